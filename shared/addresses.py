@@ -1,0 +1,158 @@
+"""Addresses and keys, parsed once at the edge; behind it no bare address strings travel.
+
+Ids that stand in ledger lines, job arguments and logs are keyed hashes of addresses: a plain hash of a phone number
+can be turned back by trying all numbers, so every installation has its own salt (see `shared.runtime`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from email.headerregistry import AddressHeader
+from email.policy import default as mail_policy
+from typing import Literal
+
+import phonenumbers
+
+from shared.errors import BadInput
+
+Channel = Literal["sms", "email"]
+
+MAX_ADDRESS = 320  # RFC 3696 erratum 1690: 64 + 1 + 255
+MAX_PHONE_TEXT = 40
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneNumber:
+    """A telephone number in E.164, such as ``+15551234567``."""
+
+    value: str
+
+    @classmethod
+    def parse(cls, text: str) -> PhoneNumber:
+        """Read an international number; a *possible* one suffices (the +1555 range is never assigned).
+
+        Raises BadInput `bad_phone` for anything else: short codes, ``whatsapp:`` addresses, national forms.
+        """
+        text = text.strip()
+        if not text.startswith("+") or len(text) > MAX_PHONE_TEXT:
+            raise BadInput(code="bad_phone")
+        try:
+            number = phonenumbers.parse(text, None)
+        except phonenumbers.NumberParseException:
+            raise BadInput(code="bad_phone") from None
+        if not phonenumbers.is_possible_number(number):
+            raise BadInput(code="bad_phone")
+        return cls(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+
+    def __str__(self) -> str:
+        return self.value
+
+    def __repr__(self) -> str:
+        return f"PhoneNumber({self.masked()})"
+
+    def masked(self) -> str:
+        """For the operator's eyes: the country and the last two digits."""
+        return f"{self.value[:2]}…{self.value[-2:]}"
+
+
+@dataclass(frozen=True, slots=True)
+class EmailAddress:
+    """One mail address, lower-cased, its domain in IDNA form; ``a+b@`` stays itself."""
+
+    value: str
+
+    @classmethod
+    def parse(cls, text: str) -> EmailAddress:
+        """Read a header value that holds exactly one address, with or without a display name.
+
+        Raises BadInput `bad_email` (none, or not an address) or `two_addresses` (RFC 5322 allows several in From; who
+        wrote such a mail cannot be told).
+        """
+        found = parse_address_list(text)
+        if len(found) > 1:
+            raise BadInput(code="two_addresses")
+        if not found:
+            raise BadInput(code="bad_email")
+        return found[0]
+
+    @property
+    def domain(self) -> str:
+        """The part after the last ``@``."""
+        return self.value.rpartition("@")[2]
+
+    def __str__(self) -> str:
+        return self.value
+
+    def __repr__(self) -> str:
+        return f"EmailAddress({self.masked()})"
+
+    def masked(self) -> str:
+        """For the operator's eyes: one letter and the domain."""
+        return f"{self.value[:1]}…@{self.domain}"
+
+
+Address = PhoneNumber | EmailAddress
+
+
+def parse_address_list(text: str) -> list[EmailAddress]:
+    """All addresses of a To, Cc or From header value; raises BadInput `bad_email` for one that cannot be sent to."""
+    if len(text) > 64 * MAX_ADDRESS or any(character in text for character in "\r\n\0"):
+        raise BadInput(code="bad_email")
+    try:
+        header = mail_policy.header_factory("To", text)
+    except (IndexError, ValueError, AttributeError, TypeError):  # email's parser on hostile text
+        raise BadInput(code="bad_email") from None
+    if not isinstance(header, AddressHeader):
+        raise BadInput(code="bad_email")
+    return [_canonical(address.addr_spec) for address in header.addresses if address.addr_spec not in ("", "<>")]
+
+
+def _canonical(addr_spec: str) -> EmailAddress:
+    local, at, domain = addr_spec.rpartition("@")
+    if not (local and at and domain) or len(addr_spec) > MAX_ADDRESS or any(c.isspace() for c in addr_spec):
+        raise BadInput(code="bad_email")
+    try:
+        ascii_domain = domain.rstrip(".").encode("idna").decode("ascii").lower()
+    except UnicodeError:
+        raise BadInput(code="bad_email") from None
+    if "." not in ascii_domain and ascii_domain != "localhost":
+        raise BadInput(code="bad_email")
+    return EmailAddress(f"{local.lower()}@{ascii_domain}")
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationKey:
+    """What makes a conversation, for ever: both ends, and for mail the id of the thread's first message."""
+
+    channel: Channel
+    boss: str
+    user: str
+    thread: str = ""
+
+    def __repr__(self) -> str:
+        return f"ConversationKey({self.channel})"
+
+
+@dataclass(frozen=True, slots=True)
+class Identities:
+    """Turns addresses into the ids that may be seen, with the installation's salt (bytes)."""
+
+    salt: bytes
+
+    def conversation(self, key: ConversationKey) -> str:
+        """The id of a conversation: ``c-`` and 24 hexadecimal digits."""
+        return "c-" + self._digest(key.channel, key.boss, key.user, key.thread)
+
+    def sender(self, address: Address) -> str:
+        """The id under which a sender's rate is counted."""
+        return "s-" + self._digest("sender", address.value)
+
+    def pair(self, boss: Address, user: Address) -> str:
+        """The id of a Boss address and a user address, under which an opt-out is kept."""
+        return "p-" + self._digest("pair", boss.value, user.value)
+
+    def _digest(self, *parts: str) -> str:
+        message = "\x1f".join(parts).encode("utf-8", "surrogatepass")
+        return hmac.new(self.salt, message, hashlib.sha256).hexdigest()[:24]

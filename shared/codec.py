@@ -1,0 +1,123 @@
+"""The only JSON of the house: records, ledger and bridge speak it.
+
+An event is one flat object: `v` (the schema version), `type` (the wire name) and its fields. Python's `from_` is `from`
+on the wire, addresses are strings, tuples are arrays.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from typing import Any, Final, get_type_hints
+
+from shared.addresses import EmailAddress, PhoneNumber
+from shared.errors import BadInput, SchemaTooNew
+from shared.events import EmailReceived, Event, MessageAcknowledged, SendEmailResponse, SendSmsResponse, SmsReceived
+
+SCHEMA_VERSION: Final = 1
+"""The version of every record that this code writes; it reads this one and older."""
+
+_CLASSES: Final[dict[str, type[Event]]] = {
+    cls.type: cls for cls in (SmsReceived, EmailReceived, MessageAcknowledged, SendSmsResponse, SendEmailResponse)
+}
+
+
+def dumps(value: object) -> str:
+    """Compact JSON in ASCII: what the wire, the records and the command's `--json` use."""
+    return json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+
+
+def loads(text: str | bytes) -> Any:
+    """JSON to Python; raises BadInput `bad_json`."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise BadInput(code="bad_json") from None
+
+
+def encode(event: Event) -> str:
+    """One event as JSON text."""
+    fields = {name.rstrip("_"): _plain(getattr(event, name)) for name in _names(type(event))}
+    return dumps({"v": SCHEMA_VERSION, "type": event.type, **fields})
+
+
+def decode(text: str | bytes) -> Event:
+    """The event of a JSON text.
+
+    Raises BadInput (`bad_json`, `unknown_type`, `bad_field`) or SchemaTooNew. Unknown fields of a known version are
+    ignored, missing optional ones take their defaults.
+    """
+    value = loads(text)
+    if not isinstance(value, dict):
+        raise BadInput(code="bad_json")
+    check_version(value.get("v"))
+    cls = _CLASSES.get(str(value.get("type")))
+    if cls is None:
+        raise BadInput(code="unknown_type")
+    hints = get_type_hints(cls)
+    arguments = {
+        name: _typed(hints[name], value[name.rstrip("_")], name)
+        for name in _names(cls)
+        if name.rstrip("_") in value
+    }
+    try:
+        return cls(**arguments)
+    except TypeError:
+        raise BadInput("a required field is missing", code="bad_field") from None
+
+
+def check_version(version: object) -> None:
+    """Refuse a record of a newer schema (SchemaTooNew) or one without a version (BadInput)."""
+    if isinstance(version, bool) or not isinstance(version, int):
+        raise BadInput(code="bad_version")
+    if version > SCHEMA_VERSION:
+        raise SchemaTooNew(f"record has version {version}, this process knows {SCHEMA_VERSION}")
+
+
+def _names(cls: type[Event]) -> list[str]:
+    return [field.name for field in dataclasses.fields(cls)]
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, PhoneNumber | EmailAddress):
+        return value.value
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise TypeError
+    return tuple(value)
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError
+    return float(value)
+
+
+def _exactly(kind: type) -> Callable[[object], object]:
+    def check(value: object) -> object:
+        if type(value) is not kind:
+            raise TypeError
+        return value
+
+    return check
+
+
+_READERS: Final[dict[object, Callable[[Any], object]]] = {
+    PhoneNumber: PhoneNumber.parse,
+    EmailAddress: EmailAddress.parse,
+    tuple[str, ...]: _texts,
+    float: _number,
+    int: _exactly(int),
+    bool: _exactly(bool),
+}
+
+
+def _typed(hint: object, value: object, name: str) -> object:
+    try:
+        return _READERS.get(hint, _exactly(str))(value)
+    except (TypeError, AttributeError, BadInput):
+        raise BadInput(f"field {name}", code="bad_field") from None

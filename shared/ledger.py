@@ -1,0 +1,83 @@
+"""The ledger: one stream of what happened, ids and figures only; it feeds console, bridge, `boss tail` and metrics.
+
+Every script of the mailbox appends its own lines (see `mailbox/common.lua`), in the same step as the change that they
+tell of. Texts are read from the records, never from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
+
+STREAM: Final = "boss:ledger"
+BLOCK_MS: Final = 1000
+BATCH: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line: `seq` is the stream's id (ms of Redis TIME, a dash, a number), `fields` are texts."""
+
+    seq: str
+    type: str
+    fields: dict[str, str]
+
+    @property
+    def at_ms(self) -> int:
+        """When it happened, in ms of Redis TIME."""
+        return int(self.seq.partition("-")[0])
+
+
+def last_seq(redis: Redis) -> str:
+    """The id of the newest line, to follow from here on; "0-0" for an empty ledger."""
+    newest: Any = redis.xrevrange(STREAM, count=1)
+    return newest[0][0].decode() if newest else "0-0"
+
+
+def latest(redis: Redis, count: int) -> list[Line]:
+    """The newest `count` lines, oldest first."""
+    rows: Any = redis.xrevrange(STREAM, count=count)
+    return [_line(row) for row in reversed(rows)]
+
+
+def timeline(redis: Redis, message: str, *, limit: int = 10_000) -> list[Line]:
+    """The kept lines that name a message, or its conversation's turns and replies, within the newest `limit` lines."""
+    return [line for line in latest(redis, limit) if message in (line.fields.get("msg"), line.fields.get("turn"), line.fields.get("reply"))]
+
+
+def follow(redis: Redis, since: str, *, block_ms: int = BLOCK_MS) -> Iterator[Line | None]:
+    """Lines after `since` for ever, as they come; None whenever `block_ms` passed without one, so that a caller can stop."""
+    while True:
+        rows = _rows(redis.xread({STREAM: since}, count=BATCH, block=block_ms))
+        if not rows:
+            yield None
+        for row in rows:
+            line = _line(row)
+            since = line.seq
+            yield line
+
+
+async def follow_async(redis: AsyncRedis, since: str, *, block_ms: int = BLOCK_MS) -> AsyncIterator[Line | None]:
+    """The same for an event loop."""
+    while True:
+        rows = _rows(await redis.xread({STREAM: since}, count=BATCH, block=block_ms))
+        if not rows:
+            yield None
+        for row in rows:
+            line = _line(row)
+            since = line.seq
+            yield line
+
+
+def _rows(answer: Any) -> list[Any]:
+    return list(answer[0][1]) if answer else []
+
+
+def _line(row: Any) -> Line:
+    seq, raw = row
+    fields = {name.decode(): value.decode() for name, value in raw.items()}
+    return Line(seq.decode(), fields.pop("type", ""), fields)

@@ -1,0 +1,74 @@
+-- accept: a message from outside, once.
+-- A known id changes nothing ("duplicate"). Opt-out and rate are judged here, after the deduplication; what is not admitted is
+-- recorded with its reason and without its text. Otherwise the event is stored, appended to its conversation's inbox, and
+-- the conversation becomes due. Answer: {outcome, reason}.
+local id, channel, kind, conv, sender, pair, event = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
+local dedupe, settle, limit, keyword, verdict = ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10]), ARGV[11], ARGV[12]
+
+if redis.call('EXISTS', P .. 'seen:' .. id) == 1 or redis.call('EXISTS', msg_key(id)) == 1 then return {'duplicate', ''} end
+
+local t = now()
+local rate = P .. 'rate:' .. sender
+local out = opted_out(pair)
+
+-- A text joins the turn that the inbox's last text will start; anything else starts a turn of its own.
+local function starts_turn()
+  local tail = kind == 'text' and redis.call('LINDEX', inbox_key(conv), -1)
+  if not tail then return true end
+  local key = msg_key(tail)
+  return not (get(key, 'state') == 'pending' and get(key, 'kind') == 'text' and number(key, 'errors') < 2 and number(key, 'lost') < 2)
+end
+
+local function over_rate()
+  local oldest = redis.call('LINDEX', rate, limit - 1)
+  return oldest and tonumber(oldest) > t - 3600000
+end
+
+local counted = false
+if verdict == '' then
+  if keyword == 'stop' then
+    verdict = 'opt_out'
+  elseif keyword == 'start' or (keyword == 'yes' and out) then
+    verdict = 'opt_in'
+  elseif out then
+    verdict = 'opted_out'
+  elseif starts_turn() then
+    counted = true
+    if over_rate() then verdict = 'rate_limited' end
+  end
+end
+
+redis.call('HSET', msg_key(id), 'v', VERSION, 'id', id, 'conv', conv, 'channel', channel, 'kind', kind, 'accepted_at', whole(t), 'active_at', whole(active(t)))
+redis.call('SET', P .. 'seen:' .. id, '1', 'PX', dedupe)
+redis.call('ZADD', P .. 'recent', whole(t), id)
+redis.call('ZREMRANGEBYRANK', P .. 'recent', 0, -10001)
+
+if verdict ~= '' then
+  redis.call('HSET', msg_key(id), 'state', 'ignored', 'reason', verdict)
+  redis.call('PEXPIRE', msg_key(id), dedupe)
+  append('ignored', 'conv', conv, 'msg', id, 'channel', channel, 'reason', verdict)
+  if verdict == 'opt_out' then
+    redis.call('SET', P .. 'optout:' .. pair, whole(t))
+    append('opted_out', 'pair', pair)
+  elseif verdict == 'opt_in' and out then
+    redis.call('DEL', P .. 'optout:' .. pair)
+    append('opted_in', 'pair', pair)
+  elseif verdict == 'rate_limited' and redis.call('SET', P .. 'told:' .. sender, '1', 'NX', 'PX', 3600000) then
+    redis.call('HSET', conv_key(conv), 'channel', channel, 'pair', pair)
+    add_notice(conv, id, 'rate_limited', event, t)
+    mark_wake(conv, t)
+  end
+  return {'ignored', verdict}
+end
+
+redis.call('HSET', msg_key(id), 'state', 'pending', 'event', event)
+redis.call('HSET', conv_key(conv), 'channel', channel, 'pair', pair)
+if counted then
+  redis.call('LPUSH', rate, whole(t))
+  redis.call('LTRIM', rate, 0, limit - 1)
+  redis.call('PEXPIRE', rate, 3600000)
+end
+into_inbox(conv, id, settle, t)
+mark_wake(conv, t)
+append(channel .. '_received', 'conv', conv, 'msg', id, 'channel', channel)
+return {'accepted', ''}

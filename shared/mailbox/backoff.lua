@@ -1,0 +1,12 @@
+-- backoff: give up the lease until later. Fenced. `counted` adds one error to each message of the turn; an outage adds none.
+-- uses: turns
+local conv, token, delay, reason, counted = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
+local key, t = conv_key(conv), now()
+if get(key, 'token') ~= token then
+  return get(key, 'last_token') == token and get(key, 'last_result') or 'lost'
+end
+append('backoff', 'conv', conv, 'turn', get(key, 'turn'), 'reason', reason, 'delay', whole(delay), 'counted', counted)
+if counted == '1' then
+  for _, id in ipairs(turn_messages(get(key, 'turn'))) do redis.call('HINCRBY', msg_key(id), 'errors', 1) end
+end
+return give_up(conv, token, t + delay, t)

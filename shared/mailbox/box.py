@@ -1,0 +1,150 @@
+"""The mailbox's two faces, which differ in nothing but waiting: `Mailbox` blocks, `AsyncMailbox` is awaited.
+
+Scripts are sent by EVALSHA and, when the server does not know them (SCRIPT FLUSH, a restart), by EVAL. `queue_call`
+puts one into a MULTI as plain EVAL: short, one send, and its own answer says what was stored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from functools import cache
+from importlib import resources
+from typing import Any, TypeVar
+
+from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
+from redis.client import Pipeline
+from redis.exceptions import NoScriptError
+
+from shared.mailbox import calls
+from shared.mailbox.types import Call, Message, Reply
+
+T = TypeVar("T")
+PREFIX = "boss:"
+
+
+@cache
+def script(name: str) -> tuple[str, str]:
+    """The text of a script, with the functions that it uses before it, and its SHA-1 (Redis's name for it)."""
+    own = _lua(name)
+    uses = re.search(r"^-- uses: ([\w ]+)$", own, re.MULTILINE)
+    parts = [_lua(part) for part in ("common", *(uses.group(1).split() if uses else ()))]
+    text = "\n".join([*parts, own])
+    return text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def _lua(name: str) -> str:
+    """One file without its comments: the server is sent the code, not the reasons."""
+    text = resources.files("shared.mailbox").joinpath(f"{name}.lua").read_text(encoding="utf-8")
+    return "\n".join(line for line in text.splitlines() if not line.startswith("--") or line.startswith(("-- uses:", "-- clock:")))
+
+
+def queue_call(pipeline: Pipeline, call: Call[Any]) -> None:
+    """Add a call to a MULTI; its answer is parsed with `answer`."""
+    pipeline.eval(script(call.name)[0], 0, *(_argument(value) for value in call.args))
+
+
+def answer(call: Call[T], raw: Any) -> T:
+    """The result of a call from the server's raw answer."""
+    return call.parse(_text(raw))
+
+
+class Mailbox:
+    """The synchronous face, for the web process and the command."""
+
+    def __init__(self, redis: Redis) -> None:
+        self.redis = redis
+
+    def run(self, call: Call[T]) -> T:
+        """Send one call and parse its answer. Every call can be repeated."""
+        text, sha = script(call.name)
+        arguments = [_argument(value) for value in call.args]
+        try:
+            raw = self.redis.evalsha(sha, 0, *arguments)
+        except NoScriptError:
+            raw = self.redis.eval(text, 0, *arguments)
+        return answer(call, raw)
+
+    def message(self, message_id: str) -> Message | None:
+        """A message's record, or None once it expired."""
+        record = _text(self.redis.hgetall(PREFIX + "msg:" + message_id))
+        return calls.message_from(record) if record.get("id") else None
+
+    def reply(self, reply_id: str) -> Reply | None:
+        """A reply's record, or None once it expired."""
+        record = _text(self.redis.hgetall(PREFIX + "reply:" + reply_id))
+        return calls.reply_from(record) if record.get("id") else None
+
+    def reply_of(self, message: Message) -> Reply | None:
+        """The reply of the turn that a message is, or was last, in."""
+        return self.reply("r-" + message.turn.removeprefix("t-")) if message.turn else None
+
+    def recent(self, limit: int, *, parked: bool = False) -> list[str]:
+        """The ids of the newest messages, or of all parked ones, newest first."""
+        key = PREFIX + ("parked" if parked else "recent")
+        return list(_text(self.redis.zrevrange(key, 0, limit - 1)))
+
+    def paused(self) -> str:
+        """The reason for which sending is paused, or ''."""
+        return str(_text(self.redis.hget(PREFIX + "pause", "reason")) or "")
+
+
+class AsyncMailbox:
+    """The face for the worker's event loop."""
+
+    def __init__(self, redis: AsyncRedis) -> None:
+        self.redis = redis
+
+    async def run(self, call: Call[T]) -> T:
+        """Send one call and parse its answer. Every call can be repeated."""
+        text, sha = script(call.name)
+        arguments = [_argument(value) for value in call.args]
+        try:
+            raw = await self.redis.evalsha(sha, 0, *arguments)
+        except NoScriptError:
+            raw = await self.redis.eval(text, 0, *arguments)
+        return answer(call, raw)
+
+    async def reply(self, reply_id: str) -> Reply | None:
+        """A reply's record, or None once it expired."""
+        record = _text(await self.redis.hgetall(PREFIX + "reply:" + reply_id))
+        return calls.reply_from(record) if record.get("id") else None
+
+    async def history(self, conversation: str) -> list[Message | Reply]:
+        """What was said in a conversation, oldest first: at most the last 40 messages and replies still kept."""
+        entries = _text(await self.redis.lrange(PREFIX + "history:" + conversation, 0, -1))
+        async with self.redis.pipeline(transaction=False) as pipeline:
+            for entry in entries:
+                kind, _, record_id = entry.partition(":")
+                pipeline.hgetall(PREFIX + {"m": "msg:", "r": "reply:"}[kind] + record_id)
+            records = _text(await pipeline.execute()) if entries else []
+        return [
+            calls.message_from(record) if entry.startswith("m:") else calls.reply_from(record)
+            for entry, record in zip(entries, records, strict=True)
+            if record.get("id")
+        ]
+
+    async def known_elsewhere(self, provider_ids: list[str], reply_id: str) -> set[str]:
+        """Those of `provider_ids` that are recorded for another reply than `reply_id`."""
+        if not provider_ids:
+            return set()
+        owners = _text(await self.redis.mget([PREFIX + "provider:" + name for name in provider_ids]))
+        return {name for name, owner in zip(provider_ids, owners, strict=True) if owner not in (None, reply_id)}
+
+
+def _argument(value: str | float) -> str | bytes:
+    if isinstance(value, float):
+        return f"{value:.6f}"
+    return value.encode("utf-8", "replace") if isinstance(value, str) else str(value)
+
+
+def _text(raw: Any) -> Any:
+    """Bytes to text, throughout: RQ's connection must not decode, and may be this one."""
+    if isinstance(raw, bytes):
+        return raw.decode("utf-8", "replace")
+    if isinstance(raw, list | tuple):
+        return [_text(item) for item in raw]
+    if isinstance(raw, dict):
+        return {_text(name): _text(value) for name, value in raw.items()}
+    return raw

@@ -1,0 +1,116 @@
+-- claim: take the conversation's lease and get its turn.
+-- Refused while the lease lives, not-before lies ahead or sending is paused. An expired lease counts as lost on each message of
+-- its turn; from the second loss on the conversation waits. A turn with a stored reply is resumed as it is; otherwise one is formed
+-- from the inbox's head. A repeat with the same token gets the stored lease end; a token that has finished never claims again.
+-- uses: turns replies
+local conv, token, new_turn = ARGV[1], ARGV[2], ARGV[3]
+local lease, lost_wait, jitter, most, schema = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
+local key, inbox = conv_key(conv), inbox_key(conv)
+local t = now()
+
+local function record(name)
+  local flat = redis.call('HGETALL', name)
+  local map = {}
+  for i = 1, #flat, 2 do map[flat[i]] = flat[i + 1] end
+  return map
+end
+
+local function view(turn)
+  local messages = {}
+  for _, id in ipairs(turn_messages(turn)) do
+    local message = record(msg_key(id))
+    if message.id then
+      message.age = active(t) - (tonumber(message.active_at) or 0)
+      messages[#messages + 1] = message
+    end
+  end
+  local answer = {turn = turn, now = t, lease_end = number(key, 'lease_end'), messages = messages}
+  local reply = record(reply_key(reply_of(turn)))
+  if reply.id then answer.reply = reply end
+  return {'taken', cjson.encode(answer)}
+end
+
+local function coalesces(id)
+  local message = msg_key(id)
+  return get(message, 'kind') == 'text' and number(message, 'errors') < 2 and number(message, 'lost') < 2
+end
+
+-- The messages of a new turn. A head without a record (it can only have expired by hand) is dropped, visibly.
+local function head()
+  local chosen = {}
+  for _, id in ipairs(redis.call('LRANGE', inbox, 0, most - 1)) do
+    if redis.call('EXISTS', msg_key(id)) == 0 then
+      redis.call('LREM', inbox, 1, id)
+      append('record_missing', 'conv', conv, 'msg', id)
+    elseif #chosen == 0 then
+      chosen[1] = id
+      if not coalesces(id) then return chosen end
+    elseif coalesces(id) then
+      chosen[#chosen + 1] = id
+    else
+      return chosen
+    end
+  end
+  return chosen
+end
+
+-- The holder died: count it. True when the conversation has to wait before the next try.
+local function lease_expired()
+  local turn, worst = get(key, 'turn'), 0
+  redis.call('HSET', key, 'token', '', 'lease_end', 0)
+  for _, id in ipairs(turn_messages(turn)) do
+    if redis.call('EXISTS', msg_key(id)) == 1 then worst = math.max(worst, redis.call('HINCRBY', msg_key(id), 'lost', 1)) end
+  end
+  append('lease_lost', 'conv', conv, 'turn', turn, 'lost', whole(worst))
+  dissolve(conv)
+  if worst < 2 then return false end
+  local at = t + math.floor(jitter * lost_wait * worst)
+  redis.call('HSET', key, 'not_before', whole(at))
+  return at > t
+end
+
+redis.call('DEL', P .. 'wake:' .. conv)
+if (tonumber(redis.call('GET', P .. 'schema') or '0') or 0) > schema then return {'newer'} end
+if get(key, 'last_token') == token then return {'finished'} end
+local holder = get(key, 'token')
+if holder == token then return view(get(key, 'turn')) end
+if holder ~= '' and number(key, 'lease_end') > t then
+  redis.call('ZADD', DUE, whole(number(key, 'lease_end')), conv)
+  return {'held'}
+end
+if redis.call('LLEN', inbox) == 0 then
+  if holder ~= '' then redis.call('HSET', key, 'token', '', 'lease_end', 0, 'turn', '') end
+  redis.call('ZREM', DUE, conv)
+  return {'empty'}
+end
+if paused() then
+  redis.call('ZADD', DUE, whole(t + math.floor(lost_wait * (0.5 + jitter / 2))), conv)
+  return {'paused'}
+end
+if (holder ~= '' and lease_expired()) or number(key, 'not_before') > t then
+  redis.call('ZADD', DUE, whole(number(key, 'not_before')), conv)
+  return {'early'}
+end
+
+local turn = get(key, 'turn')
+local resumed = turn ~= '' and redis.call('EXISTS', reply_key(reply_of(turn))) == 1
+if not resumed then
+  local chosen = head()
+  if #chosen == 0 then
+    redis.call('ZREM', DUE, conv)
+    return {'empty'}
+  end
+  turn = new_turn
+  redis.call('HSET', turn_key(turn), 'v', VERSION, 'id', turn, 'conv', conv, 'messages', cjson.encode(chosen), 'formed_at', whole(t))
+end
+redis.call('HSET', key, 'token', token, 'lease_end', whole(t + lease), 'turn', turn)
+redis.call('ZADD', DUE, whole(t + lease), conv)
+local messages = turn_messages(turn)
+append(resumed and 'turn_resumed' or 'turn_started', 'conv', conv, 'turn', turn, 'messages', #messages)
+for _, id in ipairs(messages) do
+  if get(msg_key(id), 'state') == 'pending' then redis.call('HSET', msg_key(id), 'state', 'in_turn', 'turn', turn) end
+  if redis.call('HSETNX', msg_key(id), 'acknowledged_at', whole(t)) == 1 then
+    append('message_acknowledged', 'conv', conv, 'msg', id, 'turn', turn, 'message_type', get(msg_key(id), 'channel'))
+  end
+end
+return view(turn)

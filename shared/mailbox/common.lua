@@ -1,0 +1,68 @@
+-- Common to all scripts: key names, the clock, the ledger. Times are integer milliseconds of the server's TIME.
+local P = 'boss:'
+local VERSION = '1'
+
+-- clock: begin
+local function now()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+-- clock: end
+
+local function conv_key(id) return P .. 'conv:' .. id end
+local function inbox_key(id) return P .. 'inbox:' .. id end
+local function msg_key(id) return P .. 'msg:' .. id end
+local function turn_key(id) return P .. 'turn:' .. id end
+local function reply_key(id) return P .. 'reply:' .. id end
+local DUE = P .. 'due'
+
+local function get(key, field) return redis.call('HGET', key, field) or '' end
+local function number(key, field) return tonumber(get(key, field)) or 0 end
+local function whole(value) return string.format('%.0f', value) end
+
+-- One line of the ledger, in the same step as the change that it tells of. Ids and figures only.
+local function append(kind, ...)
+  redis.call('XADD', P .. 'ledger', 'MAXLEN', '~', '100000', '*', 'v', VERSION, 'type', kind, ...)
+end
+
+local function opted_out(pair) return pair ~= '' and redis.call('EXISTS', P .. 'optout:' .. pair) == 1 end
+local function paused() return get(P .. 'pause', 'since') ~= '' end
+
+-- The clock by which messages age: it stands still while sending is paused.
+local function active(t)
+  local since = get(P .. 'pause', 'since')
+  local total = number(P .. 'pause', 'total')
+  if since ~= '' then total = total + t - tonumber(since) end
+  return t - total
+end
+
+-- A wake-up for this conversation is about to be enqueued: the sweep need not add another while the mark lives, which
+-- is twice the queue's oldest wait. The first claim attempt clears it.
+local function mark_wake(conv, t)
+  local wait = tonumber(redis.call('GET', P .. 'wait') or '0') or 0
+  redis.call('SET', P .. 'wake:' .. conv, whole(t), 'PX', whole(math.max(1000, 2 * wait)))
+end
+
+-- Append a message to its conversation. Only into an empty inbox does it set not-before and due: a message that comes
+-- during a lease or a backoff touches neither.
+local function into_inbox(conv, id, settle, t)
+  local empty = redis.call('LLEN', inbox_key(conv)) == 0
+  redis.call('RPUSH', inbox_key(conv), id)
+  if not empty then return end
+  redis.call('PERSIST', conv_key(conv))
+  redis.call('HSET', conv_key(conv), 'not_before', whole(t + settle))
+  redis.call('ZADD', DUE, whole(settle > 0 and t + settle or t + 1000), conv)
+end
+
+-- A sentence of ours to the user: a message of its own kind at the tail, so that order, opt-out and look-up hold for it too.
+local function add_notice(conv, of, code, event, t)
+  local id = 'n-' .. string.sub(of, 3)
+  local open = get(conv_key(conv), 'notice')
+  local state = open ~= '' and get(msg_key(open), 'state') or ''
+  if event == '' or state == 'pending' or state == 'in_turn' or redis.call('EXISTS', msg_key(id)) == 1 then return end
+  redis.call('HSET', msg_key(id), 'v', VERSION, 'id', id, 'conv', conv, 'channel', get(conv_key(conv), 'channel'), 'kind', 'notice',
+    'notice', code, 'event', event, 'state', 'pending', 'accepted_at', whole(t), 'active_at', whole(active(t)))
+  redis.call('HSET', conv_key(conv), 'notice', id)
+  into_inbox(conv, id, 0, t)
+  append('notice', 'conv', conv, 'msg', id, 'code', code)
+end

@@ -1,0 +1,24 @@
+-- status: a delivery report. It proves that the attempt was accepted, whatever came of the request itself; a terminal state is
+-- never left again, so order and repeats do no harm. Answer: {the reply's state or "", "0"}.
+-- uses: turns replies
+local reply, id, provider_id, state, code, retention = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+if (reply == '' or redis.call('EXISTS', reply_key(reply)) == 0) and provider_id ~= '' then
+  reply = redis.call('GET', P .. 'provider:' .. provider_id) or ''
+end
+local key, t = reply_key(reply), now()
+if reply == '' or redis.call('EXISTS', key) == 0 then return {'', '0'} end
+
+local list = attempts_of(reply)
+local attempt = find_attempt(list, id)
+for _, other in ipairs(list) do
+  if provider_id ~= '' and other.provider_id == provider_id then attempt = other end
+end
+if not attempt then return {get(key, 'state'), '0'} end
+if attempt.outcome ~= 'accepted' then take_accepted(reply, list, attempt, provider_id, retention, t) end
+
+local rank = {stored = 0, sending = 1, sent = 2, delivered = 3, undelivered = 3, failed = 3}
+if rank[state] > (rank[get(key, 'state')] or 0) then
+  redis.call('HSET', key, 'state', state, 'code', code)
+  append(state, 'conv', get(key, 'conv'), 'reply', reply, 'attempt', attempt.id, 'code', code)
+end
+return {get(key, 'state'), '0'}

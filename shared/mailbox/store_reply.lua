@@ -1,0 +1,29 @@
+-- store_reply: the turn's reply is stored, with recipient and thread headers, before anything is sent.
+-- Fenced. Refused when a message of the turn was handed over. A bridge message is answered by this very step.
+-- Answer: {outcome, "more" or "empty"}.
+-- uses: turns
+local conv, token, turn, reply, command, channel, retention = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
+local key, t = conv_key(conv), now()
+local stored = redis.call('EXISTS', reply_key(reply)) == 1
+
+if get(key, 'token') ~= token or get(key, 'turn') ~= turn then
+  if stored and get(key, 'last_token') == token and get(reply_key(reply), 'conv') == conv then return {'finished', get(key, 'last_result')} end
+  return {'lost', ''}
+end
+if stored then return {'stored', ''} end
+
+local bridge, duplicate = false, '0'
+for _, id in ipairs(turn_messages(turn)) do
+  if get(msg_key(id), 'state') == 'handed_over' then return {'handed_over', ''} end
+  if get(msg_key(id), 'kind') == 'bridge' then bridge = true end
+  if get(msg_key(id), 'maybe_duplicate') == '1' then duplicate = '1' end
+end
+
+redis.call('HSET', reply_key(reply), 'v', VERSION, 'id', reply, 'conv', conv, 'turn', turn, 'channel', channel, 'command', command, 'state', 'stored',
+  'stored_at', whole(t), 'attempts', '[]', 'parts', '[{"n":1}]', 'maybe_sent', 0, 'maybe_duplicate', duplicate)
+local figures = {}
+for i = 8, #ARGV do figures[#figures + 1] = ARGV[i] end
+if #figures > 0 then redis.call('HSET', reply_key(reply), unpack(figures)) end
+append('reply_stored', 'conv', conv, 'turn', turn, 'reply', reply, 'channel', channel, unpack(figures))
+if bridge then return {'finished', close_turn(conv, token, 'answered', '', retention, t)} end
+return {'stored', ''}

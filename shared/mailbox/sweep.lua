@@ -1,0 +1,18 @@
+-- sweep: the conversations whose time has come, oldest first, at most `limit`. Each is looked at again later; one for which a
+-- wake-up is known to be queued is looked at when that mark ends. Answer: {{conv, channel}, ...} to enqueue.
+local limit, recheck, mark = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local t = now()
+local woken = {}
+if mark > 1000 then redis.call('SET', P .. 'wait', whole(mark / 2), 'PX', 10000) end
+for _, conv in ipairs(redis.call('ZRANGEBYSCORE', DUE, '-inf', whole(t), 'LIMIT', 0, limit)) do
+  local left = redis.call('PTTL', P .. 'wake:' .. conv)
+  if left > 0 then
+    redis.call('ZADD', DUE, whole(t + math.min(recheck, left)), conv)
+  else
+    redis.call('ZADD', DUE, whole(t + recheck), conv)
+    redis.call('SET', P .. 'wake:' .. conv, whole(t), 'PX', whole(mark))
+    local channel = get(conv_key(conv), 'channel')
+    woken[#woken + 1] = {conv, channel ~= '' and channel or 'sms'}
+  end
+end
+return woken

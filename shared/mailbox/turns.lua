@@ -1,0 +1,89 @@
+-- Closing a turn and giving one up; used by the scripts that end a lease.
+
+local function turn_messages(turn)
+  local list = turn ~= '' and get(turn_key(turn), 'messages') or ''
+  return list ~= '' and cjson.decode(list) or {}
+end
+
+local function reply_of(turn) return 'r-' .. string.sub(turn, 3) end
+
+-- An end state for one message. Its record goes when the retention has passed; a parked one stays until somebody acts.
+local function settle_message(id, conv, turn, state, reason, retention, t)
+  redis.call('HSET', msg_key(id), 'state', state, 'reason', reason, 'done_at', whole(t))
+  if state == 'parked' then
+    redis.call('ZADD', P .. 'parked', whole(t), id)
+  else
+    redis.call('ZREM', P .. 'parked', id)
+    redis.call('PEXPIRE', msg_key(id), retention)
+  end
+  append(state, 'conv', conv, 'msg', id, 'turn', turn, 'reply', reply_of(turn), 'reason', reason)
+end
+
+-- What the conversation remembers: ids only, so that the texts go with their records.
+local function remember(conv, turn, retention)
+  local key = P .. 'history:' .. conv
+  for _, id in ipairs(turn_messages(turn)) do
+    if get(msg_key(id), 'kind') ~= 'notice' then redis.call('RPUSH', key, 'm:' .. id) end
+  end
+  redis.call('RPUSH', key, 'r:' .. reply_of(turn))
+  redis.call('LTRIM', key, -40, -1)
+  redis.call('PEXPIRE', key, retention)
+end
+
+-- What is left after a turn ended; the answer is remembered for a repeat of the call.
+local function close_lease(conv, retention, t)
+  local key = conv_key(conv)
+  local result = 'empty'
+  if redis.call('LLEN', inbox_key(conv)) > 0 then
+    result = 'more'
+    redis.call('ZADD', DUE, whole(math.max(number(key, 'not_before'), t + 1000)), conv)
+    mark_wake(conv, t)
+  else
+    redis.call('ZREM', DUE, conv)
+    redis.call('PEXPIRE', key, retention)
+  end
+  redis.call('HSET', key, 'last_result', result)
+  return result
+end
+
+-- Remove exactly the turn's messages and give up the lease. A message that was handed over meanwhile keeps that state.
+local function close_turn(conv, token, state, reason, retention, t)
+  local key = conv_key(conv)
+  local turn = get(key, 'turn')
+  local reply = reply_key(reply_of(turn))
+  redis.call('HSET', key, 'token', '', 'lease_end', 0, 'turn', '', 'last_token', token)
+  for _, id in ipairs(turn_messages(turn)) do
+    redis.call('LREM', inbox_key(conv), 1, id)
+    if get(msg_key(id), 'state') == 'in_turn' then settle_message(id, conv, turn, state, reason, retention, t) end
+  end
+  if redis.call('EXISTS', reply) == 1 then
+    if state == 'answered' then remember(conv, turn, retention) end
+    if state ~= 'parked' then redis.call('PEXPIRE', reply, retention) end
+  end
+  if state ~= 'parked' then redis.call('PEXPIRE', turn_key(turn), retention) end
+  return close_lease(conv, retention, t)
+end
+
+-- A turn without a stored reply is formed anew next time: its messages wait in the inbox again.
+local function dissolve(conv)
+  local turn = get(conv_key(conv), 'turn')
+  if turn == '' or redis.call('EXISTS', reply_key(reply_of(turn))) == 1 then return end
+  for _, id in ipairs(turn_messages(turn)) do
+    if get(msg_key(id), 'state') == 'in_turn' then redis.call('HSET', msg_key(id), 'state', 'pending', 'turn', '') end
+  end
+  redis.call('HSET', conv_key(conv), 'turn', '')
+  redis.call('DEL', turn_key(turn))
+end
+
+-- Give up the lease and let nobody claim before `at`.
+local function give_up(conv, token, at, t)
+  redis.call('HSET', conv_key(conv), 'token', '', 'lease_end', 0, 'not_before', whole(at), 'last_token', token, 'last_result', 'more')
+  dissolve(conv)
+  if redis.call('LLEN', inbox_key(conv)) == 0 then
+    redis.call('ZREM', DUE, conv)
+    redis.call('HSET', conv_key(conv), 'not_before', 0, 'last_result', 'empty')
+    return 'empty'
+  end
+  redis.call('ZADD', DUE, whole(at), conv)
+  return 'more'
+end

@@ -1,0 +1,191 @@
+"""What the mailbox's scripts answer, as types; and `Call`, one script call before it is sent.
+
+A call is data: the face that is synchronous (web, command) and the one that is not (worker) send the same calls, and a
+test can send one twice, as redis-py does after a timeout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Generic, Literal, TypeVar
+
+from shared.events import Received, Response
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """One call of the script `name` with `args`; `parse` turns the raw answer into the result."""
+
+    name: str
+    args: tuple[str | int | float, ...] = field(repr=False)
+    parse: Callable[[Any], T] = field(repr=False)
+
+
+class MessageState(StrEnum):
+    """All states of a message; there are no others."""
+
+    PENDING = "pending"
+    IN_TURN = "in_turn"
+    ANSWERED = "answered"
+    IGNORED = "ignored"
+    PARKED = "parked"
+    HANDED_OVER = "handed_over"
+
+
+class ReplyState(StrEnum):
+    """All states of a reply; `maybe_sent` and `maybe_duplicate` are marks beside them."""
+
+    STORED = "stored"
+    SENDING = "sending"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    UNDELIVERED = "undelivered"
+    FAILED = "failed"
+
+
+Kind = Literal["text", "mail", "bridge", "notice"]
+"""`text` and `mail` came from a provider, `bridge` from a local client; a `notice` is a sentence of ours to the user."""
+
+AttemptOutcome = Literal["", "accepted", "refused", "absent"]
+"""'' is unresolved; `absent` means that a look-up succeeded and did not find it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One request to a provider. `at` is in ms of Redis TIME."""
+
+    id: str
+    at: int
+    outcome: AttemptOutcome = ""
+    provider_id: str = ""
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A stored reply: the command to send and what became of it."""
+
+    id: str
+    conversation: str
+    turn: str
+    command: Response
+    state: ReplyState
+    attempts: tuple[Attempt, ...] = ()
+    maybe_sent: bool = False
+    maybe_duplicate: bool = False
+
+    @property
+    def unresolved(self) -> tuple[Attempt, ...]:
+        """The attempts whose fate is not known."""
+        return tuple(attempt for attempt in self.attempts if not attempt.outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message record. `age_ms` leaves out the time in which sending was paused; `event` is None once its body expired."""
+
+    id: str
+    conversation: str
+    kind: Kind
+    state: MessageState
+    event: Received | None = field(repr=False, default=None)
+    reason: str = ""
+    notice: str = ""
+    errors: int = 0
+    lost: int = 0
+    age_ms: int = 0
+    accepted_at: int = 0
+    turn: str = ""
+    maybe_duplicate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A turn: messages that are answered by one reply, which may be stored already."""
+
+    id: str
+    messages: tuple[Message, ...]
+    reply: Reply | None = None
+
+    @property
+    def reply_id(self) -> str:
+        """The id of the turn's one reply."""
+        return "r-" + self.id.removeprefix("t-")
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The verdict on a message from outside; `duplicate` and `accepted` and `ignored` all earn a 2xx."""
+
+    outcome: Literal["accepted", "duplicate", "ignored"]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The answer to a claim. `lease_end_ms` and `now_ms` are Redis TIME; `turn` is set when `outcome` is `taken`."""
+
+    outcome: Literal["taken", "held", "early", "empty", "finished", "paused", "newer"]
+    lease_end_ms: int = 0
+    now_ms: int = 0
+    turn: Turn | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """How a turn ended: `more` asks the caller to enqueue the next job, `lost` says that somebody else holds the lease.
+
+    `look_up` comes from `park` only: an attempt is unresolved and nobody has asked the provider.
+    """
+
+    outcome: Literal["more", "empty", "lost", "look_up"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The answer to `store_reply`. `finished` (bridge messages): stored, answered and the turn closed."""
+
+    outcome: Literal["stored", "lost", "handed_over", "finished"]
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """The verdict right before a request to a provider. Only `ok` allows it.
+
+    `look_up`: `attempt` is unresolved, ask the provider first. `opted_out` and `paused` have given up the lease, and
+    `more` says whether messages remain. `short`: renew once and ask again. `sent`: nothing left to send.
+    """
+
+    outcome: Literal["ok", "lost", "look_up", "opted_out", "paused", "short", "sent"]
+    attempt: Attempt | None = None
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the recorded outcome makes of the reply. `decided`: it was refused, and no attempt may have been taken."""
+
+    state: ReplyState | None
+    decided: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """The answer to an operator's retry or discard."""
+
+    outcome: Literal["done", "not_parked", "unknown"]
+    conversation: str = ""
+    channel: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A conversation that somebody should look at now."""
+
+    conversation: str
+    channel: str

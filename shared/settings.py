@@ -1,0 +1,231 @@
+"""Every knob, in one class; one error that lists all that is wrong.
+
+Values come from the environment, then from a `.env` file in the working directory. `.env.example` is generated from
+this class (`boss config example`) and tested equal to it.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.errors import ConfigurationError
+
+SANDBOX_CREDENTIALS: Final = {
+    "twilio_account_sid": "AC00000000000000000000000000000000",
+    "twilio_auth_token": "sandbox-twilio-auth-token",
+    "sendgrid_api_key": "SG.sandbox",
+    "anthropic_api_key": "sandbox-anthropic-key",
+    "email_webhook_secret": "sandbox-email-secret",
+}
+"""What sandbox mode fills in, and what `ENVIRONMENT=production` refuses."""
+
+_BASE_URLS: Final = ("twilio_api_base_url", "sendgrid_api_base_url", "anthropic_base_url")
+_PROVIDER_URLS: Final = {
+    "twilio_api_base_url": "https://api.twilio.com",
+    "sendgrid_api_base_url": "https://api.sendgrid.com",
+    "anthropic_base_url": "https://api.anthropic.com",
+}
+
+
+def _knob(default: Any, help_text: str, group: str, **limits: Any) -> Any:
+    return Field(default, description=help_text, json_schema_extra={"group": group}, **limits)
+
+
+class Settings(BaseSettings):
+    """All settings. Times are in the unit that the name says; empty values count as unset."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    environment: Literal["local", "production"] = _knob("local", "local or production. Production refuses to start with missing or example credentials.", "Place")
+    public_url: str = _knob("", "The https:// address under which Twilio and SendGrid reach the web process; Twilio's signature is computed over it.", "Place")
+    port: int = _knob(8787, "The web process's port.", "Place", ge=0, le=65535)
+    web_host: str = _knob("127.0.0.1", "The address that the web process binds; keep it on loopback behind a proxy.", "Place")
+    redis_url: str = _knob("", "A Redis or Valkey server. Empty: an embedded Valkey under BOSS_DATA_DIR.", "Place")
+    boss_data_dir: Path = _knob(Path(".boss"), "Where the embedded server keeps its data.", "Place")
+    boss_users_file: Path | None = _knob(None, "The TOML file of who may talk to which Boss (docs/users.md). Local only: empty means the one example user.", "Place")
+
+    twilio_account_sid: str = _knob("", "Twilio console, Account info: Account SID.", "Twilio")
+    twilio_auth_token: SecretStr = _knob(SecretStr(""), "Twilio console, Account info: the primary Auth Token. It signs the webhooks.", "Twilio")
+    twilio_api_base_url: str = _knob("", "Another host that speaks Twilio's API. Empty: Twilio (the sandbox in sandbox mode).", "Twilio")
+
+    sendgrid_api_key: SecretStr = _knob(SecretStr(""), "SendGrid, Settings, API Keys: one with Mail Send access.", "SendGrid")
+    sendgrid_api_base_url: str = _knob("", "Another host that speaks SendGrid's v3 API, such as https://api.eu.sendgrid.com. Empty: SendGrid.", "SendGrid")
+    sendgrid_inbound_public_key: str = _knob("", "The public key of the Inbound Parse security policy (base64 DER). Set: unsigned mail is refused.", "SendGrid")
+    sendgrid_events_public_key: str = _knob("", "The verification key of the signed Event Webhook (base64 DER). Empty: EMAIL_WEBHOOK_SECRET is asked for.", "SendGrid")
+    email_webhook_secret: SecretStr = _knob(SecretStr(""), "Without a signing policy: POST /email/inbound?token=... or HTTP basic auth with this password.", "SendGrid")
+
+    anthropic_api_key: SecretStr = _knob(SecretStr(""), "Claude Console, API keys.", "Claude")
+    anthropic_base_url: str = _knob("", "Another host that speaks the Messages API (a gateway). Empty: Anthropic.", "Claude")
+    boss_model: str = _knob("claude-sonnet-5-5", "The Claude model that answers.", "Claude")
+    claude_timeout_seconds: float = _knob(90.0, "The longest that one question to Claude may take.", "Claude", gt=0, le=600)
+    claude_max_tokens: int = _knob(1024, "The longest answer, in tokens.", "Claude", ge=64, le=16000)
+    history_tokens: int = _knob(8000, "How much of a conversation Claude is shown, in tokens (estimated at 4 bytes each).", "Claude", ge=0, le=150_000)
+
+    sender_turns_per_hour: int = _knob(60, "Turns that one sender may start in any hour; then one plain sentence, then silence.", "Limits", ge=1, le=10_000)
+    answer_within_minutes: float = _knob(60.0, "How long an outage may delay an answer before the message is parked and its sender told.", "Limits", gt=0)
+    retention_days: float = _knob(90.0, "How long texts are kept after they were answered.", "Limits", gt=0, le=3650)
+    sms_settle_seconds: float = _knob(0.5, "How long a first text waits for others to join its turn.", "Limits", ge=0, le=60)
+
+    worker_concurrency: int = _knob(200, "Turns that one worker process holds at once.", "Workers", ge=1, le=5000)
+    lease_seconds: float = _knob(60.0, "How long a worker that died keeps its conversation; a live one renews at a quarter of it.", "Workers", ge=1, le=3600)
+    sweep_seconds: float = _knob(0.25, "How often a worker looks for conversations whose time has come.", "Workers", gt=0, le=10)
+    send_timeout_seconds: float = _knob(15.0, "The longest that one request to Twilio or SendGrid may take; well under LEASE_SECONDS.", "Workers", gt=0, le=120)
+    email_event_wait_seconds: float = _knob(120.0, "How long a mail of unknown fate waits for SendGrid's event before it is sent again under the same Message-ID.", "Workers", ge=0)
+    shutdown_grace_seconds: float = _knob(4.0, "How long a worker told to end waits for requests to Twilio and SendGrid in flight (honcho kills after 5; 30 in systemd units).", "Workers", ge=0, le=600)
+    startup_wait_seconds: float = _knob(30.0, "How long a process waits at its start for Redis to come up.", "Workers", ge=0)
+
+    sandbox: Literal["auto", "on", "off"] = _knob("auto", "auto: on when no provider credentials are set and ENVIRONMENT=local.", "Development")
+    sandbox_port: int = _knob(8790, "The port of the sandbox and of its page.", "Development", ge=0, le=65535)
+    dashboard_port: int = _knob(9181, "The port of `boss dashboard`.", "Development", ge=0, le=65535)
+    log_format: Literal["auto", "console", "json"] = _knob("auto", "auto: console on a terminal, json elsewhere.", "Development")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_sandbox(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Sandbox mode uses the sandbox's credentials and hosts wherever none are set."""
+        if not _sandbox_wanted(values):
+            return values
+        base = f"http://127.0.0.1:{values.get('sandbox_port') or 8790}"
+        filled = {**SANDBOX_CREDENTIALS, **dict.fromkeys(_BASE_URLS, base), "sandbox": "on"}
+        return {**values, **{name: value for name, value in filled.items() if not values.get(name) or name == "sandbox"}}
+
+    @model_validator(mode="after")
+    def _together(self) -> Settings:
+        """Faults that only show when several settings are seen at once."""
+        faults = [*self._url_faults(), *self._time_faults()]
+        if self.environment == "production":
+            faults += self._production_faults()
+        if faults:
+            raise ValueError("\n".join(faults))
+        return self
+
+    def _url_faults(self) -> list[str]:
+        faults = []
+        for name in (*_BASE_URLS, "public_url"):
+            value = getattr(self, name)
+            if value and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname):
+                faults.append(f"{name.upper()}: must be an http:// or https:// address")
+        if self.redis_url and urlsplit(self.redis_url).scheme not in ("redis", "rediss", "unix"):
+            faults.append("REDIS_URL: must begin with redis://, rediss:// or unix://")
+        return faults
+
+    def _time_faults(self) -> list[str]:
+        if self.send_timeout_seconds + self.send_margin_seconds >= self.lease_seconds:
+            return [
+                f"SEND_TIMEOUT_SECONDS: {self.send_timeout_seconds:g} and a margin of {self.send_margin_seconds:g} do not fit into LEASE_SECONDS={self.lease_seconds:g}"
+            ]
+        return []
+
+    def _production_faults(self) -> list[str]:
+        faults = []
+        for name in SANDBOX_CREDENTIALS:
+            value = _secret_text(getattr(self, name))
+            if name == "email_webhook_secret" and not value and self.sendgrid_inbound_public_key:
+                continue
+            if not value:
+                faults.append(f"{name.upper()}: is missing")
+            elif value == SANDBOX_CREDENTIALS[name]:
+                faults.append(f"{name.upper()}: is the sandbox's example value")
+        if self.sandbox == "on":
+            faults.append("SANDBOX: cannot be on in production")
+        if not self.public_url.startswith("https://"):
+            faults.append("PUBLIC_URL: must be the https:// address that the providers call")
+        if self.boss_users_file is None:
+            faults.append("BOSS_USERS_FILE: is missing")
+        return faults
+
+    @property
+    def sandbox_on(self) -> bool:
+        """Whether Twilio, SendGrid and Claude are played by the sandbox."""
+        return self.sandbox == "on"
+
+    @property
+    def webhook_base_url(self) -> str:
+        """The base of the webhook URLs as the providers know them, without a slash at the end."""
+        return (self.public_url or f"http://127.0.0.1:{self.port}").rstrip("/")
+
+    @property
+    def local_web_url(self) -> str:
+        """Where this machine reaches the web process."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def sandbox_url(self) -> str:
+        """Where this machine reaches the sandbox."""
+        return f"http://127.0.0.1:{self.sandbox_port}"
+
+    @property
+    def send_margin_seconds(self) -> float:
+        """What a lease must have left beyond the send timeout: 5 s at the default lease, less at a shorter one."""
+        return min(5.0, self.lease_seconds / 12)
+
+    @property
+    def sweep_recheck_seconds(self) -> float:
+        """How long after a wake-up the sweep looks at a conversation again."""
+        return min(10.0, self.lease_seconds)
+
+    @cached_property
+    def provider_urls(self) -> dict[str, str]:
+        """The base URL of each provider, without a slash at the end: `twilio`, `sendgrid`, `anthropic`."""
+        return {
+            name.split("_")[0]: (getattr(self, name) or _PROVIDER_URLS[name]).rstrip("/") for name in _BASE_URLS
+        }
+
+
+def _secret_text(value: str | SecretStr) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+def _sandbox_wanted(values: dict[str, Any]) -> bool:
+    mode = values.get("sandbox") or "auto"
+    if mode != "auto":
+        return bool(mode == "on")
+    credentials = (name for name in SANDBOX_CREDENTIALS if name != "email_webhook_secret")
+    return (values.get("environment") or "local") == "local" and not any(values.get(name) for name in credentials)
+
+
+def load(**overrides: Any) -> Settings:
+    """Read the settings; ConfigurationError lists every fault by the variable's name and never shows a value."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        raise ConfigurationError("\n" + "\n".join(_faults(error))) from None
+
+
+def _faults(error: ValidationError) -> list[str]:
+    lines = []
+    for fault in error.errors():
+        name = "_".join(str(part) for part in fault["loc"]).upper()
+        text = fault["msg"].removeprefix("Value error, ")
+        lines += [f"  {name}: {text}"] if name else [f"  {line}" for line in text.splitlines()]
+    return lines
+
+
+def example_file() -> str:
+    """The text of `.env.example`: every setting, grouped, commented, with its default."""
+    groups: dict[str, list[str]] = {}
+    for name, field in Settings.model_fields.items():
+        extra = field.json_schema_extra
+        group = str(extra["group"]) if isinstance(extra, dict) else "Other"
+        default = "" if field.default is None else _secret_text(field.default)
+        groups.setdefault(group, []).append(f"# {field.description}\n#{name.upper()}={_number(default)}\n")
+    head = "# Copy to .env and uncomment what you change. Generated by `boss config example`.\n"
+    return head + "".join(f"\n# --- {group} ---\n\n" + "\n".join(lines) for group, lines in groups.items())
+
+
+def _number(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """The environment for a child process: this one's, with what `settings` resolved for ports and sandbox mode."""
+    return {**os.environ, "SANDBOX": settings.sandbox, "SANDBOX_PORT": str(settings.sandbox_port)}
