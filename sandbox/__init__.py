@@ -1,0 +1,9 @@
+"""Twilio, SendGrid and the Anthropic Messages API, played by one local process.
+
+Development, integration tests, chaos and load talk to it with the providers' real SDKs: only the base URLs differ. It posts
+the inbound webhooks signed as the providers sign them, keeps a journal of all that was said and misbehaves on demand.
+It imports nothing of webhook_api, shared or supervisor_worker, and it never talks to anything but this machine.
+
+The way of a request: guard -> twilio_api | sendgrid_api | anthropic_api -> exchange (faults, journal) -> answer.
+The way of a message to the product: control -> inbound_sms | inbound_email -> courier -> webhook.
+"""

@@ -1,0 +1,30 @@
+"""The page: a phone and a mailbox side by side, from three hand-written files."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import Final
+
+from aiohttp import web
+
+from sandbox.guard import SECURITY_HEADERS
+
+FILES: Final = {
+    "/": ("index.html", "text/html"),
+    "/sandbox/static/style.css": ("style.css", "text/css"),
+    "/sandbox/static/app.js": ("app.js", "text/javascript"),
+    "/favicon.ico": ("icon.svg", "image/svg+xml"),
+}
+
+
+def routes() -> list[web.RouteDef]:
+    """Return the page's routes."""
+    return [web.get(path, show) for path in FILES]
+
+
+async def show(http: web.Request) -> web.Response:
+    """Send a file."""
+    name, content_type = FILES[http.path]
+    text = resources.files("sandbox").joinpath("static", name).read_text("utf-8")
+    headers = {**SECURITY_HEADERS, "Cache-Control": "no-cache"}
+    return web.Response(text=text, content_type=content_type, charset="utf-8", headers=headers)

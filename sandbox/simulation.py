@@ -1,0 +1,124 @@
+"""What the simulated model says. It always says that it is simulated, unless a knob puts other words into its mouth."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sandbox.knobs import AnthropicKnobs
+
+JsonObject = dict[str, Any]
+MARK: Final = "[simulated]"
+ECHO: Final = 200
+SHORT: Final = 160
+CHARACTERS_A_TOKEN: Final = 4
+SHORTER: Final = re.compile(r"\bshort(?:er|en)?\b|\bbrief(?:er|ly)?\b|\btoo long\b", re.IGNORECASE)
+LIMIT: Final = re.compile(r"(\d[\d,]*)[ -]?(?:characters?|chars?)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What the model answers, before it becomes JSON or events."""
+
+    content: list[JsonObject]
+    stop_reason: str
+    usage: JsonObject
+
+
+def text_of(content: object) -> str:
+    """Return the text of a message's content, blocks joined."""
+    if isinstance(content, str):
+        return content
+    blocks = content if isinstance(content, list) else []
+    return "\n".join(str(block.get("text", "")) for block in blocks if isinstance(block, dict) and block.get("type") == "text")
+
+
+def last_user_text(messages: list[JsonObject]) -> str:
+    """Return what the user wrote last."""
+    return next((text_of(message.get("content")) for message in reversed(messages) if message.get("role") == "user"), "")
+
+
+def user_turns(messages: list[JsonObject]) -> int:
+    """Count the user's turns."""
+    return sum(1 for message in messages if message.get("role") == "user")
+
+
+def tokens(value: object) -> int:
+    """Estimate tokens, by length: good enough to be budgeted with, not to be billed with."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return max(1, len(text) // CHARACTERS_A_TOKEN)
+
+
+def input_tokens(request: JsonObject) -> int:
+    """Estimate the tokens of a whole request."""
+    return sum(tokens(request[name]) for name in ("system", "messages", "tools") if request.get(name))
+
+
+def answer(request: JsonObject, knobs: AnthropicKnobs) -> Reply:
+    """Think of a reply."""
+    budget = int(request["max_tokens"])
+    stop_reason = knobs.stop_reason or "end_turn"
+    if knobs.content is not None:
+        content = knobs.content
+    elif budget == 0 or (stop_reason == "refusal" and knobs.text is None):
+        content, stop_reason = [], "max_tokens" if budget == 0 else stop_reason
+    else:
+        text = _words(request["messages"], knobs)
+        if tokens(text) > budget:
+            text, stop_reason = text[: budget * CHARACTERS_A_TOKEN], "max_tokens"
+        content = [{"type": "text", "text": text}] if text else []
+    if knobs.thinking is not None:
+        content = [{"type": "thinking", "thinking": knobs.thinking, "signature": "c2ltdWxhdGVk"}, *content]
+    return Reply(content=content, stop_reason=stop_reason, usage=_usage(request, content, knobs))
+
+
+def _words(messages: list[JsonObject], knobs: AnthropicKnobs) -> str:
+    """Choose the words: the knob's, an essay of the length asked for, or an echo."""
+    heard = last_user_text(messages)
+    if knobs.text is not None:
+        return knobs.text
+    if knobs.length is not None:
+        return essay(_agreed_length(heard, knobs.length))
+    beginning = heard.strip()
+    beginning = beginning if len(beginning) <= ECHO else beginning[:ECHO].rstrip() + "..."
+    return f"{MARK} You wrote: {beginning} (user turns: {user_turns(messages)})"
+
+
+def _agreed_length(heard: str, length: int) -> int:
+    """Answer shorter when the user asks for shorter, within the limit named if there is one."""
+    limits = [int(number.replace(",", "")) for number in LIMIT.findall(heard)]
+    if limits:
+        return max(1, min(length, *limits))
+    return min(length, SHORT) if SHORTER.search(heard) else length
+
+
+def essay(length: int) -> str:
+    """Write exactly so many characters, in numbered sentences, so that a cut shows where it is."""
+    text, number = MARK, 0
+    while len(text) < length:
+        number += 1
+        text += f" Sentence {number} of a long simulated answer."
+    return text[: length - 1].rstrip().ljust(length - 1, ".") + "." if length > len(MARK) else text[:length]
+
+
+def _usage(request: JsonObject, content: list[JsonObject], knobs: AnthropicKnobs) -> JsonObject:
+    said = "".join(str(block.get("text", block.get("thinking", ""))) for block in content)
+    return {
+        "input_tokens": input_tokens(request),
+        "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": 0,
+        "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
+        "output_tokens": tokens(said),
+        "service_tier": "standard",
+        **knobs.usage,
+    }
+
+
+def pieces(text: str, size: int = 24) -> Iterator[str]:
+    """Cut a text into the deltas of a stream."""
+    return (text[start : start + size] for start in range(0, len(text), size))
