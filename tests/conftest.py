@@ -1,0 +1,90 @@
+"""Fixtures for everybody: a real server, the sandbox, and an environment without the tester's own settings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from shared.settings import SANDBOX_CREDENTIALS, Settings
+from tests.support.processes import ROOT, free_port
+from tests.support.sandbox import SandboxProcess
+from tests.support.server import EmbeddedServer
+
+OURS = ("PORT", "PUBLIC_URL", "ENVIRONMENT", *(name.upper() for name in Settings.model_fields))
+PREFIXES = ("ANTHROPIC_", "TWILIO_", "SENDGRID_", "SANDBOX_", "HONCHO_")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Forget the settings of the tester's shell: no test may reach a real account, or depend on one."""
+    del config
+    for name in list(os.environ):
+        if name in OURS or name.startswith(PREFIXES):
+            del os.environ[name]
+
+
+@pytest.fixture(autouse=True)
+def _no_env_file_of_the_tester(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A `.env` in the checkout is the tester's, not the test's."""
+    if (ROOT / ".env").exists():
+        monkeypatch.setitem(Settings.model_config, "env_file", None)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[EmbeddedServer]:
+    """One Valkey for the whole run (per xdist worker). A test that kills or stops one makes its own."""
+    with EmbeddedServer() as running:
+        yield running
+
+
+@pytest.fixture
+def redis_url(server: EmbeddedServer) -> str:
+    """The address of the server, emptied."""
+    with server.client() as client:
+        client.flushall()
+        client.script_flush()
+    return server.url
+
+
+@pytest.fixture
+def redis(redis_url: str) -> Iterator[Redis]:
+    """A client of the emptied server; bytes are not decoded."""
+    with Redis.from_url(redis_url, protocol=2) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def web_port() -> int:
+    """The port of this run's web process: the sandbox posts its webhooks there."""
+    return free_port()
+
+
+@pytest.fixture(scope="session")
+def _sandbox_process(web_port: int) -> Iterator[SandboxProcess]:
+    credentials = {name.upper(): value for name, value in SANDBOX_CREDENTIALS.items()}
+    with SandboxProcess(SANDBOX_WEBHOOK_URL=f"http://127.0.0.1:{web_port}", **credentials) as running:
+        yield running
+
+
+@pytest.fixture
+def sandbox(_sandbox_process: SandboxProcess) -> SandboxProcess:
+    """The sandbox, with an empty journal and all knobs back."""
+    _sandbox_process.reset()
+    return _sandbox_process
+
+
+@pytest.fixture
+def settings_env(redis_url: str, sandbox: SandboxProcess, web_port: int, tmp_path: Path) -> dict[str, str]:
+    """The settings of a process that works against this test's server and sandbox, with a short settling time."""
+    return {
+        "REDIS_URL": redis_url,
+        "BOSS_DATA_DIR": str(tmp_path / "data"),
+        "PORT": str(web_port),
+        "SANDBOX": "on",
+        "SANDBOX_PORT": str(sandbox.port),
+        "SMS_SETTLE_SECONDS": "0.05",
+        "LOG_FORMAT": "json",
+    }

@@ -1,0 +1,186 @@
+"""The product's own processes, as an operator starts them: with an environment of their own, ended with the test."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, cast
+from urllib.error import HTTPError, URLError
+from urllib.request import ProxyHandler, build_opener
+
+from redis import Redis
+
+from tests.support.wait import wait_for
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+KEPT: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TERM", "SSL_CERT_FILE", "PYTHONDONTWRITEBYTECODE")
+PR_SET_PDEATHSIG: Final = 1
+START_SECONDS: Final = 30
+"""Importing the SDKs alone takes two seconds on a busy machine."""
+LIBC: Final = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
+OPENER: Final = build_opener(ProxyHandler({}))
+
+
+def clean_environment(**settings: str) -> dict[str, str]:
+    """An environment with nothing of the tester's own (no keys, no PORT, no REDIS_URL), plus `settings`."""
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+    return {**kept, "PYTHONUNBUFFERED": "1", "LOG_FORMAT": "json", **settings}
+
+
+def free_port() -> int:
+    """A loopback port that was free a moment ago."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def answers(url: str) -> bool:
+    """Whether GET `url` is answered with 200 now."""
+    try:
+        with OPENER.open(url, timeout=2) as response:
+            return bool(response.status == 200)  # noqa: PLR2004 - HTTP's own number
+    except (HTTPError, URLError, OSError):
+        return False
+
+
+class BossProcess:
+    """`boss COMMAND` as a child. Its working directory is empty, so no `.env` is read; its output goes to a file."""
+
+    def __init__(self, *command: str, settings: Mapping[str, str], directory: Path | None = None) -> None:
+        """Nothing runs yet. `settings` are the environment beside PATH and the like."""
+        self.command = command
+        self.settings = dict(settings)
+        self._scratch = tempfile.TemporaryDirectory(prefix="boss-cwd-")
+        self.directory = directory or Path(self._scratch.name)
+        self._output = Path(self._scratch.name) / "output"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._running().pid
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit status, None while it runs."""
+        return self._running().poll()
+
+    @property
+    def output(self) -> str:
+        """Everything that it printed so far, in all its lives."""
+        return self._output.read_text(errors="replace") if self._output.exists() else ""
+
+    def start(self, **more: str) -> Self:
+        """Start, with `more` settings changed; does not wait."""
+        self.settings |= more
+        with self._output.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "supervisor_worker.cli.main", *self.command],
+                cwd=self.directory,
+                env=clean_environment(**self.settings),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+            )
+        return self
+
+    def wait_for_output(self, text: str, seconds: float = 20) -> str:
+        """Wait until `text` was printed and return all output; fails at once when the process ends without it."""
+        wait_for(lambda: text in self.output or self._running().poll() is not None, seconds, f"{text!r} of {self.command}")
+        if text not in self.output:
+            raise AssertionError(f"{self.command} ended with {self.returncode}, never printed {text!r}:\n{self.output[-4000:]}")
+        return self.output
+
+    def wait(self, seconds: float = 10) -> int:
+        """Wait for its end and return the exit status."""
+        return self._running().wait(seconds)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process itself."""
+        self._running().send_signal(number)
+
+    def terminate(self, seconds: float = 10) -> int:
+        """SIGTERM, and its exit status."""
+        self.signal(signal.SIGTERM)
+        return self.wait(seconds)
+
+    def kill9(self) -> None:
+        """Kill the process and its children as the kernel would when memory runs out."""
+        process = self._running()
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(10)
+
+    def close(self) -> None:
+        """Make sure that nothing of it is left."""
+        if self._process:
+            self.kill9()
+        self._scratch.cleanup()
+
+    def __enter__(self) -> Self:
+        """Start unless it runs already."""
+        return self if self._process else self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """End it."""
+        self.close()
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise AssertionError(f"{self.command} was not started")
+        return self._process
+
+
+class WebProcess(BossProcess):
+    """`boss web` on a free port; `start` returns when it answers."""
+
+    def __init__(self, settings: Mapping[str, str]) -> None:
+        """The port stays the same when it is started again."""
+        port = settings.get("PORT") or str(free_port())
+        super().__init__("web", settings={**settings, "PORT": port})
+        self.url = f"http://127.0.0.1:{port}"
+
+    def start(self, **more: str) -> Self:
+        """Start and wait for GET /livez."""
+        super().start(**more)
+        wait_for(lambda: answers(f"{self.url}/livez") or self.returncode is not None, START_SECONDS, f"{self.url}/livez")
+        if self.returncode is not None:
+            raise AssertionError(f"web ended with {self.returncode}:\n{self.output[-4000:]}")
+        return self
+
+
+class WorkerProcess(BossProcess):
+    """`boss worker`; `start` returns when RQ knows it."""
+
+    def __init__(self, settings: Mapping[str, str], redis: Redis) -> None:
+        """`redis` is a client of the server in `settings`; it shows when the worker is there."""
+        super().__init__("worker", settings=settings)
+        self._redis = redis
+
+    def start(self, **more: str) -> Self:
+        """Start and wait until it is registered."""
+        super().start(**more)
+        wait_for(lambda: self.registered() or self.returncode is not None, START_SECONDS, "the worker's registration")
+        if self.returncode is not None:
+            raise AssertionError(f"worker ended with {self.returncode}:\n{self.output[-4000:]}")
+        return self
+
+    def registered(self) -> bool:
+        """Whether RQ's list of workers has this process."""
+        keys = cast("set[bytes]", self._redis.smembers("rq:workers"))
+        return any(cast("Any", self._redis.hget(key.decode(), "pid")) == str(self.pid).encode() for key in keys)
+
+
+def _die_with_parent() -> None:
+    if LIBC is not None:
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
