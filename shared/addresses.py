@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from dataclasses import dataclass
 from email.headerregistry import AddressHeader
 from email.policy import default as mail_policy
@@ -19,8 +20,10 @@ from shared.errors import BadInput
 
 Channel = Literal["sms", "email"]
 
+_GUESSED = "invalid address"  # email's word for `a@b.de <c@d.de>`: it takes the first, others the second
 MAX_ADDRESS = 320  # RFC 3696 erratum 1690: 64 + 1 + 255
 MAX_PHONE_TEXT = 40
+_PHONE_TEXT = re.compile(r"\+[0-9 ()./-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +36,10 @@ class PhoneNumber:
     def parse(cls, text: str) -> PhoneNumber:
         """Read an international number; a *possible* one suffices (the +1555 range is never assigned).
 
-        Raises BadInput `bad_phone` for anything else: short codes, ``whatsapp:`` addresses, national forms.
+        Raises BadInput `bad_phone` for anything else: short codes, ``whatsapp:`` addresses, national forms, extensions.
         """
         text = text.strip()
-        if not text.startswith("+") or len(text) > MAX_PHONE_TEXT:
+        if len(text) > MAX_PHONE_TEXT or not _PHONE_TEXT.fullmatch(text):
             raise BadInput(code="bad_phone")
         try:
             number = phonenumbers.parse(text, None)
@@ -106,7 +109,12 @@ def parse_address_list(text: str) -> list[EmailAddress]:
         raise BadInput(code="bad_email") from None
     if not isinstance(header, AddressHeader):
         raise BadInput(code="bad_email")
-    return [_canonical(address.addr_spec) for address in header.addresses if address.addr_spec not in ("", "<>")]
+    if any(_GUESSED in str(defect) for defect in getattr(header, "defects", ())):  # not in the type stubs
+        raise BadInput(code="bad_email")
+    found = [address.addr_spec for address in header.addresses if address.addr_spec not in ("", "<>")]
+    if "=?" in text and not all(spec in text for spec in found):  # an encoded word was decoded into an address
+        raise BadInput(code="bad_email")
+    return [_canonical(spec) for spec in found]
 
 
 def _canonical(addr_spec: str) -> EmailAddress:
@@ -114,12 +122,14 @@ def _canonical(addr_spec: str) -> EmailAddress:
     if not (local and at and domain) or len(addr_spec) > MAX_ADDRESS or any(c.isspace() for c in addr_spec):
         raise BadInput(code="bad_email")
     try:
+        addr_spec.encode("utf-8")
         ascii_domain = domain.rstrip(".").encode("idna").decode("ascii").lower()
     except UnicodeError:
         raise BadInput(code="bad_email") from None
     if "." not in ascii_domain and ascii_domain != "localhost":
         raise BadInput(code="bad_email")
-    return EmailAddress(f"{local.lower()}@{ascii_domain}")
+    # Only ASCII is folded: the Kelvin sign's lower case is a k, and its mailbox somebody else's.
+    return EmailAddress(f"{''.join(letter.lower() if letter.isascii() else letter for letter in local)}@{ascii_domain}")
 
 
 @dataclass(frozen=True, slots=True)

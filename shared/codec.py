@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Callable
 from typing import Any, Final, get_type_hints
 
@@ -56,7 +57,7 @@ def decode(text: str | bytes) -> Event:
     if cls is None:
         raise BadInput(code="unknown_type")
     hints = get_type_hints(cls)
-    arguments = {
+    arguments: dict[str, Any] = {
         name: _typed(hints[name], value[name.rstrip("_")], name)
         for name in _names(cls)
         if name.rstrip("_") in value
@@ -94,7 +95,10 @@ def _texts(value: object) -> tuple[str, ...]:
 def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError
-    return float(value)
+    number = float(value)
+    if not math.isfinite(number):
+        raise TypeError
+    return number
 
 
 def _exactly(kind: type) -> Callable[[object], object]:
@@ -119,5 +123,5 @@ _READERS: Final[dict[object, Callable[[Any], object]]] = {
 def _typed(hint: object, value: object, name: str) -> object:
     try:
         return _READERS.get(hint, _exactly(str))(value)
-    except (TypeError, AttributeError, BadInput):
+    except (TypeError, AttributeError, OverflowError, BadInput):
         raise BadInput(f"field {name}", code="bad_field") from None

@@ -14,17 +14,20 @@ from typing import Any, Final
 
 import structlog
 
-_PHONE: Final = re.compile(r"\+\d{7,15}")
-_EMAIL: Final = re.compile(r"[^\s<>\"'=,;:]{1,64}@[A-Za-z0-9.-]{1,255}")
-_SECRET: Final = re.compile(r"(?i)(sk-[a-z0-9_-]{8,}|SG\.[a-z0-9_.-]{4,}|(?:token|password|key|secret)=[^\s&\"']+)")
+_PHONE: Final = re.compile(r"(?:\+|%2[Bb])\d{7,15}")  # connection errors quote URLs, and a look-up's URL holds the number
+_EMAIL: Final = re.compile(r"[^\s<>\"'=,;:]{1,64}(?:@|%40)[A-Za-z0-9.-]{1,255}")
+_SECRET: Final = re.compile(
+    r"(?i)(sk-[a-z0-9_-]{8,}|SG\.[a-z0-9_.-]{4,}|(?:bearer|basic) [a-z0-9+/=._-]{8,}|(?:token|password|key|secret)=[^\s&\"']+)"
+)
 _URL_LOGIN: Final = re.compile(r"(\w+://)[^/\s@]+@")
 MAX_VALUE: Final = 4000
+_CUT: Final = 400  # an address that the limit cuts in two is still masked as a whole
 
 
 def mask(text: str) -> str:
     """`text` without phone numbers, addresses and what looks like a secret."""
-    text = _URL_LOGIN.sub(r"\1***@", text[:MAX_VALUE])
-    return _SECRET.sub("***", _EMAIL.sub("***@***", _PHONE.sub("+***", text)))
+    text = _URL_LOGIN.sub(r"\1***@", text[: MAX_VALUE + _CUT])
+    return _SECRET.sub("***", _EMAIL.sub("***@***", _PHONE.sub("+***", text)))[:MAX_VALUE]
 
 
 def _masked(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
