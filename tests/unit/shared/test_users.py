@@ -1,0 +1,123 @@
+"""Who may talk to which Boss: every fault of the file is named at once, and nobody reaches another's Boss."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from shared.addresses import EmailAddress, PhoneNumber
+from shared.errors import ConfigurationError
+from shared.users import LOCAL_USER, Users, load
+
+ADA = """
+[[users]]
+username = "ada"
+phone = "+15551234567"
+boss_phone = "+15559876543"
+email = "Ada@Example.com"
+boss_email = "boss@example.com"
+timezone = "Europe/Berlin"
+role = "admin"
+"""
+BOB = """
+[[users]]
+username = "bob"
+phone = "+15551234568"
+boss_phone = "+15559876543"
+"""
+LOOP = BOB.replace("+15551234568", "+15559876543").replace('boss_phone = "+15559876543"', 'boss_phone = "+15551234567"')
+
+
+class Page:
+    """A file's content where a path is expected: these tests read no disk."""
+
+    def __init__(self, content: str) -> None:
+        self.content = content
+
+    def read_text(self, encoding: str) -> str:
+        """The content."""
+        assert encoding == "utf-8"
+        return self.content
+
+
+def users(content: str) -> Users:
+    """The table of a file's content."""
+    return load(cast("Path", Page(content)))
+
+
+def faults(content: str) -> str:
+    """What the error says."""
+    with pytest.raises(ConfigurationError) as caught:
+        users(content)
+    return str(caught.value)
+
+
+def test_no_file_is_the_local_user() -> None:
+    """`make run` needs no file."""
+    table = load(None)
+    assert table.all == (LOCAL_USER,)
+    assert table.by_phone(PhoneNumber("+15559876543"), PhoneNumber("+15551234567")) is LOCAL_USER
+    assert table.by_email(EmailAddress("boss@example.com"), EmailAddress("user@example.com")) is LOCAL_USER
+
+
+def test_a_user_is_found_by_both_ends_only() -> None:
+    """A stranger, and a user who writes to somebody else's Boss, are nobody."""
+    other_boss = BOB.replace("+15559876543", "+15559876544")
+    table = users(ADA + other_boss)
+    ada, bob, boss, second = (PhoneNumber("+1555" + end) for end in ("1234567", "1234568", "9876543", "9876544"))
+    assert (found := table.by_phone(boss, ada))
+    assert found.username == "ada"
+    assert (found := table.by_phone(second, bob))
+    assert found.username == "bob"
+    assert table.by_phone(second, ada) is table.by_phone(boss, bob) is table.by_phone(ada, boss) is None
+    assert table.boss_phones == {boss, second}
+
+
+def test_two_users_may_share_a_boss() -> None:
+    """A family with one number."""
+    table = users(ADA + BOB)
+    assert [user.username for user in table.all] == ["ada", "bob"]
+    assert table.named("bob")
+    assert table.named("eve") is None
+
+
+def test_addresses_are_stored_in_their_one_form() -> None:
+    """The file may write them as it likes."""
+    assert users(ADA).by_email(EmailAddress("boss@example.com"), EmailAddress("ada@example.com"))
+
+
+def test_all_faults_are_listed_at_once_and_no_value_is_shown() -> None:
+    """One run of the command shows everything that is to be mended; addresses stay out of logs."""
+    text = faults(
+        ADA.replace("Europe/Berlin", "Mars/Base") + '[[users]]\nusername = "eve"\nphone = "+1555canary"\nboss_phone = "+15559876543"\n'
+        '[[users]]\nusername = "joe"\nphon = "x"\n[[users]]\nphone = 5\n[[users]]\nusername = "max"\nrole = "king"\nemail = "a@b.de"\n'
+    )
+    for part in ("user 1: timezone", "user 2: phone is not", "user 3: unknown field phon", "user 4: phone must be text", "user 4: username",
+                 "user 5: role", "user 5: email and boss_email go together"):  # fmt: skip
+        assert part in text, part
+    assert "canary" not in text
+    assert "a@b.de" not in text
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        ("users = [", "not TOML"), ("", "no [[users]] table"), ("users = 5", "[[users]] tables"), ('users = ["x"]', "[[users]] tables"),
+        (ADA + ADA, "same username"), (ADA + BOB.replace("+15551234568", "+15551234567"), "same phone and boss_phone"),
+        ('[[users]]\nusername = "x"\n', "neither phone nor email"), (BOB.replace("+15559876543", "+15551234568"), "must differ"),
+        (ADA + LOOP, "each other"),
+    ],
+)  # fmt: skip
+def test_a_table_that_cannot_work_is_refused(content: str, part: str) -> None:
+    """Before anything starts."""
+    assert part in faults(content)
+
+
+def test_a_file_that_cannot_be_read_is_a_configuration_error(tmp_path: Path) -> None:
+    """Missing, a directory, or not UTF-8."""
+    (tmp_path / "latin").write_bytes(b"\xff")
+    for path in (tmp_path / "missing", tmp_path, tmp_path / "latin"):
+        with pytest.raises(ConfigurationError, match="BOSS_USERS_FILE"):
+            load(path)
