@@ -21,7 +21,11 @@ def test_every_error_has_a_disposition_a_code_and_a_sentence(cls: type[BosslineE
 
 def test_a_provider_s_silence_is_neither_yes_nor_no() -> None:
     """The three ways in which a request ends badly are told apart."""
-    kinds: dict[type[ProviderError], str] = {errors.ProviderUnavailable: "retry", errors.OutcomeUnknown: "unknown", errors.ProviderRefused: "permanent"}
+    kinds: dict[type[ProviderError], str] = {
+        errors.ProviderUnavailable: "retry",
+        errors.OutcomeUnknown: "unknown",
+        errors.ProviderRefused: "permanent",
+    }
     assert {cls: str(cls("twilio", "x").disposition) for cls in kinds} == kinds
 
 

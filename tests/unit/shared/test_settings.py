@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -177,9 +176,3 @@ def test_the_example_file_shows_every_setting_and_changes_nothing(tmp_path: Path
     path = tmp_path / ".env"
     path.write_text("\n".join(line.removeprefix("#") if "=" in line and line[1:2].isupper() else line for line in text.splitlines()))
     assert settings.load(_env_file=path) == settings.load(_env_file=None)
-
-
-def test_a_child_process_gets_what_was_resolved(bare: pytest.MonkeyPatch) -> None:
-    """The sandbox's mode and port are decided once."""
-    found: dict[str, Any] = dict(settings.environment_of(read(bare, SANDBOX_PORT="9123")))
-    assert (found["SANDBOX"], found["SANDBOX_PORT"]) == ("on", "9123")
