@@ -46,7 +46,7 @@ def answers(url: str) -> bool:
     """Whether GET `url` is answered with 200 now."""
     try:
         with OPENER.open(url, timeout=2) as response:
-            return bool(response.status == 200)  # noqa: PLR2004 - HTTP's own number
+            return bool(response.status == 200)
     except (HTTPError, URLError, OSError):
         return False
 

@@ -1,0 +1,60 @@
+# Everything starts here: `make run` gives a working Boss, `make test` its tests. Needs Python 3.11 or newer and make.
+
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+UV := .uv/bin/uv
+BIN := .venv/bin
+# uv takes the Python that is here; it never downloads one.
+export UV_PYTHON_DOWNLOADS := never
+export UV_PROJECT_ENVIRONMENT := .venv
+UV_RUNS = UV_PYTHON="$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(UV)
+PYTEST = $(BIN)/python -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test unit e2e lint format bench clean
+
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: .venv/installed ## Build the environment .venv from the lock
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Bossline needs Python 3.11 or newer; '$(PYTHON)' is older or missing. Name another with: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv .uv
+	.uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+.venv/installed: pyproject.toml uv.lock | $(UV)
+	$(UV_RUNS) sync --frozen --quiet
+	@touch $@
+
+.venv/installed-e2e: .venv/installed
+	$(UV_RUNS) sync --frozen --quiet --group e2e
+	@touch $@
+
+run: install ## Start everything: web, worker, embedded server and sandbox; Ctrl-C ends it
+	@$(BIN)/honcho run $(BIN)/boss ready --beside $$$$ && exec $(BIN)/honcho start -p "$${PORT:-8787}"
+
+test: lint ## Lint, then the unit, integration and short chaos tests
+	$(PYTEST) tests/unit tests/integration tests/chaos -n 2 --dist loadfile
+
+unit: install ## The unit tests alone: no I/O, a few seconds
+	$(PYTEST) tests/unit
+
+e2e: .venv/installed-e2e ## Start the Procfile as a user does, and look at the page with a browser
+	$(PYTEST) tests/e2e
+
+lint: install ## ruff, mypy --strict, and the direction of the imports
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --quiet --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: install ## Let ruff format the code
+	$(BIN)/ruff format .
+
+bench: install ## Measure: acknowledgements a second, CPU a webhook, webhook to send
+	$(BIN)/python -m bench
+
+clean: ## Remove the environment and the caches; the data in .boss stays
+	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

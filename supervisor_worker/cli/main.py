@@ -1,0 +1,71 @@
+"""`boss`: one command for the processes and for the operator.
+
+Each subcommand's module is imported when it is called, so that `boss --help` is quick and `boss web` never loads the
+SDKs of the worker.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module, metadata
+from typing import Any, Final
+
+import click
+
+from shared.errors import BosslineError
+from shared.process import REFUSED, message
+
+COMMANDS: Final = {
+    "web": ("processes:web", "Take the webhooks of Twilio and SendGrid."),
+    "worker": ("processes:worker", "Think and answer."),
+    "redis": ("processes:redis", "Run the embedded server; stands aside when REDIS_URL is set."),
+    "sandbox": ("processes:sandbox", "Play Twilio, SendGrid and Claude, with a page to text from."),
+    "ready": ("ready:ready", "Check settings and ports, then print the addresses once everything runs."),
+    "config": ("processes:config", "Show the settings, or an example file of them."),
+    "doctor": ("doctor:doctor", "Look for what is wrong, and say what to do about it."),
+    "simulate": ("simulate:simulate", "Text or mail the Boss as the provider would, and print the reply."),
+    "tail": ("tail:tail", "Follow the ledger."),
+    "messages": ("messages:messages", "List, show, retry or discard messages."),
+    "dashboard": ("dashboard:dashboard", "RQ's queues, workers and jobs in the browser."),
+    "pause": ("control:pause", "Stop all sending."),
+    "resume": ("control:resume", "Send again."),
+}
+"""Name to (module and attribute under supervisor_worker.cli, one line for the list)."""
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and imports one when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """All commands, in the order of use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """Import one command; None for a name that is not ours."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(f"supervisor_worker.cli.{module}"), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run; an error that we raise on purpose becomes one message and exit status 2."""
+        try:
+            return super().invoke(ctx)
+        except BosslineError as error:
+            click.echo(message(error), err=True)
+            ctx.exit(REFUSED)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(metadata.version("bossline"), prog_name="boss")
+def main() -> None:
+    """An assistant with a phone number and a mail address: text it or mail it, and it answers."""
+
+
+if __name__ == "__main__":
+    main()

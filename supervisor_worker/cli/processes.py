@@ -1,0 +1,142 @@
+"""The processes of the Procfile, and the settings that they run with."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import Final, NoReturn
+from urllib.error import URLError
+from urllib.request import ProxyHandler, build_opener
+
+import click
+from pydantic import SecretStr
+
+from shared import settings as knobs
+from shared.embedded import Server, serve
+from shared.errors import StorageUnavailable
+from shared.process import Stop, end_with_parent, require_free_port
+from shared.runtime import socket_path
+from shared.settings import Settings
+from shared.users import LOCAL_USER, User
+from shared.users import load as load_users
+
+SANDBOX_PATIENCE_SECONDS: Final = 20.0
+REDIS_EXTRA_SECONDS: Final = 0.3
+
+
+@click.command()
+def web() -> None:
+    """Take the webhooks of Twilio and SendGrid."""
+    end_with_parent()
+    os.execv(sys.executable, [sys.executable, "-m", "webhook_api"])  # noqa: S606 - its modules stay out of this process
+
+
+@click.command()
+def worker() -> None:
+    """Think and answer."""
+    end_with_parent()
+    settings = knobs.load()
+    from supervisor_worker import bootstrap  # noqa: PLC0415 - it loads the SDKs, which takes two seconds
+
+    sys.exit(bootstrap.main(settings))
+
+
+@click.command()
+def redis() -> None:
+    """Run the embedded server until the last of the other processes has ended."""
+    end_with_parent()
+    stop = Stop()
+    settings = knobs.load()
+    if settings.redis_url:
+        _stand_aside(stop, "redis stands aside: REDIS_URL is set")
+    server = Server(settings.boss_data_dir.absolute() / "redis", socket_path(settings.boss_data_dir), settings.embedded_maxmemory_mb)
+    server.start()
+    click.echo(f"redis: the embedded server is up, its data is in {server.directory}")
+    if serve(server, stop, settings.shutdown_grace_seconds + REDIS_EXTRA_SECONDS):
+        raise StorageUnavailable(
+            f"the embedded server ended by itself with status {server.returncode()}: see {server.directory}/valkey.log"
+        )
+    click.echo("redis: the embedded server has written everything and ended")
+
+
+@click.command()
+def sandbox() -> None:
+    """Play Twilio, SendGrid and Claude on loopback, with a page that is a phone and a mailbox."""
+    end_with_parent()
+    stop = Stop()
+    settings = knobs.load()
+    if not settings.sandbox_on:
+        _stand_aside(stop, "sandbox stands aside: real providers are configured (SANDBOX=on overrides)")
+    require_free_port("127.0.0.1", settings.sandbox_port, "SANDBOX_PORT")
+    if "HONCHO_PROCESS_NAME" in os.environ:
+        _wait_for_web(settings, stop)
+    os.execve(sys.executable, [sys.executable, "-m", "sandbox"], sandbox_environment(settings))  # noqa: S606 - it imports none of us
+
+
+def sandbox_environment(settings: Settings) -> dict[str, str]:
+    """What the sandbox is told: where the webhooks go, whose they are, and the credentials that it checks."""
+    user = sandbox_user(settings)
+    return {
+        **knobs.environment_of(settings),
+        "SANDBOX_WEBHOOK_URL": settings.local_web_url,
+        "SANDBOX_PUBLIC_URL": settings.webhook_base_url,
+        "TWILIO_ACCOUNT_SID": settings.twilio_account_sid,
+        "TWILIO_AUTH_TOKEN": settings.twilio_auth_token.get_secret_value(),
+        "SENDGRID_API_KEY": settings.sendgrid_api_key.get_secret_value(),
+        "ANTHROPIC_API_KEY": settings.anthropic_api_key.get_secret_value(),
+        "EMAIL_WEBHOOK_SECRET": settings.email_webhook_secret.get_secret_value(),
+        "SANDBOX_USER_PHONE": str(user.phone),
+        "SANDBOX_BOSS_PHONE": str(user.boss_phone),
+        "SANDBOX_USER_EMAIL": str(user.email),
+        "SANDBOX_BOSS_EMAIL": str(user.boss_email),
+    }
+
+
+def sandbox_user(settings: Settings) -> User:
+    """Whose phone and mailbox the sandbox plays: the first user who has both."""
+    return next((user for user in load_users(settings.boss_users_file).all if user.phone and user.email), LOCAL_USER)
+
+
+def _wait_for_web(settings: Settings, stop: Stop) -> None:
+    """Wait for the web process: honcho starts us together and only that one knows its port."""
+    opener = build_opener(ProxyHandler({}))
+    end = time.monotonic() + SANDBOX_PATIENCE_SECONDS
+    while not stop() and time.monotonic() < end:
+        try:
+            opener.open(f"{settings.local_web_url}/livez", timeout=1).close()
+        except (URLError, OSError):
+            time.sleep(0.1)
+        else:
+            return
+    if stop():
+        sys.exit(0)
+
+
+def _stand_aside(stop: Stop, line: str) -> NoReturn:
+    """Print one line and wait for the end: honcho ends everything when one process exits."""
+    click.echo(line)
+    stop.wait()
+    sys.exit(0)
+
+
+@click.group()
+def config() -> None:
+    """Show the settings, or an example file of them."""
+
+
+@config.command()
+def example() -> None:
+    """Print `.env.example`: every setting with its default."""
+    click.echo(knobs.example_file(), nl=False)
+
+
+@config.command()
+def show() -> None:
+    """Print the settings in force; secrets are only said to be set."""
+    settings = knobs.load()
+    for name in Settings.model_fields:
+        value = getattr(settings, name)
+        if isinstance(value, SecretStr):
+            value = "(set)" if value.get_secret_value() else ""
+        click.echo(f"{name.upper()}={'' if value is None else value}")

@@ -1,0 +1,107 @@
+"""`boss` answers quickly, says what is wrong in one message, and keeps the two processes apart."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from shared.errors import ConfigurationError
+from shared.process import guarded, require_free_port
+from supervisor_worker.cli.main import COMMANDS, main
+from supervisor_worker.cli.ready import curl_line
+from tests.support.processes import ROOT, clean_environment
+
+HEAVY = ("anthropic", "twilio", "sendgrid", "flask", "aiohttp", "webhook_api")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_of_the_list_exists(name: str) -> None:
+    """What `boss --help` lists can be called, and says the same of itself."""
+    assert find_spec("supervisor_worker.cli." + COMMANDS[name][0].partition(":")[0]) is not None
+    result = CliRunner().invoke(main, [name, "--help"])
+    assert result.exit_code == 0, result.output
+
+
+def test_help_names_every_command_and_loads_none() -> None:
+    """The list costs no SDK; `boss web` and `boss redis` load none either."""
+    code = f"""
+import sys
+from click.testing import CliRunner
+from supervisor_worker.cli.main import main
+for arguments in (["--help"], ["web", "--help"], ["redis", "--help"]):
+    assert CliRunner().invoke(main, arguments).exit_code == 0
+print([name for name in {HEAVY!r} if name in sys.modules])
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=clean_environment(), cwd=ROOT, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+def test_an_unknown_command_is_refused() -> None:
+    """A typo is told, with exit status 2."""
+    result = CliRunner().invoke(main, ["nonsense"])
+    assert result.exit_code == 2
+    assert "nonsense" in result.output
+
+
+def test_wrong_settings_are_one_message_and_exit_status_2(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """All faults at once, no traceback, no value."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PORT", "99999999")
+    monkeypatch.setenv("REDIS_URL", "http://secret-host")
+    result = CliRunner().invoke(main, ["worker"])
+    assert result.exit_code == 2
+    assert "PORT" in result.output
+    assert "Traceback" not in result.output
+    assert "secret-host" not in result.output
+
+
+def test_settings_are_shown_without_secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`boss config show` may be pasted into a report."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-very-secret")
+    result = CliRunner().invoke(main, ["config", "show"])
+    assert result.exit_code == 0
+    assert "ANTHROPIC_API_KEY=(set)" in result.output
+    assert "very-secret" not in result.output
+
+
+def test_an_error_of_ours_becomes_a_message(capsys: pytest.CaptureFixture[str]) -> None:
+    """`guarded` turns it into exit status 2."""
+
+    def wrong() -> int:
+        raise ConfigurationError("PORT: is wrong")
+
+    assert guarded(wrong) == 2
+    assert capsys.readouterr().err == "boss: configuration: PORT: is wrong\n"
+    assert guarded(lambda: None) == 0
+    assert guarded(lambda: 3) == 3
+
+
+def test_a_busy_port_is_named_with_its_setting() -> None:
+    """The message says which port, and what to set."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigurationError, match=f"SANDBOX_PORT: port {port} "):
+            require_free_port("127.0.0.1", port, "SANDBOX_PORT")
+    require_free_port("127.0.0.1", port, "SANDBOX_PORT")
+
+
+def test_the_line_to_paste_keeps_the_plus() -> None:
+    """A plus sign in a plain form field means a space."""
+    line = curl_line("http://127.0.0.1:8787", "+15551234567", "+15559876543")
+    assert line.startswith("curl http://127.0.0.1:8787/sms/inbound ")
+    assert "--data-urlencode From=+15551234567" in line
+
+
+def test_the_group_is_the_installed_command() -> None:
+    """The script of pyproject.toml is this group."""
+    assert isinstance(main, click.Group)

@@ -1,0 +1,22 @@
+"""`python -m webhook_api`: the web process, as `boss web` starts it."""
+
+from __future__ import annotations
+
+import sys
+
+from shared import settings as knobs
+from shared.process import guarded, require_free_port
+
+
+def main() -> None:
+    """Check the port, tell the other processes where we are, and serve."""
+    settings = knobs.load()
+    require_free_port(settings.web_host, settings.port, "PORT")
+    knobs.announce_web(settings)
+    from webhook_api import server  # noqa: PLC0415 - after the settings are known to be right: it is the heavy part
+
+    server.main(settings)
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(main))
