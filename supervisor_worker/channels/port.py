@@ -1,0 +1,52 @@
+"""What a channel promises to the delivery loop: one command in, one receipt out, every failure one of a closed list.
+
+A channel never retries. It raises
+
+- ProviderUnavailable     nothing was taken: 429, or the request never left this process
+- ProviderRefused         the provider says no to this very request, and so do its two narrower forms below
+- CredentialsRefused      the provider says no to us
+- OutcomeUnknown          the request left and no answer, or no readable one, came back; a 5xx is no answer
+
+and the loop records each of them before it does anything else.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from shared.errors import ProviderRefused
+from shared.events import Response
+from shared.mailbox.types import Attempt
+
+
+class RecipientUnreachable(ProviderRefused):
+    """No message from this sender can reach that recipient, so the user cannot be told either."""
+
+    code = "recipient_unreachable"
+    sentence = ""
+
+
+class RecipientOptedOut(ProviderRefused):
+    """The provider keeps an opt-out of this pair that we did not know."""
+
+    code = "recipient_opted_out"
+    sentence = ""
+
+
+class ChannelPort(Protocol):
+    """One message provider."""
+
+    async def send(self, command: Response, reply_id: str, attempt_id: str) -> str:
+        """One request to the provider; the answer is its id for the message, '' where it gives none."""
+        ...
+
+    async def find(self, command: Response, attempt: Attempt) -> list[str] | None:
+        """The provider's ids of messages that may be this attempt's, oldest first; None when it has no list to ask.
+
+        Raises ProviderUnavailable for a list that gave no answer, or none that settles it: that is not "not found".
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        ...

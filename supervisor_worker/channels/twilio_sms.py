@@ -1,0 +1,148 @@
+"""Texts by Twilio's own SDK, over our connections.
+
+Twilio has no idempotency key: an attempt whose answer is missing is looked for in the message list, by both numbers, body and
+time. The list is asked without Twilio's date filter, because a text that is still queued has no date of sending yet.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, cast
+from urllib.parse import urlencode, urlsplit
+
+from twilio.base import values
+from twilio.http import AsyncHttpClient
+from twilio.http.response import Response as SdkResponse
+from twilio.rest import Client
+from twilio.rest.api.v2010.account.message import MessageInstance
+
+from shared.errors import OutcomeUnknown, ProviderError, ProviderUnavailable
+from shared.events import Response, SendSmsResponse
+from shared.mailbox.types import Attempt
+from shared.settings import Settings
+from supervisor_worker.channels.twilio_codes import PROVIDER, error_for
+from supervisor_worker.channels.wire import Wire
+
+PAGE: Final = 100
+CLOCK_SLACK: Final = timedelta(seconds=60)
+TRIAL_PREFIX: Final = "Sent from your Twilio trial account - "
+_OK: Final = range(200, 300)
+
+
+class WireHttpClient(AsyncHttpClient):  # type: ignore[misc]  # the SDK has no types
+    """The SDK's transport: another host, pooled connections, no retries, and errors sorted by what may be done next."""
+
+    def __init__(self, wire: Wire) -> None:
+        super().__init__(logging.getLogger("twilio.http_client"), is_async=True)
+        self._wire = wire
+
+    async def request(
+        self,
+        method: str,
+        uri: str,
+        params: dict[str, object] | None = None,
+        data: dict[str, object] | None = None,
+        headers: dict[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - the SDK's own signature
+        allow_redirects: bool = False,
+    ) -> SdkResponse:
+        """One request. Raises a ProviderError for any answer outside 2xx."""
+        del timeout, allow_redirects  # the wire has both
+        answer = await self._wire.exchange(method, uri, params=params, data=data, headers=headers, auth=auth)
+        if answer.status not in _OK:
+            raise error_for(answer.status, _code(answer.text), asked=method == "GET", retry_after=answer.retry_after())
+        return SdkResponse(answer.status, answer.text, answer.headers)
+
+
+class TwilioSms:
+    """The text channel."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._wire = Wire(
+            PROVIDER,
+            settings.provider_urls["twilio"],
+            timeout=settings.send_timeout_seconds,
+            connections=settings.worker_concurrency,
+        )
+        self._client = Client(
+            settings.twilio_account_sid or "unset",  # never from the environment behind the settings' back
+            settings.twilio_auth_token.get_secret_value() or "unset",
+            http_client=WireHttpClient(self._wire),
+        )
+        self._callback = _callback(settings)
+
+    async def send(self, command: Response, reply_id: str, attempt_id: str) -> str:
+        """Create the message; the answer is its SID."""
+        sms = _sms(command)
+        query = urlencode({"reply": reply_id, "attempt": attempt_id})
+        try:
+            created = await self._client.messages.create_async(
+                to=sms.to.value,
+                from_=sms.from_.value,
+                body=sms.message,
+                status_callback=f"{self._callback}?{query}" if self._callback else values.unset,
+            )
+        except ProviderError:
+            raise
+        except Exception as error:  # a 2xx that the SDK cannot read: taken, by all likelihood
+            raise OutcomeUnknown(PROVIDER, "unreadable_answer") from error
+        if not created.sid:
+            raise OutcomeUnknown(PROVIDER, "no_sid")
+        return str(created.sid)
+
+    async def find(self, command: Response, attempt: Attempt) -> list[str] | None:
+        """Ask the message list; ProviderUnavailable when a full page does not reach back to the attempt."""
+        sms = _sms(command)
+        since = datetime.fromtimestamp(attempt.at / 1000, UTC) - CLOCK_SLACK
+        try:
+            listed = await self._client.messages.list_async(to=sms.to.value, from_=sms.from_.value, limit=PAGE, page_size=PAGE)
+        except ProviderError:
+            raise
+        except Exception as error:
+            raise ProviderUnavailable(PROVIDER, "unreadable_list") from error
+        recent = [message for message in listed if message.date_created is None or message.date_created >= since]
+        found = [message for message in recent if message.sid and _same_text(message, sms.message)]
+        if not found and len(listed) >= PAGE and len(recent) == len(listed):
+            raise ProviderUnavailable(PROVIDER, "list_too_long")
+        return [str(message.sid) for message in reversed(found)]
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._wire.aclose()
+
+
+def _sms(command: Response) -> SendSmsResponse:
+    if not isinstance(command, SendSmsResponse):
+        raise TypeError(f"not a text: {command.type}")
+    return command
+
+
+def _same_text(message: MessageInstance, text: str) -> bool:
+    return (message.body or "").removeprefix(TRIAL_PREFIX).split() == text.split()
+
+
+def _code(body: str) -> int | None:
+    try:
+        found = cast("Any", json.loads(body))["code"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return found if isinstance(found, int) else None
+
+
+def _callback(settings: Settings) -> str:
+    """Where Twilio reports to; '' when it could not reach us: it refuses a message whose callback is on loopback."""
+    if not settings.public_url and not _is_loopback(settings.provider_urls["twilio"]):
+        return ""
+    return f"{settings.webhook_base_url}/sms/status"
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

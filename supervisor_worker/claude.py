@@ -1,0 +1,138 @@
+"""Claude, asked with Anthropic's own SDK: one question, one answer, no retries.
+
+An answer is its text blocks, joined: the first block may be something else, and there may be none. Every failure becomes one of
+our provider errors, so that the turn decides by one table whatever failed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Final, cast
+
+import anthropic
+import httpx2
+from anthropic.types import Message, MessageParam, TextBlockParam
+
+from shared.errors import CredentialsRefused, ProviderError, ProviderRefused, ProviderUnavailable
+from shared.settings import Settings
+from supervisor_worker.channels.wire import retry_after
+from supervisor_worker.conversation import Question
+from supervisor_worker.replies import cut_short
+from supervisor_worker.sentences import REFUSED
+
+PROVIDER: Final = "claude"
+CONNECT_SECONDS: Final = 5.0
+MAX_PAUSES: Final = 3
+IDLE_CONNECTIONS: Final = 100
+
+_CREDENTIALS: Final = (401, 402, 403)
+_FINAL: Final = (400, 413, 422)
+_UNAVAILABLE: Final = (408, 429)
+_SERVER_ERROR: Final = 500
+_BUDGET_CODES: Final = ("spend_limit_reached", "billing_unavailable", "organization_on_hold")
+_CUT: Final = ("max_tokens", "model_context_window_exceeded")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the model said, and what it cost. `input_tokens` counts cached ones too."""
+
+    text: str
+    model: str = ""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    ms: int = 0
+    stop: str = "end_turn"
+
+
+class Claude:
+    """The model behind the answers."""
+
+    def __init__(self, settings: Settings) -> None:
+        seconds = settings.claude_timeout_seconds
+        connections = settings.worker_concurrency
+        self._seconds = seconds
+        self._model = settings.boss_model
+        self._max_tokens = settings.claude_max_tokens
+        self._client = anthropic.AsyncAnthropic(
+            api_key=settings.anthropic_api_key.get_secret_value() or "unset",  # never from the environment behind the settings' back
+            base_url=settings.provider_urls["anthropic"],
+            max_retries=0,
+            timeout=anthropic.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds)),
+            http_client=anthropic.DefaultAsyncHttpxClient(
+                limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=min(connections, IDLE_CONNECTIONS))
+            ),
+        )
+
+    async def think(self, question: Question) -> Answer:
+        """Ask. Raises ProviderUnavailable, CredentialsRefused or ProviderRefused."""
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(self._seconds):
+                messages = await self._ask(question)
+        except (TimeoutError, anthropic.APIConnectionError) as error:
+            raise ProviderUnavailable(PROVIDER, "timeout" if isinstance(error, TimeoutError) else "no_answer") from error
+        except anthropic.APIStatusError as error:
+            raise _error_for(error) from error
+        return _answer(messages, int((time.monotonic() - started) * 1000))
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def _ask(self, question: Question) -> list[Message]:
+        """The model's messages: more than one when it paused and was told to go on."""
+        system: list[TextBlockParam] = [
+            {"type": "text", "text": question.stable, "cache_control": {"type": "ephemeral"}},
+            {"type": "text", "text": question.today},
+        ]
+        lines = [cast("MessageParam", {"role": line.role, "content": line.text}) for line in question.lines]
+        said: list[Message] = []
+        for _ in range(1 + MAX_PAUSES):
+            message = await self._client.messages.create(model=self._model, max_tokens=self._max_tokens, system=system, messages=lines)
+            said.append(message)
+            if message.stop_reason != "pause_turn":
+                break
+            lines = [*lines, cast("MessageParam", {"role": "assistant", "content": message.content})]
+        return said
+
+
+def _answer(messages: list[Message], ms: int) -> Answer:
+    last = messages[-1]
+    stop = last.stop_reason or ""
+    text = "".join(block.text for message in messages for block in message.content if block.type == "text").strip()
+    if stop == "refusal":
+        text = REFUSED  # what came before a refusal is not meant to be read
+    elif stop in _CUT:
+        text = cut_short(text)
+    if not text:
+        raise ProviderRefused(PROVIDER, f"empty_{stop}", final=False)
+    usages = [message.usage for message in messages]
+    return Answer(
+        text=text,
+        model=last.model,
+        input_tokens=sum(u.input_tokens + (u.cache_creation_input_tokens or 0) + (u.cache_read_input_tokens or 0) for u in usages),
+        output_tokens=sum(usage.output_tokens for usage in usages),
+        cache_read_tokens=sum(usage.cache_read_input_tokens or 0 for usage in usages),
+        ms=ms,
+        stop=stop,
+    )
+
+
+def _error_for(error: anthropic.APIStatusError) -> ProviderError:
+    status = error.status_code
+    word = error.error_code or error.type or f"http_{status}"
+    if status in _CREDENTIALS or _no_budget(error):
+        return CredentialsRefused(PROVIDER, word, status=status)
+    if status in _UNAVAILABLE or status >= _SERVER_ERROR:
+        return ProviderUnavailable(PROVIDER, word, status=status, retry_after=retry_after(error.response.headers))
+    return ProviderRefused(PROVIDER, word, status=status, final=status in _FINAL)
+
+
+def _no_budget(error: anthropic.APIStatusError) -> bool:
+    """An exhausted budget comes as 402, as 429 with a code of its own, or as 400 in words only."""
+    code = error.error_code or ""
+    return error.type == "billing_error" or any(part in code for part in _BUDGET_CODES) or "credit balance" in (error.api_message or "")

@@ -1,0 +1,218 @@
+"""The sending loop: leave asked, one request made, its outcome recorded, and what is unknown looked up before it is repeated.
+
+    sending ── ok ──────▶ request ── accepted ─▶ recorded ─▶ sent
+       │                     ├────── refused ──▶ recorded ─▶ a ProviderError for the turn to judge
+       │                     └────── no answer ─▶ stays unresolved ─┐
+       ├─ look_up ◀─────────────────────────────────────────────────┘   not before its time + send timeout + margin
+       ├─ short ──▶ renew once, ask again
+       └─ opted_out, paused, sent, lost: nothing left to do here
+
+Asking for leave, the request and the recording of its outcome are one task, shielded from the turn's own cancellation: a
+request that left is waited for at shutdown, and its outcome is recorded even by a holder that lost its lease.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from shared import telemetry
+from shared.errors import CredentialsRefused, OutcomeUnknown, ProviderError, ProviderRefused, ProviderUnavailable
+from shared.events import Response
+from shared.mailbox import calls
+from shared.mailbox.types import Attempt, Outcome, Reply, ReplyState, Sending
+from supervisor_worker import limits
+from supervisor_worker.channels.port import ChannelPort
+from supervisor_worker.faults import named
+from supervisor_worker.lease import Lease
+from supervisor_worker.supervisor import Supervisor
+
+LOG: Final = telemetry.logger(__name__)
+MAX_ROUNDS: Final = 20
+_TAKEN: Final = (ReplyState.SENT, ReplyState.DELIVERED, ReplyState.UNDELIVERED)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """How delivering ended.
+
+    `sent`: finish the turn. `closed`: a script ended it, `more` says whether messages remain. `lost`: end silently.
+    `wait`: give the lease up for `wait_ms`, uncounted. `absent`: everything is resolved, nothing was taken, and it is
+    too late, or not wanted, to try again.
+    """
+
+    outcome: Literal["sent", "closed", "lost", "wait", "absent"]
+    more: bool = False
+    wait_ms: int = 0
+    reason: str = ""
+
+
+class Delivery:
+    """One reply on its way out. `expired` says whether an outage has lasted too long to try again."""
+
+    def __init__(self, supervisor: Supervisor, lease: Lease, reply_id: str, command: Response, expired: Callable[[], bool]) -> None:
+        self._supervisor = supervisor
+        self._lease = lease
+        self._reply_id = reply_id
+        self._command = command
+        self._expired = expired
+        self._cancelled = False
+
+    async def deliver(self) -> Delivered:
+        """Send the reply, or say why not. Raises ProviderUnavailable, ProviderRefused or CredentialsRefused, all of them recorded."""
+        renewed = False
+        for _ in range(MAX_ROUNDS):
+            if self._supervisor.stopping.is_set() or self._cancelled:
+                return Delivered("wait", reason="shutdown")
+            verdict = await self._in_flight()
+            if verdict.outcome == "short" and not renewed:
+                renewed = True
+                if not await self._lease.renew():
+                    return Delivered("lost")
+            elif verdict.outcome == "look_up" and verdict.attempt:
+                if ended := await self._look_up(verdict.attempt):
+                    return ended
+                if self._expired():
+                    return Delivered("absent")
+            else:
+                return _ended(verdict)
+        return Delivered("wait", wait_ms=self._supervisor.lease_ms, reason="too_many_rounds")
+
+    async def resolve(self) -> Delivered:
+        """Look up whatever is unresolved, and send nothing: `sent`, `absent`, or `wait`."""
+        for _ in range(MAX_ROUNDS):
+            reply = await self._supervisor.mailbox.reply(self._reply_id)
+            if reply is None or was_taken(reply) or not reply.unresolved:
+                return Delivered("sent" if reply and was_taken(reply) else "absent")
+            if ended := await self._look_up(reply.unresolved[0]):
+                return ended
+        return Delivered("wait", wait_ms=self._supervisor.lease_ms, reason="too_many_rounds")
+
+    async def _in_flight(self) -> Sending:
+        """One attempt as a task of its own. A turn that is cancelled meanwhile waits for it as long as the grace lasts."""
+        task: asyncio.Task[Sending] = asyncio.create_task(self._attempt())
+        self._supervisor.in_flight.add(task)
+        task.add_done_callback(self._landed)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.wait({task}, timeout=self._supervisor.settings.shutdown_grace_seconds)
+            if not task.done():
+                LOG.warning("A request stays without an answer", action="left_in_flight", reply=self._reply_id)
+                raise
+            self._cancelled = True
+            _uncancel()
+            return task.result()
+
+    def _landed(self, task: asyncio.Task[Sending]) -> None:
+        self._supervisor.in_flight.discard(task)
+        if not task.cancelled():
+            task.exception()  # read, so that asyncio does not print what nobody waits for any more
+
+    async def _attempt(self) -> Sending:
+        """Ask for leave and, with it, make one request. A verdict, `sent`, or `look_up` for an unknown outcome."""
+        attempt_id = f"a-{uuid.uuid4().hex}"
+        asked = self._lease.now_ms()
+        verdict = await self._supervisor.mailbox.run(
+            calls.sending(
+                self._lease.conversation,
+                self._lease.token,
+                self._reply_id,
+                attempt_id,
+                send_ms=self._supervisor.send_ms,
+                margin_ms=self._supervisor.margin_ms,
+                retention_ms=self._supervisor.retention_ms,
+                pause_wait_ms=limits.scaled_ms(limits.PAUSE_WAIT, self._supervisor.settings),
+            )
+        )
+        if verdict.outcome != "ok" or verdict.attempt is None:
+            return verdict
+        try:
+            provider_id = await self._request(attempt_id, asked)
+        except (ProviderUnavailable, ProviderRefused, CredentialsRefused) as error:
+            outcome = await self._record(attempt_id, "refused", code=error.code)
+            if outcome.state in _TAKEN:
+                return Sending("sent")
+            if not outcome.decided:
+                error.sentence = ""  # an earlier attempt may have been taken after all: do not tell the user otherwise
+            raise
+        except (OutcomeUnknown, TimeoutError) as error:
+            LOG.warning("A request got no answer", action="outcome_unknown", reply=self._reply_id, attempt=attempt_id, error=str(error))
+            return Sending("look_up", verdict.attempt)
+        await self._record(attempt_id, "accepted", provider_id=provider_id)
+        return Sending("sent")
+
+    async def _request(self, attempt_id: str, asked: int) -> str:
+        if self._lease.now_ms() - asked > self._supervisor.margin_ms:
+            raise ProviderUnavailable("redis", "slow_leave")  # the attempt's time runs from the first asking, and others count on it
+        async with asyncio.timeout(self._supervisor.settings.send_timeout_seconds):
+            try:
+                return await self._channel().send(self._command, self._reply_id, attempt_id)
+            except ProviderError:
+                raise
+            except Exception as error:  # noqa: BLE001 - a fault of ours: whether the request left is not known
+                LOG.error("A request failed in our own code", action="send_failed", reply=self._reply_id, **named(error))  # noqa: TRY400 - see `faults`
+                raise OutcomeUnknown("channel", type(error).__name__) from None
+
+    async def _record(
+        self, attempt_id: str, result: Literal["accepted", "refused", "absent"], *, provider_id: str = "", code: str = ""
+    ) -> Outcome:
+        """Write down what became of an attempt, lease or no lease."""
+        retention_ms = self._supervisor.retention_ms
+        call = calls.outcome(self._reply_id, attempt_id, result, retention_ms=retention_ms, provider_id=provider_id, code=code)
+        return await self._supervisor.mailbox.run(call)
+
+    async def _look_up(self, attempt: Attempt) -> Delivered | None:
+        """Ask the provider about an attempt; None when it is resolved now. ProviderUnavailable when the provider does not answer."""
+        settled = attempt.at + self._supervisor.send_ms + self._supervisor.margin_ms
+        if (early := settled - self._lease.now_ms()) > 0:
+            return Delivered("wait", wait_ms=early, reason="outcome_unknown")
+        found = await self._listed(attempt)
+        if found is None:
+            if (early := attempt.at + self._event_wait_ms() - self._lease.now_ms()) > 0:
+                step = limits.scaled_ms(limits.EVENT_STEP, self._supervisor.settings)
+                return Delivered("wait", wait_ms=min(early, step), reason="event_awaited")
+            found = []
+        elsewhere = await self._supervisor.mailbox.known_elsewhere(found, self._reply_id)
+        fresh = [provider_id for provider_id in found if provider_id not in elsewhere]
+        if fresh:
+            await self._record(attempt.id, "accepted", provider_id=fresh[0])
+        else:
+            await self._record(attempt.id, "absent")
+        return None
+
+    async def _listed(self, attempt: Attempt) -> list[str] | None:
+        try:
+            async with asyncio.timeout(self._supervisor.settings.send_timeout_seconds):
+                return await self._lease.hold(self._channel().find(self._command, attempt))
+        except TimeoutError:
+            raise ProviderUnavailable("channel", "list_timeout") from None
+
+    def _event_wait_ms(self) -> int:
+        return int(self._supervisor.settings.email_event_wait_seconds * 1000)
+
+    def _channel(self) -> ChannelPort:
+        return self._supervisor.channels["sms" if self._command.type == "send_sms_response" else "email"]
+
+
+def _ended(verdict: Sending) -> Delivered:
+    if verdict.outcome == "sent":
+        return Delivered("sent")
+    if verdict.outcome in ("opted_out", "paused"):
+        return Delivered("closed", more=verdict.more and verdict.outcome == "opted_out")
+    if verdict.outcome == "short":
+        return Delivered("wait", reason="lease_too_short")
+    return Delivered("lost")
+
+
+def was_taken(reply: Reply) -> bool:
+    """Whether the provider is known to have taken the reply."""
+    return any(attempt.outcome == "accepted" for attempt in reply.attempts)
+
+
+def _uncancel() -> None:
+    if task := asyncio.current_task():
+        task.uncancel()

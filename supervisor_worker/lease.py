@@ -1,0 +1,84 @@
+"""A conversation's lease while its turn runs: renewed in the background, and the end of all new work once it is lost.
+
+A lease that expired unnoticed can still be renewed while nobody else took it; only the server's own "no" means lost. What a
+lost lease forbids is enforced by the scripts, which are fenced; this class only saves the work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+from redis.exceptions import RedisError
+
+from shared import telemetry
+from shared.errors import LeaseLost
+from shared.mailbox import AsyncMailbox, calls
+from shared.mailbox.types import Claim
+
+T = TypeVar("T")
+LOG: Final = telemetry.logger(__name__)
+
+
+class Lease:
+    """The lease that a claim took, for `async with`."""
+
+    def __init__(self, mailbox: AsyncMailbox, conversation: str, token: str, claim: Claim, lease_ms: int) -> None:
+        self.conversation = conversation
+        self.token = token
+        self._mailbox = mailbox
+        self._lease_ms = lease_ms
+        self._lost = asyncio.Event()
+        self._server_ahead_ms = claim.now_ms - self._local_ms()
+        self._keeper: asyncio.Task[None] | None = None
+
+    def now_ms(self) -> int:
+        """The server's time, carried on by this process's monotonic clock: never a host's."""
+        return self._server_ahead_ms + self._local_ms()
+
+    async def renew(self) -> bool:
+        """Extend the lease now; False when it is another holder's."""
+        if await self._mailbox.run(calls.renew(self.conversation, self.token, lease_ms=self._lease_ms)):
+            return True
+        if not self._lost.is_set():
+            LOG.warning("The lease is lost; this turn stops", action="lease_lost", conversation=self.conversation)
+        self._lost.set()
+        return False
+
+    async def hold(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run `work` while the lease is held; LeaseLost, and `work` is cancelled, once it is not."""
+        task = asyncio.ensure_future(work)
+        lost = asyncio.ensure_future(self._lost.wait())
+        try:
+            await asyncio.wait({task, lost}, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise LeaseLost(self.conversation)
+            return task.result()
+        finally:
+            lost.cancel()
+            if task.cancel():
+                await asyncio.wait({task})
+                _ = task.cancelled() or task.exception()  # read, so that asyncio does not print it
+
+    async def __aenter__(self) -> Self:
+        """Begin to renew."""
+        self._keeper = asyncio.create_task(self._keep())
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Stop renewing; giving the lease up is the business of the script that ends the turn."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+
+    async def _keep(self) -> None:
+        while not self._lost.is_set():
+            await asyncio.sleep(self._lease_ms / 4000)
+            try:
+                await self.renew()
+            except (RedisError, OSError) as error:
+                LOG.warning("A lease was not renewed", action="renew_failed", conversation=self.conversation, error=type(error).__name__)
+
+    def _local_ms(self) -> int:
+        return int(asyncio.get_running_loop().time() * 1000)

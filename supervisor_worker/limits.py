@@ -1,0 +1,67 @@
+"""How often and how long a message is tried. Pure: figures in, milliseconds out.
+
+Two kinds of failure are kept apart. An outage (429, 5xx, no connection) is nobody's fault: it counts nothing, waits longer the
+older the message is, and ends when the message is `ANSWER_WITHIN_MINUTES` old. An error of this very message counts: five of
+them, or six leases whose holder died, and the message is parked.
+
+All waits have full jitter and shrink with the lease, so that tests can run at a twentieth of the speed.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Final
+
+from shared.mailbox.types import Message
+from shared.settings import Settings
+
+MAX_ERRORS: Final = 5
+MAX_LOST: Final = 6
+DEFAULT_LEASE: Final = 60.0  # seconds; the waits below are meant for it
+COUNTED_WAITS: Final = (2.0, 5.0, 15.0, 45.0)
+OUTAGE_BASE: Final = 2.0
+OUTAGE_CAP: Final = 60.0
+RETRY_AFTER_CAP: Final = 300.0
+PAUSE_WAIT: Final = 30.0
+EVENT_STEP: Final = 10.0
+
+
+def scaled_ms(seconds: float, settings: Settings) -> int:
+    """`seconds` at the default lease, in ms at this one."""
+    return int(seconds * 1000 * settings.lease_seconds / DEFAULT_LEASE)
+
+
+def exhausted(messages: Sequence[Message]) -> str:
+    """Why these messages must not be tried again, or ''."""
+    if any(message.errors >= MAX_ERRORS for message in messages):
+        return "too_many_errors"
+    return "too_many_lost_leases" if any(message.lost >= MAX_LOST for message in messages) else ""
+
+
+def last_error(messages: Sequence[Message]) -> bool:
+    """Whether one more error is the last."""
+    return any(message.errors + 1 >= MAX_ERRORS for message in messages)
+
+
+def counted_wait_ms(messages: Sequence[Message], settings: Settings) -> int:
+    """The wait after one more error of these messages."""
+    errors = max((message.errors for message in messages), default=0)
+    return _jitter(scaled_ms(COUNTED_WAITS[min(errors, len(COUNTED_WAITS) - 1)], settings))
+
+
+def outage_wait_ms(age_ms: int, retry_after: float | None, settings: Settings) -> int:
+    """The wait in an outage: it grows with the age, so that no counter is needed. A Retry-After (seconds) is honoured up to a cap."""
+    base, cap = scaled_ms(OUTAGE_BASE, settings), scaled_ms(OUTAGE_CAP, settings)
+    if retry_after is not None:
+        return min(max(0, int(retry_after * 1000)), scaled_ms(RETRY_AFTER_CAP, settings)) + _jitter(base)
+    return _jitter(min(cap, max(base, age_ms // 4)))
+
+
+def too_old(age_ms: int, settings: Settings) -> bool:
+    """Whether an outage has lasted as long as a user may be kept waiting."""
+    return age_ms > settings.answer_within_minutes * 60_000
+
+
+def _jitter(most_ms: int) -> int:
+    return int(random.random() * most_ms)  # noqa: S311 - spreads retries, guards nothing

@@ -1,0 +1,88 @@
+"""From a turn's messages to the reply that will be stored: a fixed sentence for a notice, the model's answer for everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from shared.errors import ProviderRefused
+from shared.events import Received, Response, SmsReceived
+from shared.mailbox import AsyncMailbox
+from shared.mailbox.types import Turn
+from shared.settings import Settings
+from shared.users import Users
+from supervisor_worker import conversation, sentences
+from supervisor_worker.claude import PROVIDER, Answer
+from supervisor_worker.conversation import SMS_LIMIT, Question
+from supervisor_worker.replies import command_for, sms_length, sms_text
+
+
+class Thinker(Protocol):
+    """Who answers: `supervisor_worker.claude.Claude`."""
+
+    async def think(self, question: Question) -> Answer:
+        """Raises a ProviderError."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """A reply before it is stored, with the figures that go to its record and to the ledger."""
+
+    command: Response
+    figures: dict[str, int | str]
+
+
+@dataclass(frozen=True)
+class Thinking:
+    """What thinking needs."""
+
+    settings: Settings
+    users: Users
+    mailbox: AsyncMailbox
+    thinker: Thinker
+
+    async def about(self, turn: Turn, conversation_id: str, events: Sequence[Received]) -> Thought:
+        """The reply to one turn; `events` are its messages', none missing. Raises a ProviderError."""
+        last = events[-1]
+        if turn.messages[0].kind == "notice":
+            return Thought(command_for(last, sentences.notice(turn.messages[0].notice), turn.reply_id), {})
+        answers = await self._answers(conversation_id, events)
+        command = command_for(last, answers[-1].text, turn.reply_id)
+        if not conversation.text_of(command):
+            raise ProviderRefused(PROVIDER, "empty_text", final=False)
+        return Thought(command, _figures(answers))
+
+    async def _answers(self, conversation_id: str, events: Sequence[Received]) -> list[Answer]:
+        """One answer, or two: a text message that came out too long is asked for again, once."""
+        last = events[-1]
+        question = conversation.question(
+            "sms" if isinstance(last, SmsReceived) else "email",
+            events,
+            await self.mailbox.history(conversation_id),
+            user=self.users.named(last.user),
+            now=datetime.now(UTC),
+            history_tokens=self.settings.history_tokens,
+        )
+        answers = [await self.thinker.think(question)]
+        if isinstance(last, SmsReceived) and sms_length(sms_text(answers[0].text)) > SMS_LIMIT:
+            answers.append(await self.thinker.think(question.shorter(answers[0].text)))
+        return answers
+
+
+def _figures(answers: Sequence[Answer]) -> dict[str, int | str]:
+    return {
+        "model": answers[-1].model,
+        "stop": answers[-1].stop,
+        "calls": len(answers),
+        "input_tokens": sum(answer.input_tokens for answer in answers),
+        "output_tokens": sum(answer.output_tokens for answer in answers),
+        "cache_read_tokens": sum(answer.cache_read_tokens for answer in answers),
+        "ms": sum(answer.ms for answer in answers),
+    }

@@ -1,0 +1,243 @@
+"""One job, one turn: claim, think, deliver, finish; and one table of what follows from every failure.
+
+The way of a turn:
+
+    claim ─▶ think ─▶ store ─▶ deliver ─▶ finish
+      │        └── a stored reply is resumed as it is
+      └── not taken: somebody else works, or it is too early
+
+What follows from a failure:
+
+    outage (429, 5xx, no connection)        back off, uncounted, until the message is ANSWER_WITHIN_MINUTES old; then park
+    our key or budget refused               pause all sending, one alarm; back off, uncounted
+    an error of this very message           back off, counted; the fifth parks it
+    a final refusal                         park
+    the lease is lost                       end; change nothing
+    cancelled (the process ends)            give the lease up at once, so that the turn is due now
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from typing import Final
+
+from redis.exceptions import RedisError
+
+from shared import telemetry
+from shared.errors import CredentialsRefused, LeaseLost, ProviderError, ProviderRefused
+from shared.events import Received, Response
+from shared.mailbox import calls
+from shared.mailbox.types import Claim, Closed, Turn
+from supervisor_worker import limits
+from supervisor_worker.channels.port import RecipientOptedOut
+from supervisor_worker.delivery import Delivered, Delivery, was_taken
+from supervisor_worker.faults import named
+from supervisor_worker.lease import Lease
+from supervisor_worker.supervisor import Supervisor
+from supervisor_worker.thinking import Thinking
+
+__all__ = ["Supervisor", "run_turn"]
+
+LOG: Final = telemetry.logger(__name__)
+
+
+async def run_turn(conversation: str, token: str, supervisor: Supervisor) -> bool:
+    """Run one turn of `conversation`; True when messages remain and the caller should wake the next job.
+
+    `token` is new for every call. A turn that ends without a result has arranged for its own next look. Raises RedisError when
+    the truth cannot be reached, and CancelledError after it released what it held.
+    """
+    if supervisor.stopping.is_set():
+        return False
+    claim = await _claim(conversation, token, supervisor)
+    if claim.turn is None:
+        LOG.debug("The claim was not taken", action="not_claimed", conversation=conversation, outcome=claim.outcome)
+        return False
+    async with Lease(supervisor.mailbox, conversation, token, claim, supervisor.lease_ms) as lease:
+        return await _Run(supervisor, lease, claim.turn).run()
+
+
+async def _claim(conversation: str, token: str, supervisor: Supervisor) -> Claim:
+    """Claim; a cancellation meanwhile does not leave the lease with nobody."""
+    call = calls.claim(conversation, token, f"t-{uuid.uuid4().hex}", lease_ms=supervisor.lease_ms)
+    claiming = asyncio.ensure_future(supervisor.mailbox.run(call))
+    try:
+        return await asyncio.shield(claiming)
+    except asyncio.CancelledError:
+        await asyncio.wait({claiming})
+        await supervisor.mailbox.run(calls.backoff(conversation, token, 0, "shutdown", counted=False))
+        raise
+
+
+class _Run:
+    """A turn whose lease is held."""
+
+    def __init__(self, supervisor: Supervisor, lease: Lease, turn: Turn) -> None:
+        self._supervisor = supervisor
+        self._lease = lease
+        self._turn = turn
+        self._began = time.monotonic()
+        self._command = turn.reply.command if turn.reply else None
+
+    async def run(self) -> bool:
+        """Answer the turn; True when messages remain."""
+        try:
+            return await self._judged()
+        except LeaseLost:
+            return False
+        except asyncio.CancelledError:
+            await asyncio.shield(self._back_off(0, "shutdown"))
+            raise
+
+    async def _judged(self) -> bool:
+        try:
+            return await self._answer()
+        except ProviderError as error:
+            return await self._after(error)
+        except (LeaseLost, RedisError):
+            raise
+        except Exception as error:  # noqa: BLE001 - an error of this very message, as far as anybody can tell
+            LOG.error("A turn failed in our own code", action="turn_failed", **self._ids(), **named(error))  # noqa: TRY400 - see `faults`
+            return await self._count(f"internal_{type(error).__name__}")
+
+    async def _answer(self) -> bool:
+        reply = self._turn.reply
+        if reply is not None and was_taken(reply):
+            return await self._finish()
+        if reason := limits.exhausted(self._turn.messages):
+            return await self._park(reason, "error")
+        if reply is not None:
+            return await self._deliver(reply.command)
+        events = [message.event for message in self._turn.messages if message.event is not None]
+        if not events or len(events) < len(self._turn.messages):
+            return await self._unreadable()
+        return await self._think(events)
+
+    async def _think(self, events: list[Received]) -> bool:
+        supervisor = self._supervisor
+        thinking = Thinking(supervisor.settings, supervisor.users, supervisor.mailbox, supervisor.thinker)
+        thought = await self._lease.hold(thinking.about(self._turn, self._lease.conversation, events))
+        stored = await supervisor.mailbox.run(
+            calls.store_reply(
+                self._lease.conversation,
+                self._lease.token,
+                self._turn,
+                thought.command,
+                retention_ms=supervisor.retention_ms,
+                figures=thought.figures,
+            )
+        )
+        if stored.outcome == "stored":
+            return await self._deliver(thought.command)
+        if stored.outcome == "handed_over":  # what else was in the turn goes back to the inbox
+            return (await self._back_off(0, "handed_over")).outcome == "more"
+        return stored.outcome == "finished" and stored.more
+
+    async def _deliver(self, command: Response) -> bool:
+        self._command = command
+        delivered = await self._delivery(command).deliver()
+        if delivered.outcome == "absent":
+            return await self._park("outage", "outage")
+        return await self._end(delivered)
+
+    async def _end(self, delivered: Delivered) -> bool:
+        if delivered.outcome == "sent":
+            return await self._finish()
+        if delivered.outcome == "wait":
+            await self._back_off(delivered.wait_ms, delivered.reason)
+        return delivered.outcome == "closed" and delivered.more
+
+    async def _after(self, error: ProviderError) -> bool:
+        """What follows from a provider's error."""
+        reason = f"{error.provider}_{error.code}"
+        LOG.warning(
+            "A provider failed", action="provider_error", **self._ids(), provider=error.provider, code=error.code, status=error.status
+        )
+        if isinstance(error, CredentialsRefused):
+            return await self._pause(error)
+        if isinstance(error, RecipientOptedOut):
+            return await self._opted_out()
+        if isinstance(error, ProviderRefused):
+            return await (self._park(reason, "error" if error.sentence else "") if error.final else self._count(reason))
+        if self._is_too_old():
+            return await self._park("outage", "outage")
+        return await self._wait_out(error, reason)
+
+    async def _wait_out(self, error: ProviderError, reason: str) -> bool:
+        await self._back_off(limits.outage_wait_ms(self._age_ms(), error.retry_after, self._supervisor.settings), reason)
+        return False
+
+    async def _pause(self, error: ProviderError) -> bool:
+        reason = f"{error.provider}_{error.code}"
+        if await self._supervisor.mailbox.run(calls.pause(reason)):
+            LOG.critical("A provider refuses our key or budget: all sending is paused", action="alarm", reason=reason)
+        await self._back_off(limits.scaled_ms(limits.PAUSE_WAIT, self._supervisor.settings), reason)
+        return False
+
+    async def _opted_out(self) -> bool:
+        event = next((message.event for message in self._turn.messages if message.event is not None), None)
+        if event is not None:
+            await self._supervisor.mailbox.run(calls.opt_out(self._supervisor.identities.pair(event.to, event.from_), out=True))
+        closed = await self._supervisor.mailbox.run(
+            calls.finish(
+                self._lease.conversation, self._lease.token, retention_ms=self._supervisor.retention_ms, state="ignored", reason="opted_out"
+            )
+        )
+        return closed.outcome == "more"
+
+    async def _count(self, reason: str) -> bool:
+        """One more error of this very message: wait longer each time, and give up at the fifth."""
+        if limits.last_error(self._turn.messages):
+            return await self._park("too_many_errors", "error")
+        await self._back_off(limits.counted_wait_ms(self._turn.messages, self._supervisor.settings), reason, counted=True)
+        return False
+
+    async def _unreadable(self) -> bool:
+        """A message whose text is gone is parked; one among others is set apart first, by its errors, so that it parks alone."""
+        if len(self._turn.messages) == 1:
+            return await self._park("unreadable", "")
+        return (await self._back_off(0, "unreadable", counted=True)).outcome == "more"
+
+    async def _park(self, reason: str, notice: str) -> bool:
+        """Set the turn aside; one whose reply may have been taken only after the provider was asked."""
+        if self._command is not None:
+            try:
+                resolved = await self._delivery(self._command).resolve()
+            except CredentialsRefused as error:
+                return await self._pause(error)
+            except ProviderError as error:  # no answer is not "not found": it cannot be parked yet
+                return await self._wait_out(error, "look_up_failed")
+            if resolved.outcome != "absent":
+                return await self._end(resolved)
+        call = calls.park(
+            self._lease.conversation,
+            self._lease.token,
+            reason,
+            looked_up=self._command is not None,
+            retention_ms=self._supervisor.retention_ms,
+            notice=notice,
+        )
+        return (await self._supervisor.mailbox.run(call)).outcome == "more"
+
+    async def _finish(self) -> bool:
+        call = calls.finish(self._lease.conversation, self._lease.token, retention_ms=self._supervisor.retention_ms)
+        return (await self._supervisor.mailbox.run(call)).outcome == "more"
+
+    async def _back_off(self, delay_ms: int, reason: str, *, counted: bool = False) -> Closed:
+        call = calls.backoff(self._lease.conversation, self._lease.token, delay_ms, reason, counted=counted)
+        return await self._supervisor.mailbox.run(call)
+
+    def _delivery(self, command: Response) -> Delivery:
+        return Delivery(self._supervisor, self._lease, self._turn.reply_id, command, self._is_too_old)
+
+    def _is_too_old(self) -> bool:
+        return limits.too_old(self._age_ms(), self._supervisor.settings)
+
+    def _age_ms(self) -> int:
+        """The age of the turn's oldest message, without the time in which sending was paused."""
+        return max(message.age_ms for message in self._turn.messages) + int((time.monotonic() - self._began) * 1000)
+
+    def _ids(self) -> dict[str, str]:
+        return {"conversation": self._lease.conversation, "turn": self._turn.id}
