@@ -1,0 +1,92 @@
+"""The Flask application: the one place where routes meet, each with its size limit, and where errors become answers.
+
+An answer to an error has no content: a provider wants the status, and nobody else is to learn anything.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from typing import Final
+
+from flask import Flask, Response, request
+from flask.typing import ResponseReturnValue
+from redis.exceptions import RedisError
+from werkzeug.exceptions import HTTPException
+
+from shared import telemetry
+from shared.errors import BadInput, StorageUnavailable
+from shared.runtime import Runtime
+from webhook_api import email, email_events, ops, sms
+from webhook_api.accept import RefusalLedger
+from webhook_api.gate import Gate
+
+log = telemetry.logger(__name__)
+
+_CHANNELS: Final = {"/sms/": "sms", "/email/": "email"}
+_REFUSED: Final = {400: "bad_request", 413: "too_large"}
+_Handler = Callable[[], ResponseReturnValue]
+
+
+def create_app(runtime: Runtime) -> Flask:
+    """The application on an open runtime. Raises ConfigurationError for a public key that is none."""
+    app = Flask("webhook_api", static_folder=None)
+    gate = Gate.of(runtime.settings)
+    _warm(runtime)
+    _post(app, "/sms/inbound", sms.MAX_BODY, lambda: sms.inbound(runtime, gate, request))
+    _post(app, "/sms/status", sms.MAX_BODY, lambda: sms.status(runtime, gate, request))
+    _post(app, "/email/inbound", email.MAX_BODY, lambda: email.inbound(runtime, gate, request))
+    _post(app, "/email/events", email_events.MAX_BODY, lambda: email_events.events(runtime, gate, request))
+    app.add_url_rule("/livez", "livez", ops.livez)
+    app.add_url_rule("/readyz", "readyz", lambda: ops.readyz(runtime))
+    _answer_errors(app, RefusalLedger(runtime))
+    return app
+
+
+def _post(app: Flask, path: str, limit: int, handler: _Handler) -> None:
+    def view() -> ResponseReturnValue:
+        request.max_content_length = limit
+        return handler()
+
+    app.add_url_rule(path, path, view, methods=["POST"])
+
+
+def _warm(runtime: Runtime) -> None:
+    """Let RQ ask for the server's version now: it would cost the first webhook a round trip of its own."""
+    try:
+        runtime.dispatcher.queue.get_redis_server_version()
+    except (RedisError, OSError):
+        log.warning("Redis is away at the start.", action="storage_unavailable")
+
+
+def _answer_errors(app: Flask, refusals: RefusalLedger) -> None:
+    @app.errorhandler(BadInput)
+    def bad_input(error: BadInput) -> Response:
+        return _refused(refusals, error.code, getattr(error, "status", 400))
+
+    @app.errorhandler(StorageUnavailable)
+    def unavailable(error: StorageUnavailable) -> Response:
+        log.warning("Could not store a message.", action="storage_unavailable", channel=_channel(), reason=error.detail)
+        return Response(status=503, headers={"Retry-After": "5"})
+
+    @app.errorhandler(HTTPException)
+    def http(error: HTTPException) -> Response:
+        code = error.code or 500
+        if code in _REFUSED and _channel():
+            return _refused(refusals, _REFUSED[code], code)
+        return Response(status=code)
+
+    @app.errorhandler(Exception)
+    def unexpected(error: Exception) -> Response:
+        where = traceback.extract_tb(error.__traceback__)[-1]  # the error's own text may hold a message or an address
+        log.error("A request failed.", action="failed", error=type(error).__name__, where=f"{where.filename}:{where.lineno}")
+        return Response(status=500)
+
+
+def _refused(refusals: RefusalLedger, reason: str, status: int) -> Response:
+    refusals.record(_channel(), reason, status)
+    return Response(status=status)
+
+
+def _channel() -> str:
+    return next((channel for prefix, channel in _CHANNELS.items() if request.path.startswith(prefix)), "")

@@ -1,0 +1,91 @@
+"""POST /email/inbound: SendGrid's Inbound Parse. It retries after a 5xx only, so a 4xx would lose a mail."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from flask import Request, Response
+
+from shared.addresses import EmailAddress
+from shared.events import EmailReceived
+from shared.runtime import Runtime
+from webhook_api import accept, admit
+from webhook_api.gate import Gate, Refusal
+from webhook_api.parse_email import InboundMail, parse_email
+
+MAX_BODY: Final = 35 * 1024 * 1024
+BIG_BODY: Final = 2 * 1024 * 1024
+BIG_AT_ONCE: Final = 2
+BIG_WAIT_SECONDS: Final = 5.0
+
+_big_bodies = threading.BoundedSemaphore(BIG_AT_ONCE)
+
+
+def inbound(runtime: Runtime, gate: Gate, request: Request) -> Response:
+    """Take a mail in, for each of our addresses that it was delivered to."""
+    with _room_for(request.content_length):
+        body, signed = gate.sendgrid(request, gate.mail_key, lambda: whole_body(request))
+        mail = parse_email(body, request.content_type or "")
+        del body
+    for recipient in mail.recipients:
+        _take_in(runtime, mail, recipient, signed=signed)
+    if not mail.recipients:
+        accept.ignore(runtime, mail_id(mail, ""), "email", "unknown_recipient")
+    return Response(status=200)
+
+
+def _take_in(runtime: Runtime, mail: InboundMail, recipient: EmailAddress, *, signed: bool) -> None:
+    message_id = mail_id(mail, recipient.value)
+    verdict = admit.email(mail, recipient, runtime.users)
+    if isinstance(verdict, admit.Ignored):
+        accept.ignore(runtime, message_id, "email", verdict.reason)
+        return
+    event = EmailReceived(
+        id=message_id,
+        # The answer goes to the author that was proven. Reply-To is not honoured: anybody may write any address there,
+        # and with it have our answer, which quotes what was asked, sent to a third person.
+        from_=verdict.sender,
+        to=verdict.boss,
+        subject=mail.subject,
+        body=mail.body,
+        user=verdict.user.username,
+        message_id=mail.message_id,
+        in_reply_to=mail.in_reply_to,
+        references=mail.references,
+        attachments=mail.attachments,
+        signed=signed,
+        received_at=time.time(),
+    )
+    accept.accept(runtime, event)
+
+
+def mail_id(mail: InboundMail, recipient: str) -> str:
+    """Our id of a mail for one recipient: the same in each of SendGrid's retries."""
+    return "m-" + hashlib.sha256(f"email\x1f{mail.digest}\x1f{recipient}".encode()).hexdigest()[:24]
+
+
+def whole_body(request: Request) -> bytes:
+    """The body; a connection that broke on the way gets a 503, since half a mail would be another mail than the retry."""
+    body = request.get_data(cache=False)
+    if request.content_length is not None and len(body) != request.content_length:
+        raise Refusal("truncated", 503)
+    return body
+
+
+@contextmanager
+def _room_for(length: int | None) -> Iterator[None]:
+    """Two bodies over 2 MB at a time: memory stays bounded, and texts always find a free thread."""
+    if length is not None and length <= BIG_BODY:
+        yield
+        return
+    if not _big_bodies.acquire(timeout=BIG_WAIT_SECONDS):
+        raise Refusal("busy", 503)
+    try:
+        yield
+    finally:
+        _big_bodies.release()

@@ -1,0 +1,119 @@
+"""Who may call: each webhook is verified before anything in it is parsed or believed.
+
+Twilio signs; SendGrid signs when a security policy is attached to the parse setting, and is asked for a shared secret
+otherwise. In sandbox mode, and there only from this very machine, a webhook without any credential is let in and marked
+unsigned, so that a plain `curl` works; a wrong credential is refused even then.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from flask import Request
+
+from shared.errors import BadInput
+from shared.settings import Settings
+from webhook_api import signatures
+from webhook_api.signatures import Form
+
+TWILIO_SIGNATURE: Final = "X-Twilio-Signature"
+SENDGRID_SIGNATURE: Final = "X-Twilio-Email-Event-Webhook-Signature"
+SENDGRID_TIMESTAMP: Final = "X-Twilio-Email-Event-Webhook-Timestamp"
+
+
+class Refusal(BadInput):
+    """A request that is answered with `status` and nothing more; `code` is the reason in the ledger."""
+
+    def __init__(self, reason: str, status: int = 403) -> None:
+        super().__init__(code=reason)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What callers are measured by; the keys are None where SendGrid signs nothing."""
+
+    settings: Settings
+    mail_key: EllipticCurvePublicKey | None
+    events_key: EllipticCurvePublicKey | None
+
+    @classmethod
+    def of(cls, settings: Settings) -> Gate:
+        """Read the keys; ConfigurationError for one that is none."""
+        mail, events = settings.sendgrid_inbound_public_key, settings.sendgrid_events_public_key
+        return cls(
+            settings,
+            signatures.load_public_key("SENDGRID_INBOUND_PUBLIC_KEY", mail) if mail else None,
+            signatures.load_public_key("SENDGRID_EVENTS_PUBLIC_KEY", events) if events else None,
+        )
+
+    def twilio(self, request: Request, form: Form) -> bool:
+        """Whether a form is signed by Twilio; False for one without a signature that may come so. Raises Refusal."""
+        signature = request.headers.get(TWILIO_SIGNATURE)
+        if signature is None:
+            return self._unsigned(request)
+        url = signatures.requested_url(self.settings.webhook_base_url, request.environ)
+        token = self.settings.twilio_auth_token.get_secret_value()
+        if not (token and signatures.twilio_signed(token, url, form, signature)):
+            raise Refusal("bad_signature")
+        return True
+
+    def sendgrid(self, request: Request, key: EllipticCurvePublicKey | None, read: Callable[[], bytes]) -> tuple[bytes, bool]:
+        """The body, and whether its sender proved to be SendGrid. Raises Refusal.
+
+        The secret is compared before the body is read: a stranger cannot make us take 30 MB.
+        """
+        if key is None:
+            signed = self._knows_secret(request)
+            return read(), signed
+        signature = request.headers.get(SENDGRID_SIGNATURE)
+        if signature is None:
+            signed = self._unsigned(request)
+            return read(), signed
+        body = read()
+        if not signatures.sendgrid_signed(key, request.headers.get(SENDGRID_TIMESTAMP, ""), body, signature):
+            raise Refusal("bad_signature")
+        return body, True
+
+    def _knows_secret(self, request: Request) -> bool:
+        token, login = request.args.get("token"), request.authorization
+        given = token if token is not None else (login.password if login is not None else None)
+        if given is None and login is None:
+            return self._unsigned(request)
+        if not signatures.same_secret(given or "", self.settings.email_webhook_secret.get_secret_value()):
+            raise Refusal("bad_secret")
+        return True
+
+    def _unsigned(self, request: Request) -> bool:
+        """False, for "not signed, and that is right"; Refusal everywhere else."""
+        if self.settings.sandbox_on and from_this_machine(request.environ):
+            return False
+        raise Refusal("unsigned")
+
+    def account(self, account: str) -> None:
+        """Refuse a form of another Twilio account; one that names none is ours by its signature."""
+        if account and account != self.settings.twilio_account_sid:
+            raise Refusal("wrong_account")
+
+
+def from_this_machine(environ: dict[str, Any]) -> bool:
+    """Whether a request began on this machine: from loopback, to a loopback name, by no proxy, tunnel or web page."""
+    proxied = any(name.startswith(("HTTP_X_FORWARDED", "HTTP_FORWARDED", "HTTP_VIA", "HTTP_X_REAL_IP")) for name in environ)
+    if proxied or "HTTP_ORIGIN" in environ:
+        return False
+    host = str(environ.get("HTTP_HOST") or "localhost")
+    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+    return _is_loopback(str(environ.get("REMOTE_ADDR") or "")) and (name.lower() == "localhost" or _is_loopback(name))
+
+
+def _is_loopback(text: str) -> bool:
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return bool((mapped or address).is_loopback)

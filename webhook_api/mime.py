@@ -1,0 +1,84 @@
+"""A whole MIME message (Inbound Parse's raw mode) to its texts and the names of its attachments.
+
+Python's parser raises what it likes on hostile input, and recurses on nested parts: whatever cannot be read is left out,
+and a message that cannot be read at all still gives its bytes as text. A mail is never lost for its form.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from email.message import Message
+from email.parser import BytesParser
+from email.policy import default as mail_policy
+from typing import Final
+
+from webhook_api.text import decode
+
+MAX_TEXT_BYTES: Final = 1_048_576
+MAX_WALK: Final = 5_000
+
+_UNREADABLE: Final = (LookupError, ValueError, TypeError, AttributeError, AssertionError, RecursionError)
+
+
+@dataclass(slots=True)
+class Bodies:
+    """What a message holds: its plain texts, its HTML texts, the names of its files ('' for none)."""
+
+    plain: list[str] = field(default_factory=list)
+    html: list[str] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+
+
+def header_block(raw: bytes) -> str:
+    """The header block of a message as text."""
+    return decode(raw[: min(_head_end(raw), MAX_TEXT_BYTES)])
+
+
+def _head_end(raw: bytes) -> int:
+    ends = [position for position in (raw.find(b"\r\n\r\n"), raw.find(b"\n\n")) if position >= 0]
+    return min(ends, default=len(raw))
+
+
+def read(raw: bytes) -> Bodies:
+    """The texts and the files of a message."""
+    bodies = Bodies()
+    try:
+        message = BytesParser(policy=mail_policy).parsebytes(raw)
+        for number, part in enumerate(message.walk()):
+            if number >= MAX_WALK:
+                break
+            if not part.is_multipart():
+                _read_part(part, bodies)
+    except _UNREADABLE:
+        if not bodies.plain and not bodies.html:
+            bodies.plain.append(_rest(raw))
+    return bodies
+
+
+def _read_part(part: Message, bodies: Bodies) -> None:
+    kind, charset, name, attached = _described(part)
+    if attached or kind not in ("text/plain", "text/html"):
+        bodies.files.append(name)
+        return
+    try:
+        payload = part.get_payload(decode=True)
+    except _UNREADABLE:
+        return
+    content = payload if isinstance(payload, bytes) else b""
+    texts = bodies.plain if kind == "text/plain" else bodies.html
+    texts.append(decode(content[:MAX_TEXT_BYTES], charset))
+
+
+def _described(part: Message) -> tuple[str, str, str, bool]:
+    """Content type, charset, file name, and whether the part is an attachment."""
+    try:
+        name = part.get_filename() or ""
+        attached = part.get_content_disposition() == "attachment" or bool(name)
+        return part.get_content_type(), part.get_content_charset("") or "", name, attached
+    except _UNREADABLE:
+        return "text/plain", "", "", False
+
+
+def _rest(raw: bytes) -> str:
+    start = _head_end(raw)
+    return decode(raw[start : start + MAX_TEXT_BYTES])

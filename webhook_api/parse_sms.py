@@ -1,0 +1,115 @@
+"""Twilio's forms to frozen records: the texts that came in, and the reports on those that went out."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import parse_qsl
+
+from shared.errors import BadInput
+from webhook_api.signatures import Form
+from webhook_api.text import capped, clean
+
+MAX_FIELDS: Final = 1_000
+MAX_TEXT: Final = 16_000
+MAX_MEDIA: Final = 100
+
+_SID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_NUMBER: Final = re.compile(r"[0-9]{1,6}")
+_FORM_TYPE: Final = "application/x-www-form-urlencoded"
+
+
+@dataclass(frozen=True, slots=True)
+class SmsForm:
+    """A text as Twilio posts it; `sender` and `recipient` are still texts, `opt_out` is OptOutType in lower case."""
+
+    sid: str
+    account: str
+    sender: str = field(repr=False)
+    recipient: str = field(repr=False)
+    text: str = field(repr=False)
+    media_count: int = 0
+    opt_out: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusForm:
+    """A report on a text that we sent: `status` in Twilio's words, `code` its error number or ''."""
+
+    sid: str
+    account: str
+    status: str
+    code: str
+
+
+def is_form(content_type: str) -> bool:
+    """Whether a body is a form, by its Content-Type."""
+    return content_type.partition(";")[0].strip().lower() == _FORM_TYPE
+
+
+def read_form(body: bytes) -> Form:
+    """The fields of a form, blank ones too. Bytes that are no UTF-8 survive as surrogates, so that the signature covers them.
+
+    Raises BadInput `too_many_fields`.
+    """
+    text = body.decode("utf-8", "surrogateescape")
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, errors="surrogateescape", max_num_fields=MAX_FIELDS)
+    except ValueError:
+        raise BadInput(code="too_many_fields") from None
+    form: dict[str, list[str]] = {}
+    for name, value in pairs:
+        form.setdefault(name, []).append(value)
+    return form
+
+
+def parse_sms(form: Form) -> SmsForm:
+    """Read a text; raises BadInput `missing_from`, `missing_to` or `bad_sid`.
+
+    `sid` may be empty: who may leave it out is not judged here.
+    """
+    return SmsForm(
+        sid=_sid(form, "MessageSid") or _sid(form, "SmsMessageSid"),
+        account=_one(form, "AccountSid").strip(),
+        sender=_required(form, "From"),
+        recipient=_required(form, "To"),
+        text=capped(clean(_one(form, "Body")).strip(), MAX_TEXT),
+        media_count=_count(_one(form, "NumMedia")),
+        opt_out=_one(form, "OptOutType").strip().lower(),
+    )
+
+
+def parse_status(form: Form) -> StatusForm:
+    """Read a report; raises BadInput `bad_sid`."""
+    code = _one(form, "ErrorCode").strip()
+    return StatusForm(
+        sid=_sid(form, "MessageSid") or _sid(form, "SmsSid"),
+        account=_one(form, "AccountSid").strip(),
+        status=(_one(form, "MessageStatus") or _one(form, "SmsStatus")).strip().lower(),
+        code=code if _NUMBER.fullmatch(code) else "",
+    )
+
+
+def _one(form: Form, name: str) -> str:
+    values = form.get(name)
+    return values[0] if values else ""
+
+
+def _required(form: Form, name: str) -> str:
+    value = _one(form, name).strip()
+    if not value:
+        raise BadInput(code=f"missing_{name.lower()}")
+    return value
+
+
+def _sid(form: Form, name: str) -> str:
+    value = _one(form, name).strip()
+    if value and not _SID.fullmatch(value):
+        raise BadInput(code="bad_sid")
+    return value
+
+
+def _count(text: str) -> int:
+    text = text.strip()
+    return min(int(text), MAX_MEDIA) if _NUMBER.fullmatch(text) else 0

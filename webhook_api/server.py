@@ -1,0 +1,70 @@
+"""The production server of the web process: granian, one process, a few blocking threads (measured in docs/web-server.md)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.server import Server
+
+from shared import telemetry
+from shared.runtime import open_runtime
+from webhook_api.app import create_app
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from shared.settings import Settings
+
+THREADS: Final = 8
+BACKPRESSURE: Final = 64
+GRACE_SECONDS: Final = 3
+HEADER_TIMEOUT_MS: Final = 10_000
+
+
+def main(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; what is in flight is finished, for at most 3 s.
+
+    Raises ConfigurationError, StorageUnavailable or SchemaTooNew before anything listens.
+    """
+    open_runtime(settings, "web").close()
+    server = Server(
+        "webhook_api",
+        address=settings.web_host,
+        port=settings.port,
+        interface=Interfaces.WSGI,
+        http=HTTPModes.http1,
+        websockets=False,
+        blocking_threads=THREADS,
+        backpressure=BACKPRESSURE,
+        http1_settings=HTTP1Settings(header_read_timeout=HEADER_TIMEOUT_MS),
+        workers_kill_timeout=GRACE_SECONDS,
+        log_access=False,  # it would write the query's token
+        log_enabled=False,
+    )
+    server.serve(target_loader=partial(load, settings), wrap_loader=False)
+
+
+def load(settings: Settings, *_: Any) -> Flask:
+    """The application, in the serving process: connections do not survive a fork."""
+    telemetry.configure("web", settings.log_format)
+    _end_with_parent()
+    return create_app(open_runtime(settings, "web"))
+
+
+def _end_with_parent() -> None:
+    """Let the serving process end when its parent was killed and could not tell it: no orphan may keep the port."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="end-with-parent", daemon=True).start()

@@ -1,0 +1,116 @@
+"""POST /sms/inbound and POST /sms/status: Twilio's two webhooks."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+import uuid
+from typing import Final, Literal
+
+from flask import Request, Response
+
+from shared.errors import BadInput
+from shared.events import SmsReceived
+from shared.mailbox import calls
+from shared.runtime import Runtime
+from webhook_api import accept, admit
+from webhook_api.gate import Gate, Refusal
+from webhook_api.parse_sms import SmsForm, is_form, parse_sms, parse_status, read_form
+from webhook_api.signatures import Form
+
+MAX_BODY: Final = 65_536
+EMPTY_TWIML: Final = '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
+
+_ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
+_STATES: Final[dict[str, Literal["sent", "delivered", "undelivered", "failed"]]] = {
+    "queued": "sent",
+    "accepted": "sent",
+    "sending": "sent",
+    "sent": "sent",
+    "delivered": "delivered",
+    "read": "delivered",
+    "undelivered": "undelivered",
+    "failed": "failed",
+    "canceled": "failed",
+}
+
+
+def inbound(runtime: Runtime, gate: Gate, request: Request) -> Response:
+    """Take a text in. Every verdict but a refusal gets the same empty TwiML: replies go out by the API."""
+    form, signed = _verified(gate, request)
+    text = parse_sms(form)
+    gate.account(text.account)
+    if not text.sid and signed:
+        raise BadInput(code="missing_sid")
+    _take_in(runtime, text, signed=signed)
+    return Response(EMPTY_TWIML, content_type="text/xml; charset=utf-8")
+
+
+def _take_in(runtime: Runtime, text: SmsForm, *, signed: bool) -> None:
+    sid = text.sid or f"SM{uuid.uuid4().hex}"
+    message_id = sms_id(runtime.settings.twilio_account_sid, sid)
+    verdict = admit.sms(text, runtime.users)
+    if isinstance(verdict, admit.Ignored):
+        accept.ignore(runtime, message_id, "sms", verdict.reason)
+        return
+    event = SmsReceived(
+        id=message_id,
+        from_=verdict.sender,
+        to=verdict.boss,
+        message=text.text,
+        user=verdict.user.username,
+        provider_id=sid,
+        media_count=text.media_count,
+        signed=signed,
+        received_at=time.time(),
+    )
+    accept.accept(runtime, event, keyword=verdict.keyword)
+
+
+def sms_id(account: str, sid: str) -> str:
+    """Our id of a text, made from Twilio's: the same however often it is delivered."""
+    return "m-" + hashlib.sha256(f"sms\x1f{account}\x1f{sid}".encode()).hexdigest()[:24]
+
+
+def status(runtime: Runtime, gate: Gate, request: Request) -> Response:
+    """Record what became of a text that we sent. Unknown ids and unknown words get a 2xx: no retry would mend them."""
+    form, _ = _verified(gate, request)
+    report = parse_status(form)
+    gate.account(report.account)
+    if not report.sid:
+        raise BadInput(code="missing_sid")
+    state = _STATES.get(report.status)
+    if state is not None:
+        accept.run(
+            runtime,
+            calls.status(
+                report.sid,
+                state,
+                retention_ms=retention_ms(runtime),
+                reply=_id(request.args.get("reply", "")),
+                attempt=_id(request.args.get("attempt", "")),
+                code=report.code,
+            ),
+        )
+    return Response(status=204)
+
+
+def retention_ms(runtime: Runtime) -> int:
+    """How long answered records are kept, in milliseconds."""
+    return int(runtime.settings.retention_days * calls.DAY_MS)
+
+
+def _id(text: str) -> str:
+    return text if _ID.fullmatch(text) else ""
+
+
+def _verified(gate: Gate, request: Request) -> tuple[Form, bool]:
+    """The form, and whether it is signed. The signature comes first: a stranger learns nothing about what we expect."""
+    body = request.get_data(cache=False)
+    readable = is_form(request.content_type or "")
+    form = read_form(body) if readable else {}
+    signed = gate.twilio(request, form)
+    if not readable:
+        raise Refusal("not_a_form", 400)
+    return form, signed
