@@ -1,0 +1,53 @@
+"""Starting and ending a worker process: signals first, then what is cheap to check, then what is heavy to import.
+
+Exit status: 0 told to end; 1 Redis did not come up in time; 2 the configuration or the data is not for this process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from types import FrameType
+from typing import Final
+
+from shared import telemetry
+from shared.errors import ConfigurationError, SchemaTooNew, StorageUnavailable
+from shared.runtime import open_runtime
+from shared.settings import Settings
+
+CANNOT_START: Final = 2
+NO_STORAGE: Final = 1
+
+
+def main(settings: Settings) -> int:
+    """Run a worker until it is told to end; the answer is the process's exit status."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _told_to_end)
+    telemetry.configure("worker", settings.log_format)
+    try:
+        runtime = open_runtime(settings, "worker", _say)
+    except (ConfigurationError, SchemaTooNew) as error:
+        _say(str(error))
+        return CANNOT_START
+    except StorageUnavailable as error:
+        _say(str(error))
+        return NO_STORAGE
+    try:
+        # The SDKs take two seconds to import: here, once, and after what may refuse to start.
+        from supervisor_worker.worker import work  # noqa: PLC0415
+
+        asyncio.run(work(runtime))
+    finally:
+        runtime.close()
+    return 0
+
+
+def _say(sentence: str) -> None:
+    sys.stderr.write(f"boss worker: {sentence}\n")
+    sys.stderr.flush()
+
+
+def _told_to_end(_number: int, _frame: FrameType | None) -> None:
+    """Until the loop has handlers of its own there is nothing to release."""
+    raise SystemExit(0)

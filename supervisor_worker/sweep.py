@@ -1,0 +1,75 @@
+"""Every worker's look for conversations whose time has come: what makes the loss of any job harmless.
+
+The agenda (`due`) says when somebody should look at a conversation again: after a settling time, a back-off, a lease whose
+holder may have died, or simply because its job was lost. Each process looks several times a second; the script hands each
+conversation to one of them and remembers that a wake-up is under way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from typing import Final
+
+from redis.exceptions import RedisError
+
+from shared import telemetry
+from shared.mailbox import calls
+from supervisor_worker.crew import Crew
+
+LOG: Final = telemetry.logger(__name__)
+LONGEST_WAIT: Final = 5.0
+
+
+class Sweep:
+    """One process's sweep, until the supervisor is told to stop."""
+
+    def __init__(self, crew: Crew) -> None:
+        self._crew = crew
+        self._settings = crew.supervisor.settings
+        self._oldest_wait_ms = 0
+        self._failures = 0
+
+    async def run(self) -> None:
+        """Sweep every `sweep_seconds`; an outage is logged once and makes the looks rarer until it ends."""
+        while not self._crew.supervisor.stopping.is_set():
+            try:
+                await self.once()
+            except (RedisError, OSError) as error:
+                self._failed(error)
+            except Exception as error:  # noqa: BLE001 - without its sweep a worker loses what its crashes left behind
+                self._failed(error)
+            else:
+                self._succeeded()
+            await self._pause()
+
+    async def once(self) -> int:
+        """One look: how many conversations were woken. Raises RedisError.
+
+        How long the queue's head has waited is asked only while there is work, so that an idle sweep is one round trip. It
+        keeps the marks of queued wake-ups alive for as long as the queue is slow.
+        """
+        recheck_ms = int(self._settings.sweep_recheck_seconds * 1000)
+        due = await self._crew.supervisor.mailbox.run(calls.sweep(recheck_ms=recheck_ms, oldest_wait_ms=self._oldest_wait_ms))
+        if due:
+            await self._crew.wake_all(due)
+        if due or self._oldest_wait_ms:
+            self._oldest_wait_ms = await self._crew.oldest_wait_ms()
+        return len(due)
+
+    async def _pause(self) -> None:
+        seconds = min(self._settings.sweep_seconds * 2 ** min(self._failures, 8), max(LONGEST_WAIT, self._settings.sweep_seconds))
+        jittered = seconds * random.uniform(0.8, 1.2)  # noqa: S311 - keeps the processes out of step, guards nothing
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._crew.supervisor.stopping.wait(), jittered)
+
+    def _failed(self, error: Exception) -> None:
+        if not self._failures:
+            LOG.error("The sweep fails and goes on trying", action="sweep_failed", error=type(error).__name__)
+        self._failures += 1
+
+    def _succeeded(self) -> None:
+        if self._failures:
+            LOG.info("The sweep works again", action="sweep_recovered", failures=self._failures)
+        self._failures = 0

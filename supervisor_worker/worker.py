@@ -1,0 +1,100 @@
+"""The worker process while it runs: Bossline's own `AsyncWorker`, the sweep beside it, and how both end.
+
+SIGTERM: nothing more is dequeued or claimed. Every running turn is cancelled at once: one with nothing in flight gives its
+conversation up, due now, and one that waits for a message provider's answer has `SHUTDOWN_GRACE_SECONDS` to get it. What is
+left then stays `sending` for the next holder. The process ends with status 0 in any case, before honcho kills it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any, Final
+
+from rq.serializers import JSONSerializer
+
+from shared import telemetry
+from shared.queue import RESULT_TTL, BosslineJob
+from shared.runtime import Runtime
+from supervisor_worker.crew import CURRENT, Crew, open_crew
+from supervisor_worker.jobs import outline
+from supervisor_worker.rq_async import AsyncWorker
+from supervisor_worker.sweep import Sweep
+
+LOG: Final = telemetry.logger(__name__)
+WORKER_TTL: Final = 45
+MONITORING_INTERVAL: Final = 10
+MAINTENANCE_INTERVAL: Final = 60
+LAST_WORDS: Final = 0.2
+"""What a turn has, after the grace, to give its conversation up."""
+HARD_END: Final = 0.7
+"""How long after the grace the process ends, whatever still hangs: honcho's 5 s less the default grace, with room to spare."""
+
+
+class BossWorker(AsyncWorker):
+    """An `AsyncWorker` that keeps message text out of RQ's records, and says when it is ready."""
+
+    cancel_at_stop = True
+
+    def format_failure(self, error: BaseException) -> str:
+        """Where and what, without the words of errors that are not ours."""
+        return outline(error)
+
+    def ready(self) -> None:
+        """Tell the operator."""
+        LOG.info("worker ready", action="worker_ready", worker=self.name, concurrency=self.concurrency, queue=self.queue.name)
+
+
+async def work(runtime: Runtime) -> None:
+    """Take jobs until told to end."""
+    async with open_crew(runtime) as crew:
+        CURRENT.set(crew)
+        worker = make_worker(runtime, crew)
+        sweep = asyncio.create_task(Sweep(crew).run())
+        try:
+            await worker.work_async()
+        finally:
+            crew.supervisor.stopping.set()
+            sweep.cancel()
+        LOG.info("worker ended", action="worker_ended", worker=worker.name)
+
+
+def make_worker(runtime: Runtime, crew: Crew) -> BossWorker:
+    """The worker of this process: on one queue, with a name that no other worker ever had."""
+    worker = BossWorker(
+        [runtime.dispatcher.queue],
+        name=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}",
+        connection=runtime.redis,
+        job_class=BosslineJob,
+        serializer=JSONSerializer,
+        default_result_ttl=RESULT_TTL,
+        worker_ttl=WORKER_TTL,
+        job_monitoring_interval=MONITORING_INTERVAL,
+        maintenance_interval=MAINTENANCE_INTERVAL,
+        log_job_description=False,
+    )
+    worker.concurrency = runtime.settings.worker_concurrency
+    worker.grace = runtime.settings.shutdown_grace_seconds + LAST_WORDS
+    worker.on_stop = _stopper(crew, runtime.settings.shutdown_grace_seconds + HARD_END)
+    return worker
+
+
+def _stopper(crew: Crew, hard_end: float) -> Callable[[], None]:
+    def stop() -> None:
+        LOG.info("worker ends", action="worker_ends", in_flight=len(crew.supervisor.in_flight))
+        crew.supervisor.stopping.set()
+        alarm = threading.Timer(hard_end, _end_now)
+        alarm.daemon = True
+        alarm.start()
+
+    return stop
+
+
+def _end_now(*_: Any) -> None:
+    """Whatever still hangs, in a thread or in a socket, is not waited for: the mailbox holds all that matters."""
+    LOG.warning("worker ends without waiting any longer", action="worker_cut_off")
+    os._exit(0)
