@@ -60,7 +60,7 @@ class SendGridEmail:
     async def find(self, command: Response, attempt: Attempt) -> list[str] | None:
         """SendGrid lists nothing."""
         del command, attempt
-        return None  # noqa: RET501 - None means: there is nothing to ask
+        return None  # there is nothing to ask
 
     async def aclose(self) -> None:
         """Close the connections and let the threads go."""

@@ -39,7 +39,7 @@ class WireHttpClient(AsyncHttpClient):  # type: ignore[misc]  # the SDK has no t
         super().__init__(logging.getLogger("twilio.http_client"), is_async=True)
         self._wire = wire
 
-    async def request(
+    async def request(  # noqa: PLR0917 - the SDK's own signature
         self,
         method: str,
         uri: str,

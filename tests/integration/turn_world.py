@@ -1,0 +1,193 @@
+"""A worker's inside for tests of turns: real Valkey, the real SDKs, the sandbox over HTTP, and a loop that wakes what is due."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from redis import Redis
+
+from shared import runtime, users
+from shared import settings as settings_module
+from shared.addresses import EmailAddress, Identities, PhoneNumber
+from shared.events import EmailReceived, Received, SmsReceived
+from shared.ledger import Line, latest
+from shared.mailbox import AsyncMailbox, Mailbox, calls
+from shared.mailbox.types import Kind, Message, Reply
+from shared.redis import for_loop
+from shared.settings import Settings
+from supervisor_worker.channels.port import ChannelPort
+from supervisor_worker.channels.sendgrid_email import SendGridEmail
+from supervisor_worker.channels.twilio_sms import TwilioSms
+from supervisor_worker.claude import Claude
+from supervisor_worker.thinking import Thinker
+from supervisor_worker.turn import Supervisor, run_turn
+from tests.support.sandbox import SandboxProcess
+
+BOSS = PhoneNumber("+15559876543")
+BOSS_MAIL = EmailAddress("boss@example.com")
+FAST = {
+    "LEASE_SECONDS": 3,
+    "SEND_TIMEOUT_SECONDS": 0.8,
+    "CLAUDE_TIMEOUT_SECONDS": 1.5,
+    "EMAIL_EVENT_WAIT_SECONDS": 1.6,
+    "SHUTDOWN_GRACE_SECONDS": 2,
+    "SWEEP_SECONDS": 0.02,
+}
+
+
+@dataclass
+class World:
+    """One installation: its truth, its providers, and ways to look at both."""
+
+    redis: Redis
+    redis_url: str
+    sandbox: SandboxProcess
+    environment: dict[str, Any] = field(default_factory=dict)
+    thinker: Thinker | None = None
+    channels: dict[str, ChannelPort] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        runtime.check_schema(self.redis)
+        self.identities = Identities(runtime.identity_salt(self.redis))
+        self.mailbox = Mailbox(self.redis)
+
+    @property
+    def settings(self) -> Settings:
+        """Short times, and the sandbox for all three providers."""
+        base = {"redis_url": self.redis_url, "sandbox": "on", "sandbox_port": self.sandbox.port, "port": 9}
+        short = {name.lower(): value for name, value in {**FAST, **self.environment}.items()}
+        return settings_module.load(**{**base, **short})
+
+    def text(self, body: str = "Hello", phone: str = "+15551234567", *, kind: Kind = "text", **fields: Any) -> SmsReceived:
+        """A text that was accepted."""
+        event = SmsReceived(
+            id=f"m-{uuid.uuid4().hex[:24]}",
+            from_=PhoneNumber(phone),
+            to=BOSS,
+            message=body,
+            user="user",
+            provider_id=f"SM{uuid.uuid4().hex}",
+            **fields,
+        )
+        return cast("SmsReceived", self._accept(event, kind))
+
+    def mail(self, body: str = "Hello", address: str = "user@example.com", **fields: Any) -> EmailReceived:
+        """A mail that was accepted."""
+        defaults = {"subject": "A question", "message_id": f"<{uuid.uuid4().hex}@user.example>"}
+        event = EmailReceived(
+            id=f"m-{uuid.uuid4().hex[:24]}",
+            from_=EmailAddress(address),
+            to=BOSS_MAIL,
+            body=body,
+            user="user",
+            **cast("Any", {**defaults, **fields}),
+        )
+        return cast("EmailReceived", self._accept(event, "mail"))
+
+    def _accept(self, event: Received, kind: Kind) -> Received:
+        call = calls.accept(
+            event,
+            kind=kind,
+            conversation=self.conversation(event),
+            sender=self.identities.sender(event.from_),
+            pair=self.identities.pair(event.to, event.from_),
+            turns_per_hour=1000,
+        )
+        assert self.mailbox.run(call).outcome == "accepted"
+        return event
+
+    def conversation(self, event: Received) -> str:
+        """The id of an event's conversation."""
+        return self.identities.conversation(event.key())
+
+    def message(self, event: Received) -> Message:
+        """The record of an event's message."""
+        found = self.mailbox.message(event.id)
+        assert found is not None
+        return found
+
+    def reply(self, event: Received) -> Reply:
+        """The reply of the turn that an event's message is in."""
+        found = self.mailbox.reply_of(self.message(event))
+        assert found is not None
+        return found
+
+    def state(self, event: Received) -> str:
+        """A message's state, with its reason."""
+        message = self.message(event)
+        return f"{message.state}:{message.reason}" if message.reason else str(message.state)
+
+    def ledger(self, kind: str, **fields: str) -> list[Line]:
+        """The ledger's lines of one type."""
+        lines = [line for line in latest(self.redis, 5000) if line.type == kind]
+        return [line for line in lines if all(line.fields.get(name) == value for name, value in fields.items())]
+
+    def due_now(self) -> None:
+        """Bring every waiting conversation's time to now."""
+        for conversation in cast("list[bytes]", self.redis.zrange("boss:due", 0, -1)):
+            name = conversation.decode()
+            if not self.redis.hget(f"boss:conv:{name}", "token"):
+                self.redis.hset(f"boss:conv:{name}", "not_before", 0)
+            self.redis.zadd("boss:due", {name: 0})
+
+    @contextlib.asynccontextmanager
+    async def supervisor(self) -> AsyncIterator[Supervisor]:
+        """What `bootstrap` opens, closed at the end."""
+        settings = self.settings
+        redis = for_loop(self.redis_url)
+        thinker = self.thinker or Claude(settings)
+        channels: dict[Any, ChannelPort] = {"sms": TwilioSms(settings), "email": SendGridEmail(settings), **self.channels}
+        try:
+            yield Supervisor(
+                settings, users.load(None), self.identities, AsyncMailbox(redis), thinker, channels, asyncio.Event()
+            )
+        finally:
+            await thinker.aclose()
+            for channel in channels.values():
+                await channel.aclose()
+            await redis.aclose()
+
+    def once(self, event: Received) -> bool:
+        """One job for an event's conversation."""
+
+        async def job() -> bool:
+            async with self.supervisor() as supervisor:
+                return await run_turn(self.conversation(event), token(), supervisor)
+
+        return asyncio.run(job())
+
+    def drive(self, until: Callable[[], bool], seconds: float = 10) -> None:
+        """Work off what becomes due until the condition holds."""
+        asyncio.run(self._drive(until, seconds))
+
+    async def _drive(self, until: Callable[[], bool], seconds: float) -> None:
+        async with self.supervisor() as supervisor:
+            end = asyncio.get_running_loop().time() + seconds
+            jobs: set[asyncio.Task[None]] = set()
+            while not until():
+                assert asyncio.get_running_loop().time() < end, f"not within {seconds} s; ledger:\n{self.story()}"
+                for due in await supervisor.mailbox.run(calls.sweep(recheck_ms=1000)):
+                    jobs.add(asyncio.create_task(self._job(due.conversation, supervisor)))
+                for done in [task for task in jobs if task.done()]:
+                    jobs.discard(done)
+                    done.result()
+                await asyncio.sleep(0.02)
+            await asyncio.gather(*jobs)
+
+    async def _job(self, conversation: str, supervisor: Supervisor) -> None:
+        while await run_turn(conversation, token(), supervisor):
+            pass
+
+    def story(self) -> str:
+        """The ledger, for a failed test."""
+        return "\n".join(f"{line.type} {line.fields}" for line in latest(self.redis, 200))
+
+
+def token() -> str:
+    """A new token."""
+    return f"k-{uuid.uuid4().hex}"
