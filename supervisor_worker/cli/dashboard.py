@@ -1,0 +1,203 @@
+"""`boss dashboard`: rq-dashboard 0.9 as an operator may open it, with its traps closed.
+
+What it does by itself, and what is done here instead:
+
+- binds 0.0.0.0 without a login: loopback only; and a name that is not this machine's is refused (DNS rebinding);
+- POSTs without a token, GET /requeue/<queue> changes things: only POST does, and only from the dashboard's own pages;
+- reads jobs as pickle in five places: `rq_views` knows nothing but JSON and our own job class;
+- opens a connection per page, cannot open unix sockets, answers a job that has gone with 500: one pool of ours, 404;
+- writes texts from Redis into the page as HTML: every template escapes;
+- pages through a registry wrongly from page two on, and offers deletion: `rq_views.jobs_of`, and off.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from importlib import resources
+from ipaddress import ip_address
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import click
+from flask import Flask, Response, jsonify, request
+from jinja2 import Environment, FileSystemLoader
+from redis import Redis
+from redis.exceptions import RedisError
+from rq.exceptions import InvalidJobOperation, NoSuchJobError
+from werkzeug.exceptions import HTTPException, abort
+from werkzeug.serving import make_server
+
+from shared import redis as connections
+from shared import settings as settings_file
+from shared.runtime import redis_url
+from shared.settings import Settings
+from supervisor_worker.cli.output import Command, Ending, remark
+from supervisor_worker.cli.rq_views import REGISTRIES, SeenJob, SeenQueue, SeenWorker, jobs_of, requeue
+
+HOST: Final = "127.0.0.1"
+SAFE_METHODS: Final = ("GET", "HEAD", "OPTIONS")
+REMOVING: Final = ("rq_dashboard.delete_job_view", "rq_dashboard.empty_queue")
+CHANGING: Final = ("rq_dashboard.requeue_all", "rq_dashboard.requeue_job_view", "rq_dashboard.compact_queue")
+MAX_PER_PAGE: Final = 200
+HEADERS: Final = {
+    # The pages carry their scripts inline and build templates with `new Function`.
+    "Content-Security-Policy": (
+        "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+@click.command(cls=Command)
+@click.option("--port", type=click.IntRange(0, 65535), default=None, help="Another port than DASHBOARD_PORT; 0 takes a free one.")
+def dashboard(port: int | None) -> None:
+    """Show RQ's queues, jobs and workers in the browser.
+
+    Serves rq-dashboard on this machine only (127.0.0.1). Jobs carry ids and
+    no texts. Failed jobs can be requeued: that only wakes their conversation
+    once more. Nothing can be deleted here. From elsewhere, use a tunnel:
+    ssh -L 9181:127.0.0.1:9181 HOST
+    """
+    settings = settings_file.load()
+    connections.wait_until_up(redis_url(settings), settings.startup_wait_seconds, remark)
+    with connections.for_web(redis_url(settings)) as redis, _listen(settings.dashboard_port if port is None else port) as listener:
+        app = create_app(settings, redis)
+        logging.getLogger("werkzeug").setLevel(logging.WARNING)
+        bound = listener.getsockname()[1]
+        server = make_server(HOST, bound, app, threaded=True, fd=listener.fileno())
+        click.echo(f"dashboard: http://{HOST}:{bound}/ (this machine only; Ctrl-C ends it)")
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            remark("dashboard ended")
+
+
+def create_app(settings: Settings, redis: Redis) -> Flask:
+    """The dashboard as an application on `redis`; rq-dashboard's module is patched, so one server a process."""
+    from rq_dashboard import web  # noqa: PLC0415 - only this command needs it, and it loads a lot
+
+    _patch(web, redis)
+    folder = resources.files("rq_dashboard")
+    app = Flask("boss-dashboard", static_folder=str(folder / "static"), template_folder=str(folder / "templates"))
+    app.jinja_loader = EscapingLoader(str(folder / "templates"))
+    app.redis_conn = redis  # type: ignore[attr-defined]  # where rq-dashboard looks for it
+    app.config["RQ_DASHBOARD_REDIS_URL"] = (_shown(redis_url(settings)),)
+    app.config["RQ_DASHBOARD_DISABLE_DELETE"] = True
+    app.before_request(_guard)
+    app.before_request(_check_arguments)
+    app.after_request(_add_headers)
+    app.register_blueprint(web.blueprint)
+    _register_errors(app)
+    return app
+
+
+class EscapingLoader(FileSystemLoader):
+    """rq-dashboard's templates with every `<%= %>`, which writes raw HTML, turned into `<%- %>`, which escapes."""
+
+    def get_source(self, environment: Environment, template: str) -> Any:
+        """The template's text, made safe; the places that escape by hand would escape twice."""
+        source, name, current = super().get_source(environment, template)
+        for field in ("description", "exc_info"):
+            source = source.replace(f"$('<div/>').text(d.{field}).html()", f"d.{field}")
+        return source.replace("<%=", "<%-"), name, current
+
+
+def _patch(web: Any, redis: Redis) -> None:
+    """Hand rq-dashboard our classes and our one connection pool."""
+    web.Job, web.Queue, web.Worker, web.requeue_job = SeenJob, SeenQueue, SeenWorker, requeue
+    web.from_url = lambda *_args, **_kwargs: (None, redis)
+
+    def page(queue: str, registry: str, *window: Any) -> tuple[int, list[Any]]:
+        offset, per_page, order, connection = window
+        total, jobs = jobs_of(queue, registry, connection, first=offset, count=per_page, newest_first=order == "dsc")
+        return total, [web.serialize_job(job) for job in jobs]
+
+    web.get_queue_registry_jobs_count = page
+
+
+def _guard() -> Response | None:
+    """Refuse foreign names for this machine, changes that no page of ours asked for, and all deletion."""
+    if not _names_this_machine(request.host):
+        return _refusal(421, "the Host header must name this machine: 127.0.0.1 or localhost")
+    if request.endpoint in REMOVING:
+        return _refusal(403, "deleting is off: the records of jobs go by themselves")
+    if request.endpoint in CHANGING and request.method != "POST":
+        return _refusal(405, "this changes something: POST only")
+    if request.method not in SAFE_METHODS and not _from_own_page():
+        return _refusal(403, "cross-origin requests are refused")
+    return None
+
+
+def _names_this_machine(host: str) -> bool:
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        return name == "localhost" or ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _from_own_page() -> bool:
+    """Browsers name the asking page's origin on every POST; a program on this machine, which names none, may ask."""
+    origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
+    return origin in (None, f"{request.scheme}://{request.host}") and site in (None, "same-origin", "none")
+
+
+def _check_arguments() -> None:
+    """404 for what is not there, before rq-dashboard stumbles over it."""
+    asked = request.view_args or {}
+    registry = asked.get("registry_name")
+    if asked.get("instance_number") or (registry is not None and registry not in (*REGISTRIES, "queued")):
+        abort(404)
+    if asked.get("order", "asc") not in ("asc", "dsc"):
+        abort(404)
+    for name, most in (("per_page", MAX_PER_PAGE), ("page", 1_000_000)):
+        text = str(asked.get(name, 1))
+        if not (text.isascii() and text.isdigit() and 1 <= int(text) <= most):
+            abort(404)
+
+
+def _add_headers(response: Response) -> Response:
+    response.headers.update(HEADERS)
+    return response
+
+
+def _register_errors(app: Flask) -> None:
+    answers: dict[type[Exception], tuple[int, str]] = {
+        NoSuchJobError: (404, "no such job: finished ones are kept for ten minutes, failed ones for a week"),
+        InvalidJobOperation: (409, "only a failed job can be requeued"),
+        RedisError: (503, "Redis does not answer; is `boss redis` running, is REDIS_URL right?"),
+    }
+    for kind, (status, sentence) in answers.items():
+        app.register_error_handler(kind, lambda _error, status=status, sentence=sentence: _refusal(status, sentence))
+    app.register_error_handler(HTTPException, lambda error: _refusal(error.code or 500, error.name))
+
+
+def _refusal(status: int, sentence: str) -> Response:
+    response = jsonify(error=sentence)
+    response.status_code = status
+    return response
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+    except OSError as error:
+        listener.close()
+        raise Ending(f"port {port} cannot be used ({error.strerror}); name another with --port") from None
+    listener.listen(128)
+    return listener
+
+
+def _shown(url: str) -> str:
+    """A Redis address without user, password and options."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+

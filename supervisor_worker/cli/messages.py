@@ -1,0 +1,189 @@
+"""`boss messages`: what became of each message, and what an operator may do about the parked ones."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from typing import Any
+
+import click
+
+from shared.codec import dumps
+from shared.errors import BosslineError, ProviderError
+from shared.ledger import Line
+from shared.mailbox import calls
+from shared.queue import Dispatcher
+from supervisor_worker.cli.look_up import look_up
+from supervisor_worker.cli.opening import Opened, opened
+from supervisor_worker.cli.output import Ending, Group, age, emit_json, local_time, printable, remark
+from supervisor_worker.cli.records import KEPT, UNKNOWN, channel_of, resolve, summary, view
+from supervisor_worker.cli.tail import describe
+
+WIDTH = 14
+STATE_COLOURS = {"answered": "green", "parked": "red", "ignored": "yellow"}
+
+
+@click.group(cls=Group)
+def messages() -> None:
+    """List, show, retry or discard messages.
+
+    An ID may be cut to any beginning that only one message has. Texts and
+    addresses stay covered unless you ask for them with --body.
+    """
+
+
+@messages.command("list")
+@click.option("--parked", is_flag=True, help="Only those that wait for an operator.")
+@click.option("--limit", type=click.IntRange(1, KEPT), default=20, show_default=True, help="At most so many, the newest.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON array.")
+def list_messages(limit: int, *, parked: bool, as_json: bool) -> None:
+    """List the newest messages, newest first."""
+    with opened() as box:
+        records = [record for name in box.mailbox.recent(limit, parked=parked) if (record := box.mailbox.message(name))]
+        rows = [summary(record, channel_of(box.redis, record.id)) for record in records]
+    if as_json:
+        emit_json(rows)
+        return
+    for row in rows:
+        click.echo(_row(row))
+    if not rows:
+        remark("no message is parked" if parked else "no message has arrived yet; try: boss simulate sms hello")
+
+
+def _row(row: dict[str, Any]) -> str:
+    state = click.style(f"{row['state']:<11}", fg=STATE_COLOURS.get(row["state"]))
+    why = row["reason"] or row["notice"]
+    return f"{local_time(row['accepted_at_ms'], day=True)}  {state} {row['channel']:<5} {row['kind']:<6} {row['id']}  {printable(why)}".rstrip()
+
+
+@messages.command()
+@click.argument("message", metavar="ID")
+@click.option("--body", is_flag=True, help="Show texts, subjects and addresses too.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def show(message: str, *, body: bool, as_json: bool) -> None:
+    """Show one message: its record, its reply with all attempts, its timeline."""
+    with opened() as box:
+        facts = view(box.mailbox, resolve(box.mailbox, message), body=body)
+    if as_json:
+        emit_json(facts)
+        return
+    for line in _shown(facts):
+        click.echo(line)
+
+
+def _shown(facts: dict[str, Any]) -> list[str]:
+    """The facts as lines."""
+    why = f" ({facts['reason'] or facts['notice']})" if facts["reason"] or facts["notice"] else ""
+    received = facts["accepted_at_ms"]
+    lines = [
+        _fact("message", facts["id"]),
+        _fact("state", facts["state"] + why),
+        _fact("channel", f"{facts['channel']}, {facts['kind']}"),
+        _fact("conversation", facts["conversation"] or "none"),
+        _fact("received", f"{local_time(received, day=True)} ({age(max(0.0, time.time() - received / 1000))} ago)"),
+        _fact("trouble", f"{facts['errors']} errors, {facts['lost_leases']} lost leases" + _marks(facts)),
+    ]
+    lines += _facts_of(facts["content"]) if facts["content"] else [_fact("text", "not kept")]
+    if reply := facts["reply"]:
+        lines += ["", _fact("reply", f"{reply['id']}, {reply['state']}{_marks(reply)}")]
+        lines += _facts_of({name: value for name, value in reply.items() if name not in ("id", "state", "attempts", "maybe_sent", "maybe_duplicate")})
+        lines += [_fact("attempt", _attempt(each)) for each in reply["attempts"]]
+    lines += ["", "timeline", *(f"  {describe(_line(each), day=True)}" for each in facts["timeline"])]
+    return lines if facts["timeline"] else [*lines, "  no line is kept any more"]
+
+
+def _fact(name: str, value: str) -> str:
+    return f"{name:<{WIDTH}}" + printable(value, lines=True).replace("\n", "\n" + " " * WIDTH)
+
+
+def _facts_of(facts: dict[str, Any]) -> list[str]:
+    return [_fact(name.replace("_", " "), value if isinstance(value, str) else dumps(value)) for name, value in facts.items()]
+
+
+def _marks(facts: dict[str, Any]) -> str:
+    return "".join(f", {name.replace('_', ' ')}" for name in ("maybe_sent", "maybe_duplicate") if facts.get(name))
+
+
+def _attempt(attempt: dict[str, Any]) -> str:
+    more = " ".join(value for value in (attempt["provider_id"], attempt["code"]) if value)
+    return f"{attempt['id']}  {local_time(attempt['at_ms'], day=True)}  {attempt['outcome']} {more}".rstrip()
+
+
+def _line(fields: dict[str, str]) -> Line:
+    return Line(fields["seq"], fields["type"], {name: value for name, value in fields.items() if name not in ("seq", "type")})
+
+
+@messages.command()
+@click.argument("message", metavar="[ID]", default="")
+@click.option("--all-parked", is_flag=True, help="All that are parked, oldest first.")
+def retry(message: str, *, all_parked: bool) -> None:
+    """Have a parked message answered after all.
+
+    If an attempt to send its reply has an unknown fate, the provider is asked
+    first: a reply that did arrive is recorded, and nothing is repeated. Else
+    the message goes to the end of its conversation, with its age and counts
+    at zero.
+    """
+    with opened() as box:
+        chosen = _chosen(box, message, all_parked=all_parked)
+        failed = [name for name in chosen if not _retry(box, name)]
+    if failed:
+        raise Ending(f"{len(failed)} of {len(chosen)} could not be retried")
+
+
+def _chosen(box: Opened, message: str, *, all_parked: bool) -> list[str]:
+    if all_parked == bool(message):
+        raise click.UsageError("name one message, or give --all-parked")
+    if not all_parked:
+        return [resolve(box.mailbox, message)]
+    parked = box.mailbox.recent(KEPT, parked=True)[::-1]
+    if not parked:
+        remark("no message is parked")
+    return parked
+
+
+def _retry(box: Opened, message: str) -> bool:
+    """Look up, put at the tail, wake; says what happened, False when it could not be done."""
+    try:
+        _look_up(box, message)
+    except (BosslineError, TimeoutError) as error:
+        said = "no answer in time" if isinstance(error, TimeoutError) else str(error)
+        where = "its provider could not be asked" if isinstance(error, ProviderError | TimeoutError) else "not yet"
+        click.echo(f"{message}: not retried, {where}: {said}", err=True)
+        return False
+    result = box.mailbox.run(calls.retry(message, f"o-{uuid.uuid4().hex}"))
+    if result.outcome == "done":
+        Dispatcher(box.redis).wake(result.conversation, result.channel)
+        click.echo(f"{message}: is to be answered again")
+        return True
+    record = box.mailbox.message(message)
+    if record and record.state == "answered":
+        click.echo(f"{message}: was answered after all, nothing is repeated")
+        return True
+    click.echo(f"{message}: not retried, it is {record.state.value if record else 'gone'}, not parked", err=True)
+    return False
+
+
+def _look_up(box: Opened, message: str) -> None:
+    """Clear up what can be cleared up of a parked message's reply."""
+    record = box.mailbox.message(message)
+    reply = box.mailbox.reply_of(record) if record and record.state == "parked" else None
+    if reply and reply.unresolved:
+        remark(f"{message}: asking the provider about {len(reply.unresolved)} attempt(s)")
+        asyncio.run(look_up(box.settings, reply))
+
+
+@messages.command()
+@click.argument("message", metavar="ID")
+def discard(message: str) -> None:
+    """Give up a parked message: it ends as ignored, and is never answered."""
+    with opened() as box:
+        name = resolve(box.mailbox, message)
+        retention_ms = int(box.settings.retention_days * calls.DAY_MS)
+        result = box.mailbox.run(calls.discard(name, f"o-{uuid.uuid4().hex}", retention_ms=retention_ms))
+        if result.outcome == "unknown":
+            raise Ending("there is no such message any more", UNKNOWN)
+        if result.outcome == "not_parked":
+            raise Ending(f"{name} is not parked; only a parked message can be discarded")
+    click.echo(f"{name}: discarded")

@@ -1,0 +1,196 @@
+"""`boss dashboard`: every page shows the truth about real jobs, and its known traps are closed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from redis import Redis
+from rq import SimpleWorker
+from rq.serializers import JSONSerializer
+
+from shared.queue import QUEUE, BosslineJob, Dispatcher
+from shared.settings import load
+from supervisor_worker.cli.dashboard import create_app
+from supervisor_worker.cli.rq_views import jobs_of
+
+PAGES = ("/", "/0/view/queues", "/0/view/workers", "/0/view/jobs", "/favicon.ico", "/static/favicon.ico", "/static/css/main.css")
+LISTS = ("queued", "started", "finished", "failed", "deferred", "scheduled", "canceled")
+
+
+def boom(_conversation: str) -> None:
+    """Fail with something that a browser would take for a tag."""
+    raise RuntimeError("<img src=x onerror=alert(1)> in <module>")
+
+
+def run(redis: Redis, monkeypatch: pytest.MonkeyPatch, function: Callable[[str], object]) -> None:
+    """Let a real worker run what is queued, with `function` in the place of ours."""
+    monkeypatch.setattr(BosslineJob, "func", property(lambda _job: function))
+    worker = SimpleWorker([QUEUE], connection=redis, job_class=BosslineJob, serializer=JSONSerializer)
+    worker.work(burst=True, logging_level="CRITICAL")
+
+
+def job_ids(client: FlaskClient, registry: str, *, per_page: int = 8, order: str = "asc", page: int = 1) -> list[str]:
+    """The ids on one page of a registry."""
+    answer = client.get(f"/0/data/jobs/{QUEUE}/{registry}/{per_page}/{order}/{page}.json")
+    assert answer.status_code == 200, answer.text
+    return [job["id"] for job in (answer.json or {})["jobs"]]
+
+
+@pytest.fixture
+def client(redis: Redis, redis_url: str) -> FlaskClient:
+    return create_app(load(redis_url=redis_url, sandbox="on"), redis).test_client()
+
+
+@pytest.fixture
+def dispatcher(redis: Redis) -> Dispatcher:
+    return Dispatcher(redis)
+
+
+def test_every_page_is_there_while_there_is_nothing_to_show(client: FlaskClient) -> None:
+    """An empty server gives empty pages, not errors."""
+    paths = [*PAGES, "/0/data/queues.json", "/0/data/workers.json"]
+    paths += [f"/0/view/jobs/{QUEUE}/{name}/8/asc/1" for name in LISTS]
+    assert {path: client.get(path, follow_redirects=True).status_code for path in paths} == dict.fromkeys(paths, 200)
+    assert {name: job_ids(client, name) for name in LISTS} == dict.fromkeys(LISTS, [])
+
+
+def test_jobs_of_every_kind_are_shown_with_what_became_of_them(
+    client: FlaskClient, dispatcher: Dispatcher, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Failed, started, finished and queued jobs and the worker: in the lists and each on its page, the failed one with its traceback."""
+    dispatcher.wake("c-failed", "sms")
+    run(redis, monkeypatch, boom)
+    seen: dict[str, Any] = {}
+
+    def look(_conversation: str) -> None:
+        seen["started"] = job_ids(client, "started")
+        seen["workers"] = (client.get("/0/data/workers.json").json or {})["workers"]
+
+    dispatcher.wake("c-finished", "email")
+    run(redis, monkeypatch, look)
+    dispatcher.wake("c-queued", "sms")
+
+    (failed,), (finished,), (queued,) = (job_ids(client, name) for name in ("failed", "finished", "queued"))
+    assert seen["started"] == [finished]
+    assert [worker["current_job"]["description"] for worker in seen["workers"]] == ["email_received c-finished"]
+    counts = (client.get("/0/data/queues.json").json or {})["queues"]
+    assert [(queue["name"], queue["count"], queue["failed_job_registry_count"], queue["finished_job_registry_count"]) for queue in counts] == [
+        (QUEUE, 1, 1, 1)
+    ]
+    for job, status in ((failed, "failed"), (finished, "finished"), (queued, "queued")):
+        assert client.get(f"/0/view/job/{job}").status_code == 200
+        assert (client.get(f"/0/data/job/{job}.json").json or {})["status"] == status
+    assert "in <module>" in (client.get(f"/0/data/job/{failed}.json").json or {})["exc_info"]
+
+
+def test_no_page_writes_a_text_from_redis_into_the_page_as_html(client: FlaskClient, dispatcher: Dispatcher, redis: Redis) -> None:
+    """Every template value is escaped, also where rq-dashboard escapes by hand."""
+    dispatcher.wake("c-1", "sms")
+    (job,) = jobs_of(QUEUE, "queued", redis, first=0, count=9, newest_first=False)[1]
+    pages = ["/0/view/queues", "/0/view/workers", "/0/view/jobs", f"/0/view/job/{job.id}"]
+    texts = [client.get(page).text for page in pages]
+    assert not [text for text in texts if "<%=" in text]
+    assert "<%- d.exc_info %>" in texts[2]
+    assert "<%- d.exc_info %>" in texts[3]
+
+
+@pytest.mark.parametrize("order", ["asc", "dsc"])
+@pytest.mark.parametrize("registry", ["queued", "failed"])
+def test_paging_shows_every_job_once(
+    client: FlaskClient, dispatcher: Dispatcher, redis: Redis, monkeypatch: pytest.MonkeyPatch, *, registry: str, order: str
+) -> None:
+    """Five jobs on pages of two: two, two, one, each once, in the order asked for."""
+    for number in range(5):
+        dispatcher.wake(f"c-{number}", "sms")
+    whole = job_ids(client, "queued")
+    if registry == "failed":
+        run(redis, monkeypatch, boom)
+        whole = job_ids(client, "failed")
+    pages = [job_ids(client, registry, per_page=2, order=order, page=page) for page in (1, 2, 3, 4)]
+    assert [len(page) for page in pages] == [2, 2, 1, 0]
+    assert sum(pages, []) == (whole if order == "asc" else whole[::-1])
+
+
+def test_a_failed_job_can_be_requeued_by_its_button_and_all_by_theirs(
+    client: FlaskClient, dispatcher: Dispatcher, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Requeueing works for JSON jobs; a job that has not failed says so."""
+    for number in range(3):
+        dispatcher.wake(f"c-{number}", "sms")
+    run(redis, monkeypatch, boom)
+    first, *rest = job_ids(client, "failed")
+    assert client.post(f"/job/{first}/requeue").status_code == 200
+    assert job_ids(client, "queued") == [first]
+    assert client.post(f"/job/{first}/requeue").status_code == 409
+    assert client.post(f"/requeue/{QUEUE}").status_code == 200
+    assert sorted(job_ids(client, "queued")) == sorted([first, *rest])
+    assert client.post(f"/queue/{QUEUE}/compact").status_code == 200
+    run(redis, monkeypatch, lambda _conversation: None)
+    assert client.post(f"/queue/{QUEUE}/compact").status_code == 200
+    assert sorted(job_ids(client, "finished")) == sorted([first, *rest])
+
+
+def test_nothing_can_be_deleted_and_nothing_changes_by_get(
+    client: FlaskClient, dispatcher: Dispatcher, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Deleting is refused with a sentence and has no button; GET /requeue does nothing."""
+    dispatcher.wake("c-1", "sms")
+    run(redis, monkeypatch, boom)
+    (job,) = job_ids(client, "failed")
+    refused = [client.post(f"/job/{job}/delete"), *(client.post(f"/queue/{QUEUE}/{name}/empty") for name in LISTS)]
+    assert {answer.status_code for answer in refused} == {403}
+    assert "deleting is off" in refused[0].text
+    assert client.get(f"/requeue/{QUEUE}").status_code == 405
+    assert job_ids(client, "failed") == [job]
+    assert "Delete</" not in client.get(f"/0/view/job/{job}").text + client.get(f"/0/view/jobs/{QUEUE}/failed/8/asc/1").text
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:9181", "169.254.1.1", "[bad", ""])
+def test_a_foreign_name_for_this_machine_is_refused(client: FlaskClient, host: str) -> None:
+    """A page that rebinds its own name to 127.0.0.1 reads nothing."""
+    assert client.get("/0/data/queues.json", headers={"Host": host}).status_code in (400, 421)
+
+
+@pytest.mark.parametrize("headers", [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}])
+def test_a_post_from_another_page_is_refused(client: FlaskClient, headers: dict[str, str]) -> None:
+    """The dashboard has no login and no token, so the asking page is what counts."""
+    assert client.post(f"/requeue/{QUEUE}", headers=headers).status_code == 403
+
+
+def test_its_own_pages_may_post(client: FlaskClient) -> None:
+    """What the browser sends for a button of ours passes; no other site may frame the page to have it clicked."""
+    headers = {"Origin": "http://127.0.0.1:9181", "Sec-Fetch-Site": "same-origin", "Host": "127.0.0.1:9181"}
+    assert client.post(f"/requeue/{QUEUE}", headers=headers).status_code == 200
+    assert "frame-ancestors 'none'" in client.get("/").headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/1/view/queues", "/0/view/job/gone", "/0/data/job/gone.json", f"/0/data/jobs/{QUEUE}/wrong/8/asc/1.json", f"/0/data/jobs/{QUEUE}/failed/0/asc/1.json",
+     f"/0/data/jobs/{QUEUE}/failed/x/asc/1.json", f"/0/data/jobs/{QUEUE}/failed/8/asc/0.json", f"/0/data/jobs/{QUEUE}/failed/999/asc/1.json", "/nothing"],
+)  # fmt: skip
+def test_what_is_not_there_is_404(client: FlaskClient, path: str) -> None:
+    """Never a 500 for a job that has gone, an unknown registry or a page that cannot be."""
+    assert client.get(path).status_code == 404
+
+
+def test_looking_at_workers_leaves_the_connection_as_it_was(
+    client: FlaskClient, dispatcher: Dispatcher, redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RQ would raise the pool's socket timeout to 415 s, and a page would hang that long on a frozen server."""
+    before = dict(redis.connection_pool.connection_kwargs)
+    dispatcher.wake("c-1", "sms")
+    with Redis.from_url(redis_url, protocol=2) as other:
+        run(other, monkeypatch, lambda _conversation: client.get("/0/data/workers.json"))
+    assert redis.connection_pool.connection_kwargs == before
+
+
+def test_without_redis_the_pages_say_so(redis_url: str) -> None:
+    """503 with a sentence, not a traceback."""
+    away = Redis.from_url(f"{redis_url}.away", protocol=2, retry=None)
+    client = create_app(load(redis_url=redis_url, sandbox="on"), away).test_client()
+    answer = client.get("/0/data/queues.json")
+    assert (answer.status_code, "Redis does not answer" in answer.text) == (503, True)
