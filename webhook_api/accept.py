@@ -47,6 +47,7 @@ def accept(runtime: Runtime, event: Received, *, keyword: Keyword = "") -> Accep
     )
     with _storage():
         pipe = runtime.redis.pipeline(transaction=True)
+        pipe.multi()  # RQ would call it after the script, and redis-py refuses that
         mailbox.queue_call(pipe, call)
         runtime.dispatcher.wake(conversation, channel, pipe)
         results = pipe.execute(raise_on_error=False)
