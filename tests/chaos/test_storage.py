@@ -1,0 +1,111 @@
+"""The server forgets its scripts, has no memory left, or is killed: a 2xx only for what is stored, and that is answered once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.support.wait import wait_for
+from tests.support.whole import Person, Whole, in_threads
+
+PEOPLE = 12
+TEXTS = 4
+OK = 200
+
+
+def test_script_flush_at_any_time_loses_nothing(whole: Whole) -> None:
+    """The server forgets all scripts, over and over, while texts come in and are answered."""
+    whole.fork(2)
+    people = [whole.person() for _ in range(PEOPLE)]
+    with _over_and_over(whole.redis.script_flush):
+        for number in range(TEXTS):
+            assert set(whole.texts(people, number)) == {OK}
+        whole.quiet()
+    for person in people:
+        assert whole.assert_one_copy(person) == [str(number) for number in range(TEXTS)]
+
+
+def test_at_maxmemory_a_2xx_is_given_only_for_what_is_stored(whole: Whole) -> None:
+    """Memory ends while texts come in: those with a 2xx are answered once there is memory again, the others by their repeat."""
+    people = [whole.person() for _ in range(PEOPLE)]
+    used = int(whole.redis.info("memory")["used_memory"])
+    whole.redis.config_set("maxmemory", used + 300_000)
+    long = "x" * 1400
+    texts = [(person, f"{number} {long}") for number in range(12) for person in people]
+    statuses = in_threads(lambda item: whole.text(*item, message_sid=_sid(*item))["status"], texts)
+    taken = [text for text, status in zip(texts, statuses, strict=True) if status == OK]
+    assert 0 < len(taken) < len(texts), "the limit was not reached in the middle"
+    assert {status for status in statuses if status != OK} == {503}
+    whole.redis.config_set("maxmemory", "256mb")
+    whole.fork(2)
+    wait_for(lambda: all(word in _asked(whole, person) for person, word in taken), 20, "the answers to all texts with a 2xx")
+    again = in_threads(lambda item: whole.text(*item, message_sid=_sid(*item))["status"], texts)
+    assert set(again) == {OK}
+    whole.quiet()
+    for person in people:
+        whole.assert_one_copy(person)
+        asked = _asked(whole, person)
+        assert sorted(asked) == sorted(word for writer, word in texts if writer == person)
+        assert len(whole.replies(person)) == len(whole.questions(person))
+
+
+def test_a_killed_server_under_load_loses_no_text_that_got_a_2xx(whole: Whole) -> None:
+    """The server is killed in the midst of webhooks and turns; it comes back, and each text with a 2xx is answered once."""
+    whole.fork(2)
+    people = [whole.person() for _ in range(PEOPLE)]
+    halfway, statuses = threading.Event(), dict[tuple[Person, int], int | None]()
+
+    def write(person: Person) -> None:
+        for number in range(TEXTS * 2):
+            statuses[person, number] = whole.text(person, number)["status"]
+            if number == TEXTS:
+                halfway.set()
+
+    writers = [threading.Thread(target=write, args=(person,), daemon=True) for person in people]
+    for writer in writers:
+        writer.start()
+    assert halfway.wait(20)
+    whole.server.kill9()
+    whole.server.start()
+    for writer in writers:
+        writer.join(40)
+    assert set(whole.texts(people, "after")) == {OK}
+    whole.quiet()
+    for person in people:
+        answered = whole.assert_one_copy(person)
+        taken = [str(number) for number in range(TEXTS * 2) if statuses[person, number] == OK]
+        assert set(taken) <= set(answered)
+        assert len(set(answered)) == len(answered)
+        numbers = [int(word) for word in answered if word != "after"]
+        assert numbers == sorted(numbers)
+
+
+@contextmanager
+def _over_and_over(work: object) -> Iterator[None]:
+    """Do something all the time beside the body, and at least once."""
+    assert callable(work)
+    stop, done = threading.Event(), threading.Event()
+
+    def run() -> None:
+        while not stop.wait(0.02):
+            work()
+            done.set()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield
+        assert done.wait(5)
+    finally:
+        stop.set()
+        thread.join(5)
+
+
+def _sid(person: Person, word: str) -> str:
+    return "SM" + f"{int(person.tag[1:]):016x}" + f"{int(word.partition(' ')[0]):016x}"
+
+
+def _asked(whole: Whole, person: Person) -> list[str]:
+    """The words that Claude was asked about, in order; a long one is echoed only in its beginning."""
+    return [word for entry in whole.questions(person) for word in person.words(entry["request"]["text"])]

@@ -1,0 +1,264 @@
+"""Text it or mail it, and it answers: the way of a message through all the processes, counted at the sandbox's journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import cast
+from urllib.parse import urlencode
+
+import pytest
+
+from shared.settings import SANDBOX_CREDENTIALS
+from supervisor_worker.sentences import NOTICES
+from tests.support.processes import OPENER
+from tests.support.whole import BOSS_EMAIL, BOSS_PHONE, OTHER_BOSS_PHONE, Whole, answered_words, in_threads, root_id
+
+
+@pytest.fixture(scope="module")
+def _whole() -> Iterator[Whole]:
+    with Whole() as running:
+        yield running
+
+
+@pytest.fixture
+def whole(_whole: Whole) -> Iterator[Whole]:
+    """The whole system with an empty mailbox and no worker yet."""
+    _whole.reset()
+    yield _whole
+    _whole.end_workers()
+
+
+def test_a_signed_text_ends_in_exactly_one_reply(whole: Whole) -> None:
+    """2xx with empty TwiML at once, one text back to the user from their Boss, by a real `boss worker`."""
+    whole.worker()
+    person = whole.person()
+    answer = whole.text(person, "hello")
+    assert answer["status"] == 200
+    assert answer["body"].endswith(("<Response></Response>", "<Response/>"))
+    (reply,) = whole.wait_for_replies(person)
+    assert reply["request"]["from"] == BOSS_PHONE
+    assert answered_words(person, [reply]) == ["hello"]
+    whole.wait_for_lines(whole.conversation(person), "delivered")
+    whole.quiet()
+    assert len(whole.replies(person)) == 1
+
+
+def test_the_seeds_plain_curl_is_answered(whole: Whole) -> None:
+    """Unsigned, from loopback, in sandbox mode, without MessageSid: taken and answered."""
+    whole.fork()
+    person = whole.person()
+    form = urlencode({"From": person.phone, "To": BOSS_PHONE, "Body": person.says("curl")}).encode()
+    with OPENER.open(f"{whole.web.url}/sms/inbound", data=form, timeout=5) as response:
+        assert response.status == 200
+        assert b"Message" not in response.read()
+    (reply,) = whole.wait_for_replies(person)
+    assert answered_words(person, [reply]) == ["curl"]
+
+
+def test_a_mail_ends_in_exactly_one_reply_in_its_thread(whole: Whole) -> None:
+    """One mail back, in the thread, with one "Re:" and marked as automatic; the answer to it goes on with the conversation."""
+    whole.fork()
+    person = whole.person()
+    assert whole.mail(person, "hello")["status"] == 200
+    (reply,) = whole.wait_for_replies(person, channel="email")
+    headers = {name.lower(): value for name, value in reply["request"]["headers"].items()}
+    assert reply["request"]["from"] == BOSS_EMAIL
+    assert reply["request"]["subject"] == "Re: A question"
+    assert headers["in-reply-to"] == root_id(person)
+    assert headers["references"] == root_id(person)
+    assert headers["auto-submitted"] == "auto-replied"
+    thread = [root_id(person), headers["message-id"]]
+    answer_id = f"<2-{person.tag}@mail.example.com>"
+    second = {"subject": "Re: A question", "message_id": answer_id, "in_reply_to": thread[1], "references": thread}
+    assert whole.mail(person, "more", **second)["status"] == 200
+    whole.wait_for_replies(person, 2, channel="email")
+    assert whole.assert_one_copy(person, "email") == ["hello", "more"]
+    assert [entry["request"]["user_turns"] for entry in whole.questions(person)] == [1, 2]
+
+
+def test_the_same_webhook_twenty_times_at_once_and_after_a_restart_is_answered_once(whole: Whole) -> None:
+    """Deduplication holds between requests that race and across a restart of web, worker and server."""
+    worker = whole.worker()
+    person = whole.person()
+    twenty = {"message_sid": "SM" + f"{int(person.tag[1:]):032x}", "copies": 20}
+    assert whole.text(person, "once", **twenty)["statuses"] == [200] * 20
+    whole.wait_for_replies(person)
+    whole.quiet()
+    worker.kill9()
+    whole.web.kill9()
+    whole.server.kill9()
+    whole.server.start()
+    whole.web.start()
+    worker.start()
+    assert whole.text(person, "once", **twenty)["statuses"] == [200] * 20
+    whole.text(person, "after")
+    whole.wait_for_replies(person, 2)  # the order within the conversation puts a second "once" before this one
+    whole.quiet()
+    assert whole.assert_one_copy(person) == ["once", "after"]
+
+
+def test_the_same_mail_twenty_times_is_answered_once(whole: Whole) -> None:
+    """SendGrid repeats for three days; a mail has no provider's id, so its own is what counts."""
+    whole.fork()
+    person = whole.person()
+    mail = {"date": "Sun, 22 Nov 2026 10:00:00 +0000", "copies": 20}
+    assert whole.mail(person, "once", **mail)["statuses"] == [200] * 20
+    whole.wait_for_replies(person, channel="email")
+    assert whole.mail(person, "once", **mail)["status"] == 200
+    whole.quiet()
+    assert whole.assert_one_copy(person, "email") == ["once"]
+
+
+def test_ten_texts_within_a_second_make_at_most_three_turns_in_order(whole: Whole) -> None:
+    """What arrives while Claude thinks joins the next turn: each text in exactly one, none out of order."""
+    whole.fork()
+    whole.sandbox.knobs(anthropic={"latency_seconds": 2})
+    person = whole.person()
+    for number in range(10):
+        assert whole.text(person, number)["status"] == 200
+    inbound = whole.sandbox.journal("webhook.sms", from_=person.phone)
+    assert inbound[-1]["at"] - inbound[0]["at"] < 1
+    wanted = [str(number) for number in range(10)]
+    conversation = whole.conversation(person)
+    whole.wait_for_lines(conversation, "answered", count=10)
+    questions = whole.questions(person)
+    assert len(questions) <= 3
+    assert [word for entry in questions for word in person.words(entry["request"]["text"])] == wanted
+    assert whole.assert_one_copy(person) == wanted
+
+
+def test_a_text_sent_during_a_turn_starts_its_own_within_200_ms_of_its_end(whole: Whole) -> None:
+    """Nothing that arrives during a turn waits for a timer: the end of the first turn starts the second."""
+    whole.fork()
+    whole.sandbox.knobs(anthropic={"latency_seconds": 5})
+    person = whole.person()
+    conversation = whole.conversation(person)
+    whole.text(person, 1)
+    whole.wait_for_questions(person)
+    whole.text(person, 2)
+    whole.sandbox.knobs(anthropic={"latency_seconds": 0.1})  # for the second turn; the first has its answer's time already
+    whole.wait_for_lines(conversation, "answered", count=2)
+    first_end = whole.lines(conversation, "answered")[0].at_ms
+    starts = [line.at_ms for line in whole.lines(conversation, "turn_started")]
+    assert len(starts) == 2
+    assert first_end - starts[0] >= 5000
+    assert 0 <= starts[1] - first_end < 200
+    assert whole.assert_one_copy(person) == ["1", "2"]
+
+
+def test_one_worker_process_holds_twenty_turns_at_once(whole: Whole) -> None:
+    """Twenty conversations are with Claude together: each was asked before the first was answered."""
+    whole.worker()
+    whole.sandbox.knobs(anthropic={"latency_seconds": 2})
+    people = [whole.person() for _ in range(20)]
+    in_threads(lambda person: whole.text(person, "all at once"), people)
+    for person in people:
+        whole.wait_for_replies(person)
+    asked = [entry["at"] for entry in whole.sandbox.journal("anthropic.messages")]
+    assert len(asked) == 20
+    assert max(asked) - min(asked) < 2
+
+
+def test_stop_during_a_turn_keeps_its_reply_back_and_start_resumes(whole: Whole) -> None:
+    """Who says STOP while Claude thinks gets nothing more, until they say START."""
+    whole.fork()
+    whole.sandbox.knobs(anthropic={"latency_seconds": 1})
+    person = whole.person()
+    conversation = whole.conversation(person)
+    whole.text(person, "a question")
+    whole.wait_for_questions(person)
+    assert whole.sandbox.send_sms("STOP", from_=person.phone, to=BOSS_PHONE)["status"] == 200
+    ignored = whole.wait_for_lines(conversation, "ignored", count=2)
+    assert {line.fields["reason"] for line in ignored} == {"opt_out", "opted_out"}
+    whole.text(person, "not answered")
+    whole.quiet()
+    assert whole.replies(person) == []
+    whole.sandbox.knobs(anthropic={"latency_seconds": 0})
+    whole.sandbox.send_sms("START", from_=person.phone, to=BOSS_PHONE)
+    whole.text(person, "here again")
+    whole.wait_for_replies(person)
+    whole.quiet()
+    assert whole.assert_one_copy(person) == ["here again"]
+
+
+def test_two_bosses_and_robots_are_not_answered(whole: Whole) -> None:
+    """Our own addresses, another Boss, automatic mail and strangers are recorded and left alone: no loop can start."""
+    whole.fork()
+    person = whole.person()
+    answers = [
+        whole.sandbox.send_sms("hello, other me", from_=OTHER_BOSS_PHONE, to=BOSS_PHONE),
+        whole.sandbox.send_sms("hello, me", from_=BOSS_PHONE, to=BOSS_PHONE),
+        whole.sandbox.send_sms("who is this?", from_="+15553339999", to=BOSS_PHONE),
+        whole.sandbox.send_email("hello, me", from_=BOSS_EMAIL, to=BOSS_EMAIL),
+        whole.mail(person, "I am away", headers={"Auto-Submitted": "auto-replied"}),
+        whole.mail(person, "news", headers={"List-Unsubscribe": "<https://example.com>"}, message_id="<news@example.com>"),
+    ]
+    assert {answer["status"] for answer in answers} == {200}
+    whole.text(person, "hello")
+    whole.wait_for_replies(person)
+    whole.quiet()
+    assert whole.sandbox.count("twilio.create") == 1
+    assert whole.sandbox.count("sendgrid.send") == 0
+    assert len(whole.questions(person)) == 1
+
+
+def test_over_the_hourly_rate_one_plain_sentence_then_silence(whole: Whole) -> None:
+    """Three turns are answered, the fourth text gets the sentence, whatever follows gets nothing."""
+    whole.web.kill9()
+    whole.web.start(SENDER_TURNS_PER_HOUR="3")
+    try:
+        whole.fork()
+        person = whole.person()
+        for number in range(1, 4):
+            whole.text(person, number)
+            whole.wait_for_replies(person, number)
+            whole.quiet()
+        for number in range(4, 8):
+            assert whole.text(person, number)["status"] == 200
+        whole.wait_for_replies(person, 4)
+        whole.quiet()
+        bodies = [entry["request"]["body"] for entry in whole.replies(person)]
+        assert whole.assert_one_copy(person) == ["1", "2", "3"]
+        assert bodies[3:] == [NOTICES["rate_limited"]]
+    finally:
+        whole.web.kill9()
+        whole.web.start(SENDER_TURNS_PER_HOUR="60")
+
+
+def test_the_web_process_refuses_a_forged_text(whole: Whole) -> None:
+    """A wrong signature is refused and nobody is answered."""
+    whole.fork()
+    person = whole.person()
+    assert whole.text(person, "forged", bad_signature=True)["status"] == 403
+    whole.text(person, "genuine")
+    whole.wait_for_replies(person)
+    whole.quiet()
+    assert whole.assert_one_copy(person) == ["genuine"]
+
+
+def test_no_secret_and_no_number_stands_in_ledger_or_jobs(whole: Whole) -> None:
+    """After a text and a mail went their way, neither texts, numbers, addresses nor credentials are in the stream or the jobs."""
+    whole.fork()
+    person = whole.person()
+    whole.text(person, "a secret word")
+    whole.mail(person, "a secret word")
+    whole.wait_for_replies(person)
+    whole.wait_for_replies(person, channel="email")
+    whole.quiet()
+    keys = [key for key in whole.redis.scan_iter(count=1000) if key == b"boss:ledger" or key.startswith(b"rq:")]
+    dump = b"".join(repr(_value(whole, key)).encode() for key in keys)
+    for hidden in (person.phone, person.email, BOSS_PHONE, "secret word", *SANDBOX_CREDENTIALS.values()):
+        assert hidden.encode() not in dump
+
+
+def _value(whole: Whole, key: bytes) -> object:
+    """What a key holds, of whatever type."""
+    readers: dict[bytes, Callable[[bytes], object]] = {
+        b"hash": whole.redis.hgetall,
+        b"stream": whole.redis.xrange,
+        b"string": whole.redis.get,
+        b"set": whole.redis.smembers,
+        b"list": lambda name: whole.redis.lrange(name, 0, -1),
+        b"zset": lambda name: whole.redis.zrange(name, 0, -1),
+    }
+    return readers[cast("bytes", whole.redis.type(key))](key)

@@ -1,0 +1,146 @@
+"""Workers that are born fast and die where they are told to: a test-only way in, so that the product needs no hooks.
+
+Run as `python -m tests.support.crashing_worker` this is a nursery: it imports the supervisor once (the SDKs take two
+seconds), then forks one worker for each line on stdin, `{"env": {...}, "output": "file"}`, and answers with its pid.
+Each child is a process of its own, in a session of its own, that runs `supervisor_worker.bootstrap.main`, as `boss worker` does.
+
+With `CRASH_DIR` set, a child looks into that directory at each call of the mailbox: a file `<conversation>.plan` that
+says `before:<call>` or `after:<call>` makes the first process that comes there kill itself with SIGKILL, once. It leaves
+the time in `<conversation>.died`. Who claimed a conversation last stands in `<conversation>.pid`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from shared.mailbox import AsyncMailbox
+from shared.mailbox.types import Call
+
+Result = TypeVar("Result")
+PR_SET_PDEATHSIG: Final = 1
+REFUSALS: Final = {"claim": "taken", "sending": "ok"}
+"""`after:` one of these means after it was granted."""
+
+
+class Crashes:
+    """The plans of one directory, carried out by this process."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._conversations: dict[str, str] = {}
+
+    def conversation(self, call: Call[Any]) -> str:
+        """The conversation that a call belongs to; an outcome names only its reply."""
+        first = str(call.args[0]) if call.args else ""
+        if call.name == "sending":
+            self._conversations[str(call.args[2])] = first
+        return self._conversations.get(first, first)
+
+    def reach(self, moment: str, conversation: str) -> None:
+        """Die here if that is the plan and no other process has died of it."""
+        plan = self.directory / f"{conversation}.plan"
+        if not conversation or not plan.exists() or plan.read_text() != moment:
+            return
+        try:
+            plan.rename(plan.with_suffix(".done"))
+        except FileNotFoundError:
+            return
+        plan.with_suffix(".died").write_text(str(time.time()))
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def claimed(self, conversation: str) -> None:
+        """Leave word of who holds the conversation."""
+        part = self.directory / f"{conversation}.{os.getpid()}"
+        part.write_text(str(os.getpid()))
+        part.rename(self.directory / f"{conversation}.pid")
+
+    def arm(self) -> None:
+        """Put the moments around each call of the mailbox."""
+        run = AsyncMailbox.run
+
+        async def armed(mailbox: AsyncMailbox, call: Call[Result]) -> Result:
+            conversation = self.conversation(call)
+            self.reach(f"before:{call.name}", conversation)
+            result = await run(mailbox, call)
+            wanted = REFUSALS.get(call.name)
+            if wanted is None or getattr(result, "outcome", "") == wanted:
+                if call.name == "claim":
+                    self.claimed(conversation)
+                self.reach(f"after:{call.name}", conversation)
+            return result
+
+        AsyncMailbox.run = armed  # type: ignore[method-assign,assignment]
+
+
+def be_worker(order: dict[str, Any]) -> int:
+    """Become the worker that the order describes; returns its exit status."""
+    os.setsid()
+    die_with_parent()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    null, output = os.open(os.devnull, os.O_RDONLY), os.open(order["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for source, target in ((null, 0), (output, 1), (output, 2)):
+        os.dup2(source, target)
+    os.environ.clear()
+    os.environ.update(order["env"])
+    os.chdir(Path(order["output"]).parent)
+    if directory := os.environ.get("CRASH_DIR"):
+        Crashes(Path(directory)).arm()
+    from shared import settings, telemetry  # noqa: PLC0415 - the nursery has imported them; here they are at hand
+    from supervisor_worker import bootstrap  # noqa: PLC0415
+
+    loaded = settings.load()
+    telemetry.configure("worker", loaded.log_format)
+    return bootstrap.main(loaded)
+
+
+def _life(order: dict[str, Any]) -> int:
+    """All of a child's life; nothing may come back from here into the nursery's loop."""
+    try:
+        return be_worker(order)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    except BaseException:  # noqa: BLE001 - the child's last words
+        traceback.print_exc()
+        return 1
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+
+
+def die_with_parent() -> None:
+    """No orphans: the kernel kills this process when the one that forked it ends."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def main() -> int:
+    """Fork a worker for each order until stdin ends."""
+    import anthropic  # noqa: PLC0415 - imported before the forks, so that each child has it for nothing
+    import anthropic.types  # noqa: F401, PLC0415
+    import sendgrid  # noqa: F401, PLC0415
+    import twilio.rest  # noqa: F401, PLC0415
+
+    import supervisor_worker.bootstrap  # noqa: PLC0415
+    import supervisor_worker.jobs
+    import supervisor_worker.worker  # noqa: F401, PLC0415
+
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps
+    print("ready", flush=True)  # noqa: T201 - the protocol
+    for line in iter(sys.stdin.readline, ""):
+        pid = os.fork()
+        if pid == 0:
+            os._exit(_life(json.loads(line)))
+        print(pid, flush=True)  # noqa: T201 - the protocol
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
