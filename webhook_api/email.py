@@ -15,7 +15,7 @@ from shared.addresses import EmailAddress
 from shared.events import EmailReceived
 from shared.runtime import Runtime
 from webhook_api import accept, admit
-from webhook_api.gate import Gate, Refusal
+from webhook_api.gate import MESSAGE_HEADER, Gate, Refusal
 from webhook_api.parse_email import InboundMail, parse_email
 
 MAX_BODY: Final = 35 * 1024 * 1024
@@ -32,19 +32,19 @@ def inbound(runtime: Runtime, gate: Gate, request: Request) -> Response:
         body, signed = gate.sendgrid(request, gate.mail_key, lambda: whole_body(request))
         mail = parse_email(body, request.content_type or "")
         del body
-    for recipient in mail.recipients:
-        _take_in(runtime, mail, recipient, signed=signed)
+    message_ids = [_take_in(runtime, mail, recipient, signed=signed) for recipient in mail.recipients]
     if not mail.recipients:
-        accept.ignore(runtime, mail_id(mail, ""), "email", "unknown_recipient")
-    return Response(status=200)
+        message_ids = [mail_id(mail, "")]
+        accept.ignore(runtime, message_ids[0], "email", "unknown_recipient")
+    return Response(status=200, headers={MESSAGE_HEADER: ",".join(message_ids)})
 
 
-def _take_in(runtime: Runtime, mail: InboundMail, recipient: EmailAddress, *, signed: bool) -> None:
+def _take_in(runtime: Runtime, mail: InboundMail, recipient: EmailAddress, *, signed: bool) -> str:
     message_id = mail_id(mail, recipient.value)
     verdict = admit.email(mail, recipient, runtime.users)
     if isinstance(verdict, admit.Ignored):
         accept.ignore(runtime, message_id, "email", verdict.reason)
-        return
+        return message_id
     event = EmailReceived(
         id=message_id,
         # The answer goes to the author that was proven. Reply-To is not honoured: anybody may write any address there,
@@ -62,6 +62,7 @@ def _take_in(runtime: Runtime, mail: InboundMail, recipient: EmailAddress, *, si
         received_at=time.time(),
     )
     accept.accept(runtime, event)
+    return message_id
 
 
 def mail_id(mail: InboundMail, recipient: str) -> str:

@@ -23,6 +23,8 @@ from webhook_api.signatures import Form
 TWILIO_SIGNATURE: Final = "X-Twilio-Signature"
 SENDGRID_SIGNATURE: Final = "X-Twilio-Email-Event-Webhook-Signature"
 SENDGRID_TIMESTAMP: Final = "X-Twilio-Email-Event-Webhook-Timestamp"
+MESSAGE_HEADER: Final = "X-Bossline-Message"
+"""On a 2xx: our id of the message, by which `boss simulate` waits for its reply. A mail to several of ours has several."""
 
 
 class Refusal(BadInput):

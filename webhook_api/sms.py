@@ -15,7 +15,7 @@ from shared.events import SmsReceived
 from shared.mailbox import calls
 from shared.runtime import Runtime
 from webhook_api import accept, admit
-from webhook_api.gate import Gate, Refusal
+from webhook_api.gate import MESSAGE_HEADER, Gate, Refusal
 from webhook_api.parse_sms import SmsForm, is_form, parse_sms, parse_status, read_form
 from webhook_api.signatures import Form
 
@@ -43,17 +43,17 @@ def inbound(runtime: Runtime, gate: Gate, request: Request) -> Response:
     gate.account(text.account)
     if not text.sid and signed:
         raise BadInput(code="missing_sid")
-    _take_in(runtime, text, signed=signed)
-    return Response(EMPTY_TWIML, content_type="text/xml; charset=utf-8")
+    message_id = _take_in(runtime, text, signed=signed)
+    return Response(EMPTY_TWIML, content_type="text/xml; charset=utf-8", headers={MESSAGE_HEADER: message_id})
 
 
-def _take_in(runtime: Runtime, text: SmsForm, *, signed: bool) -> None:
+def _take_in(runtime: Runtime, text: SmsForm, *, signed: bool) -> str:
     sid = text.sid or f"SM{uuid.uuid4().hex}"
     message_id = sms_id(runtime.settings.twilio_account_sid, sid)
     verdict = admit.sms(text, runtime.users)
     if isinstance(verdict, admit.Ignored):
         accept.ignore(runtime, message_id, "sms", verdict.reason)
-        return
+        return message_id
     event = SmsReceived(
         id=message_id,
         from_=verdict.sender,
@@ -66,6 +66,7 @@ def _take_in(runtime: Runtime, text: SmsForm, *, signed: bool) -> None:
         received_at=time.time(),
     )
     accept.accept(runtime, event, keyword=verdict.keyword)
+    return message_id
 
 
 def sms_id(account: str, sid: str) -> str:
