@@ -17,6 +17,7 @@ MAX_MEDIA: Final = 100
 
 _SID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NUMBER: Final = re.compile(r"[0-9]{1,6}")
+_PLUS_LOST: Final = re.compile(r" [1-9][0-9]{6,14}")
 _FORM_TYPE: Final = "application/x-www-form-urlencoded"
 
 
@@ -72,8 +73,8 @@ def parse_sms(form: Form) -> SmsForm:
     return SmsForm(
         sid=_sid(form, "MessageSid") or _sid(form, "SmsMessageSid"),
         account=_one(form, "AccountSid").strip(),
-        sender=_required(form, "From"),
-        recipient=_required(form, "To"),
+        sender=_plus_kept(_required(form, "From")),
+        recipient=_plus_kept(_required(form, "To")),
         text=capped(clean(_one(form, "Body")).strip(), MAX_TEXT),
         media_count=_count(_one(form, "NumMedia")),
         opt_out=_one(form, "OptOutType").strip().lower(),
@@ -97,10 +98,15 @@ def _one(form: Form, name: str) -> str:
 
 
 def _required(form: Form, name: str) -> str:
-    value = _one(form, name).strip()
-    if not value:
+    value = _one(form, name)
+    if not value.strip():
         raise BadInput(code=f"missing_{name.lower()}")
     return value
+
+
+def _plus_kept(number: str) -> str:
+    """A number as its sender meant it: `curl -d From=+1555...` does not encode the plus, which a form reads as a space."""
+    return f"+{number.strip()}" if _PLUS_LOST.fullmatch(number) else number.strip()
 
 
 def _sid(form: Form, name: str) -> str:
