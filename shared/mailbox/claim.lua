@@ -95,6 +95,8 @@ end
 local turn = get(key, 'turn')
 local resumed = turn ~= '' and redis.call('EXISTS', reply_key(reply_of(turn))) == 1
 if not resumed then
+  -- A turn is formed once: a repeat that comes after other turns ended must not put new messages under its old, answered reply.
+  if redis.call('EXISTS', turn_key(new_turn)) == 1 then return {'finished'} end
   local chosen = head()
   if #chosen == 0 then
     redis.call('ZREM', DUE, conv)
