@@ -56,14 +56,12 @@ async def model(http: web.Request) -> web.StreamResponse:
     """Describe a model; every name is known here."""
     name = http.match_info["model"]
     document = {"type": "model", "id": name, "display_name": f"{name} (simulated)", "created_at": "2026-01-01T00:00:00Z"}
-    call = Call(
-        kind="anthropic.model", operation="model", request={"model": name}, act=lambda: _answer(document), message=False
-    )
+    call = Call(kind="anthropic.model", operation="model", request={"model": name}, act=lambda: _answer(document), message=False)
     return await _authorized(http, call)
 
 
 async def _run(http: web.Request, operation: str, act: Callable[[JsonObject], Answer]) -> web.StreamResponse:
-    state, request = http.app[STATE], await _document(http)
+    request = await _document(http)
     seen = describe(request) if request is not None else {}
 
     def perform() -> Answer:

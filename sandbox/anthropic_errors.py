@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 JsonObject = dict[str, Any]
 MOST_CACHE_MARKS: Final = 4
+SERVER_ERROR: Final = 500
 TYPES: Final = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -33,9 +34,7 @@ SENTENCES: Final = {
     500: "Internal server error",
     529: "Overloaded",
 }
-NO_PREFILL: Final = (
-    "This model does not support assistant message prefill. The conversation must end with a user message."
-)
+NO_PREFILL: Final = "This model does not support assistant message prefill. The conversation must end with a user message."
 
 
 def request_id() -> str:
@@ -46,7 +45,7 @@ def request_id() -> str:
 def error(status: int, sentence: str, headers: dict[str, str] | None = None) -> Answer:
     """Word an error as the API does."""
     identity = request_id()
-    kind = TYPES.get(status, "invalid_request_error" if status < 500 else "api_error")  # noqa: PLR2004 - 4xx or 5xx
+    kind = TYPES.get(status, "invalid_request_error" if status < SERVER_ERROR else "api_error")
     body = {"type": "error", "error": {"type": kind, "message": sentence}, "request_id": identity}
     return Answer(status=status, body=body, headers={"request-id": identity, **(headers or {})}, accepted=False)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 JsonObject = dict[str, Any]
 
 
-def event(name: str, **fields: Any) -> bytes:  # noqa: ANN401 - JSON
+def event(name: str, **fields: Any) -> bytes:
     """Return one event on the wire."""
     return f"event: {name}\ndata: {json.dumps({'type': name, **fields})}\n\n".encode()
 

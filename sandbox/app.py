@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 LARGEST_BODY: Final = 40 * 1024 * 1024
 BACKLOG: Final = 1024
-GRACE: Final = 0.2
+GRACE: Final = 0.05
 """How long a request may go on after SIGTERM: a hanging one would go on for ever."""
-LAST_RESORT: Final = 0.6
+LAST_RESORT: Final = 0.5
 
 
 def create_app(settings: Settings) -> web.Application:

@@ -189,4 +189,5 @@ def _explain(error: ValidationError) -> str:
 
 
 def _bad(sentence: str) -> web.HTTPBadRequest:
+    """Word a refusal."""
     return web.HTTPBadRequest(text=json.dumps({"error": sentence}), content_type="application/json")

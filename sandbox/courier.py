@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 TIMEOUT: Final = aiohttp.ClientTimeout(total=15, connect=5)
 """Twilio's own patience."""
 MOST_CONNECTIONS: Final = 256
-SERVER_ERROR: Final = 500
+OK, REDIRECT, SERVER_ERROR = 200, 300, 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class Receipt:
     @property
     def taken(self) -> bool:
         """Whether the provider would consider it delivered."""
-        return self.status is not None and self.status // 100 == 2  # noqa: PLR2004 - 2xx
+        return self.status is not None and OK <= self.status < REDIRECT
 
 
 @dataclass(slots=True, kw_only=True)
@@ -101,9 +101,7 @@ class Courier:
             raise RuntimeError(message)
         try:
             target = URL(destination, encoded=True)
-            async with self._session.post(
-                target, data=webhook.body, headers=webhook.headers, allow_redirects=False
-            ) as response:
+            async with self._session.post(target, data=webhook.body, headers=webhook.headers, allow_redirects=False) as response:
                 return Receipt(status=response.status, body=await response.text(errors="replace"))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return Receipt(status=None, error=f"{type(error).__name__}: {error}")

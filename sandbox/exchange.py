@@ -10,7 +10,6 @@ import asyncio
 import json
 import socket
 import struct
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +18,8 @@ from aiohttp import web
 from sandbox.knobs import seconds
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from sandbox.journal import Entry
     from sandbox.knobs import Fault, ProviderKnobs
     from sandbox.state import Sandbox
@@ -74,17 +75,13 @@ async def refuse(http: web.Request, state: Sandbox, call: Call, answer: Answer) 
     return await _say(http, state, entry, answer)
 
 
-async def run(
-    http: web.Request, state: Sandbox, call: Call, *, knobs: ProviderKnobs, dialect: Dialect
-) -> web.StreamResponse:
+async def run(http: web.Request, state: Sandbox, call: Call, *, knobs: ProviderKnobs, dialect: Dialect) -> web.StreamResponse:
     """Take a call through its fault, its act and its answer."""
     if knobs.delay_before_seconds:
         await asyncio.sleep(seconds(knobs.delay_before_seconds))
     fault = knobs.take(call.operation, call.request)
-    if fault is None or fault.accept:
-        answer = call.act()
-    else:
-        answer = Answer(status=fault.status or 0, accepted=False)
+    acts = fault is None or fault.accept
+    answer = call.act() if acts else Answer(status=0, accepted=False)
     accepted = answer.accepted if call.message else None
     entry = state.journal.add(call.kind, call.request, accepted=accepted, sid=answer.sid)
     healthy = fault is None or (fault.accept and answer.status >= BAD_REQUEST)
@@ -139,9 +136,7 @@ async def _say(http: web.Request, state: Sandbox, entry: Entry, answer: Answer) 
         return web.Response(status=answer.status, text=answer.body, headers=answer.headers)
     if answer.body is None:
         return web.Response(status=answer.status, headers=answer.headers)
-    return web.Response(
-        status=answer.status, body=answer.payload, headers=answer.headers, content_type="application/json", charset="utf-8"
-    )
+    return web.Response(status=answer.status, body=answer.payload, headers=answer.headers, content_type="application/json", charset="utf-8")
 
 
 async def _stream(http: web.Request, answer: Answer) -> web.StreamResponse:

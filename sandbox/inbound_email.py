@@ -93,9 +93,7 @@ async def deliver(state: Sandbox, mail: InboundEmail) -> tuple[str, list[Receipt
     webhook = _webhook(state, mail)
     knobs = state.knobs.inbound
     copies = range(mail.copies or knobs.copies)
-    posts = (
-        state.courier.insist(webhook, state.journal, retries=knobs.retries, wait=knobs.retry_wait_seconds) for _ in copies
-    )
+    posts = (state.courier.insist(webhook, state.journal, retries=knobs.retries, wait=knobs.retry_wait_seconds) for _ in copies)
     return message_id, await asyncio.gather(*posts)
 
 
@@ -108,9 +106,7 @@ def _webhook(state: Sandbox, mail: InboundEmail) -> Webhook:
         headers |= SendGridSigner.load(state.settings.sendgrid_private_key).headers(body, spoil=spoil)
     elif spoil:
         url += "-wrong" if "token=" in url else "?token=wrong"
-    return Webhook(
-        kind="webhook.email", url=url, body=body, headers=headers, request=_shown(mail), sid=mail.message_id or None
-    )
+    return Webhook(kind="webhook.email", url=url, body=body, headers=headers, request=_shown(mail), sid=mail.message_id or None)
 
 
 def _shown(mail: InboundEmail) -> dict[str, Any]:

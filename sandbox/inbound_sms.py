@@ -65,9 +65,7 @@ async def deliver(state: Sandbox, sms: InboundSms) -> tuple[str, list[Receipt]]:
     webhook = _webhook(state, sms, sid)
     knobs = state.knobs.inbound
     copies = range(sms.copies or knobs.copies)
-    posts = (
-        state.courier.insist(webhook, state.journal, retries=knobs.retries, wait=knobs.retry_wait_seconds) for _ in copies
-    )
+    posts = (state.courier.insist(webhook, state.journal, retries=knobs.retries, wait=knobs.retry_wait_seconds) for _ in copies)
     return sid, await asyncio.gather(*posts)
 
 

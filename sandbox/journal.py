@@ -106,6 +106,8 @@ class Journal:
         self._next += 1
         self._entries.append(entry)
         self._totals[kind, accepted] += 1
+        if "messages" in request:
+            self._keep_messages(entry)
         self._forget()
         self._changed.set()
         return entry
@@ -119,12 +121,6 @@ class Journal:
         if accepted is not None:
             entry.accepted = accepted
         self._changed.set()
-
-    def keep_messages(self, entry: Entry) -> None:
-        """Let an Anthropic request keep its messages until enough newer ones have come."""
-        self._conversations.append(entry)
-        if len(self._conversations) > KEEP_CONVERSATIONS:
-            self._conversations.popleft().request.pop("messages", None)
 
     def clear(self) -> None:
         """Forget all entries. Numbers go on, so that a follower never takes a new entry for an old one."""
@@ -176,6 +172,12 @@ class Journal:
             await asyncio.sleep(WAKE_PAUSE)
         except TimeoutError:
             return
+
+    def _keep_messages(self, entry: Entry) -> None:
+        """Let an Anthropic request keep its messages until enough newer ones have come."""
+        self._conversations.append(entry)
+        if len(self._conversations) > KEEP_CONVERSATIONS:
+            self._conversations.popleft().request.pop("messages", None)
 
     def _forget(self) -> None:
         """Drop the oldest tenth, rarely, rather than one entry each time."""

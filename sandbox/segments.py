@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 GSM_BASIC: Final = frozenset(
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ\x1bÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
-    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ\x1bÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
 GSM_EXTENDED: Final = frozenset("^{}\\[~]|€\f")
+BASIC_PLANE_END: Final = "\uffff"
 GSM_SINGLE, GSM_PART = 160, 153
 UCS2_SINGLE, UCS2_PART = 70, 67
 
@@ -17,7 +17,7 @@ def count(text: str) -> int:
     """Count the segments; an escape pair or a surrogate pair is never split between two."""
     if all(char in GSM_BASIC or char in GSM_EXTENDED for char in text):
         return _fill([2 if char in GSM_EXTENDED else 1 for char in text], GSM_SINGLE, GSM_PART)
-    return _fill([2 if ord(char) > 0xFFFF else 1 for char in text], UCS2_SINGLE, UCS2_PART)  # noqa: PLR2004
+    return _fill([2 if char > BASIC_PLANE_END else 1 for char in text], UCS2_SINGLE, UCS2_PART)
 
 
 def _fill(widths: list[int], single: int, part: int) -> int:

@@ -66,9 +66,7 @@ async def parse_settings(http: web.Request) -> web.StreamResponse:
 
 
 async def _describe(http: web.Request, kind: str, document: JsonObject) -> web.StreamResponse:
-    call = Call(
-        kind=kind, operation="describe", request={}, act=lambda: Answer(status=200, body=document), message=False
-    )
+    call = Call(kind=kind, operation="describe", request={}, act=lambda: Answer(status=200, body=document), message=False)
     return await _run(http, call)
 
 

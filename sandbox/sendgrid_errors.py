@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from sandbox.exchange import Answer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sandbox.knobs import Fault
 
 JsonObject = dict[str, Any]
+TOO_MANY_REQUESTS: Final = 429
 MOST_PERSONALIZATIONS: Final = 1000
 LONGEST_CUSTOM_ARGS: Final = 10_000
-FORBIDDEN_HEADERS: Final = frozenset(
-    "x-sg-id x-sg-eid received dkim-signature content-type content-transfer-encoding to from subject reply-to cc bcc".split()
-)
+RESERVED: Final = "x-sg-id x-sg-eid received dkim-signature content-type content-transfer-encoding"
+FORBIDDEN_HEADERS: Final = frozenset([*RESERVED.split(), "to", "from", "subject", "reply-to", "cc", "bcc"])
 SENTENCES: Final = {
     401: "The provided authorization grant is invalid, expired, or revoked",
     403: "access forbidden",
@@ -63,7 +64,7 @@ def fault(status: int, given: Fault | None = None) -> Answer:
     headers: dict[str, str] = {}
     if given is not None and given.retry_after is not None:
         headers["Retry-After"] = f"{given.retry_after:g}"
-    if status == 429:  # noqa: PLR2004 - too many requests
+    if status == TOO_MANY_REQUESTS:
         wait = given.retry_after if given is not None and given.retry_after is not None else 1
         reset = str(int(time.time() + wait))
         headers |= {"X-RateLimit-Limit": "600", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset}

@@ -39,7 +39,7 @@ class SendGridSigner:
     @classmethod
     @functools.cache
     def load(cls, source: str) -> SendGridSigner:
-        """Read a PEM private key, given inline (also with literal \\n) or as a path."""
+        """Read a PEM private key, given inline (newlines may be written as backslash n) or as a path."""
         pem = source.replace("\\n", "\n") if "-----BEGIN" in source else Path(source).read_text("ascii")
         key = load_pem_private_key(pem.encode(), password=None)
         if not isinstance(key, ec.EllipticCurvePrivateKey):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 LONGEST_BODY: Final = 1600
 MOST_MEDIA: Final = 10
+SHORTEST_NAME, LONGEST_NAME = 3, 11
 E164: Final = re.compile(r"\+[1-9]\d{1,14}")
 CHANNELS: Final = ("whatsapp:", "rcs:", "messenger:")
 
@@ -135,4 +136,4 @@ def _is_number(address: str) -> bool:
 
 def _is_named_sender(address: str) -> bool:
     """Short codes and alphanumeric sender ids."""
-    return 3 <= len(address) <= 11 and address.replace(" ", "").isalnum()  # noqa: PLR2004 - Twilio's bounds
+    return SHORTEST_NAME <= len(address) <= LONGEST_NAME and address.replace(" ", "").isalnum()

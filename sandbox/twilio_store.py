@@ -19,6 +19,10 @@ API_VERSION: Final = "2010-04-01"
 CAPACITY: Final = 50_000
 STOP_WORDS: Final = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"})
 START_WORDS: Final = frozenset({"START", "YES", "UNSTOP"})
+STOPPED: Final = (
+    "You have successfully been unsubscribed. You will not receive any more messages from this number. Reply START to resubscribe."
+)
+STARTED: Final = "You have successfully been re-subscribed to messages from this number. Reply HELP for help. Reply STOP to unsubscribe."
 
 
 def new_sid(prefix: str) -> str:
@@ -136,10 +140,10 @@ class MessageStore:
         word = body.strip().upper()
         if word in STOP_WORDS:
             self._opted_out.add((user, boss))
-            return "You have successfully been unsubscribed. You will not receive any more messages from this number. Reply START to resubscribe."
+            return STOPPED
         if word in START_WORDS and (user, boss) in self._opted_out:
             self._opted_out.discard((user, boss))
-            return "You have successfully been re-subscribed to messages from this number. Reply HELP for help. Reply STOP to unsubscribe."
+            return STARTED
         return None
 
     def opted_out(self, user: str, boss: str) -> bool:

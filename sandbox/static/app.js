@@ -1,0 +1,435 @@
+// The sandbox's page. The journal is the truth: everything shown here is read from it, so a reload loses nothing.
+
+const byId = (id) => document.getElementById(id);
+const PATIENCE = 25; // seconds of one long poll
+const KEPT_ON_WIRE = 60;
+const KEPT = 3000; // entries; a load test writes more than a page needs
+const PAUSE = 150; // ms between two drawings
+
+const book = { entries: new Map(), last: 0, instance: null };
+const view = { thread: null, read: new Set() };
+let config = null;
+let knobs = null;
+
+// --- talking to the sandbox -------------------------------------------------------------------------------------------
+
+async function call(method, path, document) {
+  const options = { method, headers: { "Content-Type": "application/json" } };
+  if (document !== undefined) options.body = JSON.stringify(document);
+  const response = await fetch(path, options);
+  return response.json();
+}
+
+async function follow() {
+  for (;;) {
+    try {
+      const fresh = book.instance === null;
+      const path = fresh
+        ? "/sandbox/journal?limit=1000"
+        : `/sandbox/journal/wait?since=${book.last}&count=1&timeout=${PATIENCE}`;
+      const answer = await call("GET", path);
+      if (book.instance !== null && answer.instance !== book.instance) {
+        location.reload();
+        return;
+      }
+      book.instance = answer.instance;
+      take(answer);
+      link("live", `live, webhooks go to ${config.webhook_url}`);
+    } catch {
+      link("lost", "the sandbox does not answer; trying again");
+      await new Promise((done) => setTimeout(done, 1000));
+    }
+  }
+}
+
+function take(answer) {
+  for (const entry of answer.entries) book.entries.set(entry.seq, entry);
+  book.last = Math.max(answer.last, book.last);
+  for (const seq of [...book.entries.keys()].slice(0, -KEPT)) book.entries.delete(seq);
+  settleLater();
+  drawSoon();
+}
+
+let drawing = null;
+function drawSoon() {
+  drawing ??= setTimeout(() => {
+    drawing = null;
+    draw();
+  }, PAUSE);
+}
+
+// An entry appears before it is answered: look again at those that are not.
+let settling = null;
+function settleLater() {
+  const now = Date.now() / 1000;
+  const unsettled = [...book.entries.values()].filter((entry) => entry.status === null && !entry.error && now - entry.at < 120);
+  if (settling !== null || unsettled.length === 0) return;
+  settling = setTimeout(async () => {
+    settling = null;
+    try {
+      take(await call("GET", `/sandbox/journal?since=${unsettled[0].seq - 1}&limit=1000`));
+    } catch { /* follow() reports it */ }
+  }, 400);
+}
+
+function link(state, words) {
+  byId("link").className = `link ${state}`;
+  byId("link").lastElementChild.textContent = words;
+}
+
+// --- small words ------------------------------------------------------------------------------------------------------
+
+function make(tag, className, ...children) {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  node.append(...children.filter((child) => child !== null && child !== undefined));
+  return node;
+}
+
+const clock = (at) => new Date(at * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const phone = (number) => number.replace(/^\+1(\d{3})(\d{3})(\d{4})$/, "+1 $1 $2 $3");
+const address = (text) => ((text || "").match(/<([^>]+)>/) || [null, text || ""])[1].trim().toLowerCase();
+const ofKind = (...kinds) => [...book.entries.values()].filter((entry) => kinds.includes(entry.kind));
+
+function empty(title, ...words) {
+  return make("p", "empty", make("b", "", title), ...words);
+}
+
+function inboundFate(entry) {
+  if (entry.error) return { bad: true, words: `Nothing answers at ${config.webhook_url}. Start it with: make run` };
+  if (entry.status === null) return { words: "sending" };
+  if (entry.accepted) return { words: "taken by the webhook", done: true };
+  return { bad: true, words: `The webhook refused it: ${entry.status}` };
+}
+
+function replyFate(entry, reports) {
+  if (!entry.accepted) return { bad: true, words: `Refused: ${entry.fault || entry.status}` };
+  const heard = reports.get(entry.sid) || [];
+  const failed = heard.find((word) => ["undelivered", "failed", "bounce", "dropped"].includes(word));
+  if (failed) return { bad: true, words: failed };
+  if (heard.includes("delivered")) return { done: true, ticks: 2, words: "delivered" };
+  const taken = entry.fault ? `sent, but the sender never heard (${entry.fault})` : "sent";
+  return { ticks: heard.includes("sent") || heard.includes("processed") ? 2 : 1, words: taken };
+}
+
+function meta(side, at, fate) {
+  const line = make("p", `meta ${side}${fate.bad ? " bad" : ""}`);
+  if (fate.ticks) {
+    const ticks = make("span", `ticks${fate.done ? " done" : ""}`, "✓".repeat(fate.ticks));
+    ticks.setAttribute("aria-hidden", "true");
+    line.append(ticks);
+  }
+  line.append(make("span", "", `${fate.words}, ${clock(at)}`));
+  return line;
+}
+
+// Brings a list up to date and leaves alone what has not changed: a screen reader announces only what is new, the focus
+// stays where it is, and a list that was scrolled to its end stays there.
+function fill(box, children) {
+  const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 60;
+  children.forEach((child, index) => {
+    const shown = box.children[index];
+    if (shown === undefined) box.append(child);
+    else if (shown.outerHTML !== child.outerHTML) shown.replaceWith(child);
+  });
+  while (box.children.length > children.length) box.lastElementChild.remove();
+  if (atEnd) box.scrollTop = box.scrollHeight;
+}
+
+// --- the phone --------------------------------------------------------------------------------------------------------
+
+function texts() {
+  const pair = (a, b) => (entry) => entry.request.from === a && entry.request.to === b;
+  const { user_phone: user, boss_phone: boss } = config;
+  const seen = new Map(); // one bubble for a webhook that came several times
+  for (const entry of ofKind("webhook.sms").filter(pair(user, boss))) {
+    const before = seen.get(entry.sid);
+    seen.set(entry.sid, before && before.accepted ? before : { ...entry, at: before ? before.at : entry.at, copies: (before?.copies || 0) + 1 });
+  }
+  const replies = ofKind("twilio.create").filter((entry) => entry.request.to === user);
+  const notes = ofKind("twilio.confirmation").filter((entry) => entry.request.to === user);
+  return [...seen.values(), ...replies, ...notes].sort((a, b) => a.at - b.at || a.seq - b.seq);
+}
+
+function drawPhone() {
+  const reports = new Map();
+  for (const entry of ofKind("webhook.status")) {
+    reports.set(entry.sid, [...(reports.get(entry.sid) || []), entry.request.message_status]);
+  }
+  const all = texts();
+  const nodes = all.flatMap((entry) => bubble(entry, reports));
+  if (nodes.length === 0) {
+    nodes.push(empty("No texts yet", "Type one below. It is signed as Twilio signs, and posted to ", make("code", "", `${config.webhook_url}/sms/inbound`)));
+  } else if (isThinking(all)) {
+    const dots = make("p", "thinking", make("i"), make("i"), make("i"));
+    dots.setAttribute("aria-label", "The Boss is thinking");
+    nodes.push(dots);
+  }
+  fill(byId("talk"), nodes);
+}
+
+function bubble(entry, reports) {
+  if (entry.kind === "twilio.confirmation") return [make("p", "note", `Twilio's own confirmation: ${entry.request.body}`)];
+  if (entry.kind === "webhook.sms") {
+    const fate = inboundFate(entry);
+    return [make("p", `bubble mine${fate.bad ? " bad" : ""}`, entry.request.body || "(empty)"), meta("mine", entry.at, fate)];
+  }
+  const fate = replyFate(entry, reports);
+  if (!entry.accepted) return [make("p", "note bad", `A reply did not get through (${entry.fault || entry.status}), ${clock(entry.at)}`)];
+  return [make("p", "bubble theirs", entry.request.body || "(no text)"), meta("theirs", entry.at, fate)];
+}
+
+function isThinking(all) {
+  const lastSaid = all.filter((entry) => entry.kind !== "twilio.create" || entry.accepted).at(-1);
+  return lastSaid?.kind === "webhook.sms" && lastSaid.accepted && Date.now() / 1000 - lastSaid.at < 120;
+}
+
+// --- the mailbox ------------------------------------------------------------------------------------------------------
+
+function header(entry, name) {
+  const found = Object.entries(entry.request.headers || {}).find(([key]) => key.toLowerCase() === name);
+  return found ? String(found[1]) : "";
+}
+
+function mails() {
+  const { user_email: user, boss_email: boss } = config;
+  const between = (from, to) => (entry) => address(entry.request.from) === from && address(entry.request.to) === to;
+  const seen = new Map();
+  for (const entry of ofKind("webhook.email").filter(between(user, boss))) {
+    const before = seen.get(entry.sid);
+    if (!before || !before.accepted) seen.set(entry.sid, entry);
+  }
+  const replies = ofKind("sendgrid.send").filter((entry) => address(entry.request.to) === user);
+  return [...seen.values(), ...replies].sort((a, b) => a.seq - b.seq).map((entry) => {
+    const mine = entry.kind === "webhook.email";
+    const parent = mine ? entry.request.in_reply_to || "" : header(entry, "in-reply-to");
+    const references = mine ? entry.request.references || "" : header(entry, "references");
+    return { entry, mine, id: entry.request.message_id || `#${entry.seq}`, parent, references };
+  });
+}
+
+function threads() {
+  const found = new Map();
+  const rootOf = new Map();
+  for (const mail of mails()) {
+    const ancestors = [...mail.references.split(/\s+/), mail.parent].filter(Boolean);
+    const known = ancestors.find((id) => rootOf.has(id));
+    const root = known ? rootOf.get(known) : mail.id;
+    rootOf.set(mail.id, root);
+    if (!found.has(root)) found.set(root, { root, mails: [] });
+    found.get(root).mails.push(mail);
+  }
+  return [...found.values()].sort((a, b) => b.mails.at(-1).entry.seq - a.mails.at(-1).entry.seq);
+}
+
+function drawMailbox() {
+  const all = threads();
+  const reports = new Map();
+  for (const entry of ofKind("webhook.events")) {
+    reports.set(entry.sid, [...(reports.get(entry.sid) || []), ...entry.request.events.map((event) => event.event)]);
+  }
+  const current = all.find((thread) => thread.root === view.thread);
+  if (current) for (const mail of current.mails) view.read.add(mail.entry.seq);
+  fill(byId("threads"), all.length ? all.map(shelf) : [empty("No threads", "Your first mail starts one.")]);
+  fill(byId("thread"), current ? current.mails.map((mail) => letter(mail, reports)) : [
+    empty("A new mail", "Write below; the Boss's answer appears here. As SendGrid would, the sandbox posts it to ", make("code", "", `${config.webhook_url}/email/inbound`)),
+  ]);
+  byId("mail-answers").hidden = !current;
+  byId("mail-answers").textContent = current ? `Answering in "${subjectOf(current)}"` : "";
+  byId("mail-subject").hidden = Boolean(current);
+}
+
+const subjectOf = (thread) => thread.mails[0].entry.request.subject || "(no subject)";
+
+function shelf(thread) {
+  const newest = thread.mails.at(-1);
+  const unread = thread.mails.some((mail) => !mail.mine && !view.read.has(mail.entry.seq));
+  const words = `${newest.mine ? "You" : "Boss"}: ${newest.entry.request.text || "(no text)"}`;
+  const button = make("button", unread ? "unread" : "", make("b", "", subjectOf(thread)), make("span", "", words));
+  button.type = "button";
+  button.dataset.root = thread.root;
+  if (thread.root === view.thread) button.setAttribute("aria-current", "true");
+  return button;
+}
+
+function letter(mail, reports) {
+  const { entry, mine } = mail;
+  const fate = mine ? inboundFate(entry) : replyFate(entry, reports);
+  const rows = { From: entry.request.from, To: entry.request.to, Subject: entry.request.subject, "Message-ID": mail.id,
+    "In-Reply-To": mail.parent, References: mail.references, "Auto-Submitted": header(entry, "auto-submitted") };
+  const list = make("dl", "");
+  for (const [name, value] of Object.entries(rows)) if (value) list.append(make("dt", "", name), make("dd", "", value));
+  const fold = make("details", "", make("summary", "", "Headers"), list);
+  fold.dataset.seq = entry.seq;
+  fold.open = document.querySelector(`details[data-seq="${entry.seq}"]`)?.open || false;
+  return make("article", `mail ${mine ? "mine" : "theirs"}${fate.bad ? " bad" : ""}`,
+    make("header", "", make("b", "", mine ? "You" : "Boss"), make("time", "", clock(entry.at))),
+    make("p", "quiet", entry.request.subject || "(no subject)"),
+    make("p", "words", entry.request.text || entry.request.html || "(no text)"), meta("", entry.at, fate), fold);
+}
+
+// --- the wire ---------------------------------------------------------------------------------------------------------
+
+function drawWire() {
+  const newest = [...book.entries.values()].sort((a, b) => b.seq - a.seq).slice(0, KEPT_ON_WIRE);
+  const lines = newest.map((entry) => {
+    const good = entry.status !== null && entry.status < 400;
+    const words = entry.error ? "unreachable" : entry.status ?? (entry.fault || "...");
+    const line = make("li", "", make("time", "", clock(entry.at)), make("span", "what", entry.kind),
+      make("span", entry.fault ? "fault" : good ? "ok" : words === "..." ? "quiet" : "ko", entry.fault ? `${words} ${entry.fault === String(words) ? "(fault)" : entry.fault}` : String(words)));
+    line.title = entry.error || JSON.stringify(entry.request).slice(0, 400);
+    return line;
+  });
+  byId("wire").replaceChildren(...(lines.length ? lines : [make("li", "empty", "Nothing yet. Every request to a provider and every webhook is listed here.")]));
+  byId("wire-count").textContent = book.last ? `${book.last} so far` : "";
+}
+
+function draw() {
+  if (config === null) return;
+  drawPhone();
+  drawMailbox();
+  drawWire();
+}
+
+// --- the knobs --------------------------------------------------------------------------------------------------------
+
+const FAULTS = [["", "arm a fault"], ["429", "429 too many"], ["503", "503 unavailable"], ["500", "500 error"], ["401", "401 refused"],
+  ["reset_before", "reset before"], ["reset_after_accept", "reset after accept"], ["hang", "never answers"], ["broken_json", "broken answer"]];
+const NUMBER = { type: "number", min: "0", step: "0.5" };
+const PANEL = [
+  ["Claude", [
+    ["anthropic", "latency_seconds", "Thinks for (s)", NUMBER],
+    ["anthropic", "length", "Answer", [["", "echo"], ["300", "300 characters"], ["2500", "2500 characters"]]],
+    ["anthropic", "stop_reason", "Ends with", [["", "end_turn"], ["refusal", "refusal"], ["max_tokens", "max_tokens"]]],
+    ["anthropic", "fail", "Next call", [...FAULTS, ["529", "529 overloaded"]]],
+  ]],
+  ["Twilio", [
+    ["twilio", "final_status", "Texts end as", [["delivered", "delivered"], ["undelivered", "undelivered"], ["failed", "failed"]]],
+    ["twilio", "fail", "Next text", FAULTS],
+  ]],
+  ["SendGrid", [["sendgrid", "fail", "Next mail", FAULTS]]],
+  ["Your messages", [
+    ["inbound", "copies", "Delivered (times)", { type: "number", min: "1", step: "1" }],
+    ["inbound", "bad_signature", "Wrong signature", { type: "checkbox" }],
+  ]],
+];
+
+function buildKnobs() {
+  byId("knobs").replaceChildren(...PANEL.flatMap(([title, rows]) => [
+    make("p", "knobs-group", title), ...rows.map((row) => knob(...row)),
+  ]));
+}
+
+function knob(section, field, words, kind) {
+  const control = Array.isArray(kind) ? make("select") : Object.assign(make("input"), kind);
+  if (Array.isArray(kind)) for (const [value, text] of kind) control.append(new Option(text, value));
+  control.dataset.section = section;
+  control.dataset.field = field;
+  control.addEventListener("change", () => turn(control));
+  return make("label", "knob", make("span", "", words), control);
+}
+
+async function turn(control) {
+  const { section, field } = control.dataset;
+  const numeric = control.type === "number" || field === "length";
+  let value = control.type === "checkbox" ? control.checked : control.value;
+  if (field === "fail") value = control.value ? [...knobs[section].fail, control.value] : [];
+  else if (numeric) value = control.value === "" ? (field === "length" ? null : 0) : Number(control.value);
+  else if (control.value === "") value = null;
+  await call("POST", "/sandbox/knobs", { [section]: { [field]: value } });
+  await drawKnobs();
+}
+
+async function drawKnobs() {
+  knobs = await call("GET", "/sandbox/knobs");
+  for (const control of byId("knobs").querySelectorAll("input, select")) {
+    const value = knobs[control.dataset.section][control.dataset.field];
+    if (control === document.activeElement && control.type === "number") continue;
+    if (control.type === "checkbox") control.checked = value;
+    else control.value = control.dataset.field === "fail" ? "" : value ?? "";
+  }
+  const armed = ["anthropic", "twilio", "sendgrid"].flatMap((name) => knobs[name].fail.map((fault) => {
+    const times = fault.times === null ? "always" : fault.times > 1 ? `x${fault.times}` : "once";
+    return make("li", "", `${name} ${fault.fault} ${times}`);
+  }));
+  byId("armed").replaceChildren(...armed);
+}
+
+// --- the hands --------------------------------------------------------------------------------------------------------
+
+byId("text-form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const body = byId("text-body").value.trim();
+  if (!body) return;
+  byId("text-body").value = "";
+  await call("POST", "/sandbox/sms", { body }).catch(() => link("lost", "the sandbox does not answer"));
+});
+
+byId("mail-form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const text = byId("mail-text").value.trim();
+  const current = threads().find((thread) => thread.root === view.thread);
+  const subject = current ? `Re: ${subjectOf(current).replace(/^Re: /i, "")}` : byId("mail-subject").value.trim();
+  if (!text && !subject) return;
+  const id = `<${crypto.randomUUID()}@sandbox.invalid>`;
+  const mail = { subject, text, message_id: id };
+  if (current) {
+    mail.in_reply_to = current.mails.at(-1).id;
+    mail.references = current.mails.map((each) => each.id).join(" ");
+  } else {
+    view.thread = id;
+  }
+  byId("mail-text").value = byId("mail-subject").value = "";
+  await call("POST", "/sandbox/email", mail).catch(() => link("lost", "the sandbox does not answer"));
+});
+
+for (const [field, form] of [["text-body", "text-form"], ["mail-text", "mail-form"]]) {
+  byId(field).addEventListener("keydown", (event) => {
+    const sends = field === "text-body" ? !event.shiftKey : event.ctrlKey || event.metaKey;
+    if (event.key === "Enter" && sends && !event.isComposing) {
+      event.preventDefault();
+      byId(form).requestSubmit();
+    }
+  });
+}
+
+byId("threads").addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (!button) return;
+  view.thread = button.dataset.root;
+  draw();
+  byId("threads").querySelector('[aria-current="true"]')?.focus();
+});
+
+byId("new-mail").addEventListener("click", () => {
+  view.thread = null;
+  draw();
+  byId("mail-subject").focus();
+});
+
+byId("knobs-reset").addEventListener("click", async () => {
+  await call("DELETE", "/sandbox/knobs");
+  await drawKnobs();
+});
+
+async function begin() {
+  for (;;) {
+    try {
+      config = await call("GET", "/sandbox/config");
+      break;
+    } catch {
+      link("lost", "the sandbox does not answer; trying again");
+      await new Promise((done) => setTimeout(done, 1000));
+    }
+  }
+  byId("phone-peer").textContent = phone(config.boss_phone);
+  byId("user-phone").textContent = phone(config.user_phone);
+  byId("mail-peer").textContent = `${config.user_email} to ${config.boss_email}`;
+  buildKnobs();
+  await drawKnobs();
+  setInterval(() => drawKnobs().catch(() => {}), 3000);
+  setInterval(draw, 15000);
+  await follow();
+}
+
+begin();

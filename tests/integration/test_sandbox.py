@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import io
 import json
 import socket
 import threading
@@ -109,6 +111,7 @@ class Rewriting(TwilioHttpClient):
         self.base = base
 
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
+        """Go to the sandbox instead."""
         return super().request(method, url.replace("https://api.twilio.com", self.base), *args, **kwargs)
 
 
@@ -152,8 +155,6 @@ def posted(hook: Hook, path: str) -> tuple[str, dict[str, str], bytes]:
 def form_of(seen: tuple[str, dict[str, str], bytes]) -> MultiDict[str, str]:
     """Parse a webhook as the product's framework would."""
     path, headers, body = seen
-    import io
-
     environ = {
         "REQUEST_METHOD": "POST",
         "CONTENT_TYPE": headers["Content-Type"],
@@ -388,7 +389,8 @@ def test_a_rate_hits_a_share(sandbox: SandboxProcess) -> None:
 
 def test_misspelt_knobs_are_refused(sandbox: SandboxProcess) -> None:
     """A knob that does nothing would make a test pass for nothing."""
-    for change in ({"twilio": {"latency": 1}}, {"twillio": {}}, {"twilio": {"fail": ["explode"]}}, {"twilio": 3}):
+    changes: list[dict[str, Any]] = [{"twilio": {"latency": 1}}, {"twillio": {}}, {"twilio": {"fail": ["explode"]}}, {"twilio": 3}]
+    for change in changes:
         response = requests.post(sandbox.url + "/sandbox/knobs", json=change, timeout=5)
         assert response.status_code == 400
         assert "error" in response.json()
@@ -537,7 +539,6 @@ def test_claude_streams(sandbox: SandboxProcess) -> None:
 
 def test_claude_async_and_count_tokens(sandbox: SandboxProcess) -> None:
     """The async SDK, and the tokens of a request."""
-    import asyncio
 
     async def talk() -> tuple[str, int]:
         async with anthropic.AsyncAnthropic(api_key="sk-ant", base_url=sandbox.url, max_retries=0) as client:

@@ -62,9 +62,7 @@ class SandboxProcess:
         """Start."""
         return self if self._process is not None else self.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Stop."""
         self.stop()
 
@@ -121,9 +119,7 @@ class SandboxProcess:
         """Count entries, by default those that a user would have got."""
         return int(self.call("GET", f"/sandbox/journal/count?{_query(kind, accepted, filters)}")["count"])
 
-    def wait(
-        self, kind: str, count: int = 1, timeout: float = 10, *, accepted: bool | None = None, **filters: object
-    ) -> list[JsonObject]:
+    def wait(self, kind: str, count: int = 1, timeout: float = 10, *, accepted: bool | None = None, **filters: object) -> list[JsonObject]:
         """Wait for so many entries and return them; an AssertionError tells what there was instead."""
         query = _query(kind, accepted, {"count": count, "timeout": timeout, "limit": 50_000, **filters})
         answer = self.call("GET", f"/sandbox/journal/wait?{query}", timeout=timeout + 10)
@@ -135,7 +131,7 @@ class SandboxProcess:
         return entries
 
     def knobs(self, **sections: JsonObject) -> JsonObject:
-        """Turn knobs, section by section, and return them all: knobs(twilio={"fail": ["503"]})."""
+        """Turn knobs, section by section (`twilio={"fail": ["503"]}`), and return them all."""
         return self.call("POST", "/sandbox/knobs", sections) if sections else self.call("GET", "/sandbox/knobs")
 
     def reset(self) -> None:
@@ -198,6 +194,6 @@ def _plain(fields: dict[str, object]) -> dict[str, object]:
     return {("from" if name == "from_" else name): value for name, value in fields.items()}
 
 
-def _query(kind: str | None, accepted: bool | None, filters: dict[str, object]) -> str:  # noqa: FBT001 - private
+def _query(kind: str | None, accepted: bool | None, filters: dict[str, object]) -> str:
     given = {"kind": kind, "accepted": None if accepted is None else int(accepted), **_plain(filters)}
     return urlencode({name: value for name, value in given.items() if value is not None})
