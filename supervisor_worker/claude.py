@@ -17,7 +17,7 @@ from anthropic.types import Message, MessageParam, TextBlockParam
 
 from shared.errors import CredentialsRefused, ProviderError, ProviderRefused, ProviderUnavailable
 from shared.settings import Settings
-from supervisor_worker.channels.wire import retry_after
+from supervisor_worker.channels.wire import retry_after, tls
 from supervisor_worker.conversation import Question
 from supervisor_worker.replies import cut_short
 from supervisor_worker.sentences import REFUSED
@@ -63,7 +63,8 @@ class Claude:
             max_retries=0,
             timeout=anthropic.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds)),
             http_client=anthropic.DefaultAsyncHttpxClient(
-                limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=min(connections, IDLE_CONNECTIONS))
+                limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=min(connections, IDLE_CONNECTIONS)),
+                verify=tls(),
             ),
         )
 
@@ -77,6 +78,8 @@ class Claude:
             raise ProviderUnavailable(PROVIDER, "timeout" if isinstance(error, TimeoutError) else "no_answer") from error
         except anthropic.APIStatusError as error:
             raise _error_for(error) from error
+        except (anthropic.AnthropicError, ValueError) as error:  # an answer that cannot be read
+            raise ProviderRefused(PROVIDER, "unreadable_answer", final=False) from error
         return _answer(messages, int((time.monotonic() - started) * 1000))
 
     async def aclose(self) -> None:

@@ -23,7 +23,7 @@ _SENTENCE_END: Final = re.compile(r"""[.!?\u2026\u3002\uff01\uff1f]["')\]\u201d\
 _MARKDOWN: Final = (
     (re.compile(r"^```.*$\n?", re.MULTILINE), ""),
     (re.compile(r"^[ \t]{0,3}#{1,6}[ \t]+", re.MULTILINE), ""),
-    (re.compile(r"\*\*(\S(?:[^*\n]*\S)?)\*\*"), r"\1"),
+    (re.compile(r"(?<!\w)\*\*(\S(?:[^*\n]*\S)?)\*\*(?!\w)"), r"\1"),
     (re.compile(r"`([^`\n]+)`"), r"\1"),
 )
 

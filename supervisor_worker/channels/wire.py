@@ -7,10 +7,12 @@ and "left, no answer", and twilio has no setting for another host. Whether a req
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
@@ -60,6 +62,12 @@ def _until(date: str) -> float | None:
         return None
 
 
+@cache
+def tls() -> ssl.SSLContext:
+    """The one TLS context of the process: reading the certificates takes 50 ms, three times for nothing."""
+    return httpx2.create_ssl_context()
+
+
 class Wire:
     """One provider's connections. `base_url` replaces scheme and host of every URL, and may add a path before it."""
 
@@ -71,6 +79,7 @@ class Wire:
             timeout=httpx2.Timeout(timeout, connect=timeout / 3, pool=timeout / 3),
             limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=IDLE_SECONDS),
             follow_redirects=False,
+            verify=tls(),
         )
 
     async def exchange(self, method: str, url: str, **request: Any) -> Answer:

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from redis import Redis
 
 from shared.mailbox import calls
 from supervisor_worker import sentences
-from supervisor_worker.turn import run_turn
+from supervisor_worker.turn import Supervisor, run_turn
 from tests.integration.turn_world import World, token
 from tests.support.sandbox import SandboxProcess
 
 
 @pytest.fixture
-def world(redis: Redis, redis_url: str, sandbox: SandboxProcess) -> World:
+def world(redis: Redis, redis_url: str, sandbox: SandboxProcess) -> Iterator[World]:
     sandbox.knobs(twilio={"status_callbacks": False}, sendgrid={"events": False})
-    return World(redis, redis_url, sandbox)
+    found = World(redis, redis_url, sandbox)
+    yield found
+    found.close()
 
 
 def test_a_text_is_answered_once_with_a_callback_that_names_reply_and_attempt(world: World) -> None:
@@ -76,14 +78,13 @@ def test_a_text_that_comes_while_a_turn_runs_is_read_by_the_next(world: World) -
     world.sandbox.knobs(anthropic={"latency_seconds": 0.3})
     first = world.text("One")
 
-    async def scenario() -> bool:
-        async with world.supervisor() as supervisor:
-            turn = asyncio.create_task(run_turn(world.conversation(first), token(), supervisor))
-            await until(lambda: world.sandbox.count("anthropic.messages", accepted=None) == 1)
-            world.text("Two")
-            return await turn
+    async def scenario(supervisor: Supervisor) -> bool:
+        turn = asyncio.create_task(run_turn(world.conversation(first), token(), supervisor))
+        await until(lambda: world.sandbox.count("anthropic.messages", accepted=None) == 1)
+        world.text("Two")
+        return await turn
 
-    assert asyncio.run(scenario()) is True
+    assert world.run(scenario) is True
     world.drive(lambda: world.sandbox.count("twilio.create") == 2)
 
 
@@ -134,14 +135,13 @@ def test_an_opt_out_between_store_and_send_stops_the_reply(world: World) -> None
     event = world.text()
     world.sandbox.knobs(anthropic={"latency_seconds": 0.3})
 
-    async def scenario() -> None:
-        async with world.supervisor() as supervisor:
-            turn = asyncio.create_task(run_turn(world.conversation(event), token(), supervisor))
-            await until(lambda: world.sandbox.count("anthropic.messages", accepted=None) == 1)
-            world.mailbox.run(calls.opt_out(world.identities.pair(event.to, event.from_), out=True))
-            await turn
+    async def scenario(supervisor: Supervisor) -> None:
+        turn = asyncio.create_task(run_turn(world.conversation(event), token(), supervisor))
+        await until(lambda: world.sandbox.count("anthropic.messages", accepted=None) == 1)
+        world.mailbox.run(calls.opt_out(world.identities.pair(event.to, event.from_), out=True))
+        await turn
 
-    asyncio.run(scenario())
+    world.run(scenario)
     assert world.sandbox.count("twilio.create", accepted=None) == 0
     assert world.state(event) == "ignored:opted_out"
 
@@ -151,14 +151,13 @@ def test_a_handed_over_message_is_not_answered_twice_and_its_neighbours_are(worl
     first, second = world.text("Mine"), world.text("Yours")
     world.sandbox.knobs(anthropic={"latency_seconds": 0.3})
 
-    async def scenario() -> bool:
-        async with world.supervisor() as supervisor:
-            turn = asyncio.create_task(run_turn(world.conversation(first), token(), supervisor))
-            await until(lambda: world.sandbox.count("anthropic.messages", accepted=None) == 1)
-            assert world.mailbox.run(calls.hand_over(first.id, retention_ms=60_000)) == "handed_over"
-            return await turn
+    async def scenario(supervisor: Supervisor) -> bool:
+        turn = asyncio.create_task(run_turn(world.conversation(first), token(), supervisor))
+        await until(lambda: world.sandbox.count("anthropic.messages", accepted=None) == 1)
+        assert world.mailbox.run(calls.hand_over(first.id, retention_ms=60_000)) == "handed_over"
+        return await turn
 
-    assert asyncio.run(scenario()) is True
+    assert world.run(scenario) is True
     world.drive(lambda: world.state(second) == "answered")
     (sent,) = world.sandbox.journal("twilio.create")
     assert "Yours" in sent["request"]["body"]
@@ -184,7 +183,7 @@ def test_the_fifth_error_parks_the_message_alone_and_tells_the_user_with_a_fixed
 
     assert world.state(bad) == "parked:too_many_errors"
     bodies = [entry["request"]["body"] for entry in world.sandbox.journal("twilio.create")]
-    assert sorted(sentences.GENERAL == body for body in bodies) == [False, True]
+    assert sorted(body == sentences.GENERAL for body in bodies) == [False, True]
     assert len([e for e in world.sandbox.journal("anthropic.messages") if "poison" in str(e["request"])]) == 5
 
 
@@ -237,14 +236,13 @@ def test_a_stolen_lease_cancels_thinking_and_changes_nothing(world: World) -> No
     world.sandbox.knobs(anthropic={"latency_seconds": 8})
     event = world.text()
 
-    async def scenario() -> bool:
-        async with world.supervisor() as supervisor:
-            turn = asyncio.create_task(run_turn(world.conversation(event), token(), supervisor))
-            await until(lambda: world.sandbox.count("anthropic.messages", accepted=None) == 1)
-            world.redis.hset(f"boss:conv:{world.conversation(event)}", "token", "k-other")
-            return await asyncio.wait_for(turn, 2)
+    async def scenario(supervisor: Supervisor) -> bool:
+        turn = asyncio.create_task(run_turn(world.conversation(event), token(), supervisor))
+        await until(lambda: world.sandbox.count("anthropic.messages", accepted=None) == 1)
+        world.redis.hset(f"boss:conv:{world.conversation(event)}", "token", "k-other")
+        return await asyncio.wait_for(turn, 2)
 
-    assert asyncio.run(scenario()) is False
+    assert world.run(scenario) is False
     assert world.redis.hget(f"boss:conv:{world.conversation(event)}", "token") == b"k-other"
     assert not world.ledger("reply_stored")
     assert not world.ledger("backoff")
@@ -255,19 +253,18 @@ def test_a_turn_cancelled_while_thinking_is_due_at_once_and_counts_nothing(world
     world.sandbox.knobs(anthropic={"latency_seconds": 1.2})
     event = world.text()
 
-    async def scenario() -> float:
-        async with world.supervisor() as supervisor:
-            turn = asyncio.create_task(run_turn(world.conversation(event), token(), supervisor))
-            await until(lambda: world.sandbox.count("anthropic.messages", accepted=None) == 1)
-            supervisor.stopping.set()
-            began = time.monotonic()
-            turn.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await turn
-            assert await run_turn(world.conversation(event), token(), supervisor) is False
-            return time.monotonic() - began
+    async def scenario(supervisor: Supervisor) -> float:
+        turn = asyncio.create_task(run_turn(world.conversation(event), token(), supervisor))
+        await until(lambda: world.sandbox.count("anthropic.messages", accepted=None) == 1)
+        supervisor.stopping.set()
+        began = time.monotonic()
+        turn.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await turn
+        assert await run_turn(world.conversation(event), token(), supervisor) is False
+        return time.monotonic() - began
 
-    assert asyncio.run(scenario()) < 0.5
+    assert world.run(scenario) < 0.5
     (line,) = world.ledger("backoff")
     assert (line.fields["reason"], line.fields["delay"], line.fields["counted"]) == ("shutdown", "0", "0")
     world.sandbox.knobs(anthropic={"latency_seconds": 0})
@@ -280,17 +277,16 @@ def test_a_turn_cancelled_with_a_request_in_flight_records_its_outcome(world: Wo
     world.sandbox.knobs(twilio={"latency_seconds": 0.5})
     event = world.text()
 
-    async def scenario() -> None:
-        async with world.supervisor() as supervisor:
-            turn = asyncio.create_task(run_turn(world.conversation(event), token(), supervisor))
-            await until(lambda: world.sandbox.count("twilio.create") == 1)
-            supervisor.stopping.set()
-            assert len(supervisor.in_flight) == 1
-            turn.cancel()
-            assert await turn is False
-            assert not supervisor.in_flight
+    async def scenario(supervisor: Supervisor) -> None:
+        turn = asyncio.create_task(run_turn(world.conversation(event), token(), supervisor))
+        await until(lambda: world.sandbox.count("twilio.create") == 1)
+        supervisor.stopping.set()
+        assert len(supervisor.in_flight) == 1
+        turn.cancel()
+        assert await turn is False
+        assert not supervisor.in_flight
 
-    asyncio.run(scenario())
+    world.run(scenario)
     assert (world.state(event), world.reply(event).state) == ("answered", "sent")
 
 
@@ -300,16 +296,15 @@ def test_a_request_that_outlasts_the_grace_stays_sending_for_the_next_holder(wor
     world.sandbox.knobs(twilio={"fail": [{"fault": "hang", "accept": True}]})
     event = world.text()
 
-    async def scenario() -> None:
-        async with world.supervisor() as supervisor:
-            turn = asyncio.create_task(run_turn(world.conversation(event), token(), supervisor))
-            await until(lambda: world.sandbox.count("twilio.create") == 1)
-            supervisor.stopping.set()
-            turn.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await turn
+    async def scenario(supervisor: Supervisor) -> None:
+        turn = asyncio.create_task(run_turn(world.conversation(event), token(), supervisor))
+        await until(lambda: world.sandbox.count("twilio.create") == 1)
+        supervisor.stopping.set()
+        turn.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await turn
 
-    asyncio.run(scenario())
+    world.run(scenario)
     assert world.reply(event).state == "sending"
     world.drive(lambda: world.state(event) == "answered")
     assert world.sandbox.count("twilio.create", accepted=None) == 1
@@ -329,5 +324,5 @@ def test_a_hundred_turns_wait_together(world: World) -> None:
 async def until(condition: Callable[[], bool], seconds: float = 5) -> None:
     """Wait on the loop for a condition."""
     async with asyncio.timeout(seconds):
-        while not await asyncio.to_thread(condition):
+        while not await asyncio.to_thread(condition):  # noqa: ASYNC110 - what is waited for is in another process
             await asyncio.sleep(0.01)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from redis import Redis
 
@@ -28,6 +28,7 @@ from supervisor_worker.thinking import Thinker
 from supervisor_worker.turn import Supervisor, run_turn
 from tests.support.sandbox import SandboxProcess
 
+T = TypeVar("T")
 BOSS = PhoneNumber("+15559876543")
 BOSS_MAIL = EmailAddress("boss@example.com")
 FAST = {
@@ -52,6 +53,8 @@ class World:
     channels: dict[str, ChannelPort] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._runner = asyncio.Runner()
+        self._opened: tuple[dict[str, Any], contextlib.AsyncExitStack, Supervisor] | None = None
         runtime.check_schema(self.redis)
         self.identities = Identities(runtime.identity_salt(self.redis))
         self.mailbox = Mailbox(self.redis)
@@ -133,7 +136,8 @@ class World:
             name = conversation.decode()
             if not self.redis.hget(f"boss:conv:{name}", "token"):
                 self.redis.hset(f"boss:conv:{name}", "not_before", 0)
-            self.redis.zadd("boss:due", {name: 0})
+                self.redis.zadd("boss:due", {name: 0})
+                self.redis.delete(f"boss:wake:{name}")
 
     @contextlib.asynccontextmanager
     async def supervisor(self) -> AsyncIterator[Supervisor]:
@@ -143,41 +147,54 @@ class World:
         thinker = self.thinker or Claude(settings)
         channels: dict[Any, ChannelPort] = {"sms": TwilioSms(settings), "email": SendGridEmail(settings), **self.channels}
         try:
-            yield Supervisor(
-                settings, users.load(None), self.identities, AsyncMailbox(redis), thinker, channels, asyncio.Event()
-            )
+            yield Supervisor(settings, users.load(None), self.identities, AsyncMailbox(redis), thinker, channels, asyncio.Event())
         finally:
             await thinker.aclose()
             for channel in channels.values():
                 await channel.aclose()
             await redis.aclose()
 
+    def run(self, scenario: Callable[[Supervisor], Coroutine[Any, Any, T]]) -> T:
+        """Run a scenario with a worker's inside, which stays open for the next one while the environment is the same."""
+        return self._runner.run(self._with_supervisor(scenario))
+
+    async def _with_supervisor(self, scenario: Callable[[Supervisor], Coroutine[Any, Any, T]]) -> T:
+        if self._opened is None or self._opened[0] != self.environment or self._opened[2].stopping.is_set():
+            await self._close()
+            stack = contextlib.AsyncExitStack()
+            self._opened = (dict(self.environment), stack, await stack.enter_async_context(self.supervisor()))
+        return await scenario(self._opened[2])
+
+    async def _close(self) -> None:
+        if self._opened is not None:
+            await self._opened[1].aclose()
+
+    def close(self) -> None:
+        """Close the worker's inside."""
+        self._runner.run(self._close())
+        self._runner.close()
+
     def once(self, event: Received) -> bool:
         """One job for an event's conversation."""
-
-        async def job() -> bool:
-            async with self.supervisor() as supervisor:
-                return await run_turn(self.conversation(event), token(), supervisor)
-
-        return asyncio.run(job())
+        return self.run(lambda supervisor: run_turn(self.conversation(event), token(), supervisor))
 
     def drive(self, until: Callable[[], bool], seconds: float = 10) -> None:
-        """Work off what becomes due until the condition holds."""
-        asyncio.run(self._drive(until, seconds))
+        """Work off what becomes due until the condition holds; a message that just came in is due at once."""
+        self.due_now()
+        self.run(lambda supervisor: self._drive(supervisor, until, seconds))
 
-    async def _drive(self, until: Callable[[], bool], seconds: float) -> None:
-        async with self.supervisor() as supervisor:
-            end = asyncio.get_running_loop().time() + seconds
-            jobs: set[asyncio.Task[None]] = set()
-            while not until():
-                assert asyncio.get_running_loop().time() < end, f"not within {seconds} s; ledger:\n{self.story()}"
-                for due in await supervisor.mailbox.run(calls.sweep(recheck_ms=1000)):
-                    jobs.add(asyncio.create_task(self._job(due.conversation, supervisor)))
-                for done in [task for task in jobs if task.done()]:
-                    jobs.discard(done)
-                    done.result()
-                await asyncio.sleep(0.02)
-            await asyncio.gather(*jobs)
+    async def _drive(self, supervisor: Supervisor, until: Callable[[], bool], seconds: float) -> None:
+        end = asyncio.get_running_loop().time() + seconds
+        jobs: set[asyncio.Task[None]] = set()
+        while not until():
+            assert asyncio.get_running_loop().time() < end, f"not within {seconds} s; ledger:\n{self.story()}"
+            for due in await supervisor.mailbox.run(calls.sweep(recheck_ms=1000)):
+                jobs.add(asyncio.create_task(self._job(due.conversation, supervisor)))
+            for done in [task for task in jobs if task.done()]:
+                jobs.discard(done)
+                done.result()
+            await asyncio.sleep(0.02)
+        await asyncio.gather(*jobs)
 
     async def _job(self, conversation: str, supervisor: Supervisor) -> None:
         while await run_turn(conversation, token(), supervisor):

@@ -1,0 +1,85 @@
+"""The error tables of the message providers, and what is read of their answers."""
+
+from __future__ import annotations
+
+import time
+from email.utils import formatdate
+
+import pytest
+
+from shared.errors import CredentialsRefused, OutcomeUnknown, ProviderError, ProviderRefused, ProviderUnavailable
+from shared.events import SmsReceived
+from supervisor_worker.channels import sendgrid_email, twilio_codes
+from supervisor_worker.channels.port import RecipientOptedOut, RecipientUnreachable
+from supervisor_worker.channels.wire import retry_after
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (429, 20429, ProviderUnavailable),
+        (429, None, ProviderUnavailable),
+        (400, 21611, ProviderUnavailable),
+        (401, 20003, CredentialsRefused),
+        (403, None, CredentialsRefused),
+        (404, 20404, CredentialsRefused),
+        (400, 21211, RecipientUnreachable),
+        (400, 21610, RecipientOptedOut),
+        (400, 21617, ProviderRefused),
+        (400, 99999, ProviderRefused),
+        (302, None, ProviderRefused),
+        (500, 20500, OutcomeUnknown),
+        (503, 20503, OutcomeUnknown),
+    ],
+)
+def test_twilios_answers_are_sorted(status: int, code: int | None, kind: type[ProviderError]) -> None:
+    """By number where we know it, by status where we do not."""
+    error = twilio_codes.error_for(status, code, asked=False)
+    assert type(error) is kind
+    assert error.code == str(code or f"http_{status}")
+    if isinstance(error, ProviderRefused):
+        assert error.final is (status >= 400)
+
+
+def test_a_question_that_fails_leaves_nothing_in_doubt() -> None:
+    """A 5xx of the message list is an outage, not an unknown outcome."""
+    assert type(twilio_codes.error_for(503, None, asked=True)) is ProviderUnavailable
+
+
+def test_nobody_is_told_by_a_number_that_cannot_be_reached() -> None:
+    """The notice's sentence is empty exactly where it could not arrive."""
+    silent = {code for code in twilio_codes.KINDS if twilio_codes.error_for(400, code, asked=False).sentence == ""}
+    assert silent == {code for code, kind in twilio_codes.KINDS.items() if kind in ("unreachable", "opted_out")}
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (429, ProviderUnavailable),
+        (401, CredentialsRefused),
+        (402, CredentialsRefused),
+        (403, CredentialsRefused),
+        (400, ProviderRefused),
+        (413, ProviderRefused),
+        (500, OutcomeUnknown),
+        (503, OutcomeUnknown),
+    ],
+)
+def test_sendgrids_answers_are_sorted(status: int, kind: type[ProviderError]) -> None:
+    """By status: SendGrid has no numbers."""
+    assert type(sendgrid_email.error_for(status, {"Retry-After": "3"})) is kind
+
+
+def test_a_wish_to_wait_is_read_in_all_its_forms() -> None:
+    """Seconds, a date, SendGrid's reset time; nonsense is no wish."""
+    assert retry_after({"Retry-After": "2.5"}) == 2.5
+    assert retry_after({"Retry-After": "-1"}) == 0
+    assert 5 < (retry_after({"Retry-After": formatdate(time.time() + 10, usegmt=True)}) or 0) <= 10
+    assert 5 < (retry_after({"X-RateLimit-Reset": str(time.time() + 10)}) or 0) <= 10
+    assert [retry_after(headers) for headers in ({}, {"Retry-After": "soon"}, {"X-RateLimit-Reset": "x"})] == [None] * 3
+
+
+def test_a_channel_refuses_what_is_not_its_own() -> None:
+    """A text is no mail."""
+    with pytest.raises(TypeError):
+        sendgrid_email.body_of(SmsReceived, "r-1", "a-1")  # type: ignore[arg-type]

@@ -1,0 +1,106 @@
+"""From the model's words to the command: threading headers, cutting, plain text."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.addresses import EmailAddress, PhoneNumber
+from shared.events import EmailReceived, SendEmailResponse, SendSmsResponse, SmsReceived
+from supervisor_worker.replies import CUT_MARK, command_for, cut, cut_short, references_for, sms_length, sms_text, subject_for
+
+USER, BOSS = EmailAddress("user@example.com"), EmailAddress("boss@bossline.example")
+
+
+def mail(**fields: object) -> EmailReceived:
+    defaults: dict[str, object] = {"subject": "Hi", "body": "", "message_id": "<m@x>"}
+    return EmailReceived(id="m-1", from_=USER, to=BOSS, user="ada", **{**defaults, **fields})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("received", "sent"),
+    [
+        ("Plans", "Re: Plans"),
+        ("Re: Plans", "Re: Plans"),
+        ("RE: re:Re[2]: RE(3) : Plans", "Re: Plans"),
+        ("Re\uff1a Plans", "Re: Plans"),
+        ("Report: Re: done", "Re: Report: Re: done"),
+        ("", "Re: your message"),
+        ("Re:", "Re: your message"),
+        ("A\r\nBcc: all@example.com", "Re: A Bcc: all@example.com"),
+        ("x" * 5000, "Re: " + "x" * 200),
+        ("re:" * 1000 + "x", "Re: x"),
+    ],
+)
+def test_a_subject_has_one_re_and_one_line(received: str, sent: str) -> None:
+    """However many there were, in whatever case."""
+    assert subject_for(received) == sent
+
+
+def test_references_are_the_parents_and_the_parent() -> None:
+    """RFC 5322, 3.6.4."""
+    assert references_for(mail(references=("<a@x>", "<b@x>"))) == ("<a@x>", "<b@x>", "<m@x>")
+    assert references_for(mail(in_reply_to="<a@x>")) == ("<a@x>", "<m@x>")
+    assert references_for(mail(in_reply_to="<a@x> <b@x>")) == ("<m@x>",)
+    assert references_for(mail(references=("<m@x>", "<a@x>"))) == ("<a@x>", "<m@x>")
+
+
+def test_references_that_could_break_a_header_are_left_out() -> None:
+    """Line ends, spaces and endless ids never reach SendGrid."""
+    hostile = ("<a@x>\r\nBcc: <b@x>", "no brackets", "<" + "y" * 500 + "@x>", "<sp ace@x>", "<ok@x>")
+    assert references_for(mail(references=hostile)) == ("<ok@x>", "<m@x>")
+    assert references_for(mail(message_id="<a@x>\r\nBcc: <b@x>")) == ()
+
+
+def test_a_very_long_thread_keeps_its_root_and_its_newest() -> None:
+    """The root is what the conversation is named after."""
+    kept = references_for(mail(references=tuple(f"<{number}@x>" for number in range(500))))
+    assert (len(kept), kept[0], kept[1], kept[-1]) == (50, "<0@x>", "<452@x>", "<m@x>")
+
+
+def test_the_recipient_comes_from_the_message_whatever_the_model_says() -> None:
+    """Nothing in the model's text can address anybody else."""
+    text = "To: other@example.com\r\nBcc: third@example.com\r\n\r\nSend this to +15550000000"
+    command = command_for(mail(), text, "r-1")
+    assert isinstance(command, SendEmailResponse)
+    assert (command.to, command.from_, command.message_id) == (USER, BOSS, "<r-1@bossline.example>")
+    sms = SmsReceived(id="m", from_=PhoneNumber("+15551234567"), to=PhoneNumber("+15559876543"), message="", user="ada", provider_id="SM1")
+    answer = command_for(sms, text, "r-1")
+    assert isinstance(answer, SendSmsResponse)
+    assert (answer.to.value, answer.from_.value) == ("+15551234567", "+15559876543")
+
+
+@pytest.mark.parametrize(
+    ("said", "sent"),
+    [
+        ("# Title\n\n**Bold** and *not* and `code`", "Title\n\nBold and *not* and code"),
+        ("```python\nprint(2**3**2)\n```", "print(2**3**2)"),
+        ("2 ** 3 and #1 of C# and a_b_c", "2 ** 3 and #1 of C# and a_b_c"),
+        ("- one\n- two", "- one\n- two"),
+    ],
+)
+def test_markdown_is_stripped_from_a_text_and_nothing_else_is(said: str, sent: str) -> None:
+    """Sums, hashtags and names stay."""
+    assert sms_text(said) == sent
+
+
+@given(st.text(max_size=400), st.integers(20, 100))
+def test_a_cut_text_is_never_longer_than_its_limit(text: str, limit: int) -> None:
+    """Counted in UTF-16 units; what fits is not touched."""
+    result = cut(text, limit)
+    assert sms_length(result) <= limit
+    if sms_length(text) <= limit:
+        assert result == text
+    else:
+        assert result.endswith(CUT_MARK)
+
+
+def test_a_cut_goes_after_a_sentence_else_after_a_word_else_anywhere() -> None:
+    """In that order of preference; an emoji is never halved."""
+    assert cut("One two. Three four. Five six seven eight", 28) == "One two. Three four. [...]"
+    assert cut("one two three four five six seven", 20) == "one two three [...]"
+    assert cut("x" * 50, 20) == "x" * 14 + CUT_MARK
+    assert cut("\U0001f600" * 50, 21) == "\U0001f600" * 7 + CUT_MARK
+    assert cut_short("A whole one. A bro") == "A whole one. [...]"
+    assert cut_short("") == ""
