@@ -34,10 +34,15 @@ def main(settings: Settings) -> None:
     Raises ConfigurationError, StorageUnavailable or SchemaTooNew before anything listens.
     """
     open_runtime(settings, "web").close()
-    server = Server(
+    build(settings.web_host, settings.port).serve(target_loader=partial(load, settings), wrap_loader=False)
+
+
+def build(address: str, port: int) -> Server:
+    """The server with its settings, before it has an application."""
+    return Server(
         "webhook_api",
-        address=settings.web_host,
-        port=settings.port,
+        address=address,
+        port=port,
         interface=Interfaces.WSGI,
         http=HTTPModes.http1,
         websockets=False,
@@ -48,7 +53,6 @@ def main(settings: Settings) -> None:
         log_access=False,  # it would write the query's token
         log_enabled=False,
     )
-    server.serve(target_loader=partial(load, settings), wrap_loader=False)
 
 
 def load(settings: Settings, *_: Any) -> Flask:
