@@ -13,10 +13,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 MAX_INPUT: Final = 1_000_000
+MAX_MARKUP: Final = 100_000  # beyond that many tags, words without layout
 MAX_TAG: Final = 20_000
-MAX_DECLARATION: Final = 2_000
-MAX_QUOTES: Final = 20
+MAX_DECLARATION: Final = 500
+MAX_QUOTES: Final = 5
 
+_OPENING: Final = re.compile(r"<(?=[a-zA-Z/!?])")
+_ANY_TAG: Final = re.compile(r"<[a-zA-Z/!?][^<>]{0,2000}>")
 _TAG_NAME: Final = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:-]{0,30})")
 _ENDS: Final = re.compile("[<>\"']")
 _SPACES: Final = re.compile(r"[ \t\n\r\f]+")
@@ -33,13 +36,13 @@ def to_text(source: str) -> str:
     source = source[:MAX_INPUT]
     writer = _Writer()
     position = 0
-    while position < len(source):
-        opening = source.find("<", position)
-        if opening < 0:
+    for _ in range(MAX_MARKUP):
+        opening = _OPENING.search(source, position)
+        if opening is None:
             break
-        writer.words(source[position:opening])
-        position = _markup(source, opening, writer)
-    writer.words(source[position:])
+        writer.words(source[position : opening.start()])
+        position = _markup(source, opening.start(), writer)
+    writer.words(_ANY_TAG.sub(" ", source[position:]))
     return writer.text()
 
 
@@ -107,7 +110,8 @@ class _Writer:
     def words(self, source: str) -> None:
         if not source:
             return
-        text = html.unescape(_LONG_NUMBER.sub("\ufffd", source)).replace("\xa0", " ")
+        text = html.unescape(_LONG_NUMBER.sub("\ufffd", source)) if "&" in source else source
+        text = text.replace("\xa0", " ")
         if self.verbatim:
             first, *rest = text.split("\n")
             self.current.append(first)

@@ -93,7 +93,7 @@ def parse_email(body: bytes, content_type: str) -> InboundMail:
 
 def harmless_name(name: str) -> str:
     """A file's name without a path, hidden characters, quotes or a leading dot; never empty."""
-    last = _PATH.split(one_line(name, 4 * MAX_FILE_NAME))[-1]
+    last = _PATH.split(one_line(name, MAX_FROM))[-1]
     plain = _NOT_IN_NAMES.sub("_", last).strip(". ")
     stem, dot, ending = plain.rpartition(".")
     if len(plain) > MAX_FILE_NAME and dot and len(ending) <= MAX_ENDING:

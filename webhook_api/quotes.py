@@ -20,6 +20,8 @@ _WROTE: Final = (
     "kirjoitti:", "napsal:", "napsal(a):", "napsala:", "napisał:", "napisał(a):", "napisała:", "пишет:", "написал:", "написала:",
     "написав:", "yazdı:", "írta:", "a scris:", "έγραψε:", "写道：", "写道:", "のメール:", "님이 작성:", "כתב:", "كتب:",
 )  # fmt: skip
+_WROTE_WHO: Final = (" wrote ", " schrieb ", " skrev ", " schreef ", " escribió ", " napsal ")  # ... and the name behind it
+_OPENERS: Final = ("on ", "am ", "le ", "el ", "il ", "em ", "op ", "den ", "dne ", "dnia ", "w dniu ", "on\u00a0", "в ", "2")
 _FROM: Final = ("from:", "von:", "de:", "da:", "van:", "från:", "fra:", "od:", "от:", "发件人:", "差出人:", "lähettäjä:", "kimden:")
 _ORIGINAL: Final = re.compile(
     r"-{4,}\s?(original message|ursprüngliche nachricht|message d'origine|mensaje original|forwarded message)\s?-{4,}", re.IGNORECASE
@@ -42,16 +44,17 @@ def without_quote(text: str) -> str:
 def _quote_start(lines: list[str]) -> int:
     """The number of the first line of the quote at the end; the number of lines when there is none."""
     quoted_tail = _quoted_tail(lines)
-    for number, line in enumerate(lines):
-        if number >= quoted_tail:
-            return _attribution_before(lines, quoted_tail)
-        if line.startswith(">"):
+    for number in range(quoted_tail):
+        line = lines[number].strip()[: MAX_ATTRIBUTION + 1].casefold()
+        if not line or line[0] == ">":
             continue
-        if _is_separator(lines, number):
+        if _is_separator(lines, number, line):
             return number
-        if _is_attribution(lines, number) and not _answer_below(lines, number + 1, quoted_tail):
-            return _attribution_start(lines, number)
-    return len(lines)
+        if line[-1] in ":：" and not _answer_below(lines, number + 1, quoted_tail):
+            start = _attribution_start(lines, number, line)
+            if start is not None:
+                return start
+    return quoted_tail
 
 
 def _quoted_tail(lines: list[str]) -> int:
@@ -65,28 +68,24 @@ def _quoted_tail(lines: list[str]) -> int:
     return start
 
 
-def _is_attribution(lines: list[str], number: int) -> bool:
-    """Whether a line says who wrote what follows: it ends like one and names a time or an address, perhaps a line or two above."""
-    line = lines[number].strip()
-    if len(line) > MAX_ATTRIBUTION or not line.casefold().endswith(_WROTE):
-        return False
-    return any(_EVIDENCE.search(each[:MAX_ATTRIBUTION]) for each in lines[_attribution_start(lines, number) : number + 1])
+def _attribution_start(lines: list[str], number: int, line: str) -> int | None:
+    """Where the words begin that say who wrote what follows, if `line` (in lower case) ends such words; else None.
 
-
-def _attribution_start(lines: list[str], number: int) -> int:
-    """Where an attribution that is broken over up to three lines begins: not across an empty line."""
+    They name a time or an address, and may be broken over three lines.
+    """
+    if len(line) > MAX_ATTRIBUTION or not (line.endswith(_WROTE) or any(word in line for word in _WROTE_WHO)):
+        return None
     start = number
-    while start > max(0, number - 2) and lines[start - 1].strip() and not _EVIDENCE.search(lines[start][:MAX_ATTRIBUTION]):
+    while start > max(0, number - 2) and not _opens(lines[start]) and lines[start - 1].strip():
         start -= 1
-    return start
+    if not _opens(lines[start]):
+        start = number
+    said = " ".join(each[:MAX_ATTRIBUTION] for each in lines[start : number + 1])
+    return start if _EVIDENCE.search(said) and (_opens(lines[start]) or line.endswith(_WROTE)) else None
 
 
-def _attribution_before(lines: list[str], quoted_tail: int) -> int:
-    """The quote's first line, or that of the attribution above it."""
-    above = quoted_tail - 1
-    while above >= 0 and not lines[above].strip():
-        above -= 1
-    return _attribution_start(lines, above) if above >= 0 and _is_attribution(lines, above) else quoted_tail
+def _opens(line: str) -> bool:
+    return line.strip()[:16].casefold().startswith(_OPENERS)
 
 
 def _answer_below(lines: list[str], start: int, quoted_tail: int) -> bool:
@@ -96,9 +95,10 @@ def _answer_below(lines: list[str], start: int, quoted_tail: int) -> bool:
     return start < quoted_tail and lines[start].startswith(">")
 
 
-def _is_separator(lines: list[str], number: int) -> bool:
-    """Outlook's: "-----Original Message-----", or From: and three more header lines, perhaps below a rule."""
-    line = lines[number].strip()[:MAX_ATTRIBUTION]
+def _is_separator(lines: list[str], number: int, line: str) -> bool:
+    """Outlook's: "-----Original Message-----", or From: and more header lines, perhaps below a rule."""
+    if line[0] not in "-_" and not line.startswith(_FROM):
+        return False
     if _ORIGINAL.fullmatch(line):
         return True
     start = number + 1 if _RULE.fullmatch(line) else number

@@ -34,7 +34,7 @@ def decode(raw: bytes, charset: str = "") -> str:
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        cut_short = error.start >= len(raw) - 3  # a size limit may have split the last character
+        cut_short = error.reason == "unexpected end of data"  # a size limit may have split the last character
         return raw.decode("utf-8" if cut_short else "cp1252", "replace")
 
 

@@ -1,0 +1,212 @@
+"""Who is answered, and why not."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from shared.addresses import EmailAddress
+from shared.users import LOCAL_USER, Users
+from tests.payloads import MULTIPART, mail_fields, multipart_body, sms_fields
+from webhook_api import admit
+from webhook_api.headers import Headers
+from webhook_api.parse_email import InboundMail, parse_email
+from webhook_api.parse_sms import parse_sms
+
+USERS = Users([LOCAL_USER])
+BOSS = EmailAddress("boss@example.com")
+
+
+def sms(**changes: str | None) -> admit.AdmittedSms | admit.Ignored:
+    return admit.sms(parse_sms({name: [value] for name, value in sms_fields(**changes).items()}), USERS)
+
+
+def mail(header: str = "", **changes: str | None) -> InboundMail:
+    fields = mail_fields(**changes)
+    fields["headers"] = str(fields["headers"]) + header
+    return parse_email(multipart_body(fields), MULTIPART)
+
+
+def judged(header: str = "", **changes: str | None) -> str:
+    verdict = admit.email(mail(header, **changes), BOSS, USERS)
+    return verdict.reason if isinstance(verdict, admit.Ignored) else "admitted"
+
+
+@pytest.mark.parametrize(
+    ("body", "keyword"),
+    [
+        *((word, "stop") for word in ("STOP", "stopall", "Unsubscribe", "CANCEL", "end", "Quit", "revoke", "OPTOUT", "  stop \n")),
+        *((word, "start") for word in ("START", "unstop", " Start ")),
+        *((word, "yes") for word in ("YES", "yes")),
+        *((text, "") for text in ("STOP please", "stop.", "please stop", "yes!", "start now", "HELP", "the end", "stop" * 20)),
+    ],
+)
+def test_a_keyword_is_the_whole_message(body: str, keyword: str) -> None:
+    """As Twilio reads it: any case, trimmed, nothing beside it."""
+    verdict = sms(Body=body)
+    assert isinstance(verdict, admit.AdmittedSms)
+    assert verdict.keyword == keyword
+
+
+@pytest.mark.parametrize(("opt_out", "keyword"), [("STOP", "stop"), ("START", "start")])
+def test_what_twilio_recognised_is_a_keyword_whatever_the_words(opt_out: str, keyword: str) -> None:
+    """Advanced Opt-Out knows words of the customer's own."""
+    verdict = sms(Body="Adiós", OptOutType=opt_out)
+    assert isinstance(verdict, admit.AdmittedSms)
+    assert verdict.keyword == keyword
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"Body": "HELP", "OptOutType": "HELP"}, "help_keyword"),
+        ({"Body": " "}, "empty"),
+        ({"From": "+15557654321"}, "stranger"),
+        ({"From": "72345"}, "bad_sender"),
+        ({"From": "whatsapp:+15551234567"}, "bad_sender"),
+        ({"From": "+15559876543"}, "own_address"),
+        ({"To": "+15550001111"}, "unknown_recipient"),
+        ({"To": "rcs:boss"}, "unknown_recipient"),
+        ({"From": "+15557654321", "Body": "STOP"}, "stranger"),
+    ],
+)
+def test_a_text_that_is_not_answered_has_its_reason(changes: dict[str, str], reason: str) -> None:
+    """A Boss number answers only its own user."""
+    assert sms(**changes) == admit.Ignored(reason)
+
+
+def test_a_picture_without_words_is_admitted() -> None:
+    """The assistant says that it cannot see it."""
+    assert isinstance(sms(Body="", NumMedia="1"), admit.AdmittedSms)
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        ("", "admitted"),
+        ("Auto-Submitted: no\n", "admitted"),
+        ("Auto-Submitted: NO (really)\n", "admitted"),
+        ("Auto-Submitted: auto-replied; x=y\n", "auto_submitted"),
+        ("Auto-Submitted: no\nAuto-Submitted: auto-generated\n", "auto_submitted"),
+        ("List-Id: <l.example.com>\n", "list"),
+        ("List-Unsubscribe: <mailto:x@example.com>\n", "list"),
+        ("Precedence: Bulk\n", "bulk"),
+        ("Precedence: list\n", "bulk"),
+        ("Precedence: junk\n", "bulk"),
+        ("Precedence: auto_reply\n", "bulk"),
+        ("Precedence: first-class\n", "admitted"),
+        ("X-Auto-Response-Suppress: DR, OOF\n", "auto_response"),
+        ("X-Auto-Response-Suppress: All\n", "auto_response"),
+        ("X-Auto-Response-Suppress: DR\n", "admitted"),
+        ("X-Autoreply: yes\n", "auto_response"),
+        ("X-Autorespond: yes\n", "auto_response"),
+        ("X-Loop: me\n", "auto_response"),
+        ("Return-Path: <>\n", "return_path"),
+    ],
+)
+def test_automatic_mail_is_not_answered(header: str, reason: str) -> None:
+    """Two robots that answer each other never stop."""
+    assert judged(header) == reason
+
+
+def from_(address: str) -> dict[str, str]:
+    return {"from": address, "headers": f"From: {address}\nMessage-ID: <a@b>\n"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"envelope": json.dumps({"to": ["boss@example.com"], "from": ""})}, "return_path"),
+        ({"envelope": json.dumps({"to": ["boss@example.com"], "from": "<>"})}, "return_path"),
+        ({"headers": "From: user@example.com\nContent-Type: multipart/report; report-type=delivery-status\n"}, "report"),
+        (from_("MAILER-DAEMON@example.com"), "robot"),
+        (from_("postmaster@example.com"), "robot"),
+        (from_("no-reply@example.com"), "robot"),
+        (from_("bounces+12@example.com"), "robot"),
+        (from_("boss@example.com"), "own_address"),
+        (from_("other@example.com"), "stranger"),
+        (from_("a@example.com, b@example.com"), "two_addresses"),
+        (from_("nonsense"), "bad_from"),
+        ({"text": "", "subject": "", "headers": "From: user@example.com\n"}, "empty"),
+        ({"text": "", "headers": "From: user@example.com\n"}, "admitted"),
+    ],
+)
+def test_a_mail_that_is_not_answered_has_its_reason(changes: dict[str, str], reason: str) -> None:
+    """Each its own, so that an operator can tell."""
+    assert judged(**changes) == reason
+
+
+def test_an_address_that_is_no_boss_answers_nobody() -> None:
+    """The recipient is unknown, whoever writes."""
+    assert admit.email(mail(), EmailAddress("sales@example.com"), USERS) == admit.Ignored("unknown_recipient")
+
+
+@pytest.mark.parametrize(
+    ("dkim", "spf", "envelope_from", "proven"),
+    [
+        ("{@example.com : pass}", "fail", "x@example.net", True),
+        ("{@mail.example.com : pass}", "none", "x@example.net", True),
+        ("{@EXAMPLE.com : Pass}", "none", "x@example.net", True),
+        ("{@example.net : pass, @example.com : pass}", "none", "x@example.net", True),
+        ("{@example.com : fail}", "none", "x@example.net", False),
+        ("{@example.net : pass}", "none", "x@example.net", False),
+        ("{@example.net : pass}", "pass", "x@example.net", False),
+        ("{@notexample.com : pass}", "none", "", False),
+        ("{@example.com.evil.net : pass}", "none", "", False),
+        ("{@com : pass}", "none", "", False),
+        ("{@ : pass}", "none", "", False),
+        ("{@example.com : pass", "none", "", False),
+        ("@example.com : pass", "none", "", False),
+        ("{@x : fail} {@example.com : pass}", "none", "", False),
+        ("{@example.com : passed}", "none", "", False),
+        ("{@example.com :\u00a0pass}", "none", "x@example.net", True),
+        ("none", "pass", "x@example.com", True),
+        ("none", "pass", "x@bounce.example.com", True),
+        ("none", "softfail", "x@example.com", False),
+        ("none", "pass ", "x@example.com", True),
+        ("none", "bypass", "x@example.com", False),
+        ("none", "pass", "x@com", False),
+        ("none", "pass", "x@example.com@evil.net", False),
+        ("", "", "x@example.com", False),
+    ],
+)
+def test_only_an_aligned_pass_proves_the_author(dkim: str, spf: str, envelope_from: str, proven: bool) -> None:
+    """From alone proves nothing, and somebody's own pass proves nothing about From."""
+    checked = replace(mail(), dkim=dkim, spf=spf.strip(), envelope_from=envelope_from)
+    assert admit.authenticated(checked) is proven
+    if envelope_from:
+        envelope = json.dumps({"to": ["boss@example.com"], "from": envelope_from})
+        assert judged(dkim=dkim, SPF=spf, envelope=envelope) == ("admitted" if proven else "unauthenticated")
+
+
+@pytest.mark.parametrize(
+    ("signatures", "dkim", "passes"),
+    [
+        (["d=evil.net"], "{@evil.net : pass}", ["evil.net"]),
+        (["a=rsa; d=example.com; s=x"], "{@example.com : pass}", ["example.com"]),
+        (["d=example.com : pass, @evil.net"], "{@example.com : pass, @evil.net : fail}", []),
+        (["d=example.com:pass,@evil.net", "d=evil.net"], "{@example.com : pass, @evil.net : fail}", []),
+        (["d=evil.net"], "{@evil.net : pass, @example.com : pass}", []),
+        (["d=evil.net; d=example.com"], "{@example.com : pass}", []),
+        (["d=exam\n ple.com"], "{@example.com : pass}", ["example.com"]),
+    ],
+)
+def test_a_signature_cannot_print_another_domains_pass(signatures: list[str], dkim: str, passes: list[str]) -> None:
+    """The field repeats the sender's own words; they must be domains, and as many as signatures."""
+    headers = Headers.parse("".join(f"DKIM-Signature: {each}\n" for each in signatures))
+    assert admit.dkim_passes(dkim, headers) == passes
+
+
+def test_siblings_and_suffixes_do_not_align() -> None:
+    """Equal, or one below the other, and never less than two labels."""
+    assert admit.aligned("example.com", "example.com")
+    assert admit.aligned("example.com", "mail.example.com")
+    assert admit.aligned("mail.example.com", "example.com")
+    assert admit.aligned("Example.COM.", "example.com")
+    assert not admit.aligned("a.example.com", "b.example.com")
+    assert not admit.aligned("com", "example.com")
+    assert not admit.aligned("", "example.com")
+    assert not admit.aligned("ample.com", "example.com")
+    assert not admit.aligned("..example.com", "example.com")

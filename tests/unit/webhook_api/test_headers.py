@@ -1,0 +1,57 @@
+"""Header blocks."""
+
+from __future__ import annotations
+
+import time
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from webhook_api.headers import Headers, decoded
+
+
+def test_folded_headers_are_unfolded_and_repeated_ones_all_kept() -> None:
+    """Order, case and folding of real blocks."""
+    headers = Headers.parse("Received: one\nMessage-ID:\n <a@b>\r\nRECEIVED:\ttwo\n\tmore\nnot a header\n\nSubject: body\n")
+    assert headers.all("received") == ["one", "two more"]
+    assert headers.message_id("message-id") == "<a@b>"
+    assert headers.first("subject") == ""
+
+
+def test_message_ids_are_trimmed_and_given_their_brackets() -> None:
+    """Ids come unfolded, bare or with words around them; text that is none gives none."""
+    headers = Headers.parse("Message-ID: bare@example.com\nIn-Reply-To: your mail of today <x@y> and more\nX: two words\n")
+    assert headers.message_id("message-id") == "<bare@example.com>"
+    assert headers.message_id("in-reply-to") == "<x@y>"
+    assert headers.message_id("x") == ""
+
+
+def test_references_keep_the_root_and_the_last_twenty() -> None:
+    """A thread's root makes its conversation: it must never fall off."""
+    ids = [f"<{number}@x>" for number in range(500)]
+    kept = Headers.parse("References: " + "\n ".join(ids)).references()
+    assert kept[0] == "<0@x>"
+    assert kept[1:] == tuple(ids[-20:])
+
+
+def test_encoded_words_are_decoded_and_broken_ones_left() -> None:
+    """Unknown charsets and broken base64 do not raise."""
+    assert decoded("=?iso-8859-1?q?Gr=FC=DFe?= =?utf-8?b?w6k=?=", 50) == "Grüßeé"
+    assert decoded("=?x-made-up?q?a?= b", 50) == "a b"
+    assert isinstance(decoded("=?utf-8?b?!?= \ud800", 50), str)
+
+
+@given(st.text(max_size=300) | st.text(alphabet=":\n \tAb=?<>@", max_size=300))
+def test_no_block_raises(block: str) -> None:
+    """Any text is a header block."""
+    headers = Headers.parse(block)
+    headers.references()
+    assert isinstance(decoded(headers.first("a"), 20), str)
+
+
+def test_no_block_takes_long() -> None:
+    """Ten megabytes of header, of folds, of ids."""
+    for block in ("A: " + "x" * 10_000_000, "A: b\n" + " fold\n" * 1_000_000, "References: " + "<" * 1_000_000, "A:b\n" * 2_000_000):
+        start = time.perf_counter()
+        Headers.parse(block).references()
+        assert time.perf_counter() - start < 1

@@ -1,0 +1,28 @@
+"""What the web process loads."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+SCRIPT = """
+import json, sys
+import fakeredis
+from shared import users, runtime, queue, mailbox, settings, addresses
+import webhook_api.server
+from webhook_api.app import create_app
+redis = fakeredis.FakeRedis()
+knobs = settings.load(sandbox="on", _env_file=None)
+held = runtime.Runtime(knobs, users.load(None), redis, mailbox.Mailbox(redis), queue.Dispatcher(redis), addresses.Identities(b"salt"))
+create_app(held)
+print(json.dumps(sorted(sys.modules)))
+"""
+
+
+def test_the_web_process_loads_no_sdk_and_nothing_heavy() -> None:
+    """anthropic alone costs 1.9 s; twilio, sendgrid, lxml and asyncio clients are nothing that a webhook needs."""
+    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=30, check=True)
+    loaded = set(json.loads(done.stdout))
+    assert not loaded & {"anthropic", "twilio", "sendgrid", "lxml", "inscriptis", "mailparser_reply", "requests", "httpx2", "aiohttp"}
+    assert "supervisor_worker" not in loaded
