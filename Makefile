@@ -24,11 +24,11 @@ $(UV):
 	.uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 .venv/installed: pyproject.toml uv.lock | $(UV)
-	$(UV_RUNS) sync --frozen --quiet
+	$(UV_RUNS) sync --frozen --quiet --compile-bytecode
 	@touch $@
 
 .venv/installed-e2e: .venv/installed
-	$(UV_RUNS) sync --frozen --quiet --group e2e
+	$(UV_RUNS) sync --frozen --quiet --compile-bytecode --group e2e
 	@touch $@
 
 run: install ## Start everything: web, worker, embedded server and sandbox; Ctrl-C ends it

@@ -1,0 +1,140 @@
+"""`make run` in a fresh copy with an empty home: what the README promises to somebody who has just cloned it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import signal
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.house import READY, House, fresh_copy
+from tests.support.journal import delivered, reply_to, texts
+from tests.support.processes import ROOT, free_port
+from tests.support.wait import wait_for
+
+pytestmark = pytest.mark.timeout(150)
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+MAKE_RUN = ("make", "-o", "install", "run")  # the environment is there: `install` is not what is tested
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """`make run`, up and ready. The tests of this module use it in turn; the last one ends it."""
+    tree = fresh_copy(tmp_path_factory.mktemp("clone") / "bossline")
+    with House(tree, *MAKE_RUN, PORT=str(free_port())) as running:
+        running.wait_for_output(re.escape(READY))
+        yield running
+
+
+def sandbox_url(house: House) -> str:
+    return f"http://127.0.0.1:{house.sandbox_port}"
+
+
+def test_it_prints_the_webhook_the_page_and_a_line_to_paste(house: House) -> None:
+    """All three, with the ports that are really used."""
+    assert f"{house.web_url}/sms/inbound" in house.output
+    assert house.web_url.endswith(house.environment["PORT"])
+    assert f"{sandbox_url(house)}/" in house.output
+    assert re.search(r"^  curl http\S+/sms/inbound .*Test message", house.output, re.MULTILINE)
+
+
+def test_the_printed_line_is_the_one_in_the_readme(house: House) -> None:
+    """They differ in nothing but the port."""
+    printed = re.search(r"^  (curl .*)$", house.output, re.MULTILINE)
+    assert printed
+    assert printed[1].replace(house.web_url, "http://127.0.0.1:8787") in README
+
+
+def test_the_readme_s_curl_is_answered_at_once_and_replied_to_once(house: House) -> None:
+    """Empty TwiML for Twilio, and exactly one reply, within 5 s when the machine is idle."""
+    block = next(block for block in BLOCKS if block.startswith("curl "))
+    command = shlex.split(block.replace("http://127.0.0.1:8787", house.web_url))
+    answer = house.run(*command, "--silent", "--show-error", "--include")
+    assert answer.stdout.split()[1] == "200", answer
+    assert answer.stdout.endswith('<?xml version="1.0" encoding="UTF-8"?><Response></Response>')
+    reply_to(sandbox_url(house), "Test message")
+    delivered(sandbox_url(house), 1)
+    assert len([text for text in texts(sandbox_url(house)) if "Test message" in text]) == 1
+
+
+def test_a_curl_whose_plus_became_a_space_works_too(house: House) -> None:
+    """`-d From=+1...` sends a space; everybody types that."""
+    fields = ("-d", "From=+15551234567", "-d", "To=+15559876543", "-d", "Body=Plainly typed")
+    assert house.run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", f"{house.web_url}/sms/inbound", *fields).stdout == "200"
+    reply_to(sandbox_url(house), "Plainly typed")
+
+
+def test_a_mail_by_simulate_is_answered(house: House) -> None:
+    """`boss simulate email` posts as SendGrid does, waits, and prints the reply."""
+    found = house.run(".venv/bin/boss", "simulate", "email", "--body", "Is anybody there?")
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert "Is anybody there?" in found.stdout
+
+
+def test_doctor_finds_nothing_wrong(house: House) -> None:
+    """A house that has just been started is in order."""
+    found = house.run(".venv/bin/boss", "doctor")
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+def test_a_second_make_run_says_which_port_is_taken(house: House) -> None:
+    """It names the port and the setting, and leaves the first alone."""
+    second = house.run(*MAKE_RUN)
+    assert second.returncode != 0
+    assert f"PORT: port {house.environment['PORT']} " in second.stdout + second.stderr
+    assert "Traceback" not in second.stdout + second.stderr
+    assert not house.ended()
+
+
+def test_ctrl_c_ends_every_process(house: House) -> None:
+    """Within 10 s nothing is alive that was started: no orphan, no server, no watcher."""
+    assert len(house.processes()) > 4
+    house.interrupt()
+    house.wait(15)
+    wait_for(lambda: not house.processes(), 5, f"the end of {house.processes()}")
+    assert "has written everything and ended" in house.output
+    assert "Traceback" not in house.output
+
+
+def test_what_was_said_is_still_there_at_the_next_start(house: House) -> None:
+    """The data of the first run is found, and nothing of it is answered a second time."""
+    again = House(house.tree, *MAKE_RUN, PORT=str(free_port()))
+    with again:
+        again.wait_for_output(re.escape(READY))
+        listed = again.run(".venv/bin/boss", "messages", "list")
+        assert listed.returncode == 0, listed.stderr
+        assert listed.stdout.count("answered") >= 3
+        assert texts(sandbox_url(again)) == []
+        again.interrupt(signal.SIGHUP)  # the terminal is closed
+        again.wait(15)
+        wait_for(lambda: not again.processes(), 15, "the end of everything after the terminal was closed")
+
+
+def test_make_knows_every_target_of_the_readme(house: House) -> None:
+    """And `make run` asks honcho for port 8787 unless told otherwise."""
+    for target in set(re.findall(r"^make (\w+)", "\n".join(BLOCKS), re.MULTILINE)):
+        assert house.run("make", "--dry-run", target).returncode == 0
+    assert '-p "${PORT:-8787}"' in house.run("make", "--dry-run", "run").stdout
+
+
+def test_wrong_settings_stop_make_run_with_one_message(house: House) -> None:
+    """The message lists what is wrong, once, before anything starts."""
+    wrong = House(house.tree, *MAKE_RUN, LEASE_SECONDS="0", REDIS_URL="nonsense")
+    found = wrong.run(*MAKE_RUN)
+    assert found.returncode != 0
+    assert (found.stdout + found.stderr).count("LEASE_SECONDS") == 1
+    assert "honcho" not in found.stdout
+
+
+def test_a_taken_sandbox_port_is_named(house: House) -> None:
+    """The message says which setting moves it."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        found = House(house.tree, *MAKE_RUN, PORT=str(free_port()), SANDBOX_PORT=port).run(*MAKE_RUN)
+    assert f"SANDBOX_PORT: port {port} " in found.stdout + found.stderr

@@ -1,0 +1,119 @@
+"""The Procfile by other roads: honcho alone, a `.env`, several workers, and the two processes of production."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.house import House, fresh_copy
+from tests.support.journal import delivered, reply_to
+from tests.support.processes import answers, free_port
+from tests.support.sandbox import SandboxProcess
+from tests.support.server import EmbeddedServer
+from tests.support.wait import wait_for
+
+pytestmark = pytest.mark.timeout(150)
+HONCHO = ".venv/bin/honcho"
+USERS = """
+[[users]]
+username = "ada"
+phone = "+15551234567"
+boss_phone = "+15559876543"
+email = "user@example.com"
+boss_email = "boss@example.com"
+"""
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy that the tests of this module start in turn."""
+    return fresh_copy(tmp_path_factory.mktemp("clone") / "bossline")
+
+
+def texted(house: House, words: str) -> None:
+    """Text the Boss by the sandbox, see the reply, and see its delivery reported to the web process."""
+    url = f"http://127.0.0.1:{house.sandbox_port}"
+    wait_for(lambda: answers(url) or house.ended(), 60, "the sandbox")
+    house.wait_for_output("worker_ready|worker ready")
+    sent = house.run("curl", "-s", f"{url}/sandbox/sms", "-H", "Content-Type: application/json", "-d", f'{{"body": "{words}"}}')
+    assert '"status": 200' in sent.stdout, sent
+    reply_to(url, words)
+    delivered(url, 1)
+
+
+def test_honcho_with_its_own_port(tree: Path) -> None:
+    """`honcho start -p`: the worker gets PORT + 100, and hands out the web process's address all the same."""
+    port = free_port()
+    with House(tree, HONCHO, "start", "-p", str(port)) as house:
+        texted(house, "by honcho's port")
+        assert house.web_url == f"http://127.0.0.1:{port}"
+
+
+def test_a_port_in_the_env_file_and_two_workers(tree: Path) -> None:
+    """`.env` goes first under honcho; `-c worker=2` gives the second worker yet another PORT."""
+    port = free_port()
+    (tree / ".env").write_text(f"PORT={port}\n")
+    try:
+        with House(tree, HONCHO, "start", "-c", "worker=2", PORT="1") as house:
+            texted(house, "by the file's port")
+            assert house.web_url == f"http://127.0.0.1:{port}"
+            assert "worker.2 started" in house.output
+    finally:
+        (tree / ".env").unlink()
+
+
+def test_web_and_worker_alone_against_servers_of_ours(tree: Path) -> None:
+    """Production: REDIS_URL, base URLs and credentials are ours; no sandbox and no embedded server is started."""
+    port = free_port()
+    (tree / "users.toml").write_text(USERS)
+    credentials = {
+        "TWILIO_ACCOUNT_SID": "AC" + "5" * 32,
+        "TWILIO_AUTH_TOKEN": "an-auth-token-of-ours",
+        "SENDGRID_API_KEY": "SG.a-key-of-ours",
+        "ANTHROPIC_API_KEY": "sk-ant-a-key-of-ours",
+        "EMAIL_WEBHOOK_SECRET": "a-secret-of-ours",
+    }
+    providers = {"SANDBOX_WEBHOOK_URL": f"http://127.0.0.1:{port}", "SANDBOX_PUBLIC_URL": "https://boss.example.test"}
+    with EmbeddedServer() as server, SandboxProcess(**credentials, **providers) as played:
+        settings = {
+            **credentials,
+            "ENVIRONMENT": "production",
+            "PUBLIC_URL": "https://boss.example.test",
+            "REDIS_URL": on_loopback(server),
+            "BOSS_USERS_FILE": "users.toml",
+            "BOSS_DATA_DIR": str(tree / "production"),
+            "TWILIO_API_BASE_URL": played.url,
+            "SENDGRID_API_BASE_URL": played.url,
+            "ANTHROPIC_BASE_URL": played.url,
+        }
+        with House(tree, HONCHO, "start", "-p", str(port), "web", "worker", **settings) as house:
+            wait_for(lambda: answers(f"http://127.0.0.1:{port}/readyz") or house.ended(), 60, "the web process")
+            played.send_sms("hello from production")
+            assert "hello from production" in reply_to(played.url, "hello from production")
+            delivered(played.url, 1)
+            played.send_email("a mail in production", subject="Hello")
+            mail = played.wait("sendgrid.send", 1, timeout=20)[0]
+            assert "user@example.com" in str(mail)
+            house.interrupt()
+            house.wait(15)
+            assert "redis" not in house.output.replace("redis:", "")
+            assert not (tree / "production" / "redis").exists()
+
+
+def test_without_its_settings_production_refuses_and_names_them_all(tree: Path) -> None:
+    """One message for each process, no traceback, and honcho ends."""
+    with House(tree, HONCHO, "start", "web", "worker", ENVIRONMENT="production") as house:
+        assert house.wait(60) != 0
+        for name in ("TWILIO_AUTH_TOKEN", "SENDGRID_API_KEY", "ANTHROPIC_API_KEY", "PUBLIC_URL", "BOSS_USERS_FILE"):
+            assert name in house.output
+        assert "Traceback" not in house.output
+
+
+def on_loopback(server: EmbeddedServer) -> str:
+    """Open a TCP port on a server that has only a socket so far, as a Redis of ours would have."""
+    port = free_port()
+    with server.client() as client:
+        client.config_set("bind", "127.0.0.1")
+        client.config_set("port", port)
+    return f"redis://127.0.0.1:{port}/0"
