@@ -21,9 +21,9 @@ async function call(method, path, document) {
 }
 
 async function follow() {
+  let fresh = true;
   for (;;) {
     try {
-      const fresh = book.instance === null;
       const path = fresh
         ? "/sandbox/journal?limit=1000"
         : `/sandbox/journal/wait?since=${book.last}&count=1&timeout=${PATIENCE}`;
@@ -33,9 +33,11 @@ async function follow() {
         return;
       }
       book.instance = answer.instance;
+      fresh = false;
       take(answer);
       link("live", `live, webhooks go to ${config.webhook_url}`);
     } catch {
+      fresh = true; // it may be another one when it comes back: ask, do not wait
       link("lost", "the sandbox does not answer; trying again");
       await new Promise((done) => setTimeout(done, 1000));
     }
