@@ -12,12 +12,14 @@ end
 local turn = get(key, 'turn')
 local reply = reply_of(turn)
 local list = attempts_of(reply)
+-- A callback may come between the caller's look-up and this call: what was taken is answered, never parked and retried.
+if count(list, 'accepted') > 0 then return close_turn(conv, token, 'answered', '', retention, t) end
 local unresolved = count(list, '') > 0
 if unresolved and looked_up ~= '1' then return 'look_up' end
 
 local first = turn_messages(turn)[1] or ''
 local notice = get(msg_key(first), 'kind') == 'notice'
-if redis.call('EXISTS', reply_key(reply)) == 1 and count(list, 'accepted') == 0 then
+if redis.call('EXISTS', reply_key(reply)) == 1 then
   redis.call('HSET', reply_key(reply), 'state', unresolved and 'sending' or 'failed', 'maybe_sent', unresolved and 1 or 0)
 end
 redis.call('HSET', key, 'not_before', 0)
