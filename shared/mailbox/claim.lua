@@ -74,6 +74,8 @@ if (tonumber(redis.call('GET', P .. 'schema') or '0') or 0) > schema then return
 if get(key, 'last_token') == token then return {'finished'} end
 local holder = get(key, 'token')
 if holder == token then return view(get(key, 'turn')) end
+-- A turn is formed once: a repeat that comes after other turns ended must not put new messages under its old, answered reply.
+if redis.call('EXISTS', turn_key(new_turn)) == 1 then return {'finished'} end
 if holder ~= '' and number(key, 'lease_end') > t then
   redis.call('ZADD', DUE, whole(number(key, 'lease_end')), conv)
   return {'held'}
@@ -95,8 +97,6 @@ end
 local turn = get(key, 'turn')
 local resumed = turn ~= '' and redis.call('EXISTS', reply_key(reply_of(turn))) == 1
 if not resumed then
-  -- A turn is formed once: a repeat that comes after other turns ended must not put new messages under its old, answered reply.
-  if redis.call('EXISTS', turn_key(new_turn)) == 1 then return {'finished'} end
   local chosen = head()
   if #chosen == 0 then
     redis.call('ZREM', DUE, conv)
