@@ -58,9 +58,7 @@ def decode(text: str | bytes) -> Event:
         raise BadInput(code="unknown_type")
     hints = get_type_hints(cls)
     arguments: dict[str, Any] = {
-        name: _typed(hints[name], value[name.rstrip("_")], name)
-        for name in _names(cls)
-        if name.rstrip("_") in value
+        name: _typed(hints[name], value[name.rstrip("_")], name) for name in _names(cls) if name.rstrip("_") in value
     }
     try:
         return cls(**arguments)

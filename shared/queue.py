@@ -38,9 +38,10 @@ class BosslineJob(Job):
     @property
     def func(self) -> Any:
         """The function to run."""
-        if self.instance is not None or self.func_name not in FUNCTIONS.values():
+        name = self.func_name
+        if self.instance is not None or name is None or name not in FUNCTIONS.values():
             raise BadInput(f"job {self.id}", code="foreign_job")
-        return import_attribute(self.func_name)
+        return import_attribute(name)
 
     def restore(self, raw_data: Any) -> Any:
         """Read the job from Redis and drop whatever callbacks were written beside it."""
@@ -75,5 +76,5 @@ class Dispatcher:
         raw = self.queue.connection.hget(Job.key_for(first.decode()), "enqueued_at") if first else None
         if not raw:
             return 0
-        enqueued = datetime.fromisoformat(cast("bytes", raw).decode().replace("Z", "+00:00"))
+        enqueued = datetime.fromisoformat(cast("bytes", raw).decode())
         return max(0, int((datetime.now(UTC) - enqueued).total_seconds() * 1000))

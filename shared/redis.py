@@ -64,7 +64,10 @@ def wait_until_up(url: str, seconds: float, say: Callable[[str], None]) -> None:
                 return
             except (RedisError, OSError) as error:
                 if time.monotonic() >= end:
-                    raise StorageUnavailable(f"no answer within {seconds:g} s ({type(error).__name__}); is `boss redis` running, is REDIS_URL right?") from None
+                    reason = type(error).__name__
+                    raise StorageUnavailable(
+                        f"no answer within {seconds:g} s ({reason}); is `boss redis` running, is REDIS_URL right?"
+                    ) from None
             if not told:
                 say(f"waiting up to {seconds:g} s for Redis")
                 told = True

@@ -45,46 +45,87 @@ class Settings(BaseSettings):
         env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
     )
 
-    environment: Literal["local", "production"] = _knob("local", "local or production. Production refuses to start with missing or example credentials.", "Place")
-    public_url: str = _knob("", "The https:// address under which Twilio and SendGrid reach the web process; Twilio's signature is computed over it.", "Place")
+    environment: Literal["local", "production"] = _knob(
+        "local", "local or production. Production refuses to start with missing or example credentials.", "Place"
+    )
+    public_url: str = _knob(
+        "", "The https:// address under which Twilio and SendGrid reach the web process; Twilio's signature is computed over it.", "Place"
+    )
     port: int = _knob(8787, "The web process's port.", "Place", ge=0, le=65535)
     web_host: str = _knob("127.0.0.1", "The address that the web process binds; keep it on loopback behind a proxy.", "Place")
     redis_url: str = _knob("", "A Redis or Valkey server. Empty: an embedded Valkey under BOSS_DATA_DIR.", "Place")
     boss_data_dir: Path = _knob(Path(".boss"), "Where the embedded server keeps its data.", "Place")
-    boss_users_file: Path | None = _knob(None, "The TOML file of who may talk to which Boss (docs/users.md). Local only: empty means the one example user.", "Place")
+    boss_users_file: Path | None = _knob(
+        None, "The TOML file of who may talk to which Boss (docs/users.md). Local only: empty means the one example user.", "Place"
+    )
 
     twilio_account_sid: str = _knob("", "Twilio console, Account info: Account SID.", "Twilio")
-    twilio_auth_token: SecretStr = _knob(SecretStr(""), "Twilio console, Account info: the primary Auth Token. It signs the webhooks.", "Twilio")
+    twilio_auth_token: SecretStr = _knob(
+        SecretStr(""), "Twilio console, Account info: the primary Auth Token. It signs the webhooks.", "Twilio"
+    )
     twilio_api_base_url: str = _knob("", "Another host that speaks Twilio's API. Empty: Twilio (the sandbox in sandbox mode).", "Twilio")
 
     sendgrid_api_key: SecretStr = _knob(SecretStr(""), "SendGrid, Settings, API Keys: one with Mail Send access.", "SendGrid")
-    sendgrid_api_base_url: str = _knob("", "Another host that speaks SendGrid's v3 API, such as https://api.eu.sendgrid.com. Empty: SendGrid.", "SendGrid")
-    sendgrid_inbound_public_key: str = _knob("", "The public key of the Inbound Parse security policy (base64 DER). Set: unsigned mail is refused.", "SendGrid")
-    sendgrid_events_public_key: str = _knob("", "The verification key of the signed Event Webhook (base64 DER). Empty: EMAIL_WEBHOOK_SECRET is asked for.", "SendGrid")
-    email_webhook_secret: SecretStr = _knob(SecretStr(""), "Without a signing policy: POST /email/inbound?token=... or HTTP basic auth with this password.", "SendGrid")
+    sendgrid_api_base_url: str = _knob(
+        "", "Another host that speaks SendGrid's v3 API, such as https://api.eu.sendgrid.com. Empty: SendGrid.", "SendGrid"
+    )
+    sendgrid_inbound_public_key: str = _knob(
+        "", "The public key of the Inbound Parse security policy (base64 DER). Set: unsigned mail is refused.", "SendGrid"
+    )
+    sendgrid_events_public_key: str = _knob(
+        "", "The verification key of the signed Event Webhook (base64 DER). Empty: EMAIL_WEBHOOK_SECRET is asked for.", "SendGrid"
+    )
+    email_webhook_secret: SecretStr = _knob(
+        SecretStr(""), "Without a signing policy: POST /email/inbound?token=... or HTTP basic auth with this password.", "SendGrid"
+    )
 
     anthropic_api_key: SecretStr = _knob(SecretStr(""), "Claude Console, API keys.", "Claude")
     anthropic_base_url: str = _knob("", "Another host that speaks the Messages API (a gateway). Empty: Anthropic.", "Claude")
     boss_model: str = _knob("claude-sonnet-5-5", "The Claude model that answers.", "Claude")
     claude_timeout_seconds: float = _knob(90.0, "The longest that one question to Claude may take.", "Claude", gt=0, le=600)
     claude_max_tokens: int = _knob(1024, "The longest answer, in tokens.", "Claude", ge=64, le=16000)
-    history_tokens: int = _knob(8000, "How much of a conversation Claude is shown, in tokens (estimated at 4 bytes each).", "Claude", ge=0, le=150_000)
+    history_tokens: int = _knob(
+        8000, "How much of a conversation Claude is shown, in tokens (estimated at 4 bytes each).", "Claude", ge=0, le=150_000
+    )
 
-    sender_turns_per_hour: int = _knob(60, "Turns that one sender may start in any hour; then one plain sentence, then silence.", "Limits", ge=1, le=10_000)
-    answer_within_minutes: float = _knob(60.0, "How long an outage may delay an answer before the message is parked and its sender told.", "Limits", gt=0)
+    sender_turns_per_hour: int = _knob(
+        60, "Turns that one sender may start in any hour; then one plain sentence, then silence.", "Limits", ge=1, le=10_000
+    )
+    answer_within_minutes: float = _knob(
+        60.0, "How long an outage may delay an answer before the message is parked and its sender told.", "Limits", gt=0
+    )
     retention_days: float = _knob(90.0, "How long texts are kept after they were answered.", "Limits", gt=0, le=3650)
     sms_settle_seconds: float = _knob(0.5, "How long a first text waits for others to join its turn.", "Limits", ge=0, le=60)
 
     worker_concurrency: int = _knob(200, "Turns that one worker process holds at once.", "Workers", ge=1, le=5000)
-    lease_seconds: float = _knob(60.0, "How long a worker that died keeps its conversation; a live one renews at a quarter of it.", "Workers", ge=1, le=3600)
+    lease_seconds: float = _knob(
+        60.0, "How long a worker that died keeps its conversation; a live one renews at a quarter of it.", "Workers", ge=1, le=3600
+    )
     sweep_seconds: float = _knob(0.25, "How often a worker looks for conversations whose time has come.", "Workers", gt=0, le=10)
-    send_timeout_seconds: float = _knob(15.0, "The longest that one request to Twilio or SendGrid may take; well under LEASE_SECONDS.", "Workers", gt=0, le=120)
-    email_event_wait_seconds: float = _knob(120.0, "How long a mail of unknown fate waits for SendGrid's event before it is sent again under the same Message-ID.", "Workers", ge=0)
-    shutdown_grace_seconds: float = _knob(4.0, "How long a worker told to end waits for requests to Twilio and SendGrid in flight (honcho kills after 5; 30 in systemd units).", "Workers", ge=0, le=600)
-    embedded_maxmemory_mb: int = _knob(1024, "What the embedded server may hold, in MiB; then it refuses writes, and evicts nothing.", "Workers", ge=16, le=1_048_576)
+    send_timeout_seconds: float = _knob(
+        15.0, "The longest that one request to Twilio or SendGrid may take; well under LEASE_SECONDS.", "Workers", gt=0, le=120
+    )
+    email_event_wait_seconds: float = _knob(
+        120.0,
+        "How long a mail of unknown fate waits for SendGrid's event before it is sent again under the same Message-ID.",
+        "Workers",
+        ge=0,
+    )
+    shutdown_grace_seconds: float = _knob(
+        4.0,
+        "How long a worker told to end waits for requests to Twilio and SendGrid in flight (honcho kills after 5; 30 in systemd units).",
+        "Workers",
+        ge=0,
+        le=600,
+    )
+    embedded_maxmemory_mb: int = _knob(
+        1024, "What the embedded server may hold, in MiB; then it refuses writes, and evicts nothing.", "Workers", ge=16, le=1_048_576
+    )
     startup_wait_seconds: float = _knob(30.0, "How long a process waits at its start for Redis to come up.", "Workers", ge=0)
 
-    sandbox: Literal["auto", "on", "off"] = _knob("auto", "auto: on when no provider credentials are set and ENVIRONMENT=local.", "Development")
+    sandbox: Literal["auto", "on", "off"] = _knob(
+        "auto", "auto: on when no provider credentials are set and ENVIRONMENT=local.", "Development"
+    )
     sandbox_port: int = _knob(8790, "The port of the sandbox and of its page.", "Development", ge=0, le=65535)
     dashboard_port: int = _knob(9181, "The port of `boss dashboard`.", "Development", ge=0, le=65535)
     log_format: Literal["auto", "console", "json"] = _knob("auto", "auto: console on a terminal, json elsewhere.", "Development")
@@ -196,9 +237,7 @@ class Settings(BaseSettings):
     @cached_property
     def provider_urls(self) -> dict[str, str]:
         """The base URL of each provider, without a slash at the end: `twilio`, `sendgrid`, `anthropic`."""
-        return {
-            name.split("_")[0]: (getattr(self, name) or _PROVIDER_URLS[name]).rstrip("/") for name in _BASE_URLS
-        }
+        return {name.split("_")[0]: (getattr(self, name) or _PROVIDER_URLS[name]).rstrip("/") for name in _BASE_URLS}
 
 
 def _secret_text(value: str | SecretStr) -> str:
@@ -238,7 +277,9 @@ def example_file() -> str:
         group = str(extra["group"]) if isinstance(extra, dict) else "Other"
         default = "" if field.default is None else _secret_text(field.default)
         groups.setdefault(group, []).append(f"# {field.description}\n#{name.upper()}={_number(default)}\n")
-    head = "# Copy to .env and uncomment what you change. Quote values that hold spaces, # or quotes.\n# Generated by `boss config example`.\n"
+    head = (
+        "# Copy to .env and uncomment what you change. Quote values that hold spaces, # or quotes.\n# Generated by `boss config example`.\n"
+    )
     return head + "".join(f"\n# --- {group} ---\n\n" + "\n".join(lines) for group, lines in groups.items())
 
 

@@ -42,7 +42,6 @@ WAKE_FLOOR_MS: Final = 1000
 Keyword = Literal["", "stop", "start", "yes"]
 
 
-
 def accept(
     event: Received,
     *,
@@ -74,9 +73,7 @@ def refuse(channel: str, reason: str, status: int) -> Call[None]:
     return Call("refuse", (channel, reason, status), _nothing)
 
 
-def claim(
-    conversation: str, token: str, turn: str, *, lease_ms: int, jitter: float | None = None
-) -> Call[Claim]:
+def claim(conversation: str, token: str, turn: str, *, lease_ms: int, jitter: float | None = None) -> Call[Claim]:
     """Take the conversation's lease and get its turn. `token` is new for every run of a job, `turn` a new turn id."""
     arguments = (conversation, token, turn, lease_ms, lease_ms // 2, _jitter(jitter), MAX_TEXTS_PER_TURN, codec.SCHEMA_VERSION)
     return Call("claim", arguments, _claim)
@@ -133,9 +130,7 @@ def backoff(conversation: str, token: str, delay_ms: int, reason: str, *, counte
     return Call("backoff", (conversation, token, delay_ms, reason, int(counted)), _closed)
 
 
-def park(
-    conversation: str, token: str, reason: str, *, looked_up: bool, retention_ms: int, notice: str = ""
-) -> Call[Closed]:
+def park(conversation: str, token: str, reason: str, *, looked_up: bool, retention_ms: int, notice: str = "") -> Call[Closed]:
     """Set the turn's messages aside, visibly, and free the conversation. `notice` names a sentence to tell the user."""
     return Call("park", (conversation, token, reason, int(looked_up), notice, retention_ms), _closed)
 
@@ -257,4 +252,3 @@ def _claim(raw: Any) -> Claim:
     reply = reply_from(view["reply"]) if view.get("reply") else None
     messages = tuple(message_from(record) for record in view["messages"] or [])
     return Claim("taken", int(view["lease_end"]), int(view["now"]), Turn(view["turn"], messages, reply))
-
