@@ -13,9 +13,9 @@ def main() -> None:
     settings = knobs.load()
     require_free_port(settings.web_host, settings.port, "PORT")
     knobs.announce_web(settings)
-    from webhook_api import server  # noqa: PLC0415 - after the settings are known to be right: it is the heavy part
+    from webhook_api.server import main as serve  # noqa: PLC0415 - after the settings are known to be right: it is heavy
 
-    server.main(settings)
+    serve(settings)
 
 
 if __name__ == "__main__":

@@ -37,9 +37,9 @@ def worker() -> None:
     """Think and answer."""
     end_with_parent()
     settings = knobs.load()
-    from supervisor_worker import bootstrap  # noqa: PLC0415 - it loads the SDKs, which takes two seconds
+    from supervisor_worker.bootstrap import main as work  # noqa: PLC0415 - it loads the SDKs, which takes two seconds
 
-    sys.exit(bootstrap.main(settings))
+    sys.exit(work(settings))
 
 
 @click.command()
