@@ -1,0 +1,63 @@
+"""Random schedules from a seed: the same seed is the same schedule, which the tests of broken laws need."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Final
+
+from redis import Redis
+
+from tests.integration.mailbox_model import LEASE, Mutation
+from tests.integration.mailbox_world import World
+
+JUMPS: Final = (100, 600, 1_100, 5_000, 11_000, 21_000, 61_000, 600_000)
+FATES: Final = (0, 0, 0, 0, 6, 7, 8, 9, 9, 10, 11)
+STEPS: Final = 220
+
+
+def take_over(world: World) -> None:
+    """All holders freeze, their leases end, and a new worker takes the next turn."""
+    world.oracle.advance(LEASE + 1_000)
+    world.sweep()
+    world.start_job(-1)
+    world.step(-1)
+
+
+def moves(world: World, dice: random.Random) -> list[tuple[float, Callable[[], object]]]:
+    """What may happen, and how often."""
+    roll = dice.randrange
+    return [
+        (10, lambda: world.write(dice.choice((0, 0, 0, 1, 1, 2)), roll(7), wake=dice.random() < 0.8)),
+        (2, lambda: world.deliver_again(roll(99))),
+        (14, lambda: world.start_job(roll(12))),
+        (1, lambda: world.lose_job(roll(12))),
+        (1, lambda: world.double_job(roll(12))),
+        (60, lambda: world.step(roll(4), dice.choice(FATES), heard=dice.random() < 0.9)),
+        (2, lambda: world.crash(roll(4))),
+        (8, lambda: world.sweep(dice.choice((0, 0, 2_000)))),
+        (12, lambda: world.oracle.advance(dice.choice(JUMPS[: dice.choice((4, 6, 7, 8))]))),
+        (3, lambda: take_over(world)),
+        (5, lambda: world.again(roll(15))),
+        (3, lambda: world.callback(roll(20), roll(4), with_ids=dice.random() < 0.7)),
+        (0.2, lambda: world.write(roll(3), 0, keyword="stop")),
+        (0.4, lambda: world.write(roll(3), 0, keyword="start")),
+        (0.3, lambda: world.opt_out(roll(3), out=True)),
+        (1, lambda: world.opt_out(roll(3), out=False)),
+        (0.5, lambda: world.oracle.pause()),
+        (3, lambda: world.oracle.resume()),
+        (3, lambda: world.operate(roll(9), retry=dice.random() < 0.8)),
+        (1, lambda: world.hand_over(roll(20))),
+    ]
+
+
+def walk(redis: Redis, seed: int, *, mutation: Mutation | None = None, steps: int = STEPS) -> World:
+    """Make `steps` random moves, check the promises after each, and end with a quiet hour."""
+    world = World(redis, mutation, same_bodies=seed % 4 == 0)
+    dice = random.Random(seed)  # noqa: S311 - a schedule, not a secret
+    choices = moves(world, dice)
+    for move in dice.choices([move for _, move in choices], [weight for weight, _ in choices], k=steps):
+        move()
+        world.check()
+    world.settle()
+    return world
