@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from shared.settings import Settings
+from tests.support.nursery import Plans
 from tests.support.whole import Whole
 
 
@@ -27,7 +28,7 @@ def test_at_the_default_lease_the_next_line_comes_within_62_seconds(tmp_path: Pa
         whole.text(person, "patience")
         whole.wait_for_questions(person)
         killed = whole.now_ms()
-        os.kill(int((tmp_path / f"{conversation}.pid").read_text()), signal.SIGKILL)
+        os.kill(Plans(tmp_path).holder(conversation), signal.SIGKILL)
         whole.sandbox.knobs(anthropic={"latency_seconds": 0})
         whole.wait_for_lines(conversation, "answered", seconds=75)
         waited = next(line.at_ms for line in whole.lines(conversation) if line.at_ms > killed) - killed

@@ -11,10 +11,11 @@ from supervisor_worker.sentences import NOTICES
 from tests.support.wait import wait_for
 from tests.support.whole import Person, Whole, in_threads, reply_id
 
+pytestmark = pytest.mark.timeout(120)  # two cores may be shared with much else
 RETRY_AFTER: Final = 2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Trouble:
     """One person's share of it: the faults that hit the requests with their words, at Twilio, SendGrid or Claude."""
 
@@ -89,6 +90,22 @@ def test_a_list_that_shows_too_late_may_double_and_marks_it(whole: Whole) -> Non
     assert len(copies) == 2
     assert len({reply_id(copy) for copy in copies}) == 1
     assert whole.marked(reply_id(copies[0]))
+
+
+def test_an_equal_reply_that_went_out_before_is_not_taken_for_this_one(whole: Whole) -> None:
+    """Claude says the same twice; the second was not taken, and the look-up must not be content with the first."""
+    whole.sandbox.knobs(anthropic={"text": "Yes."}, twilio={"status_callbacks": False})
+    whole.fork()
+    person = whole.person()
+    whole.text(person, 1)
+    whole.wait_for_replies(person)
+    whole.quiet()
+    whole.sandbox.knobs(twilio={"fail": ["500"]})
+    whole.text(person, 2)
+    whole.wait_for_replies(person, 2)
+    whole.quiet()
+    assert len({reply_id(reply) for reply in whole.replies(person)}) == 2
+    assert len(whole.replies(person)) == 2
 
 
 @pytest.mark.parametrize("fault", ["503", "hang", "reset_before", "broken_json"])

@@ -6,9 +6,12 @@ import signal
 import time
 from collections.abc import Callable
 
+import pytest
+
 from tests.support.processes import WorkerProcess
 from tests.support.whole import Whole
 
+pytestmark = pytest.mark.timeout(120)  # two cores may be shared with much else
 LONG_LEASE = {"LEASE_SECONDS": "30", "SEND_TIMEOUT_SECONDS": "3"}
 """Whoever waits for this lease is seen to have waited."""
 HONCHO_KILLS_AFTER = 5.0

@@ -6,9 +6,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from tests.support.wait import wait_for
 from tests.support.whole import Person, Whole, in_threads
 
+pytestmark = pytest.mark.timeout(120)  # two cores may be shared with much else
 PEOPLE = 12
 TEXTS = 4
 OK = 200

@@ -5,13 +5,15 @@ seconds), then forks one worker for each line on stdin, `{"env": {...}, "output"
 Each child is a process of its own, in a session of its own, that runs `supervisor_worker.bootstrap.main`, as `boss worker` does.
 
 With `CRASH_DIR` set, a child looks into that directory at each call of the mailbox: a file `<conversation>.plan` that
-says `before:<call>` or `after:<call>` makes the first process that comes there kill itself with SIGKILL, once. It leaves
-the time in `<conversation>.died`. Who claimed a conversation last stands in `<conversation>.pid`.
+says `SIGKILL before:<call>` or `SIGSTOP after:<call>` makes the first process that comes there send itself that signal,
+once. It leaves the time in `<conversation>.hit`, and when it was frozen and is past that call, `<conversation>.past`. Who
+claimed a conversation last stands in `<conversation>.pid`.
 """
 
 from __future__ import annotations
 
 import ctypes
+import gc
 import json
 import os
 import signal
@@ -44,17 +46,21 @@ class Crashes:
             self._conversations[str(call.args[2])] = first
         return self._conversations.get(first, first)
 
-    def reach(self, moment: str, conversation: str) -> None:
-        """Die here if that is the plan and no other process has died of it."""
+    def reach(self, moment: str, conversation: str) -> bool:
+        """Die or freeze here if that is the plan and no other process has followed it; True when thawed."""
         plan = self.directory / f"{conversation}.plan"
-        if not conversation or not plan.exists() or plan.read_text() != moment:
-            return
+        if not conversation or not plan.exists():
+            return False
+        name, _, planned = plan.read_text().partition(" ")
+        if planned != moment:
+            return False
         try:
             plan.rename(plan.with_suffix(".done"))
         except FileNotFoundError:
-            return
-        plan.with_suffix(".died").write_text(str(time.time()))
-        os.kill(os.getpid(), signal.SIGKILL)
+            return False
+        plan.with_suffix(".hit").write_text(str(time.time()))
+        os.kill(os.getpid(), signal.Signals[name])
+        return True
 
     def claimed(self, conversation: str) -> None:
         """Leave word of who holds the conversation."""
@@ -68,13 +74,15 @@ class Crashes:
 
         async def armed(mailbox: AsyncMailbox, call: Call[Result]) -> Result:
             conversation = self.conversation(call)
-            self.reach(f"before:{call.name}", conversation)
+            thawed = self.reach(f"before:{call.name}", conversation)
             result = await run(mailbox, call)
             wanted = REFUSALS.get(call.name)
             if wanted is None or getattr(result, "outcome", "") == wanted:
                 if call.name == "claim":
                     self.claimed(conversation)
-                self.reach(f"after:{call.name}", conversation)
+                thawed = self.reach(f"after:{call.name}", conversation) or thawed
+            if thawed:
+                (self.directory / f"{conversation}.past").touch()
             return result
 
         AsyncMailbox.run = armed  # type: ignore[method-assign,assignment]
@@ -129,9 +137,10 @@ def main() -> int:
     import twilio.rest  # noqa: F401, PLC0415
 
     import supervisor_worker.bootstrap  # noqa: PLC0415
-    import supervisor_worker.jobs
+    import supervisor_worker.jobs  # noqa: PLC0415
     import supervisor_worker.worker  # noqa: F401, PLC0415
 
+    gc.freeze()  # the children's collector leaves the shared pages alone
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps
     print("ready", flush=True)  # noqa: T201 - the protocol
     for line in iter(sys.stdin.readline, ""):
