@@ -1,0 +1,73 @@
+"""The sweep on the real scripts: every lost job is replaced, and no conversation is woken twice at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
+
+import pytest
+from redis import Redis
+
+from shared.queue import QUEUE, Dispatcher
+from supervisor_worker.crew import Crew
+from supervisor_worker.sweep import Sweep
+from tests.integration.turn_world import World
+from tests.support.sandbox import SandboxProcess
+
+
+@pytest.fixture
+def world(redis: Redis, redis_url: str, sandbox: SandboxProcess) -> World:
+    return World(redis, redis_url, sandbox)
+
+
+def sweep_once(world: World, times: int = 1) -> list[int]:
+    """How many conversations each of so many looks woke; all of them are due each time."""
+
+    async def run() -> list[int]:
+        async with world.supervisor() as supervisor:
+            with ThreadPoolExecutor(1) as threads:
+                sweep = Sweep(Crew(supervisor, Dispatcher(world.redis), threads))
+                woken = []
+                for _ in range(times):
+                    await asyncio.to_thread(look_now, world.redis)
+                    woken.append(await sweep.once())
+                return woken
+
+    return asyncio.run(run())
+
+
+def look_now(redis: Redis) -> None:
+    """The time of every conversation has come."""
+    redis.zadd("boss:due", dict.fromkeys(cast("list[bytes]", redis.zrange("boss:due", 0, -1)), 0), xx=True)
+
+
+def forget_marks(world: World) -> None:
+    for key in world.redis.scan_iter("boss:wake:*"):
+        world.redis.delete(key)
+
+
+def queued(world: World) -> list[str]:
+    """The conversations of the jobs in the queue, in order."""
+    ids = cast("list[bytes]", world.redis.lrange(f"rq:queue:{QUEUE}", 0, -1))
+    jobs = [cast("Any", world.redis.hget(f"rq:job:{job.decode()}", "description")).decode() for job in ids]
+    return [job.partition(" ")[2] for job in jobs]
+
+
+def test_a_conversation_with_a_queued_wake_up_is_not_woken_again(world: World) -> None:
+    """The mark that a wake-up sets holds until a claim takes it: five looks at a due conversation write one job."""
+    event = world.text("hello")
+    forget_marks(world)
+    assert sweep_once(world, 5) == [1, 0, 0, 0, 0]
+    assert queued(world) == [world.conversation(event)]
+
+
+def test_a_wake_up_that_was_lost_is_replaced(world: World) -> None:
+    """Without its job and without its mark, the conversation is woken again: text and mail, each on its own function."""
+    text, mail = world.text("hello"), world.mail("hello")
+    forget_marks(world)
+    sweep_once(world)
+    world.redis.delete(f"rq:queue:{QUEUE}")
+    forget_marks(world)
+    assert sweep_once(world) == [2]
+    assert sorted(queued(world)) == sorted([world.conversation(text), world.conversation(mail)])

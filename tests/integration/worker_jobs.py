@@ -1,0 +1,68 @@
+"""Jobs for the tests of the worker class; they run in the worker's process and tell the test what happened through RQ."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+from rq import get_current_job
+
+_met: list[str] = []
+_all_here: list[asyncio.Event] = []
+
+
+def _job() -> Any:
+    job = get_current_job()
+    assert job is not None
+    return job
+
+
+async def nothing() -> str:
+    """End at once."""
+    return str(_job().id)
+
+
+async def meet(others: int) -> int:
+    """Wait until `others` jobs of this very process are in here at the same time."""
+    if not _all_here:
+        _all_here.append(asyncio.Event())
+    _met.append(_job().id)
+    if len(_met) >= others:
+        _all_here[0].set()
+    await _all_here[0].wait()
+    return len(_met)
+
+
+async def nap(seconds: float) -> None:
+    """Sleep; note how often this job was begun."""
+    await asyncio.to_thread(_job().connection.incr, f"begun:{_job().id}")
+    await asyncio.sleep(seconds)
+
+
+async def until(key: str) -> None:
+    """Run until the test sets a key."""
+    connection = _job().connection
+    await asyncio.to_thread(connection.incr, f"begun:{_job().id}")
+    while not await asyncio.to_thread(connection.exists, key):  # noqa: ASYNC110 - the event is in another process
+        await asyncio.sleep(0.02)
+
+
+async def fail(text: str) -> None:
+    """Raise."""
+    raise ValueError(text)
+
+
+async def leave() -> None:
+    """Try to end the whole process."""
+    raise SystemExit(7)
+
+
+def plain() -> str:
+    """A function that is not a coroutine."""
+    return threading.current_thread().name
+
+
+async def unspeakable() -> Any:
+    """Return what JSON cannot say."""
+    return object()

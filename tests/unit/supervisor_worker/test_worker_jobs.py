@@ -1,0 +1,126 @@
+"""The jobs: one turn each, the next one woken, and no words of an error left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from redis.exceptions import ConnectionError as RedisGone
+from rq.utils import import_attribute
+
+from shared.errors import BadInput
+from shared.queue import FUNCTIONS
+from supervisor_worker import jobs
+from supervisor_worker.crew import CURRENT
+
+SECRET = "my cat is called Mimi, call +15551234567"
+
+
+class FakeCrew:
+    """Remembers whom it woke."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.woken: list[tuple[str, str]] = []
+        self.supervisor = SimpleNamespace(stopping=asyncio.Event())
+        self._error = error
+
+    async def wake(self, conversation: str, channel: str) -> None:
+        """What `Crew.wake` promises."""
+        self.woken.append((conversation, channel))
+        if self._error:
+            raise self._error
+
+
+def run(
+    monkeypatch: pytest.MonkeyPatch, turn: Callable[[Any], Awaitable[bool]], *, wake_error: Exception | None = None, stopping: bool = False
+) -> list[tuple[str, str]]:
+    """Run one job with `turn` in place of a turn; whom it woke."""
+    tokens: list[str] = []
+
+    async def run_turn(conversation: str, token: str, supervisor: Any) -> bool:
+        assert conversation == "c-1"
+        tokens.append(token)
+        return await turn(supervisor)
+
+    async def job() -> list[tuple[str, str]]:
+        crew = FakeCrew(wake_error)
+        if stopping:
+            crew.supervisor.stopping.set()
+        CURRENT.set(crew)  # type: ignore[arg-type]
+        await jobs.email_received("c-1")
+        await jobs.sms_received("c-1")
+        return crew.woken
+
+    monkeypatch.setattr(jobs, "run_turn", run_turn)
+    woken = asyncio.run(job())
+    assert len(set(tokens)) == 2
+    assert all(token.startswith("k-") for token in tokens)
+    return woken
+
+
+def answering(more: bool) -> Callable[[Any], Awaitable[bool]]:
+    async def turn(_supervisor: Any) -> bool:
+        return more
+
+    return turn
+
+
+def raising(error: BaseException) -> Callable[[Any], Awaitable[bool]]:
+    async def turn(_supervisor: Any) -> bool:
+        raise error
+
+    return turn
+
+
+def test_a_job_wakes_the_next_one_exactly_when_messages_remain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One job runs one turn, with a token of its own, and enqueues one job on the same channel or none."""
+    assert run(monkeypatch, answering(True)) == [("c-1", "email"), ("c-1", "sms")]
+    assert run(monkeypatch, answering(False)) == []
+
+
+def test_a_wake_up_that_cannot_be_enqueued_fails_no_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sweep finds the conversation, so a lost wake-up is no error of the turn."""
+    assert run(monkeypatch, answering(True), wake_error=RedisGone("gone")) == [("c-1", "email"), ("c-1", "sms")]
+
+
+def test_an_errors_words_do_not_leave_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RQ keeps a failed job for a week: it is told where and what kind, never what the error says."""
+    error = ValueError(SECRET)
+    error.__cause__ = KeyError(SECRET)
+    with pytest.raises(jobs.JobFailed) as caught:
+        run(monkeypatch, raising(error))
+    text = str(caught.value)
+    assert "builtins.ValueError" in text
+    assert "builtins.KeyError" in text
+    assert "test_worker_jobs.py" in text
+    assert "Mimi" not in text
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+def test_an_error_of_ours_says_its_code_and_a_masked_detail() -> None:
+    """Our own errors hold ids and figures; what looks like a number is masked all the same."""
+    text = jobs.outline(BadInput("job 17 of +15551234567", code="foreign_job"))
+    assert "BadInput: foreign_job: job 17 of +***" in text
+
+
+def test_a_turn_that_was_released_at_shutdown_is_no_failed_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Told to end, the worker cancels its turns; their jobs end without an error and wake nobody."""
+    assert run(monkeypatch, raising(asyncio.CancelledError()), stopping=True) == []
+
+
+def test_a_job_that_was_stopped_on_request_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`stop-job` must be seen by the worker as what it is."""
+    with pytest.raises(asyncio.CancelledError):
+        run(monkeypatch, raising(asyncio.CancelledError()))
+
+
+def test_every_function_that_may_be_enqueued_is_a_coroutine_of_this_module() -> None:
+    """The web process names them by strings only."""
+    for name in FUNCTIONS.values():
+        assert inspect.iscoroutinefunction(import_attribute(name))
+        assert name.startswith(jobs.__name__)
