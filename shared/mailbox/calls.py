@@ -135,9 +135,12 @@ def park(conversation: str, token: str, reason: str, *, looked_up: bool, retenti
     return Call("park", (conversation, token, reason, int(looked_up), notice, retention_ms), _closed)
 
 
-def retry(message: str, operation: str) -> Call[Retried]:
-    """Append a parked message at the tail again; `operation` is a new id, so that the call can be repeated."""
-    return Call("retry", (message, operation), _retried)
+def retry(message: str, operation: str, *, retention_ms: int = 90 * DAY_MS) -> Call[Retried]:
+    """Append a parked message at the tail again; `operation` is a new id, so that the call can be repeated.
+
+    `retention_ms` is for its old reply, which nobody sends any more.
+    """
+    return Call("retry", (message, operation, retention_ms), _retried)
 
 
 def discard(message: str, operation: str, *, retention_ms: int) -> Call[Retried]:

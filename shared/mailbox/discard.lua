@@ -8,4 +8,5 @@ if get(key, 'operation') == operation then return {'done', conv, channel} end
 if get(key, 'state') ~= 'parked' then return {'not_parked', conv, channel} end
 redis.call('HSET', key, 'operation', operation)
 settle_message(id, conv, get(key, 'turn'), 'ignored', 'discarded', retention, now())
+release_turn(get(key, 'turn'), retention)
 return {'done', conv, channel}

@@ -19,6 +19,15 @@ local function settle_message(id, conv, turn, state, reason, retention, t)
   append(state, 'conv', conv, 'msg', id, 'turn', turn, 'reply', reply_of(turn), 'reason', reason)
 end
 
+-- A parked turn's reply and texts are kept for its messages; when the last of them went on, they go like any other.
+local function release_turn(turn, retention)
+  for _, id in ipairs(turn_messages(turn)) do
+    if get(msg_key(id), 'state') == 'parked' and get(msg_key(id), 'turn') == turn then return end
+  end
+  redis.call('PEXPIRE', reply_key(reply_of(turn)), retention)
+  redis.call('PEXPIRE', turn_key(turn), retention)
+end
+
 -- What the conversation remembers: ids only, so that the texts go with their records.
 local function remember(conv, turn, retention)
   local key = P .. 'history:' .. conv
