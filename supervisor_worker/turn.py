@@ -32,7 +32,7 @@ from shared.mailbox import calls
 from shared.mailbox.types import Claim, Closed, Turn
 from supervisor_worker import limits
 from supervisor_worker.channels.port import RecipientOptedOut
-from supervisor_worker.delivery import Delivered, Delivery, was_taken
+from supervisor_worker.delivery import Delivered, Delivery
 from supervisor_worker.faults import named
 from supervisor_worker.lease import Lease
 from supervisor_worker.supervisor import Supervisor
@@ -53,7 +53,8 @@ async def run_turn(conversation: str, token: str, supervisor: Supervisor) -> boo
         return False
     claim = await _claim(conversation, token, supervisor)
     if claim.turn is None:
-        LOG.debug("The claim was not taken", action="not_claimed", conversation=conversation, outcome=claim.outcome)
+        level = LOG.error if claim.outcome == "newer" else LOG.debug  # the data was written by a newer version: this process must go
+        level("The claim was not taken", action="not_claimed", conversation=conversation, outcome=claim.outcome)
         return False
     async with Lease(supervisor.mailbox, conversation, token, claim, supervisor.lease_ms) as lease:
         return await _Run(supervisor, lease, claim.turn).run()
@@ -104,8 +105,6 @@ class _Run:
 
     async def _answer(self) -> bool:
         reply = self._turn.reply
-        if reply is not None and was_taken(reply):
-            return await self._finish()
         if reason := limits.exhausted(self._turn.messages):
             return await self._park(reason, "error")
         if reply is not None:

@@ -8,9 +8,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from redis import Redis
+from structlog.testing import capture_logs
 
 from shared.mailbox import calls
 from supervisor_worker import sentences
+from supervisor_worker.claude import Answer
+from supervisor_worker.conversation import Question
+from supervisor_worker.replies import command_for
 from supervisor_worker.turn import Supervisor, run_turn
 from tests.integration.turn_world import World, token
 from tests.support.sandbox import SandboxProcess
@@ -194,6 +198,62 @@ def test_a_sixth_lost_lease_parks_the_message(world: World) -> None:
     world.drive(lambda: world.sandbox.count("twilio.create") == 1)
     assert world.state(event) == "parked:too_many_lost_leases"
     assert world.sandbox.count("anthropic.messages", accepted=None) == 0
+
+
+def test_a_reply_that_was_taken_is_answered_whatever_the_counts_say(world: World) -> None:
+    """A worker that dies for the sixth time between the provider's yes and `finish` has answered the message."""
+    event = world.text()
+    conversation, holder = world.conversation(event), token()
+    turn = world.mailbox.run(calls.claim(conversation, holder, f"t-{holder[2:]}", lease_ms=60_000)).turn
+    assert turn is not None
+    command = command_for(event, "Yes.", turn.reply_id)
+    world.mailbox.run(calls.store_reply(conversation, holder, turn, command, retention_ms=60_000))
+    world.mailbox.run(calls.sending(conversation, holder, turn.reply_id, "a-1", send_ms=1, margin_ms=1, retention_ms=60_000))
+    world.mailbox.run(calls.outcome(turn.reply_id, "a-1", "accepted", retention_ms=60_000, provider_id="SM1"))
+    world.redis.hset(f"boss:msg:{event.id}", "lost", 5)
+    world.redis.hset(f"boss:conv:{conversation}", "lease_end", 1)
+    world.once(event)  # counts the sixth loss and waits
+    world.drive(lambda: world.state(event) == "answered")
+    assert world.sandbox.count("twilio.create", accepted=None) == 0
+
+
+def test_what_the_provider_answered_is_recorded_by_a_holder_that_lost_its_lease(world: World) -> None:
+    """It changes nothing else: the turn belongs to the other holder."""
+    world.sandbox.knobs(twilio={"latency_seconds": 0.4})
+    event = world.text()
+
+    async def scenario(supervisor: Supervisor) -> bool:
+        turn = asyncio.create_task(run_turn(world.conversation(event), token(), supervisor))
+        await until(lambda: world.sandbox.count("twilio.create") == 1)
+        world.redis.hset(f"boss:conv:{world.conversation(event)}", "token", "k-other")
+        return await turn
+
+    assert world.run(scenario) is False
+    reply = world.reply(event)
+    assert (reply.state, reply.attempts[0].outcome) == ("sent", "accepted")
+    assert world.state(event) == "in_turn"
+
+
+def test_a_fault_of_our_own_counts_and_keeps_its_words_to_itself(world: World) -> None:
+    """An unexpected error backs off, counted; neither log nor ledger quotes the message."""
+
+    class Broken:
+        async def think(self, question: Question) -> Answer:
+            """Quote the user in an error."""
+            raise ValueError(question.lines[0].text)
+
+        async def aclose(self) -> None:
+            """Nothing is open."""
+
+    world.thinker = Broken()
+    event = world.text("the secret words")
+    with capture_logs() as logs:
+        assert world.once(event) is False
+    assert world.message(event).errors == 1
+    (line,) = world.ledger("backoff")
+    assert line.fields["reason"] == "internal_ValueError"
+    assert {entry["action"] for entry in logs} == {"turn_failed"}
+    assert "secret" not in str(logs) + world.story()
 
 
 def test_an_outage_ends_with_one_sentence_when_the_message_is_too_old(world: World) -> None:

@@ -1,0 +1,69 @@
+"""The edges of a turn that no provider sees."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+
+from shared import settings as settings_module
+from shared import users
+from shared.addresses import Identities
+from shared.mailbox.types import Call, Claim, Closed
+from supervisor_worker.turn import Supervisor, run_turn
+
+
+class Mailbox:
+    """A claim that takes its time."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.answered: list[str] = []
+        self.go = asyncio.Event()
+
+    async def run(self, call: Call[Any]) -> Any:
+        """Remember when each call was asked and answered."""
+        self.asked.append(call.name)
+        if call.name == "claim":
+            await self.go.wait()
+        self.answered.append(call.name)
+        return Claim("held") if call.name == "claim" else Closed("more")
+
+
+def supervisor(mailbox: Mailbox) -> Supervisor:
+    settings = settings_module.load(sandbox="on")
+    nothing = cast("Any", None)
+    return Supervisor(settings, users.load(None), Identities(b"x"), cast("Any", mailbox), nothing, {}, asyncio.Event())
+
+
+def test_a_turn_cancelled_while_it_claims_leaves_no_lease_behind() -> None:
+    """The claim is waited for, and whatever it took is given back."""
+
+    async def scenario() -> list[str]:
+        mailbox = Mailbox()
+        turn = asyncio.create_task(run_turn("c-1", "k-1", supervisor(mailbox)))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        turn.cancel()
+        await asyncio.sleep(0)
+        assert mailbox.asked == ["claim"]
+        mailbox.go.set()
+        with pytest.raises(asyncio.CancelledError):
+            await turn
+        return mailbox.answered
+
+    assert asyncio.run(scenario()) == ["claim", "backoff"]
+
+
+def test_a_process_that_ends_claims_nothing() -> None:
+    """A job that was popped meanwhile leaves its conversation to the agenda."""
+
+    async def scenario() -> list[str]:
+        mailbox = Mailbox()
+        parts = supervisor(mailbox)
+        parts.stopping.set()
+        assert await run_turn("c-1", "k-1", parts) is False
+        return mailbox.asked
+
+    assert asyncio.run(scenario()) == []
