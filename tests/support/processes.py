@@ -21,7 +21,7 @@ from redis import Redis
 from tests.support.wait import wait_for
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-KEPT: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TERM", "SSL_CERT_FILE", "PYTHONDONTWRITEBYTECODE")
+KEPT: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TERM", "SSL_CERT_FILE", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
 PR_SET_PDEATHSIG: Final = 1
 START_SECONDS: Final = 30
 """Importing the SDKs alone takes two seconds on a busy machine."""
