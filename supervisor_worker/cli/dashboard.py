@@ -54,14 +54,17 @@ HEADERS: Final = {
 
 
 @click.command(cls=Command)
-@click.option("--port", type=click.IntRange(0, 65535), default=None, help="Another port than DASHBOARD_PORT; 0 takes a free one.")
+@click.option("--port", type=click.IntRange(0, 65535), metavar="PORT", default=None, help="Instead of DASHBOARD_PORT; 0 takes a free one.")
 def dashboard(port: int | None) -> None:
-    """Show RQ's queues, jobs and workers in the browser.
+    r"""Show RQ's queues, jobs and workers in the browser.
 
     Serves rq-dashboard on this machine only (127.0.0.1). Jobs carry ids and
     no texts. Failed jobs can be requeued: that only wakes their conversation
-    once more. Nothing can be deleted here. From elsewhere, use a tunnel:
-    ssh -L 9181:127.0.0.1:9181 HOST
+    once more. Nothing can be deleted here.
+
+    \b
+    From elsewhere, use a tunnel:
+      ssh -L 9181:127.0.0.1:9181 HOST
     """
     settings = settings_file.load()
     connections.wait_until_up(redis_url(settings), settings.startup_wait_seconds, remark)

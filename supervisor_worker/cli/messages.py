@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -20,8 +20,9 @@ from supervisor_worker.cli.output import Ending, Group, age, emit_json, local_ti
 from supervisor_worker.cli.records import KEPT, UNKNOWN, channel_of, resolve, summary, view
 from supervisor_worker.cli.tail import describe
 
-WIDTH = 14
-STATE_COLOURS = {"answered": "green", "parked": "red", "ignored": "yellow"}
+WIDTH: Final = 14
+SHOWN_APART: Final = ("id", "state", "attempts", "maybe_sent", "maybe_duplicate")
+STATE_COLOURS: Final = {"answered": "green", "parked": "red", "ignored": "yellow"}
 
 
 @click.group(cls=Group)
@@ -35,7 +36,7 @@ def messages() -> None:
 
 @messages.command("list")
 @click.option("--parked", is_flag=True, help="Only those that wait for an operator.")
-@click.option("--limit", type=click.IntRange(1, KEPT), default=20, show_default=True, help="At most so many, the newest.")
+@click.option("--limit", type=click.IntRange(1, KEPT), metavar="N", default=20, show_default=True, help="At most N, the newest.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON array.")
 def list_messages(limit: int, *, parked: bool, as_json: bool) -> None:
     """List the newest messages, newest first."""
@@ -53,11 +54,12 @@ def list_messages(limit: int, *, parked: bool, as_json: bool) -> None:
 
 def _row(row: dict[str, Any]) -> str:
     state = click.style(f"{row['state']:<11}", fg=STATE_COLOURS.get(row["state"]))
-    why = row["reason"] or row["notice"]
-    return f"{local_time(row['accepted_at_ms'], day=True)}  {state} {row['channel']:<5} {row['kind']:<6} {row['id']}  {printable(why)}".rstrip()
+    when, why = local_time(row["accepted_at_ms"], day=True), printable(row["reason"] or row["notice"])
+    kind = row["kind"] if row["kind"] in ("notice", "bridge") else row["channel"]
+    return f"{when}  {state} {kind:<6} {row['id']}  {why}".rstrip()
 
 
-@messages.command()
+@messages.command(short_help="Show one message with its reply and timeline.")
 @click.argument("message", metavar="ID")
 @click.option("--body", is_flag=True, help="Show texts, subjects and addresses too.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
@@ -87,7 +89,7 @@ def _shown(facts: dict[str, Any]) -> list[str]:
     lines += _facts_of(facts["content"]) if facts["content"] else [_fact("text", "not kept")]
     if reply := facts["reply"]:
         lines += ["", _fact("reply", f"{reply['id']}, {reply['state']}{_marks(reply)}")]
-        lines += _facts_of({name: value for name, value in reply.items() if name not in ("id", "state", "attempts", "maybe_sent", "maybe_duplicate")})
+        lines += _facts_of({name: value for name, value in reply.items() if name not in SHOWN_APART})
         lines += [_fact("attempt", _attempt(each)) for each in reply["attempts"]]
     lines += ["", "timeline", *(f"  {describe(_line(each), day=True)}" for each in facts["timeline"])]
     return lines if facts["timeline"] else [*lines, "  no line is kept any more"]
@@ -146,7 +148,7 @@ def _chosen(box: Opened, message: str, *, all_parked: bool) -> list[str]:
 def _retry(box: Opened, message: str) -> bool:
     """Look up, put at the tail, wake; says what happened, False when it could not be done."""
     try:
-        _look_up(box, message)
+        asked = _look_up(box, message)
     except (BosslineError, TimeoutError) as error:
         said = "no answer in time" if isinstance(error, TimeoutError) else str(error)
         where = "its provider could not be asked" if isinstance(error, ProviderError | TimeoutError) else "not yet"
@@ -158,23 +160,25 @@ def _retry(box: Opened, message: str) -> bool:
         click.echo(f"{message}: is to be answered again")
         return True
     record = box.mailbox.message(message)
-    if record and record.state == "answered":
+    if asked and record and record.state == "answered":
         click.echo(f"{message}: was answered after all, nothing is repeated")
         return True
     click.echo(f"{message}: not retried, it is {record.state.value if record else 'gone'}, not parked", err=True)
     return False
 
 
-def _look_up(box: Opened, message: str) -> None:
-    """Clear up what can be cleared up of a parked message's reply."""
+def _look_up(box: Opened, message: str) -> bool:
+    """Clear up what can be cleared up of a parked message's reply; False when there was nothing to ask about."""
     record = box.mailbox.message(message)
     reply = box.mailbox.reply_of(record) if record and record.state == "parked" else None
-    if reply and reply.unresolved:
-        remark(f"{message}: asking the provider about {len(reply.unresolved)} attempt(s)")
-        asyncio.run(look_up(box.settings, reply))
+    if not (reply and reply.unresolved):
+        return False
+    remark(f"{message}: asking the provider about {len(reply.unresolved)} attempt(s)")
+    asyncio.run(look_up(box.settings, reply))
+    return True
 
 
-@messages.command()
+@messages.command(short_help="Give up a parked message.")
 @click.argument("message", metavar="ID")
 def discard(message: str) -> None:
     """Give up a parked message: it ends as ignored, and is never answered."""

@@ -63,6 +63,7 @@ def view(mailbox: Mailbox, message: str, *, body: bool) -> dict[str, Any]:
     if record is None:
         raise Ending("there is no such message any more", UNKNOWN)
     reply = mailbox.reply_of(record)
+    lines = timeline(ledger.latest(mailbox.redis, KEPT), message, record.turn)
     return {
         **summary(record, channel_of(mailbox.redis, message)),
         "turn": record.turn,
@@ -71,9 +72,7 @@ def view(mailbox: Mailbox, message: str, *, body: bool) -> dict[str, Any]:
         "maybe_duplicate": record.maybe_duplicate,
         "content": _received(record.event, body=body) if record.event else None,
         "reply": _reply(reply, body=body) if reply else None,
-        "timeline": [
-            {"seq": line.seq, "type": line.type, **line.fields} for line in timeline(ledger.latest(mailbox.redis, KEPT), message, record.turn)
-        ],
+        "timeline": [{"seq": line.seq, "type": line.type, **line.fields} for line in lines],
     }
 
 
@@ -92,7 +91,8 @@ def summary(record: Message, channel: str) -> dict[str, Any]:
 
 
 def _received(event: Received, *, body: bool) -> dict[str, Any]:
-    facts: dict[str, Any] = {"user": event.user, "signed": event.signed, "from": _address(event.from_, body=body), "to": _address(event.to, body=body)}
+    ends = {"from": _address(event.from_, body=body), "to": _address(event.to, body=body)}
+    facts: dict[str, Any] = {"user": event.user, "signed": event.signed, **ends}
     if isinstance(event, SmsReceived):
         return {**facts, "provider_id": event.provider_id, "media": event.media_count, "text": _text(event.message, body=body)}
     return {**facts, **_mail(event, body=body), "attachments": len(event.attachments), "text": _text(event.body, body=body)}

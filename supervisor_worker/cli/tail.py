@@ -29,7 +29,7 @@ GOOD: Final = frozenset({"sent", "delivered", "answered", "resumed"})
 
 
 @click.command(cls=Command)
-@click.option("--lines", "-n", type=click.IntRange(0, MAX_LINES), default=10, show_default=True, help="Begin with the newest N lines.")
+@click.option("--lines", "-n", type=click.IntRange(0, MAX_LINES), metavar="N", default=10, show_default=True, help="Begin N lines back.")
 @click.option("--since", metavar="SEQ", default="", help="Begin after this line instead; 0 shows all that is kept. --json shows SEQs.")
 @click.option("--type", "types", metavar="TYPE", multiple=True, help="Only lines of this type; may be given several times.")
 @click.option("--follow/--no-follow", default=True, help="Go on as new lines come (the default), or end after the old ones.")

@@ -1,0 +1,163 @@
+"""What this machine says by itself: Python, the settings and their files, signatures, addresses, who is let in."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import stat
+import sys
+import tempfile
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from shared import users as users_file
+from shared.errors import ConfigurationError
+from shared.settings import Settings
+from supervisor_worker.cli.checks.finding import Finding, fail, ok, warn
+from supervisor_worker.cli.posts import SMS_PATH, signature_of
+
+PYTHON: Final = (3, 11)
+GIB: Final = 1024**3
+ROOM_WARN: Final = GIB
+ROOM_FAIL: Final = GIB // 10
+OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+CONNECT_SECONDS: Final = 0.5
+
+
+def python() -> list[Finding]:
+    """The interpreter."""
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    if sys.version_info < PYTHON:
+        return [fail("python", version, "Use Python 3.11 or newer.")]
+    return [ok("python", version)]
+
+
+def env_file(path: Path = Path(".env")) -> list[Finding]:
+    """Whether others on this machine can read the secrets."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return [ok(".env", "there is none; the environment alone counts")]
+    if mode & OTHERS:
+        return [warn(".env", f"others on this machine can open it (mode {mode & 0o777:o})", "Run: chmod 600 .env")]
+    return [ok(".env", "only its owner can read it")]
+
+
+def mode(settings: Settings) -> list[Finding]:
+    """Which providers are in use, said clearly."""
+    if settings.sandbox_on:
+        return [ok("mode", f"{settings.environment}, sandbox ON: Twilio, SendGrid and Claude are played, nothing leaves this machine")]
+    return [ok("mode", f"{settings.environment}, sandbox off: messages go out for real")]
+
+
+def users(settings: Settings) -> list[Finding]:
+    """The users file."""
+    try:
+        found = users_file.load(settings.boss_users_file)
+    except ConfigurationError as error:
+        return [fail("users", error.detail, "Correct the users file (docs/users.md).")]
+    if settings.boss_users_file is None:
+        if settings.sandbox_on:
+            return [ok("users", "the one example user of sandbox mode")]
+        todo = "Write a users file and set BOSS_USERS_FILE (docs/users.md)."
+        return [warn("users", "only the example user, from whom no real message comes", todo)]
+    phones, mails = (sum(1 for user in found.all if getattr(user, field)) for field in ("phone", "email"))
+    return [ok("users", f"{len(found.all)}: {phones} by text, {mails} by mail")]
+
+
+def data_dir(settings: Settings) -> list[Finding]:
+    """Whether data can be written, and how much of it."""
+    path = settings.boss_data_dir.absolute()
+    there = next(each for each in (path, *path.parents) if each.exists())
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        todo = "Give this user the directory, or set BOSS_DATA_DIR to another."
+        return [fail("data", f"{path} cannot be written: {error.strerror}", todo)]
+    free = shutil.disk_usage(there).free
+    detail = f"{path}, {free / GIB:.1f} GiB free"
+    if free < ROOM_WARN:
+        finding = fail if free < ROOM_FAIL else warn
+        return [finding("data", detail, "Make room: a full disk stops every message.")]
+    return [ok("data", detail if there == path else f"{detail}; it will be made")]
+
+
+def signature(settings: Settings) -> list[Finding]:
+    """Sign a webhook with the configured token, and verify it as the SDK would."""
+    from twilio.request_validator import RequestValidator  # noqa: PLC0415 - takes a while to import
+
+    token = settings.twilio_auth_token.get_secret_value()
+    if not token:
+        todo = "Set it to the primary Auth Token of the Twilio console."
+        return [fail("signature", "TWILIO_AUTH_TOKEN is not set: every text is refused", todo)]
+    form = {"Body": "self-test é", "From": "", "MessageSid": "SM0"}
+    signed = signature_of(settings, SMS_PATH, form)
+    if not RequestValidator(token).validate(settings.webhook_base_url + SMS_PATH, form, signed):
+        return [fail("signature", "a signature of our own does not verify", "Write PUBLIC_URL without a user, a password or an odd port.")]
+    return [ok("signature", "signed and verified with the configured token")]
+
+
+def public_url(settings: Settings) -> list[Finding]:
+    """Whether the providers can call that address, as far as its text tells."""
+    if not settings.public_url:
+        if settings.sandbox_on:
+            return [ok("public url", f"not set; the sandbox calls {settings.webhook_base_url}")]
+        todo = "Set it to the https:// address that Twilio and SendGrid call (docs/going-live.md)."
+        return [fail("public url", "PUBLIC_URL is not set", todo)]
+    parts = urlsplit(settings.public_url)
+    if parts.query or parts.fragment or parts.username or parts.path.endswith(SMS_PATH):
+        return [fail("public url", "it holds more than a host and what stands before /sms/inbound", "Cut PUBLIC_URL to https://HOST.")]
+    if _is_private(parts.hostname or "") and not settings.sandbox_on:
+        return [fail("public url", "its host is this machine or a private network", "Set PUBLIC_URL to what the internet can reach.")]
+    if parts.scheme != "https" and not settings.sandbox_on:
+        todo = "Put a proxy or a tunnel with a certificate before the web process."
+        return [warn("public url", "it is http: messages travel in the clear", todo)]
+    return [ok("public url", f"{parts.scheme}://{parts.netloc}{parts.path}")]
+
+
+def exposed(settings: Settings) -> list[Finding]:
+    """Whether the dashboard, which has no login, or the bare web process answers other machines."""
+    findings = []
+    address = own_address()
+    if address and _answers(address, settings.dashboard_port):
+        todo = "End that program; `boss dashboard` itself binds 127.0.0.1 only."
+        findings.append(fail("dashboard", f"port {settings.dashboard_port} of this machine answers from outside", todo))
+    else:
+        findings.append(ok("dashboard", "not reachable from outside"))
+    if settings.web_host not in ("127.0.0.1", "::1", "localhost"):
+        todo = "Keep WEB_HOST on 127.0.0.1 and let a proxy with a certificate pass requests on."
+        findings.append(warn("web host", "the web process binds an address that other machines can reach", todo))
+    return findings
+
+
+def own_address() -> str:
+    """This machine's address towards the internet, '' without one. Nothing is sent: a UDP socket only chooses a route."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return ""
+        address = str(probe.getsockname()[0])
+    return "" if ip_address(address).is_loopback else address
+
+
+def _answers(host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((host, port), timeout=CONNECT_SECONDS):
+            return True
+    except OSError:
+        return False
+
+
+def _is_private(host: str) -> bool:
+    if host == "localhost" or "." not in host.strip("."):
+        return True
+    try:
+        return not ip_address(host).is_global
+    except ValueError:
+        return False
+
+

@@ -1,0 +1,166 @@
+"""Redis and what is in it: can it be relied on, does somebody work, does anything wait for a person."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from redis import Redis
+
+from shared.codec import SCHEMA_VERSION
+from shared.mailbox import Mailbox
+from shared.queue import QUEUE, Dispatcher
+from shared.redis import AWAY
+from shared.runtime import SCHEMA_KEY
+from supervisor_worker.cli.checks.finding import Finding, fail, not_checked, ok, warn
+from supervisor_worker.cli.output import age
+from supervisor_worker.cli.rq_views import SeenWorker
+
+OLDEST: Final = (6, 2)
+SLOW_MS: Final = 20.0
+SKEW_WARN: Final = 2.0
+SKEW_FAIL: Final = 60.0
+WAIT_WARN: Final = 10.0
+WAIT_FAIL: Final = 300.0
+DUE_WARN: Final = 5.0
+DUE_FAIL: Final = 60.0
+LIVE_SECONDS: Final = 30.0
+FULL_WARN: Final = 0.8
+FULL_FAIL: Final = 0.95
+KEEP_ALL: Final = "noeviction"
+
+
+def server(redis: Redis) -> list[Finding]:
+    """Reach, version and latency; then whether it keeps what it is given, and whose data it holds."""
+    try:
+        started = time.perf_counter()
+        redis.ping()
+        latencies = [time.perf_counter() - started, *(_ping(redis) for _ in range(4))]
+        info: dict[str, Any] = redis.info()
+    except AWAY as error:
+        return [fail("redis", f"no answer ({type(error).__name__})", "Start `boss redis`, or correct REDIS_URL.")]
+    return [_version(info, sorted(latencies)[2] * 1000), _policy(info), *_room(info), _durable(info), _schema(redis)]
+
+
+def clock(redis: Redis) -> list[Finding]:
+    """This machine's clock against the server's."""
+    before = time.time()
+    seconds, micros = redis.time()
+    skew = abs((before + time.time()) / 2 - (seconds + micros / 1_000_000))
+    detail = f"{skew:.1f} s from the server's"
+    if skew > SKEW_FAIL:
+        return [fail("clock", detail, "Synchronise this machine's clock (NTP): look-ups and signatures by time go wrong.")]
+    if skew > SKEW_WARN:
+        return [warn("clock", detail, "Synchronise this machine's clock (NTP).")]
+    return [ok("clock", detail)]
+
+
+def queue(redis: Redis) -> list[Finding]:
+    """How long the wake-ups wait."""
+    depth = int(redis.llen(f"rq:queue:{QUEUE}"))
+    wait = Dispatcher(redis).oldest_wait_ms() / 1000
+    detail = f"{depth} jobs wait, the oldest for {age(wait)}" if depth else "empty"
+    if wait > WAIT_WARN:
+        return [(fail if wait > WAIT_FAIL else warn)("queue", detail, "Start a worker, or more of them: `boss worker`.")]
+    return [ok("queue", detail)]
+
+
+def workers(redis: Redis) -> list[Finding]:
+    """Who works, by RQ's own records."""
+    now = datetime.now(UTC)
+    ages = sorted((now - worker.last_heartbeat).total_seconds() for worker in SeenWorker.all(redis) if worker.last_heartbeat)
+    live = [seconds for seconds in ages if seconds <= LIVE_SECONDS]
+    if not live:
+        seen = f"the last sign of one is {age(ages[0])} old" if ages else "none is registered"
+        return [fail("workers", f"nobody works: {seen}", "Start one: `boss worker`.")]
+    return [ok("workers", f"{len(live)} live, the freshest heard from {age(max(0.0, live[0]))} ago")]
+
+
+def due(redis: Redis) -> list[Finding]:
+    """Conversations whose time has come and that nobody has looked at."""
+    seconds, micros = redis.time()
+    now = seconds * 1000 + micros // 1000
+    total, overdue = int(redis.zcard("boss:due")), int(redis.zcount("boss:due", "-inf", now))
+    first: Any = redis.zrange("boss:due", 0, 0, withscores=True)
+    late = (now - first[0][1]) / 1000 if first else 0.0
+    detail = f"{total} with work, {overdue} overdue" + (f", the oldest by {age(late)}" if overdue else "")
+    if late > DUE_WARN:
+        return [(fail if late > DUE_FAIL else warn)("conversations", detail, "Start a worker, or more of them: their sweep wakes these.")]
+    return [ok("conversations", detail)]
+
+
+def parked(redis: Redis) -> list[Finding]:
+    """Messages that wait for an operator."""
+    count = int(redis.zcard("boss:parked"))
+    if count:
+        return [warn("parked", f"{count} messages wait for you", "See `boss messages list --parked`, then retry or discard them.")]
+    return [ok("parked", "none")]
+
+
+def paused(redis: Redis) -> list[Finding]:
+    """Whether anything is sent at all."""
+    since = redis.hget("boss:pause", "since")
+    if since:
+        reason = "".join(character if character.isprintable() else " " for character in Mailbox(redis).paused())
+        return [fail("sending", f"PAUSED: {reason}", "Mend the reason, then run: boss resume")]
+    return [ok("sending", "not paused")]
+
+
+def _ping(redis: Redis) -> float:
+    started = time.perf_counter()
+    redis.ping()
+    return time.perf_counter() - started
+
+
+def _version(info: dict[str, Any], median_ms: float) -> Finding:
+    name, text = ("valkey", info["valkey_version"]) if "valkey_version" in info else ("redis", info.get("redis_version", "?"))
+    numbers = tuple(int(part) for part in re.findall(r"\d+", str(text))[:2])
+    detail = f"{name} {text} answers in {median_ms:.1f} ms"
+    if numbers < OLDEST:
+        return fail("redis", detail, "Use Redis 6.2 or newer, or any Valkey: a worker's queue needs BLMOVE.")
+    if median_ms > SLOW_MS:
+        return warn("redis", detail, "Move it nearer: each message takes about ten round trips.")
+    return ok("redis", detail)
+
+
+def _policy(info: dict[str, Any]) -> Finding:
+    policy = info.get("maxmemory_policy")
+    if policy == KEEP_ALL:
+        return ok("eviction", KEEP_ALL)
+    if policy is None:
+        return not_checked("eviction", "the server does not say")
+    finding = fail if int(info.get("maxmemory") or 0) else warn
+    return finding("eviction", f"maxmemory-policy is {policy}: a full server drops messages", "Set maxmemory-policy noeviction.")
+
+
+def _room(info: dict[str, Any]) -> list[Finding]:
+    limit, used = int(info.get("maxmemory") or 0), int(info.get("used_memory") or 0)
+    if not limit:
+        return []
+    detail = f"{used / limit:.0%} of {limit / 1024**2:.0f} MiB"
+    if used / limit > FULL_WARN:
+        finding = fail if used / limit > FULL_FAIL else warn
+        return [finding("memory", detail, "Raise maxmemory (EMBEDDED_MAXMEMORY_MB), or lower RETENTION_DAYS.")]
+    return [ok("memory", detail)]
+
+
+def _durable(info: dict[str, Any]) -> Finding:
+    if "aof_enabled" not in info:
+        return not_checked("durability", "the server does not say whether it appends to a file")
+    if not int(info["aof_enabled"]):
+        return fail("durability", "the append-only file is off: accepted messages are lost when Redis stops", "Set appendonly yes.")
+    if info.get("aof_last_write_status", "ok") != "ok":
+        return fail("durability", "the append-only file cannot be written", "Look at the disk under Redis.")
+    return ok("durability", "append-only file on")
+
+
+def _schema(redis: Redis) -> Finding:
+    raw: Any = redis.get(SCHEMA_KEY)
+    if raw is None:
+        return ok("schema", "no data yet")
+    found = int(raw)
+    if found > SCHEMA_VERSION:
+        return fail("schema", f"the data has version {found}, this Bossline knows {SCHEMA_VERSION}", "Run the newer Bossline.")
+    return ok("schema", f"version {found}")

@@ -1,0 +1,98 @@
+"""`boss doctor`: looks for what is wrong, and says what to do about it. It changes nothing and prints no secret.
+
+Exit status: 0 when nothing fails (warnings included), 1 otherwise.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+
+import click
+from redis import Redis
+
+from shared import redis as connections
+from shared import settings as settings_file
+from shared.errors import ConfigurationError
+from shared.redis import AWAY
+from shared.runtime import redis_url
+from shared.settings import Settings
+from supervisor_worker.cli.checks import local, outside, storage
+from supervisor_worker.cli.checks.finding import Check, Finding, fail, not_checked, ok, run_all, worst
+from supervisor_worker.cli.output import Command, emit_json, mark, printable
+
+STORED = ("clock", "workers", "queue", "due", "parked", "paused")
+NAME_WIDTH = 15
+
+
+@click.command(cls=Command)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object: the status, and each check with what to do.")
+def doctor(*, as_json: bool) -> None:
+    """Look for what is wrong, and say what to do about it.
+
+    Checks this machine, the settings, Redis and what waits in it, the web
+    process, and the accounts at Twilio, SendGrid and Claude. Every check runs,
+    whatever the others find. Nothing is changed, and no secret is shown.
+
+    Exit status: 0 when nothing fails, 1 otherwise.
+    """
+    findings = examine()
+    status = worst(findings)
+    if as_json:
+        checks = [{"check": each.name, "status": each.status, "detail": each.detail, "todo": each.todo} for each in findings]
+        emit_json({"status": status, "checks": checks})
+    else:
+        for finding in findings:
+            click.echo(line(finding))
+        click.echo(summary(findings))
+    sys.exit(status == "fail")
+
+
+def examine() -> list[Finding]:
+    """All findings, in the order of a first installation."""
+    try:
+        settings = settings_file.load()
+    except ConfigurationError as error:
+        faults = "\n".join(each.strip() for each in error.detail.strip().splitlines())
+        fault = fail("settings", faults, "Correct these in the environment or .env; `boss config example` explains each.")
+        return [*run_all({"python": local.python, ".env": local.env_file}), fault, not_checked("the rest", "the settings cannot be used")]
+    with connections.for_web(redis_url(settings)) as redis:
+        return run_all(checks_for(settings, redis))
+
+
+def checks_for(settings: Settings, redis: Redis) -> dict[str, Check]:
+    """The checks by name, in the order in which they are shown."""
+    here = (local.mode, local.users, local.data_dir, local.signature)
+    there = (outside.web, local.public_url, outside.public_reach, outside.twilio, outside.sendgrid, outside.claude, local.exposed)
+    return {
+        "python": local.python,
+        "settings": lambda: [ok("settings", "all can be used")],
+        ".env": local.env_file,
+        **{check.__name__: partial(check, settings) for check in here},
+        "redis": lambda: storage.server(redis),
+        **{name: partial(_stored, name, redis) for name in STORED},
+        **{check.__name__: partial(check, settings) for check in there},
+    }
+
+
+def _stored(name: str, redis: Redis) -> list[Finding]:
+    """A check of what is in Redis; while that is away, its own line says so and these are only not checked."""
+    check = getattr(storage, name)
+    try:
+        findings: list[Finding] = check(redis)
+    except AWAY:
+        return [not_checked(name, "Redis does not answer")]
+    return findings
+
+
+def line(finding: Finding) -> str:
+    """One finding for the eye; what to do stands below it."""
+    indent = "\n" + " " * (NAME_WIDTH + 6)
+    text = f"{mark(finding.status)}  {finding.name:<{NAME_WIDTH}}" + printable(finding.detail, lines=True).replace("\n", indent)
+    return f"{text}{indent}-> {finding.todo}" if finding.todo else text
+
+
+def summary(findings: list[Finding]) -> str:
+    """The last line."""
+    counts = {status: sum(1 for each in findings if each.status == status) for status in ("ok", "warn", "fail")}
+    return ", ".join(f"{count} {status}" for status, count in counts.items() if count)

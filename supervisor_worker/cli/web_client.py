@@ -1,0 +1,80 @@
+"""HTTP for the command: one request, one answer, a timeout, no redirect, and no exception for a status.
+
+The standard library suffices here and starts at once; the SDKs' own transports take seconds to import.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.message import Message
+from typing import Any, Final
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
+
+from shared.errors import BosslineError, Disposition
+
+MAX_BODY: Final = 1_000_000
+LOCAL: Final = ("127.0.0.1", "::1", "localhost")
+
+
+class Unreachable(BosslineError):
+    """No answer came."""
+
+    disposition = Disposition.RETRY
+    code = "unreachable"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer of any status."""
+
+    status: int
+    headers: Message = field(repr=False)
+    body: bytes = field(repr=False)
+
+    def json(self) -> Any:
+        """The body's document; None when it is none."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+
+
+class _NoRedirect(HTTPRedirectHandler):
+    """A redirect is an answer: following it would hand our credentials to another host."""
+
+    def redirect_request(self, *_args: Any, **_kwargs: Any) -> None:
+        """Never."""
+
+
+def ask(
+    url: str, *, timeout: float, method: str = "GET", headers: Mapping[str, str] | None = None, body: bytes | None = None
+) -> Answer:
+    """One request. Raises Unreachable. Proxies of the environment are used, but not to reach this machine."""
+    handlers: list[Any] = [_NoRedirect()]
+    if urlsplit(url).hostname in LOCAL:
+        handlers.append(ProxyHandler({}))
+    request = Request(url, data=body, headers=dict(headers or {}), method=method)  # noqa: S310 - settings allow http(s) only
+    try:
+        with build_opener(*handlers).open(request, timeout=timeout) as response:
+            return Answer(response.status, response.headers, response.read(MAX_BODY))
+    except HTTPError as error:
+        with error:
+            return Answer(error.code, error.headers, error.read(MAX_BODY))
+    except (URLError, OSError, http.client.HTTPException, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        raise Unreachable(_why(reason)) from None
+
+
+def _why(reason: object) -> str:
+    """The failure in words that hold neither the address nor a secret in it."""
+    if isinstance(reason, TimeoutError):
+        return "no answer in time"
+    if isinstance(reason, ConnectionRefusedError):
+        return "nothing listens there"
+    text = getattr(reason, "strerror", None) or type(reason).__name__
+    return str(text)
