@@ -6,7 +6,7 @@ end states. The clock is the model's: the scripts are the product's, but for the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha1
 from typing import Any, Final, TypeVar, cast
@@ -40,8 +40,8 @@ for i = 2, #ARGV do
 end
 """
 
-Mutation = Mapping[str, tuple[str, str]]
-"""For tests that break the law: the name of a Lua file, and in it a text and what stands there instead."""
+Mutation = tuple[str, str]
+"""For tests that break the law: a text of the Lua, and what stands there instead."""
 
 
 class Breach(AssertionError):
@@ -67,7 +67,7 @@ class Scripts:
 
     def __init__(self, redis: Redis, mutation: Mutation | None = None) -> None:
         self.redis = redis
-        self._mutation = mutation or {}
+        self._mutation = mutation or ("", "")
         self._texts: dict[str, tuple[str, str]] = {}
 
     def run(self, call: Call[T]) -> T:
@@ -83,8 +83,8 @@ class Scripts:
     def _script(self, name: str) -> tuple[str, str]:
         if name not in self._texts:
             text = scripted_clock(box.script(name)[0])
-            for old, new in self._mutation.values():
-                text = text.replace(old, new)
+            old, new = self._mutation
+            text = text.replace(old, new) if old else text
             self._texts[name] = text, sha1(text.encode(), usedforsecurity=False).hexdigest()
         return self._texts[name]
 
@@ -183,7 +183,9 @@ class Oracle:
     def accept(self, message: str, kind: Kind, conv: str, call: Call[calls.Accepted]) -> bool:
         """A message from outside; True when it was taken now."""
         talk = self.talks[conv]
+        before = self._times(conv)
         outcome = self.scripts.run(call)
+        must(not talk.inbox or self._times(conv) == before, "a message behind others touches neither due nor not-before")
         if message in self.said:
             must(outcome.outcome == "duplicate", "a known id is a duplicate")
             return False
@@ -194,8 +196,18 @@ class Oracle:
             must(talk.pair in self.opted_out or call.args[10], "a message is ignored only after an opt-out")
             said.state = "ignored"
             return False
+        if not talk.inbox:
+            self._is_due(conv, int(call.args[8]))
         talk.inbox.append(message)
         return True
+
+    def _times(self, conv: str) -> tuple[float | None, bytes | None]:
+        return cast("Any", (self.redis.zscore("boss:due", conv), self.redis.hget(f"boss:conv:{conv}", "not_before")))
+
+    def _is_due(self, conv: str, settle: int) -> None:
+        due, not_before = self._times(conv)
+        must(int(not_before or 0) == self.now + settle, "a first message waits for others to join it")
+        must(due == self.now + (settle or 1_000), "a first message makes its conversation due")
 
     def opt_out(self, pair: str, *, out: bool) -> None:
         """The user's word, however it was learnt."""
@@ -233,7 +245,10 @@ class Oracle:
             return found
         must(not (talk.holder and talk.lease_end > self.now), "a live lease refuses the next claim")
         must(not self.paused or found.outcome == "empty", "nothing is claimed in a pause")
-        self._count_lost(talk)
+        worst = self._count_lost(talk) if found.outcome != "empty" else 0
+        if worst:
+            must((found.outcome == "early") == (worst > 1 or not_before > self.now), "from the second lost lease on a conversation waits")
+            self._waits(conv, worst)
         if found.outcome == "empty":
             must(not talk.inbox, "empty only without messages")
             must(self.redis.zscore("boss:due", conv) is None, "an empty conversation leaves the agenda")
@@ -243,11 +258,18 @@ class Oracle:
             self._taken(talk, token, found, cast("Turn", found.turn))
         return found
 
-    def _count_lost(self, talk: Talk) -> None:
-        for name in talk.turn if talk.holder else []:
-            if self.said[name].state == "open":
-                self.said[name].lost += 1
+    def _count_lost(self, talk: Talk) -> int:
+        lost = [self.said[name] for name in talk.turn if talk.holder and self.said[name].state == "open"]
+        for said in lost:
+            said.lost += 1
         talk.holder = ""
+        return max((said.lost for said in lost), default=0)
+
+    def _waits(self, conv: str, worst: int) -> None:
+        due, not_before = self._times(conv)
+        wait = int(not_before or 0) - self.now
+        must(worst < 2 or 0 < wait <= 30_000 * worst, "the wait grows with the lost leases")
+        must(worst < 2 or due == int(not_before or 0), "the agenda looks again after the wait")
 
     def _taken(self, talk: Talk, token: str, found: Claim, turn: Turn) -> None:
         ids = [message.id for message in turn.messages]
@@ -282,6 +304,7 @@ class Oracle:
             must(end == 0, "only the holder renews")
             return False
         must(end == self.now + LEASE, "the holder renews, also after expiry while nobody else took it")
+        must(self._times(conv)[0] == end, "the agenda looks again at the lease's end")
         talk.lease_end = end
         return True
 
@@ -364,6 +387,8 @@ class Oracle:
             tried.attempts[attempt] = result
         found = self.scripts.run(call)
         self._judge(tried, found)
+        if result == "accepted" and attempt in tried.attempts:
+            must(self.redis.get(f"boss:provider:{call.args[3]}") == reply.encode(), "a provider's id is recorded for its reply")
         return found
 
     def status(self, reply: str, attempt: str, state: str, call: Call[Outcome]) -> Outcome:
@@ -420,6 +445,8 @@ class Oracle:
             look_up = unresolved and not looked_up and not taken
             must((found.outcome == "look_up") == look_up, "what is unresolved is looked up before it is parked")
             if not look_up:
+                maybe = self.redis.hget(f"boss:reply:{talk.stored}", "maybe_sent") == b"1"
+                must(maybe == (unresolved and not taken), "parked with an attempt of unknown fate: marked maybe_sent")
                 self._close(talk, token, "answered" if taken else "parked", found.outcome)
 
         return self._closing(conv, token, call, effect)
@@ -439,6 +466,7 @@ class Oracle:
 
     def _released(self, talk: Talk, token: str, result: str) -> None:
         must(result == ("more" if talk.inbox else "empty"), "more says whether messages remain")
+        must(talk.inbox or self._times(talk.id)[0] is None, "nothing left: not on the agenda")
         talk.holder, talk.turn = "", []
         talk.closed.append((token, result))
 
@@ -452,6 +480,8 @@ class Oracle:
         self._find_notice(talk)
         talk.stored = ""
         self._released(talk, token, result)
+        due, not_before = self._times(talk.id)
+        must(not talk.inbox or due == max(int(not_before or 0), self.now + 1_000), "what is left is looked at soon")
 
     def _find_notice(self, talk: Talk) -> None:
         """A park may append one sentence of ours at the tail; its id is the script's."""
@@ -520,4 +550,5 @@ class Oracle:
         for conv in ready:
             score = self.redis.zscore("boss:due", conv)
             must(score is not None and cast("float", score) > self.now, "looked at again later")
+            must(cast("int", self.redis.pttl(f"boss:wake:{conv}")) > 0, "a wake-up is known to be queued")
         return found

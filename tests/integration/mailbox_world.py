@@ -293,6 +293,9 @@ class World:
         worker.attempt = ""
         reply = cast("Turn", worker.turn).reply_id
         tried = self.oracle.replies[reply]
+        if fate == 6:  # too old, and nobody has looked: it is told to
+            worker.phase, worker.looked_up = "park", False
+            return
         ready = max((tried.at[name] for name in tried.unresolved), default=0) + SEND + MARGIN
         if fate == 9 or self.oracle.now < ready:
             worker.phase, worker.delay, worker.counted = "backoff", max(ready - self.oracle.now, 5_000), False
@@ -300,7 +303,7 @@ class World:
         for attempt in tried.unresolved:
             self._find(reply, attempt, worker.body)
         worker.looked_up = True
-        worker.phase = "park" if fate == 8 else "ask"
+        worker.phase = "park" if fate in (7, 8) else "ask"
 
     def _find(self, reply: str, attempt: str, body: str) -> None:
         """Recipient, body and time; an id that is recorded for another reply is another's."""
@@ -381,7 +384,7 @@ class World:
 
     def hand_over(self, which: int) -> None:
         """An old bridge client takes over a message."""
-        names = [said.id for said in self.oracle.said.values() if said.kind == "bridge"]
+        names = [said.id for said in self.oracle.said.values() if said.kind == "bridge" or said.state == "open"]
         if names:
             name = names[which % len(names)]
             self.remember(lambda: self.oracle.hand_over(name))
@@ -440,6 +443,10 @@ class World:
                 break
         self.ended.clear()
         self.check()
+        for reply in self.oracle.replies.values():
+            kept = any(self.oracle.said[name].state == "parked" for name in reply.messages)
+            for key in (f"boss:reply:{reply.id}", f"boss:turn:t-{reply.id[2:]}"):
+                must(kept or cast("int", self.redis.pttl(key)) > 0, "a text that nobody needs expires in time")
         must(not self.redis.exists("boss:due"), "in the end nobody is on the agenda")
         for said in self.oracle.said.values():
             must(said.state != "open", f"{said.id} came to an end")

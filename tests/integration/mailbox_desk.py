@@ -1,0 +1,149 @@
+"""One conversation on a desk: short calls, the clock in the hand, and a look at what the scripts left behind."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal, cast
+
+from redis import Redis
+
+from shared.addresses import PhoneNumber
+from shared.events import SendSmsResponse
+from shared.ledger import latest
+from shared.mailbox import Mailbox, calls
+from shared.mailbox.types import Accepted, Claim, Closed, Kind, Outcome, Reply, Sending, Stored, Turn
+from tests.integration.mailbox_model import CLOCK, LEASE, MARGIN, RETENTION, SEND, START, Mutation, Scripts
+from tests.integration.mailbox_world import received
+
+C: Final = "c-1"
+PAIR: Final = "p-1"
+Result = Literal["accepted", "refused", "absent"]
+
+
+class Desk:
+    """The real scripts, if asked with one rule broken, against an empty server."""
+
+    def __init__(self, redis: Redis, mutation: Mutation | None = None) -> None:
+        redis.flushdb()
+        redis.set(CLOCK, START)
+        self.redis = redis
+        self.run = Scripts(redis, mutation).run
+        self.box = Mailbox(redis)
+
+    # -- the clock and the agenda
+
+    @property
+    def now(self) -> int:
+        """The clock, in ms."""
+        return int(cast("Any", self.redis.get(CLOCK)))
+
+    def advance(self, ms: int) -> None:
+        """Let time pass."""
+        self.redis.incrby(CLOCK, ms)
+
+    def due(self, conv: str = C) -> int | None:
+        """When somebody looks again, from now; None for a conversation that is not on the agenda."""
+        score = cast("float | None", self.redis.zscore("boss:due", conv))
+        return None if score is None else int(score) - self.now
+
+    def not_before(self) -> int:
+        """How long nobody may claim."""
+        return int(cast("Any", self.redis.hget(f"boss:conv:{C}", "not_before")) or 0) - self.now
+
+    def inbox(self) -> list[str]:
+        """The open messages."""
+        return [raw.decode() for raw in cast("list[bytes]", self.redis.lrange(f"boss:inbox:{C}", 0, -1))]
+
+    def lines(self, kind: str) -> list[dict[str, str]]:
+        """The ledger's lines of one type, oldest first."""
+        return [line.fields for line in latest(self.redis, 1000) if line.type == kind]
+
+    # -- the calls
+
+    def accept(
+        self, message: str, *, kind: Kind = "text", settle: int = 0, limit: int = 60, keyword: calls.Keyword = "", conv: str = C
+    ) -> Accepted:  # fmt: skip
+        """A message from outside."""
+        event = received(message, kind)
+        return self.run(
+            calls.accept(
+                event, kind=kind, conversation=conv, sender="s-1", pair=PAIR, settle_ms=settle, turns_per_hour=limit, keyword=keyword
+            )
+        )
+
+    def claim(self, token: str, *, turn: str = "", jitter: float = 0.5) -> Claim:
+        """Its turn is named like the token."""
+        return self.run(calls.claim(C, token, turn or f"t-{token}", lease_ms=LEASE, jitter=jitter))
+
+    def taken(self, token: str) -> list[str]:
+        """The messages of a claim that must succeed."""
+        found = self.claim(token)
+        assert found.outcome == "taken", found.outcome
+        assert found.turn is not None
+        return [message.id for message in found.turn.messages]
+
+    def renew(self, token: str) -> int:
+        """The holder's heartbeat."""
+        return self.run(calls.renew(C, token, lease_ms=LEASE))
+
+    def store(self, token: str, text: str = "hello", *, turn: str = "") -> Stored:
+        """The turn's reply."""
+        command = SendSmsResponse(to=PhoneNumber("+15551234567"), from_=PhoneNumber("+15559876543"), message=text, user="user")
+        return self.run(calls.store_reply(C, token, Turn(turn or f"t-{token}", ()), command, retention_ms=RETENTION))
+
+    def sending(self, token: str, attempt: str, *, turn: str = "") -> Sending:
+        """Leave for a request."""
+        reply = "r-" + (turn or token)
+        return self.run(calls.sending(C, token, reply, attempt, send_ms=SEND, margin_ms=MARGIN, retention_ms=RETENTION, jitter=0.5))
+
+    def outcome(self, turn: str, attempt: str, result: Result, pid: str = "") -> Outcome:
+        """The provider's answer; `turn` names the reply."""
+        return self.run(calls.outcome("r-" + turn, attempt, result, provider_id=pid, retention_ms=RETENTION))
+
+    def status(self, pid: str, state: Literal["sent", "delivered", "undelivered", "failed"], turn: str = "", attempt: str = "") -> Outcome:
+        """The provider's report."""
+        reply = f"r-{turn}" if turn else ""
+        return self.run(calls.status(pid, state, reply=reply, attempt=attempt, retention_ms=RETENTION))
+
+    def finish(self, token: str) -> Closed:
+        """The end of a turn."""
+        return self.run(calls.finish(C, token, retention_ms=RETENTION))
+
+    def backoff(self, token: str, delay: int = 5_000, *, counted: bool = False) -> Closed:
+        """Later."""
+        return self.run(calls.backoff(C, token, delay, "test", counted=counted))
+
+    def park(self, token: str, *, looked_up: bool = False, notice: str = "") -> Closed:
+        """Aside."""
+        return self.run(calls.park(C, token, "test", looked_up=looked_up, notice=notice, retention_ms=RETENTION))
+
+    # -- what became of it
+
+    def state(self, message: str) -> str:
+        """A message's state, with its reason."""
+        record = self.box.message(message)
+        return "" if record is None else f"{record.state}({record.reason})" if record.reason else str(record.state)
+
+    def counts(self, message: str) -> tuple[int, int]:
+        """A message's errors and lost leases."""
+        record = self.box.message(message)
+        assert record is not None
+        return record.errors, record.lost
+
+    def reply(self, turn: str) -> Reply:
+        """A turn's reply."""
+        record = self.box.reply(f"r-{turn}")
+        assert record is not None
+        return record
+
+    def to_sending(self, token: str = "k1", attempt: str = "a1", message: str = "m-1") -> None:
+        """A message whose reply is about to be requested."""
+        self.accept(message)
+        self.taken(token)
+        assert self.store(token).outcome == "stored"
+        assert self.sending(token, attempt).outcome == "ok"
+
+    def to_parked(self, token: str = "k1", message: str = "m-1") -> None:
+        """A parked message, without a reply."""
+        self.accept(message)
+        self.taken(token)
+        self.park(token)
