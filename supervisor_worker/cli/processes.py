@@ -39,7 +39,10 @@ def worker() -> None:
     settings = knobs.load()
     from supervisor_worker.bootstrap import main as work  # noqa: PLC0415 - it loads the SDKs, which takes two seconds
 
-    sys.exit(work(settings))
+    status = work(settings)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)  # all is closed; tidying up the SDKs' modules would take the interpreter one of honcho's five seconds
 
 
 @click.command()
