@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from shared.settings import Settings
 from tests.support.processes import WorkerProcess
 from tests.support.whole import Whole
 
@@ -15,6 +16,7 @@ pytestmark = pytest.mark.timeout(120)  # two cores may be shared with much else
 LONG_LEASE = {"LEASE_SECONDS": "30", "SEND_TIMEOUT_SECONDS": "3"}
 """Whoever waits for this lease is seen to have waited."""
 HONCHO_KILLS_AFTER = 5.0
+DEFAULT_GRACE = Settings.model_fields["shutdown_grace_seconds"].default
 
 Record = Callable[[str, object], None]
 
@@ -65,7 +67,7 @@ def test_sigterm_with_a_send_longer_than_the_grace_leaves_it_to_the_next_holder(
     person = whole.person()
     whole.text(person, 1)
     whole.wait_for_replies(person)
-    assert _end(worker, record_property) < 2.5
+    assert _end(worker, record_property) < 0.5 + HONCHO_KILLS_AFTER - DEFAULT_GRACE
     whole.sandbox.knobs(twilio={"latency_seconds": 0})
     whole.fork(1, **settings)
     whole.wait_for_lines(whole.conversation(person), "answered")
@@ -76,7 +78,7 @@ def test_sigterm_with_a_send_longer_than_the_grace_leaves_it_to_the_next_holder(
 
 def test_sigterm_to_an_idle_worker_ends_it_at_once(whole: Whole, record_property: Record) -> None:
     """Waiting for jobs is no work: nothing keeps it."""
-    assert _end(whole.worker(), record_property) < 2
+    assert _end(whole.worker(), record_property) < HONCHO_KILLS_AFTER - DEFAULT_GRACE
 
 
 def _end(worker: WorkerProcess, record: Record) -> float:
