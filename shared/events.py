@@ -36,7 +36,7 @@ class SmsReceived:
 class EmailReceived:
     """A mail that reached a Boss address. `message_id`, `in_reply_to` and `references` are RFC 5322 ids with brackets.
 
-    `from_` is the authenticated author; `reply_to` the address that the answer goes to. `body` is the new text, with the
+    `from_` is the authenticated author, and the address that the answer goes to. `body` is the new text, with the
     quoted mail cut off; `attachments` are the names, already made harmless, of files that came along.
     """
 
