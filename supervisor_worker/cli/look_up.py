@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Literal
 
 from shared.errors import BosslineError, Disposition
 from shared.mailbox import AsyncMailbox, calls
@@ -45,31 +45,38 @@ async def look_up(settings: Settings, reply: Reply, *, port: OpenPort = open_por
 
     Raises TooEarly, or a ProviderError for a list that gave no answer: that is not "not found".
     """
-    async with _opened(settings, reply, port) as (mailbox, channel):
+    async with _mailbox(settings) as mailbox:
         for attempt in reply.unresolved:
             await _require_settled(mailbox, attempt, settings.send_timeout_seconds + settings.send_margin_seconds)
-            async with asyncio.timeout(settings.send_timeout_seconds):
-                found = await channel.find(reply.command, attempt)
-            if found is None:
-                await _require_settled(mailbox, attempt, settings.email_event_wait_seconds)
-                continue
-            elsewhere = await mailbox.known_elsewhere(found, reply.id)
-            fresh = [provider_id for provider_id in found if provider_id not in elsewhere]
-            retention_ms = int(settings.retention_days * calls.DAY_MS)
-            result: Any = "accepted" if fresh else "absent"
-            await mailbox.run(
-                calls.outcome(reply.id, attempt.id, result, retention_ms=retention_ms, provider_id=fresh[0] if fresh else "")
-            )
+        channel = port(settings, reply)
+        try:
+            await _ask(mailbox, channel, settings, reply)
+        finally:
+            await channel.aclose()
+
+
+async def _ask(mailbox: AsyncMailbox, channel: ChannelPort, settings: Settings, reply: Reply) -> None:
+    for attempt in reply.unresolved:
+        async with asyncio.timeout(settings.send_timeout_seconds):
+            found = await channel.find(reply.command, attempt)
+        if found is None:
+            await _require_settled(mailbox, attempt, settings.email_event_wait_seconds)
+            continue
+        elsewhere = await mailbox.known_elsewhere(found, reply.id)
+        provider_id = next((each for each in found if each not in elsewhere), "")
+        result: Literal["accepted", "absent"] = "accepted" if provider_id else "absent"
+        retention_ms = int(settings.retention_days * calls.DAY_MS)
+        await mailbox.run(calls.outcome(reply.id, attempt.id, result, retention_ms=retention_ms, provider_id=provider_id))
+        if provider_id:
+            return  # one accepted attempt settles the reply; another look would take the same message for a second copy
 
 
 @asynccontextmanager
-async def _opened(settings: Settings, reply: Reply, port: OpenPort) -> AsyncIterator[tuple[AsyncMailbox, ChannelPort]]:
+async def _mailbox(settings: Settings) -> AsyncIterator[AsyncMailbox]:
     redis = for_loop(redis_url(settings), connections=2)
-    channel = port(settings, reply)
     try:
-        yield AsyncMailbox(redis), channel
+        yield AsyncMailbox(redis)
     finally:
-        await channel.aclose()
         await redis.aclose()
 
 

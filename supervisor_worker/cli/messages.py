@@ -138,17 +138,24 @@ def _chosen(box: Opened, message: str, *, all_parked: bool) -> list[str]:
     if all_parked == bool(message):
         raise click.UsageError("name one message, or give --all-parked")
     if not all_parked:
-        return [resolve(box.mailbox, message)]
+        return [_parked(box, resolve(box.mailbox, message))]
     parked = box.mailbox.recent(KEPT, parked=True)[::-1]
     if not parked:
         remark("no message is parked")
     return parked
 
 
+def _parked(box: Opened, message: str) -> str:
+    record = box.mailbox.message(message)
+    if record is None or record.state != "parked":
+        raise Ending(f"{message} is {record.state.value if record else 'gone'}; only a parked message can be retried")
+    return message
+
+
 def _retry(box: Opened, message: str) -> bool:
     """Look up, put at the tail, wake; says what happened, False when it could not be done."""
     try:
-        asked = _look_up(box, message)
+        _look_up(box, message)
     except (BosslineError, TimeoutError) as error:
         said = "no answer in time" if isinstance(error, TimeoutError) else str(error)
         where = "its provider could not be asked" if isinstance(error, ProviderError | TimeoutError) else "not yet"
@@ -160,22 +167,20 @@ def _retry(box: Opened, message: str) -> bool:
         click.echo(f"{message}: is to be answered again")
         return True
     record = box.mailbox.message(message)
-    if asked and record and record.state == "answered":
+    if record and record.state == "answered":
         click.echo(f"{message}: was answered after all, nothing is repeated")
         return True
     click.echo(f"{message}: not retried, it is {record.state.value if record else 'gone'}, not parked", err=True)
     return False
 
 
-def _look_up(box: Opened, message: str) -> bool:
-    """Clear up what can be cleared up of a parked message's reply; False when there was nothing to ask about."""
+def _look_up(box: Opened, message: str) -> None:
+    """Clear up what can be cleared up of a parked message's reply."""
     record = box.mailbox.message(message)
     reply = box.mailbox.reply_of(record) if record and record.state == "parked" else None
-    if not (reply and reply.unresolved):
-        return False
-    remark(f"{message}: asking the provider about {len(reply.unresolved)} attempt(s)")
-    asyncio.run(look_up(box.settings, reply))
-    return True
+    if reply and reply.unresolved:
+        remark(f"{message}: asking the provider about {len(reply.unresolved)} attempt(s)")
+        asyncio.run(look_up(box.settings, reply))
 
 
 @messages.command(short_help="Give up a parked message.")

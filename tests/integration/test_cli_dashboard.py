@@ -54,7 +54,7 @@ def test_every_page_is_there_while_there_is_nothing_to_show(client: FlaskClient)
     paths = [*PAGES, "/0/data/queues.json", "/0/data/workers.json"]
     paths += [f"/0/view/jobs/{QUEUE}/{name}/8/asc/1" for name in LISTS]
     assert {path: client.get(path, follow_redirects=True).status_code for path in paths} == dict.fromkeys(paths, 200)
-    assert {name: job_ids(client, name) for name in LISTS} == dict.fromkeys(LISTS, [])
+    assert {name: job_ids(client, name) for name in LISTS} == {name: [] for name in LISTS}
 
 
 def test_jobs_of_every_kind_are_shown_with_what_became_of_them(
@@ -77,7 +77,7 @@ def test_jobs_of_every_kind_are_shown_with_what_became_of_them(
     assert seen["started"] == [finished]
     assert [worker["current_job"]["description"] for worker in seen["workers"]] == ["email_received c-finished"]
     counts = (client.get("/0/data/queues.json").json or {})["queues"]
-    assert [(queue["name"], queue["count"], queue["failed_job_registry_count"], queue["finished_job_registry_count"]) for queue in counts] == [
+    assert [(each["name"], each["count"], each["failed_job_registry_count"], each["finished_job_registry_count"]) for each in counts] == [
         (QUEUE, 1, 1, 1)
     ]
     for job, status in ((failed, "failed"), (finished, "finished"), (queued, "queued")):
@@ -111,7 +111,7 @@ def test_paging_shows_every_job_once(
         whole = job_ids(client, "failed")
     pages = [job_ids(client, registry, per_page=2, order=order, page=page) for page in (1, 2, 3, 4)]
     assert [len(page) for page in pages] == [2, 2, 1, 0]
-    assert sum(pages, []) == (whole if order == "asc" else whole[::-1])
+    assert [job for page in pages for job in page] == (whole if order == "asc" else whole[::-1])
 
 
 def test_a_failed_job_can_be_requeued_by_its_button_and_all_by_theirs(
@@ -169,9 +169,12 @@ def test_its_own_pages_may_post(client: FlaskClient) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/1/view/queues", "/0/view/job/gone", "/0/data/job/gone.json", f"/0/data/jobs/{QUEUE}/wrong/8/asc/1.json", f"/0/data/jobs/{QUEUE}/failed/0/asc/1.json",
-     f"/0/data/jobs/{QUEUE}/failed/x/asc/1.json", f"/0/data/jobs/{QUEUE}/failed/8/asc/0.json", f"/0/data/jobs/{QUEUE}/failed/999/asc/1.json", "/nothing"],
-)  # fmt: skip
+    [
+        *("/1/view/queues", "/0/view/job/gone", "/0/data/job/gone.json", "/nothing"),
+        *(f"/0/data/jobs/{QUEUE}/{rest}.json" for rest in ("wrong/8/asc/1", "failed/0/asc/1", "failed/x/asc/1")),
+        *(f"/0/data/jobs/{QUEUE}/{rest}.json" for rest in ("failed/8/asc/0", "failed/999/asc/1", "failed/8/up/1")),
+    ],
+)
 def test_what_is_not_there_is_404(client: FlaskClient, path: str) -> None:
     """Never a 500 for a job that has gone, an unknown registry or a page that cannot be."""
     assert client.get(path).status_code == 404

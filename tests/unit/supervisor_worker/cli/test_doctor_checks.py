@@ -1,0 +1,201 @@
+"""The doctor's checks: each says what it saw and what to do, and none can stop or silence another."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import pytest
+from click.testing import CliRunner
+from redis.exceptions import ConnectionError as RedisAway
+
+from shared.errors import BosslineError
+from shared.settings import Settings, load
+from supervisor_worker.cli.checks import local, outside, storage
+from supervisor_worker.cli.checks.finding import Finding, fail, ok, run_all, warn, worst
+from supervisor_worker.cli.doctor import _stored, doctor, line
+
+HEALTHY: dict[str, Any] = {
+    "valkey_version": "9.1.2", "redis_version": "7.2.4", "maxmemory_policy": "noeviction", "maxmemory": 1000, "used_memory": 10,
+    "aof_enabled": 1, "aof_last_write_status": "ok",
+}  # fmt: skip
+
+
+class Fake:
+    """A server that answers what it was told to."""
+
+    def __init__(self, **answers: Any) -> None:
+        self.answers = answers
+
+    def __getattr__(self, name: str) -> Any:
+        def call(*args: Any, **_kwargs: Any) -> Any:
+            answer = self.answers.get(f"{name} {args[0]}" if args else name, self.answers.get(name))
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        return call
+
+
+def statuses(findings: list[Finding]) -> dict[str, str]:
+    return {finding.name: finding.status for finding in findings}
+
+
+def test_every_check_runs_also_beside_one_that_raises_and_one_that_hangs() -> None:
+    """The order stays, and the hanging one is ended by the doctor's own patience."""
+
+    def raises() -> list[Finding]:
+        raise ZeroDivisionError("+15551234567")
+
+    def refuses() -> list[Finding]:
+        raise BosslineError("key=sk-verysecret123 refused")
+
+    def hangs() -> list[Finding]:
+        threading.Event().wait(30)
+        return []
+
+    started = time.monotonic()
+    found = run_all({"a": hangs, "b": raises, "c": refuses, "d": lambda: [ok("d", "fine")]}, patience=0.5)
+    assert time.monotonic() - started < 5
+    assert statuses(found) == {"a": "fail", "b": "fail", "c": "fail", "d": "ok"}
+    assert "verysecret" not in str(found)
+    assert "+1555" not in str(found)
+
+
+def test_a_warning_is_no_failure() -> None:
+    """The worst status counts."""
+    good, bad, worse = ok("a", ""), warn("b", "", ""), fail("c", "", "")
+    assert [worst([good]), worst([good, bad]), worst([bad, worse, good])] == ["ok", "warn", "fail"]
+
+
+def test_what_to_do_stands_below_the_finding() -> None:
+    """Lines of several faults are indented alike."""
+    assert line(fail("settings", "A: x\nB: y", "Mend.")).split("\n")[1:] == [" " * 21 + "B: y", " " * 21 + "-> Mend."]
+
+
+@pytest.mark.parametrize(("mode", "status"), [(0o600, "ok"), (0o400, "ok"), (0o640, "warn"), (0o604, "warn"), (None, "ok")])
+def test_an_env_file_that_others_can_read_is_a_warning(tmp_path: Path, mode: int | None, status: str) -> None:
+    """Secrets belong to their owner."""
+    path = tmp_path / ".env"
+    if mode is not None:
+        path.touch()
+        path.chmod(mode)
+    assert local.env_file(path)[0].status == status
+
+
+@pytest.mark.parametrize(
+    ("url", "sandbox", "status"),
+    [
+        ("", "on", "ok"),
+        ("", "off", "fail"),
+        ("https://boss.example.com", "off", "ok"),
+        ("https://example.com/boss", "off", "ok"),
+        ("http://boss.example.com", "off", "warn"),
+        ("https://localhost", "off", "fail"),
+        ("https://10.1.2.3", "off", "fail"),
+        ("https://web", "off", "fail"),
+        ("https://u:p@example.com", "off", "fail"),
+        ("https://example.com/sms/inbound", "off", "fail"),
+        ("https://example.com?x=1", "off", "fail"),
+        ("http://127.0.0.1:8787", "on", "ok"),
+    ],
+)
+def test_a_public_url_that_no_provider_could_call_is_named(tmp_path: Path, url: str, sandbox: str, status: str) -> None:
+    """Scheme, host and path are judged before anybody wonders why nothing arrives."""
+    found = local.public_url(load(public_url=url, sandbox=sandbox, boss_data_dir=tmp_path))
+    assert found[0].status == status
+    assert ":p@" not in found[0].detail
+
+
+def test_the_mode_and_the_token_are_said(tmp_path: Path) -> None:
+    """Sandbox on or off is clear, and the self-test fails without a token."""
+    on, off = (load(sandbox=mode, boss_data_dir=tmp_path) for mode in ("on", "off"))
+    assert ("sandbox ON" in local.mode(on)[0].detail, "sandbox off" in local.mode(off)[0].detail) == (True, True)
+    assert (local.signature(on)[0].status, local.signature(off)[0].status) == ("ok", "fail")
+    assert (local.users(on)[0].status, local.users(off)[0].status) == ("ok", "warn")
+
+
+def test_a_full_or_forbidden_data_directory_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory that is not there yet is judged by its parent."""
+    settings = load(boss_data_dir=tmp_path / "a" / "b")
+    assert local.data_dir(settings)[0].status == "ok"
+    monkeypatch.setattr(local, "ROOM_WARN", 1 << 60)
+    assert local.data_dir(settings)[0].status == "warn"
+    monkeypatch.setattr(local, "ROOM_FAIL", 1 << 60)
+    assert local.data_dir(settings)[0].status == "fail"
+    (tmp_path / "file").touch()
+    assert local.data_dir(load(boss_data_dir=tmp_path / "file"))[0].status == "fail"
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "status"),
+    [
+        ({}, "redis", "ok"),
+        ({"valkey_version": "6.0.16"}, "redis", "fail"),
+        ({"maxmemory_policy": "allkeys-lru"}, "eviction", "fail"),
+        ({"maxmemory_policy": "volatile-lru", "maxmemory": 0}, "eviction", "warn"),
+        ({"aof_enabled": 0}, "durability", "fail"),
+        ({"aof_last_write_status": "err"}, "durability", "fail"),
+        ({"used_memory": 850}, "memory", "warn"),
+        ({"used_memory": 990}, "memory", "fail"),
+    ],
+)
+def test_a_server_that_could_lose_messages_is_named(change: dict[str, Any], name: str, status: str) -> None:
+    """Version, eviction, append-only file and room."""
+    assert statuses(storage.server(Fake(ping=True, info=HEALTHY | change, get=b"1")))[name] == status  # type: ignore[arg-type]
+
+
+def test_data_of_a_newer_version_fails() -> None:
+    """This Bossline must not touch it."""
+    assert statuses(storage.server(Fake(ping=True, info=HEALTHY, get=b"99")))["schema"] == "fail"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("skew", "status"), [(0, "ok"), (3, "warn"), (-3, "warn"), (61, "fail"), (-3600, "fail")])
+def test_a_wrong_clock_is_named(skew: int, status: str) -> None:
+    """Over 2 s it is a warning, over a minute a failure, in either direction."""
+    assert storage.clock(Fake(time=(int(time.time()) + skew, 0)))[0].status == status  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("late", "status"), [(-5, "ok"), (1, "ok"), (8, "warn"), (90, "fail")])
+def test_conversations_that_nobody_looks_at_are_named(late: int, status: str) -> None:
+    """The sweep looks several times a second, so a few seconds mean that nobody sweeps."""
+    fake = Fake(time=(1000, 0), zcard=1, zcount=int(late > 0), zrange=[(b"c-1", 1_000_000 - late * 1000)])
+    assert storage.due(fake)[0].status == status  # type: ignore[arg-type]
+
+
+def test_what_waits_for_the_operator_is_named() -> None:
+    """Parked messages warn, a pause fails and tells its reason without its control characters."""
+    assert (storage.parked(Fake(zcard=0))[0].status, storage.parked(Fake(zcard=2))[0].status) == ("ok", "warn")  # type: ignore[arg-type]
+    assert storage.paused(Fake(hget=None))[0].status == "ok"  # type: ignore[arg-type]
+    (found,) = storage.paused(Fake(hget=b"budget\x1b[0m"))  # type: ignore[arg-type]
+    assert (found.status, "\x1b" in found.detail, "boss resume" in found.todo) == ("fail", False, True)
+
+
+def test_what_is_in_redis_is_not_checked_while_redis_is_away() -> None:
+    """Redis's own line says that it is away; seven more would only hide it."""
+    (found,) = _stored("due", Fake(time=RedisAway()))  # type: ignore[arg-type]
+    assert (found.status, found.detail) == ("warn", "not checked: Redis does not answer")
+    assert storage.server(Fake(ping=RedisAway()))[0].status == "fail"  # type: ignore[arg-type]
+
+
+def test_settings_that_cannot_be_used_are_all_listed_and_end_with_1(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Every fault by its name, never with its value."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("LEASE_SECONDS=secretvalue\nPORT=99999\n")
+    result = CliRunner().invoke(doctor, [])
+    assert result.exit_code == 1
+    assert [word in result.output for word in ("LEASE_SECONDS", "PORT", "secretvalue", "chmod 600")] == [True, True, False, True]
+
+
+def test_the_api_version_is_the_sdks(settings: Settings) -> None:
+    """The doctor asks Claude without the SDK, which takes two seconds to import, but as the SDK would."""
+    client = anthropic.Anthropic(api_key="x", base_url=settings.provider_urls["anthropic"])
+    assert client.default_headers["anthropic-version"] == outside.ANTHROPIC_VERSION
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return load(sandbox="on", boss_data_dir=tmp_path)
