@@ -203,8 +203,11 @@ def serve(server: Server, stopping: Callable[[], bool], seconds: float) -> int:
 
 def _private_directory(path: Path) -> None:
     """Make a directory that only this user can enter; refuse one that is somebody else's."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = path.lstat()
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = path.lstat()
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be made ({error.strerror}); set BOSS_DATA_DIR to another place") from None
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
         raise ConfigurationError(f"{path} must be a directory of this user; set BOSS_DATA_DIR to another place")
     path.chmod(0o700)

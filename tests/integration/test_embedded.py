@@ -111,6 +111,13 @@ def test_a_place_of_somebody_else_is_refused(tmp_path: Path) -> None:
         Server(tmp_path / "redis", tmp_path / "redis" / "redis.sock").start()
 
 
+def test_a_place_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    """A file is in the way: one message that names the setting."""
+    (tmp_path / "data").touch()
+    with pytest.raises(ConfigurationError, match="BOSS_DATA_DIR"):
+        Server(tmp_path / "data" / "redis", tmp_path / "data" / "redis" / "redis.sock").start()
+
+
 def test_a_path_with_spaces_and_quotes_works(tmp_path: Path) -> None:
     """The configuration quotes what it is given."""
     directory = tmp_path / 'a "b" c'
