@@ -19,7 +19,8 @@ INSTEAD = {"SENDGRID_INBOUND_PUBLIC_KEY": "EMAIL_WEBHOOK_SECRET"}
 def block(document: str, language: str, has: str) -> str:
     """The first fenced block of a language that holds a text."""
     text = (ROOT / "docs" / document).read_text(encoding="utf-8")
-    return next(found for found in re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL) if has in found)
+    found: list[str] = re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    return next(one for one in found if has in one)
 
 
 def test_the_users_example_is_a_users_file(tmp_path: Path) -> None:
