@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 TIMEOUT: Final = aiohttp.ClientTimeout(total=15, connect=5)
 """Twilio's own patience."""
 MOST_CONNECTIONS: Final = 256
+IDLE_SECONDS: Final = 5.0
+"""Less than any server keeps a silent connection: a post must not meet its end."""
 OK, REDIRECT, SERVER_ERROR = 200, 300, 500
 
 
@@ -58,7 +60,7 @@ class Courier:
 
     async def open(self) -> None:
         """Get ready."""
-        connector = aiohttp.TCPConnector(limit=MOST_CONNECTIONS)
+        connector = aiohttp.TCPConnector(limit=MOST_CONNECTIONS, keepalive_timeout=IDLE_SECONDS)
         self._session = aiohttp.ClientSession(connector=connector, timeout=TIMEOUT, cookie_jar=aiohttp.DummyCookieJar())
 
     async def close(self) -> None:
