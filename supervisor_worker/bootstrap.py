@@ -11,6 +11,8 @@ import sys
 from types import FrameType
 from typing import Final
 
+from redis.exceptions import RedisError
+
 from shared import telemetry
 from shared.errors import ConfigurationError, SchemaTooNew, StorageUnavailable
 from shared.runtime import open_runtime
@@ -30,7 +32,7 @@ def main(settings: Settings) -> int:
     except (ConfigurationError, SchemaTooNew) as error:
         _say(str(error))
         return CANNOT_START
-    except StorageUnavailable as error:
+    except (StorageUnavailable, RedisError) as error:
         _say(str(error))
         return NO_STORAGE
     try:

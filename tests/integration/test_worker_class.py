@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -18,6 +19,8 @@ from rq.serializers import JSONSerializer
 from rq.suspension import resume, suspend
 from rq.worker import Worker
 
+from shared.redis import for_worker
+from supervisor_worker.rq_async import AsyncWorker
 from tests.integration.forked_worker import ForkedWorker
 from tests.integration.worker_process import QUEUE, OneWorker
 from tests.support.server import EmbeddedServer
@@ -200,15 +203,18 @@ def test_a_killed_worker_harms_no_other_job(redis_url: str) -> None:
         assert [times_begun(worker, job) for job in lost] == [1, 1, 1]
 
 
-def test_a_restart_of_redis_under_the_worker_ends_nothing() -> None:
-    """A job that runs through a kill -9 of the server is recorded after its return, ran once, and later jobs run."""
+def test_a_restart_of_redis_under_the_worker_ends_nothing(tmp_path: Path) -> None:
+    """A job that ends while the server is dead is recorded after its return, ran once, and later jobs run."""
+    end = tmp_path / "end"
     with EmbeddedServer() as server, OneWorker(server.url, patient=False) as worker:
-        job = worker.queue.enqueue(JOBS + "nap", 0.5)
+        job = worker.queue.enqueue(JOBS + "until_file", str(end))
         wait_for(lambda: worker.redis.exists(f"begun:{job.id}"), 5, "the begun job")
         server.kill9()
         wait_for(lambda: "Redis is away" in worker.output, 30, "the noticed outage")
+        end.touch()
+        wait_for((tmp_path / "end.ended").exists, 5, "the job's end")
         server.start()
-        wait_for(lambda: status(job) == JobStatus.FINISHED, 20, "the first job's end")
+        wait_for(lambda: status(job) == JobStatus.FINISHED, 20, "the record of the job's end")
         later = worker.queue.enqueue(JOBS + "nothing")
         wait_for(lambda: status(later) == JobStatus.FINISHED, 20, "a later job")
         assert times_begun(worker, job) == 1
@@ -270,3 +276,33 @@ def test_rqs_own_command_runs_this_class(redis: Redis, redis_url: str) -> None:
     assert stock.run(20) == 0, stock.output
     assert {status(job) for job in jobs} == {JobStatus.FINISHED}
     assert not redis.smembers("rq:workers")
+
+
+def test_a_job_popped_after_the_signal_goes_back_to_the_queues_head(redis_url: str) -> None:
+    """The wait for a job may outlast the signal: what it pops then is not begun, and another worker takes it first."""
+    with OneWorker(redis_url, poll_seconds=3.0) as worker:
+        worker.send(signal.SIGTERM)
+        wait_for(lambda: "told to end" in worker.output, 5, "the noticed signal")
+        first, second = (worker.queue.enqueue(JOBS + "nothing") for _ in range(2))
+        assert worker.wait(5) == 0
+        assert worker.queue.job_ids == [first.id, second.id]
+        assert not worker.redis.exists(worker.queue.intermediate_queue.key)
+
+
+@pytest.mark.parametrize(("options", "left"), [({"max_jobs": 2}, 1), ({"burst": True}, 0), ({"max_idle_time": 0}, 0)])
+def test_work_ends_by_itself_when_asked_to(redis_url: str, options: dict[str, Any], left: int) -> None:
+    """After so many jobs, with an empty queue, or after a time without jobs, as RQ's own workers do."""
+    with for_worker(redis_url) as redis:
+        queue = Queue(QUEUE, connection=redis, serializer=JSONSerializer)
+        worker = AsyncWorker([queue], connection=redis, serializer=JSONSerializer)
+        worker.poll_seconds = 0.1
+        jobs = [queue.enqueue(JOBS + "nothing") for _ in range(3)]
+        assert worker.work(**options)
+        assert [status(job) for job in jobs] == [JobStatus.FINISHED] * (3 - left) + [JobStatus.QUEUED] * left
+        assert len(queue) == left
+
+
+def test_more_than_one_queue_is_refused(redis_url: str) -> None:
+    """RQ pops from several queues without an intermediate list, and a crash would lose the job."""
+    with for_worker(redis_url) as redis, pytest.raises(ValueError, match="exactly one queue"):
+        AsyncWorker(["one", "two"], connection=redis, serializer=JSONSerializer).work(burst=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from pathlib import Path
 from typing import Any
 
 from rq import get_current_job
@@ -46,6 +47,15 @@ async def until(key: str) -> None:
     await asyncio.to_thread(connection.incr, f"begun:{_job().id}")
     while not await asyncio.to_thread(connection.exists, key):  # noqa: ASYNC110 - the event is in another process
         await asyncio.sleep(0.02)
+
+
+async def until_file(name: str) -> None:
+    """Run until the test makes a file, and make another one at the end: for tests in which Redis is away."""
+    await asyncio.to_thread(_job().connection.incr, f"begun:{_job().id}")
+    path = Path(name)
+    while not await asyncio.to_thread(path.exists):  # noqa: ASYNC110 - the event is in another process
+        await asyncio.sleep(0.02)
+    await asyncio.to_thread(path.with_suffix(".ended").touch)
 
 
 async def fail(text: str) -> None:
