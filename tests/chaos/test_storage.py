@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from shared.queue import Dispatcher
 from tests.support.wait import wait_for
 from tests.support.whole import Person, Whole, in_threads
 
@@ -22,6 +23,26 @@ def test_script_flush_at_any_time_loses_nothing(whole: Whole) -> None:
     whole.fork(2)
     people = [whole.person() for _ in range(PEOPLE)]
     with _over_and_over(whole.redis.script_flush):
+        for number in range(TEXTS):
+            assert set(whole.texts(people, number)) == {OK}
+        whole.quiet()
+    for person in people:
+        assert whole.assert_one_copy(person) == [str(number) for number in range(TEXTS)]
+
+
+def test_lost_and_doubled_jobs_cost_only_time(whole: Whole) -> None:
+    """RQ's queue vanishes over and over, and every conversation is woken again and again: each text is answered once all the same."""
+    whole.fork(2)
+    people = [whole.person() for _ in range(PEOPLE)]
+    conversations = [whole.conversation(person) for person in people]
+    dispatcher = Dispatcher(whole.redis)
+
+    def disturb() -> None:
+        whole.redis.delete("rq:queue:boss")
+        for conversation in conversations:
+            dispatcher.wake(conversation, "sms")
+
+    with _over_and_over(disturb):
         for number in range(TEXTS):
             assert set(whole.texts(people, number)) == {OK}
         whole.quiet()
@@ -54,8 +75,9 @@ def test_at_maxmemory_a_2xx_is_given_only_for_what_is_stored(whole: Whole) -> No
         assert len(whole.replies(person)) == len(whole.questions(person))
 
 
-def test_a_killed_server_under_load_loses_no_text_that_got_a_2xx(whole: Whole) -> None:
-    """The server is killed in the midst of webhooks and turns; it comes back, and each text with a 2xx is answered once."""
+@pytest.mark.parametrize("trouble", ["killed", "frozen"])
+def test_a_server_in_trouble_under_load_loses_no_text_that_got_a_2xx(whole: Whole, trouble: str) -> None:
+    """Killed or standing still in the midst of webhooks and turns; it comes back, and each text with a 2xx is answered once."""
     whole.fork(2)
     people = [whole.person() for _ in range(PEOPLE)]
     halfway, statuses = threading.Event(), dict[tuple[Person, int], int | None]()
@@ -70,8 +92,13 @@ def test_a_killed_server_under_load_loses_no_text_that_got_a_2xx(whole: Whole) -
     for writer in writers:
         writer.start()
     assert halfway.wait(20)
-    whole.server.kill9()
-    whole.server.start()
+    if trouble == "killed":
+        whole.server.kill9()
+        whole.server.start()
+    else:
+        whole.server.freeze()
+        wait_for(lambda: OK not in list(statuses.values())[-3:], 15, "webhooks that give up")
+        whole.server.thaw()
     for writer in writers:
         writer.join(40)
     assert set(whole.texts(people, "after")) == {OK}
