@@ -43,6 +43,13 @@ class SeenJob(BosslineJob):
         del serializer
         super().__init__(id, connection, JSONSerializer)
 
+    def get_meta(self, refresh: bool = True) -> dict[str, Any]:
+        """What was noted on the job; a note that is no JSON (a pickle, by somebody else) is said to be there, not read."""
+        try:
+            return super().get_meta(refresh)
+        except ValueError:
+            return {"unreadable": "not JSON"}
+
 
 class SeenQueue(Queue):
     """A queue of such jobs; ours unless another is named."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import pickle
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -146,6 +149,33 @@ def test_nothing_can_be_deleted_and_nothing_changes_by_get(
     assert client.get(f"/requeue/{QUEUE}").status_code == 405
     assert job_ids(client, "failed") == [job]
     assert "Delete</" not in client.get(f"/0/view/job/{job}").text + client.get(f"/0/view/jobs/{QUEUE}/failed/8/asc/1").text
+
+
+class Payload:
+    """What a writer of Redis would hide in a job: reading it as a pickle makes a directory."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = str(path)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (self.path,)
+
+
+@pytest.mark.parametrize("job_class", ["queued", "failed"])
+def test_a_pickle_in_a_job_is_never_read(
+    client: FlaskClient, dispatcher: Dispatcher, redis: Redis, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, job_class: str
+) -> None:
+    """Every page and the requeue button read the job's notes, which are pickles by RQ's default: that would run them."""
+    dispatcher.wake("c-1", "sms")
+    if job_class == "failed":
+        run(redis, monkeypatch, boom)
+    (job,) = job_ids(client, job_class)
+    redis.hset(f"rq:job:{job}", mapping={name: pickle.dumps(Payload(tmp_path / name)) for name in ("meta", "result")})
+    pages = [f"/0/view/job/{job}", f"/0/data/job/{job}.json", f"/0/data/jobs/{QUEUE}/{job_class}/8/asc/1.json", "/0/data/workers.json"]
+    assert [client.get(page).status_code for page in pages] == [200] * 4
+    for path in (f"/job/{job}/requeue", f"/job/{job}/delete", f"/requeue/{QUEUE}"):
+        client.post(path)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:9181", "169.254.1.1", "[bad", ""])

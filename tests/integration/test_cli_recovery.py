@@ -159,7 +159,7 @@ class NoList:
     async def find(self, command: Response, attempt: Attempt) -> list[str] | None:
         """There is nothing to ask."""
         del command, attempt
-        return None  # noqa: RET501 - the port's word for "no list"
+        return None
 
     async def aclose(self) -> None:
         """Nothing is open."""
