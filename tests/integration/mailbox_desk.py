@@ -11,8 +11,8 @@ from shared.events import SendSmsResponse
 from shared.ledger import latest
 from shared.mailbox import Mailbox, calls
 from shared.mailbox.types import Accepted, Claim, Closed, Kind, Outcome, Reply, Sending, Stored, Turn
-from tests.integration.mailbox_model import CLOCK, LEASE, MARGIN, RETENTION, SEND, START, Mutation, Scripts
-from tests.integration.mailbox_world import received
+from tests.integration.mailbox_books import CLOCK, LEASE, MARGIN, RETENTION, SEND, START, Mutation, Scripts
+from tests.integration.mailbox_workers import received
 
 C: Final = "c-1"
 PAIR: Final = "p-1"
@@ -42,7 +42,7 @@ class Desk:
 
     def due(self, conv: str = C) -> int | None:
         """When somebody looks again, from now; None for a conversation that is not on the agenda."""
-        score = cast("float | None", self.redis.zscore("boss:due", conv))
+        score = self.redis.zscore("boss:due", conv)
         return None if score is None else int(score) - self.now
 
     def not_before(self) -> int:
@@ -60,13 +60,20 @@ class Desk:
     # -- the calls
 
     def accept(
-        self, message: str, *, kind: Kind = "text", settle: int = 0, limit: int = 60, keyword: calls.Keyword = "", conv: str = C
+        self, message: str, *, kind: str = "text", settle: int = 0, limit: int = 60, keyword: calls.Keyword = "", conv: str = C
     ) -> Accepted:  # fmt: skip
         """A message from outside."""
-        event = received(message, kind)
+        event = received(message, cast("Kind", kind))
         return self.run(
             calls.accept(
-                event, kind=kind, conversation=conv, sender="s-1", pair=PAIR, settle_ms=settle, turns_per_hour=limit, keyword=keyword
+                event,
+                kind=cast("Kind", kind),
+                conversation=conv,
+                sender="s-1",
+                pair=PAIR,
+                settle_ms=settle,
+                turns_per_hour=limit,
+                keyword=keyword,
             )
         )
 
@@ -95,14 +102,14 @@ class Desk:
         reply = "r-" + (turn or token)
         return self.run(calls.sending(C, token, reply, attempt, send_ms=SEND, margin_ms=MARGIN, retention_ms=RETENTION, jitter=0.5))
 
-    def outcome(self, turn: str, attempt: str, result: Result, pid: str = "") -> Outcome:
+    def outcome(self, turn: str, attempt: str, result: str, pid: str = "") -> Outcome:
         """The provider's answer; `turn` names the reply."""
-        return self.run(calls.outcome("r-" + turn, attempt, result, provider_id=pid, retention_ms=RETENTION))
+        return self.run(calls.outcome("r-" + turn, attempt, cast("Result", result), provider_id=pid, retention_ms=RETENTION))
 
-    def status(self, pid: str, state: Literal["sent", "delivered", "undelivered", "failed"], turn: str = "", attempt: str = "") -> Outcome:
+    def status(self, pid: str, state: str, turn: str = "", attempt: str = "") -> Outcome:
         """The provider's report."""
         reply = f"r-{turn}" if turn else ""
-        return self.run(calls.status(pid, state, reply=reply, attempt=attempt, retention_ms=RETENTION))
+        return self.run(calls.status(pid, cast("Any", state), reply=reply, attempt=attempt, retention_ms=RETENTION))
 
     def finish(self, token: str) -> Closed:
         """The end of a turn."""
@@ -135,15 +142,15 @@ class Desk:
         assert record is not None
         return record
 
-    def to_sending(self, token: str = "k1", attempt: str = "a1", message: str = "m-1") -> None:
-        """A message whose reply is about to be requested."""
-        self.accept(message)
-        self.taken(token)
-        assert self.store(token).outcome == "stored"
-        assert self.sending(token, attempt).outcome == "ok"
+    def to_sending(self) -> None:
+        """A message, m-1, whose reply is about to be requested: k1 has leave for a1."""
+        self.accept("m-1")
+        self.taken("k1")
+        assert self.store("k1").outcome == "stored"
+        assert self.sending("k1", "a1").outcome == "ok"
 
-    def to_parked(self, token: str = "k1", message: str = "m-1") -> None:
-        """A parked message, without a reply."""
-        self.accept(message)
-        self.taken(token)
-        self.park(token)
+    def to_parked(self) -> None:
+        """A parked message, m-1, without a reply."""
+        self.accept("m-1")
+        self.taken("k1")
+        self.park("k1")

@@ -8,7 +8,7 @@ from typing import Final
 
 from redis import Redis
 
-from tests.integration.mailbox_model import LEASE, Mutation
+from tests.integration.mailbox_books import LEASE, Mutation
 from tests.integration.mailbox_world import World
 
 JUMPS: Final = (100, 600, 1_100, 5_000, 11_000, 21_000, 61_000, 600_000)
@@ -44,8 +44,8 @@ def moves(world: World, dice: random.Random) -> list[tuple[float, Callable[[], o
         (0.4, lambda: world.write(roll(3), 0, keyword="start")),
         (0.3, lambda: world.opt_out(roll(3), out=True)),
         (1, lambda: world.opt_out(roll(3), out=False)),
-        (0.5, lambda: world.oracle.pause()),
-        (3, lambda: world.oracle.resume()),
+        (0.5, world.oracle.pause),
+        (3, world.oracle.resume),
         (3, lambda: world.operate(roll(9), retry=dice.random() < 0.8)),
         (1, lambda: world.hand_over(roll(20))),
     ]

@@ -1,26 +1,20 @@
-"""The world around the mailbox: users, jobs that vanish, workers that die and freeze, a provider that lies low.
+"""The world around the mailbox: users, the operator and the provider's reports beside the workers, and the promises.
 
-Every move is one method with small integers as arguments, so that hypothesis and a seeded random walk can both make
-them. The provider keeps its own log, and what was sent twice, or out of order, is judged by that log alone.
+The provider keeps its own log, and what was sent twice, or out of order, is judged by that log alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
-from redis import Redis
-
-from shared.addresses import EmailAddress, PhoneNumber
-from shared.events import EmailReceived, Response, SendSmsResponse, SmsReceived
+from shared.events import SendSmsResponse
 from shared.mailbox import calls
-from shared.mailbox.types import Attempt, Call, Kind, Reply, Turn
-from tests.integration.mailbox_model import LEASE, MARGIN, MAX_ERRORS, MAX_LOST, RETENTION, SEND, SETTLE, Mutation, Oracle, Said, must
+from shared.mailbox.types import Kind, Reply
+from tests.integration.mailbox_books import MARGIN, RETENTION, SEND, SETTLE, Said, must
+from tests.integration.mailbox_workers import Workers, received
 
 KINDS: Final[tuple[Kind, ...]] = ("text", "text", "text", "text", "mail", "mail", "bridge")
-FINE: Final = 0
-BOSS, USER = PhoneNumber("+15559876543"), PhoneNumber("+15551234567")
 SNAPSHOT: Final = """
 local count, talks, messages = tonumber(ARGV[1]), {}, {}
 for i = 2, #ARGV do
@@ -36,90 +30,17 @@ for i = 2, #ARGV do
 end
 return {talks, messages, redis.call('ZRANGE', 'boss:parked', 0, -1)}
 """
-MAX_JOBS: Final = 12
-MAX_WORKERS: Final = 4
 
 
 @dataclass
-class Copy:
-    """A message of ours that the provider took, and what only the provider and we know of it."""
+class World(Workers):
+    """Everything that can happen, and what must hold all the same."""
 
-    pid: str
-    conv: str
-    body: str
-    at: int
-    listed_at: int
-    reply: str
-    attempt: str
-
-
-@dataclass
-class Worker:
-    """A job somewhere in its turn. `phase` is the next step; `again` a call whose answer it has not heard."""
-
-    conv: str
-    token: str
-    turn_id: str
-    phase: str = "claim"
-    turn: Turn | None = None
-    body: str = ""
-    attempt: str = ""
-    unresolved: tuple[Attempt, ...] = ()
-    result: tuple[str, str] = ("", "")
-    delay: int = 0
-    counted: bool = False
-    looked_up: bool = False
-    renewed: bool = False
-
-
-def received(message: str, kind: Kind) -> SmsReceived | EmailReceived:
-    """An event with nothing of interest in it."""
-    if kind != "mail":
-        return SmsReceived(id=message, from_=USER, to=BOSS, message="hello", user="user", provider_id="SM" + message)
-    ends = {"from_": EmailAddress("user@example.com"), "to": EmailAddress("boss@example.com")}
-    return EmailReceived(id=message, subject="", body="hello", user="user", message_id=f"<{message}@x>", **ends)
-
-
-def command(body: str) -> Response:
-    """A reply to send."""
-    return SendSmsResponse(to=USER, from_=BOSS, message=body, user="user")
-
-
-@dataclass
-class World:
-    """Everything that can happen. `same_bodies`: all replies say the same, and the list is never late."""
-
-    redis: Redis
-    mutation: Mutation | None = None
-    same_bodies: bool = False
-    oracle: Oracle = field(init=False)
-    jobs: list[str] = field(default_factory=list)
-    workers: list[Worker] = field(default_factory=list)
-    log: list[Copy] = field(default_factory=list)
-    done: list[Callable[[], object]] = field(default_factory=list)
-    inbound: list[tuple[str, Kind, str, Call[calls.Accepted]]] = field(default_factory=list)
     ended: set[str] = field(default_factory=set)
-    serial: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self._snapshot = self.redis.register_script(SNAPSHOT)
-        self.redis.flushdb()
-        self.oracle = Oracle(self.redis, mutation=self.mutation)
-
-    def name(self, prefix: str) -> str:
-        """A new id."""
-        self.serial += 1
-        return f"{prefix}-{self.serial:04d}"
-
-    def remember(self, act: Callable[[], object]) -> Any:
-        """Do something that may be repeated later, as redis-py does after a timeout."""
-        self.done = [*self.done[-14:], act]
-        return act()
-
-    def again(self, which: int) -> None:
-        """Repeat one of the last calls, at any later time."""
-        if self.done:
-            self.done[which % len(self.done)]()
 
     # -- users ---------------------------------------------------------------------------------------------------
 
@@ -147,199 +68,6 @@ class World:
         """The user writes STOP or START."""
         pair = f"p-{conv % 3}"
         self.remember(lambda: self.oracle.opt_out(pair, out=out))
-
-    # -- jobs ----------------------------------------------------------------------------------------------------
-
-    def enqueue(self, conv: str) -> None:
-        """A wake-up, if RQ has room for it."""
-        if len(self.jobs) < MAX_JOBS:
-            self.jobs.append(conv)
-
-    def lose_job(self, which: int) -> None:
-        """RQ loses one."""
-        if self.jobs:
-            self.jobs.pop(which % len(self.jobs))
-
-    def double_job(self, which: int) -> None:
-        """RQ runs one twice."""
-        if self.jobs:
-            self.enqueue(self.jobs[which % len(self.jobs)])
-
-    def start_job(self, which: int) -> None:
-        """A worker takes a job; the first step is its own."""
-        if self.jobs and len(self.workers) < MAX_WORKERS:
-            self.workers.append(Worker(self.jobs.pop(which % len(self.jobs)), self.name("k"), self.name("t")))
-
-    def sweep(self, oldest_wait: int = 0) -> None:
-        """One tick of somebody's sweep."""
-        for due in self.oracle.sweep(oldest_wait):
-            self.enqueue(due.conversation)
-
-    def crash(self, which: int) -> None:
-        """kill -9."""
-        if self.workers:
-            self.workers.pop(which % len(self.workers))
-
-    # -- a worker's turn -----------------------------------------------------------------------------------------
-
-    def step(self, which: int, fate: int = FINE, *, heard: bool = True) -> None:
-        """The next step of one worker; it may not hear the answer, and will then make the same call again."""
-        if not self.workers:
-            return
-        worker = self.workers[which % len(self.workers)]
-        phase, before = worker.phase, Worker(**vars(worker))
-        getattr(self, "_" + phase)(worker, fate)
-        if not heard and phase != "request" and worker in self.workers:
-            vars(worker).update(vars(before))
-
-    def _end(self, worker: Worker, *, more: bool = False, wake: bool = True) -> None:
-        if worker in self.workers:
-            self.workers.remove(worker)
-        if more and wake:
-            self.enqueue(worker.conv)
-
-    def _claim(self, worker: Worker, _fate: int) -> None:
-        call = calls.claim(worker.conv, worker.token, worker.turn_id, lease_ms=LEASE, jitter=0.5)
-        found = self.remember(lambda: self.oracle.claim(worker.conv, worker.token, call))
-        if found.outcome != "taken":
-            self._end(worker)
-            return
-        worker.turn = cast("Turn", found.turn)
-        worn = any(message.errors >= MAX_ERRORS or message.lost >= MAX_LOST for message in worker.turn.messages)
-        if worker.turn.reply:
-            worker.body = cast("SendSmsResponse", worker.turn.reply.command).message
-        worker.phase = "park" if worn else "ask" if worker.turn.reply else "think"
-
-    def _think(self, worker: Worker, fate: int) -> None:
-        """Claude answers, refuses this message, is away, or says something that no retry can mend."""
-        worker.delay, worker.counted = 5_000, fate == 6
-        worker.phase = {6: "backoff", 7: "backoff", 8: "park"}.get(fate, "store")
-        worker.body = "ok" if self.same_bodies else f"reply {self.name('b')}"
-
-    def _store(self, worker: Worker, _fate: int) -> None:
-        turn = cast("Turn", worker.turn)
-        call = calls.store_reply(worker.conv, worker.token, turn, command(worker.body), retention_ms=RETENTION)
-        found = self.remember(lambda: self.oracle.store_reply(worker.conv, worker.token, turn, call))
-        if found.outcome == "stored":
-            worker.phase = "ask"
-        elif found.outcome == "handed_over":
-            worker.phase, worker.delay, worker.counted = "backoff", 0, False
-        else:
-            self._end(worker, more=found.more)
-
-    def _ask(self, worker: Worker, fate: int) -> None:
-        reply = cast("Turn", worker.turn).reply_id
-        attempt = worker.attempt = worker.attempt or self.name("a")
-        call = calls.sending(
-            worker.conv, worker.token, reply, attempt, send_ms=SEND, margin_ms=MARGIN, retention_ms=RETENTION, jitter=0.5,
-        )  # fmt: skip
-        found = self.remember(lambda: self.oracle.sending(worker.conv, worker.token, reply, attempt, call))
-        if found.outcome == "ok":
-            worker.phase = "request"
-        elif found.outcome == "look_up":
-            worker.phase, worker.looked_up = "look_up", False
-        elif found.outcome == "sent":
-            worker.phase = "finish"
-        elif found.outcome == "short" and not worker.renewed:
-            worker.phase = "renew"
-        else:
-            self._end(worker, more=found.more, wake=fate != 6)
-
-    def _renew(self, worker: Worker, _fate: int) -> None:
-        worker.renewed = True
-        held = self.remember(lambda: self.oracle.renew(worker.conv, worker.token))
-        worker.phase = "ask"
-        if not held:
-            self._end(worker)
-
-    def _request(self, worker: Worker, fate: int) -> None:
-        """The provider takes it (0 to 5), refuses it for good (6) or for now (7), is away (8), or its answer is lost (9 on)."""
-        reply, attempt = cast("Turn", worker.turn).reply_id, worker.attempt
-        tried = self.oracle.replies[reply]
-        late = self.oracle.now > tried.at[attempt] + MARGIN
-        if self.same_bodies and late:
-            self._end(worker)  # its own clock told it, see the provider's list: equal texts cannot be told apart
-            return
-        taken = fate <= 5 or fate in (9, 10)
-        pid = self._take(worker, reply, late_by=0 if self.same_bodies or fate != 10 else 120_000) if taken else ""
-        worker.phase, worker.result = "record", ("accepted" if taken else "refused", pid)
-        worker.counted, worker.delay = fate == 7, 5_000
-        if fate >= 9:
-            worker.phase, worker.delay, worker.counted = "backoff", SEND + MARGIN, False
-        elif not taken:
-            worker.looked_up = fate == 6  # borrowed: whether the refusal is final
-
-    def _take(self, worker: Worker, reply: str, late_by: int) -> str:
-        pid = self.name("SM")
-        self.log.append(Copy(pid, worker.conv, worker.body, self.oracle.now, self.oracle.now + late_by, reply, worker.attempt))
-        for name in self.oracle.replies[reply].messages:
-            self.oracle.said[name].copies += 1
-        return pid
-
-    def _record(self, worker: Worker, _fate: int) -> None:
-        reply, attempt, (result, pid) = cast("Turn", worker.turn).reply_id, worker.attempt, worker.result
-        call = calls.outcome(reply, attempt, cast("Any", result), provider_id=pid, retention_ms=RETENTION)
-        found = self.remember(lambda: self.oracle.outcome(reply, attempt, result, call))
-        worker.attempt = ""
-        if result == "accepted":
-            worker.phase = "finish"
-        elif found.decided and worker.looked_up:
-            worker.phase, worker.looked_up = "park", False
-        else:
-            worker.phase, worker.looked_up = "backoff", False
-
-    def _look_up(self, worker: Worker, fate: int) -> None:
-        """Ask the provider's list for every unresolved attempt; its silence (9) is not "not found"."""
-        worker.attempt = ""
-        reply = cast("Turn", worker.turn).reply_id
-        tried = self.oracle.replies[reply]
-        if fate == 6:  # too old, and nobody has looked: it is told to
-            worker.phase, worker.looked_up = "park", False
-            return
-        ready = max((tried.at[name] for name in tried.unresolved), default=0) + SEND + MARGIN
-        if fate == 9 or self.oracle.now < ready:
-            worker.phase, worker.delay, worker.counted = "backoff", max(ready - self.oracle.now, 5_000), False
-            return
-        for attempt in tried.unresolved:
-            self._find(reply, attempt, worker.body)
-        worker.looked_up = True
-        worker.phase = "park" if fate in (7, 8) else "ask"
-
-    def _find(self, reply: str, attempt: str, body: str) -> None:
-        """Recipient, body and time; an id that is recorded for another reply is another's."""
-        tried, now = self.oracle.replies[reply], self.oracle.now
-        pid = ""
-        for copy in self.log:
-            owner = cast("bytes | None", self.redis.get(f"boss:provider:{copy.pid}"))
-            mine = owner is None or owner.decode() == reply
-            if mine and copy.listed_at <= now and (copy.conv, copy.body) == (tried.conv, body) and copy.at >= tried.at[attempt] - 60_000:
-                pid = copy.pid
-                break
-        result = "accepted" if pid else "absent"
-        call = calls.outcome(reply, attempt, cast("Any", result), provider_id=pid, retention_ms=RETENTION)
-        self.remember(lambda: self.oracle.outcome(reply, attempt, result, call))
-
-    def _finish(self, worker: Worker, fate: int) -> None:
-        call = calls.finish(worker.conv, worker.token, retention_ms=RETENTION)
-        found = self.remember(lambda: self.oracle.finish(worker.conv, worker.token, call))
-        self._end(worker, more=found.outcome == "more", wake=fate != 6)
-
-    def _backoff(self, worker: Worker, _fate: int) -> None:
-        delay, counted = worker.delay, worker.counted
-        call = calls.backoff(worker.conv, worker.token, delay, "test", counted=counted)
-        self.remember(lambda: self.oracle.backoff(worker.conv, worker.token, delay, counted=counted, call=call))
-        self._end(worker)
-
-    def _park(self, worker: Worker, fate: int) -> None:
-        looked_up = worker.looked_up
-        call = calls.park(
-            worker.conv, worker.token, "test", looked_up=looked_up, retention_ms=RETENTION, notice="error" if fate % 2 else "",
-        )  # fmt: skip
-        found = self.remember(lambda: self.oracle.park(worker.conv, worker.token, looked_up=looked_up, call=call))
-        if found.outcome == "look_up":
-            worker.phase = "look_up"
-        else:
-            self._end(worker, more=found.outcome == "more")
 
     # -- what happens beside the workers -------------------------------------------------------------------------
 
@@ -446,7 +174,7 @@ class World:
         for reply in self.oracle.replies.values():
             kept = any(self.oracle.said[name].state == "parked" for name in reply.messages)
             for key in (f"boss:reply:{reply.id}", f"boss:turn:t-{reply.id[2:]}"):
-                must(kept or cast("int", self.redis.pttl(key)) > 0, "a text that nobody needs expires in time")
+                must(kept or self.redis.pttl(key) > 0, "a text that nobody needs expires in time")
         must(not self.redis.exists("boss:due"), "in the end nobody is on the agenda")
         for said in self.oracle.said.values():
             must(said.state != "open", f"{said.id} came to an end")

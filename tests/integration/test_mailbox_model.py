@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable
 from typing import Final
 
 import pytest
@@ -73,7 +72,7 @@ class Heart(RuleBasedStateMachine):
     @precondition(lambda self: self.world.workers)
     @rule(which=st.integers(0, 3))
     def crash(self, which: int) -> None:
-        """kill -9."""
+        """A kill -9."""
         self.world.crash(which)
 
     @rule(oldest_wait=st.sampled_from((0, 2_000)))
@@ -137,8 +136,15 @@ class Heart(RuleBasedStateMachine):
 @pytest.mark.timeout(600 + SOAK)
 def test_no_schedule_breaks_a_promise(redis: Redis) -> None:
     """Nothing lost, nothing twice unmarked, no order broken, no conversation stuck: for whatever hypothesis thinks of."""
+
+    class Here(Heart):
+        """On this test's server."""
+
+        def __init__(self) -> None:
+            super().__init__(redis)
+
     run_state_machine_as_test(
-        lambda: Heart(redis),
+        Here,
         settings=settings(
             max_examples=EXAMPLES, stateful_step_count=80, derandomize=not SOAK, deadline=None, database=None,
             suppress_health_check=list(HealthCheck),

@@ -1,0 +1,205 @@
+"""The law of the lease: who holds a conversation, what its turn is made of, and how it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from redis import Redis
+
+from shared.mailbox import calls
+from shared.mailbox.types import Call, Claim, Closed, Turn
+from tests.integration.mailbox_books import ADVANCE, CLOCK, LEASE, START, Mutation, Said, Scripts, Talk, Tried, must
+
+
+class TurnOracle:
+    """Sends the calls that take, keep and end a turn, and judges their answers."""
+
+    def __init__(self, redis: Redis, conversations: int = 3, mutation: Mutation | None = None) -> None:
+        self.redis = redis
+        self.scripts = Scripts(redis, mutation)
+        self.talks = {f"c-{n}": Talk(f"c-{n}", f"p-{n}") for n in range(conversations)}
+        self.said: dict[str, Said] = {}
+        self.replies: dict[str, Tried] = {}
+        self.opted_out: set[str] = set()
+        self.paused = False
+        self.operations: set[str] = set()
+        self._time = START
+        self._advance = cast("Any", redis.register_script(ADVANCE))
+        redis.set(CLOCK, START)
+
+    # -- time ---------------------------------------------------------------------------------------------------
+
+    @property
+    def now(self) -> int:
+        """The clock, in ms."""
+        return self._time
+
+    def advance(self, ms: int) -> None:
+        """Move the clock; marks that live by the server's own clock age with it."""
+        self._time += ms
+        self._advance(args=[ms, *(f"boss:wake:{conv}" for conv in self.talks)])
+
+    def _times(self, conv: str) -> tuple[float | None, bytes | None]:
+        return self.redis.zscore("boss:due", conv), cast("bytes | None", self.redis.hget(f"boss:conv:{conv}", "not_before"))
+
+    # -- the lease ----------------------------------------------------------------------------------------------
+
+    def claim(self, conv: str, token: str, call: Call[Claim]) -> Claim:
+        """A job asks for its turn."""
+        talk = self.talks[conv]
+        not_before = int(cast("Any", self.redis.hget(f"boss:conv:{conv}", "not_before")) or 0)
+        found = self.scripts.run(call)
+        must(not self.redis.exists(f"boss:wake:{conv}"), "a claim clears the wake-up's mark")
+        if talk.holder == token:
+            must(found.outcome == "taken", "a repeated claim is taken")
+            must(found.lease_end_ms == talk.lease_end, "a repeated claim returns the stored lease end")
+            must(found.turn and [message.id for message in found.turn.messages] == talk.turn, "a repeated claim returns the same turn")
+            return found
+        must(talk.last_closed(token) is None or found.outcome in ("finished", "paused"), "a token that has finished never claims again")
+        if found.outcome in ("paused", "held", "finished"):
+            must(found.outcome != "paused" or self.paused, "paused only in a pause")
+            must(found.outcome != "held" or (talk.holder and talk.lease_end > self.now), "held only by a live lease")
+            must(found.outcome != "finished" or token in talk.holders, "finished only after it")
+            return found
+        must(not (talk.holder and talk.lease_end > self.now), "a live lease refuses the next claim")
+        must(not self.paused or found.outcome == "empty", "nothing is claimed in a pause")
+        worst = self._count_lost(talk) if found.outcome != "empty" else 0
+        if worst:
+            must((found.outcome == "early") == (worst > 1 or not_before > self.now), "from the second lost lease on a conversation waits")
+            self._waits(conv, worst)
+        if found.outcome == "empty":
+            must(not talk.inbox, "empty only without messages")
+            must(self.redis.zscore("boss:due", conv) is None, "an empty conversation leaves the agenda")
+        elif found.outcome == "taken":
+            must(not_before <= self.now, "nothing is claimed before its time")
+            must(found.turn is not None, "a claim has a turn")
+            self._taken(talk, token, found, cast("Turn", found.turn))
+        return found
+
+    def _count_lost(self, talk: Talk) -> int:
+        lost = [self.said[name] for name in talk.turn if talk.holder and self.said[name].state == "open"]
+        for said in lost:
+            said.lost += 1
+        talk.holder = ""
+        return max((said.lost for said in lost), default=0)
+
+    def _waits(self, conv: str, worst: int) -> None:
+        due, not_before = self._times(conv)
+        wait = int(not_before or 0) - self.now
+        must(worst < 2 or 0 < wait <= 30_000 * worst, "the wait grows with the lost leases")
+        must(worst < 2 or due == int(not_before or 0), "the agenda looks again after the wait")
+
+    def _taken(self, talk: Talk, token: str, found: Claim, turn: Turn) -> None:
+        ids = [message.id for message in turn.messages]
+        must(ids, "a turn has messages")
+        must(found.lease_end_ms == self.now + LEASE, "a lease has its length")
+        must(self.redis.zscore("boss:due", talk.id) == found.lease_end_ms, "the agenda looks again at the lease's end")
+        if talk.stored:
+            must(turn.reply and turn.reply.id == talk.stored, "a stored reply is resumed as it is")
+            must(ids == self.replies[talk.stored].messages, "a resumed turn has its own messages")
+        else:
+            must(turn.reply is None, "a new turn has no reply")
+            must(ids == self.head_of(talk), "a turn is formed from the head of the inbox")
+        must(len({message.id for message in turn.messages}) == len(ids), "no message twice in a turn")
+        talk.holder, talk.lease_end, talk.turn = token, found.lease_end_ms, ids
+        talk.holders.add(token)
+
+    def head_of(self, talk: Talk) -> list[str]:
+        """The messages of the next turn, by the law."""
+        turn: list[str] = []
+        for said in (self.said[name] for name in talk.inbox):
+            alone = said.kind != "text" or said.errors >= 2 or said.lost >= 2
+            if alone or (turn and self.said[turn[0]].kind != "text"):
+                return turn or [said.id]
+            turn.append(said.id)
+        return turn
+
+    def renew(self, conv: str, token: str) -> bool:
+        """The holder's heartbeat."""
+        talk = self.talks[conv]
+        end = self.scripts.run(calls.renew(conv, token, lease_ms=LEASE))
+        if talk.holder != token:
+            must(end == 0, "only the holder renews")
+            return False
+        must(end == self.now + LEASE, "the holder renews, also after expiry while nobody else took it")
+        must(self._times(conv)[0] == end, "the agenda looks again at the lease's end")
+        talk.lease_end = end
+        return True
+
+    # -- the end of a turn --------------------------------------------------------------------------------------
+
+    def finish(self, conv: str, token: str, call: Call[Closed]) -> Closed:
+        """The holder is done."""
+        return self._closing(conv, token, call, lambda talk, found: self._close(talk, token, "answered", found.outcome))
+
+    def backoff(self, conv: str, token: str, delay: int, *, counted: bool, call: Call[Closed]) -> Closed:
+        """The holder gives up for a while."""
+
+        def effect(talk: Talk, found: Closed) -> None:
+            for name in talk.turn if counted else []:
+                self.said[name].errors += self.said[name].state == "open"
+            self._released(talk, token, found.outcome)
+            if talk.inbox:
+                must(self.redis.zscore("boss:due", conv) == self.now + delay, "due is the retry time")
+                must(
+                    int(cast("Any", self.redis.hget(f"boss:conv:{conv}", "not_before"))) == self.now + delay, "not-before is the retry time"
+                )
+
+        return self._closing(conv, token, call, effect)
+
+    def park(self, conv: str, token: str, *, looked_up: bool, call: Call[Closed]) -> Closed:
+        """The holder sets its turn aside."""
+
+        def effect(talk: Talk, found: Closed) -> None:
+            tried = self.replies.get(talk.stored)
+            unresolved = bool(tried and tried.unresolved)
+            taken = bool(tried and tried.accepted)
+            look_up = unresolved and not looked_up and not taken
+            must((found.outcome == "look_up") == look_up, "what is unresolved is looked up before it is parked")
+            if not look_up:
+                maybe = self.redis.hget(f"boss:reply:{talk.stored}", "maybe_sent") == b"1"
+                must(maybe == (unresolved and not taken), "parked with an attempt of unknown fate: marked maybe_sent")
+                self._close(talk, token, "answered" if taken else "parked", found.outcome)
+
+        return self._closing(conv, token, call, effect)
+
+    def _closing(self, conv: str, token: str, call: Call[Closed], effect: Callable[[Talk, Closed], None]) -> Closed:
+        talk = self.talks[conv]
+        held = talk.holder == token
+        found = self.scripts.run(call)
+        if not held:
+            last = talk.last_closed(token)
+            must(found.outcome in ("lost", last), "a holder that lost its lease changes nothing")
+            must(call.name != "finish" or last in (None, found.outcome), "a repeated finish returns its first result")
+            return found
+        must(found.outcome != "lost", "the holder closes its turn")
+        effect(talk, found)
+        return found
+
+    def _released(self, talk: Talk, token: str, result: str) -> None:
+        must(result == ("more" if talk.inbox else "empty"), "more says whether messages remain")
+        must(talk.inbox or self._times(talk.id)[0] is None, "nothing left: not on the agenda")
+        talk.holder, talk.turn = "", []
+        talk.closed.append((token, result))
+
+    def _close(self, talk: Talk, token: str, state: str, result: str) -> None:
+        for name in talk.turn:
+            said = self.said[name]
+            if said.state == "open":
+                said.state = "ignored" if (state, said.kind) == ("parked", "notice") else state
+                said.reply = talk.stored
+        talk.inbox = [name for name in talk.inbox if name not in talk.turn]
+        self._find_notice(talk)
+        talk.stored = ""
+        self._released(talk, token, result)
+        due, not_before = self._times(talk.id)
+        must(not talk.inbox or due == max(int(not_before or 0), self.now + 1_000), "what is left is looked at soon")
+
+    def _find_notice(self, talk: Talk) -> None:
+        """A park may append one sentence of ours at the tail; its id is the script's."""
+        for name in (raw.decode() for raw in cast("Any", self.redis.lrange(f"boss:inbox:{talk.id}", -1, -1))):
+            if name.startswith("n-") and name not in self.said:
+                talk.ranks += 1
+                self.said[name] = Said(name, talk.id, "notice", talk.ranks)
+                talk.inbox.append(name)

@@ -1,0 +1,78 @@
+"""The checks of the mailbox can fail: each rule is taken away, in the Lua's text, and its check must notice.
+
+The rules and how each one is broken stand in `mailbox_mutations.toml`. A rule's text must stand in its script, so that
+whoever rewrites a script meets this table.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from redis import Redis
+
+from shared.mailbox import box
+from tests.integration import test_mailbox_accept, test_mailbox_claim, test_mailbox_closing, test_mailbox_scripts, test_mailbox_sending
+from tests.integration.mailbox_books import Breach
+from tests.integration.mailbox_desk import Desk
+from tests.integration.mailbox_walk import walk
+
+SEEDS: Final = range(1, 16)
+MODULES: Final = (test_mailbox_accept, test_mailbox_claim, test_mailbox_closing, test_mailbox_scripts, test_mailbox_sending)
+ROWS: Final = {name: row for module in MODULES for name, row in vars(module).items() if name.startswith("test_")}
+
+
+@dataclass(frozen=True)
+class Broken:
+    """One rule taken away; see the table."""
+
+    promise: str
+    script: str
+    old: str
+    new: str
+    row: str
+    case: tuple[Any, ...] = ()
+    walk: bool = False
+
+
+def table() -> list[Broken]:
+    """All rules."""
+    text = Path(__file__).with_name("mailbox_mutations.toml").read_text(encoding="utf-8")
+    return [Broken(**{**entry, "case": tuple(entry.get("case", ()))}) for entry in tomllib.loads(text)["broken"]]
+
+
+def named(rules: list[Broken]) -> list[Any]:
+    """Rules as parameters with readable ids."""
+    return [pytest.param(broken, id=f"{broken.script}: {broken.promise.removeprefix('† ')}") for broken in rules]
+
+
+@pytest.mark.parametrize("broken", named(table()))
+def test_a_rule_taken_away_is_noticed_by_its_row(redis: Redis, broken: Broken) -> None:
+    """The hand-made sequence fails; and it passes, elsewhere, with the rule in place."""
+    assert box._lua(broken.script).count(broken.old) == 1, f"{broken.script}.lua has changed: say anew how to break this rule"
+    desk = Desk(redis, (broken.old, broken.new))
+    with pytest.raises((AssertionError, pytest.fail.Exception)):
+        ROWS[f"test_{broken.row}"](desk, *broken.case)
+
+
+def find_breach(redis: Redis, broken: Broken) -> None:
+    """Walk until the model notices, or for all seeds."""
+    for seed in SEEDS:
+        walk(redis, seed, mutation=(broken.old, broken.new))
+
+
+@pytest.mark.parametrize("broken", named([broken for broken in table() if broken.walk]))
+def test_a_rule_taken_away_is_noticed_by_random_schedules(redis: Redis, broken: Broken) -> None:
+    """The model finds it by itself, within a few seeds."""
+    with pytest.raises(Breach):
+        find_breach(redis, broken)
+
+
+def test_every_script_of_the_law_is_in_the_table() -> None:
+    """A row of the law without a broken rule would be a row without a proof."""
+    scripts = {broken.script for broken in table()}
+    law = {"accept", "claim", "renew", "store_reply", "sending", "outcome", "finish", "backoff", "park", "retry", "hand_over", "sweep"}
+    assert law <= scripts

@@ -1,0 +1,301 @@
+"""From the stored reply to what the provider says of it: leave, attempts, outcomes and reports."""
+
+from __future__ import annotations
+
+import pytest
+from redis import Redis
+
+from shared import codec
+from shared.mailbox import calls
+from tests.integration.mailbox_books import LEASE, RETENTION, START
+from tests.integration.mailbox_desk import PAIR, Desk
+
+
+@pytest.fixture
+def desk(redis: Redis) -> Desk:
+    """An empty desk."""
+    return Desk(redis)
+
+
+def test_only_the_holder_stores_a_reply(desk: Desk) -> None:
+    """The slower of two thinkers is not heard."""
+    desk.accept("m-1")
+    desk.taken("k1")
+    desk.advance(LEASE)
+    desk.taken("k2")
+    assert desk.store("k1", "old", turn="t-k2").outcome == "lost"
+    assert desk.store("k1", "old").outcome == "lost"
+    assert desk.store("k2", "new").outcome == "stored"
+    assert "new" in codec.encode(desk.reply("k2").command)
+
+
+def test_a_repeated_store_keeps_the_first_reply(desk: Desk) -> None:
+    """Also when an attempt has begun meanwhile."""
+    desk.to_sending()
+    assert desk.store("k1", "another").outcome == "stored"
+    assert [attempt.id for attempt in desk.reply("k1").attempts] == ["a1"]
+    assert "hello" in codec.encode(desk.reply("k1").command)
+    assert len(desk.lines("reply_stored")) == 1
+
+
+def test_a_handed_over_message_refuses_its_reply(desk: Desk) -> None:
+    """Its old client answers it; what else was in the turn is answered by the next."""
+    desk.accept("m-1")
+    desk.accept("m-2")
+    desk.taken("k1")
+    assert desk.run(calls.hand_over("m-1", retention_ms=RETENTION)) == "handed_over"
+    assert desk.store("k1").outcome == "handed_over"
+    assert desk.backoff("k1", 0).outcome == "more"
+    assert desk.taken("k2") == ["m-2"]
+
+
+def test_a_bridge_message_is_answered_by_its_stored_reply(desk: Desk) -> None:
+    """Nothing is sent; the answer is in the ledger. A repeat gets the first result."""
+    desk.accept("m-1", kind="bridge")
+    desk.accept("m-2")
+    desk.taken("k1")
+    for _ in range(2):
+        stored = desk.store("k1")
+        assert (stored.outcome, stored.more) == ("finished", True)
+    assert desk.state("m-1") == "answered"
+    assert desk.inbox() == ["m-2"]
+    assert [line["msg"] for line in desk.lines("answered")] == ["m-1"]
+
+
+def test_leave_stores_the_attempt(desk: Desk) -> None:
+    """Before the request goes out: what crashes in between is looked up."""
+    desk.to_sending()
+    reply = desk.reply("k1")
+    assert (reply.state, [(attempt.id, attempt.at, attempt.outcome) for attempt in reply.attempts]) == ("sending", [("a1", START, "")])
+
+
+def test_only_the_holder_gets_leave(desk: Desk) -> None:
+    """A holder whose lease was taken over starts nothing, even with the reply's right id."""
+    desk.accept("m-1")
+    desk.taken("k1")
+    desk.store("k1")
+    desk.advance(LEASE)
+    desk.taken("k2")
+    assert desk.sending("k1", "a1").outcome == "lost"
+    assert desk.sending("k2", "a2", turn="k1").outcome == "ok"
+    desk.outcome("k1", "a2", "accepted", "SM1")
+    desk.finish("k2")
+    desk.accept("m-2")
+    desk.taken("k3")
+    assert desk.sending("k1", "a3").outcome == "lost"
+    assert desk.sending("k3", "a4", turn="k1").outcome == "lost"
+
+
+def test_an_unresolved_attempt_is_looked_up_before_the_next(desk: Desk) -> None:
+    """Also by the next holder; "not found" allows another attempt, which may be a second copy, and is marked."""
+    desk.to_sending()
+    found = desk.sending("k1", "a2")
+    assert found.outcome == "look_up"
+    assert found.attempt is not None
+    assert found.attempt.id == "a1"
+    desk.advance(LEASE)
+    desk.taken("k2")
+    assert desk.sending("k2", "a3", turn="k1").outcome == "look_up"
+    assert not desk.reply("k1").maybe_duplicate
+    desk.outcome("k1", "a1", "absent")
+    assert desk.sending("k2", "a4", turn="k1").outcome == "ok"
+    assert desk.reply("k1").maybe_duplicate
+
+
+def test_a_refusal_and_another_try_is_no_duplicate(desk: Desk) -> None:
+    """The provider said that it did not take it."""
+    desk.to_sending()
+    desk.outcome("k1", "a1", "refused")
+    assert desk.sending("k1", "a2").outcome == "ok"
+    assert not desk.reply("k1").maybe_duplicate
+
+
+def test_what_was_taken_is_not_sent_again(desk: Desk) -> None:
+    """A callback, or a predecessor's answer, came first."""
+    desk.to_sending()
+    desk.status("SM1", "sent", "k1", "a1")
+    assert desk.sending("k1", "a2").outcome == "sent"
+
+
+def test_an_opted_out_pair_gets_nothing_more(desk: Desk) -> None:
+    """The turn ends as ignored, in the step that would have allowed the request."""
+    desk.accept("m-1")
+    desk.taken("k1")
+    desk.store("k1")
+    desk.accept("m-2")
+    desk.run(calls.opt_out(PAIR, out=True))
+    found = desk.sending("k1", "a1")
+    assert (found.outcome, found.more) == ("opted_out", True)
+    assert desk.state("m-1") == "ignored(opted_out)"
+    assert desk.inbox() == ["m-2"]
+    assert desk.reply("k1").attempts == ()
+
+
+def test_a_pause_gives_up_the_lease_and_counts_nothing(desk: Desk) -> None:
+    """30 s with jitter, then somebody asks again."""
+    desk.accept("m-1")
+    desk.taken("k1")
+    desk.store("k1")
+    assert desk.run(calls.pause("test"))
+    assert not desk.run(calls.pause("again"))
+    assert desk.sending("k1", "a1").outcome == "paused"
+    assert 30_000 <= desk.not_before() <= 60_000
+    assert desk.due() == desk.not_before()
+    assert desk.counts("m-1") == (0, 0)
+    assert desk.run(calls.resume())
+    assert not desk.run(calls.resume())
+    desk.advance(60_000)
+    assert desk.taken("k2") == ["m-1"]
+    assert desk.counts("m-1") == (0, 0)
+    assert desk.sending("k2", "a2", turn="k1").outcome == "ok"
+
+
+def test_a_short_lease_is_renewed_first(desk: Desk) -> None:
+    """The request must end before somebody else may take over."""
+    desk.accept("m-1")
+    desk.taken("k1")
+    desk.store("k1")
+    desk.advance(LEASE - 20_000 + 1)
+    assert desk.sending("k1", "a1").outcome == "short"
+    desk.renew("k1")
+    assert desk.sending("k1", "a1").outcome == "ok"
+
+
+@pytest.mark.parametrize("verdict", ["opted out", "paused", "short"])
+def test_an_unresolved_attempt_is_looked_up_before_any_other_verdict(desk: Desk, verdict: str) -> None:
+    """A message that was sent is not recorded as ignored, and a pause does not delay the knowledge."""
+    desk.to_sending()
+    if verdict == "short":
+        desk.advance(LEASE - 10_000)
+    elif verdict == "paused":
+        desk.run(calls.pause("test"))
+    else:
+        desk.run(calls.opt_out(PAIR, out=True))
+    assert desk.sending("k1", "a2").outcome == "look_up"
+    assert desk.state("m-1") == "in_turn"
+
+
+def test_a_repeated_leave_is_judged_again(desk: Desk) -> None:
+    """All well: the same attempt, at its first time."""
+    desk.to_sending()
+    desk.advance(5_000)
+    found = desk.sending("k1", "a1")
+    assert found.outcome == "ok"
+    assert found.attempt is not None
+    assert found.attempt.at == START
+    assert len(desk.reply("k1").attempts) == 1
+    assert len(desk.lines("sending")) == 1
+
+
+@pytest.mark.parametrize("change", ["opted out", "paused", "short", "taken over", "refused", "accepted", "absent", "another"])
+def test_a_repeated_leave_is_lost_when_anything_changed(desk: Desk, change: str) -> None:
+    """The repeat may come seconds later, and its request with it."""
+    desk.to_sending()
+    token = "k1"
+    if change == "opted out":
+        desk.run(calls.opt_out(PAIR, out=True))
+    elif change == "paused":
+        desk.run(calls.pause("test"))
+    elif change == "short":
+        desk.advance(LEASE - 20_000 + 1)
+    elif change == "taken over":
+        desk.advance(LEASE)
+        desk.taken("k2")
+    elif change == "another":
+        desk.outcome("k1", "a1", "absent")
+        assert desk.sending("k1", "a2").outcome == "ok"
+    else:
+        desk.outcome("k1", "a1", change)
+    assert desk.sending(token, "a1").outcome == "lost"
+
+
+def test_an_outcome_is_recorded_after_the_lease_was_lost(desk: Desk) -> None:
+    """What a provider answered is never thrown away: the next holder finishes and sends nothing."""
+    desk.to_sending()
+    desk.advance(LEASE)
+    desk.taken("k2")
+    assert desk.outcome("k1", "a1", "accepted", "SM1").state == "sent"
+    assert desk.sending("k2", "a2", turn="k1").outcome == "sent"
+
+
+def test_an_outcome_is_recorded_after_the_conversation_went_on(desk: Desk) -> None:
+    """The turn was parked, another one runs."""
+    desk.to_sending()
+    desk.park("k1", looked_up=True)
+    desk.accept("m-2")
+    desk.taken("k2")
+    desk.store("k2")
+    assert desk.outcome("k1", "a1", "accepted", "SM1").state == "sent"
+    assert desk.state("m-1") == "answered"
+    assert desk.state("m-2") == "in_turn"
+
+
+def test_one_accepted_attempt_makes_a_reply_sent_for_good(desk: Desk) -> None:
+    """Whatever is said of it, or of others, before and after."""
+    desk.to_sending()
+    desk.outcome("k1", "a1", "refused")
+    desk.sending("k1", "a2")
+    desk.outcome("k1", "a2", "accepted", "SM2")
+    for attempt, result in (("a1", "refused"), ("a2", "refused"), ("a2", "absent"), ("a9", "refused")):
+        found = desk.outcome("k1", attempt, result)
+        assert (found.state, found.decided) == ("sent", False)
+    assert [attempt.outcome for attempt in desk.reply("k1").attempts] == ["refused", "accepted"]
+    assert desk.redis.get("boss:provider:SM2") == b"r-k1"
+
+
+def test_a_refusal_decides_only_when_every_attempt_was_refused(desk: Desk) -> None:
+    """One whose fate is unknown, or that was not found, may still arrive."""
+    desk.to_sending()
+    desk.outcome("k1", "a1", "absent")
+    desk.sending("k1", "a2")
+    assert not desk.outcome("k1", "a2", "refused", "").decided
+    assert desk.outcome("k1", "a1", "refused").decided
+
+
+def test_a_repeated_outcome_changes_nothing(desk: Desk) -> None:
+    """Neither the record nor the ledger."""
+    desk.to_sending()
+    first = desk.outcome("k1", "a1", "accepted", "SM1")
+    assert desk.outcome("k1", "a1", "accepted", "SM1") == first
+    assert len(desk.lines("sent")) == 1
+    assert not desk.reply("k1").maybe_duplicate
+
+
+def test_two_accepted_attempts_are_a_duplicate(desk: Desk) -> None:
+    """Known after the fact, and said so."""
+    desk.to_sending()
+    desk.outcome("k1", "a1", "refused")
+    desk.sending("k1", "a2")
+    desk.outcome("k1", "a2", "accepted", "SM2")
+    desk.status("SM1", "sent", "k1", "a1")
+    assert desk.reply("k1").maybe_duplicate
+
+
+def test_a_report_proves_that_the_attempt_was_taken(desk: Desk) -> None:
+    """It may overtake the provider's own answer; it may come for an attempt that was not found."""
+    desk.to_sending()
+    desk.outcome("k1", "a1", "absent")
+    assert desk.status("SM1", "delivered", "k1", "a1").state == "delivered"
+    assert desk.reply("k1").attempts[0].outcome == "accepted"
+    assert desk.outcome("k1", "a1", "accepted", "SM1").state == "delivered"
+
+
+def test_a_report_finds_its_reply_by_the_provider_s_id(desk: Desk) -> None:
+    """Where it carries no ids of ours."""
+    desk.to_sending()
+    desk.outcome("k1", "a1", "accepted", "SM1")
+    assert desk.status("SM1", "delivered").state == "delivered"
+    assert desk.status("SM9", "delivered").state is None
+
+
+@pytest.mark.parametrize("last", ["delivered", "undelivered", "failed"])
+def test_a_terminal_state_is_never_left(desk: Desk, last: str) -> None:
+    """Reports come in any order, and repeatedly."""
+    desk.to_sending()
+    desk.outcome("k1", "a1", "accepted", "SM1")
+    desk.status("SM1", last)
+    for state in ("sent", "delivered", "undelivered", "failed"):
+        assert desk.status("SM1", state).state == last
+    desk.finish("k1")
+    assert desk.state("m-1") == "answered"
+    assert len(desk.lines(last)) == 1
