@@ -6,7 +6,9 @@ Exit status: 0 when nothing fails (warnings included), 1 otherwise.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from functools import partial
+from typing import Final
 
 import click
 from redis import Redis
@@ -21,8 +23,15 @@ from supervisor_worker.cli.checks import local, outside, storage
 from supervisor_worker.cli.checks.finding import Check, Finding, fail, not_checked, ok, run_all, worst
 from supervisor_worker.cli.output import Command, emit_json, mark, printable
 
-STORED = ("clock", "workers", "queue", "due", "parked", "paused")
-NAME_WIDTH = 15
+STORED: Final[dict[str, Callable[[Redis], list[Finding]]]] = {
+    "clock": storage.clock,
+    "workers": storage.workers,
+    "queue": storage.queue,
+    "conversations": storage.due,
+    "parked": storage.parked,
+    "sending": storage.paused,
+}
+NAME_WIDTH: Final = 15
 
 
 @click.command(cls=Command)
@@ -77,12 +86,10 @@ def checks_for(settings: Settings, redis: Redis) -> dict[str, Check]:
 
 def _stored(name: str, redis: Redis) -> list[Finding]:
     """A check of what is in Redis; while that is away, its own line says so and these are only not checked."""
-    check = getattr(storage, name)
     try:
-        findings: list[Finding] = check(redis)
+        return STORED[name](redis)
     except AWAY:
         return [not_checked(name, "Redis does not answer")]
-    return findings
 
 
 def line(finding: Finding) -> str:
