@@ -12,13 +12,16 @@ from typing import Final
 from flask import Request, Response
 
 from shared.addresses import EmailAddress
+from shared.errors import BadInput
 from shared.events import EmailReceived
 from shared.runtime import Runtime
 from webhook_api import accept, admit
 from webhook_api.gate import MESSAGE_HEADER, Gate, Refusal
+from webhook_api.multipart import boundary_of
 from webhook_api.parse_email import InboundMail, parse_email
 
 MAX_BODY: Final = 35 * 1024 * 1024
+ENDING_WITHIN: Final = 256
 BIG_BODY: Final = 2 * 1024 * 1024
 BIG_AT_ONCE: Final = 2
 BIG_WAIT_SECONDS: Final = 5.0
@@ -29,7 +32,7 @@ _big_bodies = threading.BoundedSemaphore(BIG_AT_ONCE)
 def inbound(runtime: Runtime, gate: Gate, request: Request) -> Response:
     """Take a mail in, for each of our addresses that it was delivered to."""
     with _room_for(request.content_length):
-        body, signed = gate.sendgrid(request, gate.mail_key, lambda: whole_body(request))
+        body, signed = gate.sendgrid(request, gate.mail_key, lambda: whole_body(request, ending=_last_line(request)))
         mail = parse_email(body, request.content_type or "")
         del body
     message_ids = [_take_in(runtime, mail, recipient, signed=signed) for recipient in mail.recipients]
@@ -70,12 +73,25 @@ def mail_id(mail: InboundMail, recipient: str) -> str:
     return "m-" + hashlib.sha256(f"email\x1f{mail.digest}\x1f{recipient}".encode()).hexdigest()[:24]
 
 
-def whole_body(request: Request) -> bytes:
-    """The body; a connection that broke on the way gets a 503, since half a mail would be another mail than the retry."""
+def whole_body(request: Request, *, ending: bytes) -> bytes:
+    """The body; a connection that broke on the way gets a 503, since half a mail would be another mail than its retry.
+
+    A body in chunks has no length, and the server does not say that its last chunk never came: it must end as it should.
+    """
     body = request.get_data(cache=False)
-    if request.content_length is not None and len(body) != request.content_length:
+    expected = request.content_length
+    whole = len(body) == expected if expected is not None else body[-ENDING_WITHIN:].rstrip().endswith(ending)
+    if not whole:
         raise Refusal("truncated", 503)
     return body
+
+
+def _last_line(request: Request) -> bytes:
+    """How a complete form ends; nothing to go by when it is no form, which is said only to who may call."""
+    try:
+        return b"--" + boundary_of(request.content_type or "") + b"--"
+    except BadInput:
+        return b""
 
 
 @contextmanager

@@ -33,7 +33,7 @@ _STATES: Final[dict[str, Literal["sent", "delivered", "undelivered", "failed"]]]
 
 def events(runtime: Runtime, gate: Gate, request: Request) -> Response:
     """Record a batch of events; those that are not about a reply of ours are passed over."""
-    body, _ = gate.sendgrid(request, gate.events_key, lambda: whole_body(request))
+    body, _ = gate.sendgrid(request, gate.events_key, lambda: whole_body(request, ending=b"]"))
     batch = codec.loads(body)
     if not isinstance(batch, list):
         raise BadInput(code="not_a_list")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server import Server
+from granian.server.common import AbstractServer
 
 from shared import telemetry
 from shared.runtime import open_runtime
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
 
     from shared.settings import Settings
 
-THREADS: Final = 8
-BACKPRESSURE: Final = 64
-GRACE_SECONDS: Final = 3
+THREADS: Final = 64  # made when needed; a client that sends its body slowly holds one
+CONNECTIONS: Final = 2_048  # one that sends its headers slowly holds a connection only, for 10 s
+GRACE_SECONDS: Final = 3  # beyond the 2 s for which a webhook may wait for Redis; honcho kills after 5
 HEADER_TIMEOUT_MS: Final = 10_000
 
 
@@ -37,7 +38,7 @@ def main(settings: Settings) -> None:
     build(settings.web_host, settings.port).serve(target_loader=partial(load, settings), wrap_loader=False)
 
 
-def build(address: str, port: int) -> Server:
+def build(address: str, port: int) -> AbstractServer[Any]:
     """The server with its settings, before it has an application."""
     return Server(
         "webhook_api",
@@ -47,7 +48,8 @@ def build(address: str, port: int) -> Server:
         http=HTTPModes.http1,
         websockets=False,
         blocking_threads=THREADS,
-        backpressure=BACKPRESSURE,
+        backlog=CONNECTIONS,
+        backpressure=CONNECTIONS,
         http1_settings=HTTP1Settings(header_read_timeout=HEADER_TIMEOUT_MS),
         workers_kill_timeout=GRACE_SECONDS,
         log_access=False,  # it would write the query's token

@@ -52,6 +52,6 @@ def test_no_block_raises(block: str) -> None:
 def test_no_block_takes_long() -> None:
     """Ten megabytes of header, of folds, of ids."""
     for block in ("A: " + "x" * 10_000_000, "A: b\n" + " fold\n" * 1_000_000, "References: " + "<" * 1_000_000, "A:b\n" * 2_000_000):
-        start = time.perf_counter()
+        start = time.thread_time()
         Headers.parse(block).references()
-        assert time.perf_counter() - start < 1
+        assert time.thread_time() - start < 1

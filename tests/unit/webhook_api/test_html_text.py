@@ -60,10 +60,10 @@ BOMBS = {
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_no_megabyte_of_html_takes_long_or_grows(name: str) -> None:
-    """inscriptis makes 100 MB of 65 kB; here the text is at most twice the input, and quick."""
-    start = time.perf_counter()
+    """A layout engine makes 100 MB of 65 kB; here the text is at most twice the input, and quick."""
+    start = time.thread_time()
     text = to_text(BOMBS[name])
-    assert time.perf_counter() - start < 1.5
+    assert time.thread_time() - start < 1.5
     assert len(text) <= 2 * len(BOMBS[name])
 
 

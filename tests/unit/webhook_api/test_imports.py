@@ -21,7 +21,7 @@ print(json.dumps(sorted(sys.modules)))
 
 
 def test_the_web_process_loads_no_sdk_and_nothing_heavy() -> None:
-    """anthropic alone costs 1.9 s; twilio, sendgrid, lxml and asyncio clients are nothing that a webhook needs."""
+    """Importing anthropic alone costs 1.9 s; twilio, sendgrid, lxml and asyncio clients are nothing that a webhook needs."""
     done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=30, check=True)
     loaded = set(json.loads(done.stdout))
     assert not loaded & {"anthropic", "twilio", "sendgrid", "lxml", "inscriptis", "mailparser_reply", "requests", "httpx2", "aiohttp"}

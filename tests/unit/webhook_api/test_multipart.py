@@ -43,7 +43,7 @@ def test_a_value_may_hold_a_longer_boundary() -> None:
 
 
 def test_a_file_name_that_is_not_utf8_costs_only_its_letters() -> None:
-    """werkzeug refuses the whole body for it."""
+    """Werkzeug refuses the whole body for it."""
     head = b'Content-Disposition: form-data; name="attachment1"; filename="caf\xe9.txt"'
     body = b"--x\r\n" + head + b"\r\n\r\nabc\r\n--x--\r\n"
     (part,) = parts(body, b"x")

@@ -67,10 +67,10 @@ def test_a_700_kb_text_is_accepted_and_cut_with_a_mark() -> None:
 def test_a_29_mb_mail_is_read() -> None:
     """The attachment is walked over, not copied, and quickly."""
     body = multipart_body(mail_fields(attachment1=("big.bin", b"\r\n--x" * 5_800_000)))
-    start = time.perf_counter()
+    start = time.thread_time()
     mail = parse_email(body, MULTIPART)
     assert (mail.attachments, mail.body) == (("big.bin",), "Where shall we eat?")
-    assert time.perf_counter() - start < 2
+    assert time.thread_time() - start < 2
 
 
 def test_of_500_parts_the_mail_and_the_first_200_names_are_kept() -> None:
@@ -217,6 +217,26 @@ def test_texts_beside_attachments_are_joined() -> None:
     bodies = mime.read(raw)
     assert "\n".join(bodies.plain).split() == ["above", "below"]
     assert bodies.files == ["", "notes.txt"]
+
+
+PARTS = b"Content-Type: multipart/mixed; boundary=x\r\n\r\n"
+RAW_BOMBS = {
+    "nested parts": NESTED + b"line\r\n" * 100_000,
+    "many parts": PARTS + b"--x\r\n\r\n" * 400_000,
+    "many parameters": PARTS + (b"--x\r\nContent-Type: text/plain" + b";a" * 480 + b"\r\n\r\n\r\n") * 2_000,
+    "one huge header": b"Content-Type:" * 200_000,
+    "one folded header": b"Content-Type: text/plain\r\n" + b" ;a\r\n" * 300_000,
+    "many headers": b"X:a\r\n" * 600_000,
+    "an endless line": b"X: y\r\n\r\n" + b"a" * 3_000_000,
+}
+
+
+@pytest.mark.parametrize("name", RAW_BOMBS)
+def test_no_raw_mail_takes_long(name: str) -> None:
+    """Python's parser takes minutes for 2 MB of one header; such a mail is taken as plain text."""
+    start = time.thread_time()
+    parsed(headers=None, text=None, email=RAW_BOMBS[name])
+    assert time.thread_time() - start < 1.5
 
 
 WORDS = st.sampled_from(["from", "to", "text", "html", "headers", "envelope", "charsets", "dkim", "SPF", "subject", "email", "attachment1"])

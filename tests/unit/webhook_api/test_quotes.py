@@ -70,9 +70,9 @@ BOMBS = {
 @pytest.mark.parametrize("name", BOMBS)
 def test_no_shape_of_text_takes_long(name: str) -> None:
     """The library takes 10 s for 10 kB of empty lines; a quarter of a megabyte must take under half a second."""
-    start = time.perf_counter()
+    start = time.thread_time()
     without_quote(BOMBS[name])
-    assert time.perf_counter() - start < 0.5
+    assert time.thread_time() - start < 0.5
 
 
 @given(st.text(alphabet="On 1@wrote:\n>-_From ab", max_size=300))

@@ -1,4 +1,5 @@
 """Text from outside: decoded, cleaned, bounded."""
+# ruff: noqa: RUF001 - letters of other scripts are the point
 
 from __future__ import annotations
 
@@ -74,9 +75,9 @@ def test_cleaned_text_is_utf8_and_composed_and_stays_so(text: str) -> None:
 
 def test_a_run_of_combining_marks_takes_no_quadratic_time() -> None:
     """unicodedata.normalize alone takes 5.6 s for these 80,001 characters."""
-    start = time.perf_counter()
+    start = time.thread_time()
     clean("a" + "\u0301\u0327" * 40_000)
-    assert time.perf_counter() - start < 1
+    assert time.thread_time() - start < 1
 
 
 def test_a_long_text_is_cut_with_a_mark_that_says_so() -> None:

@@ -1,0 +1,194 @@
+"""The webhooks through the production server: what only a real socket shows."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
+from typing import cast
+
+import pytest
+from redis import Redis
+
+from shared.mailbox import Mailbox
+from tests.integration.webhook_client import PUBLIC_URL, SECRET, twilio_signature
+from tests.payloads import FORM, MULTIPART, form_body, mail_fields, multipart_body, sms_fields
+from tests.support.processes import WebProcess, answers
+from tests.support.server import EmbeddedServer
+from tests.support.wait import wait_for
+from webhook_api.server import GRACE_SECONDS
+
+LOCAL_TEXT = b"From=%2B15551234567&To=%2B15559876543&Body=Hello"
+
+
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[EmbeddedServer]:
+    """This module's own server: the web process stays up over all its tests."""
+    with EmbeddedServer() as running:
+        yield running
+
+
+def started(server: EmbeddedServer) -> WebProcess:
+    return WebProcess({"REDIS_URL": server.url, "SANDBOX": "on", "PUBLIC_URL": PUBLIC_URL, "SMS_SETTLE_SECONDS": "0"})
+
+
+@pytest.fixture(scope="module")
+def web(own_server: EmbeddedServer) -> Iterator[WebProcess]:
+    """One web process."""
+    with started(own_server).start() as running:
+        yield running
+
+
+@pytest.fixture
+def redis(own_server: EmbeddedServer) -> Iterator[Redis]:
+    """The server without messages and lines."""
+    with own_server.client() as client:
+        keys = cast("list[bytes]", client.keys("boss:msg:*")) + cast("list[bytes]", client.keys("boss:seen:*"))
+        client.delete("boss:ledger", *keys)
+        yield client
+
+
+def post(web: WebProcess, path: str, body: bytes, headers: dict[str, str], *, timeout: float = 20) -> tuple[int, bytes]:
+    connection = HTTPConnection("127.0.0.1", int(web.settings["PORT"]), timeout=timeout)
+    try:
+        connection.request("POST", path, body, headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+def reasons(redis: Redis) -> list[str]:
+    rows = cast("list[tuple[bytes, dict[bytes, bytes]]]", redis.xrange("boss:ledger"))
+    return [(fields.get(b"reason") or fields[b"type"]).decode() for _, fields in rows]
+
+
+@pytest.mark.parametrize("query", ["", "?reply=r-1&attempt=a%2D1", "?a=%c3%a9+%2F&b=&&c", "?reply=%C3%A9%20x&=~"])
+def test_the_signature_covers_the_query_as_it_came_over_the_wire(web: WebProcess, query: str) -> None:
+    """Percent signs, lower-case escapes, empty pieces: nothing is written anew on the way to the check."""
+    body = form_body({"MessageSid": "SM1", "MessageStatus": "sent"})
+    right = twilio_signature(f"{PUBLIC_URL}/sms/status{query}", body)
+    wrong = twilio_signature(f"{PUBLIC_URL}/sms/status{query}x", body)
+    for signature, status in ((right, 204), (wrong, 403)):
+        headers = {"Content-Type": FORM, "X-Twilio-Signature": signature, "X-Forwarded-Proto": "http", "Host": "other.example"}
+        assert post(web, f"/sms/status{query}", body, headers)[0] == status
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [({}, 200), ({"X-Forwarded-For": "127.0.0.1"}, 403), ({"x-forwarded-host": "x"}, 403), ({"Host": "boss.example.com"}, 403)],
+)
+def test_a_local_call_is_known_by_its_socket(web: WebProcess, redis: Redis, headers: dict[str, str], status: int) -> None:
+    """Behind a proxy on this machine nothing counts as local."""
+    assert post(web, "/sms/inbound", LOCAL_TEXT, {"Content-Type": FORM, **headers})[0] == status
+    assert len(reasons(redis)) == 1
+
+
+def test_it_listens_on_loopback_only(web: WebProcess) -> None:
+    """No other address of this machine answers."""
+    listening = subprocess.run(["ss", "-Hltn", f"sport = :{web.settings['PORT']}"], capture_output=True, text=True, check=True).stdout
+    assert {line.split()[3] for line in listening.splitlines()} == {f"127.0.0.1:{web.settings['PORT']}"}
+
+
+def test_29_mb_mails_are_taken_in_bounded_memory(web: WebProcess, redis: Redis) -> None:
+    """Four at once: two are read, two wait."""
+    body = multipart_body(mail_fields(attachment1=("big.bin", os.urandom(1_000_000) * 29)))
+    headers = {"Content-Type": MULTIPART}
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: post(web, f"/email/inbound?token={SECRET}", body, headers)[0], range(4)))
+    assert answers == [200] * 4
+    assert reasons(redis) == ["email_received"]
+    assert peak_memory(web.pid) < 400_000_000
+
+
+@pytest.mark.parametrize(("token", "length", "status"), [("wrong", 30_000_000, b"403"), (SECRET, 38_000_000, b"413")])
+def test_a_body_that_is_not_wanted_is_not_read(web: WebProcess, token: str, length: int, status: bytes) -> None:
+    """The answer is there when the headers are: a stranger cannot make us take 30 MB."""
+    head = f"POST /email/inbound?token={token} HTTP/1.1\r\nHost: x\r\nContent-Type: {MULTIPART}\r\nContent-Length: {length}\r\n\r\n--"
+    with half_a_request(web, head.encode()) as client:
+        assert client.recv(12).split()[1] == status
+
+
+def peak_memory(pid: int) -> int:
+    pids = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=True).stdout.split()
+    peaks = [line for child in pids for line in open(f"/proc/{child}/status") if line.startswith("VmHWM")]  # noqa: SIM115, PTH123
+    return max(int(line.split()[1]) * 1024 for line in peaks)
+
+
+def half_a_request(web: WebProcess, head: bytes) -> socket.socket:
+    client = socket.create_connection(("127.0.0.1", int(web.settings["PORT"])), timeout=10)
+    client.sendall(head)
+    return client
+
+
+def test_half_a_mail_is_not_taken(web: WebProcess, redis: Redis) -> None:
+    """A connection that breaks leaves nothing: the retry brings the whole."""
+    body = multipart_body(mail_fields())
+    head = f"POST /email/inbound?token={SECRET} HTTP/1.1\r\nHost: x\r\nContent-Type: {MULTIPART}\r\nContent-Length: {len(body)}\r\n\r\n"
+    for cut in (len(body) - 3, len(body) // 2):
+        half_a_request(web, head.encode() + body[:cut]).close()
+    chunked = head.replace(f"Content-Length: {len(body)}", "Transfer-Encoding: chunked").encode()
+    half_a_request(web, chunked + f"{len(body) - 9:x}\r\n".encode() + body[:-9] + b"\r\n").close()
+    assert post(web, "/sms/inbound", LOCAL_TEXT, {"Content-Type": FORM})[0] == 200  # they are behind us
+    wait_for(lambda: "sms_received" in reasons(redis), 5, "the text")
+    time.sleep(0.2)
+    assert "email_received" not in reasons(redis)
+    assert post(web, f"/email/inbound?token={SECRET}", body, {"Content-Type": MULTIPART})[0] == 200
+    assert reasons(redis).count("email_received") == 1
+
+
+def test_slow_clients_do_not_hold_up_the_others(web: WebProcess) -> None:
+    """Three hundred that never finish their headers cost no thread, thirty that never finish their body one each."""
+    heads = [half_a_request(web, b"POST /sms/inbound HTTP/1.1\r\nHost: x\r\nX-Slow: ") for _ in range(300)]
+    bodies = [half_a_request(web, b"POST /sms/inbound HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nFrom=") for _ in range(30)]
+    try:
+        start = time.monotonic()
+        assert post(web, "/sms/inbound", LOCAL_TEXT, {"Content-Type": FORM})[0] == 200
+        assert time.monotonic() - start < 1
+    finally:
+        for client in heads + bodies:
+            client.close()
+
+
+def test_nothing_of_the_requests_is_printed(web: WebProcess, redis: Redis) -> None:
+    """No access log: it would hold the token, and tracebacks would hold texts."""
+    post(web, "/sms/inbound", form_body(sms_fields(Body="canary words")), {"Content-Type": FORM, "X-Twilio-Signature": "x"})
+    post(web, "/email/inbound?token=canary-token", multipart_body(mail_fields(text="canary words")), {"Content-Type": MULTIPART})
+    post(web, "/sms/inbound", LOCAL_TEXT, {"Content-Type": FORM})
+    wait_for(lambda: {"bad_signature", "bad_secret", "sms_received"} <= set(reasons(redis)), 5, "three lines")
+    assert not [word for word in ("canary", "5551234567", SECRET, "example.com") if word in web.output]
+
+
+def test_sigterm_finishes_what_is_in_flight_and_ends_in_its_grace(own_server: EmbeddedServer, redis: Redis) -> None:
+    """A webhook whose Redis stalls gets its answer; a client that sends half a body and waits holds nothing up."""
+    with started(own_server).start() as web, ThreadPoolExecutor(1) as pool:
+        waiting = half_a_request(web, b"POST /sms/inbound HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nFrom=")
+        own_server.freeze()
+        thawing = threading.Timer(0.6, own_server.thaw)
+        thawing.start()
+        running = pool.submit(post, web, "/sms/inbound", LOCAL_TEXT, {"Content-Type": FORM})
+        time.sleep(0.2)  # the request is on its way to Redis, which does not answer
+        start = time.monotonic()
+        web.signal(signal.SIGTERM)
+        assert running.result(10)[0] == 200
+        assert web.wait(10) == 0
+        assert time.monotonic() - start < GRACE_SECONDS + 1.5
+        assert not answers(f"{web.url}/livez")
+        waiting.close()
+    thawing.join()
+    (key,) = cast("list[bytes]", redis.keys("boss:msg:*"))
+    assert Mailbox(redis).message(key.decode().rpartition(":")[2]) is not None
+
+
+def test_no_orphan_keeps_the_port(own_server: EmbeddedServer) -> None:
+    """Killed without a chance to tell its child, the server ends all the same."""
+    with started(own_server).start() as web:
+        os.kill(web.pid, signal.SIGKILL)
+        web.wait()
+        wait_for(lambda: not answers(f"{web.url}/livez"), 5, "the end of the serving process")

@@ -1,0 +1,92 @@
+"""The web application on a real server, and requests as the providers sign them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+from urllib.parse import parse_qsl
+
+from flask import Flask
+from flask.testing import FlaskClient
+from redis import Redis
+from twilio.request_validator import RequestValidator
+from werkzeug.datastructures import MultiDict
+from werkzeug.test import TestResponse
+
+from shared import ledger
+from shared import settings as knobs
+from shared.runtime import Runtime, open_runtime
+from shared.settings import SANDBOX_CREDENTIALS, Settings
+from tests.payloads import FORM, MULTIPART, form_body, mail_fields, multipart_body, sms_fields
+from webhook_api.app import create_app
+
+PUBLIC_URL = "https://boss.example.com"
+AUTH_TOKEN = SANDBOX_CREDENTIALS["twilio_auth_token"]
+SECRET = SANDBOX_CREDENTIALS["email_webhook_secret"]
+ELSEWHERE = {"REMOTE_ADDR": "192.0.2.1"}
+
+
+def load(redis_url: str, **changes: Any) -> Settings:
+    """Settings in sandbox mode against a server of the test's."""
+    values = {"sandbox": "on", "redis_url": redis_url, "public_url": PUBLIC_URL, "sms_settle_seconds": 0.0, **changes}
+    return knobs.load(_env_file=None, **values)
+
+
+def twilio_signature(url: str, body: bytes) -> str:
+    """What Twilio's own SDK computes."""
+    form = MultiDict(parse_qsl(body.decode("utf-8", "surrogateescape"), keep_blank_values=True))
+    return cast("str", RequestValidator(AUTH_TOKEN).compute_signature(url, form))
+
+
+@dataclass(frozen=True)
+class Web:
+    """The application in this process, without a server in front."""
+
+    runtime: Runtime
+    app: Flask
+
+    @property
+    def redis(self) -> Redis:
+        """Its connection."""
+        return self.runtime.redis
+
+    def client(self) -> FlaskClient:
+        """A client for one thread."""
+        return self.app.test_client()
+
+    def sms(
+        self, path: str = "/sms/inbound", *, body: bytes | None = None, signature: str | None = None, **changes: str | None
+    ) -> TestResponse:
+        """Post a text from elsewhere, signed; `signature` "" leaves the header out."""
+        body = form_body(sms_fields(**changes)) if body is None else body
+        signature = twilio_signature(PUBLIC_URL + path, body) if signature is None else signature
+        headers = {"X-Twilio-Signature": signature} if signature else {}
+        return self.client().post(path, data=body, content_type=FORM, headers=headers, environ_overrides=ELSEWHERE)
+
+    def mail(self, *, token: str | None = SECRET, body: bytes | None = None, content_type: str = MULTIPART, **changes: Any) -> TestResponse:
+        """Post a mail from elsewhere with the secret."""
+        data = multipart_body(mail_fields(**changes)) if body is None else body
+        path = "/email/inbound" + (f"?token={token}" if token is not None else "")
+        return self.client().post(path, data=data, content_type=content_type, environ_overrides=ELSEWHERE)
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Type and reason (or status word) of every ledger line, oldest first."""
+        return [(line.type, line.fields.get("reason", "")) for line in ledger.latest(self.redis, 1000)]
+
+    def stored(self) -> list[dict[str, str]]:
+        """All message records."""
+        keys = cast("list[bytes]", self.redis.keys("boss:msg:*"))
+        records = [cast("dict[bytes, bytes]", self.redis.hgetall(key)) for key in keys]
+        return [{name.decode(): value.decode() for name, value in record.items()} for record in records]
+
+
+@contextmanager
+def opened(redis_url: str, **changes: Any) -> Iterator[Web]:
+    """The application on an open runtime."""
+    runtime = open_runtime(load(redis_url, **changes), "web")
+    try:
+        yield Web(runtime, create_app(runtime))
+    finally:
+        runtime.close()
