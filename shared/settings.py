@@ -257,7 +257,20 @@ def load(**overrides: Any) -> Settings:
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        raise ConfigurationError("\n" + "\n".join(_faults(error))) from None
+        faults = _faults(error)
+        if broken := {str(fault["loc"][0]) for fault in error.errors() if fault["loc"]}:
+            faults += _faults_beside(broken, overrides)
+        raise ConfigurationError("\n" + "\n".join(faults)) from None
+
+
+def _faults_beside(broken: set[str], overrides: dict[str, Any]) -> list[str]:
+    """The faults of several settings together, which pydantic looks for only once each is right: the broken ones at their defaults."""
+    defaults = {name: Settings.model_fields[name].get_default() for name in broken & set(Settings.model_fields)}
+    try:
+        Settings(**{**overrides, **defaults})
+    except ValidationError as error:
+        return _faults(error)
+    return []
 
 
 def _faults(error: ValidationError) -> list[str]:

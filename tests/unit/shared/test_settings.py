@@ -103,6 +103,12 @@ def test_production_names_everything_that_is_missing(bare: pytest.MonkeyPatch) -
         assert name in text, name
 
 
+def test_a_wrong_value_does_not_hide_what_is_missing(bare: pytest.MonkeyPatch) -> None:
+    """One start tells all: the port that is no number and the credentials that are not there."""
+    text = faults(bare, ENVIRONMENT="production", PORT="eighty")
+    assert all(f"{name}: " in text for name in ("PORT", "TWILIO_AUTH_TOKEN", "BOSS_USERS_FILE"))
+
+
 @pytest.mark.parametrize("name", sorted(SANDBOX_CREDENTIALS))
 def test_production_refuses_each_example_credential(bare: pytest.MonkeyPatch, name: str) -> None:
     """The sandbox's values are public."""
