@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from shared.settings import Settings
 from tests.support.nursery import Plans
 from tests.support.whole import Person, Whole, reply_id
 
 pytestmark = pytest.mark.timeout(120)  # two cores may be shared with much else
 LEASE = 3
+DEFAULT_LEASE_TEST = "at_the_default_lease"
 GRACE_MS = 2000
 MOMENTS = ("before:claim", "after:claim", "before:store_reply", "after:store_reply", "after:sending", "before:outcome", "after:outcome")
 AFTER_STORED = ("after:store_reply", "after:sending", "before:outcome", "after:outcome")
@@ -25,6 +28,35 @@ NOT_BY_THE_WORKER = {"sms_received", "email_received", "sent", "delivered"}
 """Lines of the web process: they say nothing about the recovery."""
 
 Record = Callable[[str, object], None]
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A conversation at the default times, whose worker was killed at `killed_ms` of the server's time."""
+
+    whole: Whole
+    person: Person
+    conversation: str
+    killed_ms: int
+
+
+@pytest.fixture(scope="module", autouse=True)
+def waiting(request: pytest.FixtureRequest, shared_whole: Whole, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Waiting | None]:
+    """The minute that the default lease takes begins before all other tests and passes beside them."""
+    if not any(DEFAULT_LEASE_TEST in item.name for item in request.session.items):
+        yield None
+        return
+    plans = Plans(tmp_path_factory.mktemp("plans"))
+    with Whole(times={}, nursery=shared_whole.nursery, CRASH_DIR=str(plans.directory)) as whole:
+        whole.fork(2)
+        whole.sandbox.knobs(anthropic={"latency_seconds": 5})
+        person = whole.person()
+        whole.text(person, "patience")
+        whole.wait_for_questions(person)
+        killed_ms = whole.now_ms()
+        os.kill(plans.holder(whole.conversation(person)), signal.SIGKILL)
+        whole.sandbox.knobs(anthropic={"latency_seconds": 0})
+        yield Waiting(whole, person, whole.conversation(person), killed_ms)
 
 
 @pytest.fixture
@@ -111,6 +143,18 @@ def test_a_kill_after_finish_repeats_nothing(plans: Plans, whole: Whole) -> None
     whole.quiet()
     assert whole.assert_one_copy(writer) == ["1", "2"]
     assert len(whole.questions(writer)) == 2
+
+
+def test_at_the_default_lease_the_next_line_comes_within_62_seconds(waiting: Waiting, record_property: Record) -> None:
+    """Killed while Claude thinks; a worker stands by, and takes over when the lease has ended."""
+    lease_ms = Settings.model_fields["lease_seconds"].default * 1000
+    assert lease_ms == 60_000
+    waiting.whole.wait_for_lines(waiting.conversation, "answered", seconds=75)
+    waited = next(line.at_ms for line in waiting.whole.lines(waiting.conversation) if line.at_ms > waiting.killed_ms) - waiting.killed_ms
+    record_property("recovery_ms", waited)
+    assert waited <= lease_ms + GRACE_MS
+    waiting.whole.quiet()
+    assert waiting.whole.assert_one_copy(waiting.person) == ["patience"]
 
 
 def _kill_both(plans: Plans, whole: Whole, writer: Person, mailer: Person) -> dict[str, int]:

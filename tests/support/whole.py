@@ -65,11 +65,12 @@ class Person:
 class Whole:
     """Server, sandbox and web, running; a test starts the workers that it needs."""
 
-    def __init__(self, times: Mapping[str, str] = FAST, **settings: str) -> None:
-        """`settings` are the product's, beside the `times` and what wires the processes together."""
+    def __init__(self, times: Mapping[str, str] = FAST, nursery: Nursery | None = None, **settings: str) -> None:
+        """`settings` are the product's, beside the `times` and what wires the processes together; a `nursery` is its owner's to close."""
         self.directory = Path(tempfile.mkdtemp(prefix="boss-whole-"))
         self.server = EmbeddedServer()
-        self.nursery = Nursery()
+        self.nursery = nursery or Nursery().start()
+        self._own_nursery = nursery is None
         self._numbers = itertools.count(1)
         self._processes: list[ForkedWorker | BossProcess] = []
         port = free_port()
@@ -88,7 +89,6 @@ class Whole:
     def __enter__(self) -> Self:
         """Start all but the workers."""
         (self.directory / "users.toml").write_text("".join(_user(number) for number in range(1, USERS + 1)))
-        self.nursery.start()
         self.server.start()
         self.sandbox.start()
         self.settings["SANDBOX_PORT"] = str(self.sandbox.port)
@@ -99,7 +99,8 @@ class Whole:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """End everything."""
         self.end_workers()
-        self.nursery.close()
+        if self._own_nursery:
+            self.nursery.close()
         self.web.close()
         self.sandbox.stop()
         self.redis.close()
