@@ -62,7 +62,7 @@ class _Connection(asyncio.Protocol):
         self.result.latencies.append(time.perf_counter() - self.sent_at)
         self._next()
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, _error: Exception | None) -> None:
         if not self.done.done():
             self.done.set_result(None)
 
