@@ -202,5 +202,3 @@ def _shown(url: str) -> str:
     """A Redis address without user, password and options."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-
-

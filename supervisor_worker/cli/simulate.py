@@ -86,9 +86,7 @@ def sms(text: str, sender: str, to: str, sid: str, **options: Any) -> None:
     """
     settings = settings_file.load()
     user = _user(settings, "phone", sender)
-    message = Text(
-        sender=sender or str(user.phone), to=to or str(user.boss_phone), body=text, sid=sid, signature=_signature(options)
-    )
+    message = Text(sender=sender or str(user.phone), to=to or str(user.boss_phone), body=text, sid=sid, signature=_signature(options))
     _deliver(settings, sms_post(settings, message), options)
 
 

@@ -51,9 +51,7 @@ class _NoRedirect(HTTPRedirectHandler):
         """Never."""
 
 
-def ask(
-    url: str, *, timeout: float, method: str = "GET", headers: Mapping[str, str] | None = None, body: bytes | None = None
-) -> Answer:
+def ask(url: str, *, timeout: float, method: str = "GET", headers: Mapping[str, str] | None = None, body: bytes | None = None) -> Answer:
     """One request. Raises Unreachable. Proxies of the environment are used, but not to reach this machine."""
     handlers: list[Any] = [_NoRedirect()]
     if urlsplit(url).hostname in LOCAL:

@@ -71,6 +71,7 @@ class TurnOracle:
         if found.outcome == "empty":
             must(not talk.inbox, "empty only without messages")
             must(self.redis.zscore("boss:due", conv) is None, "an empty conversation leaves the agenda")
+            talk.holder, talk.turn = "", []
         elif found.outcome == "taken":
             must(not_before <= self.now, "nothing is claimed before its time")
             must(found.turn is not None, "a claim has a turn")

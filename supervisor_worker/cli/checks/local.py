@@ -159,5 +159,3 @@ def _is_private(host: str) -> bool:
         return not ip_address(host).is_global
     except ValueError:
         return False
-
-
