@@ -330,6 +330,17 @@ def test_a_full_server_earns_no_2xx(own_server: EmbeddedServer) -> None:
         assert [kind for kind, _ in web.lines()] == ["sms_received", "sms_received", "email_received"]
 
 
+def test_a_script_that_fails_within_the_multi_earns_no_2xx(web: Web) -> None:
+    """The job of the same MULTI is there, the message is not: what counts is the script's own answer."""
+    sender = web.runtime.identities.sender(PhoneNumber("+15551234567"))
+    web.redis.set(f"boss:rate:{sender}", "not a list")
+    assert web.sms().status_code == 503
+    assert (web.stored(), web.runtime.dispatcher.queue.count) == ([], 1)
+    web.redis.delete(f"boss:rate:{sender}")
+    assert web.sms().status_code == 200
+    assert only_message(web).event is not None
+
+
 @pytest.mark.parametrize("how", ["stop", "freeze"])
 def test_without_redis_the_answer_is_503_in_time(own_server: EmbeddedServer, how: str) -> None:
     """Refused or hanging, within 2.5 s; a forged request is still 403, and the process is alive but not ready."""

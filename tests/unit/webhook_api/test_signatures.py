@@ -117,6 +117,18 @@ def test_no_changed_byte_of_a_signed_mail_passes() -> None:
         assert not signatures.sendgrid_signed(key, changed[0].decode("latin-1"), changed[1], changed[2].decode("latin-1")), number
 
 
+def test_a_signature_has_one_spelling_only() -> None:
+    """The last digit of base64 has spare bits: another one that means the same bytes is refused."""
+    key, digits = signatures.load_public_key("K", PUBLIC), "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    padded = (sign_mail("1", b"x") for _ in range(200))
+    right = next(signature for signature in padded if signature.endswith("="))
+    last = right.rstrip("=")[-1]
+    other = right.rstrip("=")[:-1] + digits[digits.index(last) + 1] + "=" * right.count("=")
+    assert base64.b64decode(other) == base64.b64decode(right)
+    assert signatures.sendgrid_signed(key, "1", b"x", right)
+    assert not signatures.sendgrid_signed(key, "1", b"x", other)
+
+
 @pytest.mark.parametrize("signature", ["", "x", "é", "AAAA", "====", "MEUCIQ" * 20, "\x00"])
 def test_a_signature_that_is_none_is_refused_without_an_error(signature: str) -> None:
     """Nonsense is false, never an exception."""
