@@ -91,7 +91,7 @@ class Oracle(TurnOracle):
         talk, tried = self.talks[conv], self.replies[reply]
         others = [name for name in tried.unresolved if name != attempt]
         found = self.scripts.run(call)
-        if talk.holder != token:
+        if talk.holder != token or talk.stored != reply:
             allowed = {"lost"} | ({"opted_out"} if talk.was_closed(token) else set()) | {"sent"}
             must(found.outcome in allowed, f"only the holder sends, not one told {found.outcome}")
             return found
