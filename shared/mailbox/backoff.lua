@@ -7,6 +7,8 @@ if get(key, 'token') ~= token then
 end
 append('backoff', 'conv', conv, 'turn', get(key, 'turn'), 'reason', reason, 'delay', whole(delay), 'counted', counted)
 if counted == '1' then
-  for _, id in ipairs(turn_messages(get(key, 'turn'))) do redis.call('HINCRBY', msg_key(id), 'errors', 1) end
+  for _, id in ipairs(turn_messages(get(key, 'turn'))) do
+    if get(msg_key(id), 'state') == 'in_turn' then redis.call('HINCRBY', msg_key(id), 'errors', 1) end
+  end
 end
 return give_up(conv, token, t + delay, t)

@@ -59,7 +59,7 @@ local function lease_expired()
   local turn, worst = get(key, 'turn'), 0
   redis.call('HSET', key, 'token', '', 'lease_end', 0)
   for _, id in ipairs(turn_messages(turn)) do
-    if redis.call('EXISTS', msg_key(id)) == 1 then worst = math.max(worst, redis.call('HINCRBY', msg_key(id), 'lost', 1)) end
+    if get(msg_key(id), 'state') == 'in_turn' then worst = math.max(worst, redis.call('HINCRBY', msg_key(id), 'lost', 1)) end
   end
   append('lease_lost', 'conv', conv, 'turn', turn, 'lost', whole(worst))
   dissolve(conv)
