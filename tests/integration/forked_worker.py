@@ -118,9 +118,17 @@ def _live(settings: dict[str, str], output: Path, main: Callable[[], int]) -> No
     written = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for stream in (1, 2):
         os.dup2(written, stream)
-    logging.getLogger().handlers[:] = []  # pytest's
+    _forget_logging()
     sys.stdout, sys.stderr = (os.fdopen(stream, "w", buffering=1) for stream in (1, 2))
     sys.exit(main())
+
+
+def _forget_logging() -> None:
+    """As in a new process: neither pytest's handlers nor what another test, or RQ, has set up in this one."""
+    for logger in (logging.getLogger(), *(known for known in logging.root.manager.loggerDict.values() if isinstance(known, logging.Logger))):
+        logger.handlers[:] = []
+        logger.setLevel(logging.NOTSET if logger is not logging.getLogger() else logging.WARNING)
+        logger.propagate = True
 
 
 def _let_go() -> None:

@@ -53,5 +53,5 @@ def _work(url: str, patient: bool, attributes: dict[str, Any]) -> int:
     worker = AsyncWorker([Queue(QUEUE, connection=redis, serializer=JSONSerializer)], connection=redis, serializer=JSONSerializer, **known)
     for name in attributes.keys() - known:
         setattr(worker, name, attributes[name])
-    worker.work()
+    worker.work(logging_level="INFO")
     return 0
