@@ -279,6 +279,12 @@ class RecordingWorker(BaseWorker):
             if state != self.get_state() and not self._dead:
                 self.set_state(state)
 
+    def unsubscribe(self) -> None:
+        """RQ's, without its second of waiting for the thread: it ends at the answer, and closes its connection itself."""
+        if (thread := cast("Any", self.pubsub_thread)) is not None:
+            cast("Any", self.pubsub).unsubscribe()
+            thread.stop()
+
     def teardown(self) -> None:
         """RQ's deregistration; no heartbeat can bring the record back after it."""
         with self._beat_lock, self._state_lock:

@@ -39,6 +39,7 @@ class BossWorker(AsyncWorker):
     """An `AsyncWorker` that keeps message text out of RQ's records, and says when it is ready."""
 
     cancel_at_stop = True
+    poll_seconds = 0.25  # the end waits for one poll: what it pops is given back, not lost until the sweep
 
     def format_failure(self, error: BaseException) -> str:
         """Where and what, without the words of errors that are not ours."""
