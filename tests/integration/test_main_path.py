@@ -130,7 +130,9 @@ def test_ten_texts_within_a_second_make_at_most_three_turns_in_order(whole: Whol
     assert whole.assert_one_copy(person) == wanted
 
 
-def test_a_text_sent_during_a_turn_starts_its_own_within_200_ms_of_its_end(whole: Whole) -> None:
+def test_a_text_sent_during_a_turn_starts_its_own_within_200_ms_of_its_end(
+    whole: Whole, record_property: Callable[[str, object], None]
+) -> None:
     """Nothing that arrives during a turn waits for a timer: the end of the first turn starts the second."""
     whole.fork()
     whole.sandbox.knobs(anthropic={"latency_seconds": 5})
@@ -145,6 +147,7 @@ def test_a_text_sent_during_a_turn_starts_its_own_within_200_ms_of_its_end(whole
     starts = [line.at_ms for line in whole.lines(conversation, "turn_started")]
     assert len(starts) == 2
     assert first_end - starts[0] >= 5000
+    record_property("gap_ms", starts[1] - first_end)
     assert 0 <= starts[1] - first_end < 200
     assert whole.assert_one_copy(person) == ["1", "2"]
 
