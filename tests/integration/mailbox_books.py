@@ -132,6 +132,7 @@ class Talk:
     holder: str = ""
     lease_end: int = 0
     turn: list[str] = field(default_factory=list)
+    turn_id: str = ""
     stored: str = ""
     holders: set[str] = field(default_factory=set)
     closed: list[tuple[str, str]] = field(default_factory=list)

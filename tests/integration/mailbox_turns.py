@@ -104,6 +104,7 @@ class TurnOracle:
             must(ids == self.head_of(talk), "a turn is formed from the head of the inbox")
         must(len({message.id for message in turn.messages}) == len(ids), "no message twice in a turn")
         talk.holder, talk.lease_end, talk.turn = token, found.lease_end_ms, ids
+        talk.turn_id = turn.id
         talk.holders.add(token)
 
     def head_of(self, talk: Talk) -> list[str]:
