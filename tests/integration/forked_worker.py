@@ -125,9 +125,10 @@ def _live(settings: dict[str, str], output: Path, main: Callable[[], int]) -> No
 
 def _forget_logging() -> None:
     """As in a new process: neither pytest's handlers nor what another test, or RQ, has set up in this one."""
-    for logger in (logging.getLogger(), *(known for known in logging.root.manager.loggerDict.values() if isinstance(known, logging.Logger))):
+    known = [logger for logger in logging.root.manager.loggerDict.values() if isinstance(logger, logging.Logger)]
+    for logger in (logging.root, *known):
         logger.handlers[:] = []
-        logger.setLevel(logging.NOTSET if logger is not logging.getLogger() else logging.WARNING)
+        logger.setLevel(logging.WARNING if logger is logging.root else logging.NOTSET)
         logger.propagate = True
 
 
