@@ -55,7 +55,6 @@ START_SECONDS: Final = 20.0
 STOP_SECONDS: Final = 10.0
 ORPHAN_SECONDS: Final = 15.0
 MAX_LOG_BYTES: Final = 1_000_000
-MEGABYTE: Final = 1024 * 1024
 
 
 def find_binary() -> Path:

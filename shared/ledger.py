@@ -1,4 +1,4 @@
-"""The ledger: one stream of what happened, ids and figures only; it feeds console, bridge, `boss tail` and metrics.
+"""The ledger: one stream of what happened, ids and figures only; `boss tail` and whoever waits for a reply follow it.
 
 Every script of the mailbox appends its own lines (see `mailbox/common.lua`), in the same step as the change that they
 tell of. Texts are read from the records, never from here.
@@ -6,12 +6,11 @@ tell of. Texts are read from the records, never from here.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 from redis import Redis
-from redis.asyncio import Redis as AsyncRedis
 
 STREAM: Final = "boss:ledger"
 BLOCK_MS: Final = 1000
@@ -53,18 +52,6 @@ def follow(redis: Redis, since: str, *, block_ms: int = BLOCK_MS) -> Iterator[Li
     """Lines after `since` for ever, as they come; None whenever `block_ms` passed without one, so that a caller can stop."""
     while True:
         rows = _rows(redis.xread({STREAM: since}, count=BATCH, block=block_ms))
-        if not rows:
-            yield None
-        for row in rows:
-            line = _line(row)
-            since = line.seq
-            yield line
-
-
-async def follow_async(redis: AsyncRedis, since: str, *, block_ms: int = BLOCK_MS) -> AsyncIterator[Line | None]:
-    """The same for an event loop."""
-    while True:
-        rows = _rows(await redis.xread({STREAM: since}, count=BATCH, block=block_ms))
         if not rows:
             yield None
         for row in rows:

@@ -7,7 +7,6 @@ import re
 import unicodedata
 from typing import Final
 
-MAX_CHARSET_NAME: Final = 40
 _CHARSET_NAME: Final = re.compile(r"[A-Za-z0-9_.:+-]{1,40}")
 # Python knows codecs that are no charsets (punycode, unicode_escape, idna ...), some of them quadratic: mail's own only.
 _CHARSETS: Final = re.compile(
