@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from typing import TYPE_CHECKING, Any, Final
 
@@ -61,7 +60,7 @@ async def model(http: web.Request) -> web.StreamResponse:
 
 
 async def _run(http: web.Request, operation: str, act: Callable[[JsonObject], Answer]) -> web.StreamResponse:
-    request = await _document(http)
+    request = await exchange.document(http)
     seen = describe(request) if request is not None else {}
 
     def perform() -> Answer:
@@ -83,14 +82,6 @@ async def _authorized(http: web.Request, call: Call) -> web.StreamResponse:
     if expected is not None and not credentials.same(given, expected):
         return await exchange.refuse(http, state, call, anthropic_errors.fault(401))
     return await exchange.run(http, state, call, knobs=state.knobs.anthropic, dialect=DIALECT)
-
-
-async def _document(http: web.Request) -> JsonObject | None:
-    try:
-        document = json.loads(await http.read())
-    except ValueError:
-        return None
-    return document if isinstance(document, dict) else None
 
 
 def describe(request: JsonObject) -> JsonObject:

@@ -69,6 +69,15 @@ class Call:
     message: bool = True
 
 
+async def document(http: web.Request) -> dict[str, Any] | None:
+    """Return the JSON object that a request carries; None for anything else."""
+    try:
+        found = json.loads(await http.read())
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
 async def refuse(http: web.Request, state: Sandbox, call: Call, answer: Answer) -> web.StreamResponse:
     """Answer a request that never gets as far as acting (credentials, unreadable body)."""
     entry = state.journal.add(call.kind, call.request, accepted=False if call.message else None)

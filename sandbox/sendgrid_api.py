@@ -37,7 +37,7 @@ def routes() -> list[web.RouteDef]:
 
 async def send(http: web.Request) -> web.StreamResponse:
     """Send a mail."""
-    state, mail = http.app[STATE], await _document(http)
+    state, mail = http.app[STATE], await exchange.document(http)
     seen = describe(mail or {})
 
     def act() -> Answer:
@@ -77,14 +77,6 @@ async def _run(http: web.Request, call: Call) -> web.StreamResponse:
     if expected is not None and not credentials.same(given, expected):
         return await exchange.refuse(http, state, call, sendgrid_errors.fault(401))
     return await exchange.run(http, state, call, knobs=state.knobs.sendgrid, dialect=DIALECT)
-
-
-async def _document(http: web.Request) -> JsonObject | None:
-    try:
-        document = json.loads(await http.read())
-    except ValueError:
-        return None
-    return document if isinstance(document, dict) else None
 
 
 def describe(mail: JsonObject) -> JsonObject:
