@@ -54,7 +54,9 @@ class Settings(BaseSettings):
     port: int = _knob(8787, "The web process's port.", "Place", ge=0, le=65535)
     web_host: str = _knob("127.0.0.1", "The address that the web process binds; keep it on loopback behind a proxy.", "Place")
     redis_url: str = _knob("", "A Redis or Valkey server. Empty: an embedded Valkey under BOSS_DATA_DIR.", "Place")
-    boss_data_dir: Path = _knob(Path(".boss"), "Where the embedded server keeps its data.", "Place")
+    boss_data_dir: Path = _knob(
+        Path(".boss"), "Where this machine keeps its files: the embedded server's data, and the web process's address.", "Place"
+    )
     boss_users_file: Path | None = _knob(
         None, "The TOML file of who may talk to which Boss (docs/users.md). Local only: empty means the one example user.", "Place"
     )

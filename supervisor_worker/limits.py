@@ -4,7 +4,8 @@ Two kinds of failure are kept apart. An outage (429, 5xx, no connection) is nobo
 older the message is, and ends when the message is `ANSWER_WITHIN_MINUTES` old. An error of this very message counts: five of
 them, or six leases whose holder died, and the message is parked.
 
-All waits have full jitter and shrink with the lease, so that tests can run at a twentieth of the speed.
+The waits after errors and outages have full jitter (after a Retry-After: on top of it). All waits shrink with the lease, so that
+tests can run at twenty times the speed.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 -- refuse: a ledger line for a request that was refused. At most 30 a minute of one kind are written, so that a flood of forged
--- requests cannot push the ledger's other lines out; the last one written says how many there were.
+-- requests cannot push the ledger's other lines out; beyond those every thousandth, each with its number.
 local channel, reason, status = ARGV[1], ARGV[2], ARGV[3]
 local key = P .. 'refused:' .. channel .. ':' .. reason
 local n = redis.call('INCR', key)

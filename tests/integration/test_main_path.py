@@ -46,7 +46,7 @@ def test_a_signed_text_ends_in_exactly_one_reply(whole: Whole) -> None:
     assert len(whole.replies(person)) == 1
 
 
-def test_the_seeds_plain_curl_is_answered(whole: Whole) -> None:
+def test_the_readmes_plain_curl_is_answered(whole: Whole) -> None:
     """Unsigned, from loopback, in sandbox mode, without MessageSid: taken and answered."""
     whole.fork()
     person = whole.person()

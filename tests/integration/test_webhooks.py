@@ -116,7 +116,7 @@ UNSIGNED: dict[str, tuple[dict[str, str], dict[str, str], int]] = {
 
 @pytest.mark.parametrize("name", UNSIGNED)
 def test_an_unsigned_text_is_taken_from_this_machine_only(web: Web, name: str) -> None:
-    """In sandbox mode; it is marked, and the seed's plain curl without MessageSid works."""
+    """In sandbox mode; it is marked, and the README's plain curl without MessageSid works."""
     environ, headers, status = UNSIGNED[name]
     body = b"From=%2B15551234567&To=%2B15559876543&Body=Test+message"
     answer = web.client().post("/sms/inbound", data=body, content_type=FORM, headers=headers, environ_overrides=environ)

@@ -40,7 +40,7 @@ FAST: Final = {
     "EMAIL_EVENT_WAIT_SECONDS": "2",
     "SMS_SETTLE_SECONDS": "0.05",
 }
-"""A twentieth of the product's times, as design section 7 says."""
+"""The product's times made short: the lease a twentieth of its default, the others so that they fit into it."""
 
 JsonObject = dict[str, Any]
 
