@@ -37,7 +37,12 @@ class Ending(click.ClickException):
 
 
 class Command(click.Command):
-    """A command for which an absent Redis is a sentence and not a traceback."""
+    """A command for which an absent Redis is a sentence and not a traceback, and whose help keeps its examples' lines."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        # click's mark for "do not rewrap" is a backspace; a raw docstring spells it as two characters.
+        self.help = self.help and self.help.replace("\\b\n", "\b\n")
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run it; Redis's errors become one of ours, which `boss` shows as one message."""

@@ -29,6 +29,14 @@ def test_every_command_of_the_list_exists(name: str) -> None:
     assert result.exit_code == 0, result.output
 
 
+@pytest.mark.parametrize("words", [("simulate", "sms"), ("simulate", "email"), ("dashboard",)])
+def test_examples_in_a_help_text_keep_their_lines(words: tuple[str, ...]) -> None:
+    """Each example can be copied from a line of its own, and the mark for that is not shown."""
+    output = CliRunner().invoke(main, [*words, "--help"]).output
+    assert "\\b" not in output
+    assert "\n    boss simulate" in output or "\n    ssh -L" in output
+
+
 def test_help_names_every_command_and_loads_none() -> None:
     """The list costs no SDK; `boss web` and `boss redis` load none either."""
     code = f"""
