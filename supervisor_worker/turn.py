@@ -146,6 +146,8 @@ class _Run:
             return await self._finish()
         if delivered.outcome == "wait":
             await self._back_off(delivered.wait_ms, delivered.reason)
+        if delivered.outcome == "lost":  # fenced: this gives up only a lease that is ours, when a repeated request for leave came too late
+            await self._back_off(self._supervisor.send_ms + self._supervisor.margin_ms, "leave_lost")
         return delivered.outcome == "closed" and delivered.more
 
     async def _after(self, error: ProviderError) -> bool:

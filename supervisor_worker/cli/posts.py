@@ -92,7 +92,7 @@ def compose(*, sender: str, to: str, subject: str, text: str | None, html: str |
     """A mail of its own, as a mail program would write it."""
     message = EmailMessage(policy=SMTP)
     named = {"From": sender, "To": to, "Subject": subject, "Date": format_datetime(datetime.now(UTC)), **headers}
-    for name, value in {"Message-ID": f"<{secrets.token_hex(12)}@simulated.invalid>", **named}.items():
+    for name, value in {"Message-ID": f"<{secrets.token_hex(12)}@simulated.example.com>", **named}.items():
         if value:
             message[name] = _utf8(value)
     message.set_content(_utf8(text or ""))

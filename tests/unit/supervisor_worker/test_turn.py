@@ -9,8 +9,9 @@ import pytest
 
 from shared import settings as settings_module
 from shared import users
-from shared.addresses import Identities
-from shared.mailbox.types import Call, Claim, Closed
+from shared.addresses import Identities, PhoneNumber
+from shared.events import SendSmsResponse
+from shared.mailbox.types import Call, Claim, Closed, Message, MessageState, Reply, ReplyState, Sending, Turn
 from supervisor_worker.turn import Supervisor, run_turn
 
 
@@ -67,3 +68,24 @@ def test_a_process_that_ends_claims_nothing() -> None:
         return mailbox.asked
 
     assert asyncio.run(scenario()) == []
+
+
+def test_a_lease_that_is_still_held_does_not_wait_for_its_end_after_a_leave_that_came_too_late() -> None:
+    """A repeated request for leave may answer "lost" to the lease's own holder: it gives the lease up, and the attempt is looked up soon."""
+    boss, user = PhoneNumber("+15559876543"), PhoneNumber("+15551234567")
+    command = SendSmsResponse(to=user, from_=boss, message="hello", user="user")
+    message = Message("m-1", "c-1", "text", MessageState.IN_TURN)
+    turn = Turn("t-1", (message,), Reply("r-1", "c-1", "t-1", command, ReplyState.STORED))
+    answers = {"claim": Claim("taken", 60_000, 0, turn), "sending": Sending("lost"), "backoff": Closed("more")}
+
+    class LateLeave(Mailbox):
+        async def run(self, call: Call[Any]) -> Any:
+            self.asked.append(call.name)
+            return answers[call.name]
+
+    async def scenario() -> list[str]:
+        mailbox = LateLeave()
+        assert await run_turn("c-1", "k-1", supervisor(mailbox)) is False
+        return mailbox.asked
+
+    assert asyncio.run(scenario()) == ["claim", "sending", "backoff"]
