@@ -71,7 +71,7 @@ def test_a_process_that_ends_claims_nothing() -> None:
 
 
 def test_a_lease_that_is_still_held_does_not_wait_for_its_end_after_a_leave_that_came_too_late() -> None:
-    """A repeated request for leave may answer "lost" to the lease's own holder: it gives the lease up, and the attempt is looked up soon."""
+    """A repeated request for leave may answer "lost" to the lease's own holder: it gives the lease up, the attempt is looked up soon."""
     boss, user = PhoneNumber("+15559876543"), PhoneNumber("+15551234567")
     command = SendSmsResponse(to=user, from_=boss, message="hello", user="user")
     message = Message("m-1", "c-1", "text", MessageState.IN_TURN)
