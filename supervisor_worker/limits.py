@@ -51,6 +51,12 @@ def counted_wait_ms(messages: Sequence[Message], settings: Settings) -> int:
     return _jitter(scaled_ms(COUNTED_WAITS[min(errors, len(COUNTED_WAITS) - 1)], settings))
 
 
+def pause_wait_ms(settings: Settings) -> int:
+    """The wait of a turn that met a pause, or caused it: spread, so that not all come back at once."""
+    wait = scaled_ms(PAUSE_WAIT, settings)
+    return wait + _jitter(wait // 2)
+
+
 def outage_wait_ms(age_ms: int, retry_after: float | None, settings: Settings) -> int:
     """The wait in an outage: it grows with the age, so that no counter is needed. A Retry-After (seconds) is honoured up to a cap."""
     base, cap = scaled_ms(OUTAGE_BASE, settings), scaled_ms(OUTAGE_CAP, settings)

@@ -174,7 +174,7 @@ class _Run:
         reason = f"{error.provider}_{error.code}"
         if await self._supervisor.mailbox.run(calls.pause(reason)):
             LOG.critical("A provider refuses our key or budget: all sending is paused", action="alarm", reason=reason)
-        await self._back_off(limits.scaled_ms(limits.PAUSE_WAIT, self._supervisor.settings), reason)
+        await self._back_off(limits.pause_wait_ms(self._supervisor.settings), reason)
         return False
 
     async def _opted_out(self) -> bool:

@@ -99,7 +99,7 @@ local resumed = turn ~= '' and redis.call('EXISTS', reply_key(reply_of(turn))) =
 if not resumed then
   local chosen = head()
   if #chosen == 0 then
-    redis.call('ZREM', DUE, conv)
+    if redis.call('LLEN', inbox) == 0 then redis.call('ZREM', DUE, conv) end
     return {'empty'}
   end
   turn = new_turn
