@@ -37,17 +37,18 @@ def inbound(runtime: Runtime, gate: Gate, request: Request) -> Response:
         del body
     message_ids = [_take_in(runtime, mail, recipient, signed=signed) for recipient in mail.recipients]
     if not mail.recipients:
-        message_ids = [mail_id(mail, "")]
+        message_ids = [mail_id(mail, "", "unknown_recipient")]
         accept.ignore(runtime, message_ids[0], "email", "unknown_recipient")
     return Response(status=200, headers={MESSAGE_HEADER: ",".join(message_ids)})
 
 
 def _take_in(runtime: Runtime, mail: InboundMail, recipient: EmailAddress, *, signed: bool) -> str:
-    message_id = mail_id(mail, recipient.value)
     verdict = admit.email(mail, recipient, runtime.users)
     if isinstance(verdict, admit.Ignored):
+        message_id = mail_id(mail, recipient.value, verdict.reason)
         accept.ignore(runtime, message_id, "email", verdict.reason)
         return message_id
+    message_id = mail_id(mail, recipient.value)
     event = EmailReceived(
         id=message_id,
         # The answer goes to the author that was proven. Reply-To is not honoured: anybody may write any address there,
@@ -68,9 +69,13 @@ def _take_in(runtime: Runtime, mail: InboundMail, recipient: EmailAddress, *, si
     return message_id
 
 
-def mail_id(mail: InboundMail, recipient: str) -> str:
-    """Our id of a mail for one recipient: the same in each of SendGrid's retries."""
-    return "m-" + hashlib.sha256(f"email\x1f{mail.digest}\x1f{recipient}".encode()).hexdigest()[:24]
+def mail_id(mail: InboundMail, recipient: str, ignored: str = "") -> str:
+    """Our id of a mail for one recipient: the same in each of SendGrid's retries.
+
+    One that is ignored has an id of its own for that reason: a forged copy that comes first must not make the genuine mail,
+    which differs from it only in what SendGrid says of its signature, look like its repetition.
+    """
+    return "m-" + hashlib.sha256(f"email\x1f{mail.digest}\x1f{recipient}\x1f{ignored}".encode()).hexdigest()[:24]
 
 
 def whole_body(request: Request, *, ending: bytes) -> bytes:

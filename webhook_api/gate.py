@@ -84,7 +84,7 @@ class Gate:
     def _knows_secret(self, request: Request) -> bool:
         token, login = request.args.get("token"), request.authorization
         given = token if token is not None else (login.password if login is not None else None)
-        if given is None and login is None:
+        if given is None and "Authorization" not in request.headers:
             return self._unsigned(request)
         if not signatures.same_secret(given or "", self.settings.email_webhook_secret.get_secret_value()):
             raise Refusal("bad_secret")

@@ -197,6 +197,7 @@ def _digest(headers: Headers, envelope: dict[str, Any], fields: Fields) -> str:
         content.update(fields.get(name, b""))
     message_id = headers.first("message-id")
     named = [message_id, headers.first("date")] if message_id else [f"{name}:{value}" for name, value in headers.items]
+    named += [] if message_id else [bytes(fields.get(name, b"")).decode("utf-8", "replace") for name in ("from", "subject")]
     named += [str(envelope.get("from")), content.hexdigest()]
     return hashlib.sha256("\x1f".join(named).encode("utf-8", "surrogatepass")).hexdigest()
 

@@ -109,6 +109,8 @@ def _id(text: str) -> str:
 def _verified(gate: Gate, request: Request) -> tuple[Form, bool]:
     """The form, and whether it is signed. The signature comes first: a stranger learns nothing about what we expect."""
     body = request.get_data(cache=False)
+    if len(body) < (request.content_length or 0):  # the connection broke: half a text is another text, and a retry mends it
+        raise Refusal("truncated", 503)
     readable = is_form(request.content_type or "")
     form = read_form(body) if readable else {}
     signed = gate.twilio(request, form)

@@ -294,6 +294,23 @@ def test_the_same_webhook_20_times_at_once_is_one_message(web: Web) -> None:
     assert web.lines() == [("sms_received", "")]
 
 
+def test_a_forged_copy_that_comes_first_does_not_swallow_the_genuine_mail(web: Web) -> None:
+    """The copies differ only in what SendGrid says of them: the forged one is ignored, however often, the genuine one accepted once."""
+    forged: dict[str, Any] = {"dkim": "none", "SPF": "none"}
+    answers = [web.mail(**forged), web.mail(**forged), web.mail(), web.mail()]
+    assert [answer.status_code for answer in answers] == [200] * 4
+    assert web.lines() == [("ignored", "unauthenticated"), ("email_received", "")]
+
+
+def test_a_garbled_login_is_a_wrong_one(redis_url: str) -> None:
+    """Who sends credentials is judged by them, in sandbox mode on loopback too."""
+    with opened(redis_url) as web:
+        body = multipart_body(mail_fields())
+        answer = web.client().post("/email/inbound", data=body, content_type=MULTIPART, headers={"Authorization": "Basic !!!!"})
+        assert answer.status_code == 403
+        assert web.lines() == [("refused", "bad_secret")]
+
+
 def test_script_flush_at_any_time_loses_nothing(web: Web) -> None:
     """Scripts vanish while 100 different texts and refusals come in: each 200 is stored."""
     done = threading.Event()

@@ -144,6 +144,15 @@ def test_half_a_mail_is_not_taken(web: WebProcess, redis: Redis) -> None:
     assert reasons(redis).count("email_received") == 1
 
 
+def test_half_a_text_is_not_taken(web: WebProcess, redis: Redis) -> None:
+    """A body that is shorter than its Content-Length gets a 503, not an answer to half a text."""
+    head = f"POST /sms/inbound HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {FORM}\r\nContent-Length: 500\r\n\r\n".encode()
+    with half_a_request(web, head + LOCAL_TEXT) as client:
+        client.shutdown(socket.SHUT_WR)
+        wait_for(lambda: "truncated" in reasons(redis), 5, "the refusal")
+    assert "sms_received" not in reasons(redis)
+
+
 def test_slow_clients_do_not_hold_up_the_others(web: WebProcess) -> None:
     """Three hundred that never finish their headers cost no thread, thirty that never finish their body one each."""
     heads = [half_a_request(web, b"POST /sms/inbound HTTP/1.1\r\nHost: x\r\nX-Slow: ") for _ in range(300)]
