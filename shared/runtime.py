@@ -43,7 +43,7 @@ class Runtime:
         self.redis.close()
 
 
-def open_runtime(settings: Settings, role: Literal["web", "worker"], say: Callable[[str], None] = print) -> Runtime:
+def open_runtime(settings: Settings, role: Literal["web", "worker", "bridge"], say: Callable[[str], None] = print) -> Runtime:
     """Open everything in order: users, Redis (waited for), the schema's version, the salt.
 
     Raises ConfigurationError, StorageUnavailable or SchemaTooNew.
@@ -51,7 +51,7 @@ def open_runtime(settings: Settings, role: Literal["web", "worker"], say: Callab
     users = users_file.load(settings.boss_users_file)
     url = redis_url(settings)
     connections.wait_until_up(url, settings.startup_wait_seconds, say)
-    redis = connections.for_web(url) if role == "web" else connections.for_worker(url)
+    redis = connections.for_worker(url) if role == "worker" else connections.for_web(url)
     check_schema(redis)
     salt = identity_salt(redis)
     return Runtime(settings, users, redis, Mailbox(redis), Dispatcher(redis), Identities(salt))

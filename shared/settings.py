@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
@@ -25,6 +26,9 @@ SANDBOX_CREDENTIALS: Final = {
     "email_webhook_secret": "sandbox-email-secret",
 }
 """What sandbox mode fills in, and what `ENVIRONMENT=production` refuses."""
+EXAMPLE_TOKEN: Final = "dev-token-12345"  # noqa: S105 - the published example, refused in production
+"""The bridge's token where none is set, as in the project that this one continues; production refuses it."""
+SHORTEST_TOKEN: Final = 16
 
 _BASE_URLS: Final = ("twilio_api_base_url", "sendgrid_api_base_url", "anthropic_base_url")
 _PROVIDER_URLS: Final = {
@@ -99,6 +103,48 @@ class Settings(BaseSettings):
     retention_days: float = _knob(90.0, "How long texts are kept after they were answered.", "Limits", gt=0, le=3650)
     sms_settle_seconds: float = _knob(0.5, "How long a first text waits for others to join its turn.", "Limits", ge=0, le=60)
 
+    supervisor_url: str = _knob(
+        "", "Where bridge clients find the bridge (ws:// or wss://). Empty: ws://127.0.0.1 and SUPERVISOR_PORT.", "Bridge"
+    )
+    supervisor_token: SecretStr = _knob(
+        SecretStr(EXAMPLE_TOKEN), "What a bridge client must know; in production at least 16 characters of your own.", "Bridge"
+    )
+    supervisor_host: str = _knob("127.0.0.1", "The address that the bridge binds.", "Bridge")
+    supervisor_port: int = _knob(9999, "The port that the bridge binds.", "Bridge", ge=0, le=65535)
+    bridge_allow_remote: bool = _knob(
+        False, "Bind an address other than loopback without TLS: only behind a proxy or in a private network.", "Bridge"
+    )
+    bridge_tls_cert: Path | None = _knob(None, "A certificate chain (PEM) for wss://; with BRIDGE_TLS_KEY.", "Bridge")
+    bridge_tls_key: Path | None = _knob(None, "The certificate's private key (PEM).", "Bridge")
+    bridge_origins: str = _knob(
+        "", "Web pages that may connect: origins such as https://chat.example.com, with commas between. Empty: none.", "Bridge"
+    )
+    bridge_max_connections: int = _knob(100, "Authenticated connections at once.", "Bridge", ge=1, le=100_000)
+    bridge_max_unauthenticated: int = _knob(
+        200, "Connections at once that have not authenticated yet; of more, the oldest is dropped.", "Bridge", ge=1, le=100_000
+    )
+    bridge_requests_per_second: float = _knob(10.0, "Requests a second on one connection; pings are not counted.", "Bridge", gt=0)
+    bridge_burst: int = _knob(20, "Requests that one connection may send at once.", "Bridge", ge=1)
+    bridge_max_frame: int = _knob(65_536, "The largest request, in bytes.", "Bridge", ge=1024, le=16_777_216)
+    bridge_auth_seconds: float = _knob(5.0, "How long a new connection may take to authenticate.", "Bridge", gt=0, le=60)
+    bridge_answer_seconds: float = _knob(
+        8.0,
+        "How long a client that sends no ids waits for the reply before it is told only that the message was taken.",
+        "Bridge",
+        gt=0,
+        le=600,
+    )
+
+    local_fallback: Literal["on", "off"] = _knob(
+        "on", "on: the standby process works while no regular worker lives. off: it only stands aside.", "Workers"
+    )
+    standby_after_seconds: float = _knob(
+        15.0,
+        "How long no regular worker may have been heard of before the standby works; workers are heard of every 5 s, or three times in this.",
+        "Workers",
+        ge=0.3,
+        le=3600,
+    )
     worker_concurrency: int = _knob(200, "Turns that one worker process holds at once.", "Workers", ge=1, le=5000)
     lease_seconds: float = _knob(
         60.0, "How long a worker that died keeps its conversation; a live one renews at a quarter of it.", "Workers", ge=1, le=3600
@@ -124,6 +170,10 @@ class Settings(BaseSettings):
         1024, "What the embedded server may hold, in MiB; then it refuses writes, and evicts nothing.", "Workers", ge=16, le=1_048_576
     )
     startup_wait_seconds: float = _knob(30.0, "How long a process waits at its start for Redis to come up.", "Workers", ge=0)
+    spool_max_mb: int = _knob(
+        1024, "What the web process may keep on disk while Redis is away, in MiB; beyond it, webhooks get 503.", "Place", ge=1, le=1_048_576
+    )
+    spool_min_free_mb: int = _knob(100, "What must stay free on the disk of BOSS_DATA_DIR, in MiB; else webhooks get 503.", "Place", ge=0)
 
     sandbox: Literal["auto", "on", "off"] = _knob(
         "auto", "auto: on when no provider credentials are set and ENVIRONMENT=local.", "Development"
@@ -145,7 +195,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _together(self) -> Settings:
         """Faults that only show when several settings are seen at once."""
-        faults = [*self._url_faults(), *self._time_faults()]
+        faults = [*self._url_faults(), *self._time_faults(), *self._bridge_faults()]
         if self.environment == "production":
             faults += self._production_faults()
         if faults:
@@ -169,8 +219,25 @@ class Settings(BaseSettings):
             ]
         return []
 
+    def _bridge_faults(self) -> list[str]:
+        faults = []
+        if self.supervisor_url and (
+            urlsplit(self.supervisor_url).scheme not in ("ws", "wss") or not urlsplit(self.supervisor_url).hostname
+        ):
+            faults.append("SUPERVISOR_URL: must be a ws:// or wss:// address")
+        if bool(self.bridge_tls_cert) != bool(self.bridge_tls_key):
+            faults.append("BRIDGE_TLS_CERT: goes together with BRIDGE_TLS_KEY")
+        if not (is_loopback(self.supervisor_host) or self.bridge_tls_cert or self.bridge_allow_remote):
+            faults.append("SUPERVISOR_HOST: is not loopback; set BRIDGE_TLS_CERT and BRIDGE_TLS_KEY, or BRIDGE_ALLOW_REMOTE=true")
+        return faults
+
     def _production_faults(self) -> list[str]:
         faults = []
+        token = self.supervisor_token.get_secret_value()
+        if token == EXAMPLE_TOKEN:
+            faults.append("SUPERVISOR_TOKEN: is the example value")
+        elif len(token) < SHORTEST_TOKEN:
+            faults.append(f"SUPERVISOR_TOKEN: must have at least {SHORTEST_TOKEN} characters")
         for name in SANDBOX_CREDENTIALS:
             value = _secret_text(getattr(self, name))
             if name == "email_webhook_secret" and not value and self.sendgrid_inbound_public_key:
@@ -227,6 +294,21 @@ class Settings(BaseSettings):
         return f"http://127.0.0.1:{self.sandbox_port}"
 
     @property
+    def bridge_url(self) -> str:
+        """Where bridge clients connect."""
+        return self.supervisor_url or f"ws://127.0.0.1:{self.supervisor_port}"
+
+    @property
+    def heartbeat_seconds(self) -> float:
+        """How often a worker lets itself be heard of: every 5 s, and often enough for the standby not to miss it."""
+        return min(5.0, self.standby_after_seconds / 3)
+
+    @property
+    def spool_dir(self) -> Path:
+        """Where the web process keeps what it took while Redis was away."""
+        return self.boss_data_dir / "spool"
+
+    @property
     def send_margin_seconds(self) -> float:
         """What a lease must have left beyond the send timeout: 5 s at the default lease, less at a shorter one."""
         return min(5.0, self.lease_seconds / 12)
@@ -240,6 +322,14 @@ class Settings(BaseSettings):
     def provider_urls(self) -> dict[str, str]:
         """The base URL of each provider, without a slash at the end: `twilio`, `sendgrid`, `anthropic`."""
         return {name.split("_")[0]: (getattr(self, name) or _PROVIDER_URLS[name]).rstrip("/") for name in _BASE_URLS}
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host to bind is this machine's loopback, and nothing wider."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 def _secret_text(value: str | SecretStr) -> str:

@@ -1,6 +1,7 @@
 -- accept: a message from outside, once.
 -- A known id changes nothing ("duplicate"). Opt-out and rate are judged here, after the deduplication; what is not admitted is
--- recorded with its reason and without its text. Otherwise the event is stored, appended to its conversation's inbox, and
+-- recorded with its reason and without its text. A bridge message is answered over the bridge and nowhere else: an opt-out, which
+-- is from texts to a phone, does not concern it, and the sentence on a rate goes back as the answer. Otherwise the event is stored, appended to its conversation's inbox, and
 -- the conversation becomes due. Answer: {outcome, reason}.
 local id, channel, kind, conv, sender, pair, event = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 local dedupe, settle, limit, keyword, verdict = ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10]), ARGV[11], ARGV[12]
@@ -9,7 +10,7 @@ if redis.call('EXISTS', P .. 'seen:' .. id) == 1 or redis.call('EXISTS', msg_key
 
 local t = now()
 local rate = P .. 'rate:' .. sender
-local out = opted_out(pair)
+local out = kind ~= 'bridge' and opted_out(pair)
 
 -- A text joins the turn that the inbox's last text will start; anything else starts a turn of its own.
 local function starts_turn()
@@ -53,7 +54,7 @@ if verdict ~= '' then
   elseif verdict == 'opt_in' and out then
     redis.call('DEL', P .. 'optout:' .. pair)
     append('opted_in', 'pair', pair)
-  elseif verdict == 'rate_limited' and redis.call('SET', P .. 'told:' .. sender, '1', 'NX', 'PX', 3600000) then
+  elseif verdict == 'rate_limited' and kind ~= 'bridge' and redis.call('SET', P .. 'told:' .. sender, '1', 'NX', 'PX', 3600000) then
     redis.call('HSET', conv_key(conv), 'channel', channel, 'pair', pair)
     add_notice(conv, id, 'rate_limited', event, t)
     mark_wake(conv, t)

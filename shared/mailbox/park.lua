@@ -1,7 +1,7 @@
 -- park: set the turn's messages aside, visibly, and free the conversation.
 -- A turn with an unresolved attempt is parked only after a look-up that succeeded; if one stays unresolved the reply is marked
--- `maybe_sent`, and a later "accepted" turns its messages into answered. The user is told once, by a notice at the tail. A notice
--- itself is not kept: it ends as ignored.
+-- `maybe_sent`, and a later "accepted" turns its messages into answered. The user is told once, by a notice at the tail, unless
+-- the message came over the bridge, which tells it. A notice itself is not kept: it ends as ignored.
 -- uses: turns replies
 local conv, token, reason, looked_up, code, retention = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local key, t = conv_key(conv), now()
@@ -18,14 +18,15 @@ local unresolved = count(list, '') > 0
 if unresolved and looked_up ~= '1' then return 'look_up' end
 
 local first = turn_messages(turn)[1] or ''
-local notice = get(msg_key(first), 'kind') == 'notice'
+local kind = get(msg_key(first), 'kind')
+local notice = kind == 'notice'
 if redis.call('EXISTS', reply_key(reply)) == 1 then
   redis.call('HSET', reply_key(reply), 'state', unresolved and 'sending' or 'failed', 'maybe_sent', unresolved and 1 or 0)
 end
 redis.call('HSET', key, 'not_before', 0)
 local event = get(msg_key(first), 'event')
 local result = close_turn(conv, token, notice and 'ignored' or 'parked', reason, retention, t)
-if code ~= '' and not notice and not unresolved then
+if code ~= '' and not notice and kind ~= 'bridge' and not unresolved then
   add_notice(conv, first, code, event, t)
   result = close_lease(conv, retention, t)
 end

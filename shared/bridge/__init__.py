@@ -1,0 +1,1 @@
+"""The WebSocket bridge: its words, its protocol without I/O, and its Python client (docs/bridge.md)."""

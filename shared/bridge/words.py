@@ -1,0 +1,68 @@
+"""What both ends of the bridge say: frame types, close codes and error codes. No logic."""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+from typing import Final
+
+PROTOCOL: Final = 1
+"""The newest protocol that this code speaks; a client that sends none gets the first dialect."""
+CLIENT_MAX_FRAME: Final = 4 * 1024 * 1024
+"""The largest frame that our client takes: a reply of 50,000 characters in ASCII JSON is far below it."""
+
+
+class Ask(StrEnum):
+    """Types of the frames that a client sends."""
+
+    AUTH = "auth"
+    SMS = "sms_received"
+    EMAIL = "email_received"
+    SUBSCRIBE = "subscribe"
+    PING = "ping"
+
+
+class Say(StrEnum):
+    """Types of the frames that the supervisor sends."""
+
+    AUTH_RESULT = "auth_result"
+    ACKNOWLEDGED = "message_acknowledged"
+    SMS_RESPONSE = "send_sms_response"
+    EMAIL_RESPONSE = "send_email_response"
+    SUBSCRIBED = "subscribed"
+    EVENT = "event"
+    PONG = "pong"
+    ERROR = "error"
+
+
+class Close(IntEnum):
+    """Close codes (RFC 6455, section 7.4, and IANA's registry), with what a client does about each."""
+
+    GOING_AWAY = 1001
+    """The bridge ends: connect again, with a growing wait."""
+    POLICY = 1008
+    """Not with this token, or not so: do not come back with the same."""
+    TOO_BIG = 1009
+    """A frame over the limit: the request itself must change."""
+    RESTART = 1012
+    """The bridge starts again: connect at once."""
+    OVERLOADED = 1013
+    """Too much at once: back off."""
+
+
+class Fault(StrEnum):
+    """Codes of `error` frames. A message's own end adds its reason, such as `rate_limited` or `attempts`."""
+
+    NOT_AUTHENTICATED = "not_authenticated"
+    BAD_JSON = "bad_json"
+    NOT_TEXT = "not_text"
+    UNKNOWN_TYPE = "unknown_type"
+    BAD_FIELD = "bad_field"
+    STRANGER = "stranger"
+    UNKNOWN_RECIPIENT = "unknown_recipient"
+    ID_REUSED = "id_reused"
+    TOO_MANY_REQUESTS = "too_many_requests"
+    TOO_MANY_PENDING = "too_many_pending"
+    RESYNC_REQUIRED = "resync_required"
+    STORAGE_UNAVAILABLE = "storage_unavailable"
+    IGNORED = "ignored"
+    PARKED = "parked"
