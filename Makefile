@@ -11,7 +11,7 @@ UV_RUNS = UV_PYTHON="$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(UV)
 PYTEST = $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test unit e2e lint format bench clean
+.PHONY: help install run test unit e2e chaos lint format bench clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,7 +31,7 @@ $(UV):
 	$(UV_RUNS) sync --frozen --quiet --compile-bytecode --group e2e
 	@touch $@
 
-run: install ## Start everything: web, worker, embedded server and sandbox; Ctrl-C ends it
+run: install ## Start everything: web, worker, bridge, standby, embedded server and sandbox; Ctrl-C ends it
 	@$(BIN)/honcho run $(BIN)/boss ready --beside $$$$ && exec $(BIN)/honcho start -p "$${PORT:-8787}"
 
 test: lint ## Lint, then the unit, integration and short chaos tests
@@ -42,6 +42,9 @@ unit: install ## The unit tests alone: no I/O, a few seconds
 
 e2e: .venv/installed-e2e ## Start the Procfile as a user does, and look at the page with a browser
 	$(PYTEST) tests/e2e
+
+chaos: install ## The chaos tests at full length: outages of 30 s, 50 change-overs of the standby; a quarter of an hour
+	BOSSLINE_CHAOS=full $(PYTEST) tests/chaos -s
 
 lint: install ## ruff, mypy --strict, and the direction of the imports
 	$(BIN)/ruff check --quiet .

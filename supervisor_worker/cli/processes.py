@@ -39,10 +39,27 @@ def worker() -> None:
     settings = knobs.load()
     from supervisor_worker.bootstrap import main as work  # noqa: PLC0415 - it loads the SDKs, which takes two seconds
 
-    status = work(settings)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)  # all is closed; tidying up the SDKs' modules would take the interpreter one of honcho's five seconds
+    _leave(work(settings))
+
+
+@click.command()
+def bridge() -> None:
+    """Serve local programs over WebSocket, in real time (docs/bridge.md)."""
+    end_with_parent()
+    settings = knobs.load()
+    require_free_port(settings.supervisor_host, settings.supervisor_port, "SUPERVISOR_PORT")
+    from supervisor_worker.bridge.process import main as serve_bridge  # noqa: PLC0415 - only this process needs it
+
+    _leave(serve_bridge(settings))
+
+
+@click.command()
+def standby() -> None:
+    """Work while no regular worker lives; stand aside otherwise, and always with LOCAL_FALLBACK=off."""
+    end_with_parent()
+    from supervisor_worker.standby import main as stand_by  # noqa: PLC0415 - only this process needs it
+
+    _leave(stand_by(knobs.load()))
 
 
 @click.command()
@@ -75,6 +92,13 @@ def sandbox() -> None:
     if "HONCHO_PROCESS_NAME" in os.environ:
         _wait_for_web(settings, stop)
     os.execve(sys.executable, [sys.executable, "-m", "sandbox"], sandbox_environment(settings))  # noqa: S606 - it imports none of us
+
+
+def _leave(status: int) -> NoReturn:
+    """End at once: all is closed, and tidying up the SDKs' modules would take the interpreter one of honcho's five seconds."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def sandbox_environment(settings: Settings) -> dict[str, str]:

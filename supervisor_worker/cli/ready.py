@@ -7,6 +7,7 @@ background beside honcho and prints the addresses and a line to paste once the p
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -18,14 +19,16 @@ import click
 from redis import Redis
 from redis.exceptions import RedisError
 
+from shared import codec, users
 from shared import settings as knobs
-from shared import users
+from shared.errors import BadInput
 from shared.process import require_free_port
 from shared.runtime import redis_url
 from shared.settings import Settings
 from supervisor_worker.cli.processes import sandbox_user
 
 PATIENCE_SECONDS: Final = 60.0
+MAX_BODY: Final = 65_536
 RULE: Final = "-" * 100
 
 
@@ -41,6 +44,7 @@ def ready(beside: int | None) -> None:
     require_free_port(settings.web_host, settings.port, "PORT")
     if settings.sandbox_on:
         require_free_port("127.0.0.1", settings.sandbox_port, "SANDBOX_PORT")
+    require_free_port(settings.supervisor_host, settings.supervisor_port, "SUPERVISOR_PORT")
     click.echo("Bossline starts; the addresses follow in a few seconds. Ctrl-C ends everything.")
     sys.stdout.flush()
     if os.fork():
@@ -68,9 +72,11 @@ def _when_ready(settings: Settings, wanted: Callable[[], bool]) -> str:
 
 def _missing(settings: Settings) -> list[str]:
     """The processes that do not answer yet."""
-    found = [] if _answers(f"{settings.local_web_url}/readyz") else ["web"]
+    found = [] if _ready(f"{settings.local_web_url}/readyz") else ["web"]
     if settings.sandbox_on and not _answers(settings.sandbox_url):
         found.append("sandbox")
+    if not _listens(settings.supervisor_host, settings.supervisor_port):
+        found.append("bridge")
     if not found and not _workers(redis_url(settings)):
         found.append("worker")
     return found
@@ -83,6 +89,7 @@ def banner(settings: Settings) -> str:
         "Bossline is ready.",
         f"  SMS webhook    {settings.webhook_base_url}/sms/inbound",
         f"  mail webhook   {settings.webhook_base_url}/email/inbound",
+        f"  bridge         {settings.bridge_url}   (`boss chat` talks to the Boss here)",
     ]
     if settings.sandbox_on:
         user = sandbox_user(settings)
@@ -103,11 +110,36 @@ def curl_line(base: str, phone: str, boss: str) -> str:
 
 
 def _answers(url: str) -> bool:
+    return _fetched(url) is not None
+
+
+def _ready(url: str) -> bool:
+    """Whether the web process answers and has Redis: without it, it takes messages all the same, for later."""
+    try:
+        answer = codec.loads(_fetched(url) or b"")
+    except BadInput:
+        return False
+    return isinstance(answer, dict) and answer.get("redis") == "ok"
+
+
+def _fetched(url: str) -> bytes | None:
+    """The body of a 200; None for anything else."""
     try:
         with build_opener(ProxyHandler({})).open(url, timeout=2) as response:
-            return bool(response.status == 200)  # noqa: PLR2004 - HTTP's own number
+            body: bytes = response.read(MAX_BODY)
+            return body if response.status == 200 else None  # noqa: PLR2004 - HTTP's own number
     except (URLError, OSError):
+        return None
+
+
+def _listens(host: str, port: int) -> bool:
+    """Whether somebody accepts connections there."""
+    everywhere = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
+    try:
+        socket.create_connection((everywhere.get(host, host), port), timeout=1).close()
+    except OSError:
         return False
+    return True
 
 
 def _workers(url: str) -> int:

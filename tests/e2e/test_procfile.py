@@ -73,6 +73,7 @@ def test_web_and_worker_alone_against_servers_of_ours(tree: Path) -> None:
         "SENDGRID_API_KEY": "SG.a-key-of-ours",
         "ANTHROPIC_API_KEY": "sk-ant-a-key-of-ours",
         "EMAIL_WEBHOOK_SECRET": "a-secret-of-ours",
+        "SUPERVISOR_TOKEN": "a-token-of-our-own",
     }
     providers = {"SANDBOX_WEBHOOK_URL": f"http://127.0.0.1:{port}", "SANDBOX_PUBLIC_URL": "https://boss.example.test"}
     with EmbeddedServer() as server, SandboxProcess(**credentials, **providers) as played:
@@ -105,7 +106,7 @@ def test_without_its_settings_production_refuses_and_names_them_all(tree: Path) 
     """One message for each process, no traceback, and honcho ends."""
     with House(tree, HONCHO, "start", "web", "worker", ENVIRONMENT="production") as house:
         assert house.wait(60) != 0
-        for name in ("TWILIO_AUTH_TOKEN", "SENDGRID_API_KEY", "ANTHROPIC_API_KEY", "PUBLIC_URL", "BOSS_USERS_FILE"):
+        for name in ("TWILIO_AUTH_TOKEN", "SENDGRID_API_KEY", "ANTHROPIC_API_KEY", "SUPERVISOR_TOKEN", "PUBLIC_URL", "BOSS_USERS_FILE"):
             assert name in house.output
         assert "Traceback" not in house.output
 

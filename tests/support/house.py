@@ -45,6 +45,7 @@ class House:
         self.command = command
         self.mark = uuid.uuid4().hex
         self.sandbox_port = settings.setdefault("SANDBOX_PORT", str(free_port()))
+        settings.setdefault("SUPERVISOR_PORT", str(free_port()))
         home = tree / "home"
         home.mkdir(exist_ok=True)
         self.environment = clean_environment(HOME=str(home), PYTHONPATH=str(tree), **{MARK: self.mark}, **settings)

@@ -14,7 +14,7 @@ PRODUCTION: dict[str, str] = {
     "ENVIRONMENT": "production", "PUBLIC_URL": "https://boss.example.com", "BOSS_USERS_FILE": "/etc/bossline/users.toml",
     "TWILIO_ACCOUNT_SID": "AC" + "1" * 32, "TWILIO_AUTH_TOKEN": "real-twilio",
     "SENDGRID_API_KEY": "SG.real", "ANTHROPIC_API_KEY": "sk-real",
-    "EMAIL_WEBHOOK_SECRET": "real-secret",
+    "EMAIL_WEBHOOK_SECRET": "real-secret", "SUPERVISOR_TOKEN": "a-token-of-our-own",
 }  # fmt: skip
 
 
@@ -182,3 +182,48 @@ def test_the_example_file_shows_every_setting_and_changes_nothing(tmp_path: Path
     path = tmp_path / ".env"
     path.write_text("\n".join(line.removeprefix("#") if "=" in line and line[1:2].isupper() else line for line in text.splitlines()))
     assert settings.load(_env_file=path) == settings.load(_env_file=None)
+
+
+@pytest.mark.parametrize("token", ["", "dev-token-12345", "fifteen-letters"])
+def test_production_wants_a_bridge_token_of_its_own(bare: pytest.MonkeyPatch, token: str) -> None:
+    """The published default, or one that can be guessed, would let any program of the machine talk on the owner's bill."""
+    assert "SUPERVISOR_TOKEN" in faults(bare, **{**PRODUCTION, "SUPERVISOR_TOKEN": token})
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.7", "::", "boss.example.com"])  # noqa: S104 - refused, not bound
+def test_the_bridge_leaves_loopback_only_with_tls_or_on_request(bare: pytest.MonkeyPatch, host: str) -> None:
+    """A token must not cross a network in the clear by accident."""
+    assert "SUPERVISOR_HOST" in faults(bare, SUPERVISOR_HOST=host)
+    assert read(bare, SUPERVISOR_HOST=host, BRIDGE_ALLOW_REMOTE="true").supervisor_host == host
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "[::1]", "localhost"])
+def test_loopback_needs_nothing(bare: pytest.MonkeyPatch, host: str) -> None:
+    """The default and its other names."""
+    assert read(bare, SUPERVISOR_HOST=host).supervisor_host == host
+
+
+def test_tls_needs_both_of_its_files(bare: pytest.MonkeyPatch) -> None:
+    """A certificate without its key is a mistake, not half a wish."""
+    assert "BRIDGE_TLS_KEY" in faults(bare, BRIDGE_TLS_CERT="/etc/bossline/cert.pem")
+    found = read(bare, BRIDGE_TLS_CERT="/etc/bossline/cert.pem", BRIDGE_TLS_KEY="/etc/bossline/key.pem", SUPERVISOR_HOST="192.0.2.7")
+    assert found.supervisor_host == "192.0.2.7"
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9999", "127.0.0.1:9999", "ws://"])
+def test_the_bridges_address_is_a_websockets(bare: pytest.MonkeyPatch, url: str) -> None:
+    """What cannot be connected to is said at the start."""
+    assert "SUPERVISOR_URL" in faults(bare, SUPERVISOR_URL=url)
+
+
+def test_clients_find_the_bridge_at_its_port_unless_told_otherwise(bare: pytest.MonkeyPatch) -> None:
+    """One setting moves both ends."""
+    assert read(bare).bridge_url == "ws://127.0.0.1:9999"
+    assert read(bare, SUPERVISOR_PORT="9000").bridge_url == "ws://127.0.0.1:9000"
+    assert read(bare, SUPERVISOR_URL="wss://boss.example.com").bridge_url == "wss://boss.example.com"
+
+
+@pytest.mark.parametrize(("after", "beat"), [("15", 5), ("60", 5), ("3", 1)])
+def test_workers_are_heard_of_three_times_before_the_standby_works(bare: pytest.MonkeyPatch, after: str, beat: float) -> None:
+    """One lost heartbeat must not call the standby."""
+    assert read(bare, STANDBY_AFTER_SECONDS=after).heartbeat_seconds == beat
