@@ -107,6 +107,20 @@ def test_texts_that_join_a_waiting_turn_use_up_no_rate(desk: Desk) -> None:
     assert desk.accept("m-10", limit=1).reason == "rate_limited"
 
 
+def test_a_bridge_message_is_taken_from_somebody_who_opted_out_of_texts(desk: Desk) -> None:
+    """Its answer goes to a local program: nothing reaches the phone that said STOP."""
+    desk.accept("m-1", keyword="stop")
+    assert desk.accept("m-2", kind="bridge").outcome == "accepted"
+    assert desk.inbox() == ["m-2"]
+
+
+def test_a_bridge_message_over_the_rate_causes_no_text_to_anybody(desk: Desk) -> None:
+    """It counts like others, and the bridge itself says what is the matter."""
+    assert desk.accept("m-1", kind="bridge", limit=1).outcome == "accepted"
+    assert desk.accept("m-2", kind="bridge", limit=1).reason == "rate_limited"
+    assert desk.inbox() == ["m-1"]
+
+
 def test_a_message_is_accepted_in_a_pause_and_does_not_age(desk: Desk) -> None:
     """A pause is ours, not the user's: nothing is parked for it."""
     desk.accept("m-1")

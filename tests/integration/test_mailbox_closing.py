@@ -162,6 +162,15 @@ def test_the_user_is_told_once_by_a_turn_of_its_own(desk: Desk) -> None:
     assert desk.state("n-1") == "ignored(test)"
 
 
+def test_a_parked_bridge_message_causes_no_text_to_anybody(desk: Desk) -> None:
+    """Who waits for it over the bridge is told there."""
+    desk.accept("m-1", kind="bridge")
+    desk.taken("k1")
+    assert desk.park("k1", notice="outage").outcome == "empty"
+    assert desk.state("m-1") == "parked(test)"
+    assert desk.inbox() == []
+
+
 def test_an_unresolved_attempt_is_looked_up_before_its_turn_is_parked(desk: Desk) -> None:
     """And if it stays unresolved the reply is marked, and a later yes makes it answered."""
     desk.to_sending()
