@@ -1,4 +1,6 @@
-"""`make bench`: acknowledgements against a bare Flask route on the same server, and what Bossline adds to Claude's time.
+"""`make bench`: acknowledgements against a bare Flask route, what Bossline adds to Claude's time, and the bridge against a bare echo.
+
+`python -m bench bridge` measures only that; the parts are `acknowledgements`, `overhead` and `bridge`.
 
 Rounds alternate between the contestants and the median counts, because the machine's noise is larger than many a
 difference. The load generator, Valkey and the web process share the machine's cores.
@@ -17,6 +19,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from bench.bare import BareServer
+from bench.bridge import bridge
 from bench.installation import ACCOUNT, BOSS, TOKEN, USERS, Installation, cpu_seconds, phone
 from bench.load import Result, blast, request, signed_sms
 
@@ -123,7 +126,12 @@ async def paced(boss: Installation, rate: int, texts: int, numbers: Iterator[int
     return [(entry["at"] - posted[entry["request"]["to"]] - CLAUDE_SECONDS) * 1000 for entry in sent]
 
 
+PARTS: dict[str, Callable[[], None]] = {"acknowledgements": acknowledgements, "overhead": overhead, "bridge": bridge}
+
 if __name__ == "__main__":
+    chosen = sys.argv[1:] or list(PARTS)
+    if unknown := set(chosen) - set(PARTS):
+        sys.exit(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {time.strftime('%Y-%m-%d')}")
-    acknowledgements()
-    overhead()
+    for name in chosen:
+        PARTS[name]()
