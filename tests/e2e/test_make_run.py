@@ -75,6 +75,24 @@ def test_a_mail_by_simulate_is_answered(house: House) -> None:
     assert "Is anybody there?" in found.stdout
 
 
+def test_the_bridge_passes_its_five_checks(house: House) -> None:
+    """`boss check bridge`: connect and authenticate, SMS, e-mail, ping, status; the banner says where the bridge is."""
+    found = house.run(".venv/bin/boss", "check", "bridge")
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert len(found.stdout.strip().splitlines()) >= 5
+    port = house.environment["SUPERVISOR_PORT"]
+    assert f"Supervisor WebSocket server listening on 127.0.0.1:{port}" in house.output
+    assert f"ws://127.0.0.1:{port}" in house.output.partition(READY)[2]
+
+
+def test_chat_answers_a_line_from_a_pipe(house: House) -> None:
+    """`echo hello | boss chat` prints the reply, and nothing of it goes out by a provider."""
+    found = house.run("sh", "-c", "echo Said in the terminal | .venv/bin/boss chat")
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert "Said in the terminal" in found.stdout
+    assert not [text for text in texts(sandbox_url(house)) if "Said in the terminal" in text]
+
+
 def test_doctor_finds_nothing_wrong(house: House) -> None:
     """A house that has just been started is in order."""
     found = house.run(".venv/bin/boss", "doctor")
@@ -130,11 +148,12 @@ def test_wrong_settings_stop_make_run_with_one_message(house: House) -> None:
     assert "honcho" not in found.stdout
 
 
-def test_a_taken_sandbox_port_is_named(house: House) -> None:
+@pytest.mark.parametrize("setting", ["SANDBOX_PORT", "SUPERVISOR_PORT"])
+def test_a_taken_port_is_named(house: House, setting: str) -> None:
     """The message says which setting moves it."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        found = House(house.tree, *MAKE_RUN, PORT=str(free_port()), SANDBOX_PORT=port).run(*MAKE_RUN)
-    assert f"SANDBOX_PORT: port {port} " in found.stdout + found.stderr
+        found = House(house.tree, *MAKE_RUN, PORT=str(free_port()), **{setting: port}).run(*MAKE_RUN)
+    assert f"{setting}: port {port} " in found.stdout + found.stderr

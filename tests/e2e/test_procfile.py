@@ -102,6 +102,18 @@ def test_web_and_worker_alone_against_servers_of_ours(tree: Path) -> None:
             assert not (tree / "production" / "redis").exists()
 
 
+def test_without_a_worker_the_standby_answers(tree: Path) -> None:
+    """The web host's processes alone, all workers elsewhere and dead: the standby steps in, and says so."""
+    processes = ("web", "bridge", "standby", "redis", "sandbox")
+    with House(tree, HONCHO, "start", "-p", str(free_port()), *processes, STANDBY_AFTER_SECONDS="2") as house:
+        texted(house, "by the standby")
+        found = house.run(".venv/bin/boss", "tail", "--no-follow", "--lines", "1000", "--type", "standby_started")
+        assert "standby_started" in found.stdout, found.stdout + found.stderr
+        house.interrupt()
+        house.wait(15)
+        wait_for(lambda: not house.processes(), 5, "the end of every process")
+
+
 def test_without_its_settings_production_refuses_and_names_them_all(tree: Path) -> None:
     """One message for each process, no traceback, and honcho ends."""
     with House(tree, HONCHO, "start", "web", "worker", ENVIRONMENT="production") as house:
