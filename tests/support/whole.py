@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import secrets
 import shutil
 import tempfile
 from collections import Counter
@@ -15,11 +16,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, cast
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 from urllib.parse import parse_qs, urlsplit
 
 from shared import ledger
 from shared.addresses import ConversationKey, Identities
+from shared.codec import SCHEMA_VERSION
 from shared.ledger import Line
 from shared.mailbox import Mailbox
 from shared.runtime import SALT_KEY, SCHEMA_KEY
@@ -42,6 +44,9 @@ FAST: Final = {
 }
 """The product's times made short: the lease a twentieth of its default, the others so that they fit into it."""
 
+if TYPE_CHECKING:
+    from tests.support.bridge import BridgeProcess
+
 JsonObject = dict[str, Any]
 
 
@@ -63,10 +68,13 @@ class Person:
 
 
 class Whole:
-    """Server, sandbox and web, running; a test starts the workers that it needs."""
+    """Server, sandbox and web, running; a test starts the workers, bridges and standbys that it needs."""
 
-    def __init__(self, times: Mapping[str, str] = FAST, nursery: Nursery | None = None, **settings: str) -> None:
-        """`settings` are the product's, beside the `times` and what wires the processes together; a `nursery` is its owner's to close."""
+    def __init__(self, times: Mapping[str, str] = FAST, nursery: Nursery | None = None, *, web: bool = True, **settings: str) -> None:
+        """`settings` are the product's, beside the `times` and what wires the processes together; a `nursery` is its owner's to close.
+
+        Without `web` nobody takes webhooks: for tests of the bridge alone.
+        """
         self.directory = Path(tempfile.mkdtemp(prefix="boss-whole-"))
         self.server = EmbeddedServer()
         self.nursery = nursery or Nursery().start()
@@ -81,19 +89,26 @@ class Whole:
             "BOSS_DATA_DIR": str(self.directory / "data"),
             "BOSS_USERS_FILE": str(self.directory / "users.toml"),
             "PORT": str(port),
+            "SUPERVISOR_PORT": str(free_port()),
             "SANDBOX": "on",
             **times,
             **settings,
         }
+        self.web = WebProcess(self.settings)
+        self._with_web = web
 
     def __enter__(self) -> Self:
-        """Start all but the workers."""
+        """Start the server, the sandbox and the web process."""
         (self.directory / "users.toml").write_text("".join(_user(number) for number in range(1, USERS + 1)))
         self.server.start()
         self.sandbox.start()
-        self.settings["SANDBOX_PORT"] = str(self.sandbox.port)
+        self.settings["SANDBOX_PORT"] = self.web.settings["SANDBOX_PORT"] = str(self.sandbox.port)
         self.redis = self.server.client()
-        self.web = WebProcess(self.settings).start()
+        if self._with_web:
+            self.web.start()
+        else:  # what it would have written at its start
+            self.redis.set(SALT_KEY, secrets.token_hex(32))
+            self.redis.set(SCHEMA_KEY, SCHEMA_VERSION)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -116,7 +131,7 @@ class Whole:
         self.redis.mset(kept)
         self.sandbox.reset()
 
-    # Workers
+    # Workers, bridges, standbys
 
     def fork(self, count: int = 1, **settings: str) -> list[ForkedWorker]:
         """Workers of the nursery, ready."""
@@ -129,6 +144,20 @@ class Whole:
         worker = WorkerProcess(self.settings | settings, self.redis)
         self._processes.append(worker)
         return worker.start()
+
+    def bridge(self, **settings: str) -> BridgeProcess:
+        """A `boss bridge` that listens: on this whole's SUPERVISOR_PORT, unless the settings name another."""
+        from tests.support.bridge import BridgeProcess  # noqa: PLC0415
+
+        bridge = BridgeProcess(self.settings | settings)
+        self._processes.append(bridge)
+        return bridge.start()
+
+    def standby(self, **settings: str) -> BossProcess:
+        """A `boss standby`; it registers only when it works."""
+        standby = BossProcess("standby", settings=self.settings | settings)
+        self._processes.append(standby)
+        return standby.start()
 
     def boss(self, *command: str) -> str:
         """Run a `boss` command to its end and return what it printed."""
