@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from functools import partial
 from types import FrameType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from redis.exceptions import RedisError
 
@@ -18,35 +19,42 @@ from shared.errors import ConfigurationError, SchemaTooNew, StorageUnavailable
 from shared.runtime import open_runtime
 from shared.settings import Settings
 
+if TYPE_CHECKING:
+    from supervisor_worker.worker import Beside
+
 CANNOT_START: Final = 2
 NO_STORAGE: Final = 1
 
 
-def main(settings: Settings) -> int:
-    """Run a worker until it is told to end; the answer is the process's exit status."""
+def main(settings: Settings, role: str = "worker", *, name: str = "", beside: Beside | None = None) -> int:
+    """Run a worker until it is told to end; the answer is the process's exit status.
+
+    The standby's has a `role` and a `name` of its own, and something that runs `beside` it in its loop.
+    """
+    say = partial(_say, role)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _told_to_end)
-    telemetry.configure("worker", settings.log_format)
+    telemetry.configure(role, settings.log_format)
     try:
-        runtime = open_runtime(settings, "worker", _say)
+        runtime = open_runtime(settings, "worker", say)
     except (ConfigurationError, SchemaTooNew) as error:
-        _say(str(error))
+        say(str(error))
         return CANNOT_START
     except (StorageUnavailable, RedisError) as error:
-        _say(str(error))
+        say(str(error))
         return NO_STORAGE
     try:
         # The SDKs take two seconds to import: here, once, and after what may refuse to start.
         from supervisor_worker.worker import work  # noqa: PLC0415
 
-        asyncio.run(work(runtime))
+        asyncio.run(work(runtime, name, beside))
     finally:
         runtime.close()
     return 0
 
 
-def _say(sentence: str) -> None:
-    sys.stderr.write(f"boss worker: {sentence}\n")
+def _say(role: str, sentence: str) -> None:
+    sys.stderr.write(f"boss {role}: {sentence}\n")
     sys.stderr.flush()
 
 

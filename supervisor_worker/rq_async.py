@@ -149,7 +149,7 @@ class AsyncWorker(PatientWorker):
                 return
             if runs is None or (burst and not runs):
                 await self._some_end()
-            elif self.suspended:
+            elif self.suspended or self.resting:
                 await self._pause(self.poll_seconds)
 
     def _finished(self, burst: bool, max_idle_time: float | None, idle_since: float) -> bool:

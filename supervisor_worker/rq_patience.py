@@ -25,8 +25,12 @@ SOON: Final = 1.0
 
 
 class PatientWorker(RecordingWorker):
-    """The middle of an `AsyncWorker`: the loop, its threads and their patience."""
+    """The middle of an `AsyncWorker`: the loop, its threads and their patience.
 
+    `beat_seconds` is how often it says that it lives; by default half of RQ's `job_monitoring_interval`.
+    """
+
+    beat_seconds: float | None = None
     _loop: asyncio.AbstractEventLoop
     _stop: asyncio.Event
     _stopper: asyncio.Task[Any]
@@ -49,7 +53,7 @@ class PatientWorker(RecordingWorker):
 
     def _duties(self) -> list[tuple[Callable[[], None], float]]:
         """What is done from time to time, in seconds."""
-        return [(self.beat, self.job_monitoring_interval / 2), (self.run_maintenance_tasks, self.maintenance_interval)]
+        return [(self.beat, self.beat_seconds or self.job_monitoring_interval / 2), (self.run_maintenance_tasks, self.maintenance_interval)]
 
     async def _every(self, duty: Callable[[], None], seconds: float) -> None:
         """Do a duty now and then every so many seconds, whatever it raises."""

@@ -58,6 +58,8 @@ class Run:
 class RecordingWorker(BaseWorker):
     """The half of an `AsyncWorker` that talks to Redis."""
 
+    resting = False
+    """Set from outside: this worker takes no more jobs, as if RQ were suspended for it alone; what runs goes on."""
     death_penalty_class = TimerDeathPenalty  # RQ's default is SIGALRM, which only a main thread may set
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -90,14 +92,14 @@ class RecordingWorker(BaseWorker):
 
     def take(self, room: int, wait: float | None) -> list[Run]:
         """At most `room` jobs, marked as started; none after `wait` seconds without one (None: at once), or when suspended."""
-        if self.suspended and self._look_for_suspension():
+        if self.resting or (self.suspended and self._look_for_suspension()):
             return []
         ids = self._pop(min(room, BATCH), wait)
         if not ids:
             self._look_for_suspension()
             return []
         found = self._read(ids)
-        if self.suspended or self._stop_requested:
+        if self.suspended or self.resting or self._stop_requested:
             self._give_back(ids)
             return []
         return self._start(found)
@@ -270,7 +272,7 @@ class RecordingWorker(BaseWorker):
     def _wanted_state(self) -> str:
         if self.executions:
             return WorkerStatus.BUSY.value
-        return WorkerStatus.SUSPENDED.value if self.suspended else WorkerStatus.IDLE.value
+        return WorkerStatus.SUSPENDED.value if self.suspended or self.resting else WorkerStatus.IDLE.value
 
     def follow_state(self) -> None:
         """Write the state when it changed: busy while anything runs. The next beat repairs one that could not be written."""

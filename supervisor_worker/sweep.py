@@ -23,7 +23,9 @@ LONGEST_WAIT: Final = 5.0
 
 
 class Sweep:
-    """One process's sweep, until the supervisor is told to stop."""
+    """One process's sweep, until the supervisor is told to stop. While `resting` it leaves the agenda to others."""
+
+    resting = False
 
     def __init__(self, crew: Crew) -> None:
         self._crew = crew
@@ -35,7 +37,8 @@ class Sweep:
         """Sweep every `sweep_seconds`; an outage is logged once and makes the looks rarer until it ends."""
         while not self._crew.supervisor.stopping.is_set():
             try:
-                await self.once()
+                if not self.resting:
+                    await self.once()
             except (RedisError, OSError) as error:
                 self._failed(error)
             except Exception as error:  # noqa: BLE001 - without its sweep a worker loses what its crashes left behind

@@ -12,12 +12,13 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from rq.serializers import JSONSerializer
 
 from shared import telemetry
+from shared.mailbox.calls import STANDBY
 from shared.queue import RESULT_TTL, BosslineJob
 from shared.runtime import Runtime
 from supervisor_worker.crew import CURRENT, Crew, open_crew
@@ -45,30 +46,40 @@ class BossWorker(AsyncWorker):
         """Where and what, without the words of errors that are not ours."""
         return outline(error)
 
+    @property
+    def shown_name(self) -> str:
+        """The name for logs, where a standby's would be masked like an address; its lines say which process they are from."""
+        return self.name.removeprefix(STANDBY)
+
     def ready(self) -> None:
         """Tell the operator."""
-        LOG.info("worker ready", action="worker_ready", worker=self.name, concurrency=self.concurrency, queue=self.queue.name)
+        LOG.info("worker ready", action="worker_ready", worker=self.shown_name, concurrency=self.concurrency, queue=self.queue.name)
 
 
-async def work(runtime: Runtime) -> None:
-    """Take jobs until told to end."""
+Beside = Callable[[BossWorker, Sweep], Coroutine[Any, Any, None]]
+"""What runs beside a worker and its sweep until they end."""
+
+
+async def work(runtime: Runtime, name: str = "", beside: Beside | None = None) -> None:
+    """Take jobs until told to end. Without a `name` the worker gets one that no other ever had."""
     async with open_crew(runtime) as crew:
         CURRENT.set(crew)
-        worker = make_worker(runtime, crew)
-        sweep = asyncio.create_task(Sweep(crew).run())
+        worker, sweep = make_worker(runtime, crew, name), Sweep(crew)
+        tasks = [asyncio.create_task(sweep.run()), *([asyncio.create_task(beside(worker, sweep))] if beside else [])]
         try:
             await worker.work_async()
         finally:
             crew.supervisor.stopping.set()
-            sweep.cancel()
-        LOG.info("worker ended", action="worker_ended", worker=worker.name)
+            for task in tasks:
+                task.cancel()
+        LOG.info("worker ended", action="worker_ended", worker=worker.shown_name)
 
 
-def make_worker(runtime: Runtime, crew: Crew) -> BossWorker:
+def make_worker(runtime: Runtime, crew: Crew, name: str = "") -> BossWorker:
     """The worker of this process: on one queue, with a name that no other worker ever had."""
     worker = BossWorker(
         [runtime.dispatcher.queue],
-        name=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}",
+        name=name or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}",
         connection=runtime.redis,
         job_class=BosslineJob,
         serializer=JSONSerializer,
@@ -79,6 +90,7 @@ def make_worker(runtime: Runtime, crew: Crew) -> BossWorker:
         log_job_description=False,
     )
     worker.concurrency = runtime.settings.worker_concurrency
+    worker.beat_seconds = runtime.settings.heartbeat_seconds
     worker.grace = runtime.settings.shutdown_grace_seconds + LAST_WORDS
     worker.on_stop = _stopper(crew, runtime.settings.shutdown_grace_seconds + HARD_END)
     return worker

@@ -39,7 +39,13 @@ MAX_TEXTS_PER_TURN: Final = 100
 SWEEP_LIMIT: Final = 100
 WAKE_FLOOR_MS: Final = 1000
 
+STANDBY: Final = "standby@"
+"""How the name of a standby's worker begins; a regular worker's never does, for no host's name holds this sign."""
+STANDBY_KEPT_MS: Final = 30_000
+"""How long a standby that says nothing more stays in the book of standbys."""
+
 Keyword = Literal["", "stop", "start", "yes"]
+Standing = Literal["watching", "working", "retiring", "gone"]
 
 
 def accept(
@@ -174,6 +180,11 @@ def resume() -> Call[bool]:
     return Call("resume", (), bool)
 
 
+def standby(name: str, standing: Standing, shift: str, *, queue: str) -> Call[dict[str, str]]:
+    """Say how a standby stands and under which name it works (`shift`, "" for none); the answer is each regular worker's last heartbeat."""
+    return Call("standby", (name, standing, shift, queue, STANDBY_KEPT_MS), _beats)
+
+
 def message_from(record: dict[str, Any], *, age_ms: int = 0) -> Message:
     """A message from its record's fields."""
     return Message(
@@ -217,6 +228,13 @@ def _event(text: str) -> Received | None:
 
 def _jitter(value: float | None) -> float:
     return random.random() if value is None else value  # noqa: S311 - spreads retries, guards nothing
+
+
+def _beats(raw: Any) -> dict[str, str]:
+    """Of all workers; one whose record has expired has none, and a standby's own says nothing about the regular ones."""
+    found = zip(raw[::2], raw[1::2], strict=True)
+    named = {key.removeprefix("rq:worker:"): beat for key, beat in found if beat}
+    return {name: beat for name, beat in named.items() if not name.startswith(STANDBY)}
 
 
 def _nothing(_raw: Any) -> None:

@@ -11,6 +11,7 @@ from redis import Redis
 
 from shared.codec import SCHEMA_VERSION
 from shared.mailbox import Mailbox
+from shared.mailbox.calls import STANDBY
 from shared.queue import QUEUE, Dispatcher
 from shared.redis import AWAY
 from shared.runtime import SCHEMA_KEY
@@ -68,14 +69,17 @@ def queue(redis: Redis) -> list[Finding]:
 
 
 def workers(redis: Redis) -> list[Finding]:
-    """Who works, by RQ's own records."""
+    """Who works, by RQ's own records; a standby is no regular worker, and shows that those are missing."""
     now = datetime.now(UTC)
-    ages = sorted((now - worker.last_heartbeat).total_seconds() for worker in SeenWorker.all(redis) if worker.last_heartbeat)
-    live = [seconds for seconds in ages if seconds <= LIVE_SECONDS]
-    if not live:
-        seen = f"the last sign of one is {age(ages[0])} old" if ages else "none is registered"
-        return [fail("workers", f"nobody works: {seen}", "Start one: `boss worker`.")]
-    return [ok("workers", f"{len(live)} live, the freshest heard from {age(max(0.0, live[0]))} ago")]
+    heard = [(worker.name, (now - worker.last_heartbeat).total_seconds()) for worker in SeenWorker.all(redis) if worker.last_heartbeat]
+    regular = sorted(seconds for name, seconds in heard if not name.startswith(STANDBY))
+    live = [seconds for seconds in regular if seconds <= LIVE_SECONDS]
+    if live:
+        return [ok("workers", f"{len(live)} live, the freshest heard from {age(max(0.0, live[0]))} ago")]
+    seen = f"the last sign of one is {age(regular[0])} old" if regular else "none is registered"
+    if any(seconds <= LIVE_SECONDS for name, seconds in heard if name.startswith(STANDBY)):
+        return [warn("workers", f"only the standby works, no regular worker: {seen}", "Start one: `boss worker`.")]
+    return [fail("workers", f"nobody works: {seen}", "Start one: `boss worker`.")]
 
 
 def due(redis: Redis) -> list[Finding]:
