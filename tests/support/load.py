@@ -1,0 +1,240 @@
+"""Ten messages a second by webhook and by bridge, while a test takes something away; and a report of what became of them.
+
+A webhook's sender repeats what was not taken, under the same id, as a provider or its proxy does. What was answered is
+counted at the sandbox's journal, and over the bridge frame by frame.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import ClassVar, Final, Self
+
+from tests.support.load_caller import Caller
+from tests.support.load_lanes import RATE, Answer, Lane, Post, Sent, deliver
+from tests.support.wait import wait_for
+from tests.support.whole import Whole, reply_id
+
+REPEAT_SECONDS: Final = 0.2
+LANES_A_CONNECTION: Final = 3
+AWAY: Final = "away"
+"""The property under which a test leaves its report, as JSON, for the table at the end of the run."""
+
+
+class Load:
+    """All lanes at work, between `with` and `stop`."""
+
+    def __init__(self, whole: Whole, chosen: list[Lane], bridge_url: str = "") -> None:
+        """Nothing is sent yet."""
+        self.whole = whole
+        self.lanes = chosen
+        self._period = len(chosen) / RATE
+        self._began = 0.0
+        self._ending = threading.Event()
+        self._given_up = threading.Event()
+        spoken = [lane for lane in chosen if lane.by_bridge]
+        groups = [spoken[start : start + LANES_A_CONNECTION] for start in range(0, len(spoken), LANES_A_CONNECTION)]
+        self.callers = [Caller(bridge_url, f"load-{number}", group) for number, group in enumerate(groups)]
+        self._threads = [threading.Thread(target=self._post_all, args=(lane,), daemon=True) for lane in chosen if not lane.by_bridge]
+        self._threads.append(threading.Thread(target=self._call_all, daemon=True))
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        self._began = time.time()
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """End the threads, whatever is still open."""
+        self._ending.set()
+        self._given_up.set()
+        for thread in self._threads:
+            thread.join(20)
+        assert not any(thread.is_alive() for thread in self._threads)
+
+    @property
+    def sent(self) -> list[Sent]:
+        """All messages so far."""
+        return [sent for lane in self.lanes for sent in list(lane.sent)]
+
+    def wait_for_answers_in_all_lanes(self, seconds: float = 30) -> None:
+        """Wait until each lane's first message was answered."""
+
+        def answered() -> bool:
+            answers = self.look()
+            return all(lane.sent and answers.get(lane.sent[0]) for lane in self.lanes)
+
+        wait_for(answered, seconds, "an answer in each lane")
+
+    def drain(self, seconds: float) -> None:
+        """Send no more, and wait until everything was taken and ended, or the time is over: the report tells."""
+        self._ending.set()
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not (self._all_over() and all(found or sent.refused for sent, found in self.look().items())):
+            time.sleep(0.25)  # each look reads the whole journal
+        self._given_up.set()
+
+    def look(self) -> dict[Sent, list[Answer]]:
+        """Each message's answers, as of now."""
+        journal = self.whole.sandbox.journal
+        entries = journal("twilio.create", accepted=True) + journal("sendgrid.send", accepted=True)
+        people = {address: lane.person for lane in self.lanes for address in (lane.person.phone, lane.person.email)}
+        found = {(sent.lane.person, str(sent.number)): sent for sent in self.sent}
+        answers = {sent: list(sent.answers) for sent in found.values()}
+        places = itertools.count(1)
+        for entry in entries:
+            person, said = people[entry["request"]["to"]], entry["request"]
+            for word in person.words(said.get("body") or said.get("text")):
+                answers[found[person, word]].append(Answer(entry["at"], reply_id(entry), next(places)))
+        return answers
+
+    def _all_over(self) -> bool:
+        return all(lane.over for lane in self.lanes)
+
+    def _due_times(self, lane: Lane) -> Iterator[tuple[int, float]]:
+        """A lane's next message and when it is due, again and again until it was sent, and until the load ends."""
+        while True:
+            due = self._began + lane.offset + len(lane.sent) * self._period
+            if self._ending.is_set() and due > time.time():
+                return
+            yield len(lane.sent), due
+
+    def _post_all(self, lane: Lane) -> None:
+        for number, due in self._due_times(lane):
+            if due > time.time():
+                self._ending.wait(due - time.time())
+                continue
+            sent = Sent(lane, number, due)
+            lane.sent.append(sent)
+            while not self._posted(sent):
+                if self._given_up.wait(REPEAT_SECONDS):
+                    return
+        lane.over = True
+
+    def _posted(self, sent: Sent) -> bool:
+        """One attempt; True when it was taken."""
+        began, at = time.monotonic(), time.time()
+        status = deliver(self.whole, sent)["status"]
+        post = Post(at, time.monotonic() - began, status)
+        sent.posts.append(post)
+        sent.taken_at = time.time() if post.taken else 0.0
+        return post.taken
+
+    def _call_all(self) -> None:
+        async def call() -> None:
+            running = [asyncio.create_task(caller.run(self._due_times)) for caller in self.callers]
+            while not self._given_up.is_set():  # noqa: ASYNC110 - a thread's event
+                await asyncio.sleep(0.05)
+            for task in running:
+                task.cancel()
+            for result in await asyncio.gather(*running, return_exceptions=True):
+                if isinstance(result, Exception):
+                    raise result
+
+        asyncio.run(call())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What became of a load while `fault` lasted `seconds`. Times in seconds; webhooks are those from the fault on."""
+
+    fault: str
+    seconds: float
+    messages: int
+    lost: int
+    twice: int
+    marked: int
+    out_of_order: int
+    webhooks: int
+    not_taken: int
+    p50: float
+    p99: float
+    longest: float
+    drained_after: float
+    details: tuple[str, ...] = ()
+    """What went wrong, message by message."""
+
+    COLUMNS: ClassVar = (
+        "fault",
+        "seconds",
+        "messages",
+        "lost",
+        "twice",
+        "marked",
+        "disorder",
+        "webhooks",
+        "not taken",
+        "p50",
+        "p99",
+        "max",
+        "drained",
+    )
+
+    @classmethod
+    def head(cls) -> str:
+        """The names of what `row` shows; p50, p99 and max are webhooks' in ms."""
+        return _aligned(cls.COLUMNS)
+
+    def row(self) -> str:
+        """Its line of a table."""
+        counts = (self.messages, self.lost, self.twice, self.marked, self.out_of_order, self.webhooks, self.not_taken)
+        times = (f"{seconds * 1000:.0f}" for seconds in (self.p50, self.p99, self.longest))
+        return _aligned((self.fault, f"{self.seconds:.1f}", *counts, *times, f"{self.drained_after:.1f} s"))
+
+
+def _aligned(cells: Iterable[object]) -> str:
+    first, *others = map(str, cells)
+    return first.ljust(16) + "".join(cell.rjust(11) for cell in others)
+
+
+def report(load: Load, fault: str, began: float, returned: float) -> Report:
+    """Judge a load that has drained; `began` and `returned` are the fault's, in seconds of the epoch."""
+    answers = load.look()
+    copies = {sent: Counter(answer.identity for answer in found) for sent, found in answers.items()}
+    twice = {sent for sent, count in copies.items() if count.total() > 1}
+    marked = {
+        sent for sent in twice if all(load.whole.marked(identity) for identity, number in copies[sent].items()) and len(copies[sent]) == 1
+    }
+    lost = [sent for sent, found in answers.items() if not found]
+    faults = [seen for caller in load.callers for seen in caller.faults]
+    disorder = [
+        f"{lane.way} {lane.person.tag}: {places}" for lane in load.lanes if (places := _places(lane, answers)) != sorted(set(places))
+    ]
+    posts = [post for sent in answers for post in sent.posts if post.at >= began]
+    taken = sorted(post.seconds for post in posts if post.taken) or [0.0]
+    backlog = [found[0].at for sent, found in answers.items() if found and sent.due <= returned]
+    return Report(
+        fault=fault,
+        seconds=returned - began,
+        messages=len(answers),
+        lost=len(lost),
+        twice=len(twice - marked) + len(faults),
+        marked=len(marked),
+        out_of_order=len(disorder),
+        webhooks=len(posts),
+        not_taken=sum(not post.taken for post in posts),
+        p50=taken[len(taken) // 2],
+        p99=taken[int(len(taken) * 0.99)],
+        longest=taken[-1],
+        drained_after=max(0.0, max(backlog, default=0.0) - returned),
+        details=(*(_described(sent) for sent in lost), *(_described(sent) for sent in twice - marked), *faults, *disorder),
+    )
+
+
+def _places(lane: Lane, answers: dict[Sent, list[Answer]]) -> list[int]:
+    """Where the first copies of a lane's answers stand, in the order of its messages."""
+    return [found[0].place for sent in lane.sent if (found := answers[sent])]
+
+
+def _described(sent: Sent) -> str:
+    tries = [post.status for post in sent.posts]
+    return (
+        f"{sent.lane.way} {sent.identity}: taken {bool(sent.taken_at)}, refused {sent.refused!r}, webhooks {tries}, answers {sent.answers}"
+    )

@@ -1,0 +1,106 @@
+"""The lanes of a load: conversations, their messages, and all that became of each.
+
+A lane's messages are sent one after the other, each as soon as it is due and the one before it was taken, so that their
+order is known.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from tests.support.whole import BOSS_EMAIL, BOSS_PHONE, JsonObject, Person, Whole, root_id
+
+RATE: Final = 10
+"""Messages a second, all lanes together."""
+
+Way = Literal["sms", "email", "bridge sms", "bridge email"]
+WAYS: Final[tuple[Way, ...]] = ("sms", "bridge sms", "email", "sms", "bridge sms", "sms", "bridge email", "email")
+"""Three lanes in eight are texts, two are mails, three use the bridge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One webhook: when, how long it took, how it was answered (None: not at all)."""
+
+    at: float
+    seconds: float
+    status: int | None
+
+    @property
+    def taken(self) -> bool:
+        """Whether the provider may forget the message."""
+        return self.status is not None and 200 <= self.status < 300
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One copy of an answer: when, which reply or frame it was, and its place: these rise within a conversation that is in order."""
+
+    at: float
+    identity: str
+    place: int
+
+
+@dataclass(eq=False, slots=True)
+class Sent:
+    """One message and all that became of it. Times are seconds of the epoch."""
+
+    lane: Lane
+    number: int
+    due: float
+    taken_at: float = 0.0
+    posts: list[Post] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
+    refused: str = ""
+
+    @property
+    def identity(self) -> str:
+        """Its id over the bridge."""
+        return f"{self.lane.person.tag}-{self.number}"
+
+
+@dataclass(eq=False, slots=True)
+class Lane:
+    """One conversation and how its messages come in; `offset` is the first one's time after the start."""
+
+    person: Person
+    way: Way
+    offset: float
+    sent: list[Sent] = field(default_factory=list)
+    over: bool = False
+    """Nothing more will be sent, and everything was taken."""
+
+    @property
+    def by_bridge(self) -> bool:
+        """Whether its messages go over the bridge."""
+        return self.way.startswith("bridge")
+
+
+def lanes(people: Iterable[Person], *, bridge: bool = True) -> list[Lane]:
+    """A lane for each of them, all ways mixed; without a bridge, those lanes are texts."""
+    ways = ("sms" if way.startswith("bridge") and not bridge else way for way in itertools.cycle(WAYS))
+    return [Lane(person, way, number / RATE) for number, (person, way) in enumerate(zip(people, ways, strict=False))]
+
+
+def deliver(whole: Whole, sent: Sent) -> JsonObject:
+    """Let a text or a mail arrive, under the same id each time."""
+    person = sent.lane.person
+    if sent.lane.way == "sms":
+        return whole.text(person, sent.number, message_sid=f"SM{int(person.tag[1:]):016x}{sent.number:016x}")
+    if sent.number == 0:
+        return whole.mail(person, 0)
+    return whole.mail(person, sent.number, message_id=f"<{sent.number}-{person.tag}@mail.example.com>", references=root_id(person))
+
+
+def request(sent: Sent) -> JsonObject:
+    """What a client with ids sends for a message, the same each time."""
+    person = sent.lane.person
+    common = {"id": sent.identity, "user": person.tag}
+    if sent.lane.way == "bridge sms":
+        return {"type": "sms_received", "from": person.phone, "to": BOSS_PHONE, "message": person.says(sent.number), **common}
+    mail = {"type": "email_received", "from": person.email, "to": BOSS_EMAIL, "subject": "A question", "body": person.says(sent.number)}
+    thread = {"message_id": f"<{sent.number}-{person.tag}@mail.example.com>", "references": [root_id(person)]} if sent.number else {}
+    return {**mail, **common, "message_id": root_id(person), **thread}
