@@ -58,14 +58,17 @@ def main(settings: Settings) -> int:
 class Standby:
     """What the process knows and holds: the watcher, and its own worker or none."""
 
-    def __init__(self, settings: Settings, mailbox: Mailbox, hire: Callable[[float], Shift] = Shift) -> None:
+    def __init__(
+        self, settings: Settings, mailbox: Mailbox, hire: Callable[[float], Shift] = Shift, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         """`hire` starts a worker; its argument is the grace that it has at its end."""
         self.look_seconds = min(LOOK_SECONDS, settings.standby_after_seconds / 6)
         self._name = f"{socket.gethostname()}-{os.getpid()}"
         self._grace = settings.shutdown_grace_seconds
         self._mailbox = mailbox
         self._hire = hire
-        self._watcher = Watcher(settings.standby_after_seconds, time.monotonic())
+        self._clock = clock
+        self._watcher = Watcher(settings.standby_after_seconds, clock())
         self._shift: Shift | None = None
         self._retires_since: float | None = None
         self._rests_until = 0.0
@@ -83,7 +86,7 @@ class Standby:
     def step(self) -> None:
         """One look, and what follows from it."""
         self._look()
-        now = time.monotonic()
+        now = self._clock()
         if self._shift is None:
             if self._watcher.alone(now) and now >= self._rests_until:
                 self._begin(now)
@@ -106,7 +109,7 @@ class Standby:
 
     def _look(self) -> None:
         beats = self._note(self.standing)
-        now = time.monotonic()
+        now = self._clock()
         if beats is None:
             self._watcher.blind(now)
         else:

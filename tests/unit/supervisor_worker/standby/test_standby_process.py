@@ -1,0 +1,188 @@
+"""The standby's decisions, with a mailbox and a worker that are only played, and a clock that the test turns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from redis.exceptions import ConnectionError as RedisGone
+
+from shared.mailbox.types import Call
+from shared.settings import Settings, load
+from supervisor_worker.standby.process import FIRST_REST, LONGEST_REST, RETIRE_SECONDS, Standby
+from supervisor_worker.standby.shift import REST, WORK
+
+AFTER = 15.0
+
+
+class FakeShift:
+    """A worker that hears, and ends when the test says so."""
+
+    def __init__(self, number: int) -> None:
+        self.name = f"standby@host-{number}"
+        self.status: int | None = None
+        self.heard: list[str] = []
+
+    def order(self, order: str) -> None:
+        """Heard."""
+        self.heard.append(order)
+
+    def let_go(self) -> None:
+        """The leash's end."""
+        self.heard.append("let go")
+
+    def end(self) -> None:
+        """Ended and waited for."""
+        self.heard.append("end")
+
+
+class Stage:
+    """A standby among regular workers that beat or do not."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.now = 0.0
+        self.beats: dict[str, str] = {}
+        self.away = False
+        self.beating: set[str] = set()
+        self.said: list[tuple[str, str]] = []
+        self.hired: list[FakeShift] = []
+        self.no_room = False
+        self.standby = Standby(settings, self, self.hire, lambda: self.now)  # type: ignore[arg-type]
+
+    def hire(self, grace: float) -> Any:
+        """A new worker."""
+        assert grace == 4
+        if self.no_room:
+            raise BlockingIOError
+        self.hired.append(FakeShift(len(self.hired)))
+        return self.hired[-1]
+
+    def run(self, call: Call[Any]) -> dict[str, str]:
+        """The mailbox's one call."""
+        assert call.name == "standby"
+        if self.away:
+            raise RedisGone
+        self.said.append((str(call.args[1]), str(call.args[2])))
+        self.beats |= {name: str(self.now) for name in self.beating}
+        return dict(self.beats)
+
+    def steps(self, seconds: float) -> None:
+        """So much time, a look each half second."""
+        for _ in range(int(seconds * 2)):
+            self.now += 0.5
+            self.standby.step()
+
+    def working(self) -> FakeShift:
+        """Everybody has died, and the standby works."""
+        self.beating.clear()
+        before = len(self.hired)
+        while len(self.hired) == before:
+            self.steps(0.5)
+        return self.hired[-1]
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage(load(sandbox="on", standby_after_seconds=AFTER))
+
+
+def test_it_works_once_nobody_was_heard_of_for_the_full_time(stage: Stage) -> None:
+    """Not while somebody beats; then after 15 s, with one worker of its own, and it says so at each look."""
+    stage.beating = {"a"}
+    stage.steps(60)
+    assert not stage.hired
+    stage.beating.clear()
+    stage.steps(AFTER - 0.5)
+    assert not stage.hired
+    stage.steps(1)
+    assert (len(stage.hired), stage.said[-1]) == (1, ("working", "standby@host-0"))
+    stage.steps(60)
+    assert (len(stage.hired), stage.hired[0].heard) == (1, [])
+
+
+def test_it_retires_when_a_worker_lives_and_watches_when_the_last_turn_has_ended(stage: Stage) -> None:
+    """One order; its worker ends by itself, and the full time begins anew."""
+    shift = stage.working()
+    stage.beating = {"a"}
+    stage.steps(20)
+    assert (shift.heard, stage.standby.standing) == ([REST], "retiring")
+    shift.status = 0
+    stage.steps(1)
+    assert stage.said[-1] == ("watching", "")
+    assert stage.working() is not shift
+
+
+def test_it_works_on_when_the_workers_vanish_while_it_retires(stage: Stage) -> None:
+    """By the same rule; the same worker goes on."""
+    shift = stage.working()
+    stage.beating = {"a"}
+    stage.steps(2)
+    stage.beating = set()
+    stage.steps(AFTER + 1)
+    assert (shift.heard, stage.standby.standing, len(stage.hired)) == ([REST, WORK], "working", 1)
+
+
+def test_turns_that_do_not_end_are_handed_over_and_in_the_end_cut_off(stage: Stage) -> None:
+    """A regular worker is there to take them."""
+    shift = stage.working()
+    stage.beating = {"a"}
+    stage.steps(RETIRE_SECONDS)
+    assert shift.heard == [REST]
+    stage.steps(2)
+    assert set(shift.heard[1:]) == {"let go"}
+    stage.steps(4)
+    assert shift.heard[-1] == "end"
+
+
+def test_while_redis_is_away_nothing_changes_and_afterwards_everybody_has_the_full_time(stage: Stage) -> None:
+    """Nobody can be heard of then, and nobody could work."""
+    stage.beating = {"a"}
+    stage.steps(5)
+    stage.away = True
+    stage.steps(300)
+    stage.away = False
+    stage.beating.clear()
+    stage.steps(AFTER - 0.5)
+    assert not stage.hired
+    stage.steps(1)
+    assert len(stage.hired) == 1
+    stage.away = True
+    stage.steps(300)
+    assert stage.hired[0].heard == []
+
+
+def test_a_worker_that_ends_by_itself_is_replaced_with_a_growing_pause(stage: Stage) -> None:
+    """A crash, or settings that it refuses: neither ends the standby, and it does not spin."""
+    stage.working().status = 1
+    for seconds in (FIRST_REST, 2 * FIRST_REST, 4 * FIRST_REST, 8 * FIRST_REST, LONGEST_REST, LONGEST_REST):
+        known = len(stage.hired)
+        stage.steps(seconds)
+        assert len(stage.hired) == known
+        stage.steps(1)
+        assert len(stage.hired) == known + 1
+        stage.hired[-1].status = 2
+    stage.steps(LONGEST_REST)
+    stage.hired[-1].status = 0
+    stage.steps(1)
+    assert stage.hired[-1].status is None
+
+
+def test_no_room_for_a_process_is_waited_out(stage: Stage) -> None:
+    """The standby stays and tries again."""
+    stage.no_room = True
+    stage.steps(AFTER + 1)
+    stage.no_room = False
+    stage.steps(FIRST_REST + 0.5)
+    assert len(stage.hired) == 1
+
+
+@pytest.mark.parametrize("away", [False, True])
+def test_told_to_end_it_ends_its_worker_and_leaves_the_book_unless_redis_is_away(stage: Stage, away: bool) -> None:
+    """Nobody waits for a server that does not answer."""
+    shift = stage.working()
+    stage.away = away
+    stage.steps(0.5)
+    said = len(stage.said)
+    stage.standby.end()
+    assert shift.heard == ["end"]
+    assert stage.said[said:] == ([] if away else [("gone", "")])
