@@ -52,6 +52,22 @@ def for_loop(url: str, *, connections: int = 32) -> AsyncRedis:
     return AsyncRedis(connection_pool=pool)
 
 
+def for_bridge(url: str, *, connections: int = 16) -> AsyncRedis:
+    """For the bridge's loop: it gives up as soon as the web process does, because a client waits."""
+    from redis.asyncio import BlockingConnectionPool  # noqa: PLC0415 - the web process does not need asyncio
+
+    pool = BlockingConnectionPool.from_url(
+        url,
+        protocol=2,
+        max_connections=connections,
+        timeout=2,
+        retry=AsyncRetry(NoBackoff(), 1),
+        retry_on_error=list(AWAY),
+        **WEB_TIMEOUTS,
+    )
+    return AsyncRedis(connection_pool=pool)
+
+
 def wait_until_up(url: str, seconds: float, say: Callable[[str], None]) -> None:
     """Wait for the server to answer PING; StorageUnavailable after `seconds`. `say` hears once that we are waiting."""
     client = Redis.from_url(url, protocol=2, socket_connect_timeout=1, socket_timeout=2, retry=Retry(NoBackoff(), 0))
