@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
 
 STREAM: Final = "boss:ledger"
 BLOCK_MS: Final = 1000
@@ -58,6 +59,35 @@ def follow(redis: Redis, since: str, *, block_ms: int = BLOCK_MS) -> Iterator[Li
             line = _line(row)
             since = line.seq
             yield line
+
+
+async def newest_seq(redis: AsyncRedis) -> str:
+    """`last_seq` for an event loop."""
+    newest: Any = await redis.xrevrange(STREAM, count=1)
+    return newest[0][0].decode() if newest else "0-0"
+
+
+async def oldest_seq(redis: AsyncRedis) -> str:
+    """The id of the first line that is kept; "0-0" for an empty ledger."""
+    oldest: Any = await redis.xrange(STREAM, count=1)
+    return oldest[0][0].decode() if oldest else "0-0"
+
+
+async def news(redis: AsyncRedis, since: str, *, block_ms: int = BLOCK_MS) -> list[Line]:
+    """The next lines after `since`, waited for; none when `block_ms` passed without one."""
+    return [_line(row) for row in _rows(await redis.xread({STREAM: since}, count=BATCH, block=block_ms))]
+
+
+async def from_line(redis: AsyncRedis, seq: str, *, count: int = BATCH) -> list[Line]:
+    """At most `count` lines, from `seq` on, with it: a first line that is not `seq` shows that it is not kept any more."""
+    rows: Any = await redis.xrange(STREAM, min=seq, count=count)
+    return [_line(row) for row in rows]
+
+
+def position(seq: str) -> tuple[int, int]:
+    """A line's id as figures that can be compared."""
+    ms, _, number = seq.partition("-")
+    return int(ms), int(number)
 
 
 def _rows(answer: Any) -> list[Any]:

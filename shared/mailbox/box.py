@@ -91,7 +91,7 @@ class Mailbox:
 
 
 class AsyncMailbox:
-    """The face for the worker's event loop."""
+    """The face for an event loop: the worker's and the bridge's."""
 
     def __init__(self, redis: AsyncRedis) -> None:
         self.redis = redis
@@ -110,6 +110,29 @@ class AsyncMailbox:
         """A reply's record, or None once it expired."""
         record = _text(await self.redis.hgetall(PREFIX + "reply:" + reply_id))
         return calls.reply_from(record) if record.get("id") else None
+
+    async def messages(self, message_ids: list[str]) -> list[Message | None]:
+        """The records of messages, in one round trip; None for one that expired."""
+        records = await self._records("msg:", message_ids)
+        return [calls.message_from(record) if record.get("id") else None for record in records]
+
+    async def replies(self, reply_ids: list[str]) -> list[Reply | None]:
+        """The records of replies, in one round trip; None for one that expired."""
+        records = await self._records("reply:", reply_ids)
+        return [calls.reply_from(record) if record.get("id") else None for record in records]
+
+    async def states(self, message_ids: list[str]) -> list[str]:
+        """The states of messages, in one round trip; '' for one that is not there."""
+        async with self.redis.pipeline(transaction=False) as pipeline:
+            for message_id in message_ids:
+                pipeline.hget(PREFIX + "msg:" + message_id, "state")
+            return [str(state or "") for state in _text(await pipeline.execute())]
+
+    async def _records(self, kind: str, ids: list[str]) -> list[dict[str, Any]]:
+        async with self.redis.pipeline(transaction=False) as pipeline:
+            for record_id in ids:
+                pipeline.hgetall(PREFIX + kind + record_id)
+            return list(_text(await pipeline.execute())) if ids else []
 
     async def history(self, conversation: str) -> list[Message | Reply]:
         """What was said in a conversation, oldest first: at most the last 40 messages and replies still kept."""

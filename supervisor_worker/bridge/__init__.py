@@ -1,0 +1,1 @@
+"""The bridge's server: websockets around `shared.bridge.protocol`, the mailbox behind it (docs/bridge.md)."""

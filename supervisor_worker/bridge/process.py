@@ -1,0 +1,53 @@
+"""Starting and ending the bridge's process.
+
+Exit status: 0 told to end; 1 Redis did not come up in time; 2 the configuration or the data is not for this process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from types import FrameType
+
+from redis.exceptions import RedisError
+
+from shared import telemetry
+from shared.errors import ConfigurationError, SchemaTooNew, StorageUnavailable
+from shared.runtime import open_runtime
+from shared.settings import Settings
+from supervisor_worker.bootstrap import CANNOT_START, NO_STORAGE
+from supervisor_worker.bridge.server import run
+
+
+def main(settings: Settings) -> int:
+    """Serve clients until told to end; the answer is the process's exit status."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _told_to_end)
+    telemetry.configure("bridge", settings.log_format)
+    # It logs whole frames when it is told to debug, and a line for each connection otherwise.
+    logging.getLogger("websockets").setLevel(logging.WARNING)
+    try:
+        runtime = open_runtime(settings, "bridge", _say)
+        try:
+            asyncio.run(run(runtime))
+        finally:
+            runtime.close()
+    except (ConfigurationError, SchemaTooNew) as error:
+        _say(str(error))
+        return CANNOT_START
+    except (StorageUnavailable, RedisError) as error:
+        _say(str(error))
+        return NO_STORAGE
+    return 0
+
+
+def _say(sentence: str) -> None:
+    sys.stderr.write(f"boss bridge: {sentence}\n")
+    sys.stderr.flush()
+
+
+def _told_to_end(_number: int, _frame: FrameType | None) -> None:
+    """Until the loop has handlers of its own there is nothing to tell anybody."""
+    raise SystemExit(0)
