@@ -7,6 +7,7 @@ The tree::
     +-- BadInput                  something from outside that no retry can mend
     +-- SchemaTooNew              data written by a newer Bossline than this one
     +-- StorageUnavailable        Redis is away or refuses
+        +-- StorageFault          Redis answers, and this very call fails
     +-- LeaseLost                 the conversation belongs to another worker now
     +-- ProviderError             Twilio, SendGrid or Claude
         +-- ProviderUnavailable   429, 5xx, no connection: nothing was taken; an outage, uncounted
@@ -69,6 +70,12 @@ class StorageUnavailable(BosslineError):
 
     disposition = Disposition.RETRY
     code = "storage_unavailable"
+
+
+class StorageFault(StorageUnavailable):
+    """Redis works, and answers this call with an error of the call's own: waiting does not mend it."""
+
+    code = "storage_fault"
 
 
 class LeaseLost(BosslineError):
