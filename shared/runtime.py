@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import secrets
 import tempfile
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -11,12 +13,16 @@ from pathlib import Path
 from typing import Any, Final, Literal, cast
 
 from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
 
 from shared import redis as connections
+from shared import telemetry
 from shared import users as users_file
 from shared.addresses import Identities
 from shared.codec import SCHEMA_VERSION
-from shared.errors import SchemaTooNew
+from shared.errors import SchemaTooNew, StorageUnavailable
 from shared.mailbox import Mailbox
 from shared.queue import Dispatcher
 from shared.settings import Settings
@@ -25,6 +31,58 @@ from shared.users import Users
 SCHEMA_KEY: Final = "boss:schema"
 SALT_KEY: Final = "boss:salt"
 MAX_SOCKET_PATH: Final = 100  # sun_path holds 108 bytes on Linux, 104 on macOS
+PROBE_SECONDS: Final = 0.5
+RETRY_SECONDS: Final = 0.3
+log = telemetry.logger(__name__)
+
+
+class LateIdentities:
+    """The identities of a process that may start without Redis: the schema is checked and the salt read once, at first use."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._lock = threading.Lock()
+        self._found: Identities | None = None
+        self._failed_at = -RETRY_SECONDS
+        self._told = False
+
+    @property
+    def known(self) -> bool:
+        """Whether they were read."""
+        return self._found is not None
+
+    def open(self) -> Identities:
+        """Read them; raises redis-py's errors, or SchemaTooNew."""
+        check_schema(self._redis)
+        self._found = Identities(identity_salt(self._redis))
+        return self._found
+
+    def __call__(self) -> Identities:
+        """The identities; raises redis-py's errors, or StorageUnavailable for data that is too new, said once in the log.
+
+        A process that already takes messages does not end for such data: its messages wait for the operator.
+        """
+        return self._found or self._read()
+
+    def _read(self) -> Identities:
+        """The same under the lock: others may have read meanwhile, or have found Redis away just now."""
+        with self._lock:
+            if self._found:
+                return self._found
+            if time.monotonic() - self._failed_at < RETRY_SECONDS:  # who waited for the lock does not wait for Redis as well
+                raise StorageUnavailable("not_known_yet")
+            try:
+                return self.open()
+            except SchemaTooNew as error:
+                self._tell(error)
+                raise StorageUnavailable(error.code) from None
+            finally:
+                self._failed_at = time.monotonic()
+
+    def _tell(self, error: SchemaTooNew) -> None:
+        if not self._told:
+            log.error("The data is too new for this process.", action=error.code, reason=error.detail)
+        self._told = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +94,17 @@ class Runtime:
     redis: Redis
     mailbox: Mailbox
     dispatcher: Dispatcher
-    identities: Identities
+    identify: Callable[[], Identities]
+
+    @property
+    def identities(self) -> Identities:
+        """The makers of ids. In the web process that started without Redis: raises redis-py's errors until it is there."""
+        return self.identify()
+
+    @property
+    def identified(self) -> bool:
+        """Whether `identities` are known already."""
+        return not isinstance(self.identify, LateIdentities) or self.identify.known
 
     def close(self) -> None:
         """Close the connections."""
@@ -46,15 +114,38 @@ class Runtime:
 def open_runtime(settings: Settings, role: Literal["web", "worker", "bridge"], say: Callable[[str], None] = print) -> Runtime:
     """Open everything in order: users, Redis (waited for), the schema's version, the salt.
 
-    Raises ConfigurationError, StorageUnavailable or SchemaTooNew.
+    The web process does not wait: what it takes while Redis is away goes to its spool. Raises ConfigurationError,
+    StorageUnavailable (not for the web) or SchemaTooNew.
     """
     users = users_file.load(settings.boss_users_file)
     url = redis_url(settings)
-    connections.wait_until_up(url, settings.startup_wait_seconds, say)
+    if role != "web":
+        connections.wait_until_up(url, settings.startup_wait_seconds, say)
     redis = connections.for_worker(url) if role == "worker" else connections.for_web(url)
-    check_schema(redis)
-    salt = identity_salt(redis)
-    return Runtime(settings, users, redis, Mailbox(redis), Dispatcher(redis), Identities(salt))
+    identify = LateIdentities(redis)
+    if role != "web":
+        identify.open()
+    elif _answers(url):
+        _open_if_there(identify)
+    return Runtime(settings, users, redis, Mailbox(redis), Dispatcher(redis), identify)
+
+
+def _answers(url: str) -> bool:
+    """Whether the server answers at once; one that hangs holds up the start for half a second."""
+    timeouts = {"socket_connect_timeout": PROBE_SECONDS, "socket_timeout": PROBE_SECONDS}
+    with Redis.from_url(url, protocol=2, retry=Retry(NoBackoff(), 0), **timeouts) as probe:
+        try:
+            return bool(probe.ping())
+        except (RedisError, OSError):
+            return False
+
+
+def _open_if_there(identify: LateIdentities) -> None:
+    """Read the identities unless the server refuses (it loads, or is full); raises SchemaTooNew."""
+    try:
+        identify.open()
+    except (RedisError, OSError) as error:
+        log.warning("Redis is away at the start.", action="storage_unavailable", reason=type(error).__name__)
 
 
 def redis_url(settings: Settings) -> str:

@@ -18,28 +18,35 @@ from shared import telemetry
 from shared.errors import BadInput, StorageUnavailable
 from shared.runtime import Runtime
 from webhook_api import email, email_events, ops, sms
-from webhook_api.accept import RefusalLedger
 from webhook_api.gate import Gate
+from webhook_api.intake import Intake, RefusalLedger
 
 log = telemetry.logger(__name__)
 
 _CHANNELS: Final = {"/sms/": "sms", "/email/": "email"}
 _REFUSED: Final = {400: "bad_request", 413: "too_large"}
+INTAKE: Final = "intake"
+"""The application's `extensions` hold its way in under this name: who made the application closes it."""
 _Handler = Callable[[], ResponseReturnValue]
 
 
 def create_app(runtime: Runtime) -> Flask:
-    """The application on an open runtime. Raises ConfigurationError for a public key that is none."""
+    """The application on an open runtime; what waits on disk is replayed from now on.
+
+    Raises ConfigurationError for a public key that is none.
+    """
     app = Flask("webhook_api", static_folder=None)
     gate = Gate.of(runtime.settings)
+    intake = app.extensions[INTAKE] = Intake(runtime)
     _warm(runtime)
-    _post(app, "/sms/inbound", sms.MAX_BODY, lambda: sms.inbound(runtime, gate, request))
-    _post(app, "/sms/status", sms.MAX_BODY, lambda: sms.status(runtime, gate, request))
-    _post(app, "/email/inbound", email.MAX_BODY, lambda: email.inbound(runtime, gate, request))
-    _post(app, "/email/events", email_events.MAX_BODY, lambda: email_events.events(runtime, gate, request))
+    _post(app, "/sms/inbound", sms.MAX_BODY, lambda: sms.inbound(intake, gate, request))
+    _post(app, "/sms/status", sms.MAX_BODY, lambda: sms.status(intake, gate, request))
+    _post(app, "/email/inbound", email.MAX_BODY, lambda: email.inbound(intake, gate, request))
+    _post(app, "/email/events", email_events.MAX_BODY, lambda: email_events.events(intake, gate, request))
     app.add_url_rule("/livez", "livez", ops.livez)
-    app.add_url_rule("/readyz", "readyz", lambda: ops.readyz(runtime))
-    _answer_errors(app, RefusalLedger(runtime))
+    app.add_url_rule("/readyz", "readyz", lambda: ops.readyz(intake))
+    _answer_errors(app, RefusalLedger(intake))
+    intake.start()
     return app
 
 
@@ -53,10 +60,13 @@ def _post(app: Flask, path: str, limit: int, handler: _Handler) -> None:
 
 def _warm(runtime: Runtime) -> None:
     """Let RQ ask for the server's version now: it would cost the first webhook a round trip of its own."""
+    if not runtime.identified:
+        log.info("Redis is not there yet: what comes in waits on disk.", action="storage_unavailable")
+        return
     try:
         runtime.dispatcher.queue.get_redis_server_version()
     except (RedisError, OSError):
-        log.warning("Redis is away at the start.", action="storage_unavailable")
+        log.warning("Redis went away at the start.", action="storage_unavailable")
 
 
 def _answer_errors(app: Flask, refusals: RefusalLedger) -> None:

@@ -14,9 +14,9 @@ from flask import Request, Response
 from shared.addresses import EmailAddress
 from shared.errors import BadInput
 from shared.events import EmailReceived
-from shared.runtime import Runtime
-from webhook_api import accept, admit
+from webhook_api import admit
 from webhook_api.gate import MESSAGE_HEADER, Gate, Refusal
+from webhook_api.intake import Intake
 from webhook_api.multipart import boundary_of
 from webhook_api.parse_email import InboundMail, parse_email
 
@@ -29,24 +29,24 @@ BIG_WAIT_SECONDS: Final = 5.0
 _big_bodies = threading.BoundedSemaphore(BIG_AT_ONCE)
 
 
-def inbound(runtime: Runtime, gate: Gate, request: Request) -> Response:
+def inbound(intake: Intake, gate: Gate, request: Request) -> Response:
     """Take a mail in, for each of our addresses that it was delivered to."""
     with _room_for(request.content_length):
         body, signed = gate.sendgrid(request, gate.mail_key, lambda: whole_body(request, ending=_last_line(request)))
         mail = parse_email(body, request.content_type or "")
         del body
-    message_ids = [_take_in(runtime, mail, recipient, signed=signed) for recipient in mail.recipients]
+    message_ids = [_take_in(intake, mail, recipient, signed=signed) for recipient in mail.recipients]
     if not mail.recipients:
         message_ids = [mail_id(mail, "", "unknown_recipient")]
-        accept.ignore(runtime, message_ids[0], "email", "unknown_recipient")
+        intake.ignore(message_ids[0], "email", "unknown_recipient")
     return Response(status=200, headers={MESSAGE_HEADER: ",".join(message_ids)})
 
 
-def _take_in(runtime: Runtime, mail: InboundMail, recipient: EmailAddress, *, signed: bool) -> str:
-    verdict = admit.email(mail, recipient, runtime.users)
+def _take_in(intake: Intake, mail: InboundMail, recipient: EmailAddress, *, signed: bool) -> str:
+    verdict = admit.email(mail, recipient, intake.runtime.users)
     if isinstance(verdict, admit.Ignored):
         message_id = mail_id(mail, recipient.value, verdict.reason)
-        accept.ignore(runtime, message_id, "email", verdict.reason)
+        intake.ignore(message_id, "email", verdict.reason)
         return message_id
     message_id = mail_id(mail, recipient.value)
     event = EmailReceived(
@@ -65,7 +65,7 @@ def _take_in(runtime: Runtime, mail: InboundMail, recipient: EmailAddress, *, si
         signed=signed,
         received_at=time.time(),
     )
-    accept.accept(runtime, event)
+    intake.accept(event)
     return message_id
 
 

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from flask import Request, Response
 
 from shared import codec
 from shared.errors import BadInput
-from shared.mailbox import calls
-from shared.mailbox.types import Call, Outcome
-from shared.runtime import Runtime
-from webhook_api import accept
 from webhook_api.email import whole_body
+from webhook_api.entries import Report, State
 from webhook_api.gate import Gate
-from webhook_api.sms import retention_ms
+from webhook_api.intake import Intake
 
 MAX_BODY: Final = 4 * 1024 * 1024
 MAX_EVENTS: Final = 5_000
 
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _CODE: Final = re.compile(r"[0-9][0-9.]{0,10}")
-_STATES: Final[dict[str, Literal["sent", "delivered", "undelivered", "failed"]]] = {
+_STATES: Final[dict[str, State]] = {
     "processed": "sent",
     "delivered": "delivered",
     "bounce": "undelivered",
@@ -31,21 +28,19 @@ _STATES: Final[dict[str, Literal["sent", "delivered", "undelivered", "failed"]]]
 }
 
 
-def events(runtime: Runtime, gate: Gate, request: Request) -> Response:
+def events(intake: Intake, gate: Gate, request: Request) -> Response:
     """Record a batch of events; those that are not about a reply of ours are passed over."""
     body, _ = gate.sendgrid(request, gate.events_key, lambda: whole_body(request, ending=b"]"))
     batch = codec.loads(body)
     if not isinstance(batch, list):
         raise BadInput(code="not_a_list")
-    for event in batch[:MAX_EVENTS]:
-        call = report(event, retention_ms=retention_ms(runtime))
-        if call is not None:
-            accept.run(runtime, call)
+    reports = (report(event) for event in batch[:MAX_EVENTS])
+    intake.report(tuple(found for found in reports if found is not None))
     return Response(status=204)
 
 
-def report(event: Any, *, retention_ms: int) -> Call[Outcome] | None:
-    """The call that records one event; None for one that says nothing about a reply.
+def report(event: Any) -> Report | None:
+    """What one event says of a reply of ours; None for one that says nothing.
 
     `reply` and `attempt` are the custom arguments that we sent along; the provider's id is `sg_message_id` up to its first dot.
     """
@@ -57,9 +52,7 @@ def report(event: Any, *, retention_ms: int) -> Call[Outcome] | None:
     if state is None or not (reply or provider_id):
         return None
     code = str(event.get("status", ""))
-    return calls.status(
-        provider_id, state, retention_ms=retention_ms, reply=reply, attempt=attempt, code=code if _CODE.fullmatch(code) else ""
-    )
+    return Report(provider_id, state, reply, attempt, code if _CODE.fullmatch(code) else "")
 
 
 def _id(value: Any) -> str:

@@ -32,7 +32,8 @@ HEADER_TIMEOUT_MS: Final = 10_000
 def main(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; what is in flight is finished, for at most 3 s.
 
-    Raises ConfigurationError, StorageUnavailable or SchemaTooNew before anything listens.
+    The replay of the spool needs no farewell: a call that is cut off is a duplicate at the next start. Raises
+    ConfigurationError or, when Redis is there to tell, SchemaTooNew before anything listens.
     """
     open_runtime(settings, "web").close()
     build(settings.web_host, settings.port).serve(target_loader=partial(load, settings), wrap_loader=False)

@@ -6,16 +6,16 @@ import hashlib
 import re
 import time
 import uuid
-from typing import Final, Literal
+from typing import Final
 
 from flask import Request, Response
 
 from shared.errors import BadInput
 from shared.events import SmsReceived
-from shared.mailbox import calls
-from shared.runtime import Runtime
-from webhook_api import accept, admit
+from webhook_api import admit
+from webhook_api.entries import Report, State
 from webhook_api.gate import MESSAGE_HEADER, Gate, Refusal
+from webhook_api.intake import Intake
 from webhook_api.parse_sms import SmsForm, is_form, parse_sms, parse_status, read_form
 from webhook_api.signatures import Form
 
@@ -23,7 +23,7 @@ MAX_BODY: Final = 65_536
 EMPTY_TWIML: Final = '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
 
 _ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
-_STATES: Final[dict[str, Literal["sent", "delivered", "undelivered", "failed"]]] = {
+_STATES: Final[dict[str, State]] = {
     "queued": "sent",
     "accepted": "sent",
     "sending": "sent",
@@ -36,23 +36,23 @@ _STATES: Final[dict[str, Literal["sent", "delivered", "undelivered", "failed"]]]
 }
 
 
-def inbound(runtime: Runtime, gate: Gate, request: Request) -> Response:
+def inbound(intake: Intake, gate: Gate, request: Request) -> Response:
     """Take a text in. Every verdict but a refusal gets the same empty TwiML: replies go out by the API."""
     form, signed = _verified(gate, request)
     text = parse_sms(form)
     gate.account(text.account)
     if not text.sid and signed:
         raise BadInput(code="missing_sid")
-    message_id = _take_in(runtime, text, signed=signed)
+    message_id = _take_in(intake, text, signed=signed)
     return Response(EMPTY_TWIML, content_type="text/xml; charset=utf-8", headers={MESSAGE_HEADER: message_id})
 
 
-def _take_in(runtime: Runtime, text: SmsForm, *, signed: bool) -> str:
+def _take_in(intake: Intake, text: SmsForm, *, signed: bool) -> str:
     sid = text.sid or f"SM{uuid.uuid4().hex}"
-    message_id = sms_id(runtime.settings.twilio_account_sid, sid)
-    verdict = admit.sms(text, runtime.users)
+    message_id = sms_id(intake.runtime.settings.twilio_account_sid, sid)
+    verdict = admit.sms(text, intake.runtime.users)
     if isinstance(verdict, admit.Ignored):
-        accept.ignore(runtime, message_id, "sms", verdict.reason)
+        intake.ignore(message_id, "sms", verdict.reason)
         return message_id
     event = SmsReceived(
         id=message_id,
@@ -65,7 +65,7 @@ def _take_in(runtime: Runtime, text: SmsForm, *, signed: bool) -> str:
         signed=signed,
         received_at=time.time(),
     )
-    accept.accept(runtime, event, keyword=verdict.keyword)
+    intake.accept(event, keyword=verdict.keyword)
     return message_id
 
 
@@ -74,7 +74,7 @@ def sms_id(account: str, sid: str) -> str:
     return "m-" + hashlib.sha256(f"sms\x1f{account}\x1f{sid}".encode()).hexdigest()[:24]
 
 
-def status(runtime: Runtime, gate: Gate, request: Request) -> Response:
+def status(intake: Intake, gate: Gate, request: Request) -> Response:
     """Record what became of a text that we sent. Unknown ids and unknown words get a 2xx: no retry would mend them."""
     form, _ = _verified(gate, request)
     report = parse_status(form)
@@ -83,23 +83,9 @@ def status(runtime: Runtime, gate: Gate, request: Request) -> Response:
         raise BadInput(code="missing_sid")
     state = _STATES.get(report.status)
     if state is not None:
-        accept.run(
-            runtime,
-            calls.status(
-                report.sid,
-                state,
-                retention_ms=retention_ms(runtime),
-                reply=_id(request.args.get("reply", "")),
-                attempt=_id(request.args.get("attempt", "")),
-                code=report.code,
-            ),
-        )
+        reply, attempt = _id(request.args.get("reply", "")), _id(request.args.get("attempt", ""))
+        intake.report((Report(report.sid, state, reply, attempt, report.code),))
     return Response(status=204)
-
-
-def retention_ms(runtime: Runtime) -> int:
-    """How long answered records are kept, in milliseconds."""
-    return int(runtime.settings.retention_days * calls.DAY_MS)
 
 
 def _id(text: str) -> str:

@@ -331,18 +331,35 @@ def test_script_flush_at_any_time_loses_nothing(web: Web) -> None:
     assert sorted(record["state"] for record in web.stored()) == ["ignored"] * 30 + ["pending"] * 100
 
 
-def test_a_full_server_earns_no_2xx(own_server: EmbeddedServer) -> None:
-    """With no memory left the answer is 503 and nothing is stored; with memory again the retry is taken, once."""
+def test_at_a_full_server_a_2xx_means_on_disk(own_server: EmbeddedServer) -> None:
+    """With no memory left nothing is stored in Redis and all is kept on disk; with memory again each is taken, once."""
     with opened(own_server.url) as web:
         assert web.sms(MessageSid="SM1").status_code == 200
         before = web.lines()
         web.redis.config_set("maxmemory", "1mb")
-        assert web.sms(MessageSid="SM2").status_code == 503
-        assert web.mail().status_code == 503
-        assert web.sms(MessageSid="SM3", Body="").status_code == 503
+        answers = [web.sms(MessageSid="SM2"), web.mail(), web.sms(MessageSid="SM3", Body=""), web.sms(MessageSid="SM2")]
+        assert [answer.status_code for answer in answers] == [200] * 4
         assert web.sms(MessageSid="SM4", signature="x").status_code == 403
         assert (len(web.stored()), web.lines()) == (1, before)
+        assert len(list(web.spool.glob("waiting/*.json"))) == 4
         web.redis.config_set("maxmemory", "0")
+        web.emptied()
+        assert web.lines() == [*before, ("sms_received", ""), ("email_received", ""), ("ignored", "empty")]
+
+
+def test_with_neither_memory_nor_disk_there_is_no_2xx(own_server: EmbeddedServer) -> None:
+    """The answer is 503 and nothing is stored anywhere; with memory again the retry is taken, once."""
+    with opened(own_server.url, spool_min_free_mb=10**9) as web:
+        assert web.sms(MessageSid="SM1").status_code == 200
+        before = web.lines()
+        web.redis.config_set("maxmemory", "1mb")
+        answers = [web.sms(MessageSid="SM2"), web.mail(), web.sms(MessageSid="SM3", Body="")]
+        assert [(answer.status_code, answer.headers["Retry-After"]) for answer in answers] == [(503, "5")] * 3
+        ready = web.client().get("/readyz")
+        assert (ready.status_code, ready.json and ready.json["status"]) == (503, "unavailable")
+        assert (len(web.stored()), web.lines(), list(web.spool.glob("*/*"))) == (1, before, [])
+        web.redis.config_set("maxmemory", "0")
+        assert web.client().get("/readyz").status_code == 200
         assert [web.sms(MessageSid="SM2").status_code, web.sms(MessageSid="SM2").status_code, web.mail().status_code] == [200] * 3
         assert [kind for kind, _ in web.lines()] == ["sms_received", "sms_received", "email_received"]
 
@@ -359,28 +376,32 @@ def test_a_script_that_fails_within_the_multi_earns_no_2xx(web: Web) -> None:
 
 
 @pytest.mark.parametrize("how", ["stop", "freeze"])
-def test_without_redis_the_answer_is_503_in_time(own_server: EmbeddedServer, how: str) -> None:
-    """Refused or hanging, within 2.5 s; a forged request is still 403, and the process is alive but not ready."""
+def test_without_redis_the_answer_is_a_2xx_in_time(own_server: EmbeddedServer, how: str) -> None:
+    """Refused or hanging, within 2.5 s, and at once after the first; a forged request is still 403."""
     with opened(own_server.url) as web:
         assert web.sms(MessageSid="SM1").status_code == 200
-        assert web.client().get("/readyz").status_code == 200
         getattr(own_server, how)()
         try:
-            calls_made: list[tuple[int, Callable[[], TestResponse]]] = [
-                (503, lambda: web.sms(MessageSid="SM2")),
-                (403, lambda: web.sms(signature="x")),
-                (503, web.mail),
+            calls_made: list[tuple[int, float, Callable[[], TestResponse]]] = [
+                (200, 2.5, lambda: web.sms(MessageSid="SM2")),
+                (403, 0.5, lambda: web.sms(signature="x")),
+                (200, 0.5, web.mail),
             ]
-            for expected, call in calls_made:
+            for expected, limit, call in calls_made:
                 start = time.monotonic()
                 assert call().status_code == expected
-                assert time.monotonic() - start < 2.5
+                assert time.monotonic() - start < limit
             assert web.client().get("/livez").json == {"status": "ok"}
-            assert web.client().get("/readyz").status_code == 503
+            ready = web.client().get("/readyz")
+            assert ready.status_code == 200
+            assert ready.json
+            assert (ready.json["status"], ready.json["redis"], ready.json["spool"]["depth"]) == ("spooling", "away", 2)
         finally:
             own_server.thaw() if how == "freeze" else own_server.start()
+        web.emptied()
         assert web.sms(MessageSid="SM2").status_code == 200
-        assert {record["id"] for record in web.stored()} >= {sms_id("AC" + "0" * 32, "SM1"), sms_id("AC" + "0" * 32, "SM2")}
+        assert [kind for kind, _ in web.lines() if kind != "refused"] == ["sms_received", "sms_received", "email_received"]
+        assert (web.client().get("/readyz").json or {})["status"] == "ok"
 
 
 def send_a_reply(web: Web) -> Reply:

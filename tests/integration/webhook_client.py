@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, cast
 from urllib.parse import parse_qsl
 
@@ -20,7 +22,9 @@ from shared import settings as knobs
 from shared.runtime import Runtime, open_runtime
 from shared.settings import SANDBOX_CREDENTIALS, Settings
 from tests.payloads import FORM, MULTIPART, form_body, mail_fields, multipart_body, sms_fields
-from webhook_api.app import create_app
+from tests.support.wait import wait_for
+from webhook_api.app import INTAKE, create_app
+from webhook_api.intake import Intake
 
 PUBLIC_URL = "https://boss.example.com"
 AUTH_TOKEN = SANDBOX_CREDENTIALS["twilio_auth_token"]
@@ -46,6 +50,20 @@ class Web:
 
     runtime: Runtime
     app: Flask
+
+    @property
+    def intake(self) -> Intake:
+        """Its way in."""
+        return cast("Intake", self.app.extensions[INTAKE])
+
+    @property
+    def spool(self) -> Path:
+        """The directory of what waits."""
+        return self.runtime.settings.spool_dir
+
+    def emptied(self, seconds: float = 10) -> None:
+        """Wait until nothing waits on disk, and the process knows it."""
+        wait_for(lambda: not (list(self.spool.glob("waiting/*")) or self.intake.away), seconds, "an empty spool")
 
     @property
     def redis(self) -> Redis:
@@ -84,9 +102,12 @@ class Web:
 
 @contextmanager
 def opened(redis_url: str, **changes: Any) -> Iterator[Web]:
-    """The application on an open runtime."""
-    runtime = open_runtime(load(redis_url, **changes), "web")
-    try:
-        yield Web(runtime, create_app(runtime))
-    finally:
-        runtime.close()
+    """The application on an open runtime, with a data directory of its own unless `changes` name one."""
+    with TemporaryDirectory(prefix="boss-data-", ignore_cleanup_errors=True) as directory:
+        runtime = open_runtime(load(redis_url, **{"boss_data_dir": directory, **changes}), "web")
+        web = Web(runtime, create_app(runtime))
+        try:
+            yield web
+        finally:
+            web.intake.close()
+            runtime.close()

@@ -1,4 +1,4 @@
-"""SendGrid's events as calls."""
+"""SendGrid's events as reports on replies."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import pytest
 
 from tests.payloads import payload
 from webhook_api.email_events import report
+from webhook_api.entries import Report
 
 
 def test_events_become_reports_on_replies() -> None:
     """Our custom arguments say which, the message id up to its dot is the provider's."""
-    calls = [report(event, retention_ms=5) for event in json.loads(payload("events.json"))]
-    assert [call and call.args for call in calls] == [
-        ("r-1", "a-1", "X-MSG-ID", "sent", "", 5),
-        ("r-1", "a-1", "X-MSG-ID", "delivered", "", 5),
+    assert [report(event) for event in json.loads(payload("events.json"))] == [
+        Report("X-MSG-ID", "sent", "r-1", "a-1"),
+        Report("X-MSG-ID", "delivered", "r-1", "a-1"),
         None,
-        ("r-2", "a-2", "Y-MSG-ID", "undelivered", "5.7.1", 5),
-        ("r-3", "a-3", "Z-MSG-ID", "failed", "", 5),
+        Report("Y-MSG-ID", "undelivered", "r-2", "a-2", "5.7.1"),
+        Report("Z-MSG-ID", "failed", "r-3", "a-3"),
     ]
 
 
@@ -36,6 +36,6 @@ def test_events_become_reports_on_replies() -> None:
     ],
 )
 def test_what_is_no_event_of_ours_is_passed_over(event: object) -> None:
-    """No exception, no call for something unknown."""
-    found = report(event, retention_ms=5)
-    assert found is None or found.args[0] == ""
+    """No exception, no report on something unknown."""
+    found = report(event)
+    assert found is None or found.reply == ""

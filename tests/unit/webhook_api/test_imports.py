@@ -14,7 +14,8 @@ import webhook_api.server
 from webhook_api.app import create_app
 redis = fakeredis.FakeRedis()
 knobs = settings.load(sandbox="on", _env_file=None)
-held = runtime.Runtime(knobs, users.load(None), redis, mailbox.Mailbox(redis), queue.Dispatcher(redis), addresses.Identities(b"salt"))
+salted = lambda: addresses.Identities(b"salt")
+held = runtime.Runtime(knobs, users.load(None), redis, mailbox.Mailbox(redis), queue.Dispatcher(redis), salted)
 create_app(held)
 print(json.dumps(sorted(sys.modules)))
 """

@@ -1,0 +1,144 @@
+"""What waits in the spool: a call that was verified, parsed and admitted, as one file of JSON.
+
+An entry holds what the storing step needs and Redis does not have to tell: a message's id is fixed before the first attempt,
+while conversation ids, retention and rates are found at the replay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal, cast, get_args
+
+from shared import accept as storing
+from shared import codec
+from shared.accept import Step
+from shared.addresses import Channel
+from shared.errors import BadInput
+from shared.events import EmailReceived, Received, SmsReceived
+from shared.mailbox import calls
+from shared.mailbox.calls import Keyword
+from shared.runtime import Runtime
+
+AT_ONCE: Final = 64
+"""Calls in one MULTI: a hundredth of a second of Redis's time, and a fraction of the answer's timeout."""
+
+State = Literal["sent", "delivered", "undelivered", "failed"]
+
+_STATES: Final = get_args(State)
+_CHANNELS: Final = get_args(Channel)
+_KEYWORDS: Final = get_args(Keyword)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message from a user to their Boss. `keyword` is theirs to opt out or in."""
+
+    event: Received
+    keyword: Keyword = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A message that is recorded with its reason, without its text, and not answered."""
+
+    id: str
+    channel: Channel
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of a reply, as its provider says."""
+
+    provider_id: str
+    state: State
+    reply: str = ""
+    attempt: str = ""
+    code: str = ""
+
+
+Reports = tuple[Report, ...]
+Entry = Message | Ignored | Reports
+
+
+def steps(entry: Entry, runtime: Runtime) -> list[Step[Any]]:
+    """The calls that store an entry; raises StorageUnavailable while ids cannot be made."""
+    if isinstance(entry, Message):
+        kind = "text" if isinstance(entry.event, SmsReceived) else "mail"
+        return [storing.message(runtime, entry.event, kind=cast("Any", kind), keyword=entry.keyword)]
+    if isinstance(entry, Ignored):
+        return [Step(calls.ignore(entry.id, entry.channel, entry.reason))]
+    retention_ms = int(runtime.settings.retention_days * calls.DAY_MS)
+    return [Step(_status(report, retention_ms)) for report in entry]
+
+
+def _status(report: Report, retention_ms: int) -> Any:
+    given = {"reply": report.reply, "attempt": report.attempt, "code": report.code}
+    return calls.status(report.provider_id, report.state, retention_ms=retention_ms, **given)
+
+
+def send(runtime: Runtime, calls_of: Sequence[Step[Any]]) -> list[Any]:
+    """Send the steps of one entry or several, 64 in a MULTI; their answers, as `shared.accept.together` gives them."""
+    chunks = (calls_of[start : start + AT_ONCE] for start in range(0, len(calls_of), AT_ONCE))
+    return [answer for chunk in chunks for answer in storing.together(runtime, chunk)]
+
+
+def encode(entry: Entry) -> bytes:
+    """The file's content."""
+    if isinstance(entry, Message):
+        fields: dict[str, Any] = {"kind": "accept", "event": codec.encode(entry.event), "keyword": entry.keyword}
+    elif isinstance(entry, Ignored):
+        fields = {"kind": "ignore", "id": entry.id, "channel": entry.channel, "reason": entry.reason}
+    else:
+        rows = [[report.provider_id, report.state, report.reply, report.attempt, report.code] for report in entry]
+        fields = {"kind": "status", "reports": rows}
+    return codec.dumps({"v": codec.SCHEMA_VERSION, **fields}).encode("ascii")
+
+
+def decode(content: bytes) -> Entry:
+    """The entry of a file; raises BadInput or SchemaTooNew for one that this process cannot replay."""
+    value = codec.loads(content)
+    if not isinstance(value, dict):
+        raise BadInput(code="bad_json")
+    codec.check_version(value.get("v"))
+    try:
+        return _READERS[str(value.get("kind"))](value)
+    except (KeyError, TypeError, ValueError):
+        raise BadInput(code="bad_field") from None
+
+
+def _message(value: dict[str, Any]) -> Message:
+    event = codec.decode(value["event"])
+    if not isinstance(event, SmsReceived | EmailReceived):
+        raise BadInput(code="unknown_type")
+    return Message(event, cast("Keyword", _one_of(_KEYWORDS, value["keyword"])))
+
+
+def _ignored(value: dict[str, Any]) -> Ignored:
+    message_id, reason = _texts([value["id"], value["reason"]])
+    return Ignored(message_id, cast("Channel", _one_of(_CHANNELS, value["channel"])), reason)
+
+
+def _reports(value: dict[str, Any]) -> Reports:
+    return tuple(_report(row) for row in value["reports"])
+
+
+def _report(row: Sequence[Any]) -> Report:
+    provider_id, state, reply, attempt, code = _texts(row)
+    return Report(provider_id, cast("State", _one_of(_STATES, state)), reply, attempt, code)
+
+
+def _texts(values: Sequence[Any]) -> list[str]:
+    if not all(isinstance(value, str) for value in values):
+        raise TypeError
+    return list(values)
+
+
+def _one_of(words: tuple[str, ...], value: Any) -> str:
+    if value not in words:
+        raise ValueError
+    return str(value)
+
+
+_READERS: Final[dict[str, Callable[[dict[str, Any]], Entry]]] = {"accept": _message, "ignore": _ignored, "status": _reports}

@@ -1,0 +1,154 @@
+"""How the webhooks hand over what they took: every message, callback and refusal goes through here, to Redis or to the spool.
+
+When `accept`, `ignore` or `report` returns, the call is on durable storage, and its sender may get a 2xx. When none can be
+had (Redis away, and no room on disk) they raise StorageUnavailable. A call that Redis refuses for the call's own sake raises
+StorageFault and is not spooled: it would fail there as well, after a 2xx.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from redis.exceptions import RedisError
+
+from shared import accept as storing
+from shared import telemetry
+from shared.addresses import Channel
+from shared.errors import StorageFault, StorageUnavailable
+from shared.events import Received
+from shared.mailbox import calls
+from shared.mailbox.calls import Keyword
+from shared.runtime import Runtime
+from shared.spool import age_seconds
+from webhook_api import entries
+from webhook_api.entries import Entry, Ignored, Message, Reports
+from webhook_api.order import Order
+from webhook_api.replay import Replayer
+from webhook_api.spool import Spool
+
+QUIET_SECONDS: Final = 5.0
+PROBE_KEY: Final = "boss:probe"
+PROBE_MS: Final = 1000
+log = telemetry.logger(__name__)
+
+
+class Intake:
+    """One process's way in. `runtime` is open; `start` begins the replay of what waits."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self._spool = Spool(runtime.settings)
+        self._order = Order(_newest(self._spool))
+        self._replayer = Replayer(runtime, self._spool, self._order)
+
+    def start(self) -> None:
+        """Begin to replay what an earlier life left, and whatever comes to wait."""
+        self._replayer.start()
+
+    def close(self) -> None:
+        """End the replay; what waits goes on waiting."""
+        self._replayer.close()
+
+    @property
+    def away(self) -> bool:
+        """Whether Redis took nothing when it was last asked, or is behind."""
+        return self._replayer.away or self._spool.depth > 0
+
+    def accept(self, event: Received, *, keyword: Keyword = "") -> None:
+        """Take a message that is answered."""
+        self._hand_over(Message(event, keyword))
+
+    def ignore(self, message_id: str, channel: Channel, reason: str) -> None:
+        """Record a message that is not answered: its id and the reason, no text, no job."""
+        self._hand_over(Ignored(message_id, channel, reason))
+
+    def report(self, reports: Reports) -> None:
+        """Record what became of replies."""
+        if reports:
+            self._hand_over(reports)
+
+    def _hand_over(self, entry: Entry) -> None:
+        ticket, direct = self._order.enter(self._spool.empty)
+        try:
+            if not (direct and self._took(ticket, entry)):
+                self._spool.write(ticket, entries.encode(entry))
+        finally:
+            self._order.written(ticket)
+        if self._spool.depth:
+            self._replayer.wake()
+
+    def _took(self, ticket: int, entry: Entry) -> bool:
+        """Whether Redis took it; False, with the ticket still held, when Redis is away. Raises StorageFault."""
+        try:
+            self._send(entry)
+        except StorageFault:
+            self._order.answered(ticket)
+            raise
+        except StorageUnavailable as error:
+            self._order.failed(ticket)
+            self._replayer.found_away(error.detail)
+            return False
+        self._order.answered(ticket)
+        self._replayer.away = False
+        return True
+
+    def _send(self, entry: Entry) -> None:
+        """One round trip, but for a long batch of reports."""
+        steps = entries.steps(entry, self.runtime)
+        if len(steps) == 1 and not steps[0].conversation:
+            storing.run(self.runtime, steps[0].call)
+            return
+        fault = next((answer for answer in entries.send(self.runtime, steps) if isinstance(answer, StorageFault)), None)
+        if fault:
+            raise fault
+
+    def state(self) -> dict[str, Any]:
+        """What /readyz tells: `status` is `unavailable` when a message could neither be stored nor spooled now."""
+        spool, up = self._spool, self._redis_takes()
+        room, depth = spool.room(), spool.depth
+        status = "ok" if up and not depth else "spooling" if room else "unavailable"
+        oldest = round(age_seconds(spool.oldest), 1) if depth and spool.oldest else 0
+        waits = {"depth": depth, "bytes": spool.bytes, "oldest_seconds": oldest, "aside": spool.set_aside_count(), "room_bytes": room}
+        return {"status": status, "redis": "ok" if up else "away", "spool": waits}
+
+    def _redis_takes(self) -> bool:
+        """Whether Redis answers, and after it has refused: whether it takes a write again. While entries wait the replayer knows."""
+        if self._spool.depth:
+            return not self._replayer.away
+        try:
+            if self._replayer.away:
+                self.runtime.redis.set(PROBE_KEY, "", px=PROBE_MS)
+            else:
+                self.runtime.redis.ping()
+        except (RedisError, OSError):
+            return False
+        self._replayer.away = False
+        return True
+
+
+@dataclass(slots=True)
+class RefusalLedger:
+    """Writes ledger lines for refused requests, and lets Redis be when it is away: a refusal must neither wait for it nor fill the disk."""
+
+    intake: Intake
+    _quiet_until: float = field(default=0.0)
+
+    def record(self, channel: str, reason: str, status: int) -> None:
+        """Append one line; never raises for the storage."""
+        log.info("Refused a request.", action="refused", channel=channel, reason=reason, status=status)
+        if self.intake.away or time.monotonic() < self._quiet_until:
+            return
+        try:
+            storing.run(self.intake.runtime, calls.refuse(channel, reason, status))
+        except StorageUnavailable as error:
+            self._quiet_until = time.monotonic() + QUIET_SECONDS
+            log.warning("Could not record a refusal.", action="storage_unavailable", reason=error.detail)
+
+
+def _newest(spool: Spool) -> int:
+    try:
+        return spool.survey().newest
+    except OSError:
+        return 0

@@ -1,0 +1,76 @@
+"""Who goes to Redis and who to the spool, so that nobody is overtaken. Pure bookkeeping: no I/O but the question it is given.
+
+Every call takes a ticket when it arrives. It goes to Redis directly only while nothing waits on disk, nothing is being written
+there, and Redis is not silent; everything else goes through the spool, which is replayed by ticket. A direct attempt that
+fails is written under the ticket that it has, and until then nothing with a later ticket is replayed.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+SILENCE_SECONDS: Final = 0.25
+"""For so long Redis may leave all of its direct callers without an answer; then further ones do not wait for it as well."""
+
+
+class Order:
+    """The tickets of one process. Every method is atomic; none waits."""
+
+    def __init__(self, last: int = 0, *, clock: Callable[[], int] = time.time_ns, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """`last` is the highest ticket on disk: a new process goes on above it, whatever its clock says."""
+        self._lock = threading.Lock()
+        self._last = last
+        self._clock = clock
+        self._monotonic = monotonic
+        self._direct: dict[int, float] = {}  # ticket -> since when; the first is the oldest
+        self._writing: set[int] = set()
+        self._heard = float("-inf")
+
+    def enter(self, nothing_waits: Callable[[], bool]) -> tuple[int, bool]:
+        """A ticket, and whether its holder goes to Redis itself; it must say `answered`, `failed` or `written` afterwards."""
+        with self._lock:
+            ticket = self._next()
+            direct = not self._writing and not self._silent() and nothing_waits()
+            if direct:
+                self._direct[ticket] = self._monotonic()
+            else:
+                self._writing.add(ticket)
+            return ticket, direct
+
+    def answered(self, ticket: int) -> None:
+        """Redis took it, or refused it for its own sake."""
+        with self._lock:
+            self._direct.pop(ticket, None)
+            self._heard = self._monotonic()
+
+    def failed(self, ticket: int) -> None:
+        """Redis did not take it: it is written now, and nobody goes to Redis in between."""
+        with self._lock:
+            self._writing.add(ticket)
+            self._direct.pop(ticket, None)
+
+    def written(self, ticket: int) -> None:
+        """It is on disk, or its sender was told that it is not."""
+        with self._lock:
+            self._writing.discard(ticket)
+            self._direct.pop(ticket, None)
+
+    def limit(self, newest: int = 0) -> int:
+        """Entries with a ticket below this one may be replayed, if they are listed after this call.
+
+        `newest` is the highest ticket seen on disk: another process's may be ahead of this one's.
+        """
+        with self._lock:
+            self._last = max(self._last, newest)
+            return min([self._next(), *self._writing, *self._direct])
+
+    def _next(self) -> int:
+        self._last = max(self._last + 1, self._clock())
+        return self._last
+
+    def _silent(self) -> bool:
+        oldest = next(iter(self._direct.values()), None)
+        return oldest is not None and self._monotonic() - max(oldest, self._heard) > SILENCE_SECONDS
