@@ -1,0 +1,160 @@
+"""The standby's change-overs while texts keep coming: all workers killed, it answers; workers back, it leaves. Nothing lost or doubled.
+
+Three of them by default, with a second of silence instead of fifteen; fifty, and some at the default times, with BOSSLINE_CHAOS=full.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Final, Self, cast
+
+import pytest
+
+from shared import ledger
+from shared.mailbox.calls import STANDBY
+from shared.settings import Settings
+from tests.support.nursery import ForkedWorker
+from tests.support.wait import wait_for
+from tests.support.whole import Person, Whole, reply_id
+
+FULL: Final = os.environ.get("BOSSLINE_CHAOS") == "full"
+CHANGES: Final = 50 if FULL else 3
+SOON: Final = {"STANDBY_AFTER_SECONDS": "1"}
+WRITERS: Final = 4
+PACE: Final = 0.4
+"""Seconds between two texts of one person: ten texts a second from all."""
+OK: Final = 200
+
+Record = Callable[[str, object], None]
+
+
+class Flow:
+    """People who go on writing, whatever happens, each in one conversation; a word is the number of the text."""
+
+    def __init__(self, whole: Whole) -> None:
+        self.people = [whole.person() for _ in range(WRITERS)]
+        self.texts = 0
+        self._whole = whole
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._write, daemon=True)
+        self._refused: list[int | None] = []
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Nobody writes any more."""
+        self._stop.set()
+        self._thread.join(30)
+
+    def _write(self) -> None:
+        while not self._stop.is_set():
+            self._refused += [status for status in self._whole.texts(self.people, self.texts) if status != OK]
+            self.texts += 1
+            self._stop.wait(PACE)
+
+    def assert_answered(self) -> None:
+        """Every text of everybody was answered once, in order, by the replies that the provider took, in their order."""
+        assert not self._refused
+        assert not self._thread.is_alive()
+        for person in self.people:
+            self._whole.assert_one_copy(person)
+            lines = self._whole.lines(self._whole.conversation(person), "sms_received", "answered")
+            answered = [line for line in lines if line.type == "answered"]
+            arrived = [line.fields["msg"] for line in lines if line.type == "sms_received"]
+            assert len(arrived) == self.texts
+            assert [line.fields["msg"] for line in answered] == arrived
+            turns = list(dict.fromkeys(line.fields["turn"] for line in answered))
+            assert [reply_id(entry) for entry in self._whole.replies(person)] == [turn.replace("t-", "r-", 1) for turn in turns]
+
+
+@pytest.fixture
+def busy(shared_whole: Whole) -> Iterator[Whole]:
+    """A house of its own, whose people may write as often as they like."""
+    with Whole(nursery=shared_whole.nursery, SENDER_TURNS_PER_HOUR="10000") as running:
+        yield running
+
+
+@pytest.mark.timeout(1500 if FULL else 120)
+def test_change_overs_in_both_directions_lose_nothing_and_answer_nothing_twice(busy: Whole, record_property: Record) -> None:
+    """Two workers die by kill -9 in the middle of turns, the standby takes over; two others come, and it leaves with its turns ended."""
+    busy.sandbox.knobs(anthropic={"latency_seconds": [0.05, 0.4]}, twilio={"latency_seconds": [0, 0.1]})
+    standby, asker, took = busy.standby(**SOON), busy.person(), list[float]()
+    with Flow(busy) as flow:
+        for change in range(CHANGES):
+            workers = busy.fork(2, **SOON)
+            _watches(busy)
+            busy.text(asker, f"before {change}")
+            busy.wait_for_replies(asker, 2 * change + 1, 30)
+            took.append(_killed_and_answered(busy, workers, asker, change))
+        busy.fork(2, **SOON)
+        _watches(busy)
+    busy.quiet(60)
+    flow.assert_answered()
+    assert busy.assert_one_copy(asker) == [f"{word} {change}" for change in range(CHANGES) for word in ("before", "after")]
+    assert len(_told(busy, "standby_started")) >= CHANGES
+    assert _told(busy, "standby_started") == _told(busy, "standby_ended")
+    assert standby.terminate(5) == 0
+    _report(record_property, took, flow.texts * WRITERS)
+
+
+@pytest.mark.skipif(not FULL, reason="a minute for two change-overs: make chaos")
+@pytest.mark.timeout(600)
+def test_at_the_default_times_the_next_text_is_answered_within_20_seconds(shared_whole: Whole, record_property: Record) -> None:
+    """Real workers, killed at any moment between two heartbeats; from the kill to the answer at the provider."""
+    took: list[float] = []
+    with Whole(times={}, nursery=shared_whole.nursery) as whole:
+        whole.standby()
+        asker = whole.person()
+        for change in range(10):
+            workers = whole.fork(2)
+            _watches(whole)
+            whole.text(asker, f"before {change}")
+            whole.wait_for_replies(asker, 2 * change + 1, 30)
+            time.sleep(5 + change / 2)  # the kill's moment between two heartbeats is what is varied
+            took.append(_killed_and_answered(whole, workers, asker, change))
+        whole.quiet()
+        assert whole.assert_one_copy(asker) == [f"{word} {change}" for change in range(10) for word in ("before", "after")]
+    _report(record_property, took, 20)
+    assert Settings.model_fields["standby_after_seconds"].default == 15
+    assert max(took) < 20
+
+
+def _killed_and_answered(whole: Whole, workers: list[ForkedWorker], asker: Person, change: int) -> float:
+    """The seconds from the death of all workers to the standby's answer to the next text."""
+    began = time.monotonic()
+    for worker in workers:
+        worker.kill9()
+    whole.text(asker, f"after {change}")
+    whole.wait_for_replies(asker, 2 * change + 2, 60)
+    took = time.monotonic() - began
+    assert any(name.startswith(STANDBY) for name in _registered(whole))
+    return took
+
+
+def _watches(whole: Whole) -> None:
+    """Wait until the standby does nothing but watch."""
+    wait_for(lambda: [b'"state":"watching"' in entry for entry in whole.redis.hvals("boss:standby")] == [True], 60, "the standby's leaving")
+    assert not any(name.startswith(STANDBY) for name in _registered(whole))
+
+
+def _registered(whole: Whole) -> list[str]:
+    keys = cast("set[bytes]", whole.redis.smembers("rq:workers"))
+    return [key.decode().removeprefix("rq:worker:") for key in keys]
+
+
+def _told(whole: Whole, kind: str) -> list[str]:
+    return [line.fields["worker"] for line in ledger.latest(whole.redis, 100_000) if line.type == kind]
+
+
+def _report(record: Record, took: list[float], texts: int) -> None:
+    figures = f"{len(took)} change-overs, {texts} texts: kill to answer p50 {statistics.median(took):.1f} s, max {max(took):.1f} s"
+    print(figures)  # noqa: T201 - shown by `make chaos`
+    record("standby", figures)
