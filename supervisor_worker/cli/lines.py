@@ -1,0 +1,66 @@
+"""Lines of stdin, read beside an event loop, so that the connection lives on while a person thinks."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+from typing import Final
+
+CHUNK: Final = 65_536
+LONGEST: Final = 1_048_576
+"""A line without an end is cut here; the bridge takes far less."""
+
+
+class Lines:
+    """One line at a time, and none before it is asked for: what is typed ahead, or piped in, waits where it is.
+
+    The reading thread is a daemon that holds no lock: one that is still blocked does not keep the process from ending.
+    """
+
+    def __init__(self) -> None:
+        """`typed` is whether a person sits there."""
+        self.typed = sys.stdin.isatty()
+        self._rest = b""
+
+    async def next(self) -> str | None:
+        """The next line without its end; None at the end of the input."""
+        loop = asyncio.get_running_loop()
+        found: asyncio.Future[str | None] = loop.create_future()
+        threading.Thread(target=self._hand_over, args=(loop, found), daemon=True).start()
+        return await found
+
+    def _hand_over(self, loop: asyncio.AbstractEventLoop, found: asyncio.Future[str | None]) -> None:
+        line = self._read()
+
+        def hand_over() -> None:
+            if not found.done():
+                found.set_result(line)
+
+        try:
+            loop.call_soon_threadsafe(hand_over)
+        except RuntimeError:  # the loop has ended meanwhile
+            return
+
+    def _read(self) -> str | None:
+        try:
+            descriptor = sys.stdin.fileno()
+        except (OSError, ValueError):  # a stdin that is no file
+            line = sys.stdin.readline()
+            return line.rstrip("\r\n") if line else None
+        while b"\n" not in self._rest and len(self._rest) < LONGEST:
+            chunk = _chunk(descriptor)
+            if not chunk:
+                break
+            self._rest += chunk
+        found, end, self._rest = self._rest.partition(b"\n")
+        return found.decode(errors="replace").rstrip("\r") if found or end else None
+
+
+def _chunk(descriptor: int) -> bytes:
+    """What there is; nothing more from a terminal that has gone away."""
+    try:
+        return os.read(descriptor, CHUNK)
+    except OSError:
+        return b""
