@@ -136,9 +136,10 @@ def _recent(history: Sequence[Message | Reply], tokens: int) -> list[Line]:
 
 
 def _lines_backwards(history: Sequence[Message | Reply]) -> Iterator[Line]:
+    by_bridge = {record.turn for record in history if isinstance(record, Message) and record.kind == "bridge"}
     for record in reversed(history):
         if isinstance(record, Reply):
-            if record.state not in _UNSEEN:
+            if record.state not in _UNSEEN or record.turn in by_bridge:  # over the bridge, stored is answered: no provider says more
                 yield Line("assistant", clean(text_of(record.command)))
         elif record.event is not None:
             yield Line("user", said(record.event))

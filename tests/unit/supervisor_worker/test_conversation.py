@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from shared.addresses import EmailAddress, PhoneNumber
 from shared.events import EmailReceived, SendSmsResponse, SmsReceived
-from shared.mailbox.types import Message, MessageState, Reply, ReplyState
+from shared.mailbox.types import Kind, Message, MessageState, Reply, ReplyState
 from shared.users import User
 from supervisor_worker.conversation import MAX_TEXT, Line, Question, clean, question, said
 
@@ -18,12 +18,12 @@ def text(body: str, **fields: int) -> SmsReceived:
     return SmsReceived(id="m", from_=PHONE, to=BOSS, message=body, user="ada", provider_id="SM", **fields)  # type: ignore[arg-type]
 
 
-def heard(body: str) -> Message:
-    return Message("m", "c", "text", MessageState.ANSWERED, event=text(body))
+def heard(body: str, kind: Kind = "text", turn: str = "t") -> Message:
+    return Message("m", "c", kind, MessageState.ANSWERED, event=text(body), turn=turn)
 
 
-def told(body: str, state: ReplyState = ReplyState.SENT) -> Reply:
-    return Reply("r", "c", "t", SendSmsResponse(to=PHONE, from_=BOSS, message=body, user="ada"), state)
+def told(body: str, state: ReplyState = ReplyState.SENT, turn: str = "t") -> Reply:
+    return Reply("r", "c", turn, SendSmsResponse(to=PHONE, from_=BOSS, message=body, user="ada"), state)
 
 
 def ask(*history: Message | Reply, now: str = "now", tokens: int = 1000, user: User | None = None) -> Question:
@@ -47,6 +47,14 @@ def test_a_reply_that_the_user_never_got_is_not_part_of_the_conversation() -> No
     """Refused, undelivered, or only stored."""
     unseen = [told("x", state) for state in (ReplyState.STORED, ReplyState.FAILED, ReplyState.UNDELIVERED)]
     assert ask(heard("a"), *unseen).lines == (Line("user", "a\n\nnow"),)
+
+
+def test_a_reply_to_the_bridge_was_seen_as_soon_as_it_was_stored() -> None:
+    """No provider ever says more of it; a text's reply beside it, which is only stored, was not seen."""
+    bridge = [heard("a", "bridge", "t-1"), told("b", ReplyState.STORED, "t-1")]
+    assert ask(*bridge).lines == (Line("user", "a"), Line("assistant", "b"), Line("user", "now"))
+    both = [*bridge, heard("c", turn="t-2"), told("d", ReplyState.STORED, "t-2")]
+    assert ask(*both).lines == (Line("user", "a"), Line("assistant", "b"), Line("user", "c\n\nnow"))
 
 
 def test_the_date_is_the_users_own_and_stands_outside_the_cached_part() -> None:
