@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self, cast
+from typing import Any, Final, Self, cast
 from urllib.parse import parse_qs, urlsplit
 
 from shared import ledger
@@ -26,6 +26,7 @@ from shared.ledger import Line
 from shared.mailbox import Mailbox
 from shared.runtime import SALT_KEY, SCHEMA_KEY
 from shared.settings import SANDBOX_CREDENTIALS
+from tests.support.bridge import BridgeProcess
 from tests.support.nursery import ForkedWorker, Nursery
 from tests.support.processes import BossProcess, WebProcess, WorkerProcess, free_port
 from tests.support.sandbox import SandboxProcess
@@ -43,9 +44,6 @@ FAST: Final = {
     "SMS_SETTLE_SECONDS": "0.05",
 }
 """The product's times made short: the lease a twentieth of its default, the others so that they fit into it."""
-
-if TYPE_CHECKING:
-    from tests.support.bridge import BridgeProcess
 
 JsonObject = dict[str, Any]
 
@@ -147,8 +145,6 @@ class Whole:
 
     def bridge(self, **settings: str) -> BridgeProcess:
         """A `boss bridge` that listens: on this whole's SUPERVISOR_PORT, unless the settings name another."""
-        from tests.support.bridge import BridgeProcess  # noqa: PLC0415
-
         bridge = BridgeProcess(self.settings | settings)
         self._processes.append(bridge)
         return bridge.start()
