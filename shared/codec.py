@@ -57,7 +57,7 @@ def decode(text: str | bytes) -> Event:
     cls = _CLASSES.get(str(value.get("type")))
     if cls is None:
         raise BadInput(code="unknown_type")
-    hints = _hints(cls)
+    hints = _hints(cls.type)
     arguments: dict[str, Any] = {
         name: _typed(hints[name], value[name.rstrip("_")], name) for name in _names(cls) if name.rstrip("_") in value
     }
@@ -76,9 +76,9 @@ def check_version(version: object) -> None:
 
 
 @cache
-def _hints(cls: type[Event]) -> dict[str, Any]:
+def _hints(wire_name: str) -> dict[str, Any]:
     """Python makes these anew at each call, and half of a decoding's time would go there."""
-    return get_type_hints(cls)
+    return get_type_hints(_CLASSES[wire_name])
 
 
 def _names(cls: type[Event]) -> list[str]:
