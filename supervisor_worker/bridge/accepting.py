@@ -29,7 +29,8 @@ class NotTried(StorageUnavailable):
 class Acceptor:
     """Accepts on a few threads, because redis-py's and RQ's calls block.
 
-    While Redis is away each call takes two seconds to fail. Those who waited for a thread meanwhile need not try it, too.
+    While Redis is away each call takes two seconds to fail. Those who waited meanwhile, for a thread or for their turn, need
+    not try it, too.
     """
 
     def __init__(self, runtime: Runtime) -> None:
@@ -38,9 +39,11 @@ class Acceptor:
         self._threads = ThreadPoolExecutor(THREADS, "accept")
         self._failed_at = 0.0
 
-    async def accept(self, event: Received) -> Accepted:
-        """Store a message. Raises StorageUnavailable, or NotTried when it is certain that it is not stored."""
-        asked_at = time.monotonic()
+    async def accept(self, event: Received, asked_at: float) -> Accepted:
+        """Store a message that was asked for at `asked_at`, by the monotonic clock.
+
+        Raises StorageUnavailable, or NotTried when it is certain that it is not stored.
+        """
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._accept, event, asked_at)
 
     def close(self) -> None:

@@ -53,6 +53,16 @@ class Bridge:
     ending: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A request that is to be stored: its words, the size of its frame in characters, and since when it waits."""
+
+    request: Request
+    words: Words
+    size: int
+    since: float
+
+
 class Dialogue:
     """The talk with one client."""
 
@@ -63,7 +73,7 @@ class Dialogue:
         self._bridge = bridge
         self._connection = connection
         self._session = Session(bridge.rules, time.monotonic(), _chance)
-        self._to_store: deque[tuple[Request, Words, int]] | None = None
+        self._to_store: deque[Waiting] | None = None
         self._unstored = 0
         self._storing: asyncio.Task[None] | None = None
         self._subscription: asyncio.Task[None] | None = None
@@ -143,7 +153,7 @@ class Dialogue:
             self._set_deadline(request)
         if self._to_store is None:
             self._to_store = deque()
-        self._to_store.append((request, request.words, size))
+        self._to_store.append(Waiting(request, request.words, size, time.monotonic()))
         self._unstored += size
         if self._storing is None:
             self._storing = asyncio.create_task(self._store_all())
@@ -160,21 +170,22 @@ class Dialogue:
 
     async def _store_all(self) -> None:
         while self._to_store:
-            request, words, size = self._to_store.popleft()
+            waiting = self._to_store.popleft()
+            request = waiting.request
             try:
-                await self._store(request, words)
+                await self._store(request, waiting)
             except Exception:
                 LOG.exception("A request failed.", action="request_failed", message=request.message_id)
                 self._tell(request, self._session.failed(request, Fault.STORAGE_UNAVAILABLE))
-            self._unstored -= size
+            self._unstored -= waiting.size
         self._to_store = self._storing = None
 
-    async def _store(self, request: Request, words: Words) -> None:
+    async def _store(self, request: Request, waiting: Waiting) -> None:
         if request.answer is not None or self._bridge.ending:
             return
         try:
-            event = event_of(request, words, self._bridge.runtime.users, time.time())
-            accepted = await self._bridge.acceptor.accept(event)
+            event = event_of(request, waiting.words, self._bridge.runtime.users, time.time())
+            accepted = await self._bridge.acceptor.accept(event, waiting.since)
         except BadInput as error:
             self._tell(request, self._session.failed(request, error.code))
         except StorageUnavailable as error:

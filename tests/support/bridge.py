@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Final, Self
 
+from redis import Redis
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from shared.mailbox import Mailbox, calls
+from shared.mailbox.types import Turn
 from shared.settings import EXAMPLE_TOKEN
+from supervisor_worker.replies import command_for
 from tests.support.processes import START_SECONDS, BossProcess, free_port
 from tests.support.wait import wait_for
 
 START_LINE: Final = "Supervisor WebSocket server listening on 127.0.0.1:"
+
+RETENTION_MS: Final = 60_000
 
 JsonObject = dict[str, Any]
 
@@ -38,12 +45,48 @@ class BridgeProcess(BossProcess):
         return self
 
 
+def answer(redis: Redis, message: str, text: str = "Hi") -> str:
+    """Play the worker for the conversation of a message: the verdict on the reply to whatever comes first there."""
+    mailbox = Mailbox(redis)
+    turn, token, conversation = _claimed(mailbox, message)
+    event = turn.messages[0].event
+    if event is None:
+        raise AssertionError(f"{message} has no event")
+    command = command_for(event, text, turn.reply_id)
+    return mailbox.run(calls.store_reply(conversation, token, turn, command, retention_ms=RETENTION_MS)).outcome
+
+
+def park(redis: Redis, message: str) -> None:
+    """Play the worker that cannot answer."""
+    mailbox = Mailbox(redis)
+    _, token, conversation = _claimed(mailbox, message)
+    mailbox.run(calls.park(conversation, token, "attempts", looked_up=True, retention_ms=RETENTION_MS))
+
+
+def newest(redis: Redis) -> str:
+    """The id of the message that was accepted last, waited for."""
+    return wait_for(lambda: next(iter(Mailbox(redis).recent(1)), None), 5, "a message")
+
+
+def _claimed(mailbox: Mailbox, message: str) -> tuple[Turn, str, str]:
+    record = mailbox.message(message)
+    if record is None:
+        raise AssertionError(f"{message} is not known")
+    token = uuid.uuid4().hex
+    turn = mailbox.run(calls.claim(record.conversation, token, f"t-{token[:24]}", lease_ms=60_000)).turn
+    if turn is None:
+        raise AssertionError(f"the conversation of {message} cannot be claimed")
+    return turn, token, record.conversation
+
+
 class Talker:
     """A client that has no opinions: it sends what the test writes and returns what comes."""
 
     def __init__(self, url: str, **options: Any) -> None:
         """Connects; `options` are those of websockets' client."""
-        self.connection: ClientConnection = connect(url, proxy=None, **options)
+        # Its own `close` waits for the other side only as long as it can read, and tests leave frames unread.
+        self._opened = connect(url, proxy=None, **{"close_timeout": 0.2} | options)
+        self.connection: ClientConnection = self._opened.__enter__()
 
     def say(self, **frame: object) -> Self:
         """Send one object; `from_` is `from`."""
