@@ -1,0 +1,175 @@
+"""`boss standby` as a real process, among workers that live, die and come back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import pytest
+from redis import Redis
+
+from shared.queue import Dispatcher
+from tests.integration.forked_worker import ForkedWorker
+from tests.integration.turn_world import World
+from tests.support.processes import BossProcess
+from tests.support.sandbox import SandboxProcess
+from tests.support.server import EmbeddedServer
+from tests.support.wait import wait_for
+
+AFTER = "1"
+
+
+def fast(redis_url: str, sandbox: SandboxProcess, after: str = AFTER) -> dict[str, str]:
+    times = {"LEASE_SECONDS": "3", "SEND_TIMEOUT_SECONDS": "2", "STANDBY_AFTER_SECONDS": after}
+    return {"REDIS_URL": redis_url, "SANDBOX": "on", "SANDBOX_PORT": str(sandbox.port), **times}
+
+
+@pytest.fixture
+def settings(redis_url: str, sandbox: SandboxProcess) -> dict[str, str]:
+    return fast(redis_url, sandbox)
+
+
+@pytest.fixture
+def world(redis: Redis, redis_url: str, sandbox: SandboxProcess) -> World:
+    sandbox.knobs(twilio={"status_callbacks": False})
+    return World(redis, redis_url, sandbox)
+
+
+@pytest.fixture
+def standby(settings: dict[str, str]) -> Iterator[BossProcess]:
+    with BossProcess("standby", settings=settings) as process:
+        yield process
+    wait_for(lambda: not alive(process.pid), 5, "the end of all that it started")
+
+
+def alive(group: int) -> list[str]:
+    """The processes of a group, without those that only wait to be forgotten."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, pgrp = place.read_text().rpartition(")")[2].split()[:3]
+        except OSError:
+            continue
+        if int(pgrp) == group and state != "Z":
+            found.append(place.parent.name)
+    return found
+
+
+def stands(redis: Redis, standing: str, seconds: float = 15) -> None:
+    wanted = f'"state":"{standing}"'.encode()
+    wait_for(lambda: [wanted in entry for entry in redis.hvals("boss:standby")] == [True], seconds, f"a standby that is {standing}")
+
+
+def post(world: World, body: str, phone: str) -> str:
+    """A text is taken and its conversation woken, as the webhook does; its id."""
+    event = world.text(body, phone)
+    Dispatcher(world.redis).wake(world.conversation(event), "sms")
+    return event.id
+
+
+def answered(world: World, message: str, seconds: float = 15) -> None:
+    wait_for(lambda: world.ledger("answered", msg=message), seconds, "the answer")
+
+
+def test_switched_off_it_says_so_and_touches_nothing(settings: dict[str, str], redis: Redis) -> None:
+    """One line, no connection, no worker; status 0 when told to end."""
+    before = len(redis.client_list())
+    with BossProcess("standby", settings=settings | {"LOCAL_FALLBACK": "off", "STANDBY_AFTER_SECONDS": "0.3"}) as process:
+        said = process.wait_for_output("LOCAL_FALLBACK=off\n")
+        assert said == "standby stands aside: LOCAL_FALLBACK=off\n"
+        assert len(redis.client_list()) == before
+        assert alive(process.pid) == [str(process.pid)]
+        assert process.terminate(3) == 0
+        assert process.output == said
+
+
+def test_it_comes_goes_stays_and_ends_as_the_workers_do(world: World, standby: BossProcess, settings: dict[str, str]) -> None:
+    """A long turn keeps it while it retires; new texts are the regular worker's, and its own again when that one is killed."""
+    world.sandbox.knobs(anthropic={"latency_seconds": 0.2})
+    with ForkedWorker(settings, world.redis) as worker:
+        stands(world.redis, "watching")
+        answered(world, post(world, "to the worker", "+15551230001"))
+        assert not world.ledger("standby_started")
+        worker.kill9()
+    answered(world, post(world, "to the standby", "+15551230002"))
+    stands(world.redis, "working")
+    world.sandbox.knobs(anthropic={"latency_seconds": 9})
+    long = post(world, "a long one", "+15551230003")
+    world.sandbox.wait("anthropic.messages", 3)
+    world.sandbox.knobs(anthropic={"latency_seconds": 0.2})
+    with ForkedWorker(settings, world.redis) as worker:
+        stands(world.redis, "retiring")
+        second = post(world, "to the worker again", "+15551230004")
+        answered(world, second)
+        assert holder(world, second) == worker.key
+        worker.kill9()
+    third = post(world, "to the standby again", "+15551230005")
+    answered(world, third)
+    stands(world.redis, "working")
+    with ForkedWorker(settings, world.redis):
+        answered(world, long)
+        stands(world.redis, "watching")
+    begun, over = ([line.fields["worker"] for line in world.ledger(kind)] for kind in ("standby_started", "standby_ended"))
+    assert begun == over
+    assert world.sandbox.count("twilio.create") == 5
+    assert standby.terminate(3) == 0
+
+
+def test_a_redis_that_was_away_brings_nobody_in(sandbox: SandboxProcess) -> None:
+    """Away for longer than the full time: nobody could be heard of, and the workers are there when it is back."""
+    with EmbeddedServer() as server, server.client() as redis:
+        settings = fast(server.url, sandbox, "2.5")
+        with ForkedWorker(settings, redis) as worker, BossProcess("standby", settings=settings) as standby:
+            stands(redis, "watching")
+            beat = redis.hget(worker.key, "last_heartbeat")
+            server.kill9()
+            standby.wait_for_output("standby_blind")
+            time.sleep(2.8)  # the outage has to be longer than the full time, and nothing can be waited for in it
+            server.start()
+            wait_for(lambda: standby.output.count("standby_watches") == 2, 10, "the first look after the outage")
+            wait_for(lambda: worker.key and redis.hget(worker.key, "last_heartbeat") not in (beat, None), 10, "the worker's return")
+            stands(redis, "watching")
+            assert "standby_started" not in standby.output
+            assert standby.terminate(3) == 0
+
+
+def test_told_to_end_while_it_watches_or_begins_it_ends_at_once(redis: Redis, settings: dict[str, str]) -> None:
+    """Status 0, nothing of it left: no process, no entry."""
+    for word in ("standby_watches", "standby_started"):
+        with BossProcess("standby", settings=settings) as standby:
+            standby.wait_for_output(word)
+            assert standby.terminate(3) == 0, standby.output
+            assert not alive(standby.pid)
+            assert not redis.exists("boss:standby")
+            assert not redis.smembers("rq:workers")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_when_it_ends_in_the_middle_of_a_turn_the_turn_is_given_up_at_once(
+    world: World, standby: BossProcess, number: signal.Signals
+) -> None:
+    """Told to end, or killed itself: its worker goes as any other does, and no lease has to run out."""
+    world.sandbox.knobs(anthropic={"latency_seconds": 8})
+    event = world.text()
+    world.sandbox.wait("anthropic.messages", 1, 15)
+    os.kill(standby.pid, number)
+    assert standby.wait(5) == (0 if number == signal.SIGTERM else -signal.SIGKILL)
+    (released,) = wait_for(lambda: world.ledger("backoff", conv=world.conversation(event)), 3, "the release")
+    assert (released.fields["reason"], world.state(event)) == ("shutdown", "pending")
+    wait_for(lambda: not alive(standby.pid), 5, "the end of its worker")
+    assert not world.redis.smembers("rq:workers")
+    assert len(world.ledger("standby_ended")) == (1 if number == signal.SIGTERM else 0)
+
+
+def holder(world: World, message: str) -> str:
+    """The key of the worker whose job answered a message: by RQ's record of that job."""
+    conversation = next(line.fields["conv"] for line in world.ledger("answered", msg=message))
+    for key in world.redis.scan_iter("rq:job:*"):
+        record = cast("dict[bytes, bytes]", world.redis.hgetall(key))
+        if conversation.encode() in record[b"description"] and record.get(b"worker_name"):
+            return "rq:worker:" + record[b"worker_name"].decode()
+    return ""
