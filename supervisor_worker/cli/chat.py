@@ -26,7 +26,7 @@ from supervisor_worker.cli.lines import Lines
 from supervisor_worker.cli.output import Command, printable, remark
 
 SILENT, ENDED, INTERRUPTED = 1, 3, 130
-CONNECT_SECONDS: Final = 10.0
+CONNECT_SECONDS: Final = 5.0
 PATIENCE: Final = click.FloatRange(0.1, 86_400)
 PROMPT: Final = "> "
 

@@ -26,7 +26,7 @@ from supervisor_worker.cli.correspondents import Ends, client_of, ends_of, place
 from supervisor_worker.cli.doctor import line, summary
 from supervisor_worker.cli.output import Command, Group, emit_json, printable
 
-CONNECT_SECONDS: Final = 10.0
+CONNECT_SECONDS: Final = 5.0
 PATIENCE: Final = click.FloatRange(0.1, 86_400)
 MESSAGE: Final = "This is a check of the bridge. Please answer with one short sentence."
 NAMES: Final = ("connect", "sms", "e-mail", "ping", "status")

@@ -10,8 +10,11 @@ async with ScriptedBridge(hangs_up, answers) as bridge:  # the last act is playe
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Awaitable, Callable
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -135,3 +138,20 @@ class ScriptedBridge:
             return
         except AssertionError as fault:
             self._fault = fault
+
+
+@contextmanager
+def served(*acts: Act) -> Iterator[ScriptedBridge]:
+    """Such a bridge beside a test that does not run on a loop of its own."""
+    bridge = ScriptedBridge(*acts)
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    asyncio.run_coroutine_threadsafe(bridge.__aenter__(), loop).result(5)
+    try:
+        yield bridge
+    finally:
+        asyncio.run_coroutine_threadsafe(bridge.__aexit__(None, None, None), loop).result(5)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(5)
+        loop.close()
