@@ -165,10 +165,10 @@ async def test_it_comes_back_by_itself_after_the_bridge_was_restarted(whole: Who
             whole.sandbox.knobs(anthropic={"latency_seconds": 1})
             asking = asyncio.create_task(text(client, person, "meanwhile"))
             await asyncio.to_thread(whole.wait_for_questions, person, 2)
-            await asyncio.to_thread(mine.terminate)
+            mine.terminate()
             with pytest.raises(OldClientError, match="the connection was lost"):
                 await asking
-            await asyncio.to_thread(mine.start)
+            mine.start()
             await until(client.is_ready, sum(WAITS))
             assert client.closes == [1001]
             assert client.tries == list(WAITS[: len(client.tries)])

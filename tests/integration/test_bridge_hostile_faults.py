@@ -1,0 +1,299 @@
+"""Too much, too slow, and killed in between: the bridge bears it, nothing is lost, nothing answered twice, and memory stays flat.
+
+The bridge here has its default limits, a worker answers, and whoever is good is served beside who is not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import re
+from collections.abc import Iterator
+from typing import Final
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from shared.ledger import STREAM
+from shared.settings import EXAMPLE_TOKEN
+from tests.support.bridge import BridgeProcess
+from tests.support.guest import SOON, client_frame, connections, deaf_client, guest, in_loop, resident, served_within
+from tests.support.processes import free_port
+from tests.support.wait import wait_for
+from tests.support.whole import BOSS_EMAIL, BOSS_PHONE, Whole
+
+pytestmark = pytest.mark.timeout(180)  # two cores may be shared with much else
+
+GROWTH_MB: Final = 48
+"""Less than any of the floods here would leave behind if it were kept."""
+NOT_FOR_LOGS: Final = re.compile(rf"\+1555\d|example\.com|says <|{re.escape(EXAMPLE_TOKEN)}")
+
+
+@pytest.fixture(scope="module")
+def whole() -> Iterator[Whole]:
+    """Server, sandbox and one worker for all tests here."""
+    with Whole(web=False) as running:
+        running.fork()
+        yield running
+
+
+@pytest.fixture(scope="module")
+def _bridge(whole: Whole) -> Iterator[BridgeProcess]:
+    with BridgeProcess(whole.settings) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def memory_before(_bridge: BridgeProcess) -> int:
+    """What the bridge needs once it has served somebody, in KiB."""
+    asyncio.run(served_within(_bridge.url))
+    return resident(_bridge)
+
+
+@pytest.fixture
+def bridge(_bridge: BridgeProcess, memory_before: int) -> Iterator[BridgeProcess]:
+    """The one bridge of this module. Whatever is done to it, it lives, keeps its memory, and has nothing to hide in its output."""
+    yield _bridge
+    assert _bridge.returncode is None, _bridge.output[-4000:]
+    assert resident(_bridge) - memory_before < GROWTH_MB * 1024
+    assert not NOT_FOR_LOGS.search(_bridge.output), NOT_FOR_LOGS.search(_bridge.output)
+    assert "Traceback" not in _bridge.output, _bridge.output[-4000:]
+
+
+# Too much
+
+
+@in_loop
+async def test_odd_but_valid_text_is_answered(bridge: BridgeProcess, whole: Whole) -> None:
+    """Halves of surrogate pairs, zero bytes, emoji, right-to-left marks, 60,000 characters: text is text."""
+    person = whole.person()
+    async with guest(bridge.url) as good:
+        for number, word in enumerate(("\ud83d", "a\u0000b", "👩‍👩‍👧‍👦", "\u202eabc", "x" * 60_000)):
+            await good.say(
+                type="sms_received",
+                from_=person.phone,
+                to=BOSS_PHONE,
+                message=f"{number} {word}",
+                user="\udc00",
+                id=f"odd {person.tag} {number}",
+            )
+            answer = await good.answer()
+            assert answer["type"] == "send_sms_response", answer
+            assert f"{number} " in answer["message"]
+
+
+@in_loop
+async def test_a_flood_of_requests_is_refused_and_whoever_goes_on_is_sent_away(bridge: BridgeProcess, whole: Whole) -> None:
+    """Ten a second, twenty at once: each of the others gets `too_many_requests`, may come again, and is then answered once."""
+    person = whole.person()
+    async with guest(bridge.url, auth={"client": "flood"}) as eager, guest(bridge.url) as good:
+        for number in range(60):
+            await eager.text(person, number, f"flood {person.tag} {number}")
+        assert (await good.ask(type="ping"))["type"] == "pong"
+        refused, answered = set[str](), set[str]()
+        while len(refused) + len(answered) < 60:
+            frame = await eager.answer()
+            if frame["type"] == "error":
+                assert (frame["code"], frame["retryable"]) == ("too_many_requests", True)
+            (refused if frame["type"] == "error" else answered).add(frame["in_reply_to"])
+        assert refused.isdisjoint(answered)
+        assert 15 <= len(answered) <= 45
+        again = min(refused)
+        await asyncio.sleep(0.3)  # three requests' worth of patience
+        await eager.text(person, again.rpartition(" ")[2], again)
+        assert (await eager.answer())["type"] == "send_sms_response"
+    async with guest(bridge.url) as flooding:
+        with contextlib.suppress(ConnectionClosed):
+            for _ in range(500):
+                await flooding.say(type="sms_received")
+        assert await flooding.end() == 1013
+    assert await served_within(bridge.url) < SOON
+
+
+@in_loop
+async def test_pings_are_not_counted(bridge: BridgeProcess) -> None:
+    """Five hundred at once, five hundred pongs."""
+    async with guest(bridge.url) as good:
+
+        async def send() -> None:
+            for _ in range(500):
+                await good.say(type="ping")
+
+        sending = asyncio.create_task(send())
+        assert [(await good.hear())["type"] for _ in range(500)] == ["pong"] * 500
+        await sending
+
+
+def test_a_client_that_never_reads_its_answers_is_disconnected(bridge: BridgeProcess) -> None:
+    """It sends pings as fast as it can: the bridge stops reading from it, then drops it; others are served all the while."""
+    assert connections(bridge) == 0
+    with deaf_client(bridge.port) as deaf:
+        assert connections(bridge) == 1
+        pings = client_frame(json.dumps({"type": "ping", "id": "x" * 128})) * 200
+        deaf.settimeout(1)
+        with contextlib.suppress(TimeoutError, ConnectionError):
+            for _ in range(2000):
+                deaf.sendall(pings)
+        assert asyncio.run(served_within(bridge.url)) < SOON
+        wait_for(lambda: connections(bridge) == 0, 30, "the end of a client that never reads")
+
+
+def test_a_subscriber_that_never_reads_is_disconnected_and_another_misses_nothing(bridge: BridgeProcess, whole: Whole) -> None:
+    """Ten megabytes of events: one subscriber reads them all, in order; the other one is dropped before it costs memory."""
+    lines, filler = 5000, "x" * 2000
+    assert connections(bridge) == 0
+
+    async def read_all() -> None:
+        async with guest(bridge.url) as good:
+            await good.say(type="subscribe")
+            subscribed = await good.hear()
+            assert subscribed["type"] == "subscribed"
+            await asyncio.to_thread(write)
+            numbers = [int((await good.hear())["event"]["number"]) for _ in range(lines)]
+            assert numbers == list(range(lines))
+
+    def write() -> None:
+        for start in range(0, lines, 500):
+            pipe = whole.redis.pipeline(transaction=False)
+            for number in range(start, start + 500):
+                pipe.xadd(STREAM, {"type": "filler", "number": number, "filler": filler})
+            pipe.execute()
+
+    try:
+        with deaf_client(bridge.port) as deaf:
+            deaf.sendall(client_frame('{"type": "subscribe"}'))
+            asyncio.run(read_all())
+            wait_for(lambda: connections(bridge) == 0, 30, "the end of a subscriber that never reads")
+    finally:
+        whole.redis.xtrim(STREAM, maxlen=0)
+
+
+# Faults
+
+
+@in_loop
+async def test_a_bridge_killed_in_the_midst_of_a_request_loses_nothing(whole: Whole) -> None:
+    """Kill -9 while Claude thinks: the client repeats its id at the new bridge and gets one reply; no provider sends anything."""
+    person, identity = whole.person(), "survives"
+    mine = BridgeProcess(whole.settings | {"SUPERVISOR_PORT": str(free_port())})
+    with mine, slow_claude(whole, 2):
+        async with guest(mine.url, auth={"client": "killed"}) as first:
+            await first.text(person, "once", identity)
+            assert (await first.hear())["type"] == "message_acknowledged"
+            await asyncio.to_thread(whole.wait_for_questions, person)
+            mine.kill9()
+            await first.end()
+        mine.start()
+        async with guest(mine.url, auth={"client": "killed"}) as second:
+            await second.text(person, "once", identity)
+            acknowledged, reply = await second.hear(), await second.hear()
+            assert (acknowledged["type"], acknowledged["in_reply_to"]) == ("message_acknowledged", identity)
+            assert (reply["type"], reply["in_reply_to"]) == ("send_sms_response", identity)
+            assert person.words(reply["message"]) == ["once"]
+            assert await second.until_pong() == []
+    assert len(whole.questions(person)) == 1
+    assert_no_provider(whole)
+
+
+@pytest.mark.parametrize("trouble", ["restarted", "killed", "frozen"])
+@in_loop
+async def test_redis_in_trouble_under_the_bridge_costs_only_time(bridge: BridgeProcess, whole: Whole, trouble: str) -> None:
+    """What was accepted before is answered after; meanwhile a request gets `storage_unavailable`, and under its id it may come again."""
+    person, server = whole.person(), whole.server
+    async with guest(bridge.url, auth={"client": trouble}) as good:
+        with slow_claude(whole, 1.5):
+            await good.text(person, "before", f"before {trouble}")
+            assert (await good.hear())["type"] == "message_acknowledged"
+            await asyncio.to_thread(whole.wait_for_questions, person)
+        {"restarted": server.stop, "killed": server.kill9, "frozen": server.freeze}[trouble]()
+        try:
+            await good.text(person, "meanwhile", f"meanwhile {trouble}")
+            error = await good.hear()
+            assert (error["type"], error["code"], error["retryable"]) == ("error", "storage_unavailable", True)
+            assert error["in_reply_to"] == f"meanwhile {trouble}"
+            assert (await good.ask(type="ping"))["type"] == "pong"
+        finally:
+            server.thaw() if trouble == "frozen" else server.start()
+        reply = await good.answer()
+        assert (reply["type"], reply["in_reply_to"]) == ("send_sms_response", f"before {trouble}")
+        await good.text(person, "meanwhile", f"meanwhile {trouble}")
+        reply = await good.answer()
+        assert (reply["type"], reply["in_reply_to"]) == ("send_sms_response", f"meanwhile {trouble}")
+        assert person.words(reply["message"]) == ["meanwhile"]
+        await asyncio.to_thread(whole.quiet)
+        assert await good.until_pong() == []
+    answered = [word for entry in whole.questions(person) for word in person.words(entry["request"]["text"])]
+    assert sorted(set(answered)) == ["before", "meanwhile"]
+    assert_no_provider(whole)
+
+
+@in_loop
+async def test_two_clients_with_one_id_and_the_same_words_both_get_the_one_reply(bridge: BridgeProcess, whole: Whole) -> None:
+    """One message, asked of Claude once; a third who comes later with the same gets it at once."""
+    person = whole.person()
+    with slow_claude(whole, 0.5):
+        async with guest(bridge.url) as one, guest(bridge.url) as other:
+            await asyncio.gather(one.text(person, "same", "shared"), other.text(person, "same", "shared"))
+            replies = await asyncio.gather(one.answer(), other.answer())
+            assert replies[0] == replies[1]
+            assert person.words(replies[0]["message"]) == ["same"]
+            assert await one.until_pong() == await other.until_pong() == []
+        async with guest(bridge.url) as late:
+            await late.text(person, "same", "shared")
+            assert await late.answer() == replies[0]
+    assert len(whole.questions(person)) == 1
+
+
+@in_loop
+async def test_one_id_with_other_words_is_refused(bridge: BridgeProcess, whole: Whole) -> None:
+    """`id_reused`, while the first is pending and after it was answered, whichever field differs; the first keeps its answer."""
+    person, another = whole.person(), whole.person()
+    with slow_claude(whole, 0.5):
+        async with guest(bridge.url) as one, guest(bridge.url) as other:
+            await one.text(person, "first", "taken")
+            assert (await one.hear())["type"] == "message_acknowledged"
+            for writer, word in ((person, "second"), (another, "first")):
+                await other.text(writer, word, "taken")
+                error = await other.hear()
+                assert (error["type"], error["code"], error["retryable"], error["in_reply_to"]) == ("error", "id_reused", False, "taken")
+            await other.say(type="email_received", from_=person.email, to=BOSS_EMAIL, subject="s", body="first", user="u", id="taken")
+            assert (await other.hear())["code"] == "id_reused"
+            assert person.words((await one.answer())["message"]) == ["first"]
+            await other.text(person, "second", "taken")
+            assert (await other.hear())["code"] == "id_reused"
+    asked = [word for who in (person, another) for entry in whole.questions(who) for word in who.words(entry["request"]["text"])]
+    assert asked == ["first"]
+
+
+@in_loop
+async def test_one_id_of_two_differently_named_clients_is_two_messages(bridge: BridgeProcess, whole: Whole) -> None:
+    """Ids are scoped by `auth.client`."""
+    person = whole.person()
+    async with guest(bridge.url, auth={"client": "a"}) as one, guest(bridge.url, auth={"client": "b"}) as other:
+        await one.text(person, "a's", "scoped")
+        await other.text(person, "b's", "scoped")
+        assert person.words((await one.answer())["message"]) == ["a's"]
+        assert person.words((await other.answer())["message"]) == ["b's"]
+
+
+def test_after_all_of_it_nothing_went_out_and_nothing_is_left_open(bridge: BridgeProcess, whole: Whole) -> None:
+    """Whatever the tests before did: nothing went out, nothing waits, and the bridge has as many files open as at its start."""
+    whole.quiet()
+    assert_no_provider(whole)
+    wait_for(lambda: connections(bridge) == 0, 15, "closed connections")
+
+
+def assert_no_provider(whole: Whole) -> None:
+    assert whole.sandbox.journal("twilio.create") == []
+    assert whole.sandbox.journal("sendgrid.send") == []
+
+
+@contextlib.contextmanager
+def slow_claude(whole: Whole, seconds: float) -> Iterator[None]:
+    """Claude takes its time for the questions that are asked meanwhile."""
+    whole.sandbox.knobs(anthropic={"latency_seconds": seconds})
+    try:
+        yield
+    finally:
+        whole.sandbox.knobs(anthropic={"latency_seconds": 0})
