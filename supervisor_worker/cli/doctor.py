@@ -21,6 +21,8 @@ from shared.runtime import redis_url
 from shared.settings import Settings
 from supervisor_worker.cli.checks import local, outside, storage
 from supervisor_worker.cli.checks.finding import Check, Finding, fail, not_checked, ok, run_all, worst
+from supervisor_worker.cli.checks.spool import spool
+from supervisor_worker.cli.checks.standby import standby
 from supervisor_worker.cli.output import Command, emit_json, mark, printable
 
 STORED: Final[dict[str, Callable[[Redis], list[Finding]]]] = {
@@ -71,7 +73,7 @@ def examine() -> list[Finding]:
 
 def checks_for(settings: Settings, redis: Redis) -> dict[str, Check]:
     """The checks by name, in the order in which they are shown."""
-    here = (local.mode, local.users, local.data_dir, local.signature)
+    here = (local.mode, local.users, local.data_dir, local.signature, spool)
     there = (outside.web, local.public_url, outside.public_reach, outside.twilio, outside.sendgrid, outside.claude, local.exposed)
     return {
         "python": local.python,
@@ -79,15 +81,16 @@ def checks_for(settings: Settings, redis: Redis) -> dict[str, Check]:
         ".env": local.env_file,
         **{check.__name__: partial(check, settings) for check in here},
         "redis": lambda: storage.server(redis),
-        **{name: partial(_stored, name, redis) for name in STORED},
+        **{name: partial(_stored, name, check, redis) for name, check in STORED.items()},
+        "standby": partial(_stored, "standby", partial(standby, settings), redis),
         **{check.__name__: partial(check, settings) for check in there},
     }
 
 
-def _stored(name: str, redis: Redis) -> list[Finding]:
+def _stored(name: str, check: Callable[[Redis], list[Finding]], redis: Redis) -> list[Finding]:
     """A check of what is in Redis; while that is away, its own line says so and these are only not checked."""
     try:
-        return STORED[name](redis)
+        return check(redis)
     except AWAY:
         return [not_checked(name, "Redis does not answer")]
 

@@ -176,7 +176,7 @@ def test_what_waits_for_the_operator_is_named() -> None:
 
 def test_what_is_in_redis_is_not_checked_while_redis_is_away() -> None:
     """Redis's own line says that it is away; seven more would only hide it."""
-    (found,) = _stored("conversations", Fake(time=RedisAway()))  # type: ignore[arg-type]
+    (found,) = _stored("conversations", storage.due, Fake(time=RedisAway()))  # type: ignore[arg-type]
     assert (found.status, found.detail) == ("warn", "not checked: Redis does not answer")
     assert storage.server(Fake(ping=RedisAway()))[0].status == "fail"  # type: ignore[arg-type]
 

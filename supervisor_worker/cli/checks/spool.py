@@ -1,0 +1,40 @@
+"""What the web process of this machine keeps on disk while Redis is away. The directory itself is read: web may be dead."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from shared import spool as layout
+from shared.settings import Settings
+from shared.spool import MIB
+from supervisor_worker.cli.checks.finding import Finding, fail, ok, warn
+from supervisor_worker.cli.output import age
+
+NAME: Final = "spool"
+
+
+def spool(settings: Settings) -> list[Finding]:
+    """Whether anything waits or was set aside, and whether there is room. Looks at this machine alone."""
+    directory = settings.spool_dir
+    try:
+        found = layout.survey(directory)
+    except OSError as error:
+        todo = "Give this user the directory, or set BOSS_DATA_DIR to another."
+        return [fail(NAME, f"{directory} cannot be read: {error.strerror}", todo)]
+    room, aside = layout.room(settings, found.bytes), layout.set_aside(directory)
+    waits = _waiting(found.depth, layout.age_seconds(found.oldest) if found.depth else 0.0)
+    findings = []
+    if aside:
+        todo = f"The web process's log says why; what is moved from {directory / layout.ASIDE} to {layout.WAITING} is tried again."
+        findings.append(fail(NAME, f"{aside} entries could not be replayed and are set aside", todo))
+    if not room:
+        todo = "Free space on that disk, or correct SPOOL_MAX_MB and SPOOL_MIN_FREE_MB: without Redis, webhooks get 503."
+        findings.append(fail(NAME, f"{waits}; no room for more", todo))
+    elif found.depth:
+        todo = "They go on when Redis is back and `boss web` runs; if both are, look at the web process's log."
+        findings.append(warn(NAME, f"{waits}; room for {room // MIB} MiB more", todo))
+    return findings or [ok(NAME, f"{waits}; room for {room // MIB} MiB")]
+
+
+def _waiting(depth: int, seconds: float) -> str:
+    return f"{depth} entries wait for Redis, the oldest for {age(seconds)}" if depth else "empty"
