@@ -21,11 +21,21 @@ from werkzeug.test import TestResponse
 from shared import ledger
 from shared.addresses import PhoneNumber
 from shared.errors import ConfigurationError
-from shared.events import EmailReceived, SendSmsResponse, SmsReceived
-from shared.mailbox import calls
-from shared.mailbox.types import Message, Reply, ReplyState
+from shared.events import EmailReceived, SmsReceived
+from shared.mailbox.types import ReplyState
 from shared.queue import FUNCTIONS
-from tests.integration.webhook_client import AUTH_TOKEN, ELSEWHERE, PUBLIC_URL, SECRET, Web, opened, twilio_signature
+from tests.integration.webhook_client import (
+    AUTH_TOKEN,
+    ELSEWHERE,
+    PUBLIC_URL,
+    SECRET,
+    Web,
+    only_message,
+    opened,
+    reply,
+    send_a_reply,
+    twilio_signature,
+)
 from tests.payloads import FORM, MULTIPART, Fields, form_body, mail_fields, multipart_body, payload, sms_fields
 from tests.support.server import EmbeddedServer
 from webhook_api.parse_sms import read_form
@@ -49,13 +59,6 @@ def own_server() -> Iterator[EmbeddedServer]:
     """A server that the test may hurt."""
     with EmbeddedServer() as running:
         yield running
-
-
-def only_message(web: Web) -> Message:
-    (record,) = web.stored()
-    message = web.runtime.mailbox.message(record["id"])
-    assert message is not None
-    return message
 
 
 def test_a_signed_text_is_stored_with_a_job_and_a_ledger_line(web: Web) -> None:
@@ -402,25 +405,6 @@ def test_without_redis_the_answer_is_a_2xx_in_time(own_server: EmbeddedServer, h
         assert web.sms(MessageSid="SM2").status_code == 200
         assert [kind for kind, _ in web.lines() if kind != "refused"] == ["sms_received", "sms_received", "email_received"]
         assert (web.client().get("/readyz").json or {})["status"] == "ok"
-
-
-def send_a_reply(web: Web) -> Reply:
-    """A text that was answered, its reply on the way."""
-    web.sms(MessageSid="SMin")
-    conversation = only_message(web).conversation
-    run = web.runtime.mailbox.run
-    turn = run(calls.claim(conversation, "k-1", "t-1", lease_ms=60_000)).turn
-    assert turn is not None
-    command = SendSmsResponse(to=PhoneNumber("+15551234567"), from_=PhoneNumber("+15559876543"), message="Hi", user="user")
-    run(calls.store_reply(conversation, "k-1", turn, command, retention_ms=60_000))
-    assert run(calls.sending(conversation, "k-1", "r-1", "a-1", send_ms=1000, margin_ms=1000, retention_ms=60_000)).outcome == "ok"
-    return reply(web)
-
-
-def reply(web: Web) -> Reply:
-    found = web.runtime.mailbox.reply("r-1")
-    assert found is not None
-    return found
 
 
 def test_reports_on_a_text_are_recorded_whatever_their_order(web: Web) -> None:

@@ -19,6 +19,10 @@ from werkzeug.test import TestResponse
 
 from shared import ledger
 from shared import settings as knobs
+from shared.addresses import PhoneNumber
+from shared.events import SendSmsResponse
+from shared.mailbox import calls
+from shared.mailbox.types import Message, Reply
 from shared.runtime import Runtime, open_runtime
 from shared.settings import SANDBOX_CREDENTIALS, Settings
 from tests.payloads import FORM, MULTIPART, form_body, mail_fields, multipart_body, sms_fields
@@ -111,3 +115,31 @@ def opened(redis_url: str, **changes: Any) -> Iterator[Web]:
         finally:
             web.intake.close()
             runtime.close()
+
+
+def only_message(web: Web) -> Message:
+    """The one message that there is."""
+    (record,) = web.stored()
+    message = web.runtime.mailbox.message(record["id"])
+    assert message is not None
+    return message
+
+
+def send_a_reply(web: Web) -> Reply:
+    """A text that was answered, its reply on the way."""
+    web.sms(MessageSid="SMin")
+    conversation = only_message(web).conversation
+    run = web.runtime.mailbox.run
+    turn = run(calls.claim(conversation, "k-1", "t-1", lease_ms=60_000)).turn
+    assert turn is not None
+    command = SendSmsResponse(to=PhoneNumber("+15551234567"), from_=PhoneNumber("+15559876543"), message="Hi", user="user")
+    run(calls.store_reply(conversation, "k-1", turn, command, retention_ms=60_000))
+    assert run(calls.sending(conversation, "k-1", "r-1", "a-1", send_ms=1000, margin_ms=1000, retention_ms=60_000)).outcome == "ok"
+    return reply(web)
+
+
+def reply(web: Web) -> Reply:
+    """That reply."""
+    found = web.runtime.mailbox.reply("r-1")
+    assert found is not None
+    return found

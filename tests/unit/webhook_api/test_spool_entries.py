@@ -1,0 +1,108 @@
+"""What waits on disk can be read again, and nothing else is taken for it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from redis.exceptions import ConnectionError as RedisAway
+from redis.exceptions import DataError, OutOfMemoryError, ReadOnlyError, ResponseError
+
+from shared.accept import fault
+from shared.addresses import EmailAddress, PhoneNumber
+from shared.codec import SCHEMA_VERSION
+from shared.errors import BadInput, SchemaTooNew, StorageFault
+from shared.events import EmailReceived, SmsReceived
+from shared.spool import BLOCK, Name
+from webhook_api.entries import Entry, Ignored, Message, Report, decode, encode
+
+TEXT = SmsReceived(
+    id="m-1", from_=PhoneNumber("+15551234567"), to=PhoneNumber("+15559876543"), message="Grüße\0\n“😀”", user="user", provider_id="SM1"
+)
+MAIL = EmailReceived(
+    id="m-2", from_=EmailAddress("user@example.com"), to=EmailAddress("boss@example.com"), subject="s", body="b", user="user",
+    message_id="<a@b>", references=("<r@b>",), attachments=("x.pdf",), signed=False, received_at=1.5,
+)  # fmt: skip
+ENTRIES: list[Entry] = [
+    Message(TEXT, "stop"),
+    Message(MAIL),
+    Ignored("m-3", "email", "stranger"),
+    (Report("X", "delivered", "r-1", "a-1", "30003"), Report("Y", "failed")),
+]
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=["text", "mail", "ignored", "reports"])
+def test_an_entry_is_read_as_it_was_written(entry: Entry) -> None:
+    """Bytes of ASCII, and the same again."""
+    content = encode(entry)
+    assert content.isascii()
+    assert decode(content) == entry
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=["text", "mail", "ignored", "reports"])
+def test_an_entry_of_a_newer_version_is_not_guessed_at(entry: Entry) -> None:
+    """It waits for the newer process."""
+    newer = {**json.loads(encode(entry)), "v": SCHEMA_VERSION + 1}
+    with pytest.raises(SchemaTooNew):
+        decode(json.dumps(newer).encode())
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=["text", "mail", "ignored", "reports"])
+def test_half_an_entry_is_none(entry: Entry) -> None:
+    """Cut at any place, or with any field missing or of another kind."""
+    content = encode(entry)
+    broken = [content[:end] for end in range(len(content))]
+    fields = json.loads(content)
+    wrong: tuple[object, ...] = (None, "5", [], [[]], ["x"], {"a": 1})
+    broken += [json.dumps({other: value for other, value in fields.items() if other != name}).encode() for name in fields]
+    broken += [json.dumps({**fields, name: value}).encode() for name in fields for value in wrong]
+    free = {json.dumps({**fields, name: value}).encode() for name, value in (("reports", []), ("id", "5"), ("reason", "5"))}
+    for one in set(broken) - free:  # an id may be any text, and a batch may be empty
+        with pytest.raises(BadInput):
+            decode(one)
+
+
+@given(st.binary(max_size=200))
+def test_garbage_is_refused(content: bytes) -> None:
+    """Nothing but our two errors, whatever lies there."""
+    with pytest.raises((BadInput, SchemaTooNew)):
+        decode(content)
+
+
+@given(st.integers(0, 10**20 - 1), st.integers(0, 10**12 - 1), st.booleans())
+def test_names_tell_ticket_and_size_and_sort_by_ticket(ticket: int, size: int, draft: bool) -> None:
+    """A name is read as it was made; its room is whole blocks."""
+    name = Name(ticket, size, draft)
+    assert Name.parse(name.text) == name
+    assert 0 <= name.room - size < BLOCK
+    assert (name.text < Name(10**19, 0).text) == (ticket < 10**19) or ticket == 10**19
+
+
+@pytest.mark.parametrize("text", ["", ".json", "1-1.json", "0" * 20 + "-1.tmp", "0" * 20 + "-1.json.part", "x" * 20 + "-1.json"])
+def test_other_files_are_none_of_ours(text: str) -> None:
+    """Whatever an editor or a backup leaves."""
+    assert Name.parse(text) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "own"),
+    [
+        (RedisAway("x"), False),
+        (ConnectionRefusedError(), False),
+        (OutOfMemoryError("command not allowed when used memory > 'maxmemory'."), False),
+        (ReadOnlyError("You can't write against a read only replica."), False),
+        (ResponseError("MISCONF Redis is configured to save RDB snapshots"), False),
+        (ResponseError("Command # 2 (HSET a b) of pipeline caused error: MISCONF Redis is configured"), False),
+        (ResponseError("BUSY Redis is busy running a script."), False),
+        (ResponseError("NOREPLICAS Not enough good replicas to write."), False),
+        (ResponseError("WRONGTYPE Operation against a key holding the wrong kind of value"), True),
+        (ResponseError("Command # 1 (EVAL ...) of pipeline caused error: WRONGTYPE Operation against a key"), True),
+        (ResponseError("user_script:12: attempt to index a nil value"), True),
+        (DataError("Invalid input of type"), True),
+    ],
+)
+def test_what_is_redis_being_away_and_what_is_the_calls_own(error: Exception, own: bool) -> None:
+    """A message waits for the former and is set aside for the latter."""
+    assert isinstance(fault(error), StorageFault) is own

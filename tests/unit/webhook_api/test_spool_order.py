@@ -1,0 +1,217 @@
+"""Who goes to Redis and who to the spool: nobody is overtaken, in whatever order things happen."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from webhook_api.order import SILENCE_SECONDS, Order
+
+CONVERSATIONS = 3
+
+
+class Clock:
+    """A clock that a test turns."""
+
+    def __init__(self, now: float = 1000.0) -> None:
+        self.now = now
+
+    def seconds(self) -> float:
+        """For `monotonic`."""
+        return self.now
+
+    def ticks(self) -> int:
+        """For `time_ns`."""
+        return int(self.now * 1e9)
+
+
+def order(clock: Clock, last: int = 0) -> Order:
+    return Order(last, clock=clock.ticks, monotonic=clock.seconds)
+
+
+def nothing() -> bool:
+    return True
+
+
+def something() -> bool:
+    return False
+
+
+def test_tickets_rise_when_the_clock_stands_still_or_goes_back() -> None:
+    """And a new process goes on above what is on disk."""
+    clock = Clock()
+    mine = order(clock)
+    first = [mine.enter(nothing)[0] for _ in range(3)]
+    clock.now = 1.0
+    tickets = [*first, *(mine.enter(something)[0] for _ in range(3)), order(clock, last=first[-1] + 50).enter(nothing)[0]]
+    assert tickets == sorted(set(tickets))
+
+
+def test_who_finds_something_waiting_goes_to_the_spool() -> None:
+    """So does who comes while a file is being written, and nobody after that."""
+    mine = order(Clock())
+    ticket, direct = mine.enter(something)
+    assert not direct
+    other, direct = mine.enter(nothing)
+    assert not direct
+    mine.written(ticket)
+    mine.written(other)
+    assert mine.enter(nothing)[1] is True
+
+
+def test_a_failed_attempt_keeps_its_ticket_and_lets_nobody_pass() -> None:
+    """From the failure to the file there is no moment in which another goes to Redis, or a later entry is replayed."""
+    mine = order(Clock())
+    early, direct = mine.enter(nothing)
+    assert direct
+    late, _ = mine.enter(something)
+    mine.written(late)
+    assert mine.limit() == early
+    mine.failed(early)
+    assert mine.limit() == early
+    other, direct = mine.enter(nothing)
+    assert not direct
+    mine.written(early)
+    assert mine.limit() == other
+    mine.written(other)
+    assert mine.limit() > other
+    assert mine.enter(nothing)[1] is True
+
+
+def test_nobody_waits_for_a_redis_that_is_silent() -> None:
+    """While all that were sent hang, further ones go to the spool; an answer to any of them ends that."""
+    clock = Clock()
+    mine = order(clock)
+    first, _ = mine.enter(nothing)
+    clock.now += SILENCE_SECONDS / 2
+    second, direct = mine.enter(nothing)
+    assert direct
+    clock.now += SILENCE_SECONDS
+    third, direct = mine.enter(nothing)
+    assert not direct
+    mine.written(third)
+    mine.answered(second)
+    assert mine.enter(nothing)[1] is True
+    assert mine.limit() == first
+
+
+def test_the_limit_follows_another_process_that_is_ahead() -> None:
+    """Its entries are replayed as well, whatever its clock says."""
+    clock = Clock()
+    mine = order(clock)
+    ahead = clock.ticks() + 10**12
+    assert mine.limit() < ahead
+    assert mine.limit(newest=ahead) > ahead
+
+
+@dataclass
+class Sender:
+    """Sends its next message when the last one was answered; `concurrently` sends on without waiting."""
+
+    number: int
+    concurrently: bool
+    sent: int = 0
+    waits: int = 0
+
+
+@dataclass
+class World:
+    """Redis, a directory, senders and a replayer, each a step at a time, in an order that chance chooses."""
+
+    chance: random.Random
+    clock: Clock = field(default_factory=Clock)
+    up: bool = True
+    redis: list[tuple[int, int]] = field(default_factory=list)  # (conversation, number), in the order of arrival
+    disk: dict[int, tuple[int, int]] = field(default_factory=dict)
+    under_way: list[Callable[[], None]] = field(default_factory=list)
+    spooled: set[tuple[int, int]] = field(default_factory=set)
+    listed: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """A new process."""
+        self.order = order(self.clock)
+
+    def store(self, message: tuple[int, int]) -> None:
+        """Redis knows each once."""
+        if message not in self.redis:
+            self.redis.append(message)
+
+    def send(self, sender: Sender) -> None:
+        """A message arrives."""
+        message = (sender.number, sender.sent)
+        sender.sent += 1
+        sender.waits += 1
+        ticket, direct = self.order.enter(lambda: not self.disk)
+        if direct:
+            self.under_way.append(lambda: self.end_direct(sender, ticket, message))
+        else:
+            self.spooled.add(message)
+            self.under_way.append(lambda: self.end_write(sender, ticket, message))
+
+    def end_direct(self, sender: Sender, ticket: int, message: tuple[int, int]) -> None:
+        """The attempt ends: taken, failed, or failed as far as its sender can see."""
+        if self.up or self.chance.random() < 0.2:
+            self.store(message)
+        if self.up and self.chance.random() < 0.9:
+            self.order.answered(ticket)
+            sender.waits -= 1
+        else:
+            self.order.failed(ticket)
+            self.under_way.append(lambda: self.end_write(sender, ticket, message))
+
+    def end_write(self, sender: Sender, ticket: int, message: tuple[int, int]) -> None:
+        """The file is there, and its sender is answered."""
+        self.disk[ticket] = message
+        self.order.written(ticket)
+        sender.waits -= 1
+
+    def replay(self) -> None:
+        """A step of the replayer: a listing, or one entry of the last listing."""
+        if not self.listed:
+            limit = self.order.limit()
+            self.under_way.append(lambda: self.look(limit))
+        elif self.up:
+            ticket = self.listed.pop(0)
+            self.store(self.disk[ticket])
+            del self.disk[ticket]
+
+    def look(self, limit: int) -> None:
+        """The listing comes a while after the limit."""
+        if not self.listed:
+            self.listed = sorted(ticket for ticket in self.disk if ticket < limit)
+
+    def step(self, senders: list[Sender]) -> None:
+        """Something happens."""
+        self.clock.now += self.chance.choice([0, 0.01, 0.1])
+        what = self.chance.random()
+        ready = [sender for sender in senders if sender.concurrently or not sender.waits]
+        if what < 0.02:
+            self.up = not self.up
+        elif what < 0.35 and ready:
+            self.send(self.chance.choice(ready))
+        elif what < 0.7 and self.under_way:
+            self.under_way.pop(self.chance.randrange(len(self.under_way)))()
+        else:
+            self.replay()
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_in_every_schedule_nothing_is_lost_and_nobody_is_overtaken(seed: int) -> None:
+    """Who waits for each answer is kept in order; who does not is not overtaken by one of their own that went to the spool later."""
+    world = World(random.Random(seed))  # noqa: S311 - chance chooses the schedule
+    senders = [Sender(number, concurrently=number == 0) for number in range(CONVERSATIONS)]
+    for _ in range(400):
+        world.step(senders)
+    world.up = True
+    while world.under_way or world.disk or world.listed:
+        world.under_way.pop(0)() if world.under_way else world.replay()
+    for sender in senders:
+        arrived = [number for conversation, number in world.redis if conversation == sender.number]
+        assert sorted(arrived) == list(range(sender.sent))
+        if not sender.concurrently:
+            assert arrived == sorted(arrived)
+        for number in (number for conversation, number in world.spooled if conversation == sender.number):
+            assert set(arrived[: arrived.index(number)]) >= set(range(number))
