@@ -161,9 +161,11 @@ class SupervisorClient:
     ) -> Frame:
         """Send a request and return its final answer, or the acknowledgement when only that came in time.
 
-        Raises BridgeError with the bridge's code; RequestTimeout; RequestTooBig; TooManyWaiting; BridgeRefused; BridgeClosed.
+        Raises BridgeError with the bridge's code, or one of its subclasses: see `errors`.
         """
         self._check()
+        if self._runner is None:
+            raise BridgeUnavailable("connect() was not called")
         request = self._exchange.open(kind, fields, request_id)
         try:
             with self._callers.waiting(request, on_acknowledged) as answer:

@@ -102,7 +102,7 @@ async def answers_on(talk: Talk) -> None:
 
 
 def test_a_late_answer_is_nobodys() -> None:
-    """A request whose time was over leaves nothing behind that the next could take for its own."""
+    """A request whose time was over leaves nothing behind that the next could take for its own; its id may be used again."""
 
     async def late(talk: Talk) -> None:
         await talk.welcome()
@@ -110,11 +110,13 @@ def test_a_late_answer_is_nobodys() -> None:
         second = await talk.read()
         await talk.reply(first, "too late")
         await talk.reply(second)
+        await talk.reply(await talk.read(), "in time")
 
     async def scene(client: SupervisorClient, _bridge: ScriptedBridge) -> None:
         with pytest.raises(RequestTimeout):
-            await text(client, "first", timeout=0.05)
+            await text(client, "first", timeout=0.05, id="chosen")
         assert (await text(client, "second"))["message"] == "re: second"
+        assert (await text(client, "first", id="chosen"))["message"] == "in time"
 
     play(scene, late)
 
@@ -316,6 +318,8 @@ def test_nobody_there_is_said_and_tried_on() -> None:
         bridge = ScriptedBridge(answers)
         client = SupervisorClient(bridge.url, TOKEN, times=QUICK)
         with pytest.raises(BridgeUnavailable):
+            await text(client)  # before connect(): nothing would ever come of it
+        with pytest.raises(BridgeUnavailable):
             await client.connect(timeout=0.05)
         with pytest.raises(BridgeUnavailable):
             await client.ping()
@@ -383,6 +387,7 @@ def test_disconnect_is_final() -> None:
             await client.connect()
         with pytest.raises(BridgeClosed):
             await text(client)
+        assert runner_of(client).done()
 
     play(scene, silent)
 
