@@ -92,6 +92,7 @@ def test_it_comes_goes_stays_and_ends_as_the_workers_do(world: World, standby: B
     world.sandbox.knobs(anthropic={"latency_seconds": 0.2})
     with ForkedWorker(settings, world.redis) as worker:
         stands(world.redis, "watching")
+        assert len(beats(world.redis, worker.key, 5)) == 5
         answered(world, post(world, "to the worker", "+15551230001"))
         assert not world.ledger("standby_started")
         worker.kill9()
@@ -163,6 +164,18 @@ def test_when_it_ends_in_the_middle_of_a_turn_the_turn_is_given_up_at_once(
     wait_for(lambda: not alive(standby.pid), 5, "the end of its worker")
     assert not world.redis.smembers("rq:workers")
     assert len(world.ledger("standby_ended")) == (1 if number == signal.SIGTERM else 0)
+
+
+def beats(redis: Redis, key: str, count: int) -> set[bytes]:
+    """Different heartbeats of a worker, in less time than two of the default's intervals."""
+    seen: set[bytes] = set()
+
+    def enough() -> bool:
+        seen.add(cast("bytes", redis.hget(key, "last_heartbeat")))
+        return len(seen) >= count
+
+    wait_for(enough, 8, f"{count} heartbeats")
+    return seen
 
 
 def holder(world: World, message: str) -> str:
