@@ -55,10 +55,11 @@ def boss(whole: Whole, monkeypatch: pytest.MonkeyPatch) -> Boss:
 
 
 def test_each_line_of_a_pipe_is_answered_in_turn(boss: Boss, whole: Whole) -> None:
-    """Replies alone on stdout, in the order of the lines; nothing goes out by a provider; blank lines say nothing."""
-    result = boss("chat", said="first line\n\nsecond line\n")
+    """Replies alone on stdout, in the order of the lines, the second one after the first; nothing goes out by a provider."""
+    result = boss("chat", "--as", whole.person().phone, said="first line\n\nsecond line\n")
     first, second = result.stdout.index("first line"), result.stdout.index("second line")
     assert first < second
+    assert "user turns: 2" in result.stdout[second:]
     assert "..." not in result.stdout
     assert result.stderr.count("...") == 2
     assert whole.sandbox.count("twilio.create") == 0
