@@ -24,10 +24,13 @@ from shared.runtime import Runtime
 from shared.spool import age_seconds
 from webhook_api import entries
 from webhook_api.entries import Entry, Ignored, Message, Reports
-from webhook_api.order import Order
+from webhook_api.order import Order, Way
 from webhook_api.replay import Replayer
 from webhook_api.spool import Spool
 
+GIVE_WAY_SECONDS: Final = 0.2
+"""How long a call stands behind a backlog that Redis is taking, before it goes to disk as well."""
+LOOK_SECONDS: Final = 0.01
 QUIET_SECONDS: Final = 5.0
 PROBE_KEY: Final = "boss:probe"
 PROBE_MS: Final = 1000
@@ -70,14 +73,25 @@ class Intake:
             self._hand_over(reports)
 
     def _hand_over(self, entry: Entry) -> None:
-        ticket, direct = self._order.enter(self._spool.empty)
+        ticket, way = self._order.enter(self._spool.empty)
         try:
-            if not (direct and self._took(ticket, entry)):
+            if way is Way.BEHIND and self._turn_comes(ticket):
+                way = Way.DIRECT
+            if not (way is Way.DIRECT and self._took(ticket, entry)):
+                self._order.to_disk(ticket)
                 self._spool.write(ticket, entries.encode(entry))
+                self._replayer.wake()
         finally:
-            self._order.written(ticket)
-        if self._spool.depth:
-            self._replayer.wake()
+            self._order.ended(ticket)
+
+    def _turn_comes(self, ticket: int) -> bool:
+        """Give what is on disk a moment to go back; not while Redis takes nothing."""
+        end = time.monotonic() + GIVE_WAY_SECONDS
+        while not self._replayer.away and time.monotonic() < end:
+            if self._order.go(ticket, self._spool.empty):
+                return True
+            time.sleep(LOOK_SECONDS)
+        return False
 
     def _took(self, ticket: int, entry: Entry) -> bool:
         """Whether Redis took it; False, with the ticket still held, when Redis is away. Raises StorageFault."""
@@ -87,7 +101,7 @@ class Intake:
             self._order.answered(ticket)
             raise
         except StorageUnavailable as error:
-            self._order.failed(ticket)
+            self._order.to_disk(ticket)
             self._replayer.found_away(error.detail)
             return False
         self._order.answered(ticket)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from webhook_api.order import SILENCE_SECONDS, Order
+from webhook_api.order import SILENCE_SECONDS, Order, Way
 
 CONVERSATIONS = 3
 
@@ -50,52 +50,61 @@ def test_tickets_rise_when_the_clock_stands_still_or_goes_back() -> None:
     assert tickets == sorted(set(tickets))
 
 
-def test_who_finds_something_waiting_goes_to_the_spool() -> None:
-    """So does who comes while a file is being written, and nobody after that."""
+def test_who_finds_something_waiting_stands_behind_it() -> None:
+    """So does who comes while a file is being written, or behind others; and nobody when all that is over."""
     mine = order(Clock())
-    ticket, direct = mine.enter(something)
-    assert not direct
-    other, direct = mine.enter(nothing)
-    assert not direct
-    mine.written(ticket)
-    mine.written(other)
-    assert mine.enter(nothing)[1] is True
+    first, way = mine.enter(something)
+    assert way is Way.BEHIND
+    second, way = mine.enter(nothing)
+    assert way is Way.BEHIND
+    mine.to_disk(first)
+    assert not mine.go(second, nothing), "a file with an earlier ticket is being written"
+    mine.ended(first)
+    assert not mine.go(second, something)
+    assert mine.go(second, nothing)
+    mine.answered(second)
+    assert mine.enter(nothing)[1] is Way.DIRECT
 
 
 def test_a_failed_attempt_keeps_its_ticket_and_lets_nobody_pass() -> None:
     """From the failure to the file there is no moment in which another goes to Redis, or a later entry is replayed."""
     mine = order(Clock())
-    early, direct = mine.enter(nothing)
-    assert direct
+    early, way = mine.enter(nothing)
+    assert way is Way.DIRECT
     late, _ = mine.enter(something)
-    mine.written(late)
+    mine.to_disk(late)
+    mine.ended(late)
     assert mine.limit() == early
-    mine.failed(early)
+    mine.to_disk(early)
     assert mine.limit() == early
-    other, direct = mine.enter(nothing)
-    assert not direct
-    mine.written(early)
+    other, way = mine.enter(nothing)
+    assert way is Way.BEHIND
+    mine.ended(early)
     assert mine.limit() == other
-    mine.written(other)
+    assert mine.go(other, nothing)
+    assert mine.limit() == other
+    mine.answered(other)
     assert mine.limit() > other
-    assert mine.enter(nothing)[1] is True
 
 
 def test_nobody_waits_for_a_redis_that_is_silent() -> None:
-    """While all that were sent hang, further ones go to the spool; an answer to any of them ends that."""
+    """While all that were sent hang, further ones go to disk; an answer to any of them ends that."""
     clock = Clock()
     mine = order(clock)
     first, _ = mine.enter(nothing)
     clock.now += SILENCE_SECONDS / 2
-    second, direct = mine.enter(nothing)
-    assert direct
+    second, way = mine.enter(nothing)
+    assert way is Way.DIRECT
     clock.now += SILENCE_SECONDS
-    third, direct = mine.enter(nothing)
-    assert not direct
-    mine.written(third)
+    third, way = mine.enter(nothing)
+    assert way is Way.DISK
+    mine.ended(third)
     mine.answered(second)
-    assert mine.enter(nothing)[1] is True
+    assert mine.enter(nothing)[1] is Way.DIRECT
     assert mine.limit() == first
+    behind, _ = mine.enter(something)
+    clock.now += SILENCE_SECONDS * 2
+    assert not mine.go(behind, nothing)
 
 
 def test_the_limit_follows_another_process_that_is_ahead() -> None:
@@ -127,7 +136,7 @@ class World:
     redis: list[tuple[int, int]] = field(default_factory=list)  # (conversation, number), in the order of arrival
     disk: dict[int, tuple[int, int]] = field(default_factory=dict)
     under_way: list[Callable[[], None]] = field(default_factory=list)
-    spooled: set[tuple[int, int]] = field(default_factory=set)
+    spooled: set[tuple[int, int]] = field(default_factory=set)  # what was never sent to Redis but from the disk
     listed: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -144,12 +153,29 @@ class World:
         message = (sender.number, sender.sent)
         sender.sent += 1
         sender.waits += 1
-        ticket, direct = self.order.enter(lambda: not self.disk)
-        if direct:
+        ticket, way = self.order.enter(lambda: not self.disk)
+        if way is Way.DIRECT:
             self.under_way.append(lambda: self.end_direct(sender, ticket, message))
+        elif way is Way.BEHIND:
+            self.under_way.append(lambda: self.stand_behind(sender, ticket, message))
         else:
             self.spooled.add(message)
-            self.under_way.append(lambda: self.end_write(sender, ticket, message))
+            self.to_disk(sender, ticket, message)
+
+    def stand_behind(self, sender: Sender, ticket: int, message: tuple[int, int]) -> None:
+        """Its turn comes, or it waits on, or it is tired of that."""
+        if self.order.go(ticket, lambda: not self.disk):
+            self.under_way.append(lambda: self.end_direct(sender, ticket, message))
+        elif self.chance.random() < 0.5:
+            self.under_way.append(lambda: self.stand_behind(sender, ticket, message))
+        else:
+            self.spooled.add(message)
+            self.to_disk(sender, ticket, message)
+
+    def to_disk(self, sender: Sender, ticket: int, message: tuple[int, int]) -> None:
+        """A file is begun."""
+        self.order.to_disk(ticket)
+        self.under_way.append(lambda: self.end_write(sender, ticket, message))
 
     def end_direct(self, sender: Sender, ticket: int, message: tuple[int, int]) -> None:
         """The attempt ends: taken, failed, or failed as far as its sender can see."""
@@ -159,13 +185,12 @@ class World:
             self.order.answered(ticket)
             sender.waits -= 1
         else:
-            self.order.failed(ticket)
-            self.under_way.append(lambda: self.end_write(sender, ticket, message))
+            self.to_disk(sender, ticket, message)
 
     def end_write(self, sender: Sender, ticket: int, message: tuple[int, int]) -> None:
         """The file is there, and its sender is answered."""
         self.disk[ticket] = message
-        self.order.written(ticket)
+        self.order.ended(ticket)
         sender.waits -= 1
 
     def replay(self) -> None:

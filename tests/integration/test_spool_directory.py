@@ -1,0 +1,208 @@
+"""The spool's directory: what is on disk is whole, private and counted, and a disk that refuses is an answer."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared import settings as knobs
+from shared import spool as layout
+from shared.errors import StorageUnavailable
+from shared.settings import Settings
+from shared.spool import BLOCK, MIB, Name
+from supervisor_worker.cli.checks.spool import spool as check
+from webhook_api.spool import Spool
+
+OLD = time.time() - 60
+
+
+def settings(directory: Path, **changes: Any) -> Settings:
+    return knobs.load(_env_file=None, sandbox="on", boss_data_dir=directory, **{"spool_min_free_mb": 0, **changes})
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Spool:
+    """A spool that was not written to yet."""
+    return Spool(settings(tmp_path))
+
+
+def waiting(directory: Path) -> list[str]:
+    return sorted(path.name for path in (directory / "spool" / "waiting").iterdir())
+
+
+def test_nothing_is_made_before_there_is_something_to_keep(spool: Spool, tmp_path: Path) -> None:
+    """A spool that is not there is empty."""
+    assert spool.empty()
+    assert spool.survey().depth == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_written_is_for_this_user_alone(spool: Spool, tmp_path: Path) -> None:
+    """Directories 0700, files 0600: they hold what people wrote."""
+    spool.write(5, b"x" * 10)
+    root = tmp_path / "spool"
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (root, *root.rglob("*"))}
+    assert modes == {"spool": 0o700, "waiting": 0o700, f"{5:020}-10.json": 0o600}
+    assert not spool.empty()
+    assert spool.read(Name(5, 10)) == b"x" * 10
+
+
+def test_it_counts_what_comes_and_goes(spool: Spool, tmp_path: Path) -> None:
+    """In whole blocks; a listing by another process comes to the same."""
+    for ticket, size in ((7, 10), (5, BLOCK + 1), (6, 1)):
+        spool.write(ticket, b"x" * size)
+    assert (spool.depth, spool.bytes, spool.oldest) == (3, 4 * BLOCK, 5)
+    found = Spool(settings(tmp_path)).survey(head=2)
+    assert (found.depth, found.bytes, found.oldest, found.newest) == (3, 4 * BLOCK, 5, 7)
+    assert [name.ticket for name in found.head] == [5, 6]
+    spool.remove([Name(5, BLOCK + 1), Name(6, 1)], following=7)
+    assert (spool.depth, spool.bytes, spool.oldest) == (1, BLOCK, 7)
+    spool.set_aside(Name(7, 10))
+    assert (spool.depth, spool.bytes, spool.oldest, spool.set_aside_count(), spool.empty()) == (0, 0, 0, 1, True)
+
+
+def test_its_size_has_a_limit(tmp_path: Path) -> None:
+    """SPOOL_MAX_MB holds for all that waits; what was removed makes room again."""
+    spool = Spool(settings(tmp_path, spool_max_mb=1))
+    for ticket in range(1, 4):
+        spool.write(ticket, b"x" * (MIB // 4))
+    spool.write(4, b"x" * (MIB // 4))
+    with pytest.raises(StorageUnavailable, match="no_room"):
+        spool.write(5, b"x")
+    assert (spool.room(), len(waiting(tmp_path))) == (0, 4)
+    spool.remove([Name(2, MIB // 4)])
+    spool.write(6, b"x" * (MIB // 4))
+
+
+def test_a_disk_that_is_nearly_full_is_left_alone(tmp_path: Path) -> None:
+    """SPOOL_MIN_FREE_MB must stay free."""
+    spool = Spool(settings(tmp_path, spool_min_free_mb=10**9))
+    with pytest.raises(StorageUnavailable, match="no_room"):
+        spool.write(1, b"x")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MiB."""
+    path = tmp_path / "small"
+    path.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(path)]
+    if os.getuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root may mount a small file system, and not everywhere")
+    yield path
+    subprocess.run(["umount", "-l", str(path)], check=True)
+
+
+def test_a_full_disk_is_an_answer_and_leaves_no_half_file(small_disk: Path) -> None:
+    """What was written before stays readable, and there is room again when something goes."""
+    spool = Spool(settings(small_disk))
+    spool.write(1, b"x" * 1000)
+    (small_disk / "others").write_bytes(b"x" * (small_disk_free(small_disk) - 2 * BLOCK))
+    with pytest.raises(StorageUnavailable, match=r"no_room|ENOSPC"):
+        spool.write(2, b"x" * (4 * BLOCK))
+    assert waiting(small_disk) == [Name(1, 1000).text]
+    (small_disk / "others").unlink()
+    spool.write(3, b"x" * (4 * BLOCK))
+    assert (spool.depth, spool.bytes, len(waiting(small_disk))) == (2, 5 * BLOCK, 2)
+
+
+def small_disk_free(path: Path) -> int:
+    disk = os.statvfs(path)
+    return disk.f_bavail * disk.f_frsize
+
+
+@pytest.mark.parametrize("step", ["write", "fsync", "rename", "open"])
+def test_a_write_that_fails_half_way_leaves_nothing(spool: Spool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    """Whichever step the disk refuses: no draft, no entry, no count, and the next one is taken."""
+    spool.write(1, b"x")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Path if step == "rename" else os, step, refuse)
+        with pytest.raises(StorageUnavailable, match="ENOSPC"):
+            spool.write(2, b"x")
+    assert waiting(tmp_path) == [Name(1, 1).text]
+    assert (spool.depth, spool.bytes, spool.room()) == (1, BLOCK, layout.room(settings(tmp_path), BLOCK))
+    spool.write(3, b"x")
+
+
+def test_an_entry_is_synced_before_it_has_its_name_and_its_directory_afterwards(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Content, name, directory: in another order a crash could leave an empty entry, or none, after its sender was answered."""
+    spool.write(1, b"x")
+    done: list[str] = []
+    sync, rename = os.fsync, Path.rename
+
+    def synced(descriptor: int) -> None:
+        done.append("directory" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else f"content {os.fstat(descriptor).st_size}")
+        sync(descriptor)
+
+    def renamed(path: Path, target: Path) -> Path:
+        done.append("name")
+        return rename(path, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "rename", renamed)
+    spool.write(2, b"xyz")
+    assert done == ["content 3", "name", "directory"]
+
+
+def test_a_dead_process_s_draft_goes_and_a_live_one_s_stays(spool: Spool, tmp_path: Path) -> None:
+    """Nobody was answered for a draft; its writer holds a lock on it, which the kernel gives up for the dead."""
+    spool.write(1, b"x")
+    draft = Name(2, 100, draft=True)
+    path = tmp_path / "spool" / "waiting" / draft.text
+    path.write_bytes(b"half")
+    assert spool.survey().drafts == [draft]
+    assert not spool.drop_draft(draft), "its writer may not have locked it yet"
+    os.utime(path, (OLD, OLD))
+    with path.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert not spool.drop_draft(draft)
+    assert spool.drop_draft(draft)
+    assert waiting(tmp_path) == [Name(1, 1).text]
+
+
+def test_a_draft_counts_as_something_that_waits(spool: Spool, tmp_path: Path) -> None:
+    """Another process is about to have an entry there."""
+    spool.write(1, b"x")
+    spool.remove([Name(1, 1)])
+    assert spool.empty()
+    (tmp_path / "spool" / "waiting" / Name(2, 100, draft=True).text).touch()
+    assert not spool.empty()
+
+
+def test_a_directory_has_one_replayer(spool: Spool, tmp_path: Path) -> None:
+    """The second is told so, until the first is done."""
+    spool.write(1, b"x")
+    with spool.replaying() as first, Spool(settings(tmp_path)).replaying() as second:
+        assert (first, second) == (True, False)
+    with Spool(settings(tmp_path)).replaying() as later:
+        assert later
+
+
+def test_the_doctor_reads_the_directory_itself(spool: Spool, tmp_path: Path) -> None:
+    """Empty is ok, waiting a warning; set aside or without room is a failure. Nothing of the content is shown."""
+
+    def findings(**changes: Any) -> list[tuple[str, bool]]:
+        return [(finding.status, bool(finding.todo)) for finding in check(settings(tmp_path, **changes))]
+
+    assert findings() == [("ok", False)]
+    spool.write(time.time_ns() - 300 * 10**9, b"canary")
+    assert findings() == [("warn", True)]
+    (finding,) = check(settings(tmp_path))
+    assert "1 entries wait for Redis, the oldest for 5 min" in finding.detail
+    assert "canary" not in f"{finding}"
+    assert findings(spool_min_free_mb=10**9) == [("fail", True)]
+    spool.set_aside(spool.survey(1).head[0])
+    assert findings() == [("fail", True)]
