@@ -47,6 +47,11 @@ class BossWorker(AsyncWorker):
         return outline(error)
 
     @property
+    def told_to_end(self) -> bool:
+        """Whether its end has begun."""
+        return bool(self._stop_requested)
+
+    @property
     def shown_name(self) -> str:
         """The name for logs, where a standby's would be masked like an address; its lines say which process they are from."""
         return self.name.removeprefix(STANDBY)

@@ -41,7 +41,7 @@ class Leash:
 
         def follow(order: str) -> None:
             if order == END:
-                worker.request_stop(signal.SIGTERM, None)
+                _end(worker)
             else:
                 worker.resting = sweep.resting = order == REST
 
@@ -49,7 +49,7 @@ class Leash:
             self._follow = lambda order: _post(loop, follow, order)
         while not (worker.resting and not worker.runs):  # noqa: ASYNC110 - RQ's end of a run is no event of ours
             await asyncio.sleep(LOOK_SECONDS)
-        worker.request_stop(signal.SIGTERM, None)
+        _end(worker)
 
     def _listen(self) -> None:
         for line in sys.stdin:
@@ -62,6 +62,12 @@ class Leash:
                 self._follow(order)
             elif order != WORK:
                 os._exit(0)  # it still imports: nothing is held, and nothing has to be finished
+
+
+def _end(worker: BossWorker) -> None:
+    """As at a signal, unless one has come already: honcho and a terminal signal us all, and a second one would end the grace."""
+    if not worker.told_to_end:
+        worker.request_stop(signal.SIGTERM, None)
 
 
 def _post(loop: asyncio.AbstractEventLoop, follow: Callable[[str], None], order: str) -> None:

@@ -13,6 +13,7 @@ import pytest
 from redis import Redis
 
 from shared.queue import Dispatcher
+from supervisor_worker.rq_async import SAME_SIGNAL_SECONDS
 from tests.integration.forked_worker import ForkedWorker
 from tests.integration.turn_world import World
 from tests.support.processes import BossProcess
@@ -116,20 +117,20 @@ def test_it_comes_goes_stays_and_ends_as_the_workers_do(world: World, standby: B
         stands(world.redis, "watching")
     begun, over = ([line.fields["worker"] for line in world.ledger(kind)] for kind in ("standby_started", "standby_ended"))
     assert begun == over
-    assert world.sandbox.count("twilio.create") == 5
+    assert (world.sandbox.count("twilio.create"), world.sandbox.count("anthropic.messages")) == (5, 5)
     assert standby.terminate(3) == 0
 
 
 def test_a_redis_that_was_away_brings_nobody_in(sandbox: SandboxProcess) -> None:
     """Away for longer than the full time: nobody could be heard of, and the workers are there when it is back."""
     with EmbeddedServer() as server, server.client() as redis:
-        settings = fast(server.url, sandbox, "2.5")
+        settings = fast(server.url, sandbox, "4")
         with ForkedWorker(settings, redis) as worker, BossProcess("standby", settings=settings) as standby:
             stands(redis, "watching")
             beat = redis.hget(worker.key, "last_heartbeat")
             server.kill9()
             standby.wait_for_output("standby_blind")
-            time.sleep(2.8)  # the outage has to be longer than the full time, and nothing can be waited for in it
+            time.sleep(4.3)  # the outage has to be longer than the full time, and nothing can be waited for in it
             server.start()
             wait_for(lambda: standby.output.count("standby_watches") == 2, 10, "the first look after the outage")
             wait_for(lambda: worker.key and redis.hget(worker.key, "last_heartbeat") not in (beat, None), 10, "the worker's return")
@@ -164,6 +165,19 @@ def test_when_it_ends_in_the_middle_of_a_turn_the_turn_is_given_up_at_once(
     wait_for(lambda: not alive(standby.pid), 5, "the end of its worker")
     assert not world.redis.smembers("rq:workers")
     assert len(world.ledger("standby_ended")) == (1 if number == signal.SIGTERM else 0)
+
+
+def test_honchos_signal_to_the_whole_group_leaves_a_send_its_grace(world: World, standby: BossProcess) -> None:
+    """It reaches the worker, and a moment later by way of the standby once more: one order to end, not a second that ends the grace."""
+    world.sandbox.knobs(twilio={"latency_seconds": 1.9})
+    event = world.text()
+    wait_for(lambda: world.ledger("sending"), 15, "the attempt")
+    (worker,) = (int(pid) for pid in alive(standby.pid) if int(pid) != standby.pid)
+    os.kill(worker, signal.SIGTERM)
+    time.sleep(SAME_SIGNAL_SECONDS + 0.05)  # the least at which a second signal would be another one
+    assert standby.terminate(5) == 0
+    assert (world.state(event), world.reply(event).state) == ("answered", "sent")
+    assert not alive(standby.pid)
 
 
 def beats(redis: Redis, key: str, count: int) -> set[bytes]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from supervisor_worker.standby.watcher import BLIND_SHARE, Watcher
@@ -28,6 +28,7 @@ def watch(watcher: Watcher, beats: dict[str, str], begin: float, seconds: float)
     return begin + steps / 2
 
 
+@settings(deadline=None)
 @given(looks)
 def test_nobody_is_called_dead_before_the_full_time_was_watched_without_a_sign(sequence: list[tuple[float, dict[str, str] | None]]) -> None:
     """Whatever comes: a changed heartbeat, an outage and a pause in our own looking all begin the full time anew."""
@@ -45,6 +46,7 @@ def test_nobody_is_called_dead_before_the_full_time_was_watched_without_a_sign(s
         assert watcher.alone(now) == (now - begun >= AFTER)
 
 
+@settings(deadline=None)
 @given(looks, st.dictionaries(st.sampled_from(["a", "b"]), st.just("old")))
 def test_silence_is_noticed_after_the_full_time_whatever_came_before(
     sequence: list[tuple[float, dict[str, str] | None]], left: dict[str, str]
@@ -59,6 +61,7 @@ def test_silence_is_noticed_after_the_full_time_whatever_came_before(
     assert not watcher.regular_lives(now)
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1e6), st.integers(3, 9))
 def test_a_worker_that_beats_three_times_in_the_full_time_is_never_called_dead(begin: float, beats_a_time: int) -> None:
     """At any phase of its heartbeats against our looks."""
