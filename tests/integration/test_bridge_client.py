@@ -183,7 +183,7 @@ def test_an_acknowledgement_is_the_answer_when_no_other_came_in_time() -> None:
         await talk.until_closed()
 
     async def scene(client: SupervisorClient, _bridge: ScriptedBridge) -> None:
-        assert (await text(client, timeout=0.3))["type"] == "message_acknowledged"
+        assert (await text(client, timeout=1))["type"] == "message_acknowledged"
         with pytest.raises(RequestTimeout) as caught:
             await text(client, timeout=0.05)
         assert caught.value.retryable
@@ -211,7 +211,7 @@ def test_what_may_pass_is_tried_again_and_what_is_final_is_raised() -> None:
             await text(client)
         assert (final.value.code, final.value.retryable) == ("stranger", False)
         with pytest.raises(BridgeError) as passing:
-            await text(client, timeout=0.2)
+            await text(client, timeout=1)
         assert (passing.value.code, passing.value.retryable) == ("too_many_requests", True)
 
     play(scene, busy)
@@ -292,7 +292,7 @@ def test_a_missed_pong_is_a_broken_connection() -> None:
         assert bridge.connections == 2
         assert bridge.requests("ping")
 
-    play(scene, mute, answers, times=Times(open=3, ping=0.05, pong=0.1, first_wait=0.01, longest_wait=0.05, close=0.2))
+    play(scene, mute, answers, times=Times(open=3, ping=0.05, pong=0.5, first_wait=0.01, longest_wait=0.05, close=0.2))
 
 
 def test_a_pong_that_names_no_ping_counts() -> None:
