@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -21,7 +23,7 @@ from shared.errors import SchemaTooNew
 from shared.mailbox.types import ReplyState
 from shared.runtime import SCHEMA_KEY, open_runtime
 from shared.settings import Settings
-from shared.spool import Name
+from shared.spool import Name, Survey
 from supervisor_worker.cli.checks.spool import spool as check
 from tests.integration.webhook_client import ELSEWHERE, SECRET, Web, load, opened, reply, send_a_reply
 from tests.payloads import form_body
@@ -317,14 +319,63 @@ def test_data_that_is_too_new_stops_the_start_and_later_only_the_replay(server: 
             assert len(web.stored()) == 2
 
 
-def test_a_draft_of_a_dead_process_holds_nothing_up_for_long(server: EmbeddedServer, web: Web) -> None:
-    """It is removed, and what waited behind it goes on."""
-    with trouble(server, "stop"):
-        post(web, 1)
-        (web.spool / "waiting" / Name(1, 100, draft=True).text).write_bytes(b"half")
+def test_a_draft_holds_back_what_came_after_it_and_no_longer_than_its_writer_lives(server: EmbeddedServer, web: Web) -> None:
+    """Another process is about to have an entry there that came before; when it died instead, the draft goes and the others go on."""
+    server.stop()
+    post(web, 1)
+    draft = web.spool / "waiting" / Name(1, 100, draft=True).text
+    draft.write_bytes(b"half")
+    os.utime(draft, (0, 0))
+    with draft.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        server.start()
+        looked = web.intake._order._last
+        wait_for(lambda: web.intake._order._last > looked + 10**9, 5, "a replayer that has looked again and again")
+        assert (web.stored(), len(files(web))) == ([], 2)
     web.emptied()
     assert inbox(web) == [text_id(1)]
     assert files(web, "aside") == []
+
+
+def test_what_is_written_late_under_an_early_ticket_is_not_passed_over(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A direct attempt fails and is written just after the replayer has listed the directory: the later entry does not go first."""
+    web.intake.close()
+    order, spool, survey = web.intake._order, web.intake._spool, web.intake._spool.survey
+    early, _ = order.enter(lambda: True)
+    late, _ = order.enter(lambda: False)
+    spool.write(late, b"late")
+    order.ended(late)
+
+    def listed_and_then_written(head: int = 0) -> Survey:
+        found = survey(head)
+        spool.write(early, b"early")
+        order.ended(early)
+        return found
+
+    monkeypatch.setattr(spool, "survey", listed_and_then_written)
+    assert web.intake._replayer._next_names() == []
+    monkeypatch.undo()
+    names = web.intake._replayer._next_names()
+    assert [name.ticket for name in names or []] == [early, late]
+
+
+def test_a_clock_that_went_back_changes_no_order(server: EmbeddedServer, tmp_path: Path) -> None:
+    """What an earlier life left has tickets of an hour that is still to come: new texts come after it all the same."""
+    settings = load(server.url, boss_data_dir=tmp_path)
+    with opened(server.url, boss_data_dir=tmp_path) as web:
+        server.stop()
+        post(web, 1)
+        web.intake.close()
+        (entry,) = files(web)
+        ahead = Name(time.time_ns() + 3600 * 10**9, entry.stat().st_size)
+        entry.rename(entry.with_name(ahead.text))
+    with opened(server.url, boss_data_dir=tmp_path) as web:
+        post(web, 2)
+        post(web, 3)
+        server.start()
+        web.emptied()
+        assert inbox(web) == [text_id(number) for number in (1, 2, 3)]
+    assert Spool(settings).empty()
 
 
 def test_a_replay_that_breaks_goes_on(server: EmbeddedServer, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
