@@ -118,7 +118,8 @@ def test_a_sender_s_texts_stay_in_order_over_direct_spool_and_direct(server: Emb
     assert ready(web)["status"] == "ok"
 
 
-def test_an_attempt_under_way_is_neither_waited_for_nor_overtaken(server: EmbeddedServer, web: Web) -> None:
+@pytest.mark.parametrize("ends", ["well", "badly"])
+def test_an_attempt_under_way_is_neither_waited_for_nor_overtaken(server: EmbeddedServer, web: Web, ends: str) -> None:
     """Redis hangs: the first text waits for it, the second does not, and comes after the first all the same."""
     post(web, 0)
     with ThreadPoolExecutor(2) as pool:
@@ -130,9 +131,18 @@ def test_an_attempt_under_way_is_neither_waited_for_nor_overtaken(server: Embedd
             post(web, 2, 0.5)
             assert not first.done()
             assert len(files(web)) == 1
+            if ends == "badly":
+                first.result(5)
+                assert [on_disk(path) for path in files(web)] == [text_id(1), text_id(2)]
         first.result(5)
         web.emptied()
     assert inbox(web) == [text_id(number) for number in range(3)]
+
+
+def on_disk(path: Path) -> str:
+    entry = decode(path.read_bytes())
+    assert isinstance(entry, Message)
+    return entry.event.id
 
 
 def test_reports_are_kept_as_well(server: EmbeddedServer, web: Web) -> None:
