@@ -332,12 +332,12 @@ def test_data_that_is_too_new_stops_the_start_and_later_only_the_replay(server: 
 def test_a_draft_holds_back_what_came_after_it_and_no_longer_than_its_writer_lives(server: EmbeddedServer, web: Web) -> None:
     """Another process is about to have an entry there that came before; when it died instead, the draft goes and the others go on."""
     server.stop()
-    post(web, 1)
     draft = web.spool / "waiting" / Name(1, 100, draft=True).text
-    draft.write_bytes(b"half")
-    os.utime(draft, (0, 0))
-    with draft.open() as held:
+    draft.parent.mkdir(parents=True)
+    with draft.open("wb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
+        os.utime(draft, (0, 0))
+        post(web, 1)
         server.start()
         looked = web.intake._order._last
         wait_for(lambda: web.intake._order._last > looked + 10**9, 5, "a replayer that has looked again and again")
