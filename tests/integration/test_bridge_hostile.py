@@ -34,8 +34,15 @@ MAX_FRAME: Final = 65_536
 GROWTH_MB: Final = 48
 """Less than any of the floods here would leave behind if it were kept."""
 NOT_FOR_LOGS: Final = re.compile(rf"\+1555\d|example\.com|says <|{re.escape(EXAMPLE_TOKEN)}|not the token")
-SMS: Final = {"type": "sms_received", "from": "+15551234567", "to": "+15559876543", "message": "hi", "user": "u"}
-MAIL: Final = {"type": "email_received", "from": "user@example.com", "to": "boss@example.com", "subject": "s", "body": "b", "user": "u"}
+SMS: Final[JsonObject] = {"type": "sms_received", "from": "+15551234567", "to": "+15559876543", "message": "hi", "user": "u"}
+MAIL: Final[JsonObject] = {
+    "type": "email_received",
+    "from": "user@example.com",
+    "to": "boss@example.com",
+    "subject": "s",
+    "body": "b",
+    "user": "u",
+}
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +96,8 @@ async def test_a_wrong_token_is_refused_and_the_connection_closed(bridge: Bridge
 async def test_without_a_token_only_a_ping_is_answered(bridge: BridgeProcess) -> None:
     """Anything else is an error and changes nothing; the connection stays open, and can still authenticate."""
     async with guest(bridge.url, enter=False) as stranger:
-        for frame in (SMS, MAIL, {"type": "subscribe"}):
+        outside: tuple[JsonObject, ...] = (SMS, MAIL, {"type": "subscribe"})
+        for frame in outside:
             error = await stranger.ask(**frame)
             assert (error["type"], error["code"], error["message"]) == ("error", "not_authenticated", "Not authenticated")
         for frame in (

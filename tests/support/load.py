@@ -11,17 +11,17 @@ import itertools
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import ClassVar, Final, Self
 
 from tests.support.load_caller import Caller
 from tests.support.load_lanes import RATE, Answer, Lane, Post, Sent, deliver
-from tests.support.wait import wait_for
 from tests.support.whole import Whole, reply_id
 
 REPEAT_SECONDS: Final = 0.2
+LOOK_SECONDS: Final = 0.25
 LANES_A_CONNECTION: Final = 3
 AWAY: Final = "away"
 """The property under which a test leaves its report, as JSON, for the table at the end of the run."""
@@ -66,19 +66,13 @@ class Load:
 
     def wait_for_answers_in_all_lanes(self, seconds: float = 30) -> None:
         """Wait until each lane's first message was answered."""
-
-        def answered() -> bool:
-            answers = self.look()
-            return all(lane.sent and answers.get(lane.sent[0]) for lane in self.lanes)
-
-        wait_for(answered, seconds, "an answer in each lane")
+        found = self._look_until(lambda answers: all(lane.sent and answers.get(lane.sent[0]) for lane in self.lanes), seconds)
+        assert found, "a lane got no answer before anything was taken away"
 
     def drain(self, seconds: float) -> None:
         """Send no more, and wait until everything was taken and ended, or the time is over: the report tells."""
         self._ending.set()
-        end = time.monotonic() + seconds
-        while time.monotonic() < end and not (self._all_over() and all(found or sent.refused for sent, found in self.look().items())):
-            time.sleep(0.25)  # each look reads the whole journal
+        self._look_until(lambda answers: self._all_over() and all(found or sent.refused for sent, found in answers.items()), seconds)
         self._given_up.set()
 
     def look(self) -> dict[Sent, list[Answer]]:
@@ -94,6 +88,13 @@ class Load:
             for word in person.words(said.get("body") or said.get("text")):
                 answers[found[person, word]].append(Answer(entry["at"], reply_id(entry), next(places)))
         return answers
+
+    def _look_until(self, enough: Callable[[dict[Sent, list[Answer]]], bool], seconds: float) -> bool:
+        """Look now and then, for each look reads the whole journal; False when the time is over."""
+        end = time.monotonic() + seconds
+        while not (found := enough(self.look())) and time.monotonic() < end:
+            time.sleep(LOOK_SECONDS)
+        return found
 
     def _all_over(self) -> bool:
         return all(lane.over for lane in self.lanes)

@@ -51,9 +51,9 @@ def test_a_reply_that_the_user_never_got_is_not_part_of_the_conversation() -> No
 
 def test_a_reply_to_the_bridge_was_seen_as_soon_as_it_was_stored() -> None:
     """No provider ever says more of it; a text's reply beside it, which is only stored, was not seen."""
-    bridge = [heard("a", "bridge", "t-1"), told("b", ReplyState.STORED, "t-1")]
+    bridge: list[Message | Reply] = [heard("a", "bridge", "t-1"), told("b", ReplyState.STORED, "t-1")]
     assert ask(*bridge).lines == (Line("user", "a"), Line("assistant", "b"), Line("user", "now"))
-    both = [*bridge, heard("c", turn="t-2"), told("d", ReplyState.STORED, "t-2")]
+    both: list[Message | Reply] = [*bridge, heard("c", turn="t-2"), told("d", ReplyState.STORED, "t-2")]
     assert ask(*both).lines == (Line("user", "a"), Line("assistant", "b"), Line("user", "c\n\nnow"))
 
 
