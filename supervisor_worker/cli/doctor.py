@@ -20,6 +20,7 @@ from shared.redis import AWAY
 from shared.runtime import redis_url
 from shared.settings import Settings
 from supervisor_worker.cli.checks import local, outside, storage
+from supervisor_worker.cli.checks.bridge import bridge
 from supervisor_worker.cli.checks.finding import Check, Finding, fail, not_checked, ok, run_all, worst
 from supervisor_worker.cli.checks.spool import spool
 from supervisor_worker.cli.checks.standby import standby
@@ -74,7 +75,7 @@ def examine() -> list[Finding]:
 def checks_for(settings: Settings, redis: Redis) -> dict[str, Check]:
     """The checks by name, in the order in which they are shown."""
     here = (local.mode, local.users, local.data_dir, local.signature, spool)
-    there = (outside.web, local.public_url, outside.public_reach, outside.twilio, outside.sendgrid, outside.claude, local.exposed)
+    there = (outside.web, bridge, local.public_url, outside.public_reach, outside.twilio, outside.sendgrid, outside.claude, local.exposed)
     return {
         "python": local.python,
         "settings": lambda: [ok("settings", "all can be used")],
