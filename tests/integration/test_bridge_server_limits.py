@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime
-import logging
+import datetime as dt
+import json
 import signal
 import socket
 import ssl
+import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -33,7 +34,6 @@ from supervisor_worker.bridge.door import FAILURES
 from supervisor_worker.bridge.server import announce, close, listen, open_bridge, port_of
 from supervisor_worker.cli.checks.bridge import bridge as checked
 from tests.support.bridge import BridgeProcess, Talker
-from tests.support.wait import wait_for
 
 LOGIN = '{"type":"auth","token":"' + EXAMPLE_TOKEN + '"}'
 PING, PONG = '{"type":"ping"}', '{"type":"pong"}'
@@ -68,7 +68,7 @@ async def logged_in(url: str) -> ClientConnection:
 
 
 async def closing(client: ClientConnection, seconds: float = 5) -> int | None:
-    with pytest.raises(ConnectionClosed):
+    with contextlib.suppress(ConnectionClosed):
         async with asyncio.timeout(seconds):
             while True:
                 await client.recv()
@@ -229,11 +229,11 @@ def test_wrong_tokens_make_everybody_wait_and_lock_nobody_out(redis_url: str) ->
     asyncio.run(play())
 
 
-@pytest.mark.parametrize("frame", [PING, '{"type":"nonsense","id":"' + "x" * 100 + '"}'])
-def test_who_does_not_read_is_disconnected(redis_url: str, monkeypatch: pytest.MonkeyPatch, frame: str) -> None:
+@pytest.mark.parametrize("kind", ["ping", "nonsense"])
+def test_who_does_not_read_is_disconnected(redis_url: str, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     """After the time of a stall, with no more kept for it than its buffers; others are served meanwhile."""
     monkeypatch.setattr(connections, "STALL_SECONDS", 0.5)
-    most = 0
+    frame, most = json.dumps({"type": kind, "id": "x" * 100}), 0
 
     async def write_for_ever(client: ClientConnection) -> None:
         client.transport.pause_reading()
@@ -327,20 +327,43 @@ def test_nothing_of_what_is_said_is_printed(redis_url: str) -> None:
         assert not [word for word in ("canary", "0000077", "5551234567", EXAMPLE_TOKEN) if word in bridge.output]
 
 
-def test_an_ending_with_redis_gone_is_as_quick(redis_url: str) -> None:
-    """And a start without Redis says what is missing."""
-    with BridgeProcess({"REDIS_URL": "unix:///nowhere.sock", "SANDBOX": "on", "STARTUP_WAIT_SECONDS": "0.1"}) as _never:
-        pass
+def test_without_redis_it_does_not_listen() -> None:
+    """It waits for a moment, then says what is missing; nobody is told to come to a bridge that can store nothing."""
+    settings = {"REDIS_URL": "unix:///nowhere.sock", "SANDBOX": "on", "STARTUP_WAIT_SECONDS": "0.1"}
+    with pytest.raises(AssertionError, match="REDIS_URL"), BridgeProcess(settings) as bridge:
+        assert bridge.returncode == 1
+
+
+def test_the_doctor_sees_what_a_client_would(redis_url: str) -> None:
+    """There, there with another token, another program, nobody; and that the example token is no secret."""
+
+    def found(port: int, **more: object) -> list[tuple[str, str]]:
+        return [(finding.status, finding.detail) for finding in checked(knobs.load(supervisor_port=port, **{"sandbox": "on"} | more))]
+
+    with BridgeProcess({"REDIS_URL": redis_url, "SANDBOX": "on"}) as bridge:
+        assert found(bridge.port) == [("ok", f"{bridge.url} took the token and answered a ping")]
+        assert found(bridge.port, supervisor_token="another") == [("fail", f"{bridge.url} has another token")]
+        assert [status for status, _ in found(bridge.port, sandbox="off")] == ["ok", "warn"]
+        ((status, detail),) = found(bridge.port, supervisor_url=f"ws://127.0.0.2:{bridge.port}", supervisor_token="another")
+        assert (status, "nobody listens" in detail) == ("warn", True)
+    ((status, detail),) = found(bridge.port)
+    assert (status, "nobody listens" in detail) == ("warn", True)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        answering = threading.Thread(target=lambda: other.accept()[0].sendall(b"HTTP/1.1 200 OK\r\n\r\n"))
+        answering.start()
+        ((status, _),) = found(other.getsockname()[1])
+        answering.join()
+    assert status == "fail"
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path]]:
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A certificate for 127.0.0.1 that trusts itself, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "bridge")])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + datetime.timedelta(days=1))
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + dt.timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
         .sign(key, hashes.SHA256())
     )
@@ -349,7 +372,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path
     (folder / "key.pem").write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
-    yield folder / "cert.pem", folder / "key.pem"
+    return folder / "cert.pem", folder / "key.pem"
 
 
 def test_with_a_certificate_it_speaks_tls_and_nothing_else(redis_url: str, certificate: tuple[Path, Path]) -> None:
@@ -390,8 +413,8 @@ def test_a_port_that_is_taken_is_named(redis_url: str) -> None:
 
     async def play() -> None:
         async with served(settings_of(redis_url)) as (_, server, _):
-            async with served(knobs.load(redis_url=redis_url, sandbox="on", supervisor_port=port_of(server))):
-                pass
+            taken = knobs.load(redis_url=redis_url, sandbox="on", supervisor_port=port_of(server))
+            await asyncio.wait_for(served(taken).__aenter__(), 5)
 
     with pytest.raises(ConfigurationError, match="SUPERVISOR_PORT"):
         asyncio.run(play())

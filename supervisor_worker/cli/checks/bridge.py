@@ -1,67 +1,68 @@
-"""Whether the bridge can be talked to: somebody listens, takes our token, and answers a ping."""
+"""Whether the bridge is there, and takes the token that this machine's clients would show. No message is sent."""
 
 from __future__ import annotations
 
 import json
 from typing import Any, Final
-from urllib.parse import urlsplit
 
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
+from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
-from shared.settings import EXAMPLE_TOKEN, Settings, is_loopback
-from shared.telemetry import mask
+from shared.bridge.frames import PONG
+from shared.bridge.words import PROTOCOL, Ask, Say
+from shared.codec import dumps
+from shared.settings import EXAMPLE_TOKEN, Settings
 from supervisor_worker.cli.checks.finding import Finding, fail, ok, warn
 
 NAME: Final = "bridge"
 CONNECT_SECONDS: Final = 2.0
 ANSWER_SECONDS: Final = 3.0
-START: Final = "Start it: `boss bridge`."
+"""A bridge at which somebody guesses tokens holds every attempt for a second."""
 
 
 def bridge(settings: Settings) -> list[Finding]:
-    """Connect, authenticate, ping; and whether the token is one that everybody knows."""
-    return [_reached(settings), *_token(settings)]
+    """Connect, authenticate and ping, as a program on this machine would."""
+    return [_talk(settings), *_token(settings)]
 
 
-def _reached(settings: Settings) -> Finding:
-    url, place = settings.bridge_url, mask(settings.bridge_url)
-    proxy: Any = None if is_loopback(urlsplit(url).hostname or "") else True
+def _talk(settings: Settings) -> Finding:
+    url = settings.bridge_url
     try:
-        with connect(url, proxy=proxy, compression=None, open_timeout=CONNECT_SECONDS, close_timeout=1) as connection:
-            return _greeted(connection, settings, place)
-    except (InvalidHandshake, InvalidMessage) as error:
-        return fail(NAME, f"what listens at {place} is not our bridge, or refuses us ({type(error).__name__})", "See SUPERVISOR_URL.")
-    except ConnectionClosed:
-        return fail(NAME, f"{place} closed the connection: it is full, or just ends", "Look at the bridge's log.")
+        with connect(url, open_timeout=CONNECT_SECONDS, close_timeout=CONNECT_SECONDS / 4, proxy=None, compression=None) as connection:
+            return _log_in(connection, settings)
+    except InvalidStatus as error:
+        status = error.response.status_code
+        return fail(
+            NAME, f"{url} refuses the handshake with {status}", "Set SUPERVISOR_URL, at the bridge too, to the address that is used."
+        )
     except TimeoutError:
-        return fail(NAME, f"{place} does not answer in time", "Look at the bridge's log, or start it again.")
+        return fail(NAME, f"{url} does not answer in time", "Look at the bridge's log; end and start it again.")
     except OSError as error:
-        # Messages by SMS and mail need no bridge, so its absence is no failure of theirs.
-        return warn(NAME, f"nobody listens at {place} ({type(error).__name__})", START)
+        return warn(NAME, f"nobody listens at {url} ({type(error).__name__})", "Run `boss bridge` if programs on this machine use it.")
+    except (WebSocketException, ValueError) as error:
+        todo = "Look which program has that port; set SUPERVISOR_URL or SUPERVISOR_PORT."
+        return fail(NAME, f"{url} does not speak as the bridge does ({type(error).__name__})", todo)
 
 
-def _greeted(connection: ClientConnection, settings: Settings, place: str) -> Finding:
+def _log_in(connection: ClientConnection, settings: Settings) -> Finding:
     token = settings.supervisor_token.get_secret_value()
-    taken = _asked(connection, {"type": "auth", "token": token, "protocol": 1, "client": "doctor"})
-    if taken.get("success") is not True:
-        return fail(NAME, f"{place} has another token", "Give this process and the bridge the same SUPERVISOR_TOKEN.")
-    if _asked(connection, {"type": "ping"}).get("type") != "pong":
-        return fail(NAME, f"{place} does not answer a ping as our bridge does", "See SUPERVISOR_URL.")
-    return ok(NAME, f"{place} takes our token and answers")
-
-
-def _asked(connection: ClientConnection, frame: dict[str, object]) -> dict[str, Any]:
-    """The answer to one frame; empty for what is no JSON object."""
-    connection.send(json.dumps(frame))
-    try:
-        answer: Any = json.loads(connection.recv(timeout=ANSWER_SECONDS))
-    except ValueError:
-        return {}
-    return answer if isinstance(answer, dict) else {}
+    connection.send(dumps({"type": Ask.AUTH, "token": token, "protocol": PROTOCOL, "client": "boss doctor"}))
+    answer: Any = json.loads(connection.recv(ANSWER_SECONDS))
+    if not isinstance(answer, dict) or answer.get("type") != Say.AUTH_RESULT:
+        raise ValueError
+    if not answer.get("success"):
+        return fail(
+            NAME, f"{settings.bridge_url} has another token", "Start the bridge again, or set the same SUPERVISOR_TOKEN on both sides."
+        )
+    connection.send(dumps({"type": Ask.PING}))
+    if connection.recv(ANSWER_SECONDS) != PONG:
+        raise ValueError
+    return ok(NAME, f"{settings.bridge_url} took the token and answered a ping")
 
 
 def _token(settings: Settings) -> list[Finding]:
+    """The published token keeps nobody out; that matters once messages are real."""
     if settings.sandbox_on or settings.supervisor_token.get_secret_value() != EXAMPLE_TOKEN:
         return []
-    return [warn("bridge token", "SUPERVISOR_TOKEN is the published example, and real providers are configured", "Set one of your own.")]
+    todo = "Set SUPERVISOR_TOKEN to at least 16 characters of your own."
+    return [warn("bridge token", "every program on this machine knows the example token, and real providers are configured", todo)]
