@@ -217,26 +217,32 @@ async def test_after_bare_acknowledgements_every_later_request_gets_its_own_answ
 
 
 @in_loop
-async def test_several_requests_in_flight_keep_their_order_an_error_among_them_too(bridge: BridgeProcess, whole: Whole) -> None:
-    """The first is slow, an unknown sender's fails at once, the others are quick: the frames come in the order of the requests."""
+async def test_several_requests_in_flight_keep_their_order_errors_among_them_too(bridge: BridgeProcess, whole: Whole) -> None:
+    """The first is slow, an unknown sender's and an empty one fail at once, the others are quick: the answers keep the requests' order."""
     slow, *quick = (whole.person() for _ in range(4))
     whole.sandbox.knobs(anthropic={"latency_seconds": 1})
     async with old_client(bridge.url) as client:
         asking = [asyncio.create_task(text(client, slow, 0))]
         await asyncio.to_thread(whole.wait_for_questions, slow)
         whole.sandbox.knobs(anthropic={"latency_seconds": 0})
-        asking.append(asyncio.create_task(client.send_sms_event(from_=STRANGER, to=BOSS_PHONE, message="who am I", user="nobody")))
-        asking.append(asyncio.create_task(mail(client, quick[0], 2)))
-        asking += [asyncio.create_task(text(client, person, number)) for number, person in enumerate(quick, 3)]
-        answers = await asyncio.gather(*asking, return_exceptions=True)
-        error = answers.pop(1)
-        assert isinstance(error, OldClientError)
-        assert error.frame["code"] == "stranger"
-        assert set(error.frame) == {"type", "message", "code", "retryable"}
-        words = [client_words(answer, who) for answer, who in zip(answers, [slow, quick[0], *quick], strict=True)]
-        assert words == ["0", "2", "3", "4", "5"]
-        kinds = [frame["type"] for frame in client.frames if frame["type"].startswith(("send", "error", "message"))]
-        assert kinds == ["send_sms_response", "error", "send_email_response", *["send_sms_response"] * 3]
+        wrong = [{"from_": STRANGER, "message": "who am I"}, {"from_": slow.phone, "message": ""}]
+        asking += [asyncio.create_task(client.send_sms_event(to=BOSS_PHONE, user="nobody", **request)) for request in wrong]
+        asking.append(asyncio.create_task(mail(client, quick[0], 3)))
+        asking += [asyncio.create_task(text(client, person, number)) for number, person in enumerate(quick, 4)]
+        first, *errors_and_rest = await asyncio.gather(*asking, return_exceptions=True)
+        errors, rest = errors_and_rest[:2], errors_and_rest[2:]
+        assert [error.frame["code"] for error in errors if isinstance(error, OldClientError)] == ["stranger", "bad_field"]
+        words = [client_words(answer, who) for answer, who in zip([first, *rest], [slow, quick[0], *quick], strict=True)]
+        assert words == ["0", "3", "4", "5", "6"]
+        frames = [frame for frame in client.frames if frame["type"].startswith(("send", "error", "message"))]
+        assert [frame["type"] for frame in frames] == [
+            "send_sms_response",
+            "error",
+            "error",
+            "send_email_response",
+            *["send_sms_response"] * 3,
+        ]
+        assert all(set(frame) == {"type", "message", "code", "retryable"} for frame in frames[1:3])
 
 
 @in_loop
