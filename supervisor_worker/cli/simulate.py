@@ -198,7 +198,7 @@ def _hint(status: int) -> str:
         "(With SENDGRID_INBOUND_PUBLIC_KEY set, only SendGrid can sign a mail.)",
         400: "something that belongs to such a webhook is missing",
         413: "it is too large",
-        503: "Redis is away; a provider would try again",
+        503: "Redis is away and there is no room on disk, or Redis refused this very message; a provider would try again",
     }.get(status, "see the web process's log")
 
 

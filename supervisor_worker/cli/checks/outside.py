@@ -32,7 +32,7 @@ def web(settings: Settings) -> list[Finding]:
         return [fail("web", f"{base}/livez answers {alive.status}", "Another program may use that port; set PORT.")]
     ready = ask(f"{base}/readyz", timeout=LOCAL_SECONDS)
     if ready.status != OK:
-        todo = "It does not reach Redis: see the line `redis`, and the web process's REDIS_URL."
+        todo = "It reaches neither Redis nor room on disk: see the lines `redis` and `spool`."
         return [fail("web", f"it lives and is not ready ({ready.status})", todo)]
     return [ok("web", f"{base} is ready"), _webhook(settings)]
 
