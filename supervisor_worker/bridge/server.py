@@ -8,7 +8,7 @@ import signal
 import ssl
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from importlib.metadata import version
@@ -43,6 +43,7 @@ PING_SECONDS: Final = 20.0
 CLOSE_SECONDS: Final = 1.0
 END_SECONDS: Final = 1.5
 """The end is told to all clients; nobody is waited for longer."""
+LOOP_SECONDS: Final = 1.0
 READ_FRAMES: Final = 4
 WRITE_BYTES: Final = 32_768
 
@@ -78,7 +79,7 @@ async def open_bridge(runtime: Runtime) -> AsyncIterator[Bridge]:
         hand_overs=HandOvers(mailbox, int(settings.retention_days * DAY_MS)),
     )
     await following.start()
-    tasks = [asyncio.create_task(loop) for loop in (following.run(), bridge.hand_overs.run())]
+    tasks = [asyncio.create_task(for_ever(loop)) for loop in (following.run, bridge.hand_overs.run)]
     try:
         yield bridge
     finally:
@@ -87,6 +88,16 @@ async def open_bridge(runtime: Runtime) -> AsyncIterator[Bridge]:
         bridge.acceptor.close()
         with suppress(OSError):
             await redis.aclose()
+
+
+async def for_ever(loop: Callable[[], Awaitable[None]]) -> None:
+    """Run a loop, and again after a fault of ours: without it the bridge would take messages and answer none."""
+    while True:
+        try:
+            await loop()
+        except Exception:
+            LOG.exception("A loop of the bridge failed; it begins again.", action="loop_failed")
+        await asyncio.sleep(LOOP_SECONDS)
 
 
 def rules_of(settings: Settings) -> Rules:
