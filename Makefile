@@ -35,7 +35,7 @@ run: install ## Start everything: web, worker, bridge, standby, embedded server 
 	@$(BIN)/honcho run $(BIN)/boss ready --beside $$$$ && exec $(BIN)/honcho start -p "$${PORT:-8787}"
 
 test: lint ## Lint, then the unit, integration and short chaos tests
-	$(PYTEST) tests/unit tests/integration tests/chaos -n 2 --dist loadfile
+	$(PYTEST) tests/unit tests/integration tests/chaos -n 3 --dist loadfile
 
 unit: install ## The unit tests alone: no I/O, a few seconds
 	$(PYTEST) tests/unit
