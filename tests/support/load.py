@@ -23,6 +23,8 @@ from tests.support.whole import Whole, reply_id
 REPEAT_SECONDS: Final = 0.2
 LOOK_SECONDS: Final = 0.25
 LANES_A_CONNECTION: Final = 3
+SLOW_SECONDS: Final = 45
+"""A backlog that takes longer than this is explained."""
 AWAY: Final = "away"
 """The property under which a test leaves its report, as JSON, for the table at the end of the run."""
 
@@ -210,7 +212,9 @@ def report(load: Load, fault: str, began: float, returned: float) -> Report:
     ]
     posts = [post for sent in answers for post in sent.posts if post.at >= began]
     taken = sorted(post.seconds for post in posts if post.taken) or [0.0]
-    backlog = [found[0].at for sent, found in answers.items() if found and sent.due <= returned]
+    backlog = [(found[0].at, sent.identity, sent) for sent, found in answers.items() if found and sent.due <= returned]
+    last_at, _, slowest = max(backlog)
+    late = [_story(load, slowest, returned)] if last_at - returned > SLOW_SECONDS else []
     return Report(
         fault=fault,
         seconds=returned - began,
@@ -224,14 +228,22 @@ def report(load: Load, fault: str, began: float, returned: float) -> Report:
         p50=taken[len(taken) // 2],
         p99=taken[int(len(taken) * 0.99)],
         longest=taken[-1],
-        drained_after=max(0.0, max(backlog, default=0.0) - returned),
-        details=(*(_described(sent) for sent in lost), *(_described(sent) for sent in twice - marked), *faults, *disorder),
+        drained_after=max(0.0, last_at - returned),
+        details=(*(_described(sent) for sent in lost), *(_described(sent) for sent in twice - marked), *faults, *disorder, *late),
     )
 
 
 def _places(lane: Lane, answers: dict[Sent, list[Answer]]) -> list[int]:
     """Where the first copies of a lane's answers stand, in the order of its messages."""
     return [found[0].place for sent in lane.sent if (found := answers[sent])]
+
+
+def _story(load: Load, sent: Sent, returned: float) -> str:
+    """What the ledger tells of the conversation that was answered last, in seconds after the return."""
+    channel = "email" if "email" in sent.lane.way else "sms"
+    lines = load.whole.lines(load.whole.conversation(sent.lane.person, channel))
+    told = (f"{line.at_ms / 1000 - returned:.1f} {line.type}" for line in lines if line.at_ms / 1000 > sent.due - SLOW_SECONDS)
+    return f"{sent.identity} was answered last: {', '.join(told)}"
 
 
 def _described(sent: Sent) -> str:
