@@ -18,6 +18,7 @@ from shared.settings import SANDBOX_CREDENTIALS
 from supervisor_worker.cli.checks import outside
 from supervisor_worker.cli.main import main
 from supervisor_worker.cli.web_client import ask
+from tests.support.bridge import BridgeProcess
 from tests.support.processes import WebProcess, WorkerProcess, clean_environment, free_port
 from tests.support.sandbox import SandboxProcess
 from tests.support.server import EmbeddedServer
@@ -29,15 +30,16 @@ SECRETS = [value for value in SANDBOX_CREDENTIALS.values() if value != SANDBOX_C
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, str], Redis, SandboxProcess]]:
-    """Server, sandbox, web and worker, once for this module: its tests tell their messages apart."""
+    """Server, sandbox, web, worker and bridge, once for this module: its tests tell their messages apart."""
     port = free_port()
     credentials = {name.upper(): value for name, value in SANDBOX_CREDENTIALS.items()}
     with EmbeddedServer() as server, SandboxProcess(SANDBOX_WEBHOOK_URL=f"http://127.0.0.1:{port}", **credentials) as sandbox:
         settings = {
             "REDIS_URL": server.url, "BOSS_DATA_DIR": str(tmp_path_factory.mktemp("data")), "PORT": str(port), "SANDBOX": "on",
             "SANDBOX_PORT": str(sandbox.port), "SMS_SETTLE_SECONDS": "0.02", "DASHBOARD_PORT": str(free_port()),
+            "SUPERVISOR_PORT": str(free_port()),
         }  # fmt: skip
-        with server.client() as redis, WebProcess(settings), WorkerProcess(settings, redis):
+        with server.client() as redis, WebProcess(settings), WorkerProcess(settings, redis), BridgeProcess(settings):
             yield settings, redis, sandbox
 
 
