@@ -141,7 +141,6 @@ class Following:
         if ledger.position(newest) < ledger.position(self._since):
             self._since = newest
         self._look_at = 0.0
-        self._announce()
         LOG.info("Redis answers the bridge again.", action="storage_back")
 
     def _announce(self) -> None:

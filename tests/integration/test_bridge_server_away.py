@@ -90,18 +90,38 @@ def test_a_frozen_redis_keeps_nobody_waiting(server: EmbeddedServer, bridge: Bri
         client.close()
 
 
-def test_an_old_client_hears_its_acknowledgement_though_redis_is_frozen(server: EmbeddedServer, bridge: BridgeProcess) -> None:
+@pytest.mark.parametrize("trouble", ["frozen", "killed"])
+def test_an_old_client_hears_its_acknowledgement_without_redis(server: EmbeddedServer, bridge: BridgeProcess, trouble: str) -> None:
     """The limit holds; the message is handed over when Redis is back, so nobody answers it twice."""
-    with Talker(bridge.url) as client, server.client() as redis:
+    with Talker(bridge.url) as client:
         client.log_in().text("Hello")
-        message, start = newest(redis), time.monotonic()
-        server.freeze()
+        with server.client() as redis:
+            message, start = newest(redis), time.monotonic()
+        (server.freeze if trouble == "frozen" else server.kill9)()
         try:
             assert client.hear()["type"] == "message_acknowledged"
             assert time.monotonic() - start < ANSWER_SECONDS + 0.3
         finally:
-            server.thaw()
-        wait_for(lambda: (record := Mailbox(redis).message(message)) and record.state == "handed_over", 5, "the hand-over")
+            (server.thaw if trouble == "frozen" else server.start)()
+        with server.client() as redis:
+            wait_for(lambda: (record := Mailbox(redis).message(message)) and record.state == "handed_over", 5, "the hand-over")
+
+
+def test_a_ledger_that_went_back_is_followed_again(server: EmbeddedServer, bridge: BridgeProcess) -> None:
+    """A server whose newest line is older than the one that was read: subscribers are told, and then hear what comes."""
+    with Talker(bridge.url) as client:
+        client.log_in().ask(type="subscribe")
+        with server.client() as redis:
+            redis.xadd("boss:ledger", {"type": "x"}, id="99999999999999-0")
+            assert client.hear()["seq"] == "99999999999999-0"
+            redis.delete("boss:ledger")
+        server.kill9()
+        server.start()
+        bridge.wait_for_output("storage_back")
+        with server.client() as redis:
+            redis.xadd("boss:ledger", {"type": "paused"})
+        assert client.hear()["code"] == "resync_required"
+        assert client.hear()["event"] == {"type": "paused"}
 
 
 def test_a_message_that_redis_lost_is_asked_for_again(server: EmbeddedServer, bridge: BridgeProcess) -> None:

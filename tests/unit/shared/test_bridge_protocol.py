@@ -362,6 +362,27 @@ def test_a_repetition_that_fails_leaves_the_first_one_waiting() -> None:
     assert made.messages() == ()
 
 
+def test_a_repetition_that_is_refused_changes_nothing() -> None:
+    """The first request is answered as if the other had never come."""
+    made = session()
+    first = ask(made, id="1")
+    made.stored(first, 0.0)
+    made.failed(ask(made, id="1", message="Other"), "id_reused")
+    assert made.request_of(first.message_id) is first
+    assert len(made.ended(first, reply())) == 1
+
+
+def test_a_final_answer_is_final() -> None:
+    """Also one that still waits for those before it: an acknowledgement that hands over is not taken back by a late reply."""
+    made = session()
+    named, first, second = ask(made, id="1"), ask(made, user="one"), ask(made, user="two")
+    for request in (named, first, second):
+        made.stored(request, 0.0)
+    assert [len(made.ended(named, reply())), len(made.ended(named, reply()))] == [1, 0]
+    assert made.overdue(second, 0.0) == made.ended(second, reply()) == ()
+    assert [said(text)["type"] for text in made.overdue(first, 0.0)] == ["message_acknowledged"] * 2
+
+
 def test_a_repetition_after_the_answer_is_answered_again() -> None:
     """The client was away, or did not listen."""
     made = session()
