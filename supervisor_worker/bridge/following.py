@@ -141,6 +141,7 @@ class Following:
         if ledger.position(newest) < ledger.position(self._since):
             self._since = newest
         self._look_at = 0.0
+        self._announce()  # a subscriber whose line is gone hears so now, not with the next line
         LOG.info("Redis answers the bridge again.", action="storage_back")
 
     def _announce(self) -> None:
