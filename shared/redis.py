@@ -38,33 +38,20 @@ def for_worker(url: str) -> Redis:
 
 def for_loop(url: str, *, connections: int = 32) -> AsyncRedis:
     """The same for an event loop; `connections` bounds the pool, and who finds it empty waits."""
-    from redis.asyncio import BlockingConnectionPool  # noqa: PLC0415 - the web process does not need asyncio
-
-    pool = BlockingConnectionPool.from_url(
-        url,
-        protocol=2,
-        max_connections=connections,
-        timeout=30,
-        retry=AsyncRetry(ExponentialWithJitterBackoff(base=0.05, cap=1), 10),
-        retry_on_error=list(AWAY),
-        **WORKER_TIMEOUTS,
+    return _pooled(
+        url, AsyncRetry(ExponentialWithJitterBackoff(base=0.05, cap=1), 10), max_connections=connections, timeout=30, **WORKER_TIMEOUTS
     )
-    return AsyncRedis(connection_pool=pool)
 
 
 def for_bridge(url: str, *, connections: int = 16) -> AsyncRedis:
     """For the bridge's loop: it gives up as soon as the web process does, because a client waits."""
+    return _pooled(url, AsyncRetry(NoBackoff(), 1), max_connections=connections, timeout=2, **WEB_TIMEOUTS)
+
+
+def _pooled(url: str, retry: AsyncRetry, **limits: Any) -> AsyncRedis:
     from redis.asyncio import BlockingConnectionPool  # noqa: PLC0415 - the web process does not need asyncio
 
-    pool = BlockingConnectionPool.from_url(
-        url,
-        protocol=2,
-        max_connections=connections,
-        timeout=2,
-        retry=AsyncRetry(NoBackoff(), 1),
-        retry_on_error=list(AWAY),
-        **WEB_TIMEOUTS,
-    )
+    pool = BlockingConnectionPool.from_url(url, protocol=2, retry=retry, retry_on_error=list(AWAY), **limits)
     return AsyncRedis(connection_pool=pool)
 
 

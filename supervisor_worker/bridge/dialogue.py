@@ -10,6 +10,7 @@ import asyncio
 import secrets
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -83,9 +84,8 @@ class Dialogue:
         """Talk until one side ends it."""
         patience = self._connection.loop.call_later(self._bridge.runtime.settings.bridge_auth_seconds, self._too_late)
         try:
-            await self._listen(patience)
-        except ConnectionClosed:
-            pass
+            with suppress(ConnectionClosed):  # how every talk ends
+                await self._listen(patience)
         finally:
             patience.cancel()
             self._end()

@@ -15,9 +15,10 @@ from pydantic import SecretStr
 from shared import settings as knobs
 from shared.embedded import Server, serve
 from shared.errors import StorageUnavailable
-from shared.process import Stop, end_with_parent, require_free_port
+from shared.process import Stop, end_with_parent, leave, require_free_port
 from shared.runtime import socket_path
 from shared.settings import Settings
+from shared.settings_example import example_file
 from shared.users import LOCAL_USER, User
 from shared.users import load as load_users
 
@@ -39,7 +40,7 @@ def worker() -> None:
     settings = knobs.load()
     from supervisor_worker.bootstrap import main as work  # noqa: PLC0415 - it loads the SDKs, which takes two seconds
 
-    _leave(work(settings))
+    leave(work(settings))
 
 
 @click.command()
@@ -50,7 +51,7 @@ def bridge() -> None:
     require_free_port(settings.supervisor_host, settings.supervisor_port, "SUPERVISOR_PORT")
     from supervisor_worker.bridge.process import main as serve_bridge  # noqa: PLC0415 - only this process needs it
 
-    _leave(serve_bridge(settings))
+    leave(serve_bridge(settings))
 
 
 @click.command()
@@ -59,7 +60,7 @@ def standby() -> None:
     end_with_parent()
     from supervisor_worker.standby import main as stand_by  # noqa: PLC0415 - only this process needs it
 
-    _leave(stand_by(knobs.load()))
+    leave(stand_by(knobs.load()))
 
 
 @click.command()
@@ -92,13 +93,6 @@ def sandbox() -> None:
     if "HONCHO_PROCESS_NAME" in os.environ:
         _wait_for_web(settings, stop)
     os.execve(sys.executable, [sys.executable, "-m", "sandbox"], sandbox_environment(settings))  # noqa: S606 - it imports none of us
-
-
-def _leave(status: int) -> NoReturn:
-    """End at once: all is closed, and tidying up the SDKs' modules would take the interpreter one of honcho's five seconds."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)
 
 
 def sandbox_environment(settings: Settings) -> dict[str, str]:
@@ -155,7 +149,7 @@ def config() -> None:
 @config.command()
 def example() -> None:
     """Print `.env.example`: every setting with its default."""
-    click.echo(knobs.example_file(), nl=False)
+    click.echo(example_file(), nl=False)
 
 
 @config.command()

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from shared import settings as knobs
-from shared.process import guarded
+from shared.process import guarded, leave
 from supervisor_worker import bootstrap
 from supervisor_worker.standby.shift import REST, WORK, worker_name
 
@@ -83,7 +83,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    status = guarded(main)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)  # as `boss worker` does: all is closed, and the SDKs' modules need no tidying up
+    leave(guarded(main))

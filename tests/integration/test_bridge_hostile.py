@@ -21,7 +21,8 @@ from websockets.exceptions import ConnectionClosed
 from shared.ledger import STREAM
 from shared.settings import EXAMPLE_TOKEN
 from tests.support.bridge import BridgeProcess
-from tests.support.guest import SOON, guest, half_open, handshake, in_loop, resident, response_to, served_within, still_open
+from tests.support.guest import SOON, guest, half_open, handshake, resident, response_to, served_within, still_open
+from tests.support.loop import in_loop
 from tests.support.server import EmbeddedServer
 from tests.support.whole import JsonObject
 

@@ -19,7 +19,8 @@ from websockets.exceptions import ConnectionClosed
 from shared.ledger import STREAM
 from shared.settings import EXAMPLE_TOKEN
 from tests.support.bridge import BridgeProcess
-from tests.support.guest import SOON, client_frame, connections, deaf_client, guest, in_loop, resident, served_within
+from tests.support.guest import SOON, client_frame, connections, deaf_client, guest, resident, served_within
+from tests.support.loop import in_loop
 from tests.support.processes import free_port
 from tests.support.whole import BOSS_EMAIL, BOSS_PHONE, Whole
 

@@ -7,8 +7,7 @@ So in every test here no such frame may come, and nothing may go out by a provid
 from __future__ import annotations
 
 import asyncio
-import functools
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -17,6 +16,7 @@ import pytest
 
 from shared.settings import EXAMPLE_TOKEN, Settings
 from tests.support.bridge import BridgeProcess
+from tests.support.loop import in_loop
 from tests.support.old_client import PATIENCE_SECONDS, WAITS, JsonObject, OldClient, OldClientError
 from tests.support.processes import free_port
 from tests.support.whole import BOSS_EMAIL, BOSS_PHONE, Person, Whole
@@ -58,19 +58,6 @@ def whole(_whole: Whole) -> Iterator[Whole]:
     _whole.quiet()
     assert _whole.sandbox.journal("twilio.create") == []
     assert _whole.sandbox.journal("sendgrid.send") == []
-
-
-def in_loop(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
-    """A test that runs in an event loop of its own."""
-
-    @functools.wraps(test)
-    def run(*arguments: Any, **named: Any) -> None:
-        async def all_of_it() -> None:
-            await test(*arguments, **named)
-
-        asyncio.run(all_of_it())
-
-    return run
 
 
 @asynccontextmanager

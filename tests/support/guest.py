@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import json
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -89,19 +88,6 @@ async def guest(url: str, *, enter: bool = True, auth: JsonObject | None = None,
         if enter:
             await found.enter(**(auth or {}))
         yield found
-
-
-def in_loop(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
-    """A test that runs in an event loop of its own."""
-
-    @functools.wraps(test)
-    def run(*arguments: Any, **named: Any) -> None:
-        async def all_of_it() -> None:
-            await test(*arguments, **named)
-
-        asyncio.run(all_of_it())
-
-    return run
 
 
 async def served_within(url: str) -> float:

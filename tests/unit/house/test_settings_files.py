@@ -7,6 +7,7 @@ import re
 import pytest
 
 from shared import settings as knobs
+from shared.settings_example import example_file
 from supervisor_worker.cli.main import COMMANDS
 from tests.support.processes import ROOT
 
@@ -17,7 +18,7 @@ OTHERS = {"HONCHO_PROCESS_NAME", "MAX_FORM_MEMORY_SIZE", "QUERY_STRING", "RAW_UR
 
 def test_the_example_file_is_what_the_settings_generate() -> None:
     """`.env.example` equals `boss config example`."""
-    assert (ROOT / ".env.example").read_text(encoding="utf-8") == knobs.example_file()
+    assert (ROOT / ".env.example").read_text(encoding="utf-8") == example_file()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -9,6 +9,7 @@ import pytest
 from shared import settings
 from shared.errors import ConfigurationError
 from shared.settings import SANDBOX_CREDENTIALS, Settings
+from shared.settings_example import example_file
 
 PRODUCTION: dict[str, str] = {
     "ENVIRONMENT": "production", "PUBLIC_URL": "https://boss.example.com", "BOSS_USERS_FILE": "/etc/bossline/users.toml",
@@ -176,7 +177,7 @@ def test_secrets_are_not_in_a_repr(bare: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("bare")
 def test_the_example_file_shows_every_setting_and_changes_nothing(tmp_path: Path) -> None:
     """Uncommenting all of it gives the defaults."""
-    text = settings.example_file()
+    text = example_file()
     for name in Settings.model_fields:
         assert f"\n#{name.upper()}=" in text, name
     path = tmp_path / ".env"
