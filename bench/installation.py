@@ -41,7 +41,7 @@ class Installation:
             self.sandbox = stack.enter_context(
                 SandboxProcess(SANDBOX_WEBHOOK_URL=self.url, TWILIO_ACCOUNT_SID=ACCOUNT, TWILIO_AUTH_TOKEN=TOKEN)
             )
-            settings = self._environment(folder, port)
+            settings = self._env = self._environment(folder, port)
             self.web = stack.enter_context(WebProcess(settings))
             self.redis = self.server.client()
             stack.callback(self.redis.close)
