@@ -1,7 +1,6 @@
-"""The step that makes a message ours: one MULTI with the mailbox's script and the wake-up job, one round trip.
+"""The step that makes a message ours: one script, which also enqueues the wake-up job, and so one round trip.
 
-"Accepted" is what the script's own answer says, whatever the rest of the MULTI did: the job is only a wake-up, and the
-sweep finds the conversation without it. Everything else raises StorageUnavailable, so that a 2xx, or a bridge's
+"Accepted" is what the script's answer says. Everything else raises StorageUnavailable, so that a 2xx, or a bridge's
 acknowledgement, means "stored".
 
 Several steps may share one MULTI: the spool's backlog goes back that way. Redis is out of memory, or a replica, or
@@ -12,14 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, TypeVar
 
 from redis.exceptions import DataError, RedisError, ResponseError
 
-from shared import mailbox
+from shared import mailbox, queue
 from shared.addresses import Channel
-from shared.errors import StorageFault, StorageUnavailable
+from shared.errors import StorageFault, StorageFull, StorageUnavailable
 from shared.events import Received
 from shared.mailbox import calls
 from shared.mailbox.calls import Keyword
@@ -31,64 +29,49 @@ T = TypeVar("T")
 _OWN_FAULTS: Final = frozenset({"WRONGTYPE", "ERR"})
 
 
-@dataclass(frozen=True, slots=True)
-class Step(Generic[T]):
-    """One call, and the conversation that is woken with it ('' for none)."""
-
-    call: Call[T]
-    conversation: str = ""
-    channel: Channel = "sms"
-
-
 def accept(runtime: Runtime, event: Received, *, kind: Kind, keyword: Keyword = "") -> Accepted:
     """Store a message and wake its conversation; raises StorageUnavailable when it may not be stored."""
-    step = message(runtime, event, kind=kind, keyword=keyword)
-    (answer,) = together(runtime, [step])
-    if isinstance(answer, StorageFault):
-        raise answer
-    accepted: Accepted = answer
-    return accepted
+    return run(runtime, message(runtime, event, kind=kind, keyword=keyword))
 
 
-def message(runtime: Runtime, event: Received, *, kind: Kind, keyword: Keyword = "") -> Step[Accepted]:
-    """The step that stores a message. StorageUnavailable while the ids cannot be made because Redis was never seen."""
+def message(runtime: Runtime, event: Received, *, kind: Kind, keyword: Keyword = "") -> Call[Accepted]:
+    """The call that stores a message. StorageUnavailable while the ids cannot be made because Redis was never seen."""
     channel: Channel = "sms" if event.type == "sms_received" else "email"
     with storage():
         identities = runtime.identities
     conversation = identities.conversation(event.key())
-    call = calls.accept(
+    settings = runtime.settings
+    return calls.accept(
         event,
         kind=kind,
         conversation=conversation,
         sender=identities.sender(event.from_),
         pair=identities.pair(event.to, event.from_),
-        settle_ms=int(runtime.settings.sms_settle_seconds * 1000) if kind == "text" else 0,
-        turns_per_hour=runtime.settings.sender_turns_per_hour,
+        settle_ms=int(settings.sms_settle_seconds * 1000) if kind == "text" else 0,
+        turns_per_hour=settings.sender_turns_per_hour,
         keyword=keyword,
+        max_open=settings.max_open_messages,
+        wake=queue.job(conversation, channel),
     )
-    return Step(call, conversation, channel)
 
 
-def together(runtime: Runtime, steps: Sequence[Step[Any]]) -> list[Any]:
-    """Send steps in one MULTI, in their order; each one's answer, or the StorageFault that is its own.
+def together(runtime: Runtime, steps: Sequence[Call[Any]]) -> list[Any]:
+    """Send calls in one MULTI, in their order; each one's answer, or the StorageFault that is its own.
 
-    Raises StorageUnavailable when Redis is away: then nothing is known of any of them, and all may be sent again.
+    Raises StorageUnavailable when Redis is away, or StorageFull when it has no room for one of them: all may be sent again.
     """
     with storage():
         pipe = runtime.redis.pipeline(transaction=True)
-        pipe.multi()  # RQ would call it after the script, and redis-py refuses that
         for step in steps:
-            mailbox.queue_call(pipe, step.call)
-        for conversation, channel in {step.conversation: step.channel for step in steps if step.conversation}.items():
-            runtime.dispatcher.wake(conversation, channel, pipe)
+            mailbox.queue_call(pipe, step)
         results = pipe.execute(raise_on_error=False)
-    return [_answer(step.call, raw) for step, raw in zip(steps, results, strict=False)]
+    return [_answer(step, raw) for step, raw in zip(steps, results, strict=True)]
 
 
 def run(runtime: Runtime, call: Call[T]) -> T:
-    """Send one call; raises StorageUnavailable."""
+    """Send one call; raises StorageUnavailable, or StorageFull for a message beyond what may wait."""
     with storage():
-        return runtime.mailbox.run(call)
+        return _taken(runtime.mailbox.run(call))
 
 
 @contextmanager
@@ -117,8 +100,14 @@ def fault(error: Exception) -> StorageUnavailable:
 
 def _answer(call: Call[Any], raw: Any) -> Any:
     if not isinstance(raw, Exception):
-        return mailbox.answer(call, raw)
+        return _taken(mailbox.answer(call, raw))
     error = fault(raw)
     if not isinstance(error, StorageFault):
         raise error
     return error
+
+
+def _taken(answer: T) -> T:
+    if isinstance(answer, Accepted) and answer.outcome == "full":
+        raise StorageFull(StorageFull.code)
+    return answer

@@ -8,6 +8,7 @@ The tree::
     +-- SchemaTooNew              data written by a newer Bossline than this one
     +-- StorageUnavailable        Redis is away or refuses
         +-- StorageFault          Redis answers, and this very call fails
+        +-- StorageFull           as many messages wait for an answer as may
     +-- LeaseLost                 the conversation belongs to another worker now
     +-- ProviderError             Twilio, SendGrid or Claude
         +-- ProviderUnavailable   429, 5xx, no connection: nothing was taken; an outage, uncounted
@@ -76,6 +77,12 @@ class StorageFault(StorageUnavailable):
     """Redis works, and answers this call with an error of the call's own: waiting does not mend it."""
 
     code = "storage_fault"
+
+
+class StorageFull(StorageUnavailable):
+    """MAX_OPEN_MESSAGES wait for their answer: no more are taken until some are answered."""
+
+    code = "mailbox_full"
 
 
 class LeaseLost(BosslineError):

@@ -97,6 +97,12 @@ class Settings(BaseSettings):
     sender_turns_per_hour: int = _knob(
         60, "Turns that one sender may start in any hour; then one plain sentence, then silence.", "Limits", ge=1, le=10_000
     )
+    sender_turns_at_once: int = _knob(
+        8, "Turns of one sender under way at once, of half a worker's at most; further ones wait for one to end.", "Limits", ge=1, le=5000
+    )
+    max_open_messages: int = _knob(
+        50_000, "Messages that may wait for an answer; beyond them mail gets 503 and texts wait on disk.", "Limits", ge=1, le=10_000_000
+    )
     answer_within_minutes: float = _knob(
         60.0, "How long an outage may delay an answer before the message is parked and its sender told.", "Limits", gt=0
     )

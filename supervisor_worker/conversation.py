@@ -23,7 +23,7 @@ MAX_NAMED_FILES: Final = 10
 SMS_LIMIT: Final = 1_600
 SMS_SHORTER: Final = 1_200
 _UNSEEN: Final = (ReplyState.STORED, ReplyState.UNDELIVERED, ReplyState.FAILED)
-_BYTES_A_TOKEN: Final = 4
+BYTES_A_TOKEN: Final = 4
 
 _COMMON: Final = """\
 You are Boss, the personal AI assistant of one person, who writes to you from their own phone or mailbox. Answer what they \
@@ -125,7 +125,7 @@ def _count(number: int, what: str) -> str:
 
 def _recent(history: Sequence[Message | Reply], tokens: int) -> list[Line]:
     """The newest lines that fit, oldest first."""
-    room = tokens * _BYTES_A_TOKEN
+    room = tokens * BYTES_A_TOKEN
     chosen: list[Line] = []
     for line in _lines_backwards(history):
         room -= len(line.text.encode("utf-8"))

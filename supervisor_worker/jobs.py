@@ -1,4 +1,4 @@
-"""The jobs that RQ runs. Each is a wake-up: it looks at one conversation, runs one turn at most, and wakes the next.
+"""The jobs that RQ runs. Each is a wake-up: it looks at one conversation and runs one turn at most.
 
 A job's arguments are ids. What a job raises is kept by RQ for a week and shown on its dashboard, so an error leaves here as its
 outline only: where it was raised and of what kind, without its own words, which may quote a message.
@@ -12,11 +12,9 @@ import uuid
 from collections.abc import Iterator
 from typing import Final
 
-from redis.exceptions import RedisError
 from structlog.contextvars import bound_contextvars
 
 from shared import telemetry
-from shared.addresses import Channel
 from shared.errors import BosslineError
 from supervisor_worker.crew import Crew, crew_of_this_process
 from supervisor_worker.turn import run_turn
@@ -32,42 +30,31 @@ class JobFailed(Exception):
 
 async def sms_received(conversation: str) -> None:
     """Look at a conversation of texts."""
-    await _look_at(conversation, "sms")
+    await _look_at(conversation)
 
 
 async def email_received(conversation: str) -> None:
     """Look at a mail thread."""
-    await _look_at(conversation, "email")
+    await _look_at(conversation)
 
 
-async def _look_at(conversation: str, channel: Channel) -> None:
+async def _look_at(conversation: str) -> None:
     """One turn. Raises JobFailed, or CancelledError for a job that was stopped on request."""
     with bound_contextvars(conversation=conversation):
         try:
             async with crew_of_this_process() as crew:
-                await _turn(conversation, channel, crew)
+                await _turn(conversation, crew)
         except Exception as error:  # noqa: BLE001 - whatever it is, its own words stay here
             raise JobFailed(outline(error)) from None
 
 
-async def _turn(conversation: str, channel: Channel, crew: Crew) -> None:
+async def _turn(conversation: str, crew: Crew) -> None:
     try:
-        more = await run_turn(conversation, f"k-{uuid.uuid4().hex}", crew.supervisor)
+        await run_turn(conversation, f"k-{uuid.uuid4().hex}", crew.supervisor)
     except asyncio.CancelledError:
         if not crew.supervisor.stopping.is_set():
             raise
         LOG.info("A turn was released because the worker ends", action="turn_released")
-        return
-    if more:
-        await _wake_next(conversation, channel, crew)
-
-
-async def _wake_next(conversation: str, channel: Channel, crew: Crew) -> None:
-    """A lost wake-up costs a second: the sweep finds the conversation."""
-    try:
-        await crew.wake(conversation, channel)
-    except RedisError as error:
-        LOG.warning("The next job could not be enqueued", action="wake_failed", error=type(error).__name__)
 
 
 def outline(error: BaseException) -> str:

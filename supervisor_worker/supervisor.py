@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 
 from shared.addresses import Channel, Identities
 from shared.mailbox import AsyncMailbox
-from shared.mailbox.calls import DAY_MS
+from shared.mailbox.calls import DAY_MS, Leave
 from shared.settings import Settings
 from shared.users import Users
+from supervisor_worker import limits
 from supervisor_worker.channels.port import ChannelPort
+from supervisor_worker.conversation import BYTES_A_TOKEN
 from supervisor_worker.thinking import Thinker
 
 
@@ -41,6 +43,21 @@ class Supervisor:
     def retention_ms(self) -> int:
         """How long texts are kept."""
         return int(self.settings.retention_days * DAY_MS)
+
+    @property
+    def share(self) -> int:
+        """How many turns of one sender may be under way: of a small worker not all, so that others find a place."""
+        return min(self.settings.sender_turns_at_once, max(1, self.settings.worker_concurrency // 2))
+
+    @property
+    def memory_bytes(self) -> int:
+        """How much of a conversation's records is read: JSON spells a letter outside of ASCII with six bytes for two."""
+        return 3 * BYTES_A_TOKEN * self.settings.history_tokens
+
+    @property
+    def leave(self) -> Leave:
+        """What leave to send is judged by."""
+        return Leave(self.send_ms, self.margin_ms, self.retention_ms, limits.scaled_ms(limits.PAUSE_WAIT, self.settings))
 
     @property
     def send_ms(self) -> int:

@@ -1,8 +1,8 @@
 """Every worker's look for conversations whose time has come: what makes the loss of any job harmless.
 
 The agenda (`due`) says when somebody should look at a conversation again: after a settling time, a back-off, a lease whose
-holder may have died, or simply because its job was lost. Each process looks several times a second; the script hands each
-conversation to one of them and remembers that a wake-up is under way.
+holder may have died, or simply because its job was lost. Each process looks several times a second, and at the moment when the
+next one's time comes if that is sooner; the script hands each conversation to one of them and remembers that a wake-up is under way.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from supervisor_worker.crew import Crew
 
 LOG: Final = telemetry.logger(__name__)
 LONGEST_WAIT: Final = 5.0
+SHORTEST_WAIT: Final = 0.01
 
 
 class Sweep:
@@ -32,6 +33,7 @@ class Sweep:
         self._settings = crew.supervisor.settings
         self._oldest_wait_ms = 0
         self._failures = 0
+        self._next_ms: int | None = None
 
     async def run(self) -> None:
         """Sweep every `sweep_seconds`; an outage is logged once and makes the looks rarer until it ends."""
@@ -54,16 +56,19 @@ class Sweep:
         keeps the marks of queued wake-ups alive for as long as the queue is slow.
         """
         recheck_ms = int(self._settings.sweep_recheck_seconds * 1000)
-        due = await self._crew.supervisor.mailbox.run(calls.sweep(recheck_ms=recheck_ms, oldest_wait_ms=self._oldest_wait_ms))
-        if due:
-            await self._crew.wake_all(due)
-        if due or self._oldest_wait_ms:
+        swept = await self._crew.supervisor.mailbox.run(calls.sweep(recheck_ms=recheck_ms, oldest_wait_ms=self._oldest_wait_ms))
+        self._next_ms = swept.next_ms
+        if swept.due:
+            await self._crew.wake_all(swept.due)
+        if swept.due or self._oldest_wait_ms:
             self._oldest_wait_ms = await self._crew.oldest_wait_ms()
-        return len(due)
+        return len(swept.due)
 
     async def _pause(self) -> None:
         seconds = min(self._settings.sweep_seconds * 2 ** min(self._failures, 8), max(LONGEST_WAIT, self._settings.sweep_seconds))
         jittered = seconds * random.uniform(0.8, 1.2)  # noqa: S311 - keeps the processes out of step, guards nothing
+        if self._next_ms is not None and not self._failures and not self.resting:
+            jittered = min(jittered, max(SHORTEST_WAIT, self._next_ms / 1000))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._crew.supervisor.stopping.wait(), jittered)
 

@@ -9,7 +9,6 @@ from typing import Protocol
 
 from shared.errors import ProviderRefused
 from shared.events import Received, Response, SmsReceived
-from shared.mailbox import AsyncMailbox
 from shared.mailbox.types import Turn
 from shared.settings import Settings
 from shared.users import Users
@@ -45,27 +44,26 @@ class Thinking:
 
     settings: Settings
     users: Users
-    mailbox: AsyncMailbox
     thinker: Thinker
 
-    async def about(self, turn: Turn, conversation_id: str, events: Sequence[Received]) -> Thought:
+    async def about(self, turn: Turn, events: Sequence[Received]) -> Thought:
         """The reply to one turn; `events` are its messages', none missing. Raises a ProviderError."""
         last = events[-1]
         if turn.messages[0].kind == "notice":
             return Thought(command_for(last, sentences.notice(turn.messages[0].notice), turn.reply_id), {})
-        answers = await self._answers(conversation_id, events)
+        answers = await self._answers(turn, events)
         command = command_for(last, answers[-1].text, turn.reply_id)
         if not conversation.text_of(command):
             raise ProviderRefused(PROVIDER, "empty_text", final=False)
         return Thought(command, _figures(answers))
 
-    async def _answers(self, conversation_id: str, events: Sequence[Received]) -> list[Answer]:
+    async def _answers(self, turn: Turn, events: Sequence[Received]) -> list[Answer]:
         """One answer, or two: a text message that came out too long is asked for again, once."""
         last = events[-1]
         question = conversation.question(
             "sms" if isinstance(last, SmsReceived) else "email",
             events,
-            await self.mailbox.history(conversation_id),
+            turn.history,
             user=self.users.named(last.user),
             now=datetime.now(UTC),
             history_tokens=self.settings.history_tokens,

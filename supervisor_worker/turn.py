@@ -21,7 +21,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from typing import Final
+from typing import Final, Literal
 
 from redis.exceptions import RedisError
 
@@ -30,9 +30,10 @@ from shared.errors import CredentialsRefused, LeaseLost, ProviderError, Provider
 from shared.events import Received, Response
 from shared.mailbox import calls
 from shared.mailbox.types import Claim, Closed, Turn
+from shared.queue import job
 from supervisor_worker import limits
 from supervisor_worker.channels.port import RecipientOptedOut
-from supervisor_worker.delivery import Delivered, Delivery
+from supervisor_worker.delivery import Delivered, Delivery, New
 from supervisor_worker.faults import named
 from supervisor_worker.lease import Lease
 from supervisor_worker.supervisor import Supervisor
@@ -44,7 +45,7 @@ LOG: Final = telemetry.logger(__name__)
 
 
 async def run_turn(conversation: str, token: str, supervisor: Supervisor) -> bool:
-    """Run one turn of `conversation`; True when messages remain and the caller should wake the next job.
+    """Run one turn of `conversation`; True when messages remain, for which the script that ended it has enqueued the next job.
 
     `token` is new for every call. A turn that ends without a result has arranged for its own next look. Raises RedisError when
     the truth cannot be reached, and CancelledError after it released what it held.
@@ -62,7 +63,9 @@ async def run_turn(conversation: str, token: str, supervisor: Supervisor) -> boo
 
 async def _claim(conversation: str, token: str, supervisor: Supervisor) -> Claim:
     """Claim; a cancellation meanwhile does not leave the lease with nobody."""
-    call = calls.claim(conversation, token, f"t-{uuid.uuid4().hex}", lease_ms=supervisor.lease_ms)
+    call = calls.claim(
+        conversation, token, f"t-{uuid.uuid4().hex}", lease_ms=supervisor.lease_ms, share=supervisor.share, memory=supervisor.memory_bytes
+    )
     claiming = asyncio.ensure_future(supervisor.mailbox.run(call))
     try:
         return await asyncio.shield(claiming)
@@ -81,6 +84,7 @@ class _Run:
         self._turn = turn
         self._began = time.monotonic()
         self._command = turn.reply.command if turn.reply else None
+        self._wake = job(lease.conversation, turn.messages[0].channel if turn.messages else "sms")
 
     async def run(self) -> bool:
         """Answer the turn; True when messages remain."""
@@ -116,27 +120,13 @@ class _Run:
 
     async def _think(self, events: list[Received]) -> bool:
         supervisor = self._supervisor
-        thinking = Thinking(supervisor.settings, supervisor.users, supervisor.mailbox, supervisor.thinker)
-        thought = await self._lease.hold(thinking.about(self._turn, self._lease.conversation, events))
-        stored = await supervisor.mailbox.run(
-            calls.store_reply(
-                self._lease.conversation,
-                self._lease.token,
-                self._turn,
-                thought.command,
-                retention_ms=supervisor.retention_ms,
-                figures=thought.figures,
-            )
-        )
-        if stored.outcome == "stored":
-            return await self._deliver(thought.command)
-        if stored.outcome == "handed_over":  # what else was in the turn goes back to the inbox
-            return (await self._back_off(0, "handed_over")).outcome == "more"
-        return stored.outcome == "finished" and stored.more
+        thinking = Thinking(supervisor.settings, supervisor.users, supervisor.thinker)
+        thought = await self._lease.hold(thinking.about(self._turn, events))
+        return await self._deliver(thought.command, New(self._turn, thought.figures))
 
-    async def _deliver(self, command: Response) -> bool:
+    async def _deliver(self, command: Response, new: New | None = None) -> bool:
         self._command = command
-        delivered = await self._delivery(command).deliver()
+        delivered = await self._delivery(command).deliver(new)
         if delivered.outcome == "absent":
             return await self._park("outage", "outage")
         return await self._end(delivered)
@@ -144,6 +134,8 @@ class _Run:
     async def _end(self, delivered: Delivered) -> bool:
         if delivered.outcome == "sent":
             return await self._finish()
+        if delivered.outcome == "handed_over":  # what else was in the turn goes back to the inbox
+            return (await self._back_off(0, "handed_over")).outcome == "more"
         if delivered.outcome == "wait":
             await self._back_off(delivered.wait_ms, delivered.reason)
         if delivered.outcome == "lost":  # fenced: this gives up only a lease that is ours, when a repeated request for leave came too late
@@ -181,12 +173,7 @@ class _Run:
         event = next((message.event for message in self._turn.messages if message.event is not None), None)
         if event is not None:
             await self._supervisor.mailbox.run(calls.opt_out(self._supervisor.identities.pair(event.to, event.from_), out=True))
-        closed = await self._supervisor.mailbox.run(
-            calls.finish(
-                self._lease.conversation, self._lease.token, retention_ms=self._supervisor.retention_ms, state="ignored", reason="opted_out"
-            )
-        )
-        return closed.outcome == "more"
+        return await self._finish("ignored", "opted_out")
 
     async def _count(self, reason: str) -> bool:
         """One more error of this very message: wait longer each time, and give up at the fifth."""
@@ -219,19 +206,21 @@ class _Run:
             looked_up=self._command is not None,
             retention_ms=self._supervisor.retention_ms,
             notice=notice,
+            wake=self._wake,
         )
         return (await self._supervisor.mailbox.run(call)).outcome == "more"
 
-    async def _finish(self) -> bool:
-        call = calls.finish(self._lease.conversation, self._lease.token, retention_ms=self._supervisor.retention_ms)
+    async def _finish(self, state: Literal["answered", "ignored"] = "answered", reason: str = "") -> bool:
+        lease, retention_ms = self._lease, self._supervisor.retention_ms
+        call = calls.finish(lease.conversation, lease.token, retention_ms=retention_ms, state=state, reason=reason, wake=self._wake)
         return (await self._supervisor.mailbox.run(call)).outcome == "more"
 
     async def _back_off(self, delay_ms: int, reason: str, *, counted: bool = False) -> Closed:
-        call = calls.backoff(self._lease.conversation, self._lease.token, delay_ms, reason, counted=counted)
+        call = calls.backoff(self._lease.conversation, self._lease.token, delay_ms, reason, counted=counted, wake=self._wake)
         return await self._supervisor.mailbox.run(call)
 
     def _delivery(self, command: Response) -> Delivery:
-        return Delivery(self._supervisor, self._lease, self._turn.reply_id, command, self._is_too_old)
+        return Delivery(self._supervisor, self._lease, self._turn.reply_id, command, expired=self._is_too_old, wake=self._wake)
 
     def _is_too_old(self) -> bool:
         return limits.too_old(self._age_ms(), self._supervisor.settings)

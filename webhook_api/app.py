@@ -59,12 +59,12 @@ def _post(app: Flask, path: str, limit: int, handler: _Handler) -> None:
 
 
 def _warm(runtime: Runtime) -> None:
-    """Let RQ ask for the server's version now: it would cost the first webhook a round trip of its own."""
+    """Give the server the script now: asking for it in vain would cost the first webhook a round trip of its own."""
     if not runtime.identified:
         log.info("Redis is not there yet: what comes in waits on disk.", action="storage_unavailable")
         return
     try:
-        runtime.dispatcher.queue.get_redis_server_version()
+        runtime.mailbox.load("accept")
     except (RedisError, OSError):
         log.warning("Redis went away at the start.", action="storage_unavailable")
 

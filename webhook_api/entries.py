@@ -12,12 +12,12 @@ from typing import Any, Final, Literal, cast, get_args
 
 from shared import accept as storing
 from shared import codec
-from shared.accept import Step
 from shared.addresses import Channel
 from shared.errors import BadInput
 from shared.events import EmailReceived, Received, SmsReceived
 from shared.mailbox import calls
 from shared.mailbox.calls import Keyword
+from shared.mailbox.types import Call
 from shared.runtime import Runtime
 
 AT_ONCE: Final = 64
@@ -62,15 +62,15 @@ Reports = tuple[Report, ...]
 Entry = Message | Ignored | Reports
 
 
-def steps(entry: Entry, runtime: Runtime) -> list[Step[Any]]:
+def steps(entry: Entry, runtime: Runtime) -> list[Call[Any]]:
     """The calls that store an entry; raises StorageUnavailable while ids cannot be made."""
     if isinstance(entry, Message):
         kind = "text" if isinstance(entry.event, SmsReceived) else "mail"
         return [storing.message(runtime, entry.event, kind=cast("Any", kind), keyword=entry.keyword)]
     if isinstance(entry, Ignored):
-        return [Step(calls.ignore(entry.id, entry.channel, entry.reason))]
+        return [calls.ignore(entry.id, entry.channel, entry.reason)]
     retention_ms = int(runtime.settings.retention_days * calls.DAY_MS)
-    return [Step(_status(report, retention_ms)) for report in entry]
+    return [_status(report, retention_ms) for report in entry]
 
 
 def _status(report: Report, retention_ms: int) -> Any:
@@ -78,8 +78,8 @@ def _status(report: Report, retention_ms: int) -> Any:
     return calls.status(report.provider_id, report.state, retention_ms=retention_ms, **given)
 
 
-def send(runtime: Runtime, calls_of: Sequence[Step[Any]]) -> list[Any]:
-    """Send the steps of one entry or several, 64 in a MULTI; their answers, as `shared.accept.together` gives them."""
+def send(runtime: Runtime, calls_of: Sequence[Call[Any]]) -> list[Any]:
+    """Send the calls of one entry or several, 64 in a MULTI; their answers, as `shared.accept.together` gives them."""
     chunks = (calls_of[start : start + AT_ONCE] for start in range(0, len(calls_of), AT_ONCE))
     return [answer for chunk in chunks for answer in storing.together(runtime, chunk)]
 

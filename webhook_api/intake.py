@@ -2,7 +2,8 @@
 
 When `accept`, `ignore` or `report` returns, the call is on durable storage, and its sender may get a 2xx. When none can be
 had (Redis away, and no room on disk) they raise StorageUnavailable. A call that Redis refuses for the call's own sake raises
-StorageFault and is not spooled: it would fail there as well, after a 2xx.
+StorageFault and is not spooled: it would fail there as well, after a 2xx. When as many messages wait as may, a text goes to the
+spool, because nobody would send it again, and a mail is refused with StorageFull: SendGrid repeats it for three days.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from redis.exceptions import RedisError
 from shared import accept as storing
 from shared import telemetry
 from shared.addresses import Channel
-from shared.errors import StorageFault, StorageUnavailable
-from shared.events import Received
+from shared.errors import StorageFault, StorageFull, StorageUnavailable
+from shared.events import EmailReceived, Received
 from shared.mailbox import calls
 from shared.mailbox.calls import Keyword
 from shared.runtime import Runtime
@@ -57,7 +58,7 @@ class Intake:
     @property
     def away(self) -> bool:
         """Whether Redis took nothing when it was last asked, or is behind."""
-        return self._replayer.away or self._spool.depth > 0
+        return bool(self._replayer.away) or self._spool.depth > 0
 
     def accept(self, event: Received, *, keyword: Keyword = "") -> None:
         """Take a message that is answered."""
@@ -78,6 +79,8 @@ class Intake:
             if way is Way.BEHIND and self._turn_comes(ticket):
                 way = Way.DIRECT
             if not (way is Way.DIRECT and self._took(ticket, entry)):
+                if self._replayer.full and _is_mail(entry):
+                    raise StorageFull(StorageFull.code)
                 self._order.to_disk(ticket)
                 self._spool.write(ticket, entries.encode(entry))
                 self._replayer.wake()
@@ -105,14 +108,14 @@ class Intake:
             self._replayer.found_away(error.detail)
             return False
         self._order.answered(ticket)
-        self._replayer.away = False
+        self._replayer.away = ""
         return True
 
     def _send(self, entry: Entry) -> None:
         """One round trip, but for a long batch of reports."""
         steps = entries.steps(entry, self.runtime)
-        if len(steps) == 1 and not steps[0].conversation:
-            storing.run(self.runtime, steps[0].call)
+        if len(steps) == 1:
+            storing.run(self.runtime, steps[0])
             return
         fault = next((answer for answer in entries.send(self.runtime, steps) if isinstance(answer, StorageFault)), None)
         if fault:
@@ -138,7 +141,7 @@ class Intake:
                 self.runtime.redis.ping()
         except (RedisError, OSError):
             return False
-        self._replayer.away = False
+        self._replayer.away = ""
         return True
 
 
@@ -159,6 +162,10 @@ class RefusalLedger:
         except StorageUnavailable as error:
             self._quiet_until = time.monotonic() + QUIET_SECONDS
             log.warning("Could not record a refusal.", action="storage_unavailable", reason=error.detail)
+
+
+def _is_mail(entry: Entry) -> bool:
+    return isinstance(entry, Message) and isinstance(entry.event, EmailReceived)
 
 
 def _newest(spool: Spool) -> int:

@@ -16,8 +16,8 @@ from itertools import islice
 from typing import Any, Final
 
 from shared import telemetry
-from shared.accept import Step
-from shared.errors import BadInput, SchemaTooNew, StorageFault, StorageUnavailable
+from shared.errors import BadInput, SchemaTooNew, StorageFault, StorageFull, StorageUnavailable
+from shared.mailbox.types import Call
 from shared.runtime import Runtime
 from shared.spool import Name
 from webhook_api import entries
@@ -40,11 +40,11 @@ class Loaded:
     """An entry with its calls."""
 
     name: Name
-    steps: Sequence[Step[Any]]
+    steps: Sequence[Call[Any]]
 
 
 class Replayer:
-    """The thread; `away` says whether Redis took nothing when it was last asked, by the thread or by a webhook."""
+    """The thread. `away` says why Redis took nothing when it was last asked, by the thread or by a webhook; '' when it took."""
 
     def __init__(self, runtime: Runtime, spool: Spool, order: Order) -> None:
         self._runtime = runtime
@@ -56,7 +56,7 @@ class Replayer:
         self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
         self._tries: dict[int, int] = {}
         self._pause = 0.0
-        self.away = False
+        self.away = ""
 
     def start(self) -> None:
         """Begin."""
@@ -77,7 +77,12 @@ class Replayer:
         """Redis took nothing; the log says it once."""
         if not self.away:
             log.warning("Messages wait on disk until Redis takes them.", action="spooling", reason=reason, waiting=self._spool.depth)
-        self.away = True
+        self.away = reason or "unknown"
+
+    @property
+    def full(self) -> bool:
+        """Whether Redis is there, and has no room for another message."""
+        return self.away == StorageFull.code
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -149,7 +154,7 @@ class Replayer:
                 self._wait(error)
                 continue
             if batch:
-                self.away, self._pause = False, 0.0
+                self.away, self._pause = "", 0.0
                 taken += self._settle(names, batch, answers)
         return taken
 
@@ -161,7 +166,7 @@ class Replayer:
     def _load(self, names: deque[Name], batch: list[Loaded]) -> None:
         """Move entries from `names` to `batch`: one while Redis may be away or when the first has failed before, else what fits."""
         calls = 0
-        alone = self.away or names[0].ticket in self._tries
+        alone = bool(self.away) or names[0].ticket in self._tries
         while names and not (batch and (alone or names[0].ticket in self._tries)):
             loaded = self._read(names[0], names[1].ticket if len(names) > 1 else 0)
             calls += len(loaded.steps) if loaded else 0

@@ -2,9 +2,12 @@
 -- A known id changes nothing ("duplicate"). Opt-out and rate are judged here, after the deduplication; what is not admitted is
 -- recorded with its reason and without its text. A bridge message is answered over the bridge and nowhere else: an opt-out, which
 -- is from texts to a phone, does not concern it, and the sentence on a rate goes back as the answer. Otherwise the event is stored, appended to its conversation's inbox, and
--- the conversation becomes due. Answer: {outcome, reason}.
+-- the conversation becomes due, and is woken at once unless it settles first. No room ("full"): nothing changes, the sender's
+-- provider or our spool keeps it. Answer: {outcome, reason}.
 local id, channel, kind, conv, sender, pair, event = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 local dedupe, settle, limit, keyword, verdict = ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10]), ARGV[11], ARGV[12]
+local most, texts = tonumber(ARGV[13]), tonumber(ARGV[14])
+WAKE = 15
 
 if redis.call('EXISTS', P .. 'seen:' .. id) == 1 or redis.call('EXISTS', msg_key(id)) == 1 then return {'duplicate', ''} end
 
@@ -12,8 +15,9 @@ local t = now()
 local rate = P .. 'rate:' .. sender
 local out = kind ~= 'bridge' and opted_out(pair)
 
--- A text joins the turn that the inbox's last text will start; anything else starts a turn of its own.
+-- A text joins the turn that the inbox's last text will start, unless that is full; anything else starts a turn of its own.
 local function starts_turn()
+  if redis.call('LLEN', inbox_key(conv)) % texts == 0 then return true end
   local tail = kind == 'text' and redis.call('LINDEX', inbox_key(conv), -1)
   if not tail then return true end
   local key = msg_key(tail)
@@ -39,6 +43,9 @@ if verdict == '' then
   end
 end
 
+local full = redis.call('ZCARD', OPEN) >= most
+if full and verdict == '' then return {'full', ''} end
+
 redis.call('HSET', msg_key(id), 'v', VERSION, 'id', id, 'conv', conv, 'channel', channel, 'kind', kind, 'accepted_at', whole(t), 'active_at', whole(active(t)))
 redis.call('SET', P .. 'seen:' .. id, '1', 'PX', dedupe)
 redis.call('ZADD', P .. 'recent', whole(t), id)
@@ -54,22 +61,21 @@ if verdict ~= '' then
   elseif verdict == 'opt_in' and out then
     redis.call('DEL', P .. 'optout:' .. pair)
     append('opted_in', 'pair', pair)
-  elseif verdict == 'rate_limited' and kind ~= 'bridge' and redis.call('SET', P .. 'told:' .. sender, '1', 'NX', 'PX', 3600000) then
-    redis.call('HSET', conv_key(conv), 'channel', channel, 'pair', pair)
+  elseif verdict == 'rate_limited' and kind ~= 'bridge' and not full
+    and redis.call('SET', P .. 'told:' .. sender, '1', 'NX', 'PX', 3600000) then
+    redis.call('HSET', conv_key(conv), 'channel', channel, 'pair', pair, 'sender', sender)
     add_notice(conv, id, 'rate_limited', event, t)
-    mark_wake(conv, t)
   end
   return {'ignored', verdict}
 end
 
 redis.call('HSET', msg_key(id), 'state', 'pending', 'event', event)
-redis.call('HSET', conv_key(conv), 'channel', channel, 'pair', pair)
+redis.call('HSET', conv_key(conv), 'channel', channel, 'pair', pair, 'sender', sender)
 if counted then
   redis.call('LPUSH', rate, whole(t))
   redis.call('LTRIM', rate, 0, limit - 1)
   redis.call('PEXPIRE', rate, 3600000)
 end
 into_inbox(conv, id, settle, t)
-mark_wake(conv, t)
 append(channel .. '_received', 'conv', conv, 'msg', id, 'channel', channel)
 return {'accepted', ''}

@@ -1,6 +1,7 @@
 -- backoff: give up the lease until later. Fenced. `counted` adds one error to each message of the turn; an outage adds none.
 -- uses: turns
 local conv, token, delay, reason, counted = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
+WAKE = 6
 local key, t = conv_key(conv), now()
 if get(key, 'token') ~= token then
   return get(key, 'last_token') == token and get(key, 'last_result') or 'lost'

@@ -17,7 +17,8 @@ from redis.asyncio import Redis as AsyncRedis
 from redis.client import Pipeline
 from redis.exceptions import NoScriptError
 
-from shared.mailbox import calls
+from shared.grouped import Commands
+from shared.mailbox import answers
 from shared.mailbox.types import Call, Message, Reply
 
 T = TypeVar("T")
@@ -66,15 +67,20 @@ class Mailbox:
             raw = self.redis.eval(text, 0, *arguments)
         return answer(call, raw)
 
+    def load(self, *names: str) -> None:
+        """Make scripts known to the server, so that not even the first call has to send one. Raises RedisError."""
+        for name in names:
+            self.redis.script_load(script(name)[0])
+
     def message(self, message_id: str) -> Message | None:
         """A message's record, or None once it expired."""
         record = _text(self.redis.hgetall(PREFIX + "msg:" + message_id))
-        return calls.message_from(record) if record.get("id") else None
+        return answers.message_from(record) if record.get("id") else None
 
     def reply(self, reply_id: str) -> Reply | None:
         """A reply's record, or None once it expired."""
         record = _text(self.redis.hgetall(PREFIX + "reply:" + reply_id))
-        return calls.reply_from(record) if record.get("id") else None
+        return answers.reply_from(record) if record.get("id") else None
 
     def reply_of(self, message: Message) -> Reply | None:
         """The reply of the turn that a message is, or was last, in."""
@@ -93,33 +99,35 @@ class Mailbox:
 class AsyncMailbox:
     """The face for an event loop: the worker's and the bridge's."""
 
-    def __init__(self, redis: AsyncRedis) -> None:
+    def __init__(self, redis: AsyncRedis, commands: Commands | None = None) -> None:
+        """`commands` sends the calls, `redis` by default."""
         self.redis = redis
+        self._commands = commands or redis
 
     async def run(self, call: Call[T]) -> T:
         """Send one call and parse its answer. Every call can be repeated."""
         text, sha = script(call.name)
         arguments = [_argument(value) for value in call.args]
         try:
-            raw = await self.redis.evalsha(sha, 0, *arguments)
+            raw = await self._commands.execute_command("EVALSHA", sha, 0, *arguments)
         except NoScriptError:
-            raw = await self.redis.eval(text, 0, *arguments)
+            raw = await self._commands.execute_command("EVAL", text, 0, *arguments)
         return answer(call, raw)
 
     async def reply(self, reply_id: str) -> Reply | None:
         """A reply's record, or None once it expired."""
         record = _text(await self.redis.hgetall(PREFIX + "reply:" + reply_id))
-        return calls.reply_from(record) if record.get("id") else None
+        return answers.reply_from(record) if record.get("id") else None
 
     async def messages(self, message_ids: list[str]) -> list[Message | None]:
         """The records of messages, in one round trip; None for one that expired."""
         records = await self._records("msg:", message_ids)
-        return [calls.message_from(record) if record.get("id") else None for record in records]
+        return [answers.message_from(record) if record.get("id") else None for record in records]
 
     async def replies(self, reply_ids: list[str]) -> list[Reply | None]:
         """The records of replies, in one round trip; None for one that expired."""
         records = await self._records("reply:", reply_ids)
-        return [calls.reply_from(record) if record.get("id") else None for record in records]
+        return [answers.reply_from(record) if record.get("id") else None for record in records]
 
     async def states(self, message_ids: list[str]) -> list[str]:
         """The states of messages, in one round trip; '' for one that is not there."""
@@ -134,20 +142,6 @@ class AsyncMailbox:
                 pipeline.hgetall(PREFIX + kind + record_id)
             return list(_text(await pipeline.execute())) if ids else []
 
-    async def history(self, conversation: str) -> list[Message | Reply]:
-        """What was said in a conversation, oldest first: at most the last 40 messages and replies still kept."""
-        entries = _text(await self.redis.lrange(PREFIX + "history:" + conversation, 0, -1))
-        async with self.redis.pipeline(transaction=False) as pipeline:
-            for entry in entries:
-                kind, _, record_id = entry.partition(":")
-                pipeline.hgetall(PREFIX + {"m": "msg:", "r": "reply:"}[kind] + record_id)
-            records = _text(await pipeline.execute()) if entries else []
-        return [
-            calls.message_from(record) if entry.startswith("m:") else calls.reply_from(record)
-            for entry, record in zip(entries, records, strict=True)
-            if record.get("id")
-        ]
-
     async def known_elsewhere(self, provider_ids: list[str], reply_id: str) -> set[str]:
         """Those of `provider_ids` that are recorded for another reply than `reply_id`."""
         if not provider_ids:
@@ -156,10 +150,10 @@ class AsyncMailbox:
         return {name for name, owner in zip(provider_ids, owners, strict=True) if owner not in (None, reply_id)}
 
 
-def _argument(value: str | float) -> str | bytes:
-    if isinstance(value, float):
-        return f"{value:.6f}"
-    return value.encode("utf-8", "replace") if isinstance(value, str) else str(value)
+def _argument(value: str | bytes | float) -> str | bytes | int:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace")
+    return f"{value:.6f}" if isinstance(value, float) else value
 
 
 def _text(raw: Any) -> Any:

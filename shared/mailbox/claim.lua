@@ -1,33 +1,65 @@
--- claim: take the conversation's lease and get its turn.
--- Refused while the lease lives, not-before lies ahead or sending is paused. An expired lease counts as lost on each message of
--- its turn; from the second loss on the conversation waits. A turn with a stored reply is resumed as it is; otherwise one is formed
--- from the inbox's head. A repeat with the same token gets the stored lease end; a token that has finished never claims again.
+-- claim: take the conversation's lease and get its turn, with what was said before.
+-- Refused while the lease lives, not-before lies ahead, sending is paused, or the sender has its share of turns under way: then
+-- the conversation waits for one of them to end. An expired lease counts as lost on each message of its turn; from the second
+-- loss on the conversation waits. A turn with a stored reply is resumed as it is; otherwise one is formed from the inbox's head.
+-- A repeat with the same token gets the stored lease end; a token that has finished never claims again.
+-- Answer: {outcome} or {"taken", turn, now, lease end, messages, reply, history}; records are flat, the history newest first.
 -- uses: turns replies
 local conv, token, new_turn = ARGV[1], ARGV[2], ARGV[3]
 local lease, lost_wait, jitter, most, schema = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
+local share, memory = tonumber(ARGV[9]), tonumber(ARGV[10])
 local key, inbox = conv_key(conv), inbox_key(conv)
 local t = now()
 
-local function record(name)
-  local flat = redis.call('HGETALL', name)
-  local map = {}
-  for i = 1, #flat, 2 do map[flat[i]] = flat[i + 1] end
-  return map
+-- What was said before, newest first, until `memory` bytes of it are found: no more of a long conversation is read.
+local function said_before()
+  local entries, found, bytes = redis.call('LRANGE', P .. 'history:' .. conv, 0, -1), {}, 0
+  for i = #entries, 1, -1 do
+    local kind, id = string.sub(entries[i], 1, 1), string.sub(entries[i], 3)
+    local flat = redis.call('HGETALL', kind == 'm' and msg_key(id) or reply_key(id))
+    if #flat > 0 then
+      found[#found + 1] = {kind, flat}
+      for j = 2, #flat, 2 do bytes = bytes + #flat[j] end
+      if bytes > memory then break end
+    end
+  end
+  return found
 end
 
 local function view(turn)
   local messages = {}
   for _, id in ipairs(turn_messages(turn)) do
-    local message = record(msg_key(id))
-    if message.id then
-      message.age = active(t) - (tonumber(message.active_at) or 0)
-      messages[#messages + 1] = message
+    local flat = redis.call('HGETALL', msg_key(id))
+    if #flat > 0 then
+      flat[#flat + 1] = 'age'
+      flat[#flat + 1] = whole(active(t) - number(msg_key(id), 'active_at'))
+      messages[#messages + 1] = flat
     end
   end
-  local answer = {turn = turn, now = t, lease_end = number(key, 'lease_end'), messages = messages}
-  local reply = record(reply_key(reply_of(turn)))
-  if reply.id then answer.reply = reply end
-  return {'taken', cjson.encode(answer)}
+  local reply = redis.call('HGETALL', reply_key(reply_of(turn)))
+  return {'taken', turn, whole(t), whole(number(key, 'lease_end')), messages, reply, #reply > 0 and {} or said_before()}
+end
+
+-- Whether the sender has its share of turns under way. A conversation that is refused waits for one of them to end, and is
+-- looked at again at the latest when the first of their leases does.
+local function has_its_share(sender)
+  local busy = busy_key(sender)
+  redis.call('ZREMRANGEBYSCORE', busy, '-inf', whole(t))
+  if redis.call('ZCARD', busy) < share or redis.call('ZSCORE', busy, conv) then return false end
+  redis.call('ZADD', waiting_key(sender), 'NX', whole(t), conv)
+  redis.call('PEXPIRE', waiting_key(sender), 86400000)
+  redis.call('ZADD', DUE, redis.call('ZRANGE', busy, 0, 0, 'WITHSCORES')[2], conv)
+  return true
+end
+
+-- A conversation that had its turn to begin and could not leaves its place to the next.
+local function not_now(outcome)
+  local sender = get(key, 'sender')
+  if sender ~= '' then
+    redis.call('ZREM', waiting_key(sender), conv)
+    if redis.call('ZCARD', busy_key(sender)) < share then hand_on(sender, t) end
+  end
+  return {outcome}
 end
 
 local function coalesces(id)
@@ -40,7 +72,7 @@ local function head()
   local chosen = {}
   for _, id in ipairs(redis.call('LRANGE', inbox, 0, most - 1)) do
     if redis.call('EXISTS', msg_key(id)) == 0 then
-      redis.call('LREM', inbox, 1, id)
+      out_of_inbox(conv, id)
       append('record_missing', 'conv', conv, 'msg', id)
     elseif #chosen == 0 then
       chosen[1] = id
@@ -83,7 +115,7 @@ end
 if redis.call('LLEN', inbox) == 0 then
   if holder ~= '' then redis.call('HSET', key, 'token', '', 'lease_end', 0, 'turn', '') end
   redis.call('ZREM', DUE, conv)
-  return {'empty'}
+  return not_now('empty')
 end
 if paused() then
   redis.call('ZADD', DUE, whole(t + math.floor(lost_wait * (0.5 + jitter / 2))), conv)
@@ -91,8 +123,10 @@ if paused() then
 end
 if (holder ~= '' and lease_expired()) or number(key, 'not_before') > t then
   redis.call('ZADD', DUE, whole(number(key, 'not_before')), conv)
-  return {'early'}
+  return not_now('early')
 end
+local sender = get(key, 'sender')
+if sender ~= '' and has_its_share(sender) then return {'busy'} end
 
 local turn = get(key, 'turn')
 local resumed = turn ~= '' and redis.call('EXISTS', reply_key(reply_of(turn))) == 1
@@ -100,13 +134,18 @@ if not resumed then
   local chosen = head()
   if #chosen == 0 then
     if redis.call('LLEN', inbox) == 0 then redis.call('ZREM', DUE, conv) end
-    return {'empty'}
+    return not_now('empty')
   end
   turn = new_turn
   redis.call('HSET', turn_key(turn), 'v', VERSION, 'id', turn, 'conv', conv, 'messages', cjson.encode(chosen), 'formed_at', whole(t))
 end
 redis.call('HSET', key, 'token', token, 'lease_end', whole(t + lease), 'turn', turn)
 redis.call('ZADD', DUE, whole(t + lease), conv)
+if sender ~= '' then
+  redis.call('ZADD', busy_key(sender), whole(t + lease), conv)
+  redis.call('PEXPIRE', busy_key(sender), 86400000)
+  redis.call('ZREM', waiting_key(sender), conv)
+end
 local messages = turn_messages(turn)
 append(resumed and 'turn_resumed' or 'turn_started', 'conv', conv, 'turn', turn, 'messages', #messages)
 for _, id in ipairs(messages) do

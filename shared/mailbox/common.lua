@@ -15,6 +15,7 @@ local function msg_key(id) return P .. 'msg:' .. id end
 local function turn_key(id) return P .. 'turn:' .. id end
 local function reply_key(id) return P .. 'reply:' .. id end
 local DUE = P .. 'due'
+local OPEN = P .. 'open'
 
 local function get(key, field) return redis.call('HGET', key, field) or '' end
 local function number(key, field) return tonumber(get(key, field)) or 0 end
@@ -43,15 +44,58 @@ local function mark_wake(conv, t)
   redis.call('SET', P .. 'wake:' .. conv, whole(t), 'PX', whole(math.max(1000, 2 * wait)))
 end
 
--- Append a message to its conversation. Only into an empty inbox does it set not-before and due: a message that comes
--- during a lease or a backoff touches neither.
+-- The wake-up itself: one RQ job, whose records stand in ARGV from WAKE on, as RQ's own enqueue would write them (see
+-- shared/queue.py): the set of queues, the queue, the job's key, its id, then fields and values. A caller that enqueues by
+-- itself, or wants no job, gives none.
+local WAKE
+local function enqueue()
+  if not (WAKE and ARGV[WAKE]) then return end
+  local at = WAKE
+  WAKE = nil  -- one id, one place in the queue
+  redis.call('SADD', ARGV[at], ARGV[at + 1])
+  redis.call('HSET', ARGV[at + 2], unpack(ARGV, at + 4))
+  redis.call('RPUSH', ARGV[at + 1], ARGV[at + 3])
+end
+
+-- Wake the conversation now.
+local function wake(conv, t)
+  mark_wake(conv, t)
+  enqueue()
+end
+
+-- Append a message to its conversation. Only into an empty inbox does it set not-before and due, and wake: a message that
+-- comes during a lease or a backoff touches nothing, and one that settles is woken by the agenda when its time has come.
 local function into_inbox(conv, id, settle, t)
-  local empty = redis.call('LLEN', inbox_key(conv)) == 0
-  redis.call('RPUSH', inbox_key(conv), id)
-  if not empty then return end
+  local length = redis.call('RPUSH', inbox_key(conv), id)
+  redis.call('ZADD', OPEN, whole(t), id)
+  if length > 1 then return end
   redis.call('PERSIST', conv_key(conv))
   redis.call('HSET', conv_key(conv), 'not_before', whole(t + settle))
   redis.call('ZADD', DUE, whole(settle > 0 and t + settle or t + 1000), conv)
+  if settle == 0 then wake(conv, t) end
+end
+
+local function out_of_inbox(conv, id)
+  redis.call('LREM', inbox_key(conv), 1, id)
+  redis.call('ZREM', OPEN, id)
+end
+
+-- Turns of one sender at once: `busy` holds the conversations under a lease, `waiting` those that were refused one, the first
+-- refused first. A free place goes to the first who waits, by way of the agenda.
+local function busy_key(sender) return P .. 'busy:' .. sender end
+local function waiting_key(sender) return P .. 'waiting:' .. sender end
+
+local function hand_on(sender, t)
+  local first
+  repeat
+    first = redis.call('ZPOPMIN', waiting_key(sender))[1]
+  until not first or redis.call('ZSCORE', DUE, first)
+  if first then redis.call('ZADD', DUE, whole(t), first) end
+end
+
+local function leave_place(conv, t)
+  local sender = get(conv_key(conv), 'sender')
+  if sender ~= '' and redis.call('ZREM', busy_key(sender), conv) == 1 then hand_on(sender, t) end
 end
 
 -- A sentence of ours to the user: a message of its own kind at the tail, so that order, opt-out and look-up hold for it too.

@@ -10,7 +10,7 @@ if turn ~= '' and redis.call('EXISTS', reply_key(reply_of(turn))) == 1 then retu
 
 local conv = get(key, 'conv')
 settle_message(id, conv, turn, 'handed_over', '', retention, now())
-redis.call('LREM', inbox_key(conv), 1, id)
+out_of_inbox(conv, id)
 if redis.call('LLEN', inbox_key(conv)) == 0 and get(conv_key(conv), 'token') == '' then
   redis.call('ZREM', DUE, conv)
   redis.call('HSET', conv_key(conv), 'not_before', 0)

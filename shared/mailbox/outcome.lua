@@ -1,12 +1,15 @@
 -- outcome: what the provider answered to an attempt. Never fenced, never thrown away, the same when repeated.
--- One accepted attempt makes the reply `sent` for good. A refusal decides only when every attempt was refused.
--- Answer: {the reply's state, "1" when decided}.
+-- One accepted attempt makes the reply `sent` for good. A refusal decides only when every attempt was refused. A holder gives its
+-- conversation and token: when the reply is taken its turn is finished in the same step, under `finish`'s rules (a repeat gets the
+-- first answer). Answer: {the reply's state, "1" when decided, what `finish` says or ""}.
 -- uses: turns replies
 local reply, id, result, provider_id, code, retention = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local conv, token = ARGV[7], ARGV[8]
+WAKE = 9
 local key, t = reply_key(reply), now()
 local list = attempts_of(reply)
 local attempt = find_attempt(list, id)
-if not attempt then return {get(key, 'state'), '0'} end
+if not attempt then return {get(key, 'state'), '0', ''} end
 
 if attempt.outcome ~= 'accepted' then
   if result == 'accepted' then
@@ -19,4 +22,7 @@ if attempt.outcome ~= 'accepted' then
     if count(list, '') == 0 and get(key, 'state') == 'sending' then redis.call('HSET', key, 'state', 'stored') end
   end
 end
-return {get(key, 'state'), #list > 0 and count(list, 'refused') == #list and '1' or '0'}
+
+local closed = ''
+if token ~= '' and count(list, 'accepted') > 0 then closed = finish_turn(conv, token, 'answered', '', retention, t) end
+return {get(key, 'state'), #list > 0 and count(list, 'refused') == #list and '1' or '0', closed}

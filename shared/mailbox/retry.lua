@@ -2,6 +2,7 @@
 -- of its old reply (the caller has looked it up) makes the next reply a `maybe_duplicate`. Answer: {outcome, conv, channel}.
 -- uses: turns replies
 local id, operation, retention = ARGV[1], ARGV[2], ARGV[3]
+WAKE = 4
 local key, t = msg_key(id), now()
 if redis.call('EXISTS', key) == 0 then return {'unknown', '', ''} end
 local conv, channel = get(key, 'conv'), get(key, 'channel')
@@ -16,6 +17,5 @@ redis.call('HSET', key, 'operation', operation, 'state', 'pending', 'reason', ''
 redis.call('ZREM', P .. 'parked', id)
 release_turn(parked_turn, retention)
 into_inbox(conv, id, 0, t)
-mark_wake(conv, t)
 append('retried', 'conv', conv, 'msg', id)
 return {'done', conv, channel}

@@ -1,16 +1,24 @@
--- store_reply: the turn's reply is stored, with recipient and thread headers, before anything is sent.
+-- store_reply: the turn's reply is stored, with recipient and thread headers, before anything is sent; with an attempt, leave to
+-- send it is asked for in the same step, as `sending` does.
 -- Fenced. Refused when a message of the turn was handed over. A bridge message is answered by this very step.
--- Answer: {outcome, "more" or "empty"}.
--- uses: turns
-local conv, token, turn, reply, command, channel, retention = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
+-- Answer: {outcome, "more" or "empty", the verdict of `sending` or nothing}.
+-- uses: turns replies leave
+local conv, token, turn, reply, command, channel, attempt = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
+local limits, figures = limits_from(8), tonumber(ARGV[13])
+WAKE = 14 + figures
 local key, t = conv_key(conv), now()
 local stored = redis.call('EXISTS', reply_key(reply)) == 1
+
+local function stored_answer()
+  if attempt == '' then return {'stored', ''} end
+  return {'stored', '', take_leave(conv, token, reply, attempt, limits, t)}
+end
 
 if get(key, 'token') ~= token or get(key, 'turn') ~= turn then
   if stored and get(key, 'last_token') == token and get(reply_key(reply), 'conv') == conv then return {'finished', get(key, 'last_result')} end
   return {'lost', ''}
 end
-if stored then return {'stored', ''} end
+if stored then return stored_answer() end
 
 local bridge, duplicate = false, '0'
 for _, id in ipairs(turn_messages(turn)) do
@@ -21,9 +29,9 @@ end
 
 redis.call('HSET', reply_key(reply), 'v', VERSION, 'id', reply, 'conv', conv, 'turn', turn, 'channel', channel, 'command', command, 'state', 'stored',
   'stored_at', whole(t), 'attempts', '[]', 'parts', '[{"n":1}]', 'maybe_sent', 0, 'maybe_duplicate', duplicate)
-local figures = {}
-for i = 8, #ARGV do figures[#figures + 1] = ARGV[i] end
-if #figures > 0 then redis.call('HSET', reply_key(reply), unpack(figures)) end
-append('reply_stored', 'conv', conv, 'turn', turn, 'reply', reply, 'channel', channel, unpack(figures))
-if bridge then return {'finished', close_turn(conv, token, 'answered', '', retention, t)} end
-return {'stored', ''}
+local told = {}
+for i = 14, 13 + figures do told[#told + 1] = ARGV[i] end
+if figures > 0 then redis.call('HSET', reply_key(reply), unpack(told)) end
+append('reply_stored', 'conv', conv, 'turn', turn, 'reply', reply, 'channel', channel, unpack(told))
+if bridge then return {'finished', close_turn(conv, token, 'answered', '', limits.retention, t)} end
+return stored_answer()

@@ -1,5 +1,6 @@
 -- sweep: the conversations whose time has come, oldest first, at most `limit`. Each is looked at again later; one for which a
--- wake-up is known to be queued is looked at when that mark ends. Answer: {{conv, channel}, ...} to enqueue.
+-- wake-up is known to be queued is looked at when that mark ends. Answer: {{conv, channel}, ...} to enqueue, and the ms until the
+-- next one's time comes (-1: none is on the agenda).
 local limit, recheck, mark = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local t = now()
 local woken = {}
@@ -15,4 +16,5 @@ for _, conv in ipairs(redis.call('ZRANGEBYSCORE', DUE, '-inf', whole(t), 'LIMIT'
     woken[#woken + 1] = {conv, channel ~= '' and channel or 'sms'}
   end
 end
-return woken
+local first = redis.call('ZRANGE', DUE, 0, 0, 'WITHSCORES')[2]
+return {woken, first and math.max(0, math.floor(tonumber(first) - t)) or -1}

@@ -39,14 +39,15 @@ local function remember(conv, turn, retention)
   redis.call('PEXPIRE', key, retention)
 end
 
--- What is left after a turn ended; the answer is remembered for a repeat of the call.
+-- What is left after a turn ended, and the next job for it; the answer is remembered for a repeat of the call.
 local function close_lease(conv, retention, t)
   local key = conv_key(conv)
   local result = 'empty'
+  leave_place(conv, t)
   if redis.call('LLEN', inbox_key(conv)) > 0 then
     result = 'more'
     redis.call('ZADD', DUE, whole(math.max(number(key, 'not_before'), t + 1000)), conv)
-    mark_wake(conv, t)
+    wake(conv, t)
   else
     redis.call('ZREM', DUE, conv)
     redis.call('PEXPIRE', key, retention)
@@ -62,7 +63,7 @@ local function close_turn(conv, token, state, reason, retention, t)
   local reply = reply_key(reply_of(turn))
   redis.call('HSET', key, 'token', '', 'lease_end', 0, 'turn', '', 'last_token', token)
   for _, id in ipairs(turn_messages(turn)) do
-    redis.call('LREM', inbox_key(conv), 1, id)
+    out_of_inbox(conv, id)
     if get(msg_key(id), 'state') == 'in_turn' then settle_message(id, conv, turn, state, reason, retention, t) end
   end
   if redis.call('EXISTS', reply) == 1 then
@@ -71,6 +72,14 @@ local function close_turn(conv, token, state, reason, retention, t)
   end
   if state ~= 'parked' then redis.call('PEXPIRE', turn_key(turn), retention) end
   return close_lease(conv, retention, t)
+end
+
+-- `close_turn` for the holder; what it answered to one that has closed it, and "lost" to anybody else.
+local function finish_turn(conv, token, state, reason, retention, t)
+  local key = conv_key(conv)
+  if get(key, 'token') == token then return close_turn(conv, token, state, reason, retention, t) end
+  if get(key, 'last_token') == token then return get(key, 'last_result') end
+  return 'lost'
 end
 
 -- A turn without a stored reply is formed anew next time: its messages wait in the inbox again.
@@ -84,15 +93,17 @@ local function dissolve(conv)
   redis.call('DEL', turn_key(turn))
 end
 
--- Give up the lease and let nobody claim before `at`.
+-- Give up the lease and let nobody claim before `at`; where that is now, the next job is enqueued.
 local function give_up(conv, token, at, t)
   redis.call('HSET', conv_key(conv), 'token', '', 'lease_end', 0, 'not_before', whole(at), 'last_token', token, 'last_result', 'more')
   dissolve(conv)
+  leave_place(conv, t)
   if redis.call('LLEN', inbox_key(conv)) == 0 then
     redis.call('ZREM', DUE, conv)
     redis.call('HSET', conv_key(conv), 'not_before', 0, 'last_result', 'empty')
     return 'empty'
   end
   redis.call('ZADD', DUE, whole(at), conv)
+  if at <= t then wake(conv, t) end
   return 'more'
 end

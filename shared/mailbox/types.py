@@ -11,9 +11,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Generic, Literal, TypeVar
 
+from shared.addresses import Channel
 from shared.events import Received, Response
 
 T = TypeVar("T")
+
+Wake = tuple[str | bytes | int, ...]
+"""A job that a script enqueues when its conversation has to be woken (`shared.queue.job`); empty for a caller that does it itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +25,7 @@ class Call(Generic[T]):
     """One call of the script `name` with `args`; `parse` turns the raw answer into the result."""
 
     name: str
-    args: tuple[str | int | float, ...] = field(repr=False)
+    args: tuple[str | bytes | int | float, ...] = field(repr=False)
     parse: Callable[[Any], T] = field(repr=False)
 
 
@@ -92,6 +96,7 @@ class Message:
     conversation: str
     kind: Kind
     state: MessageState
+    channel: Channel = "sms"
     event: Received | None = field(repr=False, default=None)
     reason: str = ""
     notice: str = ""
@@ -105,11 +110,15 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A turn: messages that are answered by one reply, which may be stored already."""
+    """A turn: messages that are answered by one reply, which may be stored already.
+
+    `history` is what was said before, oldest first; empty for a turn whose reply is stored.
+    """
 
     id: str
     messages: tuple[Message, ...]
     reply: Reply | None = None
+    history: tuple[Message | Reply, ...] = field(repr=False, default=())
 
     @property
     def reply_id(self) -> str:
@@ -119,17 +128,20 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The verdict on a message from outside; `duplicate` and `accepted` and `ignored` all earn a 2xx."""
+    """The verdict on a message from outside; `duplicate` and `accepted` and `ignored` all earn a 2xx, `full` changed nothing."""
 
-    outcome: Literal["accepted", "duplicate", "ignored"]
+    outcome: Literal["accepted", "duplicate", "ignored", "full"]
     reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The answer to a claim. `lease_end_ms` and `now_ms` are Redis TIME; `turn` is set when `outcome` is `taken`."""
+    """The answer to a claim. `lease_end_ms` and `now_ms` are Redis TIME; `turn` is set when `outcome` is `taken`.
 
-    outcome: Literal["taken", "held", "early", "empty", "finished", "paused", "newer"]
+    `busy`: the sender has its share of turns under way.
+    """
+
+    outcome: Literal["taken", "held", "early", "empty", "finished", "paused", "busy", "newer"]
     lease_end_ms: int = 0
     now_ms: int = 0
     turn: Turn | None = None
@@ -146,14 +158,6 @@ class Closed:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """The answer to `store_reply`. `finished` (bridge messages): stored, answered and the turn closed."""
-
-    outcome: Literal["stored", "lost", "handed_over", "finished"]
-    more: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Sending:
     """The verdict right before a request to a provider. Only `ok` allows it.
 
@@ -167,11 +171,27 @@ class Sending:
 
 
 @dataclass(frozen=True, slots=True)
+class Stored:
+    """The answer to `store_reply`. `finished` (bridge messages): stored, answered and the turn closed.
+
+    `leave` is the verdict on the first attempt, when one was asked for with it.
+    """
+
+    outcome: Literal["stored", "lost", "handed_over", "finished"]
+    more: bool = False
+    leave: Sending | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the recorded outcome makes of the reply. `decided`: it was refused, and no attempt may have been taken."""
+    """What the recorded outcome makes of the reply. `decided`: it was refused, and no attempt may have been taken.
+
+    `closed` says how the turn ended, when its holder asked to finish it with an accepted attempt.
+    """
 
     state: ReplyState | None
     decided: bool = False
+    closed: Closed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,3 +209,11 @@ class Due:
 
     conversation: str
     channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a sweep found to wake, and in how many ms the next one's time comes; None when nothing is on the agenda."""
+
+    due: tuple[Due, ...]
+    next_ms: int | None = None

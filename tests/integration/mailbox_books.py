@@ -10,6 +10,7 @@ from redis import Redis
 from redis.exceptions import NoScriptError
 
 from shared.mailbox import box
+from shared.mailbox.calls import Leave
 from shared.mailbox.types import Call, Kind
 
 T = TypeVar("T")
@@ -21,6 +22,9 @@ SETTLE: Final = 500
 RECHECK: Final = 10_000
 RETENTION: Final = 3_600_000
 START: Final = 1_700_000_000_000
+SHARE: Final = 1
+"""Turns of one sender at once: of the first two conversations only one is under way."""
+LEAVE: Final = Leave(SEND, MARGIN, RETENTION, jitter=0.5)
 MAX_ERRORS: Final = 5
 MAX_LOST: Final = 6
 HOUR: Final = 3_600_000
@@ -127,6 +131,7 @@ class Talk:
 
     id: str
     pair: str
+    sender: str
     inbox: list[str] = field(default_factory=list)
     ranks: int = 0
     holder: str = ""

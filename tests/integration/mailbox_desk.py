@@ -10,8 +10,8 @@ from shared.addresses import PhoneNumber
 from shared.events import SendSmsResponse
 from shared.ledger import latest
 from shared.mailbox import Mailbox, calls
-from shared.mailbox.types import Accepted, Claim, Closed, Kind, Outcome, Reply, Sending, Stored, Turn
-from tests.integration.mailbox_books import CLOCK, LEASE, MARGIN, RETENTION, SEND, START, Mutation, Scripts
+from shared.mailbox.types import Accepted, Claim, Closed, Kind, Outcome, Reply, Sending, Stored, Turn, Wake
+from tests.integration.mailbox_books import CLOCK, LEASE, LEAVE, RETENTION, START, Mutation, Scripts
 from tests.integration.mailbox_workers import received
 
 C: Final = "c-1"
@@ -60,7 +60,8 @@ class Desk:
     # -- the calls
 
     def accept(
-        self, message: str, *, kind: str = "text", settle: int = 0, limit: int = 60, keyword: calls.Keyword = "", conv: str = C
+        self, message: str, *, kind: str = "text", settle: int = 0, limit: int = 60, keyword: calls.Keyword = "", conv: str = C,
+        most: int = calls.MAX_OPEN, wake: Wake = (),
     ) -> Accepted:  # fmt: skip
         """A message from outside."""
         event = received(message, cast("Kind", kind))
@@ -74,12 +75,16 @@ class Desk:
                 settle_ms=settle,
                 turns_per_hour=limit,
                 keyword=keyword,
+                max_open=most,
+                wake=wake,
             )
         )
 
-    def claim(self, token: str, *, turn: str = "", jitter: float = 0.5) -> Claim:
+    def claim(
+        self, token: str, *, turn: str = "", jitter: float = 0.5, conv: str = C, share: int = 1_000, memory: int = 1_000_000
+    ) -> Claim:  # fmt: skip
         """Its turn is named like the token."""
-        return self.run(calls.claim(C, token, turn or f"t-{token}", lease_ms=LEASE, jitter=jitter))
+        return self.run(calls.claim(conv, token, turn or f"t-{token}", lease_ms=LEASE, jitter=jitter, share=share, memory=memory))
 
     def taken(self, token: str) -> list[str]:
         """The messages of a claim that must succeed."""
@@ -92,36 +97,39 @@ class Desk:
         """The holder's heartbeat."""
         return self.run(calls.renew(C, token, lease_ms=LEASE))
 
-    def store(self, token: str, text: str = "hello", *, turn: str = "") -> Stored:
-        """The turn's reply."""
+    def store(self, token: str, text: str = "hello", *, turn: str = "", attempt: str = "") -> Stored:
+        """The turn's reply, with an attempt to send it if one is named."""
         command = SendSmsResponse(to=PhoneNumber("+15551234567"), from_=PhoneNumber("+15559876543"), message=text, user="user")
-        return self.run(calls.store_reply(C, token, Turn(turn or f"t-{token}", ()), command, retention_ms=RETENTION))
+        return self.run(calls.store_reply(C, token, Turn(turn or f"t-{token}", ()), command, limits=LEAVE, attempt=attempt))
 
     def sending(self, token: str, attempt: str, *, turn: str = "") -> Sending:
         """Leave for a request."""
         reply = "r-" + (turn or token)
-        return self.run(calls.sending(C, token, reply, attempt, send_ms=SEND, margin_ms=MARGIN, retention_ms=RETENTION, jitter=0.5))
+        return self.run(calls.sending(C, token, reply, attempt, limits=LEAVE))
 
-    def outcome(self, turn: str, attempt: str, result: str, pid: str = "") -> Outcome:
-        """The provider's answer; `turn` names the reply."""
-        return self.run(calls.outcome("r-" + turn, attempt, cast("Result", result), provider_id=pid, retention_ms=RETENTION))
+    def outcome(self, turn: str, attempt: str, result: str, pid: str = "", *, token: str = "") -> Outcome:
+        """The provider's answer; `turn` names the reply. A holder gives its token, to finish with it."""
+        own = C if token else ""
+        result_of = cast("Result", result)
+        call = calls.outcome("r-" + turn, attempt, result_of, provider_id=pid, retention_ms=RETENTION, conversation=own, token=token)
+        return self.run(call)
 
     def status(self, pid: str, state: str, turn: str = "", attempt: str = "") -> Outcome:
         """The provider's report."""
         reply = f"r-{turn}" if turn else ""
         return self.run(calls.status(pid, cast("Any", state), reply=reply, attempt=attempt, retention_ms=RETENTION))
 
-    def finish(self, token: str) -> Closed:
+    def finish(self, token: str, *, conv: str = C, wake: Wake = ()) -> Closed:
         """The end of a turn."""
-        return self.run(calls.finish(C, token, retention_ms=RETENTION))
+        return self.run(calls.finish(conv, token, retention_ms=RETENTION, wake=wake))
 
     def backoff(self, token: str, delay: int = 5_000, *, counted: bool = False) -> Closed:
         """Later."""
         return self.run(calls.backoff(C, token, delay, "test", counted=counted))
 
-    def park(self, token: str, *, looked_up: bool = False, notice: str = "") -> Closed:
+    def park(self, token: str, *, looked_up: bool = False, notice: str = "", wake: Wake = ()) -> Closed:
         """Aside."""
-        return self.run(calls.park(C, token, "test", looked_up=looked_up, notice=notice, retention_ms=RETENTION))
+        return self.run(calls.park(C, token, "test", looked_up=looked_up, notice=notice, retention_ms=RETENTION, wake=wake))
 
     # -- what became of it
 

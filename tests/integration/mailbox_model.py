@@ -85,17 +85,25 @@ class Oracle(TurnOracle):
             )
         if found.outcome == "finished":
             self._close(talk, token, "answered", "more" if found.more else "empty")
+        if found.leave:
+            attempt = str(call.args[6])
+            others = [name for name in self.replies[turn.reply_id].unresolved if name != attempt]
+            self._judge_leave(talk, token, turn.reply_id, attempt, others, found.leave)
         return found
 
     def sending(self, conv: str, token: str, reply: str, attempt: str, call: Call[Sending]) -> Sending:
         """Leave to send. Only `ok` allows a request, and this is where most of the promises are kept."""
-        talk, tried = self.talks[conv], self.replies[reply]
-        others = [name for name in tried.unresolved if name != attempt]
+        others = [name for name in self.replies[reply].unresolved if name != attempt]
         found = self.scripts.run(call)
+        self._judge_leave(self.talks[conv], token, reply, attempt, others, found)
+        return found
+
+    def _judge_leave(self, talk: Talk, token: str, reply: str, attempt: str, others: list[str], found: Sending) -> None:  # noqa: PLR0917
+        tried = self.replies[reply]
         if talk.holder != token or talk.stored != reply:
             allowed = {"lost"} | ({"opted_out"} if talk.was_closed(token) else set()) | {"sent"}
             must(found.outcome in allowed, f"only the holder sends, not one told {found.outcome}")
-            return found
+            return
         if found.outcome == "ok":
             self._may_send(talk, tried, attempt, others)
             tried.attempts.setdefault(attempt, "")
@@ -111,7 +119,6 @@ class Oracle(TurnOracle):
         else:
             must(not tried.unresolved, "unresolved attempts are looked up before any verdict")
             self._refused_leave(talk, token, found)
-        return found
 
     def _may_send(self, talk: Talk, tried: Tried, attempt: str, others: list[str]) -> None:
         must(talk.pair not in self.opted_out, "an opted out pair gets nothing")
@@ -144,8 +151,22 @@ class Oracle(TurnOracle):
         found = self.scripts.run(call)
         self._judge(tried, found)
         if result == "accepted" and attempt in tried.attempts:
-            must(self.redis.get(f"boss:provider:{call.args[3]}") == reply.encode(), "a provider's id is recorded for its reply")
+            must(self.redis.get(f"boss:provider:{call.args[3]!s}") == reply.encode(), "a provider's id is recorded for its reply")
+        if call.args[7]:
+            self._judge_close(tried, str(call.args[7]), found)
         return found
+
+    def _judge_close(self, tried: Tried, token: str, found: Outcome) -> None:
+        """The holder asked to finish its turn with an accepted attempt."""
+        talk = self.talks[tried.conv]
+        must((found.closed is not None) == tried.accepted, "a turn is finished with an accepted attempt, and with no other")
+        if found.closed is None:
+            return
+        if talk.holder != token:
+            must(found.closed.outcome in ("lost", talk.last_closed(token)), "a holder that lost its lease finishes nothing")
+            return
+        must(found.closed.outcome != "lost", "the holder closes its turn")
+        self._close(talk, token, "answered", found.closed.outcome)
 
     def status(self, reply: str, attempt: str, state: str, call: Call[Outcome]) -> Outcome:
         """A provider's report: whatever came of the request, it was taken."""
@@ -223,7 +244,10 @@ class Oracle(TurnOracle):
         """One tick."""
         scores = {name.decode(): score for name, score in cast("Any", self.redis.zrange("boss:due", 0, -1, withscores=True))}
         marked = {conv for conv in scores if self.redis.exists(f"boss:wake:{conv}")}
-        found = self.scripts.run(calls.sweep(recheck_ms=RECHECK, oldest_wait_ms=oldest_wait))
+        swept = self.scripts.run(calls.sweep(recheck_ms=RECHECK, oldest_wait_ms=oldest_wait))
+        found = swept.due
+        first = cast("Any", self.redis.zrange("boss:due", 0, 0, withscores=True))
+        must(swept.next_ms == (max(0, int(first[0][1]) - self.now) if first else None), "a sweep says when the next one's time comes")
         names = [due.conversation for due in found]
         ready = {conv for conv, score in scores.items() if score <= self.now}
         must(set(names) == ready - marked and len(names) == len(set(names)), "those whose time has come, and who are not queued already")

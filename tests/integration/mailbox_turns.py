@@ -9,7 +9,7 @@ from redis import Redis
 
 from shared.mailbox import calls
 from shared.mailbox.types import Call, Claim, Closed, Turn
-from tests.integration.mailbox_books import ADVANCE, CLOCK, LEASE, START, Mutation, Said, Scripts, Talk, Tried, must
+from tests.integration.mailbox_books import ADVANCE, CLOCK, LEASE, SHARE, START, Mutation, Said, Scripts, Talk, Tried, must
 
 
 class TurnOracle:
@@ -18,7 +18,7 @@ class TurnOracle:
     def __init__(self, redis: Redis, conversations: int = 3, mutation: Mutation | None = None) -> None:
         self.redis = redis
         self.scripts = Scripts(redis, mutation)
-        self.talks = {f"c-{n}": Talk(f"c-{n}", f"p-{n}") for n in range(conversations)}
+        self.talks = {f"c-{n}": Talk(f"c-{n}", f"p-{n}", f"s-{n // 2}") for n in range(conversations)}
         self.said: dict[str, Said] = {}
         self.replies: dict[str, Tried] = {}
         self.opted_out: set[str] = set()
@@ -57,6 +57,9 @@ class TurnOracle:
             must(found.turn and [message.id for message in found.turn.messages] == talk.turn, "a repeated claim returns the same turn")
             return found
         must(talk.last_closed(token) is None or found.outcome in ("finished", "paused"), "a token that has finished never claims again")
+        if found.outcome == "busy":
+            self._judge_busy(talk)
+            return found
         if found.outcome in ("paused", "held", "finished"):
             must(found.outcome != "paused" or self.paused, "paused only in a pause")
             must(found.outcome != "held" or (talk.holder and talk.lease_end > self.now), "held only by a live lease")
@@ -78,6 +81,20 @@ class TurnOracle:
             self._taken(talk, token, found, cast("Turn", found.turn))
         return found
 
+    def _under_way(self, talk: Talk) -> int:
+        """How many other conversations of its sender are under a live lease."""
+        return sum(
+            other.sender == talk.sender and other is not talk and other.lease_end > self.now and bool(other.holder)
+            for other in self.talks.values()
+        )
+
+    def _judge_busy(self, talk: Talk) -> None:
+        self._count_lost(talk)
+        must(talk.inbox, "only who has messages waits for a place")
+        must(self._under_way(talk) >= SHARE, "a sender waits only when it has its share")
+        due = self._times(talk.id)[0]
+        must(due is not None and due > self.now, "who waits for a place is looked at again")
+
     def _count_lost(self, talk: Talk) -> int:
         lost = [self.said[name] for name in talk.turn if talk.holder and self.said[name].state == "open"]
         for said in lost:
@@ -94,6 +111,7 @@ class TurnOracle:
     def _taken(self, talk: Talk, token: str, found: Claim, turn: Turn) -> None:
         ids = [message.id for message in turn.messages]
         must(ids, "a turn has messages")
+        must(self._under_way(talk) < SHARE, "no sender has more than its share")
         must(found.lease_end_ms == self.now + LEASE, "a lease has its length")
         must(self.redis.zscore("boss:due", talk.id) == found.lease_end_ms, "the agenda looks again at the lease's end")
         if talk.stored:

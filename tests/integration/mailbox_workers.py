@@ -14,8 +14,8 @@ from redis import Redis
 from shared.addresses import EmailAddress, PhoneNumber
 from shared.events import EmailReceived, Response, SendSmsResponse, SmsReceived
 from shared.mailbox import calls
-from shared.mailbox.types import Accepted, Attempt, Call, Kind, Turn
-from tests.integration.mailbox_books import LEASE, MARGIN, MAX_ERRORS, MAX_LOST, RETENTION, SEND, Mutation
+from shared.mailbox.types import Accepted, Attempt, Call, Kind, Sending, Turn
+from tests.integration.mailbox_books import LEASE, LEAVE, MARGIN, MAX_ERRORS, MAX_LOST, RETENTION, SEND, SHARE, Mutation
 from tests.integration.mailbox_model import Oracle
 
 FINE: Final = 0
@@ -154,7 +154,7 @@ class Workers:
             self.enqueue(worker.conv)
 
     def _claim(self, worker: Worker, _fate: int) -> None:
-        call = calls.claim(worker.conv, worker.token, worker.turn_id, lease_ms=LEASE, jitter=0.5)
+        call = calls.claim(worker.conv, worker.token, worker.turn_id, lease_ms=LEASE, jitter=0.5, share=SHARE)
         found = self.remember(lambda: self.oracle.claim(worker.conv, worker.token, call))
         if found.outcome != "taken":
             self._end(worker)
@@ -171,11 +171,16 @@ class Workers:
         worker.phase = {6: "backoff", 7: "backoff", 8: "park"}.get(fate, "store")
         worker.body = "ok" if self.same_bodies else f"reply {self.name('b')}"
 
-    def _store(self, worker: Worker, _fate: int) -> None:
+    def _store(self, worker: Worker, fate: int) -> None:
+        """Store the reply; every other time leave is asked for in the same step."""
         turn = cast("Turn", worker.turn)
-        call = calls.store_reply(worker.conv, worker.token, turn, command(worker.body), retention_ms=RETENTION)
+        attempt = self.name("a") if fate % 2 else ""
+        call = calls.store_reply(worker.conv, worker.token, turn, command(worker.body), limits=LEAVE, attempt=attempt)
         found = self.remember(lambda: self.oracle.store_reply(worker.conv, worker.token, turn, call))
-        if found.outcome == "stored":
+        if found.leave:
+            worker.attempt = attempt
+            self._on_leave(worker, found.leave, fate)
+        elif found.outcome == "stored":
             worker.phase = "ask"
         elif found.outcome == "handed_over":
             worker.phase, worker.delay, worker.counted = "backoff", 0, False
@@ -185,10 +190,11 @@ class Workers:
     def _ask(self, worker: Worker, fate: int) -> None:
         reply = cast("Turn", worker.turn).reply_id
         attempt = worker.attempt = worker.attempt or self.name("a")
-        call = calls.sending(
-            worker.conv, worker.token, reply, attempt, send_ms=SEND, margin_ms=MARGIN, retention_ms=RETENTION, jitter=0.5,
-        )  # fmt: skip
+        call = calls.sending(worker.conv, worker.token, reply, attempt, limits=LEAVE)
         found = self.remember(lambda: self.oracle.sending(worker.conv, worker.token, reply, attempt, call))
+        self._on_leave(worker, found, fate)
+
+    def _on_leave(self, worker: Worker, found: Sending, fate: int) -> None:
         if found.outcome == "ok":
             worker.phase = "request"
         elif found.outcome == "look_up":
@@ -231,12 +237,18 @@ class Workers:
             self.oracle.said[name].copies += 1
         return pid
 
-    def _record(self, worker: Worker, _fate: int) -> None:
+    def _record(self, worker: Worker, fate: int) -> None:
+        """Record the provider's answer; every other time the turn is finished in the same step."""
         reply, attempt, (result, pid) = cast("Turn", worker.turn).reply_id, worker.attempt, worker.result
-        call = calls.outcome(reply, attempt, cast("Any", result), provider_id=pid, retention_ms=RETENTION)
+        own = (worker.conv, worker.token) if fate % 2 else ("", "")
+        call = calls.outcome(
+            reply, attempt, cast("Any", result), provider_id=pid, retention_ms=RETENTION, conversation=own[0], token=own[1]
+        )
         found = self.remember(lambda: self.oracle.outcome(reply, attempt, result, call))
         worker.attempt = ""
-        if result == "accepted":
+        if found.closed and found.closed.outcome != "lost":
+            self._end(worker, more=found.closed.outcome == "more", wake=fate != 7)
+        elif result == "accepted":
             worker.phase = "finish"
         elif found.decided and worker.looked_up:
             worker.phase, worker.looked_up = "park", False

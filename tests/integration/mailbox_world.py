@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 from shared.events import SendSmsResponse
-from shared.mailbox import calls
+from shared.mailbox import answers, calls
 from shared.mailbox.types import Kind, Reply
 from tests.integration.mailbox_books import MARGIN, RETENTION, SEND, SETTLE, Said, must
 from tests.integration.mailbox_workers import Workers, received
@@ -28,7 +28,7 @@ for i = 2, #ARGV do
     messages[#messages + 1] = record
   end
 end
-return {talks, messages, redis.call('ZRANGE', 'boss:parked', 0, -1)}
+return {talks, messages, redis.call('ZRANGE', 'boss:parked', 0, -1), redis.call('ZRANGE', 'boss:open', 0, -1)}
 """
 
 
@@ -50,7 +50,7 @@ class World(Workers):
         talk = self.oracle.talks[f"c-{conv % 3}"]
         message = self.name("m")
         call = calls.accept(
-            received(message, kind_name), kind=kind_name, conversation=talk.id, sender=f"s-{conv % 3}", pair=talk.pair,
+            received(message, kind_name), kind=kind_name, conversation=talk.id, sender=talk.sender, pair=talk.pair,
             settle_ms=SETTLE if kind_name == "text" else 0, turns_per_hour=100_000, keyword=keyword,
         )  # fmt: skip
         self.inbound.append((message, kind_name, talk.id, call))
@@ -108,7 +108,7 @@ class World(Workers):
     def record_of(self, reply: str) -> Reply | None:
         """A reply's record."""
         raw = cast("dict[bytes, bytes]", self.redis.hgetall(f"boss:reply:{reply}"))
-        return calls.reply_from({name.decode(): value.decode() for name, value in raw.items()}) if raw else None
+        return answers.reply_from({name.decode(): value.decode() for name, value in raw.items()}) if raw else None
 
     def hand_over(self, which: int) -> None:
         """An old bridge client takes over a message."""
@@ -124,17 +124,19 @@ class World(Workers):
         oracle = self.oracle
         watched = [said for said in oracle.said.values() if said.id not in self.ended]
         keys = [len(oracle.talks), *oracle.talks, *(said.id for said in watched)]
-        talks, messages, parked = cast("Any", self._snapshot)(args=keys)
+        talks, messages, parked, waiting = cast("Any", self._snapshot)(args=keys)
         for talk, (inbox, score, not_before, mark) in zip(oracle.talks.values(), talks, strict=True):
             names = [raw.decode() for raw in inbox]
             must(names == talk.inbox, f"the inbox holds exactly what is open, in order: {names} is not {talk.inbox}")
             must(not names or score is not None, "who has messages is on the agenda")
-            latest = max(oracle.now + 30_000 + max(mark, 0), talk.lease_end, int(not_before or 0))
+            places = max(other.lease_end for other in oracle.talks.values() if other.sender == talk.sender)
+            latest = max(oracle.now + 30_000 + max(mark, 0), places, int(not_before or 0))
             must(not names or float(score) <= latest, "somebody looks again in time")
         for said, (state, errors, lost, ttl) in zip(watched, messages, strict=True):
             self._check_message(said, state.decode() if state else "gone", (int(errors or 0), int(lost or 0)), ttl)
         for said in oracle.said.values():
             must(said.copies < 2 or self._marked(said.id), "a second copy is marked")
+        must({raw.decode() for raw in waiting} == {name for talk in oracle.talks.values() for name in talk.inbox}, "what waits is counted")
         listed = {raw.decode() for raw in parked}
         must(listed == {said.id for said in oracle.said.values() if said.state == "parked"}, "what is parked is on the list")
 

@@ -61,9 +61,10 @@ def parked(mailbox: Mailbox, text: str, *messages: str) -> str:
     turn = mailbox.run(calls.claim("c-1", token, f"t-{uuid.uuid4().hex}", lease_ms=60_000)).turn
     assert turn is not None
     command = SendSmsResponse(to=USER, from_=BOSS, message=text, user="user")
-    mailbox.run(calls.store_reply("c-1", token, turn, command, retention_ms=KEEP_MS))
+    limits = calls.Leave(1000, 1000, KEEP_MS)
+    mailbox.run(calls.store_reply("c-1", token, turn, command, limits=limits))
     attempt = f"a-{uuid.uuid4().hex}"
-    verdict = mailbox.run(calls.sending("c-1", token, turn.reply_id, attempt, send_ms=1000, margin_ms=1000, retention_ms=KEEP_MS))
+    verdict = mailbox.run(calls.sending("c-1", token, turn.reply_id, attempt, limits=limits))
     assert verdict.outcome == "ok"
     mailbox.run(calls.park("c-1", token, "gave_up", looked_up=True, retention_ms=KEEP_MS))
     return turn.reply_id

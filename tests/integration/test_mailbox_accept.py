@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from redis import Redis
 
 from shared.mailbox import calls
 from tests.integration.mailbox_desk import Desk
-
-
-@pytest.fixture
-def desk(redis: Redis) -> Desk:
-    """An empty desk."""
-    return Desk(redis)
 
 
 def test_a_first_message_makes_its_conversation_due(desk: Desk) -> None:

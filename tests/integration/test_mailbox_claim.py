@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from redis import Redis
 
 from shared.mailbox import calls
 from tests.integration.mailbox_books import LEASE, RETENTION, START
 from tests.integration.mailbox_desk import C, Desk
-
-
-@pytest.fixture
-def desk(redis: Redis) -> Desk:
-    """An empty desk."""
-    return Desk(redis)
 
 
 def test_a_claim_takes_the_lease_and_forms_the_turn(desk: Desk) -> None:
@@ -238,7 +231,7 @@ def test_a_repeat_that_comes_after_other_turns_forms_no_turn_under_an_old_reply(
 def test_a_claim_clears_the_wake_up_s_mark(desk: Desk) -> None:
     """Whatever its answer: the job has run."""
     desk.accept("m-1", settle=500)
-    assert desk.redis.exists(f"boss:wake:{C}")
+    desk.redis.set(f"boss:wake:{C}", 1)
     assert desk.claim("k1").outcome == "early"
     assert not desk.redis.exists(f"boss:wake:{C}")
 

@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from redis import Redis
 
 from shared.mailbox import calls
 from tests.integration.mailbox_books import LEASE, RETENTION
 from tests.integration.mailbox_desk import C, Desk
-
-
-@pytest.fixture
-def desk(redis: Redis) -> Desk:
-    """An empty desk."""
-    return Desk(redis)
 
 
 def test_a_finish_removes_exactly_the_turn_s_messages(desk: Desk) -> None:

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from redis import Redis
 
 from shared import codec
 from shared.mailbox import calls
 from tests.integration.mailbox_books import LEASE, RETENTION, START
 from tests.integration.mailbox_desk import PAIR, Desk
-
-
-@pytest.fixture
-def desk(redis: Redis) -> Desk:
-    """An empty desk."""
-    return Desk(redis)
 
 
 def test_only_the_holder_stores_a_reply(desk: Desk) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 import pytest
 from redis import Redis
 
-from shared.queue import QUEUE, Dispatcher
+from shared.queue import QUEUE
 from supervisor_worker.crew import Crew
 from supervisor_worker.sweep import Sweep
 from tests.integration.turn_world import World
@@ -26,13 +25,13 @@ def sweep_once(world: World, times: int = 1) -> list[int]:
 
     async def run() -> list[int]:
         async with world.supervisor() as supervisor:
-            with ThreadPoolExecutor(1) as threads:
-                sweep = Sweep(Crew(supervisor, Dispatcher(world.redis), threads))
-                woken = []
-                for _ in range(times):
-                    await asyncio.to_thread(look_now, world.redis)
-                    woken.append(await sweep.once())
-                return woken
+            redis = supervisor.mailbox.redis
+            sweep = Sweep(Crew(supervisor, redis, redis))
+            woken = []
+            for _ in range(times):
+                await asyncio.to_thread(look_now, world.redis)
+                woken.append(await sweep.once())
+            return woken
 
     return asyncio.run(run())
 

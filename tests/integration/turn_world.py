@@ -188,7 +188,7 @@ class World:
         jobs: set[asyncio.Task[None]] = set()
         while not until():
             assert asyncio.get_running_loop().time() < end, f"not within {seconds} s; ledger:\n{self.story()}"
-            for due in await supervisor.mailbox.run(calls.sweep(recheck_ms=1000)):
+            for due in (await supervisor.mailbox.run(calls.sweep(recheck_ms=1000))).due:
                 jobs.add(asyncio.create_task(self._job(due.conversation, supervisor)))
             for done in [task for task in jobs if task.done()]:
                 jobs.discard(done)

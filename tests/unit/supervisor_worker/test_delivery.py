@@ -98,7 +98,7 @@ def deliver(
         for step in prepare.values():
             step(supervisor)
         lease = Lease(typed, "c-1", "k-1", Claim("taken", 0, now_ms), 60_000)
-        return await Delivery(supervisor, lease, "r-1", COMMAND, lambda: expired).deliver()
+        return await Delivery(supervisor, lease, "r-1", COMMAND, expired=lambda: expired).deliver()
 
     return asyncio.run(scenario())
 

@@ -9,7 +9,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from redis.exceptions import ConnectionError as RedisGone
 from rq.utils import import_attribute
 
 from shared.errors import BadInput
@@ -20,25 +19,8 @@ from supervisor_worker.crew import CURRENT
 SECRET = "my cat is called Mimi, call +15551234567"
 
 
-class FakeCrew:
-    """Remembers whom it woke."""
-
-    def __init__(self, error: Exception | None = None) -> None:
-        self.woken: list[tuple[str, str]] = []
-        self.supervisor = SimpleNamespace(stopping=asyncio.Event())
-        self._error = error
-
-    async def wake(self, conversation: str, channel: str) -> None:
-        """What `Crew.wake` promises."""
-        self.woken.append((conversation, channel))
-        if self._error:
-            raise self._error
-
-
-def run(
-    monkeypatch: pytest.MonkeyPatch, turn: Callable[[Any], Awaitable[bool]], *, wake_error: Exception | None = None, stopping: bool = False
-) -> list[tuple[str, str]]:
-    """Run one job with `turn` in place of a turn; whom it woke."""
+def run(monkeypatch: pytest.MonkeyPatch, turn: Callable[[Any], Awaitable[bool]], *, stopping: bool = False) -> None:
+    """Run two jobs with `turn` in place of a turn."""
     tokens: list[str] = []
 
     async def run_turn(conversation: str, token: str, supervisor: Any) -> bool:
@@ -46,27 +28,18 @@ def run(
         tokens.append(token)
         return await turn(supervisor)
 
-    async def job() -> list[tuple[str, str]]:
-        crew = FakeCrew(wake_error)
+    async def both() -> None:
+        crew = SimpleNamespace(supervisor=SimpleNamespace(stopping=asyncio.Event()))
         if stopping:
             crew.supervisor.stopping.set()
         CURRENT.set(crew)  # type: ignore[arg-type]
         await jobs.email_received("c-1")
         await jobs.sms_received("c-1")
-        return crew.woken
 
     monkeypatch.setattr(jobs, "run_turn", run_turn)
-    woken = asyncio.run(job())
+    asyncio.run(both())
     assert len(set(tokens)) == 2
     assert all(token.startswith("k-") for token in tokens)
-    return woken
-
-
-def answering(more: bool) -> Callable[[Any], Awaitable[bool]]:
-    async def turn(_supervisor: Any) -> bool:
-        return more
-
-    return turn
 
 
 def raising(error: BaseException) -> Callable[[Any], Awaitable[bool]]:
@@ -76,15 +49,13 @@ def raising(error: BaseException) -> Callable[[Any], Awaitable[bool]]:
     return turn
 
 
-def test_a_job_wakes_the_next_one_exactly_when_messages_remain(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One job runs one turn, with a token of its own, and enqueues one job on the same channel or none."""
-    assert run(monkeypatch, answering(True)) == [("c-1", "email"), ("c-1", "sms")]
-    assert run(monkeypatch, answering(False)) == []
+def test_each_job_runs_one_turn_with_a_token_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next job, if there must be one, was enqueued by the script that ended the turn."""
 
+    async def turn(_supervisor: Any) -> bool:
+        return True
 
-def test_a_wake_up_that_cannot_be_enqueued_fails_no_job(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The sweep finds the conversation, so a lost wake-up is no error of the turn."""
-    assert run(monkeypatch, answering(True), wake_error=RedisGone("gone")) == [("c-1", "email"), ("c-1", "sms")]
+    run(monkeypatch, turn)
 
 
 def test_an_errors_words_do_not_leave_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,8 +80,8 @@ def test_an_error_of_ours_says_its_code_and_a_masked_detail() -> None:
 
 
 def test_a_turn_that_was_released_at_shutdown_is_no_failed_job(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Told to end, the worker cancels its turns; their jobs end without an error and wake nobody."""
-    assert run(monkeypatch, raising(asyncio.CancelledError()), stopping=True) == []
+    """Told to end, the worker cancels its turns; their jobs end without an error."""
+    run(monkeypatch, raising(asyncio.CancelledError()), stopping=True)
 
 
 def test_a_job_that_was_stopped_on_request_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:

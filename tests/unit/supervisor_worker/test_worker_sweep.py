@@ -11,7 +11,7 @@ import pytest
 from redis.exceptions import ConnectionError as RedisGone
 from structlog.testing import capture_logs
 
-from shared.mailbox.types import Call, Due
+from shared.mailbox.types import Call, Due, Swept
 from supervisor_worker import sweep
 from supervisor_worker.sweep import Sweep
 
@@ -38,7 +38,7 @@ class FakeCrew:
             self.supervisor.stopping.set()
         if isinstance(look, Exception):
             raise look
-        return look
+        return Swept(look)
 
     async def wake_all(self, due: tuple[Due, ...]) -> None:
         """What `Crew.wake_all` promises."""

@@ -1,0 +1,140 @@
+"""From the scripts' raw answers to the types: one function a call, and one for each kind of record. Pure."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from shared import codec
+from shared.addresses import Channel
+from shared.errors import BadInput
+from shared.events import Received, Response
+from shared.mailbox.types import (
+    Accepted,
+    Attempt,
+    Claim,
+    Closed,
+    Due,
+    Kind,
+    Message,
+    MessageState,
+    Outcome,
+    Reply,
+    ReplyState,
+    Retried,
+    Sending,
+    Stored,
+    Swept,
+    Turn,
+)
+
+
+def message_from(record: dict[str, Any], *, age_ms: int = 0) -> Message:
+    """A message from its record's fields."""
+    return Message(
+        id=record["id"],
+        conversation=record.get("conv", ""),
+        kind=cast("Kind", record.get("kind") or "text"),
+        state=MessageState(record["state"]),
+        channel=cast("Channel", record.get("channel") or "sms"),
+        event=_event(record.get("event") or ""),
+        reason=record.get("reason", ""),
+        notice=record.get("notice", ""),
+        errors=int(record.get("errors") or 0),
+        lost=int(record.get("lost") or 0),
+        age_ms=int(record.get("age", age_ms)),
+        accepted_at=int(record.get("accepted_at") or 0),
+        turn=record.get("turn", ""),
+        maybe_duplicate=record.get("maybe_duplicate") == "1",
+    )
+
+
+def reply_from(record: dict[str, Any]) -> Reply:
+    """A reply from its record's fields."""
+    return Reply(
+        id=record["id"],
+        conversation=record["conv"],
+        turn=record["turn"],
+        command=cast("Response", codec.decode(record["command"])),
+        state=ReplyState(record["state"]),
+        attempts=tuple(_attempt(item) for item in codec.loads(record.get("attempts") or "[]") or []),
+        maybe_sent=record.get("maybe_sent") == "1",
+        maybe_duplicate=record.get("maybe_duplicate") == "1",
+    )
+
+
+def _event(text: str) -> Received | None:
+    """The event of a record; None for one whose body expired or cannot be read (its message is parked)."""
+    try:
+        return cast("Received", codec.decode(text)) if text else None
+    except BadInput:
+        return None
+
+
+def swept(raw: Any) -> Swept:
+    """The answer to `sweep`."""
+    woken, next_ms = raw
+    return Swept(tuple(Due(conv, channel) for conv, channel in woken), next_ms if next_ms >= 0 else None)
+
+
+def nothing(_raw: Any) -> None:
+    """The answer to a call whose answer says nothing."""
+
+
+def _attempt(item: dict[str, Any]) -> Attempt:
+    return Attempt(item["id"], int(item["at"]), item["outcome"], item["provider_id"], item["code"])
+
+
+def accepted(raw: Any) -> Accepted:
+    """The answer to `accept` and `ignore`."""
+    return Accepted(raw[0], raw[1])
+
+
+def closed(raw: Any) -> Closed:
+    """The answer to a call that ends a turn."""
+    return Closed(raw)
+
+
+def retried(raw: Any) -> Retried:
+    """The answer to `retry` and `discard`."""
+    return Retried(raw[0], raw[1], raw[2])
+
+
+def outcome(raw: Any) -> Outcome:
+    """The answer to `outcome` and `status`."""
+    state, decided, *end = raw
+    return Outcome(ReplyState(state) if state else None, decided=decided == "1", closed=closed(end[0]) if end and end[0] else None)
+
+
+def sending(raw: Any) -> Sending:
+    """The answer to `sending`."""
+    attempt = _attempt(codec.loads(raw[1])) if raw[1] else None
+    return Sending(raw[0], attempt, more=raw[2] == "more")
+
+
+def stored(raw: Any) -> Stored:
+    """The answer to `store_reply`."""
+    verdict, more, *leave = raw
+    return Stored(verdict, more=more == "more", leave=sending(leave[0]) if leave else None)
+
+
+def claim(raw: Any) -> Claim:
+    """The answer to `claim`."""
+    if raw[0] != "taken":
+        return Claim(raw[0])
+    _, turn, now, lease_end, messages, reply, history = raw
+    found = Turn(
+        turn,
+        tuple(message_from(_record(flat)) for flat in messages),
+        reply_from(_record(reply)) if reply else None,
+        tuple(_said(kind, _record(flat)) for kind, flat in reversed(history)),
+    )
+    return Claim("taken", int(lease_end), int(now), found)
+
+
+def _said(kind: str, record: dict[str, Any]) -> Message | Reply:
+    return message_from(record) if kind == "m" else reply_from(record)
+
+
+def _record(flat: list[str]) -> dict[str, Any]:
+    """A record from its fields and values, as a script reads them."""
+    return dict(zip(flat[::2], flat[1::2], strict=True))

@@ -1,0 +1,42 @@
+-- Leave for one request to the provider, judged and stored in one step; used by `sending`, and by `store_reply` for the first one.
+-- `limits`: send, margin, pause_wait (ms), jitter (0 to 1), retention (ms). Answer: {verdict, attempt as JSON or "", "more", "empty" or ""}.
+
+local function take_leave(conv, token, reply, id, limits, t)
+  local key = conv_key(conv)
+  if get(key, 'token') ~= token or reply_of(get(key, 'turn')) ~= reply then return {'lost', '', ''} end
+  local list = attempts_of(reply)
+  local mine, index = find_attempt(list, id)
+  if count(list, 'accepted') > 0 then return {mine and 'lost' or 'sent', '', ''} end
+
+  local out = opted_out(get(key, 'pair'))
+  local short = number(key, 'lease_end') - t < limits.send + limits.margin
+  if mine then
+    local again = index == #list and mine.outcome == '' and not out and not paused() and not short
+    return again and {'ok', cjson.encode(mine), ''} or {'lost', '', ''}
+  end
+  for _, attempt in ipairs(list) do
+    if attempt.outcome == '' then return {'look_up', cjson.encode(attempt), ''} end
+  end
+  if out then return {'opted_out', '', close_turn(conv, token, 'ignored', 'opted_out', limits.retention, t)} end
+  if paused() then
+    append('backoff', 'conv', conv, 'reason', 'paused', 'counted', 0)
+    return {'paused', '', give_up(conv, token, t + math.floor(limits.pause_wait * (1 + limits.jitter / 2)), t)}
+  end
+  if short then return {'short', '', ''} end
+
+  local attempt = {id = id, at = t, outcome = '', provider_id = '', code = ''}
+  if count(list, 'absent') > 0 then redis.call('HSET', reply_key(reply), 'maybe_duplicate', 1) end
+  list[#list + 1] = attempt
+  write_attempts(reply, list)
+  redis.call('HSET', reply_key(reply), 'state', 'sending')
+  append('sending', 'conv', conv, 'reply', reply, 'attempt', id, 'n', #list)
+  return {'ok', cjson.encode(attempt), ''}
+end
+
+-- The limits as the calls pass them, from ARGV[at] on.
+local function limits_from(at)
+  return {
+    send = tonumber(ARGV[at]), margin = tonumber(ARGV[at + 1]), pause_wait = tonumber(ARGV[at + 2]), jitter = tonumber(ARGV[at + 3]),
+    retention = ARGV[at + 4],
+  }
+end
