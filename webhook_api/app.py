@@ -21,7 +21,7 @@ from shared.runtime import Runtime
 from webhook_api import email, email_events, ops, sms
 from webhook_api.gate import Gate
 from webhook_api.intake import Intake, RefusalLedger
-from webhook_api.lean import LeanFlask
+from webhook_api.lean import Answer, LeanFlask
 
 log = telemetry.logger(__name__)
 
@@ -80,25 +80,25 @@ def _answer_errors(app: Flask, refusals: RefusalLedger) -> None:
     @app.errorhandler(StorageUnavailable)
     def unavailable(error: StorageUnavailable) -> Response:
         log.warning("Could not store a message.", action="storage_unavailable", channel=_channel(), reason=error.detail)
-        return Response(status=503, headers={"Retry-After": "5"})
+        return Answer(status=503, headers=[("Retry-After", "5")])
 
     @app.errorhandler(HTTPException)
     def http(error: HTTPException) -> Response:
         code = error.code or 500
         if code in _REFUSED and _channel():
             return _refused(refusals, _REFUSED[code], code)
-        return Response(status=code)
+        return Answer(status=code)
 
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> Response:
         where = traceback.extract_tb(error.__traceback__)[-1]  # the error's own text may hold a message or an address
         log.error("A request failed.", action="failed", error=type(error).__name__, where=f"{where.filename}:{where.lineno}")
-        return Response(status=500)
+        return Answer(status=500)
 
 
 def _refused(refusals: RefusalLedger, reason: str, status: int) -> Response:
     refusals.record(_channel(), reason, status)
-    return Response(status=status)
+    return Answer(status=status)
 
 
 def _channel() -> str:

@@ -27,7 +27,7 @@ class Answer(Response):
         super().__init__([content] if content else [], status, Headers([*headers]))
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:  # noqa: ARG002 - WSGI's two
-        """Answer the server; the method is never HEAD."""
+        """Answer the server. What answers a HEAD has no content."""
         start_response(self.status, self.headers.to_wsgi_list())
         return self.response  # type: ignore[return-value] # made of bytes above
 

@@ -71,6 +71,8 @@ def read_form(body: bytes) -> Form:
 
 
 def _unquoted(text: str) -> str:
+    if "%" not in text:
+        return text
     if text.isascii():
         return unquote_to_bytes(text).decode("utf-8", "surrogateescape")
     return unquote(text, errors="surrogateescape")  # piece by piece: what is no ASCII was decoded before

@@ -108,11 +108,9 @@ def _verified(gate: Gate, request: Request) -> tuple[Form, bool]:
 
 def _body(request: Request) -> bytes:
     """The whole body. One that says its length, as Twilio's do, is read at once; any other in Flask's way, up to the limit."""
-    length = request.environ.get("CONTENT_LENGTH", "")
-    if length.isdecimal() and int(length) <= MAX_BODY and "HTTP_TRANSFER_ENCODING" not in request.environ:
-        body: bytes = request.environ["wsgi.input"].read(int(length))
-    else:
-        body = request.get_data(cache=False)
-    if len(body) < (request.content_length or 0):  # the connection broke: half a text is another text, and a retry mends it
+    said = request.environ.get("CONTENT_LENGTH", "")
+    length = int(said) if said.isdecimal() and "HTTP_TRANSFER_ENCODING" not in request.environ else MAX_BODY + 1
+    body: bytes = request.environ["wsgi.input"].read(length) if length <= MAX_BODY else request.get_data(cache=False)
+    if len(body) < (length if length <= MAX_BODY else request.content_length or 0):  # half a text is another text: a retry mends it
         raise Refusal("truncated", 503)
     return body

@@ -194,14 +194,24 @@ def test_an_id_is_the_keyed_hash_of_its_parts_however_often_it_is_asked_for(salt
         assert Identities(salt).sender(EmailAddress(name)) == f"s-{plain}"
 
 
-def test_what_a_process_remembers_of_numbers_is_bounded_and_shown_nowhere() -> None:
+def test_what_a_process_remembers_of_addresses_is_bounded() -> None:
     """A flood of senders costs time, not memory, and what is refused is not remembered at all."""
-    for remembering in (addresses._e164, addresses._digest):
+    for remembering in (addresses._e164, addresses._digest, addresses._remembered_list):
         assert 0 < (remembering.cache_info().maxsize or 0) <= 4096
-        assert "+1555" not in repr(remembering)
     PhoneNumber.parse("+15551234567")
     before = addresses._e164.cache_info().currsize
     for number in range(100):
         with pytest.raises(BadInput):
             PhoneNumber.parse(f"+1555{number}")
     assert addresses._e164.cache_info().currsize == before
+
+
+def test_a_long_header_is_not_remembered_and_what_is_remembered_is_each_callers_own() -> None:
+    """4,096 long headers would be much memory; and a list that a caller changes is not the next one's."""
+    many = ", ".join(f"user{number}@example.com" for number in range(20))
+    assert len(many) > addresses.MAX_ADDRESS
+    before = addresses._remembered_list.cache_info().currsize
+    assert len(parse_address_list(many)) == 20
+    assert addresses._remembered_list.cache_info().currsize == before
+    parse_address_list("ada@example.com").clear()
+    assert parse_address_list("ada@example.com") == [EmailAddress("ada@example.com")]
