@@ -64,7 +64,7 @@ class LeanFlask(Flask):
     def dispatch_request(self) -> ResponseReturnValue:
         """Call the view of the rule that matched; each is a plain function without arguments."""
         request = request_ctx.request
-        if request.routing_exception is not None or request.url_rule is None or request.view_args or request.method == "OPTIONS":
+        if request.url_rule is None or request.view_args or request.method == "OPTIONS":
             return super().dispatch_request()
         return self.view_functions[request.url_rule.endpoint]()  # type: ignore[return-value] # none is asynchronous
 
