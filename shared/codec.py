@@ -20,6 +20,7 @@ from shared.events import EmailReceived, Event, MessageAcknowledged, SendEmailRe
 SCHEMA_VERSION: Final = 1
 """The version of every record that this code writes; it reads this one and older."""
 
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), allow_nan=False)
 _CLASSES: Final[dict[str, type[Event]]] = {
     cls.type: cls for cls in (SmsReceived, EmailReceived, MessageAcknowledged, SendSmsResponse, SendEmailResponse)
 }
@@ -27,7 +28,7 @@ _CLASSES: Final[dict[str, type[Event]]] = {
 
 def dumps(value: object) -> str:
     """Compact JSON in ASCII: what the wire, the records and the command's `--json` use."""
-    return json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+    return _ENCODER.encode(value)
 
 
 def loads(text: str | bytes) -> Any:
@@ -40,8 +41,10 @@ def loads(text: str | bytes) -> Any:
 
 def encode(event: Event) -> str:
     """One event as JSON text."""
-    fields = {name.rstrip("_"): _plain(getattr(event, name)) for name in _names(type(event))}
-    return dumps({"v": SCHEMA_VERSION, "type": event.type, **fields})
+    record: dict[str, object] = {"v": SCHEMA_VERSION, "type": event.type}
+    for name, wire in _names(event.type):
+        record[wire] = _plain(getattr(event, name))
+    return dumps(record)
 
 
 def decode(text: str | bytes) -> Event:
@@ -58,9 +61,7 @@ def decode(text: str | bytes) -> Event:
     if cls is None:
         raise BadInput(code="unknown_type")
     hints = _hints(cls.type)
-    arguments: dict[str, Any] = {
-        name: _typed(hints[name], value[name.rstrip("_")], name) for name in _names(cls) if name.rstrip("_") in value
-    }
+    arguments: dict[str, Any] = {name: _typed(hints[name], value[wire], name) for name, wire in _names(cls.type) if wire in value}
     try:
         return cls(**arguments)
     except TypeError:
@@ -81,14 +82,15 @@ def _hints(wire_name: str) -> dict[str, Any]:
     return get_type_hints(_CLASSES[wire_name])
 
 
-def _names(cls: type[Event]) -> list[str]:
-    return [field.name for field in dataclasses.fields(cls)]
+@cache
+def _names(wire_name: str) -> tuple[tuple[str, str], ...]:
+    """Each field's name in Python and on the wire."""
+    return tuple((field.name, field.name.rstrip("_")) for field in dataclasses.fields(_CLASSES[wire_name]))
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, PhoneNumber | EmailAddress):
-        return value.value
-    return list(value) if isinstance(value, tuple) else value
+    """JSON writes tuples as arrays already."""
+    return value.value if isinstance(value, (PhoneNumber, EmailAddress)) else value
 
 
 def _texts(value: object) -> tuple[str, ...]:

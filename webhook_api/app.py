@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
-from flask import Flask, Response, request
+from flask import Flask, Request, Response, request
 from flask.typing import ResponseReturnValue
 from redis.exceptions import RedisError
 from werkzeug.exceptions import HTTPException
@@ -20,6 +21,7 @@ from shared.runtime import Runtime
 from webhook_api import email, email_events, ops, sms
 from webhook_api.gate import Gate
 from webhook_api.intake import Intake, RefusalLedger
+from webhook_api.lean import Answer, LeanFlask
 
 log = telemetry.logger(__name__)
 
@@ -27,7 +29,7 @@ _CHANNELS: Final = {"/sms/": "sms", "/email/": "email"}
 _REFUSED: Final = {400: "bad_request", 413: "too_large"}
 INTAKE: Final = "intake"
 """The application's `extensions` hold its way in under this name: who made the application closes it."""
-_Handler = Callable[[], ResponseReturnValue]
+_Handler = Callable[[Request], ResponseReturnValue]
 
 
 def create_app(runtime: Runtime) -> Flask:
@@ -35,14 +37,14 @@ def create_app(runtime: Runtime) -> Flask:
 
     Raises ConfigurationError for a public key that is none.
     """
-    app = Flask("webhook_api", static_folder=None)
+    app = LeanFlask("webhook_api")
     gate = Gate.of(runtime.settings)
     intake = app.extensions[INTAKE] = Intake(runtime)
     _warm(runtime)
-    _post(app, "/sms/inbound", sms.MAX_BODY, lambda: sms.inbound(intake, gate, request))
-    _post(app, "/sms/status", sms.MAX_BODY, lambda: sms.status(intake, gate, request))
-    _post(app, "/email/inbound", email.MAX_BODY, lambda: email.inbound(intake, gate, request))
-    _post(app, "/email/events", email_events.MAX_BODY, lambda: email_events.events(intake, gate, request))
+    _post(app, "/sms/inbound", sms.MAX_BODY, partial(sms.inbound, intake, gate))
+    _post(app, "/sms/status", sms.MAX_BODY, partial(sms.status, intake, gate))
+    _post(app, "/email/inbound", email.MAX_BODY, partial(email.inbound, intake, gate))
+    _post(app, "/email/events", email_events.MAX_BODY, partial(email_events.events, intake, gate))
     app.add_url_rule("/livez", "livez", ops.livez)
     app.add_url_rule("/readyz", "readyz", lambda: ops.readyz(intake))
     _answer_errors(app, RefusalLedger(intake))
@@ -52,8 +54,9 @@ def create_app(runtime: Runtime) -> Flask:
 
 def _post(app: Flask, path: str, limit: int, handler: _Handler) -> None:
     def view() -> ResponseReturnValue:
-        request.max_content_length = limit
-        return handler()
+        called = request._get_current_object()  # type: ignore[attr-defined] # noqa: SLF001 - Flask documents it: no detour at each use
+        called.max_content_length = limit
+        return handler(called)
 
     app.add_url_rule(path, path, view, methods=["POST"])
 
@@ -77,25 +80,25 @@ def _answer_errors(app: Flask, refusals: RefusalLedger) -> None:
     @app.errorhandler(StorageUnavailable)
     def unavailable(error: StorageUnavailable) -> Response:
         log.warning("Could not store a message.", action="storage_unavailable", channel=_channel(), reason=error.detail)
-        return Response(status=503, headers={"Retry-After": "5"})
+        return Answer(status=503, headers=[("Retry-After", "5")])
 
     @app.errorhandler(HTTPException)
     def http(error: HTTPException) -> Response:
         code = error.code or 500
         if code in _REFUSED and _channel():
             return _refused(refusals, _REFUSED[code], code)
-        return Response(status=code)
+        return Answer(status=code)
 
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> Response:
         where = traceback.extract_tb(error.__traceback__)[-1]  # the error's own text may hold a message or an address
         log.error("A request failed.", action="failed", error=type(error).__name__, where=f"{where.filename}:{where.lineno}")
-        return Response(status=500)
+        return Answer(status=500)
 
 
 def _refused(refusals: RefusalLedger, reason: str, status: int) -> Response:
     refusals.record(_channel(), reason, status)
-    return Response(status=status)
+    return Answer(status=status)
 
 
 def _channel() -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from flask import Request, Response
+from flask import Request
 
 from shared.addresses import EmailAddress
 from shared.errors import BadInput
@@ -17,6 +17,7 @@ from shared.events import EmailReceived
 from webhook_api import admit
 from webhook_api.gate import MESSAGE_HEADER, Gate, Refusal
 from webhook_api.intake import Intake
+from webhook_api.lean import Answer
 from webhook_api.multipart import boundary_of
 from webhook_api.parse_email import InboundMail, parse_email
 
@@ -29,7 +30,7 @@ BIG_WAIT_SECONDS: Final = 5.0
 _big_bodies = threading.BoundedSemaphore(BIG_AT_ONCE)
 
 
-def inbound(intake: Intake, gate: Gate, request: Request) -> Response:
+def inbound(intake: Intake, gate: Gate, request: Request) -> Answer:
     """Take a mail in, for each of our addresses that it was delivered to."""
     with _room_for(request.content_length):
         body, signed = gate.sendgrid(request, gate.mail_key, lambda: whole_body(request, ending=_last_line(request)))
@@ -39,7 +40,7 @@ def inbound(intake: Intake, gate: Gate, request: Request) -> Response:
     if not mail.recipients:
         message_ids = [mail_id(mail, "", "unknown_recipient")]
         intake.ignore(message_ids[0], "email", "unknown_recipient")
-    return Response(status=200, headers={MESSAGE_HEADER: ",".join(message_ids)})
+    return Answer(headers=[(MESSAGE_HEADER, ",".join(message_ids))])
 
 
 def _take_in(intake: Intake, mail: InboundMail, recipient: EmailAddress, *, signed: bool) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from flask import Request, Response
+from flask import Request
 
 from shared import codec
 from shared.errors import BadInput
@@ -13,6 +13,7 @@ from webhook_api.email import whole_body
 from webhook_api.entries import Report, State
 from webhook_api.gate import Gate
 from webhook_api.intake import Intake
+from webhook_api.lean import Answer
 
 MAX_BODY: Final = 4 * 1024 * 1024
 MAX_EVENTS: Final = 5_000
@@ -28,7 +29,7 @@ _STATES: Final[dict[str, State]] = {
 }
 
 
-def events(intake: Intake, gate: Gate, request: Request) -> Response:
+def events(intake: Intake, gate: Gate, request: Request) -> Answer:
     """Record a batch of events; those that are not about a reply of ours are passed over."""
     body, _ = gate.sendgrid(request, gate.events_key, lambda: whole_body(request, ending=b"]"))
     batch = codec.loads(body)
@@ -36,7 +37,7 @@ def events(intake: Intake, gate: Gate, request: Request) -> Response:
         raise BadInput(code="not_a_list")
     reports = (report(event) for event in batch[:MAX_EVENTS])
     intake.report(tuple(found for found in reports if found is not None))
-    return Response(status=204)
+    return Answer(status=204)
 
 
 def report(event: Any) -> Report | None:

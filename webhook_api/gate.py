@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
@@ -21,6 +21,7 @@ from webhook_api import signatures
 from webhook_api.signatures import Form
 
 TWILIO_SIGNATURE: Final = "X-Twilio-Signature"
+_TWILIO_SIGNATURE: Final = "HTTP_" + TWILIO_SIGNATURE.upper().replace("-", "_")
 SENDGRID_SIGNATURE: Final = "X-Twilio-Email-Event-Webhook-Signature"
 SENDGRID_TIMESTAMP: Final = "X-Twilio-Email-Event-Webhook-Timestamp"
 MESSAGE_HEADER: Final = "X-Bossline-Message"
@@ -40,6 +41,8 @@ class Gate:
     """What callers are measured by; the keys are None where SendGrid signs nothing."""
 
     settings: Settings
+    base_url: str
+    auth_token: str = field(repr=False)
     mail_key: EllipticCurvePublicKey | None
     events_key: EllipticCurvePublicKey | None
 
@@ -49,18 +52,19 @@ class Gate:
         mail, events = settings.sendgrid_inbound_public_key, settings.sendgrid_events_public_key
         return cls(
             settings,
+            settings.webhook_base_url,
+            settings.twilio_auth_token.get_secret_value(),
             signatures.load_public_key("SENDGRID_INBOUND_PUBLIC_KEY", mail) if mail else None,
             signatures.load_public_key("SENDGRID_EVENTS_PUBLIC_KEY", events) if events else None,
         )
 
     def twilio(self, request: Request, form: Form) -> bool:
         """Whether a form is signed by Twilio; False for one without a signature that may come so. Raises Refusal."""
-        signature = request.headers.get(TWILIO_SIGNATURE)
+        signature = request.environ.get(_TWILIO_SIGNATURE)
         if signature is None:
             return self._unsigned(request)
-        url = signatures.requested_url(self.settings.webhook_base_url, request.environ)
-        token = self.settings.twilio_auth_token.get_secret_value()
-        if not (token and signatures.twilio_signed(token, url, form, signature)):
+        url = signatures.requested_url(self.base_url, request.environ)
+        if not (self.auth_token and signatures.twilio_signed(self.auth_token, url, form, signature)):
             raise Refusal("bad_signature")
         return True
 

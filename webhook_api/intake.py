@@ -74,7 +74,8 @@ class Intake:
             self._hand_over(reports)
 
     def _hand_over(self, entry: Entry) -> None:
-        ticket, way = self._order.enter(self._spool.empty)
+        seen_empty = self._spool.empty()  # not under the order's lock, where all would wait for each other's system call
+        ticket, way = self._order.enter(lambda: seen_empty and not self._spool.depth)
         try:
             if way is Way.BEHIND and self._turn_comes(ticket):
                 way = Way.DIRECT

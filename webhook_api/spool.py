@@ -27,6 +27,9 @@ FILE: Final = 0o600
 FRESH_SECONDS: Final = 1.0
 """A draft this young may belong to a writer that has not locked it yet."""
 
+SETTLED_NS: Final = 3_000_000_000
+"""How old a directory's last change must be before it is taken at its time's word: longer than the coarsest clock of a disk."""
+
 
 class Spool:
     """One process's view of the directory. It is made when it is first written to."""
@@ -38,17 +41,29 @@ class Spool:
         self._path = str(self._waiting)
         self._lock = threading.Lock()
         self._changes = self._reserved = 0
+        self._empty_since = -1
         self.depth = self.bytes = self.oldest = 0
 
     def empty(self) -> bool:
-        """Whether nothing waits, of this process or another; drafts count. About 5 µs: every webhook asks."""
+        """Whether nothing waits, of this process or another; drafts count.
+
+        Every webhook asks: a directory that has not changed since it was found empty is not listed again.
+        """
         if self.depth:
             return False
         try:
-            with os.scandir(self._path) as listing:
-                return next(listing, None) is None
+            changed = self._waiting.stat().st_mtime_ns
+            return changed == self._empty_since or self._listed_empty(changed)
         except OSError:  # not made yet; or unreadable, and then nothing can be replayed from it either
             return True
+
+    def _listed_empty(self, changed: int) -> bool:
+        """List it. A time is remembered when it is old: what comes right after a change may bear the same one."""
+        with os.scandir(self._path) as listing:
+            empty = next(listing, None) is None
+        if empty and time.time_ns() - changed > SETTLED_NS:
+            self._empty_since = changed
+        return empty
 
     def room(self) -> int:
         """The bytes that may still be written."""

@@ -22,7 +22,8 @@ _HIDDEN: Final = re.compile(
 )
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 _LINE_ENDS: Final = re.compile("\r\n?|\u2028|\u2029")
-_WORD: Final = re.compile(r"\S{1,1000}")
+MAX_WORD: Final = 1_000
+_WORD: Final = re.compile(rf"\S{{1,{MAX_WORD}}}")
 
 
 def decode(raw: bytes, charset: str = "") -> str:
@@ -50,10 +51,18 @@ def _codec(charset: str) -> str | None:
 
 def clean(text: str) -> str:
     """The text without hidden characters, lone surrogates replaced, line ends as newlines, composed (NFC)."""
-    if text.isascii() and text.isprintable():
-        return text
+    if _plain(text):
+        return text if text.isascii() else unicodedata.normalize("NFC", text)
     text = _SURROGATES.sub("\ufffd", _LINE_ENDS.sub("\n", text))
     return _composed(_HIDDEN.sub("", text))
+
+
+def _plain(text: str) -> bool:
+    """Whether there is nothing to take out or replace, and the text is no longer than a word may be: nearly every one.
+
+    What Python calls printable holds nothing hidden, no surrogate and no space but the common one.
+    """
+    return len(text) <= MAX_WORD and text.replace("\n", " ").replace("\t", " ").isprintable()
 
 
 def _composed(text: str) -> str:

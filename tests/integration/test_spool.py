@@ -369,6 +369,27 @@ def test_what_is_written_late_under_an_early_ticket_is_not_passed_over(web: Web,
     assert [name.ticket for name in names or []] == [early, late]
 
 
+def test_what_comes_to_wait_between_the_look_and_the_ticket_is_not_overtaken(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another thread's text goes to disk just after this one's has found the disk empty: this one's goes there as well, behind it."""
+    post(web, 0)
+    web.intake.close()
+    look, took = web.intake._spool.empty, web.intake._took
+
+    def looked_and_then_written() -> bool:
+        found = look()
+        monkeypatch.setattr(web.intake._spool, "empty", look)
+        monkeypatch.setattr(web.intake, "_took", lambda *_: False)
+        post(web, 1)
+        monkeypatch.setattr(web.intake, "_took", took)
+        return found
+
+    monkeypatch.setattr(web.intake._spool, "empty", looked_and_then_written)
+    post(web, 2)
+    assert inbox(web) == [text_id(0)]
+    waiting = [decode(file.read_bytes()) for file in files(web)]
+    assert [entry.event.id for entry in waiting if isinstance(entry, Message)] == [text_id(1), text_id(2)]
+
+
 def test_a_clock_that_went_back_changes_no_order(server: EmbeddedServer, tmp_path: Path) -> None:
     """What an earlier life left has tickets of an hour that is still to come: new texts come after it all the same."""
     settings = load(server.url, boss_data_dir=tmp_path)

@@ -182,6 +182,35 @@ def test_a_draft_counts_as_something_that_waits(spool: Spool, tmp_path: Path) ->
     assert not spool.empty()
 
 
+def test_another_process_s_entry_is_seen_whatever_the_directory_s_clock_says(spool: Spool, tmp_path: Path) -> None:
+    """Two changes may bear the same time when they are close together; only an old one is taken at its word."""
+    waiting = tmp_path / "spool" / "waiting"
+    waiting.mkdir(parents=True)
+    assert spool.empty()
+    at = waiting.stat().st_mtime_ns
+    (waiting / Name(1, 2).text).write_bytes(b"{}")
+    os.utime(waiting, ns=(at, at))
+    assert not spool.empty()
+
+
+def test_a_directory_that_did_not_change_is_not_listed_again(spool: Spool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every webhook asks whether something waits: three system calls for each would be two too many."""
+    waiting, listed, scandir = tmp_path / "spool" / "waiting", list[str](), os.scandir
+    waiting.mkdir(parents=True)
+    os.utime(waiting, ns=(1_000_000_000, 1_000_000_000))
+
+    def counted(path: str) -> Any:
+        listed.append(path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", counted)
+    assert [spool.empty() for _ in range(3)] == [True] * 3
+    assert len(listed) == 1
+    (waiting / Name(1, 2).text).write_bytes(b"{}")
+    assert not spool.empty()
+    assert len(listed) == 2
+
+
 def test_a_directory_has_one_replayer(spool: Spool, tmp_path: Path) -> None:
     """The second is told so, until the first is done."""
     spool.write(1, b"x")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from shared import addresses
 from shared.addresses import ConversationKey, EmailAddress, Identities, PhoneNumber, parse_address_list
 from shared.errors import BadInput
 
@@ -180,3 +184,34 @@ def test_ids_tell_nothing_without_the_salt() -> None:
     found.add(here.conversation(ConversationKey("sms", boss.value, user.value)))
     assert len({name[2:] for name in found}) == 6
     assert all(len(name) == 26 and name[:2] in ("s-", "p-", "c-") for name in found)
+
+
+@given(st.binary(min_size=1, max_size=40), st.text(max_size=40).filter(lambda text: "\x1f" not in text), st.sampled_from([1, 2]))
+def test_an_id_is_the_keyed_hash_of_its_parts_however_often_it_is_asked_for(salt: bytes, name: str, times: int) -> None:
+    """Ids are kept in Redis for months: remembering them, and the state after the salt, may not change one bit."""
+    plain = hmac.new(salt, f"sender\x1f{name}".encode(), hashlib.sha256).hexdigest()[:24]
+    for _ in range(times):
+        assert Identities(salt).sender(EmailAddress(name)) == f"s-{plain}"
+
+
+def test_what_a_process_remembers_of_addresses_is_bounded() -> None:
+    """A flood of senders costs time, not memory, and what is refused is not remembered at all."""
+    for remembering in (addresses._e164, addresses._digest, addresses._remembered_list):
+        assert 0 < (remembering.cache_info().maxsize or 0) <= 4096
+    PhoneNumber.parse("+15551234567")
+    before = addresses._e164.cache_info().currsize
+    for number in range(100):
+        with pytest.raises(BadInput):
+            PhoneNumber.parse(f"+1555{number}")
+    assert addresses._e164.cache_info().currsize == before
+
+
+def test_a_long_header_is_not_remembered_and_what_is_remembered_is_each_callers_own() -> None:
+    """4,096 long headers would be much memory; and a list that a caller changes is not the next one's."""
+    many = ", ".join(f"user{number}@example.com" for number in range(20))
+    assert len(many) > addresses.MAX_ADDRESS
+    before = addresses._remembered_list.cache_info().currsize
+    assert len(parse_address_list(many)) == 20
+    assert addresses._remembered_list.cache_info().currsize == before
+    parse_address_list("ada@example.com").clear()
+    assert parse_address_list("ada@example.com") == [EmailAddress("ada@example.com")]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qsl
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import BadInput
 from tests.payloads import form_body, payload, sms_fields
-from webhook_api.parse_sms import is_form, parse_sms, parse_status, read_form
+from webhook_api.parse_sms import MAX_FIELDS, is_form, parse_sms, parse_status, read_form
 
 
 def test_a_plain_text_is_read() -> None:
@@ -65,6 +67,51 @@ def test_a_flood_of_fields_is_bad_input() -> None:
     """A thousand fields are ten times what Twilio sends."""
     with pytest.raises(BadInput, match="too_many_fields"):
         read_form(b"a=1&" * 2_000)
+
+
+def by_urllib(body: bytes) -> dict[str, list[str]]:
+    """The fields as Python's own reader gives them."""
+    form: dict[str, list[str]] = {}
+    for name, value in parse_qsl(body.decode("utf-8", "surrogateescape"), keep_blank_values=True, errors="surrogateescape"):
+        form.setdefault(name, []).append(value)
+    return form
+
+
+pieces = st.sampled_from(
+    [
+        b"&",
+        b"=",
+        b"+",
+        b"%",
+        b"a",
+        b"B",
+        b"%2",
+        b"%20",
+        b"%c3%a9",
+        b"%C3",
+        b"\xc3",
+        b"\xa9",
+        b"%ff",
+        b"%zz",
+        b"%00",
+        b"\r\n",
+        b";",
+        b"\xed\xa0\x80",
+    ]
+)
+
+
+@given(st.lists(pieces | st.binary(max_size=4), max_size=30).map(b"".join))
+def test_a_form_is_read_byte_for_byte_as_urllib_reads_it(body: bytes) -> None:
+    """Names, values and their order are what is signed: blank, repeated, broken or not UTF-8."""
+    assert list(read_form(body).items()) == list(by_urllib(body).items())
+
+
+def test_the_forms_of_the_provider_are_read_as_urllib_reads_them() -> None:
+    """The examples that we have, and as many fields as are taken."""
+    for name in ("sms_plain.form", "sms_mms.form", "status_undelivered.form"):
+        assert read_form(payload(name)) == by_urllib(payload(name))
+    assert len(read_form(b"a=1&" * (MAX_FIELDS - 1))["a"]) == MAX_FIELDS - 1
 
 
 @given(

@@ -4,25 +4,31 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import random
+from io import BytesIO
 from urllib.parse import parse_qsl
 
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from flask import Request
 from sendgrid.helpers.eventwebhook import EventWebhook
 from twilio.request_validator import RequestValidator
 from werkzeug.datastructures import MultiDict
 
+from shared import settings
 from shared.errors import ConfigurationError
-from tests.payloads import form_body, payload, sms_fields
-from webhook_api import signatures
+from tests.payloads import FORM, form_body, payload, sms_fields
+from webhook_api import signatures, sms
+from webhook_api.gate import Gate, Refusal
 from webhook_api.parse_sms import read_form
 
 TOKEN = "auth token of the tests"
 URL = "https://boss.example.com/sms/inbound"
 KEY = ec.generate_private_key(ec.SECP256R1())
+GATE = Gate.of(settings.load(_env_file=None, sandbox="on", public_url="https://boss.example.com", twilio_auth_token=TOKEN))
 PUBLIC = base64.b64encode(KEY.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
 
 
@@ -85,6 +91,64 @@ def test_no_changed_byte_of_url_body_or_signature_passes() -> None:
         if which == 1 and changed == read_form(body):
             continue  # another spelling of the same form: %2b and %2B
         assert not signatures.twilio_signed(TOKEN, parts[0].decode(), changed, parts[2].decode("latin-1")), parts
+
+
+def called(query: bytes, body: bytes, signature: bytes) -> Request:
+    """A request as the server hands it over."""
+    environ = {
+        "REQUEST_METHOD": "POST", "PATH_INFO": "/sms/status", "QUERY_STRING": query.decode("latin-1"),
+        "CONTENT_TYPE": FORM, "CONTENT_LENGTH": str(len(body)), "wsgi.input": BytesIO(body), "wsgi.input_terminated": True,
+        "HTTP_X_TWILIO_SIGNATURE": signature.decode("latin-1"), "REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "127.0.0.1",
+    }  # fmt: skip
+    return Request(environ)
+
+
+def test_no_changed_byte_of_a_request_passes_the_gate() -> None:
+    """The same through all that a request meets, from this very machine in sandbox mode: a wrong signature is no missing one."""
+    query, body, chance = b"reply=r-1&attempt=a%2D1", payload("sms_plain.form"), random.Random(3)
+    right = signatures.twilio_signature(TOKEN, f"https://boss.example.com/sms/status?{query.decode()}", read_form(body)).encode()
+    assert sms._verified(GATE, called(query, body, right)) == (read_form(body), True)
+    refused = 0
+    for number in range(1000):
+        parts = [query, body, right]
+        original = parts[number % 3]
+        place, bit = chance.randrange(len(original)), 1 << chance.randrange(8)
+        parts[number % 3] = original[:place] + bytes([original[place] ^ bit]) + original[place + 1 :]
+        if number % 3 == 1 and read_form(parts[1]) == read_form(body):
+            continue  # another spelling of the same form
+        with pytest.raises(Refusal) as caught:
+            sms._verified(GATE, called(parts[0], parts[1], parts[2]))
+        assert (caught.value.code, caught.value.status) == ("bad_signature", 403)
+        refused += 1
+    assert refused > 900
+
+
+@pytest.mark.parametrize("signature", [b"", b" ", b"\xff", b"x" * 5000])
+def test_a_signature_of_nothing_is_a_wrong_one(signature: bytes) -> None:
+    """The header is there: whoever sends it does not come as a local call without one."""
+    with pytest.raises(Refusal, match="bad_signature"):
+        sms._verified(GATE, called(b"", payload("sms_plain.form"), signature))
+
+
+def test_a_body_in_chunks_is_read_to_its_end_whatever_length_is_said() -> None:
+    """Its length is the chunks' own; a part of it would be another text."""
+    request = called(b"", b"Body=whole", b"x")
+    request.environ |= {"CONTENT_LENGTH": "6", "HTTP_TRANSFER_ENCODING": "chunked"}
+    assert sms._body(request) == b"Body=whole"
+
+
+def test_both_forms_of_the_url_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No answer's time tells how much of a signature was right."""
+    compared: list[tuple[bytes, bytes]] = []
+
+    def unequal(one: bytes, other: bytes) -> bool:
+        compared.append((one, other))
+        return False
+
+    monkeypatch.setattr(hmac, "compare_digest", unequal)
+    assert not signatures.twilio_signed(TOKEN, URL, {}, "guess")
+    with_port = "https://boss.example.com:443/sms/inbound"
+    assert compared == [(signatures.twilio_signature(TOKEN, each, {}).encode(), b"guess") for each in (URL, with_port)]
 
 
 def test_a_form_that_is_not_utf8_is_signed_by_its_bytes() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhook_api.text import capped, clean, decode, one_line
+from webhook_api.text import _HIDDEN, _LINE_ENDS, _SURROGATES, _composed, _plain, capped, clean, decode, one_line
 
 
 @pytest.mark.parametrize(
@@ -71,6 +71,47 @@ def test_cleaned_text_is_utf8_and_composed_and_stays_so(text: str) -> None:
     assert once.encode().decode() == once
     assert unicodedata.is_normalized("NFC", once)
     assert clean(once) == once
+
+
+def slowly_clean(text: str) -> str:
+    """What `clean` promises, without its short way for plain texts."""
+    return _composed(_HIDDEN.sub("", _SURROGATES.sub("\ufffd", _LINE_ENDS.sub("\n", text))))
+
+
+odd = st.sampled_from(
+    [
+        "\n",
+        "\t",
+        "\r\n",
+        " ",
+        "\u00a0",
+        "\u2000",
+        "\u2028",
+        "\u200b",
+        "\u200d",
+        "\u0301",
+        "e",
+        "\u1161",
+        "\u1100",
+        "\u212b",
+        "\U000e0041",
+        "\ud800",
+    ]
+)
+
+
+@given(st.lists(odd | st.characters(), max_size=60).map("".join), st.sampled_from([1, 40]))
+def test_the_short_way_for_plain_texts_changes_no_character(text: str, times: int) -> None:
+    """Short or long, with marks to compose, odd spaces and joined letters: both ways give the same."""
+    assert clean(text * times) == slowly_clean(text * times)
+
+
+def test_nothing_that_is_hidden_counts_as_plain() -> None:
+    """All of Unicode: what takes the short way holds no character that would have been taken out, replaced or counted as a space."""
+    plain = "".join(letter for letter in map(chr, range(0x110000)) if _plain(letter))
+    assert len(plain) > 100_000
+    assert not any(pattern.search(plain) for pattern in (_HIDDEN, _SURROGATES, _LINE_ENDS))
+    assert {letter for letter in plain if letter.isspace()} == {" ", "\n", "\t"}
 
 
 def test_a_run_of_combining_marks_takes_no_quadratic_time() -> None:

@@ -1,0 +1,78 @@
+"""Flask without what no webhook needs. Routing, contexts, error handlers and signals stay, in their order.
+
+A session, the caller's own word for our host (which is never believed), hooks that nobody registered and a stream for an
+answer of 66 bytes cost as much as verifying a text. Whoever registers a hook gets Flask's own way again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final
+
+from flask import Flask, Request, Response
+from flask.globals import request_ctx
+from flask.sessions import NullSession, SessionInterface
+from flask.typing import ResponseReturnValue
+from werkzeug.datastructures import Headers
+from werkzeug.routing import MapAdapter
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+
+class Answer(Response):
+    """An answer that is complete: the server gets it as one list, which granian sends at once instead of streaming it."""
+
+    def __init__(self, content: bytes = b"", status: int = 200, headers: Iterable[tuple[str, str]] = ()) -> None:
+        super().__init__([content] if content else [], status, Headers([*headers]))
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:  # noqa: ARG002 - WSGI's two
+        """Answer the server. What answers a HEAD has no content."""
+        start_response(self.status, self.headers.to_wsgi_list())
+        return self.response  # type: ignore[return-value] # made of bytes above
+
+
+class NoSessions(SessionInterface):
+    """Nobody logs in here: every request has the same empty session, which refuses to be written to."""
+
+    _none: Final = NullSession()
+
+    def open_session(self, app: Flask, request: Request) -> NullSession:  # noqa: ARG002 - Flask's two
+        """The empty session."""
+        return self._none
+
+
+class LeanFlask(Flask):
+    """A Flask application for machines that call."""
+
+    session_interface = NoSessions()
+
+    def __init__(self, import_name: str, **options: Any) -> None:
+        super().__init__(import_name, static_folder=None, **options)
+        self.url_map.redirect_defaults = False
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """The router for a request, by its path and method alone: which host was called decides nothing."""
+        if request is None:
+            return None
+        return MapAdapter(self.url_map, "", "/", "", request.scheme, request.path, request.method)
+
+    def preprocess_request(self) -> ResponseReturnValue | None:
+        """Call the hooks before the request, if there are any."""
+        return super().preprocess_request() if self.before_request_funcs or self.url_value_preprocessors else None
+
+    def dispatch_request(self) -> ResponseReturnValue:
+        """Call the view of the rule that matched; each is a plain function without arguments."""
+        request = request_ctx.request
+        if request.url_rule is None or request.view_args or request.method == "OPTIONS":
+            return super().dispatch_request()
+        return self.view_functions[request.url_rule.endpoint]()  # type: ignore[return-value] # none is asynchronous
+
+    def process_response(self, response: Response) -> Response:
+        """Call the hooks after the request, if there are any; there is no session to save."""
+        return super().process_response(response) if self.after_request_funcs else response
+
+    def do_teardown_request(self, exc: BaseException | None = None) -> None:
+        """Call the hooks at the end of a request, if there are any."""
+        if self.teardown_request_funcs:
+            super().do_teardown_request(exc)
