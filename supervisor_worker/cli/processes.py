@@ -34,13 +34,14 @@ def web() -> None:
 
 
 @click.command()
-def worker() -> None:
-    """Think and answer."""
+@click.option("--processes", default=1, show_default=True, type=click.IntRange(1, 64), help="Worker processes, for more cores than one.")
+def worker(processes: int) -> None:
+    """Think and answer. WORKER_CONCURRENCY turns at once in each process."""
     end_with_parent()
     settings = knobs.load()
-    from supervisor_worker.bootstrap import main as work  # noqa: PLC0415 - it loads the SDKs, which takes two seconds
+    from supervisor_worker.pool import main as work  # noqa: PLC0415 - it loads the SDKs, which takes two seconds
 
-    leave(work(settings))
+    leave(work(settings, processes))
 
 
 @click.command()

@@ -14,7 +14,7 @@ from rq.registry import FailedJobRegistry
 from rq.serializers import JSONSerializer
 
 from shared.codec import SCHEMA_VERSION
-from shared.events import SmsReceived
+from shared.events import Received, SmsReceived
 from shared.queue import QUEUE, BosslineJob, Dispatcher
 from tests.integration.forked_worker import ForkedWorker
 from tests.integration.turn_world import World
@@ -85,7 +85,7 @@ def post(world: World, body: str = "Hello", phone: str = "+15551234567") -> SmsR
     return event
 
 
-def answered(world: World, *events: SmsReceived, seconds: float = 10) -> None:
+def answered(world: World, *events: Received, seconds: float = 10) -> None:
     wait_for(lambda: all(world.state(event) == "answered" for event in events), seconds, f"{len(events)} answers")
 
 
@@ -110,6 +110,23 @@ def test_one_process_holds_twenty_five_turns_at_once(kept: World) -> None:
     ended = [line.at_ms for event in events for line in kept.ledger("answered", msg=event.id)]
     assert len(started) == len(ended) == 25
     assert max(started) < min(ended)
+
+
+def test_one_user_s_flood_keeps_nobody_else_waiting(kept: World) -> None:
+    """Of twenty mails of one user no more than their share is under way at once, and another's mail begins before the ninth."""
+    kept.sandbox.knobs(anthropic={"latency_seconds": 0.5})
+    flood = [kept.mail("me again", "flood@example.com") for _ in range(20)]
+    patient = kept.mail("hello", "patient@example.com")
+    for event in (*flood, patient):
+        Dispatcher(kept.redis).wake(kept.conversation(event), "email")
+    answered(kept, *flood, patient, seconds=30)
+    began = sorted(line.at_ms for event in flood for line in kept.ledger("turn_started", conv=kept.conversation(event)))
+    ended = sorted(line.at_ms for event in flood for line in kept.ledger("answered", msg=event.id))
+    share = kept.settings.sender_turns_at_once
+    assert len(began) == len(ended) == 20
+    assert all(next_begin >= end for next_begin, end in zip(began[share:], ended, strict=False))
+    (own,) = kept.ledger("turn_started", conv=kept.conversation(patient))
+    assert own.at_ms <= began[share]
 
 
 def test_a_conversation_whose_job_was_lost_is_woken_by_the_sweep(kept: World) -> None:
