@@ -30,9 +30,11 @@ class Lease:
         self.token = token
         self._mailbox = mailbox
         self._lease_ms = lease_ms
-        self._lost = asyncio.Event()
+        self._lost = False
         self._server_ahead_ms = claim.now_ms - self._local_ms()
-        self._keeper: asyncio.Task[None] | None = None
+        self._held: asyncio.Task[Any] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._renewing: asyncio.Task[None] | None = None
 
     def now_ms(self) -> int:
         """The server's time, carried on by this process's monotonic clock: never a host's."""
@@ -42,43 +44,62 @@ class Lease:
         """Extend the lease now; False when it is another holder's."""
         if await self._mailbox.run(calls.renew(self.conversation, self.token, lease_ms=self._lease_ms)):
             return True
-        if not self._lost.is_set():
+        if not self._lost:
             LOG.warning("The lease is lost; this turn stops", action="lease_lost", conversation=self.conversation)
-        self._lost.set()
+        self._lost = True
+        if self._held is not None:
+            self._held.cancel()
         return False
 
     async def hold(self, work: Coroutine[Any, Any, T]) -> T:
         """Run `work` while the lease is held; LeaseLost, and `work` is cancelled, once it is not."""
-        task = asyncio.ensure_future(work)
-        lost = asyncio.ensure_future(self._lost.wait())
+        if self._gone():
+            work.close()
+            raise LeaseLost(self.conversation)
+        self._held = task = asyncio.ensure_future(work)
         try:
-            await asyncio.wait({task, lost}, return_when=asyncio.FIRST_COMPLETED)
-            if not task.done():
-                raise LeaseLost(self.conversation)
-            return task.result()
+            return await task
+        except asyncio.CancelledError:
+            if self._gone() and not _cancelled_from_outside():
+                raise LeaseLost(self.conversation) from None
+            raise
         finally:
-            lost.cancel()
-            if task.cancel():
-                await asyncio.wait({task})
-                _ = task.cancelled() or task.exception()  # read, so that asyncio does not print it
+            self._held = None
 
     async def __aenter__(self) -> Self:
         """Begin to renew."""
-        self._keeper = asyncio.create_task(self._keep())
+        self._arm()
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Stop renewing; giving the lease up is the business of the script that ends the turn."""
-        if self._keeper is not None:
-            self._keeper.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._renewing is not None:
+            self._renewing.cancel()
+
+    def _arm(self) -> None:
+        """A timer, and a task only when its time has come: most turns end before."""
+        self._timer = asyncio.get_running_loop().call_later(self._lease_ms / 4000, self._renew_in_background)
+
+    def _renew_in_background(self) -> None:
+        self._renewing = asyncio.create_task(self._keep())
 
     async def _keep(self) -> None:
-        while not self._lost.is_set():
-            await asyncio.sleep(self._lease_ms / 4000)
-            try:
-                await self.renew()
-            except (RedisError, OSError) as error:
-                LOG.warning("A lease was not renewed", action="renew_failed", conversation=self.conversation, error=type(error).__name__)
+        try:
+            await self.renew()
+        except (RedisError, OSError) as error:
+            LOG.warning("A lease was not renewed", action="renew_failed", conversation=self.conversation, error=type(error).__name__)
+        if not self._lost:
+            self._arm()
+
+    def _gone(self) -> bool:
+        return self._lost
 
     def _local_ms(self) -> int:
         return int(asyncio.get_running_loop().time() * 1000)
+
+
+def _cancelled_from_outside() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

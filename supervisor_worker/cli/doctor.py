@@ -83,6 +83,7 @@ def checks_for(settings: Settings, redis: Redis) -> dict[str, Check]:
         **{check.__name__: partial(check, settings) for check in here},
         "redis": lambda: storage.server(redis),
         **{name: partial(_stored, name, check, redis) for name, check in STORED.items()},
+        "waiting": partial(_stored, "waiting", partial(storage.waiting, settings), redis),
         "standby": partial(_stored, "standby", partial(standby, settings), redis),
         **{check.__name__: partial(check, settings) for check in there},
     }

@@ -15,6 +15,7 @@ from shared.mailbox.calls import STANDBY
 from shared.queue import QUEUE, Dispatcher
 from shared.redis import AWAY
 from shared.runtime import SCHEMA_KEY
+from shared.settings import Settings
 from supervisor_worker.cli.checks.finding import Finding, fail, not_checked, ok, warn
 from supervisor_worker.cli.output import age
 from supervisor_worker.cli.rq_views import SeenWorker
@@ -93,6 +94,20 @@ def due(redis: Redis) -> list[Finding]:
     if late > DUE_WARN:
         return [(fail if late > DUE_FAIL else warn)("conversations", detail, "Start a worker, or more of them: their sweep wakes these.")]
     return [ok("conversations", detail)]
+
+
+def waiting(settings: Settings, redis: Redis) -> list[Finding]:
+    """How many messages wait for their answer, of those that may."""
+    seconds, _ = redis.time()
+    count, most = int(redis.zcard("boss:open")), settings.max_open_messages
+    first: Any = redis.zrange("boss:open", 0, 0, withscores=True)
+    detail = f"{count} of at most {most}" + (f", the oldest for {age(max(0.0, seconds - first[0][1] / 1000))}" if first else "")
+    if count >= FULL_WARN * most:
+        todo = (
+            "Start more workers (`boss worker --processes N`), or see why they are slow: beyond this, mail gets 503 and texts wait on disk."
+        )
+        return [(fail if count >= most else warn)("waiting", detail, todo)]
+    return [ok("waiting", detail)]
 
 
 def parked(redis: Redis) -> list[Finding]:

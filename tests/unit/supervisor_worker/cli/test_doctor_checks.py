@@ -166,6 +166,16 @@ def test_conversations_that_nobody_looks_at_are_named(late: int, status: str) ->
     assert storage.due(fake)[0].status == status  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(("count", "status"), [(0, "ok"), (79, "ok"), (80, "warn"), (100, "fail")])
+def test_a_mailbox_that_fills_up_is_named(count: int, status: str) -> None:
+    """From four fifths of what may wait it is a warning, and when nothing more is taken a failure."""
+    settings = load(sandbox="on", max_open_messages=100)
+    fake = Fake(time=(1000, 0), zcard=count, zrange=[(b"m-1", 990_000)] if count else [])
+    (found,) = storage.waiting(settings, fake)  # type: ignore[arg-type]
+    assert (found.status, found.detail.startswith(f"{count} of at most 100")) == (status, True)
+    assert ("10 s" in found.detail) is bool(count)
+
+
 def test_what_waits_for_the_operator_is_named() -> None:
     """Parked messages warn, a pause fails and tells its reason without its control characters."""
     assert (storage.parked(Fake(zcard=0))[0].status, storage.parked(Fake(zcard=2))[0].status) == ("ok", "warn")  # type: ignore[arg-type]
