@@ -1,7 +1,6 @@
 """Claude, asked with Anthropic's own SDK: one question, one answer, no retries.
 
-An answer is its text blocks, joined: the first block may be something else, and there may be none. Every failure becomes one of
-our provider errors, so that the turn decides by one table whatever failed.
+Every failure becomes one of our provider errors, so that the turn decides by one table whatever failed.
 """
 
 from __future__ import annotations
@@ -13,11 +12,14 @@ from typing import Final, cast
 
 import anthropic
 import httpx2
-from anthropic.types import Message, MessageParam, TextBlockParam
+from anthropic.types import MessageParam, TextBlockParam
 
 from shared.errors import CredentialsRefused, ProviderError, ProviderRefused, ProviderUnavailable
 from shared.settings import Settings
-from supervisor_worker.channels.wire import retry_after, tls
+from supervisor_worker.channels.connections import Connections
+from supervisor_worker.channels.wire import retry_after
+from supervisor_worker.claude_answer import ModelMessage
+from supervisor_worker.claude_transport import ClaudeTransport
 from supervisor_worker.conversation import Question
 from supervisor_worker.replies import cut_short
 from supervisor_worker.sentences import REFUSED
@@ -25,7 +27,6 @@ from supervisor_worker.sentences import REFUSED
 PROVIDER: Final = "claude"
 CONNECT_SECONDS: Final = 5.0
 MAX_PAUSES: Final = 3
-IDLE_CONNECTIONS: Final = 100
 
 _CREDENTIALS: Final = (401, 402, 403)
 _FINAL: Final = (400, 413, 422)
@@ -53,19 +54,18 @@ class Claude:
 
     def __init__(self, settings: Settings) -> None:
         seconds = settings.claude_timeout_seconds
-        connections = settings.worker_concurrency
+        url = settings.provider_urls["anthropic"]
+        connections = Connections(url, limit=settings.worker_concurrency, connect_seconds=min(CONNECT_SECONDS, seconds))
         self._seconds = seconds
         self._model = settings.boss_model
         self._max_tokens = settings.claude_max_tokens
         self._client = anthropic.AsyncAnthropic(
             api_key=settings.anthropic_api_key.get_secret_value() or "unset",  # never from the environment behind the settings' back
-            base_url=settings.provider_urls["anthropic"],
+            base_url=url,
             max_retries=0,
-            timeout=anthropic.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds)),
-            http_client=anthropic.DefaultAsyncHttpxClient(
-                limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=min(connections, IDLE_CONNECTIONS)),
-                verify=tls(),
-            ),
+            timeout=seconds,
+            http_client=httpx2.AsyncClient(transport=ClaudeTransport(connections), timeout=seconds, follow_redirects=True),
+            open_telemetry=False,  # its spans may be told by the environment to hold the texts
         )
 
     async def think(self, question: Question) -> Answer:
@@ -78,7 +78,7 @@ class Claude:
             raise ProviderUnavailable(PROVIDER, "timeout" if isinstance(error, TimeoutError) else "no_answer") from error
         except anthropic.APIStatusError as error:
             raise _error_for(error) from error
-        except (anthropic.AnthropicError, ValueError) as error:  # an answer that cannot be read
+        except (anthropic.AnthropicError, ValueError, RecursionError) as error:  # an answer that cannot be read
             raise ProviderRefused(PROVIDER, "unreadable_answer", final=False) from error
         return _answer(messages, int((time.monotonic() - started) * 1000))
 
@@ -86,16 +86,18 @@ class Claude:
         """Close the connections."""
         await self._client.close()
 
-    async def _ask(self, question: Question) -> list[Message]:
+    async def _ask(self, question: Question) -> list[ModelMessage]:
         """The model's messages: more than one when it paused and was told to go on."""
         system: list[TextBlockParam] = [
             {"type": "text", "text": question.stable, "cache_control": {"type": "ephemeral"}},
             {"type": "text", "text": question.today},
         ]
         lines = [cast("MessageParam", {"role": line.role, "content": line.text}) for line in question.lines]
-        said: list[Message] = []
+        said: list[ModelMessage] = []
+        create = self._client.messages.with_raw_response.create
         for _ in range(1 + MAX_PAUSES):
-            message = await self._client.messages.create(model=self._model, max_tokens=self._max_tokens, system=system, messages=lines)
+            answer = await create(model=self._model, max_tokens=self._max_tokens, system=system, messages=lines)
+            message = ModelMessage.model_validate(answer.http_response.json())
             said.append(message)
             if message.stop_reason != "pause_turn":
                 break
@@ -103,10 +105,10 @@ class Claude:
         return said
 
 
-def _answer(messages: list[Message], ms: int) -> Answer:
+def _answer(messages: list[ModelMessage], ms: int) -> Answer:
     last = messages[-1]
     stop = last.stop_reason or ""
-    text = "".join(block.text for message in messages for block in message.content if block.type == "text").strip()
+    text = "".join(message.text for message in messages).strip()
     if stop == "refusal":
         text = REFUSED  # what came before a refusal is not meant to be read
     elif stop in _CUT:
@@ -117,7 +119,7 @@ def _answer(messages: list[Message], ms: int) -> Answer:
     return Answer(
         text=text,
         model=last.model,
-        input_tokens=sum(u.input_tokens + (u.cache_creation_input_tokens or 0) + (u.cache_read_input_tokens or 0) for u in usages),
+        input_tokens=sum(usage.all_input_tokens for usage in usages),
         output_tokens=sum(usage.output_tokens for usage in usages),
         cache_read_tokens=sum(usage.cache_read_input_tokens or 0 for usage in usages),
         ms=ms,

@@ -21,7 +21,8 @@ from shared.errors import CredentialsRefused, OutcomeUnknown, ProviderError, Pro
 from shared.events import Response, SendEmailResponse
 from shared.mailbox.types import Attempt
 from shared.settings import Settings
-from supervisor_worker.channels.wire import Answer, Wire, retry_after
+from supervisor_worker.channels.connections import Answer
+from supervisor_worker.channels.wire import Wire, retry_after
 
 PROVIDER: Final = "sendgrid"
 THREADS: Final = 32
@@ -125,9 +126,9 @@ class _Errand:
         self._revoked = False
         self._request: concurrent.futures.Future[Answer] | None = None
 
-    def run(self, method: str, url: str, headers: Mapping[str, str], content: bytes) -> Answer:
+    def run(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """From the thread: make the request and wait for its answer."""
-        self._request = asyncio.run_coroutine_threadsafe(self._exchange(method, url, headers=headers, content=content), self._loop)
+        self._request = asyncio.run_coroutine_threadsafe(self._exchange(method, url, headers, body), self._loop)
         return self._request.result()
 
     def revoke(self) -> None:
@@ -136,10 +137,10 @@ class _Errand:
         if self._request is not None:
             self._request.cancel()
 
-    async def _exchange(self, method: str, url: str, **request: Any) -> Answer:
+    async def _exchange(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         if self._revoked:
             raise ProviderUnavailable(PROVIDER, "revoked")
-        return await self._wire.exchange(method, url, **request)
+        return await self._wire.exchange(method, url, headers, body)
 
 
 class WireClient(python_http_client.Client):  # type: ignore[misc]  # the SDK has no types
@@ -160,8 +161,8 @@ class WireClient(python_http_client.Client):  # type: ignore[misc]  # the SDK ha
 
     def _make_request(self, opener: object, request: urllib.request.Request, timeout: float | None = None) -> _Opened:
         del opener, timeout
-        content = request.data if isinstance(request.data, bytes) else b""
-        opened = _Opened(self._errand.run(request.get_method(), request.full_url, dict(request.header_items()), content))
+        body = request.data if isinstance(request.data, bytes) else b""
+        opened = _Opened(self._errand.run(request.get_method(), request.full_url, dict(request.header_items()), body))
         if opened.code >= _CLIENT_ERROR:
             raise HTTPError(opened)
         return opened

@@ -6,6 +6,7 @@ time. The list is asked without Twilio's date filter, because a text that is sti
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import json
 import logging
@@ -24,7 +25,7 @@ from shared.events import Response, SendSmsResponse
 from shared.mailbox.types import Attempt
 from shared.settings import Settings
 from supervisor_worker.channels.twilio_codes import PROVIDER, error_for
-from supervisor_worker.channels.wire import Wire
+from supervisor_worker.channels.wire import Wire, retry_after
 
 PAGE: Final = 100
 CLOCK_SLACK: Final = timedelta(seconds=60)
@@ -52,9 +53,12 @@ class WireHttpClient(AsyncHttpClient):  # type: ignore[misc]  # the SDK has no t
     ) -> SdkResponse:
         """One request. Raises a ProviderError for any answer outside 2xx."""
         del timeout, allow_redirects  # the wire has both
-        answer = await self._wire.exchange(method, uri, params=params, data=data, headers=headers, auth=auth)
+        sent = dict(headers or {})
+        if auth is not None:
+            sent["Authorization"] = f"Basic {base64.b64encode(':'.join(auth).encode()).decode()}"
+        answer = await self._wire.exchange(method, f"{uri}?{_form(params)}" if params else uri, sent, _form(data).encode())
         if answer.status not in _OK:
-            raise error_for(answer.status, _code(answer.text), asked=method == "GET", retry_after=answer.retry_after())
+            raise error_for(answer.status, _code(answer.text), asked=method == "GET", retry_after=retry_after(answer.headers))
         return SdkResponse(answer.status, answer.text, answer.headers)
 
 
@@ -123,6 +127,11 @@ def _sms(command: Response) -> SendSmsResponse:
 
 def _same_text(message: MessageInstance, text: str) -> bool:
     return (message.body or "").removeprefix(TRIAL_PREFIX).split() == text.split()
+
+
+def _form(fields: dict[str, object] | None) -> str:
+    """Fields as a query or a form; one whose value is a list comes once for each."""
+    return urlencode({name: value for name, value in (fields or {}).items() if value is not None}, doseq=True)
 
 
 def _code(body: str) -> int | None:

@@ -1,0 +1,90 @@
+"""Pooled HTTP connections to one provider, on aiohttp: its parser is C, and finding a free connection costs the same among a thousand.
+
+All three SDKs send through this. A request is sent once: no redirects, no cookies, no repetition (but for aiohttp's own of a GET
+on a connection that turned out to be closed). A connection whose answer was not read to its end is never used again.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+import httpx2
+
+IDLE_SECONDS: Final = 20.0
+MAX_ANSWER: Final = 4_000_000  # bytes, unpacked; a page of 100 texts is about 200 kB
+
+NEVER_LEFT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
+"""The failures that come before the first byte of a request is written. After any other one it may have left."""
+
+
+class AnswerTooLarge(aiohttp.ClientError):
+    """More than MAX_ANSWER bytes; the rest was not read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A provider's answer, whatever its status. The body is unpacked; the names of `headers` have no case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        """The body as text."""
+        return self.body.decode("utf-8", "replace")
+
+
+class Connections:
+    """The connections to one host. To be made on the loop that uses them, and closed there."""
+
+    def __init__(self, base_url: str, *, limit: int, connect_seconds: float) -> None:
+        """At most `limit` at once; `connect_seconds` is for a free one or a new one, name look-up and TLS included."""
+        secure = urlsplit(base_url).scheme == "https"
+        self._proxy = _proxy_for(base_url)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=limit, keepalive_timeout=IDLE_SECONDS, ssl=tls() if secure else True),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(connect=connect_seconds),
+        )
+
+    async def fetch(self, method: str, url: str, headers: Mapping[str, str] | Iterable[tuple[str, str]], body: bytes = b"") -> Answer:
+        """One request and its whole answer. The caller bounds the time.
+
+        Raises aiohttp.ClientError (NEVER_LEFT and AnswerTooLarge are some) or OSError.
+        """
+        request = self._session.request(method, url, headers=headers, data=body or None, allow_redirects=False, proxy=self._proxy)
+        async with request as response:
+            read = bytearray()
+            async for chunk in response.content.iter_any():
+                read += chunk
+                if len(read) > MAX_ANSWER:
+                    raise AnswerTooLarge("the answer is too large")
+            return Answer(response.status, response.headers, bytes(read))
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._session.close()
+
+
+@cache
+def tls() -> ssl.SSLContext:
+    """The one TLS context of the process: reading the certificates takes 50 ms, three times for nothing."""
+    return httpx2.create_ssl_context()
+
+
+def _proxy_for(base_url: str) -> str | None:
+    """The proxy that the environment names for this host (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, less NO_PROXY)."""
+    parts = urlsplit(base_url)
+    proxies = getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    if not proxy or proxy_bypass(parts.hostname or ""):
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"

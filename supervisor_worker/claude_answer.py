@@ -1,0 +1,41 @@
+"""The model's answer as the Messages API gives it: checked where we read it, and kept as it came where it goes back.
+
+Anthropic's SDK would build its own objects of every block and every possible kind of one, which costs more than the rest of
+reading, and would not notice a field that is missing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Usage(BaseModel):
+    """What an answer cost. The tokens read from the cache and written to it are not in `input_tokens`."""
+
+    input_tokens: int
+    output_tokens: int
+    cache_creation_input_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+
+    @property
+    def all_input_tokens(self) -> int:
+        """Input tokens, cached ones too."""
+        return self.input_tokens + (self.cache_creation_input_tokens or 0) + (self.cache_read_input_tokens or 0)
+
+
+class ModelMessage(BaseModel):
+    """One message of the model."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)  # it would quote the answer
+
+    model: str
+    content: list[dict[str, Any]]
+    stop_reason: str | None = None
+    usage: Usage
+
+    @property
+    def text(self) -> str:
+        """The text blocks, joined: the first block may be something else, and there may be none."""
+        return "".join(str(block.get("text") or "") for block in self.content if block.get("type") == "text")
