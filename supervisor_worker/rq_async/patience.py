@@ -1,6 +1,6 @@
-"""How an `AsyncWorker` calls Redis without ever waiting for it in its loop, and without ending when Redis is away.
+"""How an `AsyncWorker` lives with a Redis that is slow or away: its loop is never held up, and it never ends for that.
 
-Each call goes to a thread. An outage is logged once at its begin and once at its end, however many calls it meets.
+What blocks goes to a thread. An outage is logged once at its begin and once at its end, however many calls it meets.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from supervisor_worker.rq_records import AWAY, RecordingWorker
+from supervisor_worker.rq_async.records import AWAY, RecordingWorker
 
 if TYPE_CHECKING:
     from redis.client import PubSub, PubSubWorkerThread
@@ -22,6 +23,8 @@ T = TypeVar("T")
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 5.0
 SOON: Final = 1.0
+SAME_SIGNAL_SECONDS: Final = 0.25
+"""A terminal and a process manager may both deliver the one Ctrl-C."""
 
 
 class PatientWorker(RecordingWorker):
@@ -43,7 +46,7 @@ class PatientWorker(RecordingWorker):
 
     async def _begin(self) -> bool:
         """Register, however long Redis is away; False when told to end first."""
-        beginning = self._loop.create_task(self._outlast(self.begin, float("inf")))
+        beginning = self._loop.create_task(self._outlast(partial(self._in_thread, self.begin), float("inf")))
         if not await self._or_stop(beginning):
             beginning.cancel()
             return False
@@ -66,13 +69,13 @@ class PatientWorker(RecordingWorker):
                 self.log.exception("Worker %s: %s failed", self.name, duty.__name__)
             await asyncio.sleep(seconds)
 
-    async def _outlast(self, call: Callable[[], object], most_seconds: float) -> None:
+    async def _outlast(self, call: Callable[[], Awaitable[object]], most_seconds: float) -> None:
         """Repeat a call until Redis lets it succeed, with a growing wait; after `most_seconds` its error is raised."""
         end = time.monotonic() + most_seconds
         wait = FIRST_PAUSE
         while True:
             try:
-                await self._in_thread(call)
+                await call()
             except AWAY as error:
                 self._note_outage(error)
                 if time.monotonic() >= end:
@@ -85,10 +88,10 @@ class PatientWorker(RecordingWorker):
     async def _in_thread(self, call: Callable[[], T]) -> T:
         return await self._loop.run_in_executor(self._clerks, call)
 
-    async def _soon(self, call: Callable[[], object]) -> None:
+    async def _soon(self, call: Awaitable[object]) -> None:
         """One try, of a second at most, of what need not succeed."""
         try:
-            await asyncio.wait_for(self._in_thread(call), SOON)
+            await asyncio.wait_for(call, SOON)
         except (TimeoutError, *AWAY) as error:
             self._note_outage(error)
 
@@ -98,6 +101,14 @@ class PatientWorker(RecordingWorker):
         if not work.done() and more_seconds:
             await asyncio.wait({work}, timeout=more_seconds)
         return work.done()
+
+    async def _unless_told(self, call: Coroutine[Any, Any, T], more_seconds: float) -> T | None:
+        """What `call` answers; None when the worker is told to end and no answer comes within `more_seconds`."""
+        asking = self._loop.create_task(call)
+        if await self._or_stop(asking, more_seconds):
+            return asking.result()
+        asking.add_done_callback(lambda late: late.cancelled() or late.exception())
+        return None
 
     async def _pause(self, seconds: float) -> None:
         """Sleep, but not through a signal."""
