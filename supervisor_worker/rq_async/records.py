@@ -18,7 +18,7 @@ from rq.executions import Execution
 from rq.job import Job, JobStatus
 from rq.job_lifecycle import call_exception_handlers, format_exc_info
 from rq.queue import Queue
-from rq.timeouts import TimerDeathPenalty
+from rq.timeouts import JobTimeoutException, TimerDeathPenalty
 from rq.utils import now
 from rq.worker.base import BaseWorker, WorkerStatus
 
@@ -31,6 +31,15 @@ AWAY: Final = (RedisError, OSError)
 """What an absent, restarting or refusing server raises."""
 
 
+class ThreadDeathPenalty(TimerDeathPenalty):
+    """RQ's for threads, each with an exception class of its own: RQ's writes its limit into the class that all others raise, too."""
+
+    def __init__(self, timeout: float, exception: type[BaseException] = JobTimeoutException, **kwargs: Any) -> None:
+        """`timeout` is in seconds."""
+        own = type(exception.__name__, (exception,), {"__module__": exception.__module__})
+        super().__init__(timeout, own, **kwargs)  # type: ignore[no-untyped-call]
+
+
 class RecordingWorker(BaseWorker):
     """The half of an `AsyncWorker` that talks to Redis."""
 
@@ -38,7 +47,7 @@ class RecordingWorker(BaseWorker):
     """Whether RQ was suspended at the last look."""
     resting = False
     """Set from outside: this worker takes no more jobs, as if RQ were suspended for it alone; what runs goes on."""
-    death_penalty_class = TimerDeathPenalty  # RQ's default is SIGALRM, which only a main thread may set
+    death_penalty_class = ThreadDeathPenalty  # RQ's default is SIGALRM, which only a main thread may set
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Takes what `BaseWorker` takes."""

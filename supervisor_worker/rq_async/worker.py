@@ -154,12 +154,12 @@ class AsyncWorker(PerformingWorker):
         left = max_jobs if max_jobs is not None else float("inf")
         idle_since = time.monotonic()
         while left > 0 and not self._stop.is_set():
-            room = min(self.concurrency - len(self.runs), left)
+            room, busy = min(self.concurrency - len(self.runs), left), bool(self.runs)
             runs = await self._take(int(room), None if burst else self.poll_seconds) if room > 0 else None
             self._launch(runs or [])
             left -= len(runs or ())
             idle_since = time.monotonic() if runs or self.runs else idle_since
-            if runs == [] and self._finished(burst, max_idle_time, idle_since):
+            if runs == [] and not busy and self._finished(burst, max_idle_time, idle_since):
                 return
             if runs is None or (burst and not runs):
                 await self._some_end()
@@ -167,7 +167,7 @@ class AsyncWorker(PerformingWorker):
                 await self._pause(self.poll_seconds)
 
     def _finished(self, burst: bool, max_idle_time: float | None, idle_since: float) -> bool:
-        if burst and (self.suspended or not (self.runs or self.desk.backlog)):
+        if burst and (self.suspended or not self.desk.backlog):
             return True
         return max_idle_time is not None and time.monotonic() - idle_since > max_idle_time
 
