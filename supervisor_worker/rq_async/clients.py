@@ -57,15 +57,26 @@ class Grouped:
         """`client` is the owner's to close."""
         self._client = client
         self._waiting: deque[tuple[tuple[Any, ...], asyncio.Future[Any]]] = deque()
+        self._busy = False
         self._sender: asyncio.Task[None] | None = None
 
     async def execute_command(self, *args: Any) -> Any:
         """One command, in the order of the calls; its answer. Raises redis-py's errors."""
+        if not self._busy:
+            return await self._send_alone(args)
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.append((args, answer))
-        if self._sender is None:
-            self._sender = asyncio.create_task(self._send_all())
         return await answer
+
+    async def _send_alone(self, args: tuple[Any, ...]) -> Any:
+        """The command of one caller in its own task: a task for the sending would cost it several turns of the loop."""
+        self._busy = True
+        try:
+            return await self._client.execute_command(*args)  # type: ignore[no-untyped-call]
+        finally:
+            self._busy = bool(self._waiting)
+            if self._busy:
+                self._sender = asyncio.create_task(self._send_all())
 
     async def _send_all(self) -> None:
         try:
@@ -73,7 +84,7 @@ class Grouped:
                 group = [self._waiting.popleft() for _ in range(min(MOST, len(self._waiting)))]
                 await self._send(group)
         finally:
-            self._sender = None
+            self._busy = False
 
     async def _send(self, group: list[tuple[tuple[Any, ...], asyncio.Future[Any]]]) -> None:
         answers: list[Any]

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -43,6 +43,8 @@ class PatientWorker(RecordingWorker):
         """Takes what `BaseWorker` takes."""
         super().__init__(*args, **kwargs)
         self._away = False
+        self._limit: asyncio.Timeout | None = None
+        self._more_seconds = 0.0
 
     async def _begin(self) -> bool:
         """Register, however long Redis is away; False when told to end first."""
@@ -95,20 +97,25 @@ class PatientWorker(RecordingWorker):
         except (TimeoutError, *AWAY) as error:
             self._note_outage(error)
 
-    async def _or_stop(self, work: asyncio.Future[Any], more_seconds: float = 0.0) -> bool:
-        """Wait until `work` is done or the worker is to end, then `more_seconds`; True when the work is done."""
+    async def _or_stop(self, work: asyncio.Future[Any]) -> bool:
+        """Wait until `work` is done or the worker is to end; True when the work is done."""
         await asyncio.wait({work, self._stopper}, return_when=asyncio.FIRST_COMPLETED)
-        if not work.done() and more_seconds:
-            await asyncio.wait({work}, timeout=more_seconds)
         return work.done()
 
-    async def _unless_told(self, call: Coroutine[Any, Any, T], more_seconds: float) -> T | None:
-        """What `call` answers; None when the worker is told to end and no answer comes within `more_seconds`."""
-        asking = self._loop.create_task(call)
-        if await self._or_stop(asking, more_seconds):
-            return asking.result()
-        asking.add_done_callback(lambda late: late.cancelled() or late.exception())
-        return None
+    async def _until_told(self, call: Awaitable[T], more_seconds: float) -> T:
+        """What `call` answers; TimeoutError when the worker is told to end and no answer comes within `more_seconds`."""
+        self._more_seconds = more_seconds
+        try:
+            async with asyncio.timeout(None) as self._limit:
+                return await call
+        finally:
+            self._limit = None
+
+    def _tell(self) -> None:
+        """The worker is to end: what waits for an answer does so for its last seconds."""
+        self._stop.set()
+        if self._limit is not None:
+            self._limit.reschedule(self._loop.time() + self._more_seconds)
 
     async def _pause(self, seconds: float) -> None:
         """Sleep, but not through a signal."""

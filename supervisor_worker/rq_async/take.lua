@@ -60,10 +60,9 @@ local function field_of(record, name)
     return ''
 end
 
--- BaseWorker.get_heartbeat_ttl for a job that begins now; a time may be written as '90', '1h' or '30m'
+-- BaseWorker.get_heartbeat_ttl for a job that begins now
 local function seconds_to_live(record)
-    local number, unit = string.match(field_of(record, 'timeout'), '^(%-?%d+)([dhmsDHMS]?)$')
-    local limit = number and tonumber(number) * (({d = 86400, h = 3600, m = 60})[string.lower(unit)] or 1) or 0
+    local limit = tonumber(string.match(field_of(record, 'timeout'), '^%-?%d+$')) or 0
     return math.floor(limit > 0 and math.min(limit, interval) or interval) + 60
 end
 

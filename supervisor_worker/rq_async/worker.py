@@ -50,6 +50,8 @@ ANSWER_SECONDS: Final = 10.0
 """How long the worker's own client waits for an answer, beyond what it asked the server to wait."""
 LATE_SECONDS: Final = 0.2
 """How much later than its own end a wait for a job may be answered."""
+LAST_ANSWER_SECONDS: Final = 0.5
+"""How long a worker that is to end waits to hear which jobs it was given; then it asks once more, and gives them back."""
 CANCEL_SECONDS: Final = 0.3
 
 
@@ -190,10 +192,10 @@ class AsyncWorker(PerformingWorker):
         """One wait for a job where none is known, then one script. What comes after a signal is for `_settle`."""
         idle = not (self.desk.backlog or self.desk.unsettled or self.suspended or self.resting)
         if idle and wait is not None:
-            await self._unless_told(self.desk.wait(wait), wait + LATE_SECONDS)
+            await self._until_told(self.desk.wait(wait), wait + LATE_SECONDS)
         if self._stop.is_set():
             return []
-        runs = await self._unless_told(self.desk.take(0 if self.resting else room), ANSWER_SECONDS) or []
+        runs = await self._until_told(self.desk.take(0 if self.resting else room), LAST_ANSWER_SECONDS)
         self.suspended = self.desk.suspended
         if self._stop.is_set():
             self._unbegun = runs
@@ -227,7 +229,7 @@ class AsyncWorker(PerformingWorker):
         self._stopped_at = time.monotonic()
         self._shutdown_requested_date = now()
         self._stop_requested = True
-        self._stop.set()
+        self._tell()
         self._room.set()
         if self.on_stop:
             self.on_stop()

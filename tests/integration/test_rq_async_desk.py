@@ -293,6 +293,20 @@ def test_a_job_of_another_queue_is_kept_in_its_own_registries(play: Callable[[Pa
     play(part)
 
 
+@pytest.mark.parametrize(("timeout", "seconds"), [("20", 80), ("7200", 90), ("-1", 90), ("2h", 90), ("", 90)])
+def test_an_execution_lives_as_long_as_rq_says(play: Callable[[Part], None], timeout: str, seconds: int) -> None:
+    """As long as the job may run, or until the next heartbeat, and a minute; also when the record cannot be read."""
+
+    async def part(place: Place) -> None:
+        (job,) = place.enqueue(1)
+        place.redis.hset(job.key, "timeout", timeout)
+        (run,) = await place.desk.take(1)
+        assert abs(cast("Any", place.redis.ttl(run.execution.key)) - seconds) <= 5
+        assert (run.fault is None) == (timeout != "2h")
+
+    play(part)
+
+
 def test_hundreds_of_commands_at_once_share_one_connection_and_a_few_sends(redis_url: str) -> None:
     """Each caller has its own answer, in the order of the calls."""
 

@@ -142,6 +142,13 @@ class FakeServer:
         assert not transaction
         return Pipe(self)
 
+    async def execute_command(self, *args: Any) -> Any:
+        """Send one alone."""
+        pipe = Pipe(self)
+        pipe.execute_command(*args)
+        (answer,) = await pipe.execute(raise_on_error=False)
+        return answer
+
 
 async def grouped(words: list[str], *, away: bool = False, cancel: int | None = None) -> tuple[FakeServer, list[Any]]:
     """Send `words` while a first command is on its way, perhaps cancel one; the server and all outcomes."""
