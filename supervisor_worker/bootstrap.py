@@ -45,9 +45,12 @@ def main(settings: Settings, role: str = "worker", *, name: str = "", beside: Be
         return NO_STORAGE
     try:
         # The SDKs take two seconds to import: here, once, and after what may refuse to start.
+        import uvloop  # noqa: PLC0415
+
         from supervisor_worker.worker import work  # noqa: PLC0415
 
-        asyncio.run(work(runtime, name, beside))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(work(runtime, name, beside))
     finally:
         runtime.close()
     return 0

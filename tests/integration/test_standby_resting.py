@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from rq import Queue
@@ -13,30 +15,41 @@ from rq.serializers import JSONSerializer
 from shared.redis import for_worker
 from supervisor_worker.rq_async import AsyncWorker
 from supervisor_worker.sweep import Sweep
+from tests.support.wait import wait_for
 
 NOTHING = "tests.integration.worker_jobs.nothing"
 
 
-def test_jobs_that_were_popped_as_the_rest_began_stand_in_the_queue_as_before(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next worker takes them, in their order; when the rest is over it takes them itself."""
+def test_a_job_that_was_popped_as_the_rest_began_stands_in_the_queue_as_before(redis_url: str) -> None:
+    """The rest may begin while the worker waits for a job: the one that comes then is the next worker's, in its old place."""
+
+    async def rest_while_waiting(worker: AsyncWorker, queue: Queue) -> list[str]:
+        working = asyncio.create_task(worker.work_async())
+        await until(lambda: blocked(worker) == 1, "the wait for a job")
+        worker.resting = True
+        first, second = [(await asyncio.to_thread(queue.enqueue, NOTHING)).id for _ in range(2)]
+        await until(lambda: queue.job_ids == [first, second] and worker.get_state() == "suspended", "both jobs in their order")
+        worker.resting = False
+        await until(lambda: len(queue.finished_job_registry) == 2, "the end of both")
+        worker.request_stop(signal.SIGTERM, None)
+        await working
+        return [first, second]
+
     with for_worker(redis_url) as redis:
         queue = Queue("things", connection=redis, serializer=JSONSerializer)
-        jobs = [queue.enqueue(NOTHING).id for _ in range(3)]
         worker = AsyncWorker([queue], connection=redis, serializer=JSONSerializer)
-        worker.backlog, read = 3, worker._read
+        worker.poll_seconds = 0.3
+        jobs = asyncio.run(rest_while_waiting(worker, queue))
+        assert set(queue.finished_job_registry.get_job_ids()) == set(jobs)
+        assert not redis.exists(queue.intermediate_queue.key)
 
-        def rest_then_read(ids: list[str]) -> Any:
-            worker.resting = True
-            return read(ids)
 
-        monkeypatch.setattr(worker, "_read", rest_then_read)
-        assert worker.take(10, None) == []
-        assert queue.job_ids == jobs
-        monkeypatch.undo()
-        worker.backlog = 3
-        assert worker.take(10, None) == []
-        worker.resting = False
-        assert [run.job.id for run in worker.take(10, None)] == jobs
+def blocked(worker: AsyncWorker) -> int:
+    return int(cast("Any", worker.connection.info("clients"))["blocked_clients"])
+
+
+async def until(true: Callable[[], bool], what: str) -> None:
+    await asyncio.to_thread(wait_for, true, 5, what)
 
 
 def test_a_resting_worker_is_shown_as_suspended(redis_url: str) -> None:

@@ -306,14 +306,3 @@ def test_more_than_one_queue_is_refused(redis_url: str) -> None:
     """RQ pops from several queues without an intermediate list, and a crash would lose the job."""
     with for_worker(redis_url) as redis, pytest.raises(ValueError, match="exactly one queue"):
         AsyncWorker(["one", "two"], connection=redis, serializer=JSONSerializer).work(burst=True)
-
-
-def test_jobs_that_are_given_back_keep_their_order(redis_url: str) -> None:
-    """A whole batch that was popped when the signal came stands in the queue as before."""
-    with for_worker(redis_url) as redis:
-        queue = Queue(QUEUE, connection=redis, serializer=JSONSerializer)
-        jobs = [queue.enqueue(JOBS + "nothing") for _ in range(4)]
-        worker = AsyncWorker([queue], connection=redis, serializer=JSONSerializer)
-        worker.backlog, worker._stop_requested = 3, True
-        assert worker.take(10, None) == []
-        assert queue.job_ids == [job.id for job in jobs]

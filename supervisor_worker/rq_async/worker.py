@@ -4,12 +4,11 @@ RQ's own workers hold one job per process. A job that mostly waits for other ser
 waits, so `AsyncWorker` runs up to `concurrency` of them side by side and leaves the rest to RQ: registries, results,
 retries, callbacks, `rq info`, `rq suspend`, the stop and shutdown commands, rq-dashboard.
 
-    rq worker -w supervisor_worker.rq_async.AsyncWorker --serializer json my-queue
-
 - A job that is a coroutine function runs as a task, under `asyncio.timeout`. A plain function runs in a thread; its
   timeout ends the waiting for it, not the function.
 - It listens to one queue: only then does RQ pop with BLMOVE, which keeps a popped id in an intermediate list.
-- The loop never waits for Redis: dequeuing has its own thread, bookkeeping a few more.
+- Jobs are taken and ordinary ends recorded by scripts that the loop awaits. What is rare (failures, callbacks, heartbeats,
+  maintenance) is RQ's own code in a few threads.
 - An absent Redis never ends the worker. It logs the outage once, tries again with a growing wait and goes on; a job that
   ended meanwhile is recorded when the server is back, and is never run a second time for that.
 - SIGTERM or SIGINT: nothing more is dequeued, running jobs have `grace` seconds. A second signal ends the process at once.
@@ -19,46 +18,52 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import inspect
 import os
 import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
-from functools import partial
 from types import FrameType
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from rq.command import handle_command, parse_payload
 from rq.defaults import DEFAULT_LOGGING_DATE_FORMAT, DEFAULT_LOGGING_FORMAT
-from rq.job import Job, _current_job
 from rq.logutils import setup_loghandlers
-from rq.timeouts import JobTimeoutException
 from rq.utils import now
 from rq.worker.base import DequeueStrategy
 
-from supervisor_worker.rq_patience import PatientWorker
-from supervisor_worker.rq_records import AWAY, Run
+from supervisor_worker.rq_async.clients import Grouped, asynchronous
+from supervisor_worker.rq_async.desk import Desk
+from supervisor_worker.rq_async.patience import SAME_SIGNAL_SECONDS
+from supervisor_worker.rq_async.performing import PerformingWorker, WorkerEnded
+from supervisor_worker.rq_async.records import AWAY
+from supervisor_worker.rq_async.runs import Run
+from supervisor_worker.rq_async.scripts import Commands
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis as AsyncRedis
+
+__all__ = ["AsyncWorker", "WorkerEnded"]
 
 CLERKS, PLAIN_THREADS = 5, 16
-RECORD_SECONDS: Final = 120.0
-"""How long the end of a job is tried to be written; after that RQ's clean-up calls the job abandoned."""
-SAME_SIGNAL_SECONDS: Final = 0.25
-"""A terminal and a process manager may both deliver the one Ctrl-C."""
+ANSWER_SECONDS: Final = 10.0
+"""How long the worker's own client waits for an answer, beyond what it asked the server to wait."""
+LATE_SECONDS: Final = 0.2
+"""How much later than its own end a wait for a job may be answered."""
+LAST_ANSWER_SECONDS: Final = 0.5
+"""How long a worker that is to end waits to hear which jobs it was given; then it asks once more, and gives them back."""
 CANCEL_SECONDS: Final = 0.3
 
 
-class WorkerEnded(Exception):
-    """The worker was told to end, and its grace ended before the job did."""
-
-
-class AsyncWorker(PatientWorker):
+class AsyncWorker(PerformingWorker):
     """See the module's text. Set the attributes before `work`, or on a subclass for the `rq worker` command.
 
     `concurrency` counts jobs at once. `grace` is in seconds (None: until the jobs end); with `cancel_at_stop` the jobs are
     cancelled when it begins, otherwise when it is over. `on_stop` is called at the first signal. `poll_seconds` is how long one
     wait for a job lasts, and so how late the dequeuing may end.
+
+    `async_connection` waits for jobs; by default it is made like the blocking connection. `scripts` sends the scripts; by
+    default over `async_connection`, those of many jobs together. `loop_factory` makes the loop of `work` (uvloop's, for one).
     """
 
     concurrency = 200
@@ -66,13 +71,16 @@ class AsyncWorker(PatientWorker):
     cancel_at_stop = False
     poll_seconds = 1.0
     on_stop: Callable[[], None] | None = None
+    async_connection: AsyncRedis | None = None
+    scripts: Commands | None = None
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Takes what `BaseWorker` takes."""
         super().__init__(*args, **kwargs)
-        self.runs: dict[str, Run] = {}
-        self.completed = 0
         self._stopped_at = 0.0
+        self._unbegun: list[Run] = []
+        self._own_client: AsyncRedis | None = None
 
     def work(  # noqa: PLR0917 - BaseWorker's signature
         self,
@@ -90,7 +98,8 @@ class AsyncWorker(PatientWorker):
             setup_loghandlers(logging_level, date_format, log_format, name=name)
         if with_scheduler:
             self._start_scheduler(burst, logging_level, date_format, log_format)
-        return asyncio.run(self.work_async(burst=burst, max_jobs=max_jobs, max_idle_time=max_idle_time))
+        with asyncio.Runner(loop_factory=self.loop_factory) as runner:
+            return runner.run(self.work_async(burst=burst, max_jobs=max_jobs, max_idle_time=max_idle_time))
 
     async def work_async(self, *, burst: bool = False, max_jobs: int | None = None, max_idle_time: float | None = None) -> bool:
         """`work`, for a loop that runs already."""
@@ -103,6 +112,7 @@ class AsyncWorker(PatientWorker):
                 background = [asyncio.create_task(self._every(*job)) for job in self._duties()]
                 self.ready()
                 await self._dequeue(burst, max_jobs, max_idle_time)
+                await self._soon(self._settle())
             await self._drain()
         finally:
             for task in background:
@@ -118,18 +128,26 @@ class AsyncWorker(PatientWorker):
         self._stop = asyncio.Event()
         self._stopper = self._loop.create_task(self._stop.wait())
         self._room = asyncio.Event()
-        self._dequeuer = ThreadPoolExecutor(1, "rq-dequeue")
         self._clerks = ThreadPoolExecutor(CLERKS, "rq-records")
         self._plain = ThreadPoolExecutor(min(self.concurrency, PLAIN_THREADS), "rq-plain")
+        self.desk = self._make_desk()
         with contextlib.suppress(ValueError, RuntimeError, NotImplementedError):  # not the main thread
             for number in (signal.SIGTERM, signal.SIGINT):
                 self._loop.add_signal_handler(number, self.request_stop, number, None)
 
+    def _make_desk(self) -> Desk:
+        waiting = self.async_connection
+        if waiting is None:
+            waiting = self._own_client = asynchronous(self.connection, self.poll_seconds + ANSWER_SECONDS)
+        return Desk(self, self.scripts or Grouped(waiting), waiting)
+
     async def _close(self) -> None:
         """Deregister. A Redis that is away is not waited for: the record ends by itself."""
         self._stopper.cancel()
-        await self._soon(self.teardown)
-        for pool in (self._dequeuer, self._clerks, self._plain):
+        await self._soon(self._in_thread(self.teardown))
+        if self._own_client is not None:
+            await self._soon(self._own_client.aclose())
+        for pool in (self._clerks, self._plain):
             pool.shutdown(wait=False, cancel_futures=True)
 
     # dequeuing
@@ -138,14 +156,12 @@ class AsyncWorker(PatientWorker):
         left = max_jobs if max_jobs is not None else float("inf")
         idle_since = time.monotonic()
         while left > 0 and not self._stop.is_set():
-            room = min(self.concurrency - len(self.runs), left)
+            room, busy = min(self.concurrency - len(self.runs), left), bool(self.runs)
             runs = await self._take(int(room), None if burst else self.poll_seconds) if room > 0 else None
-            for run in runs or ():
-                self.runs[run.execution.id] = run
-                run.task = self._loop.create_task(self._run(run))
+            self._launch(runs or [])
             left -= len(runs or ())
             idle_since = time.monotonic() if runs or self.runs else idle_since
-            if runs == [] and self._finished(burst, max_idle_time, idle_since):
+            if runs == [] and not busy and self._finished(burst, max_idle_time, idle_since):
                 return
             if runs is None or (burst and not runs):
                 await self._some_end()
@@ -153,15 +169,14 @@ class AsyncWorker(PatientWorker):
                 await self._pause(self.poll_seconds)
 
     def _finished(self, burst: bool, max_idle_time: float | None, idle_since: float) -> bool:
-        if burst and (self.suspended or not (self.runs or self.backlog)):
+        if burst and (self.suspended or not self.desk.backlog):
             return True
         return max_idle_time is not None and time.monotonic() - idle_since > max_idle_time
 
     async def _take(self, room: int, wait: float | None) -> list[Run]:
         """Jobs to launch. Every error is survived: an outage is waited out, anything else is logged and tried again."""
         try:
-            taking = self._loop.run_in_executor(self._dequeuer, self.take, room, wait)
-            runs = taking.result() if await self._or_stop(taking, self.poll_seconds + 0.2) else []
+            runs = await self._look(room, wait)
         except AWAY as error:
             self._note_outage(error)
             await self._pause(0.2)
@@ -173,71 +188,33 @@ class AsyncWorker(PatientWorker):
         self._note_return()
         return runs
 
+    async def _look(self, room: int, wait: float | None) -> list[Run]:
+        """One wait for a job where none is known, then one script. What comes after a signal is for `_settle`."""
+        idle = not (self.desk.backlog or self.desk.unsettled or self.suspended or self.resting)
+        if idle and wait is not None:
+            await self._until_told(self.desk.wait(wait), wait + LATE_SECONDS)
+        if self._stop.is_set():
+            return []
+        runs = await self._until_told(self.desk.take(0 if self.resting else room), LAST_ANSWER_SECONDS)
+        self.suspended = self.desk.suspended
+        if self._stop.is_set():
+            self._unbegun = runs
+            return []
+        if not runs and self.wanted_state() != self._state:
+            await self._in_thread(self.follow_state)
+        return runs
+
+    async def _settle(self) -> None:
+        """Put back what the server handed out and nobody has begun."""
+        runs = self._unbegun or (await self.desk.take(0) if self.desk.unsettled else [])
+        if runs:
+            await self.desk.give_back(runs, self.idle_state())
+
     async def _some_end(self) -> None:
         """Wait until a job has ended or the worker is to end."""
         if self.runs and not self._stop.is_set():
             self._room.clear()
             await self._room.wait()
-
-    # one job
-
-    async def _run(self, run: Run) -> None:
-        record: Callable[[], None]
-        run.performing = True
-        try:
-            value = await self._perform(run)
-            record = partial(self.record_success, run, value)
-        except asyncio.CancelledError:
-            cast("asyncio.Task[None]", run.task).uncancel()
-            ended = WorkerEnded("the worker ended before the job did")
-            record = partial(self.record_stop, run) if run.stopped else partial(self.record_failure, run, ended)
-        except BaseException as error:  # noqa: BLE001 - SystemExit in a job must not end the others
-            record = partial(self.record_failure, run, error)
-        run.performing = False
-        try:
-            await self._record(run, record)
-        except Exception:
-            self.log.exception("Worker %s: the end of job %s could not be recorded", self.name, run.job.id)
-        finally:
-            self.completed += 1
-            self.runs.pop(run.execution.id, None)
-            self._room.set()
-
-    async def _perform(self, run: Run) -> Any:
-        """Run the job's function. Raises what it raises, or JobTimeoutException."""
-        if run.fault is not None:
-            raise run.fault
-        _current_job.set(run.job)  # the task has a context of its own
-        seconds = run.job.timeout or self.queue_class.DEFAULT_TIMEOUT
-        try:
-            async with asyncio.timeout(seconds if seconds > 0 else None) as limit:
-                return await self._call(run.job)
-        except TimeoutError:
-            if limit.expired():
-                raise JobTimeoutException(f"Task exceeded maximum timeout value ({seconds} seconds)") from None
-            raise
-
-    async def _call(self, job: Job) -> Any:
-        function = job.func
-        if function is None:
-            raise ValueError("Cannot execute job: function is None")
-        if inspect.iscoroutinefunction(function):
-            return await function(*job.args, **job.kwargs)
-        call = partial(copy_context().run, function, *job.args, **job.kwargs)
-        result = await self._loop.run_in_executor(self._plain, call)
-        return await result if inspect.isawaitable(result) else result
-
-    async def _record(self, run: Run, record: Callable[[], None]) -> None:
-        """Write how a job ended. A Redis error repeats the writing, never the job; any other fault makes the job a failed one."""
-        try:
-            await self._outlast(record, RECORD_SECONDS)
-        except AWAY:
-            raise
-        except Exception as error:  # noqa: BLE001 - such as a result that the serializer refuses
-            await self._outlast(partial(self.record_failure, run, error), RECORD_SECONDS)
-        finally:
-            self.executions.pop(run.execution.id, None)
-        await self._in_thread(self.follow_state)
 
     # ending
 
@@ -252,7 +229,7 @@ class AsyncWorker(PatientWorker):
         self._stopped_at = time.monotonic()
         self._shutdown_requested_date = now()
         self._stop_requested = True
-        self._stop.set()
+        self._tell()
         self._room.set()
         if self.on_stop:
             self.on_stop()
@@ -264,7 +241,7 @@ class AsyncWorker(PatientWorker):
         tasks = {run.task for run in self.runs.values() if run.task}
         if await self._or_stop(asyncio.gather(*tasks, return_exceptions=True)):
             return
-        await self._soon(self.set_shutdown_requested_date)
+        await self._soon(self._in_thread(self.set_shutdown_requested_date))
         left = None if self.grace is None else max(0.0, self._stopped_at + self.grace - time.monotonic())
         _, late = await asyncio.wait(tasks, timeout=left)
         if late:
@@ -285,16 +262,3 @@ class AsyncWorker(PatientWorker):
     def request_stop_execution(self, execution_id: str) -> None:
         """Stop one execution; called in the subscription's thread."""
         self._loop.call_soon_threadsafe(self._stop_runs, lambda run: run.execution.id == execution_id)
-
-    def _stop_runs(self, wanted: Callable[[Run], bool]) -> None:
-        for run in filter(wanted, list(self.runs.values())):
-            run.stopped = run.performing
-            self._cancel(run)
-
-    def _cancel_all(self) -> None:
-        for run in list(self.runs.values()):
-            self._cancel(run)
-
-    def _cancel(self, run: Run) -> None:
-        if run.task and run.performing:  # what is being recorded is left to end
-            run.task.cancel()

@@ -1,6 +1,6 @@
-"""How an `AsyncWorker` calls Redis without ever waiting for it in its loop, and without ending when Redis is away.
+"""How an `AsyncWorker` lives with a Redis that is slow or away: its loop is never held up, and it never ends for that.
 
-Each call goes to a thread. An outage is logged once at its begin and once at its end, however many calls it meets.
+What blocks goes to a thread. An outage is logged once at its begin and once at its end, however many calls it meets.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from supervisor_worker.rq_records import AWAY, RecordingWorker
+from supervisor_worker.rq_async.records import AWAY, RecordingWorker
 
 if TYPE_CHECKING:
     from redis.client import PubSub, PubSubWorkerThread
@@ -22,6 +23,8 @@ T = TypeVar("T")
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 5.0
 SOON: Final = 1.0
+SAME_SIGNAL_SECONDS: Final = 0.25
+"""A terminal and a process manager may both deliver the one Ctrl-C."""
 
 
 class PatientWorker(RecordingWorker):
@@ -40,10 +43,12 @@ class PatientWorker(RecordingWorker):
         """Takes what `BaseWorker` takes."""
         super().__init__(*args, **kwargs)
         self._away = False
+        self._limit: asyncio.Timeout | None = None
+        self._more_seconds = 0.0
 
     async def _begin(self) -> bool:
         """Register, however long Redis is away; False when told to end first."""
-        beginning = self._loop.create_task(self._outlast(self.begin, float("inf")))
+        beginning = self._loop.create_task(self._outlast(partial(self._in_thread, self.begin), float("inf")))
         if not await self._or_stop(beginning):
             beginning.cancel()
             return False
@@ -66,13 +71,13 @@ class PatientWorker(RecordingWorker):
                 self.log.exception("Worker %s: %s failed", self.name, duty.__name__)
             await asyncio.sleep(seconds)
 
-    async def _outlast(self, call: Callable[[], object], most_seconds: float) -> None:
+    async def _outlast(self, call: Callable[[], Awaitable[object]], most_seconds: float) -> None:
         """Repeat a call until Redis lets it succeed, with a growing wait; after `most_seconds` its error is raised."""
         end = time.monotonic() + most_seconds
         wait = FIRST_PAUSE
         while True:
             try:
-                await self._in_thread(call)
+                await call()
             except AWAY as error:
                 self._note_outage(error)
                 if time.monotonic() >= end:
@@ -85,19 +90,32 @@ class PatientWorker(RecordingWorker):
     async def _in_thread(self, call: Callable[[], T]) -> T:
         return await self._loop.run_in_executor(self._clerks, call)
 
-    async def _soon(self, call: Callable[[], object]) -> None:
+    async def _soon(self, call: Awaitable[object]) -> None:
         """One try, of a second at most, of what need not succeed."""
         try:
-            await asyncio.wait_for(self._in_thread(call), SOON)
+            await asyncio.wait_for(call, SOON)
         except (TimeoutError, *AWAY) as error:
             self._note_outage(error)
 
-    async def _or_stop(self, work: asyncio.Future[Any], more_seconds: float = 0.0) -> bool:
-        """Wait until `work` is done or the worker is to end, then `more_seconds`; True when the work is done."""
+    async def _or_stop(self, work: asyncio.Future[Any]) -> bool:
+        """Wait until `work` is done or the worker is to end; True when the work is done."""
         await asyncio.wait({work, self._stopper}, return_when=asyncio.FIRST_COMPLETED)
-        if not work.done() and more_seconds:
-            await asyncio.wait({work}, timeout=more_seconds)
         return work.done()
+
+    async def _until_told(self, call: Awaitable[T], more_seconds: float) -> T:
+        """What `call` answers; TimeoutError when the worker is told to end and no answer comes within `more_seconds`."""
+        self._more_seconds = more_seconds
+        try:
+            async with asyncio.timeout(None) as self._limit:
+                return await call
+        finally:
+            self._limit = None
+
+    def _tell(self) -> None:
+        """The worker is to end: what waits for an answer does so for its last seconds."""
+        self._stop.set()
+        if self._limit is not None:
+            self._limit.reschedule(self._loop.time() + self._more_seconds)
 
     async def _pause(self, seconds: float) -> None:
         """Sleep, but not through a signal."""
