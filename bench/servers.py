@@ -1,8 +1,9 @@
 """Measures WSGI servers under the webhooks: `python bench/servers.py [seconds]`; figures in docs/web-server.md.
 
-Each round starts each server on the same Valkey and asks it with wrk (Debian: apt install wrk): a bare route, a signed
-text. gunicorn is no dependency: point GUNICORN at one, e.g. of a scratch environment, or leave it out. CPU is the server's
-own (user and system, all its processes) for each answered request.
+Each round starts each server on the same Valkey and asks it with wrk (Debian: apt install wrk): a plain Flask route, one that
+reads and checks the same signed text, and the webhook. gunicorn is no dependency: point GUNICORN at one, e.g. of a scratch
+environment, or leave it out. CPU is the server's own (user and system, all its processes) for each answered request, and also
+given as a multiple of what the first server's plain route took in the same round: a machine's speed changes while it measures.
 """
 
 # ruff: noqa: S603, S607 - it starts the servers and wrk
@@ -37,18 +38,30 @@ import sys
 from granian.constants import HTTPModes, Interfaces
 from granian.server import Server
 from bench.servers_app import load
-Server("x", port=int(sys.argv[1]), interface=Interfaces.WSGI, http=HTTPModes.http1, websockets=False,
-       blocking_threads=int(sys.argv[2]), log_enabled=False).serve(target_loader=lambda *_: load(), wrap_loader=False)
+Server("x", port=int(sys.argv[1]), interface=Interfaces.WSGI, http=HTTPModes.http1, websockets=False, log_enabled=False,
+       blocking_threads=int(sys.argv[2]), runtime_mode=sys.argv[3], runtime_threads=int(sys.argv[4]),
+       backlog=2048, backpressure=2048).serve(target_loader=lambda *_: load(), wrap_loader=False)
 """
 GUNICORN = os.environ.get("GUNICORN", "")
 SECONDS = int(sys.argv[1]) if len(sys.argv) > 1 else 3
 ROUNDS = 3
+ROUTES = (("/plain/bare", 16), ("/plain/checked", 16), ("/sms/inbound", 16), ("/sms/inbound", 300))
+GRANIANS = {
+    "granian, 64 threads": (64, "auto", 1),
+    "granian, 8 threads": (8, "auto", 1),
+    "granian, 16 threads": (16, "auto", 1),
+    "granian, 32 threads": (32, "auto", 1),
+    "granian, 600 threads": (600, "auto", 1),
+    "granian, 64 threads, runtime of one thread": (64, "st", 1),
+    "granian, 64 threads, runtime of two threads": (64, "mt", 2),
+}
+"""Threads, the mode of the server's own runtime and its threads; the first is what the others are measured by."""
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def commands(port: int) -> dict[str, list[str]]:
     """The servers to compare, by name."""
-    found = {f"granian, {threads} threads": [sys.executable, "-c", GRANIAN, str(port), str(threads)] for threads in (8, 64, 600)}
+    found = {name: [sys.executable, "-c", GRANIAN, str(port), *map(str, options)] for name, options in GRANIANS.items()}
     if GUNICORN:
         base = [GUNICORN, "-b", f"127.0.0.1:{port}", "--log-level", "error"]
         for threads in (8, 64):
@@ -182,17 +195,19 @@ def main() -> None:
                     client.flushall()
                 with serving(command, port, redis.url) as process:
                     pids = family(process.pid)
-                    for path, connections in (("/bare", 16), ("/sms/inbound", 16), ("/sms/inbound", 300)):
+                    for path, connections in ROUTES:
                         rows = figures.setdefault((name, f"{path}, {connections} at once"), [])
                         rows.append(ask(port, path, connections, pids, fresh=True))
                     memory[name] = max(memory.get(name, 0), *(peak_memory(pid) for pid in pids))
                     if round_ == 0:
                         heads = behind_slow_heads(port, 500)
                         slow[name] = heads, behind_slow_bodies(port, 60), behind_slow_bodies(port, 500)
-    print("| server | route | req/s | p50 ms | p99 ms | CPU us/req | not 2xx |\n|---|---|---|---|---|---|---|")
+    print("| server | route | req/s | p50 ms | p99 ms | CPU us/req | of the plain route | not 2xx |\n|---|---|---|---|---|---|---|---|")
+    plain = next(iter(figures.values()))
     for (name, path), rows in figures.items():
         rate, p50, p99, used = (statistics.median(row[column] for row in rows) for column in range(4))
-        print(f"| {name} | {path} | {rate:.0f} | {p50:.1f} | {p99:.0f} | {used:.0f} | {sum(row[4] for row in rows)} |")
+        times = statistics.median(row[3] / base[3] for row, base in zip(rows, plain, strict=True))
+        print(f"| {name} | {path} | {rate:.0f} | {p50:.1f} | {p99:.0f} | {used:.0f} | {times:.1f} | {sum(row[4] for row in rows)} |")
     print("\n| server | behind 500 slow headers | behind 60 slow bodies | behind 500 slow bodies | MB at its peak |\n|---|---|---|---|---|")
     for name, waits in slow.items():
         print(f"| {name} | " + " | ".join(waits) + f" | {memory[name]:.0f} |")
