@@ -17,14 +17,15 @@ from redis.asyncio import Redis as AsyncRedis
 
 from shared import queue
 from shared import settings as knobs
-from shared.grouped import Commands, Grouped
 from shared.mailbox import AsyncMailbox
+from shared.mailbox.box import Commands
 from shared.mailbox.types import Due
 from shared.redis import for_loop
 from shared.runtime import Runtime, open_runtime, redis_url
 from supervisor_worker.channels.sendgrid_email import SendGridEmail
 from supervisor_worker.channels.twilio_sms import TwilioSms
 from supervisor_worker.claude import Claude
+from supervisor_worker.rq_async.clients import Grouped
 from supervisor_worker.supervisor import Supervisor
 
 CURRENT: Final[ContextVar[Crew | None]] = ContextVar("crew", default=None)

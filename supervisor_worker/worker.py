@@ -94,6 +94,7 @@ def make_worker(runtime: Runtime, crew: Crew, name: str = "") -> BossWorker:
         maintenance_interval=MAINTENANCE_INTERVAL,
         log_job_description=False,
     )
+    worker.scripts = crew.commands  # RQ's bookkeeping goes with the mailbox's calls
     worker.concurrency = runtime.settings.worker_concurrency
     worker.beat_seconds = runtime.settings.heartbeat_seconds
     worker.grace = runtime.settings.shutdown_grace_seconds + LAST_WORDS

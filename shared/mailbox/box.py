@@ -10,14 +10,13 @@ import hashlib
 import re
 from functools import cache
 from importlib import resources
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 from redis.client import Pipeline
 from redis.exceptions import NoScriptError
 
-from shared.grouped import Commands
 from shared.mailbox import answers
 from shared.mailbox.types import Call, Message, Reply
 
@@ -94,6 +93,14 @@ class Mailbox:
     def paused(self) -> str:
         """The reason for which sending is paused, or ''."""
         return str(_text(self.redis.hget(PREFIX + "pause", "reason")) or "")
+
+
+class Commands(Protocol):
+    """Whoever sends one command and answers with its result: a client of `redis.asyncio`, or what sends many callers' together."""
+
+    async def execute_command(self, *args: Any) -> Any:
+        """Raises RedisError."""
+        ...
 
 
 class AsyncMailbox:
