@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import anthropic
 import httpx2
@@ -107,9 +107,9 @@ class Claude:
 def _messages(question: Question, said: Iterable[ModelMessage]) -> Iterator[MessageParam]:
     """The conversation, and what the model said before its pauses. The SDK copies it: no second copy is kept while it waits."""
     for line in question.lines:
-        yield {"role": line.role, "content": line.text}
+        yield cast("MessageParam", {"role": line.role, "content": line.text})
     for message in said:
-        yield {"role": "assistant", "content": cast("Any", message.content)}
+        yield cast("MessageParam", {"role": "assistant", "content": message.content})
 
 
 def _answer(messages: list[ModelMessage], ms: int) -> Answer:
