@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -92,17 +93,23 @@ class Claude:
             {"type": "text", "text": question.stable, "cache_control": {"type": "ephemeral"}},
             {"type": "text", "text": question.today},
         ]
-        lines = [cast("MessageParam", {"role": line.role, "content": line.text}) for line in question.lines]
         said: list[ModelMessage] = []
         create = self._client.messages.with_raw_response.create
-        for _ in range(1 + MAX_PAUSES):
-            answer = await create(model=self._model, max_tokens=self._max_tokens, system=system, messages=lines)
-            message = ModelMessage.model_validate(answer.http_response.json())
-            said.append(message)
-            if message.stop_reason != "pause_turn":
+        while len(said) <= MAX_PAUSES:
+            messages = _messages(question, said)
+            answer = await create(model=self._model, max_tokens=self._max_tokens, system=system, messages=messages)
+            said.append(ModelMessage.model_validate(answer.http_response.json()))
+            if said[-1].stop_reason != "pause_turn":
                 break
-            lines = [*lines, cast("MessageParam", {"role": "assistant", "content": message.content})]
         return said
+
+
+def _messages(question: Question, said: Iterable[ModelMessage]) -> Iterator[MessageParam]:
+    """The conversation, and what the model said before its pauses. The SDK copies it: no second copy is kept while it waits."""
+    for line in question.lines:
+        yield cast("MessageParam", {"role": line.role, "content": line.text})
+    for message in said:
+        yield cast("MessageParam", {"role": "assistant", "content": message.content})
 
 
 def _answer(messages: list[ModelMessage], ms: int) -> Answer:

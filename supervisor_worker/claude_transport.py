@@ -6,12 +6,20 @@ is more work than everything else that a turn does.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import anthropic
 import httpx2
 
 from supervisor_worker.channels.connections import AnswerTooLarge, Connections
 
 _OURS = b"accept-encoding"  # what is said of packing is aiohttp's, because aiohttp unpacks
+
+
+@lru_cache(maxsize=256)
+def _decoded(part: bytes) -> str:
+    """A header's name or value. Nearly all are the same in every request: one copy of them serves all that wait."""
+    return part.decode()
 
 
 class ClaudeTransport(httpx2.AsyncBaseTransport):
@@ -22,7 +30,7 @@ class ClaudeTransport(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Raises what `Connections.fetch` raises, and AnthropicError for an answer that is too large."""
-        headers = [(name.decode(), value.decode()) for name, value in request.headers.raw if name.lower() != _OURS]
+        headers = {_decoded(name): _decoded(value) for name, value in request.headers.raw if name.lower() != _OURS}
         try:
             answer = await self._connections.fetch(request.method, str(request.url), headers, await request.aread())
         except AnswerTooLarge as error:

@@ -6,7 +6,7 @@ and thread headers are set in `replies`, and the model has no tools.
 
 from __future__ import annotations
 
-import unicodedata
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
@@ -24,6 +24,7 @@ SMS_LIMIT: Final = 1_600
 SMS_SHORTER: Final = 1_200
 _UNSEEN: Final = (ReplyState.STORED, ReplyState.UNDELIVERED, ReplyState.FAILED)
 BYTES_A_TOKEN: Final = 4
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # Unicode's category Cc, less tab and line feed
 
 _COMMON: Final = """\
 You are Boss, the personal AI assistant of one person, who writes to you from their own phone or mailbox. Answer what they \
@@ -46,6 +47,7 @@ Your answer is sent as the body of a plain-text e-mail. Write only the body: the
 Markdown and no HTML; short paragraphs with an empty line between them, and lists as lines that begin with a hyphen. Be as long \
 as the matter needs and no longer. Do not quote the message that you answer. A greeting and a closing are not needed.""",
 }
+_STABLE: Final[dict[Channel, str]] = {channel: f"{_COMMON}\n\n{rules}" for channel, rules in _CHANNELS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ def question(
     """The question for one turn. `history` is oldest first; `now` is any aware time."""
     current = Line("user", "\n\n".join(said(event) for event in events))
     before = _recent(history, history_tokens)
-    return Question(f"{_COMMON}\n\n{_CHANNELS[channel]}", _today(user, now), tuple(_alternating([*before, current])))
+    return Question(_STABLE[channel], _today(user, now), tuple(_alternating([*before, current])))
 
 
 def said(event: Received) -> str:
@@ -101,8 +103,11 @@ def said(event: Received) -> str:
 
 def clean(text: str) -> str:
     """`text` without lone surrogates and control characters other than line ends and tabs."""
-    text = text.encode("utf-8", "replace").decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
-    return "".join(char for char in text if char in "\n\t" or unicodedata.category(char) != "Cc").strip()
+    if not text.isascii():
+        text = text.encode("utf-8", "replace").decode("utf-8")
+    if _CONTROL.search(text):
+        text = _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return text.strip()
 
 
 def _capped(text: str) -> str:

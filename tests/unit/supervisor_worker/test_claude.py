@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -122,3 +123,29 @@ def test_claudes_errors_are_sorted(status: int, code: str, kind: type[ProviderEr
     assert "secret words" not in str(caught.value)
     assert getattr(caught.value, "final", None) is final
     assert caught.value.retry_after == (7.0 if kind is ProviderUnavailable else None)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"no JSON",
+        b"[]",
+        b'{"model": "x"}',
+        b'{"model":' + b"[" * 100_000,
+        json.dumps({**message("secret words"), "usage": None}).encode(),
+        json.dumps({**message(), "content": "secret words"}).encode(),
+    ],
+)
+def test_an_answer_of_another_shape_is_counted_and_never_quoted(body: bytes) -> None:
+    """Not final: the next answer may be a good one."""
+    with pytest.raises(ProviderRefused) as caught:
+        ask(lambda _: httpx2.Response(200, headers={"content-type": "application/json"}, content=body))
+    assert (caught.value.code, caught.value.final) == ("unreadable_answer", False)
+    assert "secret words" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_text_with_half_a_character_is_read() -> None:
+    """A lone surrogate is JSON all the same; what is sent is cleaned of it."""
+    answer = ask(lambda _: httpx2.Response(200, content=json.dumps(message("Half \ud83d"))))
+    assert answer.text == "Half \ud83d"

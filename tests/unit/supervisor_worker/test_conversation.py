@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import UTC, datetime
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.addresses import EmailAddress, PhoneNumber
 from shared.events import EmailReceived, SendSmsResponse, SmsReceived
@@ -99,3 +103,24 @@ def test_asking_for_a_shorter_answer_shows_the_long_one() -> None:
     assert again.lines[:2] == (Line("user", "now"), Line("assistant", "long"))
     assert "1,200 characters" in again.lines[2].text
     assert (again.stable, again.today) == (asked.stable, asked.today)
+
+
+def kept_one_by_one(text: str) -> str:
+    """What `clean` promises, character by character."""
+    text = text.encode("utf-8", "replace").decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
+    return "".join(char for char in text if char in "\n\t" or unicodedata.category(char) != "Cc").strip()
+
+
+ANY_CHARACTER = st.one_of(st.characters(exclude_categories=()), st.sampled_from("\r\n\t \0\x1f\x7f\x85\x9f\xa0\ud800\u2028"))
+
+
+@given(st.text(ANY_CHARACTER))
+def test_cleaning_decides_of_each_character_by_its_unicode_category(text: str) -> None:
+    """Any text at all, lone surrogates and every kind of line end among them."""
+    assert clean(text) == kept_one_by_one(text)
+
+
+def test_every_character_there_is_is_cleaned_by_its_category() -> None:
+    """The one pattern for all control characters leaves out none and takes no other."""
+    everything = "".join(map(chr, range(0x110000)))
+    assert clean(everything) == kept_one_by_one(everything)
