@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.echo import EchoServer
-from bench.installation import cpu_seconds
+from bench.measure import cpu_seconds
 from tests.support.bridge import BridgeProcess
 from tests.support.processes import free_port
 from tests.support.server import EmbeddedServer
