@@ -10,6 +10,7 @@ did not do all of its work ends the run with an error.
 from __future__ import annotations
 
 import argparse
+import resource
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -36,6 +37,8 @@ def main() -> None:
     rounds = 1 if given.quick else given.rounds
     options = Options(quick=given.quick, peers=not given.without_peers, minutes=given.minutes, rounds=rounds)
     report = Report("quick" if given.quick else "-".join(given.part) or "all")
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # thousands of connections; the children inherit it
     for name in chosen:
         measure: Callable[[Options, Report], None] = getattr(import_module(f"bench.{name}"), name)
         measure(options, report)

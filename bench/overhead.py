@@ -72,7 +72,7 @@ def overhead(options: Options, report: Report) -> None:
     steps: list[Step] = []
     with Installation(worker=True) as boss:
         step("warm", boss, boss.port, 20, texts=20, ended=phone)
-        for rate, texts in rates[: 2 if options.quick else None]:
+        for rate, texts in rates[1:2] if options.quick else rates:
             steps.append(step("Bossline", boss, boss.port, rate, texts=texts, ended=phone))
         if options.peers:
             boss.worker.close()
@@ -80,11 +80,9 @@ def overhead(options: Options, report: Report) -> None:
             steps.append(_stock_whole(boss, options))
     report.table("Overhead: webhook to outgoing send, less Claude's 1 s", COLUMNS, [each.row() for each in steps])
     if options.peers:
-        ours = {each.rate: percentile(each.added, 50) for each in steps if each.name == "Bossline"}
+        ours = percentile(steps[0].added, 50)
         light, whole = (percentile(each.added, 50) for each in steps[-2:])
-        report.note(
-            f"Stock RQ's light turn takes {ratio(light, ours[1.0]):.1f} x, the whole turn in it {ratio(whole, ours[1.0]):.1f} x as long."
-        )
+        report.note(f"Stock RQ's light turn takes {ratio(light, ours):.1f} x, the whole turn in it {ratio(whole, ours):.1f} x as long.")
         report.chart(
             "Webhook to send, less Claude's time: p50 in ms", [(f"{e.name}, {e.rate:g}/s", percentile(e.added, 50)) for e in steps]
         )
