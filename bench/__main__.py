@@ -14,6 +14,7 @@ import resource
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Final
 
 from bench.options import Options
@@ -34,6 +35,8 @@ def main() -> None:
     chosen = given.part or list(PARTS)
     if unknown := set(chosen) - set(PARTS):
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    if not given.without_peers and find_spec("celery") is None:
+        parser.error("the other queues are not installed: `make bench` does it, --without-peers does without")
     rounds = 1 if given.quick else given.rounds
     options = Options(quick=given.quick, peers=not given.without_peers, minutes=given.minutes, rounds=rounds)
     report = Report("quick" if given.quick else "-".join(given.part) or "all")
