@@ -13,6 +13,7 @@ from redis import Redis
 from rq import Queue
 from rq.serializers import JSONSerializer
 
+from shared import telemetry
 from shared.queue import QUEUE, Dispatcher
 
 URL = os.environ["REDIS_URL"]
@@ -63,6 +64,7 @@ def stock(command: str, kind: str, *more: str) -> None:
 
     import bench.peers.turns  # noqa: F401, PLC0415
 
+    telemetry.configure("worker", "json")
     where = {"whole": [QUEUE, *OURS], "light": ["bench", "--serializer", "json"], "text": ["bench"]}
     main([command, *where[kind], "--url", URL, "--quiet", *more])
 

@@ -89,9 +89,11 @@ class _Parts:
 
     async def _open(self) -> Crew:
         from shared import settings as knobs  # noqa: PLC0415 - a light turn needs none of it
+        from shared import telemetry  # noqa: PLC0415
         from shared.runtime import open_runtime  # noqa: PLC0415
         from supervisor_worker.crew import open_crew  # noqa: PLC0415
 
+        telemetry.configure("worker", "json")
         runtime = open_runtime(knobs.load(_env_file=None), "worker")
         self._stack = AsyncExitStack()
         return await self._stack.enter_async_context(open_crew(runtime))
