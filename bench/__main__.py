@@ -45,7 +45,7 @@ def main() -> None:
     for name in chosen:
         measure: Callable[[Options, Report], None] = getattr(import_module(f"bench.{name}"), name)
         measure(options, report)
-    print(f"\nWritten to {report.save()}", file=sys.stderr)
+        print(f"\nWritten to {report.save()}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-import statistics
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Final, Self
 
 from redis import Redis
 
 TICK: Final = os.sysconf("SC_CLK_TCK")
 SAMPLE_SECONDS: Final = 0.2
-Row = TypeVar("Row")
 
 
 def _stat(pid: str) -> list[str]:
@@ -102,8 +100,3 @@ def percentile(values: Iterable[float], percent: int) -> float:
     """A percentile by rank; 0 for no values."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, len(ordered) * percent // 100)] if ordered else 0.0
-
-
-def median_of(rows: Sequence[Row], figure: Callable[[Row], float]) -> float:
-    """The median of one figure over rounds."""
-    return statistics.median(figure(row) for row in rows)
