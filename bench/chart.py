@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final
 
-WIDTH: Final = 760
-LABEL: Final = 250
+WIDTH: Final = 840
+LABEL: Final = 330
 FIGURE: Final = 80
 ROW: Final = 22
 HEAD: Final = 34

@@ -116,4 +116,4 @@ def _stock_whole(boss: Installation, options: Options) -> Step:
     stock = next(queue for queue in PEERS if queue.name == STOCK)
     with stock.program(boss, "whole"):
         step("warm", boss, boss.port, rate, texts=1, ended=phone)
-        return step("Bossline's webhook, rq worker, whole turn", boss, boss.port, rate, texts=texts, ended=phone)
+        return step("rq worker behind Bossline's webhook, whole turn", boss, boss.port, rate, texts=texts, ended=phone)
