@@ -13,8 +13,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.support.processes import ROOT, clean_environment
+from tests.support.processes import LIBC, PR_SET_PDEATHSIG, ROOT, clean_environment
 from tests.support.wait import wait_for
+
+
+def die_with_parent() -> None:
+    """Let the kernel end a child whose measurement was killed and could not do it."""
+    if LIBC is not None:
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Program:
@@ -38,6 +44,7 @@ class Program:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=die_with_parent,  # noqa: PLW1509 - no other thread starts programs
             )
         if self._ready:
             self._wait_until_ready()
