@@ -28,7 +28,11 @@ $(UV):
 	@touch $@
 
 .venv/installed-e2e: .venv/installed
-	$(UV_RUNS) sync --frozen --quiet --compile-bytecode --group e2e
+	$(UV_RUNS) sync --frozen --quiet --compile-bytecode --inexact --group e2e
+	@touch $@
+
+.venv/installed-bench: .venv/installed
+	$(UV_RUNS) sync --frozen --quiet --compile-bytecode --inexact --group bench
 	@touch $@
 
 run: install ## Start everything: web, worker, bridge, standby, embedded server and sandbox; Ctrl-C ends it
@@ -55,8 +59,8 @@ lint: install ## ruff, mypy --strict, and the direction of the imports
 format: install ## Let ruff format the code
 	$(BIN)/ruff format .
 
-bench: install ## Measure: acknowledgements a second, CPU a webhook, webhook to send
-	$(BIN)/python -m bench
+bench: .venv/installed-bench ## Measure Bossline beside other queues: webhooks, workers, latency, memory; BENCH="worker --quick" for less
+	$(BIN)/python -m bench $(BENCH)
 
 clean: ## Remove the environment and the caches; the data in .boss stays
 	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import resource
 import statistics
 import time
 from collections.abc import Callable
@@ -16,15 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.echo import EchoServer
-from bench.installation import cpu_seconds
+from bench.measure import cpu_seconds
+from bench.options import Options
+from bench.report import Cell, Report
 from tests.support.bridge import BridgeProcess
 from tests.support.processes import free_port
 from tests.support.server import EmbeddedServer
 
-ROUNDS = 3
 SECONDS = 3.0
 COUNTS = (1, 100, 1000)
 AT_ONCE = 100
+OURS = "Bossline's bridge"
 TOKEN = "bench-token-of-the-bridge"  # noqa: S105 - an example
 UPGRADE = (
     "GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -179,27 +180,25 @@ def one_round(name: str, count: int, server: EmbeddedServer) -> Round:
         return asyncio.run(measure(int(settings["SUPERVISOR_PORT"]), bridge.pid, count, greeting))
 
 
-def bridge() -> None:
-    """Print the table."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    print(f"\nBridge: ping round trips, {SECONDS:g} s a round, median of {ROUNDS} alternating rounds\n")
-    print("| server | connections | round trips/s | p50 ms | p99 ms | CPU us each | KiB a connection |")
-    print("|---|---|---|---|---|---|---|")
-    ratios = []
+def bridge(options: Options, report: Report) -> None:
+    """Show the table."""
+    rows, ratios = list[tuple[Cell, ...]](), list[str]()
     with EmbeddedServer() as server:
-        for count in COUNTS:
-            rounds: dict[str, list[Round]] = {"bare echo": [], "Bossline's bridge": []}
-            for _ in range(ROUNDS):
+        for count in COUNTS[:1] if options.quick else COUNTS:
+            rounds: dict[str, list[Round]] = {"bare echo": [], OURS: []}
+            for _ in range(options.rounds):
                 for name, found in rounds.items():
                     found.append(one_round(name, count, server))
             medians = {name: _median(found) for name, found in rounds.items()}
-            for name, row in medians.items():
-                figures = f"{row.per_second:.0f} | {row.p50_ms:.2f} | {row.p99_ms:.2f} | {row.cpu_us:.0f} | {row.kib:.1f}"
-                print(f"| {name} | {count} | {figures} |", flush=True)
-            bare, ours = medians["bare echo"], medians["Bossline's bridge"]
+            rows += [(name, str(count), row.per_second, row.p50_ms, row.p99_ms, row.cpu_us, row.kib) for name, row in medians.items()]
+            bare, ours = medians["bare echo"], medians[OURS]
             ratios.append(f"{count}: {ours.per_second / bare.per_second:.2f} of the rate, {ours.kib - bare.kib:+.1f} KiB a connection")
-    print("\nBridge / bare echo at " + "; ".join(ratios))
+    report.table(
+        f"Bridge: ping round trips, {SECONDS:g} s a round, median of {options.rounds} alternating rounds",
+        ("server", "connections", "round trips/s", "p50 ms", "p99 ms", "CPU us each", "KiB a connection"),
+        rows,
+    )
+    report.note("Bridge / bare echo at " + "; ".join(ratios))
 
 
 def _median(rounds: list[Round]) -> Round:

@@ -1,0 +1,146 @@
+"""The work of a turn, the same for all contestants, in the form that suits each best.
+
+`light`: one question to Claude over HTTP, then a datagram that says "done". On a loop all jobs share one aiohttp session; in a
+thread each has http.client's connection of its own, kept alive, which costs less CPU than any pooled client and than a loop in a
+thread beside; in a process for one job it is opened for it.
+
+`whole`: Bossline's own turn: claim, history, Claude by its SDK, store, Twilio by its SDK, finish. It is a coroutine, so contestants
+with threads run it on one loop in a thread of the process. All of a process's turns share what `open_crew` opens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from functools import cache
+from http.client import HTTPConnection
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    import aiohttp
+
+    from supervisor_worker.crew import Crew
+
+SECONDS: Final = 100
+BODY: Final = b'{"model": "claude-bench", "max_tokens": 1024, "messages": [{"role": "user", "content": "What is on my list today?"}]}'
+HEADERS: Final = {"Content-Type": "application/json", "x-api-key": "bench", "anthropic-version": "2023-06-01"}
+
+
+def mark(name: str) -> None:
+    """Say that `name` is done."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as box:
+        box.sendto(name.encode(), os.environ["BENCH_MARKS"])
+
+
+# light
+
+
+async def light(name: str) -> None:
+    """Ask Claude on the loop, and mark."""
+    async with _session().post(os.environ["ANTHROPIC_BASE_URL"] + "/v1/messages", data=BODY, headers=HEADERS) as answer:
+        assert answer.status == 200
+        await answer.read()
+    mark(name)
+
+
+@cache
+def _session() -> aiohttp.ClientSession:
+    import aiohttp  # noqa: PLC0415 - the forking contestants do not use it
+
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(SECONDS))
+
+
+_THREAD = threading.local()
+
+
+def light_in_thread(name: str) -> None:
+    """Ask Claude and wait, and mark."""
+    connection: HTTPConnection | None = getattr(_THREAD, "connection", None)
+    if connection is None:
+        place = urlsplit(os.environ["ANTHROPIC_BASE_URL"])
+        connection = _THREAD.connection = HTTPConnection(str(place.hostname), place.port, timeout=SECONDS)
+    connection.request("POST", "/v1/messages", BODY, HEADERS)
+    answer = connection.getresponse()
+    answer.read()
+    assert answer.status == 200
+    mark(name)
+
+
+# whole
+
+
+class _Parts:
+    """What the process's turns share, opened by the first of them on the one loop."""
+
+    def __init__(self) -> None:
+        self._opening: asyncio.Task[Crew] | None = None
+
+    async def crew(self) -> Crew:
+        """The crew; the first caller opens it."""
+        if self._opening is None:
+            self._opening = asyncio.create_task(self._open())
+        return await asyncio.shield(self._opening)
+
+    async def _open(self) -> Crew:
+        from shared import settings as knobs  # noqa: PLC0415 - a light turn needs none of it
+        from shared import telemetry  # noqa: PLC0415
+        from shared.runtime import open_runtime  # noqa: PLC0415
+        from supervisor_worker.crew import open_crew  # noqa: PLC0415
+
+        telemetry.configure("worker", "json")
+        runtime = open_runtime(knobs.load(_env_file=None), "worker")
+        self._stack = AsyncExitStack()
+        return await self._stack.enter_async_context(open_crew(runtime))
+
+
+_PARTS: Final = _Parts()
+
+
+async def whole(conversation: str) -> None:
+    """Run the turn of a conversation that has one."""
+    from supervisor_worker.turn import run_turn  # noqa: PLC0415 - a light turn needs none of it
+
+    crew = await _PARTS.crew()
+    assert not await run_turn(conversation, f"k-{uuid.uuid4().hex}", crew.supervisor)
+
+
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    import uvloop  # noqa: PLC0415 - the forking contestants do not use it
+
+    loop = uvloop.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="turns", daemon=True).start()
+    return loop
+
+
+_LOCK: Final = threading.Lock()
+
+
+def _on_loop(work: Coroutine[Any, Any, None]) -> None:
+    with _LOCK:
+        loop = _loop()
+    asyncio.run_coroutine_threadsafe(work, loop).result(SECONDS)
+
+
+def whole_in_thread(conversation: str) -> None:
+    """Run the turn on the process's loop, and wait."""
+    _on_loop(whole(conversation))
+
+
+def nothing(sid: str, sender: str, recipient: str, text: str) -> None:
+    """What a webhook enqueues; nobody runs it."""
+
+
+def import_sdks() -> None:
+    """Load what a whole turn needs, before the first one and before any fork."""
+    import supervisor_worker.jobs  # noqa: F401, PLC0415
+
+
+if os.environ.get("BENCH_SDKS"):
+    import_sdks()

@@ -1,0 +1,94 @@
+"""Processes of a measurement: started with an environment of their own, stopped and continued, ended with it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.support.processes import LIBC, PR_SET_PDEATHSIG, ROOT, clean_environment
+from tests.support.wait import wait_for
+
+
+def die_with_parent() -> None:
+    """Let the kernel end a child whose measurement was killed and could not do it."""
+    if LIBC is not None:
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class Program:
+    """One of our own Python programs with its children, in a process group of its own, for `with`."""
+
+    def __init__(self, *arguments: str, settings: Mapping[str, str] | None = None, ready: str = "") -> None:
+        """`arguments` are the interpreter's; with `ready` the start waits until that was printed."""
+        self._arguments: Sequence[str] = arguments
+        self._settings = {**(settings or {}), "PYTHONPATH": str(ROOT)}
+        self._ready = ready
+
+    def __enter__(self) -> Self:
+        self._scratch = tempfile.TemporaryDirectory(prefix="bench-cwd-")
+        self._output = Path(self._scratch.name) / "output"
+        with self._output.open("wb") as output:
+            self._process = subprocess.Popen(  # noqa: S603 - our own program
+                [sys.executable, *self._arguments],
+                cwd=self._scratch.name,
+                env=clean_environment(**self._settings),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=die_with_parent,  # noqa: PLW1509 - no other thread starts programs
+            )
+        if self._ready:
+            self._wait_until_ready()
+        return self
+
+    def _wait_until_ready(self) -> None:
+        try:
+            wait_for(lambda: self._ready in self.output or not self.alive, 30, f"{self._ready!r} of {self._arguments}")
+            self.check()
+        except AssertionError as error:
+            self.__exit__(AssertionError, error, None)
+            raise
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is not None:
+            print(f"{' '.join(self._arguments)} said:\n{self.output[-3000:]}", file=sys.stderr)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait(10)
+        self._scratch.cleanup()
+
+    @property
+    def pid(self) -> int:
+        """The process id of the first one."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether the first one runs."""
+        return self._process.poll() is None
+
+    @property
+    def output(self) -> str:
+        """All that was printed."""
+        return self._output.read_text(errors="replace")
+
+    def check(self) -> None:
+        """Raise AssertionError with its output when it has ended."""
+        assert self.alive, f"{self._arguments} ended:\n{self.output[-4000:]}"
+
+    def stop(self) -> None:
+        """Let the whole group stand still."""
+        os.killpg(self._process.pid, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let it go on."""
+        os.killpg(self._process.pid, signal.SIGCONT)
