@@ -23,6 +23,7 @@ from shared import users as users_file
 from shared.addresses import Identities
 from shared.codec import SCHEMA_VERSION
 from shared.errors import SchemaTooNew, StorageUnavailable
+from shared.grouped import Grouped
 from shared.mailbox import Mailbox
 from shared.queue import Dispatcher
 from shared.settings import Settings
@@ -127,7 +128,8 @@ def open_runtime(settings: Settings, role: Literal["web", "worker", "bridge"], s
         identify.open()
     elif _answers(url):
         _open_if_there(identify)
-    return Runtime(settings, users, redis, Mailbox(redis), Dispatcher(redis), identify)
+    commands = Grouped(redis) if role == "web" else None
+    return Runtime(settings, users, redis, Mailbox(redis, commands), Dispatcher(redis), identify)
 
 
 def _answers(url: str) -> bool:

@@ -50,20 +50,30 @@ def answer(call: Call[T], raw: Any) -> T:
     return call.parse(_text(raw))
 
 
+class BlockingCommands(Protocol):
+    """Whoever sends one command and waits for its answer: a client of redis-py's, or `shared.grouped.Grouped`."""
+
+    def execute_command(self, *args: Any) -> Any:
+        """Raises RedisError."""
+        ...
+
+
 class Mailbox:
     """The synchronous face, for the web process and the command."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, commands: BlockingCommands | None = None) -> None:
+        """`commands` sends the calls, `redis` by default."""
         self.redis = redis
+        self._commands = commands or redis
 
     def run(self, call: Call[T]) -> T:
         """Send one call and parse its answer. Every call can be repeated."""
         text, sha = script(call.name)
         arguments = [_argument(value) for value in call.args]
         try:
-            raw = self.redis.evalsha(sha, 0, *arguments)
+            raw = self._commands.execute_command("EVALSHA", sha, 0, *arguments)
         except NoScriptError:
-            raw = self.redis.eval(text, 0, *arguments)
+            raw = self._commands.execute_command("EVAL", text, 0, *arguments)
         return answer(call, raw)
 
     def load(self, *names: str) -> None:
@@ -159,7 +169,7 @@ class AsyncMailbox:
 
 def _argument(value: str | bytes | float) -> str | bytes | int:
     if isinstance(value, str):
-        return value.encode("utf-8", "replace")
+        return value if value.isascii() else value.encode("utf-8", "replace")
     return f"{value:.6f}" if isinstance(value, float) else value
 
 
