@@ -13,21 +13,17 @@ use it.
 
 from __future__ import annotations
 
-import json
-import uuid
+import secrets
 import zlib
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
-from redis.asyncio.client import Pipeline as AsyncPipeline
-from redis.client import Pipeline
 from rq import Queue
-from rq.job import Job, JobStatus
+from rq.job import Job
 from rq.serializers import JSONSerializer
-from rq.utils import import_attribute, utcformat
+from rq.utils import import_attribute
 
 from shared.addresses import Channel
 from shared.errors import BadInput
@@ -42,33 +38,23 @@ FAILURE_TTL: Final = 7 * 86_400
 JOB_TIMEOUT: Final = 600
 """Seconds: longer than any turn's own deadlines."""
 _KEY: Final = Queue.redis_queue_namespace_prefix + QUEUE
+_JOB: Final = Job.redis_job_namespace_prefix
+_SHORT: Final = {channel: name.rpartition(".")[2] for channel, name in FUNCTIONS.items()}
 
 
 def job(conversation: str, channel: Channel | str) -> tuple[str | bytes | int, ...]:
-    """A new job that looks at a conversation, as the scripts take it.
+    """A new job that looks at a conversation, as the scripts take it (`enqueue` in `shared/mailbox/common.lua`).
 
-    RQ's set of queues, the queue's key, the job's key and id, then the fields and values of the job's hash, as RQ's `enqueue` writes them.
+    RQ's set of queues, the queue's key, the job's key and id, the time, the call as RQ's serializer writes it (zlib, as RQ reads
+    it), the description, the queue's name, and the three lifetimes in seconds: of a run, of a result, of a failure.
     """
     function = FUNCTIONS[channel]
-    name = str(uuid.uuid4())
-    at = utcformat(datetime.now(UTC))
-    data = json.dumps([function, None, [conversation], {}]).encode()
+    name = secrets.token_hex(16)
     return (
-        Queue.redis_queues_keys, _KEY, Job.redis_job_namespace_prefix + name, name,
-        "created_at", at, "data", zlib.compress(data, 0),
-        "success_callback_name", "", "failure_callback_name", "", "stopped_callback_name", "",
-        "started_at", "", "ended_at", "", "last_heartbeat", "", "worker_name", "", "group_id", "",
-        "origin", QUEUE, "description", f"{function.rpartition('.')[2]} {conversation}", "enqueued_at", at,
-        "timeout", JOB_TIMEOUT, "result_ttl", RESULT_TTL, "failure_ttl", FAILURE_TTL, "status", JobStatus.QUEUED.value,
+        Queue.redis_queues_keys, _KEY, _JOB + name, name, f"{datetime.now(UTC).replace(tzinfo=None).isoformat('T', 'microseconds')}Z",
+        zlib.compress(f'["{function}", null, ["{conversation}"], {{}}]'.encode("ascii"), 0), f"{_SHORT[channel]} {conversation}",
+        QUEUE, JOB_TIMEOUT, RESULT_TTL, FAILURE_TTL,
     )  # fmt: skip
-
-
-def enqueue(pipeline: Pipeline | AsyncPipeline, job: tuple[str | bytes | int, ...]) -> None:
-    """Add a job to a pipeline of redis-py's, of either kind: the three commands that the scripts run themselves."""
-    queues, queue, key, name, *fields = job
-    pipeline.execute_command("SADD", queues, queue)
-    pipeline.execute_command("HSET", key, *fields)
-    pipeline.execute_command("RPUSH", queue, name)
 
 
 class BosslineJob(Job):
@@ -97,10 +83,14 @@ class Dispatcher:
         self.queue = Queue(QUEUE, connection=redis, serializer=JSONSerializer, job_class=BosslineJob, default_timeout=JOB_TIMEOUT)
 
     def wake(self, conversation: str, channel: Channel | str) -> None:
-        """Enqueue one job for a conversation by itself. Raises RedisError."""
-        with self.queue.connection.pipeline() as pipeline:
-            enqueue(pipeline, job(conversation, channel))
-            pipeline.execute()
+        """Enqueue one job for a conversation by itself, with RQ's own code. Raises RedisError."""
+        self.queue.enqueue(
+            FUNCTIONS[channel],
+            conversation,
+            result_ttl=RESULT_TTL,
+            failure_ttl=FAILURE_TTL,
+            description=f"{_SHORT[channel]} {conversation}",
+        )
 
     def oldest_wait_ms(self) -> int:
         """How long the queue's first job has waited, in ms; 0 for an empty queue. By this host's clock: a hint only."""
@@ -112,14 +102,6 @@ async def oldest_wait_ms(redis: AsyncRedis) -> int:
     """`Dispatcher.oldest_wait_ms` for an event loop. Raises RedisError."""
     first: Any = await redis.lindex(_KEY, 0)
     return _waited_ms(cast("Any", await redis.hget(Job.key_for(first.decode()), "enqueued_at"))) if first else 0
-
-
-async def wake_all(redis: AsyncRedis, jobs: Iterable[tuple[str | bytes | int, ...]]) -> None:
-    """Enqueue jobs in one round trip. Raises RedisError."""
-    async with redis.pipeline() as pipeline:
-        for one in jobs:
-            enqueue(pipeline, one)
-        await pipeline.execute()
 
 
 def _waited_ms(enqueued_at: bytes | None) -> int:

@@ -17,7 +17,7 @@ from redis.asyncio import Redis as AsyncRedis
 
 from shared import queue
 from shared import settings as knobs
-from shared.mailbox import AsyncMailbox
+from shared.mailbox import AsyncMailbox, calls
 from shared.mailbox.box import Commands
 from shared.mailbox.types import Due
 from shared.redis import for_loop
@@ -42,7 +42,7 @@ class Crew:
 
     async def wake_all(self, due: tuple[Due, ...]) -> None:
         """Enqueue a job for each, in one round trip. Raises RedisError."""
-        await queue.wake_all(self.redis, (queue.job(item.conversation, item.channel) for item in due))
+        await self.supervisor.mailbox.run(calls.enqueue(queue.job(item.conversation, item.channel) for item in due))
 
     async def oldest_wait_ms(self) -> int:
         """How long the queue's first job has waited. Raises RedisError."""

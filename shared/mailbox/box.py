@@ -22,6 +22,7 @@ from shared.mailbox.types import Call, Message, Reply
 
 T = TypeVar("T")
 PREFIX = "boss:"
+_PLAIN = (int, bytes)
 
 
 @cache
@@ -42,7 +43,7 @@ def _lua(name: str) -> str:
 
 def queue_call(pipeline: Pipeline, call: Call[Any]) -> None:
     """Add a call to a MULTI; its answer is parsed with `answer`."""
-    pipeline.eval(script(call.name)[0], 0, *(_argument(value) for value in call.args))
+    pipeline.eval(script(call.name)[0], 0, *_arguments(call))
 
 
 def answer(call: Call[T], raw: Any) -> T:
@@ -69,7 +70,7 @@ class Mailbox:
     def run(self, call: Call[T]) -> T:
         """Send one call and parse its answer. Every call can be repeated."""
         text, sha = script(call.name)
-        arguments = [_argument(value) for value in call.args]
+        arguments = _arguments(call)
         try:
             raw = self._commands.execute_command("EVALSHA", sha, 0, *arguments)
         except NoScriptError:
@@ -124,7 +125,7 @@ class AsyncMailbox:
     async def run(self, call: Call[T]) -> T:
         """Send one call and parse its answer. Every call can be repeated."""
         text, sha = script(call.name)
-        arguments = [_argument(value) for value in call.args]
+        arguments = _arguments(call)
         try:
             raw = await self._commands.execute_command("EVALSHA", sha, 0, *arguments)
         except NoScriptError:
@@ -167,9 +168,14 @@ class AsyncMailbox:
         return {name for name, owner in zip(provider_ids, owners, strict=True) if owner not in (None, reply_id)}
 
 
-def _argument(value: str | bytes | float) -> str | bytes | int:
+def _arguments(call: Call[Any]) -> list[str | bytes | int]:
+    """As hiredis packs them: it knows texts without lone surrogates, bytes and whole numbers."""
+    return [value if type(value) in _PLAIN or (type(value) is str and value.isascii()) else _spelled(value) for value in call.args]  # type: ignore[misc]
+
+
+def _spelled(value: str | bytes | float) -> str | bytes | int:
     if isinstance(value, str):
-        return value if value.isascii() else value.encode("utf-8", "replace")
+        return value.encode("utf-8", "replace")
     return f"{value:.6f}" if isinstance(value, float) else value
 
 

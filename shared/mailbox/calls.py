@@ -7,6 +7,7 @@ being repeated.
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -200,6 +201,11 @@ def sweep(*, recheck_ms: int, oldest_wait_ms: int = 0) -> Call[Swept]:
     """The conversations to wake now, at most 100, oldest first; `oldest_wait_ms` is the queue's."""
     arguments = (SWEEP_LIMIT, recheck_ms, max(WAKE_FLOOR_MS, 2 * oldest_wait_ms))
     return Call("sweep", arguments, answers.swept)
+
+
+def enqueue(jobs: Iterable[Wake]) -> Call[int]:
+    """Enqueue jobs (`shared.queue.job`) for what a sweep has found; the answer is their number."""
+    return Call("enqueue", tuple(part for one in jobs for part in one), int)
 
 
 def opt_out(pair: str, *, out: bool) -> Call[None]:

@@ -44,17 +44,22 @@ local function mark_wake(conv, t)
   redis.call('SET', P .. 'wake:' .. conv, whole(t), 'PX', whole(math.max(1000, 2 * wait)))
 end
 
--- The wake-up itself: one RQ job, whose records stand in ARGV from WAKE on, as RQ's own enqueue would write them (see
--- shared/queue.py): the set of queues, the queue, the job's key, its id, then fields and values. A caller that enqueues by
--- itself, or wants no job, gives none.
+-- The wake-up itself: one RQ job, made of what `shared.queue.job` gives in ARGV from `at` on, with the records that RQ's own
+-- enqueue writes. `WAKE` says where a script has one; a caller that enqueues by itself, or wants no job, gives none.
+local function enqueue_job(at)
+  redis.call('SADD', ARGV[at], ARGV[at + 1])
+  redis.call('HSET', ARGV[at + 2], 'created_at', ARGV[at + 4], 'enqueued_at', ARGV[at + 4], 'data', ARGV[at + 5], 'description', ARGV[at + 6],
+    'origin', ARGV[at + 7], 'timeout', ARGV[at + 8], 'result_ttl', ARGV[at + 9], 'failure_ttl', ARGV[at + 10], 'status', 'queued',
+    'success_callback_name', '', 'failure_callback_name', '', 'stopped_callback_name', '', 'started_at', '', 'ended_at', '',
+    'last_heartbeat', '', 'worker_name', '', 'group_id', '')
+  redis.call('RPUSH', ARGV[at + 1], ARGV[at + 3])
+end
+
 local WAKE
 local function enqueue()
   if not (WAKE and ARGV[WAKE]) then return end
-  local at = WAKE
+  enqueue_job(WAKE)
   WAKE = nil  -- one id, one place in the queue
-  redis.call('SADD', ARGV[at], ARGV[at + 1])
-  redis.call('HSET', ARGV[at + 2], unpack(ARGV, at + 4))
-  redis.call('RPUSH', ARGV[at + 1], ARGV[at + 3])
 end
 
 -- Wake the conversation now.

@@ -72,7 +72,7 @@ class Scripts:
     def run(self, call: Call[T]) -> T:
         """Send one call and parse its answer."""
         text, sha = self._script(call.name)
-        arguments = [box._argument(value) for value in call.args]
+        arguments = box._arguments(call)
         try:
             raw = self.redis.evalsha(sha, 0, *arguments)
         except NoScriptError:

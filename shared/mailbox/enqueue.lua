@@ -1,0 +1,3 @@
+-- enqueue: jobs for conversations whose time has come, eleven arguments each. The sweep's: which they are it learns from `sweep`.
+for at = 1, #ARGV, 11 do enqueue_job(at) end
+return #ARGV / 11
