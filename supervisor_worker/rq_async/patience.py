@@ -23,6 +23,8 @@ T = TypeVar("T")
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 5.0
 SOON: Final = 1.0
+LATE_NEWS_SECONDS: Final = 2.0
+"""So long after Redis's return an error may still be of the outage: another thread's, or a connection's that nobody used since."""
 SAME_SIGNAL_SECONDS: Final = 0.25
 """A terminal and a process manager may both deliver the one Ctrl-C."""
 
@@ -43,6 +45,7 @@ class PatientWorker(RecordingWorker):
         """Takes what `BaseWorker` takes."""
         super().__init__(*args, **kwargs)
         self._away = False
+        self._back_at = float("-inf")
         self._limit: asyncio.Timeout | None = None
         self._more_seconds = 0.0
 
@@ -123,14 +126,14 @@ class PatientWorker(RecordingWorker):
             await asyncio.wait_for(self._stop.wait(), seconds)
 
     def _note_outage(self, error: Exception) -> None:
-        if not self._away:
+        if not self._away and time.monotonic() - self._back_at > LATE_NEWS_SECONDS:
             self.log.error("Worker %s: Redis is away (%s), trying again", self.name, type(error).__name__)
-        self._away = True
+            self._away = True
 
     def _note_return(self) -> None:
         if self._away:
             self.log.warning("Worker %s: Redis is back", self.name)
-        self._away = False
+            self._away, self._back_at = False, time.monotonic()
 
     def _pubsub_exception_handler(self, exc: Exception, pubsub: PubSub, pubsub_thread: PubSubWorkerThread) -> None:  # noqa: ARG002 - BaseWorker's
         """Whatever happens to the subscription for commands, it goes on; redis-py subscribes anew when it reconnects."""

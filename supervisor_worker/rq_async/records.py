@@ -161,18 +161,19 @@ class RecordingWorker(BaseWorker):
                 pipeline.execute()
 
     def _beat_executions(self, running: list[Execution]) -> None:
-        places: list[tuple[Job, int]] = []
+        places: list[tuple[int, str]] = []
         with self.connection.pipeline() as pipeline:
             for execution in running:
                 job = execution.job
                 worked = (now() - job.started_at).total_seconds() if job.started_at else 0.0
                 ttl = max(60, self.get_heartbeat_ttl(job, worked))
+                places.append((len(pipeline), execution.key))
                 execution.heartbeat(job.started_job_registry, ttl, pipeline=pipeline)
-                places.append((job, len(pipeline)))
+                places.append((len(pipeline), job.key))
                 job.heartbeat(now(), ttl, pipeline=pipeline)
             answers = pipeline.execute()
-        ghosts = [job.key for job, place in places if answers[place] == 1]
-        if ghosts:  # such a job ended and was deleted meanwhile: the beat made a hash of one field (rq#1450)
+        ghosts = [key for place, key in places if answers[place] == 1]
+        if ghosts:  # these ended and were deleted meanwhile: the beat made hashes of one field (rq#1450)
             self.connection.delete(*ghosts)
 
     def wanted_state(self) -> str:

@@ -293,6 +293,33 @@ def test_a_job_of_another_queue_is_kept_in_its_own_registries(play: Callable[[Pa
     play(part)
 
 
+def test_a_heartbeat_that_comes_after_the_end_leaves_no_trace(play: Callable[[Part], None]) -> None:
+    """It was under way in its thread as the job ended; a hash of one field would stay."""
+
+    async def part(place: Place) -> None:
+        place.enqueue(2, result_ttl=0)
+        ended, running = await place.desk.take(2)
+        await place.end(ended)
+        place.worker.executions = {run.execution.id: run.execution for run in (ended, running)}
+        await asyncio.to_thread(place.worker.beat)
+        assert {*place.redis.scan_iter("rq:execution:*")} == {running.execution.key.encode()}
+        assert {*place.redis.scan_iter("rq:job:*")} == {running.job.key.encode()}
+
+    play(part)
+
+
+def test_a_heartbeat_after_the_end_does_not_bring_the_worker_back(play: Callable[[Part], None]) -> None:
+    """A deregistered worker that seems to live again would be shown for minutes."""
+
+    async def part(place: Place) -> None:
+        await asyncio.to_thread(place.worker.teardown)
+        place.redis.delete(place.worker.key)
+        await asyncio.to_thread(place.worker.beat)
+        assert not place.redis.exists(place.worker.key, "rq:workers")
+
+    play(part)
+
+
 @pytest.mark.parametrize(("timeout", "seconds"), [("20", 80), ("7200", 90), ("-1", 90), ("2h", 90), ("", 90)])
 def test_an_execution_lives_as_long_as_rq_says(play: Callable[[Part], None], timeout: str, seconds: int) -> None:
     """As long as the job may run, or until the next heartbeat, and a minute; also when the record cannot be read."""

@@ -130,3 +130,19 @@ def test_a_job_that_comes_back_is_not_left_by_a_burst(worker: AsyncWorker) -> No
     worker.scripts = Interfering(worker.connection, hear_late)
     assert worker.work(burst=True)
     assert job.get_status() == "failed"
+
+
+def test_an_outage_is_logged_once_whoever_hears_of_it_last(worker: AsyncWorker, caplog: pytest.LogCaptureFixture) -> None:
+    """A thread may learn of it when the loop has seen Redis again already; the next outage is logged again."""
+
+    def said() -> list[str]:
+        return [line.getMessage().partition(": ")[2] for line in caplog.records]
+
+    for _ in range(2):
+        worker._note_outage(Lost("one call's"))
+    worker._note_return()
+    worker._note_outage(Lost("another thread's"))
+    assert said() == ["Redis is away (ConnectionError), trying again", "Redis is back"]
+    worker._back_at = float("-inf")
+    worker._note_outage(Lost("the next one's"))
+    assert said()[2:] == ["Redis is away (ConnectionError), trying again"]

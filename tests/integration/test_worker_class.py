@@ -100,6 +100,14 @@ def test_a_job_that_raises_is_kept_as_failed_with_its_traceback(worker: OneWorke
     assert int(worker.record()["failed_job_count"]) >= 2
 
 
+def test_the_state_follows_a_failure_at_once(redis_url: str) -> None:
+    """The wait for the next job has begun already, and lasts; a failed job is over all the same."""
+    with OneWorker(redis_url, poll_seconds=30.0, job_monitoring_interval=600) as worker:
+        worker.queue.enqueue(JOBS + "fail", "oh no")
+        wait_for(lambda: len(worker.queue.failed_job_registry) == 1, 5, "the failed job")
+        wait_for(lambda: worker.record()["state"] == "idle", 5, "the idle state")
+
+
 def test_a_job_ends_at_its_timeout(worker: OneWorker) -> None:
     """`job_timeout` cancels the coroutine and the job fails with RQ's own exception."""
     job = worker.queue.enqueue(JOBS + "nap", 30, job_timeout=1)
