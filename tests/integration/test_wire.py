@@ -222,6 +222,37 @@ def test_the_environments_proxy_is_used_where_it_is_meant_to(run: Run, monkeypat
     run(scenario())
 
 
+def test_a_proxy_that_lets_nobody_through_has_sent_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It refuses the tunnel; the request would only come after it."""
+
+    async def scenario() -> None:
+        async with ScriptedProvider(answer(b"", "407 Proxy Authentication Required")).open() as proxy:
+            monkeypatch.setenv("https_proxy", proxy.url)
+            ours = wire("https://api.example.com")
+            error = await failure(ours)
+            assert (type(error), error.code) == (ProviderUnavailable, "not_reached")
+            assert proxy.requests[0].startswith(b"CONNECT api.example.com:443 HTTP/1.1\r\n")
+            await ours.aclose()
+
+    run(scenario())
+
+
+def test_nothing_is_opened_after_closing(run: Run) -> None:
+    """A turn that outlives its process's grace sends nothing more, whether it was the first to send or not."""
+
+    async def scenario() -> None:
+        async with ScriptedProvider(OK).open() as provider:
+            fresh, used = wire(provider.url), wire(provider.url)
+            await used.exchange("POST", "/x", {}, b"body")
+            for ours in (fresh, used):
+                await ours.aclose()
+                with pytest.raises(ProviderError):
+                    await ours.exchange("POST", "/x", {}, b"body")
+            assert len(provider.requests) == 1
+
+    run(scenario())
+
+
 def test_closing_leaves_nothing_open(run: Run) -> None:
     """No warning of a session, connector or transport that was forgotten, with a request under way and one kept."""
     complaints: list[dict[str, Any]] = []
@@ -248,7 +279,7 @@ def test_closing_leaves_nothing_open(run: Run) -> None:
 
 async def noticed(ours: Wire) -> None:
     """Until our side has read the end of every connection that it keeps."""
-    kept = cast("Any", ours._connections._session.connector)._conns
+    kept = cast("Any", ours._connections._session).connector._conns
     while any(connection.is_connected() for connections in kept.values() for connection, _ in connections):  # noqa: ASYNC110 - aiohttp tells nobody
         await asyncio.sleep(0.01)
 
