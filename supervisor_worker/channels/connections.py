@@ -20,7 +20,12 @@ import httpx2
 IDLE_SECONDS: Final = 20.0
 MAX_ANSWER: Final = 4_000_000  # bytes, unpacked; a page of 100 texts is about 200 kB
 
-NEVER_LEFT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
+NEVER_LEFT: Final = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ClientHttpProxyError,
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.InvalidURL,
+)
 """The failures that come before the first byte of a request is written. After any other one it may have left."""
 
 
@@ -43,24 +48,23 @@ class Answer:
 
 
 class Connections:
-    """The connections to one host. To be made on the loop that uses them, and closed there."""
+    """The connections to one host. They belong to the loop of the first request, and are closed there."""
 
     def __init__(self, base_url: str, *, limit: int, connect_seconds: float) -> None:
         """At most `limit` at once; `connect_seconds` is for a free one or a new one, name look-up and TLS included."""
-        secure = urlsplit(base_url).scheme == "https"
+        self._tls = urlsplit(base_url).scheme == "https"
         self._proxy = _proxy_for(base_url)
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=limit, keepalive_timeout=IDLE_SECONDS, ssl=tls() if secure else True),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(connect=connect_seconds),
-        )
+        self._limit = limit
+        self._connect_seconds = connect_seconds
+        self._session: aiohttp.ClientSession | None = None
+        self._closed = False
 
     async def fetch(self, method: str, url: str, headers: Mapping[str, str] | Iterable[tuple[str, str]], body: bytes = b"") -> Answer:
         """One request and its whole answer. The caller bounds the time.
 
         Raises aiohttp.ClientError (NEVER_LEFT and AnswerTooLarge are some) or OSError.
         """
-        request = self._session.request(method, url, headers=headers, data=body or None, allow_redirects=False, proxy=self._proxy)
+        request = self._opened().request(method, url, headers=headers, data=body or None, allow_redirects=False, proxy=self._proxy)
         async with request as response:
             read = bytearray()
             async for chunk in response.content.iter_any():
@@ -70,8 +74,21 @@ class Connections:
             return Answer(response.status, response.headers, bytes(read))
 
     async def aclose(self) -> None:
-        """Close all connections."""
-        await self._session.close()
+        """Close all connections; none is opened after that."""
+        self._closed = True
+        if self._session is not None:
+            await self._session.close()
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._closed:
+            raise aiohttp.ClientConnectionError("the connections are closed")
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=self._limit, keepalive_timeout=IDLE_SECONDS, ssl=tls() if self._tls else True),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(connect=self._connect_seconds),
+            )
+        return self._session
 
 
 @cache
