@@ -18,7 +18,7 @@ from tests.support.wait import wait_for
 from tests.support.whole import Person, Whole
 
 pytestmark = pytest.mark.timeout(120)  # two cores may be shared with much else
-MOMENTS = ("before:store_reply", "before:sending", "after:sending", "before:outcome", "before:finish")
+MOMENTS = ("before:store_reply", "after:store_reply", "before:outcome", "after:outcome")
 
 
 def test_a_frozen_worker_that_comes_back_changes_nothing(whole: Whole, tmp_path: Path) -> None:

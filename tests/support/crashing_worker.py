@@ -28,8 +28,10 @@ from shared.mailbox.types import Call
 
 Result = TypeVar("Result")
 PR_SET_PDEATHSIG: Final = 1
-REFUSALS: Final = {"claim": "taken", "sending": "ok"}
+GRANTED: Final = {"claim": "taken", "store_reply": "stored", "sending": "ok"}
 """`after:` one of these means after it was granted."""
+OWN: Final = 6
+"""Where an outcome names the conversation of the holder that records it."""
 
 
 class Crashes:
@@ -37,14 +39,11 @@ class Crashes:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self._conversations: dict[str, str] = {}
 
     def conversation(self, call: Call[Any]) -> str:
-        """The conversation that a call belongs to; an outcome names only its reply."""
-        first = str(call.args[0]) if call.args else ""
-        if call.name == "sending":
-            self._conversations[str(call.args[2])] = first
-        return self._conversations.get(first, first)
+        """The conversation that a call belongs to: its first argument, but for an outcome's, which is the reply."""
+        place = OWN if call.name == "outcome" else 0
+        return str(call.args[place]) if call.args else ""
 
     def reach(self, moment: str, conversation: str) -> bool:
         """Die or freeze here if that is the plan and no other process has followed it; True when thawed."""
@@ -76,7 +75,7 @@ class Crashes:
             conversation = self.conversation(call)
             thawed = self.reach(f"before:{call.name}", conversation)
             result = await run(mailbox, call)
-            wanted = REFUSALS.get(call.name)
+            wanted = GRANTED.get(call.name)
             if wanted is None or getattr(result, "outcome", "") == wanted:
                 if call.name == "claim":
                     self.claimed(conversation)

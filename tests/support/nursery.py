@@ -77,7 +77,7 @@ class Plans:
         self.directory = directory
 
     def kill(self, conversation: str, moment: str) -> None:
-        """Somebody shall die at that moment (`before:claim`, `after:sending`) of that conversation's turn."""
+        """Somebody shall die at that moment (`before:claim`, `after:store_reply`) of that conversation's turn."""
         (self.directory / f"{conversation}.plan").write_text(f"SIGKILL {moment}")
 
     def freeze(self, conversation: str, moment: str) -> None:
