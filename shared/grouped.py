@@ -1,9 +1,9 @@
 """Redis commands of many threads, sent together.
 
-A web process answers its requests on threads, and what a command costs there is mostly not the command: it is the pool's lock,
-two system calls, and the interpreter's lock given up and fought for at each. So while one thread's command is under way, what
-others ask for waits and goes as one pipeline (what databases call group commit): whoever waits, waits once. A lone command goes
-at once, by the thread that asked for it.
+A web process answers its requests on threads, and what a command costs there is mostly not the command: it is the system calls,
+and the interpreter's lock given up and fought for at each. So while one thread's command is under way, what others ask for waits
+and goes in one send (what databases call group commit): whoever waits, waits once. A lone command goes at once, by the thread that
+asked for it. One connection does for all, since one thread at a time sends; it is redis-py's own, with its timeouts and retries.
 
 When the server is away for one, it is for all who wait: nobody waits a second time for the same silence.
 """
@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from redis import Redis
+from redis.exceptions import ResponseError
 
 from shared.redis import AWAY
 
 MOST: Final = 100
-"""Commands in one pipeline, so that none holds the server for long."""
+"""Commands in one send, so that none holds the server for long."""
 
 
 class _Asked:
@@ -36,36 +37,28 @@ class _Asked:
 
 
 class Grouped:
-    """Sends commands over `redis`, which is closed by its owner. For commands that can be repeated, and that never block."""
+    """Sends commands over a connection of `redis`, which its owner closes. For commands that can be repeated and never block."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._connection: Any = None
         self._lock = threading.Lock()
         self._waiting: list[_Asked] = []
         self._busy = False
 
     def execute_command(self, *args: Any) -> Any:
         """The command's answer. Raises redis-py's errors."""
+        asked = _Asked(args)
         with self._lock:
-            if self._busy:
-                asked = _Asked(args)
-                self._waiting.append(asked)
+            alone = not self._busy
+            if alone:
+                self._busy = True
             else:
-                self._busy, asked = True, None
-        return self._alone(args) if asked is None else self._among_others(asked)
-
-    def _alone(self, args: tuple[Any, ...]) -> Any:
-        away: Exception | None = None
-        try:
-            return self._redis.execute_command(*args)  # type: ignore[no-untyped-call]  # redis-py has no types for it
-        except AWAY as error:
-            away = error
-            raise
-        finally:
-            self._pass_on(away)
-
-    def _among_others(self, asked: _Asked) -> Any:
-        asked.turn.acquire()
+                self._waiting.append(asked)
+        if alone:
+            asked.group = [asked]
+        else:
+            asked.turn.acquire()  # a baton: who releases it is another thread
         if asked.group is not None:
             self._lead(asked.group)
         if isinstance(asked.answer, Exception):
@@ -77,7 +70,7 @@ class Grouped:
         away: Exception | None = None
         answers: Sequence[Any] = [RuntimeError("the group was not sent")] * len(group)
         try:
-            answers = self._send([asked.args for asked in group])
+            answers = self._exchange([asked.args for asked in group])
         except Exception as error:  # noqa: BLE001 - whoever asked shall know
             away = error if isinstance(error, AWAY) else None
             answers = [error] * len(group)
@@ -88,11 +81,17 @@ class Grouped:
                 if asked.group is None:
                     asked.turn.release()
 
-    def _send(self, commands: list[tuple[Any, ...]]) -> Sequence[Any]:
-        with self._redis.pipeline(transaction=False) as pipeline:
-            for args in commands:
-                pipeline.execute_command(*args)  # type: ignore[no-untyped-call]
-            return pipeline.execute(raise_on_error=False)
+    def _exchange(self, commands: list[tuple[Any, ...]]) -> Sequence[Any]:
+        """Every command's answer or error. Raises what says that nothing is known of any of them."""
+        connection = self._connection = self._connection or self._redis.connection_pool.get_connection()
+        try:
+            return cast(
+                "list[Any]",
+                connection.retry.call_with_retry(lambda: _once(connection, commands), lambda _error: connection.disconnect()),
+            )
+        except BaseException:
+            connection.disconnect()  # an answer that was not read would be taken for the next command's
+            raise
 
     def _pass_on(self, away: Exception | None) -> None:
         """Let the first of those who wait lead the others; without a server all of them hear the same error."""
@@ -108,3 +107,15 @@ class Grouped:
         elif group:
             group[0].group = group
             group[0].turn.release()
+
+
+def _once(connection: Any, commands: list[tuple[Any, ...]]) -> list[Any]:
+    connection.send_packed_command(connection.pack_commands(commands))
+    return [_answer(connection) for _ in commands]
+
+
+def _answer(connection: Any) -> Any:
+    try:
+        return connection.read_response()
+    except ResponseError as error:
+        return error

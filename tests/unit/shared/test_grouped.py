@@ -4,64 +4,64 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
-from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, cast
 
 import pytest
+from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisAway
 from redis.exceptions import ResponseError
+from redis.retry import Retry
 
 from shared.grouped import MOST, Grouped
 from tests.support.wait import wait_for
 
 
 class Server:
-    """Answers a command with itself; the first lone one only when it is let go."""
+    """A client with one connection that answers a command with itself; its first send waits until it is let go.
+
+    "wrong" is answered with an error of its own, "break" with the loss of the connection.
+    """
 
     def __init__(self, *, fails: Exception | None = None) -> None:
         self.go, self.began = threading.Event(), threading.Event()
         self.fails = fails
         self.sends: list[list[Any]] = []
+        self.unread: list[Any] = []
+        self.connection_pool = self
+        self.retry = Retry(NoBackoff(), 0)
 
-    def execute_command(self, *args: Any) -> Any:
-        """A lone command."""
-        self.sends.append([args[0]])
-        self.began.set()
-        assert self.go.wait(10)
-        if self.fails:
-            raise self.fails
-        return args[0]
-
-    def pipeline(self, transaction: bool) -> Pipeline:
-        """A group."""
-        assert not transaction
-        return Pipeline(self)
-
-
-class Pipeline:
-    """Collects commands; "wrong" is answered with an error of its own, "break" with the loss of the connection."""
-
-    def __init__(self, server: Server) -> None:
-        self.server = server
-        self.commands: list[Any] = []
-
-    def __enter__(self) -> Self:
+    def get_connection(self) -> Server:
+        """The pool's."""
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Nothing is open."""
+    def pack_commands(self, commands: list[tuple[Any, ...]]) -> list[Any]:
+        """Their names."""
+        return [args[0] for args in commands]
 
-    def execute_command(self, *args: Any) -> None:
-        """Not sent yet."""
-        self.commands.append(args[0])
+    def send_packed_command(self, names: list[Any]) -> None:
+        """All at once."""
+        assert not self.unread
+        first = not self.sends
+        self.sends.append(names)
+        self.unread = list(names)
+        if first:
+            self.began.set()
+            assert self.go.wait(10)
+            if self.fails:
+                raise self.fails
 
-    def execute(self, raise_on_error: bool) -> list[Any]:
-        """Every command's answer."""
-        assert not raise_on_error
-        self.server.sends.append(self.commands)
-        if "break" in self.commands:
+    def read_response(self) -> Any:
+        """The next one's."""
+        name = self.unread.pop(0)
+        if name == "wrong":
+            raise ResponseError("wrong")
+        if name == "break":
             raise RedisAway("gone")
-        return [ResponseError("wrong") if command == "wrong" else command for command in self.commands]
+        return name
+
+    def disconnect(self) -> None:
+        """Whatever was not read is gone."""
+        self.unread = []
 
 
 def behind_one(server: Server, commands: list[Any]) -> tuple[Future[Any], list[Future[Any]]]:
@@ -114,8 +114,19 @@ def test_when_the_server_is_away_for_one_it_is_for_all_who_wait() -> None:
 
 
 def test_a_broken_group_fails_as_one() -> None:
-    """Nothing is known of any of its commands, so every thread hears that."""
-    _, rest = behind_one(Server(), [1, "break", 2])
+    """Nothing is known of any of its commands, so every thread hears that; and no answer is left for the next one to read."""
+    server = Server()
+    _, rest = behind_one(server, [1, "break", 2])
     for answer in rest:
         with pytest.raises(RedisAway):
             answer.result()
+    assert server.unread == []
+
+
+def test_a_connection_that_broke_is_tried_again_as_often_as_its_client_says() -> None:
+    """The commands can be repeated, so a server that came back costs nobody an error."""
+    server = Server(fails=RedisAway("once"))
+    server.retry = Retry(NoBackoff(), 1)
+    server.go.set()
+    assert Grouped(cast("Any", server)).execute_command("again") == "again"
+    assert server.sends == [["again"], ["again"]]
