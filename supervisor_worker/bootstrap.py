@@ -6,6 +6,7 @@ Exit status: 0 told to end; 1 Redis did not come up in time; 2 the configuration
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sys
 from functools import partial
@@ -49,6 +50,7 @@ def main(settings: Settings, role: str = "worker", *, name: str = "", beside: Be
 
         from supervisor_worker.worker import work  # noqa: PLC0415
 
+        gc.freeze()  # what was imported is not looked through again: that stood still for a tenth of a second, now and then
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(work(runtime, name, beside))
     finally:
