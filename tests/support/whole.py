@@ -33,7 +33,7 @@ from tests.support.sandbox import SandboxProcess
 from tests.support.server import EmbeddedServer
 from tests.support.wait import wait_for
 
-USERS: Final = 400
+USERS: Final = 800
 BOSS_PHONE: Final = "+15559876543"
 OTHER_BOSS_PHONE: Final = "+15559876544"
 BOSS_EMAIL: Final = "boss@example.com"

@@ -1,0 +1,85 @@
+"""Two hundred turns under way in one process, and then the worst: each text is answered once all the same."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any, Final, cast
+
+import pytest
+from rq.command import send_stop_job_command
+from rq.registry import StartedJobRegistry
+from rq.serializers import JSONSerializer
+
+from shared.queue import QUEUE
+from tests.support.nursery import ForkedWorker
+from tests.support.wait import wait_for
+from tests.support.whole import Person, Whole
+
+pytestmark = pytest.mark.timeout(120)  # two cores may be shared with much else
+CROWD: Final = 200
+SECONDS: Final = 60
+OK: Final = 200
+
+
+@pytest.fixture(scope="module")
+def people(shared_whole: Whole) -> list[Person]:
+    """So many that one process is full of them."""
+    return [shared_whole.person() for _ in range(CROWD)]
+
+
+@pytest.fixture
+def worker(whole: Whole, people: list[Person]) -> ForkedWorker:
+    """A worker with all their turns under way: Claude has every question and has answered none."""
+    whole.sandbox.knobs(anthropic={"latency_seconds": 6}, twilio={"status_callbacks": False})
+    (worker,) = whole.fork(1, WORKER_CONCURRENCY=str(CROWD))
+    assert set(whole.texts(people, 1)) == {OK}
+    whole.sandbox.wait("anthropic.messages", CROWD, SECONDS)
+    wait_for(lambda: under_way(whole) == CROWD, 10, f"{CROWD} executions")
+    assert whole.sandbox.count("twilio.create") == 0
+    whole.sandbox.knobs(anthropic={"latency_seconds": 0.2})
+    return worker
+
+
+def under_way(whole: Whole) -> int:
+    """How many executions RQ's records show."""
+    return sum(int(cast("Any", whole.redis.scard(key))) for key in whole.redis.scan_iter("rq:worker:*:executions"))
+
+
+def assert_each_answered_once(whole: Whole, people: list[Person]) -> None:
+    whole.quiet(SECONDS)
+    assert {person.tag: whole.assert_one_copy(person) for person in people} == {person.tag: ["1"] for person in people}
+
+
+def test_a_kill_loses_nothing_and_doubles_nothing(whole: Whole, worker: ForkedWorker, people: list[Person]) -> None:
+    """Kill -9: another worker takes all of them when their leases have ended."""
+    worker.kill9()
+    whole.fork(1, WORKER_CONCURRENCY=str(CROWD))
+    assert_each_answered_once(whole, people)
+
+
+def test_sigterm_hands_all_of_them_over(whole: Whole, worker: ForkedWorker, people: list[Person]) -> None:
+    """The process gives up every turn before it ends, so that nobody waits for a lease."""
+    os.kill(worker.pid, signal.SIGTERM)
+    wait_for(lambda: not worker.alive, 10, "the worker's end")
+    conversations = [key for key in whole.redis.scan_iter("boss:conv:*") if whole.redis.hget(key, "token")]
+    assert conversations == []
+    whole.fork(1, WORKER_CONCURRENCY=str(CROWD))
+    assert_each_answered_once(whole, people)
+
+
+def test_a_stopped_job_is_one_turn_that_begins_again(whole: Whole, worker: ForkedWorker, people: list[Person]) -> None:
+    """RQ's stop command reaches one job among the two hundred; its conversation is taken up again, the others go on."""
+    started = StartedJobRegistry(QUEUE, connection=whole.redis, serializer=JSONSerializer).get_job_ids(cleanup=False)
+    send_stop_job_command(whole.redis, started[0], serializer=JSONSerializer)
+    wait_for(lambda: whole.redis.hget(f"rq:job:{started[0]}", "status") == b"stopped", 10, "the stopped job")
+    assert worker.alive
+    assert_each_answered_once(whole, people)
+
+
+def test_a_restart_of_redis_ends_nothing(whole: Whole, worker: ForkedWorker, people: list[Person]) -> None:
+    """Kill -9 of the server, and its start on the same data: the same process answers them all."""
+    whole.server.kill9()
+    whole.server.start()
+    assert_each_answered_once(whole, people)
+    assert worker.alive
