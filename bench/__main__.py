@@ -20,7 +20,7 @@ from typing import Final
 from bench.options import Options
 from bench.report import Report
 
-PARTS: Final = ("webhook", "worker", "held", "conversations", "overhead", "pressure", "bridge")
+PARTS: Final = ("webhook", "message", "worker", "held", "conversations", "overhead", "pressure", "bridge")
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ from tests.support.wait import wait_for
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize(
     ("part", "shows"),
-    [("webhook", "Webhooks"), ("held", "Held at once"), ("conversations", "The cost of one message")],
+    [("webhook", "Webhooks"), ("message", "Redis commands"), ("held", "Held at once"), ("conversations", "The cost of one message")],
 )
 def test_a_quick_run_measures_bossline_alone(part: str, shows: str) -> None:
     """Webhooks, held turns and the cost of a conversation go through all of their work with nothing but the product installed."""
