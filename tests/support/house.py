@@ -73,6 +73,7 @@ class House:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=_hear_the_terminal,
             )
         return self
 
@@ -140,3 +141,8 @@ class House:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """End it."""
         self.close()
+
+
+def _hear_the_terminal() -> None:
+    """A tester under nohup ignores SIGHUP, and would bequeath that to a house that has a terminal of its own."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
