@@ -19,7 +19,7 @@ from tests.support.wait import wait_for
 class Server:
     """A client with one connection that answers a command with itself; its first send waits until it is let go.
 
-    "wrong" is answered with an error of its own, "break" with the loss of the connection.
+    "wrong" is answered with an error of its own, "break" with the loss of the connection, "garble" with what nobody understands.
     """
 
     def __init__(self, *, fails: Exception | None = None) -> None:
@@ -57,6 +57,8 @@ class Server:
             raise ResponseError("wrong")
         if name == "break":
             raise RedisAway("gone")
+        if name == "garble":
+            raise ValueError("no answer of Redis's")
         return name
 
     def disconnect(self) -> None:
@@ -119,6 +121,16 @@ def test_a_broken_group_fails_as_one() -> None:
     _, rest = behind_one(server, [1, "break", 2])
     for answer in rest:
         with pytest.raises(RedisAway):
+            answer.result()
+    assert server.unread == []
+
+
+def test_an_answer_that_cannot_be_read_ends_the_connection() -> None:
+    """Whatever the client's own retry does not know: the next command must not be given the rest of these answers."""
+    server = Server()
+    _, rest = behind_one(server, [1, "garble", 2])
+    for answer in rest:
+        with pytest.raises(ValueError, match="no answer"):
             answer.result()
     assert server.unread == []
 
