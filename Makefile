@@ -50,11 +50,13 @@ e2e: .venv/installed-e2e ## Start the Procfile as a user does, and look at the p
 chaos: install ## The chaos tests at full length: outages of 30 s, 50 change-overs of the standby; a quarter of an hour
 	BOSSLINE_CHAOS=full $(PYTEST) tests/chaos -s
 
-lint: install ## ruff, mypy --strict, and the direction of the imports
+lint: install ## ruff, mypy --strict, the direction of the imports, secrets in the repository, known holes in what is locked
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --quiet --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m tools.secret_scan
+	$(BIN)/python -m tools.audit
 
 format: install ## Let ruff format the code
 	$(BIN)/ruff format .
