@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 from redis.exceptions import DataError, RedisError, ResponseError
 
-from shared import mailbox, queue
+from shared import echo, mailbox, queue
 from shared.addresses import Channel
 from shared.errors import StorageFault, StorageFull, StorageUnavailable
 from shared.events import Received
@@ -51,6 +51,9 @@ def message(runtime: Runtime, event: Received, *, kind: Kind, keyword: Keyword =
         turns_per_hour=settings.sender_turns_per_hour,
         keyword=keyword,
         max_open=settings.max_open_messages,
+        digest="" if kind == "bridge" else echo.digest_of(event),
+        hourly=settings.thread_turns_per_hour if kind == "mail" else calls.NO_LIMIT,
+        daily=settings.conversation_turns_per_day,
         wake=queue.job(conversation, channel),
     )
 

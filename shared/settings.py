@@ -108,6 +108,17 @@ class Settings(BaseSettings):
     )
     retention_days: float = _knob(90.0, "How long texts are kept after they were answered.", "Limits", gt=0, le=3650)
     sms_settle_seconds: float = _knob(0.5, "How long a first text waits for others to join its turn.", "Limits", ge=0, le=60)
+    thread_turns_per_hour: int = _knob(
+        12, "Turns that one mail thread may start in an hour, against robots that hide that they are robots.", "Limits", ge=1, le=10_000
+    )
+    conversation_turns_per_day: int = _knob(200, "Turns that one conversation may start in a day (UTC).", "Limits", ge=1, le=1_000_000)
+    daily_tokens: int = _knob(
+        2_000_000,
+        "Tokens (in and out) that all may use in a day (UTC); then nothing more is thought about until the next, with an alarm. 0: no bound.",
+        "Limits",
+        ge=0,
+    )
+    daily_turns: int = _knob(5_000, "The same in turns. Neither bound holds in sandbox mode, where nothing costs anything.", "Limits", ge=0)
 
     supervisor_url: str = _knob(
         "", "Where bridge clients find the bridge (ws:// or wss://). Empty: ws://127.0.0.1 and SUPERVISOR_PORT.", "Bridge"
@@ -264,6 +275,11 @@ class Settings(BaseSettings):
     def sandbox_on(self) -> bool:
         """Whether Twilio, SendGrid and Claude are played by the sandbox."""
         return self.sandbox == "on"
+
+    @property
+    def spending_bounds(self) -> tuple[int, int]:
+        """Tokens and turns that all conversations together may use in a day; 0 for no bound."""
+        return (0, 0) if self.sandbox_on else (self.daily_tokens, self.daily_turns)
 
     @property
     def webhook_base_url(self) -> str:

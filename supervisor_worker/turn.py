@@ -19,6 +19,7 @@ What follows from a failure:
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 import uuid
 from typing import Final, Literal
@@ -42,6 +43,10 @@ from supervisor_worker.thinking import Thinking
 __all__ = ["Supervisor", "run_turn"]
 
 LOG: Final = telemetry.logger(__name__)
+_LEVELS: Final = {
+    "newer": logging.ERROR,  # the data was written by a newer version: this process must go
+    "spend_stop": logging.CRITICAL,  # the day's tokens or turns are used up, and this is the first to find it so
+}
 
 
 async def run_turn(conversation: str, token: str, supervisor: Supervisor) -> bool:
@@ -54,8 +59,13 @@ async def run_turn(conversation: str, token: str, supervisor: Supervisor) -> boo
         return False
     claim = await _claim(conversation, token, supervisor)
     if claim.turn is None:
-        level = LOG.error if claim.outcome == "newer" else LOG.debug  # the data was written by a newer version: this process must go
-        level("The claim was not taken", action="not_claimed", conversation=conversation, outcome=claim.outcome)
+        LOG.log(
+            _LEVELS.get(claim.outcome, logging.DEBUG),
+            "The claim was not taken",
+            action="not_claimed",
+            conversation=conversation,
+            outcome=claim.outcome,
+        )
         return False
     async with Lease(supervisor.mailbox, conversation, token, claim, supervisor.lease_ms) as lease:
         return await _Run(supervisor, lease, claim.turn).run()
@@ -63,9 +73,11 @@ async def run_turn(conversation: str, token: str, supervisor: Supervisor) -> boo
 
 async def _claim(conversation: str, token: str, supervisor: Supervisor) -> Claim:
     """Claim; a cancellation meanwhile does not leave the lease with nobody."""
+    tokens, turns = supervisor.settings.spending_bounds
     call = calls.claim(
-        conversation, token, f"t-{uuid.uuid4().hex}", lease_ms=supervisor.lease_ms, share=supervisor.share, memory=supervisor.memory_bytes
-    )
+        conversation, token, f"t-{uuid.uuid4().hex}", lease_ms=supervisor.lease_ms, share=supervisor.share,
+        memory=supervisor.memory_bytes, day_tokens=tokens, day_turns=turns,
+    )  # fmt: skip
     claiming = asyncio.ensure_future(supervisor.mailbox.run(call))
     try:
         return await asyncio.shield(claiming)

@@ -1,13 +1,16 @@
 -- accept: a message from outside, once.
 -- A known id changes nothing ("duplicate"). Opt-out and rate are judged here, after the deduplication; what is not admitted is
 -- recorded with its reason and without its text. A bridge message is answered over the bridge and nowhere else: an opt-out, which
--- is from texts to a phone, does not concern it, and the sentence on a rate goes back as the answer. Otherwise the event is stored, appended to its conversation's inbox, and
+-- is from texts to a phone, does not concern it, and the sentence on a rate goes back as the answer. A robot that answers us
+-- without saying that it is one shows by what it says: our own words, or its own once more; the third time in a row is not answered.
+-- Otherwise the event is stored, appended to its conversation's inbox, and
 -- the conversation becomes due, and is woken at once unless it settles first. No room ("full"): nothing changes, the sender's
 -- provider or our spool keeps it. Answer: {outcome, reason}.
 local id, channel, kind, conv, sender, pair, event = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 local dedupe, settle, limit, keyword, verdict = ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10]), ARGV[11], ARGV[12]
 local most, texts = tonumber(ARGV[13]), tonumber(ARGV[14])
-WAKE = 15
+local digest, echo_window, hourly, daily = ARGV[15], tonumber(ARGV[16]), tonumber(ARGV[17]), tonumber(ARGV[18])
+WAKE = 19
 
 if redis.call('EXISTS', P .. 'seen:' .. id) == 1 or redis.call('EXISTS', msg_key(id)) == 1 then return {'duplicate', ''} end
 
@@ -24,11 +27,31 @@ local function starts_turn()
   return not (get(key, 'state') == 'pending' and get(key, 'kind') == 'text' and number(key, 'errors') < 2 and number(key, 'lost') < 2)
 end
 
-local function over_rate()
-  local oldest = redis.call('LINDEX', rate, limit - 1)
-  return oldest and tonumber(oldest) > t - 3600000
+-- Turns of this conversation that began in the present hour or day of the server's clock.
+local function begun(span, length)
+  return get(conv_key(conv), span) == whole(math.floor(t / length)) and number(conv_key(conv), span .. '_turns') or 0
 end
 
+local function count_turn(span, length)
+  redis.call('HSET', conv_key(conv), span .. '_turns', begun(span, length) + 1, span, whole(math.floor(t / length)))
+end
+
+local function over_rate()
+  local oldest = redis.call('LINDEX', rate, limit - 1)
+  if oldest and tonumber(oldest) > t - 3600000 then return true end
+  return begun('hour', 3600000) >= hourly or begun('day', 86400000) >= daily
+end
+
+local function echoes()
+  local key = conv_key(conv)
+  local so_far, heard_at = number(key, 'echoes'), number(key, 'heard_at')
+  local same = digest ~= '' and (digest == get(key, 'said') or digest == get(key, 'heard'))
+  local after_us = number(key, 'said_at') >= heard_at  -- who repeats unanswered words is impatient, and no robot
+  if not same or heard_at <= t - echo_window then return 0 end
+  return after_us and so_far + 1 or so_far
+end
+
+local echoed = echoes()
 local counted = false
 if verdict == '' then
   if keyword == 'stop' then
@@ -37,6 +60,8 @@ if verdict == '' then
     verdict = 'opt_in'
   elseif out then
     verdict = 'opted_out'
+  elseif echoed >= 3 then
+    verdict = 'echo'
   elseif starts_turn() then
     counted = true
     if over_rate() then verdict = 'rate_limited' end
@@ -50,6 +75,9 @@ redis.call('HSET', msg_key(id), 'v', VERSION, 'id', id, 'conv', conv, 'channel',
 redis.call('SET', P .. 'seen:' .. id, '1', 'PX', dedupe)
 redis.call('ZADD', P .. 'recent', whole(t), id)
 redis.call('ZREMRANGEBYRANK', P .. 'recent', 0, -10001)
+if digest ~= '' and (verdict == '' or verdict == 'echo') then
+  redis.call('HSET', conv_key(conv), 'heard', digest, 'heard_at', whole(t), 'echoes', echoed)
+end
 
 if verdict ~= '' then
   redis.call('HSET', msg_key(id), 'state', 'ignored', 'reason', verdict)
@@ -75,6 +103,8 @@ if counted then
   redis.call('LPUSH', rate, whole(t))
   redis.call('LTRIM', rate, 0, limit - 1)
   redis.call('PEXPIRE', rate, 3600000)
+  count_turn('hour', 3600000)
+  count_turn('day', 86400000)
 end
 into_inbox(conv, id, settle, t)
 append(channel .. '_received', 'conv', conv, 'msg', id, 'channel', channel)

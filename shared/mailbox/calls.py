@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from shared import codec
+from shared import codec, echo
 from shared.addresses import Channel
 from shared.events import Received, Response
 from shared.mailbox import answers
@@ -38,6 +38,9 @@ SWEEP_LIMIT: Final = 100
 WAKE_FLOOR_MS: Final = 1000
 MAX_OPEN: Final = 50_000
 """How many messages may wait for their answer before no more are taken."""
+ECHO_WINDOW_MS: Final = 600_000
+"""Within this long of the text before it, the same words again may be a robot's."""
+NO_LIMIT: Final = 1_000_000_000
 
 STANDBY: Final = "standby@"
 """How the name of a standby's worker begins; a regular worker's never does, for no host's name holds this sign."""
@@ -79,20 +82,31 @@ def accept(
     turns_per_hour: int = 60,
     keyword: Keyword = "",
     max_open: int = MAX_OPEN,
+    digest: str = "",
+    hourly: int = NO_LIMIT,
+    daily: int = NO_LIMIT,
     wake: Wake = (),
 ) -> Call[Accepted]:
-    """Take a message into its conversation, once; see `accept.lua`."""
+    """Take a message into its conversation, once; see `accept.lua`.
+
+    `turns_per_hour` is the sender's, `hourly` and `daily` are the conversation's. `digest` is that of
+    the message's words (`shared.echo`), "" where nobody can echo.
+    """
     channel: Channel = "sms" if event.type == "sms_received" else "email"
     arguments = (
         event.id, channel, kind, conversation, sender, pair, codec.encode(event),
-        DEDUPE_MS[channel], settle_ms, turns_per_hour, keyword, "", max_open, MAX_TEXTS_PER_TURN, *wake,
+        DEDUPE_MS[channel], settle_ms, turns_per_hour, keyword, "", max_open, MAX_TEXTS_PER_TURN,
+        digest, ECHO_WINDOW_MS, hourly, daily, *wake,
     )  # fmt: skip
     return Call("accept", arguments, answers.accepted)
 
 
 def ignore(message_id: str, channel: Channel, reason: str, *, conversation: str = "") -> Call[Accepted]:
     """Record a message that is not answered, with its reason and without its text; deduplicated like any other."""
-    arguments = (message_id, channel, "text", conversation, "", "", "", DEDUPE_MS[channel], 0, 0, "", reason, MAX_OPEN, MAX_TEXTS_PER_TURN)
+    arguments = (
+        message_id, channel, "text", conversation, "", "", "", DEDUPE_MS[channel], 0, 0, "", reason, MAX_OPEN, MAX_TEXTS_PER_TURN,
+        "", ECHO_WINDOW_MS, NO_LIMIT, NO_LIMIT,
+    )  # fmt: skip
     return Call("accept", arguments, answers.accepted)
 
 
@@ -102,14 +116,17 @@ def refuse(channel: str, reason: str, status: int) -> Call[None]:
 
 
 def claim(
-    conversation: str, token: str, turn: str, *, lease_ms: int, jitter: float | None = None, share: int = 1_000, memory: int = 0
-) -> Call[Claim]:
+    conversation: str, token: str, turn: str, *, lease_ms: int, jitter: float | None = None, share: int = 1_000, memory: int = 0,
+    day_tokens: int = 0, day_turns: int = 0,
+) -> Call[Claim]:  # fmt: skip
     """Take the conversation's lease and get its turn. `token` is new for every run of a job, `turn` a new turn id.
 
-    `share` is how many turns its sender may have under way at once; `memory` how many bytes of what was said before to read.
+    `share` is how many turns its sender may have under way at once; `memory` how many bytes of what was said before to read;
+    `day_tokens` and `day_turns` are what all conversations together may use in a day, 0 for no bound.
     """
     arguments = (
         conversation, token, turn, lease_ms, lease_ms // 2, _jitter(jitter), MAX_TEXTS_PER_TURN, codec.SCHEMA_VERSION, share, memory,
+        day_tokens, day_turns,
     )  # fmt: skip
     return Call("claim", arguments, answers.claim)
 
@@ -125,12 +142,14 @@ def store_reply(
 ) -> Call[Stored]:  # fmt: skip
     """Store the turn's reply before anything is sent, and with `attempt` ask leave for the first request in the same step.
 
-    `figures` (tokens, model, ms) go to the record and the ledger.
+    `figures` (tokens, model, ms) go to the record and the ledger, and the tokens to what the day has cost.
     """
+    tokens = sum(int(cost) for name, cost in (figures or {}).items() if name in ("input_tokens", "output_tokens"))
     flat = [part for item in sorted((figures or {}).items()) for part in item]
     channel = "sms" if command.type == "send_sms_response" else "email"
     arguments = (
-        conversation, token, turn.id, turn.reply_id, codec.encode(command), channel, attempt, *limits.arguments(), len(flat), *flat, *wake,
+        conversation, token, turn.id, turn.reply_id, codec.encode(command), channel, attempt,
+        echo.digest_of(command), tokens, *limits.arguments(), len(flat), *flat, *wake,
     )  # fmt: skip
     return Call("store_reply", arguments, answers.stored)
 

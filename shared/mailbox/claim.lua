@@ -1,13 +1,14 @@
 -- claim: take the conversation's lease and get its turn, with what was said before.
 -- Refused while the lease lives, not-before lies ahead, sending is paused, or the sender has its share of turns under way: then
--- the conversation waits for one of them to end. An expired lease counts as lost on each message of its turn; from the second
+-- the conversation waits for one of them to end. Refused too when the day's tokens or turns are used up, unless its reply is
+-- stored and paid for: then it waits for the next day, or for a higher bound. An expired lease counts as lost on each message of its turn; from the second
 -- loss on the conversation waits. A turn with a stored reply is resumed as it is; otherwise one is formed from the inbox's head.
 -- A repeat with the same token gets the stored lease end; a token that has finished never claims again.
 -- Answer: {outcome} or {"taken", turn, now, lease end, messages, reply, history}; records are flat, the history newest first.
--- uses: turns replies
+-- uses: turns replies spending
 local conv, token, new_turn = ARGV[1], ARGV[2], ARGV[3]
 local lease, lost_wait, jitter, most, schema = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
-local share, memory = tonumber(ARGV[9]), tonumber(ARGV[10])
+local share, memory, day_tokens, day_turns = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12])
 local key, inbox = conv_key(conv), inbox_key(conv)
 local t = now()
 
@@ -125,11 +126,16 @@ if (holder ~= '' and lease_expired()) or number(key, 'not_before') > t then
   redis.call('ZADD', DUE, whole(number(key, 'not_before')), conv)
   return not_now('early')
 end
+local turn = get(key, 'turn')
+local resumed = turn ~= '' and redis.call('EXISTS', reply_key(reply_of(turn))) == 1
+local stop = not resumed and spent(day_tokens, day_turns, t) or ''
+if stop ~= '' then
+  redis.call('ZADD', DUE, whole(t + math.floor(lost_wait * (0.5 + jitter / 2))), conv)
+  return not_now(stop)
+end
 local sender = get(key, 'sender')
 if sender ~= '' and has_its_share(sender) then return {'busy'} end
 
-local turn = get(key, 'turn')
-local resumed = turn ~= '' and redis.call('EXISTS', reply_key(reply_of(turn))) == 1
 if not resumed then
   local chosen = head()
   if #chosen == 0 then

@@ -1,11 +1,13 @@
 -- store_reply: the turn's reply is stored, with recipient and thread headers, before anything is sent; with an attempt, leave to
 -- send it is asked for in the same step, as `sending` does.
--- Fenced. Refused when a message of the turn was handed over. A bridge message is answered by this very step.
+-- Fenced. What it cost is counted, and what it says is remembered by its digest, to know an echo by.
+-- Refused when a message of the turn was handed over. A bridge message is answered by this very step.
 -- Answer: {outcome, "more" or "empty", the verdict of `sending` or nothing}.
--- uses: turns replies leave
+-- uses: turns replies leave spending
 local conv, token, turn, reply, command, channel, attempt = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
-local limits, figures = limits_from(8), tonumber(ARGV[13])
-WAKE = 14 + figures
+local digest, tokens = ARGV[8], tonumber(ARGV[9])
+local limits, figures = limits_from(10), tonumber(ARGV[15])
+WAKE = 16 + figures
 local key, t = conv_key(conv), now()
 local stored = redis.call('EXISTS', reply_key(reply)) == 1
 
@@ -30,8 +32,10 @@ end
 redis.call('HSET', reply_key(reply), 'v', VERSION, 'id', reply, 'conv', conv, 'turn', turn, 'channel', channel, 'command', command, 'state', 'stored',
   'stored_at', whole(t), 'attempts', '[]', 'parts', '[{"n":1}]', 'maybe_sent', 0, 'maybe_duplicate', duplicate)
 local told = {}
-for i = 14, 13 + figures do told[#told + 1] = ARGV[i] end
+for i = 16, 15 + figures do told[#told + 1] = ARGV[i] end
 if figures > 0 then redis.call('HSET', reply_key(reply), unpack(told)) end
+redis.call('HSET', key, 'said', digest, 'said_at', whole(t))
+spend(tokens, t)
 append('reply_stored', 'conv', conv, 'turn', turn, 'reply', reply, 'channel', channel, unpack(told))
 if bridge then return {'finished', close_turn(conv, token, 'answered', '', limits.retention, t)} end
 return stored_answer()

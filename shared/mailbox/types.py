@@ -141,7 +141,7 @@ class Claim:
     `busy`: the sender has its share of turns under way.
     """
 
-    outcome: Literal["taken", "held", "early", "empty", "finished", "paused", "busy", "newer"]
+    outcome: Literal["taken", "held", "early", "empty", "finished", "paused", "busy", "newer", "spent", "spend_stop"]
     lease_end_ms: int = 0
     now_ms: int = 0
     turn: Turn | None = None

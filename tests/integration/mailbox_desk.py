@@ -61,7 +61,7 @@ class Desk:
 
     def accept(
         self, message: str, *, kind: str = "text", settle: int = 0, limit: int = 60, keyword: calls.Keyword = "", conv: str = C,
-        most: int = calls.MAX_OPEN, wake: Wake = (),
+        most: int = calls.MAX_OPEN, says: str = "", hourly: int = 1_000, daily: int = 1_000, wake: Wake = (),
     ) -> Accepted:  # fmt: skip
         """A message from outside."""
         event = received(message, cast("Kind", kind))
@@ -76,15 +76,23 @@ class Desk:
                 turns_per_hour=limit,
                 keyword=keyword,
                 max_open=most,
+                digest=says,
+                hourly=hourly,
+                daily=daily,
                 wake=wake,
             )
         )
 
     def claim(
-        self, token: str, *, turn: str = "", jitter: float = 0.5, conv: str = C, share: int = 1_000, memory: int = 1_000_000
+        self, token: str, *, turn: str = "", jitter: float = 0.5, conv: str = C, share: int = 1_000, memory: int = 1_000_000,
+        day_tokens: int = 0, day_turns: int = 0,
     ) -> Claim:  # fmt: skip
         """Its turn is named like the token."""
-        return self.run(calls.claim(conv, token, turn or f"t-{token}", lease_ms=LEASE, jitter=jitter, share=share, memory=memory))
+        call = calls.claim(
+            conv, token, turn or f"t-{token}", lease_ms=LEASE, jitter=jitter, share=share, memory=memory,
+            day_tokens=day_tokens, day_turns=day_turns,
+        )  # fmt: skip
+        return self.run(call)
 
     def taken(self, token: str) -> list[str]:
         """The messages of a claim that must succeed."""
@@ -97,10 +105,13 @@ class Desk:
         """The holder's heartbeat."""
         return self.run(calls.renew(C, token, lease_ms=LEASE))
 
-    def store(self, token: str, text: str = "hello", *, turn: str = "", attempt: str = "") -> Stored:
-        """The turn's reply, with an attempt to send it if one is named."""
+    def store(self, token: str, text: str = "hello", *, turn: str = "", attempt: str = "", tokens: int = 0) -> Stored:
+        """The turn's reply, with an attempt to send it if one is named; a third of its tokens went in."""
+        figures: dict[str, int | str] = {"input_tokens": tokens // 3, "output_tokens": tokens - tokens // 3, "ms": 7, "model": "m"}
         command = SendSmsResponse(to=PhoneNumber("+15551234567"), from_=PhoneNumber("+15559876543"), message=text, user="user")
-        return self.run(calls.store_reply(C, token, Turn(turn or f"t-{token}", ()), command, limits=LEAVE, attempt=attempt))
+        return self.run(
+            calls.store_reply(C, token, Turn(turn or f"t-{token}", ()), command, limits=LEAVE, attempt=attempt, figures=figures)
+        )
 
     def sending(self, token: str, attempt: str, *, turn: str = "") -> Sending:
         """Leave for a request."""

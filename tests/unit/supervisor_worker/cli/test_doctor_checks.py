@@ -16,6 +16,7 @@ from shared.errors import BosslineError
 from shared.settings import Settings, load
 from supervisor_worker.cli.checks import local, outside, storage
 from supervisor_worker.cli.checks.finding import Finding, fail, ok, run_all, warn, worst
+from supervisor_worker.cli.checks.spending import spending
 from supervisor_worker.cli.doctor import _stored, doctor, line
 
 HEALTHY: dict[str, Any] = {
@@ -209,3 +210,21 @@ def test_the_api_version_is_the_sdks(settings: Settings) -> None:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return load(sandbox="on", boss_data_dir=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("used", "bounds", "status"),
+    [
+        (["799", "3"], (1_000, 5), "ok"),
+        (["800", "3"], (1_000, 5), "warn"),
+        (["1000", "3"], (1_000, 5), "fail"),
+        (["0", "5"], (1_000, 5), "fail"),
+        ([None, None], (1_000, 5), "ok"),
+        (["999999", "9999"], (0, 0), "ok"),
+    ],
+)
+def test_what_the_day_has_cost_is_shown_before_it_is_too_much(used: list[str | None], bounds: tuple[int, int], status: str) -> None:
+    """The nearer of the two bounds decides; 0 is none."""
+    settings = load(_env_file=None, environment="local", sandbox="off", daily_tokens=bounds[0], daily_turns=bounds[1])
+    server = Fake(time=(86_400 * 20_000 + 7, 0), **{"hmget boss:spent:20000": used})
+    assert statuses(spending(settings, server)) == {"spending": status}  # type: ignore[arg-type]
