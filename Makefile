@@ -11,7 +11,7 @@ UV_RUNS = UV_PYTHON="$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(UV)
 PYTEST = $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test unit e2e chaos lint format bench clean
+.PHONY: help install run test unit e2e chaos fuzz lint format bench clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,11 +35,15 @@ $(UV):
 	$(UV_RUNS) sync --frozen --quiet --compile-bytecode --inexact --group bench
 	@touch $@
 
+.venv/installed-fuzz: .venv/installed
+	$(UV_RUNS) sync --frozen --quiet --compile-bytecode --inexact --group fuzz
+	@touch $@
+
 run: install ## Start everything: web, worker, bridge, standby, embedded server and sandbox; Ctrl-C ends it
 	@$(BIN)/honcho run $(BIN)/boss ready --beside $$$$ && exec $(BIN)/honcho start -p "$${PORT:-8787}"
 
 test: lint ## Lint, then the unit, integration and short chaos tests
-	$(PYTEST) tests/unit tests/integration tests/chaos -n 3 --dist loadfile
+	$(PYTEST) tests/unit tests/fuzz tests/integration tests/chaos -n 3 --dist loadfile
 
 unit: install ## The unit tests alone: no I/O, a few seconds
 	$(PYTEST) tests/unit
@@ -49,6 +53,10 @@ e2e: .venv/installed-e2e ## Start the Procfile as a user does, and look at the p
 
 chaos: install ## The chaos tests at full length: outages of 30 s, 50 change-overs of the standby; a quarter of an hour
 	BOSSLINE_CHAOS=full $(PYTEST) tests/chaos -s
+
+fuzz: .venv/installed-fuzz ## Throw 100,000 inputs at every parser together, then let coverage lead for a while; FUZZ_SECONDS for each
+	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-100000} $(PYTEST) tests/fuzz -n 2
+	$(BIN)/python -m tests.fuzz.guided --seconds $${FUZZ_SECONDS:-20}
 
 lint: install ## ruff, mypy --strict, the direction of the imports, secrets in the repository, known holes in what is locked
 	$(BIN)/ruff check --quiet .

@@ -1,0 +1,264 @@
+"""Everything that reads what somebody else wrote, each as one function of bytes.
+
+A target returns, or raises BadInput or SchemaTooNew, whatever it is given; and what it returns keeps the promises that the code
+behind it builds on: one line where a line is expected, no header within a header, nobody admitted who is not a user.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import cache
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from shared import codec, telemetry, users
+from shared.addresses import EmailAddress, PhoneNumber, parse_address_list
+from shared.bridge.protocol import Rules, Session
+from shared.errors import BadInput, SchemaTooNew
+from shared.events import EmailReceived, SendSmsResponse, SmsReceived
+from supervisor_worker.channels.sendgrid_email import body_of
+from supervisor_worker.conversation import SMS_LIMIT, said
+from supervisor_worker.replies import command_for, sms_length
+from tests import payloads
+from webhook_api import admit, email, email_events, entries, html_text, mime, signatures
+from webhook_api.headers import Headers, decoded
+from webhook_api.multipart import boundary_of
+from webhook_api.parse_email import InboundMail, parse_email
+from webhook_api.parse_sms import parse_sms, parse_status, read_form
+from webhook_api.quotes import without_quote
+from webhook_api.text import clean, decode, one_line
+
+Target = Callable[[bytes], None]
+USERS: Final = users.load(None)
+USER_MAIL: Final = "user@example.com"
+END: Final = f"\r\n--{payloads.BOUNDARY}--\r\n".encode()
+SECRET: Final = "sandbox-token"
+
+
+def sms_inbound(data: bytes) -> None:
+    """A text's form up to the verdict: only the user's own number is let in."""
+    form = parse_sms(read_form(data))
+    verdict = admit.sms(form, USERS)
+    if isinstance(verdict, admit.AdmittedSms):
+        assert (verdict.sender.value, verdict.boss.value) == (payloads.USER_PHONE, payloads.BOSS_PHONE)
+        answer(
+            SmsReceived(
+                id="m-1",
+                from_=verdict.sender,
+                to=verdict.boss,
+                message=form.text,
+                user="user",
+                provider_id=form.sid,
+                media_count=form.media_count,
+            )
+        )
+
+
+def sms_status(data: bytes) -> None:
+    """A delivery report."""
+    report = parse_status(read_form(data))
+    assert one_line(report.sid, 100) == report.sid
+
+
+def mail_parsed(data: bytes) -> None:
+    """A mail as SendGrid posts it by default, up to the verdict."""
+    take(parse_email(data, payloads.MULTIPART))
+
+
+def mail_raw(data: bytes) -> None:
+    """A mail in raw mode: the whole of it in one field."""
+    fields = {name: value for name, value in payloads.mail_fields().items() if name not in ("text", "headers")}
+    take(parse_email(payloads.multipart_body({**fields, "email": data}), payloads.MULTIPART))
+
+
+def take(mail: InboundMail) -> None:
+    """Judge a mail, and answer one that is let in."""
+    assert all("/" not in name and name.isprintable() for name in mail.attachments)
+    for recipient in mail.recipients:
+        verdict = admit.email(mail, recipient, USERS)
+        email.mail_id(mail, recipient.value)
+        if isinstance(verdict, admit.AdmittedMail):
+            assert verdict.sender.value == USER_MAIL
+            answer(event_of(mail, verdict))
+
+
+def event_of(mail: InboundMail, verdict: admit.AdmittedMail) -> EmailReceived:
+    """What is stored of a mail."""
+    return EmailReceived(
+        id="m-1", from_=verdict.sender, to=verdict.boss, subject=mail.subject, body=mail.body, user="user",
+        message_id=mail.message_id, in_reply_to=mail.in_reply_to, references=mail.references, attachments=mail.attachments,
+    )  # fmt: skip
+
+
+def answer(event: SmsReceived | EmailReceived) -> None:
+    """What a model that repeats everything would send: to the author, whatever stands in the message, with no header of its making."""
+    assert codec.decode(codec.encode(event)) == event
+    command = command_for(event, said(event), "r-1")
+    assert (command.to, command.from_) == (event.from_, event.to)
+    if isinstance(command, SendSmsResponse):
+        assert sms_length(command.message) <= SMS_LIMIT
+        return
+    body = body_of(command, "r-1", "a-1")
+    lines = [body["subject"], *body["headers"].values()]
+    assert not any(character in line for line in lines for character in "\r\n\0")
+    json.dumps(body).encode("utf-8")
+
+
+def header_block(data: bytes) -> None:
+    """A mail's headers, and every reading of them."""
+    headers = Headers.parse(decode(data))
+    ids = [headers.message_id("message-id"), *headers.references(), *(decoded(value, 500) for _, value in headers.items)]
+    assert not any(character in text for text in ids for character in "\r\n\0")
+    admit.dkim_passes(decode(data[:4_000]), headers)
+
+
+def html(data: bytes) -> None:
+    """A mail that is only HTML."""
+    html_text.to_text(decode(data))
+
+
+def quotes(data: bytes) -> None:
+    """Only an end is cut off, and never everything."""
+    text = clean(decode(data))
+    left = without_quote(text)
+    assert text.startswith(left)
+    assert bool(left.strip()) == bool(text.strip())
+
+
+def mime_tree(data: bytes) -> None:
+    """A raw mail's parts."""
+    mime.header_block(data)
+    mime.read(data)
+
+
+def charset(data: bytes) -> None:
+    """Bytes that say themselves what they are; what comes out can be written anywhere."""
+    name, _, raw = data.partition(b"\n")
+    clean(decode(raw, name.decode("latin-1"))).encode("utf-8")
+
+
+def content_type(data: bytes) -> None:
+    """The header that names the boundary."""
+    assert boundary_of(data.decode("latin-1"))
+
+
+def events(data: bytes) -> None:
+    """SendGrid's events."""
+    batch = codec.loads(data)
+    for event in batch if isinstance(batch, list) else [batch]:
+        found = email_events.report(event)
+        assert found is None or len(found.reply) <= 128
+
+
+def record(data: bytes) -> None:
+    """A record of the mailbox."""
+    codec.decode(data)
+
+
+def spool_entry(data: bytes) -> None:
+    """A file of the spool."""
+    entries.decode(data)
+
+
+def bridge_frame(data: bytes) -> None:
+    """Frames of a bridge client, before and after it has authenticated; a frame a line."""
+    for authenticated in (False, True):
+        session = Session(Rules(), 0.0, lambda: "0" * 24)
+        session.authenticated = authenticated
+        for number, line in enumerate(data.split(b"\n")[:50]):
+            session.receive(line.decode("utf-8", "surrogateescape") if number % 8 else line, number / 10)
+
+
+def addresses(data: bytes) -> None:
+    """Numbers and addresses: what is read is read the same again."""
+    text = decode(data)
+    try:
+        number = PhoneNumber.parse(text)
+        assert PhoneNumber.parse(number.value) == number
+    except BadInput:
+        pass
+    for found in parse_address_list(text):
+        assert EmailAddress.parse(found.value) == found
+        assert "\n" not in found.value
+
+
+def twilio_signature(data: bytes) -> None:
+    """No guess is right: the signature is the first line, the form the rest."""
+    signature, _, body = data.partition(b"\n")
+    assert not signatures.twilio_signed(SECRET, "https://boss.example.com/sms/inbound", read_form(body), signature.decode("latin-1"))
+
+
+def sendgrid_signature(data: bytes) -> None:
+    """The same for ECDSA: time and signature are the first lines."""
+    timestamp, _, rest = data.partition(b"\n")
+    signature, _, body = rest.partition(b"\n")
+    assert not signatures.sendgrid_signed(public_key(), timestamp.decode("latin-1"), body, signature.decode("latin-1"))
+
+
+def log_line(data: bytes) -> None:
+    """Whatever stands in an error's text, it can be masked."""
+    telemetry.mask(decode(data))
+
+
+@cache
+def public_key() -> ec.EllipticCurvePublicKey:
+    """A key whose private half nobody has kept."""
+    return ec.generate_private_key(ec.SECP256R1()).public_key()
+
+
+def raw_mail() -> bytes:
+    """A mail with a quote and a file, as it travels."""
+    return (
+        b"From: Example User <user@example.com>\r\nTo: boss@example.com\r\nSubject: =?utf-8?q?Caf=C3=A9?=\r\n"
+        b"Message-ID: <first@example.com>\r\n"
+        b"References: <a@example.com> <b@example.com>\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b1\r\n\r\n"
+        b"--b1\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nCaf=C3=A9?\r\n\r\n"
+        b"On Monday, Boss wrote:\r\n> yes\r\n--b1\r\nContent-Type: text/html\r\nContent-Transfer-Encoding: base64\r\n\r\nPGI+aGk8L2I+\r\n"
+        b'--b1\r\nContent-Type: image/png; name="a.png"\r\nContent-Disposition: attachment; filename="a.png"\r\n\r\nxx\r\n--b1--\r\n'
+    )
+
+
+def seeds() -> dict[str, tuple[Target, list[bytes]]]:
+    """Every target with honest input to begin from."""
+    form = payloads.form_body(payloads.sms_fields())
+    parsed = payloads.multipart_body(payloads.mail_fields())
+    frames = [b'{"type":"auth","token":"x","protocol":2}', b'{"type":"sms","id":"1","user":"user","message":"hi"}', b'{"type":"ping"}']
+    block = str(payloads.mail_fields()["headers"]).encode()
+    page = b'<html><body><p>Hi&amp;hi</p><!-- x --><style>p{}</style><a href="https://example.com">a</a><br><blockquote>q</blockquote>'
+    quoted = b"Yes.\n\nOn Mon, Nov 23, 2026 at 10:00 AM Boss <boss@example.com> wrote:\n> no\n> no\n"
+    text = SmsReceived(
+        id="m-1", from_=PhoneNumber(payloads.USER_PHONE), to=PhoneNumber(payloads.BOSS_PHONE), message="x", user="u", provider_id="SM1"
+    )
+    return {
+        "sms_inbound": (sms_inbound, [form, payloads.payload("sms_mms.form")]),
+        "sms_status": (sms_status, [payloads.payload("status_undelivered.form")]),
+        "mail_parsed": (mail_parsed, [parsed, payloads.payload("mail_parsed.multipart")]),
+        "mail_raw": (mail_raw, [raw_mail()]),
+        "header_block": (header_block, [block, raw_mail()]),
+        "html": (html, [page]),
+        "quotes": (quotes, [quoted, b"From: a\nSent: b\n", b"-----Original Message-----\n"]),
+        "mime_tree": (mime_tree, [raw_mail()]),
+        "charset": (charset, [b"iso-2022-jp\n\x1b$B", b"utf-7\n+AGE-", b"windows-1252\n\x80"]),
+        "content_type": (content_type, [payloads.MULTIPART.encode()]),
+        "events": (events, [payloads.payload("events.json")]),
+        "record": (record, [codec.encode(text).encode()]),
+        "spool_entry": (
+            spool_entry,
+            [entries.encode(entries.Message(text)), entries.encode((entries.Report("SM1", "sent", "r-1", "a-1"),))],
+        ),
+        "bridge_frame": (bridge_frame, [b"\n".join(frames), *frames]),
+        "addresses": (addresses, [b'"A, B" <a+b@example.com>, c@example.com', b"+15551234567", b"a@x\xc3\xbc.example"]),
+        "twilio_signature": (twilio_signature, [b"AAAAAAAAAAAAAAAAAAAAAAAAAAA=\n" + form]),
+        "sendgrid_signature": (sendgrid_signature, [b"1700000000\nMEUCIQ==\n[]"]),
+        "log_line": (log_line, [b"https://user:word@example.com/?token=abc +15551234567 user@example.com"]),
+    }
+
+
+def run(target: Target, data: bytes) -> None:
+    """Run a target; BadInput is an answer, and so is that a record was written by a newer version."""
+    try:
+        target(data)
+    except (BadInput, SchemaTooNew):
+        return
