@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from redis import Redis
 
@@ -16,6 +17,9 @@ from tests.support.server import EmbeddedServer
 
 OURS = ("PORT", "PUBLIC_URL", "ENVIRONMENT", *(name.upper() for name in Settings.model_fields))
 PREFIXES = ("ANTHROPIC_", "TWILIO_", "SENDGRID_", "SANDBOX_", "HONCHO_")
+
+
+hypothesis.settings.register_profile("thorough", max_examples=10_000, deadline=None)  # for `make fuzz`
 
 
 def pytest_configure(config: pytest.Config) -> None:
