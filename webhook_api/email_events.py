@@ -35,6 +35,7 @@ _OPTS: Final[dict[str, Opt]] = {
     "group_resubscribe": "in",
 }
 """What the user said to SendGrid, or to their mailbox, about mails of ours."""
+_LONGEST_REASON: Final = 100
 _SAME: Final = ("sg_event_id", "sg_message_id", "event", "timestamp")
 _DROPPED_BY_THE_USER: Final = frozenset({"unsubscribed_address", "spam_reporting_address"})
 
@@ -72,13 +73,17 @@ def report(event: Any) -> Report | None:
 
 
 def _code(event: dict[str, Any]) -> str:
-    """Why a mail did not arrive: a status of RFC 3463, or one of the words that `shared.delivery_errors` explains."""
-    status = str(event.get("status", ""))
+    """Why a mail did not arrive: SendGrid's own reason for a drop, a status of RFC 3463, or the type of the bounce.
+
+    In words that `shared.delivery_errors` explains, and in no others: a bounce's reason quotes the user's mail server.
+    """
+    word = "_".join(str(event.get("reason", ""))[:_LONGEST_REASON].lower().split())
+    status, kind = str(event.get("status", "")), str(event.get("type", ""))
+    if word in SENDGRID:
+        return word
     if _CODE.fullmatch(status):
         return status
-    word = "_".join(str(event.get("reason", "")).lower().split())
-    kind = str(event.get("type", ""))
-    return next((found for found in (word, kind) if found in SENDGRID), "")
+    return kind if kind in SENDGRID else ""
 
 
 def _id(value: Any) -> str:

@@ -20,6 +20,7 @@ from shared.mailbox import AsyncMailbox, Mailbox, calls
 from shared.mailbox.types import Kind, Message, Reply
 from shared.redis import for_loop
 from shared.settings import Settings
+from supervisor_worker import elsewhere
 from supervisor_worker.channels.port import ChannelPort
 from supervisor_worker.channels.sendgrid_email import SendGridEmail
 from supervisor_worker.channels.twilio_sms import TwilioSms
@@ -188,7 +189,9 @@ class World:
         jobs: set[asyncio.Task[None]] = set()
         while not until():
             assert asyncio.get_running_loop().time() < end, f"not within {seconds} s; ledger:\n{self.story()}"
-            for due in (await supervisor.mailbox.run(calls.sweep(recheck_ms=1000))).due:
+            swept = await supervisor.mailbox.run(calls.sweep(recheck_ms=1000))
+            await elsewhere.tell(swept.untold, supervisor)
+            for due in swept.due:
                 jobs.add(asyncio.create_task(self._job(due.conversation, supervisor)))
             for done in [task for task in jobs if task.done()]:
                 jobs.discard(done)
