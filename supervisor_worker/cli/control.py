@@ -103,11 +103,13 @@ def names(settings: Settings, identities: Identities) -> dict[str, str]:
 
 def described(pauses: list[Pause], known: dict[str, str], now: float) -> list[str]:
     """What is paused, by whom, since when and why; a user whom the users file does not know by their id. `now` is epoch seconds."""
-    return [
-        f"{_whom(pause, known)} is paused since {age(max(0.0, now - pause.since_ms / 1000))} by {printable(pause.by or 'an operator')}: "
-        + printable(pause.reason)
-        for pause in pauses
-    ]
+    return [f"{_whom(pause, known)} is paused: {said_of(pause, now)}" for pause in pauses]
+
+
+def said_of(pause: Pause, now: float) -> str:
+    """Why, for how long, and by whom."""
+    length, by = age(max(0.0, now - pause.since_ms / 1000)), pause.by or "an older Bossline"
+    return printable(f"{pause.reason} (for {length}, by {by})")
 
 
 def _whom(pause: Pause, known: dict[str, str]) -> str:

@@ -52,6 +52,8 @@ class World:
     environment: dict[str, Any] = field(default_factory=dict)
     thinker: Thinker | None = None
     channels: dict[str, ChannelPort] = field(default_factory=dict)
+    forgiven: tuple[type[Exception], ...] = ()
+    """What a job may fail with; RQ would write it down and go on."""
 
     def __post_init__(self) -> None:
         self._runner = asyncio.Runner()
@@ -200,8 +202,9 @@ class World:
         await asyncio.gather(*jobs)
 
     async def _job(self, conversation: str, supervisor: Supervisor) -> None:
-        while await run_turn(conversation, token(), supervisor):
-            pass
+        with contextlib.suppress(*self.forgiven):
+            while await run_turn(conversation, token(), supervisor):
+                pass
 
     def story(self) -> str:
         """The ledger, for a failed test."""

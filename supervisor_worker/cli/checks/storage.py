@@ -126,10 +126,11 @@ def paused(settings: Settings, redis: Redis) -> list[Finding]:
     if not pauses:
         return [ok("sending", "not paused")]
     known = control.names(settings, Identities(identity_salt(redis)))
-    lines = "\n".join(control.described(pauses, known, time.time()))
-    if not pauses[0].user:
-        return [fail("sending", f"PAUSED: {lines}", "Mend the reason, then run: boss resume")]
-    return [warn("sending", lines, "When the reason is gone, run: boss resume --user USERNAME")]
+    now, (first, *others) = time.time(), pauses
+    if first.user:
+        return [warn("sending", "\n".join(control.described(pauses, known, now)), "To end one: boss resume --user USERNAME")]
+    lines = [f"PAUSED: {control.said_of(first, now)}", *control.described(others, known, now)]
+    return [fail("sending", "\n".join(lines), "Mend the reason, then run: boss resume")]
 
 
 def _ping(redis: Redis) -> float:
