@@ -203,9 +203,7 @@ def park(
     return Call("park", (conversation, token, reason, int(looked_up), notice, retention_ms, *wake), answers.closed)
 
 
-def retry(
-    message: str, operation: str, *, by: str = "", user: str = "", retention_ms: int = 90 * DAY_MS, wake: Wake = ()
-) -> Call[Retried]:
+def retry(message: str, operation: str, *, by: str = "", user: str = "", retention_ms: int = 90 * DAY_MS, wake: Wake = ()) -> Call[Retried]:
     """Append a parked message at the tail again; `operation` is a new id, so that the call can be repeated.
 
     `retention_ms` is for its old reply, which nobody sends any more. `by` (the operator's name) and `user` (an id) go to the ledger.
@@ -249,9 +247,7 @@ def resume(*, by: str = "", user: str = "") -> Call[bool]:
     return Call("resume", (by, user), bool)
 
 
-def elsewhere(
-    reply: str, conversation: str, event: Received, *, sender: str, pair: str, code: str, wake: Wake = ()
-) -> Call[str]:
+def elsewhere(reply: str, conversation: str, event: Received, *, sender: str, pair: str, code: str, wake: Wake = ()) -> Call[str]:
     """Tell a user, by a notice at the tail of another conversation, that a reply did not reach them; at most once a reply.
 
     `event` is what the notice answers: it names both ends. The answer is `told`, `gone` (somebody else took it), or why not.

@@ -6,7 +6,6 @@ What an operator does stands in the ledger, with their login name.
 from __future__ import annotations
 
 import asyncio
-import time
 import uuid
 from typing import Any
 
@@ -30,7 +29,7 @@ from supervisor_worker.cli.records import KEPT, UNKNOWN, channel_of, resolve, su
 @click.option("--limit", type=click.IntRange(1, KEPT), metavar="N", default=20, show_default=True, help="At most N, the newest.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON array.")
 def parked(limit: int, *, as_json: bool) -> None:
-    """List the messages that wait for you: age, reason, and what the reason means.
+    r"""List the messages that wait for you: age, reason, and what the reason means.
 
     \b
     Retry one:    boss messages retry ID

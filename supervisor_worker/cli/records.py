@@ -120,8 +120,12 @@ def _reply(reply: Reply, *, body: bool) -> dict[str, Any]:
         "text": _text(text_of(command), body=body),
         "attempts": [
             {
-                "id": each.id, "at_ms": each.at, "outcome": each.outcome or "unresolved", "provider_id": each.provider_id,
-                "code": each.code, "why": sentence(each.code),
+                "id": each.id,
+                "at_ms": each.at,
+                "outcome": each.outcome or "unresolved",
+                "provider_id": each.provider_id,
+                "code": each.code,
+                "why": sentence(each.code),
             }
             for each in reply.attempts
         ],

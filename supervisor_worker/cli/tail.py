@@ -24,7 +24,9 @@ from supervisor_worker.waiting import follow_through
 SEQ: Final = re.compile(r"\d{1,19}(-\d{1,19})?")
 TYPE_WIDTH: Final = 20
 MAX_LINES: Final = 10_000
-BAD: Final = frozenset({"parked", "failed", "undelivered", "refused", "refused_by_provider", "paused", "lease_lost", "record_missing", "untold"})
+BAD: Final = frozenset(
+    {"parked", "failed", "undelivered", "refused", "refused_by_provider", "paused", "lease_lost", "record_missing", "untold"}
+)
 MIXED: Final = frozenset({"ignored", "backoff", "not_found", "opted_out", "discarded", "notice", "told_elsewhere"})
 GOOD: Final = frozenset({"sent", "delivered", "answered", "resumed"})
 

@@ -81,8 +81,8 @@ class World(Workers):
         owner = self.redis.get(f"boss:provider:{copy.pid}")
         if not with_ids and owner is None:
             return
-        ids = {"reply": copy.reply, "attempt": copy.attempt} if with_ids else {}
-        call = calls.status(copy.pid, cast("Any", word), retention_ms=RETENTION, **ids)
+        reply, attempt = (copy.reply, copy.attempt) if with_ids else ("", "")
+        call = calls.status(copy.pid, cast("Any", word), retention_ms=RETENTION, reply=reply, attempt=attempt)
         self.remember(lambda: self.oracle.status(copy.reply, copy.attempt, word, call))
 
     def operate(self, which: int, *, retry: bool) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from shared.mailbox import calls
 from tests.integration.mailbox_books import HOUR, RETENTION, SHARE
-from tests.integration.mailbox_desk import C, PAIR, Desk
+from tests.integration.mailbox_desk import PAIR, C, Desk
 
 OTHER, THEIRS = "c-2", "p-2"
 MINUTE = 60_000
@@ -89,7 +91,12 @@ def test_a_message_that_came_in_or_after_a_user_s_pause_has_its_own_age(desk: De
 @pytest.mark.parametrize("order", ["UGug", "UGgu", "GUgu", "GUug", "UuGg", "GgUu"])
 def test_the_time_that_both_pauses_cover_counts_once(desk: Desk, order: str) -> None:
     """A user's pause (U to u) and that of all (G to g), in any order an hour apart: what neither covers is the age."""
-    turn = {"U": lambda: desk.pause(PAIR), "u": lambda: desk.resume(PAIR), "G": desk.pause, "g": desk.resume}
+    turn: dict[str, Callable[[], bool]] = {
+        "U": lambda: desk.pause(PAIR),
+        "u": lambda: desk.resume(PAIR),
+        "G": desk.pause,
+        "g": desk.resume,
+    }
     desk.accept("m-1")
     desk.advance(MINUTE)
     for step in order:

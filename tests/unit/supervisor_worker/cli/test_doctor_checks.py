@@ -199,7 +199,8 @@ def test_who_is_paused_is_said_with_a_name_and_a_reason(settings: Settings, monk
     pauses.append(Pause("moved away", "u-" + "0" * 24, "ada", 1))
     (found,) = storage.paused(settings, redis)
     assert (found.status, "boss resume" in found.todo) == ("fail", True)
-    assert [word for word in ("PAUSED: budget (for", "by alarm)", "flood", "an unknown user (u-00000000)") if word not in found.detail] == []
+    expected = ("PAUSED: budget (for", "by alarm)", "flood", "an unknown user (u-00000000)")
+    assert [word for word in expected if word not in found.detail] == []
 
 
 def test_what_is_in_redis_is_not_checked_while_redis_is_away() -> None:

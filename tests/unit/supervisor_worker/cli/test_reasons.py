@@ -49,7 +49,9 @@ def test_a_line_about_a_failure_says_what_its_code_means(kind: str, fields: dict
     assert words in describe(Line("1-0", kind, fields))
 
 
-@pytest.mark.parametrize(("kind", "fields"), [("delivered", {"code": ""}), ("notice", {"code": "30003"}), ("ignored", {"reason": "outage"})])
+@pytest.mark.parametrize(
+    ("kind", "fields"), [("delivered", {"code": ""}), ("notice", {"code": "30003"}), ("ignored", {"reason": "outage"})]
+)
 def test_any_other_line_stands_as_it_is(kind: str, fields: dict[str, str]) -> None:
     """There is nothing to explain."""
     assert "(" not in describe(Line("1-0", kind, fields))
