@@ -232,9 +232,9 @@ def enqueue(jobs: Iterable[Wake]) -> Call[int]:
     return Call("enqueue", tuple(part for one in jobs for part in one), int)
 
 
-def opt_out(pair: str, *, out: bool) -> Call[None]:
-    """Record that a user does, or does not, want texts from a Boss number."""
-    return Call("opt_out", (pair, int(out)), answers.nothing)
+def opt_out(pair: str, *, out: bool, by: str = "") -> Call[bool]:
+    """Record that a user does, or does not, want messages from a Boss; `by` is an operator's name. True when that is new."""
+    return Call("opt_out", (pair, int(out), by), bool)
 
 
 def pause(reason: str, *, by: str = ALARM, user: str = "", pairs: Iterable[str] = ()) -> Call[bool]:

@@ -29,11 +29,11 @@ end
 
 local function opted_out(pair) return pair ~= '' and redis.call('EXISTS', P .. 'optout:' .. pair) == 1 end
 
--- The user's word on a pair, however it was learnt. Answer: 1 when it is new.
-local function opt(pair, out, t)
+-- The user's word on a pair, however it was learnt; `by` names the operator who passes it on. Answer: 1 when it is new.
+local function opt(pair, out, t, by)
   if pair == '' or out == opted_out(pair) then return 0 end
   if out then redis.call('SET', P .. 'optout:' .. pair, whole(t)) else redis.call('DEL', P .. 'optout:' .. pair) end
-  append(out and 'opted_out' or 'opted_in', 'pair', pair)
+  append(out and 'opted_out' or 'opted_in', 'pair', pair, 'by', by or '')
   return 1
 end
 

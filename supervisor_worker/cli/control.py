@@ -1,4 +1,4 @@
-"""`boss pause` and `boss resume`: the operator's hand on all sending, or on one user's.
+"""`boss pause`, `boss resume` and `boss opt-in`: the operator's hand on all sending, or on one user's.
 
 While it is paused, messages are still accepted and do not age; nothing is claimed and nothing goes out.
 """
@@ -21,7 +21,7 @@ from shared.telemetry import mask
 from shared.users import User
 from supervisor_worker.cli.opening import Opened, opened
 from supervisor_worker.cli.operator import login_name
-from supervisor_worker.cli.output import Command, age, printable, short
+from supervisor_worker.cli.output import Command, Ending, age, printable, short
 
 MAX_REASON: Final = 200
 _user_option = click.option("--user", "username", metavar="USERNAME", default="", help="One user's only; a USERNAME of the users file.")
@@ -53,15 +53,20 @@ def pause(reason: tuple[str, ...], username: str) -> None:
 
 
 def _pause_user(box: Opened, username: str, text: str) -> None:
-    user = users_file.load(box.settings.boss_users_file).named(username)
-    if user is None:
-        raise click.BadParameter("no user of the users file has this name", param_hint="--user")
+    user = _named(box, username)
     identities = Identities(identity_salt(box.redis))
     call = calls.pause(text, by=login_name(), user=identities.user(username), pairs=_pairs(user, identities))
     if box.mailbox.run(call):
         click.echo(f"Sending to {username} is paused: {text}\nEnd it with: boss resume --user {username}")
     else:
         click.echo(f"Sending to {username} was paused already; `boss pause` shows why.")
+
+
+def _named(box: Opened, username: str) -> User:
+    user = users_file.load(box.settings.boss_users_file).named(username)
+    if user is None:
+        raise click.BadParameter("no user of the users file has this name", param_hint="--user")
+    return user
 
 
 def _pairs(user: User, identities: Identities) -> list[str]:
@@ -84,6 +89,24 @@ def resume(username: str) -> None:
         click.echo(f"Sending{whom} is resumed." if ended else f"Sending{whom} was not paused.")
         for line in _shown(box, none=""):
             click.echo(line)
+
+
+@click.command(cls=Command)
+@click.option("--user", "username", metavar="USERNAME", required=True, help="A USERNAME of the users file.")
+def opt_in(username: str) -> None:
+    """Send mail to a user again who had opted out of it.
+
+    A mail is also opted out of by a click: "unsubscribe", or "this is spam".
+    Ask the user first, and take their address off SendGrid's lists (Suppressions).
+    An opt-out of texts is lifted by the user alone, who texts START.
+    """
+    with opened() as box:
+        user = _named(box, username)
+        if user.email is None or user.boss_email is None:
+            raise Ending(f"{username} has no mail address in the users file")
+        pair = Identities(identity_salt(box.redis)).pair(user.boss_email, user.email)
+        new = box.mailbox.run(calls.opt_out(pair, out=False, by=login_name()))
+        click.echo(f"{username} gets mail again." if new else f"{username} had not opted out of mail.")
 
 
 def _shown(box: Opened, none: str = "Nothing is paused.") -> list[str]:

@@ -146,6 +146,19 @@ def test_a_user_who_left_the_users_file_can_be_resumed(office: Office, tmp_path:
     assert office.claim(conversation) == "taken"
 
 
+def test_an_opt_out_of_mail_is_lifted_by_an_operator_and_in_the_ledger(office: Office) -> None:
+    """That of texts is not touched: it is the user's, and Twilio's."""
+    mail, text = office.identities.pair(BOSS_MAIL, ADA_MAIL), office.identities.pair(BOSS, ADA)
+    for pair in (mail, text):
+        office.mailbox.run(calls.opt_out(pair, out=True))
+    assert boss("opt-in", "--user", "ada").stdout == "ada gets mail again.\n"
+    assert "had not opted out" in boss("opt-in", "--user", "ada").stdout
+    assert [office.redis.exists(f"boss:optout:{pair}") for pair in (mail, text)] == [0, 1]
+    told = [line.fields for line in latest(office.redis, 10) if line.type == "opted_in"]
+    assert [(line["pair"], line["by"]) for line in told] == [(mail, login_name())]
+    assert "has no mail address" in boss("opt-in", "--user", "ben", code=1).stderr
+
+
 def test_parked_messages_are_listed_with_age_reason_and_a_plain_sentence(office: Office) -> None:
     """Newest first; in JSON, too."""
     assert "no message is parked" in boss("messages", "parked").stderr
