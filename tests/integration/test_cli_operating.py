@@ -125,8 +125,8 @@ def test_a_pause_of_all_and_a_user_s_are_shown_and_ended_each_by_itself(office: 
     assert len(office.mailbox.pauses()) == 1
 
 
-def test_a_pause_of_somebody_else_is_refused_and_so_is_one_without_a_reason() -> None:
-    """The name is one of the users file's, and the next operator has to know why."""
+def test_a_user_s_pause_without_a_reason_is_refused() -> None:
+    """The next operator has to know why."""
     assert "say why" in boss("pause", "--user", "ada", code=2).stderr
 
 
@@ -134,6 +134,16 @@ def test_a_stranger_cannot_be_paused(office: Office) -> None:
     """A typing error must not look like a pause."""
     assert "no user of the users file" in boss("pause", "--user", "adda", "flood", code=2).stderr
     assert office.mailbox.pauses() == []
+
+
+def test_what_is_paused_is_shown_also_while_the_users_file_is_broken(office: Office, tmp_path: Path) -> None:
+    """By ids; and all sending can be paused and resumed."""
+    boss("pause", "--user", "ada", "flood")
+    (tmp_path / "users.toml").write_text("[[users]")
+    assert "an unknown user (u-" in boss("pause").stdout
+    boss("pause", "broken", "file")
+    assert "Sending is resumed." in boss("resume").stdout
+    assert [pause.user for pause in office.mailbox.pauses()] == [office.identities.user("ada")]
 
 
 def test_a_user_who_left_the_users_file_can_be_resumed(office: Office, tmp_path: Path) -> None:
