@@ -6,7 +6,8 @@ POST merges: a section's given fields replace the old ones, everything else stay
                    "list_lag_seconds": 0, "status_callbacks": true, "callback_order": "in_order",
                    "callback_copies": 1, "callback_delay_seconds": 0.05, "final_status": "delivered", "error_code": null},
      "sendgrid":  {"latency_seconds": 0, "delay_before_seconds": 0, "fail": [],
-                   "events": true, "event_types": ["processed", "delivered"], "event_delay_seconds": 0.05},
+                   "events": true, "event_types": ["processed", "delivered"], "event_delay_seconds": 0.05,
+                   "event_copies": 1, "event_reason": null, "event_status": null, "event_type": "bounce"},
      "anthropic": {"latency_seconds": 0, "delay_before_seconds": 0, "fail": [],
                    "text": null, "content": null, "length": null, "thinking": null, "stop_reason": null,
                    "usage": {}, "stream_seconds": 0},
@@ -14,6 +15,9 @@ POST merges: a section's given fields replace the old ones, everything else stay
 
 `latency_seconds`: the request acts (and is in the journal) at once, its answer comes that much later. `delay_before_seconds`:
 nothing happens before. Either is a number, or `[least, most]` for a random wait.
+
+`event_types` may name any of SendGrid's events; `event_reason`, `event_status` and `event_type` (`bounce`, `blocked`) are what a
+`bounce` or `dropped` says, `event_copies` how often the same events are posted.
 
 A fault in `fail` is a word or an object; the first one that fits a request is used:
 
@@ -149,6 +153,10 @@ class SendGridKnobs(ProviderKnobs):
     events: bool = True
     event_types: list[str] = ["processed", "delivered"]
     event_delay_seconds: Wait = 0.05
+    event_copies: Annotated[int, Field(ge=1, le=100)] = 1
+    event_reason: str | None = None
+    event_status: str | None = None
+    event_type: Literal["bounce", "blocked"] = "bounce"
 
 
 class AnthropicKnobs(ProviderKnobs):

@@ -21,6 +21,8 @@ from sandbox.state import STATE, Sandbox
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sandbox.knobs import SendGridKnobs
+
 JsonObject = dict[str, Any]
 DIALECT: Final = Dialect(refuse=sendgrid_errors.fault)
 SCOPES: Final = ["mail.send", "user.webhooks.parse.settings.read"]
@@ -122,7 +124,7 @@ async def _tell(state: Sandbox, message_id: str, seen: JsonObject) -> None:
     """Post the events of a mail to the Event Webhook."""
     knobs = state.knobs.sendgrid
     await asyncio.sleep(knobs.event_delay_seconds)
-    events = [_event(kind, to, message_id, seen) for to in seen["recipients"] for kind in knobs.event_types]
+    events = [_event(kind, to, message_id, seen, knobs) for to in seen["recipients"] for kind in knobs.event_types]
     body = json.dumps(events).encode()
     webhook = Webhook(
         kind="webhook.events",
@@ -132,7 +134,7 @@ async def _tell(state: Sandbox, message_id: str, seen: JsonObject) -> None:
         request={"to": seen["to"], "from": seen["from"], "events": events},
         sid=message_id,
     )
-    await state.courier.post(webhook, state.journal)
+    await asyncio.gather(*(state.courier.post(webhook, state.journal) for _ in range(knobs.event_copies)))
 
 
 def signature(state: Sandbox, body: bytes) -> Mapping[str, str]:
@@ -141,7 +143,7 @@ def signature(state: Sandbox, body: bytes) -> Mapping[str, str]:
     return SendGridSigner.load(key).headers(body) if key else {}
 
 
-def _event(kind: str, to: str, message_id: str, seen: JsonObject) -> JsonObject:
+def _event(kind: str, to: str, message_id: str, seen: JsonObject, knobs: SendGridKnobs) -> JsonObject:
     """Return one event; custom arguments stand beside the fields, as SendGrid puts them."""
     event = {
         **seen["custom_args"],
@@ -154,6 +156,10 @@ def _event(kind: str, to: str, message_id: str, seen: JsonObject) -> JsonObject:
     }
     if kind == "delivered":
         event["response"] = "250 2.0.0 OK (sandbox)"
+    if kind == "bounce":
+        event |= {"type": knobs.event_type, "reason": "550 5.1.1 The email account does not exist (simulated)", "status": "5.1.1"}
+    if kind == "dropped":
+        event |= {"reason": "Bounced Address", "status": "5.0.0"}
     if kind in {"bounce", "dropped"}:
-        event |= {"type": "bounce", "reason": "550 5.1.1 The email account does not exist (simulated)", "status": "5.1.1"}
+        event |= {name: said for name, said in (("reason", knobs.event_reason), ("status", knobs.event_status)) if said is not None}
     return event

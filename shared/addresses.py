@@ -172,6 +172,10 @@ class Identities:
         """The id of a conversation: ``c-`` and 24 hexadecimal digits."""
         return "c-" + self._digest(key.channel, key.boss, key.user, key.thread)
 
+    def user(self, username: str) -> str:
+        """The id of an entry of the users file, for the ledger."""
+        return "u-" + self._digest("user", username)
+
     def sender(self, address: Address) -> str:
         """The id under which a sender's rate is counted."""
         return "s-" + self._digest("sender", address.value)

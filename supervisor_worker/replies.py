@@ -6,6 +6,7 @@ Recipient, subject and thread headers come from the received message and from no
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Final
 
 from shared.events import EmailReceived, Received, Response, SendEmailResponse, SendSmsResponse
@@ -33,6 +34,14 @@ def command_for(event: Received, text: str, reply_id: str) -> Response:
     if isinstance(event, EmailReceived):
         return _mail(event, text, reply_id)
     return SendSmsResponse(to=event.from_, from_=event.to, message=cut(sms_text(text), SMS_LIMIT), user=event.user)
+
+
+def opening(event: Received, text: str, reply_id: str) -> Response:
+    """A message that answers none: `event` names both ends, and for a mail the subject and the id that begins its thread."""
+    command = command_for(event, text, reply_id)
+    if not isinstance(event, EmailReceived) or not isinstance(command, SendEmailResponse):
+        return command
+    return replace(command, subject=event.subject, message_id=event.message_id, in_reply_to="", references=())
 
 
 def _mail(event: EmailReceived, text: str, reply_id: str) -> SendEmailResponse:

@@ -10,11 +10,18 @@ from typing import Final
 GENERAL: Final = "Sorry, something went wrong on my side and I could not answer your message. Please send it again."
 REFUSED: Final = "Sorry, I cannot help with that. If you meant something else, please put it in other words."
 
+TEXT_LOST: Final = "text_lost"
+MAIL_LOST: Final = "mail_lost"
+TEXT_LOST_SUBJECT: Final = "A text message did not reach you"
+"""The subject of the mail that says so: it begins a thread of its own."""
+
 NOTICES: Final[dict[str, str]] = {
     "rate_limited": "You have sent more messages than I can answer within an hour. Please try again later.",
     "outage": "Sorry, I could not answer your message in time. Please send it again.",
     "error": GENERAL,
     "unreadable": "Sorry, I could not read your message. Please send it again as plain text.",
+    TEXT_LOST: "I answered your text message, but my answer could not be delivered to your phone. You can ask me again here, by mail.",
+    MAIL_LOST: "I answered your mail, but my answer could not be delivered to your mailbox. You can ask me again here, by text.",
 }
 """By notice code."""
 

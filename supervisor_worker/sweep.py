@@ -3,6 +3,7 @@
 The agenda (`due`) says when somebody should look at a conversation again: after a settling time, a back-off, a lease whose
 holder may have died, or simply because its job was lost. Each process looks several times a second, and at the moment when the
 next one's time comes if that is sooner; the script hands each conversation to one of them and remembers that a wake-up is under way.
+The same look finds the replies that did not reach their users (`elsewhere`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from redis.exceptions import RedisError
 
 from shared import telemetry
 from shared.mailbox import calls
+from supervisor_worker import elsewhere
 from supervisor_worker.crew import Crew
 
 LOG: Final = telemetry.logger(__name__)
@@ -60,6 +62,8 @@ class Sweep:
         self._next_ms = swept.next_ms
         if swept.due:
             await self._crew.wake_all(swept.due)
+        if swept.untold:
+            await elsewhere.tell(swept.untold, self._crew.supervisor)
         if swept.due or self._oldest_wait_ms:
             self._oldest_wait_ms = await self._crew.oldest_wait_ms()
         return len(swept.due)

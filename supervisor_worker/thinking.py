@@ -15,7 +15,7 @@ from shared.users import Users
 from supervisor_worker import conversation, sentences
 from supervisor_worker.claude import PROVIDER, Answer
 from supervisor_worker.conversation import SMS_LIMIT, Question
-from supervisor_worker.replies import command_for, sms_length, sms_text
+from supervisor_worker.replies import command_for, opening, sms_length, sms_text
 
 
 class Thinker(Protocol):
@@ -50,7 +50,9 @@ class Thinking:
         """The reply to one turn; `events` are its messages', none missing. Raises a ProviderError."""
         last = events[-1]
         if turn.messages[0].kind == "notice":
-            return Thought(command_for(last, sentences.notice(turn.messages[0].notice), turn.reply_id), {})
+            code = turn.messages[0].notice
+            said = opening if code in (sentences.TEXT_LOST, sentences.MAIL_LOST) else command_for
+            return Thought(said(last, sentences.notice(code), turn.reply_id), {})
         answers = await self._answers(turn, events)
         command = command_for(last, answers[-1].text, turn.reply_id)
         if not conversation.text_of(command):

@@ -33,7 +33,7 @@ from shared.mailbox import calls
 from shared.mailbox.types import Claim, Closed, Turn
 from shared.queue import job
 from supervisor_worker import limits
-from supervisor_worker.channels.port import RecipientOptedOut
+from supervisor_worker.channels.port import RecipientOptedOut, RecipientUnreachable
 from supervisor_worker.delivery import Delivered, Delivery, New
 from supervisor_worker.faults import named
 from supervisor_worker.lease import Lease
@@ -165,7 +165,7 @@ class _Run:
         if isinstance(error, RecipientOptedOut):
             return await self._opted_out()
         if isinstance(error, ProviderRefused):
-            return await (self._park(reason, "error" if error.sentence else "") if error.final else self._count(reason))
+            return await (self._park(reason, _told(error)) if error.final else self._count(reason))
         if self._is_too_old():
             return await self._park("outage", "outage")
         return await self._wait_out(error, reason)
@@ -243,3 +243,8 @@ class _Run:
 
     def _ids(self) -> dict[str, str]:
         return {"conversation": self._lease.conversation, "turn": self._turn.id}
+
+
+def _told(error: ProviderRefused) -> str:
+    """Which sentence the user gets; "unreachable" leaves it to their other channel."""
+    return "unreachable" if isinstance(error, RecipientUnreachable) else "error" if error.sentence else ""

@@ -8,9 +8,10 @@ from typing import Any, Final
 from flask import Request
 
 from shared import codec
+from shared.delivery_errors import SENDGRID
 from shared.errors import BadInput
 from webhook_api.email import whole_body
-from webhook_api.entries import Report, State
+from webhook_api.entries import Opt, Report, State, report_id
 from webhook_api.gate import Gate
 from webhook_api.intake import Intake
 from webhook_api.lean import Answer
@@ -19,7 +20,7 @@ MAX_BODY: Final = 4 * 1024 * 1024
 MAX_EVENTS: Final = 5_000
 
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
-_CODE: Final = re.compile(r"[0-9][0-9.]{0,10}")
+_CODE: Final = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
 _STATES: Final[dict[str, State]] = {
     "processed": "sent",
     "delivered": "delivered",
@@ -27,6 +28,16 @@ _STATES: Final[dict[str, State]] = {
     "blocked": "undelivered",
     "dropped": "failed",
 }
+_OPTS: Final[dict[str, Opt]] = {
+    "unsubscribe": "out",
+    "group_unsubscribe": "out",
+    "spamreport": "out",
+    "group_resubscribe": "in",
+}
+"""What the user said to SendGrid, or to their mailbox, about mails of ours."""
+_LONGEST_REASON: Final = 100
+_SAME: Final = ("sg_event_id", "sg_message_id", "event", "timestamp")
+_DROPPED_BY_THE_USER: Final = frozenset({"unsubscribed_address", "spam_reporting_address"})
 
 
 def events(intake: Intake, gate: Gate, request: Request) -> Answer:
@@ -44,16 +55,35 @@ def report(event: Any) -> Report | None:
     """What one event says of a reply of ours; None for one that says nothing.
 
     `reply` and `attempt` are the custom arguments that we sent along; the provider's id is `sg_message_id` up to its first dot.
+    The event's own address is not read: whom a reply went to, the reply's record knows.
     """
     if not isinstance(event, dict):
         return None
-    state = _STATES.get(str(event.get("event", "")))
+    kind = str(event.get("event", ""))
+    state, opt = _STATES.get(kind, ""), _OPTS.get(kind, "")
     reply, attempt = _id(event.get("reply")), _id(event.get("attempt"))
     provider_id = _id(str(event.get("sg_message_id", "")).partition(".")[0])
-    if state is None or not (reply or provider_id):
+    if not (state or opt) or not (reply or provider_id):
         return None
-    code = str(event.get("status", ""))
-    return Report(provider_id, state, reply, attempt, code if _CODE.fullmatch(code) else "")
+    code = _code(event) if state in ("undelivered", "failed") else ""
+    if code in _DROPPED_BY_THE_USER:
+        opt = "out"
+    own_id = report_id("sendgrid", *(str(event.get(name, "")) for name in _SAME)) if opt else ""
+    return Report(provider_id, state, reply, attempt, code, opt, own_id)
+
+
+def _code(event: dict[str, Any]) -> str:
+    """Why a mail did not arrive: SendGrid's own reason for a drop, a status of RFC 3463, or the type of the bounce.
+
+    In words that `shared.delivery_errors` explains, and in no others: a bounce's reason quotes the user's mail server.
+    """
+    word = "_".join(str(event.get("reason", ""))[:_LONGEST_REASON].lower().split())
+    status, kind = str(event.get("status", "")), str(event.get("type", ""))
+    if word in SENDGRID:
+        return word
+    if _CODE.fullmatch(status):
+        return status
+    return kind if kind in SENDGRID else ""
 
 
 def _id(value: Any) -> str:

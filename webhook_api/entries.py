@@ -6,6 +6,7 @@ while conversation ids, retention and rates are found at the replay.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, cast, get_args
@@ -23,9 +24,11 @@ from shared.runtime import Runtime
 AT_ONCE: Final = 64
 """Calls in one MULTI: a hundredth of a second of Redis's time, and a fraction of the answer's timeout."""
 
-State = Literal["sent", "delivered", "undelivered", "failed"]
+State = Literal["", "sent", "delivered", "undelivered", "failed"]
+Opt = Literal["", "out", "in"]
 
 _STATES: Final = get_args(State)
+_OPTS: Final = get_args(Opt)
 _CHANNELS: Final = get_args(Channel)
 _KEYWORDS: Final = get_args(Keyword)
 
@@ -49,13 +52,24 @@ class Ignored:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What became of a reply, as its provider says."""
+    """What became of a reply, as its provider says.
+
+    `opt` is what the provider heard from the user meanwhile: no more messages by this channel, or again; `id` is that report's own,
+    the same in every repetition. A report of nothing else has no `state`.
+    """
 
     provider_id: str
     state: State
     reply: str = ""
     attempt: str = ""
     code: str = ""
+    opt: Opt = ""
+    id: str = ""
+
+
+def report_id(*parts: str) -> str:
+    """The id of a report, made of what is the same in every repetition."""
+    return "o-" + hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:24]
 
 
 Reports = tuple[Report, ...]
@@ -74,8 +88,10 @@ def steps(entry: Entry, runtime: Runtime) -> list[Call[Any]]:
 
 
 def _status(report: Report, retention_ms: int) -> Any:
-    given = {"reply": report.reply, "attempt": report.attempt, "code": report.code}
-    return calls.status(report.provider_id, report.state, retention_ms=retention_ms, **given)
+    return calls.status(
+        report.provider_id, report.state, retention_ms=retention_ms,
+        reply=report.reply, attempt=report.attempt, code=report.code, opt=report.opt, report=report.id,
+    )  # fmt: skip
 
 
 def send(runtime: Runtime, calls_of: Sequence[Call[Any]]) -> list[Any]:
@@ -91,7 +107,7 @@ def encode(entry: Entry) -> bytes:
     elif isinstance(entry, Ignored):
         fields = {"kind": "ignore", "id": entry.id, "channel": entry.channel, "reason": entry.reason}
     else:
-        rows = [[report.provider_id, report.state, report.reply, report.attempt, report.code] for report in entry]
+        rows = [_row(report) for report in entry]
         fields = {"kind": "status", "reports": rows}
     return codec.dumps({"v": codec.SCHEMA_VERSION, **fields}).encode("ascii")
 
@@ -124,9 +140,16 @@ def _reports(value: dict[str, Any]) -> Reports:
     return tuple(_report(row) for row in value["reports"])
 
 
+def _row(report: Report) -> list[str]:
+    """The user's word only where there is one: most rows are what an older process writes and reads."""
+    row = [report.provider_id, report.state, report.reply, report.attempt, report.code]
+    return [*row, report.opt, report.id] if report.opt else row
+
+
 def _report(row: Sequence[Any]) -> Report:
-    provider_id, state, reply, attempt, code = _texts(row)
-    return Report(provider_id, cast("State", _one_of(_STATES, state)), reply, attempt, code)
+    provider_id, state, reply, attempt, code, *rest = _texts(row)
+    opt, own_id = rest or ("", "")
+    return Report(provider_id, cast("State", _one_of(_STATES, state)), reply, attempt, code, cast("Opt", _one_of(_OPTS, opt)), own_id)
 
 
 def _texts(values: Sequence[Any]) -> list[str]:

@@ -10,14 +10,15 @@ from typing import Final
 
 from flask import Request
 
+from shared.delivery_errors import OPTED_OUT
 from shared.errors import BadInput
 from shared.events import SmsReceived
 from webhook_api import admit
-from webhook_api.entries import Report, State
+from webhook_api.entries import Report, State, report_id
 from webhook_api.gate import MESSAGE_HEADER, Gate, Refusal
 from webhook_api.intake import Intake
 from webhook_api.lean import Answer
-from webhook_api.parse_sms import SmsForm, is_form, parse_sms, parse_status, read_form
+from webhook_api.parse_sms import SmsForm, StatusForm, is_form, parse_sms, parse_status, read_form
 from webhook_api.signatures import Form
 
 MAX_BODY: Final = 65_536
@@ -78,7 +79,10 @@ def sms_id(account: str, sid: str) -> str:
 
 
 def status(intake: Intake, gate: Gate, request: Request) -> Answer:
-    """Record what became of a text that we sent. Unknown ids and unknown words get a 2xx: no retry would mend them."""
+    """Record what became of a text that we sent. Unknown ids and unknown words get a 2xx: no retry would mend them.
+
+    A text that failed because Twilio keeps an opt-out of its pair (21610) tells us of that, too.
+    """
     form, _ = _verified(gate, request)
     report = parse_status(form)
     gate.account(report.account)
@@ -87,8 +91,14 @@ def status(intake: Intake, gate: Gate, request: Request) -> Answer:
     state = _STATES.get(report.status)
     if state is not None:
         reply, attempt = _id(request.args.get("reply", "")), _id(request.args.get("attempt", ""))
-        intake.report((Report(report.sid, state, reply, attempt, report.code),))
+        intake.report((_report(report, state, reply, attempt),))
     return Answer(status=204)
+
+
+def _report(said: StatusForm, state: State, reply: str, attempt: str) -> Report:
+    if said.code not in OPTED_OUT:
+        return Report(said.sid, state, reply, attempt, said.code)
+    return Report(said.sid, state, reply, attempt, said.code, "out", report_id("twilio", said.sid, said.code))
 
 
 def _id(text: str) -> str:

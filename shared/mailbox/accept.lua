@@ -71,7 +71,7 @@ end
 local full = redis.call('ZCARD', OPEN) >= most
 if full and verdict == '' then return {'full', ''} end
 
-redis.call('HSET', msg_key(id), 'v', VERSION, 'id', id, 'conv', conv, 'channel', channel, 'kind', kind, 'accepted_at', whole(t), 'active_at', whole(active(t)))
+redis.call('HSET', msg_key(id), 'v', VERSION, 'id', id, 'conv', conv, 'channel', channel, 'kind', kind, 'accepted_at', whole(t), 'active_at', whole(active(t, pair)))
 redis.call('SET', P .. 'seen:' .. id, '1', 'PX', dedupe)
 redis.call('ZADD', P .. 'recent', whole(t), id)
 redis.call('ZREMRANGEBYRANK', P .. 'recent', 0, -10001)
@@ -84,11 +84,9 @@ if verdict ~= '' then
   redis.call('PEXPIRE', msg_key(id), dedupe)
   append('ignored', 'conv', conv, 'msg', id, 'channel', channel, 'reason', verdict)
   if verdict == 'opt_out' then
-    redis.call('SET', P .. 'optout:' .. pair, whole(t))
-    append('opted_out', 'pair', pair)
-  elseif verdict == 'opt_in' and out then
-    redis.call('DEL', P .. 'optout:' .. pair)
-    append('opted_in', 'pair', pair)
+    opt(pair, true, t)
+  elseif verdict == 'opt_in' then
+    opt(pair, false, t)
   elseif verdict == 'rate_limited' and kind ~= 'bridge' and not full
     and redis.call('SET', P .. 'told:' .. sender, '1', 'NX', 'PX', 3600000) then
     redis.call('HSET', conv_key(conv), 'channel', channel, 'pair', pair, 'sender', sender)

@@ -18,6 +18,7 @@ from shared.mailbox.types import (
     Message,
     MessageState,
     Outcome,
+    Pause,
     Reply,
     ReplyState,
     Retried,
@@ -59,7 +60,15 @@ def reply_from(record: dict[str, Any]) -> Reply:
         attempts=tuple(_attempt(item) for item in codec.loads(record.get("attempts") or "[]") or []),
         maybe_sent=record.get("maybe_sent") == "1",
         maybe_duplicate=record.get("maybe_duplicate") == "1",
+        code=record.get("code", ""),
     )
+
+
+def pause_from(record: dict[str, Any]) -> Pause | None:
+    """A pause from its record's fields; None for one that has ended, or never was."""
+    if not record.get("since"):
+        return None
+    return Pause(record.get("reason", ""), record.get("user", ""), record.get("by", ""), int(record.get("at") or record["since"]))
 
 
 def _event(text: str) -> Received | None:
@@ -72,8 +81,8 @@ def _event(text: str) -> Received | None:
 
 def swept(raw: Any) -> Swept:
     """The answer to `sweep`."""
-    woken, next_ms = raw
-    return Swept(tuple(Due(conv, channel) for conv, channel in woken), next_ms if next_ms >= 0 else None)
+    woken, next_ms, untold = raw
+    return Swept(tuple(Due(conv, channel) for conv, channel in woken), next_ms if next_ms >= 0 else None, tuple(untold))
 
 
 def nothing(_raw: Any) -> None:

@@ -18,7 +18,7 @@ from redis.client import Pipeline
 from redis.exceptions import NoScriptError
 
 from shared.mailbox import answers
-from shared.mailbox.types import Call, Message, Reply
+from shared.mailbox.types import Call, Message, Pause, Reply
 
 T = TypeVar("T")
 PREFIX = "boss:"
@@ -102,8 +102,17 @@ class Mailbox:
         return list(_text(self.redis.zrevrange(key, 0, limit - 1)))
 
     def paused(self) -> str:
-        """The reason for which sending is paused, or ''."""
+        """The reason for which all sending is paused, or ''."""
         return str(_text(self.redis.hget(PREFIX + "pause", "reason")) or "")
+
+    def pauses(self) -> list[Pause]:
+        """What is paused now: all sending first, then users, each once."""
+        pairs = sorted(_text(self.redis.smembers(PREFIX + "paused")))
+        with self.redis.pipeline(transaction=False) as pipeline:
+            for key in ("pause", *(f"pause:{pair}" for pair in pairs)):
+                pipeline.hgetall(PREFIX + key)
+            found = [answers.pause_from(record) for record in _text(pipeline.execute())]
+        return list({pause.user: pause for pause in found if pause}.values())
 
 
 class Commands(Protocol):
@@ -183,7 +192,7 @@ def _text(raw: Any) -> Any:
     """Bytes to text, throughout: RQ's connection must not decode, and may be this one."""
     if isinstance(raw, bytes):
         return raw.decode("utf-8", "replace")
-    if isinstance(raw, list | tuple):
+    if isinstance(raw, list | tuple | set):
         return [_text(item) for item in raw]
     if isinstance(raw, dict):
         return {_text(name): _text(value) for name, value in raw.items()}

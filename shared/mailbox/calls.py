@@ -42,6 +42,8 @@ ECHO_WINDOW_MS: Final = 600_000
 """Within this long of the text before it, the same words again may be a robot's."""
 NO_LIMIT: Final = 1_000_000_000
 
+ALARM: Final = "alarm"
+"""Who paused, when it was no operator: a worker whose key was refused."""
 STANDBY: Final = "standby@"
 """How the name of a standby's worker begins; a regular worker's never does, for no host's name holds this sign."""
 STANDBY_KEPT_MS: Final = 30_000
@@ -171,11 +173,14 @@ def outcome(
 
 
 def status(
-    provider_id: str, state: Literal["sent", "delivered", "undelivered", "failed"], *, retention_ms: int,
-    reply: str = "", attempt: str = "", code: str = "",
+    provider_id: str, state: Literal["", "sent", "delivered", "undelivered", "failed"], *, retention_ms: int,
+    reply: str = "", attempt: str = "", code: str = "", opt: Literal["", "out", "in"] = "", report: str = "",
 ) -> Call[Outcome]:  # fmt: skip
-    """Record a delivery report; it also proves that the attempt was accepted. Order and repeats do not matter."""
-    return Call("status", (reply, attempt, provider_id, state, code, retention_ms), answers.outcome)
+    """Record a delivery report; it also proves that the attempt was accepted. Order and repeats do not matter.
+
+    `opt` is the user's word on the reply's pair, heard once for each `report` id. A report that holds no more than that has no state.
+    """
+    return Call("status", (reply, attempt, provider_id, state, code, retention_ms, opt, report, DEDUPE_MS["sms"]), answers.outcome)
 
 
 def finish(
@@ -198,17 +203,17 @@ def park(
     return Call("park", (conversation, token, reason, int(looked_up), notice, retention_ms, *wake), answers.closed)
 
 
-def retry(message: str, operation: str, *, retention_ms: int = 90 * DAY_MS, wake: Wake = ()) -> Call[Retried]:
+def retry(message: str, operation: str, *, by: str = "", user: str = "", retention_ms: int = 90 * DAY_MS, wake: Wake = ()) -> Call[Retried]:
     """Append a parked message at the tail again; `operation` is a new id, so that the call can be repeated.
 
-    `retention_ms` is for its old reply, which nobody sends any more.
+    `retention_ms` is for its old reply, which nobody sends any more. `by` (the operator's name) and `user` (an id) go to the ledger.
     """
-    return Call("retry", (message, operation, retention_ms, *wake), answers.retried)
+    return Call("retry", (message, operation, retention_ms, by, user, *wake), answers.retried)
 
 
-def discard(message: str, operation: str, *, retention_ms: int) -> Call[Retried]:
+def discard(message: str, operation: str, *, retention_ms: int, by: str = "", user: str = "") -> Call[Retried]:
     """End a parked message as `ignored(discarded)`."""
-    return Call("discard", (message, operation, retention_ms), answers.retried)
+    return Call("discard", (message, operation, retention_ms, by, user), answers.retried)
 
 
 def hand_over(message: str, *, retention_ms: int) -> Call[str]:
@@ -227,19 +232,33 @@ def enqueue(jobs: Iterable[Wake]) -> Call[int]:
     return Call("enqueue", tuple(part for one in jobs for part in one), int)
 
 
-def opt_out(pair: str, *, out: bool) -> Call[None]:
-    """Record that a user does, or does not, want texts from a Boss number."""
-    return Call("opt_out", (pair, int(out)), answers.nothing)
+def opt_out(pair: str, *, out: bool, by: str = "") -> Call[bool]:
+    """Record that a user does, or does not, want messages from a Boss; `by` is an operator's name. True when that is new."""
+    return Call("opt_out", (pair, int(out), by), bool)
 
 
-def pause(reason: str) -> Call[bool]:
-    """Pause all sending; True when it was not paused before, so that the alarm sounds once."""
-    return Call("pause", (reason,), bool)
+def pause(reason: str, *, by: str = ALARM, user: str = "", pairs: Iterable[str] = ()) -> Call[bool]:
+    """Pause all sending, or one user's (an id, and their pairs); True when it was not paused before, so that the alarm sounds once."""
+    return Call("pause", (reason, by, user, *pairs), bool)
 
 
-def resume() -> Call[bool]:
-    """End the pause; True when there was one."""
-    return Call("resume", (), bool)
+def resume(*, by: str = "", user: str = "") -> Call[bool]:
+    """End the pause of all, or of one user; True when there was one."""
+    return Call("resume", (by, user), bool)
+
+
+def elsewhere(reply: str, conversation: str, event: Received, *, sender: str, pair: str, code: str, wake: Wake = ()) -> Call[str]:
+    """Tell a user, by a notice at the tail of another conversation, that a reply did not reach them; at most once a reply.
+
+    `event` is what the notice answers: it names both ends. The answer is `told`, `gone` (somebody else took it), or why not.
+    """
+    channel: Channel = "sms" if event.type == "sms_received" else "email"
+    return Call("elsewhere", (reply, "", conversation, channel, sender, pair, code, codec.encode(event), *wake), str)
+
+
+def untold(reply: str, reason: str) -> Call[str]:
+    """Nobody can be told that a reply did not reach its user: recorded, once."""
+    return Call("elsewhere", (reply, reason, "", "", "", "", "", ""), str)
 
 
 def standby(name: str, standing: Standing, shift: str, *, queue: str) -> Call[dict[str, str]]:

@@ -1,8 +1,9 @@
 -- claim: take the conversation's lease and get its turn, with what was said before.
--- Refused while the lease lives, not-before lies ahead, sending is paused, or the sender has its share of turns under way: then
--- the conversation waits for one of them to end. Refused too when the day's tokens or turns are used up, unless its reply is
--- stored and paid for: then it waits for the next day, or for a higher bound. An expired lease counts as lost on each message of its turn; from the second
--- loss on the conversation waits. A turn with a stored reply is resumed as it is; otherwise one is formed from the inbox's head.
+-- Refused while the lease lives, not-before lies ahead, sending is paused (all of it, or this user's), or the sender has its share of
+-- turns under way: then the conversation waits for one of them to end. Refused too when the day's tokens or turns are used up, unless
+-- its reply is stored and paid for: then it waits for the next day, or for a higher bound. An expired lease counts as lost on each
+-- message of its turn; from the second loss on the conversation waits. A turn with a stored reply is resumed as it is; otherwise one
+-- is formed from the inbox's head.
 -- A repeat with the same token gets the stored lease end; a token that has finished never claims again.
 -- Answer: {outcome} or {"taken", turn, now, lease end, messages, reply, history}; records are flat, the history newest first.
 -- uses: turns replies spending
@@ -28,12 +29,12 @@ local function said_before()
 end
 
 local function view(turn)
-  local messages = {}
+  local messages, clock = {}, active(t, get(key, 'pair'))
   for _, id in ipairs(turn_messages(turn)) do
     local flat = redis.call('HGETALL', msg_key(id))
     if #flat > 0 then
       flat[#flat + 1] = 'age'
-      flat[#flat + 1] = whole(active(t) - number(msg_key(id), 'active_at'))
+      flat[#flat + 1] = whole(clock - number(msg_key(id), 'active_at'))
       messages[#messages + 1] = flat
     end
   end
@@ -118,9 +119,9 @@ if redis.call('LLEN', inbox) == 0 then
   redis.call('ZREM', DUE, conv)
   return not_now('empty')
 end
-if paused() then
+if paused(get(key, 'pair')) then
   redis.call('ZADD', DUE, whole(t + math.floor(lost_wait * (0.5 + jitter / 2))), conv)
-  return {'paused'}
+  return not_now('paused')
 end
 if (holder ~= '' and lease_expired()) or number(key, 'not_before') > t then
   redis.call('ZADD', DUE, whole(number(key, 'not_before')), conv)

@@ -16,6 +16,7 @@ local function turn_key(id) return P .. 'turn:' .. id end
 local function reply_key(id) return P .. 'reply:' .. id end
 local DUE = P .. 'due'
 local OPEN = P .. 'open'
+local UNTOLD = P .. 'untold'
 
 local function get(key, field) return redis.call('HGET', key, field) or '' end
 local function number(key, field) return tonumber(get(key, field)) or 0 end
@@ -27,14 +28,32 @@ local function append(kind, ...)
 end
 
 local function opted_out(pair) return pair ~= '' and redis.call('EXISTS', P .. 'optout:' .. pair) == 1 end
-local function paused() return get(P .. 'pause', 'since') ~= '' end
 
--- The clock by which messages age: it stands still while sending is paused.
-local function active(t)
-  local since = get(P .. 'pause', 'since')
-  local total = number(P .. 'pause', 'total')
-  if since ~= '' then total = total + t - tonumber(since) end
+-- The user's word on a pair, however it was learnt; `by` names the operator who passes it on. Answer: 1 when it is new.
+local function opt(pair, out, t, by)
+  if pair == '' or out == opted_out(pair) then return 0 end
+  if out then redis.call('SET', P .. 'optout:' .. pair, whole(t)) else redis.call('DEL', P .. 'optout:' .. pair) end
+  append(out and 'opted_out' or 'opted_in', 'pair', pair, 'by', by or '')
+  return 1
+end
+
+-- A pause: of all sending (pair ''), or of one user's, which is kept for each of their pairs.
+local function pause_key(pair) return pair == '' and P .. 'pause' or P .. 'pause:' .. pair end
+local function held(pair) return get(pause_key(pair), 'since') ~= '' end
+local function paused(pair) return held('') or (pair ~= '' and held(pair)) end
+
+local function without_pauses(key, t)
+  local pause = redis.call('HMGET', key, 'since', 'total')
+  local total = tonumber(pause[2] or '') or 0
+  if (pause[1] or '') ~= '' then total = total + t - tonumber(pause[1]) end
   return t - total
+end
+
+-- The clock by which a pair's messages age: it stands still while sending is paused, for all or for that user. A user's pause is
+-- measured by the clock of all (pair ''), so that the time that both cover counts once.
+local function active(t, pair)
+  local common = without_pauses(pause_key(''), t)
+  return pair == '' and common or without_pauses(pause_key(pair), common)
 end
 
 -- A wake-up for this conversation is about to be enqueued: the sweep need not add another while the mark lives, which
@@ -104,14 +123,20 @@ local function leave_place(conv, t)
 end
 
 -- A sentence of ours to the user: a message of its own kind at the tail, so that order, opt-out and look-up hold for it too.
+local function append_notice(conv, id, code, event, t)
+  local key = conv_key(conv)
+  redis.call('HSET', msg_key(id), 'v', VERSION, 'id', id, 'conv', conv, 'channel', get(key, 'channel'), 'kind', 'notice',
+    'notice', code, 'event', event, 'state', 'pending', 'accepted_at', whole(t), 'active_at', whole(active(t, get(key, 'pair'))))
+  into_inbox(conv, id, 0, t)
+  append('notice', 'conv', conv, 'msg', id, 'code', code)
+end
+
+-- A notice about a message that is not answered, unless one waits in that conversation already.
 local function add_notice(conv, of, code, event, t)
   local id = 'n-' .. string.sub(of, 3)
   local open = get(conv_key(conv), 'notice')
   local state = open ~= '' and get(msg_key(open), 'state') or ''
   if event == '' or state == 'pending' or state == 'in_turn' or redis.call('EXISTS', msg_key(id)) == 1 then return end
-  redis.call('HSET', msg_key(id), 'v', VERSION, 'id', id, 'conv', conv, 'channel', get(conv_key(conv), 'channel'), 'kind', 'notice',
-    'notice', code, 'event', event, 'state', 'pending', 'accepted_at', whole(t), 'active_at', whole(active(t)))
+  append_notice(conv, id, code, event, t)
   redis.call('HSET', conv_key(conv), 'notice', id)
-  into_inbox(conv, id, 0, t)
-  append('notice', 'conv', conv, 'msg', id, 'code', code)
 end

@@ -1,7 +1,8 @@
 -- park: set the turn's messages aside, visibly, and free the conversation.
 -- A turn with an unresolved attempt is parked only after a look-up that succeeded; if one stays unresolved the reply is marked
 -- `maybe_sent`, and a later "accepted" turns its messages into answered. The user is told once, by a notice at the tail, unless
--- the message came over the bridge, which tells it. A notice itself is not kept: it ends as ignored.
+-- the message came over the bridge, which tells it; or on the other channel, where this one cannot reach them ("unreachable").
+-- A notice itself is not kept: it ends as ignored.
 -- uses: turns replies
 local conv, token, reason, looked_up, code, retention = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 WAKE = 7
@@ -27,7 +28,9 @@ end
 redis.call('HSET', key, 'not_before', 0)
 local event = get(msg_key(first), 'event')
 local result = close_turn(conv, token, notice and 'ignored' or 'parked', reason, retention, t)
-if code ~= '' and not notice and kind ~= 'bridge' and not unresolved then
+if code == 'unreachable' then
+  if #list > 0 and count(list, 'refused') == #list then not_reached(reply, t) end
+elseif code ~= '' and not notice and kind ~= 'bridge' and not unresolved then
   add_notice(conv, first, code, event, t)
   result = close_lease(conv, retention, t)
 end

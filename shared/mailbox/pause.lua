@@ -1,5 +1,16 @@
--- pause: nothing is claimed or sent until `resume`; messages are still accepted, and do not age. Answer: 1 when it was not paused.
-if paused() then return 0 end
-redis.call('HSET', P .. 'pause', 'since', whole(now()), 'reason', ARGV[1])
-append('paused', 'reason', ARGV[1])
-return 1
+-- pause: nothing is claimed or sent until `resume`, for all or, with a user's id and their pairs, for that user; messages are still
+-- accepted, and do not age. Answer: 1 when something was not paused before.
+local reason, by, user = ARGV[1], ARGV[2], ARGV[3]
+local t, changed = now(), 0
+
+local function stop(pair)
+  if held(pair) then return end
+  changed = 1
+  redis.call('HSET', pause_key(pair), 'since', whole(pair == '' and t or active(t, '')), 'at', whole(t), 'reason', reason, 'by', by, 'user', user)
+  if pair ~= '' then redis.call('SADD', P .. 'paused', pair) end
+end
+
+if user == '' then stop('') end
+for i = 4, #ARGV do stop(ARGV[i]) end
+if changed == 1 then append('paused', 'reason', reason, 'by', by, 'user', user) end
+return changed

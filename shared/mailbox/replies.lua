@@ -51,3 +51,13 @@ local function take_accepted(reply, list, attempt, provider_id, retention, t)
     redis.call('PEXPIRE', turn_key(turn), retention)
   end
 end
+
+-- The user will not get this reply: it is listed, once, for whoever sweeps next to tell them on their other channel. A notice's own
+-- reply is not, so that two dead channels do not tell of each other.
+local function not_reached(reply, t)
+  local kind = get(msg_key(turn_messages(get(reply_key(reply), 'turn'))[1] or ''), 'kind')
+  if (kind ~= 'text' and kind ~= 'mail') or redis.call('HSETNX', reply_key(reply), 'untold', whole(t)) == 0 then return end
+  redis.call('ZADD', UNTOLD, whole(t), reply)
+  local dropped = redis.call('ZREMRANGEBYRANK', UNTOLD, 0, -10001)
+  if dropped > 0 then append('untold', 'reason', 'too_many', 'n', dropped) end
+end

@@ -1,8 +1,8 @@
 -- retry: the operator wants a parked message answered after all. Appended at the tail, age and counts reset. What is unresolved
 -- of its old reply (the caller has looked it up) makes the next reply a `maybe_duplicate`. Answer: {outcome, conv, channel}.
 -- uses: turns replies
-local id, operation, retention = ARGV[1], ARGV[2], ARGV[3]
-WAKE = 4
+local id, operation, retention, by, user = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+WAKE = 6
 local key, t = msg_key(id), now()
 if redis.call('EXISTS', key) == 0 then return {'unknown', '', ''} end
 local conv, channel = get(key, 'conv'), get(key, 'channel')
@@ -12,10 +12,10 @@ if get(key, 'state') ~= 'parked' then return {'not_parked', conv, channel} end
 local parked_turn = get(key, 'turn')
 local list = attempts_of(reply_of(parked_turn))
 local duplicate = (count(list, '') > 0 or count(list, 'absent') > 0) and '1' or get(key, 'maybe_duplicate')
-redis.call('HSET', key, 'operation', operation, 'state', 'pending', 'reason', '', 'errors', 0, 'lost', 0, 'turn', '', 'active_at', whole(active(t)),
+redis.call('HSET', key, 'operation', operation, 'state', 'pending', 'reason', '', 'errors', 0, 'lost', 0, 'turn', '', 'active_at', whole(active(t, get(conv_key(conv), 'pair'))),
   'maybe_duplicate', duplicate)
 redis.call('ZREM', P .. 'parked', id)
 release_turn(parked_turn, retention)
 into_inbox(conv, id, 0, t)
-append('retried', 'conv', conv, 'msg', id)
+append('retried', 'conv', conv, 'msg', id, 'by', by, 'user', user)
 return {'done', conv, channel}

@@ -1,7 +1,10 @@
 -- status: a delivery report. It proves that the attempt was accepted, whatever came of the request itself; a terminal state is
--- never left again, so order and repeats do no harm. Answer: {the reply's state or "", "0"}.
+-- never left again, so order and repeats do no harm. Of a reply that did not arrive the user is told elsewhere, once. A report
+-- may also hold the user's word (`opt`: "out" or "in"): it is heard once, so that its repetition cannot undo a later one.
+-- Answer: {the reply's state or "", "0"}.
 -- uses: turns replies
 local reply, id, provider_id, state, code, retention = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local word, report, heard = ARGV[7], ARGV[8], ARGV[9]
 if (reply == '' or redis.call('EXISTS', reply_key(reply)) == 0) and provider_id ~= '' then
   reply = redis.call('GET', P .. 'provider:' .. provider_id) or ''
 end
@@ -16,9 +19,14 @@ end
 if not attempt then return {get(key, 'state'), '0'} end
 if attempt.outcome ~= 'accepted' then take_accepted(reply, list, attempt, provider_id, retention, t) end
 
+if word ~= '' and redis.call('SET', P .. 'seen:' .. report, '1', 'NX', 'PX', heard) then
+  opt(get(conv_key(get(key, 'conv')), 'pair'), word == 'out', t)
+end
+
 local rank = {stored = 0, sending = 1, sent = 2, delivered = 3, undelivered = 3, failed = 3}
-if rank[state] > (rank[get(key, 'state')] or 0) then
+if (rank[state] or 0) > (rank[get(key, 'state')] or 0) then
   redis.call('HSET', key, 'state', state, 'code', code)
   append(state, 'conv', get(key, 'conv'), 'reply', reply, 'attempt', attempt.id, 'code', code)
+  if state == 'undelivered' or state == 'failed' then not_reached(reply, t) end
 end
 return {get(key, 'state'), '0'}

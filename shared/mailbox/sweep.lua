@@ -1,6 +1,7 @@
 -- sweep: the conversations whose time has come, oldest first, at most `limit`. Each is looked at again later; one for which a
 -- wake-up is known to be queued is looked at when that mark ends. Answer: {{conv, channel}, ...} to enqueue, and the ms until the
--- next one's time comes (-1: none is on the agenda).
+-- next one's time comes (-1: none is on the agenda); then the replies that did not reach their users, for the caller to tell
+-- them elsewhere (`elsewhere`), at most 20 at a time.
 local limit, recheck, mark = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local t = now()
 local woken = {}
@@ -17,4 +18,6 @@ for _, conv in ipairs(redis.call('ZRANGEBYSCORE', DUE, '-inf', whole(t), 'LIMIT'
   end
 end
 local first = redis.call('ZRANGE', DUE, 0, 0, 'WITHSCORES')[2]
-return {woken, first and math.max(0, math.floor(tonumber(first) - t)) or -1}
+local untold = redis.call('ZRANGEBYSCORE', UNTOLD, '-inf', whole(t), 'LIMIT', 0, 20)
+for _, reply in ipairs(untold) do redis.call('ZADD', UNTOLD, whole(t + recheck), reply) end
+return {woken, first and math.max(0, math.floor(tonumber(first) - t)) or -1, untold}

@@ -71,7 +71,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A stored reply: the command to send and what became of it."""
+    """A stored reply: the command to send and what became of it. `code` is why it did not arrive, in the provider's words."""
 
     id: str
     conversation: str
@@ -81,6 +81,7 @@ class Reply:
     attempts: tuple[Attempt, ...] = ()
     maybe_sent: bool = False
     maybe_duplicate: bool = False
+    code: str = ""
 
     @property
     def unresolved(self) -> tuple[Attempt, ...]:
@@ -213,7 +214,21 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What a sweep found to wake, and in how many ms the next one's time comes; None when nothing is on the agenda."""
+    """What a sweep found to wake, and in how many ms the next one's time comes; None when nothing is on the agenda.
+
+    `untold` are replies that did not reach their users, who are to be told elsewhere.
+    """
 
     due: tuple[Due, ...]
     next_ms: int | None = None
+    untold: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A pause: of all sending when `user` is "", else of one user's, by their id. `since_ms` is Redis TIME; `by` the operator's name."""
+
+    reason: str
+    user: str = ""
+    by: str = ""
+    since_ms: int = 0

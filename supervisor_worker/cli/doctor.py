@@ -33,7 +33,6 @@ STORED: Final[dict[str, Callable[[Redis], list[Finding]]]] = {
     "queue": storage.queue,
     "conversations": storage.due,
     "parked": storage.parked,
-    "sending": storage.paused,
 }
 NAME_WIDTH: Final = 15
 
@@ -84,6 +83,7 @@ def checks_for(settings: Settings, redis: Redis) -> dict[str, Check]:
         **{check.__name__: partial(check, settings) for check in here},
         "redis": lambda: storage.server(redis),
         **{name: partial(_stored, name, check, redis) for name, check in STORED.items()},
+        "sending": partial(_stored, "sending", partial(storage.paused, settings), redis),
         "waiting": partial(_stored, "waiting", partial(storage.waiting, settings), redis),
         "spending": partial(_stored, "spending", partial(spending, settings), redis),
         "standby": partial(_stored, "standby", partial(standby, settings), redis),

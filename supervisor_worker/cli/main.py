@@ -28,10 +28,11 @@ COMMANDS: Final = {
     "chat": ("chat:chat", "Talk to the Boss in the terminal, over the bridge."),
     "simulate": ("simulate:simulate", "Text or mail the Boss as the provider would, and print the reply."),
     "tail": ("tail:tail", "Follow the ledger."),
-    "messages": ("messages:messages", "List, show, retry or discard messages."),
+    "messages": ("messages:messages", "List and show messages; retry or discard parked ones."),
     "dashboard": ("dashboard:dashboard", "RQ's queues, workers and jobs in the browser."),
-    "pause": ("control:pause", "Stop all sending."),
+    "pause": ("control:pause", "Stop all sending, or one user's; or show what is paused."),
     "resume": ("control:resume", "Send again."),
+    "opt-in": ("control:opt_in", "Send mail again to a user who had opted out of it."),
 }
 """Name to (module and attribute under supervisor_worker.cli, one line for the list)."""
 

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-import uuid
 from typing import Any, Final
 
 import click
 
 from shared.codec import dumps
-from shared.errors import BosslineError, ProviderError
 from shared.ledger import Line
-from shared.mailbox import calls
-from shared.queue import Dispatcher
-from supervisor_worker.cli.look_up import look_up
-from supervisor_worker.cli.opening import Opened, opened
-from supervisor_worker.cli.output import Ending, Group, age, emit_json, local_time, printable, remark
-from supervisor_worker.cli.records import KEPT, UNKNOWN, channel_of, resolve, summary, view
+from supervisor_worker.cli.opening import opened
+from supervisor_worker.cli.output import Group, age, emit_json, local_time, printable, remark
+from supervisor_worker.cli.parked import discard, parked, retry
+from supervisor_worker.cli.records import KEPT, channel_of, resolve, summary, view
 from supervisor_worker.cli.tail import describe
 
 WIDTH: Final = 14
@@ -27,7 +22,7 @@ STATE_COLOURS: Final = {"answered": "green", "parked": "red", "ignored": "yellow
 
 @click.group(cls=Group)
 def messages() -> None:
-    """List, show, retry or discard messages.
+    """List and show messages; retry or discard those that are parked.
 
     An ID may be cut to any beginning that only one message has. Texts and
     addresses stay covered unless you ask for them with --body.
@@ -81,6 +76,7 @@ def _shown(facts: dict[str, Any]) -> list[str]:
     lines = [
         _fact("message", facts["id"]),
         _fact("state", facts["state"] + why),
+        *([_fact("why", facts["why"])] if facts["why"] else []),
         _fact("channel", f"{facts['channel']}, {facts['kind']}"),
         _fact("conversation", facts["conversation"] or "none"),
         _fact("received", f"{local_time(received, day=True)} ({age(max(0.0, time.time() - received / 1000))} ago)"),
@@ -108,7 +104,7 @@ def _marks(facts: dict[str, Any]) -> str:
 
 
 def _attempt(attempt: dict[str, Any]) -> str:
-    more = " ".join(value for value in (attempt["provider_id"], attempt["code"]) if value)
+    more = " ".join(value for value in (attempt["provider_id"], attempt["code"], attempt["why"]) if value)
     return f"{attempt['id']}  {local_time(attempt['at_ms'], day=True)}  {attempt['outcome']} {more}".rstrip()
 
 
@@ -116,83 +112,5 @@ def _line(fields: dict[str, str]) -> Line:
     return Line(fields["seq"], fields["type"], {name: value for name, value in fields.items() if name not in ("seq", "type")})
 
 
-@messages.command()
-@click.argument("message", metavar="[ID]", default="")
-@click.option("--all-parked", is_flag=True, help="All that are parked, oldest first.")
-def retry(message: str, *, all_parked: bool) -> None:
-    """Have a parked message answered after all.
-
-    If an attempt to send its reply has an unknown fate, the provider is asked
-    first: a reply that did arrive is recorded, and nothing is repeated. Else
-    the message goes to the end of its conversation, with its age and counts
-    at zero.
-    """
-    with opened() as box:
-        chosen = _chosen(box, message, all_parked=all_parked)
-        failed = [name for name in chosen if not _retry(box, name)]
-    if failed:
-        raise Ending(f"{len(failed)} of {len(chosen)} could not be retried")
-
-
-def _chosen(box: Opened, message: str, *, all_parked: bool) -> list[str]:
-    if all_parked == bool(message):
-        raise click.UsageError("name one message, or give --all-parked")
-    if not all_parked:
-        return [_parked(box, resolve(box.mailbox, message))]
-    parked = box.mailbox.recent(KEPT, parked=True)[::-1]
-    if not parked:
-        remark("no message is parked")
-    return parked
-
-
-def _parked(box: Opened, message: str) -> str:
-    record = box.mailbox.message(message)
-    if record is None or record.state != "parked":
-        raise Ending(f"{message} is {record.state.value if record else 'gone'}; only a parked message can be retried")
-    return message
-
-
-def _retry(box: Opened, message: str) -> bool:
-    """Look up, put at the tail, wake; says what happened, False when it could not be done."""
-    try:
-        _look_up(box, message)
-    except (BosslineError, TimeoutError) as error:
-        said = "no answer in time" if isinstance(error, TimeoutError) else str(error)
-        where = "its provider could not be asked" if isinstance(error, ProviderError | TimeoutError) else "not yet"
-        click.echo(f"{message}: not retried, {where}: {said}", err=True)
-        return False
-    result = box.mailbox.run(calls.retry(message, f"o-{uuid.uuid4().hex}"))
-    if result.outcome == "done":
-        Dispatcher(box.redis).wake(result.conversation, result.channel)
-        click.echo(f"{message}: is to be answered again")
-        return True
-    record = box.mailbox.message(message)
-    if record and record.state == "answered":
-        click.echo(f"{message}: was answered after all, nothing is repeated")
-        return True
-    click.echo(f"{message}: not retried, it is {record.state.value if record else 'gone'}, not parked", err=True)
-    return False
-
-
-def _look_up(box: Opened, message: str) -> None:
-    """Clear up what can be cleared up of a parked message's reply."""
-    record = box.mailbox.message(message)
-    reply = box.mailbox.reply_of(record) if record and record.state == "parked" else None
-    if reply and reply.unresolved:
-        remark(f"{message}: asking the provider about {len(reply.unresolved)} attempt(s)")
-        asyncio.run(look_up(box.settings, reply))
-
-
-@messages.command(short_help="Give up a parked message.")
-@click.argument("message", metavar="ID")
-def discard(message: str) -> None:
-    """Give up a parked message: it ends as ignored, and is never answered."""
-    with opened() as box:
-        name = resolve(box.mailbox, message)
-        retention_ms = int(box.settings.retention_days * calls.DAY_MS)
-        result = box.mailbox.run(calls.discard(name, f"o-{uuid.uuid4().hex}", retention_ms=retention_ms))
-        if result.outcome == "unknown":
-            raise Ending("there is no such message any more", UNKNOWN)
-        if result.outcome == "not_parked":
-            raise Ending(f"{name} is not parked; only a parked message can be discarded")
-    click.echo(f"{name}: discarded")
+for command in (parked, retry, discard):
+    messages.add_command(command)

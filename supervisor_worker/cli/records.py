@@ -11,11 +11,13 @@ from redis import Redis
 
 from shared import ledger
 from shared.addresses import EmailAddress, PhoneNumber
+from shared.delivery_errors import sentence
 from shared.events import EmailReceived, Received, SendEmailResponse, SmsReceived
 from shared.ledger import Line
 from shared.mailbox import Mailbox
 from shared.mailbox.types import Message, Reply
 from supervisor_worker.cli.output import Ending
+from supervisor_worker.cli.reasons import why_parked
 from supervisor_worker.waiting import text_of
 
 KEPT: Final = 10_000  # the newest messages that the mailbox lists, and as many ledger lines as a timeline reads
@@ -66,6 +68,7 @@ def view(mailbox: Mailbox, message: str, *, body: bool) -> dict[str, Any]:
     lines = timeline(ledger.latest(mailbox.redis, KEPT), message, record.turn)
     return {
         **summary(record, channel_of(mailbox.redis, message)),
+        "why": why_parked(record.reason) if record.state == "parked" else "",
         "turn": record.turn,
         "errors": record.errors,
         "lost_leases": record.lost,
@@ -110,12 +113,20 @@ def _reply(reply: Reply, *, body: bool) -> dict[str, Any]:
         "state": reply.state.value,
         "maybe_sent": reply.maybe_sent,
         "maybe_duplicate": reply.maybe_duplicate,
+        **({"code": reply.code, "why": sentence(reply.code)} if reply.code else {}),
         "from": _address(command.from_, body=body),
         "to": _address(command.to, body=body),
         **(_mail(command, body=body) if isinstance(command, SendEmailResponse) else {}),
         "text": _text(text_of(command), body=body),
         "attempts": [
-            {"id": each.id, "at_ms": each.at, "outcome": each.outcome or "unresolved", "provider_id": each.provider_id, "code": each.code}
+            {
+                "id": each.id,
+                "at_ms": each.at,
+                "outcome": each.outcome or "unresolved",
+                "provider_id": each.provider_id,
+                "code": each.code,
+                "why": sentence(each.code),
+            }
             for each in reply.attempts
         ],
     }

@@ -18,13 +18,16 @@ from shared import settings as settings_file
 from shared.ledger import Line
 from shared.runtime import redis_url
 from supervisor_worker.cli.output import Command, emit_json, local_time, printable, remark, short
+from supervisor_worker.cli.reasons import why
 from supervisor_worker.waiting import follow_through
 
 SEQ: Final = re.compile(r"\d{1,19}(-\d{1,19})?")
 TYPE_WIDTH: Final = 20
 MAX_LINES: Final = 10_000
-BAD: Final = frozenset({"parked", "failed", "undelivered", "refused", "refused_by_provider", "paused", "lease_lost", "record_missing"})
-MIXED: Final = frozenset({"ignored", "backoff", "not_found", "opted_out", "discarded", "notice"})
+BAD: Final = frozenset(
+    {"parked", "failed", "undelivered", "refused", "refused_by_provider", "paused", "lease_lost", "record_missing", "untold"}
+)
+MIXED: Final = frozenset({"ignored", "backoff", "not_found", "opted_out", "discarded", "notice", "told_elsewhere"})
 GOOD: Final = frozenset({"sent", "delivered", "answered", "resumed"})
 
 
@@ -37,8 +40,8 @@ GOOD: Final = frozenset({"sent", "delivered", "answered", "resumed"})
 def tail(lines: int, since: str, types: tuple[str, ...], *, follow: bool, as_json: bool) -> None:
     """Show the ledger: what happens to messages, live.
 
-    Each line is a time, a type, and ids and figures. Ids are cut to their
-    beginning, which `boss messages show` takes as it is. Ctrl-C ends it.
+    Each line is a time, a type, and ids and figures, with what an error's code
+    means after it. Ids are cut to their beginning, which `boss messages show` takes as it is. Ctrl-C ends it.
     """
     if since and not SEQ.fullmatch(since):
         raise click.BadParameter("a line's SEQ looks like 1763848800000-0", param_hint="--since")
@@ -82,7 +85,8 @@ def describe(line: Line, *, day: bool = False) -> str:
     """One line for the eye: local time, type, ids short, figures; control characters taken out."""
     fields = " ".join(f"{name}={printable(short(value))}" for name, value in line.fields.items() if name != "v" and value != "")
     kind = click.style(f"{printable(line.type):<{TYPE_WIDTH}}", fg=_colour(line.type))
-    return f"{local_time(line.at_ms, day=day)}  {kind}  {printable(fields)}".rstrip()
+    meaning = why(line.type, line.fields)
+    return f"{local_time(line.at_ms, day=day)}  {kind}  {printable(fields)}{f'  ({printable(meaning)})' if meaning else ''}".rstrip()
 
 
 def _colour(kind: str) -> str | None:

@@ -61,7 +61,7 @@ class Desk:
 
     def accept(
         self, message: str, *, kind: str = "text", settle: int = 0, limit: int = 60, keyword: calls.Keyword = "", conv: str = C,
-        most: int = calls.MAX_OPEN, says: str = "", hourly: int = 1_000, daily: int = 1_000, wake: Wake = (),
+        pair: str = PAIR, most: int = calls.MAX_OPEN, says: str = "", hourly: int = 1_000, daily: int = 1_000, wake: Wake = (),
     ) -> Accepted:  # fmt: skip
         """A message from outside."""
         event = received(message, cast("Kind", kind))
@@ -71,7 +71,7 @@ class Desk:
                 kind=cast("Kind", kind),
                 conversation=conv,
                 sender="s-1",
-                pair=PAIR,
+                pair=pair,
                 settle_ms=settle,
                 turns_per_hour=limit,
                 keyword=keyword,
@@ -125,10 +125,30 @@ class Desk:
         call = calls.outcome("r-" + turn, attempt, result_of, provider_id=pid, retention_ms=RETENTION, conversation=own, token=token)
         return self.run(call)
 
-    def status(self, pid: str, state: str, turn: str = "", attempt: str = "") -> Outcome:
+    def status(self, pid: str, state: str, turn: str = "", attempt: str = "", *, opt: str = "", report: str = "") -> Outcome:
         """The provider's report."""
         reply = f"r-{turn}" if turn else ""
-        return self.run(calls.status(pid, cast("Any", state), reply=reply, attempt=attempt, retention_ms=RETENTION))
+        word = cast("Any", opt)
+        return self.run(
+            calls.status(pid, cast("Any", state), reply=reply, attempt=attempt, retention_ms=RETENTION, opt=word, report=report)
+        )
+
+    def pause(self, *pairs: str) -> bool:
+        """Of all sending, or of the user with these pairs, who is called by the first."""
+        return self.run(calls.pause("test", by="ada", user=f"u-{pairs[0]}" if pairs else "", pairs=pairs))
+
+    def resume(self, pair: str = "") -> bool:
+        """The end of all's pause, or of the user's who is called by that pair."""
+        return self.run(calls.resume(by="ada", user=f"u-{pair}" if pair else ""))
+
+    def elsewhere(self, turn: str, conv: str = "c-2", *, pair: str = "p-2", wake: Wake = ()) -> str:
+        """Tell the user in another conversation that a reply did not reach them; `turn` names the reply."""
+        event = received(f"n-{turn}", "mail")
+        return self.run(calls.elsewhere(f"r-{turn}", conv, event, sender="s-2", pair=pair, code="text_lost", wake=wake))
+
+    def untold(self) -> list[str]:
+        """The replies whose users are to be told elsewhere."""
+        return [raw.decode() for raw in cast("list[bytes]", self.redis.zrange("boss:untold", 0, -1))]
 
     def finish(self, token: str, *, conv: str = C, wake: Wake = ()) -> Closed:
         """The end of a turn."""

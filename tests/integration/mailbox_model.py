@@ -60,6 +60,16 @@ class Oracle(TurnOracle):
         must(self.scripts.run(calls.resume()) == self.paused, "there was a pause")
         self.paused = False
 
+    def hold(self, pair: str) -> None:
+        """The operator's, of one user."""
+        must(self.scripts.run(calls.pause("test", user=f"u-{pair}", pairs=[pair])) == (pair not in self.held), "a user's pause is new once")
+        self.held.add(pair)
+
+    def let_go(self, pair: str) -> None:
+        """The operator's."""
+        must(self.scripts.run(calls.resume(user=f"u-{pair}")) == (pair in self.held), "there was a user's pause")
+        self.held.discard(pair)
+
     # -- the reply ----------------------------------------------------------------------------------------------
 
     def store_reply(self, conv: str, token: str, turn: Turn, call: Call[Stored]) -> Stored:
@@ -122,7 +132,7 @@ class Oracle(TurnOracle):
 
     def _may_send(self, talk: Talk, tried: Tried, attempt: str, others: list[str]) -> None:
         must(talk.pair not in self.opted_out, "an opted out pair gets nothing")
-        must(not self.paused, "nothing is sent in a pause")
+        must(not self.paused and talk.pair not in self.held, "nothing is sent in a pause")
         must(talk.lease_end - self.now >= SEND + MARGIN, "the lease outlasts the request")
         must(not others, "an unresolved attempt is looked up before the next")
         must(not tried.accepted, "what was taken is not sent again")
@@ -137,7 +147,7 @@ class Oracle(TurnOracle):
             must(talk.pair in self.opted_out, "opted out only after an opt-out")
             self._close(talk, token, "ignored", "more" if found.more else "empty")
             return
-        must(found.outcome == "paused" and self.paused, "paused only in a pause")
+        must(found.outcome == "paused" and (self.paused or talk.pair in self.held), "paused only in a pause")
         self._released(talk, token, "more" if found.more else "empty")
         wait = int(cast("Any", self.redis.hget(f"boss:conv:{talk.id}", "not_before"))) - self.now
         must(0 < wait <= 2 * 30_000, "a pause makes a conversation wait a while")
@@ -173,9 +183,12 @@ class Oracle(TurnOracle):
         tried = self.replies[reply]
         if attempt in tried.attempts:
             tried.attempts[attempt] = "accepted"
+        new = not tried.terminal and state in ("undelivered", "failed")
         found = self.scripts.run(call)
         self._judge(tried, found)
         must(not tried.terminal or found.state == tried.terminal, "a terminal state is never left")
+        if new and attempt in tried.attempts and self.said[tried.messages[0]].kind in ("text", "mail"):
+            self.untold.add(tried.id)
         if state in ("delivered", "undelivered", "failed"):
             tried.terminal = str(found.state)
             must(found.state in ("delivered", "undelivered", "failed"), "a terminal report is terminal")
@@ -240,12 +253,30 @@ class Oracle(TurnOracle):
             must(found != "handed_over" or said.state == "handed_over", "what has ended is not handed over")
         return found
 
-    def sweep(self, oldest_wait: int = 0) -> tuple[Due, ...]:
-        """One tick."""
+    def elsewhere(self, reply: str, call: Call[str]) -> str:
+        """A user is told, in another conversation, that a reply did not reach them."""
+        talk = self.talks[str(call.args[2])]
+        before = self._times(talk.id)
+        found = self.scripts.run(call)
+        must((found == "gone") == (reply not in self.untold), "who did not get a reply is told, or not, once")
+        self.untold.discard(reply)
+        if found == "told":
+            must(talk.pair not in self.opted_out, "who opted out is not told")
+            must(not talk.inbox or self._times(talk.id) == before, "a notice behind others touches neither due nor not-before")
+            name = "n-" + reply[2:]
+            must(name not in self.said, "one notice a reply")
+            talk.ranks += 1
+            self.said[name] = Said(name, talk.id, "notice", talk.ranks)
+            talk.inbox.append(name)
+        return found
+
+    def sweep(self, oldest_wait: int = 0) -> tuple[tuple[Due, ...], tuple[str, ...]]:
+        """One tick: who is woken, and which replies did not reach their users."""
         scores = {name.decode(): score for name, score in cast("Any", self.redis.zrange("boss:due", 0, -1, withscores=True))}
         marked = {conv for conv in scores if self.redis.exists(f"boss:wake:{conv}")}
         swept = self.scripts.run(calls.sweep(recheck_ms=RECHECK, oldest_wait_ms=oldest_wait))
         found = swept.due
+        must(set(swept.untold) <= self.untold, "only what did not arrive is told elsewhere")
         first = cast("Any", self.redis.zrange("boss:due", 0, 0, withscores=True))
         must(swept.next_ms == (max(0, int(first[0][1]) - self.now) if first else None), "a sweep says when the next one's time comes")
         names = [due.conversation for due in found]
@@ -256,4 +287,4 @@ class Oracle(TurnOracle):
             score = self.redis.zscore("boss:due", conv)
             must(score is not None and score > self.now, "looked at again later")
             must(self.redis.pttl(f"boss:wake:{conv}") > 0, "a wake-up is known to be queued")
-        return found
+        return found, swept.untold

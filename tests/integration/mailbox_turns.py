@@ -23,6 +23,8 @@ class TurnOracle:
         self.replies: dict[str, Tried] = {}
         self.opted_out: set[str] = set()
         self.paused = False
+        self.held: set[str] = set()
+        self.untold: set[str] = set()
         self.operations: set[str] = set()
         self._time = START
         self._advance = cast("Any", redis.register_script(ADVANCE))
@@ -61,12 +63,13 @@ class TurnOracle:
             self._judge_busy(talk)
             return found
         if found.outcome in ("paused", "held", "finished"):
-            must(found.outcome != "paused" or self.paused, "paused only in a pause")
+            must(found.outcome != "paused" or self.paused or talk.pair in self.held, "paused only in a pause")
             must(found.outcome != "held" or (talk.holder and talk.lease_end > self.now), "held only by a live lease")
             must(found.outcome != "finished" or token in talk.holders, "finished only after it")
             return found
         must(not (talk.holder and talk.lease_end > self.now), "a live lease refuses the next claim")
         must(not self.paused or found.outcome == "empty", "nothing is claimed in a pause")
+        must(talk.pair not in self.held or found.outcome == "empty", "nothing of a paused user's is claimed")
         worst = self._count_lost(talk) if found.outcome != "empty" else 0
         if worst:
             must((found.outcome == "early") == (worst > 1 or not_before > self.now), "from the second lost lease on a conversation waits")

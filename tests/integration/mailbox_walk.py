@@ -46,6 +46,8 @@ def moves(world: World, dice: random.Random) -> list[tuple[float, Callable[[], o
         (1, lambda: world.opt_out(roll(3), out=False)),
         (0.5, world.oracle.pause),
         (3, world.oracle.resume),
+        (0.5, lambda: world.oracle.hold(f"p-{roll(3)}")),
+        (3, lambda: world.oracle.let_go(f"p-{roll(3)}")),
         (3, lambda: world.operate(roll(9), retry=dice.random() < 0.8)),
         (1, lambda: world.hand_over(roll(20))),
     ]

@@ -127,8 +127,19 @@ class Workers:
 
     def sweep(self, oldest_wait: int = 0) -> None:
         """One tick of somebody's sweep."""
-        for due in self.oracle.sweep(oldest_wait):
-            self.enqueue(due.conversation)
+        due, untold = self.oracle.sweep(oldest_wait)
+        for one in due:
+            self.enqueue(one.conversation)
+        for reply in untold:
+            self.tell_elsewhere(reply)
+
+    def tell_elsewhere(self, reply: str) -> None:
+        """The next conversation is the same user's on their other channel; an hour has always passed."""
+        talk = self.oracle.talks[f"c-{(int(self.oracle.replies[reply].conv[2:]) + 1) % len(self.oracle.talks)}"]
+        self.redis.delete(f"boss:told:elsewhere:{talk.pair}")
+        event = received("n-" + reply[2:], "text")
+        call = calls.elsewhere(reply, talk.id, event, sender=talk.sender, pair=talk.pair, code="mail_lost")
+        self.remember(lambda: self.oracle.elsewhere(reply, call))
 
     def crash(self, which: int) -> None:
         """Kill -9."""

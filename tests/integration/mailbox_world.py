@@ -28,7 +28,8 @@ for i = 2, #ARGV do
     messages[#messages + 1] = record
   end
 end
-return {talks, messages, redis.call('ZRANGE', 'boss:parked', 0, -1), redis.call('ZRANGE', 'boss:open', 0, -1)}
+return {talks, messages, redis.call('ZRANGE', 'boss:parked', 0, -1), redis.call('ZRANGE', 'boss:open', 0, -1),
+  redis.call('ZRANGE', 'boss:untold', 0, -1)}
 """
 
 
@@ -80,8 +81,8 @@ class World(Workers):
         owner = self.redis.get(f"boss:provider:{copy.pid}")
         if not with_ids and owner is None:
             return
-        ids = {"reply": copy.reply, "attempt": copy.attempt} if with_ids else {}
-        call = calls.status(copy.pid, cast("Any", word), retention_ms=RETENTION, **ids)
+        reply, attempt = (copy.reply, copy.attempt) if with_ids else ("", "")
+        call = calls.status(copy.pid, cast("Any", word), retention_ms=RETENTION, reply=reply, attempt=attempt)
         self.remember(lambda: self.oracle.status(copy.reply, copy.attempt, word, call))
 
     def operate(self, which: int, *, retry: bool) -> None:
@@ -124,7 +125,7 @@ class World(Workers):
         oracle = self.oracle
         watched = [said for said in oracle.said.values() if said.id not in self.ended]
         keys = [len(oracle.talks), *oracle.talks, *(said.id for said in watched)]
-        talks, messages, parked, waiting = cast("Any", self._snapshot)(args=keys)
+        talks, messages, parked, waiting, untold = cast("Any", self._snapshot)(args=keys)
         for talk, (inbox, score, not_before, mark) in zip(oracle.talks.values(), talks, strict=True):
             names = [raw.decode() for raw in inbox]
             must(names == talk.inbox, f"the inbox holds exactly what is open, in order: {names} is not {talk.inbox}")
@@ -139,6 +140,7 @@ class World(Workers):
         must({raw.decode() for raw in waiting} == {name for talk in oracle.talks.values() for name in talk.inbox}, "what waits is counted")
         listed = {raw.decode() for raw in parked}
         must(listed == {said.id for said in oracle.said.values() if said.state == "parked"}, "what is parked is on the list")
+        must({raw.decode() for raw in untold} == oracle.untold, "whose user is not told yet is on the list")
 
     def _check_message(self, said: Said, word: str, counts: tuple[int, int], ttl: int) -> None:
         must({"pending": "open", "in_turn": "open"}.get(word, word) == said.state, f"{said.id} is {said.state}, its record says {word}")
@@ -161,6 +163,8 @@ class World(Workers):
         self.workers.clear()
         if self.oracle.paused:
             self.oracle.resume()
+        for pair in tuple(self.oracle.held):
+            self.oracle.let_go(pair)
         for _ in range(120):
             self.oracle.advance(11_000)
             self.sweep()
@@ -169,7 +173,7 @@ class World(Workers):
                 while self.workers:
                     self.step(0)
                 self.check()
-            if not self.redis.exists("boss:due"):
+            if not self.redis.exists("boss:due", "boss:untold"):
                 break
         self.ended.clear()
         self.check()
@@ -178,6 +182,7 @@ class World(Workers):
             for key in (f"boss:reply:{reply.id}", f"boss:turn:t-{reply.id[2:]}"):
                 must(kept or self.redis.pttl(key) > 0, "a text that nobody needs expires in time")
         must(not self.redis.exists("boss:due"), "in the end nobody is on the agenda")
+        must(not self.redis.exists("boss:untold"), "in the end everybody is told")
         for said in self.oracle.said.values():
             must(said.state != "open", f"{said.id} came to an end")
             truly = said.copies or said.kind == "bridge"

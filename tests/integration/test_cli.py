@@ -82,6 +82,21 @@ def test_a_simulated_text_prints_the_reply_and_nothing_else(boss: Boss) -> None:
     assert "posted 1 x SM" in result.stderr
 
 
+def test_a_lost_text_is_explained_to_the_operator_and_told_to_the_user_by_mail(boss: Boss, sandbox_of: SandboxProcess) -> None:
+    """The carrier's report comes back by a callback: a plain sentence in `show` and `tail`, and one mail with a fixed subject."""
+    sandbox_of.knobs(twilio={"final_status": "undelivered", "error_code": 30003, "callback_copies": 3})
+    message = answer(boss("simulate", "sms", "will not arrive", "--json"))["message"]
+    wait_for(lambda: sandbox_of.count("sendgrid.send") == 1, 10, "the mail")
+    (mail,) = sandbox_of.journal("sendgrid.send")
+    assert (mail["request"]["to"], mail["request"]["subject"]) == ("user@example.com", "A text message did not reach you")
+    for shown in (boss("messages", "show", message).stdout, boss("tail", "--no-follow", "-n", "30").stdout):
+        assert "The phone cannot be reached" in shown
+        assert "told_elsewhere" in shown
+        assert "+1555" not in shown
+    reply = json.loads(boss("messages", "show", message, "--json").stdout)["reply"]
+    assert (reply["state"], reply["code"], "off" in reply["why"]) == ("undelivered", "30003", True)
+
+
 def test_twenty_copies_of_a_text_get_one_reply(boss: Boss, sandbox_of: SandboxProcess) -> None:
     """Also when it is posted again later: the command then shows the reply that there is, at once."""
     first = answer(boss("simulate", "sms", "only once", "--sid", "SM-twenty", "--duplicate", "20", "--json"))

@@ -113,6 +113,11 @@ class Heart(RuleBasedStateMachine):
         """The operator pauses or resumes."""
         (self.world.oracle.pause if paused else self.world.oracle.resume)()
 
+    @rule(conv=st.integers(0, 2), paused=st.sampled_from((False, False, True)))
+    def pause_one(self, conv: int, *, paused: bool) -> None:
+        """The operator pauses or resumes one user."""
+        (self.world.oracle.hold if paused else self.world.oracle.let_go)(f"p-{conv}")
+
     @rule(which=some, retry=st.booleans())
     def operate(self, which: int, *, retry: bool) -> None:
         """The operator retries or discards."""

@@ -19,7 +19,9 @@ from tests.integration import (
     test_mailbox_accept,
     test_mailbox_claim,
     test_mailbox_closing,
+    test_mailbox_elsewhere,
     test_mailbox_limits,
+    test_mailbox_pause,
     test_mailbox_scripts,
     test_mailbox_sending,
     test_mailbox_share,
@@ -34,7 +36,9 @@ MODULES: Final = (
     test_mailbox_accept,
     test_mailbox_claim,
     test_mailbox_closing,
+    test_mailbox_elsewhere,
     test_mailbox_limits,
+    test_mailbox_pause,
     test_mailbox_scripts,
     test_mailbox_sending,
     test_mailbox_share,
@@ -94,4 +98,5 @@ def test_every_script_of_the_law_is_in_the_table() -> None:
     scripts = {broken.script for broken in table()}
     leave_and_finish = {"leave", "turns"}  # where the rules of `sending` and `finish` stand, for all who use them
     law = {"accept", "claim", "renew", "store_reply", "outcome", "backoff", "park", "retry", "hand_over", "sweep"} | leave_and_finish
-    assert law <= scripts
+    beside = {"status", "pause", "resume", "elsewhere"}
+    assert law | beside <= scripts

@@ -9,13 +9,15 @@ from typing import Any, Final
 
 from redis import Redis
 
+from shared.addresses import Identities
 from shared.codec import SCHEMA_VERSION
 from shared.mailbox import Mailbox
 from shared.mailbox.calls import STANDBY
 from shared.queue import QUEUE, Dispatcher
 from shared.redis import AWAY
-from shared.runtime import SCHEMA_KEY
+from shared.runtime import SCHEMA_KEY, identity_salt
 from shared.settings import Settings
+from supervisor_worker.cli import control
 from supervisor_worker.cli.checks.finding import Finding, fail, not_checked, ok, warn
 from supervisor_worker.cli.output import age
 from supervisor_worker.cli.rq_views import SeenWorker
@@ -114,17 +116,21 @@ def parked(redis: Redis) -> list[Finding]:
     """Messages that wait for an operator."""
     count = int(redis.zcard("boss:parked"))
     if count:
-        return [warn("parked", f"{count} messages wait for you", "See `boss messages list --parked`, then retry or discard them.")]
+        return [warn("parked", f"{count} messages wait for you", "See `boss messages parked`, then retry or discard them.")]
     return [ok("parked", "none")]
 
 
-def paused(redis: Redis) -> list[Finding]:
-    """Whether anything is sent at all."""
-    since = redis.hget("boss:pause", "since")
-    if since:
-        reason = "".join(character if character.isprintable() else " " for character in Mailbox(redis).paused())
-        return [fail("sending", f"PAUSED: {reason}", "Mend the reason, then run: boss resume")]
-    return [ok("sending", "not paused")]
+def paused(settings: Settings, redis: Redis) -> list[Finding]:
+    """Whether anything is sent at all, and to whom nothing is."""
+    pauses = Mailbox(redis).pauses()
+    if not pauses:
+        return [ok("sending", "not paused")]
+    known = control.names(settings, Identities(identity_salt(redis)))
+    now, (first, *others) = time.time(), pauses
+    if first.user:
+        return [warn("sending", "\n".join(control.described(pauses, known, now)), "To end one: boss resume --user USERNAME")]
+    lines = [f"PAUSED: {control.said_of(first, now)}", *control.described(others, known, now)]
+    return [fail("sending", "\n".join(lines), "Mend the reason, then run: boss resume")]
 
 
 def _ping(redis: Redis) -> float:

@@ -34,7 +34,7 @@ def test_documents_name_only_settings_that_exist(document: object) -> None:
 def test_documents_name_only_commands_that_exist(document: object) -> None:
     """A command in a document can be run."""
     text = ROOT.joinpath(str(document)).read_text(encoding="utf-8")
-    assert set(re.findall(r"\bboss ([a-z]+)\b", " ".join(re.findall(r"`([^`\n]+)`", text)))) <= set(COMMANDS)
+    assert set(re.findall(r"\bboss ([a-z-]+)\b", " ".join(re.findall(r"`([^`\n]+)`", text)))) <= set(COMMANDS)
 
 
 def test_links_between_documents_lead_somewhere() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from shared.addresses import EmailAddress, PhoneNumber
 from shared.events import EmailReceived, SendEmailResponse, SendSmsResponse, SmsReceived
-from supervisor_worker.replies import CUT_MARK, command_for, cut, cut_short, references_for, sms_length, sms_text, subject_for
+from supervisor_worker.replies import CUT_MARK, command_for, cut, cut_short, opening, references_for, sms_length, sms_text, subject_for
 
 USER, BOSS = EmailAddress("user@example.com"), EmailAddress("boss@bossline.example")
 
@@ -104,3 +104,14 @@ def test_a_cut_goes_after_a_sentence_else_after_a_word_else_anywhere() -> None:
     assert cut("\U0001f600" * 50, 21) == "\U0001f600" * 7 + CUT_MARK
     assert cut_short("A whole one. A bro") == "A whole one. [...]"
     assert cut_short("") == ""
+
+
+def test_a_message_that_answers_none_begins_its_own_thread() -> None:
+    """The subject as it is, no thread headers, and the id that an answer will name; a text is a text."""
+    sent = opening(mail(subject="Told elsewhere", message_id="<n-1@x>", references=("<r@x>",)), "Hello", "r-1")
+    assert isinstance(sent, SendEmailResponse)
+    assert (sent.to, sent.from_, sent.subject, sent.body) == (USER, BOSS, "Told elsewhere", "Hello")
+    assert (sent.message_id, sent.in_reply_to, sent.references) == ("<n-1@x>", "", ())
+    phone, boss = PhoneNumber("+15551234567"), PhoneNumber("+15559876543")
+    text = opening(SmsReceived(id="n-1", from_=phone, to=boss, message="", user="ada", provider_id=""), "Hello", "r-1")
+    assert text == SendSmsResponse(to=phone, from_=boss, message="Hello", user="ada")

@@ -30,10 +30,11 @@ ENTRIES: list[Entry] = [
     Message(MAIL),
     Ignored("m-3", "email", "stranger"),
     (Report("X", "delivered", "r-1", "a-1", "30003"), Report("Y", "failed")),
+    (Report("X", "failed", "r-1", "a-1", "21610", "out", "o-1"), Report("Y", "", opt="in", id="o-2")),
 ]
 
 
-@pytest.mark.parametrize("entry", ENTRIES, ids=["text", "mail", "ignored", "reports"])
+@pytest.mark.parametrize("entry", ENTRIES, ids=["text", "mail", "ignored", "reports", "words"])
 def test_an_entry_is_read_as_it_was_written(entry: Entry) -> None:
     """Bytes of ASCII, and the same again."""
     content = encode(entry)
@@ -41,7 +42,7 @@ def test_an_entry_is_read_as_it_was_written(entry: Entry) -> None:
     assert decode(content) == entry
 
 
-@pytest.mark.parametrize("entry", ENTRIES, ids=["text", "mail", "ignored", "reports"])
+@pytest.mark.parametrize("entry", ENTRIES, ids=["text", "mail", "ignored", "reports", "words"])
 def test_an_entry_of_a_newer_version_is_not_guessed_at(entry: Entry) -> None:
     """It waits for the newer process."""
     newer = {**json.loads(encode(entry)), "v": SCHEMA_VERSION + 1}
@@ -49,7 +50,7 @@ def test_an_entry_of_a_newer_version_is_not_guessed_at(entry: Entry) -> None:
         decode(json.dumps(newer).encode())
 
 
-@pytest.mark.parametrize("entry", ENTRIES, ids=["text", "mail", "ignored", "reports"])
+@pytest.mark.parametrize("entry", ENTRIES, ids=["text", "mail", "ignored", "reports", "words"])
 def test_half_an_entry_is_none(entry: Entry) -> None:
     """Cut at any place, or with any field missing or of another kind."""
     content = encode(entry)

@@ -12,7 +12,10 @@ import pytest
 from click.testing import CliRunner
 from redis.exceptions import ConnectionError as RedisAway
 
+from shared.addresses import Identities
 from shared.errors import BosslineError
+from shared.mailbox import Mailbox
+from shared.mailbox.types import Pause
 from shared.settings import Settings, load
 from supervisor_worker.cli.checks import local, outside, storage
 from supervisor_worker.cli.checks.finding import Finding, fail, ok, run_all, warn, worst
@@ -178,11 +181,26 @@ def test_a_mailbox_that_fills_up_is_named(count: int, status: str) -> None:
 
 
 def test_what_waits_for_the_operator_is_named() -> None:
-    """Parked messages warn, a pause fails and tells its reason without its control characters."""
+    """Parked messages warn."""
     assert (storage.parked(Fake(zcard=0))[0].status, storage.parked(Fake(zcard=2))[0].status) == ("ok", "warn")  # type: ignore[arg-type]
-    assert storage.paused(Fake(hget=None))[0].status == "ok"  # type: ignore[arg-type]
-    (found,) = storage.paused(Fake(hget=b"budget\x1b[0m"))  # type: ignore[arg-type]
-    assert (found.status, "\x1b" in found.detail, "boss resume" in found.todo) == ("fail", False, True)
+
+
+def test_who_is_paused_is_said_with_a_name_and_a_reason(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pause of all fails, one user's warns; the reason comes without its control characters."""
+    pauses: list[Pause] = []
+    monkeypatch.setattr(Mailbox, "pauses", lambda _self: pauses)
+    redis: Any = Fake(set=True, get=b"00" * 32)
+    assert storage.paused(settings, redis)[0].status == "ok"
+    pauses.append(Pause("flood\x1b[0m", Identities(bytes(32)).user("user"), "ada", 1))
+    (found,) = storage.paused(settings, redis)
+    assert (found.status, "\x1b" in found.detail, "boss resume --user" in found.todo) == ("warn", False, True)
+    assert [word for word in ("Sending to user (u-", "by ada", "flood") if word not in found.detail] == []
+    pauses[:0] = [Pause("budget", by="alarm", since_ms=1)]
+    pauses.append(Pause("moved away", "u-" + "0" * 24, "ada", 1))
+    (found,) = storage.paused(settings, redis)
+    assert (found.status, "boss resume" in found.todo) == ("fail", True)
+    expected = ("PAUSED: budget (for", "by alarm)", "flood", "an unknown user (u-00000000)")
+    assert [word for word in expected if word not in found.detail] == []
 
 
 def test_what_is_in_redis_is_not_checked_while_redis_is_away() -> None:

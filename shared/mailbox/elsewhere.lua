@@ -1,0 +1,19 @@
+-- elsewhere: tell a user on their other channel that a reply did not reach them. Once a reply: who takes it off the list appends the
+-- notice in the same step, whoever else tries and however often; and once an hour on one channel. With a reason the user is not told,
+-- and the reason recorded. Answer: "told", why not, or "gone".
+local reply, reason = ARGV[1], ARGV[2]
+local conv, channel, sender, pair, code, event = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
+WAKE = 9
+if redis.call('ZREM', UNTOLD, reply) == 0 then return 'gone' end
+local t, id = now(), 'n-' .. string.sub(reply, 3)
+
+if reason == '' and opted_out(pair) then reason = 'opted_out' end
+if reason == '' and not redis.call('SET', P .. 'told:elsewhere:' .. pair, '1', 'NX', 'PX', 3600000) then reason = 'told_lately' end
+if reason ~= '' then
+  append('untold', 'reply', reply, 'reason', reason)
+  return reason
+end
+redis.call('HSET', conv_key(conv), 'channel', channel, 'pair', pair, 'sender', sender)
+append('told_elsewhere', 'reply', reply, 'notice', id, 'channel', channel)
+append_notice(conv, id, code, event, t)
+return 'told'

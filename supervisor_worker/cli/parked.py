@@ -1,0 +1,145 @@
+"""`boss messages parked`, `retry` and `discard`: the messages that wait for an operator, and the operator's hand on them.
+
+What an operator does stands in the ledger, with their login name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from typing import Any
+
+import click
+
+from shared.addresses import Identities
+from shared.errors import BosslineError, ProviderError
+from shared.mailbox import calls
+from shared.mailbox.types import Message
+from shared.queue import Dispatcher
+from shared.runtime import identity_salt
+from supervisor_worker.cli.look_up import look_up
+from supervisor_worker.cli.opening import Opened, opened
+from supervisor_worker.cli.operator import login_name
+from supervisor_worker.cli.output import Command, Ending, age, emit_json, printable, remark
+from supervisor_worker.cli.reasons import why_parked
+from supervisor_worker.cli.records import KEPT, UNKNOWN, channel_of, resolve, summary
+
+
+@click.command(cls=Command, short_help="List the parked messages, and why.")
+@click.option("--limit", type=click.IntRange(1, KEPT), metavar="N", default=20, show_default=True, help="At most N, the newest.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON array.")
+def parked(limit: int, *, as_json: bool) -> None:
+    r"""List the messages that wait for you: age, reason, and what the reason means.
+
+    \b
+    Retry one:    boss messages retry ID
+    Give one up:  boss messages discard ID
+    """
+    with opened() as box:
+        now: Any = box.redis.time()
+        records = [record for name in box.mailbox.recent(limit, parked=True) if (record := box.mailbox.message(name))]
+        rows = [_row(record, channel_of(box.redis, record.id), now[0]) for record in records]
+    if as_json:
+        emit_json(rows)
+        return
+    for row in rows:
+        click.echo(f"{row['id']}  {row['channel']:<5}  {age(row['age_seconds']):>6} old  {printable(row['reason'])}")
+        if row["why"]:
+            click.echo(f"    {printable(row['why'])}")
+    if not rows:
+        remark("no message is parked")
+
+
+def _row(record: Message, channel: str, now: int) -> dict[str, Any]:
+    return {**summary(record, channel), "why": why_parked(record.reason), "age_seconds": max(0, now - record.accepted_at // 1000)}
+
+
+@click.command(cls=Command, short_help="Have parked messages answered after all.")
+@click.argument("message", metavar="[ID]", default="")
+@click.option("--all-parked", is_flag=True, help="All that are parked, oldest first.")
+def retry(message: str, *, all_parked: bool) -> None:
+    """Have a parked message answered after all.
+
+    If an attempt to send its reply has an unknown fate, the provider is asked
+    first: a reply that did arrive is recorded, and nothing is repeated. Else
+    the message goes to the end of its conversation, with its age and counts
+    at zero.
+    """
+    with opened() as box:
+        chosen = _chosen(box, message, all_parked=all_parked)
+        failed = [name for name in chosen if not _retry(box, name)]
+    if failed:
+        raise Ending(f"{len(failed)} of {len(chosen)} could not be retried")
+
+
+def _chosen(box: Opened, message: str, *, all_parked: bool) -> list[str]:
+    if all_parked == bool(message):
+        raise click.UsageError("name one message, or give --all-parked")
+    if not all_parked:
+        return [_parked(box, resolve(box.mailbox, message))]
+    parked = box.mailbox.recent(KEPT, parked=True)[::-1]
+    if not parked:
+        remark("no message is parked")
+    return parked
+
+
+def _parked(box: Opened, message: str) -> str:
+    record = box.mailbox.message(message)
+    if record is None or record.state != "parked":
+        raise Ending(f"{message} is {record.state.value if record else 'gone'}; only a parked message can be retried")
+    return message
+
+
+def _retry(box: Opened, message: str) -> bool:
+    """Look up, put at the tail, wake; says what happened, False when it could not be done."""
+    try:
+        _look_up(box, message)
+    except (BosslineError, TimeoutError) as error:
+        said = "no answer in time" if isinstance(error, TimeoutError) else str(error)
+        where = "its provider could not be asked" if isinstance(error, ProviderError | TimeoutError) else "not yet"
+        click.echo(f"{message}: not retried, {where}: {said}", err=True)
+        return False
+    by, user = login_name(), _user_of(box, message)
+    result = box.mailbox.run(calls.retry(message, f"o-{uuid.uuid4().hex}", by=by, user=user))
+    if result.outcome == "done":
+        Dispatcher(box.redis).wake(result.conversation, result.channel)
+        click.echo(f"{message}: is to be answered again")
+        return True
+    record = box.mailbox.message(message)
+    if record and record.state == "answered":
+        click.echo(f"{message}: was answered after all, nothing is repeated")
+        return True
+    click.echo(f"{message}: not retried, it is {record.state.value if record else 'gone'}, not parked", err=True)
+    return False
+
+
+def _user_of(box: Opened, message: str) -> str:
+    """The id of a message's user; '' when its text is gone, and with it who wrote it."""
+    record = box.mailbox.message(message)
+    event = record.event if record else None
+    return Identities(identity_salt(box.redis)).user(event.user) if event else ""
+
+
+def _look_up(box: Opened, message: str) -> None:
+    """Clear up what can be cleared up of a parked message's reply."""
+    record = box.mailbox.message(message)
+    reply = box.mailbox.reply_of(record) if record and record.state == "parked" else None
+    if reply and reply.unresolved:
+        remark(f"{message}: asking the provider about {len(reply.unresolved)} attempt(s)")
+        asyncio.run(look_up(box.settings, reply))
+
+
+@click.command(cls=Command, short_help="Give up a parked message.")
+@click.argument("message", metavar="ID")
+def discard(message: str) -> None:
+    """Give up a parked message: it ends as ignored, and is never answered."""
+    with opened() as box:
+        name = resolve(box.mailbox, message)
+        retention_ms = int(box.settings.retention_days * calls.DAY_MS)
+        by, user = login_name(), _user_of(box, name)
+        result = box.mailbox.run(calls.discard(name, f"o-{uuid.uuid4().hex}", retention_ms=retention_ms, by=by, user=user))
+        if result.outcome == "unknown":
+            raise Ending("there is no such message any more", UNKNOWN)
+        if result.outcome == "not_parked":
+            raise Ending(f"{name} is not parked; only a parked message can be discarded")
+    click.echo(f"{name}: discarded")

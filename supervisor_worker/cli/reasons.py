@@ -1,0 +1,36 @@
+"""Why a message is parked, or a reply did not arrive, in plain sentences for the operator."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from shared.delivery_errors import sentence
+
+PARKED: Final[dict[str, str]] = {
+    "outage": "A provider was away until the message was ANSWER_WITHIN_MINUTES old.",
+    "too_many_errors": "It failed five times; the log says where.",
+    "too_many_lost_leases": "Its worker died six times, perhaps of this very message.",
+    "unreadable": "Its text is gone, or its record cannot be read.",
+}
+"""By reason; a provider's own refusal is `twilio_21614` and the like."""
+NOT_DELIVERED: Final = frozenset({"undelivered", "failed", "refused_by_provider"})
+_PROVIDERS: Final = ("twilio", "sendgrid")
+
+
+def why_parked(reason: str) -> str:
+    """A parked message's reason in a sentence; '' for one that says all itself."""
+    if known := PARKED.get(reason):
+        return known
+    provider, _, code = reason.partition("_")
+    if provider in _PROVIDERS and code:
+        return sentence(code)
+    if provider == "claude" and code:
+        return f"Claude refused it ({code})."
+    return ""
+
+
+def why(kind: str, fields: dict[str, str]) -> str:
+    """What a ledger line's code or reason means; '' where there is nothing to explain."""
+    if kind in NOT_DELIVERED:
+        return sentence(fields.get("code", ""))
+    return why_parked(fields.get("reason", "")) if kind == "parked" else ""

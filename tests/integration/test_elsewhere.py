@@ -1,0 +1,170 @@
+"""A reply that did not reach its user, told on their other channel: real scripts, real SDKs, counted at the sandbox's journal."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import pytest
+from redis import Redis
+
+from shared.addresses import EmailAddress
+from shared.events import Received
+from shared.mailbox import calls
+from supervisor_worker import elsewhere, sentences
+from supervisor_worker.crew import Crew
+from supervisor_worker.supervisor import Supervisor
+from supervisor_worker.sweep import Sweep
+from tests.integration.turn_world import BOSS_MAIL, World
+from tests.support.sandbox import SandboxProcess
+
+SECRET = "the secret words"
+
+
+@pytest.fixture
+def world(redis: Redis, redis_url: str, sandbox: SandboxProcess) -> Iterator[World]:
+    sandbox.knobs(twilio={"status_callbacks": False}, sendgrid={"events": False})
+    found = World(redis, redis_url, sandbox)
+    yield found
+    found.close()
+
+
+def report(world: World, event: Received, state: Literal["delivered", "undelivered", "failed"] = "undelivered") -> None:
+    """The provider's word on the reply to an event."""
+    reply = world.reply(event)
+    world.mailbox.run(calls.status(reply.attempts[0].provider_id, state, retention_ms=60_000, code="30003"))
+
+
+def lost(world: World, event: Received) -> str:
+    """Answer an event, and lose the answer; the reply's id."""
+    world.once(event)
+    report(world, event)
+    return world.reply(event).id
+
+
+def work(world: World, kind: str, count: int = 1) -> list[dict[str, Any]]:
+    """Work until so many were sent, and nothing is left to do; what was sent."""
+    world.drive(lambda: not world.redis.exists("boss:untold"))
+    world.drive(lambda: world.sandbox.count(kind) >= count and not world.redis.exists("boss:due", "boss:untold"))
+    return list(world.sandbox.journal(kind))
+
+
+def test_a_text_that_did_not_arrive_is_told_by_mail_in_a_thread_of_its_own(world: World) -> None:
+    """One mail, however often the report comes, with a fixed subject and nothing of what was said."""
+    event = world.text(SECRET)
+    lost(world, event)
+    (mail,) = work(world, "sendgrid.send")
+    for _ in range(3):
+        report(world, event)
+    world.drive(lambda: not world.redis.exists("boss:due", "boss:untold"))
+    assert world.sandbox.count("sendgrid.send", accepted=None) == 1
+    request = mail["request"]
+    assert (request["to"], request["from"]) == ("user@example.com", "boss@example.com")
+    assert (request["subject"], request["text"]) == (sentences.TEXT_LOST_SUBJECT, sentences.NOTICES[sentences.TEXT_LOST])
+    headers = {name.lower() for name in request["headers"]}
+    assert headers & {"in-reply-to", "references"} == set()
+    assert SECRET not in str(request)
+
+
+def test_an_answer_to_that_mail_joins_its_conversation(world: World) -> None:
+    """The thread's root is the notice's own Message-ID."""
+    lost(world, world.text())
+    (mail,) = work(world, "sendgrid.send")
+    (told,) = world.ledger("notice", code=sentences.TEXT_LOST)
+    root = mail["request"]["headers"]["Message-ID"]
+    answer = world.mail("What did you say?", in_reply_to=root, references=(root,), subject=f"Re: {sentences.TEXT_LOST_SUBJECT}")
+    assert world.conversation(answer) == told.fields["conv"]
+    world.drive(lambda: world.state(answer) == "answered")
+
+
+def test_a_mail_that_did_not_arrive_is_told_by_one_text(world: World) -> None:
+    """Behind what the user texted before, and without a word of the mail."""
+    event = world.mail(SECRET, subject=SECRET)
+    lost(world, event)
+    (text,) = work(world, "twilio.create")
+    request = text["request"]
+    assert (request["to"], request["from"]) == ("+15551234567", "+15559876543")
+    assert request["body"] == sentences.NOTICES[sentences.MAIL_LOST]
+    assert len(request["body"]) <= 160  # one segment
+
+
+def test_a_number_that_twilio_refuses_for_good_is_told_by_mail(world: World) -> None:
+    """The message is parked for the operator all the same."""
+    world.sandbox.knobs(twilio={"fail": [{"fault": "400", "code": 21614}], "status_callbacks": False})
+    event = world.text(SECRET)
+    world.once(event)
+    (mail,) = work(world, "sendgrid.send")
+    assert mail["request"]["subject"] == sentences.TEXT_LOST_SUBJECT
+    assert world.state(event) == "parked:twilio_21614"
+    assert world.sandbox.count("twilio.create", accepted=None) == 1
+
+
+def test_two_dead_channels_do_not_tell_of_each_other(world: World) -> None:
+    """The notice's own loss ends it."""
+    lost(world, world.text())
+    work(world, "sendgrid.send")
+    (told,) = world.ledger("notice", code=sentences.TEXT_LOST)
+    notice = world.mailbox.message(told.fields["msg"])
+    assert notice
+    reply = world.mailbox.reply_of(notice)
+    assert reply
+    world.mailbox.run(calls.status(reply.attempts[0].provider_id, "undelivered", retention_ms=60_000))
+    assert world.mailbox.reply(reply.id).state == "undelivered"  # type: ignore[union-attr]
+    world.drive(lambda: not world.redis.exists("boss:due", "boss:untold"))
+    assert world.sandbox.count("twilio.create", accepted=None) == 1
+    assert world.sandbox.count("sendgrid.send", accepted=None) == 1
+
+
+def test_a_number_that_is_nobody_s_today_is_told_nowhere(world: World) -> None:
+    """The users file may have changed since the message came: who has the number now is a stranger to its old conversation."""
+    reply = lost(world, world.text(phone="+15553010000"))
+    world.drive(lambda: not world.redis.exists("boss:due", "boss:untold"))
+    assert [line.fields["reason"] for line in world.ledger("untold", reply=reply)] == ["no_other_channel"]
+    assert world.sandbox.count("sendgrid.send", accepted=None) == 0
+
+
+def test_a_paused_user_is_told_when_the_pause_ends(world: World) -> None:
+    """The notice is a message like any other."""
+    lost(world, world.text())
+    pair = world.identities.pair(BOSS_MAIL, EmailAddress("user@example.com"))
+    world.mailbox.run(calls.pause("test", user="u-1", pairs=[pair]))
+    world.drive(lambda: bool(world.ledger("told_elsewhere")))
+    world.drive(lambda: not world.redis.zcount("boss:due", 0, 1))
+    assert world.sandbox.count("sendgrid.send", accepted=None) == 0
+    world.mailbox.run(calls.resume(user="u-1"))
+    world.drive(lambda: world.sandbox.count("sendgrid.send") == 1)
+
+
+def test_several_processes_tell_once_and_one_that_died_costs_only_time(world: World) -> None:
+    """Two read the same reply at the same time; a third had taken it from the list and was killed."""
+    reply = lost(world, world.text())
+    assert world.mailbox.run(calls.sweep(recheck_ms=1)).untold == (reply,)  # and killed here
+
+    async def both(supervisor: Supervisor) -> None:
+        await asyncio.gather(*(elsewhere.tell([reply], supervisor) for _ in range(5)))
+
+    world.run(both)
+    assert len(world.ledger("told_elsewhere", reply=reply)) == 1
+    assert len(work(world, "sendgrid.send")) == 1
+
+
+def test_a_record_that_cannot_be_read_keeps_nobody_waiting(world: World) -> None:
+    """It is written down, and the next one is told."""
+    first = lost(world, world.text(phone="+15553010000"))
+    second = lost(world, world.text())
+    world.redis.hset(f"boss:reply:{first}", "command", "{not json")
+    work(world, "sendgrid.send")
+    assert [line.fields["reason"] for line in world.ledger("untold", reply=first)] == ["unreadable"]
+    assert len(world.ledger("told_elsewhere", reply=second)) == 1
+
+
+def test_every_worker_s_sweep_tells(world: World) -> None:
+    """Within one look."""
+    reply = lost(world, world.text())
+
+    async def look(supervisor: Supervisor) -> None:
+        await Sweep(Crew(supervisor, supervisor.mailbox.redis, supervisor.mailbox.redis)).once()
+
+    world.run(look)
+    assert len(world.ledger("told_elsewhere", reply=reply)) == 1
