@@ -1,7 +1,7 @@
-"""Who and what is answered: pure policy, no I/O. What is not admitted is recorded with the reason given here.
+"""Which mail is answered: pure policy, no I/O. What is not admitted is recorded with the reason given here.
 
-Reasons: `stranger` `unknown_recipient` `bad_sender` `bad_from` `two_addresses` `own_address` `empty` `help_keyword`
-`unauthenticated` `auto_submitted` `return_path` `list` `bulk` `auto_response` `report` `robot`.
+Reasons: `stranger` `unknown_recipient` `bad_from` `two_addresses` `own_address` `empty` `unauthenticated` `auto_submitted`
+`return_path` `list` `bulk` `auto_response` `report` `robot`. The policy for texts is `shared.admission`'s.
 """
 
 from __future__ import annotations
@@ -10,17 +10,11 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from shared.addresses import EmailAddress, PhoneNumber
-from shared.errors import BadInput
-from shared.mailbox.calls import Keyword
+from shared.addresses import EmailAddress
+from shared.admission import Ignored
 from shared.users import User, Users
 from webhook_api.headers import Headers
 from webhook_api.parse_email import InboundMail
-from webhook_api.parse_sms import SmsForm
-
-STOP_WORDS: Final = frozenset({"stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "optout"})
-MAX_WORD: Final = 40
-START_WORDS: Final = frozenset({"start", "unstop"})
 
 _ROBOTS: Final = frozenset(
     {"mailer-daemon", "postmaster", "noreply", "no-reply", "no_reply", "donotreply", "do-not-reply", "bounce", "bounces"}
@@ -34,67 +28,12 @@ _DOMAIN: Final = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?\.)+[a-z0
 
 
 @dataclass(frozen=True, slots=True)
-class Ignored:
-    """Recorded and not answered."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class AdmittedSms:
-    """A text from a user to their own Boss. `keyword` is theirs to opt out or in."""
-
-    user: User
-    sender: PhoneNumber
-    boss: PhoneNumber
-    keyword: Keyword
-
-
-@dataclass(frozen=True, slots=True)
 class AdmittedMail:
     """A mail from a user, who is proven to have sent it, to their own Boss."""
 
     user: User
     sender: EmailAddress
     boss: EmailAddress
-
-
-def sms(form: SmsForm, users: Users) -> AdmittedSms | Ignored:
-    """Judge a text."""
-    try:
-        boss = PhoneNumber.parse(form.recipient)
-    except BadInput:
-        return Ignored("unknown_recipient")
-    try:
-        sender = PhoneNumber.parse(form.sender)
-    except BadInput:  # short codes, whatsapp: and rcs: addresses
-        return Ignored("bad_sender")
-    if sender in users.boss_phones:
-        return Ignored("own_address")
-    user = users.by_phone(boss, sender)
-    if user is None:
-        return Ignored("stranger" if boss in users.boss_phones else "unknown_recipient")
-    return _sms_of(AdmittedSms(user, sender, boss, keyword(form)), form)
-
-
-def _sms_of(admitted: AdmittedSms, form: SmsForm) -> AdmittedSms | Ignored:
-    if form.opt_out == "help":  # Twilio has answered it
-        return Ignored("help_keyword")
-    if not form.text and not form.media_count and not admitted.keyword:
-        return Ignored("empty")
-    return admitted
-
-
-def keyword(form: SmsForm) -> Keyword:
-    """The opt-out or opt-in word that a text is: the whole of it, as Twilio reads it, or what Twilio itself recognised."""
-    if form.opt_out in ("stop", "start"):
-        return "stop" if form.opt_out == "stop" else "start"
-    word = form.text[: MAX_WORD + 1].strip().lower()
-    if word in STOP_WORDS:
-        return "stop"
-    if word in START_WORDS:
-        return "start"
-    return "yes" if word == "yes" else ""
 
 
 def email(mail: InboundMail, recipient: EmailAddress, users: Users) -> AdmittedMail | Ignored:

@@ -12,6 +12,7 @@ from typing import Final
 from flask import Request
 
 from shared.addresses import EmailAddress
+from shared.admission import Ignored
 from shared.errors import BadInput
 from shared.events import EmailReceived
 from webhook_api import admit
@@ -45,7 +46,7 @@ def inbound(intake: Intake, gate: Gate, request: Request) -> Answer:
 
 def _take_in(intake: Intake, mail: InboundMail, recipient: EmailAddress, *, signed: bool) -> str:
     verdict = admit.email(mail, recipient, intake.runtime.users)
-    if isinstance(verdict, admit.Ignored):
+    if isinstance(verdict, Ignored):
         message_id = mail_id(mail, recipient.value, verdict.reason)
         intake.ignore(message_id, "email", verdict.reason)
         return message_id

@@ -9,7 +9,7 @@ from email.errors import HeaderParseError
 from email.header import decode_header
 from typing import Final
 
-from webhook_api.text import decode, one_line
+from shared.text import decode, one_line
 
 MAX_BLOCK: Final = 262_144
 MAX_HEADERS: Final = 500

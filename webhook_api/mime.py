@@ -13,8 +13,8 @@ from email.parser import BytesParser
 from email.policy import compat32
 from typing import Final
 
+from shared.text import decode
 from webhook_api.headers import decoded
-from webhook_api.text import decode
 
 MAX_TEXT_BYTES: Final = 1_048_576
 MAX_FILE_NAME: Final = 500

@@ -14,7 +14,7 @@ from typing import Final
 from werkzeug.http import parse_options_header
 
 from shared.errors import BadInput
-from webhook_api.text import decode
+from shared.text import decode
 
 MAX_PARTS: Final = 5_000
 MAX_HEAD: Final = 8_192

@@ -15,11 +15,11 @@ from typing import Any, Final
 from shared import codec
 from shared.addresses import EmailAddress, parse_address_list
 from shared.errors import BadInput
+from shared.text import capped, clean, decode, one_line
 from webhook_api import html_text, mime
 from webhook_api.headers import Headers, decoded
 from webhook_api.multipart import Part, boundary_of, parts
 from webhook_api.quotes import without_quote
-from webhook_api.text import capped, clean, decode, one_line
 
 MAX_TEXT: Final = 100_000
 MAX_TEXT_BYTES: Final = 1_048_576

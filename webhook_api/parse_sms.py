@@ -3,35 +3,20 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote, unquote_to_bytes
 
+from shared.admission import InboundSms, media_count, words
 from shared.errors import BadInput
 from webhook_api.signatures import Form
-from webhook_api.text import capped, clean
 
 MAX_FIELDS: Final = 1_000
-MAX_TEXT: Final = 16_000
-MAX_MEDIA: Final = 100
 
 _SID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NUMBER: Final = re.compile(r"[0-9]{1,6}")
 _PLUS_LOST: Final = re.compile(r" [1-9][0-9]{6,14}")
 _FORM_TYPE: Final = "application/x-www-form-urlencoded"
-
-
-@dataclass(frozen=True, slots=True)
-class SmsForm:
-    """A text as Twilio posts it; `sender` and `recipient` are still texts, `opt_out` is OptOutType in lower case."""
-
-    sid: str
-    account: str
-    sender: str = field(repr=False)
-    recipient: str = field(repr=False)
-    text: str = field(repr=False)
-    media_count: int = 0
-    opt_out: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +63,18 @@ def _unquoted(text: str) -> str:
     return unquote(text, errors="surrogateescape")  # piece by piece: what is no ASCII was decoded before
 
 
-def parse_sms(form: Form) -> SmsForm:
+def parse_sms(form: Form) -> InboundSms:
     """Read a text; raises BadInput `missing_from`, `missing_to` or `bad_sid`.
 
     `sid` may be empty: who may leave it out is not judged here.
     """
-    return SmsForm(
+    return InboundSms(
         sid=_sid(form, "MessageSid") or _sid(form, "SmsMessageSid"),
         account=_one(form, "AccountSid").strip(),
         sender=_plus_kept(_required(form, "From")),
         recipient=_plus_kept(_required(form, "To")),
-        text=capped(clean(_one(form, "Body")).strip(), MAX_TEXT),
-        media_count=_count(_one(form, "NumMedia")),
+        text=words(_one(form, "Body")),
+        media_count=media_count(_one(form, "NumMedia")),
         opt_out=_one(form, "OptOutType").strip().lower(),
     )
 
@@ -127,8 +112,3 @@ def _sid(form: Form, name: str) -> str:
     if value and not _SID.fullmatch(value):
         raise BadInput(code="bad_sid")
     return value
-
-
-def _count(text: str) -> int:
-    text = text.strip()
-    return min(int(text), MAX_MEDIA) if _NUMBER.fullmatch(text) else 0

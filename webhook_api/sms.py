@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import time
 import uuid
+from dataclasses import replace
 from typing import Final
 
 from flask import Request
 
+from shared import admission
+from shared.admission import Ignored, InboundSms
 from shared.delivery_errors import OPTED_OUT
 from shared.errors import BadInput
-from shared.events import SmsReceived
-from webhook_api import admit
 from webhook_api.entries import Report, State, report_id
 from webhook_api.gate import MESSAGE_HEADER, Gate, Refusal
 from webhook_api.intake import Intake
 from webhook_api.lean import Answer
-from webhook_api.parse_sms import SmsForm, StatusForm, is_form, parse_sms, parse_status, read_form
+from webhook_api.parse_sms import StatusForm, is_form, parse_sms, parse_status, read_form
 from webhook_api.signatures import Form
 
 MAX_BODY: Final = 65_536
@@ -51,31 +51,17 @@ def inbound(intake: Intake, gate: Gate, request: Request) -> Answer:
     return Answer(_TWIML, headers=(*_TWIML_HEADERS, (MESSAGE_HEADER, message_id)))
 
 
-def _take_in(intake: Intake, text: SmsForm, *, signed: bool) -> str:
-    sid = text.sid or f"SM{uuid.uuid4().hex}"
-    message_id = sms_id(intake.runtime.settings.twilio_account_sid, sid)
-    verdict = admit.sms(text, intake.runtime.users)
-    if isinstance(verdict, admit.Ignored):
+def _take_in(intake: Intake, text: InboundSms, *, signed: bool) -> str:
+    if not text.sid:
+        text = replace(text, sid=f"SM{uuid.uuid4().hex}")
+    message_id = admission.sms_id(intake.runtime.settings.twilio_account_sid, text.sid)
+    verdict = admission.sms(text, intake.runtime.users)
+    if isinstance(verdict, Ignored):
         intake.ignore(message_id, "sms", verdict.reason)
-        return message_id
-    event = SmsReceived(
-        id=message_id,
-        from_=verdict.sender,
-        to=verdict.boss,
-        message=text.text,
-        user=verdict.user.username,
-        provider_id=sid,
-        media_count=text.media_count,
-        signed=signed,
-        received_at=time.time(),
-    )
-    intake.accept(event, keyword=verdict.keyword)
+    else:
+        event = admission.received(message_id, text, verdict, at=time.time(), signed=signed)
+        intake.accept(event, keyword=verdict.keyword)
     return message_id
-
-
-def sms_id(account: str, sid: str) -> str:
-    """Our id of a text, made from Twilio's: the same however often it is delivered."""
-    return "m-" + hashlib.sha256(f"sms\x1f{account}\x1f{sid}".encode()).hexdigest()[:24]
 
 
 def status(intake: Intake, gate: Gate, request: Request) -> Answer:

@@ -18,6 +18,7 @@ from redis import Redis
 
 from shared import accept as storing
 from shared.addresses import ConversationKey, PhoneNumber
+from shared.admission import sms_id
 from shared.codec import SCHEMA_VERSION
 from shared.errors import SchemaTooNew
 from shared.mailbox.types import ReplyState
@@ -31,7 +32,6 @@ from tests.support.server import EmbeddedServer
 from tests.support.wait import wait_for
 from webhook_api.entries import Message, decode
 from webhook_api.replay import TRIES, Replayer
-from webhook_api.sms import sms_id
 from webhook_api.spool import Spool
 
 TEXTS = ConversationKey("sms", "+15559876543", "+15551234567")

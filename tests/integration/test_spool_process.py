@@ -15,12 +15,12 @@ import pytest
 from redis import Redis
 
 from shared.addresses import ConversationKey, Identities
+from shared.admission import sms_id
 from shared.runtime import SALT_KEY
 from tests.payloads import FORM
 from tests.support.processes import OPENER, WebProcess
 from tests.support.server import EmbeddedServer
 from tests.support.wait import wait_for
-from webhook_api.sms import sms_id
 
 BOSS = "+15559876543"
 PEOPLE = 8

@@ -20,6 +20,7 @@ from werkzeug.test import TestResponse
 
 from shared import ledger
 from shared.addresses import PhoneNumber
+from shared.admission import sms_id
 from shared.errors import ConfigurationError
 from shared.events import EmailReceived, SmsReceived
 from shared.mailbox.types import ReplyState
@@ -40,7 +41,7 @@ from tests.payloads import FORM, MULTIPART, Fields, form_body, mail_fields, mult
 from tests.support.server import EmbeddedServer
 from webhook_api.parse_sms import read_form
 from webhook_api.signatures import twilio_signature as ours
-from webhook_api.sms import EMPTY_TWIML, sms_id
+from webhook_api.sms import EMPTY_TWIML
 
 LOCAL = {"REMOTE_ADDR": "127.0.0.1"}
 KEY = ec.generate_private_key(ec.SECP256R1())

@@ -1,4 +1,4 @@
-"""Who is answered, and why not."""
+"""Which mail is answered, and why not."""
 
 from __future__ import annotations
 
@@ -8,19 +8,15 @@ from dataclasses import replace
 import pytest
 
 from shared.addresses import EmailAddress
+from shared.admission import Ignored
 from shared.users import LOCAL_USER, Users
-from tests.payloads import MULTIPART, mail_fields, multipart_body, sms_fields
+from tests.payloads import MULTIPART, mail_fields, multipart_body
 from webhook_api import admit
 from webhook_api.headers import Headers
 from webhook_api.parse_email import InboundMail, parse_email
-from webhook_api.parse_sms import parse_sms
 
 USERS = Users([LOCAL_USER])
 BOSS = EmailAddress("boss@example.com")
-
-
-def sms(**changes: str | None) -> admit.AdmittedSms | admit.Ignored:
-    return admit.sms(parse_sms({name: [value] for name, value in sms_fields(**changes).items()}), USERS)
 
 
 def mail(header: str = "", **changes: str | None) -> InboundMail:
@@ -31,55 +27,7 @@ def mail(header: str = "", **changes: str | None) -> InboundMail:
 
 def judged(header: str = "", **changes: str | None) -> str:
     verdict = admit.email(mail(header, **changes), BOSS, USERS)
-    return verdict.reason if isinstance(verdict, admit.Ignored) else "admitted"
-
-
-@pytest.mark.parametrize(
-    ("body", "keyword"),
-    [
-        *((word, "stop") for word in ("STOP", "stopall", "Unsubscribe", "CANCEL", "end", "Quit", "revoke", "OPTOUT", "  stop \n")),
-        *((word, "start") for word in ("START", "unstop", " Start ")),
-        *((word, "yes") for word in ("YES", "yes")),
-        *((text, "") for text in ("STOP please", "stop.", "please stop", "yes!", "start now", "HELP", "the end", "stop" * 20)),
-    ],
-)
-def test_a_keyword_is_the_whole_message(body: str, keyword: str) -> None:
-    """As Twilio reads it: any case, trimmed, nothing beside it."""
-    verdict = sms(Body=body)
-    assert isinstance(verdict, admit.AdmittedSms)
-    assert verdict.keyword == keyword
-
-
-@pytest.mark.parametrize(("opt_out", "keyword"), [("STOP", "stop"), ("START", "start")])
-def test_what_twilio_recognised_is_a_keyword_whatever_the_words(opt_out: str, keyword: str) -> None:
-    """Advanced Opt-Out knows words of the customer's own."""
-    verdict = sms(Body="Adiós", OptOutType=opt_out)
-    assert isinstance(verdict, admit.AdmittedSms)
-    assert verdict.keyword == keyword
-
-
-@pytest.mark.parametrize(
-    ("changes", "reason"),
-    [
-        ({"Body": "HELP", "OptOutType": "HELP"}, "help_keyword"),
-        ({"Body": " "}, "empty"),
-        ({"From": "+15557654321"}, "stranger"),
-        ({"From": "72345"}, "bad_sender"),
-        ({"From": "whatsapp:+15551234567"}, "bad_sender"),
-        ({"From": "+15559876543"}, "own_address"),
-        ({"To": "+15550001111"}, "unknown_recipient"),
-        ({"To": "rcs:boss"}, "unknown_recipient"),
-        ({"From": "+15557654321", "Body": "STOP"}, "stranger"),
-    ],
-)
-def test_a_text_that_is_not_answered_has_its_reason(changes: dict[str, str], reason: str) -> None:
-    """A Boss number answers only its own user."""
-    assert sms(**changes) == admit.Ignored(reason)
-
-
-def test_a_picture_without_words_is_admitted() -> None:
-    """The assistant says that it cannot see it."""
-    assert isinstance(sms(Body="", NumMedia="1"), admit.AdmittedSms)
+    return verdict.reason if isinstance(verdict, Ignored) else "admitted"
 
 
 @pytest.mark.parametrize(
@@ -140,7 +88,7 @@ def test_a_mail_that_is_not_answered_has_its_reason(changes: dict[str, str], rea
 
 def test_an_address_that_is_no_boss_answers_nobody() -> None:
     """The recipient is unknown, whoever writes."""
-    assert admit.email(mail(), EmailAddress("sales@example.com"), USERS) == admit.Ignored("unknown_recipient")
+    assert admit.email(mail(), EmailAddress("sales@example.com"), USERS) == Ignored("unknown_recipient")
 
 
 @pytest.mark.parametrize(

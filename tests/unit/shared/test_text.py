@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhook_api.text import _HIDDEN, _LINE_ENDS, _SURROGATES, _composed, _plain, capped, clean, decode, one_line
+from shared.text import _HIDDEN, _LINE_ENDS, _SURROGATES, _composed, _plain, capped, clean, decode, one_line
 
 
 @pytest.mark.parametrize(

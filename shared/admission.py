@@ -1,0 +1,126 @@
+"""Who is answered by text: pure policy, no I/O, for the webhook that brings a text and for the list that shows one it did not bring.
+
+What is not admitted is recorded with the reason given here: `stranger` `unknown_recipient` `bad_sender` `own_address` `empty`
+`help_keyword`. The policy for mail is `webhook_api.admit`'s, which alone takes mail in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from typing import Final
+
+from shared.addresses import PhoneNumber
+from shared.errors import BadInput
+from shared.events import SmsReceived
+from shared.mailbox.calls import Keyword
+from shared.text import capped, clean
+from shared.users import User, Users
+
+STOP_WORDS: Final = frozenset({"stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "optout"})
+START_WORDS: Final = frozenset({"start", "unstop"})
+MAX_WORD: Final = 40
+MAX_TEXT: Final = 16_000
+MAX_MEDIA: Final = 100
+
+_NUMBER: Final = re.compile(r"[0-9]{1,6}")
+
+
+@dataclass(frozen=True, slots=True)
+class InboundSms:
+    """A text as Twilio posts or lists it; `sender` and `recipient` are still texts, `opt_out` is OptOutType in lower case."""
+
+    sid: str
+    account: str
+    sender: str = field(repr=False)
+    recipient: str = field(repr=False)
+    text: str = field(repr=False)
+    media_count: int = 0
+    opt_out: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """Recorded and not answered."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AdmittedSms:
+    """A text from a user to their own Boss. `keyword` is theirs to opt out or in."""
+
+    user: User
+    sender: PhoneNumber
+    boss: PhoneNumber
+    keyword: Keyword
+
+
+def words(body: str) -> str:
+    """A text's body as it is judged, stored and thought about: cleaned, trimmed, of a bounded length."""
+    return capped(clean(body).strip(), MAX_TEXT)
+
+
+def media_count(text: str) -> int:
+    """Twilio's NumMedia; 0 for what is no number."""
+    text = text.strip()
+    return min(int(text), MAX_MEDIA) if _NUMBER.fullmatch(text) else 0
+
+
+def sms_id(account: str, sid: str) -> str:
+    """Our id of a text, made from Twilio's: the same however often, and by whatever way, it comes."""
+    return "m-" + hashlib.sha256(f"sms\x1f{account}\x1f{sid}".encode()).hexdigest()[:24]
+
+
+def sms(text: InboundSms, users: Users) -> AdmittedSms | Ignored:
+    """Judge a text."""
+    try:
+        boss = PhoneNumber.parse(text.recipient)
+    except BadInput:
+        return Ignored("unknown_recipient")
+    try:
+        sender = PhoneNumber.parse(text.sender)
+    except BadInput:  # short codes, whatsapp: and rcs: addresses
+        return Ignored("bad_sender")
+    if sender in users.boss_phones:
+        return Ignored("own_address")
+    user = users.by_phone(boss, sender)
+    if user is None:
+        return Ignored("stranger" if boss in users.boss_phones else "unknown_recipient")
+    return _of_a_user(AdmittedSms(user, sender, boss, keyword(text)), text)
+
+
+def _of_a_user(admitted: AdmittedSms, text: InboundSms) -> AdmittedSms | Ignored:
+    if text.opt_out == "help":  # Twilio has answered it
+        return Ignored("help_keyword")
+    if not text.text and not text.media_count and not admitted.keyword:
+        return Ignored("empty")
+    return admitted
+
+
+def keyword(text: InboundSms) -> Keyword:
+    """The opt-out or opt-in word that a text is: the whole of it, as Twilio reads it, or what Twilio itself recognised."""
+    if text.opt_out in ("stop", "start"):
+        return "stop" if text.opt_out == "stop" else "start"
+    word = text.text[: MAX_WORD + 1].strip().lower()
+    if word in STOP_WORDS:
+        return "stop"
+    if word in START_WORDS:
+        return "start"
+    return "yes" if word == "yes" else ""
+
+
+def received(message_id: str, text: InboundSms, admitted: AdmittedSms, *, at: float, signed: bool = True) -> SmsReceived:
+    """The event of an admitted text; `at` is when it came, in epoch seconds."""
+    return SmsReceived(
+        id=message_id,
+        from_=admitted.sender,
+        to=admitted.boss,
+        message=text.text,
+        user=admitted.user.username,
+        provider_id=text.sid,
+        media_count=text.media_count,
+        signed=signed,
+        received_at=at,
+    )

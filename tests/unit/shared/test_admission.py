@@ -1,0 +1,80 @@
+"""Who is answered by text, and why not."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared import admission
+from shared.admission import AdmittedSms, Ignored, InboundSms
+from shared.users import LOCAL_USER, Users
+
+USERS = Users([LOCAL_USER])
+
+
+def sms(body: str = "Hello", *, sender: str = "+15551234567", recipient: str = "+15559876543", **fields: object) -> AdmittedSms | Ignored:
+    text = InboundSms("SM1", "AC1", sender, recipient, admission.words(body), **fields)  # type: ignore[arg-type]
+    return admission.sms(text, USERS)
+
+
+@pytest.mark.parametrize(
+    ("body", "keyword"),
+    [
+        *((word, "stop") for word in ("STOP", "stopall", "Unsubscribe", "CANCEL", "end", "Quit", "revoke", "OPTOUT", "  stop \n")),
+        *((word, "start") for word in ("START", "unstop", " Start ")),
+        *((word, "yes") for word in ("YES", "yes")),
+        *((text, "") for text in ("STOP please", "stop.", "please stop", "yes!", "start now", "HELP", "the end", "stop" * 20)),
+    ],
+)
+def test_a_keyword_is_the_whole_message(body: str, keyword: str) -> None:
+    """As Twilio reads it: any case, trimmed, nothing beside it."""
+    verdict = sms(body)
+    assert isinstance(verdict, AdmittedSms)
+    assert verdict.keyword == keyword
+
+
+@pytest.mark.parametrize(("opt_out", "keyword"), [("stop", "stop"), ("start", "start")])
+def test_what_twilio_recognised_is_a_keyword_whatever_the_words(opt_out: str, keyword: str) -> None:
+    """Advanced Opt-Out knows words of the customer's own."""
+    verdict = sms("Adiós", opt_out=opt_out)
+    assert isinstance(verdict, AdmittedSms)
+    assert verdict.keyword == keyword
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"body": "HELP", "opt_out": "help"}, "help_keyword"),
+        ({"body": " "}, "empty"),
+        ({"sender": "+15557654321"}, "stranger"),
+        ({"sender": "72345"}, "bad_sender"),
+        ({"sender": "whatsapp:+15551234567"}, "bad_sender"),
+        ({"sender": "+15559876543"}, "own_address"),
+        ({"recipient": "+15550001111"}, "unknown_recipient"),
+        ({"recipient": "rcs:boss"}, "unknown_recipient"),
+        ({"sender": "+15557654321", "body": "STOP"}, "stranger"),
+    ],
+)
+def test_a_text_that_is_not_answered_has_its_reason(changes: dict[str, str], reason: str) -> None:
+    """A Boss number answers only its own user."""
+    assert sms(**changes) == Ignored(reason)
+
+
+def test_a_picture_without_words_is_admitted() -> None:
+    """The assistant says that it cannot see it."""
+    assert isinstance(sms("", media_count=1), AdmittedSms)
+
+
+@pytest.mark.parametrize(("said", "count"), [("0", 0), (" 2 ", 2), ("999999", admission.MAX_MEDIA), ("", 0), ("-1", 0), ("٣", 0)])
+def test_a_count_of_pictures_is_bounded_and_never_a_reason_to_fail(said: str, count: int) -> None:
+    """What is no number counts nothing."""
+    assert admission.media_count(said) == count
+
+
+def test_the_event_is_made_of_what_was_admitted() -> None:
+    """Addresses as they were parsed, the user's name, and the provider's id."""
+    text = InboundSms("SM1", "AC1", "+1 555 123-4567", "+15559876543", "Hello", media_count=2)
+    verdict = admission.sms(text, USERS)
+    assert isinstance(verdict, AdmittedSms)
+    event = admission.received("m-1", text, verdict, at=5.0)
+    assert (event.id, event.from_.value, event.to.value, event.user) == ("m-1", "+15551234567", "+15559876543", "user")
+    assert (event.message, event.provider_id, event.media_count, event.signed, event.received_at) == ("Hello", "SM1", 2, True, 5.0)
