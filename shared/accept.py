@@ -34,7 +34,9 @@ def accept(runtime: Runtime, event: Received, *, kind: Kind, keyword: Keyword = 
     return run(runtime, message(runtime, event, kind=kind, keyword=keyword))
 
 
-def message(runtime: Runtime, event: Received, *, kind: Kind, keyword: Keyword = "") -> Call[Accepted]:
+def message(
+    runtime: Runtime, event: Received, *, kind: Kind, keyword: Keyword = "", via: str = "", maybe_duplicate: bool = False
+) -> Call[Accepted]:
     """The call that stores a message. StorageUnavailable while the ids cannot be made because Redis was never seen."""
     channel: Channel = "sms" if event.type == "sms_received" else "email"
     with storage():
@@ -54,6 +56,8 @@ def message(runtime: Runtime, event: Received, *, kind: Kind, keyword: Keyword =
         digest="" if kind == "bridge" else echo.digest_of(event),
         hourly=settings.thread_turns_per_hour if kind == "mail" else calls.NO_LIMIT,
         daily=settings.conversation_turns_per_day,
+        via=via,
+        maybe_duplicate=maybe_duplicate,
         wake=queue.job(conversation, channel),
     )
 

@@ -5,12 +5,16 @@
 -- without saying that it is one shows by what it says: our own words, or its own once more; the third time in a row is not answered.
 -- Otherwise the event is stored, appended to its conversation's inbox, and
 -- the conversation becomes due, and is woken at once unless it settles first. No room ("full"): nothing changes, the sender's
--- provider or our spool keeps it. Answer: {outcome, reason}.
+-- provider or our spool keeps it.
+-- `mark` is how long the id is known, `kept` how long the record of what is ignored stays. `via` names the way of a message that its
+-- webhook did not bring; `copy` says that it may have been answered before, and its reply will bear the mark `maybe_duplicate`.
+-- Answer: {outcome, reason}.
 local id, channel, kind, conv, sender, pair, event = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
-local dedupe, settle, limit, keyword, verdict = ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10]), ARGV[11], ARGV[12]
+local mark, settle, limit, keyword, verdict = ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10]), ARGV[11], ARGV[12]
 local most, texts = tonumber(ARGV[13]), tonumber(ARGV[14])
 local digest, echo_window, hourly, daily = ARGV[15], tonumber(ARGV[16]), tonumber(ARGV[17]), tonumber(ARGV[18])
-WAKE = 19
+local kept, via, copy = ARGV[19], ARGV[20], ARGV[21] == '1'
+WAKE = 22
 
 if redis.call('EXISTS', P .. 'seen:' .. id) == 1 or redis.call('EXISTS', msg_key(id)) == 1 then return {'duplicate', ''} end
 
@@ -52,6 +56,9 @@ local function echoes()
 end
 
 local echoed = echoes()
+local way = via ~= '' and {'via', via} or {}
+if copy then way[#way + 1], way[#way + 2] = 'maybe_duplicate', '1' end
+
 local counted = false
 if verdict == '' then
   if keyword == 'stop' then
@@ -72,7 +79,7 @@ local full = redis.call('ZCARD', OPEN) >= most
 if full and verdict == '' then return {'full', ''} end
 
 redis.call('HSET', msg_key(id), 'v', VERSION, 'id', id, 'conv', conv, 'channel', channel, 'kind', kind, 'accepted_at', whole(t), 'active_at', whole(active(t, pair)))
-redis.call('SET', P .. 'seen:' .. id, '1', 'PX', dedupe)
+redis.call('SET', P .. 'seen:' .. id, '1', 'PX', mark)
 redis.call('ZADD', P .. 'recent', whole(t), id)
 redis.call('ZREMRANGEBYRANK', P .. 'recent', 0, -10001)
 if digest ~= '' and (verdict == '' or verdict == 'echo') then
@@ -81,8 +88,8 @@ end
 
 if verdict ~= '' then
   redis.call('HSET', msg_key(id), 'state', 'ignored', 'reason', verdict)
-  redis.call('PEXPIRE', msg_key(id), dedupe)
-  append('ignored', 'conv', conv, 'msg', id, 'channel', channel, 'reason', verdict)
+  redis.call('PEXPIRE', msg_key(id), kept)
+  append('ignored', 'conv', conv, 'msg', id, 'channel', channel, 'reason', verdict, unpack(way))
   if verdict == 'opt_out' then
     opt(pair, true, t)
   elseif verdict == 'opt_in' then
@@ -96,6 +103,7 @@ if verdict ~= '' then
 end
 
 redis.call('HSET', msg_key(id), 'state', 'pending', 'event', event)
+if copy then redis.call('HSET', msg_key(id), 'maybe_duplicate', 1) end
 redis.call('HSET', conv_key(conv), 'channel', channel, 'pair', pair, 'sender', sender)
 if counted then
   redis.call('LPUSH', rate, whole(t))
@@ -105,5 +113,5 @@ if counted then
   count_turn('day', 86400000)
 end
 into_inbox(conv, id, settle, t)
-append(channel .. '_received', 'conv', conv, 'msg', id, 'channel', channel)
+append(channel .. '_received', 'conv', conv, 'msg', id, 'channel', channel, unpack(way))
 return {'accepted', ''}

@@ -32,7 +32,10 @@ from shared.mailbox.types import (
 
 DAY_MS: Final = 86_400_000
 DEDUPE_MS: Final[dict[str, int]] = {"sms": 30 * DAY_MS, "email": 7 * DAY_MS}
-"""How long a provider's id is remembered: beyond SendGrid's 3 days of retries, and long against replays of signed texts."""
+"""How long what is not answered is remembered, id and record: beyond SendGrid's 3 days of retries."""
+MARK_MS: Final[dict[str, int]] = {"sms": 400 * DAY_MS, "email": DEDUPE_MS["email"]}
+"""How long a user's message is known by its id. Twilio's signature has no time in it, so a captured text can be posted again for as
+long as the Auth Token lives: longer than the year after which the token is to be changed. 100 bytes each (docs/data.md)."""
 MAX_TEXTS_PER_TURN: Final = 100
 SWEEP_LIMIT: Final = 100
 WAKE_FLOOR_MS: Final = 1000
@@ -87,29 +90,40 @@ def accept(
     digest: str = "",
     hourly: int = NO_LIMIT,
     daily: int = NO_LIMIT,
+    via: str = "",
+    maybe_duplicate: bool = False,
     wake: Wake = (),
 ) -> Call[Accepted]:
     """Take a message into its conversation, once; see `accept.lua`.
 
     `turns_per_hour` is the sender's, `hourly` and `daily` are the conversation's. `digest` is that of
     the message's words (`shared.echo`), "" where nobody can echo.
+    `via` is the way of one that its webhook did not bring; `maybe_duplicate`: it may have been answered before.
     """
     channel: Channel = "sms" if event.type == "sms_received" else "email"
     arguments = (
         event.id, channel, kind, conversation, sender, pair, codec.encode(event),
-        DEDUPE_MS[channel], settle_ms, turns_per_hour, keyword, "", max_open, MAX_TEXTS_PER_TURN,
-        digest, ECHO_WINDOW_MS, hourly, daily, *wake,
+        MARK_MS[channel], settle_ms, turns_per_hour, keyword, "", max_open, MAX_TEXTS_PER_TURN,
+        digest, ECHO_WINDOW_MS, hourly, daily, DEDUPE_MS[channel], via, int(maybe_duplicate), *wake,
     )  # fmt: skip
     return Call("accept", arguments, answers.accepted)
 
 
-def ignore(message_id: str, channel: Channel, reason: str, *, conversation: str = "") -> Call[Accepted]:
+def ignore(message_id: str, channel: Channel, reason: str, *, conversation: str = "", via: str = "") -> Call[Accepted]:
     """Record a message that is not answered, with its reason and without its text; deduplicated like any other."""
+    kept = DEDUPE_MS[channel]
     arguments = (
-        message_id, channel, "text", conversation, "", "", "", DEDUPE_MS[channel], 0, 0, "", reason, MAX_OPEN, MAX_TEXTS_PER_TURN,
-        "", ECHO_WINDOW_MS, NO_LIMIT, NO_LIMIT,
+        message_id, channel, "text", conversation, "", "", "", kept, 0, 0, "", reason, MAX_OPEN, MAX_TEXTS_PER_TURN,
+        "", ECHO_WINDOW_MS, NO_LIMIT, NO_LIMIT, kept, via, 0,
     )  # fmt: skip
     return Call("accept", arguments, answers.accepted)
+
+
+def reconciled(
+    run: str, failure: str, *, numbers: int, listed: int, accepted: int, ignored: int, marked: int, unread: int
+) -> Call[str]:  # fmt: skip
+    """Write down what a run of the reconciler found; the answer is the `failure` of the run before. `run` is a new id."""
+    return Call("reconciled", (run, failure, numbers, listed, accepted, ignored, marked, unread), str)
 
 
 def refuse(channel: str, reason: str, status: int) -> Call[None]:

@@ -90,7 +90,10 @@ class Scripts:
 
 @dataclass
 class Said:
-    """A message as the model knows it. `rank` is its place in its conversation; a retry gives it a new one."""
+    """A message as the model knows it. `rank` is its place in its conversation; a retry gives it a new one.
+
+    `copied`: it was brought back, and may have been answered before.
+    """
 
     id: str
     conv: str
@@ -101,6 +104,7 @@ class Said:
     lost: int = 0
     reply: str = ""
     copies: int = 0
+    copied: bool = False
 
 
 @dataclass

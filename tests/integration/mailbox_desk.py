@@ -61,7 +61,8 @@ class Desk:
 
     def accept(
         self, message: str, *, kind: str = "text", settle: int = 0, limit: int = 60, keyword: calls.Keyword = "", conv: str = C,
-        pair: str = PAIR, most: int = calls.MAX_OPEN, says: str = "", hourly: int = 1_000, daily: int = 1_000, wake: Wake = (),
+        pair: str = PAIR, most: int = calls.MAX_OPEN, says: str = "", hourly: int = 1_000, daily: int = 1_000,
+        via: str = "", maybe_duplicate: bool = False, wake: Wake = (),
     ) -> Accepted:  # fmt: skip
         """A message from outside."""
         event = received(message, cast("Kind", kind))
@@ -79,6 +80,8 @@ class Desk:
                 digest=says,
                 hourly=hourly,
                 daily=daily,
+                via=via,
+                maybe_duplicate=maybe_duplicate,
                 wake=wake,
             )
         )

@@ -30,7 +30,7 @@ class Oracle(TurnOracle):
             return False
         must(outcome.outcome != "duplicate", "a new id is no duplicate")
         talk.ranks += 1
-        self.said[message] = said = Said(message, conv, kind, talk.ranks)
+        self.said[message] = said = Said(message, conv, kind, talk.ranks, copied=call.args[20] == 1)
         if outcome.outcome == "ignored":
             must(talk.pair in self.opted_out or call.args[10], "a message is ignored only after an opt-out")
             said.state = "ignored"
@@ -89,6 +89,8 @@ class Oracle(TurnOracle):
         if not handed:
             self.replies.setdefault(turn.reply_id, Tried(turn.reply_id, conv, list(talk.turn)))
             talk.stored = turn.reply_id
+            marked = self.redis.hget(f"boss:reply:{turn.reply_id}", "maybe_duplicate") == b"1"
+            must(marked or not any(self.said[name].copied for name in talk.turn), "what may be a second answer is marked")
             must(
                 (found.outcome == "finished") == (self.said[talk.turn[0]].kind == "bridge"),
                 "a bridge message is answered by its stored reply",

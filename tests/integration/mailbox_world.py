@@ -45,14 +45,15 @@ class World(Workers):
 
     # -- users ---------------------------------------------------------------------------------------------------
 
-    def write(self, conv: int, kind: int, *, wake: bool = True, keyword: calls.Keyword = "") -> None:
-        """A message from outside; its wake-up may be lost."""
+    def write(self, conv: int, kind: int, *, wake: bool = True, keyword: calls.Keyword = "", copied: bool = False) -> None:
+        """A message from outside; its wake-up may be lost. `copied`: the reconciler brings it, and it may have been answered."""
         kind_name = KINDS[kind % len(KINDS)] if not keyword else "text"
         talk = self.oracle.talks[f"c-{conv % 3}"]
         message = self.name("m")
         call = calls.accept(
             received(message, kind_name), kind=kind_name, conversation=talk.id, sender=talk.sender, pair=talk.pair,
             settle_ms=SETTLE if kind_name == "text" else 0, turns_per_hour=100_000, keyword=keyword,
+            via="reconciler" if copied else "", maybe_duplicate=copied,
         )  # fmt: skip
         self.inbound.append((message, kind_name, talk.id, call))
         if keyword:

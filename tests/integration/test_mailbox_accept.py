@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
 
 from shared.mailbox import calls
@@ -36,6 +38,70 @@ def test_an_id_is_remembered_longer_than_its_record(desk: Desk) -> None:
     assert desk.accept("m-1").outcome == "duplicate"
     desk.redis.delete("boss:seen:m-1")
     assert desk.accept("m-1").outcome == "accepted"
+
+
+def test_a_user_s_text_is_known_beyond_a_year_and_its_record_no_longer_than_before(desk: Desk) -> None:
+    """A captured webhook can be posted again for as long as the Auth Token lives. What is ignored is remembered for a month, as a whole."""
+    day = calls.DAY_MS
+    desk.accept("m-1")
+    desk.accept("m-2", keyword="stop")
+    desk.run(calls.ignore("m-3", "sms", "stranger"))
+    desk.accept("m-4", kind="mail")
+    lives = {name: int(cast("Any", desk.redis.pttl(f"boss:seen:{name}"))) / day for name in ("m-1", "m-2", "m-3", "m-4")}
+    assert [round(lives[name]) for name in ("m-1", "m-2", "m-3", "m-4")] == [400, 400, 30, 7]
+    assert [round(int(cast("Any", desk.redis.pttl(f"boss:msg:{name}"))) / day) for name in ("m-2", "m-3")] == [30, 30]
+
+
+def test_what_was_brought_back_says_so_in_its_line(desk: Desk) -> None:
+    """Taken or ignored; what a webhook brings has no such word."""
+    desk.accept("m-1", via="reconciler")
+    desk.accept("m-2", via="reconciler", keyword="stop")
+    desk.run(calls.ignore("m-3", "sms", "stranger", via="reconciler"))
+    desk.accept("m-4", conv="c-2", kind="bridge")
+    lines = [*desk.lines("sms_received"), *desk.lines("ignored")]
+    assert [(line["msg"], line.get("via")) for line in lines] == [
+        ("m-1", "reconciler"),
+        ("m-4", None),
+        ("m-2", "reconciler"),
+        ("m-3", "reconciler"),
+    ]
+
+
+def test_a_message_that_may_have_been_answered_marks_its_reply(desk: Desk) -> None:
+    """Its reply may be the second one; another's in a later turn is not."""
+    desk.accept("m-1", maybe_duplicate=True)
+    desk.accept("m-2", kind="mail")
+    desk.taken("k1")
+    desk.store("k1")
+    desk.finish("k1")
+    desk.taken("k2")
+    desk.store("k2")
+    assert [desk.reply(turn).maybe_duplicate for turn in ("k1", "k2")] == [True, False]
+    assert [line.get("maybe_duplicate") for line in desk.lines("sms_received")] == ["1"]
+
+
+def test_a_known_id_that_comes_again_as_a_copy_marks_nothing(desk: Desk) -> None:
+    """The webhook was sooner: nothing of its message changes."""
+    desk.accept("m-1")
+    assert desk.accept("m-1", maybe_duplicate=True, via="reconciler").outcome == "duplicate"
+    desk.taken("k1")
+    desk.store("k1")
+    assert not desk.reply("k1").maybe_duplicate
+
+
+def test_a_run_of_the_reconciler_is_told_once_and_only_when_it_brought_something(desk: Desk) -> None:
+    """However often the call is repeated; a trouble that lasts is one line."""
+
+    def run(name: str, failure: str = "", accepted: int = 0) -> str:
+        figures = {"numbers": 1, "listed": 3, "accepted": accepted, "ignored": 0, "marked": 0, "unread": 0}
+        return [desk.run(calls.reconciled(name, failure, **figures)) for _ in range(2)][-1]
+
+    assert [run("1"), run("2", accepted=2), run("3", "twilio_20429"), run("4", "twilio_20429"), run("5"), run("6")] == [
+        "", "", "", "twilio_20429", "twilio_20429", "",
+    ]  # fmt: skip
+    assert [line["accepted"] for line in desk.lines("reconciled")] == ["2"]
+    assert [line["reason"] for line in desk.lines("reconcile_failed")] == ["twilio_20429"]
+    assert desk.redis.hmget("boss:reconcile", "run", "found", "failure") == [b"6", b"2", b""]
 
 
 @pytest.mark.parametrize("busy", ["lease", "backoff"])

@@ -38,6 +38,11 @@ class Heart(RuleBasedStateMachine):
         """A message."""
         self.world.write(conv, kind, wake=wake)
 
+    @rule(conv=st.integers(0, 2))
+    def bring_back(self, conv: int) -> None:
+        """A text that no webhook brought, and that may have been answered before."""
+        self.world.write(conv, 0, copied=True)
+
     @precondition(lambda self: self.world.inbound)
     @rule(which=some)
     def deliver_again(self, which: int) -> None:
