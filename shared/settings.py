@@ -70,6 +70,16 @@ class Settings(BaseSettings):
         SecretStr(""), "Twilio console, Account info: the primary Auth Token. It signs the webhooks.", "Twilio"
     )
     twilio_api_base_url: str = _knob("", "Another host that speaks Twilio's API. Empty: Twilio (the sandbox in sandbox mode).", "Twilio")
+    reconcile_minutes: float = _knob(
+        5.0,
+        "How often Twilio's list is asked for texts that no webhook brought, which are then answered. 0: never.",
+        "Twilio",
+        ge=0,
+        le=1440,
+    )
+    reconcile_window_minutes: float = _knob(
+        60.0, "How far back that list is read: what was missed longer ago than this stays unanswered.", "Twilio", gt=0, le=10_080
+    )
 
     sendgrid_api_key: SecretStr = _knob(SecretStr(""), "SendGrid, Settings, API Keys: one with Mail Send access.", "SendGrid")
     sendgrid_api_base_url: str = _knob(
@@ -230,11 +240,14 @@ class Settings(BaseSettings):
         return faults
 
     def _time_faults(self) -> list[str]:
+        faults = []
+        if self.reconcile_window_minutes <= self.reconcile_minutes:
+            faults.append("RECONCILE_WINDOW_MINUTES: must be longer than RECONCILE_MINUTES, or texts fall between two looks")
         if self.send_timeout_seconds + self.send_margin_seconds >= self.lease_seconds:
-            return [
+            faults.append(
                 f"SEND_TIMEOUT_SECONDS: {self.send_timeout_seconds:g} and a margin of {self.send_margin_seconds:g} do not fit into LEASE_SECONDS={self.lease_seconds:g}"
-            ]
-        return []
+            )
+        return faults
 
     def _bridge_faults(self) -> list[str]:
         faults = []

@@ -1,4 +1,4 @@
-"""The worker process while it runs: Bossline's own `AsyncWorker`, the sweep beside it, and how both end.
+"""The worker process while it runs: Bossline's own `AsyncWorker`, the sweep and the reconciler beside it, and how all end.
 
 SIGTERM: nothing more is dequeued or claimed. Every running turn is cancelled at once: one with nothing in flight gives its
 conversation up, due now, and one that waits for a message provider's answer has `SHUTDOWN_GRACE_SECONDS` to get it. What is
@@ -23,6 +23,7 @@ from shared.queue import RESULT_TTL, BosslineJob
 from shared.runtime import Runtime
 from supervisor_worker.crew import CURRENT, Crew, open_crew
 from supervisor_worker.jobs import outline
+from supervisor_worker.reconciler import Reconciler
 from supervisor_worker.rq_async import AsyncWorker
 from supervisor_worker.sweep import Sweep
 
@@ -70,7 +71,9 @@ async def work(runtime: Runtime, name: str = "", beside: Beside | None = None) -
     async with open_crew(runtime) as crew:
         CURRENT.set(crew)
         worker, sweep = make_worker(runtime, crew, name), Sweep(crew)
-        tasks = [asyncio.create_task(sweep.run()), *([asyncio.create_task(beside(worker, sweep))] if beside else [])]
+        reconciler = Reconciler(runtime, crew.supervisor.mailbox, crew.supervisor.stopping, lambda: worker.resting)
+        beside_it = (sweep.run(), reconciler.run(), *((beside(worker, sweep),) if beside else ()))
+        tasks = [asyncio.create_task(each) for each in beside_it]
         try:
             await worker.work_async()
         finally:

@@ -1,0 +1,8 @@
+"""The reconciler: texts that no webhook brought are found in Twilio's own list, and taken.
+
+`look` is one look at the list, `found` its bounds and its result, `turns` says when and by whom it is done.
+"""
+
+from supervisor_worker.reconciler.turns import Reconciler, has_account, reconcile
+
+__all__ = ["Reconciler", "has_account", "reconcile"]

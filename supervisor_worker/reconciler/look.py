@@ -1,0 +1,222 @@
+"""One look at Twilio's list for texts that reached a number of ours and that the mailbox has never seen, and their acceptance.
+
+Twilio brings a text to the webhook, tries once more within 15 s, and gives up; in its list the text stays. So whatever kept webhooks
+from being taken is mended here: by the same admission, the same script and the same id as the webhook's, so that one that comes
+before, after or at the same time is a duplicate.
+
+A text may be unknown because a failover of Redis lost it after it was answered. Then what went out to its sender since is unknown as
+well, and the text is taken with the mark `maybe_duplicate`, which its reply will bear.
+
+What reached a number before its first look is none of ours: somebody else may have had the number, and have answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Protocol, cast
+
+from redis.exceptions import RedisError
+
+from shared import accept as storing
+from shared import admission, telemetry
+from shared.addresses import PhoneNumber
+from shared.admission import Ignored
+from shared.errors import ProviderError, ProviderRefused, StorageFault
+from shared.mailbox import AsyncMailbox, calls
+from shared.mailbox.types import Accepted, Call
+from shared.runtime import Runtime
+from supervisor_worker.channels.twilio_inbound import Listed, Listing
+from supervisor_worker.reconciler.found import Bounds, Found
+
+LOG: Final = telemetry.logger(__name__)
+VIA: Final = "reconciler"
+SINCE_KEY: Final = "boss:reconcile:since"
+NEXT_KEY: Final = "boss:reconcile:next"
+
+
+class Lists(Protocol):
+    """Twilio's list of a number's messages since an epoch time. Both raise ProviderErrors."""
+
+    async def received(self, number: str, since: float) -> Listing:
+        """What came in."""
+        ...
+
+    async def sent(self, number: str, since: float) -> Listing:
+        """What went out."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """A text that the mailbox does not know. `overtaken`: its sender has written another of the opt-out words since."""
+
+    id: str
+    listed: Listed = field(repr=False)
+    overtaken: bool
+    maybe_duplicate: bool = False
+
+
+class Reconciliation:
+    """One run."""
+
+    def __init__(self, runtime: Runtime, mailbox: AsyncMailbox, lists: Lists, bounds: Bounds) -> None:
+        """`runtime` has the settings, the users and the makers of ids; Redis is asked by the `mailbox`."""
+        self._runtime = runtime
+        self._mailbox = mailbox
+        self._lists = lists
+        self._bounds = bounds
+        self._found = Found()
+        self._ends_at = 0.0
+        self._now = 0.0
+
+    async def run(self) -> Found:
+        """Look, and take what was missed, oldest first. Raises RedisError; a list that fails is told in the answer."""
+        self._ends_at = asyncio.get_running_loop().time() + self._bounds.total
+        listings = await self._listings(await self._numbers())
+        missed = [found for number, texts in (await self._missed(listings)).items() for found in await self._marked(number, texts)]
+        for each in sorted(missed, key=lambda each: each.listed.created):
+            if self._over() or not await self._take(each):
+                break
+        await self._report()
+        return self._found
+
+    def _over(self) -> bool:
+        return asyncio.get_running_loop().time() >= self._ends_at
+
+    async def _numbers(self) -> list[tuple[PhoneNumber, float]]:
+        """Our numbers, each with the time since when its texts are looked for; first the one that the last run did not come to.
+
+        A number's first look only notes the time, in whole seconds as Twilio tells them.
+        """
+        redis = self._mailbox.redis
+        numbers = {self._runtime.identities.sender(number): number for number in self._runtime.users.boss_phones}
+        order = sorted(numbers)
+        if not order:
+            return []
+        async with redis.pipeline(transaction=False) as pipeline:
+            pipeline.time()
+            pipeline.get(NEXT_KEY)
+            pipeline.hmget(SINCE_KEY, order)
+            time, first, since = cast("Any", await pipeline.execute())
+        self._now = time[0] + time[1] / 1_000_000
+        begin = {name: int(at) for name, at in zip(order, since, strict=True) if at}
+        async with redis.pipeline(transaction=False) as pipeline:
+            for name in order:
+                if name not in begin:
+                    pipeline.hsetnx(SINCE_KEY, name, int(self._now))
+            await pipeline.execute()
+        start = order.index(first.decode()) if first and first.decode() in numbers else 0
+        ready = [name for name in order[start:] + order[:start] if name in begin]
+        return [(numbers[name], max(self._now - self._bounds.window, begin[name])) for name in ready]
+
+    async def _listings(self, numbers: list[tuple[PhoneNumber, float]]) -> dict[PhoneNumber, Listing]:
+        """What reached our numbers, as far as time and Twilio allow. The next run begins where this one stopped."""
+        found, listings, left = self._found, {}, numbers
+        for place, (number, since) in enumerate(numbers):
+            left = numbers[place + 1 :]
+            if self._over():
+                left = numbers[place:]
+                break
+            try:
+                listing = await self._lists.received(number.value, since)
+            except ProviderRefused as error:  # of this number alone
+                found.failed(error)
+                continue
+            except ProviderError as error:
+                found.failed(error)
+                break
+            found.unread += not listing.complete
+            found.numbers, found.listed = found.numbers + 1, found.listed + len(listing.messages)
+            listings[number] = listing
+        found.unread += len(left)
+        await self._begin_next_with(left)
+        return listings
+
+    async def _begin_next_with(self, left: list[tuple[PhoneNumber, float]]) -> None:
+        redis = self._mailbox.redis
+        await (redis.set(NEXT_KEY, self._runtime.identities.sender(left[0][0])) if left else redis.delete(NEXT_KEY))
+
+    async def _missed(self, listings: dict[PhoneNumber, Listing]) -> dict[PhoneNumber, list[Missed]]:
+        """What is not known, oldest first, by number. One round trip for the ids of all."""
+        account = self._runtime.settings.twilio_account_sid
+        ids = {listed.text.sid: admission.sms_id(account, listed.text.sid) for listing in listings.values() for listed in listing.messages}
+        known = await self._mailbox.known(list(ids.values()))
+        return {number: texts for number, listing in listings.items() if (texts := self._unknown(listing, ids, known))}
+
+    def _unknown(self, listing: Listing, ids: dict[str, str], known: set[str]) -> list[Missed]:
+        """The texts that are old enough and not known; one of the opt-out words counts only if its sender wrote none of them later."""
+        missed: list[Missed] = []
+        decided: set[str] = set()
+        for listed in reversed(listing.messages):
+            text, name = listed.text, ids[listed.text.sid]
+            if name not in known and listed.created <= self._now - self._bounds.young:
+                missed.append(Missed(name, listed, text.sender in decided))
+            if admission.keyword(text):
+                decided.add(text.sender)
+        return missed[::-1]
+
+    async def _marked(self, number: PhoneNumber, missed: list[Missed]) -> list[Missed]:
+        """The same, marked where their sender may have an answer already; none when Twilio does not tell: they wait for the next run."""
+        if self._over():
+            self._found.unread += 1
+            return []
+        try:
+            sent = await self._lists.sent(number.value, missed[0].listed.created)
+        except ProviderError as error:
+            self._found.failed(error)
+            return []
+        ours = await self._mailbox.known_replies([listed.text.sid for listed in sent.messages])
+        strange = [listed for listed in sent.messages if listed.text.sid not in ours]
+        return [replace(each, maybe_duplicate=not sent.complete or _answered(each.listed, strange)) for each in missed]
+
+    async def _take(self, missed: Missed) -> bool:
+        """Accept one; False when no more are taken now."""
+        try:
+            taken = await self._mailbox.run(self._call(missed))
+        except (RedisError, OSError) as error:
+            if not isinstance(storing.fault(error), StorageFault):
+                raise
+            LOG.error("A text cannot be stored", action="reconcile_fault", message=missed.id, error=type(error).__name__)  # noqa: TRY400 - its words quote the text
+            self._found.failure = StorageFault.code
+            return True
+        if taken.outcome == "full":
+            self._found.failure = "mailbox_full"
+            return False
+        self._found.accepted += taken.outcome == "accepted"
+        self._found.marked += taken.outcome == "accepted" and missed.maybe_duplicate
+        self._found.ignored += taken.outcome == "ignored"
+        return True
+
+    def _call(self, missed: Missed) -> Call[Accepted]:
+        text = missed.listed.text
+        verdict = admission.sms(text, self._runtime.users)
+        if isinstance(verdict, Ignored):
+            return calls.ignore(missed.id, "sms", verdict.reason, via=VIA)
+        if missed.overtaken and verdict.keyword in ("stop", "start"):
+            return calls.ignore(missed.id, "sms", "overtaken", via=VIA)
+        event = admission.received(missed.id, text, verdict, at=missed.listed.created)
+        keyword = "" if missed.overtaken else verdict.keyword  # a YES that decides nothing any more is an answer like any other
+        return storing.message(self._runtime, event, kind="text", keyword=keyword, via=VIA, maybe_duplicate=missed.maybe_duplicate)
+
+    async def _report(self) -> None:
+        found = self._found
+        found.before = await self._mailbox.run(
+            calls.reconciled(
+                uuid.uuid4().hex,
+                found.failure,
+                numbers=found.numbers,
+                listed=found.listed,
+                accepted=found.accepted,
+                ignored=found.ignored,
+                marked=found.marked,
+                unread=found.unread,
+            )
+        )
+
+
+def _answered(missed: Listed, strange: Iterable[Listed]) -> bool:
+    """Whether something that we know nothing of went out to the sender of a text after it."""
+    return any(sent.text.recipient == missed.text.sender and sent.created >= missed.created for sent in strange)
