@@ -71,6 +71,7 @@ async def deliver(state: Sandbox, sms: InboundSms) -> tuple[str, list[Receipt]]:
 
 def _remember(state: Sandbox, sms: InboundSms, sid: str) -> None:
     """Put the text into Twilio's log, and heed STOP and START as Twilio itself does."""
+    now = time.time()
     message = Message(
         sid=sid,
         account_sid=state.settings.account_sid,
@@ -79,9 +80,10 @@ def _remember(state: Sandbox, sms: InboundSms, sid: str) -> None:
         body=sms.body,
         direction="inbound",
         status="received",
-        created=time.time(),
-        sent=time.time(),
+        created=now,
+        sent=now,
         num_media=len(sms.media),
+        messaging_service_sid=sms.messaging_service_sid,
     )
     state.messages.add(message)
     confirmation = state.messages.heed(sms.sender, sms.to, sms.body)

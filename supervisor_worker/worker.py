@@ -21,6 +21,7 @@ from shared import telemetry
 from shared.mailbox.calls import STANDBY
 from shared.queue import RESULT_TTL, BosslineJob
 from shared.runtime import Runtime
+from supervisor_worker.clock import watch_clock
 from supervisor_worker.crew import CURRENT, Crew, open_crew
 from supervisor_worker.jobs import outline
 from supervisor_worker.reconciler import Reconciler
@@ -72,7 +73,7 @@ async def work(runtime: Runtime, name: str = "", beside: Beside | None = None) -
         CURRENT.set(crew)
         worker, sweep = make_worker(runtime, crew, name), Sweep(crew)
         reconciler = Reconciler(runtime, crew.supervisor.mailbox, crew.supervisor.stopping, lambda: worker.resting)
-        beside_it = (sweep.run(), reconciler.run(), *((beside(worker, sweep),) if beside else ()))
+        beside_it = (sweep.run(), reconciler.run(), watch_clock(crew.redis), *((beside(worker, sweep),) if beside else ()))
         tasks = [asyncio.create_task(each) for each in beside_it]
         try:
             await worker.work_async()

@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from werkzeug.exceptions import HTTPException
 
 from shared import telemetry
+from shared.clock import ClockWatch
 from shared.errors import BadInput, StorageUnavailable
 from shared.runtime import Runtime
 from webhook_api import email, email_events, ops, sms
@@ -40,13 +41,14 @@ def create_app(runtime: Runtime) -> Flask:
     app = LeanFlask("webhook_api")
     gate = Gate.of(runtime.settings)
     intake = app.extensions[INTAKE] = Intake(runtime)
-    _warm(runtime)
+    clock = ClockWatch()
+    _warm(runtime, clock)
     _post(app, "/sms/inbound", sms.MAX_BODY, partial(sms.inbound, intake, gate))
     _post(app, "/sms/status", sms.MAX_BODY, partial(sms.status, intake, gate))
     _post(app, "/email/inbound", email.MAX_BODY, partial(email.inbound, intake, gate))
     _post(app, "/email/events", email_events.MAX_BODY, partial(email_events.events, intake, gate))
     app.add_url_rule("/livez", "livez", ops.livez)
-    app.add_url_rule("/readyz", "readyz", lambda: ops.readyz(intake))
+    app.add_url_rule("/readyz", "readyz", lambda: ops.readyz(intake, clock))
     _answer_errors(app, RefusalLedger(intake))
     intake.start()
     return app
@@ -61,13 +63,14 @@ def _post(app: Flask, path: str, limit: int, handler: _Handler) -> None:
     app.add_url_rule(path, path, view, methods=["POST"])
 
 
-def _warm(runtime: Runtime) -> None:
-    """Give the server the script now: asking for it in vain would cost the first webhook a round trip of its own."""
+def _warm(runtime: Runtime, clock: ClockWatch) -> None:
+    """Give the server the script now: asking for it in vain would cost the first webhook a round trip of its own. And compare clocks."""
     if not runtime.identified:
         log.info("Redis is not there yet: what comes in waits on disk.", action="storage_unavailable")
         return
     try:
         runtime.mailbox.load("accept")
+        clock.seconds(runtime.redis)
     except (RedisError, OSError):
         log.warning("Redis went away at the start.", action="storage_unavailable")
 

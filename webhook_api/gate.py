@@ -8,6 +8,7 @@ unsigned, so that a plain `curl` works; a wrong credential is refused even then.
 from __future__ import annotations
 
 import ipaddress
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -15,6 +16,7 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from flask import Request
 
+from shared import telemetry
 from shared.errors import BadInput
 from shared.settings import Settings
 from webhook_api import signatures
@@ -26,6 +28,11 @@ SENDGRID_SIGNATURE: Final = "X-Twilio-Email-Event-Webhook-Signature"
 SENDGRID_TIMESTAMP: Final = "X-Twilio-Email-Event-Webhook-Timestamp"
 MESSAGE_HEADER: Final = "X-Bossline-Message"
 """On a 2xx: our id of the message, by which `boss simulate` waits for its reply. A mail to several of ours has several."""
+
+
+OLD_SECONDS: Final = 600.0
+MAX_TIMESTAMP: Final = 12
+log = telemetry.logger(__name__)
 
 
 class Refusal(BadInput):
@@ -80,9 +87,10 @@ class Gate:
         if signature is None:
             signed = self._unsigned(request)
             return read(), signed
-        body = read()
-        if not signatures.sendgrid_signed(key, request.headers.get(SENDGRID_TIMESTAMP, ""), body, signature):
+        body, timestamp = read(), request.headers.get(SENDGRID_TIMESTAMP, "")
+        if not signatures.sendgrid_signed(key, timestamp, body, signature):
             raise Refusal("bad_signature")
+        _say_if_old(timestamp)
         return body, True
 
     def _knows_secret(self, request: Request) -> bool:
@@ -104,6 +112,16 @@ class Gate:
         """Refuse a form of another Twilio account; one that names none is ours by its signature."""
         if account and account != self.settings.twilio_account_sid:
             raise Refusal("wrong_account")
+
+
+def _say_if_old(timestamp: str) -> None:
+    """Log a signature of long ago.
+
+    It is let in: whether SendGrid signs its retries of three days anew is not known, and who replays one meets its mail's mark.
+    """
+    age = time.time() - int(timestamp) if timestamp.isdecimal() and len(timestamp) <= MAX_TIMESTAMP else 0.0
+    if abs(age) > OLD_SECONDS:
+        log.warning("A signed request of SendGrid's is not of now.", action="old_signature", seconds=round(age))
 
 
 def from_this_machine(environ: dict[str, Any]) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 from flask import Response
 
 from shared import codec
+from shared.clock import ClockWatch
 from webhook_api.intake import Intake
 
 
@@ -15,12 +16,15 @@ def livez() -> Response:
     return _answer(200, {"status": "ok"})
 
 
-def readyz(intake: Intake) -> Response:
+def readyz(intake: Intake, clock: ClockWatch) -> Response:
     """200 while messages can be taken, into Redis or onto the disk; the body tells which, and what waits on disk.
 
-    It takes no longer than the web's timeouts for Redis, and looks at no file.
+    It also tells by how many seconds this host's clock is ahead of the server's; null while that is away. It takes no longer than
+    the web's timeouts for Redis, and looks at no file.
     """
     state = intake.state()
+    skew = clock.seconds(intake.runtime.redis) if state["redis"] == "ok" else None
+    state["clock_skew_seconds"] = None if skew is None else round(skew, 3)
     return _answer(503 if state["status"] == "unavailable" else 200, state)
 
 

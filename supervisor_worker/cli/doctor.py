@@ -23,6 +23,7 @@ from supervisor_worker.cli.checks import local, outside, storage
 from supervisor_worker.cli.checks.bridge import bridge
 from supervisor_worker.cli.checks.finding import Check, Finding, fail, not_checked, ok, run_all, worst
 from supervisor_worker.cli.checks.spending import spending
+from supervisor_worker.cli.checks.reconciler import reconciler
 from supervisor_worker.cli.checks.spool import spool
 from supervisor_worker.cli.checks.standby import standby
 from supervisor_worker.cli.output import Command, emit_json, mark, printable
@@ -87,6 +88,7 @@ def checks_for(settings: Settings, redis: Redis) -> dict[str, Check]:
         "waiting": partial(_stored, "waiting", partial(storage.waiting, settings), redis),
         "spending": partial(_stored, "spending", partial(spending, settings), redis),
         "standby": partial(_stored, "standby", partial(standby, settings), redis),
+        "reconciler": partial(_stored, "reconciler", partial(reconciler, settings), redis),
         **{check.__name__: partial(check, settings) for check in there},
     }
 

@@ -12,6 +12,7 @@ from shared.ledger import Line
 from supervisor_worker.cli.opening import opened
 from supervisor_worker.cli.output import Group, age, emit_json, local_time, printable, remark
 from supervisor_worker.cli.parked import discard, parked, retry
+from supervisor_worker.cli.reconcile import reconcile
 from supervisor_worker.cli.records import KEPT, channel_of, resolve, summary, view
 from supervisor_worker.cli.tail import describe
 
@@ -112,5 +113,5 @@ def _line(fields: dict[str, str]) -> Line:
     return Line(fields["seq"], fields["type"], {name: value for name, value in fields.items() if name not in ("seq", "type")})
 
 
-for command in (parked, retry, discard):
+for command in (parked, retry, discard, reconcile):
     messages.add_command(command)

@@ -3,6 +3,6 @@
 `look` is one look at the list, `found` its bounds and its result, `turns` says when and by whom it is done.
 """
 
-from supervisor_worker.reconciler.turns import Reconciler, has_account, reconcile
+from supervisor_worker.reconciler.turns import Reconciler, has_account, reconcile_now
 
-__all__ = ["Reconciler", "has_account", "reconcile"]
+__all__ = ["Reconciler", "has_account", "reconcile_now"]

@@ -32,11 +32,12 @@ class Bounds:
 class Found:
     """What a run found.
 
-    `failure` is a word for the last thing that did not work, `before` that of the run before; `unread` counts the numbers whose
-    texts are not all judged.
+    `begun` counts the numbers whose first look this was, `unread` those whose texts are not all judged. `failure` is a word for the
+    last thing that did not work, `before` that of the run before.
     """
 
     numbers: int = 0
+    begun: int = 0
     listed: int = 0
     accepted: int = 0
     ignored: int = 0

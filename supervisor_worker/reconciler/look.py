@@ -108,6 +108,7 @@ class Reconciliation:
                 if name not in begin:
                     pipeline.hsetnx(SINCE_KEY, name, int(self._now))
             await pipeline.execute()
+        self._found.begun = len(order) - len(begin)
         start = order.index(first.decode()) if first and first.decode() in numbers else 0
         ready = [name for name in order[start:] + order[:start] if name in begin]
         return [(numbers[name], max(self._now - self._bounds.window, begin[name])) for name in ready]

@@ -54,6 +54,13 @@ async def reconcile(runtime: Runtime, mailbox: AsyncMailbox) -> Found:
         await lists.aclose()
 
 
+async def reconcile_now(runtime: Runtime, mailbox: AsyncMailbox) -> Found:
+    """A look by the operator's hand, which puts off the next of the workers'. Raises RedisError."""
+    if wanted(runtime.settings):
+        await mailbox.redis.set(TURN_KEY, secrets.token_hex(8), px=int(runtime.settings.reconcile_minutes * 60_000))
+    return await reconcile(runtime, mailbox)
+
+
 class Reconciler:
     """One process's part, until `stopping`; while `resting()` it leaves the list to others."""
 

@@ -254,3 +254,29 @@ def test_waiting_needs_no_polling(mailbox: Mailbox) -> None:
     waited = wait_for_reply(mailbox, "m-1", since="0-0", patience=60)
     assert (waited.outcome, waited.seconds < 1) == ("ignored", True)
     wait_for(lambda: wait_for_reply(mailbox, "m-2", since="0-0", patience=0.1).outcome == "silence", 5, "patience to end")
+
+
+@pytest.mark.usefixtures("mailbox")
+def test_the_operator_s_hand_looks_for_what_no_webhook_brought(sandbox: SandboxProcess, redis: Redis) -> None:
+    """And says what it found; the workers' next look is put off. The doctor shows it."""
+    assert "1 numbers are looked at from now on" in boss("messages", "reconcile").stdout
+    for name in redis.hkeys("boss:reconcile:since"):
+        redis.hset("boss:reconcile:since", name, 0)
+    for number in range(2):
+        sandbox.send_sms(f"text {number}")
+    found = json.loads(boss("messages", "reconcile", "--json").stdout)
+    assert (found["numbers"], found["listed"], found["accepted"], found["failure"]) == (1, 2, 0, "")  # too young, both
+    assert 0 < int(redis.pttl("boss:reconcile:turn")) <= 300_000
+    assert "at 2 texts to 1 numbers, none missed" in boss("doctor").stdout
+    sandbox.knobs(twilio={"fail": [{"fault": "503", "on": "list"}]})
+    failed = boss("messages", "reconcile")
+    assert (failed.exit_code, "twilio_20503" in failed.stderr) == (1, True)
+    assert "it failed: twilio_20503" in boss("doctor").stdout
+
+
+@pytest.mark.usefixtures("mailbox")
+def test_without_an_account_there_is_nobody_to_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sentence, no traceback."""
+    monkeypatch.setenv("SANDBOX", "off")
+    failed = boss("messages", "reconcile")
+    assert (failed.exit_code, "no Twilio account" in failed.stderr) == (1, True)

@@ -192,6 +192,30 @@ def test_twilio_list_filters_pages_and_counts_newest_first(sandbox: SandboxProce
     assert client.messages.list(to=USER, date_sent_before=start - timedelta(hours=1)) == []
 
 
+def test_twilio_lists_what_came_in(sandbox: SandboxProcess) -> None:
+    """Direction, status, both ends and media as the resource has them; To and From mean the same for both directions."""
+    client = twilio(sandbox)
+    start = datetime.now(UTC) - timedelta(seconds=1)
+    sandbox.send_sms("one", message_sid="SM" + "1" * 32)
+    sandbox.send_sms("one", message_sid="SM" + "1" * 32)
+    picture = sandbox.send_sms("", media=[{"url": "https://example.com/a.jpg"}], messaging_service_sid="MG" + "1" * 32)["message_sid"]
+    client.messages.create(to=USER, from_=BOSS, body="an answer")
+    sandbox.send_sms("to another", to="+15559876544")
+    listed = client.messages.list(to=BOSS, date_sent_after=start, page_size=1)
+    assert [(each.sid, each.direction, each.status, each.num_media) for each in listed] == [
+        (picture, "inbound", "received", "1"),
+        ("SM" + "1" * 32, "inbound", "received", "0"),
+    ]
+    assert [(each.from_, each.to, each.body, each.messaging_service_sid) for each in listed] == [
+        (USER, BOSS, "", "MG" + "1" * 32),
+        (USER, BOSS, "one", None),
+    ]
+    assert all(each.date_created == each.date_sent for each in listed)
+    assert [each.direction for each in client.messages.list(from_=BOSS)] == ["outbound-api"]
+    assert len(client.messages.list(from_=USER)) == 3
+    assert client.messages.list(to=BOSS, date_sent_after=start + timedelta(hours=1)) == []
+
+
 @pytest.mark.parametrize(
     ("fields", "code"),
     [

@@ -10,6 +10,7 @@ from typing import Any, Final
 from redis import Redis
 
 from shared.addresses import Identities
+from shared import clock as clocks
 from shared.codec import SCHEMA_VERSION
 from shared.mailbox import Mailbox
 from shared.mailbox.calls import STANDBY
@@ -24,8 +25,6 @@ from supervisor_worker.cli.rq_views import SeenWorker
 
 OLDEST: Final = (6, 2)
 SLOW_MS: Final = 20.0
-SKEW_WARN: Final = 2.0
-SKEW_FAIL: Final = 60.0
 WAIT_WARN: Final = 10.0
 WAIT_FAIL: Final = 300.0
 DUE_WARN: Final = 5.0
@@ -50,13 +49,11 @@ def server(redis: Redis) -> list[Finding]:
 
 def clock(redis: Redis) -> list[Finding]:
     """This machine's clock against the server's."""
-    before = time.time()
-    seconds, micros = redis.time()
-    skew = abs((before + time.time()) / 2 - (seconds + micros / 1_000_000))
-    detail = f"{skew:.1f} s from the server's"
-    if skew > SKEW_FAIL:
+    skew = clocks.skew(redis)
+    detail = f"{abs(skew):.1f} s {'ahead of' if skew > 0 else 'behind'} the server's"
+    if abs(skew) > clocks.SKEW_FAIL:
         return [fail("clock", detail, "Synchronise this machine's clock (NTP): look-ups and signatures by time go wrong.")]
-    if skew > SKEW_WARN:
+    if abs(skew) > clocks.SKEW_WARN:
         return [warn("clock", detail, "Synchronise this machine's clock (NTP).")]
     return [ok("clock", detail)]
 

@@ -167,6 +167,14 @@ def test_a_send_must_fit_into_the_lease(bare: pytest.MonkeyPatch) -> None:
     assert found.send_timeout_seconds + found.send_margin_seconds < found.lease_seconds
 
 
+def test_the_reconciler_looks_back_farther_than_to_its_last_look(bare: pytest.MonkeyPatch) -> None:
+    """Else texts would fall between two looks; 0 turns it off."""
+    text = faults(bare, RECONCILE_MINUTES="30", RECONCILE_WINDOW_MINUTES="30", LEASE_SECONDS="1")
+    assert "RECONCILE_WINDOW_MINUTES" in text
+    assert "SEND_TIMEOUT_SECONDS" in text
+    assert read(bare, RECONCILE_MINUTES="0", RECONCILE_WINDOW_MINUTES="1", LEASE_SECONDS="60").reconcile_minutes == 0
+
+
 def test_secrets_are_not_in_a_repr(bare: pytest.MonkeyPatch) -> None:
     """A traceback may show it."""
     found = read(bare, **PRODUCTION)

@@ -20,6 +20,7 @@ from shared.settings import Settings, load
 from supervisor_worker.cli.checks import local, outside, storage
 from supervisor_worker.cli.checks.finding import Finding, fail, ok, run_all, warn, worst
 from supervisor_worker.cli.checks.spending import spending
+from supervisor_worker.cli.checks.reconciler import reconciler
 from supervisor_worker.cli.doctor import _stored, doctor, line
 
 HEALTHY: dict[str, Any] = {
@@ -246,3 +247,35 @@ def test_what_the_day_has_cost_is_shown_before_it_is_too_much(used: list[str | N
     settings = load(_env_file=None, environment="local", sandbox="off", daily_tokens=bounds[0], daily_turns=bounds[1])
     server = Fake(time=(86_400 * 20_000 + 7, 0), **{"hmget boss:spent:20000": used})
     assert statuses(spending(settings, server)) == {"spending": status}  # type: ignore[arg-type]
+RECORD = {"at": 999_000_000, "numbers": 2, "listed": 9, "accepted": 0, "ignored": 0, "marked": 0, "unread": 0, "failure": ""}
+LOOKS: dict[str, tuple[dict[str, Any], str, str]] = {
+    "nothing missed": ({}, "ok", "looked 17 min ago at 9 texts to 2 numbers, none missed"),
+    "some missed": (
+        {"accepted": 3, "ignored": 1, "marked": 1}, "ok",
+        "looked 17 min ago at 9 texts to 2 numbers: 3 missed ones taken, 1 of them maybe answered before, and 1 recorded",
+    ),
+    "missed before": ({"found": 4, "found_at": 900_000_000}, "ok", ", none missed; the last that were missed: 4, 28 h ago"),
+    "failed": ({"failure": "twilio_20429"}, "warn", "; it failed: twilio_20429"),
+    "cut": ({"unread": 3}, "warn", "; 3 numbers not read to the end"),
+    "long ago": ({"at": 990_000_000}, "warn", "looked 3 h ago"),
+    "unreadable": ({"at": "x", "numbers": "y"}, "warn", " ago at 9 texts to 0 numbers"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LOOKS)
+def test_the_reconciler_s_last_look_is_shown(name: str) -> None:
+    """When, at how much, and what came of it; a trouble or a long silence is a warning."""
+    changes, status, said = LOOKS[name]
+    raw = {key.encode(): str(value).encode() for key, value in (RECORD | changes).items()}
+    (found,) = reconciler(load(sandbox="on", reconcile_minutes=10), Fake(hgetall=raw, time=(1_000_000, 0)))  # type: ignore[arg-type]
+    assert found.status == status
+    assert said in found.detail
+
+
+def test_a_reconciler_that_is_off_or_has_not_looked_yet_is_no_fault() -> None:
+    """In production it is a warning to have none."""
+    fake: Any = Fake(hgetall={}, time=(1_000_000, 0))
+    off, quiet = load(sandbox="on", reconcile_minutes=0), load(sandbox="on")
+    production = off.model_copy(update={"environment": "production"})
+    without = quiet.model_copy(update={"twilio_account_sid": ""})
+    assert [reconciler(settings, fake)[0].status for settings in (off, quiet, without, production)] == ["ok", "ok", "ok", "warn"]
