@@ -71,6 +71,7 @@ class Reconciliation:
         self._found = Found()
         self._ends_at = 0.0
         self._now = 0.0
+        self._resumed = False
 
     async def run(self) -> Found:
         """Look, and take what was missed, oldest first. Raises RedisError; a list that fails is told in the answer."""
@@ -109,6 +110,7 @@ class Reconciliation:
                     pipeline.hsetnx(SINCE_KEY, name, int(self._now))
             await pipeline.execute()
         self._found.begun = len(order) - len(begin)
+        self._resumed = bool(first)
         start = order.index(first.decode()) if first and first.decode() in numbers else 0
         ready = [name for name in order[start:] + order[:start] if name in begin]
         return [(numbers[name], max(self._now - self._bounds.window, begin[name])) for name in ready]
@@ -137,8 +139,10 @@ class Reconciliation:
         return listings
 
     async def _begin_next_with(self, left: list[tuple[PhoneNumber, float]]) -> None:
-        redis = self._mailbox.redis
-        await (redis.set(NEXT_KEY, self._runtime.identities.sender(left[0][0])) if left else redis.delete(NEXT_KEY))
+        if left:
+            await self._mailbox.redis.set(NEXT_KEY, self._runtime.identities.sender(left[0][0]))
+        elif self._resumed:
+            await self._mailbox.redis.delete(NEXT_KEY)
 
     async def _missed(self, listings: dict[PhoneNumber, Listing]) -> dict[PhoneNumber, list[Missed]]:
         """What is not known, oldest first, by number. One round trip for the ids of all."""
