@@ -32,6 +32,7 @@ SPREAD: Final = 5.0
 LONGEST_RETRY: Final = 3_600.0
 """How long a Retry-After may put off the next look."""
 AWAY_WAIT: Final = 30.0
+CANCEL_AGAIN: Final = 0.1
 
 
 def wanted(settings: Settings) -> bool:
@@ -80,9 +81,10 @@ class Reconciler:
         try:
             await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (work, stop):
-                task.cancel()
-            await asyncio.wait({work, stop})
+            stop.cancel()
+            while not work.done():  # asyncio.wait_for, by which redis-py sends, can lose a cancellation before Python 3.12
+                work.cancel()
+                await asyncio.wait({work}, timeout=CANCEL_AGAIN)
 
     async def _work(self) -> None:
         await asyncio.sleep(random.uniform(0, min(FIRST_WAIT, self._interval / 10)))  # noqa: S311 - keeps processes out of step
