@@ -22,8 +22,8 @@ from shared.settings import Settings
 from supervisor_worker.cli.checks import local, outside, storage
 from supervisor_worker.cli.checks.bridge import bridge
 from supervisor_worker.cli.checks.finding import Check, Finding, fail, not_checked, ok, run_all, worst
-from supervisor_worker.cli.checks.spending import spending
 from supervisor_worker.cli.checks.reconciler import reconciler
+from supervisor_worker.cli.checks.spending import spending
 from supervisor_worker.cli.checks.spool import spool
 from supervisor_worker.cli.checks.standby import standby
 from supervisor_worker.cli.output import Command, emit_json, mark, printable

@@ -13,11 +13,12 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from shared import codec, telemetry, users
+from shared import admission, codec, telemetry, users
 from shared.addresses import EmailAddress, PhoneNumber, parse_address_list
 from shared.bridge.protocol import Rules, Session
 from shared.errors import BadInput, SchemaTooNew
 from shared.events import EmailReceived, SendSmsResponse, SmsReceived
+from shared.text import clean, decode, one_line
 from supervisor_worker.channels.sendgrid_email import body_of
 from supervisor_worker.conversation import SMS_LIMIT, said
 from supervisor_worker.replies import command_for, sms_length
@@ -28,7 +29,6 @@ from webhook_api.multipart import boundary_of
 from webhook_api.parse_email import InboundMail, parse_email
 from webhook_api.parse_sms import parse_sms, parse_status, read_form
 from webhook_api.quotes import without_quote
-from webhook_api.text import clean, decode, one_line
 
 Target = Callable[[bytes], None]
 USERS: Final = users.load(None)
@@ -40,20 +40,10 @@ SECRET: Final = "sandbox-token"
 def sms_inbound(data: bytes) -> None:
     """A text's form up to the verdict: only the user's own number is let in."""
     form = parse_sms(read_form(data))
-    verdict = admit.sms(form, USERS)
-    if isinstance(verdict, admit.AdmittedSms):
+    verdict = admission.sms(form, USERS)
+    if isinstance(verdict, admission.AdmittedSms):
         assert (verdict.sender.value, verdict.boss.value) == (payloads.USER_PHONE, payloads.BOSS_PHONE)
-        answer(
-            SmsReceived(
-                id="m-1",
-                from_=verdict.sender,
-                to=verdict.boss,
-                message=form.text,
-                user="user",
-                provider_id=form.sid,
-                media_count=form.media_count,
-            )
-        )
+        answer(admission.received("m-1", form, verdict, at=0.0))
 
 
 def sms_status(data: bytes) -> None:

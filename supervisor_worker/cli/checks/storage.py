@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from redis import Redis
 
-from shared.addresses import Identities
 from shared import clock as clocks
+from shared.addresses import Identities
 from shared.codec import SCHEMA_VERSION
 from shared.mailbox import Mailbox
 from shared.mailbox.calls import STANDBY

@@ -19,8 +19,8 @@ from shared.mailbox.types import Pause
 from shared.settings import Settings, load
 from supervisor_worker.cli.checks import local, outside, storage
 from supervisor_worker.cli.checks.finding import Finding, fail, ok, run_all, warn, worst
-from supervisor_worker.cli.checks.spending import spending
 from supervisor_worker.cli.checks.reconciler import reconciler
+from supervisor_worker.cli.checks.spending import spending
 from supervisor_worker.cli.doctor import _stored, doctor, line
 
 HEALTHY: dict[str, Any] = {
@@ -247,6 +247,8 @@ def test_what_the_day_has_cost_is_shown_before_it_is_too_much(used: list[str | N
     settings = load(_env_file=None, environment="local", sandbox="off", daily_tokens=bounds[0], daily_turns=bounds[1])
     server = Fake(time=(86_400 * 20_000 + 7, 0), **{"hmget boss:spent:20000": used})
     assert statuses(spending(settings, server)) == {"spending": status}  # type: ignore[arg-type]
+
+
 RECORD = {"at": 999_000_000, "numbers": 2, "listed": 9, "accepted": 0, "ignored": 0, "marked": 0, "unread": 0, "failure": ""}
 LOOKS: dict[str, tuple[dict[str, Any], str, str]] = {
     "nothing missed": ({}, "ok", "looked 17 min ago at 9 texts to 2 numbers, none missed"),
