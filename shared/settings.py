@@ -70,6 +70,9 @@ class Settings(BaseSettings):
         SecretStr(""), "Twilio console, Account info: the primary Auth Token. It signs the webhooks.", "Twilio"
     )
     twilio_api_base_url: str = _knob("", "Another host that speaks Twilio's API. Empty: Twilio (the sandbox in sandbox mode).", "Twilio")
+    media_timeout_seconds: float = _knob(
+        10.0, "The longest that fetching one picture of a text may take; all of a turn have half of LEASE_SECONDS.", "Twilio", gt=0, le=60
+    )
 
     sendgrid_api_key: SecretStr = _knob(SecretStr(""), "SendGrid, Settings, API Keys: one with Mail Send access.", "SendGrid")
     sendgrid_api_base_url: str = _knob(
