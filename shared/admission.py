@@ -13,7 +13,7 @@ from typing import Final
 
 from shared.addresses import PhoneNumber
 from shared.errors import BadInput
-from shared.events import SmsReceived
+from shared.events import Media, SmsReceived
 from shared.mailbox.calls import Keyword
 from shared.text import capped, clean
 from shared.users import User, Users
@@ -111,8 +111,10 @@ def keyword(text: InboundSms) -> Keyword:
     return "yes" if word == "yes" else ""
 
 
-def received(message_id: str, text: InboundSms, admitted: AdmittedSms, *, at: float, signed: bool = True) -> SmsReceived:
-    """The event of an admitted text; `at` is when it came, in epoch seconds."""
+def received(
+    message_id: str, text: InboundSms, admitted: AdmittedSms, *, at: float, signed: bool = True, media: tuple[Media, ...] = ()
+) -> SmsReceived:
+    """The event of an admitted text; `at` is when it came, in epoch seconds, `media` what came with it and can be asked for."""
     return SmsReceived(
         id=message_id,
         from_=admitted.sender,
@@ -121,6 +123,7 @@ def received(message_id: str, text: InboundSms, admitted: AdmittedSms, *, at: fl
         user=admitted.user.username,
         provider_id=text.sid,
         media_count=text.media_count,
+        media=media,
         signed=signed,
         received_at=at,
     )
