@@ -1,0 +1,122 @@
+"""Connections that know a server which may not, or no longer, write, and connections to whichever server the Sentinels call the master.
+
+A server that was demoted, has lost its replicas, or still loads its data answers every write with a word of capitals: READONLY,
+NOREPLICAS, MASTERDOWN, UNBLOCKED. That says "not here", and never "not this message". So it ends the connection, like the loss of it:
+the next attempt asks the Sentinels anew, and redis-py's retries do the waiting.
+
+redis-py finds the master; two things are added. Its list of Sentinels is put in another order by whoever finds an answer, which two
+threads at once can only do wrongly (one Sentinel is then asked twice and another never again), so one asks at a time. And no
+connection to a Sentinel is kept: a question is rare, and has its own short times.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+from redis import Connection, RedisError, Sentinel, SSLConnection, UnixDomainSocketConnection
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError, MasterDownError, ReadOnlyError, ResponseError  # noqa: A004 - the library's names
+from redis.retry import Retry
+from redis.sentinel import SentinelManagedConnection, SentinelManagedSSLConnection
+
+from shared.redis_url import Watched
+
+if TYPE_CHECKING:
+    from redis.asyncio import Connection as AsyncConnection
+
+SENTINEL_TIMEOUTS: Final[dict[str, Any]] = {"socket_connect_timeout": 0.5, "socket_timeout": 0.5}
+NOT_HERE: Final = (ReadOnlyError, MasterDownError)
+_WORD: Final = re.compile(r"(?:^|: -)(NOREPLICAS|READONLY|MASTERDOWN|UNBLOCKED) ")
+"""At an error's beginning, or after the place in a script where servers before version 7 say that it happened."""
+
+
+class NotServing(ConnectionError):
+    """The server answered that it may not write now; or no Sentinel named a master."""
+
+
+def not_serving(error: ResponseError) -> bool:
+    """Whether an answer means that this server may not do what it was asked, whatever that was."""
+    return isinstance(error, NOT_HERE) or _WORD.search(str(error)) is not None
+
+
+class _Watchful:
+    """Reads such an answer as the loss of the connection."""
+
+    def read_response(self, *args: Any, **kwargs: Any) -> Any:
+        """As redis-py's; raises NotServing."""
+        try:
+            return super().read_response(*args, **kwargs)  # type: ignore[misc]
+        except ResponseError as error:
+            if not not_serving(error):
+                raise
+        self.disconnect()  # type: ignore[attr-defined]
+        raise NotServing("the server may not write now")
+
+    @classmethod
+    def counterpart(cls) -> type[AsyncConnection]:
+        """The class for an event loop."""
+        from shared import sentinel_async  # noqa: PLC0415 - the web process does not need asyncio
+
+        return sentinel_async.COUNTERPARTS[cls]
+
+
+class TcpConnection(_Watchful, Connection):
+    """To one server."""
+
+
+class TlsConnection(_Watchful, SSLConnection):
+    """To one server, over TLS."""
+
+
+class SocketConnection(_Watchful, UnixDomainSocketConnection):
+    """To this machine's own."""
+
+
+class MasterConnection(_Watchful, SentinelManagedConnection):
+    """To the present master."""
+
+
+class MasterTlsConnection(_Watchful, SentinelManagedSSLConnection):
+    """To the present master, over TLS."""
+
+
+PLAIN: Final[dict[type, type]] = {
+    Connection: TcpConnection,
+    SSLConnection: TlsConnection,
+    UnixDomainSocketConnection: SocketConnection,
+}
+
+
+class Master:
+    """What redis-py's connections ask for the address before each connect: their `connection_pool`, of which they need no more."""
+
+    is_master = True
+    check_connection = False
+
+    def __init__(self, watched: Watched) -> None:
+        self.service_name = watched.service
+        self._lock = threading.Lock()
+        self._sentinel = Sentinel(list(watched.sentinels), sentinel_kwargs=sentinel_options(watched, Retry(NoBackoff(), 0)))  # type: ignore[no-untyped-call]
+
+    def get_master_address(self) -> tuple[str, int]:
+        """Host and port; raises NotServing while no Sentinel names one."""
+        with self._lock:
+            try:
+                address: tuple[str, int] = self._sentinel.discover_master(self.service_name)  # type: ignore[no-untyped-call]
+            except RedisError as error:
+                raise no_master(error) from None
+            finally:
+                self._sentinel.close()
+        return address
+
+
+def sentinel_options(watched: Watched, retry: Any) -> dict[str, Any]:
+    """How a Sentinel is spoken to: once, and briefly, for there are others."""
+    return {"protocol": 2, "retry": retry, **SENTINEL_TIMEOUTS, **watched.sentinel}
+
+
+def no_master(error: RedisError) -> NotServing:
+    """The error without the Sentinels' addresses."""
+    return NotServing(f"no Sentinel names a master ({type(error).__name__})")
