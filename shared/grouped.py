@@ -109,7 +109,7 @@ class Grouped:
         replicas = self._replicas
         if not connection.is_connected:
             replicas.forget()
-            connection.connect()
+            connection.connect_check_health(check_health=False)  # as sending would
         if not replicas.known:
             replicas.heard(_sent(connection, [ROLE]))
         tail = replicas.tail()

@@ -64,7 +64,7 @@ def _client(url: str, retry: Retry, timeouts: dict[str, Any]) -> Redis:
     watched = redis_url.watched(url)
     if watched:
         kind = sentinel.MasterTlsConnection if watched.tls else sentinel.MasterConnection
-        place: dict[str, Any] = {**watched.server, "connection_class": kind, "connection_pool": sentinel.Master(watched)}
+        place: dict[str, Any] = {**watched.server, "connection_class": kind, "master": sentinel.Master(watched)}
     else:
         place = _place(url, sentinel.PLAIN)
     return Redis.from_pool(ConnectionPool(protocol=2, retry=retry, retry_on_error=list(AWAY), **_bounded(timeouts, watched), **place))
@@ -79,7 +79,7 @@ def _pooled(url: str, retry: AsyncRetry, connections: int, patience: float, time
     watched = redis_url.watched(url)
     if watched:
         kind = sentinel_async.MasterTlsConnection if watched.tls else sentinel_async.MasterConnection
-        place: dict[str, Any] = {**watched.server, "connection_class": kind, "connection_pool": sentinel_async.Master(watched)}
+        place: dict[str, Any] = {**watched.server, "connection_class": kind, "master": sentinel_async.Master(watched)}
     else:
         place = _place(url, sentinel_async.PLAIN)
     limits = {"max_connections": connections, "timeout": patience, **_bounded(timeouts, watched)}

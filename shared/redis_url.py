@@ -48,6 +48,8 @@ class Watched:
 
 def fault(url: str) -> str:
     """What is wrong with an address, in one sentence that shows nothing of it; '' for a good one."""
+    if "#" in url:
+        return "must not hold a #: in a password it is written %23"
     try:
         if watched(url) is None:
             _check_plain(url)
@@ -99,8 +101,6 @@ def _check_plain(url: str) -> None:
         parts.port  # noqa: B018 - it is read here, and raises for what is no port
     except ValueError:
         raise ValueError("must have a number as its port, up to 65535") from None
-    if parts.fragment:
-        raise ValueError("must not hold a #: in a password it is written %23")
     if parts.scheme == "unix":
         if not parts.path:
             raise ValueError("must name the socket's path: unix:///path")

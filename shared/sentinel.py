@@ -4,9 +4,10 @@ A server that was demoted, has lost its replicas, or still loads its data answer
 NOREPLICAS, MASTERDOWN, UNBLOCKED. That says "not here", and never "not this message". So it ends the connection, like the loss of it:
 the next attempt asks the Sentinels anew, and redis-py's retries do the waiting.
 
-redis-py finds the master; two things are added. Its list of Sentinels is put in another order by whoever finds an answer, which two
-threads at once can only do wrongly (one Sentinel is then asked twice and another never again), so one asks at a time. And no
-connection to a Sentinel is kept: a question is rare, and has its own short times.
+redis-py's `Sentinel` finds the master; three things are done otherwise. Its own connections ask where the master is only when they come
+out of the pool: one that breaks in use is opened again to where the old master was (8.1), so these ask before each opening. Its list of
+Sentinels is put in another order by whoever finds an answer, which two threads at once can only do wrongly (one Sentinel is then asked
+twice, another never again), so one asks at a time. And no connection to a Sentinel is kept: a question is rare, and has short times.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from redis import Connection, RedisError, Sentinel, SSLConnection, UnixDomainSoc
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError, MasterDownError, ReadOnlyError, ResponseError  # noqa: A004 - the library's names
 from redis.retry import Retry
-from redis.sentinel import SentinelManagedConnection, SentinelManagedSSLConnection
 
 from shared.redis_url import Watched
 
@@ -74,11 +74,24 @@ class SocketConnection(_Watchful, UnixDomainSocketConnection):
     """To this machine's own."""
 
 
-class MasterConnection(_Watchful, SentinelManagedConnection):
+class _ToMaster:
+    """Asks `master` for the address before each opening."""
+
+    def __init__(self, *, master: Master, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._master = master
+        self.host, self.port = "", 0
+
+    def _connect(self) -> Any:
+        self.host, self.port = self._master.address()
+        return super()._connect()  # type: ignore[misc]
+
+
+class MasterConnection(_Watchful, _ToMaster, Connection):
     """To the present master."""
 
 
-class MasterTlsConnection(_Watchful, SentinelManagedSSLConnection):
+class MasterTlsConnection(_Watchful, _ToMaster, SSLConnection):
     """To the present master, over TLS."""
 
 
@@ -90,21 +103,18 @@ PLAIN: Final[dict[type, type]] = {
 
 
 class Master:
-    """What redis-py's connections ask for the address before each connect: their `connection_pool`, of which they need no more."""
-
-    is_master = True
-    check_connection = False
+    """Knows where the present master is, as the Sentinels say."""
 
     def __init__(self, watched: Watched) -> None:
-        self.service_name = watched.service
+        self._service = watched.service
         self._lock = threading.Lock()
         self._sentinel = Sentinel(list(watched.sentinels), sentinel_kwargs=sentinel_options(watched, Retry(NoBackoff(), 0)))  # type: ignore[no-untyped-call]
 
-    def get_master_address(self) -> tuple[str, int]:
+    def address(self) -> tuple[str, int]:
         """Host and port; raises NotServing while no Sentinel names one."""
         with self._lock:
             try:
-                address: tuple[str, int] = self._sentinel.discover_master(self.service_name)  # type: ignore[no-untyped-call]
+                address: tuple[str, int] = self._sentinel.discover_master(self._service)  # type: ignore[no-untyped-call]
             except RedisError as error:
                 raise no_master(error) from None
             finally:

@@ -11,7 +11,6 @@ from redis import SSLConnection as BlockingSSLConnection
 from redis.asyncio import Connection, Sentinel, SSLConnection
 from redis.asyncio import UnixDomainSocketConnection as AsyncSocketConnection
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import SentinelManagedConnection, SentinelManagedSSLConnection
 from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 
@@ -46,11 +45,24 @@ class SocketConnection(_Watchful, AsyncSocketConnection):
     """To this machine's own."""
 
 
-class MasterConnection(_Watchful, SentinelManagedConnection):
+class _ToMaster:
+    """Asks `master` for the address before each opening."""
+
+    def __init__(self, *, master: Master, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._master = master
+        self.host, self.port = "", 0
+
+    async def _connect(self) -> None:
+        self.host, self.port = await self._master.address()
+        await super()._connect()  # type: ignore[misc]
+
+
+class MasterConnection(_Watchful, _ToMaster, Connection):
     """To the present master."""
 
 
-class MasterTlsConnection(_Watchful, SentinelManagedSSLConnection):
+class MasterTlsConnection(_Watchful, _ToMaster, SSLConnection):
     """To the present master, over TLS."""
 
 
@@ -68,21 +80,18 @@ COUNTERPARTS: Final[dict[type, type[Connection]]] = {
 
 
 class Master:
-    """Where the present master is; as `shared.sentinel.Master`."""
-
-    is_master = True
-    check_connection = False
+    """As `shared.sentinel.Master`."""
 
     def __init__(self, watched: Watched) -> None:
-        self.service_name = watched.service
+        self._service = watched.service
         self._lock = asyncio.Lock()
         self._sentinel = Sentinel(list(watched.sentinels), sentinel_kwargs=sentinel_options(watched, Retry(NoBackoff(), 0)))  # type: ignore[no-untyped-call]
 
-    async def get_master_address(self) -> tuple[str, int]:
+    async def address(self) -> tuple[str, int]:
         """Host and port; raises NotServing while no Sentinel names one."""
         async with self._lock:
             try:
-                address: tuple[str, int] = await self._sentinel.discover_master(self.service_name)
+                address: tuple[str, int] = await self._sentinel.discover_master(self._service)
             except RedisError as error:
                 raise no_master(error) from None
             finally:

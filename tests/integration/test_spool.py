@@ -451,7 +451,8 @@ def test_redis_is_not_touched_by_a_check_of_readiness(server: EmbeddedServer, we
         assert ready(web) == {
             "status": "ok",
             "redis": "ok",
-            "spool": {"depth": 0, "bytes": 0, "oldest_seconds": 0, "aside": 0, "room_bytes": ready(web)["spool"]["room_bytes"]},
+            "spool": {"depth": 0, "bytes": 0, "oldest_seconds": 0, "aside": 0, "insured": 0}
+            | {"room_bytes": ready(web)["spool"]["room_bytes"]},
         }
         assert keys(client) == before
 

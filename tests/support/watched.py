@@ -104,15 +104,56 @@ class Node:
             return None
 
 
+class Followed:
+    """A master and its one replica, which nobody watches: what a replica has, or has not, is the test's to say."""
+
+    def __init__(self) -> None:
+        """Nothing runs yet."""
+        self.directory = Path(tempfile.mkdtemp(prefix="boss-followed-"))
+        lines = _server_lines(self.directory, "min-replicas-to-write 0")
+        self.master = Node(self.directory / "master", "redis.conf", lines)
+        self.replica = Node(self.directory / "replica", "redis.conf", [*lines, f"replicaof 127.0.0.1 {self.master.port}"])
+
+    @property
+    def url(self) -> str:
+        """The master's."""
+        return f"redis://127.0.0.1:{self.master.port}"
+
+    def __enter__(self) -> Self:
+        """Start both, and wait until one has what the other has."""
+        for node in (self.master, self.replica):
+            node.start()
+        wait_for(self._in_step, START_SECONDS, "a replica in step")
+        return self
+
+    def _in_step(self) -> bool:
+        with self.master.client() as client:
+            try:
+                client.set("a", 1)
+                return client.wait(1, 200) == 1
+            except (RedisError, OSError):
+                return False
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """End both."""
+        for node in (self.replica, self.master):
+            node.kill9()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def _server_lines(directory: Path, *more: str) -> list[str]:
+    users = directory / "users.acl"
+    users.write_text("user default on nopass ~* &* +@all\n")
+    return ["bind 127.0.0.1", f"aclfile {users}", "repl-diskless-sync-delay 0", "maxmemory 256mb", *more]
+
+
 class Watched:
     """The six processes. `first` is the server that is the master at the start."""
 
     def __init__(self, *, down_after_ms: int = 700, failover_timeout_ms: int = 3000, server_lines: tuple[str, ...] = ()) -> None:
         """Nothing runs yet."""
         self.directory = Path(tempfile.mkdtemp(prefix="boss-watched-"))
-        users = self.directory / "users.acl"
-        users.write_text("user default on nopass ~* &* +@all\n")
-        lines = ["bind 127.0.0.1", f"aclfile {users}", "repl-diskless-sync-delay 0", "maxmemory 256mb", *server_lines]
+        lines = _server_lines(self.directory, *server_lines)
         self.first = Node(self.directory / "server-0", "redis.conf", lines)
         followers = [*lines, f"replicaof 127.0.0.1 {self.first.port}"]
         self.servers = [self.first]
