@@ -85,8 +85,9 @@ class Node:
         os.kill(self.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Answer again."""
-        os.kill(self.pid, signal.SIGCONT)
+        """Answer again, if it does not."""
+        if self._process and self._process.poll() is None:
+            os.kill(self.pid, signal.SIGCONT)
 
     @contextmanager
     def client(self, **login: str) -> Iterator[Redis]:
@@ -224,6 +225,21 @@ class Watched:
     def client(self) -> Redis:
         """A client of whoever is the master. The caller closes it."""
         return connections.for_worker(self.url)
+
+    def kill9(self) -> None:
+        """Crash the master."""
+        self.master.kill9()
+
+    stop = kill9
+
+    def freeze(self) -> None:
+        """Let the master stop answering."""
+        self.master.freeze()
+
+    def thaw(self) -> None:
+        """Let all servers answer again."""
+        for node in self.servers:
+            node.thaw()
 
     def close(self) -> None:
         """End all and remove their files."""
