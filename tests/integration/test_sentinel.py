@@ -17,6 +17,8 @@ from shared.grouped import Grouped
 from shared.queue import BosslineJob, Dispatcher
 from shared.redis import AWAY
 from shared.sentinel import NotServing
+from shared.settings import load
+from supervisor_worker.cli.checks.replication import sentinels
 from tests.support.server import EmbeddedServer
 from tests.support.wait import wait_for
 from tests.support.watched import SERVICE, Watched
@@ -42,6 +44,20 @@ def test_a_sentinel_that_is_gone_is_passed_over(watched: Watched) -> None:
     hosts = watched.url.removeprefix("redis+sentinel://").partition("/")[0].split(",")
     with connections.for_web(f"redis+sentinel://{DEAD},{hosts[1]}/{SERVICE}") as redis:
         assert port_of(redis.info("server")) == watched.first.port
+
+
+def test_doctor_tells_how_many_sentinels_would_choose(watched: Watched) -> None:
+    """All; one short; too few to replace a dead master; and for an address without any, nothing. A host's name is not printed."""
+    first, second, _ = watched.url.removeprefix("redis+sentinel://").partition("/")[0].split(",")
+
+    def told(hosts: str) -> list[tuple[str, str]]:
+        settings = load(_env_file=None, redis_url=hosts, sandbox="on")
+        return [(finding.status, finding.detail) for finding in sentinels(settings)]
+
+    assert told(watched.url) == [("ok", "3 of 3 name a master")]
+    assert told(f"redis+sentinel://{first},{second},{DEAD}/{SERVICE}") == [("warn", "2 of 3 name a master")]
+    assert told(f"redis+sentinel://{first},{DEAD}/{SERVICE}") == [("fail", "1 of 2 name a master")]
+    assert told(f"redis://{first}") == []
 
 
 @pytest.mark.parametrize("place", [f"{DEAD}/{SERVICE}", "{hosts}/another"])
