@@ -47,6 +47,7 @@ def running(watched: Watched) -> Iterator[Whole]:
         yield whole
         assert worker.alive, worker.output[-4000:]
         assert whole.web.returncode is None, whole.web.output[-4000:]
+        assert watched.refused() == []
 
 
 @pytest.fixture

@@ -18,11 +18,10 @@ from supervisor_worker.cli.dashboard import create_app
 from supervisor_worker.cli.main import main
 from tests.support.server import EmbeddedServer
 from tests.support.wait import wait_for
-from tests.support.watched import DEPLOY, Node
+from tests.support.watched import PASSWORD, Node, users_file
 from tests.support.whole import Whole
 
 pytestmark = pytest.mark.timeout(120)  # two cores may be shared with much else
-PASSWORD = "a-password-of-the-tests"
 PAGES = ("/0/view/queues", "/0/view/workers", "/0/view/jobs", "/0/data/queues.json", "/0/data/workers.json")
 
 
@@ -31,11 +30,7 @@ class GuardedServer(EmbeddedServer):
 
     def __init__(self) -> None:
         super().__init__()
-        users = self.directory / "users.acl"
-        text = (DEPLOY / "users.acl").read_text()
-        for name in ("bossline", "sentinel", "replication", "operator"):
-            text = text.replace(f"PASSWORD-OF-{name}", PASSWORD)
-        users.write_text(text)
+        users = users_file(self.directory)
         self.node = Node(self.directory / "server", "redis.conf", ["bind 127.0.0.1", f"aclfile {users}", "min-replicas-to-write 0"])
 
     @property
@@ -49,7 +44,7 @@ class GuardedServer(EmbeddedServer):
 
         def answers() -> bool:
             try:
-                with self.node.client(username="operator", password=PASSWORD) as client:
+                with self.node.client() as client:
                     return bool(client.ping())
             except (RedisError, OSError):
                 return False
@@ -152,7 +147,7 @@ def test_nor_from_within_a_script(user: Redis, script: str) -> None:
 
 def test_nobody_gets_in_without_a_name(whole: Whole) -> None:
     """The default user is off: whoever reaches the port reaches nothing."""
-    with cast("GuardedServer", whole.server).node.client() as nobody, pytest.raises(AuthenticationError):
+    with cast("GuardedServer", whole.server).node.client(username="") as nobody, pytest.raises(AuthenticationError):
         nobody.ping()
 
 

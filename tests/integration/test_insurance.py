@@ -69,10 +69,16 @@ def state(web: Web) -> dict[str, Any]:
 
 def texts(web: Web) -> list[str]:
     """What is in the inbox, in its order."""
-    key = next(iter(cast("list[bytes]", web.redis.keys("boss:inbox:*"))), b"")
+    key = next(iter(cast("Iterator[bytes]", web.redis.scan_iter("boss:inbox:*", count=1000))), b"")
     ids = [raw.decode() for raw in cast("list[bytes]", web.redis.lrange(key.decode(), 0, -1))]
     names = {sms_id("AC" + "0" * 32, f"SM{number}"): f"text {number}" for number in range(100)}
     return [names[one] for one in ids]
+
+
+def limit(followed: Followed, memory: int | str) -> None:
+    """What the master may hold."""
+    with followed.master.client() as operator:
+        operator.config_set("maxmemory", memory)
 
 
 def over(web: Web) -> None:
@@ -107,8 +113,9 @@ def test_what_a_failover_threw_away_comes_back(followed: Followed) -> None:
             followed.replica.freeze()
             assert post(web, 1) == 200
             kept = {key: cast("bytes", web.redis.get(key)) for key in (SALT_KEY, SCHEMA_KEY)}
-            web.redis.flushall()  # as the new master, which never heard of it
-            web.redis.mset(kept)
+            with followed.master.client() as operator:
+                operator.flushall()  # as the new master, which never heard of it
+                operator.mset(kept)
             followed.replica.thaw()
         with opened(followed.url, boss_data_dir=directory, insurance_seconds=1.5) as web:
             assert post(web, 2) == 200
@@ -151,10 +158,10 @@ def test_a_server_on_its_own_is_taken_at_its_word(followed: Followed, web: Web) 
 def test_what_comes_from_the_spool_is_insured_and_leaves_the_line(followed: Followed, web: Web) -> None:
     """Those behind it do not wait for the replica, and their order is the one in which they came."""
     assert post(web, 0) == 200
-    web.redis.config_set("maxmemory", 1)
+    limit(followed, 1)
     assert [post(web, number) for number in (1, 2)] == [200, 200]
     followed.replica.freeze()
-    web.redis.config_set("maxmemory", "256mb")
+    limit(followed, "256mb")
     wait_for(lambda: state(web)["depth"] == 0 and len(insured(web)) == 2, 10, "an empty line")
     followed.replica.thaw()
     over(web)

@@ -21,7 +21,7 @@ from shared.settings import load
 from supervisor_worker.cli.checks.replication import sentinels
 from tests.support.server import EmbeddedServer
 from tests.support.wait import wait_for
-from tests.support.watched import SERVICE, Watched
+from tests.support.watched import PASSWORD, SERVICE, Watched
 
 pytestmark = pytest.mark.timeout(60)
 DEAD = "127.0.0.1:1"
@@ -41,30 +41,29 @@ def port_of(info: dict[str, Any]) -> int:
 
 def test_a_sentinel_that_is_gone_is_passed_over(watched: Watched) -> None:
     """The others know, whichever stands first."""
-    hosts = watched.url.removeprefix("redis+sentinel://").partition("/")[0].split(",")
-    with connections.for_web(f"redis+sentinel://{DEAD},{hosts[1]}/{SERVICE}") as redis:
+    with connections.for_web(watched.url_of("bossline", f"{DEAD},{watched.places[1]}")) as redis:
         assert port_of(redis.info("server")) == watched.first.port
 
 
 def test_doctor_tells_how_many_sentinels_would_choose(watched: Watched) -> None:
     """All; one short; too few to replace a dead master; and for an address without any, nothing. A host's name is not printed."""
-    first, second, _ = watched.url.removeprefix("redis+sentinel://").partition("/")[0].split(",")
+    first, second, _ = watched.places
 
-    def told(hosts: str) -> list[tuple[str, str]]:
-        settings = load(_env_file=None, redis_url=hosts, sandbox="on")
+    def told(url: str) -> list[tuple[str, str]]:
+        settings = load(_env_file=None, redis_url=url, sandbox="on")
         return [(finding.status, finding.detail) for finding in sentinels(settings)]
 
     assert told(watched.url) == [("ok", "3 of 3 name a master")]
-    assert told(f"redis+sentinel://{first},{second},{DEAD}/{SERVICE}") == [("warn", "2 of 3 name a master")]
-    assert told(f"redis+sentinel://{first},{DEAD}/{SERVICE}") == [("fail", "1 of 2 name a master")]
+    assert told(watched.url_of("bossline", f"{first},{second},{DEAD}")) == [("warn", "2 of 3 name a master")]
+    assert told(watched.url_of("bossline", f"{first},{DEAD}")) == [("fail", "1 of 2 name a master")]
     assert told(f"redis://{first}") == []
 
 
-@pytest.mark.parametrize("place", [f"{DEAD}/{SERVICE}", "{hosts}/another"])
-def test_without_a_sentinel_that_knows_redis_is_away(watched: Watched, place: str) -> None:
+@pytest.mark.parametrize(("dead", "service"), [(True, SERVICE), (False, "another")])
+def test_without_a_sentinel_that_knows_redis_is_away(watched: Watched, dead: bool, service: str) -> None:
     """No Sentinel, or none that watches such a service: a webhook spools, a worker waits. No address is in the error's words."""
-    hosts = watched.url.removeprefix("redis+sentinel://").partition("/")[0]
-    with connections.for_web("redis+sentinel://" + place.format(hosts=hosts)) as redis, pytest.raises(AWAY) as caught:
+    url = watched.url_of("bossline", DEAD if dead else watched.places[0], service)
+    with connections.for_web(url) as redis, pytest.raises(AWAY) as caught:
         redis.ping()
     assert "127.0.0.1" not in str(caught.value)
 
@@ -72,13 +71,13 @@ def test_without_a_sentinel_that_knows_redis_is_away(watched: Watched, place: st
 def test_a_replica_is_no_place_to_write(watched: Watched) -> None:
     """Whoever is connected to one, by whatever address, hears that Redis is away, and connects anew."""
     replica = watched.servers[1]
-    with connections.for_web(f"redis://127.0.0.1:{replica.port}") as redis:
+    with connections.for_web(f"redis://bossline:{PASSWORD}@127.0.0.1:{replica.port}") as redis:
         with pytest.raises(NotServing):
-            redis.set("a", 1)
+            redis.set("boss:a", 1)
         with pytest.raises(NotServing):
-            redis.eval("return redis.call('SET', 'a', 1)", 0)
+            redis.eval("return redis.call('SET', 'boss:a', 1)", 0)
         with redis.pipeline(transaction=True) as pipe, pytest.raises(NotServing):
-            pipe.set("a", 1).execute()
+            pipe.set("boss:a", 1).execute()
 
 
 def test_every_client_of_ours_is_at_the_new_master_after_a_failover(watched: Watched) -> None:
@@ -90,17 +89,17 @@ def test_every_client_of_ours_is_at_the_new_master_after_a_failover(watched: Wat
     async def across() -> set[int]:
         loops = {name: getattr(connections, name)(url) for name in ("for_loop", "for_bridge", "for_waiting")}
         for client in (*blocking.values(), *loops.values()):
-            answer = client.set("before", 1)
+            answer = client.set("boss:before", 1)
             assert answer is True or await answer is True
-        grouped.execute_command("SET", "before", 1)
+        grouped.execute_command("SET", "boss:before", 1)
         queue = Dispatcher(blocking["worker"]).queue
         worker = Worker([queue], connection=blocking["worker"], job_class=BosslineJob, serializer=JSONSerializer)
         watched.first.kill9()
         await asyncio.to_thread(watched.wait_for_another, watched.first)
         worker.register_birth()  # type: ignore[no-untyped-call]
         ports = {port_of(client.info("server")) for client in blocking.values()}
-        grouped.execute_command("SET", "after", 1)
-        assert blocking["web"].get("after") == b"1"
+        grouped.execute_command("SET", "boss:after", 1)
+        assert blocking["web"].get("boss:after") == b"1"
         for client in loops.values():
             ports.add(port_of(await _again(client)))
             await client.aclose()
@@ -110,6 +109,7 @@ def test_every_client_of_ours_is_at_the_new_master_after_a_failover(watched: Wat
     for client in blocking.values():
         client.close()
     assert found == {watched.master.port} != {watched.first.port}
+    assert watched.refused() == []
 
 
 async def _again(client: AsyncRedis) -> dict[str, Any]:

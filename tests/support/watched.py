@@ -1,12 +1,13 @@
 """Three Valkeys and three Sentinels on loopback ports, as `docs/deploy/` has them: one master, two replicas, and who watches them.
 
 Sentinels write into their configuration, and Valkey's replicas theirs, so each has a directory of its own. The times are short;
-what is otherwise in the shipped files is in force.
+what is otherwise in the shipped files is in force, the users among them.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -31,6 +32,8 @@ DEPLOY: Final = ROOT / "docs" / "deploy"
 SERVICE: Final = "bossline"
 SERVERS: Final = 3
 START_SECONDS: Final = 20
+PASSWORD: Final = "a-password-of-the-tests"
+OPERATOR: Final = {"username": "operator", "password": PASSWORD}
 
 
 class Node:
@@ -91,8 +94,9 @@ class Node:
 
     @contextmanager
     def client(self, **login: str) -> Iterator[Redis]:
-        """A client of this very process, which asks once and for half a second."""
-        options: dict[str, Any] = {"socket_timeout": 0.5, "socket_connect_timeout": 0.5, "retry": Retry(NoBackoff(), 0), **login}
+        """A client of this very process, which asks once and for half a second; a server's operator unless told otherwise."""
+        options: dict[str, Any] = {"socket_timeout": 0.5, "socket_connect_timeout": 0.5, "retry": Retry(NoBackoff(), 0)}
+        options |= login or ({} if self._more else OPERATOR)
         with Redis("127.0.0.1", self.port, protocol=2, **options) as client:
             yield client
 
@@ -118,7 +122,7 @@ class Followed:
     @property
     def url(self) -> str:
         """The master's."""
-        return f"redis://127.0.0.1:{self.master.port}"
+        return f"redis://bossline:{PASSWORD}@127.0.0.1:{self.master.port}"
 
     def __enter__(self) -> Self:
         """Start both, and wait until one has what the other has."""
@@ -143,9 +147,15 @@ class Followed:
 
 
 def _server_lines(directory: Path, *more: str) -> list[str]:
-    users = directory / "users.acl"
-    users.write_text("user default on nopass ~* &* +@all\n")
-    return ["bind 127.0.0.1", f"aclfile {users}", "repl-diskless-sync-delay 0", "maxmemory 256mb", *more]
+    lines = ["bind 127.0.0.1", f"aclfile {users_file(directory)}", "masteruser replication", f"masterauth {PASSWORD}"]
+    return [*lines, "repl-diskless-sync-delay 0", "maxmemory 256mb", *more]
+
+
+def users_file(directory: Path) -> Path:
+    """The shipped users, all with the one password of the tests."""
+    path = directory / "users.acl"
+    path.write_text(re.sub(r"PASSWORD-OF-\w+", PASSWORD, (DEPLOY / "users.acl").read_text()))
+    return path
 
 
 class Watched:
@@ -167,13 +177,24 @@ class Watched:
             f"sentinel monitor {SERVICE} 127.0.0.1 {self.first.port} 2",
             f"sentinel down-after-milliseconds {SERVICE} {down_after_ms}",
             f"sentinel failover-timeout {SERVICE} {failover_timeout_ms}",
+            f"sentinel auth-user {SERVICE} sentinel",
+            f"sentinel auth-pass {SERVICE} {PASSWORD}",
         ]
         return Node(self.directory / f"sentinel-{number}", "sentinel.conf", lines, "--sentinel")
 
     @property
     def url(self) -> str:
         """For REDIS_URL."""
-        return f"redis+sentinel://{','.join(f'127.0.0.1:{node.port}' for node in self.sentinels)}/{SERVICE}"
+        return self.url_of("bossline", ",".join(self.places))
+
+    @property
+    def places(self) -> list[str]:
+        """The Sentinels'."""
+        return [f"127.0.0.1:{node.port}" for node in self.sentinels]
+
+    def url_of(self, user: str, places: str, service: str = SERVICE) -> str:
+        """The address for another user, of other Sentinels, or of another service."""
+        return f"redis+sentinel://{user}:{PASSWORD}@{places}/{service}"
 
     def start(self) -> Self:
         """Start all, and wait until the Sentinels know one another and the replicas."""
@@ -222,9 +243,15 @@ class Watched:
         answer = node.says("ROLE")
         return bool(answer and answer[0] == b"master" and len(answer[2]) >= count)
 
+    def refused(self) -> list[str]:
+        """What any of our users was refused, on any server that answers."""
+        logs = [node.says("ACL", "LOG") or [] for node in self.servers]
+        entries = [entry if isinstance(entry, dict) else dict(zip(entry[::2], entry[1::2], strict=True)) for log in logs for entry in log]
+        return [str(entry) for entry in entries]
+
     def client(self) -> Redis:
-        """A client of whoever is the master. The caller closes it."""
-        return connections.for_worker(self.url)
+        """A client of whoever is the master, as its operator: what a test looks at is not for Bossline's user. The caller closes it."""
+        return connections.for_worker(self.url_of("operator", ",".join(self.places)))
 
     def kill9(self) -> None:
         """Crash the master."""
