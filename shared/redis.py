@@ -66,7 +66,7 @@ def _client(url: str, retry: Retry, timeouts: dict[str, Any]) -> Redis:
         kind = sentinel.MasterTlsConnection if watched.tls else sentinel.MasterConnection
         place: dict[str, Any] = {**watched.server, "connection_class": kind, "master": sentinel.Master(watched)}
     else:
-        place = _place(url, sentinel.PLAIN)
+        place = _place(url)
     return Redis.from_pool(ConnectionPool(protocol=2, retry=retry, retry_on_error=list(AWAY), **_bounded(timeouts, watched), **place))
 
 
@@ -74,22 +74,21 @@ def _pooled(url: str, retry: AsyncRetry, connections: int, patience: float, time
     """`patience` is how long somebody waits for one of the connections, in seconds."""
     from redis.asyncio import BlockingConnectionPool  # noqa: PLC0415 - the web process does not need asyncio
 
-    from shared import sentinel_async  # noqa: PLC0415 - the same
-
     watched = redis_url.watched(url)
     if watched:
-        kind = sentinel_async.MasterTlsConnection if watched.tls else sentinel_async.MasterConnection
-        place: dict[str, Any] = {**watched.server, "connection_class": kind, "master": sentinel_async.Master(watched)}
+        kind = sentinel.AsyncMasterTlsConnection if watched.tls else sentinel.AsyncMasterConnection
+        place: dict[str, Any] = {**watched.server, "connection_class": kind, "master": sentinel.AsyncMaster(watched)}
     else:
-        place = _place(url, sentinel_async.PLAIN)
+        place = _place(url)
+        place["connection_class"] = place["connection_class"].counterpart()
     limits = {"max_connections": connections, "timeout": patience, **_bounded(timeouts, watched)}
     return AsyncRedis.from_pool(BlockingConnectionPool(protocol=2, retry=retry, retry_on_error=list(AWAY), **limits, **place))
 
 
-def _place(url: str, kinds: dict[type, type]) -> dict[str, Any]:
+def _place(url: str) -> dict[str, Any]:
     """One server, in redis-py's words."""
     found = {**parse_url(url), **redis_url.plain_options(url)}  # type: ignore[no-untyped-call]
-    return {**found, "connection_class": kinds[found.get("connection_class", Connection)]}
+    return {**found, "connection_class": sentinel.PLAIN[found.get("connection_class", Connection)]}
 
 
 def _bounded(timeouts: dict[str, Any], watched: redis_url.Watched | None) -> dict[str, Any]:

@@ -12,19 +12,22 @@ twice, another never again), so one asks at a time. And no connection to a Senti
 
 from __future__ import annotations
 
+import asyncio
 import re
 import threading
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from redis import Connection, RedisError, Sentinel, SSLConnection, UnixDomainSocketConnection
+from redis.asyncio import Connection as AsyncConnection
+from redis.asyncio import Sentinel as AsyncSentinel
+from redis.asyncio import SSLConnection as AsyncSSLConnection
+from redis.asyncio import UnixDomainSocketConnection as AsyncUnixConnection
+from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError, MasterDownError, ReadOnlyError, ResponseError  # noqa: A004 - the library's names
 from redis.retry import Retry
 
 from shared.redis_url import Watched
-
-if TYPE_CHECKING:
-    from redis.asyncio import Connection as AsyncConnection
 
 SENTINEL_TIMEOUTS: Final[dict[str, Any]] = {"socket_connect_timeout": 0.5, "socket_timeout": 0.5}
 NOT_HERE: Final = (ReadOnlyError, MasterDownError)
@@ -57,9 +60,7 @@ class _Watchful:
     @classmethod
     def counterpart(cls) -> type[AsyncConnection]:
         """The class for an event loop."""
-        from shared import sentinel_async  # noqa: PLC0415 - the web process does not need asyncio
-
-        return sentinel_async.COUNTERPARTS[cls]
+        return TWINS[cls]
 
 
 class TcpConnection(_Watchful, Connection):
@@ -130,3 +131,81 @@ def sentinel_options(watched: Watched, retry: Any) -> dict[str, Any]:
 def no_master(error: RedisError) -> NotServing:
     """The error without the Sentinels' addresses."""
     return NotServing(f"no Sentinel names a master ({type(error).__name__})")
+
+
+# For an event loop: the same, awaited.
+
+
+class _AsyncWatchful:
+    """Reads an answer that says "not here" as the loss of the connection."""
+
+    async def read_response(self, *args: Any, **kwargs: Any) -> Any:
+        """As redis-py's; raises NotServing."""
+        try:
+            return await super().read_response(*args, **kwargs)  # type: ignore[misc]
+        except ResponseError as error:
+            if not not_serving(error):
+                raise
+        await self.disconnect()  # type: ignore[attr-defined]
+        raise NotServing("the server may not write now")
+
+
+class AsyncTcpConnection(_AsyncWatchful, AsyncConnection):
+    """To one server."""
+
+
+class AsyncTlsConnection(_AsyncWatchful, AsyncSSLConnection):
+    """To one server, over TLS."""
+
+
+class AsyncSocketConnection(_AsyncWatchful, AsyncUnixConnection):
+    """To this machine's own."""
+
+
+class _AsyncToMaster:
+    """Asks `master` for the address before each opening."""
+
+    def __init__(self, *, master: AsyncMaster, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._master = master
+        self.host, self.port = "", 0
+
+    async def _connect(self) -> None:
+        self.host, self.port = await self._master.address()
+        await super()._connect()  # type: ignore[misc]
+
+
+class AsyncMasterConnection(_AsyncWatchful, _AsyncToMaster, AsyncConnection):
+    """To the present master."""
+
+
+class AsyncMasterTlsConnection(_AsyncWatchful, _AsyncToMaster, AsyncSSLConnection):
+    """To the present master, over TLS."""
+
+
+class AsyncMaster:
+    """As `Master`."""
+
+    def __init__(self, watched: Watched) -> None:
+        self._service = watched.service
+        self._lock = asyncio.Lock()
+        self._sentinel = AsyncSentinel(list(watched.sentinels), sentinel_kwargs=sentinel_options(watched, AsyncRetry(NoBackoff(), 0)))  # type: ignore[no-untyped-call]
+
+    async def address(self) -> tuple[str, int]:
+        """Host and port; raises NotServing while no Sentinel names one."""
+        async with self._lock:
+            try:
+                address: tuple[str, int] = await self._sentinel.discover_master(self._service)
+            except RedisError as error:
+                raise no_master(error) from None
+            finally:
+                await self._sentinel.aclose()
+        return address
+
+
+TWINS: Final[dict[type, type[AsyncConnection]]] = {
+    TcpConnection: AsyncTcpConnection,
+    TlsConnection: AsyncTlsConnection,
+    SocketConnection: AsyncSocketConnection,  # type: ignore[dict-item] # no Connection to redis-py, and alike in all that matters
+}
+"""For each blocking class of one server the one for an event loop."""

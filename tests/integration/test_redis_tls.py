@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from shared import redis as connections
-from shared import sentinel, sentinel_async
+from shared import sentinel
 from shared.redis import AWAY
 from tests.support.server import EmbeddedServer
 
@@ -129,7 +129,7 @@ def test_the_master_that_sentinels_name_is_checked_too(front: Front, monkeypatch
         return host[0], front.port
 
     monkeypatch.setattr(sentinel.Master, "address", lambda _self: (host[0], front.port))
-    monkeypatch.setattr(sentinel_async.Master, "address", address)
+    monkeypatch.setattr(sentinel.AsyncMaster, "address", address)
     url = f"rediss+sentinel://127.0.0.1:1/bossline?ssl_ca_certs={front.certificate}"
     assert asked(url) == [True, True]
     host[0] = "127.0.0.1"
