@@ -110,11 +110,12 @@ class Grouped:
         if not connection.is_connected:
             replicas.forget()
             connection.connect_check_health(check_health=False)  # as sending would
-        if not replicas.known:
-            replicas.heard(_sent(connection, [ROLE]))
         tail = replicas.tail()
         answers = _sent(connection, [*commands, *tail])
-        return answers[: len(commands)], replicas.heard(answers[len(commands) :])
+        confirmed = replicas.heard(answers[len(commands) :])
+        if not confirmed and tail == (ROLE,):  # a server that was not known to have replicas has some
+            confirmed = replicas.heard(_sent(connection, replicas.tail()))
+        return answers[: len(commands)], confirmed
 
     def _pass_on(self, away: Exception | None) -> None:
         """Let the first of those who wait lead the others; without a server all of them hear the same error."""

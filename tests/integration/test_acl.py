@@ -22,6 +22,7 @@ from tests.support.watched import PASSWORD, Node, users_file
 from tests.support.whole import Whole
 
 pytestmark = pytest.mark.timeout(120)  # two cores may be shared with much else
+STORED = {"redis", "eviction", "memory", "durability", "replicas", "schema", "workers", "queue", "clock", "sending"}
 PAGES = ("/0/view/queues", "/0/view/workers", "/0/view/jobs", "/0/data/queues.json", "/0/data/workers.json")
 
 
@@ -106,10 +107,9 @@ def test_all_ways_of_bossline_work_as_its_own_user(whole: Whole, monkeypatch: py
     boss(whole, monkeypatch, "pause", "a reason")
     boss(whole, monkeypatch, "resume")
     checks = json.loads(boss(whole, monkeypatch, "doctor", "--json", statuses=(0, 1)))["checks"]
-    stored = [
-        each for each in checks if each["check"] in {"redis", "eviction", "memory", "durability", "schema", "workers", "queue", "clock"}
-    ]
-    assert {each["status"] for each in stored} == {"ok"}, stored
+    stored = [each for each in checks if each["check"] in STORED]
+    assert len(stored) == len(STORED)
+    assert not [each for each in stored if each["status"] == "fail" or "not checked" in each["detail"]], stored
     whole.web.kill9()
     whole.web.start()
     with Redis.from_url(whole.server.url, protocol=2) as redis:

@@ -7,7 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 from redis import Redis
+from rq.serializers import JSONSerializer
 
+from shared.queue import BosslineJob, Dispatcher
+from shared.redis import for_worker
+from supervisor_worker.worker import BossWorker
 from tests.integration.turn_world import World
 from tests.support.sandbox import SandboxProcess
 
@@ -39,3 +43,11 @@ def test_a_turn_waits_for_a_server_that_may_not_write_and_goes_on(world: World) 
     assert (record.errors, record.lost) == (0, 0)
     assert len(world.ledger("reply_stored")) == 1
     assert world.sandbox.count("twilio.create") == 1
+
+
+def test_a_worker_keeps_its_connections_times(redis_url: str) -> None:
+    """RQ would raise them to a worker's idle time: a heartbeat would hang on a dead master for as long as that."""
+    with for_worker(redis_url) as redis:
+        before = redis.connection_pool.connection_kwargs["socket_timeout"]
+        BossWorker([Dispatcher(redis).queue], connection=redis, job_class=BosslineJob, serializer=JSONSerializer)
+        assert redis.connection_pool.connection_kwargs["socket_timeout"] == before

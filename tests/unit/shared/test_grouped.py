@@ -164,7 +164,7 @@ def test_a_connection_that_broke_is_tried_again_as_often_as_its_client_says() ->
     server.retry = Retry(NoBackoff(), 1)
     server.go.set()
     assert Grouped(cast("Any", server), replicas(MASTER_ALONE)).execute_command("again") == "again"
-    assert server.sends == [["again"], ["ROLE"], ["again"]]
+    assert server.sends == [["again"], ["again", "ROLE"]]
 
 
 def sent(server: Server, known: Replicas, *commands: str) -> list[bool]:
@@ -179,19 +179,19 @@ def sent(server: Server, known: Replicas, *commands: str) -> list[bool]:
 
 
 def test_a_server_without_replicas_is_asked_once_and_pays_nothing() -> None:
-    """One question, and then only the commands."""
+    """One question, in the same send as the first command, and then only the commands."""
     server = Server()
     assert sent(server, Replicas(clock=lambda: 0.0), "a", "b", "c") == [True, True, True]
-    assert server.sends == [["ROLE"], ["a"], ["b"], ["c"]]
+    assert server.sends == [["a", "ROLE"], ["b"], ["c"]]
 
 
 def test_with_replicas_every_send_asks_for_one_of_them() -> None:
-    """In the same send, behind the commands."""
+    """In the same send, behind the commands; only a server that is not known yet is asked right after the first ones."""
     server = Server()
     server.role = FOLLOWED
     confirm = [command[0] for command in CONFIRM]
     assert sent(server, Replicas(clock=lambda: 0.0), "a", "b") == [True, True]
-    assert server.sends == [["ROLE"], ["a", *confirm], ["b", *confirm]]
+    assert server.sends == [["a", "ROLE"], confirm, ["b", *confirm]]
 
 
 def test_what_no_replica_has_is_told_and_ends_the_connection() -> None:
@@ -200,7 +200,7 @@ def test_what_no_replica_has_is_told_and_ends_the_connection() -> None:
     server.role, server.reached = FOLLOWED, 0
     confirm = [command[0] for command in CONFIRM]
     assert sent(server, Replicas(clock=lambda: 0.0), "a", "b") == [False, False]
-    assert server.sends == [["ROLE"], ["a", *confirm], ["ROLE"], ["b", *confirm]]
+    assert server.sends == [["a", "ROLE"], confirm, ["b", "ROLE"], confirm]
 
 
 def test_every_thread_of_a_group_hears_that_no_replica_has_it() -> None:

@@ -144,6 +144,15 @@ def test_a_server_that_may_not_write_is_told_from_a_call_that_is_wrong(error: Re
     assert sentinel.not_serving(error) is away
 
 
+def test_a_silent_master_is_not_waited_for_longer_than_the_sentinels_wait() -> None:
+    """They may have made another one the master meanwhile; a server on its own is given more time."""
+    url = "redis+sentinel://127.0.0.1:1/bossline"
+    clients: list[Any] = [make(url) for make in (connections.for_worker, connections.for_loop, connections.for_waiting)]
+    assert {client.connection_pool.connection_kwargs["socket_timeout"] for client in clients} == {connections.WATCHED_SECONDS}
+    alone = connections.for_worker("redis://127.0.0.1:1").connection_pool.connection_kwargs
+    assert alone["socket_timeout"] > connections.WATCHED_SECONDS
+
+
 def test_one_at_a_time_asks_the_sentinels(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever finds an answer puts its Sentinel first in the one list of them: two at once would lose one for ever."""
     found = watched(TRIO)
