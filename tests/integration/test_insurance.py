@@ -193,22 +193,24 @@ def test_what_cannot_be_read_is_set_aside(web: Web) -> None:
 def test_leave_to_send_is_none_while_no_replica_has_the_attempt(followed: Followed) -> None:
     """The real script, the worker's own way of sending it: `ok` with the replica in step, `alone` while it stands still."""
 
-    async def ask(conversation: str) -> str:
+    async def ask(conversation: str) -> list[str]:
+        """A first attempt with the reply, and a second one by itself."""
         redis = connections.for_loop(followed.url)
         mailbox = AsyncMailbox(redis, Grouped(redis, Replicas()))
         turn = (await mailbox.run(calls.claim(conversation, "k-1", f"t-{conversation}", lease_ms=60_000))).turn
         assert turn is not None
-        stored = await mailbox.run(
-            calls.store_reply(conversation, "k-1", turn, command("Hi"), limits=calls.Leave(1, 1, 60_000), attempt="a-1")
-        )
+        limits = calls.Leave(1, 1, 60_000)
+        stored = await mailbox.run(calls.store_reply(conversation, "k-1", turn, command("Hi"), limits=limits, attempt="a-1"))
+        await mailbox.run(calls.outcome(turn.reply_id, "a-1", "refused", retention_ms=60_000))
+        again = await mailbox.run(calls.sending(conversation, "k-1", turn.reply_id, "a-2", limits=limits))
         await redis.aclose()
         assert stored.leave is not None
-        return stored.leave.outcome
+        return [stored.leave.outcome, again.outcome]
 
     with followed.master.client() as client:
         box = Mailbox(client)
         for number, conversation in enumerate(("c-1", "c-2")):
             box.run(calls.accept(received(f"m-{number}", "text"), kind="text", conversation=conversation, sender="s-1", pair="p-1"))
-    assert asyncio.run(ask("c-1")) == "ok"
+    assert asyncio.run(ask("c-1")) == ["ok", "ok"]
     followed.replica.freeze()
-    assert asyncio.run(ask("c-2")) == "alone"
+    assert asyncio.run(ask("c-2")) == ["alone", "alone"]
