@@ -9,6 +9,7 @@ without a disk, for all of a MULTI or for none of it, so a step never overtakes 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
@@ -26,6 +27,8 @@ from shared.runtime import Runtime
 
 T = TypeVar("T")
 
+_IN_A_SCRIPT: Final = re.compile(r": -([A-Z]+) ")
+"""How servers before version 7 tell of an error that a script met."""
 _OWN_FAULTS: Final = frozenset({"WRONGTYPE", "ERR"})
 
 
@@ -66,17 +69,38 @@ def together(runtime: Runtime, steps: Sequence[Call[Any]]) -> list[Any]:
     """Send calls in one MULTI, in their order; each one's answer, or the StorageFault that is its own.
 
     Raises StorageUnavailable when Redis is away, or StorageFull when it has no room for one of them: all may be sent again.
+    `runtime.replicas.confirmed` tells whether a replica has them.
     """
+    replicas = runtime.replicas
     with storage():
-        pipe = runtime.redis.pipeline(transaction=True)
+        # MULTI by hand: what asks for the replicas goes behind it, in the same send.
+        pipe: Any = runtime.redis.pipeline(transaction=False)
+        pipe.execute_command("MULTI")
         for step in steps:
             mailbox.queue_call(pipe, step)
-        results = pipe.execute(raise_on_error=False)
+        pipe.execute_command("EXEC")
+        for command in replicas.tail(ask=True):
+            pipe.execute_command(*command)
+        raw = pipe.execute(raise_on_error=False)
+        results = _executed(raw[: len(steps) + 2])
+    replicas.confirmed = replicas.heard(raw[len(steps) + 2 :])
     return [_answer(step, raw) for step, raw in zip(steps, results, strict=True)]
 
 
+def _executed(raw: Sequence[Any]) -> list[Any]:
+    """The results of a MULTI. Raises the error for which a command was not even queued, and so none was run."""
+    refused = next((answer for answer in raw if isinstance(answer, Exception)), None)
+    if refused is not None:
+        raise refused
+    results: list[Any] = raw[-1]
+    return results
+
+
 def run(runtime: Runtime, call: Call[T]) -> T:
-    """Send one call; raises StorageUnavailable, or StorageFull for a message beyond what may wait."""
+    """Send one call; raises StorageUnavailable, or StorageFull for a message beyond what may wait.
+
+    In the web process `runtime.replicas.confirmed` tells whether a replica has it.
+    """
     with storage():
         return _taken(runtime.mailbox.run(call))
 
@@ -99,7 +123,9 @@ def fault(error: Exception) -> StorageUnavailable:
     if isinstance(error, DataError):
         return StorageFault(type(error).__name__)
     if type(error) is ResponseError:  # its subclasses are all troubles of the server's
-        word = str(error).rpartition("caused error: ")[2].partition(" ")[0]  # redis-py puts the command before it
+        text = str(error).rpartition("caused error: ")[2]  # redis-py puts the command before it
+        inside = _IN_A_SCRIPT.search(text)
+        word = inside[1] if inside else text.partition(" ")[0]
         if word in _OWN_FAULTS or not word.isupper():
             return StorageFault(type(error).__name__)
     return StorageUnavailable(type(error).__name__)

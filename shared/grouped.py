@@ -5,6 +5,9 @@ and the interpreter's lock given up and fought for at each. So while one thread'
 and goes in one send (what databases call group commit): whoever waits, waits once. A lone command goes at once, by the thread that
 asked for it. One connection does for all, since one thread at a time sends; it is redis-py's own, with its timeouts and retries.
 
+Where the server has replicas each send also asks whether one of them has it (`shared.replicas`); each thread hears so of its own
+command. One that did not wait long enough ends the connection: the server may not be the master any more.
+
 When the server is away for one, it is for all who wait: nobody waits a second time for the same silence.
 """
 
@@ -18,6 +21,7 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 from shared.redis import AWAY
+from shared.replicas import ROLE, Replicas
 
 MOST: Final = 100
 """Commands in one send, so that none holds the server for long."""
@@ -26,11 +30,12 @@ MOST: Final = 100
 class _Asked:
     """A command that waits. `turn` is released once: with the answer there, or to lead the group that waits with it."""
 
-    __slots__ = ("answer", "args", "group", "turn")
+    __slots__ = ("answer", "args", "confirmed", "group", "turn")
 
     def __init__(self, args: tuple[Any, ...]) -> None:
         self.args = args
         self.answer: Any = None
+        self.confirmed = True
         self.group: list[_Asked] | None = None
         self.turn = threading.Lock()
         self.turn.acquire()
@@ -39,8 +44,10 @@ class _Asked:
 class Grouped:
     """Sends commands over a connection of `redis`, which its owner closes. For commands that can be repeated and never block."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, replicas: Replicas | None = None) -> None:
+        """`replicas` is told, by thread, whether a replica has what was sent."""
         self._redis = redis
+        self._replicas = replicas or Replicas()
         self._connection: Any = None
         self._lock = threading.Lock()
         self._waiting: list[_Asked] = []
@@ -61,6 +68,7 @@ class Grouped:
             asked.turn.acquire()  # a baton: who releases it is another thread
         if asked.group is not None:
             self._lead(asked.group)
+        self._replicas.confirmed = asked.confirmed
         if isinstance(asked.answer, Exception):
             raise asked.answer
         return asked.answer
@@ -69,29 +77,45 @@ class Grouped:
         """Send the commands of all who wait, and tell each its answer."""
         away: Exception | None = None
         answers: Sequence[Any] = [RuntimeError("the group was not sent")] * len(group)
+        confirmed = True
         try:
-            answers = self._exchange([asked.args for asked in group])
+            answers, confirmed = self._exchange([asked.args for asked in group])
         except Exception as error:  # noqa: BLE001 - whoever asked shall know
             away = error if isinstance(error, AWAY) else None
             answers = [error] * len(group)
         finally:
             self._pass_on(away)
             for asked, answer in zip(group, answers, strict=True):
-                asked.answer = answer
+                asked.answer, asked.confirmed = answer, confirmed
                 if asked.group is None:
                     asked.turn.release()
 
-    def _exchange(self, commands: list[tuple[Any, ...]]) -> Sequence[Any]:
-        """Every command's answer or error. Raises what says that nothing is known of any of them."""
+    def _exchange(self, commands: list[tuple[Any, ...]]) -> tuple[Sequence[Any], bool]:
+        """Every command's answer or error, and whether a replica has it all. Raises what says that nothing is known of any of them."""
         connection = self._connection = self._connection or self._redis.connection_pool.get_connection()
         try:
-            return cast(
-                "list[Any]",
-                connection.retry.call_with_retry(lambda: _once(connection, commands), lambda _error: connection.disconnect()),
+            answers, confirmed = cast(
+                "tuple[list[Any], bool]",
+                connection.retry.call_with_retry(lambda: self._once(connection, commands), lambda _error: connection.disconnect()),
             )
         except BaseException:
             connection.disconnect()  # an answer that was not read would be taken for the next command's
             raise
+        if not confirmed:
+            connection.disconnect()
+        return answers, confirmed
+
+    def _once(self, connection: Any, commands: list[tuple[Any, ...]]) -> tuple[list[Any], bool]:
+        replicas = self._replicas
+        if not connection.is_connected:
+            replicas.forget()
+            connection.connect_check_health(check_health=False)  # as sending would
+        tail = replicas.tail()
+        answers = _sent(connection, [*commands, *tail])
+        confirmed = replicas.heard(answers[len(commands) :])
+        if not confirmed and tail == (ROLE,):  # a server that was not known to have replicas has some
+            confirmed = replicas.heard(_sent(connection, replicas.tail()))
+        return answers[: len(commands)], confirmed
 
     def _pass_on(self, away: Exception | None) -> None:
         """Let the first of those who wait lead the others; without a server all of them hear the same error."""
@@ -109,7 +133,7 @@ class Grouped:
             group[0].turn.release()
 
 
-def _once(connection: Any, commands: list[tuple[Any, ...]]) -> list[Any]:
+def _sent(connection: Any, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
     connection.send_packed_command(connection.pack_commands(commands))
     return [_answer(connection) for _ in commands]
 

@@ -7,15 +7,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 
 from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 
 from shared import redis as connections
 from shared import telemetry
@@ -26,6 +24,7 @@ from shared.errors import SchemaTooNew, StorageUnavailable
 from shared.grouped import Grouped
 from shared.mailbox import Mailbox
 from shared.queue import Dispatcher
+from shared.replicas import Replicas
 from shared.settings import Settings
 from shared.users import Users
 
@@ -96,6 +95,7 @@ class Runtime:
     mailbox: Mailbox
     dispatcher: Dispatcher
     identify: Callable[[], Identities]
+    replicas: Replicas = field(default_factory=Replicas)
 
     @property
     def identities(self) -> Identities:
@@ -128,14 +128,14 @@ def open_runtime(settings: Settings, role: Literal["web", "worker", "bridge"], s
         identify.open()
     elif _answers(url):
         _open_if_there(identify)
-    commands = Grouped(redis) if role == "web" else None
-    return Runtime(settings, users, redis, Mailbox(redis, commands), Dispatcher(redis), identify)
+    replicas = Replicas()
+    commands = Grouped(redis, replicas) if role == "web" else None
+    return Runtime(settings, users, redis, Mailbox(redis, commands), Dispatcher(redis), identify, replicas)
 
 
 def _answers(url: str) -> bool:
     """Whether the server answers at once; one that hangs holds up the start for half a second."""
-    timeouts = {"socket_connect_timeout": PROBE_SECONDS, "socket_timeout": PROBE_SECONDS}
-    with Redis.from_url(url, protocol=2, retry=Retry(NoBackoff(), 0), **timeouts) as probe:
+    with connections.probe(url, PROBE_SECONDS) as probe:
         try:
             return bool(probe.ping())
         except (RedisError, OSError):
@@ -152,7 +152,7 @@ def _open_if_there(identify: LateIdentities) -> None:
 
 def redis_url(settings: Settings) -> str:
     """REDIS_URL, or the embedded server's unix socket."""
-    return settings.redis_url or f"unix://{socket_path(settings.boss_data_dir)}"
+    return settings.redis_url.get_secret_value() or f"unix://{socket_path(settings.boss_data_dir)}"
 
 
 def socket_path(data_dir: Path) -> Path:

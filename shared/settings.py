@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared import redis_url
 from shared.errors import ConfigurationError
 
 SANDBOX_CREDENTIALS: Final = {
@@ -57,7 +58,11 @@ class Settings(BaseSettings):
     )
     port: int = _knob(8787, "The web process's port.", "Place", ge=0, le=65535)
     web_host: str = _knob("127.0.0.1", "The address that the web process binds; keep it on loopback behind a proxy.", "Place")
-    redis_url: str = _knob("", "A Redis or Valkey server. Empty: an embedded Valkey under BOSS_DATA_DIR.", "Place")
+    redis_url: SecretStr = _knob(
+        SecretStr(""),
+        "A Redis or Valkey: redis://, rediss:// (TLS), unix://, redis+sentinel://host,host,host/service (docs/data.md). Empty: an embedded Valkey under BOSS_DATA_DIR.",
+        "Place",
+    )
     boss_data_dir: Path = _knob(
         Path(".boss"), "Where this machine keeps its files: the embedded server's data, and the web process's address.", "Place"
     )
@@ -204,6 +209,13 @@ class Settings(BaseSettings):
         1024, "What the web process may keep on disk while Redis is away, in MiB; beyond it, webhooks get 503.", "Place", ge=1, le=1_048_576
     )
     spool_min_free_mb: int = _knob(100, "What must stay free on the disk of BOSS_DATA_DIR, in MiB; else webhooks get 503.", "Place", ge=0)
+    insurance_seconds: float = _knob(
+        60.0,
+        "How long a message that no replica of Redis had in time lies on the web process's disk before it is handed over once more: longer than a failover takes.",
+        "Place",
+        gt=0,
+        le=3600,
+    )
 
     sandbox: Literal["auto", "on", "off"] = _knob(
         "auto", "auto: on when no provider credentials are set and ENVIRONMENT=local.", "Development"
@@ -238,8 +250,8 @@ class Settings(BaseSettings):
             value = getattr(self, name)
             if value and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname):
                 faults.append(f"{name.upper()}: must be an http:// or https:// address")
-        if self.redis_url and urlsplit(self.redis_url).scheme not in ("redis", "rediss", "unix"):
-            faults.append("REDIS_URL: must begin with redis://, rediss:// or unix://")
+        if self.redis_url and (fault := redis_url.fault(self.redis_url.get_secret_value())):
+            faults.append(f"REDIS_URL: {fault}")
         return faults
 
     def _time_faults(self) -> list[str]:

@@ -4,6 +4,7 @@
 
     BOSS_DATA_DIR/spool/waiting/00001764412345678901-512.json    one entry: its ticket, its size in bytes
     BOSS_DATA_DIR/spool/waiting/00001764412345678901-512.part    the same while it is written; nobody was answered for it
+    BOSS_DATA_DIR/spool/insured/                                 entries that Redis has, and no replica of its yet
     BOSS_DATA_DIR/spool/aside/                                   entries that cannot be replayed, for the operator
     BOSS_DATA_DIR/spool/replay.lock                              held by the one replayer of the directory
 
@@ -25,6 +26,7 @@ from typing import Final
 from shared.settings import Settings
 
 WAITING: Final = "waiting"
+INSURED: Final = "insured"
 ASIDE: Final = "aside"
 LOCK: Final = "replay.lock"
 MIB: Final = 1024 * 1024
@@ -62,7 +64,7 @@ class Name:
 
 @dataclass(slots=True)
 class Survey:
-    """What one listing of the waiting entries showed. `oldest` and `newest` are tickets, 0 for none; `head` is in order."""
+    """What one listing of a part showed. `oldest` and `newest` are tickets, 0 for none; `head` is in order."""
 
     depth: int = 0
     bytes: int = 0
@@ -80,12 +82,12 @@ class Survey:
         self.newest = max(self.newest, name.ticket)
 
 
-def survey(directory: Path, head: int = 0) -> Survey:
-    """List the waiting entries and name the `head` first ones. A directory that is not there yet is empty. Raises OSError."""
+def survey(directory: Path, head: int = 0, part: str = WAITING) -> Survey:
+    """List the waiting entries, or another part's, and name the `head` first ones. A directory not there yet is empty. Raises OSError."""
     found = Survey()
-    found.head = heapq.nsmallest(head, _entries(directory / WAITING, found)) if head else []
+    found.head = heapq.nsmallest(head, _entries(directory / part, found)) if head else []
     if not head:
-        for _ in _entries(directory / WAITING, found):
+        for _ in _entries(directory / part, found):
             pass
     return found
 

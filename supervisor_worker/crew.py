@@ -20,7 +20,7 @@ from shared import settings as knobs
 from shared.mailbox import AsyncMailbox, calls
 from shared.mailbox.box import Commands
 from shared.mailbox.types import Due
-from shared.redis import for_loop
+from shared.redis import for_loop, for_waiting
 from shared.runtime import Runtime, open_runtime, redis_url
 from supervisor_worker.channels.sendgrid_email import SendGridEmail
 from supervisor_worker.channels.twilio_sms import TwilioSms
@@ -35,10 +35,14 @@ CURRENT: Final[ContextVar[Crew | None]] = ContextVar("crew", default=None)
 
 @dataclass(frozen=True)
 class Crew:
-    """A supervisor for the turns, and the process's way to Redis: `commands` sends what many turns ask for together."""
+    """A supervisor for the turns, and the process's way to Redis.
+
+    `commands` sends what many turns ask for together; `waiting` is for what the server answers when it has something.
+    """
 
     supervisor: Supervisor
     redis: AsyncRedis
+    waiting: AsyncRedis
     commands: Commands
 
     async def wake_all(self, due: tuple[Due, ...]) -> None:
@@ -55,9 +59,10 @@ async def open_crew(runtime: Runtime) -> AsyncIterator[Crew]:
     """Open what turns need, in order, on the running loop; close it in reverse."""
     settings = runtime.settings
     async with AsyncExitStack() as stack:
-        redis = for_loop(redis_url(settings))
-        stack.push_async_callback(redis.aclose)
-        commands = Grouped(redis)
+        redis, waiting = for_loop(redis_url(settings)), for_waiting(redis_url(settings))
+        for client in (redis, waiting):
+            stack.push_async_callback(client.aclose)
+        commands = Grouped(redis, runtime.replicas)
         thinker, sms, email, gallery = Claude(settings), TwilioSms(settings), SendGridEmail(settings), Gallery.of(settings)
         for part in (thinker, sms, email, gallery):
             stack.push_async_callback(part.aclose)
@@ -71,7 +76,7 @@ async def open_crew(runtime: Runtime) -> AsyncIterator[Crew]:
             stopping=asyncio.Event(),
             gallery=gallery,
         )
-        yield Crew(supervisor, redis, commands)
+        yield Crew(supervisor, redis, waiting, commands)
 
 
 @asynccontextmanager

@@ -5,12 +5,15 @@
        │                     └────── no answer ─▶ stays unresolved ─┐
        ├─ look_up ◀─────────────────────────────────────────────────┘   not before its time + send timeout + margin
        ├─ short ──▶ renew once, ask again
+       ├─ alone ──▶ recorded as refused, a ProviderUnavailable
        └─ opted_out, paused, sent, lost: nothing left to do here
 
 A reply that is new is stored with the first asking for leave: one step for both, and one for recording and finishing, so that a
 turn without troubles costs three round trips with its claim. Asking for leave, the request and the recording of its outcome are
 one task, shielded from the turn's own cancellation: a request that left is waited for at shutdown, and its outcome is recorded
 even by a holder that lost its lease.
+
+Where Redis has replicas, no request is made before one of them has the attempt: a failover then finds it, and has it looked up.
 """
 
 from __future__ import annotations
@@ -145,10 +148,10 @@ class Delivery:
         attempt_id = f"a-{uuid.uuid4().hex}"
         asked = self._lease.now_ms()
         verdict = await (self._store(self._new, attempt_id) if self._new else self._ask(attempt_id))
-        if not isinstance(verdict, Sending) or verdict.outcome != "ok" or verdict.attempt is None:
+        if not isinstance(verdict, Sending) or verdict.outcome not in ("ok", "alone") or verdict.attempt is None:
             return verdict
         try:
-            provider_id = await self._request(attempt_id, asked)
+            provider_id = await self._request(attempt_id, asked, replicated=verdict.outcome == "ok")
         except (ProviderUnavailable, ProviderRefused, CredentialsRefused) as error:
             outcome = await self._record(attempt_id, "refused", code=error.code)
             if outcome.state in _TAKEN:
@@ -181,7 +184,9 @@ class Delivery:
             return Delivered("closed", more=stored.more)
         return Delivered(stored.outcome)
 
-    async def _request(self, attempt_id: str, asked: int) -> str:
+    async def _request(self, attempt_id: str, asked: int, *, replicated: bool) -> str:
+        if not replicated:
+            raise ProviderUnavailable("redis", "not_replicated")  # a new master would not know of this attempt, and send a second copy
         if self._lease.now_ms() - asked > self._supervisor.margin_ms:
             raise ProviderUnavailable("redis", "slow_leave")  # the attempt's time runs from the first asking, and others count on it
         async with asyncio.timeout(self._supervisor.settings.send_timeout_seconds):

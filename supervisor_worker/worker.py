@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
+from redis import Redis
 from rq.serializers import JSONSerializer
 
 from shared import telemetry
@@ -58,6 +59,10 @@ class BossWorker(AsyncWorker):
         """The name for logs, where a standby's would be masked like an address; its lines say which process they are from."""
         return self.name.removeprefix(STANDBY)
 
+    def _set_connection(self, connection: Redis) -> Redis:
+        """RQ lets its sockets wait for as long as a worker may be idle; these never wait for a job, and shall notice a dead server."""
+        return connection
+
     def ready(self) -> None:
         """Tell the operator."""
         LOG.info("worker ready", action="worker_ready", worker=self.shown_name, concurrency=self.concurrency, queue=self.queue.name)
@@ -98,6 +103,7 @@ def make_worker(runtime: Runtime, crew: Crew, name: str = "") -> BossWorker:
         maintenance_interval=MAINTENANCE_INTERVAL,
         log_job_description=False,
     )
+    worker.async_connection = crew.waiting
     worker.scripts = crew.commands  # RQ's bookkeeping goes with the mailbox's calls
     worker.concurrency = runtime.settings.worker_concurrency
     worker.beat_seconds = runtime.settings.heartbeat_seconds

@@ -95,9 +95,16 @@ def _status(report: Report, retention_ms: int) -> Any:
 
 
 def send(runtime: Runtime, calls_of: Sequence[Call[Any]]) -> list[Any]:
-    """Send the calls of one entry or several, 64 in a MULTI; their answers, as `shared.accept.together` gives them."""
-    chunks = (calls_of[start : start + AT_ONCE] for start in range(0, len(calls_of), AT_ONCE))
-    return [answer for chunk in chunks for answer in storing.together(runtime, chunk)]
+    """Send the calls of one entry or several, 64 in a MULTI; their answers, as `shared.accept.together` gives them.
+
+    `runtime.replicas.confirmed` tells whether a replica has all of them.
+    """
+    answers, confirmed = list[Any](), True
+    for start in range(0, len(calls_of), AT_ONCE):
+        answers += storing.together(runtime, calls_of[start : start + AT_ONCE])
+        confirmed = confirmed and runtime.replicas.confirmed
+    runtime.replicas.confirmed = confirmed
+    return answers
 
 
 def encode(entry: Entry) -> bytes:

@@ -4,6 +4,7 @@ When `accept`, `ignore` or `report` returns, the call is on durable storage, and
 had (Redis away, and no room on disk) they raise StorageUnavailable. A call that Redis refuses for the call's own sake raises
 StorageFault and is not spooled: it would fail there as well, after a 2xx. When as many messages wait as may, a text goes to the
 spool, because nobody would send it again, and a mail is refused with StorageFull: SendGrid repeats it for three days.
+What Redis has while none of its replicas does is insured, on disk as well: see `insurance`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from shared.runtime import Runtime
 from shared.spool import age_seconds
 from webhook_api import entries
 from webhook_api.entries import Entry, Ignored, Message, Reports
+from webhook_api.insurance import Insurance
 from webhook_api.order import Order, Way
 from webhook_api.replay import Replayer
 from webhook_api.spool import Spool
@@ -45,7 +47,8 @@ class Intake:
         self.runtime = runtime
         self._spool = Spool(runtime.settings)
         self._order = Order(_newest(self._spool))
-        self._replayer = Replayer(runtime, self._spool, self._order)
+        self._insurance = Insurance(runtime, self._spool)
+        self._replayer = Replayer(runtime, self._spool, self._order, self._insurance)
 
     def start(self) -> None:
         """Begin to replay what an earlier life left, and whatever comes to wait."""
@@ -98,7 +101,10 @@ class Intake:
         return False
 
     def _took(self, ticket: int, entry: Entry) -> bool:
-        """Whether Redis took it; False, with the ticket still held, when Redis is away. Raises StorageFault."""
+        """Whether Redis took it; False, with the ticket still held, when Redis is away.
+
+        Raises StorageFault, or StorageUnavailable for what no replica has and the disk does not take.
+        """
         try:
             self._send(entry)
         except StorageFault:
@@ -110,6 +116,8 @@ class Intake:
             return False
         self._order.answered(ticket)
         self._replayer.away = ""
+        if not self.runtime.replicas.confirmed:
+            self._insurance.write(ticket, entry)
         return True
 
     def _send(self, entry: Entry) -> None:
@@ -129,6 +137,7 @@ class Intake:
         status = "ok" if up and not depth else "spooling" if room else "unavailable"
         oldest = round(age_seconds(spool.oldest), 1) if depth and spool.oldest else 0
         waits = {"depth": depth, "bytes": spool.bytes, "oldest_seconds": oldest, "aside": spool.set_aside_count(), "room_bytes": room}
+        waits["insured"] = self._insurance.count
         return {"status": status, "redis": "ok" if up else "away", "spool": waits}
 
     def _redis_takes(self) -> bool:

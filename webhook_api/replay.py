@@ -1,7 +1,8 @@
 """The replayer: one thread that hands the spool's entries to Redis, oldest first, through the same step as a direct call.
 
-A file is removed only after the script's own answer for it, so a crash at any point repeats an entry, which Redis then knows
-for a duplicate. An entry that fails for reasons of its own is set aside after five tries, and never deleted.
+A file leaves the line only after the script's own answer for it, so a crash at any point repeats an entry, which Redis then knows
+for a duplicate; while no replica has it, it goes to the insurance. An entry that fails for reasons of its own is set aside after five
+tries, and never deleted.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from shared.mailbox.types import Call
 from shared.runtime import Runtime
 from shared.spool import Name
 from webhook_api import entries
+from webhook_api.insurance import Insurance
 from webhook_api.order import Order
 from webhook_api.spool import Spool
 
@@ -46,8 +48,9 @@ class Loaded:
 class Replayer:
     """The thread. `away` says why Redis took nothing when it was last asked, by the thread or by a webhook; '' when it took."""
 
-    def __init__(self, runtime: Runtime, spool: Spool, order: Order) -> None:
+    def __init__(self, runtime: Runtime, spool: Spool, order: Order, insurance: Insurance) -> None:
         self._runtime = runtime
+        self._insurance = insurance
         self._spool = spool
         self._order = order
         self._stop = threading.Event()
@@ -90,6 +93,7 @@ class Replayer:
             self._work.clear()
             try:
                 self._round()
+                self._insurance.look()
             except Exception as error:  # noqa: BLE001 - the backlog must not wait for a restart
                 self._failed(error)
 
@@ -202,7 +206,8 @@ class Replayer:
             else:
                 failed.append(loaded.name)
         names.extendleft(reversed(failed))
-        self._spool.remove(done, names[0].ticket if names else 0)
+        leave = self._spool.remove if self._runtime.replicas.confirmed else self._spool.insure
+        leave(done, names[0].ticket if names else 0)
         for name in done:
             self._tries.pop(name.ticket, None)
         if failed:

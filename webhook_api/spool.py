@@ -1,31 +1,24 @@
 """The spool: what was taken while Redis was away, on disk before anybody is answered. Writing, reading and counting.
 
-An entry is written beside its place, synced, renamed into it, and the directory is synced: a crash at any point leaves
-either a whole entry or a draft that nobody was answered for. The counts are this process's own, put right by each listing,
-since another web process may write to and replay from the same directory.
+How a file outlives a crash is in `durable`. The counts are this process's own, put right by each listing, since another web process
+may write to and replay from the same directory.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from errno import errorcode
-from pathlib import Path
 from typing import Final
 
 from shared import spool as layout
 from shared.errors import StorageUnavailable
 from shared.settings import Settings
 from shared.spool import Name, Survey
-
-DIRECTORY: Final = 0o700
-FILE: Final = 0o600
-FRESH_SECONDS: Final = 1.0
-"""A draft this young may belong to a writer that has not locked it yet."""
+from webhook_api import durable
 
 SETTLED_NS: Final = 3_000_000_000
 """How old a directory's last change must be before it is taken at its time's word: longer than the coarsest clock of a disk."""
@@ -43,6 +36,8 @@ class Spool:
         self._changes = self._reserved = 0
         self._empty_since = -1
         self.depth = self.bytes = self.oldest = 0
+        self.insured_bytes = 0
+        """What the insurance takes of the room."""
 
     def empty(self) -> bool:
         """Whether nothing waits, of this process or another; drafts count.
@@ -67,7 +62,7 @@ class Spool:
 
     def room(self) -> int:
         """The bytes that may still be written."""
-        return layout.room(self._settings, self.bytes + self._reserved)
+        return layout.room(self._settings, self.bytes + self._reserved + self.insured_bytes)
 
     def set_aside_count(self) -> int:
         """How many entries wait for the operator."""
@@ -81,7 +76,7 @@ class Spool:
                 raise StorageUnavailable("no_room")
             self._reserved += name.room  # others write at the same time
         try:
-            self._store(name, content)
+            durable.store(self._waiting, name, content)
         except OSError as error:
             with self._lock:
                 self._reserved -= name.room
@@ -92,32 +87,6 @@ class Spool:
             self.bytes += name.room
             self.oldest = min(self.oldest, ticket) if self.depth else ticket
             self.depth += 1
-
-    def _store(self, name: Name, content: bytes) -> None:
-        draft = self._waiting / Name(name.ticket, name.size, draft=True).text
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-        try:
-            descriptor = os.open(draft, flags, FILE)
-        except FileNotFoundError:
-            self._make()
-            descriptor = os.open(draft, flags, FILE)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # a draft that nobody holds is a dead process's
-            _write(descriptor, content)
-            os.fsync(descriptor)
-            draft.rename(self._waiting / name.text)
-        except OSError:
-            with suppress(OSError):
-                draft.unlink()
-            raise
-        finally:
-            os.close(descriptor)
-        _sync(self._waiting)
-
-    def _make(self) -> None:
-        for path in (self._root, self._waiting):
-            path.mkdir(DIRECTORY, parents=True, exist_ok=True)
-            _sync(path.parent)
 
     def survey(self, head: int = 0) -> Survey:
         """List the directory, and put this process's counts right by it unless it writes or removes at that time. Raises OSError."""
@@ -139,17 +108,26 @@ class Spool:
                 (self._waiting / name.text).unlink()
         self._gone(names, following)
 
+    def insure(self, names: Sequence[Name], following: int = 0) -> None:
+        """Take entries out of the line that Redis has, and no replica: they are insured. Raises OSError."""
+        insured = self._root / layout.INSURED
+        insured.mkdir(durable.DIRECTORY, exist_ok=True)
+        for name in names:
+            with suppress(FileNotFoundError):
+                (self._waiting / name.text).rename(insured / name.text)
+        self._gone(names, following)
+
     def set_aside(self, name: Name, following: int = 0) -> None:
         """Move an entry out of the way, for the operator. Raises OSError."""
         self.move_aside(name.text)
         self._gone([name], following)
 
-    def move_aside(self, text: str) -> None:
-        """Move a file out of the way, whatever it is. Raises OSError."""
+    def move_aside(self, text: str, part: str = layout.WAITING) -> None:
+        """Move a file of the line, or of another part, out of the way, whatever it is. Raises OSError."""
         aside = self._root / layout.ASIDE
-        aside.mkdir(DIRECTORY, exist_ok=True)
+        aside.mkdir(durable.DIRECTORY, exist_ok=True)
         with suppress(FileNotFoundError):
-            (self._waiting / text).rename(aside / text)
+            (self._root / part / text).rename(aside / text)
 
     def _gone(self, names: Sequence[Name], following: int) -> None:
         with self._lock:
@@ -159,47 +137,14 @@ class Spool:
             self.oldest = following if self.depth else 0
 
     def drop_draft(self, name: Name) -> bool:
-        """Remove a draft whose writer died: nobody was answered for it. False while its writer may live. Raises OSError."""
-        path = self._waiting / name.text
-        try:
-            descriptor = os.open(path, os.O_RDONLY)
-        except FileNotFoundError:
-            return True
-        try:
-            if time.time() - os.fstat(descriptor).st_mtime < FRESH_SECONDS or not _locked(descriptor):
-                return False
-            path.unlink(missing_ok=True)
-            return True
-        finally:
-            os.close(descriptor)
+        """Remove a draft whose writer died; False while it may live. Raises OSError."""
+        return durable.drop_draft(self._waiting / name.text)
 
     @contextmanager
     def replaying(self) -> Iterator[bool]:
         """Whether this process is the directory's one replayer now; the kernel gives the place up when the process dies."""
-        descriptor = os.open(self._root / layout.LOCK, os.O_RDWR | os.O_CREAT, FILE)
+        descriptor = os.open(self._root / layout.LOCK, os.O_RDWR | os.O_CREAT, durable.FILE)
         try:
-            yield _locked(descriptor)
+            yield durable.locked(descriptor)
         finally:
             os.close(descriptor)
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _write(descriptor: int, content: bytes) -> None:
-    view = memoryview(content)
-    while view:
-        view = view[os.write(descriptor, view) :]
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, cast
 
 from shared import codec
@@ -118,6 +119,16 @@ def sending(raw: Any) -> Sending:
     """The answer to `sending`."""
     attempt = _attempt(codec.loads(raw[1])) if raw[1] else None
     return Sending(raw[0], attempt, more=raw[2] == "more")
+
+
+def sending_alone(verdict: Sending) -> Sending:
+    """Leave to send whose attempt no replica has."""
+    return replace(verdict, outcome="alone") if verdict.outcome == "ok" else verdict
+
+
+def stored_alone(answer: Stored) -> Stored:
+    """The same for a reply that was stored with its first attempt."""
+    return replace(answer, leave=sending_alone(answer.leave)) if answer.leave else answer
 
 
 def stored(raw: Any) -> Stored:

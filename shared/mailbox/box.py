@@ -124,23 +124,38 @@ class Commands(Protocol):
         ...
 
 
+class ConfirmingCommands(Commands, Protocol):
+    """Whoever also knows whether a replica of the server has what a command wrote."""
+
+    async def execute_confirmed(self, *args: Any) -> tuple[Any, bool]:
+        """The answer, and that. Raises RedisError."""
+        ...
+
+
 class AsyncMailbox:
     """The face for an event loop: the worker's and the bridge's."""
 
-    def __init__(self, redis: AsyncRedis, commands: Commands | None = None) -> None:
-        """`commands` sends the calls, `redis` by default."""
+    def __init__(self, redis: AsyncRedis, commands: ConfirmingCommands | None = None) -> None:
+        """`commands` sends the calls, `redis` by default; then nothing is known of replicas."""
         self.redis = redis
-        self._commands = commands or redis
+        self._commands: Commands = commands or redis
+        self._confirming = commands
 
     async def run(self, call: Call[T]) -> T:
         """Send one call and parse its answer. Every call can be repeated."""
         text, sha = script(call.name)
         arguments = _arguments(call)
         try:
-            raw = await self._commands.execute_command("EVALSHA", sha, 0, *arguments)
+            raw, confirmed = await self._send(call, "EVALSHA", sha, 0, *arguments)
         except NoScriptError:
-            raw = await self._commands.execute_command("EVAL", text, 0, *arguments)
-        return answer(call, raw)
+            raw, confirmed = await self._send(call, "EVAL", text, 0, *arguments)
+        result = answer(call, raw)
+        return result if confirmed or call.alone is None else call.alone(result)
+
+    async def _send(self, call: Call[Any], *args: Any) -> tuple[Any, bool]:
+        if call.alone is None or self._confirming is None:
+            return await self._commands.execute_command(*args), True
+        return await self._confirming.execute_confirmed(*args)
 
     async def reply(self, reply_id: str) -> Reply | None:
         """A reply's record, or None once it expired."""

@@ -167,12 +167,13 @@ def store_reply(
         conversation, token, turn.id, turn.reply_id, codec.encode(command), channel, attempt,
         echo.digest_of(command), tokens, *limits.arguments(), len(flat), *flat, *wake,
     )  # fmt: skip
-    return Call("store_reply", arguments, answers.stored)
+    return Call("store_reply", arguments, answers.stored, answers.stored_alone)
 
 
 def sending(conversation: str, token: str, reply: str, attempt: str, *, limits: Leave, wake: Wake = ()) -> Call[Sending]:
     """Ask leave for one request to the provider, and store the attempt in the same step."""
-    return Call("sending", (conversation, token, reply, attempt, *limits.arguments(), *wake), answers.sending)
+    arguments = (conversation, token, reply, attempt, *limits.arguments(), *wake)
+    return Call("sending", arguments, answers.sending, answers.sending_alone)
 
 
 def outcome(

@@ -22,11 +22,15 @@ Wake = tuple[str | bytes | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
-    """One call of the script `name` with `args`; `parse` turns the raw answer into the result."""
+    """One call of the script `name` with `args`; `parse` turns the raw answer into the result.
+
+    `alone` is for a result that is nothing worth unless a replica has what was written: what it becomes where none has.
+    """
 
     name: str
     args: tuple[str | bytes | int | float, ...] = field(repr=False)
     parse: Callable[[Any], T] = field(repr=False)
+    alone: Callable[[T], T] | None = field(repr=False, default=None)
 
 
 class MessageState(StrEnum):
@@ -163,10 +167,11 @@ class Sending:
     """The verdict right before a request to a provider. Only `ok` allows it.
 
     `look_up`: `attempt` is unresolved, ask the provider first. `opted_out` and `paused` have given up the lease, and
-    `more` says whether messages remain. `short`: renew once and ask again. `sent`: nothing left to send.
+    `more` says whether messages remain. `short`: renew once and ask again. `sent`: nothing left to send. `alone`: `ok`, but no
+    replica of the server has the attempt: after a failover nobody would know of it, and send the reply again.
     """
 
-    outcome: Literal["ok", "lost", "look_up", "opted_out", "paused", "short", "sent"]
+    outcome: Literal["ok", "alone", "lost", "look_up", "opted_out", "paused", "short", "sent"]
     attempt: Attempt | None = None
     more: bool = False
 

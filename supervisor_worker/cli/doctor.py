@@ -23,6 +23,7 @@ from supervisor_worker.cli.checks import local, outside, storage
 from supervisor_worker.cli.checks.bridge import bridge
 from supervisor_worker.cli.checks.finding import Check, Finding, fail, not_checked, ok, run_all, worst
 from supervisor_worker.cli.checks.reconciler import reconciler
+from supervisor_worker.cli.checks.replication import sentinels
 from supervisor_worker.cli.checks.spending import spending
 from supervisor_worker.cli.checks.spool import spool
 from supervisor_worker.cli.checks.standby import standby
@@ -83,6 +84,7 @@ def checks_for(settings: Settings, redis: Redis) -> dict[str, Check]:
         ".env": local.env_file,
         **{check.__name__: partial(check, settings) for check in here},
         "redis": lambda: storage.server(redis),
+        "sentinels": partial(sentinels, settings),
         **{name: partial(_stored, name, check, redis) for name, check in STORED.items()},
         "sending": partial(_stored, "sending", partial(storage.paused, settings), redis),
         "waiting": partial(_stored, "waiting", partial(storage.waiting, settings), redis),

@@ -16,10 +16,10 @@ from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
 import click
-from redis import Redis
 from redis.exceptions import RedisError
 
 from shared import codec, users
+from shared import redis as connections
 from shared import settings as knobs
 from shared.errors import BadInput
 from shared.process import require_free_port
@@ -144,7 +144,7 @@ def _listens(host: str, port: int) -> bool:
 
 def _workers(url: str) -> int:
     try:
-        with Redis.from_url(url, protocol=2, socket_connect_timeout=1, socket_timeout=2) as client:
+        with connections.probe(url, 1.0) as client:
             return int(client.scard("rq:workers"))
     except (RedisError, OSError):
         return 0

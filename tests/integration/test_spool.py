@@ -56,12 +56,14 @@ def web(server: EmbeddedServer) -> Iterator[Web]:
 
 @contextmanager
 def trouble(server: EmbeddedServer, how: str) -> Iterator[None]:
-    """Redis is stopped, frozen or full meanwhile."""
-    if how == "full":
+    """Redis is stopped, frozen, full, or without the replicas that it must have, meanwhile."""
+    refusals = {"full": ("maxmemory", "1mb"), "alone": ("min-replicas-to-write", "1")}
+    if how in refusals:
+        name, value = refusals[how]
         with server.client() as client:
-            client.config_set("maxmemory", "1mb")
+            client.config_set(name, value)
             yield
-            client.config_set("maxmemory", "0")
+            client.config_set(name, "0")
         return
     getattr(server, how)()
     try:
@@ -98,7 +100,7 @@ def ready(web: Web) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("how", ["stop", "freeze", "full"])
+@pytest.mark.parametrize("how", ["stop", "freeze", "full", "alone"])
 def test_a_sender_s_texts_stay_in_order_over_direct_spool_and_direct(server: EmbeddedServer, web: Web, how: str) -> None:
     """Before, during and after the trouble, each sent when the last was answered; what a hanging Redis took after all is known again."""
     post(web, 0)
@@ -451,7 +453,8 @@ def test_redis_is_not_touched_by_a_check_of_readiness(server: EmbeddedServer, we
         assert ready(web) == {
             "status": "ok",
             "redis": "ok",
-            "spool": {"depth": 0, "bytes": 0, "oldest_seconds": 0, "aside": 0, "room_bytes": ready(web)["spool"]["room_bytes"]},
+            "spool": {"depth": 0, "bytes": 0, "oldest_seconds": 0, "aside": 0, "insured": 0}
+            | {"room_bytes": ready(web)["spool"]["room_bytes"]},
         }
         assert keys(client) == before
 

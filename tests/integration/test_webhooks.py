@@ -320,7 +320,7 @@ def test_script_flush_at_any_time_loses_nothing(web: Web) -> None:
     done = threading.Event()
 
     def flush() -> None:
-        with Redis.from_url(web.runtime.settings.redis_url) as client:
+        with Redis.from_url(web.runtime.settings.redis_url.get_secret_value()) as client:
             while not done.is_set():
                 client.script_flush()
 

@@ -32,6 +32,7 @@ from tests.support.processes import BossProcess, WebProcess, WorkerProcess, free
 from tests.support.sandbox import SandboxProcess
 from tests.support.server import EmbeddedServer
 from tests.support.wait import wait_for
+from tests.support.watched import Watched
 
 USERS: Final = 800
 BOSS_PHONE: Final = "+15559876543"
@@ -68,13 +69,21 @@ class Person:
 class Whole:
     """Server, sandbox and web, running; a test starts the workers, bridges and standbys that it needs."""
 
-    def __init__(self, times: Mapping[str, str] = FAST, nursery: Nursery | None = None, *, web: bool = True, **settings: str) -> None:
+    def __init__(
+        self,
+        times: Mapping[str, str] = FAST,
+        nursery: Nursery | None = None,
+        *,
+        web: bool = True,
+        server: EmbeddedServer | Watched | None = None,
+        **settings: str,
+    ) -> None:
         """`settings` are the product's, beside the `times` and what wires the processes together; a `nursery` is its owner's to close.
 
-        Without `web` nobody takes webhooks: for tests of the bridge alone.
+        Without `web` nobody takes webhooks: for tests of the bridge alone. A `server` is started and closed with the rest.
         """
         self.directory = Path(tempfile.mkdtemp(prefix="boss-whole-"))
-        self.server = EmbeddedServer()
+        self.server = server or EmbeddedServer()
         self.nursery = nursery or Nursery().start()
         self._own_nursery = nursery is None
         self._numbers = itertools.count(1)

@@ -13,7 +13,18 @@ from redis.exceptions import ResponseError
 from redis.retry import Retry
 
 from shared.grouped import MOST, Grouped
+from shared.replicas import CONFIRM, Replicas
 from tests.support.wait import wait_for
+
+MASTER_ALONE = [b"master", 7, []]
+FOLLOWED = [b"master", 7, [[b"127.0.0.1", b"1", b"7"]]]
+
+
+def replicas(role: list[Any]) -> Replicas:
+    """What is known of a server that has just answered so."""
+    known = Replicas(clock=lambda: 0.0)
+    known.heard([role])
+    return known
 
 
 class Server:
@@ -29,6 +40,9 @@ class Server:
         self.unread: list[Any] = []
         self.connection_pool = self
         self.retry = Retry(NoBackoff(), 0)
+        self.is_connected = True
+        self.role = MASTER_ALONE
+        self.reached = 1
 
     def get_connection(self) -> Server:
         """The pool's."""
@@ -53,6 +67,9 @@ class Server:
     def read_response(self) -> Any:
         """The next one's."""
         name = self.unread.pop(0)
+        known = {"ROLE": self.role, "WAIT": self.reached}
+        if name in known:
+            return known[name]
         if name == "wrong":
             raise ResponseError("wrong")
         if name == "break":
@@ -64,11 +81,17 @@ class Server:
     def disconnect(self) -> None:
         """Whatever was not read is gone."""
         self.unread = []
+        self.is_connected = False
+
+    def connect_check_health(self, *, check_health: bool) -> None:
+        """Again."""
+        assert not check_health
+        self.is_connected = True
 
 
 def behind_one(server: Server, commands: list[Any]) -> tuple[Future[Any], list[Future[Any]]]:
     """The answers to one command and to those that came while it was under way."""
-    grouped = Grouped(cast("Any", server))
+    grouped = Grouped(cast("Any", server), replicas(MASTER_ALONE))
     with ThreadPoolExecutor(len(commands) + 1) as threads:
         first = threads.submit(grouped.execute_command, "first")
         assert server.began.wait(10)
@@ -140,5 +163,61 @@ def test_a_connection_that_broke_is_tried_again_as_often_as_its_client_says() ->
     server = Server(fails=RedisAway("once"))
     server.retry = Retry(NoBackoff(), 1)
     server.go.set()
-    assert Grouped(cast("Any", server)).execute_command("again") == "again"
-    assert server.sends == [["again"], ["again"]]
+    assert Grouped(cast("Any", server), replicas(MASTER_ALONE)).execute_command("again") == "again"
+    assert server.sends == [["again"], ["again", "ROLE"]]
+
+
+def sent(server: Server, known: Replicas, *commands: str) -> list[bool]:
+    """Send one after the other; whether each was confirmed."""
+    server.go.set()
+    grouped = Grouped(cast("Any", server), known)
+    found = []
+    for command in commands:
+        assert grouped.execute_command(command) == command
+        found.append(known.confirmed)
+    return found
+
+
+def test_a_server_without_replicas_is_asked_once_and_pays_nothing() -> None:
+    """One question, in the same send as the first command, and then only the commands."""
+    server = Server()
+    assert sent(server, Replicas(clock=lambda: 0.0), "a", "b", "c") == [True, True, True]
+    assert server.sends == [["a", "ROLE"], ["b"], ["c"]]
+
+
+def test_with_replicas_every_send_asks_for_one_of_them() -> None:
+    """In the same send, behind the commands; only a server that is not known yet is asked right after the first ones."""
+    server = Server()
+    server.role = FOLLOWED
+    confirm = [command[0] for command in CONFIRM]
+    assert sent(server, Replicas(clock=lambda: 0.0), "a", "b") == [True, True]
+    assert server.sends == [["a", "ROLE"], confirm, ["b", *confirm]]
+
+
+def test_what_no_replica_has_is_told_and_ends_the_connection() -> None:
+    """The next command goes to whoever is the master then, and asks for its replicas anew."""
+    server = Server()
+    server.role, server.reached = FOLLOWED, 0
+    confirm = [command[0] for command in CONFIRM]
+    assert sent(server, Replicas(clock=lambda: 0.0), "a", "b") == [False, False]
+    assert server.sends == [["a", "ROLE"], confirm, ["b", "ROLE"], confirm]
+
+
+def test_every_thread_of_a_group_hears_that_no_replica_has_it() -> None:
+    """And not only the one that led it."""
+    server = Server()
+    server.role, server.reached = FOLLOWED, 0
+    known = replicas(FOLLOWED)
+    grouped = Grouped(cast("Any", server), known)
+
+    def ask(command: int | str) -> bool:
+        grouped.execute_command(command)
+        return known.confirmed
+
+    with ThreadPoolExecutor(5) as threads:
+        first = threads.submit(ask, "first")
+        assert server.began.wait(10)
+        rest = [threads.submit(ask, number) for number in range(4)]
+        wait_for(lambda: len(grouped._waiting) == 4, 10, "all to wait")
+        server.go.set()
+    assert [answer.result() for answer in (first, *rest)] == [False] * 5

@@ -128,6 +128,16 @@ def test_without_leave_nothing_is_sent(verdict: Sending, ended: Delivered) -> No
     assert channel.sent == 0
 
 
+def test_nothing_is_sent_for_an_attempt_that_no_replica_has() -> None:
+    """A new master would not know of it, and send a second copy: the attempt is recorded as not made, and Redis's outage waited out."""
+    mailbox, channel = Mailbox(sending=[Sending("alone", Attempt("a-new", 0))]), Channel()
+    with pytest.raises(ProviderUnavailable) as caught:
+        deliver(mailbox, channel)
+    assert (caught.value.provider, caught.value.code, channel.sent) == ("redis", "not_replicated", 0)
+    ((_, _, _, result, _, code, *_),) = mailbox.scripts("outcome")
+    assert (result, code) == ("refused", "not_replicated")
+
+
 def test_a_short_lease_is_renewed_once() -> None:
     """Then asked again; a lease that is lost ends it, and one that stays short waits."""
     mailbox, channel = Mailbox(sending=[Sending("short"), OK]), Channel("SM1")

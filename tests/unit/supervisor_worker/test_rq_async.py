@@ -6,6 +6,7 @@ import ast
 import asyncio
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -136,6 +137,13 @@ class FakeServer:
         self.sends: list[list[str]] = []
         self.open = asyncio.Event()
         self.away = False
+        self.connection_pool = self
+        self.dropped = 0
+
+    async def disconnect(self, *, inuse_connections: bool) -> None:
+        """The pool's."""
+        assert not inuse_connections
+        self.dropped += 1
 
     def pipeline(self, *, transaction: bool) -> Pipe:
         """A new one."""
@@ -164,6 +172,76 @@ async def grouped(words: list[str], *, away: bool = False, cancel: int | None = 
         tasks[cancel].cancel()
     server.open.set()
     return server, await asyncio.gather(first, *tasks, return_exceptions=True)
+
+
+class FakeTail:
+    """Asks for the replicas of a server that has them, or has none."""
+
+    def __init__(self, *, followed: bool, confirms: bool = True) -> None:
+        self.known, self.forgotten = True, 0
+        self._followed, self._confirms = followed, confirms
+
+    def tail(self, *, ask: bool = False) -> list[tuple[str, str]]:
+        """The question."""
+        return [("WAIT", "wait")] if self._followed or ask else []
+
+    def heard(self, answers: Sequence[Any]) -> bool:
+        """The answer."""
+        return not answers or self._confirms
+
+    def forget(self) -> None:
+        """Counted."""
+        self.forgotten += 1
+
+
+async def confirmed(tail: FakeTail | None) -> tuple[FakeServer, list[Any]]:
+    """Two commands behind a first one, the second of which wants to be on a replica; the server and the two outcomes."""
+    server = FakeServer()
+    commands = Grouped(cast("AsyncRedis", server), tail)
+    first = asyncio.create_task(commands.execute_command("ECHO", "first"))
+    await asyncio.sleep(0)
+    tasks = [
+        asyncio.create_task(commands.execute_command("ECHO", "plain")),
+        asyncio.create_task(commands.execute_confirmed("ECHO", "sure")),
+    ]
+    await asyncio.sleep(0)
+    server.open.set()
+    return server, (await asyncio.gather(first, *tasks))[1:]
+
+
+def test_who_wants_a_replica_to_have_it_is_told_in_the_same_send() -> None:
+    """And the others of the group have their plain answers."""
+    server, outcomes = asyncio.run(confirmed(FakeTail(followed=True)))
+    assert server.sends == [["first"], ["plain", "sure", "wait"]]
+    assert outcomes == ["plain", ("sure", True)]
+
+
+@pytest.mark.parametrize("tail", [None, FakeTail(followed=False)])
+def test_without_replicas_nobody_asks(tail: FakeTail | None) -> None:
+    """Nor where nobody told how."""
+    server, outcomes = asyncio.run(confirmed(tail))
+    assert server.sends == [["first"], ["plain", "sure"]]
+    assert outcomes == ["plain", ("sure", True)]
+
+
+def test_a_server_whose_replicas_do_not_confirm_is_left() -> None:
+    """It may have been demoted: its idle connections end, and the next one's server is asked anew."""
+    tail = FakeTail(followed=True, confirms=False)
+    server, outcomes = asyncio.run(confirmed(tail))
+    assert outcomes == ["plain", ("sure", False)]
+    assert (server.dropped, tail.forgotten) == (1, 1)
+
+
+def test_a_lone_command_that_wants_a_replica_asks_too() -> None:
+    """Whoever is alone has no group to wait for."""
+
+    async def alone() -> tuple[FakeServer, Any]:
+        server = FakeServer()
+        server.open.set()
+        return server, await Grouped(cast("AsyncRedis", server), FakeTail(followed=True)).execute_confirmed("ECHO", "sure")
+
+    server, outcome = asyncio.run(alone())
+    assert (server.sends, outcome) == ([["sure", "wait"]], ("sure", True))
 
 
 def test_commands_that_come_while_one_is_on_its_way_go_together() -> None:

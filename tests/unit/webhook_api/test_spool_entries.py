@@ -95,6 +95,7 @@ def test_other_files_are_none_of_ours(text: str) -> None:
         (OutOfMemoryError("command not allowed when used memory > 'maxmemory'."), False),
         (ReadOnlyError("You can't write against a read only replica."), False),
         (ResponseError("MISCONF Redis is configured to save RDB snapshots"), False),
+        (ResponseError("Error running script (call to f_0): @user_script:9: @user_script: 9: -OOM command not allowed"), False),
         (ResponseError("Command # 2 (HSET a b) of pipeline caused error: MISCONF Redis is configured"), False),
         (ResponseError("BUSY Redis is busy running a script."), False),
         (ResponseError("NOREPLICAS Not enough good replicas to write."), False),

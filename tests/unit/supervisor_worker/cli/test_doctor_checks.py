@@ -25,7 +25,7 @@ from supervisor_worker.cli.doctor import _stored, doctor, line
 
 HEALTHY: dict[str, Any] = {
     "valkey_version": "9.1.2", "redis_version": "7.2.4", "maxmemory_policy": "noeviction", "maxmemory": 1000, "used_memory": 10,
-    "aof_enabled": 1, "aof_last_write_status": "ok",
+    "aof_enabled": 1, "aof_last_write_status": "ok", "role": "master", "connected_slaves": 0,
 }  # fmt: skip
 
 
@@ -141,6 +141,10 @@ def test_a_full_or_forbidden_data_directory_is_named(tmp_path: Path, monkeypatch
         ({}, "redis", "ok"),
         ({"valkey_version": "6.0.16"}, "redis", "fail"),
         ({"maxmemory_policy": "allkeys-lru"}, "eviction", "fail"),
+        ({"role": "slave"}, "replicas", "fail"),
+        ({"connected_slaves": 1, "slave0": {"state": "online", "lag": 0}}, "replicas", "ok"),
+        ({"connected_slaves": 1, "slave0": {"state": "online", "lag": 60}}, "replicas", "warn"),
+        ({"connected_slaves": 1, "slave0": {"state": "wait_bgsave"}}, "replicas", "warn"),
         ({"maxmemory_policy": "volatile-lru", "maxmemory": 0}, "eviction", "warn"),
         ({"aof_enabled": 0}, "durability", "fail"),
         ({"aof_last_write_status": "err"}, "durability", "fail"),

@@ -1,0 +1,60 @@
+"""What would be left if Redis's machine were gone: its replicas, and the Sentinels that would choose one."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from redis.exceptions import RedisError
+
+from shared import redis_url, sentinel
+from shared.redis_url import Watched
+from shared.settings import Settings
+from supervisor_worker.cli.checks.finding import Finding, fail, not_checked, ok, warn
+
+LATE: Final = 3
+"""Seconds since a replica was heard of: what `min-replicas-max-lag` is in docs/deploy/redis.conf."""
+QUORUM: Final = 2
+
+
+def replicas(info: dict[str, Any]) -> Finding:
+    """How many replicas follow, and whether they keep up, by the server's INFO; one alone is what a single machine has."""
+    name = "replicas"
+    if "role" not in info:
+        return not_checked(name, "the server does not say")
+    if info["role"] != "master":
+        return fail(name, "this server is a replica: it takes no messages", "Let REDIS_URL name the master, or the Sentinels who know it.")
+    followers = [info[f"slave{number}"] for number in range(int(info.get("connected_slaves", 0)))]
+    late = [one for one in followers if one.get("state") != "online" or int(one.get("lag", 0)) > LATE]
+    if late:
+        todo = "Look at that replica: while none keeps up, messages are insured on the web host's disk, and no reply is sent."
+        return warn(name, f"{len(late)} of {len(followers)} do not keep up", todo)
+    return ok(name, f"{len(followers)} keep up" if followers else "none: the data is on one machine")
+
+
+def sentinels(settings: Settings) -> list[Finding]:
+    """Whether enough Sentinels answer, and name one and the same master; nothing for an address without them."""
+    watched = redis_url.watched(settings.redis_url.get_secret_value())
+    if watched is None:
+        return []
+    named = [address for one in watched.sentinels if (address := _named(watched, one))]
+    detail = f"{len(named)} of {len(watched.sentinels)} name a master"
+    if len(set(named)) > 1:
+        return [
+            warn(
+                "sentinels", f"{detail}, but not the same one", "A failover is under way, or a Sentinel is cut off: look again in a minute."
+            )
+        ]
+    if len(named) < min(QUORUM, len(watched.sentinels)):
+        return [fail("sentinels", detail, "Start the Sentinels, or correct their places and the service's name in REDIS_URL.")]
+    if len(named) < len(watched.sentinels):
+        return [warn("sentinels", detail, "Start the missing ones: one more gone, and nobody replaces a dead master.")]
+    return [ok("sentinels", detail)]
+
+
+def _named(watched: Watched, place: tuple[str, int]) -> tuple[str, int] | None:
+    """What one Sentinel says."""
+    alone = Watched((place,), watched.service, watched.server, watched.sentinel, tls=watched.tls)
+    try:
+        return sentinel.Master(alone).address()
+    except (RedisError, OSError):
+        return None

@@ -1,0 +1,113 @@
+"""The insurance: what Redis took while none of its replicas had it, on disk until one has.
+
+If the server dies before a replica has read a message, the replica that takes its place never heard of it, and nobody would send it
+again: its sender got a 2xx. So such an entry lies here, apart from the line of those that wait, and is handed to Redis once more when
+a failover would be over: a duplicate where the message survived, an acceptance where it did not. It is removed when a replica has it
+(or the server has none, and is on its own). Nobody waits for it, and nothing that came later is held up: a message that really was
+lost comes back behind what its sender wrote meanwhile.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from errno import errorcode
+from typing import Final
+
+from shared import spool as layout
+from shared import telemetry
+from shared.errors import BadInput, SchemaTooNew, StorageFault, StorageUnavailable
+from shared.runtime import Runtime
+from shared.spool import Name
+from webhook_api import durable, entries
+from webhook_api.entries import Entry
+from webhook_api.spool import Spool
+
+MOST: Final = 10_000
+"""Entries; with SPOOL_MAX_MB the bound. Beyond it a webhook gets 503, though Redis has its message."""
+AT_ONCE: Final = 32
+AGAIN_SECONDS: Final = 5.0
+log = telemetry.logger(__name__)
+
+
+class Insurance:
+    """One process's view of it. `write` is for the webhooks' threads, `look` for the replayer's."""
+
+    def __init__(self, runtime: Runtime, spool: Spool) -> None:
+        self._runtime = runtime
+        self._spool = spool
+        self._root = runtime.settings.spool_dir
+        self._place = self._root / layout.INSURED
+        self._hold = runtime.settings.insurance_seconds
+        self._lock = threading.Lock()
+        self._not_before = 0.0
+        self.count = self._bytes = 0
+
+    def write(self, ticket: int, entry: Entry) -> None:
+        """Put an entry on disk. Raises StorageUnavailable: no room, or a disk that refuses."""
+        content = entries.encode(entry)
+        name = Name(ticket, len(content))
+        with self._lock:
+            if self.count >= MOST or self._spool.room() < name.room:
+                raise StorageUnavailable("no_room")
+            if not self.count:
+                log.warning("No replica has confirmed a message: it is kept on disk as well.", action="insured")
+            self._counts(self.count + 1, self._bytes + name.room)
+        try:
+            durable.store(self._place, name, content)
+        except OSError as error:
+            with self._lock:
+                self._counts(self.count - 1, self._bytes - name.room)
+            raise StorageUnavailable(f"insurance_{errorcode.get(error.errno or 0, 'error')}") from None
+
+    def look(self) -> None:
+        """Hand over what has lain long enough, oldest first. Raises OSError."""
+        found = layout.survey(self._root, AT_ONCE, layout.INSURED)
+        with self._lock:
+            self._counts(found.depth, found.bytes)  # what is being written now is counted by the next look
+        for text in found.strange:
+            self._spool.move_aside(text, layout.INSURED)
+        for draft in found.drafts:
+            durable.drop_draft(self._place / draft.text)
+        due = [name for name in found.head if layout.age_seconds(name.ticket) >= self._hold]
+        if not due or time.monotonic() < self._not_before:
+            return
+        with self._spool.replaying() as mine:
+            if mine and not self._handed_over(due):
+                self._not_before = time.monotonic() + min(AGAIN_SECONDS, self._hold)
+
+    def _handed_over(self, names: list[Name]) -> bool:
+        """Whether Redis has these, on a replica."""
+        loaded = [(name, entry) for name in names if (entry := self._read(name)) is not None]
+        try:
+            steps = [entries.steps(entry, self._runtime) for _, entry in loaded]
+            answers = iter(entries.send(self._runtime, [step for group in steps for step in group]))
+        except StorageUnavailable:
+            return False
+        if not self._runtime.replicas.confirmed:
+            return False
+        for (name, _), group in zip(loaded, steps, strict=True):
+            fault = next((answer for answer in [next(answers) for _ in group] if isinstance(answer, StorageFault)), None)
+            if fault:
+                self._set_aside(name, fault.detail)
+            else:
+                (self._place / name.text).unlink(missing_ok=True)
+        log.info("A replica has what was insured.", action="insurance_over", entries=len(loaded))
+        return True
+
+    def _read(self, name: Name) -> Entry | None:
+        try:
+            return entries.decode((self._place / name.text).read_bytes())
+        except FileNotFoundError:
+            return None
+        except (BadInput, SchemaTooNew) as error:
+            self._set_aside(name, error.code)
+        return None
+
+    def _set_aside(self, name: Name, reason: str) -> None:
+        log.error("An insured entry cannot be handed over and was set aside.", action="set_aside", entry=name.text, reason=reason)
+        self._spool.move_aside(name.text, layout.INSURED)
+
+    def _counts(self, count: int, size: int) -> None:
+        self.count, self._bytes = count, size
+        self._spool.insured_bytes = size
