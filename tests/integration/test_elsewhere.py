@@ -164,7 +164,7 @@ def test_every_worker_s_sweep_tells(world: World) -> None:
     reply = lost(world, world.text())
 
     async def look(supervisor: Supervisor) -> None:
-        await Sweep(Crew(supervisor, supervisor.mailbox.redis, supervisor.mailbox.redis)).once()
+        await Sweep(Crew(supervisor, supervisor.mailbox.redis, supervisor.mailbox.redis, supervisor.mailbox.redis)).once()
 
     world.run(look)
     assert len(world.ledger("told_elsewhere", reply=reply)) == 1

@@ -13,6 +13,7 @@ import pytest
 
 from shared import accept as storing
 from shared import redis as connections
+from shared.admission import sms_id
 from shared.mailbox import AsyncMailbox, Mailbox, calls
 from shared.replicas import Replicas
 from shared.runtime import SALT_KEY, SCHEMA_KEY
@@ -23,7 +24,6 @@ from tests.integration.webhook_client import ELSEWHERE, Web, opened
 from tests.support.wait import wait_for
 from tests.support.watched import Followed
 from webhook_api import insurance, replay
-from webhook_api.sms import sms_id
 
 HOLD = 0.3
 
