@@ -79,20 +79,21 @@ class Lane:
         return self.way.startswith("bridge")
 
 
-def lanes(people: Iterable[Person], *, bridge: bool = True) -> list[Lane]:
-    """A lane for each of them, all ways mixed; without a bridge, those lanes are texts."""
-    ways = ("sms" if way.startswith("bridge") and not bridge else way for way in itertools.cycle(WAYS))
-    return [Lane(person, way, number / RATE) for number, (person, way) in enumerate(zip(people, ways, strict=False))]
+def lanes(people: Iterable[Person], *, bridge: bool = True, ways: Iterable[Way] = WAYS, rate: float = RATE) -> list[Lane]:
+    """A lane for each of them, all `ways` in turn; without a bridge, its lanes are texts."""
+    taken = ("sms" if way.startswith("bridge") and not bridge else way for way in itertools.cycle(ways))
+    return [Lane(person, way, number / rate) for number, (person, way) in enumerate(zip(people, taken, strict=False))]
 
 
-def deliver(whole: Whole, sent: Sent) -> JsonObject:
-    """Let a text or a mail arrive, under the same id each time."""
+def deliver(whole: Whole, sent: Sent, **fields: object) -> JsonObject:
+    """Let a text or a mail arrive, under the same id each time; `fields` are the sandbox's."""
     person = sent.lane.person
     if sent.lane.way == "sms":
-        return whole.text(person, sent.number, message_sid=f"SM{int(person.tag[1:]):016x}{sent.number:016x}")
+        return whole.text(person, sent.number, message_sid=f"SM{int(person.tag[1:]):016x}{sent.number:016x}", **fields)
     if sent.number == 0:
-        return whole.mail(person, 0)
-    return whole.mail(person, sent.number, message_id=f"<{sent.number}-{person.tag}@mail.example.com>", references=root_id(person))
+        return whole.mail(person, 0, **fields)
+    thread = {"message_id": f"<{sent.number}-{person.tag}@mail.example.com>", "references": root_id(person)}
+    return whole.mail(person, sent.number, **thread, **fields)
 
 
 def request(sent: Sent) -> JsonObject:
