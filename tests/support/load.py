@@ -120,7 +120,7 @@ class Load:
     def post(self, sent: Sent) -> bool:
         """One attempt; True when it was taken."""
         began, at = time.monotonic(), time.time()
-        status = deliver(self.whole, sent)["status"]
+        status = deliver(self.whole.sandbox, sent)["status"]
         post = Post(at, time.monotonic() - began, status)
         sent.posts.append(post)
         sent.taken_at = time.time() if post.taken else 0.0
@@ -225,7 +225,13 @@ def report(load: Load, fault: str, began: float, returned: float) -> Report:
         p99=taken[int(len(taken) * 0.99)],
         longest=taken[-1],
         drained_after=max(0.0, last_at - returned),
-        details=(*(_described(sent) for sent in lost), *(_described(sent) for sent in twice - marked), *faults, *disorder, *late),
+        details=(
+            *(_described(sent, []) for sent in lost),
+            *(_described(sent, answers[sent]) for sent in twice - marked),
+            *faults,
+            *disorder,
+            *late,
+        ),
     )
 
 
@@ -242,8 +248,6 @@ def _story(load: Load, sent: Sent, returned: float) -> str:
     return f"{sent.identity} was answered last: {', '.join(told)}"
 
 
-def _described(sent: Sent) -> str:
+def _described(sent: Sent, found: list[Answer]) -> str:
     tries = [post.status for post in sent.posts]
-    return (
-        f"{sent.lane.way} {sent.identity}: taken {bool(sent.taken_at)}, refused {sent.refused!r}, webhooks {tries}, answers {sent.answers}"
-    )
+    return f"{sent.lane.way} {sent.identity}: taken {bool(sent.taken_at)}, refused {sent.refused!r}, webhooks {tries}, answers {found}"

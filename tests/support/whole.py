@@ -175,18 +175,18 @@ class Whole:
         assert number < USERS, "the users file is too short for so many tests"
         return Person(f"u{number:04}", _phone(number), _email(number))
 
-    def text(self, person: Person, word: object, *, courier: SandboxProcess | None = None, **fields: object) -> JsonObject:
-        """A text arrives, signed; the answer tells the webhook's `status`. Another `courier` brings it to another web process."""
-        return (courier or self.sandbox).send_sms(person.says(word), **{"from_": person.phone, "to": BOSS_PHONE, **fields})
+    def text(self, person: Person, word: object, **fields: object) -> JsonObject:
+        """A text arrives, signed; the answer tells the webhook's `status`."""
+        return self.sandbox.send_sms(person.says(word), **{"from_": person.phone, "to": BOSS_PHONE, **fields})
 
     def texts(self, people: Iterable[Person], word: object) -> list[int | None]:
         """The same text of each of them, all at once; the webhook's answers."""
         return in_threads(lambda person: self.text(person, word)["status"], people)
 
-    def mail(self, person: Person, word: object, *, courier: SandboxProcess | None = None, **fields: object) -> JsonObject:
+    def mail(self, person: Person, word: object, **fields: object) -> JsonObject:
         """A mail arrives, the first of its thread unless the fields say otherwise."""
         known = {"from_": person.email, "to": BOSS_EMAIL, "subject": "A question", "message_id": root_id(person)}
-        return (courier or self.sandbox).send_email(person.says(word), **{**known, **fields})
+        return self.sandbox.send_email(person.says(word), **{**known, **fields})
 
     def conversation(self, person: Person, channel: str = "sms") -> str:
         """The id of somebody's texts, or of the thread that their `mail` starts."""
