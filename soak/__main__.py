@@ -67,7 +67,7 @@ class Soak:
             failures=[*self.mayhem.failures, *self.failures],
             samples=self.samples,
             records=memory.records(self.cast.whole.redis),
-            cut_short=self.stopped,
+            cut_short=self.stopped or bool(self.failures),
         )
 
     def _strike_and_look(self) -> None:

@@ -27,16 +27,14 @@ class Cast:
     """All processes, by name. For `with`."""
 
     def __init__(self, options: Options) -> None:
-        """Nothing runs yet."""
-        self._nursery = Nursery()  # never started: all workers are real ones
-        self.whole = Whole(times=options.times, nursery=self._nursery, SENDER_TURNS_PER_HOUR=UNLIMITED)
+        """Nothing runs yet. The nursery stays unused, for all workers are real ones."""
+        self.whole = Whole(times=options.times, nursery=Nursery(), SENDER_TURNS_PER_HOUR=UNLIMITED)
         self.members: dict[str, BossProcess] = {}
         self.away: set[str] = set()
 
     def __enter__(self) -> Self:
         """Start everything."""
         with ExitStack() as stack:
-            stack.callback(self._nursery.close)
             whole = stack.enter_context(self.whole)
             port = free_port()
             credentials = {name.upper(): value for name, value in SANDBOX_CREDENTIALS.items()}
@@ -84,12 +82,15 @@ class Cast:
         self.whole.server.thaw()
 
     def start(self, name: str) -> None:
-        """What a process manager does; returns when it works. AssertionError when it does not come up."""
+        """What a process manager does; returns when it works. AssertionError, with its last words, when it does not come up."""
+        self.away.discard(name)
         if name == SERVER:
             self.whole.server.start()
-        else:
+            return
+        try:
             self.members[name].start()
-        self.away.discard(name)
+        except AssertionError as error:
+            raise AssertionError(f"{name}: {error}\n{self.members[name].output[-2000:]}") from None
 
     def fallen(self) -> dict[str, int]:
         """Who ended without having been told to, with the exit status."""

@@ -14,7 +14,7 @@ from tests.support.load import Load
 from tests.support.load_lanes import Lane, Post, Sent, Way, deliver, lanes
 
 WAYS: Final[tuple[Way, ...]] = ("sms",) * 6 + ("email",) * 3 + ("sms", "bridge sms") + ("sms",) * 6 + ("email",) * 2 + ("bridge email",)
-"""Of twenty people three in four text, five in twenty mail, two use the bridge."""
+"""Of twenty conversations thirteen are texts, five are mails, and two come over the bridge."""
 BURSTS: Final = 0.25
 """The share of messages that follow the one before within a second: some come while its turn runs."""
 AT_ONCE: Final = 0.03

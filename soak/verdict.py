@@ -72,7 +72,7 @@ class Soaked:
         yield "failed" if faults else "passed"
 
     def _cut(self) -> str:
-        return ", cut short by hand: memory is not judged" if self.cut_short else ""
+        return ", cut short: memory is not judged" if self.cut_short else ""
 
     def _memory(self) -> Iterable[str]:
         if not self.samples:

@@ -9,10 +9,10 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, cast
+from typing import Any, ClassVar, Final, Self, cast
 from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, build_opener
 
@@ -54,9 +54,12 @@ def answers(url: str) -> bool:
 class BossProcess:
     """`boss COMMAND` as a child. Its working directory is empty, so no `.env` is read; its output goes to a file."""
 
-    def __init__(self, *command: str, settings: Mapping[str, str], directory: Path | None = None) -> None:
-        """Nothing runs yet. `settings` are the environment beside PATH and the like."""
+    MODULE: ClassVar = "supervisor_worker.cli.main"
+
+    def __init__(self, *command: str, settings: Mapping[str, str], directory: Path | None = None, prefix: Sequence[str] = ()) -> None:
+        """Nothing runs yet. `settings` are the environment beside PATH and the like, `prefix` a program that becomes this one."""
         self.command = command
+        self.prefix = tuple(prefix)
         self.settings = dict(settings)
         self._scratch = tempfile.TemporaryDirectory(prefix="boss-cwd-")
         self.directory = directory or Path(self._scratch.name)
@@ -83,7 +86,7 @@ class BossProcess:
         self.settings |= more
         with self._output.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "supervisor_worker.cli.main", *self.command],
+                [*self.prefix, sys.executable, "-m", self.MODULE, *self.command],
                 cwd=self.directory,
                 env=clean_environment(**self.settings),
                 stdin=subprocess.DEVNULL,
@@ -144,11 +147,11 @@ class BossProcess:
 class WebProcess(BossProcess):
     """`boss web` on a free port; `start` returns when it answers."""
 
-    def __init__(self, settings: Mapping[str, str]) -> None:
+    def __init__(self, settings: Mapping[str, str], prefix: Sequence[str] = ()) -> None:
         """The port stays the same when it is started again."""
         port = settings.get("PORT") or str(free_port())
-        super().__init__("web", settings={**settings, "PORT": port})
-        self.url = f"http://127.0.0.1:{port}"
+        super().__init__("web", settings={**settings, "PORT": port}, prefix=prefix)
+        self.url = f"http://{settings.get('WEB_HOST') or '127.0.0.1'}:{port}"
 
     def start(self, **more: str) -> Self:
         """Start and wait for GET /livez."""
@@ -162,9 +165,9 @@ class WebProcess(BossProcess):
 class WorkerProcess(BossProcess):
     """`boss worker`; `start` returns when RQ knows it."""
 
-    def __init__(self, settings: Mapping[str, str], redis: Redis) -> None:
+    def __init__(self, settings: Mapping[str, str], redis: Redis, prefix: Sequence[str] = ()) -> None:
         """`redis` is a client of the server in `settings`; it shows when the worker is there."""
-        super().__init__("worker", settings=settings)
+        super().__init__("worker", settings=settings, prefix=prefix)
         self._redis = redis
 
     def start(self, **more: str) -> Self:
@@ -179,6 +182,22 @@ class WorkerProcess(BossProcess):
         """Whether RQ's list of workers has this process."""
         keys = cast("set[bytes]", self._redis.smembers("rq:workers"))
         return any(cast("Any", self._redis.hget(key.decode(), "pid")) == str(self.pid).encode() for key in keys)
+
+
+class Forwarder(BossProcess):
+    """`tests.support.forward`; `start` returns when it listens."""
+
+    MODULE: ClassVar = "tests.support.forward"
+
+    def __init__(self, listen: str, target: str, prefix: Sequence[str] = ()) -> None:
+        """Both are HOST:PORT."""
+        super().__init__(listen, target, settings={"PYTHONPATH": str(ROOT)}, prefix=prefix)
+
+    def start(self, **more: str) -> Self:
+        """Start and wait for its line."""
+        super().start(**more)
+        self.wait_for_output("forwarding ")
+        return self
 
 
 def _die_with_parent() -> None:

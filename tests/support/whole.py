@@ -31,6 +31,7 @@ from tests.support.nursery import ForkedWorker, Nursery
 from tests.support.processes import BossProcess, WebProcess, WorkerProcess, free_port
 from tests.support.sandbox import SandboxProcess
 from tests.support.server import EmbeddedServer
+from tests.support.tcp_server import TcpServer
 from tests.support.wait import wait_for
 
 USERS: Final = 800
@@ -68,13 +69,21 @@ class Person:
 class Whole:
     """Server, sandbox and web, running; a test starts the workers, bridges and standbys that it needs."""
 
-    def __init__(self, times: Mapping[str, str] = FAST, nursery: Nursery | None = None, *, web: bool = True, **settings: str) -> None:
+    def __init__(
+        self,
+        times: Mapping[str, str] = FAST,
+        nursery: Nursery | None = None,
+        *,
+        web: bool = True,
+        server: EmbeddedServer | TcpServer | None = None,
+        **settings: str,
+    ) -> None:
         """`settings` are the product's, beside the `times` and what wires the processes together; a `nursery` is its owner's to close.
 
-        Without `web` nobody takes webhooks: for tests of the bridge alone.
+        Without `web` nobody takes webhooks: for tests of the bridge alone. Another `server` is started and closed like its own.
         """
         self.directory = Path(tempfile.mkdtemp(prefix="boss-whole-"))
-        self.server = EmbeddedServer()
+        self.server = server or EmbeddedServer()
         self.nursery = nursery or Nursery().start()
         self._own_nursery = nursery is None
         self._numbers = itertools.count(1)
