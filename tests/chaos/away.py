@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from tests.chaos.table import FULL, Table
 from tests.support.load import AWAY, Load, Report, report
 from tests.support.load_lanes import lanes
-from tests.support.whole import Person, Whole
+from tests.support.whole import JsonObject, Person, Whole
 
 SECONDS: Final = 30 if FULL else 4
 PEOPLE: Final = 40 if FULL else 16
@@ -20,7 +20,7 @@ PEOPLE: Final = 40 if FULL else 16
 DRAIN_SECONDS: Final = 60
 PATIENCE: Final = SECONDS + 2 * DRAIN_SECONDS + 60
 """What one such test may take, in seconds."""
-SLOW: Final = {
+SLOW: Final[dict[str, JsonObject]] = {
     "anthropic": {"latency_seconds": [0.1, 0.8]},
     "twilio": {"latency_seconds": [0.05, 0.2]},
     "sendgrid": {"latency_seconds": [0.05, 0.2]},
@@ -41,19 +41,21 @@ class Books:
     record: Record
 
 
-def people_of(whole: Whole) -> list[Person]:
+def people_of(whole: Whole, knobs: Mapping[str, JsonObject] = SLOW) -> list[Person]:
     """People whom no other case has met, an empty journal, and providers that take their time."""
     whole.sandbox.reset()
-    whole.sandbox.knobs(**SLOW)
+    whole.sandbox.knobs(**knobs)
     return [whole.person() for _ in range(PEOPLE)]
 
 
-def endure(whole: Whole, bridge_url: str, fault: str, away: Callable[[], object], books: Books) -> Report:
-    """Load the whole, let `away` take something and give it back, and judge what became of it.
+def endure(
+    whole: Whole, bridge_url: str, fault: str, away: Callable[[], object], books: Books, *, knobs: Mapping[str, JsonObject] = SLOW
+) -> Report:
+    """Load the whole, let `away` take something and give it back, and judge what became of it. Without a bridge all write by webhook.
 
     The test fails unless all is answered, once, in order, within a minute of the return.
     """
-    with Load(whole, lanes(people_of(whole), bridge=bool(bridge_url)), bridge_url) as load:
+    with Load(whole, lanes(people_of(whole, knobs), bridge=bool(bridge_url)), bridge_url) as load:
         load.wait_for_answers_in_all_lanes()
         began = time.time()
         away()

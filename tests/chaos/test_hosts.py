@@ -44,7 +44,7 @@ class Sites:
         """How many turns A's worker has under way, by RQ's records."""
         redis, pid = self.whole.redis, str(self.workers[0].pid).encode()
         keys = [key for key in redis.scan_iter("rq:worker:*") if redis.type(key) == b"hash" and redis.hget(key, "pid") == pid]
-        return sum(redis.scard(key + b":executions") for key in keys)  # type: ignore[misc]
+        return sum(redis.scard(key + b":executions") for key in keys)
 
 
 @pytest.fixture
