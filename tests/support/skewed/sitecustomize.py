@@ -8,29 +8,29 @@ from __future__ import annotations
 import datetime as dt
 import os
 import time
-from typing import Any, Final, cast
+from typing import Any, Final, Self, cast
 
 SKEW: Final = float(os.environ.get("CLOCK_SKEW_SECONDS", "0"))
-_time, _time_ns, _Datetime = time.time, time.time_ns, dt.datetime
+_time, _time_ns, _datetime = time.time, time.time_ns, dt.datetime
 
 
 class _AlsoTheRealOnes(type):
     """What C made is a datetime too."""
 
     def __instancecheck__(cls, instance: object) -> bool:
-        return isinstance(instance, _Datetime)
+        return isinstance(instance, _datetime)
 
 
-class _Skewed(_Datetime, metaclass=_AlsoTheRealOnes):
+class _Skewed(dt.datetime, metaclass=_AlsoTheRealOnes):
     """`datetime`, whose now is wrong."""
 
     @classmethod
-    def now(cls, tz: dt.tzinfo | None = None) -> _Skewed:
+    def now(cls, tz: dt.tzinfo | None = None) -> Self:
         """The wrong time."""
         return cls.fromtimestamp(_time() + SKEW, tz)
 
     @classmethod
-    def utcnow(cls) -> _Skewed:
+    def utcnow(cls) -> Self:
         """The wrong time, without its zone."""
         return cls.now(dt.UTC).replace(tzinfo=None)
 
