@@ -47,6 +47,7 @@ def test_wrong_clocks_change_nothing(shared_whole: Whole, case: str, table: Tabl
         assert whole.sandbox.count("twilio.list", accepted=None) > 0
         assert "parked" not in {line.type for line in ledger.latest(whole.redis, 100_000)}
     assert result.not_taken == 0, result
+    assert result.marked == 0, "the provider's list showed all that it took"
 
 
 def _skewed(seconds: int) -> dict[str, str]:
