@@ -252,6 +252,10 @@ class Whole:
         assert max(copies.values(), default=0) <= 1, copies
         return answered_words(person, replies)
 
+    def answered(self, person: Person) -> list[str]:
+        """The words that this person's replies by text answer, in order, however often."""
+        return answered_words(person, self.replies(person))
+
     def now_ms(self) -> int:
         """The server's time."""
         seconds, micros = self.redis.time()
