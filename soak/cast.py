@@ -19,8 +19,6 @@ from tests.support.whole import Whole
 
 SERVER: Final = "redis"
 TERM_SECONDS: Final = 15.0
-UNLIMITED: Final = "10000"
-"""SENDER_TURNS_PER_HOUR: the soak's people write more than any real sender may."""
 
 
 class Cast:
@@ -28,7 +26,7 @@ class Cast:
 
     def __init__(self, options: Options) -> None:
         """Nothing runs yet. The nursery stays unused, for all workers are real ones."""
-        self.whole = Whole(times=options.times, nursery=Nursery(), SENDER_TURNS_PER_HOUR=UNLIMITED)
+        self.whole = Whole(times=options.times, nursery=Nursery())
         self.members: dict[str, BossProcess] = {}
         self.away: set[str] = set()
 

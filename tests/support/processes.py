@@ -54,11 +54,12 @@ def answers(url: str) -> bool:
 class BossProcess:
     """`boss COMMAND` as a child. Its working directory is empty, so no `.env` is read; its output goes to a file."""
 
-    MODULE: ClassVar = "supervisor_worker.cli.main"
+    program: ClassVar[tuple[str, ...]] = ("supervisor_worker.cli.main",)
+    """The module that is run, and what stands before the command."""
 
     def __init__(self, *command: str, settings: Mapping[str, str], directory: Path | None = None, prefix: Sequence[str] = ()) -> None:
         """Nothing runs yet. `settings` are the environment beside PATH and the like, `prefix` a program that becomes this one."""
-        self.command = command
+        self.command: tuple[str, ...] = command
         self.prefix = tuple(prefix)
         self.settings = dict(settings)
         self._scratch = tempfile.TemporaryDirectory(prefix="boss-cwd-")
@@ -86,7 +87,7 @@ class BossProcess:
         self.settings |= more
         with self._output.open("ab") as output:
             self._process = subprocess.Popen(
-                [*self.prefix, sys.executable, "-m", self.MODULE, *self.command],
+                [*self.prefix, sys.executable, "-m", *self.program, *self.command],
                 cwd=self.directory,
                 env=clean_environment(**self.settings),
                 stdin=subprocess.DEVNULL,
@@ -187,7 +188,7 @@ class WorkerProcess(BossProcess):
 class Forwarder(BossProcess):
     """`tests.support.forward`; `start` returns when it listens."""
 
-    MODULE: ClassVar = "tests.support.forward"
+    program = ("tests.support.forward",)
 
     def __init__(self, listen: str, target: str, prefix: Sequence[str] = ()) -> None:
         """Both are HOST:PORT."""

@@ -83,24 +83,31 @@ class Room:
         self._hosts: list[Host] = []
         self._outside = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
         _checked("unshare", CLONE_NEWNET)
-        _ip("link", "set", "lo", "up")
-        _ip("link", "add", "switch", "type", "bridge")
-        _ip("addr", "add", f"{self.ADDRESS}/24", "dev", "switch")
-        _ip("link", "set", "switch", "up")
+        try:
+            _ip("link", "set", "lo", "up")
+            _ip("link", "add", "switch", "type", "bridge")
+            _ip("addr", "add", f"{self.ADDRESS}/24", "dev", "switch")
+            _ip("link", "set", "switch", "up")
+        except BaseException:
+            self._move_out()
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Move out."""
         for host in self._hosts:
             host.close()
-        _checked("setns", self._outside, CLONE_NEWNET)
-        os.close(self._outside)
+        self._move_out()
 
     def host(self) -> Host:
         """One more."""
         host = Host(next(self._numbers))
         self._hosts.append(host)
         return host
+
+    def _move_out(self) -> None:
+        _checked("setns", self._outside, CLONE_NEWNET)
+        os.close(self._outside)
 
 
 def _ip(*command: str) -> None:
