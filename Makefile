@@ -11,7 +11,7 @@ UV_RUNS = UV_PYTHON="$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(UV)
 PYTEST = $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test unit e2e chaos fuzz lint format bench clean
+.PHONY: help install run test unit e2e chaos soak fuzz lint format bench clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ e2e: .venv/installed-e2e ## Start the Procfile as a user does, and look at the p
 
 chaos: install ## The chaos tests at full length: outages of 30 s, 50 change-overs of the standby; a quarter of an hour
 	BOSSLINE_CHAOS=full $(PYTEST) tests/chaos -n 3 --dist loadfile
+
+soak: install ## An hour of the whole product at five messages a second, with random kills; SOAK_MINUTES=60 SOAK_SEED=...
+	$(BIN)/python -m soak
 
 fuzz: .venv/installed-fuzz ## Throw 100,000 inputs at every parser together, then let coverage lead for a while; FUZZ_SECONDS for each
 	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-100000} $(PYTEST) tests/fuzz -n 2

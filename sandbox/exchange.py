@@ -10,6 +10,7 @@ import asyncio
 import json
 import socket
 import struct
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -156,13 +157,14 @@ async def _stream(http: web.Request, answer: Answer) -> web.StreamResponse:
     response = web.StreamResponse(status=answer.status, headers=answer.headers)
     response.content_type, response.charset = "text/event-stream", "utf-8"
     response.headers["Cache-Control"] = "no-cache"
-    await response.prepare(http)
-    if not answer.spread:
-        await response.write(b"".join(events))
-        return response
-    for event in events:
-        await response.write(event)
-        await asyncio.sleep(answer.spread / len(events))
+    with suppress(ConnectionError):  # whoever asked may be gone
+        await response.prepare(http)
+        if not answer.spread:
+            await response.write(b"".join(events))
+            return response
+        for event in events:
+            await response.write(event)
+            await asyncio.sleep(answer.spread / len(events))
     return response
 
 
@@ -173,9 +175,10 @@ async def _break_off(http: web.Request, answer: Answer) -> web.StreamResponse:
     response.content_type = "application/json" if answer.events is None else "text/event-stream"
     if answer.events is None:
         response.content_length = len(whole)
-    await response.prepare(http)
-    await response.write(whole[: len(whole) // 2])
-    await asyncio.sleep(0.02)
+    with suppress(ConnectionError):  # whoever asked may be gone
+        await response.prepare(http)
+        await response.write(whole[: len(whole) // 2])
+        await asyncio.sleep(0.02)
     return _reset(http, response)
 
 

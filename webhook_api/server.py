@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import signal
@@ -28,6 +29,8 @@ THREADS: Final = 64  # made when needed; a client that sends its body slowly hol
 CONNECTIONS: Final = 2_048  # one that sends its headers slowly holds a connection only, for 10 s
 GRACE_SECONDS: Final = 3  # beyond the 2 s for which a webhook may wait for Redis; honcho kills after 5
 HEADER_TIMEOUT_MS: Final = 10_000
+M_MMAP_THRESHOLD: Final = -3
+LARGE_BYTES: Final = 1024 * 1024
 
 
 def main(settings: Settings) -> None:
@@ -37,6 +40,7 @@ def main(settings: Settings) -> None:
     ConfigurationError or, when Redis is there to tell, SchemaTooNew before anything listens.
     """
     open_runtime(settings, "web").close()
+    _return_large_memory()
     gc.collect()
     gc.freeze()  # what is loaded stays; a collector that walked over it would copy a third of the parent's pages into the child
     build(settings.web_host, settings.port).serve(target_loader=partial(load, settings), wrap_loader=False)
@@ -66,6 +70,17 @@ def load(settings: Settings, *_: Any) -> Flask:
     telemetry.configure("web", settings.log_format)
     _end_with_parent()
     return create_app(open_runtime(settings, "web"))
+
+
+def _return_large_memory() -> None:
+    """Let glibc give every large block back to the system as soon as it is free; the serving process inherits it.
+
+    By itself it learns from the first mail of 30 MB to keep such blocks, in each thread's own heap: 62 MB a thread for good, with
+    64 threads (measured). Elsewhere than on glibc there is no such call, and no such habit.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
+    if mallopt is not None:
+        mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
 
 
 def _end_with_parent() -> None:

@@ -9,9 +9,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Final, Literal
 
-from tests.support.whole import BOSS_EMAIL, BOSS_PHONE, JsonObject, Person, Whole, root_id
+from tests.support.sandbox import SandboxProcess
+from tests.support.whole import BOSS_EMAIL, BOSS_PHONE, JsonObject, Person, root_id
 
 RATE: Final = 10
 """Messages a second, all lanes together."""
@@ -79,20 +82,22 @@ class Lane:
         return self.way.startswith("bridge")
 
 
-def lanes(people: Iterable[Person], *, bridge: bool = True) -> list[Lane]:
-    """A lane for each of them, all ways mixed; without a bridge, those lanes are texts."""
-    ways = ("sms" if way.startswith("bridge") and not bridge else way for way in itertools.cycle(WAYS))
-    return [Lane(person, way, number / RATE) for number, (person, way) in enumerate(zip(people, ways, strict=False))]
+def lanes(people: Iterable[Person], *, bridge: bool = True, ways: Iterable[Way] = WAYS, rate: float = RATE) -> list[Lane]:
+    """A lane for each of them, all `ways` in turn; without a bridge, its lanes are texts."""
+    taken = ("sms" if way.startswith("bridge") and not bridge else way for way in itertools.cycle(ways))
+    return [Lane(person, way, number / rate) for number, (person, way) in enumerate(zip(people, taken, strict=False))]
 
 
-def deliver(whole: Whole, sent: Sent) -> JsonObject:
-    """Let a text or a mail arrive, under the same id each time."""
-    person = sent.lane.person
+def deliver(courier: SandboxProcess, sent: Sent, **fields: object) -> JsonObject:
+    """Let a text or a mail arrive, the same each time; `fields` are the sandbox's."""
+    person, number = sent.lane.person, sent.number
     if sent.lane.way == "sms":
-        return whole.text(person, sent.number, message_sid=f"SM{int(person.tag[1:]):016x}{sent.number:016x}")
-    if sent.number == 0:
-        return whole.mail(person, 0)
-    return whole.mail(person, sent.number, message_id=f"<{sent.number}-{person.tag}@mail.example.com>", references=root_id(person))
+        sid = f"SM{int(person.tag[1:]):016x}{number:016x}"
+        return courier.send_sms(person.says(number), from_=person.phone, to=BOSS_PHONE, message_sid=sid, **fields)
+    thread = {"message_id": f"<{number}-{person.tag}@mail.example.com>", "references": root_id(person)} if number else {}
+    known = {"from_": person.email, "to": BOSS_EMAIL, "subject": "A question", "message_id": root_id(person)}
+    date = format_datetime(datetime.fromtimestamp(int(sent.due), UTC))  # it is a part of what a mail is known by
+    return courier.send_email(person.says(number), date=date, **{**known, **thread, **fields})
 
 
 def request(sent: Sent) -> JsonObject:

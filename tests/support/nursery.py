@@ -23,13 +23,14 @@ class Nursery:
     """Forks workers out of one process that has imported everything; see `crashing_worker`."""
 
     def __init__(self) -> None:
-        """Nothing runs yet."""
-        self._scratch = Path(tempfile.mkdtemp(prefix="boss-nursery-"))
+        """Nothing runs yet, and one that is never started leaves nothing behind."""
+        self._scratch = Path()
         self._process: subprocess.Popen[str] | None = None
         self._names = itertools.count(1)
 
     def start(self) -> Self:
         """Begin to import; does not wait."""
+        self._scratch = Path(tempfile.mkdtemp(prefix="boss-nursery-"))
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.support.crashing_worker"],
             cwd=ROOT,
@@ -66,7 +67,7 @@ class Nursery:
             for stream in (process.stdin, process.stdout):
                 if stream is not None:
                     stream.close()
-        shutil.rmtree(self._scratch, ignore_errors=True)
+            shutil.rmtree(self._scratch, ignore_errors=True)
 
 
 class Plans:

@@ -9,10 +9,10 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, cast
+from typing import Any, ClassVar, Final, Self, cast
 from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, build_opener
 
@@ -23,8 +23,8 @@ from tests.support.wait import wait_for
 ROOT: Final = Path(__file__).resolve().parents[2]
 KEPT: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TERM", "SSL_CERT_FILE", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
 PR_SET_PDEATHSIG: Final = 1
-START_SECONDS: Final = 30
-"""Importing the SDKs alone takes two seconds on a busy machine."""
+START_SECONDS: Final = 90
+"""Importing the SDKs alone takes two seconds; a machine may have six times as much to do as it can."""
 LIBC: Final = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
 OPENER: Final = build_opener(ProxyHandler({}))
 
@@ -54,9 +54,13 @@ def answers(url: str) -> bool:
 class BossProcess:
     """`boss COMMAND` as a child. Its working directory is empty, so no `.env` is read; its output goes to a file."""
 
-    def __init__(self, *command: str, settings: Mapping[str, str], directory: Path | None = None) -> None:
-        """Nothing runs yet. `settings` are the environment beside PATH and the like."""
-        self.command = command
+    program: ClassVar[tuple[str, ...]] = ("supervisor_worker.cli.main",)
+    """The module that is run, and what stands before the command."""
+
+    def __init__(self, *command: str, settings: Mapping[str, str], directory: Path | None = None, prefix: Sequence[str] = ()) -> None:
+        """Nothing runs yet. `settings` are the environment beside PATH and the like, `prefix` a program that becomes this one."""
+        self.command: tuple[str, ...] = command
+        self.prefix = tuple(prefix)
         self.settings = dict(settings)
         self._scratch = tempfile.TemporaryDirectory(prefix="boss-cwd-")
         self.directory = directory or Path(self._scratch.name)
@@ -83,7 +87,7 @@ class BossProcess:
         self.settings |= more
         with self._output.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "supervisor_worker.cli.main", *self.command],
+                [*self.prefix, sys.executable, "-m", *self.program, *self.command],
                 cwd=self.directory,
                 env=clean_environment(**self.settings),
                 stdin=subprocess.DEVNULL,
@@ -144,11 +148,11 @@ class BossProcess:
 class WebProcess(BossProcess):
     """`boss web` on a free port; `start` returns when it answers."""
 
-    def __init__(self, settings: Mapping[str, str]) -> None:
+    def __init__(self, settings: Mapping[str, str], prefix: Sequence[str] = ()) -> None:
         """The port stays the same when it is started again."""
         port = settings.get("PORT") or str(free_port())
-        super().__init__("web", settings={**settings, "PORT": port})
-        self.url = f"http://127.0.0.1:{port}"
+        super().__init__("web", settings={**settings, "PORT": port}, prefix=prefix)
+        self.url = f"http://{settings.get('WEB_HOST') or '127.0.0.1'}:{port}"
 
     def start(self, **more: str) -> Self:
         """Start and wait for GET /livez."""
@@ -162,9 +166,9 @@ class WebProcess(BossProcess):
 class WorkerProcess(BossProcess):
     """`boss worker`; `start` returns when RQ knows it."""
 
-    def __init__(self, settings: Mapping[str, str], redis: Redis) -> None:
+    def __init__(self, settings: Mapping[str, str], redis: Redis, prefix: Sequence[str] = ()) -> None:
         """`redis` is a client of the server in `settings`; it shows when the worker is there."""
-        super().__init__("worker", settings=settings)
+        super().__init__("worker", settings=settings, prefix=prefix)
         self._redis = redis
 
     def start(self, **more: str) -> Self:
@@ -179,6 +183,22 @@ class WorkerProcess(BossProcess):
         """Whether RQ's list of workers has this process."""
         keys = cast("set[bytes]", self._redis.smembers("rq:workers"))
         return any(cast("Any", self._redis.hget(key.decode(), "pid")) == str(self.pid).encode() for key in keys)
+
+
+class Forwarder(BossProcess):
+    """`tests.support.forward`; `start` returns when it listens."""
+
+    program = ("tests.support.forward",)
+
+    def __init__(self, listen: str, target: str, prefix: Sequence[str] = ()) -> None:
+        """Both are HOST:PORT."""
+        super().__init__(listen, target, settings={"PYTHONPATH": str(ROOT)}, prefix=prefix)
+
+    def start(self, **more: str) -> Self:
+        """Start and wait for its line."""
+        super().start(**more)
+        self.wait_for_output("forwarding ")
+        return self
 
 
 def _die_with_parent() -> None:

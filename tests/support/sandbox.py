@@ -87,6 +87,7 @@ class SandboxProcess:
             env={**inherited, "SANDBOX_PORT": chosen, **self.env},
             stdout=subprocess.PIPE,
             text=True,
+            start_new_session=True,  # Ctrl-C in the terminal is for its owner, which reads the journal before it ends this
             preexec_fn=_die_with_parent,
         )
         atexit.register(self.stop)

@@ -31,6 +31,7 @@ from tests.support.nursery import ForkedWorker, Nursery
 from tests.support.processes import BossProcess, WebProcess, WorkerProcess, free_port
 from tests.support.sandbox import SandboxProcess
 from tests.support.server import EmbeddedServer
+from tests.support.tcp_server import TcpServer
 from tests.support.wait import wait_for
 from tests.support.watched import Watched
 
@@ -45,6 +46,8 @@ FAST: Final = {
     "SMS_SETTLE_SECONDS": "0.05",
 }
 """The product's times made short: the lease a twentieth of its default, the others so that they fit into it."""
+UNBOUND: Final = {"SENDER_TURNS_PER_HOUR": "10000", "THREAD_TURNS_PER_HOUR": "10000", "CONVERSATION_TURNS_PER_DAY": "1000000"}
+"""No bound on how much one person writes: a test makes as much of an hour as others do of a week."""
 
 JsonObject = dict[str, Any]
 
@@ -75,12 +78,12 @@ class Whole:
         nursery: Nursery | None = None,
         *,
         web: bool = True,
-        server: EmbeddedServer | Watched | None = None,
+        server: EmbeddedServer | TcpServer | Watched | None = None,
         **settings: str,
     ) -> None:
         """`settings` are the product's, beside the `times` and what wires the processes together; a `nursery` is its owner's to close.
 
-        Without `web` nobody takes webhooks: for tests of the bridge alone. A `server` is started and closed with the rest.
+        Without `web` nobody takes webhooks: for tests of the bridge alone. Another `server` is started and closed like its own.
         """
         self.directory = Path(tempfile.mkdtemp(prefix="boss-whole-"))
         self.server = server or EmbeddedServer()
@@ -98,6 +101,7 @@ class Whole:
             "PORT": str(port),
             "SUPERVISOR_PORT": str(free_port()),
             "SANDBOX": "on",
+            **UNBOUND,
             **times,
             **settings,
         }
@@ -251,6 +255,10 @@ class Whole:
         copies = Counter(reply_id(entry) for entry in replies)
         assert max(copies.values(), default=0) <= 1, copies
         return answered_words(person, replies)
+
+    def answered(self, person: Person) -> list[str]:
+        """The words that this person's replies by text answer, in order, however often."""
+        return answered_words(person, self.replies(person))
 
     def now_ms(self) -> int:
         """The server's time."""

@@ -1,0 +1,88 @@
+"""One host of two is cut off in the midst of its turns, by a cable that swallows everything, and later it is there again.
+
+Host A has the web process and a worker, host B a worker, Redis a host of its own; the providers are reached from both by cables
+that can be cut. What A holds is B's when the leases end. What A was sending may have arrived or not, and may still arrive when
+the cable is whole again: B looks it up.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import pytest
+
+from tests.chaos.away import PATIENCE, SECONDS, Books, Record, endure
+from tests.chaos.table import Table
+from tests.support.nursery import Nursery
+from tests.support.processes import BossProcess, Forwarder, WebProcess, WorkerProcess
+from tests.support.room import Host, Room
+from tests.support.tcp_server import TcpServer
+from tests.support.wait import wait_for
+from tests.support.whole import Whole
+
+pytestmark = pytest.mark.timeout(PATIENCE)
+FAULT = "one host of two cut off"
+PROVIDERS_PORT = 9000
+WEB_PORT = 8787
+TAKE_OVER_SECONDS = 25
+"""A lease of three seconds, then the look-up's wait, then one more lease for what was lost twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sites:
+    """Everything that runs, and the host that is cut off."""
+
+    whole: Whole
+    a: Host
+    workers: tuple[WorkerProcess, WorkerProcess]
+    web: WebProcess
+
+    def held(self) -> int:
+        """How many turns A's worker has under way, by RQ's records."""
+        redis, pid = self.whole.redis, str(self.workers[0].pid).encode()
+        keys = [key for key in redis.scan_iter("rq:worker:*") if redis.type(key) == b"hash" and redis.hget(key, "pid") == pid]
+        return sum(redis.scard(key + b":executions") for key in keys)
+
+
+@pytest.fixture
+def sites(table: Table) -> Iterator[Sites]:
+    """Both hosts at work."""
+    if why := Room.missing():
+        table.skip(f"{FAULT}, 10 messages/s", why)
+    with Room() as room, ExitStack() as stack:
+        far, a, b = room.host(), room.host(), room.host()
+        whole = stack.enter_context(Whole(server=TcpServer(far), nursery=Nursery(), web=False))
+        public, sandbox = f"127.0.0.1:{whole.settings['PORT']}", f"127.0.0.1:{whole.sandbox.port}"
+        beside = f"{room.ADDRESS}:{PROVIDERS_PORT}"
+        for listen, target, prefix in (
+            (public, f"{a.address}:{WEB_PORT}", ()),
+            (beside, sandbox, ()),
+            (sandbox, beside, a.prefix),
+            (sandbox, beside, b.prefix),
+        ):
+            stack.enter_context(Forwarder(listen, target, prefix))
+        settings = {**whole.settings, "PUBLIC_URL": f"http://{public}", "PORT": str(WEB_PORT)}
+        web = WebProcess({**settings, "WEB_HOST": a.address}, a.prefix)
+        workers = (WorkerProcess(settings, whole.redis, a.prefix), WorkerProcess(settings, whole.redis, b.prefix))
+        started: list[BossProcess] = [web, *workers]
+        for process in started:
+            stack.enter_context(process)
+        yield Sites(whole, a, workers, web)
+
+
+def test_what_a_cut_off_host_held_is_answered_once_and_in_order_by_the_other(sites: Sites, table: Table, record_property: Record) -> None:
+    """While A is away, B ends all that was accepted; when A is back it changes nothing, and both go on."""
+
+    def away() -> None:
+        wait_for(lambda: sites.held() > 1, 10, "turns on the host that is cut off")
+        sites.a.cut()
+        cut = time.monotonic()
+        wait_for(lambda: not sites.whole.redis.zcard("boss:due"), TAKE_OVER_SECONDS, "the other host to have ended everything")
+        time.sleep(max(0.0, SECONDS - (time.monotonic() - cut)))  # the outage itself, not a wait for anything
+        sites.a.join()
+
+    endure(sites.whole, "", FAULT, away, Books(table, record_property))
+    assert [process.returncode for process in (*sites.workers, sites.web)] == [None] * 3

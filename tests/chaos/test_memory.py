@@ -1,0 +1,153 @@
+"""Mails of 200 MB, of 30 MB and of 500 parts, several at once, while others text: memory has a bound, and nobody's text is lost for them.
+
+Peaks and what stays are the kernel's own figures (VmHWM, VmRSS), of all processes of the web and of the worker.
+"""
+
+from __future__ import annotations
+
+import http.client
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import pytest
+
+from bench.measure import family
+from shared.settings import SANDBOX_CREDENTIALS
+from tests.chaos.table import FULL, Table
+from tests.support.processes import WorkerProcess
+from tests.support.whole import BOSS_EMAIL, Person, Whole, in_threads
+
+pytestmark = pytest.mark.timeout(180)  # two cores may be shared with much else
+MB: Final = 1_000_000
+HUGE: Final = 200 * MB
+FILES: Final = {"200 MB": (1, HUGE), "30 MB": (1, 30 * MB), "500 parts": (500, 20_000)}
+"""Mails by their files: how many, of how many bytes."""
+AT_ONCE: Final = 6 if FULL else 4
+TEXTERS: Final = 20
+BOUNDARY: Final = "bossline-test-boundary"
+RESET_PEAK: Final = "5"
+"""What `clear_refs` takes for it (proc(5))."""
+PEAK_MB: Final = 200
+"""Two bodies of 35 MB at a time, each twice while it is read, and what the kernel has not yet taken back."""
+STAYS_MB: Final = 60
+"""A heap that has grown, but no body."""
+TAKEN: Final = (200, 413, 503)
+"""Taken, refused for its size, or told to come again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What runs."""
+
+    whole: Whole
+    worker: WorkerProcess
+
+    def memory(self, field: str) -> tuple[float, float]:
+        """The web's and the worker's, in MB: `VmHWM` or `VmRSS`."""
+        return _memory(self.whole.web.pid, field), _memory(self.worker.pid, field)
+
+
+@pytest.fixture
+def measured(whole: Whole) -> Measured:
+    """A worker is there, and has its peak behind it."""
+    worker = whole.worker()
+    first = whole.person()
+    whole.text(first, "first")
+    whole.wait_for_replies(first)
+    for root in (whole.web.pid, worker.pid):
+        for pid in family(root):
+            Path(f"/proc/{pid}/clear_refs").write_text(RESET_PEAK)
+    return Measured(whole, worker)
+
+
+def test_memory_has_a_bound_whatever_mails_come(measured: Measured, table: Table) -> None:
+    """Each mail is answered in one way or another, each text with 200 and one reply."""
+    whole, before = measured.whole, measured.memory("VmRSS")
+    mails = [(whole.person(), files) for files in FILES for _ in range(AT_ONCE)]
+    texters = [whole.person() for _ in range(TEXTERS)]
+    began = time.monotonic()
+    statuses = in_threads(lambda item: _write(whole, *item), [*mails, *((person, "") for person in texters)])
+    took = time.monotonic() - began
+    whole.quiet(60)
+    of_mails = dict(zip(mails, statuses[: len(mails)], strict=True))
+    assert set(statuses[len(mails) :]) == {200}
+    assert set(of_mails.values()) <= set(TAKEN)
+    assert {status for (_, files), status in of_mails.items() if files != "200 MB"} <= {200, 503}
+    taken = [person for (person, _), status in of_mails.items() if status == 200]
+    replies = [len(whole.replies(person, "email")) for person in taken] + [len(whole.replies(person)) for person in texters]
+    table.add(
+        fault="mails of 200 MB, 30 MB, 500 parts",
+        runs=len(mails),
+        lost=replies.count(0),
+        duplicates=sum(count - 1 for count in replies if count > 1),
+        recoveries=[took],
+    )
+    for field, most in (("VmHWM", PEAK_MB), ("VmRSS", STAYS_MB)):
+        grown = [after - early for after, early in zip(measured.memory(field), before, strict=True)]
+        assert max(grown) < most, (field, grown)
+
+
+def _write(whole: Whole, person: Person, files: str) -> int | None:
+    """A mail with these files, or a text; the status that it got, None when the connection ended without one."""
+    if not files:
+        status: int | None = whole.text(person, "meanwhile")["status"]
+        return status
+    return _posted(whole, _parts(person, files))
+
+
+def _parts(person: Person, files: str) -> list[tuple[str, int]]:
+    """The parts of a mail as SendGrid posts it: the head of each, and how many bytes of file follow."""
+    fields = {
+        "from": person.email,
+        "to": BOSS_EMAIL,
+        "subject": "Files",
+        "text": person.says("files"),
+        "envelope": f'{{"to":["{BOSS_EMAIL}"],"from":"{person.email}"}}',
+        "headers": f"From: {person.email}\nTo: {BOSS_EMAIL}\nMessage-ID: <files-{person.tag}@mail.example.com>\n",
+        "SPF": "pass",
+        "dkim": "{@example.com : pass}",
+    }
+    parts = [(f'Content-Disposition: form-data; name="{name}"\r\n\r\n{value}', 0) for name, value in fields.items()]
+    count, size = FILES[files]
+    head = 'Content-Disposition: form-data; name="attachment{0}"; filename="{0}.bin"\r\nContent-Type: application/octet-stream\r\n\r\n'
+    return parts + [(head.format(number), size) for number in range(1, count + 1)]
+
+
+def _body(parts: list[tuple[str, int]]) -> Iterator[bytes]:
+    """The form, a megabyte at a time."""
+    for head, size in parts:
+        yield f"--{BOUNDARY}\r\n{head}".encode()
+        yield from (b"x" * min(MB, size - sent) for sent in range(0, size, MB))
+        yield b"\r\n"
+    yield f"--{BOUNDARY}--\r\n".encode()
+
+
+def _posted(whole: Whole, parts: list[tuple[str, int]]) -> int | None:
+    """Post a form; an answer that comes before its end counts."""
+    place = urlsplit(whole.web.url)
+    connection = http.client.HTTPConnection(str(place.hostname), place.port, timeout=60)
+    connection.putrequest("POST", f"/email/inbound?token={SANDBOX_CREDENTIALS['email_webhook_secret']}")
+    connection.putheader("Content-Type", f"multipart/form-data; boundary={BOUNDARY}")
+    connection.putheader("Content-Length", str(sum(len(piece) for piece in _body(parts))))
+    connection.endheaders()
+    try:
+        for piece in _body(parts):
+            connection.send(piece)
+    except OSError:
+        pass  # it has answered, and does not read on
+    try:
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+
+
+def _memory(root: int, field: str) -> float:
+    """A process's and its children's, in MB."""
+    texts = [Path(f"/proc/{pid}/status").read_text() for pid in family(root)]
+    return sum(int(text.partition(f"{field}:")[2].split()[0]) for text in texts) * 1024 / MB

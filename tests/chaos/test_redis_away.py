@@ -1,0 +1,107 @@
+"""What only a machine of one's own can show: the network to Redis swallows all packets, or the disk under it is full."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.away import MAIL_OF_UNKNOWN_FATE, PATIENCE, SECONDS, Books, Record, endure
+from tests.chaos.table import FULL, Table
+from tests.support.nursery import Nursery
+from tests.support.room import Room
+from tests.support.server import EmbeddedServer
+from tests.support.tcp_server import TcpServer
+from tests.support.wait import wait_for
+from tests.support.whole import FAST, Whole
+
+pytestmark = pytest.mark.timeout(PATIENCE)
+TIMES = MAIL_OF_UNKNOWN_FATE if FULL else FAST
+DISK_MB = 3
+
+
+@pytest.mark.skipif(not FULL, reason="a host without packets is in the short form of test_hosts: make chaos")
+def test_nothing_is_lost_or_doubled_while_no_packet_reaches_redis(table: Table, record_property: Record) -> None:
+    """No connection is refused or closed: answers just do not come. Web, worker and bridge live on without them."""
+    fault = "redis unreachable"
+    if why := Room.missing():
+        table.skip(f"{fault}, 10 messages/s", why)
+    with Room() as room:
+        host = room.host()
+
+        def away() -> None:
+            host.cut()
+            time.sleep(SECONDS)  # the outage itself, not a wait for anything
+            host.join()
+
+        with Whole(times=TIMES, server=TcpServer(host), nursery=Nursery()) as whole:
+            worker, bridge = whole.worker(), whole.bridge()
+            result = endure(whole, bridge.url, fault, away, Books(table, record_property))
+            assert [process.returncode for process in (worker, bridge, whole.web)] == [None] * 3
+    assert result.not_taken == 0, result
+
+
+def test_nothing_is_lost_or_doubled_while_the_disk_under_redis_is_full(table: Table, record_property: Record) -> None:
+    """What the append-only file does not hold is not accepted; what was accepted is there after a kill."""
+    fault = "redis' disk full"
+    with _small_disk() as (disk, why):
+        if why:
+            table.skip(f"{fault}, 10 messages/s", why)
+        with Whole(times=TIMES, server=EmbeddedServer(disk), nursery=Nursery()) as whole:
+
+            def away() -> None:
+                ballast = _fill(disk)
+                wait_for(lambda: whole.redis.info("persistence")["aof_last_write_status"] == "err", SECONDS, "a failed write")
+                time.sleep(SECONDS)  # the outage itself, not a wait for anything
+                ballast.unlink()
+
+            whole.worker()
+            result = endure(whole, "", fault, away, Books(table, record_property))
+            answered = _answered(whole)
+            whole.server.kill9()
+            whole.server.start()
+            assert _answered(whole) == answered == result.messages
+    assert result.not_taken == 0, result
+
+
+@contextmanager
+def _small_disk() -> Iterator[tuple[Path, str]]:
+    """A file system of three megabytes, and why there is none."""
+    disk = Path(tempfile.mkdtemp(prefix="boss-disk-"))
+    tool = shutil.which("mount")
+    why = "needs root to mount a small disk" if os.geteuid() or tool is None else ""
+    try:
+        if not why:
+            command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m,mode=700", "bossline-test", str(disk)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            why = f"no small disk: {done.stderr.strip()}" if done.returncode else ""
+        yield disk, why
+    finally:
+        if not why:
+            subprocess.run(["umount", "--lazy", str(disk)], check=False)
+        shutil.rmtree(disk, ignore_errors=True)
+
+
+def _fill(disk: Path) -> Path:
+    """Write a file until nothing more fits."""
+    ballast = disk / "ballast"
+    with ballast.open("wb", buffering=0) as file:
+        try:
+            while file.write(b"x" * 4096):
+                pass
+        except OSError:
+            return ballast
+    raise AssertionError("the disk has no end")
+
+
+def _answered(whole: Whole) -> int:
+    """How many messages the records say are answered."""
+    keys = list(whole.redis.scan_iter("boss:msg:*", count=1000))
+    return sum(whole.redis.hget(key, "state") == b"answered" for key in keys)
