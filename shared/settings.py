@@ -29,6 +29,7 @@ SANDBOX_CREDENTIALS: Final = {
 EXAMPLE_TOKEN: Final = "dev-token-12345"  # noqa: S105 - the published example, refused in production
 """The bridge's token where none is set, as in the project that this one continues; production refuses it."""
 SHORTEST_TOKEN: Final = 16
+SHORTEST_PASSWORD: Final = 12
 
 _BASE_URLS: Final = ("twilio_api_base_url", "sendgrid_api_base_url", "anthropic_base_url")
 _PROVIDER_URLS: Final = {
@@ -199,6 +200,12 @@ class Settings(BaseSettings):
     dashboard_port: int = _knob(9181, "The port of `boss dashboard`.", "Development", ge=0, le=65535)
     log_format: Literal["auto", "console", "json"] = _knob("auto", "auto: console on a terminal, json elsewhere.", "Development")
 
+    console_password: SecretStr = _knob(
+        SecretStr(""),
+        "Opens `boss dashboard`, and /metrics to other machines (HTTP basic auth, any user name); in production at least 12 characters of your own.",
+        "Console",
+    )
+
     @model_validator(mode="before")
     @classmethod
     def _fill_sandbox(cls, values: dict[str, Any]) -> dict[str, Any]:
@@ -249,12 +256,7 @@ class Settings(BaseSettings):
         return faults
 
     def _production_faults(self) -> list[str]:
-        faults = []
-        token = self.supervisor_token.get_secret_value()
-        if token == EXAMPLE_TOKEN:
-            faults.append("SUPERVISOR_TOKEN: is the example value")
-        elif len(token) < SHORTEST_TOKEN:
-            faults.append(f"SUPERVISOR_TOKEN: must have at least {SHORTEST_TOKEN} characters")
+        faults = self._own_secret_faults()
         for name in SANDBOX_CREDENTIALS:
             value = secret_text(getattr(self, name))
             if name == "email_webhook_secret" and not value and self.sendgrid_inbound_public_key:
@@ -269,6 +271,20 @@ class Settings(BaseSettings):
             faults.append("PUBLIC_URL: must be the https:// address that the providers call")
         if self.boss_users_file is None:
             faults.append("BOSS_USERS_FILE: is missing")
+        return faults
+
+    def _own_secret_faults(self) -> list[str]:
+        """What is wrong with the secrets that the operator thinks up. Without a console password there is no console."""
+        faults = []
+        chosen = {"supervisor_token": SHORTEST_TOKEN}
+        if self.console_password.get_secret_value():
+            chosen["console_password"] = SHORTEST_PASSWORD
+        for name, shortest in chosen.items():
+            value = secret_text(getattr(self, name))
+            if value in (EXAMPLE_TOKEN, *SANDBOX_CREDENTIALS.values()):
+                faults.append(f"{name.upper()}: is an example value")
+            elif len(value) < shortest:
+                faults.append(f"{name.upper()}: must have at least {shortest} characters")
         return faults
 
     @property

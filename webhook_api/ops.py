@@ -1,21 +1,20 @@
-"""GET /livez and GET /readyz: whether this process runs, and whether it can take messages in."""
+"""GET /livez and GET /readyz: whether this process runs, and whether it can take messages in. /metrics is in `metrics`."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from flask import Response
-
 from shared import codec
 from webhook_api.intake import Intake
+from webhook_api.lean import Answer
 
 
-def livez() -> Response:
+def livez() -> Answer:
     """The process answers; Redis is not asked."""
     return _answer(200, {"status": "ok"})
 
 
-def readyz(intake: Intake) -> Response:
+def readyz(intake: Intake) -> Answer:
     """200 while messages can be taken, into Redis or onto the disk; the body tells which, and what waits on disk.
 
     It takes no longer than the web's timeouts for Redis, and looks at no file.
@@ -24,5 +23,6 @@ def readyz(intake: Intake) -> Response:
     return _answer(503 if state["status"] == "unavailable" else 200, state)
 
 
-def _answer(code: int, fields: dict[str, Any]) -> Response:
-    return Response(codec.dumps(fields), status=code, content_type="application/json", headers={"Cache-Control": "no-store"})
+def _answer(code: int, fields: dict[str, Any]) -> Answer:
+    content = codec.dumps(fields).encode()
+    return Answer(content, code, [("Content-Type", "application/json"), ("Content-Length", str(len(content)))])

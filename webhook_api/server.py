@@ -28,6 +28,8 @@ THREADS: Final = 64  # made when needed; a client that sends its body slowly hol
 CONNECTIONS: Final = 2_048  # one that sends its headers slowly holds a connection only, for 10 s
 GRACE_SECONDS: Final = 3  # beyond the 2 s for which a webhook may wait for Redis; honcho kills after 5
 HEADER_TIMEOUT_MS: Final = 10_000
+MAX_HEAD: Final = 65_536
+"""Bytes of a request's line and headers; more, or over a hundred headers, and granian answers 431 or 414 by itself."""
 
 
 def main(settings: Settings) -> None:
@@ -54,7 +56,7 @@ def build(address: str, port: int) -> AbstractServer[Any]:
         blocking_threads=THREADS,
         backlog=CONNECTIONS,
         backpressure=CONNECTIONS,
-        http1_settings=HTTP1Settings(header_read_timeout=HEADER_TIMEOUT_MS),
+        http1_settings=HTTP1Settings(header_read_timeout=HEADER_TIMEOUT_MS, max_buffer_size=MAX_HEAD),
         workers_kill_timeout=GRACE_SECONDS,
         log_access=False,  # it would write the query's token
         log_enabled=False,
