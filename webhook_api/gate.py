@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from flask import Request
@@ -26,6 +26,10 @@ SENDGRID_SIGNATURE: Final = "X-Twilio-Email-Event-Webhook-Signature"
 SENDGRID_TIMESTAMP: Final = "X-Twilio-Email-Event-Webhook-Timestamp"
 MESSAGE_HEADER: Final = "X-Bossline-Message"
 """On a 2xx: our id of the message, by which `boss simulate` waits for its reply. A mail to several of ours has several."""
+
+Seen = Callable[[bytes], object]
+"""Takes each piece of a body on its way."""
+T = TypeVar("T")
 
 
 class Refusal(BadInput):
@@ -68,20 +72,21 @@ class Gate:
             raise Refusal("bad_signature")
         return True
 
-    def sendgrid(self, request: Request, key: EllipticCurvePublicKey | None, read: Callable[[], bytes]) -> tuple[bytes, bool]:
-        """The body, and whether its sender proved to be SendGrid. Raises Refusal.
+    def sendgrid(self, request: Request, key: EllipticCurvePublicKey | None, read: Callable[[Seen], T]) -> tuple[T, bool]:
+        """What `read` gives, and whether its sender proved to be SendGrid. Raises Refusal.
 
-        The secret is compared before the body is read: a stranger cannot make us take 30 MB.
+        The secret is compared before the body is read: a stranger cannot make us take 30 MB. `read` shows us each piece.
         """
         if key is None:
             signed = self._knows_secret(request)
-            return read(), signed
+            return read(_ignore), signed
         signature = request.headers.get(SENDGRID_SIGNATURE)
         if signature is None:
             signed = self._unsigned(request)
-            return read(), signed
-        body = read()
-        if not signatures.sendgrid_signed(key, request.headers.get(SENDGRID_TIMESTAMP, ""), body, signature):
+            return read(_ignore), signed
+        said = signatures.sendgrid_hash(request.headers.get(SENDGRID_TIMESTAMP, ""))
+        body = read(said.update)
+        if not signatures.sendgrid_signed(key, said, signature):
             raise Refusal("bad_signature")
         return body, True
 
@@ -104,6 +109,10 @@ class Gate:
         """Refuse a form of another Twilio account; one that names none is ours by its signature."""
         if account and account != self.settings.twilio_account_sid:
             raise Refusal("wrong_account")
+
+
+def _ignore(_piece: bytes) -> None:
+    """What nobody signed is hashed by nobody."""
 
 
 def from_this_machine(environ: dict[str, Any]) -> bool:

@@ -73,14 +73,14 @@ def look(redis: Redis) -> Stored:
         pipe.llen(_QUEUE_KEY)
         pipe.lindex(_QUEUE_KEY, 0)
         pipe.smembers("rq:workers")
-        clock, waiting, first, due, next_due, parked, paused, counts, lines, queued, job, names = cast("list[Any]", pipe.execute())
+        clock, waiting, first, due, next_due, parked, paused, counts, lines, queued, job, names = pipe.execute()
     now = clock[0] + clock[1] / 1_000_000
     workers = sorted(names)[:MOST_WORKERS]
     with redis.pipeline(transaction=False) as pipe:
         pipe.hget(Job.key_for(job.decode() if job else ""), "enqueued_at")
         for name in workers:
             pipe.hget(name, "last_heartbeat")
-        enqueued, *beats = cast("list[Any]", pipe.execute())
+        enqueued, *beats = pipe.execute()
     live = [name for name, beat in zip(workers, beats, strict=True) if now - _moment(beat) <= LIVE_SECONDS]
     standbys = sum(1 for name in live if name.rpartition(b":")[2].startswith(calls.STANDBY.encode()))
     return Stored(

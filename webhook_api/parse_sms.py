@@ -11,7 +11,7 @@ from shared.errors import BadInput
 from webhook_api.signatures import Form
 from webhook_api.text import capped, clean
 
-MAX_FIELDS: Final = 1_000
+MAX_FIELDS: Final = 200
 MAX_TEXT: Final = 16_000
 MAX_MEDIA: Final = 100
 
