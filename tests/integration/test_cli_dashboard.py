@@ -278,7 +278,8 @@ def test_a_stranger_and_a_foreign_page_are_told_no_more_than_before(closed: Flas
 def test_production_does_not_open_the_dashboard_without_a_password(redis_url: str, tmp_path: Path) -> None:
     """One sentence that names the setting; elsewhere it may be open to this machine."""
     (tmp_path / "users.toml").write_text("")
-    real = {name: "x" * 20 for name in ("twilio_account_sid", "twilio_auth_token", "sendgrid_api_key", "anthropic_api_key", "supervisor_token")}
+    named = ("twilio_account_sid", "twilio_auth_token", "sendgrid_api_key", "anthropic_api_key", "supervisor_token")
+    real = dict.fromkeys(named, "x" * 20)
     more = {"public_url": "https://boss.example.com", "boss_users_file": tmp_path / "users.toml", "email_webhook_secret": "y" * 20}
 
     def production(**change: str) -> None:
@@ -286,7 +287,7 @@ def test_production_does_not_open_the_dashboard_without_a_password(redis_url: st
 
     with pytest.raises(ConfigurationError, match="CONSOLE_PASSWORD: is missing; in production the dashboard opens with it alone"):
         production()
-    for bad, fault in (("short", "at least 12 characters"), ("dev-token-12345", "is an example value"), ("sandbox-email-secret", "example")):
+    for bad, fault in (("short", "at least 12 characters"), ("dev-token-12345", "an example"), ("sandbox-email-secret", "an example")):
         with pytest.raises(ConfigurationError, match=f"CONSOLE_PASSWORD: .*{fault}") as caught:
             production(console_password=bad)
         assert bad not in str(caught.value)
@@ -294,9 +295,10 @@ def test_production_does_not_open_the_dashboard_without_a_password(redis_url: st
     require_password(load(redis_url=redis_url, sandbox="on"))
 
 
-def test_over_the_wire_every_answer_has_the_headers_and_none_names_the_server(redis: Redis, redis_url: str) -> None:
+def test_over_the_wire_every_answer_has_the_headers_and_none_names_the_server(redis_url: str) -> None:
     """`boss dashboard` itself: a page, an error and a figure."""
-    with BossProcess("dashboard", "--port", "0", settings={"REDIS_URL": redis_url, "SANDBOX": "on", "CONSOLE_PASSWORD": PASSWORD}) as process:
+    settings = {"REDIS_URL": redis_url, "SANDBOX": "on", "CONSOLE_PASSWORD": PASSWORD}
+    with BossProcess("dashboard", "--port", "0", settings=settings) as process:
         said = process.wait_for_output("this machine only")
         url = said.partition("dashboard: ")[2].partition(" ")[0].rstrip("/")
         for path, auth, status in (("/", None, 401), ("/", ("", PASSWORD), 200), ("/static/css/main.css", ("", PASSWORD), 200)):
