@@ -11,7 +11,7 @@ from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -298,6 +298,16 @@ class Settings(BaseSettings):
         return (0, 0) if self.sandbox_on else (self.daily_tokens, self.daily_turns)
 
     @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret's text, for those who keep them out of logs; also the password within REDIS_URL."""
+        told = [secret_text(value) for name in type(self).model_fields if isinstance(value := getattr(self, name), SecretStr)]
+        return tuple(secret for secret in (*told, unquote(urlsplit(self.redis_url).password or "")) if secret)
+
+    def __repr_args__(self) -> list[tuple[str | None, Any]]:
+        """What a repr shows: no secret, and of an address no login."""
+        return [(name, without_login(value) if isinstance(value, str) else value) for name, value in super().__repr_args__()]
+
+    @property
     def webhook_base_url(self) -> str:
         """The base of the webhook URLs as the providers know them, without a slash at the end."""
         return (self.public_url or self.local_web_url).rstrip("/")
@@ -360,6 +370,13 @@ class Settings(BaseSettings):
     def provider_urls(self) -> dict[str, str]:
         """The base URL of each provider, without a slash at the end: `twilio`, `sendgrid`, `anthropic`."""
         return {name.split("_")[0]: (getattr(self, name) or _PROVIDER_URLS[name]).rstrip("/") for name in _BASE_URLS}
+
+
+def without_login(value: str) -> str:
+    """An address without its user and password; any other text as it is."""
+    scheme, mark, rest = value.partition("://")
+    place, slash, path = rest.partition("/")
+    return f"{scheme}{mark}***@{place.rpartition('@')[2]}{slash}{path}" if mark and "@" in place else value
 
 
 def is_loopback(host: str) -> bool:

@@ -65,7 +65,7 @@ def build(address: str, port: int) -> AbstractServer[Any]:
 
 def load(settings: Settings, *_: Any) -> Flask:
     """The application, in the serving process: connections do not survive a fork."""
-    telemetry.configure("web", settings.log_format)
+    telemetry.configure("web", settings.log_format, settings.secrets)
     _end_with_parent()
     return create_app(open_runtime(settings, "web"))
 

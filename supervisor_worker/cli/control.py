@@ -10,7 +10,7 @@ from typing import Final
 import click
 
 from shared.mailbox import calls
-from shared.telemetry import mask
+from shared.redaction import mask
 from supervisor_worker.cli.opening import opened
 from supervisor_worker.cli.output import Command, printable
 

@@ -13,7 +13,6 @@ What it does by itself, and what is done here instead:
 
 from __future__ import annotations
 
-import logging
 import socket
 from importlib import resources
 from typing import Any, Final
@@ -30,6 +29,7 @@ from werkzeug.serving import make_server
 
 from shared import redis as connections
 from shared import settings as settings_file
+from shared import telemetry
 from shared.runtime import redis_url
 from shared.settings import Settings
 from supervisor_worker.cli.dashboard_door import Handler, guard, refusal, require_password
@@ -56,10 +56,10 @@ def dashboard(port: int | None) -> None:
     """
     settings = settings_file.load()
     require_password(settings)
+    telemetry.configure("dashboard", settings.log_format, settings.secrets)
     connections.wait_until_up(redis_url(settings), settings.startup_wait_seconds, remark)
     with connections.for_web(redis_url(settings)) as redis, _listen(settings.dashboard_port if port is None else port) as listener:
         app = create_app(settings, redis)
-        logging.getLogger("werkzeug").setLevel(logging.WARNING)
         bound = listener.getsockname()[1]
         server = make_server(HOST, bound, app, threaded=True, request_handler=Handler, fd=listener.fileno())
         click.echo(f"dashboard: http://{HOST}:{bound}/ (this machine only; Ctrl-C ends it)")

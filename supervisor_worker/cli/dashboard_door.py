@@ -35,7 +35,7 @@ def require_password(settings: Settings) -> None:
     """ConfigurationError in production without a password; elsewhere the dashboard may be open to this machine."""
     if settings.environment == "production" and not settings.console_password.get_secret_value():
         raise ConfigurationError(
-            f"CONSOLE_PASSWORD: is missing; in production the dashboard opens with it alone; give it at least {SHORTEST_PASSWORD} characters"
+            f"CONSOLE_PASSWORD: is missing; in production the dashboard opens with it alone. It has at least {SHORTEST_PASSWORD} characters"
         )
 
 

@@ -72,8 +72,8 @@ def foreign(trap: str, port: int) -> dict[str, dict[str, Any]]:
 def write(redis: Redis, name: str, record: dict[str, Any]) -> None:
     """Put a job there by hand, as somebody would who has found the port of Redis."""
     data = record.pop("data")
-    fields: dict[Any, Any] = {"data": data if isinstance(data, bytes) else zlib.compress(json.dumps(data).encode()), "origin": QUEUE, "status": "queued"}
-    redis.hset(f"rq:job:{name}", mapping=fields | record)
+    fields: dict[Any, Any] = {"data": data if isinstance(data, bytes) else zlib.compress(json.dumps(data).encode())}
+    redis.hset(f"rq:job:{name}", mapping=fields | {"origin": QUEUE, "status": "queued"} | record)
     redis.rpush(f"rq:queue:{QUEUE}", name)
 
 
@@ -92,10 +92,8 @@ def burst(worker_class: str, redis_url: str, *more: str) -> int:
 
 
 @pytest.mark.parametrize("kind", ["boss", "rq.Worker", "rq.SimpleWorker without --serializer", "supervisor_worker.rq_async.AsyncWorker"])
-def test_no_foreign_job_runs_and_each_is_an_alarm(
-    redis: Redis, redis_url: str, tmp_path: Path, listener: socket.socket, kind: str
-) -> None:
-    """By function, by arguments, as a pickle, by three callbacks, a webhook, a dependent; each is failed, or runs without what is foreign."""
+def test_no_foreign_job_runs_and_each_is_an_alarm(redis: Redis, redis_url: str, tmp_path: Path, listener: socket.socket, kind: str) -> None:
+    """By function, by arguments, as a pickle, by three callbacks, a webhook, a dependent; each fails, or runs without it."""
     trap = tmp_path / "trap"
     jobs = foreign(str(trap), listener.getsockname()[1])
     for name, record in jobs.items():

@@ -10,8 +10,8 @@ from typing import Any, cast
 
 import pytest
 from redis import Redis
-from rq.job import Job
 from rq.exceptions import DeserializationError
+from rq.job import Job
 from rq.serializers import DefaultSerializer, JSONSerializer
 
 from shared.errors import BadInput
@@ -79,7 +79,7 @@ def test_what_is_foreign_in_a_job_is_an_alarm(capfd: pytest.CaptureFixture[str])
 
 def test_of_a_record_only_what_our_jobs_have_is_read() -> None:
     """Whatever a later RQ does with a further field: there is none."""
-    fields = {"retries_left": b"9", "repeats_left": b"9", "dependency_ids": b'["j-2"]', "group_id": b"g", "rate_limit_key": b"k", "ttl": b"1"}
+    fields = {"retries_left": b"9", "repeats_left": b"9", "dependency_ids": b'["j-2"]', "group_id": b"g", "rate_limit_key": b"k"}
     job = stored(FUNCTIONS["sms"], **fields, rate_limit_concurrency=b"1", retry_intervals=b"[0]", success_callback_timeout=b"no number")
     assert (job.retries_left, job.repeats_left, job._dependency_ids, job.group_id, job.has_rate_limit) == (None, None, [], None, False)
     assert callable(job.func)
