@@ -14,6 +14,8 @@ from webhook_api.gate import Refusal, Seen
 
 PIECE: Final = 262_144
 ENDING_WITHIN: Final = 256
+END: Final = 262_144
+"""How much is kept of the end of a body that is cut: fields stand behind the files, too."""
 LARGEST: Final = 256 * 1024 * 1024
 """What is read at all, of a body of which only the beginning is kept; SendGrid takes in about 30 MB."""
 
@@ -38,7 +40,10 @@ def whole(request: Request, seen: Seen, *, ending: bytes) -> Body:
 
 
 def beginning(request: Request, seen: Seen, *, ending: bytes, most: int) -> Body:
-    """The same for a body that may be larger than `most` bytes: these are kept. Raises Refusal `too_large` beyond LARGEST."""
+    """The same for a form that may be larger than `most` bytes. These are kept, and from its end the whole parts.
+
+    `ending` is the form's last line. Raises Refusal `too_large` beyond LARGEST.
+    """
     expected, stream = request.content_length, request.environ["wsgi.input"]
     if expected is not None and expected <= most:
         return whole(request, seen, ending=ending)
@@ -51,8 +56,11 @@ def beginning(request: Request, seen: Seen, *, ending: bytes, most: int) -> Body
         if total > LARGEST:
             raise Refusal("too_large", 413)
         kept += piece[: most - len(kept)]
-        last = (last + piece)[-ENDING_WITHIN:]
-    _refuse_half(total, expected, last, ending)
+        last = (last + piece)[-END:]
+    _refuse_half(total, expected, last[-ENDING_WITHIN:], ending)
+    if total > most:
+        end = last[-(total - most) :]
+        kept += end[max(0, end.find(b"\r\n" + ending.removesuffix(b"--"))) :]
     return Body(bytes(kept), cut=total > most)
 
 

@@ -196,7 +196,7 @@ def failing(words: str) -> None:
     local = words
     try:
         try:
-            {}[words]
+            dict[str, str]()[words]
         except KeyError as error:
             raise ValueError(f"could not send {local}") from error
     except ValueError as error:
