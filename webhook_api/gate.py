@@ -8,6 +8,7 @@ unsigned, so that a plain `curl` works; a wrong credential is refused even then.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
@@ -24,6 +25,7 @@ TWILIO_SIGNATURE: Final = "X-Twilio-Signature"
 _TWILIO_SIGNATURE: Final = "HTTP_" + TWILIO_SIGNATURE.upper().replace("-", "_")
 SENDGRID_SIGNATURE: Final = "X-Twilio-Email-Event-Webhook-Signature"
 SENDGRID_TIMESTAMP: Final = "X-Twilio-Email-Event-Webhook-Timestamp"
+_TIMESTAMP: Final = re.compile(r"[0-9]{1,20}")
 MESSAGE_HEADER: Final = "X-Bossline-Message"
 """On a 2xx: our id of the message, by which `boss simulate` waits for its reply. A mail to several of ours has several."""
 
@@ -84,7 +86,10 @@ class Gate:
         if signature is None:
             signed = self._unsigned(request)
             return read(_ignore), signed
-        said = signatures.sendgrid_hash(request.headers.get(SENDGRID_TIMESTAMP, ""))
+        timestamp = request.headers.get(SENDGRID_TIMESTAMP, "")
+        if not _TIMESTAMP.fullmatch(timestamp):  # signed without a mark between the two: it could swallow the body's first line
+            raise Refusal("bad_signature")
+        said = signatures.sendgrid_hash(timestamp)
         body = read(said.update)
         if not signatures.sendgrid_signed(key, said, signature):
             raise Refusal("bad_signature")

@@ -61,7 +61,7 @@ class LeanFlask(Flask):
 
     def __init__(self, import_name: str, **options: Any) -> None:
         super().__init__(import_name, static_folder=None, **options)
-        self.url_map.redirect_defaults = False
+        self.url_map.redirect_defaults = self.url_map.merge_slashes = False  # an address has one spelling, and nobody is sent elsewhere
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         """The router for a request, by its path and method alone: which host was called decides nothing."""

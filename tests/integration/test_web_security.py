@@ -44,6 +44,7 @@ def web(redis_url: str) -> Iterator[Web]:
 
 ANSWERS: Final[dict[str, tuple[str, str, int]]] = {
     "no such page": ("GET", "/", 404),
+    "another spelling": ("POST", "/sms//inbound", 404),
     "no such method": ("GET", "/sms/inbound", 405),
     "what may be asked": ("OPTIONS", "/sms/inbound", 200),
     "alive": ("GET", "/livez", 200),
