@@ -11,7 +11,7 @@ from aiohttp import web
 
 from sandbox import anthropic_api, control, page, sendgrid_api, twilio_api
 from sandbox.courier import Courier
-from sandbox.guard import guard
+from sandbox.guard import guard, secure
 from sandbox.knobs import Knobs
 from sandbox.signing import SendGridSigner
 from sandbox.state import STATE, Sandbox
@@ -37,6 +37,7 @@ def create_app(settings: Settings) -> web.Application:
     app[STATE] = Sandbox(settings=settings, courier=Courier(settings=settings), knobs=knobs)
     for part in (twilio_api, sendgrid_api, anthropic_api, control, page):
         app.add_routes(part.routes())
+    app.on_response_prepare.append(secure)
     app.cleanup_ctx.append(_courier)
     app.on_shutdown.append(_release)
     return app

@@ -1,4 +1,7 @@
-"""Keeps other web sites out: a page somewhere else must not reach the sandbox through the user's browser."""
+"""Keeps other web sites out: a page somewhere else must not reach the sandbox through the user's browser.
+
+Every answer carries the same headers, errors too, and none names the server.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,18 @@ SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 SECURITY_HEADERS: Final = {
     "Content-Security-Policy": ("default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"),
     "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+
+
+async def secure(_request: web.Request, response: web.StreamResponse) -> None:
+    """Write the headers, as the last thing before an answer begins."""
+    response.headers.popall("Server", None)
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers.setdefault("Cache-Control", "no-store")
 
 
 @web.middleware

@@ -7,8 +7,6 @@ from typing import Final
 
 from aiohttp import web
 
-from sandbox.guard import SECURITY_HEADERS
-
 FILES: Final = {
     "/": ("index.html", "text/html"),
     "/sandbox/static/style.css": ("style.css", "text/css"),
@@ -26,5 +24,4 @@ async def show(http: web.Request) -> web.Response:
     """Send a file."""
     name, content_type = FILES[http.path]
     text = resources.files("sandbox").joinpath("static", name).read_text("utf-8")
-    headers = {**SECURITY_HEADERS, "Cache-Control": "no-cache"}
-    return web.Response(text=text, content_type=content_type, charset="utf-8", headers=headers)
+    return web.Response(text=text, content_type=content_type, charset="utf-8", headers={"Cache-Control": "no-cache"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urlsplit
 
@@ -64,11 +64,11 @@ class Settings:
     webhook_url: str = "http://127.0.0.1:8787"
     public_url: str = "http://127.0.0.1:8787"
     twilio_account_sid: str | None = None
-    twilio_auth_token: str | None = None
-    sendgrid_api_key: str | None = None
-    sendgrid_private_key: str | None = None
-    email_webhook_secret: str | None = None
-    anthropic_api_key: str | None = None
+    twilio_auth_token: str | None = field(default=None, repr=False)
+    sendgrid_api_key: str | None = field(default=None, repr=False)
+    sendgrid_private_key: str | None = field(default=None, repr=False)
+    email_webhook_secret: str | None = field(default=None, repr=False)
+    anthropic_api_key: str | None = field(default=None, repr=False)
     user_phone: str = "+15551234567"
     boss_phone: str = "+15559876543"
     user_email: str = "user@example.com"

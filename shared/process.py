@@ -13,17 +13,31 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import Final, NoReturn
 
 from shared.errors import BosslineError, ConfigurationError
+from shared.redaction import outline
 
 REFUSED: Final = 2
 PR_SET_PDEATHSIG: Final = 1
 
 
+def tell_in_outline() -> None:
+    """Let an error that nobody expected end the process without the error's words, which may quote a message or a key."""
+
+    def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            sys.__excepthook__(kind, error, trace)
+            return
+        print(f"{outline(error)}boss: an error that nobody expected: please report it", file=sys.stderr, flush=True)  # noqa: T201 - its last word
+
+    sys.excepthook = tell
+
+
 def guarded(main: Callable[[], int | None]) -> int:
     """Run `main` and return its exit status; 2 and one message for an error that we raise on purpose."""
+    tell_in_outline()
     try:
         return main() or 0
     except BosslineError as error:

@@ -7,13 +7,15 @@ is refused its claim. Function names are the events', ids are random, the serial
 `enqueue` would cost the caller five times as much (measured in docs/performance.md). A test holds them to RQ's, field by field.
 
 JSON alone does not stop a writer of Redis from naming ``os.system`` as a job's function (tried), so `BosslineJob`
-refuses any function that is not on its list, any instance and any callback. Workers, the dashboard and `rq worker -j`
-use it.
+refuses any function that is not on its list, any instance and any argument that is no id, and of a job's record it reads the fields
+that ours have and no other: no callback, webhook, dependency or retry. Each is an alarm in the log. Workers, the dashboard and
+`rq worker -j` use it.
 """
 
 from __future__ import annotations
 
 import random
+import re
 import struct
 import zlib
 from datetime import UTC, datetime
@@ -22,10 +24,12 @@ from typing import Any, Final, cast
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 from rq import Queue
+from rq.exceptions import DeserializationError
 from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.utils import import_attribute
 
+from shared import telemetry
 from shared.addresses import Channel
 from shared.errors import BadInput
 
@@ -41,6 +45,19 @@ JOB_TIMEOUT: Final = 600
 _KEY: Final = Queue.redis_queue_namespace_prefix + QUEUE
 _JOB: Final = Job.redis_job_namespace_prefix
 _SHORT: Final = {channel: name.rpartition(".")[2] for channel, name in FUNCTIONS.items()}
+_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_NAME: Final = re.compile(r"[A-Za-z_][\w.]{0,80}", re.ASCII)
+_READ: Final = frozenset(
+    b"data created_at origin worker_name description enqueued_at started_at ended_at last_heartbeat result timeout result_ttl failure_ttl "
+    b"status meta exc_info".split()
+)
+"""The fields of a job's record that are read."""
+_FOREIGN: Final = (
+    b"success_callback_name failure_callback_name stopped_callback_name webhooks dependency_id dependency_ids group_id retries_left "
+    b"retry_intervals repeats_left repeat_intervals rate_limit_key rate_limit_concurrency".split()
+)
+"""Fields by which RQ would do something more than run the job; no job of ours has anything in them."""
+log = telemetry.logger(__name__)
 
 
 def job(conversation: str, channel: Channel | str) -> tuple[str | bytes | int, ...]:
@@ -67,22 +84,52 @@ def _stored(data: bytes) -> bytes:
 
 
 class BosslineJob(Job):
-    """A job whose function is one of ours; anything else raises BadInput `foreign_job` before it is imported."""
+    """A job whose function is one of ours, on one id; anything else raises BadInput `foreign_job` before it is imported."""
+
+    success_callback = failure_callback = stopped_callback = None
+    """None is ever called, also when somebody sets the fields behind these."""
+
+    @property
+    def serializer(self) -> Any:
+        """JSON, whatever a worker was told: reading a pickle runs what its writer wants."""
+        return JSONSerializer
+
+    @serializer.setter
+    def serializer(self, _told: Any) -> None:
+        """RQ sets one when it makes the job."""
 
     @property
     def func(self) -> Any:
         """The function to run."""
-        name = self.func_name
-        if self.instance is not None or name is None or name not in FUNCTIONS.values():
-            raise BadInput(f"job {self.id}", code="foreign_job")
+        name, instance, args, kwargs = self.func_name, self.instance, self.args, self.kwargs
+        if instance is not None or name is None or name not in FUNCTIONS.values():
+            raise self._alarm(f"the function {name}" if _NAME.fullmatch(str(name)) else "a function")
+        if kwargs or not (isinstance(args, list) and len(args) == 1 and isinstance(args[0], str) and _ID.fullmatch(args[0])):
+            raise self._alarm("arguments that are no id")
         return import_attribute(name)
 
+    def _deserialize_data(self) -> None:
+        """Read what the job is to do. Raises DeserializationError, which RQ handles."""
+        try:
+            super()._deserialize_data()  # type: ignore[no-untyped-call]
+        except DeserializationError:
+            self._alarm("data that cannot be read")
+            raise
+
     def restore(self, raw_data: Any) -> Any:
-        """Read the job from Redis and drop whatever callbacks were written beside it."""
-        result = super().restore(raw_data)
-        self._success_callback_name = self._failure_callback_name = self._stopped_callback_name = None
-        self.webhooks = []
-        return result
+        """Read the job from Redis: what our jobs have, and nothing else."""
+        if foreign := [name.decode() for name in _FOREIGN if raw_data.get(name)]:
+            self._alarm(", ".join(foreign))
+        return super().restore({name: value for name, value in raw_data.items() if name in _READ})
+
+    def dependencies_are_met(self, *_given: Any, **_options: Any) -> bool:
+        """Never: no job of ours waits for another, so what somebody wrote as waiting for one is not woken by its end."""
+        return False
+
+    def _alarm(self, what: str) -> BadInput:
+        """Tell the operator that somebody writes jobs into Redis; what a caller may raise."""
+        log.error("A job in Redis is not as ours are; what is foreign in it is not run.", action="foreign_job", job=self.id, foreign=what)
+        return BadInput(f"job {self.id}", code="foreign_job")
 
 
 class Dispatcher:

@@ -58,6 +58,13 @@ def fault(url: str) -> str:
     return ""
 
 
+def passwords(url: str) -> tuple[str, ...]:
+    """The passwords within an address, as they are sent: for those who keep them out of logs."""
+    parts = urlsplit(url)
+    options = dict(parse_qsl(parts.query))
+    return tuple(word for word in (unquote(parts.password or ""), options.get("sentinel_password", "")) if word)
+
+
 def watched(url: str) -> Watched | None:
     """The service of a Sentinel address, None for any other. Raises ValueError with a sentence that shows nothing of it."""
     if not url.partition("://")[0].endswith("+sentinel"):

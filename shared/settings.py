@@ -30,6 +30,7 @@ SANDBOX_CREDENTIALS: Final = {
 EXAMPLE_TOKEN: Final = "dev-token-12345"  # noqa: S105 - the published example, refused in production
 """The bridge's token where none is set, as in the project that this one continues; production refuses it."""
 SHORTEST_TOKEN: Final = 16
+SHORTEST_PASSWORD: Final = 12
 
 _BASE_URLS: Final = ("twilio_api_base_url", "sendgrid_api_base_url", "anthropic_base_url")
 _PROVIDER_URLS: Final = {
@@ -224,6 +225,12 @@ class Settings(BaseSettings):
     dashboard_port: int = _knob(9181, "The port of `boss dashboard`.", "Development", ge=0, le=65535)
     log_format: Literal["auto", "console", "json"] = _knob("auto", "auto: console on a terminal, json elsewhere.", "Development")
 
+    console_password: SecretStr = _knob(
+        SecretStr(""),
+        "Opens `boss dashboard`, and /metrics to other machines (HTTP basic auth, any user name); in production at least 12 characters of your own.",
+        "Console",
+    )
+
     @model_validator(mode="before")
     @classmethod
     def _fill_sandbox(cls, values: dict[str, Any]) -> dict[str, Any]:
@@ -277,12 +284,7 @@ class Settings(BaseSettings):
         return faults
 
     def _production_faults(self) -> list[str]:
-        faults = []
-        token = self.supervisor_token.get_secret_value()
-        if token == EXAMPLE_TOKEN:
-            faults.append("SUPERVISOR_TOKEN: is the example value")
-        elif len(token) < SHORTEST_TOKEN:
-            faults.append(f"SUPERVISOR_TOKEN: must have at least {SHORTEST_TOKEN} characters")
+        faults = self._own_secret_faults()
         for name in SANDBOX_CREDENTIALS:
             value = secret_text(getattr(self, name))
             if name == "email_webhook_secret" and not value and self.sendgrid_inbound_public_key:
@@ -299,6 +301,20 @@ class Settings(BaseSettings):
             faults.append("BOSS_USERS_FILE: is missing")
         return faults
 
+    def _own_secret_faults(self) -> list[str]:
+        """What is wrong with the secrets that the operator thinks up. Without a console password there is no console."""
+        faults = []
+        chosen = {"supervisor_token": SHORTEST_TOKEN}
+        if self.console_password.get_secret_value():
+            chosen["console_password"] = SHORTEST_PASSWORD
+        for name, shortest in chosen.items():
+            value = secret_text(getattr(self, name))
+            if value in (EXAMPLE_TOKEN, *SANDBOX_CREDENTIALS.values()):
+                faults.append(f"{name.upper()}: is an example value")
+            elif len(value) < shortest:
+                faults.append(f"{name.upper()}: must have at least {shortest} characters")
+        return faults
+
     @property
     def sandbox_on(self) -> bool:
         """Whether Twilio, SendGrid and Claude are played by the sandbox."""
@@ -308,6 +324,16 @@ class Settings(BaseSettings):
     def spending_bounds(self) -> tuple[int, int]:
         """Tokens and turns that all conversations together may use in a day; 0 for no bound."""
         return (0, 0) if self.sandbox_on else (self.daily_tokens, self.daily_turns)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret's text, for those who keep them out of logs; also the password within REDIS_URL."""
+        told = [secret_text(value) for name in type(self).model_fields if isinstance(value := getattr(self, name), SecretStr)]
+        return tuple(secret for secret in (*told, *redis_url.passwords(self.redis_url.get_secret_value())) if secret)
+
+    def __repr_args__(self) -> list[tuple[str | None, Any]]:
+        """What a repr shows: no secret, and of an address no login."""
+        return [(name, without_login(value) if isinstance(value, str) else value) for name, value in super().__repr_args__()]
 
     @property
     def webhook_base_url(self) -> str:
@@ -372,6 +398,13 @@ class Settings(BaseSettings):
     def provider_urls(self) -> dict[str, str]:
         """The base URL of each provider, without a slash at the end: `twilio`, `sendgrid`, `anthropic`."""
         return {name.split("_")[0]: (getattr(self, name) or _PROVIDER_URLS[name]).rstrip("/") for name in _BASE_URLS}
+
+
+def without_login(value: str) -> str:
+    """An address without its user and password; any other text as it is."""
+    scheme, mark, rest = value.partition("://")
+    place, slash, path = rest.partition("/")
+    return f"{scheme}{mark}***@{place.rpartition('@')[2]}{slash}{path}" if mark and "@" in place else value
 
 
 def is_loopback(host: str) -> bool:

@@ -98,5 +98,5 @@ class Cast:
     def pids(self) -> dict[str, int]:
         """Whoever is there."""
         found = {name: member.pid for name, member in self.members.items() if name not in self.away}
-        server = {} if SERVER in self.away else {SERVER: self.whole.server.pid}
+        server = {SERVER: pid} if SERVER not in self.away and (pid := getattr(self.whole.server, "pid", None)) else {}
         return {**found, **server, "sandbox": self.whole.sandbox.pid}

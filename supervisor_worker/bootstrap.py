@@ -35,7 +35,7 @@ def main(settings: Settings, role: str = "worker", *, name: str = "", beside: Be
     say = partial(_say, role)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _told_to_end)
-    telemetry.configure(role, settings.log_format)
+    telemetry.configure(role, settings.log_format, settings.secrets)
     try:
         runtime = open_runtime(settings, "worker", say)
     except (ConfigurationError, SchemaTooNew) as error:

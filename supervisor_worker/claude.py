@@ -34,6 +34,11 @@ _FINAL: Final = (400, 413, 422)
 _UNAVAILABLE: Final = (408, 429)
 _SERVER_ERROR: Final = 500
 _BUDGET_CODES: Final = ("spend_limit_reached", "billing_unavailable", "organization_on_hold")
+_TYPES: Final = (
+    *("invalid_request_error", "authentication_error", "billing_error", "permission_error", "not_found_error", "request_too_large"),
+    *("rate_limit_error", "api_error", "timeout_error", "overloaded_error"),
+)
+"""The kinds of an error that are kept and told. A gateway in between may say what it likes there, also what was asked."""
 _CUT: Final = ("max_tokens", "model_context_window_exceeded")
 
 
@@ -147,7 +152,8 @@ def _answer(messages: list[ModelMessage], ms: int) -> Answer:
 
 def _error_for(error: anthropic.APIStatusError) -> ProviderError:
     status = error.status_code
-    word = error.error_code or error.type or f"http_{status}"
+    budget = next((code for code in _BUDGET_CODES if code in (error.error_code or "")), None)
+    word = budget or (error.type if error.type in _TYPES else f"http_{status}")
     if status in _CREDENTIALS or _no_budget(error):
         return CredentialsRefused(PROVIDER, word, status=status)
     if status in _UNAVAILABLE or status >= _SERVER_ERROR:

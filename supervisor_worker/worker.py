@@ -21,10 +21,10 @@ from rq.serializers import JSONSerializer
 from shared import telemetry
 from shared.mailbox.calls import STANDBY
 from shared.queue import RESULT_TTL, BosslineJob
+from shared.redaction import outline
 from shared.runtime import Runtime
 from supervisor_worker.clock import watch_clock
 from supervisor_worker.crew import CURRENT, Crew, open_crew
-from supervisor_worker.jobs import outline
 from supervisor_worker.reconciler import Reconciler
 from supervisor_worker.rq_async import AsyncWorker
 from supervisor_worker.sweep import Sweep

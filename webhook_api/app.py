@@ -13,13 +13,14 @@ from typing import Final
 from flask import Flask, Request, Response, request
 from flask.typing import ResponseReturnValue
 from redis.exceptions import RedisError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestURITooLarge
 
 from shared import telemetry
 from shared.clock import ClockWatch
 from shared.errors import BadInput, StorageUnavailable
+from shared.login import Login
 from shared.runtime import Runtime
-from webhook_api import email, email_events, ops, sms
+from webhook_api import email, email_events, metrics, ops, sms
 from webhook_api.gate import Gate
 from webhook_api.intake import Intake, RefusalLedger
 from webhook_api.lean import Answer, LeanFlask
@@ -27,7 +28,9 @@ from webhook_api.lean import Answer, LeanFlask
 log = telemetry.logger(__name__)
 
 _CHANNELS: Final = {"/sms/": "sms", "/email/": "email"}
-_REFUSED: Final = {400: "bad_request", 413: "too_large"}
+_REFUSED: Final = {400: "bad_request", 413: "too_large", 414: "long_query"}
+MAX_QUERY: Final = 4_096
+"""Bytes of a URL's query; the providers' are our own, of some hundred."""
 INTAKE: Final = "intake"
 """The application's `extensions` hold its way in under this name: who made the application closes it."""
 _Handler = Callable[[Request], ResponseReturnValue]
@@ -49,6 +52,8 @@ def create_app(runtime: Runtime) -> Flask:
     _post(app, "/email/events", email_events.MAX_BODY, partial(email_events.events, intake, gate))
     app.add_url_rule("/livez", "livez", ops.livez)
     app.add_url_rule("/readyz", "readyz", lambda: ops.readyz(intake, clock))
+    figures, login = metrics.Figures(intake), Login(runtime.settings.console_password.get_secret_value())
+    app.add_url_rule("/metrics", "metrics", lambda: metrics.metrics(figures, login, request))
     _answer_errors(app, RefusalLedger(intake))
     intake.start()
     return app
@@ -57,6 +62,8 @@ def create_app(runtime: Runtime) -> Flask:
 def _post(app: Flask, path: str, limit: int, handler: _Handler) -> None:
     def view() -> ResponseReturnValue:
         called = request._get_current_object()  # type: ignore[attr-defined] # noqa: SLF001 - Flask documents it: no detour at each use
+        if len(called.environ.get("QUERY_STRING", "")) > MAX_QUERY:
+            raise RequestURITooLarge
         called.max_content_length = limit
         return handler(called)
 

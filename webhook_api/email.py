@@ -1,7 +1,11 @@
-"""POST /email/inbound: SendGrid's Inbound Parse. It retries after a 5xx only, so a 4xx would lose a mail."""
+"""POST /email/inbound: SendGrid's Inbound Parse. It retries after a 5xx only, so a 4xx would lose a mail.
+
+A mail that is too large is taken all the same: its text stands before its files, and of what is kept the end says that there was more.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import threading
 import time
@@ -15,7 +19,7 @@ from shared.addresses import EmailAddress
 from shared.admission import Ignored
 from shared.errors import BadInput
 from shared.events import EmailReceived
-from webhook_api import admit
+from webhook_api import admit, bodies
 from webhook_api.gate import MESSAGE_HEADER, Gate, Refusal
 from webhook_api.intake import Intake
 from webhook_api.lean import Answer
@@ -23,7 +27,7 @@ from webhook_api.multipart import boundary_of
 from webhook_api.parse_email import InboundMail, parse_email
 
 MAX_BODY: Final = 35 * 1024 * 1024
-ENDING_WITHIN: Final = 256
+CUT: Final = f"[This mail was larger than {MAX_BODY >> 20} MB; what came after that was not read.]"
 BIG_BODY: Final = 2 * 1024 * 1024
 BIG_AT_ONCE: Final = 2
 BIG_WAIT_SECONDS: Final = 5.0
@@ -34,8 +38,12 @@ _big_bodies = threading.BoundedSemaphore(BIG_AT_ONCE)
 def inbound(intake: Intake, gate: Gate, request: Request) -> Answer:
     """Take a mail in, for each of our addresses that it was delivered to."""
     with _room_for(request.content_length):
-        body, signed = gate.sendgrid(request, gate.mail_key, lambda: whole_body(request, ending=_last_line(request)))
-        mail = parse_email(body, request.content_type or "")
+        body, signed = gate.sendgrid(
+            request, gate.mail_key, lambda seen: bodies.beginning(request, seen, ending=_last_line(request), most=MAX_BODY)
+        )
+        mail = parse_email(body.kept, request.content_type or "")
+        if body.cut:
+            mail = dataclasses.replace(mail, body=f"{mail.body}\n\n{CUT}".strip())
         del body
     message_ids = [_take_in(intake, mail, recipient, signed=signed) for recipient in mail.recipients]
     if not mail.recipients:
@@ -78,19 +86,6 @@ def mail_id(mail: InboundMail, recipient: str, ignored: str = "") -> str:
     which differs from it only in what SendGrid says of its signature, look like its repetition.
     """
     return "m-" + hashlib.sha256(f"email\x1f{mail.digest}\x1f{recipient}\x1f{ignored}".encode()).hexdigest()[:24]
-
-
-def whole_body(request: Request, *, ending: bytes) -> bytes:
-    """The body; a connection that broke on the way gets a 503, since half a mail would be another mail than its retry.
-
-    A body in chunks has no length, and the server does not say that its last chunk never came: it must end as it should.
-    """
-    body = request.get_data(cache=False)
-    expected = request.content_length
-    whole = len(body) == expected if expected is not None else body[-ENDING_WITHIN:].rstrip().endswith(ending)
-    if not whole:
-        raise Refusal("truncated", 503)
-    return body
 
 
 def _last_line(request: Request) -> bytes:

@@ -10,7 +10,7 @@ from flask import Request
 from shared import codec
 from shared.delivery_errors import SENDGRID
 from shared.errors import BadInput
-from webhook_api.email import whole_body
+from webhook_api import bodies
 from webhook_api.entries import Opt, Report, State, report_id
 from webhook_api.gate import Gate
 from webhook_api.intake import Intake
@@ -42,8 +42,8 @@ _DROPPED_BY_THE_USER: Final = frozenset({"unsubscribed_address", "spam_reporting
 
 def events(intake: Intake, gate: Gate, request: Request) -> Answer:
     """Record a batch of events; those that are not about a reply of ours are passed over."""
-    body, _ = gate.sendgrid(request, gate.events_key, lambda: whole_body(request, ending=b"]"))
-    batch = codec.loads(body)
+    body, _ = gate.sendgrid(request, gate.events_key, lambda seen: bodies.whole(request, seen, ending=b"]"))
+    batch = codec.loads(body.kept)
     if not isinstance(batch, list):
         raise BadInput(code="not_a_list")
     reports = (report(event) for event in batch[:MAX_EVENTS])

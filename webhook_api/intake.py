@@ -10,6 +10,7 @@ What Redis has while none of its replicas does is insured, on disk as well: see 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -35,6 +36,9 @@ GIVE_WAY_SECONDS: Final = 0.2
 """How long a call stands behind a backlog that Redis is taking, before it goes to disk as well."""
 LOOK_SECONDS: Final = 0.01
 QUIET_SECONDS: Final = 5.0
+LOGGED: Final = 30
+LOGGED_SECONDS: Final = 60.0
+"""So many refusals of one kind stand in the log in that time, as in the ledger: a flood of forged requests fills neither."""
 PROBE_KEY: Final = "boss:probe"
 PROBE_MS: Final = 1000
 log = telemetry.logger(__name__)
@@ -161,10 +165,13 @@ class RefusalLedger:
 
     intake: Intake
     _quiet_until: float = field(default=0.0)
+    _logged: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _logged_until: float = field(default=0.0)
 
     def record(self, channel: str, reason: str, status: int) -> None:
         """Append one line; never raises for the storage."""
-        log.info("Refused a request.", action="refused", channel=channel, reason=reason, status=status)
+        if self._may_log((channel, reason)):
+            log.info("Refused a request.", action="refused", channel=channel, reason=reason, status=status)
         if self.intake.away or time.monotonic() < self._quiet_until:
             return
         try:
@@ -172,6 +179,14 @@ class RefusalLedger:
         except StorageUnavailable as error:
             self._quiet_until = time.monotonic() + QUIET_SECONDS
             log.warning("Could not record a refusal.", action="storage_unavailable", reason=error.detail)
+
+    def _may_log(self, kind: tuple[str, str]) -> bool:
+        now = time.monotonic()
+        if now > self._logged_until:
+            self._logged.clear()
+            self._logged_until = now + LOGGED_SECONDS
+        self._logged[kind] += 1
+        return self._logged[kind] <= LOGGED
 
 
 def _is_mail(entry: Entry) -> bool:

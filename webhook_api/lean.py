@@ -20,16 +20,28 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 
+SECURITY: Final = [
+    ("Cache-Control", "no-store"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Server", ""),  # granian writes its own name where none is given
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+]
+"""On every answer: no page of ours is behind it. Strict-Transport-Security is said by the proxy, which has the certificate."""
+
+
 class Answer(Response):
     """An answer that is complete: the server gets it as one list, which granian sends at once instead of streaming it."""
 
     def __init__(self, content: bytes = b"", status: int = 200, headers: Iterable[tuple[str, str]] = ()) -> None:
         super().__init__([content] if content else [], status, Headers([*headers]))
 
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:  # noqa: ARG002 - WSGI's two
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer the server. What answers a HEAD has no content."""
-        start_response(self.status, self.headers.to_wsgi_list())
-        return self.response  # type: ignore[return-value] # made of bytes above
+        start_response(self.status, self.headers.to_wsgi_list() + SECURITY)
+        return () if environ["REQUEST_METHOD"] == "HEAD" else self.response  # type: ignore[return-value] # made of bytes above
 
 
 class NoSessions(SessionInterface):
@@ -49,7 +61,7 @@ class LeanFlask(Flask):
 
     def __init__(self, import_name: str, **options: Any) -> None:
         super().__init__(import_name, static_folder=None, **options)
-        self.url_map.redirect_defaults = False
+        self.url_map.redirect_defaults = self.url_map.merge_slashes = False  # an address has one spelling, and nobody is sent elsewhere
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         """The router for a request, by its path and method alone: which host was called decides nothing."""
@@ -67,6 +79,10 @@ class LeanFlask(Flask):
         if request.url_rule is None or request.view_args or request.method == "OPTIONS":
             return super().dispatch_request()
         return self.view_functions[request.url_rule.endpoint]()  # type: ignore[return-value] # none is asynchronous
+
+    def make_default_options_response(self) -> Answer:
+        """The answer to OPTIONS: what may be asked there."""
+        return Answer(headers=[("Allow", super().make_default_options_response().headers["Allow"])])
 
     def process_response(self, response: Response) -> Response:
         """Call the hooks after the request, if there are any; there is no session to save."""

@@ -1,22 +1,21 @@
-"""GET /livez and GET /readyz: whether this process runs, and whether it can take messages in."""
+"""GET /livez and GET /readyz: whether this process runs, and whether it can take messages in. /metrics is in `metrics`."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from flask import Response
-
 from shared import codec
 from shared.clock import ClockWatch
 from webhook_api.intake import Intake
+from webhook_api.lean import Answer
 
 
-def livez() -> Response:
+def livez() -> Answer:
     """The process answers; Redis is not asked."""
     return _answer(200, {"status": "ok"})
 
 
-def readyz(intake: Intake, clock: ClockWatch) -> Response:
+def readyz(intake: Intake, clock: ClockWatch) -> Answer:
     """200 while messages can be taken, into Redis or onto the disk; the body tells which, and what waits on disk.
 
     It also tells by how many seconds this host's clock is ahead of the server's; null while that is away. It takes no longer than
@@ -28,5 +27,6 @@ def readyz(intake: Intake, clock: ClockWatch) -> Response:
     return _answer(503 if state["status"] == "unavailable" else 200, state)
 
 
-def _answer(code: int, fields: dict[str, Any]) -> Response:
-    return Response(codec.dumps(fields), status=code, content_type="application/json", headers={"Cache-Control": "no-store"})
+def _answer(code: int, fields: dict[str, Any]) -> Answer:
+    content = codec.dumps(fields).encode()
+    return Answer(content, code, [("Content-Type", "application/json"), ("Content-Length", str(len(content)))])

@@ -11,9 +11,11 @@ from shared.admission import InboundSms, media_count, words
 from shared.errors import BadInput
 from webhook_api.signatures import Form
 
-MAX_FIELDS: Final = 1_000
+MAX_FIELDS: Final = 200
 
-_SID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+# Twilio's have 34. A longer one is refused, since the signature does not tell names from values: `MessageSid=SM...NumMedia0` is
+# signed like `MessageSid=SM...` and `NumMedia=0`, and whoever has seen one text could make it a new one.
+_SID: Final = re.compile(r"[A-Za-z0-9_-]{1,34}")
 _NUMBER: Final = re.compile(r"[0-9]{1,6}")
 _PLUS_LOST: Final = re.compile(r" [1-9][0-9]{6,14}")
 _FORM_TYPE: Final = "application/x-www-form-urlencoded"

@@ -31,6 +31,8 @@ GRACE_SECONDS: Final = 3  # beyond the 2 s for which a webhook may wait for Redi
 HEADER_TIMEOUT_MS: Final = 10_000
 M_MMAP_THRESHOLD: Final = -3
 LARGE_BYTES: Final = 1024 * 1024
+MAX_HEAD: Final = 65_536
+"""Bytes of a request's line and headers; more, or over a hundred headers, and granian answers 431 or 414 by itself."""
 
 
 def main(settings: Settings) -> None:
@@ -58,7 +60,7 @@ def build(address: str, port: int) -> AbstractServer[Any]:
         blocking_threads=THREADS,
         backlog=CONNECTIONS,
         backpressure=CONNECTIONS,
-        http1_settings=HTTP1Settings(header_read_timeout=HEADER_TIMEOUT_MS),
+        http1_settings=HTTP1Settings(header_read_timeout=HEADER_TIMEOUT_MS, max_buffer_size=MAX_HEAD),
         workers_kill_timeout=GRACE_SECONDS,
         log_access=False,  # it would write the query's token
         log_enabled=False,
@@ -67,7 +69,7 @@ def build(address: str, port: int) -> AbstractServer[Any]:
 
 def load(settings: Settings, *_: Any) -> Flask:
     """The application, in the serving process: connections do not survive a fork."""
-    telemetry.configure("web", settings.log_format)
+    telemetry.configure("web", settings.log_format, settings.secrets)
     _end_with_parent()
     return create_app(open_runtime(settings, "web"))
 

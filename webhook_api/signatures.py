@@ -95,8 +95,15 @@ def load_public_key(name: str, text: str) -> ec.EllipticCurvePublicKey:
     return key
 
 
-def sendgrid_signed(key: ec.EllipticCurvePublicKey, timestamp: str, body: bytes, signature: str) -> bool:
-    """Whether `signature` (base64 of DER) is SendGrid's over the timestamp's text and the raw body.
+def sendgrid_hash(timestamp: str) -> hashes.Hash:
+    """What SendGrid signs, begun with the timestamp's text; the raw body follows, hashed in place: joining would copy a 30 MB mail."""
+    said = hashes.Hash(hashes.SHA256())
+    said.update(timestamp.encode("utf-8", "replace"))
+    return said
+
+
+def sendgrid_signed(key: ec.EllipticCurvePublicKey, said: hashes.Hash, signature: str) -> bool:
+    """Whether `signature` (base64 of DER) is SendGrid's over what was `said`, which is used up.
 
     The age is not judged: SendGrid retries for three days and does not say whether it signs again. Repeats are
     recognised by the mail's own id.
@@ -105,10 +112,7 @@ def sendgrid_signed(key: ec.EllipticCurvePublicKey, timestamp: str, body: bytes,
         raw = base64.b64decode(signature, validate=True)
         if base64.b64encode(raw).decode() != signature:  # the last digit has spare bits: one spelling only
             return False
-        digest = hashes.Hash(hashes.SHA256())
-        digest.update(timestamp.encode("utf-8", "replace"))
-        digest.update(body)  # hashed in place: joining would copy a 30 MB mail
-        key.verify(raw, digest.finalize(), ec.ECDSA(utils.Prehashed(hashes.SHA256())))
+        key.verify(raw, said.finalize(), ec.ECDSA(utils.Prehashed(hashes.SHA256())))
     except (InvalidSignature, ValueError, binascii.Error):
         return False
     return True

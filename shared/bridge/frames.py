@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
@@ -61,7 +61,7 @@ class Malformed(Exception):
 class Auth:
     """A client's introduction. `protocol` is None for a client of the first dialect."""
 
-    token: str
+    token: str = field(repr=False)
     protocol: int | None
     client: str
     id: str

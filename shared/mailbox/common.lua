@@ -22,8 +22,12 @@ local function get(key, field) return redis.call('HGET', key, field) or '' end
 local function number(key, field) return tonumber(get(key, field)) or 0 end
 local function whole(value) return string.format('%.0f', value) end
 
+-- How often each thing has happened, for /metrics: the ledger's lines are trimmed one day, their number is not.
+local function count(name) redis.call('HINCRBY', P .. 'counts', name, 1) end
+
 -- One line of the ledger, in the same step as the change that it tells of. Ids and figures only.
 local function append(kind, ...)
+  count(kind)
   redis.call('XADD', P .. 'ledger', 'MAXLEN', '~', '100000', '*', 'v', VERSION, 'type', kind, ...)
 end
 

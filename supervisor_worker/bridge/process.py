@@ -6,7 +6,6 @@ Exit status: 0 told to end; 1 Redis did not come up in time; 2 the configuration
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 import sys
 from types import FrameType
@@ -25,9 +24,7 @@ def main(settings: Settings) -> int:
     """Serve clients until told to end; the answer is the process's exit status."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _told_to_end)
-    telemetry.configure("bridge", settings.log_format)
-    # It logs whole frames when it is told to debug, and a line for each connection otherwise.
-    logging.getLogger("websockets").setLevel(logging.WARNING)
+    telemetry.configure("bridge", settings.log_format, settings.secrets)
     try:
         runtime = open_runtime(settings, "bridge", _say)
         try:

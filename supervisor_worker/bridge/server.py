@@ -44,6 +44,14 @@ CLOSE_SECONDS: Final = 1.0
 END_SECONDS: Final = 1.5
 """The end is told to all clients; nobody is waited for longer."""
 LOOP_SECONDS: Final = 1.0
+REFUSED_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
 READ_FRAMES: Final = 4
 WRITE_BYTES: Final = 32_768
 
@@ -130,6 +138,7 @@ async def listen(bridge: Bridge) -> Server:
         origins=[None, *(Origin(name) for name in origins(settings))],
         compression=None,
         process_request=guard,
+        process_response=secure,
         server_header=None,
         open_timeout=OPEN_SECONDS,
         ping_interval=PING_SECONDS,
@@ -169,6 +178,13 @@ class Guard:
             return None
         LOG.warning("Refused a handshake.", action="handshake_refused", reason="host")
         return connection.respond(HTTPStatus.FORBIDDEN, "The Host header does not name this bridge (see SUPERVISOR_URL).\n")
+
+
+def secure(_connection: ServerConnection, _request: Request, response: Response) -> None:
+    """Write what a browser is to know of an answer that is no handshake."""
+    if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+        for name, value in REFUSED_HEADERS.items():
+            response.headers[name] = value
 
 
 async def close(bridge: Bridge, server: Server) -> None:

@@ -15,9 +15,9 @@ from shared.addresses import Identities
 from shared.errors import ConfigurationError
 from shared.mailbox import calls
 from shared.mailbox.types import Pause
+from shared.redaction import mask
 from shared.runtime import identity_salt
 from shared.settings import Settings
-from shared.telemetry import mask
 from shared.users import User
 from supervisor_worker.cli.opening import Opened, opened
 from supervisor_worker.cli.operator import login_name

@@ -12,8 +12,8 @@ from shared.addresses import Channel, EmailAddress, PhoneNumber
 from shared.bridge.client import SupervisorClient
 from shared.bridge.errors import BridgeError, BridgeRefused
 from shared.errors import BadInput
+from shared.redaction import mask
 from shared.settings import Settings
-from shared.telemetry import mask
 from shared.users import User
 from supervisor_worker.cli.output import Ending
 

@@ -2,7 +2,8 @@
 
 What it does by itself, and what is done here instead:
 
-- binds 0.0.0.0 without a login: loopback only; and a name that is not this machine's is refused (DNS rebinding);
+- binds 0.0.0.0 without a login: loopback only, with CONSOLE_PASSWORD when it is set, which production asks for; and a name that is
+  not this machine's is refused (DNS rebinding);
 - POSTs without a token, GET /requeue/<queue> changes things: only POST does, and only from the dashboard's own pages;
 - reads jobs as pickle in five places: `rq_views` knows nothing but JSON and our own job class;
 - opens a connection per page, cannot open unix sockets, answers a job that has gone with 500: one pool of ours, 404;
@@ -12,15 +13,13 @@ What it does by itself, and what is done here instead:
 
 from __future__ import annotations
 
-import logging
 import socket
 from importlib import resources
-from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import click
-from flask import Flask, Response, jsonify, request
+from flask import Flask, request
 from jinja2 import Environment, FileSystemLoader
 from redis import Redis
 from redis.exceptions import RedisError
@@ -30,27 +29,15 @@ from werkzeug.serving import make_server
 
 from shared import redis as connections
 from shared import settings as settings_file
+from shared import telemetry
 from shared.runtime import redis_url
 from shared.settings import Settings
+from supervisor_worker.cli.dashboard_door import Handler, guard, refusal, require_password
 from supervisor_worker.cli.output import Command, Ending, remark
 from supervisor_worker.cli.rq_views import REGISTRIES, SeenJob, SeenQueue, SeenWorker, jobs_of, requeue
 
 HOST: Final = "127.0.0.1"
-SAFE_METHODS: Final = ("GET", "HEAD", "OPTIONS")
-REMOVING: Final = ("rq_dashboard.delete_job_view", "rq_dashboard.empty_queue")
-CHANGING: Final = ("rq_dashboard.requeue_all", "rq_dashboard.requeue_job_view", "rq_dashboard.compact_queue")
 MAX_PER_PAGE: Final = 200
-HEADERS: Final = {
-    # The pages carry their scripts inline and build templates with `new Function`.
-    "Content-Security-Policy": (
-        "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
 
 
 @click.command(cls=Command)
@@ -60,19 +47,21 @@ def dashboard(port: int | None) -> None:
 
     Serves rq-dashboard on this machine only (127.0.0.1). Jobs carry ids and
     no texts. Failed jobs can be requeued: that only wakes their conversation
-    once more. Nothing can be deleted here.
+    once more. Nothing can be deleted here. The browser asks for
+    CONSOLE_PASSWORD when it is set; production does not start without it.
 
     \b
     From elsewhere, use a tunnel:
       ssh -L 9181:127.0.0.1:9181 HOST
     """
     settings = settings_file.load()
+    require_password(settings)
+    telemetry.configure("dashboard", settings.log_format, settings.secrets)
     connections.wait_until_up(redis_url(settings), settings.startup_wait_seconds, remark)
     with connections.for_web(redis_url(settings)) as redis, _listen(settings.dashboard_port if port is None else port) as listener:
         app = create_app(settings, redis)
-        logging.getLogger("werkzeug").setLevel(logging.WARNING)
         bound = listener.getsockname()[1]
-        server = make_server(HOST, bound, app, threaded=True, fd=listener.fileno())
+        server = make_server(HOST, bound, app, threaded=True, request_handler=Handler, fd=listener.fileno())
         click.echo(f"dashboard: http://{HOST}:{bound}/ (this machine only; Ctrl-C ends it)")
         try:
             server.serve_forever()
@@ -91,9 +80,8 @@ def create_app(settings: Settings, redis: Redis) -> Flask:
     app.redis_conn = redis  # type: ignore[attr-defined]  # where rq-dashboard looks for it
     app.config["RQ_DASHBOARD_REDIS_URL"] = (_shown(redis_url(settings)),)
     app.config["RQ_DASHBOARD_DISABLE_DELETE"] = True
-    app.before_request(_guard)
+    guard(app, settings)
     app.before_request(_check_arguments)
-    app.after_request(_add_headers)
     app.register_blueprint(web.blueprint)
     _register_errors(app)
     return app
@@ -123,33 +111,6 @@ def _patch(web: Any, redis: Redis) -> None:
     web.get_queue_registry_jobs_count = page
 
 
-def _guard() -> Response | None:
-    """Refuse foreign names for this machine, changes that no page of ours asked for, and all deletion."""
-    if not _names_this_machine(request.host):
-        return _refusal(421, "the Host header must name this machine: 127.0.0.1 or localhost")
-    if request.endpoint in REMOVING:
-        return _refusal(403, "deleting is off: the records of jobs go by themselves")
-    if request.endpoint in CHANGING and request.method != "POST":
-        return _refusal(405, "this changes something: POST only")
-    if request.method not in SAFE_METHODS and not _from_own_page():
-        return _refusal(403, "cross-origin requests are refused")
-    return None
-
-
-def _names_this_machine(host: str) -> bool:
-    try:
-        name = urlsplit(f"//{host}").hostname or ""
-        return name == "localhost" or ip_address(name).is_loopback
-    except ValueError:
-        return False
-
-
-def _from_own_page() -> bool:
-    """Browsers name the asking page's origin on every POST; a program on this machine, which names none, may ask."""
-    origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
-    return origin in (None, f"{request.scheme}://{request.host}") and site in (None, "same-origin", "none")
-
-
 def _check_arguments() -> None:
     """404 for what is not there, before rq-dashboard stumbles over it."""
     asked = request.view_args or {}
@@ -164,11 +125,6 @@ def _check_arguments() -> None:
             abort(404)
 
 
-def _add_headers(response: Response) -> Response:
-    response.headers.update(HEADERS)
-    return response
-
-
 def _register_errors(app: Flask) -> None:
     answers: dict[type[Exception], tuple[int, str]] = {
         NoSuchJobError: (404, "no such job: finished ones are kept for ten minutes, failed ones for a week"),
@@ -176,14 +132,8 @@ def _register_errors(app: Flask) -> None:
         RedisError: (503, "Redis does not answer; is `boss redis` running, is REDIS_URL right?"),
     }
     for kind, (status, sentence) in answers.items():
-        app.register_error_handler(kind, lambda _error, status=status, sentence=sentence: _refusal(status, sentence))
-    app.register_error_handler(HTTPException, lambda error: _refusal(error.code or 500, error.name))
-
-
-def _refusal(status: int, sentence: str) -> Response:
-    response = jsonify(error=sentence)
-    response.status_code = status
-    return response
+        app.register_error_handler(kind, lambda _error, status=status, sentence=sentence: refusal(status, sentence))
+    app.register_error_handler(HTTPException, lambda error: refusal(error.code or 500, error.name))
 
 
 def _listen(port: int) -> socket.socket:

@@ -16,6 +16,7 @@ from redis import Redis
 from shared import redis as connections
 from shared import settings as settings_file
 from shared.errors import ConfigurationError
+from shared.redaction import KNOWN
 from shared.redis import AWAY
 from shared.runtime import redis_url
 from shared.settings import Settings
@@ -70,6 +71,7 @@ def examine() -> list[Finding]:
         faults = "\n".join(each.strip() for each in error.detail.strip().splitlines())
         fault = fail("settings", faults, "Correct these in the environment or .env; `boss config example` explains each.")
         return [*run_all({"python": local.python, ".env": local.env_file}), fault, not_checked("the rest", "the settings cannot be used")]
+    KNOWN.learn(settings.secrets)
     with connections.for_web(redis_url(settings)) as redis:
         return run_all(checks_for(settings, redis))
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 import click
 
 from shared.errors import BosslineError
-from shared.process import REFUSED, message
+from shared.process import REFUSED, message, tell_in_outline
 
 COMMANDS: Final = {
     "web": ("processes:web", "Take the webhooks of Twilio and SendGrid."),
@@ -59,6 +59,7 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run; an error that we raise on purpose becomes one message and exit status 2."""
+        tell_in_outline()
         try:
             return super().invoke(ctx)
         except BosslineError as error:

@@ -161,4 +161,4 @@ def show() -> None:
         value = getattr(settings, name)
         if isinstance(value, SecretStr):
             value = "(set)" if value.get_secret_value() else ""
-        click.echo(f"{name.upper()}={'' if value is None else value}")
+        click.echo(f"{name.upper()}={'' if value is None else knobs.without_login(str(value))}")

@@ -36,12 +36,7 @@ REGISTRIES: dict[str, type[BaseRegistry]] = {
 
 
 class SeenJob(BosslineJob):
-    """A job that is always read as JSON."""
-
-    def __init__(self, id: str | None = None, connection: Redis | None = None, serializer: Any = None) -> None:  # noqa: A002 - RQ's name
-        """Whatever serializer is asked for, JSON is used."""
-        del serializer
-        super().__init__(id, connection, JSONSerializer)
+    """A job that is looked at: also one whose notes cannot be read."""
 
     def get_meta(self, refresh: bool = True) -> dict[str, Any]:
         """What was noted on the job; a note that is no JSON (a pickle, by somebody else) is said to be there, not read."""

@@ -44,7 +44,7 @@ def main(settings: Settings) -> int:
         sys.stdout.flush()
         stop.wait()
         return 0
-    telemetry.configure("standby", settings.log_format)
+    telemetry.configure("standby", settings.log_format, settings.secrets)
     users_file.load(settings.boss_users_file)
     with connections.for_web(redis_url(settings)) as redis:
         standby = Standby(settings, Mailbox(redis))

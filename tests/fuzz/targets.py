@@ -14,11 +14,12 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric import ec
 from yarl import URL
 
-from shared import admission, codec, settings, telemetry, users
+from shared import admission, codec, settings, users
 from shared.addresses import EmailAddress, PhoneNumber, parse_address_list
 from shared.bridge.protocol import Rules, Session
 from shared.errors import BadInput, SchemaTooNew
 from shared.events import MAX_MEDIA, EmailReceived, Media, SendSmsResponse, SmsReceived
+from shared.redaction import mask
 from shared.text import clean, decode, one_line
 from supervisor_worker.channels.sendgrid_email import body_of
 from supervisor_worker.conversation import SMS_LIMIT, said
@@ -218,12 +219,14 @@ def sendgrid_signature(data: bytes) -> None:
     """The same for ECDSA: time and signature are the first lines."""
     timestamp, _, rest = data.partition(b"\n")
     signature, _, body = rest.partition(b"\n")
-    assert not signatures.sendgrid_signed(public_key(), timestamp.decode("latin-1"), body, signature.decode("latin-1"))
+    said = signatures.sendgrid_hash(timestamp.decode("latin-1"))
+    said.update(body)
+    assert not signatures.sendgrid_signed(public_key(), said, signature.decode("latin-1"))
 
 
 def log_line(data: bytes) -> None:
     """Whatever stands in an error's text, it can be masked."""
-    telemetry.mask(decode(data))
+    mask(decode(data))
 
 
 @cache

@@ -5,6 +5,7 @@ The provider keeps its own log, and what was sent twice, or out of order, is jud
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
@@ -178,6 +179,9 @@ class World(Workers):
                 break
         self.ended.clear()
         self.check()
+        lines = Counter(fields[b"type"] for _, fields in cast("Any", self.redis.xrange("boss:ledger")))
+        counts = {name: int(number) for name, number in cast("Any", self.redis.hgetall("boss:counts")).items()}
+        must(counts == lines, f"what happened is counted: {counts} is not {lines}")
         for reply in self.oracle.replies.values():
             kept = any(self.oracle.said[name].state == "parked" for name in reply.messages)
             for key in (f"boss:reply:{reply.id}", f"boss:turn:t-{reply.id[2:]}"):

@@ -195,6 +195,9 @@ async def test_a_foreign_origin_or_host_gets_no_further_than_the_handshake(bridg
     status, rest = await response_to(port, handshake(host, extra))
     assert status == 403 or ("\r\n" in host and status == 400), (status, rest)
     assert EXAMPLE_TOKEN.encode() not in rest
+    for line in (b"x-content-type-options: nosniff", b"x-frame-options: deny", b"content-security-policy: default-src 'none'", b"no-store"):
+        assert line in rest.lower()
+    assert b"server:" not in rest.lower()
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:{port}", "localhost:{port}", "LOCALHOST:{port}"])

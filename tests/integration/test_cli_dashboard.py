@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import os
 import pickle
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from flask.testing import FlaskClient
 from redis import Redis
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 
+from shared.errors import ConfigurationError
+from shared.login import FREE
 from shared.queue import QUEUE, BosslineJob, Dispatcher
 from shared.settings import load
 from supervisor_worker.cli.dashboard import create_app
+from supervisor_worker.cli.dashboard_door import HEADERS, require_password
 from supervisor_worker.cli.rq_views import jobs_of
+from tests.support.processes import BossProcess
 
 PAGES = ("/", "/0/view/queues", "/0/view/workers", "/0/view/jobs", "/favicon.ico", "/static/favicon.ico", "/static/css/main.css")
 LISTS = ("queued", "started", "finished", "failed", "deferred", "scheduled", "canceled")
@@ -186,7 +192,7 @@ def test_a_foreign_name_for_this_machine_is_refused(client: FlaskClient, host: s
 
 @pytest.mark.parametrize("headers", [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}])
 def test_a_post_from_another_page_is_refused(client: FlaskClient, headers: dict[str, str]) -> None:
-    """The dashboard has no login and no token, so the asking page is what counts."""
+    """A browser sends a password along to whoever asks for it, so the asking page is what counts."""
     assert client.post(f"/requeue/{QUEUE}", headers=headers).status_code == 403
 
 
@@ -227,3 +233,77 @@ def test_without_redis_the_pages_say_so(redis_url: str) -> None:
     client = create_app(load(redis_url=redis_url, sandbox="on"), away).test_client()
     answer = client.get("/0/data/queues.json")
     assert (answer.status_code, "Redis does not answer" in answer.text) == (503, True)
+
+
+PASSWORD = "a password of the tests"
+
+
+@pytest.fixture
+def closed(redis: Redis, redis_url: str) -> FlaskClient:
+    """A dashboard with a password."""
+    return create_app(load(redis_url=redis_url, sandbox="on", console_password=PASSWORD), redis).test_client()
+
+
+def test_with_a_password_nothing_is_shown_or_changed_without_it(closed: FlaskClient, dispatcher: Dispatcher) -> None:
+    """Pages, figures, files and buttons; the answer says which password is meant, and never shows it."""
+    dispatcher.wake("c-1", "sms")
+    for path in (*PAGES, "/0/data/queues.json", "/nowhere"):
+        answer = closed.get(path)
+        assert (answer.status_code, answer.headers["WWW-Authenticate"][:5]) == (401, "Basic")
+        assert "CONSOLE_PASSWORD" in answer.text
+        assert PASSWORD not in answer.text
+    assert closed.post(f"/requeue/{QUEUE}").status_code == 401
+    for wrong in ("", PASSWORD[:-1], PASSWORD.upper()):
+        assert closed.get("/", auth=("", wrong)).status_code == 401
+    assert closed.get("/", headers={"Authorization": "Basic garbled"}).status_code == 401
+    for user in ("", "boss", "anybody"):
+        assert closed.get("/0/data/queues.json", auth=(user, PASSWORD)).status_code == 200
+
+
+def test_guesses_take_a_second_each_and_the_right_one_gets_in(closed: FlaskClient) -> None:
+    """Ten are free; who has not been asked yet guesses nothing."""
+    assert {closed.get("/").status_code for _ in range(2 * FREE)} == {401}
+    assert {closed.get("/", auth=("", "guess")).status_code for _ in range(FREE + 1)} == {401}
+    start = time.monotonic()
+    assert closed.get("/0/data/queues.json", auth=("", PASSWORD)).status_code == 200
+    assert time.monotonic() - start > 0.5
+
+
+def test_a_stranger_and_a_foreign_page_are_told_no_more_than_before(closed: FlaskClient) -> None:
+    """The name and the asking page are judged first, with the right password too: a browser that knows it sends it along."""
+    assert closed.get("/", headers={"Host": "evil.example"}, auth=("", PASSWORD)).status_code == 421
+    assert closed.post(f"/requeue/{QUEUE}", headers={"Origin": "https://evil.example"}, auth=("", PASSWORD)).status_code == 403
+
+
+def test_production_does_not_open_the_dashboard_without_a_password(redis_url: str, tmp_path: Path) -> None:
+    """One sentence that names the setting; elsewhere it may be open to this machine."""
+    (tmp_path / "users.toml").write_text("")
+    named = ("twilio_account_sid", "twilio_auth_token", "sendgrid_api_key", "anthropic_api_key", "supervisor_token")
+    real = dict.fromkeys(named, "x" * 20)
+    more = {"public_url": "https://boss.example.com", "boss_users_file": tmp_path / "users.toml", "email_webhook_secret": "y" * 20}
+
+    def production(**change: str) -> None:
+        require_password(load(environment="production", redis_url=redis_url, **real, **more, **change))
+
+    with pytest.raises(ConfigurationError, match="CONSOLE_PASSWORD: is missing; in production the dashboard opens with it alone"):
+        production()
+    for bad, fault in (("short", "at least 12 characters"), ("dev-token-12345", "an example"), ("sandbox-email-secret", "an example")):
+        with pytest.raises(ConfigurationError, match=f"CONSOLE_PASSWORD: .*{fault}") as caught:
+            production(console_password=bad)
+        assert bad not in str(caught.value)
+    production(console_password=PASSWORD)
+    require_password(load(redis_url=redis_url, sandbox="on"))
+
+
+def test_over_the_wire_every_answer_has_the_headers_and_none_names_the_server(redis_url: str) -> None:
+    """`boss dashboard` itself: a page, an error and a figure."""
+    settings = {"REDIS_URL": redis_url, "SANDBOX": "on", "CONSOLE_PASSWORD": PASSWORD}
+    with BossProcess("dashboard", "--port", "0", settings=settings) as process:
+        said = process.wait_for_output("this machine only")
+        url = said.partition("dashboard: ")[2].partition(" ")[0].rstrip("/")
+        for path, auth, status in (("/", None, 401), ("/", ("", PASSWORD), 200), ("/static/css/main.css", ("", PASSWORD), 200)):
+            answer = requests.get(url + path, auth=auth, allow_redirects=False, timeout=10)
+            assert answer.status_code == status
+            assert {name: answer.headers.get(name) for name in HEADERS} == HEADERS
+            assert "Server" not in answer.headers
+        assert PASSWORD not in process.output

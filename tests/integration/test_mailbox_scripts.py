@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 from redis import Redis
 
@@ -198,6 +200,16 @@ def test_a_flood_of_forged_requests_does_not_wash_out_the_ledger(desk: Desk) -> 
     for _ in range(100):
         desk.run(calls.refuse("sms", "bad_signature", 403))
     assert len(desk.lines("refused")) == 30
+
+
+def test_whatever_happens_is_counted_though_its_line_is_not_written(desk: Desk) -> None:
+    """For /metrics: every line by its type, every refusal by its reason, and a repetition is no second one."""
+    for _ in range(2):
+        desk.accept("m-1")
+    for _ in range(40):
+        desk.run(calls.refuse("sms", "bad_signature", 403))
+    counts = {name.decode(): int(number) for name, number in cast("dict[bytes, bytes]", desk.redis.hgetall("boss:counts")).items()}
+    assert counts == {"sms_received": 1, "refused": 30, "refused:sms:bad_signature": 40}
 
 
 def test_the_ledger_holds_no_text(desk: Desk) -> None:

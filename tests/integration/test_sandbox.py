@@ -688,6 +688,20 @@ def test_the_page_is_served_under_a_strict_policy(sandbox: SandboxProcess) -> No
         assert requests.get(sandbox.url + path, timeout=5).status_code == 200
 
 
+def test_every_answer_has_the_security_headers(sandbox: SandboxProcess) -> None:
+    """The page, the providers' answers and errors; none says which server it is."""
+    asked = ("/", "/sandbox/static/app.js", "/sandbox/journal", "/v1/messages", "/nowhere")
+    answers = [requests.get(sandbox.url + path, timeout=5) for path in asked]
+    answers.append(requests.get(sandbox.url, headers={"Host": "evil.example"}, timeout=5))
+    answers.append(requests.post(sandbox.url + "/sandbox/sms", json={}, headers={"Origin": "null"}, timeout=5))
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 405, 404, 421, 403]
+    for answer in answers:
+        assert (answer.headers["X-Frame-Options"], answer.headers["X-Content-Type-Options"]) == ("DENY", "nosniff")
+        assert answer.headers["Content-Security-Policy"].startswith("default-src 'self'")
+        assert answer.headers["Cache-Control"] in ("no-store", "no-cache")
+        assert "Server" not in answer.headers
+
+
 def test_sigterm_ends_it_within_a_second_and_it_starts_again_on_its_port() -> None:
     """Also with requests that hang."""
     sandbox = SandboxProcess().start()

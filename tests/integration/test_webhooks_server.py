@@ -98,22 +98,53 @@ def test_it_listens_on_loopback_only(web: WebProcess) -> None:
 
 
 def test_29_mb_mails_are_taken_in_bounded_memory(web: WebProcess, redis: Redis) -> None:
-    """Four at once: two are read, two wait."""
+    """Four at once: two are read, two wait. One of 38 MB is too large, and is taken with what was kept of it."""
     body = multipart_body(mail_fields(attachment1=("big.bin", os.urandom(1_000_000) * 29)))
+    too_large = multipart_body(mail_fields(attachment1=("big.bin", os.urandom(1_000_000) * 38), headers="Message-ID: <38@example.com>\n"))
     headers = {"Content-Type": MULTIPART}
     with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(lambda _: post(web, f"/email/inbound?token={SECRET}", body, headers)[0], range(4)))
+        answers = list(pool.map(lambda data: post(web, f"/email/inbound?token={SECRET}", data, headers)[0], [body] * 3 + [too_large]))
     assert answers == [200] * 4
-    assert reasons(redis) == ["email_received"]
+    assert reasons(redis) == ["email_received"] * 2
     assert peak_memory(web.pid) < 400_000_000
 
 
-@pytest.mark.parametrize(("token", "length", "status"), [("wrong", 30_000_000, b"403"), (SECRET, 38_000_000, b"413")])
+@pytest.mark.parametrize(("token", "length", "status"), [("wrong", 30_000_000, b"403"), (SECRET, 300_000_000, b"413")])
 def test_a_body_that_is_not_wanted_is_not_read(web: WebProcess, token: str, length: int, status: bytes) -> None:
     """The answer is there when the headers are: a stranger cannot make us take 30 MB."""
     head = f"POST /email/inbound?token={token} HTTP/1.1\r\nHost: x\r\nContent-Type: {MULTIPART}\r\nContent-Length: {length}\r\n\r\n--"
     with half_a_request(web, head.encode()) as client:
         assert client.recv(12).split()[1] == status
+
+
+@pytest.mark.parametrize(
+    ("line", "headers", "status"),
+    [
+        ("GET /livez HTTP/1.1", 0, 200),
+        ("GET /livez HTTP/1.1", 40_000, 200),
+        ("GET /livez HTTP/1.1", 200_000, 431),
+        (f"GET /livez?{'x' * 100_000} HTTP/1.1", 0, 414),
+        (f"POST /sms/inbound?{'x' * 5_000} HTTP/1.1", 0, 414),
+        ("GET /livez NONSENSE", 0, 400),
+        ("GET /nowhere HTTP/1.1", 0, 404),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_heads_have_a_limit_and_no_answer_names_the_server(web: WebProcess, line: str, headers: int, status: int) -> None:
+    """64 KiB for the line and the headers, 4 KiB of them for a webhook's query; granian does not say what it is."""
+    with half_a_request(web, f"{line}\r\nHost: x\r\nX-More: {'x' * headers}\r\n\r\n".encode()) as client:
+        head = client.recv(4096).partition(b"\r\n\r\n")[0].decode().lower()
+    assert int(head.split()[1]) == status
+    assert "granian" not in head
+    ours = status in (200, 404) or "sms" in line
+    assert ("x-content-type-options: nosniff\r\n" in head) is ours
+    assert "server: \r\n" in head or not ours
+
+
+def test_a_hundred_headers_are_enough(web: WebProcess) -> None:
+    """More are refused before anybody looks at them."""
+    with half_a_request(web, b"GET /livez HTTP/1.1\r\nHost: x\r\n" + b"".join(b"X-%d: x\r\n" % n for n in range(150)) + b"\r\n") as client:
+        assert client.recv(12).split()[1] == b"431"
 
 
 def peak_memory(pid: int) -> int:
@@ -152,13 +183,16 @@ def test_half_a_text_is_not_taken(web: WebProcess, redis: Redis) -> None:
 
 
 def test_slow_clients_do_not_hold_up_the_others(web: WebProcess) -> None:
-    """Three hundred that never finish their headers cost no thread, thirty that never finish their body one each."""
-    heads = [half_a_request(web, b"POST /sms/inbound HTTP/1.1\r\nHost: x\r\nX-Slow: ") for _ in range(300)]
+    """Five hundred that never finish their headers cost no thread, thirty that never finish their body one each."""
+    heads = [half_a_request(web, b"POST /sms/inbound HTTP/1.1\r\nHost: x\r\nX-Slow: ") for _ in range(500)]
     bodies = [half_a_request(web, b"POST /sms/inbound HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nFrom=") for _ in range(30)]
     try:
-        start = time.monotonic()
-        assert post(web, "/sms/inbound", LOCAL_TEXT, {"Content-Type": FORM})[0] == 200
-        assert time.monotonic() - start < 1
+        times = []
+        for _ in range(20):
+            start = time.monotonic()
+            assert post(web, "/sms/inbound", LOCAL_TEXT, {"Content-Type": FORM})[0] == 200
+            times.append(time.monotonic() - start)
+        assert max(times) < 1
     finally:
         for client in heads + bodies:
             client.close()

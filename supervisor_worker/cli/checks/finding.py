@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.errors import BosslineError
-from shared.telemetry import mask
+from shared.redaction import mask
 from supervisor_worker.cli.output import Status
 
 Check = Callable[[], "list[Finding]"]

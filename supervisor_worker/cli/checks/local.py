@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import socket
 import stat
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 from shared import users as users_file
 from shared.errors import ConfigurationError
 from shared.settings import Settings
+from shared.users import Users
 from supervisor_worker.cli.checks.finding import Finding, fail, ok, warn
 from supervisor_worker.cli.posts import SMS_PATH, signature_of
 
@@ -37,12 +39,10 @@ def python() -> list[Finding]:
 def env_file(path: Path = Path(".env")) -> list[Finding]:
     """Whether others on this machine can read the secrets."""
     try:
-        mode = path.stat().st_mode
+        open_to = _open_to_others(path, 0o600)
     except FileNotFoundError:
         return [ok(".env", "there is none; the environment alone counts")]
-    if mode & OTHERS:
-        return [warn(".env", f"others on this machine can open it (mode {mode & 0o777:o})", "Run: chmod 600 .env")]
-    return [ok(".env", "only its owner can read it")]
+    return [warn(".env", *open_to)] if open_to else [ok(".env", "only its owner can read it")]
 
 
 def mode(settings: Settings) -> list[Finding]:
@@ -58,13 +58,27 @@ def users(settings: Settings) -> list[Finding]:
         found = users_file.load(settings.boss_users_file)
     except ConfigurationError as error:
         return [fail("users", error.detail, "Correct the users file (docs/users.md).")]
+    if settings.boss_users_file and (open_to := _open_to_others(settings.boss_users_file, 0o600)):
+        return [warn("users", f"{_counted(found)}; {open_to[0]}", open_to[1])]
     if settings.boss_users_file is None:
         if settings.sandbox_on:
             return [ok("users", "the one example user of sandbox mode")]
         todo = "Write a users file and set BOSS_USERS_FILE (docs/users.md)."
         return [warn("users", "only the example user, from whom no real message comes", todo)]
+    return [ok("users", _counted(found))]
+
+
+def _counted(found: Users) -> str:
     phones, mails = (sum(1 for user in found.all if getattr(user, field)) for field in ("phone", "email"))
-    return [ok("users", f"{len(found.all)}: {phones} by text, {mails} by mail")]
+    return f"{len(found.all)}: {phones} by text, {mails} by mail"
+
+
+def _open_to_others(path: Path, mode: int) -> tuple[str, str] | None:
+    """What is wrong with a file or directory that others on this machine can open, and what to do; None when nothing is."""
+    found = path.stat().st_mode
+    if not found & OTHERS:
+        return None
+    return f"others on this machine can open it (mode {found & 0o777:o})", f"Run: chmod {mode:o} {shlex.quote(str(path))}"
 
 
 def data_dir(settings: Settings) -> list[Finding]:
@@ -82,7 +96,10 @@ def data_dir(settings: Settings) -> list[Finding]:
     if free < ROOM_WARN:
         finding = fail if free < ROOM_FAIL else warn
         return [finding("data", detail, "Make room: a full disk stops every message.")]
-    return [ok("data", detail if there == path else f"{detail}; it will be made")]
+    if there != path:
+        return [ok("data", f"{detail}; it will be made")]
+    open_to = _open_to_others(path, 0o700)  # messages may wait there, and the embedded server keeps all of them
+    return [warn("data", f"{detail}; {open_to[0]}", open_to[1])] if open_to else [ok("data", detail)]
 
 
 def signature(settings: Settings) -> list[Finding]:
@@ -119,7 +136,7 @@ def public_url(settings: Settings) -> list[Finding]:
 
 
 def exposed(settings: Settings) -> list[Finding]:
-    """Whether the dashboard, which has no login, or the bare web process answers other machines."""
+    """Whether the dashboard, which is for this machine alone, or the bare web process answers other machines."""
     findings = []
     address = own_address()
     if address and _answers(address, settings.dashboard_port):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import secrets
 from pathlib import Path
@@ -12,7 +13,7 @@ from tools import audit, secret_scan
 
 KEYS = {
     "hex": secrets.token_hex(16),
-    "base64": secrets.token_urlsafe(40),
+    "base64": base64.b64encode(secrets.token_bytes(40)).decode(),
     "sendgrid": f"SG.{secrets.token_urlsafe(16)[:22]}.{secrets.token_urlsafe(32)[:43]}",
     "twilio": f"AC{secrets.token_hex(16)}",
     "private key": "-----BEGIN " + "PRIVATE KEY-----",

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.delivery_errors import OPTED_OUT, SENDGRID, TWILIO, sentence
-from shared.telemetry import mask
+from shared.redaction import mask
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import sys
 import zlib
 from typing import Any, cast
@@ -11,7 +12,7 @@ import pytest
 from redis import Redis
 from rq.exceptions import DeserializationError
 from rq.job import Job
-from rq.serializers import JSONSerializer
+from rq.serializers import DefaultSerializer, JSONSerializer
 
 from shared.errors import BadInput
 from shared.queue import FUNCTIONS, BosslineJob
@@ -19,9 +20,9 @@ from shared.queue import FUNCTIONS, BosslineJob
 NOWHERE = Redis(port=1)  # opens nothing until it is used
 
 
-def stored(function: str, *, instance: Any = None, **fields: bytes) -> BosslineJob:
+def stored(function: str, *, instance: Any = None, args: Any = ("c-1",), kwargs: Any = None, **fields: bytes) -> BosslineJob:
     """The job that a worker reads from a hash in Redis, which anybody may have written."""
-    data = json.dumps([function, instance, ["c-1"], {}]).encode()
+    data = json.dumps([function, instance, args, kwargs or {}]).encode()
     job = BosslineJob("j-1", connection=NOWHERE, serializer=JSONSerializer)
     job.restore(
         {b"data": zlib.compress(data), b"origin": b"boss", b"status": b"queued", **{name.encode(): value for name, value in fields.items()}}
@@ -51,8 +52,41 @@ def test_an_instance_is_refused(instance: Any) -> None:
         _ = stored(FUNCTIONS["sms"], instance=instance).func
 
 
+@pytest.mark.parametrize(
+    ("args", "kwargs"),
+    [([], {}), (["c-1", "c-2"], {}), (["c-1"], {"conversation": "c-2"}), ([{"id": "c-1"}], {}), ([None], {}), ([1], {}), ("c", {}),
+     (["+15551234567"], {}), (["a text"], {}), (["c-1\n"], {}), (["c" * 65], {}), ({"0": "c-1"}, {}), (["c-1"], [1])],
+)  # fmt: skip
+def test_arguments_that_are_no_id_are_refused(args: Any, kwargs: Any) -> None:
+    """A job says which conversation to look at, and no more."""
+    with pytest.raises(BadInput, match="foreign_job"):
+        _ = stored(FUNCTIONS["sms"], args=args, kwargs=kwargs).func
+
+
+def test_what_is_foreign_in_a_job_is_an_alarm(capfd: pytest.CaptureFixture[str]) -> None:
+    """One line each, with the job's id and what it is; nothing of what was to be run with it."""
+    stored(FUNCTIONS["sms"], failure_callback_name=b"os.abort", webhooks=b"[]", retries_left=b"9", rate_limit_key=b"k")
+    for data in ({"function": "os.system", "args": ["secret"]}, {"function": "rm -rf\x1b[2J"}, {"args": ["a secret"]}):
+        with pytest.raises(BadInput):
+            _ = stored(**{"function": FUNCTIONS["sms"], **data}).func  # type: ignore[arg-type]
+    lines = [line for line in "".join(capfd.readouterr()).splitlines() if "foreign_job" in line]
+    for line, word in zip(lines, ("failure_callback_name, webhooks, retries_left, rate_limit_key", "the function os.system", "a function",
+                                  "arguments that are no id"), strict=True):  # fmt: skip
+        assert word in line
+        assert "j-1" in line
+        assert not [part for part in ("secret", "os.abort", "\x1b[2J") if part in line]
+
+
+def test_of_a_record_only_what_our_jobs_have_is_read() -> None:
+    """Whatever a later RQ does with a further field: there is none."""
+    fields = {"retries_left": b"9", "repeats_left": b"9", "dependency_ids": b'["j-2"]', "group_id": b"g", "rate_limit_key": b"k"}
+    job = stored(FUNCTIONS["sms"], **fields, rate_limit_concurrency=b"1", retry_intervals=b"[0]", success_callback_timeout=b"no number")
+    assert (job.retries_left, job.repeats_left, job._dependency_ids, job.group_id, job.has_rate_limit) == (None, None, [], None, False)
+    assert callable(job.func)
+
+
 def test_callbacks_written_beside_a_job_are_dropped() -> None:
-    """RQ imports and calls them by name after the job."""
+    """RQ imports and calls them by name after the job; nor does one that was set in some other way count."""
     job = stored(
         FUNCTIONS["sms"], success_callback_name=b"os.abort", failure_callback_name=b"os.abort", stopped_callback_name=b"os.abort",
         webhooks=b'[{"url": "http://127.0.0.1:1/", "event": "finished"}]',
@@ -61,12 +95,24 @@ def test_callbacks_written_beside_a_job_are_dropped() -> None:
     assert job.failure_callback is None
     assert job.stopped_callback is None
     assert job.webhooks == []
+    job._failure_callback_name = "os.abort"
+    assert job.failure_callback is None
 
 
-def test_pickled_data_is_never_unpickled() -> None:
-    """The serializer is JSON, whatever the data says."""
-    job = BosslineJob("j-1", connection=NOWHERE, serializer=JSONSerializer)
-    job.restore({b"data": b"cos\nsystem\n(S'true'\ntR."})
+class Trap:
+    """What runs when it is read as a pickle."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return pytest.fail, ("unpickled",)
+
+
+@pytest.mark.parametrize("serializer", [JSONSerializer, DefaultSerializer, None])
+def test_pickled_data_is_never_unpickled(serializer: Any) -> None:
+    """The serializer is JSON, whatever the data says, and whatever a worker was told: `rq worker -j` without `--serializer json`."""
+    job = BosslineJob("j-1", connection=NOWHERE, serializer=serializer)
+    job.serializer = serializer
+    trap = pickle.dumps(Trap())
+    job.restore({b"data": trap, b"result": trap, b"meta": trap})
     with pytest.raises(DeserializationError):
         _ = job.func
 

@@ -1,13 +1,33 @@
-"""The last guard of the logs: numbers, addresses and secrets are masked wherever they slip in."""
+"""The last guard of the logs: numbers, addresses, secrets and other people's words are masked wherever they slip in."""
 
 from __future__ import annotations
 
+import json
+import logging
+import subprocess
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from unicodedata import normalize
+from urllib.parse import quote
+
 import pytest
+import structlog
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.tracebacks import ExceptionDictTransformer
 
-from shared.telemetry import MAX_VALUE, mask
+from shared import telemetry
+from shared.errors import BadInput
+from shared.redaction import CAUSES, DEEPEST, KNOWN, MAX_VALUE, MOST, Outlined, mask, masked, outline
 
+WORDS = "+15551234567 canary@example.com canary-secret-of-ours"
+FULL_WIDTH = "+" + "".join(chr(0xFF10 + int(digit)) for digit in "15551234567")
 numbers = st.from_regex(r"\+[1-9][0-9]{7,14}", fullmatch=True)
 mails = st.from_regex(r"[a-z0-9.+_-]{1,20}@[a-z0-9]{1,10}\.[a-z]{2,5}", fullmatch=True)
 around = st.text(alphabet=" .,;:!?<>()[]\"'\n=/", max_size=5)
@@ -69,3 +89,250 @@ def test_cutting_long_values_leaves_no_half_address(position: int) -> None:
 def test_masking_twice_changes_nothing(text: str) -> None:
     """A line may pass two handlers."""
     assert mask(mask(text)) == mask(text)
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "15551234567", "5551234567", "0015551234567", "1 555 123 4567", "1-555-123-4567", "555-123-4567", "(555) 123-4567",
+        "+1 (555) 123-4567", "+1 555 1234567", "+1-555-123-4567", "%2B15551234567", "%2b1%20555%20123%204567", "%252B15551234567",
+        "1%20555%20123%204567", "1%2D555%2D123%2D4567", "1\u00a0555\u00a0123\u00a04567", FULL_WIDTH,
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("around", ["{}", "To={}&x=1", "To%3D{}", '{{"to": "{}"}}', "tel:{}", "to {}.", "({})", "['{}']", "number\n{}\n"])
+def test_a_number_is_masked_however_it_is_written(number: str, around: str) -> None:
+    """With and without a plus, with blanks, dashes and brackets, and as a URL spells it."""
+    text = normalize("NFKC", mask(around.format(number)))
+    assert not [part for part in (number, "4567", "555") if part in text]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "since 1795393341291-0", "2026-11-22 20:54:00", "2026-11-22T20:54:00.123456Z", "550e8400-e29b-41d4-a716-446655440000",
+        "0123456789abcdef" * 2, "worker vm-27276-760d2c", "127.0.0.1:6379", "process 27276, 12 of 200, 3.1415926535 s",
+        "line 12, in 0x7f10f4d00580", "AC00000000000000000000000000000000", "SM11111111111111111111111111111111", "took 123456789 us",
+    ],
+)  # fmt: skip
+def test_what_only_looks_like_a_number_a_little_stays(text: str) -> None:
+    """Times, ids, addresses of machines: what the log is for."""
+    assert mask(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a" * 1_000_000, "1 " * 500_000, "+1" * 500_000, "a@" * 500_000, "%2B" * 333_333, '"token": "' + "x" * 1_000_000, "://" * 333_333,
+     "Bearer " * 142_857, "(" * 1_000_000, "1-" * 500_000, "\n" * 1_000_000, "key=" * 250_000],
+)  # fmt: skip
+def test_no_text_is_looked_at_beyond_a_bound(text: str) -> None:
+    """What a megabyte costs is what its first 4,400 characters cost."""
+    assert mask(text) == mask(text[: MAX_VALUE + 400])
+    assert len(mask(text)) <= MAX_VALUE
+
+
+# Secrets that are known
+
+
+@pytest.fixture
+def _knows() -> Iterator[None]:
+    KNOWN.learn(['canary word/é"x', "0123456789abcdef" * 2, "short"])
+    yield
+    KNOWN.learn([])
+
+
+@pytest.mark.usefixtures("_knows")
+@pytest.mark.parametrize("spelled", [str, quote, lambda text: quote(text, safe=""), json.dumps, repr], ids=lambda how: how.__name__)
+def test_a_secret_of_ours_is_hidden_without_looking_like_one(spelled: Any) -> None:
+    """A Twilio token is 32 digits and letters, like an id; in a URL, in JSON and in a repr it is spelled otherwise."""
+    for secret in ('canary word/é"x', "0123456789abcdef" * 2):
+        text = mask(f"sent {spelled(secret)} to it")
+        assert text.startswith("sent ")
+        assert text.endswith(" to it")
+        assert not [part for part in ("canary", "abcdef") if part in text]
+    assert mask("short") == "short"
+
+
+# Values
+
+
+@dataclass
+class Thing:
+    """Something with a text in its repr."""
+
+    text: str
+
+
+def test_what_is_nested_is_masked() -> None:
+    """Mappings, lists, keys; other objects are named by their kind, since a repr says what it likes."""
+    given = {
+        "to": ["+15551234567", {"mail": ("canary@example.com", 17, 1.5, None, True)}],
+        "canary@example.com": {"canary@example.com"},
+        "object": Thing("canary"), "bytes": b"canary", "error": ValueError("canary"), "ours": BadInput("job 1", code="foreign_job"),
+        "path": Path("/x/canary@example.com"), "day": datetime(2026, 11, 22, tzinfo=UTC), 5: "+15551234567",
+    }  # fmt: skip
+    assert masked(given) == {
+        "to": ["+***", {"mail": ["***@***", 17, 1.5, None, True]}],
+        "***@***": ["***@***"],
+        "object": "<Thing>", "bytes": "<bytes>", "error": "builtins.ValueError", "ours": "BadInput: foreign_job: job 1",
+        "path": "***@***", "day": "2026-11-22 00:00:00+00:00", 5: "+***",
+    }  # fmt: skip
+
+
+def test_a_value_costs_no_more_than_its_bound() -> None:
+    """As wide and as deep as it likes, also when it holds itself."""
+    circle: list[Any] = []
+    circle.append(circle)
+    text = str(masked(circle))
+    assert text == "[" * DEEPEST + "'<list>'" + "]" * DEEPEST
+    assert len(masked(list(range(10_000)))) == MOST
+    assert len(masked(dict.fromkeys(range(10000), "x"))) == MOST
+
+
+# Exceptions
+
+
+def failing(words: str) -> None:
+    """Raise with a cause, a context and locals."""
+    local = words
+    try:
+        try:
+            dict[str, str]()[words]
+        except KeyError as error:
+            raise ValueError(f"could not send {local}") from error
+    except ValueError as error:
+        raise ExceptionGroup(words, [error, RuntimeError(words)]) from None
+
+
+def test_an_error_is_told_in_outline() -> None:
+    """Kinds and places, down the chain and into groups; no word and no local. Our own errors say what they say, masked."""
+    with pytest.raises(ExceptionGroup) as caught:
+        failing(WORDS[13:19])
+    text = outline(caught.value)
+    for kind in ("builtins.ExceptionGroup", "builtins.ValueError", "builtins.KeyError", "test_telemetry.py"):
+        assert kind in text
+    assert "canary" not in text
+    assert "BadInput: foreign_job: job +***" in outline(BadInput("job +15551234567", code="foreign_job"))
+    assert "Outlined: words" in outline(Outlined("words"))
+
+
+def test_a_chain_without_end_is_told_to_its_bound() -> None:
+    """An error may be its own context's cause."""
+    first, second = ValueError("x"), KeyError("y")
+    first.__cause__, second.__cause__ = second, first
+    assert outline(first).count("Traceback") == CAUSES
+
+
+# Lines
+
+
+@pytest.fixture
+def _put_back() -> Iterator[None]:
+    """The product's logging may be set up in this process, and is put back."""
+    root, before = logging.getLogger(), structlog.get_config()
+    handlers, level = root.handlers[:], root.level
+    hooks = sys.excepthook, threading.excepthook, sys.unraisablehook, warnings.showwarning
+    yield
+    root.handlers[:], root.level = handlers, level
+    sys.excepthook, threading.excepthook, sys.unraisablehook, warnings.showwarning = hooks
+    structlog.configure(**before)
+    structlog.contextvars.clear_contextvars()
+    KNOWN.learn([])
+
+
+def lines(capfd: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+
+
+@pytest.mark.usefixtures("_put_back")
+def test_of_a_librarys_line_only_what_stands_in_its_code_is_told(capfd: pytest.CaptureFixture[str]) -> None:
+    """Its arguments and what it put together are whatever it was given; ours and RQ's speak of ids."""
+    telemetry.configure("tests", "json")
+    logging.getLogger("aiohttp.server").error("Could not send %s to %s", "canary", "+15551234567")
+    logging.getLogger("somebody").warning(f"canary {1}")  # noqa: G004 - what libraries do
+    logging.getLogger("rq.worker").warning("Worker %s: job %s of +15551234567", "w-1", "j-1")
+    template, whole, ours = lines(capfd)
+    assert (template["event"], template["logger"]) == ("Could not send %s to %s", "aiohttp.server")
+    assert template["where"].startswith("test_telemetry.py:")
+    assert (whole["event"], whole["logger"]) == (telemetry.UNTOLD, "somebody")
+    assert ours["event"] == "Worker w-1: job j-1 of +***"
+
+
+@pytest.mark.usefixtures("_put_back")
+def test_no_line_shows_an_errors_words(capfd: pytest.CaptureFixture[str]) -> None:
+    """Of ours, of a library, with a stack, as structlog's dictionary of an error with its locals, and as a value."""
+    telemetry.configure("tests", "json", ["canary-secret-of-ours"])
+    log = telemetry.logger("shared.tests")
+    try:
+        failing(WORDS)
+    except ExceptionGroup as error:
+        log.exception("It failed.", action="failed", error=error, reply={"to": ["+15551234567"]}, secret=WORDS[-21:])
+        logging.getLogger("library").exception("It failed for %s", WORDS, stack_info=True)
+        log.exception("It failed.", exc_info=(type(error), error, error.__traceback__))
+        log.warning("It failed.", exception=ExceptionDictTransformer(show_locals=True)((type(error), error, error.__traceback__)))
+    said = lines(capfd)
+    assert len(said) == 4
+    assert all("ExceptionGroup" in str(line["exception"]) for line in said)
+    assert not [word for word in ("5551234567", "example.com", "canary-secret") if word in str(said)]
+    assert "canary" not in str(said[:3])
+
+
+class Broken:
+    """A value that cannot be told."""
+
+    def __str__(self) -> str:
+        raise OverflowError(WORDS)
+
+
+@pytest.mark.usefixtures("_put_back")
+def test_a_line_that_cannot_be_written_is_not_printed_raw(capfd: pytest.CaptureFixture[str]) -> None:
+    """Logging's own way is to print the template, the arguments and the error to stderr."""
+    telemetry.configure("tests", "json")
+    record = logging.getLogger("rq").makeRecord("rq.worker", logging.ERROR, "worker.py", 7, "Job %s", (Broken(),), None)
+    handler = next(each for each in logging.getLogger().handlers if isinstance(each, telemetry.Lines))
+    handler.handle(record)
+    assert lines(capfd)[0]["event"] == "Job %s"
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=[lambda *_: str(Broken())]))
+    handler.handle(record)
+    assert capfd.readouterr().err == "A line of worker.py:7 could not be written.\n"
+
+
+SCRIPT = """
+import asyncio, os, sys, threading, warnings
+from shared import telemetry
+
+class Unheard:
+    def __del__(self):
+        raise ValueError("canary in del")
+
+async def forgotten():
+    raise ValueError("canary in task")
+
+async def main():
+    task = asyncio.create_task(forgotten())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    del task
+    asyncio.get_running_loop().call_soon(int, "canary in callback")
+    await asyncio.sleep(0)
+
+telemetry.configure("tests", sys.argv[1])
+warnings.warn("canary in warning")
+thread = threading.Thread(target=lambda: int("canary in thread"))
+thread.start()
+thread.join()
+Unheard()
+asyncio.run(main())
+raise ValueError("canary in main")
+"""
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_what_python_prints_by_itself_goes_the_same_way(log_format: str) -> None:
+    """A warning, a thread's end, an error in a destructor, a task nobody waited for, a callback, and the process's own end."""
+    done = subprocess.run([sys.executable, "-c", SCRIPT, log_format], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert "canary in" not in done.stderr.replace('int("canary in thread")', "").replace('"canary in ', '"'), done.stderr
+    assert done.stdout == ""
+    for action in ("warned", "thread_failed", "unraisable", "process_failed"):
+        assert action in done.stderr
+    assert done.stderr.count("builtins.ValueError") == 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import time
 from typing import Any, cast
 
@@ -12,7 +13,7 @@ from redis.exceptions import ResponseError
 
 from shared import settings as knobs
 from shared.addresses import EmailAddress, PhoneNumber
-from shared.bridge.frames import Words
+from shared.bridge.frames import Auth, Words
 from shared.bridge.protocol import Request
 from shared.bridge.words import Ask, Close
 from shared.errors import BadInput, StorageUnavailable
@@ -72,6 +73,20 @@ def test_the_house_is_full_until_somebody_leaves() -> None:
     assert [door.enter(first), door.enter(second), door.enter(first)] == [True, False, True]
     door.left(first)
     assert door.enter(second)
+
+
+def test_a_token_is_compared_in_constant_time_as_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a client shows, the whole comparison is the library's; and no repr of what it said shows it."""
+    compared: list[tuple[bytes, bytes]] = []
+
+    def unequal(one: bytes, other: bytes) -> bool:
+        compared.append((one, other))
+        return False
+
+    monkeypatch.setattr(hmac, "compare_digest", unequal)
+    assert not Tokens("sécret", 0.0).right("guéss", 0.0)
+    assert compared == [("guéss".encode(), "sécret".encode())]
+    assert "guéss" not in repr(Auth("guéss", 1, "client", ""))
 
 
 def test_guessing_slows_down_and_recovers() -> None:

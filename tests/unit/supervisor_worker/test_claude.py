@@ -121,6 +121,8 @@ def test_claudes_errors_are_sorted(status: int, code: str, kind: type[ProviderEr
     assert type(caught.value) is kind
     assert asked == 1
     assert "secret words" not in str(caught.value)
+    known = next((each for each in ("spend_limit_reached", "organization_on_hold") if each in code), f"http_{status}")
+    assert caught.value.code == known, "nobody else's word stands in the ledger"
     assert getattr(caught.value, "final", None) is final
     assert caught.value.retry_after == (7.0 if kind is ProviderUnavailable else None)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask import Response, session
 
-from webhook_api.lean import Answer, LeanFlask
+from webhook_api.lean import SECURITY, Answer, LeanFlask
 
 
 def named(name: str) -> Response:
@@ -29,7 +29,7 @@ def test_an_answer_is_handed_over_as_one_list() -> None:
     with app().test_request_context("/taken", method="POST") as context:
         content = context.app.full_dispatch_request()(context.request.environ, lambda *given: said.extend(given))  # type: ignore[arg-type]
     assert content == [b"<x/>"]
-    assert said == ["200 OK", [("Content-Type", "text/xml"), ("X-Id", "m-1")]]
+    assert said == ["200 OK", [("Content-Type", "text/xml"), ("X-Id", "m-1"), *SECURITY]]
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,24 @@ def test_the_mode_and_the_token_are_said(tmp_path: Path) -> None:
     assert (local.users(on)[0].status, local.users(off)[0].status) == ("ok", "warn")
 
 
+@pytest.mark.parametrize(("mode", "status"), [(0, "ok"), (0o040, "warn"), (0o004, "warn"), (0o001, "warn")])
+def test_users_and_data_that_others_can_open_are_a_warning_with_the_line_that_mends_it(tmp_path: Path, mode: int, status: str) -> None:
+    """Numbers and addresses stand in the one, messages in the other."""
+    users, data = tmp_path / "the users.toml", tmp_path / "data"
+    users.write_text('[[users]]\nusername = "u"\nphone = "+15551234567"\nboss_phone = "+15559876543"\n')
+    users.chmod(0o600 | mode)
+    data.mkdir()
+    data.chmod(0o700 | mode)
+    settings = load(boss_users_file=users, boss_data_dir=data)
+    (of_users,), (of_data,) = local.users(settings), local.data_dir(settings)
+    assert (of_users.status, of_data.status) == (status, status)
+    assert of_users.detail.startswith("1: 1 by text, 0 by mail")
+    if mode:
+        assert of_users.todo == f"Run: chmod 600 '{users}'"
+        assert of_data.todo == f"Run: chmod 700 {data}"
+        assert f"(mode {0o600 | mode:o})" in of_users.detail
+
+
 def test_a_full_or_forbidden_data_directory_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A directory that is not there yet is judged by its parent."""
     settings = load(boss_data_dir=tmp_path / "a" / "b")
