@@ -92,7 +92,7 @@ def describe(request: JsonObject) -> JsonObject:
         "text": simulation.last_user_text(conversation),
         "user_turns": simulation.user_turns(conversation),
         "system": simulation.text_of(request.get("system")),
-        "messages": conversation,
+        "messages": simulation.without_pictures(conversation),
         **other,
     }
 

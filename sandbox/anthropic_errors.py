@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 JsonObject = dict[str, Any]
 MOST_CACHE_MARKS: Final = 4
 SERVER_ERROR: Final = 500
+LARGEST_PICTURE: Final = 5 * 1024 * 1024
+PICTURES: Final = {"image/png": "iVBORw0KGgo", "image/jpeg": "/9j/", "image/gif": "R0lGOD", "image/webp": "UklGR"}
+"""How each kind begins, in base64."""
 TYPES: Final = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -102,7 +105,23 @@ def _judge_blocks(content: object, place: str) -> str | None:
             return f"{place}.{number}.type: Field required"
         if block["type"] == "text" and not str(block.get("text", "")).strip():
             return f"{place}.{number}: text content blocks must contain non-whitespace text"
+        if block["type"] == "image" and (fault := _judge_picture(block.get("source"), f"{place}.{number}.image.source")):
+            return fault
     return None
+
+
+def _judge_picture(source: object, place: str) -> str | None:
+    """A picture must be of a known kind, not too large, and begin as its kind does."""
+    if not isinstance(source, dict) or source.get("type") != "base64":
+        return f"{place}.type: Input should be 'base64'"
+    beginning, data = PICTURES.get(str(source.get("media_type"))), str(source.get("data", ""))
+    if beginning is None:
+        return f"{place}.media_type: Input should be 'image/jpeg', 'image/png', 'image/gif' or 'image/webp'"
+    if not data:
+        return f"{place}.base64: image cannot be empty"
+    if len(data) > LARGEST_PICTURE:
+        return f"{place}.base64: image exceeds 5 MB maximum: {len(data)} bytes > {LARGEST_PICTURE} bytes"
+    return None if data.startswith(beginning) else "Could not process image"
 
 
 def _judge_cache_marks(request: JsonObject) -> str | None:

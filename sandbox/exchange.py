@@ -47,6 +47,8 @@ class Answer:
         """The body as bytes."""
         if self.events is not None:
             return b"".join(self.events)
+        if isinstance(self.body, bytes):
+            return self.body
         return b"" if self.body is None else json.dumps(self.body).encode()
 
 
@@ -143,8 +145,8 @@ async def _say(http: web.Request, state: Sandbox, entry: Entry, answer: Answer) 
         return await _stream(http, answer)
     if isinstance(answer.body, str):
         return web.Response(status=answer.status, text=answer.body, headers=answer.headers)
-    if answer.body is None:
-        return web.Response(status=answer.status, headers=answer.headers)
+    if answer.body is None or isinstance(answer.body, bytes):
+        return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
     return web.Response(status=answer.status, body=answer.payload, headers=answer.headers, content_type="application/json", charset="utf-8")
 
 

@@ -8,11 +8,12 @@ import uuid
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlencode, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field
 
 from sandbox import segments
 from sandbox.callbacks import FORM, USER_AGENT
 from sandbox.courier import Webhook
+from sandbox.media import PICTURE, File
 from sandbox.signing import twilio_signature
 from sandbox.twilio_store import API_VERSION, Message, new_sid
 
@@ -24,12 +25,13 @@ PATH = "/sms/inbound"
 
 
 class Media(BaseModel):
-    """A picture, by its address."""
+    """A file: its content (by default a picture), or any address at all that the webhook shall name instead."""
 
     model_config = ConfigDict(extra="forbid")
 
-    url: str
-    content_type: str = "image/jpeg"
+    url: str = ""
+    content_base64: Base64Bytes = b""
+    content_type: str = "image/png"
 
 
 class InboundSms(BaseModel):
@@ -107,6 +109,13 @@ def _webhook(state: Sandbox, sms: InboundSms, sid: str) -> Webhook:
     return Webhook(kind="webhook.sms", url=url, body=urlencode(params).encode(), headers=headers, request=shown, sid=sid)
 
 
+def _kept(state: Sandbox, media: Media, sid: str) -> str:
+    """Put a file where Twilio keeps it; return the address that Twilio gives it."""
+    file = File(sid=new_sid("ME"), message_sid=sid, content_type=media.content_type, data=media.content_base64 or PICTURE)
+    state.media.add(file)
+    return f"https://api.twilio.com/{API_VERSION}/Accounts/{state.settings.account_sid}/Messages/{sid}/Media/{file.sid}"
+
+
 def _signature(state: Sandbox, sms: InboundSms, params: dict[str, str]) -> str:
     """Sign over the public URL; a bad signature is a well-formed one by the wrong key."""
     knobs = state.knobs.inbound
@@ -143,6 +152,7 @@ def _params(state: Sandbox, sms: InboundSms, sid: str) -> dict[str, str]:
         "OptOutType": sms.opt_out_type,
     }
     for number, media in enumerate(sms.media):
-        params |= {f"MediaUrl{number}": media.url, f"MediaContentType{number}": media.content_type}
+        url = media.url or _kept(state, media, sid)
+        params |= {f"MediaUrl{number}": url, f"MediaContentType{number}": media.content_type}
     params |= sms.fields
     return {name: value for name, value in params.items() if value is not None}

@@ -4,13 +4,14 @@ POST merges: a section's given fields replace the old ones, everything else stay
 
     {"twilio":    {"latency_seconds": 0, "delay_before_seconds": 0, "fail": [],
                    "list_lag_seconds": 0, "status_callbacks": true, "callback_order": "in_order",
-                   "callback_copies": 1, "callback_delay_seconds": 0.05, "final_status": "delivered", "error_code": null},
+                   "callback_copies": 1, "callback_delay_seconds": 0.05, "final_status": "delivered", "error_code": null,
+                   "media_location": null, "media_answer": null},
      "sendgrid":  {"latency_seconds": 0, "delay_before_seconds": 0, "fail": [],
                    "events": true, "event_types": ["processed", "delivered"], "event_delay_seconds": 0.05,
                    "event_copies": 1, "event_reason": null, "event_status": null, "event_type": "bounce"},
      "anthropic": {"latency_seconds": 0, "delay_before_seconds": 0, "fail": [],
-                   "text": null, "content": null, "length": null, "thinking": null, "stop_reason": null,
-                   "usage": {}, "stream_seconds": 0},
+                   "text": null, "content": null, "obey": false, "length": null, "thinking": null,
+                   "stop_reason": null, "usage": {}, "stream_seconds": 0},
      "inbound":   {"copies": 1, "bad_signature": false, "scheme": null, "retries": 0, "retry_wait_seconds": 0.2}}
 
 `latency_seconds`: the request acts (and is in the journal) at once, its answer comes that much later. `delay_before_seconds`:
@@ -30,7 +31,7 @@ A fault in `fail` is a word or an object; the first one that fits a request is u
   document), `reset_midway` (acts, then cuts the answer in the middle), `stream_error` (Anthropic, streaming: an error event).
 - `times`: how many requests it hits. Default 1; without end when null, or when a `rate` below 1 is given without `times`.
 - `rate`: the share of fitting requests it hits. `on`: one operation only (`create`, `list`, `fetch`, `send`, `messages`,
-  `count_tokens`). By default the sending ones: `create`, `send`, `messages`; "*" is any.
+  `count_tokens`, `media`, `media_file`). By default the sending ones: `create`, `send`, `messages`; "*" is any.
 - `match`: only requests that contain this text, so that one conversation fails while others go on.
 - `accept`: whether the request acts although its answer fails. Defaults: true for `reset_after_accept`, `broken_json`,
   `reset_midway` and `stream_error`, else false; so {"fault": "hang", "accept": true} is a sent message nobody heard about.
@@ -145,6 +146,8 @@ class TwilioKnobs(ProviderKnobs):
     callback_delay_seconds: Wait = 0.05
     final_status: Literal["sent", "delivered", "undelivered", "failed"] = "delivered"
     error_code: int | None = None
+    media_location: str | None = None
+    media_answer: Literal["endless", "packed", "loop"] | None = None
 
 
 class SendGridKnobs(ProviderKnobs):
@@ -164,6 +167,7 @@ class AnthropicKnobs(ProviderKnobs):
 
     text: str | None = None
     content: list[dict[str, Any]] | None = None
+    obey: bool = False
     length: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     thinking: str | None = None
     stop_reason: str | None = None

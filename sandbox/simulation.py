@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ MARK: Final = "[simulated]"
 ECHO: Final = 200
 SHORT: Final = 160
 CHARACTERS_A_TOKEN: Final = 4
+PICTURE_TOKENS: Final = 1_500
 SHORTER: Final = re.compile(r"\bshort(?:er|en)?\b|\bbrief(?:er|ly)?\b|\btoo long\b", re.IGNORECASE)
 LIMIT: Final = re.compile(r"(\d[\d,]*)[ -]?(?:characters?|chars?)\b", re.IGNORECASE)
 
@@ -48,6 +51,28 @@ def user_turns(messages: list[JsonObject]) -> int:
     return sum(1 for message in messages if message.get("role") == "user")
 
 
+def without_pictures(messages: list[JsonObject]) -> list[JsonObject]:
+    """Return the messages with what their pictures are, instead of the pictures."""
+    return [{**message, "content": _described(message.get("content"))} for message in messages]
+
+
+def _described(content: object) -> object:
+    if not isinstance(content, list):
+        return content
+    return [_picture(block) if isinstance(block, dict) and block.get("type") == "image" else block for block in content]
+
+
+def _picture(block: JsonObject) -> JsonObject:
+    given = block.get("source")
+    source = given if isinstance(given, dict) else {}
+    try:
+        data = base64.b64decode(str(source.get("data", "")))
+    except ValueError:
+        data = b""
+    shown = {"media_type": source.get("media_type"), "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    return {"type": "image", "source": shown}
+
+
 def tokens(value: object) -> int:
     """Estimate tokens, by length: good enough to be budgeted with, not to be billed with."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
@@ -56,7 +81,13 @@ def tokens(value: object) -> int:
 
 def input_tokens(request: JsonObject) -> int:
     """Estimate the tokens of a whole request."""
-    return sum(tokens(request[name]) for name in ("system", "messages", "tools") if request.get(name))
+    messages = [message for message in request.get("messages") or () if isinstance(message, dict)]
+    pictures = json.dumps(messages).count('"type": "image"')
+    return (
+        tokens(without_pictures(messages))
+        + pictures * PICTURE_TOKENS
+        + sum(tokens(request[n]) for n in ("system", "tools") if request.get(n))
+    )
 
 
 def answer(request: JsonObject, knobs: AnthropicKnobs) -> Reply:
@@ -78,10 +109,12 @@ def answer(request: JsonObject, knobs: AnthropicKnobs) -> Reply:
 
 
 def _words(messages: list[JsonObject], knobs: AnthropicKnobs) -> str:
-    """Choose the words: the knob's, an essay of the length asked for, or an echo."""
+    """Choose the words: the knob's, the user's own, an essay of the length asked for, or an echo."""
     heard = last_user_text(messages)
     if knobs.text is not None:
         return knobs.text
+    if knobs.obey:
+        return heard
     if knobs.length is not None:
         return essay(_agreed_length(heard, knobs.length))
     beginning = heard.strip()

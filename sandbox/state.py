@@ -10,6 +10,7 @@ from aiohttp import web
 
 from sandbox.journal import Journal
 from sandbox.knobs import Knobs
+from sandbox.media import MediaStore
 from sandbox.twilio_store import MessageStore
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class Sandbox:
     knobs: Knobs
     journal: Journal = field(default_factory=Journal)
     messages: MessageStore = field(default_factory=MessageStore)
+    media: MediaStore = field(default_factory=MediaStore)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     release: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -49,6 +51,7 @@ class Sandbox:
         self.let_go()
         self.knobs = Knobs()
         self.messages = MessageStore()
+        self.media = MediaStore()
         self.journal.clear()
 
     def stop_tasks(self) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from sandbox import credentials, exchange, twilio_errors
+from sandbox import credentials, exchange, media, twilio_errors
 from sandbox.callbacks import play
 from sandbox.exchange import Answer, Call, Dialect
 from sandbox.state import STATE, Sandbox
@@ -33,6 +33,8 @@ def routes() -> list[web.RouteDef]:
         web.post(account + "/Messages.json", create),
         web.get(account + "/Messages.json", listing),
         web.get(account + "/Messages/{sid}.json", fetch),
+        web.get(account + "/Messages/{sid}/Media/{media}", media_resource),
+        web.get(media.PATH + "{token}", media_file),
         web.get(account + ".json", account_resource),
         web.get(account + "/IncomingPhoneNumbers.json", numbers),
     ]
@@ -78,6 +80,35 @@ async def fetch(http: web.Request) -> web.StreamResponse:
         return _not_found(http) if message is None else Answer(status=200, body=message.to_json(), sid=sid)
 
     return await _run(http, Call(kind="twilio.fetch", operation="fetch", request={"sid": sid}, act=act, message=False))
+
+
+async def media_resource(http: web.Request) -> web.StreamResponse:
+    """Say where a file of a text is."""
+    state, sid = http.app[STATE], http.match_info["media"]
+    seen = {"message": http.match_info["sid"], "sid": sid, "authorization": "Authorization" in http.headers}
+
+    def act() -> Answer:
+        file = state.media.get(http.match_info["sid"], sid)
+        if file is None:
+            return _not_found(http)
+        return Answer(status=307, headers={"Location": media.location(file, state.knobs.twilio)}, sid=sid)
+
+    return await _run(http, Call(kind="twilio.media", operation="media", request=seen, act=act, message=False))
+
+
+async def media_file(http: web.Request) -> web.StreamResponse:
+    """Give a file to whoever knows its address."""
+    state = http.app[STATE]
+    file = state.media.by_token(http.match_info["token"])
+    if file is not None and state.knobs.twilio.media_answer is not None:
+        return await media.hostile(http, state.knobs.twilio.media_answer)
+
+    def act() -> Answer:
+        found = None if file is None else Answer(status=200, body=file.data, headers={"Content-Type": file.content_type}, sid=file.sid)
+        return _not_found(http) if found is None else found
+
+    call = Call(kind="twilio.media_file", operation="media_file", request={}, act=act, message=False)
+    return await exchange.run(http, state, call, knobs=state.knobs.twilio, dialect=DIALECT)
 
 
 async def account_resource(http: web.Request) -> web.StreamResponse:

@@ -13,7 +13,7 @@ from typing import Final
 
 from shared.addresses import PhoneNumber
 from shared.errors import BadInput
-from shared.events import SmsReceived
+from shared.events import Media, SmsReceived
 from shared.mailbox.calls import Keyword
 from shared.text import capped, clean
 from shared.users import User, Users
@@ -29,7 +29,10 @@ _NUMBER: Final = re.compile(r"[0-9]{1,6}")
 
 @dataclass(frozen=True, slots=True)
 class InboundSms:
-    """A text as Twilio posts or lists it; `sender` and `recipient` are still texts, `opt_out` is OptOutType in lower case."""
+    """A text as Twilio posts or lists it; `sender` and `recipient` are still texts, `opt_out` is OptOutType in lower case.
+
+    Twilio's list counts the files of a text and does not name them: `media` is what a webhook said.
+    """
 
     sid: str
     account: str
@@ -37,6 +40,7 @@ class InboundSms:
     recipient: str = field(repr=False)
     text: str = field(repr=False)
     media_count: int = 0
+    media: tuple[Media, ...] = ()
     opt_out: str = ""
 
 
@@ -121,6 +125,7 @@ def received(message_id: str, text: InboundSms, admitted: AdmittedSms, *, at: fl
         user=admitted.user.username,
         provider_id=text.sid,
         media_count=text.media_count,
+        media=text.media,
         signed=signed,
         received_at=at,
     )

@@ -1,7 +1,7 @@
 """The only JSON of the house: records, ledger and bridge speak it.
 
 An event is one flat object: `v` (the schema version), `type` (the wire name) and its fields. Python's `from_` is `from`
-on the wire, addresses are strings, tuples are arrays.
+on the wire, addresses and media are strings, tuples are arrays.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Final, get_type_hints
 
 from shared.addresses import EmailAddress, PhoneNumber
 from shared.errors import BadInput, SchemaTooNew
-from shared.events import EmailReceived, Event, MessageAcknowledged, SendEmailResponse, SendSmsResponse, SmsReceived
+from shared.events import MAX_MEDIA, EmailReceived, Event, Media, MessageAcknowledged, SendEmailResponse, SendSmsResponse, SmsReceived
 
 SCHEMA_VERSION: Final = 1
 """The version of every record that this code writes; it reads this one and older."""
@@ -90,6 +90,8 @@ def _names(wire_name: str) -> tuple[tuple[str, str], ...]:
 
 def _plain(value: object) -> object:
     """JSON writes tuples as arrays already."""
+    if isinstance(value, tuple):
+        return tuple(str(item) for item in value)
     return value.value if isinstance(value, (PhoneNumber, EmailAddress)) else value
 
 
@@ -97,6 +99,10 @@ def _texts(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise TypeError
     return tuple(value)
+
+
+def _media(value: object) -> tuple[Media, ...]:
+    return tuple(Media.parse(text) for text in _texts(value)[:MAX_MEDIA])
 
 
 def _number(value: object) -> float:
@@ -121,6 +127,7 @@ _READERS: Final[dict[object, Callable[[Any], object]]] = {
     PhoneNumber: PhoneNumber.parse,
     EmailAddress: EmailAddress.parse,
     tuple[str, ...]: _texts,
+    tuple[Media, ...]: _media,
     float: _number,
     int: _exactly(int),
     bool: _exactly(bool),

@@ -80,6 +80,9 @@ class Settings(BaseSettings):
     reconcile_window_minutes: float = _knob(
         60.0, "How far back that list is read: what was missed longer ago than this stays unanswered.", "Twilio", gt=0, le=10_080
     )
+    media_timeout_seconds: float = _knob(
+        10.0, "The longest that fetching one picture of a text may take; all of a turn have half of LEASE_SECONDS.", "Twilio", gt=0, le=60
+    )
 
     sendgrid_api_key: SecretStr = _knob(SecretStr(""), "SendGrid, Settings, API Keys: one with Mail Send access.", "SendGrid")
     sendgrid_api_base_url: str = _knob(

@@ -13,7 +13,7 @@ from typing import Final, cast
 
 import anthropic
 import httpx2
-from anthropic.types import MessageParam, TextBlockParam
+from anthropic.types import ImageBlockParam, MessageParam, TextBlockParam
 
 from shared.errors import CredentialsRefused, ProviderError, ProviderRefused, ProviderUnavailable
 from shared.settings import Settings
@@ -21,7 +21,7 @@ from supervisor_worker.channels.connections import Connections
 from supervisor_worker.channels.wire import retry_after
 from supervisor_worker.claude_answer import ModelMessage
 from supervisor_worker.claude_transport import ClaudeTransport
-from supervisor_worker.conversation import Question
+from supervisor_worker.conversation import Line, Question, picture_mark
 from supervisor_worker.replies import cut_short
 from supervisor_worker.sentences import REFUSED
 
@@ -107,9 +107,20 @@ class Claude:
 def _messages(question: Question, said: Iterable[ModelMessage]) -> Iterator[MessageParam]:
     """The conversation, and what the model said before its pauses. The SDK copies it: no second copy is kept while it waits."""
     for line in question.lines:
-        yield cast("MessageParam", {"role": line.role, "content": line.text})
+        yield cast("MessageParam", {"role": line.role, "content": _content(line)})
     for message in said:
         yield cast("MessageParam", {"role": "assistant", "content": message.content})
+
+
+def _content(line: Line) -> str | list[TextBlockParam | ImageBlockParam]:
+    """A line's text; pictures come before it, as Anthropic advises, each behind a mark that the text refers to."""
+    if not line.pictures:
+        return line.text
+    blocks: list[TextBlockParam | ImageBlockParam] = []
+    for number, picture in enumerate(line.pictures, 1):
+        source = {"type": "base64", "media_type": picture.media_type, "data": picture.data}
+        blocks += [{"type": "text", "text": picture_mark(number)}, cast("ImageBlockParam", {"type": "image", "source": source})]
+    return [*blocks, {"type": "text", "text": line.text}]
 
 
 def _answer(messages: list[ModelMessage], ms: int) -> Answer:

@@ -25,6 +25,7 @@ from shared.runtime import Runtime, open_runtime, redis_url
 from supervisor_worker.channels.sendgrid_email import SendGridEmail
 from supervisor_worker.channels.twilio_sms import TwilioSms
 from supervisor_worker.claude import Claude
+from supervisor_worker.media.gathering import Gallery
 from supervisor_worker.rq_async.clients import Grouped
 from supervisor_worker.supervisor import Supervisor
 
@@ -57,8 +58,8 @@ async def open_crew(runtime: Runtime) -> AsyncIterator[Crew]:
         redis = for_loop(redis_url(settings))
         stack.push_async_callback(redis.aclose)
         commands = Grouped(redis)
-        thinker, sms, email = Claude(settings), TwilioSms(settings), SendGridEmail(settings)
-        for part in (thinker, sms, email):
+        thinker, sms, email, gallery = Claude(settings), TwilioSms(settings), SendGridEmail(settings), Gallery.of(settings)
+        for part in (thinker, sms, email, gallery):
             stack.push_async_callback(part.aclose)
         supervisor = Supervisor(
             settings=settings,
@@ -68,6 +69,7 @@ async def open_crew(runtime: Runtime) -> AsyncIterator[Crew]:
             thinker=thinker,
             channels={"sms": sms, "email": email},
             stopping=asyncio.Event(),
+            gallery=gallery,
         )
         yield Crew(supervisor, redis, commands)
 

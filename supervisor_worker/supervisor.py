@@ -14,6 +14,7 @@ from shared.users import Users
 from supervisor_worker import limits
 from supervisor_worker.channels.port import ChannelPort
 from supervisor_worker.conversation import BYTES_A_TOKEN
+from supervisor_worker.media.gathering import Gallery
 from supervisor_worker.thinking import Thinker
 
 
@@ -32,6 +33,7 @@ class Supervisor:
     thinker: Thinker
     channels: Mapping[Channel, ChannelPort]
     stopping: asyncio.Event
+    gallery: Gallery
     in_flight: set[asyncio.Task[object]] = field(default_factory=set)
 
     @property

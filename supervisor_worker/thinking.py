@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Final, Protocol
 
+from shared import telemetry
 from shared.errors import ProviderRefused
 from shared.events import Received, Response, SmsReceived
 from shared.mailbox.types import Turn
@@ -15,7 +16,11 @@ from shared.users import Users
 from supervisor_worker import conversation, sentences
 from supervisor_worker.claude import PROVIDER, Answer
 from supervisor_worker.conversation import SMS_LIMIT, Question
+from supervisor_worker.media.gathering import NONE, Gallery, Pictures
 from supervisor_worker.replies import command_for, opening, sms_length, sms_text
+
+LOG: Final = telemetry.logger(__name__)
+_NOT_WITH_PICTURES: Final = (400, 413)
 
 
 class Thinker(Protocol):
@@ -45,6 +50,7 @@ class Thinking:
     settings: Settings
     users: Users
     thinker: Thinker
+    gallery: Gallery
 
     async def about(self, turn: Turn, events: Sequence[Received]) -> Thought:
         """The reply to one turn; `events` are its messages', none missing. Raises a ProviderError."""
@@ -53,27 +59,39 @@ class Thinking:
             code = turn.messages[0].notice
             said = opening if code in (sentences.TEXT_LOST, sentences.MAIL_LOST) else command_for
             return Thought(said(last, sentences.notice(code), turn.reply_id), {})
-        answers = await self._answers(turn, events)
+        async with self.gallery.pictures(events) as pictures:
+            answers, shown = await self._answers(turn, events, pictures)
         command = command_for(last, answers[-1].text, turn.reply_id)
         if not conversation.text_of(command):
             raise ProviderRefused(PROVIDER, "empty_text", final=False)
-        return Thought(command, _figures(answers))
+        return Thought(command, {**_figures(answers), **({"pictures": shown} if shown else {})})
 
-    async def _answers(self, turn: Turn, events: Sequence[Received]) -> list[Answer]:
-        """One answer, or two: a text message that came out too long is asked for again, once."""
+    async def _answers(self, turn: Turn, events: Sequence[Received], pictures: Pictures) -> tuple[list[Answer], int]:
+        """One answer, or two: a text message that came out too long is asked for again, once. And how many pictures were shown."""
         last = events[-1]
-        question = conversation.question(
+        question = self._question(turn, events, pictures)
+        try:
+            answers = [await self.thinker.think(question)]
+        except ProviderRefused as error:
+            if not (pictures and error.status in _NOT_WITH_PICTURES):
+                raise
+            LOG.warning("A turn's pictures were refused", action="pictures_refused", turn=turn.id, code=error.code, pictures=len(pictures))
+            return await self._answers(turn, events, NONE)
+        if isinstance(last, SmsReceived) and sms_length(sms_text(answers[0].text)) > SMS_LIMIT:
+            answers.append(await self.thinker.think(question.shorter(answers[0].text)))
+        return answers, len(pictures)
+
+    def _question(self, turn: Turn, events: Sequence[Received], pictures: Pictures) -> Question:
+        last = events[-1]
+        return conversation.question(
             "sms" if isinstance(last, SmsReceived) else "email",
             events,
             turn.history,
+            pictures,
             user=self.users.named(last.user),
             now=datetime.now(UTC),
             history_tokens=self.settings.history_tokens,
         )
-        answers = [await self.thinker.think(question)]
-        if isinstance(last, SmsReceived) and sms_length(sms_text(answers[0].text)) > SMS_LIMIT:
-            answers.append(await self.thinker.think(question.shorter(answers[0].text)))
-        return answers
 
 
 def _figures(answers: Sequence[Answer]) -> dict[str, int | str]:

@@ -132,7 +132,7 @@ class _Run:
 
     async def _think(self, events: list[Received]) -> bool:
         supervisor = self._supervisor
-        thinking = Thinking(supervisor.settings, supervisor.users, supervisor.thinker)
+        thinking = Thinking(supervisor.settings, supervisor.users, supervisor.thinker, supervisor.gallery)
         thought = await self._lease.hold(thinking.about(self._turn, events))
         return await self._deliver(thought.command, New(self._turn, thought.figures))
 

@@ -10,14 +10,16 @@ from typing import Final
 
 from flask import Request
 
-from shared import admission
+from shared import admission, telemetry
 from shared.admission import Ignored, InboundSms
 from shared.delivery_errors import OPTED_OUT
 from shared.errors import BadInput
+from shared.events import Media
 from webhook_api.entries import Report, State, report_id
 from webhook_api.gate import MESSAGE_HEADER, Gate, Refusal
 from webhook_api.intake import Intake
 from webhook_api.lean import Answer
+from webhook_api.parse_media import media_of
 from webhook_api.parse_sms import StatusForm, is_form, parse_sms, parse_status, read_form
 from webhook_api.signatures import Form
 
@@ -26,6 +28,8 @@ EMPTY_TWIML: Final = '<?xml version="1.0" encoding="UTF-8"?><Response></Response
 
 _TWIML: Final = EMPTY_TWIML.encode()
 _TWIML_HEADERS: Final = (("Content-Type", "text/xml; charset=utf-8"), ("Content-Length", str(len(_TWIML))))
+log = telemetry.logger(__name__)
+
 _ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
 _STATES: Final[dict[str, State]] = {
     "queued": "sent",
@@ -47,8 +51,19 @@ def inbound(intake: Intake, gate: Gate, request: Request) -> Answer:
     gate.account(text.account)
     if not text.sid and signed:
         raise BadInput(code="missing_sid")
-    message_id = _take_in(intake, text, signed=signed)
+    message_id = _take_in(intake, replace(text, media=_media(gate, form, text)), signed=signed)
     return Answer(_TWIML, headers=(*_TWIML_HEADERS, (MESSAGE_HEADER, message_id)))
+
+
+def _media(gate: Gate, form: Form, text: InboundSms) -> tuple[Media, ...]:
+    """What came with a text and can be asked for; the rest is counted in the log, and by `media_count`."""
+    if not text.media_count:
+        return ()
+    account, base_url = gate.settings.twilio_account_sid, gate.settings.provider_urls["twilio"]
+    media = media_of(form, count=text.media_count, account=account, sid=text.sid, base_url=base_url)
+    if len(media) < text.media_count:
+        log.warning("Files of a text cannot be asked for.", action="media_dropped", sid=text.sid, dropped=text.media_count - len(media))
+    return media
 
 
 def _take_in(intake: Intake, text: InboundSms, *, signed: bool) -> str:

@@ -25,6 +25,7 @@ from supervisor_worker.channels.port import ChannelPort
 from supervisor_worker.channels.sendgrid_email import SendGridEmail
 from supervisor_worker.channels.twilio_sms import TwilioSms
 from supervisor_worker.claude import Claude
+from supervisor_worker.media.gathering import Gallery
 from supervisor_worker.thinking import Thinker
 from supervisor_worker.turn import Supervisor, run_turn
 from tests.support.sandbox import SandboxProcess
@@ -147,12 +148,14 @@ class World:
         """What `bootstrap` opens, closed at the end."""
         settings = self.settings
         redis = for_loop(self.redis_url)
-        thinker = self.thinker or Claude(settings)
+        thinker, gallery = self.thinker or Claude(settings), Gallery.of(settings)
         channels: dict[Any, ChannelPort] = {"sms": TwilioSms(settings), "email": SendGridEmail(settings), **self.channels}
         try:
-            yield Supervisor(settings, users.load(None), self.identities, AsyncMailbox(redis), thinker, channels, asyncio.Event())
+            mailbox = AsyncMailbox(redis)
+            yield Supervisor(settings, users.load(None), self.identities, mailbox, thinker, channels, asyncio.Event(), gallery)
         finally:
             await thinker.aclose()
+            await gallery.aclose()
             for channel in channels.values():
                 await channel.aclose()
             await redis.aclose()

@@ -31,7 +31,7 @@ def told(body: str, state: ReplyState = ReplyState.SENT, turn: str = "t") -> Rep
 
 
 def ask(*history: Message | Reply, now: str = "now", tokens: int = 1000, user: User | None = None) -> Question:
-    return question("sms", [text(now)], history, user=user, now=NOW, history_tokens=tokens)
+    return question("sms", [text(now)], history, {}, user=user, now=NOW, history_tokens=tokens)
 
 
 def test_roles_take_turns_and_the_user_begins() -> None:
@@ -73,15 +73,15 @@ def test_the_date_is_the_users_own_and_stands_outside_the_cached_part() -> None:
 
 def test_what_came_along_is_mentioned_and_not_read() -> None:
     """Media of a text, files of a mail, and the mail's subject."""
-    assert said(text("Look", media_count=2)) == "Look\n\n[2 attachments you cannot open]"
-    assert said(text("")) == "[an empty message]"
+    assert said(text("Look", media_count=2)) == "Look\n\n⟦2 attachments you cannot open⟧"
+    assert said(text("")) == "⟦an empty message⟧"
     mail = EmailReceived(
         id="m", from_=EmailAddress("u@x.example"), to=EmailAddress("b@x.example"), subject="Sub\r\nject", body="Body", user="ada",
         message_id="<m@x>", attachments=("a.pdf", *(f"{number}.png" for number in range(11))),
     )  # fmt: skip
     shown = said(mail)
-    assert shown.startswith("Subject: Sub ject\n\nBody\n\n[12 attachments you cannot open: a.pdf, 0.png")
-    assert shown.endswith("8.png, and 2 more]")
+    assert shown.startswith("⟦A mail. Subject: Sub ject⟧\n\nBody\n\n⟦12 attachments you cannot open: a.pdf, 0.png")
+    assert shown.endswith("8.png, and 2 more⟧\n\n⟦End of the mail⟧")
 
 
 def test_hostile_characters_do_not_reach_the_wire() -> None:
@@ -93,7 +93,7 @@ def test_hostile_characters_do_not_reach_the_wire() -> None:
 def test_an_endless_message_is_capped_and_says_so() -> None:
     """The model learns that something is missing."""
     shown = said(text("x" * (MAX_TEXT + 1234)))
-    assert shown.endswith("x\n[the rest, 1,234 characters, is left out]")
+    assert shown.endswith("x\n⟦the rest, 1,234 characters, is left out⟧")
 
 
 def test_asking_for_a_shorter_answer_shows_the_long_one() -> None:

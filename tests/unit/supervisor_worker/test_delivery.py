@@ -94,7 +94,8 @@ def deliver(
     async def scenario() -> Delivered:
         settings = settings_module.load(sandbox="on")
         typed = cast("Any", mailbox)
-        supervisor = Supervisor(settings, users.load(None), Identities(b"x"), typed, cast("Any", None), {"sms": channel}, asyncio.Event())
+        nothing = cast("Any", None)
+        supervisor = Supervisor(settings, users.load(None), Identities(b"x"), typed, nothing, {"sms": channel}, asyncio.Event(), nothing)
         for step in prepare.values():
             step(supervisor)
         lease = Lease(typed, "c-1", "k-1", Claim("taken", 0, now_ms), 60_000)

@@ -35,7 +35,7 @@ class Mailbox:
 def supervisor(mailbox: Mailbox) -> Supervisor:
     settings = settings_module.load(sandbox="on")
     nothing = cast("Any", None)
-    return Supervisor(settings, users.load(None), Identities(b"x"), cast("Any", mailbox), nothing, {}, asyncio.Event())
+    return Supervisor(settings, users.load(None), Identities(b"x"), cast("Any", mailbox), nothing, {}, asyncio.Event(), nothing)
 
 
 def test_a_turn_cancelled_while_it_claims_leaves_no_lease_behind() -> None:
