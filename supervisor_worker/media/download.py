@@ -44,6 +44,7 @@ class Downloads:
         self._lookup = lookup
         self._seconds = seconds
         self._session: aiohttp.ClientSession | None = None
+        self._closed = False
 
     @classmethod
     def of(cls, settings: Settings) -> Downloads:
@@ -59,7 +60,8 @@ class Downloads:
             raise NotHad("timeout") from None
 
     async def aclose(self) -> None:
-        """Close the connections."""
+        """Close the connections; none is opened after that."""
+        self._closed = True
         if self._session is not None:
             await self._session.close()
 
@@ -76,7 +78,7 @@ class Downloads:
     async def _once(self, message_sid: str, media: Media, limit: int) -> bytes:
         try:
             return await self._follow(self._route.start(message_sid, media), limit)
-        except NotAllowed:
+        except (NotAllowed, aiohttp.InvalidURL):
             raise NotHad("not_allowed") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             if isinstance(getattr(error, "os_error", error), NotPublic):
@@ -92,6 +94,8 @@ class Downloads:
         raise NotHad("too_many_redirects")
 
     def _opened(self) -> aiohttp.ClientSession:
+        if self._closed:
+            raise NotHad("closed")
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import gc
 import gzip
-import ssl
 import warnings
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -14,13 +12,11 @@ from typing import Any, cast
 
 import pytest
 import uvloop
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from shared.errors import OutcomeUnknown, ProviderError, ProviderUnavailable
 from supervisor_worker.channels.connections import MAX_ANSWER, AnswerTooLarge
 from supervisor_worker.channels.wire import Wire
+from tests.support.certificates import self_signed
 from tests.support.processes import free_port
 from tests.support.scripted_provider import (
     Act,
@@ -282,26 +278,3 @@ async def noticed(ours: Wire) -> None:
     kept = cast("Any", ours._connections._session).connector._conns
     while any(connection.is_connected() for connections in kept.values() for connection, _ in connections):  # noqa: ASYNC110 - aiohttp tells nobody
         await asyncio.sleep(0.01)
-
-
-def self_signed(folder: Path) -> ssl.SSLContext:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    (folder / "key.pem").write_bytes(key.private_bytes(*form))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
-    return context
