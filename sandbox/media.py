@@ -23,7 +23,7 @@ PICTURE: Final = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeA
 """What a text carries when nothing else is said: one red pixel."""
 BLOCK: Final = bytes(65_536)
 ENDLESS_BLOCKS: Final = 16_384
-BOMB_BYTES: Final = 200_000_000
+BOMB_BYTES: Final = 50_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,7 @@ def location(file: File, knobs: TwilioKnobs) -> str:
 
 
 async def hostile(http: web.Request, kind: str) -> web.StreamResponse:
-    """Answer with a body without end, with one that unpacks to 200 MB, or with a way back to here."""
+    """Answer with a body without end, with one that unpacks to 50 MB, or with a way back to here."""
     if kind == "loop":
         return web.Response(status=307, headers={"Location": http.path})
     if kind == "packed":

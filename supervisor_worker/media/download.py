@@ -101,7 +101,7 @@ class Downloads:
                 connector=aiohttp.TCPConnector(
                     limit=CONNECTIONS,
                     keepalive_timeout=IDLE_SECONDS,
-                    ssl=tls(),
+                    ssl=tls() if self._route.encrypted else True,
                     resolver=PublicResolver(self._door, self._lookup),
                     use_dns_cache=False,
                     socket_factory=self._door.open_socket,

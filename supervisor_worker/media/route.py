@@ -60,6 +60,11 @@ class Route:
         login = base64.b64encode(f"{account}:{token}".encode()).decode()
         return cls(base, frozenset(allowed), account, f"Basic {login}")
 
+    @property
+    def encrypted(self) -> bool:
+        """Whether any of the places is asked over TLS."""
+        return any(origin.scheme == "https" for origin in self.allowed)
+
     def start(self, message_sid: str, media: Media) -> URL:
         """Where a file is, by ids alone; raises NotAllowed for ids that are not Twilio's."""
         if not (_ACCOUNT.fullmatch(self.account) and MESSAGE_SID.fullmatch(message_sid)):

@@ -1,8 +1,9 @@
-"""The beginnings of pictures of all four kinds, by the formats' own descriptions; no pixels follow."""
+"""The beginnings of pictures of all four kinds, by the formats' own descriptions, without pixels; and one whole picture that is a bomb."""
 
 from __future__ import annotations
 
 import struct
+import zlib
 
 
 def png(width: int, height: int) -> bytes:
@@ -29,3 +30,15 @@ def webp(width: int, height: int, kind: str = "VP8 ") -> bytes:
     }[kind]
     chunk = kind.encode() + struct.pack("<I", len(content)) + content
     return b"RIFF" + struct.pack("<I", len(chunk) + 4) + b"WEBP" + chunk
+
+
+def bomb() -> bytes:
+    """A true PNG of 19,000 by 19,000 pixels in 44 kB."""
+    line = zlib.compressobj(9)
+    packed = b"".join(line.compress(bytes(2_376)) for _ in range(19_000)) + line.flush()
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = struct.pack(">IIBBBBB", 19_000, 19_000, 1, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import base64
-import struct
-import zlib
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from supervisor_worker.media.pictures import MAX_BYTES, NotAPicture, picture
-from tests.payloads.pictures import gif, jpeg, png, webp
+from tests.payloads.pictures import bomb, gif, jpeg, png, webp
 
 MAKERS = {"image/png": png, "image/gif": gif, "image/jpeg": jpeg, "image/webp": webp}
 sizes = st.integers(1, 2_800)
@@ -66,18 +64,6 @@ def test_what_is_no_picture_or_too_large_a_one_is_not_shown(name: str) -> None:
     with pytest.raises(NotAPicture) as caught:
         picture(data)
     assert str(caught.value) == reason
-
-
-def bomb() -> bytes:
-    """A true PNG of 19,000 by 19,000 pixels in 44 kB."""
-    line = zlib.compressobj(9)
-    packed = b"".join(line.compress(bytes(2_376)) for _ in range(19_000)) + line.flush()
-
-    def chunk(name: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-    header = struct.pack(">IIBBBBB", 19_000, 19_000, 1, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
 
 
 def test_a_small_file_that_unpacks_to_a_gigabyte_is_refused_by_its_header() -> None:

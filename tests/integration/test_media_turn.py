@@ -1,0 +1,230 @@
+"""A text with pictures from its webhook to the question that the model is asked; whatever becomes of a picture, the text is answered."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import resource
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from redis import Redis
+from structlog.testing import capture_logs
+
+from shared.events import Received
+from supervisor_worker.media.pictures import MAX_BYTES
+from tests.integration.turn_world import World
+from tests.integration.webhook_client import Web, only_message, opened
+from tests.payloads import form_body, sms_fields
+from tests.payloads.pictures import bomb, gif, jpeg, png, webp
+from tests.support.sandbox import SandboxProcess
+
+Block = dict[str, Any]
+
+
+@pytest.fixture
+def world(redis: Redis, redis_url: str, sandbox: SandboxProcess) -> Iterator[World]:
+    sandbox.knobs(twilio={"status_callbacks": False}, sendgrid={"events": False})
+    found = World(redis, redis_url, sandbox, {"LEASE_SECONDS": 60})
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def web(redis_url: str) -> Iterator[Web]:
+    with opened(redis_url, max_open_messages=1_000) as running:
+        yield running
+
+
+def arrives(world: World, web: Web, *files: bytes, kind: str = "image/png", body: str = "Look") -> Received:
+    """A text with these files: kept by the sandbox, and its webhook, as Twilio would post it, taken in."""
+    before = {record["id"] for record in web.stored()}
+    media = [{"content_base64": base64.b64encode(data).decode(), "content_type": kind} for data in files]
+    world.sandbox.send_sms(body, media=media, copies=1)
+    posted = world.sandbox.journal("webhook.sms")[-1]["request"]["params"]
+    assert web.sms(body=form_body(posted)).status_code == 200
+    (new,) = [record["id"] for record in web.stored() if record["id"] not in before]
+    message = web.runtime.mailbox.message(new)
+    assert message is not None
+    assert message.event is not None
+    return message.event
+
+
+def answered(world: World, event: Received) -> list[dict[str, Any]]:
+    """Run the turn; the questions that the model was asked, oldest first."""
+    world.once(event)
+    assert world.state(event) == "answered", world.story()
+    assert world.sandbox.count("twilio.create") == 1
+    return [entry["request"] for entry in world.sandbox.journal("anthropic.messages")]
+
+
+def shown(question: dict[str, Any]) -> list[str]:
+    """The digests of the pictures of a question."""
+    content = question["messages"][-1]["content"]
+    return [block["source"]["sha256"] for block in content if block["type"] == "image"] if isinstance(content, list) else []
+
+
+def said(question: dict[str, Any]) -> str:
+    content = question["messages"][-1]["content"]
+    return str(content if isinstance(content, str) else content[-1]["text"])
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def test_pictures_are_shown_to_the_model_and_remembered_in_words(world: World, web: Web) -> None:
+    """Each behind its mark and before the text; the type is what the bytes say; the record holds ids, and no address."""
+    files = [jpeg(640, 480), gif(20, 20), webp(300, 200)]
+    event = arrives(world, web, *files)
+    (question,) = answered(world, event)
+    blocks = question["messages"][-1]["content"]
+    assert [block["type"] for block in blocks] == ["text", "image"] * 3 + ["text"]
+    assert [block["text"] for block in blocks if block["type"] == "text"][:3] == ["⟦picture 1⟧", "⟦picture 2⟧", "⟦picture 3⟧"]
+    assert shown(question) == [digest(data) for data in files]
+    assert [block["source"]["media_type"] for block in blocks if block["type"] == "image"] == ["image/jpeg", "image/gif", "image/webp"]
+    assert said(question) == "Look\n\n⟦picture 1⟧\n⟦picture 2⟧\n⟦picture 3⟧"
+    (stored,) = world.ledger("reply_stored")
+    assert stored.fields["pictures"] == "3"
+    record = only_message(web).event
+    assert record is not None
+    assert "http" not in str(record)
+
+    world.once(world.text("And now?"))
+    again = world.sandbox.journal("anthropic.messages")[-1]["request"]["messages"]
+    assert again[0]["content"] == "Look\n\n⟦3 pictures⟧"
+    assert [type(line["content"]) for line in again] == [str, str, str]
+
+
+def test_the_login_goes_to_the_media_resource_and_each_picture_is_fetched_once(world: World, web: Web) -> None:
+    """By way of Twilio's redirect."""
+    answered(world, arrives(world, web, png(10, 10), gif(10, 10)))
+    asked = world.sandbox.journal("twilio.media")
+    assert [(entry["status"], entry["request"]["authorization"]) for entry in asked] == [(307, True)] * 2
+    assert world.sandbox.count("twilio.media_file", accepted=None) == 2
+
+
+NOT_SHOWN = {
+    "a page that says it is a picture": b"<html><script>alert(1)</script></html>",
+    "a drawing with a script": b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>",
+    "an archive": b"PK\x03\x04" + bytes(1_000),
+    "19,000 by 19,000 pixels in 44 kB": bomb(),
+    "more than the model takes": png(10, 10).ljust(MAX_BYTES + 1, b"\0"),
+}
+
+
+@pytest.mark.parametrize("name", NOT_SHOWN)
+def test_what_is_no_picture_for_the_model_is_said_to_be_missing(world: World, web: Web, name: str) -> None:
+    """The one beside it is shown; memory stays as it was."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    (question,) = answered(world, arrives(world, web, NOT_SHOWN[name], png(10, 10)))
+    assert shown(question) == [digest(png(10, 10))]
+    assert said(question) == "Look\n\n⟦picture 1⟧\n⟦1 picture that could not be opened⟧"
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
+
+
+def test_what_does_not_even_say_that_it_is_a_picture_is_not_fetched(world: World, web: Web) -> None:
+    """A contact, a sound: counted, and that is all."""
+    (question,) = answered(world, arrives(world, web, b"BEGIN:VCARD", b"x", kind="text/x-vcard"))
+    assert said(question) == "Look\n\n⟦2 attachments you cannot open⟧"
+    assert world.sandbox.count("twilio.media", accepted=None) == 0
+
+
+FAULTS: dict[str, dict[str, Any]] = {
+    "an outage of the media resource": {"fail": [{"fault": "503", "on": "media", "times": None}]},
+    "an outage of where the files are": {"fail": [{"fault": "500", "on": "media_file", "times": None}]},
+    "a broken connection": {"fail": [{"fault": "reset_before", "on": "media_file", "times": None}]},
+    "silence": {"fail": [{"fault": "hang", "on": "media", "times": None}]},
+    "half a file": {"fail": [{"fault": "reset_midway", "on": "media_file", "times": None}]},
+    "a refusal": {"fail": [{"fault": "401", "on": "media", "times": None}]},
+    "a redirect to a file": {"media_location": "file:///proc/self/environ"},
+    "a redirect to the cloud's own address": {"media_location": "http://169.254.169.254/latest/meta-data/"},
+    "a redirect that leads to itself": {"media_answer": "loop"},
+    "a body without an end": {"media_answer": "endless"},
+    "a body that unpacks to 50 MB": {"media_answer": "packed"},
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_picture_that_is_not_to_be_had_fails_no_turn(world: World, web: Web, name: str) -> None:
+    """The model knows that there was one; the log knows why it is missing, by ids and a word."""
+    event = arrives(world, web, png(10, 10))
+    world.environment["MEDIA_TIMEOUT_SECONDS"] = 0.5
+    world.sandbox.knobs(twilio=FAULTS[name])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with capture_logs() as logs:
+        (question,) = answered(world, event)
+    assert said(question) == "Look\n\n⟦1 picture that could not be opened⟧"
+    (line,) = [line for line in logs if line["action"] == "media_failed"]
+    assert set(line) == {"event", "action", "log_level", "message", "media", "reason"}
+    assert line["message"] == event.id
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
+    assert not world.ledger("backoff")
+
+
+def test_a_redirect_to_another_port_of_this_machine_reaches_nothing(world: World, web: Web) -> None:
+    """A listener's queue stays empty."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        event = arrives(world, web, png(10, 10))
+        world.sandbox.knobs(twilio={"media_location": f"http://127.0.0.1:{listener.getsockname()[1]}/"})
+        assert shown(answered(world, event)[0]) == []
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+
+
+def test_a_picture_that_the_model_refuses_is_left_out_and_the_text_answered(world: World, web: Web) -> None:
+    """What our reading of headers lets pass a decoder may still refuse; without pictures it is refused no more."""
+    event = arrives(world, web, png(10, 10))
+    refusal = {"fault": "400", "match": '"type": "image"', "times": None}
+    world.sandbox.knobs(anthropic={"fail": [refusal]})
+    first, second = answered(world, event)
+    assert (len(shown(first)), len(shown(second))) == (1, 0)
+    assert said(second) == "Look\n\n⟦1 picture that could not be opened⟧"
+    (stored,) = world.ledger("reply_stored")
+    assert "pictures" not in stored.fields
+
+
+def test_ten_files_of_a_turn_are_shown_however_many_texts_bring_them(world: World, web: Web) -> None:
+    """The rest is said to be missing."""
+    arrives(world, web, *[png(10, number) for number in range(1, 8)], body="One")
+    event = arrives(world, web, *[png(20, number) for number in range(1, 8)], body="Two")
+    (question,) = answered(world, event)
+    assert len(shown(question)) == 10
+    marks = "\n".join(f"⟦picture {number}⟧" for number in range(1, 8))
+    more = "\n".join(f"⟦picture {number}⟧" for number in range(8, 11))
+    assert said(question) == f"One\n\n{marks}\n\nTwo\n\n{more}\n⟦4 pictures that could not be opened⟧"
+
+
+def test_ten_megabytes_of_a_turn_are_read_and_the_next_file_may_still_fit(world: World, web: Web) -> None:
+    """Three of 3.9 MB are too much; a small one behind them is not."""
+    large = [png(10, number).ljust(MAX_BYTES, b"\0") for number in (1, 2, 3)]
+    (question,) = answered(world, arrives(world, web, *large, png(9, 9)))
+    assert shown(question) == [digest(large[0]), digest(large[1]), digest(png(9, 9))]
+
+
+def test_pictures_that_hang_take_half_a_lease_at_most(world: World, web: Web) -> None:
+    """Four that would take a second each; the lease of three seconds is never lost."""
+    world.environment |= {"LEASE_SECONDS": 3, "MEDIA_TIMEOUT_SECONDS": 1}
+    event = arrives(world, web, *[png(10, number) for number in range(1, 5)])
+    world.sandbox.knobs(twilio={"fail": [{"fault": "hang", "on": "media", "times": None}]})
+    with capture_logs() as logs:
+        (question,) = answered(world, event)
+    assert said(question) == "Look\n\n⟦4 pictures that could not be opened⟧"
+    assert [line["reason"] for line in logs if line["action"] == "media_failed"] == ["timeout", "no_time", "no_time", "no_time"]
+
+
+def test_a_form_of_five_hundred_files_is_a_text_like_any_other(world: World, web: Web) -> None:
+    """Ten ids are kept, one hundred are counted, and none of these files exists."""
+    sid = "MM" + "7" * 32
+    base = f"https://api.twilio.com/2010-04-01/Accounts/{world.settings.twilio_account_sid}/Messages/{sid}/Media/ME"
+    fields = {f"MediaUrl{number}": f"{base}{number:032x}" if number < 20 else "https://x.example/" for number in range(500)}
+    form = form_body(sms_fields(MessageSid=sid, SmsMessageSid=sid, NumMedia="500", **fields))
+    assert web.sms(body=form).status_code == 200
+    event = only_message(web).event
+    assert event is not None
+    (question,) = answered(world, event)
+    assert said(question) == "Hello\n\n⟦10 pictures that could not be opened⟧\n⟦90 attachments you cannot open⟧"
+    assert world.sandbox.count("twilio.media", accepted=None) <= 20
