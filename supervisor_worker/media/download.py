@@ -38,7 +38,7 @@ class Downloads:
     """The way to the files of texts. It belongs to the loop of its first request, and is closed there."""
 
     def __init__(self, route: Route, door: Door, *, seconds: float, lookup: Lookup = look_up) -> None:
-        """`seconds` is for one file, redirects and one repetition included."""
+        """`seconds` is for one file, redirects included."""
         self._route = route
         self._door = door
         self._lookup = lookup
@@ -55,7 +55,7 @@ class Downloads:
         """The file, of at most `limit` bytes; raises NotHad."""
         try:
             async with asyncio.timeout(self._seconds):
-                return await self._patiently(message_sid, media, limit)
+                return await self._once(message_sid, media, limit)
         except TimeoutError:
             raise NotHad("timeout") from None
 
@@ -64,16 +64,6 @@ class Downloads:
         self._closed = True
         if self._session is not None:
             await self._session.close()
-
-    async def _patiently(self, message_sid: str, media: Media, limit: int) -> bytes:
-        """Ask, and once again after a moment when that may help."""
-        try:
-            return await self._once(message_sid, media, limit)
-        except NotHad as error:
-            if not error.passing:
-                raise
-        await asyncio.sleep(self._seconds / 10)
-        return await self._once(message_sid, media, limit)
 
     async def _once(self, message_sid: str, media: Media, limit: int) -> bytes:
         try:

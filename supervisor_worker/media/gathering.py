@@ -25,6 +25,7 @@ MAX_HELD_BYTES: Final = 40_000_000
 Name = tuple[str, str]
 """A picture by the message and the file: `Received.id`, `Media.id`."""
 Pictures = Mapping[Name, Picture]
+Wanted = tuple[SmsReceived, Media]
 LOG: Final = telemetry.logger(__name__)
 NONE: Final[Pictures] = MappingProxyType({})
 
@@ -56,16 +57,17 @@ class Room:
 class Gallery:
     """Where turns get their pictures from: one for a worker process."""
 
-    def __init__(self, downloads: Downloads, *, seconds: float, room: int = MAX_HELD_BYTES) -> None:
-        """`seconds` is for all pictures of a turn together, waiting for room included."""
+    def __init__(self, downloads: Downloads, *, seconds: float, pause: float, room: int = MAX_HELD_BYTES) -> None:
+        """`seconds` is for all pictures of a turn together, waiting for room included; `pause` before some are asked for again."""
         self._downloads = downloads
         self._seconds = seconds
+        self._pause = pause
         self._room = Room(room)
 
     @classmethod
     def of(cls, settings: Settings) -> Gallery:
         """As the settings say: half a lease, so that a turn whose pictures hang is still far from losing it."""
-        return cls(Downloads.of(settings), seconds=settings.lease_seconds / 2)
+        return cls(Downloads.of(settings), seconds=settings.lease_seconds / 2, pause=settings.media_timeout_seconds / 10)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -95,24 +97,47 @@ class Gallery:
         finally:
             self._room.give(held)
 
-    async def _gather(self, wanted: Sequence[tuple[SmsReceived, Media]], end: float) -> tuple[Pictures, int]:
-        """One after the other, so that which ones fit does not depend on which comes first; and the bytes that were not needed."""
-        found: dict[Name, Picture] = {}
-        left = MAX_TURN_BYTES
+    async def _gather(self, wanted: Sequence[Wanted], end: float) -> tuple[Pictures, int]:
+        """The pictures, in the order in which they came, and the bytes that they did not need.
+
+        Those that may be to be had in a moment are asked for twice, with one pause for all of them.
+        """
+        basket = _Basket(self._downloads)
+        try:
+            async with asyncio.timeout_at(end):
+                if again := [each for each in wanted if await basket.add(*each)]:
+                    await asyncio.sleep(self._pause)
+                for each in again:
+                    await basket.add(*each)
+        except TimeoutError:
+            pass  # what is there is shown, and the rest said to be missing
         for event, media in wanted:
-            try:
-                async with asyncio.timeout_at(end):
-                    data = await self._downloads.fetch(event.provider_id, media, min(MAX_BYTES, left))
-                found[event.id, media.id] = picture(data)
-                left -= len(data)
-            except TimeoutError:
-                _missing(event, media, "no_time")
-            except NotHad as error:
-                _missing(event, media, error.reason)
-            except NotAPicture as error:
-                _missing(event, media, str(error))
-        return found, left
+            if (event.id, media.id) not in basket.found:
+                reason = basket.reasons.get((event.id, media.id), "no_time")
+                LOG.warning("A file of a text is not to be had", action="media_failed", message=event.id, media=media.id, reason=reason)
+        return {name: basket.found[name] for event, media in wanted if (name := (event.id, media.id)) in basket.found}, basket.left
 
 
-def _missing(event: SmsReceived, media: Media, reason: str) -> None:
-    LOG.warning("A file of a text is not to be had", action="media_failed", message=event.id, media=media.id, reason=reason)
+class _Basket:
+    """What a turn has got so far. One file after the other: which ones fit does not depend on which comes first."""
+
+    def __init__(self, downloads: Downloads) -> None:
+        self.found: dict[Name, Picture] = {}
+        self.reasons: dict[Name, str] = {}
+        self.left = MAX_TURN_BYTES
+        self._downloads = downloads
+
+    async def add(self, event: SmsReceived, media: Media) -> bool:
+        """Ask for a file; True when it may be to be had in a moment."""
+        name = event.id, media.id
+        try:
+            data = await self._downloads.fetch(event.provider_id, media, min(MAX_BYTES, self.left))
+            self.found[name] = picture(data)
+        except NotHad as error:
+            self.reasons[name] = error.reason
+            return error.passing
+        except NotAPicture as error:
+            self.reasons[name] = str(error)
+            return False
+        self.left -= len(data)
+        return False

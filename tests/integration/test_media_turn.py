@@ -164,6 +164,16 @@ def test_a_picture_that_is_not_to_be_had_fails_no_turn(world: World, web: Web, n
     assert not world.ledger("backoff")
 
 
+def test_a_picture_that_is_there_a_moment_later_is_shown_in_its_place(world: World, web: Web) -> None:
+    """Twilio's webhook may be ahead of its media: the first answer is 404."""
+    files = [png(10, 10), png(20, 20)]
+    event = arrives(world, web, *files)
+    world.environment["MEDIA_TIMEOUT_SECONDS"] = 5
+    world.sandbox.knobs(twilio={"fail": [{"fault": "404", "on": "media"}]})
+    assert shown(answered(world, event)[0]) == [digest(data) for data in files]
+    assert world.sandbox.count("twilio.media", accepted=None) == 3
+
+
 def test_a_redirect_to_another_port_of_this_machine_reaches_nothing(world: World, web: Web) -> None:
     """A listener's queue stays empty."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -225,6 +235,7 @@ def test_a_form_of_five_hundred_files_is_a_text_like_any_other(world: World, web
     assert web.sms(body=form).status_code == 200
     event = only_message(web).event
     assert event is not None
+    world.environment["MEDIA_TIMEOUT_SECONDS"] = 1
     (question,) = answered(world, event)
     assert said(question) == "Hello\n\n⟦10 pictures that could not be opened⟧\n⟦90 attachments you cannot open⟧"
     assert world.sandbox.count("twilio.media", accepted=None) <= 20

@@ -13,17 +13,19 @@ from hypothesis import strategies as st
 from shared import codec
 from shared.addresses import EmailAddress, PhoneNumber
 from shared.errors import BadInput, SchemaTooNew
-from shared.events import EmailReceived, Event, MessageAcknowledged, SendEmailResponse, SendSmsResponse, SmsReceived
+from shared.events import MAX_MEDIA, EmailReceived, Event, Media, MessageAcknowledged, SendEmailResponse, SendSmsResponse, SmsReceived
 
 texts = st.text(max_size=50)
 phones = st.from_regex(r"\+1[2-9][0-9]{2}[2-9][0-9]{6}", fullmatch=True).map(PhoneNumber)
 mails = st.from_regex(r"[a-z0-9]{1,9}@[a-z]{1,9}\.[a-z]{2,4}", fullmatch=True).map(EmailAddress)
 lists = st.lists(texts, max_size=4).map(tuple)
+types = st.sampled_from(["", "image/png", "text/x-vcard"])
+media = st.builds(Media, st.from_regex(r"ME[0-9a-f]{32}", fullmatch=True), types)
 times = st.floats(min_value=0, max_value=1e11)
 events: st.SearchStrategy[Event] = st.one_of(
     st.builds(
         SmsReceived, id=texts, from_=phones, to=phones, message=texts, user=texts, provider_id=texts,
-        media_count=st.integers(0, 10), signed=st.booleans(), received_at=times,
+        media_count=st.integers(0, 10), media=st.lists(media, max_size=3).map(tuple), signed=st.booleans(), received_at=times,
     ),
     st.builds(
         EmailReceived, id=texts, from_=mails, to=mails, subject=texts, body=texts, user=texts, message_id=texts,
@@ -141,6 +143,31 @@ def test_a_time_that_is_no_number_is_refused(received_at: str) -> None:
     with pytest.raises(BadInput) as caught:
         codec.decode(text)
     assert caught.value.code == "bad_field"
+
+
+TEXT = SmsReceived(id="m", from_=PhoneNumber("+15551234567"), to=PhoneNumber("+15559876543"), message="", user="", provider_id="")
+
+
+def test_a_record_of_before_there_were_media_is_read() -> None:
+    """It counts files and names none."""
+    record = {name: value for name, value in fields_of(dataclasses.replace(TEXT, media_count=2)).items() if name != "media"}
+    assert codec.decode(json.dumps(record)) == dataclasses.replace(TEXT, media_count=2)
+
+
+@pytest.mark.parametrize(
+    "media", ["ME1 image/png", "ME" + "0" * 32, "ME" + "0" * 32 + "/../x image/png", "https://x.example/ ", "ME" + "0" * 32 + " a b"]
+)
+def test_a_file_of_a_record_is_an_id_and_a_type_or_the_record_is_bad(media: str) -> None:
+    """An address is made of it."""
+    with pytest.raises(BadInput):
+        codec.decode(json.dumps({**fields_of(TEXT), "media": [media]}))
+
+
+def test_no_record_brings_more_files_than_a_text_can_have() -> None:
+    """Whoever wrote it."""
+    found = codec.decode(json.dumps({**fields_of(TEXT), "media": [f"ME{number:032x} " for number in range(500)]}))
+    assert isinstance(found, SmsReceived)
+    assert len(found.media) == MAX_MEDIA
 
 
 def test_a_newer_schema_is_never_read() -> None:
