@@ -13,7 +13,7 @@ from shared.events import EmailReceived, Received, Response, SendEmailResponse, 
 from supervisor_worker.conversation import SMS_LIMIT, clean
 
 CUT_MARK: Final = " [...]"
-MAX_MAIL: Final = 50_000
+MAX_MAIL_BYTES: Final = 50_000
 MAX_SUBJECT: Final = 200
 MAX_REFERENCES: Final = 50
 MAX_ID: Final = 400
@@ -49,7 +49,7 @@ def _mail(event: EmailReceived, text: str, reply_id: str) -> SendEmailResponse:
         to=event.from_,
         from_=event.to,
         subject=subject_for(event.subject),
-        body=cut(clean(text), MAX_MAIL),
+        body=cut_mail(clean(text)),
         user=event.user,
         message_id=f"<{reply_id}@{event.to.domain}>",
         in_reply_to=event.message_id if _is_id(event.message_id) else "",
@@ -91,9 +91,19 @@ def sms_length(text: str) -> int:
 
 def cut(text: str, limit: int) -> str:
     """`text` in at most `limit` UTF-16 units: cut after a sentence, else after a word, and marked as cut."""
-    if sms_length(text) <= limit:
+    return _cut(text, 2 * limit, "utf-16-le")
+
+
+def cut_mail(text: str) -> str:
+    """`text` in at most MAX_MAIL_BYTES of UTF-8, cut likewise."""
+    return _cut(text, MAX_MAIL_BYTES, "utf-8")
+
+
+def _cut(text: str, size: int, encoding: str) -> str:
+    whole = text.encode(encoding, "replace")
+    if len(whole) <= size:
         return text
-    kept = text.encode("utf-16-le", "replace")[: 2 * (limit - len(CUT_MARK))].decode("utf-16-le", "ignore")
+    kept = whole[: size - len(CUT_MARK.encode(encoding))].decode(encoding, "ignore")
     return _whole_sentences(kept, at_least=len(kept) // 2) + CUT_MARK
 
 

@@ -12,21 +12,26 @@ from functools import cache
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric import ec
+from yarl import URL
 
-from shared import admission, codec, telemetry, users
+from shared import admission, codec, settings, telemetry, users
 from shared.addresses import EmailAddress, PhoneNumber, parse_address_list
 from shared.bridge.protocol import Rules, Session
 from shared.errors import BadInput, SchemaTooNew
-from shared.events import EmailReceived, SendSmsResponse, SmsReceived
+from shared.events import MAX_MEDIA, EmailReceived, Media, SendSmsResponse, SmsReceived
 from shared.text import clean, decode, one_line
 from supervisor_worker.channels.sendgrid_email import body_of
 from supervisor_worker.conversation import SMS_LIMIT, said
+from supervisor_worker.media.pictures import MAX_PIXELS, NotAPicture, picture
+from supervisor_worker.media.route import TWILIO_HOSTS, NotAllowed, Route
 from supervisor_worker.replies import command_for, sms_length
 from tests import payloads
+from tests.payloads import pictures
 from webhook_api import admit, email, email_events, entries, html_text, mime, signatures
 from webhook_api.headers import Headers, decoded
 from webhook_api.multipart import boundary_of
 from webhook_api.parse_email import InboundMail, parse_email
+from webhook_api.parse_media import media_of
 from webhook_api.parse_sms import parse_sms, parse_status, read_form
 from webhook_api.quotes import without_quote
 
@@ -35,6 +40,7 @@ USERS: Final = users.load(None)
 USER_MAIL: Final = "user@example.com"
 END: Final = f"\r\n--{payloads.BOUNDARY}--\r\n".encode()
 SECRET: Final = "sandbox-token"
+ROUTE: Final = Route.of(settings.load(_env_file=None, sandbox="off"))
 
 
 def sms_inbound(data: bytes) -> None:
@@ -44,6 +50,34 @@ def sms_inbound(data: bytes) -> None:
     if isinstance(verdict, admission.AdmittedSms):
         assert (verdict.sender.value, verdict.boss.value) == (payloads.USER_PHONE, payloads.BOSS_PHONE)
         answer(admission.received("m-1", form, verdict, at=0.0))
+
+
+def media(data: bytes) -> None:
+    """The files of a text: ids that an address can be made of, and no others."""
+    form = read_form(data)
+    sid = (form.get("MessageSid") or [""])[0]
+    found = media_of(form, count=len(form), account=payloads.ACCOUNT, sid=sid, base_url="http://127.0.0.1:8790")
+    assert len({each.id for each in found}) == len(found) <= MAX_MEDIA
+    assert all(Media.parse(str(each)) == each for each in found)
+
+
+def picture_file(data: bytes) -> None:
+    """A file that says it is a picture: one of a size that is shown, or none."""
+    try:
+        found = picture(data)
+    except NotAPicture:
+        return
+    assert 0 < found.width * found.height <= MAX_PIXELS
+
+
+def redirect(data: bytes) -> None:
+    """Where an answer sends us on to: to one of Twilio's hosts over TLS, or nowhere."""
+    try:
+        url = ROUTE.next(URL("https://api.twilio.com/x"), data.decode("latin-1"))
+    except NotAllowed:
+        return
+    assert (url.scheme, url.port, url.user, url.password) == ("https", 443, None, None)
+    assert url.host in {"api.twilio.com", *TWILIO_HOSTS}
 
 
 def sms_status(data: bytes) -> None:
@@ -210,6 +244,11 @@ def raw_mail() -> bytes:
     )
 
 
+def webp(kind: str) -> bytes:
+    """A picture of one of WEBP's three kinds."""
+    return pictures.webp(9, 9, kind)
+
+
 def seeds() -> dict[str, tuple[Target, list[bytes]]]:
     """Every target with honest input to begin from."""
     form = payloads.form_body(payloads.sms_fields())
@@ -223,6 +262,12 @@ def seeds() -> dict[str, tuple[Target, list[bytes]]]:
     )
     return {
         "sms_inbound": (sms_inbound, [form, payloads.payload("sms_mms.form")]),
+        "media": (media, [payloads.payload("sms_mms.form")]),
+        "picture_file": (picture_file, [pictures.png(9, 9), pictures.gif(9, 9), pictures.jpeg(9, 9), *map(webp, ("VP8 ", "VP8L", "VP8X"))]),
+        "redirect": (
+            redirect,
+            [b"https://mms.twiliocdn.com/a?b=%2F", b"/x", b"//api.twilio.com:443/", b"https://a@b.example\\@c.example/"],
+        ),
         "sms_status": (sms_status, [payloads.payload("status_undelivered.form")]),
         "mail_parsed": (mail_parsed, [parsed, payloads.payload("mail_parsed.multipart")]),
         "mail_raw": (mail_raw, [raw_mail()]),

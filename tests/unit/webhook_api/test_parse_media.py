@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.events import Media
-from tests.payloads import ACCOUNT, form_body, sms_fields
+from tests.payloads import ACCOUNT, form_body, payload, sms_fields
 from webhook_api.parse_media import media_of
 from webhook_api.parse_sms import parse_sms, read_form
 
@@ -30,6 +30,13 @@ def test_ids_and_types_are_taken_in_their_order_and_each_once() -> None:
     assert found(HOME + ME + "b", HOME + ME + "a", HOME + ME + "b") == [Media(ME + "b", "image/png"), Media(ME + "a", "image/png")]
     assert found(HOME + ME + "b", kind="Image/JPEG; name=x") == [Media(ME + "b", "image/jpeg")]
     assert found(HOME + ME + "b", kind="<script> image") == [Media(ME + "b", "")]
+
+
+def test_the_form_as_twilio_posts_it_names_its_files() -> None:
+    """Two pictures without a word."""
+    form = read_form(payload("sms_mms.form"))
+    taken = media_of(form, count=2, account=ACCOUNT, sid=SID, base_url=BASE)
+    assert taken == (Media("ME" + "1" * 32, "image/jpeg"), Media("ME" + "2" * 32, "image/png"))
 
 
 @pytest.mark.parametrize("host", ["https://api.twilio.com", "https://api.dublin.ie1.twilio.com", "http://127.0.0.1:8790"])
