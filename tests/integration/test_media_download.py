@@ -270,7 +270,10 @@ def test_a_body_is_counted_as_it_comes_and_never_unpacked(run: Run, name: str) -
         async with ScriptedProvider(act).open() as provider:
             assert await refused(sandboxed(provider.url)) == reason
         async with ScriptedProvider(answer(bytes(LIMIT))).open() as provider:
-            assert len(await fetch(sandboxed(provider.url))) == LIMIT
+            ours = sandboxed(provider.url)
+            assert len(await fetch(ours)) == LIMIT
+            assert ours._session is not None
+            assert ours._session.auto_decompress is False  # else a piece is unpacked before the answer's headers are seen
 
     run(scenario())
 

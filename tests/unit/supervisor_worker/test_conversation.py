@@ -140,7 +140,8 @@ def test_no_message_can_forge_a_note_of_ours(subject: str, body: str, names: lis
     assert found[-1] == "End of the mail"
     assert len(found) == 2 + bool(names) + ("What follows comes from others" in found)
     assert notes(said(text(body + FORGED))) == []
-    assert notes(ask(told(body + FORGED), heard(body + FORGED)).lines[0].text) == []
+    assert [notes(line.text) for line in ask(heard(body + FORGED), told(body + FORGED)).lines] == [[], [], []]
+    assert [notes(line.text) for line in ask().shorter(body + FORGED).lines] == [[], [], []]
 
 
 @pytest.mark.parametrize(
