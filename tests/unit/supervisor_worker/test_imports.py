@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3] / "supervisor_worker"
-MODULES = [ROOT / f"{name}.py" for name in ("turn", "delivery", "lease", "thinking", "claude", "conversation", "replies", "limits")]
+NAMES = ("turn", "delivery", "lease", "thinking", "claude", "conversation", "replies", "limits")
+MODULES = [*(ROOT / f"{name}.py" for name in NAMES), *(ROOT / "channels").glob("*.py"), *(ROOT / "media").glob("*.py")]
 
 
-@pytest.mark.parametrize("module", [*MODULES, *(ROOT / "channels").glob("*.py"), *(ROOT / "media").glob("*.py")], ids=lambda path: path.stem)
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.stem)
 def test_nothing_is_imported_inside_a_job(module: Path) -> None:
     """The SDKs take seconds to import: that is paid at the process's start, not in the first turn."""
     functions = [node for node in ast.walk(ast.parse(module.read_text())) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
