@@ -21,13 +21,13 @@ from tests.payloads import form_body, sms_fields
 from tests.payloads.pictures import bomb, gif, jpeg, png, webp
 from tests.support.sandbox import SandboxProcess
 
-Block = dict[str, Any]
+PATIENT = {"LEASE_SECONDS": 60, "CLAUDE_TIMEOUT_SECONDS": 20, "SEND_TIMEOUT_SECONDS": 10}
 
 
 @pytest.fixture
 def world(redis: Redis, redis_url: str, sandbox: SandboxProcess) -> Iterator[World]:
     sandbox.knobs(twilio={"status_callbacks": False}, sendgrid={"events": False})
-    found = World(redis, redis_url, sandbox, {"LEASE_SECONDS": 60})
+    found = World(redis, redis_url, sandbox, dict(PATIENT))
     yield found
     found.close()
 
@@ -216,8 +216,8 @@ def test_ten_megabytes_of_a_turn_are_read_and_the_next_file_may_still_fit(world:
 
 
 def test_pictures_that_hang_take_half_a_lease_at_most(world: World, web: Web) -> None:
-    """Four that would take a second each; the lease of three seconds is never lost."""
-    world.environment |= {"LEASE_SECONDS": 3, "MEDIA_TIMEOUT_SECONDS": 1}
+    """Four that would take a second and a half each; the lease of four seconds is never lost."""
+    world.environment |= {"LEASE_SECONDS": 4, "MEDIA_TIMEOUT_SECONDS": 1.5, "SEND_TIMEOUT_SECONDS": 2}
     event = arrives(world, web, *[png(10, number) for number in range(1, 5)])
     world.sandbox.knobs(twilio={"fail": [{"fault": "hang", "on": "media", "times": None}]})
     with capture_logs() as logs:
