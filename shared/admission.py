@@ -29,7 +29,10 @@ _NUMBER: Final = re.compile(r"[0-9]{1,6}")
 
 @dataclass(frozen=True, slots=True)
 class InboundSms:
-    """A text as Twilio posts or lists it; `sender` and `recipient` are still texts, `opt_out` is OptOutType in lower case."""
+    """A text as Twilio posts or lists it; `sender` and `recipient` are still texts, `opt_out` is OptOutType in lower case.
+
+    Twilio's list counts the files of a text and does not name them: `media` is what a webhook said.
+    """
 
     sid: str
     account: str
@@ -37,6 +40,7 @@ class InboundSms:
     recipient: str = field(repr=False)
     text: str = field(repr=False)
     media_count: int = 0
+    media: tuple[Media, ...] = ()
     opt_out: str = ""
 
 
@@ -111,10 +115,8 @@ def keyword(text: InboundSms) -> Keyword:
     return "yes" if word == "yes" else ""
 
 
-def received(
-    message_id: str, text: InboundSms, admitted: AdmittedSms, *, at: float, signed: bool = True, media: tuple[Media, ...] = ()
-) -> SmsReceived:
-    """The event of an admitted text; `at` is when it came, in epoch seconds, `media` what came with it and can be asked for."""
+def received(message_id: str, text: InboundSms, admitted: AdmittedSms, *, at: float, signed: bool = True) -> SmsReceived:
+    """The event of an admitted text; `at` is when it came, in epoch seconds."""
     return SmsReceived(
         id=message_id,
         from_=admitted.sender,
@@ -123,7 +125,7 @@ def received(
         user=admitted.user.username,
         provider_id=text.sid,
         media_count=text.media_count,
-        media=media,
+        media=text.media,
         signed=signed,
         received_at=at,
     )

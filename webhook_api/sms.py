@@ -51,7 +51,7 @@ def inbound(intake: Intake, gate: Gate, request: Request) -> Answer:
     gate.account(text.account)
     if not text.sid and signed:
         raise BadInput(code="missing_sid")
-    message_id = _take_in(intake, text, _media(gate, form, text), signed=signed)
+    message_id = _take_in(intake, replace(text, media=_media(gate, form, text)), signed=signed)
     return Answer(_TWIML, headers=(*_TWIML_HEADERS, (MESSAGE_HEADER, message_id)))
 
 
@@ -66,7 +66,7 @@ def _media(gate: Gate, form: Form, text: InboundSms) -> tuple[Media, ...]:
     return media
 
 
-def _take_in(intake: Intake, text: InboundSms, media: tuple[Media, ...], *, signed: bool) -> str:
+def _take_in(intake: Intake, text: InboundSms, *, signed: bool) -> str:
     if not text.sid:
         text = replace(text, sid=f"SM{uuid.uuid4().hex}")
     message_id = admission.sms_id(intake.runtime.settings.twilio_account_sid, text.sid)
@@ -74,7 +74,7 @@ def _take_in(intake: Intake, text: InboundSms, media: tuple[Media, ...], *, sign
     if isinstance(verdict, Ignored):
         intake.ignore(message_id, "sms", verdict.reason)
     else:
-        event = admission.received(message_id, text, verdict, at=time.time(), signed=signed, media=media)
+        event = admission.received(message_id, text, verdict, at=time.time(), signed=signed)
         intake.accept(event, keyword=verdict.keyword)
     return message_id
 
