@@ -52,7 +52,7 @@ e2e: .venv/installed-e2e ## Start the Procfile as a user does, and look at the p
 	$(PYTEST) tests/e2e
 
 chaos: install ## The chaos tests at full length: outages of 30 s, 50 change-overs of the standby; a quarter of an hour
-	BOSSLINE_CHAOS=full $(PYTEST) tests/chaos -s
+	BOSSLINE_CHAOS=full $(PYTEST) tests/chaos -n 3 --dist loadfile
 
 fuzz: .venv/installed-fuzz ## Throw 100,000 inputs at every parser together, then let coverage lead for a while; FUZZ_SECONDS for each
 	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-100000} $(PYTEST) tests/fuzz -n 2

@@ -1,4 +1,4 @@
-"""One running Bossline per xdist worker for all the chaos, emptied for each test; and the table of what was away."""
+"""One running Bossline per xdist worker for all the chaos, emptied for each test; and the tables of what the faults did."""
 
 from __future__ import annotations
 
@@ -7,18 +7,26 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.chaos.table import Table, summarize
 from tests.support.load import AWAY, Report
 from tests.support.whole import Whole
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the reports of the loads, one line each."""
+    """Print the table of the faults, and the reports of the loads, one line each."""
+    summarize(terminalreporter)
     ended = [test for kind in ("passed", "failed") for test in terminalreporter.getreports(kind) if test.when == "call"]
     found = [Report(**json.loads(str(value))) for test in ended for name, value in test.user_properties if name == AWAY]
     if found:
         terminalreporter.section("what became of ten messages a second (times of webhooks in ms)")
         for line in (Report.head(), *(report.row() for report in found)):
             terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def table(request: pytest.FixtureRequest) -> Table:
+    """Where a test enters what its fault did."""
+    return Table(request.node.user_properties)
 
 
 @pytest.fixture(scope="session")
