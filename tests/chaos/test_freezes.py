@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.nursery import Plans
+from tests.support.plans import Plans
 from tests.support.wait import wait_for
 from tests.support.whole import Person, Whole
 
@@ -32,7 +32,7 @@ def test_a_frozen_worker_that_comes_back_changes_nothing(whole: Whole, tmp_path:
         plans.freeze(conversation, moment)
     whole.texts(people, 1)
     for conversation in conversations:
-        plans.hit_at_ms(conversation)
+        plans.wait_for_hits(conversation)
     whole.fork()
     _all(people, whole.wait_for_replies)
     whole.quiet()

@@ -15,19 +15,13 @@ from pathlib import Path
 import pytest
 
 from shared.settings import Settings
-from tests.support.nursery import Plans
+from tests.support.plans import Plans
 from tests.support.whole import Person, Whole, reply_id
 
 pytestmark = pytest.mark.timeout(120)  # two cores may be shared with much else
 LEASE = 3
 DEFAULT_LEASE_TEST = "at_the_default_lease"
 GRACE_MS = 2000
-MOMENTS = ("before:claim", "after:claim", "before:store_reply", "after:store_reply", "before:outcome", "after:outcome")
-"""The reply is stored with the leave to send it, and its outcome recorded with the turn's end: there is no moment between those."""
-AFTER_STORED = ("after:store_reply", "before:outcome", "after:outcome")
-NOT_BY_THE_WORKER = {"sms_received", "email_received", "sent", "delivered"}
-"""Lines of the web process: they say nothing about the recovery."""
-
 Record = Callable[[str, object], None]
 
 
@@ -67,57 +61,6 @@ def plans(whole: Whole, tmp_path: Path) -> Plans:
     return Plans(tmp_path)
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
-def test_a_kill_at_any_step_of_a_turn_loses_nothing_and_doubles_nothing(
-    plans: Plans, whole: Whole, moment: str, record_property: Record
-) -> None:
-    """Killed between two calls of the mailbox; a text that comes before the recovery is answered too, after the first."""
-    writer, mailer = whole.person(), whole.person()
-    texts, mails = whole.conversation(writer), whole.conversation(mailer, "email")
-    plans.kill(texts, moment)
-    plans.kill(mails, moment)
-    whole.text(writer, 1)
-    whole.mail(mailer, 1)
-    deaths = {texts: plans.hit_at_ms(texts)}
-    whole.text(writer, 2)
-    deaths[mails] = plans.hit_at_ms(mails)
-    if moment == "after:outcome":  # the mail's turn ended with its outcome: nothing is left to recover
-        del deaths[mails]
-    _assert_recovered(whole, writer, mailer, deaths, record_property)
-    if moment in AFTER_STORED:
-        assert len(whole.questions(writer)) == 2
-        assert len(whole.questions(mailer)) == 1
-
-
-def test_a_kill_while_claude_thinks_loses_nothing_and_doubles_nothing(plans: Plans, whole: Whole, record_property: Record) -> None:
-    """The holders are killed from outside once Claude has the question."""
-    whole.sandbox.knobs(anthropic={"latency_seconds": 1})
-    writer, mailer = whole.person(), whole.person()
-    whole.text(writer, 1)
-    whole.mail(mailer, 1)
-    whole.wait_for_questions(writer)
-    whole.wait_for_questions(mailer)
-    deaths = _kill_both(plans, whole, writer, mailer)
-    whole.text(writer, 2)
-    _assert_recovered(whole, writer, mailer, deaths, record_property)
-
-
-@pytest.mark.parametrize("callbacks", [True, False], ids=["told by callback", "looked up"])
-def test_a_kill_after_the_provider_took_the_reply_doubles_nothing(
-    plans: Plans, whole: Whole, callbacks: bool, record_property: Record
-) -> None:
-    """Killed while the answer to the request is on its way: the callback tells the outcome, or Twilio's list, or SendGrid's event."""
-    whole.sandbox.knobs(twilio={"latency_seconds": 0.8, "status_callbacks": callbacks}, sendgrid={"latency_seconds": 0.8})
-    writer, mailer = whole.person(), whole.person()
-    whole.text(writer, 1)
-    whole.mail(mailer, 1)
-    whole.wait_for_replies(writer)
-    whole.wait_for_replies(mailer, channel="email")
-    deaths = _kill_both(plans, whole, writer, mailer)
-    whole.text(writer, 2)
-    _assert_recovered(whole, writer, mailer, deaths, record_property)
-
-
 def test_a_mail_whose_event_never_comes_may_go_out_twice_and_is_marked(plans: Plans, whole: Whole) -> None:
     """SendGrid has no list: with its event lost as well, the second copy carries the same Message-ID and the reply its mark."""
     whole.sandbox.knobs(sendgrid={"events": False})
@@ -139,7 +82,7 @@ def test_a_kill_after_finish_repeats_nothing(plans: Plans, whole: Whole) -> None
     conversation = whole.conversation(writer)
     plans.kill(conversation, "after:outcome")
     whole.text(writer, 1)
-    plans.hit_at_ms(conversation)
+    plans.wait_for_hits(conversation)
     whole.quiet()
     whole.text(writer, 2)
     whole.wait_for_replies(writer, 2)
@@ -158,28 +101,3 @@ def test_at_the_default_lease_the_next_line_comes_within_62_seconds(waiting: Wai
     assert waited <= lease_ms + GRACE_MS
     waiting.whole.quiet()
     assert waiting.whole.assert_one_copy(waiting.person) == ["patience"]
-
-
-def _kill_both(plans: Plans, whole: Whole, writer: Person, mailer: Person) -> dict[str, int]:
-    """Kill the holders from outside, and say when."""
-    conversations = (whole.conversation(writer), whole.conversation(mailer, "email"))
-    at_ms = whole.now_ms()
-    for conversation in conversations:
-        os.kill(plans.holder(conversation), signal.SIGKILL)
-    return dict.fromkeys(conversations, at_ms)
-
-
-def _assert_recovered(whole: Whole, writer: Person, mailer: Person, deaths: dict[str, int], record: Record) -> None:
-    texts, mails = whole.conversation(writer), whole.conversation(mailer, "email")
-    whole.wait_for_lines(texts, "answered", count=2)
-    whole.wait_for_lines(mails, "answered")
-    whole.quiet()
-    assert whole.assert_one_copy(writer) == ["1", "2"]
-    assert whole.assert_one_copy(mailer, "email") == ["1"]
-    for name, conversation in (("texts", texts), ("mails", mails)):
-        if conversation not in deaths:
-            continue
-        later = (line.at_ms for line in whole.lines(conversation) if line.type not in NOT_BY_THE_WORKER)
-        waited = next(at_ms for at_ms in later if at_ms > deaths[conversation]) - deaths[conversation]
-        record(f"recovery_ms_{name}", waited)
-        assert waited <= LEASE * 1000 + GRACE_MS

@@ -69,53 +69,25 @@ class Nursery:
         shutil.rmtree(self._scratch, ignore_errors=True)
 
 
-class Plans:
-    """A `CRASH_DIR`: which signal the workers with that setting send themselves, in which conversation, at which call."""
-
-    def __init__(self, directory: Path) -> None:
-        """The directory is the test's own."""
-        self.directory = directory
-
-    def kill(self, conversation: str, moment: str) -> None:
-        """Somebody shall die at that moment (`before:claim`, `after:store_reply`) of that conversation's turn."""
-        (self.directory / f"{conversation}.plan").write_text(f"SIGKILL {moment}")
-
-    def freeze(self, conversation: str, moment: str) -> None:
-        """Somebody shall stop there, and go on after a SIGCONT."""
-        (self.directory / f"{conversation}.plan").write_text(f"SIGSTOP {moment}")
-
-    def hit_at_ms(self, conversation: str) -> int:
-        """Wait for it; the time is this machine's, which is the server's."""
-        hit = self.directory / f"{conversation}.hit"
-        wait_for(lambda: hit.exists() and hit.read_text(), 15, f"a plan's end in {conversation}")
-        return int(float(hit.read_text()) * 1000)
-
-    def wait_past(self, conversation: str) -> None:
-        """Wait until a thawed worker has made the call at which it was frozen."""
-        wait_for((self.directory / f"{conversation}.past").exists, 15, f"the thawed worker of {conversation}")
-
-    def holder(self, conversation: str) -> int:
-        """The pid of the worker that claimed a conversation last."""
-        return int((self.directory / f"{conversation}.pid").read_text())
-
-
 class ForkedWorker:
     """One worker process of the nursery."""
 
     def __init__(self, pid: int, output: Path, redis: Redis) -> None:
         """`redis` shows when it is registered."""
         self.pid = pid
+        self._gone = False
         self._output = output
         self._redis = redis
 
     @property
     def alive(self) -> bool:
-        """Whether the process is there."""
+        """Whether the process is there. Once it is gone its pid may be another's, and is not asked again."""
         try:
-            os.kill(self.pid, 0)
+            if not self._gone:
+                os.kill(self.pid, 0)
         except ProcessLookupError:
-            return False
-        return True
+            self._gone = True
+        return not self._gone
 
     @property
     def output(self) -> str:

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, cast
+from typing import Any, ClassVar, Final, Self, cast
 from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, build_opener
 
@@ -54,9 +54,12 @@ def answers(url: str) -> bool:
 class BossProcess:
     """`boss COMMAND` as a child. Its working directory is empty, so no `.env` is read; its output goes to a file."""
 
+    program: ClassVar[tuple[str, ...]] = ("supervisor_worker.cli.main",)
+    """The module that is run, and what stands before the command."""
+
     def __init__(self, *command: str, settings: Mapping[str, str], directory: Path | None = None) -> None:
         """Nothing runs yet. `settings` are the environment beside PATH and the like."""
-        self.command = command
+        self.command: tuple[str, ...] = command
         self.settings = dict(settings)
         self._scratch = tempfile.TemporaryDirectory(prefix="boss-cwd-")
         self.directory = directory or Path(self._scratch.name)
@@ -83,7 +86,7 @@ class BossProcess:
         self.settings |= more
         with self._output.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "supervisor_worker.cli.main", *self.command],
+                [sys.executable, "-m", *self.program, *self.command],
                 cwd=self.directory,
                 env=clean_environment(**self.settings),
                 stdin=subprocess.DEVNULL,
@@ -157,6 +160,17 @@ class WebProcess(BossProcess):
         if self.returncode is not None:
             raise AssertionError(f"web ended with {self.returncode}:\n{self.output[-4000:]}")
         return self
+
+
+class CrashingWeb(WebProcess):
+    """A web process that dies where the plans in its CRASH_DIR say; see `crashes`."""
+
+    program = ("tests.support.crashing_web",)
+
+    def __init__(self, settings: Mapping[str, str]) -> None:
+        """Found from the repository, because its working directory is empty."""
+        super().__init__({**settings, "PYTHONPATH": str(ROOT)})
+        self.command = ()
 
 
 class WorkerProcess(BossProcess):

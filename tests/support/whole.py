@@ -133,9 +133,14 @@ class Whole:
 
     def fork(self, count: int = 1, **settings: str) -> list[ForkedWorker]:
         """Workers of the nursery, ready."""
-        workers = [self.nursery.fork(self.settings | settings, self.redis) for _ in range(count)]
-        self._processes += workers
+        workers = [self.fork_unready(**settings) for _ in range(count)]
         return [worker.ready() for worker in workers]
+
+    def fork_unready(self, **settings: str) -> ForkedWorker:
+        """A worker of the nursery that will be ready in a moment."""
+        worker = self.nursery.fork(self.settings | settings, self.redis)
+        self._processes.append(worker)
+        return worker
 
     def worker(self, **settings: str) -> WorkerProcess:
         """A real `boss worker`, ready."""
