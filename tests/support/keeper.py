@@ -6,6 +6,7 @@ import threading
 from types import TracebackType
 from typing import Self
 
+from tests.support.processes import BossProcess
 from tests.support.whole import Whole
 
 LOOK_SECONDS = 0.02
@@ -32,6 +33,9 @@ class Keeper:
         """Replace nobody any more. The workers stay, the whole's to end."""
         self._over.set()
         self._thread.join(40)
+        if self._web:
+            self._whole.web.kill9()  # it would end with the thread that started it
+            self._whole.web.start()
         if self._error is not None and error is None:
             raise self._error
 
@@ -48,5 +52,5 @@ class Keeper:
                 self.workers[place] = self._whole.fork_unready(**self._settings)
                 self.replaced += 1
         if self._web and self._whole.web.returncode is not None:
-            self._whole.web.start()
+            BossProcess.start(self._whole.web)  # without waiting: it may die again before it answers
             self.replaced += 1
