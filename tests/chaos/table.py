@@ -35,6 +35,7 @@ class Row:
     marked: int = 0
     disorder: int = 0
     recoveries: tuple[float, ...] = ()
+    note: str = ""
     skipped: str = ""
 
     @property
@@ -52,6 +53,7 @@ class Row:
             marked=self.marked + other.marked,
             disorder=self.disorder + other.disorder,
             recoveries=self.recoveries + other.recoveries,
+            note="; ".join(dict.fromkeys(note for note in (self.note, other.note) if note)),
             skipped=(self.skipped or other.skipped) if self.runs + other.runs == 0 else "",
         )
 
@@ -80,12 +82,13 @@ class Table:
         disorder: int = 0,
         recoveries: Sequence[float] = (),
         marked: int = 0,
+        note: str = "",
         details: Iterable[str] = (),
     ) -> None:
         """Enter what was seen, and only then fail the test unless it is clean; `details` go into its failure.
 
         `runs` are the times that the fault struck, `lost` messages that nothing answers, `duplicates` second copies without a
-        mark, `marked` those with one, `disorder` inversions, `recoveries` seconds by the server's clock.
+        mark, `marked` those with one, `disorder` inversions, `recoveries` seconds by the server's clock; `note` is what else was measured.
         """
         row = Row(fault=fault, runs=runs, lost=lost, duplicates=duplicates, marked=marked, disorder=disorder, recoveries=tuple(recoveries))
         self._enter(row)
@@ -117,7 +120,10 @@ def lines(table: Sequence[Row]) -> list[str]:
     width = max(len("fault"), *(len(row.fault) for row in table)) + 2
     shown = [row for row in table if not row.skipped]
     text = [_aligned(width, "fault", COLUMNS)]
-    text += [f"{row.fault:<{width}}skipped: {row.skipped}" if row.skipped else _aligned(width, row.fault, row.cells) for row in table]
+    text += [
+        f"{row.fault:<{width}}skipped: {row.skipped}" if row.skipped else _aligned(width, row.fault, row.cells) + f"   {row.note}".rstrip()
+        for row in table
+    ]
     clean = sum(row.clean for row in shown)
     return [*text, f"{len(shown)} faults shown, {clean} without loss, second copy or disorder; {len(table) - len(shown)} not shown"]
 

@@ -19,7 +19,7 @@ class Keeper:
         """`settings` are the workers', beside the whole's own."""
         self.replaced = 0
         self._whole, self._count, self._web, self._settings = whole, workers, web, settings
-        self._over = threading.Event()
+        self._over, self._done = threading.Event(), threading.Event()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._keep, daemon=True)
 
@@ -32,10 +32,7 @@ class Keeper:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Replace nobody any more. The workers stay, the whole's to end."""
         self._over.set()
-        self._thread.join(40)
-        if self._web:
-            self._whole.web.kill9()  # it would end with the thread that started it
-            self._whole.web.start()
+        assert self._done.wait(40)
         if self._error is not None and error is None:
             raise self._error
 
@@ -45,6 +42,9 @@ class Keeper:
                 self._replace()
         except BaseException as error:  # noqa: BLE001 - the test's to hear
             self._error = error
+        self._done.set()
+        if self._web:
+            threading.Event().wait()  # for ever: what a thread started ends with it
 
     def _replace(self) -> None:
         for place, worker in enumerate(self.workers):
