@@ -17,7 +17,7 @@ import pytest
 from tests.chaos.table import Table
 from tests.support.lateness import Lateness
 from tests.support.plans import Plans
-from tests.support.verdict import Death, Said, judge, recoveries
+from tests.support.verdict import Death, Said, asked_again, judge, recoveries
 from tests.support.wait import wait_for
 from tests.support.whole import Person, Whole, root_id
 
@@ -44,11 +44,15 @@ BLANK: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step of a turn; `plan` is what happens there, `{}` the signal that strikes."""
+    """A step of a turn; `plan` is what happens there, `{}` the signal that strikes.
+
+    `stored`: Claude's answer is stored by then, and is not asked for again.
+    """
 
     name: str
     plan: tuple[str, ...]
     channels: tuple[str, ...] = BOTH
+    stored: bool = False
 
 
 STEPS: Final = (
@@ -57,13 +61,13 @@ STEPS: Final = (
     Step("after claim", ("{} after:claim",)),
     Step("Claude thinks", ("{} during:think",)),
     Step("before the reply is stored", ("{} before:store_reply",)),
-    Step("reply stored, leave given", ("{} after:store_reply",)),
-    Step("request about to leave", ("{} before:send",)),
-    Step("request under way", ("{} during:send",)),
-    Step("answered, not recorded", ("{} before:outcome",)),
-    Step("finished, RQ not told", ("{} after:outcome",)),
-    Step("in the look-up", ("SIGKILL during:send", "{} during:find"), ("sms",)),
-    Step("leave given again", ("SIGKILL after:store_reply", "{} after:sending")),
+    Step("reply stored, leave given", ("{} after:store_reply",), stored=True),
+    Step("request about to leave", ("{} before:send",), stored=True),
+    Step("request under way", ("{} during:send",), stored=True),
+    Step("answered, not recorded", ("{} before:outcome",), stored=True),
+    Step("finished, RQ not told", ("{} after:outcome",), stored=True),
+    Step("in the look-up", ("SIGKILL during:send", "{} during:find"), ("sms",), stored=True),
+    Step("leave given again", ("SIGKILL after:store_reply", "{} after:sending"), stored=True),
 )
 SWEEP: Final = (Step("in the sweep", ("{} after:sweep",), ("sms",)),)
 """For itself, because whoever dies there takes the wake-ups of others along."""
@@ -87,6 +91,7 @@ class Strikes:
         self._lateness = Lateness()
         self._said: list[Said] = []
         self._deaths: list[Death] = []
+        self._stored: set[str] = set()
         self._beside: list[Death] = []
         self._signal = "SIGSTOP" if thaw else "SIGKILL"
 
@@ -114,6 +119,7 @@ class Strikes:
         for step in steps:
             self._plans.set(conversation, *(line.format(self._signal) for line in step.plan))
             fault = f"{name}: {step.name}"
+            self._stored |= {fault} if step.stored else set()
             self._say(person, channel, next(numbers), fault)
             hits = self._plans.wait_for_hits(conversation, len(step.plan), 40)
             self._deaths += [Death(fault, conversation, hit.at_ms) for hit in hits if hit.signal != "SIGTERM"]
@@ -151,6 +157,8 @@ class Strikes:
                 failures.append(str(failure))
             if of.marked > most_marked * runs:
                 failures.append(f"{fault}: {of.marked} second copies in {runs} runs, although a look could tell")
+        again = asked_again(self._whole, self._said)
+        failures += [f"{fault}: Claude was asked again in {again[fault]} cases" for fault in self._stored if again[fault]]
         failures += self._too_late(times)
         assert not failures, "\n".join(failures)
 

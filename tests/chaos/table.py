@@ -88,9 +88,13 @@ class Table:
         """Enter what was seen, and only then fail the test unless it is clean; `details` go into its failure.
 
         `runs` are the times that the fault struck, `lost` messages that nothing answers, `duplicates` second copies without a
-        mark, `marked` those with one, `disorder` inversions, `recoveries` seconds by the server's clock; `note` is what else was measured.
+        mark, `marked` those with one, `disorder` inversions, `recoveries` seconds by the server's clock; `note` is what else was
+        measured.
         """
-        row = Row(fault=fault, runs=runs, lost=lost, duplicates=duplicates, marked=marked, disorder=disorder, recoveries=tuple(recoveries))
+        row = Row(
+            fault=fault, runs=runs, lost=lost, duplicates=duplicates, marked=marked, disorder=disorder,
+            recoveries=tuple(recoveries), note=note,
+        )  # fmt: skip
         self._enter(row)
         if not row.clean:
             pytest.fail("\n".join([f"{fault}: {lost} lost, {duplicates} twice, {disorder} out of order", *details]), pytrace=False)

@@ -11,13 +11,13 @@ from typing import Any, Final
 import pytest
 
 from shared import ledger
-from tests.chaos.steps import LEASE, OK
+from tests.chaos.steps import LEASE
 from tests.chaos.table import FULL, Table
 from tests.support.keeper import Keeper
 from tests.support.lateness import Lateness
-from tests.support.verdict import Said, judge
-from tests.support.wait import wait_for
-from tests.support.whole import Person, Whole, root_id
+from tests.support.verdict import judge
+from tests.support.whole import Whole
+from tests.support.writers import Writer, writing
 
 SEED: Final = 20261122
 CONVERSATIONS: Final = 200 if FULL else 40
@@ -28,8 +28,6 @@ WORKERS: Final = 4 if FULL else 2
 SECONDS: Final = 60 if FULL else 3
 """How long people write: so that kills and repeats fall among their messages."""
 KILL_SECONDS: Final = (1.0, 4.0) if FULL else (0.3, 1.0)
-AHEAD: Final = 5
-"""Messages that a person has sent and has no answer to, at most: what the sandbox echoes of one turn holds so many."""
 IDLE_SECONDS: Final = LEASE + 10
 SHAKY: Final[dict[str, Any]] = {
     "twilio": {
@@ -65,21 +63,20 @@ def test_under_kills_and_shaky_providers_nothing_is_lost_doubled_or_out_of_order
 ) -> None:
     """Texts and mails; two workers, or four, of which one is killed every second or so. No callback: what a text became is looked up."""
     whole.sandbox.knobs(**SHAKY)
-    writers = [Writer(whole, whole.person(), "sms", TEXTS) for _ in range(CONVERSATIONS)]
-    writers += [Writer(whole, whole.person(), "email", MAILS) for _ in range(THREADS)]
-    threads = [threading.Thread(target=writer.write, daemon=True) for writer in writers]
+    fault = "random kills, 20 % provider faults"
+    writers = [Writer(whole, whole.person(), "sms", fault=fault, pause=SECONDS / TEXTS, most=TEXTS) for _ in range(CONVERSATIONS)]
+    writers += [Writer(whole, whole.person(), "email", fault=fault, pause=SECONDS / MAILS, most=MAILS) for _ in range(THREADS)]
     lateness = Lateness()
     with lateness.watched(), Keeper(whole, WORKERS, SENDER_TURNS_PER_HOUR="10000") as keeper:
-        for thread in threads:
-            thread.start()
-        _kill_until(keeper, threads)
+        with writing(writers) as threads:
+            _kill_until_written(keeper, threads)
         whole.quiet(60)
     said = [one for writer in writers for one in writer.said]
     assert len(said) == CONVERSATIONS * TEXTS + THREADS * MAILS
-    seen = judge(whole, said)["texts and mails"]
+    seen = judge(whole, said)[fault]
     idle = _longest_idle(whole)
     table.add(
-        fault="random kills, 20 % provider faults", runs=keeper.replaced, note=f"{len(said)} messages", lost=seen.lost,
+        fault=fault, runs=keeper.replaced, note=f"{len(said)} messages", lost=seen.lost,
         duplicates=seen.duplicates, disorder=seen.disorder, marked=seen.marked, recoveries=[seconds for seconds, _ in idle],
         details=seen.details,
     )  # fmt: skip
@@ -87,32 +84,7 @@ def test_under_kills_and_shaky_providers_nothing_is_lost_doubled_or_out_of_order
     assert [one for one in idle if one[0] > IDLE_SECONDS + lateness.between(one[1], one[1] + one[0])] == []
 
 
-class Writer:
-    """A person who writes now and then, each message as soon as the one before was taken, and not too many ahead of the answers."""
-
-    def __init__(self, whole: Whole, person: Person, channel: str, messages: int) -> None:
-        self.said: list[Said] = []
-        self._whole, self._person, self._channel, self._messages = whole, person, channel, messages
-        self._inbox = f"boss:inbox:{whole.conversation(person, channel)}"
-        self._dice = random.Random(person.tag)  # noqa: S311 - dice, no secret
-
-    def write(self) -> None:
-        """All of it."""
-        for number in range(self._messages):
-            time.sleep(self._dice.uniform(0, 2 * SECONDS / self._messages))  # a person's moments are the dice's
-            wait_for(lambda: self._whole.redis.llen(self._inbox) < AHEAD, 60, "answers", every=0.1)
-            self._send(number)
-            self.said.append(Said(self._person, self._channel, str(number), "texts and mails"))
-
-    def _send(self, number: int) -> None:
-        if self._channel == "sms":
-            assert self._whole.text(self._person, number)["status"] == OK
-            return
-        thread = {"message_id": f"<{number}-{self._person.tag}@mail.example.com>", "references": root_id(self._person)} if number else {}
-        assert self._whole.mail(self._person, number, **thread)["status"] == OK
-
-
-def _kill_until(keeper: Keeper, threads: list[threading.Thread]) -> None:
+def _kill_until_written(keeper: Keeper, threads: list[threading.Thread]) -> None:
     """Kill somebody at random moments until all has been written."""
     dice = random.Random(SEED)  # noqa: S311 - dice, no secret
     while any(thread.is_alive() for thread in threads):

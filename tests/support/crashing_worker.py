@@ -2,7 +2,8 @@
 
 Run as `python -m tests.support.crashing_worker` this is a nursery: it imports the supervisor once (the SDKs take two
 seconds), then forks one worker for each line on stdin, `{"env": {...}, "output": "file"}`, and answers with its pid.
-Each child is a process of its own, in a session of its own, that runs `supervisor_worker.bootstrap.main`, as `boss worker` does.
+Each child is a process of its own, in a session of its own, that runs what `boss worker` runs; with `WORKER_PROCESSES` set, what
+`boss worker --processes` runs, in as many children of its own.
 With `CRASH_DIR` set, a child does what the plans in that directory say; see `crashes`.
 """
 
@@ -37,11 +38,11 @@ def be_worker(order: dict[str, Any]) -> int:
     if directory := os.environ.get("CRASH_DIR"):
         arm_worker(Crashes(Path(directory)))
     from shared import settings, telemetry  # noqa: PLC0415 - the nursery has imported them; here they are at hand
-    from supervisor_worker import bootstrap  # noqa: PLC0415
+    from supervisor_worker import pool  # noqa: PLC0415
 
     loaded = settings.load()
     telemetry.configure("worker", loaded.log_format)
-    return bootstrap.main(loaded)
+    return pool.main(loaded, int(os.environ.get("WORKER_PROCESSES", "1")))
 
 
 def _life(order: dict[str, Any]) -> int:
@@ -71,8 +72,8 @@ def main() -> int:
     import sendgrid  # noqa: F401, PLC0415
     import twilio.rest  # noqa: F401, PLC0415
 
-    import supervisor_worker.bootstrap  # noqa: PLC0415
     import supervisor_worker.jobs  # noqa: PLC0415
+    import supervisor_worker.pool  # noqa: PLC0415
     import supervisor_worker.worker  # noqa: F401, PLC0415
 
     gc.freeze()  # the children's collector leaves the shared pages alone

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -102,14 +103,28 @@ class ForkedWorker:
         return self
 
     def registered(self) -> bool:
-        """Whether RQ's list of workers has this process."""
+        """Whether RQ's list of workers has this process, or all of its children where those work."""
         keys = cast("set[bytes]", self._redis.smembers("rq:workers"))
-        return any(cast("Any", self._redis.hget(key.decode(), "pid")) == str(self.pid).encode() for key in keys)
+        known = {int(cast("Any", self._redis.hget(key.decode(), "pid")) or 0) for key in keys}
+        children = self.children()
+        return self.pid in known or (bool(children) and set(children) <= known)
+
+    def children(self) -> list[int]:
+        """Its own processes; none where it works itself."""
+        try:
+            return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+        except FileNotFoundError:
+            return []
+
+    def signal_all(self, number: signal.Signals) -> None:
+        """Send a signal to every process of its group, as a service manager does."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
 
     def kill9(self) -> None:
-        """Kill it, and wait until it is gone."""
+        """Kill it with its children, and wait until it is gone."""
         if self.alive:
-            os.kill(self.pid, signal.SIGKILL)
+            self.signal_all(signal.SIGKILL)
         wait_for(lambda: not self.alive, 10, "the worker's end")
 
     close = kill9

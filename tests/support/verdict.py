@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from shared import ledger
-from tests.support.whole import JsonObject, Person, Whole, reply_id
+from tests.support.whole import JsonObject, Person, Whole, reply_id, words_of_all
 
 NOT_BY_A_WORKER = {"sms_received", "email_received", "sent", "delivered", "status", "ignored"}
 """Lines of the web process: they say nothing about a recovery."""
@@ -54,17 +54,20 @@ def judge(whole: Whole, said: Iterable[Said]) -> dict[str, Seen]:
 def _judge_one(whole: Whole, person: Person, messages: Sequence[Said], entries: Sequence[JsonObject], seen: dict[str, Seen]) -> None:
     fault_of = {one.word: one.fault for one in messages}
     copies: Counter[str] = Counter()
+    names: dict[str, str] = {}
     first_place: dict[str, int] = {}
     for entry in entries:
         words = [word for word in person.words(entry["request"].get("body") or entry["request"].get("text")) if word in fault_of]
         of, identity = seen[fault_of[words[0]]] if words else Seen(), reply_id(entry)
         copies[identity] += 1
         if copies[identity] > 1:
-            mark = copies[identity] == 2 and whole.marked(identity)  # the promise is one second copy at most
+            same = names[identity] == _message_id(entry)  # so that a mailbox can fold a mail's copies
+            mark = copies[identity] == 2 and same and whole.marked(identity)  # the promise is one second copy at most
             of.marked += mark
             of.duplicates += not mark
             of.details += [] if mark else [f"{person.tag}: reply {identity} to {words} came again"]
             continue
+        names[identity] = _message_id(entry)
         for word in words:
             if word in first_place:
                 seen[fault_of[word]].duplicates += 1
@@ -85,6 +88,17 @@ def _lost_and_order(person: Person, messages: Sequence[Said], first_place: dict[
             seen[one.fault].details.append(f"{person.tag}: {one.channel} {one.word} was answered after a later one")
         else:
             highest = place
+
+
+def _message_id(entry: JsonObject) -> str:
+    return str(entry["request"].get("headers", {}).get("Message-ID", ""))
+
+
+def asked_again(whole: Whole, said: Iterable[Said]) -> Counter[str]:
+    """How many messages of each fault Claude was asked about more than once."""
+    faults = {(one.person.tag, one.word): one.fault for one in said}
+    asked = Counter(pair for entry in whole.sandbox.journal("anthropic.messages") for pair in words_of_all(entry["request"]["text"]))
+    return Counter(faults[pair] for pair, times in asked.items() if times > 1 and pair in faults)
 
 
 @dataclass(frozen=True, slots=True)

@@ -268,6 +268,11 @@ def answered_words(person: Person, replies: Iterable[JsonObject]) -> list[str]:
     return [word for entry in replies for word in person.words(entry["request"].get("body") or entry["request"].get("text"))]
 
 
+def words_of_all(text: str | None) -> list[tuple[str, str]]:
+    """Whose words stand in a text, with their tags, in its order."""
+    return re.findall(r"(u\d+) says <([^>]*)>", text or "")
+
+
 def root_id(person: Person) -> str:
     """The Message-ID of the first mail of somebody's thread."""
     return f"<{person.tag}@mail.example.com>"
