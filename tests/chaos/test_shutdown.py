@@ -1,4 +1,4 @@
-"""SIGTERM in the middle of a turn, at any moment, to one worker or to all of a service: nothing lost, nothing twice, out within the grace."""
+"""SIGTERM in the middle of a turn, at any moment, to one worker or a whole service: nothing lost, nothing twice, out within the grace."""
 
 from __future__ import annotations
 

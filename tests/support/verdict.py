@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -62,10 +63,10 @@ def _judge_one(whole: Whole, person: Person, messages: Sequence[Said], entries: 
         copies[identity] += 1
         if copies[identity] > 1:
             same = names[identity] == _message_id(entry)  # so that a mailbox can fold a mail's copies
-            mark = copies[identity] == 2 and same and whole.marked(identity)  # the promise is one second copy at most
+            mark = same and whole.marked(identity)
             of.marked += mark
             of.duplicates += not mark
-            of.details += [] if mark else [f"{person.tag}: reply {identity} to {words} came again"]
+            of.details += [] if mark else [f"{person.tag}: reply {identity} to {words} came again; {_story(whole, person, entry)}"]
             continue
         names[identity] = _message_id(entry)
         for word in words:
@@ -73,16 +74,32 @@ def _judge_one(whole: Whole, person: Person, messages: Sequence[Said], entries: 
                 seen[fault_of[word]].duplicates += 1
                 seen[fault_of[word]].details.append(f"{person.tag}: {word} was answered by another reply as well")
             first_place.setdefault(word, len(first_place))
-    _lost_and_order(person, messages, first_place, seen)
+    _lost_and_order(whole, person, messages, first_place, seen)
 
 
-def _lost_and_order(person: Person, messages: Sequence[Said], first_place: dict[str, int], seen: dict[str, Seen]) -> None:
+def _story(whole: Whole, person: Person, entry: JsonObject) -> str:
+    """What the providers and the ledger tell of a reply that came again, in seconds before its copy."""
+    identity, began = reply_id(entry), entry["at"]
+    posts = whole.sandbox.journal("webhook.") + whole.sandbox.journal(entry["kind"])
+    told = [
+        (post["at"], f"{post['kind']} {post['status']} {post['fault'] or ''}") for post in posts if identity in json.dumps(post["request"])
+    ]
+    channel = "sms" if entry["kind"] == "twilio.create" else "email"
+    turn = "t-" + identity.removeprefix("r-")
+    lines = whole.lines(whole.conversation(person, channel))
+    told += [(line.at_ms / 1000, line.type) for line in lines if {identity, turn} & set(line.fields.values())]
+    return f"marked {whole.marked(identity)}: " + ", ".join(f"{at - began:+.1f} {what}" for at, what in sorted(told))
+
+
+def _lost_and_order(whole: Whole, person: Person, messages: Sequence[Said], first_place: dict[str, int], seen: dict[str, Seen]) -> None:
     highest = -1
     for one in messages:
         place = first_place.get(one.word)
         if place is None:
             seen[one.fault].lost += 1
-            seen[one.fault].details.append(f"{person.tag}: {one.channel} {one.word} was not answered")
+            lines = whole.lines(whole.conversation(person, one.channel))[-20:]
+            told = ", ".join(f"{line.at_ms / 1000 - lines[0].at_ms / 1000:.1f} {line.type}" for line in lines)
+            seen[one.fault].details.append(f"{person.tag}: {one.channel} {one.word} was not answered; {told}")
         elif place < highest:
             seen[one.fault].disorder += 1
             seen[one.fault].details.append(f"{person.tag}: {one.channel} {one.word} was answered after a later one")
