@@ -7,7 +7,7 @@ import os
 import random
 import signal
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
@@ -23,6 +23,8 @@ from tests.support.whole import Person, Whole, root_id
 
 LEASE: Final = 3
 GRACE: Final = 2.0
+PATIENCE: Final = 40
+"""Seconds after which a conversation is given up."""
 SEED: Final = 20261122
 OK: Final = 200
 BOTH: Final = ("sms", "email")
@@ -79,11 +81,16 @@ AFTER_SIGTERM: Final = (
 )
 
 
+def _fault(name: str, step: Step) -> str:
+    return f"{name}: {step.name}"
+
+
 class Strikes:
     """Strikes conversations at steps, and tells the table what came of it.
 
     Each step is one message, the strike, a second message before the recovery, and the wait until both are dealt with. With
-    `thaw`, who was struck was frozen, and goes on while the second message's turn is under way.
+    `thaw`, who was struck was frozen, and goes on while the second message's turn is under way. A conversation that does not come
+    through ends the strikes; what had been said by then is judged all the same.
     """
 
     def __init__(self, whole: Whole, plans: Plans, *, thaw: bool = False) -> None:
@@ -91,7 +98,8 @@ class Strikes:
         self._lateness = Lateness()
         self._said: list[Said] = []
         self._deaths: list[Death] = []
-        self._stored: set[str] = set()
+        self._faults: dict[str, Step] = {}
+        self._broken: list[str] = []
         self._beside: list[Death] = []
         self._signal = "SIGSTOP" if thaw else "SIGKILL"
 
@@ -107,29 +115,38 @@ class Strikes:
             dice.shuffle(mine)
             people = [self._whole.person() for _ in range(min(conversations // 2, len(mine)))]
             dealt |= {(person, channel): mine[place :: len(people)] for place, person in enumerate(people)}
+        self._faults |= {_fault(name, step): step for step in steps}
         with self._lateness.watched(), ThreadPoolExecutor(at_once) as pool:
-            for done in [pool.submit(self._live, name, *key, its_steps) for key, its_steps in dealt.items()]:
+            for done in [pool.submit(self._lives_through, name, *key, its_steps) for key, its_steps in dealt.items()]:
                 done.result()
-            self._whole.quiet(30)
+            if not self._broken:
+                self._whole.quiet(30)
         self._beside = [Death(name, conversation, at_ms) for conversation, at_ms in self._plans.swept()]
 
-    def _live(self, name: str, person: Person, channel: str, steps: Sequence[Step]) -> None:
+    def _lives_through(self, name: str, person: Person, channel: str, steps: Sequence[Step]) -> None:
         """One conversation through all its strikes."""
         conversation, numbers = self._whole.conversation(person, channel), itertools.count()
         for step in steps:
-            self._plans.set(conversation, *(line.format(self._signal) for line in step.plan))
-            fault = f"{name}: {step.name}"
-            self._stored |= {fault} if step.stored else set()
-            self._say(person, channel, next(numbers), fault)
-            hits = self._plans.wait_for_hits(conversation, len(step.plan), 40)
-            self._deaths += [Death(fault, conversation, hit.at_ms) for hit in hits if hit.signal != "SIGTERM"]
-            if self._thaw:
-                self._wait_until_dealt_with(conversation)
-            self._say(person, channel, next(numbers), fault)
-            if self._thaw:
-                os.kill(hits[-1].pid, signal.SIGCONT)
-                self._plans.wait_past(conversation)
+            if self._broken:
+                return
+            try:
+                self._live(person, channel, conversation, step, numbers, _fault(name, step))
+            except AssertionError as error:
+                self._broken.append(f"{_fault(name, step)}, {person.tag} {channel}: {error}")
+
+    def _live(self, person: Person, channel: str, conversation: str, step: Step, numbers: Iterator[int], fault: str) -> None:  # noqa: PLR0917
+        """One strike."""
+        self._plans.set(conversation, *(line.format(self._signal) for line in step.plan))
+        self._say(person, channel, next(numbers), fault)
+        hits = self._plans.wait_for_hits(conversation, len(step.plan), PATIENCE)
+        self._deaths += [Death(fault, conversation, hit.at_ms) for hit in hits if hit.signal != "SIGTERM"]
+        if self._thaw:
             self._wait_until_dealt_with(conversation)
+        self._say(person, channel, next(numbers), fault)
+        if self._thaw:
+            os.kill(hits[-1].pid, signal.SIGCONT)
+            self._plans.wait_past(conversation)
+        self._wait_until_dealt_with(conversation)
 
     def _say(self, person: Person, channel: str, number: int, fault: str) -> None:
         self._said.append(Said(person, channel, str(number), fault))
@@ -141,12 +158,13 @@ class Strikes:
         assert status == OK
 
     def _wait_until_dealt_with(self, conversation: str) -> None:
-        wait_for(lambda: self._whole.redis.zscore("boss:due", conversation) is None, 40, f"the end of {conversation}", every=0.1)
+        wait_for(lambda: self._whole.redis.zscore("boss:due", conversation) is None, PATIENCE, "its end", every=0.1)
 
     def enter(self, table: Table, *, most_marked: int = 0) -> None:
         """Enter a row for each step, and only then fail if one is not as promised: `most_marked` second copies a strike."""
         seen, times, failures = judge(self._whole, self._said), recoveries(self._whole, self._beside + self._deaths), list[str]()
-        for fault, runs in Counter(death.fault for death in self._deaths).items():
+        counted = Counter(death.fault for death in self._deaths)
+        for fault, runs in ((fault, counted[fault]) for fault in self._faults):
             of, mine = seen[fault], [seconds for death, seconds in times if death.fault == fault]
             try:
                 table.add(
@@ -158,8 +176,12 @@ class Strikes:
             if of.marked > most_marked * runs:
                 failures.append(f"{fault}: {of.marked} second copies in {runs} runs, although a look could tell")
         again = asked_again(self._whole, self._said)
-        failures += [f"{fault}: Claude was asked again in {again[fault]} cases" for fault in self._stored if again[fault]]
-        failures += self._too_late(times)
+        failures += [
+            f"{fault}: Claude was asked again in {again[fault]} cases"
+            for fault, step in self._faults.items()
+            if step.stored and again[fault]
+        ]
+        failures += self._too_late(times) + self._broken
         assert not failures, "\n".join(failures)
 
     def _too_late(self, times: list[tuple[Death, float]]) -> list[str]:

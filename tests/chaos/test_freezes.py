@@ -5,6 +5,8 @@ Others take the conversation over and answer; then the frozen one goes on where 
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -15,7 +17,8 @@ from tests.chaos.steps import STEPS, SWEEP, TRUTHFUL, Strikes
 from tests.chaos.table import FULL, Table
 from tests.support.keeper import Keeper
 from tests.support.plans import Plans
-from tests.support.whole import Whole
+from tests.support.verdict import Said, judge
+from tests.support.whole import Whole, in_threads
 
 RUNS: Final = 10 if FULL else 2
 AT_ONCE: Final = 10 if FULL else 13
@@ -30,7 +33,7 @@ pytestmark = pytest.mark.timeout(300 if FULL else 120)
 def strikes(whole: Whole, tmp_path: Path) -> Iterator[Strikes]:
     """Workers that freeze as planned, and are thawed; no status callback, and Twilio's list late."""
     whole.sandbox.knobs(**TRUTHFUL)
-    with Keeper(whole, WORKERS, CRASH_DIR=str(tmp_path), WORKER_CONCURRENCY="1", SENDER_TURNS_PER_HOUR="10000"):
+    with Keeper(whole, WORKERS, CRASH_DIR=str(tmp_path), WORKER_CONCURRENCY="1"):
         yield Strikes(whole, Plans(tmp_path), thaw=True)
 
 
@@ -49,3 +52,23 @@ def test_one_that_stands_still_between_its_last_check_and_the_request_may_send_a
     steps = [step for step in STEPS if step.name == LAST_CHECK]
     strikes.run("frozen", steps, runs=RUNS, conversations=2 * AT_ONCE, at_once=AT_ONCE)
     strikes.enter(table, most_marked=1)
+
+
+def test_what_a_frozen_worker_was_answered_decides_although_its_lease_is_lost(whole: Whole, table: Table, tmp_path: Path) -> None:
+    """No event comes, so its successor waits for one; then it goes on, records the provider's answer, and no mail is repeated."""
+    fault, plans = "frozen: answered, recorded after the lease", Plans(tmp_path)
+    whole.sandbox.knobs(sendgrid={"events": False})
+    mailers = [whole.person() for _ in range(RUNS)]
+    conversations = [whole.conversation(mailer, "email") for mailer in mailers]
+    for conversation in conversations:
+        plans.freeze(conversation, "before:outcome")
+    with Keeper(whole, RUNS + 1, CRASH_DIR=str(tmp_path), WORKER_CONCURRENCY="1", EMAIL_EVENT_WAIT_SECONDS="30"):
+        in_threads(lambda mailer: whole.mail(mailer, "word"), mailers)
+        for conversation in conversations:
+            hit = plans.wait_for_hits(conversation)[-1]
+            whole.wait_for_lines(conversation, "backoff", count=2)
+            os.kill(hit.pid, signal.SIGCONT)
+            plans.wait_past(conversation)
+        whole.quiet(30)
+    seen = judge(whole, [Said(mailer, "email", "word", fault) for mailer in mailers])[fault]
+    table.add(fault=fault, runs=RUNS, lost=seen.lost, duplicates=seen.duplicates + seen.marked, details=seen.details)

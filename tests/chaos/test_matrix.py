@@ -66,7 +66,7 @@ def waiting(request: pytest.FixtureRequest, shared_whole: Whole, tmp_path_factor
 @pytest.fixture
 def strikes(whole: Whole, tmp_path: Path) -> Iterator[Strikes]:
     """Workers that die as planned, and are replaced."""
-    with Keeper(whole, WORKERS, CRASH_DIR=str(tmp_path), WORKER_CONCURRENCY="1", SENDER_TURNS_PER_HOUR="10000"):
+    with Keeper(whole, WORKERS, CRASH_DIR=str(tmp_path), WORKER_CONCURRENCY="1"):
         yield Strikes(whole, Plans(tmp_path))
 
 

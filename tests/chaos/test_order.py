@@ -67,7 +67,7 @@ def test_under_kills_and_shaky_providers_nothing_is_lost_doubled_or_out_of_order
     writers = [Writer(whole, whole.person(), "sms", fault=fault, pause=SECONDS / TEXTS, most=TEXTS) for _ in range(CONVERSATIONS)]
     writers += [Writer(whole, whole.person(), "email", fault=fault, pause=SECONDS / MAILS, most=MAILS) for _ in range(THREADS)]
     lateness = Lateness()
-    with lateness.watched(), Keeper(whole, WORKERS, SENDER_TURNS_PER_HOUR="10000") as keeper:
+    with lateness.watched(), Keeper(whole, WORKERS) as keeper:
         with writing(writers) as threads:
             _kill_until_written(keeper, threads)
         whole.quiet(60)

@@ -37,7 +37,6 @@ BUSY: Final[dict[str, Any]] = {
     "sendgrid": {"latency_seconds": [0, 0.5]},
 }
 """So that a signal meets turns at every step."""
-PATIENT: Final[dict[str, Any]] = {"SENDER_TURNS_PER_HOUR": "10000"}
 
 Record = Callable[[str, object], None]
 
@@ -115,7 +114,7 @@ def test_sigterm_at_any_moment_loses_nothing_doubles_nothing_and_ends_within_the
     fault, dice = "SIGTERM at a random moment", random.Random(SEED)  # noqa: S311 - dice, no secret
     whole.sandbox.knobs(**BUSY)
     writers = _writers(whole, fault)
-    with Keeper(whole, 2, **PATIENT) as keeper, writing(writers):
+    with Keeper(whole, 2) as keeper, writing(writers):
         exits = []
         for _ in range(SIGTERMS):
             time.sleep(dice.uniform(0, 1))  # the signal's moment is the dice's, not a condition's
@@ -133,11 +132,11 @@ def test_a_control_group_kill_loses_nothing_doubles_nothing_and_leaves_nobody_to
     writers, exits = _writers(whole, fault), []
     with writing(writers):
         for _ in range(GROUPS):
-            (worker,) = whole.fork(1, WORKER_PROCESSES=str(processes), **PATIENT)
+            (worker,) = whole.fork(1, WORKER_PROCESSES=str(processes))
             _wait_for_turns(whole)
             exits.append(_end_group(whole, worker))
             whole.web.start()
-        whole.fork(1, **PATIENT)
+        whole.fork(1)
     _enter(whole, table, fault, writers, exits)
 
 
