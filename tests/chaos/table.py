@@ -10,7 +10,8 @@ import dataclasses
 import json
 import os
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -71,6 +72,18 @@ class Table:
     def __init__(self, properties: list[tuple[str, Any]]) -> None:
         """`properties` are the test's, which pytest and xdist carry to its report."""
         self._properties = properties
+        self._failures: list[str] | None = None
+
+    @contextmanager
+    def all_rows(self) -> Iterator[list[str]]:
+        """Within it every row is entered before the test fails for any; the list takes what else is wrong."""
+        self._failures = failures = list[str]()
+        try:
+            yield failures
+        finally:
+            self._failures = None
+        if failures:
+            pytest.fail("\n".join(failures), pytrace=False)
 
     def add(
         self,
@@ -96,8 +109,12 @@ class Table:
             recoveries=tuple(recoveries), note=note,
         )  # fmt: skip
         self._enter(row)
-        if not row.clean:
-            pytest.fail("\n".join([f"{fault}: {lost} lost, {duplicates} twice, {disorder} out of order", *details]), pytrace=False)
+        if row.clean:
+            return
+        failure = "\n".join([f"{fault}: {lost} lost, {duplicates} twice, {disorder} out of order", *details])
+        if self._failures is None:
+            pytest.fail(failure, pytrace=False)
+        self._failures.append(failure)
 
     def skip(self, fault: str, why: str) -> NoReturn:
         """Say why this machine cannot show it, and end the test there."""
