@@ -172,7 +172,7 @@ class Strikes:
                 )  # fmt: skip
                 if step.stored and again[fault]:
                     failures.append(f"{fault}: Claude was asked again in {again[fault]} cases")
-            failures += self._too_late(times) + self._broken
+            failures.extend(self._too_late(times) + self._broken)
 
     def _too_late(self, times: list[tuple[Death, float]]) -> list[str]:
         """The recoveries that took longer than is promised, on a machine that is as late as this one was just then."""

@@ -30,6 +30,7 @@ SECONDS: Final = 60 if FULL else 3
 KILL_SECONDS: Final = (1.0, 4.0) if FULL else (0.3, 1.0)
 IDLE_SECONDS: Final = LEASE + 10
 SHAKY: Final[dict[str, Any]] = {
+    "inbound": {"retries": 5},
     "twilio": {
         "latency_seconds": [0, 0.1],
         "status_callbacks": False,

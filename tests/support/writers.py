@@ -35,7 +35,8 @@ class Writer:
             if over.wait(self._dice.uniform(0, 2 * self._pause)):
                 return
             wait_for(lambda: self._whole.redis.llen(self._inbox) < AHEAD, 60, "answers", every=0.1)
-            assert self._send(number) == OK
+            status = self._send(number)
+            assert status == OK, f"{self._person.tag} {number}: the webhook was answered with {status}"
             self.said.append(Said(self._person, self._channel, str(number), self._fault))
 
     def _send(self, number: int) -> int | None:
