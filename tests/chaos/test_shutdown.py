@@ -122,7 +122,7 @@ def test_sigterm_at_any_moment_loses_nothing_doubles_nothing_and_ends_within_the
     _enter(whole, table, fault, writers, exits)
 
 
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("processes", [1, 2] if FULL else [2])
 def test_a_control_group_kill_loses_nothing_doubles_nothing_and_leaves_nobody_to_be_killed(
     whole: Whole, table: Table, processes: int
 ) -> None:
