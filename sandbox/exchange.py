@@ -7,6 +7,7 @@ happened; only then come latency and the answer, or whatever a fault puts in its
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 import struct
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 OK: Final = 200
 BAD_REQUEST: Final = 400
 HANG_CHECK: Final = 0.25
+TRICKLE_SECONDS: Final = 1.0
+TRICKLED: Final = 1_000_000
 RST_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 
 
@@ -118,9 +121,8 @@ async def _misbehave(http: web.Request, state: Sandbox, entry: Entry, trouble: _
     fault, answer = trouble.fault, trouble.answer
     if fault.status is not None:
         return await _say(http, state, entry, _refusal(trouble.dialect.refuse(fault.status, fault), fault))
-    if fault.fault == "hang":
-        await _hang(http, state)
-        return _reset(http)
+    if fault.fault in {"hang", "trickle"}:
+        return await _stall(http, state, answer if fault.fault == "trickle" else None)
     if fault.fault == "broken_json":
         broken = answer.payload[: len(answer.payload) // 2] or b'{"broken": '
         state.journal.settle(entry, answer.status)
@@ -182,14 +184,23 @@ async def _break_off(http: web.Request, answer: Answer) -> web.StreamResponse:
     return _reset(http, response)
 
 
-async def _hang(http: web.Request, state: Sandbox) -> None:
-    """Stay silent until the other side gives up, somebody resets the sandbox, or it ends."""
-    release = state.release
-    while not (release.is_set() or state.closing.is_set() or http.transport is None or http.transport.is_closing()):
-        try:
-            await asyncio.wait_for(release.wait(), HANG_CHECK)
-        except TimeoutError:
-            continue
+async def _stall(http: web.Request, state: Sandbox, trickled: Answer | None) -> web.StreamResponse:
+    """Stay silent, or give one byte of an answer a second, until the other side gives up, somebody resets the sandbox, or it ends."""
+    response = None
+    if trickled is not None:
+        response = web.StreamResponse(status=trickled.status, headers=trickled.headers)
+        response.content_type, response.content_length = "application/json", TRICKLED
+        await response.prepare(http)
+    while not _over(http, state):
+        if response is not None:
+            await response.write(b" ")
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(state.release.wait(), HANG_CHECK if response is None else TRICKLE_SECONDS)
+    return _reset(http, response)
+
+
+def _over(http: web.Request, state: Sandbox) -> bool:
+    return state.release.is_set() or state.closing.is_set() or http.transport is None or http.transport.is_closing()
 
 
 def _reset(http: web.Request, response: web.StreamResponse | None = None) -> web.StreamResponse:

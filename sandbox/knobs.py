@@ -28,13 +28,14 @@ A fault in `fail` is a word or an object; the first one that fits a request is u
 
 - `fault`: a status "400" to "599" ("529" is Anthropic's overload), or `reset_before` (connection reset, nothing happened),
   `reset_after_accept` (it did happen, then reset), `hang` (never answers), `broken_json` (acts, then answers half a
-  document), `reset_midway` (acts, then cuts the answer in the middle), `stream_error` (Anthropic, streaming: an error event).
+  document), `reset_midway` (acts, then cuts the answer in the middle), `trickle` (acts, then answers one byte a second),
+  `stream_error` (Anthropic, streaming: an error event).
 - `times`: how many requests it hits. Default 1; without end when null, or when a `rate` below 1 is given without `times`.
 - `rate`: the share of fitting requests it hits. `on`: one operation only (`create`, `list`, `fetch`, `send`, `messages`,
   `count_tokens`, `media`, `media_file`). By default the sending ones: `create`, `send`, `messages`; "*" is any.
 - `match`: only requests that contain this text, so that one conversation fails while others go on.
 - `accept`: whether the request acts although its answer fails. Defaults: true for `reset_after_accept`, `broken_json`,
-  `reset_midway` and `stream_error`, else false; so {"fault": "hang", "accept": true} is a sent message nobody heard about.
+  `reset_midway`, `trickle` and `stream_error`, else false; so {"fault": "hang", "accept": true} is a sent message nobody heard about.
 - `retry_after` (seconds, on any status), `code` (Twilio's error code), `body` (the whole answer: an object, or text as it is).
 """
 
@@ -47,7 +48,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 ACTING: Final = frozenset({"create", "send", "messages"})
-ACCEPTING: Final = frozenset({"reset_after_accept", "broken_json", "reset_midway", "stream_error"})
+ACCEPTING: Final = frozenset({"reset_after_accept", "broken_json", "reset_midway", "trickle", "stream_error"})
 TRANSPORT_FAULTS: Final = ACCEPTING | {"reset_before", "hang"}
 
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -10,7 +10,8 @@ import dataclasses
 import json
 import os
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -35,6 +36,7 @@ class Row:
     marked: int = 0
     disorder: int = 0
     recoveries: tuple[float, ...] = ()
+    note: str = ""
     skipped: str = ""
 
     @property
@@ -52,6 +54,7 @@ class Row:
             marked=self.marked + other.marked,
             disorder=self.disorder + other.disorder,
             recoveries=self.recoveries + other.recoveries,
+            note="; ".join(dict.fromkeys(note for note in (self.note, other.note) if note)),
             skipped=(self.skipped or other.skipped) if self.runs + other.runs == 0 else "",
         )
 
@@ -69,6 +72,18 @@ class Table:
     def __init__(self, properties: list[tuple[str, Any]]) -> None:
         """`properties` are the test's, which pytest and xdist carry to its report."""
         self._properties = properties
+        self._failures: list[str] | None = None
+
+    @contextmanager
+    def all_rows(self) -> Iterator[list[str]]:
+        """Within it every row is entered before the test fails for any; the list takes what else is wrong."""
+        self._failures = failures = list[str]()
+        try:
+            yield failures
+        finally:
+            self._failures = None
+        if failures:
+            pytest.fail("\n".join(failures), pytrace=False)
 
     def add(
         self,
@@ -80,17 +95,26 @@ class Table:
         disorder: int = 0,
         recoveries: Sequence[float] = (),
         marked: int = 0,
+        note: str = "",
         details: Iterable[str] = (),
     ) -> None:
         """Enter what was seen, and only then fail the test unless it is clean; `details` go into its failure.
 
         `runs` are the times that the fault struck, `lost` messages that nothing answers, `duplicates` second copies without a
-        mark, `marked` those with one, `disorder` inversions, `recoveries` seconds by the server's clock.
+        mark, `marked` those with one, `disorder` inversions, `recoveries` seconds by the server's clock; `note` is what else was
+        measured.
         """
-        row = Row(fault=fault, runs=runs, lost=lost, duplicates=duplicates, marked=marked, disorder=disorder, recoveries=tuple(recoveries))
+        row = Row(
+            fault=fault, runs=runs, lost=lost, duplicates=duplicates, marked=marked, disorder=disorder,
+            recoveries=tuple(recoveries), note=note,
+        )  # fmt: skip
         self._enter(row)
-        if not row.clean:
-            pytest.fail("\n".join([f"{fault}: {lost} lost, {duplicates} twice, {disorder} out of order", *details]), pytrace=False)
+        if row.clean:
+            return
+        failure = "\n".join([f"{fault}: {lost} lost, {duplicates} twice, {disorder} out of order", *details])
+        if self._failures is None:
+            pytest.fail(failure, pytrace=False)
+        self._failures.append(failure)
 
     def skip(self, fault: str, why: str) -> NoReturn:
         """Say why this machine cannot show it, and end the test there."""
@@ -117,7 +141,10 @@ def lines(table: Sequence[Row]) -> list[str]:
     width = max(len("fault"), *(len(row.fault) for row in table)) + 2
     shown = [row for row in table if not row.skipped]
     text = [_aligned(width, "fault", COLUMNS)]
-    text += [f"{row.fault:<{width}}skipped: {row.skipped}" if row.skipped else _aligned(width, row.fault, row.cells) for row in table]
+    text += [
+        f"{row.fault:<{width}}skipped: {row.skipped}" if row.skipped else _aligned(width, row.fault, row.cells) + f"   {row.note}".rstrip()
+        for row in table
+    ]
     clean = sum(row.clean for row in shown)
     return [*text, f"{len(shown)} faults shown, {clean} without loss, second copy or disorder; {len(table) - len(shown)} not shown"]
 

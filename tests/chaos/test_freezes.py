@@ -1,55 +1,74 @@
-"""A worker that stands still longer than its lease, and comes back in the middle of another's turn: it changes nothing.
+"""A worker that stands still at any step of a turn, longer than its lease, and comes back in the middle of another's: it changes nothing.
 
-Five workers freeze, each at another step of a turn of its own; others take the conversations over and answer; then the frozen
-ones go on where they were, while the next turn of each conversation is under way.
+Others take the conversation over and answer; then the frozen one goes on where it was, while the next turn is under way.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
-from tests.support.nursery import Plans
-from tests.support.wait import wait_for
-from tests.support.whole import Person, Whole
+from tests.chaos.steps import STEPS, SWEEP, TRUTHFUL, Strikes
+from tests.chaos.table import FULL, Table
+from tests.support.keeper import Keeper
+from tests.support.plans import Plans
+from tests.support.verdict import Said, judge
+from tests.support.whole import Whole, in_threads
 
-pytestmark = pytest.mark.timeout(120)  # two cores may be shared with much else
-MOMENTS = ("before:store_reply", "after:store_reply", "before:outcome", "after:outcome")
+RUNS: Final = 10 if FULL else 2
+AT_ONCE: Final = 10 if FULL else 13
+WORKERS: Final = AT_ONCE + 4
+"""One for each that stands still, and some that work."""
+LAST_CHECK: Final = "request about to leave"
+
+pytestmark = pytest.mark.timeout(300 if FULL else 120)
 
 
-def test_a_frozen_worker_that_comes_back_changes_nothing(whole: Whole, tmp_path: Path) -> None:
+@pytest.fixture
+def strikes(whole: Whole, tmp_path: Path) -> Iterator[Strikes]:
+    """Workers that freeze as planned, and are thawed; no status callback, and Twilio's list late."""
+    whole.sandbox.knobs(**TRUTHFUL)
+    with Keeper(whole, WORKERS, CRASH_DIR=str(tmp_path), WORKER_CONCURRENCY="1"):
+        yield Strikes(whole, Plans(tmp_path), thaw=True)
+
+
+def test_a_frozen_worker_that_comes_back_changes_nothing(strikes: Strikes, table: Table) -> None:
     """Every script that it calls refuses it: nothing is sent twice, and the turn that runs now is not closed under its holder."""
-    plans = Plans(tmp_path)
-    whole.sandbox.knobs(twilio={"status_callbacks": False})
-    frozen = whole.fork(len(MOMENTS), CRASH_DIR=str(tmp_path), WORKER_CONCURRENCY="1")
-    people = [whole.person() for _ in MOMENTS]
-    conversations = [whole.conversation(person) for person in people]
-    for conversation, moment in zip(conversations, MOMENTS, strict=True):
-        plans.freeze(conversation, moment)
-    whole.texts(people, 1)
-    for conversation in conversations:
-        plans.hit_at_ms(conversation)
-    whole.fork()
-    _all(people, whole.wait_for_replies)
-    whole.quiet()
-    whole.sandbox.knobs(anthropic={"latency_seconds": 1.5})
-    whole.texts(people, 2)
-    _all(people, lambda person: whole.wait_for_questions(person, 3 if person is people[0] else 2))
-    for worker in frozen:
-        os.kill(worker.pid, signal.SIGCONT)
-    for conversation in conversations:
-        plans.wait_past(conversation)
-    for worker in frozen:
-        os.kill(worker.pid, signal.SIGTERM)
-    wait_for(lambda: not any(worker.alive for worker in frozen), 10, "the thawed workers' end")
-    whole.quiet()
-    assert {person.tag: whole.assert_one_copy(person) for person in people} == {person.tag: ["1", "2"] for person in people}
+    steps = [step for step in STEPS if step.name != LAST_CHECK]
+    strikes.run("frozen", steps, runs=RUNS, conversations=2 * AT_ONCE, at_once=AT_ONCE)
+    strikes.run("frozen", SWEEP, runs=RUNS, conversations=2, at_once=1)
+    strikes.enter(table)
 
 
-def _all(people: list[Person], work: Callable[[Person], object]) -> None:
-    for person in people:
-        work(person)
+def test_one_that_stands_still_between_its_last_check_and_the_request_may_send_a_second_copy_which_is_marked(
+    strikes: Strikes, table: Table
+) -> None:
+    """Nobody can tell it that it is late: the one moment, with a provider that tells the truth, at which a copy is possible."""
+    steps = [step for step in STEPS if step.name == LAST_CHECK]
+    strikes.run("frozen", steps, runs=RUNS, conversations=2 * AT_ONCE, at_once=AT_ONCE)
+    strikes.enter(table, most_marked=1)
+
+
+def test_what_a_frozen_worker_was_answered_decides_although_its_lease_is_lost(whole: Whole, table: Table, tmp_path: Path) -> None:
+    """No event comes, so its successor waits for one; then it goes on, records the provider's answer, and no mail is repeated."""
+    fault, plans = "frozen: answered, recorded after the lease", Plans(tmp_path)
+    whole.sandbox.knobs(sendgrid={"events": False})
+    mailers = [whole.person() for _ in range(RUNS)]
+    conversations = [whole.conversation(mailer, "email") for mailer in mailers]
+    for conversation in conversations:
+        plans.freeze(conversation, "before:outcome")
+    with Keeper(whole, RUNS + 1, CRASH_DIR=str(tmp_path), WORKER_CONCURRENCY="1", EMAIL_EVENT_WAIT_SECONDS="30"):
+        in_threads(lambda mailer: whole.mail(mailer, "word"), mailers)
+        for conversation in conversations:
+            hit = plans.wait_for_hits(conversation)[-1]
+            whole.wait_for_lines(conversation, "backoff", count=2)
+            os.kill(hit.pid, signal.SIGCONT)
+            plans.wait_past(conversation)
+        whole.quiet(30)
+    seen = judge(whole, [Said(mailer, "email", "word", fault) for mailer in mailers])[fault]
+    table.add(fault=fault, runs=RUNS, lost=seen.lost, duplicates=seen.duplicates + seen.marked, details=seen.details)

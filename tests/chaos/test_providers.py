@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
-from typing import Any, Final
+from datetime import datetime
+from typing import Any, Final, cast
 
 import pytest
 
 from supervisor_worker.sentences import NOTICES
+from tests.chaos.table import FULL, Table
+from tests.support.lateness import Lateness
+from tests.support.verdict import Said, judge
 from tests.support.wait import wait_for
 from tests.support.whole import Person, Whole, in_threads, reply_id
 
@@ -15,9 +20,18 @@ pytestmark = pytest.mark.timeout(120)  # two cores may be shared with much else
 RETRY_AFTER: Final = 2
 
 
+PEOPLE: Final = 10 if FULL else 1
+"""Who meet each trouble, all of them at the same time."""
+TIMES: Final[dict[str, Any]] = {"CLAUDE_TIMEOUT_SECONDS": "2"}
+JOB_SECONDS: Final = 2 + 1 + 1 + 0.25
+"""No job lasts longer: Claude's time, one request, one look, and the margin between them."""
+HUNG: Final = {"fault": "hang", "accept": True}
+TOO_MANY: Final = {"fault": "429", "retry_after": 1}
+
+
 @dataclass(frozen=True, eq=False)
 class Trouble:
-    """One person's share of it: the faults that hit the requests with their words, at Twilio, SendGrid or Claude."""
+    """What hits the requests with somebody's words, at Twilio, SendGrid or Claude; how many sending requests that makes of one."""
 
     name: str
     provider: str
@@ -27,41 +41,82 @@ class Trouble:
 
 
 TROUBLES: Final = (
-    Trouble("reset after accept", "twilio", ({"fault": "reset_after_accept"},)),
+    Trouble("429, Retry-After", "twilio", (TOO_MANY,), requests=2),
     Trouble("500 after accept", "twilio", ({"fault": "500", "accept": True},)),
-    Trouble("hang after accept", "twilio", ({"fault": "hang", "accept": True},)),
-    Trouble("half an answer", "twilio", ({"fault": "reset_midway"},)),
-    Trouble("broken JSON", "twilio", ({"fault": "broken_json"},)),
     Trouble("500, nothing taken", "twilio", ({"fault": "500"},), requests=2),
-    Trouble("hang, nothing taken", "twilio", ({"fault": "hang"},), requests=2),
-    Trouble("reset before", "twilio", ({"fault": "reset_before"},), requests=2),
     Trouble("503 three times", "twilio", ({"fault": "503", "times": 3},), requests=4),
-    Trouble("mail: reset after accept", "sendgrid", ({"fault": "reset_after_accept"},), "email"),
-    Trouble("mail: 500 after accept", "sendgrid", ({"fault": "500", "accept": True},), "email"),
-    Trouble("mail: hang after accept", "sendgrid", ({"fault": "hang", "accept": True},), "email"),
-    Trouble("mail: 503, nothing taken", "sendgrid", ({"fault": "503"},), "email", requests=2),
-    Trouble("Claude: overloaded, then reset", "anthropic", ({"fault": "529", "times": 2}, {"fault": "reset_before"})),
-    Trouble("Claude: half an answer", "anthropic", ({"fault": "reset_midway"},)),
+    Trouble("reset after accept", "twilio", ({"fault": "reset_after_accept"},)),
+    Trouble("reset before", "twilio", ({"fault": "reset_before"},), requests=2),
+    Trouble("hang after accept", "twilio", (HUNG,)),
+    Trouble("hang, nothing taken", "twilio", ({"fault": "hang"},), requests=2),
+    Trouble("one byte a second", "twilio", ({"fault": "trickle"},)),
+    Trouble("half an answer", "twilio", ({"fault": "reset_midway"},)),
+    Trouble("201 with broken JSON", "twilio", ({"fault": "broken_json"},)),
+    Trouble("429, Retry-After", "sendgrid", (TOO_MANY,), "email", requests=2),
+    Trouble("500 after accept", "sendgrid", ({"fault": "500", "accept": True},), "email"),
+    Trouble("503, nothing taken", "sendgrid", ({"fault": "503"},), "email", requests=2),
+    Trouble("reset after accept", "sendgrid", ({"fault": "reset_after_accept"},), "email"),
+    Trouble("hang after accept", "sendgrid", (HUNG,), "email"),
+    Trouble("one byte a second", "sendgrid", ({"fault": "trickle"},), "email"),
+    Trouble("202 with broken JSON", "sendgrid", ({"fault": "broken_json"},), "email"),
+    Trouble("429, Retry-After", "anthropic", (TOO_MANY,)),
+    Trouble("500", "anthropic", ({"fault": "500"},)),
+    Trouble("529 twice, then reset", "anthropic", ({"fault": "529", "times": 2}, {"fault": "reset_before"})),
+    Trouble("reset after accept", "anthropic", ({"fault": "reset_after_accept"},)),
+    Trouble("hang after accept", "anthropic", (HUNG,)),
+    Trouble("one byte a second", "anthropic", ({"fault": "trickle"},)),
+    Trouble("half an answer", "anthropic", ({"fault": "reset_midway"},)),
+    Trouble("200 with broken JSON", "anthropic", ({"fault": "broken_json"},)),
 )
+NAMES: Final = {"twilio": "Twilio", "sendgrid": "SendGrid", "anthropic": "Claude"}
+KINDS: Final = {"twilio": "twilio.create", "sendgrid": "sendgrid.send", "anthropic": "anthropic.messages"}
 SEND: Final = {"sms": "twilio.create", "email": "sendgrid.send"}
 
 
-def test_one_copy_whatever_becomes_of_a_request(whole: Whole) -> None:
-    """All troubles at once, a person each; no status callback, and Twilio's list a second late: only the look-up can tell."""
-    people = {trouble: whole.person() for trouble in TROUBLES}
+def test_one_copy_whatever_becomes_of_a_request(whole: Whole, table: Table) -> None:
+    """All troubles at once, other people each; no status callback, and Twilio's list a second late: only the look-up can tell."""
+    people = {trouble: [whole.person() for _ in range(PEOPLE)] for trouble in TROUBLES}
     faults: dict[str, list[dict[str, Any]]] = {"twilio": [], "sendgrid": [], "anthropic": []}
-    for trouble, person in people.items():
-        faults[trouble.provider] += [{**fault, "match": person.tag} for fault in trouble.faults]
+    for trouble, theirs in people.items():
+        faults[trouble.provider] += [{**fault, "match": person.tag} for person in theirs for fault in trouble.faults]
     whole.sandbox.knobs(
         twilio={"fail": faults["twilio"], "list_lag_seconds": 1, "status_callbacks": False},
         sendgrid={"fail": faults["sendgrid"]},
         anthropic={"fail": faults["anthropic"]},
     )
-    whole.fork(CLAUDE_TIMEOUT_SECONDS="2")
-    in_threads(lambda item: (whole.text if item[0].channel == "sms" else whole.mail)(item[1], "word"), people.items())
-    whole.quiet(30)
-    seen = {trouble.name: _seen(whole, trouble, person) for trouble, person in people.items()}
-    assert seen == {trouble.name: (["word"], trouble.requests) for trouble in TROUBLES}
+    lateness = Lateness()
+    with lateness.watched():
+        whole.fork(**TIMES)
+        each = [(trouble, person) for trouble, theirs in people.items() for person in theirs]
+        in_threads(lambda item: (whole.text if item[0].channel == "sms" else whole.mail)(item[1], "word"), each)
+        whole.quiet(30)
+    with table.all_rows():
+        for trouble, theirs in people.items():
+            _enter(whole, table, trouble, theirs)
+    seen = {
+        (trouble.provider, trouble.name): {_requests(whole, trouble, person) for person in theirs} for trouble, theirs in people.items()
+    }
+    assert seen == {(trouble.provider, trouble.name): {trouble.requests} for trouble in TROUBLES}
+    assert [job for job in _jobs(whole) if job[1] - job[0] > JOB_SECONDS + lateness.between(*job)] == []
+
+
+@pytest.mark.parametrize("provider", NAMES)
+def test_a_provider_that_never_ends_the_handshake_delays_and_drops_nothing(whole: Whole, table: Table, provider: str) -> None:
+    """TLS that nobody answers: nothing has left, so it is tried again without a look until there is somebody; no job waits long."""
+    fault, person = f"{NAMES[provider]}: TLS stalls", whole.person()
+    channel = "email" if provider == "sendgrid" else "sms"
+    setting = {"twilio": "TWILIO_API_BASE_URL", "sendgrid": "SENDGRID_API_BASE_URL", "anthropic": "ANTHROPIC_BASE_URL"}[provider]
+    with socket.create_server(("127.0.0.1", 0)) as silent, (lateness := Lateness()).watched():
+        (stalled,) = whole.fork(1, **TIMES, **{setting: f"https://127.0.0.1:{silent.getsockname()[1]}"})
+        (whole.mail if channel == "email" else whole.text)(person, "word")
+        whole.wait_for_lines(whole.conversation(person, channel), "backoff", count=2)
+        stalled.kill9()
+        whole.fork(1, **TIMES)
+        whole.quiet()
+    seen = judge(whole, [Said(person, channel, "word", fault)])[fault]
+    table.add(fault=fault, runs=1, lost=seen.lost, duplicates=seen.duplicates + seen.marked, details=seen.details)
+    assert whole.sandbox.count("twilio.list", accepted=None) == 0
+    assert [job for job in _jobs(whole) if job[1] - job[0] > JOB_SECONDS + lateness.between(*job)] == []
 
 
 def test_429_with_retry_after_is_waited_out(whole: Whole) -> None:
@@ -108,19 +163,22 @@ def test_an_equal_reply_that_went_out_before_is_not_taken_for_this_one(whole: Wh
     assert len(whole.replies(person)) == 2
 
 
-@pytest.mark.parametrize("fault", ["503", "hang", "reset_before", "broken_json"])
-def test_a_list_that_does_not_answer_is_not_taken_for_not_found(whole: Whole, fault: str) -> None:
+def test_a_list_that_does_not_answer_is_not_taken_for_not_found(whole: Whole) -> None:
     """The look-up is asked again until it is answered; until then nothing is repeated, and it counts nothing."""
-    fails = ["reset_after_accept", {"fault": fault, "on": "list", "times": 2}]
+    people = {fault: whole.person() for fault in ("503", "hang", "reset_before", "broken_json")}
+    fails: list[dict[str, Any]] = [{"fault": "reset_after_accept", "match": person.tag} for person in people.values()]
+    fails += [{"fault": fault, "on": "list", "times": 2, "match": person.phone} for fault, person in people.items()]
     whole.sandbox.knobs(twilio={"fail": fails, "status_callbacks": False})
     whole.fork()
-    person = whole.person()
-    whole.text(person, "word")
-    whole.wait_for_lines(whole.conversation(person), "answered")
+    whole.texts(people.values(), "word")
+    for person in people.values():
+        whole.wait_for_lines(whole.conversation(person), "answered")
     whole.quiet()
-    assert whole.assert_one_copy(person) == ["word"]
-    assert whole.sandbox.count("twilio.create", accepted=None) == 1
-    assert {line.fields["counted"] for line in whole.lines(whole.conversation(person), "backoff")} == {"0"}
+    for person in people.values():
+        assert whole.assert_one_copy(person) == ["word"]
+        assert len(whole.sandbox.journal("twilio.create", to=person.phone)) == 1
+        assert {line.fields["counted"] for line in whole.lines(whole.conversation(person), "backoff")} == {"0"}
+    assert whole.sandbox.count("twilio.list", accepted=None) >= 3 * len(people)
 
 
 def test_an_outage_of_claude_parks_the_text_tells_the_user_once_and_retry_answers_it(whole: Whole) -> None:
@@ -174,8 +232,28 @@ def test_a_refused_key_pauses_all_sending_until_resumed(whole: Whole) -> None:
     assert whole.assert_one_copy(second) == ["word"]
 
 
-def _seen(whole: Whole, trouble: Trouble, person: Person) -> tuple[list[str], int]:
-    """What a person got, and how many requests to send it there were."""
-    to = person.phone if trouble.channel == "sms" else person.email
-    words = whole.assert_one_copy(person, trouble.channel)
-    return words, len(whole.sandbox.journal(SEND[trouble.channel], to=to))
+def _enter(whole: Whole, table: Table, trouble: Trouble, people: list[Person]) -> None:
+    """One row; a request to Claude is counted for what it costs, one to the others for what the user may see of it."""
+    fault = f"{NAMES[trouble.provider]}: {trouble.name}"
+    seen = judge(whole, [Said(person, trouble.channel, "word", fault) for person in people])[fault]
+    asked = sum(len(whole.sandbox.journal(KINDS[trouble.provider], contains=person.tag)) for person in people) / len(people)
+    table.add(
+        fault=fault, runs=len(people), lost=seen.lost, duplicates=seen.duplicates + seen.marked, details=seen.details,
+        note=f"{asked:.1f} requests a message",
+    )  # fmt: skip
+
+
+def _requests(whole: Whole, trouble: Trouble, person: Person) -> int:
+    """How many requests there were to send somebody's reply."""
+    return len(whole.sandbox.journal(SEND[trouble.channel], to=person.phone if trouble.channel == "sms" else person.email))
+
+
+def _jobs(whole: Whole) -> list[tuple[float, float]]:
+    """When RQ's jobs began and ended, in seconds of the epoch."""
+    found = []
+    for key in whole.redis.scan_iter("rq:job:*"):
+        began, ended = (bytes(time or b"").decode() for time in cast("Any", whole.redis.hmget(key, "started_at", "ended_at")))
+        if began and ended:
+            found.append((datetime.fromisoformat(began).timestamp(), datetime.fromisoformat(ended).timestamp()))
+    assert found
+    return found

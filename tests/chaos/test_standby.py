@@ -78,7 +78,7 @@ class Flow:
 @pytest.fixture
 def busy(shared_whole: Whole) -> Iterator[Whole]:
     """A house of its own, whose people may write as often as they like."""
-    with Whole(nursery=shared_whole.nursery, SENDER_TURNS_PER_HOUR="10000") as running:
+    with Whole(nursery=shared_whole.nursery) as running:
         yield running
 
 

@@ -361,6 +361,7 @@ def test_faults_come_in_order_and_are_used_up(sandbox: SandboxProcess) -> None:
         ("reset_before", False),
         ("reset_after_accept", True),
         ("reset_midway", True),
+        ("trickle", True),
         ("hang", False),
         ({"fault": "hang", "accept": True}, True),
         ({"fault": "503", "accept": True}, True),

@@ -2,12 +2,9 @@
 
 Run as `python -m tests.support.crashing_worker` this is a nursery: it imports the supervisor once (the SDKs take two
 seconds), then forks one worker for each line on stdin, `{"env": {...}, "output": "file"}`, and answers with its pid.
-Each child is a process of its own, in a session of its own, that runs `supervisor_worker.bootstrap.main`, as `boss worker` does.
-
-With `CRASH_DIR` set, a child looks into that directory at each call of the mailbox: a file `<conversation>.plan` that
-says `SIGKILL before:<call>` or `SIGSTOP after:<call>` makes the first process that comes there send itself that signal,
-once. It leaves the time in `<conversation>.hit`, and when it was frozen and is past that call, `<conversation>.past`. Who
-claimed a conversation last stands in `<conversation>.pid`.
+Each child is a process of its own, in a session of its own, that runs what `boss worker` runs; with `WORKER_PROCESSES` set, what
+`boss worker --processes` runs, in as many children of its own.
+With `CRASH_DIR` set, a child does what the plans in that directory say; see `crashes`.
 """
 
 from __future__ import annotations
@@ -18,73 +15,13 @@ import json
 import os
 import signal
 import sys
-import time
 import traceback
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from shared.mailbox import AsyncMailbox
-from shared.mailbox.types import Call
+from tests.support.crashes import Crashes, arm_worker
 
-Result = TypeVar("Result")
 PR_SET_PDEATHSIG: Final = 1
-GRANTED: Final = {"claim": "taken", "store_reply": "stored", "sending": "ok"}
-"""`after:` one of these means after it was granted."""
-OWN: Final = 6
-"""Where an outcome names the conversation of the holder that records it."""
-
-
-class Crashes:
-    """The plans of one directory, carried out by this process."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-
-    def conversation(self, call: Call[Any]) -> str:
-        """The conversation that a call belongs to: its first argument, but for an outcome's, which is the reply."""
-        place = OWN if call.name == "outcome" else 0
-        return str(call.args[place]) if call.args else ""
-
-    def reach(self, moment: str, conversation: str) -> bool:
-        """Die or freeze here if that is the plan and no other process has followed it; True when thawed."""
-        plan = self.directory / f"{conversation}.plan"
-        if not conversation or not plan.exists():
-            return False
-        name, _, planned = plan.read_text().partition(" ")
-        if planned != moment:
-            return False
-        try:
-            plan.rename(plan.with_suffix(".done"))
-        except FileNotFoundError:
-            return False
-        plan.with_suffix(".hit").write_text(str(time.time()))
-        os.kill(os.getpid(), signal.Signals[name])
-        return True
-
-    def claimed(self, conversation: str) -> None:
-        """Leave word of who holds the conversation."""
-        part = self.directory / f"{conversation}.{os.getpid()}"
-        part.write_text(str(os.getpid()))
-        part.rename(self.directory / f"{conversation}.pid")
-
-    def arm(self) -> None:
-        """Put the moments around each call of the mailbox."""
-        run = AsyncMailbox.run
-
-        async def armed(mailbox: AsyncMailbox, call: Call[Result]) -> Result:
-            conversation = self.conversation(call)
-            thawed = self.reach(f"before:{call.name}", conversation)
-            result = await run(mailbox, call)
-            wanted = GRANTED.get(call.name)
-            if wanted is None or getattr(result, "outcome", "") == wanted:
-                if call.name == "claim":
-                    self.claimed(conversation)
-                thawed = self.reach(f"after:{call.name}", conversation) or thawed
-            if thawed:
-                (self.directory / f"{conversation}.past").touch()
-            return result
-
-        AsyncMailbox.run = armed  # type: ignore[method-assign,assignment]
 
 
 def be_worker(order: dict[str, Any]) -> int:
@@ -99,13 +36,13 @@ def be_worker(order: dict[str, Any]) -> int:
     os.environ.update(order["env"])
     os.chdir(Path(order["output"]).parent)
     if directory := os.environ.get("CRASH_DIR"):
-        Crashes(Path(directory)).arm()
+        arm_worker(Crashes(Path(directory)))
     from shared import settings, telemetry  # noqa: PLC0415 - the nursery has imported them; here they are at hand
-    from supervisor_worker import bootstrap  # noqa: PLC0415
+    from supervisor_worker import pool  # noqa: PLC0415
 
     loaded = settings.load()
     telemetry.configure("worker", loaded.log_format)
-    return bootstrap.main(loaded)
+    return pool.main(loaded, int(os.environ.get("WORKER_PROCESSES", "1")))
 
 
 def _life(order: dict[str, Any]) -> int:
@@ -135,8 +72,8 @@ def main() -> int:
     import sendgrid  # noqa: F401, PLC0415
     import twilio.rest  # noqa: F401, PLC0415
 
-    import supervisor_worker.bootstrap  # noqa: PLC0415
     import supervisor_worker.jobs  # noqa: PLC0415
+    import supervisor_worker.pool  # noqa: PLC0415
     import supervisor_worker.worker  # noqa: F401, PLC0415
 
     gc.freeze()  # the children's collector leaves the shared pages alone

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -70,53 +71,25 @@ class Nursery:
             shutil.rmtree(self._scratch, ignore_errors=True)
 
 
-class Plans:
-    """A `CRASH_DIR`: which signal the workers with that setting send themselves, in which conversation, at which call."""
-
-    def __init__(self, directory: Path) -> None:
-        """The directory is the test's own."""
-        self.directory = directory
-
-    def kill(self, conversation: str, moment: str) -> None:
-        """Somebody shall die at that moment (`before:claim`, `after:store_reply`) of that conversation's turn."""
-        (self.directory / f"{conversation}.plan").write_text(f"SIGKILL {moment}")
-
-    def freeze(self, conversation: str, moment: str) -> None:
-        """Somebody shall stop there, and go on after a SIGCONT."""
-        (self.directory / f"{conversation}.plan").write_text(f"SIGSTOP {moment}")
-
-    def hit_at_ms(self, conversation: str) -> int:
-        """Wait for it; the time is this machine's, which is the server's."""
-        hit = self.directory / f"{conversation}.hit"
-        wait_for(lambda: hit.exists() and hit.read_text(), 15, f"a plan's end in {conversation}")
-        return int(float(hit.read_text()) * 1000)
-
-    def wait_past(self, conversation: str) -> None:
-        """Wait until a thawed worker has made the call at which it was frozen."""
-        wait_for((self.directory / f"{conversation}.past").exists, 15, f"the thawed worker of {conversation}")
-
-    def holder(self, conversation: str) -> int:
-        """The pid of the worker that claimed a conversation last."""
-        return int((self.directory / f"{conversation}.pid").read_text())
-
-
 class ForkedWorker:
     """One worker process of the nursery."""
 
     def __init__(self, pid: int, output: Path, redis: Redis) -> None:
         """`redis` shows when it is registered."""
         self.pid = pid
+        self._gone = False
         self._output = output
         self._redis = redis
 
     @property
     def alive(self) -> bool:
-        """Whether the process is there."""
+        """Whether the process is there. Once it is gone its pid may be another's, and is not asked again."""
         try:
-            os.kill(self.pid, 0)
+            if not self._gone:
+                os.kill(self.pid, 0)
         except ProcessLookupError:
-            return False
-        return True
+            self._gone = True
+        return not self._gone
 
     @property
     def output(self) -> str:
@@ -131,14 +104,28 @@ class ForkedWorker:
         return self
 
     def registered(self) -> bool:
-        """Whether RQ's list of workers has this process."""
+        """Whether RQ's list of workers has this process, or all of its children where those work."""
         keys = cast("set[bytes]", self._redis.smembers("rq:workers"))
-        return any(cast("Any", self._redis.hget(key.decode(), "pid")) == str(self.pid).encode() for key in keys)
+        known = {int(cast("Any", self._redis.hget(key.decode(), "pid")) or 0) for key in keys}
+        children = self.children()
+        return self.pid in known or (bool(children) and set(children) <= known)
+
+    def children(self) -> list[int]:
+        """Its own processes; none where it works itself."""
+        try:
+            return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+        except FileNotFoundError:
+            return []
+
+    def signal_all(self, number: signal.Signals) -> None:
+        """Send a signal to every process of its group, as a service manager does."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
 
     def kill9(self) -> None:
-        """Kill it, and wait until it is gone."""
+        """Kill it with its children, and wait until it is gone."""
         if self.alive:
-            os.kill(self.pid, signal.SIGKILL)
+            self.signal_all(signal.SIGKILL)
         wait_for(lambda: not self.alive, 10, "the worker's end")
 
     close = kill9

@@ -163,6 +163,17 @@ class WebProcess(BossProcess):
         return self
 
 
+class CrashingWeb(WebProcess):
+    """A web process that dies where the plans in its CRASH_DIR say; see `crashes`."""
+
+    program = ("tests.support.crashing_web",)
+
+    def __init__(self, settings: Mapping[str, str]) -> None:
+        """Found from the repository, because its working directory is empty."""
+        super().__init__({**settings, "PYTHONPATH": str(ROOT)})
+        self.command = ()
+
+
 class WorkerProcess(BossProcess):
     """`boss worker`; `start` returns when RQ knows it."""
 

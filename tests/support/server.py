@@ -14,6 +14,9 @@ from redis import Redis
 
 from shared.embedded import Server
 
+CONNECTIONS = 1000
+"""As many threads as a test may have."""
+
 
 class EmbeddedServer:
     """One server on its own directory and unix socket, with the append-only file of production.
@@ -64,7 +67,7 @@ class EmbeddedServer:
 
     def client(self) -> Redis:
         """A new client; bytes are not decoded. The caller closes it."""
-        return Redis.from_url(self.url, protocol=2)
+        return Redis.from_url(self.url, protocol=2, max_connections=CONNECTIONS)
 
     def close(self) -> None:
         """Stop, and remove a temporary directory."""

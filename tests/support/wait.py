@@ -9,7 +9,7 @@ from typing import TypeVar
 Found = TypeVar("Found")
 
 
-def wait_for(find: Callable[[], Found | None], seconds: float = 10, what: str = "the condition") -> Found:
+def wait_for(find: Callable[[], Found | None], seconds: float = 10, what: str = "the condition", *, every: float = 0.01) -> Found:
     """Call `find` until what it returns is true and return that; AssertionError names `what` after `seconds`."""
     end = time.monotonic() + seconds
     while True:
@@ -18,4 +18,4 @@ def wait_for(find: Callable[[], Found | None], seconds: float = 10, what: str = 
             return found
         if time.monotonic() > end:
             raise AssertionError(f"waited {seconds:g} s for {what}; last seen: {found!r}")
-        time.sleep(0.01)
+        time.sleep(every)

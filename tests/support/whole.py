@@ -146,9 +146,14 @@ class Whole:
 
     def fork(self, count: int = 1, **settings: str) -> list[ForkedWorker]:
         """Workers of the nursery, ready."""
-        workers = [self.nursery.fork(self.settings | settings, self.redis) for _ in range(count)]
-        self._processes += workers
+        workers = [self.fork_unready(**settings) for _ in range(count)]
         return [worker.ready() for worker in workers]
+
+    def fork_unready(self, **settings: str) -> ForkedWorker:
+        """A worker of the nursery that will be ready in a moment."""
+        worker = self.nursery.fork(self.settings | settings, self.redis)
+        self._processes.append(worker)
+        return worker
 
     def worker(self, **settings: str) -> WorkerProcess:
         """A real `boss worker`, ready."""
@@ -278,6 +283,11 @@ def reply_id(entry: JsonObject) -> str:
 def answered_words(person: Person, replies: Iterable[JsonObject]) -> list[str]:
     """The words that the replies echo, in the journal's order."""
     return [word for entry in replies for word in person.words(entry["request"].get("body") or entry["request"].get("text"))]
+
+
+def words_of_all(text: str | None) -> list[tuple[str, str]]:
+    """Whose words stand in a text, with their tags, in its order."""
+    return re.findall(r"(u\d+) says <([^>]*)>", text or "")
 
 
 def root_id(person: Person) -> str:

@@ -46,3 +46,23 @@ def test_what_could_not_be_shown_says_why_and_counts_as_not_shown() -> None:
     _, line, total = lines(rows([report("test", entered)]))
     assert line.split(maxsplit=2)[2] == "skipped: no network namespace here"
     assert total.endswith("0 faults shown, 0 without loss, second copy or disorder; 1 not shown")
+
+
+def test_all_rows_are_entered_before_the_test_fails_for_one() -> None:
+    entered: list[tuple[str, Any]] = []
+    with pytest.raises(pytest.fail.Exception) as failed:
+        enter_three(Table(entered))
+    assert str(failed.value).splitlines() == [
+        "first: 1 lost, 0 twice, 0 out of order",
+        "also wrong",
+        "third: 0 lost, 2 twice, 0 out of order",
+    ]
+    assert [row.fault for row in rows([report("test", entered)])] == ["first", "second", "third"]
+
+
+def enter_three(table: Table) -> None:
+    with table.all_rows() as failures:
+        table.add(fault="first", runs=1, lost=1)
+        failures.append("also wrong")
+        table.add(fault="second", runs=1)
+        table.add(fault="third", runs=1, duplicates=2)

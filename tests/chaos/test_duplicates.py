@@ -1,0 +1,84 @@
+"""The same webhook ten times at once, ten times after it was answered, and ten times after a restart of everything: one reply."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+import pytest
+
+from tests.chaos.table import FULL, Table
+from tests.support import posts
+from tests.support.processes import WebProcess, free_port
+from tests.support.verdict import Said, judge
+from tests.support.whole import Person, Whole
+
+TEXTS: Final = 500 if FULL else 20
+MAILS: Final = 100 if FULL else 10
+COPIES: Final = 10
+WEBS: Final = 3 if FULL else 2
+ACCEPTED: Final = {200, 204}
+
+pytestmark = pytest.mark.timeout(300 if FULL else 120)
+
+
+@pytest.fixture
+def several(shared_whole: Whole) -> Iterator[tuple[Whole, list[WebProcess]]]:
+    """A whole of its own behind one public address, with several web processes on one directory, and two workers."""
+    whole = Whole(nursery=shared_whole.nursery, PUBLIC_URL=posts.PUBLIC_URL)
+    whole.sandbox.env["SANDBOX_PUBLIC_URL"] = posts.PUBLIC_URL
+    with whole:
+        others = [WebProcess({**whole.settings, "PORT": str(free_port())}) for _ in range(WEBS - 1)]
+        try:
+            for web in others:
+                web.start()
+            yield whole, [whole.web, *others]
+        finally:
+            for web in others:
+                web.close()
+
+
+def test_one_reply_to_each_message_however_often_and_whenever_it_comes(several: tuple[Whole, list[WebProcess]], table: Table) -> None:
+    """Over several web processes at once; later to others than those that took it first. A mail comes with another boundary each time."""
+    whole, webs = several
+    whole.fork(2)
+    writers, mailers = [whole.person() for _ in range(TEXTS)], [whole.person() for _ in range(MAILS)]
+    _post_all(webs, writers, mailers)
+    whole.quiet(60)
+    _post_all(webs[1:], writers, mailers)
+    whole.quiet(60)
+    _restart(whole, webs)
+    _post_all(webs, writers, mailers)
+    whole.quiet(60)
+    said = [Said(person, "sms", "word", "text") for person in writers] + [Said(person, "email", "word", "mail") for person in mailers]
+    seen = judge(whole, said)
+    with table.all_rows():
+        for fault, of in seen.items():
+            runs = TEXTS if fault == "text" else MAILS
+            name = f"the same {fault} 3 x {COPIES} times"
+            table.add(fault=name, runs=runs, lost=of.lost, duplicates=of.duplicates + of.marked, details=of.details)
+    assert whole.sandbox.count("twilio.create", accepted=None) == TEXTS
+    assert whole.sandbox.count("sendgrid.send", accepted=None) == MAILS
+
+
+def _post_all(webs: Sequence[WebProcess], writers: Sequence[Person], mailers: Sequence[Person]) -> None:
+    """The copies of one message at the same time, message by message."""
+    with ThreadPoolExecutor(COPIES) as pool:
+        for number, person in enumerate(writers):
+            text = posts.text(person, f"SM{number:032x}", "word")
+            assert set(posts.many([text] * COPIES, webs, pool)) <= ACCEPTED
+        for person in mailers:
+            assert set(posts.many([posts.mail(person, "word") for _ in range(COPIES)], webs, pool)) <= ACCEPTED
+
+
+def _restart(whole: Whole, webs: Sequence[WebProcess]) -> None:
+    """Everything of ours is killed and started again, Redis too; the providers are not ours."""
+    whole.end_workers()
+    for web in webs:
+        web.kill9()
+    whole.server.kill9()
+    whole.server.start()
+    for web in webs:
+        web.start()
+    whole.fork(2)

@@ -1,0 +1,103 @@
+"""kill -9 at every step of a turn: nothing lost, nothing sent twice, order kept, and the next line within the lease and 2 s.
+
+Each worker holds one turn at a time, so that a death takes nothing else with it, and whoever dies is replaced. Conversations go
+from death to death: a message, the death, a second message before the recovery, both answered, and the next.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from shared.settings import Settings
+from tests.chaos.steps import AFTER_SIGTERM, BLANK, GRACE, STEPS, SWEEP, TRUTHFUL, Step, Strikes
+from tests.chaos.table import FULL, Table
+from tests.support.keeper import Keeper
+from tests.support.plans import Plans
+from tests.support.verdict import Death, Said, judge, recoveries
+from tests.support.whole import Person, Whole
+
+RUNS: Final = 50 if FULL else 2
+CONVERSATIONS: Final = 48 if FULL else 16
+AT_ONCE: Final = 24 if FULL else 16
+WORKERS: Final = 8 if FULL else 6
+DEFAULT_LEASE_TEST: Final = "at_the_default_lease"
+UNKNOWN: Final = ("reply stored, leave given", "request under way", "answered, not recorded")
+"""The steps after which an attempt's outcome is not known."""
+
+pytestmark = pytest.mark.timeout(600 if FULL else 120)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A conversation at the default times, whose worker was killed at `killed_ms` of the server's time."""
+
+    whole: Whole
+    person: Person
+    conversation: str
+    killed_ms: int
+
+
+@pytest.fixture(scope="module", autouse=True)
+def waiting(request: pytest.FixtureRequest, shared_whole: Whole, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Waiting | None]:
+    """The minute that the default lease takes begins before all other tests and passes beside them."""
+    if not any(DEFAULT_LEASE_TEST in item.name for item in request.session.items):
+        yield None
+        return
+    plans = Plans(tmp_path_factory.mktemp("plans"))
+    with Whole(times={}, nursery=shared_whole.nursery, CRASH_DIR=str(plans.directory)) as whole:
+        whole.fork(2)
+        whole.sandbox.knobs(anthropic={"latency_seconds": 5})
+        person = whole.person()
+        whole.text(person, "patience")
+        whole.wait_for_questions(person)
+        killed_ms = whole.now_ms()
+        os.kill(plans.holder(whole.conversation(person)), signal.SIGKILL)
+        whole.sandbox.knobs(anthropic={"latency_seconds": 0})
+        yield Waiting(whole, person, whole.conversation(person), killed_ms)
+
+
+@pytest.fixture
+def strikes(whole: Whole, tmp_path: Path) -> Iterator[Strikes]:
+    """Workers that die as planned, and are replaced."""
+    with Keeper(whole, WORKERS, CRASH_DIR=str(tmp_path), WORKER_CONCURRENCY="1"):
+        yield Strikes(whole, Plans(tmp_path))
+
+
+def _many(strikes: Strikes, name: str, *steps: Step) -> None:
+    strikes.run(name, steps, runs=RUNS, conversations=CONVERSATIONS, at_once=AT_ONCE)
+
+
+def test_a_kill_at_any_step_of_a_turn_loses_nothing_doubles_nothing_and_costs_a_lease(whole: Whole, strikes: Strikes, table: Table) -> None:
+    """No status callback, and Twilio's list late: what became of an attempt only a look can tell, or SendGrid's event."""
+    whole.sandbox.knobs(**TRUTHFUL)
+    _many(strikes, "killed", *STEPS, *AFTER_SIGTERM)
+    _many(strikes, "killed", *SWEEP)
+    strikes.enter(table)
+
+
+def test_with_nothing_to_tell_what_became_of_an_attempt_there_is_one_second_copy_at_most_and_it_is_marked(
+    whole: Whole, strikes: Strikes, table: Table
+) -> None:
+    """No callback, no event, and a list that shows nothing."""
+    whole.sandbox.knobs(**BLANK)
+    _many(strikes, "killed, list blank", *(step for step in STEPS if step.name in UNKNOWN))
+    strikes.enter(table, most_marked=1)
+
+
+def test_at_the_default_lease_the_next_line_comes_within_62_seconds(waiting: Waiting, table: Table) -> None:
+    """Killed while Claude thinks; a worker stands by, and takes over when the lease has ended."""
+    fault, lease = "killed at the default lease", Settings.model_fields["lease_seconds"].default
+    assert lease == 60
+    waiting.whole.wait_for_lines(waiting.conversation, "answered", seconds=75)
+    waiting.whole.quiet()
+    seen = judge(waiting.whole, [Said(waiting.person, "sms", "patience", fault)])[fault]
+    ((_, seconds),) = recoveries(waiting.whole, [Death(fault, waiting.conversation, waiting.killed_ms)])
+    table.add(fault=fault, runs=1, lost=seen.lost, duplicates=seen.duplicates + seen.marked, recoveries=[seconds], details=seen.details)
+    assert seconds <= lease + GRACE
