@@ -138,6 +138,18 @@ class Settings(BaseSettings):
         ge=0,
     )
     daily_turns: int = _knob(5_000, "The same in turns. Neither bound holds in sandbox mode, where nothing costs anything.", "Limits", ge=0)
+    answer_at_most_hours: float = _knob(
+        24.0,
+        "How old a message may be, pauses left out, and still be answered; an older one is parked and its sender told.",
+        "Limits",
+        gt=0,
+        le=8760,
+    )
+    unknown_outcome: Literal["send", "park"] = _knob(
+        "send",
+        "A reply of which neither callback nor list tells whether it was taken: send it again, marked, or park its message.",
+        "Limits",
+    )
 
     supervisor_url: str = _knob(
         "", "Where bridge clients find the bridge (ws:// or wss://). Empty: ws://127.0.0.1 and SUPERVISOR_PORT.", "Bridge"

@@ -3,9 +3,10 @@
     sending ── ok ──────▶ request ── accepted ─▶ recorded, and the turn finished with it
        │                     ├────── refused ──▶ recorded ─▶ a ProviderError for the turn to judge
        │                     └────── no answer ─▶ stays unresolved ─┐
-       ├─ look_up ◀─────────────────────────────────────────────────┘   not before its time + send timeout + margin
+       ├─ look_up ◀─────────────────────────────────────────────────┘   see `looking`
        ├─ short ──▶ renew once, ask again
        ├─ alone ──▶ recorded as refused, a ProviderUnavailable
+       ├─ too_old, unknown: for the turn to park
        └─ opted_out, paused, sent, lost: nothing left to do here
 
 A reply that is new is stored with the first asking for leave: one step for both, and one for recording and finishing, so that a
@@ -14,6 +15,7 @@ one task, shielded from the turn's own cancellation: a request that left is wait
 even by a holder that lost its lease.
 
 Where Redis has replicas, no request is made before one of them has the attempt: a failover then finds it, and has it looked up.
+Every request after a reply's first is a retry, and made only when the provider's budget has room for it.
 """
 
 from __future__ import annotations
@@ -21,63 +23,50 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, Literal
 
 from shared import telemetry
+from shared.addresses import Channel
 from shared.errors import CredentialsRefused, OutcomeUnknown, ProviderError, ProviderRefused, ProviderUnavailable
 from shared.events import Response
 from shared.mailbox import calls
-from shared.mailbox.types import Attempt, Outcome, Reply, ReplyState, Sending, Turn, Wake
+from shared.mailbox.types import Attempt, Outcome, ReplyState, Sending, Wake
 from supervisor_worker import limits
-from supervisor_worker.channels.port import ChannelPort
+from supervisor_worker.delivered import Delivered, New, after, closed, was_taken
 from supervisor_worker.faults import named
 from supervisor_worker.lease import Lease
+from supervisor_worker.looking import Looking
 from supervisor_worker.supervisor import Supervisor
 
 LOG: Final = telemetry.logger(__name__)
 MAX_ROUNDS: Final = 20
+SERVER_ERROR: Final = 500
 _TAKEN: Final = (ReplyState.SENT, ReplyState.DELIVERED, ReplyState.UNDELIVERED)
-
-
-@dataclass(frozen=True, slots=True)
-class Delivered:
-    """How delivering ended.
-
-    `sent`: finish the turn. `closed`: a script ended it, `more` says whether messages remain. `lost`: end silently.
-    `wait`: give the lease up for `wait_ms`, uncounted. `absent`: everything is resolved, nothing was taken, and it is
-    too late, or not wanted, to try again. `handed_over`: the reply was not stored, a message of its turn is answered elsewhere.
-    """
-
-    outcome: Literal["sent", "closed", "lost", "wait", "absent", "handed_over"]
-    more: bool = False
-    wait_ms: int = 0
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class New:
-    """What is stored with a reply that is not stored yet."""
-
-    turn: Turn
-    figures: dict[str, int | str]
 
 
 class Delivery:
     """One reply on its way out.
 
-    `expired` says whether an outage has lasted too long to try again; `wake` is the next job, should messages remain.
+    `expired` says whether an outage has lasted too long to try again, `tried` whether there were attempts before; `wake` is the next
+    job, should messages remain.
     """
 
     def __init__(
-        self, supervisor: Supervisor, lease: Lease, reply_id: str, command: Response, *, expired: Callable[[], bool], wake: Wake = ()
-    ) -> None:
+        self, supervisor: Supervisor, lease: Lease, reply_id: str, command: Response, *, expired: Callable[[], bool], tried: bool = False,
+        wake: Wake = (),
+    ) -> None:  # fmt: skip
         self._supervisor = supervisor
         self._lease = lease
         self._reply_id = reply_id
         self._command = command
         self._expired = expired
+        self._tried = tried
         self._wake = wake
+        self._channel: Channel = "sms" if command.type == "send_sms_response" else "email"
+        self._budget = supervisor.budgets[self._channel]
+        self._limits = supervisor.leave(self._channel)
+        self._looking = Looking(supervisor, lease, self._channel, reply_id, command)
+        self._asked_wait_ms = 0
         self._new: New | None = None
         self._cancelled = False
 
@@ -93,28 +82,39 @@ class Delivery:
                 return Delivered("wait", reason="shutdown")
             verdict = await self._in_flight()
             if isinstance(verdict, Delivered):
-                return verdict
+                return verdict if verdict.outcome != "no_budget" else await self._without_budget()
             if verdict.outcome == "short" and not renewed:
                 renewed = True
                 if not await self._lease.renew():
                     return Delivered("lost")
             elif verdict.outcome == "look_up" and verdict.attempt:
-                ended = await self._look_up(verdict.attempt) or (Delivered("absent") if self._expired() else None)
-                if ended:
+                if ended := await self._look_up(verdict.attempt) or self._too_late():
                     return ended
             else:
-                return _ended(verdict)
+                return after(verdict)
         return Delivered("wait", wait_ms=self._supervisor.lease_ms, reason="too_many_rounds")
 
     async def resolve(self) -> Delivered:
-        """Look up whatever is unresolved, and send nothing: `sent`, `absent`, or `wait`."""
+        """Look up whatever is unresolved, and send nothing: `sent`, `absent`, `wait`, or `unknown` where no repeat is wanted."""
         for _ in range(MAX_ROUNDS):
             reply = await self._supervisor.mailbox.reply(self._reply_id)
-            if reply is None or was_taken(reply) or not reply.unresolved:
-                return Delivered("sent" if reply and was_taken(reply) else "absent")
+            if reply is None or not reply.attempts:
+                return Delivered("absent")
+            if was_taken(reply):
+                return Delivered("sent")
+            if not reply.unresolved:
+                return Delivered("unknown" if reply.unsure and not self._limits.repeats else "absent")
             if ended := await self._look_up(reply.unresolved[0]):
                 return ended
         return Delivered("wait", wait_ms=self._supervisor.lease_ms, reason="too_many_rounds")
+
+    async def _without_budget(self) -> Delivered:
+        """No retry for now. What is unresolved is looked up all the same: it may have been taken."""
+        resolved = await self.resolve()
+        return resolved if resolved.outcome != "absent" else self._too_late() or Delivered("no_budget")
+
+    def _too_late(self) -> Delivered | None:
+        return Delivered("absent") if self._expired() else None
 
     def _ending(self) -> bool:
         return self._supervisor.stopping.is_set() or self._cancelled
@@ -145,35 +145,57 @@ class Delivery:
 
         The answer is a verdict, with `look_up` for an unknown outcome, or how delivering ended.
         """
+        if self._tried and not self._budget.take():
+            return Delivered("no_budget")
         attempt_id = f"a-{uuid.uuid4().hex}"
         asked = self._lease.now_ms()
         verdict = await (self._store(self._new, attempt_id) if self._new else self._ask(attempt_id))
         if not isinstance(verdict, Sending) or verdict.outcome not in ("ok", "alone") or verdict.attempt is None:
+            if self._tried:
+                self._budget.give_back()
             return verdict
+        if not (retry := self._tried):
+            self._budget.first()
+        self._tried = True
         try:
             provider_id = await self._request(attempt_id, asked, replicated=verdict.outcome == "ok")
         except (ProviderUnavailable, ProviderRefused, CredentialsRefused) as error:
-            outcome = await self._record(attempt_id, "refused", code=error.code)
-            if outcome.state in _TAKEN:
-                return Sending("sent")
-            if not outcome.decided:
-                error.sentence = ""  # an earlier attempt may have been taken after all: do not tell the user otherwise
-            raise
+            return await self._refused(attempt_id, error)
         except (OutcomeUnknown, TimeoutError) as error:
-            LOG.warning("A request got no answer", action="outcome_unknown", reply=self._reply_id, attempt=attempt_id, error=str(error))
-            return Sending("look_up", verdict.attempt)
-        return _closed(await self._record(attempt_id, "accepted", provider_id=provider_id))
+            return await self._unanswered(verdict.attempt, error)
+        self._budget.taken(retry=retry)
+        return closed(await self._record(attempt_id, "accepted", provider_id=provider_id))
+
+    async def _refused(self, attempt_id: str, error: ProviderError) -> Sending:
+        """Record that nothing was taken, and raise the error, unless an earlier attempt was taken after all."""
+        if isinstance(error, ProviderUnavailable):
+            self._budget.failed()
+        outcome = await self._record(attempt_id, "refused", code=error.code)
+        if outcome.state in _TAKEN:
+            return Sending("sent")
+        if not outcome.decided:
+            error.sentence = ""  # an earlier attempt may have been taken after all: do not tell the user otherwise
+        raise error
+
+    async def _unanswered(self, attempt: Attempt, error: OutcomeUnknown | TimeoutError) -> Sending:
+        """Record why there was no answer: the attempt stays unresolved."""
+        self._budget.failed()
+        LOG.warning("A request got no answer", action="outcome_unknown", reply=self._reply_id, attempt=attempt.id, error=str(error))
+        code = "timeout"
+        if isinstance(error, OutcomeUnknown):
+            code = f"http_{error.status}" if error.status and error.status >= SERVER_ERROR else error.code
+            self._asked_wait_ms = limits.asked_wait_ms(error.retry_after, self._supervisor.settings)
+        await self._record(attempt.id, "unknown", code=code)
+        return Sending("look_up", attempt)
 
     async def _ask(self, attempt_id: str) -> Sending:
-        call = calls.sending(
-            self._lease.conversation, self._lease.token, self._reply_id, attempt_id, limits=self._supervisor.leave, wake=self._wake
-        )
+        call = calls.sending(self._lease.conversation, self._lease.token, self._reply_id, attempt_id, limits=self._limits, wake=self._wake)
         return await self._supervisor.mailbox.run(call)
 
     async def _store(self, new: New, attempt_id: str) -> Sending | Delivered:
         """Store the reply, and ask for leave in the same step unless the process ends."""
         call = calls.store_reply(
-            self._lease.conversation, self._lease.token, new.turn, self._command, limits=self._supervisor.leave,
+            self._lease.conversation, self._lease.token, new.turn, self._command, limits=self._limits,
             attempt="" if self._ending() else attempt_id, figures=new.figures, wake=self._wake,
         )  # fmt: skip
         stored = await self._supervisor.mailbox.run(call)
@@ -191,7 +213,7 @@ class Delivery:
             raise ProviderUnavailable("redis", "slow_leave")  # the attempt's time runs from the first asking, and others count on it
         async with asyncio.timeout(self._supervisor.settings.send_timeout_seconds):
             try:
-                return await self._channel().send(self._command, self._reply_id, attempt_id)
+                return await self._supervisor.channels[self._channel].send(self._command, self._reply_id, attempt_id)
             except ProviderError:
                 raise
             except Exception as error:  # noqa: BLE001 - a fault of ours: whether the request left is not known
@@ -199,7 +221,7 @@ class Delivery:
                 raise OutcomeUnknown("channel", type(error).__name__) from None
 
     async def _record(
-        self, attempt_id: str, result: Literal["accepted", "refused", "absent"], *, provider_id: str = "", code: str = ""
+        self, attempt_id: str, result: Literal["accepted", "refused", "unknown"], *, provider_id: str = "", code: str = ""
     ) -> Outcome:
         """Write down what became of an attempt, lease or no lease; an accepted one finishes the turn."""
         lease = self._lease
@@ -210,57 +232,13 @@ class Delivery:
         return await self._supervisor.mailbox.run(call)
 
     async def _look_up(self, attempt: Attempt) -> Delivered | None:
-        """Ask the provider about an attempt; None when it is resolved now. ProviderUnavailable when the provider does not answer."""
-        settled = attempt.at + self._supervisor.send_ms + self._supervisor.margin_ms
-        if (early := settled - self._lease.now_ms()) > 0:
-            return Delivered("wait", wait_ms=early, reason="outcome_unknown")
-        found = await self._listed(attempt)
-        if found is None:
-            if (early := attempt.at + self._event_wait_ms() - self._lease.now_ms()) > 0:
-                step = limits.scaled_ms(limits.EVENT_STEP, self._supervisor.settings)
-                return Delivered("wait", wait_ms=min(early, step), reason="event_awaited")
-            found = []
-        elsewhere = await self._supervisor.mailbox.known_elsewhere(found, self._reply_id)
-        fresh = [provider_id for provider_id in found if provider_id not in elsewhere]
-        if fresh:
-            return _closed(await self._record(attempt.id, "accepted", provider_id=fresh[0]))
-        await self._record(attempt.id, "absent")
+        """Find out about an attempt; None when it is resolved now. ProviderUnavailable when the provider does not answer."""
+        looked = await self._looking.after(attempt)
+        if looked.outcome == "shown":
+            return closed(await self._record(attempt.id, "accepted", provider_id=looked.provider_id))
+        if looked.outcome == "wait":
+            return Delivered("wait", wait_ms=max(looked.wait_ms, self._asked_wait_ms), reason=looked.reason)
         return None
-
-    async def _listed(self, attempt: Attempt) -> list[str] | None:
-        try:
-            async with asyncio.timeout(self._supervisor.settings.send_timeout_seconds):
-                return await self._lease.hold(self._channel().find(self._command, attempt))
-        except TimeoutError:
-            raise ProviderUnavailable("channel", "list_timeout") from None
-
-    def _event_wait_ms(self) -> int:
-        return int(self._supervisor.settings.email_event_wait_seconds * 1000)
-
-    def _channel(self) -> ChannelPort:
-        return self._supervisor.channels["sms" if self._command.type == "send_sms_response" else "email"]
-
-
-def _closed(outcome: Outcome) -> Delivered:
-    """An attempt was taken: the turn is finished, unless somebody else holds the lease."""
-    if outcome.closed is None or outcome.closed.outcome == "lost":
-        return Delivered("sent")
-    return Delivered("closed", more=outcome.closed.outcome == "more")
-
-
-def _ended(verdict: Sending) -> Delivered:
-    if verdict.outcome == "sent":
-        return Delivered("sent")
-    if verdict.outcome in ("opted_out", "paused"):
-        return Delivered("closed", more=verdict.more and verdict.outcome == "opted_out")
-    if verdict.outcome == "short":
-        return Delivered("wait", reason="lease_too_short")
-    return Delivered("lost")
-
-
-def was_taken(reply: Reply) -> bool:
-    """Whether the provider is known to have taken the reply."""
-    return any(attempt.outcome == "accepted" for attempt in reply.attempts)
 
 
 def _uncancel() -> None:

@@ -14,6 +14,8 @@ import random
 from collections.abc import Sequence
 from typing import Final
 
+from shared.addresses import Channel
+from shared.mailbox.calls import REPEATS
 from shared.mailbox.types import Message
 from shared.settings import Settings
 
@@ -26,6 +28,8 @@ OUTAGE_CAP: Final = 60.0
 RETRY_AFTER_CAP: Final = 300.0
 PAUSE_WAIT: Final = 30.0
 EVENT_STEP: Final = 10.0
+LOOK_AGAIN: Final = 10.0
+MAIL_REPEATS: Final = 1  # without a list to ask, each further one could be another copy
 
 
 def scaled_ms(seconds: float, settings: Settings) -> int:
@@ -61,13 +65,35 @@ def outage_wait_ms(age_ms: int, retry_after: float | None, settings: Settings) -
     """The wait in an outage: it grows with the age, so that no counter is needed. A Retry-After (seconds) is honoured up to a cap."""
     base, cap = scaled_ms(OUTAGE_BASE, settings), scaled_ms(OUTAGE_CAP, settings)
     if retry_after is not None:
-        return min(max(0, int(retry_after * 1000)), scaled_ms(RETRY_AFTER_CAP, settings)) + _jitter(base)
+        return asked_wait_ms(retry_after, settings) + _jitter(base)
     return _jitter(min(cap, max(base, age_ms // 4)))
 
 
-def too_old(age_ms: int, settings: Settings) -> bool:
+def asked_wait_ms(retry_after: float | None, settings: Settings) -> int:
+    """What a provider asked us to wait (seconds), up to a cap."""
+    return int(min(max(0.0, retry_after or 0.0), RETRY_AFTER_CAP * settings.lease_seconds / DEFAULT_LEASE) * 1000)
+
+
+def outage_over(age_ms: int, settings: Settings) -> bool:
     """Whether an outage has lasted as long as a user may be kept waiting."""
     return age_ms > settings.answer_within_minutes * 60_000
+
+
+def too_old(age_ms: int, settings: Settings) -> bool:
+    """Whether a message is not to be answered any more, whatever delayed it."""
+    return age_ms > oldest_ms(settings)
+
+
+def oldest_ms(settings: Settings) -> int:
+    """How old a message may be and still be answered."""
+    return int(settings.answer_at_most_hours * 3_600_000)
+
+
+def repeats(channel: Channel, settings: Settings) -> int:
+    """How many attempts that got no answer, and that nobody can find, may be followed by another one."""
+    if settings.unknown_outcome == "park":
+        return 0
+    return REPEATS if channel == "sms" else MAIL_REPEATS
 
 
 def _jitter(most_ms: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from shared.addresses import Channel, Identities
 from shared.mailbox import AsyncMailbox
@@ -12,10 +13,16 @@ from shared.mailbox.calls import DAY_MS, Leave
 from shared.settings import Settings
 from shared.users import Users
 from supervisor_worker import limits
+from supervisor_worker.budget import RetryBudget
 from supervisor_worker.channels.port import ChannelPort
 from supervisor_worker.conversation import BYTES_A_TOKEN
 from supervisor_worker.media.gathering import Gallery
 from supervisor_worker.thinking import Thinker
+
+
+def _budgets() -> dict[Channel | Literal["model"], RetryBudget]:
+    """One for each way out, and one for the model."""
+    return {"sms": RetryBudget(), "email": RetryBudget(), "model": RetryBudget()}
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,7 @@ class Supervisor:
     stopping: asyncio.Event
     gallery: Gallery
     in_flight: set[asyncio.Task[object]] = field(default_factory=set)
+    budgets: Mapping[Channel | Literal["model"], RetryBudget] = field(default_factory=_budgets)
 
     @property
     def lease_ms(self) -> int:
@@ -56,10 +64,26 @@ class Supervisor:
         """How much of a conversation's records is read: JSON spells a letter outside of ASCII with six bytes for two."""
         return 3 * BYTES_A_TOKEN * self.settings.history_tokens
 
-    @property
-    def leave(self) -> Leave:
+    def leave(self, channel: Channel) -> Leave:
         """What leave to send is judged by."""
-        return Leave(self.send_ms, self.margin_ms, self.retention_ms, limits.scaled_ms(limits.PAUSE_WAIT, self.settings))
+        return Leave(
+            self.send_ms,
+            self.margin_ms,
+            self.retention_ms,
+            limits.scaled_ms(limits.PAUSE_WAIT, self.settings),
+            oldest_ms=limits.oldest_ms(self.settings),
+            repeats=limits.repeats(channel, self.settings),
+        )
+
+    @property
+    def request_ms(self) -> int:
+        """The longest from an attempt's time until nobody waits for its request any more: then it may be looked up."""
+        return self.send_ms + self.margin_ms
+
+    @property
+    def look_again_ms(self) -> int:
+        """How long after a look-up that did not show an attempt it is looked up again."""
+        return limits.scaled_ms(limits.LOOK_AGAIN, self.settings)
 
     @property
     def send_ms(self) -> int:

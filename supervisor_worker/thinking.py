@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from typing import Final, Protocol
 
 from shared import telemetry
-from shared.errors import ProviderRefused
+from shared.errors import ProviderRefused, ProviderUnavailable
 from shared.events import Received, Response, SmsReceived
 from shared.mailbox.types import Turn
 from shared.settings import Settings
 from shared.users import Users
 from supervisor_worker import conversation, sentences
+from supervisor_worker.budget import RetryBudget
 from supervisor_worker.claude import PROVIDER, Answer
 from supervisor_worker.conversation import SMS_LIMIT, Question
 from supervisor_worker.media.gathering import NONE, Gallery, Pictures
@@ -43,6 +44,10 @@ class Thought:
     figures: dict[str, int | str]
 
 
+class NoBudget(Exception):
+    """The model fails, and its retry budget is spent: it is not asked for now."""
+
+
 @dataclass(frozen=True)
 class Thinking:
     """What thinking needs."""
@@ -51,20 +56,36 @@ class Thinking:
     users: Users
     thinker: Thinker
     gallery: Gallery
+    budget: RetryBudget
 
     async def about(self, turn: Turn, events: Sequence[Received]) -> Thought:
-        """The reply to one turn; `events` are its messages', none missing. Raises a ProviderError."""
+        """The reply to one turn; `events` are its messages', none missing. Raises a ProviderError or NoBudget."""
         last = events[-1]
         if turn.messages[0].kind == "notice":
             code = turn.messages[0].notice
             said = opening if code in (sentences.TEXT_LOST, sentences.MAIL_LOST) else command_for
             return Thought(said(last, sentences.notice(code), turn.reply_id), {})
         async with self.gallery.pictures(events) as pictures:
-            answers, shown = await self._answers(turn, events, pictures)
+            answers, shown = await self._answers_within_budget(turn, events, pictures)
         command = command_for(last, answers[-1].text, turn.reply_id)
         if not conversation.text_of(command):
             raise ProviderRefused(PROVIDER, "empty_text", final=False)
         return Thought(command, {**_figures(answers), **({"pictures": shown} if shown else {})})
+
+    async def _answers_within_budget(self, turn: Turn, events: Sequence[Received], pictures: Pictures) -> tuple[list[Answer], int]:
+        """Messages about which the model was asked before, and failed, are a retry."""
+        retry = any(message.asked or message.errors for message in turn.messages)
+        if not retry:
+            self.budget.first()
+        elif not self.budget.take():
+            raise NoBudget
+        try:
+            answers = await self._answers(turn, events, pictures)
+        except ProviderUnavailable:
+            self.budget.failed()
+            raise
+        self.budget.taken(retry=retry)
+        return answers
 
     async def _answers(self, turn: Turn, events: Sequence[Received], pictures: Pictures) -> tuple[list[Answer], int]:
         """One answer, or two: a text message that came out too long is asked for again, once. And how many pictures were shown."""

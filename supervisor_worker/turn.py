@@ -9,6 +9,9 @@ The way of a turn:
 What follows from a failure:
 
     outage (429, 5xx, no connection)        back off, uncounted, until the message is ANSWER_WITHIN_MINUTES old; then park
+    no room in the retry budget             likewise, and nobody is asked
+    too old (ANSWER_AT_MOST_HOURS)          park
+    a reply that may have been sent         sent again, marked, or parked: UNKNOWN_OUTCOME
     our key or budget refused               pause all sending, one alarm; back off, uncounted
     an error of this very message           back off, counted; the fifth parks it
     a final refusal                         park
@@ -34,11 +37,12 @@ from shared.mailbox.types import Claim, Closed, Turn
 from shared.queue import job
 from supervisor_worker import limits
 from supervisor_worker.channels.port import RecipientOptedOut, RecipientUnreachable
-from supervisor_worker.delivery import Delivered, Delivery, New
+from supervisor_worker.delivered import Delivered, New
+from supervisor_worker.delivery import Delivery
 from supervisor_worker.faults import named
 from supervisor_worker.lease import Lease
 from supervisor_worker.supervisor import Supervisor
-from supervisor_worker.thinking import Thinking
+from supervisor_worker.thinking import NoBudget, Thinking
 
 __all__ = ["Supervisor", "run_turn"]
 
@@ -76,7 +80,7 @@ async def _claim(conversation: str, token: str, supervisor: Supervisor) -> Claim
     tokens, turns = supervisor.settings.spending_bounds
     call = calls.claim(
         conversation, token, f"t-{uuid.uuid4().hex}", lease_ms=supervisor.lease_ms, share=supervisor.share,
-        memory=supervisor.memory_bytes, day_tokens=tokens, day_turns=turns,
+        memory=supervisor.memory_bytes, day_tokens=tokens, day_turns=turns, oldest_ms=limits.oldest_ms(supervisor.settings),
     )  # fmt: skip
     claiming = asyncio.ensure_future(supervisor.mailbox.run(call))
     try:
@@ -125,6 +129,8 @@ class _Run:
             return await self._park(reason, "error")
         if reply is not None:
             return await self._deliver(reply.command)
+        if limits.too_old(self._age_ms(), self._supervisor.settings):
+            return await self._park("too_old", "outage")
         events = [message.event for message in self._turn.messages if message.event is not None]
         if not events or len(events) < len(self._turn.messages):
             return await self._unreadable()
@@ -132,16 +138,23 @@ class _Run:
 
     async def _think(self, events: list[Received]) -> bool:
         supervisor = self._supervisor
-        thinking = Thinking(supervisor.settings, supervisor.users, supervisor.thinker, supervisor.gallery)
-        thought = await self._lease.hold(thinking.about(self._turn, events))
+        thinking = Thinking(supervisor.settings, supervisor.users, supervisor.thinker, supervisor.gallery, supervisor.budgets["model"])
+        try:
+            thought = await self._lease.hold(thinking.about(self._turn, events))
+        except NoBudget:
+            return await self._hold_back()
         return await self._deliver(thought.command, New(self._turn, thought.figures))
 
     async def _deliver(self, command: Response, new: New | None = None) -> bool:
         self._command = command
         delivered = await self._delivery(command).deliver(new)
+        if delivered.outcome == "too_old" or (delivered.outcome == "absent" and limits.too_old(self._age_ms(), self._supervisor.settings)):
+            return await self._park("too_old", "outage")
         if delivered.outcome == "absent":
             return await self._park("outage", "outage")
-        return await self._end(delivered)
+        if delivered.outcome == "unknown":
+            return await self._park("outcome_unknown", "")
+        return await (self._hold_back() if delivered.outcome == "no_budget" else self._end(delivered))
 
     async def _end(self, delivered: Delivered) -> bool:
         if delivered.outcome == "sent":
@@ -151,7 +164,7 @@ class _Run:
         if delivered.outcome == "wait":
             await self._back_off(delivered.wait_ms, delivered.reason)
         if delivered.outcome == "lost":  # fenced: this gives up only a lease that is ours, when a repeated request for leave came too late
-            await self._back_off(self._supervisor.send_ms + self._supervisor.margin_ms, "leave_lost")
+            await self._back_off(self._supervisor.request_ms, "leave_lost")
         return delivered.outcome == "closed" and delivered.more
 
     async def _after(self, error: ProviderError) -> bool:
@@ -166,12 +179,20 @@ class _Run:
             return await self._opted_out()
         if isinstance(error, ProviderRefused):
             return await (self._park(reason, _told(error)) if error.final else self._count(reason))
-        if self._is_too_old():
+        if self._is_expired():
             return await self._park("outage", "outage")
         return await self._wait_out(error, reason)
 
     async def _wait_out(self, error: ProviderError, reason: str) -> bool:
-        await self._back_off(limits.outage_wait_ms(self._age_ms(), error.retry_after, self._supervisor.settings), reason)
+        wait_ms = limits.outage_wait_ms(self._age_ms(), error.retry_after, self._supervisor.settings)
+        await self._back_off(wait_ms, reason, asked=self._command is None)
+        return False
+
+    async def _hold_back(self) -> bool:
+        """The provider fails, and others are being tried again: wait as in an outage, asking nobody."""
+        if self._is_expired():
+            return await self._park("outage", "outage")
+        await self._back_off(limits.outage_wait_ms(self._age_ms(), None, self._supervisor.settings), "retry_budget")
         return False
 
     async def _pause(self, error: ProviderError) -> bool:
@@ -209,8 +230,9 @@ class _Run:
                 return await self._pause(error)
             except ProviderError as error:  # no answer is not "not found": it cannot be parked yet
                 return await self._wait_out(error, "look_up_failed")
-            if resolved.outcome != "absent":
+            if resolved.outcome not in ("absent", "unknown"):
                 return await self._end(resolved)
+            notice = notice if resolved.outcome == "absent" else ""  # it may have arrived: the user is not told otherwise
         call = calls.park(
             self._lease.conversation,
             self._lease.token,
@@ -227,15 +249,19 @@ class _Run:
         call = calls.finish(lease.conversation, lease.token, retention_ms=retention_ms, state=state, reason=reason, wake=self._wake)
         return (await self._supervisor.mailbox.run(call)).outcome == "more"
 
-    async def _back_off(self, delay_ms: int, reason: str, *, counted: bool = False) -> Closed:
-        call = calls.backoff(self._lease.conversation, self._lease.token, delay_ms, reason, counted=counted, wake=self._wake)
+    async def _back_off(self, delay_ms: int, reason: str, *, counted: bool = False, asked: bool = False) -> Closed:
+        lease = self._lease
+        call = calls.backoff(lease.conversation, lease.token, delay_ms, reason, counted=counted, asked=asked, wake=self._wake)
         return await self._supervisor.mailbox.run(call)
 
     def _delivery(self, command: Response) -> Delivery:
-        return Delivery(self._supervisor, self._lease, self._turn.reply_id, command, expired=self._is_too_old, wake=self._wake)
+        tried = self._turn.reply is not None and bool(self._turn.reply.attempts)
+        return Delivery(self._supervisor, self._lease, self._turn.reply_id, command, expired=self._is_expired, tried=tried, wake=self._wake)
 
-    def _is_too_old(self) -> bool:
-        return limits.too_old(self._age_ms(), self._supervisor.settings)
+    def _is_expired(self) -> bool:
+        """Whether it is too late for another try."""
+        settings = self._supervisor.settings
+        return limits.outage_over(self._age_ms(), settings) or limits.too_old(self._age_ms(), settings)
 
     def _age_ms(self) -> int:
         """The age of the turn's oldest message, without the time in which sending was paused."""

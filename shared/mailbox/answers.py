@@ -27,6 +27,7 @@ from shared.mailbox.types import (
     Stored,
     Swept,
     Turn,
+    Unseen,
 )
 
 
@@ -43,6 +44,7 @@ def message_from(record: dict[str, Any], *, age_ms: int = 0) -> Message:
         notice=record.get("notice", ""),
         errors=int(record.get("errors") or 0),
         lost=int(record.get("lost") or 0),
+        asked=record.get("asked") == "1",
         age_ms=int(record.get("age", age_ms)),
         accepted_at=int(record.get("accepted_at") or 0),
         turn=record.get("turn", ""),
@@ -91,7 +93,7 @@ def nothing(_raw: Any) -> None:
 
 
 def _attempt(item: dict[str, Any]) -> Attempt:
-    return Attempt(item["id"], int(item["at"]), item["outcome"], item["provider_id"], item["code"])
+    return Attempt(item["id"], int(item["at"]), item["outcome"], item["provider_id"], item["code"], int(item.get("looked") or 0))
 
 
 def accepted(raw: Any) -> Accepted:
@@ -113,6 +115,11 @@ def outcome(raw: Any) -> Outcome:
     """The answer to `outcome` and `status`."""
     state, decided, *end = raw
     return Outcome(ReplyState(state) if state else None, decided=decided == "1", closed=closed(end[0]) if end and end[0] else None)
+
+
+def unseen(raw: Any) -> Unseen:
+    """The answer to `unseen`."""
+    return Unseen(raw[0], int(raw[1]))
 
 
 def sending(raw: Any) -> Sending:

@@ -1,15 +1,17 @@
--- backoff: give up the lease until later. Fenced. `counted` adds one error to each message of the turn; an outage adds none.
+-- backoff: give up the lease until later. Fenced. `counted` adds one error to each message of the turn; an outage adds none. `asked`
+-- notes that the model was asked about them and failed: the next question is a repeated one.
 -- uses: turns
-local conv, token, delay, reason, counted = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
-WAKE = 6
+local conv, token, delay, reason, counted, asked = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5], ARGV[6]
+WAKE = 7
 local key, t = conv_key(conv), now()
 if get(key, 'token') ~= token then
   return get(key, 'last_token') == token and get(key, 'last_result') or 'lost'
 end
 append('backoff', 'conv', conv, 'turn', get(key, 'turn'), 'reason', reason, 'delay', whole(delay), 'counted', counted)
-if counted == '1' then
-  for _, id in ipairs(turn_messages(get(key, 'turn'))) do
-    if get(msg_key(id), 'state') == 'in_turn' then redis.call('HINCRBY', msg_key(id), 'errors', 1) end
+for _, id in ipairs(turn_messages(get(key, 'turn'))) do
+  if get(msg_key(id), 'state') == 'in_turn' then
+    if counted == '1' then redis.call('HINCRBY', msg_key(id), 'errors', 1) end
+    if asked == '1' then redis.call('HSET', msg_key(id), 'asked', 1) end
   end
 end
 return give_up(conv, token, t + delay, t)

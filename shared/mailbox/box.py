@@ -205,12 +205,22 @@ class AsyncMailbox:
             found.update(name for name, owner in zip(names, owners, strict=True) if owner)
         return found
 
-    async def known_elsewhere(self, provider_ids: list[str], reply_id: str) -> set[str]:
-        """Those of `provider_ids` that are recorded for another reply than `reply_id`."""
+    async def owners(self, provider_ids: list[str]) -> dict[str, str]:
+        """The replies for which these of a provider's ids are recorded; an id that is not recorded is left out."""
         if not provider_ids:
-            return set()
+            return {}
         owners = _text(await self.redis.mget([PREFIX + "provider:" + name for name in provider_ids]))
-        return {name for name, owner in zip(provider_ids, owners, strict=True) if owner not in (None, reply_id)}
+        return {name: owner for name, owner in zip(provider_ids, owners, strict=True) if owner}
+
+    async def unsure(self, conversation: str) -> list[Reply]:
+        """The conversation's replies that a provider may have taken without our knowing it, the one under way with them."""
+        async with self.redis.pipeline(transaction=False) as pipeline:
+            pipeline.zrange(PREFIX + "unsure:" + conversation, 0, -1)
+            pipeline.hget(PREFIX + "conv:" + conversation, "turn")
+            names, turn = _text(await pipeline.execute())
+        under_way = ["r-" + turn.removeprefix("t-")] if turn else []
+        found = await self.replies(list(dict.fromkeys([*names, *under_way])))
+        return [reply for reply in found if reply and reply.unsure]
 
 
 def _arguments(call: Call[Any]) -> list[str | bytes | int]:

@@ -27,6 +27,7 @@ from shared.mailbox.types import (
     Stored,
     Swept,
     Turn,
+    Unseen,
     Wake,
 )
 
@@ -39,6 +40,8 @@ long as the Auth Token lives: longer than the year after which the token is to b
 MAX_TEXTS_PER_TURN: Final = 100
 SWEEP_LIMIT: Final = 100
 WAKE_FLOOR_MS: Final = 1000
+REPEATS: Final = 5
+"""How many attempts without an answer, which no look-up finds, may be followed by another one."""
 MAX_OPEN: Final = 50_000
 """How many messages may wait for their answer before no more are taken."""
 ECHO_WINDOW_MS: Final = 600_000
@@ -58,7 +61,8 @@ class Leave:
     """What leave to send is judged by, in ms.
 
     How long a request may take and how much is added to that, how long what ends is kept, and how long a turn that meets a pause
-    waits; `jitter` (0 to 1) spreads that.
+    waits; `jitter` (0 to 1) spreads that. Nothing is sent in answer to a message older than `oldest_ms`, nor after more than
+    `repeats` attempts whose fate stayed unknown.
     """
 
     send_ms: int
@@ -66,10 +70,13 @@ class Leave:
     retention_ms: int
     pause_wait_ms: int = 30_000
     jitter: float | None = None
+    oldest_ms: int = DAY_MS
+    repeats: int = REPEATS
 
     def arguments(self) -> tuple[int | float, ...]:
         """As the scripts read them."""
-        return self.send_ms, self.margin_ms, self.pause_wait_ms, _jitter(self.jitter), self.retention_ms
+        spread = _jitter(self.jitter)
+        return self.send_ms, self.margin_ms, self.pause_wait_ms, spread, self.retention_ms, self.oldest_ms, self.repeats
 
 
 Keyword = Literal["", "stop", "start", "yes"]
@@ -133,16 +140,17 @@ def refuse(channel: str, reason: str, status: int) -> Call[None]:
 
 def claim(
     conversation: str, token: str, turn: str, *, lease_ms: int, jitter: float | None = None, share: int = 1_000, memory: int = 0,
-    day_tokens: int = 0, day_turns: int = 0,
+    day_tokens: int = 0, day_turns: int = 0, oldest_ms: int = DAY_MS,
 ) -> Call[Claim]:  # fmt: skip
     """Take the conversation's lease and get its turn. `token` is new for every run of a job, `turn` a new turn id.
 
     `share` is how many turns its sender may have under way at once; `memory` how many bytes of what was said before to read;
-    `day_tokens` and `day_turns` are what all conversations together may use in a day, 0 for no bound.
+    `day_tokens` and `day_turns` are what all conversations together may use in a day, 0 for no bound; messages older than
+    `oldest_ms` are in no turn with others.
     """
     arguments = (
         conversation, token, turn, lease_ms, lease_ms // 2, _jitter(jitter), MAX_TEXTS_PER_TURN, codec.SCHEMA_VERSION, share, memory,
-        day_tokens, day_turns,
+        day_tokens, day_turns, oldest_ms,
     )  # fmt: skip
     return Call("claim", arguments, answers.claim)
 
@@ -177,14 +185,22 @@ def sending(conversation: str, token: str, reply: str, attempt: str, *, limits: 
 
 
 def outcome(
-    reply: str, attempt: str, result: Literal["accepted", "refused", "absent"], *, retention_ms: int, provider_id: str = "", code: str = "",
-    conversation: str = "", token: str = "", wake: Wake = (),
+    reply: str, attempt: str, result: Literal["accepted", "refused", "unknown"], *, retention_ms: int,
+    provider_id: str = "", code: str = "", conversation: str = "", token: str = "", wake: Wake = (),
 ) -> Call[Outcome]:  # fmt: skip
-    """Record what the provider answered to an attempt; never fenced, never thrown away.
+    """Record what the provider answered to an attempt, or (`unknown`) why it did not; never fenced, never thrown away.
 
     With `conversation` and `token` an accepted attempt also finishes the holder's turn, in the same step.
     """
     return Call("outcome", (reply, attempt, result, provider_id, code, retention_ms, conversation, token, *wake), answers.outcome)
+
+
+def unseen(reply: str, attempt: str, *, asked_ms: int, again_ms: int, retention_ms: int) -> Call[Unseen]:
+    """Record a look-up, asked at `asked_ms` of Redis TIME, that did not show an attempt: at the second one it is `absent`.
+
+    The second is asked `again_ms` after the first at the earliest; 0 for a provider that has no list, and was waited for.
+    """
+    return Call("unseen", (reply, attempt, asked_ms, again_ms, retention_ms), answers.unseen)
 
 
 def status(
@@ -206,9 +222,14 @@ def finish(
     return Call("finish", (conversation, token, state, reason, retention_ms, *wake), answers.closed)
 
 
-def backoff(conversation: str, token: str, delay_ms: int, reason: str, *, counted: bool, wake: Wake = ()) -> Call[Closed]:
-    """Give up the lease until `delay_ms` from now. `counted` adds one error to each message of the turn."""
-    return Call("backoff", (conversation, token, delay_ms, reason, int(counted), *wake), answers.closed)
+def backoff(
+    conversation: str, token: str, delay_ms: int, reason: str, *, counted: bool, asked: bool = False, wake: Wake = ()
+) -> Call[Closed]:
+    """Give up the lease until `delay_ms` from now. `counted` adds one error to each message of the turn.
+
+    `asked` notes on them that the model was asked, and failed.
+    """
+    return Call("backoff", (conversation, token, delay_ms, reason, int(counted), int(asked), *wake), answers.closed)
 
 
 def park(

@@ -10,6 +10,7 @@
 local conv, token, new_turn = ARGV[1], ARGV[2], ARGV[3]
 local lease, lost_wait, jitter, most, schema = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local share, memory, day_tokens, day_turns = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12])
+local oldest = tonumber(ARGV[13])
 local key, inbox = conv_key(conv), inbox_key(conv)
 local t = now()
 
@@ -69,9 +70,9 @@ local function coalesces(id)
   return get(message, 'kind') == 'text' and number(message, 'errors') < 2 and number(message, 'lost') < 2
 end
 
--- The messages of a new turn. A head without a record (it can only have expired by hand) is dropped, visibly.
+-- The messages of a new turn. What is too old to be answered is set aside without what is not. A head without a record (it can only have expired by hand) is dropped, visibly.
 local function head()
-  local chosen = {}
+  local chosen, pair = {}, get(key, 'pair')
   for _, id in ipairs(redis.call('LRANGE', inbox, 0, most - 1)) do
     if redis.call('EXISTS', msg_key(id)) == 0 then
       out_of_inbox(conv, id)
@@ -79,7 +80,7 @@ local function head()
     elseif #chosen == 0 then
       chosen[1] = id
       if not coalesces(id) then return chosen end
-    elseif coalesces(id) then
+    elseif coalesces(id) and too_old(id, pair, oldest, t) == too_old(chosen[1], pair, oldest, t) then
       chosen[#chosen + 1] = id
     else
       return chosen

@@ -1,5 +1,14 @@
 -- Leave for one request to the provider, judged and stored in one step; used by `sending`, and by `store_reply` for the first one.
--- `limits`: send, margin, pause_wait (ms), jitter (0 to 1), retention (ms). Answer: {verdict, attempt as JSON or "", "more", "empty" or ""}.
+-- `limits`: send, margin, pause_wait (ms), jitter (0 to 1), retention, oldest (ms), repeats (see `too_unsure`).
+-- Answer: {verdict, attempt as JSON or "", "more", "empty" or ""}.
+
+-- Whether a message of the turn has become too old for its answer to be sent.
+local function turn_too_old(turn, pair, oldest, t)
+  for _, id in ipairs(turn_messages(turn)) do
+    if too_old(id, pair, oldest, t) then return true end
+  end
+  return false
+end
 
 local function take_leave(conv, token, reply, id, limits, t)
   local key = conv_key(conv)
@@ -8,11 +17,11 @@ local function take_leave(conv, token, reply, id, limits, t)
   local mine, index = find_attempt(list, id)
   if count(list, 'accepted') > 0 then return {mine and 'lost' or 'sent', '', ''} end
 
-  local pair = get(key, 'pair')
-  local out, halted = opted_out(pair), paused(pair)
+  local pair, turn = get(key, 'pair'), get(key, 'turn')
+  local out, halted, old = opted_out(pair), paused(pair), turn_too_old(turn, pair, limits.oldest, t)
   local short = number(key, 'lease_end') - t < limits.send + limits.margin
   if mine then
-    local again = index == #list and mine.outcome == '' and not out and not halted and not short
+    local again = index == #list and mine.outcome == '' and not out and not old and not halted and not short
     return again and {'ok', cjson.encode(mine), ''} or {'lost', '', ''}
   end
   for _, attempt in ipairs(list) do
@@ -23,10 +32,12 @@ local function take_leave(conv, token, reply, id, limits, t)
     append('backoff', 'conv', conv, 'reason', 'paused', 'counted', 0)
     return {'paused', '', give_up(conv, token, t + math.floor(limits.pause_wait * (1 + limits.jitter / 2)), t)}
   end
+  if old then return {'too_old', '', ''} end
+  if too_unsure(list, limits.repeats) then return {'unknown', '', ''} end
   if short then return {'short', '', ''} end
 
   local attempt = {id = id, at = t, outcome = '', provider_id = '', code = ''}
-  if count(list, 'absent') > 0 then redis.call('HSET', reply_key(reply), 'maybe_duplicate', 1) end
+  if count(list, 'absent') > 0 then mark(reply, 'maybe_duplicate') end
   list[#list + 1] = attempt
   write_attempts(reply, list)
   redis.call('HSET', reply_key(reply), 'state', 'sending')
@@ -38,6 +49,6 @@ end
 local function limits_from(at)
   return {
     send = tonumber(ARGV[at]), margin = tonumber(ARGV[at + 1]), pause_wait = tonumber(ARGV[at + 2]), jitter = tonumber(ARGV[at + 3]),
-    retention = ARGV[at + 4],
+    retention = ARGV[at + 4], oldest = tonumber(ARGV[at + 5]), repeats = tonumber(ARGV[at + 6]),
   }
 end

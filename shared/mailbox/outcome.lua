@@ -1,4 +1,5 @@
 -- outcome: what the provider answered to an attempt. Never fenced, never thrown away, the same when repeated.
+-- "unknown" only says why no answer is known (`code`): the attempt stays unresolved.
 -- One accepted attempt makes the reply `sent` for good. A refusal decides only when every attempt was refused. A holder gives its
 -- conversation and token: when the reply is taken its turn is finished in the same step, under `finish`'s rules (a repeat gets the
 -- first answer). Answer: {the reply's state, "1" when decided, what `finish` says or ""}.
@@ -14,12 +15,18 @@ if not attempt then return {get(key, 'state'), '0', ''} end
 if attempt.outcome ~= 'accepted' then
   if result == 'accepted' then
     take_accepted(reply, list, attempt, provider_id, retention, t)
-  elseif attempt.outcome ~= result and attempt.outcome ~= 'refused' then
-    attempt.outcome = result
+  elseif result == 'unknown' then
+    if attempt.outcome == '' and attempt.code == '' then
+      attempt.code = code
+      write_attempts(reply, list)
+      append('no_answer', 'conv', get(key, 'conv'), 'reply', reply, 'attempt', id, 'code', code)
+    end
+  elseif attempt.outcome ~= 'refused' then
+    attempt.outcome = 'refused'
     attempt.code = code
     write_attempts(reply, list)
-    append(result == 'refused' and 'refused_by_provider' or 'not_found', 'conv', get(key, 'conv'), 'reply', reply, 'attempt', id, 'code', code)
-    if count(list, '') == 0 and get(key, 'state') == 'sending' then redis.call('HSET', key, 'state', 'stored') end
+    append('refused_by_provider', 'conv', get(key, 'conv'), 'reply', reply, 'attempt', id, 'code', code)
+    rest(reply, list)
   end
 end
 

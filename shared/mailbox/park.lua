@@ -1,6 +1,6 @@
 -- park: set the turn's messages aside, visibly, and free the conversation.
--- A turn with an unresolved attempt is parked only after a look-up that succeeded; if one stays unresolved the reply is marked
--- `maybe_sent`, and a later "accepted" turns its messages into answered. The user is told once, by a notice at the tail, unless
+-- A turn with an unresolved attempt is parked only after a look-up that succeeded; if the fate of one stays unknown the reply is
+-- marked `maybe_sent`, and a later "accepted" turns its messages into answered. The user is told once, by a notice at the tail, unless
 -- the message came over the bridge, which tells it; or on the other channel, where this one cannot reach them ("unreachable").
 -- A notice itself is not kept: it ends as ignored.
 -- uses: turns replies
@@ -23,7 +23,11 @@ local first = turn_messages(turn)[1] or ''
 local kind = get(msg_key(first), 'kind')
 local notice = kind == 'notice'
 if redis.call('EXISTS', reply_key(reply)) == 1 then
-  redis.call('HSET', reply_key(reply), 'state', unresolved and 'sending' or 'failed', 'maybe_sent', unresolved and 1 or 0)
+  redis.call('HSET', reply_key(reply), 'state', unresolved and 'sending' or 'failed')
+  if unresolved or count(list, 'absent') > 0 then mark(reply, 'maybe_sent') end
+  for _, attempt in ipairs(list) do
+    if attempt.outcome == '' then keep_unsure(reply, attempt, retention) end
+  end
 end
 redis.call('HSET', key, 'not_before', 0)
 local event = get(msg_key(first), 'event')

@@ -23,6 +23,38 @@ local function count(list, outcome)
   return n
 end
 
+-- Nothing is under way any more: the reply waits as before its first attempt.
+local function rest(reply, list)
+  if count(list, '') == 0 and get(reply_key(reply), 'state') == 'sending' then redis.call('HSET', reply_key(reply), 'state', 'stored') end
+end
+
+-- A mark beside the reply's state, told in the ledger once.
+local function mark(reply, name)
+  local key = reply_key(reply)
+  if get(key, name) == '1' then return end
+  redis.call('HSET', key, name, 1)
+  append(name, 'conv', get(key, 'conv'), 'turn', get(key, 'turn'), 'reply', reply)
+end
+
+-- An attempt that stayed of unknown fate, while its conversation goes on: its message may turn up in the provider's list later, and
+-- then it is not another reply's that says the same. The newest 200 of a conversation; who reads them asks the records what they are.
+local function keep_unsure(reply, attempt, retention)
+  local key = P .. 'unsure:' .. get(reply_key(reply), 'conv')
+  redis.call('ZADD', key, whole(attempt.at), reply)
+  redis.call('ZREMRANGEBYRANK', key, 0, -201)
+  redis.call('PEXPIRE', key, retention)
+end
+
+-- Whether too much of a reply's fate is unknown to send it once more. `repeats`: how many attempts that stayed without an answer may
+-- be followed by another; an answered 5xx says that nothing was taken, and counts only where no repeat at all is wanted (0).
+local function too_unsure(list, repeats)
+  local n = 0
+  for _, attempt in ipairs(list) do
+    if attempt.outcome == 'absent' and (repeats == 0 or string.sub(attempt.code, 1, 6) ~= 'http_5') then n = n + 1 end
+  end
+  return n > repeats
+end
+
 -- The provider took this attempt. The reply is `sent` for good; messages that were parked meanwhile are answered after all.
 local function take_accepted(reply, list, attempt, provider_id, retention, t)
   local key = reply_key(reply)
@@ -34,7 +66,7 @@ local function take_accepted(reply, list, attempt, provider_id, retention, t)
   local conv, turn = get(key, 'conv'), get(key, 'turn')
   append('sent', 'conv', conv, 'reply', reply, 'attempt', attempt.id)
   if not first then
-    redis.call('HSET', key, 'maybe_duplicate', 1)
+    mark(reply, 'maybe_duplicate')
     return
   end
   redis.call('HSET', key, 'state', 'sent', 'maybe_sent', 0)

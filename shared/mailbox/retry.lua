@@ -12,7 +12,7 @@ if get(key, 'state') ~= 'parked' then return {'not_parked', conv, channel} end
 local parked_turn = get(key, 'turn')
 local list = attempts_of(reply_of(parked_turn))
 local duplicate = (count(list, '') > 0 or count(list, 'absent') > 0) and '1' or get(key, 'maybe_duplicate')
-redis.call('HSET', key, 'operation', operation, 'state', 'pending', 'reason', '', 'errors', 0, 'lost', 0, 'turn', '', 'active_at', whole(active(t, get(conv_key(conv), 'pair'))),
+redis.call('HSET', key, 'operation', operation, 'state', 'pending', 'reason', '', 'errors', 0, 'lost', 0, 'asked', 0, 'turn', '', 'active_at', whole(active(t, get(conv_key(conv), 'pair'))),
   'maybe_duplicate', duplicate)
 redis.call('ZREM', P .. 'parked', id)
 release_turn(parked_turn, retention)

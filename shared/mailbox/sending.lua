@@ -1,9 +1,10 @@
 -- sending: leave for one request to the provider, and its attempt stored in the same step.
 -- Fenced. Unresolved attempts come before any other verdict: they are looked up. Then: the pair opted out (the turn ends as
--- ignored), sending is paused (the lease is given up, nothing is counted), too little lease left ("short"). A repeat says "ok" only
+-- ignored), sending is paused (the lease is given up, nothing is counted), a message too old or too many attempts of unknown fate (the
+-- holder parks it), too little lease left ("short"). A repeat says "ok" only
 -- if the token still holds, the attempt is the last and unresolved, and all conditions pass again; otherwise "lost".
 -- Answer: {verdict, attempt as JSON or "", "more" or "empty" or ""}.
 -- uses: turns replies leave
 local conv, token, reply, id = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-WAKE = 10
+WAKE = 12
 return take_leave(conv, token, reply, id, limits_from(5), now())

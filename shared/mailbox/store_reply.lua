@@ -6,8 +6,8 @@
 -- uses: turns replies leave spending
 local conv, token, turn, reply, command, channel, attempt = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 local digest, tokens = ARGV[8], tonumber(ARGV[9])
-local limits, figures = limits_from(10), tonumber(ARGV[15])
-WAKE = 16 + figures
+local limits, figures = limits_from(10), tonumber(ARGV[17])
+WAKE = 18 + figures
 local key, t = conv_key(conv), now()
 local stored = redis.call('EXISTS', reply_key(reply)) == 1
 
@@ -22,20 +22,21 @@ if get(key, 'token') ~= token or get(key, 'turn') ~= turn then
 end
 if stored then return stored_answer() end
 
-local bridge, duplicate = false, '0'
+local bridge, duplicate = false, false
 for _, id in ipairs(turn_messages(turn)) do
   if get(msg_key(id), 'state') == 'handed_over' then return {'handed_over', ''} end
   if get(msg_key(id), 'kind') == 'bridge' then bridge = true end
-  if get(msg_key(id), 'maybe_duplicate') == '1' then duplicate = '1' end
+  if get(msg_key(id), 'maybe_duplicate') == '1' then duplicate = true end
 end
 
 redis.call('HSET', reply_key(reply), 'v', VERSION, 'id', reply, 'conv', conv, 'turn', turn, 'channel', channel, 'command', command, 'state', 'stored',
-  'stored_at', whole(t), 'attempts', '[]', 'parts', '[{"n":1}]', 'maybe_sent', 0, 'maybe_duplicate', duplicate)
+  'stored_at', whole(t), 'attempts', '[]', 'parts', '[{"n":1}]', 'maybe_sent', 0, 'maybe_duplicate', 0)
 local told = {}
-for i = 16, 15 + figures do told[#told + 1] = ARGV[i] end
+for i = 18, 17 + figures do told[#told + 1] = ARGV[i] end
 if figures > 0 then redis.call('HSET', reply_key(reply), unpack(told)) end
 redis.call('HSET', key, 'said', digest, 'said_at', whole(t))
 spend(tokens, t)
 append('reply_stored', 'conv', conv, 'turn', turn, 'reply', reply, 'channel', channel, unpack(told))
+if duplicate then mark(reply, 'maybe_duplicate') end
 if bridge then return {'finished', close_turn(conv, token, 'answered', '', limits.retention, t)} end
 return stored_answer()

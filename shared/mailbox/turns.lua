@@ -82,6 +82,12 @@ local function finish_turn(conv, token, state, reason, retention, t)
   return 'lost'
 end
 
+-- Whether a message is too old to be answered. It is never older by the clock that stands still in pauses than by the other one.
+local function too_old(id, pair, oldest, t)
+  local since = number(msg_key(id), 'active_at')
+  return since > 0 and t - since > oldest and active(t, pair) - since > oldest
+end
+
 -- A turn without a stored reply is formed anew next time: its messages wait in the inbox again.
 local function dissolve(conv)
   local turn = get(conv_key(conv), 'turn')

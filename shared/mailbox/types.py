@@ -59,18 +59,22 @@ Kind = Literal["text", "mail", "bridge", "notice"]
 """`text` and `mail` came from a provider, `bridge` from a local client; a `notice` is a sentence of ours to the user."""
 
 AttemptOutcome = Literal["", "accepted", "refused", "absent"]
-"""'' is unresolved; `absent` means that a look-up succeeded and did not find it."""
+"""'' is unresolved; `absent` means that look-ups succeeded and did not find it: it may have been taken all the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One request to a provider. `at` is in ms of Redis TIME."""
+    """One request to a provider. `at` is in ms of Redis TIME, and so is `looked`, the end of a first look-up that did not find it.
+
+    `code` says why it was refused or, until it is resolved, why there was no answer.
+    """
 
     id: str
     at: int
     outcome: AttemptOutcome = ""
     provider_id: str = ""
     code: str = ""
+    looked: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +96,18 @@ class Reply:
         """The attempts whose fate is not known."""
         return tuple(attempt for attempt in self.attempts if not attempt.outcome)
 
+    @property
+    def unsure(self) -> tuple[Attempt, ...]:
+        """The attempts that the provider may have taken without our knowing it."""
+        return tuple(attempt for attempt in self.attempts if attempt.outcome in ("", "absent"))
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message record. `age_ms` leaves out the time in which sending was paused; `event` is None once its body expired."""
+    """A message record. `age_ms` leaves out the time in which sending was paused; `event` is None once its body expired.
+
+    `asked` says that the model was asked about it before, and failed.
+    """
 
     id: str
     conversation: str
@@ -107,6 +119,7 @@ class Message:
     notice: str = ""
     errors: int = 0
     lost: int = 0
+    asked: bool = False
     age_ms: int = 0
     accepted_at: int = 0
     turn: str = ""
@@ -167,11 +180,12 @@ class Sending:
     """The verdict right before a request to a provider. Only `ok` allows it.
 
     `look_up`: `attempt` is unresolved, ask the provider first. `opted_out` and `paused` have given up the lease, and
-    `more` says whether messages remain. `short`: renew once and ask again. `sent`: nothing left to send. `alone`: `ok`, but no
+    `more` says whether messages remain. `short`: renew once and ask again. `sent`: nothing left to send.
+    `too_old` and `unknown` (too many attempts of unknown fate) are for the holder to park. `alone`: `ok`, but no
     replica of the server has the attempt: after a failover nobody would know of it, and send the reply again.
     """
 
-    outcome: Literal["ok", "alone", "lost", "look_up", "opted_out", "paused", "short", "sent"]
+    outcome: Literal["ok", "alone", "lost", "look_up", "opted_out", "paused", "short", "sent", "too_old", "unknown"]
     attempt: Attempt | None = None
     more: bool = False
 
@@ -186,6 +200,14 @@ class Stored:
     outcome: Literal["stored", "lost", "handed_over", "finished"]
     more: bool = False
     leave: Sending | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """What a look-up that did not show an attempt makes of it; unresolved, it is looked at again in `wait_ms`."""
+
+    outcome: AttemptOutcome
+    wait_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,23 @@ and the loop records each of them before it does anything else.
 
 from __future__ import annotations
 
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Final, Protocol
 
 from shared.errors import ProviderRefused
 from shared.events import Response
 from shared.mailbox.types import Attempt
+
+CLOCK_SLACK_MS: Final = 60_000
+"""How far a provider's clock may be from the server's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A message in a provider's list: its id, and when it was created, in ms of the provider's clock."""
+
+    id: str
+    at_ms: int
 
 
 class RecipientUnreachable(ProviderRefused):
@@ -40,8 +52,10 @@ class ChannelPort(Protocol):
         """One request to the provider; the answer is its id for the message, '' where it gives none."""
         ...
 
-    async def find(self, command: Response, attempt: Attempt) -> list[str] | None:
-        """The provider's ids of messages that may be this attempt's, oldest first; None when it has no list to ask.
+    async def find(self, command: Response, attempt: Attempt) -> list[Listed] | None:
+        """The provider's messages with this recipient, sender and text, oldest first; None when it has no list to ask.
+
+        Which of them is the attempt's, if any, `supervisor_worker.binding` judges.
 
         Raises ProviderUnavailable for a list that gave no answer, or none that settles it: that is not "not found".
         """

@@ -22,6 +22,7 @@ from shared.events import Response, SendEmailResponse
 from shared.mailbox.types import Attempt
 from shared.settings import Settings
 from supervisor_worker.channels.connections import Answer
+from supervisor_worker.channels.port import Listed
 from supervisor_worker.channels.wire import Wire, retry_after
 
 PROVIDER: Final = "sendgrid"
@@ -58,7 +59,7 @@ class SendGridEmail:
             errand.revoke()
             self._free.release()
 
-    async def find(self, command: Response, attempt: Attempt) -> list[str] | None:
+    async def find(self, command: Response, attempt: Attempt) -> list[Listed] | None:
         """SendGrid lists nothing."""
         del command, attempt
         return None  # there is nothing to ask

@@ -10,7 +10,6 @@ import base64
 import ipaddress
 import json
 import logging
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final, cast
 from urllib.parse import urlencode, urlsplit
 
@@ -24,11 +23,11 @@ from shared.errors import OutcomeUnknown, ProviderError, ProviderUnavailable
 from shared.events import Response, SendSmsResponse
 from shared.mailbox.types import Attempt
 from shared.settings import Settings
+from supervisor_worker.channels.port import CLOCK_SLACK_MS, Listed
 from supervisor_worker.channels.twilio_codes import PROVIDER, error_for
 from supervisor_worker.channels.wire import Wire, retry_after
 
 PAGE: Final = 100
-CLOCK_SLACK: Final = timedelta(seconds=60)
 TRIAL_PREFIX: Final = "Sent from your Twilio trial account - "
 _OK: Final = range(200, 300)
 
@@ -98,21 +97,20 @@ class TwilioSms:
             raise OutcomeUnknown(PROVIDER, "no_sid")
         return str(created.sid)
 
-    async def find(self, command: Response, attempt: Attempt) -> list[str] | None:
+    async def find(self, command: Response, attempt: Attempt) -> list[Listed] | None:
         """Ask the message list; ProviderUnavailable when a full page does not reach back to the attempt."""
         sms = _sms(command)
-        since = datetime.fromtimestamp(attempt.at / 1000, UTC) - CLOCK_SLACK
         try:
             listed = await self._client.messages.list_async(to=sms.to.value, from_=sms.from_.value, limit=PAGE, page_size=PAGE)
         except ProviderError:
             raise
         except Exception as error:
             raise ProviderUnavailable(PROVIDER, "unreadable_list") from error
-        recent = [message for message in listed if message.date_created is None or message.date_created >= since]
-        found = [message for message in recent if message.sid and _same_text(message, sms.message)]
-        if not found and len(listed) >= PAGE and len(recent) == len(listed):
+        same = [message for message in reversed(listed) if message.sid and _same_text(message, sms.message)]
+        found = [Listed(str(message.sid), _created(message, attempt)) for message in same]
+        if not found and len(listed) >= PAGE and all(_created(message, attempt) >= attempt.at - CLOCK_SLACK_MS for message in listed):
             raise ProviderUnavailable(PROVIDER, "list_too_long")
-        return [str(message.sid) for message in reversed(found)]
+        return sorted(found, key=lambda message: message.at_ms)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -127,6 +125,11 @@ def _sms(command: Response) -> SendSmsResponse:
 
 def _same_text(message: MessageInstance, text: str) -> bool:
     return (message.body or "").removeprefix(TRIAL_PREFIX).split() == text.split()
+
+
+def _created(message: MessageInstance, attempt: Attempt) -> int:
+    """When a message was created, by Twilio's clock; where it does not say, it may be the attempt's."""
+    return int(message.date_created.timestamp() * 1000) if message.date_created else attempt.at
 
 
 def _form(fields: dict[str, object] | None) -> str:

@@ -8,9 +8,12 @@ and "left, no answer", and twilio has no setting for another host. Only a failur
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
+from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
@@ -18,22 +21,37 @@ import aiohttp
 from shared.errors import OutcomeUnknown, ProviderUnavailable
 from supervisor_worker.channels.connections import NEVER_LEFT, Answer, Connections
 
+LONGEST_WAIT: Final = 86_400.0
+"""What a provider may ask for, in seconds, before it is taken for nonsense and cut; how much is granted is the caller's business."""
+
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that a provider asks us to wait, by `Retry-After` or SendGrid's `X-RateLimit-Reset`; None where neither can be read."""
-    given = headers.get("Retry-After") or ""
-    reset = headers.get("X-RateLimit-Reset") or ""
+    """Seconds that a provider asks us to wait, by `Retry-After` or SendGrid's `X-RateLimit-Reset`; None where neither can be read.
+
+    Retry-After is a number of seconds or a date (RFC 9110, 10.2.3, in all three forms of 5.6.7), the reset a Unix time. Both times are
+    compared with the answer's own `Date`, where it has one: the clocks of two hosts may differ.
+    """
+    given, reset = headers.get("Retry-After") or "", _number(headers.get("X-RateLimit-Reset") or "")
+    seconds = _number(given)
+    if seconds is None:
+        then = _moment(given) or reset
+        seconds = None if then is None else then - (_moment(headers.get("Date") or "") or time.time())
+    return None if seconds is None else min(max(0.0, seconds), LONGEST_WAIT)
+
+
+def _number(text: str) -> float | None:
     try:
-        if given:
-            return max(0.0, float(given))
-        return max(0.0, float(reset) - time.time()) if reset else None
+        value = float(text)
     except ValueError:
-        return _until(given)
+        return None
+    return value if math.isfinite(value) else None
 
 
-def _until(date: str) -> float | None:
+def _moment(text: str) -> float | None:
+    """A date of HTTP as a Unix time; they are all in GMT, whether they say so or not."""
     try:
-        return max(0.0, parsedate_to_datetime(date).timestamp() - time.time())
+        date = parsedate_to_datetime(text)
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
 

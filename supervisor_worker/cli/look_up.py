@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Literal
+from typing import Any
 
 from shared.errors import BosslineError, Disposition
 from shared.mailbox import AsyncMailbox, calls
@@ -17,6 +17,8 @@ from shared.mailbox.types import Attempt, Reply
 from shared.redis import for_loop
 from shared.runtime import redis_url
 from shared.settings import Settings
+from supervisor_worker import limits
+from supervisor_worker.binding import bind
 from supervisor_worker.channels.port import ChannelPort
 
 OpenPort = Callable[[Settings, Reply], ChannelPort]
@@ -41,34 +43,46 @@ def open_port(settings: Settings, reply: Reply) -> ChannelPort:
 
 
 async def look_up(settings: Settings, reply: Reply, *, port: OpenPort = open_port) -> None:
-    """Ask about each unresolved attempt and record the answer; one that no list can show stays unresolved.
+    """Ask about each attempt of unknown fate, of an unresolved one twice, and record the answers.
 
-    Raises TooEarly, or a ProviderError for a list that gave no answer: that is not "not found".
+    An attempt that no list can show stays as it is. Raises TooEarly, or a ProviderError for a list that gave no answer: that is not
+    "not found".
     """
     async with _mailbox(settings) as mailbox:
         for attempt in reply.unresolved:
             await _require_settled(mailbox, attempt, settings.send_timeout_seconds + settings.send_margin_seconds)
         channel = port(settings, reply)
         try:
-            await _ask(mailbox, channel, settings, reply)
+            while again_ms := await _ask(mailbox, channel, settings, reply):
+                await asyncio.sleep(again_ms / 1000)
+                reply = await mailbox.reply(reply.id) or reply
         finally:
             await channel.aclose()
 
 
-async def _ask(mailbox: AsyncMailbox, channel: ChannelPort, settings: Settings, reply: Reply) -> None:
-    for attempt in reply.unresolved:
+async def _ask(mailbox: AsyncMailbox, channel: ChannelPort, settings: Settings, reply: Reply) -> int:
+    """One look for each attempt; in how many ms to look again, 0 when all has been told."""
+    request_ms = int((settings.send_timeout_seconds + settings.send_margin_seconds) * 1000)
+    again_ms = 0
+    for attempt in reply.unsure:
+        asked_ms = await _now_ms(mailbox)
         async with asyncio.timeout(settings.send_timeout_seconds):
-            found = await channel.find(reply.command, attempt)
-        if found is None:
-            await _require_settled(mailbox, attempt, settings.email_event_wait_seconds)
+            listed = await channel.find(reply.command, attempt)
+        if listed is None:
+            if not attempt.outcome:
+                await _require_settled(mailbox, attempt, settings.email_event_wait_seconds)
             continue
-        elsewhere = await mailbox.known_elsewhere(found, reply.id)
-        provider_id = next((each for each in found if each not in elsewhere), "")
-        result: Literal["accepted", "absent"] = "accepted" if provider_id else "absent"
+        provider_id = await bind(
+            mailbox, attempt, listed, conversation=reply.conversation, reply=reply.id, command=reply.command, request_ms=request_ms
+        )
         retention_ms = int(settings.retention_days * calls.DAY_MS)
-        await mailbox.run(calls.outcome(reply.id, attempt.id, result, retention_ms=retention_ms, provider_id=provider_id))
         if provider_id:
-            return  # one accepted attempt settles the reply; another look would take the same message for a second copy
+            await mailbox.run(calls.outcome(reply.id, attempt.id, "accepted", retention_ms=retention_ms, provider_id=provider_id))
+            return 0  # one accepted attempt settles the reply; another look would take the same message for a second copy
+        look_again_ms = limits.scaled_ms(limits.LOOK_AGAIN, settings)
+        call = calls.unseen(reply.id, attempt.id, asked_ms=asked_ms, again_ms=look_again_ms, retention_ms=retention_ms)
+        again_ms = max(again_ms, (await mailbox.run(call)).wait_ms)
+    return again_ms
 
 
 @asynccontextmanager
@@ -82,7 +96,11 @@ async def _mailbox(settings: Settings) -> AsyncIterator[AsyncMailbox]:
 
 async def _require_settled(mailbox: AsyncMailbox, attempt: Attempt, seconds: float) -> None:
     """Raise TooEarly until `seconds` have passed since the attempt, by the server's clock."""
-    now: Any = await mailbox.redis.time()
-    left = attempt.at / 1000 + seconds - (now[0] + now[1] / 1_000_000)
+    left = (attempt.at - await _now_ms(mailbox)) / 1000 + seconds
     if left > 0:
         raise TooEarly(f"the last attempt may still be under way: try again in {left:.0f} s")
+
+
+async def _now_ms(mailbox: AsyncMailbox) -> int:
+    now: Any = await mailbox.redis.time()
+    return int(now[0] * 1000 + now[1] // 1000)

@@ -124,8 +124,8 @@ def _look_up(box: Opened, message: str) -> None:
     """Clear up what can be cleared up of a parked message's reply."""
     record = box.mailbox.message(message)
     reply = box.mailbox.reply_of(record) if record and record.state == "parked" else None
-    if reply and reply.unresolved:
-        remark(f"{message}: asking the provider about {len(reply.unresolved)} attempt(s)")
+    if reply and reply.unsure:
+        remark(f"{message}: asking the provider about {len(reply.unsure)} attempt(s)")
         asyncio.run(look_up(box.settings, reply))
 
 

@@ -27,7 +27,10 @@ MAX_LINES: Final = 10_000
 BAD: Final = frozenset(
     {"parked", "failed", "undelivered", "refused", "refused_by_provider", "paused", "lease_lost", "record_missing", "untold"}
 )
-MIXED: Final = frozenset({"ignored", "backoff", "not_found", "opted_out", "discarded", "notice", "told_elsewhere"})
+MIXED: Final = frozenset(
+    {"ignored", "backoff", "no_answer", "looked_up", "not_found", "maybe_sent", "maybe_duplicate", "opted_out", "discarded", "notice"}
+    | {"told_elsewhere"}
+)
 GOOD: Final = frozenset({"sent", "delivered", "answered", "resumed"})
 
 

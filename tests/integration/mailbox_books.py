@@ -24,7 +24,9 @@ RETENTION: Final = 3_600_000
 START: Final = 1_700_000_000_000
 SHARE: Final = 1
 """Turns of one sender at once: of the first two conversations only one is under way."""
-LEAVE: Final = Leave(SEND, MARGIN, RETENTION, jitter=0.5)
+AGAIN: Final = 10_000
+OLDEST: Final = 1_800_000
+LEAVE: Final = Leave(SEND, MARGIN, RETENTION, jitter=0.5, oldest_ms=OLDEST, repeats=2)
 MAX_ERRORS: Final = 5
 MAX_LOST: Final = 6
 HOUR: Final = 3_600_000
@@ -90,7 +92,7 @@ class Scripts:
 
 @dataclass
 class Said:
-    """A message as the model knows it. `rank` is its place in its conversation; a retry gives it a new one.
+    """A message as the model knows it. `rank` is its place in its conversation, `since` from when on it ages; a retry renews both.
 
     `copied`: it was brought back, and may have been answered before.
     """
@@ -105,6 +107,7 @@ class Said:
     reply: str = ""
     copies: int = 0
     copied: bool = False
+    since: int = 0
 
 
 @dataclass
@@ -116,12 +119,18 @@ class Tried:
     messages: list[str]
     attempts: dict[str, str] = field(default_factory=dict)
     at: dict[str, int] = field(default_factory=dict)
+    looked: dict[str, int] = field(default_factory=dict)
     terminal: str = ""
 
     @property
     def unresolved(self) -> list[str]:
         """Attempts of unknown fate."""
         return [name for name, result in self.attempts.items() if not result]
+
+    @property
+    def unsure(self) -> list[str]:
+        """Attempts that may have been taken."""
+        return [name for name, result in self.attempts.items() if result in ("", "absent")]
 
     @property
     def accepted(self) -> bool:
@@ -131,13 +140,17 @@ class Tried:
 
 @dataclass
 class Talk:
-    """A conversation: the inbox, the holder of the lease, and the turn that the holder is in."""
+    """A conversation: the inbox, the holder of the lease, and the turn that the holder is in.
+
+    `active` is the clock by which its messages age: it stands still in a pause.
+    """
 
     id: str
     pair: str
     sender: str
     inbox: list[str] = field(default_factory=list)
     ranks: int = 0
+    active: int = 0
     holder: str = ""
     lease_end: int = 0
     turn: list[str] = field(default_factory=list)

@@ -10,13 +10,15 @@ from shared.addresses import PhoneNumber
 from shared.events import SendSmsResponse
 from shared.ledger import latest
 from shared.mailbox import Mailbox, calls
-from shared.mailbox.types import Accepted, Claim, Closed, Kind, Outcome, Reply, Sending, Stored, Turn, Wake
+from shared.mailbox.calls import Leave
+from shared.mailbox.types import Accepted, Claim, Closed, Kind, Outcome, Reply, Sending, Stored, Turn, Unseen, Wake
 from tests.integration.mailbox_books import CLOCK, LEASE, LEAVE, RETENTION, START, Mutation, Scripts
 from tests.integration.mailbox_workers import received
 
 C: Final = "c-1"
 PAIR: Final = "p-1"
-Result = Literal["accepted", "refused", "absent"]
+Result = Literal["accepted", "refused", "unknown"]
+AGAIN: Final = 10_000
 
 
 class Desk:
@@ -88,12 +90,12 @@ class Desk:
 
     def claim(
         self, token: str, *, turn: str = "", jitter: float = 0.5, conv: str = C, share: int = 1_000, memory: int = 1_000_000,
-        day_tokens: int = 0, day_turns: int = 0,
+        day_tokens: int = 0, day_turns: int = 0, oldest: int = calls.DAY_MS,
     ) -> Claim:  # fmt: skip
         """Its turn is named like the token."""
         call = calls.claim(
             conv, token, turn or f"t-{token}", lease_ms=LEASE, jitter=jitter, share=share, memory=memory,
-            day_tokens=day_tokens, day_turns=day_turns,
+            day_tokens=day_tokens, day_turns=day_turns, oldest_ms=oldest,
         )  # fmt: skip
         return self.run(call)
 
@@ -116,17 +118,27 @@ class Desk:
             calls.store_reply(C, token, Turn(turn or f"t-{token}", ()), command, limits=LEAVE, attempt=attempt, figures=figures)
         )
 
-    def sending(self, token: str, attempt: str, *, turn: str = "") -> Sending:
+    def sending(self, token: str, attempt: str, *, turn: str = "", limits: Leave = LEAVE) -> Sending:
         """Leave for a request."""
         reply = "r-" + (turn or token)
-        return self.run(calls.sending(C, token, reply, attempt, limits=LEAVE))
+        return self.run(calls.sending(C, token, reply, attempt, limits=limits))
 
-    def outcome(self, turn: str, attempt: str, result: str, pid: str = "", *, token: str = "") -> Outcome:
+    def outcome(self, turn: str, attempt: str, result: str, pid: str = "", *, token: str = "", code: str = "") -> Outcome:
         """The provider's answer; `turn` names the reply. A holder gives its token, to finish with it."""
         own = C if token else ""
-        result_of = cast("Result", result)
-        call = calls.outcome("r-" + turn, attempt, result_of, provider_id=pid, retention_ms=RETENTION, conversation=own, token=token)
+        call = calls.outcome(
+            "r-" + turn, attempt, cast("Result", result), provider_id=pid, code=code, retention_ms=RETENTION, conversation=own, token=token,
+        )  # fmt: skip
         return self.run(call)
+
+    def unseen(self, turn: str, attempt: str, *, again: int = AGAIN, asked: int | None = None) -> Unseen:
+        """A look-up, asked now, that did not show the attempt."""
+        asked_ms = self.now if asked is None else asked
+        return self.run(calls.unseen("r-" + turn, attempt, asked_ms=asked_ms, again_ms=again, retention_ms=RETENTION))
+
+    def absent(self, turn: str, attempt: str) -> None:
+        """Waited for in vain: not found."""
+        assert self.unseen(turn, attempt, again=0).outcome == "absent"
 
     def status(self, pid: str, state: str, turn: str = "", attempt: str = "", *, opt: str = "", report: str = "") -> Outcome:
         """The provider's report."""
@@ -157,9 +169,9 @@ class Desk:
         """The end of a turn."""
         return self.run(calls.finish(conv, token, retention_ms=RETENTION, wake=wake))
 
-    def backoff(self, token: str, delay: int = 5_000, *, counted: bool = False) -> Closed:
+    def backoff(self, token: str, delay: int = 5_000, *, counted: bool = False, asked: bool = False) -> Closed:
         """Later."""
-        return self.run(calls.backoff(C, token, delay, "test", counted=counted))
+        return self.run(calls.backoff(C, token, delay, "test", counted=counted, asked=asked))
 
     def park(self, token: str, *, looked_up: bool = False, notice: str = "", wake: Wake = ()) -> Closed:
         """Aside."""

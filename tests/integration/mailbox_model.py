@@ -6,12 +6,14 @@ end states. The clock is the model's: the scripts are the product's, but for the
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from shared.mailbox import calls
-from shared.mailbox.types import Accepted, Call, Due, Kind, Outcome, Retried, Sending, Stored, Turn
-from tests.integration.mailbox_books import MARGIN, RECHECK, RETENTION, SEND, Said, Talk, Tried, must
+from shared.mailbox.types import Accepted, Call, Due, Kind, Outcome, Retried, Sending, Stored, Turn, Unseen
+from tests.integration.mailbox_books import AGAIN, LEAVE, MARGIN, RECHECK, RETENTION, SEND, Said, Talk, Tried, must
 from tests.integration.mailbox_turns import TurnOracle
+
+REPEATS: Final = LEAVE.repeats
 
 
 class Oracle(TurnOracle):
@@ -30,7 +32,7 @@ class Oracle(TurnOracle):
             return False
         must(outcome.outcome != "duplicate", "a new id is no duplicate")
         talk.ranks += 1
-        self.said[message] = said = Said(message, conv, kind, talk.ranks, copied=call.args[20] == 1)
+        self.said[message] = said = Said(message, conv, kind, talk.ranks, copied=call.args[20] == 1, since=talk.active)
         if outcome.outcome == "ignored":
             must(talk.pair in self.opted_out or call.args[10], "a message is ignored only after an opt-out")
             said.state = "ignored"
@@ -130,7 +132,7 @@ class Oracle(TurnOracle):
             must(attempt in tried.attempts, "the holder is lost only in a repeat that cannot be judged")
         else:
             must(not tried.unresolved, "unresolved attempts are looked up before any verdict")
-            self._refused_leave(talk, token, found)
+            self._refused_leave(talk, token, tried, found)
 
     def _may_send(self, talk: Talk, tried: Tried, attempt: str, others: list[str]) -> None:
         must(talk.pair not in self.opted_out, "an opted out pair gets nothing")
@@ -140,11 +142,19 @@ class Oracle(TurnOracle):
         must(not tried.accepted, "what was taken is not sent again")
         must(not tried.attempts.get(attempt), "a resolved attempt gets no second leave")
         must(attempt not in tried.attempts or list(tried.attempts)[-1] == attempt, "only the last attempt gets a second leave")
+        must(not any(self.too_old(name) for name in tried.messages), "no old message is answered")
+        must(len(tried.unsure) - (attempt in tried.attempts) <= REPEATS, "what may have been taken is not repeated without end")
         first = min(self.said[name].rank for name in tried.messages)
         earlier = [said for said in self.said.values() if said.conv == talk.id and said.rank < first and said.state == "open"]
         must(not earlier, "replies go out in the order of the messages")
 
-    def _refused_leave(self, talk: Talk, token: str, found: Sending) -> None:
+    def _refused_leave(self, talk: Talk, token: str, tried: Tried, found: Sending) -> None:
+        if found.outcome == "too_old":
+            must(any(self.too_old(name) for name in tried.messages), "too old only after its time")
+            return
+        if found.outcome == "unknown":
+            must(len(tried.unsure) > REPEATS, "set aside only after several repeats")
+            return
         if found.outcome == "opted_out":
             must(talk.pair in self.opted_out, "opted out only after an opt-out")
             self._close(talk, token, "ignored", "more" if found.more else "empty")
@@ -158,7 +168,7 @@ class Oracle(TurnOracle):
         """What a provider, or its list, says of an attempt."""
         tried = self.replies[reply]
         known = tried.attempts.get(attempt)
-        if known is not None and known != "accepted" and (result != "absent" or not known):
+        if known is not None and known != "accepted" and result != "unknown":
             tried.attempts[attempt] = result
         found = self.scripts.run(call)
         self._judge(tried, found)
@@ -179,6 +189,22 @@ class Oracle(TurnOracle):
             return
         must(found.closed.outcome != "lost", "the holder closes its turn")
         self._close(talk, token, "answered", found.closed.outcome)
+
+    def unseen(self, reply: str, attempt: str, asked: int, call: Call[Unseen]) -> Unseen:
+        """A look-up did not show an attempt."""
+        tried = self.replies[reply]
+        known = tried.attempts[attempt]
+        found = self.scripts.run(call)
+        first = tried.looked.get(attempt)
+        if known:
+            must(found.outcome == known, "what is resolved stays so")
+        elif first is None:
+            must(not found.outcome and found.wait_ms == AGAIN, "a first look proves nothing")
+            tried.looked[attempt] = self.now
+        else:
+            must((found.outcome == "absent") == (asked - first >= AGAIN), "absent only after a second look")
+            tried.attempts[attempt] = str(found.outcome)
+        return found
 
     def status(self, reply: str, attempt: str, state: str, call: Call[Outcome]) -> Outcome:
         """A provider's report: whatever came of the request, it was taken."""
@@ -222,6 +248,7 @@ class Oracle(TurnOracle):
             talk = self.talks[said.conv]
             talk.ranks += 1
             said.state, said.rank, said.errors, said.lost, said.reply = "open", talk.ranks, 0, 0, ""
+            said.since = talk.active
             talk.inbox.append(message)
         return found
 
@@ -268,7 +295,7 @@ class Oracle(TurnOracle):
             name = "n-" + reply[2:]
             must(name not in self.said, "one notice a reply")
             talk.ranks += 1
-            self.said[name] = Said(name, talk.id, "notice", talk.ranks)
+            self.said[name] = Said(name, talk.id, "notice", talk.ranks, since=talk.active)
             talk.inbox.append(name)
         return found
 

@@ -9,7 +9,7 @@ from redis import Redis
 
 from shared.mailbox import calls
 from shared.mailbox.types import Call, Claim, Closed, Turn
-from tests.integration.mailbox_books import ADVANCE, CLOCK, LEASE, SHARE, START, Mutation, Said, Scripts, Talk, Tried, must
+from tests.integration.mailbox_books import ADVANCE, CLOCK, LEASE, OLDEST, SHARE, START, Mutation, Said, Scripts, Talk, Tried, must
 
 
 class TurnOracle:
@@ -37,9 +37,15 @@ class TurnOracle:
         """The clock, in ms."""
         return self._time
 
+    def too_old(self, name: str) -> bool:
+        """Whether a message is not to be answered any more."""
+        return self.talks[self.said[name].conv].active - self.said[name].since > OLDEST
+
     def advance(self, ms: int) -> None:
         """Move the clock; marks that live by the server's own clock age with it."""
         self._time += ms
+        for talk in self.talks.values():
+            talk.active += 0 if self.paused or talk.pair in self.held else ms
         self._advance(args=[ms, *(f"boss:wake:{conv}" for conv in self.talks)])
 
     def _times(self, conv: str) -> tuple[float | None, bytes | None]:
@@ -135,6 +141,8 @@ class TurnOracle:
             alone = said.kind != "text" or said.errors >= 2 or said.lost >= 2
             if alone or (turn and self.said[turn[0]].kind != "text"):
                 return turn or [said.id]
+            if turn and self.too_old(said.id) != self.too_old(turn[0]):
+                return turn
             turn.append(said.id)
         return turn
 
@@ -182,7 +190,7 @@ class TurnOracle:
             must((found.outcome == "look_up") == look_up, "what is unresolved is looked up before it is parked")
             if not look_up:
                 maybe = self.redis.hget(f"boss:reply:{talk.stored}", "maybe_sent") == b"1"
-                must(maybe == (unresolved and not taken), "parked with an attempt of unknown fate: marked maybe_sent")
+                must(maybe == bool(tried and tried.unsure and not taken), "parked with an attempt of unknown fate: marked maybe_sent")
                 self._close(talk, token, "answered" if taken else "parked", found.outcome)
 
         return self._closing(conv, token, call, effect)
@@ -224,5 +232,5 @@ class TurnOracle:
         for name in (raw.decode() for raw in cast("Any", self.redis.lrange(f"boss:inbox:{talk.id}", -1, -1))):
             if name.startswith("n-") and name not in self.said:
                 talk.ranks += 1
-                self.said[name] = Said(name, talk.id, "notice", talk.ranks)
+                self.said[name] = Said(name, talk.id, "notice", talk.ranks, since=talk.active)
                 talk.inbox.append(name)

@@ -13,9 +13,25 @@ from redis import Redis
 
 from shared.addresses import EmailAddress, PhoneNumber
 from shared.events import EmailReceived, Response, SendSmsResponse, SmsReceived
-from shared.mailbox import calls
-from shared.mailbox.types import Accepted, Attempt, Call, Kind, Sending, Turn
-from tests.integration.mailbox_books import LEASE, LEAVE, MARGIN, MAX_ERRORS, MAX_LOST, RETENTION, SEND, SHARE, Mutation
+from shared.mailbox import answers, calls
+from shared.mailbox.types import Accepted, Attempt, Call, Kind, Reply, Sending, Turn
+from supervisor_worker.binding import Others, choose
+from supervisor_worker.channels.port import Listed
+from supervisor_worker.conversation import text_of
+from tests.integration.mailbox_books import (
+    AGAIN,
+    LEASE,
+    LEAVE,
+    MARGIN,
+    MAX_ERRORS,
+    MAX_LOST,
+    OLDEST,
+    RETENTION,
+    SEND,
+    SHARE,
+    Mutation,
+    must,
+)
 from tests.integration.mailbox_model import Oracle
 
 FINE: Final = 0
@@ -71,7 +87,7 @@ def command(body: str) -> Response:
 
 @dataclass
 class Workers:
-    """Everything that can happen. `same_bodies`: all replies say the same, and the list is never late."""
+    """Everything that can happen. `same_bodies`: all replies say the same."""
 
     redis: Redis
     mutation: Mutation | None = None
@@ -165,7 +181,7 @@ class Workers:
             self.enqueue(worker.conv)
 
     def _claim(self, worker: Worker, _fate: int) -> None:
-        call = calls.claim(worker.conv, worker.token, worker.turn_id, lease_ms=LEASE, jitter=0.5, share=SHARE)
+        call = calls.claim(worker.conv, worker.token, worker.turn_id, lease_ms=LEASE, jitter=0.5, share=SHARE, oldest_ms=OLDEST)
         found = self.remember(lambda: self.oracle.claim(worker.conv, worker.token, call))
         if found.outcome != "taken":
             self._end(worker)
@@ -214,6 +230,8 @@ class Workers:
             worker.phase = "finish"
         elif found.outcome == "short" and not worker.renewed:
             worker.phase = "renew"
+        elif found.outcome in ("too_old", "unknown"):
+            worker.phase, worker.looked_up = "park", True
         else:
             self._end(worker, more=found.more, wake=fate != 6)
 
@@ -233,11 +251,12 @@ class Workers:
             self._end(worker)  # its own clock told it, see the provider's list: equal texts cannot be told apart
             return
         taken = fate <= 5 or fate in (9, 10)
-        pid = self._take(worker, reply, late_by=0 if self.same_bodies or fate != 10 else 120_000) if taken else ""
+        pid = self._take(worker, reply, late_by=120_000 if fate == 10 else 0) if taken else ""
         worker.phase, worker.result = "record", ("accepted" if taken else "refused", pid)
         worker.counted, worker.delay = fate == 7, 5_000
         if fate >= 9:
-            worker.phase, worker.delay, worker.counted = "backoff", SEND + MARGIN, False
+            worker.phase, worker.delay, worker.counted = "backoff" if fate == 9 else "record", SEND + MARGIN, False
+            worker.result = ("unknown", "")
         elif not taken:
             worker.looked_up = fate == 6  # borrowed: whether the refusal is final
 
@@ -281,21 +300,46 @@ class Workers:
         for attempt in tried.unresolved:
             self._find(reply, attempt, worker.body)
         worker.looked_up = True
-        worker.phase = "park" if fate in (7, 8) else "ask"
+        worker.phase, worker.delay, worker.counted = "backoff" if tried.unresolved else "ask", AGAIN, False
+        if fate in (7, 8):
+            worker.phase = "park"
 
     def _find(self, reply: str, attempt: str, body: str) -> None:
-        """Recipient, body and time; an id that is recorded for another reply is another's."""
-        tried, now = self.oracle.replies[reply], self.oracle.now
-        pid = ""
-        for copy in self.log:
+        """Ask the provider's list, and bind what it shows as the worker does."""
+        tried, asked = self.oracle.replies[reply], self.oracle.now
+        shown = [copy for copy in self.log if (copy.conv, copy.body) == (tried.conv, body) and copy.listed_at <= asked]
+        others = Others(self._taken_by_others(reply, shown), self._unsure_of_others(reply, body))
+        pid = choose(tried.at[attempt], [Listed(copy.pid, copy.at) for copy in shown], others, request_ms=SEND + MARGIN)
+        if pid:
+            call = calls.outcome(reply, attempt, "accepted", provider_id=pid, retention_ms=RETENTION)
+            self.remember(lambda: self.oracle.outcome(reply, attempt, "accepted", call))
+            return
+        look = calls.unseen(reply, attempt, asked_ms=asked, again_ms=AGAIN, retention_ms=RETENTION)
+        self.remember(lambda: self.oracle.unseen(reply, attempt, asked, look))
+
+    def _taken_by_others(self, reply: str, shown: list[Copy]) -> dict[str, int]:
+        found = {}
+        for copy in shown:
             owner = cast("bytes | None", self.redis.get(f"boss:provider:{copy.pid}"))
-            mine = owner is None or owner.decode() == reply
-            if mine and copy.listed_at <= now and (copy.conv, copy.body) == (tried.conv, body) and copy.at >= tried.at[attempt] - 60_000:
-                pid = copy.pid
-                break
-        result = "accepted" if pid else "absent"
-        call = calls.outcome(reply, attempt, cast("Any", result), provider_id=pid, retention_ms=RETENTION)
-        self.remember(lambda: self.oracle.outcome(reply, attempt, result, call))
+            record = self.record_of(owner.decode()) if owner and owner.decode() != reply else None
+            if record:
+                found[copy.pid] = next((each.at for each in record.attempts if each.provider_id == copy.pid), 0)
+        return found
+
+    def _unsure_of_others(self, reply: str, body: str) -> list[int]:
+        """Of the replies that the conversation's index names, and of the one under way."""
+        conv = self.oracle.replies[reply].conv
+        named = {raw.decode() for raw in cast("list[bytes]", self.redis.zrange(f"boss:unsure:{conv}", 0, -1))}
+        named.add("r-" + cast("bytes", self.redis.hget(f"boss:conv:{conv}", "turn") or b"").decode().removeprefix("t-"))
+        lost_sight = [tried.id for tried in self.oracle.replies.values() if tried.conv == conv and tried.unsure and tried.id not in named]
+        must(not lost_sight, "a reply that may have been taken is not lost sight of")
+        records = [record for name in named if name != reply and (record := self.record_of(name))]
+        return [each.at for record in records if text_of(record.command) == body for each in record.unsure]
+
+    def record_of(self, reply: str) -> Reply | None:
+        """A reply's record."""
+        raw = cast("dict[bytes, bytes]", self.redis.hgetall(f"boss:reply:{reply}"))
+        return answers.reply_from({name.decode(): value.decode() for name, value in raw.items()}) if raw else None
 
     def _finish(self, worker: Worker, fate: int) -> None:
         call = calls.finish(worker.conv, worker.token, retention_ms=RETENTION)

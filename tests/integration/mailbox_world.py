@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 from shared.events import SendSmsResponse
-from shared.mailbox import answers, calls
-from shared.mailbox.types import Kind, Reply
+from shared.mailbox import calls
+from shared.mailbox.types import Kind
 from tests.integration.mailbox_books import MARGIN, RETENTION, SEND, SETTLE, Said, must
 from tests.integration.mailbox_workers import Workers, received
 
@@ -98,7 +98,7 @@ class World(Workers):
             self.remember(lambda: self.oracle.discard(said.id, operation))
             return
         tried = self.oracle.replies.get(said.reply)
-        for attempt in tried.unresolved if tried else []:
+        for attempt in tried.unsure if tried else []:
             if tried and self.oracle.now >= tried.at[attempt] + SEND + MARGIN and which % 3:
                 self._find(tried.id, attempt, self._body(tried.id))
         if said.state == "parked":
@@ -107,11 +107,6 @@ class World(Workers):
     def _body(self, reply: str) -> str:
         record = self.record_of(reply)
         return cast("SendSmsResponse", record.command).message if record else ""
-
-    def record_of(self, reply: str) -> Reply | None:
-        """A reply's record."""
-        raw = cast("dict[bytes, bytes]", self.redis.hgetall(f"boss:reply:{reply}"))
-        return answers.reply_from({name.decode(): value.decode() for name, value in raw.items()}) if raw else None
 
     def hand_over(self, which: int) -> None:
         """An old bridge client takes over a message."""

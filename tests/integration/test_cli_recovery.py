@@ -26,6 +26,7 @@ from shared.mailbox import Mailbox, calls
 from shared.mailbox.types import Attempt
 from shared.queue import QUEUE
 from shared.settings import SANDBOX_CREDENTIALS, load
+from supervisor_worker.channels.port import Listed
 from supervisor_worker.cli import look_up, opening
 from supervisor_worker.cli.main import main
 from supervisor_worker.cli.web_client import ask
@@ -109,16 +110,34 @@ def test_a_reply_that_arrived_after_all_is_recorded_and_not_repeated(mailbox: Ma
     assert (sandbox.count("twilio.list", accepted=None), redis.llen(f"rq:queue:{QUEUE}")) == (1, 0)
 
 
-def test_a_reply_that_never_arrived_is_tried_again_and_marked(mailbox: Mailbox, redis: Redis, sandbox: SandboxProcess) -> None:
-    """Looked up, not found: the message waits again, its next reply may be a second copy, and a job wakes the conversation."""
+def test_a_reply_that_never_arrived_is_tried_again_and_marked(
+    mailbox: Mailbox, redis: Redis, sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looked up twice, not found: the message waits again, its next reply may be a second copy, and a job wakes the conversation."""
+    for name, value in {"LEASE_SECONDS": "3", "SEND_TIMEOUT_SECONDS": "1"}.items():
+        monkeypatch.setenv(name, value)
     settle(redis, parked(mailbox, "it never arrived", "m-aaaaaaaaaaaa"))
     result = boss("messages", "retry", "m-a" + "aaa")
     assert (result.exit_code, "to be answered again" in result.stdout) == (0, True), result.output
     record = mailbox.message("m-aaaaaaaaaaaa")
     assert record is not None
     assert (str(record.state), record.maybe_duplicate, redis.llen(f"rq:queue:{QUEUE}")) == ("pending", True, 1)
-    assert sandbox.count("twilio.list", accepted=None) == 1
-    assert [line.type for line in ledger.latest(redis, 2)] == ["not_found", "retried"]
+    assert sandbox.count("twilio.list", accepted=None) == 2
+    assert [line.type for line in ledger.latest(redis, 3)] == ["looked_up", "not_found", "retried"]
+
+
+def test_a_reply_that_was_not_found_before_it_was_parked_is_looked_for_once_more(
+    mailbox: Mailbox, redis: Redis, sandbox: SandboxProcess
+) -> None:
+    """The list was late, and shows it by the time the operator looks: nothing is repeated."""
+    name = parked(mailbox, "it came late", "m-aaaaaaaaaaaa")
+    settle(redis, name)
+    reply = mailbox.reply(name)
+    assert reply is not None
+    mailbox.run(calls.unseen(name, reply.attempts[0].id, asked_ms=0, again_ms=0, retention_ms=KEEP_MS))
+    send_behind_our_back(sandbox, "it came late")
+    result = boss("messages", "retry", "m-aaaa")
+    assert (result.exit_code, "answered after all" in result.stdout) == (0, True), result.output
 
 
 def test_a_provider_that_does_not_answer_keeps_the_message_parked(mailbox: Mailbox, redis: Redis, sandbox: SandboxProcess) -> None:
@@ -157,7 +176,7 @@ class NoList:
         """Never: a look-up sends nothing."""
         raise AssertionError(command, reply_id, attempt_id)
 
-    async def find(self, command: Response, attempt: Attempt) -> list[str] | None:
+    async def find(self, command: Response, attempt: Attempt) -> list[Listed] | None:
         """There is nothing to ask."""
         del command, attempt
         return None

@@ -276,3 +276,19 @@ def test_nobody_else_renews(desk: Desk) -> None:
     desk.finish("k2")
     assert desk.renew("k2") == 0
     assert desk.due() is None
+
+
+def test_what_is_too_old_is_in_no_turn_with_what_is_not(desk: Desk) -> None:
+    """It is set aside alone, and takes nobody's answer with it."""
+    desk.accept("m-1")
+    desk.accept("m-2")
+    desk.advance(10_000)
+    desk.accept("m-3")
+    old = desk.claim("k1", oldest=5_000).turn
+    assert old is not None
+    assert [message.id for message in old.messages] == ["m-1", "m-2"]
+    desk.park("k1")
+    desk.advance(1_000)
+    rest = desk.claim("k2", oldest=5_000).turn
+    assert rest is not None
+    assert [message.id for message in rest.messages] == ["m-3"]

@@ -114,6 +114,32 @@ def test_a_backoff_gives_up_the_lease_until_its_time(desk: Desk) -> None:
     assert desk.counts("m-1") == (1, 0)
 
 
+def test_a_backoff_that_asked_nobody_is_no_failed_question(desk: Desk) -> None:
+    """A process that ends, a pause or a full budget says nothing about the model."""
+    desk.accept("m-1")
+    desk.taken("k1")
+    desk.backoff("k1", 0)
+    record = desk.box.message("m-1")
+    assert record is not None
+    assert not record.asked
+
+
+def test_a_failed_question_is_noted_until_an_operator_retries(desk: Desk) -> None:
+    """The next one is a repetition, also in another process."""
+    desk.accept("m-1")
+    for token, asked in (("k2", True), ("k3", False)):
+        desk.taken(token)
+        desk.backoff(token, 0, asked=asked)
+    turn = desk.claim("k4").turn
+    assert turn is not None
+    assert [message.asked for message in turn.messages] == [True]
+    desk.park("k4")
+    desk.run(calls.retry("m-1", "o-1"))
+    record = desk.box.message("m-1")
+    assert record is not None
+    assert not record.asked
+
+
 def test_a_backoff_keeps_the_stored_reply(desk: Desk) -> None:
     """It is not thought again."""
     desk.to_sending()
@@ -183,7 +209,7 @@ def test_an_unresolved_attempt_is_looked_up_before_its_turn_is_parked(desk: Desk
 def test_a_reply_that_was_taken_meanwhile_is_answered_not_parked(desk: Desk) -> None:
     """The callback came between the look-up and the park; a retry would send it twice."""
     desk.to_sending()
-    desk.outcome("k1", "a1", "absent")
+    desk.absent("k1", "a1")
     desk.status("SM1", "sent", "k1", "a1")
     assert desk.park("k1", looked_up=True, notice="error").outcome == "empty"
     assert desk.state("m-1") == "answered"

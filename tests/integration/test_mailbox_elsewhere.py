@@ -131,7 +131,7 @@ def test_a_reply_that_was_parked_and_then_lost_is_listed_once(desk: Desk) -> Non
 def test_a_refused_reply_that_may_have_arrived_all_the_same_is_told_nowhere(desk: Desk) -> None:
     """An earlier attempt was not found, which proves nothing."""
     desk.to_sending()
-    desk.outcome("k1", "a1", "absent")
+    desk.absent("k1", "a1")
     desk.sending("k1", "a2")
     desk.outcome("k1", "a2", "refused")
     desk.park("k1", notice="unreachable", looked_up=True)

@@ -65,7 +65,7 @@ def test_a_retry_after_an_attempt_of_unknown_fate_is_marked(desk: Desk, fate: st
     """The provider may have taken the first: the new reply may be a second copy."""
     desk.to_sending()
     if fate:
-        desk.outcome("k1", "a1", "absent")
+        desk.absent("k1", "a1")
     desk.park("k1", looked_up=True)
     desk.run(calls.retry("m-1", "o-1"))
     desk.taken("k2")

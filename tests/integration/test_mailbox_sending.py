@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import cast
+
 import pytest
 
 from shared import codec
 from shared.mailbox import calls
-from tests.integration.mailbox_books import LEASE, RETENTION, START
+from shared.mailbox.calls import Leave
+from tests.integration.mailbox_books import LEASE, LEAVE, RETENTION, START
 from tests.integration.mailbox_desk import PAIR, Desk
 
 
@@ -90,7 +94,7 @@ def test_an_unresolved_attempt_is_looked_up_before_the_next(desk: Desk) -> None:
     desk.taken("k2")
     assert desk.sending("k2", "a3", turn="k1").outcome == "look_up"
     assert not desk.reply("k1").maybe_duplicate
-    desk.outcome("k1", "a1", "absent")
+    desk.absent("k1", "a1")
     assert desk.sending("k2", "a4", turn="k1").outcome == "ok"
     assert desk.reply("k1").maybe_duplicate
 
@@ -195,8 +199,10 @@ def test_a_repeated_leave_is_lost_when_anything_changed(desk: Desk, change: str)
         desk.advance(LEASE)
         desk.taken("k2")
     elif change == "another":
-        desk.outcome("k1", "a1", "absent")
+        desk.absent("k1", "a1")
         assert desk.sending("k1", "a2").outcome == "ok"
+    elif change == "absent":
+        desk.absent("k1", "a1")
     else:
         desk.outcome("k1", "a1", change)
     assert desk.sending(token, "a1").outcome == "lost"
@@ -229,7 +235,8 @@ def test_one_accepted_attempt_makes_a_reply_sent_for_good(desk: Desk) -> None:
     desk.outcome("k1", "a1", "refused")
     desk.sending("k1", "a2")
     desk.outcome("k1", "a2", "accepted", "SM2")
-    for attempt, result in (("a1", "refused"), ("a2", "refused"), ("a2", "absent"), ("a9", "refused")):
+    assert desk.unseen("k1", "a2", again=0).outcome == "accepted"
+    for attempt, result in (("a1", "refused"), ("a2", "refused"), ("a2", "unknown"), ("a9", "refused")):
         found = desk.outcome("k1", attempt, result)
         assert (found.state, found.decided) == ("sent", False)
     assert [attempt.outcome for attempt in desk.reply("k1").attempts] == ["refused", "accepted"]
@@ -239,7 +246,7 @@ def test_one_accepted_attempt_makes_a_reply_sent_for_good(desk: Desk) -> None:
 def test_a_refusal_decides_only_when_every_attempt_was_refused(desk: Desk) -> None:
     """One whose fate is unknown, or that was not found, may still arrive."""
     desk.to_sending()
-    desk.outcome("k1", "a1", "absent")
+    desk.absent("k1", "a1")
     desk.sending("k1", "a2")
     assert not desk.outcome("k1", "a2", "refused", "").decided
     assert desk.outcome("k1", "a1", "refused").decided
@@ -267,7 +274,7 @@ def test_two_accepted_attempts_are_a_duplicate(desk: Desk) -> None:
 def test_a_report_proves_that_the_attempt_was_taken(desk: Desk) -> None:
     """It may overtake the provider's own answer; it may come for an attempt that was not found."""
     desk.to_sending()
-    desk.outcome("k1", "a1", "absent")
+    desk.absent("k1", "a1")
     assert desk.status("SM1", "delivered", "k1", "a1").state == "delivered"
     assert desk.reply("k1").attempts[0].outcome == "accepted"
     assert desk.outcome("k1", "a1", "accepted", "SM1").state == "delivered"
@@ -292,3 +299,153 @@ def test_a_terminal_state_is_never_left(desk: Desk, last: str) -> None:
     desk.finish("k1")
     assert desk.state("m-1") == "answered"
     assert len(desk.lines(last)) == 1
+
+
+def test_an_attempt_is_absent_only_after_two_looks(desk: Desk) -> None:
+    """The second at least ten seconds after the first, by any holder; until then nothing more is sent."""
+    desk.to_sending()
+    desk.advance(20_000)
+    first = desk.unseen("k1", "a1")
+    assert (first.outcome, first.wait_ms) == ("", 10_000)
+    desk.backoff("k1", 10_000)
+    desk.advance(9_000)
+    assert (desk.unseen("k1", "a1").outcome, desk.unseen("k1", "a1").wait_ms) == ("", 1_000)
+    desk.advance(1_000)
+    desk.taken("k2")
+    found = desk.sending("k2", "a2", turn="k1")
+    assert found.outcome == "look_up"
+    assert found.attempt is not None
+    assert found.attempt.looked == START + 20_000
+    assert desk.unseen("k1", "a1").outcome == "absent"
+    assert desk.sending("k2", "a2", turn="k1").outcome == "ok"
+    assert [len(desk.lines(kind)) for kind in ("looked_up", "not_found", "maybe_duplicate")] == [1, 1, 1]
+
+
+def test_a_repeated_look_counts_once(desk: Desk) -> None:
+    """However late the repeat arrives: what counts is when it was asked. Two looks at the same time are one as well."""
+    desk.to_sending()
+    asked = desk.now
+    assert desk.unseen("k1", "a1", asked=asked).outcome == ""
+    desk.advance(60_000)
+    assert desk.unseen("k1", "a1", asked=asked).outcome == ""
+    assert desk.unseen("k1", "a1", asked=asked + 9_999).outcome == ""
+    assert desk.reply("k1").unresolved
+    assert len(desk.lines("looked_up")) == 1
+
+
+@pytest.mark.parametrize("outcome", ["accepted", "refused"])
+def test_what_is_resolved_between_two_looks_stays_so(desk: Desk, outcome: str) -> None:
+    """A callback, or the answer that a frozen process brings."""
+    desk.to_sending()
+    desk.unseen("k1", "a1")
+    desk.outcome("k1", "a1", outcome, "SM1" if outcome == "accepted" else "")
+    desk.advance(10_000)
+    assert desk.unseen("k1", "a1").outcome == outcome
+    assert [attempt.outcome for attempt in desk.reply("k1").attempts] == [outcome]
+
+
+def test_why_there_was_no_answer_is_recorded_once(desk: Desk) -> None:
+    """The attempt stays unresolved, the first reason is kept, and a resolved one keeps its own."""
+    desk.to_sending()
+    for code in ("http_503", "http_503", "timeout"):
+        assert desk.outcome("k1", "a1", "unknown", code=code).state == "sending"
+    (attempt,) = desk.reply("k1").unresolved
+    assert attempt.code == "http_503"
+    assert [line["code"] for line in desk.lines("no_answer")] == ["http_503"]
+    desk.outcome("k1", "a1", "refused", code="21610")
+    desk.outcome("k1", "a1", "unknown", code="late")
+    assert [(attempt.outcome, attempt.code) for attempt in desk.reply("k1").attempts] == [("refused", "21610")]
+
+
+def unanswered(desk: Desk, times: int, limits: Leave, code: str = "timeout") -> list[str]:
+    """Attempts one after the other, none of them answered or found: the verdicts on each asking, and on the next one."""
+    verdicts = []
+    for number in range(times + 1):
+        verdicts.append(str(desk.sending("k1", f"a{number}", limits=limits).outcome))
+        if verdicts[-1] == "ok":
+            desk.outcome("k1", f"a{number}", "unknown", code=code)
+            desk.absent("k1", f"a{number}")
+    return verdicts
+
+
+@pytest.mark.parametrize("repeats", [0, 1, 5])
+def test_what_may_have_been_taken_is_repeated_so_often_and_no_oftener(desk: Desk, repeats: int) -> None:
+    """After that the holder parks it, marked; none is repeated where the setting says so."""
+    desk.accept("m-1")
+    desk.taken("k1")
+    desk.store("k1")
+    assert unanswered(desk, repeats + 1, replace(LEAVE, repeats=repeats)) == ["ok"] * (repeats + 1) + ["unknown"]
+    assert desk.reply("k1").maybe_duplicate is (repeats > 0)
+    assert len(desk.lines("maybe_duplicate")) == min(repeats, 1)
+    desk.park("k1", looked_up=True)
+    assert desk.reply("k1").maybe_sent
+    assert len(desk.lines("maybe_sent")) == 1
+    desk.outcome("k1", "a0", "accepted", "SM1")
+    assert (desk.state("m-1"), desk.reply("k1").maybe_sent) == ("answered", False)
+
+
+def test_an_answered_5xx_is_no_copy(desk: Desk) -> None:
+    """It failed by its own word, and its list shows nothing: tried while the outage may last. Not where nothing is to be repeated."""
+    desk.accept("m-1")
+    desk.taken("k1")
+    desk.store("k1")
+    assert unanswered(desk, 3, replace(LEAVE, repeats=1), "http_503") == ["ok"] * 4
+    assert desk.sending("k1", "b1", limits=replace(LEAVE, repeats=0)).outcome == "unknown"
+
+
+def test_an_old_message_s_reply_is_not_sent(desk: Desk) -> None:
+    """Whoever asks, and however the turn came about; a pause does not age."""
+    desk.accept("m-1")
+    desk.taken("k1")
+    desk.store("k1")
+    desk.run(calls.pause("test"))
+    desk.advance(10 * LEAVE.oldest_ms)
+    desk.run(calls.resume())
+    desk.renew("k1")
+    desk.advance(LEAVE.oldest_ms - 1_000)
+    desk.renew("k1")
+    assert desk.sending("k1", "a1").outcome == "ok"
+    desk.outcome("k1", "a1", "refused")
+    desk.advance(1_001)
+    assert desk.sending("k1", "a2").outcome == "too_old"
+    assert len(desk.reply("k1").attempts) == 1
+
+
+def test_an_old_message_s_unresolved_attempt_is_looked_up_first(desk: Desk) -> None:
+    """It may have been answered in time; and a repeated leave is not used late."""
+    desk.to_sending()
+    desk.advance(LEAVE.oldest_ms + 1)
+    desk.renew("k1")
+    assert desk.sending("k1", "a1").outcome == "lost"
+    assert desk.sending("k1", "a2").outcome == "look_up"
+
+
+def test_a_reply_that_is_stored_too_late_is_not_sent_either(desk: Desk) -> None:
+    """Leave asked for with the storing is judged alike."""
+    desk.accept("m-1")
+    desk.taken("k1")
+    desk.advance(LEAVE.oldest_ms + 1)
+    stored = desk.store("k1", attempt="a1")
+    assert stored.leave is not None
+    assert stored.leave.outcome == "too_old"
+
+
+def test_what_may_turn_up_late_is_not_lost_sight_of(desk: Desk) -> None:
+    """Replies with attempts of unknown fate are on their conversation's list, found or parked; their records tell the rest."""
+    desk.to_sending()
+    desk.absent("k1", "a1")
+    desk.sending("k1", "a2")
+    desk.outcome("k1", "a2", "accepted", "SM1", token="k1")
+    desk.accept("m-2")
+    desk.taken("k2")
+    desk.store("k2")
+    desk.sending("k2", "a3", turn="k2")
+    assert names(desk) == ["r-k1"]
+    desk.park("k2", looked_up=True)
+    assert names(desk) == ["r-k1", "r-k2"]
+    assert 0 < int(desk.redis.pttl("boss:unsure:c-1")) <= RETENTION
+
+
+def names(desk: Desk) -> list[str]:
+    """The list."""
+    return sorted(raw.decode() for raw in cast("list[bytes]", desk.redis.zrange("boss:unsure:c-1", 0, -1)))

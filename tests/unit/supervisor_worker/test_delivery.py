@@ -13,8 +13,10 @@ from shared import users
 from shared.addresses import Identities, PhoneNumber
 from shared.errors import LeaseLost, OutcomeUnknown, ProviderRefused, ProviderUnavailable
 from shared.events import Response, SendSmsResponse
-from shared.mailbox.types import Attempt, Call, Claim, Outcome, Reply, ReplyState, Sending
-from supervisor_worker.delivery import Delivered, Delivery
+from shared.mailbox.types import Attempt, Call, Claim, Outcome, Reply, ReplyState, Sending, Unseen
+from supervisor_worker.channels.port import Listed
+from supervisor_worker.delivered import Delivered
+from supervisor_worker.delivery import Delivery
 from supervisor_worker.lease import Lease
 from supervisor_worker.supervisor import Supervisor
 
@@ -27,9 +29,9 @@ class Mailbox:
     """Answers each script from a list (the last one for ever) and remembers what was asked."""
 
     def __init__(self, **answers: list[Any]) -> None:
-        self.answers: dict[str, list[Any]] = {"renew": [1], "outcome": [STORED], **answers}
+        self.answers: dict[str, list[Any]] = {"renew": [1], "outcome": [STORED], "unseen": [Unseen("absent")], **answers}
         self.asked: list[tuple[Any, ...]] = []
-        self.elsewhere: set[str] = set()
+        self.elsewhere: dict[str, str] = {}
         self.record: Reply | None = None
 
     async def run(self, call: Call[Any]) -> Any:
@@ -46,10 +48,18 @@ class Mailbox:
         del reply_id
         return self.record
 
-    async def known_elsewhere(self, provider_ids: list[str], reply_id: str) -> set[str]:
+    async def owners(self, provider_ids: list[str]) -> dict[str, str]:
         """Those of other replies."""
-        del reply_id
-        return self.elsewhere & set(provider_ids)
+        return {name: owner for name, owner in self.elsewhere.items() if name in provider_ids}
+
+    async def unsure(self, conversation: str) -> list[Reply]:
+        """None."""
+        del conversation
+        return []
+
+    async def replies(self, reply_ids: list[str]) -> list[Reply | None]:
+        """None is kept."""
+        return [None for _ in reply_ids]
 
     def scripts(self, name: str) -> list[tuple[Any, ...]]:
         """What was asked of one script."""
@@ -59,7 +69,7 @@ class Mailbox:
 class Channel:
     """Sends what the test wants sent."""
 
-    def __init__(self, *results: str | Exception, found: list[str] | Exception | None = None) -> None:
+    def __init__(self, *results: str | Exception, found: list[Listed] | Exception | None = None) -> None:
         self.results = list(results)
         self.found = found
         self.sent = 0
@@ -74,7 +84,7 @@ class Channel:
             raise result
         return result
 
-    async def find(self, command: Response, attempt: Attempt) -> list[str] | None:
+    async def find(self, command: Response, attempt: Attempt) -> list[Listed] | None:
         """What the list shows."""
         del command, attempt
         self.listed += 1
@@ -86,20 +96,26 @@ class Channel:
         """Nothing is open."""
 
 
+def listed(*names: str) -> list[Listed]:
+    """Messages of the time of the tests' attempts."""
+    return [Listed(name, 0) for name in names]
+
+
 def deliver(
-    mailbox: Mailbox, channel: Channel, *, now_ms: int = 10**9, expired: bool = False, **prepare: Callable[[Supervisor], None]
-) -> Delivered:
+    mailbox: Mailbox, channel: Channel, *, now_ms: int = 10**9, expired: bool = False, tried: bool = False, unknown: str = "send",
+    **prepare: Callable[[Supervisor], None],
+) -> Delivered:  # fmt: skip
     """One delivery; `now_ms` is the server's time, attempts of the tests are at 0 unless they say otherwise."""
 
     async def scenario() -> Delivered:
-        settings = settings_module.load(sandbox="on")
+        settings = settings_module.load(sandbox="on", unknown_outcome=unknown)
         typed = cast("Any", mailbox)
         nothing = cast("Any", None)
         supervisor = Supervisor(settings, users.load(None), Identities(b"x"), typed, nothing, {"sms": channel}, asyncio.Event(), nothing)
         for step in prepare.values():
             step(supervisor)
         lease = Lease(typed, "c-1", "k-1", Claim("taken", 0, now_ms), 60_000)
-        return await Delivery(supervisor, lease, "r-1", COMMAND, expired=lambda: expired).deliver()
+        return await Delivery(supervisor, lease, "r-1", COMMAND, expired=lambda: expired, tried=tried).deliver()
 
     return asyncio.run(scenario())
 
@@ -161,7 +177,7 @@ def test_nothing_is_looked_up_before_its_time() -> None:
 
 
 def test_an_unknown_outcome_is_left_unresolved_and_waits_for_its_look_up() -> None:
-    """No outcome is recorded and no second request is made."""
+    """Only why there was no answer is recorded, and no second request is made."""
     for failure in (OutcomeUnknown("twilio", "no_answer"), TimeoutError(), ValueError("a fault of ours")):
         mailbox = Mailbox(sending=[Sending("ok", Attempt("a-1", 10**9))])
         channel = Channel(failure)
@@ -169,22 +185,22 @@ def test_an_unknown_outcome_is_left_unresolved_and_waits_for_its_look_up() -> No
         assert ended.outcome == "wait"
         assert 19_000 < ended.wait_ms <= 20_000
         assert channel.sent == 1
-        assert not mailbox.scripts("outcome")
+        assert [asked[3] for asked in mailbox.scripts("outcome")] == ["unknown"]
 
 
 def test_what_the_list_shows_is_accepted_unless_it_is_another_replys() -> None:
     """The oldest id that nobody else owns."""
     look_up = Sending("look_up", Attempt("a-1", 0))
     mailbox = Mailbox(sending=[look_up, Sending("sent")])
-    mailbox.elsewhere = {"SM1"}
-    assert deliver(mailbox, Channel(found=["SM1", "SM2", "SM3"])) == Delivered("sent")
+    mailbox.elsewhere = {"SM1": "r-other"}
+    assert deliver(mailbox, Channel(found=listed("SM1", "SM2", "SM3"))) == Delivered("sent")
     assert mailbox.scripts("outcome")[0][1:5] == ("r-1", "a-1", "accepted", "SM2")
 
     absent = Mailbox(sending=[look_up, OK])
-    absent.elsewhere = {"SM1"}
-    channel = Channel("SM9", found=["SM1"])
+    absent.elsewhere = {"SM1": "r-other"}
+    channel = Channel("SM9", found=listed("SM1"))
     assert deliver(absent, channel) == Delivered("sent")
-    assert [asked[3] for asked in absent.scripts("outcome")] == ["absent", "accepted"]
+    assert [asked[0] for asked in absent.asked] == ["sending", "unseen", "sending", "outcome"]
 
 
 def test_after_a_look_up_nothing_is_sent_again_when_it_is_too_late() -> None:
@@ -202,15 +218,118 @@ def test_a_list_without_an_answer_resolves_nothing() -> None:
     assert not mailbox.scripts("outcome")
 
 
+def test_a_list_is_asked_twice_before_its_silence_counts() -> None:
+    """The lease is given up in between; the second look does not come before its time, whoever takes it."""
+    first = Mailbox(sending=[Sending("look_up", Attempt("a-1", 0))], unseen=[Unseen("", 10_000)])
+    channel = Channel(found=[])
+    assert deliver(first, channel) == Delivered("wait", wait_ms=10_000, reason="looked_once")
+    assert (channel.listed, channel.sent) == (1, 0)
+    ((_, reply, attempt, asked, again, _),) = first.scripts("unseen")
+    assert (reply, attempt, again) == ("r-1", "a-1", 10_000)
+    assert 0 <= asked - 10**9 < 5_000
+
+    early = Mailbox(sending=[Sending("look_up", Attempt("a-1", 0, looked=10**9 - 9_000))])
+    channel = Channel(found=[])
+    ended = deliver(early, channel)
+    assert (ended.reason, 0 < ended.wait_ms <= 1_000) == ("looked_once", True)
+    assert channel.listed == 0
+
+    second = Mailbox(sending=[Sending("look_up", Attempt("a-1", 0, looked=10**9 - 10_000)), OK])
+    assert deliver(second, Channel("SM1", found=[])) == Delivered("sent")
+
+
+def test_what_a_report_settled_during_the_look_is_not_sent_again() -> None:
+    """Resolved is resolved, whatever the list said."""
+    mailbox = Mailbox(sending=[Sending("look_up", Attempt("a-1", 0)), Sending("sent")], unseen=[Unseen("accepted")])
+    channel = Channel(found=[])
+    assert deliver(mailbox, channel) == Delivered("sent")
+    assert channel.sent == 0
+
+
+@pytest.mark.parametrize("verdict", ["too_old", "unknown"])
+def test_what_may_not_be_sent_any_more_is_for_the_turn_to_park(verdict: Any) -> None:
+    """Nothing leaves."""
+    channel = Channel("SM1")
+    assert deliver(Mailbox(sending=[Sending(verdict)]), channel) == Delivered(verdict)
+    assert channel.sent == 0
+
+
+@pytest.mark.parametrize(
+    ("setting", "channel", "repeats"), [("send", "sms", 5), ("send", "email", 1), ("park", "sms", 0), ("park", "email", 0)]
+)
+def test_how_often_an_unknown_outcome_is_sent_again_is_a_setting(setting: str, channel: Any, repeats: int) -> None:
+    """Once by mail, which no list shows; five times by text; never where the operator wants it parked."""
+    settings = settings_module.load(sandbox="on", unknown_outcome=setting)
+    supervisor = Supervisor(settings, users.load(None), Identities(b"x"), *[cast("Any", None)] * 2, {}, asyncio.Event())
+    assert supervisor.leave(channel).repeats == repeats
+
+
+def test_why_there_was_no_answer_is_recorded() -> None:
+    """An answered 5xx is told from silence, whatever the provider's own number for it."""
+    codes = []
+    for failure in (OutcomeUnknown("twilio", "20500", status=500), OutcomeUnknown("twilio", "unreadable_answer"), TimeoutError()):
+        mailbox = Mailbox(sending=[Sending("ok", Attempt("a-1", 10**9))])
+        deliver(mailbox, Channel(failure))
+        codes.append(mailbox.scripts("outcome")[0][5])
+    assert codes == ["http_500", "unreadable_answer", "TimeoutError"]
+
+
+def test_a_wait_that_is_asked_for_with_a_5xx_is_granted_up_to_the_cap() -> None:
+    """The look-up can wait for it; a hostile value costs five minutes."""
+    for asked, granted in ((90.0, 90_000), (1e300, 300_000), (1.0, 20_000)):
+        mailbox = Mailbox(sending=[Sending("ok", Attempt("a-1", 10**9))])
+        ended = deliver(mailbox, Channel(OutcomeUnknown("twilio", "20503", status=503, retry_after=asked)))
+        assert (ended.outcome, granted - 1000 < ended.wait_ms <= granted) == ("wait", True)
+
+
+def spend(supervisor: Supervisor) -> None:
+    """Use up the budget for texts."""
+    while supervisor.budgets["sms"].take():
+        pass
+
+
+def test_a_retry_needs_room_in_the_budget_and_a_first_request_does_not() -> None:
+    """Without room nobody is asked, neither for leave nor for the message."""
+    first = Channel("SM1")
+    assert deliver(Mailbox(sending=[OK]), first, spend=spend) == Delivered("sent")
+    retry, mailbox = Channel("SM1"), Mailbox(sending=[OK])
+    assert deliver(mailbox, retry, tried=True, spend=spend) == Delivered("no_budget")
+    assert (retry.sent, mailbox.asked) == (0, [])
+    assert deliver(Mailbox(sending=[OK]), Channel("SM1"), tried=True) == Delivered("sent")
+
+
+def test_without_room_in_the_budget_what_may_have_been_taken_is_looked_up_all_the_same() -> None:
+    """Found, it needs no retry."""
+    mailbox, channel = Mailbox(), Channel(found=listed("SM1"))
+    mailbox.record = Reply("r-1", "c-1", "t-1", COMMAND, ReplyState.SENDING, (Attempt("a-1", 0),))
+    assert deliver(mailbox, channel, tried=True, spend=spend) == Delivered("sent")
+    assert (channel.sent, channel.listed) == (0, 1)
+
+
+def test_without_room_in_the_budget_an_outage_ends_all_the_same() -> None:
+    """At its time the turn parks."""
+    assert deliver(Mailbox(sending=[OK]), Channel("SM1"), tried=True, expired=True, spend=spend) == Delivered("absent")
+
+
+def test_leave_that_is_not_given_costs_no_token() -> None:
+    """Only requests do."""
+    spent: list[Supervisor] = []
+    for verdict in ("lost", "sent", "short", "paused"):
+        deliver(Mailbox(sending=[Sending(cast("Any", verdict))]), Channel(), tried=True, keep=spent.append)
+        budget = spent[-1].budgets["sms"]
+        assert [budget.take() for _ in range(11)] == [True] * 10 + [False]
+
+
 def test_mail_waits_for_its_event_in_steps() -> None:
     """Without a list: not absent before EMAIL_EVENT_WAIT_SECONDS, and looked at again every 10 s."""
     look_up = Sending("look_up", Attempt("a-1", 0))
     early = Mailbox(sending=[look_up])
     assert deliver(early, Channel(found=None), now_ms=60_000) == Delivered("wait", wait_ms=10_000, reason="event_awaited")
-    assert not early.scripts("outcome")
+    assert not early.scripts("unseen")
     late = Mailbox(sending=[look_up, OK])
     assert deliver(late, Channel("", found=None), now_ms=120_001) == Delivered("sent")
-    assert late.scripts("outcome")[0][3] == "absent"
+    assert late.scripts("unseen")[0][1:3] == ("r-1", "a-1")
+    assert late.scripts("unseen")[0][4] == 0
 
 
 def test_a_refusal_that_decides_nothing_tells_the_user_nothing() -> None:

@@ -61,4 +61,16 @@ def test_waits_shrink_with_the_lease() -> None:
 
 def test_the_patience_of_an_outage_is_the_setting() -> None:
     """ANSWER_WITHIN_MINUTES, 60 by default."""
-    assert [limits.too_old(age, SETTINGS) for age in (3_600_000, 3_600_001)] == [False, True]
+    assert [limits.outage_over(age, SETTINGS) for age in (3_600_000, 3_600_001)] == [False, True]
+
+
+def test_the_greatest_age_of_an_answer_is_the_setting() -> None:
+    """ANSWER_AT_MOST_HOURS, 24 by default."""
+    assert [limits.too_old(age, SETTINGS) for age in (86_400_000, 86_400_001)] == [False, True]
+
+
+@pytest.mark.usefixtures("most")
+def test_no_wait_that_is_asked_for_breaks_the_count_or_stalls_a_conversation() -> None:
+    """Endless, absurd or none: at most the cap."""
+    waits = [limits.outage_wait_ms(0, asked, SETTINGS) for asked in (float("inf"), 1e308, float("nan"))]
+    assert waits == [302_000, 302_000, 2000]

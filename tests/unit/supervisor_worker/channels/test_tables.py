@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
 
 import pytest
@@ -11,7 +12,7 @@ from shared.errors import CredentialsRefused, OutcomeUnknown, ProviderError, Pro
 from shared.events import SmsReceived
 from supervisor_worker.channels import sendgrid_email, twilio_codes
 from supervisor_worker.channels.port import RecipientOptedOut, RecipientUnreachable
-from supervisor_worker.channels.wire import retry_after
+from supervisor_worker.channels.wire import LONGEST_WAIT, retry_after
 
 
 @pytest.mark.parametrize(
@@ -76,7 +77,30 @@ def test_a_wish_to_wait_is_read_in_all_its_forms() -> None:
     assert retry_after({"Retry-After": "-1"}) == 0
     assert 5 < (retry_after({"Retry-After": formatdate(time.time() + 10, usegmt=True)}) or 0) <= 10
     assert 5 < (retry_after({"X-RateLimit-Reset": str(time.time() + 10)}) or 0) <= 10
-    assert [retry_after(headers) for headers in ({}, {"Retry-After": "soon"}, {"X-RateLimit-Reset": "x"})] == [None] * 3
+    assert [retry_after(headers) for headers in ({}, {"Retry-After": "soon"}, {"Retry-After": "inf"}, {"X-RateLimit-Reset": "nan"})] == [
+        None
+    ] * 4
+
+
+@pytest.mark.parametrize("form", ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y"])
+def test_a_date_of_http_is_read_in_each_of_its_forms_against_the_answers_own(form: str) -> None:
+    """RFC 9110, 5.6.7. This host's clock may be hours away from the provider's."""
+    now = datetime(2026, 11, 25, 12, 0, 0, tzinfo=UTC)
+    headers = {"Date": now.strftime("%a, %d %b %Y %H:%M:%S GMT")}
+    assert retry_after({**headers, "Retry-After": (now + timedelta(seconds=90)).strftime(form)}) == 90
+    assert retry_after({**headers, "Retry-After": (now - timedelta(days=9)).strftime(form)}) == 0
+    assert retry_after({**headers, "X-RateLimit-Reset": str(int(now.timestamp()) + 30)}) == 30
+    assert retry_after({**headers, "Retry-After": "soon", "X-RateLimit-Reset": str(int(now.timestamp()) + 30)}) == 30
+
+
+@pytest.mark.parametrize(
+    "given", ["inf", "1e400", "9" * 400, "Fri, 31 Dec 9999 23:59:59 GMT", "nan", "-inf", "Sun, 31 Feb 2026 08:49:37 GMT", "0" * 5000]
+)
+@pytest.mark.parametrize("name", ["Retry-After", "X-RateLimit-Reset", "Date"])
+def test_no_wish_to_wait_is_without_a_bound(name: str, given: str) -> None:
+    """Nonsense is no wish, and a day is the longest."""
+    seconds = retry_after({"X-RateLimit-Reset": "1e12", name: given})
+    assert seconds is None or 0 <= seconds <= LONGEST_WAIT
 
 
 def test_a_channel_refuses_what_is_not_its_own() -> None:

@@ -1,0 +1,260 @@
+"""Replies of which nobody knows whether they were taken, retries within their budget, and answers that come too late."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from shared.events import Received
+from shared.mailbox import calls
+from supervisor_worker import budget, sentences
+from supervisor_worker.claude import Answer
+from supervisor_worker.conversation import Question
+from tests.integration.turn_world import World
+from tests.support.sandbox import SandboxProcess
+
+UNSEEN: dict[str, Any] = {"list_lag_seconds": 3600, "status_callbacks": False}
+"""Twilio's list shows nothing, and nothing is reported."""
+DAY_MS = 86_400_000
+
+
+@pytest.fixture
+def world(redis: Redis, redis_url: str, sandbox: SandboxProcess) -> Iterator[World]:
+    sandbox.knobs(twilio={"status_callbacks": False}, sendgrid={"events": False})
+    found = World(redis, redis_url, sandbox)
+    yield found
+    found.close()
+
+
+class Parrot:
+    """Says what it is told to say, at once."""
+
+    def __init__(self, text: str = "Ok.") -> None:
+        self.text = text
+
+    async def think(self, question: Question) -> Answer:
+        """The text."""
+        del question
+        return Answer(self.text)
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+
+def looked_once(world: World, event: Received, then: Callable[[], object]) -> Callable[[], bool]:
+    """Wait until the list was asked once in vain, and then do something, before it is asked again."""
+    done: list[object] = []
+
+    def condition() -> bool:
+        reply = world.mailbox.reply_of(world.message(event))
+        if not done and reply and reply.attempts and reply.attempts[0].looked:
+            assert not reply.attempts[0].outcome
+            done.append(then())
+        return bool(done)
+
+    return condition
+
+
+def report(world: World, event: Received, number: int, state: Any = "delivered") -> None:
+    """The provider's report on an attempt."""
+    reply = world.reply(event)
+    call = calls.status(f"SM-{number}", state, retention_ms=60_000, reply=reply.id, attempt=reply.attempts[number].id)
+    world.mailbox.run(call)
+
+
+def test_a_list_that_shows_the_text_at_the_second_look_is_in_time(world: World) -> None:
+    """It is late by more than a request takes: one copy."""
+    world.sandbox.knobs(twilio={**UNSEEN, "fail": ["reset_after_accept"]})
+    event = world.text()
+    world.drive(looked_once(world, event, lambda: world.sandbox.knobs(twilio={"list_lag_seconds": 0})))
+    world.drive(lambda: world.state(event) == "answered")
+    assert world.sandbox.count("twilio.create", accepted=None) == 1
+    assert world.sandbox.count("twilio.list", accepted=None) == 2
+    assert not world.reply(event).maybe_duplicate
+    assert {line.fields["reason"] for line in world.ledger("backoff")} == {"outcome_unknown", "looked_once"}
+    assert {line.fields["counted"] for line in world.ledger("backoff")} == {"0"}
+
+
+def test_a_callback_between_two_looks_settles_it(world: World) -> None:
+    """Nothing is asked again, nothing is sent again."""
+    world.sandbox.knobs(twilio={**UNSEEN, "fail": ["reset_after_accept"]})
+    event = world.text()
+    world.drive(looked_once(world, event, lambda: report(world, event, 0)))
+    world.drive(lambda: world.state(event) == "answered")
+    assert world.sandbox.count("twilio.create", accepted=None) == 1
+    assert world.sandbox.count("twilio.list", accepted=None) == 1
+    assert world.reply(event).state == "delivered"
+
+
+def test_a_late_copy_of_an_equal_reply_is_not_taken_for_the_next_one(world: World) -> None:
+    """The first was sent twice, and its first copy turns up when the second reply, which was not taken, is looked for."""
+    world.thinker = Parrot("Ok.")
+    world.sandbox.knobs(twilio={**UNSEEN, "fail": ["reset_after_accept"]})
+    first = world.text("One")
+    world.drive(lambda: world.state(first) == "answered")
+    world.sandbox.knobs(twilio={"list_lag_seconds": 0, "fail": ["reset_before"]})
+    second = world.text("Two")
+    world.drive(lambda: world.state(second) == "answered")
+    copies = Counter(
+        entry["request"]["params"]["StatusCallback"].partition("reply=")[2][:34]
+        for entry in world.sandbox.journal("twilio.create", accepted=True)
+    )
+    assert copies == {world.reply(first).id: 2, world.reply(second).id: 1}
+    assert all(world.reply(event).maybe_duplicate for event in (first, second))
+
+
+@pytest.mark.parametrize("words", ["Ok.", "Yes."])
+def test_an_attempt_in_vain_before_it_makes_no_reply_s_own_text_doubtful(world: World, words: str) -> None:
+    """What was sent after it, or says something else, stands between: one copy each."""
+    world.thinker = parrot = Parrot("Ok.")
+    world.sandbox.knobs(twilio={"fail": ["500"]})
+    first = world.text("One")
+    world.drive(lambda: world.state(first) == "answered")
+    parrot.text = words
+    world.sandbox.knobs(twilio={"fail": ["reset_after_accept"]})
+    second = world.text("Two")
+    world.drive(lambda: world.state(second) == "answered")
+    assert world.sandbox.count("twilio.create") == 2
+    assert not world.reply(second).maybe_duplicate
+
+
+@pytest.mark.parametrize("channel", ["sms", "email"])
+def test_where_nothing_may_come_twice_it_is_parked_and_the_user_hears_nothing(world: World, channel: str) -> None:
+    """UNKNOWN_OUTCOME=park: told to the operator, marked, and answered after all when the report comes."""
+    world.environment = {"UNKNOWN_OUTCOME": "park", "EMAIL_EVENT_WAIT_SECONDS": 0.2}
+    world.sandbox.knobs(twilio={**UNSEEN, "fail": ["reset_after_accept"]}, sendgrid={"fail": ["reset_after_accept"], "events": False})
+    event: Received = world.text() if channel == "sms" else world.mail()
+    world.drive(lambda: world.state(event) == "parked:outcome_unknown")
+    reply = world.reply(event)
+    assert (reply.maybe_sent, reply.maybe_duplicate, [attempt.outcome for attempt in reply.attempts]) == (True, False, ["absent"])
+    assert [line.fields["reply"] for line in world.ledger("maybe_sent")] == [reply.id]
+    assert not world.ledger("notice")
+    assert world.sandbox.count("twilio.create" if channel == "sms" else "sendgrid.send", accepted=None) == 1
+    report(world, event, 0)
+    assert (world.state(event), world.reply(event).maybe_sent) == ("answered", False)
+
+
+def test_where_nothing_may_come_twice_an_outage_that_lasts_tells_the_user_nothing_either(world: World) -> None:
+    """The reply may have arrived: the sentence would say otherwise."""
+    world.environment = {"UNKNOWN_OUTCOME": "park", "ANSWER_WITHIN_MINUTES": 0.001}
+    world.sandbox.knobs(twilio={**UNSEEN, "fail": ["reset_after_accept"]})
+    event = world.text()
+    world.drive(lambda: world.state(event) == "parked:outage")
+    assert world.reply(event).maybe_sent
+    assert not world.ledger("notice")
+
+
+def test_of_a_mail_that_nobody_answers_for_at_most_one_repeat_goes_out(world: World) -> None:
+    """All events are lost: a second copy under the same Message-ID, marked, and then it waits for the operator."""
+    world.environment = {"EMAIL_EVENT_WAIT_SECONDS": 0.2}
+    world.sandbox.knobs(sendgrid={"fail": [{"fault": "reset_after_accept", "times": None}], "events": False})
+    event = world.mail()
+    world.drive(lambda: world.state(event) == "parked:outcome_unknown")
+    copies = world.sandbox.journal("sendgrid.send")
+    reply = world.reply(event)
+    assert {entry["request"]["headers"]["Message-ID"] for entry in copies} == {f"<{reply.id}@example.com>"}
+    assert (len(copies), reply.maybe_duplicate, reply.maybe_sent) == (2, True, True)
+    assert not world.ledger("notice")
+    report(world, event, 0, "sent")
+    assert (world.state(event), world.reply(event).maybe_duplicate) == ("answered", True)
+    report(world, event, 1)
+    assert [attempt.outcome for attempt in world.reply(event).attempts] == ["accepted", "accepted"]
+    assert world.reply(event).maybe_duplicate
+
+
+def test_an_event_that_comes_after_the_repeat_says_that_there_are_two(world: World) -> None:
+    """The first was taken after all: marked, and nothing is sent a third time."""
+    world.environment = {"EMAIL_EVENT_WAIT_SECONDS": 0.2}
+    world.sandbox.knobs(sendgrid={"fail": ["reset_after_accept"], "events": False})
+    event = world.mail()
+    world.drive(lambda: world.state(event) == "answered")
+    report(world, event, 0)
+    reply = world.reply(event)
+    assert [attempt.outcome for attempt in reply.attempts] == ["accepted", "accepted"]
+    assert (reply.maybe_duplicate, world.sandbox.count("sendgrid.send")) == (True, 2)
+    assert len(world.ledger("maybe_duplicate")) == 1
+
+
+def age(world: World, event: Received) -> None:
+    """Make a message a day and a second older."""
+    world.redis.hincrby(f"boss:msg:{event.id}", "active_at", -DAY_MS - 1000)
+
+
+def test_a_message_of_yesterday_is_not_thought_about(world: World) -> None:
+    """Parked, visibly; the user is told once; and what is new is answered."""
+    old = world.text("Old")
+    age(world, old)
+    new = world.text("New")
+    world.drive(lambda: world.state(new) == "answered" and bool(world.sandbox.count("twilio.create", contains=sentences.NOTICES["outage"])))
+    assert world.state(old) == "parked:too_old"
+    assert "Old" not in str(world.sandbox.journal("anthropic.messages"))
+    assert world.sandbox.count("twilio.create") == 2
+    assert world.sandbox.count("anthropic.messages", accepted=None) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "state"), [("429", "parked:too_old"), ("reset_before", "parked:too_old"), ("reset_after_accept", "answered")]
+)
+def test_a_reply_of_yesterday_is_not_sent_but_looked_up(world: World, fault: str, state: str) -> None:
+    """What was taken in time is answered, and the user is not told otherwise."""
+    world.sandbox.knobs(twilio={"fail": [fault], "status_callbacks": False})
+    event = world.text("Old")
+    world.once(event)
+    age(world, event)
+    world.drive(lambda: world.state(event) == state and not world.redis.exists("boss:due"))
+    sent = [entry["request"]["body"] for entry in world.sandbox.journal("twilio.create", accepted=True)]
+    assert [body == sentences.NOTICES["outage"] for body in sent] == [state != "answered"]
+    assert world.sandbox.count("anthropic.messages", accepted=None) == 1
+
+
+def test_a_notice_of_yesterday_is_not_sent_either(world: World) -> None:
+    """And causes no other."""
+    old = world.text("Old")
+    age(world, old)
+    world.once(old)
+    (notice,) = world.ledger("notice")
+    world.redis.hincrby(f"boss:msg:{notice.fields['msg']}", "active_at", -DAY_MS - 1000)
+    world.drive(lambda: not world.redis.exists("boss:due"))
+    assert world.sandbox.count("twilio.create", accepted=None) == 0
+    assert len(world.ledger("notice")) == 1
+
+
+MESSAGES = 100
+
+
+def test_while_half_of_the_requests_fail_there_are_at_most_1_2_for_each_message_and_all_are_answered_afterwards(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The retry budget: what waits for it asks nobody, counts nothing, and goes out when the provider is well again."""
+    monkeypatch.setattr(budget, "A_MINUTE", 2.0)  # what a small installation has for nothing is little beside so many messages
+    world.environment = {"LEASE_SECONDS": 12, "SEND_TIMEOUT_SECONDS": 4, "WORKER_CONCURRENCY": 40}
+    world.thinker = Parrot()
+    world.sandbox.knobs(twilio={"fail": [{"fault": "429", "times": None, "match": "+15554001"}], "status_callbacks": False})
+    events = [world.text("Hi", f"+1555400{number % 2}{number:03}") for number in range(MESSAGES)]
+    requests = partial(world.sandbox.count, "twilio.create", accepted=None)
+    world.drive(lambda: world.redis.xlen("boss:ledger") > 10 * MESSAGES and requests() > MESSAGES, 40)
+    assert world.ledger("backoff", reason="retry_budget")
+    assert MESSAGES < requests() <= 1.2 * MESSAGES
+
+    world.sandbox.knobs(twilio={"fail": []})
+    events += [world.text("Hi", f"+1555402{number:04}") for number in range(budget.WELL)]
+    world.drive(lambda: all(world.state(event) == "answered" for event in events[-budget.WELL :]), 40)
+    world.drive(lambda: all(world.state(event) == "answered" for event in events), 40)
+    assert world.sandbox.count("twilio.create") == len(events)
+    assert not any(world.message(event).errors for event in events)
+
+
+def test_claude_is_asked_again_within_its_budget(world: World) -> None:
+    """Sixteen questions fail for good: each is asked once, ten and a few of them once more in the first moments."""
+    world.sandbox.knobs(anthropic={"fail": [{"fault": "529", "times": None}]})
+    events = [world.text("Hi", f"+1555401{number:04}") for number in range(16)]
+    world.drive(lambda: len(world.ledger("backoff", reason="retry_budget")) >= 16, 20)
+    assert 16 < world.sandbox.count("anthropic.messages", accepted=None) <= 16 + 10 + 16 * 0.1 + 3
+    world.sandbox.knobs(anthropic={"fail": []})
+    for event in events:
+        assert world.message(event).errors == 0

@@ -1,0 +1,116 @@
+"""The retry budget: retries stay a tenth of the requests, a few are always there, and a provider that is well is not held back."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from supervisor_worker.budget import A_MINUTE, BETTER, MOST, WELL, RetryBudget
+
+
+class Clock:
+    """Time in the hand, in seconds."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        """The time."""
+        return self.now
+
+
+def retries(budget: RetryBudget, most: int = 1000) -> int:
+    """How many are allowed now."""
+    return next((number for number in range(most) if not budget.take()), most)
+
+
+def test_a_small_installation_can_always_retry_a_few_times_a_minute() -> None:
+    """Ten at once, and ten within every minute, whatever the traffic."""
+    clock = Clock()
+    budget = RetryBudget(clock)
+    assert retries(budget) == A_MINUTE
+    clock.now += 30
+    assert retries(budget) == A_MINUTE / 2
+    clock.now += 3600
+    assert retries(budget) == A_MINUTE
+
+
+def test_ten_first_requests_pay_for_one_retry_up_to_a_bound() -> None:
+    """A quiet day does not save up a storm."""
+    budget = RetryBudget(Clock())
+    retries(budget)
+    for _ in range(35):
+        budget.first()
+    assert retries(budget) == 3
+    for _ in range(100_000):
+        budget.first()
+    assert retries(budget) == MOST
+
+
+def test_a_retry_that_was_not_made_is_given_back() -> None:
+    """It asked nobody."""
+    budget = RetryBudget(Clock())
+    for _ in range(100):
+        assert budget.take()
+        budget.give_back()
+    assert retries(budget) == A_MINUTE
+
+
+def test_a_provider_that_is_well_is_not_held_back_until_it_fails_again() -> None:
+    """What waited goes out at once when an outage is over."""
+    budget = RetryBudget(Clock())
+    retries(budget)
+    for _ in range(WELL - 1):
+        budget.taken(retry=False)
+    assert not budget.take()
+    budget.taken(retry=False)
+    assert retries(budget) == 1000
+    budget.failed()
+    assert retries(budget) == 0
+
+
+def test_a_quiet_installation_is_well_again_within_a_few_retries() -> None:
+    """Without new messages only the few of a minute are there: from the third that is taken on they pay for each other."""
+    clock = Clock()
+    budget = RetryBudget(clock)
+    retries(budget)
+    budget.failed()
+    for _ in range(BETTER):
+        clock.now += 6
+        assert budget.take()
+        budget.taken(retry=True)
+    for _ in range(WELL):
+        assert budget.take()
+        budget.taken(retry=True)
+    assert retries(budget) == 1000
+
+
+@pytest.mark.parametrize("share", [0.5, 0.8, 1.0])
+def test_while_half_of_the_requests_fail_there_are_at_most_1_2_for_each_message(share: float) -> None:
+    """However eager the waiting turns are; and at no rate of failure more."""
+    dice, clock, messages = random.Random(7), Clock(), 2_000  # noqa: S311 - a provider, no secret
+    budget, waiting, requests = RetryBudget(clock), 0, 0
+
+    def request(*, retry: bool) -> bool:
+        failed = dice.random() < share
+        if failed:
+            budget.failed()
+        else:
+            budget.taken(retry=retry)
+        return failed
+
+    for _ in range(messages):
+        clock.now += 0.05
+        budget.first()
+        requests += 1
+        waiting += request(retry=False)
+        while waiting and budget.take():
+            requests += 1
+            waiting -= not request(retry=True)
+    assert requests <= 1.2 * messages
+    share = 0.0
+    for _ in range(600):
+        clock.now += 0.1
+        while waiting and budget.take():
+            waiting -= not request(retry=True)
+    assert waiting == 0
