@@ -226,13 +226,19 @@ def test_pictures_that_hang_take_half_a_lease_at_most(world: World, web: Web) ->
     assert [line["reason"] for line in logs if line["action"] == "media_failed"] == ["timeout", "no_time", "no_time", "no_time"]
 
 
-def test_a_form_of_five_hundred_files_is_a_text_like_any_other(world: World, web: Web) -> None:
+def test_a_form_of_five_hundred_files_is_refused_and_one_of_many_is_a_text_like_any_other(world: World, web: Web) -> None:
     """Ten ids are kept, one hundred are counted, and none of these files exists."""
     sid = "MM" + "7" * 32
     base = f"https://api.twilio.com/2010-04-01/Accounts/{world.settings.twilio_account_sid}/Messages/{sid}/Media/ME"
-    fields = {f"MediaUrl{number}": f"{base}{number:032x}" if number < 20 else "https://x.example/" for number in range(500)}
-    form = form_body(sms_fields(MessageSid=sid, SmsMessageSid=sid, NumMedia="500", **fields))
-    assert web.sms(body=form).status_code == 200
+
+    def posted(count: int) -> int:
+        fields = {f"MediaUrl{number}": f"{base}{number:032x}" if number < 20 else "https://x.example/" for number in range(count)}
+        form = form_body(sms_fields(MessageSid=sid, SmsMessageSid=sid, NumMedia=str(count), **fields))
+        return web.sms(body=form).status_code
+
+    assert posted(500) == 400
+    assert web.stored() == []
+    assert posted(150) == 200
     event = only_message(web).event
     assert event is not None
     world.environment["MEDIA_TIMEOUT_SECONDS"] = 1

@@ -80,13 +80,13 @@ def test_a_text_without_ids_of_twilios_has_no_files(sid: str, account: str) -> N
     assert found(url, sid=sid, account=account) == []
 
 
-def test_of_five_hundred_files_ten_are_taken_and_all_are_counted() -> None:
+def test_of_many_files_ten_are_taken_and_a_hundred_counted() -> None:
     """A form may hold them; what Twilio sends never does."""
-    urls = [f"{HOME}ME{number:032x}" for number in range(490)]
+    urls = [f"{HOME}ME{number:032x}" for number in range(90)]
     assert [media.id for media in found(*urls)] == [f"ME{number:032x}" for number in range(10)]
     assert found(*urls, count=2) == [Media(f"ME{number:032x}", "image/png") for number in range(2)]
     fields = {f"MediaUrl{number}": url for number, url in enumerate(urls)}
-    assert parse_sms(read_form(form_body(sms_fields(NumMedia="490", **fields)))).media_count == 100
+    assert parse_sms(read_form(form_body(sms_fields(NumMedia="180", **fields)))).media_count == 100
 
 
 @given(st.text(max_size=80), st.text(max_size=80), st.integers(0, 1_000_000))
