@@ -37,13 +37,13 @@ CURRENT: Final[ContextVar[Crew | None]] = ContextVar("crew", default=None)
 class Crew:
     """A supervisor for the turns, and the process's way to Redis.
 
-    `commands` sends what many turns ask for together; `waiting` is for what the server answers when it has something.
+    `commands` sends what many turns ask for together; `waiting`, a worker's, is for what the server answers when it has something.
     """
 
     supervisor: Supervisor
     redis: AsyncRedis
-    waiting: AsyncRedis
     commands: Commands
+    waiting: AsyncRedis | None = None
 
     async def wake_all(self, due: tuple[Due, ...]) -> None:
         """Enqueue a job for each, in one round trip. Raises RedisError."""
@@ -76,7 +76,7 @@ async def open_crew(runtime: Runtime) -> AsyncIterator[Crew]:
             stopping=asyncio.Event(),
             gallery=gallery,
         )
-        yield Crew(supervisor, redis, waiting, commands)
+        yield Crew(supervisor, redis, commands, waiting)
 
 
 @asynccontextmanager

@@ -41,6 +41,7 @@ class Insurance:
         self._hold = runtime.settings.insurance_seconds
         self._lock = threading.Lock()
         self._not_before = 0.0
+        self._writing = self._written = 0
         self.count = self._bytes = 0
 
     def write(self, ticket: int, entry: Entry) -> None:
@@ -52,6 +53,7 @@ class Insurance:
                 raise StorageUnavailable("no_room")
             if not self.count:
                 log.warning("No replica has confirmed a message: it is kept on disk as well.", action="insured")
+            self._writing += 1
             self._counts(self.count + 1, self._bytes + name.room)
         try:
             durable.store(self._place, name, content)
@@ -59,12 +61,18 @@ class Insurance:
             with self._lock:
                 self._counts(self.count - 1, self._bytes - name.room)
             raise StorageUnavailable(f"insurance_{errorcode.get(error.errno or 0, 'error')}") from None
+        finally:
+            with self._lock:
+                self._writing -= 1
+                self._written += 1
 
     def look(self) -> None:
         """Hand over what has lain long enough, oldest first. Raises OSError."""
+        written = self._written
         found = layout.survey(self._root, AT_ONCE, layout.INSURED)
         with self._lock:
-            self._counts(found.depth, found.bytes)  # what is being written now is counted by the next look
+            if self._written == written and not self._writing:  # else the listing may lack what is counted already
+                self._counts(found.depth, found.bytes)
         for text in found.strange:
             self._spool.move_aside(text, layout.INSURED)
         for draft in found.drafts:
