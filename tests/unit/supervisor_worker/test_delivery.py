@@ -260,7 +260,7 @@ def test_what_may_not_be_sent_any_more_is_for_the_turn_to_park(verdict: Any) -> 
 def test_how_often_an_unknown_outcome_is_sent_again_is_a_setting(setting: str, channel: Any, repeats: int) -> None:
     """Once by mail, which no list shows; five times by text; never where the operator wants it parked."""
     settings = settings_module.load(sandbox="on", unknown_outcome=setting)
-    supervisor = Supervisor(settings, users.load(None), Identities(b"x"), *[cast("Any", None)] * 2, {}, asyncio.Event())
+    supervisor = Supervisor(settings, users.load(None), Identities(b"x"), *[cast("Any", None)] * 2, {}, asyncio.Event(), cast("Any", None))
     assert supervisor.leave(channel).repeats == repeats
 
 
