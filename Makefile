@@ -51,7 +51,7 @@ unit: install ## The unit tests alone: no I/O, a few seconds
 e2e: .venv/installed-e2e ## Start the Procfile as a user does, and look at the page with a browser
 	$(PYTEST) tests/e2e
 
-chaos: install ## The chaos tests at full length: outages of 30 s, 50 change-overs of the standby; a quarter of an hour
+chaos: install ## Every fault at full length, and the table of what they did (docs/chaos.md); under twenty minutes
 	BOSSLINE_CHAOS=full $(PYTEST) tests/chaos -n 3 --dist loadfile
 
 soak: install ## An hour of the whole product at five messages a second, with random kills; SOAK_MINUTES=60 SOAK_SEED=...

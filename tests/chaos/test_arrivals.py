@@ -22,7 +22,7 @@ from tests.support.whole import Person, Whole, in_threads
 RUNS: Final = 50 if FULL else 1
 OK: Final = 200
 
-pytestmark = pytest.mark.timeout(400 if FULL else 120)
+pytestmark = pytest.mark.timeout(500 if FULL else 120)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def test_a_kill_between_a_webhook_and_its_2xx_loses_nothing_and_answers_nothing_
     for number, person in enumerate(people):
         plans.kill(whole.conversation(person, _channel(number)), moment)
     with Keeper(whole, 1, web=True) as keeper:
-        assert set(in_threads(lambda item: _say(whole, *item), enumerate(people))) == {OK}
+        assert set(in_threads(lambda item: _say(whole, *item), enumerate(people), at_once=4)) == {OK}
         whole.quiet(40)
     assert keeper.replaced >= RUNS
     _enter(table, f"web killed {moment.replace(':', ' ')}", whole, people)
@@ -68,7 +68,7 @@ def test_a_kill_in_the_replay_of_the_spool_loses_nothing_and_answers_nothing_twi
         plans.kill(conversation, moment)
     whole.server.start()
     with Keeper(whole, 1, web=True) as keeper:
-        wait_for(lambda: all(plans.hits(conversation) for conversation in conversations), 300, "all kills", every=0.1)
+        wait_for(lambda: all(plans.hits(conversation) for conversation in conversations), 60 + 6 * RUNS, "all kills", every=0.1)
         wait_for(lambda: not list(Path(whole.settings["BOSS_DATA_DIR"]).glob("spool/waiting/*.json")), 20, "an empty spool")
         whole.quiet(40)
     assert keeper.replaced >= RUNS

@@ -25,8 +25,8 @@ from tests.support.whole import Person, Whole
 
 RUNS: Final = 50 if FULL else 2
 CONVERSATIONS: Final = 48 if FULL else 16
-AT_ONCE: Final = 24 if FULL else 16
-WORKERS: Final = 8 if FULL else 6
+AT_ONCE: Final = 20 if FULL else 16
+WORKERS: Final = 12 if FULL else 8
 DEFAULT_LEASE_TEST: Final = "at_the_default_lease"
 UNKNOWN: Final = ("reply stored, leave given", "request under way", "answered, not recorded")
 """The steps after which an attempt's outcome is not known."""

@@ -25,7 +25,7 @@ THREADS: Final = 20 if FULL else 8
 TEXTS: Final = 20 if FULL else 5
 MAILS: Final = 10 if FULL else 3
 WORKERS: Final = 4 if FULL else 2
-SECONDS: Final = 60 if FULL else 3
+SECONDS: Final = 100 if FULL else 3
 """How long people write: so that kills and repeats fall among their messages."""
 KILL_SECONDS: Final = (1.0, 4.0) if FULL else (0.3, 1.0)
 IDLE_SECONDS: Final = LEASE + 10
@@ -62,7 +62,10 @@ pytestmark = pytest.mark.timeout(300 if FULL else 90)
 def test_under_kills_and_shaky_providers_nothing_is_lost_doubled_or_out_of_order_and_no_conversation_stands_still(
     whole: Whole, table: Table
 ) -> None:
-    """Texts and mails; two workers, or four, of which one is killed every second or so. No callback: what a text became is looked up."""
+    """Texts and mails; two workers, or four, of which one is killed every second or so. No callback: what a text became is looked up.
+
+    A message whose turn died under six workers is set aside, visibly, and its sender told: that is not lost.
+    """
     whole.sandbox.knobs(**SHAKY)
     fault = "random kills, 20 % provider faults"
     writers = [Writer(whole, whole.person(), "sms", fault=fault, pause=SECONDS / TEXTS, most=TEXTS) for _ in range(CONVERSATIONS)]
@@ -77,9 +80,9 @@ def test_under_kills_and_shaky_providers_nothing_is_lost_doubled_or_out_of_order
     seen = judge(whole, said)[fault]
     idle = _longest_idle(whole)
     table.add(
-        fault=fault, runs=keeper.replaced, note=f"{len(said)} messages", lost=seen.lost,
-        duplicates=seen.duplicates, disorder=seen.disorder, marked=seen.marked, recoveries=[seconds for seconds, _ in idle],
-        details=seen.details,
+        fault=fault, runs=keeper.replaced, lost=seen.lost - seen.parked, duplicates=seen.duplicates, disorder=seen.disorder,
+        marked=seen.marked, recoveries=[seconds for seconds, _ in idle], details=seen.details,
+        note=f"{len(said)} messages, {seen.parked} parked after six deaths",
     )  # fmt: skip
     assert keeper.replaced >= 3
     assert [one for one in idle if one[0] > IDLE_SECONDS + lateness.between(one[1], one[1] + one[0])] == []

@@ -27,9 +27,10 @@ class Said:
 
 @dataclass(slots=True)
 class Seen:
-    """What one fault did to the messages that it met."""
+    """What one fault did to the messages that it met. `lost` counts the `parked` ones: answered was promised of all."""
 
     lost: int = 0
+    parked: int = 0
     duplicates: int = 0
     marked: int = 0
     disorder: int = 0
@@ -57,9 +58,15 @@ def _judge_one(whole: Whole, person: Person, messages: Sequence[Said], entries: 
     copies: Counter[str] = Counter()
     names: dict[str, str] = {}
     first_place: dict[str, int] = {}
+    others: list[str] = []
     for entry in entries:
-        words = [word for word in person.words(entry["request"].get("body") or entry["request"].get("text")) if word in fault_of]
+        text = entry["request"].get("body") or entry["request"].get("text")
+        words = [word for word in person.words(text) if word in fault_of]
+        others += [] if words else [str(text)]
         of, identity = seen[fault_of[words[0]]] if words else Seen(), reply_id(entry)
+        if strangers := {tag for tag, _ in words_of_all(text)} - {person.tag}:
+            seen[messages[0].fault].duplicates += 1
+            seen[messages[0].fault].details.append(f"{person.tag} got a reply to {strangers}")
         copies[identity] += 1
         if copies[identity] > 1:
             same = names[identity] == _message_id(entry)  # so that a mailbox can fold a mail's copies
@@ -75,6 +82,8 @@ def _judge_one(whole: Whole, person: Person, messages: Sequence[Said], entries: 
                 seen[fault_of[word]].details.append(f"{person.tag}: {word} was answered by another reply as well")
             first_place.setdefault(word, len(first_place))
     _lost_and_order(whole, person, messages, first_place, seen)
+    if others and len(first_place) < len(messages):
+        seen[messages[0].fault].details.append(f"{person.tag} got besides: {others}")
 
 
 def _story(whole: Whole, person: Person, entry: JsonObject) -> str:
@@ -91,15 +100,31 @@ def _story(whole: Whole, person: Person, entry: JsonObject) -> str:
     return f"marked {whole.marked(identity)}: " + ", ".join(f"{at - began:+.1f} {what}" for at, what in sorted(told))
 
 
+def _is_parked(whole: Whole, messages: Sequence[Said], one: Said) -> bool:
+    """Whether a message, known by its place among its conversation's, was set aside and its sender told."""
+    lines = whole.lines(whole.conversation(one.person, one.channel))
+    arrived = [line.fields["msg"] for line in lines if line.type.endswith("_received")]
+    noticed = {line.fields["msg"] for line in lines if line.type == "parked"}
+    return len(arrived) == len(messages) and arrived[messages.index(one)] in noticed
+
+
+def _traces(whole: Whole, one: Said) -> str:
+    """What the providers and the ledger know of a message that nothing answers, in seconds after its arrival."""
+    entries = [entry for entry in whole.sandbox.journal() if one.person.says(one.word) in json.dumps(entry["request"])]
+    began = entries[0]["at"] if entries else 0.0
+    told = [(entry["at"], f"{entry['kind']} {entry['status']} {entry['accepted']} {entry['fault'] or ''}") for entry in entries]
+    told += [(line.at_ms / 1000, line.type) for line in whole.lines(whole.conversation(one.person, one.channel))]
+    return ", ".join(f"{at - began:+.1f} {what}" for at, what in sorted(told) if at > began - 1)
+
+
 def _lost_and_order(whole: Whole, person: Person, messages: Sequence[Said], first_place: dict[str, int], seen: dict[str, Seen]) -> None:
     highest = -1
     for one in messages:
         place = first_place.get(one.word)
         if place is None:
             seen[one.fault].lost += 1
-            lines = whole.lines(whole.conversation(person, one.channel))[-20:]
-            told = ", ".join(f"{line.at_ms / 1000 - lines[0].at_ms / 1000:.1f} {line.type}" for line in lines)
-            seen[one.fault].details.append(f"{person.tag}: {one.channel} {one.word} was not answered; {told}")
+            seen[one.fault].parked += _is_parked(whole, messages, one)
+            seen[one.fault].details.append(f"{person.tag}: {one.channel} {one.word} was not answered; {_traces(whole, one)}")
         elif place < highest:
             seen[one.fault].disorder += 1
             seen[one.fault].details.append(f"{person.tag}: {one.channel} {one.word} was answered after a later one")

@@ -295,11 +295,11 @@ def root_id(person: Person) -> str:
     return f"<{person.tag}@mail.example.com>"
 
 
-def in_threads(work: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
-    """Do something for all items at once and return what came of each."""
+def in_threads(work: Callable[[Any], Any], items: Iterable[Any], at_once: int = 16) -> list[Any]:
+    """Do something for all items, `at_once` at a time, and return what came of each."""
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - only the tests that send much at once
 
-    with ThreadPoolExecutor(16) as pool:
+    with ThreadPoolExecutor(at_once) as pool:
         return list(pool.map(work, items))
 
 
