@@ -24,7 +24,11 @@ _WROTE_WHO: Final = (" wrote ", " schrieb ", " skrev ", " schreef ", " escribió
 _OPENERS: Final = ("on ", "am ", "le ", "el ", "il ", "em ", "op ", "den ", "dne ", "dnia ", "w dniu ", "on\u00a0", "в ", "2")
 _FROM: Final = ("from:", "von:", "de:", "da:", "van:", "från:", "fra:", "od:", "от:", "发件人:", "差出人:", "lähettäjä:", "kimden:")
 _ORIGINAL: Final = re.compile(
-    r"-{4,}\s?(original message|ursprüngliche nachricht|message d'origine|mensaje original|forwarded message)\s?-{4,}", re.IGNORECASE
+    r"-{4,}\s?(original message|ursprüngliche nachricht|message d'origine|mensaje original)\s?-{4,}", re.IGNORECASE
+)
+_FORWARDED: Final = re.compile(
+    r"-{4,}\s?(?:forwarded message|weitergeleitete nachricht|message transféré|mensaje reenviado|messaggio inoltrato|mensagem encaminhada"
+    r"|doorgestuurd bericht|vidarebefordrat meddelande)\s?-{4,}|begin forwarded message:|anfang der weitergeleiteten nachricht:"
 )
 MIN_HEADERS: Final = 3
 _RULE: Final = re.compile(r"_{20,}|-{20,}")
@@ -48,6 +52,8 @@ def _quote_start(lines: list[str]) -> int:
         line = lines[number].strip()[: MAX_ATTRIBUTION + 1].casefold()
         if not line or line[0] == ">":
             continue
+        if _FORWARDED.fullmatch(line):  # what somebody passes on is what they write about
+            return len(lines)
         if _is_separator(lines, number, line):
             return number
         if line[-1] in ":：" and not _answer_below(lines, number + 1, quoted_tail):

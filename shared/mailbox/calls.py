@@ -40,6 +40,8 @@ long as the Auth Token lives: longer than the year after which the token is to b
 MAX_TEXTS_PER_TURN: Final = 100
 SWEEP_LIMIT: Final = 100
 WAKE_FLOOR_MS: Final = 1000
+WAKE_CEILING_MS: Final = 60_000
+"""How long a wake-up is believed to be on its way at most: as long as a lease."""
 REPEATS: Final = 5
 """How many attempts without an answer, which no look-up finds, may be followed by another one."""
 MAX_OPEN: Final = 50_000
@@ -258,8 +260,11 @@ def hand_over(message: str, *, retention_ms: int) -> Call[str]:
 
 
 def sweep(*, recheck_ms: int, oldest_wait_ms: int = 0) -> Call[Swept]:
-    """The conversations to wake now, at most 100, oldest first; `oldest_wait_ms` is the queue's."""
-    arguments = (SWEEP_LIMIT, recheck_ms, max(WAKE_FLOOR_MS, 2 * oldest_wait_ms))
+    """The conversations to wake now, at most 100, oldest first.
+
+    `oldest_wait_ms` is the queue's, by the clocks of two hosts: it is believed up to a bound, so that a wrong clock costs jobs, not time.
+    """
+    arguments = (SWEEP_LIMIT, recheck_ms, min(WAKE_CEILING_MS, max(WAKE_FLOOR_MS, 2 * oldest_wait_ms)))
     return Call("sweep", arguments, answers.swept)
 
 

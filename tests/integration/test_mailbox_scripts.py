@@ -166,6 +166,15 @@ def test_a_queued_wake_up_is_not_queued_again(desk: Desk) -> None:
     assert len(desk.run(calls.sweep(recheck_ms=10_000)).due) == 1
 
 
+def test_a_clock_that_is_wrong_by_hours_costs_no_conversation_more_than_a_minute(desk: Desk) -> None:
+    """How long the queue waits is told by the clocks of two hosts, and may be far off."""
+    desk.accept("m-1")
+    desk.redis.delete(f"boss:wake:{C}")
+    desk.advance(1_000)
+    assert len(desk.run(calls.sweep(recheck_ms=10_000, oldest_wait_ms=7_200_000)).due) == 1
+    assert 0 < int(desk.redis.pttl(f"boss:wake:{C}")) <= 60_000
+
+
 def test_a_wake_up_s_mark_lives_at_least_a_second(desk: Desk) -> None:
     """On an idle server a lost job is made good after about that time."""
     desk.accept("m-1")

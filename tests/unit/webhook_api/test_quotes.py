@@ -53,6 +53,16 @@ def test_answers_between_and_below_the_quote_are_kept(text: str) -> None:
     assert without_quote(text) == text
 
 
+@pytest.mark.parametrize(
+    "mark", ["---------- Forwarded message ---------", "-------- Weitergeleitete Nachricht --------", "Begin forwarded message:"]
+)
+@pytest.mark.parametrize("above", ["What do they want?\n\n", ""])
+def test_what_somebody_passes_on_is_kept(mark: str, above: str) -> None:
+    """It is what they write about; a quote within it is part of it."""
+    text = f"{above}{mark}\nFrom: A <a@example.com>\nDate: Mon, 23 Nov 2026\nSubject: Offer\nTo: <b@example.com>\n\nBuy it.\n\n> no"
+    assert without_quote(text) == text
+
+
 BOMBS = {
     "empty lines": "\n" * 1_020_000,
     "on": "On " + "a " * 500_000,
