@@ -23,7 +23,7 @@ NOT_READ: Final = (".png", ".woff2", "uv.lock")  # pictures, fonts, and a lock f
 EXAMPLE: Final = re.compile(
     r"(?i)sandbox|canary|example|dummy|secret|dev-token|token|password|0{16}"  # words that no generated value holds
     r"|^.{1,11}$"  # shorter than any key that a provider gives out
-    r"|^[a-z]+(?:[-_. ][a-z]+)*$"  # a name, or plain words
+    r"|^(?!begin)[a-z]+(?:[-_. ][a-z]+)*$"  # a name, or plain words
 )
 
 
