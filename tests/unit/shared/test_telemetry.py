@@ -26,7 +26,7 @@ from shared import telemetry
 from shared.errors import BadInput
 from shared.redaction import CAUSES, DEEPEST, KNOWN, MAX_VALUE, MOST, Outlined, mask, masked, outline
 
-WORDS = "+15551234567 canary@example.com canary-secret-of-ours"
+WORDS = "+15551234567 canary@example.com canarywords canary-secret-of-ours"
 FULL_WIDTH = "+" + "".join(chr(0xFF10 + int(digit)) for digit in "15551234567")
 numbers = st.from_regex(r"\+[1-9][0-9]{7,14}", fullmatch=True)
 mails = st.from_regex(r"[a-z0-9.+_-]{1,20}@[a-z0-9]{1,10}\.[a-z]{2,5}", fullmatch=True)
