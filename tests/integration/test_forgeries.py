@@ -54,6 +54,11 @@ def flipped(raw: bytes, dice: Dice) -> bytes:
     return raw[:place] + bytes([raw[place] ^ (1 << dice.randrange(8))]) + raw[place + 1 :]
 
 
+def breaks_the_head(value: str) -> bool:
+    """Whether a header's value would end its line: no server hands such a one over."""
+    return "\r" in value or "\n" in value
+
+
 def cut(raw: bytes, dice: Dice) -> bytes:
     """A beginning of it, or all but its beginning."""
     place = dice.randrange(1, len(raw))
@@ -142,7 +147,7 @@ def test_no_forgery_of_a_text_is_taken(web: Web) -> None:
     dice, client, tried = Dice(17), web.client(), 0
     while tried < COUNT:
         path, body, signature = TWILIO[tried % len(TWILIO)](dice)
-        if (path, meaning(body), signature) == (SMS, meaning(BODY), RIGHT):
+        if (path, meaning(body), signature) == (SMS, meaning(BODY), RIGHT) or breaks_the_head(signature):
             continue
         headers = {"X-Twilio-Signature": signature}
         answer = client.post(path, data=body, content_type=FORM, headers=headers, environ_overrides=ELSEWHERE)
@@ -241,7 +246,7 @@ def test_no_forgery_of_a_mail_is_taken(web: Web) -> None:
     dice, right, tried = Dice(23), base64.b64encode(DER).decode(), 0
     while tried < COUNT:
         forged = forged_mail(dice)
-        if forged == (POST, TIMESTAMP, right):
+        if forged == (POST, TIMESTAMP, right) or breaks_the_head(forged[2]):
             continue
         assert post_mail(web, *forged) == 403, forged[1:]
         tried += 1
