@@ -41,6 +41,8 @@ from supervisor_worker.supervisor import Supervisor
 LOG: Final = telemetry.logger(__name__)
 MAX_ROUNDS: Final = 20
 SERVER_ERROR: Final = 500
+OURS: Final = "redis"
+"""What failed when a request was not made because leave came too late: no provider."""
 _TAKEN: Final = (ReplyState.SENT, ReplyState.DELIVERED, ReplyState.UNDELIVERED)
 
 
@@ -168,7 +170,7 @@ class Delivery:
 
     async def _refused(self, attempt_id: str, error: ProviderError) -> Sending:
         """Record that nothing was taken, and raise the error, unless an earlier attempt was taken after all."""
-        if isinstance(error, ProviderUnavailable):
+        if isinstance(error, ProviderUnavailable) and error.provider != OURS:
             self._budget.failed()
         outcome = await self._record(attempt_id, "refused", code=error.code)
         if outcome.state in _TAKEN:
@@ -210,7 +212,7 @@ class Delivery:
         if not replicated:
             raise ProviderUnavailable("redis", "not_replicated")  # a new master would not know of this attempt, and send a second copy
         if self._lease.now_ms() - asked > self._supervisor.margin_ms:
-            raise ProviderUnavailable("redis", "slow_leave")  # the attempt's time runs from the first asking, and others count on it
+            raise ProviderUnavailable(OURS, "slow_leave")  # the attempt's time runs from the first asking, and others count on it
         async with asyncio.timeout(self._supervisor.settings.send_timeout_seconds):
             try:
                 return await self._supervisor.channels[self._channel].send(self._command, self._reply_id, attempt_id)

@@ -70,7 +70,8 @@ local function coalesces(id)
   return get(message, 'kind') == 'text' and number(message, 'errors') < 2 and number(message, 'lost') < 2
 end
 
--- The messages of a new turn. What is too old to be answered is set aside without what is not. A head without a record (it can only have expired by hand) is dropped, visibly.
+-- The messages of a new turn. What is too old to be answered is set aside without what is not. A head without a record (it can only
+-- have expired by hand) is dropped, visibly.
 local function head()
   local chosen, pair = {}, get(key, 'pair')
   for _, id in ipairs(redis.call('LRANGE', inbox, 0, most - 1)) do

@@ -87,7 +87,8 @@ SENT = st.builds(Sent, st.integers(0, 2), st.integers(1, 40), st.booleans(), st.
 @given(st.lists(SENT, min_size=2, max_size=5), st.integers(-30, 30), st.integers(20, 200))
 def test_no_history_makes_a_reply_that_was_not_taken_look_sent(history: list[Sent], skew: int, patience: int) -> None:
     """All say the same, the list is late at random, the provider's clock differs and knows whole seconds only."""
-    now, attempts = 1_000 * MINUTE, []
+    now = 1_000 * MINUTE
+    attempts: list[tuple[int, Sent, str]] = []
     for number, sent in enumerate(sorted(history, key=lambda each: each.reply)):
         before = attempts[-1] if attempts else None
         now += sent.wait * 1000 + (REQUEST if before and not before[1].known else 0)

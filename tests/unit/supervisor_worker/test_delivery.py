@@ -14,6 +14,7 @@ from shared.addresses import Identities, PhoneNumber
 from shared.errors import LeaseLost, OutcomeUnknown, ProviderRefused, ProviderUnavailable
 from shared.events import Response, SendSmsResponse
 from shared.mailbox.types import Attempt, Call, Claim, Outcome, Reply, ReplyState, Sending, Unseen
+from supervisor_worker.budget import RetryBudget
 from supervisor_worker.channels.port import Listed
 from supervisor_worker.delivered import Delivered
 from supervisor_worker.delivery import Delivery
@@ -260,7 +261,8 @@ def test_what_may_not_be_sent_any_more_is_for_the_turn_to_park(verdict: Any) -> 
 def test_how_often_an_unknown_outcome_is_sent_again_is_a_setting(setting: str, channel: Any, repeats: int) -> None:
     """Once by mail, which no list shows; five times by text; never where the operator wants it parked."""
     settings = settings_module.load(sandbox="on", unknown_outcome=setting)
-    supervisor = Supervisor(settings, users.load(None), Identities(b"x"), *[cast("Any", None)] * 2, {}, asyncio.Event(), cast("Any", None))
+    nothing = cast("Any", None)
+    supervisor = Supervisor(settings, users.load(None), Identities(b"x"), nothing, nothing, {}, asyncio.Event(), nothing)
     assert supervisor.leave(channel).repeats == repeats
 
 
@@ -358,6 +360,7 @@ def test_leave_that_came_late_is_not_used() -> None:
     mailbox, channel = Mailbox(sending=[slow]), Channel("SM1")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Supervisor, "margin_ms", property(lambda _: 10))
+        patch.setattr(RetryBudget, "failed", lambda _: pytest.fail("no provider failed"))
         with pytest.raises(ProviderUnavailable):
             deliver(mailbox, channel)
     assert channel.sent == 0
