@@ -53,3 +53,10 @@ def test_the_unit_outlasts_the_grace() -> None:
     assert grace
     assert limit
     assert int(limit[1]) > int(grace[1]) + 5
+
+
+@pytest.mark.parametrize("document", sorted(path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"))))
+def test_every_test_that_a_document_names_is_there(document: str) -> None:
+    """A promise that names its proof must not outlive it."""
+    named = re.findall(r"`(tests/[\w/.-]+\.\w+)`", (ROOT / document).read_text(encoding="utf-8"))
+    assert [name for name in named if not (ROOT / name).exists()] == []
