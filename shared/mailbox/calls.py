@@ -43,7 +43,7 @@ WAKE_FLOOR_MS: Final = 1000
 WAKE_CEILING_MS: Final = 60_000
 """How long a wake-up is believed to be on its way at most: as long as a lease."""
 REPEATS: Final = 5
-"""How many attempts without an answer, which no look-up finds, may be followed by another one."""
+"""How many attempts that a provider left without an answer, and that no look-up finds, may be followed by another one."""
 MAX_OPEN: Final = 50_000
 """How many messages may wait for their answer before no more are taken."""
 ECHO_WINDOW_MS: Final = 600_000
@@ -64,7 +64,7 @@ class Leave:
 
     How long a request may take and how much is added to that, how long what ends is kept, and how long a turn that meets a pause
     waits; `jitter` (0 to 1) spreads that. Nothing is sent in answer to a message older than `oldest_ms`, nor after more than
-    `repeats` attempts whose fate stayed unknown.
+    `repeats` attempts that stayed without an answer.
     """
 
     send_ms: int

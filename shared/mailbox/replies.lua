@@ -45,12 +45,14 @@ local function keep_unsure(reply, attempt, retention)
   redis.call('PEXPIRE', key, retention)
 end
 
--- Whether too much of a reply's fate is unknown to send it once more. `repeats`: how many attempts that stayed without an answer may
--- be followed by another; an answered 5xx says that nothing was taken, and counts only where no repeat at all is wanted (0).
+-- Whether too much of a reply's fate is unknown to send it once more. `repeats`: how many attempts that the provider left without an
+-- answer may be followed by another. An answered 5xx says that nothing was taken, and the attempts of holders that died have no code and
+-- their own bound, the lost leases: both count only where no repeat at all is wanted (0).
 local function too_unsure(list, repeats)
   local n = 0
   for _, attempt in ipairs(list) do
-    if attempt.outcome == 'absent' and (repeats == 0 or string.sub(attempt.code, 1, 6) ~= 'http_5') then n = n + 1 end
+    local silent = attempt.code ~= '' and string.sub(attempt.code, 1, 6) ~= 'http_5'
+    if attempt.outcome == 'absent' and (silent or repeats == 0) then n = n + 1 end
   end
   return n > repeats
 end

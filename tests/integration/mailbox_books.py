@@ -120,6 +120,7 @@ class Tried:
     attempts: dict[str, str] = field(default_factory=dict)
     at: dict[str, int] = field(default_factory=dict)
     looked: dict[str, int] = field(default_factory=dict)
+    unanswered: set[str] = field(default_factory=set)
     terminal: str = ""
 
     @property
@@ -131,6 +132,11 @@ class Tried:
     def unsure(self) -> list[str]:
         """Attempts that may have been taken."""
         return [name for name, result in self.attempts.items() if result in ("", "absent")]
+
+    @property
+    def silent(self) -> int:
+        """How many attempts the provider left without an answer, and no look-up found."""
+        return sum(result == "absent" for name, result in self.attempts.items() if name in self.unanswered)
 
     @property
     def accepted(self) -> bool:

@@ -143,7 +143,7 @@ class Oracle(TurnOracle):
         must(not tried.attempts.get(attempt), "a resolved attempt gets no second leave")
         must(attempt not in tried.attempts or list(tried.attempts)[-1] == attempt, "only the last attempt gets a second leave")
         must(not any(self.too_old(name) for name in tried.messages), "no old message is answered")
-        must(len(tried.unsure) - (attempt in tried.attempts) <= REPEATS, "what may have been taken is not repeated without end")
+        must(tried.silent <= REPEATS, "what may have been taken is not repeated without end")
         first = min(self.said[name].rank for name in tried.messages)
         earlier = [said for said in self.said.values() if said.conv == talk.id and said.rank < first and said.state == "open"]
         must(not earlier, "replies go out in the order of the messages")
@@ -153,7 +153,7 @@ class Oracle(TurnOracle):
             must(any(self.too_old(name) for name in tried.messages), "too old only after its time")
             return
         if found.outcome == "unknown":
-            must(len(tried.unsure) > REPEATS, "set aside only after several repeats")
+            must(tried.silent > REPEATS, "set aside only after several repeats")
             return
         if found.outcome == "opted_out":
             must(talk.pair in self.opted_out, "opted out only after an opt-out")
@@ -168,6 +168,8 @@ class Oracle(TurnOracle):
         """What a provider, or its list, says of an attempt."""
         tried = self.replies[reply]
         known = tried.attempts.get(attempt)
+        if result == "unknown" and known == "":
+            tried.unanswered.add(attempt)
         if known is not None and known != "accepted" and result != "unknown":
             tried.attempts[attempt] = result
         found = self.scripts.run(call)

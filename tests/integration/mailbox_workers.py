@@ -272,7 +272,7 @@ class Workers:
         reply, attempt, (result, pid) = cast("Turn", worker.turn).reply_id, worker.attempt, worker.result
         own = (worker.conv, worker.token) if fate % 2 else ("", "")
         call = calls.outcome(
-            reply, attempt, cast("Any", result), provider_id=pid, retention_ms=RETENTION, conversation=own[0], token=own[1]
+            reply, attempt, cast("Any", result), provider_id=pid, code="silence", retention_ms=RETENTION, conversation=own[0], token=own[1]
         )
         found = self.remember(lambda: self.oracle.outcome(reply, attempt, result, call))
         worker.attempt = ""

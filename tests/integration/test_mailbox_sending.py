@@ -393,6 +393,17 @@ def test_an_answered_5xx_is_no_copy(desk: Desk) -> None:
     assert desk.sending("k1", "b1", limits=replace(LEAVE, repeats=0)).outcome == "unknown"
 
 
+def test_what_dead_holders_left_is_bounded_by_their_leases_alone(desk: Desk) -> None:
+    """Killed between leave and request, a worker has sent nothing: the next one tries, until the leases are used up."""
+    desk.accept("m-1")
+    desk.taken("k1")
+    desk.store("k1")
+    for number in range(4):
+        assert desk.sending("k1", f"a{number}", limits=replace(LEAVE, repeats=1)).outcome == "ok"
+        desk.absent("k1", f"a{number}")
+    assert desk.sending("k1", "b1", limits=replace(LEAVE, repeats=0)).outcome == "unknown"
+
+
 def test_an_old_message_s_reply_is_not_sent(desk: Desk) -> None:
     """Whoever asks, and however the turn came about; a pause does not age."""
     desk.accept("m-1")
