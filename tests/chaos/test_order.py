@@ -64,7 +64,7 @@ def test_under_kills_and_shaky_providers_nothing_is_lost_doubled_or_out_of_order
 ) -> None:
     """Texts and mails; two workers, or four, of which one is killed every second or so. No callback: what a text became is looked up.
 
-    A message whose turn died under six workers is set aside, visibly, and its sender told: that is not lost.
+    A message whose turn died under six workers, or a mail with two attempts of unknown fate, is set aside, visibly: that is not lost.
     """
     whole.sandbox.knobs(**SHAKY)
     fault = "random kills, 20 % provider faults"
@@ -82,7 +82,7 @@ def test_under_kills_and_shaky_providers_nothing_is_lost_doubled_or_out_of_order
     table.add(
         fault=fault, runs=keeper.replaced, lost=seen.lost - seen.parked, duplicates=seen.duplicates, disorder=seen.disorder,
         marked=seen.marked, recoveries=[seconds for seconds, _ in idle], details=seen.details,
-        note=f"{len(said)} messages, {seen.parked} parked after six deaths",
+        note=f"{len(said)} messages, {seen.parked} set aside",
     )  # fmt: skip
     assert keeper.replaced >= 3
     assert [one for one in idle if one[0] > IDLE_SECONDS + lateness.between(one[1], one[1] + one[0])] == []

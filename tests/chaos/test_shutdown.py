@@ -118,7 +118,7 @@ def test_sigterm_at_any_moment_loses_nothing_doubles_nothing_and_ends_within_the
         exits = []
         for _ in range(SIGTERMS):
             time.sleep(dice.uniform(0, 1))  # the signal's moment is the dice's, not a condition's
-            exits.append(_end(dice.choice(keeper.workers).ready(), record_property))
+            exits.append(_end(_at_work(keeper, dice), record_property))
     _enter(whole, table, fault, writers, exits)
 
 
@@ -138,6 +138,16 @@ def test_a_control_group_kill_loses_nothing_doubles_nothing_and_leaves_nobody_to
             whole.web.start()
         whole.fork(1)
     _enter(whole, table, fault, writers, exits)
+
+
+def _at_work(keeper: Keeper, dice: random.Random) -> ForkedWorker:
+    """Anybody who is there, and not the one who was told to end before."""
+
+    def chosen() -> ForkedWorker | None:
+        worker = dice.choice(keeper.workers)
+        return worker if worker.alive and worker.registered() else None
+
+    return wait_for(chosen, 30, "a worker at work")
 
 
 def _end_group(whole: Whole, worker: ForkedWorker) -> float:
