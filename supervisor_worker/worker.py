@@ -25,6 +25,7 @@ from shared.redaction import outline
 from shared.runtime import Runtime
 from supervisor_worker.clock import watch_clock
 from supervisor_worker.crew import CURRENT, Crew, open_crew
+from supervisor_worker.ending import end
 from supervisor_worker.reconciler import Reconciler
 from supervisor_worker.rq_async import AsyncWorker
 from supervisor_worker.sweep import Sweep
@@ -84,8 +85,7 @@ async def work(runtime: Runtime, name: str = "", beside: Beside | None = None) -
             await worker.work_async()
         finally:
             crew.supervisor.stopping.set()
-            for task in tasks:
-                task.cancel()
+            await end(tasks)
         LOG.info("worker ended", action="worker_ended", worker=worker.shown_name)
 
 

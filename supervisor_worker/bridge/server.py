@@ -35,6 +35,7 @@ from supervisor_worker.bridge.dialogue import Bridge, Dialogue
 from supervisor_worker.bridge.door import Door, Tokens, hosts, origins
 from supervisor_worker.bridge.following import Following
 from supervisor_worker.bridge.handing_over import HandOvers
+from supervisor_worker.ending import end
 
 LOG: Final = telemetry.logger(__name__)
 BACKLOG: Final = 1024
@@ -91,8 +92,7 @@ async def open_bridge(runtime: Runtime) -> AsyncIterator[Bridge]:
     try:
         yield bridge
     finally:
-        for task in tasks:
-            task.cancel()
+        await end(tasks)
         bridge.acceptor.close()
         with suppress(OSError):
             await redis.aclose()

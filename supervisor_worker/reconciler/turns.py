@@ -20,6 +20,7 @@ from shared.mailbox import AsyncMailbox
 from shared.runtime import Runtime
 from shared.settings import Settings
 from supervisor_worker.channels.twilio_inbound import TwilioInbound
+from supervisor_worker.ending import end
 from supervisor_worker.faults import named
 from supervisor_worker.reconciler.found import Bounds, Found
 from supervisor_worker.reconciler.look import Reconciliation
@@ -32,7 +33,6 @@ SPREAD: Final = 5.0
 LONGEST_RETRY: Final = 3_600.0
 """How long a Retry-After may put off the next look."""
 AWAY_WAIT: Final = 30.0
-CANCEL_AGAIN: Final = 0.1
 
 
 def wanted(settings: Settings) -> bool:
@@ -81,10 +81,7 @@ class Reconciler:
         try:
             await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            stop.cancel()
-            while not work.done():  # asyncio.wait_for, by which redis-py sends, can lose a cancellation before Python 3.12
-                work.cancel()
-                await asyncio.wait({work}, timeout=CANCEL_AGAIN)
+            await end((work, stop))
 
     async def _work(self) -> None:
         await asyncio.sleep(random.uniform(0, min(FIRST_WAIT, self._interval / 10)))  # noqa: S311 - keeps processes out of step

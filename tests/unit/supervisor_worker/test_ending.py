@@ -1,0 +1,60 @@
+"""What runs for ever ends when it is told to, also when it did not hear it the first time."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from supervisor_worker import ending
+from supervisor_worker.ending import end
+
+
+async def deaf(times: int) -> None:
+    """Loses that many cancellations, as asyncio.wait_for can."""
+    while True:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            times -= 1
+            if times < 0:
+                raise
+
+
+def test_a_cancellation_that_got_lost_is_said_again() -> None:
+    """However often, within reason."""
+
+    async def play() -> list[bool]:
+        tasks = [asyncio.create_task(deaf(times)) for times in (0, 1, 3)]
+        await asyncio.sleep(0)
+        await end(tasks)
+        return [task.cancelled() for task in tasks]
+
+    assert asyncio.run(play()) == [True, True, True]
+
+
+def test_a_task_that_never_hears_keeps_nobody_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its process is to end all the same."""
+
+    async def play() -> bool:
+        task = asyncio.create_task(deaf(ending.TIMES))
+        await asyncio.sleep(0)
+        await end([task])
+        done = task.done()
+        task.cancel()
+        return done
+
+    monkeypatch.setattr(ending, "CANCEL_AGAIN", 0.001)
+    assert not asyncio.run(play())
+
+
+def test_what_is_done_already_is_left_alone() -> None:
+    """Its result is its owner's."""
+
+    async def play() -> int:
+        task = asyncio.create_task(asyncio.sleep(0, 7))
+        await task
+        await end([task])
+        return task.result()
+
+    assert asyncio.run(play()) == 7
