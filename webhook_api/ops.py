@@ -23,7 +23,7 @@ def readyz(intake: Intake, clock: ClockWatch) -> Answer:
     """
     state = intake.state()
     skew = clock.seconds(intake.runtime.redis) if state["redis"] == "ok" else None
-    state["clock_skew_seconds"] = None if skew is None else round(skew, 3)
+    state["clock_skew_seconds"] = None if skew is None else round(skew, 3) + 0.0  # not "-0.0"
     return _answer(503 if state["status"] == "unavailable" else 200, state)
 
 

@@ -25,7 +25,18 @@ SEQ: Final = re.compile(r"\d{1,19}(-\d{1,19})?")
 TYPE_WIDTH: Final = 20
 MAX_LINES: Final = 10_000
 BAD: Final = frozenset(
-    {"parked", "failed", "undelivered", "refused", "refused_by_provider", "paused", "lease_lost", "record_missing", "untold"}
+    {
+        "parked",
+        "failed",
+        "undelivered",
+        "refused",
+        "refused_by_provider",
+        "paused",
+        "lease_lost",
+        "record_missing",
+        "reconcile_failed",
+        "untold",
+    }
 )
 MIXED: Final = frozenset(
     {"ignored", "backoff", "no_answer", "looked_up", "not_found", "maybe_sent", "maybe_duplicate", "opted_out", "discarded", "notice"}

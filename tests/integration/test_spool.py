@@ -447,7 +447,7 @@ def test_settings_decide_where_it_is(tmp_path: Path) -> None:
 
 
 def test_redis_is_not_touched_by_a_check_of_readiness(server: EmbeddedServer, web: Web) -> None:
-    """With nothing wrong it asks with a PING, and writes nothing."""
+    """With nothing wrong it asks with a PING, once a minute for the time, and writes nothing."""
     with server.client() as client:
         before = keys(client)
         found = ready(web)
