@@ -40,8 +40,8 @@ long as the Auth Token lives: longer than the year after which the token is to b
 MAX_TEXTS_PER_TURN: Final = 100
 SWEEP_LIMIT: Final = 100
 WAKE_FLOOR_MS: Final = 1000
-WAKE_CEILING_MS: Final = 60_000
-"""How long a wake-up is believed to be on its way at most: as long as a lease."""
+WAKE_CEILING_MS: Final = 600_000
+"""How long a wake-up is believed to be on its way at most: what a lost one costs a conversation when a host's clock is wrong."""
 REPEATS: Final = 5
 """How many attempts that a provider left without an answer, and that no look-up finds, may be followed by another one."""
 MAX_OPEN: Final = 50_000

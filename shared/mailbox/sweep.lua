@@ -1,5 +1,5 @@
--- sweep: the conversations whose time has come, oldest first, at most `limit`. Each is looked at again later; one for which a
--- wake-up is known to be queued is looked at when that mark ends. Answer: {{conv, channel}, ...} to enqueue, and the ms until the
+-- sweep: the conversations whose time has come, oldest first, at most `limit`. Each is looked at again when its wake-up's mark
+-- ends, or after `recheck`: its caller may die before it has enqueued. Answer: {{conv, channel}, ...} to enqueue, and the ms until the
 -- next one's time comes (-1: none is on the agenda); then the replies that did not reach their users, for the caller to tell
 -- them elsewhere (`elsewhere`), at most 20 at a time.
 local limit, recheck, mark = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -11,7 +11,7 @@ for _, conv in ipairs(redis.call('ZRANGEBYSCORE', DUE, '-inf', whole(t), 'LIMIT'
   if left > 0 then
     redis.call('ZADD', DUE, whole(t + math.min(recheck, left)), conv)
   else
-    redis.call('ZADD', DUE, whole(t + recheck), conv)
+    redis.call('ZADD', DUE, whole(t + math.min(recheck, mark)), conv)
     redis.call('SET', P .. 'wake:' .. conv, whole(t), 'PX', whole(mark))
     local channel = get(conv_key(conv), 'channel')
     woken[#woken + 1] = {conv, channel ~= '' and channel or 'sms'}

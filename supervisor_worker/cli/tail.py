@@ -35,6 +35,7 @@ BAD: Final = frozenset(
         "lease_lost",
         "record_missing",
         "reconcile_failed",
+        "spend_stop",
         "untold",
     }
 )

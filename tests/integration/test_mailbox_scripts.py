@@ -148,7 +148,17 @@ def test_the_sweep_takes_a_hundred_oldest_first_and_looks_again_later(desk: Desk
     assert [due.conversation for due in first] == [f"c-{number}" for number in range(119, 19, -1)]
     assert [due.conversation for due in second] == [f"c-{number}" for number in range(19, -1, -1)]
     assert desk.run(sweep).due == ()
-    assert (desk.due("c-119"), desk.due("c-later")) == (10_000, 4_000)
+    assert (desk.due("c-119"), desk.due("c-later")) == (1_000, 4_000)
+
+
+@pytest.mark.parametrize(("oldest_wait", "later"), [(0, 1_000), (2_000, 4_000), (60_000, 10_000)])
+def test_a_wake_up_that_its_sweeper_took_to_the_grave_is_made_good_when_its_mark_ends(desk: Desk, oldest_wait: int, later: int) -> None:
+    """Killed between the look and the enqueueing: on an idle server a second is lost, and never more than the recheck."""
+    desk.accept("m-1")
+    desk.redis.delete(f"boss:wake:{C}")
+    desk.advance(1_000)
+    assert len(desk.run(calls.sweep(recheck_ms=10_000, oldest_wait_ms=oldest_wait)).due) == 1
+    assert desk.due() == later
 
 
 def test_a_queued_wake_up_is_not_queued_again(desk: Desk) -> None:
@@ -166,13 +176,13 @@ def test_a_queued_wake_up_is_not_queued_again(desk: Desk) -> None:
     assert len(desk.run(calls.sweep(recheck_ms=10_000)).due) == 1
 
 
-def test_a_clock_that_is_wrong_by_hours_costs_no_conversation_more_than_a_minute(desk: Desk) -> None:
+def test_a_clock_that_is_wrong_by_hours_costs_no_conversation_more_than_ten_minutes(desk: Desk) -> None:
     """How long the queue waits is told by the clocks of two hosts, and may be far off."""
     desk.accept("m-1")
     desk.redis.delete(f"boss:wake:{C}")
     desk.advance(1_000)
     assert len(desk.run(calls.sweep(recheck_ms=10_000, oldest_wait_ms=7_200_000)).due) == 1
-    assert 0 < int(desk.redis.pttl(f"boss:wake:{C}")) <= 60_000
+    assert 0 < int(desk.redis.pttl(f"boss:wake:{C}")) <= 600_000
 
 
 def test_a_wake_up_s_mark_lives_at_least_a_second(desk: Desk) -> None:
