@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from sandbox.knobs import AnthropicKnobs
 
 JsonObject = dict[str, Any]
+NOTES: Final = re.compile(r"⟦[^⟦⟧]*⟧\s*")
+"""What the asking program has put around the user's words."""
 MARK: Final = "[simulated]"
 ECHO: Final = 200
 SHORT: Final = 160
@@ -117,7 +119,7 @@ def _words(messages: list[JsonObject], knobs: AnthropicKnobs) -> str:
         return heard
     if knobs.length is not None:
         return essay(_agreed_length(heard, knobs.length))
-    beginning = heard.strip()
+    beginning = NOTES.sub("", heard).strip()
     beginning = beginning if len(beginning) <= ECHO else beginning[:ECHO].rstrip() + "..."
     return f"{MARK} You wrote: {beginning} (user turns: {user_turns(messages)})"
 

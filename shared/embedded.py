@@ -203,7 +203,8 @@ def serve(server: Server, stopping: Callable[[], bool], seconds: float) -> int:
 def _private_directory(path: Path) -> None:
     """Make a directory that only this user can enter; refuse one that is somebody else's."""
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for directory in (path.parent, path):  # mkdir's mode is the last directory's alone, and the parent is BOSS_DATA_DIR
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = path.lstat()
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be made ({error.strerror}); set BOSS_DATA_DIR to another place") from None

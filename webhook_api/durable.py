@@ -45,8 +45,8 @@ def store(directory: Path, name: Name, content: bytes) -> None:
 
 
 def make(directory: Path) -> None:
-    """Make a directory of the spool, and the spool's own. Raises OSError."""
-    for path in (directory.parent, directory):
+    """Make a directory of the spool, the spool's own, and BOSS_DATA_DIR around it: for this user alone. Raises OSError."""
+    for path in (directory.parent.parent, directory.parent, directory):
         path.mkdir(DIRECTORY, parents=True, exist_ok=True)
         sync(path.parent)
 

@@ -13,12 +13,14 @@ from typing import Any
 
 import pytest
 
+from shared import embedded
 from shared import settings as knobs
 from shared import spool as layout
 from shared.errors import StorageUnavailable
 from shared.settings import Settings
 from shared.spool import BLOCK, MIB, Name
 from supervisor_worker.cli.checks.spool import spool as check
+from webhook_api import durable
 from webhook_api.spool import Spool
 
 OLD = time.time() - 60
@@ -53,6 +55,14 @@ def test_what_is_written_is_for_this_user_alone(spool: Spool, tmp_path: Path) ->
     assert modes == {"spool": 0o700, "waiting": 0o700, f"{5:020}-10.json": 0o600}
     assert not spool.empty()
     assert spool.read(Name(5, 10)) == b"x" * 10
+
+
+def test_the_data_directory_is_private_whoever_makes_it_first(tmp_path: Path) -> None:
+    """The web process's spool, or the embedded server: the default is not left to the umask."""
+    by_web, by_server = tmp_path / "web", tmp_path / "server"
+    durable.make(by_web / "spool" / "waiting")
+    embedded._private_directory(by_server / "redis")
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (by_web, by_server)] == [0o700, 0o700]
 
 
 def test_it_counts_what_comes_and_goes(spool: Spool, tmp_path: Path) -> None:

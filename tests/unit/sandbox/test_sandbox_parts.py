@@ -227,3 +227,9 @@ def test_a_small_budget_cuts_the_answer() -> None:
     reply = simulation.answer(request, AnthropicKnobs())
     assert reply.stop_reason == "max_tokens"
     assert len(reply.content[0]["text"]) == 20
+
+
+def test_an_echo_is_of_the_user_s_words_alone() -> None:
+    """What the asking program puts around them is not read out on the page."""
+    asked = {"messages": [{"role": "user", "content": "⟦A mail. Subject: Hello⟧\n\nhello there\n\n⟦End of the mail⟧"}], "max_tokens": 100}
+    assert simulation.answer(asked, AnthropicKnobs()).content[0]["text"] == "[simulated] You wrote: hello there (user turns: 1)"
