@@ -210,7 +210,7 @@ class Delivery:
 
     async def _request(self, attempt_id: str, asked: int, *, replicated: bool) -> str:
         if not replicated:
-            raise ProviderUnavailable("redis", "not_replicated")  # a new master would not know of this attempt, and send a second copy
+            raise ProviderUnavailable(OURS, "not_replicated")  # a new master would not know of this attempt, and send a second copy
         if self._lease.now_ms() - asked > self._supervisor.margin_ms:
             raise ProviderUnavailable(OURS, "slow_leave")  # the attempt's time runs from the first asking, and others count on it
         async with asyncio.timeout(self._supervisor.settings.send_timeout_seconds):
