@@ -28,6 +28,9 @@ MAX_PHONE_TEXT = 40
 REMEMBERED = 4096
 """How many of each (numbers, short headers, ids) a process remembers, of those that it met last: a few MB, however hostile."""
 _PHONE_TEXT = re.compile(r"\+[0-9 ()./-]+")
+_HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)+[a-z0-9](?:[a-z0-9-]*[a-z0-9])?|localhost")
+_LOCAL = re.compile(r'[^"<>()\[\],;:\\@\x00-\x20\x7f]+|"(?:[^"\\\x00-\x1f\x7f]|\\[\x20-\x7e])+"')
+"""A dot-atom, taken widely, or a whole quoted string (RFC 5322, 3.4.1): what email's parser guesses of a broken one is nobody's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +146,7 @@ def _canonical(addr_spec: str) -> EmailAddress:
         ascii_domain = domain.rstrip(".").encode("idna").decode("ascii").lower()
     except UnicodeError:
         raise BadInput(code="bad_email") from None
-    if "." not in ascii_domain and ascii_domain != "localhost":
+    if not _HOST.fullmatch(ascii_domain) or not _LOCAL.fullmatch(local):
         raise BadInput(code="bad_email")
     # Only ASCII is folded: the Kelvin sign's lower case is a k, and its mailbox somebody else's.
     return EmailAddress(f"{''.join(letter.lower() if letter.isascii() else letter for letter in local)}@{ascii_domain}")

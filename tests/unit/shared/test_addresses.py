@@ -215,3 +215,29 @@ def test_a_long_header_is_not_remembered_and_what_is_remembered_is_each_callers_
     assert addresses._remembered_list.cache_info().currsize == before
     parse_address_list("ada@example.com").clear()
     assert parse_address_list("ada@example.com") == [EmailAddress("ada@example.com")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"a+b@exampl.>\u00bdc\u00bd\u00bd\ufffd',
+        '"a@example.com',
+        'a"b@example.com',
+        "a@exam>ple.com",
+        "a@-example.com",
+        "a@example-.com",
+        "a@example..com",
+    ],
+)
+def test_what_the_parser_only_guesses_is_no_address(text: str) -> None:
+    """Half a quoted string, or a domain that no name could be, was taken before, and read differently the second time (found by fuzzing)."""
+    assert refusal(text) == "bad_email"
+
+
+@pytest.mark.parametrize(
+    "text", ['"a.b"@example.com', "o'neil+x=y@sub-1.example.com", "\u00fc@m\u00fcnchen.example", "a@localhost", "_a@_dmarc.example.com"]
+)
+def test_unusual_addresses_are_addresses(text: str) -> None:
+    """And read the same again."""
+    address = EmailAddress.parse(text)
+    assert EmailAddress.parse(address.value) == address
