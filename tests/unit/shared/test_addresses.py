@@ -230,7 +230,7 @@ def test_a_long_header_is_not_remembered_and_what_is_remembered_is_each_callers_
     ],
 )
 def test_what_the_parser_only_guesses_is_no_address(text: str) -> None:
-    """Half a quoted string, or a domain that no name could be, was taken before, and read differently the second time (found by fuzzing)."""
+    """Half a quoted string, or a domain that no name could be, was taken before, and read differently the second time."""
     assert refusal(text) == "bad_email"
 
 
