@@ -9,12 +9,8 @@
 -- `mark` is how long the id is known, `kept` how long the record of what is ignored stays. `via` names the way of a message that its
 -- webhook did not bring; `copy` says that it may have been answered before, and its reply will bear the mark `maybe_duplicate`.
 -- Answer: {outcome, reason}.
-local id, channel, kind, conv, sender, pair, event = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
-local mark, settle, limit, keyword, verdict = ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10]), ARGV[11], ARGV[12]
-local most, texts = tonumber(ARGV[13]), tonumber(ARGV[14])
-local digest, echo_window, hourly, daily = ARGV[15], tonumber(ARGV[16]), tonumber(ARGV[17]), tonumber(ARGV[18])
-local kept, via, copy = ARGV[19], ARGV[20], ARGV[21] == '1'
-WAKE = 22
+-- args: id channel kind conv sender pair event mark settle# limit# keyword verdict most# texts# digest echo_window# hourly# daily# kept
+-- args: via copy wake...
 
 if redis.call('EXISTS', P .. 'seen:' .. id) == 1 or redis.call('EXISTS', msg_key(id)) == 1 then return {'duplicate', ''} end
 
@@ -57,7 +53,7 @@ end
 
 local echoed = echoes()
 local way = via ~= '' and {'via', via} or {}
-if copy then way[#way + 1], way[#way + 2] = 'maybe_duplicate', '1' end
+if copy == '1' then way[#way + 1], way[#way + 2] = 'maybe_duplicate', '1' end
 
 local counted = false
 if verdict == '' then
@@ -103,7 +99,7 @@ if verdict ~= '' then
 end
 
 redis.call('HSET', msg_key(id), 'state', 'pending', 'event', event)
-if copy then redis.call('HSET', msg_key(id), 'maybe_duplicate', 1) end
+if copy == '1' then redis.call('HSET', msg_key(id), 'maybe_duplicate', 1) end
 redis.call('HSET', conv_key(conv), 'channel', channel, 'pair', pair, 'sender', sender)
 if counted then
   redis.call('LPUSH', rate, whole(t))

@@ -1,8 +1,7 @@
 -- backoff: give up the lease until later. Fenced. `counted` adds one error to each message of the turn; an outage adds none. `asked`
 -- notes that the model was asked about them and failed: the next question is a repeated one.
 -- uses: turns
-local conv, token, delay, reason, counted, asked = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5], ARGV[6]
-WAKE = 7
+-- args: conv token delay# reason counted asked wake...
 local key, t = conv_key(conv), now()
 if get(key, 'token') ~= token then
   return get(key, 'last_token') == token and get(key, 'last_result') or 'lost'

@@ -6,10 +6,6 @@ puts one into a MULTI as plain EVAL: short, one send, and its own answer says wh
 
 from __future__ import annotations
 
-import hashlib
-import re
-from functools import cache
-from importlib import resources
 from typing import Any, Protocol, TypeVar
 
 from redis import Redis
@@ -18,33 +14,17 @@ from redis.client import Pipeline
 from redis.exceptions import NoScriptError
 
 from shared.mailbox import answers
+from shared.mailbox.scripts import arguments, script
 from shared.mailbox.types import Call, Message, Pause, Reply
 
 T = TypeVar("T")
 PREFIX = "boss:"
 AT_ONCE = 1000
-_PLAIN = (int, bytes)
-
-
-@cache
-def script(name: str) -> tuple[str, str]:
-    """The text of a script, with the functions that it uses before it, and its SHA-1 (Redis's name for it)."""
-    own = _lua(name)
-    uses = re.search(r"^-- uses: ([\w ]+)$", own, re.MULTILINE)
-    parts = [_lua(part) for part in ("common", *(uses.group(1).split() if uses else ()))]
-    text = "\n".join([*parts, own])
-    return text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
-
-
-def _lua(name: str) -> str:
-    """One file without its comments: the server is sent the code, not the reasons."""
-    text = resources.files("shared.mailbox").joinpath(f"{name}.lua").read_text(encoding="utf-8")
-    return "\n".join(line for line in text.splitlines() if not line.startswith("--") or line.startswith(("-- uses:", "-- clock:")))
 
 
 def queue_call(pipeline: Pipeline, call: Call[Any]) -> None:
     """Add a call to a MULTI; its answer is parsed with `answer`."""
-    pipeline.eval(script(call.name)[0], 0, *_arguments(call))
+    pipeline.eval(script(call.name)[0], 0, *arguments(call))
 
 
 def answer(call: Call[T], raw: Any) -> T:
@@ -71,11 +51,11 @@ class Mailbox:
     def run(self, call: Call[T]) -> T:
         """Send one call and parse its answer. Every call can be repeated."""
         text, sha = script(call.name)
-        arguments = _arguments(call)
+        sent = arguments(call)
         try:
-            raw = self._commands.execute_command("EVALSHA", sha, 0, *arguments)
+            raw = self._commands.execute_command("EVALSHA", sha, 0, *sent)
         except NoScriptError:
-            raw = self._commands.execute_command("EVAL", text, 0, *arguments)
+            raw = self._commands.execute_command("EVAL", text, 0, *sent)
         return answer(call, raw)
 
     def load(self, *names: str) -> None:
@@ -144,11 +124,11 @@ class AsyncMailbox:
     async def run(self, call: Call[T]) -> T:
         """Send one call and parse its answer. Every call can be repeated."""
         text, sha = script(call.name)
-        arguments = _arguments(call)
+        sent = arguments(call)
         try:
-            raw, confirmed = await self._send(call, "EVALSHA", sha, 0, *arguments)
+            raw, confirmed = await self._send(call, "EVALSHA", sha, 0, *sent)
         except NoScriptError:
-            raw, confirmed = await self._send(call, "EVAL", text, 0, *arguments)
+            raw, confirmed = await self._send(call, "EVAL", text, 0, *sent)
         result = answer(call, raw)
         return result if confirmed or call.alone is None else call.alone(result)
 
@@ -221,17 +201,6 @@ class AsyncMailbox:
         under_way = ["r-" + turn.removeprefix("t-")] if turn else []
         found = await self.replies(list(dict.fromkeys([*names, *under_way])))
         return [reply for reply in found if reply and reply.unsure]
-
-
-def _arguments(call: Call[Any]) -> list[str | bytes | int]:
-    """As hiredis packs them: it knows texts without lone surrogates, bytes and whole numbers."""
-    return [value if type(value) in _PLAIN or (type(value) is str and value.isascii()) else _spelled(value) for value in call.args]  # type: ignore[misc]
-
-
-def _spelled(value: str | bytes | float) -> str | bytes | int:
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace")
-    return f"{value:.6f}" if isinstance(value, float) else value
 
 
 def _text(raw: Any) -> Any:

@@ -6,6 +6,7 @@ being repeated.
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from shared.events import Received, Response
 from shared.mailbox import answers
 from shared.mailbox.types import (
     Accepted,
+    Arguments,
     Call,
     Claim,
     Closed,
@@ -49,6 +51,11 @@ MAX_OPEN: Final = 50_000
 ECHO_WINDOW_MS: Final = 600_000
 """Within this long of the text before it, the same words again may be a robot's."""
 NO_LIMIT: Final = 1_000_000_000
+_NOT_ADMITTED: Final[dict[str, str | int]] = {
+    "kind": "text", "sender": "", "pair": "", "event": "", "settle": 0, "limit": 0, "keyword": "", "verdict": "", "most": MAX_OPEN,
+    "texts": MAX_TEXTS_PER_TURN, "digest": "", "echo_window": ECHO_WINDOW_MS, "hourly": NO_LIMIT, "daily": NO_LIMIT, "copy": 0,
+}  # fmt: skip
+"""What `accept.lua` reads of a message that is recorded with a reason only."""
 
 ALARM: Final = "alarm"
 """Who paused, when it was no operator: a worker whose key was refused."""
@@ -75,10 +82,17 @@ class Leave:
     oldest_ms: int = DAY_MS
     repeats: int = REPEATS
 
-    def arguments(self) -> tuple[int | float, ...]:
-        """As the scripts read them."""
-        spread = _jitter(self.jitter)
-        return self.send_ms, self.margin_ms, self.pause_wait_ms, spread, self.retention_ms, self.oldest_ms, self.repeats
+    def arguments(self) -> dict[str, int | float]:
+        """As the scripts read them: the table `limits`."""
+        return {
+            "limits.send": self.send_ms,
+            "limits.margin": self.margin_ms,
+            "limits.pause_wait": self.pause_wait_ms,
+            "limits.jitter": _jitter(self.jitter),
+            "limits.retention": self.retention_ms,
+            "limits.oldest": self.oldest_ms,
+            "limits.repeats": self.repeats,
+        }
 
 
 Keyword = Literal["", "stop", "start", "yes"]
@@ -110,21 +124,43 @@ def accept(
     `via` is the way of one that its webhook did not bring; `maybe_duplicate`: it may have been answered before.
     """
     channel: Channel = "sms" if event.type == "sms_received" else "email"
-    arguments = (
-        event.id, channel, kind, conversation, sender, pair, codec.encode(event),
-        MARK_MS[channel], settle_ms, turns_per_hour, keyword, "", max_open, MAX_TEXTS_PER_TURN,
-        digest, ECHO_WINDOW_MS, hourly, daily, DEDUPE_MS[channel], via, int(maybe_duplicate), *wake,
-    )  # fmt: skip
-    return Call("accept", arguments, answers.accepted)
+    arguments: Arguments = {
+        **_NOT_ADMITTED,
+        "id": event.id,
+        "channel": channel,
+        "kind": kind,
+        "conv": conversation,
+        "sender": sender,
+        "pair": pair,
+        "event": codec.encode(event),
+        "mark": MARK_MS[channel],
+        "settle": settle_ms,
+        "limit": turns_per_hour,
+        "keyword": keyword,
+        "most": max_open,
+        "digest": digest,
+        "hourly": hourly,
+        "daily": daily,
+        "kept": DEDUPE_MS[channel],
+        "via": via,
+        "copy": int(maybe_duplicate),
+    }
+    return Call("accept", arguments, answers.accepted, wake)
 
 
 def ignore(message_id: str, channel: Channel, reason: str, *, conversation: str = "", via: str = "") -> Call[Accepted]:
     """Record a message that is not answered, with its reason and without its text; deduplicated like any other."""
     kept = DEDUPE_MS[channel]
-    arguments = (
-        message_id, channel, "text", conversation, "", "", "", kept, 0, 0, "", reason, MAX_OPEN, MAX_TEXTS_PER_TURN,
-        "", ECHO_WINDOW_MS, NO_LIMIT, NO_LIMIT, kept, via, 0,
-    )  # fmt: skip
+    arguments: Arguments = {
+        **_NOT_ADMITTED,
+        "id": message_id,
+        "channel": channel,
+        "conv": conversation,
+        "mark": kept,
+        "verdict": reason,
+        "kept": kept,
+        "via": via,
+    }
     return Call("accept", arguments, answers.accepted)
 
 
@@ -132,12 +168,16 @@ def reconciled(
     run: str, failure: str, *, numbers: int, listed: int, accepted: int, ignored: int, marked: int, unread: int
 ) -> Call[str]:  # fmt: skip
     """Write down what a run of the reconciler found; the answer is the `failure` of the run before. `run` is a new id."""
-    return Call("reconciled", (run, failure, numbers, listed, accepted, ignored, marked, unread), str)
+    arguments: Arguments = {
+        "run": run, "failure": failure, "numbers": numbers, "listed": listed, "accepted": accepted, "ignored": ignored, "marked": marked,
+        "unread": unread,
+    }  # fmt: skip
+    return Call("reconciled", arguments, str)
 
 
 def refuse(channel: str, reason: str, status: int) -> Call[None]:
     """A ledger line for a request that was answered 4xx or 5xx; a flood of them is counted, not written out."""
-    return Call("refuse", (channel, reason, status), answers.nothing)
+    return Call("refuse", {"channel": channel, "reason": reason, "status": status}, answers.nothing)
 
 
 def claim(
@@ -150,16 +190,27 @@ def claim(
     `day_tokens` and `day_turns` are what all conversations together may use in a day, 0 for no bound; messages older than
     `oldest_ms` are in no turn with others.
     """
-    arguments = (
-        conversation, token, turn, lease_ms, lease_ms // 2, _jitter(jitter), MAX_TEXTS_PER_TURN, codec.SCHEMA_VERSION, share, memory,
-        day_tokens, day_turns, oldest_ms,
-    )  # fmt: skip
+    arguments: Arguments = {
+        "conv": conversation,
+        "token": token,
+        "new_turn": turn,
+        "lease": lease_ms,
+        "lost_wait": lease_ms // 2,
+        "jitter": _jitter(jitter),
+        "most": MAX_TEXTS_PER_TURN,
+        "schema": codec.SCHEMA_VERSION,
+        "share": share,
+        "memory": memory,
+        "day_tokens": day_tokens,
+        "day_turns": day_turns,
+        "oldest": oldest_ms,
+    }
     return Call("claim", arguments, answers.claim)
 
 
 def renew(conversation: str, token: str, *, lease_ms: int) -> Call[int]:
     """Extend the lease; the answer is its new end in ms, 0 when it is lost."""
-    return Call("renew", (conversation, token, lease_ms), int)
+    return Call("renew", {"conv": conversation, "token": token, "lease": lease_ms}, int)
 
 
 def store_reply(
@@ -173,17 +224,26 @@ def store_reply(
     tokens = sum(int(cost) for name, cost in (figures or {}).items() if name in ("input_tokens", "output_tokens"))
     flat = [part for item in sorted((figures or {}).items()) for part in item]
     channel = "sms" if command.type == "send_sms_response" else "email"
-    arguments = (
-        conversation, token, turn.id, turn.reply_id, codec.encode(command), channel, attempt,
-        echo.digest_of(command), tokens, *limits.arguments(), len(flat), *flat, *wake,
-    )  # fmt: skip
-    return Call("store_reply", arguments, answers.stored, answers.stored_alone)
+    arguments: Arguments = {
+        **limits.arguments(),
+        "conv": conversation,
+        "token": token,
+        "turn": turn.id,
+        "reply": turn.reply_id,
+        "command": codec.encode(command),
+        "channel": channel,
+        "attempt": attempt,
+        "digest": echo.digest_of(command),
+        "tokens": tokens,
+        "figures": json.dumps([str(part) for part in flat]),
+    }
+    return Call("store_reply", arguments, answers.stored, wake, answers.stored_alone)
 
 
 def sending(conversation: str, token: str, reply: str, attempt: str, *, limits: Leave, wake: Wake = ()) -> Call[Sending]:
     """Ask leave for one request to the provider, and store the attempt in the same step."""
-    arguments = (conversation, token, reply, attempt, *limits.arguments(), *wake)
-    return Call("sending", arguments, answers.sending, answers.sending_alone)
+    arguments: Arguments = {**limits.arguments(), "conv": conversation, "token": token, "reply": reply, "id": attempt}
+    return Call("sending", arguments, answers.sending, wake, answers.sending_alone)
 
 
 def outcome(
@@ -194,7 +254,11 @@ def outcome(
 
     With `conversation` and `token` an accepted attempt also finishes the holder's turn, in the same step.
     """
-    return Call("outcome", (reply, attempt, result, provider_id, code, retention_ms, conversation, token, *wake), answers.outcome)
+    arguments: Arguments = {
+        "reply": reply, "id": attempt, "result": result, "provider_id": provider_id, "code": code, "retention": retention_ms,
+        "conv": conversation, "token": token,
+    }  # fmt: skip
+    return Call("outcome", arguments, answers.outcome, wake)
 
 
 def unseen(reply: str, attempt: str, *, asked_ms: int, again_ms: int, retention_ms: int) -> Call[Unseen]:
@@ -202,7 +266,8 @@ def unseen(reply: str, attempt: str, *, asked_ms: int, again_ms: int, retention_
 
     The second is asked `again_ms` after the first at the earliest; 0 for a provider that has no list, and was waited for.
     """
-    return Call("unseen", (reply, attempt, asked_ms, again_ms, retention_ms), answers.unseen)
+    arguments: Arguments = {"reply": reply, "id": attempt, "asked": asked_ms, "again": again_ms, "retention": retention_ms}
+    return Call("unseen", arguments, answers.unseen)
 
 
 def status(
@@ -213,7 +278,11 @@ def status(
 
     `opt` is the user's word on the reply's pair, heard once for each `report` id. A report that holds no more than that has no state.
     """
-    return Call("status", (reply, attempt, provider_id, state, code, retention_ms, opt, report, DEDUPE_MS["sms"]), answers.outcome)
+    arguments: Arguments = {
+        "reply": reply, "id": attempt, "provider_id": provider_id, "state": state, "code": code, "retention": retention_ms, "word": opt,
+        "report": report, "heard": DEDUPE_MS["sms"],
+    }  # fmt: skip
+    return Call("status", arguments, answers.outcome)
 
 
 def finish(
@@ -221,7 +290,8 @@ def finish(
     wake: Wake = (),
 ) -> Call[Closed]:  # fmt: skip
     """Close the turn: remove exactly its messages, give up the lease, say whether messages remain, and enqueue `wake` if they do."""
-    return Call("finish", (conversation, token, state, reason, retention_ms, *wake), answers.closed)
+    arguments: Arguments = {"conv": conversation, "token": token, "state": state, "reason": reason, "retention": retention_ms}
+    return Call("finish", arguments, answers.closed, wake)
 
 
 def backoff(
@@ -231,14 +301,20 @@ def backoff(
 
     `asked` notes on them that the model was asked, and failed.
     """
-    return Call("backoff", (conversation, token, delay_ms, reason, int(counted), int(asked), *wake), answers.closed)
+    arguments: Arguments = {
+        "conv": conversation, "token": token, "delay": delay_ms, "reason": reason, "counted": int(counted), "asked": int(asked),
+    }  # fmt: skip
+    return Call("backoff", arguments, answers.closed, wake)
 
 
 def park(
     conversation: str, token: str, reason: str, *, looked_up: bool, retention_ms: int, notice: str = "", wake: Wake = ()
 ) -> Call[Closed]:
     """Set the turn's messages aside, visibly, and free the conversation. `notice` names a sentence to tell the user."""
-    return Call("park", (conversation, token, reason, int(looked_up), notice, retention_ms, *wake), answers.closed)
+    arguments: Arguments = {
+        "conv": conversation, "token": token, "reason": reason, "looked_up": int(looked_up), "code": notice, "retention": retention_ms,
+    }  # fmt: skip
+    return Call("park", arguments, answers.closed, wake)
 
 
 def retry(message: str, operation: str, *, by: str = "", user: str = "", retention_ms: int = 90 * DAY_MS, wake: Wake = ()) -> Call[Retried]:
@@ -246,17 +322,19 @@ def retry(message: str, operation: str, *, by: str = "", user: str = "", retenti
 
     `retention_ms` is for its old reply, which nobody sends any more. `by` (the operator's name) and `user` (an id) go to the ledger.
     """
-    return Call("retry", (message, operation, retention_ms, by, user, *wake), answers.retried)
+    arguments: Arguments = {"id": message, "operation": operation, "retention": retention_ms, "by": by, "user": user}
+    return Call("retry", arguments, answers.retried, wake)
 
 
 def discard(message: str, operation: str, *, retention_ms: int, by: str = "", user: str = "") -> Call[Retried]:
     """End a parked message as `ignored(discarded)`."""
-    return Call("discard", (message, operation, retention_ms, by, user), answers.retried)
+    arguments: Arguments = {"id": message, "operation": operation, "retention": retention_ms, "by": by, "user": user}
+    return Call("discard", arguments, answers.retried)
 
 
 def hand_over(message: str, *, retention_ms: int) -> Call[str]:
     """An old bridge client answers this message itself. The answer is the message's state, or `replied`."""
-    return Call("hand_over", (message, retention_ms), str)
+    return Call("hand_over", {"id": message, "retention": retention_ms}, str)
 
 
 def sweep(*, recheck_ms: int, oldest_wait_ms: int = 0) -> Call[Swept]:
@@ -264,28 +342,28 @@ def sweep(*, recheck_ms: int, oldest_wait_ms: int = 0) -> Call[Swept]:
 
     `oldest_wait_ms` is the queue's, by the clocks of two hosts: it is believed up to a bound, so that a wrong clock costs jobs, not time.
     """
-    arguments = (SWEEP_LIMIT, recheck_ms, min(WAKE_CEILING_MS, max(WAKE_FLOOR_MS, 2 * oldest_wait_ms)))
-    return Call("sweep", arguments, answers.swept)
+    mark_ms = min(WAKE_CEILING_MS, max(WAKE_FLOOR_MS, 2 * oldest_wait_ms))
+    return Call("sweep", {"limit": SWEEP_LIMIT, "recheck": recheck_ms, "mark": mark_ms}, answers.swept)
 
 
 def enqueue(jobs: Iterable[Wake]) -> Call[int]:
     """Enqueue jobs (`shared.queue.job`) for what a sweep has found; the answer is their number."""
-    return Call("enqueue", tuple(part for one in jobs for part in one), int)
+    return Call("enqueue", {}, int, tuple(part for one in jobs for part in one))
 
 
 def opt_out(pair: str, *, out: bool, by: str = "") -> Call[bool]:
     """Record that a user does, or does not, want messages from a Boss; `by` is an operator's name. True when that is new."""
-    return Call("opt_out", (pair, int(out), by), bool)
+    return Call("opt_out", {"pair": pair, "out": int(out), "by": by}, bool)
 
 
 def pause(reason: str, *, by: str = ALARM, user: str = "", pairs: Iterable[str] = ()) -> Call[bool]:
     """Pause all sending, or one user's (an id, and their pairs); True when it was not paused before, so that the alarm sounds once."""
-    return Call("pause", (reason, by, user, *pairs), bool)
+    return Call("pause", {"reason": reason, "by": by, "user": user}, bool, tuple(pairs))
 
 
 def resume(*, by: str = "", user: str = "") -> Call[bool]:
     """End the pause of all, or of one user; True when there was one."""
-    return Call("resume", (by, user), bool)
+    return Call("resume", {"by": by, "user": user}, bool)
 
 
 def elsewhere(reply: str, conversation: str, event: Received, *, sender: str, pair: str, code: str, wake: Wake = ()) -> Call[str]:
@@ -294,17 +372,22 @@ def elsewhere(reply: str, conversation: str, event: Received, *, sender: str, pa
     `event` is what the notice answers: it names both ends. The answer is `told`, `gone` (somebody else took it), or why not.
     """
     channel: Channel = "sms" if event.type == "sms_received" else "email"
-    return Call("elsewhere", (reply, "", conversation, channel, sender, pair, code, codec.encode(event), *wake), str)
+    arguments: Arguments = {
+        "reply": reply, "reason": "", "conv": conversation, "channel": channel, "sender": sender, "pair": pair, "code": code,
+        "event": codec.encode(event),
+    }  # fmt: skip
+    return Call("elsewhere", arguments, str, wake)
 
 
 def untold(reply: str, reason: str) -> Call[str]:
     """Nobody can be told that a reply did not reach its user: recorded, once."""
-    return Call("elsewhere", (reply, reason, "", "", "", "", "", ""), str)
+    nobody = dict.fromkeys(("conv", "channel", "sender", "pair", "code", "event"), "")
+    return Call("elsewhere", {**nobody, "reply": reply, "reason": reason}, str)
 
 
 def standby(name: str, standing: Standing, shift: str, *, queue: str) -> Call[dict[str, str]]:
     """Say how a standby stands and under which name it works (`shift`, "" for none); the answer is each regular worker's last heartbeat."""
-    return Call("standby", (name, standing, shift, queue, STANDBY_KEPT_MS), _beats)
+    return Call("standby", {"name": name, "state": standing, "shift": shift, "queue": queue, "keep": STANDBY_KEPT_MS}, _beats)
 
 
 def _jitter(value: float | None) -> float:

@@ -7,10 +7,7 @@
 -- A repeat with the same token gets the stored lease end; a token that has finished never claims again.
 -- Answer: {outcome} or {"taken", turn, now, lease end, messages, reply, history}; records are flat, the history newest first.
 -- uses: turns replies spending
-local conv, token, new_turn = ARGV[1], ARGV[2], ARGV[3]
-local lease, lost_wait, jitter, most, schema = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
-local share, memory, day_tokens, day_turns = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12])
-local oldest = tonumber(ARGV[13])
+-- args: conv token new_turn lease# lost_wait# jitter# most# schema# share# memory# day_tokens# day_turns# oldest#
 local key, inbox = conv_key(conv), inbox_key(conv)
 local t = now()
 

@@ -1,6 +1,6 @@
 -- discard: the operator gives up a parked message. Answer: {outcome, conv, channel}.
 -- uses: turns
-local id, operation, retention, by, user = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+-- args: id operation retention by user
 local key = msg_key(id)
 if redis.call('EXISTS', key) == 0 then return {'unknown', '', ''} end
 local conv, channel = get(key, 'conv'), get(key, 'channel')

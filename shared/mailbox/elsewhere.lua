@@ -1,9 +1,7 @@
 -- elsewhere: tell a user on their other channel that a reply did not reach them. Once a reply: who takes it off the list appends the
 -- notice in the same step, whoever else tries and however often; and once an hour on one channel. With a reason the user is not told,
 -- and the reason recorded. Answer: "told", why not, or "gone".
-local reply, reason = ARGV[1], ARGV[2]
-local conv, channel, sender, pair, code, event = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
-WAKE = 9
+-- args: reply reason conv channel sender pair code event wake...
 if redis.call('ZREM', UNTOLD, reply) == 0 then return 'gone' end
 local t, id = now(), 'n-' .. string.sub(reply, 3)
 

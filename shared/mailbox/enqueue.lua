@@ -1,3 +1,4 @@
 -- enqueue: jobs for conversations whose time has come, eleven arguments each. The sweep's: which they are it learns from `sweep`.
-for at = 1, #ARGV, 11 do enqueue_job(at) end
+-- args: jobs...
+for at = jobs, #ARGV, 11 do enqueue_job(at) end
 return #ARGV / 11

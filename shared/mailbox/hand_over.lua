@@ -1,7 +1,7 @@
 -- hand_over: an old bridge client answers this message itself. It leaves the inbox unless its reply is stored; an inbox that this
 -- empties, without a lease, is nobody's business any more. Answer: the message's state, or "replied".
 -- uses: turns
-local id, retention = ARGV[1], ARGV[2]
+-- args: id retention
 local key = msg_key(id)
 local state = get(key, 'state')
 if state ~= 'pending' and state ~= 'in_turn' then return state end

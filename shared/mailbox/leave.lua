@@ -44,11 +44,3 @@ local function take_leave(conv, token, reply, id, limits, t)
   append('sending', 'conv', conv, 'reply', reply, 'attempt', id, 'n', #list)
   return {'ok', cjson.encode(attempt), ''}
 end
-
--- The limits as the calls pass them, from ARGV[at] on.
-local function limits_from(at)
-  return {
-    send = tonumber(ARGV[at]), margin = tonumber(ARGV[at + 1]), pause_wait = tonumber(ARGV[at + 2]), jitter = tonumber(ARGV[at + 3]),
-    retention = ARGV[at + 4], oldest = tonumber(ARGV[at + 5]), repeats = tonumber(ARGV[at + 6]),
-  }
-end

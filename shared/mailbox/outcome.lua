@@ -4,9 +4,7 @@
 -- conversation and token: when the reply is taken its turn is finished in the same step, under `finish`'s rules (a repeat gets the
 -- first answer). Answer: {the reply's state, "1" when decided, what `finish` says or ""}.
 -- uses: turns replies
-local reply, id, result, provider_id, code, retention = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
-local conv, token = ARGV[7], ARGV[8]
-WAKE = 9
+-- args: reply id result provider_id code retention conv token wake...
 local key, t = reply_key(reply), now()
 local list = attempts_of(reply)
 local attempt = find_attempt(list, id)

@@ -4,8 +4,7 @@
 -- the message came over the bridge, which tells it; or on the other channel, where this one cannot reach them ("unreachable").
 -- A notice itself is not kept: it ends as ignored.
 -- uses: turns replies
-local conv, token, reason, looked_up, code, retention = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
-WAKE = 7
+-- args: conv token reason looked_up code retention wake...
 local key, t = conv_key(conv), now()
 if get(key, 'token') ~= token then
   return get(key, 'last_token') == token and get(key, 'last_result') or 'lost'

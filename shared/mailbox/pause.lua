@@ -1,6 +1,6 @@
 -- pause: nothing is claimed or sent until `resume`, for all or, with a user's id and their pairs, for that user; messages are still
 -- accepted, and do not age. Answer: 1 when something was not paused before.
-local reason, by, user = ARGV[1], ARGV[2], ARGV[3]
+-- args: reason by user all...
 local t, changed = now(), 0
 
 local function stop(pair)
@@ -11,6 +11,6 @@ local function stop(pair)
 end
 
 if user == '' then stop('') end
-for i = 4, #ARGV do stop(ARGV[i]) end
+for i = all, #ARGV do stop(ARGV[i]) end
 if changed == 1 then append('paused', 'reason', reason, 'by', by, 'user', user) end
 return changed

@@ -1,8 +1,7 @@
 -- reconciled: one run of the reconciler is over. What it found is written down for `boss doctor`; a ledger line tells of a run that
 -- brought something back, and of the first of several that failed alike. The same when repeated.
 -- Answer: the error of the run before, '' where that had none: who logs says a trouble once.
-local run, failure = ARGV[1], ARGV[2]
-local numbers, listed, accepted, ignored, marked, unread = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
+-- args: run failure numbers listed accepted ignored marked unread
 local key, t = P .. 'reconcile', now()
 if get(key, 'run') == run then return get(key, 'before') end
 

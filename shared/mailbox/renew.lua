@@ -1,5 +1,5 @@
 -- renew: the holder extends its lease, also after it expired while nobody else took it. Answer: the new end, 0 when lost.
-local conv, token, lease = ARGV[1], ARGV[2], tonumber(ARGV[3])
+-- args: conv token lease#
 if get(conv_key(conv), 'token') ~= token then return 0 end
 local lease_end = now() + lease
 redis.call('HSET', conv_key(conv), 'lease_end', whole(lease_end))

@@ -1,6 +1,6 @@
 -- resume: end the pause of all, or of one user; its length is taken off the age of every message that it held.
 -- Answer: 1 when there was one.
-local by, user = ARGV[1], ARGV[2]
+-- args: by user
 local t, changed = now(), 0
 
 local function go_on(pair)

@@ -1,8 +1,7 @@
 -- retry: the operator wants a parked message answered after all. Appended at the tail, age and counts reset. What is unresolved
 -- of its old reply (the caller has looked it up) makes the next reply a `maybe_duplicate`. Answer: {outcome, conv, channel}.
 -- uses: turns replies
-local id, operation, retention, by, user = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-WAKE = 6
+-- args: id operation retention by user wake...
 local key, t = msg_key(id), now()
 if redis.call('EXISTS', key) == 0 then return {'unknown', '', ''} end
 local conv, channel = get(key, 'conv'), get(key, 'channel')

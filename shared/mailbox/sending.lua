@@ -5,6 +5,5 @@
 -- if the token still holds, the attempt is the last and unresolved, and all conditions pass again; otherwise "lost".
 -- Answer: {verdict, attempt as JSON or "", "more" or "empty" or ""}.
 -- uses: turns replies leave
-local conv, token, reply, id = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-WAKE = 12
-return take_leave(conv, token, reply, id, limits_from(5), now())
+-- args: conv token reply id limits{send# margin# pause_wait# jitter# retention oldest# repeats#} wake...
+return take_leave(conv, token, reply, id, limits, now())

@@ -2,7 +2,7 @@
 -- `shift` is the name under which it works, '' while it does not: a change of it is told in the ledger, once, however often the
 -- call is repeated. A process that died without a word leaves the book when another looks. RQ's own records are read here, so that a
 -- look is one round trip. Answer: {worker's key, its last heartbeat, ...}.
-local name, state, shift, queue, keep = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
+-- args: name state shift queue keep#
 local book, t = P .. 'standby', now()
 
 local function entry(raw)

@@ -3,8 +3,7 @@
 -- may also hold the user's word (`opt`: "out" or "in"): it is heard once, so that its repetition cannot undo a later one.
 -- Answer: {the reply's state or "", "0"}.
 -- uses: turns replies
-local reply, id, provider_id, state, code, retention = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
-local word, report, heard = ARGV[7], ARGV[8], ARGV[9]
+-- args: reply id provider_id state code retention word report heard
 if (reply == '' or redis.call('EXISTS', reply_key(reply)) == 0) and provider_id ~= '' then
   reply = redis.call('GET', P .. 'provider:' .. provider_id) or ''
 end

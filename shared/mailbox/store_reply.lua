@@ -4,10 +4,8 @@
 -- Refused when a message of the turn was handed over. A bridge message is answered by this very step.
 -- Answer: {outcome, "more" or "empty", the verdict of `sending` or nothing}.
 -- uses: turns replies leave spending
-local conv, token, turn, reply, command, channel, attempt = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
-local digest, tokens = ARGV[8], tonumber(ARGV[9])
-local limits, figures = limits_from(10), tonumber(ARGV[17])
-WAKE = 18 + figures
+-- args: conv token turn reply command channel attempt digest tokens# figures limits{send# margin# pause_wait# jitter# retention oldest#
+-- args: repeats#} wake...
 local key, t = conv_key(conv), now()
 local stored = redis.call('EXISTS', reply_key(reply)) == 1
 
@@ -31,9 +29,8 @@ end
 
 redis.call('HSET', reply_key(reply), 'v', VERSION, 'id', reply, 'conv', conv, 'turn', turn, 'channel', channel, 'command', command, 'state', 'stored',
   'stored_at', whole(t), 'attempts', '[]', 'parts', '[{"n":1}]', 'maybe_sent', 0, 'maybe_duplicate', 0)
-local told = {}
-for i = 18, 17 + figures do told[#told + 1] = ARGV[i] end
-if figures > 0 then redis.call('HSET', reply_key(reply), unpack(told)) end
+local told = cjson.decode(figures)
+if #told > 0 then redis.call('HSET', reply_key(reply), unpack(told)) end
 redis.call('HSET', key, 'said', digest, 'said_at', whole(t))
 spend(tokens, t)
 append('reply_stored', 'conv', conv, 'turn', turn, 'reply', reply, 'channel', channel, unpack(told))

@@ -2,7 +2,7 @@
 -- ends, or after `recheck`: its caller may die before it has enqueued. Answer: {{conv, channel}, ...} to enqueue, and the ms until the
 -- next one's time comes (-1: none is on the agenda); then the replies that did not reach their users, for the caller to tell
 -- them elsewhere (`elsewhere`), at most 20 at a time.
-local limit, recheck, mark = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+-- args: limit# recheck# mark#
 local t = now()
 local woken = {}
 if mark > 1000 then redis.call('SET', P .. 'wait', whole(mark / 2), 'PX', 10000) end

@@ -6,7 +6,7 @@ test can send one twice, as redis-py does after a timeout.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Generic, Literal, TypeVar
@@ -19,17 +19,21 @@ T = TypeVar("T")
 Wake = tuple[str | bytes | int, ...]
 """A job that a script enqueues when its conversation has to be woken (`shared.queue.job`); empty for a caller that does it itself."""
 
+Arguments = Mapping[str, str | bytes | int | float]
+"""A script's arguments by their names in its head line (`shared.mailbox.scripts`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
-    """One call of the script `name` with `args`; `parse` turns the raw answer into the result.
+    """One call of the script `name` with `args`, by their names, and the `rest`; `parse` turns the raw answer into the result.
 
     `alone` is for a result that is nothing worth unless a replica has what was written: what it becomes where none has.
     """
 
     name: str
-    args: tuple[str | bytes | int | float, ...] = field(repr=False)
+    args: Arguments = field(repr=False)
     parse: Callable[[Any], T] = field(repr=False)
+    rest: Wake = field(repr=False, default=())
     alone: Callable[[T], T] | None = field(repr=False, default=None)
 
 

@@ -4,7 +4,7 @@
 -- provider without a list is waited for instead, and gives 0 for `again`. What is resolved stays as it is.
 -- Answer: {the attempt's outcome, ms until the second look}.
 -- uses: turns replies
-local reply, id, asked, again, retention = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
+-- args: reply id asked# again# retention
 local key, t = reply_key(reply), now()
 local list = attempts_of(reply)
 local attempt = find_attempt(list, id)

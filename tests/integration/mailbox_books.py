@@ -9,8 +9,9 @@ from typing import Final, TypeVar
 from redis import Redis
 from redis.exceptions import NoScriptError
 
-from shared.mailbox import box
+from shared.mailbox import answer
 from shared.mailbox.calls import Leave
+from shared.mailbox.scripts import arguments, script
 from shared.mailbox.types import Call, Kind
 
 T = TypeVar("T")
@@ -74,16 +75,16 @@ class Scripts:
     def run(self, call: Call[T]) -> T:
         """Send one call and parse its answer."""
         text, sha = self._script(call.name)
-        arguments = box._arguments(call)
+        sent = arguments(call)
         try:
-            raw = self.redis.evalsha(sha, 0, *arguments)
+            raw = self.redis.evalsha(sha, 0, *sent)
         except NoScriptError:
-            raw = self.redis.eval(text, 0, *arguments)
-        return box.answer(call, raw)
+            raw = self.redis.eval(text, 0, *sent)
+        return answer(call, raw)
 
     def _script(self, name: str) -> tuple[str, str]:
         if name not in self._texts:
-            text = scripted_clock(box.script(name)[0])
+            text = scripted_clock(script(name)[0])
             old, new = self._mutation
             text = text.replace(old, new) if old else text
             self._texts[name] = text, sha1(text.encode(), usedforsecurity=False).hexdigest()

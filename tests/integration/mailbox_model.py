@@ -32,13 +32,13 @@ class Oracle(TurnOracle):
             return False
         must(outcome.outcome != "duplicate", "a new id is no duplicate")
         talk.ranks += 1
-        self.said[message] = said = Said(message, conv, kind, talk.ranks, copied=call.args[20] == 1, since=talk.active)
+        self.said[message] = said = Said(message, conv, kind, talk.ranks, copied=call.args["copy"] == 1, since=talk.active)
         if outcome.outcome == "ignored":
-            must(talk.pair in self.opted_out or call.args[10], "a message is ignored only after an opt-out")
+            must(talk.pair in self.opted_out or call.args["keyword"], "a message is ignored only after an opt-out")
             said.state = "ignored"
             return False
         if not talk.inbox:
-            self._is_due(conv, int(call.args[8]))
+            self._is_due(conv, int(call.args["settle"]))
         talk.inbox.append(message)
         return True
 
@@ -100,7 +100,7 @@ class Oracle(TurnOracle):
         if found.outcome == "finished":
             self._close(talk, token, "answered", "more" if found.more else "empty")
         if found.leave:
-            attempt = str(call.args[6])
+            attempt = str(call.args["attempt"])
             others = [name for name in self.replies[turn.reply_id].unresolved if name != attempt]
             self._judge_leave(talk, token, turn.reply_id, attempt, others, found.leave)
         return found
@@ -175,9 +175,11 @@ class Oracle(TurnOracle):
         found = self.scripts.run(call)
         self._judge(tried, found)
         if result == "accepted" and attempt in tried.attempts:
-            must(self.redis.get(f"boss:provider:{call.args[3]!s}") == reply.encode(), "a provider's id is recorded for its reply")
-        if call.args[7]:
-            self._judge_close(tried, str(call.args[7]), found)
+            must(
+                self.redis.get(f"boss:provider:{call.args['provider_id']!s}") == reply.encode(), "a provider's id is recorded for its reply"
+            )
+        if call.args["token"]:
+            self._judge_close(tried, str(call.args["token"]), found)
         return found
 
     def _judge_close(self, tried: Tried, token: str, found: Outcome) -> None:
@@ -286,7 +288,7 @@ class Oracle(TurnOracle):
 
     def elsewhere(self, reply: str, call: Call[str]) -> str:
         """A user is told, in another conversation, that a reply did not reach them."""
-        talk = self.talks[str(call.args[2])]
+        talk = self.talks[str(call.args["conv"])]
         before = self._times(talk.id)
         found = self.scripts.run(call)
         must((found == "gone") == (reply not in self.untold), "who did not get a reply is told, or not, once")

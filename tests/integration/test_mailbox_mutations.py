@@ -14,7 +14,7 @@ from typing import Any, Final
 import pytest
 from redis import Redis
 
-from shared.mailbox import box
+from shared.mailbox.scripts import lua
 from tests.integration import (
     test_mailbox_accept,
     test_mailbox_claim,
@@ -74,7 +74,7 @@ def named(rules: list[Broken]) -> list[Any]:
 @pytest.mark.parametrize("broken", named(table()))
 def test_a_rule_taken_away_is_noticed_by_its_row(redis: Redis, broken: Broken) -> None:
     """The hand-made sequence fails; and it passes, elsewhere, with the rule in place."""
-    assert box._lua(broken.script).count(broken.old) == 1, f"{broken.script}.lua has changed: say anew how to break this rule"
+    assert lua(broken.script).count(broken.old) == 1, f"{broken.script}.lua has changed: say anew how to break this rule"
     desk = Desk(redis, (broken.old, broken.new))
     with pytest.raises((AssertionError, pytest.fail.Exception)):
         ROWS[f"test_{broken.row}"](desk, *broken.case)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import cast
 
 import pytest
 from redis import Redis
 
+from shared import mailbox
 from shared.mailbox import Mailbox, calls
-from shared.mailbox.box import answer, queue_call, script
+from shared.mailbox.box import answer, queue_call
+from shared.mailbox.scripts import names, script
+from shared.mailbox.types import Call
 from tests.integration.mailbox_books import LEASE, RETENTION, SEND, START
 from tests.integration.mailbox_desk import PAIR, C, Desk
 from tests.integration.mailbox_workers import received
@@ -268,3 +273,21 @@ def test_no_script_mentions_a_test(name: str) -> None:
     """The clock can be replaced by the tests alone, in the text."""
     assert "test" not in script(name)[0]
     assert SEND < LEASE
+
+
+@pytest.mark.parametrize("path", sorted(Path(mailbox.__path__[0]).glob("*.lua")), ids=lambda path: path.stem)
+def test_every_argument_that_a_script_names_is_used(path: Path) -> None:
+    """The head line is the only place of a script's arguments: none is read by its number, and none is left over."""
+    own = "\n".join(line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("--"))
+    assert path.stem == "common" or not re.search(r"ARGV\[\d", own)
+    for name in names(path.stem):
+        assert re.search(rf"\b{name.split('.')[0]}\b", own), f"{path.stem}.lua does not use {name}"
+
+
+def test_a_call_without_an_argument_or_with_one_too_many_is_an_error(redis: Redis) -> None:
+    """Before anything is sent."""
+    right: dict[str, str | int] = {"conv": C, "token": "k1", "lease": 1}
+    wrong: list[dict[str, str | int]] = [{"conv": C, "token": "k1"}, {**right, "other": 1}, {"conv": C, "token": "k1", "leases": 1}]
+    for args in wrong:
+        with pytest.raises((KeyError, ValueError)):
+            Mailbox(redis).run(Call("renew", args, int))

@@ -52,7 +52,7 @@ def refuse_to_store(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     async def poisoned(self: AsyncMailbox, call: Call[T]) -> T:
         if call.name == "store_reply" and POISON in str(call.args):
-            died.append(str(call.args[0]))
+            died.append(str(call.args["conv"]))
             raise ResponseError("user_script:1: attempt to index a nil value")
         return await run(self, call)
 

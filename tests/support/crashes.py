@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 GRANTED: Final = {"claim": "taken", "store_reply": "stored", "sending": "ok"}
 """`after:` one of these means after it was granted."""
-OWN: Final = {"outcome": 6, "accept": 3}
-"""Where a call names its conversation, if not first: an outcome's first argument is the reply, a message's its id."""
 UNDER_WAY_SECONDS: Final = 0.12
 """How long after its beginning a request is under way: by then the provider has it, and takes longer to answer."""
 
@@ -107,8 +105,7 @@ class Crashes:
 
 def conversation_of(call: Call[Any]) -> str:
     """The conversation that a call belongs to."""
-    place = OWN.get(call.name, 0)
-    return str(call.args[place]) if len(call.args) > place else ""
+    return str(call.args.get("conv", ""))
 
 
 def arm_worker(crashes: Crashes) -> None:

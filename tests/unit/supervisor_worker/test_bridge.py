@@ -279,7 +279,7 @@ class Desk:
         """One call."""
         if self.faults:
             raise self.faults.pop(0)
-        self.taken.append(call.args[0])
+        self.taken.append(call.args["id"])
         return "handed_over"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import pytest
@@ -31,13 +31,13 @@ class Mailbox:
 
     def __init__(self, **answers: list[Any]) -> None:
         self.answers: dict[str, list[Any]] = {"renew": [1], "outcome": [STORED], "unseen": [Unseen("absent")], **answers}
-        self.asked: list[tuple[Any, ...]] = []
+        self.asked: list[Call[Any]] = []
         self.elsewhere: dict[str, str] = {}
         self.record: Reply | None = None
 
     async def run(self, call: Call[Any]) -> Any:
         """The script's next answer."""
-        self.asked.append((call.name, *call.args))
+        self.asked.append(call)
         queue = self.answers[call.name]
         answer = queue.pop(0) if len(queue) > 1 else queue[0]
         if callable(answer):
@@ -62,9 +62,9 @@ class Mailbox:
         """None is kept."""
         return [None for _ in reply_ids]
 
-    def scripts(self, name: str) -> list[tuple[Any, ...]]:
+    def scripts(self, name: str) -> list[Mapping[str, Any]]:
         """What was asked of one script."""
-        return [asked for asked in self.asked if asked[0] == name]
+        return [asked.args for asked in self.asked if asked.name == name]
 
 
 class Channel:
@@ -125,8 +125,8 @@ def test_an_accepted_request_is_recorded_with_the_providers_id() -> None:
     """And nothing else is asked."""
     mailbox, channel = Mailbox(sending=[OK]), Channel("SM1")
     assert deliver(mailbox, channel) == Delivered("sent")
-    ((_, reply, _, result, provider_id, *_),) = mailbox.scripts("outcome")
-    assert (reply, result, provider_id) == ("r-1", "accepted", "SM1")
+    (asked,) = mailbox.scripts("outcome")
+    assert (asked["reply"], asked["result"], asked["provider_id"]) == ("r-1", "accepted", "SM1")
 
 
 @pytest.mark.parametrize(
@@ -151,8 +151,8 @@ def test_nothing_is_sent_for_an_attempt_that_no_replica_has() -> None:
     with pytest.raises(ProviderUnavailable) as caught:
         deliver(mailbox, channel)
     assert (caught.value.provider, caught.value.code, channel.sent) == ("redis", "not_replicated", 0)
-    ((_, _, _, result, _, code, *_),) = mailbox.scripts("outcome")
-    assert (result, code) == ("refused", "not_replicated")
+    (asked,) = mailbox.scripts("outcome")
+    assert (asked["result"], asked["code"]) == ("refused", "not_replicated")
 
 
 def test_a_short_lease_is_renewed_once() -> None:
@@ -186,7 +186,7 @@ def test_an_unknown_outcome_is_left_unresolved_and_waits_for_its_look_up() -> No
         assert ended.outcome == "wait"
         assert 19_000 < ended.wait_ms <= 20_000
         assert channel.sent == 1
-        assert [asked[3] for asked in mailbox.scripts("outcome")] == ["unknown"]
+        assert [asked["result"] for asked in mailbox.scripts("outcome")] == ["unknown"]
 
 
 def test_what_the_list_shows_is_accepted_unless_it_is_another_replys() -> None:
@@ -195,13 +195,14 @@ def test_what_the_list_shows_is_accepted_unless_it_is_another_replys() -> None:
     mailbox = Mailbox(sending=[look_up, Sending("sent")])
     mailbox.elsewhere = {"SM1": "r-other"}
     assert deliver(mailbox, Channel(found=listed("SM1", "SM2", "SM3"))) == Delivered("sent")
-    assert mailbox.scripts("outcome")[0][1:5] == ("r-1", "a-1", "accepted", "SM2")
+    asked = mailbox.scripts("outcome")[0]
+    assert [asked[name] for name in ("reply", "id", "result", "provider_id")] == ["r-1", "a-1", "accepted", "SM2"]
 
     absent = Mailbox(sending=[look_up, OK])
     absent.elsewhere = {"SM1": "r-other"}
     channel = Channel("SM9", found=listed("SM1"))
     assert deliver(absent, channel) == Delivered("sent")
-    assert [asked[0] for asked in absent.asked] == ["sending", "unseen", "sending", "outcome"]
+    assert [asked.name for asked in absent.asked] == ["sending", "unseen", "sending", "outcome"]
 
 
 def test_after_a_look_up_nothing_is_sent_again_when_it_is_too_late() -> None:
@@ -225,9 +226,9 @@ def test_a_list_is_asked_twice_before_its_silence_counts() -> None:
     channel = Channel(found=[])
     assert deliver(first, channel) == Delivered("wait", wait_ms=10_000, reason="looked_once")
     assert (channel.listed, channel.sent) == (1, 0)
-    ((_, reply, attempt, asked, again, _),) = first.scripts("unseen")
-    assert (reply, attempt, again) == ("r-1", "a-1", 10_000)
-    assert 0 <= asked - 10**9 < 5_000
+    (asked,) = first.scripts("unseen")
+    assert (asked["reply"], asked["id"], asked["again"]) == ("r-1", "a-1", 10_000)
+    assert 0 <= asked["asked"] - 10**9 < 5_000
 
     early = Mailbox(sending=[Sending("look_up", Attempt("a-1", 0, looked=10**9 - 9_000))])
     channel = Channel(found=[])
@@ -272,7 +273,7 @@ def test_why_there_was_no_answer_is_recorded() -> None:
     for failure in (OutcomeUnknown("twilio", "20500", status=500), OutcomeUnknown("twilio", "unreadable_answer"), TimeoutError()):
         mailbox = Mailbox(sending=[Sending("ok", Attempt("a-1", 10**9))])
         deliver(mailbox, Channel(failure))
-        codes.append(mailbox.scripts("outcome")[0][5])
+        codes.append(mailbox.scripts("outcome")[0]["code"])
     assert codes == ["http_500", "unreadable_answer", "TimeoutError"]
 
 
@@ -330,8 +331,8 @@ def test_mail_waits_for_its_event_in_steps() -> None:
     assert not early.scripts("unseen")
     late = Mailbox(sending=[look_up, OK])
     assert deliver(late, Channel("", found=None), now_ms=120_001) == Delivered("sent")
-    assert late.scripts("unseen")[0][1:3] == ("r-1", "a-1")
-    assert late.scripts("unseen")[0][4] == 0
+    asked = late.scripts("unseen")[0]
+    assert (asked["reply"], asked["id"], asked["again"]) == ("r-1", "a-1", 0)
 
 
 def test_a_refusal_that_decides_nothing_tells_the_user_nothing() -> None:
@@ -341,7 +342,7 @@ def test_a_refusal_that_decides_nothing_tells_the_user_nothing() -> None:
         with pytest.raises(ProviderRefused) as caught:
             deliver(mailbox, Channel(ProviderRefused("twilio", "21617")))
         assert bool(caught.value.sentence) is decided
-        assert mailbox.scripts("outcome")[0][3] == "refused"
+        assert mailbox.scripts("outcome")[0]["result"] == "refused"
 
 
 def test_a_refusal_of_a_reply_that_was_taken_before_ends_well() -> None:
@@ -364,7 +365,7 @@ def test_leave_that_came_late_is_not_used() -> None:
         with pytest.raises(ProviderUnavailable):
             deliver(mailbox, channel)
     assert channel.sent == 0
-    assert mailbox.scripts("outcome")[0][3] == "refused"
+    assert mailbox.scripts("outcome")[0]["result"] == "refused"
 
 
 def test_a_process_that_ends_begins_no_request() -> None:

@@ -31,7 +31,7 @@ class FakeCrew:
 
     async def run(self, call: Call[Any]) -> Any:
         """The mailbox's next answer."""
-        self.asked.append(call.args[1:])
+        self.asked.append((call.args["recheck"], call.args["mark"]))
         look = next(self._looks)
         self._left -= 1
         if not self._left:

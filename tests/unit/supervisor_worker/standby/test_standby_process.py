@@ -62,7 +62,7 @@ class Stage:
         assert call.name == "standby"
         if self.away:
             raise RedisGone
-        self.said.append((str(call.args[1]), str(call.args[2])))
+        self.said.append((str(call.args["state"]), str(call.args["shift"])))
         self.beats |= {name: str(self.now) for name in self.beating}
         return dict(self.beats)
 

@@ -1,0 +1,97 @@
+"""The mailbox's scripts as the server is sent them, and a call's arguments in the order in which its script reads them.
+
+A script names its arguments in a head line, and this module makes the Lua line that reads them, so that no number is kept by hand:
+
+    -- args: conv token delay# limits{send# retention} wake...
+
+`#` is a number, `name{…}` a table of its own, and `name...` the place in ARGV where the rest begins: `wake...` is the job to enqueue.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from functools import cache
+from importlib import resources
+from typing import Any, Final
+
+from shared.mailbox.types import Call
+
+_PLAIN = (int, bytes)
+_USES: Final = re.compile(r"^-- uses: ([\w ]+)$", re.MULTILINE)
+_HEAD: Final = re.compile(r"^-- args: (.+)$", re.MULTILINE)
+_WORD: Final = re.compile(r"(\w+)\{([\w# ]+)\}|(\w+)(#|\.\.\.)?(?= |$)")
+
+
+@cache
+def script(name: str) -> tuple[str, str]:
+    """The text of a script, with the functions that it uses before it, and its SHA-1 (Redis's name for it)."""
+    uses = _USES.search(_source(name))
+    parts = [lua(part) for part in ("common", *(uses.group(1).split() if uses else ()), name)]
+    text = "\n".join(parts)
+    return text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+@cache
+def names(name: str) -> tuple[str, ...]:
+    """A script's arguments in their order; those of a table are `table.name`. The rest is not among them."""
+    return tuple(word for word, _, rest in _words(_source(name)) if not rest)
+
+
+def arguments(call: Call[Any]) -> list[str | bytes | int]:
+    """A call's arguments in its script's order, as hiredis packs them: it knows texts without lone surrogates, bytes and whole numbers.
+
+    Raises KeyError for one that is missing, ValueError for one that the script does not know.
+    """
+    order = names(call.name)
+    if len(order) != len(call.args):
+        raise ValueError(f"{call.name}: {sorted(set(call.args) ^ set(order))}")
+    values = (*(call.args[word] for word in order), *call.rest)
+    return [value if type(value) in _PLAIN or (type(value) is str and value.isascii()) else _spelled(value) for value in values]  # type: ignore[misc]
+
+
+def lua(name: str) -> str:
+    """One file without its comments (the server is sent the code, not the reasons), and with the lines that read its arguments."""
+    source = _source(name)
+    lines = [line for line in source.splitlines() if not line.startswith("--") or line.startswith("-- clock:")]
+    return "\n".join([*_reading(source), *lines])
+
+
+def _reading(source: str) -> Iterator[str]:
+    """The Lua that gives each argument its name."""
+    values: dict[str, str] = {}
+    tables: dict[str, list[str]] = {}
+    for place, (word, number, rest) in enumerate(_words(source), 1):
+        value = str(place) if rest else f"tonumber(ARGV[{place}])" if number else f"ARGV[{place}]"
+        table, _, field = word.rpartition(".")
+        if table:
+            tables.setdefault(table, []).append(f"{field} = {value}")
+        elif word == "wake":
+            yield f"WAKE = {value}"
+        else:
+            values[word] = value
+    values |= {table: f"{{{', '.join(fields)}}}" for table, fields in tables.items()}
+    if values:
+        yield f"local {', '.join(values)} = {', '.join(values.values())}"
+
+
+def _words(source: str) -> Iterator[tuple[str, bool, bool]]:
+    """The head line's words: the name, whether it is a number, and whether it is where the rest begins."""
+    for found in _WORD.finditer(" ".join(_HEAD.findall(source))):
+        table, fields, word, kind = found.groups()
+        if table:
+            yield from ((f"{table}.{field.removesuffix('#')}", field.endswith("#"), False) for field in fields.split())
+        else:
+            yield word, kind == "#", kind == "..."
+
+
+@cache
+def _source(name: str) -> str:
+    return resources.files("shared.mailbox").joinpath(f"{name}.lua").read_text(encoding="utf-8")
+
+
+def _spelled(value: str | bytes | float) -> str | bytes | int:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace")
+    return f"{value:.6f}" if isinstance(value, float) else value
