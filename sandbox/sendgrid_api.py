@@ -86,10 +86,10 @@ def describe(mail: JsonObject) -> JsonObject:
     people = [person for person in mail.get("personalizations") or () if isinstance(person, dict)]
     recipients = [email for person in people for kind in ("to", "cc", "bcc") for email in addresses(person.get(kind))]
     blocks = {block.get("type"): block.get("value") for block in mail.get("content") or () if isinstance(block, dict)}
-    headers, custom_args = dict(mail.get("headers") or {}), dict(mail.get("custom_args") or {})
+    headers, custom_args = dict(mail.get("headers") or {}), dict[str, Any]()
     for person in people:
         headers |= person.get("headers") or {}
-        custom_args |= person.get("custom_args") or {}
+        custom_args |= person["custom_args"] if isinstance(person.get("custom_args"), dict) else {}
     subjects = [person["subject"] for person in people if person.get("subject")]
     return {
         "to": recipients[0] if recipients else None,

@@ -130,7 +130,10 @@ def _extras(mail: JsonObject) -> Iterator[tuple[str, str | None]]:
         for name in owner.get("headers") or {}:
             if str(name).lower() in FORBIDDEN_HEADERS:
                 yield f"The header {name} is reserved and may not be set.", f"{place}headers"
-        if len(json.dumps(owner.get("custom_args") or {})) > LONGEST_CUSTOM_ARGS:
+        given = owner.get("custom_args")
+        if given is not None and not isinstance(given, dict if place else str):
+            yield f"The custom_args must be {'an object' if place else 'a string'}.", f"{place}custom_args"
+        if len(json.dumps(given or {})) > LONGEST_CUSTOM_ARGS:
             yield "The custom_args must be less than 10000 bytes.", f"{place}custom_args"
 
 

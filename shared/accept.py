@@ -61,6 +61,7 @@ def message(
         daily=settings.conversation_turns_per_day,
         via=via,
         maybe_duplicate=maybe_duplicate,
+        user=identities.user(event.user),
         wake=queue.job(conversation, channel),
     )
 

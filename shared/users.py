@@ -22,6 +22,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from shared.addresses import EmailAddress, PhoneNumber
 from shared.errors import BadInput, ConfigurationError
+from shared.events import Received, SmsReceived
 
 _FIELDS: Final = {"username", "name", "phone", "email", "boss_phone", "boss_email", "timezone", "role"}
 MAX_USERS: Final = 10_000
@@ -70,6 +71,11 @@ class Users:
     def by_email(self, boss: EmailAddress, email: EmailAddress) -> User | None:
         """The user whose own Boss address is `boss`; None for a stranger."""
         return self._by_email.get((boss, email))
+
+    def admits(self, event: Received) -> bool:
+        """Whether both ends of a message are still those of the entry that it came from. The file may have changed since it came."""
+        user = self.by_phone(event.to, event.from_) if isinstance(event, SmsReceived) else self.by_email(event.to, event.from_)
+        return user is not None and user.username == event.user
 
     def named(self, username: str) -> User | None:
         """The user of that name."""

@@ -19,7 +19,7 @@ class Delivered:
     its turn is answered elsewhere.
     """
 
-    outcome: Literal["sent", "closed", "lost", "wait", "no_budget", "absent", "too_old", "unknown", "handed_over"]
+    outcome: Literal["sent", "closed", "lost", "wait", "no_budget", "absent", "too_old", "unknown", "no_pair", "handed_over"]
     more: bool = False
     wait_ms: int = 0
     reason: str = ""
@@ -48,8 +48,8 @@ def after(verdict: Sending) -> Delivered:
         return Delivered("closed", more=verdict.more and verdict.outcome == "opted_out")
     if verdict.outcome == "too_old":
         return Delivered("too_old")
-    if verdict.outcome == "unknown":
-        return Delivered("unknown")
+    if verdict.outcome in ("unknown", "no_pair"):
+        return Delivered(verdict.outcome)
     if verdict.outcome == "short":
         return Delivered("wait", reason="lease_too_short")
     return Delivered("lost")

@@ -68,6 +68,7 @@ class Delivery:
         self._budget = supervisor.budgets[self._channel]
         self._limits = supervisor.leave(self._channel)
         self._looking = Looking(supervisor, lease, self._channel, reply_id, command)
+        self._pair = supervisor.identities.pair(command.from_, command.to)
         self._asked_wait_ms = 0
         self._new: New | None = None
         self._cancelled = False
@@ -215,7 +216,7 @@ class Delivery:
             raise ProviderUnavailable(OURS, "slow_leave")  # the attempt's time runs from the first asking, and others count on it
         async with asyncio.timeout(self._supervisor.settings.send_timeout_seconds):
             try:
-                return await self._supervisor.channels[self._channel].send(self._command, self._reply_id, attempt_id)
+                return await self._supervisor.channels[self._channel].send(self._command, self._reply_id, attempt_id, self._pair)
             except ProviderError:
                 raise
             except Exception as error:  # noqa: BLE001 - a fault of ours: whether the request left is not known

@@ -59,6 +59,7 @@ async def _call(reply_id: str, supervisor: Supervisor) -> Call[str]:
         event,
         sender=identities.sender(event.from_),
         pair=identities.pair(event.to, event.from_),
+        user=identities.user(user.username),
         code=sentences.TEXT_LOST if by_text else sentences.MAIL_LOST,
         wake=job(conversation, "email" if by_text else "sms"),
     )

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from shared import telemetry
 from shared.errors import ProviderRefused, ProviderUnavailable
 from shared.events import Received, Response, SmsReceived
-from shared.mailbox.types import Turn
+from shared.mailbox.types import Message, Reply, Turn
 from shared.settings import Settings
 from shared.users import Users
 from supervisor_worker import conversation, sentences
@@ -107,12 +107,19 @@ class Thinking:
         return conversation.question(
             "sms" if isinstance(last, SmsReceived) else "email",
             events,
-            turn.history,
+            [said for said in turn.history if _user_of(said) == last.user],
             pictures,
             user=self.users.named(last.user),
             now=datetime.now(UTC),
             history_tokens=self.settings.history_tokens,
         )
+
+
+def _user_of(said: Message | Reply) -> str:
+    """Whose a line of the history is. A number may have changed hands, and records of older versions do not say it to the script."""
+    if isinstance(said, Reply):
+        return said.command.user
+    return said.event.user if said.event else ""
 
 
 def _figures(answers: Sequence[Answer]) -> dict[str, int | str]:

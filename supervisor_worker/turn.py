@@ -11,6 +11,8 @@ What follows from a failure:
     outage (429, 5xx, no connection)        back off, uncounted, until the message is ANSWER_WITHIN_MINUTES old; then park
     no room in the retry budget             likewise, and nobody is asked
     too old (ANSWER_AT_MOST_HOURS)          park
+    the address left the users file         end as ignored; nothing more goes there
+    nobody knows the reply's pair           park
     a reply that may have been sent         sent again, marked, or parked: UNKNOWN_OUTCOME
     our key or budget refused               pause all sending, one alarm; back off, uncounted
     an error of this very message           back off, counted; the fifth parks it
@@ -47,6 +49,7 @@ from supervisor_worker.thinking import NoBudget, Thinking
 __all__ = ["Supervisor", "run_turn"]
 
 LOG: Final = telemetry.logger(__name__)
+ADDRESS_REMOVED: Final = "address_removed"
 _LEVELS: Final = {
     "newer": logging.ERROR,  # the data was written by a newer version: this process must go
     "spend_stop": logging.CRITICAL,  # the day's tokens or turns are used up, and this is the first to find it so
@@ -125,6 +128,8 @@ class _Run:
 
     async def _answer(self) -> bool:
         reply = self._turn.reply
+        if self._removed():
+            return await self._give_away()
         if reason := limits.exhausted(self._turn.messages):
             return await self._park(reason, "error")
         if reply is not None:
@@ -154,6 +159,8 @@ class _Run:
             return await self._park("outage", "outage")
         if delivered.outcome == "unknown":
             return await self._park("outcome_unknown", "")
+        if delivered.outcome == "no_pair":
+            return await self._park("pair_unknown", "")
         return await (self._hold_back() if delivered.outcome == "no_budget" else self._end(delivered))
 
     async def _end(self, delivered: Delivered) -> bool:
@@ -223,16 +230,10 @@ class _Run:
 
     async def _park(self, reason: str, notice: str) -> bool:
         """Set the turn aside; one whose reply may have been taken only after the provider was asked."""
-        if self._command is not None:
-            try:
-                resolved = await self._delivery(self._command).resolve()
-            except CredentialsRefused as error:
-                return await self._pause(error)
-            except ProviderError as error:  # no answer is not "not found": it cannot be parked yet
-                return await self._wait_out(error, "look_up_failed")
-            if resolved.outcome not in ("absent", "unknown"):
-                return await self._end(resolved)
-            notice = notice if resolved.outcome == "absent" else ""  # it may have arrived: the user is not told otherwise
+        resolved = await self._resolved()
+        if isinstance(resolved, bool):
+            return resolved
+        notice = notice if resolved.outcome == "absent" else ""  # it may have arrived: the user is not told otherwise
         call = calls.park(
             self._lease.conversation,
             self._lease.token,
@@ -243,6 +244,31 @@ class _Run:
             wake=self._wake,
         )
         return (await self._supervisor.mailbox.run(call)).outcome == "more"
+
+    async def _resolved(self) -> Delivered | bool:
+        """What is known of the reply after its provider was asked: `absent`, `unknown`, or how the turn ended with that."""
+        if self._command is None:
+            return Delivered("absent")
+        try:
+            resolved = await self._delivery(self._command).resolve()
+        except CredentialsRefused as error:
+            return await self._pause(error)
+        except ProviderError as error:  # no answer is not "not found": the turn cannot end yet
+            return await self._wait_out(error, "look_up_failed")
+        return resolved if resolved.outcome in ("absent", "unknown") else await self._end(resolved)
+
+    def _removed(self) -> bool:
+        """Whether an address of the turn is not any more that of the entry which its messages came from."""
+        events = [message.event for message in self._turn.messages if message.event is not None]
+        return not all(self._supervisor.users.admits(event) for event in events)
+
+    async def _give_away(self) -> bool:
+        """Nothing more goes to an address that left the users file, or was given to another entry."""
+        events = [message.event for message in self._turn.messages if message.event is not None]
+        if any(self._supervisor.users.admits(event) for event in events):  # formed by an older version: each is a turn of its own next
+            return (await self._back_off(0, ADDRESS_REMOVED, counted=True)).outcome == "more"
+        resolved = await self._resolved()
+        return resolved if isinstance(resolved, bool) else await self._finish("ignored", ADDRESS_REMOVED)
 
     async def _finish(self, state: Literal["answered", "ignored"] = "answered", reason: str = "") -> bool:
         lease, retention_ms = self._lease, self._supervisor.retention_ms

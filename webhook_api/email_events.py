@@ -54,22 +54,22 @@ def events(intake: Intake, gate: Gate, request: Request) -> Answer:
 def report(event: Any) -> Report | None:
     """What one event says of a reply of ours; None for one that says nothing.
 
-    `reply` and `attempt` are the custom arguments that we sent along; the provider's id is `sg_message_id` up to its first dot.
+    `reply`, `attempt` and `pair` are the custom arguments that we sent along; the provider's id is `sg_message_id` up to its first dot.
     The event's own address is not read: whom a reply went to, the reply's record knows.
     """
     if not isinstance(event, dict):
         return None
     kind = str(event.get("event", ""))
     state, opt = _STATES.get(kind, ""), _OPTS.get(kind, "")
-    reply, attempt = _id(event.get("reply")), _id(event.get("attempt"))
+    reply, attempt, pair = _id(event.get("reply")), _id(event.get("attempt")), _id(event.get("pair"))
     provider_id = _id(str(event.get("sg_message_id", "")).partition(".")[0])
-    if not (state or opt) or not (reply or provider_id):
+    if not (state or opt) or not (reply or provider_id or pair):
         return None
     code = _code(event) if state in ("undelivered", "failed") else ""
     if code in _DROPPED_BY_THE_USER:
         opt = "out"
     own_id = report_id("sendgrid", *(str(event.get(name, "")) for name in _SAME)) if opt else ""
-    return Report(provider_id, state, reply, attempt, code, opt, own_id)
+    return Report(provider_id, state, reply, attempt, code, opt, own_id, pair)
 
 
 def _code(event: dict[str, Any]) -> str:

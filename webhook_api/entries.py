@@ -55,7 +55,7 @@ class Report:
     """What became of a reply, as its provider says.
 
     `opt` is what the provider heard from the user meanwhile: no more messages by this channel, or again; `id` is that report's own,
-    the same in every repetition. A report of nothing else has no `state`.
+    the same in every repetition, and `pair` whom it is about, as we said when we sent the reply. A report of nothing else has no `state`.
     """
 
     provider_id: str
@@ -65,6 +65,7 @@ class Report:
     code: str = ""
     opt: Opt = ""
     id: str = ""
+    pair: str = ""
 
 
 def report_id(*parts: str) -> str:
@@ -90,7 +91,7 @@ def steps(entry: Entry, runtime: Runtime) -> list[Call[Any]]:
 def _status(report: Report, retention_ms: int) -> Any:
     return calls.status(
         report.provider_id, report.state, retention_ms=retention_ms,
-        reply=report.reply, attempt=report.attempt, code=report.code, opt=report.opt, report=report.id,
+        reply=report.reply, attempt=report.attempt, code=report.code, opt=report.opt, report=report.id, pair=report.pair,
     )  # fmt: skip
 
 
@@ -150,13 +151,14 @@ def _reports(value: dict[str, Any]) -> Reports:
 def _row(report: Report) -> list[str]:
     """The user's word only where there is one: most rows are what an older process writes and reads."""
     row = [report.provider_id, report.state, report.reply, report.attempt, report.code]
-    return [*row, report.opt, report.id] if report.opt else row
+    return [*row, report.opt, report.id, report.pair] if report.opt else row
 
 
 def _report(row: Sequence[Any]) -> Report:
     provider_id, state, reply, attempt, code, *rest = _texts(row)
-    opt, own_id = rest or ("", "")
-    return Report(provider_id, cast("State", _one_of(_STATES, state)), reply, attempt, code, cast("Opt", _one_of(_OPTS, opt)), own_id)
+    opt, own_id, pair = (*rest, "", "", "")[:3]  # an older process's rows have no pair, or none of the three
+    opt = cast("Opt", _one_of(_OPTS, opt))
+    return Report(provider_id, cast("State", _one_of(_STATES, state)), reply, attempt, code, opt, own_id, pair)
 
 
 def _texts(values: Sequence[Any]) -> list[str]:

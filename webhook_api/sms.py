@@ -92,14 +92,14 @@ def status(intake: Intake, gate: Gate, request: Request) -> Answer:
     state = _STATES.get(report.status)
     if state is not None:
         reply, attempt = _id(request.args.get("reply", "")), _id(request.args.get("attempt", ""))
-        intake.report((_report(report, state, reply, attempt),))
+        intake.report((_report(report, state, reply, attempt, _id(request.args.get("pair", ""))),))
     return Answer(status=204)
 
 
-def _report(said: StatusForm, state: State, reply: str, attempt: str) -> Report:
+def _report(said: StatusForm, state: State, reply: str, attempt: str, pair: str) -> Report:
     if said.code not in OPTED_OUT:
         return Report(said.sid, state, reply, attempt, said.code)
-    return Report(said.sid, state, reply, attempt, said.code, "out", report_id("twilio", said.sid, said.code))
+    return Report(said.sid, state, reply, attempt, said.code, "out", report_id("twilio", said.sid, said.code), pair)
 
 
 def _id(text: str) -> str:

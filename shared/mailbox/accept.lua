@@ -8,9 +8,10 @@
 -- provider or our spool keeps it.
 -- `mark` is how long the id is known, `kept` how long the record of what is ignored stays. `via` names the way of a message that its
 -- webhook did not bring; `copy` says that it may have been answered before, and its reply will bear the mark `maybe_duplicate`.
+-- `user` is the id of the entry of the users file that it comes from: records outlive the conversation's, and say whose they are.
 -- Answer: {outcome, reason}.
 -- args: id channel kind conv sender pair event mark settle# limit# keyword verdict most# texts# digest echo_window# hourly# daily# kept
--- args: via copy wake...
+-- args: via copy user wake...
 
 if redis.call('EXISTS', P .. 'seen:' .. id) == 1 or redis.call('EXISTS', msg_key(id)) == 1 then return {'duplicate', ''} end
 
@@ -93,12 +94,12 @@ if verdict ~= '' then
   elseif verdict == 'rate_limited' and kind ~= 'bridge' and not full
     and redis.call('SET', P .. 'told:' .. sender, '1', 'NX', 'PX', 3600000) then
     redis.call('HSET', conv_key(conv), 'channel', channel, 'pair', pair, 'sender', sender)
-    add_notice(conv, id, 'rate_limited', event, t)
+    add_notice(conv, id, 'rate_limited', event, user, t)
   end
   return {'ignored', verdict}
 end
 
-redis.call('HSET', msg_key(id), 'state', 'pending', 'event', event)
+redis.call('HSET', msg_key(id), 'state', 'pending', 'event', event, 'pair', pair, 'sender', sender, 'user', user)
 if copy == '1' then redis.call('HSET', msg_key(id), 'maybe_duplicate', 1) end
 redis.call('HSET', conv_key(conv), 'channel', channel, 'pair', pair, 'sender', sender)
 if counted then

@@ -60,11 +60,16 @@ def reply_from(record: dict[str, Any]) -> Reply:
         turn=record["turn"],
         command=cast("Response", codec.decode(record["command"])),
         state=ReplyState(record["state"]),
-        attempts=tuple(_attempt(item) for item in codec.loads(record.get("attempts") or "[]") or []),
+        attempts=attempts_from(record.get("attempts", "")),
         maybe_sent=record.get("maybe_sent") == "1",
         maybe_duplicate=record.get("maybe_duplicate") == "1",
         code=record.get("code", ""),
     )
+
+
+def attempts_from(text: str) -> tuple[Attempt, ...]:
+    """A reply's attempts from its record's field, oldest first."""
+    return tuple(_attempt(item) for item in codec.loads(text or "[]") or [])
 
 
 def pause_from(record: dict[str, Any]) -> Pause | None:

@@ -53,7 +53,7 @@ ECHO_WINDOW_MS: Final = 600_000
 NO_LIMIT: Final = 1_000_000_000
 _NOT_ADMITTED: Final[dict[str, str | int]] = {
     "kind": "text", "sender": "", "pair": "", "event": "", "settle": 0, "limit": 0, "keyword": "", "verdict": "", "most": MAX_OPEN,
-    "texts": MAX_TEXTS_PER_TURN, "digest": "", "echo_window": ECHO_WINDOW_MS, "hourly": NO_LIMIT, "daily": NO_LIMIT, "copy": 0,
+    "texts": MAX_TEXTS_PER_TURN, "digest": "", "echo_window": ECHO_WINDOW_MS, "hourly": NO_LIMIT, "daily": NO_LIMIT, "copy": 0, "user": "",
 }  # fmt: skip
 """What `accept.lua` reads of a message that is recorded with a reason only."""
 
@@ -115,6 +115,7 @@ def accept(
     daily: int = NO_LIMIT,
     via: str = "",
     maybe_duplicate: bool = False,
+    user: str = "",
     wake: Wake = (),
 ) -> Call[Accepted]:
     """Take a message into its conversation, once; see `accept.lua`.
@@ -122,6 +123,7 @@ def accept(
     `turns_per_hour` is the sender's, `hourly` and `daily` are the conversation's. `digest` is that of
     the message's words (`shared.echo`), "" where nobody can echo.
     `via` is the way of one that its webhook did not bring; `maybe_duplicate`: it may have been answered before.
+    `user` is the id of the entry of the users file that it comes from.
     """
     channel: Channel = "sms" if event.type == "sms_received" else "email"
     arguments: Arguments = {
@@ -144,6 +146,7 @@ def accept(
         "kept": DEDUPE_MS[channel],
         "via": via,
         "copy": int(maybe_duplicate),
+        "user": user,
     }
     return Call("accept", arguments, answers.accepted, wake)
 
@@ -272,15 +275,16 @@ def unseen(reply: str, attempt: str, *, asked_ms: int, again_ms: int, retention_
 
 def status(
     provider_id: str, state: Literal["", "sent", "delivered", "undelivered", "failed"], *, retention_ms: int,
-    reply: str = "", attempt: str = "", code: str = "", opt: Literal["", "out", "in"] = "", report: str = "",
+    reply: str = "", attempt: str = "", code: str = "", opt: Literal["", "out", "in"] = "", report: str = "", pair: str = "",
 ) -> Call[Outcome]:  # fmt: skip
     """Record a delivery report; it also proves that the attempt was accepted. Order and repeats do not matter.
 
-    `opt` is the user's word on the reply's pair, heard once for each `report` id. A report that holds no more than that has no state.
+    `opt` is the user's word on the reply's pair, heard once for each `report` id; `pair` is that pair as the report itself names it, for
+    a reply whose record is gone. A report that holds no more than that has no state.
     """
     arguments: Arguments = {
         "reply": reply, "id": attempt, "provider_id": provider_id, "state": state, "code": code, "retention": retention_ms, "word": opt,
-        "report": report, "heard": DEDUPE_MS["sms"],
+        "report": report, "heard": DEDUPE_MS["sms"], "pair": pair,
     }  # fmt: skip
     return Call("status", arguments, answers.outcome)
 
@@ -317,12 +321,18 @@ def park(
     return Call("park", arguments, answers.closed, wake)
 
 
-def retry(message: str, operation: str, *, by: str = "", user: str = "", retention_ms: int = 90 * DAY_MS, wake: Wake = ()) -> Call[Retried]:
+def retry(
+    message: str, operation: str, *, by: str = "", user: str = "", pair: str = "", sender: str = "", retention_ms: int = 90 * DAY_MS,
+    wake: Wake = (),
+) -> Call[Retried]:  # fmt: skip
     """Append a parked message at the tail again; `operation` is a new id, so that the call can be repeated.
 
     `retention_ms` is for its old reply, which nobody sends any more. `by` (the operator's name) and `user` (an id) go to the ledger.
+    `user`, `pair` and `sender` are those of its event, for a record of an older version that does not hold them.
     """
-    arguments: Arguments = {"id": message, "operation": operation, "retention": retention_ms, "by": by, "user": user}
+    arguments: Arguments = {
+        "id": message, "operation": operation, "retention": retention_ms, "by": by, "user": user, "pair": pair, "sender": sender,
+    }  # fmt: skip
     return Call("retry", arguments, answers.retried, wake)
 
 
@@ -330,6 +340,11 @@ def discard(message: str, operation: str, *, retention_ms: int, by: str = "", us
     """End a parked message as `ignored(discarded)`."""
     arguments: Arguments = {"id": message, "operation": operation, "retention": retention_ms, "by": by, "user": user}
     return Call("discard", arguments, answers.retried)
+
+
+def erase(conversation: str, ids: Iterable[str]) -> Call[int]:
+    """Remove records of one user in one conversation: messages, turns and replies. The answer is 1 when a lease was broken for it."""
+    return Call("erase", {"conv": conversation}, int, tuple(ids))
 
 
 def hand_over(message: str, *, retention_ms: int) -> Call[str]:
@@ -366,22 +381,25 @@ def resume(*, by: str = "", user: str = "") -> Call[bool]:
     return Call("resume", {"by": by, "user": user}, bool)
 
 
-def elsewhere(reply: str, conversation: str, event: Received, *, sender: str, pair: str, code: str, wake: Wake = ()) -> Call[str]:
+def elsewhere(
+    reply: str, conversation: str, event: Received, *, sender: str, pair: str, code: str, user: str = "", wake: Wake = ()
+) -> Call[str]:
     """Tell a user, by a notice at the tail of another conversation, that a reply did not reach them; at most once a reply.
 
-    `event` is what the notice answers: it names both ends. The answer is `told`, `gone` (somebody else took it), or why not.
+    `event` is what the notice answers: it names both ends; `user` is its user's id.
+    The answer is `told`, `gone` (somebody else took it), or why not.
     """
     channel: Channel = "sms" if event.type == "sms_received" else "email"
     arguments: Arguments = {
         "reply": reply, "reason": "", "conv": conversation, "channel": channel, "sender": sender, "pair": pair, "code": code,
-        "event": codec.encode(event),
+        "event": codec.encode(event), "user": user,
     }  # fmt: skip
     return Call("elsewhere", arguments, str, wake)
 
 
 def untold(reply: str, reason: str) -> Call[str]:
     """Nobody can be told that a reply did not reach its user: recorded, once."""
-    nobody = dict.fromkeys(("conv", "channel", "sender", "pair", "code", "event"), "")
+    nobody = dict.fromkeys(("conv", "channel", "sender", "pair", "user", "code", "event"), "")
     return Call("elsewhere", {**nobody, "reply": reply, "reason": reason}, str)
 
 

@@ -11,13 +11,22 @@
 local key, inbox = conv_key(conv), inbox_key(conv)
 local t = now()
 
--- What was said before, newest first, until `memory` bytes of it are found: no more of a long conversation is read.
-local function said_before()
+local function value_of(flat, field)
+  for i = 1, #flat, 2 do
+    if flat[i] == field then return flat[i + 1] end
+  end
+  return ''
+end
+
+-- What was said before, newest first, until `memory` bytes of it are found: no more of a long conversation is read. A number may have
+-- changed hands: what another user said, or was told, is not theirs.
+local function said_before(user)
   local entries, found, bytes = redis.call('LRANGE', P .. 'history:' .. conv, 0, -1), {}, 0
   for i = #entries, 1, -1 do
     local kind, id = string.sub(entries[i], 1, 1), string.sub(entries[i], 3)
     local flat = redis.call('HGETALL', kind == 'm' and msg_key(id) or reply_key(id))
-    if #flat > 0 then
+    local whose = value_of(flat, 'user')
+    if #flat > 0 and (whose == user or whose == '' or user == '') then
       found[#found + 1] = {kind, flat}
       for j = 2, #flat, 2 do bytes = bytes + #flat[j] end
       if bytes > memory then break end
@@ -37,7 +46,7 @@ local function view(turn)
     end
   end
   local reply = redis.call('HGETALL', reply_key(reply_of(turn)))
-  return {'taken', turn, whole(t), whole(number(key, 'lease_end')), messages, reply, #reply > 0 and {} or said_before()}
+  return {'taken', turn, whole(t), whole(number(key, 'lease_end')), messages, reply, #reply > 0 and {} or said_before(get(turn_key(turn), 'user'))}
 end
 
 -- Whether the sender has its share of turns under way. A conversation that is refused waits for one of them to end, and is
@@ -67,7 +76,7 @@ local function coalesces(id)
   return get(message, 'kind') == 'text' and number(message, 'errors') < 2 and number(message, 'lost') < 2
 end
 
--- The messages of a new turn. What is too old to be answered is set aside without what is not. A head without a record (it can only
+-- The messages of a new turn, all of one user. What is too old to be answered is set aside without what is not. A head without a record (it can only
 -- have expired by hand) is dropped, visibly.
 local function head()
   local chosen, pair = {}, get(key, 'pair')
@@ -78,7 +87,8 @@ local function head()
     elseif #chosen == 0 then
       chosen[1] = id
       if not coalesces(id) then return chosen end
-    elseif coalesces(id) and too_old(id, pair, oldest, t) == too_old(chosen[1], pair, oldest, t) then
+    elseif coalesces(id) and get(msg_key(id), 'user') == get(msg_key(chosen[1]), 'user')
+      and too_old(id, pair, oldest, t) == too_old(chosen[1], pair, oldest, t) then
       chosen[#chosen + 1] = id
     else
       return chosen
@@ -143,7 +153,8 @@ if not resumed then
     return not_now('empty')
   end
   turn = new_turn
-  redis.call('HSET', turn_key(turn), 'v', VERSION, 'id', turn, 'conv', conv, 'messages', cjson.encode(chosen), 'formed_at', whole(t))
+  redis.call('HSET', turn_key(turn), 'v', VERSION, 'id', turn, 'conv', conv, 'messages', cjson.encode(chosen), 'formed_at', whole(t),
+    'pair', get(key, 'pair'), 'user', get(msg_key(chosen[1]), 'user'))
 end
 redis.call('HSET', key, 'token', token, 'lease_end', whole(t + lease), 'turn', turn)
 redis.call('ZADD', DUE, whole(t + lease), conv)

@@ -127,20 +127,21 @@ local function leave_place(conv, t)
 end
 
 -- A sentence of ours to the user: a message of its own kind at the tail, so that order, opt-out and look-up hold for it too.
-local function append_notice(conv, id, code, event, t)
+local function append_notice(conv, id, code, event, user, t)
   local key = conv_key(conv)
   redis.call('HSET', msg_key(id), 'v', VERSION, 'id', id, 'conv', conv, 'channel', get(key, 'channel'), 'kind', 'notice',
-    'notice', code, 'event', event, 'state', 'pending', 'accepted_at', whole(t), 'active_at', whole(active(t, get(key, 'pair'))))
+    'notice', code, 'event', event, 'state', 'pending', 'accepted_at', whole(t), 'active_at', whole(active(t, get(key, 'pair'))),
+    'pair', get(key, 'pair'), 'sender', get(key, 'sender'), 'user', user)
   into_inbox(conv, id, 0, t)
   append('notice', 'conv', conv, 'msg', id, 'code', code)
 end
 
 -- A notice about a message that is not answered, unless one waits in that conversation already.
-local function add_notice(conv, of, code, event, t)
+local function add_notice(conv, of, code, event, user, t)
   local id = 'n-' .. string.sub(of, 3)
   local open = get(conv_key(conv), 'notice')
   local state = open ~= '' and get(msg_key(open), 'state') or ''
   if event == '' or state == 'pending' or state == 'in_turn' or redis.call('EXISTS', msg_key(id)) == 1 then return end
-  append_notice(conv, id, code, event, t)
+  append_notice(conv, id, code, event, user, t)
   redis.call('HSET', conv_key(conv), 'notice', id)
 end

@@ -1,7 +1,7 @@
 -- elsewhere: tell a user on their other channel that a reply did not reach them. Once a reply: who takes it off the list appends the
 -- notice in the same step, whoever else tries and however often; and once an hour on one channel. With a reason the user is not told,
 -- and the reason recorded. Answer: "told", why not, or "gone".
--- args: reply reason conv channel sender pair code event wake...
+-- args: reply reason conv channel sender pair user code event wake...
 if redis.call('ZREM', UNTOLD, reply) == 0 then return 'gone' end
 local t, id = now(), 'n-' .. string.sub(reply, 3)
 
@@ -13,5 +13,5 @@ if reason ~= '' then
 end
 redis.call('HSET', conv_key(conv), 'channel', channel, 'pair', pair, 'sender', sender)
 append('told_elsewhere', 'reply', reply, 'notice', id, 'channel', channel)
-append_notice(conv, id, code, event, t)
+append_notice(conv, id, code, event, user, t)
 return 'told'

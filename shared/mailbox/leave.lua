@@ -17,17 +17,18 @@ local function take_leave(conv, token, reply, id, limits, t)
   local mine, index = find_attempt(list, id)
   if count(list, 'accepted') > 0 then return {mine and 'lost' or 'sent', '', ''} end
 
-  local pair, turn = get(key, 'pair'), get(key, 'turn')
+  local pair, turn = pair_of(reply), get(key, 'turn')
   local out, halted, old = opted_out(pair), paused(pair), turn_too_old(turn, pair, limits.oldest, t)
   local short = number(key, 'lease_end') - t < limits.send + limits.margin
   if mine then
     local again = index == #list and mine.outcome == '' and not out and not old and not halted and not short
-    return again and {'ok', cjson.encode(mine), ''} or {'lost', '', ''}
+    return again and pair ~= '' and {'ok', cjson.encode(mine), ''} or {'lost', '', ''}
   end
   for _, attempt in ipairs(list) do
     if attempt.outcome == '' then return {'look_up', cjson.encode(attempt), ''} end
   end
   if out then return {'opted_out', '', close_turn(conv, token, 'ignored', 'opted_out', limits.retention, t)} end
+  if pair == '' then return {'no_pair', '', ''} end  -- nobody can know whether its user said STOP
   if halted then
     append('backoff', 'conv', conv, 'reason', 'paused', 'counted', 0)
     return {'paused', '', give_up(conv, token, t + math.floor(limits.pause_wait * (1 + limits.jitter / 2)), t)}

@@ -29,12 +29,12 @@ if redis.call('EXISTS', reply_key(reply)) == 1 then
   end
 end
 redis.call('HSET', key, 'not_before', 0)
-local event = get(msg_key(first), 'event')
+local event, user = get(msg_key(first), 'event'), get(msg_key(first), 'user')
 local result = close_turn(conv, token, notice and 'ignored' or 'parked', reason, retention, t)
 if code == 'unreachable' then
   if #list > 0 and count(list, 'refused') == #list then not_reached(reply, t) end
 elseif code ~= '' and not notice and kind ~= 'bridge' and not unresolved then
-  add_notice(conv, first, code, event, t)
+  add_notice(conv, first, code, event, user, t)
   result = close_lease(conv, retention, t)
 end
 return result

@@ -5,6 +5,12 @@ local function attempts_of(reply)
   return list ~= '' and list ~= '[]' and cjson.decode(list) or {}
 end
 
+-- The pair that a reply is for: its record outlives the conversation's. One stored by an older version has none of its own.
+local function pair_of(reply)
+  local pair = get(reply_key(reply), 'pair')
+  return pair ~= '' and pair or get(conv_key(get(reply_key(reply), 'conv')), 'pair')
+end
+
 local function write_attempts(reply, list)
   redis.call('HSET', reply_key(reply), 'attempts', #list > 0 and cjson.encode(list) or '[]')
 end

@@ -1,7 +1,7 @@
 -- retry: the operator wants a parked message answered after all. Appended at the tail, age and counts reset. What is unresolved
 -- of its old reply (the caller has looked it up) makes the next reply a `maybe_duplicate`. Answer: {outcome, conv, channel}.
 -- uses: turns replies
--- args: id operation retention by user wake...
+-- args: id operation retention by user pair sender wake...
 local key, t = msg_key(id), now()
 if redis.call('EXISTS', key) == 0 then return {'unknown', '', ''} end
 local conv, channel = get(key, 'conv'), get(key, 'channel')
@@ -9,6 +9,12 @@ if get(key, 'operation') == operation then return {'done', conv, channel} end
 if get(key, 'state') ~= 'parked' then return {'not_parked', conv, channel} end
 
 local parked_turn = get(key, 'turn')
+-- The conversation's record may have gone before this one: whose the message is, and whom an opt-out is asked for, stands in its own.
+-- One of an older version is told by the caller, from its event.
+if get(key, 'pair') == '' and pair ~= '' then redis.call('HSET', key, 'pair', pair, 'sender', sender, 'user', user) end
+if get(key, 'pair') ~= '' then
+  redis.call('HSET', conv_key(conv), 'channel', channel, 'pair', get(key, 'pair'), 'sender', get(key, 'sender'))
+end
 local list = attempts_of(reply_of(parked_turn))
 local duplicate = (count(list, '') > 0 or count(list, 'absent') > 0) and '1' or get(key, 'maybe_duplicate')
 redis.call('HSET', key, 'operation', operation, 'state', 'pending', 'reason', '', 'errors', 0, 'lost', 0, 'asked', 0, 'turn', '', 'active_at', whole(active(t, get(conv_key(conv), 'pair'))),

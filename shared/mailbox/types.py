@@ -185,11 +185,12 @@ class Sending:
 
     `look_up`: `attempt` is unresolved, ask the provider first. `opted_out` and `paused` have given up the lease, and
     `more` says whether messages remain. `short`: renew once and ask again. `sent`: nothing left to send.
-    `too_old` and `unknown` (too many attempts of unknown fate) are for the holder to park. `alone`: `ok`, but no
+    `too_old`, `unknown` (too many attempts of unknown fate) and `no_pair` (nobody knows whom an opt-out would be
+    asked for) are for the holder to park. `alone`: `ok`, but no
     replica of the server has the attempt: after a failover nobody would know of it, and send the reply again.
     """
 
-    outcome: Literal["ok", "alone", "lost", "look_up", "opted_out", "paused", "short", "sent", "too_old", "unknown"]
+    outcome: Literal["ok", "alone", "lost", "look_up", "opted_out", "paused", "short", "sent", "too_old", "unknown", "no_pair"]
     attempt: Attempt | None = None
     more: bool = False
 

@@ -48,8 +48,11 @@ class RecipientOptedOut(ProviderRefused):
 class ChannelPort(Protocol):
     """One message provider."""
 
-    async def send(self, command: Response, reply_id: str, attempt_id: str) -> str:
-        """One request to the provider; the answer is its id for the message, '' where it gives none."""
+    async def send(self, command: Response, reply_id: str, attempt_id: str, pair: str) -> str:
+        """One request to the provider; the answer is its id for the message, '' where it gives none.
+
+        The three ids come back with the provider's reports: a user's word in one counts for the pair, whatever records are left.
+        """
         ...
 
     async def find(self, command: Response, attempt: Attempt) -> list[Listed] | None:

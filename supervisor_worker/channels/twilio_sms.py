@@ -78,10 +78,10 @@ class TwilioSms:
         )
         self._callback = _callback(settings)
 
-    async def send(self, command: Response, reply_id: str, attempt_id: str) -> str:
+    async def send(self, command: Response, reply_id: str, attempt_id: str, pair: str) -> str:
         """Create the message; the answer is its SID."""
         sms = _sms(command)
-        query = urlencode({"reply": reply_id, "attempt": attempt_id})
+        query = urlencode({"reply": reply_id, "attempt": attempt_id, "pair": pair})
         try:
             created = await self._client.messages.create_async(
                 to=sms.to.value,

@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "dashboard": ("dashboard:dashboard", "RQ's queues, workers and jobs in the browser."),
     "pause": ("control:pause", "Stop all sending, or one user's; or show what is paused."),
     "resume": ("control:resume", "Send again."),
+    "users": ("users:users", "Erase what is kept of a user."),
     "opt-in": ("control:opt_in", "Send mail again to a user who had opted out of it."),
 }
 """Name to (module and attribute under supervisor_worker.cli, one line for the list)."""

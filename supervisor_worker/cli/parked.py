@@ -99,8 +99,9 @@ def _retry(box: Opened, message: str) -> bool:
         where = "its provider could not be asked" if isinstance(error, ProviderError | TimeoutError) else "not yet"
         click.echo(f"{message}: not retried, {where}: {said}", err=True)
         return False
-    by, user = login_name(), _user_of(box, message)
-    result = box.mailbox.run(calls.retry(message, f"o-{uuid.uuid4().hex}", by=by, user=user))
+    user, pair, sender = _whose(box, message)
+    call = calls.retry(message, f"o-{uuid.uuid4().hex}", by=login_name(), user=user, pair=pair, sender=sender)
+    result = box.mailbox.run(call)
     if result.outcome == "done":
         Dispatcher(box.redis).wake(result.conversation, result.channel)
         click.echo(f"{message}: is to be answered again")
@@ -113,11 +114,13 @@ def _retry(box: Opened, message: str) -> bool:
     return False
 
 
-def _user_of(box: Opened, message: str) -> str:
-    """The id of a message's user; '' when its text is gone, and with it who wrote it."""
+def _whose(box: Opened, message: str) -> tuple[str, str, str]:
+    """The ids of a message's user, pair and sender; all '' when its text is gone, and with it who wrote it."""
     record = box.mailbox.message(message)
-    event = record.event if record else None
-    return Identities(identity_salt(box.redis)).user(event.user) if event else ""
+    if record is None or record.event is None:
+        return "", "", ""
+    event, identities = record.event, Identities(identity_salt(box.redis))
+    return identities.user(event.user), identities.pair(event.to, event.from_), identities.sender(event.from_)
 
 
 def _look_up(box: Opened, message: str) -> None:
@@ -136,7 +139,7 @@ def discard(message: str) -> None:
     with opened() as box:
         name = resolve(box.mailbox, message)
         retention_ms = int(box.settings.retention_days * calls.DAY_MS)
-        by, user = login_name(), _user_of(box, name)
+        by, (user, _, _) = login_name(), _whose(box, name)
         result = box.mailbox.run(calls.discard(name, f"o-{uuid.uuid4().hex}", retention_ms=retention_ms, by=by, user=user))
         if result.outcome == "unknown":
             raise Ending("there is no such message any more", UNKNOWN)

@@ -10,6 +10,7 @@ PARKED: Final[dict[str, str]] = {
     "outage": "A provider was away until the message was ANSWER_WITHIN_MINUTES old.",
     "too_many_errors": "It failed five times; the log says where.",
     "too_many_lost_leases": "Its worker died six times, perhaps of this very message.",
+    "pair_unknown": "Its record does not say whom it is from, so nobody knows whether they said STOP; a retry reads it from its text.",
     "unreadable": "Its text is gone, or its record cannot be read.",
 }
 """By reason; a provider's own refusal is `twilio_21614` and the like."""

@@ -125,7 +125,7 @@ def answer(event: SmsReceived | EmailReceived) -> None:
     if isinstance(command, SendSmsResponse):
         assert sms_length(command.message) <= SMS_LIMIT
         return
-    body = body_of(command, "r-1", "a-1")
+    body = body_of(command, {"reply": "r-1", "attempt": "a-1"})
     lines = [body["subject"], *body["headers"].values()]
     assert not any(character in line for line in lines for character in "\r\n\0")
     json.dumps(body).encode("utf-8")

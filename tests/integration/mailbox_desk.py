@@ -64,7 +64,7 @@ class Desk:
     def accept(
         self, message: str, *, kind: str = "text", settle: int = 0, limit: int = 60, keyword: calls.Keyword = "", conv: str = C,
         pair: str = PAIR, most: int = calls.MAX_OPEN, says: str = "", hourly: int = 1_000, daily: int = 1_000,
-        via: str = "", maybe_duplicate: bool = False, wake: Wake = (),
+        via: str = "", maybe_duplicate: bool = False, user: str = "u-1", wake: Wake = (),
     ) -> Accepted:  # fmt: skip
         """A message from outside."""
         event = received(message, cast("Kind", kind))
@@ -84,6 +84,7 @@ class Desk:
                 daily=daily,
                 via=via,
                 maybe_duplicate=maybe_duplicate,
+                user=user,
                 wake=wake,
             )
         )
@@ -140,13 +141,16 @@ class Desk:
         """Waited for in vain: not found."""
         assert self.unseen(turn, attempt, again=0).outcome == "absent"
 
-    def status(self, pid: str, state: str, turn: str = "", attempt: str = "", *, opt: str = "", report: str = "") -> Outcome:
+    def status(
+        self, pid: str, state: str, turn: str = "", attempt: str = "", *, opt: str = "", report: str = "", pair: str = ""
+    ) -> Outcome:
         """The provider's report."""
         reply = f"r-{turn}" if turn else ""
         word = cast("Any", opt)
-        return self.run(
-            calls.status(pid, cast("Any", state), reply=reply, attempt=attempt, retention_ms=RETENTION, opt=word, report=report)
+        call = calls.status(
+            pid, cast("Any", state), reply=reply, attempt=attempt, retention_ms=RETENTION, opt=word, report=report, pair=pair
         )
+        return self.run(call)
 
     def pause(self, *pairs: str) -> bool:
         """Of all sending, or of the user with these pairs, who is called by the first."""

@@ -172,9 +172,9 @@ def test_the_look_up_asks_the_port_of_the_replys_channel(mailbox: Mailbox) -> No
 class NoList:
     """A provider without a list to ask, as SendGrid is."""
 
-    async def send(self, command: Response, reply_id: str, attempt_id: str) -> str:
+    async def send(self, command: Response, reply_id: str, attempt_id: str, pair: str) -> str:
         """Never: a look-up sends nothing."""
-        raise AssertionError(command, reply_id, attempt_id)
+        raise AssertionError(command, reply_id, attempt_id, pair)
 
     async def find(self, command: Response, attempt: Attempt) -> list[Listed] | None:
         """There is nothing to ask."""

@@ -130,12 +130,15 @@ def test_no_mail_makes_a_model_that_obeys_write_to_anybody_else(world: World, we
     answers = {request["headers"]["In-Reply-To"]: request["mail"] for request in mails}
     for number, attack in enumerate(ATTACKS):
         mail = answers[f"<attack-{number}@example.com>"]
-        assert mail["personalizations"] == [{"to": [{"email": "user@example.com"}]}], attack.name
+        (person,) = mail["personalizations"]
+        assert person["to"] == [{"email": "user@example.com"}], attack.name
+        assert set(person) == {"to", "custom_args"}
+        assert set(person["custom_args"]) == {"reply", "attempt", "pair"}
         assert mail["from"] == {"email": "boss@example.com"}
         assert mail["subject"] == f"Re: {attack.shown}"
         assert [block["type"] for block in mail["content"]] == ["text/plain"]
         assert len(mail["content"][0]["value"].encode()) <= 50_000
-        assert set(mail) == {"personalizations", "from", "subject", "content", "headers", "custom_args", "tracking_settings"}
+        assert set(mail) == {"personalizations", "from", "subject", "content", "headers", "tracking_settings"}
         assert set(mail["headers"]) <= {"Message-ID", "Auto-Submitted", "In-Reply-To", "References"}
         assert all(value.isprintable() and value.isascii() for value in mail["headers"].values())
         assert "evil" not in json.dumps(mail["headers"]), attack.name

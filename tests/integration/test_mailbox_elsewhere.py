@@ -69,7 +69,7 @@ def test_a_user_s_word_in_a_report_opts_in_again(desk: Desk) -> None:
 
 @pytest.mark.parametrize(("pid", "turn", "attempt"), [("SM9", "", ""), ("SM9", "k9", "a1"), ("SM9", "k1", "a9"), ("", "", "a1")])
 def test_a_report_about_no_reply_of_ours_opts_nobody_out(desk: Desk, pid: str, turn: str, attempt: str) -> None:
-    """The pair is the reply's; a report cannot name one."""
+    """Unless it names the pair itself, as those of our own replies do."""
     sent(desk)
     desk.status(pid, "failed", turn, attempt, opt="out", report="o-1")
     assert not desk.redis.keys("boss:optout:*")

@@ -22,6 +22,7 @@ from tests.integration import (
     test_mailbox_elsewhere,
     test_mailbox_limits,
     test_mailbox_pause,
+    test_mailbox_people,
     test_mailbox_scripts,
     test_mailbox_sending,
     test_mailbox_share,
@@ -39,6 +40,7 @@ MODULES: Final = (
     test_mailbox_elsewhere,
     test_mailbox_limits,
     test_mailbox_pause,
+    test_mailbox_people,
     test_mailbox_scripts,
     test_mailbox_sending,
     test_mailbox_share,
@@ -98,5 +100,5 @@ def test_every_script_of_the_law_is_in_the_table() -> None:
     scripts = {broken.script for broken in table()}
     leave_and_finish = {"leave", "turns"}  # where the rules of `sending` and `finish` stand, for all who use them
     law = {"accept", "claim", "renew", "store_reply", "outcome", "unseen", "backoff", "park", "retry", "hand_over", "sweep"}
-    beside = {"status", "pause", "resume", "elsewhere"}
+    beside = {"status", "pause", "resume", "elsewhere", "erase"}
     assert law | leave_and_finish | beside <= scripts

@@ -131,11 +131,10 @@ def claude(sandbox: SandboxProcess, key: str = "sk-ant") -> anthropic.Anthropic:
 
 def mail(**changes: Any) -> dict[str, Any]:
     document = {
-        "personalizations": [{"to": [{"email": "user@example.com"}]}],
+        "personalizations": [{"to": [{"email": "user@example.com"}], "custom_args": {"reply_id": "r1"}}],
         "from": {"email": "boss@example.com", "name": "Boss"},
         "subject": "Re: hello",
         "content": [{"type": "text/plain", "value": "hi"}],
-        "custom_args": {"reply_id": "r1"},
     }
     return document | changes
 
@@ -453,7 +452,11 @@ def test_sendgrid_send_and_events(sandbox: SandboxProcess, hook: Hook) -> None:
         ({"content": []}, "content"),
         ({"content": [{"type": "text/plain", "value": ""}]}, "content.0.value"),
         ({"headers": {"To": "x"}}, "headers"),
-        ({"custom_args": {"a": "x" * 10_000}}, "custom_args"),
+        ({"custom_args": {"a": "x"}}, "custom_args"),  # an object stands in a personalization, a string here
+        (
+            {"personalizations": [{"to": [{"email": "user@example.com"}], "custom_args": {"a": "x" * 10_000}}]},
+            "personalizations.0.custom_args",
+        ),
     ],
 )
 def test_sendgrid_refuses_as_sendgrid_does(sandbox: SandboxProcess, changes: dict[str, Any], field: str) -> None:

@@ -57,7 +57,7 @@ def test_a_mail_is_answered_in_its_thread(world: World) -> None:
     assert headers["references"] == "<1@u.example> <2@b.example> <3@u.example>"
     assert headers["auto-submitted"] == "auto-replied"
     assert headers["message-id"] == f"<{reply.id}@example.com>"
-    assert mail["custom_args"] == {"reply": reply.id, "attempt": reply.attempts[0].id}
+    assert mail["custom_args"] == {"reply": reply.id, "attempt": reply.attempts[0].id, "pair": world.identities.pair(event.to, event.from_)}
     assert (world.state(event), reply.state) == ("answered", "sent")
     assert reply.attempts[0].provider_id
 

@@ -62,6 +62,7 @@ class World:
         runtime.check_schema(self.redis)
         self.identities = Identities(runtime.identity_salt(self.redis))
         self.mailbox = Mailbox(self.redis)
+        self.users = users.Users([users.LOCAL_USER])
 
     @property
     def settings(self) -> Settings:
@@ -70,14 +71,16 @@ class World:
         short = {name.lower(): value for name, value in {**FAST, **self.environment}.items()}
         return settings_module.load(**{**base, **short})
 
-    def text(self, body: str = "Hello", phone: str = "+15551234567", *, kind: Kind = "text", **fields: Any) -> SmsReceived:
+    def text(
+        self, body: str = "Hello", phone: str = "+15551234567", *, kind: Kind = "text", user: str = "user", **fields: Any
+    ) -> SmsReceived:
         """A text that was accepted."""
         event = SmsReceived(
             id=f"m-{uuid.uuid4().hex[:24]}",
             from_=PhoneNumber(phone),
             to=BOSS,
             message=body,
-            user="user",
+            user=user,
             provider_id=f"SM{uuid.uuid4().hex}",
             **fields,
         )
@@ -104,9 +107,22 @@ class World:
             sender=self.identities.sender(event.from_),
             pair=self.identities.pair(event.to, event.from_),
             turns_per_hour=1000,
+            user=self.identities.user(event.user),
         )
         assert self.mailbox.run(call).outcome == "accepted"
+        if not self.users.admits(event):
+            self.give(event, event.user)
         return event
+
+    def give(self, event: Received, username: str) -> None:
+        """The users file says that the address of a message is this user's, and nobody else's. "" is nobody."""
+        own = (
+            {"phone": event.from_, "boss_phone": event.to}
+            if isinstance(event, SmsReceived)
+            else {"email": event.from_, "boss_email": event.to}
+        )
+        others = [user for user in self.users.all if any(getattr(user, name) != value for name, value in own.items())]
+        self.users.__init__([*others, *([users.User(username=username, **cast("Any", own))] if username else [])])  # type: ignore[misc]
 
     def conversation(self, event: Received) -> str:
         """The id of an event's conversation."""
@@ -152,7 +168,7 @@ class World:
         channels: dict[Any, ChannelPort] = {"sms": TwilioSms(settings), "email": SendGridEmail(settings), **self.channels}
         try:
             mailbox = AsyncMailbox(redis)
-            yield Supervisor(settings, users.load(None), self.identities, mailbox, thinker, channels, asyncio.Event(), gallery)
+            yield Supervisor(settings, self.users, self.identities, mailbox, thinker, channels, asyncio.Event(), gallery)
         finally:
             await thinker.aclose()
             await gallery.aclose()

@@ -76,9 +76,9 @@ class Channel:
         self.sent = 0
         self.listed = 0
 
-    async def send(self, command: Response, reply_id: str, attempt_id: str) -> str:
+    async def send(self, command: Response, reply_id: str, attempt_id: str, pair: str) -> str:
         """The next result."""
-        del command, reply_id, attempt_id
+        del command, reply_id, attempt_id, pair
         self.sent += 1
         result = self.results.pop(0)
         if isinstance(result, Exception):

@@ -106,4 +106,4 @@ def test_no_wish_to_wait_is_without_a_bound(name: str, given: str) -> None:
 def test_a_channel_refuses_what_is_not_its_own() -> None:
     """A text is no mail."""
     with pytest.raises(TypeError):
-        sendgrid_email.body_of(SmsReceived, "r-1", "a-1")  # type: ignore[arg-type]
+        sendgrid_email.body_of(SmsReceived, {})  # type: ignore[arg-type]
