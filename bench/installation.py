@@ -55,7 +55,7 @@ class House:
             "TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": TOKEN, "SENDGRID_API_KEY": "SG.bench", "ANTHROPIC_API_KEY": "bench",
             "EMAIL_WEBHOOK_SECRET": "bench", "SANDBOX": "off", "TWILIO_API_BASE_URL": self.stub.url, "SENDGRID_API_BASE_URL": self.stub.url,
             "ANTHROPIC_BASE_URL": self.stub.url, "SMS_SETTLE_SECONDS": "0", "SENDER_TURNS_PER_HOUR": "10000",
-            "CONVERSATION_TURNS_PER_DAY": "1000000", "DAILY_TOKENS": "0", "DAILY_TURNS": "0",
+            "PAIR_TURNS_PER_DAY": "1000000", "MAIL_TURNS_PER_HOUR": "10000", "DAILY_TOKENS": "0", "DAILY_TURNS": "0",
             "BENCH_MARKS": self.stub.marks, **self._more,
         }  # fmt: skip
 

@@ -111,6 +111,16 @@ class EmailAddress:
 Address = PhoneNumber | EmailAddress
 
 
+def masked(text: str) -> str:
+    """Whatever a provider calls a sender or a recipient, for the operator's eyes: never more of it than `masked` of an address shows."""
+    for kind in (PhoneNumber, EmailAddress):
+        try:
+            return kind.parse(text).masked()
+        except BadInput:
+            continue
+    return f"{text[:1]}…" if text[:1].isalnum() else "…"
+
+
 def parse_address_list(text: str) -> list[EmailAddress]:
     """All addresses of a To, Cc or From header value; raises BadInput `bad_email` for one that cannot be sent to."""
     return list(_remembered_list(text) if len(text) <= MAX_ADDRESS else _address_list(text))

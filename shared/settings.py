@@ -130,7 +130,20 @@ class Settings(BaseSettings):
     thread_turns_per_hour: int = _knob(
         12, "Turns that one mail thread may start in an hour, against robots that hide that they are robots.", "Limits", ge=1, le=10_000
     )
-    conversation_turns_per_day: int = _knob(200, "Turns that one conversation may start in a day (UTC).", "Limits", ge=1, le=1_000_000)
+    mail_turns_per_hour: int = _knob(
+        30,
+        "Turns that one user's mails to one Boss may start in an hour, over all threads, against robots that begin one with each mail.",
+        "Limits",
+        ge=1,
+        le=10_000,
+    )
+    pair_turns_per_day: int = _knob(
+        200,
+        "Turns that one user and one Boss number or address may start in a day (UTC); then one plain sentence, then silence.",
+        "Limits",
+        ge=1,
+        le=1_000_000,
+    )
     daily_tokens: int = _knob(
         2_000_000,
         "Tokens (in and out) that all may use in a day (UTC); then nothing more is thought about until the next, with an alarm. 0: no bound.",

@@ -17,6 +17,8 @@ TEXT_LOST_SUBJECT: Final = "A text message did not reach you"
 
 NOTICES: Final[dict[str, str]] = {
     "rate_limited": "You have sent more messages than I can answer within an hour. Please try again later.",
+    "day_limited": "You have sent more messages than I can answer in a day. I will answer again tomorrow.",
+    "echo": "Your messages repeat themselves, so I stop answering them for ten minutes, or until you write something else.",
     "outage": "Sorry, I could not answer your message in time. Please send it again.",
     "error": GENERAL,
     "unreadable": "Sorry, I could not read your message. Please send it again as plain text.",

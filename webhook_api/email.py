@@ -56,7 +56,7 @@ def _take_in(intake: Intake, mail: InboundMail, recipient: EmailAddress, *, sign
     verdict = admit.email(mail, recipient, intake.runtime.users)
     if isinstance(verdict, Ignored):
         message_id = mail_id(mail, recipient.value, verdict.reason)
-        intake.ignore(message_id, "email", verdict.reason)
+        intake.ignore(message_id, "email", verdict.reason, f"{mail.sender.masked() if mail.sender else '…'} to {recipient.masked()}")
         return message_id
     message_id = mail_id(mail, recipient.value)
     event = EmailReceived(

@@ -48,6 +48,8 @@ class Ignored:
     id: str
     channel: Channel
     reason: str
+    who: str = ""
+    """The sender, masked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ def steps(entry: Entry, runtime: Runtime) -> list[Call[Any]]:
         kind = "text" if isinstance(entry.event, SmsReceived) else "mail"
         return [storing.message(runtime, entry.event, kind=cast("Any", kind), keyword=entry.keyword)]
     if isinstance(entry, Ignored):
-        return [calls.ignore(entry.id, entry.channel, entry.reason)]
+        return [calls.ignore(entry.id, entry.channel, entry.reason, who=entry.who)]
     retention_ms = int(runtime.settings.retention_days * calls.DAY_MS)
     return [_status(report, retention_ms) for report in entry]
 
@@ -113,7 +115,7 @@ def encode(entry: Entry) -> bytes:
     if isinstance(entry, Message):
         fields: dict[str, Any] = {"kind": "accept", "event": codec.encode(entry.event), "keyword": entry.keyword}
     elif isinstance(entry, Ignored):
-        fields = {"kind": "ignore", "id": entry.id, "channel": entry.channel, "reason": entry.reason}
+        fields = {"kind": "ignore", "id": entry.id, "channel": entry.channel, "reason": entry.reason, "who": entry.who}
     else:
         rows = [_row(report) for report in entry]
         fields = {"kind": "status", "reports": rows}
@@ -140,8 +142,8 @@ def _message(value: dict[str, Any]) -> Message:
 
 
 def _ignored(value: dict[str, Any]) -> Ignored:
-    message_id, reason = _texts([value["id"], value["reason"]])
-    return Ignored(message_id, cast("Channel", _one_of(_CHANNELS, value["channel"])), reason)
+    message_id, reason, who = _texts([value["id"], value["reason"], value.get("who", "")])
+    return Ignored(message_id, cast("Channel", _one_of(_CHANNELS, value["channel"])), reason, who)
 
 
 def _reports(value: dict[str, Any]) -> Reports:

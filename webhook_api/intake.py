@@ -71,9 +71,9 @@ class Intake:
         """Take a message that is answered."""
         self._hand_over(Message(event, keyword))
 
-    def ignore(self, message_id: str, channel: Channel, reason: str) -> None:
-        """Record a message that is not answered: its id and the reason, no text, no job."""
-        self._hand_over(Ignored(message_id, channel, reason))
+    def ignore(self, message_id: str, channel: Channel, reason: str, who: str = "") -> None:
+        """Record a message that is not answered: its id and the reason, no text, no job. `who` is its sender, masked."""
+        self._hand_over(Ignored(message_id, channel, reason, who))
 
     def report(self, reports: Reports) -> None:
         """Record what became of replies."""

@@ -11,6 +11,7 @@ from typing import Final
 from flask import Request
 
 from shared import admission, telemetry
+from shared.addresses import masked
 from shared.admission import Ignored, InboundSms
 from shared.delivery_errors import OPTED_OUT
 from shared.errors import BadInput
@@ -72,7 +73,7 @@ def _take_in(intake: Intake, text: InboundSms, *, signed: bool) -> str:
     message_id = admission.sms_id(intake.runtime.settings.twilio_account_sid, text.sid)
     verdict = admission.sms(text, intake.runtime.users)
     if isinstance(verdict, Ignored):
-        intake.ignore(message_id, "sms", verdict.reason)
+        intake.ignore(message_id, "sms", verdict.reason, f"{masked(text.sender)} to {masked(text.recipient)}")
     else:
         event = admission.received(message_id, text, verdict, at=time.time(), signed=signed)
         intake.accept(event, keyword=verdict.keyword)

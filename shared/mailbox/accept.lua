@@ -2,7 +2,8 @@
 -- A known id changes nothing ("duplicate"). Opt-out and rate are judged here, after the deduplication; what is not admitted is
 -- recorded with its reason and without its text. A bridge message is answered over the bridge and nowhere else: an opt-out, which
 -- is from texts to a phone, does not concern it, and the sentence on a rate goes back as the answer. A robot that answers us
--- without saying that it is one shows by what it says: our own words, or its own once more; the third time in a row is not answered.
+-- without saying that it is one shows by what it says and when (see `comes_back`); the third time in a row is not answered: one plain
+-- sentence says so, and what repeats is kept and shown later, and not answered until a different message comes or ten minutes passed.
 -- Otherwise the event is stored, appended to its conversation's inbox, and
 -- the conversation becomes due, and is woken at once unless it settles first. No room ("full"): nothing changes, the sender's
 -- provider or our spool keeps it.
@@ -10,13 +11,35 @@
 -- webhook did not bring; `copy` says that it may have been answered before, and its reply will bear the mark `maybe_duplicate`.
 -- `user` is the id of the entry of the users file that it comes from: records outlive the conversation's, and say whose they are.
 -- Answer: {outcome, reason}.
--- args: id channel kind conv sender pair event mark settle# limit# keyword verdict most# texts# digest echo_window# hourly# daily# kept
--- args: via copy user wake...
+-- args: id channel kind conv sender pair event mark settle# limit# keyword verdict most# texts# digest hourly# pair_hourly# daily# kept
+-- args: via copy user flood# who wake...
+local HOUR, DAY = 3600000, 86400000
+local MOST_ECHOES, SILENCE, AT_ONCE, WITHIN_SECONDS = 3, 600000, 2000, 12000
+-- How long after it was told once that a bound is reached it is not told again: an hour, or the rest of the day.
+local TOLD = {rate_limited = function() return HOUR end, day_limited = function(t) return DAY - t % DAY end}
 
 if redis.call('EXISTS', P .. 'seen:' .. id) == 1 or redis.call('EXISTS', msg_key(id)) == 1 then return {'duplicate', ''} end
 
 local t = now()
-local rate = P .. 'rate:' .. sender
+
+-- What is not admitted costs a record and a line, `flood` times an hour; beyond that it is counted alone, so that strangers fill nothing.
+-- The last senders are listed, masked (`who`): a mistyped number in the users file is found that way.
+if verdict ~= '' then
+  local counted = P .. 'ignored:' .. whole(math.floor(t / HOUR))
+  local n = redis.call('INCR', counted)
+  redis.call('PEXPIRE', counted, HOUR)
+  if n > flood then
+    count('ignored:' .. verdict)
+    if n % 1000 == 0 then append('ignored', 'channel', channel, 'reason', verdict, 'n', n, unpack(via ~= '' and {'via', via} or {})) end
+    return {'ignored', verdict}
+  end
+  if who ~= '' then
+    redis.call('ZADD', P .. 'strangers', whole(t), channel .. ' ' .. verdict .. ' ' .. who)
+    redis.call('ZREMRANGEBYRANK', P .. 'strangers', 0, -201)
+  end
+end
+
+local talk, pair_turns, rate = conv_key(conv), P .. 'turns:' .. pair, P .. 'rate:' .. sender
 local out = kind ~= 'bridge' and opted_out(pair)
 
 -- A text joins the turn that the inbox's last text will start, unless that is full; anything else starts a turn of its own.
@@ -28,31 +51,50 @@ local function starts_turn()
   return not (get(key, 'state') == 'pending' and get(key, 'kind') == 'text' and number(key, 'errors') < 2 and number(key, 'lost') < 2)
 end
 
--- Turns of this conversation that began in the present hour or day of the server's clock.
-local function begun(span, length)
-  return get(conv_key(conv), span) == whole(math.floor(t / length)) and number(conv_key(conv), span .. '_turns') or 0
+-- Turns that began in the present hour or day of the server's clock: a conversation's own, or all of a pair's, for a robot may begin a
+-- conversation with each of its mails.
+
+local function begun(key, span, length)
+  return get(key, span) == whole(math.floor(t / length)) and number(key, span .. '_turns') or 0
 end
 
-local function count_turn(span, length)
-  redis.call('HSET', conv_key(conv), span .. '_turns', begun(span, length) + 1, span, whole(math.floor(t / length)))
+local function count_turn(key, span, length)
+  redis.call('HSET', key, span .. '_turns', begun(key, span, length) + 1, span, whole(math.floor(t / length)))
 end
 
+-- Why a turn may not begin now, '' where it may.
 local function over_rate()
+  if begun(pair_turns, 'day', DAY) >= daily then return kind == 'bridge' and 'rate_limited' or 'day_limited' end
   local oldest = redis.call('LINDEX', rate, limit - 1)
-  if oldest and tonumber(oldest) > t - 3600000 then return true end
-  return begun('hour', 3600000) >= hourly or begun('day', 86400000) >= daily
+  if oldest and tonumber(oldest) > t - HOUR then return 'rate_limited' end
+  if begun(talk, 'hour', HOUR) >= hourly or begun(pair_turns, 'hour', HOUR) >= pair_hourly then return 'rate_limited' end
+  return ''
 end
 
+-- Whether a message shows that nobody reads our answers: it says what we said; or the words that it said before come back at once after
+-- our answer; or both sides say within seconds what they said before. Who repeats words that we have not answered is impatient.
+local function comes_back()
+  local since = t - number(talk, 'said_at')
+  if digest == get(talk, 'said') then return since <= SILENCE end
+  if digest ~= get(talk, 'heard') then return false end
+  return since <= AT_ONCE or (since <= WITHIN_SECONDS and get(talk, 'said') == get(talk, 'said_before'))
+end
+
+-- The row of messages that came back, this one with it, and whether it is the one at which silence begins.
 local function echoes()
-  local key = conv_key(conv)
-  local so_far, heard_at = number(key, 'echoes'), number(key, 'heard_at')
-  local same = digest ~= '' and (digest == get(key, 'said') or digest == get(key, 'heard'))
-  local after_us = number(key, 'said_at') >= heard_at  -- who repeats unanswered words is impatient, and no robot
-  if not same or heard_at <= t - echo_window then return 0 end
-  return after_us and so_far + 1 or so_far
+  local row, silent_since = number(talk, 'echoes'), number(talk, 'silent_since')
+  if digest == '' then return row, false end
+  local same = digest == get(talk, 'heard') or digest == get(talk, 'said')
+  if silent_since > 0 then
+    if same and t < silent_since + SILENCE then return row, false end
+    return 0, false
+  end
+  if same and number(talk, 'said_at') < number(talk, 'heard_at') then return row, false end
+  if not comes_back() then return 0, false end
+  return row + 1, row + 1 == MOST_ECHOES
 end
 
-local echoed = echoes()
+local echoed, falls_silent = echoes()
 local way = via ~= '' and {'via', via} or {}
 if copy == '1' then way[#way + 1], way[#way + 2] = 'maybe_duplicate', '1' end
 
@@ -64,11 +106,11 @@ if verdict == '' then
     verdict = 'opt_in'
   elseif out then
     verdict = 'opted_out'
-  elseif echoed >= 3 then
+  elseif echoed >= MOST_ECHOES then
     verdict = 'echo'
   elseif starts_turn() then
     counted = true
-    if over_rate() then verdict = 'rate_limited' end
+    verdict = over_rate()
   end
 end
 
@@ -80,10 +122,26 @@ redis.call('SET', P .. 'seen:' .. id, '1', 'PX', mark)
 redis.call('ZADD', P .. 'recent', whole(t), id)
 redis.call('ZREMRANGEBYRANK', P .. 'recent', 0, -10001)
 if digest ~= '' and (verdict == '' or verdict == 'echo') then
-  redis.call('HSET', conv_key(conv), 'heard', digest, 'heard_at', whole(t), 'echoes', echoed)
+  local silent = verdict == 'echo' and (falls_silent and whole(t) or get(talk, 'silent_since')) or 0
+  redis.call('HSET', talk, 'heard', digest, 'heard_at', whole(t), 'echoes', echoed, 'silent_since', silent)
+end
+
+local function tell(code)
+  redis.call('HSET', conv_key(conv), 'channel', channel, 'pair', pair, 'sender', sender)
+  add_notice(conv, id, code, event, user, t)
+end
+
+-- What a user wrote is not lost because it is not answered: it is shown when the conversation goes on.
+local function keep_unanswered()
+  local history = P .. 'history:' .. conv
+  redis.call('HSET', msg_key(id), 'event', event, 'pair', pair, 'sender', sender, 'user', user)
+  redis.call('RPUSH', history, 'm:' .. id)
+  redis.call('LTRIM', history, -40, -1)
+  if redis.call('PTTL', history) < 0 then redis.call('PEXPIRE', history, kept) end
 end
 
 if verdict ~= '' then
+  count('ignored:' .. verdict)
   redis.call('HSET', msg_key(id), 'state', 'ignored', 'reason', verdict)
   redis.call('PEXPIRE', msg_key(id), kept)
   append('ignored', 'conv', conv, 'msg', id, 'channel', channel, 'reason', verdict, unpack(way))
@@ -91,10 +149,12 @@ if verdict ~= '' then
     opt(pair, true, t)
   elseif verdict == 'opt_in' then
     opt(pair, false, t)
-  elseif verdict == 'rate_limited' and kind ~= 'bridge' and not full
-    and redis.call('SET', P .. 'told:' .. sender, '1', 'NX', 'PX', 3600000) then
-    redis.call('HSET', conv_key(conv), 'channel', channel, 'pair', pair, 'sender', sender)
-    add_notice(conv, id, 'rate_limited', event, user, t)
+  elseif verdict == 'echo' then
+    keep_unanswered()
+    if falls_silent then tell('echo') end
+  elseif TOLD[verdict] and kind ~= 'bridge' and not full
+    and redis.call('SET', P .. 'told:' .. verdict .. ':' .. sender, '1', 'NX', 'PX', whole(TOLD[verdict](t))) then
+    tell(verdict)
   end
   return {'ignored', verdict}
 end
@@ -105,9 +165,11 @@ redis.call('HSET', conv_key(conv), 'channel', channel, 'pair', pair, 'sender', s
 if counted then
   redis.call('LPUSH', rate, whole(t))
   redis.call('LTRIM', rate, 0, limit - 1)
-  redis.call('PEXPIRE', rate, 3600000)
-  count_turn('hour', 3600000)
-  count_turn('day', 86400000)
+  redis.call('PEXPIRE', rate, HOUR)
+  count_turn(talk, 'hour', HOUR)
+  count_turn(pair_turns, 'hour', HOUR)
+  count_turn(pair_turns, 'day', DAY)
+  redis.call('PEXPIRE', pair_turns, DAY)
 end
 into_inbox(conv, id, settle, t)
 append(channel .. '_received', 'conv', conv, 'msg', id, 'channel', channel, unpack(way))

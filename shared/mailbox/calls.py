@@ -48,12 +48,13 @@ REPEATS: Final = 5
 """How many attempts that a provider left without an answer, and that no look-up finds, may be followed by another one."""
 MAX_OPEN: Final = 50_000
 """How many messages may wait for their answer before no more are taken."""
-ECHO_WINDOW_MS: Final = 600_000
-"""Within this long of the text before it, the same words again may be a robot's."""
+NOT_ADMITTED_AN_HOUR: Final = 100
+"""How many messages that are not admitted get a record and a ledger line; those beyond are counted alone. 22 MB a month at most."""
 NO_LIMIT: Final = 1_000_000_000
 _NOT_ADMITTED: Final[dict[str, str | int]] = {
     "kind": "text", "sender": "", "pair": "", "event": "", "settle": 0, "limit": 0, "keyword": "", "verdict": "", "most": MAX_OPEN,
-    "texts": MAX_TEXTS_PER_TURN, "digest": "", "echo_window": ECHO_WINDOW_MS, "hourly": NO_LIMIT, "daily": NO_LIMIT, "copy": 0, "user": "",
+    "texts": MAX_TEXTS_PER_TURN, "digest": "", "hourly": NO_LIMIT, "pair_hourly": NO_LIMIT, "daily": NO_LIMIT, "copy": 0,
+    "flood": NOT_ADMITTED_AN_HOUR, "who": "", "user": "",
 }  # fmt: skip
 """What `accept.lua` reads of a message that is recorded with a reason only."""
 
@@ -112,6 +113,7 @@ def accept(
     max_open: int = MAX_OPEN,
     digest: str = "",
     hourly: int = NO_LIMIT,
+    pair_hourly: int = NO_LIMIT,
     daily: int = NO_LIMIT,
     via: str = "",
     maybe_duplicate: bool = False,
@@ -120,8 +122,8 @@ def accept(
 ) -> Call[Accepted]:
     """Take a message into its conversation, once; see `accept.lua`.
 
-    `turns_per_hour` is the sender's, `hourly` and `daily` are the conversation's. `digest` is that of
-    the message's words (`shared.echo`), "" where nobody can echo.
+    `turns_per_hour` is the sender's, `hourly` the conversation's; `pair_hourly` and `daily` are the pair's, over all of its
+    conversations. `digest` is that of what the message says (`shared.echo`), "" where nobody can echo.
     `via` is the way of one that its webhook did not bring; `maybe_duplicate`: it may have been answered before.
     `user` is the id of the entry of the users file that it comes from.
     """
@@ -142,6 +144,7 @@ def accept(
         "most": max_open,
         "digest": digest,
         "hourly": hourly,
+        "pair_hourly": pair_hourly,
         "daily": daily,
         "kept": DEDUPE_MS[channel],
         "via": via,
@@ -151,8 +154,13 @@ def accept(
     return Call("accept", arguments, answers.accepted, wake)
 
 
-def ignore(message_id: str, channel: Channel, reason: str, *, conversation: str = "", via: str = "") -> Call[Accepted]:
-    """Record a message that is not answered, with its reason and without its text; deduplicated like any other."""
+def ignore(
+    message_id: str, channel: Channel, reason: str, *, conversation: str = "", via: str = "", who: str = ""
+) -> Call[Accepted]:  # fmt: skip
+    """Record a message that is not answered, with its reason and without its text; deduplicated like any other.
+
+    `who` is its sender, masked, for the list of the last ones. Beyond `NOT_ADMITTED_AN_HOUR` it is counted alone.
+    """
     kept = DEDUPE_MS[channel]
     arguments: Arguments = {
         **_NOT_ADMITTED,
@@ -163,6 +171,7 @@ def ignore(message_id: str, channel: Channel, reason: str, *, conversation: str 
         "verdict": reason,
         "kept": kept,
         "via": via,
+        "who": who,
     }
     return Call("accept", arguments, answers.accepted)
 

@@ -32,7 +32,7 @@ redis.call('HSET', reply_key(reply), 'v', VERSION, 'id', reply, 'conv', conv, 't
   'pair', get(key, 'pair'), 'user', get(turn_key(turn), 'user'))
 local told = cjson.decode(figures)
 if #told > 0 then redis.call('HSET', reply_key(reply), unpack(told)) end
-redis.call('HSET', key, 'said', digest, 'said_at', whole(t))
+redis.call('HSET', key, 'said_before', get(key, 'said'), 'said', digest, 'said_at', whole(t))
 spend(tokens, t)
 append('reply_stored', 'conv', conv, 'turn', turn, 'reply', reply, 'channel', channel, unpack(told))
 if duplicate then mark(reply, 'maybe_duplicate') end

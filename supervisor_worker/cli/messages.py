@@ -113,5 +113,32 @@ def _line(fields: dict[str, str]) -> Line:
     return Line(fields["seq"], fields["type"], {name: value for name, value in fields.items() if name not in ("seq", "type")})
 
 
+@messages.command(short_help="List the last senders whom nobody answered, masked.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON array.")
+def strangers(*, as_json: bool) -> None:
+    """List the last senders who were not admitted: when, masked, and why.
+
+    A number or address that is mistyped in the users file is found here: its
+    user is a stranger. At most 200 are kept; of a flood the first hundred of
+    an hour.
+    """
+    with opened() as box:
+        found: Any = box.redis.zrevrange("boss:strangers", 0, -1, withscores=True)
+        rows = [_stranger(member.decode(), int(at)) for member, at in found]
+    if as_json:
+        emit_json(rows)
+        return
+    for row in rows:
+        click.echo(f"{local_time(row['at_ms'], day=True)}  {row['channel']:<5}  {printable(row['who'])}  {row['reason']}")
+    if not rows:
+        remark("nobody was turned away")
+
+
+def _stranger(member: str, at_ms: int) -> dict[str, Any]:
+    """`channel reason sender to recipient`, as `accept.lua` writes it."""
+    channel, reason, who = (*member.split(" ", 2), "", "")[:3]
+    return {"at_ms": at_ms, "channel": channel, "reason": reason, "who": who}
+
+
 for command in (parked, retry, discard, reconcile):
     messages.add_command(command)

@@ -22,7 +22,7 @@ from redis.exceptions import RedisError
 
 from shared import accept as storing
 from shared import admission, telemetry
-from shared.addresses import PhoneNumber
+from shared.addresses import PhoneNumber, masked
 from shared.admission import Ignored
 from shared.errors import ProviderError, ProviderRefused, StorageFault
 from shared.mailbox import AsyncMailbox, calls
@@ -199,7 +199,7 @@ class Reconciliation:
         text = missed.listed.text
         verdict = admission.sms(text, self._runtime.users)
         if isinstance(verdict, Ignored):
-            return calls.ignore(missed.id, "sms", verdict.reason, via=VIA)
+            return calls.ignore(missed.id, "sms", verdict.reason, via=VIA, who=f"{masked(text.sender)} to {masked(text.recipient)}")
         if missed.overtaken and verdict.keyword in ("stop", "start"):
             return calls.ignore(missed.id, "sms", "overtaken", via=VIA)
         event = admission.received(missed.id, text, verdict, at=missed.listed.created)

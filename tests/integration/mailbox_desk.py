@@ -63,7 +63,7 @@ class Desk:
 
     def accept(
         self, message: str, *, kind: str = "text", settle: int = 0, limit: int = 60, keyword: calls.Keyword = "", conv: str = C,
-        pair: str = PAIR, most: int = calls.MAX_OPEN, says: str = "", hourly: int = 1_000, daily: int = 1_000,
+        pair: str = PAIR, most: int = calls.MAX_OPEN, says: str = "", hourly: int = 1_000, daily: int = 1_000, pair_hourly: int = 1_000,
         via: str = "", maybe_duplicate: bool = False, user: str = "u-1", wake: Wake = (),
     ) -> Accepted:  # fmt: skip
         """A message from outside."""
@@ -82,6 +82,7 @@ class Desk:
                 digest=says,
                 hourly=hourly,
                 daily=daily,
+                pair_hourly=pair_hourly,
                 via=via,
                 maybe_duplicate=maybe_duplicate,
                 user=user,

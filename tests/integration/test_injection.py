@@ -30,7 +30,7 @@ SECRETS = {
     if field.annotation is SecretStr and name != "redis_url"  # the test's own server has no password
 }
 PROMPT = conversation._COMMON[:60]
-MANY = {"sender_turns_per_hour": 10_000, "conversation_turns_per_day": 1_000_000}
+MANY = {"sender_turns_per_hour": 10_000, "pair_turns_per_day": 1_000_000, "mail_turns_per_hour": 10_000}
 
 
 @dataclass(frozen=True, kw_only=True)

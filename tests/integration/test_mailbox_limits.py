@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
 from shared.addresses import PhoneNumber
 from shared.echo import digest_of
-from shared.events import SendSmsResponse
-from tests.integration.mailbox_books import LEASE
+from shared.events import Media, SendSmsResponse, SmsReceived
+from shared.mailbox import calls
+from tests.integration.mailbox_books import LEASE, START
 from tests.integration.mailbox_desk import Desk
 
 HOUR = 3_600_000
-OURS = digest_of(SendSmsResponse(to=PhoneNumber("+15551234567"), from_=PhoneNumber("+15559876543"), message="hello", user="user"))
+THEIR, BOSS = PhoneNumber("+15551234567"), PhoneNumber("+15559876543")
+OURS = digest_of(SendSmsResponse(to=THEIR, from_=BOSS, message="hello", user="user"))
 
 
 def answer(desk: Desk, turn: str, text: str = "hello", tokens: int = 0) -> None:
@@ -20,33 +29,93 @@ def answer(desk: Desk, turn: str, text: str = "hello", tokens: int = 0) -> None:
     desk.advance(10)
 
 
-def test_who_repeats_our_own_words_is_answered_twice_and_then_no_more(desk: Desk) -> None:
-    """However often the echo comes after that."""
+def seconds(desk: Desk, count: float) -> None:
+    """Let them pass."""
+    desk.advance(int(count * 1000))
+
+
+def talk(desk: Desk, said: list[str], *, gap: float, answers: str = "answer {}") -> list[str]:
+    """Each message so many seconds after our answer to the one before; what became of each. A notice of ours goes out at once."""
+    found = []
+    for number, words in enumerate(said):
+        taken = desk.accept(f"m-{number}", says=words)
+        found.append(taken.reason or taken.outcome)
+        while desk.inbox():
+            answer(desk, f"k{number}-{len(desk.inbox())}", answers.format(number))
+        seconds(desk, gap)
+    return found
+
+
+CASES: Final = json.loads((Path(__file__).parents[1] / "cases" / "sms" / "repeated-words.json").read_text(encoding="utf-8"))["cases"]
+
+
+@pytest.mark.parametrize("answers", ["answer {}", "the same answer"])
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["id"])
+def test_who_repeats_a_word_is_answered_and_a_robot_is_not(desk: Desk, case: dict[str, Any], answers: str) -> None:
+    """The cases that were found outside, whether our answers repeat themselves or not."""
+    said = [digest_of(sms(text, number if "media" in case else None)) for number, text in enumerate(case["texts"])]
+    found = talk(desk, said, gap=case["gap_seconds"], answers=answers)
+    answered = found.count("accepted")
+    assert answered == case.get("answered", answered)
+    assert answered <= case.get("answered_at_most", answered)
+    assert set(found) <= {"accepted", "echo"}
+    assert len(desk.lines("notice")) == (1 if "echo" in found else 0)
+
+
+def test_who_repeats_our_own_words_is_answered_twice_then_told_and_then_no_more(desk: Desk) -> None:
+    """However slowly the echo comes, and although it says our sentence about it too."""
     desk.accept("m-0", says="theirs")
     answer(desk, "k0")
     for number in (1, 2):
         assert desk.accept(f"m-{number}", says=OURS).outcome == "accepted"
         answer(desk, f"k{number}")
-    for number in (3, 4, 5):
-        assert desk.accept(f"m-{number}", says=OURS).reason == "echo"
+        seconds(desk, 60)
+    assert desk.accept("m-3", says=OURS).reason == "echo"
+    assert [line["code"] for line in desk.lines("notice")] == ["echo"]
+    answer(desk, "k3", "you repeat yourself")
+    sentence = digest_of(SendSmsResponse(to=THEIR, from_=BOSS, message="you repeat yourself", user="user"))
+    for number, words in enumerate((OURS, sentence, sentence), 4):
+        assert desk.accept(f"m-{number}", says=words).reason == "echo"
     assert desk.inbox() == []
+    assert len(desk.lines("notice")) == 1
 
 
-def test_a_robot_with_one_sentence_is_not_answered_for_ever(desk: Desk) -> None:
-    """The first and two repetitions are answered, whatever we say."""
-    answered = 0
-    for number in range(10):
-        if desk.accept(f"m-{number}", says="i am driving").outcome == "accepted":
-            answer(desk, f"k{number}", f"answer {number}")
-            answered += 1
-    assert answered == 3
+def test_other_words_end_the_silence(desk: Desk) -> None:
+    """And a row that has not ended yet."""
+    assert talk(desk, ["ok"] * 4 + ["what?", "ok", "ok"], gap=1) == ["accepted"] * 3 + ["echo"] + ["accepted"] * 3
 
 
-def test_other_words_in_between_end_the_row(desk: Desk) -> None:
-    """A person may say yes as often as they are asked."""
-    for number in range(12):
-        assert desk.accept(f"m-{number}", says="yes" if number % 3 else "no").outcome == "accepted"
-        answer(desk, f"k{number}", f"question {number}")
+def test_ten_minutes_end_the_silence_however_often_it_was_tried(desk: Desk) -> None:
+    """They are counted from its beginning."""
+    talk(desk, ["ok"] * 4, gap=1)
+    for number in range(9):
+        seconds(desk, 60)
+        assert desk.accept(f"t-{number}", says="ok").reason == "echo"
+    seconds(desk, 61)
+    assert desk.accept("m-9", says="ok").outcome == "accepted"
+
+
+def test_what_is_not_answered_for_its_repetition_is_kept_and_shown(desk: Desk) -> None:
+    """When the conversation goes on, in its place."""
+    talk(desk, ["ok"] * 5, gap=1)
+    desk.accept("m-9", says="what was that?")
+    turn = desk.claim("k9").turn
+    assert turn is not None
+    shown = [said.id for said in turn.history if said.id.startswith("m-")]
+    assert {"m-3", "m-4"} <= set(shown)
+    kept = desk.box.message("m-4")
+    assert kept is not None
+    assert kept.event is not None
+
+
+def test_a_row_is_ended_by_other_words(desk: Desk) -> None:
+    """Two that came back, one that did not, two that came back."""
+    assert talk(desk, ["ok", "ok", "ok", "hm", "ok", "ok", "ok"], gap=1) == ["accepted"] * 7
+
+
+def test_other_words_in_between_are_a_person_s(desk: Desk) -> None:
+    """Who may say yes as often as they are asked."""
+    assert talk(desk, ["yes" if number % 3 else "no" for number in range(12)], gap=1, answers="and?") == ["accepted"] * 12
 
 
 def test_who_asks_again_before_we_answered_is_no_robot(desk: Desk) -> None:
@@ -56,20 +125,106 @@ def test_who_asks_again_before_we_answered_is_no_robot(desk: Desk) -> None:
     assert len(desk.taken("k1")) == 10
 
 
-def test_the_same_words_much_later_are_no_echo(desk: Desk) -> None:
-    """Ten minutes after the text before."""
+def test_our_own_words_much_later_are_no_echo(desk: Desk) -> None:
+    """Ten minutes after we said them."""
     for number in range(6):
-        assert desk.accept(f"m-{number}", says="good morning").outcome == "accepted"
+        assert desk.accept(f"m-{number}", says=OURS).outcome == "accepted"
         answer(desk, f"k{number}")
         desk.advance(600_001)
 
 
-def test_messages_without_words_are_no_echo(desk: Desk) -> None:
-    """Pictures, and whatever comes over the bridge."""
+def test_messages_that_say_nothing_are_no_echo(desk: Desk) -> None:
+    """Whatever comes over the bridge."""
     for number in range(3):
         desk.accept(f"w-{number}", says="look")
         answer(desk, f"k{number}", "")
     assert [desk.accept(f"m-{number}", says="").outcome for number in range(3)] == ["accepted"] * 3
+
+
+def test_a_caption_is_known_with_its_files() -> None:
+    """And a file that nobody can ask for is like no other."""
+    assert len({digest_of(sms("receipt", number)) for number in range(5)}) == 5
+    assert digest_of(sms("Receipt ")) == digest_of(sms("receipt"))
+    unknown = [dataclasses.replace(sms("receipt"), media_count=1, provider_id=f"SM{number}") for number in range(2)]
+    assert digest_of(unknown[0]) != digest_of(unknown[1])
+
+
+def sms(text: str, picture: int | None = None) -> SmsReceived:
+    """A text, with a picture or without."""
+    media = () if picture is None else (Media(f"ME{picture:032x}", "image/jpeg"),)
+    return SmsReceived(id="m-1", from_=THEIR, to=BOSS, message=text, user="user", provider_id="SM1", media_count=len(media), media=media)
+
+
+def test_robots_that_begin_a_thread_with_each_mail_have_a_bound_for_the_hour(desk: Desk) -> None:
+    """Over all threads of the pair; told once; another pair goes on."""
+    for number in range(3):
+        assert desk.accept(f"m-{number}", kind="mail", conv=f"c-{number}", pair_hourly=3).outcome == "accepted"
+    assert [desk.accept(f"m-{number}", kind="mail", conv=f"c-{number}", pair_hourly=3).reason for number in (3, 4)] == ["rate_limited"] * 2
+    assert len(desk.lines("notice")) == 1
+    assert desk.accept("m-5", kind="mail", conv="c-5", pair_hourly=3, pair="p-2").outcome == "accepted"
+    desk.advance(HOUR)
+    assert desk.accept("m-6", kind="mail", conv="c-6", pair_hourly=3).outcome == "accepted"
+
+
+def test_a_pair_has_a_bound_for_the_day_and_is_told_of_it_once(desk: Desk) -> None:
+    """Over all of its conversations; not again in the next hours, and not for the hour's bound alone."""
+    desk.redis.set("test:clock", START - START % (24 * HOUR))
+    for number in range(2):
+        assert desk.accept(f"m-{number}", kind="mail", conv=f"c-{number}", daily=2).outcome == "accepted"
+    for number in range(2, 8):
+        assert desk.accept(f"m-{number}", kind="mail", conv=f"c-{number}", daily=2).reason == "day_limited"
+        desk.advance(3 * HOUR)
+    assert [line["code"] for line in desk.lines("notice")] == ["day_limited"]
+    assert desk.redis.pttl("boss:told:day_limited:s-1") > 23 * HOUR
+    desk.advance(6 * HOUR)
+    assert desk.accept("m-9", kind="mail", daily=2).outcome == "accepted"
+
+
+def test_a_bridge_client_is_told_by_its_answer(desk: Desk) -> None:
+    """In the word that it knows."""
+    desk.accept("m-1", kind="bridge", daily=1)
+    assert desk.accept("m-2", kind="bridge", daily=1).reason == "rate_limited"
+    assert desk.lines("notice") == []
+
+
+def strange(desk: Desk, number: int, who: str = "+1…67 to +1…43") -> None:
+    """A message of a stranger."""
+    desk.run(calls.ignore(f"x-{number}", "sms", "stranger", who=who))
+
+
+def test_strangers_cost_nothing_that_lasts(desk: Desk) -> None:
+    """A hundred an hour get a record and a line; beyond that they are counted, and every thousandth is a line."""
+    before = None
+    for number in range(1_100):
+        strange(desk, number)
+        if number == calls.NOT_ADMITTED_AN_HOUR:
+            before = desk.redis.dbsize()
+    assert desk.redis.dbsize() == before
+    assert len(desk.redis.keys("boss:msg:x-*")) == calls.NOT_ADMITTED_AN_HOUR
+    assert [line.get("n") for line in desk.lines("ignored")] == [None] * calls.NOT_ADMITTED_AN_HOUR + ["1000"]
+    assert desk.redis.hget("boss:counts", "ignored:stranger") == b"1100"
+    desk.advance(HOUR)
+    strange(desk, 2_000)
+    assert desk.redis.exists("boss:msg:x-2000")
+
+
+def test_a_flood_of_strangers_hides_no_user_s_message(desk: Desk) -> None:
+    """The bound is that of what is not admitted."""
+    for number in range(150):
+        strange(desk, number)
+    assert desk.accept("m-1").outcome == "accepted"
+    assert desk.accept("m-2", keyword="stop").reason == "opt_out"
+    assert desk.state("m-2") == "ignored(opt_out)"
+
+
+def test_the_last_strangers_are_listed_masked(desk: Desk) -> None:
+    """One line a sender and reason, the newest two hundred."""
+    for number in range(250):
+        strange(desk, number, f"who-{number % 99} to us")
+        desk.advance(HOUR)
+    listed = desk.redis.zrevrange("boss:strangers", 0, -1)
+    assert len(listed) == 99
+    assert listed[0] == b"sms stranger who-51 to us"
 
 
 def test_a_thread_that_never_ends_is_told_once_and_then_ignored(desk: Desk) -> None:
@@ -82,16 +237,6 @@ def test_a_thread_that_never_ends_is_told_once_and_then_ignored(desk: Desk) -> N
     assert desk.accept("m-5", kind="mail", hourly=3, conv="c-2").outcome == "accepted"
     desk.advance(HOUR)
     assert desk.accept("m-6", kind="mail", hourly=3).outcome == "accepted"
-
-
-def test_a_conversation_has_a_bound_for_the_day_too(desk: Desk) -> None:
-    """It outlasts the hour, and ends with the day."""
-    for number in range(2):
-        assert desk.accept(f"m-{number}", kind="mail", daily=2).outcome == "accepted"
-    desk.advance(HOUR)
-    assert desk.accept("m-2", kind="mail", daily=2).reason == "rate_limited"
-    desk.advance(24 * HOUR)
-    assert desk.accept("m-3", kind="mail", daily=2).outcome == "accepted"
 
 
 def test_when_the_day_s_tokens_are_used_up_nothing_more_is_thought_about(desk: Desk) -> None:

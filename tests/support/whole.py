@@ -46,7 +46,12 @@ FAST: Final = {
     "SMS_SETTLE_SECONDS": "0.05",
 }
 """The product's times made short: the lease a twentieth of its default, the others so that they fit into it."""
-UNBOUND: Final = {"SENDER_TURNS_PER_HOUR": "10000", "THREAD_TURNS_PER_HOUR": "10000", "CONVERSATION_TURNS_PER_DAY": "1000000"}
+UNBOUND: Final = {
+    "SENDER_TURNS_PER_HOUR": "10000",
+    "THREAD_TURNS_PER_HOUR": "10000",
+    "PAIR_TURNS_PER_DAY": "1000000",
+    "MAIL_TURNS_PER_HOUR": "10000",
+}
 """No bound on how much one person writes: a test makes as much of an hour as others do of a week."""
 
 JsonObject = dict[str, Any]
