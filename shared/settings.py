@@ -8,31 +8,23 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import SecretStr, ValidationError, model_validator
+from pydantic_settings import SettingsConfigDict
 
 from shared import redis_url
 from shared.errors import ConfigurationError
+from shared.hosts import without_login
+from shared.knobs import knob as _knob
+from shared.operator_secrets import EXAMPLE_TOKEN, SANDBOX_CREDENTIALS
+from shared.settings_bridge import BridgeSettings
+from shared.settings_faults import BASE_URLS, faults_beside, faults_of, production_faults, secret_text, url_faults
 
-SANDBOX_CREDENTIALS: Final = {
-    "twilio_account_sid": "AC00000000000000000000000000000000",
-    "twilio_auth_token": "sandbox-twilio-auth-token",
-    "sendgrid_api_key": "SG.sandbox",
-    "anthropic_api_key": "sandbox-anthropic-key",
-    "email_webhook_secret": "sandbox-email-secret",
-}
-"""What sandbox mode fills in, and what `ENVIRONMENT=production` refuses."""
-EXAMPLE_TOKEN: Final = "dev-token-12345"  # noqa: S105 - the published example, refused in production
-"""The bridge's token where none is set, as in the project that this one continues; production refuses it."""
-SHORTEST_TOKEN: Final = 16
-SHORTEST_PASSWORD: Final = 12
+__all__ = ["EXAMPLE_TOKEN", "SANDBOX_CREDENTIALS", "Settings", "announce_web", "environment_of", "load"]
 
-_BASE_URLS: Final = ("twilio_api_base_url", "sendgrid_api_base_url", "anthropic_base_url")
 _PROVIDER_URLS: Final = {
     "twilio_api_base_url": "https://api.twilio.com",
     "sendgrid_api_base_url": "https://api.sendgrid.com",
@@ -40,11 +32,7 @@ _PROVIDER_URLS: Final = {
 }
 
 
-def _knob(default: Any, help_text: str, group: str, **limits: Any) -> Any:
-    return Field(default, description=help_text, json_schema_extra={"group": group}, **limits)
-
-
-class Settings(BaseSettings):
+class Settings(BridgeSettings):
     """All settings. Times are in the unit that the name says; empty values count as unset."""
 
     model_config = SettingsConfigDict(
@@ -164,38 +152,6 @@ class Settings(BaseSettings):
         "Limits",
     )
 
-    supervisor_url: str = _knob(
-        "", "Where bridge clients find the bridge (ws:// or wss://). Empty: ws://127.0.0.1 and SUPERVISOR_PORT.", "Bridge"
-    )
-    supervisor_token: SecretStr = _knob(
-        SecretStr(EXAMPLE_TOKEN), "What a bridge client must know; in production at least 16 characters of your own.", "Bridge"
-    )
-    supervisor_host: str = _knob("127.0.0.1", "The address that the bridge binds.", "Bridge")
-    supervisor_port: int = _knob(9999, "The port that the bridge binds.", "Bridge", ge=0, le=65535)
-    bridge_allow_remote: bool = _knob(
-        False, "Bind an address other than loopback without TLS: only behind a proxy or in a private network.", "Bridge"
-    )
-    bridge_tls_cert: Path | None = _knob(None, "A certificate chain (PEM) for wss://; with BRIDGE_TLS_KEY.", "Bridge")
-    bridge_tls_key: Path | None = _knob(None, "The certificate's private key (PEM).", "Bridge")
-    bridge_origins: str = _knob(
-        "", "Web pages that may connect: origins such as https://chat.example.com, with commas between. Empty: none.", "Bridge"
-    )
-    bridge_max_connections: int = _knob(100, "Authenticated connections at once.", "Bridge", ge=1, le=100_000)
-    bridge_max_unauthenticated: int = _knob(
-        200, "Connections at once that have not authenticated yet; of more, the oldest is dropped.", "Bridge", ge=1, le=100_000
-    )
-    bridge_requests_per_second: float = _knob(10.0, "Requests a second on one connection; pings are not counted.", "Bridge", gt=0)
-    bridge_burst: int = _knob(20, "Requests that one connection may send at once.", "Bridge", ge=1)
-    bridge_max_frame: int = _knob(65_536, "The largest request, in bytes.", "Bridge", ge=1024, le=16_777_216)
-    bridge_auth_seconds: float = _knob(5.0, "How long a new connection may take to authenticate.", "Bridge", gt=0, le=60)
-    bridge_answer_seconds: float = _knob(
-        8.0,
-        "How long a client that sends no ids waits for the reply before it is told only that the message was taken.",
-        "Bridge",
-        gt=0,
-        le=600,
-    )
-
     local_fallback: Literal["on", "off"] = _knob(
         "on", "on: the standby process works while no regular worker lives. off: it only stands aside.", "Workers"
     )
@@ -263,28 +219,18 @@ class Settings(BaseSettings):
         if not _sandbox_wanted(values):
             return values
         base = f"http://127.0.0.1:{values.get('sandbox_port') or 8790}"
-        filled = {**SANDBOX_CREDENTIALS, **dict.fromkeys(_BASE_URLS, base), "sandbox": "on"}
+        filled = {**SANDBOX_CREDENTIALS, **dict.fromkeys(BASE_URLS, base), "sandbox": "on"}
         return {**values, **{name: value for name, value in filled.items() if not values.get(name) or name == "sandbox"}}
 
     @model_validator(mode="after")
     def _together(self) -> Settings:
         """Faults that only show when several settings are seen at once."""
-        faults = [*self._url_faults(), *self._time_faults(), *self._bridge_faults()]
+        faults = [*url_faults(self), *self._time_faults(), *self.bridge_faults()]
         if self.environment == "production":
-            faults += self._production_faults()
+            faults += production_faults(self)
         if faults:
             raise ValueError("\n".join(faults))
         return self
-
-    def _url_faults(self) -> list[str]:
-        faults = []
-        for name in (*_BASE_URLS, "public_url"):
-            value = getattr(self, name)
-            if value and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname):
-                faults.append(f"{name.upper()}: must be an http:// or https:// address")
-        if self.redis_url and (fault := redis_url.fault(self.redis_url.get_secret_value())):
-            faults.append(f"REDIS_URL: {fault}")
-        return faults
 
     def _time_faults(self) -> list[str]:
         faults = []
@@ -294,50 +240,6 @@ class Settings(BaseSettings):
             faults.append(
                 f"SEND_TIMEOUT_SECONDS: {self.send_timeout_seconds:g} and a margin of {self.send_margin_seconds:g} do not fit into LEASE_SECONDS={self.lease_seconds:g}"
             )
-        return faults
-
-    def _bridge_faults(self) -> list[str]:
-        faults = []
-        if self.supervisor_url and (
-            urlsplit(self.supervisor_url).scheme not in ("ws", "wss") or not urlsplit(self.supervisor_url).hostname
-        ):
-            faults.append("SUPERVISOR_URL: must be a ws:// or wss:// address")
-        if bool(self.bridge_tls_cert) != bool(self.bridge_tls_key):
-            faults.append("BRIDGE_TLS_CERT: goes together with BRIDGE_TLS_KEY")
-        if not (is_loopback(self.supervisor_host) or self.bridge_tls_cert or self.bridge_allow_remote):
-            faults.append("SUPERVISOR_HOST: is not loopback; set BRIDGE_TLS_CERT and BRIDGE_TLS_KEY, or BRIDGE_ALLOW_REMOTE=true")
-        return faults
-
-    def _production_faults(self) -> list[str]:
-        faults = self._own_secret_faults()
-        for name in SANDBOX_CREDENTIALS:
-            value = secret_text(getattr(self, name))
-            if name == "email_webhook_secret" and not value and self.sendgrid_inbound_public_key:
-                continue
-            if not value:
-                faults.append(f"{name.upper()}: is missing")
-            elif value == SANDBOX_CREDENTIALS[name]:
-                faults.append(f"{name.upper()}: is the sandbox's example value")
-        if self.sandbox == "on":
-            faults.append("SANDBOX: cannot be on in production")
-        if not self.public_url.startswith("https://"):
-            faults.append("PUBLIC_URL: must be the https:// address that the providers call")
-        if self.boss_users_file is None:
-            faults.append("BOSS_USERS_FILE: is missing")
-        return faults
-
-    def _own_secret_faults(self) -> list[str]:
-        """What is wrong with the secrets that the operator thinks up. Without a console password there is no console."""
-        faults = []
-        chosen = {"supervisor_token": SHORTEST_TOKEN}
-        if self.console_password.get_secret_value():
-            chosen["console_password"] = SHORTEST_PASSWORD
-        for name, shortest in chosen.items():
-            value = secret_text(getattr(self, name))
-            if value in (EXAMPLE_TOKEN, *SANDBOX_CREDENTIALS.values()):
-                faults.append(f"{name.upper()}: is an example value")
-            elif len(value) < shortest:
-                faults.append(f"{name.upper()}: must have at least {shortest} characters")
         return faults
 
     @property
@@ -395,11 +297,6 @@ class Settings(BaseSettings):
         return f"http://127.0.0.1:{self.sandbox_port}"
 
     @property
-    def bridge_url(self) -> str:
-        """Where bridge clients connect."""
-        return self.supervisor_url or f"ws://127.0.0.1:{self.supervisor_port}"
-
-    @property
     def heartbeat_seconds(self) -> float:
         """How often a worker lets itself be heard of: every 5 s, and often enough for the standby not to miss it."""
         return min(5.0, self.standby_after_seconds / 3)
@@ -422,27 +319,7 @@ class Settings(BaseSettings):
     @cached_property
     def provider_urls(self) -> dict[str, str]:
         """The base URL of each provider, without a slash at the end: `twilio`, `sendgrid`, `anthropic`."""
-        return {name.split("_")[0]: (getattr(self, name) or _PROVIDER_URLS[name]).rstrip("/") for name in _BASE_URLS}
-
-
-def without_login(value: str) -> str:
-    """An address without its user and password; any other text as it is."""
-    scheme, mark, rest = value.partition("://")
-    place, slash, path = rest.partition("/")
-    return f"{scheme}{mark}***@{place.rpartition('@')[2]}{slash}{path}" if mark and "@" in place else value
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host to bind is this machine's loopback, and nothing wider."""
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
-
-
-def secret_text(value: str | SecretStr) -> str:
-    """A setting's text, secret or not."""
-    return value.get_secret_value() if isinstance(value, SecretStr) else value
+        return {name.split("_")[0]: (getattr(self, name) or _PROVIDER_URLS[name]).rstrip("/") for name in BASE_URLS}
 
 
 def _sandbox_wanted(values: dict[str, Any]) -> bool:
@@ -458,29 +335,10 @@ def load(**overrides: Any) -> Settings:
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        faults = _faults(error)
+        faults = faults_of(error)
         if broken := {str(fault["loc"][0]) for fault in error.errors() if fault["loc"]}:
-            faults += _faults_beside(broken, overrides)
+            faults += faults_beside(Settings, broken, overrides)
         raise ConfigurationError("\n" + "\n".join(faults)) from None
-
-
-def _faults_beside(broken: set[str], overrides: dict[str, Any]) -> list[str]:
-    """The faults of several settings together, which pydantic looks for only once each is right: the broken ones at their defaults."""
-    defaults = {name: Settings.model_fields[name].get_default() for name in broken & set(Settings.model_fields)}
-    try:
-        Settings(**{**overrides, **defaults})
-    except ValidationError as error:
-        return _faults(error)
-    return []
-
-
-def _faults(error: ValidationError) -> list[str]:
-    lines = []
-    for fault in error.errors():
-        name = "_".join(str(part) for part in fault["loc"]).upper()
-        text = fault["msg"].removeprefix("Value error, ")
-        lines += [f"  {name}: {text}"] if name else [f"  {line}" for line in text.splitlines()]
-    return lines
 
 
 def environment_of(settings: Settings) -> dict[str, str]:

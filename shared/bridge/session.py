@@ -18,7 +18,7 @@ from shared.bridge.exchange import Frame, read
 from shared.bridge.pace import Pace
 from shared.bridge.reconnection import Ended
 from shared.bridge.words import CLIENT_MAX_FRAME, PROTOCOL, Ask, Close, Say
-from shared.settings import is_loopback
+from shared.hosts import is_loopback
 
 NETWORK: Final = (OSError, WebSocketException, EOFError)  # TimeoutError is an OSError
 REFUSALS: Final = frozenset({401, 403})

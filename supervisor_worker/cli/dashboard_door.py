@@ -11,7 +11,8 @@ from werkzeug.serving import WSGIRequestHandler
 
 from shared.errors import ConfigurationError
 from shared.login import Login, Verdict
-from shared.settings import SHORTEST_PASSWORD, Settings
+from shared.operator_secrets import SHORTEST_PASSWORD
+from shared.settings import Settings
 
 SAFE_METHODS: Final = ("GET", "HEAD", "OPTIONS")
 REMOVING: Final = ("rq_dashboard.delete_job_view", "rq_dashboard.empty_queue")

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from shared import settings as knobs
 from shared.embedded import Server, serve
 from shared.errors import StorageUnavailable
+from shared.hosts import without_login
 from shared.process import Stop, end_with_parent, leave, require_free_port
 from shared.runtime import socket_path
 from shared.settings import Settings
@@ -161,4 +162,4 @@ def show() -> None:
         value = getattr(settings, name)
         if isinstance(value, SecretStr):
             value = "(set)" if value.get_secret_value() else ""
-        click.echo(f"{name.upper()}={'' if value is None else knobs.without_login(str(value))}")
+        click.echo(f"{name.upper()}={'' if value is None else without_login(str(value))}")

@@ -11,7 +11,8 @@ from typing import Final, NamedTuple, Self
 from yarl import URL
 
 from shared.events import MESSAGE_SID, Media
-from shared.settings import Settings, is_loopback
+from shared.hosts import is_loopback
+from shared.settings import Settings
 
 TWILIO_HOSTS: Final = ("mms.twiliocdn.com", "media.twiliocdn.com", "s3-external-1.amazonaws.com")
 """Where Twilio keeps media: its own two, and S3 for what is from before it asked everybody for a login (support article 223183748)."""

@@ -1,0 +1,12 @@
+"""How one setting is declared: its default, what it is for, and the group that it stands in in `.env.example`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+
+def knob(default: Any, help_text: str, group: str, **limits: Any) -> Any:
+    """A field of the settings; `limits` are pydantic's."""
+    return Field(default, description=help_text, json_schema_extra={"group": group}, **limits)
