@@ -15,13 +15,13 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr, ValidationError, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from shared import redis_url
+from shared import operator_files, redis_url
 from shared.errors import ConfigurationError
 from shared.hosts import without_login
 from shared.knobs import knob as _knob
 from shared.operator_secrets import EXAMPLE_TOKEN, SANDBOX_CREDENTIALS
 from shared.settings_bridge import BridgeSettings
-from shared.settings_faults import BASE_URLS, faults_beside, faults_of, production_faults, secret_text, url_faults
+from shared.settings_faults import BASE_URLS, faults_beside, faults_of, production_faults, twilio_faults, url_faults
 
 __all__ = ["EXAMPLE_TOKEN", "SANDBOX_CREDENTIALS", "Settings", "announce_web", "environment_of", "load"]
 
@@ -36,7 +36,7 @@ class Settings(BridgeSettings):
     """All settings. Times are in the unit that the name says; empty values count as unset."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+        env_file=".env", env_file_encoding="utf-8-sig", env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
     )
 
     environment: Literal["local", "production"] = _knob(
@@ -63,6 +63,10 @@ class Settings(BridgeSettings):
     twilio_auth_token: SecretStr = _knob(
         SecretStr(""), "Twilio console, Account info: the primary Auth Token. It signs the webhooks.", "Twilio"
     )
+    twilio_api_key_sid: str = _knob(
+        "", "An API key (SK...) that sends and looks up instead of the Auth Token, which is then needed for signatures alone.", "Twilio"
+    )
+    twilio_api_key_secret: SecretStr = _knob(SecretStr(""), "The API key's secret; with TWILIO_API_KEY_SID.", "Twilio")
     twilio_api_base_url: str = _knob("", "Another host that speaks Twilio's API. Empty: Twilio (the sandbox in sandbox mode).", "Twilio")
     reconcile_minutes: float = _knob(
         5.0,
@@ -225,7 +229,7 @@ class Settings(BridgeSettings):
     @model_validator(mode="after")
     def _together(self) -> Settings:
         """Faults that only show when several settings are seen at once."""
-        faults = [*url_faults(self), *self._time_faults(), *self.bridge_faults()]
+        faults = [*url_faults(self), *twilio_faults(self), *self._time_faults(), *self.bridge_faults()]
         if self.environment == "production":
             faults += production_faults(self)
         if faults:
@@ -254,9 +258,26 @@ class Settings(BridgeSettings):
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Every secret's text, for those who keep them out of logs; also the password within REDIS_URL."""
-        told = [secret_text(value) for name in type(self).model_fields if isinstance(value := getattr(self, name), SecretStr)]
-        return tuple(secret for secret in (*told, *redis_url.passwords(self.redis_url.get_secret_value())) if secret)
+        """Every secret's text, for those who keep them out of logs; also the whole REDIS_URL."""
+        return tuple(secret for secret in (self.redis_url.get_secret_value(), *(text for _, text in self.named_secrets)) if secret)
+
+    @property
+    def named_secrets(self) -> tuple[tuple[str, str], ...]:
+        """Every secret that is set, with its setting's name; of REDIS_URL each password within it."""
+        found: list[tuple[str, str]] = []
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if isinstance(value, SecretStr):
+                text = value.get_secret_value()
+                found += [(name, each) for each in (redis_url.passwords(text) if name == "redis_url" else (text,)) if each]
+        return tuple(found)
+
+    @property
+    def twilio_login(self) -> tuple[str, str]:
+        """User and password for Twilio's API: the API key where one is set, else the account with its token; '' for what is missing."""
+        if self.twilio_api_key_sid:
+            return self.twilio_api_key_sid, self.twilio_api_key_secret.get_secret_value()
+        return self.twilio_account_sid, self.twilio_auth_token.get_secret_value()
 
     def __repr_args__(self) -> list[tuple[str | None, Any]]:
         """What a repr shows: no secret, and of an address no login."""
@@ -332,6 +353,7 @@ def _sandbox_wanted(values: dict[str, Any]) -> bool:
 
 def load(**overrides: Any) -> Settings:
     """Read the settings; ConfigurationError lists every fault by the variable's name and never shows a value."""
+    _env_of(overrides)
     try:
         return Settings(**overrides)
     except ValidationError as error:
@@ -339,6 +361,17 @@ def load(**overrides: Any) -> Settings:
         if broken := {str(fault["loc"][0]) for fault in error.errors() if fault["loc"]}:
             faults += faults_beside(Settings, broken, overrides)
         raise ConfigurationError("\n" + "\n".join(faults)) from None
+
+
+def strange_names(**overrides: Any) -> list[str]:
+    """Names in `.env`, and in the environment where they look like ours, that set nothing, each in a sentence. ConfigurationError as `load`."""
+    return operator_files.unknown_names(_env_of(overrides), os.environ, (name.upper() for name in Settings.model_fields))
+
+
+def _env_of(overrides: dict[str, Any]) -> dict[str, str]:
+    """What stands in the `.env` that is read; ConfigurationError for one that cannot be."""
+    path = overrides.get("_env_file", Settings.model_config.get("env_file"))
+    return operator_files.read_env(Path(path)) if path else {}
 
 
 def environment_of(settings: Settings) -> dict[str, str]:

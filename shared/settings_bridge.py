@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
-from shared.hosts import is_loopback
+from shared.hosts import is_loopback, is_loopback_url
 from shared.knobs import knob
 from shared.operator_secrets import EXAMPLE_TOKEN
 
@@ -60,6 +60,10 @@ class BridgeSettings(BaseSettings):
             urlsplit(self.supervisor_url).scheme not in ("ws", "wss") or not urlsplit(self.supervisor_url).hostname
         ):
             faults.append("SUPERVISOR_URL: must be a ws:// or wss:// address")
+        elif self.supervisor_url.startswith("ws://") and not (is_loopback_url(self.supervisor_url) or self.bridge_allow_remote):
+            faults.append(
+                "SUPERVISOR_URL: must be wss://, but for an address of this machine or with BRIDGE_ALLOW_REMOTE=true: the token goes there"
+            )
         if bool(self.bridge_tls_cert) != bool(self.bridge_tls_key):
             faults.append("BRIDGE_TLS_CERT: goes together with BRIDGE_TLS_KEY")
         if not (is_loopback(self.supervisor_host) or self.bridge_tls_cert or self.bridge_allow_remote):

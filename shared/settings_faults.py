@@ -2,65 +2,121 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr, ValidationError
 
-from shared import redis_url
-from shared.operator_secrets import EXAMPLE_TOKEN, SANDBOX_CREDENTIALS, SHORTEST_PASSWORD, SHORTEST_TOKEN
+from shared import operator_secrets, redis_url
+from shared import users as users_file
+from shared.addresses import Channel
+from shared.errors import ConfigurationError
+from shared.hosts import is_loopback_url
+from shared.operator_secrets import SANDBOX_CREDENTIALS
 
 if TYPE_CHECKING:
     from shared.settings import Settings
 
 BASE_URLS: Final = ("twilio_api_base_url", "sendgrid_api_base_url", "anthropic_base_url")
+CHANNELS: Final[tuple[Channel, ...]] = ("sms", "email")
+_TWILIO_IDS: Final = {"twilio_account_sid": "AC", "twilio_api_key_sid": "SK"}
+_PAIR: Final = ("twilio_api_key_sid", "twilio_api_key_secret")
 
 
 def url_faults(settings: Settings) -> list[str]:
-    """Addresses of the wrong kind."""
+    """Addresses of the wrong kind, and those over which a credential would travel in the clear."""
     faults = []
     for name in (*BASE_URLS, "public_url"):
         value = getattr(settings, name)
-        if value and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname):
+        if not value:
+            continue
+        if not _is_web_address(value):
             faults.append(f"{name.upper()}: must be an http:// or https:// address")
+        elif name in BASE_URLS and urlsplit(value).scheme != "https" and not is_loopback_url(value):
+            faults.append(
+                f"{name.upper()}: must be https://, but for an address of this machine: a credential goes there with each request"
+            )
     if settings.redis_url and (fault := redis_url.fault(settings.redis_url.get_secret_value())):
         faults.append(f"REDIS_URL: {fault}")
     return faults
 
 
+def _is_web_address(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
+
+
+def twilio_faults(settings: Settings) -> list[str]:
+    """Ids of another kind than the setting's, and half a pair."""
+    faults = []
+    for name, kind in _TWILIO_IDS.items():
+        value = getattr(settings, name)
+        if value and not re.fullmatch(kind + "[0-9a-fA-F]{32}", value):
+            what = "an Account SID" if kind == "AC" else "an API key's SID"
+            faults.append(f"{name.upper()}: {what} begins with {kind} and has 32 hexadecimal digits after it")
+    given = [name for name in _PAIR if secret_text(getattr(settings, name))]
+    if len(given) == 1:
+        missing = next(name for name in _PAIR if name not in given)
+        faults.append(f"{missing.upper()}: is missing; it goes together with {given[0].upper()}")
+    return faults
+
+
 def production_faults(settings: Settings) -> list[str]:
-    """What production lacks, or must not have."""
-    faults = _own_secret_faults(settings)
-    for name in SANDBOX_CREDENTIALS:
-        value = secret_text(getattr(settings, name))
-        if name == "email_webhook_secret" and not value and settings.sendgrid_inbound_public_key:
-            continue
-        if not value:
-            faults.append(f"{name.upper()}: is missing")
-        elif value == SANDBOX_CREDENTIALS[name]:
-            faults.append(f"{name.upper()}: is the sandbox's example value")
+    """What production lacks, or must not have. It asks for the providers that the users file needs, and for no others."""
+    faults = operator_secrets.faults(settings.named_secrets)
+    if settings.twilio_account_sid == SANDBOX_CREDENTIALS["twilio_account_sid"]:
+        faults.append("TWILIO_ACCOUNT_SID: is the sandbox's example value")
     if settings.sandbox == "on":
         faults.append("SANDBOX: cannot be on in production")
-    if not settings.public_url.startswith("https://"):
-        faults.append("PUBLIC_URL: must be the https:// address that the providers call")
+    if not settings.supervisor_token.get_secret_value():
+        faults.append("SUPERVISOR_TOKEN: is missing")
+    if not (settings.anthropic_api_key.get_secret_value() or is_loopback_url(settings.anthropic_base_url)):
+        faults.append("ANTHROPIC_API_KEY: is missing")
+    channels, users_faults = _channels_of(settings)
+    return faults + users_faults + _provider_faults(settings, channels)
+
+
+def _channels_of(settings: Settings) -> tuple[frozenset[Channel], list[str]]:
+    """The channels that the users file needs; both while that cannot be known, and what is wrong with it."""
     if settings.boss_users_file is None:
-        faults.append("BOSS_USERS_FILE: is missing")
+        return frozenset(CHANNELS), ["BOSS_USERS_FILE: is missing"]
+    try:
+        return users_file.load(settings.boss_users_file).channels, []
+    except ConfigurationError as error:
+        return frozenset(CHANNELS), [error.detail]
+
+
+def _provider_faults(settings: Settings, channels: frozenset[Channel]) -> list[str]:
+    wanted: list[tuple[str, str]] = []
+    if "sms" in channels:
+        wanted += [("twilio_account_sid", ""), ("twilio_auth_token", _signs_anyway(settings))]
+    if "email" in channels:
+        wanted.append(("sendgrid_api_key", ""))
+    faults = [f"{name.upper()}: is missing{more}" for name, more in wanted if not secret_text(getattr(settings, name))]
+    if "email" in channels and not settings.email_webhook_secret.get_secret_value():
+        faults += [f"{key}: is missing; without it, set EMAIL_WEBHOOK_SECRET: {why}" for key, why in _unproven(settings)]
+    if channels and not settings.public_url.startswith("https://"):
+        faults.append("PUBLIC_URL: must be the https:// address that the providers call")
     return faults
 
 
-def _own_secret_faults(settings: Settings) -> list[str]:
-    """What is wrong with the secrets that the operator thinks up. Without a console password there is no console."""
-    faults = []
-    chosen = {"supervisor_token": SHORTEST_TOKEN}
-    if settings.console_password.get_secret_value():
-        chosen["console_password"] = SHORTEST_PASSWORD
-    for name, shortest in chosen.items():
-        value = secret_text(getattr(settings, name))
-        if value in (EXAMPLE_TOKEN, *SANDBOX_CREDENTIALS.values()):
-            faults.append(f"{name.upper()}: is an example value")
-        elif len(value) < shortest:
-            faults.append(f"{name.upper()}: must have at least {shortest} characters")
-    return faults
+def _signs_anyway(settings: Settings) -> str:
+    """Why the token is asked for beside an API key."""
+    return ": the API key sends, but Twilio signs its webhooks with the token" if settings.twilio_api_key_sid else ""
+
+
+def _unproven(settings: Settings) -> list[tuple[str, str]]:
+    """The webhooks of SendGrid's that nothing could prove, by the key that would, and what would happen."""
+    found = []
+    if not settings.sendgrid_inbound_public_key:
+        found.append(("SENDGRID_INBOUND_PUBLIC_KEY", "else every mail is refused"))
+    if not settings.sendgrid_events_public_key:
+        found.append(("SENDGRID_EVENTS_PUBLIC_KEY", "else /email/events refuses every event, and a mail of unknown fate goes out twice"))
+    return found
 
 
 def faults_beside(kind: type[Settings], broken: set[str], overrides: dict[str, Any]) -> list[str]:

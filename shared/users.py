@@ -8,23 +8,28 @@
     boss_email = "boss@example.com"
     timezone   = "Europe/Berlin"     # optional, default UTC
     role       = "admin"             # or "member", the default
+    bridge_only = true               # optional: comes over the bridge alone, and no provider is asked for on its account
 
 A Boss number or address answers only its own users: the lookup is by both ends.
 """
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from shared.addresses import EmailAddress, PhoneNumber
+from shared import operator_files
+from shared.addresses import Channel, EmailAddress, PhoneNumber
 from shared.errors import BadInput, ConfigurationError
 from shared.events import Received, SmsReceived
 
-_FIELDS: Final = {"username", "name", "phone", "email", "boss_phone", "boss_email", "timezone", "role"}
+_TEXTS: Final = {"username", "name", "phone", "email", "boss_phone", "boss_email", "timezone", "role"}
+_FLAGS: Final = {"bridge_only"}
 MAX_USERS: Final = 10_000
 
 
@@ -40,6 +45,8 @@ class User:
     boss_email: EmailAddress | None = None
     timezone: str = "UTC"
     role: Literal["admin", "member"] = "member"
+    bridge_only: bool = False
+    """Whether the addresses only name the person at the bridge: no text and no mail goes there, and none is taken from there."""
 
 
 LOCAL_USER: Final = User(
@@ -77,6 +84,18 @@ class Users:
         user = self.by_phone(event.to, event.from_) if isinstance(event, SmsReceived) else self.by_email(event.to, event.from_)
         return user is not None and user.username == event.user
 
+    @property
+    def reached(self) -> Users:
+        """Those whom texts and mails reach: all but who comes over the bridge alone."""
+        return Users([user for user in self.all if not user.bridge_only])
+
+    @property
+    def channels(self) -> frozenset[Channel]:
+        """The channels whose provider is needed: `sms` for Twilio, `email` for SendGrid."""
+        reached = self.reached
+        found: dict[Channel, bool] = {"sms": bool(reached.boss_phones), "email": bool(reached.boss_emails)}
+        return frozenset(channel for channel, used in found.items() if used)
+
     def named(self, username: str) -> User | None:
         """The user of that name."""
         return next((user for user in self.all if user.username == username), None)
@@ -86,12 +105,12 @@ def load(path: Path | None) -> Users:
     """Read the users file; None gives the local user. Raises ConfigurationError with every fault."""
     if path is None:
         return Users([LOCAL_USER])
+    text = operator_files.read("BOSS_USERS_FILE", path)
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8")).get("users", [])
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"BOSS_USERS_FILE: cannot be read: {type(error).__name__}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"BOSS_USERS_FILE: is not TOML: {error}") from None
+        tables = tomllib.loads(text).get("users", [])
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        where = f" at {place[0]}" if (place := re.search(r"line \d+, column \d+", str(error))) else ""
+        raise ConfigurationError(f"BOSS_USERS_FILE: {path} is not TOML{where}; correct it (docs/users.md)") from None
     if not isinstance(tables, list) or len(tables) > MAX_USERS or not all(isinstance(table, dict) for table in tables):
         raise ConfigurationError("BOSS_USERS_FILE: must hold [[users]] tables")
     faults: list[str] = []
@@ -107,16 +126,22 @@ def load(path: Path | None) -> Users:
 def _user(table: dict[str, Any], number: int, faults: list[str]) -> User | None:
     """One table as a User; its faults are appended, without the values."""
     where = f"user {number}"
-    found = [f"{where}: unknown field {name}" for name in sorted(set(table) - _FIELDS)]
-    found += [f"{where}: {name} must be text" for name, value in sorted(table.items()) if not isinstance(value, str)]
+    found = [_unknown(where, name) for name in sorted(set(table) - _TEXTS - _FLAGS)]
+    found += [f"{where}: {name} must be text" for name in sorted(_TEXTS & set(table)) if not isinstance(table[name], str)]
+    found += [f"{where}: {name} must be true or false" for name in sorted(_FLAGS & set(table)) if not isinstance(table[name], bool)]
     if not table.get("username"):
         found.append(f"{where}: username is missing")
-    fields: dict[str, Any] = {name: table[name] for name in ("username", "name", "timezone", "role") if name in table}
+    fields: dict[str, Any] = {name: table[name] for name in ("username", "name", "timezone", "role", "bridge_only") if name in table}
     if not found:
         found += _addresses(table, fields, where)
         found += _choices(fields, where)
     faults += found
     return None if found else User(**fields)
+
+
+def _unknown(where: str, name: str) -> str:
+    near = get_close_matches(name, _TEXTS | _FLAGS, n=1)
+    return f"{where}: unknown field {name}" + (f" (did you mean {near[0]}?)" if near else "")
 
 
 def _addresses(table: dict[str, Any], fields: dict[str, Any], where: str) -> list[str]:

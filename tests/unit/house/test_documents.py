@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+import shutil
+import subprocess
+import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 from dotenv import dotenv_values
 
+from shared import redis_url, users
 from shared import settings as knobs
-from shared import users
 from shared.errors import ConfigurationError
+from shared.operator_secrets import EXAMPLE_TOKEN, LEAST, fault_of
 from tests.support.processes import ROOT
-
-INSTEAD = {"SENDGRID_INBOUND_PUBLIC_KEY": "EMAIL_WEBHOOK_SECRET"}
 
 
 def block(document: str, language: str, has: str) -> str:
@@ -34,15 +38,80 @@ def test_the_production_example_is_all_that_production_asks_for(tmp_path: Path, 
     """With the settings of docs/going-live.md and nothing else, production starts; without one of them it does not."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "env").write_text(block("going-live.md", "sh", "ENVIRONMENT=production"))
-    values = dotenv_values(tmp_path / "env")
-    for name, value in values.items():
-        monkeypatch.setenv(name, str(value))
+    (tmp_path / "users.toml").write_text(block("users.md", "toml", "[[users]]"))
+    given = {**filled_in(dotenv_values(tmp_path / "env")), "BOSS_USERS_FILE": str(tmp_path / "users.toml")}
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
     assert knobs.load().environment == "production"
-    for name in values.keys() - {"ENVIRONMENT", "BOSS_DATA_DIR"}:
+    for name in given.keys() - {"ENVIRONMENT", "BOSS_DATA_DIR"}:
         with monkeypatch.context() as without:
             without.delenv(name)
-            with pytest.raises(ConfigurationError, match=INSTEAD.get(name, name)):
+            with pytest.raises(ConfigurationError, match=name):
                 knobs.load()
+
+
+def filled_in(example: dict[str, str | None]) -> dict[str, str]:
+    """The example with values as the providers and `openssl` give them; what has no dots and no brackets stays."""
+    found = {name: str(value) for name, value in example.items()}
+    for name, value in found.items():
+        if "..." in value or value.startswith("<"):
+            found[name] = (
+                value.partition(".")[0].replace("<what `openssl rand -hex 32` prints>", "") + hashlib.sha256(name.encode()).hexdigest()[:32]
+            )
+    return found
+
+
+@pytest.mark.parametrize("document", [".env.example", *(f"docs/{name}" for name in ("going-live.md", "bridge.md", "deploy/README.md"))])
+def test_no_secret_that_a_document_shows_is_one_that_production_takes(document: str) -> None:
+    """Whoever copies an example is told so."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    shown = [(name, value) for name, value in re.findall(r"([A-Z_]+)=(<[^>\n]*>|[^\s`,;)]+)", text) if name.lower() in LEAST]
+    assert document != ".env.example" or ("SUPERVISOR_TOKEN", EXAMPLE_TOKEN) in shown
+    for name, value in shown:
+        for each in redis_url.passwords(value) if name == "REDIS_URL" else [value]:
+            assert fault_of(name.lower(), each), f"{document}: {name}"
+
+
+def units() -> dict[str, str]:
+    """Every systemd unit that a document shows, by where it stands."""
+    found = {}
+    for path in sorted((*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"))):
+        for number, unit in enumerate(
+            re.findall(r"^```\w*\n(\[Unit\]\n.*?)^```", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+        ):
+            found[f"{path.relative_to(ROOT)}:{number}"] = unit
+    return found
+
+
+@pytest.mark.parametrize("place", units())
+def test_every_unit_forbids_core_files(place: str) -> None:
+    """One would hold texts, numbers and keys."""
+    service = units()[place].partition("[Service]")[2].partition("\n[")[0]
+    assert re.findall(r"^LimitCORE=(.*)$", service, re.MULTILINE) == ["0"]
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze here")
+@pytest.mark.parametrize("place", units())
+def test_systemd_has_nothing_to_say_about_a_unit(place: str, tmp_path: Path) -> None:
+    """It exits with 0 whatever it finds: any line is a fault. The command is looked for where it is here."""
+    verify = partial(verified, tmp_path)
+    unit = units()[place].replace("/opt/bossline/.venv/bin/boss", str(Path(sys.executable).with_name("boss")))
+    assert verify(unit) == ""
+    assert "LimitCOER" in verify(unit.replace("LimitCORE", "LimitCOER"))
+
+
+def verified(directory: Path, unit: str) -> str:
+    """What `systemd-analyze verify` says of a unit of a kind of process."""
+    (directory / "bossline@.service").write_text(unit)
+    command = ["systemd-analyze", "verify", str(directory / "bossline@web.service")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return done.stdout + done.stderr
+
+
+def test_the_unit_leaves_the_env_file_to_the_processes() -> None:
+    """They read it as their own user; systemd would read quotes otherwise, and hide that they may not."""
+    assert units()
+    assert all("EnvironmentFile" not in unit for unit in units().values())
 
 
 def test_the_unit_outlasts_the_grace() -> None:

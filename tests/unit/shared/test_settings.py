@@ -2,21 +2,45 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
 
 from shared import settings
 from shared.errors import ConfigurationError
+from shared.operator_secrets import LEAST
 from shared.settings import SANDBOX_CREDENTIALS, Settings
 from shared.settings_example import example_file
 
+
+def digest(word: str) -> str:
+    """A secret as `openssl rand -hex 16` makes them, the same each time."""
+    return hashlib.sha256(word.encode()).hexdigest()[:32]
+
+
 PRODUCTION: dict[str, str] = {
-    "ENVIRONMENT": "production", "PUBLIC_URL": "https://boss.example.com", "BOSS_USERS_FILE": "/etc/bossline/users.toml",
-    "TWILIO_ACCOUNT_SID": "AC" + "1" * 32, "TWILIO_AUTH_TOKEN": "real-twilio",
-    "SENDGRID_API_KEY": "SG.real", "ANTHROPIC_API_KEY": "sk-real",
-    "EMAIL_WEBHOOK_SECRET": "real-secret", "SUPERVISOR_TOKEN": "a-token-of-our-own",
+    "ENVIRONMENT": "production", "PUBLIC_URL": "https://boss.example.com",
+    "TWILIO_ACCOUNT_SID": "AC" + "1" * 32, "TWILIO_AUTH_TOKEN": digest("twilio"),
+    "SENDGRID_API_KEY": "SG." + digest("sendgrid"), "ANTHROPIC_API_KEY": "sk-" + digest("claude"),
+    "EMAIL_WEBHOOK_SECRET": digest("mail"), "SUPERVISOR_TOKEN": digest("bridge"),
 }  # fmt: skip
+TEXTS = '[[users]]\nusername = "ada"\nphone = "+15551234567"\nboss_phone = "+15559876543"\n'
+MAILS = '[[users]]\nusername = "eve"\nemail = "eve@example.com"\nboss_email = "boss@example.com"\n'
+BRIDGE = '[[users]]\nusername = "bob"\nphone = "+15551234568"\nboss_phone = "+15559876543"\nbridge_only = true\n'
+
+
+@pytest.fixture
+def production(tmp_path: Path) -> dict[str, str]:
+    """A complete production for texts and mails."""
+    return {**PRODUCTION, "BOSS_USERS_FILE": str(users_file(tmp_path, TEXTS, MAILS))}
+
+
+def users_file(directory: Path, *tables: str) -> Path:
+    """A users file of these tables."""
+    path = directory / "users.toml"
+    path.write_text("".join(tables))
+    return path
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +82,7 @@ def test_the_sandbox_follows_its_port(bare: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", ["TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "SENDGRID_API_KEY", "ANTHROPIC_API_KEY"])
 def test_one_real_credential_turns_the_sandbox_off(bare: pytest.MonkeyPatch, name: str) -> None:
     """A half-configured installation must not answer real users from a sandbox."""
-    found = read(bare, **{name: "real"})
+    found = read(bare, **{name: "AC" + "1" * 32})
     assert not found.sandbox_on
     assert found.provider_urls == {
         "twilio": "https://api.twilio.com",
@@ -82,9 +106,9 @@ def test_the_sandbox_may_be_forced_beside_real_values(bare: pytest.MonkeyPatch) 
     assert found.sendgrid_api_key.get_secret_value() == SANDBOX_CREDENTIALS["sendgrid_api_key"]
 
 
-def test_a_complete_production_starts(bare: pytest.MonkeyPatch) -> None:
+def test_a_complete_production_starts(bare: pytest.MonkeyPatch, production: dict[str, str]) -> None:
     """And talks to the providers themselves."""
-    found = read(bare, **PRODUCTION)
+    found = read(bare, **production)
     assert not found.sandbox_on
     assert found.webhook_base_url == "https://boss.example.com"
 
@@ -111,29 +135,30 @@ def test_a_wrong_value_does_not_hide_what_is_missing(bare: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize("name", sorted(SANDBOX_CREDENTIALS))
-def test_production_refuses_each_example_credential(bare: pytest.MonkeyPatch, name: str) -> None:
+def test_production_refuses_each_example_credential(bare: pytest.MonkeyPatch, name: str, production: dict[str, str]) -> None:
     """The sandbox's values are public."""
-    text = faults(bare, **{**PRODUCTION, name.upper(): SANDBOX_CREDENTIALS[name]})
+    text = faults(bare, **{**production, name.upper(): SANDBOX_CREDENTIALS[name]})
     assert name.upper() in text
     assert "example" in text
     assert SANDBOX_CREDENTIALS[name] not in text
 
 
-def test_production_has_no_sandbox(bare: pytest.MonkeyPatch) -> None:
+def test_production_has_no_sandbox(bare: pytest.MonkeyPatch, production: dict[str, str]) -> None:
     """Not even when asked for."""
-    assert "SANDBOX" in faults(bare, **PRODUCTION, SANDBOX="on")
+    assert "SANDBOX" in faults(bare, **production, SANDBOX="on")
 
 
-def test_production_needs_an_https_address(bare: pytest.MonkeyPatch) -> None:
+def test_production_needs_an_https_address(bare: pytest.MonkeyPatch, production: dict[str, str]) -> None:
     """Twilio signs over it."""
-    assert "PUBLIC_URL" in faults(bare, **{**PRODUCTION, "PUBLIC_URL": "http://boss.example.com"})
+    assert "PUBLIC_URL" in faults(bare, **{**production, "PUBLIC_URL": "http://boss.example.com"})
 
 
-def test_a_signing_policy_replaces_the_mail_secret(bare: pytest.MonkeyPatch) -> None:
+def test_a_signing_policy_replaces_the_mail_secret(bare: pytest.MonkeyPatch, production: dict[str, str]) -> None:
     """One of the two is enough."""
-    rest = {name: value for name, value in PRODUCTION.items() if name != "EMAIL_WEBHOOK_SECRET"}
+    rest = {name: value for name, value in production.items() if name != "EMAIL_WEBHOOK_SECRET"}
     assert "EMAIL_WEBHOOK_SECRET" in faults(bare, **rest)
-    assert read(bare, **rest, SENDGRID_INBOUND_PUBLIC_KEY="MFkw").environment == "production"
+    keys = {"SENDGRID_INBOUND_PUBLIC_KEY": "MFkw", "SENDGRID_EVENTS_PUBLIC_KEY": "MFkw"}
+    assert read(bare, **rest, **keys).environment == "production"
 
 
 def test_all_faults_come_in_one_error_without_values(bare: pytest.MonkeyPatch) -> None:
@@ -175,11 +200,11 @@ def test_the_reconciler_looks_back_farther_than_to_its_last_look(bare: pytest.Mo
     assert read(bare, RECONCILE_MINUTES="0", RECONCILE_WINDOW_MINUTES="1", LEASE_SECONDS="60").reconcile_minutes == 0
 
 
-def test_secrets_are_not_in_a_repr(bare: pytest.MonkeyPatch) -> None:
+def test_secrets_are_not_in_a_repr(bare: pytest.MonkeyPatch, production: dict[str, str]) -> None:
     """A traceback may show it."""
-    found = read(bare, **PRODUCTION)
+    found = read(bare, **production)
     for name in ("TWILIO_AUTH_TOKEN", "SENDGRID_API_KEY", "ANTHROPIC_API_KEY", "EMAIL_WEBHOOK_SECRET"):
-        assert PRODUCTION[name] not in repr(found)
+        assert production[name] not in repr(found)
 
 
 @pytest.mark.usefixtures("bare")
@@ -194,9 +219,9 @@ def test_the_example_file_shows_every_setting_and_changes_nothing(tmp_path: Path
 
 
 @pytest.mark.parametrize("token", ["", "dev-token-12345", "fifteen-letters"])
-def test_production_wants_a_bridge_token_of_its_own(bare: pytest.MonkeyPatch, token: str) -> None:
+def test_production_wants_a_bridge_token_of_its_own(bare: pytest.MonkeyPatch, token: str, production: dict[str, str]) -> None:
     """The published default, or one that can be guessed, would let any program of the machine talk on the owner's bill."""
-    assert "SUPERVISOR_TOKEN" in faults(bare, **{**PRODUCTION, "SUPERVISOR_TOKEN": token})
+    assert "SUPERVISOR_TOKEN" in faults(bare, **{**production, "SUPERVISOR_TOKEN": token})
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.7", "::", "boss.example.com"])  # noqa: S104 - refused, not bound
@@ -236,3 +261,137 @@ def test_clients_find_the_bridge_at_its_port_unless_told_otherwise(bare: pytest.
 def test_workers_are_heard_of_three_times_before_the_standby_works(bare: pytest.MonkeyPatch, after: str, beat: float) -> None:
     """One lost heartbeat must not call the standby."""
     assert read(bare, STANDBY_AFTER_SECONDS=after).heartbeat_seconds == beat
+
+
+@pytest.mark.parametrize("sid", ["SK0123456789abcdef0123456789abcdef", "AC123", "AC" + "g" * 32, "AC" + "1" * 33, "ac" + "1" * 32])
+@pytest.mark.parametrize("environment", ["local", "production"])
+def test_an_account_that_is_none_is_named_at_the_start(
+    bare: pytest.MonkeyPatch, production: dict[str, str], sid: str, environment: str
+) -> None:
+    """An API key in the account's place, and every other id that Twilio would refuse with each request."""
+    text = faults(bare, **{**production, "ENVIRONMENT": environment, "TWILIO_ACCOUNT_SID": sid})
+    assert "TWILIO_ACCOUNT_SID: an Account SID begins with AC and has 32 hexadecimal digits" in text
+    assert sid not in text
+
+
+def test_an_api_key_is_a_pair(bare: pytest.MonkeyPatch, production: dict[str, str]) -> None:
+    """Half of it is a mistake; the whole signs in, and the token is needed all the same."""
+    sid, secret = "SK" + "2" * 32, digest("api key")
+    assert "TWILIO_API_KEY_SECRET: is missing" in faults(bare, **production, TWILIO_API_KEY_SID=sid)
+    assert "TWILIO_API_KEY_SID: " in faults(bare, **{**production, "TWILIO_API_KEY_SID": "AC" + "2" * 32, "TWILIO_API_KEY_SECRET": secret})
+    pair = {"TWILIO_API_KEY_SID": sid, "TWILIO_API_KEY_SECRET": secret}
+    without = {**production, **pair, "TWILIO_AUTH_TOKEN": ""}
+    assert "signs its webhooks with the token" in faults(bare, **without)
+    found = read(bare, **production, **pair)
+    assert found.twilio_login == (sid, secret)
+    assert secret in found.secrets
+    assert read(bare, TWILIO_API_KEY_SID="", TWILIO_API_KEY_SECRET="").twilio_login == (
+        PRODUCTION["TWILIO_ACCOUNT_SID"],
+        PRODUCTION["TWILIO_AUTH_TOKEN"],
+    )
+
+
+@pytest.mark.parametrize("name", ["TWILIO_API_BASE_URL", "SENDGRID_API_BASE_URL", "ANTHROPIC_BASE_URL"])
+@pytest.mark.parametrize("environment", ["local", "production"])
+def test_a_credential_crosses_no_network_in_the_clear(
+    bare: pytest.MonkeyPatch, production: dict[str, str], name: str, environment: str
+) -> None:
+    """http:// is for this machine alone, however its name begins."""
+    there = {**production, "ENVIRONMENT": environment}
+    for url in (
+        "http://api.example.com",
+        "http://192.0.2.7:8080",
+        "http://127.0.0.1.example.com",
+        "http://localhost.example.com/x",
+        "http://10.0.0.1",
+    ):
+        assert f"{name}: must be https://" in faults(bare, **{**there, name: url})
+    for url in ("http://127.0.0.1:8790", "http://localhost", "http://[::1]:8790", "https://api.eu.example.com"):
+        assert getattr(read(bare, **{**there, name: url}), name.lower()) == url
+
+
+def test_the_bridge_s_token_crosses_no_network_in_the_clear(bare: pytest.MonkeyPatch) -> None:
+    """Unless the operator says that the network is theirs."""
+    assert "SUPERVISOR_URL: must be wss://" in faults(bare, SUPERVISOR_URL="ws://192.0.2.7:9999")
+    assert read(bare, SUPERVISOR_URL="ws://192.0.2.7:9999", BRIDGE_ALLOW_REMOTE="true").bridge_allow_remote
+
+
+@pytest.mark.parametrize("name", sorted(set(LEAST) - {"redis_url"}))
+def test_production_takes_no_secret_that_is_none(bare: pytest.MonkeyPatch, production: dict[str, str], name: str) -> None:
+    """The least length is one of the table's; elsewhere than in production nobody is stopped."""
+    pair = {"TWILIO_API_KEY_SID": "SK" + "2" * 32, "TWILIO_API_KEY_SECRET": digest("api key")}
+    text = faults(bare, **{**production, **pair, name.upper(): "a"})
+    assert f"{name.upper()}: must have at least {LEAST[name]} characters" in text
+    assert read(bare, ENVIRONMENT="local").environment == "local"
+
+
+def test_a_password_within_redis_s_address_is_a_secret(bare: pytest.MonkeyPatch, production: dict[str, str]) -> None:
+    """Whoever writes to it speaks for the Boss."""
+    assert "REDIS_URL: the password in it must have" in faults(bare, **production, REDIS_URL="redis://boss:tiny@127.0.0.1")
+    assert "REDIS_URL: the password in it" in faults(bare, REDIS_URL="redis+sentinel://h:26379/s?sentinel_password=PASSWORD-OF-bossline")
+    assert read(bare, REDIS_URL=f"redis://boss:{digest('redis')}@127.0.0.1").redis_url
+
+
+def test_all_that_is_wrong_with_secrets_comes_at_once(bare: pytest.MonkeyPatch, production: dict[str, str]) -> None:
+    """With whatever else is wrong."""
+    wrong = {
+        "EMAIL_WEBHOOK_SECRET": "a",
+        "SUPERVISOR_TOKEN": "changeme" * 4,
+        "CONSOLE_PASSWORD": digest("twilio"),
+        "PUBLIC_URL": "http://x.example",
+    }
+    text = faults(bare, **{**production, **wrong})
+    assert [name for name in wrong if f"{name}: " not in text] == []
+    assert [value for value in (*production.values(), *wrong.values()) if len(value) > 8 and value in text] == []
+
+
+OF_TEXTS = ("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN")
+OF_MAILS = ("SENDGRID_API_KEY", "SENDGRID_INBOUND_PUBLIC_KEY", "SENDGRID_EVENTS_PUBLIC_KEY", "EMAIL_WEBHOOK_SECRET")
+USES = {
+    "texts": ((TEXTS,), {*OF_TEXTS, "PUBLIC_URL"}),
+    "mails": ((MAILS,), {*OF_MAILS, "PUBLIC_URL"}),
+    "both": ((TEXTS, MAILS), {*OF_TEXTS, *OF_MAILS, "PUBLIC_URL"}),
+    "the bridge": ((BRIDGE,), set()),
+    "the bridge and mails": ((BRIDGE, MAILS), {*OF_MAILS, "PUBLIC_URL"}),
+}
+
+
+@pytest.mark.parametrize("use", USES)
+def test_production_asks_for_what_the_users_file_needs_and_for_no_more(bare: pytest.MonkeyPatch, tmp_path: Path, use: str) -> None:
+    """Each alone is a complete installation, and lacks each of its own settings."""
+    tables, wanted = USES[use]
+    always = {"ENVIRONMENT": "production", "BOSS_USERS_FILE": str(users_file(tmp_path, *tables))}
+    text = faults(bare, **always)
+    assert {name for name in (*OF_TEXTS, *OF_MAILS, "PUBLIC_URL") if name in text} == wanted
+    assert all(f"{name}: " in text for name in ("ANTHROPIC_API_KEY", "SUPERVISOR_TOKEN"))
+    given = {name: value for name, value in PRODUCTION.items() if name in wanted or name in {"ANTHROPIC_API_KEY", "SUPERVISOR_TOKEN"}}
+    assert read(bare, **always, **given).environment == "production"
+
+
+def test_claude_s_key_is_asked_for_unless_the_model_is_on_this_machine(bare: pytest.MonkeyPatch, production: dict[str, str]) -> None:
+    """A model of one's own needs none; a gateway elsewhere does."""
+    without = {**production, "ANTHROPIC_API_KEY": ""}
+    assert "ANTHROPIC_API_KEY" in faults(bare, **without)
+    assert "ANTHROPIC_API_KEY" in faults(bare, **without, ANTHROPIC_BASE_URL="https://gateway.example.com")
+    assert read(bare, **without, ANTHROPIC_BASE_URL="http://127.0.0.1:4000").environment == "production"
+
+
+def test_a_webhook_of_sendgrid_s_that_nothing_proves_is_named(bare: pytest.MonkeyPatch, production: dict[str, str]) -> None:
+    """With the inbound key alone every event would get 403, and a mail of unknown fate go out twice."""
+    without = {**production, "EMAIL_WEBHOOK_SECRET": ""}
+    text = faults(bare, **without, SENDGRID_INBOUND_PUBLIC_KEY="MFkw")
+    assert "SENDGRID_EVENTS_PUBLIC_KEY: is missing" in text
+    assert "SENDGRID_INBOUND" not in text
+    assert "SENDGRID_INBOUND_PUBLIC_KEY: is missing" in faults(
+        bare, **{**without, "SENDGRID_INBOUND_PUBLIC_KEY": "", "SENDGRID_EVENTS_PUBLIC_KEY": "MFkw"}
+    )
+
+
+def test_a_users_file_that_cannot_be_read_is_told_with_all_the_rest(
+    bare: pytest.MonkeyPatch, production: dict[str, str], tmp_path: Path
+) -> None:
+    """Until it can, both providers are asked for."""
+    text = faults(bare, ENVIRONMENT="production", BOSS_USERS_FILE=str(tmp_path))
+    assert "BOSS_USERS_FILE: " in text
+    assert all(name in text for name in (*OF_TEXTS, "SENDGRID_API_KEY"))
+    assert read(bare, **production).boss_users_file

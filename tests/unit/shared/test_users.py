@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import cast
 
@@ -36,10 +37,10 @@ class Page:
     def __init__(self, content: str) -> None:
         self.content = content
 
-    def read_text(self, encoding: str) -> str:
+    def open(self, mode: str) -> io.BytesIO:
         """The content."""
-        assert encoding == "utf-8"
-        return self.content
+        assert mode == "rb"
+        return io.BytesIO(self.content.encode())
 
 
 def users(content: str) -> Users:
@@ -121,3 +122,25 @@ def test_a_file_that_cannot_be_read_is_a_configuration_error(tmp_path: Path) -> 
     for path in (tmp_path / "missing", tmp_path, tmp_path / "latin"):
         with pytest.raises(ConfigurationError, match="BOSS_USERS_FILE"):
             load(path)
+
+
+def test_who_comes_over_the_bridge_alone_needs_no_provider() -> None:
+    """Their addresses are names at the bridge, and nothing is reached or asked for on their account."""
+    found = users(ADA + BOB.replace("+15559876543", "+15559876544") + "bridge_only = true\n")
+    bob = found.named("bob")
+    assert bob
+    assert bob.phone
+    assert bob.boss_phone
+    assert found.by_phone(bob.boss_phone, bob.phone) is bob
+    assert found.reached.by_phone(bob.boss_phone, bob.phone) is None
+    assert bob.boss_phone not in found.reached.boss_phones
+    assert found.channels == {"sms", "email"}
+    assert users(BOB).channels == {"sms"}
+    assert users(BOB + "bridge_only = true\n").channels == frozenset()
+    assert users(BOB + "bridge_only = false\n").channels == {"sms"}
+
+
+def test_a_flag_is_no_text_and_a_slip_in_a_field_is_told() -> None:
+    """With the field that was meant."""
+    assert "bridge_only must be true or false" in faults(BOB + 'bridge_only = "yes"\n')
+    assert "unknown field bridge-only (did you mean bridge_only?)" in faults(BOB + "bridge-only = true\n")

@@ -1,0 +1,132 @@
+"""The files that the operator writes, read: each fault is one line that names the file and what to do, and shows nothing of it."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Final
+
+from dotenv.parser import parse_stream
+
+from shared.errors import ConfigurationError
+
+LARGEST: Final = 16 * 1024 * 1024
+"""Bytes: ten thousand users take two million."""
+OTHERS_NAMES: Final = frozenset(
+    {
+        *(
+            "PATH",
+            "HOME",
+            "WEB_CONCURRENCY",
+            "USER",
+            "SHELL",
+            "TZ",
+            "LANG",
+            "LANGUAGE",
+            "TERM",
+            "TMPDIR",
+            "NO_COLOR",
+            "FORCE_COLOR",
+            "DEBUG",
+        ),
+        *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "VIRTUAL_ENV"),
+    }
+)
+OTHERS_PREFIXES: Final = ("LC_", "PYTHON", "UV_", "PIP_", "HONCHO_", "COMPOSE_", "DOCKER_", "OTEL_", "SOAK_", "XDG_")
+"""Names in `.env` that are meant for programs beside us: honcho hands that file to all it starts."""
+_OF_THE_SANDBOX: Final = (
+    *("HOST", "WEBHOOK_URL", "PUBLIC_URL", "SENDGRID_PRIVATE_KEY", "KNOBS"),
+    *("USER_PHONE", "BOSS_PHONE", "USER_EMAIL", "BOSS_EMAIL"),
+)
+SANDBOX_NAMES: Final = tuple(f"SANDBOX_{name}" for name in _OF_THE_SANDBOX)
+"""What the sandbox reads beside our settings."""
+_NAME: Final = re.compile(r"[A-Z]{2,20}(?:_[A-Z]{1,20}){0,4}")
+_NEAR: Final = 0.75
+_VERY_NEAR: Final = 0.85
+
+
+def read(name: str, path: Path) -> str:
+    """A file's text, without a byte order mark; ConfigurationError that begins with `name`."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(LARGEST + 1)
+    except PermissionError:
+        raise ConfigurationError(f"{name}: {path} cannot be read by {_who()}; run: chown {_who()} {path} && chmod 600 {path}") from None
+    except IsADirectoryError:
+        raise ConfigurationError(f"{name}: {path} is a directory; name a file") from None
+    except FileNotFoundError:
+        raise ConfigurationError(f"{name}: {path} is not there; write it, or correct its path") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "its path holds a character that none may"
+        raise ConfigurationError(f"{name}: {path} cannot be read ({reason}); correct its path") from None
+    if len(raw) > LARGEST:
+        raise ConfigurationError(f"{name}: {path} has more than {LARGEST >> 20} MiB; name another file")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise ConfigurationError(f"{name}: {path} is not UTF-8 in line {line}; save it as UTF-8") from None
+
+
+def read_env(path: Path) -> dict[str, str]:
+    """The names and values of a `.env`; none of one that is not there. ConfigurationError when any line of it cannot be used."""
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return {}
+    except OSError:  # a directory on the way that we may not enter: the same sentence as for the file
+        pass
+    found: dict[str, str] = {}
+    broken = []
+    for binding in parse_stream(io.StringIO(read(".env", path))):
+        if binding.key is not None and binding.value is not None:
+            found[binding.key.upper()] = binding.value
+        elif binding.error or binding.key is not None:
+            broken.append(str(_first_line(binding.original.line, binding.original.string)))
+    if broken:
+        lines = f"lines {', '.join(broken)} are" if len(broken) > 1 else f"line {broken[0]} is"
+        raise ConfigurationError(f".env: {lines} not of the form NAME=value; correct it, and close every quote")
+    return found
+
+
+def unknown_names(env: Iterable[str], environment: Mapping[str, str], known: Iterable[str]) -> list[str]:
+    """Names that set nothing, each in a sentence with the nearest that does: of `.env` all, of the environment what looks like ours.
+
+    The environment belongs to everybody: there only a name that differs from one of ours by a slip is meant.
+    """
+    ours = sorted({*known, *SANDBOX_NAMES})
+    strange = [name for name in env if name.upper() not in {*ours, *OTHERS_NAMES} and not name.upper().startswith(OTHERS_PREFIXES)]
+    slips = [name for name in environment if name.upper() not in {*ours, *strange} and _is_slip(name.upper(), ours)]
+    return [_sentence(name, ".env", ours) for name in strange] + [_sentence(name, "the environment", ours) for name in sorted(slips)]
+
+
+def _is_slip(name: str, ours: list[str]) -> bool:
+    prefixes = {each.partition("_")[0] + "_" for each in ours if "_" in each}
+    if name.startswith(OTHERS_PREFIXES) or name in OTHERS_NAMES or name.partition("_")[0] + "_" not in prefixes:
+        return False
+    return bool(get_close_matches(name, ours, n=1, cutoff=_VERY_NEAR))
+
+
+def _sentence(name: str, place: str, ours: list[str]) -> str:
+    near = get_close_matches(name.upper(), ours, n=1, cutoff=_NEAR)
+    shown = name if near or _NAME.fullmatch(name) else "a name that is not shown"  # a secret may stand where a name belongs
+    return f"{shown} in {place} sets nothing" + (f"; did you mean {near[0]}?" if near else "; `boss config example` lists what does")
+
+
+def _first_line(line: int, text: str) -> int:
+    """Where a statement begins, blank lines before it left out."""
+    return line + len(text[: len(text) - len(text.lstrip())].splitlines())
+
+
+def _who() -> str:
+    """The name of who runs this, or the number of one without a name."""
+    import pwd  # noqa: PLC0415 - only a fault needs it
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
