@@ -20,6 +20,8 @@ TEXTS: Final = {
     "SANDBOX_PUBLIC_URL": "public_url",
     "TWILIO_ACCOUNT_SID": "twilio_account_sid",
     "TWILIO_AUTH_TOKEN": "twilio_auth_token",
+    "TWILIO_API_KEY_SID": "twilio_api_key_sid",
+    "TWILIO_API_KEY_SECRET": "twilio_api_key_secret",
     "SENDGRID_API_KEY": "sendgrid_api_key",
     "SANDBOX_SENDGRID_PRIVATE_KEY": "sendgrid_private_key",
     "EMAIL_WEBHOOK_SECRET": "email_webhook_secret",
@@ -65,6 +67,8 @@ class Settings:
     public_url: str = "http://127.0.0.1:8787"
     twilio_account_sid: str | None = None
     twilio_auth_token: str | None = field(default=None, repr=False)
+    twilio_api_key_sid: str | None = None
+    twilio_api_key_secret: str | None = field(default=None, repr=False)
     sendgrid_api_key: str | None = field(default=None, repr=False)
     sendgrid_private_key: str | None = field(default=None, repr=False)
     email_webhook_secret: str | None = field(default=None, repr=False)

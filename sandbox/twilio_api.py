@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from multidict import MultiMapping
 
+ACCOUNT = "twilio.account"
 DIALECT: Final = Dialect(refuse=twilio_errors.fault)
 LARGEST_PAGE: Final = 1000
 DEFAULT_PAGE: Final = 50
@@ -115,7 +116,7 @@ async def account_resource(http: web.Request) -> web.StreamResponse:
     """Describe the account (a doctor's check of the credentials)."""
     sid = http.match_info["account"]
     document = {"sid": sid, "friendly_name": "Bossline sandbox", "status": "active", "type": "Full"}
-    return await _describe(http, "twilio.account", document)
+    return await _describe(http, ACCOUNT, document)
 
 
 async def numbers(http: web.Request) -> web.StreamResponse:
@@ -145,7 +146,7 @@ async def _describe(http: web.Request, kind: str, document: Mapping[str, Any]) -
 async def _run(http: web.Request, call: Call) -> web.StreamResponse:
     """Check the credentials, then let the exchange have the call."""
     state = http.app[STATE]
-    if not _authentic(http, state):
+    if not _authentic(http, state, key_may=call.kind != ACCOUNT):  # a standard API key may not see the account itself
         return await exchange.refuse(http, state, call, twilio_errors.error(401, 20003))
     expected = state.settings.twilio_account_sid
     if expected is not None and http.match_info["account"] != expected:
@@ -153,9 +154,12 @@ async def _run(http: web.Request, call: Call) -> web.StreamResponse:
     return await exchange.run(http, state, call, knobs=state.knobs.twilio, dialect=DIALECT)
 
 
-def _authentic(http: web.Request, state: Sandbox) -> bool:
-    user, password = credentials.basic(http.headers.get("Authorization"))
-    wanted = ((user, state.settings.twilio_account_sid), (password, state.settings.twilio_auth_token))
+def _authentic(http: web.Request, state: Sandbox, *, key_may: bool) -> bool:
+    """Whether a login is the account's, or where it may an API key's."""
+    settings, (user, password) = state.settings, credentials.basic(http.headers.get("Authorization"))
+    if settings.twilio_api_key_sid and credentials.same(user, settings.twilio_api_key_sid):
+        return key_may and credentials.same(password, settings.twilio_api_key_secret or "")
+    wanted = ((user, settings.twilio_account_sid), (password, settings.twilio_auth_token))
     return all(expected is None or credentials.same(given, expected) for given, expected in wanted)
 
 

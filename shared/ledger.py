@@ -14,6 +14,9 @@ from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
 STREAM: Final = "boss:ledger"
+HEARD: Final = "boss:heard"
+"""A hash: when a webhook that may stay silent for long was last heard, in ms of Redis TIME."""
+SENDGRID_EVENTS: Final = "sendgrid_events"
 BLOCK_MS: Final = 1000
 BATCH: Final = 200
 

@@ -79,7 +79,7 @@ def fault_of(name: str, text: str) -> str:
     least = LEAST[name]
     of_it = "the password in it " if name == "redis_url" else ""
     if text in PUBLISHED or _bare(text) in {_bare(each) for each in PUBLISHED}:
-        return f"{of_it}is a published example value; make one with: openssl rand -hex 32"
+        return f"{of_it}is an example that is published; make one with: openssl rand -hex 32"
     if text != text.strip() or not text.isprintable():
         return f"{of_it}begins or ends with a blank, or holds a character that cannot be seen"
     if len(text) < least:

@@ -128,6 +128,8 @@ def open_runtime(settings: Settings, role: Literal["web", "worker", "bridge"], s
         identify.open()
     elif _answers(url):
         _open_if_there(identify)
+    if role == "web":
+        users = users.reached  # who comes over the bridge alone is a stranger to the webhooks
     replicas = Replicas()
     commands = Grouped(redis, replicas) if role == "web" else None
     return Runtime(settings, users, redis, Mailbox(redis, commands), Dispatcher(redis), identify, replicas)

@@ -22,8 +22,10 @@ from shared.mailbox.box import Commands
 from shared.mailbox.types import Due
 from shared.redis import for_loop, for_waiting
 from shared.runtime import Runtime, open_runtime, redis_url
+from supervisor_worker.channels.port import ChannelPort
 from supervisor_worker.channels.sendgrid_email import SendGridEmail
 from supervisor_worker.channels.twilio_sms import TwilioSms
+from supervisor_worker.channels.unused import UnusedChannel
 from supervisor_worker.claude import Claude
 from supervisor_worker.media.gathering import Gallery
 from supervisor_worker.rq_async.clients import Grouped
@@ -63,7 +65,10 @@ async def open_crew(runtime: Runtime) -> AsyncIterator[Crew]:
         for client in (redis, waiting):
             stack.push_async_callback(client.aclose)
         commands = Grouped(redis, runtime.replicas)
-        thinker, sms, email, gallery = Claude(settings), TwilioSms(settings), SendGridEmail(settings), Gallery.of(settings)
+        thinker, gallery = Claude(settings), Gallery.of(settings)
+        used = runtime.users.channels
+        sms: ChannelPort = TwilioSms(settings) if "sms" in used else UnusedChannel("sms")
+        email: ChannelPort = SendGridEmail(settings) if "email" in used else UnusedChannel("email")
         for part in (thinker, sms, email, gallery):
             stack.push_async_callback(part.aclose)
         supervisor = Supervisor(

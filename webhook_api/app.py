@@ -16,21 +16,27 @@ from redis.exceptions import RedisError
 from werkzeug.exceptions import HTTPException, RequestURITooLarge
 
 from shared import telemetry
+from shared.addresses import Channel
 from shared.clock import ClockWatch
 from shared.errors import BadInput, StorageUnavailable
-from shared.login import Login
+from shared.login import Login, Places
 from shared.runtime import Runtime
 from webhook_api import email, email_events, metrics, ops, sms
-from webhook_api.gate import Gate
+from webhook_api.gate import Gate, Refusal
 from webhook_api.intake import Intake, RefusalLedger
 from webhook_api.lean import Answer, LeanFlask
 
 log = telemetry.logger(__name__)
 
-_CHANNELS: Final = {"/sms/": "sms", "/email/": "email"}
+_CHANNELS: Final[dict[str, Channel]] = {"/sms/": "sms", "/email/": "email"}
 _REFUSED: Final = {400: "bad_request", 413: "too_large", 414: "long_query"}
+_UNAVAILABLE: Final = 503
+_AGAIN: Final = [("Retry-After", "5")]
 MAX_QUERY: Final = 4_096
 """Bytes of a URL's query; the providers' are our own, of some hundred."""
+MOST_HELD: Final = 2
+MOST_HELD_OF_ONE: Final = 1
+"""Callers that are held for a wrong secret, in all and of one direction: each has one of the few threads that webhooks need."""
 INTAKE: Final = "intake"
 """The application's `extensions` hold its way in under this name: who made the application closes it."""
 _Handler = Callable[[Request], ResponseReturnValue]
@@ -42,17 +48,25 @@ def create_app(runtime: Runtime) -> Flask:
     Raises ConfigurationError for a public key that is none.
     """
     app = LeanFlask("webhook_api")
-    gate = Gate.of(runtime.settings)
+    places = Places(MOST_HELD, MOST_HELD_OF_ONE)
+    gate = Gate.of(runtime.settings, places)
     intake = app.extensions[INTAKE] = Intake(runtime)
     clock = ClockWatch()
     _warm(runtime, clock)
-    _post(app, "/sms/inbound", sms.MAX_BODY, partial(sms.inbound, intake, gate))
-    _post(app, "/sms/status", sms.MAX_BODY, partial(sms.status, intake, gate))
-    _post(app, "/email/inbound", email.MAX_BODY, partial(email.inbound, intake, gate))
-    _post(app, "/email/events", email_events.MAX_BODY, partial(email_events.events, intake, gate))
+    webhooks: dict[str, tuple[int, _Handler]] = {
+        "/sms/inbound": (sms.MAX_BODY, partial(sms.inbound, intake, gate)),
+        "/sms/status": (sms.MAX_BODY, partial(sms.status, intake, gate)),
+        "/email/inbound": (email.MAX_BODY, partial(email.inbound, intake, gate)),
+        "/email/events": (email_events.MAX_BODY, partial(email_events.events, intake, gate)),
+    }
+    closed = [channel for channel in _CHANNELS.values() if channel not in runtime.users.channels and not gate.used(channel)]
+    for path, (limit, handler) in webhooks.items():
+        _post(app, path, limit, _unused if _channel_of(path) in closed else handler)
+    for channel in closed:
+        log.info("No user has this channel, and it has no credentials: its webhooks answer 404.", action="channel_unused", channel=channel)
     app.add_url_rule("/livez", "livez", ops.livez)
     app.add_url_rule("/readyz", "readyz", lambda: ops.readyz(intake, clock))
-    figures, login = metrics.Figures(intake), Login(runtime.settings.console_password.get_secret_value())
+    figures, login = metrics.Figures(intake), Login(runtime.settings.console_password.get_secret_value(), places)
     app.add_url_rule("/metrics", "metrics", lambda: metrics.metrics(figures, login, request))
     _answer_errors(app, RefusalLedger(intake))
     intake.start()
@@ -68,6 +82,11 @@ def _post(app: Flask, path: str, limit: int, handler: _Handler) -> None:
         return handler(called)
 
     app.add_url_rule(path, path, view, methods=["POST"])
+
+
+def _unused(_request: Request) -> ResponseReturnValue:
+    """A webhook of a channel that nobody has here."""
+    raise Refusal("channel_unused", 404)
 
 
 def _warm(runtime: Runtime, clock: ClockWatch) -> None:
@@ -90,7 +109,7 @@ def _answer_errors(app: Flask, refusals: RefusalLedger) -> None:
     @app.errorhandler(StorageUnavailable)
     def unavailable(error: StorageUnavailable) -> Response:
         log.warning("Could not store a message.", action="storage_unavailable", channel=_channel(), reason=error.detail)
-        return Answer(status=503, headers=[("Retry-After", "5")])
+        return Answer(status=_UNAVAILABLE, headers=_AGAIN)
 
     @app.errorhandler(HTTPException)
     def http(error: HTTPException) -> Response:
@@ -108,8 +127,12 @@ def _answer_errors(app: Flask, refusals: RefusalLedger) -> None:
 
 def _refused(refusals: RefusalLedger, reason: str, status: int) -> Response:
     refusals.record(_channel(), reason, status)
-    return Answer(status=status)
+    return Answer(status=status, headers=_AGAIN if status == _UNAVAILABLE else ())
 
 
 def _channel() -> str:
-    return next((channel for prefix, channel in _CHANNELS.items() if request.path.startswith(prefix)), "")
+    return _channel_of(request.path)
+
+
+def _channel_of(path: str) -> str:
+    return next((channel for prefix, channel in _CHANNELS.items() if path.startswith(prefix)), "")

@@ -10,6 +10,7 @@ from flask import Request
 from shared import codec
 from shared.delivery_errors import SENDGRID
 from shared.errors import BadInput
+from shared.ledger import SENDGRID_EVENTS
 from webhook_api import bodies
 from webhook_api.entries import Opt, Report, State, report_id
 from webhook_api.gate import Gate
@@ -48,6 +49,8 @@ def events(intake: Intake, gate: Gate, request: Request) -> Answer:
         raise BadInput(code="not_a_list")
     reports = (report(event) for event in batch[:MAX_EVENTS])
     intake.report(tuple(found for found in reports if found is not None))
+    if batch:
+        intake.heard(SENDGRID_EVENTS)
     return Answer(status=204)
 
 

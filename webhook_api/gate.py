@@ -18,7 +18,9 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from flask import Request
 
 from shared import telemetry
+from shared.addresses import Channel
 from shared.errors import BadInput
+from shared.login import Login, Places, Verdict
 from shared.settings import Settings
 from webhook_api import signatures
 from webhook_api.signatures import Form
@@ -57,10 +59,11 @@ class Gate:
     auth_token: str = field(repr=False)
     mail_key: EllipticCurvePublicKey | None
     events_key: EllipticCurvePublicKey | None
+    mail_secret: Login
 
     @classmethod
-    def of(cls, settings: Settings) -> Gate:
-        """Read the keys; ConfigurationError for one that is none."""
+    def of(cls, settings: Settings, places: Places | None = None) -> Gate:
+        """Read the keys; ConfigurationError for one that is none. Who guesses a secret is held in one of `places`."""
         mail, events = settings.sendgrid_inbound_public_key, settings.sendgrid_events_public_key
         return cls(
             settings,
@@ -68,6 +71,7 @@ class Gate:
             settings.twilio_auth_token.get_secret_value(),
             signatures.load_public_key("SENDGRID_INBOUND_PUBLIC_KEY", mail) if mail else None,
             signatures.load_public_key("SENDGRID_EVENTS_PUBLIC_KEY", events) if events else None,
+            Login(settings.email_webhook_secret.get_secret_value(), places),
         )
 
     def twilio(self, request: Request, form: Form) -> bool:
@@ -107,7 +111,10 @@ class Gate:
         given = token if token is not None else (login.password if login is not None else None)
         if given is None and "Authorization" not in request.headers:
             return self._unsigned(request)
-        if not signatures.same_secret(given or "", self.settings.email_webhook_secret.get_secret_value()):
+        verdict = self.mail_secret.judge(given, caller_of(request.environ))
+        if verdict is Verdict.BUSY:  # not judged, and it may be a genuine one: SendGrid sends again after a 5xx, and after nothing else
+            raise Refusal("too_many_guesses", 503)
+        if verdict is Verdict.WRONG:
             raise Refusal("bad_secret")
         return True
 
@@ -116,6 +123,12 @@ class Gate:
         if self.settings.sandbox_on and from_this_machine(request.environ):
             return False
         raise Refusal("unsigned")
+
+    def used(self, channel: Channel) -> bool:
+        """Whether anything could prove that a webhook of the channel is its provider's."""
+        if channel == "sms":
+            return bool(self.auth_token)
+        return self.mail_secret.wanted or bool(self.mail_key or self.events_key)
 
     def account(self, account: str) -> None:
         """Refuse a form of another Twilio account; one that names none is ours by its signature."""
@@ -135,6 +148,20 @@ def _say_if_old(timestamp: str) -> None:
 
 def _ignore(_piece: bytes) -> None:
     """What nobody signed is hashed by nobody."""
+
+
+def caller_of(environ: dict[str, Any]) -> str:
+    """The address that a request comes from, as its connection shows it: behind a proxy of ours, what that says last.
+
+    A proxy appends the address that it sees, so only the last word is its own. A caller who is no proxy, on this machine or in a private
+    network, may write any: that makes more directions, and no more guesses, which are counted together as well.
+    """
+    peer = str(environ.get("REMOTE_ADDR") or "")
+    last = str(environ.get("HTTP_X_FORWARDED_FOR") or "").rpartition(",")[2].strip()
+    try:
+        return str(ipaddress.ip_address(last)) if last and not ipaddress.ip_address(peer).is_global else peer
+    except ValueError:
+        return peer
 
 
 def from_this_machine(environ: dict[str, Any]) -> bool:

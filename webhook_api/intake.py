@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from shared import telemetry
 from shared.addresses import Channel
 from shared.errors import StorageFault, StorageFull, StorageUnavailable
 from shared.events import EmailReceived, Received
+from shared.ledger import HEARD
 from shared.mailbox import calls
 from shared.mailbox.calls import Keyword
 from shared.runtime import Runtime
@@ -36,6 +38,7 @@ GIVE_WAY_SECONDS: Final = 0.2
 """How long a call stands behind a backlog that Redis is taking, before it goes to disk as well."""
 LOOK_SECONDS: Final = 0.01
 QUIET_SECONDS: Final = 5.0
+HEARD_SECONDS: Final = 60.0
 LOGGED: Final = 30
 LOGGED_SECONDS: Final = 60.0
 """So many refusals of one kind stand in the log in that time, as in the ledger: a flood of forged requests fills neither."""
@@ -52,6 +55,7 @@ class Intake:
         self._spool = Spool(runtime.settings)
         self._order = Order(_newest(self._spool))
         self._insurance = Insurance(runtime, self._spool)
+        self._heard_at = -HEARD_SECONDS
         self._replayer = Replayer(runtime, self._spool, self._order, self._insurance)
 
     def start(self) -> None:
@@ -79,6 +83,15 @@ class Intake:
         """Record what became of replies."""
         if reports:
             self._hand_over(reports)
+
+    def heard(self, webhook: str) -> None:
+        """Note that a webhook spoke, once a minute at most: `boss doctor` asks. While Redis is away nothing is noted."""
+        if self.away or time.monotonic() - self._heard_at < HEARD_SECONDS:
+            return
+        self._heard_at = time.monotonic()
+        with suppress(RedisError, OSError):
+            seconds, micros = self.runtime.redis.time()
+            self.runtime.redis.hset(HEARD, webhook, str(seconds * 1000 + micros // 1000))
 
     def _hand_over(self, entry: Entry) -> None:
         seen_empty = self._spool.empty()  # not under the order's lock, where all would wait for each other's system call

@@ -27,7 +27,7 @@ from shared import ledger
 from shared.login import Login, Verdict
 from shared.mailbox import calls
 from shared.queue import QUEUE
-from webhook_api.gate import from_this_machine
+from webhook_api.gate import caller_of, from_this_machine
 from webhook_api.intake import Intake
 from webhook_api.lean import Answer
 
@@ -194,7 +194,7 @@ def metrics(figures: Figures, login: Login, request: Request) -> Answer:
         if "Authorization" not in request.headers:
             return Answer(status=401, headers=_ASK)
         given = request.authorization
-        verdict = login.judge(given.password if given else None, str(request.remote_addr))
+        verdict = login.judge(given.password if given else None, caller_of(request.environ))
         if verdict is Verdict.BUSY:
             return Answer(status=429, headers=[("Retry-After", "1")])
         if verdict is Verdict.WRONG:

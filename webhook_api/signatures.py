@@ -116,8 +116,3 @@ def sendgrid_signed(key: ec.EllipticCurvePublicKey, said: hashes.Hash, signature
     except (InvalidSignature, ValueError, binascii.Error):
         return False
     return True
-
-
-def same_secret(given: str, secret: str) -> bool:
-    """Whether a caller knows the shared secret; takes the same time for every wrong one. An empty secret matches nothing."""
-    return bool(secret) and hmac.compare_digest(given.encode("utf-8", "replace"), secret.encode())

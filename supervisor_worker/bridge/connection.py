@@ -41,6 +41,12 @@ class BridgeConnection(ServerConnection):
         self._moves_again()
         super().connection_lost(exc)
 
+    @property
+    def remote_host(self) -> str:
+        """The other end's address, '' where it has none."""
+        peer = self.remote_address
+        return str(peer[0]) if isinstance(peer, tuple) and peer else ""
+
     def pause_writing(self) -> None:
         """The client does not read: it has ten seconds."""
         super().pause_writing()

@@ -23,10 +23,11 @@ from shared.bridge.protocol import Ended, Goodbye, Request, Rules, Session
 from shared.bridge.words import Close, Fault
 from shared.errors import BadInput, StorageUnavailable
 from shared.events import Received
+from shared.login import Guesses, direction_of
 from shared.runtime import Runtime
 from supervisor_worker.bridge.accepting import Acceptor, NotTried, event_of, same_words
 from supervisor_worker.bridge.connection import BridgeConnection
-from supervisor_worker.bridge.door import Door, Tokens
+from supervisor_worker.bridge.door import Door
 from supervisor_worker.bridge.following import Following
 from supervisor_worker.bridge.handing_over import HandOvers
 from supervisor_worker.bridge.subscription import Subscription
@@ -47,7 +48,7 @@ class Bridge:
     runtime: Runtime
     rules: Rules
     door: Door[BridgeConnection]
-    tokens: Tokens
+    guesses: Guesses
     acceptor: Acceptor
     following: Following
     hand_overs: HandOvers
@@ -119,10 +120,10 @@ class Dialogue:
             await self._connection.close(decision.code, decision.reason)
 
     async def _authenticate(self, auth: Auth) -> None:
-        tokens = self._bridge.tokens
-        if hold := tokens.hold(time.monotonic()):
+        guesses, direction = self._bridge.guesses, direction_of(self._connection.remote_host)
+        if hold := guesses.hold(direction, time.monotonic()):
             await asyncio.sleep(hold)
-        if not tokens.right(auth.token, time.monotonic()):
+        if not guesses.right(auth.token, direction, time.monotonic()):
             LOG.warning("A client has another token.", action="token_refused")
             self._connection.say(self._session.reject(auth))
             await self._connection.close(Close.POLICY, "wrong token")

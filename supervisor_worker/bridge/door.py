@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Hashable
 from typing import Final, Generic, Protocol, TypeVar
 from urllib.parse import urlsplit
@@ -10,10 +9,6 @@ from urllib.parse import urlsplit
 from shared.bridge.words import Close
 from shared.settings import Settings
 
-FAILURES: Final = 10
-"""Wrong tokens that cost nobody any time; one is forgiven a second."""
-HOLD_SECONDS: Final = 1.0
-"""What every attempt waits while those are used up, right or wrong: guessing is slow, and nobody is locked out."""
 DEFAULT_PORTS: Final = {"ws": 80, "wss": 443}
 
 
@@ -63,33 +58,6 @@ class Door(Generic[V]):
     def waiting(self) -> tuple[V, ...]:
         """Those who have not authenticated, the oldest first."""
         return tuple(self._waiting)
-
-
-class Tokens:
-    """Compares tokens, and slows down who guesses."""
-
-    def __init__(self, token: str, now: float) -> None:
-        """`now` is of a clock in seconds that never goes back."""
-        self._token = token.encode("utf-8", "replace")
-        self._budget = float(FAILURES)
-        self._now = now
-
-    def hold(self, now: float) -> float:
-        """How long an attempt has to wait before it is judged, in seconds."""
-        self._refill(now)
-        return 0.0 if self._budget >= 1 else HOLD_SECONDS
-
-    def right(self, token: str, now: float) -> bool:
-        """Whether this is the token, found out in a time that does not depend on it."""
-        if hmac.compare_digest(token.encode("utf-8", "replace"), self._token):
-            return True
-        self._refill(now)
-        self._budget = max(0.0, self._budget - 1)
-        return False
-
-    def _refill(self, now: float) -> None:
-        self._budget = min(float(FAILURES), self._budget + now - self._now)
-        self._now = now
 
 
 def hosts(settings: Settings, port: int) -> frozenset[str]:

@@ -24,6 +24,7 @@ from shared import telemetry
 from shared.bridge.protocol import Rules
 from shared.bridge.words import Close
 from shared.errors import ConfigurationError
+from shared.login import Guesses
 from shared.mailbox import AsyncMailbox
 from shared.mailbox.calls import DAY_MS
 from shared.redis import for_bridge
@@ -32,7 +33,7 @@ from shared.settings import Settings
 from supervisor_worker.bridge.accepting import Acceptor
 from supervisor_worker.bridge.connection import BridgeConnection
 from supervisor_worker.bridge.dialogue import Bridge, Dialogue
-from supervisor_worker.bridge.door import Door, Tokens, hosts, origins
+from supervisor_worker.bridge.door import Door, hosts, origins
 from supervisor_worker.bridge.following import Following
 from supervisor_worker.bridge.handing_over import HandOvers
 from supervisor_worker.ending import end
@@ -82,7 +83,7 @@ async def open_bridge(runtime: Runtime) -> AsyncIterator[Bridge]:
         runtime=runtime,
         rules=rules_of(settings),
         door=Door(most_waiting=settings.bridge_max_unauthenticated, most_inside=settings.bridge_max_connections),
-        tokens=Tokens(settings.supervisor_token.get_secret_value(), time.monotonic()),
+        guesses=Guesses(settings.supervisor_token.get_secret_value(), time.monotonic()),
         acceptor=Acceptor(runtime),
         following=following,
         hand_overs=HandOvers(mailbox, int(settings.retention_days * DAY_MS)),

@@ -13,14 +13,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from twilio.rest import Client
 from twilio.rest.api.v2010.account.message import MessageInstance
 
 from shared.admission import InboundSms, media_count, words
 from shared.errors import ProviderError, ProviderUnavailable
 from shared.settings import Settings
 from supervisor_worker.channels.twilio_codes import PROVIDER
-from supervisor_worker.channels.twilio_sms import PAGE, WireHttpClient
+from supervisor_worker.channels.twilio_sms import PAGE, client_of
 from supervisor_worker.channels.wire import Wire
 
 MAX_PAGES: Final = 50
@@ -53,8 +52,7 @@ class TwilioInbound:
     def __init__(self, settings: Settings, *, pause: float) -> None:
         """`pause` is how many seconds lie between two requests."""
         self._wire = Wire(PROVIDER, settings.provider_urls["twilio"], timeout=settings.send_timeout_seconds, connections=1)
-        account, token = settings.twilio_account_sid, settings.twilio_auth_token.get_secret_value()
-        self._messages = Client(account or "unset", token or "unset", http_client=WireHttpClient(self._wire)).messages
+        self._messages = client_of(settings, self._wire).messages
         self._pause = pause
         self._next_at = 0.0
 

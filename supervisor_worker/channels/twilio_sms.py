@@ -61,6 +61,13 @@ class WireHttpClient(AsyncHttpClient):  # type: ignore[misc]  # the SDK has no t
         return SdkResponse(answer.status, answer.text, answer.headers)
 
 
+def client_of(settings: Settings, wire: Wire) -> Client:
+    """The SDK's client: by the API key where there is one, and by nothing that stands in the environment behind the settings' back."""
+    user, password = settings.twilio_login
+    account = settings.twilio_account_sid or "unset"
+    return Client(user or "unset", password or "unset", account_sid=account, http_client=WireHttpClient(wire))
+
+
 class TwilioSms:
     """The text channel."""
 
@@ -71,11 +78,7 @@ class TwilioSms:
             timeout=settings.send_timeout_seconds,
             connections=settings.worker_concurrency,
         )
-        self._client = Client(
-            settings.twilio_account_sid or "unset",  # never from the environment behind the settings' back
-            settings.twilio_auth_token.get_secret_value() or "unset",
-            http_client=WireHttpClient(self._wire),
-        )
+        self._client = client_of(settings, self._wire)
         self._callback = _callback(settings)
 
     async def send(self, command: Response, reply_id: str, attempt_id: str, pair: str) -> str:

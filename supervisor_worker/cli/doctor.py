@@ -22,6 +22,7 @@ from shared.runtime import redis_url
 from shared.settings import Settings
 from supervisor_worker.cli.checks import local, outside, storage
 from supervisor_worker.cli.checks.bridge import bridge
+from supervisor_worker.cli.checks.email_events import email_events, events_heard
 from supervisor_worker.cli.checks.finding import Check, Finding, fail, not_checked, ok, run_all, worst
 from supervisor_worker.cli.checks.reconciler import reconciler
 from supervisor_worker.cli.checks.replication import sentinels
@@ -79,7 +80,17 @@ def examine() -> list[Finding]:
 def checks_for(settings: Settings, redis: Redis) -> dict[str, Check]:
     """The checks by name, in the order in which they are shown."""
     here = (local.mode, local.users, local.data_dir, local.signature, spool)
-    there = (outside.web, bridge, local.public_url, outside.public_reach, outside.twilio, outside.sendgrid, outside.claude, local.exposed)
+    there = (
+        outside.web,
+        email_events,
+        bridge,
+        local.public_url,
+        outside.public_reach,
+        outside.twilio,
+        outside.sendgrid,
+        outside.claude,
+        local.exposed,
+    )
     return {
         "python": local.python,
         "settings": lambda: [ok("settings", "all can be used")],
@@ -93,6 +104,7 @@ def checks_for(settings: Settings, redis: Redis) -> dict[str, Check]:
         "spending": partial(_stored, "spending", partial(spending, settings), redis),
         "standby": partial(_stored, "standby", partial(standby, settings), redis),
         "reconciler": partial(_stored, "reconciler", partial(reconciler, settings), redis),
+        "events heard": partial(_stored, "events heard", partial(events_heard, settings), redis),
         **{check.__name__: partial(check, settings) for check in there},
     }
 

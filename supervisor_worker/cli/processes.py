@@ -106,6 +106,8 @@ def sandbox_environment(settings: Settings) -> dict[str, str]:
         "SANDBOX_PUBLIC_URL": settings.webhook_base_url,
         "TWILIO_ACCOUNT_SID": settings.twilio_account_sid,
         "TWILIO_AUTH_TOKEN": settings.twilio_auth_token.get_secret_value(),
+        "TWILIO_API_KEY_SID": settings.twilio_api_key_sid,
+        "TWILIO_API_KEY_SECRET": settings.twilio_api_key_secret.get_secret_value(),
         "SENDGRID_API_KEY": settings.sendgrid_api_key.get_secret_value(),
         "ANTHROPIC_API_KEY": settings.anthropic_api_key.get_secret_value(),
         "EMAIL_WEBHOOK_SECRET": settings.email_webhook_secret.get_secret_value(),

@@ -46,7 +46,7 @@ async def _look(runtime: Runtime) -> Found:
     from supervisor_worker.reconciler import has_account, reconcile_now  # noqa: PLC0415 - it loads the SDK, which takes a second
 
     if not has_account(runtime.settings):
-        raise Ending("there is no Twilio account to ask: TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN are not set")
+        raise Ending("there is no Twilio account to ask: TWILIO_ACCOUNT_SID, or TWILIO_AUTH_TOKEN and an API key, are not set")
     redis = for_loop(redis_url(runtime.settings), connections=2)
     try:
         return await reconcile_now(runtime, AsyncMailbox(redis))

@@ -18,7 +18,7 @@ TWILIO_HOSTS: Final = ("mms.twiliocdn.com", "media.twiliocdn.com", "s3-external-
 """Where Twilio keeps media: its own two, and S3 for what is from before it asked everybody for a login (support article 223183748)."""
 
 _LOCATION: Final = re.compile(r"[!-~]{1,4096}")
-_ACCOUNT: Final = re.compile(r"AC[0-9a-f]{32}")
+_ACCOUNT: Final = re.compile(r"AC[0-9a-fA-F]{32}")
 
 
 class NotAllowed(Exception):
@@ -57,9 +57,8 @@ class Route:
             allowed = {Origin.of(base)}
         else:
             allowed = {Origin.of(url) for url in (base, *(URL(f"https://{host}") for host in hosts)) if url.scheme == "https"}
-        account, token = settings.twilio_account_sid, settings.twilio_auth_token.get_secret_value()
-        login = base64.b64encode(f"{account}:{token}".encode()).decode()
-        return cls(base, frozenset(allowed), account, f"Basic {login}")
+        login = base64.b64encode(":".join(settings.twilio_login).encode()).decode()
+        return cls(base, frozenset(allowed), settings.twilio_account_sid, f"Basic {login}")
 
     @property
     def encrypted(self) -> bool:

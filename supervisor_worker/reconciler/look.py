@@ -65,6 +65,7 @@ class Reconciliation:
     def __init__(self, runtime: Runtime, mailbox: AsyncMailbox, lists: Lists, bounds: Bounds) -> None:
         """`runtime` has the settings, the users and the makers of ids; Redis is asked by the `mailbox`."""
         self._runtime = runtime
+        self._users = runtime.users.reached
         self._mailbox = mailbox
         self._lists = lists
         self._bounds = bounds
@@ -93,7 +94,7 @@ class Reconciliation:
         A number's first look only notes the time, in whole seconds as Twilio tells them.
         """
         redis = self._mailbox.redis
-        numbers = {self._runtime.identities.sender(number): number for number in self._runtime.users.boss_phones}
+        numbers = {self._runtime.identities.sender(number): number for number in self._users.boss_phones}
         order = sorted(numbers)
         if not order:
             return []
@@ -197,7 +198,7 @@ class Reconciliation:
 
     def _call(self, missed: Missed) -> Call[Accepted]:
         text = missed.listed.text
-        verdict = admission.sms(text, self._runtime.users)
+        verdict = admission.sms(text, self._users)
         if isinstance(verdict, Ignored):
             return calls.ignore(missed.id, "sms", verdict.reason, via=VIA, who=f"{masked(text.sender)} to {masked(text.recipient)}")
         if missed.overtaken and verdict.keyword in ("stop", "start"):

@@ -42,7 +42,7 @@ def wanted(settings: Settings) -> bool:
 
 def has_account(settings: Settings) -> bool:
     """Whether Twilio's credentials are set."""
-    return bool(settings.twilio_account_sid and settings.twilio_auth_token.get_secret_value())
+    return bool(settings.twilio_account_sid and all(settings.twilio_login))
 
 
 async def reconcile(runtime: Runtime, mailbox: AsyncMailbox) -> Found:

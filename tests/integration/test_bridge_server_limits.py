@@ -25,12 +25,12 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from shared import settings as knobs
 from shared.errors import ConfigurationError
+from shared.login import FREE
 from shared.runtime import open_runtime
 from shared.settings import EXAMPLE_TOKEN, Settings
 from supervisor_worker.bridge import connection as connections
 from supervisor_worker.bridge.connection import BridgeConnection
 from supervisor_worker.bridge.dialogue import Bridge
-from supervisor_worker.bridge.door import FAILURES
 from supervisor_worker.bridge.server import announce, close, listen, open_bridge, port_of
 from supervisor_worker.cli.checks.bridge import bridge as checked
 from tests.support.bridge import BridgeProcess, Talker
@@ -217,7 +217,7 @@ def test_wrong_tokens_make_everybody_wait_and_lock_nobody_out(redis_url: str) ->
 
     async def play() -> None:
         async with served(settings_of(redis_url)) as (_, _, url):
-            for _ in range(FAILURES):
+            for _ in range(FREE):
                 client = await open_client(url)
                 await client.send(LOGIN.replace(EXAMPLE_TOKEN, "guess"))
                 assert '"success":false' in str(await client.recv())

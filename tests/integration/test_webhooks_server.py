@@ -16,6 +16,7 @@ from typing import cast
 import pytest
 from redis import Redis
 
+from shared.login import FREE
 from shared.mailbox import Mailbox
 from tests.integration.webhook_client import PUBLIC_URL, SECRET, twilio_signature
 from tests.payloads import FORM, MULTIPART, form_body, mail_fields, multipart_body, sms_fields
@@ -234,3 +235,48 @@ def test_no_orphan_keeps_the_port(own_server: EmbeddedServer) -> None:
         os.kill(web.pid, signal.SIGKILL)
         web.wait()
         wait_for(lambda: not answers(f"{web.url}/livez"), 5, "the end of the serving process")
+
+
+def through_proxy(web: WebProcess, token: str, caller: str, **changes: str) -> int:
+    """A mail's status, as a proxy of ours passes it on for a caller."""
+    headers = {"Content-Type": MULTIPART, "X-Forwarded-For": f"192.0.2.99, {caller}"}
+    return post(web, f"/email/inbound?token={token}", multipart_body(mail_fields(**changes)), headers)[0]
+
+
+def test_guessing_the_mail_secret_is_slow_and_holds_up_nobody(own_server: EmbeddedServer) -> None:
+    """Two seconds of guesses as fast as they go: a few are judged. Others' mails and texts go on, and a genuine one from the guesser's own
+    place is never told that it is wrong, only to come again, until it is in.
+    """  # noqa: D205 - two promises
+    with started(own_server).start() as web:
+        assert through_proxy(web, SECRET, "203.0.113.1", **{"Message-ID": "<first@example.com>"}) == 200
+        statuses: list[int] = []
+        end = time.monotonic() + 2
+
+        def guess() -> None:
+            while time.monotonic() < end:
+                statuses.append(through_proxy(web, "guess", "198.51.100.1"))
+
+        others: list[tuple[int, float]] = []
+        with ThreadPoolExecutor(8) as pool:
+            guessers = [pool.submit(guess) for _ in range(8)]
+            while time.monotonic() < end:
+                begun = time.monotonic()
+                others.append((through_proxy(web, SECRET, "203.0.113.1"), time.monotonic() - begun))
+                begun = time.monotonic()
+                others.append((post(web, "/sms/inbound", LOCAL_TEXT, {"Content-Type": FORM})[0], time.monotonic() - begun))
+            for each in guessers:
+                each.result()
+        assert set(statuses) == {403, 503}
+        assert statuses.count(403) <= FREE + 6
+        assert statuses.count(503) > 3 * statuses.count(403)
+        assert {status for status, _ in others} == {200}
+        assert sorted(seconds for _, seconds in others)[len(others) * 9 // 10] < 0.5
+
+        def tried() -> int:
+            return through_proxy(web, SECRET, "198.51.100.1")
+
+        tries = [tried()]
+        while tries[-1] != 200:
+            tries.append(tried())
+        assert set(tries[:-1]) <= {503}
+        assert through_proxy(web, SECRET, "198.51.100.1") == 200

@@ -14,6 +14,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from shared import users as users_file
+from shared.addresses import Channel
 from shared.errors import ConfigurationError
 from shared.settings import Settings
 from shared.users import Users
@@ -69,8 +70,18 @@ def users(settings: Settings) -> list[Finding]:
 
 
 def _counted(found: Users) -> str:
-    phones, mails = (sum(1 for user in found.all if getattr(user, field)) for field in ("phone", "email"))
-    return f"{len(found.all)}: {phones} by text, {mails} by mail"
+    reached = found.reached.all
+    phones, mails = (sum(1 for user in reached if getattr(user, field)) for field in ("phone", "email"))
+    alone = len(found.all) - len(reached)
+    return f"{len(found.all)}: {phones} by text, {mails} by mail" + (f", {alone} over the bridge alone" if alone else "")
+
+
+def channels_of(settings: Settings) -> frozenset[Channel]:
+    """The channels that some user needs; both while the users file cannot be read, which is said by its own line."""
+    try:
+        return users_file.load(settings.boss_users_file).channels
+    except ConfigurationError:
+        return frozenset(("sms", "email"))
 
 
 def _open_to_others(path: Path, mode: int) -> tuple[str, str] | None:
@@ -103,7 +114,9 @@ def data_dir(settings: Settings) -> list[Finding]:
 
 
 def signature(settings: Settings) -> list[Finding]:
-    """Sign a webhook with the configured token, and verify it as the SDK would."""
+    """Sign a webhook with the configured token, and verify it as the SDK would; nothing where no user has a phone."""
+    if "sms" not in channels_of(settings):
+        return []
     from twilio.request_validator import RequestValidator  # noqa: PLC0415 - takes a while to import
 
     token = settings.twilio_auth_token.get_secret_value()
@@ -119,20 +132,26 @@ def signature(settings: Settings) -> list[Finding]:
 
 def public_url(settings: Settings) -> list[Finding]:
     """Whether the providers can call that address, as far as its text tells."""
+    if not (settings.public_url or channels_of(settings)):
+        return [ok("public url", "not used: all users come over the bridge")]
+    return [_public_url(settings)]
+
+
+def _public_url(settings: Settings) -> Finding:
     if not settings.public_url:
         if settings.sandbox_on:
-            return [ok("public url", f"not set; the sandbox calls {settings.webhook_base_url}")]
+            return ok("public url", f"not set; the sandbox calls {settings.webhook_base_url}")
         todo = "Set it to the https:// address that Twilio and SendGrid call (docs/going-live.md)."
-        return [fail("public url", "PUBLIC_URL is not set", todo)]
+        return fail("public url", "PUBLIC_URL is not set", todo)
     parts = urlsplit(settings.public_url)
     if parts.query or parts.fragment or parts.username or parts.path.endswith(SMS_PATH):
-        return [fail("public url", "it holds more than a host and what stands before /sms/inbound", "Cut PUBLIC_URL to https://HOST.")]
+        return fail("public url", "it holds more than a host and what stands before /sms/inbound", "Cut PUBLIC_URL to https://HOST.")
     if _is_private(parts.hostname or "") and not settings.sandbox_on:
-        return [fail("public url", "its host is this machine or a private network", "Set PUBLIC_URL to what the internet can reach.")]
+        return fail("public url", "its host is this machine or a private network", "Set PUBLIC_URL to what the internet can reach.")
     if parts.scheme != "https" and not settings.sandbox_on:
         todo = "Put a proxy or a tunnel with a certificate before the web process."
-        return [warn("public url", "it is http: messages travel in the clear", todo)]
-    return [ok("public url", f"{parts.scheme}://{parts.netloc}{parts.path}")]
+        return warn("public url", "it is http: messages travel in the clear", todo)
+    return ok("public url", f"{parts.scheme}://{parts.netloc}{parts.path}")
 
 
 def exposed(settings: Settings) -> list[Finding]:

@@ -9,8 +9,10 @@ from shared import users as users_file
 from shared.addresses import PhoneNumber
 from shared.codec import dumps
 from shared.errors import ConfigurationError
+from shared.hosts import is_loopback_url
 from shared.settings import Settings
-from supervisor_worker.cli.checks.finding import Finding, fail, not_checked, ok, warn
+from supervisor_worker.cli.checks.finding import Finding, fail, not_checked, ok, warn, worst
+from supervisor_worker.cli.checks.local import channels_of
 from supervisor_worker.cli.posts import SMS_PATH, signature_of
 from supervisor_worker.cli.web_client import Answer, Unreachable, ask
 
@@ -34,7 +36,7 @@ def web(settings: Settings) -> list[Finding]:
     if ready.status != OK:
         todo = "It reaches neither Redis nor room on disk: see the lines `redis` and `spool`."
         return [fail("web", f"it lives and is not ready ({ready.status})", todo)]
-    return [ok("web", f"{base} is ready"), _webhook(settings)]
+    return [ok("web", f"{base} is ready"), *([_webhook(settings)] if "sms" in channels_of(settings) else [])]
 
 
 def public_reach(settings: Settings) -> list[Finding]:
@@ -52,29 +54,60 @@ def public_reach(settings: Settings) -> list[Finding]:
 
 
 def twilio(settings: Settings) -> list[Finding]:
-    """The account's credentials, and where its numbers send their texts."""
+    """The account's credentials, and where its numbers send their texts. Nothing is asked where no user has a phone."""
+    if "sms" not in channels_of(settings):
+        return [ok("twilio", "not used: the users file has no phone that texts reach")]
     sid, token = settings.twilio_account_sid, settings.twilio_auth_token.get_secret_value()
-    if not (sid and token):
+    if not (sid and all(settings.twilio_login)):
         return [warn("twilio", "no credentials: no text can be sent", "Set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN.")]
     account = f"{settings.provider_urls['twilio']}/2010-04-01/Accounts/{sid}"
-    headers = {"Authorization": "Basic " + base64.b64encode(f"{sid}:{token}".encode()).decode()}
+    findings = [_account(account, _basic(sid, token))] if token else []
+    if settings.twilio_api_key_sid:
+        findings.append(_api_key(account, _basic(*settings.twilio_login)))
+    if worst(findings) != "ok":
+        return findings
+    return [*findings, *_numbers(settings, account, _basic(*settings.twilio_login))]
+
+
+def _basic(user: str, password: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
+
+
+def _account(account: str, headers: dict[str, str]) -> Finding:
+    """Whether the Auth Token, which signs the webhooks, is the account's."""
     answer = ask(f"{account}.json", timeout=REMOTE_SECONDS, headers=headers)
     if answer.status in (UNAUTHORIZED, FORBIDDEN, NOT_FOUND):
         todo = "Copy Account SID and primary Auth Token from the Twilio console."
-        return [fail("twilio", f"the credentials are refused ({answer.status})", todo)]
+        return fail("twilio", f"the credentials are refused ({answer.status})", todo)
     if answer.status != OK:
-        return [_odd("twilio", answer)]
+        return _odd("twilio", answer)
     status = (answer.json() or {}).get("status")
     if status not in (None, "active"):
-        return [fail("twilio", f"the account is {status}", "See the Twilio console.")]
-    return [ok("twilio", "the credentials are good"), *_numbers(settings, account, headers)]
+        return fail("twilio", f"the account is {status}", "See the Twilio console.")
+    return ok("twilio", "the credentials are good")
+
+
+def _api_key(account: str, headers: dict[str, str]) -> Finding:
+    """Whether the API key may read the messages. A standard key may not see the account itself."""
+    name = "twilio key"
+    answer = ask(f"{account}/Messages.json?PageSize=1", timeout=REMOTE_SECONDS, headers=headers)
+    if answer.status in (UNAUTHORIZED, FORBIDDEN, NOT_FOUND):
+        todo = "Make one in the Twilio console, Account, API keys, in this account, of type Standard (or Restricted: all of Messages)."
+        return fail(name, f"the API key is refused ({answer.status})", todo)
+    return ok(name, "the API key may read messages; it sends instead of the Auth Token") if answer.status == OK else _odd(name, answer)
 
 
 def sendgrid(settings: Settings) -> list[Finding]:
-    """What the API key may do."""
+    """What the API key may do. Nothing is asked where no user has a mail address."""
+    if "email" not in channels_of(settings):
+        return [ok("sendgrid", "not used: the users file has no address that mails reach")]
     key = settings.sendgrid_api_key.get_secret_value()
     if not key:
         return [warn("sendgrid", "no API key: no mail can be sent", "Set SENDGRID_API_KEY.")]
+    return _scopes(settings, key)
+
+
+def _scopes(settings: Settings, key: str) -> list[Finding]:
     answer = ask(f"{settings.provider_urls['sendgrid']}/v3/scopes", timeout=REMOTE_SECONDS, headers={"Authorization": f"Bearer {key}"})
     if answer.status in (UNAUTHORIZED, FORBIDDEN):
         todo = "Make one with Mail Send access: SendGrid, Settings, API Keys."
@@ -91,10 +124,10 @@ def sendgrid(settings: Settings) -> list[Finding]:
 def claude(settings: Settings) -> list[Finding]:
     """The key and the model; a gateway that lists no models is asked to count tokens instead, which costs nothing."""
     key = settings.anthropic_api_key.get_secret_value()
-    if not key:
+    if not (key or is_loopback_url(settings.provider_urls["anthropic"])):
         return [fail("claude", "no API key: nothing can be answered", "Set ANTHROPIC_API_KEY.")]
     base, model = settings.provider_urls["anthropic"], settings.boss_model
-    headers = {"x-api-key": key, "anthropic-version": ANTHROPIC_VERSION, "content-type": "application/json"}
+    headers = {"x-api-key": key or "unset", "anthropic-version": ANTHROPIC_VERSION, "content-type": "application/json"}
     answer = ask(f"{base}/v1/models/{model}", timeout=REMOTE_SECONDS, headers=headers)
     if answer.status in (NOT_FOUND, NOT_ALLOWED):
         question = dumps({"model": model, "messages": [{"role": "user", "content": "hello"}]}).encode()
@@ -125,7 +158,7 @@ def _webhook(settings: Settings) -> Finding:
 def _numbers(settings: Settings, account: str, headers: dict[str, str]) -> list[Finding]:
     """For the first few Boss numbers: whether they are the account's, and call us."""
     try:
-        phones = sorted(users_file.load(settings.boss_users_file).boss_phones, key=str)
+        phones = sorted(users_file.load(settings.boss_users_file).reached.boss_phones, key=str)
     except ConfigurationError:
         return []
     wanted = settings.webhook_base_url + SMS_PATH

@@ -18,7 +18,7 @@ SLACK_SECONDS: Final = 60
 
 def reconciler(settings: Settings, redis: Redis) -> list[Finding]:
     """One finding. Raises RedisError."""
-    if not (settings.twilio_account_sid and settings.twilio_auth_token.get_secret_value()):
+    if not (settings.twilio_account_sid and all(settings.twilio_login)):
         return [ok(NAME, "there is no Twilio account to ask")]
     if not settings.reconcile_minutes:
         off = "RECONCILE_MINUTES=0: a text whose webhook failed stays unanswered"

@@ -8,7 +8,20 @@ from collections.abc import Callable
 
 import pytest
 
-from shared.login import ADDRESSES, FORGIVEN_IN_ALL, FREE, FREE_IN_ALL, HOLD_SECONDS, MOST_HELD, MOST_HELD_OF_ONE, Login, Verdict
+from shared.login import (
+    DIRECTIONS,
+    FORGIVEN_IN_ALL,
+    FREE,
+    FREE_IN_ALL,
+    HOLD_SECONDS,
+    MOST_HELD,
+    MOST_HELD_OF_ONE,
+    Guesses,
+    Login,
+    Places,
+    Verdict,
+    direction_of,
+)
 from tests.support.wait import wait_for
 
 RIGHT = "twelve chars or more"
@@ -38,7 +51,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def login(clock: Clock) -> Login:
-    return Login(RIGHT, clock, clock.sleep)
+    return Login(RIGHT, None, clock, clock.sleep)
 
 
 def test_who_knows_the_password_comes_in(login: Login, clock: Clock) -> None:
@@ -110,7 +123,7 @@ def test_of_those_who_are_held_there_are_only_a_few(clock: Clock) -> None:
         asleep.append("held")
         assert wake.wait(10)
 
-    login = Login(RIGHT, clock, sleep)
+    login = Login(RIGHT, None, clock, sleep)
     for number in range(FREE_IN_ALL):
         login.judge("guess", f"192.0.2.{number % 5}")
     verdicts: list[Verdict] = []
@@ -133,14 +146,86 @@ def test_of_those_who_are_held_there_are_only_a_few(clock: Clock) -> None:
         thread.join(10)
     assert verdicts == [Verdict.RIGHT] * MOST_HELD
     assert login.judge(RIGHT, "192.0.2.1") is Verdict.RIGHT
-    assert not login._held
+    assert not login._places._held
 
 
 def test_what_is_remembered_of_guessers_has_a_bound(login: Login, clock: Clock) -> None:
     """A hundred thousand addresses leave a thousand; whose is forgotten is no way round the limit of all."""
-    tell: Callable[[int], str] = "2001:db8::{:x}".format
-    for number in range(3 * ADDRESSES):
+    tell: Callable[[int], str] = "2001:db8:{:x}::1".format
+    for number in range(3 * DIRECTIONS):
         login.judge("guess", tell(number))
-    assert len(login._each) == ADDRESSES
-    assert (FORGIVEN_IN_ALL + 1) * clock.now >= 3 * ADDRESSES - FREE_IN_ALL
-    assert ADDRESSES < 10_000
+    assert len(login._guesses._each) == DIRECTIONS
+    assert (FORGIVEN_IN_ALL + 1) * clock.now >= 3 * DIRECTIONS - FREE_IN_ALL
+    for number in range(3 * DIRECTIONS):
+        assert login.judge(RIGHT, tell(number)) is Verdict.RIGHT
+    assert len(login._guesses._known) == DIRECTIONS
+
+
+def test_who_was_right_lately_waits_for_nobody(login: Login, clock: Clock) -> None:
+    """A flood from everywhere, also from the very same direction, holds up no genuine caller who was there before."""
+    assert login.judge(RIGHT, "192.0.2.1") is Verdict.RIGHT
+    for number in range(3 * FREE_IN_ALL):
+        login.judge("guess", f"198.51.100.{number % 200}")
+        login.judge("guess", "192.0.2.1")
+    clock.slept.clear()
+    assert login.judge(RIGHT, "192.0.2.1") is Verdict.RIGHT
+    assert clock.slept == []
+    assert login.judge("guess", "192.0.2.1") is Verdict.WRONG
+    assert clock.slept == [HOLD_SECONDS]
+
+
+def test_a_full_house_judges_nobody_but_who_was_right_lately(clock: Clock) -> None:
+    """With no place left a stranger is told to come again, with the right secret too; the other comes in at once."""
+    login = Login(RIGHT, Places(0, 0), clock, clock.sleep)
+    assert login.judge(RIGHT, "192.0.2.1") is Verdict.RIGHT
+    for number in range(FREE_IN_ALL):
+        login.judge("guess", f"198.51.100.{number}")
+    assert [login.judge(given, "203.0.113.1") for given in ("guess", RIGHT)] == [Verdict.BUSY, Verdict.BUSY]
+    assert login.judge(RIGHT, "192.0.2.1") is Verdict.RIGHT
+
+
+def test_the_doors_of_a_process_share_its_places(clock: Clock) -> None:
+    """However many doors are guessed at, only so many threads are held."""
+    places = Places(1, 1)
+    doors = [Login(RIGHT, places, clock, clock.sleep), Login("another one of our own", places, clock, clock.sleep)]
+    for door in doors:
+        for _ in range(FREE):
+            door.judge("guess", "192.0.2.1")
+    with places.one("198.51.100.1") as found:
+        assert found
+        assert [door.judge("guess", "192.0.2.1") for door in doors] == [Verdict.BUSY, Verdict.BUSY]
+    assert [door.judge("guess", "192.0.2.1") for door in doors] == [Verdict.WRONG, Verdict.WRONG]
+
+
+def test_one_second_of_guessing_at_full_speed_judges_a_few(clock: Clock) -> None:
+    """470 a second for a minute, from one direction: what is judged are the free ones, one that is forgiven a second, and the held."""
+    judged = 0
+    login = Login(RIGHT, Places(0, 0), clock, clock.sleep)
+    for _ in range(60 * 470):
+        clock.now += 1 / 470
+        judged += login.judge("guess", "192.0.2.1") is not Verdict.BUSY
+    assert FREE <= judged <= FREE + 61
+
+
+@pytest.mark.parametrize(
+    ("address", "direction"),
+    [
+        ("192.0.2.7", "192.0.2.7"), ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"), ("2001:db8:1:2:ffff::1", "2001:db8:1:2::/64"),
+        ("::ffff:192.0.2.7", "192.0.2.7"), ("fe80::1%eth0", "fe80::/64"), ("", ""), ("unix:", "unix:"),
+    ],
+)  # fmt: skip
+def test_a_direction_is_what_one_caller_has(address: str, direction: str) -> None:
+    """Of IPv6 a whole network."""
+    assert direction_of(address) == direction
+
+
+def test_a_door_without_threads_asks_how_long_to_wait() -> None:
+    """The bridge waits by itself: nothing while wrong ones are free, a second then, and one is forgiven a second."""
+    guesses = Guesses(RIGHT, 0.0)
+    assert all(guesses.hold("here", 0.0) == 0 and not guesses.right("guess", "here", 0.0) for _ in range(FREE))
+    assert guesses.hold("here", 0.0) == HOLD_SECONDS
+    assert guesses.hold("there", 0.0) == 0
+    assert guesses.right(RIGHT, "here", 0.0)
+    assert [guesses.hold("here", 0.5), guesses.hold("here", 1.1)] == [HOLD_SECONDS, 0.0]
+    assert not guesses.right("guess", "here", 1.1)
+    assert guesses.hold("here", 1.2) == HOLD_SECONDS

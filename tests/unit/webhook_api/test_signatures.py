@@ -215,14 +215,6 @@ def test_a_public_key_that_is_none_is_named_at_the_start(text: str) -> None:
         signatures.load_public_key("SENDGRID_INBOUND_PUBLIC_KEY", text)
 
 
-def test_a_secret_is_known_or_not() -> None:
-    """An unset secret is known by nobody."""
-    assert signatures.same_secret("s3cret-é", "s3cret-é")
-    assert not signatures.same_secret("s3cret", "s3cret-é")
-    assert not signatures.same_secret("", "")
-    assert not signatures.same_secret("\ud800", "x")
-
-
 @pytest.mark.parametrize(
     ("environ", "tail"),
     [
