@@ -40,7 +40,7 @@ $(UV):
 	@touch $@
 
 run: install ## Start everything: web, worker, bridge, standby, embedded server and sandbox; Ctrl-C ends it
-	@$(BIN)/honcho run $(BIN)/boss ready --beside $$$$ && exec $(BIN)/honcho start -p "$${PORT:-8787}"
+	@$(BIN)/boss config show >/dev/null && $(BIN)/honcho run $(BIN)/boss ready --beside $$$$ && exec $(BIN)/honcho start -p "$${PORT:-8787}"
 
 test: lint ## Lint, then the unit, integration and short chaos tests
 	$(PYTEST) tests/unit tests/fuzz tests/integration tests/chaos -n 3 --dist loadfile

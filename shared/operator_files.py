@@ -57,7 +57,7 @@ def read(name: str, path: Path) -> str:
     except PermissionError:
         raise ConfigurationError(f"{name}: {path} cannot be read by {_who()}; run: chown {_who()} {path} && chmod 600 {path}") from None
     except IsADirectoryError:
-        raise ConfigurationError(f"{name}: {path} is a directory; name a file") from None
+        raise ConfigurationError(f"{name}: {path} is a directory; put a file in its place, or name another") from None
     except FileNotFoundError:
         raise ConfigurationError(f"{name}: {path} is not there; write it, or correct its path") from None
     except (OSError, ValueError) as error:

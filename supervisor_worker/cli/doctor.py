@@ -23,7 +23,7 @@ from shared.settings import Settings
 from supervisor_worker.cli.checks import local, outside, storage
 from supervisor_worker.cli.checks.bridge import bridge
 from supervisor_worker.cli.checks.email_events import email_events, events_heard
-from supervisor_worker.cli.checks.finding import Check, Finding, fail, not_checked, ok, run_all, worst
+from supervisor_worker.cli.checks.finding import Check, Finding, fail, not_checked, not_running, ok, run_all, worst
 from supervisor_worker.cli.checks.reconciler import reconciler
 from supervisor_worker.cli.checks.replication import sentinels
 from supervisor_worker.cli.checks.spending import spending
@@ -38,6 +38,8 @@ STORED: Final[dict[str, Callable[[Redis], list[Finding]]]] = {
     "conversations": storage.due,
     "parked": storage.parked,
 }
+LASTING: Final = ("redis",)
+"""What is another machine's where REDIS_URL names it: that it does not answer has a line of its own."""
 NAME_WIDTH: Final = 15
 
 
@@ -74,12 +76,13 @@ def examine() -> list[Finding]:
         return [*run_all({"python": local.python, ".env": local.env_file}), fault, not_checked("the rest", "the settings cannot be used")]
     KNOWN.learn(settings.secrets)
     with connections.for_web(redis_url(settings)) as redis:
-        return run_all(checks_for(settings, redis))
+        processes = frozenset(("web", "bridge") if settings.redis_url else ("redis", "web", "bridge"))
+        return told_once(run_all(checks_for(settings, redis)), processes)
 
 
 def checks_for(settings: Settings, redis: Redis) -> dict[str, Check]:
     """The checks by name, in the order in which they are shown."""
-    here = (local.mode, local.users, local.data_dir, local.signature, spool)
+    here = (local.mode, local.weak_secrets, local.users, local.data_dir, local.signature, spool)
     there = (
         outside.web,
         email_events,
@@ -114,7 +117,16 @@ def _stored(name: str, check: Callable[[Redis], list[Finding]], redis: Redis) ->
     try:
         return check(redis)
     except AWAY:
-        return [not_checked(name, "Redis does not answer")]
+        return [not_running(not_checked(name, "Redis does not answer"))]
+
+
+def told_once(findings: list[Finding], processes: frozenset[str]) -> list[Finding]:
+    """The findings; where none of this machine's `processes` runs, one line instead of all that follow from it."""
+    if not processes <= {each.name for each in findings if each.down}:
+        return findings
+    todo = "Start them: `make run`, or the units of docs/going-live.md; then ask again."
+    nothing = fail("processes", f"nothing runs here yet: no answer from {', '.join(sorted(processes))}", todo)
+    return [*(each for each in findings if not each.down or (each.name in LASTING and each.name not in processes)), nothing]
 
 
 def line(finding: Finding) -> str:

@@ -6,12 +6,14 @@ SDKs of the worker.
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from importlib import import_module, metadata
 from typing import Any, Final
 
 import click
 
-from shared.errors import BosslineError
+from shared.errors import BosslineError, ConfigurationError
 from shared.process import REFUSED, message, tell_in_outline
 
 COMMANDS: Final = {
@@ -58,6 +60,13 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, and warn of names that set nothing: once for all processes that honcho starts, by `boss ready`."""
+        found = super().resolve_command(ctx, args)
+        if found[0] != "doctor" and "HONCHO_PROCESS_NAME" not in os.environ:
+            _warn_of_names()
+        return found
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run; an error that we raise on purpose becomes one message and exit status 2."""
         tell_in_outline()
@@ -66,6 +75,14 @@ class LazyGroup(click.Group):
         except BosslineError as error:
             click.echo(message(error), err=True)
             ctx.exit(REFUSED)
+
+
+def _warn_of_names() -> None:
+    from shared.settings import strange_names  # noqa: PLC0415 - not for `boss --help`
+
+    with suppress(ConfigurationError):  # the command itself tells of a file that cannot be read
+        for sentence in strange_names():
+            click.echo(f"boss: {sentence}", err=True)
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

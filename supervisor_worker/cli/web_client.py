@@ -27,6 +27,11 @@ class Unreachable(BosslineError):
     disposition = Disposition.RETRY
     code = "unreachable"
 
+    def __init__(self, detail: str, *, local: bool) -> None:
+        """`local`: it was looked for on this machine."""
+        super().__init__(detail)
+        self.local = local
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -65,7 +70,7 @@ def ask(url: str, *, timeout: float, method: str = "GET", headers: Mapping[str, 
             return Answer(error.code, error.headers, error.read(MAX_BODY))
     except (URLError, OSError, http.client.HTTPException, ValueError) as error:
         reason = getattr(error, "reason", error)
-        raise Unreachable(_why(reason)) from None
+        raise Unreachable(_why(reason), local=urlsplit(url).hostname in LOCAL) from None
 
 
 def _why(reason: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 
 import pytest
@@ -69,11 +70,11 @@ def test_web_and_worker_alone_against_servers_of_ours(tree: Path) -> None:
     (tree / "users.toml").write_text(USERS)
     credentials = {
         "TWILIO_ACCOUNT_SID": "AC" + "5" * 32,
-        "TWILIO_AUTH_TOKEN": "an-auth-token-of-ours",
-        "SENDGRID_API_KEY": "SG.a-key-of-ours",
-        "ANTHROPIC_API_KEY": "sk-ant-a-key-of-ours",
-        "EMAIL_WEBHOOK_SECRET": "a-secret-of-ours",
-        "SUPERVISOR_TOKEN": "a-token-of-our-own",
+        "SENDGRID_API_KEY": f"SG.{secrets.token_hex(16)}",
+        "ANTHROPIC_API_KEY": f"sk-ant-{secrets.token_hex(16)}",
+        **{name: secrets.token_hex(16) for name in ("TWILIO_AUTH_TOKEN", "EMAIL_WEBHOOK_SECRET", "SUPERVISOR_TOKEN")},
+        "TWILIO_API_KEY_SID": "SK" + "6" * 32,
+        "TWILIO_API_KEY_SECRET": secrets.token_hex(16),
     }
     providers = {"SANDBOX_WEBHOOK_URL": f"http://127.0.0.1:{port}", "SANDBOX_PUBLIC_URL": "https://boss.example.test"}
     with EmbeddedServer() as server, SandboxProcess(**credentials, **providers) as played:

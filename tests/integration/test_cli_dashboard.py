@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -277,10 +278,10 @@ def test_a_stranger_and_a_foreign_page_are_told_no_more_than_before(closed: Flas
 
 def test_production_does_not_open_the_dashboard_without_a_password(redis_url: str, tmp_path: Path) -> None:
     """One sentence that names the setting; elsewhere it may be open to this machine."""
-    (tmp_path / "users.toml").write_text("")
-    named = ("twilio_account_sid", "twilio_auth_token", "sendgrid_api_key", "anthropic_api_key", "supervisor_token")
-    real = dict.fromkeys(named, "x" * 20)
-    more = {"public_url": "https://boss.example.com", "boss_users_file": tmp_path / "users.toml", "email_webhook_secret": "y" * 20}
+    user = '[[users]]\nusername = "u"\nphone = "+15551234567"\nboss_phone = "+15559876543"\nbridge_only = true\n'
+    (tmp_path / "users.toml").write_text(user)
+    real = {name: secrets.token_hex(16) for name in ("anthropic_api_key", "supervisor_token")}
+    more = {"boss_users_file": tmp_path / "users.toml"}
 
     def production(**change: str) -> None:
         require_password(load(environment="production", redis_url=redis_url, **real, **more, **change))

@@ -11,8 +11,8 @@ from websockets.sync.client import ClientConnection, connect
 from shared.bridge.frames import PONG
 from shared.bridge.words import PROTOCOL, Ask, Say
 from shared.codec import dumps
-from shared.settings import EXAMPLE_TOKEN, Settings
-from supervisor_worker.cli.checks.finding import Finding, fail, ok, warn
+from shared.settings import Settings
+from supervisor_worker.cli.checks.finding import Finding, fail, not_running, ok, warn
 
 NAME: Final = "bridge"
 CONNECT_SECONDS: Final = 2.0
@@ -22,7 +22,7 @@ ANSWER_SECONDS: Final = 3.0
 
 def bridge(settings: Settings) -> list[Finding]:
     """Connect, authenticate and ping, as a program on this machine would."""
-    return [_talk(settings), *_token(settings)]
+    return [_talk(settings)]
 
 
 def _talk(settings: Settings) -> Finding:
@@ -38,7 +38,8 @@ def _talk(settings: Settings) -> Finding:
     except TimeoutError:
         return fail(NAME, f"{url} does not answer in time", "Look at the bridge's log; end and start it again.")
     except OSError as error:
-        return warn(NAME, f"nobody listens at {url} ({type(error).__name__})", "Run `boss bridge` if programs on this machine use it.")
+        silent = warn(NAME, f"nobody listens at {url} ({type(error).__name__})", "Run `boss bridge` if programs on this machine use it.")
+        return not_running(silent)
     except (WebSocketException, ValueError) as error:
         todo = "Look which program has that port; set SUPERVISOR_URL or SUPERVISOR_PORT."
         return fail(NAME, f"{url} does not speak as the bridge does ({type(error).__name__})", todo)
@@ -58,11 +59,3 @@ def _log_in(connection: ClientConnection, settings: Settings) -> Finding:
     if connection.recv(ANSWER_SECONDS) != PONG:
         raise ValueError
     return ok(NAME, f"{settings.bridge_url} took the token and answered a ping")
-
-
-def _token(settings: Settings) -> list[Finding]:
-    """The published token keeps nobody out; that matters once messages are real."""
-    if settings.sandbox_on or settings.supervisor_token.get_secret_value() != EXAMPLE_TOKEN:
-        return []
-    todo = "Set SUPERVISOR_TOKEN to at least 16 characters of your own."
-    return [warn("bridge token", "every program on this machine knows the example token, and real providers are configured", todo)]

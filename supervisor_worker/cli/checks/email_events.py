@@ -10,7 +10,7 @@ from redis import Redis
 from shared import ledger
 from shared.ledger import HEARD, SENDGRID_EVENTS, Line
 from shared.settings import Settings
-from supervisor_worker.cli.checks.finding import Finding, fail, not_checked, ok, warn
+from supervisor_worker.cli.checks.finding import Finding, fail, not_checked, not_running, ok, warn
 from supervisor_worker.cli.checks.local import channels_of
 from supervisor_worker.cli.output import age
 from supervisor_worker.cli.web_client import Unreachable, ask
@@ -35,7 +35,7 @@ def email_events(settings: Settings) -> list[Finding]:
     try:
         return [_signed(settings) if settings.sendgrid_events_public_key else _posted(settings, secret)]
     except Unreachable:
-        return [not_checked(NAME, "the web process does not answer")]
+        return [not_running(not_checked(NAME, "the web process does not answer"))]
 
 
 def _signed(settings: Settings) -> Finding:

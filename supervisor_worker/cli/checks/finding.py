@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import queue
 import threading
 import time
@@ -12,6 +13,7 @@ from typing import Final
 from shared.errors import BosslineError
 from shared.redaction import mask
 from supervisor_worker.cli.output import Status
+from supervisor_worker.cli.web_client import Unreachable
 
 Check = Callable[[], "list[Finding]"]
 PATIENCE_SECONDS: Final = 12.0
@@ -27,6 +29,8 @@ class Finding:
     status: Status
     detail: str
     todo: str = ""
+    down: bool = False
+    """Whether it says no more than that a process of this machine does not run."""
 
 
 def ok(name: str, detail: str) -> Finding:
@@ -47,6 +51,11 @@ def fail(name: str, detail: str, todo: str) -> Finding:
 def not_checked(name: str, reason: str) -> Finding:
     """Nothing is known, and why."""
     return Finding(name, "warn", f"not checked: {reason}")
+
+
+def not_running(finding: Finding) -> Finding:
+    """The same, of a process of this machine that does not run: where none does, that is said once."""
+    return dataclasses.replace(finding, down=True)
 
 
 def worst(findings: Iterable[Finding]) -> Status:
@@ -77,6 +86,9 @@ def run_all(checks: dict[str, Check], *, patience: float = PATIENCE_SECONDS) -> 
 def _run(name: str, check: Check) -> list[Finding]:
     try:
         return check()
+    except Unreachable as error:
+        found = fail(name, mask(str(error)), "Check this machine's network and the address in the settings.")
+        return [not_running(found) if error.local else found]
     except BosslineError as error:
         return [fail(name, mask(str(error)), "Check this machine's network and the address in the settings.")]
     except Exception as error:  # noqa: BLE001 - a fault of the check itself must not hide the other checks
@@ -84,4 +96,4 @@ def _run(name: str, check: Check) -> list[Finding]:
 
 
 def _named(finding: Finding, name: str) -> Finding:
-    return finding if finding.name else Finding(name, finding.status, finding.detail, finding.todo)
+    return finding if finding.name else dataclasses.replace(finding, name=name)

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from shared import operator_secrets
+from shared import settings as settings_file
 from shared import users as users_file
 from shared.addresses import Channel
 from shared.errors import ConfigurationError
@@ -38,12 +40,28 @@ def python() -> list[Finding]:
 
 
 def env_file(path: Path = Path(".env")) -> list[Finding]:
-    """Whether others on this machine can read the secrets."""
+    """Whether others on this machine can read the secrets, and whether each name in it sets something."""
     try:
         open_to = _open_to_others(path, 0o600)
     except FileNotFoundError:
-        return [ok(".env", "there is none; the environment alone counts")]
-    return [warn(".env", *open_to)] if open_to else [ok(".env", "only its owner can read it")]
+        return [ok(".env", "there is none; the environment alone counts"), *_names(path)]
+    return [warn(".env", *open_to) if open_to else ok(".env", "only its owner can read it"), *_names(path)]
+
+
+def _names(path: Path) -> list[Finding]:
+    try:
+        strange = settings_file.strange_names(_env_file=path)
+    except ConfigurationError:  # told by the line about the settings
+        return []
+    return [warn("names", "\n".join(strange), "Correct the name, or take the line out.")] if strange else []
+
+
+def weak_secrets(settings: Settings) -> list[Finding]:
+    """Secrets that production would refuse, where messages are real already. Nothing in the sandbox."""
+    if settings.sandbox_on or settings.environment == "production":
+        return []
+    found = operator_secrets.faults(settings.named_secrets)
+    return [warn("secrets", "\n".join(found), "Production does not start with these; real providers are configured.")] if found else []
 
 
 def mode(settings: Settings) -> list[Finding]:

@@ -11,7 +11,7 @@ from shared.codec import dumps
 from shared.errors import ConfigurationError
 from shared.hosts import is_loopback_url
 from shared.settings import Settings
-from supervisor_worker.cli.checks.finding import Finding, fail, not_checked, ok, warn, worst
+from supervisor_worker.cli.checks.finding import Finding, fail, not_checked, not_running, ok, warn, worst
 from supervisor_worker.cli.checks.local import channels_of
 from supervisor_worker.cli.posts import SMS_PATH, signature_of
 from supervisor_worker.cli.web_client import Answer, Unreachable, ask
@@ -29,7 +29,7 @@ def web(settings: Settings) -> list[Finding]:
     try:
         alive = ask(f"{base}/livez", timeout=LOCAL_SECONDS)
     except Unreachable as error:
-        return [fail("web", f"{base} does not answer: {error.detail}", "Start it: `boss web`.")]
+        return [not_running(fail("web", f"{base} does not answer: {error.detail}", "Start it: `boss web`."))]
     if alive.status != OK:
         return [fail("web", f"{base}/livez answers {alive.status}", "Another program may use that port; set PORT.")]
     ready = ask(f"{base}/readyz", timeout=LOCAL_SECONDS)

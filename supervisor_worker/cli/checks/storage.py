@@ -19,7 +19,7 @@ from shared.redis import AWAY
 from shared.runtime import SCHEMA_KEY, identity_salt
 from shared.settings import Settings
 from supervisor_worker.cli import control
-from supervisor_worker.cli.checks.finding import Finding, fail, not_checked, ok, warn
+from supervisor_worker.cli.checks.finding import Finding, fail, not_checked, not_running, ok, warn
 from supervisor_worker.cli.checks.replication import replicas
 from supervisor_worker.cli.output import age
 from supervisor_worker.cli.rq_views import SeenWorker
@@ -44,7 +44,7 @@ def server(redis: Redis) -> list[Finding]:
         latencies = [time.perf_counter() - started, *(_ping(redis) for _ in range(4))]
         info: dict[str, Any] = redis.info()
     except AWAY as error:
-        return [fail("redis", f"no answer ({type(error).__name__})", "Start `boss redis`, or correct REDIS_URL.")]
+        return [not_running(fail("redis", f"no answer ({type(error).__name__})", "Start `boss redis`, or correct REDIS_URL."))]
     return [_version(info, sorted(latencies)[2] * 1000), _policy(info), *_room(info), _durable(info), replicas(info), _schema(redis)]
 
 

@@ -29,6 +29,7 @@ from supervisor_worker.bridge.handing_over import HandOvers
 from tests.support.wait import wait_for
 
 SETTINGS = {"sandbox": "on"}
+REMOTE = {"bridge_allow_remote": "true"}
 OTHER = User(
     username="eve", phone=PhoneNumber("+15550000001"), boss_phone=PhoneNumber("+15550000002"),
     email=EmailAddress("eve@example.com"), boss_email=EmailAddress("other@example.com"),
@@ -85,7 +86,7 @@ def test_no_repr_of_what_a_client_said_shows_its_token() -> None:
         ({}, 9999, {"127.0.0.1:9999", "localhost:9999", "[::1]:9999"}, {"127.0.0.1", "localhost", "0.0.0.0:9999"}),
         ({}, 80, {"127.0.0.1", "localhost:80"}, {"127.0.0.1:9999"}),
         ({"supervisor_url": "wss://Boss.example.com"}, 9999, {"boss.example.com", "boss.example.com:443"}, {"boss.example.com:80"}),
-        ({"supervisor_url": "ws://boss.example.com:8000/x"}, 9999, {"boss.example.com:8000"}, {"boss.example.com"}),
+        ({"supervisor_url": "ws://boss.example.com:8000/x", **REMOTE}, 9999, {"boss.example.com:8000"}, {"boss.example.com"}),
         ({"supervisor_host": "::1"}, 9999, {"[::1]:9999"}, {"::1:9999"}),
         ({"supervisor_host": "10.0.0.1", "bridge_allow_remote": True}, 9999, {"10.0.0.1:9999"}, {"10.0.0.2:9999"}),
     ],

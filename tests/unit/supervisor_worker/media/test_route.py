@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,9 +35,9 @@ def test_the_address_is_made_of_ids_on_the_configured_host() -> None:
 
 @pytest.mark.parametrize(("sid", "account"), [("../x", ACCOUNT), (SID + "/..", ACCOUNT), ("", ACCOUNT), (SID, "AC1"), (SID, "../..")])
 def test_ids_that_are_none_are_not_asked_for(sid: str, account: str) -> None:
-    """A record is not believed either."""
+    """A record is not believed either, nor settings that were not checked."""
     with pytest.raises(NotAllowed):
-        route(twilio_account_sid=account).start(sid, MEDIA)
+        dataclasses.replace(route(), account=account).start(sid, MEDIA)
 
 
 @pytest.mark.parametrize("host", TWILIO_HOSTS)
@@ -90,12 +93,21 @@ def test_plain_http_is_for_the_sandbox_on_this_machine_alone() -> None:
     for location in ("http://127.0.0.1:6379/", "https://mms.twiliocdn.com/x", "http://localhost:8790/"):
         with pytest.raises(NotAllowed):
             sandbox.next(start, location)
-    for base in ("http://127.0.0.1:8790", "http://api.example.com"):
-        with pytest.raises(NotAllowed):
-            route(twilio_api_base_url=base).start(SID, MEDIA)
-    away = {"sandbox": "on", "twilio_api_base_url": "http://10.0.0.5:8790"}
     with pytest.raises(NotAllowed):
-        route(**away).start(SID, MEDIA)
+        route(twilio_api_base_url="http://127.0.0.1:8790").start(SID, MEDIA)
+    for mode, base in (("off", "http://api.example.com"), ("on", "http://10.0.0.5:8790")):
+        settings = settings_module.load(_env_file=None, sandbox=mode, **CREDENTIALS).model_copy(update={"twilio_api_base_url": base})
+        with pytest.raises(NotAllowed):
+            Route.of(settings).start(SID, MEDIA)
+
+
+def test_an_api_key_signs_in_where_there_is_one() -> None:
+    """Its SID is the user; the address is the account's all the same."""
+    key = {"twilio_api_key_sid": "SK" + "7" * 32, "twilio_api_key_secret": "a-secret"}
+    ours = route(**key)
+    assert str(ours.start(SID, MEDIA)) == START
+    login = base64.b64decode(ours.headers(URL(START))["Authorization"].removeprefix("Basic ")).decode()
+    assert login == f"SK{'7' * 32}:a-secret"
 
 
 def test_the_login_is_not_shown() -> None:
