@@ -55,7 +55,8 @@ def read(name: str, path: Path) -> str:
         with path.open("rb") as file:
             raw = file.read(LARGEST + 1)
     except PermissionError:
-        raise ConfigurationError(f"{name}: {path} cannot be read by {_who()}; run: chown {_who()} {path} && chmod 600 {path}") from None
+        there, user = path.absolute(), _who()
+        raise ConfigurationError(f"{name}: {there} cannot be read by {user}; run: chown {user} {there} && chmod 600 {there}") from None
     except IsADirectoryError:
         raise ConfigurationError(f"{name}: {path} is a directory; put a file in its place, or name another") from None
     except FileNotFoundError:

@@ -236,7 +236,7 @@ def test_without_redis_the_pages_say_so(redis_url: str) -> None:
     assert (answer.status_code, "Redis does not answer" in answer.text) == (503, True)
 
 
-PASSWORD = "a password of the tests"
+PASSWORD = "three old lighthouse keepers"
 
 
 @pytest.fixture
