@@ -12,6 +12,8 @@ PARKED: Final[dict[str, str]] = {
     "too_many_lost_leases": "Its worker died six times, perhaps of this very message.",
     "pair_unknown": "Its record does not say whom it is from, so nobody knows whether they said STOP; a retry reads it from its text.",
     "unreadable": "Its text is gone, or its record cannot be read.",
+    "twilio_channel_unused": "No user of the users file has a phone that texts reach any more, so no text is sent.",
+    "sendgrid_channel_unused": "No user of the users file has an address that mails reach any more, so no mail is sent.",
 }
 """By reason; a provider's own refusal is `twilio_21614` and the like."""
 NOT_DELIVERED: Final = frozenset({"undelivered", "failed", "refused_by_provider"})
