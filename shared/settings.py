@@ -22,6 +22,7 @@ from shared.knobs import knob as _knob
 from shared.operator_secrets import EXAMPLE_TOKEN, SANDBOX_CREDENTIALS
 from shared.settings_bridge import BridgeSettings
 from shared.settings_faults import BASE_URLS, faults_beside, faults_of, production_faults, twilio_faults, url_faults
+from shared.settings_sendgrid import SendGridSettings
 
 __all__ = ["EXAMPLE_TOKEN", "SANDBOX_CREDENTIALS", "Settings", "announce_web", "environment_of", "load"]
 
@@ -32,7 +33,7 @@ _PROVIDER_URLS: Final = {
 }
 
 
-class Settings(BridgeSettings):
+class Settings(BridgeSettings, SendGridSettings):
     """All settings. Times are in the unit that the name says; empty values count as unset."""
 
     model_config = SettingsConfigDict(
@@ -80,20 +81,6 @@ class Settings(BridgeSettings):
     )
     media_timeout_seconds: float = _knob(
         10.0, "The longest that fetching one picture of a text may take; all of a turn have half of LEASE_SECONDS.", "Twilio", gt=0, le=60
-    )
-
-    sendgrid_api_key: SecretStr = _knob(SecretStr(""), "SendGrid, Settings, API Keys: one with Mail Send access.", "SendGrid")
-    sendgrid_api_base_url: str = _knob(
-        "", "Another host that speaks SendGrid's v3 API, such as https://api.eu.sendgrid.com. Empty: SendGrid.", "SendGrid"
-    )
-    sendgrid_inbound_public_key: str = _knob(
-        "", "The public key of the Inbound Parse security policy (base64 DER). Set: unsigned mail is refused.", "SendGrid"
-    )
-    sendgrid_events_public_key: str = _knob(
-        "", "The verification key of the signed Event Webhook (base64 DER). Empty: EMAIL_WEBHOOK_SECRET is asked for.", "SendGrid"
-    )
-    email_webhook_secret: SecretStr = _knob(
-        SecretStr(""), "Without a signing policy: POST /email/inbound?token=... or HTTP basic auth with this password.", "SendGrid"
     )
 
     anthropic_api_key: SecretStr = _knob(SecretStr(""), "Claude Console, API keys.", "Claude")

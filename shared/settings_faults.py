@@ -97,8 +97,8 @@ def _provider_faults(settings: Settings, channels: frozenset[Channel]) -> list[s
     if "email" in channels:
         wanted.append(("sendgrid_api_key", ""))
     faults = [f"{name.upper()}: is missing{more}" for name, more in wanted if not secret_text(getattr(settings, name))]
-    if "email" in channels and not settings.email_webhook_secret.get_secret_value():
-        faults += [f"{key}: is missing; without it, set EMAIL_WEBHOOK_SECRET: {why}" for key, why in _unproven(settings)]
+    if "email" in channels:
+        faults += settings.unproven_webhooks()
     if channels and not settings.public_url.startswith("https://"):
         faults.append("PUBLIC_URL: must be the https:// address that the providers call")
     return faults
@@ -107,16 +107,6 @@ def _provider_faults(settings: Settings, channels: frozenset[Channel]) -> list[s
 def _signs_anyway(settings: Settings) -> str:
     """Why the token is asked for beside an API key."""
     return ": the API key sends, but Twilio signs its webhooks with the token" if settings.twilio_api_key_sid else ""
-
-
-def _unproven(settings: Settings) -> list[tuple[str, str]]:
-    """The webhooks of SendGrid's that nothing could prove, by the key that would, and what would happen."""
-    found = []
-    if not settings.sendgrid_inbound_public_key:
-        found.append(("SENDGRID_INBOUND_PUBLIC_KEY", "else every mail is refused"))
-    if not settings.sendgrid_events_public_key:
-        found.append(("SENDGRID_EVENTS_PUBLIC_KEY", "else /email/events refuses every event, and a mail of unknown fate goes out twice"))
-    return found
 
 
 def faults_beside(kind: type[Settings], broken: set[str], overrides: dict[str, Any]) -> list[str]:

@@ -20,9 +20,9 @@ class UnusedChannel:
     def __init__(self, channel: Channel) -> None:
         self._provider = PROVIDERS[channel]
 
-    async def send(self, command: Response, reply_id: str, attempt_id: str) -> str:
+    async def send(self, command: Response, reply_id: str, attempt_id: str, pair: str) -> str:
         """Refuse for good: the message is parked, and its operator sees why."""
-        del command, reply_id, attempt_id
+        del command, reply_id, attempt_id, pair
         raise ProviderRefused(self._provider, CODE)
 
     async def find(self, command: Response, attempt: Attempt) -> list[Listed] | None:

@@ -47,7 +47,7 @@ def test_a_key_sends_looks_up_and_reads_the_list(played: SandboxProcess, tmp_pat
     async def play(ours: Settings) -> tuple[str, list[str], int]:
         channel, lists = TwilioSms(ours), TwilioInbound(ours, pause=0)
         try:
-            sid = await channel.send(TEXT, "r-1", "a-1")
+            sid = await channel.send(TEXT, "r-1", "a-1", "p-1")
             found = await channel.find(TEXT, Attempt("a-1", int(time.time() * 1000)))
             went_out = await lists.sent(BOSS.value, time.time() - 60)
             return sid, [each.id for each in found or []], len(went_out.messages)

@@ -95,7 +95,7 @@ def test_a_closed_channel_parks_and_never_says_not_found() -> None:
     """An attempt of unknown fate may have arrived: only its list could tell."""
     text = SendSmsResponse(to=PhoneNumber("+15551234567"), from_=PhoneNumber("+15559876543"), message="Hi", user="ada")
     with pytest.raises(ProviderRefused) as refused:
-        asyncio.run(UnusedChannel("sms").send(text, "r-1", "a-1"))
+        asyncio.run(UnusedChannel("sms").send(text, "r-1", "a-1", "p-1"))
     assert (refused.value.final, refused.value.code, refused.value.provider) == (True, "channel_unused", "twilio")
     with pytest.raises(ProviderUnavailable):
         asyncio.run(UnusedChannel("email").find(text, Attempt("a-1", 1)))
