@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from email.headerregistry import AddressHeader
 from email.policy import default as mail_policy
@@ -31,6 +32,8 @@ _PHONE_TEXT = re.compile(r"\+[0-9 ()./-]+")
 _HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)+[a-z0-9](?:[a-z0-9-]*[a-z0-9])?|localhost")
 _LOCAL = re.compile(r'[^"<>()\[\],;:\\@\x00-\x20\x7f]+|"(?:[^"\\\x00-\x1f\x7f]|\\[\x20-\x7e])+"')
 """A dot-atom, taken widely, or a whole quoted string (RFC 5322, 3.4.1): what email's parser guesses of a broken one is nobody's."""
+_BEHIND_NAME = re.compile(r"[^<>]*<(?P<address>[^<>\s]+)>")
+_SEEN = re.compile(r"[^\s<>()\[\],;:\"@]{1,64}@[^\s<>()\[\],;:\"@]{1,255}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,28 @@ def masked(text: str) -> str:
         except BadInput:
             continue
     return f"{text[:1]}…" if text[:1].isalnum() else "…"
+
+
+def address_behind_name(text: str) -> EmailAddress:
+    """The address in brackets at the end of a text, when nothing else in the text is an address; raises BadInput `bad_email`.
+
+    `Doe, Ada <a@example.com>`, `a@example.com <a@example.com>` and `Ada [Work] <a@example.com>` are no addresses by RFC 5322, whose
+    names need quotes there, and are written all the same.
+    """
+    found = _BEHIND_NAME.fullmatch(text.strip())
+    addresses = [*dict.fromkeys(seen_addresses(text))]
+    if found is None or len(addresses) != 1 or seen_addresses(found["address"]) != addresses:
+        raise BadInput(code="bad_email")
+    return addresses[0]
+
+
+def seen_addresses(text: str) -> list[EmailAddress]:
+    """Everything in a text that is an address, whatever stands around it; nothing of a text over 2,000 characters."""
+    addresses = []
+    for each in _SEEN.findall(text) if len(text) <= MAX_LIST else ():
+        with suppress(BadInput):
+            addresses.append(_canonical(each.strip(".'")))
+    return addresses
 
 
 def parse_address_list(text: str) -> list[EmailAddress]:

@@ -216,7 +216,7 @@ class Settings(BridgeSettings, SendGridSettings):
     @model_validator(mode="after")
     def _together(self) -> Settings:
         """Faults that only show when several settings are seen at once."""
-        faults = [*url_faults(self), *twilio_faults(self), *self._time_faults(), *self.bridge_faults()]
+        faults = [*url_faults(self), *twilio_faults(self), *self._time_faults(), *self.bridge_faults(), *self.mail_domain_faults()]
         if self.environment == "production":
             faults += production_faults(self)
         if faults:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from functools import cached_property
+from typing import Final
+
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
 from shared.knobs import knob
+
+_DOMAIN: Final = re.compile(r"(?:[a-z0-9_-]+\.)+[a-z0-9-]+")
 
 
 class SendGridSettings(BaseSettings):
@@ -24,6 +30,23 @@ class SendGridSettings(BaseSettings):
     email_webhook_secret: SecretStr = knob(
         SecretStr(""), "Without a signing policy: POST /email/inbound?token=... or HTTP basic auth with this password.", "SendGrid"
     )
+
+    email_exact_domains: str = knob(
+        "",
+        "Domains that hand out subdomains to customers, with commas between: for an address there only the very same domain may sign.",
+        "SendGrid",
+    )
+
+    @cached_property
+    def exact_mail_domains(self) -> frozenset[str]:
+        """The domains of `EMAIL_EXACT_DOMAINS`, in lower case."""
+        return frozenset(name.strip().strip(".@").lower() for name in self.email_exact_domains.split(",")) - {""}
+
+    def mail_domain_faults(self) -> list[str]:
+        """What is wrong with EMAIL_EXACT_DOMAINS."""
+        if all(_DOMAIN.fullmatch(name) for name in self.exact_mail_domains):
+            return []
+        return ["EMAIL_EXACT_DOMAINS: must be domains such as example.com, with commas between"]
 
     def unproven_webhooks(self) -> list[str]:
         """Each webhook that has neither its key nor the secret, by the key that is missing, and what would happen."""

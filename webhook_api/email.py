@@ -53,7 +53,7 @@ def inbound(intake: Intake, gate: Gate, request: Request) -> Answer:
 
 
 def _take_in(intake: Intake, mail: InboundMail, recipient: EmailAddress, *, signed: bool) -> str:
-    verdict = admit.email(mail, recipient, intake.runtime.users)
+    verdict = admit.email(mail, recipient, intake.runtime.users, intake.runtime.settings.exact_mail_domains)
     if isinstance(verdict, Ignored):
         message_id = mail_id(mail, recipient.value, verdict.reason)
         intake.ignore(message_id, "email", verdict.reason, f"{mail.sender.masked() if mail.sender else '…'} to {recipient.masked()}")

@@ -1,9 +1,14 @@
-"""A mail's header block, read leniently: whatever stands in it, there is no exception and no quadratic time."""
+"""A mail's header block, read leniently: whatever stands in it, there is no exception and no quadratic time.
+
+What is read is not yet what was sent. A block that was cut, or that holds what RFC 5322 forbids, may show other headers to us than
+to the server that checked the mail's signatures: such a block is not `whole`, and nothing is proved by it. SendGrid unfolds and
+decodes the values before it prints them, so long lines and letters of all languages are no fault.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import Counter
 from dataclasses import dataclass
 from email.errors import HeaderParseError
 from email.header import decode_header
@@ -12,25 +17,38 @@ from typing import Final
 from shared.text import decode, one_line
 
 MAX_BLOCK: Final = 262_144
-MAX_HEADERS: Final = 500
-MAX_VALUE: Final = 20_000
+"""Characters of a block that are read."""
+MAX_DECODED: Final = 20_000
 MAX_REFERENCES: Final = 20
 
-_FIELD: Final = re.compile(r"([!-9;-~]{1,80})[ \t]*:(.*)", re.DOTALL)
+_NAME: Final = re.compile(r"[!-9;-~]+")
+_LINE_END: Final = re.compile(r"\r\n|\r|\n")
+_FOLD: Final = re.compile(r"\r?\n[ \t]")
 _MESSAGE_ID: Final = re.compile(r"<[!-;=?-~]{1,400}>")
 _BARE_ID: Final = re.compile(r"[!-;=?-~]{1,400}")
+_ONCE: Final = frozenset(["from", "sender", "reply-to", "to", "cc", "bcc", "date", "message-id", "in-reply-to", "references", "subject"])
+"""RFC 5322, 3.6: a mail has each of these once at most. A second one is not covered by the signature of the first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Headers:
-    """Names in lower case and unfolded values, in their order."""
+    """Names in lower case and unfolded values, in their order.
+
+    `whole` says that they are all that there was, with one From, and nothing among them that RFC 5322 forbids.
+    """
 
     items: tuple[tuple[str, str], ...]
+    whole: bool = True
 
     @classmethod
     def parse(cls, block: str) -> Headers:
         """Read a block up to its first empty line."""
-        return cls(tuple(_fields(block[:MAX_BLOCK])))
+        text = block[:MAX_BLOCK]
+        lines, rest = _head(_LINE_END.split(text))
+        items, sound = _fields(lines)
+        times = Counter(name for name, _ in items)
+        once = times["from"] == 1 and all(times[name] <= 1 for name in _ONCE)
+        return cls(items, whole=len(block) <= MAX_BLOCK and "\0" not in text and _ends_alike(text) and not any(rest) and sound and once)
 
     def all(self, name: str) -> list[str]:
         """The values of every header of that name."""
@@ -54,26 +72,44 @@ class Headers:
         return tuple(ids if len(ids) <= MAX_REFERENCES else [ids[0], *ids[-MAX_REFERENCES:]])
 
 
-def _fields(block: str) -> Iterator[tuple[str, str]]:
-    name, value = "", ""
-    for line in block.replace("\r\n", "\n").replace("\r", "\n").split("\n")[: 8 * MAX_HEADERS]:
-        if not line.strip():
-            break
+def _ends_alike(text: str) -> bool:
+    """Whether all headers end alike, with CR LF or (as SendGrid prints them) with LF: whoever knows one of them alone sees other headers.
+
+    The ends of folded lines, and the last one, part no headers.
+    """
+    headers = _FOLD.sub(" ", text).rstrip("\r\n")
+    pairs = headers.count("\r\n")
+    return text.count("\r") == text.count("\r\n") and (not pairs or headers.count("\n") == pairs)
+
+
+def _head(lines: list[str]) -> tuple[list[str], list[str]]:
+    """The lines up to the first empty one, and those behind it, which are none of a block's."""
+    end = lines.index("") if "" in lines else len(lines)
+    return lines[:end], lines[end:]
+
+
+def _fields(lines: list[str]) -> tuple[tuple[tuple[str, str], ...], bool]:
+    """The headers, and whether each line is one or goes on with one (RFC 5322, 2.2): no line of blanks, no blank in a name."""
+    fields: list[tuple[str, list[str]]] = []
+    sound, name = True, ""
+    for line in lines:
         if line[0] in " \t":
-            value = f"{value} {line.strip()}"[:MAX_VALUE]
+            sound = sound and bool(fields) and bool(line.strip())
+            if name:
+                fields[-1][1].append(line.strip())
             continue
+        name, colon, value = line.partition(":")
+        sound = sound and bool(colon and _NAME.fullmatch(name))
+        name = name.rstrip(" \t").lower() if colon and _NAME.fullmatch(name.rstrip(" \t")) else ""
         if name:
-            yield name, value
-        field = _FIELD.fullmatch(line)
-        name, value = (field[1].lower(), field[2].strip()[:MAX_VALUE]) if field else ("", "")
-    if name:
-        yield name, value
+            fields.append((name, [value.strip()]))
+    return tuple((name, " ".join(pieces).strip()) for name, pieces in fields), sound
 
 
 def decoded(value: str, limit: int) -> str:
     """A header's text with its encoded words (RFC 2047) decoded, on one line."""
     try:
-        pieces = decode_header(value[:MAX_VALUE])
+        pieces = decode_header(value[:MAX_DECODED])
     except (HeaderParseError, ValueError, LookupError):
         return one_line(value, limit)
     return one_line("".join(piece if isinstance(piece, str) else decode(piece, charset or "") for piece, charset in pieces), limit)

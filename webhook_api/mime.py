@@ -39,13 +39,13 @@ class Bodies:
     files: list[str] = field(default_factory=list)
 
 
-def header_block(raw: bytes) -> str:
-    """The header block of a message as text."""
-    return decode(raw[: min(_head_end(raw), MAX_TEXT_BYTES)])
+def header_block(raw: bytes, limit: int) -> str:
+    """The header block of a message as text, with the empty line that ends it; of a longer one the first `limit` bytes."""
+    return decode(raw[: min(_head_end(raw), limit)])
 
 
 def _head_end(raw: bytes) -> int:
-    ends = [position for position in (raw.find(b"\r\n\r\n"), raw.find(b"\n\n")) if position >= 0]
+    ends = [position + len(mark) for mark in (b"\r\n\r\n", b"\n\n") if (position := raw.find(mark)) >= 0]
     return min(ends, default=len(raw))
 
 

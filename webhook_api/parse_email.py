@@ -13,17 +13,20 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from shared import codec
-from shared.addresses import EmailAddress, parse_address_list
+from shared.addresses import EmailAddress, address_behind_name, parse_address_list, seen_addresses
 from shared.errors import BadInput
 from shared.text import capped, clean, decode, one_line
 from webhook_api import html_text, mime
-from webhook_api.headers import Headers, decoded
+from webhook_api.headers import MAX_BLOCK, Headers, decoded
 from webhook_api.multipart import Part, boundary_of, parts
 from webhook_api.quotes import without_quote
 
 MAX_TEXT: Final = 100_000
 MAX_TEXT_BYTES: Final = 1_048_576
 MAX_FIELD_BYTES: Final = 262_144
+MAX_PROOF_BYTES: Final = 65_536
+MAX_BLOCK_BYTES: Final = 4 * MAX_BLOCK + 4
+"""So many bytes are more characters than are read of a header block, in whatever alphabet: that it was cut is seen."""
 MAX_FILES: Final = 200
 MAX_FILE_NAME: Final = 120
 MAX_ENDING: Final = 10
@@ -45,6 +48,10 @@ class InboundMail:
     `sender_fault` is '' or says why no single author could be read (`two_addresses`, `bad_from`); `sender` is None then.
     `envelope_from` is None when there was no envelope, and '' for the empty return path. `digest` names this very mail:
     it is the same in each of SendGrid's retries.
+
+    `unread` is '' or says what of the mail may not have been read as it was sent: `bad_form` for a form that has a field twice, or
+    more than its own beginning and end; `bad_headers` for a header block that was cut, is missing, or breaks RFC 5322. Then nothing
+    in the mail is proof of anything.
     """
 
     sender: EmailAddress | None
@@ -61,22 +68,25 @@ class InboundMail:
     dkim: str
     spf: str
     digest: str
+    unread: str = ""
 
 
 def parse_email(body: bytes, content_type: str) -> InboundMail:
-    """Read one post; raises BadInput `not_a_form`, `missing_from` or `missing_to`."""
-    fields, files = _collect(parts(body, boundary_of(content_type)))
+    """Read one post; raises BadInput `not_a_form`, `truncated`, `missing_from` or `missing_to`."""
+    found, whole = parts(body, boundary_of(content_type))
+    fields, files, once = _collect(found)
     texts = _Texts(fields)
     raw = bytes(fields["email"]) if "email" in fields else None
-    headers = Headers.parse(mime.header_block(raw) if raw is not None else texts.field("headers"))
-    envelope = _envelope(texts.field("envelope"))
+    block = mime.header_block(raw, MAX_BLOCK_BYTES) if raw is not None else texts.proof("headers", MAX_BLOCK_BYTES)
+    headers = Headers.parse(block)
+    envelope = _envelope(texts.proof("envelope"))
     sender, fault = _sender(texts, headers)
     plain, names = _content(texts, raw, files)
     digest = _digest(headers, envelope, fields)
     return InboundMail(
         sender=sender,
         sender_fault=fault,
-        recipients=_recipients(envelope, texts.field("to") or headers.first("to")),
+        recipients=_recipients(envelope, texts.field("to"), headers.all("to")),
         envelope_from=envelope.get("from") if envelope else None,
         subject=one_line(texts.field("subject"), MAX_SUBJECT) or decoded(headers.first("subject"), MAX_SUBJECT),
         body=plain,
@@ -85,10 +95,17 @@ def parse_email(body: bytes, content_type: str) -> InboundMail:
         in_reply_to=headers.message_id("in-reply-to"),
         references=headers.references(),
         attachments=tuple(harmless_name(name) for name in names[:MAX_FILES]),
-        dkim=texts.field("dkim")[:4_000],
-        spf=texts.field("SPF").strip().lower()[:20],
+        dkim=texts.proof("dkim"),
+        spf=texts.proof("SPF").strip().lower(),
         digest=digest,
+        unread=_unread(headers, form_is_whole=whole and once and not {"email", "headers"} <= fields.keys()),
     )
+
+
+def _unread(headers: Headers, *, form_is_whole: bool) -> str:
+    if not form_is_whole:
+        return "bad_form"
+    return "" if headers.whole else "bad_headers"
 
 
 def harmless_name(name: str) -> str:
@@ -101,16 +118,21 @@ def harmless_name(name: str) -> str:
     return plain[:MAX_FILE_NAME] or "unnamed"
 
 
-def _collect(found: Iterable[Part]) -> tuple[Fields, list[str]]:
-    """The fields that are read, the first of each name, and the names of the files."""
+def _collect(found: Iterable[Part]) -> tuple[Fields, list[str], bool]:
+    """The fields that are read, the first of each name, the names of the files, and whether each field stands once.
+
+    SendGrid writes each once. A second one came out of a mail that holds the form's boundary: who wrote which cannot be told.
+    """
     fields: Fields = {}
     files: list[str] = []
+    once = True
     for part in found:
         if part.name in _FIELDS:
+            once = once and part.name not in fields
             fields.setdefault(part.name, part.value)
         elif part.filename is not None and len(files) < MAX_FILES:
             files.append(part.filename)
-    return fields, files
+    return fields, files, once
 
 
 class _Texts:
@@ -125,6 +147,10 @@ class _Texts:
         """The text of a field, of its first `limit` bytes; '' when it is missing."""
         value = self._fields.get(name)
         return "" if value is None else decode(bytes(value[:limit]), self._charsets.get(name, ""))
+
+    def proof(self, name: str, limit: int = MAX_PROOF_BYTES) -> str:
+        """The same for what SendGrid itself says, which is UTF-8 whatever `charsets` names: the mail's author chose those words."""
+        return decode(bytes(self._fields.get(name, b"")[:limit]))
 
 
 def _content(texts: _Texts, raw: bytes | None, files: list[str]) -> tuple[str, list[str]]:
@@ -151,11 +177,17 @@ def _envelope(text: str) -> dict[str, Any]:
     return {"to": recipients, "from": sender.strip() if isinstance(sender, str) else None}
 
 
-def _recipients(envelope: dict[str, Any], header: str) -> tuple[EmailAddress, ...]:
-    """Where the mail was delivered to: by the envelope, which is true; by the To header only when there is none."""
-    found = [address for text in envelope["to"] for address in _addresses(text)] if envelope else _addresses(header)
-    if not found and not envelope and not header.strip():
+def _recipients(envelope: dict[str, Any], shown: str, lines: list[str]) -> tuple[EmailAddress, ...]:
+    """Where the mail was delivered to: by the envelope, which is true; without one by the form's `to`, or the mail's To headers.
+
+    The form prints names without their quotes; where it thus is no list of addresses, the headers are.
+    """
+    if envelope:
+        found = [address for text in envelope["to"] for address in _addresses(text)]
+    elif not shown.strip() and not any(line.strip() for line in lines):
         raise BadInput(code="missing_to")
+    else:
+        found = _addresses(shown) or [address for line in lines for address in _addresses(line)] or seen_addresses(shown)
     return tuple(dict.fromkeys(found))[:MAX_RECIPIENTS]
 
 
@@ -167,19 +199,50 @@ def _addresses(text: str) -> list[EmailAddress]:
 
 
 def _sender(texts: _Texts, headers: Headers) -> tuple[EmailAddress | None, str]:
-    """The one author, or None and the fault. The form's `from` and the mail's own From headers must agree."""
-    lines = headers.all("from")
-    shown = texts.field("from") or next(iter(lines), "")
-    if not shown.strip():
+    """The one author, or None and the fault (`two_addresses`, `bad_from`).
+
+    The mail's own From header decides: the form's `from` prints names without their quotes, so that `Doe, Ada <a@example.com>` is
+    no list of addresses. But both must show the same address, and the print no other that is not a part of the header's name.
+    """
+    lines, shown = headers.all("from"), texts.field("from")
+    if not shown.strip() and not any(line.strip() for line in lines):
         raise BadInput(code="missing_from")
+    if len(lines) > 1:
+        return None, "two_addresses"
+    header = _unfolded(lines[0] if lines else shown)
     try:
-        sender = EmailAddress.parse(_unfolded(shown)[:MAX_FROM])
+        sender = _author(header)
     except BadInput as error:
         return None, "two_addresses" if error.code == "two_addresses" else "bad_from"
-    others = {address for line in lines for address in _addresses(line[:MAX_FROM])}
-    if len(lines) > 1 or others - {sender}:
-        return None, "two_addresses"
-    return sender, ""
+    fault = _disagreement(_unfolded(shown), sender, header) if shown.strip() else ""
+    return (None, fault) if fault else (sender, "")
+
+
+def _author(header: str) -> EmailAddress:
+    """Whom a From header names; also where its name lacks the quotes that it needs, or has an encoded word before a bare comma."""
+    try:
+        return EmailAddress.parse(header)
+    except BadInput as error:
+        if error.code == "two_addresses" or len(header) > MAX_FROM:
+            raise
+    author = address_behind_name(decoded(header, MAX_FROM))
+    if author.value not in header.lower():  # an encoded word was decoded into it
+        raise BadInput(code="bad_email")
+    return author
+
+
+def _disagreement(shown: str, sender: EmailAddress, header: str) -> str:
+    """'' when the form's `from` prints this author: their address alone, or behind their name; any other must be in the header's name."""
+    try:
+        return "" if EmailAddress.parse(shown) == sender else "two_addresses"
+    except BadInput:
+        pass
+    _, _, address = shown.rpartition("<")
+    name = decoded(header, MAX_FROM).lower()
+    others = [each for each in seen_addresses(shown) if each != sender and each.value not in name]
+    if others or len(shown) > MAX_FROM:
+        return "two_addresses" if others else "bad_from"
+    return "" if address.endswith(">") and seen_addresses(address) == [sender] else "bad_from"
 
 
 def _unfolded(text: str) -> str:

@@ -13,8 +13,7 @@ from webhook_api.signatures import Form
 
 MAX_FIELDS: Final = 200
 
-# Twilio's have 34. A longer one is refused, since the signature does not tell names from values: `MessageSid=SM...NumMedia0` is
-# signed like `MessageSid=SM...` and `NumMedia=0`, and whoever has seen one text could make it a new one.
+# Of an unsigned form, which a developer wrote: "SM1" will do. A signed one has Twilio's whole ids, by `webhook_api.signed_form`.
 _SID: Final = re.compile(r"[A-Za-z0-9_-]{1,34}")
 _NUMBER: Final = re.compile(r"[0-9]{1,6}")
 _PLUS_LOST: Final = re.compile(r" [1-9][0-9]{6,14}")

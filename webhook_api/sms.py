@@ -16,6 +16,7 @@ from shared.admission import Ignored, InboundSms
 from shared.delivery_errors import OPTED_OUT
 from shared.errors import BadInput
 from shared.events import Media
+from webhook_api import signed_form
 from webhook_api.entries import Report, State, report_id
 from webhook_api.gate import MESSAGE_HEADER, Gate, Refusal
 from webhook_api.intake import Intake
@@ -115,6 +116,8 @@ def _verified(gate: Gate, request: Request) -> tuple[Form, bool]:
     signed = gate.twilio(request, form)
     if not readable:
         raise Refusal("not_a_form", 400)
+    if signed:
+        signed_form.check(form, request.environ.get("QUERY_STRING", ""))
     return form, signed
 
 

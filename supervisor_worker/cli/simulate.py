@@ -74,7 +74,7 @@ def _shared_options(function: F) -> F:
 
 @simulate.command(cls=Command)
 @click.argument("text")
-@click.option("--sid", metavar="SID", default="", help="The MessageSid; the same one again is a duplicate.")
+@click.option("--sid", metavar="SID", default="", help="The MessageSid, or a word to make one of; the same again is a duplicate.")
 @_shared_options
 def sms(text: str, sender: str, to: str, sid: str, **options: Any) -> None:
     r"""Send TEXT as a text message.

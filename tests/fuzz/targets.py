@@ -6,6 +6,7 @@ behind it builds on: one line where a line is expected, no header within a heade
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from functools import cache
@@ -28,16 +29,25 @@ from supervisor_worker.media.route import TWILIO_HOSTS, NotAllowed, Route
 from supervisor_worker.replies import command_for, sms_length
 from tests import payloads
 from tests.payloads import pictures
-from webhook_api import admit, email, email_events, entries, html_text, mime, signatures
+from webhook_api import admit, email, email_events, entries, html_text, mime, signatures, signed_form
 from webhook_api.headers import Headers, decoded
 from webhook_api.multipart import boundary_of
-from webhook_api.parse_email import InboundMail, parse_email
+from webhook_api.parse_email import MAX_BLOCK_BYTES, InboundMail, parse_email
 from webhook_api.parse_media import media_of
 from webhook_api.parse_sms import parse_sms, parse_status, read_form
 from webhook_api.quotes import without_quote
 
 Target = Callable[[bytes], None]
 USERS: Final = users.load(None)
+EVES: Final = '{"to":["boss@example.com"],"from":"eve@evil.example"}'
+FORGED_BLOCK: Final = (
+    b"Received: by mx.example.net;\n id 1\nDKIM-Signature: v=1; d=example.com : pass, @evil.example; s=x\n"
+    b"From: User <user@example.com>\nTo: boss@example.com\nSubject: x\nMessage-ID: <a@evil.example>\n"
+)
+GENUINE_FORM: Final = payloads.sms_fields(ToState="CA", FromZip="94105")
+GENUINE_CUT: Final = b"".join(
+    end.to_bytes(2) for end in itertools.accumulate(len(piece) for field in sorted(GENUINE_FORM.items()) for piece in field)
+)[:-2]
 USER_MAIL: Final = "user@example.com"
 END: Final = f"\r\n--{payloads.BOUNDARY}--\r\n".encode()
 SECRET: Final = "sandbox-token"
@@ -109,6 +119,42 @@ def take(mail: InboundMail) -> None:
             answer(event_of(mail, verdict))
 
 
+def forged_headers(data: bytes) -> None:
+    """A header block of a stranger's making, of whose signature SendGrid prints a pass of the user's domain: nobody is let in by it."""
+    fields = payloads.mail_fields(headers=data, dkim="{@example.com : pass, @evil.example : fail}", SPF="pass", envelope=EVES)
+    mail_form(payloads.multipart_body(fields))
+
+
+def forged_raw(data: bytes) -> None:
+    """The same in raw mode."""
+    changes = {"headers": None, "text": None, "dkim": "{@example.com : pass, @evil.example : fail}", "envelope": EVES}
+    mail_form(payloads.multipart_body(payloads.mail_fields(email=data, **changes)))
+
+
+def mail_form(body: bytes) -> None:
+    """Nobody is let in, and nothing is proved."""
+    mail = parse_email(body, payloads.MULTIPART)
+    assert not isinstance(admit.email(mail, EmailAddress("boss@example.com"), USERS), admit.AdmittedMail)
+
+
+def signed_form_cut(data: bytes) -> None:
+    """Marks put anywhere into the signed line of a genuine form: what is taken is that text, of that sender."""
+    line, known = "".join(name + value for name, value in sorted(GENUINE_FORM.items())), parse_sms(genuine_form())
+    places = [*sorted({0, *(int.from_bytes(data[at : at + 2]) % len(line) for at in range(0, len(data[:80]), 2))}), len(line)]
+    pieces = [line[start:end] for start, end in itertools.pairwise(places)]
+    names, values = pieces[::2], pieces[1::2]
+    if len(pieces) % 2 or any(second <= first for first, second in itertools.pairwise(names)):
+        raise BadInput(code="ambiguous_form")
+    form = {name: [value] for name, value in zip(names, values, strict=True)}
+    signed_form.check(form, "")
+    assert parse_sms(form) == known
+
+
+def genuine_form() -> dict[str, list[str]]:
+    """A form of Twilio's."""
+    return {name: [value] for name, value in GENUINE_FORM.items()}
+
+
 def event_of(mail: InboundMail, verdict: admit.AdmittedMail) -> EmailReceived:
     """What is stored of a mail."""
     return EmailReceived(
@@ -154,7 +200,7 @@ def quotes(data: bytes) -> None:
 
 def mime_tree(data: bytes) -> None:
     """A raw mail's parts."""
-    mime.header_block(data)
+    mime.header_block(data, MAX_BLOCK_BYTES)
     mime.read(data)
 
 
@@ -274,6 +320,9 @@ def seeds() -> dict[str, tuple[Target, list[bytes]]]:
         "sms_status": (sms_status, [payloads.payload("status_undelivered.form")]),
         "mail_parsed": (mail_parsed, [parsed, payloads.payload("mail_parsed.multipart")]),
         "mail_raw": (mail_raw, [raw_mail()]),
+        "forged_headers": (forged_headers, [FORGED_BLOCK]),
+        "forged_raw": (forged_raw, [FORGED_BLOCK + b"\nHello"]),
+        "signed_form_cut": (signed_form_cut, [GENUINE_CUT]),
         "header_block": (header_block, [block, raw_mail()]),
         "html": (html, [page]),
         "quotes": (quotes, [quoted, b"From: a\nSent: b\n", b"-----Original Message-----\n"]),

@@ -9,7 +9,7 @@ import pytest
 
 from shared.mailbox.types import ReplyState
 from tests.integration.webhook_client import ELSEWHERE, SECRET, Web, opened, reply, send_a_reply
-from tests.payloads import form_body
+from tests.payloads import form_body, sid
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def web(redis_url: str) -> Iterator[Web]:
 
 def report(web: Web, **fields: str) -> None:
     """Twilio's callback about the reply; its own numbers are somebody else's."""
-    form = {"MessageSid": "SMout", "AccountSid": "AC" + "0" * 32, "From": "+15550000001", "To": "+15550000002", **fields}
+    form = {"MessageSid": sid("out"), "AccountSid": "AC" + "0" * 32, "From": "+15550000001", "To": "+15550000002", **fields}
     assert web.sms("/sms/status?reply=r-1&attempt=a-1", body=form_body(form)).status_code == 204
 
 
@@ -40,10 +40,10 @@ def test_a_text_that_failed_for_an_opt_out_marks_the_reply_s_pair(web: Web) -> N
     send_a_reply(web)
     report(web, MessageStatus="failed", ErrorCode="21610")
     assert (reply(web).state, reply(web).code) == (ReplyState.FAILED, "21610")
-    web.sms(MessageSid="SM2", Body="hello")
-    web.sms(MessageSid="SM3", Body="START")
+    web.sms(MessageSid=sid(2), Body="hello")
+    web.sms(MessageSid=sid(3), Body="START")
     report(web, MessageStatus="failed", ErrorCode="21610")
-    web.sms(MessageSid="SM4", Body="hello again")
+    web.sms(MessageSid=sid(4), Body="hello again")
     said = [line for line in web.lines() if line[0] in ("opted_out", "opted_in", "ignored")]
     assert said == [("opted_out", ""), ("ignored", "opted_out"), ("ignored", "opt_in"), ("opted_in", "")]
     assert opt_outs(web) == []

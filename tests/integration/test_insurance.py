@@ -21,6 +21,7 @@ from supervisor_worker.cli.checks.spool import spool as check
 from supervisor_worker.rq_async.clients import Grouped
 from tests.integration.mailbox_workers import command, received
 from tests.integration.webhook_client import ELSEWHERE, Web, opened
+from tests.payloads import sid
 from tests.support.wait import wait_for
 from tests.support.watched import Followed
 from webhook_api import insurance, replay
@@ -54,7 +55,7 @@ def web(followed: Followed) -> Iterator[Web]:
 
 def post(web: Web, number: int) -> int:
     """One text."""
-    return web.sms(Body=f"text {number}", MessageSid=f"SM{number}").status_code
+    return web.sms(Body=f"text {number}", MessageSid=sid(number)).status_code
 
 
 def insured(web: Web) -> list[Path]:
@@ -71,7 +72,7 @@ def texts(web: Web) -> list[str]:
     """What is in the inbox, in its order."""
     key = next(iter(cast("Iterator[bytes]", web.redis.scan_iter("boss:inbox:*", count=1000))), b"")
     ids = [raw.decode() for raw in cast("list[bytes]", web.redis.lrange(key.decode(), 0, -1))]
-    names = {sms_id("AC" + "0" * 32, f"SM{number}"): f"text {number}" for number in range(100)}
+    names = {sms_id("AC" + "0" * 32, sid(number)): f"text {number}" for number in range(100)}
     return [names[one] for one in ids]
 
 

@@ -27,7 +27,7 @@ from shared.settings import Settings
 from shared.spool import Name, Survey
 from supervisor_worker.cli.checks.spool import spool as check
 from tests.integration.webhook_client import ELSEWHERE, SECRET, Web, load, opened, reply, send_a_reply
-from tests.payloads import form_body
+from tests.payloads import form_body, sid
 from tests.support.server import EmbeddedServer
 from tests.support.wait import wait_for
 from webhook_api.entries import Message, decode
@@ -75,14 +75,14 @@ def trouble(server: EmbeddedServer, how: str) -> Iterator[None]:
 def post(web: Web, number: int, limit: float = IN_TIME) -> None:
     """One text of the one user; it is taken, in time, and answered with its id."""
     start = time.monotonic()
-    answer = web.sms(Body=f"text {number}", MessageSid=f"SM{number}")
+    answer = web.sms(Body=f"text {number}", MessageSid=sid(number))
     assert answer.status_code == 200
     assert answer.headers["X-Bossline-Message"] == text_id(number)
     assert time.monotonic() - start < limit
 
 
 def text_id(number: int) -> str:
-    return sms_id("AC" + "0" * 32, f"SM{number}")
+    return sms_id("AC" + "0" * 32, sid(number))
 
 
 def inbox(web: Web) -> list[str]:
@@ -151,14 +151,14 @@ def test_reports_are_kept_as_well(server: EmbeddedServer, web: Web) -> None:
     """A lost callback would leave an attempt of unknown fate: both providers' wait on disk like a message."""
     assert send_a_reply(web).state is ReplyState.SENDING
     with trouble(server, "stop"):
-        report = form_body({"MessageSid": "SMout", "MessageStatus": "delivered", "AccountSid": "AC" + "0" * 32})
+        report = form_body({"MessageSid": sid("out"), "MessageStatus": "delivered", "AccountSid": "AC" + "0" * 32})
         answer = web.sms("/sms/status?reply=r-1&attempt=a-1", body=report)
         assert (answer.status_code, answer.text) == (204, "")
         events = json.dumps([{"event": "processed", "reply": "r-9", "attempt": "a-9", "sg_message_id": f"X{n}.y"} for n in range(300)])
         sent = web.client().post(f"/email/events?token={SECRET}", data=events, environ_overrides=ELSEWHERE)
         assert (sent.status_code, len(files(web))) == (204, 2)
     web.emptied()
-    assert (reply(web).state, reply(web).attempts[0].provider_id) == (ReplyState.DELIVERED, "SMout")
+    assert (reply(web).state, reply(web).attempts[0].provider_id) == (ReplyState.DELIVERED, sid("out"))
 
 
 def test_a_crash_between_the_answer_and_the_removal_repeats_nothing(
@@ -169,8 +169,8 @@ def test_a_crash_between_the_answer_and_the_removal_repeats_nothing(
         send_a_reply(web)
         server.stop()
         post(web, 1)
-        assert web.sms(MessageSid="SMignored", Body="").status_code == 200
-        report = form_body({"MessageSid": "SMout", "MessageStatus": "delivered", "AccountSid": "AC" + "0" * 32})
+        assert web.sms(MessageSid=sid("ignored"), Body="").status_code == 200
+        report = form_body({"MessageSid": sid("out"), "MessageStatus": "delivered", "AccountSid": "AC" + "0" * 32})
         assert web.sms("/sms/status?reply=r-1&attempt=a-1", body=report).status_code == 204
         monkeypatch.setattr(Spool, "remove", lambda *_: None)  # as if each time the process died before it came to that
         server.start()
@@ -213,7 +213,7 @@ def test_what_cannot_be_replayed_is_set_aside_and_holds_nobody_up(
     web.redis.set(rate, "not a list")
     waiting = web.spool / "waiting"
     with trouble(server, "stop"):
-        assert web.sms(Body="canary words", MessageSid="SM1").status_code == 200
+        assert web.sms(Body="canary words", MessageSid=sid(1)).status_code == 200
         assert web.mail().status_code == 200
         (waiting / garbage).write_bytes(b"canary")
         (waiting / newer).write_bytes(json.dumps({"v": SCHEMA_VERSION + 1, "kind": "accept"}).encode())

@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 
 from shared.login import FREE
 from tests.integration.webhook_client import ELSEWHERE, PUBLIC_URL, SECRET, Web, only_message, opened, send_a_reply, twilio_signature
-from tests.payloads import FORM, MULTIPART, Fields, form_body, mail_fields, multipart_body, sms_fields
+from tests.payloads import FORM, MULTIPART, Fields, form_body, mail_fields, multipart_body, sid, sms_fields
 from webhook_api import email, sms
 from webhook_api.app import MAX_QUERY
 from webhook_api.metrics import Figures
@@ -91,7 +91,7 @@ def figures(answer: TestResponse) -> dict[str, float]:
 def test_the_figures_tell_what_waits_and_what_happened(web: Web) -> None:
     """Counts and ages, of this server and this process; no id, no number, no address, no text."""
     send_a_reply(web)
-    web.sms(MessageSid="SMfinal", Body="canary words")
+    web.sms(MessageSid=sid("final"), Body="canary words")
     web.sms(signature="wrong")
     web.mail(token="wrong")
     answer = web.client().get("/metrics")
@@ -219,7 +219,7 @@ def test_a_form_of_over_two_hundred_fields_is_refused(web: Web) -> None:
 
 def test_a_long_query_is_refused_before_anything_is_computed(web: Web) -> None:
     """4 KiB are enough for the parameters that we put there ourselves; a signed one that is longer is refused as well."""
-    body = form_body({"MessageSid": "SM1", "MessageStatus": "sent"})
+    body = form_body({"MessageSid": sid(1), "MessageStatus": "sent"})
     for length, status in ((MAX_QUERY - 2, 204), (MAX_QUERY - 1, 414)):
         path = f"/sms/status?a={'x' * length}"
         answer = web.client().post(

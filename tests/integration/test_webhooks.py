@@ -37,7 +37,7 @@ from tests.integration.webhook_client import (
     send_a_reply,
     twilio_signature,
 )
-from tests.payloads import FORM, MULTIPART, Fields, form_body, mail_fields, multipart_body, payload, sms_fields
+from tests.payloads import BOUNDARY, FORM, MULTIPART, Fields, form_body, mail_fields, multipart_body, payload, sid, sms_fields
 from tests.support.server import EmbeddedServer
 from webhook_api.parse_sms import read_form
 from webhook_api.signatures import twilio_signature as ours
@@ -156,6 +156,8 @@ BAD_TEXTS: dict[str, tuple[dict[str, Any], int, tuple[str, str]]] = {
         {"signature": twilio_signature("http://boss.example.com/sms/inbound", form_body(sms_fields()))}, 403, ("refused", "bad_signature"),
     ),
     "body of another text": ({"signature": twilio_signature(PUBLIC_URL + "/sms/inbound", b"Body=x")}, 403, ("refused", "bad_signature")),
+    "a name that is none": ({"f0NumMedia": "0", "NumMedia": None}, 400, ("refused", "ambiguous_form")),
+    "half an id": ({"MessageSid": "SM1"}, 400, ("refused", "bad_sid")),
     "too many fields": ({"body": b"a=1&" * 2000}, 400, ("refused", "too_many_fields")),
     "over 64 KiB": ({"body": b"Body=" + b"x" * 65_536}, 413, ("refused", "too_large")),
     "a short code": ({"From": "72345"}, 200, ("ignored", "bad_sender")),
@@ -213,7 +215,16 @@ BAD_MAILS: dict[str, tuple[dict[str, Any], int, tuple[str, str]]] = {
     "HTML only": ({"text": None, "html": "<p>Hello</p>"}, 200, ("email_received", "")),
     "NUL and half characters": ({"text": b"a\x00b\xed\xa0\x80"}, 200, ("email_received", "")),
     "a hostile file name": ({"attachment1": ("../../x\r\n.exe", b"MZ")}, 200, ("email_received", "")),
-    "a broken raw mail": ({"headers": None, "text": None, "email": b"\xff\x00("}, 200, ("email_received", "")),
+    "a broken raw mail": ({"headers": None, "text": None, "email": b"\xff\x00("}, 200, ("ignored", "bad_headers")),
+    "no headers": ({"headers": None}, 200, ("ignored", "bad_headers")),
+    "a field twice": (
+        {"text": f'x\r\n--{BOUNDARY}\r\nContent-Disposition: form-data; name="SPF"\r\n\r\npass'},
+        200,
+        ("ignored", "bad_form"),
+    ),
+    "half a form": ({"body": multipart_body(mail_fields())[:-6]}, 503, ("refused", "truncated")),
+    "a form without its last field": ({"body": multipart_body(mail_fields()).rpartition(b"\r\n--")[0]}, 503, ("refused", "truncated")),
+    "a name with a comma": ({"from": "M\u00fcller, Ada <user@example.com>"}, 200, ("email_received", "")),
     "a deep From": ({"from": "(" * 1900 + "user@example.com"}, 200, ("ignored", "bad_from")),
 }
 
@@ -263,7 +274,7 @@ def test_stop_and_start_are_recorded_and_not_answered(web: Web) -> None:
     """Between them nothing is answered; YES opts in only who is out, and is a word like any other else."""
     said = ["YES", "STOP", "hello", "yes", "hello again", "stop", "START"]
     for number, body in enumerate(said):
-        assert web.sms(Body=body, MessageSid=f"SM{number}").status_code == 200
+        assert web.sms(Body=body, MessageSid=sid(number)).status_code == 200
     assert web.lines() == [
         ("sms_received", ""),
         ("ignored", "opt_out"), ("opted_out", ""),
@@ -327,8 +338,8 @@ def test_script_flush_at_any_time_loses_nothing(web: Web) -> None:
     flusher = threading.Thread(target=flush)
     flusher.start()
     with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(lambda number: web.sms(MessageSid=f"SM{number}").status_code, range(100)))
-        ignored = list(pool.map(lambda number: web.sms(MessageSid=f"IG{number}", Body="").status_code, range(30)))
+        answers = list(pool.map(lambda number: web.sms(MessageSid=sid(number)).status_code, range(100)))
+        ignored = list(pool.map(lambda number: web.sms(MessageSid=sid(f"ignored {number}"), Body="").status_code, range(30)))
     done.set()
     flusher.join()
     assert (answers, ignored) == ([200] * 100, [200] * 30)
@@ -338,12 +349,12 @@ def test_script_flush_at_any_time_loses_nothing(web: Web) -> None:
 def test_at_a_full_server_a_2xx_means_on_disk(own_server: EmbeddedServer) -> None:
     """With no memory left nothing is stored in Redis and all is kept on disk; with memory again each is taken, once."""
     with opened(own_server.url) as web:
-        assert web.sms(MessageSid="SM1").status_code == 200
+        assert web.sms(MessageSid=sid(1)).status_code == 200
         before = web.lines()
         web.redis.config_set("maxmemory", "1mb")
-        answers = [web.sms(MessageSid="SM2"), web.mail(), web.sms(MessageSid="SM3", Body=""), web.sms(MessageSid="SM2")]
+        answers = [web.sms(MessageSid=sid(2)), web.mail(), web.sms(MessageSid=sid(3), Body=""), web.sms(MessageSid=sid(2))]
         assert [answer.status_code for answer in answers] == [200] * 4
-        assert web.sms(MessageSid="SM4", signature="x").status_code == 403
+        assert web.sms(MessageSid=sid(4), signature="x").status_code == 403
         assert (len(web.stored()), web.lines()) == (1, before)
         assert len(list(web.spool.glob("waiting/*.json"))) == 4
         web.redis.config_set("maxmemory", "0")
@@ -354,17 +365,17 @@ def test_at_a_full_server_a_2xx_means_on_disk(own_server: EmbeddedServer) -> Non
 def test_with_neither_memory_nor_disk_there_is_no_2xx(own_server: EmbeddedServer) -> None:
     """The answer is 503 and nothing is stored anywhere; with memory again the retry is taken, once."""
     with opened(own_server.url, spool_min_free_mb=10**9) as web:
-        assert web.sms(MessageSid="SM1").status_code == 200
+        assert web.sms(MessageSid=sid(1)).status_code == 200
         before = web.lines()
         web.redis.config_set("maxmemory", "1mb")
-        answers = [web.sms(MessageSid="SM2"), web.mail(), web.sms(MessageSid="SM3", Body="")]
+        answers = [web.sms(MessageSid=sid(2)), web.mail(), web.sms(MessageSid=sid(3), Body="")]
         assert [(answer.status_code, answer.headers["Retry-After"]) for answer in answers] == [(503, "5")] * 3
         ready = web.client().get("/readyz")
         assert (ready.status_code, ready.json and ready.json["status"]) == (503, "unavailable")
         assert (len(web.stored()), web.lines(), list(web.spool.glob("*/*"))) == (1, before, [])
         web.redis.config_set("maxmemory", "0")
         assert web.client().get("/readyz").status_code == 200
-        assert [web.sms(MessageSid="SM2").status_code, web.sms(MessageSid="SM2").status_code, web.mail().status_code] == [200] * 3
+        assert [web.sms(MessageSid=sid(2)).status_code, web.sms(MessageSid=sid(2)).status_code, web.mail().status_code] == [200] * 3
         assert [kind for kind, _ in web.lines()] == ["sms_received", "sms_received", "email_received"]
 
 
@@ -383,11 +394,11 @@ def test_a_script_that_fails_earns_no_2xx(web: Web) -> None:
 def test_without_redis_the_answer_is_a_2xx_in_time(own_server: EmbeddedServer, how: str) -> None:
     """Refused or hanging, within 2.5 s, and at once after the first; a forged request is still 403."""
     with opened(own_server.url) as web:
-        assert web.sms(MessageSid="SM1").status_code == 200
+        assert web.sms(MessageSid=sid(1)).status_code == 200
         getattr(own_server, how)()
         try:
             calls_made: list[tuple[int, float, Callable[[], TestResponse]]] = [
-                (200, 2.5, lambda: web.sms(MessageSid="SM2")),
+                (200, 2.5, lambda: web.sms(MessageSid=sid(2))),
                 (403, 0.5, lambda: web.sms(signature="x")),
                 (200, 0.5, web.mail),
             ]
@@ -403,7 +414,7 @@ def test_without_redis_the_answer_is_a_2xx_in_time(own_server: EmbeddedServer, h
         finally:
             own_server.thaw() if how == "freeze" else own_server.start()
         web.emptied()
-        assert web.sms(MessageSid="SM2").status_code == 200
+        assert web.sms(MessageSid=sid(2)).status_code == 200
         assert [kind for kind, _ in web.lines() if kind != "refused"] == ["sms_received", "sms_received", "email_received"]
         assert (web.client().get("/readyz").json or {})["status"] == "ok"
 
@@ -413,19 +424,19 @@ def test_reports_on_a_text_are_recorded_whatever_their_order(web: Web) -> None:
     assert send_a_reply(web).state is ReplyState.SENDING
     path = "/sms/status?reply=r-1&attempt=a-1"
     for status in ("sent", "delivered", "queued", "delivered"):
-        answer = web.sms(path, body=form_body({"MessageSid": "SMout", "MessageStatus": status, "AccountSid": "AC" + "0" * 32}))
+        answer = web.sms(path, body=form_body({"MessageSid": sid("out"), "MessageStatus": status, "AccountSid": "AC" + "0" * 32}))
         assert (answer.status_code, answer.text) == (204, "")
     assert reply(web).state is ReplyState.DELIVERED
-    assert reply(web).attempts[0].provider_id == "SMout"
+    assert reply(web).attempts[0].provider_id == sid("out")
 
 
 def test_a_report_that_is_not_ours_changes_nothing(web: Web) -> None:
     """Unknown ids get a 2xx, forged ones a 403, and the query is covered by the signature."""
     send_a_reply(web)
-    body = form_body({"MessageSid": "SMout", "MessageStatus": "failed", "ErrorCode": "30003"})
+    body = form_body({"MessageSid": sid("out"), "MessageStatus": "failed", "ErrorCode": "30003"})
     assert web.sms("/sms/status?reply=r-9&attempt=a-9", body=body).status_code == 204
     assert web.sms("/sms/status?reply=r/../9", body=body).status_code == 204
-    assert web.sms("/sms/status", body=form_body({"MessageSid": "x", "MessageStatus": "exploded"})).status_code == 204
+    assert web.sms("/sms/status", body=form_body({"MessageSid": sid("x"), "MessageStatus": "exploded"})).status_code == 204
     assert web.sms("/sms/status", body=form_body({"MessageStatus": "failed"})).status_code == 400
     forged = twilio_signature(f"{PUBLIC_URL}/sms/status?reply=r-2", body)
     assert web.sms("/sms/status?reply=r-1&attempt=a-1", body=body, signature=forged).status_code == 403
@@ -468,7 +479,7 @@ def test_nothing_that_was_said_or_who_said_it_reaches_ledger_jobs_or_logs(web: W
     """Numbers, addresses, words and secrets stand in the records only."""
     web.sms(Body="canary words")
     web.sms(Body="canary words", signature="canary")
-    web.sms(Body="canary words", From="canary", MessageSid="SM9")
+    web.sms(Body="canary words", From="canary", MessageSid=sid(9))
     web.mail(text="canary words")
     web.mail(text="canary words", token="canary")
     web.mail(**cast("dict[str, Any]", {"from": "canary@example.com"}))

@@ -10,6 +10,7 @@ from redis import Redis
 
 from shared.mailbox import calls
 from tests.integration.webhook_client import Web, opened
+from tests.payloads import sid
 from tests.support.wait import wait_for
 
 
@@ -27,7 +28,7 @@ def waiting_on_disk(web: Web) -> int:
 
 def fill(web: Web) -> None:
     for number in range(2):
-        assert web.sms(MessageSid=f"SM{number}", Body=f"text {number}").status_code == 200
+        assert web.sms(MessageSid=sid(number), Body=f"text {number}").status_code == 200
 
 
 def answer_all(web: Web) -> None:
@@ -42,7 +43,7 @@ def test_a_text_beyond_what_may_wait_is_kept_on_disk_and_taken_when_there_is_roo
     """Twilio would not bring it again: it gets its 2xx, waits in order, and is neither lost nor doubled."""
     fill(web)
     for number in (2, 3, 2):
-        assert web.sms(MessageSid=f"SM{number}", Body=f"text {number}").status_code == 200
+        assert web.sms(MessageSid=sid(number), Body=f"text {number}").status_code == 200
     assert waiting_on_disk(web) == 3
     assert web.redis.zcard("boss:open") == 2
     answer_all(web)
@@ -66,7 +67,7 @@ def test_a_mail_beyond_what_may_wait_is_refused_for_now(web: Web) -> None:
 def test_a_mail_is_refused_while_texts_wait_on_disk_for_room(web: Web) -> None:
     """It may not overtake them, and need not fill the disk behind them."""
     fill(web)
-    web.sms(MessageSid="SM2")
+    web.sms(MessageSid=sid(2))
     assert waiting_on_disk(web) == 1
     assert web.mail().status_code == 503
     assert waiting_on_disk(web) == 1
@@ -75,6 +76,6 @@ def test_a_mail_is_refused_while_texts_wait_on_disk_for_room(web: Web) -> None:
 def test_stop_is_heard_in_a_full_mailbox(web: Web) -> None:
     """An opt-out is not a message that waits for an answer."""
     fill(web)
-    assert web.sms(MessageSid="SMstop", Body="STOP").status_code == 200
+    assert web.sms(MessageSid=sid("stop"), Body="STOP").status_code == 200
     assert list(web.redis.scan_iter("boss:optout:*"))
     assert waiting_on_disk(web) == 0

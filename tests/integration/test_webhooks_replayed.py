@@ -15,11 +15,11 @@ from structlog.testing import capture_logs
 
 from shared.mailbox import calls
 from tests.integration.webhook_client import ELSEWHERE, Web, only_message, opened, send_a_reply
-from tests.payloads import MULTIPART, form_body, mail_fields, multipart_body, sms_fields
+from tests.payloads import MULTIPART, form_body, mail_fields, multipart_body, sid, sms_fields
 from tests.support.server import EmbeddedServer
 
 HOUR, DAY = 3_600_000, calls.DAY_MS
-CAPTURED = form_body(sms_fields(MessageSid="SMin"))
+CAPTURED = form_body(sms_fields(MessageSid=sid("in")))
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def answered(web: Web) -> None:
     send_a_reply(web)
     run = web.runtime.mailbox.run
     conversation = only_message(web).conversation
-    run(calls.outcome("r-1", "a-1", "accepted", retention_ms=90 * DAY, provider_id="SMout", conversation=conversation, token="k-1"))
+    run(calls.outcome("r-1", "a-1", "accepted", retention_ms=90 * DAY, provider_id=sid("out"), conversation=conversation, token="k-1"))
     assert web.redis.zcard("boss:due") == 0
     web.redis.delete("rq:queue:boss")
 
@@ -82,8 +82,8 @@ def test_beyond_the_mark_s_life_only_another_token_helps(redis_url: str) -> None
 def test_a_stop_posted_again_does_not_silence_who_wrote_start_since(redis_url: str) -> None:
     """An opt-out word is known as long as any text."""
     with opened(redis_url) as web:
-        stop = form_body(sms_fields(MessageSid="SMstop", Body="STOP"))
-        for body in (stop, form_body(sms_fields(MessageSid="SMstart", Body="START"))):
+        stop = form_body(sms_fields(MessageSid=sid("stop"), Body="STOP"))
+        for body in (stop, form_body(sms_fields(MessageSid=sid("start"), Body="START"))):
             web.sms(body=body)
         pass_time(web.redis, 31 * DAY)
         web.sms(body=stop)

@@ -19,7 +19,7 @@ from redis import Redis
 from shared.login import FREE
 from shared.mailbox import Mailbox
 from tests.integration.webhook_client import PUBLIC_URL, SECRET, twilio_signature
-from tests.payloads import FORM, MULTIPART, form_body, mail_fields, multipart_body, sms_fields
+from tests.payloads import FORM, MULTIPART, form_body, mail_fields, multipart_body, sid, sms_fields
 from tests.support.processes import WebProcess, answers
 from tests.support.server import EmbeddedServer
 from tests.support.wait import wait_for
@@ -73,7 +73,7 @@ def reasons(redis: Redis) -> list[str]:
 @pytest.mark.parametrize("query", ["", "?reply=r-1&attempt=a%2D1", "?a=%c3%a9+%2F&b=&&c", "?reply=%C3%A9%20x&=~"])
 def test_the_signature_covers_the_query_as_it_came_over_the_wire(web: WebProcess, query: str) -> None:
     """Percent signs, lower-case escapes, empty pieces: nothing is written anew on the way to the check."""
-    body = form_body({"MessageSid": "SM1", "MessageStatus": "sent"})
+    body = form_body({"MessageSid": sid(1), "MessageStatus": "sent"})
     right = twilio_signature(f"{PUBLIC_URL}/sms/status{query}", body)
     wrong = twilio_signature(f"{PUBLIC_URL}/sms/status{query}x", body)
     for signature, status in ((right, 204), (wrong, 403)):

@@ -25,7 +25,7 @@ from shared.mailbox import calls
 from shared.mailbox.types import Message, Reply
 from shared.runtime import Runtime, open_runtime
 from shared.settings import SANDBOX_CREDENTIALS, Settings
-from tests.payloads import FORM, MULTIPART, form_body, mail_fields, multipart_body, sms_fields
+from tests.payloads import FORM, MULTIPART, form_body, mail_fields, multipart_body, sid, sms_fields
 from tests.support.wait import wait_for
 from webhook_api.app import INTAKE, create_app
 from webhook_api.intake import Intake
@@ -127,7 +127,7 @@ def only_message(web: Web) -> Message:
 
 def send_a_reply(web: Web) -> Reply:
     """A text that was answered, its reply on the way."""
-    web.sms(MessageSid="SMin")
+    web.sms(MessageSid=sid("in"))
     conversation = only_message(web).conversation
     run = web.runtime.mailbox.run
     turn = run(calls.claim(conversation, "k-1", "t-1", lease_ms=60_000)).turn

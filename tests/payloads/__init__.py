@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Final
@@ -42,6 +43,11 @@ def sms_fields(**changes: str | None) -> dict[str, str]:
     }
     fields |= changes
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def sid(word: object) -> str:
+    """An id as Twilio makes them, the same for the same word."""
+    return "SM" + hashlib.sha256(str(word).encode()).hexdigest()[:32]
 
 
 def form_body(fields: dict[str, str]) -> bytes:

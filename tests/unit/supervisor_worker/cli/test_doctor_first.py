@@ -25,7 +25,8 @@ DOWN = [
     *(not_running(not_checked(name, "Redis does not answer")) for name in ("clock", "workers", "queue")),
 ]
 RUNS = ["redis", "standby", "bridge", "worker", "sandbox", "ready", "tail", "pause", "resume", "chat", "dashboard", "config show",
-    "messages list", "messages parked", "messages reconcile", "check bridge", "simulate sms hello", "opt-in --user ada", "users erase ada"]  # fmt: skip
+    "messages list", "messages parked", "messages reconcile", "check bridge", "simulate sms hello",
+    "opt-in --user ada", "users erase ada"]  # fmt: skip
 
 
 def names(findings: list[Finding]) -> list[str]:
