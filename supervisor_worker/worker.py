@@ -18,7 +18,7 @@ from typing import Any, Final
 from redis import Redis
 from rq.serializers import JSONSerializer
 
-from shared import telemetry
+from shared import honcho, telemetry
 from shared.mailbox.calls import STANDBY
 from shared.queue import RESULT_TTL, BosslineJob
 from shared.redaction import outline
@@ -115,6 +115,7 @@ def make_worker(runtime: Runtime, crew: Crew, name: str = "") -> BossWorker:
 def _stopper(crew: Crew, hard_end: float) -> Callable[[], None]:
     def stop() -> None:
         LOG.info("worker ends", action="worker_ends", in_flight=len(crew.supervisor.in_flight))
+        honcho.TOLD_TO_END.set()
         crew.supervisor.stopping.set()
         alarm = threading.Timer(hard_end, _end_now)
         alarm.daemon = True

@@ -15,8 +15,10 @@ from pydantic import SecretStr
 from shared import settings as knobs
 from shared.embedded import Server, serve
 from shared.errors import StorageUnavailable
+from shared.honcho import end_with_honcho, under_honcho
 from shared.hosts import without_login
-from shared.process import Stop, end_with_parent, leave, require_free_port
+from shared.ports import require_free_port
+from shared.process import Stop, leave
 from shared.runtime import socket_path
 from shared.settings import Settings
 from shared.settings_example import example_file
@@ -30,7 +32,6 @@ REDIS_EXTRA_SECONDS: Final = 0.3
 @click.command()
 def web() -> None:
     """Take the webhooks of Twilio and SendGrid."""
-    end_with_parent()
     os.execv(sys.executable, [sys.executable, "-m", "webhook_api"])  # noqa: S606 - its modules stay out of this process
 
 
@@ -38,7 +39,7 @@ def web() -> None:
 @click.option("--processes", default=1, show_default=True, type=click.IntRange(1, 64), help="Worker processes, for more cores than one.")
 def worker(processes: int) -> None:
     """Think and answer. WORKER_CONCURRENCY turns at once in each process."""
-    end_with_parent()
+    end_with_honcho()
     settings = knobs.load()
     from supervisor_worker.pool import main as work  # noqa: PLC0415 - it loads the SDKs, which takes two seconds
 
@@ -48,7 +49,7 @@ def worker(processes: int) -> None:
 @click.command()
 def bridge() -> None:
     """Serve local programs over WebSocket, in real time (docs/bridge.md)."""
-    end_with_parent()
+    end_with_honcho()
     settings = knobs.load()
     require_free_port(settings.supervisor_host, settings.supervisor_port, "SUPERVISOR_PORT")
     from supervisor_worker.bridge.process import main as serve_bridge  # noqa: PLC0415 - only this process needs it
@@ -59,7 +60,7 @@ def bridge() -> None:
 @click.command()
 def standby() -> None:
     """Work while no regular worker lives; stand aside otherwise, and always with LOCAL_FALLBACK=off."""
-    end_with_parent()
+    end_with_honcho()
     from supervisor_worker.standby import main as stand_by  # noqa: PLC0415 - only this process needs it
 
     leave(stand_by(knobs.load()))
@@ -68,7 +69,7 @@ def standby() -> None:
 @click.command()
 def redis() -> None:
     """Run the embedded server until the last of the other processes has ended."""
-    end_with_parent()
+    end_with_honcho()
     stop = Stop()
     settings = knobs.load()
     if settings.redis_url:
@@ -86,15 +87,15 @@ def redis() -> None:
 @click.command()
 def sandbox() -> None:
     """Play Twilio, SendGrid and Claude on loopback, with a page that is a phone and a mailbox."""
-    end_with_parent()
+    end_with_honcho()
     stop = Stop()
     settings = knobs.load()
     if not settings.sandbox_on:
         _stand_aside(stop, "sandbox stands aside: real providers are configured (SANDBOX=on overrides)")
     require_free_port("127.0.0.1", settings.sandbox_port, "SANDBOX_PORT")
-    if "HONCHO_PROCESS_NAME" in os.environ:
+    if under_honcho():
         _wait_for_web(settings, stop)
-    os.execve(sys.executable, [sys.executable, "-m", "sandbox"], sandbox_environment(settings))  # noqa: S606 - it imports none of us
+    os.execve(sys.executable, [sys.executable, "-m", "shared.honcho", "sandbox"], sandbox_environment(settings))  # noqa: S606 - it imports none of us
 
 
 def sandbox_environment(settings: Settings) -> dict[str, str]:

@@ -22,7 +22,7 @@ from shared import codec, users
 from shared import redis as connections
 from shared import settings as knobs
 from shared.errors import BadInput
-from shared.process import require_free_port
+from shared.ports import require_free_port
 from shared.runtime import redis_url
 from shared.settings import Settings
 from supervisor_worker.cli.processes import sandbox_user
