@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import tempfile
 import threading
@@ -22,6 +23,7 @@ from shared.addresses import Identities
 from shared.codec import SCHEMA_VERSION
 from shared.errors import SchemaTooNew, StorageUnavailable
 from shared.grouped import Grouped
+from shared.honcho import under_honcho
 from shared.mailbox import Mailbox
 from shared.queue import Dispatcher
 from shared.replicas import Replicas
@@ -120,8 +122,8 @@ def open_runtime(settings: Settings, role: Literal["web", "worker", "bridge"], s
     """
     users = users_file.load(settings.boss_users_file)
     url = redis_url(settings)
-    if role != "web":
-        connections.wait_until_up(url, settings.startup_wait_seconds, say)
+    if role != "web":  # under honcho the end of one is the end of all, the web process too, which takes messages meanwhile
+        connections.wait_until_up(url, math.inf if under_honcho() else settings.startup_wait_seconds, say)
     redis = connections.for_worker(url) if role == "worker" else connections.for_web(url)
     identify = LateIdentities(redis)
     if role != "web":

@@ -177,7 +177,12 @@ class Settings(BridgeSettings, SendGridSettings):
     embedded_maxmemory_mb: int = _knob(
         1024, "What the embedded server may hold, in MiB; then it refuses writes, and evicts nothing.", "Workers", ge=16, le=1_048_576
     )
-    startup_wait_seconds: float = _knob(30.0, "How long a process waits at its start for Redis to come up.", "Workers", ge=0)
+    startup_wait_seconds: float = _knob(
+        30.0,
+        "How long a process waits at its start for Redis to come up; under honcho as long as it takes, because its end would end all.",
+        "Workers",
+        ge=0,
+    )
     spool_max_mb: int = _knob(
         1024, "What the web process may keep on disk while Redis is away, in MiB; beyond it, webhooks get 503.", "Place", ge=1, le=1_048_576
     )

@@ -13,20 +13,16 @@ import click
 from pydantic import SecretStr
 
 from shared import settings as knobs
-from shared.embedded import Server, serve
-from shared.errors import StorageUnavailable
 from shared.honcho import end_with_honcho, under_honcho
 from shared.hosts import without_login
 from shared.ports import require_free_port
 from shared.process import Stop, leave
-from shared.runtime import socket_path
 from shared.settings import Settings
 from shared.settings_example import example_file
 from shared.users import LOCAL_USER, User
 from shared.users import load as load_users
 
 SANDBOX_PATIENCE_SECONDS: Final = 20.0
-REDIS_EXTRA_SECONDS: Final = 0.3
 
 
 @click.command()
@@ -67,31 +63,13 @@ def standby() -> None:
 
 
 @click.command()
-def redis() -> None:
-    """Run the embedded server until the last of the other processes has ended."""
-    end_with_honcho()
-    stop = Stop()
-    settings = knobs.load()
-    if settings.redis_url:
-        _stand_aside(stop, "redis stands aside: REDIS_URL is set")
-    server = Server(settings.boss_data_dir.absolute() / "redis", socket_path(settings.boss_data_dir), settings.embedded_maxmemory_mb)
-    server.start()
-    click.echo(f"redis: the embedded server is up, its data is in {server.directory}")
-    if serve(server, stop, settings.shutdown_grace_seconds + REDIS_EXTRA_SECONDS):
-        raise StorageUnavailable(
-            f"the embedded server ended by itself with status {server.returncode()}: see {server.directory}/valkey.log"
-        )
-    click.echo("redis: the embedded server has written everything and ended")
-
-
-@click.command()
 def sandbox() -> None:
     """Play Twilio, SendGrid and Claude on loopback, with a page that is a phone and a mailbox."""
     end_with_honcho()
     stop = Stop()
     settings = knobs.load()
     if not settings.sandbox_on:
-        _stand_aside(stop, "sandbox stands aside: real providers are configured (SANDBOX=on overrides)")
+        stand_aside(stop, "sandbox stands aside: real providers are configured (SANDBOX=on overrides)")
     require_free_port("127.0.0.1", settings.sandbox_port, "SANDBOX_PORT")
     if under_honcho():
         _wait_for_web(settings, stop)
@@ -139,7 +117,7 @@ def _wait_for_web(settings: Settings, stop: Stop) -> None:
         sys.exit(0)
 
 
-def _stand_aside(stop: Stop, line: str) -> NoReturn:
+def stand_aside(stop: Stop, line: str) -> NoReturn:
     """Print one line and wait for the end: honcho ends everything when one process exits."""
     click.echo(line)
     stop.wait()
