@@ -17,8 +17,10 @@ from shared.honcho import end_with_honcho, under_honcho
 from shared.hosts import without_login
 from shared.ports import require_free_port
 from shared.process import Stop, leave
+from shared.providers import CREDENTIALS, NAMES
 from shared.settings import Settings
 from shared.settings_example import example_file
+from shared.settings_faults import secret_text
 from shared.users import LOCAL_USER, User
 from shared.users import load as load_users
 
@@ -69,7 +71,7 @@ def sandbox() -> None:
     stop = Stop()
     settings = knobs.load()
     if not settings.sandbox_on:
-        stand_aside(stop, "sandbox stands aside: real providers are configured (SANDBOX=on overrides)")
+        stand_aside(stop, "sandbox stands aside: it plays nobody (SANDBOX=on overrides)")
     require_free_port("127.0.0.1", settings.sandbox_port, "SANDBOX_PORT")
     if under_honcho():
         _wait_for_web(settings, stop)
@@ -77,19 +79,19 @@ def sandbox() -> None:
 
 
 def sandbox_environment(settings: Settings) -> dict[str, str]:
-    """What the sandbox is told: where the webhooks go, whose they are, and the credentials that it checks."""
+    """What the sandbox is told: where the webhooks go, whose they are, who is real, and the credentials of those that it plays."""
     user = sandbox_user(settings)
+    names = {name: each for each, group in CREDENTIALS.items() for name in group} | {"email_webhook_secret": "sendgrid"}
+    credentials = {name.upper(): secret_text(getattr(settings, name)) if each in settings.played else "" for name, each in names.items()}
     return {
-        **knobs.environment_of(settings),
+        **os.environ,
+        **credentials,
+        "SANDBOX_PORT": str(settings.sandbox_port),
         "SANDBOX_WEBHOOK_URL": settings.local_web_url,
         "SANDBOX_PUBLIC_URL": settings.webhook_base_url,
-        "TWILIO_ACCOUNT_SID": settings.twilio_account_sid,
-        "TWILIO_AUTH_TOKEN": settings.twilio_auth_token.get_secret_value(),
-        "TWILIO_API_KEY_SID": settings.twilio_api_key_sid,
-        "TWILIO_API_KEY_SECRET": settings.twilio_api_key_secret.get_secret_value(),
-        "SENDGRID_API_KEY": settings.sendgrid_api_key.get_secret_value(),
-        "ANTHROPIC_API_KEY": settings.anthropic_api_key.get_secret_value(),
-        "EMAIL_WEBHOOK_SECRET": settings.email_webhook_secret.get_secret_value(),
+        "SANDBOX_REAL": "\n".join(
+            f"{NAMES[each]} is {said}" for each, said in knobs.in_use(settings).items() if each not in settings.played
+        ),
         "SANDBOX_USER_PHONE": str(user.phone),
         "SANDBOX_BOSS_PHONE": str(user.boss_phone),
         "SANDBOX_USER_EMAIL": str(user.email),

@@ -25,6 +25,7 @@ from shared import settings as knobs
 from shared.errors import BadInput
 from shared.mailbox.calls import STANDBY
 from shared.ports import require_free_port
+from shared.providers import NAMES, follows
 from shared.queue import QUEUE
 from shared.runtime import redis_url
 from shared.settings import Settings
@@ -96,7 +97,7 @@ def _missing(settings: Settings) -> list[str]:
 
 
 def banner(settings: Settings) -> str:
-    """The addresses, and a line to paste in sandbox mode."""
+    """The addresses, who is played and who is real, and a line to paste where it works: while Twilio is played."""
     lines = [
         RULE,
         "Bossline is ready.",
@@ -105,15 +106,16 @@ def banner(settings: Settings) -> str:
         f"  bridge         {settings.bridge_url}   (`boss chat` talks to the Boss here)",
     ]
     if settings.sandbox_on:
+        lines.append(f"  sandbox page   {settings.sandbox_url}/   (a phone and a mailbox: text it, mail it)")
+    lines += [f"  {NAMES[each]:<14} {said}" for each, said in knobs.in_use(settings).items()]
+    if "twilio" in settings.played:
         user = sandbox_user(settings)
-        lines += [
-            f"  sandbox page   {settings.sandbox_url}/   (a phone and a mailbox: text it, mail it)",
-            "",
-            "Try it, and see the reply arrive on the sandbox page:",
-            f"  {curl_line(settings.local_web_url, str(user.phone), str(user.boss_phone))}",
-            "",
-            "Twilio, SendGrid and Claude are played by the sandbox. docs/going-live.md leads to the real ones.",
-        ]
+        lines += ["", "Try it, and see the reply arrive on the sandbox page:"]
+        lines.append(f"  {curl_line(settings.local_web_url, str(user.phone), str(user.boss_phone))}")
+    elif not settings.public_url:
+        lines += ["", "Twilio is real and PUBLIC_URL is not set: no text can arrive. docs/going-live.md says what to set."]
+    if told := follows(settings):
+        lines += ["", *told, "docs/sandbox.md says how a real one takes its place, one after the other."]
     return "\n".join([*lines, RULE])
 
 
