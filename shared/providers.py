@@ -30,11 +30,12 @@ BASE_URL: Final[dict[Provider, str]] = {
     "sendgrid": "sendgrid_api_base_url",
     "anthropic": "anthropic_base_url",
 }
-_FILLED: Final[dict[Provider, tuple[str, ...]]] = {
+FILLED: Final[dict[Provider, tuple[str, ...]]] = {
     "twilio": ("twilio_account_sid", "twilio_auth_token"),
     "sendgrid": ("sendgrid_api_key", "email_webhook_secret"),
     "anthropic": ("anthropic_api_key",),
 }
+"""What is set to the sandbox's own for a provider that it plays."""
 PLAYED: Final = "played by the sandbox"
 NOTHING_LEAVES: Final = "Nothing leaves this machine."
 COSTS: Final = "Claude is real: what is written to the Boss goes there, and costs money up to DAILY_TOKENS and DAILY_TURNS a day."
@@ -47,7 +48,7 @@ def filled(values: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for provider in NAMES:
         if _wanted(provider, values, port):
-            ours = {BASE_URL[provider]: f"http://127.0.0.1:{port}", **{name: SANDBOX_CREDENTIALS[name] for name in _FILLED[provider]}}
+            ours = {BASE_URL[provider]: f"http://127.0.0.1:{port}", **{name: SANDBOX_CREDENTIALS[name] for name in FILLED[provider]}}
             found |= {name: value for name, value in ours.items() if not values.get(name)}
     return {**values, **found}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, cast
@@ -27,6 +28,7 @@ from supervisor_worker.cli.processes import stand_aside
 EXTRA_SECONDS: Final = 0.3
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 """Between the end of a server and the next try, in seconds; sooner when its files have changed."""
+TRIAL: Final = "trial.sock"
 LOCK_SECONDS: Final = 5.0
 LIVED_SECONDS: Final = 60.0
 """A server that lived so long is started again as after a first end."""
@@ -113,33 +115,46 @@ def _looks(directory: Path) -> list[tuple[str, int, int]]:
 
 def repair(server: Server, say: Callable[[str], None]) -> None:
     """Cut what the server refuses to load, and try it. Raises StorageUnavailable for damage that cannot be cut, with nothing changed."""
-    before = _refusal(server)
+    trial = replace(server, socket=server.socket.with_name(TRIAL))
+    _wait_for_turn(server)
+    before = _refusal(trial)
     if not before:
         say("redis: nothing to repair: the server loads its files")
         return
+    _wait_for_turn(server)
     with server.owned():
         for line in _cut(server.directory / aof.DIRECTORY, before):
             say(f"redis: {line}")
-    if after := _refusal(server):
+    try:
+        after = _refusal(trial)
+    except ConfigurationError:  # a `boss redis` that waited for this has them already, and says what it finds
+        after = ""
+    if after:
         raise CannotLoad(f"{after}. It was cut, and still does not load: put a copy back (docs/data.md)")
     say("redis: the server loads its files again; start it as usual. docs/data.md says what the lost part means")
 
 
-def _refusal(server: Server) -> str:
-    """Why the server does not load its files, '' when it does."""
+def _wait_for_turn(server: Server) -> None:
+    """Wait a moment for a `boss redis` that is just trying, and for a server left behind. Raises ConfigurationError when it is serving."""
     end = time.monotonic() + LOCK_SECONDS
     while True:
         try:
-            server.start()
-        except CannotLoad as error:
-            return error.detail
-        except ConfigurationError:  # a `boss redis` that waits for us may just be trying
+            with server.owned():
+                return
+        except ConfigurationError:
             if time.monotonic() > end:
                 raise
             time.sleep(0.2)
-        else:
-            server.stop()
-            return ""
+
+
+def _refusal(trial: Server) -> str:
+    """Why the server does not load its files, '' when it does. Nobody can reach it meanwhile, who would take it for the real one."""
+    try:
+        trial.start()
+    except CannotLoad as error:
+        return error.detail
+    trial.stop()
+    return ""
 
 
 def _cut(directory: Path, refusal: str) -> list[str]:

@@ -139,6 +139,25 @@ def test_files_that_go_on_from_what_is_lost_are_left_out_and_kept(own: EmbeddedS
     assert len(list(later.parent.glob("*.damaged-*"))) == 2
 
 
+def test_nobody_takes_the_trial_for_the_server(own: EmbeddedServer) -> None:
+    """A worker that waits would begin to work, and lose its server a moment later."""
+    damaged(own, zeros)
+    seen: list[bool] = []
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            seen.append(server_of(own).socket.exists())
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    repair(server_of(own), lambda _line: None)
+    done.set()
+    watcher.join(10)
+    assert len(seen) > 10
+    assert not any(seen)
+
+
 def test_nothing_is_cut_that_the_server_loads(own: EmbeddedServer) -> None:
     """A good file, and one whose last write is torn."""
     for lost in (0, 7):

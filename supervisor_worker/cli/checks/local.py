@@ -18,7 +18,7 @@ from shared import settings as settings_file
 from shared import users as users_file
 from shared.addresses import Channel
 from shared.errors import ConfigurationError
-from shared.providers import NAMES, SIMULATED, Provider, follows
+from shared.providers import CREDENTIALS, FILLED, NAMES, SIMULATED, Provider, follows
 from shared.settings import Settings
 from shared.users import Users
 from supervisor_worker.cli.checks.finding import Finding, fail, ok, warn
@@ -62,7 +62,8 @@ def weak_secrets(settings: Settings) -> list[Finding]:
     """Secrets that production would refuse, where messages are real already. Nothing in the sandbox."""
     if settings.all_played or settings.environment == "production":
         return []
-    found = operator_secrets.faults(settings.named_secrets)
+    played = {name for provider in settings.played for name in (*CREDENTIALS[provider], *FILLED[provider])}  # the sandbox's own
+    found = operator_secrets.faults(each for each in settings.named_secrets if each[0] not in played)
     return [warn("secrets", "\n".join(found), "Production does not start with these; real providers are configured.")] if found else []
 
 
