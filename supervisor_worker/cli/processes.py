@@ -17,7 +17,7 @@ from shared.honcho import end_with_honcho, under_honcho
 from shared.hosts import without_login
 from shared.ports import require_free_port
 from shared.process import Stop, leave
-from shared.providers import CREDENTIALS, NAMES
+from shared.providers import CREDENTIALS, FILLED, NAMES
 from shared.settings import Settings
 from shared.settings_example import example_file
 from shared.settings_faults import secret_text
@@ -81,7 +81,7 @@ def sandbox() -> None:
 def sandbox_environment(settings: Settings) -> dict[str, str]:
     """What the sandbox is told: where the webhooks go, whose they are, who is real, and the credentials of those that it plays."""
     user = sandbox_user(settings)
-    names = {name: each for each, group in CREDENTIALS.items() for name in group} | {"email_webhook_secret": "sendgrid"}
+    names = {name: each for each in NAMES for name in (*CREDENTIALS[each], *FILLED[each])}
     credentials = {name.upper(): secret_text(getattr(settings, name)) if each in settings.played else "" for name, each in names.items()}
     return {
         **os.environ,

@@ -135,6 +135,13 @@ def test_a_real_claude_behind_the_sandbox_phone_is_said_to_cost(tmp_path: Path) 
     assert "Nothing leaves" not in found.detail
 
 
+def test_the_sandbox_s_own_secrets_are_no_fault_beside_a_real_claude(tmp_path: Path) -> None:
+    """Those of who is played are published on purpose; the token that lets programs spend the key is not one of them."""
+    (found,) = local.weak_secrets(load(anthropic_api_key="x", boss_data_dir=tmp_path))
+    assert {line.partition(":")[0] for line in found.detail.splitlines()} == {"ANTHROPIC_API_KEY", "SUPERVISOR_TOKEN"}
+    assert local.weak_secrets(load(boss_data_dir=tmp_path)) == []
+
+
 def test_real_texts_with_simulated_answers_are_a_warning(tmp_path: Path) -> None:
     """A real Twilio with a played Claude: whoever texts hears an echo."""
     twilio = {"twilio_account_sid": "AC" + "1" * 32, "twilio_auth_token": "0a1b2c3d4e5f60718293a4b5c6d7e8f9"}
