@@ -21,7 +21,7 @@ from shared import settings as knobs
 from shared.embedded import CannotLoad, Server, scratch, serve, snapshot_good
 from shared.errors import ConfigurationError, StorageUnavailable
 from shared.honcho import end_with_honcho, under_honcho
-from shared.process import Stop
+from shared.process import Stop, leave
 from shared.runtime import socket_path
 from supervisor_worker.cli.processes import stand_aside
 
@@ -55,6 +55,7 @@ def redis(*, mend: bool) -> None:
         keep(server, stop, seconds, click.echo)
     else:
         run(server, stop, seconds, click.echo)
+    leave(0)
 
 
 def run(server: Server, stop: Callable[[], bool], seconds: float, say: Callable[[str], None]) -> None:
