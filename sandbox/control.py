@@ -45,7 +45,8 @@ async def config(http: web.Request) -> web.Response:
     """Tell who talks to whom; no secrets."""
     settings, state = http.app[STATE].settings, http.app[STATE]
     names = ("webhook_url", "public_url", "user_phone", "boss_phone", "user_email", "boss_email")
-    return web.json_response({"instance": state.journal.instance, **{name: getattr(settings, name) for name in names}})
+    told = {name: getattr(settings, name) for name in names}
+    return web.json_response({"instance": state.journal.instance, "real": settings.real.splitlines(), **told})
 
 
 async def knobs(http: web.Request) -> web.Response:

@@ -31,6 +31,7 @@ TEXTS: Final = {
     "SANDBOX_USER_EMAIL": "user_email",
     "SANDBOX_BOSS_EMAIL": "boss_email",
     "SANDBOX_KNOBS": "knobs",
+    "SANDBOX_REAL": "real",
 }
 
 
@@ -78,6 +79,8 @@ class Settings:
     user_email: str = "user@example.com"
     boss_email: str = "boss@example.com"
     knobs: str = "{}"
+    real: str = ""
+    """The providers that are not played here, a sentence a line: shown on the page."""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:

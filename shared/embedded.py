@@ -17,9 +17,10 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final, cast
@@ -53,8 +54,13 @@ logfile {log}
 PR_SET_PDEATHSIG: Final = 1
 START_SECONDS: Final = 20.0
 STOP_SECONDS: Final = 10.0
+CHECK_SECONDS: Final = 600.0
 ORPHAN_SECONDS: Final = 15.0
 MAX_LOG_BYTES: Final = 1_000_000
+
+
+class CannotLoad(StorageUnavailable):
+    """The server ended before it had loaded its data: its files are damaged, or it cannot use the place."""
 
 
 def find_binary() -> Path:
@@ -140,7 +146,7 @@ class Server:
         end = time.monotonic() + START_SECONDS
         while True:
             if process.poll() is not None:
-                raise StorageUnavailable(f"the embedded server ended with status {process.returncode}: {_last_line(log)}")
+                raise CannotLoad(f"the embedded server ended with status {process.returncode}: {_last_line(log)}")
             try:
                 with _client(self.socket) as client:
                     client.ping()
@@ -151,6 +157,14 @@ class Server:
                 if time.monotonic() > end:
                     raise StorageUnavailable(f"the embedded server does not answer: {_last_line(log)}") from None
             time.sleep(0.02)
+
+    @contextmanager
+    def owned(self) -> Iterator[None]:
+        """The directory for us alone, without a server in it. Raises ConfigurationError when another process serves it."""
+        _private_directory(self.directory)
+        with _locked_by_us(self.directory), (self.directory / "server.lock").open("a") as lock:
+            _wait_for_orphan(lock, self.socket)
+            yield
 
     def returncode(self) -> int | None:
         """The server's exit status, None while it runs."""
@@ -198,6 +212,27 @@ def serve(server: Server, stopping: Callable[[], bool], seconds: float) -> int:
         time.sleep(0.05)
     server.stop()
     return 0
+
+
+@contextmanager
+def scratch() -> Iterator[Redis]:
+    """A client of an empty server that is gone afterwards, with all that it was told."""
+    with tempfile.TemporaryDirectory(prefix="boss-") as place:
+        server = Server(Path(place) / "redis", Path(place) / "redis" / "redis.sock")
+        server.start()
+        try:
+            with _client(server.socket) as client:
+                yield client
+        finally:
+            server.stop()
+
+
+def snapshot_good(path: Path) -> bool:
+    """Whether a snapshot can be loaded: the server's binary is its own checker under another name."""
+    binary = find_binary()
+    command = [binary.name.replace("server", "check-rdb"), str(path)]
+    found = subprocess.run(command, executable=binary, capture_output=True, timeout=CHECK_SECONDS, check=False)  # noqa: S603 - our own
+    return found.returncode == 0
 
 
 def _private_directory(path: Path) -> None:
@@ -269,6 +304,6 @@ def _quoted(path: Path) -> str:
 
 def _last_line(log: Path) -> str:
     with suppress(OSError):
-        lines = log.read_text(errors="replace").splitlines()
-        return lines[-1] if lines else "it wrote nothing"
+        lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+        return lines[-1].partition(", with args")[0].strip() if lines else "it wrote nothing"  # the arguments may be a message's words
     return "it wrote no log"

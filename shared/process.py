@@ -5,18 +5,16 @@ Whatever goes wrong before the work begins is one clear message on stderr and ex
 
 from __future__ import annotations
 
-import ctypes
-import errno
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Final, NoReturn
 
-from shared.errors import BosslineError, ConfigurationError
+from shared.errors import BosslineError
 from shared.redaction import outline
 
 REFUSED: Final = 2
@@ -47,32 +45,15 @@ def guarded(main: Callable[[], int | None]) -> int:
 
 def leave(status: int) -> NoReturn:
     """End at once: all is closed, and tidying up the SDKs' modules would take the interpreter one of honcho's five seconds."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # nobody may read it any more
+            stream.flush()
     os._exit(status)
 
 
 def message(error: BosslineError) -> str:
     """What the operator reads."""
     return f"boss: {error.code}: {error.detail}" if error.detail else f"boss: {error.code}"
-
-
-def end_with_parent() -> None:
-    """Under honcho, end when its process for us dies, as it does when the terminal is closed. Linux only."""
-    if "HONCHO_PROCESS_NAME" in os.environ and sys.platform.startswith("linux"):
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-def require_free_port(host: str, port: int, setting: str) -> None:
-    """ConfigurationError that names the port and its setting when the port cannot be bound."""
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, socket.SOCK_STREAM) as listener:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(address)
-    except OSError as error:
-        reason = "is used by another program" if error.errno == errno.EADDRINUSE else f"cannot be bound ({error.strerror})"
-        raise ConfigurationError(f"{setting}: port {port} of {host} {reason}; end that program, or set {setting} to another port") from None
 
 
 class Stop:

@@ -38,6 +38,8 @@ FUNCTIONS: Final[dict[str, str]] = {
     "sms": "supervisor_worker.jobs.sms_received",
     "email": "supervisor_worker.jobs.email_received",
 }
+VERSION_FIELD: Final = "bossline"
+"""In RQ's record of a worker: our version, which tells our workers from any other."""
 RESULT_TTL: Final = 600
 FAILURE_TTL: Final = 7 * 86_400
 JOB_TIMEOUT: Final = 600

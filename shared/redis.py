@@ -9,6 +9,7 @@ have made another one the master meanwhile, and each new connection asks them.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -114,7 +115,7 @@ def wait_until_up(url: str, seconds: float, say: Callable[[str], None]) -> None:
                         f"no answer within {seconds:g} s ({reason}); is `boss redis` running, is REDIS_URL right?"
                     ) from None
             if not told:
-                say(f"waiting up to {seconds:g} s for Redis")
+                say("waiting for Redis" if math.isinf(seconds) else f"waiting up to {seconds:g} s for Redis")
                 told = True
             time.sleep(0.05)
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import tempfile
 import threading
@@ -22,6 +23,7 @@ from shared.addresses import Identities
 from shared.codec import SCHEMA_VERSION
 from shared.errors import SchemaTooNew, StorageUnavailable
 from shared.grouped import Grouped
+from shared.honcho import under_honcho
 from shared.mailbox import Mailbox
 from shared.queue import Dispatcher
 from shared.replicas import Replicas
@@ -120,12 +122,10 @@ def open_runtime(settings: Settings, role: Literal["web", "worker", "bridge"], s
     """
     users = users_file.load(settings.boss_users_file)
     url = redis_url(settings)
-    if role != "web":
-        connections.wait_until_up(url, settings.startup_wait_seconds, say)
     redis = connections.for_worker(url) if role == "worker" else connections.for_web(url)
     identify = LateIdentities(redis)
     if role != "web":
-        identify.open()
+        _open_when_up(identify, url, settings.startup_wait_seconds, say)
     elif _answers(url):
         _open_if_there(identify)
     if role == "web":
@@ -133,6 +133,24 @@ def open_runtime(settings: Settings, role: Literal["web", "worker", "bridge"], s
     replicas = Replicas()
     commands = Grouped(redis, replicas) if role == "web" else None
     return Runtime(settings, users, redis, Mailbox(redis, commands), Dispatcher(redis), identify, replicas)
+
+
+def _open_when_up(identify: LateIdentities, url: str, seconds: float, say: Callable[[str], None]) -> None:
+    """Wait for Redis and read the identities; StorageUnavailable after `seconds`.
+
+    Under honcho the end of one process is the end of all, of the web process too, which takes messages meanwhile: so there it is waited
+    for as long as it takes, and once more where it goes away again at once.
+    """
+    while True:
+        connections.wait_until_up(url, math.inf if under_honcho() else seconds, say)
+        try:
+            identify.open()
+        except connections.AWAY:
+            if not under_honcho():
+                raise
+            time.sleep(RETRY_SECONDS)
+        else:
+            return
 
 
 def _answers(url: str) -> bool:

@@ -6,6 +6,7 @@ this class (`boss config example`) and tested equal to it.
 
 from __future__ import annotations
 
+import math
 import os
 from functools import cached_property
 from pathlib import Path
@@ -15,17 +16,19 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr, ValidationError, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from shared import operator_files, redis_url
+from shared import operator_files, providers, redis_url
 from shared.errors import ConfigurationError
 from shared.hosts import without_login
 from shared.knobs import knob as _knob
 from shared.operator_secrets import EXAMPLE_TOKEN, SANDBOX_CREDENTIALS
+from shared.providers import Provider
 from shared.settings_bridge import BridgeSettings
 from shared.settings_faults import BASE_URLS, faults_beside, faults_of, production_faults, twilio_faults, url_faults
 from shared.settings_sendgrid import SendGridSettings
 
-__all__ = ["EXAMPLE_TOKEN", "SANDBOX_CREDENTIALS", "Settings", "announce_web", "environment_of", "load"]
+__all__ = ["EXAMPLE_TOKEN", "SANDBOX_CREDENTIALS", "Settings", "announce_web", "in_use", "load", "strange_names"]
 
+LONGEST_SEND: Final = 15.0
 _PROVIDER_URLS: Final = {
     "twilio_api_base_url": "https://api.twilio.com",
     "sendgrid_api_base_url": "https://api.sendgrid.com",
@@ -68,7 +71,9 @@ class Settings(BridgeSettings, SendGridSettings):
         "", "An API key (SK...) that sends and looks up instead of the Auth Token, which is then needed for signatures alone.", "Twilio"
     )
     twilio_api_key_secret: SecretStr = _knob(SecretStr(""), "The API key's secret; with TWILIO_API_KEY_SID.", "Twilio")
-    twilio_api_base_url: str = _knob("", "Another host that speaks Twilio's API. Empty: Twilio (the sandbox in sandbox mode).", "Twilio")
+    twilio_api_base_url: str = _knob(
+        "", "Another host that speaks Twilio's API. Empty: Twilio, or the sandbox where it plays Twilio.", "Twilio"
+    )
     reconcile_minutes: float = _knob(
         5.0,
         "How often Twilio's list is asked for texts that no webhook brought, which are then answered. 0: never.",
@@ -129,7 +134,9 @@ class Settings(BridgeSettings, SendGridSettings):
         "Limits",
         ge=0,
     )
-    daily_turns: int = _knob(5_000, "The same in turns. Neither bound holds in sandbox mode, where nothing costs anything.", "Limits", ge=0)
+    daily_turns: int = _knob(
+        5_000, "The same in turns. Both bounds hold whenever Claude is real; a played one costs nothing.", "Limits", ge=0
+    )
     answer_at_most_hours: float = _knob(
         24.0,
         "How old a message may be, pauses left out, and still be answered; an older one is parked and its sender told.",
@@ -159,7 +166,11 @@ class Settings(BridgeSettings, SendGridSettings):
     )
     sweep_seconds: float = _knob(0.25, "How often a worker looks for conversations whose time has come.", "Workers", gt=0, le=10)
     send_timeout_seconds: float = _knob(
-        15.0, "The longest that one request to Twilio or SendGrid may take; well under LEASE_SECONDS.", "Workers", gt=0, le=120
+        LONGEST_SEND,
+        "The longest that one request to Twilio or SendGrid may take; well under LEASE_SECONDS. Unset: a quarter of that, 15 at most.",
+        "Workers",
+        gt=0,
+        le=120,
     )
     email_event_wait_seconds: float = _knob(
         120.0,
@@ -177,7 +188,12 @@ class Settings(BridgeSettings, SendGridSettings):
     embedded_maxmemory_mb: int = _knob(
         1024, "What the embedded server may hold, in MiB; then it refuses writes, and evicts nothing.", "Workers", ge=16, le=1_048_576
     )
-    startup_wait_seconds: float = _knob(30.0, "How long a process waits at its start for Redis to come up.", "Workers", ge=0)
+    startup_wait_seconds: float = _knob(
+        30.0,
+        "How long a process waits at its start for Redis to come up; under honcho as long as it takes, because its end would end all.",
+        "Workers",
+        ge=0,
+    )
     spool_max_mb: int = _knob(
         1024, "What the web process may keep on disk while Redis is away, in MiB; beyond it, webhooks get 503.", "Place", ge=1, le=1_048_576
     )
@@ -191,7 +207,9 @@ class Settings(BridgeSettings, SendGridSettings):
     )
 
     sandbox: Literal["auto", "on", "off"] = _knob(
-        "auto", "auto: on when no provider credentials are set and ENVIRONMENT=local.", "Development"
+        "auto",
+        "auto: in ENVIRONMENT=local each provider without credentials is played by the sandbox, each with them is real. on: all are played. off: none.",
+        "Development",
     )
     sandbox_port: int = _knob(8790, "The port of the sandbox and of its page.", "Development", ge=0, le=65535)
     dashboard_port: int = _knob(9181, "The port of `boss dashboard`.", "Development", ge=0, le=65535)
@@ -205,18 +223,15 @@ class Settings(BridgeSettings, SendGridSettings):
 
     @model_validator(mode="before")
     @classmethod
-    def _fill_sandbox(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Sandbox mode uses the sandbox's credentials and hosts wherever none are set."""
-        if not _sandbox_wanted(values):
-            return values
-        base = f"http://127.0.0.1:{values.get('sandbox_port') or 8790}"
-        filled = {**SANDBOX_CREDENTIALS, **dict.fromkeys(BASE_URLS, base), "sandbox": "on"}
-        return {**values, **{name: value for name, value in filled.items() if not values.get(name) or name == "sandbox"}}
+    def _fill(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """What follows from other settings: the sandbox's credentials and address for what it plays, and the times of a lease."""
+        return _following_lease(providers.filled(values))
 
     @model_validator(mode="after")
     def _together(self) -> Settings:
         """Faults that only show when several settings are seen at once."""
-        faults = [*url_faults(self), *twilio_faults(self), *self._time_faults(), *self.bridge_faults(), *self.mail_domain_faults()]
+        faults = [*url_faults(self), *twilio_faults(self), *providers.half_set(self), *self._time_faults()]
+        faults += [*self.bridge_faults(), *self.mail_domain_faults()]
         if self.environment == "production":
             faults += production_faults(self)
         if faults:
@@ -228,20 +243,32 @@ class Settings(BridgeSettings, SendGridSettings):
         if self.reconcile_window_minutes <= self.reconcile_minutes:
             faults.append("RECONCILE_WINDOW_MINUTES: must be longer than RECONCILE_MINUTES, or texts fall between two looks")
         if self.send_timeout_seconds + self.send_margin_seconds >= self.lease_seconds:
+            least = math.floor(10 * min(self.send_timeout_seconds * 12 / 11, self.send_timeout_seconds + 5) + 1) / 10
             faults.append(
-                f"SEND_TIMEOUT_SECONDS: {self.send_timeout_seconds:g} and a margin of {self.send_margin_seconds:g} do not fit into LEASE_SECONDS={self.lease_seconds:g}"
+                f"LEASE_SECONDS: {self.lease_seconds:g} is too short for SEND_TIMEOUT_SECONDS={self.send_timeout_seconds:g} with its margin, "
+                f"which need at least {least:g}; unset, SEND_TIMEOUT_SECONDS follows the lease"
             )
         return faults
 
+    @cached_property
+    def played(self) -> frozenset[Provider]:
+        """The providers that the sandbox plays."""
+        return providers.played(self)
+
     @property
     def sandbox_on(self) -> bool:
-        """Whether Twilio, SendGrid and Claude are played by the sandbox."""
-        return self.sandbox == "on"
+        """Whether the sandbox plays anything."""
+        return bool(self.played)
+
+    @property
+    def all_played(self) -> bool:
+        """Whether nothing leaves this machine."""
+        return len(self.played) == len(providers.NAMES)
 
     @property
     def spending_bounds(self) -> tuple[int, int]:
-        """Tokens and turns that all conversations together may use in a day; 0 for no bound."""
-        return (0, 0) if self.sandbox_on else (self.daily_tokens, self.daily_turns)
+        """Tokens and turns that all conversations together may use in a day; 0 for no bound. A played Claude costs nothing."""
+        return (0, 0) if "anthropic" in self.played else (self.daily_tokens, self.daily_turns)
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -330,12 +357,15 @@ class Settings(BridgeSettings, SendGridSettings):
         return {name.split("_")[0]: (getattr(self, name) or _PROVIDER_URLS[name]).rstrip("/") for name in BASE_URLS}
 
 
-def _sandbox_wanted(values: dict[str, Any]) -> bool:
-    mode = values.get("sandbox") or "auto"
-    if mode != "auto":
-        return bool(mode == "on")
-    credentials = (name for name in SANDBOX_CREDENTIALS if name != "email_webhook_secret")
-    return (values.get("environment") or "local") == "local" and not any(values.get(name) for name in credentials)
+def _following_lease(values: dict[str, Any]) -> dict[str, Any]:
+    """The send timeout of a lease that is shorter than the default, where none is set: a request must fit into it with its margin."""
+    try:
+        lease = float(values.get("lease_seconds") or 0)
+    except (TypeError, ValueError):
+        return values
+    if not lease or values.get("send_timeout_seconds"):
+        return values
+    return {**values, "send_timeout_seconds": min(LONGEST_SEND, lease / 4)}
 
 
 def load(**overrides: Any) -> Settings:
@@ -361,9 +391,9 @@ def _env_of(overrides: dict[str, Any]) -> dict[str, str]:
     return operator_files.read_env(Path(path)) if path else {}
 
 
-def environment_of(settings: Settings) -> dict[str, str]:
-    """The environment for a child process: this one's, with what `settings` resolved for ports and sandbox mode."""
-    return {**os.environ, "SANDBOX": settings.sandbox, "SANDBOX_PORT": str(settings.sandbox_port)}
+def in_use(settings: Settings, **overrides: Any) -> dict[Provider, str]:
+    """For each provider whether it is played or real, and where its key comes from. ConfigurationError as `load`."""
+    return providers.in_use(settings, _env_of(overrides))
 
 
 def announce_web(settings: Settings) -> None:

@@ -9,6 +9,7 @@ import asyncio
 import gc
 import signal
 import sys
+from contextlib import suppress
 from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Final
@@ -59,8 +60,9 @@ def main(settings: Settings, role: str = "worker", *, name: str = "", beside: Be
 
 
 def _say(role: str, sentence: str) -> None:
-    sys.stderr.write(f"boss {role}: {sentence}\n")
-    sys.stderr.flush()
+    with suppress(OSError):  # nobody may read it any more
+        sys.stderr.write(f"boss {role}: {sentence}\n")
+        sys.stderr.flush()
 
 
 def _told_to_end(_number: int, _frame: FrameType | None) -> None:

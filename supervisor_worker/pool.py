@@ -15,10 +15,12 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from types import FrameType
 from typing import Final
 
+from shared import honcho
 from shared.process import PR_SET_PDEATHSIG, leave
 from shared.settings import Settings
 from supervisor_worker.bootstrap import CANNOT_START, NO_STORAGE
@@ -68,6 +70,7 @@ class Pool:
 
     def _told(self, _number: int, _frame: FrameType | None) -> None:
         self._signals += 1
+        honcho.TOLD_TO_END.set()
 
     def _fill(self) -> None:
         now = time.monotonic()
@@ -97,8 +100,9 @@ class Pool:
         now = time.monotonic()
         place.pause = FIRST_PAUSE if now - place.since > LONGEST_PAUSE else place.pause
         if not self._signals:
-            sys.stderr.write(f"boss worker: process {place.pid} ended with {status}; another starts in {place.pause:g} s\n")
-            sys.stderr.flush()
+            with suppress(OSError):  # nobody may read it any more
+                sys.stderr.write(f"boss worker: process {place.pid} ended with {status}; another starts in {place.pause:g} s\n")
+                sys.stderr.flush()
         place.pid, place.begin_at = 0, now + place.pause
         place.pause = min(LONGEST_PAUSE, 2 * place.pause)
 

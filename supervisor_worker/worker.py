@@ -13,14 +13,15 @@ import secrets
 import socket
 import threading
 from collections.abc import Callable, Coroutine
+from importlib import metadata
 from typing import Any, Final
 
 from redis import Redis
 from rq.serializers import JSONSerializer
 
-from shared import telemetry
+from shared import honcho, telemetry
 from shared.mailbox.calls import STANDBY
-from shared.queue import RESULT_TTL, BosslineJob
+from shared.queue import RESULT_TTL, VERSION_FIELD, BosslineJob
 from shared.redaction import outline
 from shared.runtime import Runtime
 from supervisor_worker.clock import watch_clock
@@ -45,6 +46,10 @@ class BossWorker(AsyncWorker):
 
     cancel_at_stop = True
     poll_seconds = 0.25  # the end waits for one poll: what it pops is given back, not lost until the sweep
+
+    def serialize(self) -> dict[str, Any]:
+        """RQ's record of a worker, with our version: `boss doctor` knows by it who takes our jobs and is none of ours."""
+        return {**super().serialize(), VERSION_FIELD: metadata.version("bossline")}
 
     def format_failure(self, error: BaseException) -> str:
         """Where and what, without the words of errors that are not ours."""
@@ -115,6 +120,7 @@ def make_worker(runtime: Runtime, crew: Crew, name: str = "") -> BossWorker:
 def _stopper(crew: Crew, hard_end: float) -> Callable[[], None]:
     def stop() -> None:
         LOG.info("worker ends", action="worker_ends", in_flight=len(crew.supervisor.in_flight))
+        honcho.TOLD_TO_END.set()
         crew.supervisor.stopping.set()
         alarm = threading.Timer(hard_end, _end_now)
         alarm.daemon = True

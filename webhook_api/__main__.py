@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 
 from shared import settings as knobs
-from shared.process import guarded, require_free_port
+from shared.honcho import end_with_honcho
+from shared.ports import require_free_port
+from shared.process import guarded
 
 
 def main() -> None:
     """Check the port, tell the other processes where we are, and serve."""
+    end_with_honcho()
     settings = knobs.load()
     require_free_port(settings.web_host, settings.port, "PORT")
     knobs.announce_web(settings)

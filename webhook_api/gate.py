@@ -1,7 +1,7 @@
 """Who may call: each webhook is verified before anything in it is parsed or believed.
 
 Twilio signs; SendGrid signs when a security policy is attached to the parse setting, and is asked for a shared secret
-otherwise. In sandbox mode, and there only from this very machine, a webhook without any credential is let in and marked
+otherwise. Of a provider that the sandbox plays, and only from this very machine, a webhook without any credential is let in and marked
 unsigned, so that a plain `curl` works; a wrong credential is refused even then.
 """
 
@@ -21,6 +21,7 @@ from shared import telemetry
 from shared.addresses import Channel
 from shared.errors import BadInput
 from shared.login import Login, Places, Verdict
+from shared.providers import Provider
 from shared.settings import Settings
 from webhook_api import signatures
 from webhook_api.signatures import Form
@@ -78,7 +79,7 @@ class Gate:
         """Whether a form is signed by Twilio; False for one without a signature that may come so. Raises Refusal."""
         signature = request.environ.get(_TWILIO_SIGNATURE)
         if signature is None:
-            return self._unsigned(request)
+            return self._unsigned(request, "twilio")
         url = signatures.requested_url(self.base_url, request.environ)
         if not (self.auth_token and signatures.twilio_signed(self.auth_token, url, form, signature)):
             raise Refusal("bad_signature")
@@ -94,7 +95,7 @@ class Gate:
             return read(_ignore), signed
         signature = request.headers.get(SENDGRID_SIGNATURE)
         if signature is None:
-            signed = self._unsigned(request)
+            signed = self._unsigned(request, "sendgrid")
             return read(_ignore), signed
         timestamp = request.headers.get(SENDGRID_TIMESTAMP, "")
         if not _TIMESTAMP.fullmatch(timestamp):  # signed without a mark between the two: it could swallow the body's first line
@@ -110,7 +111,7 @@ class Gate:
         token, login = request.args.get("token"), request.authorization
         given = token if token is not None else (login.password if login is not None else None)
         if given is None and "Authorization" not in request.headers:
-            return self._unsigned(request)
+            return self._unsigned(request, "sendgrid")
         verdict = self.mail_secret.judge(given, caller_of(request.environ))
         if verdict is Verdict.BUSY:  # not judged, and it may be a genuine one: SendGrid sends again after a 5xx, and after nothing else
             raise Refusal("too_many_guesses", 503)
@@ -118,9 +119,9 @@ class Gate:
             raise Refusal("bad_secret")
         return True
 
-    def _unsigned(self, request: Request) -> bool:
-        """False, for "not signed, and that is right"; Refusal everywhere else."""
-        if self.settings.sandbox_on and from_this_machine(request.environ):
+    def _unsigned(self, request: Request, provider: Provider) -> bool:
+        """False, for "not signed, and that is right": from this machine, of a provider that is played; Refusal everywhere else."""
+        if provider in self.settings.played and from_this_machine(request.environ):
             return False
         raise Refusal("unsigned")
 

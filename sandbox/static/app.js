@@ -316,8 +316,12 @@ const PANEL = [
   ]],
 ];
 
+// What a real provider does, no knob turns.
+const isReal = (name) => config.real.some((words) => words.startsWith(`${name} is `));
+
 function buildKnobs() {
-  byId("knobs").replaceChildren(...PANEL.flatMap(([title, rows]) => [
+  const played = PANEL.filter(([title]) => !isReal(title));
+  byId("knobs").replaceChildren(...played.flatMap(([title, rows]) => [
     make("p", "knobs-group", title), ...rows.map((row) => knob(...row)),
   ]));
 }
@@ -423,6 +427,12 @@ async function begin() {
       link("lost", "the sandbox does not answer; trying again");
       await new Promise((done) => setTimeout(done, 1000));
     }
+  }
+  byId("promise").lastElementChild.textContent = config.real.length ? config.real.join(". ") : "Sandbox: nothing leaves this machine";
+  byId("promise").classList.toggle("real", config.real.length > 0);
+  byId("promise").hidden = false;
+  for (const [name, form, words] of [["Twilio", "text-form", "text the Boss from a real one"], ["SendGrid", "mail-form", "write from a real one"]]) {
+    if (isReal(name)) byId(form).replaceChildren(empty(`${name} is real`, `This page is nobody's: ${words}.`));
   }
   byId("phone-peer").textContent = phone(config.boss_phone);
   byId("user-phone").textContent = phone(config.user_phone);

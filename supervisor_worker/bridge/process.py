@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from contextlib import suppress
 from types import FrameType
 
 from redis.exceptions import RedisError
@@ -41,8 +42,9 @@ def main(settings: Settings) -> int:
 
 
 def _say(sentence: str) -> None:
-    sys.stderr.write(f"boss bridge: {sentence}\n")
-    sys.stderr.flush()
+    with suppress(OSError):  # nobody may read it any more
+        sys.stderr.write(f"boss bridge: {sentence}\n")
+        sys.stderr.flush()
 
 
 def _told_to_end(_number: int, _frame: FrameType | None) -> None:

@@ -20,7 +20,7 @@ from shared.redaction import KNOWN
 from shared.redis import AWAY
 from shared.runtime import redis_url
 from shared.settings import Settings
-from supervisor_worker.cli.checks import local, outside, storage
+from supervisor_worker.cli.checks import dispatch, local, outside, storage
 from supervisor_worker.cli.checks.bridge import bridge
 from supervisor_worker.cli.checks.email_events import email_events, events_heard
 from supervisor_worker.cli.checks.finding import Check, Finding, fail, not_checked, not_running, ok, run_all, worst
@@ -34,7 +34,9 @@ from supervisor_worker.cli.output import Command, emit_json, mark, printable
 STORED: Final[dict[str, Callable[[Redis], list[Finding]]]] = {
     "clock": storage.clock,
     "workers": storage.workers,
+    "foreign workers": dispatch.foreign_workers,
     "queue": storage.queue,
+    "failed jobs": dispatch.failed_jobs,
     "conversations": storage.due,
     "parked": storage.parked,
 }

@@ -21,7 +21,7 @@ COMMANDS: Final = {
     "worker": ("processes:worker", "Think and answer."),
     "bridge": ("processes:bridge", "Serve local programs over WebSocket, in real time."),
     "standby": ("processes:standby", "Work while no regular worker lives; stand aside otherwise."),
-    "redis": ("processes:redis", "Run the embedded server; stands aside when REDIS_URL is set."),
+    "redis": ("redis_process:redis", "Run the embedded server, or repair its files; stands aside when REDIS_URL is set."),
     "sandbox": ("processes:sandbox", "Play Twilio, SendGrid and Claude, with a page to text from."),
     "ready": ("ready:ready", "Check settings and ports, then print the addresses once everything runs."),
     "config": ("processes:config", "Show the settings, or an example file of them."),

@@ -13,24 +13,23 @@ import click
 from pydantic import SecretStr
 
 from shared import settings as knobs
-from shared.embedded import Server, serve
-from shared.errors import StorageUnavailable
+from shared.honcho import end_with_honcho, under_honcho
 from shared.hosts import without_login
-from shared.process import Stop, end_with_parent, leave, require_free_port
-from shared.runtime import socket_path
+from shared.ports import require_free_port
+from shared.process import Stop, leave
+from shared.providers import CREDENTIALS, FILLED, NAMES
 from shared.settings import Settings
 from shared.settings_example import example_file
+from shared.settings_faults import secret_text
 from shared.users import LOCAL_USER, User
 from shared.users import load as load_users
 
 SANDBOX_PATIENCE_SECONDS: Final = 20.0
-REDIS_EXTRA_SECONDS: Final = 0.3
 
 
 @click.command()
 def web() -> None:
     """Take the webhooks of Twilio and SendGrid."""
-    end_with_parent()
     os.execv(sys.executable, [sys.executable, "-m", "webhook_api"])  # noqa: S606 - its modules stay out of this process
 
 
@@ -38,7 +37,7 @@ def web() -> None:
 @click.option("--processes", default=1, show_default=True, type=click.IntRange(1, 64), help="Worker processes, for more cores than one.")
 def worker(processes: int) -> None:
     """Think and answer. WORKER_CONCURRENCY turns at once in each process."""
-    end_with_parent()
+    end_with_honcho()
     settings = knobs.load()
     from supervisor_worker.pool import main as work  # noqa: PLC0415 - it loads the SDKs, which takes two seconds
 
@@ -48,7 +47,7 @@ def worker(processes: int) -> None:
 @click.command()
 def bridge() -> None:
     """Serve local programs over WebSocket, in real time (docs/bridge.md)."""
-    end_with_parent()
+    end_with_honcho()
     settings = knobs.load()
     require_free_port(settings.supervisor_host, settings.supervisor_port, "SUPERVISOR_PORT")
     from supervisor_worker.bridge.process import main as serve_bridge  # noqa: PLC0415 - only this process needs it
@@ -59,58 +58,40 @@ def bridge() -> None:
 @click.command()
 def standby() -> None:
     """Work while no regular worker lives; stand aside otherwise, and always with LOCAL_FALLBACK=off."""
-    end_with_parent()
+    end_with_honcho()
     from supervisor_worker.standby import main as stand_by  # noqa: PLC0415 - only this process needs it
 
     leave(stand_by(knobs.load()))
 
 
 @click.command()
-def redis() -> None:
-    """Run the embedded server until the last of the other processes has ended."""
-    end_with_parent()
-    stop = Stop()
-    settings = knobs.load()
-    if settings.redis_url:
-        _stand_aside(stop, "redis stands aside: REDIS_URL is set")
-    server = Server(settings.boss_data_dir.absolute() / "redis", socket_path(settings.boss_data_dir), settings.embedded_maxmemory_mb)
-    server.start()
-    click.echo(f"redis: the embedded server is up, its data is in {server.directory}")
-    if serve(server, stop, settings.shutdown_grace_seconds + REDIS_EXTRA_SECONDS):
-        raise StorageUnavailable(
-            f"the embedded server ended by itself with status {server.returncode()}: see {server.directory}/valkey.log"
-        )
-    click.echo("redis: the embedded server has written everything and ended")
-
-
-@click.command()
 def sandbox() -> None:
     """Play Twilio, SendGrid and Claude on loopback, with a page that is a phone and a mailbox."""
-    end_with_parent()
+    end_with_honcho()
     stop = Stop()
     settings = knobs.load()
     if not settings.sandbox_on:
-        _stand_aside(stop, "sandbox stands aside: real providers are configured (SANDBOX=on overrides)")
+        stand_aside(stop, "sandbox stands aside: it plays nobody (SANDBOX=on overrides)")
     require_free_port("127.0.0.1", settings.sandbox_port, "SANDBOX_PORT")
-    if "HONCHO_PROCESS_NAME" in os.environ:
+    if under_honcho():
         _wait_for_web(settings, stop)
-    os.execve(sys.executable, [sys.executable, "-m", "sandbox"], sandbox_environment(settings))  # noqa: S606 - it imports none of us
+    os.execve(sys.executable, [sys.executable, "-m", "shared.honcho", "sandbox"], sandbox_environment(settings))  # noqa: S606 - it imports none of us
 
 
 def sandbox_environment(settings: Settings) -> dict[str, str]:
-    """What the sandbox is told: where the webhooks go, whose they are, and the credentials that it checks."""
+    """What the sandbox is told: where the webhooks go, whose they are, who is real, and the credentials of those that it plays."""
     user = sandbox_user(settings)
+    names = {name: each for each in NAMES for name in (*CREDENTIALS[each], *FILLED[each])}
+    credentials = {name.upper(): secret_text(getattr(settings, name)) if each in settings.played else "" for name, each in names.items()}
     return {
-        **knobs.environment_of(settings),
+        **os.environ,
+        **credentials,
+        "SANDBOX_PORT": str(settings.sandbox_port),
         "SANDBOX_WEBHOOK_URL": settings.local_web_url,
         "SANDBOX_PUBLIC_URL": settings.webhook_base_url,
-        "TWILIO_ACCOUNT_SID": settings.twilio_account_sid,
-        "TWILIO_AUTH_TOKEN": settings.twilio_auth_token.get_secret_value(),
-        "TWILIO_API_KEY_SID": settings.twilio_api_key_sid,
-        "TWILIO_API_KEY_SECRET": settings.twilio_api_key_secret.get_secret_value(),
-        "SENDGRID_API_KEY": settings.sendgrid_api_key.get_secret_value(),
-        "ANTHROPIC_API_KEY": settings.anthropic_api_key.get_secret_value(),
-        "EMAIL_WEBHOOK_SECRET": settings.email_webhook_secret.get_secret_value(),
+        "SANDBOX_REAL": "\n".join(
+            f"{NAMES[each]} is {said}" for each, said in knobs.in_use(settings).items() if each not in settings.played
+        ),
         "SANDBOX_USER_PHONE": str(user.phone),
         "SANDBOX_BOSS_PHONE": str(user.boss_phone),
         "SANDBOX_USER_EMAIL": str(user.email),
@@ -138,7 +119,7 @@ def _wait_for_web(settings: Settings, stop: Stop) -> None:
         sys.exit(0)
 
 
-def _stand_aside(stop: Stop, line: str) -> NoReturn:
+def stand_aside(stop: Stop, line: str) -> NoReturn:
     """Print one line and wait for the end: honcho ends everything when one process exits."""
     click.echo(line)
     stop.wait()

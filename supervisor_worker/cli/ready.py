@@ -11,8 +11,9 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from typing import Final
-from urllib.error import URLError
+from datetime import UTC, datetime
+from typing import Any, Final, cast
+from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, build_opener
 
 import click
@@ -22,25 +23,32 @@ from shared import codec, users
 from shared import redis as connections
 from shared import settings as knobs
 from shared.errors import BadInput
-from shared.process import require_free_port
+from shared.mailbox.calls import STANDBY
+from shared.ports import require_free_port
+from shared.providers import NAMES, follows
+from shared.queue import QUEUE
 from shared.runtime import redis_url
 from shared.settings import Settings
 from supervisor_worker.cli.processes import sandbox_user
 
 PATIENCE_SECONDS: Final = 60.0
 MAX_BODY: Final = 65_536
+OK, UNAVAILABLE = 200, 503
+HEARD_OF_SECONDS: Final = 30.0
 RULE: Final = "-" * 100
 
 
 @click.command()
 @click.option("--beside", type=int, metavar="PID", help="Go to the background and end with this process.")
-def ready(beside: int | None) -> None:
-    """Check settings and ports, then print the addresses once everything runs."""
+@click.option("--within", default=PATIENCE_SECONDS, show_default=True, type=click.FloatRange(0, 3600), help="Seconds to wait.")
+def ready(beside: int | None, within: float) -> None:
+    """Wait until everything runs, and print the addresses; say what does not answer, with exit status 1, when it does not."""
     settings = knobs.load()
     users.load(settings.boss_users_file)
     if beside is None:
-        click.echo(_when_ready(settings, lambda: True))
-        return
+        missing = _wait(settings, within, lambda: True)
+        click.echo(_unready(missing, within) if missing else banner(settings), err=bool(missing))
+        sys.exit(bool(missing))
     require_free_port(settings.web_host, settings.port, "PORT")
     if settings.sandbox_on:
         require_free_port("127.0.0.1", settings.sandbox_port, "SANDBOX_PORT")
@@ -49,41 +57,47 @@ def ready(beside: int | None) -> None:
     sys.stdout.flush()
     if os.fork():
         os._exit(0)  # the caller becomes honcho now
+    os._exit(_tell(settings, within, lambda: _alive(beside)))
+
+
+def _tell(settings: Settings, within: float, wanted: Callable[[], bool]) -> int:
+    """In the background: one line of print for what was found, beside what honcho's processes print; nothing once nobody wants it."""
     try:
-        text = _when_ready(settings, lambda: _alive(beside))
-        os.write(1, text.encode() + b"\n")  # one write: honcho's processes print at the same time
-    except KeyboardInterrupt:
-        os._exit(0)
-    os._exit(0)
+        missing = _wait(settings, within, wanted)
+        if wanted():
+            os.write(1, (f"{RULE}\n{_unready(missing, within)}\n{RULE}\n" if missing else f"{banner(settings)}\n").encode())
+    except (KeyboardInterrupt, BrokenPipeError):  # Ctrl-C, or nobody reads it any more
+        return 0
+    return int(bool(missing))
 
 
-def _when_ready(settings: Settings, wanted: Callable[[], bool]) -> str:
-    """Wait for the processes and return the banner, or what is missing after a minute; '' when nobody wants it."""
-    end = time.monotonic() + PATIENCE_SECONDS
-    missing = _missing(settings)
-    while missing and wanted():
-        if time.monotonic() > end:
-            names = ", ".join(missing)
-            return f"{RULE}\nAfter {PATIENCE_SECONDS:g} s there is no answer from: {names}. `boss doctor` looks for the reason.\n{RULE}"
+def _wait(settings: Settings, within: float, wanted: Callable[[], bool]) -> list[str]:
+    """Wait for the processes; the names of those that do not answer at the end."""
+    end = time.monotonic() + within
+    while (missing := _missing(settings)) and wanted() and time.monotonic() < end:
         time.sleep(0.1)
-        missing = _missing(settings)
-    return "" if missing else banner(settings)
+    return missing
+
+
+def _unready(missing: list[str], within: float) -> str:
+    return f"Not ready: after {within:g} s there is no answer from {', '.join(missing)}. `boss doctor` looks for the reason."
 
 
 def _missing(settings: Settings) -> list[str]:
-    """The processes that do not answer yet."""
-    found = [] if _ready(f"{settings.local_web_url}/readyz") else ["web"]
+    """The processes that do not answer yet. The web process takes messages without Redis all the same; that is not ready."""
+    health = _health(f"{settings.local_web_url}/readyz")
+    found = ["web"] if health is None else [] if health.get("redis") == "ok" else ["redis"]
     if settings.sandbox_on and not _answers(settings.sandbox_url):
         found.append("sandbox")
     if not _listens(settings.supervisor_host, settings.supervisor_port):
         found.append("bridge")
-    if not found and not _workers(redis_url(settings)):
+    if not found and not live_workers(redis_url(settings)):
         found.append("worker")
     return found
 
 
 def banner(settings: Settings) -> str:
-    """The addresses, and a line to paste in sandbox mode."""
+    """The addresses, who is played and who is real, and a line to paste where it works: while Twilio is played."""
     lines = [
         RULE,
         "Bossline is ready.",
@@ -92,15 +106,16 @@ def banner(settings: Settings) -> str:
         f"  bridge         {settings.bridge_url}   (`boss chat` talks to the Boss here)",
     ]
     if settings.sandbox_on:
+        lines.append(f"  sandbox page   {settings.sandbox_url}/   (a phone and a mailbox: text it, mail it)")
+    lines += [f"  {NAMES[each]:<14} {said}" for each, said in knobs.in_use(settings).items()]
+    if "twilio" in settings.played:
         user = sandbox_user(settings)
-        lines += [
-            f"  sandbox page   {settings.sandbox_url}/   (a phone and a mailbox: text it, mail it)",
-            "",
-            "Try it, and see the reply arrive on the sandbox page:",
-            f"  {curl_line(settings.local_web_url, str(user.phone), str(user.boss_phone))}",
-            "",
-            "Twilio, SendGrid and Claude are played by the sandbox. docs/going-live.md leads to the real ones.",
-        ]
+        lines += ["", "Try it, and see the reply arrive on the sandbox page:"]
+        lines.append(f"  {curl_line(settings.local_web_url, str(user.phone), str(user.boss_phone))}")
+    elif not settings.public_url:
+        lines += ["", "Twilio is real and PUBLIC_URL is not set: no text can arrive. docs/going-live.md says what to set."]
+    if told := follows(settings):
+        lines += ["", *told, "docs/sandbox.md says how a real one takes its place, one after the other."]
     return "\n".join([*lines, RULE])
 
 
@@ -113,21 +128,23 @@ def _answers(url: str) -> bool:
     return _fetched(url) is not None
 
 
-def _ready(url: str) -> bool:
-    """Whether the web process answers and has Redis: without it, it takes messages all the same, for later."""
+def _health(url: str) -> dict[str, Any] | None:
+    """What the web process says of itself, also when it is not well; None when it does not answer."""
     try:
-        answer = codec.loads(_fetched(url) or b"")
+        answer = codec.loads(_fetched(url, also=(UNAVAILABLE,)) or b"")
     except BadInput:
-        return False
-    return isinstance(answer, dict) and answer.get("redis") == "ok"
+        return None
+    return answer if isinstance(answer, dict) else None
 
 
-def _fetched(url: str) -> bytes | None:
-    """The body of a 200; None for anything else."""
+def _fetched(url: str, also: tuple[int, ...] = ()) -> bytes | None:
+    """The body of a 200, or of a status that is asked for `also`; None for anything else."""
     try:
         with build_opener(ProxyHandler({})).open(url, timeout=2) as response:
             body: bytes = response.read(MAX_BODY)
-            return body if response.status == 200 else None  # noqa: PLR2004 - HTTP's own number
+            return body if response.status == OK else None
+    except HTTPError as error:
+        return error.read(MAX_BODY) if error.code in also else None
     except (URLError, OSError):
         return None
 
@@ -142,12 +159,26 @@ def _listens(host: str, port: int) -> bool:
     return True
 
 
-def _workers(url: str) -> int:
+def live_workers(url: str) -> int:
+    """Regular workers that live, as far as RQ's records tell: on this host those whose process is there, elsewhere those just heard of.
+
+    A worker that was killed stays in RQ's list for a while.
+    """
     try:
         with connections.probe(url, 1.0) as client:
-            return int(client.scard("rq:workers"))
-    except (RedisError, OSError):
+            keys: Any = client.smembers(f"rq:workers:{QUEUE}")
+            return sum(_lives(key, cast("Any", client.hmget(key, "hostname", "pid", "last_heartbeat", "death"))) for key in keys)
+    except (RedisError, OSError, ValueError):
         return 0
+
+
+def _lives(key: bytes, record: list[bytes | None]) -> bool:
+    host, pid, beat, death = record
+    if death or not (host and pid and beat) or key.decode().rpartition(":")[2].startswith(STANDBY):
+        return False
+    if host.decode() == socket.gethostname():
+        return _alive(int(pid))
+    return (datetime.now(UTC) - datetime.fromisoformat(beat.decode())).total_seconds() < HEARD_OF_SECONDS
 
 
 def _alive(pid: int) -> bool:

@@ -96,6 +96,6 @@ class Route:
 
 
 def local_port(settings: Settings) -> int | None:
-    """The port of this machine that the sandbox plays Twilio at; None outside of sandbox mode."""
+    """The port of this machine that the sandbox plays Twilio at; None when it does not."""
     base = URL(settings.provider_urls["twilio"])
-    return base.port if settings.sandbox_on and is_loopback(base.host or "") else None
+    return base.port if "twilio" in settings.played and is_loopback(base.host or "") else None

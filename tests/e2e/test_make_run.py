@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import signal
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -99,12 +101,17 @@ def test_doctor_finds_nothing_wrong(house: House) -> None:
     assert found.returncode == 0, found.stdout + found.stderr
 
 
-def test_a_second_make_run_says_which_port_is_taken(house: House) -> None:
-    """It names the port and the setting, and leaves the first alone."""
+def test_a_second_make_run_says_which_port_is_taken_and_by_whom(house: House) -> None:
+    """It names the port, the setting and the earlier Bossline, and leaves the first alone."""
     second = house.run(*MAKE_RUN)
     assert second.returncode != 0
-    assert f"PORT: port {house.environment['PORT']} " in second.stdout + second.stderr
-    assert "Traceback" not in second.stdout + second.stderr
+    said = second.stdout + second.stderr
+    assert f"PORT: port {house.environment['PORT']} " in said
+    found = re.search(r"process (\d+), `boss web` of an earlier Bossline in (\S+):", said)
+    assert found, said
+    assert found[2] == str(house.tree)
+    assert any(line.split()[0] == found[1] for line in house.processes())
+    assert "Traceback" not in said
     assert not house.ended()
 
 
@@ -130,6 +137,33 @@ def test_what_was_said_is_still_there_at_the_next_start(house: House) -> None:
         again.interrupt(signal.SIGHUP)  # the terminal is closed
         again.wait(15)
         wait_for(lambda: not again.processes(), 15, "the end of everything after the terminal was closed")
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
+def test_a_honcho_that_dies_leaves_nobody_behind(house: House, number: signal.Signals) -> None:
+    """A signal to it alone: all end by themselves, the server last and with everything written."""
+    again = House(house.tree, *MAKE_RUN, PORT=str(free_port()))
+    with again:
+        again.wait_for_output(re.escape(READY))
+        os.kill(honcho_of(again), number)
+        wait_for(lambda: not again.processes(), 15, "the end of everything")
+
+
+def test_ctrl_c_under_a_pipe_leaves_nobody_behind(house: House) -> None:
+    """`make run | tee log`: tee is gone before honcho has said farewell, and honcho's own end is an error."""
+    log = house.tree / "log"
+    piped = House(house.tree, "sh", "-c", f"{shlex.join(MAKE_RUN)} | tee {shlex.quote(str(log))}", PORT=str(free_port()))
+    with piped:
+        wait_for(lambda: log.exists() and READY in log.read_text(), 90, "the banner")
+        piped.interrupt()
+        wait_for(lambda: not piped.processes(), 15, "the end of everything")
+
+
+def honcho_of(house: House) -> int:
+    """Its main process: the one among its kind that is no child of them."""
+    pids = {int(line.split()[0]) for line in house.processes() if "honcho\0start" in line}
+    parents = {pid: int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]) for pid in pids}
+    return next(pid for pid, parent in parents.items() if parent not in pids)
 
 
 def test_make_knows_every_target_of_the_readme(house: House) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from pathlib import Path
 
 import pytest
 
-from tests.support.house import House, fresh_copy
+from tests.support.house import READY, House, fresh_copy
 from tests.support.journal import delivered, reply_to
 from tests.support.processes import answers, free_port
 from tests.support.sandbox import SandboxProcess
@@ -110,6 +111,90 @@ def test_without_a_worker_the_standby_answers(tree: Path) -> None:
         texted(house, "by the standby")
         found = house.run(".venv/bin/boss", "tail", "--no-follow", "--lines", "1000", "--type", "standby_started")
         assert "standby_started" in found.stdout, found.stdout + found.stderr
+        house.interrupt()
+        house.wait(15)
+        wait_for(lambda: not house.processes(), 5, "the end of every process")
+
+
+def test_a_real_claude_behind_the_sandbox_phone(tree: Path) -> None:
+    """The natural second step: a key in the shell. The curl of the README works, the model is the real one, and all say so."""
+    key = {"ANTHROPIC_API_KEY": "sk-ant-of-the-shell"}
+    with SandboxProcess(**key) as elsewhere, House(tree, "make", "-o", "install", "run", ANTHROPIC_BASE_URL=elsewhere.url, **key) as house:
+        elsewhere.knobs(anthropic={"text": "Said by the real one."})
+        house.wait_for_output(re.escape(READY))
+        page = f"http://127.0.0.1:{house.sandbox_port}"
+        texted_by_curl(house, "Who are you?")
+        reply_to(page, "Said by the real one.")
+        assert elsewhere.count("anthropic.messages", accepted=None) == 1
+        assert elsewhere.count("twilio.create", accepted=None) == 0
+        place = elsewhere.url.removeprefix("http://")
+        said = f"real (key from the environment), at {place}"
+        told = house.output.partition(READY)[2]
+        assert re.search(rf"Claude +{re.escape(said)}", told), told
+        assert re.search(r"Twilio +played by the sandbox", told)
+        assert "costs money" in told
+        assert "leaves" not in told
+        doctor = house.run(".venv/bin/boss", "doctor")
+        assert f"Claude: {said}" in doctor.stdout, doctor.stdout + doctor.stderr
+        assert re.search(r"of 2,000,000 tokens today, 1 of 5,000 turns today", doctor.stdout), doctor.stdout
+        config = house.run("curl", "-s", f"{page}/sandbox/config").stdout
+        assert f'"real": ["Claude is {said}"]' in config
+        sandbox = next(line.split()[0] for line in house.processes() if "shared.honcho\0sandbox" in line)
+        assert b"sk-ant-of-the-shell" not in Path(f"/proc/{sandbox}/environ").read_bytes(), "a real key is the worker's alone"
+
+
+def test_a_real_twilio_with_a_played_claude(tree: Path) -> None:
+    """Texts must be signed, the phone of the page is nobody's, and that answers are simulated is said before anybody wonders."""
+    twilio = {"TWILIO_ACCOUNT_SID": "AC" + "5" * 32, "TWILIO_AUTH_TOKEN": "0a1b2c3d4e5f60718293a4b5c6d7e8f9"}
+    port = free_port()
+    there = {"SANDBOX_WEBHOOK_URL": f"http://127.0.0.1:{port}", "SANDBOX_PUBLIC_URL": "https://boss.example.test"}
+    here = {"PORT": str(port), "PUBLIC_URL": "https://boss.example.test"}
+    with (
+        SandboxProcess(**twilio, **there) as elsewhere,
+        House(tree, "make", "-o", "install", "run", TWILIO_API_BASE_URL=elsewhere.url, **twilio, **here) as house,
+    ):
+        house.wait_for_output(re.escape(READY))
+        told = house.output.partition(READY)[2]
+        assert re.search(r"Claude +played by the sandbox", told)
+        assert "simulated answers" in told
+        assert "curl" not in told
+        fields = ("--data-urlencode", "From=+15551234567", "--data-urlencode", "To=+15559876543", "-d", "Body=x")
+        assert house.run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", f"{house.web_url}/sms/inbound", *fields).stdout == "403"
+        elsewhere.send_sms("signed, by the real one")
+        reply_to(elsewhere.url, "[simulated]")
+        delivered(elsewhere.url, 1)
+
+
+def texted_by_curl(house: House, words: str) -> None:
+    """The line of the banner, with words of the test."""
+    fields = ("--data-urlencode", "From=+15551234567", "--data-urlencode", "To=+15559876543", "-d", f"Body={words}")
+    assert house.run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", f"{house.web_url}/sms/inbound", *fields).stdout == "200"
+
+
+def test_a_damaged_file_ends_nobody_and_is_repaired_beside_them(tree: Path) -> None:
+    """`redis` says what to do and stays, a text is kept on disk, and after the repair it is answered without any restart."""
+    with House(tree, HONCHO, "start", PORT=str(free_port())) as house:
+        texted(house, "before the damage")
+        house.interrupt()
+        house.wait(15)
+    (newest,) = (tree / ".boss" / "redis" / "appendonlydir").glob("*.incr.aof")
+    data = newest.read_bytes()
+    middle = len(data) - 200
+    newest.write_bytes(data[:middle] + bytes(100) + data[middle + 100 :])
+    with House(tree, HONCHO, "start", PORT=str(free_port())) as house:
+        house.wait_for_output("`boss redis --repair`")
+        wait_for(lambda: answers(f"{house.web_url}/readyz") or house.ended(), 60, "the web process")
+        url = f"http://127.0.0.1:{house.sandbox_port}"
+        wait_for(lambda: answers(url) or house.ended(), 60, "the sandbox")
+        texted_by_curl(house, "while it was damaged")
+        assert "spooling" in house.run("curl", "-s", f"{house.web_url}/readyz").stdout
+        assert not house.ended()
+        found = house.run(".venv/bin/boss", "redis", "--repair")
+        assert found.returncode == 0, found.stdout + found.stderr
+        assert "bytes are lost" in found.stdout
+        reply_to(url, "while it was damaged")
+        assert not house.ended()
+        assert house.run(".venv/bin/boss", "ready", "--within", "30").returncode == 0
         house.interrupt()
         house.wait(15)
         wait_for(lambda: not house.processes(), 5, "the end of every process")

@@ -681,10 +681,17 @@ def test_other_sites_and_other_names_are_refused(sandbox: SandboxProcess) -> Non
     assert requests.post(url, data={"body": "x"}, timeout=5).status_code == 400
 
 
+def test_a_provider_that_is_real_is_named_on_the_page() -> None:
+    """What the page says and which of its parts are of use follows from this; whoever is not named is played."""
+    with SandboxProcess(SANDBOX_REAL="Claude is real (key from .env)\nSendGrid is real (key from .env)") as own:
+        told = requests.get(f"{own.url}/sandbox/config", timeout=5).json()
+    assert told["real"] == ["Claude is real (key from .env)", "SendGrid is real (key from .env)"]
+
+
 def test_the_page_is_served_under_a_strict_policy(sandbox: SandboxProcess) -> None:
     """Everything the page needs comes from here, and it says what it is."""
     page = requests.get(sandbox.url, timeout=5)
-    assert "nothing leaves this machine" in page.text
+    assert requests.get(f"{sandbox.url}/sandbox/config", timeout=5).json()["real"] == []
     assert page.headers["Content-Security-Policy"].startswith("default-src 'self'")
     assert "<style" not in page.text
     assert "style=" not in page.text

@@ -18,11 +18,13 @@ from shared import settings as settings_file
 from shared import users as users_file
 from shared.addresses import Channel
 from shared.errors import ConfigurationError
+from shared.providers import CREDENTIALS, FILLED, NAMES, SIMULATED, Provider, follows
 from shared.settings import Settings
 from shared.users import Users
 from supervisor_worker.cli.checks.finding import Finding, fail, ok, warn
 from supervisor_worker.cli.posts import SMS_PATH, signature_of
 
+PROVIDERS: Final[dict[Channel, Provider]] = {"sms": "twilio", "email": "sendgrid"}
 PYTHON: Final = (3, 11)
 GIB: Final = 1024**3
 ROOM_WARN: Final = GIB
@@ -58,17 +60,19 @@ def _names(path: Path) -> list[Finding]:
 
 def weak_secrets(settings: Settings) -> list[Finding]:
     """Secrets that production would refuse, where messages are real already. Nothing in the sandbox."""
-    if settings.sandbox_on or settings.environment == "production":
+    if settings.all_played or settings.environment == "production":
         return []
-    found = operator_secrets.faults(settings.named_secrets)
+    played = {name for provider in settings.played for name in (*CREDENTIALS[provider], *FILLED[provider])}  # the sandbox's own
+    found = operator_secrets.faults(each for each in settings.named_secrets if each[0] not in played)
     return [warn("secrets", "\n".join(found), "Production does not start with these; real providers are configured.")] if found else []
 
 
 def mode(settings: Settings) -> list[Finding]:
-    """Which providers are in use, said clearly."""
-    if settings.sandbox_on:
-        return [ok("mode", f"{settings.environment}, sandbox ON: Twilio, SendGrid and Claude are played, nothing leaves this machine")]
-    return [ok("mode", f"{settings.environment}, sandbox off: messages go out for real")]
+    """For each provider whether it is played or real, and what follows from it."""
+    each = [f"{NAMES[provider]}: {said}" for provider, said in settings_file.in_use(settings).items()]
+    if "anthropic" in settings.played and not settings.all_played:
+        return [warn("mode", "\n".join([settings.environment, *each, SIMULATED]), "Set ANTHROPIC_API_KEY, unless that is meant.")]
+    return [ok("mode", "\n".join([settings.environment, *each, *follows(settings)]))]
 
 
 def users(settings: Settings) -> list[Finding]:
@@ -80,8 +84,8 @@ def users(settings: Settings) -> list[Finding]:
     if settings.boss_users_file and (open_to := _open_to_others(settings.boss_users_file, 0o600)):
         return [warn("users", f"{_counted(found)}; {open_to[0]}", open_to[1])]
     if settings.boss_users_file is None:
-        if settings.sandbox_on:
-            return [ok("users", "the one example user of sandbox mode")]
+        if settings.played >= {"twilio", "sendgrid"}:
+            return [ok("users", "the one example user, whom the sandbox plays")]
         todo = "Write a users file and set BOSS_USERS_FILE (docs/users.md)."
         return [warn("users", "only the example user, from whom no real message comes", todo)]
     return [ok("users", _counted(found))]
@@ -156,17 +160,18 @@ def public_url(settings: Settings) -> list[Finding]:
 
 
 def _public_url(settings: Settings) -> Finding:
+    outside = {PROVIDERS[channel] for channel in channels_of(settings)}
     if not settings.public_url:
-        if settings.sandbox_on:
+        if outside <= settings.played:
             return ok("public url", f"not set; the sandbox calls {settings.webhook_base_url}")
         todo = "Set it to the https:// address that Twilio and SendGrid call (docs/going-live.md)."
         return fail("public url", "PUBLIC_URL is not set", todo)
     parts = urlsplit(settings.public_url)
     if parts.query or parts.fragment or parts.username or parts.path.endswith(SMS_PATH):
         return fail("public url", "it holds more than a host and what stands before /sms/inbound", "Cut PUBLIC_URL to https://HOST.")
-    if _is_private(parts.hostname or "") and not settings.sandbox_on:
+    if _is_private(parts.hostname or "") and not outside <= settings.played:
         return fail("public url", "its host is this machine or a private network", "Set PUBLIC_URL to what the internet can reach.")
-    if parts.scheme != "https" and not settings.sandbox_on:
+    if parts.scheme != "https" and not outside <= settings.played:
         todo = "Put a proxy or a tunnel with a certificate before the web process."
         return warn("public url", "it is http: messages travel in the clear", todo)
     return ok("public url", f"{parts.scheme}://{parts.netloc}{parts.path}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -13,7 +14,8 @@ import pytest
 from click.testing import CliRunner
 
 from shared.errors import ConfigurationError
-from shared.process import guarded, require_free_port
+from shared.ports import bossline, require_free_port, said_of
+from shared.process import guarded
 from supervisor_worker.cli.main import COMMANDS, main
 from supervisor_worker.cli.ready import curl_line
 from tests.support.processes import ROOT, clean_environment
@@ -92,15 +94,40 @@ def test_an_error_of_ours_becomes_a_message(capsys: pytest.CaptureFixture[str]) 
     assert guarded(lambda: 3) == 3
 
 
-def test_a_busy_port_is_named_with_its_setting() -> None:
-    """The message says which port, and what to set."""
+def test_a_busy_port_is_named_with_its_setting_and_its_holder() -> None:
+    """The message says which port, what to set, and which process to end."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(ConfigurationError, match=f"SANDBOX_PORT: port {port} "):
+        with pytest.raises(ConfigurationError, match=f"SANDBOX_PORT: port {port} .* process {os.getpid()} .*no Bossline.*set SANDBOX_PORT"):
             require_free_port("127.0.0.1", port, "SANDBOX_PORT")
     require_free_port("127.0.0.1", port, "SANDBOX_PORT")
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["/srv/boss/.venv/bin/python", "/srv/boss/.venv/bin/boss", "bridge"], "bridge"),
+        (["python3", "-m", "webhook_api"], "web"),
+        (["python3", "-m", "shared.honcho", "sandbox"], "sandbox"),
+        (["python3", "-m", "supervisor_worker.cli.main", "worker", "--processes", "2"], "worker"),
+        (["python3", "-m", "supervisor_worker.standby.working", "abc"], "standby"),
+        (["python3", "-m", "http.server"], ""),
+        (["nginx"], ""),
+        (["boss"], ""),
+        (["python3", "-m"], ""),
+        ([], ""),
+    ],
+)
+def test_an_earlier_bossline_is_known_by_its_command_line(words: list[str], name: str) -> None:
+    """As whatever it was started, and became."""
+    assert bossline(words) == name
+
+
+def test_a_port_that_another_user_holds_is_said_to_be_taken(tmp_path: Path) -> None:
+    """Whose it is cannot be seen; nothing is guessed."""
+    assert "another program" in said_of(1, tmp_path)
 
 
 def test_the_line_to_paste_keeps_the_plus() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -79,17 +80,67 @@ def test_the_sandbox_follows_its_port(bare: pytest.MonkeyPatch) -> None:
     assert set(found.provider_urls.values()) == {found.sandbox_url} == {"http://127.0.0.1:9999"}
 
 
-@pytest.mark.parametrize("name", ["TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "SENDGRID_API_KEY", "ANTHROPIC_API_KEY"])
-def test_one_real_credential_turns_the_sandbox_off(bare: pytest.MonkeyPatch, name: str) -> None:
-    """A half-configured installation must not answer real users from a sandbox."""
-    found = read(bare, **{name: "AC" + "1" * 32})
-    assert not found.sandbox_on
-    assert found.provider_urls == {
-        "twilio": "https://api.twilio.com",
-        "sendgrid": "https://api.sendgrid.com",
-        "anthropic": "https://api.anthropic.com",
+TWILIO = {"TWILIO_ACCOUNT_SID": "AC" + "1" * 32, "TWILIO_AUTH_TOKEN": "0a1b2c3d4e5f60718293a4b5c6d7e8f9"}
+REAL: dict[str, dict[str, str]] = {
+    "twilio": TWILIO,
+    "sendgrid": {"SENDGRID_API_KEY": "SG.mine"},
+    "anthropic": {"ANTHROPIC_API_KEY": "mine"},
+}
+PUBLIC = {"twilio": "https://api.twilio.com", "sendgrid": "https://api.sendgrid.com", "anthropic": "https://api.anthropic.com"}
+
+
+@pytest.mark.parametrize(
+    "real", [set(each) for count in range(4) for each in combinations(REAL, count)], ids=lambda each: "+".join(sorted(each)) or "none"
+)
+def test_each_provider_is_played_or_real_by_itself(bare: pytest.MonkeyPatch, real: set[str]) -> None:
+    """What has credentials is real, at its own address and with them alone; what has none is played, with the sandbox's."""
+    found = read(bare, **{name: value for each in real for name, value in REAL[each].items()})
+    assert found.played == REAL.keys() - real
+    assert (found.sandbox_on, found.all_played) == (len(real) < 3, not real)
+    assert found.provider_urls == {each: PUBLIC[each] if each in real else found.sandbox_url for each in REAL}
+    keys = {"twilio": found.twilio_auth_token, "sendgrid": found.sendgrid_api_key, "anthropic": found.anthropic_api_key}
+    for each, key in keys.items():
+        assert (key.get_secret_value() in SANDBOX_CREDENTIALS.values()) == (each not in real)
+    assert bool(found.email_webhook_secret.get_secret_value()) == ("sendgrid" not in real), "a published secret opens no real mailbox"
+    assert found.spending_bounds == ((2_000_000, 5_000) if "anthropic" in real else (0, 0))
+
+
+@pytest.mark.parametrize("name", ["TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"])
+def test_half_a_login_is_named(bare: pytest.MonkeyPatch, name: str) -> None:
+    """It makes Twilio real, and a real one with it takes and sends nothing."""
+    (missing,) = TWILIO.keys() - {name}
+    text = faults(bare, **{name: TWILIO[name]})
+    assert f"{missing}: is missing; {name} is set, so Twilio is real" in text
+    assert read(bare, SANDBOX="off", **{name: TWILIO[name]}).played == frozenset()
+
+
+def test_an_address_of_one_s_own_is_real_without_a_key(bare: pytest.MonkeyPatch) -> None:
+    """A gateway that knows the key itself: nobody else's credentials are sent there, and its answers may cost."""
+    found = read(bare, ANTHROPIC_BASE_URL="http://127.0.0.1:4000")
+    assert found.played == {"twilio", "sendgrid"}
+    assert found.anthropic_api_key.get_secret_value() == ""
+    assert found.spending_bounds != (0, 0)
+    assert settings.in_use(found, _env_file=None)["anthropic"] == "real, and ANTHROPIC_API_KEY is not set, at 127.0.0.1:4000"
+
+
+def test_the_sandbox_s_own_address_is_played_however_it_is_written(bare: pytest.MonkeyPatch) -> None:
+    """Somebody who writes it out means the sandbox."""
+    found = read(bare, TWILIO_API_BASE_URL="http://localhost:8790/", ANTHROPIC_BASE_URL="http://127.0.0.1:8791")
+    assert found.played == {"twilio", "sendgrid"}
+
+
+def test_where_a_key_comes_from_is_said(bare: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A key that somebody's shell has for another program is the surprise; under honcho what `.env` says is in the environment too."""
+    path = tmp_path / ".env"
+    path.write_text("SENDGRID_API_KEY=SG.in-the-file\nANTHROPIC_API_KEY=in-the-file\n")
+    bare.setenv("SENDGRID_API_KEY", "SG.in-the-file")
+    bare.setenv("ANTHROPIC_API_KEY", "in-the-shell")
+    said = settings.in_use(settings.load(_env_file=path), _env_file=path)
+    assert said == {
+        "twilio": "played by the sandbox",
+        "sendgrid": "real (key from .env)",
+        "anthropic": "real (key from the environment)",
     }
-    assert SANDBOX_CREDENTIALS["sendgrid_api_key"] != found.sendgrid_api_key.get_secret_value()
 
 
 def test_empty_values_count_as_unset(bare: pytest.MonkeyPatch) -> None:
@@ -185,16 +236,28 @@ def test_an_address_of_the_wrong_kind_is_named(bare: pytest.MonkeyPatch, name: s
     assert value not in text
 
 
-def test_a_send_must_fit_into_the_lease(bare: pytest.MonkeyPatch) -> None:
-    """Otherwise no worker could ever get leave to send."""
-    assert "SEND_TIMEOUT_SECONDS" in faults(bare, LEASE_SECONDS="10")
-    found = read(bare, LEASE_SECONDS="3", SEND_TIMEOUT_SECONDS="0.75")
-    assert found.send_timeout_seconds + found.send_margin_seconds < found.lease_seconds
+@pytest.mark.parametrize("lease", [1, 2, 3, 10, 16, 30, 59.9, 60, 61, 600, 3600])
+def test_the_lease_can_be_set_alone(bare: pytest.MonkeyPatch, lease: float) -> None:
+    """What depends on it follows: a request and its margin fit into it, with room for a renewal at a quarter of it."""
+    found = read(bare, LEASE_SECONDS=str(lease))
+    assert found.send_timeout_seconds == min(15, lease / 4)
+    assert found.send_timeout_seconds + found.send_margin_seconds < 0.75 * lease
+    assert found.sweep_recheck_seconds <= lease
+
+
+@pytest.mark.parametrize(("send", "least"), [("15", "16.4"), ("60", "65.1"), ("2", "2.2"), ("110", "115.1")])
+def test_a_lease_too_short_for_what_is_fixed_is_one_line(bare: pytest.MonkeyPatch, send: str, least: str) -> None:
+    """It says how long it would have to be; otherwise no worker could ever get leave to send."""
+    text = faults(bare, LEASE_SECONDS=str(float(send) / 2), SEND_TIMEOUT_SECONDS=send)
+    (line,) = text.strip().splitlines()[1:]
+    assert line.startswith(f"  LEASE_SECONDS: {float(send) / 2:g} is too short for SEND_TIMEOUT_SECONDS={send}")
+    assert f"at least {least};" in line
+    assert read(bare, LEASE_SECONDS=least, SEND_TIMEOUT_SECONDS=send).send_timeout_seconds == float(send)
 
 
 def test_the_reconciler_looks_back_farther_than_to_its_last_look(bare: pytest.MonkeyPatch) -> None:
     """Else texts would fall between two looks; 0 turns it off."""
-    text = faults(bare, RECONCILE_MINUTES="30", RECONCILE_WINDOW_MINUTES="30", LEASE_SECONDS="1")
+    text = faults(bare, RECONCILE_MINUTES="30", RECONCILE_WINDOW_MINUTES="30", LEASE_SECONDS="1", SEND_TIMEOUT_SECONDS="1")
     assert "RECONCILE_WINDOW_MINUTES" in text
     assert "SEND_TIMEOUT_SECONDS" in text
     assert read(bare, RECONCILE_MINUTES="0", RECONCILE_WINDOW_MINUTES="1", LEASE_SECONDS="60").reconcile_minutes == 0

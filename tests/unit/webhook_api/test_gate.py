@@ -1,10 +1,16 @@
-"""Who may call without a signature: this machine, in sandbox mode."""
+"""Who may call without a signature: this machine, of a provider that the sandbox plays."""
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Callable
+from pathlib import Path
 
-from webhook_api.gate import caller_of, from_this_machine
+import pytest
+from flask import Request
+from werkzeug.test import EnvironBuilder
+
+from shared.settings import load
+from webhook_api.gate import Gate, Refusal, caller_of, from_this_machine
 
 CURL = {"REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "127.0.0.1:8787"}
 
@@ -51,3 +57,37 @@ def test_only_a_plain_local_call_is_ours(changes: dict[str, str], ours: bool) ->
 def test_a_caller_is_whom_the_connection_shows_or_our_proxy_names_last(peer: str, forwarded: str, caller: str) -> None:
     """What a caller from outside writes into the header is not believed, nor what stands before our proxy's own word."""
     assert caller_of({"REMOTE_ADDR": peer, "HTTP_X_FORWARDED_FOR": forwarded}) == caller
+
+
+REAL = {
+    "claude": {"anthropic_api_key": "mine"},
+    "sendgrid": {"sendgrid_api_key": "SG.mine"},
+    "twilio": {"twilio_account_sid": "AC" + "1" * 32, "twilio_auth_token": "0a1b2c3d4e5f60718293a4b5c6d7e8f9"},
+}
+
+
+@pytest.mark.parametrize(
+    ("real", "texts", "mails"),
+    [
+        ((), True, True),
+        (("claude",), True, True),
+        (("twilio",), False, True),
+        (("sendgrid",), True, False),
+        (("twilio", "sendgrid"), False, False),
+    ],
+)
+def test_only_a_played_provider_s_webhook_may_come_unsigned(tmp_path: Path, real: tuple[str, ...], texts: bool, mails: bool) -> None:
+    """A real Claude behind a played phone changes nothing; a real Twilio beside a played SendGrid opens no texts."""
+    settings = load(boss_data_dir=tmp_path, **{name: value for each in real for name, value in REAL[each].items()})
+    gate = Gate.of(settings)
+    request = Request(EnvironBuilder(base_url="http://127.0.0.1:8787", environ_overrides={"REMOTE_ADDR": "127.0.0.1"}).get_environ())
+    calls: list[tuple[bool, Callable[[], bool]]] = [
+        (texts, lambda: gate.twilio(request, {})),
+        (mails, lambda: gate.sendgrid(request, None, lambda _seen: b"")[1]),
+    ]
+    for allowed, call in calls:
+        if allowed:
+            assert call() is False
+        else:
+            with pytest.raises(Refusal, match="unsigned"):
+                call()

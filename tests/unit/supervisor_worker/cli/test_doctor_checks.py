@@ -16,6 +16,7 @@ from shared.addresses import Identities
 from shared.errors import BosslineError
 from shared.mailbox import Mailbox
 from shared.mailbox.types import Pause
+from shared.providers import COSTS, NOTHING_LEAVES, SIMULATED
 from shared.settings import Settings, load
 from supervisor_worker.cli.checks import local, outside, storage
 from supervisor_worker.cli.checks.finding import Finding, fail, ok, run_all, warn, worst
@@ -116,11 +117,38 @@ def test_a_public_url_that_no_provider_could_call_is_named(tmp_path: Path, url: 
 
 
 def test_the_mode_and_the_token_are_said(tmp_path: Path) -> None:
-    """Sandbox on or off is clear, and the self-test fails without a token."""
+    """Each provider is played or real, that nothing leaves is said only when it is so, and the self-test fails without a token."""
     on, off = (load(sandbox=mode, boss_data_dir=tmp_path) for mode in ("on", "off"))
-    assert ("sandbox ON" in local.mode(on)[0].detail, "sandbox off" in local.mode(off)[0].detail) == (True, True)
+    assert [local.mode(each)[0].detail.count("played by the sandbox") for each in (on, off)] == [3, 0]
+    assert (local.mode(on)[0].detail.endswith(NOTHING_LEAVES), "leaves" in local.mode(off)[0].detail) == (True, False)
     assert (local.signature(on)[0].status, local.signature(off)[0].status) == ("ok", "fail")
     assert (local.users(on)[0].status, local.users(off)[0].status) == ("ok", "warn")
+
+
+def test_a_real_claude_behind_the_sandbox_phone_is_said_to_cost(tmp_path: Path) -> None:
+    """The natural second step: it works, and it is no fault."""
+    (found,) = local.mode(load(anthropic_api_key="mine", boss_data_dir=tmp_path))
+    assert found.status == "ok"
+    assert "Claude: real (key from the environment)" in found.detail
+    assert "Twilio: played by the sandbox" in found.detail
+    assert COSTS in found.detail
+    assert "Nothing leaves" not in found.detail
+
+
+def test_the_sandbox_s_own_secrets_are_no_fault_beside_a_real_claude(tmp_path: Path) -> None:
+    """Those of who is played are published on purpose; the token that lets programs spend the key is not one of them."""
+    (found,) = local.weak_secrets(load(anthropic_api_key="x", boss_data_dir=tmp_path))
+    assert {line.partition(":")[0] for line in found.detail.splitlines()} == {"ANTHROPIC_API_KEY", "SUPERVISOR_TOKEN"}
+    assert local.weak_secrets(load(boss_data_dir=tmp_path)) == []
+
+
+def test_real_texts_with_simulated_answers_are_a_warning(tmp_path: Path) -> None:
+    """A real Twilio with a played Claude: whoever texts hears an echo."""
+    twilio = {"twilio_account_sid": "AC" + "1" * 32, "twilio_auth_token": "0a1b2c3d4e5f60718293a4b5c6d7e8f9"}
+    (found,) = local.mode(load(**twilio, boss_data_dir=tmp_path))
+    assert found.status == "warn"
+    assert SIMULATED in found.detail
+    assert local.public_url(load(**twilio, boss_data_dir=tmp_path))[0].status == "fail", "no text can arrive"
 
 
 @pytest.mark.parametrize(("mode", "status"), [(0, "ok"), (0o040, "warn"), (0o004, "warn"), (0o001, "warn")])
