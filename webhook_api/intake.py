@@ -55,6 +55,7 @@ class Intake:
         self._order = Order(self._spool.begin())
         self._insurance = Insurance(runtime, self._spool)
         self._heard_at = -HEARD_SECONDS
+        self._unconfirmed = False
         self._replayer = Replayer(runtime, self._spool, self._order, self._insurance)
 
     def start(self) -> None:
@@ -69,6 +70,11 @@ class Intake:
     def away(self) -> bool:
         """Whether Redis took nothing when it was last asked, or is behind."""
         return bool(self._replayer.away) or self._spool.depth > 0
+
+    @property
+    def slow(self) -> bool:
+        """Whether a call waits: behind what is on disk, or for a replica that did not confirm the last one."""
+        return self._unconfirmed or self._spool.depth > 0
 
     def accept(self, event: Received, *, keyword: Keyword = "") -> None:
         """Take a message that is answered."""
@@ -133,7 +139,8 @@ class Intake:
             return False
         self._order.answered(ticket)
         self._replayer.away = ""
-        if not self.runtime.replicas.confirmed:
+        self._unconfirmed = not self.runtime.replicas.confirmed
+        if self._unconfirmed:
             self._insurance.write(ticket, entry)
         return True
 
