@@ -31,6 +31,15 @@ CONNECTIONS: Final = 16
 SECONDS: Final = 3
 MOST_A_SECOND: Final = 4000
 BOSSLINE: Final = "Bossline /sms/inbound"
+OTHER_WORKERS: Final = (16, 64)
+"""Bossline once more with so many workers instead of its own number."""
+_WITH_WORKERS: Final = """
+import sys
+from webhook_api import server
+server.WORKERS = int(sys.argv[1])
+from webhook_api.__main__ import main
+main()
+"""
 COLUMNS: Final = (
     "webhook", "acks/s", "acks per CPU-second", "CPU us/ack", "p50 ms", "p99 ms", "commands/ack", "reads/ack", "PSS MiB",
     "Bossline's rate x", "Bossline's acks per CPU-second x",
@@ -100,7 +109,9 @@ def webhook(options: Options, report: Report) -> None:
     """All contestants, one after the other in each round."""
     with Installation(worker=False) as boss, closing(Crowd(boss.settings)) as crowd, ExitStack() as stack:
         inboxes = [f"boss:inbox:{crowd.conversation(user)}" for user in range(USERS)]
-        contestants = [Contestant(BOSSLINE, boss.port, boss.web.pid, lambda: _waiting(boss.redis, inboxes))]
+        contestants = [Contestant(BOSSLINE, boss.port, boss.web.pid, int), *_with_workers(boss, stack)]
+        for ours in contestants:
+            ours.held = _stored(boss.redis, inboxes, ours, tuple(contestants))
         if options.peers:
             contestants += _peers(boss, stack)
         seconds = options.pick(SECONDS, 1)
@@ -111,6 +122,20 @@ def webhook(options: Options, report: Report) -> None:
                 if turn >= 0:
                     rounds.setdefault(contestant.name, []).append(found)
     _show(report, {name: _middle(found) for name, found in rounds.items()}, seconds, options.rounds)
+
+
+def _with_workers(house: House, stack: ExitStack) -> Iterator[Contestant]:
+    for workers in OTHER_WORKERS:
+        port = free_port()
+        settings = {**house.settings, "PORT": str(port), "BOSS_DATA_DIR": str(house.folder / f"{workers}-workers")}
+        program = stack.enter_context(Program("-c", _WITH_WORKERS, str(workers), settings=settings))
+        wait_for(lambda port=port: answers(f"http://127.0.0.1:{port}/livez"), 30, f"{workers} workers")  # type: ignore[misc]
+        yield Contestant(f"the same, {workers} workers", port, program.pid, int)
+
+
+def _stored(redis: Redis, inboxes: list[str], mine: Contestant, all_of_ours: tuple[Contestant, ...]) -> Callable[[], int]:
+    """What is in the mailbox, without what the others of ours put there."""
+    return lambda: _waiting(redis, inboxes) - sum(other.acknowledged for other in all_of_ours if other is not mine)
 
 
 def _waiting(redis: Redis, inboxes: list[str]) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import secrets
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -399,7 +400,7 @@ def in_use(settings: Settings, **overrides: Any) -> dict[Provider, str]:
 def announce_web(settings: Settings) -> None:
     """Write the web process's address for the others. ConfigurationError when BOSS_DATA_DIR cannot be written."""
     path = settings.web_url_file
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")  # two containers may have the same process id
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft.write_text(settings.own_web_url + "\n", encoding="ascii")

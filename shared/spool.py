@@ -2,14 +2,17 @@
 
 ::
 
-    BOSS_DATA_DIR/spool/waiting/00001764412345678901-512.json    one entry: its ticket, its size in bytes
-    BOSS_DATA_DIR/spool/waiting/00001764412345678901-512.part    the same while it is written; nobody was answered for it
-    BOSS_DATA_DIR/spool/insured/                                 entries that Redis has, and no replica of its yet
-    BOSS_DATA_DIR/spool/aside/                                   entries that cannot be replayed, for the operator
-    BOSS_DATA_DIR/spool/replay.lock                              held by the one replayer of the directory
+    BOSS_DATA_DIR/spool/waiting/00001764412345678901-9f86d081884c7d65-512.json    one entry: ticket, writer, size in bytes
+    BOSS_DATA_DIR/spool/waiting/00001764412345678901-9f86d081884c7d65-512.part    the same while it is written; nobody was answered for it
+    BOSS_DATA_DIR/spool/waiting/00001764412345678901-512.json                     the same of a version that knew one writer only
+    BOSS_DATA_DIR/spool/insured/                                                  entries that Redis has, and no replica of its yet
+    BOSS_DATA_DIR/spool/aside/                                                    entries that cannot be replayed, for the operator
+    BOSS_DATA_DIR/spool/ticket                                                    the highest ticket that an entry was given
+    BOSS_DATA_DIR/spool/replay.lock                                               held by the one replayer of the directory
 
-Tickets are the order of arrival, and about the time of it in nanoseconds since 1970. A listing of names tells all that
-`/readyz` and `boss doctor` show; no file is opened for it.
+Tickets are the order of arrival. A writer is one start of a web process: two may give out the same ticket, and never the same name.
+A listing of names tells all that is counted; how long an entry has lain there its file tells, since a ticket is no time: one may
+lie ahead of every clock.
 """
 
 from __future__ import annotations
@@ -29,26 +32,32 @@ WAITING: Final = "waiting"
 INSURED: Final = "insured"
 ASIDE: Final = "aside"
 LOCK: Final = "replay.lock"
+HIGHEST: Final = "ticket"
 MIB: Final = 1024 * 1024
 BLOCK: Final = 4096
 """What a file takes on disk is counted in whole blocks: a thousand short texts are 4 MiB, not half a one."""
 MOST_ASIDE: Final = 10_000
+DIGITS: Final = 20
+LAST_TICKET: Final = 10**DIGITS - 10**DIGITS // 1000
+"""Nanoseconds to beyond the year 5000. A name above it is none of ours: there must be room for the tickets that come after."""
 
-_NAME: Final = re.compile(r"(\d{20})-(\d{1,12})\.(json|part)")
+_NAME: Final = re.compile(r"(\d{20})-(?:([0-9a-f]{16})-)?(\d{1,12})\.(json|part)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Name:
-    """A file's name, read; they sort by ticket."""
+    """A file's name, read; they sort by ticket. `writer` is empty in names of before."""
 
     ticket: int
-    size: int = field(compare=False)
+    size: int
     draft: bool = field(compare=False, default=False)
+    writer: str = ""
 
     @property
     def text(self) -> str:
         """The name in the directory."""
-        return f"{self.ticket:020}-{self.size}.{'part' if self.draft else 'json'}"
+        writer = f"{self.writer}-" if self.writer else ""
+        return f"{self.ticket:0{DIGITS}}-{writer}{self.size}.{'part' if self.draft else 'json'}"
 
     @property
     def room(self) -> int:
@@ -59,16 +68,18 @@ class Name:
     def parse(cls, text: str) -> Name | None:
         """None for a file that is none of ours."""
         found = _NAME.fullmatch(text)
-        return cls(int(found[1]), int(found[2]), found[3] == "part") if found else None
+        if found is None or int(found[1]) > LAST_TICKET:
+            return None
+        return cls(int(found[1]), int(found[3]), found[4] == "part", found[2] or "")
 
 
 @dataclass(slots=True)
 class Survey:
-    """What one listing of a part showed. `oldest` and `newest` are tickets, 0 for none; `head` is in order."""
+    """What one listing of a part showed. `newest` is the highest ticket, 0 for none; `head` is in order."""
 
     depth: int = 0
     bytes: int = 0
-    oldest: int = 0
+    oldest: Name | None = None
     newest: int = 0
     head: list[Name] = field(default_factory=list)
     drafts: list[Name] = field(default_factory=list)
@@ -78,7 +89,8 @@ class Survey:
         """Count one entry."""
         self.depth += 1
         self.bytes += name.room
-        self.oldest = min(self.oldest or name.ticket, name.ticket)
+        if self.oldest is None or name.ticket < self.oldest.ticket:
+            self.oldest = name
         self.newest = max(self.newest, name.ticket)
 
 
@@ -130,9 +142,12 @@ def room(settings: Settings, used: int) -> int:
     return max(0, min(settings.spool_max_mb * MIB - used, free))
 
 
-def age_seconds(ticket: int) -> float:
-    """How long ago a ticket was taken, by this host's clock."""
-    return max(0.0, (time.time_ns() - ticket) / 1e9)
+def age_seconds(directory: Path, name: Name | None, part: str = WAITING) -> float:
+    """How long an entry has lain there, by this host's clock: 0 for one that is gone, and for one that is said to come."""
+    try:
+        return max(0.0, time.time() - (directory / part / name.text).stat().st_mtime) if name else 0.0
+    except OSError:
+        return 0.0
 
 
 def _nearest(path: Path) -> Path:

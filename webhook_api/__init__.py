@@ -8,6 +8,7 @@ It never thinks and never sends; of the house it imports `shared` only. A reques
     parse_email   multipart or raw MIME to a frozen record  (multipart, headers, html_text, quotes, text)
     admit         opt-out words, loops, strangers, mail authentication: pure policy
     intake        the way in: one round trip to Redis, or the spool while Redis is away
-    entries, order, spool, replay    what waits on disk, whose turn it is, the directory, the way back
-    sms, email, email_events    the steps in their order;  ops: /livez and /readyz;  server: the production server
+    entries, order, tickets, spool, replay    what waits on disk, whose turn it is, the directory, the way back
+    sms, email, email_events    the steps in their order;  ops: /livez and /readyz
+    server        the production server  (threads: who may wait where; deadline: how long for a body)
 """

@@ -52,6 +52,7 @@ def create_app(runtime: Runtime) -> Flask:
     gate = Gate.of(runtime.settings, places)
     intake = app.extensions[INTAKE] = Intake(runtime)
     clock = ClockWatch()
+    app.reads, app.slow = gate.may_read, lambda: intake.slow
     _warm(runtime, clock)
     webhooks: dict[str, tuple[int, _Handler]] = {
         "/sms/inbound": (sms.MAX_BODY, partial(sms.inbound, intake, gate)),

@@ -98,7 +98,7 @@ def _last_line(request: Request) -> bytes:
 
 @contextmanager
 def _room_for(length: int | None) -> Iterator[None]:
-    """Two bodies over 2 MB at a time: memory stays bounded, and texts always find a free thread."""
+    """Two bodies over 2 MB at a time: memory stays bounded."""
     if length is not None and length <= BIG_BODY:
         yield
         return

@@ -28,9 +28,11 @@ from webhook_api.signatures import Form
 
 TWILIO_SIGNATURE: Final = "X-Twilio-Signature"
 _TWILIO_SIGNATURE: Final = "HTTP_" + TWILIO_SIGNATURE.upper().replace("-", "_")
+_HMAC_SHA1: Final = re.compile(r"[A-Za-z0-9+/]{27}=")
 SENDGRID_SIGNATURE: Final = "X-Twilio-Email-Event-Webhook-Signature"
 SENDGRID_TIMESTAMP: Final = "X-Twilio-Email-Event-Webhook-Timestamp"
 _TIMESTAMP: Final = re.compile(r"[0-9]{1,20}")
+_PROOFS: Final = (_TWILIO_SIGNATURE, "HTTP_" + SENDGRID_SIGNATURE.upper().replace("-", "_"), "HTTP_AUTHORIZATION")
 MESSAGE_HEADER: Final = "X-Bossline-Message"
 """On a 2xx: our id of the message, by which `boss simulate` waits for its reply. A mail to several of ours has several."""
 
@@ -74,6 +76,18 @@ class Gate:
             signatures.load_public_key("SENDGRID_EVENTS_PUBLIC_KEY", events) if events else None,
             Login(settings.email_webhook_secret.get_secret_value(), places),
         )
+
+    def may_read(self, environ: dict[str, Any]) -> bool:
+        """Whether a request carries anything by which its sender could be proven; elsewhere than in sandbox mode nothing else is read."""
+        return self.settings.sandbox_on or any(name in environ for name in _PROOFS) or "token=" in environ.get("QUERY_STRING", "")
+
+    def may_be_twilio(self, request: Request) -> None:
+        """Before the body is read: refuse what carries no signature, or something that is none. Raises Refusal."""
+        signature = request.environ.get(_TWILIO_SIGNATURE)
+        if signature is None:
+            self._unsigned(request)
+        elif not _HMAC_SHA1.fullmatch(signature):
+            raise Refusal("bad_signature")
 
     def twilio(self, request: Request, form: Form) -> bool:
         """Whether a form is signed by Twilio; False for one without a signature that may come so. Raises Refusal."""

@@ -18,10 +18,10 @@ from shared import spool as layout
 from shared import telemetry
 from shared.errors import BadInput, SchemaTooNew, StorageFault, StorageUnavailable
 from shared.runtime import Runtime
-from shared.spool import Name
+from shared.spool import Name, Survey
 from webhook_api import durable, entries
 from webhook_api.entries import Entry
-from webhook_api.spool import Spool
+from webhook_api.spool import FRESH_SECONDS, Spool
 
 MOST: Final = 10_000
 """Entries; with SPOOL_MAX_MB the bound. Beyond it a webhook gets 503, though Redis has its message."""
@@ -42,24 +42,25 @@ class Insurance:
         self._lock = threading.Lock()
         self._not_before = 0.0
         self._writing = self._written = 0
+        self._seen: dict[str, float] = {}  # the first of them, and since when
         self.count = self._bytes = 0
 
     def write(self, ticket: int, entry: Entry) -> None:
         """Put an entry on disk. Raises StorageUnavailable: no room, or a disk that refuses."""
         content = entries.encode(entry)
-        name = Name(ticket, len(content))
+        room = Name(ticket, len(content)).room
         with self._lock:
-            if self.count >= MOST or self._spool.room() < name.room:
+            if self.count >= MOST or self._spool.room() < room:
                 raise StorageUnavailable("no_room")
             if not self.count:
                 log.warning("No replica has confirmed a message: it is kept on disk as well.", action="insured")
             self._writing += 1
-            self._counts(self.count + 1, self._bytes + name.room)
+            self._counts(self.count + 1, self._bytes + room)
         try:
-            durable.store(self._place, name, content)
+            self._spool.store(self._place, ticket, content)
         except OSError as error:
             with self._lock:
-                self._counts(self.count - 1, self._bytes - name.room)
+                self._counts(self.count - 1, self._bytes - room)
             raise StorageUnavailable(f"insurance_{errorcode.get(error.errno or 0, 'error')}") from None
         finally:
             with self._lock:
@@ -75,14 +76,27 @@ class Insurance:
                 self._counts(found.depth, found.bytes)
         for text in found.strange:
             self._spool.move_aside(text, layout.INSURED)
-        for draft in found.drafts:
-            durable.drop_draft(self._place / draft.text)
-        due = [name for name in found.head if layout.age_seconds(name.ticket) >= self._hold]
+        due = self._due(found)
         if not due or time.monotonic() < self._not_before:
             return
         with self._spool.replaying() as mine:
             if mine and not self._handed_over(due):
                 self._not_before = time.monotonic() + min(AGAIN_SECONDS, self._hold)
+
+    def _due(self, found: Survey) -> list[Name]:
+        """Drop dead writers' drafts; those entries that have lain long enough.
+
+        As their files say, or, where these lie ahead of the clock, since this process knows them.
+        """
+        now = time.monotonic()
+        self._seen = {name.text: self._seen.get(name.text, now) for name in (*found.head, *found.drafts)}
+        for draft in found.drafts:
+            if now - self._seen[draft.text] >= FRESH_SECONDS:
+                durable.drop_draft(self._place / draft.text)
+        return [name for name in found.head if max(now - self._seen[name.text], self._age(name)) >= self._hold]
+
+    def _age(self, name: Name) -> float:
+        return layout.age_seconds(self._root, name, layout.INSURED)
 
     def _handed_over(self, names: list[Name]) -> bool:
         """Whether Redis has these, on a replica."""

@@ -26,7 +26,6 @@ from shared.ledger import HEARD
 from shared.mailbox import calls
 from shared.mailbox.calls import Keyword
 from shared.runtime import Runtime
-from shared.spool import age_seconds
 from webhook_api import entries
 from webhook_api.entries import Entry, Ignored, Message, Reports
 from webhook_api.insurance import Insurance
@@ -53,9 +52,10 @@ class Intake:
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
         self._spool = Spool(runtime.settings)
-        self._order = Order(_newest(self._spool))
+        self._order = Order(self._spool.begin())
         self._insurance = Insurance(runtime, self._spool)
         self._heard_at = -HEARD_SECONDS
+        self._unconfirmed = False
         self._replayer = Replayer(runtime, self._spool, self._order, self._insurance)
 
     def start(self) -> None:
@@ -70,6 +70,11 @@ class Intake:
     def away(self) -> bool:
         """Whether Redis took nothing when it was last asked, or is behind."""
         return bool(self._replayer.away) or self._spool.depth > 0
+
+    @property
+    def slow(self) -> bool:
+        """Whether a call waits: behind what is on disk, or for a replica that did not confirm the last one."""
+        return self._unconfirmed or self._spool.depth > 0
 
     def accept(self, event: Received, *, keyword: Keyword = "") -> None:
         """Take a message that is answered."""
@@ -95,7 +100,8 @@ class Intake:
 
     def _hand_over(self, entry: Entry) -> None:
         seen_empty = self._spool.empty()  # not under the order's lock, where all would wait for each other's system call
-        ticket, way = self._order.enter(lambda: seen_empty and not self._spool.depth)
+        highest = 0 if seen_empty else self._spool.highest()
+        ticket, way = self._order.enter(lambda: seen_empty and not self._spool.depth, highest)
         try:
             if way is Way.BEHIND and self._turn_comes(ticket):
                 way = Way.DIRECT
@@ -133,7 +139,8 @@ class Intake:
             return False
         self._order.answered(ticket)
         self._replayer.away = ""
-        if not self.runtime.replicas.confirmed:
+        self._unconfirmed = not self.runtime.replicas.confirmed
+        if self._unconfirmed:
             self._insurance.write(ticket, entry)
         return True
 
@@ -152,7 +159,7 @@ class Intake:
         spool, up = self._spool, self._redis_takes()
         room, depth = spool.room(), spool.depth
         status = "ok" if up and not depth else "spooling" if room else "unavailable"
-        oldest = round(age_seconds(spool.oldest), 1) if depth and spool.oldest else 0
+        oldest = round(spool.oldest_seconds(), 1)
         waits = {"depth": depth, "bytes": spool.bytes, "oldest_seconds": oldest, "aside": spool.set_aside_count(), "room_bytes": room}
         waits["insured"] = self._insurance.count
         return {"status": status, "redis": "ok" if up else "away", "spool": waits}
@@ -204,10 +211,3 @@ class RefusalLedger:
 
 def _is_mail(entry: Entry) -> bool:
     return isinstance(entry, Message) and isinstance(entry.event, EmailReceived)
-
-
-def _newest(spool: Spool) -> int:
-    try:
-        return spool.survey().newest
-    except OSError:
-        return 0

@@ -6,7 +6,7 @@ answer of 66 bytes cost as much as verifying a text. Whoever registers a hook ge
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from flask import Flask, Request, Response
@@ -58,6 +58,9 @@ class LeanFlask(Flask):
     """A Flask application for machines that call."""
 
     session_interface = NoSessions()
+    reads: Callable[[WSGIEnvironment], bool] = staticmethod(lambda _environ: True)
+    slow: Callable[[], bool] = staticmethod(lambda: False)
+    """What the server asks before it takes a request's body, and before it gives the request to a worker: see `threads`."""
 
     def __init__(self, import_name: str, **options: Any) -> None:
         super().__init__(import_name, static_folder=None, **options)

@@ -2,7 +2,8 @@
 
 Every call takes a ticket when it arrives. It goes to Redis directly only while nothing waits on disk, nothing is being written
 there, and Redis is not silent; everything else goes through the spool, which is replayed by ticket. A direct attempt that
-fails is written under the ticket that it has, and until then nothing with a later ticket is replayed.
+fails is written under the ticket that it has, and until then nothing with a later ticket is replayed. Several processes may share
+a directory: who finds something there takes a ticket above all that is or was there (`tickets`), so that no process's clock matters.
 
 While Redis takes the backlog, new calls stand behind it for a moment instead of making it longer: else a steady stream would
 keep the spool from ever being empty, and each call would cost a file for ever.
@@ -42,10 +43,10 @@ class Order:
         self._writing: set[int] = set()
         self._heard = float("-inf")
 
-    def enter(self, nothing_waits: Callable[[], bool]) -> tuple[int, Way]:
-        """A ticket and the way of its holder, who ends it with `answered` or `ended`."""
+    def enter(self, nothing_waits: Callable[[], bool], highest: int = 0) -> tuple[int, Way]:
+        """A ticket above `highest` and the way of its holder, who ends it with `answered` or `ended`."""
         with self._lock:
-            ticket = self._next()
+            ticket = self._next(highest)
             if self._silent():
                 self._writing.add(ticket)
                 return ticket, Way.DISK
@@ -93,8 +94,8 @@ class Order:
             self._last = max(self._last, newest)
             return min([self._next(), *self._writing, *self._direct, *self._behind])
 
-    def _next(self) -> int:
-        self._last = max(self._last + 1, self._clock())
+    def _next(self, highest: int = 0) -> int:
+        self._last = max(self._last + 1, highest + 1, self._clock())
         return self._last
 
     def _silent(self) -> bool:

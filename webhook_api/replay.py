@@ -57,7 +57,7 @@ class Replayer:
         self._work = threading.Event()
         self._work.set()  # an earlier life may have left something
         self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
-        self._tries: dict[int, int] = {}
+        self._tries: dict[str, int] = {}
         self._pause = 0.0
         self.away = ""
 
@@ -170,9 +170,9 @@ class Replayer:
     def _load(self, names: deque[Name], batch: list[Loaded]) -> None:
         """Move entries from `names` to `batch`: one while Redis may be away or when the first has failed before, else what fits."""
         calls = 0
-        alone = bool(self.away) or names[0].ticket in self._tries
-        while names and not (batch and (alone or names[0].ticket in self._tries)):
-            loaded = self._read(names[0], names[1].ticket if len(names) > 1 else 0)
+        alone = bool(self.away) or names[0].text in self._tries
+        while names and not (batch and (alone or names[0].text in self._tries)):
+            loaded = self._read(names[0], names[1] if len(names) > 1 else None)
             calls += len(loaded.steps) if loaded else 0
             if loaded and batch and calls > entries.AT_ONCE:
                 return
@@ -180,7 +180,7 @@ class Replayer:
             if loaded:
                 batch.append(loaded)
 
-    def _read(self, name: Name, following: int) -> Loaded | None:
+    def _read(self, name: Name, following: Name | None) -> Loaded | None:
         """An entry; None for one that is not there any more, or had to be set aside. Raises StorageUnavailable: not yet."""
         try:
             return Loaded(name, entries.steps(entries.decode(self._spool.read(name)), self._runtime))
@@ -207,18 +207,18 @@ class Replayer:
                 failed.append(loaded.name)
         names.extendleft(reversed(failed))
         leave = self._spool.remove if self._runtime.replicas.confirmed else self._spool.insure
-        leave(done, names[0].ticket if names else 0)
+        leave(done, names[0] if names else None)
         for name in done:
-            self._tries.pop(name.ticket, None)
+            self._tries.pop(name.text, None)
         if failed:
-            self._stop.wait(FIRST_PAUSE * self._tries[failed[0].ticket])
+            self._stop.wait(FIRST_PAUSE * self._tries[failed[0].text])
         return len(done)
 
     def _worn_out(self, name: Name) -> bool:
-        self._tries[name.ticket] = self._tries.get(name.ticket, 0) + 1
-        return self._tries[name.ticket] >= TRIES
+        self._tries[name.text] = self._tries.get(name.text, 0) + 1
+        return self._tries[name.text] >= TRIES
 
-    def _set_aside(self, name: Name, reason: str, following: int = 0) -> None:
+    def _set_aside(self, name: Name, reason: str, following: Name | None = None) -> None:
         log.error("An entry of the spool cannot be replayed and was set aside.", action="set_aside", entry=name.text, reason=reason)
         self._spool.set_aside(name, following)
-        self._tries.pop(name.ticket, None)
+        self._tries.pop(name.text, None)

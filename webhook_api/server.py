@@ -1,4 +1,4 @@
-"""The production server of the web process: granian, one process, a few blocking threads (measured in docs/web-server.md)."""
+"""The production server of the web process: granian, one process, many threads that may wait and few that work (docs/web-server.md)."""
 
 from __future__ import annotations
 
@@ -13,19 +13,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
-from granian.server import Server
+from granian.server import mp
 from granian.server.common import AbstractServer
 
 from shared import telemetry
 from shared.runtime import open_runtime
 from webhook_api.app import create_app
+from webhook_api.threads import Handler
 
 if TYPE_CHECKING:
     from flask import Flask
 
     from shared.settings import Settings
 
-THREADS: Final = 64  # made when needed; a client that sends its body slowly holds one
+WORKERS: Final = 8
+THREADS: Final = 600
+"""Made when needed, and gone after 30 s: a client that sends its body slowly holds one, and none of the workers."""
 CONNECTIONS: Final = 2_048  # one that sends its headers slowly holds a connection only, for 10 s
 GRACE_SECONDS: Final = 3  # beyond the 2 s for which a webhook may wait for Redis; honcho kills after 5
 HEADER_TIMEOUT_MS: Final = 10_000
@@ -33,6 +36,16 @@ M_MMAP_THRESHOLD: Final = -3
 LARGE_BYTES: Final = 1024 * 1024
 MAX_HEAD: Final = 65_536
 """Bytes of a request's line and headers; more, or over a hundred headers, and granian answers 431 or 414 by itself."""
+
+
+class Server(mp.MPServer):
+    """granian's, with our way of calling an application: see `threads`."""
+
+    @staticmethod
+    def _spawn_wsgi_worker(worker_id: int, callback: Any, *more: Any) -> None:
+        """In the serving process, with all that granian gives; what wraps the application there is ours."""
+        mp._wsgi_call_wrap = lambda app, *_: Handler(app, workers=WORKERS, many=THREADS)  # type: ignore[attr-defined] # noqa: SLF001
+        mp.MPServer._spawn_wsgi_worker(worker_id, callback, *more)  # noqa: SLF001
 
 
 def main(settings: Settings) -> None:

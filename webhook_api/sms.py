@@ -110,6 +110,7 @@ def _id(text: str) -> str:
 
 def _verified(gate: Gate, request: Request) -> tuple[Form, bool]:
     """The form, and whether it is signed. The signature comes first: a stranger learns nothing about what we expect."""
+    gate.may_be_twilio(request)
     body = _body(request)
     readable = is_form(request.environ.get("CONTENT_TYPE", ""))
     form = read_form(body) if readable else {}

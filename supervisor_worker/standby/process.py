@@ -7,6 +7,7 @@ because Redis is away. Two standbys on two hosts may work at once; the lease kee
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 import sys
 import time
@@ -63,7 +64,7 @@ class Standby:
     ) -> None:
         """`hire` starts a worker; its argument is the grace that it has at its end."""
         self.look_seconds = min(LOOK_SECONDS, settings.standby_after_seconds / 6)
-        self._name = f"{socket.gethostname()}-{os.getpid()}"
+        self._name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         self._grace = settings.shutdown_grace_seconds
         self._mailbox = mailbox
         self._hire = hire

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -142,6 +144,18 @@ def test_it_stays_until_a_replica_has_it(followed: Followed, web: Web) -> None:
     followed.replica.thaw()
     over(web)
     assert texts(web) == ["text 1"]
+
+
+def test_what_lies_ahead_of_the_clock_is_handed_over_all_the_same(followed: Followed) -> None:
+    """A clock that went back since: its file says an hour to come, and this process knows how long it has known it."""
+    with opened(followed.url, insurance_seconds=1) as web:
+        followed.replica.freeze()
+        assert post(web, 1) == 200
+        (entry,) = insured(web)
+        os.utime(entry, (time.time() + 3600,) * 2)
+        followed.replica.thaw()
+        over(web)
+        assert texts(web) == ["text 1"]
 
 
 def test_a_server_on_its_own_is_taken_at_its_word(followed: Followed, web: Web) -> None:

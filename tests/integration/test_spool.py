@@ -190,7 +190,7 @@ def test_a_file_goes_only_after_redis_has_answered_for_it(server: EmbeddedServer
     stored: list[str] = []
     remove = Spool.remove
 
-    def checked(spool: Spool, names: list[Name], following: int = 0) -> None:
+    def checked(spool: Spool, names: list[Name], following: Name | None = None) -> None:
         entries = [decode(spool.read(name)) for name in names]
         ids = [entry.event.id for entry in entries if isinstance(entry, Message)]
         stored.extend(each for each in ids if web.redis.exists(f"boss:msg:{each}"))
@@ -260,8 +260,10 @@ def test_an_entry_is_tried_five_times_before_it_is_set_aside(server: EmbeddedSer
 
 
 def test_two_web_processes_share_a_directory(server: EmbeddedServer, tmp_path: Path) -> None:
-    """What one has spooled the other sees before it asks Redis; one of them replays both's, in the order of arrival."""
+    """What one has spooled the other sees before it asks Redis; one replays both's, in the order of arrival, whatever their clocks say."""
     with opened(server.url, boss_data_dir=tmp_path) as first, opened(server.url, boss_data_dir=tmp_path) as second:
+        first.intake._order._clock = lambda: time.time_ns() + 60 * 10**9
+        second.intake._order._clock = lambda: time.time_ns() - 60 * 10**9
         post(first, 0)
         with trouble(server, "freeze"):
             post(first, 1)
@@ -409,6 +411,26 @@ def test_a_clock_that_went_back_changes_no_order(server: EmbeddedServer, tmp_pat
         web.emptied()
         assert inbox(web) == [text_id(number) for number in (1, 2, 3)]
     assert Spool(settings).empty()
+
+
+def test_entries_of_the_version_before_are_handed_over(server: EmbeddedServer, tmp_path: Path) -> None:
+    """Their names have no writer, and two of them may have one ticket; what comes after the upgrade comes after them."""
+    with opened(server.url, boss_data_dir=tmp_path) as web:
+        server.stop()
+        for number in (1, 2, 30):
+            post(web, number)
+        web.intake.close()
+        first, second, third = files(web)
+        ticket = int(second.name[:20])
+        for entry, its_ticket in ((first, ticket - 1), (second, ticket), (third, ticket)):
+            entry.rename(entry.with_name(f"{its_ticket:020}-{entry.stat().st_size}.json"))
+        assert len(files(web)) == 3
+    with opened(server.url, boss_data_dir=tmp_path) as web:
+        post(web, 4)
+        server.start()
+        web.emptied()
+        found = inbox(web)
+        assert (found[0], sorted(found[1:3]), found[3:]) == (text_id(1), sorted([text_id(2), text_id(30)]), [text_id(4)])
 
 
 def test_a_replay_that_breaks_goes_on(server: EmbeddedServer, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import pkgutil
 import stat
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +24,7 @@ from shared.errors import StorageUnavailable
 from shared.settings import Settings
 from shared.spool import BLOCK, MIB, Name
 from supervisor_worker.cli.checks.spool import spool as check
-from webhook_api import durable
+from webhook_api import durable, tickets
 from webhook_api.spool import Spool
 
 OLD = time.time() - 60
@@ -40,6 +44,21 @@ def waiting(directory: Path) -> list[str]:
     return sorted(path.name for path in (directory / "spool" / "waiting").iterdir())
 
 
+def entries(directory: Path) -> list[tuple[int, int]]:
+    """Ticket and size of each file; there is nothing but entries."""
+    found = [Name.parse(text) for text in waiting(directory)]
+    assert all(name and not name.draft for name in found)
+    return [(name.ticket, name.size) for name in found if name]
+
+
+def legacy(directory: Path, ticket: int, content: bytes) -> Path:
+    """An entry as the version before wrote it."""
+    path = directory / "spool" / "waiting" / f"{ticket:020}-{len(content)}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
 def test_nothing_is_made_before_there_is_something_to_keep(spool: Spool, tmp_path: Path) -> None:
     """A spool that is not there is empty."""
     assert spool.empty()
@@ -52,9 +71,10 @@ def test_what_is_written_is_for_this_user_alone(spool: Spool, tmp_path: Path) ->
     spool.write(5, b"x" * 10)
     root = tmp_path / "spool"
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (root, *root.rglob("*"))}
-    assert modes == {"spool": 0o700, "waiting": 0o700, f"{5:020}-10.json": 0o600}
+    (entry,) = waiting(tmp_path)
+    assert modes == {"spool": 0o700, "waiting": 0o700, entry: 0o600, "ticket": 0o600}
     assert not spool.empty()
-    assert spool.read(Name(5, 10)) == b"x" * 10
+    assert spool.read(spool.survey(1).head[0]) == b"x" * 10
 
 
 def test_the_data_directory_is_private_whoever_makes_it_first(tmp_path: Path) -> None:
@@ -69,14 +89,15 @@ def test_it_counts_what_comes_and_goes(spool: Spool, tmp_path: Path) -> None:
     """In whole blocks; a listing by another process comes to the same."""
     for ticket, size in ((7, 10), (5, BLOCK + 1), (6, 1)):
         spool.write(ticket, b"x" * size)
-    assert (spool.depth, spool.bytes, spool.oldest) == (3, 4 * BLOCK, 5)
-    found = Spool(settings(tmp_path)).survey(head=2)
-    assert (found.depth, found.bytes, found.oldest, found.newest) == (3, 4 * BLOCK, 5, 7)
-    assert [name.ticket for name in found.head] == [5, 6]
-    spool.remove([Name(5, BLOCK + 1), Name(6, 1)], following=7)
-    assert (spool.depth, spool.bytes, spool.oldest) == (1, BLOCK, 7)
-    spool.set_aside(Name(7, 10))
-    assert (spool.depth, spool.bytes, spool.oldest, spool.set_aside_count(), spool.empty()) == (0, 0, 0, 1, True)
+    found = Spool(settings(tmp_path)).survey(head=3)
+    five, six, seven = found.head
+    assert [name.ticket for name in found.head] == [5, 6, 7]
+    assert (found.depth, found.bytes, found.oldest, found.newest) == (3, 4 * BLOCK, five, 7)
+    assert (spool.depth, spool.bytes, spool.oldest) == (3, 4 * BLOCK, five)
+    spool.remove([five, six], following=seven)
+    assert (spool.depth, spool.bytes, spool.oldest) == (1, BLOCK, seven)
+    spool.set_aside(seven)
+    assert (spool.depth, spool.bytes, spool.oldest, spool.set_aside_count(), spool.empty()) == (0, 0, None, 1, True)
 
 
 def test_its_size_has_a_limit(tmp_path: Path) -> None:
@@ -88,7 +109,7 @@ def test_its_size_has_a_limit(tmp_path: Path) -> None:
     with pytest.raises(StorageUnavailable, match="no_room"):
         spool.write(5, b"x")
     assert (spool.room(), len(waiting(tmp_path))) == (0, 4)
-    spool.remove([Name(2, MIB // 4)])
+    spool.remove(spool.survey(1).head)
     spool.write(6, b"x" * (MIB // 4))
 
 
@@ -119,7 +140,7 @@ def test_a_full_disk_is_an_answer_and_leaves_no_half_file(small_disk: Path) -> N
     (small_disk / "others").write_bytes(b"x" * (small_disk_free(small_disk) - 2 * BLOCK))
     with pytest.raises(StorageUnavailable, match=r"no_room|ENOSPC"):
         spool.write(2, b"x" * (4 * BLOCK))
-    assert waiting(small_disk) == [Name(1, 1000).text]
+    assert entries(small_disk) == [(1, 1000)]
     (small_disk / "others").unlink()
     spool.write(3, b"x" * (4 * BLOCK))
     assert (spool.depth, spool.bytes, len(waiting(small_disk))) == (2, 5 * BLOCK, 2)
@@ -130,7 +151,7 @@ def small_disk_free(path: Path) -> int:
     return disk.f_bavail * disk.f_frsize
 
 
-@pytest.mark.parametrize("step", ["write", "fsync", "rename", "open"])
+@pytest.mark.parametrize("step", ["write", "fsync", "link", "open"])
 def test_a_write_that_fails_half_way_leaves_nothing(spool: Spool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     """Whichever step the disk refuses: no draft, no entry, no count, and the next one is taken."""
     spool.write(1, b"x")
@@ -139,10 +160,10 @@ def test_a_write_that_fails_half_way_leaves_nothing(spool: Spool, tmp_path: Path
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as broken:
-        broken.setattr(Path if step == "rename" else os, step, refuse)
+        broken.setattr(os, step, refuse)
         with pytest.raises(StorageUnavailable, match="ENOSPC"):
             spool.write(2, b"x")
-    assert waiting(tmp_path) == [Name(1, 1).text]
+    assert entries(tmp_path) == [(1, 1)]
     assert (spool.depth, spool.bytes, spool.room()) == (1, BLOCK, layout.room(settings(tmp_path), BLOCK))
     spool.write(3, b"x")
 
@@ -151,42 +172,161 @@ def test_an_entry_is_synced_before_it_has_its_name_and_its_directory_afterwards(
     """Content, name, directory: in another order a crash could leave an empty entry, or none, after its sender was answered."""
     spool.write(1, b"x")
     done: list[str] = []
-    sync, rename = os.fsync, Path.rename
+    sync, link = os.fsync, os.link
 
     def synced(descriptor: int) -> None:
         done.append("directory" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else f"content {os.fstat(descriptor).st_size}")
         sync(descriptor)
 
-    def renamed(path: Path, target: Path) -> Path:
+    def linked(path: Path, name: Path, **options: bool) -> None:
         done.append("name")
-        return rename(path, target)
+        link(path, name, **options)
 
     monkeypatch.setattr(os, "fsync", synced)
-    monkeypatch.setattr(Path, "rename", renamed)
+    monkeypatch.setattr(os, "link", linked)
     spool.write(2, b"xyz")
     assert done == ["content 3", "name", "directory"]
 
 
-def test_a_dead_process_s_draft_goes_and_a_live_one_s_stays(spool: Spool, tmp_path: Path) -> None:
+class Killed(BaseException):
+    """The process is gone: nothing of it runs any more, and the kernel closes its files."""
+
+
+@pytest.mark.parametrize("call", [1, 2])
+@pytest.mark.parametrize(
+    "step", ["os.open", "os.pread", "os.pwrite", "fcntl.flock", "os.write", "os.fsync", "os.link", "pathlib.Path.unlink"]
+)
+def test_a_writer_that_dies_at_any_step_leaves_a_whole_entry_or_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, call: int
+) -> None:
+    """Before or after what it was about to do. Nothing half is handed over, the draft goes, what others have there stays."""
+    spool, other, calls = Spool(settings(tmp_path)), Spool(settings(tmp_path)), count(1)
+    other.write(1, b"before")
+    real = pkgutil.resolve_name(step)
+
+    def die(*args: Any, **options: Any) -> Any:
+        if next(calls) == call:
+            raise Killed
+        return real(*args, **options)
+
+    with monkeypatch.context() as death, suppress(Killed):
+        death.setattr(step, die)
+        spool.write(2, b"whole")
+    monkeypatch.setattr("webhook_api.spool.FRESH_SECONDS", 0)
+    assert all(other.drop_draft(draft) for draft in other.survey().drafts)
+    assert [other.read(name) for name in other.survey(9).head] in ([b"before"], [b"before", b"whole"])
+    assert {ticket for ticket, _ in entries(tmp_path)} <= {1, 2}
+    assert other.highest() >= entries(tmp_path)[-1][0]
+
+
+def test_no_name_is_given_to_a_second_file(tmp_path: Path) -> None:
+    """Two writers with one ticket and one size, and even one name, as after a fork: both entries are there."""
+    one, other = Spool(settings(tmp_path)), Spool(settings(tmp_path))
+    one.write(7, b"first")
+    other.write(7, b"other")
+    other._writer = one._writer
+    other.write(7, b"third")
+    assert entries(tmp_path) == [(7, 5)] * 3
+    assert {one.read(name) for name in one.survey(9).head} == {b"first", b"other", b"third"}
+
+
+def test_a_file_system_without_links_still_gives_no_name_twice(spool: Spool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked first."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    spool.write(1, b"one")
+    (name,) = spool.survey(1).head
+    with pytest.raises(FileExistsError):
+        durable.store(tmp_path / "spool" / "waiting", name, b"two")
+    assert spool.read(name) == b"one"
+
+
+def test_what_is_insured_or_set_aside_twice_is_there_twice(spool: Spool, tmp_path: Path) -> None:
+    """An older version, or an operator, may give one name to two files one after the other; neither is written over."""
+    legacy(tmp_path, 5, b"one")
+    spool.insure(spool.survey(1).head)
+    legacy(tmp_path, 5, b"two")
+    spool.insure(spool.survey(1).head)
+    assert {path.read_bytes() for path in (tmp_path / "spool" / "insured").iterdir()} == {b"one", b"two"}
+    for content in (b"one", b"two", b"six"):
+        legacy(tmp_path, 5, content)
+        spool.set_aside(spool.survey(1).head[0])
+    assert {path.read_bytes() for path in (tmp_path / "spool" / "aside").iterdir()} == {b"one", b"two", b"six"}
+
+
+def test_a_move_that_a_crash_cut_in_two_is_done_again(tmp_path: Path) -> None:
+    """Both names are one file's: the old one goes, and there is no third."""
+    old, new = legacy(tmp_path, 5, b"one"), tmp_path / "spool" / "insured" / "new.json"
+    new.parent.mkdir()
+    os.link(old, new)
+    durable.move(old, [new])
+    durable.move(old, [new])
+    assert not old.exists()
+    assert new.read_bytes() == b"one"
+
+
+def test_the_highest_ticket_is_that_of_all_writers_and_never_falls(tmp_path: Path) -> None:
+    """It is raised before an entry has its name; what is gone from the disk still counts."""
+    one, other = Spool(settings(tmp_path)), Spool(settings(tmp_path))
+    one.write(9, b"x")
+    other.write(5, b"x")
+    assert (one.highest(), other.highest()) == (9, 9)
+    one.remove(one.survey(9).head)
+    assert other.highest() == 9
+
+
+@pytest.mark.parametrize("spoilt", [None, b"", b"garbage", b"9" * 20])
+def test_a_highest_ticket_that_is_lost_is_found_again_on_the_disk(tmp_path: Path, spoilt: bytes | None) -> None:
+    """Removed, cut, or no number: by the next who asks, or by the next start."""
+    spool, path = Spool(settings(tmp_path)), tmp_path / "spool" / "ticket"
+    spool.write(9, b"x")
+    path.unlink()
+    if spoilt is not None:
+        path.write_bytes(spoilt)
+    assert spool.highest() == 9
+    path.write_bytes(b"%020d" % 3)  # what a crash of the host left of it
+    assert Spool(settings(tmp_path)).begin() == 9
+    assert spool.highest() == 9
+
+
+def test_a_highest_ticket_that_a_frozen_process_holds_is_an_answer(spool: Spool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for it longer than its second."""
+    monkeypatch.setattr(tickets, "LOCK_SECONDS", 0.05)
+    spool.write(1, b"x")
+    with (tmp_path / "spool" / "ticket").open("r+b") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(StorageUnavailable, match="ETIMEDOUT"):
+            spool.write(2, b"x")
+        with pytest.raises(StorageUnavailable, match="ETIMEDOUT"):
+            spool.highest()
+    spool.write(2, b"x")
+    assert entries(tmp_path) == [(1, 1), (2, 1)]
+
+
+def test_a_dead_process_s_draft_goes_and_a_live_one_s_stays(spool: Spool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody was answered for a draft; its writer holds a lock on it, which the kernel gives up for the dead."""
     spool.write(1, b"x")
     draft = Name(2, 100, draft=True)
     path = tmp_path / "spool" / "waiting" / draft.text
     path.write_bytes(b"half")
-    assert spool.survey().drafts == [draft]
-    assert not spool.drop_draft(draft), "its writer may not have locked it yet"
     os.utime(path, (OLD, OLD))
+    assert spool.survey().drafts == [draft]
+    assert not spool.drop_draft(draft), "its writer may not have locked it yet, whatever the file's time"
+    monkeypatch.setattr("webhook_api.spool.FRESH_SECONDS", 0)
     with path.open() as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         assert not spool.drop_draft(draft)
     assert spool.drop_draft(draft)
-    assert waiting(tmp_path) == [Name(1, 1).text]
+    assert entries(tmp_path) == [(1, 1)]
 
 
 def test_a_draft_counts_as_something_that_waits(spool: Spool, tmp_path: Path) -> None:
     """Another process is about to have an entry there."""
     spool.write(1, b"x")
-    spool.remove([Name(1, 1)])
+    spool.remove(spool.survey(1).head)
     assert spool.empty()
     (tmp_path / "spool" / "waiting" / Name(2, 100, draft=True).text).touch()
     assert not spool.empty()
@@ -215,10 +355,13 @@ def test_a_directory_that_did_not_change_is_not_listed_again(spool: Spool, tmp_p
 
     monkeypatch.setattr(os, "scandir", counted)
     assert [spool.empty() for _ in range(3)] == [True] * 3
-    assert len(listed) == 1
+    assert len(listed) == 3, "its last change may be of now, whatever a clock says"
+    monkeypatch.setattr("webhook_api.spool.SETTLED_SECONDS", 0)
+    assert [spool.empty() for _ in range(3)] == [True] * 3
+    assert len(listed) == 4
     (waiting / Name(1, 2).text).write_bytes(b"{}")
     assert not spool.empty()
-    assert len(listed) == 2
+    assert len(listed) == 5
 
 
 def test_a_directory_has_one_replayer(spool: Spool, tmp_path: Path) -> None:
@@ -237,7 +380,9 @@ def test_the_doctor_reads_the_directory_itself(spool: Spool, tmp_path: Path) -> 
         return [(finding.status, bool(finding.todo)) for finding in check(settings(tmp_path, **changes))]
 
     assert findings() == [("ok", False)]
-    spool.write(time.time_ns() - 300 * 10**9, b"canary")
+    spool.write(10**18, b"canary")
+    (entry,) = (tmp_path / "spool" / "waiting").iterdir()
+    os.utime(entry, (time.time() - 300,) * 2)
     assert findings() == [("warn", True)]
     (finding,) = check(settings(tmp_path))
     assert "1 entries wait for Redis, the oldest for 5 min" in finding.detail

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any, cast
-from urllib.parse import urlencode
 
 import pytest
-from redis import Redis
 
-from shared.addresses import ConversationKey, Identities
-from shared.admission import sms_id
-from shared.runtime import SALT_KEY
-from tests.payloads import FORM
-from tests.support.processes import OPENER, WebProcess
+from tests.support.processes import WebProcess
 from tests.support.server import EmbeddedServer
+from tests.support.texters import BOSS, ids, inbox, phone, ready, text, users
 from tests.support.wait import wait_for
 
-BOSS = "+15559876543"
 PEOPLE = 8
 
 
@@ -36,51 +27,13 @@ def server() -> Iterator[EmbeddedServer]:
 @pytest.fixture
 def web(server: EmbeddedServer, tmp_path: Path) -> Iterator[WebProcess]:
     """A web process with a few users, not started yet."""
-    (tmp_path / "users.toml").write_text("".join(_user(number) for number in range(PEOPLE)))
+    (tmp_path / "users.toml").write_text(users(PEOPLE))
     settings = {"REDIS_URL": server.url, "BOSS_DATA_DIR": str(tmp_path / "data"), "BOSS_USERS_FILE": str(tmp_path / "users.toml")}
     process = WebProcess({**settings, "SANDBOX": "on", "SMS_SETTLE_SECONDS": "0"})
     try:
         yield process
     finally:
         process.close()
-
-
-def _user(number: int) -> str:
-    return f'[[users]]\nusername="u{number}"\nphone="{_phone(number)}"\nboss_phone="{BOSS}"\n'
-
-
-def _phone(person: int) -> str:
-    return f"+1555200{person:04}"
-
-
-def text(web: WebProcess, person: int, number: int) -> int:
-    """Post a text and return the status."""
-    sid = f"SM{person:04}{number:08}"
-    body = urlencode({"From": _phone(person), "To": BOSS, "Body": f"text {number}", "MessageSid": sid})
-    connection = HTTPConnection("127.0.0.1", int(web.settings["PORT"]), timeout=20)
-    try:
-        connection.request("POST", "/sms/inbound", body, {"Content-Type": FORM})
-        answer = connection.getresponse()
-        answer.read()
-        return answer.status
-    finally:
-        connection.close()
-
-
-def ids(person: int, count: int) -> list[str]:
-    return [sms_id("AC" + "0" * 32, f"SM{person:04}{number:08}") for number in range(count)]
-
-
-def inbox(redis: Redis, person: int) -> list[str]:
-    salt = bytes.fromhex(cast("bytes", redis.get(SALT_KEY)).decode())
-    conversation = Identities(salt).conversation(ConversationKey("sms", BOSS, _phone(person)))
-    return [item.decode() for item in cast("list[bytes]", redis.lrange(f"boss:inbox:{conversation}", 0, -1))]
-
-
-def ready(web: WebProcess) -> dict[str, Any]:
-    with OPENER.open(f"{web.url}/readyz", timeout=5) as answer:
-        found: dict[str, Any] = json.load(answer)
-    return found
 
 
 def test_killed_with_entries_waiting_it_replays_them_at_the_next_start(server: EmbeddedServer, web: WebProcess) -> None:
@@ -169,4 +122,4 @@ def test_nothing_of_what_waits_is_printed(server: EmbeddedServer, web: WebProces
     wait_for(lambda: "spooling" in web.output, 5, "the line in the log")
     server.start()
     wait_for(lambda: "spool_empty" in web.output, 10, "the line in the log")
-    assert not [word for word in ("text 0", _phone(0)[1:], BOSS[1:]) if word in web.output]
+    assert not [word for word in ("text 0", phone(0)[1:], BOSS[1:]) if word in web.output]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final, cast
 
 import pytest
@@ -19,6 +20,7 @@ from tests.integration.webhook_client import ELSEWHERE, PUBLIC_URL, SECRET, Web,
 from tests.payloads import FORM, MULTIPART, Fields, form_body, mail_fields, multipart_body, sid, sms_fields
 from webhook_api import email, sms
 from webhook_api.app import MAX_QUERY
+from webhook_api.gate import Gate
 from webhook_api.metrics import Figures
 
 HEADERS: Final = {
@@ -300,3 +302,29 @@ def test_a_mail_of_a_hundred_thousand_parts_is_taken_in_bounded_time(web: Web) -
     assert time.monotonic() - start < 10
     event: Any = only_message(web).event
     assert (event.body, len(event.attachments)) == ("Hi", 200)
+
+
+class Unread:
+    """A body that nobody may ask for."""
+
+    def read(self, _size: int = -1) -> bytes:
+        """Asked for all the same."""
+        raise AssertionError("the body was read")
+
+
+@pytest.mark.parametrize("path", ["/sms/inbound", "/sms/status", "/email/inbound", "/email/events"])
+@pytest.mark.parametrize("signature", [None, "x", "A" * 29])
+def test_what_carries_no_proof_is_refused_before_its_body_is_read(web: Web, path: str, signature: str | None) -> None:
+    """No signature, or something that no signature looks like; wherever it comes from but this machine."""
+    headers = {"X-Twilio-Signature": signature} if signature and path.startswith("/sms") else {}
+    environ = {**ELSEWHERE, "wsgi.input": Unread(), "wsgi.input_terminated": True, "CONTENT_LENGTH": "500"}
+    answer = web.client().post(path, headers=headers, content_type=FORM, environ_overrides=environ)
+    assert answer.status_code == 403
+
+
+def test_in_production_the_server_takes_no_body_of_what_carries_no_proof(web: Web) -> None:
+    """Before a worker has it; in sandbox mode a plain `curl` is read."""
+    production = replace(Gate.of(web.runtime.settings), settings=web.runtime.settings.model_copy(update={"sandbox": "off"}))
+    proofs: list[dict[str, str]] = [{}, {"HTTP_X_TWILIO_SIGNATURE": "x"}, {"QUERY_STRING": "token=x"}, {"HTTP_AUTHORIZATION": "Basic x"}]
+    assert [production.may_read(environ) for environ in proofs] == [False, True, True, True]
+    assert Gate.of(web.runtime.settings).may_read({})

@@ -6,7 +6,7 @@ from typing import Final
 
 from shared import spool as layout
 from shared.settings import Settings
-from shared.spool import MIB, Survey
+from shared.spool import MIB
 from supervisor_worker.cli.checks.finding import Finding, fail, ok, warn
 from supervisor_worker.cli.output import age
 
@@ -22,7 +22,7 @@ def spool(settings: Settings) -> list[Finding]:
         todo = "Give this user the directory, or set BOSS_DATA_DIR to another."
         return [fail(NAME, f"{directory} cannot be read: {error.strerror}", todo)]
     room, aside = layout.room(settings, found.bytes + kept.bytes), layout.set_aside(directory)
-    waits = _waiting(found.depth, layout.age_seconds(found.oldest) if found.depth else 0.0)
+    waits = _waiting(found.depth, layout.age_seconds(directory, found.oldest))
     findings = []
     if aside:
         todo = f"The web process's log says why; what is moved from {directory / layout.ASIDE} to {layout.WAITING} is tried again."
@@ -34,14 +34,13 @@ def spool(settings: Settings) -> list[Finding]:
         todo = "They go on when Redis is back and `boss web` runs; if both are, look at the web process's log."
         findings.append(warn(NAME, f"{waits}; room for {room // MIB} MiB more", todo))
     if kept.depth:
-        findings.append(_insured(kept, settings.insurance_seconds))
+        findings.append(_insured(kept.depth, layout.age_seconds(directory, kept.oldest, layout.INSURED), settings.insurance_seconds))
     return findings or [ok(NAME, f"{waits}; room for {room // MIB} MiB")]
 
 
-def _insured(kept: Survey, hold: float) -> Finding:
+def _insured(depth: int, seconds: float, hold: float) -> Finding:
     """Some are there for a minute after every stumble of a replica; that they stay is what somebody should look at."""
-    seconds = layout.age_seconds(kept.oldest)
-    detail = f"{kept.depth} messages that Redis has and no replica confirmed are kept on disk, the oldest for {age(seconds)}"
+    detail = f"{depth} messages that Redis has and no replica confirmed are kept on disk, the oldest for {age(seconds)}"
     if seconds < 2 * hold:
         return ok(NAME, detail)
     return warn(NAME, detail, "Look at the replicas of Redis: are they connected, do they keep up?")

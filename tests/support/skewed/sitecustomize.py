@@ -1,6 +1,6 @@
 """Puts a process's wall clock wrong by CLOCK_SKEW_SECONDS, as its host's would be. With this directory on PYTHONPATH, at its start.
 
-`time` and `datetime` are all that the product asks. What the kernel dates (files) stays right, so that a spool cannot be tested so.
+`time` and `datetime` are all that the product asks. What the kernel dates (files) stays right, as if another host had written them.
 """
 
 from __future__ import annotations

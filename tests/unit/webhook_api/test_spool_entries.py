@@ -15,7 +15,7 @@ from shared.addresses import EmailAddress, PhoneNumber
 from shared.codec import SCHEMA_VERSION
 from shared.errors import BadInput, SchemaTooNew, StorageFault
 from shared.events import EmailReceived, SmsReceived
-from shared.spool import BLOCK, Name
+from shared.spool import BLOCK, LAST_TICKET, Name
 from webhook_api.entries import Entry, Ignored, Message, Report, decode, encode
 
 TEXT = SmsReceived(
@@ -73,16 +73,37 @@ def test_garbage_is_refused(content: bytes) -> None:
         decode(content)
 
 
-@given(st.integers(0, 10**20 - 1), st.integers(0, 10**12 - 1), st.booleans())
-def test_names_tell_ticket_and_size_and_sort_by_ticket(ticket: int, size: int, draft: bool) -> None:
-    """A name is read as it was made; its room is whole blocks."""
-    name = Name(ticket, size, draft)
+@given(
+    st.integers(0, LAST_TICKET), st.integers(0, 10**12 - 1), st.booleans(), st.just("") | st.integers(0, 2**64 - 1).map("{:016x}".format)
+)
+def test_names_tell_ticket_writer_and_size_and_sort_by_ticket(ticket: int, size: int, draft: bool, writer: str) -> None:
+    """A name is read as it was made, one of before too; its room is whole blocks."""
+    name = Name(ticket, size, draft, writer)
     assert Name.parse(name.text) == name
+    assert Name.parse(name.text).text == name.text  # type: ignore[union-attr]
     assert 0 <= name.room - size < BLOCK
     assert (name.text < Name(10**19, 0).text) == (ticket < 10**19) or ticket == 10**19
 
 
-@pytest.mark.parametrize("text", ["", ".json", "1-1.json", "0" * 20 + "-1.tmp", "0" * 20 + "-1.json.part", "x" * 20 + "-1.json"])
+def test_a_ticket_behind_which_there_is_no_room_is_none_of_ours() -> None:
+    """Whoever comes next must have one above it, in as many digits."""
+    assert Name.parse(Name(LAST_TICKET, 1).text)
+    assert Name.parse(Name(LAST_TICKET + 1, 1).text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        ".json",
+        "1-1.json",
+        "0" * 20 + "-1.tmp",
+        "0" * 20 + "-1.json.part",
+        "x" * 20 + "-1.json",
+        "0" * 20 + "-abc-1.json",
+        "\u0660" * 20 + "-1.json",
+    ],
+)
 def test_other_files_are_none_of_ours(text: str) -> None:
     """Whatever an editor or a backup leaves."""
     assert Name.parse(text) is None

@@ -240,3 +240,99 @@ def test_in_every_schedule_nothing_is_lost_and_nobody_is_overtaken(seed: int) ->
             assert arrived == sorted(arrived)
         for number in (number for conversation, number in world.spooled if conversation == sender.number):
             assert set(arrived[: arrived.index(number)]) >= set(range(number))
+
+
+@dataclass
+class Process:
+    """One life of a web process: its order, and what it holds until it is answered for."""
+
+    order: Order
+    held: dict[int, tuple[int, int]] = field(default_factory=dict)
+
+
+@dataclass
+class Directory:
+    """Several processes with clocks of their own on one directory, each step by itself: Redis is away until the end."""
+
+    chance: random.Random
+    clock: Clock = field(default_factory=Clock)
+    disk: list[tuple[int, int, tuple[int, int]]] = field(default_factory=list)  # ticket, writer, message
+    highest: int = 0
+    redis: list[tuple[int, int]] = field(default_factory=list)
+    writers: int = 0
+
+    def __post_init__(self) -> None:
+        """Three of them."""
+        self.processes = [self.start() for _ in range(3)]
+        self.sent = [0] * CONVERSATIONS
+        self.acknowledged = [True] * CONVERSATIONS
+
+    def start(self) -> Process:
+        """A life whose clock is wrong by up to a minute."""
+        skew = self.chance.uniform(-60, 60)
+        last = max((ticket for ticket, _, _ in self.disk), default=0)
+        return Process(Order(last, clock=lambda: int((self.clock.now + skew) * 1e9), monotonic=self.clock.seconds))
+
+    def send(self, sender: int) -> None:
+        """A text, or once more one that was not taken, to any of the processes."""
+        process = self.chance.choice(self.processes)
+        waits = bool(self.disk)
+        ticket, _ = process.order.enter(lambda: not waits, self.highest if waits else 0)
+        process.order.to_disk(ticket)
+        process.held[ticket] = (sender, self.sent[sender])
+        self.acknowledged[sender] = False
+
+    def write(self, process: Process) -> None:
+        """One of those that a process holds is on disk, and its sender is answered."""
+        ticket = self.chance.choice(list(process.held))
+        message = process.held.pop(ticket)
+        self.highest = max(self.highest, ticket)
+        self.writers += 1
+        self.disk.append((ticket, self.writers, message))
+        process.order.ended(ticket)
+        self.sent[message[0]] += 1
+        self.acknowledged[message[0]] = True
+
+    def restart(self, number: int) -> None:
+        """What it held is gone, and was nobody's."""
+        for sender, _ in self.processes[number].held.values():
+            self.acknowledged[sender] = True  # it sends the same once more
+        self.processes[number] = self.start()
+
+    def replay(self, most: int) -> None:
+        """The first of what one process may replay."""
+        order = self.chance.choice(self.processes).order
+        limit = order.limit()
+        order.limit(max((ticket for ticket, _, _ in self.disk), default=0))
+        for entry in [entry for entry in sorted(self.disk) if entry[0] < limit][:most]:
+            self.redis.append(entry[2])
+            self.disk.remove(entry)
+
+    def step(self) -> None:
+        """Something happens."""
+        self.clock.now += self.chance.choice([0, 0.01, 1])
+        what, ready = self.chance.random(), [number for number, free in enumerate(self.acknowledged) if free]
+        holding = [process for process in self.processes if process.held]
+        if what < 0.02:
+            self.restart(self.chance.randrange(3))
+        elif what < 0.45 and ready:
+            self.send(self.chance.choice(ready))
+        elif what < 0.9 and holding:
+            self.write(self.chance.choice(holding))
+        elif what > 0.95:
+            self.replay(3)
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_writers_with_any_clocks_and_lives_keep_the_order_of_each_sender(seed: int) -> None:
+    """Who waits for each answer is handed over in order and once, whichever processes took the texts; entries ahead of all clocks too."""
+    world = Directory(random.Random(seed))  # noqa: S311 - chance chooses the schedule
+    for _ in range(400):
+        world.step()
+    for number in range(3):
+        world.restart(number)
+    for _ in range(2 * len(world.disk) + 2):
+        world.replay(3)
+    assert world.disk == []
+    for sender, count in enumerate(world.sent):
+        assert [number for conversation, number in world.redis if conversation == sender] == list(range(count))
