@@ -85,7 +85,7 @@ class Gate:
         """Before the body is read: refuse what carries no signature, or something that is none. Raises Refusal."""
         signature = request.environ.get(_TWILIO_SIGNATURE)
         if signature is None:
-            self._unsigned(request)
+            self._unsigned(request, "twilio")
         elif not _HMAC_SHA1.fullmatch(signature):
             raise Refusal("bad_signature")
 
