@@ -101,7 +101,8 @@ def test_it_listens_on_loopback_only(web: WebProcess) -> None:
 def test_29_mb_mails_are_taken_in_bounded_memory(web: WebProcess, redis: Redis) -> None:
     """Four at once: two are read, two wait. One of 38 MB is too large, and is taken with what was kept of it."""
     body = multipart_body(mail_fields(attachment1=("big.bin", os.urandom(1_000_000) * 29)))
-    too_large = multipart_body(mail_fields(attachment1=("big.bin", os.urandom(1_000_000) * 38), headers="Message-ID: <38@example.com>\n"))
+    own = "From: user@example.com\nMessage-ID: <38@example.com>\n"
+    too_large = multipart_body(mail_fields(attachment1=("big.bin", os.urandom(1_000_000) * 38), headers=own))
     headers = {"Content-Type": MULTIPART}
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda data: post(web, f"/email/inbound?token={SECRET}", data, headers)[0], [body] * 3 + [too_large]))
