@@ -6,7 +6,7 @@ import asyncio
 import random
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from sandbox.courier import Webhook
 from sandbox.signing import twilio_signature
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 FORM: Final = "application/x-www-form-urlencoded; charset=UTF-8"
 USER_AGENT: Final = "TwilioProxy/1.1"
+MOST_RETRIES: Final = 5
+RETRY_WAIT: Final = 0.2
 DONE: Final = frozenset({"delivered", "undelivered"})
 FAILED: Final = frozenset({"undelivered", "failed"})
 
@@ -64,8 +66,15 @@ async def _tell(state: Sandbox, message: Message, step: str, callback: str) -> N
         request={"to": message.to, "from": message.sender, "message_status": step, "url": callback, "params": params},
         sid=message.sid,
     )
-    copies = range(state.knobs.twilio.callback_copies)
-    await asyncio.gather(*(state.courier.post(webhook, state.journal) for _ in copies))
+    copies, overrides = range(state.knobs.twilio.callback_copies), _overrides(callback)
+    retries = min(int(overrides.get("rc", "1")), MOST_RETRIES) if overrides.get("rp") == "all" else 0
+    await asyncio.gather(*(state.courier.insist(webhook, state.journal, retries=retries, wait=RETRY_WAIT) for _ in copies))
+
+
+def _overrides(callback: str) -> dict[str, str]:
+    """Return the connection overrides of a callback's fragment, which stays here and is not signed."""
+    fragment = urlsplit(callback).fragment
+    return {name: value for name, _, value in (each.partition("=") for each in fragment.split("&")) if name != "rc" or value.isdecimal()}
 
 
 def _params(message: Message, step: str) -> dict[str, str]:

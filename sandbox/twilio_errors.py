@@ -41,6 +41,12 @@ SENTENCES: Final[dict[int, str]] = {
     21614: "'To' number is not a valid mobile number: {to}",
     21617: "The concatenated message body exceeds the 1600 character limit",
     21623: "Number of media files exceeds allowed limit",
+    21635: "'To' number cannot be a landline: {to}",
+    21659: "'From' {sender} is not a Twilio phone number or Short Code country mismatch",
+    21660: "Mismatch between the 'From' number {sender} and the account",
+    21661: "'From' number {sender} is not SMS-capable",
+    30044: "Trial accounts cannot send messages of this length.",
+    63038: "Account exceeded the daily messages limit",
 }
 MAGIC_SENDERS: Final = {"+15005550001": 21212, "+15005550007": 21606, "+15005550008": 21611}
 MAGIC_RECIPIENTS: Final = {

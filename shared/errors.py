@@ -12,8 +12,10 @@ The tree::
     +-- LeaseLost                 the conversation belongs to another worker now
     +-- ProviderError             Twilio, SendGrid or Claude
         +-- ProviderUnavailable   429, 5xx, no connection: nothing was taken; an outage, uncounted
+        |   +-- LimitReached      our account's limit of a day is used up: waited for long, with an alarm
         +-- ProviderRefused       this very request is wrong: counted, or final
-        +-- CredentialsRefused    401, 403, empty budget: pauses all sending
+        |   +-- AccessDenied      403: counted, unless others are denied too; then as below
+        +-- CredentialsRefused    401, 402, empty budget: pauses all sending
         +-- OutcomeUnknown        the request went out and no answer came back
 
 An error says three things: its `disposition` (retry, permanent or unknown), a stable `code` (a machine word that may be
@@ -119,6 +121,18 @@ class ProviderRefused(ProviderError):
         """A refusal that is not `final` counts as one of the message's five errors."""
         super().__init__(provider, code, status=status)
         self.final = final
+
+
+class LimitReached(ProviderUnavailable):
+    """Our account has used up what it may send in a day."""
+
+
+class AccessDenied(ProviderRefused):
+    """A 403: it may be our key's fault, or something between us and the provider does not like this very message."""
+
+    def __init__(self, provider: str, code: str, *, status: int | None = None) -> None:
+        """Never final: it counts as one of the message's five errors, unless it is shown to be the key."""
+        super().__init__(provider, code, status=status, final=False)
 
 
 class CredentialsRefused(ProviderError):

@@ -64,5 +64,16 @@ async def bind(
     return choose(attempt.at, listed, others, request_ms=request_ms)
 
 
+async def shown_until(mailbox: AsyncMailbox, newest: Sequence[Listed]) -> int:
+    """Up to which time, in ms of Redis TIME, a list that shows these messages shows everything that was made; 0 where they tell nothing.
+
+    A message of ours was made after its attempt's time; any other as much later than that as the two clocks may differ.
+    """
+    owners = await mailbox.owners([each.id for each in newest])
+    known = await mailbox.replies(sorted(set(owners.values())))
+    asked = [each.at for reply in known if reply for each in reply.attempts if each.provider_id in owners]
+    return max([*asked, *(each.at_ms - CLOCK_SLACK_MS for each in newest)], default=0)
+
+
 def _same_words(reply: Reply, command: Response) -> bool:
     return text_of(reply.command).split() == text_of(command).split()

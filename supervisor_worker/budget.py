@@ -57,6 +57,11 @@ class RetryBudget:
         if retry and self._in_a_row >= BETTER:
             self.give_back()
 
+    @property
+    def well(self) -> bool:
+        """Whether something was taken since the last failure."""
+        return self._in_a_row > 0
+
     def failed(self) -> None:
         """The provider did not answer, or said that it cannot."""
         self._in_a_row = 0

@@ -15,7 +15,7 @@ import anthropic
 import httpx2
 from anthropic.types import ImageBlockParam, MessageParam, TextBlockParam
 
-from shared.errors import CredentialsRefused, ProviderError, ProviderRefused, ProviderUnavailable
+from shared.errors import AccessDenied, CredentialsRefused, ProviderError, ProviderRefused, ProviderUnavailable
 from shared.settings import Settings
 from supervisor_worker.channels.connections import Connections
 from supervisor_worker.channels.wire import retry_after
@@ -29,7 +29,8 @@ PROVIDER: Final = "claude"
 CONNECT_SECONDS: Final = 5.0
 MAX_PAUSES: Final = 3
 
-_CREDENTIALS: Final = (401, 402, 403)
+_CREDENTIALS: Final = (401, 402)
+_FORBIDDEN: Final = 403
 _FINAL: Final = (400, 413, 422)
 _UNAVAILABLE: Final = (408, 429)
 _SERVER_ERROR: Final = 500
@@ -75,7 +76,7 @@ class Claude:
         )
 
     async def think(self, question: Question) -> Answer:
-        """Ask. Raises ProviderUnavailable, CredentialsRefused or ProviderRefused."""
+        """Ask. Raises ProviderUnavailable, CredentialsRefused, AccessDenied or ProviderRefused."""
         started = time.monotonic()
         try:
             async with asyncio.timeout(self._seconds):
@@ -154,8 +155,10 @@ def _error_for(error: anthropic.APIStatusError) -> ProviderError:
     status = error.status_code
     budget = next((code for code in _BUDGET_CODES if code in (error.error_code or "")), None)
     word = budget or (error.type if error.type in _TYPES else f"http_{status}")
-    if status in _CREDENTIALS or _no_budget(error):
+    if status in _CREDENTIALS or error.type == "authentication_error" or _no_budget(error):
         return CredentialsRefused(PROVIDER, word, status=status)
+    if status == _FORBIDDEN:
+        return AccessDenied(PROVIDER, word, status=status)
     if status in _UNAVAILABLE or status >= _SERVER_ERROR:
         return ProviderUnavailable(PROVIDER, word, status=status, retry_after=retry_after(error.response.headers))
     return ProviderRefused(PROVIDER, word, status=status, final=status in _FINAL)

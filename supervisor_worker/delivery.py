@@ -6,7 +6,7 @@
        ├─ look_up ◀─────────────────────────────────────────────────┘   see `looking`
        ├─ short ──▶ renew once, ask again
        ├─ alone ──▶ recorded as refused, a ProviderUnavailable
-       ├─ too_old, unknown: for the turn to park
+       ├─ unknown ▶ proven not to have been taken? Else, and when too_old: for the turn to park
        └─ opted_out, paused, sent, lost: nothing left to do here
 
 A reply that is new is stored with the first asking for leave: one step for both, and one for recording and finishing, so that a
@@ -15,7 +15,8 @@ one task, shielded from the turn's own cancellation: a request that left is wait
 even by a holder that lost its lease.
 
 Where Redis has replicas, no request is made before one of them has the attempt: a failover then finds it, and has it looked up.
-Every request after a reply's first is a retry, and made only when the provider's budget has room for it.
+Every request after a reply's first is a retry, and made only when the provider's budget has room for it. One that may be a second
+copy is the last, and not to be spent on a provider that is still away: that is asked first, by what can send nothing.
 """
 
 from __future__ import annotations
@@ -66,9 +67,11 @@ class Delivery:
         self._wake = wake
         self._channel: Channel = "sms" if command.type == "send_sms_response" else "email"
         self._budget = supervisor.budgets[self._channel]
-        self._limits = supervisor.leave(self._channel)
+        self._limits = supervisor.leave
         self._looking = Looking(supervisor, lease, self._channel, reply_id, command)
         self._pair = supervisor.identities.pair(command.from_, command.to)
+        self._ready = False
+        self._renewed = False
         self._asked_wait_ms = 0
         self._new: New | None = None
         self._cancelled = False
@@ -79,23 +82,59 @@ class Delivery:
         Raises ProviderUnavailable, ProviderRefused or CredentialsRefused, all of them recorded.
         """
         self._new = new
-        renewed = False
+        self._renewed = False
         for _ in range(MAX_ROUNDS):
-            if self._new is None and self._ending():
-                return Delivered("wait", reason="shutdown")
-            verdict = await self._in_flight()
-            if isinstance(verdict, Delivered):
-                return verdict if verdict.outcome != "no_budget" else await self._without_budget()
-            if verdict.outcome == "short" and not renewed:
-                renewed = True
-                if not await self._lease.renew():
-                    return Delivered("lost")
-            elif verdict.outcome == "look_up" and verdict.attempt:
-                if ended := await self._look_up(verdict.attempt) or self._too_late():
-                    return ended
-            else:
-                return after(verdict)
+            if ended := await self._round():
+                return ended
         return Delivered("wait", wait_ms=self._supervisor.lease_ms, reason="too_many_rounds")
+
+    async def _round(self) -> Delivered | None:
+        """Ask for leave once, and do what it says; None when leave is to be asked for again."""
+        if self._new is None and self._ending():
+            return Delivered("wait", reason="shutdown")
+        verdict = await self._in_flight() if await self._may_repeat() else Delivered("no_budget")
+        if isinstance(verdict, Delivered):
+            return verdict if verdict.outcome != "no_budget" else await self._without_budget()
+        if verdict.outcome == "short" and not self._renewed:
+            self._renewed = True
+            return None if await self._lease.renew() else Delivered("lost")
+        if verdict.outcome == "look_up" and verdict.attempt:
+            return await self._look_up(verdict.attempt) or self._too_late()
+        return await self._without_proof() if verdict.outcome == "unknown" else after(verdict)
+
+    async def _may_repeat(self) -> bool:
+        """Whether there is room in the budget for what may be a second copy. Raises a ProviderError while the provider is still away.
+
+        Something that it took since the last failure says so; else it is asked by a request that can send nothing.
+        """
+        if self._ready or not self._tried or self._budget.well:
+            return True
+        reply = await self._supervisor.mailbox.reply(self._reply_id)
+        if reply is None or reply.unresolved or not 0 < len(reply.unsure) <= self._limits.repeats:
+            return True
+        if not self._budget.take():
+            return False
+        try:
+            async with asyncio.timeout(self._supervisor.settings.send_timeout_seconds):
+                await self._lease.hold(self._supervisor.channels[self._channel].ready(self._command))
+        except (OutcomeUnknown, ProviderUnavailable, TimeoutError) as error:
+            self._budget.failed()
+            raise _away(error) from None
+        self._budget.give_back()
+        self._ready = True
+        return True
+
+    async def _without_proof(self) -> Delivered | None:
+        """As often as it may be, the reply was sent with unknown fate. None when it is shown that one of these was not taken after all."""
+        reply = await self._supervisor.mailbox.reply(self._reply_id)
+        if reply is None or not self._limits.repeats:
+            return Delivered("unknown")
+        looked = await self._looking.once_more(reply.unsure)
+        if looked.outcome == "shown":
+            return closed(await self._record(looked.attempt, "accepted", provider_id=looked.provider_id))
+        if looked.outcome == "resolved":
+            return self._too_late()
+        return Delivered("wait", wait_ms=looked.wait_ms, reason=looked.reason) if looked.wait_ms else Delivered("unknown")
 
     async def resolve(self) -> Delivered:
         """Look up whatever is unresolved, and send nothing: `sent`, `absent`, `wait`, or `unknown` where no repeat is wanted."""
@@ -242,6 +281,15 @@ class Delivery:
         if looked.outcome == "wait":
             return Delivered("wait", wait_ms=max(looked.wait_ms, self._asked_wait_ms), reason=looked.reason)
         return None
+
+
+def _away(error: ProviderError | TimeoutError) -> ProviderUnavailable:
+    """What was asked by a request that can send nothing is an outage, whatever became of that one."""
+    if isinstance(error, ProviderUnavailable):
+        return error
+    if isinstance(error, ProviderError):
+        return ProviderUnavailable(error.provider, error.code, status=error.status, retry_after=error.retry_after)
+    return ProviderUnavailable("channel", "timeout")
 
 
 def _uncancel() -> None:

@@ -60,9 +60,15 @@ async def _call(reply_id: str, supervisor: Supervisor) -> Call[str]:
         sender=identities.sender(event.from_),
         pair=identities.pair(event.to, event.from_),
         user=identities.user(user.username),
-        code=sentences.TEXT_LOST if by_text else sentences.MAIL_LOST,
+        code=_code(reply, by_text=by_text),
         wake=job(conversation, "email" if by_text else "sms"),
     )
+
+
+def _code(reply: Reply, *, by_text: bool) -> str:
+    if reply.notice:
+        return sentences.TEXT_UNTOLD if by_text else sentences.MAIL_UNTOLD
+    return sentences.TEXT_LOST if by_text else sentences.MAIL_LOST
 
 
 def _user(reply: Reply, supervisor: Supervisor) -> User | None:

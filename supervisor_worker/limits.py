@@ -14,8 +14,7 @@ import random
 from collections.abc import Sequence
 from typing import Final
 
-from shared.addresses import Channel
-from shared.mailbox.calls import REPEATS
+from shared.mailbox.calls import DAY_MS, REPEATS, Watch
 from shared.mailbox.types import Message
 from shared.settings import Settings
 
@@ -29,7 +28,8 @@ RETRY_AFTER_CAP: Final = 300.0
 PAUSE_WAIT: Final = 30.0
 EVENT_STEP: Final = 10.0
 LOOK_AGAIN: Final = 10.0
-MAIL_REPEATS: Final = 1  # without a list to ask, each further one could be another copy
+PROOF_WAIT: Final = 120.0
+LIMIT_WAIT: Final = 3600.0
 
 
 def scaled_ms(seconds: float, settings: Settings) -> int:
@@ -74,6 +74,24 @@ def asked_wait_ms(retry_after: float | None, settings: Settings) -> int:
     return int(min(max(0.0, retry_after or 0.0), RETRY_AFTER_CAP * settings.lease_seconds / DEFAULT_LEASE) * 1000)
 
 
+def limit_wait_ms(age_ms: int, now_ms: int, settings: Settings) -> int:
+    """The wait after an account's limit of a day was met: an hour, but not beyond the day (UTC), nor ANSWER_WITHIN_MINUTES."""
+    tomorrow = DAY_MS - now_ms % DAY_MS
+    left = max(scaled_ms(OUTAGE_BASE, settings), int(settings.answer_within_minutes * 60_000) - age_ms)
+    return min(scaled_ms(LIMIT_WAIT, settings), tomorrow, left) + _jitter(scaled_ms(OUTAGE_CAP, settings))
+
+
+def watch(settings: Settings) -> Watch:
+    """How a 403 is judged and a pause by alarm is tried, at this lease."""
+    usual = Watch()
+    return Watch(*(scaled_ms(getattr(usual, name) / 1000, settings) for name in usual.__slots__))
+
+
+def proof_over(attempt_at_ms: int, now_ms: int, settings: Settings) -> bool:
+    """Whether a reply of unknown fate has waited long enough for a proof that it was not taken."""
+    return now_ms - attempt_at_ms > scaled_ms(PROOF_WAIT, settings)
+
+
 def outage_over(age_ms: int, settings: Settings) -> bool:
     """Whether an outage has lasted as long as a user may be kept waiting."""
     return age_ms > settings.answer_within_minutes * 60_000
@@ -89,11 +107,9 @@ def oldest_ms(settings: Settings) -> int:
     return int(settings.answer_at_most_hours * 3_600_000)
 
 
-def repeats(channel: Channel, settings: Settings) -> int:
-    """How many attempts that got no answer, and that nobody can find, may be followed by another one."""
-    if settings.unknown_outcome == "park":
-        return 0
-    return REPEATS if channel == "sms" else MAIL_REPEATS
+def repeats(settings: Settings) -> int:
+    """How many attempts of unknown fate, which nobody can find, may be followed by another one."""
+    return 0 if settings.unknown_outcome == "park" else REPEATS
 
 
 def _jitter(most_ms: int) -> int:

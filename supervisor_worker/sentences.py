@@ -12,6 +12,10 @@ REFUSED: Final = "Sorry, I cannot help with that. If you meant something else, p
 
 TEXT_LOST: Final = "text_lost"
 MAIL_LOST: Final = "mail_lost"
+TEXT_UNTOLD: Final = "text_untold"
+MAIL_UNTOLD: Final = "mail_untold"
+ELSEWHERE: Final = frozenset({TEXT_LOST, MAIL_LOST, TEXT_UNTOLD, MAIL_UNTOLD})
+"""What is said on the other channel: that an answer was lost, or a sentence of ours."""
 TEXT_LOST_SUBJECT: Final = "A text message did not reach you"
 """The subject of the mail that says so: it begins a thread of its own."""
 
@@ -24,6 +28,8 @@ NOTICES: Final[dict[str, str]] = {
     "unreadable": "Sorry, I could not read your message. Please send it again as plain text.",
     TEXT_LOST: "I answered your text message, but my answer could not be delivered to your phone. You can ask me again here, by mail.",
     MAIL_LOST: "I answered your mail, but my answer could not be delivered to your mailbox. You can ask me again here, by text.",
+    TEXT_UNTOLD: "I had something to tell you about your text message, but could not reach your phone. You can ask me again here, by mail.",
+    MAIL_UNTOLD: "I had something to tell you about your mail, but could not reach your mailbox. You can ask me again here, by text.",
 }
 """By notice code."""
 

@@ -64,7 +64,8 @@ class Supervisor:
         """How much of a conversation's records is read: JSON spells a letter outside of ASCII with six bytes for two."""
         return 3 * BYTES_A_TOKEN * self.settings.history_tokens
 
-    def leave(self, channel: Channel) -> Leave:
+    @property
+    def leave(self) -> Leave:
         """What leave to send is judged by."""
         return Leave(
             self.send_ms,
@@ -72,7 +73,7 @@ class Supervisor:
             self.retention_ms,
             limits.scaled_ms(limits.PAUSE_WAIT, self.settings),
             oldest_ms=limits.oldest_ms(self.settings),
-            repeats=limits.repeats(channel, self.settings),
+            repeats=limits.repeats(self.settings),
         )
 
     @property

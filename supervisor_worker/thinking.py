@@ -63,7 +63,7 @@ class Thinking:
         last = events[-1]
         if turn.messages[0].kind == "notice":
             code = turn.messages[0].notice
-            said = opening if code in (sentences.TEXT_LOST, sentences.MAIL_LOST) else command_for
+            said = opening if code in sentences.ELSEWHERE else command_for
             return Thought(said(last, sentences.notice(code), turn.reply_id), {})
         async with self.gallery.pictures(events) as pictures:
             answers, shown = await self._answers_within_budget(turn, events, pictures)

@@ -15,8 +15,10 @@ What follows from a failure:
     nobody knows the reply's pair           park
     a reply that may have been sent         sent again, marked, or parked: UNKNOWN_OUTCOME
     our key or budget refused               pause all sending, one alarm; back off, uncounted
+    a 403                                   likewise if others get it too and nothing is taken; else an error of this very message
+    our limit of a day used up              an alarm; wait for an hour, or the next day, uncounted; then park
     an error of this very message           back off, counted; the fifth parks it
-    a final refusal                         park
+    a final refusal                         park; the user is told on the other channel where this one's route is refused
     the lease is lost                       end; change nothing
     cancelled (the process ends)            give the lease up at once, so that the turn is due now
 """
@@ -27,18 +29,19 @@ import asyncio
 import logging
 import time
 import uuid
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 from redis.exceptions import RedisError
 
 from shared import telemetry
-from shared.errors import CredentialsRefused, LeaseLost, ProviderError, ProviderRefused
+from shared.errors import AccessDenied, CredentialsRefused, LeaseLost, LimitReached, ProviderError, ProviderRefused
 from shared.events import Received, Response
 from shared.mailbox import calls
-from shared.mailbox.types import Claim, Closed, Turn
+from shared.mailbox.calls import Provider
+from shared.mailbox.types import Alarmed, Claim, Closed, Turn
 from shared.queue import job
 from supervisor_worker import limits
-from supervisor_worker.channels.port import RecipientOptedOut, RecipientUnreachable
+from supervisor_worker.channels.port import RecipientOptedOut, RecipientUnreachable, SenderUnusable
 from supervisor_worker.delivered import Delivered, New
 from supervisor_worker.delivery import Delivery
 from supervisor_worker.faults import named
@@ -184,14 +187,22 @@ class _Run:
             return await self._pause(error)
         if isinstance(error, RecipientOptedOut):
             return await self._opted_out()
+        if isinstance(error, AccessDenied):
+            return await self._denied(error)
+        if isinstance(error, SenderUnusable | LimitReached):
+            await self._warn(reason)
         if isinstance(error, ProviderRefused):
-            return await (self._park(reason, _told(error)) if error.final else self._count(reason))
+            return await (self._park(reason, self._told(error)) if error.final else self._count(reason))
         if self._is_expired():
-            return await self._park("outage", "outage")
+            return await (self._park(reason, "unreachable") if isinstance(error, LimitReached) else self._park("outage", "outage"))
         return await self._wait_out(error, reason)
 
     async def _wait_out(self, error: ProviderError, reason: str) -> bool:
-        wait_ms = limits.outage_wait_ms(self._age_ms(), error.retry_after, self._supervisor.settings)
+        age_ms, settings = self._age_ms(), self._supervisor.settings
+        if isinstance(error, LimitReached):
+            wait_ms = limits.limit_wait_ms(age_ms, self._lease.now_ms(), settings)
+        else:
+            wait_ms = limits.outage_wait_ms(age_ms, error.retry_after, settings)
         await self._back_off(wait_ms, reason, asked=self._command is None)
         return False
 
@@ -203,11 +214,36 @@ class _Run:
         return False
 
     async def _pause(self, error: ProviderError) -> bool:
-        reason = f"{error.provider}_{error.code}"
-        if await self._supervisor.mailbox.run(calls.pause(reason)):
-            LOG.critical("A provider refuses our key or budget: all sending is paused", action="alarm", reason=reason)
-        await self._back_off(limits.pause_wait_ms(self._supervisor.settings), reason)
+        await self._alarmed(error, sure=True)
+        await self._back_off(limits.pause_wait_ms(self._supervisor.settings), f"{error.provider}_{error.code}")
         return False
+
+    async def _denied(self, error: AccessDenied) -> bool:
+        """A 403: this message's own, unless it is shown to be our key's."""
+        if await self._alarmed(error, sure=False) != "counted":
+            await self._back_off(limits.pause_wait_ms(self._supervisor.settings), f"{error.provider}_{error.code}")
+            return False
+        if limits.last_error(self._turn.messages):
+            return await self._park(f"{error.provider}_denied", self._told(error))
+        return await self._count(f"{error.provider}_{error.code}")
+
+    async def _alarmed(self, error: ProviderError, *, sure: bool) -> Alarmed:
+        reason, watch = f"{error.provider}_{error.code}", limits.watch(self._supervisor.settings)
+        call = calls.alarm(self._lease.conversation, cast("Provider", error.provider), reason, sure=sure, watch=watch)
+        outcome = await self._supervisor.mailbox.run(call)
+        if outcome == "paused":
+            LOG.critical("A provider refuses our key or budget: all sending is paused", action="alarm", reason=reason)
+        return outcome
+
+    async def _warn(self, reason: str) -> None:
+        if await self._supervisor.mailbox.run(calls.warn(reason)):
+            LOG.critical("A provider refuses what concerns everybody: see docs/operating.md", action="alarm", reason=reason)
+
+    def _told(self, error: ProviderRefused) -> str:
+        """Which sentence the user gets; "unreachable" leaves it to their other channel: a sentence here would be refused, or was."""
+        if isinstance(error, RecipientUnreachable) or self._turn.messages[0].kind == "notice":
+            return "unreachable"
+        return "error" if error.sentence else ""
 
     async def _opted_out(self) -> bool:
         event = next((message.event for message in self._turn.messages if message.event is not None), None)
@@ -295,8 +331,3 @@ class _Run:
 
     def _ids(self) -> dict[str, str]:
         return {"conversation": self._lease.conversation, "turn": self._turn.id}
-
-
-def _told(error: ProviderRefused) -> str:
-    """Which sentence the user gets; "unreachable" leaves it to their other channel."""
-    return "unreachable" if isinstance(error, RecipientUnreachable) else "error" if error.sentence else ""

@@ -11,8 +11,9 @@ from shared import codec
 from shared.delivery_errors import SENDGRID
 from shared.errors import BadInput
 from shared.ledger import SENDGRID_EVENTS
+from shared.reports import Opt, State, report_id
 from webhook_api import bodies
-from webhook_api.entries import Opt, Report, State, report_id
+from webhook_api.entries import Report
 from webhook_api.gate import Gate
 from webhook_api.intake import Intake
 from webhook_api.lean import Answer

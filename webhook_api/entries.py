@@ -6,10 +6,9 @@ while conversation ids, retention and rates are found at the replay.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, cast, get_args
+from typing import Any, Final, cast, get_args
 
 from shared import accept as storing
 from shared import codec
@@ -19,13 +18,11 @@ from shared.events import EmailReceived, Received, SmsReceived
 from shared.mailbox import calls
 from shared.mailbox.calls import Keyword
 from shared.mailbox.types import Call
+from shared.reports import Opt, State
 from shared.runtime import Runtime
 
 AT_ONCE: Final = 64
 """Calls in one MULTI: a hundredth of a second of Redis's time, and a fraction of the answer's timeout."""
-
-State = Literal["", "sent", "delivered", "undelivered", "failed"]
-Opt = Literal["", "out", "in"]
 
 _STATES: Final = get_args(State)
 _OPTS: Final = get_args(Opt)
@@ -68,11 +65,6 @@ class Report:
     opt: Opt = ""
     id: str = ""
     pair: str = ""
-
-
-def report_id(*parts: str) -> str:
-    """The id of a report, made of what is the same in every repetition."""
-    return "o-" + hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:24]
 
 
 Reports = tuple[Report, ...]

@@ -13,11 +13,11 @@ from flask import Request
 from shared import admission, telemetry
 from shared.addresses import masked
 from shared.admission import Ignored, InboundSms
-from shared.delivery_errors import OPTED_OUT
 from shared.errors import BadInput
 from shared.events import Media
+from shared.reports import TWILIO_STATES, State, word_of_the_user
 from webhook_api import signed_form
-from webhook_api.entries import Report, State, report_id
+from webhook_api.entries import Report
 from webhook_api.gate import MESSAGE_HEADER, Gate, Refusal
 from webhook_api.intake import Intake
 from webhook_api.lean import Answer
@@ -33,17 +33,6 @@ _TWIML_HEADERS: Final = (("Content-Type", "text/xml; charset=utf-8"), ("Content-
 log = telemetry.logger(__name__)
 
 _ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
-_STATES: Final[dict[str, State]] = {
-    "queued": "sent",
-    "accepted": "sent",
-    "sending": "sent",
-    "sent": "sent",
-    "delivered": "delivered",
-    "read": "delivered",
-    "undelivered": "undelivered",
-    "failed": "failed",
-    "canceled": "failed",
-}
 
 
 def inbound(intake: Intake, gate: Gate, request: Request) -> Answer:
@@ -91,7 +80,7 @@ def status(intake: Intake, gate: Gate, request: Request) -> Answer:
     gate.account(report.account)
     if not report.sid:
         raise BadInput(code="missing_sid")
-    state = _STATES.get(report.status)
+    state = TWILIO_STATES.get(report.status)
     if state is not None:
         reply, attempt = _id(request.args.get("reply", "")), _id(request.args.get("attempt", ""))
         intake.report((_report(report, state, reply, attempt, _id(request.args.get("pair", ""))),))
@@ -99,9 +88,8 @@ def status(intake: Intake, gate: Gate, request: Request) -> Answer:
 
 
 def _report(said: StatusForm, state: State, reply: str, attempt: str, pair: str) -> Report:
-    if said.code not in OPTED_OUT:
-        return Report(said.sid, state, reply, attempt, said.code)
-    return Report(said.sid, state, reply, attempt, said.code, "out", report_id("twilio", said.sid, said.code), pair)
+    opt, own_id = word_of_the_user(said.sid, said.code)
+    return Report(said.sid, state, reply, attempt, said.code, opt, own_id, pair if opt else "")
 
 
 def _id(text: str) -> str:

@@ -11,6 +11,7 @@ from shared.errors import BadInput
 from shared.events import Received, Response
 from shared.mailbox.types import (
     Accepted,
+    Alarmed,
     Attempt,
     Claim,
     Closed,
@@ -28,6 +29,7 @@ from shared.mailbox.types import (
     Swept,
     Turn,
     Unseen,
+    Unsettled,
 )
 
 
@@ -64,6 +66,7 @@ def reply_from(record: dict[str, Any]) -> Reply:
         maybe_sent=record.get("maybe_sent") == "1",
         maybe_duplicate=record.get("maybe_duplicate") == "1",
         code=record.get("code", ""),
+        notice=record.get("notice", ""),
     )
 
 
@@ -76,7 +79,11 @@ def pause_from(record: dict[str, Any]) -> Pause | None:
     """A pause from its record's fields; None for one that has ended, or never was."""
     if not record.get("since"):
         return None
-    return Pause(record.get("reason", ""), record.get("user", ""), record.get("by", ""), int(record.get("at") or record["since"]))
+    provider = record.get("provider", "")
+    return Pause(
+        record.get("reason", ""), record.get("user", ""), record.get("by", ""), int(record.get("at") or record["since"]), provider,
+        int(record.get("probe_at") or 0) if provider else 0,
+    )  # fmt: skip
 
 
 def _event(text: str) -> Received | None:
@@ -91,6 +98,16 @@ def swept(raw: Any) -> Swept:
     """The answer to `sweep`."""
     woken, next_ms, untold = raw
     return Swept(tuple(Due(conv, channel) for conv, channel in woken), next_ms if next_ms >= 0 else None, tuple(untold))
+
+
+def alarmed(raw: Any) -> Alarmed:
+    """The answer to `alarm`."""
+    return cast("Alarmed", raw)
+
+
+def unsettled(raw: Any) -> tuple[Unsettled, ...]:
+    """The answer to `unsettled`."""
+    return tuple(Unsettled(*found) for found in raw)
 
 
 def nothing(_raw: Any) -> None:

@@ -18,6 +18,7 @@ from shared.events import Received, Response
 from shared.mailbox import answers
 from shared.mailbox.types import (
     Accepted,
+    Alarmed,
     Arguments,
     Call,
     Claim,
@@ -30,10 +31,12 @@ from shared.mailbox.types import (
     Swept,
     Turn,
     Unseen,
+    Unsettled,
     Wake,
 )
 
 DAY_MS: Final = 86_400_000
+HOUR_MS: Final = 3_600_000
 DEDUPE_MS: Final[dict[str, int]] = {"sms": 30 * DAY_MS, "email": 7 * DAY_MS}
 """How long what is not answered is remembered, id and record: beyond SendGrid's 3 days of retries."""
 MARK_MS: Final[dict[str, int]] = {"sms": 400 * DAY_MS, "email": DEDUPE_MS["email"]}
@@ -44,8 +47,8 @@ SWEEP_LIMIT: Final = 100
 WAKE_FLOOR_MS: Final = 1000
 WAKE_CEILING_MS: Final = 600_000
 """How long a wake-up is believed to be on its way at most: what a lost one costs a conversation when a host's clock is wrong."""
-REPEATS: Final = 5
-"""How many attempts that a provider left without an answer, and that no look-up finds, may be followed by another one."""
+REPEATS: Final = 1
+"""How many attempts of unknown fate, that no look-up finds, may be followed by another one: a second copy is the last."""
 MAX_OPEN: Final = 50_000
 """How many messages may wait for their answer before no more are taken."""
 NOT_ADMITTED_AN_HOUR: Final = 100
@@ -58,8 +61,6 @@ _NOT_ADMITTED: Final[dict[str, str | int]] = {
 }  # fmt: skip
 """What `accept.lua` reads of a message that is recorded with a reason only."""
 
-ALARM: Final = "alarm"
-"""Who paused, when it was no operator: a worker whose key was refused."""
 STANDBY: Final = "standby@"
 """How the name of a standby's worker begins; a regular worker's never does, for no host's name holds this sign."""
 STANDBY_KEPT_MS: Final = 30_000
@@ -72,7 +73,7 @@ class Leave:
 
     How long a request may take and how much is added to that, how long what ends is kept, and how long a turn that meets a pause
     waits; `jitter` (0 to 1) spreads that. Nothing is sent in answer to a message older than `oldest_ms`, nor after more than
-    `repeats` attempts that stayed without an answer.
+    `repeats` attempts of unknown fate.
     """
 
     send_ms: int
@@ -96,6 +97,23 @@ class Leave:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """How a 403 is judged, and how a pause by alarm is tried, in ms.
+
+    A second 403 of a provider that has taken nothing since the first is no message's own: another sender's after `apart_ms`, another
+    message's after `quiet_ms`; the first is remembered for `window_ms`. The provider is tried again after `probe_ms`, then after twice
+    that, up to `longest_ms`.
+    """
+
+    apart_ms: int = 2_000
+    quiet_ms: int = 60_000
+    window_ms: int = 900_000
+    probe_ms: int = 60_000
+    longest_ms: int = 900_000
+
+
+Provider = Literal["twilio", "sendgrid", "claude"]
 Keyword = Literal["", "stop", "start", "yes"]
 Standing = Literal["watching", "working", "retiring", "gone"]
 
@@ -380,9 +398,32 @@ def opt_out(pair: str, *, out: bool, by: str = "") -> Call[bool]:
     return Call("opt_out", {"pair": pair, "out": int(out), "by": by}, bool)
 
 
-def pause(reason: str, *, by: str = ALARM, user: str = "", pairs: Iterable[str] = ()) -> Call[bool]:
-    """Pause all sending, or one user's (an id, and their pairs); True when it was not paused before, so that the alarm sounds once."""
+def pause(reason: str, *, by: str = "", user: str = "", pairs: Iterable[str] = ()) -> Call[bool]:
+    """Pause all sending, or one user's (an id, and their pairs), by an operator; True when it was not, or by an alarm, before."""
     return Call("pause", {"reason": reason, "by": by, "user": user}, bool, tuple(pairs))
+
+
+def alarm(conversation: str, provider: Provider, reason: str, *, sure: bool, watch: Watch) -> Call[Alarmed]:
+    """A provider refused us: for certain (`sure`), or by a 403, which may be this very message's.
+
+    The answer is `paused` for the caller who stopped all sending by it, `held` where it is stopped already, and `counted` for a 403
+    that is the message's own, as far as anybody can tell.
+    """
+    arguments: Arguments = {
+        "conv": conversation, "provider": provider, "reason": reason, "sure": int(sure), "apart": watch.apart_ms, "quiet": watch.quiet_ms,
+        "window": watch.window_ms, "probe": watch.probe_ms, "longest": watch.longest_ms,
+    }  # fmt: skip
+    return Call("alarm", arguments, answers.alarmed)
+
+
+def warn(reason: str, *, window_ms: int = HOUR_MS) -> Call[bool]:
+    """Tell the operator of something, once in `window_ms`; True when this call does."""
+    return Call("warn", {"reason": reason, "window": window_ms}, bool)
+
+
+def unsettled(*, after_ms: int, most_ms: int, limit: int) -> Call[tuple[Unsettled, ...]]:
+    """Texts that were taken `after_ms` ago or earlier and have no final report, to be asked about; none older than `most_ms`."""
+    return Call("unsettled", {"after": after_ms, "most": most_ms, "limit": limit}, answers.unsettled)
 
 
 def resume(*, by: str = "", user: str = "") -> Call[bool]:

@@ -1,6 +1,7 @@
 -- claim: take the conversation's lease and get its turn, with what was said before.
 -- Refused while the lease lives, not-before lies ahead, sending is paused (all of it, or this user's), or the sender has its share of
--- turns under way: then the conversation waits for one of them to end. Refused too when the day's tokens or turns are used up, unless
+-- turns under way: then the conversation waits for one of them to end. A pause that an alarm made lets one turn at a time through, to
+-- try the provider in question. Refused too when the day's tokens or turns are used up, unless
 -- its reply is stored and paid for: then it waits for the next day, or for a higher bound. An expired lease counts as lost on each
 -- message of its turn; from the second loss on the conversation waits. A turn with a stored reply is resumed as it is; otherwise one
 -- is formed from the inbox's head.
@@ -112,6 +113,25 @@ local function lease_expired()
   return at > t
 end
 
+-- All is paused by an alarm: whether this turn may find out if the provider in question takes something again. It must be time, its user
+-- not paused, the turn one that asks that provider; and whoever was refused last lets others go first, who all come by in `lost_wait`.
+local function may_probe()
+  local pause, pair = pause_key(''), get(key, 'pair')
+  local provider, at = get(pause, 'provider'), number(pause, 'probe_at')
+  if provider == '' or at > t or (pair ~= '' and held(pair)) then return false end
+  if get(pause, 'refused') == get(key, 'sender') and t < at + lost_wait then return false end
+  local kind, turn = get(msg_key(redis.call('LINDEX', inbox, 0)), 'kind'), get(key, 'turn')
+  if provider == 'claude' then return kind ~= 'notice' and (turn == '' or redis.call('EXISTS', reply_key(reply_of(turn))) == 0) end
+  return kind ~= 'bridge' and get(key, 'channel') == (provider == 'twilio' and 'sms' or 'email')
+end
+
+local function begin_probe(turn)
+  local pause = pause_key('')
+  local wait = number(pause, 'probe_wait')
+  redis.call('HSET', pause, 'probe', token, 'probe_at', whole(t + wait), 'probe_wait', whole(math.min(2 * wait, number(pause, 'probe_most'))))
+  append('probe', 'conv', conv, 'turn', turn, 'provider', get(pause, 'provider'))
+end
+
 redis.call('DEL', P .. 'wake:' .. conv)
 if (tonumber(redis.call('GET', P .. 'schema') or '0') or 0) > schema then return {'newer'} end
 if get(key, 'last_token') == token then return {'finished'} end
@@ -128,7 +148,8 @@ if redis.call('LLEN', inbox) == 0 then
   redis.call('ZREM', DUE, conv)
   return not_now('empty')
 end
-if paused(get(key, 'pair')) then
+local trying = paused(get(key, 'pair'))
+if trying and not may_probe() then
   redis.call('ZADD', DUE, whole(t + math.floor(lost_wait * (0.5 + jitter / 2))), conv)
   return not_now('paused')
 end
@@ -163,6 +184,7 @@ if sender ~= '' then
   redis.call('PEXPIRE', busy_key(sender), 86400000)
   redis.call('ZREM', waiting_key(sender), conv)
 end
+if trying then begin_probe(turn) end
 local messages = turn_messages(turn)
 append(resumed and 'turn_resumed' or 'turn_started', 'conv', conv, 'turn', turn, 'messages', #messages)
 for _, id in ipairs(messages) do

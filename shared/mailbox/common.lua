@@ -17,6 +17,7 @@ local function reply_key(id) return P .. 'reply:' .. id end
 local DUE = P .. 'due'
 local OPEN = P .. 'open'
 local UNTOLD = P .. 'untold'
+local UNSETTLED = P .. 'unsettled'
 
 local function get(key, field) return redis.call('HGET', key, field) or '' end
 local function number(key, field) return tonumber(get(key, field)) or 0 end
@@ -58,6 +59,29 @@ end
 local function active(t, pair)
   local common = without_pauses(pause_key(''), t)
   return pair == '' and common or without_pauses(pause_key(pair), common)
+end
+
+local function end_pause(pair, t)
+  if not held(pair) then return false end
+  local key = pause_key(pair)
+  local clock = pair == '' and t or active(t, '')
+  redis.call('HSET', key, 'since', '', 'reason', '', 'provider', '', 'probe', '', 'total', whole(number(key, 'total') + clock - number(key, 'since')))
+  return true
+end
+
+-- A pause that an alarm made names the provider that refused us, and lets one turn at a time through to try it (see `claim`): `probe`
+-- is the token of its lease. A user's own pause holds all the same.
+local function probes(token, pair)
+  return token ~= '' and get(pause_key(''), 'probe') == token and not (pair ~= '' and held(pair))
+end
+
+-- A provider did what it was asked: a 403 before it was that message's own, and a pause for this provider ends if the request was
+-- allowed in it, at `since`.
+local function provider_took(provider, since, t)
+  redis.call('DEL', P .. 'denied:' .. provider)
+  local key = pause_key('')
+  if get(key, 'provider') ~= provider or since <= number(key, 'at') then return end
+  if end_pause('', t) then append('resumed', 'by', 'probe', 'user', '', 'provider', provider) end
 end
 
 -- A wake-up for this conversation is about to be enqueued: the sweep need not add another while the mark lives, which

@@ -14,4 +14,5 @@ end
 redis.call('HSET', conv_key(conv), 'channel', channel, 'pair', pair, 'sender', sender)
 append('told_elsewhere', 'reply', reply, 'notice', id, 'channel', channel)
 append_notice(conv, id, code, event, user, t)
+redis.call('HSET', msg_key(id), 'elsewhere', 1)
 return 'told'

@@ -29,6 +29,7 @@ for i = ids, #ARGV do
   elseif kind == 'r-' then
     redis.call('DEL', reply_key(id))
     redis.call('ZREM', UNTOLD, id)
+    redis.call('ZREM', UNSETTLED, id)
     redis.call('ZREM', P .. 'unsure:' .. conv, id)
     redis.call('LREM', history, 0, 'r:' .. id)
   else

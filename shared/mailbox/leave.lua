@@ -18,7 +18,7 @@ local function take_leave(conv, token, reply, id, limits, t)
   if count(list, 'accepted') > 0 then return {mine and 'lost' or 'sent', '', ''} end
 
   local pair, turn = pair_of(reply), get(key, 'turn')
-  local out, halted, old = opted_out(pair), paused(pair), turn_too_old(turn, pair, limits.oldest, t)
+  local out, halted, old = opted_out(pair), paused(pair) and not probes(token, pair), turn_too_old(turn, pair, limits.oldest, t)
   local short = number(key, 'lease_end') - t < limits.send + limits.margin
   if mine then
     local again = index == #list and mine.outcome == '' and not out and not old and not halted and not short

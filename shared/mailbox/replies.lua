@@ -51,16 +51,16 @@ local function keep_unsure(reply, attempt, retention)
   redis.call('PEXPIRE', key, retention)
 end
 
--- Whether too much of a reply's fate is unknown to send it once more. `repeats`: how many attempts that the provider left without an
--- answer may be followed by another. An answered 5xx says that nothing was taken, and the attempts of holders that died have no code and
--- their own bound, the lost leases: both count only where no repeat at all is wanted (0).
-local function too_unsure(list, repeats)
-  local n = 0
-  for _, attempt in ipairs(list) do
-    local silent = attempt.code ~= '' and string.sub(attempt.code, 1, 6) ~= 'http_5'
-    if attempt.outcome == 'absent' and (silent or repeats == 0) then n = n + 1 end
-  end
-  return n > repeats
+-- Whether too much of a reply's fate is unknown to send it once more: each attempt that no look-up found may have been taken, whatever
+-- became of its request. A gateway's 5xx can come after the provider has taken it, and so can the end of the worker that asked.
+-- `repeats`: how many of them may be followed by another one.
+local function too_unsure(list, repeats) return count(list, 'absent') > repeats end
+
+-- A text of which no final report has come is asked about after a while (`unsettled`). The newest 50,000; the score is when it was taken.
+local function await_report(reply, t)
+  if get(reply_key(reply), 'channel') ~= 'sms' then return end
+  redis.call('ZADD', UNSETTLED, whole(t), reply)
+  redis.call('ZREMRANGEBYRANK', UNSETTLED, 0, -50001)
 end
 
 -- The provider took this attempt. The reply is `sent` for good; messages that were parked meanwhile are answered after all.
@@ -73,11 +73,13 @@ local function take_accepted(reply, list, attempt, provider_id, retention, t)
   if provider_id ~= '' then redis.call('SET', P .. 'provider:' .. provider_id, reply, 'PX', retention) end
   local conv, turn = get(key, 'conv'), get(key, 'turn')
   append('sent', 'conv', conv, 'reply', reply, 'attempt', attempt.id)
+  provider_took(get(key, 'channel') == 'sms' and 'twilio' or 'sendgrid', attempt.at, t)
   if not first then
     mark(reply, 'maybe_duplicate')
     return
   end
   redis.call('HSET', key, 'state', 'sent', 'maybe_sent', 0)
+  await_report(reply, t)
   local parked = false
   for _, id in ipairs(turn_messages(turn)) do
     if get(msg_key(id), 'state') == 'parked' and get(msg_key(id), 'turn') == turn then
@@ -92,11 +94,14 @@ local function take_accepted(reply, list, attempt, provider_id, retention, t)
   end
 end
 
--- The user will not get this reply: it is listed, once, for whoever sweeps next to tell them on their other channel. A notice's own
--- reply is not, so that two dead channels do not tell of each other.
+-- The user will not get this reply: it is listed, once, for whoever sweeps next to tell them on their other channel. The reply of a
+-- notice that tells of such a loss is not, so that two dead channels do not tell of each other; that of any other notice is.
 local function not_reached(reply, t)
-  local kind = get(msg_key(turn_messages(get(reply_key(reply), 'turn'))[1] or ''), 'kind')
-  if (kind ~= 'text' and kind ~= 'mail') or redis.call('HSETNX', reply_key(reply), 'untold', whole(t)) == 0 then return end
+  local first = msg_key(turn_messages(get(reply_key(reply), 'turn'))[1] or '')
+  local kind, notice = get(first, 'kind'), get(first, 'notice')
+  if kind == 'notice' and (notice == '' or get(first, 'elsewhere') == '1') then return end
+  if kind == '' or kind == 'bridge' or redis.call('HSETNX', reply_key(reply), 'untold', whole(t)) == 0 then return end
+  if notice ~= '' then redis.call('HSET', reply_key(reply), 'notice', notice) end
   redis.call('ZADD', UNTOLD, whole(t), reply)
   local dropped = redis.call('ZREMRANGEBYRANK', UNTOLD, 0, -10001)
   if dropped > 0 then append('untold', 'reason', 'too_many', 'n', dropped) end

@@ -4,11 +4,7 @@
 local t, changed = now(), 0
 
 local function go_on(pair)
-  if not held(pair) then return end
-  changed = 1
-  local key = pause_key(pair)
-  local clock = pair == '' and t or active(t, '')
-  redis.call('HSET', key, 'since', '', 'reason', '', 'total', whole(number(key, 'total') + clock - number(key, 'since')))
+  if end_pause(pair, t) then changed = 1 end
 end
 
 if user == '' then

@@ -27,6 +27,7 @@ local rank = {stored = 0, sending = 1, sent = 2, delivered = 3, undelivered = 3,
 if (rank[state] or 0) > (rank[get(key, 'state')] or 0) then
   redis.call('HSET', key, 'state', state, 'code', code)
   append(state, 'conv', get(key, 'conv'), 'reply', reply, 'attempt', attempt.id, 'code', code)
+  if rank[state] == 3 then redis.call('ZREM', UNSETTLED, reply) end
   if state == 'undelivered' or state == 'failed' then not_reached(reply, t) end
 end
 return {get(key, 'state'), '0'}

@@ -34,6 +34,7 @@ local told = cjson.decode(figures)
 if #told > 0 then redis.call('HSET', reply_key(reply), unpack(told)) end
 redis.call('HSET', key, 'said_before', get(key, 'said'), 'said', digest, 'said_at', whole(t))
 spend(tokens, t)
+if #told > 0 then provider_took('claude', probes(token, get(key, 'pair')) and t or 0, t) end
 append('reply_stored', 'conv', conv, 'turn', turn, 'reply', reply, 'channel', channel, unpack(told))
 if duplicate then mark(reply, 'maybe_duplicate') end
 if bridge then return {'finished', close_turn(conv, token, 'answered', '', limits.retention, t)} end

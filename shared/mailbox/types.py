@@ -83,7 +83,10 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A stored reply: the command to send and what became of it. `code` is why it did not arrive, in the provider's words."""
+    """A stored reply: the command to send and what became of it. `code` is why it did not arrive, in the provider's words.
+
+    `notice` is the code of the notice that it carries, once it is known that it did not reach its user.
+    """
 
     id: str
     conversation: str
@@ -94,6 +97,7 @@ class Reply:
     maybe_sent: bool = False
     maybe_duplicate: bool = False
     code: str = ""
+    notice: str = ""
 
     @property
     def unresolved(self) -> tuple[Attempt, ...]:
@@ -215,6 +219,19 @@ class Unseen:
     wait_ms: int = 0
 
 
+Alarmed = Literal["paused", "held", "counted"]
+"""What a provider's refusal of our key came to; see `calls.alarm`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """A reply that its provider took, under `provider_id`, and of which no final report has come."""
+
+    reply: str
+    attempt: str
+    provider_id: str
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What the recorded outcome makes of the reply. `decided`: it was refused, and no attempt may have been taken.
@@ -258,9 +275,14 @@ class Swept:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """A pause: of all sending when `user` is "", else of one user's, by their id. `since_ms` is Redis TIME; `by` the operator's name."""
+    """A pause: of all sending when `user` is "", else of one user's, by their id. `since_ms` is Redis TIME; `by` the operator's name.
+
+    One that an alarm made names the `provider` that refused us; from `probe_ms` (Redis TIME) on, the next turn tries it.
+    """
 
     reason: str
     user: str = ""
     by: str = ""
     since_ms: int = 0
+    provider: str = ""
+    probe_ms: int = 0

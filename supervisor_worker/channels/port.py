@@ -3,7 +3,9 @@
 A channel never retries. It raises
 
 - ProviderUnavailable     nothing was taken: 429, or the request never left this process
-- ProviderRefused         the provider says no to this very request, and so do its two narrower forms below
+- LimitReached            one of those: the account may send no more today
+- ProviderRefused         the provider says no to this very request, and so do its narrower forms below
+- AccessDenied            one of those: a 403, which may be meant for us
 - CredentialsRefused      the provider says no to us
 - OutcomeUnknown          the request left and no answer, or no readable one, came back; a 5xx is no answer
 
@@ -38,6 +40,12 @@ class RecipientUnreachable(ProviderRefused):
     sentence = ""
 
 
+class SenderUnusable(RecipientUnreachable):
+    """Our own end of the route cannot send, to nobody: the user cannot be told there either, and the operator is."""
+
+    code = "sender_unusable"
+
+
 class RecipientOptedOut(ProviderRefused):
     """The provider keeps an opt-out of this pair that we did not know."""
 
@@ -61,6 +69,20 @@ class ChannelPort(Protocol):
         Which of them is the attempt's, if any, `supervisor_worker.binding` judges.
 
         Raises ProviderUnavailable for a list that gave no answer, or none that settles it: that is not "not found".
+        """
+        ...
+
+    async def ready(self, command: Response) -> None:
+        """Make a request like that of `send`, from the same sender, by which nothing can be sent; nothing of what `command` says is in it.
+
+        Raises a ProviderError while the provider does not take requests; that it refuses this one is an answer.
+        """
+        ...
+
+    async def newest(self) -> list[Listed] | None:
+        """The newest of all our messages, in both directions, as the provider's list shows them now; None where it has no list.
+
+        Raises ProviderUnavailable for a list that gave no answer.
         """
         ...
 

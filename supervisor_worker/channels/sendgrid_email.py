@@ -17,7 +17,7 @@ import python_http_client
 import sendgrid
 from python_http_client.exceptions import HTTPError
 
-from shared.errors import CredentialsRefused, OutcomeUnknown, ProviderError, ProviderRefused, ProviderUnavailable
+from shared.errors import AccessDenied, CredentialsRefused, OutcomeUnknown, ProviderError, ProviderRefused, ProviderUnavailable
 from shared.events import Response, SendEmailResponse
 from shared.mailbox.types import Attempt
 from shared.settings import Settings
@@ -27,7 +27,8 @@ from supervisor_worker.channels.wire import Wire, retry_after
 
 PROVIDER: Final = "sendgrid"
 THREADS: Final = 32
-_CREDENTIALS: Final = (401, 402, 403)
+_CREDENTIALS: Final = (401, 402)
+_FORBIDDEN: Final = 403
 _SERVER_ERROR: Final = 500
 _CLIENT_ERROR: Final = 400
 _TOO_MANY: Final = 429
@@ -46,7 +47,22 @@ class SendGridEmail:
 
     async def send(self, command: Response, reply_id: str, attempt_id: str, pair: str) -> str:
         """Hand the mail over; the answer is its X-Message-Id."""
-        mail = body_of(command, {"reply": reply_id, "attempt": attempt_id, "pair": pair})
+        return await self._hand_over(body_of(command, {"reply": reply_id, "attempt": attempt_id, "pair": pair}))
+
+    async def ready(self, command: Response) -> None:
+        """Have a mail judged and not sent, by SendGrid's own sandbox mode."""
+        try:
+            await self._hand_over(judged_only(command))
+        except ProviderRefused:
+            return
+        except OutcomeUnknown as error:
+            raise ProviderUnavailable(PROVIDER, error.code, status=error.status, retry_after=error.retry_after) from None
+
+    async def newest(self) -> list[Listed] | None:
+        """SendGrid lists nothing."""
+        return None
+
+    async def _hand_over(self, mail: dict[str, Any]) -> str:
         try:
             async with asyncio.timeout(self._patience):
                 await self._free.acquire()
@@ -109,6 +125,18 @@ def body_of(command: Response, custom_args: dict[str, str]) -> dict[str, Any]:
     }
 
 
+def judged_only(command: Response) -> dict[str, Any]:
+    """The body of a mail that SendGrid judges and does not send: from the same sender, to that one, without words."""
+    sender = {"email": command.from_.value}
+    return {
+        "personalizations": [{"to": [sender]}],
+        "from": sender,
+        "subject": "-",
+        "content": [{"type": "text/plain", "value": "-"}],
+        "mail_settings": {"sandbox_mode": {"enable": True}},
+    }
+
+
 def error_for(status: int, headers: Mapping[str, str]) -> ProviderError:
     """The error of an answer outside 2xx."""
     word = f"http_{status}"
@@ -118,6 +146,8 @@ def error_for(status: int, headers: Mapping[str, str]) -> ProviderError:
         return ProviderUnavailable(PROVIDER, word, status=status, retry_after=retry_after(headers))
     if status in _CREDENTIALS:
         return CredentialsRefused(PROVIDER, word, status=status)
+    if status == _FORBIDDEN:
+        return AccessDenied(PROVIDER, word, status=status)
     return ProviderRefused(PROVIDER, word, status=status, final=status >= _CLIENT_ERROR)
 
 

@@ -1,4 +1,4 @@
-"""Twilio's list of messages: the texts that reached a number of ours, and those that went out from it.
+"""Twilio's list of messages: the texts that reached a number of ours, and those that went out from it; and its record of one of them.
 
 Asked in pages, newest first, with a pause between any two requests. Twilio documents its filter by date for whole days, and a text
 that is still queued has no date of sending; so the filter only keeps the answer short, is not used for what went out, and the times
@@ -26,6 +26,7 @@ MAX_PAGES: Final = 50
 """Of one list: 5,000 texts of one number."""
 SLACK_SECONDS: Final = 60
 """What may lie between a message's being made and its date of sending, by which the filter goes."""
+_NOT_FOUND: Final = 404
 _UNFINISHED: Final = "receiving"
 _NOT_SENT: Final = frozenset({"failed", "canceled"})
 
@@ -36,6 +37,14 @@ class Listed:
 
     created: float
     text: InboundSms = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Twilio's word for a message's status, and the number of the error for which it did not arrive ("" for none)."""
+
+    status: str
+    code: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +74,19 @@ class TwilioInbound:
         """What went out from `number` since an epoch time, or is on its way."""
         return await self._listing({"from_": number}, since, _went_out)
 
+    async def record(self, sid: str) -> Record | None:
+        """What Twilio says has become of one message; None for one that it does not have (any more)."""
+        await self._pause_between()
+        try:
+            instance = await self._messages(sid).fetch_async()
+            return Record(str(instance.status or ""), str(instance.error_code or ""))
+        except ProviderError as error:
+            if error.status == _NOT_FOUND:
+                return None
+            raise
+        except Exception as error:
+            raise ProviderUnavailable(PROVIDER, "unreadable_record") from error
+
     async def aclose(self) -> None:
         """Close the connection."""
         await self._wire.aclose()
@@ -82,9 +104,7 @@ class TwilioInbound:
 
     async def _page(self, query: dict[str, Any], url: str) -> tuple[list[MessageInstance], str]:
         """One page, and where the next one is ('' for none)."""
-        loop = asyncio.get_running_loop()
-        await asyncio.sleep(self._next_at - loop.time())
-        self._next_at = loop.time() + self._pause
+        await self._pause_between()
         try:
             page = await (self._messages.get_page_async(url) if url else self._messages.page_async(**query, page_size=PAGE))
             return list(page), page.next_page_url or ""
@@ -92,6 +112,11 @@ class TwilioInbound:
             raise
         except Exception as error:
             raise ProviderUnavailable(PROVIDER, "unreadable_list") from error
+
+    async def _pause_between(self) -> None:
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(self._next_at - loop.time())
+        self._next_at = loop.time() + self._pause
 
 
 def _came_in(instance: MessageInstance) -> bool:

@@ -19,7 +19,7 @@ from twilio.http.response import Response as SdkResponse
 from twilio.rest import Client
 from twilio.rest.api.v2010.account.message import MessageInstance
 
-from shared.errors import OutcomeUnknown, ProviderError, ProviderUnavailable
+from shared.errors import OutcomeUnknown, ProviderError, ProviderRefused, ProviderUnavailable
 from shared.events import Response, SendSmsResponse
 from shared.mailbox.types import Attempt
 from shared.settings import Settings
@@ -28,6 +28,9 @@ from supervisor_worker.channels.twilio_codes import PROVIDER, error_for
 from supervisor_worker.channels.wire import Wire, retry_after
 
 PAGE: Final = 100
+NEWEST: Final = 20
+CONNECTION_OVERRIDES: Final = "rc=5&rp=all"
+"""How a status report is to be brought: tried up to five times more, whatever failed. In the callback's fragment, which stays at Twilio."""
 TRIAL_PREFIX: Final = "Sent from your Twilio trial account - "
 _OK: Final = range(200, 300)
 
@@ -90,7 +93,7 @@ class TwilioSms:
                 to=sms.to.value,
                 from_=sms.from_.value,
                 body=sms.message,
-                status_callback=f"{self._callback}?{query}" if self._callback else values.unset,
+                status_callback=f"{self._callback}?{query}#{CONNECTION_OVERRIDES}" if self._callback else values.unset,
             )
         except ProviderError:
             raise
@@ -114,6 +117,27 @@ class TwilioSms:
         if not found and len(listed) >= PAGE and all(_created(message, attempt) >= attempt.at - CLOCK_SLACK_MS for message in listed):
             raise ProviderUnavailable(PROVIDER, "list_too_long")
         return sorted(found, key=lambda message: message.at_ms)
+
+    async def ready(self, command: Response) -> None:
+        """Ask for a text to nobody: it is refused for that, as long as Twilio takes requests."""
+        try:
+            await self._client.messages.create_async(to="", from_=_sms(command).from_.value, body="")
+        except ProviderRefused:
+            return
+        except ProviderError:
+            raise
+        except Exception as error:
+            raise ProviderUnavailable(PROVIDER, "unreadable_answer") from error
+
+    async def newest(self) -> list[Listed] | None:
+        """The newest texts of the account."""
+        try:
+            listed = await self._client.messages.list_async(limit=NEWEST, page_size=NEWEST)
+        except ProviderError:
+            raise
+        except Exception as error:
+            raise ProviderUnavailable(PROVIDER, "unreadable_list") from error
+        return [Listed(str(each.sid), int(each.date_created.timestamp() * 1000)) for each in listed if each.sid and each.date_created]
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -30,5 +30,13 @@ class UnusedChannel:
         del command, attempt
         raise ProviderUnavailable(self._provider, CODE)
 
+    async def ready(self, command: Response) -> None:
+        """Nothing is asked: `send` refuses it anyway."""
+        del command
+
+    async def newest(self) -> list[Listed] | None:
+        """As `find`."""
+        raise ProviderUnavailable(self._provider, CODE)
+
     async def aclose(self) -> None:
         """Nothing is open."""

@@ -24,6 +24,7 @@ from supervisor_worker.cli.operator import login_name
 from supervisor_worker.cli.output import Command, Ending, age, printable, short
 
 MAX_REASON: Final = 200
+PROVIDERS: Final = {"twilio": "Twilio", "sendgrid": "SendGrid", "claude": "Claude"}
 _user_option = click.option("--user", "username", metavar="USERNAME", default="", help="One user's only; a USERNAME of the users file.")
 
 
@@ -37,6 +38,10 @@ def pause(reason: tuple[str, ...], username: str) -> None:
     thought about and nothing goes out until `boss resume`. The REASON stands
     in the ledger, `boss doctor` and the console. Without one, this shows what
     is paused.
+
+    Where a refused key has paused all sending by itself, one turn tries it
+    again after a minute, then more and more rarely. A pause of yours takes
+    the place of that one, and ends by `boss resume` alone.
     """
     text = mask(printable(" ".join(reason)))[:MAX_REASON]
     if username and not text:
@@ -132,7 +137,14 @@ def described(pauses: list[Pause], known: dict[str, str], now: float) -> list[st
 def said_of(pause: Pause, now: float) -> str:
     """Why, for how long, and by whom."""
     length, by = age(max(0.0, now - pause.since_ms / 1000)), pause.by or "an older Bossline"
-    return printable(f"{pause.reason} (for {length}, by {by})")
+    return printable(f"{pause.reason} (for {length}, by {by})" + (f"; {_tried(pause, now)}" if pause.provider else ""))
+
+
+def _tried(pause: Pause, now: float) -> str:
+    """When one turn will find out whether an alarm's pause can end."""
+    name, left = PROVIDERS.get(pause.provider, pause.provider), pause.probe_ms / 1000 - now
+    when = f"in {age(left)}" if left > 0 else "with the next turn that asks it"
+    return f"{name} is tried again {when}, and sending goes on by itself when it takes something"
 
 
 def _whom(pause: Pause, known: dict[str, str]) -> str:

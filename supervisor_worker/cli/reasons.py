@@ -14,10 +14,15 @@ PARKED: Final[dict[str, str]] = {
     "unreadable": "Its text is gone, or its record cannot be read.",
     "twilio_channel_unused": "No user of the users file has a phone that texts reach any more, so no text is sent.",
     "sendgrid_channel_unused": "No user of the users file has an address that mails reach any more, so no mail is sent.",
+    "too_old": "It was older than ANSWER_AT_MOST_HOURS before it could be answered.",
+    "outcome_unknown": "Its answer may have arrived: the provider never said, and it is sent no oftener than twice.",
 }
 """By reason; a provider's own refusal is `twilio_21614` and the like."""
 NOT_DELIVERED: Final = frozenset({"undelivered", "failed", "refused_by_provider"})
 _PROVIDERS: Final = ("twilio", "sendgrid")
+_NAMES: Final = {"twilio": "Twilio", "sendgrid": "SendGrid", "claude": "Claude"}
+_DENIED: Final = "{provider}, or something before it, answered 403 to this very message five times: perhaps a filter dislikes its words."
+_EXPLAINED: Final = frozenset({"parked", "alarm", "paused"})
 
 
 def why_parked(reason: str) -> str:
@@ -25,6 +30,8 @@ def why_parked(reason: str) -> str:
     if known := PARKED.get(reason):
         return known
     provider, _, code = reason.partition("_")
+    if code == "denied" and provider in _NAMES:
+        return _DENIED.format(provider=_NAMES[provider])
     if provider in _PROVIDERS and code:
         return sentence(code)
     if provider == "claude" and code:
@@ -36,4 +43,4 @@ def why(kind: str, fields: dict[str, str]) -> str:
     """What a ledger line's code or reason means; '' where there is nothing to explain."""
     if kind in NOT_DELIVERED:
         return sentence(fields.get("code", ""))
-    return why_parked(fields.get("reason", "")) if kind == "parked" else ""
+    return why_parked(fields.get("reason", "")) if kind in _EXPLAINED and fields.get("by", "alarm") == "alarm" else ""

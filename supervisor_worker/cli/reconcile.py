@@ -25,6 +25,7 @@ def reconcile(*, as_json: bool) -> None:
     The workers do so every RECONCILE_MINUTES by themselves; their next look
     is put off by this one. Texts of the last RECONCILE_WINDOW_MINUTES are
     found, but for those of the last minute, which are left to the webhook.
+    Answers whose status report did not come are asked about as well.
 
     Exit status: 0 when all was read, 1 otherwise.
     """
@@ -56,7 +57,7 @@ async def _look(runtime: Runtime) -> Found:
 
 def figures(found: Found) -> dict[str, int | str]:
     """What was found, for a program."""
-    names = ("numbers", "begun", "listed", "accepted", "ignored", "marked", "unread", "failure")
+    names = ("numbers", "begun", "listed", "accepted", "ignored", "marked", "unread", "settled", "failure")
     return {name: getattr(found, name) for name in names}
 
 
@@ -67,6 +68,8 @@ def sentence(found: Found) -> str:
         said += f"; {found.marked} may have been answered before"
     if found.unread:
         said += f"; {found.unread} numbers are not read to the end"
+    if found.settled:
+        said += f"; {found.settled} answers have their final state now"
     if found.begun:
         said += f"; {found.begun} numbers are looked at from now on"
     return said

@@ -1,6 +1,7 @@
-"""The reconciler: texts that no webhook brought are found in Twilio's own list, and taken.
+"""The reconciler: texts that no webhook brought are found in Twilio's own list, and taken; reports that did not come are read there.
 
-`look` is one look at the list, `found` its bounds and its result, `turns` says when and by whom it is done.
+`look` is one look at the list, `reports` one at what went out, `found` their bounds and their result; `turns` says when and by whom
+it is done.
 """
 
 from supervisor_worker.reconciler.turns import Reconciler, has_account, reconcile_now

@@ -10,12 +10,16 @@ from shared.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Seconds: how far back is looked, how young a text is left to its webhook, between two requests, and for the whole run."""
+    """Seconds: how far back is looked, how young a text is left to its webhook, between two requests, and for the whole run.
+
+    `report`: how long a final report is waited for before Twilio's record is asked.
+    """
 
     window: float
     young: float = 60.0
     pause: float = 1.0
     total: float = 240.0
+    report: float = 300.0
 
     @classmethod
     def of(cls, settings: Settings) -> Bounds:
@@ -24,7 +28,8 @@ class Bounds:
         if not interval:  # by the operator's hand alone
             return bounds
         return cls(
-            bounds.window, min(bounds.young, interval / 5), min(bounds.pause, interval / 300), min(bounds.total, interval * 4 / 5)
+            bounds.window, min(bounds.young, interval / 5), min(bounds.pause, interval / 300), min(bounds.total, interval * 4 / 5),
+            min(bounds.report, interval),
         )  # fmt: skip
 
 
@@ -32,8 +37,8 @@ class Bounds:
 class Found:
     """What a run found.
 
-    `begun` counts the numbers whose first look this was, `unread` those whose texts are not all judged. `failure` is a word for the
-    last thing that did not work, `before` that of the run before.
+    `begun` counts the numbers whose first look this was, `unread` those whose texts are not all judged, `settled` the texts of ours whose
+    final state was read. `failure` is a word for the last thing that did not work, `before` that of the run before.
     """
 
     numbers: int = 0
@@ -43,6 +48,7 @@ class Found:
     ignored: int = 0
     marked: int = 0
     unread: int = 0
+    settled: int = 0
     failure: str = ""
     before: str = ""
     credentials_refused: bool = False

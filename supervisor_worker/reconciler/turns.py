@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 
 from shared import telemetry
 from shared.mailbox import AsyncMailbox
+from shared.mailbox.calls import DAY_MS
 from shared.runtime import Runtime
 from shared.settings import Settings
 from supervisor_worker.channels.twilio_inbound import TwilioInbound
@@ -24,6 +25,7 @@ from supervisor_worker.ending import end
 from supervisor_worker.faults import named
 from supervisor_worker.reconciler.found import Bounds, Found
 from supervisor_worker.reconciler.look import Reconciliation
+from supervisor_worker.reconciler.reports import settle
 
 LOG: Final = telemetry.logger(__name__)
 TURN_KEY: Final = "boss:reconcile:turn"
@@ -46,13 +48,18 @@ def has_account(settings: Settings) -> bool:
 
 
 async def reconcile(runtime: Runtime, mailbox: AsyncMailbox) -> Found:
-    """One look, now. Raises RedisError."""
+    """One look, now, at what came in, and at what became of that which went out. Raises RedisError."""
     bounds = Bounds.of(runtime.settings)
-    lists = TwilioInbound(runtime.settings, pause=bounds.pause)
+    twilio = TwilioInbound(runtime.settings, pause=bounds.pause)
+    ends_at = asyncio.get_running_loop().time() + bounds.total
     try:
-        return await Reconciliation(runtime, mailbox, lists, bounds).run()
+        found = await Reconciliation(runtime, mailbox, twilio, bounds).run()
+        if not found.failure:  # Twilio answers: it may be asked for more
+            retention_ms = int(runtime.settings.retention_days * DAY_MS)
+            found.settled = await settle(mailbox, twilio, after=bounds.report, ends_at=ends_at, retention_ms=retention_ms)
+        return found
     finally:
-        await lists.aclose()
+        await twilio.aclose()
 
 
 async def reconcile_now(runtime: Runtime, mailbox: AsyncMailbox) -> Found:
@@ -129,6 +136,8 @@ def tell(found: Found) -> None:
             "Texts that no webhook brought were found in Twilio's list", action="reconciled",
             accepted=found.accepted, ignored=found.ignored, maybe_duplicate=found.marked,
         )  # fmt: skip
+    if found.settled:
+        LOG.info("Texts whose reports were lost have their final state from Twilio's record", action="settled", texts=found.settled)
     if found.failure == found.before:
         return
     if not found.failure:

@@ -10,7 +10,7 @@ from redis import Redis
 from redis.exceptions import NoScriptError
 
 from shared.mailbox import answer
-from shared.mailbox.calls import Leave
+from shared.mailbox.calls import Leave, Watch
 from shared.mailbox.scripts import arguments, script
 from shared.mailbox.types import Call, Kind
 
@@ -28,6 +28,7 @@ SHARE: Final = 1
 AGAIN: Final = 10_000
 OLDEST: Final = 1_800_000
 LEAVE: Final = Leave(SEND, MARGIN, RETENTION, jitter=0.5, oldest_ms=OLDEST, repeats=2)
+WATCH: Final = Watch()
 MAX_ERRORS: Final = 5
 MAX_LOST: Final = 6
 HOUR: Final = 3_600_000
@@ -95,7 +96,7 @@ class Scripts:
 class Said:
     """A message as the model knows it. `rank` is its place in its conversation, `since` from when on it ages; a retry renews both.
 
-    `copied`: it was brought back, and may have been answered before.
+    `copied`: it was brought back, and may have been answered before. `elsewhere`: a notice of ours that tells of another reply's loss.
     """
 
     id: str
@@ -109,6 +110,17 @@ class Said:
     copies: int = 0
     copied: bool = False
     since: int = 0
+    elsewhere: bool = False
+
+
+@dataclass
+class Alarm:
+    """A pause that an alarm made: when, from when on and how long after that it is tried, and by which token last."""
+
+    since: int
+    probe_at: int
+    wait: int
+    probe: str = ""
 
 
 @dataclass
@@ -121,7 +133,6 @@ class Tried:
     attempts: dict[str, str] = field(default_factory=dict)
     at: dict[str, int] = field(default_factory=dict)
     looked: dict[str, int] = field(default_factory=dict)
-    unanswered: set[str] = field(default_factory=set)
     terminal: str = ""
 
     @property
@@ -135,9 +146,9 @@ class Tried:
         return [name for name, result in self.attempts.items() if result in ("", "absent")]
 
     @property
-    def silent(self) -> int:
-        """How many attempts the provider left without an answer, and no look-up found."""
-        return sum(result == "absent" for name, result in self.attempts.items() if name in self.unanswered)
+    def absent(self) -> int:
+        """How many attempts may have been taken, for no look-up found them."""
+        return list(self.attempts.values()).count("absent")
 
     @property
     def accepted(self) -> bool:

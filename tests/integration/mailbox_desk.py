@@ -10,8 +10,8 @@ from shared.addresses import PhoneNumber
 from shared.events import SendSmsResponse
 from shared.ledger import latest
 from shared.mailbox import Mailbox, calls
-from shared.mailbox.calls import Leave
-from shared.mailbox.types import Accepted, Claim, Closed, Kind, Outcome, Reply, Sending, Stored, Turn, Unseen, Wake
+from shared.mailbox.calls import Leave, Provider, Watch
+from shared.mailbox.types import Accepted, Alarmed, Claim, Closed, Kind, Outcome, Reply, Sending, Stored, Turn, Unseen, Unsettled, Wake
 from tests.integration.mailbox_books import CLOCK, LEASE, LEAVE, RETENTION, START, Mutation, Scripts
 from tests.integration.mailbox_workers import received
 
@@ -19,6 +19,8 @@ C: Final = "c-1"
 PAIR: Final = "p-1"
 Result = Literal["accepted", "refused", "unknown"]
 AGAIN: Final = 10_000
+AFTER: Final = 300_000
+WATCH: Final = Watch()
 
 
 class Desk:
@@ -64,7 +66,7 @@ class Desk:
     def accept(
         self, message: str, *, kind: str = "text", settle: int = 0, limit: int = 60, keyword: calls.Keyword = "", conv: str = C,
         pair: str = PAIR, most: int = calls.MAX_OPEN, says: str = "", hourly: int = 1_000, daily: int = 1_000, pair_hourly: int = 1_000,
-        via: str = "", maybe_duplicate: bool = False, user: str = "u-1", wake: Wake = (),
+        via: str = "", maybe_duplicate: bool = False, user: str = "u-1", wake: Wake = (), sender: str = "s-1",
     ) -> Accepted:  # fmt: skip
         """A message from outside."""
         event = received(message, cast("Kind", kind))
@@ -73,7 +75,7 @@ class Desk:
                 event,
                 kind=cast("Kind", kind),
                 conversation=conv,
-                sender="s-1",
+                sender=sender,
                 pair=pair,
                 settle_ms=settle,
                 turns_per_hour=limit,
@@ -160,6 +162,14 @@ class Desk:
     def resume(self, pair: str = "") -> bool:
         """The end of all's pause, or of the user's who is called by that pair."""
         return self.run(calls.resume(by="ada", user=f"u-{pair}" if pair else ""))
+
+    def alarm(self, *, conv: str = C, provider: Provider = "twilio", sure: bool = False) -> Alarmed:
+        """A provider refused what was asked for a conversation: with a 403, or for certain."""
+        return self.run(calls.alarm(conv, provider, f"{provider}_refused", sure=sure, watch=WATCH))
+
+    def unsettled(self, *, after: int = AFTER, most: int = calls.DAY_MS, limit: int = 100) -> tuple[Unsettled, ...]:
+        """Texts without a final report that are to be asked about now."""
+        return self.run(calls.unsettled(after_ms=after, most_ms=most, limit=limit))
 
     def elsewhere(self, turn: str, conv: str = "c-2", *, pair: str = "p-2", wake: Wake = ()) -> str:
         """Tell the user in another conversation that a reply did not reach them; `turn` names the reply."""

@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 from shared.mailbox import calls
 from shared.mailbox.types import Accepted, Call, Due, Kind, Outcome, Retried, Sending, Stored, Turn, Unseen
-from tests.integration.mailbox_books import AGAIN, LEAVE, MARGIN, RECHECK, RETENTION, SEND, Said, Talk, Tried, must
+from tests.integration.mailbox_books import AGAIN, LEAVE, MARGIN, RECHECK, RETENTION, SEND, WATCH, Alarm, Said, Talk, Tried, must
 from tests.integration.mailbox_turns import TurnOracle
 
 REPEATS: Final = LEAVE.repeats
@@ -53,14 +53,26 @@ class Oracle(TurnOracle):
         (self.opted_out.add if out else self.opted_out.discard)(pair)
 
     def pause(self) -> None:
-        """The operator's, or an alarm's."""
-        must(self.scripts.run(calls.pause("test")) != self.paused, "a pause is new once")
-        self.paused = True
+        """The operator's, which takes the place of an alarm's."""
+        must(self.scripts.run(calls.pause("test")) == (not self.paused or self.alarm is not None), "a pause is new once")
+        self.paused, self.alarm = True, None
+
+    def refused(self, conv: str) -> None:
+        """Twilio refuses our key, in a turn of this conversation."""
+        found = self.scripts.run(calls.alarm(conv, "twilio", "test", sure=True, watch=WATCH))
+        must(found == ("held" if self.paused else "paused"), "an alarm pauses once")
+        if not self.paused:
+            self.paused, self.alarm = True, Alarm(self.now, self.now + WATCH.probe_ms, WATCH.probe_ms)
 
     def resume(self) -> None:
         """The operator's."""
         must(self.scripts.run(calls.resume()) == self.paused, "there was a pause")
-        self.paused = False
+        self.paused, self.alarm = False, None
+
+    def _taken_at(self, at: int) -> None:
+        """Twilio took what was asked for at that time: one that was let through ends an alarm's pause."""
+        if self.alarm and at > self.alarm.since:
+            self.paused, self.alarm = False, None
 
     def hold(self, pair: str) -> None:
         """The operator's, of one user."""
@@ -136,14 +148,15 @@ class Oracle(TurnOracle):
 
     def _may_send(self, talk: Talk, tried: Tried, attempt: str, others: list[str]) -> None:
         must(talk.pair not in self.opted_out, "an opted out pair gets nothing")
-        must(not self.paused and talk.pair not in self.held, "nothing is sent in a pause")
+        probes = self.alarm is not None and self.alarm.probe == talk.holder
+        must((not self.paused or probes) and talk.pair not in self.held, "nothing is sent in a pause, but for what tries it")
         must(talk.lease_end - self.now >= SEND + MARGIN, "the lease outlasts the request")
         must(not others, "an unresolved attempt is looked up before the next")
         must(not tried.accepted, "what was taken is not sent again")
         must(not tried.attempts.get(attempt), "a resolved attempt gets no second leave")
         must(attempt not in tried.attempts or list(tried.attempts)[-1] == attempt, "only the last attempt gets a second leave")
         must(not any(self.too_old(name) for name in tried.messages), "no old message is answered")
-        must(tried.silent <= REPEATS, "what may have been taken is not repeated without end")
+        must(tried.absent <= REPEATS, "what may have been taken is not repeated without end")
         first = min(self.said[name].rank for name in tried.messages)
         earlier = [said for said in self.said.values() if said.conv == talk.id and said.rank < first and said.state == "open"]
         must(not earlier, "replies go out in the order of the messages")
@@ -153,7 +166,7 @@ class Oracle(TurnOracle):
             must(any(self.too_old(name) for name in tried.messages), "too old only after its time")
             return
         if found.outcome == "unknown":
-            must(tried.silent > REPEATS, "set aside only after several repeats")
+            must(tried.absent > REPEATS, "set aside only after so many repeats")
             return
         if found.outcome == "opted_out":
             must(talk.pair in self.opted_out, "opted out only after an opt-out")
@@ -168,10 +181,10 @@ class Oracle(TurnOracle):
         """What a provider, or its list, says of an attempt."""
         tried = self.replies[reply]
         known = tried.attempts.get(attempt)
-        if result == "unknown" and known == "":
-            tried.unanswered.add(attempt)
         if known is not None and known != "accepted" and result != "unknown":
             tried.attempts[attempt] = result
+            if result == "accepted":
+                self._taken_at(tried.at[attempt])
         found = self.scripts.run(call)
         self._judge(tried, found)
         if result == "accepted" and attempt in tried.attempts:
@@ -213,13 +226,15 @@ class Oracle(TurnOracle):
     def status(self, reply: str, attempt: str, state: str, call: Call[Outcome]) -> Outcome:
         """A provider's report: whatever came of the request, it was taken."""
         tried = self.replies[reply]
-        if attempt in tried.attempts:
+        if tried.attempts.get(attempt, "accepted") != "accepted":
             tried.attempts[attempt] = "accepted"
+            self._taken_at(tried.at[attempt])
         new = not tried.terminal and state in ("undelivered", "failed")
         found = self.scripts.run(call)
         self._judge(tried, found)
         must(not tried.terminal or found.state == tried.terminal, "a terminal state is never left")
-        if new and attempt in tried.attempts and self.said[tried.messages[0]].kind in ("text", "mail"):
+        first = self.said[tried.messages[0]]
+        if new and attempt in tried.attempts and (first.kind in ("text", "mail") or (first.kind == "notice" and not first.elsewhere)):
             self.untold.add(tried.id)
         if state in ("delivered", "undelivered", "failed"):
             tried.terminal = str(found.state)
@@ -299,7 +314,7 @@ class Oracle(TurnOracle):
             name = "n-" + reply[2:]
             must(name not in self.said, "one notice a reply")
             talk.ranks += 1
-            self.said[name] = Said(name, talk.id, "notice", talk.ranks, since=talk.active)
+            self.said[name] = Said(name, talk.id, "notice", talk.ranks, since=talk.active, elsewhere=True)
             talk.inbox.append(name)
         return found
 

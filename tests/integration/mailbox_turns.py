@@ -9,7 +9,22 @@ from redis import Redis
 
 from shared.mailbox import calls
 from shared.mailbox.types import Call, Claim, Closed, Turn
-from tests.integration.mailbox_books import ADVANCE, CLOCK, LEASE, OLDEST, SHARE, START, Mutation, Said, Scripts, Talk, Tried, must
+from tests.integration.mailbox_books import (
+    ADVANCE,
+    CLOCK,
+    LEASE,
+    OLDEST,
+    SHARE,
+    START,
+    WATCH,
+    Alarm,
+    Mutation,
+    Said,
+    Scripts,
+    Talk,
+    Tried,
+    must,
+)
 
 
 class TurnOracle:
@@ -23,6 +38,7 @@ class TurnOracle:
         self.replies: dict[str, Tried] = {}
         self.opted_out: set[str] = set()
         self.paused = False
+        self.alarm: Alarm | None = None
         self.held: set[str] = set()
         self.untold: set[str] = set()
         self.operations: set[str] = set()
@@ -74,7 +90,8 @@ class TurnOracle:
             must(found.outcome != "finished" or token in talk.holders, "finished only after it")
             return found
         must(not (talk.holder and talk.lease_end > self.now), "a live lease refuses the next claim")
-        must(not self.paused or found.outcome == "empty", "nothing is claimed in a pause")
+        may = self.alarm is not None and self.now >= self.alarm.probe_at
+        must(not self.paused or may or found.outcome == "empty", "nothing is claimed in a pause, but for what tries it")
         must(talk.pair not in self.held or found.outcome == "empty", "nothing of a paused user's is claimed")
         worst = self._count_lost(talk) if found.outcome != "empty" else 0
         if worst:
@@ -88,6 +105,9 @@ class TurnOracle:
             must(not_before <= self.now, "nothing is claimed before its time")
             must(found.turn is not None, "a claim has a turn")
             self._taken(talk, token, found, cast("Turn", found.turn))
+            if self.alarm:
+                wait = self.alarm.wait
+                self.alarm = Alarm(self.alarm.since, self.now + wait, min(2 * wait, WATCH.longest_ms), token)
         return found
 
     def _under_way(self, talk: Talk) -> int:

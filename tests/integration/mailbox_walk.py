@@ -45,7 +45,7 @@ def moves(world: World, dice: random.Random) -> list[tuple[float, Callable[[], o
         (0.4, lambda: world.write(roll(3), 0, keyword="start")),
         (0.3, lambda: world.opt_out(roll(3), out=True)),
         (1, lambda: world.opt_out(roll(3), out=False)),
-        (0.5, world.oracle.pause),
+        (0.5, lambda: world.pause(alarm=world.serial % 2 == 0)),
         (3, world.oracle.resume),
         (0.5, lambda: world.oracle.hold(f"p-{roll(3)}")),
         (3, lambda: world.oracle.let_go(f"p-{roll(3)}")),

@@ -72,6 +72,14 @@ class World(Workers):
         pair = f"p-{conv % 3}"
         self.remember(lambda: self.oracle.opt_out(pair, out=out))
 
+    def pause(self, *, alarm: bool) -> None:
+        """The operator's; or a worker's, whose key was refused."""
+        if not alarm:
+            self.oracle.pause()
+            return
+        conv = f"c-{self.serial % 3}"
+        self.remember(lambda: self.oracle.refused(conv))
+
     # -- what happens beside the workers -------------------------------------------------------------------------
 
     def callback(self, which: int, state: int, *, with_ids: bool = True) -> None:
@@ -183,6 +191,9 @@ class World(Workers):
                 must(kept or self.redis.pttl(key) > 0, "a text that nobody needs expires in time")
         must(not self.redis.exists("boss:due"), "in the end nobody is on the agenda")
         must(not self.redis.exists("boss:untold"), "in the end everybody is told")
+        unsettled = {raw.decode() for raw in cast("Any", self.redis.zrange("boss:unsettled", 0, -1))}
+        waiting = {reply.id for reply in self.oracle.replies.values() if reply.accepted and not reply.terminal}
+        must(unsettled == waiting, "what has no final report is asked about, and nothing else")
         for said in self.oracle.said.values():
             must(said.state != "open", f"{said.id} came to an end")
             truly = said.copies or said.kind == "bridge"

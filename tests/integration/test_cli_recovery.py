@@ -181,6 +181,14 @@ class NoList:
         del command, attempt
         return None
 
+    async def ready(self, command: Response) -> None:
+        """Never: a look-up asks for nothing else."""
+        raise AssertionError(command)
+
+    async def newest(self) -> list[Listed] | None:
+        """There is nothing to ask."""
+        return None
+
     async def aclose(self) -> None:
         """Nothing is open."""
 

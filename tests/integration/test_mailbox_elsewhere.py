@@ -11,7 +11,7 @@ from redis import Redis
 
 from shared.mailbox import calls
 from tests.integration.mailbox_books import HOUR, RECHECK
-from tests.integration.mailbox_desk import PAIR, Desk
+from tests.integration.mailbox_desk import PAIR, C, Desk
 
 FINAL: Final = ("delivered", "undelivered", "failed")
 LOST: Final = ("undelivered", "failed")
@@ -96,18 +96,51 @@ def test_a_reply_that_did_not_arrive_is_listed_for_the_other_channel_once(desk: 
     assert desk.untold() == []
 
 
-def test_a_notice_s_own_reply_is_told_nowhere(desk: Desk) -> None:
-    """Two dead channels would tell of each other for ever."""
+def send_notice(desk: Desk, token: str, attempt: str, pid: str) -> None:
+    """The reply that a conversation's notice makes, taken by its provider as `pid`."""
+    desk.store(token)
+    desk.sending(token, attempt)
+    desk.outcome(token, attempt, "accepted", pid, token=token)
+
+
+@pytest.mark.parametrize("end", ["undelivered", "failed", "refused"])
+def test_a_notice_that_its_route_refuses_is_listed_for_the_other_channel_once(desk: Desk, end: str) -> None:
+    """An apology to a landline meets the same refusal as the answer: the user hears of it elsewhere, with the notice's code."""
     desk.accept("m-1")
     desk.taken("k1")
     desk.park("k1", notice="outage")
     desk.advance(1_000)
     assert desk.taken("k2") == ["n-1"]
-    desk.store("k2")
-    desk.sending("k2", "a2")
-    desk.outcome("k2", "a2", "accepted", "SM2", token="k2")
-    desk.status("SM2", "undelivered")
-    assert (desk.reply("k2").state, desk.untold()) == ("undelivered", [])
+    if end == "refused":
+        desk.store("k2")
+        desk.sending("k2", "a2")
+        desk.outcome("k2", "a2", "refused", code="21635")
+        desk.park("k2", notice="unreachable", looked_up=True)
+        assert desk.state("n-1") == "ignored(test)"
+    else:
+        send_notice(desk, "k2", "a2", "SM2")
+        desk.status("SM2", end)
+    assert (desk.untold(), desk.reply("k2").notice) == (["r-k2"], "outage")
+    assert [desk.elsewhere("k2"), desk.elsewhere("k2")] == ["told", "gone"]
+
+
+@pytest.mark.parametrize("end", ["undelivered", "refused"])
+def test_a_notice_that_tells_of_a_loss_is_told_nowhere(desk: Desk, end: str) -> None:
+    """Two dead channels would tell of each other for ever."""
+    sent(desk)
+    desk.status("SM1", "undelivered")
+    assert desk.elsewhere("k1", C, pair=PAIR) == "told"
+    desk.advance(1_000)
+    assert desk.taken("k2") == ["n-k1"]
+    if end == "refused":
+        desk.store("k2")
+        desk.sending("k2", "a2")
+        desk.outcome("k2", "a2", "refused")
+        desk.park("k2", notice="unreachable", looked_up=True)
+    else:
+        send_notice(desk, "k2", "a2", "SM2")
+        desk.status("SM2", "undelivered")
+    assert desk.untold() == []
 
 
 def test_a_reply_whose_number_cannot_be_reached_is_told_on_the_other_channel_only(desk: Desk) -> None:

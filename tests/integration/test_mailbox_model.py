@@ -113,10 +113,13 @@ class Heart(RuleBasedStateMachine):
         """The user opts out or in."""
         self.world.opt_out(conv, out=out)
 
-    @rule(paused=st.sampled_from((False, False, True)))
-    def pause(self, *, paused: bool) -> None:
-        """The operator pauses or resumes."""
-        (self.world.oracle.pause if paused else self.world.oracle.resume)()
+    @rule(paused=st.sampled_from((False, False, True)), alarm=st.booleans())
+    def pause(self, *, paused: bool, alarm: bool) -> None:
+        """The operator pauses or resumes; an alarm pauses."""
+        if paused:
+            self.world.pause(alarm=alarm)
+        else:
+            self.world.oracle.resume()
 
     @rule(conv=st.integers(0, 2), paused=st.sampled_from((False, False, True)))
     def pause_one(self, conv: int, *, paused: bool) -> None:

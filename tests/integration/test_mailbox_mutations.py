@@ -17,6 +17,7 @@ from redis import Redis
 from shared.mailbox.scripts import lua
 from tests.integration import (
     test_mailbox_accept,
+    test_mailbox_alarm,
     test_mailbox_claim,
     test_mailbox_closing,
     test_mailbox_elsewhere,
@@ -27,6 +28,7 @@ from tests.integration import (
     test_mailbox_sending,
     test_mailbox_share,
     test_mailbox_steps,
+    test_mailbox_unsettled,
 )
 from tests.integration.mailbox_books import Breach
 from tests.integration.mailbox_desk import Desk
@@ -35,6 +37,7 @@ from tests.integration.mailbox_walk import walk
 SEEDS: Final = range(1, 41)
 MODULES: Final = (
     test_mailbox_accept,
+    test_mailbox_alarm,
     test_mailbox_claim,
     test_mailbox_closing,
     test_mailbox_elsewhere,
@@ -45,6 +48,7 @@ MODULES: Final = (
     test_mailbox_sending,
     test_mailbox_share,
     test_mailbox_steps,
+    test_mailbox_unsettled,
 )
 ROWS: Final = {name: row for module in MODULES for name, row in vars(module).items() if name.startswith("test_")}
 
@@ -100,5 +104,5 @@ def test_every_script_of_the_law_is_in_the_table() -> None:
     scripts = {broken.script for broken in table()}
     leave_and_finish = {"leave", "turns"}  # where the rules of `sending` and `finish` stand, for all who use them
     law = {"accept", "claim", "renew", "store_reply", "outcome", "unseen", "backoff", "park", "retry", "hand_over", "sweep"}
-    beside = {"status", "pause", "resume", "elsewhere", "erase"}
+    beside = {"status", "pause", "resume", "elsewhere", "erase", "alarm", "warn", "unsettled"}
     assert law | leave_and_finish | beside <= scripts

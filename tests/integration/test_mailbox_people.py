@@ -144,8 +144,9 @@ def test_what_is_erased_is_in_no_list_any_more(desk: Desk) -> None:
     desk.outcome("k2", "a1", "accepted", "SM1", token="k2")
     desk.status("SM1", "undelivered", "k2", "a1")
     assert desk.untold() == ["r-k2"]
+    desk.redis.zadd("boss:unsettled", {"r-k2": 0})
     desk.run(calls.erase(C, ["m-1", "t-k1", "m-2", "t-k2", "r-k2"]))
-    for key in ("boss:parked", "boss:recent", "boss:open", "boss:untold", f"boss:unsure:{C}", "boss:due"):
+    for key in ("boss:parked", "boss:recent", "boss:open", "boss:untold", "boss:unsettled", f"boss:unsure:{C}", "boss:due"):
         assert desk.redis.zcard(key) == 0, key
     assert desk.redis.llen(f"boss:history:{C}") == 0
     assert [line["n"] for line in desk.lines("erased")] == ["5"]

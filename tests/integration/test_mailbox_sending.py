@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 from typing import cast
 
 import pytest
@@ -357,15 +359,20 @@ def test_why_there_was_no_answer_is_recorded_once(desk: Desk) -> None:
     assert [(attempt.outcome, attempt.code) for attempt in desk.reply("k1").attempts] == [("refused", "21610")]
 
 
-def unanswered(desk: Desk, times: int, limits: Leave, code: str = "timeout") -> list[str]:
-    """Attempts one after the other, none of them answered or found: the verdicts on each asking, and on the next one."""
+def unanswered(desk: Desk, codes: Sequence[str], limits: Leave) -> list[str]:
+    """Attempts one after the other, none of them found, each without an answer for its reason: the verdicts on them, and on the next."""
     verdicts = []
-    for number in range(times + 1):
+    for number, code in enumerate([*codes, ""]):
         verdicts.append(str(desk.sending("k1", f"a{number}", limits=limits).outcome))
         if verdicts[-1] == "ok":
-            desk.outcome("k1", f"a{number}", "unknown", code=code)
+            if code:
+                desk.outcome("k1", f"a{number}", "unknown", code=code)
             desk.absent("k1", f"a{number}")
     return verdicts
+
+
+SILENCE, FAILED, KILLED = "timeout", "http_503", ""
+"""Why there is no answer: none came, a gateway's came, or the worker that asked has died."""
 
 
 @pytest.mark.parametrize("repeats", [0, 1, 5])
@@ -374,7 +381,7 @@ def test_what_may_have_been_taken_is_repeated_so_often_and_no_oftener(desk: Desk
     desk.accept("m-1")
     desk.taken("k1")
     desk.store("k1")
-    assert unanswered(desk, repeats + 1, replace(LEAVE, repeats=repeats)) == ["ok"] * (repeats + 1) + ["unknown"]
+    assert unanswered(desk, [SILENCE] * (repeats + 1), replace(LEAVE, repeats=repeats)) == ["ok"] * (repeats + 1) + ["unknown"]
     assert desk.reply("k1").maybe_duplicate is (repeats > 0)
     assert len(desk.lines("maybe_duplicate")) == min(repeats, 1)
     desk.park("k1", looked_up=True)
@@ -384,24 +391,26 @@ def test_what_may_have_been_taken_is_repeated_so_often_and_no_oftener(desk: Desk
     assert (desk.state("m-1"), desk.reply("k1").maybe_sent) == ("answered", False)
 
 
-def test_an_answered_5xx_is_no_copy(desk: Desk) -> None:
-    """It failed by its own word, and its list shows nothing: tried while the outage may last. Not where nothing is to be repeated."""
+@pytest.mark.parametrize("repeats", [0, 1])
+@pytest.mark.parametrize("codes", list(product((SILENCE, FAILED, KILLED), repeat=2)))
+def test_a_second_copy_is_the_last_whatever_became_of_the_first(desk: Desk, codes: tuple[str, str], repeats: int) -> None:
+    """Silence, a 5xx and a dead worker count alike, and together: each may hide that the provider took it."""
     desk.accept("m-1")
     desk.taken("k1")
     desk.store("k1")
-    assert unanswered(desk, 3, replace(LEAVE, repeats=1), "http_503") == ["ok"] * 4
-    assert desk.sending("k1", "b1", limits=replace(LEAVE, repeats=0)).outcome == "unknown"
+    limits = replace(LEAVE, repeats=repeats)
+    assert unanswered(desk, codes[: repeats + 1], limits) == ["ok"] * (repeats + 1) + ["unknown"]
 
 
-def test_what_dead_holders_left_is_bounded_by_their_leases_alone(desk: Desk) -> None:
-    """Killed between leave and request, a worker has sent nothing: the next one tries, until the leases are used up."""
+def test_what_is_shown_not_to_have_been_taken_is_no_copy(desk: Desk) -> None:
+    """Refused after all, by whatever proof: the reply may be sent again."""
     desk.accept("m-1")
     desk.taken("k1")
     desk.store("k1")
-    for number in range(4):
-        assert desk.sending("k1", f"a{number}", limits=replace(LEAVE, repeats=1)).outcome == "ok"
-        desk.absent("k1", f"a{number}")
-    assert desk.sending("k1", "b1", limits=replace(LEAVE, repeats=0)).outcome == "unknown"
+    limits = replace(LEAVE, repeats=1)
+    assert unanswered(desk, [FAILED, FAILED], limits)[-1] == "unknown"
+    desk.outcome("k1", "a0", "refused", code="not_taken")
+    assert desk.sending("k1", "b1", limits=limits).outcome == "ok"
 
 
 def test_an_old_message_s_reply_is_not_sent(desk: Desk) -> None:

@@ -258,7 +258,7 @@ def test_wrong_credentials_are_401_everywhere(sandbox: SandboxProcess) -> None:
 def test_status_callbacks_are_signed_over_the_exact_url(sandbox: SandboxProcess, hook: Hook) -> None:
     """Queued, sent and delivered arrive in order, signed with the query string, at this machine."""
     callback = "https://boss.example.com/sms/status?reply=r%201&x"
-    message = twilio(sandbox).messages.create(to=USER, from_=BOSS, body="hi", status_callback=callback)
+    message = twilio(sandbox).messages.create(to=USER, from_=BOSS, body="hi", status_callback=f"{callback}#rc=5&rp=all")
     sandbox.wait("webhook.status", 3, timeout=5, accepted=True)
     forms = [form_of(each) for each in hook.seen]
     assert [form["MessageStatus"] for form in forms] == ["queued", "sent", "delivered"]

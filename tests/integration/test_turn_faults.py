@@ -101,7 +101,7 @@ def test_an_opt_out_that_only_twilio_knew_is_learnt(world: World) -> None:
     ("provider", "fault"),
     [
         ("twilio", {"fault": "401"}),
-        ("sendgrid", {"fault": "403"}),
+        ("sendgrid", {"fault": "401"}),
         ("anthropic", {"fault": "401"}),
         ("anthropic", {"fault": "402"}),
     ],

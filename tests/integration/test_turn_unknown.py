@@ -149,13 +149,14 @@ def test_where_nothing_may_come_twice_an_outage_that_lasts_tells_the_user_nothin
     assert not world.ledger("notice")
 
 
-def test_of_a_mail_that_nobody_answers_for_at_most_one_repeat_goes_out(world: World) -> None:
+@pytest.mark.parametrize("fault", ["reset_after_accept", "503", "502"])
+def test_of_a_mail_that_nobody_answers_for_at_most_one_repeat_goes_out(world: World, fault: str) -> None:
     """All events are lost: a second copy under the same Message-ID, marked, and then it waits for the operator."""
     world.environment = {"EMAIL_EVENT_WAIT_SECONDS": 0.2}
-    world.sandbox.knobs(sendgrid={"fail": [{"fault": "reset_after_accept", "times": None}], "events": False})
+    world.sandbox.knobs(sendgrid={"fail": [{"fault": fault, "accept": True, "times": None, "match": "Hello"}], "events": False})
     event = world.mail()
     world.drive(lambda: world.state(event) == "parked:outcome_unknown")
-    copies = world.sandbox.journal("sendgrid.send")
+    copies = world.sandbox.journal("sendgrid.send", accepted=True)
     reply = world.reply(event)
     assert {entry["request"]["headers"]["Message-ID"] for entry in copies} == {f"<{reply.id}@example.com>"}
     assert (len(copies), reply.maybe_duplicate, reply.maybe_sent) == (2, True, True)
@@ -178,6 +179,68 @@ def test_an_event_that_comes_after_the_repeat_says_that_there_are_two(world: Wor
     assert [attempt.outcome for attempt in reply.attempts] == ["accepted", "accepted"]
     assert (reply.maybe_duplicate, world.sandbox.count("sendgrid.send")) == (True, 2)
     assert len(world.ledger("maybe_duplicate")) == 1
+
+
+KINDS = ("reset_after_accept", "503", "hang", "broken_json")
+"""Silence, a gateway's answer and an answer that cannot be read: in each case the provider took it."""
+
+
+@pytest.mark.parametrize("first", KINDS)
+@pytest.mark.parametrize("second", KINDS)
+def test_a_text_s_second_copy_is_the_last_whatever_hides_what_became_of_them(world: World, first: str, second: str) -> None:
+    """Twilio's list shows nothing and nothing newer: two copies, marked, and then the operator's word."""
+    faults = [{"fault": fault, "accept": True, "match": "Hello"} for fault in (first, second)]
+    world.sandbox.knobs(twilio={**UNSEEN, "fail": [*faults, {"fault": "503", "accept": True, "match": "Hello", "times": None}]})
+    event = world.text("Hello")
+    world.drive(lambda: world.state(event) == "parked:outcome_unknown", 20)
+    reply = world.reply(event)
+    assert (world.sandbox.count("twilio.create", accepted=True), reply.maybe_duplicate, reply.maybe_sent) == (2, True, True)
+
+
+@pytest.mark.parametrize("channel", ["sms", "email"])
+@pytest.mark.parametrize("fault", ["503", "reset_before", "hang"])
+def test_an_outage_in_which_nothing_is_taken_is_waited_out_without_spending_the_second_copy(world: World, channel: str, fault: str) -> None:
+    """However long: the provider is asked by what can send nothing, and the reply goes out when that is answered."""
+    world.environment = {"EMAIL_EVENT_WAIT_SECONDS": 0.2}
+    outage = {"fail": [{"fault": fault, "times": None}]}
+    world.sandbox.knobs(twilio={"status_callbacks": False, **outage}, sendgrid={"events": False, **outage})
+    event: Received = world.text() if channel == "sms" else world.mail()
+    kind = "twilio.create" if channel == "sms" else "sendgrid.send"
+    world.drive(lambda: world.sandbox.count(kind, accepted=None) >= 4, 20)
+    assert [attempt.outcome for attempt in world.reply(event).attempts] == ["absent"]
+    assert world.message(event).errors == 0
+    world.sandbox.knobs(twilio={"fail": []}, sendgrid={"fail": []})
+    world.drive(lambda: world.state(event) == "answered", 20)
+    assert world.sandbox.count(kind, accepted=True) == 1
+
+
+def test_an_outage_that_lasts_too_long_ends_as_ever(world: World) -> None:
+    """Parked after ANSWER_WITHIN_MINUTES, and the one attempt is on record."""
+    world.environment = {"ANSWER_WITHIN_MINUTES": 0.03}
+    world.sandbox.knobs(twilio={"status_callbacks": False, "fail": [{"fault": "503", "times": None}]})
+    event = world.text()
+    world.drive(lambda: world.state(event) == "parked:outage", 20)
+    assert (len(world.reply(event).attempts), world.reply(event).maybe_sent) == (1, True)
+
+
+def test_a_text_that_newer_ones_show_not_to_have_been_taken_is_sent_a_third_time(world: World) -> None:
+    """The list shows what was made after it, and not it: that is a proof, and no copy."""
+    world.sandbox.knobs(twilio={"status_callbacks": False, "fail": [{"fault": "503", "times": 3, "match": "Hello"}]})
+    event = world.text("Hello")
+    others: list[Received] = []
+
+    def answered() -> bool:
+        """Somebody else is answered now and then."""
+        if all(world.state(each) == "answered" for each in others):
+            others.append(world.text("Hi", f"+1555403{len(others):04}"))
+            world.due_now()
+        return world.state(event) == "answered"
+
+    world.drive(answered, 30)
+    codes = [(attempt.outcome, attempt.code) for attempt in world.reply(event).attempts]
+    assert codes[-1][0] == "accepted"
+    assert ("refused", "not_taken") in codes
+    assert world.sandbox.count("twilio.create", accepted=True, contains="Hello") == 1
 
 
 def age(world: World, event: Received) -> None:

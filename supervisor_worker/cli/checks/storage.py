@@ -33,6 +33,7 @@ DUE_FAIL: Final = 60.0
 LIVE_SECONDS: Final = 30.0
 FULL_WARN: Final = 0.8
 FULL_FAIL: Final = 0.95
+_TODO_TRIED: Final = "Mend the reason. Sending goes on by itself when a try succeeds, and at once by: boss resume"
 KEEP_ALL: Final = "noeviction"
 
 
@@ -128,7 +129,7 @@ def paused(settings: Settings, redis: Redis) -> list[Finding]:
     if first.user:
         return [warn("sending", "\n".join(control.described(pauses, known, now)), "To end one: boss resume --user USERNAME")]
     lines = [f"PAUSED: {control.said_of(first, now)}", *control.described(others, known, now)]
-    return [fail("sending", "\n".join(lines), "Mend the reason, then run: boss resume")]
+    return [fail("sending", "\n".join(lines), _TODO_TRIED if first.provider else "Mend the reason, then run: boss resume")]
 
 
 def _ping(redis: Redis) -> float:

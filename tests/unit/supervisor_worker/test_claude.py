@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from shared import settings as settings_module
-from shared.errors import CredentialsRefused, ProviderError, ProviderRefused, ProviderUnavailable
+from shared.errors import AccessDenied, CredentialsRefused, ProviderError, ProviderRefused, ProviderUnavailable
 from supervisor_worker.claude import Answer, Claude
 from supervisor_worker.conversation import Line, Question
 
@@ -92,7 +92,7 @@ def test_an_answer_without_text_is_an_error_of_the_message(stop: str) -> None:
         (400, "", ProviderRefused, True),
         (401, "", CredentialsRefused, None),
         (402, "", CredentialsRefused, None),
-        (403, "", CredentialsRefused, None),
+        (403, "", AccessDenied, False),
         (404, "", ProviderRefused, False),
         (408, "", ProviderUnavailable, None),
         (409, "", ProviderRefused, False),

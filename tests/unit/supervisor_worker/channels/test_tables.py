@@ -8,10 +8,18 @@ from email.utils import formatdate
 
 import pytest
 
-from shared.errors import CredentialsRefused, OutcomeUnknown, ProviderError, ProviderRefused, ProviderUnavailable
+from shared.errors import (
+    AccessDenied,
+    CredentialsRefused,
+    LimitReached,
+    OutcomeUnknown,
+    ProviderError,
+    ProviderRefused,
+    ProviderUnavailable,
+)
 from shared.events import SmsReceived
 from supervisor_worker.channels import sendgrid_email, twilio_codes
-from supervisor_worker.channels.port import RecipientOptedOut, RecipientUnreachable
+from supervisor_worker.channels.port import RecipientOptedOut, RecipientUnreachable, SenderUnusable
 from supervisor_worker.channels.wire import LONGEST_WAIT, retry_after
 
 
@@ -22,7 +30,17 @@ from supervisor_worker.channels.wire import LONGEST_WAIT, retry_after
         (429, None, ProviderUnavailable),
         (400, 21611, ProviderUnavailable),
         (401, 20003, CredentialsRefused),
-        (403, None, CredentialsRefused),
+        (403, 20003, CredentialsRefused),
+        (403, None, AccessDenied),
+        (403, 20006, AccessDenied),
+        (403, 99999, AccessDenied),
+        (429, 63038, LimitReached),
+        (400, 63038, LimitReached),
+        (400, 21635, RecipientUnreachable),
+        (400, 21659, SenderUnusable),
+        (400, 21660, SenderUnusable),
+        (400, 30044, ProviderRefused),
+        (409, 99999, ProviderRefused),
         (404, 20404, CredentialsRefused),
         (400, 21211, RecipientUnreachable),
         (400, 21610, RecipientOptedOut),
@@ -39,7 +57,7 @@ def test_twilios_answers_are_sorted(status: int, code: int | None, kind: type[Pr
     assert type(error) is kind
     assert error.code == str(code or f"http_{status}")
     if isinstance(error, ProviderRefused):
-        assert error.final is (status >= 400)
+        assert error.final is (status >= 400 and status != 403)
 
 
 def test_a_question_that_fails_leaves_nothing_in_doubt() -> None:
@@ -50,7 +68,7 @@ def test_a_question_that_fails_leaves_nothing_in_doubt() -> None:
 def test_nobody_is_told_by_a_number_that_cannot_be_reached() -> None:
     """The notice's sentence is empty exactly where it could not arrive."""
     silent = {code for code in twilio_codes.KINDS if twilio_codes.error_for(400, code, asked=False).sentence == ""}
-    assert silent == {code for code, kind in twilio_codes.KINDS.items() if kind in ("unreachable", "opted_out")}
+    assert silent == {code for code, kind in twilio_codes.KINDS.items() if kind in ("recipient", "sender", "opted_out")}
 
 
 @pytest.mark.parametrize(
@@ -59,7 +77,7 @@ def test_nobody_is_told_by_a_number_that_cannot_be_reached() -> None:
         (429, ProviderUnavailable),
         (401, CredentialsRefused),
         (402, CredentialsRefused),
-        (403, CredentialsRefused),
+        (403, AccessDenied),
         (400, ProviderRefused),
         (413, ProviderRefused),
         (500, OutcomeUnknown),

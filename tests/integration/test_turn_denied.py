@@ -1,0 +1,130 @@
+"""A 403 to one message is that message's own; a key that is refused pauses all, and a turn that is let through ends the pause."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pytest
+from click.testing import CliRunner
+from redis import Redis
+
+from shared.events import Received
+from shared.mailbox import calls
+from supervisor_worker import sentences
+from supervisor_worker.cli.main import main
+from tests.integration.turn_world import World
+from tests.support.sandbox import SandboxProcess
+
+POISON: Final = "poison"
+USERS: Final = 50
+USUAL_SECONDS: Final = 2.0
+"""How much later than usual anybody else may be answered."""
+
+
+@pytest.fixture
+def world(redis: Redis, redis_url: str, sandbox: SandboxProcess) -> Iterator[World]:
+    sandbox.knobs(twilio={"status_callbacks": False}, sendgrid={"events": False})
+    found = World(redis, redis_url, sandbox)
+    yield found
+    found.close()
+
+
+def forbid(world: World, provider: str, match: str | None = POISON) -> None:
+    """The provider, or a filter before it, answers 403 to what has these words, or to everything."""
+    world.sandbox.knobs(**{provider: {"fail": [{"fault": "403", "times": None, "match": match}]}})
+
+
+def write(world: World, provider: str, number: int, words: str = "Hello") -> Received:
+    """A message of one user that goes by way of this provider."""
+    if provider == "sendgrid":
+        return world.mail(words, f"u{number}@example.com")
+    return world.text(words, f"+1555501{number:04}")
+
+
+def answer_all(world: World, events: list[Received]) -> float:
+    """Work until all are answered; how many seconds that took."""
+    began = time.monotonic()
+    world.drive(lambda: all(world.state(event) == "answered" for event in events), 30)
+    return time.monotonic() - began
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("provider", ["anthropic", "twilio", "sendgrid"])
+def test_a_403_to_one_message_delays_nobody_else(world: World, provider: str) -> None:
+    """Fifty others are answered as ever; that one is tried five times and parked with its reason."""
+    usual = answer_all(world, [write(world, provider, number) for number in range(USERS)])
+    forbid(world, provider)
+    bad = write(world, provider, 9999, POISON)
+    world.once(bad)
+    first = answer_all(world, [write(world, provider, number) for number in range(USERS)])
+    world.drive(lambda: world.state(bad).startswith("parked:"), 30)
+    again = answer_all(world, [write(world, provider, number) for number in range(USERS)])
+    name = "claude" if provider == "anthropic" else provider
+    assert world.state(bad) == f"parked:{name}_denied"
+    assert max(first, again) <= usual + USUAL_SECONDS
+    assert not world.ledger("paused")
+    kind = {"anthropic": "anthropic.messages", "twilio": "twilio.create", "sendgrid": "sendgrid.send"}[provider]
+    matching = world.sandbox.journal(kind, contains=POISON)
+    assert len([entry for entry in matching if entry["status"] == 403]) == 5
+
+
+@pytest.mark.parametrize("provider", ["anthropic", "twilio", "sendgrid"])
+def test_a_403_to_everybody_pauses_and_what_waits_is_answered_when_it_ends(world: World, provider: str) -> None:
+    """Nothing is parked, and no operator has to resume: a turn that is let through finds out."""
+    forbid(world, provider, None)
+    events = [write(world, provider, number) for number in range(3)]
+    world.drive(lambda: bool(world.ledger("paused")), 20)
+    assert world.mailbox.paused()
+    world.drive(lambda: len(world.ledger("probe")) >= 2, 40)
+    assert world.mailbox.paused()
+    world.sandbox.knobs(**{provider: {"fail": []}})
+    world.drive(lambda: all(world.state(event) == "answered" for event in events), 60)
+    assert [line.fields["by"] for line in world.ledger("resumed")] == ["probe"]
+    assert not world.ledger("parked")
+
+
+@pytest.mark.parametrize(("provider", "status"), [("anthropic", "401"), ("anthropic", "402"), ("twilio", "401"), ("sendgrid", "401")])
+def test_a_refused_key_is_tried_and_the_pause_ends_by_itself(world: World, provider: str, status: str) -> None:
+    """One request at a time, more and more rarely; what waits goes out when one is taken, once."""
+    fault: dict[str, Any] = {"fault": status, "times": None}
+    world.sandbox.knobs(**{provider: {"fail": [fault]}})
+    events = [write(world, provider, number) for number in range(4)]
+    world.drive(lambda: len(world.ledger("probe")) == 1, 20)
+    assert len(world.ledger("paused")) == 1
+    kind = {"anthropic": "anthropic.messages", "twilio": "twilio.create", "sendgrid": "sendgrid.send"}[provider]
+    world.drive(lambda: len(world.ledger("probe")) == 2, 30)
+    assert world.sandbox.count(kind, accepted=None) <= len(events) + 2
+    world.sandbox.knobs(**{provider: {"fail": []}})
+    world.drive(lambda: all(world.state(event) == "answered" for event in events), 60)
+    assert world.sandbox.count("sendgrid.send" if provider == "sendgrid" else "twilio.create") == len(events)
+    assert all(world.message(event).errors == 0 for event in events)
+
+
+def test_the_operator_sees_that_it_is_tried_and_may_take_over(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`boss pause` and `boss doctor` say when; a pause of their own is not tried."""
+    monkeypatch.setenv("REDIS_URL", world.redis_url)
+    world.sandbox.knobs(twilio={"fail": [{"fault": "401", "times": None}]})
+    world.once(world.text())
+
+    def said(*arguments: str) -> str:
+        return " ".join(CliRunner().invoke(main, list(arguments)).output.split())
+
+    assert "Twilio is tried again in" in said("pause")
+    assert "goes on by itself" in said("doctor")
+    assert "Sending is paused: audit" in said("pause", "audit")
+    assert "tried again" not in said("pause")
+    world.redis.hset("boss:pause", "probe_at", 0)
+    world.due_now()
+    world.drive(lambda: bool(world.redis.zcount("boss:due", 1, "+inf")))
+    assert not world.ledger("probe")
+    assert world.mailbox.run(calls.resume(by="ada"))
+
+
+def test_a_user_whose_text_is_denied_five_times_is_told_by_text(world: World) -> None:
+    """The sentence is ours, and no filter minds it."""
+    forbid(world, "anthropic")
+    event = world.text(POISON)
+    world.drive(lambda: world.sandbox.count("twilio.create", contains=sentences.GENERAL) == 1, 30)
+    assert world.state(event) == "parked:claude_denied"
