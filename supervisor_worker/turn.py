@@ -41,11 +41,13 @@ from shared.mailbox.calls import Provider
 from shared.mailbox.types import Alarmed, Claim, Closed, Turn
 from shared.queue import job
 from supervisor_worker import limits
+from supervisor_worker.channels.connections import departing
 from supervisor_worker.channels.port import RecipientOptedOut, RecipientUnreachable, SenderUnusable
 from supervisor_worker.delivered import Delivered, New
 from supervisor_worker.delivery import Delivery
 from supervisor_worker.faults import named
 from supervisor_worker.lease import Lease
+from supervisor_worker.liveness import elapsed
 from supervisor_worker.supervisor import Supervisor
 from supervisor_worker.thinking import NoBudget, Thinking
 
@@ -67,6 +69,7 @@ async def run_turn(conversation: str, token: str, supervisor: Supervisor) -> boo
     """
     if supervisor.stopping.is_set():
         return False
+    asked = elapsed()
     claim = await _claim(conversation, token, supervisor)
     if claim.turn is None:
         LOG.log(
@@ -77,7 +80,7 @@ async def run_turn(conversation: str, token: str, supervisor: Supervisor) -> boo
             outcome=claim.outcome,
         )
         return False
-    async with Lease(supervisor.mailbox, conversation, token, claim, supervisor.lease_ms) as lease:
+    async with Lease(supervisor.mailbox, conversation, token, claim, supervisor.lease_ms, life_ms=supervisor.life_ms, asked=asked) as lease:
         return await _Run(supervisor, lease, claim.turn).run()
 
 
@@ -87,6 +90,7 @@ async def _claim(conversation: str, token: str, supervisor: Supervisor) -> Claim
     call = calls.claim(
         conversation, token, f"t-{uuid.uuid4().hex}", lease_ms=supervisor.lease_ms, share=supervisor.share,
         memory=supervisor.memory_bytes, day_tokens=tokens, day_turns=turns, oldest_ms=limits.oldest_ms(supervisor.settings),
+        process=supervisor.process, life_ms=supervisor.life_ms,
     )  # fmt: skip
     claiming = asyncio.ensure_future(supervisor.mailbox.run(call))
     try:
@@ -148,7 +152,8 @@ class _Run:
         supervisor = self._supervisor
         thinking = Thinking(supervisor.settings, supervisor.users, supervisor.thinker, supervisor.gallery, supervisor.budgets["model"])
         try:
-            thought = await self._lease.hold(thinking.about(self._turn, events))
+            with departing(self._lease.may_ask):
+                thought = await self._lease.hold(thinking.about(self._turn, events))
         except NoBudget:
             return await self._hold_back()
         return await self._deliver(thought.command, New(self._turn, thought.figures))

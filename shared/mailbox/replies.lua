@@ -15,6 +15,22 @@ local function write_attempts(reply, list)
   redis.call('HSET', reply_key(reply), 'attempts', #list > 0 and cjson.encode(list) or '[]')
 end
 
+-- The attempts as they can be by the clock: none was made, or looked for, later than now.
+local function attempts_by(reply, t)
+  local list, changed = attempts_of(reply), false
+  for _, attempt in ipairs(list) do
+    for _, field in ipairs({'at', 'looked'}) do
+      local at = attempt[field] or 0
+      if at > t then
+        attempt[field] = capped(at, 0, t, 'attempt', 'reply', reply, 'attempt', attempt.id)
+        changed = true
+      end
+    end
+  end
+  if changed then write_attempts(reply, list) end
+  return list
+end
+
 local function find_attempt(list, id)
   for index, attempt in ipairs(list) do
     if attempt.id == id then return attempt, index end

@@ -2,12 +2,18 @@
 -- ends, or after `recheck`: its caller may die before it has enqueued. Answer: {{conv, channel}, ...} to enqueue, and the ms until the
 -- next one's time comes (-1: none is on the agenda); then the replies that did not reach their users, for the caller to tell
 -- them elsewhere (`elsewhere`), at most 20 at a time.
--- args: limit# recheck# mark#
+-- What a process that is silent held is due at once. A mark from the future is none: TIME has stepped back since, and so it would outlive
+-- its wake-up.
+-- uses: liveness
+-- args: limit# recheck# mark# life#
 local t = now()
 local woken = {}
+look(t, life)
+let_go_of_the_silent(t)
 if mark > 1000 then redis.call('SET', P .. 'wait', whole(mark / 2), 'PX', 10000) end
 for _, conv in ipairs(redis.call('ZRANGEBYSCORE', DUE, '-inf', whole(t), 'LIMIT', 0, limit)) do
   local left = redis.call('PTTL', P .. 'wake:' .. conv)
+  if left > 0 and tonumber(redis.call('GET', P .. 'wake:' .. conv)) > t then left = 0 end
   if left > 0 then
     redis.call('ZADD', DUE, whole(t + math.min(recheck, left)), conv)
   else
@@ -18,6 +24,9 @@ for _, conv in ipairs(redis.call('ZRANGEBYSCORE', DUE, '-inf', whole(t), 'LIMIT'
   end
 end
 local first = redis.call('ZRANGE', DUE, 0, 0, 'WITHSCORES')[2]
+for _, reply in ipairs(redis.call('ZRANGEBYSCORE', UNTOLD, '(' .. whole(t + recheck), '+inf', 'LIMIT', 0, 20)) do
+  redis.call('ZADD', UNTOLD, whole(capped(tonumber(redis.call('ZSCORE', UNTOLD, reply)), recheck, t, 'untold', 'reply', reply)), reply)
+end
 local untold = redis.call('ZRANGEBYSCORE', UNTOLD, '-inf', whole(t), 'LIMIT', 0, 20)
 for _, reply in ipairs(untold) do redis.call('ZADD', UNTOLD, whole(t + recheck), reply) end
 return {woken, first and math.max(0, math.floor(tonumber(first) - t)) or -1, untold}

@@ -164,10 +164,10 @@ class Accepted:
 class Claim:
     """The answer to a claim. `lease_end_ms` and `now_ms` are Redis TIME; `turn` is set when `outcome` is `taken`.
 
-    `busy`: the sender has its share of turns under way.
+    `busy`: the sender has its share of turns under way. `alone`: another message's last try is under way, and this one's would be its last.
     """
 
-    outcome: Literal["taken", "held", "early", "empty", "finished", "paused", "busy", "newer", "spent", "spend_stop"]
+    outcome: Literal["taken", "held", "early", "empty", "finished", "paused", "busy", "newer", "spent", "spend_stop", "alone"]
     lease_end_ms: int = 0
     now_ms: int = 0
     turn: Turn | None = None

@@ -17,6 +17,7 @@ from shared.mailbox.types import Call, Kind
 T = TypeVar("T")
 
 LEASE: Final = 60_000
+LIFE: Final = 4_000
 SEND: Final = 15_000
 MARGIN: Final = 5_000
 SETTLE: Final = 500
