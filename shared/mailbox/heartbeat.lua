@@ -4,6 +4,7 @@
 -- args: process life# place
 local t = now()
 look(t, life)
+know_server(t, life)
 give_sign(process, life, t)
 take_back(process)
 local beside = {}

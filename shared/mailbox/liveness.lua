@@ -23,12 +23,21 @@ local function look(t, life)
   looks = true
   local last, trusted = number(LOOKED, 'at'), number(LOOKED, 'trusted')
   if last - t > CLOCK_SLACK then bring_forward(last - t, t) end
-  if math.abs(t - last) > life / 2 then
-    redis.call('HSET', LOOKED, 'trusted', whole(t + 2 * life), 'gap', whole(math.min(last, t)))
+  if t - last > life / 2 then
+    redis.call('HSET', LOOKED, 'trusted', whole(t + 2 * life), 'gap', whole(last))
   elseif trusted > t + 2 * life then
     redis.call('HSET', LOOKED, 'trusted', whole(t + 2 * life))
   end
   redis.call('HSET', LOOKED, 'at', whole(t))
+end
+
+-- Another server, or the same one started anew: a gap that its clock need not show, since it may be behind the last one's.
+local function know_server(t, life)
+  local server = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') or ''
+  local before = get(LOOKED, 'server')
+  if before == server then return end
+  redis.call('HSET', LOOKED, 'server', server)
+  if before ~= '' then redis.call('HSET', LOOKED, 'trusted', whole(t + 2 * life), 'gap', whole(t)) end
 end
 
 local function give_sign(process, life, t) redis.call('HSET', PROCESSES, process, whole(t) .. ' ' .. whole(life)) end

@@ -16,7 +16,7 @@ SHARE = 1
 
 def watched(desk: Desk, *processes: str) -> None:
     """Somebody has looked for so long that silence counts, and these processes have given their signs meanwhile."""
-    desk.watch(TRUSTED, *processes)
+    desk.watch(TRUSTED + LIFE // 4, *processes)
 
 
 def claim(desk: Desk, token: str, conv: str = C, **options: object) -> str:
@@ -115,6 +115,17 @@ def test_pauses_of_half_a_life_are_no_gap(desk: Desk) -> None:
     assert claim(desk, "k2") == "taken"
 
 
+def test_another_server_is_a_gap_whatever_its_clock_says(desk: Desk) -> None:
+    """A failover takes seconds, and the next master's clock may be behind by just as many."""
+    watched(desk, "p-a", "p-b")
+    desk.held_by("p-a")
+    desk.redis.hset("boss:looked", "server", "0123456789abcdef")
+    desk.watch(TRUSTED, "p-b")
+    assert claim(desk, "k2") == "held"
+    desk.watch(LIFE // 4, "p-b")
+    assert claim(desk, "k3") == "taken"
+
+
 def test_the_first_look_of_all_is_behind_a_gap(desk: Desk) -> None:
     """All workers were away: nothing is known of anybody."""
     desk.held_by("p-a")
@@ -209,6 +220,15 @@ def test_what_an_ended_process_held_is_given_up_at_once_and_of_no_other(desk: De
     assert claim(desk, "k4", OTHER) == "held"
     assert desk.run(calls.ended("p-a")) is False
     assert len(desk.lines("process_ended")) == 1
+
+
+def test_a_process_keeps_what_it_took_over(desk: Desk) -> None:
+    """The dead one's list may still name it."""
+    desk.held_by("p-b")
+    desk.redis.zadd("boss:held:p-a", {C: desk.now})
+    desk.run(calls.ended("p-a"))
+    assert desk.due() == LEASE
+    assert claim(desk, "k2") == "held"
 
 
 def test_what_one_script_gives_up_has_a_bound_and_the_rest_follows(desk: Desk) -> None:
