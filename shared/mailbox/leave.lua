@@ -23,7 +23,7 @@ local function take_leave(conv, token, reply, id, limits, t)
   if mine then
     local again = index == #list and mine.outcome == '' and not out and not old and not halted and not short
     if not again or pair == '' then return {'lost', '', ''} end
-    mine.at = t  -- its request leaves after this answer, and whoever looks for it counts from here
+    mine.at, mine.since = t, nil  -- its request leaves after this answer, and whoever looks for it counts from here
     write_attempts(reply, list)
     return {'ok', cjson.encode(mine), ''}
   end

@@ -70,7 +70,8 @@ AttemptOutcome = Literal["", "accepted", "refused", "absent"]
 class Attempt:
     """One request to a provider. `at` is in ms of Redis TIME, and so is `looked`, the end of a first look-up that did not find it.
 
-    `code` says why it was refused or, until it is resolved, why there was no answer.
+    `code` says why it was refused or, until it is resolved, why there was no answer. `since` is set where TIME has stepped back behind
+    `at`: the time of its request runs from then.
     """
 
     id: str
@@ -79,6 +80,12 @@ class Attempt:
     provider_id: str = ""
     code: str = ""
     looked: int = 0
+    since: int = 0
+
+    @property
+    def runs_from(self) -> int:
+        """From when the longest time of its request runs, in ms of Redis TIME."""
+        return self.since or self.at
 
 
 @dataclass(frozen=True, slots=True)

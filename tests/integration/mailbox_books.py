@@ -126,13 +126,18 @@ class Alarm:
 
 @dataclass
 class Tried:
-    """A reply as the model knows it: its messages, its attempts and what is known of them."""
+    """A reply as the model knows it: its messages, its attempts and what is known of them.
+
+    `runs_from`: from when an attempt's request may take its time; `left_at`: when leave was given, by a clock that never steps.
+    """
 
     id: str
     conv: str
     messages: list[str]
     attempts: dict[str, str] = field(default_factory=dict)
     at: dict[str, int] = field(default_factory=dict)
+    runs_from: dict[str, int] = field(default_factory=dict)
+    left_at: dict[str, int] = field(default_factory=dict)
     looked: dict[str, int] = field(default_factory=dict)
     terminal: str = ""
 
@@ -159,8 +164,9 @@ class Tried:
 
 @dataclass
 class Talk:
-    """A conversation: the inbox, the holder of the lease, and the turn that the holder is in.
+    """A conversation: the inbox, the holder of the lease, its process, and the turn that the holder is in.
 
+    `let_go`: the process was found dead, and this conversation is no longer on its list.
     `active` is the clock by which its messages age: it stands still in a pause.
     """
 
@@ -172,6 +178,8 @@ class Talk:
     active: int = 0
     holder: str = ""
     lease_end: int = 0
+    process: str = ""
+    let_go: bool = False
     turn: list[str] = field(default_factory=list)
     turn_id: str = ""
     stored: str = ""

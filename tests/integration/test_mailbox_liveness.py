@@ -442,16 +442,19 @@ def test_a_sender_s_place_further_ahead_than_a_lease_ends_after_one(desk: Desk) 
     assert desk.due(OTHER) == LEASE
 
 
-def test_an_attempt_from_the_future_was_made_now(desk: Desk) -> None:
-    """It is looked up after the time of a request, not two minutes later."""
+def test_the_time_of_a_request_from_the_future_runs_from_now(desk: Desk) -> None:
+    """It is looked up after the time of a request, not two minutes later; and compared with the provider's clock by its own time."""
     desk.to_sending()
     stepped_back(desk)
     desk.backoff("k1", 0)
     found = desk.claim("k2")
     assert found.turn is not None
     assert found.turn.reply is not None
-    assert [attempt.at for attempt in found.turn.reply.attempts] == [desk.now]
+    assert [(attempt.runs_from, attempt.at) for attempt in found.turn.reply.attempts] == [(desk.now, START)]
     assert desk.lines("clock_stepped")[-1]["what"] == "attempt"
+    desk.advance(1_000)
+    assert desk.sending("k2", "a2", turn="k1").outcome == "look_up"
+    assert desk.reply("k1").attempts[0].runs_from == desk.now - 1_000
 
 
 def test_the_holder_itself_hears_of_no_attempt_from_the_future(desk: Desk) -> None:
@@ -461,7 +464,7 @@ def test_the_holder_itself_hears_of_no_attempt_from_the_future(desk: Desk) -> No
     found = desk.sending("k1", "a2")
     assert found.outcome == "look_up"
     assert found.attempt is not None
-    assert found.attempt.at == desk.now
+    assert found.attempt.runs_from == desk.now
 
 
 def test_a_look_up_that_says_it_was_asked_in_the_future_was_asked_now(desk: Desk) -> None:
