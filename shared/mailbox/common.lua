@@ -135,6 +135,12 @@ local function not_before(conv, t)
   return cut
 end
 
+-- What is known of Redis itself (`liveness`), and the latest time that it has shown: behind it TIME has stepped back.
+local LOOKED = P .. 'looked'
+local function note_time(t)
+  if number(LOOKED, 'clock') < t then redis.call('HSET', LOOKED, 'clock', whole(t)) end
+end
+
 -- Append a message to its conversation. Only into an empty inbox does it set not-before and due, and wake: a message that
 -- comes during a lease or a backoff touches nothing, and one that settles is woken by the agenda when its time has come.
 local function into_inbox(conv, id, settle, t)
@@ -143,6 +149,7 @@ local function into_inbox(conv, id, settle, t)
   if length > 1 then return end
   redis.call('PERSIST', conv_key(conv))
   wait_until(conv, t + settle, t)
+  note_time(t)
   redis.call('ZADD', DUE, whole(settle > 0 and t + settle or t + 1000), conv)
   if settle == 0 then wake(conv, t) end
 end

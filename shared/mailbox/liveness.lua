@@ -5,7 +5,6 @@
 -- looks (a stall, a restart, a failover) nobody is called dead until two lives later.
 
 local PROCESSES = P .. 'processes'
-local LOOKED = P .. 'looked'
 local ENDED = 'ended'  -- the holder of a lease whose process has ended for certain: its own host says so
 local CLOCK_SLACK = 1000
 local looks = false  -- who does not look calls nobody dead
@@ -22,13 +21,14 @@ local function look(t, life)
   if life <= 0 then return end
   looks = true
   local last, trusted = number(LOOKED, 'at'), number(LOOKED, 'trusted')
-  if last - t > CLOCK_SLACK then bring_forward(last - t, t) end
+  local back = math.max(last, number(LOOKED, 'clock')) - t
+  if back > CLOCK_SLACK then bring_forward(back, t) end
   if t - last > life / 2 then
     redis.call('HSET', LOOKED, 'trusted', whole(t + 2 * life), 'gap', whole(last))
   elseif trusted > t + 2 * life then
     redis.call('HSET', LOOKED, 'trusted', whole(t + 2 * life))
   end
-  redis.call('HSET', LOOKED, 'at', whole(t))
+  redis.call('HSET', LOOKED, 'at', whole(t), 'clock', whole(t))
 end
 
 -- Another server, or the same one started anew: a gap that its clock need not show, since it may be behind the last one's.

@@ -122,6 +122,8 @@ class Oracle(TurnOracle):
         """Leave to send. Only `ok` allows a request, and this is where most of the promises are kept."""
         others = [name for name in self.replies[reply].unresolved if name != attempt]
         found = self.scripts.run(call)
+        if self.talks[conv].holder == token and self.talks[conv].stored == reply:
+            self.read_attempts(self.replies[reply])
         self._judge_leave(self.talks[conv], token, reply, attempt, others, found)
         return found
 
@@ -213,6 +215,7 @@ class Oracle(TurnOracle):
         """A look-up did not show an attempt."""
         tried = self.replies[reply]
         known = tried.attempts[attempt]
+        self.read_attempts(tried)
         found = self.scripts.run(call)
         first = tried.looked.get(attempt)
         if known:
@@ -336,9 +339,10 @@ class Oracle(TurnOracle):
         scores = {name.decode(): score for name, score in cast("Any", self.redis.zrange("boss:due", 0, -1, withscores=True))}
         marks = {conv: self.redis.get(f"boss:wake:{conv}") for conv in scores}
         marked = {conv for conv, mark in marks.items() if mark is not None and int(cast("Any", mark)) <= self.now}
+        back = max(self._looked, self._shown) - self.now
         for conv, score in scores.items():
-            if self._looked - self.now > CLOCK_SLACK and score > self.now:
-                scores[conv] = max(self.now, score - (self._looked - self.now))
+            if back > CLOCK_SLACK and score > self.now:
+                scores[conv] = max(self.now, score - back)
         self.look()
         next_in_line = self._let_go(scores)
         swept = self.scripts.run(calls.sweep(recheck_ms=RECHECK, oldest_wait_ms=oldest_wait, life_ms=LIFE))

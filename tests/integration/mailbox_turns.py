@@ -52,9 +52,9 @@ class TurnOracle:
         self.operations: set[str] = set()
         self.signs: dict[str, int] = {}
         self.doubted: dict[str, set[str]] = {}
-        self._looked = self._trusted = self._gap = 0
+        self._looked = self._trusted = self._gap = self._shown = 0
         self._time = START
-        self._elapsed = 0
+        self._elapsed = self._vague_until = 0
         self._advance = cast("Any", redis.register_script(ADVANCE))
         redis.set(CLOCK, START)
 
@@ -83,16 +83,19 @@ class TurnOracle:
         self._advance(args=[ms, *(f"boss:wake:{conv}" for conv in self.talks)])
 
     def step_back(self, ms: int) -> None:
-        """The server's clock is behind what it was: nothing lies further ahead of it than what it was set to."""
+        """The server's clock is behind what it was; what lies further ahead than what it was set to is cut when it is read."""
+        self._shown = int(cast("Any", self.redis.hget("boss:looked", "clock")) or 0)
         self._time -= ms
         self.redis.decrby(CLOCK, ms)
         for talk in self.talks.values():
             talk.active -= ms
-            talk.lease_end = min(talk.lease_end, self.now + LEASE)
         self.signs = {process: min(at, self.now) for process, at in self.signs.items()}
-        for tried in self.replies.values():
-            tried.runs_from = {attempt: min(at, self.now) for attempt, at in tried.runs_from.items()}
-            tried.looked = {attempt: min(at, self.now) for attempt, at in tried.looked.items()}
+        self._vague_until = self.elapsed + 3 * LEASE
+
+    def read_attempts(self, tried: Tried) -> None:
+        """A script reads a reply's attempts."""
+        tried.runs_from = {attempt: min(at, self.now) for attempt, at in tried.runs_from.items()}
+        tried.looked = {attempt: min(at, self.now) for attempt, at in tried.looked.items()}
 
     # -- who lives ----------------------------------------------------------------------------------------------
 
@@ -101,7 +104,12 @@ class TurnOracle:
         if self.now - self._looked > LIFE // 2:
             self._trusted, self._gap = self.now + 2 * LIFE, self._looked
         self._trusted = min(self._trusted, self.now + 2 * LIFE)
-        self._looked = self.now
+        self._looked = self._shown = self.now
+
+    @property
+    def vague(self) -> bool:
+        """Whether TIME has stepped back so lately that a sender's place may not have been read since."""
+        return self.elapsed < self._vague_until
 
     @property
     def kept_until(self) -> int:
@@ -146,6 +154,7 @@ class TurnOracle:
         self.look()
         process = str(call.args["process"])
         self.signs[process] = self.now
+        talk.lease_end = min(talk.lease_end, self.now + LEASE) if talk.holder and talk.holder != token else talk.lease_end
         cause = self.over(talk) if talk.holder else ""
         found = self.scripts.run(call)
         must(not self.redis.exists(f"boss:wake:{conv}"), "a claim clears the wake-up's mark")
@@ -218,7 +227,7 @@ class TurnOracle:
     def _judge_busy(self, talk: Talk, cause: str) -> None:
         self._count_lost(talk, cause)
         must(talk.inbox, "only who has messages waits for a place")
-        must(len(self._under_way(talk)) >= SHARE, "a sender waits only when it has its share")
+        must(self.vague or len(self._under_way(talk)) >= SHARE, "a sender waits only when it has its share")
         due = self._times(talk.id)[0]
         must(due is not None and due > self.now, "who waits for a place is looked at again")
 
@@ -247,6 +256,7 @@ class TurnOracle:
         if talk.stored:
             must(turn.reply and turn.reply.id == talk.stored, "a stored reply is resumed as it is")
             must(ids == self.replies[talk.stored].messages, "a resumed turn has its own messages")
+            self.read_attempts(self.replies[talk.stored])
         else:
             must(turn.reply is None, "a new turn has no reply")
             must(ids == self.head_of(talk), "a turn is formed from the head of the inbox")
