@@ -10,6 +10,7 @@ own), its id and when it started, because ids are used again. Where there is no 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import secrets
@@ -75,13 +76,17 @@ class Liveness:
         try:
             step()
         except Exception as error:  # noqa: BLE001 - see above
-            if not self._away:
-                LOG.warning("A sign of life was not given; trying on", action="heartbeat_failed", error=type(error).__name__)
+            with contextlib.suppress(Exception):  # nor does a log that cannot be written end the signs
+                self._note(error)
             self._away = True
-            self._redis.connection_pool.disconnect()  # the next one may find another master
             return False
         self._away = False
         return True
+
+    def _note(self, error: Exception) -> None:
+        self._redis.connection_pool.disconnect()  # the next one may find another master
+        if not self._away:
+            LOG.warning("A sign of life was not given; trying on", action="heartbeat_failed", error=type(error).__name__)
 
     def _look(self) -> None:
         beside = self._mailbox.run(calls.heartbeat(self.name, life_ms=self._life_ms, place=self._place))
