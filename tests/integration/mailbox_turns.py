@@ -13,19 +13,13 @@ from tests.integration.mailbox_books import (
     ADVANCE,
     CLOCK,
     LEASE,
-<<<<<<< HEAD
-    OLDEST,
-    SHARE,
-    START,
-    WATCH,
-    Alarm,
-=======
     LIFE,
     MAX_LOST,
     OLDEST,
     SHARE,
     START,
->>>>>>> ad8c37f (tests: the model knows processes, gaps and a clock that steps back)
+    WATCH,
+    Alarm,
     Mutation,
     Said,
     Scripts,
@@ -172,14 +166,9 @@ class TurnOracle:
             must(found.outcome != "held" or (talk.holder and not cause), "held only by a live lease")
             must(found.outcome != "finished" or token in talk.holders, "finished only after it")
             return found
-<<<<<<< HEAD
-        must(not (talk.holder and talk.lease_end > self.now), "a live lease refuses the next claim")
+        must(not talk.holder or cause, "a live lease refuses the next claim")
         may = self.alarm is not None and self.now >= self.alarm.probe_at
         must(not self.paused or may or found.outcome == "empty", "nothing is claimed in a pause, but for what tries it")
-=======
-        must(not talk.holder or cause, "a live lease refuses the next claim")
-        must(not self.paused or found.outcome == "empty", "nothing is claimed in a pause")
->>>>>>> ad8c37f (tests: the model knows processes, gaps and a clock that steps back)
         must(talk.pair not in self.held or found.outcome == "empty", "nothing of a paused user's is claimed")
         worst = self._count_lost(talk, cause) if found.outcome != "empty" else 0
         if found.outcome == "alone":
@@ -196,13 +185,10 @@ class TurnOracle:
             must(not_before <= self.now, "nothing is claimed before its time")
             must(found.turn is not None, "a claim has a turn")
             self._taken(talk, token, found, cast("Turn", found.turn))
-<<<<<<< HEAD
+            talk.process = process
             if self.alarm:
                 wait = self.alarm.wait
                 self.alarm = Alarm(self.alarm.since, self.now + wait, min(2 * wait, WATCH.longest_ms), token)
-=======
-            talk.process = process
->>>>>>> ad8c37f (tests: the model knows processes, gaps and a clock that steps back)
         return found
 
     def _not_before(self, conv: str) -> int:
