@@ -126,7 +126,7 @@ end
 -- not paused, the turn one that asks that provider; and whoever was refused last lets others go first, who all come by in `lost_wait`.
 local function may_probe()
   local pause, pair = pause_key(''), get(key, 'pair')
-  local provider, at = get(pause, 'provider'), number(pause, 'probe_at')
+  local provider, at = get(pause, 'provider'), capped(number(pause, 'probe_at'), number(pause, 'probe_most'), t, 'probe')
   if provider == '' or at > t or (pair ~= '' and held(pair)) then return false end
   if get(pause, 'refused') == get(key, 'sender') and t < at + lost_wait then return false end
   local kind, turn = get(msg_key(redis.call('LINDEX', inbox, 0)), 'kind'), get(key, 'turn')
