@@ -15,7 +15,7 @@ from shared.addresses import PhoneNumber
 from shared.errors import BadInput
 from shared.events import Media, SmsReceived
 from shared.mailbox.calls import Keyword
-from shared.text import capped, clean
+from shared.text import Seen, capped, seen
 from shared.users import User, Users
 
 STOP_WORDS: Final = frozenset({"stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "optout"})
@@ -31,7 +31,8 @@ _NUMBER: Final = re.compile(r"[0-9]{1,6}")
 class InboundSms:
     """A text as Twilio posts or lists it; `sender` and `recipient` are still texts, `opt_out` is OptOutType in lower case.
 
-    Twilio's list counts the files of a text and does not name them: `media` is what a webhook said.
+    Twilio's list counts the files of a text and does not name them: `media` is what a webhook said. `hidden` counts the characters
+    that were left out because nobody sees them.
     """
 
     sid: str
@@ -42,6 +43,7 @@ class InboundSms:
     media_count: int = 0
     media: tuple[Media, ...] = ()
     opt_out: str = ""
+    hidden: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +63,10 @@ class AdmittedSms:
     keyword: Keyword
 
 
-def words(body: str) -> str:
+def words(body: str) -> Seen:
     """A text's body as it is judged, stored and thought about: cleaned, trimmed, of a bounded length."""
-    return capped(clean(body).strip(), MAX_TEXT)
+    found = seen(body)
+    return Seen(capped(found.text.strip(), MAX_TEXT), found.hidden)
 
 
 def media_count(text: str) -> int:
@@ -126,6 +129,7 @@ def received(message_id: str, text: InboundSms, admitted: AdmittedSms, *, at: fl
         provider_id=text.sid,
         media_count=text.media_count,
         media=text.media,
+        hidden=text.hidden,
         signed=signed,
         received_at=at,
     )
