@@ -27,6 +27,7 @@ Declarations = Mapping[str, str]
 _COMMENT: Final = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
 _ESCAPE: Final = re.compile(r"\\(?:([0-9a-f]{1,6})[ \t\r\n\f]?|\r?\n|(.))", re.DOTALL)
 _DECLARATION: Final = re.compile(r"""(?:[^;"'()]|"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z)|\([^)]*+(?:\)|\Z)|\))++""")
+_QUOTED: Final = re.compile("[\"'(]")
 _GLOBAL: Final = frozenset({"inherit", "initial", "unset", "revert"})
 _DISPLAYS: Final = re.compile(
     r"none|block|inline|flex|grid|table|(?:inline|table)-[a-z-]{2,20}|list-item|contents|flow-root|run-in|ruby|-(?:webkit|ms)-[a-z-]{3,20}"
@@ -67,14 +68,15 @@ PLAIN: Final = Look()
 
 def parse(text: str) -> dict[str, tuple[str, bool]]:
     """The declarations of a style that matter here: longhand name to value (lower case) and whether it is `!important`."""
-    text = unescaped(_COMMENT.sub(" ", text)).lower()
+    text = unescaped(_COMMENT.sub(" ", text) if "/*" in text else text).lower()
     found: dict[str, tuple[str, bool]] = {}
-    for piece in _DECLARATION.finditer(text):
-        name, colon, value = piece[0].partition(":")
-        if not colon:
+    for piece in _DECLARATION.findall(text) if _QUOTED.search(text) else text.split(";"):
+        name, _, value = piece.partition(":")
+        name = name.strip()
+        if name not in _READ:
             continue
         value, important = _without_mark(value)
-        for longhand, said in _longhands(name.strip(), value):
+        for longhand, said in _longhands(name, value):
             if _valid(longhand, said) and not (not important and found.get(longhand, ("", False))[1]):
                 found[longhand] = said, important
     return found
@@ -153,7 +155,11 @@ _CHECKED: Final[dict[str, Callable[[str], bool]]] = {
         _is_length,
     ),
 }
+_SHORTHANDS: Final = frozenset(
+    {"background", "font", "margin", "inset", "overflow-x", "overflow-y", "inset-inline-start", "margin-inline-start"}
+)
 _ANY_VALUE: Final = frozenset({"background-color", "background-image", "clip", "clip-path", "transform", "scale", "filter"})
+_READ: Final = frozenset({*_KEYWORDS, *_CHECKED, *_ANY_VALUE, *_SHORTHANDS})
 
 
 def styled(parent: Look, said: Declarations) -> Look:

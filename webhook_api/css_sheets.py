@@ -90,6 +90,8 @@ class Rule:
             return False
         place = len(around)
         for direct, compound in self.parts[1:]:
+            if compound.tag == "html":  # the outermost, and body in one
+                return bool(around) and compound.fits(around[0])
             place -= 1
             while not direct and place >= 0 and not compound.fits(around[place]):
                 place -= 1
@@ -121,9 +123,9 @@ class Sheets:
         if self.count >= MAX_RULES:
             return
         said = css_look.parse(body)
-        for selector in prelude.split(",") if said else ():
+        for selector in prelude.split(",", MAX_RULES)[:MAX_RULES] if said else ():
             parts = _parts(selector.strip())
-            if not parts or self.count >= MAX_RULES:
+            if not parts:
                 continue
             self.count += 1
             self.alone = self.alone and len(parts) == 1 and not parts[0][1].attributes

@@ -2,7 +2,7 @@
 
 Browsers close what an author leaves open and ignore what was never opened (HTML Living Standard, 13.2.6). Whoever reads the tags
 otherwise shows what they hide, or hides what they show: `<b><i hidden></b>` hides what follows, `<span><div hidden></span>` too, and
-`<p hidden><p>` does not. What is left out of those rules: words that stand in a table but in no cell, and frames.
+`<p hidden><p>` does not. Compared with html5lib over random tags; what is not read of those rules: frames, and what `<select>` holds.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from webhook_api.html_tokens import Opened
 
 MAX_DEPTH: Final = 500
 """As deep as browsers nest elements."""
-MAX_WORK: Final = 2_000_000
+MAX_WORK: Final = 1_000_000
 """Steps for one mail: those of real ones take a few thousand."""
 
+DEAR: Final = 100
+"""What reading a style, or making a look of it, counts as."""
 ALIKE: Final = 3
 """So many formatting elements that are the same are opened again, as browsers do."""
 
@@ -39,6 +41,7 @@ _BLOCKS: Final = _HEADINGS | {
 _CELLS: Final = frozenset({"td", "th"})
 _ROW_GROUPS: Final = frozenset({"tbody", "thead", "tfoot"})
 _TABLE_PARTS: Final = _CELLS | _ROW_GROUPS | {"tr", "caption", "colgroup"}
+_ROWS: Final = _ROW_GROUPS | {"table", "tr"}
 _MARKED: Final = _CELLS | {"caption", "template", "applet", "marquee", "object"}
 _SCOPE: Final = _CELLS | {"html", "table", "caption", "template", "applet", "marquee", "object"}
 _TABLE_SCOPE: Final = frozenset({"html", "table", "template"})
@@ -51,6 +54,7 @@ _HTML_AGAIN: Final = (
 )
 _NEVER: Final = frozenset({"template", "noscript", "svg", "math", "object", "audio", "video", "canvas", "applet"})
 _UNLESS_SHOWN: Final = frozenset({"datalist", "rp"})
+_LINK: Final = "#{:02x}{:02x}{:02x}".format(*LINK[:3])
 _INK: Final = {"font": "color", "body": "text"}
 _PAPER: Final = frozenset({"body", "table", "tr", "td", "th", "thead", "tbody", "tfoot", "marquee"})
 
@@ -67,6 +71,7 @@ class Element:
     attributes: dict[str, str] = field(default_factory=dict)
     said: dict[str, str] = field(default_factory=dict)
     look: Look = PLAIN
+    open: bool = True
 
 
 class Elements:
@@ -75,6 +80,7 @@ class Elements:
     def __init__(self, sheets: Sheets) -> None:
         self._sheets = sheets
         self._styles: dict[str, Parsed] = {}
+        self._looks: dict[tuple[Look, tuple[tuple[str, str], ...]], Look] = {}
         self._work = MAX_WORK
         self._open: Counter[str] = Counter()
         self._formatting: list[Element | None] = []
@@ -100,13 +106,13 @@ class Elements:
     def words(self) -> Look:
         """How words look that come here; formatting that an end tag of another kind has cut off goes on first."""
         self._reconstruct()
-        return self.look
+        return self._around(len(self._stack), "").look
 
     def start(self, tag: Opened) -> None:
         """Open an element, and close what it cannot stand in."""
         name = tag.name
         self.spend(1)
-        if name in _IGNORED:
+        if name in _IGNORED or (name == "form" and self._open["form"]):
             return
         if name in ("html", "body"):
             if len(self._stack) == 1 and not (name == "body" and self._body):
@@ -162,11 +168,30 @@ class Elements:
             raise TooMuch
         self.spend(1)
         element.said = self._declarations(element)
-        parent = self._stack[-1].look
-        element.look = css_look.styled(parent, element.said) if element.said else parent
+        parent = self._around(len(self._stack), element.name).look
+        element.look = self._styled(parent, element.said)
         self._stack.append(element)
         self._open[element.name] += 1
         return element
+
+    def _styled(self, parent: Look, said: dict[str, str]) -> Look:
+        """The look of an element; made once for all that are alike."""
+        if not said:
+            return parent
+        key = parent, tuple(said.items())
+        if key not in self._looks:
+            self._looks[key] = css_look.styled(parent, said)
+            self.spend(DEAR)
+        return self._looks[key]
+
+    def _around(self, place: int, name: str) -> Element:
+        """What an element at a place stands in. Whatever is no part of a table and in no cell is shown before the table."""
+        above = self._stack[place - 1]
+        if name in _TABLE_PARTS or above.name not in _ROWS:
+            return above
+        table = next(index for index in range(place - 1, -1, -1) if self._stack[index].name in ("table", "html"))
+        self.spend(place - table)
+        return self._stack[max(0, table - 1)]
 
     def _declarations(self, element: Element) -> dict[str, str]:
         """What is said of an element: by its attributes, over that by the sheets, over that by its own style."""
@@ -175,6 +200,7 @@ class Elements:
         style = element.attributes.get("style", "")
         if style and style not in self._styles:
             self._styles[style] = css_look.parse(style)
+            self.spend(DEAR)
         if style:
             ruled = dict(ruled)
             overlay(ruled, self._styles[style])
@@ -192,13 +218,20 @@ class Elements:
 
     def _make_room_in_table(self, name: str) -> bool:
         """Close the row or cell before a new one; False for one outside of any table, which browsers ignore."""
-        table = self._in_scope({"table"}, frozenset({"html", "template"})) if self._open["table"] else 0
-        if not table:
-            return False
-        around = _ROW_GROUPS | {"tr"} if name in _CELLS else _ROW_GROUPS if name == "tr" else ()
-        self.spend(len(self._stack) - table)
-        self._pop_to(max(place for place in range(table, len(self._stack)) if place == table or self._stack[place].name in around) + 1)
-        return True
+        around = (_ROW_GROUPS | {"tr"}) if name in _CELLS else _ROW_GROUPS if name == "tr" else frozenset()
+        keeps = 0
+        for place in range(len(self._stack) - 1, 0, -1):
+            above = self._stack[place].name
+            if above in around and not keeps:
+                keeps = place
+            if above == "table":
+                self.spend(len(self._stack) - place)
+                self._pop_to((keeps or place) + 1)
+                return True
+            if above == "template":
+                break
+        self.spend(len(self._stack))
+        return False
 
     def _close_implied(self, name: str) -> None:
         """Close what ends where this begins, without an end tag of its own."""
@@ -210,7 +243,7 @@ class Elements:
             self._end_formatting("a")
         elif name in ("button", "option", "nobr") and self._open[name]:
             self._pop_to(self._in_scope({name}, _SCOPE))
-        elif name == "table" and self._stack[-1].name in (*_ROW_GROUPS, "tr", "table"):
+        elif name == "table" and self._stack[-1].name in _ROWS:
             self._pop_to(self._in_scope({"table"}, frozenset({"html"})))
         if (name in _BLOCKS or name in ("li", "dd", "dt", "table", "hr", "xmp", "plaintext")) and self._open["p"]:
             self._pop_to(self._in_scope({"p"}, _SCOPE | {"button"}))
@@ -232,7 +265,9 @@ class Elements:
     def _pop_to(self, place: int) -> None:
         """Close the element at a place and all within it; nothing for 0."""
         while 0 < place < len(self._stack):
-            name = self._stack.pop().name
+            element = self._stack.pop()
+            element.open = False
+            name = element.name
             self._open[name] -= 1
             if name in _MARKED:
                 while self._formatting and self._formatting.pop() is not None:
@@ -258,7 +293,7 @@ class Elements:
             if self._open[name]:
                 self._end_other(name)
             return
-        place = self._place_of(element)
+        place = self._place_of(element) if element.open else 0
         if place and any(each.name in _SCOPE for each in self._stack[place + 1 :]):
             return
         self._formatting.remove(element)
@@ -268,11 +303,12 @@ class Elements:
             self._pop_to(place)
             return
         del self._stack[place]
+        element.open = False
         self._open[name] -= 1
         self.spend(20 * (len(self._stack) - place))
         for index in range(place, len(self._stack)):
             each = self._stack[index]
-            each.look = css_look.styled(self._stack[index - 1].look, each.said)
+            each.look = self._styled(self._around(index, each.name).look, each.said)
 
     def _remember(self, element: Element) -> None:
         """Note a formatting element, of those that are alike the last three."""
@@ -284,14 +320,17 @@ class Elements:
         self._formatting.append(element)
 
     def _place_of(self, element: Element) -> int:
-        self.spend(len(self._stack))
-        return next((place for place in range(len(self._stack) - 1, 0, -1) if self._stack[place] is element), 0)
+        place = len(self._stack) - 1
+        while self._stack[place] is not element:
+            place -= 1
+        self.spend(len(self._stack) - place)
+        return place
 
     def _reconstruct(self) -> None:
         """Open again the formatting that was closed by the end of what it stood in."""
         missing = 0
         for element in reversed(self._formatting):
-            if element is None or self._place_of(element):
+            if element is None or element.open:
                 break
             missing += 1
         for place in range(len(self._formatting) - missing, len(self._formatting)):
@@ -306,7 +345,7 @@ def _hints(name: str, attributes: dict[str, str]) -> dict[str, str]:
     if name in _UNLESS_SHOWN or (name == "dialog" and "open" not in attributes):
         said["display"] = "none"
     if name == "a" and "href" in attributes:
-        said["color"] = _written(LINK)
+        said["color"] = _LINK
     if not attributes:
         return said
     if "hidden" in attributes:

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-MAX_TOKENS: Final = 200_000
+MAX_MARKUP: Final = 100_000
 
 _SPACE: Final = r"[ \t\n\r\f]"
 _OPENING: Final = re.compile(r"<(?=[a-zA-Z/!?])")
@@ -68,7 +68,7 @@ def tokens(source: str) -> Tokens:
     """Cut a source."""
     result = Tokens()
     position = 0
-    while len(result.found) < MAX_TOKENS:
+    for _ in range(MAX_MARKUP):
         opening = _OPENING.search(source, position)
         if opening is None:
             _add_words(source[position:], result)
