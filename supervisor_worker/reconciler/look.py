@@ -23,7 +23,7 @@ from redis.exceptions import RedisError
 from shared import accept as storing
 from shared import admission, telemetry
 from shared.addresses import PhoneNumber, masked
-from shared.admission import Ignored
+from shared.admission import Ignored, Keywords
 from shared.errors import ProviderError, ProviderRefused, StorageFault
 from shared.mailbox import AsyncMailbox, calls
 from shared.mailbox.types import Accepted, Call
@@ -69,6 +69,7 @@ class Reconciliation:
         self._mailbox = mailbox
         self._lists = lists
         self._bounds = bounds
+        self._keywords = Keywords.of(runtime.settings)
         self._found = Found()
         self._ends_at = 0.0
         self._now = 0.0
@@ -160,7 +161,7 @@ class Reconciliation:
             text, name = listed.text, ids[listed.text.sid]
             if name not in known and listed.created <= self._now - self._bounds.young:
                 missed.append(Missed(name, listed, text.sender in decided))
-            if admission.keyword(text):
+            if admission.keyword(text, self._keywords):
                 decided.add(text.sender)
         return missed[::-1]
 
@@ -198,7 +199,7 @@ class Reconciliation:
 
     def _call(self, missed: Missed) -> Call[Accepted]:
         text = missed.listed.text
-        verdict = admission.sms(text, self._users)
+        verdict = admission.sms(text, self._users, self._keywords)
         if isinstance(verdict, Ignored):
             return calls.ignore(missed.id, "sms", verdict.reason, via=VIA, who=f"{masked(text.sender)} to {masked(text.recipient)}")
         if missed.overtaken and verdict.keyword in ("stop", "start"):
