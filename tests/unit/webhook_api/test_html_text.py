@@ -128,6 +128,7 @@ ALONE = [
     "<div style=opacity:0><p style=opacity:1>never</p></div>seen",
     "<b><i hidden></b>never</i><p>seen",
     "<span><div hidden></span>never</div>seen",
+    "<b><div hidden></b>never</div>seen",
     "<p><font color=white></p>never</font>seen",
     "<div hidden><table><tr><td></div>never</table></div>seen",
     "<span hidden <b>never</b></span> <p>seen",
