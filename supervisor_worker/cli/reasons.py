@@ -41,9 +41,9 @@ UNUSED: Final[dict[str, Explanation]] = {
 """What we refuse in a provider's place."""
 
 IGNORED: Final[dict[str, Explanation]] = {
-    "stranger": Explanation("Its sender is no user of that Boss."),
-    "unknown_recipient": Explanation("It went to an address that no entry of the users file has as its Boss."),
-    "bad_sender": Explanation("Its sender is no phone number: a short code, or another service's address."),
+    "stranger": Explanation("Its sender is no user of that Boss.", "boss messages strangers"),
+    "unknown_recipient": Explanation("It went to an address that no entry of the users file has as its Boss.", "boss messages strangers"),
+    "bad_sender": Explanation("Its sender is no phone number: a short code, or another service's address.", "boss messages strangers"),
     "own_address": Explanation("It came from a Boss's own address, and would be answered for ever."),
     "empty": Explanation("It has no words, no subject and no file."),
     "help_keyword": Explanation("It is a word that Twilio answers itself (HELP_WORDS)."),
@@ -51,8 +51,12 @@ IGNORED: Final[dict[str, Explanation]] = {
     "opt_in": Explanation("It is a word by which its user opts in again. Twilio has confirmed it."),
     "opted_out": Explanation("Its user has opted out of this channel. Texts begin again with START.", "boss opt-in --user USERNAME"),
     "overtaken": Explanation("It is a STOP or START that was found late, and its sender has written another of these words since."),
-    "rate_limited": Explanation("Its sender, or its conversation, had started as many turns as it may; the sender was told once an hour."),
-    "echo": Explanation("It said once more what was said before, as a robot does that answers us."),
+    "rate_limited": Explanation("Its sender, or its conversation, had started as many turns as an hour has; the sender was told once."),
+    "day_limited": Explanation(
+        "Its sender had started as many turns with that Boss as a day has (PAIR_TURNS_PER_DAY); the sender was told once."
+    ),
+    "address_removed": Explanation("Its sender's entry has left the users file, or another has that address: nothing more is sent to it."),
+    "echo": Explanation("What we said came back, or both sides repeated themselves, as robots do; it is kept and shown later."),
     "discarded": Explanation("An operator gave it up."),
     "bad_from": Explanation("Its From names nobody whom it could be answered to."),
     "two_addresses": Explanation("Its From names several authors, or its headers and the form do not agree on one."),

@@ -42,12 +42,24 @@ def of_scripts() -> Found:
             if expression.startswith("'"):
                 found.named.add(expression.strip("'"))
                 continue
-            found.named.update(re.findall(rf"\b{expression}\s*=\s*'([a-z_]+)'", code))
+            for assigned in re.findall(rf"(?<![\w.]){expression}\s*=(?!=)([^\n]*)", code):
+                found.named.update(_assigned(assigned, code, path.name))
             if expression not in ("reason", "verdict"):
                 raise NotFollowed(f"{path.name}: a message ends by {expression}")
             if re.search(rf"^-- args:(?:.*\n-- )*?.*\b{expression}\b", path.read_text(), re.MULTILINE):
                 found.given.setdefault(path.stem, set()).add(expression)
     return Found(found.named - {""}, found.given)
+
+
+def _assigned(expression: str, code: str, name: str) -> set[str]:
+    """The texts that a line of a script may assign: its own, or those that the function which it calls returns."""
+    called = re.match(r"\s*(\w+)\(\)", expression)
+    body = re.search(rf"\bfunction {called[1]}\(.*?\nend\b", code, re.DOTALL) if called else None
+    texts = body and " ".join(re.findall(r"\breturn\b([^\n]*)", body[0]))
+    words = set(re.findall(r"(?<!= )'([a-z_]*)'", texts or expression))
+    if not words:
+        raise NotFollowed(f"{name}: {expression.strip()}")
+    return words
 
 
 def _ends_of(code: str) -> Iterator[str]:
