@@ -19,7 +19,7 @@ from shared.settings import Settings
 from shared.text import Seen, capped, seen
 from shared.users import User, Users
 
-START_WORDS: Final = frozenset({"start", "unstop", "yes"})
+START_WORDS: Final = frozenset({"start", "unstop"})
 MAX_WORD: Final = 40
 MAX_TEXT: Final = 16_000
 MAX_MEDIA: Final = 100
@@ -130,7 +130,12 @@ def keyword(text: InboundSms, keywords: Keywords) -> Keyword:
     word = _word(text)
     if word in keywords.stop:
         return "stop"
-    return "yes" if word in START_WORDS else ""
+    return "yes" if word in START_WORDS or word == "yes" else ""
+
+
+def says_start(text: InboundSms) -> bool:
+    """Whether a text is START or UNSTOP; a YES may answer anything."""
+    return _word(text) in START_WORDS
 
 
 def _word(text: InboundSms) -> str:

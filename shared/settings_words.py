@@ -22,7 +22,8 @@ class WordSettings(BaseSettings):
 
     opt_out_words: str = knob(
         "CANCEL,END,QUIT",
-        "The words by which a person opts out of texts at your Twilio account, besides STOP, STOPALL, UNSUBSCRIBE, REVOKE and OPTOUT, which always do: what Advanced Opt-Out took away must not stand here. none: no other.",
+        "The words by which a person opts out of texts at your Twilio account, besides STOP, STOPALL, UNSUBSCRIBE, REVOKE and OPTOUT, "
+        "which always do: what Advanced Opt-Out took away must not stand here. none: no other.",
         "Twilio",
     )
     help_words: str = knob(

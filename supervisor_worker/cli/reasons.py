@@ -36,7 +36,9 @@ PARKED: Final[dict[str, Explanation]] = {
 
 UNUSED: Final[dict[str, Explanation]] = {
     "twilio_channel_unused": Explanation("No user of the users file has a phone that texts reach any more, so no text is sent.", RETRY),
-    "sendgrid_channel_unused": Explanation("No user of the users file has an address that mails reach any more, so no mail is sent.", RETRY),
+    "sendgrid_channel_unused": Explanation(
+        "No user of the users file has an address that mails reach any more, so no mail is sent.", RETRY
+    ),
 }
 """What we refuse in a provider's place."""
 
