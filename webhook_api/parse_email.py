@@ -15,7 +15,7 @@ from typing import Any, Final
 from shared import codec
 from shared.addresses import EmailAddress, address_behind_name, parse_address_list, seen_addresses
 from shared.errors import BadInput
-from shared.text import FEW, Seen, capped, decode, seen, seen_line
+from shared.text import FEW, Seen, capped, decode, one_line, seen, seen_line
 from webhook_api import html_text, mime
 from webhook_api.headers import MAX_BLOCK, Headers, decoded
 from webhook_api.multipart import Part, boundary_of, parts
@@ -235,7 +235,7 @@ def _author(header: str) -> EmailAddress:
     except BadInput as error:
         if error.code == "two_addresses" or len(header) > MAX_FROM:
             raise
-    author = address_behind_name(decoded(header, MAX_FROM))
+    author = address_behind_name(one_line(decoded(header), MAX_FROM))
     if author.value not in header.lower():  # an encoded word was decoded into it
         raise BadInput(code="bad_email")
     return author
@@ -248,7 +248,7 @@ def _disagreement(shown: str, sender: EmailAddress, header: str) -> str:
     except BadInput:
         pass
     _, _, address = shown.rpartition("<")
-    name = decoded(header, MAX_FROM).lower()
+    name = one_line(decoded(header), MAX_FROM).lower()
     others = [each for each in seen_addresses(shown) if each != sender and each.value not in name]
     if others or len(shown) > MAX_FROM:
         return "two_addresses" if others else "bad_from"

@@ -272,6 +272,8 @@ class Sources:
 
     def _part(self, value: ast.expr, place: int, within: Function | None, seen: Seen, module: Module) -> set[str]:
         """One part of a pair: of a tuple, of what a function returns, or the key of a dict's items."""
+        if isinstance(value, ast.IfExp):
+            return self._part(value.body, place, within, seen, module) | self._part(value.orelse, place, within, seen, module)
         if isinstance(value, ast.Tuple):
             return self.values(value.elts[place], within, seen, module)
         if isinstance(value, ast.Call) and _last_name(value.func) == "items" and isinstance(value.func, ast.Attribute) and place == 0:
