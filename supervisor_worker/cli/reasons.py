@@ -21,7 +21,7 @@ PARKED: Final[dict[str, Explanation]] = {
     "outage": Explanation("A provider was away until the message was ANSWER_WITHIN_MINUTES old.", RETRY),
     "too_old": Explanation("It was older than ANSWER_AT_MOST_HOURS before it could be answered; its sender was told.", RETRY),
     "outcome_unknown": Explanation(
-        "Nobody could tell whether its reply was taken; the reply may have arrived, so the user was not told. "
+        "Nobody could tell whether its reply was taken; it may have arrived, so it goes out no oftener than twice, and nobody was told. "
         "A retry asks the provider once more.",
         RETRY,
     ),
@@ -77,6 +77,9 @@ IGNORED: Final[dict[str, Explanation]] = {
 
 NOT_DELIVERED: Final = frozenset({"undelivered", "failed", "refused_by_provider"})
 _PROVIDERS: Final = ("twilio", "sendgrid")
+_NAMES: Final = {"twilio": "Twilio", "sendgrid": "SendGrid", "claude": "Claude"}
+_DENIED: Final = "{provider}, or something before it, answered 403 to this very message five times: perhaps a filter dislikes its words."
+_BY_ALARM: Final = frozenset({"alarm", "paused"})
 
 
 def explained(state: str, reason: str) -> Explanation:
@@ -90,6 +93,8 @@ def explained(state: str, reason: str) -> Explanation:
         return known
     command = RETRY if state == "parked" else ""
     provider, _, code = reason.partition("_")
+    if code == "denied" and provider in _NAMES:
+        return Explanation(_DENIED.format(provider=_NAMES[provider]), command)
     if provider in _PROVIDERS and code:
         return Explanation(sentence(code), command)
     if provider == "claude" and code:
@@ -99,4 +104,8 @@ def explained(state: str, reason: str) -> Explanation:
 
 def why(kind: str, fields: dict[str, str]) -> str:
     """What a ledger line's code or reason means; '' where there is nothing to explain."""
-    return sentence(fields.get("code", "")) if kind in NOT_DELIVERED else explained(kind, fields.get("reason", "")).sentence
+    if kind in NOT_DELIVERED:
+        return sentence(fields.get("code", ""))
+    if kind in _BY_ALARM and fields.get("by", "alarm") != "alarm":  # an operator's own words
+        return ""
+    return explained("parked" if kind in _BY_ALARM else kind, fields.get("reason", "")).sentence

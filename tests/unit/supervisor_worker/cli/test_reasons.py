@@ -44,18 +44,18 @@ def test_a_reason_that_is_not_known_stands_for_itself(reason: str) -> None:
 OPERATING = (Path(__file__).parents[4] / "docs" / "operating.md").read_text(encoding="utf-8")
 ROWS = {name: row for row in re.findall(r"^\|.*\|$", OPERATING, re.MULTILINE) for name in re.findall(r"`([a-z_]+)`", row.split("|")[1])}
 """The rows of the tables in docs/operating.md, by each name in their first column."""
-PROVIDERS = "*_*"
-"""A reason that is a provider's own: `twilio_21614` and the like."""
+PROVIDERS = {"*_*", "*_denied"}
+"""Reasons that begin with a provider's name: `twilio_21614`, `sendgrid_denied` and the like."""
 REASONS = reasons.all_reasons()
 
 
 def test_every_reason_by_which_the_code_parks_or_ignores_is_found_in_its_source() -> None:
     """Of scripts and Python, named and handed on, from variables, pairs, fields, dicts and return values; what is explained exists."""
     assert {"rate_limited", "discarded", "overtaken", "too_many_lost_leases", "two_addresses", "return_path", "help_keyword"} <= REASONS
-    assert {*PARKED, *IGNORED, PROVIDERS} == REASONS
+    assert {*PARKED, *IGNORED, *PROVIDERS} == REASONS
 
 
-@pytest.mark.parametrize("reason", sorted(REASONS - {PROVIDERS}))
+@pytest.mark.parametrize("reason", sorted(REASONS - PROVIDERS))
 def test_every_reason_has_a_sentence_a_row_in_the_manual_and_its_command(reason: str) -> None:
     """An operator who sees one finds what it means, and what helps, without reading the code."""
     found = [entry for entry in (PARKED.get(reason), IGNORED.get(reason)) if entry]
@@ -71,6 +71,7 @@ def test_a_providers_own_reason_has_a_sentence_and_a_row_whatever_its_code() -> 
     for provider in ("twilio", "sendgrid", "claude"):
         assert f"`{provider}_…`" in OPERATING
         assert explained("parked", f"{provider}_12345").sentence
+        assert "403" in explained("parked", f"{provider}_denied").sentence
         assert explained("parked", f"{provider}_12345").command == "boss messages retry ID"
 
 
