@@ -182,7 +182,7 @@ def answer(event: SmsReceived | EmailReceived) -> None:
 def header_block(data: bytes) -> None:
     """A mail's headers, and every reading of them."""
     headers = Headers.parse(decode(data))
-    ids = [headers.message_id("message-id"), *headers.references(), *(decoded(value) for _, value in headers.items)]
+    ids = [headers.message_id("message-id"), *headers.references(), *(one_line(decoded(value), 1_000) for _, value in headers.items)]
     assert not any(character in text for text in ids for character in "\r\n\0")
     admit.dkim_passes(decode(data[:4_000]), headers)
 

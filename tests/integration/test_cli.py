@@ -143,7 +143,7 @@ def test_the_doctor_finds_nothing_wrong_with_a_good_installation(boss: Boss) -> 
     text, report = boss("doctor").stdout, boss("doctor", "--json").stdout
     assert [check for check in json.loads(report)["checks"] if check["status"] != "ok"] == []
     assert [secret for secret in [*SECRETS, "+15551234567", "+15559876543", "user@example.com"] if secret in text + report] == []
-    for name in ("twilio", "sendgrid", "claude", "webhook", "workers", "durability", "clock", "sandbox ON"):
+    for name in ("twilio", "sendgrid", "claude", "webhook", "workers", "durability", "clock", "mode", "sandbox"):
         assert name in text
 
 

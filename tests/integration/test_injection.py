@@ -72,7 +72,12 @@ def obeying() -> Iterator[SandboxProcess]:
 def world(redis: Redis, redis_url: str, obeying: SandboxProcess) -> Iterator[World]:
     obeying.reset()
     obeying.knobs(twilio={"status_callbacks": False}, sendgrid={"events": False}, anthropic={"obey": True})
-    found = World(redis, redis_url, obeying, {**SECRETS, "LEASE_SECONDS": 60, "CLAUDE_TIMEOUT_SECONDS": 20, "SEND_TIMEOUT_SECONDS": 10})
+    found = World(
+        redis,
+        redis_url,
+        obeying,
+        {**SECRETS, "TWILIO_API_KEY_SID": "SK" + "0" * 32, "LEASE_SECONDS": 60, "CLAUDE_TIMEOUT_SECONDS": 20, "SEND_TIMEOUT_SECONDS": 10},
+    )
     yield found
     found.close()
 

@@ -58,7 +58,7 @@ async def endless(writer: asyncio.StreamWriter) -> None:
 
 def sandboxed(url: str, seconds: float = 10) -> Downloads:
     """What a worker in sandbox mode has, with Twilio at `url`."""
-    settings = settings_module.load(_env_file=None, sandbox="on", twilio_api_base_url=url, media_timeout_seconds=seconds)
+    settings = settings_module.load(_env_file=None, sandbox="on", sandbox_port=URL(url).port, media_timeout_seconds=seconds)
     return Downloads.of(settings)
 
 

@@ -15,7 +15,7 @@ from redis import Redis
 from shared.queue import Dispatcher
 from supervisor_worker.rq_async import SAME_SIGNAL_SECONDS
 from tests.integration.forked_worker import ForkedWorker
-from tests.integration.turn_world import World
+from tests.integration.turn_world import World, users_file
 from tests.support.processes import BossProcess
 from tests.support.sandbox import SandboxProcess
 from tests.support.server import EmbeddedServer
@@ -26,7 +26,7 @@ AFTER = "1"
 
 def fast(redis_url: str, sandbox: SandboxProcess, after: str = AFTER) -> dict[str, str]:
     times = {"LEASE_SECONDS": "3", "SEND_TIMEOUT_SECONDS": "2", "STANDBY_AFTER_SECONDS": after}
-    return {"REDIS_URL": redis_url, "SANDBOX": "on", "SANDBOX_PORT": str(sandbox.port), **times}
+    return {"REDIS_URL": redis_url, "BOSS_USERS_FILE": users_file(), "SANDBOX": "on", "SANDBOX_PORT": str(sandbox.port), **times}
 
 
 @pytest.fixture

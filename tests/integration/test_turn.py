@@ -37,7 +37,8 @@ def test_a_text_is_answered_once_with_a_callback_that_names_reply_and_attempt(wo
     reply = world.reply(event)
     assert (sent["request"]["to"], sent["request"]["from"]) == ("+15551234567", "+15559876543")
     assert "Test message" in sent["request"]["body"]
-    assert sent["request"]["params"]["StatusCallback"].endswith(f"/sms/status?reply={reply.id}&attempt={reply.attempts[0].id}#rc=5&rp=all")
+    names = f"reply={reply.id}&attempt={reply.attempts[0].id}&pair={world.identities.pair(event.to, event.from_)}"
+    assert sent["request"]["params"]["StatusCallback"].endswith(f"/sms/status?{names}#rc=5&rp=all")
     assert (world.state(event), reply.state, reply.attempts[0].provider_id) == ("answered", "sent", sent["sid"])
     (stored,) = world.ledger("reply_stored", reply=reply.id)
     assert int(stored.fields["output_tokens"]) > 0

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 from redis import Redis
 
-from tests.integration.turn_world import World
+from tests.integration.turn_world import World, users_file
 from tests.support.processes import BossProcess
 from tests.support.sandbox import SandboxProcess
 from tests.support.wait import wait_for
@@ -47,6 +47,7 @@ def pool(redis: Redis, redis_url: str, sandbox: SandboxProcess) -> Iterator[Pool
     """Two workers."""
     settings = {
         "REDIS_URL": redis_url,
+        "BOSS_USERS_FILE": users_file(),
         "SANDBOX": "on",
         "SANDBOX_PORT": str(sandbox.port),
         "LEASE_SECONDS": "3",

@@ -17,7 +17,7 @@ from shared.codec import SCHEMA_VERSION
 from shared.events import Received, SmsReceived
 from shared.queue import QUEUE, BosslineJob, Dispatcher
 from tests.integration.forked_worker import ForkedWorker
-from tests.integration.turn_world import World
+from tests.integration.turn_world import World, users_file
 from tests.support.processes import free_port
 from tests.support.sandbox import SandboxProcess
 from tests.support.server import EmbeddedServer
@@ -69,7 +69,8 @@ def worker(settings: dict[str, str], redis: Redis) -> Iterator[ForkedWorker]:
 
 
 def fast(redis_url: str, sandbox: SandboxProcess) -> dict[str, str]:
-    return {"REDIS_URL": redis_url, "SANDBOX": "on", "SANDBOX_PORT": str(sandbox.port), "LEASE_SECONDS": "3", "SEND_TIMEOUT_SECONDS": "2"}
+    short = {"LEASE_SECONDS": "3", "SEND_TIMEOUT_SECONDS": "2"}
+    return {"REDIS_URL": redis_url, "BOSS_USERS_FILE": users_file(), "SANDBOX": "on", "SANDBOX_PORT": str(sandbox.port), **short}
 
 
 def redis_ms(redis: Redis) -> int:

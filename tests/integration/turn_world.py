@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
+import functools
+import tempfile
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from redis import Redis
@@ -71,16 +75,14 @@ class World:
         short = {name.lower(): value for name, value in {**FAST, **self.environment}.items()}
         return settings_module.load(**{**base, **short})
 
-    def text(
-        self, body: str = "Hello", phone: str = "+15551234567", *, kind: Kind = "text", user: str = "user", **fields: Any
-    ) -> SmsReceived:
+    def text(self, body: str = "Hello", phone: str = "+15551234567", *, kind: Kind = "text", user: str = "", **fields: Any) -> SmsReceived:
         """A text that was accepted."""
         event = SmsReceived(
             id=f"m-{uuid.uuid4().hex[:24]}",
             from_=PhoneNumber(phone),
             to=BOSS,
             message=body,
-            user=user,
+            user=user or username_of(phone),
             provider_id=f"SM{uuid.uuid4().hex}",
             **fields,
         )
@@ -228,6 +230,23 @@ class World:
     def story(self) -> str:
         """The ledger, for a failed test."""
         return "\n".join(f"{line.type} {line.fields}" for line in latest(self.redis, 200))
+
+
+def username_of(phone: str) -> str:
+    """The entry of the users file whose number this is."""
+    return "user" if phone == "+15551234567" else f"user{phone}"
+
+
+@functools.cache
+def users_file() -> str:
+    """The path of a users file with the numbers that tests text from, for processes of their own."""
+    phones = ["+15551234567", *(f"+1555123{number:04}" for number in (*range(200), *range(4000, 4100)))]
+    tables = [f'[[users]]\nusername = "{username_of(phone)}"\nphone = "{phone}"\nboss_phone = "{BOSS}"\n' for phone in phones]
+    mail = f'email = "user@example.com"\nboss_email = "{BOSS_MAIL}"\n'
+    with tempfile.NamedTemporaryFile("w", prefix="boss-users-", suffix=".toml", delete=False) as file:
+        file.write(tables[0] + mail + "".join(tables[1:]))
+    atexit.register(Path(file.name).unlink)
+    return file.name
 
 
 def token() -> str:

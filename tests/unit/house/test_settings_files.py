@@ -13,7 +13,7 @@ from tests.support.processes import ROOT
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 NAMED = re.compile(r"`([A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+)(?:=[^`]*)?`")
-OTHERS = {"HONCHO_PROCESS_NAME", "MAX_FORM_MEMORY_SIZE", "QUERY_STRING", "RAW_URI", "REMOTE_ADDR", "REQUEST_URI"}
+OTHERS = {"HONCHO_PROCESS_NAME", "MAX_FORM_MEMORY_SIZE", "QUERY_STRING", "RAW_URI", "REMOTE_ADDR", "REQUEST_URI", "TCP_INFO"}
 
 
 def test_the_example_file_is_what_the_settings_generate() -> None:
