@@ -27,6 +27,7 @@ from shared.runtime import Runtime
 from supervisor_worker.clock import watch_clock
 from supervisor_worker.crew import CURRENT, Crew, open_crew
 from supervisor_worker.ending import end
+from supervisor_worker.price import too_small
 from supervisor_worker.reconciler import Reconciler
 from supervisor_worker.rq_async import AsyncWorker
 from supervisor_worker.sweep import Sweep
@@ -80,6 +81,8 @@ Beside = Callable[[BossWorker, Sweep], Coroutine[Any, Any, None]]
 
 async def work(runtime: Runtime, name: str = "", beside: Beside | None = None) -> None:
     """Take jobs until told to end. Without a `name` the worker gets one that no other ever had."""
+    if small := too_small(runtime.settings, runtime.users):
+        LOG.critical("A bound of the day is smaller than one question", action="bound_too_small", detail=small)
     async with open_crew(runtime) as crew:
         CURRENT.set(crew)
         worker, sweep = make_worker(runtime, crew, name), Sweep(crew)

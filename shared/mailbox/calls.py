@@ -16,6 +16,7 @@ from shared import codec, echo
 from shared.addresses import Channel
 from shared.events import Received, Response
 from shared.mailbox import answers
+from shared.mailbox.spending import NO_CALL, Budget, Dearest, Settled
 from shared.mailbox.types import (
     Accepted,
     Alarmed,
@@ -212,13 +213,13 @@ def refuse(channel: str, reason: str, status: int) -> Call[None]:
 
 def claim(
     conversation: str, token: str, turn: str, *, lease_ms: int, jitter: float | None = None, share: int = 1_000, memory: int = 0,
-    day_tokens: int = 0, day_turns: int = 0, oldest_ms: int = DAY_MS,
+    oldest_ms: int = DAY_MS, call: str = "", budget: Budget | None = None, dearest: Dearest | None = None,
 ) -> Call[Claim]:  # fmt: skip
     """Take the conversation's lease and get its turn. `token` is new for every run of a job, `turn` a new turn id.
 
-    `share` is how many turns its sender may have under way at once; `memory` how many bytes of what was said before to read;
-    `day_tokens` and `day_turns` are what all conversations together may use in a day, 0 for no bound; messages older than
-    `oldest_ms` are in no turn with others.
+    `share` is how many turns its sender may have under way at once; `memory` how many bytes of what was said before to read; messages
+    older than `oldest_ms` are in no turn with others. What the first question may use at most, by `dearest`, is reserved for the new
+    id `call` where `budget` has room for it.
     """
     arguments: Arguments = {
         "conv": conversation,
@@ -231,9 +232,10 @@ def claim(
         "schema": codec.SCHEMA_VERSION,
         "share": share,
         "memory": memory,
-        "day_tokens": day_tokens,
-        "day_turns": day_turns,
         "oldest": oldest_ms,
+        "call": call or "q-" + token.removeprefix("k-"),
+        **(budget or Budget()).arguments(),
+        **(dearest or Dearest()).arguments(),
     }
     return Call("claim", arguments, answers.claim)
 
@@ -245,13 +247,12 @@ def renew(conversation: str, token: str, *, lease_ms: int) -> Call[int]:
 
 def store_reply(
     conversation: str, token: str, turn: Turn, command: Response, *, limits: Leave, attempt: str = "",
-    figures: dict[str, int | str] | None = None, wake: Wake = (),
+    figures: dict[str, int | str] | None = None, settled: Settled = NO_CALL, wake: Wake = (),
 ) -> Call[Stored]:  # fmt: skip
     """Store the turn's reply before anything is sent, and with `attempt` ask leave for the first request in the same step.
 
-    `figures` (tokens, model, ms) go to the record and the ledger, and the tokens to what the day has cost.
+    `figures` (tokens, model, ms) go to the record and the ledger; `settled` is what the turn's last call used.
     """
-    tokens = sum(int(cost) for name, cost in (figures or {}).items() if name in ("input_tokens", "output_tokens"))
     flat = [part for item in sorted((figures or {}).items()) for part in item]
     channel = "sms" if command.type == "send_sms_response" else "email"
     arguments: Arguments = {
@@ -264,7 +265,7 @@ def store_reply(
         "channel": channel,
         "attempt": attempt,
         "digest": echo.digest_of(command),
-        "tokens": tokens,
+        **settled.arguments(),
         "figures": json.dumps([str(part) for part in flat]),
     }
     return Call("store_reply", arguments, answers.stored, wake, answers.stored_alone)
@@ -318,32 +319,38 @@ def status(
 
 def finish(
     conversation: str, token: str, *, retention_ms: int, state: Literal["answered", "ignored"] = "answered", reason: str = "",
-    wake: Wake = (),
+    settled: Settled = NO_CALL, wake: Wake = (),
 ) -> Call[Closed]:  # fmt: skip
     """Close the turn: remove exactly its messages, give up the lease, say whether messages remain, and enqueue `wake` if they do."""
-    arguments: Arguments = {"conv": conversation, "token": token, "state": state, "reason": reason, "retention": retention_ms}
+    arguments: Arguments = {
+        "conv": conversation, "token": token, "state": state, "reason": reason, "retention": retention_ms, **settled.arguments(),
+    }  # fmt: skip
     return Call("finish", arguments, answers.closed, wake)
 
 
 def backoff(
-    conversation: str, token: str, delay_ms: int, reason: str, *, counted: bool, asked: bool = False, wake: Wake = ()
-) -> Call[Closed]:
+    conversation: str, token: str, delay_ms: int, reason: str, *, counted: bool, asked: bool = False, settled: Settled = NO_CALL,
+    wake: Wake = (),
+) -> Call[Closed]:  # fmt: skip
     """Give up the lease until `delay_ms` from now. `counted` adds one error to each message of the turn.
 
     `asked` notes on them that the model was asked, and failed.
     """
     arguments: Arguments = {
         "conv": conversation, "token": token, "delay": delay_ms, "reason": reason, "counted": int(counted), "asked": int(asked),
+        **settled.arguments(),
     }  # fmt: skip
     return Call("backoff", arguments, answers.closed, wake)
 
 
 def park(
-    conversation: str, token: str, reason: str, *, looked_up: bool, retention_ms: int, notice: str = "", wake: Wake = ()
-) -> Call[Closed]:
+    conversation: str, token: str, reason: str, *, looked_up: bool, retention_ms: int, notice: str = "", settled: Settled = NO_CALL,
+    wake: Wake = (),
+) -> Call[Closed]:  # fmt: skip
     """Set the turn's messages aside, visibly, and free the conversation. `notice` names a sentence to tell the user."""
     arguments: Arguments = {
         "conv": conversation, "token": token, "reason": reason, "looked_up": int(looked_up), "code": notice, "retention": retention_ms,
+        **settled.arguments(),
     }  # fmt: skip
     return Call("park", arguments, answers.closed, wake)
 

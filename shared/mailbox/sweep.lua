@@ -1,9 +1,12 @@
 -- sweep: the conversations whose time has come, oldest first, at most `limit`. Each is looked at again when its wake-up's mark
 -- ends, or after `recheck`: its caller may die before it has enqueued. Answer: {{conv, channel}, ...} to enqueue, and the ms until the
 -- next one's time comes (-1: none is on the agenda); then the replies that did not reach their users, for the caller to tell
--- them elsewhere (`elsewhere`), at most 20 at a time.
+-- them elsewhere (`elsewhere`), at most 20 at a time. A call to the model whose holder's lease has ended is settled at its amount, at most
+-- 100 at a time.
+-- uses: spending
 -- args: limit# recheck# mark#
 local t = now()
+settle_left_behind(t)
 local woken = {}
 if mark > 1000 then redis.call('SET', P .. 'wait', whole(mark / 2), 'PX', 10000) end
 for _, conv in ipairs(redis.call('ZRANGEBYSCORE', DUE, '-inf', whole(t), 'LIMIT', 0, limit)) do

@@ -16,6 +16,7 @@ PARKED: Final[dict[str, str]] = {
     "sendgrid_channel_unused": "No user of the users file has an address that mails reach any more, so no mail is sent.",
     "too_old": "It was older than ANSWER_AT_MOST_HOURS before it could be answered.",
     "outcome_unknown": "Its answer may have arrived: the provider never said, and it is sent no oftener than twice.",
+    "too_long": "It could use more tokens than DAILY_TOKENS, or its sender's share of it, allows in a whole day.",
 }
 """By reason; a provider's own refusal is `twilio_21614` and the like."""
 NOT_DELIVERED: Final = frozenset({"undelivered", "failed", "refused_by_provider"})
@@ -23,6 +24,17 @@ _PROVIDERS: Final = ("twilio", "sendgrid")
 _NAMES: Final = {"twilio": "Twilio", "sendgrid": "SendGrid", "claude": "Claude"}
 _DENIED: Final = "{provider}, or something before it, answered 403 to this very message five times: perhaps a filter dislikes its words."
 _EXPLAINED: Final = frozenset({"parked", "alarm", "paused"})
+
+
+ANSWERED: Final[dict[str, str]] = {
+    "nothing_to_say": "The model left its answer empty, twice: there was nothing to say.",
+}
+"""By the reason of a message that was answered without a reply."""
+
+
+def why_ended(reason: str) -> str:
+    """Why an answered message has no reply, in a sentence; '' where there is nothing to explain."""
+    return ANSWERED.get(reason, "")
 
 
 def why_parked(reason: str) -> str:
@@ -43,4 +55,7 @@ def why(kind: str, fields: dict[str, str]) -> str:
     """What a ledger line's code or reason means; '' where there is nothing to explain."""
     if kind in NOT_DELIVERED:
         return sentence(fields.get("code", ""))
-    return why_parked(fields.get("reason", "")) if kind in _EXPLAINED and fields.get("by", "alarm") == "alarm" else ""
+    reason = fields.get("reason", "")
+    if kind == "answered":
+        return why_ended(reason)
+    return why_parked(reason) if kind in _EXPLAINED and fields.get("by", "alarm") == "alarm" else ""

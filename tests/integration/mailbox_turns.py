@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from redis import Redis
 
 from shared.mailbox import calls
+from shared.mailbox.spending import Budget
 from shared.mailbox.types import Call, Claim, Closed, Turn
 from tests.integration.mailbox_books import (
     ADVANCE,
@@ -25,13 +26,18 @@ from tests.integration.mailbox_books import (
     Tried,
     must,
 )
+from tests.integration.mailbox_money import Asked, Money
+
+WAITS: Final = ("spent", "spend_stop", "share", "reserved")
 
 
 class TurnOracle:
     """Sends the calls that take, keep and end a turn, and judges their answers."""
 
-    def __init__(self, redis: Redis, conversations: int = 3, mutation: Mutation | None = None) -> None:
+    def __init__(self, redis: Redis, conversations: int = 3, mutation: Mutation | None = None, budget: Budget | None = None) -> None:
         self.redis = redis
+        self.money = Money(redis, budget or Budget())
+        self.told: set[tuple[str, int]] = set()
         self.scripts = Scripts(redis, mutation)
         self.talks = {f"c-{n}": Talk(f"c-{n}", f"p-{n}", f"s-{n // 2}") for n in range(conversations)}
         self.said: dict[str, Said] = {}
@@ -62,7 +68,8 @@ class TurnOracle:
         self._time += ms
         for talk in self.talks.values():
             talk.active += 0 if self.paused or talk.pair in self.held else ms
-        self._advance(args=[ms, *(f"boss:wake:{conv}" for conv in self.talks)])
+        senders = {talk.sender for talk in self.talks.values()}
+        self._advance(args=[ms, *(f"boss:wake:{conv}" for conv in self.talks), *(f"boss:told:waits:{sender}" for sender in senders)])
 
     def _times(self, conv: str) -> tuple[float | None, bytes | None]:
         return self.redis.zscore("boss:due", conv), cast("bytes | None", self.redis.hget(f"boss:conv:{conv}", "not_before"))
@@ -81,8 +88,11 @@ class TurnOracle:
             must(found.turn and [message.id for message in found.turn.messages] == talk.turn, "a repeated claim returns the same turn")
             return found
         must(talk.last_closed(token) is None or found.outcome in ("finished", "paused"), "a token that has finished never claims again")
+        if found.outcome not in ("held", "finished", "newer"):
+            self.money.end(conv)
         if found.outcome == "busy":
             self._judge_busy(talk)
+            self._hold_over(talk, call, found, token)
             return found
         if found.outcome in ("paused", "held", "finished"):
             must(found.outcome != "paused" or self.paused or talk.pair in self.held, "paused only in a pause")
@@ -91,6 +101,14 @@ class TurnOracle:
             return found
         must(not (talk.holder and talk.lease_end > self.now), "a live lease refuses the next claim")
         may = self.alarm is not None and self.now >= self.alarm.probe_at
+        if found.outcome in WAITS:
+            must(talk.inbox and not talk.stored, "only who has a question waits for money")
+            must((not self.paused or may) and talk.pair not in self.held, "a pause comes first")
+            self._count_lost(talk)
+            self._hold_over(talk, call, found, token)
+            due = self._times(conv)[0]
+            must(due is not None and 0 <= due - self.now <= 30_000, "who waits for money is looked at again")
+            return found
         must(not self.paused or may or found.outcome == "empty", "nothing is claimed in a pause, but for what tries it")
         must(talk.pair not in self.held or found.outcome == "empty", "nothing of a paused user's is claimed")
         worst = self._count_lost(talk) if found.outcome != "empty" else 0
@@ -104,11 +122,52 @@ class TurnOracle:
         elif found.outcome == "taken":
             must(not_before <= self.now, "nothing is claimed before its time")
             must(found.turn is not None, "a claim has a turn")
+            self._hold_over(talk, call, found, token)
             self._taken(talk, token, found, cast("Turn", found.turn))
             if self.alarm:
                 wait = self.alarm.wait
                 self.alarm = Alarm(self.alarm.since, self.now + wait, min(2 * wait, WATCH.longest_ms), token)
         return found
+
+    def _hold_over(self, talk: Talk, call: Call[Claim], found: Claim, token: str) -> None:
+        """Money: what waited has not aged, and whether there is room is judged by the books."""
+        if talk.stored:
+            must(not found.reserved, "what is paid for reserves nothing")
+            return
+        for said in (self.said[name] for name in talk.inbox if talk.held_at is not None):
+            said.since += max(0, talk.active - max(said.since, cast("int", talk.held_at)))
+        talk.held_at = None
+        if self.said[talk.inbox[0]].kind == "notice":
+            must(found.outcome in ("taken", "busy") and not found.reserved, "what asks no model waits for no money")
+            return
+        amount = int(call.args["question.fixed"])
+        stop = self.money.refusal(talk.sender, amount, self.now)
+        day = self.now // calls.DAY_MS
+        if stop in ("", "dear"):
+            must(found.outcome in ("taken", "busy"), f"there is room, and it waits as {found.outcome}")
+            must(found.reserved == (0 if stop or found.outcome == "busy" else amount), "a question is reserved before it is asked")
+            if found.reserved:
+                asked = Asked(talk.id, token, talk.sender, day, amount, found.lease_end_ms)
+                self.money.reserve(str(call.args["call"]), asked)
+            return
+        talk.held_at = talk.active
+        if found.outcome not in WAITS:
+            self._told(talk, stop, day)
+            return
+        must((stop, found.outcome) in ((stop, stop), ("spent", "spend_stop")), f"{stop} is not {found.outcome}")
+        bridge = self.said[self.head_of(talk)[0]].kind == "bridge"
+        told = bridge or (talk.sender, day) in self.told or talk.pair in self.opted_out
+        must(stop == "reserved" or found.outcome == "spend_stop" or told, "who waits for tomorrow is told so")
+
+    def _told(self, talk: Talk, stop: str, day: int) -> None:
+        """The sender is told, at the head of the inbox, that it is tomorrow's."""
+        must(stop in ("spent", "share") and (talk.sender, day) not in self.told, "once a day, and only who waits for tomorrow")
+        must(talk.pair not in self.opted_out, "who opted out is not told")
+        self.told.add((talk.sender, day))
+        name = cast("list[bytes]", self.redis.lrange(f"boss:inbox:{talk.id}", 0, 0))[0].decode()
+        must(name not in self.said, "a sentence of its own")
+        self.said[name] = Said(name, talk.id, "notice", self.said[talk.inbox[0]].rank - 1, since=talk.active)
+        talk.inbox.insert(0, name)
 
     def _under_way(self, talk: Talk) -> int:
         """How many other conversations of its sender are under a live lease."""
@@ -182,6 +241,11 @@ class TurnOracle:
 
     def finish(self, conv: str, token: str, call: Call[Closed]) -> Closed:
         """The holder is done."""
+        if self.talks[conv].holder == token and call.args["reason"] == "nothing_to_say":
+            self.money.settled_by(call)
+            self.money.count_turn(str(call.args["settled.call"]))
+            for name in self.talks[conv].turn:
+                self.said[name].silent = True
         return self._closing(conv, token, call, lambda talk, found: self._close(talk, token, "answered", found.outcome))
 
     def backoff(self, conv: str, token: str, delay: int, *, counted: bool, call: Call[Closed]) -> Closed:
@@ -218,6 +282,9 @@ class TurnOracle:
     def _closing(self, conv: str, token: str, call: Call[Closed], effect: Callable[[Talk, Closed], None]) -> Closed:
         talk = self.talks[conv]
         held = talk.holder == token
+        self.money.settled_by(call)
+        if held:
+            self.money.end(conv)
         found = self.scripts.run(call)
         if not held:
             last = talk.last_closed(token)

@@ -26,7 +26,7 @@ from supervisor_worker.channels.sendgrid_email import SendGridEmail
 from supervisor_worker.channels.twilio_sms import TwilioSms
 from supervisor_worker.claude import Claude
 from supervisor_worker.media.gathering import Gallery
-from supervisor_worker.thinking import Thinker
+from supervisor_worker.questions import Thinker
 from supervisor_worker.turn import Supervisor, run_turn
 from tests.support.sandbox import SandboxProcess
 
