@@ -17,6 +17,7 @@ from supervisor_worker.conversation import BYTES_A_TOKEN, MAX_TEXT, Question, lo
 from supervisor_worker.models import thinks
 
 BYTES_COUNTED: Final = 2
+QUESTIONS_OF_A_SHARE: Final = 2
 A_LINE: Final = 16
 """Bytes that one more line of the conversation counts for, beside its text."""
 PICTURE_TOKENS: Final = 4_784
@@ -53,23 +54,22 @@ def dearest(settings: Settings) -> Dearest:
 
 
 def budget(settings: Settings, users: Users) -> Budget:
-    """The day's bounds. A sender's share is never less than an equal part: what nobody else may use is of no use to anybody."""
+    """The day's bounds. A sender's share is never less than an equal part: what nobody else may use is of no use to anybody.
+
+    Nor is it less than two plain questions: a share that has room for none would be no share.
+    """
     tokens, turns = settings.spending_bounds
     share = max(settings.sender_daily_share, 1 / max(1, len(users.all)))
-    return Budget(tokens, turns, int(tokens * share) if share < 1 else 0)
+    own = max(int(tokens * share), QUESTIONS_OF_A_SHARE * dearest(settings).fixed)
+    return Budget(tokens, turns, own if own < tokens else 0)
 
 
-def too_small(settings: Settings, users: Users) -> str:
-    """Which bound is smaller than what one plain question is reserved, or "": nothing would ever be answered within it."""
-    least, bounds = dearest(settings).fixed, budget(settings, users)
-    if 0 < bounds.tokens < least:
-        return f"DAILY_TOKENS is {bounds.tokens:,}, but one question is reserved at least {least:,} tokens: nothing can be answered"
-    if 0 < bounds.sender < least:
-        return (
-            f"a sender's share of DAILY_TOKENS is {bounds.sender:,}, but one question is reserved at least {least:,} tokens: "
-            "nothing can be answered"
-        )
-    return ""
+def too_small(settings: Settings) -> str:
+    """That the day's bound is smaller than what one plain question is reserved, or "": nothing would ever be answered within it."""
+    least, tokens = dearest(settings).fixed, settings.spending_bounds[0]
+    if not 0 < tokens < least:
+        return ""
+    return f"DAILY_TOKENS is {tokens:,}, but one question is reserved at least {least:,} tokens: nothing can be answered"
 
 
 def _tokens(size: int) -> int:

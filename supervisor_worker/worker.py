@@ -81,7 +81,7 @@ Beside = Callable[[BossWorker, Sweep], Coroutine[Any, Any, None]]
 
 async def work(runtime: Runtime, name: str = "", beside: Beside | None = None) -> None:
     """Take jobs until told to end. Without a `name` the worker gets one that no other ever had."""
-    if small := too_small(runtime.settings, runtime.users):
+    if small := too_small(runtime.settings):
         LOG.critical("A bound of the day is smaller than one question", action="bound_too_small", detail=small)
     async with open_crew(runtime) as crew:
         CURRENT.set(crew)

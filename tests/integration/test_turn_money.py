@@ -66,7 +66,7 @@ def test_a_plain_text_costs_no_round_trip_more(world: World) -> None:
 @pytest.mark.parametrize("fault", [{"fault": "broken_json"}, {"fault": "hang"}, {"fault": "reset_after_accept"}])
 def test_no_answer_goes_by_the_bound_because_it_was_no_use(world: World, fault: dict[str, Any]) -> None:
     """Ten people, and answers that nobody can read, that never come, that break off: each costs at least what it may have cost."""
-    world.environment |= {"DAILY_TOKENS": 20_000, "CLAUDE_TIMEOUT_SECONDS": 0.3}
+    world.environment |= {"DAILY_TOKENS": 20_000, "SENDER_DAILY_SHARE": 1, "CLAUDE_TIMEOUT_SECONDS": 0.3}
     world.sandbox.knobs(anthropic={"fail": [{**fault, "times": None}], "usage": {"output_tokens": 4_000}})
     events = [world.text("Hello", phone) for phone in PHONES[:10]]
     world.drive(lambda: bool(world.ledger("spend_stop")) and not books(world)["open"], 20)

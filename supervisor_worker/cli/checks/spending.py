@@ -6,10 +6,7 @@ from typing import Any, Final
 
 from redis import Redis
 
-from shared import users
-from shared.errors import ConfigurationError
 from shared.settings import Settings
-from shared.users import Users
 from supervisor_worker import price
 from supervisor_worker.cli.checks.finding import Finding, fail, ok, warn
 
@@ -23,8 +20,8 @@ _RAISE: Final = "See `boss messages list` for a loop, or raise DAILY_TOKENS or D
 
 def spending(settings: Settings, redis: Redis) -> list[Finding]:
     """Tokens and turns of this day (UTC, by the server's clock) beside their bounds, and questions that gave no answer."""
-    if small := price.too_small(settings, _users(settings)):
-        return [fail("spending", small, "Raise DAILY_TOKENS or SENDER_DAILY_SHARE, or lower CLAUDE_MAX_TOKENS and CLAUDE_THINKING_TOKENS.")]
+    if small := price.too_small(settings):
+        return [fail("spending", small, "Raise DAILY_TOKENS, or lower CLAUDE_MAX_TOKENS and CLAUDE_THINKING_TOKENS.")]
     seconds, _ = redis.time()
     raw: Any = redis.hmget(f"boss:spent:{seconds // DAY_SECONDS}", "tokens", "turns", "reserved", "calls", "failed")
     tokens, turns, reserved, calls, failed = (int(value or 0) for value in raw)
@@ -42,14 +39,6 @@ def spending(settings: Settings, redis: Redis) -> list[Finding]:
     if calls >= ENOUGH and failed >= MANY_FAILED * calls:
         return [warn("spending", detail, "What failed was paid for as well: the log says `provider_error`, with its code.")]
     return [ok("spending", detail)]
-
-
-def _users(settings: Settings) -> Users:
-    """Those of the users file; its faults are another check's."""
-    try:
-        return users.load(settings.boss_users_file)
-    except ConfigurationError:
-        return Users([])
 
 
 def _share(count: int, bound: int, what: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared import codec, users
+from shared import codec
 from shared import settings as settings_module
 from shared.addresses import EmailAddress, PhoneNumber
 from shared.events import MAX_MEDIA, EmailReceived, Media, Received, SendSmsResponse, SmsReceived
@@ -77,22 +77,29 @@ def test_a_claim_reserves_no_less_than_its_question_may_use(events: list[Receive
 
 
 @pytest.mark.parametrize(
-    ("people", "share", "expected"),
-    [(1, 0.25, 0), (2, 0.25, 500), (3, 0.25, 333), (4, 0.25, 250), (9, 0.25, 250), (9, 1, 0), (2, 0.75, 750)],
-)
-def test_a_share_is_at_least_an_equal_part(people: int, share: float, expected: int) -> None:
+    ("tokens", "people", "share", "expected"),
+    [
+        (1_000_000, 1, 0.25, 0), (1_000_000, 2, 0.25, 500_000), (1_000_000, 3, 0.25, 333_333), (1_000_000, 4, 0.25, 250_000),
+        (1_000_000, 9, 0.25, 250_000), (1_000_000, 9, 1, 0), (1_000_000, 2, 0.75, 750_000), (0, 9, 0.25, 0), (6_000, 9, 0.25, 0),
+    ],
+)  # fmt: skip
+def test_a_share_is_at_least_an_equal_part(tokens: int, people: int, share: float, expected: int) -> None:
     """A person who is alone has all; 0 is no bound."""
-    chosen = settings_module.load(_env_file=None, sandbox="off", daily_tokens=1_000, daily_turns=7, sender_daily_share=share)
-    assert price.budget(chosen, Users([LOCAL_USER] * people)) == Budget(1_000, 7, expected)
+    chosen = settings_module.load(_env_file=None, sandbox="off", daily_tokens=tokens, daily_turns=7, sender_daily_share=share)
+    assert price.budget(chosen, Users([LOCAL_USER] * people)) == Budget(tokens, 7, expected)
+
+
+def test_a_share_has_room_for_two_questions_at_least() -> None:
+    """Else an installation with a small bound and many users would answer nobody."""
+    chosen = settings_module.load(_env_file=None, sandbox="off", daily_tokens=20_000)
+    assert price.budget(chosen, Users([LOCAL_USER] * 9)).sender == 2 * price.dearest(chosen).fixed
 
 
 def test_a_bound_smaller_than_one_question_is_said_so() -> None:
-    """Of the day, or of a sender's share of it."""
-    everybody = users.load(None)
+    """Whatever is asked."""
 
-    def said(tokens: int, people: Users = everybody) -> str:
-        return price.too_small(settings_module.load(_env_file=None, sandbox="off", daily_tokens=tokens), people)
+    def said(tokens: int) -> str:
+        return price.too_small(settings_module.load(_env_file=None, sandbox="off", daily_tokens=tokens))
 
     assert said(5_000).startswith("DAILY_TOKENS is 5,000, but one question")
     assert said(20_000) == said(0) == ""
-    assert said(20_000, Users([LOCAL_USER] * 4)).startswith("a sender's share of DAILY_TOKENS is 5,000")
