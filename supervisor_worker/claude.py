@@ -83,7 +83,7 @@ class Claude:
         )
 
     async def think(self, question: Question) -> Answer:
-        """Ask once. Raises ProviderUnavailable, CredentialsRefused, AccessDenied or ProviderRefused, which say what was used, if it is known."""
+        """Ask once. Raises ProviderUnavailable, CredentialsRefused, AccessDenied or ProviderRefused, with what was used as `used`."""
         started = time.monotonic()
         body: object = None
         try:
