@@ -218,7 +218,7 @@ if not resumed then
     hold(conv, t)
     local word = stop == 'spent' and alarm(t) or stop
     local code = (word == 'spent' and 'waits_day') or (word == 'share' and 'waits_share') or ''
-    local notice = code ~= '' and tell_of_waiting(conv, chosen[1], 'n-' .. string.sub(new_turn, 3), code, t) or ''
+    local notice = code ~= '' and tell_of_waiting(conv, chosen[1], 'n-waits-' .. string.sub(new_turn, 3), code, t) or ''
     if notice == '' then
       local wait = word == 'spend_stop' and 0 or lost_wait * (0.5 + jitter / 2) / (word == 'reserved' and 20 or 1)
       redis.call('ZADD', DUE, whole(t + math.floor(wait)), conv)
