@@ -367,6 +367,11 @@ class Settings(BridgeSettings, SendGridSettings):
         return min(5.0, self.lease_seconds / 12)
 
     @property
+    def process_life_seconds(self) -> float:
+        """How long a worker process's sign of life counts: what a dead one held is taken over after it. Less with a short lease."""
+        return min(4.0, self.lease_seconds / 2)
+
+    @property
     def sweep_recheck_seconds(self) -> float:
         """How long after a wake-up the sweep looks at a conversation again."""
         return min(10.0, self.lease_seconds)

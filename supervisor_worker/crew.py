@@ -57,8 +57,8 @@ class Crew:
 
 
 @asynccontextmanager
-async def open_crew(runtime: Runtime) -> AsyncIterator[Crew]:
-    """Open what turns need, in order, on the running loop; close it in reverse."""
+async def open_crew(runtime: Runtime, process: str = "") -> AsyncIterator[Crew]:
+    """Open what turns need, in order, on the running loop; close it in reverse. `process`: see `Supervisor`."""
     settings = runtime.settings
     async with AsyncExitStack() as stack:
         redis, waiting = for_loop(redis_url(settings)), for_waiting(redis_url(settings))
@@ -80,6 +80,7 @@ async def open_crew(runtime: Runtime) -> AsyncIterator[Crew]:
             channels={"sms": sms, "email": email},
             stopping=asyncio.Event(),
             gallery=gallery,
+            process=process,
         )
         yield Crew(supervisor, redis, commands, waiting)
 

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final, Literal
 
 from shared import telemetry
@@ -33,17 +33,18 @@ from shared.events import Response
 from shared.mailbox import calls
 from shared.mailbox.types import Attempt, Outcome, ReplyState, Sending, Wake
 from supervisor_worker import limits
+from supervisor_worker.channels.connections import OURS, LeaveLapsed, departing
 from supervisor_worker.delivered import Delivered, New, after, closed, was_taken
 from supervisor_worker.faults import named
 from supervisor_worker.lease import Lease
+from supervisor_worker.liveness import elapsed
 from supervisor_worker.looking import Looking
 from supervisor_worker.supervisor import Supervisor
 
 LOG: Final = telemetry.logger(__name__)
 MAX_ROUNDS: Final = 20
 SERVER_ERROR: Final = 500
-OURS: Final = "redis"
-"""What failed when a request was not made because leave came too late: no provider."""
+TRIES: Final = 3
 _TAKEN: Final = (ReplyState.SENT, ReplyState.DELIVERED, ReplyState.UNDELIVERED)
 
 
@@ -190,7 +191,7 @@ class Delivery:
         if self._tried and not self._budget.take():
             return Delivered("no_budget")
         attempt_id = f"a-{uuid.uuid4().hex}"
-        asked = self._lease.now_ms()
+        asked = elapsed()
         verdict = await (self._store(self._new, attempt_id) if self._new else self._ask(attempt_id))
         if not isinstance(verdict, Sending) or verdict.outcome not in ("ok", "alone") or verdict.attempt is None:
             if self._tried:
@@ -248,14 +249,31 @@ class Delivery:
             return Delivered("closed", more=stored.more)
         return Delivered(stored.outcome)
 
-    async def _request(self, attempt_id: str, asked: int, *, replicated: bool) -> str:
+    def _leave(self, attempt_id: str, asked: float) -> Callable[[], Awaitable[bool]]:
+        """Whether the request may leave. Leave that was asked too long ago is asked for again, which renews the attempt's time."""
+
+        async def may_leave() -> bool:
+            nonlocal asked
+            for _ in range(TRIES):
+                if elapsed() - asked < self._supervisor.leave_ms / 1000:
+                    return True
+                asked = elapsed()
+                if (await self._ask(attempt_id)).outcome != "ok":
+                    return False
+            return False
+
+        return may_leave
+
+    async def _request(self, attempt_id: str, asked: float, *, replicated: bool) -> str:
         if not replicated:
             raise ProviderUnavailable(OURS, "not_replicated")  # a new master would not know of this attempt, and send a second copy
-        if self._lease.now_ms() - asked > self._supervisor.margin_ms:
-            raise ProviderUnavailable(OURS, "slow_leave")  # the attempt's time runs from the first asking, and others count on it
+        may_leave = self._leave(attempt_id, asked)
+        if not await may_leave():
+            raise LeaveLapsed
         async with asyncio.timeout(self._supervisor.settings.send_timeout_seconds):
             try:
-                return await self._supervisor.channels[self._channel].send(self._command, self._reply_id, attempt_id, self._pair)
+                with departing(may_leave):
+                    return await self._supervisor.channels[self._channel].send(self._command, self._reply_id, attempt_id, self._pair)
             except ProviderError:
                 raise
             except Exception as error:  # noqa: BLE001 - a fault of ours: whether the request left is not known

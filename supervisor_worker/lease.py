@@ -17,19 +17,27 @@ from shared import telemetry
 from shared.errors import LeaseLost
 from shared.mailbox import AsyncMailbox, calls
 from shared.mailbox.types import Claim
+from supervisor_worker.liveness import elapsed
 
 T = TypeVar("T")
+TRIES: Final = 3
 LOG: Final = telemetry.logger(__name__)
 
 
 class Lease:
     """The lease that a claim took, for `async with`."""
 
-    def __init__(self, mailbox: AsyncMailbox, conversation: str, token: str, claim: Claim, lease_ms: int) -> None:
+    def __init__(
+        self, mailbox: AsyncMailbox, conversation: str, token: str, claim: Claim, lease_ms: int, *, life_ms: int = 0,
+        asked: float | None = None,
+    ) -> None:  # fmt: skip
+        """`asked` is the time (`elapsed`) at which the claim was asked, `life_ms` how long that counts for a question that is to leave."""
         self.conversation = conversation
         self.token = token
         self._mailbox = mailbox
         self._lease_ms = lease_ms
+        self._life = (life_ms or lease_ms) / 1000
+        self._asked = elapsed() if asked is None else asked
         self._lost = False
         self._server_ahead_ms = claim.now_ms - self._local_ms()
         self._held: asyncio.Task[Any] | None = None
@@ -42,13 +50,28 @@ class Lease:
 
     async def renew(self) -> bool:
         """Extend the lease now; False when it is another holder's."""
-        if await self._mailbox.run(calls.renew(self.conversation, self.token, lease_ms=self._lease_ms)):
+        asked = elapsed()
+        if lease_end := await self._mailbox.run(calls.renew(self.conversation, self.token, lease_ms=self._lease_ms)):
+            self._asked = asked
+            self._server_ahead_ms = lease_end - self._lease_ms - self._local_ms()  # the server's TIME may have stepped
             return True
         if not self._lost:
             LOG.warning("The lease is lost; this turn stops", action="lease_lost", conversation=self.conversation)
         self._lost = True
         if self._held is not None:
             self._held.cancel()
+        return False
+
+    async def may_ask(self) -> bool:
+        """Whether a question may leave now: directly before it does, the lease must have been granted less than a life ago.
+
+        Where it was not (this process stood still, or was busy) it is renewed first; False when it is lost, or each answer is late.
+        """
+        for _ in range(TRIES):
+            if elapsed() - self._asked < self._life:
+                return True
+            if not await self.renew():
+                return False
         return False
 
     async def hold(self, work: Coroutine[Any, Any, T]) -> T:
@@ -68,7 +91,7 @@ class Lease:
 
     async def __aenter__(self) -> Self:
         """Begin to renew."""
-        self._arm()
+        self._arm(self._lease_ms / 4000)
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -78,20 +101,22 @@ class Lease:
         if self._renewing is not None:
             self._renewing.cancel()
 
-    def _arm(self) -> None:
+    def _arm(self, seconds: float) -> None:
         """A timer, and a task only when its time has come: most turns end before."""
-        self._timer = asyncio.get_running_loop().call_later(self._lease_ms / 4000, self._renew_in_background)
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._renew_in_background)
 
     def _renew_in_background(self) -> None:
         self._renewing = asyncio.create_task(self._keep())
 
     async def _keep(self) -> None:
+        pause = self._lease_ms / 4000
         try:
             await self.renew()
         except (RedisError, OSError) as error:
+            pause = min(pause, self._life)  # soon again: after an outage a living holder has half a lease to do so
             LOG.warning("A lease was not renewed", action="renew_failed", conversation=self.conversation, error=type(error).__name__)
         if not self._lost:
-            self._arm()
+            self._arm(pause)
 
     def _gone(self) -> bool:
         return self._lost

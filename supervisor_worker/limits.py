@@ -14,12 +14,11 @@ import random
 from collections.abc import Sequence
 from typing import Final
 
-from shared.mailbox.calls import DAY_MS, REPEATS, Watch
+from shared.mailbox.calls import DAY_MS, MAX_LOST, REPEATS, Watch
 from shared.mailbox.types import Message
 from shared.settings import Settings
 
 MAX_ERRORS: Final = 5
-MAX_LOST: Final = 6
 DEFAULT_LEASE: Final = 60.0  # seconds; the waits below are meant for it
 COUNTED_WAITS: Final = (2.0, 5.0, 15.0, 45.0)
 OUTAGE_BASE: Final = 2.0

@@ -54,7 +54,7 @@ class Looking:
     async def after(self, attempt: Attempt) -> Looked:
         """Look for an attempt, unless it is too early. ProviderUnavailable when the list does not answer: that is not "not found"."""
         supervisor = self.supervisor
-        if (early := attempt.at + supervisor.request_ms - self.lease.now_ms()) > 0:
+        if (early := attempt.runs_from + supervisor.request_ms - self.lease.now_ms()) > 0:
             return Looked("wait", wait_ms=early, reason="outcome_unknown")
         if attempt.looked and (early := attempt.looked + supervisor.look_again_ms - self.lease.now_ms()) > 0:
             return Looked("wait", wait_ms=early, reason="looked_once")
@@ -106,7 +106,7 @@ class Looking:
 
     async def _without_list(self, attempt: Attempt, asked: int) -> Looked:
         settings = self.supervisor.settings
-        if (early := attempt.at + int(settings.email_event_wait_seconds * 1000) - asked) > 0:
+        if (early := attempt.runs_from + int(settings.email_event_wait_seconds * 1000) - asked) > 0:
             return Looked("wait", wait_ms=min(early, limits.scaled_ms(limits.EVENT_STEP, settings)), reason="event_awaited")
         return await self._unseen(attempt, asked, 0)
 

@@ -33,7 +33,8 @@ class Supervisor:
     """The parts of one worker process.
 
     `stopping` is set when the process was told to end: nothing is claimed and no request begins after it. `in_flight` holds
-    the attempts that a message provider may have heard of and that are not recorded yet.
+    the attempts that a message provider may have heard of and that are not recorded yet. `process` is the name under which this
+    process gives signs of life; "" for one that gives none, whose leases go by their end alone.
     """
 
     settings: Settings
@@ -45,6 +46,7 @@ class Supervisor:
     stopping: asyncio.Event
     gallery: Gallery
     in_flight: set[asyncio.Task[object]] = field(default_factory=set)
+    process: str = ""
     budgets: Mapping[Channel | Literal["model"], RetryBudget] = field(default_factory=_budgets)
 
     @property
@@ -61,6 +63,11 @@ class Supervisor:
     def lease_ms(self) -> int:
         """How long a lease lasts."""
         return int(self.settings.lease_seconds * 1000)
+
+    @property
+    def life_ms(self) -> int:
+        """How long a process's sign of life counts, and leave for a request."""
+        return int(self.settings.process_life_seconds * 1000)
 
     @property
     def retention_ms(self) -> int:
@@ -93,6 +100,11 @@ class Supervisor:
     def request_ms(self) -> int:
         """The longest from an attempt's time until nobody waits for its request any more: then it may be looked up."""
         return self.send_ms + self.margin_ms
+
+    @property
+    def leave_ms(self) -> int:
+        """How long leave to send counts: a holder that stood still must not send beside its successor, nor after a look-up."""
+        return min(self.life_ms, self.margin_ms)
 
     @property
     def look_again_ms(self) -> int:

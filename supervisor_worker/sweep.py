@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 
 from shared import telemetry
 from shared.mailbox import calls
+from shared.mailbox.types import Call, Swept
 from supervisor_worker import elsewhere
 from supervisor_worker.crew import Crew
 
@@ -58,7 +59,7 @@ class Sweep:
         keeps the marks of queued wake-ups alive for as long as the queue is slow.
         """
         recheck_ms = int(self._settings.sweep_recheck_seconds * 1000)
-        swept = await self._crew.supervisor.mailbox.run(calls.sweep(recheck_ms=recheck_ms, oldest_wait_ms=self._oldest_wait_ms))
+        swept = await self._crew.supervisor.mailbox.run(self._call(recheck_ms))
         self._next_ms = swept.next_ms
         if swept.due:
             await self._crew.wake_all(swept.due)
@@ -67,6 +68,12 @@ class Sweep:
         if swept.due or self._oldest_wait_ms:
             self._oldest_wait_ms = await self._crew.oldest_wait_ms()
         return len(swept.due)
+
+    def _call(self, recheck_ms: int) -> Call[Swept]:
+        supervisor = self._crew.supervisor
+        return calls.sweep(
+            recheck_ms=recheck_ms, oldest_wait_ms=self._oldest_wait_ms, life_ms=supervisor.life_ms, lease_ms=supervisor.lease_ms
+        )
 
     async def _pause(self) -> None:
         seconds = min(self._settings.sweep_seconds * 2 ** min(self._failures, 8), max(LONGEST_WAIT, self._settings.sweep_seconds))

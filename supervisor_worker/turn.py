@@ -45,12 +45,14 @@ from shared.mailbox.spending import Settled
 from shared.mailbox.types import Alarmed, Claim, Closed, Turn
 from shared.queue import job
 from supervisor_worker import limits
+from supervisor_worker.channels.connections import departing
 from supervisor_worker.channels.port import RecipientOptedOut, RecipientUnreachable, SenderUnusable
 from supervisor_worker.conversation import UNANSWERED
 from supervisor_worker.delivered import Delivered, New
 from supervisor_worker.delivery import Delivery
 from supervisor_worker.faults import named
 from supervisor_worker.lease import Lease
+from supervisor_worker.liveness import elapsed
 from supervisor_worker.questions import NotAsked, Questions, first_call
 from supervisor_worker.supervisor import Supervisor
 from supervisor_worker.thinking import NoBudget, Thinking
@@ -73,6 +75,7 @@ async def run_turn(conversation: str, token: str, supervisor: Supervisor) -> boo
     """
     if supervisor.stopping.is_set():
         return False
+    asked = elapsed()
     claim = await _claim(conversation, token, supervisor)
     if claim.turn is None:
         LOG.log(
@@ -83,7 +86,7 @@ async def run_turn(conversation: str, token: str, supervisor: Supervisor) -> boo
             outcome=claim.outcome,
         )
         return False
-    async with Lease(supervisor.mailbox, conversation, token, claim, supervisor.lease_ms) as lease:
+    async with Lease(supervisor.mailbox, conversation, token, claim, supervisor.lease_ms, life_ms=supervisor.life_ms, asked=asked) as lease:
         return await _Run(supervisor, lease, claim.turn, claim.reserved).run()
 
 
@@ -92,7 +95,7 @@ async def _claim(conversation: str, token: str, supervisor: Supervisor) -> Claim
     call = calls.claim(
         conversation, token, f"t-{uuid.uuid4().hex}", lease_ms=supervisor.lease_ms, share=supervisor.share,
         memory=supervisor.memory_bytes, oldest_ms=limits.oldest_ms(supervisor.settings), call=first_call(token),
-        budget=supervisor.budget, dearest=supervisor.dearest,
+        budget=supervisor.budget, dearest=supervisor.dearest, process=supervisor.process, life_ms=supervisor.life_ms,
     )  # fmt: skip
     claiming = asyncio.ensure_future(supervisor.mailbox.run(call))
     try:
@@ -158,7 +161,8 @@ class _Run:
         supervisor = self._supervisor
         thinking = Thinking(supervisor.settings, supervisor.users, self._questions, supervisor.gallery, supervisor.budgets["model"])
         try:
-            thought = await self._lease.hold(thinking.about(self._turn, events))
+            with departing(self._lease.may_ask):
+                thought = await self._lease.hold(thinking.about(self._turn, events))
         except NoBudget:
             return await self._hold_back()
         except NotAsked as refused:

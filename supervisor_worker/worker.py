@@ -23,10 +23,11 @@ from shared import honcho, telemetry
 from shared.mailbox.calls import STANDBY
 from shared.queue import RESULT_TTL, VERSION_FIELD, BosslineJob
 from shared.redaction import outline
-from shared.runtime import Runtime
+from shared.runtime import Runtime, redis_url
 from supervisor_worker.clock import watch_clock
 from supervisor_worker.crew import CURRENT, Crew, open_crew
 from supervisor_worker.ending import end
+from supervisor_worker.liveness import Liveness
 from supervisor_worker.price import too_small
 from supervisor_worker.reconciler import Reconciler
 from supervisor_worker.rq_async import AsyncWorker
@@ -83,7 +84,13 @@ async def work(runtime: Runtime, name: str = "", beside: Beside | None = None) -
     """Take jobs until told to end. Without a `name` the worker gets one that no other ever had."""
     if small := too_small(runtime.settings):
         LOG.critical("A bound of the day is smaller than one question", action="bound_too_small", detail=small)
-    async with open_crew(runtime) as crew:
+    liveness = Liveness(redis_url(runtime.settings), runtime.settings.process_life_seconds)
+    with liveness:
+        await _work(runtime, liveness.name, name, beside)
+
+
+async def _work(runtime: Runtime, process: str, name: str, beside: Beside | None) -> None:
+    async with open_crew(runtime, process) as crew:
         CURRENT.set(crew)
         worker, sweep = make_worker(runtime, crew, name), Sweep(crew)
         reconciler = Reconciler(runtime, crew.supervisor.mailbox, crew.supervisor.stopping, lambda: worker.resting)

@@ -76,7 +76,7 @@ end
 local function comes_back()
   local since = t - number(talk, 'said_at')
   if digest == get(talk, 'said') then return since <= SILENCE end
-  if digest ~= get(talk, 'heard') then return false end
+  if digest ~= get(talk, 'heard') or since < 0 then return false end  -- TIME has stepped back: nothing is known of seconds
   return since <= AT_ONCE or (since <= WITHIN_SECONDS and get(talk, 'said') == get(talk, 'said_before'))
 end
 

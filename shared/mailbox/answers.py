@@ -117,7 +117,8 @@ def nothing(_raw: Any) -> None:
 
 
 def _attempt(item: dict[str, Any]) -> Attempt:
-    return Attempt(item["id"], int(item["at"]), item["outcome"], item["provider_id"], item["code"], int(item.get("looked") or 0))
+    looked, since = int(item.get("looked") or 0), int(item.get("since") or 0)
+    return Attempt(item["id"], int(item["at"]), item["outcome"], item["provider_id"], item["code"], looked, since)
 
 
 def accepted(raw: Any) -> Accepted:

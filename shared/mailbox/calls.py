@@ -55,6 +55,11 @@ MAX_OPEN: Final = 50_000
 NOT_ADMITTED_AN_HOUR: Final = 100
 """How many messages that are not admitted get a record and a ledger line; those beyond are counted alone. 22 MB a month at most."""
 NO_LIMIT: Final = 1_000_000_000
+MAX_LOST: Final = 6
+"""How many leases may be lost with a message before it is set aside; the wait after each and the try before the last were chosen by
+simulation (`tests/integration/test_poison.py`)."""
+LET_GO_AT_ONCE: Final = 500
+"""Conversations of an ended process that one script gives up."""
 _NOT_ADMITTED: Final[dict[str, str | int]] = {
     "kind": "text", "sender": "", "pair": "", "event": "", "settle": 0, "limit": 0, "keyword": "", "verdict": "", "most": MAX_OPEN,
     "texts": MAX_TEXTS_PER_TURN, "digest": "", "hourly": NO_LIMIT, "pair_hourly": NO_LIMIT, "daily": NO_LIMIT, "copy": 0,
@@ -213,13 +218,15 @@ def refuse(channel: str, reason: str, status: int) -> Call[None]:
 
 def claim(
     conversation: str, token: str, turn: str, *, lease_ms: int, jitter: float | None = None, share: int = 1_000, memory: int = 0,
-    oldest_ms: int = DAY_MS, call: str = "", budget: Budget | None = None, dearest: Dearest | None = None,
+    oldest_ms: int = DAY_MS, call: str = "", budget: Budget | None = None, dearest: Dearest | None = None, process: str = "",
+    life_ms: int = 0,
 ) -> Call[Claim]:  # fmt: skip
     """Take the conversation's lease and get its turn. `token` is new for every run of a job, `turn` a new turn id.
 
     `share` is how many turns its sender may have under way at once; `memory` how many bytes of what was said before to read; messages
     older than `oldest_ms` are in no turn with others. What the first question may use at most, by `dearest`, is reserved for the new
-    id `call` where `budget` has room for it.
+    id `call` where `budget` has room for it. `process` is the one that holds the lease, whose signs of life count for `life_ms`; without
+    one the lease goes by its end alone.
     """
     arguments: Arguments = {
         "conv": conversation,
@@ -236,6 +243,10 @@ def claim(
         "call": call or "q-" + token.removeprefix("k-"),
         **(budget or Budget()).arguments(),
         **(dearest or Dearest()).arguments(),
+        "process": process,
+        "life": life_ms,
+        "death_wait": lease_ms // 10,
+        "last_try": MAX_LOST - 1,
     }
     return Call("claim", arguments, answers.claim)
 
@@ -243,6 +254,16 @@ def claim(
 def renew(conversation: str, token: str, *, lease_ms: int) -> Call[int]:
     """Extend the lease; the answer is its new end in ms, 0 when it is lost."""
     return Call("renew", {"conv": conversation, "token": token, "lease": lease_ms}, int)
+
+
+def heartbeat(process: str, *, life_ms: int, place: str = "") -> Call[list[str]]:
+    """Say that a worker process lives; the answer is the other processes that are known under `place`, of which its host can tell."""
+    return Call("heartbeat", {"process": process, "life": life_ms, "place": place}, list)
+
+
+def ended(process: str) -> Call[bool]:
+    """Give up what a process that has ended still holds; True when there may be more."""
+    return Call("ended", {"process": process, "most": LET_GO_AT_ONCE}, bool)
 
 
 def store_reply(
@@ -386,13 +407,16 @@ def hand_over(message: str, *, retention_ms: int) -> Call[str]:
     return Call("hand_over", {"id": message, "retention": retention_ms}, str)
 
 
-def sweep(*, recheck_ms: int, oldest_wait_ms: int = 0) -> Call[Swept]:
+def sweep(*, recheck_ms: int, oldest_wait_ms: int = 0, life_ms: int = 0, lease_ms: int = HOUR_MS) -> Call[Swept]:
     """The conversations to wake now, at most 100, oldest first.
 
     `oldest_wait_ms` is the queue's, by the clocks of two hosts: it is believed up to a bound, so that a wrong clock costs jobs, not time.
+    `life_ms` is for how long a process's sign of life counts: what those held that are silent is found, too. `lease_ms` is a lease's
+    length: no question to the model is believed to be under way for longer without a look at its holder.
     """
     mark_ms = min(WAKE_CEILING_MS, max(WAKE_FLOOR_MS, 2 * oldest_wait_ms))
-    return Call("sweep", {"limit": SWEEP_LIMIT, "recheck": recheck_ms, "mark": mark_ms}, answers.swept)
+    arguments: Arguments = {"limit": SWEEP_LIMIT, "recheck": recheck_ms, "mark": mark_ms, "life": life_ms, "lease": lease_ms}
+    return Call("sweep", arguments, answers.swept)
 
 
 def enqueue(jobs: Iterable[Wake]) -> Call[int]:

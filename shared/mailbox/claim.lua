@@ -1,9 +1,9 @@
 -- claim: take the conversation's lease and get its turn, with what was said before.
 -- Refused while the lease lives, not-before lies ahead, sending is paused (all of it, or this user's), or the sender has its share of
 -- turns under way: then the conversation waits for one of them to end. A pause that an alarm made lets one turn at a time through, to
--- try the provider in question. An expired lease counts as lost on each
+-- try the provider in question. A lease that is over, by its end or because its holder's process is silent or ended, counts as lost on each
 -- message of its turn; from the second loss on the conversation waits. A turn with a stored reply is resumed as it is; otherwise one
--- is formed from the inbox's head.
+-- is formed from the inbox's head. A message's last try is made alone.
 -- A turn that asks the model reserves what its first question may use at most (`call` is that question's id); where the day, or the
 -- sender's share of it, has no room for that, it is refused and waits for the next day, or for a higher bound, and its sender is told
 -- so by a turn of its own. What asks no model (a stored reply, a notice) is never refused for money. A question that no day has room for
@@ -11,9 +11,10 @@
 -- A repeat with the same token gets the stored lease end; a token that has finished never claims again.
 -- Answer: {outcome} or {"taken", turn, now, lease end, messages, reply, history, tokens reserved}; records are flat, the history newest
 -- first.
--- uses: turns replies spending
+-- uses: turns replies spending liveness
 -- args: conv token new_turn lease# lost_wait# jitter# most# schema# share# memory# oldest# call
 -- args: budget{tokens# turns# sender#} question{fixed# history# text# picture# pictures#}
+-- args: process life# death_wait# last_try#
 local key, inbox = conv_key(conv), inbox_key(conv)
 local t = now()
 
@@ -54,6 +55,7 @@ local function view(turn, said)
       messages[#messages + 1] = flat
     end
   end
+  attempts_by(reply_of(turn), t)
   local reply = redis.call('HGETALL', reply_key(reply_of(turn)))
   local asked = read_call(get(key, 'call'))
   return {'taken', turn, whole(t), whole(number(key, 'lease_end')), messages, reply, #reply > 0 and {} or said, asked and asked.amount or 0}
@@ -64,6 +66,8 @@ end
 local function has_its_share(sender)
   local busy = busy_key(sender)
   redis.call('ZREMRANGEBYSCORE', busy, '-inf', whole(t))
+  local ahead = redis.call('ZRANGEBYSCORE', busy, '(' .. whole(t + lease), '+inf', 'WITHSCORES')
+  for i = 1, #ahead, 2 do redis.call('ZADD', busy, whole(capped(tonumber(ahead[i + 1]), lease, t, 'place', 'conv', ahead[i])), ahead[i]) end
   if redis.call('ZCARD', busy) < share or redis.call('ZSCORE', busy, conv) then return false end
   redis.call('ZADD', waiting_key(sender), 'NX', whole(t), conv)
   redis.call('PEXPIRE', waiting_key(sender), 86400000)
@@ -140,18 +144,22 @@ local function priced(messages)
   return amount, {}, refusal(budget, get(key, 'sender'), amount, t)
 end
 
--- The holder died: count it. True when the conversation has to wait before the next try.
-local function lease_expired()
-  local turn, worst = get(key, 'turn'), 0
+-- The holder died, or seems to have: count it. True when the conversation has to wait before the next try.
+local function lease_lost(cause)
+  local turn, holding, worst = get(key, 'turn'), get(key, 'holder'), 0
   redis.call('HSET', key, 'token', '', 'lease_end', 0)
   for _, id in ipairs(turn_messages(turn)) do
-    if get(msg_key(id), 'state') == 'in_turn' then worst = math.max(worst, redis.call('HINCRBY', msg_key(id), 'lost', 1)) end
+    if get(msg_key(id), 'state') == 'in_turn' then
+      worst = math.max(worst, redis.call('HINCRBY', msg_key(id), 'lost', 1))
+      if cause == 'silent' then doubt(holding, id) end
+    end
   end
-  append('lease_lost', 'conv', conv, 'turn', turn, 'lost', whole(worst))
+  append('lease_lost', 'conv', conv, 'turn', turn, 'lost', whole(worst), 'cause', cause)
   dissolve(conv)
+  leave_place(conv, t)
   if worst < 2 then return false end
-  local at = t + math.floor(jitter * lost_wait * worst)
-  redis.call('HSET', key, 'not_before', whole(at))
+  local at = t + math.floor(jitter * death_wait * 2 ^ (worst - 1))
+  wait_until(conv, at, t)
   return at > t
 end
 
@@ -159,7 +167,7 @@ end
 -- not paused, the turn one that asks that provider; and whoever was refused last lets others go first, who all come by in `lost_wait`.
 local function may_probe()
   local pause, pair = pause_key(''), get(key, 'pair')
-  local provider, at = get(pause, 'provider'), number(pause, 'probe_at')
+  local provider, at = get(pause, 'provider'), capped(number(pause, 'probe_at'), number(pause, 'probe_most'), t, 'probe')
   if provider == '' or at > t or (pair ~= '' and held(pair)) then return false end
   if get(pause, 'refused') == get(key, 'sender') and t < at + lost_wait then return false end
   local kind, turn = get(msg_key(redis.call('LINDEX', inbox, 0)), 'kind'), get(key, 'turn')
@@ -176,18 +184,25 @@ end
 
 redis.call('DEL', P .. 'wake:' .. conv)
 if (tonumber(redis.call('GET', P .. 'schema') or '0') or 0) > schema then return {'newer'} end
+look(t, life)
+if process ~= '' then give_sign(process, life, t) end
 if get(key, 'last_token') == token then return {'finished'} end
 local holder = get(key, 'token')
 if holder == token then return again() end
 -- A turn is formed once: a repeat that comes after other turns ended must not put new messages under its old, answered reply.
 if redis.call('EXISTS', turn_key(new_turn)) == 1 then return {'finished'} end
-if holder ~= '' and number(key, 'lease_end') > t then
-  redis.call('ZADD', DUE, whole(number(key, 'lease_end')), conv)
+local cause, lives_until = '', 0
+if holder ~= '' then cause, lives_until = lease_over(conv, t, lease) end
+if holder ~= '' and cause == '' then
+  redis.call('ZADD', DUE, whole(lives_until), conv)
   return {'held'}
 end
 end_call(conv)
 if redis.call('LLEN', inbox) == 0 then
-  if holder ~= '' then redis.call('HSET', key, 'token', '', 'lease_end', 0, 'turn', '') end
+  if holder ~= '' then
+    redis.call('HSET', key, 'token', '', 'lease_end', 0, 'turn', '')
+    leave_place(conv, t)
+  end
   redis.call('ZREM', DUE, conv)
   return not_now('empty')
 end
@@ -196,13 +211,13 @@ if trying and not may_probe() then
   redis.call('ZADD', DUE, whole(t + math.floor(lost_wait * (0.5 + jitter / 2))), conv)
   return not_now('paused')
 end
-if (holder ~= '' and lease_expired()) or number(key, 'not_before') > t then
-  redis.call('ZADD', DUE, whole(number(key, 'not_before')), conv)
+if (cause ~= '' and lease_lost(cause)) or not_before(conv, t) > t then
+  redis.call('ZADD', DUE, whole(not_before(conv, t)), conv)
   return not_now('early')
 end
 local turn = get(key, 'turn')
 local resumed = turn ~= '' and redis.call('EXISTS', reply_key(reply_of(turn))) == 1
-local chosen, said, amount = {}, {}, 0
+local chosen, said, amount = resumed and turn_messages(turn) or {}, {}, 0
 if not resumed then
   release(conv, t)
   chosen = head()
@@ -230,13 +245,21 @@ end
 local sender = get(key, 'sender')
 if sender ~= '' and has_its_share(sender) then return {'busy'} end
 
+if not may_try(conv, token, chosen, last_try, t, lease) then
+  redis.call('ZADD', DUE, whole(t + math.floor(death_wait * (0.5 + jitter / 2))), conv)
+  return not_now('alone')
+end
 if not resumed then
   turn = new_turn
   redis.call('HSET', turn_key(turn), 'v', VERSION, 'id', turn, 'conv', conv, 'messages', cjson.encode(chosen), 'formed_at', whole(t),
     'pair', get(key, 'pair'), 'user', get(msg_key(chosen[1]), 'user'))
 end
-redis.call('HSET', key, 'token', token, 'lease_end', whole(t + lease), 'turn', turn)
+redis.call('HSET', key, 'token', token, 'lease_end', whole(t + lease), 'turn', turn, 'holder', process)
 redis.call('ZADD', DUE, whole(t + lease), conv)
+if process ~= '' then
+  redis.call('ZADD', held_key(process), whole(t + lease), conv)
+  redis.call('PEXPIRE', held_key(process), 86400000)
+end
 if amount > 0 then reserve(call, amount, conv, token, sender, t) end
 if sender ~= '' then
   redis.call('ZADD', busy_key(sender), whole(t + lease), conv)

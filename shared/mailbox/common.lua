@@ -32,6 +32,14 @@ local function append(kind, ...)
   redis.call('XADD', P .. 'ledger', 'MAXLEN', '~', '100000', '*', 'v', VERSION, 'type', kind, ...)
 end
 
+-- A stored time lies ahead of now by no more than what it was set to. Further ahead, TIME has stepped back since (a failover to a server
+-- whose clock is behind): it counts from now, and the ledger says so.
+local function capped(at, most, t, what, ...)
+  if at <= t + most then return at end
+  append('clock_stepped', 'what', what, 'ms', whole(at - t - most), ...)
+  return t + most
+end
+
 local function opted_out(pair) return pair ~= '' and redis.call('EXISTS', P .. 'optout:' .. pair) == 1 end
 
 -- The user's word on a pair, however it was learnt; `by` names the operator who passes it on. Answer: 1 when it is new.
@@ -65,7 +73,7 @@ local function end_pause(pair, t)
   if not held(pair) then return false end
   local key = pause_key(pair)
   local clock = pair == '' and t or active(t, '')
-  redis.call('HSET', key, 'since', '', 'reason', '', 'provider', '', 'probe', '', 'total', whole(number(key, 'total') + clock - number(key, 'since')))
+  redis.call('HSET', key, 'since', '', 'reason', '', 'provider', '', 'probe', '', 'total', whole(number(key, 'total') + math.max(0, clock - number(key, 'since'))))
   return true
 end
 
@@ -115,6 +123,24 @@ local function wake(conv, t)
   enqueue()
 end
 
+-- Not-before, with the wait that it was set to, which is how far ahead it may lie; at most an hour where an older version set it.
+local function wait_until(conv, at, t)
+  redis.call('HSET', conv_key(conv), 'not_before', whole(at), 'wait', whole(math.max(0, at - t)))
+end
+
+local function not_before(conv, t)
+  local at = number(conv_key(conv), 'not_before')
+  local cut = capped(at, tonumber(get(conv_key(conv), 'wait')) or 3600000, t, 'wait', 'conv', conv)
+  if cut ~= at then redis.call('HSET', conv_key(conv), 'not_before', whole(cut)) end
+  return cut
+end
+
+-- What is known of Redis itself (`liveness`), and the latest time that it has shown: behind it TIME has stepped back.
+local LOOKED = P .. 'looked'
+local function note_time(t)
+  if number(LOOKED, 'clock') < t then redis.call('HSET', LOOKED, 'clock', whole(t)) end
+end
+
 -- Append a message to its conversation. Only into an empty inbox does it set not-before and due, and wake: a message that
 -- comes during a lease or a backoff touches nothing, and one that settles is woken by the agenda when its time has come.
 local function into_inbox(conv, id, settle, t)
@@ -122,7 +148,8 @@ local function into_inbox(conv, id, settle, t)
   redis.call('ZADD', OPEN, whole(t), id)
   if length > 1 then return end
   redis.call('PERSIST', conv_key(conv))
-  redis.call('HSET', conv_key(conv), 'not_before', whole(t + settle))
+  wait_until(conv, t + settle, t)
+  note_time(t)
   redis.call('ZADD', DUE, whole(settle > 0 and t + settle or t + 1000), conv)
   if settle == 0 then wake(conv, t) end
 end
@@ -145,9 +172,22 @@ local function hand_on(sender, t)
   if first then redis.call('ZADD', DUE, whole(t), first) end
 end
 
-local function leave_place(conv, t)
+local function free_place(conv, t)
   local sender = get(conv_key(conv), 'sender')
   if sender ~= '' and redis.call('ZREM', busy_key(sender), conv) == 1 then hand_on(sender, t) end
+end
+
+-- The conversations whose lease a worker process holds.
+local function held_key(process) return P .. 'held:' .. process end
+
+-- A lease ends: its process holds the conversation no longer, and its sender's place is free.
+local function leave_place(conv, t)
+  local process = get(conv_key(conv), 'holder')
+  if process ~= '' then
+    redis.call('ZREM', held_key(process), conv)
+    redis.call('HSET', conv_key(conv), 'holder', '')
+  end
+  free_place(conv, t)
 end
 
 -- A sentence of ours to the user: a message of its own kind, so that order, opt-out and look-up hold for it too.

@@ -13,7 +13,7 @@ end
 local function take_leave(conv, token, reply, id, limits, t)
   local key = conv_key(conv)
   if get(key, 'token') ~= token or reply_of(get(key, 'turn')) ~= reply then return {'lost', '', ''} end
-  local list = attempts_of(reply)
+  local list = attempts_by(reply, t)
   local mine, index = find_attempt(list, id)
   if count(list, 'accepted') > 0 then return {mine and 'lost' or 'sent', '', ''} end
 
@@ -22,7 +22,10 @@ local function take_leave(conv, token, reply, id, limits, t)
   local short = number(key, 'lease_end') - t < limits.send + limits.margin
   if mine then
     local again = index == #list and mine.outcome == '' and not out and not old and not halted and not short
-    return again and pair ~= '' and {'ok', cjson.encode(mine), ''} or {'lost', '', ''}
+    if not again or pair == '' then return {'lost', '', ''} end
+    mine.at, mine.since = t, nil  -- its request leaves after this answer, and whoever looks for it counts from here
+    write_attempts(reply, list)
+    return {'ok', cjson.encode(mine), ''}
   end
   for _, attempt in ipairs(list) do
     if attempt.outcome == '' then return {'look_up', cjson.encode(attempt), ''} end

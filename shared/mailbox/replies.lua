@@ -15,6 +15,25 @@ local function write_attempts(reply, list)
   redis.call('HSET', reply_key(reply), 'attempts', #list > 0 and cjson.encode(list) or '[]')
 end
 
+-- The attempts as they can be by the clock: the time of none's request, and no look, begins later than now. `at` stays, for it is compared
+-- with the provider's clock.
+local function attempts_by(reply, t)
+  local list, changed = attempts_of(reply), false
+  for _, attempt in ipairs(list) do
+    local since, looked = attempt.since or attempt.at, attempt.looked or 0
+    if since > t then
+      attempt.since = capped(since, 0, t, 'attempt', 'reply', reply, 'attempt', attempt.id)
+      changed = true
+    end
+    if looked > t then
+      attempt.looked = capped(looked, 0, t, 'look_up', 'reply', reply, 'attempt', attempt.id)
+      changed = true
+    end
+  end
+  if changed then write_attempts(reply, list) end
+  return list
+end
+
 local function find_attempt(list, id)
   for index, attempt in ipairs(list) do
     if attempt.id == id then return attempt, index end

@@ -121,25 +121,10 @@ local function tell_of_waiting(conv, first, id, code, t)
   local key = conv_key(conv)
   local sender, event, tomorrow = get(key, 'sender'), get(msg_key(first), 'event'), (math.floor(t / DAY) + 1) * DAY
   if sender == '' or event == '' or get(msg_key(first), 'kind') == 'bridge' or opted_out(get(key, 'pair')) then return '' end
-  if not redis.call('SET', P .. 'told:waits:' .. sender, '1', 'NX', 'PX', whole(tomorrow - t)) then return '' end
+  if not redis.call('SET', P .. 'told:waits:' .. day_of(t) .. ':' .. sender, '1', 'NX', 'PX', whole(2 * DAY)) then return '' end
   write_notice(conv, id, code, event, get(msg_key(first), 'user'), t)
   redis.call('HSET', msg_key(id), 'until', whole(tomorrow))
   redis.call('LPUSH', inbox_key(conv), id)
   redis.call('ZADD', OPEN, whole(t), id)
   return id
-end
-
--- Calls whose holders have no lease any more: nobody may claim their conversations again.
-local function settle_left_behind(t)
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', RESERVED, '-inf', whole(t), 'LIMIT', 0, 100)) do
-    local call = read_call(id)
-    local key = call and conv_key(call.conv)
-    if not call then
-      redis.call('ZREM', RESERVED, id)
-    elseif get(key, 'token') == call.token and get(key, 'call') == id and number(key, 'lease_end') > t then
-      redis.call('ZADD', RESERVED, whole(number(key, 'lease_end')), id)
-    else
-      settle(id, -1, 'bad')
-    end
-  end
 end

@@ -19,6 +19,10 @@ local function forget_the_dead()
   local all = redis.call('HGETALL', book)
   for i = 1, #all, 2 do
     local other = entry(all[i + 1])
+    if tonumber(other.seen) > t then  -- TIME has stepped back
+      other.seen = whole(capped(tonumber(other.seen), 0, t, 'standby', 'worker', all[i]))
+      redis.call('HSET', book, all[i], cjson.encode(other))
+    end
     if all[i] ~= name and t - tonumber(other.seen) > keep then
       redis.call('HDEL', book, all[i])
       told(other.shift, '')
@@ -30,7 +34,7 @@ local own = entry(redis.call('HGET', book, name))
 told(own.shift, shift)
 if state == 'gone' then
   redis.call('HDEL', book, name)
-elseif own.state ~= state or own.shift ~= shift or t - tonumber(own.seen) > keep / 3 then
+elseif own.state ~= state or own.shift ~= shift or math.abs(t - tonumber(own.seen)) > keep / 3 then
   local since = own.state == state and own.since or whole(t)
   redis.call('HSET', book, name, cjson.encode({state = state, shift = shift, since = since, seen = whole(t)}))
   forget_the_dead()

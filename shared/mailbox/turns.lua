@@ -46,7 +46,7 @@ local function close_lease(conv, retention, t)
   leave_place(conv, t)
   if redis.call('LLEN', inbox_key(conv)) > 0 then
     result = 'more'
-    redis.call('ZADD', DUE, whole(math.max(number(key, 'not_before'), t + 1000)), conv)
+    redis.call('ZADD', DUE, whole(math.max(not_before(conv, t), t + 1000)), conv)
     wake(conv, t)
   else
     redis.call('ZREM', DUE, conv)
@@ -101,7 +101,8 @@ end
 
 -- Give up the lease and let nobody claim before `at`; where that is now, the next job is enqueued.
 local function give_up(conv, token, at, t)
-  redis.call('HSET', conv_key(conv), 'token', '', 'lease_end', 0, 'not_before', whole(at), 'last_token', token, 'last_result', 'more')
+  redis.call('HSET', conv_key(conv), 'token', '', 'lease_end', 0, 'last_token', token, 'last_result', 'more')
+  wait_until(conv, at, t)
   dissolve(conv)
   leave_place(conv, t)
   if redis.call('LLEN', inbox_key(conv)) == 0 then

@@ -70,7 +70,8 @@ AttemptOutcome = Literal["", "accepted", "refused", "absent"]
 class Attempt:
     """One request to a provider. `at` is in ms of Redis TIME, and so is `looked`, the end of a first look-up that did not find it.
 
-    `code` says why it was refused or, until it is resolved, why there was no answer.
+    `code` says why it was refused or, until it is resolved, why there was no answer. `since` is set where TIME has stepped back behind
+    `at`: the time of its request runs from then.
     """
 
     id: str
@@ -79,6 +80,12 @@ class Attempt:
     provider_id: str = ""
     code: str = ""
     looked: int = 0
+    since: int = 0
+
+    @property
+    def runs_from(self) -> int:
+        """From when the longest time of its request runs, in ms of Redis TIME."""
+        return self.since or self.at
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,12 +172,15 @@ class Accepted:
 class Claim:
     """The answer to a claim. `lease_end_ms` and `now_ms` are Redis TIME; `turn` is set when `outcome` is `taken`.
 
-    `busy`: the sender has its share of turns under way. `spent`, and `spend_stop` for the first to find it so: the day has no room for
-    the turn's question; `share`: its sender's share of the day has none; `reserved`: what others have reserved leaves none for now.
-    `reserved` is how many tokens were reserved for the first question.
+    `busy`: the sender has its share of turns under way. `alone`: another message's last try is under way, and this one's would be its last.
+    `spent`, and `spend_stop` for the first to find it so: the day has no room for the turn's question; `share`: its sender's share of the
+    day has none; `reserved`: what others have reserved leaves none for now. `reserved` is how many tokens were reserved for the first
+    question.
     """
 
-    outcome: Literal["taken", "held", "early", "empty", "finished", "paused", "busy", "newer", "spent", "spend_stop", "share", "reserved"]
+    outcome: Literal[
+        "taken", "held", "early", "empty", "finished", "paused", "busy", "newer", "spent", "spend_stop", "share", "reserved", "alone"
+    ]
     lease_end_ms: int = 0
     now_ms: int = 0
     turn: Turn | None = None

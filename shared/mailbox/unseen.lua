@@ -6,7 +6,7 @@
 -- uses: turns replies
 -- args: reply id asked# again# retention
 local key, t = reply_key(reply), now()
-local list = attempts_of(reply)
+local list = attempts_by(reply, t)
 local attempt = find_attempt(list, id)
 if not attempt then return {'absent', 0} end
 if attempt.outcome ~= '' then return {attempt.outcome, 0} end
@@ -18,7 +18,7 @@ if looked == 0 and again > 0 then
   append('looked_up', 'conv', get(key, 'conv'), 'reply', reply, 'attempt', id)
   return {'', again}
 end
-if asked - looked < again then return {'', math.max(0, looked + again - t)} end
+if math.min(asked, t) - looked < again then return {'', math.max(0, looked + again - t)} end
 
 attempt.outcome = 'absent'
 write_attempts(reply, list)

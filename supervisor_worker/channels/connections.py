@@ -7,7 +7,9 @@ on a connection that turned out to be closed). A connection whose answer was not
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -16,8 +18,13 @@ from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import httpx2
+from aiohttp.connector import Connection
+
+from shared.errors import ProviderUnavailable
 
 IDLE_SECONDS: Final = 20.0
+OURS: Final = "redis"
+"""What failed when a request was not made because leave came too late: no provider."""
 MAX_ANSWER: Final = 4_000_000  # bytes, unpacked; a page of 100 texts is about 200 kB
 
 NEVER_LEFT: Final = (
@@ -27,6 +34,38 @@ NEVER_LEFT: Final = (
     aiohttp.InvalidURL,
 )
 """The failures that come before the first byte of a request is written. After any other one it may have left."""
+
+
+DEPARTURE: Final[ContextVar[Callable[[], Awaitable[bool]] | None]] = ContextVar("departure", default=None)
+"""Asked with the connection at hand, directly before a request's first byte is written: whether it may leave."""
+
+
+class LeaveLapsed(ProviderUnavailable):
+    """A request was not made: the leave for it had run out, and was not given again. No provider failed."""
+
+    def __init__(self) -> None:
+        super().__init__(OURS, "slow_leave")
+
+
+@contextmanager
+def departing(may_leave: Callable[[], Awaitable[bool]] | None) -> Iterator[None]:
+    """Within it every request of this context asks `may_leave` before it leaves."""
+    token = DEPARTURE.set(may_leave)
+    try:
+        yield
+    finally:
+        DEPARTURE.reset(token)
+
+
+class _Request(aiohttp.ClientRequest):
+    """A request that asks whether it may leave."""
+
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        """Raises LeaveLapsed; the connection is closed then."""
+        may_leave = DEPARTURE.get()
+        if may_leave is not None and not await may_leave():
+            raise LeaveLapsed
+        return await super().send(conn)
 
 
 class AnswerTooLarge(aiohttp.ClientError):
@@ -62,7 +101,7 @@ class Connections:
     async def fetch(self, method: str, url: str, headers: Mapping[str, str] | Iterable[tuple[str, str]], body: bytes = b"") -> Answer:
         """One request and its whole answer. The caller bounds the time.
 
-        Raises aiohttp.ClientError (NEVER_LEFT and AnswerTooLarge are some) or OSError.
+        Raises aiohttp.ClientError (NEVER_LEFT and AnswerTooLarge are some), OSError, or LeaveLapsed for one that may not leave.
         """
         request = self._opened().request(method, url, headers=headers, data=body or None, allow_redirects=False, proxy=self._proxy)
         async with request as response:
@@ -86,6 +125,7 @@ class Connections:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=self._limit, keepalive_timeout=IDLE_SECONDS, ssl=tls() if self._tls else True),
                 cookie_jar=aiohttp.DummyCookieJar(),
+                request_class=_Request,
                 timeout=aiohttp.ClientTimeout(connect=self._connect_seconds),
             )
         return self._session

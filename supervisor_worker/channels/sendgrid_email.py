@@ -21,7 +21,7 @@ from shared.errors import AccessDenied, CredentialsRefused, OutcomeUnknown, Prov
 from shared.events import Response, SendEmailResponse
 from shared.mailbox.types import Attempt
 from shared.settings import Settings
-from supervisor_worker.channels.connections import Answer
+from supervisor_worker.channels.connections import DEPARTURE, Answer, departing
 from supervisor_worker.channels.port import Listed
 from supervisor_worker.channels.wire import Wire, retry_after
 
@@ -157,6 +157,7 @@ class _Errand:
     def __init__(self, wire: Wire, loop: asyncio.AbstractEventLoop) -> None:
         self._wire = wire
         self._loop = loop
+        self._may_leave = DEPARTURE.get()  # a thread has a context of its own
         self._revoked = False
         self._request: concurrent.futures.Future[Answer] | None = None
 
@@ -174,7 +175,8 @@ class _Errand:
     async def _exchange(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         if self._revoked:
             raise ProviderUnavailable(PROVIDER, "revoked")
-        return await self._wire.exchange(method, url, headers, body)
+        with departing(self._may_leave):
+            return await self._wire.exchange(method, url, headers, body)
 
 
 class WireClient(python_http_client.Client):  # type: ignore[misc]  # the SDK has no types

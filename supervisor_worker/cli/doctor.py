@@ -25,7 +25,7 @@ from supervisor_worker.cli.checks.bridge import bridge
 from supervisor_worker.cli.checks.email_events import email_events, events_heard
 from supervisor_worker.cli.checks.finding import Check, Finding, fail, not_checked, not_running, ok, run_all, worst
 from supervisor_worker.cli.checks.reconciler import reconciler
-from supervisor_worker.cli.checks.replication import sentinels
+from supervisor_worker.cli.checks.replication import clocks, sentinels
 from supervisor_worker.cli.checks.spending import spending
 from supervisor_worker.cli.checks.spool import spool
 from supervisor_worker.cli.checks.standby import standby
@@ -103,6 +103,7 @@ def checks_for(settings: Settings, redis: Redis) -> dict[str, Check]:
         **{check.__name__: partial(check, settings) for check in here},
         "redis": lambda: storage.server(redis),
         "sentinels": partial(sentinels, settings),
+        "replicas' clock": partial(_stored, "replicas' clock", clocks, redis),
         **{name: partial(_stored, name, check, redis) for name, check in STORED.items()},
         "sending": partial(_stored, "sending", partial(storage.paused, settings), redis),
         "waiting": partial(_stored, "waiting", partial(storage.waiting, settings), redis),

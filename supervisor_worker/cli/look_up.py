@@ -96,7 +96,7 @@ async def _mailbox(settings: Settings) -> AsyncIterator[AsyncMailbox]:
 
 async def _require_settled(mailbox: AsyncMailbox, attempt: Attempt, seconds: float) -> None:
     """Raise TooEarly until `seconds` have passed since the attempt, by the server's clock."""
-    left = (attempt.at - await _now_ms(mailbox)) / 1000 + seconds
+    left = (attempt.runs_from - await _now_ms(mailbox)) / 1000 + seconds
     if left > 0:
         raise TooEarly(f"the last attempt may still be under way: try again in {left:.0f} s")
 

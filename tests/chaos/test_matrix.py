@@ -1,4 +1,4 @@
-"""kill -9 at every step of a turn: nothing lost, nothing sent twice, order kept, and the next line within the lease and 2 s.
+"""kill -9 at every step of a turn: nothing lost, nothing sent twice, order kept, and the next line within seconds.
 
 Each worker holds one turn at a time, so that a death takes nothing else with it, and whoever dies is replaced. Conversations go
 from death to death: a message, the death, a second message before the recovery, both answered, and the next.
@@ -16,7 +16,7 @@ from typing import Final
 import pytest
 
 from shared.settings import Settings
-from tests.chaos.steps import AFTER_SIGTERM, BLANK, GRACE, STEPS, SWEEP, TRUTHFUL, Step, Strikes
+from tests.chaos.steps import AFTER_SIGTERM, BLANK, STEPS, SWEEP, TRUTHFUL, Step, Strikes
 from tests.chaos.table import FULL, Table
 from tests.support.keeper import Keeper
 from tests.support.plans import Plans
@@ -28,6 +28,8 @@ CONVERSATIONS: Final = 48 if FULL else 16
 AT_ONCE: Final = 20 if FULL else 16
 WORKERS: Final = 12 if FULL else 8
 DEFAULT_LEASE_TEST: Final = "at_the_default_lease"
+TAKEN_OVER: Final = 8.0
+"""Seconds after a kill at the default times, wherever it strikes and whoever notices it."""
 UNKNOWN: Final = ("reply stored, leave given", "request under way", "answered, not recorded")
 """The steps after which an attempt's outcome is not known."""
 
@@ -91,8 +93,8 @@ def test_with_nothing_to_tell_what_became_of_an_attempt_there_is_one_second_copy
     strikes.enter(table, most_marked=1)
 
 
-def test_at_the_default_lease_the_next_line_comes_within_62_seconds(waiting: Waiting, table: Table) -> None:
-    """Killed while Claude thinks; a worker stands by, and takes over when the lease has ended."""
+def test_at_the_default_lease_the_next_line_comes_within_8_seconds(waiting: Waiting, table: Table) -> None:
+    """Killed while Claude thinks; a worker beside it takes over, long before the lease ends."""
     fault, lease = "killed at the default lease", Settings.model_fields["lease_seconds"].default
     assert lease == 60
     waiting.whole.wait_for_lines(waiting.conversation, "answered", seconds=75)
@@ -100,4 +102,4 @@ def test_at_the_default_lease_the_next_line_comes_within_62_seconds(waiting: Wai
     seen = judge(waiting.whole, [Said(waiting.person, "sms", "patience", fault)])[fault]
     ((_, seconds),) = recoveries(waiting.whole, [Death(fault, waiting.conversation, waiting.killed_ms)])
     table.add(fault=fault, runs=1, lost=seen.lost, duplicates=seen.duplicates + seen.marked, recoveries=[seconds], details=seen.details)
-    assert seconds <= lease + GRACE
+    assert seconds <= TAKEN_OVER

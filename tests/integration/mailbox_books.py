@@ -17,6 +17,7 @@ from shared.mailbox.types import Call, Kind
 T = TypeVar("T")
 
 LEASE: Final = 60_000
+LIFE: Final = 4_000
 SEND: Final = 15_000
 MARGIN: Final = 5_000
 SETTLE: Final = 500
@@ -127,13 +128,18 @@ class Alarm:
 
 @dataclass
 class Tried:
-    """A reply as the model knows it: its messages, its attempts and what is known of them."""
+    """A reply as the model knows it: its messages, its attempts and what is known of them.
+
+    `runs_from`: from when an attempt's request may take its time; `left_at`: when leave was given, by a clock that never steps.
+    """
 
     id: str
     conv: str
     messages: list[str]
     attempts: dict[str, str] = field(default_factory=dict)
     at: dict[str, int] = field(default_factory=dict)
+    runs_from: dict[str, int] = field(default_factory=dict)
+    left_at: dict[str, int] = field(default_factory=dict)
     looked: dict[str, int] = field(default_factory=dict)
     terminal: str = ""
 
@@ -160,8 +166,9 @@ class Tried:
 
 @dataclass
 class Talk:
-    """A conversation: the inbox, the holder of the lease, and the turn that the holder is in.
+    """A conversation: the inbox, the holder of the lease, its process, and the turn that the holder is in.
 
+    `let_go`: the process was found dead, and this conversation is no longer on its list.
     `active` is the clock by which its messages age: it stands still in a pause. `held_at`: since when they wait for money, by that clock.
     """
 
@@ -174,6 +181,8 @@ class Talk:
     held_at: int | None = None
     holder: str = ""
     lease_end: int = 0
+    process: str = ""
+    let_go: bool = False
     turn: list[str] = field(default_factory=list)
     turn_id: str = ""
     stored: str = ""

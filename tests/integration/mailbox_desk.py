@@ -13,7 +13,7 @@ from shared.mailbox import Mailbox, calls
 from shared.mailbox.calls import Leave, Provider, Watch
 from shared.mailbox.spending import NO_CALL, Budget, Dearest, Settled, reserve
 from shared.mailbox.types import Accepted, Alarmed, Claim, Closed, Kind, Outcome, Reply, Sending, Stored, Turn, Unseen, Unsettled, Wake
-from tests.integration.mailbox_books import CLOCK, LEASE, LEAVE, RETENTION, START, Mutation, Scripts
+from tests.integration.mailbox_books import CLOCK, LEASE, LEAVE, LIFE, RETENTION, START, Mutation, Scripts
 from tests.integration.mailbox_workers import received
 
 C: Final = "c-1"
@@ -70,7 +70,7 @@ class Desk:
 
     def sweep(self) -> None:
         """One tick of somebody's."""
-        self.run(calls.sweep(recheck_ms=10_000))
+        self.run(calls.sweep(recheck_ms=10_000, lease_ms=LEASE))
 
     def run_opt_out(self, pair: str) -> None:
         """The user's word."""
@@ -116,14 +116,44 @@ class Desk:
     def claim(
         self, token: str, *, turn: str = "", jitter: float = 0.5, conv: str = C, share: int = 1_000, memory: int = 1_000_000,
         day_tokens: int = 0, day_turns: int = 0, sender_tokens: int = 0, amount: int = 1, dearest: Dearest | None = None,
-        oldest: int = calls.DAY_MS,
+        oldest: int = calls.DAY_MS, process: str = "", life: int = 0,
     ) -> Claim:  # fmt: skip
-        """Its turn is named like the token, and so is its call, which reserves `amount` whatever it asks."""
+        """Its turn is named like the token, and so is its call, which reserves `amount` whatever it asks.
+
+        With a `life` the claim is a look at who lives.
+        """
         call = calls.claim(
             conv, token, turn or f"t-{token}", lease_ms=LEASE, jitter=jitter, share=share, memory=memory,
             budget=Budget(day_tokens, day_turns, sender_tokens), dearest=dearest or Dearest(fixed=amount), oldest_ms=oldest,
+            process=process, life_ms=life,
         )  # fmt: skip
         return self.run(call)
+
+    def held_by(self, process: str, token: str = "k1", conv: str = C) -> None:  # noqa: S107 - a lease's token
+        """A message, m-1 (m-2 and so on in further conversations), that a living process has in hand."""
+        if not self.redis.llen(f"boss:inbox:{conv}"):
+            self.accept(f"m-{conv.removeprefix('c-')}", conv=conv)
+        found = self.claim(token, conv=conv, process=process, life=LIFE)
+        assert found.outcome == "taken", found.outcome
+
+    def beat(self, process: str, place: str = "") -> list[str]:
+        """A process's sign of life."""
+        return self.run(calls.heartbeat(process, life_ms=LIFE, place=place))
+
+    def look(self) -> list[str]:
+        """A sweep, with its look at who lives: the conversations that it wakes. The marks of earlier wake-ups are gone."""
+        for conv in (C, "c-2", "c-3"):
+            self.redis.delete(f"boss:wake:{conv}")
+        return [due.conversation for due in self.run(calls.sweep(recheck_ms=AGAIN, life_ms=LIFE, lease_ms=LEASE)).due]
+
+    def watch(self, ms: int, *living: str) -> None:
+        """Let time pass with Redis there and somebody looking all the while; the `living` processes give their signs."""
+        while ms > 0:
+            self.advance(min(ms, LIFE // 4))
+            ms -= LIFE // 4
+            for process in living:
+                self.beat(process)
+            self.look()
 
     def taken(self, token: str) -> list[str]:
         """The messages of a claim that must succeed."""

@@ -10,11 +10,27 @@ from typing import Any, Final, cast
 
 from shared.mailbox import calls
 from shared.mailbox.types import Accepted, Call, Due, Kind, Outcome, Reserved, Retried, Sending, Stored, Turn, Unseen
-from tests.integration.mailbox_books import AGAIN, LEAVE, MARGIN, RECHECK, RETENTION, SEND, WATCH, Alarm, Said, Talk, Tried, must
+from tests.integration.mailbox_books import (
+    AGAIN,
+    LEASE,
+    LEAVE,
+    LIFE,
+    MARGIN,
+    RECHECK,
+    RETENTION,
+    SEND,
+    WATCH,
+    Alarm,
+    Said,
+    Talk,
+    Tried,
+    must,
+)
 from tests.integration.mailbox_money import Asked
 from tests.integration.mailbox_turns import TurnOracle
 
 REPEATS: Final = LEAVE.repeats
+CLOCK_SLACK: Final = 1_000
 
 
 class Oracle(TurnOracle):
@@ -127,6 +143,8 @@ class Oracle(TurnOracle):
         """Leave to send. Only `ok` allows a request, and this is where most of the promises are kept."""
         others = [name for name in self.replies[reply].unresolved if name != attempt]
         found = self.scripts.run(call)
+        if self.talks[conv].holder == token and self.talks[conv].stored == reply:
+            self.read_attempts(self.replies[reply])
         self._judge_leave(self.talks[conv], token, reply, attempt, others, found)
         return found
 
@@ -139,7 +157,8 @@ class Oracle(TurnOracle):
         if found.outcome == "ok":
             self._may_send(talk, tried, attempt, others)
             tried.attempts.setdefault(attempt, "")
-            tried.at.setdefault(attempt, self.now)
+            tried.at[attempt] = tried.runs_from[attempt] = self.now
+            tried.left_at[attempt] = self.elapsed
         elif found.outcome == "look_up":
             must(tried.unresolved and found.attempt and found.attempt.id in tried.unresolved, "what is resolved is not looked up")
         elif found.outcome == "sent":
@@ -217,6 +236,7 @@ class Oracle(TurnOracle):
         """A look-up did not show an attempt."""
         tried = self.replies[reply]
         known = tried.attempts[attempt]
+        self.read_attempts(tried)
         found = self.scripts.run(call)
         first = tried.looked.get(attempt)
         if known:
@@ -225,7 +245,7 @@ class Oracle(TurnOracle):
             must(not found.outcome and found.wait_ms == AGAIN, "a first look proves nothing")
             tried.looked[attempt] = self.now
         else:
-            must((found.outcome == "absent") == (asked - first >= AGAIN), "absent only after a second look")
+            must((found.outcome == "absent") == (min(asked, self.now) - first >= AGAIN), "absent only after a second look")
             tried.attempts[attempt] = str(found.outcome)
         return found
 
@@ -258,6 +278,17 @@ class Oracle(TurnOracle):
             said = self.said[name]
             if said.state == "parked" and said.reply == tried.id:
                 said.state = "answered"
+
+    def _let_go(self, scores: dict[str, float]) -> set[str]:
+        """What a silent process held is due now; and so may be who waited for one of its senders' places, which are the answer."""
+        senders = set()
+        for talk in self.talks.values():
+            if talk.holder and not talk.let_go and self.over(talk) == "silent":
+                talk.let_go = True
+                senders.add(talk.sender)
+                if talk.id in scores:
+                    scores[talk.id] = min(scores[talk.id], self.now)
+        return {talk.id for talk in self.talks.values() if talk.sender in senders and not talk.holder}
 
     # -- the operator, the bridge and the agenda ----------------------------------------------------------------
 
@@ -328,10 +359,12 @@ class Oracle(TurnOracle):
         """Calls whose holders have no lease any more."""
         for name, asked in self.money.calls.items():
             talk = self.talks[asked.conv]
-            if asked.state != "live" or asked.look > self.now:
+            if asked.state != "live" or self.now < asked.look <= self.now + LEASE:
                 continue
-            if talk.holder == asked.token and talk.lease_end > self.now:
-                asked.look = talk.lease_end
+            if talk.holder == asked.token:
+                talk.lease_end = min(talk.lease_end, self.now + LEASE)
+            if talk.holder == asked.token and not self.over(talk):
+                asked.look = talk.lease_end if talk.lease_end > self.now else self.kept_until
             else:
                 self.money.settle(name, -1, "bad")
 
@@ -359,18 +392,27 @@ class Oracle(TurnOracle):
 
     def sweep(self, oldest_wait: int = 0) -> tuple[tuple[Due, ...], tuple[str, ...]]:
         """One tick: who is woken, and which replies did not reach their users."""
-        self._settle_left_behind()
         scores = {name.decode(): score for name, score in cast("Any", self.redis.zrange("boss:due", 0, -1, withscores=True))}
-        marked = {conv for conv in scores if self.redis.exists(f"boss:wake:{conv}")}
-        swept = self.scripts.run(calls.sweep(recheck_ms=RECHECK, oldest_wait_ms=oldest_wait))
+        marks = {conv: self.redis.get(f"boss:wake:{conv}") for conv in scores}
+        marked = {conv for conv, mark in marks.items() if mark is not None and int(cast("Any", mark)) <= self.now}
+        back = max(self._looked, self._shown) - self.now
+        for conv, score in scores.items():
+            if back > CLOCK_SLACK and score > self.now:
+                scores[conv] = max(self.now, score - back)
+        self.look()
+        next_in_line = self._let_go(scores)
+        self._settle_left_behind()
+        swept = self.scripts.run(calls.sweep(recheck_ms=RECHECK, oldest_wait_ms=oldest_wait, life_ms=LIFE, lease_ms=LEASE))
         found = swept.due
         must(set(swept.untold) <= self.untold, "only what did not arrive is told elsewhere")
         first = cast("Any", self.redis.zrange("boss:due", 0, 0, withscores=True))
         must(swept.next_ms == (max(0, int(first[0][1]) - self.now) if first else None), "a sweep says when the next one's time comes")
         names = [due.conversation for due in found]
         ready = {conv for conv, score in scores.items() if score <= self.now}
-        must(set(names) == ready - marked and len(names) == len(set(names)), "those whose time has come, and who are not queued already")
-        must([scores[name] for name in names] == sorted(scores[name] for name in names), "oldest first")
+        awaited = set(names) - next_in_line
+        must(awaited == ready - marked - next_in_line, "those whose time has come, and who are not queued already")
+        must(ready - marked <= set(names) and len(names) == len(set(names)), "each of them once")
+        must([scores[name] for name in names if name in awaited] == sorted(scores[name] for name in awaited), "oldest first")
         for conv in ready:
             score = self.redis.zscore("boss:due", conv)
             must(score is not None and score > self.now, "looked at again later")

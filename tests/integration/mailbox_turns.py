@@ -14,6 +14,8 @@ from tests.integration.mailbox_books import (
     ADVANCE,
     CLOCK,
     LEASE,
+    LIFE,
+    MAX_LOST,
     OLDEST,
     SHARE,
     START,
@@ -28,7 +30,8 @@ from tests.integration.mailbox_books import (
 )
 from tests.integration.mailbox_money import Asked, Money
 
-WAITS: Final = ("spent", "spend_stop", "share", "reserved")
+NO_ROOM: Final = ("spent", "spend_stop", "share", "reserved")
+WAITS: Final = (*NO_ROOM, "busy", "alone")
 
 
 class TurnOracle:
@@ -48,7 +51,11 @@ class TurnOracle:
         self.held: set[str] = set()
         self.untold: set[str] = set()
         self.operations: set[str] = set()
+        self.signs: dict[str, int] = {}
+        self.doubted: dict[str, set[str]] = {}
+        self._looked = self._trusted = self._gap = self._shown = 0
         self._time = START
+        self._elapsed = self._vague_until = 0
         self._advance = cast("Any", redis.register_script(ADVANCE))
         redis.set(CLOCK, START)
 
@@ -59,6 +66,11 @@ class TurnOracle:
         """The clock, in ms."""
         return self._time
 
+    @property
+    def elapsed(self) -> int:
+        """A clock that never steps, in ms."""
+        return self._elapsed
+
     def too_old(self, name: str) -> bool:
         """Whether a message is not to be answered any more."""
         return self.talks[self.said[name].conv].active - self.said[name].since > OLDEST
@@ -66,10 +78,70 @@ class TurnOracle:
     def advance(self, ms: int) -> None:
         """Move the clock; marks that live by the server's own clock age with it."""
         self._time += ms
+        self._elapsed += ms
         for talk in self.talks.values():
             talk.active += 0 if self.paused or talk.pair in self.held else ms
-        senders = {talk.sender for talk in self.talks.values()}
-        self._advance(args=[ms, *(f"boss:wake:{conv}" for conv in self.talks), *(f"boss:told:waits:{sender}" for sender in senders)])
+        self._advance(args=[ms, *(f"boss:wake:{conv}" for conv in self.talks)])
+
+    def step_back(self, ms: int) -> None:
+        """The server's clock is behind what it was; what lies further ahead than what it was set to is cut when it is read."""
+        self._shown = int(cast("Any", self.redis.hget("boss:looked", "clock")) or 0)
+        self._time -= ms
+        self.redis.decrby(CLOCK, ms)
+        for talk in self.talks.values():
+            talk.active -= ms
+        self.signs = {process: min(at, self.now) for process, at in self.signs.items()}
+        self._vague_until = self.elapsed + 3 * LEASE
+
+    def read_attempts(self, tried: Tried) -> None:
+        """A script reads a reply's attempts."""
+        tried.runs_from = {attempt: min(at, self.now) for attempt, at in tried.runs_from.items()}
+        tried.looked = {attempt: min(at, self.now) for attempt, at in tried.looked.items()}
+
+    # -- who lives ----------------------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """Somebody looks: a claim, a sweep, a sign of life."""
+        if self.now - self._looked > LIFE // 2:
+            self._trusted, self._gap = self.now + 2 * LIFE, self._looked
+        self._trusted = min(self._trusted, self.now + 2 * LIFE)
+        self._looked = self._shown = self.now
+
+    @property
+    def vague(self) -> bool:
+        """Whether TIME has stepped back so lately that a sender's place may not have been read since."""
+        return self.elapsed < self._vague_until
+
+    @property
+    def kept_until(self) -> int:
+        """Until when a lease that ended in the last gap is a living holder's."""
+        return self._trusted + LEASE // 2
+
+    def over(self, talk: Talk) -> str:
+        """Why a conversation's lease is over; '' while it lives."""
+        if talk.process == "ended":
+            return "ended"
+        if talk.process and self.now - self.signs.get(talk.process, -LIFE) >= LIFE and self.now >= self._trusted:
+            return "silent"
+        kept = talk.process and talk.lease_end >= self._gap and self.now < self.kept_until
+        return "" if talk.lease_end > self.now or kept else "expired"
+
+    def heartbeat(self, process: str) -> None:
+        """A process lives: what counted against its messages because it was silent is taken back."""
+        self.look()
+        self.scripts.run(calls.heartbeat(process, life_ms=LIFE))
+        self.signs[process] = self.now
+        for said in (self.said[name] for name in self.doubted.pop(process, ())):
+            said.lost -= said.state == "open" and said.lost > 0
+
+    def ended(self, process: str) -> None:
+        """A process has ended, says its host."""
+        must(not self.scripts.run(calls.ended(process)), "it held a few at most")
+        for talk in self.talks.values():
+            if talk.holder and talk.process == process and not talk.let_go:
+                talk.process = "ended"
+                due = self._times(talk.id)[0]
+                must(not talk.inbox or (due is not None and due <= self.now), "what an ended process held is due at once")
 
     def _times(self, conv: str) -> tuple[float | None, bytes | None]:
         return self.redis.zscore("boss:due", conv), cast("bytes | None", self.redis.hget(f"boss:conv:{conv}", "not_before"))
@@ -79,7 +151,12 @@ class TurnOracle:
     def claim(self, conv: str, token: str, call: Call[Claim]) -> Claim:
         """A job asks for its turn."""
         talk = self.talks[conv]
-        not_before = int(cast("Any", self.redis.hget(f"boss:conv:{conv}", "not_before")) or 0)
+        not_before = self._not_before(conv)
+        self.look()
+        process = str(call.args["process"])
+        self.signs[process] = self.now
+        talk.lease_end = min(talk.lease_end, self.now + LEASE) if talk.holder and talk.holder != token else talk.lease_end
+        cause = self.over(talk) if talk.holder else ""
         found = self.scripts.run(call)
         must(not self.redis.exists(f"boss:wake:{conv}"), "a claim clears the wake-up's mark")
         if talk.holder == token:
@@ -90,44 +167,50 @@ class TurnOracle:
         must(talk.last_closed(token) is None or found.outcome in ("finished", "paused"), "a token that has finished never claims again")
         if found.outcome not in ("held", "finished", "newer"):
             self.money.end(conv)
-        if found.outcome == "busy":
-            self._judge_busy(talk)
-            self._hold_over(talk, call, found, token)
-            return found
         if found.outcome in ("paused", "held", "finished"):
             must(found.outcome != "paused" or self.paused or talk.pair in self.held, "paused only in a pause")
-            must(found.outcome != "held" or (talk.holder and talk.lease_end > self.now), "held only by a live lease")
+            must(found.outcome != "held" or (talk.holder and not cause), "held only by a live lease")
             must(found.outcome != "finished" or token in talk.holders, "finished only after it")
             return found
-        must(not (talk.holder and talk.lease_end > self.now), "a live lease refuses the next claim")
+        must(not talk.holder or cause, "a live lease refuses the next claim")
         may = self.alarm is not None and self.now >= self.alarm.probe_at
+        if found.outcome != "empty":
+            must(not self.paused or may, "nothing is claimed in a pause, but for what tries it")
+            must(talk.pair not in self.held, "nothing of a paused user's is claimed")
+        worst = self._count_lost(talk, cause) if found.outcome != "empty" else 0
         if found.outcome in WAITS:
-            must(talk.inbox and not talk.stored, "only who has a question waits for money")
-            must((not self.paused or may) and talk.pair not in self.held, "a pause comes first")
-            self._count_lost(talk)
+            self._judge_waiting(talk, found.outcome)
             self._hold_over(talk, call, found, token)
-            due = self._times(conv)[0]
-            must(due is not None and 0 <= due - self.now <= 30_000, "who waits for money is looked at again")
             return found
-        must(not self.paused or may or found.outcome == "empty", "nothing is claimed in a pause, but for what tries it")
-        must(talk.pair not in self.held or found.outcome == "empty", "nothing of a paused user's is claimed")
-        worst = self._count_lost(talk) if found.outcome != "empty" else 0
         if worst:
             must((found.outcome == "early") == (worst > 1 or not_before > self.now), "from the second lost lease on a conversation waits")
             self._waits(conv, worst)
         if found.outcome == "empty":
             must(not talk.inbox, "empty only without messages")
             must(self.redis.zscore("boss:due", conv) is None, "an empty conversation leaves the agenda")
-            talk.holder, talk.turn = "", []
+            talk.holder, talk.turn, talk.process = "", [], ""
         elif found.outcome == "taken":
             must(not_before <= self.now, "nothing is claimed before its time")
-            must(found.turn is not None, "a claim has a turn")
             self._hold_over(talk, call, found, token)
-            self._taken(talk, token, found, cast("Turn", found.turn))
-            if self.alarm:
-                wait = self.alarm.wait
-                self.alarm = Alarm(self.alarm.since, self.now + wait, min(2 * wait, WATCH.longest_ms), token)
+            self._taken(talk, token, found, process)
         return found
+
+    def _judge_waiting(self, talk: Talk, outcome: str) -> None:
+        """Its time has come, and yet it waits: for money, for a place, or for another message's last try."""
+        must(talk.inbox, "only who has messages waits")
+        due = self._times(talk.id)[0]
+        must(due is not None and due >= self.now, "who waits is looked at again")
+        if outcome == "busy":
+            must(self.vague or len(self._under_way(talk)) >= SHARE, "a sender waits only when it has its share")
+            must(due is not None and due > self.now, "who waits for a place is not looked at before one may be free")
+        elif outcome == "alone":
+            last = [each for each in self.talks.values() if each.holder and each is not talk and self._most_lost(each.turn) >= MAX_LOST - 1]
+            must(last, "a last try waits for another one only")
+            must(self._most_lost(talk.inbox) >= MAX_LOST - 1, "only a last try waits for another one")
+            must(due is not None and due > self.now, "a last try is looked at again")
+        else:
+            must(not talk.stored, "only who has a question waits for money")
+            must(due is not None and due <= self.now + 30_000, "who waits for money is looked at again soon")
 
     def _hold_over(self, talk: Talk, call: Call[Claim], found: Claim, token: str) -> None:
         """Money: what waited has not aged, and whether there is room is judged by the books."""
@@ -144,14 +227,14 @@ class TurnOracle:
         stop = self.money.refusal(talk.sender, amount, self.now)
         day = self.now // calls.DAY_MS
         if stop in ("", "dear"):
-            must(found.outcome in ("taken", "busy"), f"there is room, and it waits as {found.outcome}")
-            must(found.reserved == (0 if stop or found.outcome == "busy" else amount), "a question is reserved before it is asked")
+            must(found.outcome in ("taken", "busy", "alone"), f"there is room, and it waits as {found.outcome}")
+            must(found.reserved == (0 if stop or found.outcome != "taken" else amount), "a question is reserved before it is asked")
             if found.reserved:
                 asked = Asked(talk.id, token, talk.sender, day, amount, found.lease_end_ms)
                 self.money.reserve(str(call.args["call"]), asked)
             return
         talk.held_at = talk.active
-        if found.outcome not in WAITS:
+        if found.outcome not in NO_ROOM:
             self._told(talk, stop, day)
             return
         must((stop, found.outcome) in ((stop, stop), ("spent", "spend_stop")), f"{stop} is not {found.outcome}")
@@ -169,42 +252,46 @@ class TurnOracle:
         self.said[name] = Said(name, talk.id, "notice", self.said[talk.inbox[0]].rank - 1, since=talk.active)
         talk.inbox.insert(0, name)
 
-    def _under_way(self, talk: Talk) -> int:
-        """How many other conversations of its sender are under a live lease."""
-        return sum(
-            other.sender == talk.sender and other is not talk and other.lease_end > self.now and bool(other.holder)
-            for other in self.talks.values()
-        )
+    def _not_before(self, conv: str) -> int:
+        at, wait = cast("Any", self.redis.hmget(f"boss:conv:{conv}", "not_before", "wait"))
+        return min(int(at or 0), self.now + int(wait or 0))
 
-    def _judge_busy(self, talk: Talk) -> None:
-        self._count_lost(talk)
-        must(talk.inbox, "only who has messages waits for a place")
-        must(self._under_way(talk) >= SHARE, "a sender waits only when it has its share")
-        due = self._times(talk.id)[0]
-        must(due is not None and due > self.now, "who waits for a place is looked at again")
+    def _under_way(self, talk: Talk) -> list[Talk]:
+        """Which other conversations of its sender are under a lease."""
+        others = [other for other in self.talks.values() if other.sender == talk.sender and other is not talk]
+        return [other for other in others if other.holder and other.lease_end > self.now]
 
-    def _count_lost(self, talk: Talk) -> int:
+    def _most_lost(self, names: list[str]) -> int:
+        return max((self.said[name].lost for name in names), default=0)
+
+    def _count_lost(self, talk: Talk, cause: str) -> int:
         lost = [self.said[name] for name in talk.turn if talk.holder and self.said[name].state == "open"]
         for said in lost:
             said.lost += 1
-        talk.holder = ""
+        if cause == "silent" and lost:
+            self.doubted.setdefault(talk.process, set()).update(said.id for said in lost)
+        talk.holder, talk.process = "", ""
         return max((said.lost for said in lost), default=0)
 
     def _waits(self, conv: str, worst: int) -> None:
         due, not_before = self._times(conv)
         wait = int(not_before or 0) - self.now
-        must(worst < 2 or 0 < wait <= 30_000 * worst, "the wait grows with the lost leases")
+        must(worst < 2 or 0 < wait <= LEASE // 10 * 2 ** (worst - 1), "the wait grows with the lost leases")
         must(worst < 2 or due == int(not_before or 0), "the agenda looks again after the wait")
 
-    def _taken(self, talk: Talk, token: str, found: Claim, turn: Turn) -> None:
+    def _taken(self, talk: Talk, token: str, found: Claim, process: str) -> None:
+        must(found.turn is not None, "a claim has a turn")
+        turn = cast("Turn", found.turn)
         ids = [message.id for message in turn.messages]
         must(ids, "a turn has messages")
-        must(self._under_way(talk) < SHARE, "no sender has more than its share")
+        living = [other for other in self._under_way(talk) if not other.let_go and other.process != "ended"]
+        must(len(living) < SHARE, "no sender has more than its share")
         must(found.lease_end_ms == self.now + LEASE, "a lease has its length")
         must(self.redis.zscore("boss:due", talk.id) == found.lease_end_ms, "the agenda looks again at the lease's end")
         if talk.stored:
             must(turn.reply and turn.reply.id == talk.stored, "a stored reply is resumed as it is")
             must(ids == self.replies[talk.stored].messages, "a resumed turn has its own messages")
+            self.read_attempts(self.replies[talk.stored])
         else:
             must(turn.reply is None, "a new turn has no reply")
             must(ids == self.head_of(talk), "a turn is formed from the head of the inbox")
@@ -212,6 +299,17 @@ class TurnOracle:
         talk.holder, talk.lease_end, talk.turn = token, found.lease_end_ms, ids
         talk.turn_id = turn.id
         talk.holders.add(token)
+        talk.let_go, talk.process = False, process
+        if self.alarm:
+            wait = self.alarm.wait
+            self.alarm = Alarm(self.alarm.since, self.now + wait, min(2 * wait, WATCH.longest_ms), token)
+        must(self._most_lost(ids) < MAX_LOST - 1 or not self._other_last_try(talk), "a last try is made alone")
+
+    def _other_last_try(self, talk: Talk) -> bool:
+        return any(
+            other is not talk and other.holder and not self.over(other) and self._most_lost(other.turn) >= MAX_LOST - 1
+            for other in self.talks.values()
+        )
 
     def head_of(self, talk: Talk) -> list[str]:
         """The messages of the next turn, by the law."""
@@ -235,6 +333,7 @@ class TurnOracle:
         must(end == self.now + LEASE, "the holder renews, also after expiry while nobody else took it")
         must(self._times(conv)[0] == end, "the agenda looks again at the lease's end")
         talk.lease_end = end
+        talk.let_go = False
         return True
 
     # -- the end of a turn --------------------------------------------------------------------------------------
@@ -298,7 +397,7 @@ class TurnOracle:
     def _released(self, talk: Talk, token: str, result: str) -> None:
         must(result == ("more" if talk.inbox else "empty"), "more says whether messages remain")
         must(talk.inbox or self._times(talk.id)[0] is None, "nothing left: not on the agenda")
-        talk.holder, talk.turn = "", []
+        talk.holder, talk.turn, talk.process = "", [], ""
         talk.closed.append((token, result))
 
     def _close(self, talk: Talk, token: str, state: str, result: str) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 from redis import Redis
 
 from shared.mailbox.spending import Budget
-from tests.integration.mailbox_books import LEASE, Mutation
+from tests.integration.mailbox_books import LEASE, LIFE, Mutation
 from tests.integration.mailbox_world import World
 
 JUMPS: Final = (100, 600, 1_100, 5_000, 11_000, 21_000, 61_000, 600_000)
@@ -20,8 +20,10 @@ TIGHT: Final = Budget(tokens=320, turns=6, sender=240)
 
 
 def take_over(world: World) -> None:
-    """All holders freeze, their leases end, and a new worker takes the next turn."""
+    """All holders freeze, their leases end, and after a second look a new worker takes the next turn."""
     world.oracle.advance(LEASE + 1_000)
+    world.sweep()
+    world.oracle.advance(LIFE)
     world.sweep()
     world.start_job(-1)
     world.step(-1)
@@ -42,6 +44,10 @@ def moves(world: World, dice: random.Random) -> list[tuple[float, Callable[[], o
         (8, lambda: world.sweep(dice.choice((0, 0, 2_000)))),
         (12, lambda: world.oracle.advance(dice.choice(JUMPS[: dice.choice((4, 6, 7, 8))]))),
         (3, lambda: take_over(world)),
+        (2, lambda: world.kill(roll(3))),
+        (2, lambda: world.bury(roll(3))),
+        (4, lambda: world.watch(dice.choice((4_000, 12_000)), roll(4))),
+        (0.7, lambda: world.step_back(dice.choice((3_000, 120_000)))),
         (5, lambda: world.again(roll(15))),
         (3, lambda: world.callback(roll(20), roll(4), with_ids=dice.random() < 0.7)),
         (0.2, lambda: world.write(roll(3), 0, keyword="stop")),

@@ -23,6 +23,7 @@ from tests.integration.mailbox_books import (
     AGAIN,
     LEASE,
     LEAVE,
+    LIFE,
     MARGIN,
     MAX_ERRORS,
     MAX_LOST,
@@ -74,6 +75,7 @@ class Worker:
     call: str = ""
     amount: int = 0
     settled: Settled = NO_CALL
+    process: str = ""
 
 
 def received(message: str, kind: Kind) -> SmsReceived | EmailReceived:
@@ -104,6 +106,8 @@ class Workers:
     done: list[Callable[[], object]] = field(default_factory=list)
     inbound: list[tuple[str, Kind, str, Call[Accepted]]] = field(default_factory=list)
     serial: int = 0
+    processes: list[str] = field(default_factory=lambda: ["w-a", "w-b", "w-c"])
+    dead: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.redis.flushdb()
@@ -144,7 +148,8 @@ class Workers:
     def start_job(self, which: int) -> None:
         """A worker takes a job; the first step is its own."""
         if self.jobs and len(self.workers) < MAX_WORKERS:
-            self.workers.append(Worker(self.jobs.pop(which % len(self.jobs)), self.name("k"), self.name("t")))
+            process = self.processes[which % len(self.processes)]
+            self.workers.append(Worker(self.jobs.pop(which % len(self.jobs)), self.name("k"), self.name("t"), process=process))
 
     def sweep(self, oldest_wait: int = 0) -> None:
         """One tick of somebody's sweep."""
@@ -166,6 +171,38 @@ class Workers:
         """Kill -9."""
         if self.workers:
             self.workers.pop(which % len(self.workers))
+
+    def kill(self, which: int) -> None:
+        """Kill -9 of a process, and all its turns; another takes its place."""
+        place = which % len(self.processes)
+        gone = self.processes[place]
+        self.workers = [worker for worker in self.workers if worker.process != gone]
+        self.dead = [*self.dead[-3:], gone]
+        self.processes[place] = self.name("w")
+
+    def bury(self, which: int) -> None:
+        """Its host has noticed that a process ended."""
+        if self.dead:
+            process = self.dead[which % len(self.dead)]
+            self.remember(lambda: self.oracle.ended(process))
+
+    def watch(self, ms: int, silent: int) -> None:
+        """Time passes with Redis there: all processes but one, which stands still, give their signs, and somebody sweeps."""
+        for _ in range(0, ms, LIFE // 2):
+            self.oracle.advance(LIFE // 2)
+            for place, process in enumerate(self.processes):
+                if place != silent:
+                    self.oracle.heartbeat(process)
+            self.sweep()
+
+    def step_back(self, ms: int) -> None:
+        """The server's clock goes back, at once seen by a sweep; what the provider lists it lists as before."""
+        if self.oracle.paused or self.oracle.held:
+            return
+        self.oracle.step_back(ms)
+        for copy in self.log:
+            copy.listed_at -= ms
+        self.sweep()
 
     # -- a worker's turn -----------------------------------------------------------------------------------------
 
@@ -190,7 +227,7 @@ class Workers:
         worker.amount = worker.amount or 60 + self.serial * 37 % 100
         call = calls.claim(
             worker.conv, worker.token, worker.turn_id, lease_ms=LEASE, jitter=0.5, share=SHARE, oldest_ms=OLDEST, call=worker.call,
-            budget=self.budget, dearest=Dearest(fixed=worker.amount),
+            budget=self.budget, dearest=Dearest(fixed=worker.amount), process=worker.process, life_ms=LIFE,
         )  # fmt: skip
         found = self.remember(lambda: self.oracle.claim(worker.conv, worker.token, call))
         if found.outcome != "taken":
@@ -282,7 +319,7 @@ class Workers:
         """The provider takes it (0 to 5), refuses it for good (6) or for now (7), is away (8), or its answer is lost (9 on)."""
         reply, attempt = cast("Turn", worker.turn).reply_id, worker.attempt
         tried = self.oracle.replies[reply]
-        late = self.oracle.now > tried.at[attempt] + MARGIN
+        late = self.oracle.elapsed > tried.left_at[attempt] + MARGIN
         if self.same_bodies and late:
             self._end(worker)  # its own clock told it, see the provider's list: equal texts cannot be told apart
             return
@@ -329,7 +366,7 @@ class Workers:
         if fate == 6:  # too old, and nobody has looked: it is told to
             worker.phase, worker.looked_up = "park", False
             return
-        ready = max((tried.at[name] for name in tried.unresolved), default=0) + SEND + MARGIN
+        ready = max((tried.runs_from[name] for name in tried.unresolved), default=0) + SEND + MARGIN
         if fate == 9 or self.oracle.now < ready:
             worker.phase, worker.delay, worker.counted = "backoff", max(ready - self.oracle.now, 5_000), False
             return

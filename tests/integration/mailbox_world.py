@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 from shared.events import SendSmsResponse
 from shared.mailbox import calls
 from shared.mailbox.types import Kind
-from tests.integration.mailbox_books import MARGIN, RETENTION, SEND, SETTLE, Said, must
+from tests.integration.mailbox_books import LEASE, MARGIN, RETENTION, SEND, SETTLE, Said, must
 from tests.integration.mailbox_workers import Workers, received
 
 KINDS: Final[tuple[Kind, ...]] = ("text", "text", "text", "text", "mail", "mail", "bridge")
@@ -107,7 +107,7 @@ class World(Workers):
             return
         tried = self.oracle.replies.get(said.reply)
         for attempt in tried.unsure if tried else []:
-            if tried and self.oracle.now >= tried.at[attempt] + SEND + MARGIN and which % 3:
+            if tried and self.oracle.now >= tried.runs_from[attempt] + SEND + MARGIN and which % 3:
                 self._find(tried.id, attempt, self._body(tried.id))
         if said.state == "parked":
             self.remember(lambda: self.oracle.retry(said.id, operation))
@@ -136,7 +136,9 @@ class World(Workers):
             must(names == talk.inbox, f"the inbox holds exactly what is open, in order: {names} is not {talk.inbox}")
             must(not names or score is not None, "who has messages is on the agenda")
             places = max(other.lease_end for other in oracle.talks.values() if other.sender == talk.sender)
-            latest = max(oracle.now + 30_000 + max(mark, 0), places, int(not_before or 0))
+            latest = max(
+                oracle.now + 30_000 + max(mark, 0), places, int(not_before or 0), oracle.kept_until, oracle.now + LEASE * oracle.vague
+            )
             must(not names or float(score) <= latest, "somebody looks again in time")
         for said, (state, errors, lost, ttl) in zip(watched, messages, strict=True):
             self._check_message(said, state.decode() if state else "gone", (int(errors or 0), int(lost or 0)), ttl)

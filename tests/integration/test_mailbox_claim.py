@@ -81,14 +81,14 @@ def test_each_expired_lease_counts_and_from_the_second_on_it_waits(desk: Desk) -
     assert desk.counts("m-1") == (0, 1)
     desk.advance(LEASE)
     assert desk.claim("k3", jitter=0.5).outcome == "early"
-    assert (desk.counts("m-1"), desk.due(), desk.not_before()) == ((0, 2), 30_000, 30_000)
+    assert (desk.counts("m-1"), desk.due(), desk.not_before()) == ((0, 2), 6_000, 6_000)
     assert desk.claim("k4", jitter=0.5).outcome == "early"
     assert desk.counts("m-1") == (0, 2)
-    desk.advance(30_000)
+    desk.advance(6_000)
     desk.taken("k5")
     desk.advance(LEASE)
     assert desk.claim("k6", jitter=1.0).outcome == "early"
-    assert (desk.counts("m-1"), desk.due()) == ((0, 3), 90_000)
+    assert (desk.counts("m-1"), desk.due()) == ((0, 3), 24_000)
     assert [line["lost"] for line in desk.lines("lease_lost")] == ["1", "2", "3"]
 
 
@@ -152,7 +152,7 @@ def test_a_message_in_trouble_is_alone_from_its_second_time_on(desk: Desk, count
             desk.advance(LEASE)
     if not counted:
         assert desk.claim("k-wait").outcome == "early"
-        desk.advance(30_000)
+        desk.advance(6_000)
     assert desk.taken("k8") == ["m-1"]
     desk.finish("k8")
     desk.accept("m-3")

@@ -77,7 +77,7 @@ def test_what_is_left_waits_for_its_time(desk: Desk) -> None:
     desk.accept("m-1")
     desk.taken("k1")
     desk.accept("m-2")
-    desk.redis.hset(f"boss:conv:{C}", "not_before", desk.now + 7_000)
+    desk.redis.hset(f"boss:conv:{C}", mapping={"not_before": desk.now + 7_000, "wait": 7_000})
     desk.finish("k1")
     assert desk.due() == 7_000
 

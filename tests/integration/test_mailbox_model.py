@@ -90,6 +90,23 @@ class Heart(RuleBasedStateMachine):
         """Time passes."""
         self.world.oracle.advance(ms)
 
+    @rule(which=st.integers(0, 2), noticed=st.booleans())
+    def kill(self, which: int, *, noticed: bool) -> None:
+        """A process is killed, and its host may notice."""
+        self.world.kill(which)
+        if noticed:
+            self.world.bury(-1)
+
+    @rule(ms=st.sampled_from((4_000, 12_000)), silent=st.integers(0, 3))
+    def watch(self, ms: int, silent: int) -> None:
+        """Time passes; one process, or none, stands still."""
+        self.world.watch(ms, silent)
+
+    @rule(ms=st.sampled_from((3_000, 120_000)))
+    def step_back(self, ms: int) -> None:
+        """The server's clock goes back."""
+        self.world.step_back(ms)
+
     @precondition(lambda self: self.world.workers)
     @rule()
     def take_over(self) -> None:

@@ -175,13 +175,13 @@ def test_an_unresolved_attempt_is_looked_up_before_any_other_verdict(desk: Desk,
 
 
 def test_a_repeated_leave_is_judged_again(desk: Desk) -> None:
-    """All well: the same attempt, at its first time."""
+    """All well: the same attempt, from now on: its request leaves after this answer, and who looks for it counts from there."""
     desk.to_sending()
     desk.advance(5_000)
     found = desk.sending("k1", "a1")
     assert found.outcome == "ok"
     assert found.attempt is not None
-    assert found.attempt.at == START
+    assert (found.attempt.at, desk.reply("k1").attempts[0].at) == (START + 5_000, START + 5_000)
     assert len(desk.reply("k1").attempts) == 1
     assert len(desk.lines("sending")) == 1
 

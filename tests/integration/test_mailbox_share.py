@@ -82,7 +82,7 @@ def test_a_place_is_passed_on_by_a_conversation_that_may_not_begin_yet(desk: Des
         desk.claim(token, conv=conv, share=SHARE)
         desk.advance(1)
     desk.finish("k1")
-    desk.redis.hset(f"boss:conv:{OTHER}", "not_before", desk.now + 9_000)
+    desk.redis.hset(f"boss:conv:{OTHER}", mapping={"not_before": desk.now + 9_000, "wait": 9_000})
     assert desk.claim("k4", conv=OTHER, share=SHARE).outcome == "early"
     assert desk.due(THIRD) == 0
 

@@ -18,7 +18,7 @@ from shared.queue import BosslineJob, Dispatcher
 from shared.redis import AWAY
 from shared.sentinel import NotServing
 from shared.settings import load
-from supervisor_worker.cli.checks.replication import sentinels
+from supervisor_worker.cli.checks.replication import clocks, sentinels
 from tests.support.server import EmbeddedServer
 from tests.support.wait import wait_for
 from tests.support.watched import PASSWORD, SERVICE, Watched
@@ -78,6 +78,13 @@ def test_a_replica_is_no_place_to_write(watched: Watched) -> None:
             redis.eval("return redis.call('SET', 'boss:a', 1)", 0)
         with redis.pipeline(transaction=True) as pipe, pytest.raises(NotServing):
             pipe.set("boss:a", 1).execute()
+
+
+def test_the_doctor_reads_the_replicas_clocks(watched: Watched) -> None:
+    """With the login and by the addresses that the master knows; one machine has one clock."""
+    with connections.for_web(watched.url) as redis:
+        (found,) = clocks(redis)
+    assert found.status == "ok"
 
 
 def test_every_client_of_ours_is_at_the_new_master_after_a_failover(watched: Watched) -> None:

@@ -4,7 +4,8 @@ Run as `python -m tests.support.crashing_worker` this is a nursery: it imports t
 seconds), then forks one worker for each line on stdin, `{"env": {...}, "output": "file"}`, and answers with its pid.
 Each child is a process of its own, in a session of its own, that runs what `boss worker` runs; with `WORKER_PROCESSES` set, what
 `boss worker --processes` runs, in as many children of its own.
-With `CRASH_DIR` set, a child does what the plans in that directory say; see `crashes`.
+With `CRASH_DIR` set, a child does what the plans in that directory say; see `crashes`. With `CRASH_APART` it knows no other process of
+its host.
 """
 
 from __future__ import annotations
@@ -37,6 +38,10 @@ def be_worker(order: dict[str, Any]) -> int:
     os.chdir(Path(order["output"]).parent)
     if directory := os.environ.get("CRASH_DIR"):
         arm_worker(Crashes(Path(directory)))
+    if os.environ.get("CRASH_APART"):  # as if it were alone on its host: nobody there knows of its end
+        from supervisor_worker import liveness  # noqa: PLC0415
+
+        liveness.place = lambda: ""
     from shared import settings, telemetry  # noqa: PLC0415 - the nursery has imported them; here they are at hand
     from supervisor_worker import pool  # noqa: PLC0415
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from redis import Redis
 from redis.exceptions import RedisError
 
-from shared import redis_url, sentinel
+from shared import clock, redis_url, sentinel
 from shared.redis_url import Watched
 from shared.settings import Settings
 from supervisor_worker.cli.checks.finding import Finding, fail, not_checked, ok, warn
@@ -14,6 +15,10 @@ from supervisor_worker.cli.checks.finding import Finding, fail, not_checked, ok,
 LATE: Final = 3
 """Seconds since a replica was heard of: what `min-replicas-max-lag` is in docs/deploy/redis.conf."""
 QUORUM: Final = 2
+ANSWER_SECONDS: Final = 1.0
+_LOGIN: Final = (
+    "username", "password", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_check_hostname", "ssl_cert_reqs", "ssl_ca_path",
+)  # fmt: skip
 
 
 def replicas(info: dict[str, Any]) -> Finding:
@@ -29,6 +34,35 @@ def replicas(info: dict[str, Any]) -> Finding:
         todo = "Look at that replica: while none keeps up, messages are insured on the web host's disk, and no reply is sent."
         return warn(name, f"{len(late)} of {len(followers)} do not keep up", todo)
     return ok(name, f"{len(followers)} keep up" if followers else "none: the data is on one machine")
+
+
+def clocks(redis: Redis) -> list[Finding]:
+    """The replicas' clocks against the master's: after a failover theirs is the time that leases and waits go by.
+
+    Nothing where no replica is known or can be reached from here: their addresses are those under which the master knows them.
+    """
+    info: dict[str, Any] = redis.info("replication")
+    followers = [info[f"slave{number}"] for number in range(int(info.get("connected_slaves", 0)))]
+    seen = [ahead for one in followers if (ahead := _ahead(redis, str(one.get("ip", "")), int(one.get("port", 0)))) is not None]
+    if not seen:
+        return []
+    name, worst = "replicas' clock", max(seen, key=abs)
+    if abs(worst) <= clock.SKEW_WARN:
+        return [ok(name, f"within {abs(worst):.1f} s of the master's")]
+    detail = f"{abs(worst):.1f} s {'ahead of' if worst > 0 else 'behind'} the master's"
+    todo = "Synchronise the clocks of Redis's machines (NTP): after a failover waits would be wrong by so much."
+    return [(fail if abs(worst) > clock.SKEW_FAIL else warn)(name, detail, todo)]
+
+
+def _ahead(master: Redis, host: str, port: int) -> float | None:
+    """Seconds by which a replica's clock is ahead of the master's, to half a round trip; None for one that does not answer us."""
+    login: dict[str, Any] = {name: value for name, value in master.get_connection_kwargs().items() if name in _LOGIN}
+    tls: dict[str, Any] = {"ssl": True} if any(name.startswith("ssl_") for name in login) else {}
+    try:
+        with Redis(host=host, port=port, socket_timeout=ANSWER_SECONDS, socket_connect_timeout=ANSWER_SECONDS, **login, **tls) as replica:
+            return clock.skew(master) - clock.skew(replica)
+    except (RedisError, OSError):
+        return None
 
 
 def sentinels(settings: Settings) -> list[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anthropic
 import pytest
@@ -18,7 +18,7 @@ from shared.mailbox import Mailbox
 from shared.mailbox.types import Pause
 from shared.providers import COSTS, NOTHING_LEAVES, SIMULATED
 from shared.settings import Settings, load
-from supervisor_worker.cli.checks import local, outside, storage
+from supervisor_worker.cli.checks import local, outside, replication, storage
 from supervisor_worker.cli.checks.finding import Finding, fail, ok, run_all, warn, worst
 from supervisor_worker.cli.checks.reconciler import reconciler
 from supervisor_worker.cli.checks.spending import spending
@@ -334,3 +334,15 @@ def test_a_reconciler_that_is_off_or_has_not_looked_yet_is_no_fault() -> None:
     production = off.model_copy(update={"environment": "production"})
     without = quiet.model_copy(update={"twilio_account_sid": ""})
     assert [reconciler(settings, fake)[0].status for settings in (off, quiet, without, production)] == ["ok", "ok", "ok", "warn"]
+
+
+@pytest.mark.parametrize(("ahead", "status"), [([0.1, -0.2], "ok"), ([0.1, -120.0], "fail"), ([3.0, None], "warn"), ([None, None], None)])
+def test_the_replicas_clocks_are_compared_with_the_master_s(
+    monkeypatch: pytest.MonkeyPatch, ahead: list[float | None], status: str | None
+) -> None:
+    """The worst of those that can be reached; none of them, and nothing is said."""
+    answers = iter(ahead)
+    monkeypatch.setattr(replication, "_ahead", lambda *_: next(answers))
+    followers = {f"slave{number}": {"ip": "192.0.2.1", "port": 6379 + number, "state": "online"} for number in range(2)}
+    found = replication.clocks(cast("Any", Fake(info={"connected_slaves": 2, **followers})))
+    assert [finding.status for finding in found] == ([status] if status else [])
