@@ -72,7 +72,7 @@ async def deliver(state: Sandbox, sms: InboundSms) -> tuple[str, list[Receipt]]:
 
 
 def _remember(state: Sandbox, sms: InboundSms, sid: str) -> None:
-    """Put the text into Twilio's log, and heed STOP and START as Twilio itself does."""
+    """Put the text into Twilio's log, and heed STOP, START and HELP as Twilio itself does."""
     now = time.time()
     message = Message(
         sid=sid,
@@ -88,7 +88,7 @@ def _remember(state: Sandbox, sms: InboundSms, sid: str) -> None:
         messaging_service_sid=sms.messaging_service_sid,
     )
     state.messages.add(message)
-    confirmation = state.messages.heed(sms.sender, sms.to, sms.body)
+    confirmation = state.messages.heed(sms.sender, sms.to, sms.body, map(str.upper, state.knobs.twilio.opt_out_words))
     if confirmation is not None:
         shown = {"to": sms.sender, "from": sms.to, "body": confirmation}
         state.journal.add("twilio.confirmation", shown, sid=sid)

@@ -5,7 +5,7 @@ POST merges: a section's given fields replace the old ones, everything else stay
     {"twilio":    {"latency_seconds": 0, "delay_before_seconds": 0, "fail": [],
                    "list_lag_seconds": 0, "status_callbacks": true, "callback_order": "in_order",
                    "callback_copies": 1, "callback_delay_seconds": 0.05, "final_status": "delivered", "error_code": null,
-                   "media_location": null, "media_answer": null},
+                   "media_location": null, "media_answer": null, "media_after_seconds": 0, "opt_out_words": ["STOP", ...]},
      "sendgrid":  {"latency_seconds": 0, "delay_before_seconds": 0, "fail": [],
                    "events": true, "event_types": ["processed", "delivered"], "event_delay_seconds": 0.05,
                    "event_copies": 1, "event_reason": null, "event_status": null, "event_type": "bounce"},
@@ -16,6 +16,9 @@ POST merges: a section's given fields replace the old ones, everything else stay
 
 `latency_seconds`: the request acts (and is in the journal) at once, its answer comes that much later. `delay_before_seconds`:
 nothing happens before. Either is a number, or `[least, most]` for a random wait.
+
+`media_after_seconds`: so long after a text came its files are answered with 404, as when Twilio has announced what it does not have yet.
+`opt_out_words`: those that Advanced Opt-Out has left in force.
 
 `event_types` may name any of SendGrid's events; `event_reason`, `event_status` and `event_type` (`bounce`, `blocked`) are what a
 `bounce` or `dropped` says, `event_copies` how often the same events are posted.
@@ -46,6 +49,8 @@ import random
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from sandbox.twilio_store import STOP_WORDS
 
 ACTING: Final = frozenset({"create", "send", "messages"})
 ACCEPTING: Final = frozenset({"reset_after_accept", "broken_json", "reset_midway", "trickle", "stream_error"})
@@ -149,6 +154,8 @@ class TwilioKnobs(ProviderKnobs):
     error_code: int | None = None
     media_location: str | None = None
     media_answer: Literal["endless", "packed", "loop"] | None = None
+    media_after_seconds: Wait = 0.0
+    opt_out_words: list[str] = sorted(STOP_WORDS)
 
 
 class SendGridKnobs(ProviderKnobs):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import gzip
 import secrets
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -34,6 +35,7 @@ class File:
     message_sid: str
     content_type: str
     data: bytes = field(repr=False)
+    created: float = field(default_factory=time.monotonic)
     token: str = field(default_factory=lambda: secrets.token_hex(16))
 
 
@@ -49,10 +51,12 @@ class MediaStore:
         if len(self._files) > CAPACITY:
             del self._files[next(iter(self._files))]
 
-    def get(self, message_sid: str, sid: str) -> File | None:
-        """Return a file of this very message."""
+    def get(self, message_sid: str, sid: str, after: float = 0.0) -> File | None:
+        """Return a file of this very message, if it is older than `after` seconds."""
         file = self._files.get(sid)
-        return file if file is not None and file.message_sid == message_sid else None
+        if file is None or file.message_sid != message_sid or time.monotonic() < file.created + after:
+            return None
+        return file
 
     def by_token(self, token: str) -> File | None:
         """Return the file behind an address."""

@@ -89,7 +89,7 @@ async def media_resource(http: web.Request) -> web.StreamResponse:
     seen = {"message": http.match_info["sid"], "sid": sid, "authorization": "Authorization" in http.headers}
 
     def act() -> Answer:
-        file = state.media.get(http.match_info["sid"], sid)
+        file = state.media.get(http.match_info["sid"], sid, state.knobs.twilio.media_after_seconds)
         if file is None:
             return _not_found(http)
         return Answer(status=307, headers={"Location": media.location(file, state.knobs.twilio)}, sid=sid)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -19,6 +20,8 @@ API_VERSION: Final = "2010-04-01"
 CAPACITY: Final = 50_000
 STOP_WORDS: Final = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"})
 START_WORDS: Final = frozenset({"START", "YES", "UNSTOP"})
+HELP_WORDS: Final = frozenset({"HELP", "INFO"})
+HELPED: Final = "Reply STOP to unsubscribe. Msg&Data Rates May Apply."
 STOPPED: Final = (
     "You have successfully been unsubscribed. You will not receive any more messages from this number. Reply START to resubscribe."
 )
@@ -135,10 +138,15 @@ class MessageStore:
         pool = reversed(self._by_sid.values()) if wanted.to is None else reversed(self._by_recipient.get(wanted.to, ()))
         return (message for message in pool if wanted.matches(message, now))
 
-    def heed(self, user: str, boss: str, body: str) -> str | None:
-        """Take note of STOP and START from a user; return the confirmation that Twilio itself texts back."""
+    def heed(self, user: str, boss: str, body: str, kept: Iterable[str] = STOP_WORDS) -> str | None:
+        """Take note of STOP and START from a user; return what Twilio itself texts back to them and to HELP.
+
+        `kept` are the words to opt out by that Advanced Opt-Out has left.
+        """
         word = body.strip().upper()
-        if word in STOP_WORDS:
+        if word in HELP_WORDS and (user, boss) not in self._opted_out:
+            return HELPED
+        if word in kept:
             self._opted_out.add((user, boss))
             return STOPPED
         if word in START_WORDS and (user, boss) in self._opted_out:

@@ -1,7 +1,7 @@
 """Who is answered by text: pure policy, no I/O, for the webhook that brings a text and for the list that shows one it did not bring.
 
 What is not admitted is recorded with the reason given here: `stranger` `unknown_recipient` `bad_sender` `own_address` `empty`
-`help_keyword`. The policy for mail is `webhook_api.admit`'s, which alone takes mail in.
+`help_keyword`, and for one that the list shows late `overtaken`. The policy for mail is `webhook_api.admit`'s, which alone takes mail in.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from shared.addresses import PhoneNumber
 from shared.errors import BadInput
 from shared.events import Media, SmsReceived
 from shared.mailbox.calls import Keyword
-from shared.text import capped, clean
+from shared.settings import Settings
+from shared.text import Seen, capped, seen
 from shared.users import User, Users
 
-STOP_WORDS: Final = frozenset({"stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "optout"})
 START_WORDS: Final = frozenset({"start", "unstop"})
 MAX_WORD: Final = 40
 MAX_TEXT: Final = 16_000
@@ -31,7 +31,8 @@ _NUMBER: Final = re.compile(r"[0-9]{1,6}")
 class InboundSms:
     """A text as Twilio posts or lists it; `sender` and `recipient` are still texts, `opt_out` is OptOutType in lower case.
 
-    Twilio's list counts the files of a text and does not name them: `media` is what a webhook said.
+    Twilio's list counts the files of a text and does not name them: `media` is what a webhook said. `hidden` counts the characters
+    that were left out because nobody sees them.
     """
 
     sid: str
@@ -42,6 +43,20 @@ class InboundSms:
     media_count: int = 0
     media: tuple[Media, ...] = ()
     opt_out: str = ""
+    hidden: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Keywords:
+    """The words in force, in lower case: by which a user opts out, and those that Twilio answers itself."""
+
+    stop: frozenset[str]
+    help: frozenset[str]
+
+    @classmethod
+    def of(cls, settings: Settings) -> Keywords:
+        """As the settings say."""
+        return cls(settings.opt_out_set, settings.help_set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +76,10 @@ class AdmittedSms:
     keyword: Keyword
 
 
-def words(body: str) -> str:
+def words(body: str) -> Seen:
     """A text's body as it is judged, stored and thought about: cleaned, trimmed, of a bounded length."""
-    return capped(clean(body).strip(), MAX_TEXT)
+    found = seen(body)
+    return Seen(capped(found.text.strip(), MAX_TEXT), found.hidden)
 
 
 def media_count(text: str) -> int:
@@ -77,7 +93,7 @@ def sms_id(account: str, sid: str) -> str:
     return "m-" + hashlib.sha256(f"sms\x1f{account}\x1f{sid}".encode()).hexdigest()[:24]
 
 
-def sms(text: InboundSms, users: Users) -> AdmittedSms | Ignored:
+def sms(text: InboundSms, users: Users, keywords: Keywords) -> AdmittedSms | Ignored:
     """Judge a text."""
     try:
         boss = PhoneNumber.parse(text.recipient)
@@ -92,27 +108,38 @@ def sms(text: InboundSms, users: Users) -> AdmittedSms | Ignored:
     user = users.by_phone(boss, sender)
     if user is None:
         return Ignored("stranger" if boss in users.boss_phones else "unknown_recipient")
-    return _of_a_user(AdmittedSms(user, sender, boss, keyword(text)), text)
+    return _of_a_user(AdmittedSms(user, sender, boss, keyword(text, keywords)), text, keywords)
 
 
-def _of_a_user(admitted: AdmittedSms, text: InboundSms) -> AdmittedSms | Ignored:
-    if text.opt_out == "help":  # Twilio has answered it
+def _of_a_user(admitted: AdmittedSms, text: InboundSms, keywords: Keywords) -> AdmittedSms | Ignored:
+    if text.opt_out == "help" or (not text.opt_out and not admitted.keyword and _word(text) in keywords.help):  # Twilio has answered it
         return Ignored("help_keyword")
     if not text.text and not text.media_count and not admitted.keyword:
         return Ignored("empty")
     return admitted
 
 
-def keyword(text: InboundSms) -> Keyword:
-    """The opt-out or opt-in word that a text is: the whole of it, as Twilio reads it, or what Twilio itself recognised."""
+def keyword(text: InboundSms, keywords: Keywords) -> Keyword:
+    """The opt-out or opt-in word that a text is: the whole of it, as Twilio reads it, or what Twilio itself recognised.
+
+    A word that opts in is an ordinary message of everybody who has not opted out ("yes" for all of them): Twilio answers it only
+    where it ends an opt-out. What Twilio itself calls one, it has answered.
+    """
     if text.opt_out in ("stop", "start"):
         return "stop" if text.opt_out == "stop" else "start"
-    word = text.text[: MAX_WORD + 1].strip().lower()
-    if word in STOP_WORDS:
+    word = _word(text)
+    if word in keywords.stop:
         return "stop"
-    if word in START_WORDS:
-        return "start"
-    return "yes" if word == "yes" else ""
+    return "yes" if word in START_WORDS or word == "yes" else ""
+
+
+def says_start(text: InboundSms) -> bool:
+    """Whether a text is START or UNSTOP; a YES may answer anything."""
+    return _word(text) in START_WORDS
+
+
+def _word(text: InboundSms) -> str:
+    return text.text[: MAX_WORD + 1].strip().lower()
 
 
 def received(message_id: str, text: InboundSms, admitted: AdmittedSms, *, at: float, signed: bool = True) -> SmsReceived:
@@ -126,6 +153,7 @@ def received(message_id: str, text: InboundSms, admitted: AdmittedSms, *, at: fl
         provider_id=text.sid,
         media_count=text.media_count,
         media=text.media,
+        hidden=text.hidden,
         signed=signed,
         received_at=at,
     )

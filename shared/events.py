@@ -52,6 +52,7 @@ class SmsReceived:
     """A text that reached a Boss number. `id` is ours, made from the provider's; times are UTC epoch seconds.
 
     `media_count` is how many files came with it, `media` those that can be asked for; records of before have no `media`.
+    `hidden` is how many characters were left out of what came because a person does not see them.
     """
 
     type: ClassVar[str] = "sms_received"
@@ -63,6 +64,7 @@ class SmsReceived:
     provider_id: str
     media_count: int = 0
     media: tuple[Media, ...] = ()
+    hidden: int = 0
     signed: bool = True
     received_at: float = 0.0
 
@@ -76,7 +78,8 @@ class EmailReceived:
     """A mail that reached a Boss address. `message_id`, `in_reply_to` and `references` are RFC 5322 ids with brackets.
 
     `from_` is the authenticated author, and the address that the answer goes to. `body` is the new text, with the
-    quoted mail cut off; `attachments` are the names, already made harmless, of files that came along.
+    quoted mail cut off; `attachments` are the names, already made harmless, of files that came along; `hidden` is how many
+    characters were left out of all three because a person does not see them.
     """
 
     type: ClassVar[str] = "email_received"
@@ -90,6 +93,7 @@ class EmailReceived:
     in_reply_to: str = ""
     references: tuple[str, ...] = ()
     attachments: tuple[str, ...] = ()
+    hidden: int = 0
     signed: bool = True
     received_at: float = 0.0
 

@@ -26,6 +26,7 @@ from shared.providers import Provider
 from shared.settings_bridge import BridgeSettings
 from shared.settings_faults import BASE_URLS, faults_beside, faults_of, production_faults, twilio_faults, url_faults
 from shared.settings_sendgrid import SendGridSettings
+from shared.settings_words import WordSettings
 
 __all__ = ["EXAMPLE_TOKEN", "SANDBOX_CREDENTIALS", "Settings", "announce_web", "in_use", "load", "strange_names"]
 
@@ -37,7 +38,7 @@ _PROVIDER_URLS: Final = {
 }
 
 
-class Settings(BridgeSettings, SendGridSettings):
+class Settings(BridgeSettings, SendGridSettings, WordSettings):
     """All settings. Times are in the unit that the name says; empty values count as unset."""
 
     model_config = SettingsConfigDict(
@@ -250,7 +251,7 @@ class Settings(BridgeSettings, SendGridSettings):
     @model_validator(mode="after")
     def _together(self) -> Settings:
         """Faults that only show when several settings are seen at once."""
-        faults = [*url_faults(self), *twilio_faults(self), *providers.half_set(self), *self._time_faults()]
+        faults = [*url_faults(self), *twilio_faults(self), *providers.half_set(self), *self._time_faults(), *self.word_faults()]
         faults += [*self.bridge_faults(), *self.mail_domain_faults()]
         if self.environment == "production":
             faults += production_faults(self)

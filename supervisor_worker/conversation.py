@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from shared.addresses import Channel
 from shared.events import EmailReceived, Received, Response, SendSmsResponse, SmsReceived
 from shared.mailbox.types import Message, Reply, ReplyState
+from shared.text import FEW, clean
 from shared.users import User
 from supervisor_worker.media.pictures import Picture
 
@@ -33,9 +34,11 @@ SMS_LIMIT: Final = 1_600
 SMS_SHORTER: Final = 1_200
 _UNSEEN: Final = (ReplyState.STORED, ReplyState.UNDELIVERED, ReplyState.FAILED)
 BYTES_A_TOKEN: Final = 4
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # Unicode's category Cc, less tab and line feed
-
-_OURS: Final = str.maketrans("\u27e6\u27e7", "[]")
+# Our brackets and all that look like them: those that Unicode calls white (with a double line) or square with something more, in every
+# form, except the corner ones, which are the quotation marks of Japanese.
+_OPENING: Final = "\u27e6\u2045\u27ec\u2983\u2985\u298b\u298d\u298f\u2e55\u2e57\u3016\u3018\u301a\ufe17\uff5f"
+_CLOSING: Final = "\u27e7\u2046\u27ed\u2984\u2986\u298c\u298e\u2990\u2e56\u2e58\u3017\u3019\u301b\ufe18\uff60"
+_OURS: Final = str.maketrans(_OPENING + _CLOSING, "[" * len(_OPENING) + "]" * len(_CLOSING))
 # What mail programs put between somebody's own words and a mail that they pass on.
 _PASSED_ON: Final = re.compile(
     r"^(?=-{4,} ?[^\W\d_][^\n-]{3,60}-{4,}[ \t]*$|begin forwarded message:[ \t]*$)", re.MULTILINE | re.IGNORECASE
@@ -131,15 +134,19 @@ def question(
 
 def said(event: Received, shown: Mapping[tuple[str, str], int] | None = None) -> str:
     """One message as text for the model. `shown` are the numbers of the pictures that it sees; None for what was said before."""
-    parts = _mail(event) if isinstance(event, EmailReceived) else [_capped(event.message), _came_along(event, shown)]
+    parts = _mail(event) if isinstance(event, EmailReceived) else _text(event, shown)
     return "\n\n".join(part for part in parts if part) or _note("an empty message")
+
+
+def _text(event: SmsReceived, shown: Mapping[tuple[str, str], int] | None) -> list[str]:
+    return [_capped(event.message), _came_along(event, shown), _left_out(event.hidden)]
 
 
 def _mail(event: EmailReceived) -> list[str]:
     subject = " ".join(_theirs(event.subject).split())
     head = _note(f"A mail. Subject: {subject}" if subject else "A mail without a subject")
     body = _PASSED_ON.sub(_note("What follows comes from others") + "\n", _capped(event.body), count=1)
-    return [head, body, _files(event.attachments), _note("End of the mail")]
+    return [head, body, _files(event.attachments), _left_out(event.hidden), _note("End of the mail")]
 
 
 def _came_along(event: SmsReceived, shown: Mapping[tuple[str, str], int] | None) -> str:
@@ -156,6 +163,10 @@ def _came_along(event: SmsReceived, shown: Mapping[tuple[str, str], int] | None)
     return "\n".join([*marks, *missing, *rest])
 
 
+def _left_out(hidden: int) -> str:
+    return _note(f"{hidden:,} characters that a person cannot see are left out") if hidden > FEW else ""
+
+
 def picture_mark(number: int) -> str:
     """What stands before a picture, and in the text that it came with."""
     return _note(f"picture {number}")
@@ -167,17 +178,8 @@ def _note(text: str) -> str:
 
 
 def _theirs(text: str) -> str:
-    """Words of others: clean, and without our brackets."""
-    return clean(text).translate(_OURS)
-
-
-def clean(text: str) -> str:
-    """`text` without lone surrogates and control characters other than line ends and tabs."""
-    if not text.isascii():
-        text = text.encode("utf-8", "replace").decode("utf-8")
-    if _CONTROL.search(text):
-        text = _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-    return text.strip()
+    """Words of others: clean, and without brackets like ours."""
+    return clean(text).strip().translate(_OURS)
 
 
 def _capped(text: str) -> str:
@@ -242,7 +244,7 @@ def _alternating(lines: Sequence[Line]) -> list[Line]:
 
 def _today(user: User | None, now: datetime) -> str:
     local = now.astimezone(zone(user))
-    name = " ".join(clean(user.name).split())[:MAX_NAME] if user else ""
+    name = " ".join(_theirs(user.name).split())[:MAX_NAME] if user else ""
     whom = f" You are talking to {name}." if name else ""
     return f"Today is {local:%A}, {local.day} {local:%B %Y}.{whom}"
 

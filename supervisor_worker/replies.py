@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import Final
 
 from shared.events import EmailReceived, Received, Response, SendEmailResponse, SendSmsResponse
-from supervisor_worker.conversation import SMS_LIMIT, clean
+from shared.text import clean
+from supervisor_worker.conversation import SMS_LIMIT
 
 CUT_MARK: Final = " [...]"
 MAX_MAIL_BYTES: Final = 50_000
@@ -49,7 +50,7 @@ def _mail(event: EmailReceived, text: str, reply_id: str) -> SendEmailResponse:
         to=event.from_,
         from_=event.to,
         subject=subject_for(event.subject),
-        body=cut_mail(clean(text)),
+        body=cut_mail(clean(text).strip()),
         user=event.user,
         message_id=f"<{reply_id}@{event.to.domain}>",
         in_reply_to=event.message_id if _is_id(event.message_id) else "",
@@ -109,7 +110,7 @@ def _cut(text: str, size: int, encoding: str) -> str:
 
 def cut_short(text: str) -> str:
     """A text that broke off in the middle (the model's limit): back to its last whole sentence, and marked as cut."""
-    text = clean(text)
+    text = clean(text).strip()
     return _whole_sentences(text, at_least=len(text) // 4) + CUT_MARK if text else ""
 
 

@@ -72,6 +72,7 @@ def _take_in(intake: Intake, mail: InboundMail, recipient: EmailAddress, *, sign
         in_reply_to=mail.in_reply_to,
         references=mail.references,
         attachments=mail.attachments,
+        hidden=mail.hidden,
         signed=signed,
         received_at=time.time(),
     )

@@ -14,7 +14,7 @@ from email.errors import HeaderParseError
 from email.header import decode_header
 from typing import Final
 
-from shared.text import decode, one_line
+from shared.text import decode
 
 MAX_BLOCK: Final = 262_144
 """Characters of a block that are read."""
@@ -106,10 +106,10 @@ def _fields(lines: list[str]) -> tuple[tuple[tuple[str, str], ...], bool]:
     return tuple((name, " ".join(pieces).strip()) for name, pieces in fields), sound
 
 
-def decoded(value: str, limit: int) -> str:
-    """A header's text with its encoded words (RFC 2047) decoded, on one line."""
+def decoded(value: str) -> str:
+    """A header's text with its encoded words (RFC 2047) decoded, as it came otherwise."""
     try:
         pieces = decode_header(value[:MAX_DECODED])
     except (HeaderParseError, ValueError, LookupError):
-        return one_line(value, limit)
-    return one_line("".join(piece if isinstance(piece, str) else decode(piece, charset or "") for piece, charset in pieces), limit)
+        return value
+    return "".join(piece if isinstance(piece, str) else decode(piece, charset or "") for piece, charset in pieces)

@@ -97,7 +97,7 @@ def _described(part: Message) -> tuple[str, str, str, bool]:
     By the old policy: the new one parses each header by a grammar that takes minutes for one of 2 MB.
     """
     try:
-        name = decoded(part.get_filename() or "", MAX_FILE_NAME)
+        name = decoded(part.get_filename() or "")[:MAX_FILE_NAME]
         attached = part.get_content_disposition() == "attachment" or bool(name)
         return part.get_content_type(), part.get_content_charset("") or "", name, attached
     except _UNREADABLE:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from shared import codec
 from shared.addresses import EmailAddress, address_behind_name, parse_address_list, seen_addresses
 from shared.errors import BadInput
-from shared.text import capped, clean, decode, one_line
+from shared.text import FEW, Seen, capped, decode, one_line, seen, seen_line
 from webhook_api import html_text, mime
 from webhook_api.headers import MAX_BLOCK, Headers, decoded
 from webhook_api.multipart import Part, boundary_of, parts
@@ -47,7 +47,7 @@ class InboundMail:
 
     `sender_fault` is '' or says why no single author could be read (`two_addresses`, `bad_from`); `sender` is None then.
     `envelope_from` is None when there was no envelope, and '' for the empty return path. `digest` names this very mail:
-    it is the same in each of SendGrid's retries.
+    it is the same in each of SendGrid's retries. `hidden` counts the characters that were left out because a person does not see them.
 
     `unread` is '' or says what of the mail may not have been read as it was sent: `bad_form` for a form that has a field twice, or
     more than its own beginning and end; `bad_headers` for a header block that was cut, is missing, or breaks RFC 5322. Then nothing
@@ -65,6 +65,7 @@ class InboundMail:
     in_reply_to: str = field(repr=False)
     references: tuple[str, ...] = field(repr=False)
     attachments: tuple[str, ...] = field(repr=False)
+    hidden: int
     dkim: str
     spf: str
     digest: str
@@ -81,20 +82,25 @@ def parse_email(body: bytes, content_type: str) -> InboundMail:
     headers = Headers.parse(block)
     envelope = _envelope(texts.proof("envelope"))
     sender, fault = _sender(texts, headers)
-    plain, names = _content(texts, raw, files)
+    said, names = _content(texts, raw, files)
+    subject = seen_line(texts.field("subject"), MAX_SUBJECT)
+    if not subject.text:
+        subject = seen_line(decoded(headers.first("subject")), MAX_SUBJECT)
+    attachments = [seen_line(name, MAX_FROM) for name in names[:MAX_FILES]]
     digest = _digest(headers, envelope, fields)
     return InboundMail(
         sender=sender,
         sender_fault=fault,
         recipients=_recipients(envelope, texts.field("to"), headers.all("to")),
         envelope_from=envelope.get("from") if envelope else None,
-        subject=one_line(texts.field("subject"), MAX_SUBJECT) or decoded(headers.first("subject"), MAX_SUBJECT),
-        body=plain,
+        subject=subject.text,
+        body=said.text,
         headers=headers,
         message_id=headers.message_id("message-id") or f"<{digest[:32]}@made.invalid>",
         in_reply_to=headers.message_id("in-reply-to"),
         references=headers.references(),
-        attachments=tuple(harmless_name(name) for name in names[:MAX_FILES]),
+        attachments=tuple(harmless_name(name.text) for name in attachments),
+        hidden=sum(each.hidden for each in (said, subject, *attachments)),
         dkim=texts.proof("dkim"),
         spf=texts.proof("SPF").strip().lower(),
         digest=digest,
@@ -110,7 +116,7 @@ def _unread(headers: Headers, *, form_is_whole: bool) -> str:
 
 def harmless_name(name: str) -> str:
     """A file's name without a path, hidden characters, quotes or a leading dot; never empty."""
-    last = _PATH.split(one_line(name, MAX_FROM))[-1]
+    last = _PATH.split(seen_line(name, MAX_FROM).text)[-1]
     plain = _NOT_IN_NAMES.sub("_", last).strip(". ")
     stem, dot, ending = plain.rpartition(".")
     if len(plain) > MAX_FILE_NAME and dot and len(ending) <= MAX_ENDING:
@@ -153,16 +159,20 @@ class _Texts:
         return decode(bytes(self._fields.get(name, b"")[:limit]))
 
 
-def _content(texts: _Texts, raw: bytes | None, files: list[str]) -> tuple[str, list[str]]:
-    """The new text of the mail, and the names of its files."""
+def _content(texts: _Texts, raw: bytes | None, files: list[str]) -> tuple[Seen, list[str]]:
+    """The new text of the mail as a person sees it, and the names of its files."""
     if raw is None:
         bodies = mime.Bodies([texts.field("text", MAX_TEXT_BYTES)], [texts.field("html", MAX_TEXT_BYTES)], files)
     else:
         bodies = mime.read(raw)
-    plain = clean("\n".join(bodies.plain))
-    if not plain.strip():
-        plain = clean(html_text.to_text("\n".join(bodies.html)))
-    return capped(without_quote(plain).strip(), MAX_TEXT), bodies.files
+    plain = seen("\n".join(bodies.plain))
+    shown = [html_text.read(part) for part in bodies.html]
+    laid_out, hidden = seen("\n".join(part.text for part in shown)), sum(part.hidden for part in shown)
+    # Who reads a mail sees its HTML. Programs write plain text of what the HTML hides as well, so where it hides something the plain
+    # text is not believed; unless the HTML shows nothing at all.
+    if not plain.text.strip() or (hidden > FEW and laid_out.text.strip()):
+        plain = Seen(laid_out.text, laid_out.hidden + hidden)
+    return Seen(capped(without_quote(plain.text).strip(), MAX_TEXT), plain.hidden), bodies.files
 
 
 def _envelope(text: str) -> dict[str, Any]:
@@ -225,7 +235,7 @@ def _author(header: str) -> EmailAddress:
     except BadInput as error:
         if error.code == "two_addresses" or len(header) > MAX_FROM:
             raise
-    author = address_behind_name(decoded(header, MAX_FROM))
+    author = address_behind_name(one_line(decoded(header), MAX_FROM))
     if author.value not in header.lower():  # an encoded word was decoded into it
         raise BadInput(code="bad_email")
     return author
@@ -238,7 +248,7 @@ def _disagreement(shown: str, sender: EmailAddress, header: str) -> str:
     except BadInput:
         pass
     _, _, address = shown.rpartition("<")
-    name = decoded(header, MAX_FROM).lower()
+    name = one_line(decoded(header), MAX_FROM).lower()
     others = [each for each in seen_addresses(shown) if each != sender and each.value not in name]
     if others or len(shown) > MAX_FROM:
         return "two_addresses" if others else "bad_from"

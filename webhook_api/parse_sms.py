@@ -69,12 +69,14 @@ def parse_sms(form: Form) -> InboundSms:
 
     `sid` may be empty: who may leave it out is not judged here.
     """
+    said = words(_one(form, "Body"))
     return InboundSms(
         sid=_sid(form, "MessageSid") or _sid(form, "SmsMessageSid"),
         account=_one(form, "AccountSid").strip(),
         sender=_plus_kept(_required(form, "From")),
         recipient=_plus_kept(_required(form, "To")),
-        text=words(_one(form, "Body")),
+        text=said.text,
+        hidden=said.hidden,
         media_count=media_count(_one(form, "NumMedia")),
         opt_out=_one(form, "OptOutType").strip().lower(),
     )

@@ -12,7 +12,7 @@ from flask import Request
 
 from shared import admission, telemetry
 from shared.addresses import masked
-from shared.admission import Ignored, InboundSms
+from shared.admission import Ignored, InboundSms, Keywords
 from shared.errors import BadInput
 from shared.events import Media
 from shared.reports import TWILIO_STATES, State, word_of_the_user
@@ -61,7 +61,7 @@ def _take_in(intake: Intake, text: InboundSms, *, signed: bool) -> str:
     if not text.sid:
         text = replace(text, sid=f"SM{uuid.uuid4().hex}")
     message_id = admission.sms_id(intake.runtime.settings.twilio_account_sid, text.sid)
-    verdict = admission.sms(text, intake.runtime.users)
+    verdict = admission.sms(text, intake.runtime.users, Keywords.of(intake.runtime.settings))
     if isinstance(verdict, Ignored):
         intake.ignore(message_id, "sms", verdict.reason, f"{masked(text.sender)} to {masked(text.recipient)}")
     else:

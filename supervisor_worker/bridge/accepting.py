@@ -16,6 +16,7 @@ from shared.errors import BadInput, StorageUnavailable
 from shared.events import EmailReceived, Received, SmsReceived
 from shared.mailbox.types import Accepted
 from shared.runtime import Runtime
+from shared.text import seen, seen_line
 from shared.users import User, Users
 
 THREADS: Final = 8
@@ -85,13 +86,15 @@ def _sms(request: Request, words: Words, users: Users, at: float) -> SmsReceived
     boss = _phone(words.recipient, Fault.UNKNOWN_RECIPIENT)
     sender = _phone(words.sender, Fault.STRANGER if boss in users.boss_phones else Fault.UNKNOWN_RECIPIENT)
     user = _known(users.by_phone(boss, sender), ours=boss in users.boss_phones)
+    said = seen(words.text)
     return SmsReceived(
         id=request.message_id,
         from_=sender,
         to=boss,
-        message=words.text,
+        message=said.text,
         user=user.username,
         provider_id=request.id,
+        hidden=said.hidden,
         received_at=at,
     )
 
@@ -100,16 +103,18 @@ def _email(request: Request, words: Words, users: Users, at: float) -> EmailRece
     boss = _mail_address(words.recipient, Fault.UNKNOWN_RECIPIENT)
     sender = _mail_address(words.sender, Fault.STRANGER if boss in users.boss_emails else Fault.UNKNOWN_RECIPIENT)
     user = _known(users.by_email(boss, sender), ours=boss in users.boss_emails)
+    subject, said = seen_line(words.subject, MAX_SUBJECT), seen(words.text)
     return EmailReceived(
         id=request.message_id,
         from_=sender,
         to=boss,
-        subject=words.subject[:MAX_SUBJECT],
-        body=words.text,
+        subject=subject.text,
+        body=said.text,
         user=user.username,
         message_id=words.message_id or f"<{request.message_id}@{boss.domain}>",
         in_reply_to=words.in_reply_to,
         references=words.references,
+        hidden=subject.hidden + said.hidden,
         received_at=at,
     )
 

@@ -136,12 +136,14 @@ def _made(instance: MessageInstance) -> float:
 
 
 def _listed(instance: MessageInstance) -> Listed:
+    said = words(instance.body or "")
     text = InboundSms(
         sid=str(instance.sid),
         account=str(instance.account_sid or ""),
         sender=str(instance.from_ or "").strip(),
         recipient=str(instance.to or "").strip(),
-        text=words(instance.body or ""),
+        text=said.text,
+        hidden=said.hidden,
         media_count=media_count(str(instance.num_media or "")),
     )
     return Listed(_made(instance), text)

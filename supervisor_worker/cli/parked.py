@@ -21,7 +21,7 @@ from supervisor_worker.cli.look_up import look_up
 from supervisor_worker.cli.opening import Opened, opened
 from supervisor_worker.cli.operator import login_name
 from supervisor_worker.cli.output import Command, Ending, age, emit_json, printable, remark
-from supervisor_worker.cli.reasons import why_parked
+from supervisor_worker.cli.reasons import explained
 from supervisor_worker.cli.records import KEPT, UNKNOWN, channel_of, resolve, summary
 
 
@@ -29,7 +29,7 @@ from supervisor_worker.cli.records import KEPT, UNKNOWN, channel_of, resolve, su
 @click.option("--limit", type=click.IntRange(1, KEPT), metavar="N", default=20, show_default=True, help="At most N, the newest.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON array.")
 def parked(limit: int, *, as_json: bool) -> None:
-    r"""List the messages that wait for you: age, reason, and what the reason means.
+    r"""List the messages that wait for you: age, reason, what it means, what helps.
 
     \b
     Retry one:    boss messages retry ID
@@ -46,12 +46,15 @@ def parked(limit: int, *, as_json: bool) -> None:
         click.echo(f"{row['id']}  {row['channel']:<5}  {age(row['age_seconds']):>6} old  {printable(row['reason'])}")
         if row["why"]:
             click.echo(f"    {printable(row['why'])}")
+        if row["helps"]:
+            click.echo(f"    {printable(row['helps'])}")
     if not rows:
         remark("no message is parked")
 
 
 def _row(record: Message, channel: str, now: int) -> dict[str, Any]:
-    return {**summary(record, channel), "why": why_parked(record.reason), "age_seconds": max(0, now - record.accepted_at // 1000)}
+    found, waited = explained("parked", record.reason), max(0, now - record.accepted_at // 1000)
+    return {**summary(record, channel), "why": found.sentence, "helps": found.command.replace("ID", record.id), "age_seconds": waited}
 
 
 @click.command(cls=Command, short_help="Have parked messages answered after all.")

@@ -17,7 +17,7 @@ from shared.ledger import Line
 from shared.mailbox import Mailbox
 from shared.mailbox.types import Message, Reply
 from supervisor_worker.cli.output import Ending
-from supervisor_worker.cli.reasons import why
+from supervisor_worker.cli.reasons import explained
 from supervisor_worker.waiting import text_of
 
 KEPT: Final = 10_000  # the newest messages that the mailbox lists, and as many ledger lines as a timeline reads
@@ -68,7 +68,7 @@ def view(mailbox: Mailbox, message: str, *, body: bool) -> dict[str, Any]:
     lines = timeline(ledger.latest(mailbox.redis, KEPT), message, record.turn)
     return {
         **summary(record, channel_of(mailbox.redis, message)),
-        "why": why(record.state, {"reason": record.reason}),
+        "why": explained(record.state, record.reason).sentence,
         "turn": record.turn,
         "errors": record.errors,
         "lost_leases": record.lost,

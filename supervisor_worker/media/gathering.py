@@ -57,17 +57,27 @@ class Room:
 class Gallery:
     """Where turns get their pictures from: one for a worker process."""
 
-    def __init__(self, downloads: Downloads, *, seconds: float, pause: float, room: int = MAX_HELD_BYTES) -> None:
-        """`seconds` is for all pictures of a turn together, waiting for room included; `pause` before some are asked for again."""
+    def __init__(
+        self, downloads: Downloads, *, seconds: float, pauses: Sequence[float], patience: float, room: int = MAX_HELD_BYTES
+    ) -> None:
+        """`seconds` is for all pictures of a turn together, waiting for room included.
+
+        Some are asked for again, after each of the `pauses`, until `patience` seconds have passed since the first was asked for.
+        """
         self._downloads = downloads
         self._seconds = seconds
-        self._pause = pause
+        self._pauses = tuple(pauses)
+        self._patience = patience
         self._room = Room(room)
 
     @classmethod
     def of(cls, settings: Settings) -> Gallery:
-        """As the settings say: half a lease, so that a turn whose pictures hang is still far from losing it."""
-        return cls(Downloads.of(settings), seconds=settings.lease_seconds / 2, pause=settings.media_timeout_seconds / 10)
+        """As the settings say: half a lease, so that a turn whose pictures hang is still far from losing it.
+
+        At the default time for a file the pauses are 1 s and 3 s, and nothing is asked for again after 10 s.
+        """
+        patience = settings.media_timeout_seconds
+        return cls(Downloads.of(settings), seconds=settings.lease_seconds / 2, pauses=(patience / 10, patience * 3 / 10), patience=patience)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -100,15 +110,17 @@ class Gallery:
     async def _gather(self, wanted: Sequence[Wanted], end: float) -> tuple[Pictures, int]:
         """The pictures, in the order in which they came, and the bytes that they did not need.
 
-        Those that may be to be had in a moment are asked for twice, with one pause for all of them.
+        Those that may be to be had in a moment are asked for again, with one pause for all of them.
         """
         basket = _Basket(self._downloads)
+        patient_until = min(end, asyncio.get_running_loop().time() + self._patience)
         try:
             async with asyncio.timeout_at(end):
-                if again := [each for each in wanted if await basket.add(*each)]:
-                    await asyncio.sleep(self._pause)
-                for each in again:
-                    await basket.add(*each)
+                again = [each for each in wanted if await basket.add(*each)]
+            async with asyncio.timeout_at(patient_until):
+                for pause in self._pauses if again else ():
+                    await asyncio.sleep(pause)
+                    again = [each for each in again if await basket.add(*each)]
         except TimeoutError:
             pass  # what is there is shown, and the rest said to be missing
         for event, media in wanted:

@@ -23,7 +23,7 @@ from redis.exceptions import RedisError
 from shared import accept as storing
 from shared import admission, telemetry
 from shared.addresses import PhoneNumber, masked
-from shared.admission import Ignored
+from shared.admission import Ignored, Keywords
 from shared.errors import ProviderError, ProviderRefused, StorageFault
 from shared.mailbox import AsyncMailbox, calls
 from shared.mailbox.types import Accepted, Call
@@ -51,11 +51,15 @@ class Lists(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """A text that the mailbox does not know. `overtaken`: its sender has written another of the opt-out words since."""
+    """A text that the mailbox does not know.
+
+    `overtaken`: its sender has written another of the opt-out words since; `after_stop`: the last of these words before it was a STOP.
+    """
 
     id: str
     listed: Listed = field(repr=False)
     overtaken: bool
+    after_stop: bool
     maybe_duplicate: bool = False
 
 
@@ -69,6 +73,7 @@ class Reconciliation:
         self._mailbox = mailbox
         self._lists = lists
         self._bounds = bounds
+        self._keywords = Keywords.of(runtime.settings)
         self._found = Found()
         self._ends_at = 0.0
         self._now = 0.0
@@ -156,13 +161,24 @@ class Reconciliation:
         """The texts that are old enough and not known; one of the opt-out words counts only if its sender wrote none of them later."""
         missed: list[Missed] = []
         decided: set[str] = set()
+        stopped = self._after_stop(listing)
         for listed in reversed(listing.messages):
             text, name = listed.text, ids[listed.text.sid]
             if name not in known and listed.created <= self._now - self._bounds.young:
-                missed.append(Missed(name, listed, text.sender in decided))
-            if admission.keyword(text):
+                missed.append(Missed(name, listed, text.sender in decided, text.sid in stopped))
+            if admission.keyword(text, self._keywords):
                 decided.add(text.sender)
         return missed[::-1]
+
+    def _after_stop(self, listing: Listing) -> set[str]:
+        """The texts of which the last opt-out word before, of the same sender, was a STOP."""
+        last: dict[str, str] = {}
+        found: set[str] = set()
+        for listed in listing.messages:
+            if last.get(listed.text.sender) == "stop":
+                found.add(listed.text.sid)
+            last[listed.text.sender] = admission.keyword(listed.text, self._keywords) or last.get(listed.text.sender, "")
+        return found
 
     async def _marked(self, number: PhoneNumber, missed: list[Missed]) -> list[Missed]:
         """The same, marked where their sender may have an answer already; none when Twilio does not tell: they wait for the next run."""
@@ -198,13 +214,15 @@ class Reconciliation:
 
     def _call(self, missed: Missed) -> Call[Accepted]:
         text = missed.listed.text
-        verdict = admission.sms(text, self._users)
+        verdict = admission.sms(text, self._users, self._keywords)
         if isinstance(verdict, Ignored):
             return calls.ignore(missed.id, "sms", verdict.reason, via=VIA, who=f"{masked(text.sender)} to {masked(text.recipient)}")
-        if missed.overtaken and verdict.keyword in ("stop", "start"):
+        started = verdict.keyword == "start" or admission.says_start(text)
+        if missed.overtaken and (verdict.keyword == "stop" or started):
             return calls.ignore(missed.id, "sms", "overtaken", via=VIA)
         event = admission.received(missed.id, text, verdict, at=missed.listed.created)
-        keyword = "" if missed.overtaken else verdict.keyword  # a YES that decides nothing any more is an answer like any other
+        # A YES that decides nothing any more is an answer like any other; a START that ends a STOP does, whether that was taken or not.
+        keyword = "" if missed.overtaken else "start" if started and missed.after_stop else verdict.keyword
         return storing.message(self._runtime, event, kind="text", keyword=keyword, via=VIA, maybe_duplicate=missed.maybe_duplicate)
 
     async def _report(self) -> None:

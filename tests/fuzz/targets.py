@@ -51,13 +51,15 @@ GENUINE_CUT: Final = b"".join(
 USER_MAIL: Final = "user@example.com"
 END: Final = f"\r\n--{payloads.BOUNDARY}--\r\n".encode()
 SECRET: Final = "sandbox-token"
-ROUTE: Final = Route.of(settings.load(_env_file=None, sandbox="off"))
+SETTINGS: Final = settings.load(_env_file=None, sandbox="off")
+ROUTE: Final = Route.of(SETTINGS)
+KEYWORDS: Final = admission.Keywords.of(SETTINGS)
 
 
 def sms_inbound(data: bytes) -> None:
     """A text's form up to the verdict: only the user's own number is let in."""
     form = parse_sms(read_form(data))
-    verdict = admission.sms(form, USERS)
+    verdict = admission.sms(form, USERS, KEYWORDS)
     if isinstance(verdict, admission.AdmittedSms):
         assert (verdict.sender.value, verdict.boss.value) == (payloads.USER_PHONE, payloads.BOSS_PHONE)
         answer(admission.received("m-1", form, verdict, at=0.0))
@@ -180,7 +182,7 @@ def answer(event: SmsReceived | EmailReceived) -> None:
 def header_block(data: bytes) -> None:
     """A mail's headers, and every reading of them."""
     headers = Headers.parse(decode(data))
-    ids = [headers.message_id("message-id"), *headers.references(), *(decoded(value, 500) for _, value in headers.items)]
+    ids = [headers.message_id("message-id"), *headers.references(), *(decoded(value) for _, value in headers.items)]
     assert not any(character in text for text in ids for character in "\r\n\0")
     admit.dkim_passes(decode(data[:4_000]), headers)
 

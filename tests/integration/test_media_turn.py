@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import resource
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -174,6 +176,28 @@ def test_a_picture_that_is_there_a_moment_later_is_shown_in_its_place(world: Wor
     assert world.sandbox.count("twilio.media", accepted=None) == 3
 
 
+MEDIA_LATE = json.loads((Path(__file__).parent.parent / "payloads" / "media_late.json").read_text())["cases"]
+QUICKER = 10
+"""The waits follow MEDIA_TIMEOUT_SECONDS: at a tenth of it everything is ten times as quick."""
+
+
+@pytest.mark.parametrize("case", MEDIA_LATE, ids=lambda case: case["id"])
+def test_media_that_comes_late_is_waited_for_and_media_that_never_comes_is_not(world: World, web: Web, case: dict[str, Any]) -> None:
+    """404 for 3 s, and the picture is in the question; 404 for ever, and the text is answered with the note."""
+    late = min(case["not_there_seconds"] / QUICKER, 3600)
+    world.environment["MEDIA_TIMEOUT_SECONDS"] = 10 / QUICKER
+    world.sandbox.knobs(twilio={"media_after_seconds": late})
+    event = arrives(world, web, png(10, 10))
+    (question,) = answered(world, event)
+    asked = world.sandbox.count("twilio.media", accepted=None)
+    if late < 1:
+        assert shown(question) == [digest(png(10, 10))]
+        assert asked <= 3
+    else:
+        assert said(question) == "Look\n\n⟦1 picture that could not be opened⟧"
+        assert asked == 3
+
+
 def test_a_redirect_to_another_port_of_this_machine_reaches_nothing(world: World, web: Web) -> None:
     """A listener's queue stays empty."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -244,4 +268,4 @@ def test_a_form_of_five_hundred_files_is_refused_and_one_of_many_is_a_text_like_
     world.environment["MEDIA_TIMEOUT_SECONDS"] = 1
     (question,) = answered(world, event)
     assert said(question) == "Hello\n\n⟦10 pictures that could not be opened⟧\n⟦90 attachments you cannot open⟧"
-    assert world.sandbox.count("twilio.media", accepted=None) <= 20
+    assert world.sandbox.count("twilio.media", accepted=None) <= 30

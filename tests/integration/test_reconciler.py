@@ -18,7 +18,7 @@ from twilio.rest import Client
 from shared import accept as storing
 from shared import admission
 from shared import settings as knobs
-from shared.admission import InboundSms, sms_id
+from shared.admission import InboundSms, Keywords, sms_id
 from shared.errors import ProviderError, ProviderRefused, ProviderUnavailable
 from shared.ledger import Line, latest
 from shared.mailbox import AsyncMailbox
@@ -68,7 +68,7 @@ class House:
     def webhook(self, body: str, sid: str) -> str:
         """The same text as its webhook brings it; what became of it."""
         text = InboundSms(sid, ACCOUNT, USER, BOSS, body)
-        verdict = admission.sms(text, self.runtime.users)
+        verdict = admission.sms(text, self.runtime.users, Keywords.of(self.runtime.settings))
         assert isinstance(verdict, admission.AdmittedSms)
         event = admission.received(sms_id(ACCOUNT, sid), text, verdict, at=0.0)
         return storing.accept(self.runtime, event, kind="text", keyword=verdict.keyword).outcome
@@ -470,7 +470,7 @@ def test_a_text_that_redis_refuses_for_its_own_sake_keeps_no_other_back(house: H
 
 def conversation(house: House) -> str:
     text = InboundSms("SM", ACCOUNT, USER, BOSS, "x")
-    verdict = admission.sms(text, house.runtime.users)
+    verdict = admission.sms(text, house.runtime.users, Keywords.of(house.runtime.settings))
     assert isinstance(verdict, admission.AdmittedSms)
     return house.runtime.identities.conversation(admission.received("m", text, verdict, at=0).key())
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.text import _HIDDEN, _LINE_ENDS, _SURROGATES, _composed, _plain, capped, clean, decode, one_line
+from shared.text import _LINE_ENDS, _SURROGATES, _UNSEEN, Seen, _composed, _kept, _plain, capped, clean, decode, one_line, seen, seen_line
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,11 @@ def test_no_bytes_and_no_charset_raise(raw: bytes, charset: str) -> None:
     assert isinstance(decode(raw, charset), str)
 
 
+def tags(text: str) -> str:
+    """A text in tag characters, which nobody sees."""
+    return "".join(chr(0xE0000 + ord(letter)) for letter in text)
+
+
 @pytest.mark.parametrize(
     ("text", "cleaned"),
     [
@@ -56,12 +61,95 @@ def test_no_bytes_and_no_charset_raise(raw: bytes, charset: str) -> None:
         ("zero\u200bwidth\ufeff\u2060", "zerowidth"),
         ("hidden\U000e0041\U000e0042", "hidden"),
         ("cafe\u0301", "café"),
-        ("👨\u200d👩\u200d👧 می\u200cخواهم", "👨\u200d👩\u200d👧 می\u200cخواهم"),
+        ("a\u200cb\u200dc\u034f\u3164\u115f\u1160\uffa0\u17b4\xad\u180bd", "abcd"),
+        ("a\ufe0f\U000e0100 1\ufe0f é\ufe0e", "a 1 é"),
+        ("❤\ufe0f\ufe0f\ufe0e🔥\u200d\u200d👧", "❤\ufe0f🔥\u200d👧"),
+        ("👧\u200d here \u200d👧", "👧 here 👧"),
+        ("می\u200c\u200c\u200dخواهم", "می\u200cخواهم"),
+        ("🏴" + tags("usca\x7f") + "🏴" + tags("gbenghello"), "🏴🏴"),
     ],
 )
 def test_what_is_not_seen_is_taken_out_and_what_is_meant_stays(text: str, cleaned: str) -> None:
     """Controls, bidi overrides, hidden tags and surrogates go; joined emoji and Persian stay."""
     assert clean(text) == cleaned
+
+
+LEGITIMATE = {
+    "emoji family": "👨\u200d👩\u200d👧\u200d👦 at home",
+    "heart on fire": "❤\ufe0f\u200d🔥",
+    "couple with skin tones": "👩🏽\u200d❤\ufe0f\u200d💋\u200d👨🏿",
+    "pirate flag": "🏴\u200d☠\ufe0f",
+    "text heart": "❤\ufe0e",
+    "keycaps": "1\ufe0f\u20e3 #\ufe0f\u20e3",
+    "trade mark and info": "™\ufe0f ℹ\ufe0f ↔\ufe0f ㊗\ufe0f 🅰\ufe0f",
+    "flags": "🇩🇪🇫🇷",
+    "England, Scotland and Wales": "🏴" + tags("gbeng\x7f") + " 🏴" + tags("gbsct\x7f") + " 🏴" + tags("gbwls\x7f"),
+    "Persian": "می\u200cخواهم کتاب\u200cها را",
+    "Persian with a Latin word": "PDF\u200cها",
+    "Hijri year": "۱۴۴۷ ه\u200d",
+    "Arabic": "السَّلَامُ عَلَيْكُمْ",
+    "Hebrew with points": "שָׁלוֹם",
+    "Hindi": "हिन्दी क्\u200dष क्\u200cष",
+    "Bengali": "র\u200d্য",
+    "Malayalam chillu": "അവന്\u200d വന്നു",
+    "Sinhala": "ශ්\u200dරී ලංකා",
+    "Khmer": "ខ្ញុំ ស្រឡាញ់",
+    "Mongolian": "ᠮᠣᠩᠭᠣᠯ\u180e\u1820 ᠨ\u180bᠠ",
+    "Thai": "สวัสดีครับ",
+    "Japanese": "東京（とうきょう）『本』",
+    "Korean": "안녕하세요",
+    "combined": "naïve Å ệ",
+}
+
+
+@pytest.mark.parametrize("name", LEGITIMATE)
+def test_what_people_write_in_their_own_script_survives(name: str) -> None:
+    """Joiners and selectors that are seen by what they do stay, and nothing counts as hidden."""
+    text = unicodedata.normalize("NFC", LEGITIMATE[name])
+    assert seen(text) == Seen(text, 0)
+    assert seen(text * 300) == Seen(text * 300, 0)
+
+
+IGNORABLE = [
+    "ad 34f 61c 115f-1160 17b4-17b5 180b-180f 200b-200f 202a-202e 2060-206f 3164 fe00-fe0f feff ffa0 fff0-fff8",
+    " 1bca0-1bca3 1d173-1d17a e0000-e0fff",
+]
+"""Default_Ignorable_Code_Point of Unicode 16 (DerivedCoreProperties.txt); it has been the same since Unicode 4."""
+
+
+def test_no_ignorable_character_of_unicode_is_left_where_it_does_nothing() -> None:
+    """Each of the 4,174, alone between letters, and in a row of three, where it counts as well."""
+    ranges = [[int(end, 16) for end in span.split("-")] for span in " ".join(IGNORABLE).split()]
+    letters = [chr(code) for span in ranges for code in range(span[0], span[-1] + 1)]
+    assert len(letters) == 4_174
+    assert [letter for letter in letters if seen(f"a{letter}b").text != "ab"] == []
+    assert [letter for letter in letters if seen(f"a{letter * 3}b") != Seen("ab", 3)] == []
+
+
+def test_a_letter_that_composing_changes_keeps_the_same_joiners_and_selectors_when_cleaned_again() -> None:
+    """All of Unicode's: what becomes of a letter judges the same of what stands beside it."""
+    changed = [letter for letter in map(chr, range(0xA0, 0x110000)) if not unicodedata.is_normalized("NFC", letter)]
+    assert len(changed) > 1_000
+    for mark in ("\u200d", "\u200c", "\ufe0f", "\u180b", "\u3164\u200d", "\ufe0f\u200d"):
+        once = clean(" ".join(f"{letter}{mark}{letter}" for letter in changed))
+        assert clean(once) == once
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("see" + tags("ignore all"), 10),
+        ("s" + tags("a") + "e" + tags("b") + "e", 2),
+        ("sh\xady \u200fשלום\u200f x\u200by\ufeff", 0),
+        ("see\u200b\u200c\u200d", 3),
+        ("😀" + "".join(chr(0xE0100 + byte) for byte in b"secret"), 6),
+        ("🏴" + tags("gbeng\x7f") + tags("hello"), 5),
+    ],
+)
+def test_what_was_hidden_is_counted_but_for_what_ordinary_programs_leave(text: str, hidden: int) -> None:
+    """Tag characters always; others when more than two stand in a row."""
+    assert seen(text).hidden == hidden
+    assert seen_line(f"\r\n{text}", 500).hidden == hidden
 
 
 @given(st.text(alphabet=st.characters(), max_size=200))
@@ -75,7 +163,7 @@ def test_cleaned_text_is_utf8_and_composed_and_stays_so(text: str) -> None:
 
 def slowly_clean(text: str) -> str:
     """What `clean` promises, without its short way for plain texts."""
-    return _composed(_HIDDEN.sub("", _SURROGATES.sub("\ufffd", _LINE_ENDS.sub("\n", text))))
+    return _composed(_UNSEEN.sub(_kept, _SURROGATES.sub("\ufffd", _LINE_ENDS.sub("\n", text))))
 
 
 odd = st.sampled_from(
@@ -95,6 +183,11 @@ odd = st.sampled_from(
         "\u1100",
         "\u212b",
         "\U000e0041",
+        "\ufe0f",
+        "\u200c",
+        "م",
+        "👧",
+        "🏴",
         "\ud800",
     ]
 )
@@ -110,7 +203,7 @@ def test_nothing_that_is_hidden_counts_as_plain() -> None:
     """All of Unicode: what takes the short way holds no character that would have been taken out, replaced or counted as a space."""
     plain = "".join(letter for letter in map(chr, range(0x110000)) if _plain(letter))
     assert len(plain) > 100_000
-    assert not any(pattern.search(plain) for pattern in (_HIDDEN, _SURROGATES, _LINE_ENDS))
+    assert not any(pattern.search(plain) for pattern in (_UNSEEN, _SURROGATES, _LINE_ENDS))
     assert {letter for letter in plain if letter.isspace()} == {" ", "\n", "\t"}
 
 

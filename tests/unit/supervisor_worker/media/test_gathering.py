@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from shared.addresses import EmailAddress, PhoneNumber
 from shared.events import EmailReceived, Media, SmsReceived
+from shared.settings import load
 from supervisor_worker.media.download import Downloads, NotHad
 from supervisor_worker.media.gathering import MAX_TURN_BYTES, NONE, Gallery, Room
 from tests.payloads.pictures import png
@@ -45,8 +46,8 @@ def text(*media: Media) -> SmsReceived:
     )  # fmt: skip
 
 
-def gallery(shelf: Shelf, *, seconds: float = 10, room: int = MAX_TURN_BYTES) -> Gallery:
-    return Gallery(cast("Downloads", shelf), seconds=seconds, pause=0.01, room=room)
+def gallery(shelf: Shelf, *, seconds: float = 10, patience: float = 5, room: int = MAX_TURN_BYTES) -> Gallery:
+    return Gallery(cast("Downloads", shelf), seconds=seconds, pauses=(0.01, 0.03), patience=patience, room=room)
 
 
 def run(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -162,8 +163,28 @@ def test_one_pause_is_made_for_all_that_may_be_there_later() -> None:
             async with ours.pictures([several]) as found:
                 assert [name for _, name in found] == [ME + "1", ME + "2"]
         await task
-        assert shelf.asked == [ME + name for name in "123413"]
+        assert shelf.asked == [ME + name for name in "1234133"]
         assert [(line["media"], line["reason"]) for line in logs] == [(ME + "3", "http_404"), (ME + "4", "http_403")]
+
+    run(scenario)
+
+
+def test_what_is_late_is_waited_for_a_second_and_three_and_nothing_longer_than_ten() -> None:
+    """By the settings' defaults; a test may have it all quicker."""
+    ours, quick = (Gallery.of(load(_env_file=None, **more)) for more in ({}, {"media_timeout_seconds": 1.0}))
+    assert (ours._pauses, ours._patience) == ((1.0, 3.0), 10.0)
+    assert [*quick._pauses, quick._patience] == pytest.approx([0.1, 0.3, 1.0])
+
+
+def test_asking_again_ends_when_patience_does() -> None:
+    """However many pauses are left, and however slowly each answer comes."""
+
+    async def scenario() -> None:
+        shelf = Shelf({ME + "1": NotHad("http_404", passing=True)})
+        ours = gallery(shelf, patience=0)
+        async with ours.pictures([ONE]) as found:
+            assert found == {}
+        assert shelf.asked == [ME + "1"]
 
     run(scenario)
 
