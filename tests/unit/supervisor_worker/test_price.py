@@ -22,6 +22,7 @@ from supervisor_worker.media.pictures import Picture
 
 USER, BOSS = PhoneNumber("+15551234567"), PhoneNumber("+15559876543")
 TEXTS = st.text(max_size=60) | st.sampled_from(["\u27e6" * 40, "\U0001f600" * 30, "x" * 20_000, "\u0416" * 17_000, ""])
+HIDDEN = st.sampled_from([0, 100, 10_000_000])
 
 
 @st.composite
@@ -30,7 +31,7 @@ def texts(draw: st.DrawFn) -> SmsReceived:
     media = tuple(Media(f"ME{number:032x}", draw(st.sampled_from(["image/png", "application/pdf"]))) for number in range(count))
     return SmsReceived(
         id=f"m-{draw(st.integers(0, 10**9)):024}", from_=USER, to=BOSS, message=draw(TEXTS), user="user", provider_id="SM" + "0" * 32,
-        media_count=count + draw(st.integers(0, 3)), media=media,
+        media_count=count + draw(st.integers(0, 3)), media=media, hidden=draw(HIDDEN),
     )  # fmt: skip
 
 
@@ -38,7 +39,7 @@ def texts(draw: st.DrawFn) -> SmsReceived:
 def mails(draw: st.DrawFn) -> EmailReceived:
     return EmailReceived(
         id="m-1", from_=EmailAddress("user@example.com"), to=EmailAddress("boss@example.com"), subject=draw(TEXTS), body=draw(TEXTS),
-        user="user", message_id="<1@example.com>", attachments=tuple(draw(st.lists(TEXTS, max_size=12))),
+        user="user", message_id="<1@example.com>", attachments=tuple(draw(st.lists(TEXTS, max_size=12))), hidden=draw(HIDDEN),
     )  # fmt: skip
 
 
