@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar
 
 from shared.addresses import Channel
 from shared.events import Received, Response
+
+DAY_MS: Final = 86_400_000
+HOUR_MS: Final = 3_600_000
 
 T = TypeVar("T")
 

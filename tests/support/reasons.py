@@ -15,6 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent.parent
 PACKAGES = ("shared", "webhook_api", "supervisor_worker")
 CALLS = "shared/mailbox/calls.py"
+MAILBOX = "shared/mailbox/"
 SCRIPTS = ROOT / "shared" / "mailbox"
 ENDING = re.compile(r"\b(settle_message|close_turn|finish_turn)\(([^()]*(?:\([^()]*\)[^()]*)*)\)")
 NOTED = re.compile(r"'state', '(?:ignored|parked)', 'reason', ([\w']+)")
@@ -144,7 +145,7 @@ class Sources:
         found: set[str] = set()
         for makers in self.functions.values():
             for maker in makers:
-                names = arguments.get(_script_of(maker)) if maker.module.name == CALLS else None
+                names = arguments.get(_script_of(maker)) if maker.module.name.startswith(MAILBOX) else None
                 for key, value in _dict_items(maker.node) if names else ():
                     if names and key in names:
                         found |= self.values(value, maker, frozenset())
@@ -262,6 +263,8 @@ class Sources:
     def _meant(self, called: ast.expr, module: Module) -> list[Function]:
         """The functions that a call may mean."""
         origin = module.file_of(called)
+        if handed_on := self.modules.get(origin):  # `calls` has what stands in modules of its own
+            origin = handed_on.known.get(_last_name(called), origin)
         functions = self.functions.get(_last_name(called), ())
         return [each for each in functions if (each.method if not origin else each.module.name == origin and not each.method)]
 
