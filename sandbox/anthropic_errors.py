@@ -6,6 +6,7 @@ import json
 import secrets
 from typing import TYPE_CHECKING, Any, Final
 
+from sandbox import anthropic_models
 from sandbox.exchange import Answer
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def judge(request: JsonObject) -> str | None:
     budget = request.get("max_tokens")
     if not isinstance(budget, int) or isinstance(budget, bool) or budget < 0:
         return "max_tokens: Field required" if budget is None else "max_tokens: Input should be greater than or equal to 0"
-    return judge_messages(request)
+    return anthropic_models.judge(request) or judge_messages(request)
 
 
 def judge_messages(request: JsonObject) -> str | None:

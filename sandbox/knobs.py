@@ -10,8 +10,8 @@ POST merges: a section's given fields replace the old ones, everything else stay
                    "events": true, "event_types": ["processed", "delivered"], "event_delay_seconds": 0.05,
                    "event_copies": 1, "event_reason": null, "event_status": null, "event_type": "bounce"},
      "anthropic": {"latency_seconds": 0, "delay_before_seconds": 0, "fail": [],
-                   "text": null, "content": null, "obey": false, "length": null, "thinking": null,
-                   "stop_reason": null, "usage": {}, "stream_seconds": 0},
+                   "text": null, "content": null, "obey": false, "length": null, "thinking": null, "thinking_tokens": null,
+                   "match": null, "stop_reason": null, "usage": {}, "stream_seconds": 0},
      "inbound":   {"copies": 1, "bad_signature": false, "scheme": null, "retries": 0, "retry_wait_seconds": 0.2}}
 
 `latency_seconds`: the request acts (and is in the journal) at once, its answer comes that much later. `delay_before_seconds`:
@@ -178,6 +178,8 @@ class AnthropicKnobs(ProviderKnobs):
     obey: bool = False
     length: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     thinking: str | None = None
+    thinking_tokens: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+    match: str | None = None
     stop_reason: str | None = None
     usage: dict[str, Any] = {}
     stream_seconds: Wait = 0.0

@@ -9,10 +9,11 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from sandbox import anthropic_models
+from sandbox.knobs import AnthropicKnobs
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from sandbox.knobs import AnthropicKnobs
 
 JsonObject = dict[str, Any]
 NOTES: Final = re.compile(r"⟦[^⟦⟧]*⟧\s*")
@@ -22,6 +23,8 @@ ECHO: Final = 200
 SHORT: Final = 160
 CHARACTERS_A_TOKEN: Final = 4
 PICTURE_TOKENS: Final = 1_500
+EFFORTS: Final = {"low": 0.1, "medium": 0.5, "high": 1.0, "xhigh": 1.5, "max": 2.0}
+"""How much of the thinking at effort high there is at another."""
 SHORTER: Final = re.compile(r"\bshort(?:er|en)?\b|\bbrief(?:er|ly)?\b|\btoo long\b", re.IGNORECASE)
 LIMIT: Final = re.compile(r"(\d[\d,]*)[ -]?(?:characters?|chars?)\b", re.IGNORECASE)
 
@@ -94,8 +97,12 @@ def input_tokens(request: JsonObject) -> int:
 
 def answer(request: JsonObject, knobs: AnthropicKnobs) -> Reply:
     """Think of a reply."""
+    if knobs.match is not None and knobs.match not in json.dumps(request["messages"], ensure_ascii=False):
+        knobs = AnthropicKnobs()
     budget = int(request["max_tokens"])
     stop_reason = knobs.stop_reason or "end_turn"
+    thought = min(budget, _thought(request, knobs))
+    budget -= thought
     if knobs.content is not None:
         content = knobs.content
     elif budget == 0 or (stop_reason == "refusal" and knobs.text is None):
@@ -105,9 +112,19 @@ def answer(request: JsonObject, knobs: AnthropicKnobs) -> Reply:
         if tokens(text) > budget:
             text, stop_reason = text[: budget * CHARACTERS_A_TOKEN], "max_tokens"
         content = [{"type": "text", "text": text}] if text else []
-    if knobs.thinking is not None:
-        content = [{"type": "thinking", "thinking": knobs.thinking, "signature": "c2ltdWxhdGVk"}, *content]
-    return Reply(content=content, stop_reason=stop_reason, usage=_usage(request, content, knobs))
+    if thought:
+        content = [{"type": "thinking", "thinking": knobs.thinking or "", "signature": "c2ltdWxhdGVk"}, *content]
+    return Reply(content=content, stop_reason=stop_reason, usage=_usage(request, content, knobs, thought))
+
+
+def _thought(request: JsonObject, knobs: AnthropicKnobs) -> int:
+    """How many tokens of thinking come first: what the knobs say of effort high, and a share of it at another."""
+    if not anthropic_models.thinks(request):
+        return 0
+    config = request.get("output_config")
+    share = EFFORTS.get(str(config.get("effort")) if isinstance(config, dict) else "", 1.0)
+    written = tokens(knobs.thinking) if knobs.thinking is not None else 0
+    return max(written, int((knobs.thinking_tokens or 0) * share))
 
 
 def _words(messages: list[JsonObject], knobs: AnthropicKnobs) -> str:
@@ -141,14 +158,15 @@ def essay(length: int) -> str:
     return text[: length - 1].rstrip().ljust(length - 1, ".") + "." if length > len(MARK) else text[:length]
 
 
-def _usage(request: JsonObject, content: list[JsonObject], knobs: AnthropicKnobs) -> JsonObject:
-    said = "".join(str(block.get("text", block.get("thinking", ""))) for block in content)
+def _usage(request: JsonObject, content: list[JsonObject], knobs: AnthropicKnobs, thought: int) -> JsonObject:
+    said = "".join(str(block.get("text", "" if thought else block.get("thinking", ""))) for block in content)
     return {
         "input_tokens": input_tokens(request),
         "cache_creation_input_tokens": 0,
         "cache_read_input_tokens": 0,
         "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
-        "output_tokens": tokens(said),
+        "output_tokens": (tokens(said) if said else 0) + thought,
+        "output_tokens_details": {"thinking_tokens": thought},
         "service_tier": "standard",
         **knobs.usage,
     }

@@ -95,9 +95,13 @@ class LeaseLost(BosslineError):
 
 
 class ProviderError(BosslineError):
-    """A provider did not do what it was asked. `provider` is `twilio`, `sendgrid` or `claude`."""
+    """A provider did not do what it was asked. `provider` is `twilio`, `sendgrid` or `claude`.
+
+    `used` is how many tokens a model's failed call has used; None where nobody knows.
+    """
 
     code = "provider"
+    used: int | None = None
 
     def __init__(self, provider: str, code: str, *, status: int | None = None, retry_after: float | None = None) -> None:
         """`code` is the provider's own error number or a word of ours; `retry_after` is in seconds."""

@@ -94,7 +94,19 @@ class Settings(BridgeSettings, SendGridSettings, WordSettings):
     anthropic_base_url: str = _knob("", "Another host that speaks the Messages API (a gateway). Empty: Anthropic.", "Claude")
     boss_model: str = _knob("claude-sonnet-5-5", "The Claude model that answers.", "Claude")
     claude_timeout_seconds: float = _knob(90.0, "The longest that one question to Claude may take.", "Claude", gt=0, le=600)
+    boss_effort: Literal["default", "low", "medium", "high", "xhigh", "max"] = _knob(
+        "medium",
+        "How much the model thinks and writes. default: nothing is said about it, for a gateway that knows no such field.",
+        "Claude",
+    )
     claude_max_tokens: int = _knob(1024, "The longest answer, in tokens.", "Claude", ge=64, le=16000)
+    claude_thinking_tokens: int = _knob(
+        3072,
+        "Room for thinking beside the answer, in tokens: a model's thinking counts toward what it may write.",
+        "Claude",
+        ge=0,
+        le=64_000,
+    )
     history_tokens: int = _knob(
         8000, "How much of a conversation Claude is shown, in tokens (estimated at 4 bytes each).", "Claude", ge=0, le=150_000
     )
@@ -135,6 +147,13 @@ class Settings(BridgeSettings, SendGridSettings, WordSettings):
         "Tokens (in and out) that all may use in a day (UTC); then nothing more is thought about until the next, with an alarm. 0: no bound.",
         "Limits",
         ge=0,
+    )
+    sender_daily_share: float = _knob(
+        0.25,
+        "Of DAILY_TOKENS, how much one sender may use in a day: beyond it that sender alone waits for the next. At least an equal part of all users'; 1: no bound.",
+        "Limits",
+        gt=0,
+        le=1,
     )
     daily_turns: int = _knob(
         5_000, "The same in turns. Both bounds hold whenever Claude is real; a played one costs nothing.", "Limits", ge=0

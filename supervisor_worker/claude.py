@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Final, cast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
 
 import anthropic
 import httpx2
@@ -17,35 +17,35 @@ from anthropic.types import ImageBlockParam, MessageParam, TextBlockParam
 
 from shared.errors import AccessDenied, CredentialsRefused, ProviderError, ProviderRefused, ProviderUnavailable
 from shared.settings import Settings
-from supervisor_worker.channels.connections import Connections
+from supervisor_worker.channels.connections import NEVER_LEFT, Connections
 from supervisor_worker.channels.wire import retry_after
-from supervisor_worker.claude_answer import ModelMessage
+from supervisor_worker.claude_answer import ModelMessage, used_by
 from supervisor_worker.claude_transport import ClaudeTransport
 from supervisor_worker.conversation import Line, Question, picture_mark
-from supervisor_worker.replies import cut_short
-from supervisor_worker.sentences import REFUSED
+from supervisor_worker.models import thinking_fields
+from supervisor_worker.price import longest_answer
 
 PROVIDER: Final = "claude"
 CONNECT_SECONDS: Final = 5.0
-MAX_PAUSES: Final = 3
 
 _CREDENTIALS: Final = (401, 402)
 _FORBIDDEN: Final = 403
 _FINAL: Final = (400, 413, 422)
 _UNAVAILABLE: Final = (408, 429)
 _SERVER_ERROR: Final = 500
+_TIMED_OUT: Final = (408, 499, 504, 524)
+"""Somebody in between gave up waiting: the model may have gone on. Any other error in the place of an answer costs nothing."""
 _BUDGET_CODES: Final = ("spend_limit_reached", "billing_unavailable", "organization_on_hold")
 _TYPES: Final = (
     *("invalid_request_error", "authentication_error", "billing_error", "permission_error", "not_found_error", "request_too_large"),
     *("rate_limit_error", "api_error", "timeout_error", "overloaded_error"),
 )
 """The kinds of an error that are kept and told. A gateway in between may say what it likes there, also what was asked."""
-_CUT: Final = ("max_tokens", "model_context_window_exceeded")
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the model said, and what it cost. `input_tokens` counts cached ones too."""
+    """What the model said, and what it cost. `input_tokens` counts cached ones too; `content` is the answer block by block, as it came."""
 
     text: str
     model: str = ""
@@ -54,6 +54,12 @@ class Answer:
     cache_read_tokens: int = 0
     ms: int = 0
     stop: str = "end_turn"
+    content: tuple[Mapping[str, Any], ...] = field(repr=False, default=())
+
+    @property
+    def used(self) -> int:
+        """All tokens, in and out."""
+        return self.input_tokens + self.output_tokens
 
 
 class Claude:
@@ -65,57 +71,56 @@ class Claude:
         connections = Connections(url, limit=settings.worker_concurrency, connect_seconds=min(CONNECT_SECONDS, seconds))
         self._seconds = seconds
         self._model = settings.boss_model
-        self._max_tokens = settings.claude_max_tokens
+        self._effort = settings.boss_effort
+        self._max_tokens = longest_answer(settings)
         self._client = anthropic.AsyncAnthropic(
             api_key=settings.anthropic_api_key.get_secret_value() or "unset",  # never from the environment behind the settings' back
             base_url=url,
             max_retries=0,
-            timeout=seconds,
+            timeout=seconds,  # said by us: else the SDK refuses to wait for an answer that may be long
             http_client=httpx2.AsyncClient(transport=ClaudeTransport(connections), timeout=seconds, follow_redirects=True),
             open_telemetry=False,  # its spans may be told by the environment to hold the texts
         )
 
     async def think(self, question: Question) -> Answer:
-        """Ask. Raises ProviderUnavailable, CredentialsRefused, AccessDenied or ProviderRefused."""
+        """Ask once. Raises ProviderUnavailable, CredentialsRefused, AccessDenied or ProviderRefused, with what was used as `used`."""
         started = time.monotonic()
+        body: object = None
         try:
             async with asyncio.timeout(self._seconds):
-                messages = await self._ask(question)
+                body = await self._ask(question)
+            message = ModelMessage.model_validate(body)
         except (TimeoutError, anthropic.APIConnectionError) as error:
-            raise ProviderUnavailable(PROVIDER, "timeout" if isinstance(error, TimeoutError) else "no_answer") from error
+            code, never_left = "timeout" if isinstance(error, TimeoutError) else "no_answer", isinstance(error.__cause__, NEVER_LEFT)
+            raise _costing(0 if never_left else None, ProviderUnavailable(PROVIDER, code)) from error
         except anthropic.APIStatusError as error:
-            raise _error_for(error) from error
+            raise _costing(None if error.status_code in _TIMED_OUT else 0, _error_for(error)) from error
         except (anthropic.AnthropicError, ValueError, RecursionError) as error:  # an answer that cannot be read
-            raise ProviderRefused(PROVIDER, "unreadable_answer", final=False) from error
-        return _answer(messages, int((time.monotonic() - started) * 1000))
+            raise _costing(used_by(body), ProviderRefused(PROVIDER, "unreadable_answer", final=False)) from error
+        return _answer(message, int((time.monotonic() - started) * 1000))
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._client.close()
 
-    async def _ask(self, question: Question) -> list[ModelMessage]:
-        """The model's messages: more than one when it paused and was told to go on."""
+    async def _ask(self, question: Question) -> object:
+        """The answer's JSON."""
         system: list[TextBlockParam] = [
             {"type": "text", "text": question.stable, "cache_control": {"type": "ephemeral"}},
             {"type": "text", "text": question.today},
         ]
-        said: list[ModelMessage] = []
+        fields = thinking_fields(self._model, self._effort, least=question.least)
         create = self._client.messages.with_raw_response.create
-        while len(said) <= MAX_PAUSES:
-            messages = _messages(question, said)
-            answer = await create(model=self._model, max_tokens=self._max_tokens, system=system, messages=messages)
-            said.append(ModelMessage.model_validate(answer.http_response.json()))
-            if said[-1].stop_reason != "pause_turn":
-                break
-        return said
+        answer = await create(model=self._model, max_tokens=self._max_tokens, system=system, messages=_messages(question), **fields)
+        return answer.http_response.json()
 
 
-def _messages(question: Question, said: Iterable[ModelMessage]) -> Iterator[MessageParam]:
+def _messages(question: Question) -> Iterator[MessageParam]:
     """The conversation, and what the model said before its pauses. The SDK copies it: no second copy is kept while it waits."""
     for line in question.lines:
         yield cast("MessageParam", {"role": line.role, "content": _content(line)})
-    for message in said:
-        yield cast("MessageParam", {"role": "assistant", "content": message.content})
+    for content in question.said:
+        yield cast("MessageParam", {"role": "assistant", "content": content})
 
 
 def _content(line: Line) -> str | list[TextBlockParam | ImageBlockParam]:
@@ -129,26 +134,23 @@ def _content(line: Line) -> str | list[TextBlockParam | ImageBlockParam]:
     return [*blocks, {"type": "text", "text": line.text}]
 
 
-def _answer(messages: list[ModelMessage], ms: int) -> Answer:
-    last = messages[-1]
-    stop = last.stop_reason or ""
-    text = "".join(message.text for message in messages).strip()
-    if stop == "refusal":
-        text = REFUSED  # what came before a refusal is not meant to be read
-    elif stop in _CUT:
-        text = cut_short(text)
-    if not text:
-        raise ProviderRefused(PROVIDER, f"empty_{stop}", final=False)
-    usages = [message.usage for message in messages]
+def _answer(message: ModelMessage, ms: int) -> Answer:
+    usage = message.usage
     return Answer(
-        text=text,
-        model=last.model,
-        input_tokens=sum(usage.all_input_tokens for usage in usages),
-        output_tokens=sum(usage.output_tokens for usage in usages),
-        cache_read_tokens=sum(usage.cache_read_input_tokens or 0 for usage in usages),
+        text=message.text,
+        model=message.model,
+        input_tokens=usage.all_input_tokens,
+        output_tokens=usage.output_tokens,
+        cache_read_tokens=usage.cache_read_input_tokens or 0,
         ms=ms,
-        stop=stop,
+        stop=message.stop_reason or "",
+        content=tuple(message.content),
     )
+
+
+def _costing(used: int | None, error: ProviderError) -> ProviderError:
+    error.used = used
+    return error
 
 
 def _error_for(error: anthropic.APIStatusError) -> ProviderError:

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, NonNegativeInt
 
 
 class Usage(BaseModel):
     """What an answer cost. The tokens read from the cache and written to it are not in `input_tokens`."""
 
-    input_tokens: int
-    output_tokens: int
-    cache_creation_input_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    input_tokens: NonNegativeInt
+    output_tokens: NonNegativeInt
+    cache_creation_input_tokens: NonNegativeInt | None = None
+    cache_read_input_tokens: NonNegativeInt | None = None
 
     @property
     def all_input_tokens(self) -> int:
@@ -39,3 +41,12 @@ class ModelMessage(BaseModel):
     def text(self) -> str:
         """The text blocks, joined: the first block may be something else, and there may be none."""
         return "".join(str(block.get("text") or "") for block in self.content if block.get("type") == "text")
+
+
+def used_by(body: object) -> int | None:
+    """The tokens that an answer says it has used, whatever else is wrong with it; None for one that does not say."""
+    try:
+        usage = Usage.model_validate(body.get("usage")) if isinstance(body, dict) else None
+    except ValueError:
+        return None
+    return usage.all_input_tokens + usage.output_tokens if usage else None

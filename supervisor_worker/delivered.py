@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from shared.mailbox.spending import NO_CALL, Settled
 from shared.mailbox.types import Outcome, Reply, Sending, Turn
 
 
@@ -31,6 +32,7 @@ class New:
 
     turn: Turn
     figures: dict[str, int | str]
+    settled: Settled = NO_CALL
 
 
 def closed(outcome: Outcome) -> Delivered:

@@ -239,7 +239,7 @@ class Delivery:
         """Store the reply, and ask for leave in the same step unless the process ends."""
         call = calls.store_reply(
             self._lease.conversation, self._lease.token, new.turn, self._command, limits=self._limits,
-            attempt="" if self._ending() else attempt_id, figures=new.figures, wake=self._wake,
+            attempt="" if self._ending() else attempt_id, figures=new.figures, settled=new.settled, wake=self._wake,
         )  # fmt: skip
         stored = await self._supervisor.mailbox.run(call)
         self._new = None

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from shared.addresses import Channel, Identities
 from shared.mailbox import AsyncMailbox
 from shared.mailbox.calls import DAY_MS, Leave
+from shared.mailbox.spending import Budget, Dearest
 from shared.settings import Settings
 from shared.users import Users
 from supervisor_worker import limits
@@ -17,7 +19,8 @@ from supervisor_worker.budget import RetryBudget
 from supervisor_worker.channels.port import ChannelPort
 from supervisor_worker.conversation import BYTES_A_TOKEN
 from supervisor_worker.media.gathering import Gallery
-from supervisor_worker.thinking import Thinker
+from supervisor_worker.price import budget, dearest
+from supervisor_worker.questions import Thinker
 
 
 def _budgets() -> dict[Channel | Literal["model"], RetryBudget]:
@@ -45,6 +48,16 @@ class Supervisor:
     in_flight: set[asyncio.Task[object]] = field(default_factory=set)
     process: str = ""
     budgets: Mapping[Channel | Literal["model"], RetryBudget] = field(default_factory=_budgets)
+
+    @property
+    def budget(self) -> Budget:
+        """What a day has room for."""
+        return budget(self.settings, self.users)
+
+    @cached_property
+    def dearest(self) -> Dearest:
+        """By what the most is reckoned that a turn's first question may use."""
+        return dearest(self.settings)
 
     @property
     def lease_ms(self) -> int:

@@ -70,7 +70,10 @@ class Sweep:
         return len(swept.due)
 
     def _call(self, recheck_ms: int) -> Call[Swept]:
-        return calls.sweep(recheck_ms=recheck_ms, oldest_wait_ms=self._oldest_wait_ms, life_ms=self._crew.supervisor.life_ms)
+        supervisor = self._crew.supervisor
+        return calls.sweep(
+            recheck_ms=recheck_ms, oldest_wait_ms=self._oldest_wait_ms, life_ms=supervisor.life_ms, lease_ms=supervisor.lease_ms
+        )
 
     async def _pause(self) -> None:
         seconds = min(self._settings.sweep_seconds * 2 ** min(self._failures, 8), max(LONGEST_WAIT, self._settings.sweep_seconds))

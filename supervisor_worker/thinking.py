@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from typing import Final
 
 from shared import telemetry
-from shared.errors import ProviderRefused, ProviderUnavailable
+from shared.errors import ProviderError, ProviderRefused, ProviderUnavailable
 from shared.events import Received, Response, SmsReceived
 from shared.mailbox.types import Message, Reply, Turn
 from shared.settings import Settings
@@ -18,22 +18,16 @@ from supervisor_worker.budget import RetryBudget
 from supervisor_worker.claude import PROVIDER, Answer
 from supervisor_worker.conversation import SMS_LIMIT, Question
 from supervisor_worker.media.gathering import NONE, Gallery, Pictures
-from supervisor_worker.replies import command_for, opening, sms_length, sms_text
+from supervisor_worker.questions import NotAsked, Questions
+from supervisor_worker.replies import command_for, cut_short, opening, sms_length, sms_text
 
 LOG: Final = telemetry.logger(__name__)
+MAX_PAUSES: Final = 3
+CUT: Final = ("max_tokens", "model_context_window_exceeded")
+"""Reasons to stop of a model that had more to say, or had not begun to."""
+MEANT: Final = ("end_turn", "stop_sequence")
+"""Those of a model that has said what it had to say."""
 _NOT_WITH_PICTURES: Final = (400, 413)
-
-
-class Thinker(Protocol):
-    """Who answers: `supervisor_worker.claude.Claude`."""
-
-    async def think(self, question: Question) -> Answer:
-        """Raises a ProviderError."""
-        ...
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +36,26 @@ class Thought:
 
     command: Response
     figures: dict[str, int | str]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the model said, made ready for its reader, and the answers that it is made of. `empty`: nothing would be left of it there."""
+
+    text: str
+    stop: str
+    empty: bool
+    answers: tuple[Answer, ...]
+
+    @classmethod
+    def of(cls, answers: Sequence[Answer], event: Received) -> Said:
+        """Of the parts of one answer to `event`."""
+        text, stop = "".join(answer.text for answer in answers).strip(), answers[-1].stop
+        if stop == "refusal":
+            text = sentences.REFUSED  # what came before a refusal is not meant to be read
+        elif stop in CUT:
+            text = cut_short(text)
+        return cls(text, stop, not conversation.text_of(command_for(event, text, "")), tuple(answers))
 
 
 class NoBudget(Exception):
@@ -54,25 +68,31 @@ class Thinking:
 
     settings: Settings
     users: Users
-    thinker: Thinker
+    questions: Questions
     gallery: Gallery
     budget: RetryBudget
 
-    async def about(self, turn: Turn, events: Sequence[Received]) -> Thought:
-        """The reply to one turn; `events` are its messages', none missing. Raises a ProviderError or NoBudget."""
+    async def about(self, turn: Turn, events: Sequence[Received]) -> Thought | None:
+        """The reply to one turn, None where the model has nothing to say; `events` are its messages', none missing.
+
+        Raises a ProviderError, NotAsked, NoBudget or LeaseLost.
+        """
         last = events[-1]
         if turn.messages[0].kind == "notice":
-            code = turn.messages[0].notice
-            said = opening if code in sentences.ELSEWHERE else command_for
-            return Thought(said(last, sentences.notice(code), turn.reply_id), {})
+            return Thought(self._notice(turn.messages[0], last, turn.reply_id), {})
         async with self.gallery.pictures(events) as pictures:
-            answers, shown = await self._answers_within_budget(turn, events, pictures)
-        command = command_for(last, answers[-1].text, turn.reply_id)
-        if not conversation.text_of(command):
-            raise ProviderRefused(PROVIDER, "empty_text", final=False)
-        return Thought(command, {**_figures(answers), **({"pictures": shown} if shown else {})})
+            said, shown = await self._said_within_budget(turn, events, pictures)
+        if said.empty:
+            return None
+        return Thought(command_for(last, said.text, turn.reply_id), {**_figures(said.answers), **({"pictures": shown} if shown else {})})
 
-    async def _answers_within_budget(self, turn: Turn, events: Sequence[Received], pictures: Pictures) -> tuple[list[Answer], int]:
+    def _notice(self, message: Message, event: Received, reply_id: str) -> Response:
+        code = message.notice
+        until = datetime.fromtimestamp(message.until / 1000, conversation.zone(self.users.named(event.user)))
+        said = opening if code in sentences.ELSEWHERE else command_for
+        return said(event, sentences.notice(code, until), reply_id)
+
+    async def _said_within_budget(self, turn: Turn, events: Sequence[Received], pictures: Pictures) -> tuple[Said, int]:
         """Messages about which the model was asked before, and failed, are a retry."""
         retry = any(message.asked or message.errors for message in turn.messages)
         if not retry:
@@ -80,27 +100,69 @@ class Thinking:
         elif not self.budget.take():
             raise NoBudget
         try:
-            answers = await self._answers(turn, events, pictures)
+            said = await self._said(turn, events, pictures)
         except ProviderUnavailable:
             self.budget.failed()
             raise
         self.budget.taken(retry=retry)
-        return answers
+        return said
 
-    async def _answers(self, turn: Turn, events: Sequence[Received], pictures: Pictures) -> tuple[list[Answer], int]:
-        """One answer, or two: a text message that came out too long is asked for again, once. And how many pictures were shown."""
+    async def _said(self, turn: Turn, events: Sequence[Received], pictures: Pictures) -> tuple[Said, int]:
+        """What the model says, asked twice at most for something to say and once for less of it; and how many pictures were shown."""
         last = events[-1]
         question = self._question(turn, events, pictures)
         try:
-            answers = [await self.thinker.think(question)]
+            said = await self._ask(question, last)
         except ProviderRefused as error:
             if not (pictures and error.status in _NOT_WITH_PICTURES):
                 raise
             LOG.warning("A turn's pictures were refused", action="pictures_refused", turn=turn.id, code=error.code, pictures=len(pictures))
-            return await self._answers(turn, events, NONE)
-        if isinstance(last, SmsReceived) and sms_length(sms_text(answers[0].text)) > SMS_LIMIT:
-            answers.append(await self.thinker.think(question.shorter(answers[0].text)))
-        return answers, len(pictures)
+            return await self._said(turn, events, NONE)
+        if said.empty:
+            said = await self._once_more(question, last, said)
+        if isinstance(last, SmsReceived) and sms_length(sms_text(said.text)) > SMS_LIMIT:
+            said = await self._shorter(question, last, said)
+        return said, len(pictures)
+
+    async def _ask(self, question: Question, event: Received) -> Said:
+        """One answer, which may come in parts."""
+        answers = [await self.questions.ask(question)]
+        while answers[-1].stop == "pause_turn" and len(answers) <= MAX_PAUSES:
+            question = question.going_on(answers[-1].content)
+            try:
+                answers.append(await self.questions.ask(question))
+            except NotAsked:  # what has been said so far is the answer
+                break
+        said = Said.of(answers, event)
+        if said.empty:
+            self.questions.not_usable()
+        return said
+
+    async def _once_more(self, question: Question, event: Received, before: Said) -> Said:
+        """An answer without a word is an answer where the model meant it: it is asked once whether it did, or to think less.
+
+        Raises ProviderRefused, final, for a model that has not come to its answer twice: more tries would cost as much again.
+        """
+        try:
+            said = await self._ask(question.nudged(least=before.stop in CUT), event)
+        except NotAsked:
+            if before.stop not in MEANT:
+                raise
+            return before
+        said = replace(said, answers=(*before.answers, *said.answers))
+        if said.empty and said.stop not in MEANT:
+            raise ProviderRefused(PROVIDER, f"empty_{said.stop}")
+        return said
+
+    async def _shorter(self, question: Question, event: Received, before: Said) -> Said:
+        """A text message that came out too long is asked for again, once; whatever comes of that, there is an answer."""
+        try:
+            said = await self._ask(question.shorter(before.text), event)
+        except (NotAsked, ProviderError) as error:
+            if isinstance(error, ProviderUnavailable):
+                self.budget.failed()
+            return before
+        return before if said.empty else replace(said, answers=(*before.answers, *said.answers))
 
     def _question(self, turn: Turn, events: Sequence[Received], pictures: Pictures) -> Question:
         last = events[-1]

@@ -19,6 +19,9 @@ What follows from a failure:
     our limit of a day used up              an alarm; wait for an hour, or the next day, uncounted; then park
     an error of this very message           back off, counted; the fifth parks it
     a final refusal                         park; the user is told on the other channel where this one's route is refused
+    nothing to say, twice                   finish without a reply
+    a question that fits into no day        park
+    no room left for a second question      back off, counted
     the lease is lost                       end; change nothing
     cancelled (the process ends)            give the lease up at once, so that the turn is due now
 """
@@ -38,16 +41,19 @@ from shared.errors import AccessDenied, CredentialsRefused, LeaseLost, LimitReac
 from shared.events import Received, Response
 from shared.mailbox import calls
 from shared.mailbox.calls import Provider
+from shared.mailbox.spending import Settled
 from shared.mailbox.types import Alarmed, Claim, Closed, Turn
 from shared.queue import job
 from supervisor_worker import limits
 from supervisor_worker.channels.connections import departing
 from supervisor_worker.channels.port import RecipientOptedOut, RecipientUnreachable, SenderUnusable
+from supervisor_worker.conversation import UNANSWERED
 from supervisor_worker.delivered import Delivered, New
 from supervisor_worker.delivery import Delivery
 from supervisor_worker.faults import named
 from supervisor_worker.lease import Lease
 from supervisor_worker.liveness import elapsed
+from supervisor_worker.questions import NotAsked, Questions, first_call
 from supervisor_worker.supervisor import Supervisor
 from supervisor_worker.thinking import NoBudget, Thinking
 
@@ -81,33 +87,36 @@ async def run_turn(conversation: str, token: str, supervisor: Supervisor) -> boo
         )
         return False
     async with Lease(supervisor.mailbox, conversation, token, claim, supervisor.lease_ms, life_ms=supervisor.life_ms, asked=asked) as lease:
-        return await _Run(supervisor, lease, claim.turn).run()
+        return await _Run(supervisor, lease, claim.turn, claim.reserved).run()
 
 
 async def _claim(conversation: str, token: str, supervisor: Supervisor) -> Claim:
     """Claim; a cancellation meanwhile does not leave the lease with nobody."""
-    tokens, turns = supervisor.settings.spending_bounds
     call = calls.claim(
         conversation, token, f"t-{uuid.uuid4().hex}", lease_ms=supervisor.lease_ms, share=supervisor.share,
-        memory=supervisor.memory_bytes, day_tokens=tokens, day_turns=turns, oldest_ms=limits.oldest_ms(supervisor.settings),
-        process=supervisor.process, life_ms=supervisor.life_ms,
+        memory=supervisor.memory_bytes, oldest_ms=limits.oldest_ms(supervisor.settings), call=first_call(token),
+        budget=supervisor.budget, dearest=supervisor.dearest, process=supervisor.process, life_ms=supervisor.life_ms,
     )  # fmt: skip
     claiming = asyncio.ensure_future(supervisor.mailbox.run(call))
     try:
         return await asyncio.shield(claiming)
     except asyncio.CancelledError:
         await asyncio.wait({claiming})
-        await supervisor.mailbox.run(calls.backoff(conversation, token, 0, "shutdown", counted=False))
+        not_asked = Settled(first_call(token))
+        await supervisor.mailbox.run(calls.backoff(conversation, token, 0, "shutdown", counted=False, settled=not_asked))
         raise
 
 
 class _Run:
     """A turn whose lease is held."""
 
-    def __init__(self, supervisor: Supervisor, lease: Lease, turn: Turn) -> None:
+    def __init__(self, supervisor: Supervisor, lease: Lease, turn: Turn, reserved: int) -> None:
         self._supervisor = supervisor
         self._lease = lease
         self._turn = turn
+        self._questions = Questions(
+            supervisor.thinker, supervisor.mailbox, supervisor.settings, supervisor.budget, lease.conversation, lease.token, reserved
+        )  # fmt: skip
         self._began = time.monotonic()
         self._command = turn.reply.command if turn.reply else None
         self._wake = job(lease.conversation, turn.messages[0].channel if turn.messages else "sms")
@@ -150,13 +159,28 @@ class _Run:
 
     async def _think(self, events: list[Received]) -> bool:
         supervisor = self._supervisor
-        thinking = Thinking(supervisor.settings, supervisor.users, supervisor.thinker, supervisor.gallery, supervisor.budgets["model"])
+        thinking = Thinking(supervisor.settings, supervisor.users, self._questions, supervisor.gallery, supervisor.budgets["model"])
         try:
             with departing(self._lease.may_ask):
                 thought = await self._lease.hold(thinking.about(self._turn, events))
         except NoBudget:
             return await self._hold_back()
-        return await self._deliver(thought.command, New(self._turn, thought.figures))
+        except NotAsked as refused:
+            return await self._not_asked(refused.reason)
+        if thought is None:
+            return await self._finish(reason=UNANSWERED)
+        return await self._deliver(thought.command, New(self._turn, thought.figures, self._questions.settled))
+
+    async def _not_asked(self, reason: str) -> bool:
+        """The turn has no answer, and the next question may not be asked. Each further try would pay for the first one again."""
+        if reason == "dear":
+            return await self._park("too_long", "too_long")
+        if reason == "opted_out":
+            return await self._finish("ignored", "opted_out")
+        if reason == "paused":
+            await self._back_off(limits.pause_wait_ms(self._supervisor.settings), reason)
+            return False
+        return await self._count(reason)
 
     async def _deliver(self, command: Response, new: New | None = None) -> bool:
         self._command = command
@@ -282,6 +306,7 @@ class _Run:
             looked_up=self._command is not None,
             retention_ms=self._supervisor.retention_ms,
             notice=notice,
+            settled=self._questions.settled,
             wake=self._wake,
         )
         return (await self._supervisor.mailbox.run(call)).outcome == "more"
@@ -313,12 +338,18 @@ class _Run:
 
     async def _finish(self, state: Literal["answered", "ignored"] = "answered", reason: str = "") -> bool:
         lease, retention_ms = self._lease, self._supervisor.retention_ms
-        call = calls.finish(lease.conversation, lease.token, retention_ms=retention_ms, state=state, reason=reason, wake=self._wake)
+        call = calls.finish(
+            lease.conversation, lease.token, retention_ms=retention_ms, state=state, reason=reason, settled=self._questions.settled,
+            wake=self._wake,
+        )  # fmt: skip
         return (await self._supervisor.mailbox.run(call)).outcome == "more"
 
     async def _back_off(self, delay_ms: int, reason: str, *, counted: bool = False, asked: bool = False) -> Closed:
         lease = self._lease
-        call = calls.backoff(lease.conversation, lease.token, delay_ms, reason, counted=counted, asked=asked, wake=self._wake)
+        call = calls.backoff(
+            lease.conversation, lease.token, delay_ms, reason, counted=counted, asked=asked, settled=self._questions.settled,
+            wake=self._wake,
+        )  # fmt: skip
         return await self._supervisor.mailbox.run(call)
 
     def _delivery(self, command: Response) -> Delivery:

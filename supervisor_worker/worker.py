@@ -28,6 +28,7 @@ from supervisor_worker.clock import watch_clock
 from supervisor_worker.crew import CURRENT, Crew, open_crew
 from supervisor_worker.ending import end
 from supervisor_worker.liveness import Liveness
+from supervisor_worker.price import too_small
 from supervisor_worker.reconciler import Reconciler
 from supervisor_worker.rq_async import AsyncWorker
 from supervisor_worker.sweep import Sweep
@@ -81,6 +82,8 @@ Beside = Callable[[BossWorker, Sweep], Coroutine[Any, Any, None]]
 
 async def work(runtime: Runtime, name: str = "", beside: Beside | None = None) -> None:
     """Take jobs until told to end. Without a `name` the worker gets one that no other ever had."""
+    if small := too_small(runtime.settings):
+        LOG.critical("A bound of the day is smaller than one question", action="bound_too_small", detail=small)
     liveness = Liveness(redis_url(runtime.settings), runtime.settings.process_life_seconds)
     with liveness:
         await _work(runtime, liveness.name, name, beside)

@@ -36,6 +36,7 @@ LIVE_SECONDS: Final = 30.0
 """A worker is heard of every 5 s; `boss doctor` counts the same."""
 MOST_WORKERS: Final = 200
 MS: Final = 1000
+DAY_SECONDS: Final = 86_400
 REPLIES: Final = ("sending", "sent", "delivered", "undelivered", "failed", "refused_by_provider")
 _QUEUE_KEY: Final = f"rq:queue:{QUEUE}"
 _ASK: Final = [("WWW-Authenticate", 'Basic realm="Bossline", charset="UTF-8"')]
@@ -56,6 +57,7 @@ class Stored:
     ledger_lines: int
     workers: int
     standbys: int
+    spent: tuple[int, ...]
     counts: dict[str, int]
 
 
@@ -80,8 +82,10 @@ def look(redis: Redis) -> Stored:
         pipe.hget(Job.key_for(job.decode() if job else ""), "enqueued_at")
         for name in workers:
             pipe.hget(name, "last_heartbeat")
-        enqueued, *beats = pipe.execute()
+        pipe.hmget(f"boss:spent:{clock[0] // DAY_SECONDS}", "tokens", "reserved", "calls", "failed")
+        enqueued, *beats, spending = pipe.execute()
     live = [name for name, beat in zip(workers, beats, strict=True) if now - _moment(beat) <= LIVE_SECONDS]
+    spent = tuple(int(value or 0) for value in spending)
     standbys = sum(1 for name in live if name.rpartition(b":")[2].startswith(calls.STANDBY.encode()))
     return Stored(
         open=waiting,
@@ -95,6 +99,7 @@ def look(redis: Redis) -> Stored:
         ledger_lines=lines,
         workers=len(live) - standbys,
         standbys=standbys,
+        spent=spent,
         counts={name.decode(): int(number) for name, number in counts.items()},
     )
 
@@ -160,6 +165,11 @@ def _now(stored: Stored) -> Iterator[Metric]:
     yield _gauge("standbys_working", "Standby processes that work.", stored.standbys)
     yield _gauge("queue_jobs", "Wake-ups in RQ's queue.", stored.queued)
     yield _gauge("queue_oldest_seconds", "How long the first of them has waited.", stored.oldest_job)
+    tokens, reserved, calls_made, failed = stored.spent
+    yield _gauge("tokens_today", "Tokens that questions to the model have used this day (UTC).", tokens)
+    yield _gauge("tokens_reserved", "Tokens that questions under way may use at most.", reserved)
+    yield _gauge("model_calls_today", "Questions that the model was asked this day.", calls_made)
+    yield _gauge("model_calls_failed_today", "Those of them that gave no answer that could be used.", failed)
     yield _gauge("ledger_lines", "Lines that the ledger keeps.", stored.ledger_lines)
 
 

@@ -37,6 +37,7 @@ SENTENCES: Final[dict[str, str]] = {
     Fault.RESYNC_REQUIRED: "Some lines of the ledger are not kept any more; it goes on with the oldest that is.",
     Fault.STORAGE_UNAVAILABLE: "The message could not be stored; send it again.",
     Fault.PARKED: "The message could not be answered and was set aside for the operator.",
+    Fault.NOTHING_TO_SAY: "The message was read, and there is nothing to say to it.",
     Fault.IGNORED: "The message is not answered.",
     "expired": "This message ended long ago, and its answer is not kept any more.",
     "rate_limited": "You have sent more messages than can be answered within an hour. Please try again later.",

@@ -62,12 +62,12 @@ class Ended:
 class Request:
     """One `sms_received` or `email_received`, from its frame to its answer.
 
-    `words` are dropped when the message is stored. `answer` is None until the final one: with an id it is sent at once and
-    not kept, without one it is kept until those before it have gone out.
+    `words` are dropped when the message is stored, `at` in epoch seconds. `answer` is None until the final one: with an id it is sent at
+    once and not kept, without one it is kept until those before it have gone out.
     `before` is an earlier request under the same id that this one repeats.
     """
 
-    __slots__ = ("answer", "before", "ended", "id", "message_id", "stored", "type", "user", "words")
+    __slots__ = ("answer", "at", "before", "ended", "id", "message_id", "stored", "type", "user", "words")
 
     def __init__(self, kind: MessageType, request_id: str, user: str, words: Words | None) -> None:
         self.type = kind
@@ -76,6 +76,7 @@ class Request:
         self.words = words
         self.message_id = ""
         self.stored = False
+        self.at = 0.0
         self.answer: str | None = None
         self.ended: Ended | None = None
         self.before: Request | None = None
@@ -144,7 +145,7 @@ class Session:
 
     def stored(self, request: Request, at: float) -> tuple[str, ...]:
         """The message is in the mailbox; `at` is in epoch seconds. What came of it meanwhile follows at once."""
-        request.stored = True
+        request.stored, request.at = True, at
         request.words = request.before = None
         first = (frames.acknowledged(request.type, request.user, request.id, at),) if request.id else ()
         return first + (self.ended(request, request.ended) if request.ended else ())
@@ -156,6 +157,8 @@ class Session:
             return ()
         if ended.reply is not None:
             return self._answer(request, frames.reply(ended.reply, request.user, request.id))
+        if ended.code == Fault.NOTHING_TO_SAY and not request.id:  # no failure: it was taken, and the client knows how to go on alone
+            return self.overdue(request, request.at)
         return self._answer(request, frames.error(ended.code, request.id))
 
     def failed(self, request: Request, code: str) -> tuple[str, ...]:

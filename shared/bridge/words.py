@@ -64,5 +64,6 @@ class Fault(StrEnum):
     TOO_MANY_PENDING = "too_many_pending"
     RESYNC_REQUIRED = "resync_required"
     STORAGE_UNAVAILABLE = "storage_unavailable"
+    NOTHING_TO_SAY = "nothing_to_say"
     IGNORED = "ignored"
     PARKED = "parked"

@@ -23,6 +23,7 @@ from shared.mailbox.types import (
     Pause,
     Reply,
     ReplyState,
+    Reserved,
     Retried,
     Sending,
     Stored,
@@ -51,6 +52,7 @@ def message_from(record: dict[str, Any], *, age_ms: int = 0) -> Message:
         accepted_at=int(record.get("accepted_at") or 0),
         turn=record.get("turn", ""),
         maybe_duplicate=record.get("maybe_duplicate") == "1",
+        until=int(record.get("until") or 0),
     )
 
 
@@ -171,14 +173,19 @@ def claim(raw: Any) -> Claim:
     """The answer to `claim`."""
     if raw[0] != "taken":
         return Claim(raw[0])
-    _, turn, now, lease_end, messages, reply, history = raw
+    _, turn, now, lease_end, messages, reply, history, reserved = raw
     found = Turn(
         turn,
         tuple(message_from(_record(flat)) for flat in messages),
         reply_from(_record(reply)) if reply else None,
         tuple(_said(kind, _record(flat)) for kind, flat in reversed(history)),
     )
-    return Claim("taken", int(lease_end), int(now), found)
+    return Claim("taken", int(lease_end), int(now), found, int(reserved))
+
+
+def reserved(raw: Any) -> Reserved:
+    """The answer to `reserve`."""
+    return cast("Reserved", raw)
 
 
 def _said(kind: str, record: dict[str, Any]) -> Message | Reply:

@@ -1,52 +1,55 @@
 """The mailbox's calls: one function a script, plain arguments in, a `Call` out. No I/O in here.
 
-Times are integer milliseconds. Randomness is an argument (`jitter`, 0 to 1): a script has none that would survive
-being repeated.
+Those of operators stand in `operations`, those of worker processes in `processes`; all are to be had here. Times are
+integer milliseconds. Randomness is an argument (`jitter`, 0 to 1): a script has none that would survive being repeated.
 """
 
 from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from shared import codec, echo
 from shared.addresses import Channel
 from shared.events import Received, Response
 from shared.mailbox import answers
+from shared.mailbox.operations import Provider, Watch, alarm, discard, erase, opt_out, pause, resume, retry, warn
+from shared.mailbox.processes import STANDBY, STANDBY_KEPT_MS, Standing, ended, enqueue, heartbeat, standby, sweep
+from shared.mailbox.spending import NO_CALL, Budget, Dearest, Settled
 from shared.mailbox.types import (
+    DAY_MS,
+    HOUR_MS,
     Accepted,
-    Alarmed,
     Arguments,
     Call,
     Claim,
     Closed,
     Kind,
     Outcome,
-    Retried,
     Sending,
     Stored,
-    Swept,
     Turn,
     Unseen,
     Unsettled,
     Wake,
 )
 
-DAY_MS: Final = 86_400_000
-HOUR_MS: Final = 3_600_000
+__all__ = [
+    "DAY_MS", "DEDUPE_MS", "HOUR_MS", "MARK_MS", "MAX_LOST", "MAX_OPEN", "MAX_TEXTS_PER_TURN", "NOT_ADMITTED_AN_HOUR", "NO_LIMIT",
+    "REPEATS", "STANDBY", "STANDBY_KEPT_MS", "Keyword", "Leave", "Provider", "Standing", "Watch", "accept", "alarm", "backoff",
+    "claim", "discard", "elsewhere", "ended", "enqueue", "erase", "finish", "hand_over", "heartbeat", "ignore", "opt_out", "outcome",
+    "park", "pause", "reconciled", "refuse", "renew", "resume", "retry", "sending", "standby", "status", "store_reply", "sweep",
+    "unseen", "unsettled", "untold", "warn",
+]  # fmt: skip
+
 DEDUPE_MS: Final[dict[str, int]] = {"sms": 30 * DAY_MS, "email": 7 * DAY_MS}
 """How long what is not answered is remembered, id and record: beyond SendGrid's 3 days of retries."""
 MARK_MS: Final[dict[str, int]] = {"sms": 400 * DAY_MS, "email": DEDUPE_MS["email"]}
 """How long a user's message is known by its id. Twilio's signature has no time in it, so a captured text can be posted again for as
 long as the Auth Token lives: longer than the year after which the token is to be changed. 100 bytes each (docs/data.md)."""
 MAX_TEXTS_PER_TURN: Final = 100
-SWEEP_LIMIT: Final = 100
-WAKE_FLOOR_MS: Final = 1000
-WAKE_CEILING_MS: Final = 600_000
-"""How long a wake-up is believed to be on its way at most: what a lost one costs a conversation when a host's clock is wrong."""
 REPEATS: Final = 1
 """How many attempts of unknown fate, that no look-up finds, may be followed by another one: a second copy is the last."""
 MAX_OPEN: Final = 50_000
@@ -57,19 +60,12 @@ NO_LIMIT: Final = 1_000_000_000
 MAX_LOST: Final = 6
 """How many leases may be lost with a message before it is set aside; the wait after each and the try before the last were chosen by
 simulation (`tests/integration/test_poison.py`)."""
-LET_GO_AT_ONCE: Final = 500
-"""Conversations of an ended process that one script gives up."""
 _NOT_ADMITTED: Final[dict[str, str | int]] = {
     "kind": "text", "sender": "", "pair": "", "event": "", "settle": 0, "limit": 0, "keyword": "", "verdict": "", "most": MAX_OPEN,
     "texts": MAX_TEXTS_PER_TURN, "digest": "", "hourly": NO_LIMIT, "pair_hourly": NO_LIMIT, "daily": NO_LIMIT, "copy": 0,
     "flood": NOT_ADMITTED_AN_HOUR, "who": "", "user": "",
 }  # fmt: skip
 """What `accept.lua` reads of a message that is recorded with a reason only."""
-
-STANDBY: Final = "standby@"
-"""How the name of a standby's worker begins; a regular worker's never does, for no host's name holds this sign."""
-STANDBY_KEPT_MS: Final = 30_000
-"""How long a standby that says nothing more stays in the book of standbys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,25 +98,7 @@ class Leave:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """How a 403 is judged, and how a pause by alarm is tried, in ms.
-
-    A second 403 of a provider that has taken nothing since the first is no message's own: another sender's after `apart_ms`, another
-    message's after `quiet_ms`; the first is remembered for `window_ms`. The provider is tried again after `probe_ms`, then after twice
-    that, up to `longest_ms`.
-    """
-
-    apart_ms: int = 2_000
-    quiet_ms: int = 60_000
-    window_ms: int = 900_000
-    probe_ms: int = 60_000
-    longest_ms: int = 900_000
-
-
-Provider = Literal["twilio", "sendgrid", "claude"]
 Keyword = Literal["", "stop", "start", "yes"]
-Standing = Literal["watching", "working", "retiring", "gone"]
 
 
 def accept(
@@ -217,13 +195,14 @@ def refuse(channel: str, reason: str, status: int) -> Call[None]:
 
 def claim(
     conversation: str, token: str, turn: str, *, lease_ms: int, jitter: float | None = None, share: int = 1_000, memory: int = 0,
-    day_tokens: int = 0, day_turns: int = 0, oldest_ms: int = DAY_MS, process: str = "", life_ms: int = 0,
+    oldest_ms: int = DAY_MS, call: str = "", budget: Budget | None = None, dearest: Dearest | None = None, process: str = "",
+    life_ms: int = 0,
 ) -> Call[Claim]:  # fmt: skip
     """Take the conversation's lease and get its turn. `token` is new for every run of a job, `turn` a new turn id.
 
-    `share` is how many turns its sender may have under way at once; `memory` how many bytes of what was said before to read;
-    `day_tokens` and `day_turns` are what all conversations together may use in a day, 0 for no bound; messages older than
-    `oldest_ms` are in no turn with others. `process` is the one that holds the lease, whose signs of life count for `life_ms`; without
+    `share` is how many turns its sender may have under way at once; `memory` how many bytes of what was said before to read; messages
+    older than `oldest_ms` are in no turn with others. What the first question may use at most, by `dearest`, is reserved for the new
+    id `call` where `budget` has room for it. `process` is the one that holds the lease, whose signs of life count for `life_ms`; without
     one the lease goes by its end alone.
     """
     arguments: Arguments = {
@@ -237,9 +216,10 @@ def claim(
         "schema": codec.SCHEMA_VERSION,
         "share": share,
         "memory": memory,
-        "day_tokens": day_tokens,
-        "day_turns": day_turns,
         "oldest": oldest_ms,
+        "call": call or "q-" + token.removeprefix("k-"),
+        **(budget or Budget()).arguments(),
+        **(dearest or Dearest()).arguments(),
         "process": process,
         "life": life_ms,
         "death_wait": lease_ms // 10,
@@ -253,25 +233,14 @@ def renew(conversation: str, token: str, *, lease_ms: int) -> Call[int]:
     return Call("renew", {"conv": conversation, "token": token, "lease": lease_ms}, int)
 
 
-def heartbeat(process: str, *, life_ms: int, place: str = "") -> Call[list[str]]:
-    """Say that a worker process lives; the answer is the other processes that are known under `place`, of which its host can tell."""
-    return Call("heartbeat", {"process": process, "life": life_ms, "place": place}, list)
-
-
-def ended(process: str) -> Call[bool]:
-    """Give up what a process that has ended still holds; True when there may be more."""
-    return Call("ended", {"process": process, "most": LET_GO_AT_ONCE}, bool)
-
-
 def store_reply(
     conversation: str, token: str, turn: Turn, command: Response, *, limits: Leave, attempt: str = "",
-    figures: dict[str, int | str] | None = None, wake: Wake = (),
+    figures: dict[str, int | str] | None = None, settled: Settled = NO_CALL, wake: Wake = (),
 ) -> Call[Stored]:  # fmt: skip
     """Store the turn's reply before anything is sent, and with `attempt` ask leave for the first request in the same step.
 
-    `figures` (tokens, model, ms) go to the record and the ledger, and the tokens to what the day has cost.
+    `figures` (tokens, model, ms) go to the record and the ledger; `settled` is what the turn's last call used.
     """
-    tokens = sum(int(cost) for name, cost in (figures or {}).items() if name in ("input_tokens", "output_tokens"))
     flat = [part for item in sorted((figures or {}).items()) for part in item]
     channel = "sms" if command.type == "send_sms_response" else "email"
     arguments: Arguments = {
@@ -284,7 +253,7 @@ def store_reply(
         "channel": channel,
         "attempt": attempt,
         "digest": echo.digest_of(command),
-        "tokens": tokens,
+        **settled.arguments(),
         "figures": json.dumps([str(part) for part in flat]),
     }
     return Call("store_reply", arguments, answers.stored, wake, answers.stored_alone)
@@ -338,60 +307,40 @@ def status(
 
 def finish(
     conversation: str, token: str, *, retention_ms: int, state: Literal["answered", "ignored"] = "answered", reason: str = "",
-    wake: Wake = (),
+    settled: Settled = NO_CALL, wake: Wake = (),
 ) -> Call[Closed]:  # fmt: skip
     """Close the turn: remove exactly its messages, give up the lease, say whether messages remain, and enqueue `wake` if they do."""
-    arguments: Arguments = {"conv": conversation, "token": token, "state": state, "reason": reason, "retention": retention_ms}
+    arguments: Arguments = {
+        "conv": conversation, "token": token, "state": state, "reason": reason, "retention": retention_ms, **settled.arguments(),
+    }  # fmt: skip
     return Call("finish", arguments, answers.closed, wake)
 
 
 def backoff(
-    conversation: str, token: str, delay_ms: int, reason: str, *, counted: bool, asked: bool = False, wake: Wake = ()
-) -> Call[Closed]:
+    conversation: str, token: str, delay_ms: int, reason: str, *, counted: bool, asked: bool = False, settled: Settled = NO_CALL,
+    wake: Wake = (),
+) -> Call[Closed]:  # fmt: skip
     """Give up the lease until `delay_ms` from now. `counted` adds one error to each message of the turn.
 
     `asked` notes on them that the model was asked, and failed.
     """
     arguments: Arguments = {
         "conv": conversation, "token": token, "delay": delay_ms, "reason": reason, "counted": int(counted), "asked": int(asked),
+        **settled.arguments(),
     }  # fmt: skip
     return Call("backoff", arguments, answers.closed, wake)
 
 
 def park(
-    conversation: str, token: str, reason: str, *, looked_up: bool, retention_ms: int, notice: str = "", wake: Wake = ()
-) -> Call[Closed]:
+    conversation: str, token: str, reason: str, *, looked_up: bool, retention_ms: int, notice: str = "", settled: Settled = NO_CALL,
+    wake: Wake = (),
+) -> Call[Closed]:  # fmt: skip
     """Set the turn's messages aside, visibly, and free the conversation. `notice` names a sentence to tell the user."""
     arguments: Arguments = {
         "conv": conversation, "token": token, "reason": reason, "looked_up": int(looked_up), "code": notice, "retention": retention_ms,
+        **settled.arguments(),
     }  # fmt: skip
     return Call("park", arguments, answers.closed, wake)
-
-
-def retry(
-    message: str, operation: str, *, by: str = "", user: str = "", pair: str = "", sender: str = "", retention_ms: int = 90 * DAY_MS,
-    wake: Wake = (),
-) -> Call[Retried]:  # fmt: skip
-    """Append a parked message at the tail again; `operation` is a new id, so that the call can be repeated.
-
-    `retention_ms` is for its old reply, which nobody sends any more. `by` (the operator's name) and `user` (an id) go to the ledger.
-    `user`, `pair` and `sender` are those of its event, for a record of an older version that does not hold them.
-    """
-    arguments: Arguments = {
-        "id": message, "operation": operation, "retention": retention_ms, "by": by, "user": user, "pair": pair, "sender": sender,
-    }  # fmt: skip
-    return Call("retry", arguments, answers.retried, wake)
-
-
-def discard(message: str, operation: str, *, retention_ms: int, by: str = "", user: str = "") -> Call[Retried]:
-    """End a parked message as `ignored(discarded)`."""
-    arguments: Arguments = {"id": message, "operation": operation, "retention": retention_ms, "by": by, "user": user}
-    return Call("discard", arguments, answers.retried)
-
-
-def erase(conversation: str, ids: Iterable[str]) -> Call[int]:
-    """Remove records of one user in one conversation: messages, turns and replies. The answer is 1 when a lease was broken for it."""
-    return Call("erase", {"conv": conversation}, int, tuple(ids))
 
 
 def hand_over(message: str, *, retention_ms: int) -> Call[str]:
@@ -399,57 +348,9 @@ def hand_over(message: str, *, retention_ms: int) -> Call[str]:
     return Call("hand_over", {"id": message, "retention": retention_ms}, str)
 
 
-def sweep(*, recheck_ms: int, oldest_wait_ms: int = 0, life_ms: int = 0) -> Call[Swept]:
-    """The conversations to wake now, at most 100, oldest first.
-
-    `oldest_wait_ms` is the queue's, by the clocks of two hosts: it is believed up to a bound, so that a wrong clock costs jobs, not time.
-    `life_ms` is for how long a process's sign of life counts: what those held that are silent is found, too.
-    """
-    mark_ms = min(WAKE_CEILING_MS, max(WAKE_FLOOR_MS, 2 * oldest_wait_ms))
-    return Call("sweep", {"limit": SWEEP_LIMIT, "recheck": recheck_ms, "mark": mark_ms, "life": life_ms}, answers.swept)
-
-
-def enqueue(jobs: Iterable[Wake]) -> Call[int]:
-    """Enqueue jobs (`shared.queue.job`) for what a sweep has found; the answer is their number."""
-    return Call("enqueue", {}, int, tuple(part for one in jobs for part in one))
-
-
-def opt_out(pair: str, *, out: bool, by: str = "") -> Call[bool]:
-    """Record that a user does, or does not, want messages from a Boss; `by` is an operator's name. True when that is new."""
-    return Call("opt_out", {"pair": pair, "out": int(out), "by": by}, bool)
-
-
-def pause(reason: str, *, by: str = "", user: str = "", pairs: Iterable[str] = ()) -> Call[bool]:
-    """Pause all sending, or one user's (an id, and their pairs), by an operator; True when it was not, or by an alarm, before."""
-    return Call("pause", {"reason": reason, "by": by, "user": user}, bool, tuple(pairs))
-
-
-def alarm(conversation: str, provider: Provider, reason: str, *, sure: bool, watch: Watch) -> Call[Alarmed]:
-    """A provider refused us: for certain (`sure`), or by a 403, which may be this very message's.
-
-    The answer is `paused` for the caller who stopped all sending by it, `held` where it is stopped already, and `counted` for a 403
-    that is the message's own, as far as anybody can tell.
-    """
-    arguments: Arguments = {
-        "conv": conversation, "provider": provider, "reason": reason, "sure": int(sure), "apart": watch.apart_ms, "quiet": watch.quiet_ms,
-        "window": watch.window_ms, "probe": watch.probe_ms, "longest": watch.longest_ms,
-    }  # fmt: skip
-    return Call("alarm", arguments, answers.alarmed)
-
-
-def warn(reason: str, *, window_ms: int = HOUR_MS) -> Call[bool]:
-    """Tell the operator of something, once in `window_ms`; True when this call does."""
-    return Call("warn", {"reason": reason, "window": window_ms}, bool)
-
-
 def unsettled(*, after_ms: int, most_ms: int, limit: int) -> Call[tuple[Unsettled, ...]]:
     """Texts that were taken `after_ms` ago or earlier and have no final report, to be asked about; none older than `most_ms`."""
     return Call("unsettled", {"after": after_ms, "most": most_ms, "limit": limit}, answers.unsettled)
-
-
-def resume(*, by: str = "", user: str = "") -> Call[bool]:
-    """End the pause of all, or of one user; True when there was one."""
-    return Call("resume", {"by": by, "user": user}, bool)
 
 
 def elsewhere(
@@ -474,17 +375,5 @@ def untold(reply: str, reason: str) -> Call[str]:
     return Call("elsewhere", {**nobody, "reply": reply, "reason": reason}, str)
 
 
-def standby(name: str, standing: Standing, shift: str, *, queue: str) -> Call[dict[str, str]]:
-    """Say how a standby stands and under which name it works (`shift`, "" for none); the answer is each regular worker's last heartbeat."""
-    return Call("standby", {"name": name, "state": standing, "shift": shift, "queue": queue, "keep": STANDBY_KEPT_MS}, _beats)
-
-
 def _jitter(value: float | None) -> float:
     return random.random() if value is None else value  # noqa: S311 - spreads retries, guards nothing
-
-
-def _beats(raw: Any) -> dict[str, str]:
-    """Of all workers; one whose record has expired has none, and a standby's own says nothing about the regular ones."""
-    found = zip(raw[::2], raw[1::2], strict=True)
-    named = {key.removeprefix("rq:worker:"): beat for key, beat in found if beat}
-    return {name: beat for name, beat in named.items() if not name.startswith(STANDBY)}

@@ -1,15 +1,19 @@
 -- claim: take the conversation's lease and get its turn, with what was said before.
 -- Refused while the lease lives, not-before lies ahead, sending is paused (all of it, or this user's), or the sender has its share of
 -- turns under way: then the conversation waits for one of them to end. A pause that an alarm made lets one turn at a time through, to
--- try the provider in question. Refused too when the day's tokens or turns are used up, unless
--- its reply is stored and paid for: then it waits for the next day, or for a higher bound. A lease that is over, by its
--- end or because its holder's process is silent or ended, counts as lost on each message of its turn; from the second loss on the
--- conversation waits. A turn with a stored reply is resumed as it is; otherwise one is formed from the inbox's head. A message's last
--- try is made alone.
+-- try the provider in question. A lease that is over, by its end or because its holder's process is silent or ended, counts as lost on each
+-- message of its turn; from the second loss on the conversation waits. A turn with a stored reply is resumed as it is; otherwise one
+-- is formed from the inbox's head. A message's last try is made alone.
+-- A turn that asks the model reserves what its first question may use at most (`call` is that question's id); where the day, or the
+-- sender's share of it, has no room for that, it is refused and waits for the next day, or for a higher bound, and its sender is told
+-- so by a turn of its own. What asks no model (a stored reply, a notice) is never refused for money. A question that no day has room for
+-- is taken without a reservation: its holder parks it. A call that a holder has left behind is settled at its amount.
 -- A repeat with the same token gets the stored lease end; a token that has finished never claims again.
--- Answer: {outcome} or {"taken", turn, now, lease end, messages, reply, history}; records are flat, the history newest first.
+-- Answer: {outcome} or {"taken", turn, now, lease end, messages, reply, history, tokens reserved}; records are flat, the history newest
+-- first.
 -- uses: turns replies spending liveness
--- args: conv token new_turn lease# lost_wait# jitter# most# schema# share# memory# day_tokens# day_turns# oldest#
+-- args: conv token new_turn lease# lost_wait# jitter# most# schema# share# memory# oldest# call
+-- args: budget{tokens# turns# sender#} question{fixed# history# text# picture# pictures#}
 -- args: process life# death_wait# last_try#
 local key, inbox = conv_key(conv), inbox_key(conv)
 local t = now()
@@ -22,23 +26,26 @@ local function value_of(flat, field)
 end
 
 -- What was said before, newest first, until `memory` bytes of it are found: no more of a long conversation is read. A number may have
--- changed hands: what another user said, or was told, is not theirs.
+-- changed hands: what another user said, or was told, is not theirs. And how many bytes of it are events and commands, which hold the texts.
 local function said_before(user)
-  local entries, found, bytes = redis.call('LRANGE', P .. 'history:' .. conv, 0, -1), {}, 0
+  local entries, found, bytes, texts = redis.call('LRANGE', P .. 'history:' .. conv, 0, -1), {}, 0, 0
   for i = #entries, 1, -1 do
     local kind, id = string.sub(entries[i], 1, 1), string.sub(entries[i], 3)
     local flat = redis.call('HGETALL', kind == 'm' and msg_key(id) or reply_key(id))
     local whose = value_of(flat, 'user')
     if #flat > 0 and (whose == user or whose == '' or user == '') then
       found[#found + 1] = {kind, flat}
-      for j = 2, #flat, 2 do bytes = bytes + #flat[j] end
+      for j = 2, #flat, 2 do
+        bytes = bytes + #flat[j]
+        if flat[j - 1] == 'event' or flat[j - 1] == 'command' then texts = texts + #flat[j] end
+      end
       if bytes > memory then break end
     end
   end
-  return found
+  return found, texts
 end
 
-local function view(turn)
+local function view(turn, said)
   local messages, clock = {}, active(t, get(key, 'pair'))
   for _, id in ipairs(turn_messages(turn)) do
     local flat = redis.call('HGETALL', msg_key(id))
@@ -50,7 +57,8 @@ local function view(turn)
   end
   attempts_by(reply_of(turn), t)
   local reply = redis.call('HGETALL', reply_key(reply_of(turn)))
-  return {'taken', turn, whole(t), whole(number(key, 'lease_end')), messages, reply, #reply > 0 and {} or said_before(get(turn_key(turn), 'user'))}
+  local asked = read_call(get(key, 'call'))
+  return {'taken', turn, whole(t), whole(number(key, 'lease_end')), messages, reply, #reply > 0 and {} or said, asked and asked.amount or 0}
 end
 
 -- Whether the sender has its share of turns under way. A conversation that is refused waits for one of them to end, and is
@@ -103,6 +111,39 @@ local function head()
   return chosen
 end
 
+-- The most that a question about these messages may use: a token for two bytes of their texts (JSON in ASCII, which is never shorter) and
+-- of `texts` bytes said before, pictures at their largest, and what is `fixed`, the longest answer among it.
+local function dearest(messages, texts)
+  local bytes, pictures = math.min(texts, question.history), 0
+  for _, id in ipairs(messages) do
+    local event = get(msg_key(id), 'event')
+    bytes = bytes + math.min(#event, question.text)
+    pictures = pictures + select(2, string.gsub(string.match(event, '"media":(%b[])') or '', '"', '')) / 2
+  end
+  return question.fixed + math.ceil(bytes / 2) + question.picture * math.min(pictures, question.pictures)
+end
+
+-- The same turn for a repeated claim. What was said before is shown if it was paid for.
+local function again()
+  local said, texts = said_before(get(turn_key(get(key, 'turn')), 'user'))
+  local asked = read_call(get(key, 'call'))
+  local paid = asked and asked.amount or 0
+  return view(get(key, 'turn'), dearest(turn_messages(get(key, 'turn')), texts) > paid and {} or said)
+end
+
+-- What a turn of these messages is to reserve, what is shown with it, and why there is no room for it ("" where there is). History is
+-- left away from a question that fits into no day with it.
+local function priced(messages)
+  local stop = refusal(budget, get(key, 'sender'), question.fixed, t)
+  if stop ~= '' and stop ~= 'reserved' then return 0, {}, stop end
+  local said, texts = said_before(get(msg_key(messages[1]), 'user'))
+  local amount = dearest(messages, texts)
+  stop = refusal(budget, get(key, 'sender'), amount, t)
+  if stop ~= 'dear' then return amount, said, stop end
+  amount = dearest(messages, 0)
+  return amount, {}, refusal(budget, get(key, 'sender'), amount, t)
+end
+
 -- The holder died, or seems to have: count it. True when the conversation has to wait before the next try.
 local function lease_lost(cause)
   local turn, holding, worst = get(key, 'turn'), get(key, 'holder'), 0
@@ -147,7 +188,7 @@ look(t, life)
 if process ~= '' then give_sign(process, life, t) end
 if get(key, 'last_token') == token then return {'finished'} end
 local holder = get(key, 'token')
-if holder == token then return view(get(key, 'turn')) end
+if holder == token then return again() end
 -- A turn is formed once: a repeat that comes after other turns ended must not put new messages under its old, answered reply.
 if redis.call('EXISTS', turn_key(new_turn)) == 1 then return {'finished'} end
 local cause, lives_until = '', 0
@@ -156,6 +197,7 @@ if holder ~= '' and cause == '' then
   redis.call('ZADD', DUE, whole(lives_until), conv)
   return {'held'}
 end
+end_call(conv)
 if redis.call('LLEN', inbox) == 0 then
   if holder ~= '' then
     redis.call('HSET', key, 'token', '', 'lease_end', 0, 'turn', '')
@@ -175,24 +217,39 @@ if (cause ~= '' and lease_lost(cause)) or not_before(conv, t) > t then
 end
 local turn = get(key, 'turn')
 local resumed = turn ~= '' and redis.call('EXISTS', reply_key(reply_of(turn))) == 1
-local stop = not resumed and spent(day_tokens, day_turns, t) or ''
-if stop ~= '' then
-  redis.call('ZADD', DUE, whole(t + math.floor(lost_wait * (0.5 + jitter / 2))), conv)
-  return not_now(stop)
+local chosen, said, amount = resumed and turn_messages(turn) or {}, {}, 0
+if not resumed then
+  release(conv, t)
+  chosen = head()
+  if #chosen == 0 then
+    if redis.call('LLEN', inbox) == 0 then redis.call('ZREM', DUE, conv) end
+    return not_now('empty')
+  end
+  local stop = ''
+  if get(msg_key(chosen[1]), 'kind') ~= 'notice' then amount, said, stop = priced(chosen) end
+  if stop == 'dear' then
+    amount, said = 0, {}
+  elseif stop ~= '' then
+    hold(conv, t)
+    local word = stop == 'spent' and alarm(t) or stop
+    local code = (word == 'spent' and 'waits_day') or (word == 'share' and 'waits_share') or ''
+    local notice = code ~= '' and tell_of_waiting(conv, chosen[1], 'n-waits-' .. string.sub(new_turn, 3), code, t) or ''
+    if notice == '' then
+      local wait = word == 'spend_stop' and 0 or lost_wait * (0.5 + jitter / 2) / (word == 'reserved' and 20 or 1)
+      redis.call('ZADD', DUE, whole(t + math.floor(wait)), conv)
+      return not_now(word)
+    end
+    chosen, said, amount = {notice}, {}, 0
+  end
 end
 local sender = get(key, 'sender')
 if sender ~= '' and has_its_share(sender) then return {'busy'} end
 
-local chosen = resumed and turn_messages(turn) or head()
 if not may_try(conv, token, chosen, last_try, t, lease) then
   redis.call('ZADD', DUE, whole(t + math.floor(death_wait * (0.5 + jitter / 2))), conv)
   return not_now('alone')
 end
 if not resumed then
-  if #chosen == 0 then
-    if redis.call('LLEN', inbox) == 0 then redis.call('ZREM', DUE, conv) end
-    return not_now('empty')
-  end
   turn = new_turn
   redis.call('HSET', turn_key(turn), 'v', VERSION, 'id', turn, 'conv', conv, 'messages', cjson.encode(chosen), 'formed_at', whole(t),
     'pair', get(key, 'pair'), 'user', get(msg_key(chosen[1]), 'user'))
@@ -203,6 +260,7 @@ if process ~= '' then
   redis.call('ZADD', held_key(process), whole(t + lease), conv)
   redis.call('PEXPIRE', held_key(process), 86400000)
 end
+if amount > 0 then reserve(call, amount, conv, token, sender, t) end
 if sender ~= '' then
   redis.call('ZADD', busy_key(sender), whole(t + lease), conv)
   redis.call('PEXPIRE', busy_key(sender), 86400000)
@@ -217,4 +275,4 @@ for _, id in ipairs(messages) do
     append('message_acknowledged', 'conv', conv, 'msg', id, 'turn', turn, 'message_type', get(msg_key(id), 'channel'))
   end
 end
-return view(turn)
+return view(turn, said)

@@ -190,14 +190,18 @@ local function leave_place(conv, t)
   free_place(conv, t)
 end
 
--- A sentence of ours to the user: a message of its own kind at the tail, so that order, opt-out and look-up hold for it too.
-local function append_notice(conv, id, code, event, user, t)
+-- A sentence of ours to the user: a message of its own kind, so that order, opt-out and look-up hold for it too.
+local function write_notice(conv, id, code, event, user, t)
   local key = conv_key(conv)
   redis.call('HSET', msg_key(id), 'v', VERSION, 'id', id, 'conv', conv, 'channel', get(key, 'channel'), 'kind', 'notice',
     'notice', code, 'event', event, 'state', 'pending', 'accepted_at', whole(t), 'active_at', whole(active(t, get(key, 'pair'))),
     'pair', get(key, 'pair'), 'sender', get(key, 'sender'), 'user', user)
-  into_inbox(conv, id, 0, t)
   append('notice', 'conv', conv, 'msg', id, 'code', code)
+end
+
+local function append_notice(conv, id, code, event, user, t)
+  write_notice(conv, id, code, event, user, t)
+  into_inbox(conv, id, 0, t)
 end
 
 -- A notice about a message that is not answered, unless one waits in that conversation already.

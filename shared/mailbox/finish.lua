@@ -1,6 +1,11 @@
 -- finish: close the turn. Fenced, but allowed after expiry while nobody else took the lease.
 -- Removes exactly the turn's messages, gives up the lease, says whether messages remain and enqueues the next job if they do.
--- A repeat gets the first answer.
--- uses: turns
--- args: conv token state reason retention wake...
+-- A repeat gets the first answer. A turn that ends without a reply may have a call to settle: first, whoever holds the lease.
+-- uses: turns spending
+-- args: conv token state reason retention settled{call used# answer} wake...
+settle(settled.call, settled.used, settled.answer)
+if get(conv_key(conv), 'token') == token then
+  end_call(conv)
+  if reason == 'nothing_to_say' then count_turn_of(settled.call) end
+end
 return finish_turn(conv, token, state, reason, retention, now())

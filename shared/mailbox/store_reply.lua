@@ -1,12 +1,14 @@
 -- store_reply: the turn's reply is stored, with recipient and thread headers, before anything is sent; with an attempt, leave to
 -- send it is asked for in the same step, as `sending` does.
--- Fenced. What it cost is counted, and what it says is remembered by its digest, to know an echo by.
+-- Fenced, after its call is settled: what an answer used is used, whoever holds the lease. What it says is remembered by its digest, to
+-- know an echo by.
 -- Refused when a message of the turn was handed over. A bridge message is answered by this very step.
 -- Answer: {outcome, "more" or "empty", the verdict of `sending` or nothing}.
 -- uses: turns replies leave spending
--- args: conv token turn reply command channel attempt digest tokens# figures limits{send# margin# pause_wait# jitter# retention oldest#
--- args: repeats#} wake...
+-- args: conv token turn reply command channel attempt digest figures limits{send# margin# pause_wait# jitter# retention oldest#
+-- args: repeats#} settled{call used# answer} wake...
 local key, t = conv_key(conv), now()
+settle(settled.call, settled.used, settled.answer)
 local stored = redis.call('EXISTS', reply_key(reply)) == 1
 
 local function stored_answer()
@@ -33,7 +35,8 @@ redis.call('HSET', reply_key(reply), 'v', VERSION, 'id', reply, 'conv', conv, 't
 local told = cjson.decode(figures)
 if #told > 0 then redis.call('HSET', reply_key(reply), unpack(told)) end
 redis.call('HSET', key, 'said_before', get(key, 'said'), 'said', digest, 'said_at', whole(t))
-spend(tokens, t)
+end_call(conv)
+count_turn_of(settled.call)
 if #told > 0 then provider_took('claude', probes(token, get(key, 'pair')) and t or 0, t) end
 append('reply_stored', 'conv', conv, 'turn', turn, 'reply', reply, 'channel', channel, unpack(told))
 if duplicate then mark(reply, 'maybe_duplicate') end

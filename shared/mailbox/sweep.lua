@@ -2,14 +2,33 @@
 -- ends, or after `recheck`: its caller may die before it has enqueued. Answer: {{conv, channel}, ...} to enqueue, and the ms until the
 -- next one's time comes (-1: none is on the agenda); then the replies that did not reach their users, for the caller to tell
 -- them elsewhere (`elsewhere`), at most 20 at a time.
--- What a process that is silent held is due at once. A mark from the future is none: TIME has stepped back since, and so it would outlive
--- its wake-up.
--- uses: liveness
--- args: limit# recheck# mark# life#
+-- What a process that is silent held is due at once. A call to the model whose holder's lease is over is settled at its amount, at most
+-- 100 at a time. A mark from the future is none: TIME has stepped back since, and so it would outlive its wake-up.
+-- uses: spending liveness
+-- args: limit# recheck# mark# life# lease#
 local t = now()
 local woken = {}
+
+-- Settle a call if its holder has no lease any more: nobody may claim its conversation again. Else it is looked at when the lease ends.
+local function settle_if_left_behind(id)
+  local call = read_call(id)
+  local key = call and conv_key(call.conv)
+  local cause, lives_until = 'left', 0
+  if call and get(key, 'token') == call.token and get(key, 'call') == id then cause, lives_until = lease_over(call.conv, t, lease) end
+  if not call then
+    redis.call('ZREM', RESERVED, id)
+  elseif cause == '' then
+    redis.call('ZADD', RESERVED, whole(lives_until), id)
+  else
+    settle(id, -1, 'bad')
+  end
+end
+
 look(t, life)
 let_go_of_the_silent(t)
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', RESERVED, '-inf', whole(t), 'LIMIT', 0, 100)) do settle_if_left_behind(id) end
+-- Further ahead than a lease, TIME has stepped back since.
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', RESERVED, '(' .. whole(t + lease), '+inf', 'LIMIT', 0, 100)) do settle_if_left_behind(id) end
 if mark > 1000 then redis.call('SET', P .. 'wait', whole(mark / 2), 'PX', 10000) end
 for _, conv in ipairs(redis.call('ZRANGEBYSCORE', DUE, '-inf', whole(t), 'LIMIT', 0, limit)) do
   local left = redis.call('PTTL', P .. 'wake:' .. conv)

@@ -34,7 +34,7 @@ local function remember(conv, turn, retention)
   for _, id in ipairs(turn_messages(turn)) do
     if get(msg_key(id), 'kind') ~= 'notice' then redis.call('RPUSH', key, 'm:' .. id) end
   end
-  redis.call('RPUSH', key, 'r:' .. reply_of(turn))
+  if redis.call('EXISTS', reply_key(reply_of(turn))) == 1 then redis.call('RPUSH', key, 'r:' .. reply_of(turn)) end
   redis.call('LTRIM', key, -40, -1)
   redis.call('PEXPIRE', key, retention)
 end
@@ -66,11 +66,11 @@ local function close_turn(conv, token, state, reason, retention, t)
     out_of_inbox(conv, id)
     if get(msg_key(id), 'state') == 'in_turn' then settle_message(id, conv, turn, state, reason, retention, t) end
   end
-  if redis.call('EXISTS', reply) == 1 then
-    if state == 'answered' then remember(conv, turn, retention) end
-    if state ~= 'parked' then redis.call('PEXPIRE', reply, retention) end
+  if state == 'answered' then remember(conv, turn, retention) end
+  if state ~= 'parked' then
+    redis.call('PEXPIRE', reply, retention)
+    redis.call('PEXPIRE', turn_key(turn), retention)
   end
-  if state ~= 'parked' then redis.call('PEXPIRE', turn_key(turn), retention) end
   return close_lease(conv, retention, t)
 end
 

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar
 
 from shared.addresses import Channel
 from shared.events import Received, Response
+
+DAY_MS: Final = 86_400_000
+HOUR_MS: Final = 3_600_000
 
 T = TypeVar("T")
 
@@ -121,7 +124,7 @@ class Reply:
 class Message:
     """A message record. `age_ms` leaves out the time in which sending was paused; `event` is None once its body expired.
 
-    `asked` says that the model was asked about it before, and failed.
+    `asked` says that the model was asked about it before, and failed. `until` is of a notice: to when its user has to wait, in ms.
     """
 
     id: str
@@ -139,6 +142,7 @@ class Message:
     accepted_at: int = 0
     turn: str = ""
     maybe_duplicate: bool = False
+    until: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +176,23 @@ class Claim:
     """The answer to a claim. `lease_end_ms` and `now_ms` are Redis TIME; `turn` is set when `outcome` is `taken`.
 
     `busy`: the sender has its share of turns under way. `alone`: another message's last try is under way, and this one's would be its last.
+    `spent`, and `spend_stop` for the first to find it so: the day has no room for the turn's question; `share`: its sender's share of the
+    day has none; `reserved`: what others have reserved leaves none for now. `reserved` is how many tokens were reserved for the first
+    question.
     """
 
-    outcome: Literal["taken", "held", "early", "empty", "finished", "paused", "busy", "newer", "spent", "spend_stop", "alone"]
+    outcome: Literal[
+        "taken", "held", "early", "empty", "finished", "paused", "busy", "newer", "spent", "spend_stop", "share", "reserved", "alone"
+    ]
     lease_end_ms: int = 0
     now_ms: int = 0
     turn: Turn | None = None
+    reserved: int = 0
+
+
+Reserved = Literal["ok", "lost", "opted_out", "paused", "spent", "share", "reserved", "dear"]
+"""The verdict on a question before it is asked. Only `ok` allows it. `dear`: no day has room for it; `spent`, `share` and `reserved` are a
+`Claim`'s."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,7 +157,7 @@ def outcome(record: Message | None, reply: Reply | None) -> Ended | None:
     if record.state in (MessageState.PENDING, MessageState.IN_TURN):
         return None
     if record.state is MessageState.ANSWERED:
-        return Ended(reply.command) if reply else Ended(code="expired")
+        return Ended(reply.command) if reply else Ended(code=record.reason or "expired")  # nothing to say, or nothing kept of it
     if record.state is MessageState.IGNORED:
         return Ended(code=record.reason or Fault.IGNORED)
     return Ended(code=record.state.value)

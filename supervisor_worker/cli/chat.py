@@ -20,7 +20,7 @@ from shared import settings as settings_file
 from shared.bridge.client import State, SupervisorClient
 from shared.bridge.errors import BridgeClosed, BridgeError, BridgeRefused, BridgeUnavailable, RequestTimeout
 from shared.bridge.exchange import Frame
-from shared.bridge.words import Say
+from shared.bridge.words import Fault, Say
 from supervisor_worker.cli.correspondents import Ends, client_of, ends_of, unreachable
 from supervisor_worker.cli.lines import Lines
 from supervisor_worker.cli.output import Command, printable, remark
@@ -161,6 +161,9 @@ class Talk:
             remark(f"the bridge did not take it within {self._wait:g} s")
             return SILENT
         except BridgeError as error:
+            if error.code == Fault.NOTHING_TO_SAY:
+                remark("nothing to say to that")
+                return 0
             remark(f"not answered: {printable(error.code)}")
             return SILENT if error.retryable else ENDED
         if reply.get("type") == Say.ACKNOWLEDGED:

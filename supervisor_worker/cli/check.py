@@ -19,7 +19,7 @@ from shared.addresses import Channel
 from shared.bridge.client import State, SupervisorClient
 from shared.bridge.errors import BridgeError
 from shared.bridge.exchange import Frame
-from shared.bridge.words import Say
+from shared.bridge.words import Fault, Say
 from shared.settings import Settings
 from supervisor_worker.cli.checks.finding import Finding, fail, not_checked, ok, warn, worst
 from supervisor_worker.cli.correspondents import Ends, client_of, ends_of, place_of, what_to_do
@@ -111,6 +111,8 @@ async def _message(name: str, ends: Ends | None, wait: float, send: Send) -> Fin
     try:
         frame = await send(ends, wait)
     except BridgeError as error:
+        if error.code == Fault.NOTHING_TO_SAY:
+            return ok(name, f"heard after {_passed(begun)}: nothing to say to it")
         return fail(name, f"not taken: {printable(error.code)} after {_passed(begun)}", "`boss doctor` looks for the reason.")
     if frame.get("type") == Say.ACKNOWLEDGED:
         return warn(name, f"acknowledged, but not answered within {wait:g} s", "Does a worker run? `boss doctor` looks for the reason.")

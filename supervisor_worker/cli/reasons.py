@@ -31,6 +31,7 @@ PARKED: Final[dict[str, Explanation]] = {
         "Its record does not say whom it is from, so nobody knows whether they said STOP; a retry reads it from its text.", RETRY
     ),
     "unreadable": Explanation("Its text is gone, or its record cannot be read.", DISCARD),
+    "too_long": Explanation("It could use more tokens than DAILY_TOKENS, or its sender's share of it, allows in a whole day.", RETRY),
 }
 """By reason; a provider's own refusal is `twilio_21614` and the like."""
 
@@ -75,6 +76,11 @@ IGNORED: Final[dict[str, Explanation]] = {
 }
 """By reason; a message that is recorded and not answered."""
 
+ANSWERED: Final[dict[str, Explanation]] = {
+    "nothing_to_say": Explanation("The model left its answer empty, twice: there was nothing to say."),
+}
+"""By the reason of a message that was answered without a reply."""
+
 NOT_DELIVERED: Final = frozenset({"undelivered", "failed", "refused_by_provider"})
 _PROVIDERS: Final = ("twilio", "sendgrid")
 _NAMES: Final = {"twilio": "Twilio", "sendgrid": "SendGrid", "claude": "Claude"}
@@ -83,23 +89,24 @@ _BY_ALARM: Final = frozenset({"alarm", "paused"})
 
 
 def explained(state: str, reason: str) -> Explanation:
-    """What a message's last state (`parked`, `ignored`) came of; empty for another state and for a reason that is not known."""
+    """What a message's last state (`parked`, `ignored`, `answered`) came of; empty for another one and for a reason that is not known."""
+    if state == "answered":
+        return ANSWERED.get(reason, Explanation(""))
     if state not in ("parked", "ignored"):
         return Explanation("")
     known = PARKED.get(reason) or UNUSED.get(reason)
     if state == "ignored":  # also a notice of ours that could not be sent, for a reason that parks a message
         known = IGNORED.get(reason) or (known and Explanation(known.sentence))
-    if known:
-        return known
-    command = RETRY if state == "parked" else ""
+    return known or Explanation(said := _of_provider(reason), RETRY if said and state == "parked" else "")
+
+
+def _of_provider(reason: str) -> str:
     provider, _, code = reason.partition("_")
     if code == "denied" and provider in _NAMES:
-        return Explanation(_DENIED.format(provider=_NAMES[provider]), command)
+        return _DENIED.format(provider=_NAMES[provider])
     if provider in _PROVIDERS and code:
-        return Explanation(sentence(code), command)
-    if provider == "claude" and code:
-        return Explanation(f"Claude refused it ({code}).", command)
-    return Explanation("")
+        return sentence(code)
+    return f"Claude refused it ({code})." if provider == "claude" and code else ""
 
 
 def why(kind: str, fields: dict[str, str]) -> str:

@@ -29,6 +29,7 @@ from shared.settings import Settings
 from shared.users import LOCAL_USER, User
 from supervisor_worker.cli.output import Command, Ending, Group, emit_json, printable, remark
 from supervisor_worker.cli.posts import Mail, Post, Signature, Text, compose, email_post, first_address, read_mail, sms_post
+from supervisor_worker.cli.reasons import explained
 from supervisor_worker.cli.web_client import Answer, Unreachable, ask
 from supervisor_worker.waiting import Waited, text_of, wait_for_reply
 
@@ -225,6 +226,9 @@ def _print_waited(post: Post, waited: Waited, options: dict[str, Any]) -> None:
     if options["as_json"]:
         reply = waited.reply.id if waited.reply else ""
         emit_json({**facts, "seconds": round(waited.seconds, 3), **subject, "reply": reply, "text": text if answered else ""})
+    elif answered and command is None:
+        why = explained("answered", waited.reason).sentence or "nothing is kept of it"
+        remark(f"answered after {waited.seconds:.1f} s without a reply: {why}")
     elif answered:
         remark(f"answered after {waited.seconds:.1f} s" + "".join(f"\n{name}: {printable(value)}" for name, value in subject.items()))
         click.echo(printable(text, lines=True))

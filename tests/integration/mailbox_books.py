@@ -98,6 +98,7 @@ class Said:
     """A message as the model knows it. `rank` is its place in its conversation, `since` from when on it ages; a retry renews both.
 
     `copied`: it was brought back, and may have been answered before. `elsewhere`: a notice of ours that tells of another reply's loss.
+    `silent`: it was answered without a reply.
     """
 
     id: str
@@ -112,6 +113,7 @@ class Said:
     copied: bool = False
     since: int = 0
     elsewhere: bool = False
+    silent: bool = False
 
 
 @dataclass
@@ -167,7 +169,7 @@ class Talk:
     """A conversation: the inbox, the holder of the lease, its process, and the turn that the holder is in.
 
     `let_go`: the process was found dead, and this conversation is no longer on its list.
-    `active` is the clock by which its messages age: it stands still in a pause.
+    `active` is the clock by which its messages age: it stands still in a pause. `held_at`: since when they wait for money, by that clock.
     """
 
     id: str
@@ -176,6 +178,7 @@ class Talk:
     inbox: list[str] = field(default_factory=list)
     ranks: int = 0
     active: int = 0
+    held_at: int | None = None
     holder: str = ""
     lease_end: int = 0
     process: str = ""

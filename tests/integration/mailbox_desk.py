@@ -11,6 +11,7 @@ from shared.events import SendSmsResponse
 from shared.ledger import latest
 from shared.mailbox import Mailbox, calls
 from shared.mailbox.calls import Leave, Provider, Watch
+from shared.mailbox.spending import NO_CALL, Budget, Dearest, Settled, reserve
 from shared.mailbox.types import Accepted, Alarmed, Claim, Closed, Kind, Outcome, Reply, Sending, Stored, Turn, Unseen, Unsettled, Wake
 from tests.integration.mailbox_books import CLOCK, LEASE, LEAVE, LIFE, RETENTION, START, Mutation, Scripts
 from tests.integration.mailbox_workers import received
@@ -63,6 +64,26 @@ class Desk:
 
     # -- the calls
 
+    def ttl(self, key: str) -> int:
+        """How long a key lives yet, in ms."""
+        return int(cast("Any", self.redis.pttl(key)))
+
+    def sweep(self) -> None:
+        """One tick of somebody's."""
+        self.run(calls.sweep(recheck_ms=10_000, lease_ms=LEASE))
+
+    def run_opt_out(self, pair: str) -> None:
+        """The user's word."""
+        self.run(calls.opt_out(pair, out=True))
+
+    def taken_notice(self, token: str, **more: Any) -> str:
+        """The code of the sentence of ours that a claim must be of."""
+        found = self.claim(token, **more)
+        assert found.turn is not None, found.outcome
+        (message,) = found.turn.messages
+        assert message.kind == "notice"
+        return message.notice
+
     def accept(
         self, message: str, *, kind: str = "text", settle: int = 0, limit: int = 60, keyword: calls.Keyword = "", conv: str = C,
         pair: str = PAIR, most: int = calls.MAX_OPEN, says: str = "", hourly: int = 1_000, daily: int = 1_000, pair_hourly: int = 1_000,
@@ -94,12 +115,17 @@ class Desk:
 
     def claim(
         self, token: str, *, turn: str = "", jitter: float = 0.5, conv: str = C, share: int = 1_000, memory: int = 1_000_000,
-        day_tokens: int = 0, day_turns: int = 0, oldest: int = calls.DAY_MS, process: str = "", life: int = 0,
+        day_tokens: int = 0, day_turns: int = 0, sender_tokens: int = 0, amount: int = 1, dearest: Dearest | None = None,
+        oldest: int = calls.DAY_MS, process: str = "", life: int = 0,
     ) -> Claim:  # fmt: skip
-        """Its turn is named like the token. With a `life` the claim is a look at who lives."""
+        """Its turn is named like the token, and so is its call, which reserves `amount` whatever it asks.
+
+        With a `life` the claim is a look at who lives.
+        """
         call = calls.claim(
             conv, token, turn or f"t-{token}", lease_ms=LEASE, jitter=jitter, share=share, memory=memory,
-            day_tokens=day_tokens, day_turns=day_turns, oldest_ms=oldest, process=process, life_ms=life,
+            budget=Budget(day_tokens, day_turns, sender_tokens), dearest=dearest or Dearest(fixed=amount), oldest_ms=oldest,
+            process=process, life_ms=life,
         )  # fmt: skip
         return self.run(call)
 
@@ -118,7 +144,7 @@ class Desk:
         """A sweep, with its look at who lives: the conversations that it wakes. The marks of earlier wake-ups are gone."""
         for conv in (C, "c-2", "c-3"):
             self.redis.delete(f"boss:wake:{conv}")
-        return [due.conversation for due in self.run(calls.sweep(recheck_ms=AGAIN, life_ms=LIFE)).due]
+        return [due.conversation for due in self.run(calls.sweep(recheck_ms=AGAIN, life_ms=LIFE, lease_ms=LEASE)).due]
 
     def watch(self, ms: int, *living: str) -> None:
         """Let time pass with Redis there and somebody looking all the while; the `living` processes give their signs."""
@@ -140,13 +166,31 @@ class Desk:
         """The holder's heartbeat."""
         return self.run(calls.renew(C, token, lease_ms=LEASE))
 
-    def store(self, token: str, text: str = "hello", *, turn: str = "", attempt: str = "", tokens: int = 0) -> Stored:
-        """The turn's reply, with an attempt to send it if one is named; a third of its tokens went in."""
+    def store(
+        self, token: str, text: str = "hello", *, turn: str = "", attempt: str = "", tokens: int = 0, settled: Settled | None = None
+    ) -> Stored:  # fmt: skip
+        """The turn's reply, with an attempt to send it if one is named; its call used `tokens`, if `settled` does not say otherwise."""
         figures: dict[str, int | str] = {"input_tokens": tokens // 3, "output_tokens": tokens - tokens // 3, "ms": 7, "model": "m"}
         command = SendSmsResponse(to=PhoneNumber("+15551234567"), from_=PhoneNumber("+15559876543"), message=text, user="user")
         return self.run(
-            calls.store_reply(C, token, Turn(turn or f"t-{token}", ()), command, limits=LEAVE, attempt=attempt, figures=figures)
-        )
+            calls.store_reply(
+                C, token, Turn(turn or f"t-{token}", ()), command, limits=LEAVE, attempt=attempt, figures=figures,
+                settled=settled or Settled(f"q-{token}", tokens, "good"),
+            )
+        )  # fmt: skip
+
+    def reserve(
+        self, token: str, call: str, amount: int, *, settled: Settled = NO_CALL, day_tokens: int = 0, day_turns: int = 0,
+        sender_tokens: int = 0,
+    ) -> str:  # fmt: skip
+        """One more question of the turn."""
+        budget = Budget(day_tokens, day_turns, sender_tokens)
+        return self.run(reserve(C, token, call, amount, budget=budget, settled=settled))
+
+    def spent(self, day: int = 0) -> dict[str, int]:
+        """What stands in the books of a day, counted from this one; without what is 0."""
+        found = cast("dict[bytes, bytes]", self.redis.hgetall(f"boss:spent:{self.now // calls.DAY_MS + day}"))
+        return {name.decode(): int(value) for name, value in found.items() if int(value) and name != b"stopped_at"}
 
     def sending(self, token: str, attempt: str, *, turn: str = "", limits: Leave = LEAVE) -> Sending:
         """Leave for a request."""
@@ -206,17 +250,24 @@ class Desk:
         """The replies whose users are to be told elsewhere."""
         return [raw.decode() for raw in cast("list[bytes]", self.redis.zrange("boss:untold", 0, -1))]
 
-    def finish(self, token: str, *, conv: str = C, wake: Wake = ()) -> Closed:
+    def finish(
+        self, token: str, *, conv: str = C, wake: Wake = (), reason: str = "", settled: Settled = NO_CALL
+    ) -> Closed:  # fmt: skip
         """The end of a turn."""
-        return self.run(calls.finish(conv, token, retention_ms=RETENTION, wake=wake))
+        return self.run(calls.finish(conv, token, retention_ms=RETENTION, reason=reason, settled=settled, wake=wake))
 
-    def backoff(self, token: str, delay: int = 5_000, *, counted: bool = False, asked: bool = False) -> Closed:
+    def backoff(
+        self, token: str, delay: int = 5_000, *, counted: bool = False, asked: bool = False, settled: Settled = NO_CALL
+    ) -> Closed:  # fmt: skip
         """Later."""
-        return self.run(calls.backoff(C, token, delay, "test", counted=counted, asked=asked))
+        return self.run(calls.backoff(C, token, delay, "test", counted=counted, asked=asked, settled=settled))
 
-    def park(self, token: str, *, looked_up: bool = False, notice: str = "", wake: Wake = ()) -> Closed:
+    def park(
+        self, token: str, *, looked_up: bool = False, notice: str = "", wake: Wake = (), settled: Settled = NO_CALL
+    ) -> Closed:  # fmt: skip
         """Aside."""
-        return self.run(calls.park(C, token, "test", looked_up=looked_up, notice=notice, retention_ms=RETENTION, wake=wake))
+        call = calls.park(C, token, "test", looked_up=looked_up, notice=notice, retention_ms=RETENTION, settled=settled, wake=wake)
+        return self.run(call)
 
     # -- what became of it
 

@@ -9,8 +9,24 @@ from __future__ import annotations
 from typing import Any, Final, cast
 
 from shared.mailbox import calls
-from shared.mailbox.types import Accepted, Call, Due, Kind, Outcome, Retried, Sending, Stored, Turn, Unseen
-from tests.integration.mailbox_books import AGAIN, LEAVE, LIFE, MARGIN, RECHECK, RETENTION, SEND, WATCH, Alarm, Said, Talk, Tried, must
+from shared.mailbox.types import Accepted, Call, Due, Kind, Outcome, Reserved, Retried, Sending, Stored, Turn, Unseen
+from tests.integration.mailbox_books import (
+    AGAIN,
+    LEASE,
+    LEAVE,
+    LIFE,
+    MARGIN,
+    RECHECK,
+    RETENTION,
+    SEND,
+    WATCH,
+    Alarm,
+    Said,
+    Talk,
+    Tried,
+    must,
+)
+from tests.integration.mailbox_money import Asked
 from tests.integration.mailbox_turns import TurnOracle
 
 REPEATS: Final = LEAVE.repeats
@@ -90,6 +106,8 @@ class Oracle(TurnOracle):
     def store_reply(self, conv: str, token: str, turn: Turn, call: Call[Stored]) -> Stored:
         """The thinker's result."""
         talk = self.talks[conv]
+        known = turn.reply_id in self.replies
+        self.money.settled_by(call)
         found = self.scripts.run(call)
         if found.outcome == "lost":
             mine = talk.holder == token and talk.turn_id == turn.id
@@ -101,6 +119,9 @@ class Oracle(TurnOracle):
         must(talk.holder == token, "only the holder stores a reply")
         handed = [name for name in talk.turn if self.said[name].state == "handed_over"]
         must((found.outcome == "handed_over") == bool(handed), "a handed over message refuses the reply")
+        if not handed and not known:
+            self.money.end(conv)
+            self.money.count_turn(str(call.args["settled.call"]))
         if not handed:
             self.replies.setdefault(turn.reply_id, Tried(turn.reply_id, conv, list(talk.turn)))
             talk.stored = turn.reply_id
@@ -334,6 +355,41 @@ class Oracle(TurnOracle):
             talk.inbox.append(name)
         return found
 
+    def _settle_left_behind(self) -> None:
+        """Calls whose holders have no lease any more."""
+        for name, asked in self.money.calls.items():
+            talk = self.talks[asked.conv]
+            if asked.state != "live" or self.now < asked.look <= self.now + LEASE:
+                continue
+            if talk.holder == asked.token:
+                talk.lease_end = min(talk.lease_end, self.now + LEASE)
+            if talk.holder == asked.token and not self.over(talk):
+                asked.look = talk.lease_end if talk.lease_end > self.now else self.kept_until
+            else:
+                self.money.settle(name, -1, "bad")
+
+    def reserve(self, conv: str, token: str, call: Call[Reserved]) -> Reserved:
+        """One more question of the holder's turn."""
+        talk, name, amount = self.talks[conv], str(call.args["call"]), int(call.args["amount"])
+        self.money.settled_by(call)
+        found = self.scripts.run(call)
+        must((found == "lost") == (talk.holder != token), "only the holder asks")
+        if found == "lost" or name in self.money.calls:
+            must(found in ("lost", "ok"), "a repeat gets the first answer")
+            return found
+        bridge = bool(talk.turn) and self.said[talk.turn[0]].kind == "bridge"
+        out, halted = talk.pair in self.opted_out and not bridge, self.paused or talk.pair in self.held
+        must((found == "opted_out") == out and (found == "paused") == (halted and not out), "the holder hears the world")
+        if out or halted:
+            return found
+        self.money.end(conv)
+        stop = self.money.refusal(talk.sender, amount, self.now)
+        must(found == (stop or "ok"), f"{found} is not {stop}")
+        if found == "ok":
+            day = self.now // calls.DAY_MS
+            self.money.reserve(name, Asked(conv, token, talk.sender, day, amount, talk.lease_end))
+        return found
+
     def sweep(self, oldest_wait: int = 0) -> tuple[tuple[Due, ...], tuple[str, ...]]:
         """One tick: who is woken, and which replies did not reach their users."""
         scores = {name.decode(): score for name, score in cast("Any", self.redis.zrange("boss:due", 0, -1, withscores=True))}
@@ -345,7 +401,8 @@ class Oracle(TurnOracle):
                 scores[conv] = max(self.now, score - back)
         self.look()
         next_in_line = self._let_go(scores)
-        swept = self.scripts.run(calls.sweep(recheck_ms=RECHECK, oldest_wait_ms=oldest_wait, life_ms=LIFE))
+        self._settle_left_behind()
+        swept = self.scripts.run(calls.sweep(recheck_ms=RECHECK, oldest_wait_ms=oldest_wait, life_ms=LIFE, lease_ms=LEASE))
         found = swept.due
         must(set(swept.untold) <= self.untold, "only what did not arrive is told elsewhere")
         first = cast("Any", self.redis.zrange("boss:due", 0, 0, withscores=True))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from redis import Redis
 
 from shared.mailbox import calls
+from shared.mailbox.spending import Budget
 from shared.mailbox.types import Call, Claim, Closed, Turn
 from tests.integration.mailbox_books import (
     ADVANCE,
@@ -27,13 +28,19 @@ from tests.integration.mailbox_books import (
     Tried,
     must,
 )
+from tests.integration.mailbox_money import Asked, Money
+
+NO_ROOM: Final = ("spent", "spend_stop", "share", "reserved")
+WAITS: Final = (*NO_ROOM, "busy", "alone")
 
 
 class TurnOracle:
     """Sends the calls that take, keep and end a turn, and judges their answers."""
 
-    def __init__(self, redis: Redis, conversations: int = 3, mutation: Mutation | None = None) -> None:
+    def __init__(self, redis: Redis, conversations: int = 3, mutation: Mutation | None = None, budget: Budget | None = None) -> None:
         self.redis = redis
+        self.money = Money(redis, budget or Budget())
+        self.told: set[tuple[str, int]] = set()
         self.scripts = Scripts(redis, mutation)
         self.talks = {f"c-{n}": Talk(f"c-{n}", f"p-{n}", f"s-{n // 2}") for n in range(conversations)}
         self.said: dict[str, Said] = {}
@@ -158,9 +165,8 @@ class TurnOracle:
             must(found.turn and [message.id for message in found.turn.messages] == talk.turn, "a repeated claim returns the same turn")
             return found
         must(talk.last_closed(token) is None or found.outcome in ("finished", "paused"), "a token that has finished never claims again")
-        if found.outcome == "busy":
-            self._judge_busy(talk, cause)
-            return found
+        if found.outcome not in ("held", "finished", "newer"):
+            self.money.end(conv)
         if found.outcome in ("paused", "held", "finished"):
             must(found.outcome != "paused" or self.paused or talk.pair in self.held, "paused only in a pause")
             must(found.outcome != "held" or (talk.holder and not cause), "held only by a live lease")
@@ -168,11 +174,13 @@ class TurnOracle:
             return found
         must(not talk.holder or cause, "a live lease refuses the next claim")
         may = self.alarm is not None and self.now >= self.alarm.probe_at
-        must(not self.paused or may or found.outcome == "empty", "nothing is claimed in a pause, but for what tries it")
-        must(talk.pair not in self.held or found.outcome == "empty", "nothing of a paused user's is claimed")
+        if found.outcome != "empty":
+            must(not self.paused or may, "nothing is claimed in a pause, but for what tries it")
+            must(talk.pair not in self.held, "nothing of a paused user's is claimed")
         worst = self._count_lost(talk, cause) if found.outcome != "empty" else 0
-        if found.outcome == "alone":
-            self._judge_alone(talk)
+        if found.outcome in WAITS:
+            self._judge_waiting(talk, found.outcome)
+            self._hold_over(talk, call, found, token)
             return found
         if worst:
             must((found.outcome == "early") == (worst > 1 or not_before > self.now), "from the second lost lease on a conversation waits")
@@ -183,13 +191,66 @@ class TurnOracle:
             talk.holder, talk.turn, talk.process = "", [], ""
         elif found.outcome == "taken":
             must(not_before <= self.now, "nothing is claimed before its time")
-            must(found.turn is not None, "a claim has a turn")
-            self._taken(talk, token, found, cast("Turn", found.turn))
-            talk.process = process
-            if self.alarm:
-                wait = self.alarm.wait
-                self.alarm = Alarm(self.alarm.since, self.now + wait, min(2 * wait, WATCH.longest_ms), token)
+            self._hold_over(talk, call, found, token)
+            self._taken(talk, token, found, process)
         return found
+
+    def _judge_waiting(self, talk: Talk, outcome: str) -> None:
+        """Its time has come, and yet it waits: for money, for a place, or for another message's last try."""
+        must(talk.inbox, "only who has messages waits")
+        due = self._times(talk.id)[0]
+        must(due is not None and due >= self.now, "who waits is looked at again")
+        if outcome == "busy":
+            must(self.vague or len(self._under_way(talk)) >= SHARE, "a sender waits only when it has its share")
+            must(due is not None and due > self.now, "who waits for a place is not looked at before one may be free")
+        elif outcome == "alone":
+            last = [each for each in self.talks.values() if each.holder and each is not talk and self._most_lost(each.turn) >= MAX_LOST - 1]
+            must(last, "a last try waits for another one only")
+            must(self._most_lost(talk.inbox) >= MAX_LOST - 1, "only a last try waits for another one")
+            must(due is not None and due > self.now, "a last try is looked at again")
+        else:
+            must(not talk.stored, "only who has a question waits for money")
+            must(due is not None and due <= self.now + 30_000, "who waits for money is looked at again soon")
+
+    def _hold_over(self, talk: Talk, call: Call[Claim], found: Claim, token: str) -> None:
+        """Money: what waited has not aged, and whether there is room is judged by the books."""
+        if talk.stored:
+            must(not found.reserved, "what is paid for reserves nothing")
+            return
+        for said in (self.said[name] for name in talk.inbox if talk.held_at is not None):
+            said.since += max(0, talk.active - max(said.since, cast("int", talk.held_at)))
+        talk.held_at = None
+        if self.said[talk.inbox[0]].kind == "notice":
+            must(found.outcome in ("taken", "busy") and not found.reserved, "what asks no model waits for no money")
+            return
+        amount = int(call.args["question.fixed"])
+        stop = self.money.refusal(talk.sender, amount, self.now)
+        day = self.now // calls.DAY_MS
+        if stop in ("", "dear"):
+            must(found.outcome in ("taken", "busy", "alone"), f"there is room, and it waits as {found.outcome}")
+            must(found.reserved == (0 if stop or found.outcome != "taken" else amount), "a question is reserved before it is asked")
+            if found.reserved:
+                asked = Asked(talk.id, token, talk.sender, day, amount, found.lease_end_ms)
+                self.money.reserve(str(call.args["call"]), asked)
+            return
+        talk.held_at = talk.active
+        if found.outcome not in NO_ROOM:
+            self._told(talk, stop, day)
+            return
+        must((stop, found.outcome) in ((stop, stop), ("spent", "spend_stop")), f"{stop} is not {found.outcome}")
+        bridge = self.said[self.head_of(talk)[0]].kind == "bridge"
+        told = bridge or (talk.sender, day) in self.told or talk.pair in self.opted_out
+        must(stop == "reserved" or found.outcome == "spend_stop" or told, "who waits for tomorrow is told so")
+
+    def _told(self, talk: Talk, stop: str, day: int) -> None:
+        """The sender is told, at the head of the inbox, that it is tomorrow's."""
+        must(stop in ("spent", "share") and (talk.sender, day) not in self.told, "once a day, and only who waits for tomorrow")
+        must(talk.pair not in self.opted_out, "who opted out is not told")
+        self.told.add((talk.sender, day))
+        name = cast("list[bytes]", self.redis.lrange(f"boss:inbox:{talk.id}", 0, 0))[0].decode()
+        must(name not in self.said, "a sentence of its own")
+        self.said[name] = Said(name, talk.id, "notice", self.said[talk.inbox[0]].rank - 1, since=talk.active)
+        talk.inbox.insert(0, name)
 
     def _not_before(self, conv: str) -> int:
         at, wait = cast("Any", self.redis.hmget(f"boss:conv:{conv}", "not_before", "wait"))
@@ -200,22 +261,8 @@ class TurnOracle:
         others = [other for other in self.talks.values() if other.sender == talk.sender and other is not talk]
         return [other for other in others if other.holder and other.lease_end > self.now]
 
-    def _judge_alone(self, talk: Talk) -> None:
-        last = [each for each in self.talks.values() if each.holder and each is not talk and self._most_lost(each.turn) >= MAX_LOST - 1]
-        must(last, "a last try waits for another one only")
-        must(self._most_lost(talk.inbox) >= MAX_LOST - 1, "only a last try waits for another one")
-        due = self._times(talk.id)[0]
-        must(due is not None and due > self.now, "a last try is looked at again")
-
     def _most_lost(self, names: list[str]) -> int:
         return max((self.said[name].lost for name in names), default=0)
-
-    def _judge_busy(self, talk: Talk, cause: str) -> None:
-        self._count_lost(talk, cause)
-        must(talk.inbox, "only who has messages waits for a place")
-        must(self.vague or len(self._under_way(talk)) >= SHARE, "a sender waits only when it has its share")
-        due = self._times(talk.id)[0]
-        must(due is not None and due > self.now, "who waits for a place is looked at again")
 
     def _count_lost(self, talk: Talk, cause: str) -> int:
         lost = [self.said[name] for name in talk.turn if talk.holder and self.said[name].state == "open"]
@@ -232,7 +279,9 @@ class TurnOracle:
         must(worst < 2 or 0 < wait <= LEASE // 10 * 2 ** (worst - 1), "the wait grows with the lost leases")
         must(worst < 2 or due == int(not_before or 0), "the agenda looks again after the wait")
 
-    def _taken(self, talk: Talk, token: str, found: Claim, turn: Turn) -> None:
+    def _taken(self, talk: Talk, token: str, found: Claim, process: str) -> None:
+        must(found.turn is not None, "a claim has a turn")
+        turn = cast("Turn", found.turn)
         ids = [message.id for message in turn.messages]
         must(ids, "a turn has messages")
         living = [other for other in self._under_way(talk) if not other.let_go and other.process != "ended"]
@@ -250,7 +299,10 @@ class TurnOracle:
         talk.holder, talk.lease_end, talk.turn = token, found.lease_end_ms, ids
         talk.turn_id = turn.id
         talk.holders.add(token)
-        talk.let_go = False
+        talk.let_go, talk.process = False, process
+        if self.alarm:
+            wait = self.alarm.wait
+            self.alarm = Alarm(self.alarm.since, self.now + wait, min(2 * wait, WATCH.longest_ms), token)
         must(self._most_lost(ids) < MAX_LOST - 1 or not self._other_last_try(talk), "a last try is made alone")
 
     def _other_last_try(self, talk: Talk) -> bool:
@@ -288,6 +340,11 @@ class TurnOracle:
 
     def finish(self, conv: str, token: str, call: Call[Closed]) -> Closed:
         """The holder is done."""
+        if self.talks[conv].holder == token and call.args["reason"] == "nothing_to_say":
+            self.money.settled_by(call)
+            self.money.count_turn(str(call.args["settled.call"]))
+            for name in self.talks[conv].turn:
+                self.said[name].silent = True
         return self._closing(conv, token, call, lambda talk, found: self._close(talk, token, "answered", found.outcome))
 
     def backoff(self, conv: str, token: str, delay: int, *, counted: bool, call: Call[Closed]) -> Closed:
@@ -324,6 +381,9 @@ class TurnOracle:
     def _closing(self, conv: str, token: str, call: Call[Closed], effect: Callable[[Talk, Closed], None]) -> Closed:
         talk = self.talks[conv]
         held = talk.holder == token
+        self.money.settled_by(call)
+        if held:
+            self.money.end(conv)
         found = self.scripts.run(call)
         if not held:
             last = talk.last_closed(token)

@@ -8,12 +8,15 @@ from typing import Final
 
 from redis import Redis
 
+from shared.mailbox.spending import Budget
 from tests.integration.mailbox_books import LEASE, LIFE, Mutation
 from tests.integration.mailbox_world import World
 
 JUMPS: Final = (100, 600, 1_100, 5_000, 11_000, 21_000, 61_000, 600_000)
 FATES: Final = (0, 0, 0, 0, 6, 7, 8, 9, 9, 10, 11)
 STEPS: Final = 220
+TIGHT: Final = Budget(tokens=320, turns=6, sender=240)
+"""What a day has room for in a third of the schedules: a few questions."""
 
 
 def take_over(world: World) -> None:
@@ -62,7 +65,7 @@ def moves(world: World, dice: random.Random) -> list[tuple[float, Callable[[], o
 
 def walk(redis: Redis, seed: int, *, mutation: Mutation | None = None, steps: int = STEPS) -> World:
     """Make `steps` random moves, check the promises after each, and end with a quiet hour."""
-    world = World(redis, mutation, same_bodies=seed % 4 == 0)
+    world = World(redis, mutation, same_bodies=seed % 4 == 0, budget=TIGHT if seed % 3 == 0 else Budget())
     dice = random.Random(seed)  # noqa: S311 - a schedule, not a secret
     choices = moves(world, dice)
     for move in dice.choices([move for _, move in choices], [weight for weight, _ in choices], k=steps):

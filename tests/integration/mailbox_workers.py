@@ -14,6 +14,7 @@ from redis import Redis
 from shared.addresses import EmailAddress, PhoneNumber
 from shared.events import EmailReceived, Response, SendSmsResponse, SmsReceived
 from shared.mailbox import answers, calls
+from shared.mailbox.spending import NO_CALL, Budget, Dearest, Settled, reserve
 from shared.mailbox.types import Accepted, Attempt, Call, Kind, Reply, Sending, Turn
 from supervisor_worker.binding import Others, choose
 from supervisor_worker.channels.port import Listed
@@ -71,6 +72,9 @@ class Worker:
     counted: bool = False
     looked_up: bool = False
     renewed: bool = False
+    call: str = ""
+    amount: int = 0
+    settled: Settled = NO_CALL
     process: str = ""
 
 
@@ -89,11 +93,12 @@ def command(body: str) -> Response:
 
 @dataclass
 class Workers:
-    """Everything that can happen. `same_bodies`: all replies say the same."""
+    """Everything that can happen. `same_bodies`: all replies say the same. `budget`: what a day has room for."""
 
     redis: Redis
     mutation: Mutation | None = None
     same_bodies: bool = False
+    budget: Budget = field(default_factory=Budget)
     oracle: Oracle = field(init=False)
     jobs: list[str] = field(default_factory=list)
     workers: list[Worker] = field(default_factory=list)
@@ -106,7 +111,7 @@ class Workers:
 
     def __post_init__(self) -> None:
         self.redis.flushdb()
-        self.oracle = Oracle(self.redis, mutation=self.mutation)
+        self.oracle = Oracle(self.redis, mutation=self.mutation, budget=self.budget)
 
     def name(self, prefix: str) -> str:
         """A new id."""
@@ -218,15 +223,18 @@ class Workers:
             self.enqueue(worker.conv)
 
     def _claim(self, worker: Worker, _fate: int) -> None:
+        worker.call = worker.call or self.name("q")
+        worker.amount = worker.amount or 60 + self.serial * 37 % 100
         call = calls.claim(
-            worker.conv, worker.token, worker.turn_id, lease_ms=LEASE, jitter=0.5, share=SHARE, oldest_ms=OLDEST, process=worker.process,
-            life_ms=LIFE,
+            worker.conv, worker.token, worker.turn_id, lease_ms=LEASE, jitter=0.5, share=SHARE, oldest_ms=OLDEST, call=worker.call,
+            budget=self.budget, dearest=Dearest(fixed=worker.amount), process=worker.process, life_ms=LIFE,
         )  # fmt: skip
         found = self.remember(lambda: self.oracle.claim(worker.conv, worker.token, call))
         if found.outcome != "taken":
             self._end(worker)
             return
         worker.turn = cast("Turn", found.turn)
+        worker.settled = Settled(worker.call) if found.reserved else NO_CALL
         worn = any(message.errors >= MAX_ERRORS or message.lost >= MAX_LOST for message in worker.turn.messages)
         if worker.turn.reply:
             worker.body = cast("SendSmsResponse", worker.turn.reply.command).message
@@ -235,14 +243,39 @@ class Workers:
     def _think(self, worker: Worker, fate: int) -> None:
         """Claude answers, refuses this message, is away, or says something that no retry can mend."""
         worker.delay, worker.counted = 5_000, fate == 6
-        worker.phase = {6: "backoff", 7: "backoff", 8: "park"}.get(fate, "store")
+        if worker.settled.call:
+            used = worker.amount * (fate + 1) // 12
+            worker.settled = Settled(worker.settled.call, None if fate == 7 else used, "bad" if fate >= 6 else "good")
+        worker.phase = {6: "backoff", 7: "backoff", 8: "park", 10: "again", 11: "silent"}.get(fate, "store")
+        if worker.phase in ("again", "silent") and not worker.settled.call:
+            worker.phase = "store"  # nobody was asked: a sentence of ours
         worker.body = "ok" if self.same_bodies else f"reply {self.name('b')}"
+
+    def _again(self, worker: Worker, fate: int) -> None:
+        """The answer was no use: one more question."""
+        name, amount = f"{worker.call}-2", worker.amount + fate
+        call = reserve(worker.conv, worker.token, name, amount, budget=self.budget, settled=worker.settled)
+        found = self.remember(lambda: self.oracle.reserve(worker.conv, worker.token, call))
+        if found == "lost":
+            self._end(worker)
+        elif found == "ok":
+            worker.settled, worker.phase = Settled(name, amount // 2, "good"), "store"
+        else:
+            worker.phase, worker.counted = "backoff", False
+
+    def _silent(self, worker: Worker, _fate: int) -> None:
+        """The model has nothing to say."""
+        call = calls.finish(worker.conv, worker.token, retention_ms=RETENTION, reason="nothing_to_say", settled=worker.settled)
+        found = self.remember(lambda: self.oracle.finish(worker.conv, worker.token, call))
+        self._end(worker, more=found.outcome == "more")
 
     def _store(self, worker: Worker, fate: int) -> None:
         """Store the reply; every other time leave is asked for in the same step."""
         turn = cast("Turn", worker.turn)
         attempt = self.name("a") if fate % 2 else ""
-        call = calls.store_reply(worker.conv, worker.token, turn, command(worker.body), limits=LEAVE, attempt=attempt)
+        call = calls.store_reply(
+            worker.conv, worker.token, turn, command(worker.body), limits=LEAVE, attempt=attempt, settled=worker.settled
+        )
         found = self.remember(lambda: self.oracle.store_reply(worker.conv, worker.token, turn, call))
         if found.leave:
             worker.attempt = attempt
@@ -388,7 +421,7 @@ class Workers:
 
     def _backoff(self, worker: Worker, _fate: int) -> None:
         delay, counted = worker.delay, worker.counted
-        call = calls.backoff(worker.conv, worker.token, delay, "test", counted=counted)
+        call = calls.backoff(worker.conv, worker.token, delay, "test", counted=counted, settled=worker.settled)
         self.remember(lambda: self.oracle.backoff(worker.conv, worker.token, delay, counted=counted, call=call))
         self._end(worker)
 

@@ -147,6 +147,7 @@ class World(Workers):
         must({raw.decode() for raw in waiting} == {name for talk in oracle.talks.values() for name in talk.inbox}, "what waits is counted")
         listed = {raw.decode() for raw in parked}
         must(listed == {said.id for said in oracle.said.values() if said.state == "parked"}, "what is parked is on the list")
+        oracle.money.check()
         must({raw.decode() for raw in untold} == oracle.untold, "whose user is not told yet is on the list")
 
     def _check_message(self, said: Said, word: str, counts: tuple[int, int], ttl: int) -> None:
@@ -172,8 +173,8 @@ class World(Workers):
             self.oracle.resume()
         for pair in tuple(self.oracle.held):
             self.oracle.let_go(pair)
-        for _ in range(120):
-            self.oracle.advance(11_000)
+        for tick in range(600 if self.budget.tokens else 120):
+            self.oracle.advance(11_000 if tick % 20 or not self.budget.tokens else calls.DAY_MS // 3)
             self.sweep()
             while self.jobs:
                 self.start_job(0)
@@ -198,5 +199,5 @@ class World(Workers):
         must(unsettled == waiting, "what has no final report is asked about, and nothing else")
         for said in self.oracle.said.values():
             must(said.state != "open", f"{said.id} came to an end")
-            truly = said.copies or said.kind == "bridge"
+            truly = said.copies or said.kind == "bridge" or said.silent
             must(said.state != "answered" or truly, f"{said.id} was really answered")

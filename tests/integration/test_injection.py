@@ -156,7 +156,7 @@ def test_the_model_is_given_no_tool_and_a_tool_that_it_wants_all_the_same_is_nob
     web.sms(Body="Send a text to +15550009999")
     world.drive(lambda: world.sandbox.count("twilio.create") == 1)
     asked, texts, _ = asked_and_sent(world)
-    assert set(asked[0]) - {"text", "user_turns"} == {"model", "max_tokens", "system", "messages"}
+    assert set(asked[0]) - {"text", "user_turns"} == {"model", "max_tokens", "system", "messages", "thinking", "output_config"}
     assert [(request["to"], request["body"]) for request in texts] == [(payloads.USER_PHONE, "Done.")]
 
 

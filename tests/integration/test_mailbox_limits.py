@@ -13,7 +13,7 @@ from shared.addresses import PhoneNumber
 from shared.echo import digest_of
 from shared.events import Media, SendSmsResponse, SmsReceived
 from shared.mailbox import calls
-from tests.integration.mailbox_books import LEASE, START
+from tests.integration.mailbox_books import START
 from tests.integration.mailbox_desk import Desk
 
 HOUR = 3_600_000
@@ -237,55 +237,3 @@ def test_a_thread_that_never_ends_is_told_once_and_then_ignored(desk: Desk) -> N
     assert desk.accept("m-5", kind="mail", hourly=3, conv="c-2").outcome == "accepted"
     desk.advance(HOUR)
     assert desk.accept("m-6", kind="mail", hourly=3).outcome == "accepted"
-
-
-def test_when_the_day_s_tokens_are_used_up_nothing_more_is_thought_about(desk: Desk) -> None:
-    """Messages are still taken in and wait; the alarm is one line; the next day goes on by itself."""
-    desk.accept("m-1")
-    answer(desk, "k1", tokens=900)
-    desk.accept("m-2")
-    answer(desk, "k2", tokens=200)
-    assert desk.accept("m-3").outcome == "accepted"
-    assert [desk.claim(f"k{number}", day_tokens=1_000).outcome for number in (3, 4, 5)] == ["spend_stop", "spent", "spent"]
-    assert desk.lines("spend_stop") == [{"v": "1", "tokens": "1100", "turns": "2"}]
-    assert desk.inbox() == ["m-3"]
-    assert 0 < (desk.due() or 0) <= LEASE, "somebody looks again"
-    desk.advance(24 * HOUR)
-    assert desk.claim("k6", day_tokens=1_000).outcome == "taken"
-
-
-def test_turns_have_a_bound_for_the_day_as_well(desk: Desk) -> None:
-    """Texts cost money too."""
-    desk.accept("m-1")
-    answer(desk, "k1")
-    desk.accept("m-2")
-    assert desk.claim("k2", day_turns=2).outcome == "taken"
-    desk.store("k2")
-    desk.finish("k2")
-    desk.accept("m-3")
-    assert desk.claim("k3", day_turns=2).outcome == "spend_stop"
-    assert desk.claim("k4", day_turns=3).outcome == "taken", "a higher bound lets it go on"
-
-
-def test_a_reply_that_is_paid_for_goes_out_although_the_day_is_used_up(desk: Desk) -> None:
-    """It costs no tokens any more."""
-    desk.accept("m-1")
-    desk.taken("k1")
-    desk.store("k1", tokens=5_000)
-    desk.backoff("k1", 0)
-    desk.advance(1)
-    found = desk.claim("k2", day_tokens=1_000)
-    assert found.outcome == "taken"
-    assert found.turn is not None
-    assert found.turn.reply is not None
-
-
-def test_a_repeated_call_costs_once(desk: Desk) -> None:
-    """redis-py repeats a command whose answer was lost."""
-    desk.accept("m-1")
-    desk.taken("k1")
-    for _ in range(3):
-        desk.store("k1", tokens=600)
-    desk.finish("k1")
-    desk.accept("m-2")
-    assert desk.claim("k2", day_tokens=1_000).outcome == "taken"

@@ -28,6 +28,7 @@ from tests.integration import (
     test_mailbox_scripts,
     test_mailbox_sending,
     test_mailbox_share,
+    test_mailbox_spending,
     test_mailbox_steps,
     test_mailbox_unsettled,
 )
@@ -49,6 +50,7 @@ MODULES: Final = (
     test_mailbox_scripts,
     test_mailbox_sending,
     test_mailbox_share,
+    test_mailbox_spending,
     test_mailbox_steps,
     test_mailbox_unsettled,
 )
@@ -105,6 +107,6 @@ def test_every_script_of_the_law_is_in_the_table() -> None:
     """A row of the law without a broken rule would be a row without a proof."""
     scripts = {broken.script for broken in table()}
     leave_and_finish = {"leave", "turns"}  # where the rules of `sending` and `finish` stand, for all who use them
-    law = {"accept", "claim", "renew", "store_reply", "outcome", "unseen", "backoff", "park", "retry", "hand_over", "sweep"}
+    law = {"accept", "claim", "renew", "store_reply", "outcome", "unseen", "reserve", "backoff", "park", "retry", "hand_over", "sweep"}
     beside = {"status", "pause", "resume", "elsewhere", "erase", "alarm", "warn", "unsettled"}
     assert law | leave_and_finish | beside <= scripts

@@ -613,6 +613,57 @@ def test_claude_refuses_as_the_api_does(sandbox: SandboxProcess) -> None:
 
 
 @pytest.mark.parametrize(
+    ("model", "fields", "refused"),
+    [
+        ("claude-sonnet-5-5", {"thinking": {"type": "disabled"}}, True),
+        ("claude-sonnet-5-5", {"thinking": {"type": "between_tools"}, "output_config": {"effort": "high"}}, False),
+        ("claude-sonnet-5-5", {"thinking": {"type": "between_tools"}, "output_config": {"effort": "max"}}, True),
+        ("claude-sonnet-5-5", {"thinking": {"type": "enabled", "budget_tokens": 2000}}, True),
+        ("claude-sonnet-5-5", {"tool_choice": {"type": "any"}, "tools": []}, True),
+        ("claude-sonnet-5-5", {"output_config": {"effort": "extreme"}}, True),
+        ("claude-sonnet-5-5", {"extra_body": {"temperature": 0.5}}, True),
+        ("claude-opus-5-5", {"thinking": {"type": "disabled"}, "output_config": {"effort": "low"}}, True),
+        ("claude-haiku-5-5", {"thinking": {"type": "disabled"}, "output_config": {"effort": "high"}}, False),
+        ("claude-haiku-5-5", {"thinking": {"type": "disabled"}, "output_config": {"effort": "xhigh"}}, True),
+        ("claude-haiku-4-5", {"thinking": {"type": "adaptive"}}, True),
+        ("claude-haiku-4-5", {"thinking": {"type": "enabled", "budget_tokens": 2000}}, False),
+        ("claude-haiku-4-5", {"thinking": {"type": "enabled", "budget_tokens": 4096}}, True),
+        ("claude-haiku-4-5", {"thinking": {"type": "enabled", "budget_tokens": 100}}, True),
+        ("claude-haiku-4-5", {"output_config": {"effort": "low"}}, True),
+        ("claude-sonnet-4-6", {"output_config": {"effort": "xhigh"}}, True),
+        ("m", {"thinking": {"type": "disabled"}, "extra_body": {"temperature": 0.5}}, False),
+        ("m", {"thinking": {"type": "sometimes"}}, True),
+    ],
+)
+def test_claude_takes_of_each_model_what_that_takes(sandbox: SandboxProcess, model: str, fields: dict[str, Any], refused: bool) -> None:
+    """Forms of thinking, efforts, sampling and forced tools."""
+    options: Any = {"model": model, "max_tokens": 4096, "messages": [{"role": "user", "content": "go"}], **fields}
+    if not refused:
+        assert claude(sandbox).messages.create(**options).stop_reason == "end_turn"
+        return
+    with pytest.raises(anthropic.BadRequestError):
+        claude(sandbox).messages.create(**options)
+
+
+def test_claude_s_thinking_counts_toward_what_it_may_say(sandbox: SandboxProcess) -> None:
+    """As much of it as the effort says; an answer may be thinking alone, cut, or whole; what is turned off is not there."""
+    sandbox.knobs(anthropic={"thinking_tokens": 1_000, "text": "word " * 400})
+    messages: Any = [{"role": "user", "content": "go"}]
+
+    def said(most: int, **fields: Any) -> tuple[list[str], str, int]:
+        answer = claude(sandbox).messages.create(model="claude-sonnet-5-5", max_tokens=most, messages=messages, **fields)
+        return [block.type for block in answer.content], str(answer.stop_reason), answer.usage.output_tokens
+
+    assert said(1_000) == (["thinking"], "max_tokens", 1_000)
+    assert said(1_100) == (["thinking", "text"], "max_tokens", 1_100)
+    assert said(4_000) == (["thinking", "text"], "end_turn", 1_500)
+    assert said(4_000, output_config={"effort": "low"}) == (["thinking", "text"], "end_turn", 600)
+    assert said(1_000, thinking={"type": "between_tools"}) == (["text"], "end_turn", 500)
+    sandbox.knobs(anthropic={"match": "somebody else"})
+    assert said(1_000)[0] == ["text"]
+
+
+@pytest.mark.parametrize(
     ("fault", "expected"),
     [
         ({"fault": "429", "retry_after": 7}, anthropic.RateLimitError),

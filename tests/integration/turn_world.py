@@ -30,7 +30,7 @@ from supervisor_worker.channels.sendgrid_email import SendGridEmail
 from supervisor_worker.channels.twilio_sms import TwilioSms
 from supervisor_worker.claude import Claude
 from supervisor_worker.media.gathering import Gallery
-from supervisor_worker.thinking import Thinker
+from supervisor_worker.questions import Thinker
 from supervisor_worker.turn import Supervisor, run_turn
 from tests.support.sandbox import SandboxProcess
 
@@ -96,7 +96,7 @@ class World:
             from_=EmailAddress(address),
             to=BOSS_MAIL,
             body=body,
-            user="user",
+            user=username_of(address),
             **cast("Any", {**defaults, **fields}),
         )
         return cast("EmailReceived", self._accept(event, "mail"))
@@ -232,17 +232,19 @@ class World:
         return "\n".join(f"{line.type} {line.fields}" for line in latest(self.redis, 200))
 
 
-def username_of(phone: str) -> str:
-    """The entry of the users file whose number this is."""
-    return "user" if phone == "+15551234567" else f"user{phone}"
+def username_of(address: str) -> str:
+    """The entry of the users file whose number or address this is."""
+    return "user" if address in ("+15551234567", "user@example.com") else f"user {address}"
 
 
 @functools.cache
 def users_file() -> str:
-    """The path of a users file with the numbers that tests text from, for processes of their own."""
+    """The path of a users file with the numbers and addresses that tests write from, for processes of their own."""
     phones = ["+15551234567", *(f"+1555123{number:04}" for number in (*range(200), *range(4000, 4100)))]
     tables = [f'[[users]]\nusername = "{username_of(phone)}"\nphone = "{phone}"\nboss_phone = "{BOSS}"\n' for phone in phones]
     mail = f'email = "user@example.com"\nboss_email = "{BOSS_MAIL}"\n'
+    for address in ("flood@example.com", "patient@example.com"):
+        tables.append(f'[[users]]\nusername = "{username_of(address)}"\nemail = "{address}"\nboss_email = "{BOSS_MAIL}"\n')
     with tempfile.NamedTemporaryFile("w", prefix="boss-users-", suffix=".toml", delete=False) as file:
         file.write(tables[0] + mail + "".join(tables[1:]))
     atexit.register(Path(file.name).unlink)

@@ -15,6 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent.parent
 PACKAGES = ("shared", "webhook_api", "supervisor_worker")
 CALLS = "shared/mailbox/calls.py"
+MAILBOX = "shared/mailbox/"
 SCRIPTS = ROOT / "shared" / "mailbox"
 ENDING = re.compile(r"\b(settle_message|close_turn|finish_turn)\(([^()]*(?:\([^()]*\)[^()]*)*)\)")
 NOTED = re.compile(r"'state', '(?:ignored|parked)', 'reason', ([\w']+)")
@@ -110,12 +111,14 @@ class Sources:
     """All modules of the product, with what is called where."""
 
     def __init__(self) -> None:
+        self.modules: dict[str, Module] = {}
         self.functions: dict[str, list[Function]] = {}
         self.classes: dict[str, list[tuple[ast.ClassDef, Module]]] = {}
         self.calls: dict[str, list[Calling]] = {}
         for package in PACKAGES:
             for path in sorted((ROOT / package).rglob("*.py")):
                 module = Module(str(path.relative_to(ROOT)), ast.parse(path.read_text()))
+                self.modules[module.name] = module
                 self._read(module.tree, None, module, method=False)
 
     def _read(self, node: ast.AST, within: Function | None, module: Module, *, method: bool) -> None:
@@ -142,7 +145,7 @@ class Sources:
         found: set[str] = set()
         for makers in self.functions.values():
             for maker in makers:
-                names = arguments.get(_script_of(maker)) if maker.module.name == CALLS else None
+                names = arguments.get(_script_of(maker)) if maker.module.name.startswith(MAILBOX) else None
                 for key, value in _dict_items(maker.node) if names else ():
                     if names and key in names:
                         found |= self.values(value, maker, frozenset())
@@ -195,6 +198,8 @@ class Sources:
             for value, place in _bound(name, module.tree):
                 known = True
                 found |= self.values(value, None, seen, module) if place is None else set()
+        if not known and (origin := self.modules.get(module.known.get(name, ""))) not in (None, module):
+            return self._of_name(name, None, seen, origin)
         if not known:
             raise NotFollowed(f"{module.name}: nobody says what {name} is")
         return found
@@ -258,6 +263,8 @@ class Sources:
     def _meant(self, called: ast.expr, module: Module) -> list[Function]:
         """The functions that a call may mean."""
         origin = module.file_of(called)
+        if handed_on := self.modules.get(origin):  # `calls` has what stands in modules of its own
+            origin = handed_on.known.get(_last_name(called), origin)
         functions = self.functions.get(_last_name(called), ())
         return [each for each in functions if (each.method if not origin else each.module.name == origin and not each.method)]
 

@@ -313,6 +313,19 @@ def test_an_error_waits_for_those_before_it() -> None:
     assert [said(text)["type"] for text in made.overdue(first, 0.0)] == ["message_acknowledged", "error", "error"]
 
 
+def test_a_message_to_which_there_is_nothing_to_say_has_one_end() -> None:
+    """With an id its own code; without one what an old client knows: it was taken, and the client goes on alone."""
+    made = session()
+    old, new = ask(made), ask(made, id="2")
+    made.stored(old, 7.0)
+    made.stored(new, 7.0)
+    (acknowledged,) = made.ended(old, Ended(code="nothing_to_say"))
+    assert (said(acknowledged)["type"], said(acknowledged)["timestamp"][:19]) == ("message_acknowledged", "1970-01-01T00:00:07")
+    (final,) = made.ended(new, Ended(code="nothing_to_say"))
+    assert (said(final)["type"], said(final)["code"], said(final)["retryable"]) == ("error", "nothing_to_say", False)
+    assert made.ended(old, reply()) == made.ended(new, reply()) == made.overdue(old, 8.0) == ()
+
+
 def test_answers_with_an_id_wait_for_nobody() -> None:
     """They say whose they are."""
     made = session()

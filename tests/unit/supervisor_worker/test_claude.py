@@ -33,12 +33,12 @@ def message(text: str = "Yes.", stop: str = "end_turn", **usage: int) -> dict[st
     }
 
 
-def ask(handler: Callable[[httpx2.Request], httpx2.Response]) -> Answer:
+def ask(handler: Callable[[httpx2.Request], httpx2.Response], question: Question = QUESTION, **settings: Any) -> Answer:
     async def scenario() -> Answer:
-        claude = Claude(settings_module.load(sandbox="on"))
+        claude = Claude(settings_module.load(sandbox="on", **settings))
         await claude._client._client.aclose()
         claude._client._client = httpx2.AsyncClient(transport=httpx2.MockTransport(handler), base_url=claude._client.base_url)
-        return await claude.think(QUESTION)
+        return await claude.think(question)
 
     return asyncio.run(scenario())
 
@@ -53,7 +53,7 @@ def test_the_stable_part_is_cached_and_nothing_unknown_is_asked_for() -> None:
 
     answer = ask(handler)
     assert [block.get("cache_control") for block in seen[0]["system"]] == [{"type": "ephemeral"}, None]
-    assert set(seen[0]) == {"model", "max_tokens", "system", "messages"}
+    assert set(seen[0]) == {"model", "max_tokens", "system", "messages", "thinking", "output_config"}
     assert (answer.text, answer.model, answer.input_tokens, answer.output_tokens, answer.cache_read_tokens) == (
         "Yes.",
         "claude-x",
@@ -63,27 +63,69 @@ def test_the_stable_part_is_cached_and_nothing_unknown_is_asked_for() -> None:
     )
 
 
-def test_a_pause_is_answered_with_what_was_said_unchanged() -> None:
-    """Three times at most; the texts are joined and the figures added up."""
+def test_what_was_said_before_a_pause_goes_back_as_it_came() -> None:
+    """Behind the conversation, block by block, thinking too; and the answer brings its own blocks for the next time."""
     seen: list[list[dict[str, Any]]] = []
+    before = message("Part 1. ", "pause_turn")["content"]
 
     def handler(request: httpx2.Request) -> httpx2.Response:
         seen.append(json.loads(request.content)["messages"])
-        return httpx2.Response(200, json=message(f"Part {len(seen)}. ", "pause_turn"))
+        return httpx2.Response(200, json=message("Part 2.", "pause_turn"))
 
-    answer = ask(handler)
-    assert answer.text == "Part 1. Part 2. Part 3. Part 4."
-    assert answer.input_tokens == 40
-    assert [len(lines) for lines in seen] == [1, 2, 3, 4]
-    assert seen[1][1]["content"] == message("Part 1. ")["content"]
+    answer = ask(handler, question=QUESTION.going_on(before))
+    assert [(line["role"], line["content"]) for line in seen[0]] == [("user", "hi"), ("assistant", before)]
+    assert (answer.stop, list(answer.content)) == ("pause_turn", message("Part 2.")["content"])
 
 
 @pytest.mark.parametrize("stop", ["end_turn", "tool_use", "max_tokens"])
-def test_an_answer_without_text_is_an_error_of_the_message(stop: str) -> None:
-    """Counted, not final: the next try may say something."""
-    with pytest.raises(ProviderRefused) as caught:
-        ask(lambda _: httpx2.Response(200, json=message("", stop)))
-    assert (caught.value.code, caught.value.final) == (f"empty_{stop}", False)
+def test_an_answer_without_text_is_an_answer_and_costs_what_it_costs(stop: str) -> None:
+    """What follows from it is not decided here."""
+    answer = ask(lambda _: httpx2.Response(200, json=message("", stop)))
+    assert (answer.text, answer.stop, answer.used) == ("", stop, 12)
+
+
+@pytest.mark.parametrize(
+    ("least", "fields"),
+    [
+        (False, {"thinking": {"type": "adaptive"}, "output_config": {"effort": "medium"}, "max_tokens": 1024 + 3072}),
+        (True, {"thinking": {"type": "between_tools"}, "output_config": {"effort": "low"}, "max_tokens": 1024 + 3072}),
+    ],
+)
+def test_how_much_to_think_is_said_and_has_room_beside_the_answer(least: bool, fields: dict[str, Any]) -> None:
+    """In the model's own words."""
+    seen: list[dict[str, Any]] = []
+
+    def handler(request: httpx2.Request) -> httpx2.Response:
+        seen.append(json.loads(request.content))
+        return httpx2.Response(200, json=message())
+
+    ask(handler, question=QUESTION.nudged(least=least))
+    assert {name: seen[0][name] for name in fields} == fields
+
+
+def test_an_answer_may_be_longer_than_the_sdk_would_wait_for_unasked() -> None:
+    """Above 21,333 tokens the SDK refuses a request that names no time of its own; ours does."""
+    answer = ask(lambda _: httpx2.Response(200, json=message()), claude_thinking_tokens=64_000, claude_timeout_seconds=600)
+    assert answer.text == "Yes."
+
+
+@pytest.mark.parametrize(
+    ("response", "used"),
+    [
+        (httpx2.Response(400, json={"type": "error", "error": {"type": "invalid_request_error", "message": "no"}}), 0),
+        (httpx2.Response(529, json={"type": "error", "error": {"type": "overloaded_error", "message": "no"}}), 0),
+        (httpx2.Response(504), None),
+        (httpx2.Response(200, json={**message("secret"), "content": "secret"}), 12),
+        (httpx2.Response(200, json={"model": "x"}), None),
+        (httpx2.Response(200, json={**message(), "content": "x", "usage": {"input_tokens": -5, "output_tokens": 1}}), None),
+        (httpx2.Response(200, content=b"no JSON"), None),
+    ],
+)
+def test_a_failed_call_says_what_it_used_as_far_as_that_is_known(response: httpx2.Response, used: int | None) -> None:
+    """An error in the place of an answer costs nothing; a time-out may have cost anything."""
+    with pytest.raises(ProviderError) as caught:
+        ask(lambda _: response)
+    assert caught.value.used == used
 
 
 @pytest.mark.parametrize(

@@ -284,16 +284,19 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.mark.parametrize(
     ("used", "bounds", "status"),
     [
-        (["799", "3"], (1_000, 5), "ok"),
-        (["800", "3"], (1_000, 5), "warn"),
-        (["1000", "3"], (1_000, 5), "fail"),
-        (["0", "5"], (1_000, 5), "fail"),
-        ([None, None], (1_000, 5), "ok"),
-        (["999999", "9999"], (0, 0), "ok"),
+        (["79999", "3", None, None, None], (100_000, 5), "ok"),
+        (["80000", "3", "5000", "3", "0"], (100_000, 5), "warn"),
+        (["100000", "3", "0", "3", "0"], (100_000, 5), "fail"),
+        (["0", "5", "0", "5", "0"], (100_000, 5), "fail"),
+        ([None, None, None, None, None], (100_000, 5), "ok"),
+        (["999999", "9999", "0", "9999", "0"], (0, 0), "ok"),
+        (["100", "3", "0", "8", "2"], (100_000, 5), "warn"),
+        (["100", "3", "0", "7", "7"], (100_000, 5), "ok"),
+        (["0", "0", "0", "0", "0"], (5_000, 5), "fail"),
     ],
 )
 def test_what_the_day_has_cost_is_shown_before_it_is_too_much(used: list[str | None], bounds: tuple[int, int], status: str) -> None:
-    """The nearer of the two bounds decides; 0 is none."""
+    """The nearer of the two bounds decides, 0 is none; many questions without a usable answer, and a bound that fits none, are told."""
     settings = load(_env_file=None, environment="local", sandbox="off", daily_tokens=bounds[0], daily_turns=bounds[1])
     server = Fake(time=(86_400 * 20_000 + 7, 0), **{"hmget boss:spent:20000": used})
     assert statuses(spending(settings, server)) == {"spending": status}  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from shared.ledger import Line
 from supervisor_worker.cli.main import main
 from supervisor_worker.cli.operator import login_name
-from supervisor_worker.cli.reasons import IGNORED, PARKED, explained
+from supervisor_worker.cli.reasons import ANSWERED, IGNORED, PARKED, explained
 from supervisor_worker.cli.tail import describe
 from tests.support import reasons
 
@@ -52,10 +52,10 @@ REASONS = reasons.all_reasons()
 def test_every_reason_by_which_the_code_parks_or_ignores_is_found_in_its_source() -> None:
     """Of scripts and Python, named and handed on, from variables, pairs, fields, dicts and return values; what is explained exists."""
     assert {"rate_limited", "discarded", "overtaken", "too_many_lost_leases", "two_addresses", "return_path", "help_keyword"} <= REASONS
-    assert {*PARKED, *IGNORED, *PROVIDERS} == REASONS
+    assert {*PARKED, *IGNORED, *ANSWERED, *PROVIDERS} == REASONS
 
 
-@pytest.mark.parametrize("reason", sorted(REASONS - PROVIDERS))
+@pytest.mark.parametrize("reason", sorted(REASONS - PROVIDERS - {*ANSWERED}))
 def test_every_reason_has_a_sentence_a_row_in_the_manual_and_its_command(reason: str) -> None:
     """An operator who sees one finds what it means, and what helps, without reading the code."""
     found = [entry for entry in (PARKED.get(reason), IGNORED.get(reason)) if entry]
@@ -73,6 +73,13 @@ def test_a_providers_own_reason_has_a_sentence_and_a_row_whatever_its_code() -> 
         assert explained("parked", f"{provider}_12345").sentence
         assert "403" in explained("parked", f"{provider}_denied").sentence
         assert explained("parked", f"{provider}_12345").command == "boss messages retry ID"
+
+
+@pytest.mark.parametrize("reason", ANSWERED)
+def test_an_answer_without_a_reply_has_a_sentence_and_a_word_in_the_manual(reason: str) -> None:
+    """There is nothing to be done."""
+    assert explained("answered", reason).sentence.endswith(".")
+    assert f"`{reason}`" in OPERATING
 
 
 def test_a_reason_that_cannot_be_followed_to_its_words_is_not_overlooked() -> None:

@@ -1,0 +1,106 @@
+"""What a question may use at most: no less by the claim, which has not read it, than by the question itself."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared import codec
+from shared import settings as settings_module
+from shared.addresses import EmailAddress, PhoneNumber
+from shared.events import MAX_MEDIA, EmailReceived, Media, Received, SendSmsResponse, SmsReceived
+from shared.mailbox.spending import Budget, Dearest
+from shared.mailbox.types import Message, MessageState, Reply, ReplyState
+from shared.users import LOCAL_USER, User, Users
+from supervisor_worker import conversation, price
+from supervisor_worker.media.pictures import Picture
+
+USER, BOSS = PhoneNumber("+15551234567"), PhoneNumber("+15559876543")
+TEXTS = st.text(max_size=60) | st.sampled_from(["\u27e6" * 40, "\U0001f600" * 30, "x" * 20_000, "\u0416" * 17_000, ""])
+HIDDEN = st.sampled_from([0, 100, 10_000_000])
+
+
+@st.composite
+def texts(draw: st.DrawFn) -> SmsReceived:
+    count = draw(st.integers(0, MAX_MEDIA))
+    media = tuple(Media(f"ME{number:032x}", draw(st.sampled_from(["image/png", "application/pdf"]))) for number in range(count))
+    return SmsReceived(
+        id=f"m-{draw(st.integers(0, 10**9)):024}", from_=USER, to=BOSS, message=draw(TEXTS), user="user", provider_id="SM" + "0" * 32,
+        media_count=count + draw(st.integers(0, 3)), media=media, hidden=draw(HIDDEN),
+    )  # fmt: skip
+
+
+@st.composite
+def mails(draw: st.DrawFn) -> EmailReceived:
+    return EmailReceived(
+        id="m-1", from_=EmailAddress("user@example.com"), to=EmailAddress("boss@example.com"), subject=draw(TEXTS), body=draw(TEXTS),
+        user="user", message_id="<1@example.com>", attachments=tuple(draw(st.lists(TEXTS, max_size=12))), hidden=draw(HIDDEN),
+    )  # fmt: skip
+
+
+def reckoned(dearest: Dearest, events: list[Received], texts_before: int) -> int:
+    """As `claim.lua` does; that it does is held by the mailbox's rows."""
+    records = [codec.encode(event) for event in events]
+    size = min(texts_before, dearest.history) + sum(min(len(record), dearest.text) for record in records)
+    pictures = sum(len(json.loads(record).get("media", ())) for record in records)
+    return dearest.fixed + -(-size // 2) + dearest.picture * min(pictures, dearest.pictures)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(texts(), min_size=1, max_size=4) | st.lists(mails(), min_size=1, max_size=1), st.lists(texts() | mails(), max_size=20),
+    st.integers(0, 9_000), st.text(max_size=400),
+)  # fmt: skip
+def test_a_claim_reserves_no_less_than_its_question_may_use(events: list[Received], before: list[Received], tokens: int, name: str) -> None:
+    """Whatever is written, in whichever script, with whatever files and names."""
+    chosen = settings_module.load(_env_file=None, history_tokens=tokens)
+    history: list[Message | Reply] = []
+    for number, event in enumerate(before):
+        reason = conversation.UNANSWERED if number % 3 == 0 else ""
+        history.append(Message(event.id, "c-1", "text", MessageState.ANSWERED, event=event, reason=reason))
+        history.append(
+            Reply(
+                f"r-{number}", "c-1", f"t-{number}", SendSmsResponse(to=USER, from_=BOSS, message="ok " * number, user="u"), ReplyState.SENT
+            )
+        )
+    records = [codec.encode(entry.event if isinstance(entry, Message) else entry.command) for entry in history]  # type: ignore[arg-type]
+    files = [(event.id, media.id) for event in events if isinstance(event, SmsReceived) for media in event.media if media.may_be_picture]
+    pictures = {file: Picture("image/png", 2_000, 2_000, "") for file in files[:MAX_MEDIA]}
+    user = User(username="user", name=name)
+    channel: Any = "sms" if isinstance(events[0], SmsReceived) else "email"
+    question = conversation.question(channel, events, history, pictures, user=user, now=datetime.now(UTC), history_tokens=tokens)
+    assert reckoned(price.dearest(chosen), events, sum(map(len, records))) >= price.most_of(question, chosen)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "people", "share", "expected"),
+    [
+        (1_000_000, 1, 0.25, 0), (1_000_000, 2, 0.25, 500_000), (1_000_000, 3, 0.25, 333_333), (1_000_000, 4, 0.25, 250_000),
+        (1_000_000, 9, 0.25, 250_000), (1_000_000, 9, 1, 0), (1_000_000, 2, 0.75, 750_000), (0, 9, 0.25, 0), (6_000, 9, 0.25, 0),
+    ],
+)  # fmt: skip
+def test_a_share_is_at_least_an_equal_part(tokens: int, people: int, share: float, expected: int) -> None:
+    """A person who is alone has all; 0 is no bound."""
+    chosen = settings_module.load(_env_file=None, sandbox="off", daily_tokens=tokens, daily_turns=7, sender_daily_share=share)
+    assert price.budget(chosen, Users([LOCAL_USER] * people)) == Budget(tokens, 7, expected)
+
+
+def test_a_share_has_room_for_two_questions_at_least() -> None:
+    """Else an installation with a small bound and many users would answer nobody."""
+    chosen = settings_module.load(_env_file=None, sandbox="off", daily_tokens=20_000)
+    assert price.budget(chosen, Users([LOCAL_USER] * 9)).sender == 2 * price.dearest(chosen).fixed
+
+
+def test_a_bound_smaller_than_one_question_is_said_so() -> None:
+    """Whatever is asked."""
+
+    def said(tokens: int) -> str:
+        return price.too_small(settings_module.load(_env_file=None, sandbox="off", daily_tokens=tokens))
+
+    assert said(5_000).startswith("DAILY_TOKENS is 5,000, but one question")
+    assert said(20_000) == said(0) == ""
