@@ -243,8 +243,8 @@ def users_file() -> str:
     phones = ["+15551234567", *(f"+1555123{number:04}" for number in (*range(200), *range(4000, 4100)))]
     tables = [f'[[users]]\nusername = "{username_of(phone)}"\nphone = "{phone}"\nboss_phone = "{BOSS}"\n' for phone in phones]
     mail = f'email = "user@example.com"\nboss_email = "{BOSS_MAIL}"\n'
-    for address in ("flood@example.com", "patient@example.com"):
-        tables.append(f'[[users]]\nusername = "{username_of(address)}"\nemail = "{address}"\nboss_email = "{BOSS_MAIL}"\n')
+    others = ("flood@example.com", "patient@example.com")
+    tables += [f'[[users]]\nusername = "{username_of(address)}"\nemail = "{address}"\nboss_email = "{BOSS_MAIL}"\n' for address in others]
     with tempfile.NamedTemporaryFile("w", prefix="boss-users-", suffix=".toml", delete=False) as file:
         file.write(tables[0] + mail + "".join(tables[1:]))
     atexit.register(Path(file.name).unlink)
