@@ -24,8 +24,10 @@ from shared.knobs import knob as _knob
 from shared.operator_secrets import EXAMPLE_TOKEN, SANDBOX_CREDENTIALS
 from shared.providers import Provider
 from shared.settings_bridge import BridgeSettings
+from shared.settings_claude import ClaudeSettings
 from shared.settings_faults import BASE_URLS, faults_beside, faults_of, production_faults, twilio_faults, url_faults
 from shared.settings_sendgrid import SendGridSettings
+from shared.settings_twilio import TwilioSettings
 from shared.settings_words import WordSettings
 
 __all__ = ["EXAMPLE_TOKEN", "SANDBOX_CREDENTIALS", "Settings", "announce_web", "in_use", "load", "strange_names"]
@@ -38,7 +40,7 @@ _PROVIDER_URLS: Final = {
 }
 
 
-class Settings(BridgeSettings, SendGridSettings, WordSettings):
+class Settings(BridgeSettings, ClaudeSettings, SendGridSettings, TwilioSettings, WordSettings):
     """All settings. Times are in the unit that the name says; empty values count as unset."""
 
     model_config = SettingsConfigDict(
@@ -63,52 +65,6 @@ class Settings(BridgeSettings, SendGridSettings, WordSettings):
     )
     boss_users_file: Path | None = _knob(
         None, "The TOML file of who may talk to which Boss (docs/users.md). Local only: empty means the one example user.", "Place"
-    )
-
-    twilio_account_sid: str = _knob("", "Twilio console, Account info: Account SID.", "Twilio")
-    twilio_auth_token: SecretStr = _knob(
-        SecretStr(""), "Twilio console, Account info: the primary Auth Token. It signs the webhooks.", "Twilio"
-    )
-    twilio_api_key_sid: str = _knob(
-        "", "An API key (SK...) that sends and looks up instead of the Auth Token, which is then needed for signatures alone.", "Twilio"
-    )
-    twilio_api_key_secret: SecretStr = _knob(SecretStr(""), "The API key's secret; with TWILIO_API_KEY_SID.", "Twilio")
-    twilio_api_base_url: str = _knob(
-        "", "Another host that speaks Twilio's API. Empty: Twilio, or the sandbox where it plays Twilio.", "Twilio"
-    )
-    reconcile_minutes: float = _knob(
-        5.0,
-        "How often Twilio's list is asked for texts that no webhook brought, which are then answered. 0: never.",
-        "Twilio",
-        ge=0,
-        le=1440,
-    )
-    reconcile_window_minutes: float = _knob(
-        60.0, "How far back that list is read: what was missed longer ago than this stays unanswered.", "Twilio", gt=0, le=10_080
-    )
-    media_timeout_seconds: float = _knob(
-        10.0, "The longest that fetching one picture of a text may take; all of a turn have half of LEASE_SECONDS.", "Twilio", gt=0, le=60
-    )
-
-    anthropic_api_key: SecretStr = _knob(SecretStr(""), "Claude Console, API keys.", "Claude")
-    anthropic_base_url: str = _knob("", "Another host that speaks the Messages API (a gateway). Empty: Anthropic.", "Claude")
-    boss_model: str = _knob("claude-sonnet-5-5", "The Claude model that answers.", "Claude")
-    claude_timeout_seconds: float = _knob(90.0, "The longest that one question to Claude may take.", "Claude", gt=0, le=600)
-    boss_effort: Literal["default", "low", "medium", "high", "xhigh", "max"] = _knob(
-        "medium",
-        "How much the model thinks and writes. default: nothing is said about it, for a gateway that knows no such field.",
-        "Claude",
-    )
-    claude_max_tokens: int = _knob(1024, "The longest answer, in tokens.", "Claude", ge=64, le=16000)
-    claude_thinking_tokens: int = _knob(
-        3072,
-        "Room for thinking beside the answer, in tokens: a model's thinking counts toward what it may write.",
-        "Claude",
-        ge=0,
-        le=64_000,
-    )
-    history_tokens: int = _knob(
-        8000, "How much of a conversation Claude is shown, in tokens (estimated at 4 bytes each).", "Claude", ge=0, le=150_000
     )
 
     sender_turns_per_hour: int = _knob(
@@ -183,7 +139,11 @@ class Settings(BridgeSettings, SendGridSettings, WordSettings):
     )
     worker_concurrency: int = _knob(200, "Turns that one worker process holds at once.", "Workers", ge=1, le=5000)
     lease_seconds: float = _knob(
-        60.0, "How long a worker that died keeps its conversation; a live one renews at a quarter of it.", "Workers", ge=1, le=3600
+        60.0,
+        "How long a worker that hangs keeps its conversation; one that died keeps it for seconds. Renewed at a quarter of it.",
+        "Workers",
+        ge=1,
+        le=3600,
     )
     sweep_seconds: float = _knob(0.25, "How often a worker looks for conversations whose time has come.", "Workers", gt=0, le=10)
     send_timeout_seconds: float = _knob(
@@ -248,6 +208,10 @@ class Settings(BridgeSettings, SendGridSettings, WordSettings):
         """What follows from other settings: the sandbox's credentials and address for what it plays, and the times of a lease."""
         return _following_lease(providers.filled(values))
 
+    def __repr_args__(self) -> list[tuple[str | None, Any]]:
+        """What a repr shows: no secret, and of an address no login."""
+        return [(name, without_login(value) if isinstance(value, str) else value) for name, value in super().__repr_args__()]
+
     @model_validator(mode="after")
     def _together(self) -> Settings:
         """Faults that only show when several settings are seen at once."""
@@ -306,17 +270,6 @@ class Settings(BridgeSettings, SendGridSettings, WordSettings):
                 text = value.get_secret_value()
                 found += [(name, each) for each in (redis_url.passwords(text) if name == "redis_url" else (text,)) if each]
         return tuple(found)
-
-    @property
-    def twilio_login(self) -> tuple[str, str]:
-        """User and password for Twilio's API: the API key where one is set, else the account with its token; '' for what is missing."""
-        if self.twilio_api_key_sid:
-            return self.twilio_api_key_sid, self.twilio_api_key_secret.get_secret_value()
-        return self.twilio_account_sid, self.twilio_auth_token.get_secret_value()
-
-    def __repr_args__(self) -> list[tuple[str | None, Any]]:
-        """What a repr shows: no secret, and of an address no login."""
-        return [(name, without_login(value) if isinstance(value, str) else value) for name, value in super().__repr_args__()]
 
     @property
     def webhook_base_url(self) -> str:
