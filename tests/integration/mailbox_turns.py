@@ -155,9 +155,10 @@ class TurnOracle:
         self.look()
         process = str(call.args["process"])
         self.signs[process] = self.now
-        talk.lease_end = min(talk.lease_end, self.now + LEASE) if talk.holder and talk.holder != token else talk.lease_end
-        cause = self.over(talk) if talk.holder else ""
         found = self.scripts.run(call)
+        if talk.holder != token and found.outcome != "finished":  # then the lease was not looked at
+            talk.lease_end = min(talk.lease_end, self.now + LEASE) if talk.holder else talk.lease_end
+        cause = self.over(talk) if talk.holder else ""
         must(not self.redis.exists(f"boss:wake:{conv}"), "a claim clears the wake-up's mark")
         if talk.holder == token:
             must(found.outcome == "taken", "a repeated claim is taken")
