@@ -44,7 +44,6 @@ TROUBLES: Final = (
     Trouble("429, Retry-After", "twilio", (TOO_MANY,), requests=2),
     Trouble("500 after accept", "twilio", ({"fault": "500", "accept": True},)),
     Trouble("500, nothing taken", "twilio", ({"fault": "500"},), requests=2),
-    Trouble("503 three times", "twilio", ({"fault": "503", "times": 3},), requests=4),
     Trouble("reset after accept", "twilio", ({"fault": "reset_after_accept"},)),
     Trouble("reset before", "twilio", ({"fault": "reset_before"},), requests=2),
     Trouble("hang after accept", "twilio", (HUNG,)),

@@ -54,4 +54,4 @@ def test_no_block_takes_long() -> None:
     for block in ("A: " + "x" * 10_000_000, "A: b\n" + " fold\n" * 1_000_000, "References: " + "<" * 1_000_000, "A:b\n" * 2_000_000):
         start = time.thread_time()
         Headers.parse(block).references()
-        assert time.thread_time() - start < 1
+        assert time.thread_time() - start < 3
