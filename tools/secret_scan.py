@@ -19,7 +19,7 @@ from detect_secrets.core.secrets_collection import SecretsCollection
 from detect_secrets.settings import default_settings
 
 ALLOWED: Final = Path(__file__).with_name("secrets_allowed.toml")
-NOT_READ: Final = (".png", ".woff2", "uv.lock")  # pictures, fonts, and a lock full of hashes
+NOT_READ: Final = (".png", ".woff2", "uv.lock", ALLOWED.name)  # pictures, fonts, and what is full of hashes
 EXAMPLE: Final = re.compile(
     r"(?i)sandbox|canary|example|dummy|secret|dev-token|token|password|0{16}"  # words that no generated value holds
     r"|^.{1,11}$"  # shorter than any key that a provider gives out
