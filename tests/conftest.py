@@ -20,6 +20,9 @@ PREFIXES = ("ANTHROPIC_", "TWILIO_", "SENDGRID_", "SANDBOX_", "HONCHO_")
 
 
 hypothesis.settings.register_profile("thorough", max_examples=10_000, deadline=None)  # for `make fuzz`
+# How long an example takes says how busy the machine is: no test fails for that.
+hypothesis.settings.register_profile("unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("unhurried")
 
 
 def pytest_configure(config: pytest.Config) -> None:
