@@ -96,6 +96,7 @@ def find_breach(redis: Redis, broken: Broken) -> None:
         walk(redis, seed, mutation=(broken.old, broken.new))
 
 
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("broken", named([broken for broken in table() if broken.walk]))
 def test_a_rule_taken_away_is_noticed_by_random_schedules(redis: Redis, broken: Broken) -> None:
     """The model finds it by itself, within a few seeds."""
