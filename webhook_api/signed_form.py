@@ -29,6 +29,7 @@ _NUMBERED: Final = re.compile(r"Media(?:Url|ContentType)[0-9]{1,2}")
 _ID: Final = re.compile(r"[A-Z]{2}[0-9a-f]{32}")
 _IDS: Final = frozenset({"AccountSid", "MessageSid", "SmsMessageSid", "SmsSid"})
 _VALUES: Final = {
+    "From": re.compile(r"\+?[0-9]{1,20}|[a-z]{2,12}:\S{1,200}|[^+]{0,11}"),  # a number, another network's address, or a sender's name
     "MessagingServiceSid": re.compile(rf"(?:{_ID.pattern})?"),
     "NumMedia": re.compile(r"[0-9]{1,6}"),
     "NumSegments": re.compile(r"[0-9]{1,6}"),

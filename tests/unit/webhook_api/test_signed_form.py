@@ -145,7 +145,7 @@ GENUINE: Final = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(GENUINE, st.sampled_from(["", QUERY]), st.integers(0, 2**32))
 def test_two_readings_that_are_taken_mean_the_same(fields: Fields, query: str, seed: int) -> None:
     """Random forms, ids and texts that hold whole fields, cut anew in several places at once; who is believed is the same in each."""
