@@ -59,7 +59,7 @@ NOT_ADMITTED_AN_HOUR: Final = 100
 NO_LIMIT: Final = 1_000_000_000
 MAX_LOST: Final = 6
 """How many leases may be lost with a message before it is set aside; the wait after each and the try before the last were chosen by
-simulation (`tests/integration/test_poison.py`)."""
+simulation (docs/architecture.md, "Who lives")."""
 _NOT_ADMITTED: Final[dict[str, str | int]] = {
     "kind": "text", "sender": "", "pair": "", "event": "", "settle": 0, "limit": 0, "keyword": "", "verdict": "", "most": MAX_OPEN,
     "texts": MAX_TEXTS_PER_TURN, "digest": "", "hourly": NO_LIMIT, "pair_hourly": NO_LIMIT, "daily": NO_LIMIT, "copy": 0,
