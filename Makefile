@@ -7,6 +7,8 @@ BIN := .venv/bin
 # uv takes the Python that is here; it never downloads one.
 export UV_PYTHON_DOWNLOADS := never
 export UV_PROJECT_ENVIRONMENT := .venv
+# What is started again and again is compiled once.
+export PYTHONDONTWRITEBYTECODE :=
 UV_RUNS = UV_PYTHON="$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(UV)
 PYTEST = $(BIN)/python -m pytest
 
@@ -43,7 +45,7 @@ run: install ## Start everything: web, worker, bridge, standby, embedded server 
 	@$(BIN)/boss config show >/dev/null && $(BIN)/honcho run $(BIN)/boss ready --beside $$$$ && exec $(BIN)/honcho start -p "$${PORT:-8787}"
 
 test: lint ## Lint, then the unit, integration and short chaos tests
-	$(PYTEST) tests/unit tests/fuzz tests/integration tests/chaos -n 3 --dist loadfile
+	$(PYTEST) tests/chaos tests/integration tests/fuzz tests/unit -n 4 --dist loadfile --no-loadscope-reorder
 
 unit: install ## The unit tests alone: no I/O, a few seconds
 	$(PYTEST) tests/unit
@@ -52,7 +54,7 @@ e2e: .venv/installed-e2e ## Start the Procfile as a user does, and look at the p
 	$(PYTEST) tests/e2e
 
 chaos: install ## Every fault at full length, and the table of what they did (docs/chaos.md); under twenty minutes
-	BOSSLINE_CHAOS=full $(PYTEST) tests/chaos -n 3 --dist loadfile
+	BOSSLINE_CHAOS=full $(PYTEST) tests/chaos tests/integration/test_mailbox_model.py tests/integration/test_bench.py -n 3 --dist loadfile
 
 soak: install ## An hour of the whole product at five messages a second, with random kills; SOAK_MINUTES=60 SOAK_SEED=...
 	$(BIN)/python -m soak

@@ -13,14 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.support.processes import LIBC, PR_SET_PDEATHSIG, ROOT, clean_environment
+from tests.support.fork_server import die_with_parent
+from tests.support.processes import ROOT, clean_environment
 from tests.support.wait import wait_for
-
-
-def die_with_parent() -> None:
-    """Let the kernel end a child whose measurement was killed and could not do it."""
-    if LIBC is not None:
-        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Program:

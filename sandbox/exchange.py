@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
-from sandbox.knobs import seconds
+from sandbox.knobs import ACTING, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 OK: Final = 200
 BAD_REQUEST: Final = 400
 HANG_CHECK: Final = 0.25
+HELD_CHECK: Final = 0.05
 TRICKLE_SECONDS: Final = 1.0
 TRICKLED: Final = 1_000_000
 RST_ON_CLOSE: Final = struct.pack("ii", 1, 0)
@@ -103,6 +104,8 @@ async def run(http: web.Request, state: Sandbox, call: Call, *, knobs: ProviderK
     entry.fault = None if fault is None or healthy else fault.fault
     if knobs.latency_seconds:
         await asyncio.sleep(seconds(knobs.latency_seconds))
+    while call.operation in ACTING and state.knobs.of(call.kind).hold and not _over(http, state):  # noqa: ASYNC110 - a client that goes away sets no event
+        await asyncio.sleep(HELD_CHECK)
     if fault is None or healthy:
         return await _say(http, state, entry, answer)
     return await _misbehave(http, state, entry, _Trouble(fault=fault, answer=answer, dialect=dialect))

@@ -2,20 +2,21 @@
 
 POST merges: a section's given fields replace the old ones, everything else stays. Unknown names are refused.
 
-    {"twilio":    {"latency_seconds": 0, "delay_before_seconds": 0, "fail": [],
+    {"twilio":    {"latency_seconds": 0, "delay_before_seconds": 0, "hold": false, "fail": [],
                    "list_lag_seconds": 0, "status_callbacks": true, "callback_order": "in_order",
                    "callback_copies": 1, "callback_delay_seconds": 0.05, "final_status": "delivered", "error_code": null,
                    "media_location": null, "media_answer": null, "media_after_seconds": 0, "opt_out_words": ["STOP", ...]},
-     "sendgrid":  {"latency_seconds": 0, "delay_before_seconds": 0, "fail": [],
+     "sendgrid":  {"latency_seconds": 0, "delay_before_seconds": 0, "hold": false, "fail": [],
                    "events": true, "event_types": ["processed", "delivered"], "event_delay_seconds": 0.05,
                    "event_copies": 1, "event_reason": null, "event_status": null, "event_type": "bounce"},
-     "anthropic": {"latency_seconds": 0, "delay_before_seconds": 0, "fail": [],
+     "anthropic": {"latency_seconds": 0, "delay_before_seconds": 0, "hold": false, "fail": [],
                    "text": null, "content": null, "obey": false, "length": null, "thinking": null, "thinking_tokens": null,
                    "match": null, "stop_reason": null, "usage": {}, "stream_seconds": 0},
      "inbound":   {"copies": 1, "bad_signature": false, "scheme": null, "retries": 0, "retry_wait_seconds": 0.2}}
 
 `latency_seconds`: the request acts (and is in the journal) at once, its answer comes that much later. `delay_before_seconds`:
-nothing happens before. Either is a number, or `[least, most]` for a random wait.
+nothing happens before. Either is a number, or `[least, most]` for a random wait. `hold`: messages act at once, and their answers
+wait until it is turned off.
 
 `media_after_seconds`: so long after a text came its files are answered with 404, as when Twilio has announced what it does not have yet.
 `opt_out_words`: those that Advanced Opt-Out has left in force.
@@ -124,6 +125,7 @@ class ProviderKnobs(_Knobs):
 
     latency_seconds: Latency = 0.0
     delay_before_seconds: Latency = 0.0
+    hold: bool = False
     fail: list[Fault] = []
 
     def take(self, operation: str, request: dict[str, Any]) -> Fault | None:
@@ -202,6 +204,11 @@ class Knobs(_Knobs):
     sendgrid: SendGridKnobs = Field(default_factory=SendGridKnobs)
     anthropic: AnthropicKnobs = Field(default_factory=AnthropicKnobs)
     inbound: InboundKnobs = Field(default_factory=InboundKnobs)
+
+    def of(self, kind: str) -> ProviderKnobs:
+        """The section that a journal's kind (`twilio.create`) belongs to."""
+        found: ProviderKnobs = getattr(self, kind.partition(".")[0])
+        return found
 
     def merged(self, change: dict[str, Any]) -> Self:
         """Return the knobs after a change; sections merge field by field."""

@@ -12,7 +12,6 @@ from typing import Final, Self
 from shared.settings import SANDBOX_CREDENTIALS
 from soak.options import Options
 from tests.support.bridge import BridgeProcess
-from tests.support.nursery import Nursery
 from tests.support.processes import BossProcess, WebProcess, WorkerProcess, free_port
 from tests.support.sandbox import SandboxProcess
 from tests.support.whole import Whole
@@ -25,8 +24,9 @@ class Cast:
     """All processes, by name. For `with`."""
 
     def __init__(self, options: Options) -> None:
-        """Nothing runs yet. The nursery stays unused, for all workers are real ones."""
-        self.whole = Whole(times=options.times, nursery=Nursery())
+        """Nothing runs yet."""
+        BossProcess.forked = False  # memory is measured as an operator's processes use it
+        self.whole = Whole(times=options.times)
         self.members: dict[str, BossProcess] = {}
         self.away: set[str] = set()
 

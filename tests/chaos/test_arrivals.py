@@ -26,10 +26,10 @@ pytestmark = pytest.mark.timeout(500 if FULL else 120)
 
 
 @pytest.fixture(scope="module")
-def crashing(shared_whole: Whole, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Whole, Plans]]:
+def crashing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Whole, Plans]]:
     """A whole of its own, whose web process dies as planned."""
     plans = Plans(tmp_path_factory.mktemp("plans"))
-    whole = Whole(nursery=shared_whole.nursery)
+    whole = Whole()
     whole.web = CrashingWeb({**whole.settings, "CRASH_DIR": str(plans.directory)})
     with whole:
         yield whole, plans

@@ -16,7 +16,7 @@ import pytest
 from tests.chaos.away import MAIL_OF_UNKNOWN_FATE, PATIENCE, SECONDS, Books, Record, endure
 from tests.chaos.table import FULL, Table
 from tests.support.bridge import BridgeProcess
-from tests.support.nursery import ForkedWorker
+from tests.support.forked import ForkedWorker
 from tests.support.whole import Whole
 
 RESTARTS: Final = 20
@@ -98,7 +98,7 @@ def _own(shared_whole: Whole) -> Iterator[Whole]:
     if not FULL:
         yield shared_whole
         return
-    with Whole(times=MAIL_OF_UNKNOWN_FATE, nursery=shared_whole.nursery) as running:
+    with Whole(times=MAIL_OF_UNKNOWN_FATE) as running:
         yield running
 
 

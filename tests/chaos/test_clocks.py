@@ -27,10 +27,10 @@ CASES: Final = {"web slow, a worker fast": (-TEN_MINUTES, TEN_MINUTES), "web fas
 
 
 @pytest.mark.parametrize("case", list(CASES) if FULL else list(CASES)[:1])
-def test_wrong_clocks_change_nothing(shared_whole: Whole, case: str, table: Table, record_property: Record) -> None:
+def test_wrong_clocks_change_nothing(case: str, table: Table, record_property: Record) -> None:
     """Order is kept, nothing is answered twice, no signature is refused, nothing is thought too old, no lease is too long."""
     web, worker = CASES[case]
-    whole = Whole(nursery=shared_whole.nursery)
+    whole = Whole()
     whole.web.settings |= _skewed(web)
     with whole:
         skewed = whole.worker(**_skewed(worker))

@@ -12,7 +12,7 @@ from rq.registry import StartedJobRegistry
 from rq.serializers import JSONSerializer
 
 from shared.queue import QUEUE
-from tests.support.nursery import ForkedWorker
+from tests.support.forked import ForkedWorker
 from tests.support.wait import wait_for
 from tests.support.whole import Person, Whole
 

@@ -24,9 +24,9 @@ pytestmark = pytest.mark.timeout(300 if FULL else 120)
 
 
 @pytest.fixture
-def several(shared_whole: Whole) -> Iterator[tuple[Whole, list[WebProcess]]]:
+def several() -> Iterator[tuple[Whole, list[WebProcess]]]:
     """A whole of its own behind one public address, with several web processes on one directory, and two workers."""
-    whole = Whole(nursery=shared_whole.nursery, PUBLIC_URL=posts.PUBLIC_URL)
+    whole = Whole(PUBLIC_URL=posts.PUBLIC_URL)
     whole.sandbox.env["SANDBOX_PUBLIC_URL"] = posts.PUBLIC_URL
     with whole:
         others = [WebProcess({**whole.settings, "PORT": str(free_port())}) for _ in range(WEBS - 1)]

@@ -16,7 +16,6 @@ import pytest
 
 from tests.chaos.away import PATIENCE, SECONDS, Books, Record, endure
 from tests.chaos.table import Table
-from tests.support.nursery import Nursery
 from tests.support.processes import BossProcess, Forwarder, WebProcess, WorkerProcess
 from tests.support.room import Host, Room
 from tests.support.tcp_server import TcpServer
@@ -54,7 +53,7 @@ def sites(table: Table) -> Iterator[Sites]:
         table.skip(f"{FAULT}, 10 messages/s", why)
     with Room() as room, ExitStack() as stack:
         far, a, b = room.host(), room.host(), room.host()
-        whole = stack.enter_context(Whole(server=TcpServer(far), nursery=Nursery(), web=False))
+        whole = stack.enter_context(Whole(server=TcpServer(far), web=False))
         public, sandbox = f"127.0.0.1:{whole.settings['PORT']}", f"127.0.0.1:{whole.sandbox.port}"
         beside = f"{room.ADDRESS}:{PROVIDERS_PORT}"
         for listen, target, prefix in (

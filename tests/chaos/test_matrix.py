@@ -47,13 +47,13 @@ class Waiting:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def waiting(request: pytest.FixtureRequest, shared_whole: Whole, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Waiting | None]:
+def waiting(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Waiting | None]:
     """The minute that the default lease takes begins before all other tests and passes beside them."""
     if not any(DEFAULT_LEASE_TEST in item.name for item in request.session.items):
         yield None
         return
     plans = Plans(tmp_path_factory.mktemp("plans"))
-    with Whole(times={}, nursery=shared_whole.nursery, CRASH_DIR=str(plans.directory)) as whole:
+    with Whole(times={}, CRASH_DIR=str(plans.directory)) as whole:
         whole.fork(2)
         whole.sandbox.knobs(anthropic={"latency_seconds": 5})
         person = whole.person()

@@ -15,7 +15,6 @@ import pytest
 
 from tests.chaos.away import MAIL_OF_UNKNOWN_FATE, PATIENCE, SECONDS, Books, Record, endure
 from tests.chaos.table import FULL, Table
-from tests.support.nursery import Nursery
 from tests.support.room import Room
 from tests.support.server import EmbeddedServer
 from tests.support.tcp_server import TcpServer
@@ -41,7 +40,7 @@ def test_nothing_is_lost_or_doubled_while_no_packet_reaches_redis(table: Table, 
             time.sleep(SECONDS)  # the outage itself, not a wait for anything
             host.join()
 
-        with Whole(times=TIMES, server=TcpServer(host), nursery=Nursery()) as whole:
+        with Whole(times=TIMES, server=TcpServer(host)) as whole:
             worker, bridge = whole.worker(), whole.bridge()
             result = endure(whole, bridge.url, fault, away, Books(table, record_property))
             assert [process.returncode for process in (worker, bridge, whole.web)] == [None] * 3
@@ -54,7 +53,7 @@ def test_nothing_is_lost_or_doubled_while_the_disk_under_redis_is_full(table: Ta
     with _small_disk() as (disk, why):
         if why:
             table.skip(f"{fault}, 10 messages/s", why)
-        with Whole(times=TIMES, server=EmbeddedServer(disk), nursery=Nursery()) as whole:
+        with Whole(times=TIMES, server=EmbeddedServer(disk)) as whole:
 
             def away() -> None:
                 ballast = _fill(disk)

@@ -15,8 +15,8 @@ import pytest
 from shared import ledger
 from shared.settings import Settings
 from tests.chaos.table import FULL, Table
+from tests.support.forked import ForkedWorker
 from tests.support.keeper import Keeper
-from tests.support.nursery import ForkedWorker
 from tests.support.verdict import judge
 from tests.support.wait import wait_for
 from tests.support.whole import Whole

@@ -18,7 +18,7 @@ import pytest
 from shared import ledger
 from shared.mailbox.calls import STANDBY
 from shared.settings import Settings
-from tests.support.nursery import ForkedWorker
+from tests.support.forked import ForkedWorker
 from tests.support.wait import wait_for
 from tests.support.whole import Person, Whole, reply_id
 
@@ -76,9 +76,9 @@ class Flow:
 
 
 @pytest.fixture
-def busy(shared_whole: Whole) -> Iterator[Whole]:
+def busy() -> Iterator[Whole]:
     """A house of its own, whose people may write as often as they like."""
-    with Whole(nursery=shared_whole.nursery) as running:
+    with Whole() as running:
         yield running
 
 
@@ -107,10 +107,10 @@ def test_change_overs_in_both_directions_lose_nothing_and_answer_nothing_twice(b
 
 @pytest.mark.skipif(not FULL, reason="a minute for two change-overs: make chaos")
 @pytest.mark.timeout(600)
-def test_at_the_default_times_the_next_text_is_answered_within_20_seconds(shared_whole: Whole, record_property: Record) -> None:
+def test_at_the_default_times_the_next_text_is_answered_within_20_seconds(record_property: Record) -> None:
     """Real workers, killed at any moment between two heartbeats; from the kill to the answer at the provider."""
     took: list[float] = []
-    with Whole(times={}, nursery=shared_whole.nursery) as whole:
+    with Whole(times={}) as whole:
         whole.standby()
         asker = whole.person()
         for change in range(10):

@@ -19,7 +19,8 @@ from redis import Redis
 
 from shared import settings as knobs
 from supervisor_worker import bootstrap, worker
-from tests.support.processes import _die_with_parent, clean_environment
+from tests.support.fork_server import die_with_parent
+from tests.support.processes import clean_environment
 from tests.support.wait import wait_for
 
 
@@ -110,7 +111,7 @@ class ForkedWorker:
 
 
 def _live(settings: dict[str, str], output: Path, main: Callable[[], int]) -> None:
-    _die_with_parent()
+    die_with_parent()
     os.environ.clear()
     os.environ.update(clean_environment(**settings))
     os.chdir(output.parent)

@@ -15,6 +15,7 @@ from bench.__main__ import PARTS
 from bench.chart import Panel, draw
 from bench.load import Result
 from bench.stub import Stub, once_each
+from tests.chaos.table import FULL
 from tests.support.processes import ROOT, clean_environment
 from tests.support.wait import wait_for
 
@@ -22,7 +23,11 @@ from tests.support.wait import wait_for
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize(
     ("part", "shows"),
-    [("webhook", "Webhooks"), ("message", "Redis commands"), ("held", "Held at once"), ("conversations", "The cost of one message")],
+    [
+        ("webhook", "Webhooks"),
+        ("message", "Redis commands"),
+        *([("held", "Held at once"), ("conversations", "The cost of one message")] if FULL else []),
+    ],
 )
 def test_a_quick_run_measures_bossline_alone(part: str, shows: str) -> None:
     """Webhooks, held turns and the cost of a conversation go through all of their work with nothing but the product installed."""

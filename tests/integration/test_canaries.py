@@ -29,7 +29,7 @@ from shared.settings import Settings
 from supervisor_worker.crew import open_crew
 from tests.integration.test_foreign_jobs import write
 from tests.support.bridge import BridgeProcess
-from tests.support.nursery import ForkedWorker
+from tests.support.forked import ForkedWorker
 from tests.support.processes import BossProcess
 from tests.support.sandbox import SandboxProcess
 from tests.support.wait import wait_for

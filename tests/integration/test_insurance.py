@@ -201,8 +201,7 @@ def test_what_cannot_be_read_is_set_aside(web: Web) -> None:
     place.mkdir(parents=True)
     (place / f"{1:020}-7.json").write_text("no JSON")
     (place / "strange").write_text("no entry")
-    wait_for(lambda: state(web)["aside"] == 2, 10, "both to be set aside")
-    assert insured(web) == []
+    wait_for(lambda: state(web)["aside"] == 2 and insured(web) == [], 10, "both to be set aside")
 
 
 def test_leave_to_send_is_none_while_no_replica_has_the_attempt(followed: Followed) -> None:

@@ -1,6 +1,6 @@
 """The heart against its law: random schedules of everything that can go wrong, and the promises that hold all the same.
 
-`BOSSLINE_MODEL_EXAMPLES=5000` makes a soak of it, with new schedules every time.
+`make chaos` walks longer; `BOSSLINE_MODEL_EXAMPLES=5000` makes a soak of it, with new schedules every time.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from redis import Redis
 
+from tests.chaos.table import FULL
 from tests.integration.mailbox_walk import FATES, JUMPS, take_over, walk
 from tests.integration.mailbox_world import World
 
 SOAK: Final = int(os.environ.get("BOSSLINE_MODEL_EXAMPLES", "0"))
-EXAMPLES: Final = SOAK or 150
-WALKS: Final = SOAK // 2 or 60
+EXAMPLES: Final = SOAK or (400 if FULL else 60)
+WALKS: Final = SOAK // 2 or (200 if FULL else 25)
 some = st.integers(0, 11)
 
 

@@ -157,7 +157,7 @@ def test_when_it_ends_in_the_middle_of_a_turn_the_turn_is_given_up_at_once(
     """Told to end, or killed itself: its worker goes as any other does, and no lease has to run out."""
     world.sandbox.knobs(anthropic={"latency_seconds": 8})
     event = world.text()
-    world.sandbox.wait("anthropic.messages", 1, 15)
+    world.sandbox.wait("anthropic.messages", 1, 40)
     os.kill(standby.pid, number)
     assert standby.wait(5) == (0 if number == signal.SIGTERM else -signal.SIGKILL)
     (released,) = wait_for(lambda: world.ledger("backoff", conv=world.conversation(event)), 3, "the release")

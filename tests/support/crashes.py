@@ -140,7 +140,7 @@ def _arm_mailbox(crashes: Crashes) -> None:
 
 
 def _arm_desk(crashes: Crashes) -> None:
-    from supervisor_worker.rq_async.desk import Desk  # noqa: PLC0415 - the nursery has imported it; here it is at hand
+    from supervisor_worker.rq_async.desk import Desk  # noqa: PLC0415 - the worker has imported it; here it is at hand
 
     take, give_back = Desk.take, Desk.give_back
 

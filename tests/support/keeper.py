@@ -13,7 +13,7 @@ LOOK_SECONDS = 0.02
 
 
 class Keeper:
-    """So many workers of the nursery between `with`, whatever kills them; with `web`, the web process is started again as well."""
+    """So many forked workers between `with`, whatever kills them; with `web`, the web process is started again as well."""
 
     def __init__(self, whole: Whole, workers: int, *, web: bool = False, **settings: str) -> None:
         """`settings` are the workers', beside the whole's own."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -18,14 +16,17 @@ from urllib.request import ProxyHandler, build_opener
 
 from redis import Redis
 
+from tests.support import fork_server
+from tests.support.fork_server import Child, fork, spawn
 from tests.support.wait import wait_for
 
-ROOT: Final = Path(__file__).resolve().parents[2]
-KEPT: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TERM", "SSL_CERT_FILE", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
-PR_SET_PDEATHSIG: Final = 1
+ROOT: Final = fork_server.ROOT
+LIBC: Final = fork_server.LIBC
+KEPT: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TERM", "SSL_CERT_FILE", "PYTHONPATH")
 START_SECONDS: Final = 90
 """Importing the SDKs alone takes two seconds; a machine may have six times as much to do as it can."""
-LIBC: Final = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
+WITH_SDKS: Final = {"worker", "bridge", "standby", "doctor", "messages"}
+"""Commands that load the SDKs of the providers."""
 OPENER: Final = build_opener(ProxyHandler({}))
 
 
@@ -56,6 +57,8 @@ class BossProcess:
 
     program: ClassVar[tuple[str, ...]] = ("supervisor_worker.cli.main",)
     """The module that is run, and what stands before the command."""
+    forked: ClassVar[bool] = True
+    """Whether it may be a fork (`fork_server`); else, and where there is a `prefix`, it is a new interpreter."""
 
     def __init__(self, *command: str, settings: Mapping[str, str], directory: Path | None = None, prefix: Sequence[str] = ()) -> None:
         """Nothing runs yet. `settings` are the environment beside PATH and the like, `prefix` a program that becomes this one."""
@@ -65,7 +68,7 @@ class BossProcess:
         self._scratch = tempfile.TemporaryDirectory(prefix="boss-cwd-")
         self.directory = directory or Path(self._scratch.name)
         self._output = Path(self._scratch.name) / "output"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Child | None = None
 
     @property
     def pid(self) -> int:
@@ -85,17 +88,14 @@ class BossProcess:
     def start(self, **more: str) -> Self:
         """Start, with `more` settings changed; does not wait."""
         self.settings |= more
+        module, *before = self.program
         with self._output.open("ab") as output:
-            self._process = subprocess.Popen(
-                [*self.prefix, sys.executable, "-m", *self.program, *self.command],
-                cwd=self.directory,
-                env=clean_environment(**self.settings),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=_die_with_parent,
-            )
+            place: dict[str, Any] = {"env": clean_environment(**self.settings), "directory": self.directory, "output": output.fileno()}
+            if self.forked and not self.prefix:
+                kind = "worker" if {*self.command[:1]} & WITH_SDKS else "web"
+                self._process = fork(kind, module, *before, *self.command, **place)
+            else:
+                self._process = spawn([*self.prefix, sys.executable, "-m", *self.program, *self.command], **place)
         return self
 
     def wait_for_output(self, text: str, seconds: float = 20) -> str:
@@ -139,19 +139,21 @@ class BossProcess:
         """End it."""
         self.close()
 
-    def _running(self) -> subprocess.Popen[bytes]:
+    def _running(self) -> Child:
         if self._process is None:
             raise AssertionError(f"{self.command} was not started")
         return self._process
 
 
 class WebProcess(BossProcess):
-    """`boss web` on a free port; `start` returns when it answers."""
+    """The web process, as `boss web` becomes it, on a free port; `start` returns when it answers."""
+
+    program = ("webhook_api",)
 
     def __init__(self, settings: Mapping[str, str], prefix: Sequence[str] = ()) -> None:
         """The port stays the same when it is started again."""
         port = settings.get("PORT") or str(free_port())
-        super().__init__("web", settings={**settings, "PORT": port}, prefix=prefix)
+        super().__init__(settings={**settings, "PORT": port}, prefix=prefix)
         self.url = f"http://{settings.get('WEB_HOST') or '127.0.0.1'}:{port}"
 
     def start(self, **more: str) -> Self:
@@ -171,7 +173,6 @@ class CrashingWeb(WebProcess):
     def __init__(self, settings: Mapping[str, str]) -> None:
         """Found from the repository, because its working directory is empty."""
         super().__init__({**settings, "PYTHONPATH": str(ROOT)})
-        self.command = ()
 
 
 class WorkerProcess(BossProcess):
@@ -210,8 +211,3 @@ class Forwarder(BossProcess):
         super().start(**more)
         self.wait_for_output("forwarding ")
         return self
-
-
-def _die_with_parent() -> None:
-    if LIBC is not None:
-        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

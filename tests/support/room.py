@@ -12,14 +12,13 @@ import ctypes
 import itertools
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from tests.support.processes import LIBC, PR_SET_PDEATHSIG
+from tests.support.fork_server import LIBC, die_with_parent
 from tests.support.wait import wait_for
 
 CLONE_NEWNET: Final = 0x40000000
@@ -36,7 +35,7 @@ class Host:
         self.address = f"{NETWORK}{number}"
         self._cable = f"port{number}"
         own = Path("/proc/self/ns/net").readlink()
-        self._holder = subprocess.Popen(["unshare", "--net", "sleep", "infinity"], preexec_fn=_die_with_parent)
+        self._holder = subprocess.Popen(["unshare", "--net", "sleep", "infinity"], preexec_fn=die_with_parent)
         place = Path(f"/proc/{self._holder.pid}/ns/net")
         wait_for(lambda: place.readlink() != own, SECONDS, "a namespace")
         self.prefix = ("nsenter", f"--net={place}", "--")
@@ -124,8 +123,3 @@ def _checked(call: str, *arguments: int) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if getattr(libc, call)(*arguments):
         raise OSError(ctypes.get_errno(), f"{call}: {os.strerror(ctypes.get_errno())}")
-
-
-def _die_with_parent() -> None:
-    if LIBC is not None:
-        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

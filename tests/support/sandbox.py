@@ -12,26 +12,23 @@ It starts on a free port and keeps that port when it is stopped and started agai
 from __future__ import annotations
 
 import atexit
-import ctypes
 import json
 import os
-import select
+import re
 import signal
 import subprocess
-import sys
+import tempfile
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import ProxyHandler, Request, build_opener
 
+from tests.support.fork_server import ROOT, Child, fork
+
 if TYPE_CHECKING:
     from types import TracebackType
 
-ROOT: Final = Path(__file__).resolve().parents[2]
-PR_SET_PDEATHSIG: Final = 1
-LIBC: Final = ctypes.CDLL(None) if sys.platform == "linux" else None
 OPENER: Final = build_opener(ProxyHandler({}))
 OWN_SETTINGS: Final = (
     "SANDBOX_",
@@ -56,7 +53,7 @@ class SandboxProcess:
         """Keep the environment; nothing runs yet."""
         self.env = env
         self.url = ""
-        self._process: subprocess.Popen[str] | None = None
+        self._process: Child | None = None
 
     def __enter__(self) -> Self:
         """Start."""
@@ -81,15 +78,9 @@ class SandboxProcess:
         self.env |= env or {}
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(OWN_SETTINGS)}
         chosen = str(self.port if port is None else port)
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "sandbox"],
-            cwd=ROOT,
-            env={**inherited, "SANDBOX_PORT": chosen, **self.env},
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,  # Ctrl-C in the terminal is for its owner, which reads the journal before it ends this
-            preexec_fn=_die_with_parent,
-        )
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the process has ended
+        environment = {**inherited, "SANDBOX_PORT": chosen, **self.env}
+        self._process = fork("web", "sandbox", env=environment, directory=ROOT, output=self._output.fileno())
         atexit.register(self.stop)
         self.url = self._read_url(timeout)
         return self
@@ -107,8 +98,7 @@ class SandboxProcess:
             process.kill()
             return process.wait(timeout)
         finally:
-            if process.stdout is not None:
-                process.stdout.close()
+            self._output.close()
 
     def journal(self, kind: str | None = None, *, accepted: bool | None = None, **filters: object) -> list[JsonObject]:
         """Return entries, oldest first. Filters: since, to, from_, contains, limit."""
@@ -161,7 +151,7 @@ class SandboxProcess:
                 raise SandboxError(message) from None
         return answer
 
-    def _running(self) -> subprocess.Popen[str]:
+    def _running(self) -> Child:
         if self._process is None:
             message = "the sandbox does not run"
             raise SandboxError(message)
@@ -170,24 +160,16 @@ class SandboxProcess:
     def _read_url(self, timeout: float) -> str:
         """Wait for the line that names the address."""
         process, deadline = self._running(), time.monotonic() + timeout
-        stream = process.stdout
-        while stream is not None and time.monotonic() < deadline:
-            if select.select([stream], [], [], 0.2)[0]:
-                line = stream.readline()
-                if "listening on " in line:
-                    return line.rpartition(" ")[2].strip()
-            if process.poll() is not None:
-                break
-        status = process.poll()
+        while (status := process.poll()) is None and time.monotonic() < deadline:
+            if found := re.search(r"listening on (\S+)\n", self._printed()):
+                return found[1]
+            time.sleep(0.01)
+        message = f"the sandbox did not start (exit status {status}):\n{self._printed()}"
         self.stop(kill=True)
-        message = f"the sandbox did not start (exit status {status}); its reason is on stderr"
         raise SandboxError(message)
 
-
-def _die_with_parent() -> None:
-    """Ask the kernel to kill this child when the thread that started it ends, kill -9 included."""
-    if LIBC is not None:
-        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    def _printed(self) -> str:
+        return os.pread(self._output.fileno(), 65_536, 0).decode(errors="replace")
 
 
 def _plain(fields: dict[str, object]) -> dict[str, object]:

@@ -14,7 +14,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from shared.embedded import CONFIGURATION, find_binary
-from tests.support.processes import LIBC, PR_SET_PDEATHSIG
+from tests.support.fork_server import die_with_parent
 from tests.support.room import Host
 from tests.support.wait import wait_for
 
@@ -42,7 +42,7 @@ class TcpServer:
 
     def start(self) -> Self:
         """Start, or start again on the same data; returns when the data is loaded."""
-        process = subprocess.Popen([*self._host.prefix, str(find_binary()), "-"], stdin=subprocess.PIPE, preexec_fn=_die_with_parent)
+        process = subprocess.Popen([*self._host.prefix, str(find_binary()), "-"], stdin=subprocess.PIPE, preexec_fn=die_with_parent)
         assert process.stdin is not None
         process.stdin.write(self._configuration().encode())
         process.stdin.close()
@@ -95,8 +95,3 @@ class TcpServer:
         if self._process is not None:
             self._process.send_signal(number)
             self._process.wait(SECONDS)
-
-
-def _die_with_parent() -> None:
-    if LIBC is not None:
-        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -25,7 +25,8 @@ from redis.retry import Retry
 
 from shared import redis as connections
 from shared.embedded import find_binary
-from tests.support.processes import LIBC, PR_SET_PDEATHSIG, ROOT, free_port
+from tests.support.fork_server import ROOT, die_with_parent
+from tests.support.processes import free_port
 from tests.support.wait import wait_for
 
 DEPLOY: Final = ROOT / "docs" / "deploy"
@@ -73,7 +74,7 @@ class Node:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                preexec_fn=_die_with_parent,
+                preexec_fn=die_with_parent,
             )
         return self
 
@@ -290,8 +291,3 @@ class Watched:
 def _field(state: dict[Any, Any], name: str) -> str:
     value = state.get(name, state.get(name.encode()))
     return value.decode() if isinstance(value, bytes) else str(value)
-
-
-def _die_with_parent() -> None:
-    if LIBC is not None:
-        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -27,7 +27,7 @@ from shared.mailbox import Mailbox
 from shared.runtime import SALT_KEY, SCHEMA_KEY
 from shared.settings import SANDBOX_CREDENTIALS
 from tests.support.bridge import BridgeProcess
-from tests.support.nursery import ForkedWorker, Nursery
+from tests.support.forked import ForkedWorker
 from tests.support.processes import BossProcess, WebProcess, WorkerProcess, free_port
 from tests.support.sandbox import SandboxProcess
 from tests.support.server import EmbeddedServer
@@ -80,20 +80,17 @@ class Whole:
     def __init__(
         self,
         times: Mapping[str, str] = FAST,
-        nursery: Nursery | None = None,
         *,
         web: bool = True,
         server: EmbeddedServer | TcpServer | Watched | None = None,
         **settings: str,
     ) -> None:
-        """`settings` are the product's, beside the `times` and what wires the processes together; a `nursery` is its owner's to close.
+        """`settings` are the product's, beside the `times` and what wires the processes together.
 
         Without `web` nobody takes webhooks: for tests of the bridge alone. Another `server` is started and closed like its own.
         """
         self.directory = Path(tempfile.mkdtemp(prefix="boss-whole-"))
         self.server = server or EmbeddedServer()
-        self.nursery = nursery or Nursery().start()
-        self._own_nursery = nursery is None
         self._numbers = itertools.count(1)
         self._processes: list[ForkedWorker | BossProcess] = []
         port = free_port()
@@ -130,8 +127,6 @@ class Whole:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """End everything."""
         self.end_workers()
-        if self._own_nursery:
-            self.nursery.close()
         self.web.close()
         self.sandbox.stop()
         self.redis.close()
@@ -150,13 +145,13 @@ class Whole:
     # Workers, bridges, standbys
 
     def fork(self, count: int = 1, **settings: str) -> list[ForkedWorker]:
-        """Workers of the nursery, ready."""
+        """Workers of the fork server, ready."""
         workers = [self.fork_unready(**settings) for _ in range(count)]
         return [worker.ready() for worker in workers]
 
     def fork_unready(self, **settings: str) -> ForkedWorker:
-        """A worker of the nursery that will be ready in a moment."""
-        worker = self.nursery.fork(self.settings | settings, self.redis)
+        """A worker of the fork server that will be ready in a moment."""
+        worker = ForkedWorker(self.settings | settings, self.redis)
         self._processes.append(worker)
         return worker
 
