@@ -13,7 +13,7 @@ UV_RUNS = UV_PYTHON="$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(UV)
 PYTEST = $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test unit e2e chaos soak fuzz lint format bench clean
+.PHONY: help install run test tests unit e2e chaos soak fuzz lint format bench clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,8 +44,11 @@ $(UV):
 run: install ## Start everything: web, worker, bridge, standby, embedded server and sandbox; Ctrl-C ends it
 	@$(BIN)/boss config show >/dev/null && $(BIN)/honcho run $(BIN)/boss ready --beside $$$$ && exec $(BIN)/honcho start -p "$${PORT:-8787}"
 
-test: lint ## Lint, then the unit, integration and short chaos tests
-	$(PYTEST) tests/chaos tests/integration tests/fuzz tests/unit -n 4 --dist loadfile --no-loadscope-reorder
+test: install ## Lint beside the unit, integration and short chaos tests
+	@$(MAKE) -j2 lint tests
+
+tests: install
+	$(PYTEST) tests/integration tests/chaos tests/fuzz tests/unit -n 4 --dist loadfile --no-loadscope-reorder
 
 unit: install ## The unit tests alone: no I/O, a few seconds
 	$(PYTEST) tests/unit
@@ -67,7 +70,7 @@ fuzz: .venv/installed-fuzz ## Throw 100,000 inputs at every parser together, the
 lint: install ## ruff, mypy --strict, the direction of the imports, secrets in the repository, known holes in what is locked
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --quiet --check .
-	$(BIN)/mypy
+	$(BIN)/mypy -n 2
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m tools.secret_scan
 	$(BIN)/python -m tools.audit

@@ -22,7 +22,9 @@ from tests.support.whole import Person, Whole, root_id
 LEASE: Final = 3
 GRACE: Final = 2.0
 PATIENCE: Final = 40
-"""Seconds after which a conversation is given up."""
+"""Seconds after which a conversation is given up, unless a test says otherwise."""
+UNKNOWN: Final = ("reply stored, leave given", "request under way", "answered, not recorded")
+"""The steps after which an attempt's outcome is not known."""
 SEED: Final = 20261122
 OK: Final = 200
 BOTH: Final = ("sms", "email")
@@ -92,8 +94,13 @@ class Strikes:
     through ends the strikes; what had been said by then is judged all the same.
     """
 
-    def __init__(self, whole: Whole, plans: Plans, *, thaw: bool = False) -> None:
+    def __init__(
+        self, whole: Whole, plans: Plans, *, thaw: bool = False, most: float = LEASE + GRACE, most_asked: float = LEASE + GRACE,
+        patience: float = PATIENCE,
+    ) -> None:  # fmt: skip
+        """`most` seconds until the next line are promised, `most_asked` where a request had left."""
         self._whole, self._plans, self._thaw = whole, plans, thaw
+        self._most, self._most_asked, self._patience = most, most_asked, patience
         self._lateness = Lateness()
         self._said: list[Said] = []
         self._deaths: list[Death] = []
@@ -119,7 +126,7 @@ class Strikes:
             for done in [pool.submit(self._lives_through, name, *key, its_steps) for key, its_steps in dealt.items()]:
                 done.result()
             if not self._broken:
-                self._whole.quiet(30)
+                self._whole.quiet(self._patience)
         self._beside = [Death(name, conversation, at_ms) for conversation, at_ms in self._plans.swept()]
 
     def _lives_through(self, name: str, person: Person, channel: str, steps: Sequence[Step]) -> None:
@@ -137,7 +144,7 @@ class Strikes:
         """One strike."""
         self._plans.set(conversation, *(line.format(self._signal) for line in step.plan))
         self._say(person, channel, next(numbers), fault)
-        hits = self._plans.wait_for_hits(conversation, len(step.plan), PATIENCE)
+        hits = self._plans.wait_for_hits(conversation, len(step.plan), self._patience)
         self._deaths += [Death(fault, conversation, hit.at_ms) for hit in hits if hit.signal != "SIGTERM"]
         if self._thaw:
             self._wait_until_dealt_with(conversation)
@@ -157,7 +164,7 @@ class Strikes:
         assert status == OK
 
     def _wait_until_dealt_with(self, conversation: str) -> None:
-        wait_for(lambda: self._whole.redis.zscore("boss:due", conversation) is None, PATIENCE, "its end", every=0.1)
+        wait_for(lambda: self._whole.redis.zscore("boss:due", conversation) is None, self._patience, "its end", every=0.1)
 
     def enter(self, table: Table, *, most_marked: int = 0) -> None:
         """Enter a row for each step, and only then fail if one is not as promised: `most_marked` second copies a strike, or none."""
@@ -177,9 +184,16 @@ class Strikes:
 
     def _too_late(self, times: list[tuple[Death, float]]) -> list[str]:
         """The recoveries that took longer than is promised, on a machine that is as late as this one was just then."""
-        bounds = [LEASE + GRACE + self._lateness.between(death.at_ms / 1000, death.at_ms / 1000 + seconds) for death, seconds in times]
+        bounds = [
+            self._bound(death.fault) + self._lateness.between(death.at_ms / 1000, death.at_ms / 1000 + seconds) for death, seconds in times
+        ]
         return [
             f"{death}: {seconds:.2f} s, at most {bound:.2f} s"
             for (death, seconds), bound in zip(times, bounds, strict=True)
             if seconds > bound
         ]
+
+    def _bound(self, fault: str) -> float:
+        step = self._faults.get(fault)
+        asked = step is not None and (step.name in UNKNOWN or (len(step.plan) > 1 and step.stored))
+        return self._most_asked if asked else self._most

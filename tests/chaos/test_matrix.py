@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Final
 import pytest
 
 from shared.settings import Settings
-from tests.chaos.steps import AFTER_SIGTERM, BLANK, STEPS, SWEEP, TRUTHFUL, Step, Strikes
+from tests.chaos.steps import AFTER_SIGTERM, BLANK, STEPS, SWEEP, TRUTHFUL, UNKNOWN, Step, Strikes
 from tests.chaos.table import FULL, Table
 from tests.support.keeper import Keeper
 from tests.support.plans import Plans
@@ -30,8 +31,9 @@ WORKERS: Final = 12 if FULL else 8
 DEFAULT_LEASE_TEST: Final = "at_the_default_lease"
 TAKEN_OVER: Final = 8.0
 """Seconds after a kill at the default times, wherever it strikes and whoever notices it."""
-UNKNOWN: Final = ("reply stored, leave given", "request under way", "answered, not recorded")
-"""The steps after which an attempt's outcome is not known."""
+LOOKED_UP: Final = 25.0
+"""Where a request had left."""
+RUNS_AT_DEFAULTS: Final = 6
 
 pytestmark = pytest.mark.timeout(600 if FULL else 120)
 
@@ -91,6 +93,19 @@ def test_with_nothing_to_tell_what_became_of_an_attempt_there_is_one_second_copy
     whole.sandbox.knobs(**BLANK)
     _many(strikes, "killed, list blank", *(step for step in STEPS if step.name in UNKNOWN))
     strikes.enter(table, most_marked=1)
+
+
+@pytest.mark.skipif(not FULL, reason="make chaos: the product's own waits, step by step")
+def test_at_the_default_times_nobody_waits_for_more_than_8_seconds_or_25_where_a_request_had_left(table: Table, tmp_path: Path) -> None:
+    """Whoever dies is on a host of its own: only its silence tells."""
+    with Whole(times={}) as whole:
+        whole.sandbox.knobs(**TRUTHFUL)
+        with Keeper(whole, WORKERS, CRASH_DIR=str(tmp_path), CRASH_APART="1", WORKER_CONCURRENCY="4"):
+            time.sleep(9)  # since the first look: before it no silence counts
+            strikes = Strikes(whole, Plans(tmp_path), most=TAKEN_OVER, most_asked=LOOKED_UP, patience=150)
+            name = "killed at the default times, another host"
+            strikes.run(name, [*STEPS, *AFTER_SIGTERM], runs=RUNS_AT_DEFAULTS, conversations=CONVERSATIONS, at_once=AT_ONCE)
+            strikes.enter(table)
 
 
 def test_at_the_default_lease_the_next_line_comes_within_8_seconds(waiting: Waiting, table: Table) -> None:

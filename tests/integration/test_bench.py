@@ -25,8 +25,7 @@ from tests.support.wait import wait_for
     ("part", "shows"),
     [
         ("webhook", "Webhooks"),
-        ("message", "Redis commands"),
-        *([("held", "Held at once"), ("conversations", "The cost of one message")] if FULL else []),
+        *([("message", "Redis commands"), ("held", "Held at once"), ("conversations", "The cost of one message")] if FULL else []),
     ],
 )
 def test_a_quick_run_measures_bossline_alone(part: str, shows: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from pathlib import Path
 
@@ -175,7 +176,8 @@ def test_parked_messages_are_listed_with_age_reason_and_a_plain_sentence(office:
     office.park("m-aaaaaaaaaaaa", "outage")
     office.park("m-bbbbbbbbbbbb", "twilio_21614")
     shown = boss("messages", "parked").stdout
-    assert [word for word in ("0 s old  twilio_21614", "not a mobile number", "outage", "ANSWER_WITHIN_MINUTES") if word not in shown] == []
+    assert re.search(r"\d s old  twilio_21614", shown)
+    assert [word for word in ("not a mobile number", "outage", "ANSWER_WITHIN_MINUTES") if word not in shown] == []
     assert shown.index("m-bbbb") < shown.index("m-aaaa")
     (first, _) = json.loads(boss("messages", "parked", "--json").stdout)
     assert (first["reason"], "mobile" in first["why"], first["age_seconds"] < 60) == ("twilio_21614", True, True)

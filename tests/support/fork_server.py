@@ -30,6 +30,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 PR_SET_PDEATHSIG: Final = 1
 PR_SET_CHILD_SUBREAPER: Final = 36
 LIBC: Final = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
+CLONE_NEWNET: Final = 0x40000000
 POLL_SECONDS: Final = 0.01
 ADOPTED_SECONDS: Final = 5
 WEB: Final = ("webhook_api.server", "shared.embedded", "sandbox.app", "supervisor_worker.cli.processes")
@@ -104,7 +105,10 @@ class ForkServer:
             server = self._running()
             assert server.stdin is not None
             assert server.stdout is not None
-            order["output"] = f"/proc/{os.getpid()}/fd/{output}"
+            order |= {
+                "output": f"/proc/{os.getpid()}/fd/{output}",
+                "network": f"/proc/{os.getpid()}/task/{threading.get_native_id()}/ns/net",
+            }
             _adopt(True)
             try:
                 server.stdin.write(json.dumps(order) + "\n")
@@ -132,7 +136,7 @@ def _adopt(yes: bool) -> None:
     LIBC.prctl(PR_SET_CHILD_SUBREAPER, int(yes), 0, 0, 0)
 
 
-SERVERS: Final[dict[tuple[str, str], ForkServer]] = {}
+SERVERS: Final = {kind: ForkServer(kind) for kind in ("web", "worker")}
 Child = Program | subprocess.Popen[bytes]
 
 
@@ -143,9 +147,7 @@ def fork(kind: str, module: str, *arguments: str, env: Mapping[str, str], direct
     """
     if LIBC is None:
         return spawn([sys.executable, "-m", module, *arguments], env=env, directory=directory, output=output)
-    network = str(Path("/proc/thread-self/ns/net").readlink())
-    server = SERVERS.setdefault((kind, network), ForkServer(kind))
-    return server.start(module, arguments, env=env, directory=directory, output=output)
+    return SERVERS[kind].start(module, arguments, env=env, directory=directory, output=output)
 
 
 def spawn(command: Sequence[str], *, env: Mapping[str, str], directory: Path, output: int) -> subprocess.Popen[bytes]:
@@ -177,6 +179,16 @@ def main(kind: str) -> None:
         os.waitpid(child, 0)
 
 
+def _move_to(network: Path) -> None:
+    """Into the tester's network namespace, where that is another: see `room`."""
+    if LIBC is None or network.readlink() == Path("/proc/self/ns/net").readlink():
+        return
+    namespace = os.open(network, os.O_RDONLY)
+    if LIBC.setns(namespace, CLONE_NEWNET):
+        os._exit(71)
+    os.close(namespace)
+
+
 def become(order: dict[str, Any]) -> None:
     """Be as a new process with this environment, directory and output; tell the tester who that is."""
     os.setsid()
@@ -186,6 +198,7 @@ def become(order: dict[str, Any]) -> None:
             os._exit(70)
         time.sleep(0.001)
     die_with_parent()
+    _move_to(Path(order["network"]))
     output = os.open(order["output"], os.O_WRONLY | os.O_APPEND)
     os.write(1, f"{os.getpid()}\n".encode())
     null = os.open(os.devnull, os.O_RDONLY)
