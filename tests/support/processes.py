@@ -58,7 +58,7 @@ class BossProcess:
     program: ClassVar[tuple[str, ...]] = ("supervisor_worker.cli.main",)
     """The module that is run, and what stands before the command."""
     forked: ClassVar[bool] = True
-    """Whether it may be a fork (`fork_server`); else, and where there is a `prefix`, it is a new interpreter."""
+    """Whether it may be a fork (`fork_server`); else, and with a `prefix` or a PYTHONPATH, it is a new interpreter."""
 
     def __init__(self, *command: str, settings: Mapping[str, str], directory: Path | None = None, prefix: Sequence[str] = ()) -> None:
         """Nothing runs yet. `settings` are the environment beside PATH and the like, `prefix` a program that becomes this one."""
@@ -91,7 +91,8 @@ class BossProcess:
         module, *before = self.program
         with self._output.open("ab") as output:
             place: dict[str, Any] = {"env": clean_environment(**self.settings), "directory": self.directory, "output": output.fileno()}
-            if self.forked and not self.prefix:
+            plain = self.settings.get("PYTHONPATH", str(ROOT)) == str(ROOT)  # another may hold what runs at an interpreter's start
+            if self.forked and plain and not self.prefix:
                 kind = "worker" if {*self.command[:1]} & WITH_SDKS else "web"
                 self._process = fork(kind, module, *before, *self.command, **place)
             else:
