@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 from typing import Final
 
 import pytest
@@ -30,6 +31,10 @@ HEAD: Final = (
     "{}From: Example User <user@example.com>\nTo: boss@example.com\nSubject: Lunch\nDate: Sun, 22 Nov 2026 10:00:00 +0000\n"
     "Message-ID: <first@example.com>\nMIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\n"
 )
+HOSTILE_HEAD: Final = re.compile(
+    r"(?:^|\n)" + r"\n*".join(re.escape(letter) for letter in re.sub(r"\s", "", SIGNATURE.format(HOSTILE)).lower().partition("s=k1")[0])
+)
+"""The hostile signature up to its domain: it begins a line, and may be folded anywhere."""
 FORGED: Final = HEAD.format(SIGNATURE.format(HOSTILE))
 GENUINE: Final = HEAD.format(SIGNATURE.format("example.com"))
 Dice = random.Random
@@ -91,12 +96,24 @@ WHOLE_LINES: Final = (
 )  # fmt: skip
 
 
+def another_mail(block: str) -> bool:
+    """Whether the mutation has taken the hostile signature apart and put one of the user's domain in: this mail prints as nothing else.
+
+    Blanks, controls and what is not ASCII count for nothing: a lenient reader may overlook them.
+    """
+    letters = re.sub(r"[^!-~\n]", "", block.replace("\r", "\n")).lower()
+    of_the_user = re.search(r"dkim-signature:(v=1;)?d=example\.com(?!\s*:\s*pass)", letters)
+    return bool(of_the_user) and not HOSTILE_HEAD.search(letters)
+
+
 @pytest.mark.parametrize("raw", [False, True], ids=["parsed", "raw"])
 def test_no_padding_folding_splitting_or_cutting_lets_a_forged_mail_in(raw: bool) -> None:
     """The signature's d= prints as a pass of the user's domain; wherever the header is hidden, nothing is believed."""
     printed, dice = f"{{@{HOSTILE} : fail}}", Dice(31)
     for _ in range(MUTATIONS):
         block = mutated(FORGED, dice)
+        if another_mail(block):
+            continue
         try:
             verdict = judged(fields(block, raw=raw, dkim=printed))
         except ValueError:  # BadInput: neither is that let in
