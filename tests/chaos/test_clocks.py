@@ -12,6 +12,7 @@ from shared import ledger
 from tests.chaos.away import PATIENCE, SECONDS, SLOW, Books, Record, endure
 from tests.chaos.table import FULL, Table
 from tests.support.processes import ROOT
+from tests.support.texters import ready
 from tests.support.whole import FAST, JsonObject, Whole
 
 pytestmark = pytest.mark.timeout(PATIENCE)
@@ -35,6 +36,7 @@ def test_wrong_clocks_change_nothing(case: str, table: Table, record_property: R
     with whole:
         skewed = whole.worker(**_skewed(worker))
         whole.fork()
+        assert abs(ready(whole.web)["clock_skew_seconds"] - web) < TEN_MINUTES / 10
 
         def away() -> None:
             time.sleep(SECONDS / 2)  # both workers at work together

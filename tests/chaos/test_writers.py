@@ -99,6 +99,7 @@ def test_writers_of_one_spool_lose_nothing_and_keep_the_order(
     server: EmbeddedServer, webs: list[WebProcess], tmp_path: Path, table: Table
 ) -> None:
     """A fifth before the outage, then each of the lives, then Redis returns under the last texts: each once, each sender's in order."""
+    assert [round(ready(web)["clock_skew_seconds"], -1) for web in webs] == list(LIVES[0])
     texters = [Texter(webs, person) for person in range(PEOPLE)]
     with ThreadPoolExecutor(PEOPLE) as pool:
         list(pool.map(lambda texter: texter.send(EACH // 5), texters))

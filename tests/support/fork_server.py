@@ -24,7 +24,7 @@ import time
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PR_SET_PDEATHSIG: Final = 1
@@ -116,8 +116,8 @@ class ForkServer:
                 line = server.stdout.readline()
             finally:
                 _adopt(False)
-        if not line:
-            raise AssertionError("the fork server ended; its reason is on stderr")
+        if not line.strip("0\n"):
+            raise AssertionError("the fork server ended, or could not start the program; the reason is on stderr")
         return Program(int(line), (module, *arguments))
 
     def _running(self) -> subprocess.Popen[str]:
@@ -179,13 +179,19 @@ def main(kind: str) -> None:
         os.waitpid(child, 0)
 
 
+def _give_up(why: str) -> NoReturn:
+    os.write(2, f"fork server: {why}\n".encode())
+    os.write(1, b"0\n")  # the tester waits for a process id
+    os._exit(1)
+
+
 def _move_to(network: Path) -> None:
     """Into the tester's network namespace, where that is another: see `room`."""
     if LIBC is None or network.readlink() == Path("/proc/self/ns/net").readlink():
         return
     namespace = os.open(network, os.O_RDONLY)
     if LIBC.setns(namespace, CLONE_NEWNET):
-        os._exit(71)
+        _give_up("no way into the network namespace")
     os.close(namespace)
 
 
@@ -195,7 +201,7 @@ def become(order: dict[str, Any]) -> None:
     deadline = time.monotonic() + ADOPTED_SECONDS
     while os.getppid() != order["parent"]:
         if time.monotonic() > deadline:
-            os._exit(70)
+            _give_up("nobody has adopted it")
         time.sleep(0.001)
     die_with_parent()
     _move_to(Path(order["network"]))

@@ -1,4 +1,4 @@
-"""Workers of the fork server, which die where they are told to: a test orders them, and they are there in a fifth of a second."""
+"""Workers of the fork server, which die where they are told to: a test orders them, and they are there in half a second."""
 
 from __future__ import annotations
 
