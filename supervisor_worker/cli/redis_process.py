@@ -65,7 +65,7 @@ def run(server: Server, stop: Callable[[], bool], seconds: float, say: Callable[
     except CannotLoad as error:
         raise CannotLoad(f"{error.detail}. {REPAIR}.") from None
     say(f"redis: the embedded server is up, its data is in {server.directory}")
-    if serve(server, stop, seconds):
+    if serve(server, stop, seconds, say):
         status = server.returncode()
         server.stop()
         raise StorageUnavailable(f"the embedded server ended by itself with status {status}: see {server.directory}/valkey.log")

@@ -23,7 +23,7 @@ from tests.support.whole import FAST, Whole
 
 pytestmark = pytest.mark.timeout(PATIENCE)
 TIMES = MAIL_OF_UNKNOWN_FATE if FULL else FAST
-DISK_MB = 3
+DISK_MB = 16
 
 
 @pytest.mark.skipif(not FULL, reason="a host without packets is in the short form of test_hosts: make chaos")
@@ -72,7 +72,7 @@ def test_nothing_is_lost_or_doubled_while_the_disk_under_redis_is_full(table: Ta
 
 @contextmanager
 def _small_disk() -> Iterator[tuple[Path, str]]:
-    """A file system of three megabytes, and why there is none."""
+    """A file system of sixteen megabytes, several times what is written, and why there is none."""
     disk = Path(tempfile.mkdtemp(prefix="boss-disk-"))
     tool = shutil.which("mount")
     why = "needs root to mount a small disk" if os.geteuid() or tool is None else ""

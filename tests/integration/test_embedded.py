@@ -72,10 +72,10 @@ def test_only_this_user_can_open_the_socket(own: EmbeddedServer) -> None:
 
 
 def test_it_refuses_writes_rather_than_evict(own: EmbeddedServer) -> None:
-    """noeviction, every second to disk, and no snapshot beside the file."""
+    """noeviction, each write the kernel's before its answer, and no snapshot beside the file."""
     with Redis.from_url(own.url, protocol=2, decode_responses=True) as client:
         found = client.config_get("maxmemory-policy", "appendonly", "appendfsync", "save")
-    assert found == {"maxmemory-policy": "noeviction", "appendonly": "yes", "appendfsync": "everysec", "save": ""}
+    assert found == {"maxmemory-policy": "noeviction", "appendonly": "yes", "appendfsync": "no", "save": ""}
 
 
 def test_a_second_server_on_the_same_directory_is_refused(own: EmbeddedServer) -> None:

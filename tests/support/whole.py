@@ -247,7 +247,21 @@ class Whole:
 
     def quiet(self, seconds: float = 20) -> None:
         """Wait until no conversation has anything to do: whatever would be sent twice has been sent by then."""
-        wait_for(lambda: not self.redis.zcard("boss:due"), seconds, "an empty agenda")
+        try:
+            wait_for(lambda: not self.redis.zcard("boss:due"), seconds, "an empty agenda")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.waiting()}") from None
+
+    def waiting(self) -> str:
+        """What has something to do, when, in what state, and the last that was written of it: for a test that failed."""
+        found = []
+        due: Any = self.redis.zrange("boss:due", 0, 9, withscores=True)
+        for key, score in due:
+            conversation = key.decode()
+            lines = [f"{line.type} {line.fields}" for line in self.lines(conversation)[-12:]]
+            state = self.redis.hgetall(f"boss:conv:{conversation}")
+            found.append("\n  ".join([f"{conversation} due in {score - self.now_ms():.0f} ms: {state}", *lines]))
+        return "\n".join(found)
 
     def marked(self, reply: str) -> bool:
         """Whether a reply is marked as one that may have gone out twice."""
