@@ -10,6 +10,7 @@ have made another one the master meanwhile, and each new connection asks them.
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -19,7 +20,7 @@ from redis.asyncio import Redis as AsyncRedis
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.connection import parse_url
-from redis.exceptions import BusyLoadingError, ConnectionError, RedisError, TimeoutError  # noqa: A004 - the library's names
+from redis.exceptions import BusyLoadingError, ConnectionError, RedisError, ResponseError, TimeoutError  # noqa: A004 - the library's names
 from redis.retry import Retry
 
 from shared import redis_url, sentinel
@@ -29,6 +30,13 @@ WEB_TIMEOUTS: Final[dict[str, Any]] = {"socket_connect_timeout": 0.5, "socket_ti
 WORKER_TIMEOUTS: Final[dict[str, Any]] = {"socket_connect_timeout": 5.0, "socket_timeout": 15.0, "health_check_interval": 15}
 WATCHED_SECONDS: Final = 5.0
 AWAY: Final = (ConnectionError, TimeoutError, BusyLoadingError)
+_FULL: Final = re.compile(r"(?:^|: -)(MISCONF|OOM) |^command not allowed when used memory")
+"""As `sentinel.not_serving` finds its words; redis-py takes the word OOM off the error that it makes of it."""
+
+
+def passing(error: Exception) -> bool:
+    """Whether the same command may succeed later: nobody answered, or the server cannot write for now (its disk or memory is full)."""
+    return isinstance(error, (*AWAY, OSError)) or (isinstance(error, ResponseError) and _FULL.search(str(error)) is not None)
 
 
 def for_web(url: str) -> Redis:

@@ -28,6 +28,7 @@ from supervisor_worker.channels.twilio_sms import TwilioSms
 from supervisor_worker.channels.unused import UnusedChannel
 from supervisor_worker.claude import Claude
 from supervisor_worker.media.gathering import Gallery
+from supervisor_worker.patient_mailbox import PatientMailbox
 from supervisor_worker.rq_async.clients import Grouped
 from supervisor_worker.supervisor import Supervisor
 
@@ -39,17 +40,19 @@ CURRENT: Final[ContextVar[Crew | None]] = ContextVar("crew", default=None)
 class Crew:
     """A supervisor for the turns, and the process's way to Redis.
 
-    `commands` sends what many turns ask for together; `waiting`, a worker's, is for what the server answers when it has something.
+    The supervisor's mailbox is a patient one; `mailbox` is for those who look again by themselves. `commands` sends what many turns ask
+    for together; `waiting`, a worker's, is for what the server answers when it has something.
     """
 
     supervisor: Supervisor
+    mailbox: AsyncMailbox
     redis: AsyncRedis
     commands: Commands
     waiting: AsyncRedis | None = None
 
     async def wake_all(self, due: tuple[Due, ...]) -> None:
         """Enqueue a job for each, in one round trip. Raises RedisError."""
-        await self.supervisor.mailbox.run(calls.enqueue(queue.job(item.conversation, item.channel) for item in due))
+        await self.mailbox.run(calls.enqueue(queue.job(item.conversation, item.channel) for item in due))
 
     async def oldest_wait_ms(self) -> int:
         """How long the queue's first job has waited. Raises RedisError."""
@@ -71,18 +74,19 @@ async def open_crew(runtime: Runtime, process: str = "") -> AsyncIterator[Crew]:
         email: ChannelPort = SendGridEmail(settings) if "email" in used else UnusedChannel("email")
         for part in (thinker, sms, email, gallery):
             stack.push_async_callback(part.aclose)
+        stopping = asyncio.Event()
         supervisor = Supervisor(
             settings=settings,
             users=runtime.users,
             identities=runtime.identities,
-            mailbox=AsyncMailbox(redis, commands),
+            mailbox=PatientMailbox(redis, commands, stopping),
             thinker=thinker,
             channels={"sms": sms, "email": email},
-            stopping=asyncio.Event(),
+            stopping=stopping,
             gallery=gallery,
             process=process,
         )
-        yield Crew(supervisor, redis, commands, waiting)
+        yield Crew(supervisor, AsyncMailbox(redis, commands), redis, commands, waiting)
 
 
 @asynccontextmanager

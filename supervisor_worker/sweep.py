@@ -59,7 +59,7 @@ class Sweep:
         keeps the marks of queued wake-ups alive for as long as the queue is slow.
         """
         recheck_ms = int(self._settings.sweep_recheck_seconds * 1000)
-        swept = await self._crew.supervisor.mailbox.run(self._call(recheck_ms))
+        swept = await self._crew.mailbox.run(self._call(recheck_ms))
         self._next_ms = swept.next_ms
         if swept.due:
             await self._crew.wake_all(swept.due)

@@ -164,7 +164,8 @@ def test_every_worker_s_sweep_tells(world: World) -> None:
     reply = lost(world, world.text())
 
     async def look(supervisor: Supervisor) -> None:
-        await Sweep(Crew(supervisor, supervisor.mailbox.redis, supervisor.mailbox.redis, supervisor.mailbox.redis)).once()
+        redis = supervisor.mailbox.redis
+        await Sweep(Crew(supervisor, supervisor.mailbox, redis, redis, redis)).once()
 
     world.run(look)
     assert len(world.ledger("told_elsewhere", reply=reply)) == 1

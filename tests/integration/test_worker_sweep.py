@@ -26,7 +26,7 @@ def sweep_once(world: World, times: int = 1) -> list[int]:
     async def run() -> list[int]:
         async with world.supervisor() as supervisor:
             redis = supervisor.mailbox.redis
-            sweep = Sweep(Crew(supervisor, redis, redis))
+            sweep = Sweep(Crew(supervisor, supervisor.mailbox, redis, redis))
             woken = []
             for _ in range(times):
                 await asyncio.to_thread(look_now, world.redis)

@@ -237,8 +237,11 @@ class Whole:
 
     def lines(self, conversation: str, *types: str) -> list[Line]:
         """The ledger's lines of a conversation, oldest first."""
-        found = ledger.latest(self.redis, 100_000)
-        return [line for line in found if line.fields.get("conv") == conversation and (not types or line.type in types)]
+        return [line for line in self.all_lines(*types) if line.fields.get("conv") == conversation]
+
+    def all_lines(self, *types: str) -> list[Line]:
+        """The ledger's lines of everybody, oldest first."""
+        return [line for line in ledger.latest(self.redis, 100_000) if not types or line.type in types]
 
     def wait_for_lines(self, conversation: str, *types: str, count: int = 1, seconds: float = 15) -> list[Line]:
         """Wait for so many lines of these types."""

@@ -27,7 +27,8 @@ class FakeCrew:
         self._looks: Iterator[tuple[Due, ...] | Exception] = iter(looks)
         self._left = len(looks)
         settings = SimpleNamespace(sweep_seconds=0.001, sweep_recheck_seconds=10.0)
-        self.supervisor = SimpleNamespace(settings=settings, mailbox=self, stopping=asyncio.Event(), life_ms=4_000, lease_ms=60_000)
+        self.mailbox = self
+        self.supervisor = SimpleNamespace(settings=settings, stopping=asyncio.Event(), life_ms=4_000, lease_ms=60_000)
 
     async def run(self, call: Call[Any]) -> Any:
         """The mailbox's next answer."""
