@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,8 @@ from tests.support.processes import ROOT, free_port
 from tests.support.sandbox import SandboxProcess
 from tests.support.server import EmbeddedServer
 
+gc.set_threshold(20_000, 20, 20)
+"""Thousands of tests are made, and live to the end: the default of 700 looks through them while there is nothing to be found."""
 OURS = ("PORT", "PUBLIC_URL", "ENVIRONMENT", *(name.upper() for name in Settings.model_fields))
 PREFIXES = ("ANTHROPIC_", "TWILIO_", "SENDGRID_", "SANDBOX_", "HONCHO_")
 
@@ -31,6 +34,11 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in list(os.environ):
         if name in OURS or name.startswith(PREFIXES):
             del os.environ[name]
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays: the collector of garbage need not look through thousands of tests again and again."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
