@@ -33,7 +33,7 @@ TAKEN_OVER: Final = 8.0
 """Seconds after a kill at the default times, wherever it strikes and whoever notices it."""
 LOOKED_UP: Final = 25.0
 """Where a request had left."""
-RUNS_AT_DEFAULTS: Final = 6
+RUNS_AT_DEFAULTS: Final = 3
 
 pytestmark = pytest.mark.timeout(600 if FULL else 120)
 

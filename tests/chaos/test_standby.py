@@ -1,36 +1,28 @@
 """The standby's change-overs while texts keep coming: all workers killed, it answers; workers back, it leaves. Nothing lost or doubled.
 
-Three of them by default, with a second of silence instead of fifteen; fifty, and some at the default times, with BOSSLINE_CHAOS=full.
+Three of them by default, with a second of silence instead of fifteen; fifty with BOSSLINE_CHAOS=full.
 """
 
 from __future__ import annotations
 
-import os
-import statistics
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import TracebackType
-from typing import Final, Self, cast
+from typing import Final, Self
 
 import pytest
 
 from shared import ledger
-from shared.mailbox.calls import STANDBY
-from shared.settings import Settings
-from tests.support.forked import ForkedWorker
-from tests.support.wait import wait_for
-from tests.support.whole import Person, Whole, reply_id
+from tests.chaos.change_overs import Record, killed_and_answered, report, watches
+from tests.chaos.table import FULL
+from tests.support.whole import Whole, reply_id
 
-FULL: Final = os.environ.get("BOSSLINE_CHAOS") == "full"
 CHANGES: Final = 50 if FULL else 3
 SOON: Final = {"STANDBY_AFTER_SECONDS": "1"}
 WRITERS: Final = 4
 PACE: Final = 0.4
 """Seconds between two texts of one person: ten texts a second from all."""
 OK: Final = 200
-
-Record = Callable[[str, object], None]
 
 
 class Flow:
@@ -90,71 +82,20 @@ def test_change_overs_in_both_directions_lose_nothing_and_answer_nothing_twice(b
     with Flow(busy) as flow:
         for change in range(CHANGES):
             workers = busy.fork(2, **SOON)
-            _watches(busy)
+            watches(busy)
             busy.text(asker, f"before {change}")
             busy.wait_for_replies(asker, 2 * change + 1, 30)
-            took.append(_killed_and_answered(busy, workers, asker, change))
+            took.append(killed_and_answered(busy, workers, asker, change))
         busy.fork(2, **SOON)
-        _watches(busy)
+        watches(busy)
     busy.quiet(60)
     flow.assert_answered()
     assert busy.assert_one_copy(asker) == [f"{word} {change}" for change in range(CHANGES) for word in ("before", "after")]
     assert len(_told(busy, "standby_started")) >= CHANGES
     assert _told(busy, "standby_started") == _told(busy, "standby_ended")
     assert standby.terminate(5) == 0
-    _report(record_property, took, flow.texts * WRITERS)
-
-
-@pytest.mark.skipif(not FULL, reason="a minute for two change-overs: make chaos")
-@pytest.mark.timeout(600)
-def test_at_the_default_times_the_next_text_is_answered_within_20_seconds(record_property: Record) -> None:
-    """Real workers, killed at any moment between two heartbeats; from the kill to the answer at the provider."""
-    took: list[float] = []
-    with Whole(times={}) as whole:
-        whole.standby()
-        asker = whole.person()
-        for change in range(10):
-            workers = whole.fork(2)
-            _watches(whole)
-            whole.text(asker, f"before {change}")
-            whole.wait_for_replies(asker, 2 * change + 1, 30)
-            time.sleep(5 + change / 2)  # the kill's moment between two heartbeats is what is varied
-            took.append(_killed_and_answered(whole, workers, asker, change))
-        whole.quiet()
-        assert whole.assert_one_copy(asker) == [f"{word} {change}" for change in range(10) for word in ("before", "after")]
-    _report(record_property, took, 20)
-    assert Settings.model_fields["standby_after_seconds"].default == 15
-    assert max(took) < 20
-
-
-def _killed_and_answered(whole: Whole, workers: list[ForkedWorker], asker: Person, change: int) -> float:
-    """The seconds from the death of all workers to the standby's answer to the next text."""
-    began = time.monotonic()
-    for worker in workers:
-        worker.kill9()
-    whole.text(asker, f"after {change}")
-    whole.wait_for_replies(asker, 2 * change + 2, 60)
-    took = time.monotonic() - began
-    assert any(name.startswith(STANDBY) for name in _registered(whole))
-    return took
-
-
-def _watches(whole: Whole) -> None:
-    """Wait until the standby does nothing but watch."""
-    wait_for(lambda: [b'"state":"watching"' in entry for entry in whole.redis.hvals("boss:standby")] == [True], 60, "the standby's leaving")
-    assert not any(name.startswith(STANDBY) for name in _registered(whole))
-
-
-def _registered(whole: Whole) -> list[str]:
-    keys = cast("set[bytes]", whole.redis.smembers("rq:workers"))
-    return [key.decode().removeprefix("rq:worker:") for key in keys]
+    report(record_property, took, flow.texts * WRITERS)
 
 
 def _told(whole: Whole, kind: str) -> list[str]:
     return [line.fields["worker"] for line in ledger.latest(whole.redis, 100_000) if line.type == kind]
-
-
-def _report(record: Record, took: list[float], texts: int) -> None:
-    figures = f"{len(took)} change-overs, {texts} texts: kill to answer p50 {statistics.median(took):.1f} s, max {max(took):.1f} s"
-    print(figures)  # noqa: T201 - shown by `make chaos`
-    record("standby", figures)
