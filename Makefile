@@ -57,7 +57,7 @@ e2e: .venv/installed-e2e ## Start the Procfile as a user does, and look at the p
 	$(PYTEST) tests/e2e
 
 chaos: install ## Every fault at full length, and the table of what they did (docs/chaos.md); under twenty minutes
-	BOSSLINE_CHAOS=full $(PYTEST) tests/chaos tests/integration/test_mailbox_model.py tests/integration/test_bench.py -n 4 --dist loadfile --no-loadscope-reorder
+	BOSSLINE_CHAOS=full $(PYTEST) tests/chaos tests/integration/test_mailbox_model.py tests/integration/test_bench.py -n 3 --dist loadfile --no-loadscope-reorder
 
 soak: install ## An hour of the whole product at five messages a second, with random kills; SOAK_MINUTES=60 SOAK_SEED=...
 	$(BIN)/python -m soak

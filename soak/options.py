@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Self
 
-from tests.support.whole import FAST, USERS
+from tests.support.users_file import USERS
+from tests.support.whole import FAST
 
 MOST_MINUTES: Final = 24 * 60
 MOST_RATE: Final = 100

@@ -56,16 +56,16 @@ def sites(table: Table) -> Iterator[Sites]:
         whole = stack.enter_context(Whole(server=TcpServer(far), web=False))
         public, sandbox = f"127.0.0.1:{whole.settings['PORT']}", f"127.0.0.1:{whole.sandbox.port}"
         beside = f"{room.ADDRESS}:{PROVIDERS_PORT}"
-        for listen, target, prefix in (
-            (public, f"{a.address}:{WEB_PORT}", ()),
-            (beside, sandbox, ()),
-            (sandbox, beside, a.prefix),
-            (sandbox, beside, b.prefix),
+        for listen, target, network in (
+            (public, f"{a.address}:{WEB_PORT}", None),
+            (beside, sandbox, None),
+            (sandbox, beside, a.network),
+            (sandbox, beside, b.network),
         ):
-            stack.enter_context(Forwarder(listen, target, prefix))
+            stack.enter_context(Forwarder(listen, target, network))
         settings = {**whole.settings, "PUBLIC_URL": f"http://{public}", "PORT": str(WEB_PORT)}
-        web = WebProcess({**settings, "WEB_HOST": a.address}, a.prefix)
-        workers = (WorkerProcess(settings, whole.redis, a.prefix), WorkerProcess(settings, whole.redis, b.prefix))
+        web = WebProcess({**settings, "WEB_HOST": a.address}, a.network)
+        workers = (WorkerProcess(settings, whole.redis, a.network), WorkerProcess(settings, whole.redis, b.network))
         started: list[BossProcess] = [web, *workers]
         for process in started:
             stack.enter_context(process)

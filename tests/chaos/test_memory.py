@@ -19,7 +19,8 @@ from bench.measure import family
 from shared.settings import SANDBOX_CREDENTIALS
 from tests.chaos.table import FULL, Table
 from tests.support.processes import WorkerProcess
-from tests.support.whole import BOSS_EMAIL, Person, Whole, in_threads
+from tests.support.users_file import BOSS_EMAIL
+from tests.support.whole import Person, Whole, in_threads
 
 pytestmark = pytest.mark.timeout(180)  # two cores may be shared with much else
 MB: Final = 1_000_000

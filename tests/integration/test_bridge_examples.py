@@ -26,7 +26,8 @@ from shared.settings import EXAMPLE_TOKEN
 from shared.users import LOCAL_USER
 from tests.support.bridge import BridgeProcess
 from tests.support.processes import KEPT, ROOT, clean_environment
-from tests.support.whole import BOSS_PHONE, Person, Whole
+from tests.support.users_file import BOSS_PHONE
+from tests.support.whole import Person, Whole
 
 EXAMPLES: Final = ROOT / "docs" / "examples"
 NODE: Final = EXAMPLES / "node"

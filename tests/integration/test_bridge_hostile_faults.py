@@ -22,7 +22,8 @@ from tests.support.bridge import BridgeProcess
 from tests.support.guest import SOON, client_frame, connections, deaf_client, guest, resident, served_within
 from tests.support.loop import in_loop
 from tests.support.processes import free_port
-from tests.support.whole import BOSS_EMAIL, BOSS_PHONE, Whole
+from tests.support.users_file import BOSS_EMAIL, BOSS_PHONE
+from tests.support.whole import Whole
 
 pytestmark = pytest.mark.timeout(180)  # two cores may be shared with much else
 

@@ -19,7 +19,8 @@ from tests.support.bridge import BridgeProcess
 from tests.support.loop import in_loop
 from tests.support.old_client import PATIENCE_SECONDS, WAITS, JsonObject, OldClient, OldClientError
 from tests.support.processes import free_port
-from tests.support.whole import BOSS_EMAIL, BOSS_PHONE, Person, Whole
+from tests.support.users_file import BOSS_EMAIL, BOSS_PHONE
+from tests.support.whole import Person, Whole
 
 pytestmark = pytest.mark.timeout(120)  # two cores may be shared with much else
 

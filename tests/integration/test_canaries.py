@@ -32,8 +32,9 @@ from tests.support.bridge import BridgeProcess
 from tests.support.forked import ForkedWorker
 from tests.support.processes import BossProcess
 from tests.support.sandbox import SandboxProcess
+from tests.support.users_file import BOSS_EMAIL, BOSS_PHONE
 from tests.support.wait import wait_for
-from tests.support.whole import BOSS_EMAIL, BOSS_PHONE, Whole
+from tests.support.whole import Whole
 from webhook_api.gate import Gate
 
 pytestmark = pytest.mark.timeout(120)  # many processes on a busy machine

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.whole import BOSS_PHONE, Person, Whole
+from tests.support.users_file import BOSS_PHONE
+from tests.support.whole import Person, Whole
 
 pytestmark = pytest.mark.timeout(120)  # two cores may be shared with much else
 CASES = json.loads((Path(__file__).parent.parent / "payloads" / "keywords.json").read_text())["cases"]

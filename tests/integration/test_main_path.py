@@ -11,7 +11,8 @@ import pytest
 from shared.settings import SANDBOX_CREDENTIALS
 from supervisor_worker.sentences import NOTICES
 from tests.support.processes import OPENER
-from tests.support.whole import BOSS_EMAIL, BOSS_PHONE, OTHER_BOSS_PHONE, Whole, answered_words, in_threads, root_id
+from tests.support.users_file import BOSS_EMAIL, BOSS_PHONE, OTHER_BOSS_PHONE
+from tests.support.whole import Whole, answered_words, in_threads, root_id
 
 pytestmark = pytest.mark.timeout(120)  # two cores may be shared with much else
 TURNS_PER_HOUR = 3

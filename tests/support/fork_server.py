@@ -26,6 +26,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
+from tests.support import users_file
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 PR_SET_PDEATHSIG: Final = 1
 PR_SET_CHILD_SUBREAPER: Final = 36
@@ -98,7 +100,9 @@ class ForkServer:
         self._lock = threading.Lock()
         self._server: subprocess.Popen[str] | None = None
 
-    def start(self, module: str, arguments: Sequence[str], *, env: Mapping[str, str], directory: Path, output: int) -> Program:
+    def start(
+        self, module: str, arguments: Sequence[str], *, env: Mapping[str, str], directory: Path, output: int, network: Path | None
+    ) -> Program:
         """See `fork`."""
         order = {"module": module, "arguments": list(arguments), "env": dict(env), "directory": str(directory), "parent": os.getpid()}
         with self._lock:
@@ -107,7 +111,7 @@ class ForkServer:
             assert server.stdout is not None
             order |= {
                 "output": f"/proc/{os.getpid()}/fd/{output}",
-                "network": f"/proc/{os.getpid()}/task/{threading.get_native_id()}/ns/net",
+                "network": str(network or f"/proc/{os.getpid()}/task/{threading.get_native_id()}/ns/net"),
             }
             _adopt(True)
             try:
@@ -140,14 +144,16 @@ SERVERS: Final = {kind: ForkServer(kind) for kind in ("web", "worker")}
 Child = Program | subprocess.Popen[bytes]
 
 
-def fork(kind: str, module: str, *arguments: str, env: Mapping[str, str], directory: Path, output: int) -> Child:
-    """Run a module as `python -m` does, in this thread's network; what it prints is appended to `output`, a file that is open.
+def fork(
+    kind: str, module: str, *arguments: str, env: Mapping[str, str], directory: Path, output: int, network: Path | None = None
+) -> Child:
+    """Run a module as `python -m` does, in this thread's network or another; what it prints is appended to `output`, a file that is open.
 
     `kind` says what the server has loaded: `web`, or `worker`, which has the SDKs of the providers as well.
     """
     if LIBC is None:
         return spawn([sys.executable, "-m", module, *arguments], env=env, directory=directory, output=output)
-    return SERVERS[kind].start(module, arguments, env=env, directory=directory, output=output)
+    return SERVERS[kind].start(module, arguments, env=env, directory=directory, output=output, network=network)
 
 
 def spawn(command: Sequence[str], *, env: Mapping[str, str], directory: Path, output: int) -> subprocess.Popen[bytes]:
@@ -165,6 +171,7 @@ def main(kind: str) -> None:
     """Fork a program for each order until stdin ends; in the program, run it."""
     for module in WORKER if kind == "worker" else WEB:
         import_module(module)
+    users_file.remember()
     gc.collect()
     gc.freeze()  # the children's collector leaves the shared pages alone
     for line in iter(sys.stdin.readline, ""):

@@ -17,7 +17,8 @@ from websockets.exceptions import ConnectionClosed
 
 from shared.settings import EXAMPLE_TOKEN
 from tests.support.bridge import BridgeProcess
-from tests.support.whole import BOSS_PHONE, JsonObject, Person
+from tests.support.users_file import BOSS_PHONE
+from tests.support.whole import JsonObject, Person
 
 ESTABLISHED: Final = "01"
 SOON: Final = 10.0

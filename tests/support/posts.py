@@ -15,7 +15,8 @@ from sandbox.multipart import Part
 from sandbox.signing import twilio_signature
 from shared.settings import SANDBOX_CREDENTIALS
 from tests.support.processes import WebProcess
-from tests.support.whole import BOSS_EMAIL, BOSS_PHONE, Person, root_id
+from tests.support.users_file import BOSS_EMAIL, BOSS_PHONE
+from tests.support.whole import Person, root_id
 
 PUBLIC_URL: Final = "https://boss.example.com"
 DATE: Final = "Wed, 25 Nov 2026 10:00:00 +0000"

@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Final, Self, cast
@@ -58,12 +58,12 @@ class BossProcess:
     program: ClassVar[tuple[str, ...]] = ("supervisor_worker.cli.main",)
     """The module that is run, and what stands before the command."""
     forked: ClassVar[bool] = True
-    """Whether it may be a fork (`fork_server`); else, and with a `prefix` or a PYTHONPATH, it is a new interpreter."""
+    """Whether it may be a fork (`fork_server`); else, and with a PYTHONPATH, it is a new interpreter."""
 
-    def __init__(self, *command: str, settings: Mapping[str, str], directory: Path | None = None, prefix: Sequence[str] = ()) -> None:
-        """Nothing runs yet. `settings` are the environment beside PATH and the like, `prefix` a program that becomes this one."""
+    def __init__(self, *command: str, settings: Mapping[str, str], directory: Path | None = None, network: Path | None = None) -> None:
+        """Nothing runs yet. `settings` are the environment beside PATH and the like, `network` a host's of a `Room`."""
         self.command: tuple[str, ...] = command
-        self.prefix = tuple(prefix)
+        self.network = network
         self.settings = dict(settings)
         self._scratch = tempfile.TemporaryDirectory(prefix="boss-cwd-")
         self.directory = directory or Path(self._scratch.name)
@@ -92,11 +92,12 @@ class BossProcess:
         with self._output.open("ab") as output:
             place: dict[str, Any] = {"env": clean_environment(**self.settings), "directory": self.directory, "output": output.fileno()}
             plain = self.settings.get("PYTHONPATH", str(ROOT)) == str(ROOT)  # another may hold what runs at an interpreter's start
-            if self.forked and plain and not self.prefix:
+            if self.forked and plain:
                 kind = "worker" if {*self.command[:1]} & WITH_SDKS else "web"
-                self._process = fork(kind, module, *before, *self.command, **place)
+                self._process = fork(kind, module, *before, *self.command, network=self.network, **place)
             else:
-                self._process = spawn([*self.prefix, sys.executable, "-m", *self.program, *self.command], **place)
+                assert self.network is None, "only a fork moves to a host"
+                self._process = spawn([sys.executable, "-m", *self.program, *self.command], **place)
         return self
 
     def wait_for_output(self, text: str, seconds: float = 20) -> str:
@@ -151,10 +152,10 @@ class WebProcess(BossProcess):
 
     program = ("webhook_api",)
 
-    def __init__(self, settings: Mapping[str, str], prefix: Sequence[str] = ()) -> None:
+    def __init__(self, settings: Mapping[str, str], network: Path | None = None) -> None:
         """The port stays the same when it is started again."""
         port = settings.get("PORT") or str(free_port())
-        super().__init__(settings={**settings, "PORT": port}, prefix=prefix)
+        super().__init__(settings={**settings, "PORT": port}, network=network)
         self.url = f"http://{settings.get('WEB_HOST') or '127.0.0.1'}:{port}"
 
     def start(self, **more: str) -> Self:
@@ -179,9 +180,9 @@ class CrashingWeb(WebProcess):
 class WorkerProcess(BossProcess):
     """`boss worker`; `start` returns when RQ knows it."""
 
-    def __init__(self, settings: Mapping[str, str], redis: Redis, prefix: Sequence[str] = ()) -> None:
+    def __init__(self, settings: Mapping[str, str], redis: Redis, network: Path | None = None) -> None:
         """`redis` is a client of the server in `settings`; it shows when the worker is there."""
-        super().__init__("worker", settings=settings, prefix=prefix)
+        super().__init__("worker", settings=settings, network=network)
         self._redis = redis
 
     def start(self, **more: str) -> Self:
@@ -203,9 +204,9 @@ class Forwarder(BossProcess):
 
     program = ("tests.support.forward",)
 
-    def __init__(self, listen: str, target: str, prefix: Sequence[str] = ()) -> None:
+    def __init__(self, listen: str, target: str, network: Path | None = None) -> None:
         """Both are HOST:PORT."""
-        super().__init__(listen, target, settings={"PYTHONPATH": str(ROOT)}, prefix=prefix)
+        super().__init__(listen, target, settings={"PYTHONPATH": str(ROOT)}, network=network)
 
     def start(self, **more: str) -> Self:
         """Start and wait for its line."""

@@ -36,9 +36,9 @@ class Host:
         self._cable = f"port{number}"
         own = Path("/proc/self/ns/net").readlink()
         self._holder = subprocess.Popen(["unshare", "--net", "sleep", "infinity"], preexec_fn=die_with_parent)
-        place = Path(f"/proc/{self._holder.pid}/ns/net")
-        wait_for(lambda: place.readlink() != own, SECONDS, "a namespace")
-        self.prefix = ("nsenter", f"--net={place}", "--")
+        self.network = Path(f"/proc/{self._holder.pid}/ns/net")
+        wait_for(lambda: self.network.readlink() != own, SECONDS, "a namespace")
+        self.prefix = ("nsenter", f"--net={self.network}", "--")
         """What a command begins with that shall run on it."""
         _ip("link", "add", self._cable, "type", "veth", "peer", "name", "eth0", "netns", str(self._holder.pid))
         _ip("link", "set", self._cable, "master", "switch", "up")

@@ -26,19 +26,17 @@ from shared.ledger import Line
 from shared.mailbox import Mailbox
 from shared.runtime import SALT_KEY, SCHEMA_KEY
 from shared.settings import SANDBOX_CREDENTIALS
+from tests.support import users_file
 from tests.support.bridge import BridgeProcess
 from tests.support.forked import ForkedWorker
 from tests.support.processes import BossProcess, WebProcess, WorkerProcess, free_port
 from tests.support.sandbox import SandboxProcess
 from tests.support.server import EmbeddedServer
 from tests.support.tcp_server import TcpServer
+from tests.support.users_file import BOSS_EMAIL, BOSS_PHONE
 from tests.support.wait import wait_for
 from tests.support.watched import Watched
 
-USERS: Final = 800
-BOSS_PHONE: Final = "+15559876543"
-OTHER_BOSS_PHONE: Final = "+15559876544"
-BOSS_EMAIL: Final = "boss@example.com"
 FAST: Final = {
     "LEASE_SECONDS": "3",
     "SEND_TIMEOUT_SECONDS": "1",
@@ -112,7 +110,7 @@ class Whole:
 
     def __enter__(self) -> Self:
         """Start the server, the sandbox and the web process."""
-        (self.directory / "users.toml").write_text("".join(_user(number) for number in range(1, USERS + 1)))
+        (self.directory / "users.toml").write_text(users_file.text())
         self.server.start()
         self.sandbox.start()
         self.settings["SANDBOX_PORT"] = self.web.settings["SANDBOX_PORT"] = str(self.sandbox.port)
@@ -190,8 +188,8 @@ class Whole:
     def person(self) -> Person:
         """Somebody whom no test has met."""
         number = next(self._numbers)
-        assert number < USERS, "the users file is too short for so many tests"
-        return Person(f"u{number:04}", _phone(number), _email(number))
+        assert number < users_file.USERS, "the users file is too short for so many tests"
+        return Person(f"u{number:04}", users_file.phone(number), users_file.email(number))
 
     def text(self, person: Person, word: object, **fields: object) -> JsonObject:
         """A text arrives, signed; the answer tells the webhook's `status`."""
@@ -318,17 +316,3 @@ def in_threads(work: Callable[[Any], Any], items: Iterable[Any], at_once: int = 
 
     with ThreadPoolExecutor(at_once) as pool:
         return list(pool.map(work, items))
-
-
-def _phone(number: int) -> str:
-    return f"+1555200{number:04}"
-
-
-def _email(number: int) -> str:
-    return f"u{number:04}@example.com"
-
-
-def _user(number: int) -> str:
-    boss = OTHER_BOSS_PHONE if number == USERS else BOSS_PHONE
-    fields = {"username": f"u{number:04}", "phone": _phone(number), "boss_phone": boss, "email": _email(number), "boss_email": BOSS_EMAIL}
-    return "[[users]]\n" + "".join(f'{name} = "{value}"\n' for name, value in fields.items())
