@@ -19,7 +19,7 @@ import re
 import struct
 import zlib
 from datetime import UTC, datetime
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
@@ -44,6 +44,7 @@ RESULT_TTL: Final = 600
 FAILURE_TTL: Final = 7 * 86_400
 JOB_TIMEOUT: Final = 600
 """Seconds: longer than any turn's own deadlines."""
+_QUEUED_MS: Final = "queued_ms"
 _KEY: Final = Queue.redis_queue_namespace_prefix + QUEUE
 _JOB: Final = Job.redis_job_namespace_prefix
 _SHORT: Final = {channel: name.rpartition(".")[2] for channel, name in FUNCTIONS.items()}
@@ -140,30 +141,20 @@ class Dispatcher:
     def __init__(self, redis: Redis) -> None:
         self.queue = Queue(QUEUE, connection=redis, serializer=JSONSerializer, job_class=BosslineJob, default_timeout=JOB_TIMEOUT)
 
-    def wake(self, conversation: str, channel: Channel | str) -> None:
-        """Enqueue one job for a conversation by itself, with RQ's own code. Raises RedisError."""
-        self.queue.enqueue(
-            FUNCTIONS[channel],
-            conversation,
-            result_ttl=RESULT_TTL,
-            failure_ttl=FAILURE_TTL,
-            description=f"{_SHORT[channel]} {conversation}",
-        )
-
     def oldest_wait_ms(self) -> int:
-        """How long the queue's first job has waited, in ms; 0 for an empty queue. By this host's clock: a hint only."""
-        first = cast("bytes | None", self.queue.connection.lindex(self.queue.key, 0))
-        return _waited_ms(cast("Any", self.queue.connection.hget(Job.key_for(first.decode()), "enqueued_at"))) if first else 0
+        """How long the queue's first job has waited, in ms, by the server's clock; 0 for an empty queue."""
+        redis: Any = self.queue.connection
+        first = redis.lindex(self.queue.key, 0)
+        return _waited_ms(redis.hget(Job.key_for(first.decode()), _QUEUED_MS), redis.time()) if first else 0
 
 
 async def oldest_wait_ms(redis: AsyncRedis) -> int:
     """`Dispatcher.oldest_wait_ms` for an event loop. Raises RedisError."""
-    first: Any = await redis.lindex(_KEY, 0)
-    return _waited_ms(cast("Any", await redis.hget(Job.key_for(first.decode()), "enqueued_at"))) if first else 0
+    found: Any = redis
+    first = await found.lindex(_KEY, 0)
+    return _waited_ms(await found.hget(Job.key_for(first.decode()), _QUEUED_MS), await found.time()) if first else 0
 
 
-def _waited_ms(enqueued_at: bytes | None) -> int:
-    if not enqueued_at:
-        return 0
-    waited = datetime.now(UTC) - datetime.fromisoformat(enqueued_at.decode())
-    return max(0, int(waited.total_seconds() * 1000))
+def _waited_ms(queued_ms: bytes | None, now: tuple[int, int]) -> int:
+    """RQ's own times are those of the host that enqueued. A job that RQ enqueued tells no other: then 0, which costs jobs, never time."""
+    return max(0, now[0] * 1000 + now[1] // 1000 - int(queued_ms)) if queued_ms else 0

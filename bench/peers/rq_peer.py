@@ -15,6 +15,7 @@ from rq.serializers import JSONSerializer
 
 from shared import telemetry
 from shared.queue import QUEUE, Dispatcher
+from tests.support.rq_enqueue import wake
 
 URL = os.environ["REDIS_URL"]
 OURS = ("--serializer", "json", "--job-class", "shared.queue.BosslineJob")
@@ -30,7 +31,7 @@ def send_all(kind: str, names: Iterable[str], function: str = "bench.peers.turns
     if kind == "whole":
         dispatcher = Dispatcher(Redis.from_url(URL, protocol=2))
         for name in names:
-            dispatcher.wake(name, "sms")
+            wake(dispatcher, name, "sms")
         return
     jobs = [Queue.prepare_data(function, (name,)) for name in names]
     queue().enqueue_many(jobs)

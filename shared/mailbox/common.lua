@@ -100,27 +100,28 @@ local function mark_wake(conv, t)
 end
 
 -- The wake-up itself: one RQ job, made of what `shared.queue.job` gives in ARGV from `at` on, with the records that RQ's own
--- enqueue writes. `WAKE` says where a script has one; a caller that enqueues by itself, or wants no job, gives none.
-local function enqueue_job(at)
+-- enqueue writes, and `queued_ms`: when it was, by the server's clock. `WAKE` says where a script has one; a caller that enqueues by itself,
+-- or wants no job, gives none.
+local function enqueue_job(at, t)
   redis.call('SADD', ARGV[at], ARGV[at + 1])
   redis.call('HSET', ARGV[at + 2], 'created_at', ARGV[at + 4], 'enqueued_at', ARGV[at + 4], 'data', ARGV[at + 5], 'description', ARGV[at + 6],
     'origin', ARGV[at + 7], 'timeout', ARGV[at + 8], 'result_ttl', ARGV[at + 9], 'failure_ttl', ARGV[at + 10], 'status', 'queued',
     'success_callback_name', '', 'failure_callback_name', '', 'stopped_callback_name', '', 'started_at', '', 'ended_at', '',
-    'last_heartbeat', '', 'worker_name', '', 'group_id', '')
+    'last_heartbeat', '', 'worker_name', '', 'group_id', '', 'queued_ms', whole(t))
   redis.call('RPUSH', ARGV[at + 1], ARGV[at + 3])
 end
 
 local WAKE
-local function enqueue()
+local function enqueue(t)
   if not (WAKE and ARGV[WAKE]) then return end
-  enqueue_job(WAKE)
+  enqueue_job(WAKE, t)
   WAKE = nil  -- one id, one place in the queue
 end
 
 -- Wake the conversation now.
 local function wake(conv, t)
   mark_wake(conv, t)
-  enqueue()
+  enqueue(t)
 end
 
 -- Not-before, with the wait that it was set to, which is how far ahead it may lie; at most an hour where an older version set it.

@@ -35,7 +35,7 @@ def ended(process: str) -> Call[bool]:
 def sweep(*, recheck_ms: int, oldest_wait_ms: int = 0, life_ms: int = 0, lease_ms: int = HOUR_MS) -> Call[Swept]:
     """The conversations to wake now, at most 100, oldest first.
 
-    `oldest_wait_ms` is the queue's, by the clocks of two hosts: it is believed up to a bound, so that a wrong clock costs jobs, not time.
+    `oldest_wait_ms` is the queue's (`shared.queue`); it is believed up to a bound.
     `life_ms` is for how long a process's sign of life counts: what those held that are silent is found, too. `lease_ms` is a lease's
     length: no question to the model is believed to be under way for longer without a look at its holder.
     """

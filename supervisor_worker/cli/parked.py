@@ -11,11 +11,11 @@ from typing import Any
 
 import click
 
+from shared import queue
 from shared.addresses import Identities
 from shared.errors import BosslineError, ProviderError
 from shared.mailbox import calls
 from shared.mailbox.types import Message
-from shared.queue import Dispatcher
 from shared.runtime import identity_salt
 from supervisor_worker.cli.look_up import look_up
 from supervisor_worker.cli.opening import Opened, opened
@@ -106,7 +106,7 @@ def _retry(box: Opened, message: str) -> bool:
     call = calls.retry(message, f"o-{uuid.uuid4().hex}", by=login_name(), user=user, pair=pair, sender=sender)
     result = box.mailbox.run(call)
     if result.outcome == "done":
-        Dispatcher(box.redis).wake(result.conversation, result.channel)
+        box.mailbox.run(calls.enqueue([queue.job(result.conversation, result.channel)]))
         click.echo(f"{message}: is to be answered again")
         return True
     record = box.mailbox.message(message)

@@ -11,6 +11,8 @@ from tests.chaos.change_overs import Record, killed_and_answered, report, watche
 from tests.chaos.table import FULL
 from tests.support.whole import Whole
 
+CHANGES = 6
+
 
 @pytest.mark.skipif(not FULL, reason="a minute for two change-overs: make chaos")
 @pytest.mark.timeout(600)
@@ -20,15 +22,15 @@ def test_at_the_default_times_the_next_text_is_answered_within_20_seconds(record
     with Whole(times={}) as whole:
         whole.standby()
         asker = whole.person()
-        for change in range(10):
+        for change in range(CHANGES):
             workers = whole.fork(2)
             watches(whole)
             whole.text(asker, f"before {change}")
             whole.wait_for_replies(asker, 2 * change + 1, 30)
-            time.sleep(5 + change / 2)  # the kill's moment between two heartbeats is what is varied
+            time.sleep(5 + change)  # the kill's moment between two heartbeats is what is varied
             took.append(killed_and_answered(whole, workers, asker, change))
         whole.quiet()
-        assert whole.assert_one_copy(asker) == [f"{word} {change}" for change in range(10) for word in ("before", "after")]
-    report(record_property, took, 20)
+        assert whole.assert_one_copy(asker) == [f"{word} {change}" for change in range(CHANGES) for word in ("before", "after")]
+    report(record_property, took, 2 * CHANGES)
     assert Settings.model_fields["standby_after_seconds"].default == 15
     assert max(took) < 20

@@ -12,6 +12,7 @@ import pytest
 
 from shared.queue import Dispatcher
 from tests.chaos.table import Table
+from tests.support.rq_enqueue import wake
 from tests.support.wait import wait_for
 from tests.support.whole import Person, Whole, in_threads, reply_id
 
@@ -45,7 +46,7 @@ def test_lost_and_doubled_jobs_cost_only_time(whole: Whole, fate: str, table: Ta
             whole.redis.delete(dispatcher.queue.key)
         else:
             for conversation in conversations:
-                dispatcher.wake(conversation, "sms")
+                wake(dispatcher, conversation, "sms")
 
     with _over_and_over(disturb):
         for number in range(TEXTS):

@@ -16,6 +16,7 @@ from shared import settings as knobs
 from shared.queue import Dispatcher
 from supervisor_worker.cli.dashboard import create_app
 from supervisor_worker.cli.main import main
+from tests.support.rq_enqueue import wake
 from tests.support.server import EmbeddedServer
 from tests.support.wait import wait_for
 from tests.support.watched import PASSWORD, Node, users_file
@@ -115,7 +116,7 @@ def test_all_ways_of_bossline_work_as_its_own_user(whole: Whole, monkeypatch: py
     with Redis.from_url(whole.server.url, protocol=2) as redis:
         pages = create_app(knobs.load(redis_url=whole.server.url, sandbox="on"), redis).test_client()
         assert {page: pages.get(page, follow_redirects=True).status_code for page in PAGES} == dict.fromkeys(PAGES, 200)
-        Dispatcher(redis).wake(whole.conversation(person), "sms")
+        wake(Dispatcher(redis), whole.conversation(person), "sms")
     whole.quiet()
     assert refused(whole) == []
 

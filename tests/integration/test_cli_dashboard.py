@@ -25,6 +25,7 @@ from supervisor_worker.cli.dashboard import create_app
 from supervisor_worker.cli.dashboard_door import HEADERS, require_password
 from supervisor_worker.cli.rq_views import jobs_of
 from tests.support.processes import BossProcess
+from tests.support.rq_enqueue import wake
 
 PAGES = ("/", "/0/view/queues", "/0/view/workers", "/0/view/jobs", "/favicon.ico", "/static/favicon.ico", "/static/css/main.css")
 LISTS = ("queued", "started", "finished", "failed", "deferred", "scheduled", "canceled")
@@ -71,7 +72,7 @@ def test_jobs_of_every_kind_are_shown_with_what_became_of_them(
     client: FlaskClient, dispatcher: Dispatcher, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Failed, started, finished and queued jobs and the worker: in the lists and each on its page, the failed one with its traceback."""
-    dispatcher.wake("c-failed", "sms")
+    wake(dispatcher, "c-failed", "sms")
     run(redis, monkeypatch, boom)
     seen: dict[str, Any] = {}
 
@@ -79,9 +80,9 @@ def test_jobs_of_every_kind_are_shown_with_what_became_of_them(
         seen["started"] = job_ids(client, "started")
         seen["workers"] = (client.get("/0/data/workers.json").json or {})["workers"]
 
-    dispatcher.wake("c-finished", "email")
+    wake(dispatcher, "c-finished", "email")
     run(redis, monkeypatch, look)
-    dispatcher.wake("c-queued", "sms")
+    wake(dispatcher, "c-queued", "sms")
 
     (failed,), (finished,), (queued,) = (job_ids(client, name) for name in ("failed", "finished", "queued"))
     assert seen["started"] == [finished]
@@ -98,7 +99,7 @@ def test_jobs_of_every_kind_are_shown_with_what_became_of_them(
 
 def test_no_page_writes_a_text_from_redis_into_the_page_as_html(client: FlaskClient, dispatcher: Dispatcher, redis: Redis) -> None:
     """Every template value is escaped, also where rq-dashboard escapes by hand."""
-    dispatcher.wake("c-1", "sms")
+    wake(dispatcher, "c-1", "sms")
     (job,) = jobs_of(QUEUE, "queued", redis, first=0, count=9, newest_first=False)[1]
     pages = ["/0/view/queues", "/0/view/workers", "/0/view/jobs", f"/0/view/job/{job.id}"]
     texts = [client.get(page).text for page in pages]
@@ -114,7 +115,7 @@ def test_paging_shows_every_job_once(
 ) -> None:
     """Five jobs on pages of two: two, two, one, each once, in the order asked for."""
     for number in range(5):
-        dispatcher.wake(f"c-{number}", "sms")
+        wake(dispatcher, f"c-{number}", "sms")
     whole = job_ids(client, "queued")
     if registry == "failed":
         run(redis, monkeypatch, boom)
@@ -129,7 +130,7 @@ def test_a_failed_job_can_be_requeued_by_its_button_and_all_by_theirs(
 ) -> None:
     """Requeueing works for JSON jobs; a job that has not failed says so."""
     for number in range(3):
-        dispatcher.wake(f"c-{number}", "sms")
+        wake(dispatcher, f"c-{number}", "sms")
     run(redis, monkeypatch, boom)
     first, *rest = job_ids(client, "failed")
     assert client.post(f"/job/{first}/requeue").status_code == 200
@@ -147,7 +148,7 @@ def test_nothing_can_be_deleted_and_nothing_changes_by_get(
     client: FlaskClient, dispatcher: Dispatcher, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Deleting is refused with a sentence and has no button; GET /requeue does nothing."""
-    dispatcher.wake("c-1", "sms")
+    wake(dispatcher, "c-1", "sms")
     run(redis, monkeypatch, boom)
     (job,) = job_ids(client, "failed")
     refused = [client.post(f"/job/{job}/delete"), *(client.post(f"/queue/{QUEUE}/{name}/empty") for name in LISTS)]
@@ -173,7 +174,7 @@ def test_a_pickle_in_a_job_is_never_read(
     client: FlaskClient, dispatcher: Dispatcher, redis: Redis, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, job_class: str
 ) -> None:
     """Every page and the requeue button read the job's notes, which are pickles by RQ's default: that would run them."""
-    dispatcher.wake("c-1", "sms")
+    wake(dispatcher, "c-1", "sms")
     if job_class == "failed":
         run(redis, monkeypatch, boom)
     (job,) = job_ids(client, job_class)
@@ -222,7 +223,7 @@ def test_looking_at_workers_leaves_the_connection_as_it_was(
 ) -> None:
     """RQ would raise the pool's socket timeout to 415 s, and a page would hang that long on a frozen server."""
     before = dict(redis.connection_pool.connection_kwargs)
-    dispatcher.wake("c-1", "sms")
+    wake(dispatcher, "c-1", "sms")
     with Redis.from_url(redis_url, protocol=2) as other:
         run(other, monkeypatch, lambda _conversation: client.get("/0/data/workers.json"))
     assert redis.connection_pool.connection_kwargs == before
@@ -247,7 +248,7 @@ def closed(redis: Redis, redis_url: str) -> FlaskClient:
 
 def test_with_a_password_nothing_is_shown_or_changed_without_it(closed: FlaskClient, dispatcher: Dispatcher) -> None:
     """Pages, figures, files and buttons; the answer says which password is meant, and never shows it."""
-    dispatcher.wake("c-1", "sms")
+    wake(dispatcher, "c-1", "sms")
     for path in (*PAGES, "/0/data/queues.json", "/nowhere"):
         answer = closed.get(path)
         assert (answer.status_code, answer.headers["WWW-Authenticate"][:5]) == (401, "Basic")

@@ -20,8 +20,8 @@ from tests.integration.mailbox_walk import FATES, JUMPS, take_over, walk
 from tests.integration.mailbox_world import World
 
 SOAK: Final = int(os.environ.get("BOSSLINE_MODEL_EXAMPLES", "0"))
-EXAMPLES: Final = SOAK or (400 if FULL else 60)
-WALKS: Final = SOAK // 2 or (200 if FULL else 25)
+EXAMPLES: Final = SOAK or (250 if FULL else 60)
+WALKS: Final = SOAK // 2 or (125 if FULL else 25)
 some = st.integers(0, 11)
 
 

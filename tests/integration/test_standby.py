@@ -17,6 +17,7 @@ from supervisor_worker.rq_async import SAME_SIGNAL_SECONDS
 from tests.integration.forked_worker import ForkedWorker
 from tests.integration.turn_world import World, users_file
 from tests.support.processes import BossProcess
+from tests.support.rq_enqueue import wake
 from tests.support.sandbox import SandboxProcess
 from tests.support.server import EmbeddedServer
 from tests.support.wait import wait_for
@@ -68,7 +69,7 @@ def stands(redis: Redis, standing: str, seconds: float = 15) -> None:
 def post(world: World, body: str, phone: str) -> str:
     """A text is taken and its conversation woken, as the webhook does; its id."""
     event = world.text(body, phone)
-    Dispatcher(world.redis).wake(world.conversation(event), "sms")
+    wake(Dispatcher(world.redis), world.conversation(event), "sms")
     return event.id
 
 

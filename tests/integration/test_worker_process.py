@@ -19,6 +19,7 @@ from shared.queue import QUEUE, BosslineJob, Dispatcher
 from tests.integration.forked_worker import ForkedWorker
 from tests.integration.turn_world import World, users_file
 from tests.support.processes import free_port
+from tests.support.rq_enqueue import wake
 from tests.support.sandbox import SandboxProcess
 from tests.support.server import EmbeddedServer
 from tests.support.wait import wait_for
@@ -82,7 +83,7 @@ def redis_ms(redis: Redis) -> int:
 def post(world: World, body: str = "Hello", phone: str = "+15551234567") -> SmsReceived:
     """What the webhook does with a text: accept it and wake its conversation."""
     event = world.text(body, phone)
-    Dispatcher(world.redis).wake(world.conversation(event), "sms")
+    wake(Dispatcher(world.redis), world.conversation(event), "sms")
     return event
 
 
@@ -119,7 +120,7 @@ def test_one_user_s_flood_keeps_nobody_else_waiting(kept: World) -> None:
     flood = [kept.mail("me again", "flood@example.com") for _ in range(20)]
     patient = kept.mail("hello", "patient@example.com")
     for event in (*flood, patient):
-        Dispatcher(kept.redis).wake(kept.conversation(event), "email")
+        wake(Dispatcher(kept.redis), kept.conversation(event), "email")
     answered(kept, *flood, patient, seconds=30)
     began = sorted(line.at_ms for event in flood for line in kept.ledger("turn_started", conv=kept.conversation(event)))
     ended = sorted(line.at_ms for event in flood for line in kept.ledger("answered", msg=event.id))

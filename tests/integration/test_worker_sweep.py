@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
+from datetime import datetime, timedelta, tzinfo
+from typing import Any, Self, cast
 
 import pytest
 from redis import Redis
 
-from shared.queue import QUEUE
+from shared.mailbox import calls
+from shared.queue import QUEUE, job
 from supervisor_worker.crew import Crew
 from supervisor_worker.sweep import Sweep
 from tests.integration.turn_world import World
@@ -70,3 +72,25 @@ def test_a_wake_up_that_was_lost_is_replaced(world: World) -> None:
     forget_marks(world)
     assert sweep_once(world) == [2]
     assert sorted(queued(world)) == sorted([world.conversation(text), world.conversation(mail)])
+
+
+@pytest.mark.parametrize("slow", [timedelta(minutes=10), timedelta(minutes=-10)], ids=["slow", "fast"])
+def test_a_host_whose_clock_is_wrong_makes_no_mark_outlive_its_wake_up(
+    world: World, monkeypatch: pytest.MonkeyPatch, slow: timedelta
+) -> None:
+    """The queue's wait is measured on the server's clock, so a wake-up that dies with its worker is replaced within seconds."""
+
+    class Wrong(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return cls.fromtimestamp(datetime.now(tz).timestamp(), tz) - slow
+
+    with monkeypatch.context() as there:
+        there.setattr("shared.queue.datetime", Wrong)
+        event = world.mail("hello")
+        world.mailbox.run(calls.enqueue([job(world.conversation(event), "email")]))
+    forget_marks(world)
+    sweep_once(world, 2)
+    other = world.mail("hello")
+    for conversation in (world.conversation(event), world.conversation(other)):
+        assert 0 < world.redis.pttl(f"boss:wake:{conversation}") < 10_000

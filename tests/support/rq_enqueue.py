@@ -1,0 +1,15 @@
+"""A job for a conversation by RQ's own enqueue: what the product's script writes is held to it, and measured beside it."""
+
+from __future__ import annotations
+
+from shared.addresses import Channel
+from shared.queue import FAILURE_TTL, FUNCTIONS, RESULT_TTL, Dispatcher
+
+
+def wake(dispatcher: Dispatcher, conversation: str, channel: Channel | str) -> None:
+    """Enqueue one. Raises RedisError."""
+    function = FUNCTIONS[channel]
+    dispatcher.queue.enqueue(
+        function, conversation, result_ttl=RESULT_TTL, failure_ttl=FAILURE_TTL,
+        description=f"{function.rpartition('.')[2]} {conversation}",
+    )  # fmt: skip
