@@ -118,7 +118,7 @@ class Simulation:
 
 @pytest.mark.skipif(not FULL, reason="make chaos: a minute of one core; each rule has its row")
 @pytest.mark.parametrize("same_host", [True, False], ids=["same host", "another host"])
-@pytest.mark.parametrize("seed", (1, 3, 5))
+@pytest.mark.parametrize("seed", [1, 3, 5])
 def test_a_message_that_kills_its_process_parks_and_takes_no_other_with_it(redis: Redis, seed: int, same_host: bool) -> None:
     """With the waits and the number of tries as they are shipped."""
     simulation = Simulation(redis, seed, same_host=same_host)

@@ -139,7 +139,7 @@ def test_a_pause_holds_messages_until_resume_and_the_doctor_says_so(boss: Boss, 
     assert "not paused" in boss("resume").stdout
     for conversation in cast("list[bytes]", redis_of.zrange("boss:due", 0, -1)):
         redis_of.zadd("boss:due", {conversation: 0})  # the half minute until it is looked at again is over
-    sandbox_of.wait("twilio.create", 1, 15, contains="held back")
+    sandbox_of.wait("twilio.create", 1, 30, contains="held back")
 
 
 def test_the_doctor_finds_nothing_wrong_with_a_good_installation(boss: Boss) -> None:
