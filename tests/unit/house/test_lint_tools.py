@@ -16,6 +16,7 @@ KEYS = {
     "base64": base64.b64encode(secrets.token_bytes(40)).decode(),
     "sendgrid": f"SG.{secrets.token_urlsafe(16)[:22]}.{secrets.token_urlsafe(32)[:43]}",
     "twilio": f"AC{secrets.token_hex(16)}",
+    "in an address": f"https://somebody:{secrets.token_hex(12)}@host.example.com",
     "private key": "-----BEGIN " + "PRIVATE KEY-----",
 }
 
