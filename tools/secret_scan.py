@@ -22,8 +22,8 @@ ALLOWED: Final = Path(__file__).with_name("secrets_allowed.toml")
 NOT_READ: Final = (".png", ".woff2", "uv.lock", ALLOWED.name)  # pictures, fonts, and what is full of hashes
 LINE_FILTER: Final = "detect_secrets.filters.regex.should_exclude_line"
 NO_ROOM: Final = r"""^(?!.*?[^\s"'`(){}\[\],;<>|\\]{12})(?!(?i:.*?(?:pass|pwd|secret|token|key|auth|cred|api)))"""
-"""A line in which nothing is as long as the shortest value that is no example, and which names no secret: two lines in three. detect-secrets
-takes each line through 27 plugins."""
+"""A line in which nothing is as long as the shortest value that is no example, and which names no secret: two lines in three.
+detect-secrets takes each line through 27 plugins."""
 EXAMPLE: Final = re.compile(
     r"(?i)sandbox|canary|example|dummy|secret|dev-token|token|password|0{16}"  # words that no generated value holds
     r"|^.{1,11}$"  # shorter than any key that a provider gives out
