@@ -51,7 +51,7 @@ def test_an_outage_of_the_whole_web_side_loses_nothing_and_doubles_nothing(whole
 def test_an_answered_text_that_a_failover_forgot_is_answered_with_the_mark(whole: Whole) -> None:
     """The reply may be the second one, and says so; a text of somebody else's, missed at the same time, does not."""
     person, other = whole.person(), whole.person()
-    whole.fork(1)
+    whole.fork(1, RECONCILE_MINUTES="0")  # a look of its own would be the last for minutes
     answer = whole.text(person, "hello")
     whole.wait_for_replies(person)
     whole.quiet()
