@@ -42,9 +42,10 @@ VERSION_FIELD: Final = "bossline"
 """In RQ's record of a worker: our version, which tells our workers from any other."""
 RESULT_TTL: Final = 600
 FAILURE_TTL: Final = 7 * 86_400
-JOB_TIMEOUT: Final = 600
-"""Seconds: longer than any turn's own deadlines."""
-_QUEUED_MS: Final = "queued_ms"
+JOB_TIMEOUT: Final = 1_800
+"""Seconds: longer than any turn's own deadlines and the outage of Redis that it outlasts (`patient_mailbox`) together."""
+QUEUED_MS: Final = "queued_ms"
+"""In a job's record: when it was enqueued, by the server's clock. RQ's own times are those of whichever host enqueued it."""
 _KEY: Final = Queue.redis_queue_namespace_prefix + QUEUE
 _JOB: Final = Job.redis_job_namespace_prefix
 _SHORT: Final = {channel: name.rpartition(".")[2] for channel, name in FUNCTIONS.items()}
@@ -145,16 +146,16 @@ class Dispatcher:
         """How long the queue's first job has waited, in ms, by the server's clock; 0 for an empty queue."""
         redis: Any = self.queue.connection
         first = redis.lindex(self.queue.key, 0)
-        return _waited_ms(redis.hget(Job.key_for(first.decode()), _QUEUED_MS), redis.time()) if first else 0
+        return waited_ms(redis.hget(Job.key_for(first.decode()), QUEUED_MS), redis.time()) if first else 0
 
 
 async def oldest_wait_ms(redis: AsyncRedis) -> int:
     """`Dispatcher.oldest_wait_ms` for an event loop. Raises RedisError."""
     found: Any = redis
     first = await found.lindex(_KEY, 0)
-    return _waited_ms(await found.hget(Job.key_for(first.decode()), _QUEUED_MS), await found.time()) if first else 0
+    return waited_ms(await found.hget(Job.key_for(first.decode()), QUEUED_MS), await found.time()) if first else 0
 
 
-def _waited_ms(queued_ms: bytes | None, now: tuple[int, int]) -> int:
-    """RQ's own times are those of the host that enqueued. A job that RQ enqueued tells no other: then 0, which costs jobs, never time."""
+def waited_ms(queued_ms: bytes | None, now: tuple[int, int]) -> int:
+    """How long a job has waited, of its `QUEUED_MS` and the server's TIME; 0 for one that RQ enqueued, which costs jobs, never time."""
     return max(0, now[0] * 1000 + now[1] // 1000 - int(queued_ms)) if queued_ms else 0

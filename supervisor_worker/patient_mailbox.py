@@ -1,4 +1,4 @@
-"""The mailbox as a turn sees it: what it writes outlasts an outage of Redis.
+"""The mailbox as a turn sees it: what it asks outlasts an outage of Redis.
 
 A turn that gave up when Redis goes would throw away an answer that was paid for, and leave its lease with nobody: the conversation would
 wait until that ends, and ask again. Every call can be repeated, and the scripts are fenced, so a call that comes late changes nothing
@@ -18,7 +18,6 @@ from redis.exceptions import RedisError
 
 from shared.mailbox import AsyncMailbox
 from shared.mailbox.box import ConfirmingCommands
-from shared.mailbox.types import Call, Reply
 from shared.redis import passing
 
 T = TypeVar("T")
@@ -34,15 +33,7 @@ class PatientMailbox(AsyncMailbox):
         super().__init__(redis, commands)
         self._stopping = stopping
 
-    async def run(self, call: Call[T]) -> T:
-        """As AsyncMailbox's."""
-        return await self._outlasting(lambda: super(PatientMailbox, self).run(call))
-
-    async def reply(self, reply_id: str) -> Reply | None:
-        """As AsyncMailbox's."""
-        return await self._outlasting(lambda: super(PatientMailbox, self).reply(reply_id))
-
-    async def _outlasting(self, ask: Callable[[], Awaitable[T]]) -> T:
+    async def _asked(self, ask: Callable[[], Awaitable[T]]) -> T:
         loop = asyncio.get_running_loop()
         end, pause = loop.time() + PATIENCE_SECONDS, FIRST_PAUSE
         while True:

@@ -26,7 +26,7 @@ from rq.job import Job
 from shared import ledger
 from shared.login import Login, Verdict
 from shared.mailbox import calls
-from shared.queue import QUEUE
+from shared.queue import QUEUE, QUEUED_MS, waited_ms
 from webhook_api.gate import caller_of, from_this_machine
 from webhook_api.intake import Intake
 from webhook_api.lean import Answer
@@ -79,11 +79,11 @@ def look(redis: Redis) -> Stored:
     now = clock[0] + clock[1] / 1_000_000
     workers = sorted(names)[:MOST_WORKERS]
     with redis.pipeline(transaction=False) as pipe:
-        pipe.hget(Job.key_for(job.decode() if job else ""), "enqueued_at")
+        pipe.hget(Job.key_for(job.decode() if job else ""), QUEUED_MS)
         for name in workers:
             pipe.hget(name, "last_heartbeat")
         pipe.hmget(f"boss:spent:{clock[0] // DAY_SECONDS}", "tokens", "reserved", "calls", "failed")
-        enqueued, *beats, spending = pipe.execute()
+        queued_ms, *beats, spending = pipe.execute()
     live = [name for name, beat in zip(workers, beats, strict=True) if now - _moment(beat) <= LIVE_SECONDS]
     spent = tuple(int(value or 0) for value in spending)
     standbys = sum(1 for name in live if name.rpartition(b":")[2].startswith(calls.STANDBY.encode()))
@@ -95,7 +95,7 @@ def look(redis: Redis) -> Stored:
         overdue=max(0.0, now - next_due[0][1] / MS) if next_due else 0.0,
         paused=bool(paused),
         queued=queued,
-        oldest_job=max(0.0, now - _moment(enqueued)) if enqueued else 0.0,
+        oldest_job=waited_ms(queued_ms, clock) / MS,
         ledger_lines=lines,
         workers=len(live) - standbys,
         standbys=standbys,

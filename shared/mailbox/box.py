@@ -6,6 +6,7 @@ puts one into a MULTI as plain EVAL: short, one send, and its own answer says wh
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol, TypeVar
 
 from redis import Redis
@@ -123,14 +124,21 @@ class AsyncMailbox:
 
     async def run(self, call: Call[T]) -> T:
         """Send one call and parse its answer. Every call can be repeated."""
+        raw, confirmed = await self._asked(lambda: self._run(call))
+        result = answer(call, raw)
+        return result if confirmed or call.alone is None else call.alone(result)
+
+    async def _asked(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Everything that this face asks of the server passes here."""
+        return await ask()
+
+    async def _run(self, call: Call[Any]) -> tuple[Any, bool]:
         text, sha = script(call.name)
         sent = arguments(call)
         try:
-            raw, confirmed = await self._send(call, "EVALSHA", sha, 0, *sent)
+            return await self._send(call, "EVALSHA", sha, 0, *sent)
         except NoScriptError:
-            raw, confirmed = await self._send(call, "EVAL", text, 0, *sent)
-        result = answer(call, raw)
-        return result if confirmed or call.alone is None else call.alone(result)
+            return await self._send(call, "EVAL", text, 0, *sent)
 
     async def _send(self, call: Call[Any], *args: Any) -> tuple[Any, bool]:
         if call.alone is None or self._confirming is None:
@@ -139,8 +147,8 @@ class AsyncMailbox:
 
     async def reply(self, reply_id: str) -> Reply | None:
         """A reply's record, or None once it expired."""
-        record = _text(await self.redis.hgetall(PREFIX + "reply:" + reply_id))
-        return answers.reply_from(record) if record.get("id") else None
+        (found,) = await self.replies([reply_id])
+        return found
 
     async def messages(self, message_ids: list[str]) -> list[Message | None]:
         """The records of messages, in one round trip; None for one that expired."""
@@ -154,50 +162,52 @@ class AsyncMailbox:
 
     async def states(self, message_ids: list[str]) -> list[str]:
         """The states of messages, in one round trip; '' for one that is not there."""
-        async with self.redis.pipeline(transaction=False) as pipeline:
-            for message_id in message_ids:
-                pipeline.hget(PREFIX + "msg:" + message_id, "state")
-            return [str(state or "") for state in _text(await pipeline.execute())]
+        found = await self._together(("HGET", f"{PREFIX}msg:{message_id}", "state") for message_id in message_ids)
+        return [str(state or "") for state in found]
 
     async def _records(self, kind: str, ids: list[str]) -> list[dict[str, Any]]:
-        async with self.redis.pipeline(transaction=False) as pipeline:
-            for record_id in ids:
-                pipeline.hgetall(PREFIX + kind + record_id)
-            return list(_text(await pipeline.execute())) if ids else []
+        return await self._together(("HGETALL", PREFIX + kind + record_id) for record_id in ids)
+
+    async def _together(self, commands: Iterable[tuple[str | int, ...]]) -> list[Any]:
+        """The answers to commands that are sent in one round trip; none for none."""
+        sent = list(commands)
+
+        async def ask() -> list[Any]:
+            async with self.redis.pipeline(transaction=False) as pipeline:
+                for command in sent:
+                    pipeline.execute_command(*command)
+                return list(await pipeline.execute())
+
+        return list(_text(await self._asked(ask))) if sent else []
 
     async def known(self, message_ids: list[str]) -> set[str]:
         """Those of `message_ids` that were taken or ignored before, as `accept` judges it; in one round trip for each thousand."""
         found: set[str] = set()
         for start in range(0, len(message_ids), AT_ONCE):
             names = message_ids[start : start + AT_ONCE]
-            async with self.redis.pipeline(transaction=False) as pipeline:
-                for name in names:
-                    pipeline.exists(PREFIX + "seen:" + name, PREFIX + "msg:" + name)
-                found.update(name for name, count in zip(names, await pipeline.execute(), strict=True) if count)
+            counts = await self._together(("EXISTS", f"{PREFIX}seen:{name}", f"{PREFIX}msg:{name}") for name in names)
+            found.update(name for name, count in zip(names, counts, strict=True) if count)
         return found
 
     async def known_replies(self, provider_ids: list[str]) -> set[str]:
         """Those of `provider_ids` that are recorded for a reply of ours."""
         found: set[str] = set()
         for start in range(0, len(provider_ids), AT_ONCE):
-            names = provider_ids[start : start + AT_ONCE]
-            owners = await self.redis.mget([PREFIX + "provider:" + name for name in names])
-            found.update(name for name, owner in zip(names, owners, strict=True) if owner)
+            found.update(await self.owners(provider_ids[start : start + AT_ONCE]))
         return found
 
     async def owners(self, provider_ids: list[str]) -> dict[str, str]:
         """The replies for which these of a provider's ids are recorded; an id that is not recorded is left out."""
         if not provider_ids:
             return {}
-        owners = _text(await self.redis.mget([PREFIX + "provider:" + name for name in provider_ids]))
+        (owners,) = await self._together([("MGET", *(f"{PREFIX}provider:{name}" for name in provider_ids))])
         return {name: owner for name, owner in zip(provider_ids, owners, strict=True) if owner}
 
     async def unsure(self, conversation: str) -> list[Reply]:
         """The conversation's replies that a provider may have taken without our knowing it, the one under way with them."""
-        async with self.redis.pipeline(transaction=False) as pipeline:
-            pipeline.zrange(PREFIX + "unsure:" + conversation, 0, -1)
-            pipeline.hget(PREFIX + "conv:" + conversation, "turn")
-            names, turn = _text(await pipeline.execute())
+        names, turn = await self._together(
+            [("ZRANGE", f"{PREFIX}unsure:{conversation}", 0, -1), ("HGET", f"{PREFIX}conv:{conversation}", "turn")]
+        )
         under_way = ["r-" + turn.removeprefix("t-")] if turn else []
         found = await self.replies(list(dict.fromkeys([*names, *under_way])))
         return [reply for reply in found if reply and reply.unsure]

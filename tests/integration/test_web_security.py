@@ -6,7 +6,8 @@ import base64
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Final, cast
+from datetime import datetime, tzinfo
+from typing import Any, Final, Self, cast
 
 import pytest
 from cryptography.hazmat.primitives import hashes
@@ -110,6 +111,22 @@ def test_the_figures_tell_what_waits_and_what_happened(web: Web) -> None:
     assert 0 < found["bossline_messages_open_oldest_seconds"] < 60
     assert found["process_resident_memory_bytes"] > 1_000_000
     assert not [word for word in ("canary", "+1555", "5551234567", "example.com", "c-", "m-", "SM") if word in answer.text]
+
+
+def test_a_wrong_clock_of_this_host_does_not_age_the_queue(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long its first job has waited is told by the server's clock."""
+
+    class Slow(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return cls.fromtimestamp(time.time() - 600, tz)
+
+    with monkeypatch.context() as here:
+        here.setattr("shared.queue.datetime", Slow)
+        web.mail()
+    found = figures(web.client().get("/metrics"))
+    assert found["bossline_queue_jobs"] == 1
+    assert 0 <= found["bossline_queue_oldest_seconds"] < 60
 
 
 def test_a_live_worker_is_counted_and_a_dead_one_is_not(web: Web) -> None:

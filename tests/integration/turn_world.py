@@ -20,7 +20,7 @@ from shared import settings as settings_module
 from shared.addresses import EmailAddress, Identities, PhoneNumber
 from shared.events import EmailReceived, Received, SmsReceived
 from shared.ledger import Line, latest
-from shared.mailbox import AsyncMailbox, Mailbox, calls
+from shared.mailbox import Mailbox, calls
 from shared.mailbox.types import Kind, Message, Reply
 from shared.redis import for_loop
 from shared.settings import Settings
@@ -30,6 +30,7 @@ from supervisor_worker.channels.sendgrid_email import SendGridEmail
 from supervisor_worker.channels.twilio_sms import TwilioSms
 from supervisor_worker.claude import Claude
 from supervisor_worker.media.gathering import Gallery
+from supervisor_worker.patient_mailbox import PatientMailbox
 from supervisor_worker.questions import Thinker
 from supervisor_worker.turn import Supervisor, run_turn
 from tests.support.sandbox import SandboxProcess
@@ -169,8 +170,9 @@ class World:
         thinker, gallery = self.thinker or Claude(settings), Gallery.of(settings)
         channels: dict[Any, ChannelPort] = {"sms": TwilioSms(settings), "email": SendGridEmail(settings), **self.channels}
         try:
-            mailbox = AsyncMailbox(redis)
-            yield Supervisor(settings, self.users, self.identities, mailbox, thinker, channels, asyncio.Event(), gallery)
+            stopping = asyncio.Event()
+            mailbox = PatientMailbox(redis, None, stopping)
+            yield Supervisor(settings, self.users, self.identities, mailbox, thinker, channels, stopping, gallery)
         finally:
             await thinker.aclose()
             await gallery.aclose()
