@@ -16,8 +16,8 @@ from tests.support.processes import ROOT, free_port
 from tests.support.sandbox import SandboxProcess
 from tests.support.server import EmbeddedServer
 
+# Thousands of tests are made, and live to the end: the default of 700 looks through them while there is nothing to be found.
 gc.set_threshold(20_000, 20, 20)
-"""Thousands of tests are made, and live to the end: the default of 700 looks through them while there is nothing to be found."""
 OURS = ("PORT", "PUBLIC_URL", "ENVIRONMENT", *(name.upper() for name in Settings.model_fields))
 PREFIXES = ("ANTHROPIC_", "TWILIO_", "SENDGRID_", "SANDBOX_", "HONCHO_")
 

@@ -89,15 +89,15 @@ def test_a_disk_that_fails_once_is_the_server_s_own_to_judge(tmp_path: Path, dis
         assert said == [f"redis: the disk fails ({os.strerror(errno.EIO)}); while it does, the server refuses writes and says so"]
 
 
-def test_a_deaf_server_is_told_of_its_disk_when_it_hears(tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The word is said again each second until it was heard."""
+def test_a_server_that_does_not_answer_is_told_of_its_disk_later(tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told again each second until it answers."""
     real, asked = embedded.Server.sync_itself, []
 
-    def deaf(server: embedded.Server) -> bool:
+    def late(server: embedded.Server) -> bool:
         asked.append(1)
         return len(asked) > 2 and real(server)
 
-    monkeypatch.setattr(embedded.Server, "sync_itself", deaf)
+    monkeypatch.setattr(embedded.Server, "sync_itself", late)
     said: list[str] = []
     with served(tmp_path, said) as server, embedded._client(server.socket) as client:
         disk.fails = True
