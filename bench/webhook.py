@@ -31,15 +31,8 @@ CONNECTIONS: Final = 16
 SECONDS: Final = 3
 MOST_A_SECOND: Final = 4000
 BOSSLINE: Final = "Bossline /sms/inbound"
-OTHER_WORKERS: Final = (16, 64)
-"""Bossline once more with so many workers instead of its own number."""
-_WITH_WORKERS: Final = """
-import sys
-from webhook_api import server
-server.WORKERS = int(sys.argv[1])
-from webhook_api.__main__ import main
-main()
-"""
+THREADS: Final = (8, 16, 64)
+"""Bossline once more under WSGI, with so many threads that read and work."""
 COLUMNS: Final = (
     "webhook", "acks/s", "acks per CPU-second", "CPU us/ack", "p50 ms", "p99 ms", "commands/ack", "reads/ack", "PSS MiB",
     "Bossline's rate x", "Bossline's acks per CPU-second x",
@@ -109,7 +102,7 @@ def webhook(options: Options, report: Report) -> None:
     """All contestants, one after the other in each round."""
     with Installation(worker=False) as boss, closing(Crowd(boss.settings)) as crowd, ExitStack() as stack:
         inboxes = [f"boss:inbox:{crowd.conversation(user)}" for user in range(USERS)]
-        contestants = [Contestant(BOSSLINE, boss.port, boss.web.pid, int), *_with_workers(boss, stack)]
+        contestants = [Contestant(BOSSLINE, boss.port, boss.web.pid, int), *_with_threads(boss, stack)]
         for ours in contestants:
             ours.held = _stored(boss.redis, inboxes, ours, tuple(contestants))
         if options.peers:
@@ -124,13 +117,13 @@ def webhook(options: Options, report: Report) -> None:
     _show(report, {name: _middle(found) for name, found in rounds.items()}, seconds, options.rounds)
 
 
-def _with_workers(house: House, stack: ExitStack) -> Iterator[Contestant]:
-    for workers in OTHER_WORKERS:
+def _with_threads(house: House, stack: ExitStack) -> Iterator[Contestant]:
+    for threads in THREADS:
         port = free_port()
-        settings = {**house.settings, "PORT": str(port), "BOSS_DATA_DIR": str(house.folder / f"{workers}-workers")}
-        program = stack.enter_context(Program("-c", _WITH_WORKERS, str(workers), settings=settings))
-        wait_for(lambda port=port: answers(f"http://127.0.0.1:{port}/livez"), 30, f"{workers} workers")  # type: ignore[misc]
-        yield Contestant(f"the same, {workers} workers", port, program.pid, int)
+        settings = {**house.settings, "PORT": str(port), "BOSS_DATA_DIR": str(house.folder / f"{threads}-threads")}
+        program = stack.enter_context(Program("-m", "bench.peers.serve", "threads", str(threads), settings=settings))
+        wait_for(lambda port=port: answers(f"http://127.0.0.1:{port}/livez"), 30, f"{threads} threads")  # type: ignore[misc]
+        yield Contestant(f"the same, WSGI with {threads} threads", port, program.pid, int)
 
 
 def _stored(redis: Redis, inboxes: list[str], mine: Contestant, all_of_ours: tuple[Contestant, ...]) -> Callable[[], int]:

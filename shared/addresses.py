@@ -226,7 +226,7 @@ class Identities:
         return _digest(self.salt, "\x1f".join(parts))
 
 
-@lru_cache(maxsize=REMEMBERED)
+@lru_cache(maxsize=4 * REMEMBERED)
 def _digest(salt: bytes, text: str) -> str:
     state = _keyed(salt).copy()
     state.update(text.encode("utf-8", "surrogatepass"))

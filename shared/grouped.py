@@ -1,11 +1,11 @@
-"""Redis commands of many threads, sent together.
+"""Redis commands of many callers, sent together by one thread.
 
-A web process answers its requests on threads, and what a command costs there is mostly not the command: it is the system calls,
-and the interpreter's lock given up and fought for at each. So while one thread's command is under way, what others ask for waits
-and goes in one send (what databases call group commit): whoever waits, waits once. A lone command goes at once, by the thread that
-asked for it. One connection does for all, since one thread at a time sends; it is redis-py's own, with its timeouts and retries.
+What a command costs a web process is mostly not the command: it is the system calls, and the interpreter's lock given up and fought
+for at each. So while one send is under way, what others ask for waits and goes in the next one (what databases call group commit).
+Callers are threads, which block, and functions that run on an event loop (`shared.blocking`), which let it go meanwhile. One connection
+does for all, since one thread sends; it is redis-py's own, with its timeouts and retries.
 
-Where the server has replicas each send also asks whether one of them has it (`shared.replicas`); each thread hears so of its own
+Where the server has replicas each send also asks whether one of them has it (`shared.replicas`); each caller hears so of its own
 command. One that did not wait long enough ends the connection: the server may not be the master any more.
 
 When the server is away for one, it is for all who wait: nobody waits a second time for the same silence.
@@ -13,13 +13,17 @@ When the server is away for one, it is for all who wait: nobody waits a second t
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final, cast
 
+from hiredis import pack_command
 from redis import Redis
-from redis.exceptions import ResponseError
+from redis.exceptions import DataError, ResponseError
 
+from shared import blocking
 from shared.redis import AWAY
 from shared.replicas import ROLE, Replicas
 
@@ -28,17 +32,25 @@ MOST: Final = 100
 
 
 class _Asked:
-    """A command that waits. `turn` is released once: with the answer there, or to lead the group that waits with it."""
+    """A command that waits, and what its caller waits for: a lock that is released, or a future of the caller's loop."""
 
-    __slots__ = ("answer", "args", "confirmed", "group", "turn")
+    __slots__ = ("answer", "args", "confirmed", "future", "lock")
 
-    def __init__(self, args: tuple[Any, ...]) -> None:
+    def __init__(self, args: tuple[Any, ...], loop: asyncio.AbstractEventLoop | None) -> None:
         self.args = args
         self.answer: Any = None
         self.confirmed = True
-        self.group: list[_Asked] | None = None
-        self.turn = threading.Lock()
-        self.turn.acquire()
+        self.future: asyncio.Future[None] | None = loop.create_future() if loop else None
+        if loop is None:
+            self.lock = threading.Lock()
+            self.lock.acquire()  # a baton: who releases it is another thread
+
+    def wait(self) -> None:
+        """Until there is an answer."""
+        if self.future is None:
+            self.lock.acquire()
+        else:
+            blocking.wait(self.future)
 
 
 class Grouped:
@@ -52,43 +64,64 @@ class Grouped:
         self._lock = threading.Lock()
         self._waiting: list[_Asked] = []
         self._busy = False
+        self._work = threading.Lock()
+        self._work.acquire()
+        self._thread: threading.Thread | None = None
 
     def execute_command(self, *args: Any) -> Any:
         """The command's answer. Raises redis-py's errors."""
-        asked = _Asked(args)
+        asked = _Asked(args, blocking.loop())
         with self._lock:
-            alone = not self._busy
-            if alone:
-                self._busy = True
-            else:
-                self._waiting.append(asked)
-        if alone:
-            asked.group = [asked]
-        else:
-            asked.turn.acquire()  # a baton: who releases it is another thread
-        if asked.group is not None:
-            self._lead(asked.group)
+            self._waiting.append(asked)
+            begins, self._busy = not self._busy, True
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._send_all, name="redis", daemon=True)
+                self._thread.start()
+        if begins:
+            self._work.release()
+        asked.wait()
         self._replicas.confirmed = asked.confirmed
         if isinstance(asked.answer, Exception):
             raise asked.answer
         return asked.answer
 
-    def _lead(self, group: list[_Asked]) -> None:
-        """Send the commands of all who wait, and tell each its answer."""
-        away: Exception | None = None
-        answers: Sequence[Any] = [RuntimeError("the group was not sent")] * len(group)
-        confirmed = True
+    def _send_all(self) -> None:
+        while True:
+            self._work.acquire()
+            while group := self._next():
+                self._send(group)
+
+    def _next(self) -> list[_Asked]:
+        """Those whose turn it is; with nobody there, the next caller has to wake this thread."""
+        with self._lock:
+            group, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+            self._busy = bool(group)
+            return group
+
+    def _all(self) -> list[_Asked]:
+        with self._lock:
+            group, self._waiting = self._waiting, []
+            return group
+
+    def _send(self, group: list[_Asked]) -> None:
+        """Send a group's commands, and tell each caller its answer; without a server all who wait hear the same error."""
+        answers: Sequence[Any]
         try:
             answers, confirmed = self._exchange([asked.args for asked in group])
         except Exception as error:  # noqa: BLE001 - whoever asked shall know
-            away = error if isinstance(error, AWAY) else None
-            answers = [error] * len(group)
-        finally:
-            self._pass_on(away)
-            for asked, answer in zip(group, answers, strict=True):
-                asked.answer, asked.confirmed = answer, confirmed
-                if asked.group is None:
-                    asked.turn.release()
+            if isinstance(error, AWAY):
+                group = group + self._all()
+            answers, confirmed = [error] * len(group), True
+        futures: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+        for asked, answer in zip(group, answers, strict=True):
+            asked.answer, asked.confirmed = answer, confirmed
+            if asked.future is None:
+                asked.lock.release()
+            else:
+                futures.setdefault(asked.future.get_loop(), []).append(asked.future)
+        for loop, waiting in futures.items():
+            with suppress(RuntimeError):  # a loop that has ended
+                loop.call_soon_threadsafe(_answered, waiting)
 
     def _exchange(self, commands: list[tuple[Any, ...]]) -> tuple[Sequence[Any], bool]:
         """Every command's answer or error, and whether a replica has it all. Raises what says that nothing is known of any of them."""
@@ -117,25 +150,24 @@ class Grouped:
             confirmed = replicas.heard(_sent(connection, replicas.tail()))
         return answers[: len(commands)], confirmed
 
-    def _pass_on(self, away: Exception | None) -> None:
-        """Let the first of those who wait lead the others; without a server all of them hear the same error."""
-        with self._lock:
-            group, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
-            if away is not None:
-                group, self._waiting = group + self._waiting, []
-            self._busy = bool(group) and away is None
-        if away is not None:
-            for asked in group:
-                asked.answer = away
-                asked.turn.release()
-        elif group:
-            group[0].group = group
-            group[0].turn.release()
+
+def _answered(futures: Sequence[asyncio.Future[None]]) -> None:
+    for future in futures:
+        if not future.done():  # its caller was cancelled
+            future.set_result(None)
 
 
 def _sent(connection: Any, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-    connection.send_packed_command(connection.pack_commands(commands))
+    connection.send_packed_command([b"".join(map(_packed, commands))])
     return [_answer(connection) for _ in commands]
+
+
+def _packed(command: tuple[Any, ...]) -> bytes:
+    """As redis-py's serializer does it with hiredis, without a look at each argument for types that none of ours has."""
+    try:
+        return cast("bytes", pack_command(command))
+    except TypeError as error:
+        raise DataError(str(error)) from None
 
 
 def _answer(connection: Any) -> Any:

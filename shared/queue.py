@@ -61,6 +61,7 @@ _FOREIGN: Final = (
     b"retry_intervals repeats_left repeat_intervals rate_limit_key rate_limit_concurrency".split()
 )
 """Fields by which RQ would do something more than run the job; no job of ours has anything in them."""
+_BEFORE_OFFSET: Final = -len("+00:00")
 log = telemetry.logger(__name__)
 
 
@@ -73,7 +74,7 @@ def job(conversation: str, channel: Channel | str) -> tuple[str | bytes | int, .
     function = FUNCTIONS[channel]
     name = f"{random.getrandbits(128):032x}"
     return (
-        Queue.redis_queues_keys, _KEY, _JOB + name, name, f"{datetime.now(UTC).replace(tzinfo=None).isoformat('T', 'microseconds')}Z",
+        Queue.redis_queues_keys, _KEY, _JOB + name, name, f"{datetime.now(UTC).isoformat('T', 'microseconds')[:_BEFORE_OFFSET]}Z",
         _stored(f'["{function}", null, ["{conversation}"], {{}}]'.encode("ascii")), f"{_SHORT[channel]} {conversation}",
         QUEUE, JOB_TIMEOUT, RESULT_TTL, FAILURE_TTL,
     )  # fmt: skip

@@ -16,8 +16,8 @@ from typing import Any, Final, Literal, cast
 from redis import Redis
 from redis.exceptions import RedisError
 
+from shared import blocking, telemetry
 from shared import redis as connections
-from shared import telemetry
 from shared import users as users_file
 from shared.addresses import Identities
 from shared.codec import SCHEMA_VERSION
@@ -64,7 +64,7 @@ class LateIdentities:
 
         A process that already takes messages does not end for such data: its messages wait for the operator.
         """
-        return self._found or self._read()
+        return self._found or blocking.in_thread(self._read)
 
     def _read(self) -> Identities:
         """The same under the lock: others may have read meanwhile, or have found Redis away just now."""

@@ -29,6 +29,8 @@ from webhook_api.lean import Answer, LeanFlask
 log = telemetry.logger(__name__)
 
 _CHANNELS: Final[dict[str, Channel]] = {"/sms/": "sms", "/email/": "email"}
+_QUICK: Final = frozenset({"/sms/inbound", "/sms/status"})
+"""What is read in a millisecond. A mail may take longer, and a wrong secret is held."""
 _REFUSED: Final = {400: "bad_request", 413: "too_large", 414: "long_query"}
 _UNAVAILABLE: Final = 503
 _AGAIN: Final = [("Retry-After", "5")]
@@ -36,13 +38,13 @@ MAX_QUERY: Final = 4_096
 """Bytes of a URL's query; the providers' are our own, of some hundred."""
 MOST_HELD: Final = 2
 MOST_HELD_OF_ONE: Final = 1
-"""Callers that are held for a wrong secret, in all and of one direction: each has one of the few threads that webhooks need."""
+"""Callers that are held for a wrong secret, in all and of one direction: each has one of the few threads that mails need."""
 INTAKE: Final = "intake"
 """The application's `extensions` hold its way in under this name: who made the application closes it."""
 _Handler = Callable[[Request], ResponseReturnValue]
 
 
-def create_app(runtime: Runtime) -> Flask:
+def create_app(runtime: Runtime) -> LeanFlask:
     """The application on an open runtime; what waits on disk is replayed from now on.
 
     Raises ConfigurationError for a public key that is none.
@@ -52,7 +54,7 @@ def create_app(runtime: Runtime) -> Flask:
     gate = Gate.of(runtime.settings, places)
     intake = app.extensions[INTAKE] = Intake(runtime)
     clock = ClockWatch()
-    app.reads, app.slow = gate.may_read, lambda: intake.slow
+    app.reads, app.quick = gate.may_read, lambda environ: environ["PATH_INFO"] in _QUICK and not intake.slow
     _warm(runtime, clock)
     webhooks: dict[str, tuple[int, _Handler]] = {
         "/sms/inbound": (sms.MAX_BODY, partial(sms.inbound, intake, gate)),

@@ -1,25 +1,19 @@
-"""The deadline of a body: ten seconds and the least rate, beyond which its connection is closed.
+"""The deadline of a body: ten seconds and the least rate. Beyond that its read ends, and with its answer the connection.
 
-A read of `wsgi.input` cannot be ended by us, and the server tells neither its sockets nor its clients' ports. So while any body is
-overdue, the kernel is asked of each connection to our port: how long it is since anything was sent to it, an answer that is, and how
-many bytes came. One that had no answer for longer than its bytes excuse is closed, whatever trickles in; its read then ends, short.
-Linux only: elsewhere slow bodies hold their threads, up to their bound.
+All bodies that are being read are looked at once a second, so that one costs no timer of its own. Counted is the time for which a
+client was waited for, and not what we take for what has come.
 """
 
 from __future__ import annotations
 
-import os
-import socket
-import struct
-import sys
-import threading
+import asyncio
 import time
-from collections.abc import Iterator
-from contextlib import suppress
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import Awaitable
+from typing import Final, TypeVar, cast
 
 from shared import telemetry
+
+T = TypeVar("T")
 
 SECONDS: Final = 10.0
 PRESSED_SECONDS: Final = 2.0
@@ -28,87 +22,61 @@ LEAST_RATE: Final = 65_536
 """Bytes a second that a larger body must bring: 30 MB have eight minutes."""
 LONGEST: Final = 900.0
 LOOK_SECONDS: Final = 1.0
-LAST_SENT: Final = struct.Struct("=I")
-LAST_SENT_AT: Final = 44
-RECEIVED: Final = struct.Struct("=Q")
-RECEIVED_AT: Final = 128
-"""Where `struct tcp_info` of <linux/tcp.h> has tcpi_last_data_sent (ms) and tcpi_bytes_received."""
 log = telemetry.logger(__name__)
 
 
+class Reading:
+    """One body that is being read: the bytes that came, and the seconds for which they were waited for."""
+
+    __slots__ = ("late", "received", "since", "waited")
+
+    def __init__(self) -> None:
+        self.late = False
+        self.received = 0
+        self.since = self.waited = 0.0
+
+    def overdue(self, now: float, seconds: float) -> bool:
+        """Whether it takes longer than `seconds` and what its bytes excuse."""
+        return self.waited + now - self.since > min(LONGEST, seconds + self.received / LEAST_RATE)
+
+
 class Deadline:
-    """The bodies that are being read, and the thread that looks after them. Each method is for any thread."""
+    """The bodies that are being read on one loop."""
 
     def __init__(self, many: int) -> None:
         """With more than `many` under way they have less time."""
         self._many = many
-        self._reads: dict[int, tuple[float, int]] = {}  # since when, by the monotonic clock, and at which port it came
-        if sys.platform.startswith("linux"):
-            threading.Thread(target=self._watch, name="deadline", daemon=True).start()
+        self._readings: dict[asyncio.Task[object], Reading] = {}
 
-    def over(self, environ: dict[str, Any]) -> Reading:
-        """Within it a body is read."""
-        return Reading(self._reads, int(environ["SERVER_PORT"]))
+    async def over(self, reading: Reading, piece: Awaitable[T]) -> T:
+        """Await a piece of a body. Raises TimeoutError."""
+        task = cast("asyncio.Task[object]", asyncio.current_task())
+        reading.since = time.monotonic()
+        self._readings[task] = reading
+        try:
+            return await piece
+        except asyncio.CancelledError:
+            if reading.late and task.uncancel() == 0:  # as `asyncio.timeout` tells its own cancellation from another's
+                raise TimeoutError from None
+            raise
+        finally:
+            del self._readings[task]
+            reading.waited += time.monotonic() - reading.since
 
-    def _watch(self) -> None:
+    async def watch(self) -> None:
+        """End what is overdue, once a second, for ever."""
         while True:
-            time.sleep(LOOK_SECONDS)
-            try:
-                self.look()
-            except OSError as error:
-                log.error("The watch over slow bodies failed and goes on.", action="failed", error=type(error).__name__)  # noqa: TRY400
+            await asyncio.sleep(LOOK_SECONDS)
+            self.look()
 
     def look(self) -> int:
-        """Close what is overdue, and return how many connections that were. Raises OSError."""
-        seconds = PRESSED_SECONDS if len(self._reads) > self._many else SECONDS
+        """The same now, and how many that were."""
+        seconds = PRESSED_SECONDS if len(self._readings) > self._many else SECONDS
         now = time.monotonic()
-        ports = {port for since, port in list(self._reads.values()) if now - since > seconds}
-        closed = sum(_closed(connection, seconds) for connection in _connections(ports)) if ports else 0
-        if closed:
-            log.warning("Connections were closed whose bodies came too slowly.", action="slow_bodies", closed=closed)
-        return closed
-
-
-class Reading:
-    """A body that is being read, for `with`. A class of its own, since each webhook has one."""
-
-    __slots__ = ("_port", "_reads")
-
-    def __init__(self, reads: dict[int, tuple[float, int]], port: int) -> None:
-        self._reads, self._port = reads, port
-
-    def __enter__(self) -> None:
-        self._reads[id(self)] = (time.monotonic(), self._port)
-
-    def __exit__(self, *_: object) -> None:
-        del self._reads[id(self)]
-
-
-def _connections(ports: set[int]) -> Iterator[socket.socket]:
-    """Those of this process's TCP connections whose own end has one of these ports; each is a copy, closed when the next is asked for."""
-    for entry in Path("/proc/self/fd").iterdir():
-        with suppress(OSError), _copy(int(entry.name)) as connection:
-            if connection.family in (socket.AF_INET, socket.AF_INET6) and connection.getsockname()[1] in ports and connection.getpeername():
-                yield connection
-
-
-def _copy(descriptor: int) -> socket.socket:
-    """The socket that a descriptor of the server's is. Raises OSError for what is none, or is gone."""
-    copy = os.dup(descriptor)
-    try:
-        return socket.socket(fileno=copy)
-    except OSError:
-        os.close(copy)
-        raise
-
-
-def _closed(connection: socket.socket, seconds: float) -> bool:
-    """Whether a connection had to be closed."""
-    about = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, RECEIVED_AT + RECEIVED.size)
-    if len(about) < RECEIVED_AT + RECEIVED.size:  # an older kernel
-        return False
-    silent_ms, received = LAST_SENT.unpack_from(about, LAST_SENT_AT)[0], RECEIVED.unpack_from(about, RECEIVED_AT)[0]
-    if silent_ms / 1000 < min(LONGEST, seconds + received / LEAST_RATE):
-        return False
-    connection.shutdown(socket.SHUT_RDWR)
-    return True
+        late = [task for task, reading in self._readings.items() if not reading.late and reading.overdue(now, seconds)]
+        for task in late:
+            self._readings[task].late = True
+            task.cancel()
+        if late:
+            log.warning("Bodies were not waited for any longer that came too slowly.", action="slow_bodies", closed=len(late))
+        return len(late)

@@ -18,7 +18,7 @@ from typing import Any, Final
 from redis.exceptions import RedisError
 
 from shared import accept as storing
-from shared import telemetry
+from shared import blocking, telemetry
 from shared.addresses import Channel
 from shared.errors import StorageFault, StorageFull, StorageUnavailable
 from shared.events import EmailReceived, Received
@@ -100,19 +100,28 @@ class Intake:
 
     def _hand_over(self, entry: Entry) -> None:
         seen_empty = self._spool.empty()  # not under the order's lock, where all would wait for each other's system call
+        if not seen_empty:
+            blocking.in_thread(self._hand_over_to, entry, seen_empty=False)
+        else:
+            self._hand_over_to(entry, seen_empty=True)
+
+    def _hand_over_to(self, entry: Entry, *, seen_empty: bool) -> None:
         highest = 0 if seen_empty else self._spool.highest()
         ticket, way = self._order.enter(lambda: seen_empty and not self._spool.depth, highest)
         try:
-            if way is Way.BEHIND and self._turn_comes(ticket):
+            if way is Way.BEHIND and blocking.in_thread(self._turn_comes, ticket):
                 way = Way.DIRECT
             if not (way is Way.DIRECT and self._took(ticket, entry)):
-                if self._replayer.full and _is_mail(entry):
-                    raise StorageFull(StorageFull.code)
-                self._order.to_disk(ticket)
-                self._spool.write(ticket, entries.encode(entry))
-                self._replayer.wake()
+                blocking.in_thread(self._write, ticket, entry)
         finally:
             self._order.ended(ticket)
+
+    def _write(self, ticket: int, entry: Entry) -> None:
+        if self._replayer.full and _is_mail(entry):
+            raise StorageFull(StorageFull.code)
+        self._order.to_disk(ticket)
+        self._spool.write(ticket, entries.encode(entry))
+        self._replayer.wake()
 
     def _turn_comes(self, ticket: int) -> bool:
         """Give what is on disk a moment to go back; not while Redis takes nothing."""
@@ -141,7 +150,7 @@ class Intake:
         self._replayer.away = ""
         self._unconfirmed = not self.runtime.replicas.confirmed
         if self._unconfirmed:
-            self._insurance.write(ticket, entry)
+            blocking.in_thread(self._insurance.write, ticket, entry)
         return True
 
     def _send(self, entry: Entry) -> None:

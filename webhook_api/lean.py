@@ -7,6 +7,7 @@ answer of 66 bytes cost as much as verifying a text. Whoever registers a hook ge
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from flask import Flask, Request, Response
@@ -14,7 +15,7 @@ from flask.globals import request_ctx
 from flask.sessions import NullSession, SessionInterface
 from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import Headers
-from werkzeug.routing import MapAdapter
+from werkzeug.routing import Map, MapAdapter, Rule
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -33,10 +34,12 @@ SECURITY: Final = [
 
 
 class Answer(Response):
-    """An answer that is complete: the server gets it as one list, which granian sends at once instead of streaming it."""
+    """An answer that is complete. Its headers are our own words, which werkzeug need not look through one by one."""
 
     def __init__(self, content: bytes = b"", status: int = 200, headers: Iterable[tuple[str, str]] = ()) -> None:
-        super().__init__([content] if content else [], status, Headers([*headers]))
+        said = Headers()
+        said._list = [*headers]  # noqa: SLF001 - what `extend` would make of them
+        super().__init__([content] if content else [], status, said)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer the server. What answers a HEAD has no content."""
@@ -54,13 +57,25 @@ class NoSessions(SessionInterface):
         return self._none
 
 
+class PlainRule(MapAdapter):
+    """The router of requests for one rule: it has been found."""
+
+    def __init__(self, url_map: Map, rule: Rule) -> None:
+        super().__init__(url_map, "", "/", "", "http", rule.rule, "GET")
+        self._found = rule, dict[str, Any]()
+
+    def match(self, *_: Any, **__: Any) -> Any:
+        """The rule, and no variables."""
+        return self._found
+
+
 class LeanFlask(Flask):
     """A Flask application for machines that call."""
 
     session_interface = NoSessions()
     reads: Callable[[WSGIEnvironment], bool] = staticmethod(lambda _environ: True)
-    slow: Callable[[], bool] = staticmethod(lambda: False)
-    """What the server asks before it takes a request's body, and before it gives the request to a worker: see `threads`."""
+    quick: Callable[[WSGIEnvironment], bool] = staticmethod(lambda _environ: False)
+    """What the server asks before it takes a request's body, and before it gives the request to a thread: see `rsgi`."""
 
     def __init__(self, import_name: str, **options: Any) -> None:
         super().__init__(import_name, static_folder=None, **options)
@@ -70,7 +85,14 @@ class LeanFlask(Flask):
         """The router for a request, by its path and method alone: which host was called decides nothing."""
         if request is None:
             return None
-        return MapAdapter(self.url_map, "", "/", "", request.scheme, request.path, request.method)
+        found = self._plain_rules.get((request.environ["PATH_INFO"], request.method))
+        return found or MapAdapter(self.url_map, "", "/", "", request.scheme, request.path, request.method)
+
+    @cached_property
+    def _plain_rules(self) -> dict[tuple[str, str], PlainRule]:
+        """The rules without variables, by path and method. Nobody adds one once the first request has come: Flask refuses it."""
+        rules = [rule for rule in self.url_map.iter_rules() if not rule.arguments]
+        return {(rule.rule, method): PlainRule(self.url_map, rule) for rule in rules for method in (rule.methods or set()) - {"OPTIONS"}}
 
     def preprocess_request(self) -> ResponseReturnValue | None:
         """Call the hooks before the request, if there are any."""

@@ -1,4 +1,4 @@
-"""The production server of the web process: granian, one process, many threads that may wait and few that work (docs/web-server.md)."""
+"""The production server of the web process: granian, one process, one event loop and a few threads (docs/web-server.md)."""
 
 from __future__ import annotations
 
@@ -6,46 +6,33 @@ import ctypes
 import gc
 import os
 import signal
+import sys
 import threading
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from granian.constants import HTTPModes, Interfaces
+from granian.constants import HTTPModes, Interfaces, Loops, TaskImpl
 from granian.http import HTTP1Settings
-from granian.server import mp
+from granian.server import Server
 from granian.server.common import AbstractServer
 
 from shared import telemetry
 from shared.runtime import open_runtime
 from webhook_api.app import create_app
-from webhook_api.threads import Handler
+from webhook_api.rsgi import Application
 
 if TYPE_CHECKING:
-    from flask import Flask
-
     from shared.settings import Settings
 
-WORKERS: Final = 8
-THREADS: Final = 600
-"""Made when needed, and gone after 30 s: a client that sends its body slowly holds one, and none of the workers."""
-CONNECTIONS: Final = 2_048  # one that sends its headers slowly holds a connection only, for 10 s
+CONNECTIONS: Final = 2_048
+"""A client that sends its headers slowly holds one for 10 s, and so does one that sends its body slowly."""
 GRACE_SECONDS: Final = 3  # beyond the 2 s for which a webhook may wait for Redis; honcho kills after 5
 HEADER_TIMEOUT_MS: Final = 10_000
 M_MMAP_THRESHOLD: Final = -3
 LARGE_BYTES: Final = 1024 * 1024
 MAX_HEAD: Final = 65_536
 """Bytes of a request's line and headers; more, or over a hundred headers, and granian answers 431 or 414 by itself."""
-
-
-class Server(mp.MPServer):
-    """granian's, with our way of calling an application: see `threads`."""
-
-    @staticmethod
-    def _spawn_wsgi_worker(worker_id: int, callback: Any, *more: Any) -> None:
-        """In the serving process, with all that granian gives; what wraps the application there is ours."""
-        mp._wsgi_call_wrap = lambda app, *_: Handler(app, workers=WORKERS, many=THREADS)  # type: ignore[attr-defined] # noqa: SLF001
-        mp.MPServer._spawn_wsgi_worker(worker_id, callback, *more)  # noqa: SLF001
 
 
 def main(settings: Settings) -> None:
@@ -58,7 +45,7 @@ def main(settings: Settings) -> None:
     _return_large_memory()
     gc.collect()
     gc.freeze()  # what is loaded stays; a collector that walked over it would copy a third of the parent's pages into the child
-    build(settings.web_host, settings.port).serve(target_loader=partial(load, settings), wrap_loader=False)
+    build(settings.web_host, settings.port).serve(target_loader=partial(load, settings), wrap_loader=False)  # type: ignore[arg-type] # no function: an RSGI application
 
 
 def build(address: str, port: int) -> AbstractServer[Any]:
@@ -67,10 +54,11 @@ def build(address: str, port: int) -> AbstractServer[Any]:
         "webhook_api",
         address=address,
         port=port,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.RSGI,
+        loop=Loops.uvloop if sys.platform != "win32" else Loops.asyncio,
+        task_impl=TaskImpl.asyncio,
         http=HTTPModes.http1,
         websockets=False,
-        blocking_threads=THREADS,
         backlog=CONNECTIONS,
         backpressure=CONNECTIONS,
         http1_settings=HTTP1Settings(header_read_timeout=HEADER_TIMEOUT_MS, max_buffer_size=MAX_HEAD),
@@ -80,11 +68,11 @@ def build(address: str, port: int) -> AbstractServer[Any]:
     )
 
 
-def load(settings: Settings, *_: Any) -> Flask:
+def load(settings: Settings, *_: Any) -> Application:
     """The application, in the serving process: connections do not survive a fork."""
     telemetry.configure("web", settings.log_format, settings.secrets)
     _end_with_parent()
-    return create_app(open_runtime(settings, "web"))
+    return Application(create_app(open_runtime(settings, "web")), many=CONNECTIONS)
 
 
 def _return_large_memory() -> None:
@@ -106,5 +94,7 @@ def _end_with_parent() -> None:
         while os.getppid() == parent:
             time.sleep(0.5)
         os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(GRACE_SECONDS)
+        os._exit(1)  # nobody else would end it: a thread waits for a body that no loop reads any more
 
     threading.Thread(target=watch, name="end-with-parent", daemon=True).start()

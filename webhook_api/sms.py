@@ -42,14 +42,14 @@ def inbound(intake: Intake, gate: Gate, request: Request) -> Answer:
     gate.account(text.account)
     if not text.sid and signed:
         raise BadInput(code="missing_sid")
-    message_id = _take_in(intake, replace(text, media=_media(gate, form, text)), signed=signed)
+    if text.media_count:
+        text = replace(text, media=_media(gate, form, text))
+    message_id = _take_in(intake, text, signed=signed)
     return Answer(_TWIML, headers=(*_TWIML_HEADERS, (MESSAGE_HEADER, message_id)))
 
 
 def _media(gate: Gate, form: Form, text: InboundSms) -> tuple[Media, ...]:
     """What came with a text and can be asked for; the rest is counted in the log, and by `media_count`."""
-    if not text.media_count:
-        return ()
     account, base_url = gate.settings.twilio_account_sid, gate.settings.provider_urls["twilio"]
     media = media_of(form, count=text.media_count, account=account, sid=text.sid, base_url=base_url)
     if len(media) < text.media_count:

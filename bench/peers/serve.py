@@ -1,12 +1,13 @@
-"""Serves a contestant's webhook: `python -m bench.peers.serve same|stock [PEER]`.
+"""Serves a contestant's webhook: `python -m bench.peers.serve same|stock [PEER]`, or `threads COUNT` for Bossline's own.
 
-`same`: the product's own server with the product's settings. `stock`: gunicorn with 16 threads, or uvicorn with uvloop and httptools.
+`same`: the product's server, granian, with the product's limits. `stock`: gunicorn with 16 threads, or uvicorn with uvloop and httptools.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -15,22 +16,33 @@ from granian.http import HTTP1Settings
 from granian.server import Server
 
 from bench.peers import web_flask
+from shared import settings
+from shared.runtime import open_runtime
 from webhook_api import server
+from webhook_api.app import create_app
 
+SAME_THREADS = 64
 STOCK_THREADS = 16
 
 
 def same(peer: str, port: int) -> None:
-    """Under granian: WSGI as the product has it, ASGI with the same limits on uvloop."""
-    if peer != "arq_peer":
-        server.build("127.0.0.1", port).serve(target_loader=partial(web_flask.load, peer), wrap_loader=False)
-        return
-    asgi: Any = Server(
+    """Under granian: WSGI with 64 threads, ASGI on uvloop."""
+    if peer == "arq_peer":
+        _granian(port, _load_fastapi, interface=Interfaces.ASGI, loop=Loops.uvloop)
+    else:
+        _granian(port, partial(web_flask.load, peer), interface=Interfaces.WSGI, blocking_threads=SAME_THREADS)
+
+
+def threads(count: str, port: int) -> None:
+    """The product's application, with threads instead of its loop."""
+    _granian(port, _load_bossline, interface=Interfaces.WSGI, blocking_threads=int(count))
+
+
+def _granian(port: int, load: Callable[..., Any], **how: Any) -> None:
+    granian: Any = Server(
         "bench",
         address="127.0.0.1",
         port=port,
-        interface=Interfaces.ASGI,
-        loop=Loops.uvloop,
         http=HTTPModes.http1,
         websockets=False,
         backlog=server.CONNECTIONS,
@@ -39,8 +51,13 @@ def same(peer: str, port: int) -> None:
         workers_kill_timeout=server.GRACE_SECONDS,
         log_access=False,
         log_enabled=False,
+        **how,
     )
-    asgi.serve(target_loader=_load_fastapi, wrap_loader=False)
+    granian.serve(target_loader=load, wrap_loader=False)
+
+
+def _load_bossline(*_: Any) -> Any:
+    return create_app(open_runtime(settings.load(_env_file=None), "web"))
 
 
 def _load_fastapi(*_: Any) -> Any:
@@ -61,4 +78,4 @@ def stock(peer: str, port: int) -> None:
 
 
 if __name__ == "__main__":
-    {"same": same, "stock": stock}[sys.argv[1]](sys.argv[2], int(os.environ["PORT"]))
+    {"same": same, "stock": stock, "threads": threads}[sys.argv[1]](sys.argv[2], int(os.environ["PORT"]))

@@ -6,9 +6,11 @@ import itertools
 import os
 import random
 import signal
+import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,6 +29,8 @@ UNKNOWN: Final = ("reply stored, leave given", "request under way", "answered, n
 """The steps after which an attempt's outcome is not known."""
 SEED: Final = 20261122
 OK: Final = 200
+BETWEEN: Final = 0.5
+"""Seconds between two texts of somebody who is struck by nothing."""
 BOTH: Final = ("sms", "email")
 LATENCY: Final = {"latency_seconds": 0.25}
 """So that a request can be met under way; the providers act at once and answer that much later."""
@@ -122,12 +126,34 @@ class Strikes:
             people = [self._whole.person() for _ in range(min(conversations // 2, len(mine)))]
             dealt |= {(person, channel): mine[place :: len(people)] for place, person in enumerate(people)}
         self._faults |= {_fault(name, step): step for step in steps}
-        with self._lateness.watched(), ThreadPoolExecutor(at_once) as pool:
+        with self._lateness.watched(), self._somebody_else(), ThreadPoolExecutor(at_once) as pool:
             for done in [pool.submit(self._lives_through, name, *key, its_steps) for key, its_steps in dealt.items()]:
                 done.result()
             if not self._broken:
                 self._whole.quiet(self._patience)
         self._beside = [Death(name, conversation, at_ms) for conversation, at_ms in self._plans.swept()]
+
+    @contextmanager
+    def _somebody_else(self) -> Iterator[None]:
+        """Somebody else who writes all the while, and is struck by nothing.
+
+        What proves that an attempt was not taken is a list that shows what came after it: the last conversations would have no such proof.
+        """
+        person, over = self._whole.person(), threading.Event()
+
+        def write() -> None:
+            for number in itertools.count():
+                if over.wait(BETWEEN):
+                    return
+                self._whole.text(person, f"else {number}")
+
+        with ThreadPoolExecutor(1) as pool:
+            writing = pool.submit(write)
+            try:
+                yield
+            finally:
+                over.set()
+            writing.result()
 
     def _lives_through(self, name: str, person: Person, channel: str, steps: Sequence[Step]) -> None:
         """One conversation through all its strikes."""

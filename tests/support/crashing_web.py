@@ -10,19 +10,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from flask import Flask
-
 from shared.process import guarded
 from tests.support.crashes import Crashes, arm_web
 from webhook_api import __main__ as web
 from webhook_api import server
+from webhook_api.rsgi import Application
 
 
 def main() -> int:
     """Arm the serving process, once it is there, and be the web process."""
     load = server.load
 
-    def armed(*arguments: Any) -> Flask:
+    def armed(*arguments: Any) -> Application:
         arm_web(Crashes(Path(os.environ["CRASH_DIR"]), group=True))
         return load(*arguments)
 

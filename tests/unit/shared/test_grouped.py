@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, cast
 
 import pytest
+from hiredis import Reader
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisAway
 from redis.exceptions import ResponseError
 from redis.retry import Retry
 
+from shared import blocking
 from shared.grouped import MOST, Grouped
 from shared.replicas import CONFIRM, Replicas
 from tests.support.wait import wait_for
@@ -48,13 +51,12 @@ class Server:
         """The pool's."""
         return self
 
-    def pack_commands(self, commands: list[tuple[Any, ...]]) -> list[Any]:
-        """Their names."""
-        return [args[0] for args in commands]
-
-    def send_packed_command(self, names: list[Any]) -> None:
+    def send_packed_command(self, pieces: list[bytes]) -> None:
         """All at once."""
         assert not self.unread
+        reader = Reader()
+        reader.feed(b"".join(pieces))
+        names = [_name(command[0]) for command in iter(reader.gets, False)]
         first = not self.sends
         self.sends.append(names)
         self.unread = list(names)
@@ -89,6 +91,10 @@ class Server:
         self.is_connected = True
 
 
+def _name(text: bytes) -> Any:
+    return int(text) if text.isdigit() else text.decode()
+
+
 def behind_one(server: Server, commands: list[Any]) -> tuple[Future[Any], list[Future[Any]]]:
     """The answers to one command and to those that came while it was under way."""
     grouped = Grouped(cast("Any", server), replicas(MASTER_ALONE))
@@ -110,6 +116,55 @@ def test_what_is_asked_for_meanwhile_goes_as_one_send() -> None:
     assert first.result() == "first"
     assert [answer.result() for answer in rest] == list(range(10))
     assert [len(send) for send in server.sends] == [1, 10]
+
+
+def test_callers_on_a_loop_wait_without_holding_it() -> None:
+    """Their commands go in one send, with a thread's, while the loop goes on; each hears its own answer, and whether a replica has it."""
+    server = Server()
+    server.role, server.reached = FOLLOWED, 0
+    known = replicas(FOLLOWED)
+    grouped = Grouped(cast("Any", server), known)
+
+    def ask(command: Any) -> tuple[Any, bool]:
+        try:
+            return grouped.execute_command(command), known.confirmed
+        except ResponseError as error:
+            return str(error), known.confirmed
+
+    async def story() -> list[tuple[Any, bool]]:
+        loop = asyncio.get_running_loop()
+        running: list[asyncio.Future[tuple[Any, bool]]] = [asyncio.ensure_future(blocking.run(ask, "first"))]
+        await loop.run_in_executor(None, server.began.wait, 10)
+        running += [asyncio.ensure_future(blocking.run(ask, command)) for command in (1, "wrong", 2, 3)]
+        running.append(loop.run_in_executor(None, ask, 4))
+        await asyncio.sleep(0)
+        running[3].cancel()  # nobody waits for it any more; its command may have left
+        await loop.run_in_executor(None, wait_for, lambda: len(grouped._waiting) == 5, 10, "all to wait")
+        server.go.set()
+        found = await asyncio.gather(*running, return_exceptions=True)
+        assert isinstance(found.pop(3), asyncio.CancelledError)
+        return cast("list[tuple[Any, bool]]", found)
+
+    assert asyncio.run(story()) == [("first", False), (1, False), ("wrong", False), (3, False), (4, False)]
+    assert set(server.sends[1]) == {1, "wrong", 2, 3, 4, "ROLE"}
+
+
+def test_a_loop_that_has_ended_takes_nobody_s_answer_away() -> None:
+    """Neither does a caller who was cancelled with it."""
+    server = Server()
+    grouped = Grouped(cast("Any", server), replicas(MASTER_ALONE))
+
+    async def gives_up() -> None:
+        waiting = asyncio.ensure_future(blocking.run(grouped.execute_command, "first"))
+        await asyncio.get_running_loop().run_in_executor(None, server.began.wait, 10)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+
+    asyncio.run(gives_up())
+    with ThreadPoolExecutor(1) as threads:
+        answer = threads.submit(grouped.execute_command, "second")
+        server.go.set()
+        assert answer.result(10) == "second"
 
 
 def test_a_group_has_a_bound_and_leaves_nobody_behind() -> None:
