@@ -126,9 +126,10 @@ class Strikes:
             people = [self._whole.person() for _ in range(min(conversations // 2, len(mine)))]
             dealt |= {(person, channel): mine[place :: len(people)] for place, person in enumerate(people)}
         self._faults |= {_fault(name, step): step for step in steps}
-        with self._lateness.watched(), self._somebody_else(), ThreadPoolExecutor(at_once) as pool:
-            for done in [pool.submit(self._lives_through, name, *key, its_steps) for key, its_steps in dealt.items()]:
-                done.result()
+        with self._lateness.watched():
+            with self._somebody_else(), ThreadPoolExecutor(at_once) as pool:
+                for done in [pool.submit(self._lives_through, name, *key, its_steps) for key, its_steps in dealt.items()]:
+                    done.result()
             if not self._broken:
                 self._whole.quiet(self._patience)
         self._beside = [Death(name, conversation, at_ms) for conversation, at_ms in self._plans.swept()]
