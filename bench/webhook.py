@@ -31,6 +31,8 @@ CONNECTIONS: Final = 16
 SECONDS: Final = 3
 MOST_A_SECOND: Final = 4000
 BOSSLINE: Final = "Bossline /sms/inbound"
+MAX_OPEN: Final = 1_000_000
+"""Nobody answers here, and four contestants fill one mailbox: with the default, texts would wait on disk."""
 THREADS: Final = (8, 16, 64)
 """Bossline once more under WSGI, with so many threads that read and work."""
 COLUMNS: Final = (
@@ -100,7 +102,7 @@ class Contestant:
 
 def webhook(options: Options, report: Report) -> None:
     """All contestants, one after the other in each round."""
-    with Installation(worker=False) as boss, closing(Crowd(boss.settings)) as crowd, ExitStack() as stack:
+    with Installation(worker=False, MAX_OPEN_MESSAGES=str(MAX_OPEN)) as boss, closing(Crowd(boss.settings)) as crowd, ExitStack() as stack:
         inboxes = [f"boss:inbox:{crowd.conversation(user)}" for user in range(USERS)]
         contestants = [Contestant(BOSSLINE, boss.port, boss.web.pid, int), *_with_threads(boss, stack)]
         for ours in contestants:

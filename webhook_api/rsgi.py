@@ -141,12 +141,17 @@ class Application:
         environ["SERVER_PROTOCOL"], environ["wsgi.url_scheme"] = "HTTP/" + scope.http_version, scope.scheme
         environ["REMOTE_ADDR"] = scope.client.rpartition(":")[0].strip("[]")
         environ["SERVER_NAME"], _, environ["SERVER_PORT"] = scope.server.rpartition(":")
-        headers = scope.headers
+        headers, readable = scope.headers, 0
         for name, value in headers.items():
             key = _key(name)
-            environ[key] = f"{environ[key]},{value}" if key in environ else value
-        for name in headers.keys():  # noqa: SIM118 - no dict
-            environ.setdefault(_key(name), "")
+            if key in environ:
+                environ[key] = f"{environ[key]},{value}"
+            else:
+                environ[key] = value
+                readable += 1
+        if readable < len(headers):  # type: ignore[arg-type] # the number of names
+            for name in headers.keys():  # noqa: SIM118 - no dict
+                environ.setdefault(_key(name), "")
         if scope.authority:
             environ.setdefault("HTTP_HOST", scope.authority)
         environ.pop("", None)

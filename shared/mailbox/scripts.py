@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib import resources
+from operator import itemgetter
 from typing import Any, Final
 
 from shared.mailbox.types import Call
@@ -47,8 +48,15 @@ def arguments(call: Call[Any]) -> list[str | bytes | int]:
     order = names(call.name)
     if len(order) != len(call.args):
         raise ValueError(f"{call.name}: {sorted(set(call.args) ^ set(order))}")
-    values = (*(call.args[word] for word in order), *call.rest)
-    return [value if type(value) in _PLAIN or (type(value) is str and value.isascii()) else _spelled(value) for value in values]  # type: ignore[misc]
+    values = (*_in_order(call.name)(call.args), *call.rest)
+    return [value if type(value) in _PLAIN or (type(value) is str and value.isascii()) else _spelled(value) for value in values]
+
+
+@cache
+def _in_order(name: str) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    """What takes a script's arguments in their order; a getter of one would give it bare."""
+    order = names(name)
+    return itemgetter(*order) if len(order) > 1 else lambda given: tuple(given[word] for word in order)
 
 
 def lua(name: str) -> str:

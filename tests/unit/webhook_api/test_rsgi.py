@@ -30,8 +30,12 @@ class Said:
         return self._headers
 
     def keys(self) -> list[str]:
-        """All names."""
-        return [*(name for name, _ in self._headers), *self._unreadable]
+        """All names, each once."""
+        return [*dict.fromkeys([*(name for name, _ in self._headers), *self._unreadable])]
+
+    def __len__(self) -> int:
+        """How many names there are."""
+        return len(self.keys())
 
 
 def scope(headers: Headers | None = None, path: str = "/read", *, unreadable: Iterable[str] = (), **changes: Any) -> Any:
