@@ -10,5 +10,5 @@ It never thinks and never sends; of the house it imports `shared` only. A reques
     intake        the way in: one round trip to Redis, or the spool while Redis is away
     entries, order, tickets, spool, replay    what waits on disk, whose turn it is, the directory, the way back
     sms, email, email_events    the steps in their order;  ops: /livez and /readyz
-    server        the production server  (threads: who may wait where; deadline: how long for a body)
+    server        the production server  (rsgi: what runs on its loop and what in a thread; deadline: how long for a body)
 """
