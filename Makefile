@@ -66,7 +66,7 @@ chaos: install ## Every fault at full length, and the tables of what they did (d
 	BOSSLINE_CHAOS=full $(BOSSLINE_CHAOS_TABLE:%=BOSSLINE_CHAOS_TABLE=%.alone) $(PYTEST) $(ALONE)
 
 soak: install ## An hour of the whole product at five messages a second, with random kills; SOAK_MINUTES=60 SOAK_SEED=...
-	$(BIN)/python -m soak
+	$(BIN)/python -m bench.soak
 
 fuzz: .venv/installed-fuzz ## Throw 100,000 inputs at every parser together, then let coverage lead for a while; FUZZ_SECONDS for each
 	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-100000} $(PYTEST) tests/fuzz -n 2

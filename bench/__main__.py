@@ -17,9 +17,10 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Final
 
-from bench.options import Options
-from bench.report import Report
+from bench.harness.options import Options
+from bench.harness.report import Report
 
+MODULES: Final = {"held": "concurrent_turns", "pressure": "overload"}
 PARTS: Final = ("webhook", "message", "worker", "held", "conversations", "overhead", "pressure", "bridge")
 
 
@@ -43,7 +44,7 @@ def main() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # thousands of connections; the children inherit it
     for name in chosen:
-        measure: Callable[[Options, Report], None] = getattr(import_module(f"bench.{name}"), name)
+        measure: Callable[[Options, Report], None] = getattr(import_module(f"bench.scenarios.{MODULES.get(name, name)}"), name)
         measure(options, report)
         print(f"\nWritten to {report.save()}", file=sys.stderr)
 

@@ -9,7 +9,7 @@ import sys
 from pydantic import ValidationError
 
 from sandbox.app import serve
-from sandbox.settings import Settings
+from sandbox.engine.settings import Settings
 
 
 def main() -> int:

@@ -9,17 +9,21 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from sandbox import anthropic_api, control, page, sendgrid_api, twilio_api
-from sandbox.courier import Courier
-from sandbox.guard import guard, secure
-from sandbox.knobs import Knobs
-from sandbox.signing import SendGridSigner
-from sandbox.state import STATE, Sandbox
+from sandbox import control_api as control
+from sandbox import page
+from sandbox.anthropic import api as anthropic_api
+from sandbox.engine.faults import Knobs
+from sandbox.engine.signing import SendGridSigner
+from sandbox.engine.state import STATE, Sandbox
+from sandbox.engine.webhook_sender import Courier
+from sandbox.origin_guard import guard, secure
+from sandbox.sendgrid import api as sendgrid_api
+from sandbox.twilio import api as twilio_api
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from sandbox.settings import Settings
+    from sandbox.engine.settings import Settings
 
 LARGEST_BODY: Final = 40 * 1024 * 1024
 BACKLOG: Final = 1024

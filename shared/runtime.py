@@ -16,19 +16,20 @@ from typing import Any, Final, Literal, cast
 from redis import Redis
 from redis.exceptions import RedisError
 
-from shared import blocking, telemetry
-from shared import redis as connections
-from shared import users as users_file
-from shared.addresses import Identities
-from shared.codec import SCHEMA_VERSION
+from shared.config.settings import Settings
 from shared.errors import SchemaTooNew, StorageUnavailable
-from shared.grouped import Grouped
-from shared.honcho import under_honcho
 from shared.mailbox import Mailbox
-from shared.queue import Dispatcher
-from shared.replicas import Replicas
-from shared.settings import Settings
-from shared.users import Users
+from shared.mailbox.wake_queue import Dispatcher
+from shared.model import users as users_file
+from shared.model.addresses import Identities
+from shared.model.codec import SCHEMA_VERSION
+from shared.model.users import Users
+from shared.observability import logs as telemetry
+from shared.process import blocking
+from shared.process.honcho import under_honcho
+from shared.storage import clients as connections
+from shared.storage.group_commit import Grouped
+from shared.storage.replication import Replicas
 
 SCHEMA_KEY: Final = "boss:schema"
 SALT_KEY: Final = "boss:salt"

@@ -12,10 +12,10 @@ from typing import Final
 
 from structlog.contextvars import bound_contextvars
 
-from shared import telemetry
-from shared.redaction import Outlined, outline
-from supervisor_worker.crew import Crew, crew_of_this_process
-from supervisor_worker.turn import run_turn
+from shared.observability import logs as telemetry
+from shared.observability.redaction import Outlined, outline
+from supervisor_worker.process.resources import Crew, crew_of_this_process
+from supervisor_worker.turns.turn import run_turn
 
 LOG: Final = telemetry.logger(__name__)
 

@@ -11,7 +11,7 @@ import hypothesis
 import pytest
 from redis import Redis
 
-from shared.settings import SANDBOX_CREDENTIALS, Settings
+from shared.config.settings import SANDBOX_CREDENTIALS, Settings
 from tests.support.processes import ROOT, free_port
 from tests.support.sandbox import SandboxProcess
 from tests.support.server import EmbeddedServer

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from shared import settings as knobs
-from shared.honcho import end_with_honcho
-from shared.ports import require_free_port
-from shared.process import guarded
+from shared.config import settings as knobs
+from shared.process.honcho import end_with_honcho
+from shared.process.lifecycle import guarded
+from shared.process.ports import require_free_port
 
 
 def main() -> None:

@@ -15,16 +15,20 @@ from flask.typing import ResponseReturnValue
 from redis.exceptions import RedisError
 from werkzeug.exceptions import HTTPException, RequestURITooLarge
 
-from shared import telemetry
-from shared.addresses import Channel
-from shared.clock import ClockWatch
 from shared.errors import BadInput, StorageUnavailable
-from shared.login import Login, Places
+from shared.model.addresses import Channel
+from shared.observability import logs as telemetry
 from shared.runtime import Runtime
-from webhook_api import email, email_events, metrics, ops, sms
-from webhook_api.gate import Gate, Refusal
-from webhook_api.intake import Intake, RefusalLedger
-from webhook_api.lean import Answer, LeanFlask
+from shared.security.password import Login, Places
+from shared.storage.clock_skew import ClockWatch
+from webhook_api.email import event_routes as email_events
+from webhook_api.email import inbound_routes as email
+from webhook_api.http.flask_app import Answer, LeanFlask
+from webhook_api.intake.intake import Intake, RefusalLedger
+from webhook_api.operations import health as ops
+from webhook_api.operations import metrics
+from webhook_api.security.authentication import Gate, Refusal
+from webhook_api.sms import routes as sms
 
 log = telemetry.logger(__name__)
 

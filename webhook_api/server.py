@@ -17,13 +17,13 @@ from granian.http import HTTP1Settings
 from granian.server import Server
 from granian.server.common import AbstractServer
 
-from shared import telemetry
+from shared.observability import logs as telemetry
 from shared.runtime import open_runtime
 from webhook_api.app import create_app
-from webhook_api.rsgi import Application
+from webhook_api.http.rsgi import Application
 
 if TYPE_CHECKING:
-    from shared.settings import Settings
+    from shared.config.settings import Settings
 
 CONNECTIONS: Final = 2_048
 """A client that sends its headers slowly holds one for 10 s, and so does one that sends its body slowly."""

@@ -13,12 +13,12 @@ from redis import Redis
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from shared import telemetry
-from shared.queue import QUEUE, Dispatcher
+from shared.mailbox.wake_queue import QUEUE, Dispatcher
+from shared.observability import logs as telemetry
 from tests.support.rq_enqueue import wake
 
 URL = os.environ["REDIS_URL"]
-OURS = ("--serializer", "json", "--job-class", "shared.queue.BosslineJob")
+OURS = ("--serializer", "json", "--job-class", "shared.mailbox.wake_queue.BosslineJob")
 
 
 def queue() -> Queue:
@@ -52,7 +52,7 @@ def work() -> None:
     """Bossline's class with plain jobs."""
     import uvloop  # noqa: PLC0415 - stock RQ does without
 
-    from supervisor_worker.rq_async import AsyncWorker  # noqa: PLC0415
+    from rq_async import AsyncWorker  # noqa: PLC0415
 
     worker = AsyncWorker([queue()], connection=Redis.from_url(URL, protocol=2), serializer=JSONSerializer)
     worker.concurrency = 500

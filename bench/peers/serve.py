@@ -16,7 +16,7 @@ from granian.http import HTTP1Settings
 from granian.server import Server
 
 from bench.peers import web_flask
-from shared import settings
+from shared.config import settings
 from shared.runtime import open_runtime
 from webhook_api import server
 from webhook_api.app import create_app

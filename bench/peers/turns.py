@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     import aiohttp
 
-    from supervisor_worker.crew import Crew
+    from supervisor_worker.process.resources import Crew
 
 SECONDS: Final = 100
 BODY: Final = b'{"model": "claude-bench", "max_tokens": 1024, "messages": [{"role": "user", "content": "What is on my list today?"}]}'
@@ -88,10 +88,10 @@ class _Parts:
         return await asyncio.shield(self._opening)
 
     async def _open(self) -> Crew:
-        from shared import settings as knobs  # noqa: PLC0415 - a light turn needs none of it
-        from shared import telemetry  # noqa: PLC0415
+        from shared.config import settings as knobs  # noqa: PLC0415 - a light turn needs none of it
+        from shared.observability import logs as telemetry  # noqa: PLC0415
         from shared.runtime import open_runtime  # noqa: PLC0415
-        from supervisor_worker.crew import open_crew  # noqa: PLC0415
+        from supervisor_worker.process.resources import open_crew  # noqa: PLC0415
 
         telemetry.configure("worker", "json")
         runtime = open_runtime(knobs.load(_env_file=None), "worker")
@@ -104,7 +104,7 @@ _PARTS: Final = _Parts()
 
 async def whole(conversation: str) -> None:
     """Run the turn of a conversation that has one."""
-    from supervisor_worker.turn import run_turn  # noqa: PLC0415 - a light turn needs none of it
+    from supervisor_worker.turns.turn import run_turn  # noqa: PLC0415 - a light turn needs none of it
 
     crew = await _PARTS.crew()
     assert not await run_turn(conversation, f"k-{uuid.uuid4().hex}", crew.supervisor)

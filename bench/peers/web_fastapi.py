@@ -11,9 +11,9 @@ from fastapi import FastAPI, Request, Response
 
 from bench.peers.arq_peer import connect
 from bench.peers.web_flask import NAMES, url
-from webhook_api.parse_sms import read_form
-from webhook_api.signatures import twilio_signed
-from webhook_api.sms import EMPTY_TWIML
+from webhook_api.security.signatures import twilio_signed
+from webhook_api.sms.parsing import read_form
+from webhook_api.sms.routes import EMPTY_TWIML
 
 
 async def checked(request: Any) -> list[str] | None:

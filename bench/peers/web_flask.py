@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from flask import Flask, Response, request
 
-from webhook_api.parse_sms import read_form
-from webhook_api.signatures import twilio_signed
-from webhook_api.sms import EMPTY_TWIML
+from webhook_api.security.signatures import twilio_signed
+from webhook_api.sms.parsing import read_form
+from webhook_api.sms.routes import EMPTY_TWIML
 
 Fields = tuple[str, str, str, str]
 Send = Callable[[str, str, str, str], None]

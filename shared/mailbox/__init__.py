@@ -4,6 +4,6 @@
 rules themselves stand in the `*.lua` files, one a script, each with its promise and its arguments in a comment at its head.
 """
 
-from shared.mailbox.box import AsyncMailbox, Mailbox, answer, queue_call
+from shared.mailbox.client import AsyncMailbox, Mailbox, answer, queue_call
 
 __all__ = ["AsyncMailbox", "Mailbox", "answer", "queue_call"]

@@ -5,11 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, cast
 
-from shared import codec
-from shared.addresses import Channel
 from shared.errors import BadInput
-from shared.events import Received, Response
-from shared.mailbox.types import (
+from shared.mailbox.records import (
     Accepted,
     Alarmed,
     Attempt,
@@ -32,6 +29,9 @@ from shared.mailbox.types import (
     Unseen,
     Unsettled,
 )
+from shared.model import codec
+from shared.model.addresses import Channel
+from shared.model.events import Received, Response
 
 
 def message_from(record: dict[str, Any], *, age_ms: int = 0) -> Message:

@@ -11,14 +11,10 @@ import random
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from shared import codec, echo
-from shared.addresses import Channel
-from shared.events import Received, Response
 from shared.mailbox import answers
 from shared.mailbox.operations import Provider, Watch, alarm, discard, erase, opt_out, pause, resume, retry, warn
 from shared.mailbox.processes import STANDBY, STANDBY_KEPT_MS, Standing, ended, enqueue, heartbeat, standby, sweep
-from shared.mailbox.spending import NO_CALL, Budget, Dearest, Settled
-from shared.mailbox.types import (
+from shared.mailbox.records import (
     DAY_MS,
     HOUR_MS,
     Accepted,
@@ -35,6 +31,11 @@ from shared.mailbox.types import (
     Unsettled,
     Wake,
 )
+from shared.mailbox.spending import NO_CALL, Budget, Dearest, Settled
+from shared.model import codec
+from shared.model import fingerprint as echo
+from shared.model.addresses import Channel
+from shared.model.events import Received, Response
 
 __all__ = [
     "DAY_MS", "DEDUPE_MS", "HOUR_MS", "MARK_MS", "MAX_LOST", "MAX_OPEN", "MAX_TEXTS_PER_TURN", "NOT_ADMITTED_AN_HOUR", "NO_LIMIT",
@@ -124,7 +125,7 @@ def accept(
     """Take a message into its conversation, once; see `accept.lua`.
 
     `turns_per_hour` is the sender's, `hourly` the conversation's; `pair_hourly` and `daily` are the pair's, over all of its
-    conversations. `digest` is that of what the message says (`shared.echo`), "" where nobody can echo.
+    conversations. `digest` is that of what the message says (`shared.model.fingerprint`), "" where nobody can echo.
     `via` is the way of one that its webhook did not bring; `maybe_duplicate`: it may have been answered before.
     `user` is the id of the entry of the users file that it comes from.
     """

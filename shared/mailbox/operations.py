@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from shared.mailbox import answers
-from shared.mailbox.types import DAY_MS, HOUR_MS, Alarmed, Arguments, Call, Retried, Wake
+from shared.mailbox.records import DAY_MS, HOUR_MS, Alarmed, Arguments, Call, Retried, Wake
 
 Provider = Literal["twilio", "sendgrid", "claude"]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Final, Literal
 
 from shared.mailbox import answers
-from shared.mailbox.types import HOUR_MS, Arguments, Call, Swept, Wake
+from shared.mailbox.records import HOUR_MS, Arguments, Call, Swept, Wake
 
 SWEEP_LIMIT: Final = 100
 WAKE_FLOOR_MS: Final = 1000
@@ -35,7 +35,7 @@ def ended(process: str) -> Call[bool]:
 def sweep(*, recheck_ms: int, oldest_wait_ms: int = 0, life_ms: int = 0, lease_ms: int = HOUR_MS) -> Call[Swept]:
     """The conversations to wake now, at most 100, oldest first.
 
-    `oldest_wait_ms` is the queue's (`shared.queue`); it is believed up to a bound.
+    `oldest_wait_ms` is the queue's (`shared.mailbox.wake_queue`); it is believed up to a bound.
     `life_ms` is for how long a process's sign of life counts: what those held that are silent is found, too. `lease_ms` is a lease's
     length: no question to the model is believed to be under way for longer without a look at its holder.
     """
@@ -45,7 +45,7 @@ def sweep(*, recheck_ms: int, oldest_wait_ms: int = 0, life_ms: int = 0, lease_m
 
 
 def enqueue(jobs: Iterable[Wake]) -> Call[int]:
-    """Enqueue jobs (`shared.queue.job`) for what a sweep has found; the answer is their number."""
+    """Enqueue jobs (`shared.mailbox.wake_queue.job`) for what a sweep has found; the answer is their number."""
     return Call("enqueue", {}, int, tuple(part for one in jobs for part in one))
 
 

@@ -17,7 +17,7 @@ from importlib import resources
 from operator import itemgetter
 from typing import Any, Final
 
-from shared.mailbox.types import Call
+from shared.mailbox.records import Call
 
 _PLAIN = (int, bytes)
 _USES: Final = re.compile(r"^-- uses: ([\w ]+)$", re.MULTILINE)
@@ -96,7 +96,7 @@ def _words(source: str) -> Iterator[tuple[str, bool, bool]]:
 
 @cache
 def _source(name: str) -> str:
-    return resources.files("shared.mailbox").joinpath(f"{name}.lua").read_text(encoding="utf-8")
+    return resources.files("shared.mailbox").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
 
 
 def _spelled(value: str | bytes | float) -> str | bytes | int:

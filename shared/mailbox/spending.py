@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from shared.mailbox import answers
-from shared.mailbox.types import Arguments, Call, Reserved
+from shared.mailbox.records import Arguments, Call, Reserved
 
 
 @dataclass(frozen=True, slots=True)

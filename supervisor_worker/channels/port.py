@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from shared.errors import ProviderRefused
-from shared.events import Response
-from shared.mailbox.types import Attempt
+from shared.mailbox.records import Attempt
+from shared.model.events import Response
 
 CLOCK_SLACK_MS: Final = 60_000
 """How far a provider's clock may be from the server's."""
@@ -66,7 +66,7 @@ class ChannelPort(Protocol):
     async def find(self, command: Response, attempt: Attempt) -> list[Listed] | None:
         """The provider's messages with this recipient, sender and text, oldest first; None when it has no list to ask.
 
-        Which of them is the attempt's, if any, `supervisor_worker.binding` judges.
+        Which of them is the attempt's, if any, `supervisor_worker.turns.attempt_matching` judges.
 
         Raises ProviderUnavailable for a list that gave no answer, or none that settles it: that is not "not found".
         """

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from shared.addresses import Channel
 from shared.errors import ProviderRefused, ProviderUnavailable
-from shared.events import Response
-from shared.mailbox.types import Attempt
+from shared.mailbox.records import Attempt
+from shared.model.addresses import Channel
+from shared.model.events import Response
 from supervisor_worker.channels.port import Listed
 
 PROVIDERS: Final[dict[Channel, str]] = {"sms": "twilio", "email": "sendgrid"}

@@ -11,11 +11,11 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
-from shared.events import Media
-from shared.settings import Settings
-from supervisor_worker.channels.connections import IDLE_SECONDS, tls
-from supervisor_worker.media.addresses import Door, Lookup, NotPublic, PublicResolver, look_up
-from supervisor_worker.media.route import NotAllowed, Route, local_port
+from shared.config.settings import Settings
+from shared.model.events import Media
+from supervisor_worker.media.allowed_urls import NotAllowed, Route, local_port
+from supervisor_worker.media.public_addresses import Door, Lookup, NotPublic, PublicResolver, look_up
+from supervisor_worker.providers.http_pool import IDLE_SECONDS, tls
 
 MAX_REDIRECTS: Final = 3
 CONNECTIONS: Final = 20

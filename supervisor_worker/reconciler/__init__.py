@@ -4,6 +4,6 @@
 it is done.
 """
 
-from supervisor_worker.reconciler.turns import Reconciler, has_account, reconcile_now
+from supervisor_worker.reconciler.schedule import Reconciler, has_account, reconcile_now
 
 __all__ = ["Reconciler", "has_account", "reconcile_now"]

@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 from typing import Final, Protocol
 
-from shared import telemetry
 from shared.errors import ProviderError
 from shared.mailbox import AsyncMailbox, calls
-from shared.mailbox.types import Unsettled
-from shared.reports import FINAL, TWILIO_STATES, word_of_the_user
-from supervisor_worker.channels.twilio_inbound import Record
+from shared.mailbox.records import Unsettled
+from shared.model.delivery_reports import FINAL, TWILIO_STATES, word_of_the_user
+from shared.observability import logs as telemetry
+from supervisor_worker.channels.twilio.message_list import Record
 
 LOG: Final = telemetry.logger(__name__)
 AT_ONCE: Final = 10

@@ -16,17 +16,17 @@ from typing import Final
 
 from redis.exceptions import RedisError
 
-from shared import redis as connections
-from shared import telemetry
-from shared import users as users_file
+from shared.config.settings import Settings
 from shared.mailbox import Mailbox, calls
 from shared.mailbox.calls import STANDBY, Standing
-from shared.process import Stop
-from shared.queue import QUEUE
+from shared.mailbox.wake_queue import QUEUE
+from shared.model import users as users_file
+from shared.observability import logs as telemetry
+from shared.process.lifecycle import Stop
 from shared.runtime import redis_url
-from shared.settings import Settings
-from supervisor_worker.standby.shift import REST, WORK, Shift
-from supervisor_worker.standby.watcher import Watcher
+from shared.storage import clients as connections
+from supervisor_worker.standby.child_worker import REST, WORK, Shift
+from supervisor_worker.standby.liveness import Watcher
 
 LOG: Final = telemetry.logger(__name__)
 LOOK_SECONDS: Final = 0.5

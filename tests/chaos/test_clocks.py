@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from shared import ledger
+from shared.mailbox import ledger
 from tests.chaos.away import PATIENCE, SECONDS, SLOW, Books, Record, endure
 from tests.chaos.table import FULL, Table
 from tests.support.processes import ROOT

@@ -11,7 +11,7 @@ from rq.command import send_stop_job_command
 from rq.registry import StartedJobRegistry
 from rq.serializers import JSONSerializer
 
-from shared.queue import QUEUE
+from shared.mailbox.wake_queue import QUEUE
 from tests.chaos.table import FULL
 from tests.support.forked import ForkedWorker
 from tests.support.wait import wait_for

@@ -16,7 +16,7 @@ from typing import Final
 
 import pytest
 
-from shared.settings import Settings
+from shared.config.settings import Settings
 from tests.chaos.steps import AFTER_SIGTERM, BLANK, STEPS, SWEEP, TRUTHFUL, UNKNOWN, Step, Strikes
 from tests.chaos.table import FULL, Table
 from tests.support.keeper import Keeper

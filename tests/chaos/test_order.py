@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pytest
 
-from shared import ledger
+from shared.mailbox import ledger
 from tests.chaos.steps import LEASE
 from tests.chaos.table import FULL, Table
 from tests.support.keeper import Keeper

@@ -15,7 +15,7 @@ import pytest
 from redis import Redis
 
 from shared.mailbox import calls
-from supervisor_worker.limits import exhausted
+from supervisor_worker.turns.retry_policy import exhausted
 from tests.chaos.table import FULL
 from tests.integration.mailbox_books import LEASE, LIFE, RETENTION, Mutation
 from tests.integration.mailbox_desk import Desk

@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 
 import pytest
 
-from supervisor_worker.sentences import NOTICES
+from supervisor_worker.assistant.notices import NOTICES
 from tests.chaos.table import FULL, Table
 from tests.support.lateness import Lateness
 from tests.support.verdict import Said, judge

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import pytest
 
-from shared import ledger
-from shared.settings import Settings
+from shared.config.settings import Settings
+from shared.mailbox import ledger
 from tests.chaos.table import FULL, Table
 from tests.support.forked import ForkedWorker
 from tests.support.keeper import Keeper

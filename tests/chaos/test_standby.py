@@ -12,7 +12,7 @@ from typing import Final, Self
 
 import pytest
 
-from shared import ledger
+from shared.mailbox import ledger
 from tests.chaos.change_overs import Record, killed_and_answered, report, watches
 from tests.chaos.table import FULL
 from tests.support.whole import Whole, reply_id

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from shared.settings import Settings
+from shared.config.settings import Settings
 from tests.chaos.change_overs import Record, killed_and_answered, report, watches
 from tests.chaos.table import FULL
 from tests.support.whole import Whole

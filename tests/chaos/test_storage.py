@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.queue import Dispatcher
+from shared.mailbox.wake_queue import Dispatcher
 from tests.chaos.table import Table
 from tests.support.rq_enqueue import wake
 from tests.support.wait import wait_for

@@ -16,7 +16,7 @@ from typing import Final
 
 import pytest
 
-from shared import ledger
+from shared.mailbox import ledger
 from tests.chaos.table import FULL, Table
 from tests.support.processes import ROOT, START_SECONDS, BossProcess, WebProcess, answers
 from tests.support.server import EmbeddedServer

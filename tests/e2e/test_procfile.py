@@ -139,7 +139,7 @@ def test_a_real_claude_behind_the_sandbox_phone(tree: Path) -> None:
         assert re.search(r"[0-9,]+ of 2,000,000 tokens today, [1-9] of 5,000 turns today", doctor.stdout), doctor.stdout
         config = house.run("curl", "-s", f"{page}/sandbox/config").stdout
         assert f'"real": ["Claude is {said}"]' in config
-        sandbox = next(line.split()[0] for line in house.processes() if "shared.honcho\0sandbox" in line)
+        sandbox = next(line.split()[0] for line in house.processes() if "shared.process.honcho\0sandbox" in line)
         assert b"sk-ant-of-the-shell" not in Path(f"/proc/{sandbox}/environ").read_bytes(), "a real key is the worker's alone"
 
 

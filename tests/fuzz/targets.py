@@ -15,27 +15,34 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric import ec
 from yarl import URL
 
-from shared import admission, codec, settings, users
-from shared.addresses import EmailAddress, PhoneNumber, parse_address_list
-from shared.bridge.protocol import Rules, Session
+from bridge.protocol.server_session import Rules, Session
+from shared.config import settings
 from shared.errors import BadInput, SchemaTooNew
-from shared.events import MAX_MEDIA, EmailReceived, Media, SendSmsResponse, SmsReceived
-from shared.redaction import mask
-from shared.text import clean, decode, one_line
-from supervisor_worker.channels.sendgrid_email import body_of
-from supervisor_worker.conversation import SMS_LIMIT, said
-from supervisor_worker.media.pictures import MAX_PIXELS, NotAPicture, picture
-from supervisor_worker.media.route import TWILIO_HOSTS, NotAllowed, Route
-from supervisor_worker.replies import command_for, sms_length
+from shared.model import codec, users
+from shared.model import sms_admission as admission
+from shared.model.addresses import EmailAddress, PhoneNumber, parse_address_list
+from shared.model.events import MAX_MEDIA, EmailReceived, Media, SendSmsResponse, SmsReceived
+from shared.model.text import clean, decode, one_line
+from shared.observability.redaction import mask
+from supervisor_worker.assistant.compose import command_for, sms_length
+from supervisor_worker.assistant.prompt import SMS_LIMIT, said
+from supervisor_worker.channels.sendgrid.email import body_of
+from supervisor_worker.media.allowed_urls import TWILIO_HOSTS, NotAllowed, Route
+from supervisor_worker.media.image_header import MAX_PIXELS, NotAPicture, picture
 from tests import payloads
 from tests.payloads import pictures
-from webhook_api import admit, email, email_events, entries, html_text, mime, signatures, signed_form
-from webhook_api.headers import Headers, decoded
-from webhook_api.multipart import boundary_of
-from webhook_api.parse_email import MAX_BLOCK_BYTES, InboundMail, parse_email
-from webhook_api.parse_media import media_of
-from webhook_api.parse_sms import parse_sms, parse_status, read_form
-from webhook_api.quotes import without_quote
+from webhook_api.email import admission as admit
+from webhook_api.email import event_routes as email_events
+from webhook_api.email import html_text, mime
+from webhook_api.email import inbound_routes as email
+from webhook_api.email.headers import Headers, decoded
+from webhook_api.email.multipart import boundary_of
+from webhook_api.email.parsing import MAX_BLOCK_BYTES, InboundMail, parse_email
+from webhook_api.email.quoted_reply import without_quote
+from webhook_api.intake import records as entries
+from webhook_api.security import signatures, signed_form
+from webhook_api.sms.media import media_of
+from webhook_api.sms.parsing import parse_sms, parse_status, read_form
 
 Target = Callable[[bytes], None]
 USERS: Final = users.load(None)

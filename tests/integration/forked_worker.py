@@ -17,8 +17,9 @@ from typing import Any, Self, cast
 
 from redis import Redis
 
-from shared import settings as knobs
-from supervisor_worker import bootstrap, worker
+from shared.config import settings as knobs
+from supervisor_worker.process import startup as bootstrap
+from supervisor_worker.process import worker
 from tests.support.fork_server import die_with_parent
 from tests.support.processes import clean_environment
 from tests.support.wait import wait_for

@@ -11,8 +11,8 @@ from redis.exceptions import NoScriptError
 
 from shared.mailbox import answer
 from shared.mailbox.calls import Leave, Watch
+from shared.mailbox.records import Call, Kind
 from shared.mailbox.scripts import arguments, script
-from shared.mailbox.types import Call, Kind
 
 T = TypeVar("T")
 

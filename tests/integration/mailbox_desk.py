@@ -6,13 +6,13 @@ from typing import Any, Final, Literal, cast
 
 from redis import Redis
 
-from shared.addresses import PhoneNumber
-from shared.events import SendSmsResponse
-from shared.ledger import latest
 from shared.mailbox import Mailbox, calls
 from shared.mailbox.calls import Leave, Provider, Watch
+from shared.mailbox.ledger import latest
+from shared.mailbox.records import Accepted, Alarmed, Claim, Closed, Kind, Outcome, Reply, Sending, Stored, Turn, Unseen, Unsettled, Wake
 from shared.mailbox.spending import NO_CALL, Budget, Dearest, Settled, reserve
-from shared.mailbox.types import Accepted, Alarmed, Claim, Closed, Kind, Outcome, Reply, Sending, Stored, Turn, Unseen, Unsettled, Wake
+from shared.model.addresses import PhoneNumber
+from shared.model.events import SendSmsResponse
 from tests.integration.mailbox_books import CLOCK, LEASE, LEAVE, LIFE, RETENTION, START, Mutation, Scripts
 from tests.integration.mailbox_workers import received
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Final, cast
 
 from shared.mailbox import calls
-from shared.mailbox.types import Accepted, Call, Due, Kind, Outcome, Reserved, Retried, Sending, Stored, Turn, Unseen
+from shared.mailbox.records import Accepted, Call, Due, Kind, Outcome, Reserved, Retried, Sending, Stored, Turn, Unseen
 from tests.integration.mailbox_books import (
     AGAIN,
     LEASE,

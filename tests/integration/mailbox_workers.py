@@ -11,14 +11,14 @@ from typing import Any, Final, cast
 
 from redis import Redis
 
-from shared.addresses import EmailAddress, PhoneNumber
-from shared.events import EmailReceived, Response, SendSmsResponse, SmsReceived
 from shared.mailbox import answers, calls
+from shared.mailbox.records import Accepted, Attempt, Call, Kind, Reply, Sending, Turn
 from shared.mailbox.spending import NO_CALL, Budget, Dearest, Settled, reserve
-from shared.mailbox.types import Accepted, Attempt, Call, Kind, Reply, Sending, Turn
-from supervisor_worker.binding import Others, choose
+from shared.model.addresses import EmailAddress, PhoneNumber
+from shared.model.events import EmailReceived, Response, SendSmsResponse, SmsReceived
+from supervisor_worker.assistant.prompt import text_of
 from supervisor_worker.channels.port import Listed
-from supervisor_worker.conversation import text_of
+from supervisor_worker.turns.attempt_matching import Others, choose
 from tests.integration.mailbox_books import (
     AGAIN,
     LEASE,

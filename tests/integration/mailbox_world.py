@@ -9,9 +9,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
-from shared.events import SendSmsResponse
 from shared.mailbox import calls
-from shared.mailbox.types import Kind
+from shared.mailbox.records import Kind
+from shared.model.events import SendSmsResponse
 from tests.integration.mailbox_books import LEASE, MARGIN, RETENTION, SEND, SETTLE, Said, must
 from tests.integration.mailbox_workers import Workers, received
 

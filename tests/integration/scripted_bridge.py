@@ -21,7 +21,7 @@ from typing import Any, Final, Self
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from shared.bridge.session import Times
+from bridge.client.connection import Times
 from tests.support.processes import free_port
 
 TOKEN: Final = "dev-token-12345"

@@ -12,10 +12,10 @@ from click.testing import CliRunner
 from redis import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
 
-from shared import settings as knobs
-from shared.queue import Dispatcher
-from supervisor_worker.cli.dashboard import create_app
-from supervisor_worker.cli.main import main
+from boss.commands.dashboard import create_app
+from boss.main import main
+from shared.config import settings as knobs
+from shared.mailbox.wake_queue import Dispatcher
 from tests.support.rq_enqueue import wake
 from tests.support.server import EmbeddedServer
 from tests.support.wait import wait_for

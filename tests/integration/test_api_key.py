@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from shared.addresses import PhoneNumber
+from boss.checks import providers as outside
+from shared.config.settings import Settings, load
 from shared.errors import CredentialsRefused
-from shared.events import SendSmsResponse
-from shared.mailbox.types import Attempt
-from shared.settings import Settings, load
-from supervisor_worker.channels.twilio_inbound import TwilioInbound
-from supervisor_worker.channels.twilio_sms import TwilioSms
-from supervisor_worker.cli.checks import outside
+from shared.mailbox.records import Attempt
+from shared.model.addresses import PhoneNumber
+from shared.model.events import SendSmsResponse
+from supervisor_worker.channels.twilio.message_list import TwilioInbound
+from supervisor_worker.channels.twilio.sms import TwilioSms
 from tests.support.sandbox import SandboxProcess
 
 ACCOUNT, KEY, SECRET = "AC" + "4" * 32, "SK" + "6" * 32, secrets.token_hex(16)

@@ -12,9 +12,9 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from bench.__main__ import PARTS
-from bench.chart import Panel, draw
-from bench.load import Result
-from bench.stub import Stub, once_each
+from bench.harness.chart import Panel, draw
+from bench.harness.load_generator import Result
+from bench.harness.provider_client import Stub, once_each
 from tests.chaos.table import FULL
 from tests.support.processes import ROOT, clean_environment
 from tests.support.wait import wait_for
@@ -46,7 +46,7 @@ def test_a_quick_run_measures_bossline_alone(part: str, shows: str) -> None:
 @pytest.mark.parametrize("part", PARTS)
 def test_every_part_can_be_asked_for_by_its_name(part: str) -> None:
     """The module of a part has a function of the same name, and needs no contestant to be imported."""
-    assert callable(getattr(import_module(f"bench.{part}"), part))
+    assert callable(getattr(import_module(f"bench.scenarios.{MODULES.get(part, part)}"), part))
 
 
 @pytest.mark.parametrize("sends", [["a"], ["a", "b", "b"], ["a", "b", "c"]], ids=["missing", "twice", "foreign"])

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from shared.bridge import client as module
-from shared.bridge.client import State, SupervisorClient, get_supervisor_client
-from shared.bridge.errors import BridgeClosed, BridgeError, BridgeRefused, BridgeUnavailable, RequestTimeout, RequestTooBig
-from shared.bridge.session import Times
+from bridge.client import client as module
+from bridge.client.client import State, SupervisorClient, get_supervisor_client
+from bridge.client.connection import Times
+from bridge.client.errors import BridgeClosed, BridgeError, BridgeRefused, BridgeUnavailable, RequestTimeout, RequestTooBig
 from shared.errors import ConfigurationError
 from tests.integration.scripted_bridge import QUICK, TOKEN, Act, Frame, ScriptedBridge, Talk, answers
 

@@ -1,4 +1,4 @@
-"""Clients of a real bridge and a real worker: the examples of docs/examples as a reader runs them, and `shared.bridge.client`.
+"""Clients of a real bridge and a real worker: the examples of docs/examples as a reader runs them, and `bridge.client.client`.
 
 The bridge is killed, ended and started again under them.
 """
@@ -18,12 +18,12 @@ from typing import Final
 
 import pytest
 
-from shared import ledger
-from shared.bridge.client import State, SupervisorClient
-from shared.bridge.errors import BridgeError
-from shared.bridge.session import Times
-from shared.settings import EXAMPLE_TOKEN
-from shared.users import LOCAL_USER
+from bridge.client.client import State, SupervisorClient
+from bridge.client.connection import Times
+from bridge.client.errors import BridgeError
+from shared.config.settings import EXAMPLE_TOKEN
+from shared.mailbox import ledger
+from shared.model.users import LOCAL_USER
 from tests.support.bridge import BridgeProcess
 from tests.support.processes import KEPT, ROOT, clean_environment
 from tests.support.users_file import BOSS_PHONE

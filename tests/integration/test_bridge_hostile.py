@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed
 
-from shared.ledger import STREAM
-from shared.settings import EXAMPLE_TOKEN
+from shared.config.settings import EXAMPLE_TOKEN
+from shared.mailbox.ledger import STREAM
 from tests.support.bridge import BridgeProcess
 from tests.support.guest import SOON, guest, half_open, handshake, resident, response_to, served_within, still_open
 from tests.support.loop import in_loop

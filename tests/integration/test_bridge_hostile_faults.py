@@ -16,8 +16,8 @@ from typing import Final
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from shared.ledger import STREAM
-from shared.settings import EXAMPLE_TOKEN
+from shared.config.settings import EXAMPLE_TOKEN
+from shared.mailbox.ledger import STREAM
 from tests.support.bridge import BridgeProcess
 from tests.support.guest import SOON, client_frame, connections, deaf_client, guest, resident, served_within
 from tests.support.loop import in_loop

@@ -9,11 +9,10 @@ from typing import Any, cast
 import pytest
 from redis import Redis
 
-from shared import ledger
-from shared.events import EmailReceived, SmsReceived
-from shared.mailbox import Mailbox, calls
-from shared.mailbox.types import Message
-from supervisor_worker.replies import command_for
+from shared.mailbox import Mailbox, calls, ledger
+from shared.mailbox.records import Message
+from shared.model.events import EmailReceived, SmsReceived
+from supervisor_worker.assistant.compose import command_for
 from tests.support.bridge import BridgeProcess, Talker, answer, newest, park
 from tests.support.server import EmbeddedServer
 from tests.support.wait import wait_for

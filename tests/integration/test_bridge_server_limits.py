@@ -23,16 +23,16 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import Server
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from shared import settings as knobs
+from boss.checks.bridge import bridge as checked
+from bridge.server import connection as connections
+from bridge.server.connection import BridgeConnection
+from bridge.server.handler import Bridge
+from bridge.server.server import announce, close, listen, open_bridge, port_of
+from shared.config import settings as knobs
+from shared.config.settings import EXAMPLE_TOKEN, Settings
 from shared.errors import ConfigurationError
-from shared.login import FREE
 from shared.runtime import open_runtime
-from shared.settings import EXAMPLE_TOKEN, Settings
-from supervisor_worker.bridge import connection as connections
-from supervisor_worker.bridge.connection import BridgeConnection
-from supervisor_worker.bridge.dialogue import Bridge
-from supervisor_worker.bridge.server import announce, close, listen, open_bridge, port_of
-from supervisor_worker.cli.checks.bridge import bridge as checked
+from shared.security.password import FREE
 from tests.support.bridge import BridgeProcess, Talker
 from tests.support.wait import wait_for
 

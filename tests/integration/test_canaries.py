@@ -22,11 +22,11 @@ from pydantic import SecretStr
 from redis import Redis
 from websockets.sync.client import connect
 
-from shared import settings as knobs
-from shared.ledger import STREAM
+from shared.config import settings as knobs
+from shared.config.settings import Settings
+from shared.mailbox.ledger import STREAM
 from shared.runtime import open_runtime
-from shared.settings import Settings
-from supervisor_worker.crew import open_crew
+from supervisor_worker.process.resources import open_crew
 from tests.integration.test_foreign_jobs import write
 from tests.support.bridge import BridgeProcess
 from tests.support.forked import ForkedWorker
@@ -35,7 +35,7 @@ from tests.support.sandbox import SandboxProcess
 from tests.support.users_file import BOSS_EMAIL, BOSS_PHONE
 from tests.support.wait import wait_for
 from tests.support.whole import Whole
-from webhook_api.gate import Gate
+from webhook_api.security.authentication import Gate
 
 pytestmark = pytest.mark.timeout(120)  # many processes on a busy machine
 

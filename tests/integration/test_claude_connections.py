@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import uvloop
 
-from shared import settings as settings_module
+from shared.config import settings as settings_module
 from shared.errors import ProviderError, ProviderRefused, ProviderUnavailable
-from supervisor_worker.claude import Claude
-from supervisor_worker.conversation import Line, Question
+from supervisor_worker.assistant.claude.client import Claude
+from supervisor_worker.assistant.prompt import Line, Question
 from tests.support.processes import free_port
 from tests.support.scripted_provider import Act, ScriptedProvider, answer, close, flood, hang, reset, then_close, trickle
 

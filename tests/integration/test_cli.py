@@ -13,11 +13,12 @@ import pytest
 from click.testing import CliRunner, Result
 from redis import Redis
 
-from shared import ledger
-from shared.settings import SANDBOX_CREDENTIALS
-from supervisor_worker.cli.checks import outside, storage
-from supervisor_worker.cli.main import main
-from supervisor_worker.cli.web_client import ask
+from boss.checks import providers as outside
+from boss.checks import redis as storage
+from boss.http import ask
+from boss.main import main
+from shared.config.settings import SANDBOX_CREDENTIALS
+from shared.mailbox import ledger
 from tests.support.bridge import BridgeProcess
 from tests.support.processes import WebProcess, WorkerProcess, clean_environment, free_port
 from tests.support.sandbox import SandboxProcess
@@ -232,7 +233,7 @@ def test_every_help_says_what_the_command_does(boss: Boss, command: str) -> None
 def test_the_dashboard_serves_on_loopback_over_the_unix_socket(stack: tuple[dict[str, str], Redis, SandboxProcess], boss: Boss) -> None:
     """The real process: it shows the worker, and the doctor finds it unreachable from outside."""
     del boss
-    command = [sys.executable, "-m", "supervisor_worker.cli.main", "dashboard", "--port", "0"]
+    command = [sys.executable, "-m", "boss.main", "dashboard", "--port", "0"]
     with subprocess.Popen(command, env=clean_environment(**stack[0]), stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

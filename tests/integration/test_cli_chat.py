@@ -19,15 +19,15 @@ from typing import Final
 import pytest
 from click.testing import CliRunner, Result
 
-from shared import ledger
-from supervisor_worker.cli import chat, check
-from supervisor_worker.cli.main import main
+from boss.commands import chat, check
+from boss.main import main
+from shared.mailbox import ledger
 from tests.integration.scripted_bridge import Act, Talk, answers, served
 from tests.support.processes import clean_environment, free_port
 from tests.support.whole import Whole
 
 Boss = Callable[..., Result]
-CHAT: Final = [sys.executable, "-m", "supervisor_worker.cli.main", "chat"]
+CHAT: Final = [sys.executable, "-m", "boss.main", "chat"]
 
 
 @pytest.fixture(scope="module")

@@ -17,13 +17,13 @@ from redis import Redis
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 
+from boss.commands.dashboard import create_app
+from boss.dashboard.access import HEADERS, require_password
+from boss.dashboard.rq_classes import jobs_of
+from shared.config.settings import load
 from shared.errors import ConfigurationError
-from shared.login import FREE
-from shared.queue import QUEUE, BosslineJob, Dispatcher
-from shared.settings import load
-from supervisor_worker.cli.dashboard import create_app
-from supervisor_worker.cli.dashboard_door import HEADERS, require_password
-from supervisor_worker.cli.rq_views import jobs_of
+from shared.mailbox.wake_queue import QUEUE, BosslineJob, Dispatcher
+from shared.security.password import FREE
 from tests.support.processes import BossProcess
 from tests.support.rq_enqueue import wake
 

@@ -11,14 +11,14 @@ import pytest
 from click.testing import CliRunner, Result
 from redis import Redis
 
-from shared.addresses import ConversationKey, EmailAddress, Identities, PhoneNumber
-from shared.events import EmailReceived, Received, SmsReceived
-from shared.ledger import latest
+from boss.main import main
+from boss.operator import login_name
 from shared.mailbox import Mailbox, calls
-from shared.mailbox.types import Kind
+from shared.mailbox.ledger import latest
+from shared.mailbox.records import Kind
+from shared.model.addresses import ConversationKey, EmailAddress, Identities, PhoneNumber
+from shared.model.events import EmailReceived, Received, SmsReceived
 from shared.runtime import identity_salt
-from supervisor_worker.cli.main import main
-from supervisor_worker.cli.operator import login_name
 
 ADA, BEN = PhoneNumber("+15551230001"), PhoneNumber("+15551230002")
 ADA_MAIL = EmailAddress("ada@example.com")

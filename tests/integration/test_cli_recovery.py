@@ -19,18 +19,18 @@ import pytest
 from click.testing import CliRunner, Result
 from redis import Redis
 
-from shared import ledger
-from shared.addresses import PhoneNumber
-from shared.events import Response, SendSmsResponse, SmsReceived
-from shared.mailbox import Mailbox, calls
-from shared.mailbox.types import Attempt
-from shared.queue import QUEUE
-from shared.settings import SANDBOX_CREDENTIALS, load
+from boss import attempt_lookup as look_up
+from boss import session as opening
+from boss.http import ask
+from boss.main import main
+from shared.config.settings import SANDBOX_CREDENTIALS, load
+from shared.mailbox import Mailbox, calls, ledger
+from shared.mailbox.records import Attempt
+from shared.mailbox.wait_for_reply import wait_for_reply
+from shared.mailbox.wake_queue import QUEUE
+from shared.model.addresses import PhoneNumber
+from shared.model.events import Response, SendSmsResponse, SmsReceived
 from supervisor_worker.channels.port import Listed
-from supervisor_worker.cli import look_up, opening
-from supervisor_worker.cli.main import main
-from supervisor_worker.cli.web_client import ask
-from supervisor_worker.waiting import wait_for_reply
 from tests.support.processes import BossProcess, clean_environment
 from tests.support.sandbox import SandboxProcess
 from tests.support.server import EmbeddedServer
@@ -252,7 +252,7 @@ def test_tail_ends_when_its_reader_has_gone(own_server: EmbeddedServer, lines: i
     with own_server.client() as redis:
         for number in range(lines):
             Mailbox(redis).run(calls.refuse("sms", f"r{number}", 403))
-    command = [sys.executable, "-m", "supervisor_worker.cli.main", "tail", "-n", str(lines)]
+    command = [sys.executable, "-m", "boss.main", "tail", "-n", str(lines)]
     environment = clean_environment(REDIS_URL=own_server.url)
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

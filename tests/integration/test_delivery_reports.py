@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared.mailbox.types import ReplyState
+from shared.mailbox.records import ReplyState
 from tests.integration.webhook_client import ELSEWHERE, SECRET, Web, opened, reply, send_a_reply
 from tests.payloads import form_body, sid
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from shared import aof, embedded
+from shared.storage import append_only_file as aof
+from shared.storage import embedded
 from tests.support.wait import wait_for
 
 REAL_SYNC = os.fsync

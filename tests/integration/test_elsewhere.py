@@ -9,13 +9,14 @@ from typing import Any, Literal
 import pytest
 from redis import Redis
 
-from shared.addresses import EmailAddress
-from shared.events import Received
 from shared.mailbox import calls
-from supervisor_worker import elsewhere, sentences
-from supervisor_worker.crew import Crew
-from supervisor_worker.supervisor import Supervisor
-from supervisor_worker.sweep import Sweep
+from shared.model.addresses import EmailAddress
+from shared.model.events import Received
+from supervisor_worker.assistant import notices as sentences
+from supervisor_worker.process.resources import Crew
+from supervisor_worker.process.sweep import Sweep
+from supervisor_worker.turns import cross_channel_notice as elsewhere
+from supervisor_worker.turns.context import Supervisor
 from tests.integration.turn_world import BOSS_MAIL, World
 from tests.support.sandbox import SandboxProcess
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from shared.embedded import Server
 from shared.errors import ConfigurationError
+from shared.storage.embedded import Server
 from tests.support.server import EmbeddedServer
 from tests.support.wait import wait_for
 

@@ -13,9 +13,9 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
-from shared import redis as connections
 from shared.errors import StorageUnavailable
 from shared.runtime import socket_path
+from shared.storage import clients as connections
 from tests.support.processes import BossProcess
 from tests.support.wait import wait_for
 

@@ -17,7 +17,7 @@ from rq.cli.cli import main as rq_command
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from shared.queue import FUNCTIONS, QUEUE, BosslineJob
+from shared.mailbox.wake_queue import FUNCTIONS, QUEUE, BosslineJob
 from tests.integration.forked_worker import ForkedWorker, boss_worker
 from tests.support.wait import wait_for
 
@@ -87,11 +87,11 @@ def listener() -> Iterator[socket.socket]:
 
 def burst(worker_class: str, redis_url: str, *more: str) -> int:
     """`rq worker` with our job class, until the queue is empty."""
-    options = ["-w", worker_class, "-j", "shared.queue.BosslineJob", "--burst", "--url", redis_url, *more]
+    options = ["-w", worker_class, "-j", "shared.mailbox.wake_queue.BosslineJob", "--burst", "--url", redis_url, *more]
     return int(rq_command(["worker", *options, QUEUE], standalone_mode=False) or 0)
 
 
-@pytest.mark.parametrize("kind", ["boss", "rq.Worker", "rq.SimpleWorker without --serializer", "supervisor_worker.rq_async.AsyncWorker"])
+@pytest.mark.parametrize("kind", ["boss", "rq.Worker", "rq.SimpleWorker without --serializer", "rq_async.AsyncWorker"])
 def test_no_foreign_job_runs_and_each_is_an_alarm(redis: Redis, redis_url: str, tmp_path: Path, listener: socket.socket, kind: str) -> None:
     """By function, by arguments, as a pickle, by three callbacks, a webhook, a dependent; each fails, or runs without it."""
     trap = tmp_path / "trap"

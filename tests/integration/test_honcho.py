@@ -13,7 +13,7 @@ from typing import IO
 
 import pytest
 
-from shared.honcho import KILLED_AFTER, MARK, Honcho
+from shared.process.honcho import KILLED_AFTER, MARK, Honcho
 from tests.support.house import House
 from tests.support.processes import clean_environment
 from tests.support.wait import wait_for
@@ -27,8 +27,8 @@ while True: time.sleep(0.1)
 """
 CHATTERER = SLEEPER.replace("while True:", "while True: print('more', flush=True);")
 PROCFILE = f"""
-plain: exec {sys.executable} -m shared.honcho sleeper
-shell: {sys.executable} -m shared.honcho sleeper; true
+plain: exec {sys.executable} -m shared.process.honcho sleeper
+shell: {sys.executable} -m shared.process.honcho sleeper; true
 """
 SECONDS = 12.0
 """What all must have ended within, on a busy machine; a second or two on an idle one."""
@@ -84,7 +84,7 @@ def test_all_end_when_honcho_dies_before_they_have_begun(tree: Path) -> None:
 
 def test_a_process_that_does_not_hear_is_killed(tree: Path) -> None:
     """As honcho would have killed it."""
-    (tree / "Procfile").write_text(f"deaf: exec {sys.executable} -m shared.honcho sleeper deaf\n")
+    (tree / "Procfile").write_text(f"deaf: exec {sys.executable} -m shared.process.honcho sleeper deaf\n")
     with House(tree, HONCHO, "start") as house:
         house.wait_for_output("begun")
         os.kill(main_of(house), signal.SIGKILL)
@@ -167,7 +167,7 @@ def test_a_stopped_honcho_is_not_a_dead_one(house: House) -> None:
 
 def test_what_honcho_did_not_start_lives_on(tree: Path) -> None:
     """`nohup boss worker &`, and the shell goes: no parent was ever watched."""
-    house = House(tree, "sh", "-c", f"{sys.executable} -m shared.honcho sleeper & echo started")
+    house = House(tree, "sh", "-c", f"{sys.executable} -m shared.process.honcho sleeper & echo started")
     with house:
         house.wait(10)
         wait_for(lambda: "begun" in house.output, 10, "its first line")

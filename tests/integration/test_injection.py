@@ -16,8 +16,8 @@ import pytest
 from pydantic import SecretStr
 from redis import Redis
 
-from shared.settings import Settings
-from supervisor_worker import conversation
+from shared.config.settings import Settings
+from supervisor_worker.assistant import prompt as conversation
 from tests import payloads
 from tests.integration.turn_world import World
 from tests.integration.webhook_client import Web, opened

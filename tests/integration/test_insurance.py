@@ -13,20 +13,21 @@ from typing import Any, cast
 
 import pytest
 
-from shared import accept as storing
-from shared import redis as connections
-from shared.admission import sms_id
+from boss.checks.spool import spool as check
+from rq_async.command_batching import Grouped
+from shared import submit as storing
 from shared.mailbox import AsyncMailbox, Mailbox, calls
-from shared.replicas import Replicas
+from shared.model.sms_admission import sms_id
 from shared.runtime import SALT_KEY, SCHEMA_KEY
-from supervisor_worker.cli.checks.spool import spool as check
-from supervisor_worker.rq_async.clients import Grouped
+from shared.storage import clients as connections
+from shared.storage.replication import Replicas
 from tests.integration.mailbox_workers import command, received
 from tests.integration.webhook_client import ELSEWHERE, Web, opened
 from tests.payloads import sid
 from tests.support.wait import wait_for
 from tests.support.watched import Followed
-from webhook_api import insurance, replay
+from webhook_api.intake import replay
+from webhook_api.intake import unreplicated as insurance
 
 HOLD = 0.3
 
@@ -190,7 +191,7 @@ def test_beyond_its_bound_a_webhook_gets_no_2xx(followed: Followed, web: Web, mo
     assert post(web, 1) == 200
     assert post(web, 2) == 503
     monkeypatch.setattr(insurance, "MOST", 100)
-    monkeypatch.setattr("shared.spool.room", lambda *_: 0)
+    monkeypatch.setattr("shared.spool_layout.room", lambda *_: 0)
     assert post(web, 3) == 503
     assert len(insured(web)) == 1
 

@@ -14,8 +14,8 @@ import pytest
 from redis import Redis
 
 from shared.mailbox import Mailbox, calls
-from supervisor_worker import liveness
-from supervisor_worker.liveness import Liveness, has_ended, own_name, place
+from supervisor_worker.turns import liveness
+from supervisor_worker.turns.liveness import Liveness, has_ended, own_name, place
 from tests.integration.mailbox_workers import received
 from tests.support.wait import wait_for
 
@@ -23,7 +23,7 @@ LIFE = 2.0
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="without /proc a process has no place")
 CHILD = """
 import sys, time
-from supervisor_worker.liveness import Liveness
+from supervisor_worker.turns.liveness import Liveness
 with Liveness(sys.argv[1], float(sys.argv[2])) as own:
     print(own.name, flush=True)
     sys.stdin.readline()

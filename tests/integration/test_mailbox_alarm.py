@@ -8,7 +8,7 @@ import pytest
 
 from shared.mailbox import calls
 from shared.mailbox.calls import Provider
-from shared.mailbox.types import Turn
+from shared.mailbox.records import Turn
 from tests.integration.mailbox_books import LEASE, LEAVE
 from tests.integration.mailbox_desk import PAIR, WATCH, C, Desk
 from tests.integration.mailbox_workers import command

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import pytest
 
-from shared.addresses import PhoneNumber
-from shared.echo import digest_of
-from shared.events import Media, SendSmsResponse, SmsReceived
 from shared.mailbox import calls
+from shared.model.addresses import PhoneNumber
+from shared.model.events import Media, SendSmsResponse, SmsReceived
+from shared.model.fingerprint import digest_of
 from tests.integration.mailbox_books import START
 from tests.integration.mailbox_desk import Desk
 

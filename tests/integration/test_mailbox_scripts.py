@@ -11,9 +11,9 @@ from redis import Redis
 
 from shared import mailbox
 from shared.mailbox import Mailbox, calls
-from shared.mailbox.box import answer, queue_call
+from shared.mailbox.client import answer, queue_call
+from shared.mailbox.records import Call
 from shared.mailbox.scripts import names, script
-from shared.mailbox.types import Call
 from tests.integration.mailbox_books import LEASE, RETENTION, SEND, START
 from tests.integration.mailbox_desk import PAIR, C, Desk
 from tests.integration.mailbox_workers import received

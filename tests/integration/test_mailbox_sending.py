@@ -9,9 +9,9 @@ from typing import cast
 
 import pytest
 
-from shared import codec
 from shared.mailbox import calls
 from shared.mailbox.calls import Leave
+from shared.model import codec
 from tests.integration.mailbox_books import LEASE, LEAVE, RETENTION, START
 from tests.integration.mailbox_desk import PAIR, Desk
 

@@ -10,8 +10,8 @@ from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from shared import queue
 from shared.mailbox import calls
+from shared.mailbox import wake_queue as queue
 from tests.integration.mailbox_desk import C, Desk
 
 TIMES = ("created_at", "enqueued_at")

@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from shared.settings import SANDBOX_CREDENTIALS
-from supervisor_worker.sentences import NOTICES
+from shared.config.settings import SANDBOX_CREDENTIALS
+from supervisor_worker.assistant.notices import NOTICES
 from tests.support.processes import OPENER
 from tests.support.users_file import BOSS_EMAIL, BOSS_PHONE, OTHER_BOSS_PHONE
 from tests.support.whole import Whole, answered_words, in_threads, root_id

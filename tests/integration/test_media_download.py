@@ -17,12 +17,12 @@ import pytest
 import uvloop
 from yarl import URL
 
-from shared import settings as settings_module
-from shared.events import Media
+from shared.config import settings as settings_module
+from shared.model.events import Media
 from supervisor_worker.media import download
-from supervisor_worker.media.addresses import Door
+from supervisor_worker.media.allowed_urls import Origin, Route
 from supervisor_worker.media.download import Downloads, NotHad
-from supervisor_worker.media.route import Origin, Route
+from supervisor_worker.media.public_addresses import Door
 from tests.support.certificates import self_signed
 from tests.support.scripted_provider import Act, ScriptedProvider, answer, close, flood, hang, reset, then_close, trickle
 

@@ -15,8 +15,8 @@ import pytest
 from redis import Redis
 from structlog.testing import capture_logs
 
-from shared.events import Received
-from supervisor_worker.media.pictures import MAX_BYTES
+from shared.model.events import Received
+from supervisor_worker.media.image_header import MAX_BYTES
 from tests.integration.turn_world import World
 from tests.integration.webhook_client import Web, only_message, opened
 from tests.payloads import form_body, sms_fields

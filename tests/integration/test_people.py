@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner, Result
 from redis import Redis
 
-from shared import codec
+from boss.main import main
 from shared.mailbox import calls
-from supervisor_worker.cli.main import main
+from shared.model import codec
 from tests.integration.turn_world import World
 from tests.support.sandbox import SandboxProcess
 

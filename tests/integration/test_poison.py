@@ -10,10 +10,10 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 from shared.mailbox import AsyncMailbox
-from shared.mailbox.types import Call
-from supervisor_worker import sentences
-from supervisor_worker.claude import Answer
-from supervisor_worker.conversation import Question
+from shared.mailbox.records import Call
+from supervisor_worker.assistant import notices as sentences
+from supervisor_worker.assistant.claude.client import Answer
+from supervisor_worker.assistant.prompt import Question
 from tests.integration.turn_world import World
 from tests.support.sandbox import SandboxProcess
 

@@ -18,9 +18,9 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.utils import utcformat
 
-from shared.queue import QUEUE, VERSION_FIELD
-from supervisor_worker.cli.checks.dispatch import failed_jobs, foreign_workers, kind_of
-from supervisor_worker.cli.ready import live_workers
+from boss.checks.dispatch import failed_jobs, foreign_workers, kind_of
+from boss.commands.ready import live_workers
+from shared.mailbox.wake_queue import QUEUE, VERSION_FIELD
 from tests.integration.forked_worker import ForkedWorker
 from tests.support.processes import BossProcess, WebProcess, free_port
 from tests.support.wait import wait_for
@@ -56,7 +56,7 @@ def test_a_web_process_that_only_keeps_is_not_ready(settings: dict[str, str]) ->
 def test_in_the_background_it_says_so_too(settings: dict[str, str], tmp_path: Path) -> None:
     """As `make run` starts it: the caller goes on at once, and reads the sentence later."""
     with (tmp_path / "said").open("wb") as said:
-        command = [sys.executable, "-m", "supervisor_worker.cli.main", "ready", "--beside", str(os.getpid()), "--within", "0.3"]
+        command = [sys.executable, "-m", "boss.main", "ready", "--beside", str(os.getpid()), "--within", "0.3"]
         found = subprocess.run(
             command, cwd=tmp_path, env={**os.environ, **settings, "SANDBOX": "off"}, stdout=said, timeout=30, check=False
         )

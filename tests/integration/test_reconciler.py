@@ -15,23 +15,23 @@ from structlog.testing import capture_logs
 from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 
-from shared import accept as storing
-from shared import admission
-from shared import settings as knobs
-from shared.admission import InboundSms, Keywords, sms_id
+from shared import submit as storing
+from shared.config import settings as knobs
+from shared.config.settings import Settings
 from shared.errors import ProviderError, ProviderRefused, ProviderUnavailable
-from shared.ledger import Line, latest
 from shared.mailbox import AsyncMailbox
-from shared.redis import for_loop
+from shared.mailbox.ledger import Line, latest
+from shared.model import sms_admission as admission
+from shared.model.sms_admission import InboundSms, Keywords, sms_id
+from shared.model.users import LOCAL_USER, User, Users
 from shared.runtime import Runtime, open_runtime
-from shared.settings import Settings
-from shared.users import LOCAL_USER, User, Users
-from supervisor_worker.channels import twilio_inbound
-from supervisor_worker.channels.twilio_inbound import Listed, Listing, TwilioInbound
+from shared.storage.clients import for_loop
+from supervisor_worker.channels.twilio import message_list as twilio_inbound
+from supervisor_worker.channels.twilio.message_list import Listed, Listing, TwilioInbound
 from supervisor_worker.reconciler import Reconciler
-from supervisor_worker.reconciler.found import Bounds, Found
-from supervisor_worker.reconciler.look import SINCE_KEY, Lists, Reconciliation
-from supervisor_worker.reconciler.turns import TURN_KEY, tell
+from supervisor_worker.reconciler.reconciliation import SINCE_KEY, Lists, Reconciliation
+from supervisor_worker.reconciler.result import Bounds, Found
+from supervisor_worker.reconciler.schedule import TURN_KEY, tell
 from tests.support.sandbox import SandboxProcess
 
 T = TypeVar("T")

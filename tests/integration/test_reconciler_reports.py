@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from shared.events import Received
 from shared.mailbox import AsyncMailbox, calls
-from supervisor_worker import sentences
-from supervisor_worker.channels.twilio_inbound import TwilioInbound
-from supervisor_worker.reconciler.found import Bounds
+from shared.model.events import Received
+from supervisor_worker.assistant import notices as sentences
+from supervisor_worker.channels.twilio.message_list import TwilioInbound
 from supervisor_worker.reconciler.reports import settle
-from supervisor_worker.supervisor import Supervisor
+from supervisor_worker.reconciler.result import Bounds
+from supervisor_worker.turns.context import Supervisor
 from tests.integration.turn_world import World
 from tests.support.sandbox import SandboxProcess
 

@@ -16,9 +16,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from shared import redis as connections
-from shared import sentinel
-from shared.redis import AWAY
+from shared.storage import clients as connections
+from shared.storage import sentinel
+from shared.storage.clients import AWAY
 from tests.support.server import EmbeddedServer
 
 CHUNK = 65_536

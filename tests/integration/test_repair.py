@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from shared import aof
-from shared.embedded import CannotLoad, Server, scratch, snapshot_good
+from boss.commands.redis import keep, repair
 from shared.errors import ConfigurationError
-from supervisor_worker.cli.redis_process import keep, repair
+from shared.storage import append_only_file as aof
+from shared.storage.embedded import CannotLoad, Server, scratch, snapshot_good
 from tests.support.processes import BossProcess
 from tests.support.server import EmbeddedServer
 from tests.support.wait import wait_for

@@ -15,11 +15,11 @@ from rq.serializers import JSONSerializer
 from rq.suspension import suspend
 from rq.utils import now
 
-from shared.redis import for_loop, for_worker
-from supervisor_worker.rq_async import AsyncWorker, Run
-from supervisor_worker.rq_async.clients import Grouped, asynchronous
-from supervisor_worker.rq_async.desk import BATCH, Desk
-from supervisor_worker.rq_async.scripts import Commands
+from rq_async import AsyncWorker, Run
+from rq_async.command_batching import Grouped, asynchronous
+from rq_async.queue_client import BATCH, Desk
+from rq_async.scripts import Commands
+from shared.storage.clients import for_loop, for_worker
 
 NOTHING = "tests.integration.worker_jobs.nothing"
 Part = Callable[["Place"], Awaitable[None]]

@@ -16,9 +16,9 @@ from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from shared.redis import for_loop, for_worker
-from supervisor_worker.rq_async import AsyncWorker
-from supervisor_worker.rq_async.clients import Grouped, asynchronous
+from rq_async import AsyncWorker
+from rq_async.command_batching import Grouped, asynchronous
+from shared.storage.clients import for_loop, for_worker
 
 JOBS = "tests.integration.worker_jobs."
 

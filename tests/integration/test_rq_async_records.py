@@ -13,8 +13,8 @@ from rq.rate_limit import RateLimit
 from rq.serializers import JSONSerializer
 from rq.worker.base import BaseWorker
 
-from shared.redis import for_worker
-from supervisor_worker.rq_async import AsyncWorker
+from rq_async import AsyncWorker
+from shared.storage.clients import for_worker
 from tests.integration import worker_jobs
 from tests.support.rq_records import records
 

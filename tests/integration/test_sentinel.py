@@ -12,13 +12,13 @@ from redis.exceptions import ConnectionError as Gone
 from rq import Worker
 from rq.serializers import JSONSerializer
 
-from shared import redis as connections
-from shared.grouped import Grouped
-from shared.queue import BosslineJob, Dispatcher
-from shared.redis import AWAY
-from shared.sentinel import NotServing
-from shared.settings import load
-from supervisor_worker.cli.checks.replication import clocks, sentinels
+from boss.checks.replication import clocks, sentinels
+from shared.config.settings import load
+from shared.mailbox.wake_queue import BosslineJob, Dispatcher
+from shared.storage import clients as connections
+from shared.storage.clients import AWAY
+from shared.storage.group_commit import Grouped
+from shared.storage.sentinel import NotServing
 from tests.support.server import EmbeddedServer
 from tests.support.wait import wait_for
 from tests.support.watched import PASSWORD, SERVICE, Watched

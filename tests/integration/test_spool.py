@@ -16,23 +16,23 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from shared import accept as storing
-from shared.addresses import ConversationKey, PhoneNumber
-from shared.admission import sms_id
-from shared.codec import SCHEMA_VERSION
+from boss.checks.spool import spool as check
+from shared import submit as storing
+from shared.config.settings import Settings
 from shared.errors import SchemaTooNew
-from shared.mailbox.types import ReplyState
+from shared.mailbox.records import ReplyState
+from shared.model.addresses import ConversationKey, PhoneNumber
+from shared.model.codec import SCHEMA_VERSION
+from shared.model.sms_admission import sms_id
 from shared.runtime import SCHEMA_KEY, open_runtime
-from shared.settings import Settings
-from shared.spool import Name, Survey
-from supervisor_worker.cli.checks.spool import spool as check
+from shared.spool_layout import Name, Survey
 from tests.integration.webhook_client import ELSEWHERE, SECRET, Web, load, opened, reply, send_a_reply
 from tests.payloads import form_body, sid
 from tests.support.server import EmbeddedServer
 from tests.support.wait import wait_for
-from webhook_api.entries import Message, decode
-from webhook_api.replay import TRIES, Replayer
-from webhook_api.spool import Spool
+from webhook_api.intake.records import Message, decode
+from webhook_api.intake.replay import TRIES, Replayer
+from webhook_api.intake.spool import Spool
 
 TEXTS = ConversationKey("sms", "+15559876543", "+15551234567")
 IN_TIME = 2.5

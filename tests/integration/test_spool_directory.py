@@ -17,15 +17,16 @@ from typing import Any
 
 import pytest
 
-from shared import embedded
-from shared import settings as knobs
-from shared import spool as layout
+from boss.checks.spool import spool as check
+from shared import spool_layout as layout
+from shared.config import settings as knobs
+from shared.config.settings import Settings
 from shared.errors import StorageUnavailable
-from shared.settings import Settings
-from shared.spool import BLOCK, MIB, Name
-from supervisor_worker.cli.checks.spool import spool as check
-from webhook_api import durable, tickets
-from webhook_api.spool import Spool
+from shared.spool_layout import BLOCK, MIB, Name
+from shared.storage import embedded
+from webhook_api.intake import durable_files as durable
+from webhook_api.intake import tickets
+from webhook_api.intake.spool import Spool
 
 OLD = time.time() - 60
 
@@ -212,7 +213,7 @@ def test_a_writer_that_dies_at_any_step_leaves_a_whole_entry_or_none(
     with monkeypatch.context() as death, suppress(Killed):
         death.setattr(step, die)
         spool.write(2, b"whole")
-    monkeypatch.setattr("webhook_api.spool.FRESH_SECONDS", 0)
+    monkeypatch.setattr("webhook_api.intake.spool.FRESH_SECONDS", 0)
     assert all(other.drop_draft(draft) for draft in other.survey().drafts)
     assert [other.read(name) for name in other.survey(9).head] in ([b"before"], [b"before", b"whole"])
     assert {ticket for ticket, _ in entries(tmp_path)} <= {1, 2}
@@ -315,7 +316,7 @@ def test_a_dead_process_s_draft_goes_and_a_live_one_s_stays(spool: Spool, tmp_pa
     os.utime(path, (OLD, OLD))
     assert spool.survey().drafts == [draft]
     assert not spool.drop_draft(draft), "its writer may not have locked it yet, whatever the file's time"
-    monkeypatch.setattr("webhook_api.spool.FRESH_SECONDS", 0)
+    monkeypatch.setattr("webhook_api.intake.spool.FRESH_SECONDS", 0)
     with path.open() as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         assert not spool.drop_draft(draft)
@@ -356,7 +357,7 @@ def test_a_directory_that_did_not_change_is_not_listed_again(spool: Spool, tmp_p
     monkeypatch.setattr(os, "scandir", counted)
     assert [spool.empty() for _ in range(3)] == [True] * 3
     assert len(listed) == 3, "its last change may be of now, whatever a clock says"
-    monkeypatch.setattr("webhook_api.spool.SETTLED_SECONDS", 0)
+    monkeypatch.setattr("webhook_api.intake.spool.SETTLED_SECONDS", 0)
     assert [spool.empty() for _ in range(3)] == [True] * 3
     assert len(listed) == 4
     (waiting / Name(1, 2).text).write_bytes(b"{}")

@@ -12,8 +12,8 @@ from typing import cast
 import pytest
 from redis import Redis
 
-from shared.queue import Dispatcher
-from supervisor_worker.rq_async import SAME_SIGNAL_SECONDS
+from rq_async import SAME_SIGNAL_SECONDS
+from shared.mailbox.wake_queue import Dispatcher
 from tests.integration.forked_worker import ForkedWorker
 from tests.integration.turn_world import World, users_file
 from tests.support.processes import BossProcess

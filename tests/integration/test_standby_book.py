@@ -8,15 +8,15 @@ import pytest
 from redis import Redis
 from rq.utils import utcformat
 
-from shared.ledger import latest
+from boss.checks import redis as storage
+from boss.checks import standby as check
+from boss.commands.tail import describe
+from shared.config.settings import Settings, load
 from shared.mailbox import Mailbox, calls
 from shared.mailbox.calls import STANDBY, STANDBY_KEPT_MS
-from shared.mailbox.types import Call
-from shared.queue import QUEUE
-from shared.settings import Settings, load
-from supervisor_worker.cli.checks import standby as check
-from supervisor_worker.cli.checks import storage
-from supervisor_worker.cli.tail import describe
+from shared.mailbox.ledger import latest
+from shared.mailbox.records import Call
+from shared.mailbox.wake_queue import QUEUE
 from tests.integration.mailbox_desk import Desk
 
 SHIFT = STANDBY + "host-2-abc"

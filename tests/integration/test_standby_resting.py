@@ -12,9 +12,9 @@ import pytest
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from shared.redis import for_worker
-from supervisor_worker.rq_async import AsyncWorker
-from supervisor_worker.sweep import Sweep
+from rq_async import AsyncWorker
+from shared.storage.clients import for_worker
+from supervisor_worker.process.sweep import Sweep
 from tests.support.wait import wait_for
 
 NOTHING = "tests.integration.worker_jobs.nothing"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from shared.codec import SCHEMA_VERSION
+from shared.model.codec import SCHEMA_VERSION
 from shared.runtime import SCHEMA_KEY
 from tests.support.processes import ROOT, BossProcess, answers, clean_environment, free_port
 from tests.support.server import EmbeddedServer

@@ -11,11 +11,11 @@ from redis import Redis
 from structlog.testing import capture_logs
 
 from shared.mailbox import calls
-from supervisor_worker import sentences
-from supervisor_worker.claude import Answer
-from supervisor_worker.conversation import Question
-from supervisor_worker.replies import command_for
-from supervisor_worker.turn import Supervisor, run_turn
+from supervisor_worker.assistant import notices as sentences
+from supervisor_worker.assistant.claude.client import Answer
+from supervisor_worker.assistant.compose import command_for
+from supervisor_worker.assistant.prompt import Question
+from supervisor_worker.turns.turn import Supervisor, run_turn
 from tests.integration.turn_world import World, token
 from tests.support.sandbox import SandboxProcess
 

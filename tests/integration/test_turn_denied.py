@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner
 from redis import Redis
 
-from shared.events import Received
+from boss.main import main
 from shared.mailbox import calls
-from supervisor_worker import sentences
-from supervisor_worker.cli.main import main
+from shared.model.events import Received
+from supervisor_worker.assistant import notices as sentences
 from tests.integration.turn_world import World
 from tests.support.sandbox import SandboxProcess
 

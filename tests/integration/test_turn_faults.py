@@ -9,10 +9,10 @@ from typing import Any, cast
 import pytest
 from redis import Redis
 
-from shared.events import Received
 from shared.mailbox import calls
-from supervisor_worker import sentences
-from supervisor_worker.turn import Supervisor, run_turn
+from shared.model.events import Received
+from supervisor_worker.assistant import notices as sentences
+from supervisor_worker.turns.turn import Supervisor, run_turn
 from tests.integration.turn_world import World, token
 from tests.support.sandbox import SandboxProcess
 

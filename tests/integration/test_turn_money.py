@@ -11,11 +11,11 @@ from typing import Any, cast
 import pytest
 from redis import Redis
 
+from shared.config.settings import SANDBOX_CREDENTIALS
 from shared.mailbox.calls import DAY_MS
-from shared.settings import SANDBOX_CREDENTIALS
-from shared.users import LOCAL_USER, Users
-from supervisor_worker import price
-from supervisor_worker.turn import Supervisor, run_turn
+from shared.model.users import LOCAL_USER, Users
+from supervisor_worker.assistant import price
+from supervisor_worker.turns.turn import Supervisor, run_turn
 from tests.integration.turn_world import World, token
 from tests.support.sandbox import SandboxProcess
 

@@ -9,9 +9,9 @@ import pytest
 from redis import Redis
 from rq.serializers import JSONSerializer
 
-from shared.queue import BosslineJob, Dispatcher
-from shared.redis import for_worker
-from supervisor_worker.worker import BossWorker
+from shared.mailbox.wake_queue import BosslineJob, Dispatcher
+from shared.storage.clients import for_worker
+from supervisor_worker.process.worker import BossWorker
 from tests.integration.turn_world import World
 from tests.support.sandbox import SandboxProcess
 

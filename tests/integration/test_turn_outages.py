@@ -10,8 +10,8 @@ from redis import Redis, exceptions
 from redis.asyncio import Redis as AsyncRedis
 from redis.asyncio.client import Pipeline
 
-from shared.events import Received
-from supervisor_worker import patient_mailbox
+from shared.model.events import Received
+from supervisor_worker.process import patient_mailbox
 from tests.integration.turn_world import World
 from tests.support.sandbox import SandboxProcess
 

@@ -11,11 +11,11 @@ from click.testing import CliRunner
 from redis import Redis
 from structlog.testing import capture_logs
 
-from shared.delivery_errors import TWILIO, sentence
-from shared.events import Received
+from boss.main import main
 from shared.mailbox import calls
-from supervisor_worker import sentences
-from supervisor_worker.cli.main import main
+from shared.model.delivery_errors import TWILIO, sentence
+from shared.model.events import Received
+from supervisor_worker.assistant import notices as sentences
 from tests.integration.turn_world import World
 from tests.support.sandbox import SandboxProcess
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from supervisor_worker import sentences
-from supervisor_worker.bridge.following import outcome
-from supervisor_worker.claude import Answer
-from supervisor_worker.conversation import EMPTY, NO_ROOM, Question
-from supervisor_worker.waiting import recorded
+from bridge.server.ledger_follower import outcome
+from shared.mailbox.wait_for_reply import recorded
+from supervisor_worker.assistant import notices as sentences
+from supervisor_worker.assistant.claude.client import Answer
+from supervisor_worker.assistant.prompt import EMPTY, NO_ROOM, Question
 from tests.integration.turn_world import World
 from tests.support.sandbox import SandboxProcess
 

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from shared.events import Received
 from shared.mailbox import calls
-from supervisor_worker import budget, sentences
-from supervisor_worker.claude import Answer
-from supervisor_worker.conversation import Question
+from shared.model.events import Received
+from supervisor_worker.assistant import notices as sentences
+from supervisor_worker.assistant.claude.client import Answer
+from supervisor_worker.assistant.prompt import Question
+from supervisor_worker.providers import retry_budget as budget
 from tests.integration.turn_world import World
 from tests.support.sandbox import SandboxProcess
 

@@ -10,18 +10,19 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from shared.addresses import PhoneNumber
+from boss.checks import machine as local
+from boss.checks import providers as outside
+from boss.checks.email_events import email_events, events_heard
+from boss.http import Answer, Unreachable
+from shared.config.settings import Settings, load
 from shared.errors import ProviderRefused, ProviderUnavailable
-from shared.events import SendSmsResponse
-from shared.ledger import HEARD, SENDGRID_EVENTS
-from shared.mailbox.types import Attempt
+from shared.mailbox.ledger import HEARD, SENDGRID_EVENTS
+from shared.mailbox.records import Attempt
+from shared.model.addresses import PhoneNumber
+from shared.model.events import SendSmsResponse
 from shared.runtime import open_runtime
-from shared.settings import Settings, load
 from supervisor_worker.channels.unused import UnusedChannel
-from supervisor_worker.cli.checks import local, outside
-from supervisor_worker.cli.checks.email_events import email_events, events_heard
-from supervisor_worker.cli.web_client import Answer, Unreachable
-from supervisor_worker.crew import open_crew
+from supervisor_worker.process.resources import open_crew
 from tests.integration.webhook_client import ELSEWHERE, PUBLIC_URL, opened
 from tests.payloads import FORM, form_body, sms_fields
 

@@ -16,13 +16,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from prometheus_client.parser import text_string_to_metric_families
 from werkzeug.test import TestResponse
 
-from shared.login import FREE
+from shared.security.password import FREE
 from tests.integration.webhook_client import ELSEWHERE, PUBLIC_URL, SECRET, Web, only_message, opened, send_a_reply, twilio_signature
 from tests.payloads import FORM, MULTIPART, Fields, form_body, mail_fields, multipart_body, sid, sms_fields
-from webhook_api import email, sms
 from webhook_api.app import MAX_QUERY
-from webhook_api.gate import Gate
-from webhook_api.metrics import Figures
+from webhook_api.email import inbound_routes as email
+from webhook_api.operations.metrics import Figures
+from webhook_api.security.authentication import Gate
+from webhook_api.sms import routes as sms
 
 HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -122,7 +123,7 @@ def test_a_wrong_clock_of_this_host_does_not_age_the_queue(web: Web, monkeypatch
             return cls.fromtimestamp(time.time() - 600, tz)
 
     with monkeypatch.context() as here:
-        here.setattr("shared.queue.datetime", Slow)
+        here.setattr("shared.mailbox.wake_queue.datetime", Slow)
         web.mail()
     found = figures(web.client().get("/metrics"))
     assert found["bossline_queue_jobs"] == 1
@@ -300,7 +301,7 @@ def test_half_of_a_mail_that_is_too_large_is_not_taken(web: Web) -> None:
 @pytest.mark.usefixtures("_small")
 def test_a_mail_without_end_is_refused_in_the_end(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     """256 MB are read at most, whether its length is said or not; beyond that it is no mail."""
-    monkeypatch.setattr("webhook_api.bodies.LARGEST", LIMIT + 1000)
+    monkeypatch.setattr("webhook_api.http.request_body.LARGEST", LIMIT + 1000)
     body, path = multipart_body({**LARGE, "more": ("more.bin", b"x" * 2000)}), f"/email/inbound?token={SECRET}"
     for more in ({}, CHUNKED):
         answer = web.client().post(path, data=body, content_type=MULTIPART, environ_overrides={**ELSEWHERE, **more})

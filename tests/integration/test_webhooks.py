@@ -18,13 +18,13 @@ from redis import Redis
 from redis.connection import UnixDomainSocketConnection
 from werkzeug.test import TestResponse
 
-from shared import ledger
-from shared.addresses import PhoneNumber
-from shared.admission import sms_id
 from shared.errors import ConfigurationError
-from shared.events import EmailReceived, SmsReceived
-from shared.mailbox.types import ReplyState
-from shared.queue import FUNCTIONS
+from shared.mailbox import ledger
+from shared.mailbox.records import ReplyState
+from shared.mailbox.wake_queue import FUNCTIONS
+from shared.model.addresses import PhoneNumber
+from shared.model.events import EmailReceived, SmsReceived
+from shared.model.sms_admission import sms_id
 from tests.integration.webhook_client import (
     AUTH_TOKEN,
     ELSEWHERE,
@@ -39,9 +39,9 @@ from tests.integration.webhook_client import (
 )
 from tests.payloads import BOUNDARY, FORM, MULTIPART, Fields, form_body, mail_fields, multipart_body, payload, sid, sms_fields
 from tests.support.server import EmbeddedServer
-from webhook_api.parse_sms import read_form
-from webhook_api.signatures import twilio_signature as ours
-from webhook_api.sms import EMPTY_TWIML
+from webhook_api.security.signatures import twilio_signature as ours
+from webhook_api.sms.parsing import read_form
+from webhook_api.sms.routes import EMPTY_TWIML
 
 LOCAL = {"REMOTE_ADDR": "127.0.0.1"}
 KEY = ec.generate_private_key(ec.SECP256R1())

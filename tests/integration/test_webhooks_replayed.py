@@ -109,7 +109,7 @@ def test_a_host_s_clock_is_told_by_readyz_and_measured_once_a_minute(own_server:
     with opened(own_server.url) as web:
         real = time.time
         assert abs((web.client().get("/readyz").json or {})["clock_skew_seconds"]) < 1
-        monkeypatch.setattr("shared.clock.time.time", lambda: real() + 90)
+        monkeypatch.setattr("shared.storage.clock_skew.time.time", lambda: real() + 90)
         assert abs((web.client().get("/readyz").json or {})["clock_skew_seconds"]) < 1
     with capture_logs() as logs, opened(own_server.url) as web:
         ready = web.client().get("/readyz")

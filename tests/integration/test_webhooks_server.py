@@ -16,8 +16,8 @@ from typing import cast
 import pytest
 from redis import Redis
 
-from shared.login import FREE
 from shared.mailbox import Mailbox
+from shared.security.password import FREE
 from tests.integration.webhook_client import PUBLIC_URL, SECRET, twilio_signature
 from tests.payloads import FORM, MULTIPART, form_body, mail_fields, multipart_body, sid, sms_fields
 from tests.support.processes import WebProcess, answers

@@ -14,8 +14,8 @@ import pytest
 import uvloop
 
 from shared.errors import OutcomeUnknown, ProviderError, ProviderUnavailable
-from supervisor_worker.channels.connections import MAX_ANSWER, AnswerTooLarge
-from supervisor_worker.channels.wire import Wire
+from supervisor_worker.providers.exchange import Wire
+from supervisor_worker.providers.http_pool import MAX_ANSWER, AnswerTooLarge
 from tests.support.certificates import self_signed
 from tests.support.processes import free_port
 from tests.support.scripted_provider import (

@@ -19,8 +19,8 @@ from rq.serializers import JSONSerializer
 from rq.suspension import resume, suspend
 from rq.worker import Worker
 
-from shared.redis import for_worker
-from supervisor_worker.rq_async import AsyncWorker
+from rq_async import AsyncWorker
+from shared.storage.clients import for_worker
 from tests.integration.forked_worker import ForkedWorker
 from tests.integration.worker_process import QUEUE, OneWorker
 from tests.support.server import EmbeddedServer
@@ -279,7 +279,7 @@ def test_rqs_own_command_runs_this_class(redis: Redis, redis_url: str) -> None:
     """`rq worker -w … --burst` empties the queue and ends by itself."""
     queue = Queue(QUEUE, connection=redis, serializer=JSONSerializer)
     jobs = [queue.enqueue(JOBS + "nothing") for _ in range(3)]
-    command = ["worker", "-w", "supervisor_worker.rq_async.AsyncWorker", "--serializer", "json", "--burst", "--url", redis_url, QUEUE]
+    command = ["worker", "-w", "rq_async.AsyncWorker", "--serializer", "json", "--burst", "--url", redis_url, QUEUE]
     stock = ForkedWorker({}, redis, lambda: int(rq_command(command, standalone_mode=False) or 0))
     assert stock.run(20) == 0, stock.output
     assert {status(job) for job in jobs} == {JobStatus.FINISHED}

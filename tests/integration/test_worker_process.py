@@ -13,9 +13,9 @@ from rq.job import Job
 from rq.registry import FailedJobRegistry
 from rq.serializers import JSONSerializer
 
-from shared.codec import SCHEMA_VERSION
-from shared.events import Received, SmsReceived
-from shared.queue import QUEUE, BosslineJob, Dispatcher
+from shared.mailbox.wake_queue import QUEUE, BosslineJob, Dispatcher
+from shared.model.codec import SCHEMA_VERSION
+from shared.model.events import Received, SmsReceived
 from tests.integration.forked_worker import ForkedWorker
 from tests.integration.turn_world import World, users_file
 from tests.support.processes import free_port
@@ -263,11 +263,21 @@ def test_a_worker_that_must_not_start_says_why(settings: dict[str, str], redis: 
     assert "Traceback" not in said
 
 
-@pytest.mark.parametrize("worker_class", ["rq.Worker", "supervisor_worker.rq_async.AsyncWorker"])
+@pytest.mark.parametrize("worker_class", ["rq.Worker", "rq_async.AsyncWorker"])
 def test_rqs_own_command_can_run_the_jobs(world: World, settings: dict[str, str], worker_class: str) -> None:
-    """`rq worker -j shared.queue.BosslineJob --serializer json boss`, stock or asynchronous: slower, and the same answer."""
+    """`rq worker -j shared.mailbox.wake_queue.BosslineJob --serializer json boss`, stock or asynchronous: slower, and the same answer."""
     event = post(world)
-    options = ["-w", worker_class, "-j", "shared.queue.BosslineJob", "--serializer", "json", "--burst", "--url", world.redis_url]
+    options = [
+        "-w",
+        worker_class,
+        "-j",
+        "shared.mailbox.wake_queue.BosslineJob",
+        "--serializer",
+        "json",
+        "--burst",
+        "--url",
+        world.redis_url,
+    ]
     stock = ForkedWorker(settings, world.redis, lambda: int(rq_command(["worker", *options, QUEUE], standalone_mode=False) or 0))
     assert stock.run(20) == 0, stock.output
     assert world.state(event) == "answered"

@@ -10,9 +10,9 @@ import pytest
 from redis import Redis
 
 from shared.mailbox import calls
-from shared.queue import QUEUE, job
-from supervisor_worker.crew import Crew
-from supervisor_worker.sweep import Sweep
+from shared.mailbox.wake_queue import QUEUE, job
+from supervisor_worker.process.resources import Crew
+from supervisor_worker.process.sweep import Sweep
 from tests.integration.turn_world import World
 from tests.support.sandbox import SandboxProcess
 
@@ -86,7 +86,7 @@ def test_a_host_whose_clock_is_wrong_makes_no_mark_outlive_its_wake_up(
             return cls.fromtimestamp(datetime.now(tz).timestamp(), tz) - slow
 
     with monkeypatch.context() as there:
-        there.setattr("shared.queue.datetime", Wrong)
+        there.setattr("shared.mailbox.wake_queue.datetime", Wrong)
         event = world.mail("hello")
         world.mailbox.run(calls.enqueue([job(world.conversation(event), "email")]))
     forget_marks(world)

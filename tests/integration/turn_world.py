@@ -15,24 +15,25 @@ from typing import Any, TypeVar, cast
 
 from redis import Redis
 
-from shared import runtime, users
-from shared import settings as settings_module
-from shared.addresses import EmailAddress, Identities, PhoneNumber
-from shared.events import EmailReceived, Received, SmsReceived
-from shared.ledger import Line, latest
+from shared import runtime
+from shared.config import settings as settings_module
+from shared.config.settings import Settings
 from shared.mailbox import Mailbox, calls
-from shared.mailbox.types import Kind, Message, Reply
-from shared.redis import for_loop
-from shared.settings import Settings
-from supervisor_worker import elsewhere
+from shared.mailbox.ledger import Line, latest
+from shared.mailbox.records import Kind, Message, Reply
+from shared.model import users
+from shared.model.addresses import EmailAddress, Identities, PhoneNumber
+from shared.model.events import EmailReceived, Received, SmsReceived
+from shared.storage.clients import for_loop
+from supervisor_worker.assistant.claude.client import Claude
+from supervisor_worker.assistant.reservations import Thinker
 from supervisor_worker.channels.port import ChannelPort
-from supervisor_worker.channels.sendgrid_email import SendGridEmail
-from supervisor_worker.channels.twilio_sms import TwilioSms
-from supervisor_worker.claude import Claude
-from supervisor_worker.media.gathering import Gallery
-from supervisor_worker.patient_mailbox import PatientMailbox
-from supervisor_worker.questions import Thinker
-from supervisor_worker.turn import Supervisor, run_turn
+from supervisor_worker.channels.sendgrid.email import SendGridEmail
+from supervisor_worker.channels.twilio.sms import TwilioSms
+from supervisor_worker.media.turn_pictures import Gallery
+from supervisor_worker.process.patient_mailbox import PatientMailbox
+from supervisor_worker.turns import cross_channel_notice as elsewhere
+from supervisor_worker.turns.turn import Supervisor, run_turn
 from tests.support.sandbox import SandboxProcess
 
 T = TypeVar("T")

@@ -17,18 +17,17 @@ from twilio.request_validator import RequestValidator
 from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse
 
-from shared import ledger
-from shared import settings as knobs
-from shared.addresses import PhoneNumber
-from shared.events import SendSmsResponse
-from shared.mailbox import calls
-from shared.mailbox.types import Message, Reply
+from shared.config import settings as knobs
+from shared.config.settings import SANDBOX_CREDENTIALS, Settings
+from shared.mailbox import calls, ledger
+from shared.mailbox.records import Message, Reply
+from shared.model.addresses import PhoneNumber
+from shared.model.events import SendSmsResponse
 from shared.runtime import Runtime, open_runtime
-from shared.settings import SANDBOX_CREDENTIALS, Settings
 from tests.payloads import FORM, MULTIPART, form_body, mail_fields, multipart_body, sid, sms_fields
 from tests.support.wait import wait_for
 from webhook_api.app import INTAKE, create_app
-from webhook_api.intake import Intake
+from webhook_api.intake.intake import Intake
 
 PUBLIC_URL = "https://boss.example.com"
 AUTH_TOKEN = SANDBOX_CREDENTIALS["twilio_auth_token"]

@@ -10,8 +10,8 @@ from redis.retry import Retry
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from shared.redis import for_worker
-from supervisor_worker.rq_async import AsyncWorker
+from rq_async import AsyncWorker
+from shared.storage.clients import for_worker
 from tests.integration.forked_worker import ForkedWorker
 from tests.support.wait import wait_for
 

@@ -12,10 +12,10 @@ from redis import Redis
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from shared.config.settings import EXAMPLE_TOKEN
 from shared.mailbox import Mailbox, calls
-from shared.mailbox.types import Turn
-from shared.settings import EXAMPLE_TOKEN
-from supervisor_worker.replies import command_for
+from shared.mailbox.records import Turn
+from supervisor_worker.assistant.compose import command_for
 from tests.support.processes import START_SECONDS, BossProcess, free_port
 from tests.support.wait import wait_for
 

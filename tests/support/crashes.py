@@ -27,11 +27,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from structlog.contextvars import get_contextvars
 
 from shared.mailbox import AsyncMailbox, Mailbox
-from shared.mailbox.types import Call
+from shared.mailbox.records import Call
 
 if TYPE_CHECKING:
-    from supervisor_worker.rq_async.desk import Desk
-    from supervisor_worker.rq_async.runs import Run
+    from rq_async.queue_client import Desk
+    from rq_async.run import Run
 
 Result = TypeVar("Result")
 GRANTED: Final = {"claim": "taken", "store_reply": "stored", "sending": "ok"}
@@ -140,7 +140,7 @@ def _arm_mailbox(crashes: Crashes) -> None:
 
 
 def _arm_desk(crashes: Crashes) -> None:
-    from supervisor_worker.rq_async.desk import Desk  # noqa: PLC0415 - the worker has imported it; here it is at hand
+    from rq_async.queue_client import Desk  # noqa: PLC0415 - the worker has imported it; here it is at hand
 
     take, give_back = Desk.take, Desk.give_back
 
@@ -167,9 +167,9 @@ def _reach_each(crashes: Crashes, moment: str, runs: Iterable[Run]) -> None:
 
 
 def _arm_requests(crashes: Crashes) -> None:
-    from supervisor_worker.channels.sendgrid_email import SendGridEmail  # noqa: PLC0415 - as above
-    from supervisor_worker.channels.twilio_sms import TwilioSms  # noqa: PLC0415
-    from supervisor_worker.claude import Claude  # noqa: PLC0415
+    from supervisor_worker.assistant.claude.client import Claude  # noqa: PLC0415
+    from supervisor_worker.channels.sendgrid.email import SendGridEmail  # noqa: PLC0415 - as above
+    from supervisor_worker.channels.twilio.sms import TwilioSms  # noqa: PLC0415
 
     for kind, name in ((Claude, "think"), (TwilioSms, "send"), (SendGridEmail, "send"), (TwilioSms, "find")):
         setattr(kind, name, _armed_request(crashes, name, getattr(kind, name)))
@@ -198,7 +198,7 @@ def _armed_request(crashes: Crashes, name: str, request: Callable[..., Awaitable
 def arm_web(crashes: Crashes) -> None:
     """Put the moments of a message's arrival around the calls that store it."""
     from shared.runtime import Runtime  # noqa: PLC0415
-    from webhook_api import entries  # noqa: PLC0415
+    from webhook_api.intake import records as entries  # noqa: PLC0415
 
     run, send = Mailbox.run, entries.send
 

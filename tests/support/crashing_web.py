@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from shared.process import guarded
+from shared.process.lifecycle import guarded
 from tests.support.crashes import Crashes, arm_web
 from webhook_api import __main__ as web
 from webhook_api import server
-from webhook_api.rsgi import Application
+from webhook_api.http.rsgi import Application
 
 
 def main() -> int:

@@ -10,8 +10,10 @@ import os
 import sys
 from pathlib import Path
 
-from shared import settings, telemetry
-from supervisor_worker import liveness, pool
+from shared.config import settings
+from shared.observability import logs as telemetry
+from supervisor_worker.process import pool
+from supervisor_worker.turns import liveness
 from tests.support.crashes import Crashes, arm_worker
 
 

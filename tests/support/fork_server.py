@@ -35,16 +35,16 @@ LIBC: Final = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
 CLONE_NEWNET: Final = 0x40000000
 POLL_SECONDS: Final = 0.01
 ADOPTED_SECONDS: Final = 5
-WEB: Final = ("webhook_api.server", "shared.embedded", "sandbox.app", "supervisor_worker.cli.processes")
+WEB: Final = ("webhook_api.server", "shared.storage.embedded", "sandbox.app", "boss.commands.processes")
 """What every program needs, and what the web process does. None of them loads the SDKs of the providers."""
 WORKER: Final = (
     *WEB,
     "anthropic.types",
     "sendgrid",
     "twilio.rest",
-    "supervisor_worker.pool",
+    "supervisor_worker.process.pool",
     "supervisor_worker.jobs",
-    "supervisor_worker.bridge",
+    "bridge.server",
 )
 
 

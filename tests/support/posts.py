@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode, urlsplit
 
-from sandbox import multipart
-from sandbox.multipart import Part
-from sandbox.signing import twilio_signature
-from shared.settings import SANDBOX_CREDENTIALS
+from sandbox.engine.signing import twilio_signature
+from sandbox.sendgrid import multipart
+from sandbox.sendgrid.multipart import Part
+from shared.config.settings import SANDBOX_CREDENTIALS
 from tests.support.processes import WebProcess
 from tests.support.users_file import BOSS_EMAIL, BOSS_PHONE
 from tests.support.whole import Person, root_id

@@ -55,7 +55,7 @@ def answers(url: str) -> bool:
 class BossProcess:
     """`boss COMMAND` as a child. Its working directory is empty, so no `.env` is read; its output goes to a file."""
 
-    program: ClassVar[tuple[str, ...]] = ("supervisor_worker.cli.main",)
+    program: ClassVar[tuple[str, ...]] = ("boss.main",)
     """The module that is run, and what stands before the command."""
     forked: ClassVar[bool] = True
     """Whether it may be a fork (`fork_server`); else, and with a PYTHONPATH, it is a new interpreter."""

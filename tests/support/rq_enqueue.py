@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from shared.addresses import Channel
-from shared.queue import FAILURE_TTL, FUNCTIONS, RESULT_TTL, Dispatcher
+from shared.mailbox.wake_queue import FAILURE_TTL, FUNCTIONS, RESULT_TTL, Dispatcher
+from shared.model.addresses import Channel
 
 
 def wake(dispatcher: Dispatcher, conversation: str, channel: Channel | str) -> None:

@@ -12,7 +12,7 @@ from typing import Self
 
 from redis import Redis
 
-from shared.embedded import Server
+from shared.storage.embedded import Server
 
 CONNECTIONS = 1000
 """As many threads as a test may have."""

@@ -13,7 +13,7 @@ from typing import Final, Self
 from redis import Redis
 from redis.exceptions import RedisError
 
-from shared.embedded import CONFIGURATION, find_binary
+from shared.storage.embedded import CONFIGURATION, find_binary
 from tests.support.fork_server import die_with_parent
 from tests.support.room import Host
 from tests.support.wait import wait_for

@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 
 from redis import Redis
 
-from shared.addresses import ConversationKey, Identities
-from shared.admission import sms_id
+from shared.model.addresses import ConversationKey, Identities
+from shared.model.sms_admission import sms_id
 from shared.runtime import SALT_KEY
 from tests.payloads import FORM
 from tests.support.processes import OPENER, WebProcess

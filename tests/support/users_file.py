@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from shared.addresses import EmailAddress, PhoneNumber
+from shared.model.addresses import EmailAddress, PhoneNumber
 
 USERS: Final = 800
 BOSS_PHONE: Final = "+15559876543"

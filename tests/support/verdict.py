@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from shared import ledger
+from shared.mailbox import ledger
 from tests.support.whole import JsonObject, Person, Whole, reply_id, words_of_all
 
 NOT_BY_A_WORKER = {"sms_received", "email_received", "sent", "delivered", "status", "ignored"}

@@ -23,8 +23,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from shared import redis as connections
-from shared.embedded import find_binary
+from shared.storage import clients as connections
+from shared.storage.embedded import find_binary
 from tests.support.fork_server import ROOT, die_with_parent
 from tests.support.processes import free_port
 from tests.support.wait import wait_for

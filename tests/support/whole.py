@@ -19,13 +19,12 @@ from types import TracebackType
 from typing import Any, Final, Self, cast
 from urllib.parse import parse_qs, urlsplit
 
-from shared import ledger
-from shared.addresses import ConversationKey, Identities
-from shared.codec import SCHEMA_VERSION
-from shared.ledger import Line
-from shared.mailbox import Mailbox
+from shared.config.settings import SANDBOX_CREDENTIALS
+from shared.mailbox import Mailbox, ledger
+from shared.mailbox.ledger import Line
+from shared.model.addresses import ConversationKey, Identities
+from shared.model.codec import SCHEMA_VERSION
 from shared.runtime import SALT_KEY, SCHEMA_KEY
-from shared.settings import SANDBOX_CREDENTIALS
 from tests.support import users_file
 from tests.support.bridge import BridgeProcess
 from tests.support.forked import ForkedWorker

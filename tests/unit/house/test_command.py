@@ -13,11 +13,11 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from boss.commands.ready import curl_line
+from boss.main import COMMANDS, main
 from shared.errors import ConfigurationError
-from shared.ports import bossline, require_free_port, said_of
-from shared.process import guarded
-from supervisor_worker.cli.main import COMMANDS, main
-from supervisor_worker.cli.ready import curl_line
+from shared.process.lifecycle import guarded
+from shared.process.ports import bossline, require_free_port, said_of
 from tests.support.processes import ROOT, clean_environment
 
 HEAVY = ("anthropic", "twilio", "sendgrid", "flask", "aiohttp", "webhook_api")
@@ -26,7 +26,7 @@ HEAVY = ("anthropic", "twilio", "sendgrid", "flask", "aiohttp", "webhook_api")
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_of_the_list_exists(name: str) -> None:
     """What `boss --help` lists can be called, and says the same of itself."""
-    assert find_spec("supervisor_worker.cli." + COMMANDS[name][0].partition(":")[0]) is not None
+    assert find_spec("boss." + COMMANDS[name][0].partition(":")[0]) is not None
     result = CliRunner().invoke(main, [name, "--help"])
     assert result.exit_code == 0, result.output
 
@@ -44,7 +44,7 @@ def test_help_names_every_command_and_loads_none() -> None:
     code = f"""
 import sys
 from click.testing import CliRunner
-from supervisor_worker.cli.main import main
+from boss.main import main
 for arguments in (["--help"], ["web", "--help"], ["redis", "--help"]):
     assert CliRunner().invoke(main, arguments).exit_code == 0
 print([name for name in {HEAVY!r} if name in sys.modules])
@@ -110,9 +110,9 @@ def test_a_busy_port_is_named_with_its_setting_and_its_holder() -> None:
     [
         (["/srv/boss/.venv/bin/python", "/srv/boss/.venv/bin/boss", "bridge"], "bridge"),
         (["python3", "-m", "webhook_api"], "web"),
-        (["python3", "-m", "shared.honcho", "sandbox"], "sandbox"),
-        (["python3", "-m", "supervisor_worker.cli.main", "worker", "--processes", "2"], "worker"),
-        (["python3", "-m", "supervisor_worker.standby.working", "abc"], "standby"),
+        (["python3", "-m", "shared.process.honcho", "sandbox"], "sandbox"),
+        (["python3", "-m", "boss.main", "worker", "--processes", "2"], "worker"),
+        (["python3", "-m", "supervisor_worker.standby.child_main", "abc"], "standby"),
         (["python3", "-m", "http.server"], ""),
         (["nginx"], ""),
         (["boss"], ""),

@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
-from shared import redis_url, users
-from shared import settings as knobs
+from shared.config import settings as knobs
+from shared.config.secret_rules import EXAMPLE_TOKEN, LEAST, fault_of
 from shared.errors import ConfigurationError
-from shared.operator_secrets import EXAMPLE_TOKEN, LEAST, fault_of
+from shared.model import users
+from shared.storage import url as redis_url
 from tests.support.processes import ROOT
 
 

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from shared import settings as knobs
-from shared.settings_example import example_file
-from supervisor_worker.cli.main import COMMANDS
+from boss.main import COMMANDS
+from shared.config import settings as knobs
+from shared.config.env_example import example_file
 from tests.support.processes import ROOT
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])

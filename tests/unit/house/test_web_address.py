@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from shared import settings as knobs
+from shared.config import settings as knobs
+from shared.config.settings import Settings
 from shared.errors import ConfigurationError
-from shared.settings import Settings
 
 
 @pytest.fixture

@@ -16,13 +16,14 @@ from pydantic import ValidationError
 from twilio.request_validator import RequestValidator
 
 import sandbox
-from sandbox import segments, simulation
-from sandbox.courier import Courier
-from sandbox.journal import Journal, Query
-from sandbox.knobs import AnthropicKnobs, Knobs, TwilioKnobs
-from sandbox.settings import Settings, SettingsError
-from sandbox.signing import SENDGRID_SIGNATURE, SENDGRID_TIMESTAMP, SendGridSigner, twilio_signature
-from sandbox.twilio_store import Filter, Message, MessageStore, date_range
+from sandbox.anthropic import simulated_model as simulation
+from sandbox.engine import twilio_segments as segments
+from sandbox.engine.faults import AnthropicKnobs, Knobs, TwilioKnobs
+from sandbox.engine.journal import Journal, Query
+from sandbox.engine.settings import Settings, SettingsError
+from sandbox.engine.signing import SENDGRID_SIGNATURE, SENDGRID_TIMESTAMP, SendGridSigner, twilio_signature
+from sandbox.engine.twilio_message_log import Filter, Message, MessageStore, date_range
+from sandbox.engine.webhook_sender import Courier
 
 
 def test_it_imports_nothing_of_the_product() -> None:
@@ -163,7 +164,7 @@ def test_journal_waiters_wake() -> None:
 
 def test_conversations_are_forgotten_before_entries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Old requests lose their messages, not their place."""
-    monkeypatch.setattr("sandbox.journal.KEEP_CONVERSATIONS", 2)
+    monkeypatch.setattr("sandbox.engine.journal.KEEP_CONVERSATIONS", 2)
     journal = Journal()
     entries = [journal.add("anthropic.messages", {"messages": [1], "text": "x"}) for _ in range(3)]
     assert ["messages" in entry.request for entry in entries] == [False, True, True]

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from shared import addresses
-from shared.addresses import ConversationKey, EmailAddress, Identities, PhoneNumber, parse_address_list
 from shared.errors import BadInput
+from shared.model import addresses
+from shared.model.addresses import ConversationKey, EmailAddress, Identities, PhoneNumber, parse_address_list
 
 numbers = st.from_regex(r"\+1[2-9][0-9]{2}[2-9][0-9]{6}", fullmatch=True)
 names = st.from_regex(r"[a-zA-Z0-9][a-zA-Z0-9+_-]{0,20}", fullmatch=True)

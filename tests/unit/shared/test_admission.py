@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from shared import admission
-from shared.admission import AdmittedSms, Ignored, InboundSms, Keywords
-from shared.settings import Settings
-from shared.users import LOCAL_USER, Users
+from shared.config.settings import Settings
+from shared.model import sms_admission as admission
+from shared.model.sms_admission import AdmittedSms, Ignored, InboundSms, Keywords
+from shared.model.users import LOCAL_USER, Users
 
 USERS = Users([LOCAL_USER])
 KEYWORDS = Keywords.of(Settings(_env_file=None))  # type: ignore[call-arg]

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from shared import blocking
+from shared.process import blocking
 
 
 async def said_by_loop(event: asyncio.Event, word: str) -> str:

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.bridge import errors
-from shared.bridge.errors import BridgeError, RequestTooBig, TooManyWaiting
-from shared.bridge.exchange import MAX_WAITING, Acknowledged, Answered, Exchange, Failed, Repeat, Request, error_of, read
-from shared.bridge.pace import Pace
-from shared.bridge.reconnection import SETTLED_SECONDS, Ended, Reconnection
-from shared.bridge.subscription import LedgerEvent, Subscription
-from shared.bridge.words import Ask, Close
+from bridge.client import errors
+from bridge.client.errors import BridgeError, RequestTooBig, TooManyWaiting
+from bridge.client.rate_limit import Pace
+from bridge.client.reconnect import SETTLED_SECONDS, Ended, Reconnection
+from bridge.client.requests import MAX_WAITING, Acknowledged, Answered, Exchange, Failed, Repeat, Request, error_of, read
+from bridge.client.subscription import LedgerEvent, Subscription
+from bridge.protocol.codes import Ask, Close
 from shared.errors import BosslineError, Disposition
 
 LEAST, MOST = (lambda: 1.0), (lambda: 0.0)

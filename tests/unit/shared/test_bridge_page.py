@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from shared.bridge import frames
-from shared.bridge.frames import Auth, Subscribe
-from shared.bridge.protocol import Request, Rules, Session
-from shared.bridge.words import Ask, Close, Fault, Say
-from shared.settings import EXAMPLE_TOKEN
+from bridge.protocol import frames
+from bridge.protocol.codes import Ask, Close, Fault, Say
+from bridge.protocol.frames import Auth, Subscribe
+from bridge.protocol.server_session import Request, Rules, Session
+from shared.config.settings import EXAMPLE_TOKEN
 from tests.support.processes import ROOT
 
 PAGE = (ROOT / "docs" / "bridge.md").read_text(encoding="utf-8")

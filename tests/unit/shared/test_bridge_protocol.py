@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from shared.addresses import EmailAddress, PhoneNumber
-from shared.bridge import frames
-from shared.bridge.frames import Auth, Subscribe
-from shared.bridge.protocol import REFUSALS_IN_A_ROW, Ended, Goodbye, Request, Rules, Session
-from shared.bridge.words import Close
-from shared.events import SendEmailResponse, SendSmsResponse
+from bridge.protocol import frames
+from bridge.protocol.codes import Close
+from bridge.protocol.frames import Auth, Subscribe
+from bridge.protocol.server_session import REFUSALS_IN_A_ROW, Ended, Goodbye, Request, Rules, Session
+from shared.model.addresses import EmailAddress, PhoneNumber
+from shared.model.events import SendEmailResponse, SendSmsResponse
 
 JsonObject = dict[str, Any]
 USER, BOSS = PhoneNumber("+15551234567"), PhoneNumber("+15559876543")

@@ -10,8 +10,8 @@ import pytest
 from redis.exceptions import ConnectionError as RedisAway
 from structlog.testing import capture_logs
 
-from shared.clock import MEASURED_FOR, SAID_FOR, ClockWatch, between, skew
-from supervisor_worker.clock import watch_clock
+from shared.storage.clock_skew import MEASURED_FOR, SAID_FOR, ClockWatch, between, skew
+from supervisor_worker.process.clock_watch import watch_clock
 
 
 class Server:

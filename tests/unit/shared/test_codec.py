@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import codec
-from shared.addresses import EmailAddress, PhoneNumber
 from shared.errors import BadInput, SchemaTooNew
-from shared.events import MAX_MEDIA, EmailReceived, Event, Media, MessageAcknowledged, SendEmailResponse, SendSmsResponse, SmsReceived
+from shared.model import codec
+from shared.model.addresses import EmailAddress, PhoneNumber
+from shared.model.events import MAX_MEDIA, EmailReceived, Event, Media, MessageAcknowledged, SendEmailResponse, SendSmsResponse, SmsReceived
 
 texts = st.text(max_size=50)
 phones = st.from_regex(r"\+1[2-9][0-9]{2}[2-9][0-9]{6}", fullmatch=True).map(PhoneNumber)

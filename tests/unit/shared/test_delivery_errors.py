@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.delivery_errors import OPTED_OUT, SENDGRID, TWILIO, sentence
-from shared.redaction import mask
+from shared.model.delivery_errors import OPTED_OUT, SENDGRID, TWILIO, sentence
+from shared.observability.redaction import mask
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from shared.addresses import EmailAddress, PhoneNumber
-from shared.events import EmailReceived, SmsReceived
+from shared.model.addresses import EmailAddress, PhoneNumber
+from shared.model.events import EmailReceived, SmsReceived
 
 
 def text(**changes: str) -> SmsReceived:

@@ -14,9 +14,9 @@ from redis.exceptions import ConnectionError as RedisAway
 from redis.exceptions import ResponseError
 from redis.retry import Retry
 
-from shared import blocking
-from shared.grouped import MOST, Grouped
-from shared.replicas import CONFIRM, Replicas
+from shared.process import blocking
+from shared.storage.group_commit import MOST, Grouped
+from shared.storage.replication import CONFIRM, Replicas
 from tests.support.wait import wait_for
 
 MASTER_ALONE = [b"master", 7, []]

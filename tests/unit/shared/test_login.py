@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from shared.login import (
+from shared.security.password import (
     DIRECTIONS,
     FORGIVEN_IN_ALL,
     FREE,

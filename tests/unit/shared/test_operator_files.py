@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.settings import TEXTS
-from shared import operator_files, users
-from shared import settings as knobs
+from sandbox.engine.settings import TEXTS
+from shared import operator_files
+from shared.config import settings as knobs
+from shared.config.settings import Settings
 from shared.errors import ConfigurationError
+from shared.model import users
 from shared.operator_files import SANDBOX_NAMES, read_env, unknown_names
-from shared.settings import Settings
 
 KNOWN = [name.upper() for name in Settings.model_fields]
 SECRET = "sk-canary-0123456789"

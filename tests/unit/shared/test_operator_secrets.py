@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from shared.operator_secrets import LEAST, PUBLISHED, fault_of, faults, guessable
-from shared.settings import Settings
+from shared.config.secret_rules import LEAST, PUBLISHED, fault_of, faults, guessable
+from shared.config.settings import Settings
 
 OBVIOUS = (
     *("a" * 40, "abcabcabcabcabcabcabcabcabcabcabc", "0123456789abcdef0123456789abcdef", "changemechangemechangemechangeme"),

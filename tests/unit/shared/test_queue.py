@@ -15,7 +15,7 @@ from rq.job import Job
 from rq.serializers import DefaultSerializer, JSONSerializer
 
 from shared.errors import BadInput
-from shared.queue import FUNCTIONS, BosslineJob
+from shared.mailbox.wake_queue import FUNCTIONS, BosslineJob
 
 NOWHERE = Redis(port=1)  # opens nothing until it is used
 
@@ -32,7 +32,7 @@ def stored(function: str, *, instance: Any = None, args: Any = ("c-1",), kwargs:
 
 @pytest.mark.parametrize(
     "function",
-    ["os.system", "subprocess.call", "builtins.eval", "shared.queue.FUNCTIONS", "supervisor_worker.jobs",
+    ["os.system", "subprocess.call", "builtins.eval", "shared.mailbox.wake_queue.FUNCTIONS", "supervisor_worker.jobs",
      "supervisor_worker.jobs.sms_received ",
      "supervisor_worker.jobs.__builtins__", "antigravity.fly_away", "", "sms_received"],
 )  # fmt: skip

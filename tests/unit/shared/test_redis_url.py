@@ -9,11 +9,11 @@ import pytest
 from redis.exceptions import MasterDownError, OutOfMemoryError, ReadOnlyError, ResponseError
 from redis.sentinel import Sentinel
 
-from shared import redis as connections
-from shared import sentinel
+from shared.config.settings import load
 from shared.errors import ConfigurationError
-from shared.redis_url import fault, watched
-from shared.settings import load
+from shared.storage import clients as connections
+from shared.storage import sentinel
+from shared.storage.url import fault, watched
 
 TRIO = "redis+sentinel://a.example.com,b.example.com:26380,[::1]:26381/bossline"
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from redis.exceptions import NoPermissionError, ResponseError
 
-from shared.redis import WEB_TIMEOUTS
-from shared.replicas import CONFIRM, FRESH_SECONDS, ROLE, WAIT_MS, Replicas
+from shared.storage.clients import WEB_TIMEOUTS
+from shared.storage.replication import CONFIRM, FRESH_SECONDS, ROLE, WAIT_MS, Replicas
 
 ALONE = [b"master", 7, []]
 FOLLOWED = [b"master", 7, [[b"127.0.0.1", b"1", b"7"]]]

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from shared import settings
+from shared.config import settings
+from shared.config.env_example import example_file
+from shared.config.secret_rules import LEAST
+from shared.config.settings import SANDBOX_CREDENTIALS, Settings
 from shared.errors import ConfigurationError
-from shared.operator_secrets import LEAST
-from shared.settings import SANDBOX_CREDENTIALS, Settings
-from shared.settings_example import example_file
 
 
 def digest(word: str) -> str:

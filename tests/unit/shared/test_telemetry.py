@@ -22,9 +22,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.tracebacks import ExceptionDictTransformer
 
-from shared import telemetry
 from shared.errors import BadInput
-from shared.redaction import CAUSES, DEEPEST, KNOWN, MAX_VALUE, MOST, Outlined, mask, masked, outline
+from shared.observability import logs as telemetry
+from shared.observability.redaction import CAUSES, DEEPEST, KNOWN, MAX_VALUE, MOST, Outlined, mask, masked, outline
 
 WORDS = "+15551234567 canary@example.com canarywords canary-secret-of-ours"
 FULL_WIDTH = "+" + "".join(chr(0xFF10 + int(digit)) for digit in "15551234567")

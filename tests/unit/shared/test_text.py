@@ -10,7 +10,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.text import _LINE_ENDS, _SURROGATES, _UNSEEN, Seen, _composed, _kept, _plain, capped, clean, decode, one_line, seen, seen_line
+from shared.model.text import (
+    _LINE_ENDS,
+    _SURROGATES,
+    _UNSEEN,
+    Seen,
+    _composed,
+    _kept,
+    _plain,
+    capped,
+    clean,
+    decode,
+    one_line,
+    seen,
+    seen_line,
+)
 
 
 @pytest.mark.parametrize(

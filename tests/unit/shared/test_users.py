@@ -8,9 +8,9 @@ from typing import cast
 
 import pytest
 
-from shared.addresses import EmailAddress, PhoneNumber
 from shared.errors import ConfigurationError
-from shared.users import LOCAL_USER, Users, load
+from shared.model.addresses import EmailAddress, PhoneNumber
+from shared.model.users import LOCAL_USER, Users, load
 
 ADA = """
 [[users]]

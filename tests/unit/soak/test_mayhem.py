@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from typing import Any, cast
 
-from soak.cast import Cast
-from soak.mayhem import KINDS, SPARED, Mayhem, choose
+from bench.soak.faults import KINDS, SPARED, Mayhem, choose
+from bench.soak.processes import Cast
 
 HOUR = 3600.0
 

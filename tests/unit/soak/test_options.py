@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from soak.options import Options, OptionsError
+from bench.soak.options import Options, OptionsError
 
 
 def test_unset_it_is_an_hour_at_five_messages_a_second_with_dice_of_its_own() -> None:

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from soak.memory import Records, Sample, bytes_a_message, medians
-from soak.options import Options
-from soak.verdict import Soaked
+from bench.soak.memory import Records, Sample, bytes_a_message, medians
+from bench.soak.options import Options
+from bench.soak.report import Soaked
 from tests.support.load import Report
 
 REPORT = Report(

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from supervisor_worker.binding import Others, choose
 from supervisor_worker.channels.port import Listed
+from supervisor_worker.turns.attempt_matching import Others, choose
 
 REQUEST = 20_000
 MINUTE = 60_000

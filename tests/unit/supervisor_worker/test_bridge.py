@@ -10,22 +10,23 @@ import pytest
 from redis.exceptions import ConnectionError as RedisAway
 from redis.exceptions import ResponseError
 
-from shared import settings as knobs
-from shared.addresses import EmailAddress, PhoneNumber
-from shared.bridge.frames import Auth, Words
-from shared.bridge.protocol import Request
-from shared.bridge.words import Ask, Close
+from bridge.protocol.codes import Ask, Close
+from bridge.protocol.frames import Auth, Words
+from bridge.protocol.server_session import Request
+from bridge.server import handover as handing_over
+from bridge.server import server
+from bridge.server.connection_limits import Door, hosts, origins
+from bridge.server.handover import HandOvers
+from bridge.server.ledger_follower import Following, outcome
+from bridge.server.submit import Acceptor, NotTried, event_of, same_words
+from shared.config import settings as knobs
 from shared.errors import BadInput, StorageUnavailable
-from shared.events import EmailReceived, SendSmsResponse, SmsReceived
 from shared.mailbox import AsyncMailbox
-from shared.mailbox.types import Message, MessageState, Reply, ReplyState
+from shared.mailbox.records import Message, MessageState, Reply, ReplyState
+from shared.model.addresses import EmailAddress, PhoneNumber
+from shared.model.events import EmailReceived, SendSmsResponse, SmsReceived
+from shared.model.users import LOCAL_USER, User, Users
 from shared.runtime import Runtime
-from shared.users import LOCAL_USER, User, Users
-from supervisor_worker.bridge import handing_over, server
-from supervisor_worker.bridge.accepting import Acceptor, NotTried, event_of, same_words
-from supervisor_worker.bridge.door import Door, hosts, origins
-from supervisor_worker.bridge.following import Following, outcome
-from supervisor_worker.bridge.handing_over import HandOvers
 from tests.support.wait import wait_for
 
 SETTINGS = {"sandbox": "on"}
@@ -227,7 +228,7 @@ def test_those_who_wait_behind_a_failure_do_not_try(monkeypatch: pytest.MonkeyPa
         tried.append("once")
         raise StorageUnavailable
 
-    monkeypatch.setattr("shared.accept.accept", away)
+    monkeypatch.setattr("shared.submit.accept", away)
     event = event_of(request(Ask.SMS), Words(PHONE, BOSS, "Hello"), USERS, 0.0)
 
     async def play() -> list[type[Exception]]:

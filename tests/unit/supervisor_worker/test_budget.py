@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from supervisor_worker.budget import A_MINUTE, BETTER, MOST, WELL, RetryBudget
+from supervisor_worker.providers.retry_budget import A_MINUTE, BETTER, MOST, WELL, RetryBudget
 
 
 class Clock:

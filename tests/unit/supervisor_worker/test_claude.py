@@ -11,10 +11,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from shared import settings as settings_module
+from shared.config import settings as settings_module
 from shared.errors import AccessDenied, CredentialsRefused, ProviderError, ProviderRefused, ProviderUnavailable
-from supervisor_worker.claude import Answer, Claude
-from supervisor_worker.conversation import Line, Question
+from supervisor_worker.assistant.claude.client import Answer, Claude
+from supervisor_worker.assistant.prompt import Line, Question
 
 QUESTION = Question("stable", "today", (Line("user", "hi"),))
 

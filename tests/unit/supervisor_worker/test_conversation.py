@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.addresses import EmailAddress, PhoneNumber
-from shared.events import EmailReceived, Media, SendSmsResponse, SmsReceived
-from shared.mailbox.types import Kind, Message, MessageState, Reply, ReplyState
-from shared.users import User
-from supervisor_worker.conversation import MAX_TEXT, Line, Question, question, said
-from supervisor_worker.media.pictures import Picture, picture
+from shared.mailbox.records import Kind, Message, MessageState, Reply, ReplyState
+from shared.model.addresses import EmailAddress, PhoneNumber
+from shared.model.events import EmailReceived, Media, SendSmsResponse, SmsReceived
+from shared.model.users import User
+from supervisor_worker.assistant.prompt import MAX_TEXT, Line, Question, question, said
+from supervisor_worker.media.image_header import Picture, picture
 from tests.payloads.pictures import png
 
 PHONE, BOSS = PhoneNumber("+15551234567"), PhoneNumber("+15559876543")

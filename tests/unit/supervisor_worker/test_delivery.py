@@ -8,18 +8,18 @@ from typing import Any, cast
 
 import pytest
 
-from shared import settings as settings_module
-from shared import users
-from shared.addresses import Identities, PhoneNumber
+from shared.config import settings as settings_module
 from shared.errors import LeaseLost, OutcomeUnknown, ProviderRefused, ProviderUnavailable
-from shared.events import Response, SendSmsResponse
-from shared.mailbox.types import Attempt, Call, Claim, Outcome, Reply, ReplyState, Sending, Unseen
-from supervisor_worker.budget import RetryBudget
+from shared.mailbox.records import Attempt, Call, Claim, Outcome, Reply, ReplyState, Sending, Unseen
+from shared.model import users
+from shared.model.addresses import Identities, PhoneNumber
+from shared.model.events import Response, SendSmsResponse
 from supervisor_worker.channels.port import Listed
-from supervisor_worker.delivered import Delivered
-from supervisor_worker.delivery import Delivery
-from supervisor_worker.lease import Lease
-from supervisor_worker.supervisor import Supervisor
+from supervisor_worker.providers.retry_budget import RetryBudget
+from supervisor_worker.turns.context import Supervisor
+from supervisor_worker.turns.delivery import Delivery
+from supervisor_worker.turns.delivery_result import Delivered
+from supervisor_worker.turns.lease import Lease
 
 COMMAND = SendSmsResponse(to=PhoneNumber("+15551234567"), from_=PhoneNumber("+15559876543"), message="Hi", user="ada")
 OK = Sending("ok", Attempt("a-new", 0))

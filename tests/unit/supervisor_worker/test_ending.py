@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from supervisor_worker import ending
-from supervisor_worker.ending import end
+from shared.process import tasks as ending
+from shared.process.tasks import end
 
 
 async def deaf(times: int) -> None:

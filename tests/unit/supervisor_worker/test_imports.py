@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3] / "supervisor_worker"
-NAMES = ("turn", "delivery", "lease", "thinking", "claude", "conversation", "replies", "limits")
-MODULES = [*(ROOT / f"{name}.py" for name in NAMES), *(ROOT / "channels").glob("*.py"), *(ROOT / "media").glob("*.py")]
+MODULES = [path for folder in ("turns", "assistant", "channels", "media", "providers") for path in (ROOT / folder).rglob("*.py")]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: path.stem)

@@ -6,9 +6,9 @@ import random
 
 import pytest
 
-from shared import settings as settings_module
-from shared.mailbox.types import Message, MessageState
-from supervisor_worker import limits
+from shared.config import settings as settings_module
+from shared.mailbox.records import Message, MessageState
+from supervisor_worker.turns import retry_policy as limits
 
 SETTINGS = settings_module.load(sandbox="on")
 

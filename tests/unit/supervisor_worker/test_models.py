@@ -7,8 +7,8 @@ from typing import Any, get_args
 import pytest
 from anthropic.types.model import Model
 
-from sandbox import anthropic_models
-from supervisor_worker.models import EFFORTS, FAMILIES, family_of, thinking_fields, thinks
+from sandbox.anthropic import models as anthropic_models
+from supervisor_worker.assistant.models import EFFORTS, FAMILIES, family_of, thinking_fields, thinks
 
 KNOWN = sorted(f"claude-{name}" for name in FAMILIES)
 NAMES = [name for part in get_args(Model) for name in get_args(part)]

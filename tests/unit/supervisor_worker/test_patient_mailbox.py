@@ -10,9 +10,9 @@ from redis import exceptions
 from redis.asyncio import Redis as AsyncRedis
 
 from shared.mailbox import calls
-from shared.redis import passing
-from supervisor_worker import patient_mailbox
-from supervisor_worker.patient_mailbox import PatientMailbox
+from shared.storage.clients import passing
+from supervisor_worker.process import patient_mailbox
+from supervisor_worker.process.patient_mailbox import PatientMailbox
 
 FULL = "command not allowed when used memory > 'maxmemory'."
 PASSING = (

@@ -10,15 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared import codec
-from shared import settings as settings_module
-from shared.addresses import EmailAddress, PhoneNumber
-from shared.events import MAX_MEDIA, EmailReceived, Media, Received, SendSmsResponse, SmsReceived
+from shared.config import settings as settings_module
+from shared.mailbox.records import Message, MessageState, Reply, ReplyState
 from shared.mailbox.spending import Budget, Dearest
-from shared.mailbox.types import Message, MessageState, Reply, ReplyState
-from shared.users import LOCAL_USER, User, Users
-from supervisor_worker import conversation, price
-from supervisor_worker.media.pictures import Picture
+from shared.model import codec
+from shared.model.addresses import EmailAddress, PhoneNumber
+from shared.model.events import MAX_MEDIA, EmailReceived, Media, Received, SendSmsResponse, SmsReceived
+from shared.model.users import LOCAL_USER, User, Users
+from supervisor_worker.assistant import price
+from supervisor_worker.assistant import prompt as conversation
+from supervisor_worker.media.image_header import Picture
 
 USER, BOSS = PhoneNumber("+15551234567"), PhoneNumber("+15559876543")
 TEXTS = st.text(max_size=60) | st.sampled_from(["\u27e6" * 40, "\U0001f600" * 30, "x" * 20_000, "\u0416" * 17_000, ""])

@@ -6,9 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.addresses import EmailAddress, PhoneNumber
-from shared.events import EmailReceived, SendEmailResponse, SendSmsResponse, SmsReceived
-from supervisor_worker.replies import CUT_MARK, command_for, cut, cut_short, opening, references_for, sms_length, sms_text, subject_for
+from shared.model.addresses import EmailAddress, PhoneNumber
+from shared.model.events import EmailReceived, SendEmailResponse, SendSmsResponse, SmsReceived
+from supervisor_worker.assistant.compose import (
+    CUT_MARK,
+    command_for,
+    cut,
+    cut_short,
+    opening,
+    references_for,
+    sms_length,
+    sms_text,
+    subject_for,
+)
 
 USER, BOSS = EmailAddress("user@example.com"), EmailAddress("boss@bossline.example")
 

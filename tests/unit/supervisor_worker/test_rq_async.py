@@ -20,9 +20,9 @@ from redis.exceptions import ResponseError
 from redis.retry import Retry
 from rq.timeouts import JobTimeoutException
 
-import supervisor_worker.rq_async as package
-from supervisor_worker.rq_async.clients import Grouped, asynchronous
-from supervisor_worker.rq_async.records import ThreadDeathPenalty
+import rq_async as package
+from rq_async.bookkeeping import ThreadDeathPenalty
+from rq_async.command_batching import Grouped, asynchronous
 
 
 def options(client: AsyncRedis) -> dict[str, Any]:

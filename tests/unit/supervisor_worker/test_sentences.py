@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from supervisor_worker import sentences
+from supervisor_worker.assistant import notices as sentences
 
 NOW = datetime(2026, 12, 2, 1, 0, tzinfo=ZoneInfo("America/Indiana/Indianapolis"))  # a Wednesday: the longest of both
 

@@ -7,12 +7,12 @@ from typing import Any, cast
 
 import pytest
 
-from shared import settings as settings_module
-from shared import users
-from shared.addresses import Identities, PhoneNumber
-from shared.events import SendSmsResponse
-from shared.mailbox.types import Call, Claim, Closed, Message, MessageState, Reply, ReplyState, Sending, Turn
-from supervisor_worker.turn import Supervisor, run_turn
+from shared.config import settings as settings_module
+from shared.mailbox.records import Call, Claim, Closed, Message, MessageState, Reply, ReplyState, Sending, Turn
+from shared.model import users
+from shared.model.addresses import Identities, PhoneNumber
+from shared.model.events import SendSmsResponse
+from supervisor_worker.turns.turn import Supervisor, run_turn
 
 
 class Mailbox:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from shared.ledger import Line
-from supervisor_worker.waiting import Watch
+from shared.mailbox.ledger import Line
+from shared.mailbox.wait_for_reply import Watch
 
 
 def line(kind: str, **fields: str) -> Line:

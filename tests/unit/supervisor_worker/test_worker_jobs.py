@@ -12,10 +12,10 @@ import pytest
 from rq.utils import import_attribute
 
 from shared.errors import BadInput
-from shared.queue import FUNCTIONS
-from shared.redaction import outline
+from shared.mailbox.wake_queue import FUNCTIONS
+from shared.observability.redaction import outline
 from supervisor_worker import jobs
-from supervisor_worker.crew import CURRENT
+from supervisor_worker.process.resources import CURRENT
 
 SECRET = "my cat is called Mimi, call +15551234567"
 

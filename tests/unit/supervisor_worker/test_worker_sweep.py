@@ -11,9 +11,9 @@ import pytest
 from redis.exceptions import ConnectionError as RedisGone
 from structlog.testing import capture_logs
 
-from shared.mailbox.types import Call, Due, Swept
-from supervisor_worker import sweep
-from supervisor_worker.sweep import Sweep
+from shared.mailbox.records import Call, Due, Swept
+from supervisor_worker.process import sweep
+from supervisor_worker.process.sweep import Sweep
 
 DUE = (Due("c-1", "sms"), Due("c-2", "email"))
 

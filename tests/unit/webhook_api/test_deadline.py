@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from webhook_api import deadline
-from webhook_api.deadline import LEAST_RATE, LONGEST, PRESSED_SECONDS, SECONDS, Deadline, Reading
+from webhook_api.http import body_deadline as deadline
+from webhook_api.http.body_deadline import LEAST_RATE, LONGEST, PRESSED_SECONDS, SECONDS, Deadline, Reading
 
 
 class Clock:

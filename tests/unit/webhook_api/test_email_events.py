@@ -7,8 +7,8 @@ import json
 import pytest
 
 from tests.payloads import payload
-from webhook_api.email_events import report
-from webhook_api.entries import Report
+from webhook_api.email.event_routes import report
+from webhook_api.intake.records import Report
 
 
 def test_events_become_reports_on_replies() -> None:

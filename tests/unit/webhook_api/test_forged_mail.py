@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.addresses import EmailAddress
-from shared.admission import Ignored
-from shared.users import LOCAL_USER, Users
+from shared.model.addresses import EmailAddress
+from shared.model.sms_admission import Ignored
+from shared.model.users import LOCAL_USER, Users
 from tests.payloads import BOUNDARY, MULTIPART, Fields, mail_fields, multipart_body
-from webhook_api import admit
-from webhook_api.headers import MAX_BLOCK, Headers
-from webhook_api.parse_email import parse_email
+from webhook_api.email import admission as admit
+from webhook_api.email.headers import MAX_BLOCK, Headers
+from webhook_api.email.parsing import parse_email
 
 USERS: Final = Users([LOCAL_USER])
 BOSS: Final = EmailAddress("boss@example.com")

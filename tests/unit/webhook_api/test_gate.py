@@ -9,8 +9,8 @@ import pytest
 from flask import Request
 from werkzeug.test import EnvironBuilder
 
-from shared.settings import load
-from webhook_api.gate import Gate, Refusal, caller_of, from_this_machine
+from shared.config.settings import load
+from webhook_api.security.authentication import Gate, Refusal, caller_of, from_this_machine
 
 CURL = {"REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "127.0.0.1:8787"}
 

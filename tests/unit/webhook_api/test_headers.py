@@ -7,7 +7,7 @@ import time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhook_api.headers import Headers, decoded
+from webhook_api.email.headers import Headers, decoded
 
 
 def test_folded_headers_are_unfolded_and_repeated_ones_all_kept() -> None:

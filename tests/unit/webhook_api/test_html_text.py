@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhook_api.html_text import Shown, read, to_text
+from webhook_api.email.html_text import Shown, read, to_text
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask import Response, session
 
-from webhook_api.lean import SECURITY, Answer, LeanFlask
+from webhook_api.http.flask_app import SECURITY, Answer, LeanFlask
 
 
 def named(name: str) -> Response:

@@ -11,12 +11,12 @@ from typing import Any, Final
 
 import pytest
 
-from shared.addresses import EmailAddress
-from shared.admission import Ignored
-from shared.users import LOCAL_USER, Users
+from shared.model.addresses import EmailAddress
+from shared.model.sms_admission import Ignored
+from shared.model.users import LOCAL_USER, Users
 from tests.payloads import HERE, MULTIPART, Fields, mail_fields, multipart_body
-from webhook_api import admit
-from webhook_api.parse_email import InboundMail, parse_email
+from webhook_api.email import admission as admit
+from webhook_api.email.parsing import InboundMail, parse_email
 
 CASES: Final = HERE / "mail"
 NAMES: Final = sorted(path.stem for path in CASES.glob("*.eml"))

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Request
 
 from shared.errors import BadInput
 from tests.payloads import BOUNDARY, MULTIPART, multipart_body, payload
-from webhook_api.multipart import MAX_PARTS, HalfForm, boundary_of, parts
+from webhook_api.email.multipart import MAX_PARTS, HalfForm, boundary_of, parts
 
 
 @pytest.mark.parametrize("name", ["mail_parsed.multipart", "mail_raw.multipart"])

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from shared.errors import BadInput
 from tests.payloads import BOUNDARY, MULTIPART, Fields, mail_fields, multipart_body, payload
-from webhook_api import mime
-from webhook_api.parse_email import InboundMail, harmless_name, parse_email
+from webhook_api.email import mime
+from webhook_api.email.parsing import InboundMail, harmless_name, parse_email
 
 
 def parsed(**changes: str | bytes | tuple[str, bytes] | None) -> InboundMail:

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.events import Media
+from shared.model.events import Media
 from tests.payloads import ACCOUNT, form_body, payload, sms_fields
-from webhook_api.parse_media import media_of
-from webhook_api.parse_sms import parse_sms, read_form
+from webhook_api.sms.media import media_of
+from webhook_api.sms.parsing import parse_sms, read_form
 
 SID = "MM" + "2" * 32
 ME = "ME" + "0" * 31

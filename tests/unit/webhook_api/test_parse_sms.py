@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from shared.errors import BadInput
 from tests.payloads import form_body, payload, sms_fields
-from webhook_api.parse_sms import MAX_FIELDS, is_form, parse_sms, parse_status, read_form
+from webhook_api.sms.parsing import MAX_FIELDS, is_form, parse_sms, parse_status, read_form
 
 
 def test_a_plain_text_is_read() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhook_api.quotes import MAX_SCANNED, without_quote
+from webhook_api.email.quoted_reply import MAX_SCANNED, without_quote
 
 ON = "On Sun, Nov 22, 2026 at 10:02 AM Boss <boss@example.com> wrote:"
 

@@ -12,9 +12,10 @@ from typing import Any, cast
 import pytest
 from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined] # its documented name
 
-from shared import blocking
-from webhook_api import deadline, rsgi
-from webhook_api.rsgi import LARGE_AT_ONCE, SMALL_BODY, Application
+from shared.process import blocking
+from webhook_api.http import body_deadline as deadline
+from webhook_api.http import rsgi
+from webhook_api.http.rsgi import LARGE_AT_ONCE, SMALL_BODY, Application
 
 Headers = list[tuple[str, str]]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shared import settings
+from shared.config import settings
 from webhook_api import server
 
 

@@ -18,12 +18,13 @@ from sendgrid.helpers.eventwebhook import EventWebhook
 from twilio.request_validator import RequestValidator
 from werkzeug.datastructures import MultiDict
 
-from shared import settings
+from shared.config import settings
 from shared.errors import ConfigurationError
 from tests.payloads import FORM, form_body, payload, sms_fields
-from webhook_api import signatures, sms
-from webhook_api.gate import Gate, Refusal
-from webhook_api.parse_sms import read_form
+from webhook_api.security import signatures
+from webhook_api.security.authentication import Gate, Refusal
+from webhook_api.sms import routes as sms
+from webhook_api.sms.parsing import read_form
 
 TOKEN = "auth token of the tests"
 URL = "https://boss.example.com/sms/inbound"

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.admission import InboundSms
 from shared.errors import BadInput
+from shared.model.sms_admission import InboundSms
 from tests.payloads import ACCOUNT, form_body, payload, sid, sms_fields
-from webhook_api import signed_form
-from webhook_api.parse_media import media_of
-from webhook_api.parse_sms import parse_sms, parse_status, read_form
-from webhook_api.signatures import twilio_signature
+from webhook_api.security import signed_form
+from webhook_api.security.signatures import twilio_signature
+from webhook_api.sms.media import media_of
+from webhook_api.sms.parsing import parse_sms, parse_status, read_form
 
 QUERY: Final = "reply=r-4b4f4e1c9a0d4b6c8f1e2d3c&attempt=a-0123456789abcdef0123456789abcdef"
 MINE, THEIRS = "+15551234567", "+15557654321"

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from redis.exceptions import ConnectionError as RedisAway
 from redis.exceptions import DataError, OutOfMemoryError, ReadOnlyError, ResponseError
 
-from shared.accept import fault
-from shared.addresses import EmailAddress, PhoneNumber
-from shared.codec import SCHEMA_VERSION
 from shared.errors import BadInput, SchemaTooNew, StorageFault
-from shared.events import EmailReceived, SmsReceived
-from shared.spool import BLOCK, LAST_TICKET, Name
-from webhook_api.entries import Entry, Ignored, Message, Report, decode, encode
+from shared.model.addresses import EmailAddress, PhoneNumber
+from shared.model.codec import SCHEMA_VERSION
+from shared.model.events import EmailReceived, SmsReceived
+from shared.spool_layout import BLOCK, LAST_TICKET, Name
+from shared.submit import fault
+from webhook_api.intake.records import Entry, Ignored, Message, Report, decode, encode
 
 TEXT = SmsReceived(
     id="m-1", from_=PhoneNumber("+15551234567"), to=PhoneNumber("+15559876543"), message="Grüße\0\n“😀”", user="user", provider_id="SM1"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from webhook_api.order import SILENCE_SECONDS, Order, Way
+from webhook_api.intake.ordering import SILENCE_SECONDS, Order, Way
 
 CONVERSATIONS = 3
 

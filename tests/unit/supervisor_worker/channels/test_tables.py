@@ -17,10 +17,11 @@ from shared.errors import (
     ProviderRefused,
     ProviderUnavailable,
 )
-from shared.events import SmsReceived
-from supervisor_worker.channels import sendgrid_email, twilio_codes
+from shared.model.events import SmsReceived
 from supervisor_worker.channels.port import RecipientOptedOut, RecipientUnreachable, SenderUnusable
-from supervisor_worker.channels.wire import LONGEST_WAIT, retry_after
+from supervisor_worker.channels.sendgrid import email as sendgrid_email
+from supervisor_worker.channels.twilio import errors as twilio_codes
+from supervisor_worker.providers.exchange import LONGEST_WAIT, retry_after
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ import pytest
 from twilio.rest import Client
 from twilio.rest.api.v2010.account.message import MessageInstance
 
+from shared.config.settings import load
 from shared.errors import ProviderUnavailable
-from shared.settings import load
-from supervisor_worker.channels.twilio_inbound import _came_in, _listed, _went_out
-from supervisor_worker.reconciler.found import Bounds
+from supervisor_worker.channels.twilio.message_list import _came_in, _listed, _went_out
+from supervisor_worker.reconciler.result import Bounds
 
 RECORD: dict[str, Any] = {
     "sid": "SM1", "account_sid": "AC1", "from": "+15551234567", "to": "+15559876543", "body": " Hello\u200b ", "num_media": "2",

@@ -12,17 +12,20 @@ import pytest
 from click.testing import CliRunner
 from redis.exceptions import ConnectionError as RedisAway
 
-from shared.addresses import Identities
+from boss.checks import machine as local
+from boss.checks import providers as outside
+from boss.checks import redis as storage
+from boss.checks import replication
+from boss.checks.reconciler import reconciler
+from boss.checks.result import Finding, fail, ok, run_all, warn, worst
+from boss.checks.spending import spending
+from boss.commands.doctor import _stored, doctor, line
+from shared.config.providers import COSTS, NOTHING_LEAVES, SIMULATED
+from shared.config.settings import Settings, load
 from shared.errors import BosslineError
 from shared.mailbox import Mailbox
-from shared.mailbox.types import Pause
-from shared.providers import COSTS, NOTHING_LEAVES, SIMULATED
-from shared.settings import Settings, load
-from supervisor_worker.cli.checks import local, outside, replication, storage
-from supervisor_worker.cli.checks.finding import Finding, fail, ok, run_all, warn, worst
-from supervisor_worker.cli.checks.reconciler import reconciler
-from supervisor_worker.cli.checks.spending import spending
-from supervisor_worker.cli.doctor import _stored, doctor, line
+from shared.mailbox.records import Pause
+from shared.model.addresses import Identities
 
 HEALTHY: dict[str, Any] = {
     "valkey_version": "9.1.2", "redis_version": "7.2.4", "maxmemory_policy": "noeviction", "maxmemory": 1000, "used_memory": 10,

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from shared.process import guarded
-from shared.settings import load
-from supervisor_worker.cli.checks import local
-from supervisor_worker.cli.checks.finding import Finding, fail, not_checked, not_running, ok, warn
-from supervisor_worker.cli.doctor import told_once
-from supervisor_worker.cli.main import COMMANDS, main
+from boss.checks import machine as local
+from boss.checks.result import Finding, fail, not_checked, not_running, ok, warn
+from boss.commands.doctor import told_once
+from boss.main import COMMANDS, main
+from shared.config.settings import load
+from shared.process.lifecycle import guarded
 from webhook_api.__main__ import main as web_main
 
 HERE = frozenset(("redis", "web", "bridge"))

@@ -8,10 +8,10 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from shared.settings import Settings, load
-from supervisor_worker.cli.posts import Mail, Text, compose, email_post, first_address, read_mail, sms_post
-from webhook_api.parse_email import parse_email
-from webhook_api.signatures import twilio_signed
+from boss.provider_requests import Mail, Text, compose, email_post, first_address, read_mail, sms_post
+from shared.config.settings import Settings, load
+from webhook_api.email.parsing import parse_email
+from webhook_api.security.signatures import twilio_signed
 
 PUBLIC = "https://boss.example.com/hooks"
 

@@ -12,11 +12,11 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
-from shared.ledger import Line
-from supervisor_worker.cli.main import main
-from supervisor_worker.cli.operator import login_name
-from supervisor_worker.cli.reasons import ANSWERED, IGNORED, PARKED, explained
-from supervisor_worker.cli.tail import describe
+from boss.commands.tail import describe
+from boss.explanations import ANSWERED, IGNORED, PARKED, explained
+from boss.main import main
+from boss.operator import login_name
+from shared.mailbox.ledger import Line
 from tests.support import reasons
 
 
@@ -59,7 +59,7 @@ def test_every_reason_by_which_the_code_parks_or_ignores_is_found_in_its_source(
 def test_every_reason_has_a_sentence_a_row_in_the_manual_and_its_command(reason: str) -> None:
     """An operator who sees one finds what it means, and what helps, without reading the code."""
     found = [entry for entry in (PARKED.get(reason), IGNORED.get(reason)) if entry]
-    assert found, f"{reason} has no sentence in supervisor_worker/cli/reasons.py"
+    assert found, f"{reason} has no sentence in boss/explanations.py"
     assert all(entry.sentence.endswith(".") for entry in found)
     assert reason in ROWS, f"{reason} has no row in docs/operating.md"
     for entry in found:

@@ -7,13 +7,13 @@ import re
 
 import pytest
 
-from shared.addresses import EmailAddress, PhoneNumber
-from shared.events import EmailReceived, SendSmsResponse, SmsReceived
-from shared.ledger import Line
-from shared.mailbox.types import Attempt, Reply, ReplyState
-from supervisor_worker.cli import records
-from supervisor_worker.cli.output import age, printable, short
-from supervisor_worker.cli.tail import describe
+from boss import message_view as records
+from boss.commands.tail import describe
+from boss.terminal.output import age, printable, short
+from shared.mailbox.ledger import Line
+from shared.mailbox.records import Attempt, Reply, ReplyState
+from shared.model.addresses import EmailAddress, PhoneNumber
+from shared.model.events import EmailReceived, SendSmsResponse, SmsReceived
 
 USER, BOSS = PhoneNumber("+15551234567"), PhoneNumber("+15559876543")
 SECRETS = ("5551234567", "5559876543", "ada@example.com", "meet me", "Dinner", "<id@", "file.pdf")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervisor_worker.media.addresses import Door, NotPublic, PublicResolver, is_public
+from supervisor_worker.media.public_addresses import Door, NotPublic, PublicResolver, is_public
 
 CLOSED = [
     "0.0.0.0", "0.1.2.3",  # noqa: S104 - refused

@@ -9,11 +9,11 @@ from typing import Any, cast
 import pytest
 from structlog.testing import capture_logs
 
-from shared.addresses import EmailAddress, PhoneNumber
-from shared.events import EmailReceived, Media, SmsReceived
-from shared.settings import load
+from shared.config.settings import load
+from shared.model.addresses import EmailAddress, PhoneNumber
+from shared.model.events import EmailReceived, Media, SmsReceived
 from supervisor_worker.media.download import Downloads, NotHad
-from supervisor_worker.media.gathering import MAX_TURN_BYTES, NONE, Gallery, Room
+from supervisor_worker.media.turn_pictures import MAX_TURN_BYTES, NONE, Gallery, Room
 from tests.payloads.pictures import png
 
 ME = "ME" + "0" * 31

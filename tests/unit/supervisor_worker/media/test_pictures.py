@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervisor_worker.media.pictures import MAX_BYTES, NotAPicture, picture
+from supervisor_worker.media.image_header import MAX_BYTES, NotAPicture, picture
 from tests.payloads.pictures import bomb, gif, jpeg, png, webp
 
 MAKERS = {"image/png": png, "image/gif": gif, "image/jpeg": jpeg, "image/webp": webp}

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
-from shared import settings as settings_module
-from shared.events import Media
-from supervisor_worker.media.route import TWILIO_HOSTS, NotAllowed, Route
+from shared.config import settings as settings_module
+from shared.model.events import Media
+from supervisor_worker.media.allowed_urls import TWILIO_HOSTS, NotAllowed, Route
 
 SID, MEDIA = "MM" + "2" * 32, Media("ME" + "0" * 32)
 ACCOUNT = "AC" + "0" * 32

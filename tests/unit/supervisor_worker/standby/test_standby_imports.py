@@ -8,7 +8,7 @@ import sys
 
 SCRIPT = """
 import json, sys
-import supervisor_worker.cli.main, supervisor_worker.cli.processes, supervisor_worker.standby
+import boss.main, boss.commands.processes, supervisor_worker.standby
 print(json.dumps(sorted(sys.modules)))
 """
 HEAVY = {"anthropic", "twilio", "sendgrid", "httpx2", "aiohttp", "requests", "flask", "websockets", "anyio"}
@@ -19,5 +19,5 @@ def test_a_standby_that_watches_loads_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=30, check=True)
     loaded = set(json.loads(done.stdout))
     assert not loaded & HEAVY
-    ours = {name for name in loaded if name.startswith("supervisor_worker.") and not name.startswith("supervisor_worker.cli")}
+    ours = {name for name in loaded if name.startswith("supervisor_worker.") and not name.startswith("boss")}
     assert ours == {"supervisor_worker.standby", *(f"supervisor_worker.standby.{name}" for name in ("process", "shift", "watcher"))}

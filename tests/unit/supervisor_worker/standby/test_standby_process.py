@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from redis.exceptions import ConnectionError as RedisGone
 
-from shared.mailbox.types import Call
-from shared.settings import Settings, load
+from shared.config.settings import Settings, load
+from shared.mailbox.records import Call
+from supervisor_worker.standby.child_worker import REST, WORK
 from supervisor_worker.standby.process import FIRST_REST, LONGEST_REST, RETIRE_SECONDS, Standby
-from supervisor_worker.standby.shift import REST, WORK
 
 AFTER = 15.0
 

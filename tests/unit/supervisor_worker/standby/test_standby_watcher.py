@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from supervisor_worker.standby.watcher import BLIND_SHARE, Watcher
+from supervisor_worker.standby.liveness import BLIND_SHARE, Watcher
 
 AFTER = 15.0
 STEP = AFTER * BLIND_SHARE

@@ -1,0 +1,80 @@
+"""Who speaks with which Boss when a command plays a user over the bridge, and what such a command says when there is no bridge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import click
+
+from boss.terminal.output import Ending
+from bridge.client.client import SupervisorClient
+from bridge.client.errors import BridgeError, BridgeRefused
+from shared.config.settings import Settings
+from shared.errors import BadInput
+from shared.model import users as users_file
+from shared.model.addresses import Channel, EmailAddress, PhoneNumber
+from shared.model.users import User
+from shared.observability.redaction import mask
+
+UNREACHABLE: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Both ends of a conversation, as the bridge wants them."""
+
+    user: str
+    sender: str = field(repr=False)
+    boss: str = field(repr=False)
+
+
+def ends_of(settings: Settings, channel: Channel, who: str = "") -> Ends | None:
+    """The user with that address or name, else the first who has the channel; None when nobody has. BadParameter for a stranger."""
+    users = users_file.load(settings.boss_users_file).all
+    found = [user for user in users if not who or _is(user, who)]
+    if not found:
+        raise click.BadParameter("no user of the users file has this address or name", param_hint="--as")
+    return next((ends for user in found if (ends := _ends(user, channel))), None)
+
+
+def client_of(settings: Settings) -> SupervisorClient:
+    """A client for the bridge of these settings."""
+    return SupervisorClient(settings.bridge_url, settings.supervisor_token.get_secret_value())
+
+
+def place_of(settings: Settings) -> str:
+    """The bridge's address for the eye."""
+    return mask(settings.bridge_url)
+
+
+def what_to_do(error: BridgeError) -> str:
+    """About a connection that did not come about."""
+    if isinstance(error, BridgeRefused):
+        return "Is SUPERVISOR_TOKEN the bridge's own, and SUPERVISOR_URL its address?"
+    return "Is `boss bridge` running there?"
+
+
+def unreachable(settings: Settings, error: BridgeError) -> Ending:
+    """The same as the end of a command."""
+    return Ending(f"{place_of(settings)}: {error.detail}. {what_to_do(error)}", UNREACHABLE)
+
+
+def _is(user: User, who: str) -> bool:
+    known = {user.username, *(str(address) for address in (user.phone, user.email) if address)}
+    return bool({who, *_canonical(who)} & known)
+
+
+def _canonical(who: str) -> list[str]:
+    found = []
+    for kind in (PhoneNumber, EmailAddress):
+        try:
+            found.append(kind.parse(who).value)
+        except BadInput:
+            continue
+    return found
+
+
+def _ends(user: User, channel: Channel) -> Ends | None:
+    sender, boss = (user.phone, user.boss_phone) if channel == "sms" else (user.email, user.boss_email)
+    return Ends(user.username, str(sender), str(boss)) if sender and boss else None

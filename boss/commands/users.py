@@ -1,0 +1,102 @@
+"""`boss users`: what an operator may do about a person."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final
+
+import click
+from redis import Redis
+from redis.exceptions import RedisError
+
+from boss.session import opened
+from boss.terminal.output import Ending, Group, remark
+from shared.config.settings import Settings
+from shared.model.addresses import Identities
+from shared.operations import erase as erasing
+from shared.operations.erase import Erased
+from shared.runtime import identity_salt
+
+REWRITE_SECONDS: Final = 60.0
+OUT_OF_REACH: Final = (
+    "the spool of other web hosts: run it there too, or wait until they have handed on what they keep",
+    "copies of the data: backups, and replicas that are cut off",
+    "what Twilio, SendGrid and Anthropic keep: ask them, or delete it in their consoles",
+)
+"""What may hold words of the user and is not in this command's reach."""
+
+
+@click.group(cls=Group)
+def users() -> None:
+    """What an operator may do about a person of the users file."""
+
+
+@users.command(short_help="Erase what is kept of a user.")
+@click.argument("username", metavar="NAME")
+@click.option("--yes", is_flag=True, help="Do not ask first.")
+def erase(username: str, *, yes: bool) -> None:
+    """Erase what is kept of NAME: messages, replies, history, and what waits on this host's disk.
+
+    What is being answered is broken off. Opt-outs stay, and the marks by
+    which a second delivery is known. NAME need not be in the users file any
+    more; while it is, what NAME writes afterwards is kept as before.
+    """
+    with opened() as box:
+        if not yes:
+            click.confirm(f"Erase everything that is kept of {username}? It cannot be brought back", abort=True)
+        user = Identities(identity_salt(box.redis)).user(username)
+        settings = box.settings
+        request_ms = int((settings.send_timeout_seconds + settings.send_margin_seconds) * 1000)
+        files = Erased()
+        _files(settings, username, files)  # first: the web process must not hand on what was found gone in Redis
+        erased = erasing.erase(box.redis, username=username, user=user, request_ms=request_ms, waiting=_waiting)
+        for line in _told(username, erased, files):
+            click.echo(line)
+        click.echo(_rewritten(box.redis, settings) if erased.conversations else "Nothing was in Redis.")
+    click.echo("Out of reach from here:")
+    for line in OUT_OF_REACH:
+        click.echo(f"  {line}")
+    if erased.left:
+        raise Ending(f"{erased.left} records came in meanwhile; run it again")
+
+
+def _waiting(number: int) -> None:
+    remark(f"waiting for {number} request(s) to a provider that are under way")
+
+
+def _files(settings: Settings, username: str, found: Erased) -> None:
+    try:
+        erasing.erase_files(settings.spool_dir, username, found)
+    except OSError as error:
+        raise Ending(f"the spool cannot be read: {type(error).__name__}; nothing was erased") from None
+
+
+def _told(username: str, erased: Erased, files: Erased) -> list[str]:
+    lines = [
+        f"Erased of {username}: {erased.messages} messages, {erased.turns} turns, {erased.replies} replies.",
+        f"Conversations: {len(erased.conversations)}; leases broken: {erased.leases}.",
+        f"Erased on this host's disk: {files.files} waiting entries.",
+    ]
+    if files.unreadable:
+        lines.append(f"{files.unreadable} files of the spool cannot be read and stayed; `boss doctor` says where they are.")
+    return lines
+
+
+def _rewritten(redis: Redis, settings: Settings) -> str:
+    """Have the server write its file anew, for the old one still holds what was erased; what became of that."""
+    if settings.redis_url.get_secret_value():
+        return "The append-only file of your server may still hold it: run BGREWRITEAOF there, and mind its backups."
+    try:
+        redis.bgrewriteaof()
+        end = time.monotonic() + REWRITE_SECONDS
+        while time.monotonic() < end:
+            state: Any = redis.info("persistence")
+            if not state["aof_rewrite_in_progress"] and not state.get("aof_rewrite_scheduled"):
+                done = state["aof_last_bgrewrite_status"] == "ok"
+                return (
+                    "The append-only file was written anew." if done else "The append-only file could not be written anew: see valkey.log."
+                )
+            time.sleep(0.1)
+    except RedisError as error:
+        return f"The append-only file was not written anew: {type(error).__name__}."
+    return "The append-only file is still being written anew."

@@ -1,0 +1,95 @@
+"""`boss`: one command for the processes and for the operator.
+
+Each subcommand's module is imported when it is called, so that `boss --help` is quick and `boss web` never loads the
+SDKs of the worker.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from importlib import import_module, metadata
+from typing import Any, Final
+
+import click
+
+from shared.errors import BosslineError, ConfigurationError
+from shared.process.lifecycle import REFUSED, message, tell_in_outline
+
+COMMANDS: Final = {
+    "web": ("processes:web", "Take the webhooks of Twilio and SendGrid."),
+    "worker": ("processes:worker", "Think and answer."),
+    "bridge": ("processes:bridge", "Serve local programs over WebSocket, in real time."),
+    "standby": ("processes:standby", "Work while no regular worker lives; stand aside otherwise."),
+    "redis": ("redis:redis", "Run the embedded server, or repair its files; stands aside when REDIS_URL is set."),
+    "sandbox": ("processes:sandbox", "Play Twilio, SendGrid and Claude, with a page to text from."),
+    "ready": ("ready:ready", "Check settings and ports, then print the addresses once everything runs."),
+    "config": ("processes:config", "Show the settings, or an example file of them."),
+    "doctor": ("doctor:doctor", "Look for what is wrong, and say what to do about it."),
+    "check": ("check:check", "Try the bridge from end to end, one line a check."),
+    "chat": ("chat:chat", "Talk to the Boss in the terminal, over the bridge."),
+    "simulate": ("simulate:simulate", "Text or mail the Boss as the provider would, and print the reply."),
+    "tail": ("tail:tail", "Follow the ledger."),
+    "messages": ("messages:messages", "List and show messages; retry or discard parked ones; find missed ones."),
+    "dashboard": ("dashboard:dashboard", "RQ's queues, workers and jobs in the browser."),
+    "pause": ("pause:pause", "Stop all sending, or one user's; or show what is paused."),
+    "resume": ("pause:resume", "Send again."),
+    "users": ("users:users", "Erase what is kept of a user."),
+    "opt-in": ("pause:opt_in", "Send mail again to a user who had opted out of it."),
+}
+"""Name to (module and attribute under boss.commands, one line for the list)."""
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and imports one when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """All commands, in the order of use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """Import one command; None for a name that is not ours."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(f"boss.commands.{module}"), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, and warn of names that set nothing: once for all processes that honcho starts, by `boss ready`."""
+        found = super().resolve_command(ctx, args)
+        if found[0] != "doctor" and "HONCHO_PROCESS_NAME" not in os.environ:
+            _warn_of_names()
+        return found
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run; an error that we raise on purpose becomes one message and exit status 2."""
+        tell_in_outline()
+        try:
+            return super().invoke(ctx)
+        except BosslineError as error:
+            click.echo(message(error), err=True)
+            ctx.exit(REFUSED)
+
+
+def _warn_of_names() -> None:
+    from shared.config.settings import strange_names  # noqa: PLC0415 - not for `boss --help`
+
+    with suppress(ConfigurationError):  # the command itself tells of a file that cannot be read
+        for sentence in strange_names():
+            click.echo(f"boss: {sentence}", err=True)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(metadata.version("bossline"), prog_name="boss")
+def main() -> None:
+    """An assistant with a phone number and a mail address: text it or mail it, and it answers."""
+
+
+if __name__ == "__main__":
+    main()

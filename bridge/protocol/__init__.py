@@ -1,0 +1,1 @@
+"""The bridge's protocol: codes, frames and the server's session. No I/O, no clock."""

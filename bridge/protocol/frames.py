@@ -1,0 +1,239 @@
+"""The bridge's frames: what a client may say, checked by hand, and what the supervisor answers, as JSON text.
+
+Checked without pydantic, because a `ping` must cost one `json.loads` and a string. Nothing of a frame's content stands in an
+error's sentence.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
+
+from bridge.protocol.codes import Ask, Fault, Say
+from shared.model.codec import dumps
+from shared.model.events import Response, SendSmsResponse
+
+MAX_ID: Final = 128
+MAX_CLIENT: Final = 128
+MAX_USER: Final = 256
+MAX_REFERENCES: Final = 20
+PONG: Final = dumps({"type": Say.PONG})
+RETRYABLE: Final = frozenset({Fault.STORAGE_UNAVAILABLE, Fault.TOO_MANY_REQUESTS, Fault.TOO_MANY_PENDING})
+"""After these the same request, under the same id, may succeed."""
+SENTENCES: Final[dict[str, str]] = {
+    Fault.NOT_AUTHENTICATED: "Not authenticated",
+    Fault.BAD_JSON: "A frame must be one JSON object.",
+    Fault.NOT_TEXT: "A frame must be text, not binary.",
+    Fault.UNKNOWN_TYPE: "The frame's type is not known here.",
+    Fault.STRANGER: "This sender is not a user of that Boss.",
+    Fault.UNKNOWN_RECIPIENT: "There is no Boss at that address.",
+    Fault.ID_REUSED: "This id was used for a request with other content.",
+    Fault.TOO_MANY_REQUESTS: "Too many requests: wait a little, then send it again.",
+    Fault.TOO_MANY_PENDING: "Too many requests wait for their answers.",
+    Fault.RESYNC_REQUIRED: "Some lines of the ledger are not kept any more; it goes on with the oldest that is.",
+    Fault.STORAGE_UNAVAILABLE: "The message could not be stored; send it again.",
+    Fault.PARKED: "The message could not be answered and was set aside for the operator.",
+    Fault.NOTHING_TO_SAY: "The message was read, and there is nothing to say to it.",
+    Fault.IGNORED: "The message is not answered.",
+    "expired": "This message ended long ago, and its answer is not kept any more.",
+    "rate_limited": "You have sent more messages than can be answered within an hour. Please try again later.",
+}
+
+MessageType = Literal[Ask.SMS, Ask.EMAIL]
+_SEQ: Final = re.compile(r"[0-9]{1,15}-[0-9]{1,15}")
+_CONVERSATION: Final = re.compile(r"c-[0-9a-f]{24}")
+_THREAD_ID: Final = re.compile(r"<[!-;=?-~]{1,400}>")
+_BARE_ID: Final = re.compile(r"[!-;=?-~]{1,400}")
+
+
+class Malformed(Exception):
+    """A field that cannot be used; `sentence` names it, and nothing of its content."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """A client's introduction. `protocol` is None for a client of the first dialect."""
+
+    token: str = field(repr=False)
+    protocol: int | None
+    client: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribe:
+    """A wish to follow the ledger: all of it or one conversation, from now or after a line that was seen."""
+
+    conversation: str
+    since: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a message says, normalised: the same words again are the same message."""
+
+    sender: str
+    recipient: str
+    text: str
+    subject: str = ""
+    message_id: str = ""
+    in_reply_to: str = ""
+    references: tuple[str, ...] = ()
+
+
+def id_of(frame: Mapping[str, Any]) -> str:
+    """The frame's id, '' without one. Raises Malformed."""
+    return _text(frame, "id", MAX_ID, required=False)
+
+
+def auth_of(frame: Mapping[str, Any]) -> Auth:
+    """Read an `auth`. Raises Malformed."""
+    protocol = frame.get("protocol")
+    if protocol is not None and (type(protocol) is not int or protocol < 1):
+        raise Malformed("The field protocol must be a whole number from 1.")
+    return Auth(_required(frame, "token"), protocol, _text(frame, "client", MAX_CLIENT, required=False), id_of(frame))
+
+
+def subscribe_of(frame: Mapping[str, Any]) -> Subscribe:
+    """Read a `subscribe`. Raises Malformed."""
+    since, conversation = (_text(frame, name, 64, required=False) for name in ("since", "conversation"))
+    if since and not _SEQ.fullmatch(since):
+        raise Malformed("The field since must be the seq of an event.")
+    if conversation and not _CONVERSATION.fullmatch(conversation):
+        raise Malformed("The field conversation must be the id of a conversation.")
+    return Subscribe(conversation, since, id_of(frame))
+
+
+def user_of(frame: Mapping[str, Any]) -> str:
+    """The request's `user`, which is only echoed. Raises Malformed."""
+    user = frame.get("user")
+    if not isinstance(user, str) or len(user) > MAX_USER:
+        raise Malformed(f"The field user must be text of at most {MAX_USER} characters.")
+    return _whole(user)
+
+
+def words_of(frame: Mapping[str, Any], kind: MessageType) -> Words:
+    """Read an `sms_received` or an `email_received`. Raises Malformed."""
+    sender, recipient = _required(frame, "from"), _required(frame, "to")
+    if kind == Ask.SMS:
+        return Words(sender, recipient, _required(frame, "message"))
+    subject, body = " ".join(_any_text(frame, "subject").split()), _any_text(frame, "body")
+    if not subject and not body.strip():
+        raise Malformed("One of the fields subject and body must hold text.")
+    return Words(sender, recipient, body, subject, _thread_id(frame, "message_id"), _thread_id(frame, "in_reply_to"), _references(frame))
+
+
+def message_id(client: str, request_id: str, chance: str) -> str:
+    """Our id of a message: made from the client's name and its id, or from `chance` (24 hexadecimal digits) without one."""
+    if not request_id:
+        return "m-" + chance
+    return "m-" + hashlib.sha256(f"bridge\x1f{client}\x1f{request_id}".encode()).hexdigest()[:24]
+
+
+def acknowledged(kind: MessageType, user: str, request_id: str, at: float) -> str:
+    """`message_acknowledged`; `at` is in epoch seconds."""
+    moment = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+    channel = "sms" if kind == Ask.SMS else "email"
+    return _frame(Say.ACKNOWLEDGED, request_id, message_type=channel, user=user, timestamp=moment)
+
+
+def reply(command: Response, user: str, request_id: str) -> str:
+    """`send_sms_response` or `send_email_response`."""
+    if isinstance(command, SendSmsResponse):
+        return _frame(Say.SMS_RESPONSE, request_id, to=command.to.value, message=command.message, user=user)
+    return _frame(Say.EMAIL_RESPONSE, request_id, to=command.to.value, subject=command.subject, body=command.body, user=user)
+
+
+def error(code: str, request_id: str = "", sentence: str = "") -> str:
+    """`error`; without a `sentence`, the one that goes with the code."""
+    sentence = sentence or SENTENCES.get(code) or SENTENCES[Fault.IGNORED]
+    return _frame(Say.ERROR, request_id, message=sentence, code=code, retryable=code in RETRYABLE)
+
+
+def pong(request_id: str) -> str:
+    """`pong` for a ping with an id."""
+    return _frame(Say.PONG, request_id)
+
+
+def subscribed(request_id: str, seq: str) -> str:
+    """`subscribed`; `seq` is where it begins: the events after it follow."""
+    return _frame(Say.SUBSCRIBED, request_id, seq=seq)
+
+
+def event(seq: str, kind: str, fields: Mapping[str, str]) -> str:
+    """`event`: one line of the ledger."""
+    return dumps({"type": Say.EVENT, "seq": seq, "event": {"type": kind, **fields}})
+
+
+def auth_result(*, success: bool, message: str, request_id: str = "", **more: object) -> str:
+    """`auth_result`; `more` is for a client that sent `protocol`."""
+    return _frame(Say.AUTH_RESULT, request_id, success=success, message=message, **more)
+
+
+def _frame(kind: Say, request_id: str, **fields: object) -> str:
+    frame = {"type": kind, **fields}
+    if request_id:
+        frame["in_reply_to"] = request_id
+    return dumps(frame)
+
+
+def _text(frame: Mapping[str, Any], name: str, limit: int, *, required: bool) -> str:
+    value = frame.get(name)
+    if value is None and not required:
+        return ""
+    if not isinstance(value, str) or not 0 < len(value) <= limit:
+        raise Malformed(f"The field {name} must be text of 1 to {limit} characters.")
+    return _whole(value)
+
+
+def _any_text(frame: Mapping[str, Any], name: str) -> str:
+    value = frame.get(name)
+    if not isinstance(value, str):
+        raise Malformed(f"The field {name} must be text.")
+    return _whole(value)
+
+
+def _required(frame: Mapping[str, Any], name: str) -> str:
+    value = _any_text(frame, name)
+    if not value.strip():
+        raise Malformed(f"The field {name} must not be empty.")
+    return value
+
+
+def _whole(text: str) -> str:
+    """Text without halves of surrogate pairs, which JSON can name and UTF-8 cannot hold."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _thread_id(frame: Mapping[str, Any], name: str) -> str:
+    """A message id of RFC 5322, its brackets added when they are missing; '' without one."""
+    value = frame.get(name)
+    return "" if value is None or value == "" else _bracketed(value, name)
+
+
+def _bracketed(value: object, name: str) -> str:
+    text = value.strip() if isinstance(value, str) else ""
+    if _THREAD_ID.fullmatch(text):
+        return text
+    if _BARE_ID.fullmatch(text):
+        return f"<{text}>"
+    raise Malformed(f"The field {name} must hold message ids such as <1@example.com>.")
+
+
+def _references(frame: Mapping[str, Any]) -> tuple[str, ...]:
+    """A list of ids, or a text with blanks between them: the thread's root and the last twenty."""
+    value = frame.get("references")
+    items = value.split() if isinstance(value, str) else value
+    if items is not None and not isinstance(items, list):
+        raise Malformed("The field references must hold message ids such as <1@example.com>.")
+    ids = list(dict.fromkeys(_bracketed(item, "references") for item in items or ()))
+    return tuple(ids if len(ids) <= MAX_REFERENCES else [ids[0], *ids[-MAX_REFERENCES:]])

@@ -1,0 +1,276 @@
+"""The bridge's side of one connection, without I/O: who may speak, how much, and which answer goes out when.
+
+Everything that decides lives here; the server around it moves texts and asks the mailbox. Time and chance are arguments, so
+that the rules can be tested over any sequence of frames:
+
+- nothing but `auth` and `ping` before authentication;
+- a request with an id is acknowledged when it is stored, and gets one final answer, whenever that comes;
+- a request without one gets exactly one answer, and those answers keep the order of the requests: a client of the first
+  dialect takes any answer of the right type for its oldest request's;
+- more than the limits allow is refused, and whoever goes on is sent away.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from bridge.protocol import frames
+from bridge.protocol.codes import PROTOCOL, Ask, Close, Fault
+from bridge.protocol.frames import PONG, Auth, Malformed, MessageType, Subscribe, Words
+from shared.model.events import Response
+
+REFUSALS_IN_A_ROW: Final = 100
+"""So many requests over the limit, one right after the other, and the connection is closed."""
+MAX_PENDING: Final = 1000
+"""Requests of one connection that wait for their answers."""
+
+PING: Final = Ask.PING.value  # an enum's member takes longer to look up than a ping to answer
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The limits of every connection, and how the server calls itself."""
+
+    requests_per_second: float = 10.0
+    burst: int = 20
+    max_frame: int = 65_536
+    answer_seconds: float = 8.0
+    max_pending: int = MAX_PENDING
+    server: str = "bossline"
+
+
+@dataclass(frozen=True, slots=True)
+class Goodbye:
+    """Close the connection, and why."""
+
+    code: Close
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What came of a message: its reply, or the code that says why there is none."""
+
+    reply: Response | None = None
+    code: str = ""
+
+
+class Request:
+    """One `sms_received` or `email_received`, from its frame to its answer.
+
+    `words` are dropped when the message is stored, `at` in epoch seconds. `answer` is None until the final one: with an id it is sent at
+    once and not kept, without one it is kept until those before it have gone out.
+    `before` is an earlier request under the same id that this one repeats.
+    """
+
+    __slots__ = ("answer", "at", "before", "ended", "id", "message_id", "stored", "type", "user", "words")
+
+    def __init__(self, kind: MessageType, request_id: str, user: str, words: Words | None) -> None:
+        self.type = kind
+        self.id = request_id
+        self.user = user
+        self.words = words
+        self.message_id = ""
+        self.stored = False
+        self.at = 0.0
+        self.answer: str | None = None
+        self.ended: Ended | None = None
+        self.before: Request | None = None
+
+
+Decision = str | Auth | Subscribe | Request | Goodbye | None
+"""What to do about a frame: send this text, check this token, follow the ledger, store this message, close; or nothing now."""
+
+
+class Session:
+    """One connection's state. The methods return the frames to send now, in order."""
+
+    __slots__ = ("_chance", "_now", "_open", "_queue", "_refused", "_rules", "_tokens", "authenticated", "client", "closed")
+
+    def __init__(self, rules: Rules, now: float, chance: Callable[[], str]) -> None:
+        """`now` is of a clock in seconds that never goes back; `chance` gives 24 hexadecimal digits that nobody guesses."""
+        self._rules = rules
+        self._chance = chance
+        self._tokens = float(rules.burst)
+        self._now = now
+        self._refused = 0
+        self._open: dict[str, Request] = {}
+        self._queue: deque[Request] | None = None  # most clients never need one, and an empty one takes 600 bytes
+        self.authenticated = False
+        self.client = ""
+        self.closed = False
+
+    def receive(self, text: str | bytes, now: float) -> Decision:
+        """Judge one frame."""
+        if self.closed:
+            return None
+        try:
+            frame: Any = json.loads(text) if type(text) is str else None
+        except (ValueError, RecursionError):
+            frame = None
+        if type(frame) is dict:
+            kind = frame.get("type")
+            if kind == PING and frame.get("id") is None:
+                return PONG
+            return self._judge(frame, kind, now)
+        return self._refuse_counted(Fault.BAD_JSON if isinstance(text, str) else Fault.NOT_TEXT, "", now)
+
+    def accept(self, auth: Auth) -> str:
+        """The token is right."""
+        self.authenticated = True
+        self.client = auth.client
+        if auth.protocol is None:
+            return frames.auth_result(success=True, message="Authenticated", request_id=auth.id)
+        rules = self._rules
+        limits = {
+            "max_frame": rules.max_frame,
+            "requests_per_second": rules.requests_per_second,
+            "burst": rules.burst,
+            "max_pending": rules.max_pending,
+            "answer_seconds": rules.answer_seconds,
+        }
+        agreed = min(auth.protocol, PROTOCOL)
+        return frames.auth_result(
+            success=True, message="Authenticated", request_id=auth.id, protocol=agreed, server=rules.server, limits=limits
+        )
+
+    def reject(self, auth: Auth) -> str:
+        """The token is wrong: this is said, and the connection closed."""
+        self.closed = True
+        return frames.auth_result(success=False, message="Authentication failed", request_id=auth.id)
+
+    def stored(self, request: Request, at: float) -> tuple[str, ...]:
+        """The message is in the mailbox; `at` is in epoch seconds. What came of it meanwhile follows at once."""
+        request.stored, request.at = True, at
+        request.words = request.before = None
+        first = (frames.acknowledged(request.type, request.user, request.id, at),) if request.id else ()
+        return first + (self.ended(request, request.ended) if request.ended else ())
+
+    def ended(self, request: Request, ended: Ended) -> tuple[str, ...]:
+        """The message's end. Before `stored` it is kept back, so that the acknowledgement comes first."""
+        if not request.stored:
+            request.ended = ended
+            return ()
+        if ended.reply is not None:
+            return self._answer(request, frames.reply(ended.reply, request.user, request.id))
+        if ended.code == Fault.NOTHING_TO_SAY and not request.id:  # no failure: it was taken, and the client knows how to go on alone
+            return self.overdue(request, request.at)
+        return self._answer(request, frames.error(ended.code, request.id))
+
+    def failed(self, request: Request, code: str) -> tuple[str, ...]:
+        """The message was not taken. An earlier request under the same id goes on waiting for its answer."""
+        answers = self._answer(request, frames.error(code, request.id))
+        before = request.before
+        while before is not None and before.answer is not None:
+            before = before.before
+        if before is None:
+            return answers
+        self._open.setdefault(request.message_id, before)
+        return answers + (self.ended(before, request.ended) if request.ended else ())
+
+    def overdue(self, request: Request, at: float) -> tuple[str, ...]:
+        """The time of a request without an id is up: it was taken, which is all that can be said; or it was not."""
+        if request.stored:
+            return self._answer(request, frames.acknowledged(request.type, request.user, "", at))
+        return self._answer(request, frames.error(Fault.STORAGE_UNAVAILABLE))
+
+    def request_of(self, message: str) -> Request | None:
+        """The request that waits for this message's end."""
+        return self._open.get(message)
+
+    def messages(self) -> tuple[str, ...]:
+        """The messages whose ends are waited for."""
+        return tuple(self._open)
+
+    def _judge(self, frame: dict[str, Any], kind: object, now: float) -> Decision:
+        try:
+            request_id = frames.id_of(frame)
+        except Malformed as fault:
+            return self._refuse_counted(Fault.BAD_FIELD, fault.sentence, now)
+        if kind == PING:
+            return frames.pong(request_id)
+        if not self._within_rate(now):
+            return self._too_much(request_id)
+        if not self.authenticated and kind != Ask.AUTH:
+            return self._refuse(Fault.NOT_AUTHENTICATED, request_id)
+        try:
+            return self._read(frame, kind, request_id)
+        except Malformed as fault:
+            return self._refuse(Fault.BAD_FIELD, request_id, fault.sentence)
+
+    def _read(self, frame: dict[str, Any], kind: object, request_id: str) -> Decision:
+        if kind == Ask.AUTH:
+            return frames.auth_of(frame)
+        if kind == Ask.SUBSCRIBE:
+            return frames.subscribe_of(frame)
+        if kind not in (Ask.SMS, Ask.EMAIL):
+            return self._refuse(Fault.UNKNOWN_TYPE, request_id)
+        message_type: MessageType = Ask.SMS if kind == Ask.SMS else Ask.EMAIL
+        request = Request(message_type, request_id, frames.user_of(frame), frames.words_of(frame, message_type))
+        request.message_id = frames.message_id(self.client, request_id, "" if request_id else self._chance())
+        return self._enlist(request)
+
+    def _enlist(self, request: Request) -> Decision:
+        """Put a request on the books. One that repeats an id takes the earlier one's place: one final answer is for both."""
+        request.before = self._open.get(request.message_id)
+        if request.before is None and len(self._open) >= self._rules.max_pending:
+            return self._refuse(Fault.TOO_MANY_PENDING, request.id)
+        self._open[request.message_id] = request
+        if not request.id:
+            self._wait_in_line(request)
+        return request
+
+    def _answer(self, request: Request, text: str) -> tuple[str, ...]:
+        """A final answer, once: at once with an id, in its turn without."""
+        if request.answer is not None:
+            return ()
+        request.answer = "" if request.id else text
+        if self._open.get(request.message_id) is request:
+            del self._open[request.message_id]
+        return (text,) if request.id else self._due()
+
+    def _due(self) -> tuple[str, ...]:
+        """The answers that nothing stands before any more."""
+        due: list[str] = []
+        while self._queue and self._queue[0].answer is not None:
+            due.append(self._queue.popleft().answer or "")
+        return tuple(due)
+
+    def _wait_in_line(self, request: Request) -> None:
+        if self._queue is None:
+            self._queue = deque()
+        self._queue.append(request)
+
+    def _refuse(self, code: str, request_id: str, sentence: str = "") -> str | None:
+        """An error for one frame; without an id it waits for the answers before it."""
+        text = frames.error(code, request_id, sentence)
+        if request_id or not self._queue:
+            return text
+        settled = Request(Ask.SMS, "", "", None)
+        settled.answer = text
+        self._queue.append(settled)
+        return None
+
+    def _refuse_counted(self, code: str, sentence: str, now: float) -> Decision:
+        """The same for a frame that has no readable id."""
+        return self._refuse(code, "", sentence) if self._within_rate(now) else self._too_much("")
+
+    def _within_rate(self, now: float) -> bool:
+        self._tokens = min(float(self._rules.burst), self._tokens + (now - self._now) * self._rules.requests_per_second)
+        self._now = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        self._refused = 0
+        return True
+
+    def _too_much(self, request_id: str) -> Decision:
+        self._refused += 1
+        if self._refused <= REFUSALS_IN_A_ROW:
+            return self._refuse(Fault.TOO_MANY_REQUESTS, request_id)
+        self.closed = True
+        return Goodbye(Close.OVERLOADED, "too many requests")

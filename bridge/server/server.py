@@ -1,0 +1,231 @@
+"""The WebSocket server: its limits, who may shake hands with it, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import signal
+import ssl
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import Any, Final, cast
+
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.datastructures import MultipleValuesError
+from websockets.http11 import Request, Response
+from websockets.server import ServerProtocol
+from websockets.typing import Origin
+
+from bridge.protocol.codes import Close
+from bridge.protocol.server_session import Rules
+from bridge.server.connection import BridgeConnection
+from bridge.server.connection_limits import Door, hosts, origins
+from bridge.server.handler import Bridge, Dialogue
+from bridge.server.handover import HandOvers
+from bridge.server.ledger_follower import Following
+from bridge.server.submit import Acceptor
+from shared.config.settings import Settings
+from shared.errors import ConfigurationError
+from shared.mailbox import AsyncMailbox
+from shared.mailbox.calls import DAY_MS
+from shared.observability import logs as telemetry
+from shared.process.tasks import end
+from shared.runtime import Runtime, redis_url
+from shared.security.password import Guesses
+from shared.storage.clients import for_bridge
+
+LOG: Final = telemetry.logger(__name__)
+BACKLOG: Final = 1024
+OPEN_SECONDS: Final = 5.0
+PING_SECONDS: Final = 20.0
+CLOSE_SECONDS: Final = 1.0
+END_SECONDS: Final = 1.5
+"""The end is told to all clients; nobody is waited for longer."""
+LOOP_SECONDS: Final = 1.0
+REFUSED_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+READ_FRAMES: Final = 4
+WRITE_BYTES: Final = 32_768
+
+
+async def run(runtime: Runtime) -> None:
+    """Serve until SIGTERM or SIGINT. Raises ConfigurationError when the port or the certificate cannot be used."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    raise_open_files()
+    async with open_bridge(runtime) as bridge:
+        server = await listen(bridge)
+        announce(runtime.settings, port_of(server))
+        await stop.wait()
+        LOG.info("bridge ends", action="bridge_ends", connections=len(server.connections))
+        await close(bridge, server)
+
+
+@asynccontextmanager
+async def open_bridge(runtime: Runtime) -> AsyncIterator[Bridge]:
+    """What the clients share, with its two loops running: the ledger is followed before anybody is listened to."""
+    settings = runtime.settings
+    redis = for_bridge(redis_url(settings))
+    mailbox = AsyncMailbox(redis)
+    following = Following(mailbox)
+    bridge = Bridge(
+        runtime=runtime,
+        rules=rules_of(settings),
+        door=Door(most_waiting=settings.bridge_max_unauthenticated, most_inside=settings.bridge_max_connections),
+        guesses=Guesses(settings.supervisor_token.get_secret_value(), time.monotonic()),
+        acceptor=Acceptor(runtime),
+        following=following,
+        hand_overs=HandOvers(mailbox, int(settings.retention_days * DAY_MS)),
+    )
+    await following.start()
+    tasks = [asyncio.create_task(for_ever(loop)) for loop in (following.run, bridge.hand_overs.run)]
+    try:
+        yield bridge
+    finally:
+        await end(tasks)
+        bridge.acceptor.close()
+        with suppress(OSError):
+            await redis.aclose()
+
+
+async def for_ever(loop: Callable[[], Awaitable[None]]) -> None:
+    """Run a loop, and again after a fault of ours: without it the bridge would take messages and answer none."""
+    while True:
+        try:
+            await loop()
+        except Exception:
+            LOG.exception("A loop of the bridge failed; it begins again.", action="loop_failed")
+        await asyncio.sleep(LOOP_SECONDS)
+
+
+def rules_of(settings: Settings) -> Rules:
+    """The settings that every connection's session needs."""
+    return Rules(
+        requests_per_second=settings.bridge_requests_per_second,
+        burst=settings.bridge_burst,
+        max_frame=settings.bridge_max_frame,
+        answer_seconds=settings.bridge_answer_seconds,
+        server=f"bossline/{version('bossline')}",
+    )
+
+
+async def listen(bridge: Bridge) -> Server:
+    """Bind the port and take connections. Raises ConfigurationError."""
+    settings = bridge.runtime.settings
+    guard = Guard()
+
+    async def handle(connection: ServerConnection) -> None:
+        if isinstance(connection, BridgeConnection):
+            await Dialogue(bridge, connection).run()
+
+    def connect(protocol: ServerProtocol, server: Server, **limits: Any) -> BridgeConnection:
+        return BridgeConnection(bridge.door, protocol, server, **limits)
+
+    serving = serve(
+        handle,
+        settings.supervisor_host.strip("[]"),
+        settings.supervisor_port,
+        origins=[None, *(Origin(name) for name in origins(settings))],
+        compression=None,
+        process_request=guard,
+        process_response=secure,
+        server_header=None,
+        open_timeout=OPEN_SECONDS,
+        ping_interval=PING_SECONDS,
+        ping_timeout=PING_SECONDS,
+        close_timeout=CLOSE_SECONDS,
+        max_size=settings.bridge_max_frame,
+        max_queue=READ_FRAMES,
+        write_limit=WRITE_BYTES,
+        create_connection=cast("type[ServerConnection]", connect),  # it calls it, and does no more with it
+        backlog=BACKLOG,
+        ssl=tls(settings),
+        start_serving=False,
+    )
+    try:
+        server = await serving
+    except OSError as error:
+        raise ConfigurationError(f"SUPERVISOR_PORT: the port cannot be bound ({error.strerror})") from None
+    guard.names = hosts(settings, port_of(server))
+    await server.start_serving()
+    return server
+
+
+class Guard:
+    """Refuses a handshake whose `Host` does not name the bridge; `Origin` is websockets' own check."""
+
+    def __init__(self) -> None:
+        """The names are known once the port is."""
+        self.names: frozenset[str] = frozenset()
+
+    def __call__(self, connection: ServerConnection, request: Request) -> Response | None:
+        """None when the handshake may go on."""
+        try:
+            host = request.headers.get("Host", "")
+        except MultipleValuesError:
+            host = ""
+        if host.lower() in self.names:
+            return None
+        LOG.warning("Refused a handshake.", action="handshake_refused", reason="host")
+        return connection.respond(HTTPStatus.FORBIDDEN, "The Host header does not name this bridge (see SUPERVISOR_URL).\n")
+
+
+def secure(_connection: ServerConnection, _request: Request, response: Response) -> None:
+    """Write what a browser is to know of an answer that is no handshake."""
+    if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+        for name, value in REFUSED_HEADERS.items():
+            response.headers[name] = value
+
+
+async def close(bridge: Bridge, server: Server) -> None:
+    """Take nothing more, tell everybody, and wait for nobody who does not answer."""
+    bridge.ending = True
+    server.close(code=Close.GOING_AWAY)
+    for connection in bridge.door.waiting():
+        connection.turn_away(Close.GOING_AWAY, "")
+    with suppress(TimeoutError):
+        async with asyncio.timeout(END_SECONDS):
+            await server.wait_closed()
+
+
+def tls(settings: Settings) -> ssl.SSLContext | None:
+    """The certificate, when one is set. Raises ConfigurationError."""
+    if settings.bridge_tls_cert is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(settings.bridge_tls_cert, settings.bridge_tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(f"BRIDGE_TLS_CERT: it and BRIDGE_TLS_KEY cannot be used ({type(error).__name__})") from None
+    return context
+
+
+def announce(settings: Settings, port: int, write: Callable[[str], object] = sys.stdout.write) -> None:
+    """The line by which everybody knows that the bridge listens."""
+    host = settings.supervisor_host.strip("[]")
+    write(f"Supervisor WebSocket server listening on {f'[{host}]' if ':' in host else host}:{port}\n")
+    sys.stdout.flush()
+
+
+def port_of(server: Server) -> int:
+    """The port that was bound."""
+    return int(next(iter(server.sockets)).getsockname()[1])
+
+
+def raise_open_files() -> None:
+    """As many connections as the system lets this user have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,139 @@
+"""From a client's words to a message in the mailbox: who is let in, and how it is stored without holding up the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from bridge.protocol.codes import Ask, Fault
+from bridge.protocol.frames import Words
+from bridge.protocol.server_session import Request
+from shared import submit as storing
+from shared.errors import BadInput, StorageUnavailable
+from shared.mailbox.records import Accepted
+from shared.model.addresses import EmailAddress, PhoneNumber
+from shared.model.events import EmailReceived, Received, SmsReceived
+from shared.model.text import seen, seen_line
+from shared.model.users import User, Users
+from shared.runtime import Runtime
+
+THREADS: Final = 8
+MAX_SUBJECT: Final = 500
+
+
+class NotTried(StorageUnavailable):
+    """The storage is away, as others have just found: this message was not even sent there."""
+
+
+class Acceptor:
+    """Accepts on a few threads, because redis-py's and RQ's calls block.
+
+    While Redis is away each call takes two seconds to fail. Those who waited meanwhile, for a thread or for their turn, need
+    not try it, too.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        """The threads are made when they are needed."""
+        self._runtime = runtime
+        self._threads = ThreadPoolExecutor(THREADS, "accept")
+        self._failed_at = 0.0
+
+    async def accept(self, event: Received, asked_at: float) -> Accepted:
+        """Store a message that was asked for at `asked_at`, by the monotonic clock.
+
+        Raises StorageUnavailable, or NotTried when it is certain that it is not stored.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._accept, event, asked_at)
+
+    def close(self) -> None:
+        """Wait for nobody: what a call has not told us a client repeats."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _accept(self, event: Received, asked_at: float) -> Accepted:
+        if self._failed_at > asked_at:
+            raise NotTried
+        try:
+            return storing.accept(self._runtime, event, kind="bridge")
+        except StorageUnavailable:
+            self._failed_at = time.monotonic()
+            raise
+
+
+def event_of(request: Request, words: Words, users: Users, at: float) -> Received:
+    """The event of a request from a user to their own Boss; `at` is in epoch seconds.
+
+    Raises BadInput with the code of the `error`: the bridge admits by the same rule as the webhooks.
+    """
+    if request.type == Ask.SMS:
+        return _sms(request, words, users, at)
+    return _email(request, words, users, at)
+
+
+def same_words(stored: Received | None, event: Received) -> bool:
+    """Whether a request that repeats an id says what the stored one said. One without its event any more cannot be compared."""
+    return stored is None or _content(stored) == _content(event)
+
+
+def _content(event: Received) -> tuple[object, ...]:
+    if isinstance(event, SmsReceived):
+        return event.type, event.from_, event.to, event.message
+    return event.type, event.from_, event.to, event.subject, event.body, event.message_id, event.in_reply_to, event.references
+
+
+def _sms(request: Request, words: Words, users: Users, at: float) -> SmsReceived:
+    boss = _phone(words.recipient, Fault.UNKNOWN_RECIPIENT)
+    sender = _phone(words.sender, Fault.STRANGER if boss in users.boss_phones else Fault.UNKNOWN_RECIPIENT)
+    user = _known(users.by_phone(boss, sender), ours=boss in users.boss_phones)
+    said = seen(words.text)
+    return SmsReceived(
+        id=request.message_id,
+        from_=sender,
+        to=boss,
+        message=said.text,
+        user=user.username,
+        provider_id=request.id,
+        hidden=said.hidden,
+        received_at=at,
+    )
+
+
+def _email(request: Request, words: Words, users: Users, at: float) -> EmailReceived:
+    boss = _mail_address(words.recipient, Fault.UNKNOWN_RECIPIENT)
+    sender = _mail_address(words.sender, Fault.STRANGER if boss in users.boss_emails else Fault.UNKNOWN_RECIPIENT)
+    user = _known(users.by_email(boss, sender), ours=boss in users.boss_emails)
+    subject, said = seen_line(words.subject, MAX_SUBJECT), seen(words.text)
+    return EmailReceived(
+        id=request.message_id,
+        from_=sender,
+        to=boss,
+        subject=subject.text,
+        body=said.text,
+        user=user.username,
+        message_id=words.message_id or f"<{request.message_id}@{boss.domain}>",
+        in_reply_to=words.in_reply_to,
+        references=words.references,
+        hidden=subject.hidden + said.hidden,
+        received_at=at,
+    )
+
+
+def _known(user: User | None, *, ours: bool) -> User:
+    if user is None:
+        raise BadInput(code=Fault.STRANGER if ours else Fault.UNKNOWN_RECIPIENT)
+    return user
+
+
+def _phone(text: str, fault: Fault) -> PhoneNumber:
+    try:
+        return PhoneNumber.parse(text)
+    except BadInput:
+        raise BadInput(code=fault) from None
+
+
+def _mail_address(text: str, fault: Fault) -> EmailAddress:
+    try:
+        return EmailAddress.parse(text)
+    except BadInput:
+        raise BadInput(code=fault) from None

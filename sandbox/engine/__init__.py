@@ -1,0 +1,1 @@
+"""What every provider of the sandbox is played with."""

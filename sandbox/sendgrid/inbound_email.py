@@ -1,0 +1,213 @@
+"""A mail arrives: SendGrid's Inbound Parse webhook, parsed or raw, with the authentication results of an honest sender."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import secrets
+from datetime import UTC, datetime
+from email.header import Header
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, getaddresses
+from typing import TYPE_CHECKING, Annotated, Any, Final
+from urllib.parse import urlencode
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from sandbox.engine.signing import SendGridSigner
+from sandbox.engine.webhook_sender import Webhook
+from sandbox.sendgrid import multipart
+from sandbox.sendgrid.multipart import Part
+
+if TYPE_CHECKING:
+    from sandbox.engine.settings import Settings
+    from sandbox.engine.state import Sandbox
+    from sandbox.engine.webhook_sender import Receipt
+
+FIELDS_IN_UTF8: Final = ("to", "cc", "from", "subject")
+
+
+def _joined(separator: str) -> BeforeValidator:
+    """Let a list stand for its items with a separator between."""
+    return BeforeValidator(lambda value: separator.join(value) if isinstance(value, list) else value)
+
+
+class Attachment(BaseModel):
+    """A file that comes with a mail."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    filename: str = "file.txt"
+    content_type: str = "text/plain"
+    content_base64: str = ""
+
+
+class InboundEmail(BaseModel):
+    """The body of POST /sandbox/email."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    sender: Annotated[str, Field(alias="from")] = ""
+    to: Annotated[str, _joined(", ")] = ""
+    cc: Annotated[str, _joined(", ")] | None = None
+    subject: str = ""
+    text: str | None = None
+    html: str | None = None
+    message_id: str | None = None
+    in_reply_to: str | None = None
+    references: Annotated[str, _joined(" ")] | None = None
+    headers: dict[str, str | list[str]] = {}
+    attachments: list[Attachment] = []
+    raw: bool = False
+    charset: str = "utf-8"
+    charsets: dict[str, str] = {}
+    dkim: str | None = None
+    spf: str = "pass"
+    sender_ip: str = "192.0.2.25"
+    envelope_from: str | None = None
+    envelope_to: list[str] | None = None
+    date: str | None = None
+    copies: int | None = None
+    bad_signature: bool | None = None
+
+
+def webhook_url(settings: Settings, path: str) -> str:
+    """Return the URL of a mail webhook, with its token when there is a secret."""
+    secret = settings.email_webhook_secret
+    return settings.public_url + path + (f"?{urlencode({'token': secret})}" if secret else "")
+
+
+async def deliver(state: Sandbox, mail: InboundEmail) -> tuple[str, list[Receipt]]:
+    """Post a mail's webhook, in as many copies as asked for; return its Message-ID and the answers."""
+    message_id = mail.message_id if mail.message_id is not None else f"<{secrets.token_hex(12)}@sandbox.invalid>"
+    mail = mail.model_copy(
+        update={
+            "message_id": message_id,
+            "sender": mail.sender or state.settings.user_email,
+            "to": mail.to or state.settings.boss_email,
+            "date": mail.date or format_datetime(datetime.now(UTC)),
+        }
+    )
+    webhook = _webhook(state, mail)
+    knobs = state.knobs.inbound
+    copies = range(mail.copies or knobs.copies)
+    posts = (state.courier.insist(webhook, state.journal, retries=knobs.retries, wait=knobs.retry_wait_seconds) for _ in copies)
+    return message_id, await asyncio.gather(*posts)
+
+
+def _webhook(state: Sandbox, mail: InboundEmail) -> Webhook:
+    spoil = state.knobs.inbound.bad_signature if mail.bad_signature is None else mail.bad_signature
+    body, content_type = multipart.encode(_raw(mail) if mail.raw else _parsed(mail))
+    headers = {"Content-Type": content_type, "User-Agent": "Sendlib/1.0 server"}
+    url = webhook_url(state.settings, "/email/inbound")
+    if state.settings.sendgrid_private_key:
+        headers |= SendGridSigner.load(state.settings.sendgrid_private_key).headers(body, spoil=spoil)
+    elif spoil:
+        url += "-wrong" if "token=" in url else "?token=wrong"
+    return Webhook(kind="webhook.email", url=url, body=body, headers=headers, request=_shown(mail), sid=mail.message_id or None)
+
+
+def _shown(mail: InboundEmail) -> dict[str, Any]:
+    """Return what the journal shows of an inbound mail."""
+    named = ("to", "cc", "subject", "text", "html", "message_id", "in_reply_to", "references", "headers", "raw", "date")
+    return {"from": mail.sender, **{name: getattr(mail, name) for name in named}}
+
+
+def _parsed(mail: InboundEmail) -> list[Part]:
+    """Return the fields of the default mode."""
+    charsets = dict.fromkeys(FIELDS_IN_UTF8, "UTF-8") | {"text": mail.charset, "html": mail.charset, **mail.charsets}
+    texts = {"to": mail.to, "cc": mail.cc, "html": mail.html, "from": mail.sender, "text": mail.text, "subject": mail.subject}
+    present = {name: value for name, value in texts.items() if value is not None}
+    parts = [_field("headers", _headers(mail)), _field("dkim", _dkim(mail))]
+    parts += [Part(name=name, value=value.encode(charsets[name])) for name, value in present.items()]
+    parts += [_field("sender_ip", mail.sender_ip), _field("envelope", _envelope(mail)), *_attachments(mail)]
+    named = {name: charset for name, charset in charsets.items() if name in present}
+    return [*parts, _field("charsets", json.dumps(named)), _field("SPF", mail.spf)]
+
+
+def _raw(mail: InboundEmail) -> list[Part]:
+    """Return the fields of the raw mode: the whole MIME message in one."""
+    named = {name: "UTF-8" for name in FIELDS_IN_UTF8 if name != "cc" or mail.cc is not None}
+    return [
+        _field("dkim", _dkim(mail)),
+        Part(name="email", value=_mime(mail)),
+        _field("to", mail.to),
+        *([_field("cc", mail.cc)] if mail.cc is not None else []),
+        _field("from", mail.sender),
+        _field("sender_ip", mail.sender_ip),
+        _field("envelope", _envelope(mail)),
+        _field("subject", mail.subject),
+        _field("charsets", json.dumps(named)),
+        _field("SPF", mail.spf),
+    ]
+
+
+def _field(name: str, text: str) -> Part:
+    return Part(name=name, value=text.encode())
+
+
+def _attachments(mail: InboundEmail) -> list[Part]:
+    """Return the number of attachments, what they are, and the files."""
+    count = _field("attachments", str(len(mail.attachments)))
+    if not mail.attachments:
+        return [count]
+    info = {
+        f"attachment{number}": {"filename": each.filename, "name": each.filename, "type": each.content_type}
+        for number, each in enumerate(mail.attachments, 1)
+    }
+    files = [
+        Part(name=name, value=base64.b64decode(each.content_base64), filename=each.filename, content_type=each.content_type)
+        for name, each in zip(info, mail.attachments, strict=True)
+    ]
+    return [count, _field("attachment-info", json.dumps(info)), *files]
+
+
+def _dkim(mail: InboundEmail) -> str:
+    """Return SendGrid's DKIM result, which looks like JSON and is not."""
+    return mail.dkim if mail.dkim is not None else f"{{@{_address(mail.sender).rpartition('@')[2]} : pass}}"
+
+
+def _envelope(mail: InboundEmail) -> str:
+    sender = mail.envelope_from if mail.envelope_from is not None else _address(mail.sender)
+    to = mail.envelope_to if mail.envelope_to is not None else [address for _, address in getaddresses([mail.to])]
+    return json.dumps({"to": to, "from": sender})
+
+
+def _address(header: str) -> str:
+    found = getaddresses([header])
+    return found[0][1] if found else ""
+
+
+def _header_lines(mail: InboundEmail) -> list[tuple[str, str]]:
+    """Return the mail's own headers, without those that describe its body."""
+    lines = [("From", mail.sender), ("To", mail.to), ("Cc", mail.cc), ("Subject", mail.subject), ("Date", mail.date)]
+    lines += [("Message-ID", mail.message_id), ("In-Reply-To", mail.in_reply_to), ("References", mail.references)]
+    for name, value in mail.headers.items():
+        lines += [(name, each) for each in (value if isinstance(value, list) else [value])]
+    return [(name, value) for name, value in lines if value]
+
+
+def _headers(mail: InboundEmail) -> str:
+    """Return the header block of the default mode: one string, newlines between."""
+    received = f"by mx.sandbox.invalid with SMTP id {secrets.token_hex(6)} for <{mail.to}>; {mail.date}"
+    lines = [("Received", received), ("MIME-Version", "1.0"), *_header_lines(mail)]
+    if not any(name.lower() == "content-type" for name, _ in lines):
+        lines.append(("Content-Type", f'text/plain; charset="{mail.charset}"'))
+    return "".join(f"{name}: {value if value.isascii() else Header(value, 'utf-8').encode()}\n" for name, value in lines)
+
+
+def _mime(mail: InboundEmail) -> bytes:
+    """Return the whole message of the raw mode."""
+    message = EmailMessage(policy=SMTP.clone(cte_type="8bit"))
+    for name, value in _header_lines(mail):
+        message.add_header(name, value)
+    message.set_content(mail.text or "", charset=mail.charset)
+    if mail.html is not None:
+        message.add_alternative(mail.html, subtype="html", charset=mail.charset)
+    for each in mail.attachments:
+        main, _, sub = each.content_type.partition("/")
+        content = base64.b64decode(each.content_base64)
+        message.add_attachment(content, maintype=main, subtype=sub or "octet-stream", filename=each.filename)
+    return message.as_bytes()

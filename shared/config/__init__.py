@@ -1,0 +1,1 @@
+"""The settings: what there is, what each must be, and how they are explained."""

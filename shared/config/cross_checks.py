@@ -1,0 +1,135 @@
+"""What is wrong with settings that only show it together, each in a line that begins with a name and shows no value."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr, ValidationError
+
+from shared.config import secret_rules as operator_secrets
+from shared.config.secret_rules import SANDBOX_CREDENTIALS
+from shared.errors import ConfigurationError
+from shared.model import users as users_file
+from shared.model.addresses import Channel
+from shared.net import is_loopback_url
+from shared.storage import url as redis_url
+
+if TYPE_CHECKING:
+    from shared.config.settings import Settings
+
+BASE_URLS: Final = ("twilio_api_base_url", "sendgrid_api_base_url", "anthropic_base_url")
+CHANNELS: Final[tuple[Channel, ...]] = ("sms", "email")
+_TWILIO_IDS: Final = {"twilio_account_sid": "AC", "twilio_api_key_sid": "SK"}
+_PAIR: Final = ("twilio_api_key_sid", "twilio_api_key_secret")
+
+
+def url_faults(settings: Settings) -> list[str]:
+    """Addresses of the wrong kind, and those over which a credential would travel in the clear."""
+    faults = []
+    for name in (*BASE_URLS, "public_url"):
+        value = getattr(settings, name)
+        if not value:
+            continue
+        if not _is_web_address(value):
+            faults.append(f"{name.upper()}: must be an http:// or https:// address")
+        elif name in BASE_URLS and urlsplit(value).scheme != "https" and not is_loopback_url(value):
+            faults.append(
+                f"{name.upper()}: must be https://, but for an address of this machine: a credential goes there with each request"
+            )
+    if settings.redis_url and (fault := redis_url.fault(settings.redis_url.get_secret_value())):
+        faults.append(f"REDIS_URL: {fault}")
+    return faults
+
+
+def _is_web_address(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
+
+
+def twilio_faults(settings: Settings) -> list[str]:
+    """Ids of another kind than the setting's, and half a pair."""
+    faults = []
+    for name, kind in _TWILIO_IDS.items():
+        value = getattr(settings, name)
+        if value and not re.fullmatch(kind + "[0-9a-fA-F]{32}", value):
+            what = "an Account SID" if kind == "AC" else "an API key's SID"
+            faults.append(f"{name.upper()}: {what} begins with {kind} and has 32 hexadecimal digits after it")
+    given = [name for name in _PAIR if secret_text(getattr(settings, name))]
+    if len(given) == 1:
+        missing = next(name for name in _PAIR if name not in given)
+        faults.append(f"{missing.upper()}: is missing; it goes together with {given[0].upper()}")
+    return faults
+
+
+def production_faults(settings: Settings) -> list[str]:
+    """What production lacks, or must not have. It asks for the providers that the users file needs, and for no others."""
+    faults = operator_secrets.faults(settings.named_secrets)
+    if settings.twilio_account_sid == SANDBOX_CREDENTIALS["twilio_account_sid"]:
+        faults.append("TWILIO_ACCOUNT_SID: is the sandbox's example value")
+    if settings.sandbox == "on":
+        faults.append("SANDBOX: cannot be on in production")
+    if not settings.supervisor_token.get_secret_value():
+        faults.append("SUPERVISOR_TOKEN: is missing")
+    if not (settings.anthropic_api_key.get_secret_value() or is_loopback_url(settings.anthropic_base_url)):
+        faults.append("ANTHROPIC_API_KEY: is missing")
+    channels, users_faults = _channels_of(settings)
+    return faults + users_faults + _provider_faults(settings, channels)
+
+
+def _channels_of(settings: Settings) -> tuple[frozenset[Channel], list[str]]:
+    """The channels that the users file needs; both while that cannot be known, and what is wrong with it."""
+    if settings.boss_users_file is None:
+        return frozenset(CHANNELS), ["BOSS_USERS_FILE: is missing"]
+    try:
+        return users_file.load(settings.boss_users_file).channels, []
+    except ConfigurationError as error:
+        return frozenset(CHANNELS), [error.detail]
+
+
+def _provider_faults(settings: Settings, channels: frozenset[Channel]) -> list[str]:
+    wanted: list[tuple[str, str]] = []
+    if "sms" in channels:
+        wanted += [("twilio_account_sid", ""), ("twilio_auth_token", _signs_anyway(settings))]
+    if "email" in channels:
+        wanted.append(("sendgrid_api_key", ""))
+    faults = [f"{name.upper()}: is missing{more}" for name, more in wanted if not secret_text(getattr(settings, name))]
+    if "email" in channels:
+        faults += settings.unproven_webhooks()
+    if channels and not settings.public_url.startswith("https://"):
+        faults.append("PUBLIC_URL: must be the https:// address that the providers call")
+    return faults
+
+
+def _signs_anyway(settings: Settings) -> str:
+    """Why the token is asked for beside an API key."""
+    return ": the API key sends, but Twilio signs its webhooks with the token" if settings.twilio_api_key_sid else ""
+
+
+def faults_beside(kind: type[Settings], broken: set[str], overrides: dict[str, Any]) -> list[str]:
+    """The faults of several settings together, which pydantic looks for only once each is right: the broken ones at their defaults."""
+    defaults = {name: kind.model_fields[name].get_default() for name in broken & set(kind.model_fields)}
+    try:
+        kind(**{**overrides, **defaults})
+    except ValidationError as error:
+        return faults_of(error)
+    return []
+
+
+def faults_of(error: ValidationError) -> list[str]:
+    """Every fault that pydantic found."""
+    lines = []
+    for fault in error.errors():
+        name = "_".join(str(part) for part in fault["loc"]).upper()
+        text = fault["msg"].removeprefix("Value error, ")
+        lines += [f"  {name}: {text}"] if name else [f"  {line}" for line in text.splitlines()]
+    return lines
+
+
+def secret_text(value: str | SecretStr) -> str:
+    """A setting's text, secret or not."""
+    return value.get_secret_value() if isinstance(value, SecretStr) else value

@@ -1,0 +1,224 @@
+"""The mailbox's two faces, which differ in nothing but waiting: `Mailbox` blocks, `AsyncMailbox` is awaited.
+
+Scripts are sent by EVALSHA and, when the server does not know them (SCRIPT FLUSH, a restart), by EVAL. `queue_call`
+puts one into a MULTI as plain EVAL: short, one send, and its own answer says what was stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Protocol, TypeVar
+
+from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
+from redis.client import Pipeline
+from redis.exceptions import NoScriptError
+
+from shared.mailbox import answers
+from shared.mailbox.records import Call, Message, Pause, Reply
+from shared.mailbox.scripts import arguments, script
+
+T = TypeVar("T")
+PREFIX = "boss:"
+AT_ONCE = 1000
+
+
+def queue_call(pipeline: Pipeline, call: Call[Any]) -> None:
+    """Add a call to a MULTI; its answer is parsed with `answer`."""
+    pipeline.eval(script(call.name)[0], 0, *arguments(call))
+
+
+def answer(call: Call[T], raw: Any) -> T:
+    """The result of a call from the server's raw answer."""
+    return call.parse(_text(raw))
+
+
+class BlockingCommands(Protocol):
+    """Whoever sends one command and waits for its answer: a client of redis-py's, or `shared.storage.group_commit.Grouped`."""
+
+    def execute_command(self, *args: Any) -> Any:
+        """Raises RedisError."""
+        ...
+
+
+class Mailbox:
+    """The synchronous face, for the web process and the command."""
+
+    def __init__(self, redis: Redis, commands: BlockingCommands | None = None) -> None:
+        """`commands` sends the calls, `redis` by default."""
+        self.redis = redis
+        self._commands = commands or redis
+
+    def run(self, call: Call[T]) -> T:
+        """Send one call and parse its answer. Every call can be repeated."""
+        text, sha = script(call.name)
+        sent = arguments(call)
+        try:
+            raw = self._commands.execute_command("EVALSHA", sha, 0, *sent)
+        except NoScriptError:
+            raw = self._commands.execute_command("EVAL", text, 0, *sent)
+        return answer(call, raw)
+
+    def load(self, *names: str) -> None:
+        """Make scripts known to the server, so that not even the first call has to send one. Raises RedisError."""
+        for name in names:
+            self.redis.script_load(script(name)[0])
+
+    def message(self, message_id: str) -> Message | None:
+        """A message's record, or None once it expired."""
+        record = _text(self.redis.hgetall(PREFIX + "msg:" + message_id))
+        return answers.message_from(record) if record.get("id") else None
+
+    def reply(self, reply_id: str) -> Reply | None:
+        """A reply's record, or None once it expired."""
+        record = _text(self.redis.hgetall(PREFIX + "reply:" + reply_id))
+        return answers.reply_from(record) if record.get("id") else None
+
+    def reply_of(self, message: Message) -> Reply | None:
+        """The reply of the turn that a message is, or was last, in."""
+        return self.reply("r-" + message.turn.removeprefix("t-")) if message.turn else None
+
+    def recent(self, limit: int, *, parked: bool = False) -> list[str]:
+        """The ids of the newest messages, or of all parked ones, newest first."""
+        key = PREFIX + ("parked" if parked else "recent")
+        return list(_text(self.redis.zrevrange(key, 0, limit - 1)))
+
+    def paused(self) -> str:
+        """The reason for which all sending is paused, or ''."""
+        return str(_text(self.redis.hget(PREFIX + "pause", "reason")) or "")
+
+    def pauses(self) -> list[Pause]:
+        """What is paused now: all sending first, then users, each once."""
+        pairs = sorted(_text(self.redis.smembers(PREFIX + "paused")))
+        with self.redis.pipeline(transaction=False) as pipeline:
+            for key in ("pause", *(f"pause:{pair}" for pair in pairs)):
+                pipeline.hgetall(PREFIX + key)
+            found = [answers.pause_from(record) for record in _text(pipeline.execute())]
+        return list({pause.user: pause for pause in found if pause}.values())
+
+
+class Commands(Protocol):
+    """Whoever sends one command and answers with its result: a client of `redis.asyncio`, or what sends many callers' together."""
+
+    async def execute_command(self, *args: Any) -> Any:
+        """Raises RedisError."""
+        ...
+
+
+class ConfirmingCommands(Commands, Protocol):
+    """Whoever also knows whether a replica of the server has what a command wrote."""
+
+    async def execute_confirmed(self, *args: Any) -> tuple[Any, bool]:
+        """The answer, and that. Raises RedisError."""
+        ...
+
+
+class AsyncMailbox:
+    """The face for an event loop: the worker's and the bridge's."""
+
+    def __init__(self, redis: AsyncRedis, commands: ConfirmingCommands | None = None) -> None:
+        """`commands` sends the calls, `redis` by default; then nothing is known of replicas."""
+        self.redis = redis
+        self._commands: Commands = commands or redis
+        self._confirming = commands
+
+    async def run(self, call: Call[T]) -> T:
+        """Send one call and parse its answer. Every call can be repeated."""
+        raw, confirmed = await self._asked(lambda: self._run(call))
+        result = answer(call, raw)
+        return result if confirmed or call.alone is None else call.alone(result)
+
+    async def _asked(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Everything that this face asks of the server passes here."""
+        return await ask()
+
+    async def _run(self, call: Call[Any]) -> tuple[Any, bool]:
+        text, sha = script(call.name)
+        sent = arguments(call)
+        try:
+            return await self._send(call, "EVALSHA", sha, 0, *sent)
+        except NoScriptError:
+            return await self._send(call, "EVAL", text, 0, *sent)
+
+    async def _send(self, call: Call[Any], *args: Any) -> tuple[Any, bool]:
+        if call.alone is None or self._confirming is None:
+            return await self._commands.execute_command(*args), True
+        return await self._confirming.execute_confirmed(*args)
+
+    async def reply(self, reply_id: str) -> Reply | None:
+        """A reply's record, or None once it expired."""
+        (found,) = await self.replies([reply_id])
+        return found
+
+    async def messages(self, message_ids: list[str]) -> list[Message | None]:
+        """The records of messages, in one round trip; None for one that expired."""
+        records = await self._records("msg:", message_ids)
+        return [answers.message_from(record) if record.get("id") else None for record in records]
+
+    async def replies(self, reply_ids: list[str]) -> list[Reply | None]:
+        """The records of replies, in one round trip; None for one that expired."""
+        records = await self._records("reply:", reply_ids)
+        return [answers.reply_from(record) if record.get("id") else None for record in records]
+
+    async def states(self, message_ids: list[str]) -> list[str]:
+        """The states of messages, in one round trip; '' for one that is not there."""
+        found = await self._together(("HGET", f"{PREFIX}msg:{message_id}", "state") for message_id in message_ids)
+        return [str(state or "") for state in found]
+
+    async def _records(self, kind: str, ids: list[str]) -> list[dict[str, Any]]:
+        return await self._together(("HGETALL", PREFIX + kind + record_id) for record_id in ids)
+
+    async def _together(self, commands: Iterable[tuple[str | int, ...]]) -> list[Any]:
+        """The answers to commands that are sent in one round trip; none for none."""
+        sent = list(commands)
+
+        async def ask() -> list[Any]:
+            async with self.redis.pipeline(transaction=False) as pipeline:
+                for command in sent:
+                    pipeline.execute_command(*command)
+                return list(await pipeline.execute())
+
+        return list(_text(await self._asked(ask))) if sent else []
+
+    async def known(self, message_ids: list[str]) -> set[str]:
+        """Those of `message_ids` that were taken or ignored before, as `accept` judges it; in one round trip for each thousand."""
+        found: set[str] = set()
+        for start in range(0, len(message_ids), AT_ONCE):
+            names = message_ids[start : start + AT_ONCE]
+            counts = await self._together(("EXISTS", f"{PREFIX}seen:{name}", f"{PREFIX}msg:{name}") for name in names)
+            found.update(name for name, count in zip(names, counts, strict=True) if count)
+        return found
+
+    async def known_replies(self, provider_ids: list[str]) -> set[str]:
+        """Those of `provider_ids` that are recorded for a reply of ours."""
+        found: set[str] = set()
+        for start in range(0, len(provider_ids), AT_ONCE):
+            found.update(await self.owners(provider_ids[start : start + AT_ONCE]))
+        return found
+
+    async def owners(self, provider_ids: list[str]) -> dict[str, str]:
+        """The replies for which these of a provider's ids are recorded; an id that is not recorded is left out."""
+        if not provider_ids:
+            return {}
+        (owners,) = await self._together([("MGET", *(f"{PREFIX}provider:{name}" for name in provider_ids))])
+        return {name: owner for name, owner in zip(provider_ids, owners, strict=True) if owner}
+
+    async def unsure(self, conversation: str) -> list[Reply]:
+        """The conversation's replies that a provider may have taken without our knowing it, the one under way with them."""
+        names, turn = await self._together(
+            [("ZRANGE", f"{PREFIX}unsure:{conversation}", 0, -1), ("HGET", f"{PREFIX}conv:{conversation}", "turn")]
+        )
+        under_way = ["r-" + turn.removeprefix("t-")] if turn else []
+        found = await self.replies(list(dict.fromkeys([*names, *under_way])))
+        return [reply for reply in found if reply and reply.unsure]
+
+
+def _text(raw: Any) -> Any:
+    """Bytes to text, throughout: RQ's connection must not decode, and may be this one."""
+    if isinstance(raw, bytes):
+        return raw.decode("utf-8", "replace")
+    if isinstance(raw, list | tuple | set):
+        return [_text(item) for item in raw]
+    if isinstance(raw, dict):
+        return {_text(name): _text(value) for name, value in raw.items()}
+    return raw

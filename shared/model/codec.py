@@ -1,0 +1,141 @@
+"""The only JSON of the house: records, ledger and bridge speak it.
+
+An event is one flat object: `v` (the schema version), `type` (the wire name) and its fields. Python's `from_` is `from`
+on the wire, addresses and media are strings, tuples are arrays.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Callable
+from functools import cache
+from typing import Any, Final, get_type_hints
+
+from shared.errors import BadInput, SchemaTooNew
+from shared.model.addresses import EmailAddress, PhoneNumber
+from shared.model.events import MAX_MEDIA, EmailReceived, Event, Media, MessageAcknowledged, SendEmailResponse, SendSmsResponse, SmsReceived
+
+SCHEMA_VERSION: Final = 1
+"""The version of every record that this code writes; it reads this one and older."""
+
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+_CLASSES: Final[dict[str, type[Event]]] = {
+    cls.type: cls for cls in (SmsReceived, EmailReceived, MessageAcknowledged, SendSmsResponse, SendEmailResponse)
+}
+
+
+def dumps(value: object) -> str:
+    """Compact JSON in ASCII: what the wire, the records and the command's `--json` use."""
+    return _ENCODER.encode(value)
+
+
+def loads(text: str | bytes) -> Any:
+    """JSON to Python; raises BadInput `bad_json`."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise BadInput(code="bad_json") from None
+
+
+def encode(event: Event) -> str:
+    """One event as JSON text."""
+    record: dict[str, object] = {"v": SCHEMA_VERSION, "type": event.type}
+    for name, wire in _names(event.type):
+        record[wire] = _plain(getattr(event, name))
+    return dumps(record)
+
+
+def decode(text: str | bytes) -> Event:
+    """The event of a JSON text.
+
+    Raises BadInput (`bad_json`, `unknown_type`, `bad_field`) or SchemaTooNew. Unknown fields of a known version are
+    ignored, missing optional ones take their defaults.
+    """
+    value = loads(text)
+    if not isinstance(value, dict):
+        raise BadInput(code="bad_json")
+    check_version(value.get("v"))
+    cls = _CLASSES.get(str(value.get("type")))
+    if cls is None:
+        raise BadInput(code="unknown_type")
+    hints = _hints(cls.type)
+    arguments: dict[str, Any] = {name: _typed(hints[name], value[wire], name) for name, wire in _names(cls.type) if wire in value}
+    try:
+        return cls(**arguments)
+    except TypeError:
+        raise BadInput("a required field is missing", code="bad_field") from None
+
+
+def check_version(version: object) -> None:
+    """Refuse a record of a newer schema (SchemaTooNew) or one without a version (BadInput)."""
+    if isinstance(version, bool) or not isinstance(version, int):
+        raise BadInput(code="bad_version")
+    if version > SCHEMA_VERSION:
+        raise SchemaTooNew(f"record has version {version}, this process knows {SCHEMA_VERSION}")
+
+
+@cache
+def _hints(wire_name: str) -> dict[str, Any]:
+    """Python makes these anew at each call, and half of a decoding's time would go there."""
+    return get_type_hints(_CLASSES[wire_name])
+
+
+@cache
+def _names(wire_name: str) -> tuple[tuple[str, str], ...]:
+    """Each field's name in Python and on the wire."""
+    return tuple((field.name, field.name.rstrip("_")) for field in dataclasses.fields(_CLASSES[wire_name]))
+
+
+def _plain(value: object) -> object:
+    """JSON writes tuples as arrays already."""
+    if isinstance(value, tuple):
+        return tuple(str(item) for item in value)
+    return value.value if isinstance(value, (PhoneNumber, EmailAddress)) else value
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise TypeError
+    return tuple(value)
+
+
+def _media(value: object) -> tuple[Media, ...]:
+    return tuple(Media.parse(text) for text in _texts(value)[:MAX_MEDIA])
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError
+    number = float(value)
+    if not math.isfinite(number):
+        raise TypeError
+    return number
+
+
+def _exactly(kind: type) -> Callable[[object], object]:
+    def check(value: object) -> object:
+        if type(value) is not kind:
+            raise TypeError
+        return value
+
+    return check
+
+
+_READERS: Final[dict[object, Callable[[Any], object]]] = {
+    PhoneNumber: PhoneNumber.parse,
+    EmailAddress: EmailAddress.parse,
+    tuple[str, ...]: _texts,
+    tuple[Media, ...]: _media,
+    float: _number,
+    int: _exactly(int),
+    bool: _exactly(bool),
+}
+
+
+def _typed(hint: object, value: object, name: str) -> object:
+    try:
+        return _READERS.get(hint, _exactly(str))(value)
+    except (TypeError, AttributeError, OverflowError, BadInput):
+        raise BadInput(f"field {name}", code="bad_field") from None

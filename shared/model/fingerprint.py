@@ -1,0 +1,28 @@
+"""By what an echo is known: the digest of what a message says, the same however its words are cased and spaced.
+
+Two robots that answer each other never stop (RFC 3834); one that hides that it is a robot still shows it by what it says.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from shared.model.events import EmailReceived, Received, Response, SendSmsResponse, SmsReceived
+
+
+def digest_of(event: Received | Response) -> str:
+    """16 hex digits for the words of a message or a reply and the files that came with it; "" for one with neither.
+
+    A file is known by its provider's id, so that five pictures with the same caption are five different messages.
+    """
+    text = event.message if isinstance(event, SmsReceived | SendSmsResponse) else event.body
+    said = "\x1f".join([" ".join(text.casefold().split()), *_files(event)])
+    return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:16] if said else ""
+
+
+def _files(event: Received | Response) -> list[str]:
+    if isinstance(event, EmailReceived):
+        return list(event.attachments)
+    if not isinstance(event, SmsReceived) or not event.media_count:
+        return []
+    return [event.provider_id] if event.media_count > len(event.media) else [media.id for media in event.media]

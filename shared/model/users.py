@@ -1,0 +1,193 @@
+"""Who may talk to which Boss: a TOML file, one `[[users]]` table each.
+
+    [[users]]
+    username   = "ada"
+    phone      = "+15551234567"      # with boss_phone; E.164
+    boss_phone = "+15559876543"
+    email      = "ada@example.com"   # with boss_email
+    boss_email = "boss@example.com"
+    timezone   = "Europe/Berlin"     # optional, default UTC
+    role       = "admin"             # or "member", the default
+    bridge_only = true               # optional: comes over the bridge alone, and no provider is asked for on its account
+
+A Boss number or address answers only its own users: the lookup is by both ends.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from shared import operator_files
+from shared.errors import BadInput, ConfigurationError
+from shared.model.addresses import Channel, EmailAddress, PhoneNumber
+from shared.model.events import Received, SmsReceived
+
+_TEXTS: Final = {"username", "name", "phone", "email", "boss_phone", "boss_email", "timezone", "role"}
+_FLAGS: Final = {"bridge_only"}
+MAX_USERS: Final = 10_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class User:
+    """One person and the Boss that answers them."""
+
+    username: str
+    name: str = ""
+    phone: PhoneNumber | None = None
+    email: EmailAddress | None = None
+    boss_phone: PhoneNumber | None = None
+    boss_email: EmailAddress | None = None
+    timezone: str = "UTC"
+    role: Literal["admin", "member"] = "member"
+    bridge_only: bool = False
+    """Whether the addresses only name the person at the bridge: no text and no mail goes there, and none is taken from there."""
+
+
+LOCAL_USER: Final = User(
+    username="user",
+    name="Example User",
+    phone=PhoneNumber("+15551234567"),
+    email=EmailAddress("user@example.com"),
+    boss_phone=PhoneNumber("+15559876543"),
+    boss_email=EmailAddress("boss@example.com"),
+    role="admin",
+)
+"""The one user of a local installation without a users file."""
+
+
+class Users:
+    """The table of users, looked up by both ends of a message."""
+
+    def __init__(self, users: list[User]) -> None:
+        self.all = tuple(users)
+        self._by_phone = {(user.boss_phone, user.phone): user for user in users if user.phone and user.boss_phone}
+        self._by_email = {(user.boss_email, user.email): user for user in users if user.email and user.boss_email}
+        self.boss_phones = frozenset(user.boss_phone for user in users if user.boss_phone)
+        self.boss_emails = frozenset(user.boss_email for user in users if user.boss_email)
+
+    def by_phone(self, boss: PhoneNumber, phone: PhoneNumber) -> User | None:
+        """The user whose own Boss number is `boss`; None for a stranger."""
+        return self._by_phone.get((boss, phone))
+
+    def by_email(self, boss: EmailAddress, email: EmailAddress) -> User | None:
+        """The user whose own Boss address is `boss`; None for a stranger."""
+        return self._by_email.get((boss, email))
+
+    def admits(self, event: Received) -> bool:
+        """Whether both ends of a message are still those of the entry that it came from. The file may have changed since it came."""
+        user = self.by_phone(event.to, event.from_) if isinstance(event, SmsReceived) else self.by_email(event.to, event.from_)
+        return user is not None and user.username == event.user
+
+    @property
+    def reached(self) -> Users:
+        """Those whom texts and mails reach: all but who comes over the bridge alone."""
+        return Users([user for user in self.all if not user.bridge_only])
+
+    @property
+    def channels(self) -> frozenset[Channel]:
+        """The channels whose provider is needed: `sms` for Twilio, `email` for SendGrid."""
+        reached = self.reached
+        found: dict[Channel, bool] = {"sms": bool(reached.boss_phones), "email": bool(reached.boss_emails)}
+        return frozenset(channel for channel, used in found.items() if used)
+
+    def named(self, username: str) -> User | None:
+        """The user of that name."""
+        return next((user for user in self.all if user.username == username), None)
+
+
+def load(path: Path | None) -> Users:
+    """Read the users file; None gives the local user. Raises ConfigurationError with every fault."""
+    if path is None:
+        return Users([LOCAL_USER])
+    text = operator_files.read("BOSS_USERS_FILE", path)
+    try:
+        tables = tomllib.loads(text).get("users", [])
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        where = f" at {place[0]}" if (place := re.search(r"line \d+, column \d+", str(error))) else ""
+        raise ConfigurationError(f"BOSS_USERS_FILE: {path} is not TOML{where}; correct it (docs/users.md)") from None
+    if not isinstance(tables, list) or len(tables) > MAX_USERS or not all(isinstance(table, dict) for table in tables):
+        raise ConfigurationError("BOSS_USERS_FILE: must hold [[users]] tables")
+    faults: list[str] = []
+    users = [user for number, table in enumerate(tables, 1) if (user := _user(table, number, faults))]
+    faults += _clashes(users)
+    if not tables:
+        faults.append("there is no [[users]] table")
+    if faults:
+        raise ConfigurationError("BOSS_USERS_FILE:\n" + "\n".join(f"  {fault}" for fault in faults))
+    return Users(users)
+
+
+def _user(table: dict[str, Any], number: int, faults: list[str]) -> User | None:
+    """One table as a User; its faults are appended, without the values."""
+    where = f"user {number}"
+    found = [_unknown(where, name) for name in sorted(set(table) - _TEXTS - _FLAGS)]
+    found += [f"{where}: {name} must be text" for name in sorted(_TEXTS & set(table)) if not isinstance(table[name], str)]
+    found += [f"{where}: {name} must be true or false" for name in sorted(_FLAGS & set(table)) if not isinstance(table[name], bool)]
+    if not table.get("username"):
+        found.append(f"{where}: username is missing")
+    fields: dict[str, Any] = {name: table[name] for name in ("username", "name", "timezone", "role", "bridge_only") if name in table}
+    if not found:
+        found += _addresses(table, fields, where)
+        found += _choices(fields, where)
+    faults += found
+    return None if found else User(**fields)
+
+
+def _unknown(where: str, name: str) -> str:
+    near = get_close_matches(name, _TEXTS | _FLAGS, n=1)
+    return f"{where}: unknown field {name}" + (f" (did you mean {near[0]}?)" if near else "")
+
+
+def _addresses(table: dict[str, Any], fields: dict[str, Any], where: str) -> list[str]:
+    found = []
+    for name in ("phone", "boss_phone", "email", "boss_email"):
+        if name not in table:
+            continue
+        parse = PhoneNumber.parse if name.endswith("phone") else EmailAddress.parse
+        try:
+            fields[name] = parse(table[name])
+        except BadInput:
+            kind = "an E.164 number such as +15551234567" if name.endswith("phone") else "a mail address"
+            found.append(f"{where}: {name} is not {kind}")
+    for mine, boss in (("phone", "boss_phone"), ("email", "boss_email")):
+        if (mine in table) != (boss in table):
+            found.append(f"{where}: {mine} and {boss} go together")
+        elif mine in fields and fields[mine] == fields.get(boss):
+            found.append(f"{where}: {mine} and {boss} must differ")
+    if "phone" not in table and "email" not in table:
+        found.append(f"{where}: has neither phone nor email")
+    return found
+
+
+def _choices(fields: dict[str, Any], where: str) -> list[str]:
+    found = []
+    if fields.get("role", "member") not in ("admin", "member"):
+        found.append(f"{where}: role must be admin or member")
+    try:
+        ZoneInfo(fields.get("timezone", "UTC"))
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        found.append(f"{where}: timezone is not an IANA name such as Europe/Berlin")
+    return found
+
+
+def _clashes(users: list[User]) -> list[str]:
+    """Two users may share a Boss, but not a name nor both ends."""
+    found = []
+    for what, keys in (
+        ("username", [user.username for user in users]),
+        ("phone and boss_phone", [(user.phone, user.boss_phone) for user in users if user.phone]),
+        ("email and boss_email", [(user.email, user.boss_email) for user in users if user.email]),
+    ):
+        if len(set(keys)) != len(keys):
+            found.append(f"two users have the same {what}")
+    own = {user.phone for user in users if user.phone} & {user.boss_phone for user in users if user.boss_phone}
+    mail = {user.email for user in users if user.email} & {user.boss_email for user in users if user.boss_email}
+    if own or mail:
+        found.append("one user's own address is another's Boss: the two would talk to each other")
+    return found

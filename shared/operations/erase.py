@@ -1,0 +1,154 @@
+"""Erasing what is kept of one user: their records in Redis, and the files of this host that wait for Redis.
+
+A user's records are found by looking through all of them, so that none depends on an index that an older version did not keep. That
+takes a while on a large server and blocks nobody. Messages and turns go first, which breaks the leases under which they are worked
+on; then a request to a provider that is under way is waited for; then the replies go, and the look is repeated until it finds nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from redis import Redis
+
+from shared import spool_layout as spool
+from shared.errors import BadInput
+from shared.mailbox import Mailbox, calls
+from shared.mailbox.answers import attempts_from
+from shared.model import codec
+
+T = TypeVar("T")
+LOOKS: Final = 5
+LOOK_SECONDS: Final = 0.2
+AT_ONCE: Final = 500
+_KINDS: Final = {"msg": "event", "turn": "messages", "reply": "command"}
+"""The kinds of records, by the names of their keys, with the field that tells whose a record of an older version is."""
+
+
+@dataclass
+class Erased:
+    """What went. `left` is what a last look still found: messages that came in meanwhile."""
+
+    messages: int = 0
+    turns: int = 0
+    replies: int = 0
+    leases: int = 0
+    files: int = 0
+    unreadable: int = 0
+    left: int = 0
+    conversations: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    kind: str
+    id: str
+    conversation: str
+    under_way_ms: int
+    """The time of its newest attempt that nobody has heard of, in ms of Redis TIME; 0 without one."""
+
+
+def erase(redis: Redis, *, username: str, user: str, request_ms: int, waiting: Callable[[int], None]) -> Erased:
+    """Erase a user's records; `user` is the id of their entry. Raises RedisError; then it can be called again.
+
+    `request_ms` is the longest that a request to a provider takes; `waiting` is told how many replies are waited for.
+    """
+    mailbox, erased = Mailbox(redis), Erased()
+    for _ in range(LOOKS):
+        found = list(_theirs(redis, username, user))
+        if not found:
+            return erased
+        _remove(mailbox, [record for record in found if record.kind != "reply"], erased)
+        replies = [record for record in found if record.kind == "reply"]
+        if under_way := [record for record in replies if record.under_way_ms > _now_ms(redis) - request_ms]:
+            waiting(len(under_way))
+            _wait_for(mailbox, under_way, _now_ms(redis), request_ms)
+        _remove(mailbox, replies, erased)
+    erased.left = sum(1 for _ in _theirs(redis, username, user))
+    return erased
+
+
+def erase_files(directory: Path, username: str, erased: Erased) -> None:
+    """Remove what of this user waits in a spool directory. A file that cannot be read is counted and stays. Raises OSError."""
+    for part in (spool.WAITING, spool.INSURED, spool.ASIDE):
+        for path in sorted((directory / part).glob("*")):
+            try:
+                value = codec.loads(path.read_bytes())
+                event: Any = codec.decode(value["event"]) if isinstance(value, dict) and "event" in value else None
+            except FileNotFoundError:  # handed on meanwhile
+                continue
+            except (BadInput, OSError, TypeError):
+                erased.unreadable += 1
+                continue
+            if event is not None and event.user == username:
+                path.unlink(missing_ok=True)
+                erased.files += 1
+
+
+def _theirs(redis: Redis, username: str, user: str) -> Iterator[_Record]:
+    """Every record of this user, messages first: an older turn is known by its messages."""
+    messages: set[str] = set()
+    for kind, field_name in _KINDS.items():
+        prefix = f"boss:{kind}:"
+        for keys in _batches(redis.scan_iter(match=prefix + "*", count=AT_ONCE)):
+            with redis.pipeline(transaction=False) as pipeline:
+                for key in keys:
+                    pipeline.hmget(key, ["id", "conv", "user", field_name, "attempts"])
+                for _, raw in zip(keys, pipeline.execute(), strict=True):
+                    name, conversation, owner, content, attempts = (value.decode() if value else "" for value in raw)
+                    if not name or not (owner == user if owner else _is_of(content, username, messages)):
+                        continue
+                    if kind == "msg":
+                        messages.add(name)
+                    yield _Record(kind, name, conversation, _under_way(attempts))
+
+
+def _is_of(content: str, username: str, messages: set[str]) -> bool:
+    """Whose a record is that does not say it: a message's event and a reply's command name the user, a turn its messages."""
+    try:
+        if not content:
+            return False
+        if content.startswith("["):
+            return not messages.isdisjoint(codec.loads(content) or ())
+        return getattr(codec.decode(content), "user", None) == username
+    except (BadInput, TypeError):
+        return False
+
+
+def _under_way(attempts: str) -> int:
+    return max((attempt.at for attempt in attempts_from(attempts) if not attempt.outcome), default=0)
+
+
+def _wait_for(mailbox: Mailbox, under_way: list[_Record], now_ms: int, request_ms: int) -> None:
+    """Until the provider has answered each of these requests, or no request can be under way any more."""
+    end = time.monotonic() + (max(record.under_way_ms for record in under_way) + request_ms - now_ms) / 1000
+    while time.monotonic() < end and any((reply := mailbox.reply(record.id)) and reply.unresolved for record in under_way):
+        time.sleep(LOOK_SECONDS)
+
+
+def _remove(mailbox: Mailbox, records: list[_Record], erased: Erased) -> None:
+    for conversation in {record.conversation for record in records}:
+        ids = [record.id for record in records if record.conversation == conversation]
+        for some in _batches(ids):
+            erased.leases += mailbox.run(calls.erase(conversation, some))
+        erased.conversations.add(conversation)
+    erased.messages += sum(record.kind == "msg" for record in records)
+    erased.turns += sum(record.kind == "turn" for record in records)
+    erased.replies += sum(record.kind == "reply" for record in records)
+
+
+def _now_ms(redis: Redis) -> int:
+    seconds, micros = redis.time()
+    return int(seconds) * 1000 + int(micros) // 1000
+
+
+def _batches(items: Iterable[T]) -> Iterator[list[T]]:
+    """At most `AT_ONCE` at a time."""
+    left = iter(items)
+    while batch := list(islice(left, AT_ONCE)):
+        yield batch

@@ -1,0 +1,1 @@
+"""How a process lives and ends, and runs what blocks."""

@@ -1,0 +1,101 @@
+"""A port that is needed and taken: who has it, and whether that is a Bossline that was started before."""
+
+from __future__ import annotations
+
+import errno
+import re
+import socket
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from shared.errors import ConfigurationError
+
+PROC: Final = Path("/proc")
+LISTENS: Final = "0A"
+PROCESSES: Final = {"webhook_api": "web", "sandbox": "sandbox"}
+"""What the processes that `boss` becomes are called where it is named no more."""
+_SOCKET: Final = re.compile(r"socket:\[(\d+)\]")
+
+
+def require_free_port(host: str, port: int, setting: str) -> None:
+    """ConfigurationError that names the port, its setting and who has it, when the port cannot be bound."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, socket.SOCK_STREAM) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+    except OSError as error:
+        reason = said_of(port) if error.errno == errno.EADDRINUSE else f"cannot be bound ({error.strerror})"
+        raise ConfigurationError(f"{setting}: port {port} of {host} {reason}; or set {setting} to another port") from None
+
+
+def said_of(port: int, proc: Path = PROC) -> str:
+    """Who listens on a port and how to end that, as the end of a sentence; without /proc, or of another user's, only that somebody does."""
+    pid = listener(port, proc)
+    words = _words(pid, proc)
+    if not words:
+        return "is used by another program, perhaps of another user: end it"
+    if command := bossline(words):
+        return f"is used by process {pid}, `boss {command}` of an earlier Bossline{_in(pid, proc)}: end it (Ctrl-C, or `kill {pid}`)"
+    return f"is used by process {pid} ({Path(words[0]).name}), which is no Bossline: end it"
+
+
+def listener(port: int, proc: Path = PROC) -> int:
+    """The process that listens on a port, the oldest of several; 0 when none can be seen."""
+    wanted = _inodes(port, proc)
+    if not wanted:
+        return 0
+    pids = sorted(int(place.name) for place in proc.glob("[0-9]*"))
+    return next((pid for pid in pids if wanted & _sockets(pid, proc)), 0)
+
+
+def bossline(words: list[str]) -> str:
+    """The name under which `boss` knows a process by its command line; '' for a program that is none of ours."""
+    for place, word in enumerate(words):
+        if word == "-m" and words[place + 1 : place + 2]:
+            module = words[place + 2] if words[place + 1] == "shared.process.honcho" and words[place + 2 :] else words[place + 1]
+            if module in PROCESSES:
+                return PROCESSES[module]
+            if module == "boss.main" and words[place + 2 :]:
+                return words[place + 2]
+            if module.startswith("supervisor_worker."):
+                return "standby"
+        if Path(word).name == "boss" and words[place + 1 :]:
+            return words[place + 1]
+    return ""
+
+
+def _words(pid: int, proc: Path) -> list[str]:
+    with suppress(OSError):
+        return [word.decode(errors="replace") for word in (proc / str(pid) / "cmdline").read_bytes().split(b"\0") if word]
+    return []
+
+
+def _in(pid: int, proc: Path) -> str:
+    with suppress(OSError):
+        return f" in {(proc / str(pid) / 'cwd').readlink()}"
+    return ""
+
+
+def _inodes(port: int, proc: Path) -> set[str]:
+    """The sockets that listen on a port, of either family."""
+    found = set()
+    for table in ("tcp", "tcp6"):
+        with suppress(OSError):
+            for line in (proc / "net" / table).read_text().splitlines()[1:]:
+                fields = line.split()
+                if fields[3] == LISTENS and int(fields[1].rpartition(":")[2], 16) == port:
+                    found.add(fields[9])
+    return found
+
+
+def _sockets(pid: int, proc: Path) -> set[str]:
+    """The sockets that a process holds; none of another user's."""
+    found = set()
+    with suppress(OSError):
+        for place in (proc / str(pid) / "fd").iterdir():
+            with suppress(OSError):
+                if match := _SOCKET.fullmatch(str(place.readlink())):
+                    found.add(match[1])
+    return found

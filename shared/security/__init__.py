@@ -1,0 +1,1 @@
+"""The throttled comparison of secrets."""

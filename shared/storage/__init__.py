@@ -1,0 +1,1 @@
+"""Redis: the connections, what is sent together, replicas and Sentinels, and the embedded server."""

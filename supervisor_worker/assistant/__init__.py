@@ -1,0 +1,1 @@
+"""The Boss's mind: the prompt, the model, the reply and what it costs."""

@@ -1,0 +1,1 @@
+"""Claude, behind the model's port."""

@@ -1,0 +1,101 @@
+"""Where a file of a text may be: the address made from ids, and the few hosts to which Twilio may send us on from there."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple, Self
+
+from yarl import URL
+
+from shared.config.settings import Settings
+from shared.model.events import MESSAGE_SID, Media
+from shared.net import is_loopback
+
+TWILIO_HOSTS: Final = ("mms.twiliocdn.com", "media.twiliocdn.com", "s3-external-1.amazonaws.com")
+"""Where Twilio keeps media: its own two, and S3 for what is from before it asked everybody for a login (support article 223183748)."""
+
+_LOCATION: Final = re.compile(r"[!-~]{1,4096}")
+_ACCOUNT: Final = re.compile(r"AC[0-9a-fA-F]{32}")
+
+
+class NotAllowed(Exception):
+    """An address that is not fetched from."""
+
+
+class Origin(NamedTuple):
+    """What a URL must agree in to be the same place."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @classmethod
+    def of(cls, url: URL) -> Self:
+        """A URL's origin; raises NotAllowed when it has none, or is not http."""
+        if url.scheme not in ("http", "https") or not url.host or url.port is None:
+            raise NotAllowed("not http")
+        return cls(url.scheme, url.host.lower(), url.port)
+
+
+@dataclass(frozen=True)
+class Route:
+    """The places that may be asked. `base` is the configured API's, and the only one that our login is for."""
+
+    base: URL
+    allowed: frozenset[Origin]
+    account: str
+    login: str = field(repr=False)
+
+    @classmethod
+    def of(cls, settings: Settings, hosts: Iterable[str] = TWILIO_HOSTS) -> Route:
+        """The route by the settings: https everywhere, and nothing but the sandbox where that plays Twilio on this machine."""
+        base = URL(settings.provider_urls["twilio"])
+        if local_port(settings) is not None:
+            allowed = {Origin.of(base)}
+        else:
+            allowed = {Origin.of(url) for url in (base, *(URL(f"https://{host}") for host in hosts)) if url.scheme == "https"}
+        login = base64.b64encode(":".join(settings.twilio_login).encode()).decode()
+        return cls(base, frozenset(allowed), settings.twilio_account_sid, f"Basic {login}")
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether any of the places is asked over TLS."""
+        return any(origin.scheme == "https" for origin in self.allowed)
+
+    def start(self, message_sid: str, media: Media) -> URL:
+        """Where a file is, by ids alone; raises NotAllowed for ids that are not Twilio's."""
+        if not (_ACCOUNT.fullmatch(self.account) and MESSAGE_SID.fullmatch(message_sid)):
+            raise NotAllowed("no such id")
+        return self.checked(self.base / f"2010-04-01/Accounts/{self.account}/Messages/{message_sid}/Media/{media.id}")
+
+    def next(self, url: URL, location: str) -> URL:
+        """Where an answer sends us on to; raises NotAllowed unless we go there.
+
+        The very object that was checked is asked for: no second reading of the same text can find another host in it.
+        """
+        if not _LOCATION.fullmatch(location):
+            raise NotAllowed("no location")
+        try:
+            return self.checked(url.join(URL(location, encoded=True)))
+        except ValueError:
+            raise NotAllowed("not a URL") from None
+
+    def checked(self, url: URL) -> URL:
+        """The URL, if it is in one of the places; raises NotAllowed."""
+        if Origin.of(url) not in self.allowed or url.user is not None or url.password is not None:
+            raise NotAllowed("another host")
+        return url
+
+    def headers(self, url: URL) -> dict[str, str]:
+        """What is sent along: the login to the API's own host and to nobody else. Packed answers are not asked for."""
+        own = Origin.of(url) == Origin.of(self.base)
+        return {"Accept-Encoding": "identity", "Accept": "image/*", **({"Authorization": self.login} if own else {})}
+
+
+def local_port(settings: Settings) -> int | None:
+    """The port of this machine that the sandbox plays Twilio at; None when it does not."""
+    base = URL(settings.provider_urls["twilio"])
+    return base.port if "twilio" in settings.played and is_loopback(base.host or "") else None

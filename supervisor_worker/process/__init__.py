@@ -1,0 +1,1 @@
+"""The worker process: its start, its resources, its sweep and its end."""

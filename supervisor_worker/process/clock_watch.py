@@ -1,0 +1,24 @@
+"""A worker's look at its host's clock, once a minute."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import Any, cast
+
+from redis.asyncio import Redis as AsyncRedis
+from redis.exceptions import RedisError
+
+from shared.storage.clock_skew import MEASURED_FOR, ClockWatch, between
+
+
+async def watch_clock(redis: AsyncRedis, watch: ClockWatch | None = None, *, every: float = MEASURED_FOR) -> None:
+    """Measure until cancelled; a server that is away is asked again a minute later."""
+    watch = watch or ClockWatch()
+    while True:
+        with contextlib.suppress(RedisError, OSError):
+            before = time.time()
+            answer = cast("Any", await redis.time())
+            watch.note(between(before, answer, time.time()))
+        await asyncio.sleep(every)

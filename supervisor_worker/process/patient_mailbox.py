@@ -1,0 +1,48 @@
+"""The mailbox as a turn sees it: what it asks outlasts an outage of Redis.
+
+A turn that gave up when Redis goes would throw away an answer that was paid for, and leave its lease with nobody: the conversation would
+wait until that ends, and ask again. Every call can be repeated, and the scripts are fenced, so a call that comes late changes nothing
+that is another's by then. redis-py repeats what got no answer for some seconds; this repeats for longer, and also what a server refused
+because it may not write now (its disk or its memory is full).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+from redis.asyncio import Redis as AsyncRedis
+from redis.exceptions import RedisError
+
+from shared.mailbox import AsyncMailbox
+from shared.mailbox.client import ConfirmingCommands
+from shared.storage.clients import passing
+
+T = TypeVar("T")
+PATIENCE_SECONDS: Final = 600.0
+"""After so long a call's error is raised. What the turn held is then looked at again when its lease ends."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
+
+
+class PatientMailbox(AsyncMailbox):
+    """Repeats a call until Redis takes it, but not once the process is to end (`stopping`)."""
+
+    def __init__(self, redis: AsyncRedis, commands: ConfirmingCommands | None, stopping: asyncio.Event) -> None:
+        super().__init__(redis, commands)
+        self._stopping = stopping
+
+    async def _asked(self, ask: Callable[[], Awaitable[T]]) -> T:
+        loop = asyncio.get_running_loop()
+        end, pause = loop.time() + PATIENCE_SECONDS, FIRST_PAUSE
+        while True:
+            try:
+                return await ask()
+            except (RedisError, OSError) as error:
+                if not passing(error) or self._stopping.is_set() or loop.time() >= end:
+                    raise
+            try:
+                await asyncio.wait_for(self._stopping.wait(), pause * random.uniform(0.5, 1))  # noqa: S311 - spreads the calls, guards nothing
+            except TimeoutError:
+                pause = min(2 * pause, LONGEST_PAUSE)

@@ -1,0 +1,158 @@
+"""`boss worker --processes N`: several worker processes from one command, for machines with more cores than one.
+
+The SDKs are imported once, here, and the children are forked after that, so that they share those pages. Each child is a worker
+like any other, with a name, an event loop and connections of its own. One that dies is replaced, after a growing pause, while
+the others work on; one that may not start (its exit status says so) ends the whole with that status, as a single worker would.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from types import FrameType
+from typing import Final
+
+from shared.config.settings import Settings
+from shared.process import honcho
+from shared.process.lifecycle import PR_SET_PDEATHSIG, leave
+from supervisor_worker.process.startup import CANNOT_START, NO_STORAGE
+from supervisor_worker.process.startup import main as work
+
+LOOK_SECONDS: Final = 0.1
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
+"""Between a child's death and its successor, in seconds; a child that lived longer than the longest pause starts anew at the first."""
+LAST_SECONDS: Final = 1.0
+"""What children have beyond their own grace; under honcho's 5 s with the default one."""
+REFUSALS: Final = (CANNOT_START, NO_STORAGE)
+
+
+@dataclass(slots=True)
+class _Place:
+    """One of the N: its process (0: none), since when, and when the next one may start."""
+
+    pid: int = 0
+    since: float = 0.0
+    pause: float = FIRST_PAUSE
+    begin_at: float = 0.0
+
+
+class Pool:
+    """The parent. `child` does a child's work and answers its exit status."""
+
+    def __init__(self, count: int, child: Callable[[], int], grace: float) -> None:
+        self._child = child
+        self._grace = grace
+        self._places = [_Place() for _ in range(count)]
+        self._signals = 0
+        self._forwarded = 0
+        self._end_at = 0.0
+
+    def run(self) -> int:
+        """Keep the places filled until told to end; the answer is the exit status."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._told)
+        status = 0
+        while not self._signals and not status:
+            self._fill()
+            status = self._reap()
+            time.sleep(LOOK_SECONDS)
+        self._signals += 1 if status else 0
+        self._end()
+        return status
+
+    def _told(self, _number: int, _frame: FrameType | None) -> None:
+        self._signals += 1
+        honcho.TOLD_TO_END.set()
+
+    def _fill(self) -> None:
+        now = time.monotonic()
+        for place in self._places:
+            if not place.pid and now >= place.begin_at:
+                place.pid, place.since = self._fork(), now
+
+    def _fork(self) -> int:
+        parent, pid = os.getpid(), os.fork()
+        if pid == 0:
+            leave(_live(self._child, parent))
+        return pid
+
+    def _reap(self) -> int:
+        """Note which children have ended; the exit status of one that may not start, else 0."""
+        refused = 0
+        for place in self._places:
+            ended, code = os.waitpid(place.pid, os.WNOHANG) if place.pid else (0, 0)
+            if not ended:
+                continue
+            status = os.waitstatus_to_exitcode(code)
+            refused = status if status in REFUSALS and not self._signals else refused
+            self._vacate(place, status)
+        return refused
+
+    def _vacate(self, place: _Place, status: int) -> None:
+        now = time.monotonic()
+        place.pause = FIRST_PAUSE if now - place.since > LONGEST_PAUSE else place.pause
+        if not self._signals:
+            with suppress(OSError):  # nobody may read it any more
+                sys.stderr.write(f"boss worker: process {place.pid} ended with {status}; another starts in {place.pause:g} s\n")
+                sys.stderr.flush()
+        place.pid, place.begin_at = 0, now + place.pause
+        place.pause = min(LONGEST_PAUSE, 2 * place.pause)
+
+    def _end(self) -> None:
+        """Pass each signal on, wait for the children's grace, and kill whoever is left."""
+        end = time.monotonic() + self._grace + LAST_SECONDS
+        while self._pids() and time.monotonic() < end:
+            if self._forwarded < self._signals:
+                self._forwarded = self._signals
+                self._send(signal.SIGTERM)
+            self._reap()
+            time.sleep(LOOK_SECONDS / 5)
+        self._send(signal.SIGKILL)
+        for pid in self._pids():
+            os.waitpid(pid, 0)
+
+    def _pids(self) -> list[int]:
+        return [place.pid for place in self._places if place.pid]
+
+    def _send(self, number: signal.Signals) -> None:
+        for pid in self._pids():
+            os.kill(pid, number)
+
+
+def main(settings: Settings, count: int) -> int:
+    """Run `count` workers until told to end; the answer is the exit status."""
+    if count == 1:
+        return work(settings)
+    from supervisor_worker.process import worker  # noqa: PLC0415 - the SDKs, once for all children
+
+    del worker
+    gc.freeze()  # the children's collectors leave what they share alone, and so shared
+    return Pool(count, lambda: work(settings), settings.shutdown_grace_seconds).run()
+
+
+def _live(child: Callable[[], int], parent: int) -> int:
+    """A child's whole life, and its exit status: nothing of it may run on in the parent's frames."""
+    _end_with(parent)
+    try:
+        return child()
+    except SystemExit as ended:  # a signal before the loop had handlers of its own
+        return ended.code if isinstance(ended.code, int) else 0
+    except BaseException:  # noqa: BLE001 - whatever ends a worker, its end is all that the pool needs to know
+        traceback.print_exc()
+        return os.EX_SOFTWARE
+
+
+def _end_with(parent: int) -> None:
+    """Let a child end with its parent, even when that was killed before the kernel heard of the wish. Linux only."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            os.kill(os.getpid(), signal.SIGTERM)

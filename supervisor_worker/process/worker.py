@@ -1,0 +1,146 @@
+"""The worker process while it runs: Bossline's own `AsyncWorker`, the sweep and the reconciler beside it, and how all end.
+
+SIGTERM: nothing more is dequeued or claimed. Every running turn is cancelled at once: one with nothing in flight gives its
+conversation up, due now, and one that waits for a message provider's answer has `SHUTDOWN_GRACE_SECONDS` to get it. What is
+left then stays `sending` for the next holder. The process ends with status 0 in any case, before honcho kills it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Callable, Coroutine
+from importlib import metadata
+from typing import Any, Final
+
+from redis import Redis
+from rq.serializers import JSONSerializer
+
+from rq_async import AsyncWorker
+from shared.mailbox.calls import STANDBY
+from shared.mailbox.wake_queue import RESULT_TTL, VERSION_FIELD, BosslineJob
+from shared.observability import logs as telemetry
+from shared.observability.redaction import outline
+from shared.process import honcho
+from shared.process.tasks import end
+from shared.runtime import Runtime, redis_url
+from supervisor_worker.assistant.price import too_small
+from supervisor_worker.process.clock_watch import watch_clock
+from supervisor_worker.process.resources import CURRENT, Crew, open_crew
+from supervisor_worker.process.sweep import Sweep
+from supervisor_worker.reconciler import Reconciler
+from supervisor_worker.turns.liveness import Liveness
+
+LOG: Final = telemetry.logger(__name__)
+WORKER_TTL: Final = 45
+MONITORING_INTERVAL: Final = 10
+MAINTENANCE_INTERVAL: Final = 60
+LAST_WORDS: Final = 0.2
+"""What a turn has, after the grace, to give its conversation up."""
+HARD_END: Final = 0.7
+"""How long after the grace the process ends, whatever still hangs: honcho's 5 s less the default grace, with room to spare."""
+
+
+class BossWorker(AsyncWorker):
+    """An `AsyncWorker` that keeps message text out of RQ's records, and says when it is ready."""
+
+    cancel_at_stop = True
+    poll_seconds = 0.25  # the end waits for one poll: what it pops is given back, not lost until the sweep
+
+    def serialize(self) -> dict[str, Any]:
+        """RQ's record of a worker, with our version: `boss doctor` knows by it who takes our jobs and is none of ours."""
+        return {**super().serialize(), VERSION_FIELD: metadata.version("bossline")}
+
+    def format_failure(self, error: BaseException) -> str:
+        """Where and what, without the words of errors that are not ours."""
+        return outline(error)
+
+    @property
+    def told_to_end(self) -> bool:
+        """Whether its end has begun."""
+        return bool(self._stop_requested)
+
+    @property
+    def shown_name(self) -> str:
+        """The name for logs, where a standby's would be masked like an address; its lines say which process they are from."""
+        return self.name.removeprefix(STANDBY)
+
+    def _set_connection(self, connection: Redis) -> Redis:
+        """RQ lets its sockets wait for as long as a worker may be idle; these never wait for a job, and shall notice a dead server."""
+        return connection
+
+    def ready(self) -> None:
+        """Tell the operator."""
+        LOG.info("worker ready", action="worker_ready", worker=self.shown_name, concurrency=self.concurrency, queue=self.queue.name)
+
+
+Beside = Callable[[BossWorker, Sweep], Coroutine[Any, Any, None]]
+"""What runs beside a worker and its sweep until they end."""
+
+
+async def work(runtime: Runtime, name: str = "", beside: Beside | None = None) -> None:
+    """Take jobs until told to end. Without a `name` the worker gets one that no other ever had."""
+    if small := too_small(runtime.settings):
+        LOG.critical("A bound of the day is smaller than one question", action="bound_too_small", detail=small)
+    liveness = Liveness(redis_url(runtime.settings), runtime.settings.process_life_seconds)
+    with liveness:
+        await _work(runtime, liveness.name, name, beside)
+
+
+async def _work(runtime: Runtime, process: str, name: str, beside: Beside | None) -> None:
+    async with open_crew(runtime, process) as crew:
+        CURRENT.set(crew)
+        worker, sweep = make_worker(runtime, crew, name), Sweep(crew)
+        reconciler = Reconciler(runtime, crew.mailbox, crew.supervisor.stopping, lambda: worker.resting)
+        beside_it = (sweep.run(), reconciler.run(), watch_clock(crew.redis), *((beside(worker, sweep),) if beside else ()))
+        tasks = [asyncio.create_task(each) for each in beside_it]
+        try:
+            await worker.work_async()
+        finally:
+            crew.supervisor.stopping.set()
+            await end(tasks)
+        LOG.info("worker ended", action="worker_ended", worker=worker.shown_name)
+
+
+def make_worker(runtime: Runtime, crew: Crew, name: str = "") -> BossWorker:
+    """The worker of this process: on one queue, with a name that no other worker ever had."""
+    worker = BossWorker(
+        [runtime.dispatcher.queue],
+        name=name or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}",
+        connection=runtime.redis,
+        job_class=BosslineJob,
+        serializer=JSONSerializer,
+        default_result_ttl=RESULT_TTL,
+        worker_ttl=WORKER_TTL,
+        job_monitoring_interval=MONITORING_INTERVAL,
+        maintenance_interval=MAINTENANCE_INTERVAL,
+        log_job_description=False,
+    )
+    worker.async_connection = crew.waiting
+    worker.scripts = crew.commands  # RQ's bookkeeping goes with the mailbox's calls
+    worker.concurrency = runtime.settings.worker_concurrency
+    worker.beat_seconds = runtime.settings.heartbeat_seconds
+    worker.grace = runtime.settings.shutdown_grace_seconds + LAST_WORDS
+    worker.on_stop = _stopper(crew, runtime.settings.shutdown_grace_seconds + HARD_END)
+    return worker
+
+
+def _stopper(crew: Crew, hard_end: float) -> Callable[[], None]:
+    def stop() -> None:
+        LOG.info("worker ends", action="worker_ends", in_flight=len(crew.supervisor.in_flight))
+        honcho.TOLD_TO_END.set()
+        crew.supervisor.stopping.set()
+        alarm = threading.Timer(hard_end, _end_now)
+        alarm.daemon = True
+        alarm.start()
+
+    return stop
+
+
+def _end_now(*_: Any) -> None:
+    """Whatever still hangs, in a thread or in a socket, is not waited for: the mailbox holds all that matters."""
+    LOG.warning("worker ends without waiting any longer", action="worker_cut_off")
+    os._exit(0)

@@ -1,0 +1,247 @@
+"""One look at Twilio's list for texts that reached a number of ours and that the mailbox has never seen, and their acceptance.
+
+Twilio brings a text to the webhook, tries once more within 15 s, and gives up; in its list the text stays. So whatever kept webhooks
+from being taken is mended here: by the same admission, the same script and the same id as the webhook's, so that one that comes
+before, after or at the same time is a duplicate.
+
+A text may be unknown because a failover of Redis lost it after it was answered. Then what went out to its sender since is unknown as
+well, and the text is taken with the mark `maybe_duplicate`, which its reply will bear.
+
+What reached a number before its first look is none of ours: somebody else may have had the number, and have answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Protocol, cast
+
+from redis.exceptions import RedisError
+
+from shared import submit as storing
+from shared.errors import ProviderError, ProviderRefused, StorageFault
+from shared.mailbox import AsyncMailbox, calls
+from shared.mailbox.records import Accepted, Call
+from shared.model import sms_admission as admission
+from shared.model.addresses import PhoneNumber, masked
+from shared.model.sms_admission import Ignored, Keywords
+from shared.observability import logs as telemetry
+from shared.runtime import Runtime
+from supervisor_worker.channels.twilio.message_list import Listed, Listing
+from supervisor_worker.reconciler.result import Bounds, Found
+
+LOG: Final = telemetry.logger(__name__)
+VIA: Final = "reconciler"
+SINCE_KEY: Final = "boss:reconcile:since"
+NEXT_KEY: Final = "boss:reconcile:next"
+
+
+class Lists(Protocol):
+    """Twilio's list of a number's messages since an epoch time. Both raise ProviderErrors."""
+
+    async def received(self, number: str, since: float) -> Listing:
+        """What came in."""
+        ...
+
+    async def sent(self, number: str, since: float) -> Listing:
+        """What went out."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """A text that the mailbox does not know.
+
+    `overtaken`: its sender has written another of the opt-out words since; `after_stop`: the last of these words before it was a STOP.
+    """
+
+    id: str
+    listed: Listed = field(repr=False)
+    overtaken: bool
+    after_stop: bool
+    maybe_duplicate: bool = False
+
+
+class Reconciliation:
+    """One run."""
+
+    def __init__(self, runtime: Runtime, mailbox: AsyncMailbox, lists: Lists, bounds: Bounds) -> None:
+        """`runtime` has the settings, the users and the makers of ids; Redis is asked by the `mailbox`."""
+        self._runtime = runtime
+        self._users = runtime.users.reached
+        self._mailbox = mailbox
+        self._lists = lists
+        self._bounds = bounds
+        self._keywords = Keywords.of(runtime.settings)
+        self._found = Found()
+        self._ends_at = 0.0
+        self._now = 0.0
+        self._resumed = False
+
+    async def run(self) -> Found:
+        """Look, and take what was missed, oldest first. Raises RedisError; a list that fails is told in the answer."""
+        self._ends_at = asyncio.get_running_loop().time() + self._bounds.total
+        listings = await self._listings(await self._numbers())
+        missed = [found for number, texts in (await self._missed(listings)).items() for found in await self._marked(number, texts)]
+        for each in sorted(missed, key=lambda each: each.listed.created):
+            if self._over() or not await self._take(each):
+                break
+        await self._report()
+        return self._found
+
+    def _over(self) -> bool:
+        return asyncio.get_running_loop().time() >= self._ends_at
+
+    async def _numbers(self) -> list[tuple[PhoneNumber, float]]:
+        """Our numbers, each with the time since when its texts are looked for; first the one that the last run did not come to.
+
+        A number's first look only notes the time, in whole seconds as Twilio tells them.
+        """
+        redis = self._mailbox.redis
+        numbers = {self._runtime.identities.sender(number): number for number in self._users.boss_phones}
+        order = sorted(numbers)
+        if not order:
+            return []
+        async with redis.pipeline(transaction=False) as pipeline:
+            pipeline.time()
+            pipeline.get(NEXT_KEY)
+            pipeline.hmget(SINCE_KEY, order)
+            time, first, since = cast("Any", await pipeline.execute())
+        self._now = time[0] + time[1] / 1_000_000
+        begin = {name: int(at) for name, at in zip(order, since, strict=True) if at}
+        async with redis.pipeline(transaction=False) as pipeline:
+            for name in order:
+                if name not in begin:
+                    pipeline.hsetnx(SINCE_KEY, name, int(self._now))
+            await pipeline.execute()
+        self._found.begun = len(order) - len(begin)
+        self._resumed = bool(first)
+        start = order.index(first.decode()) if first and first.decode() in numbers else 0
+        ready = [name for name in order[start:] + order[:start] if name in begin]
+        return [(numbers[name], max(self._now - self._bounds.window, begin[name])) for name in ready]
+
+    async def _listings(self, numbers: list[tuple[PhoneNumber, float]]) -> dict[PhoneNumber, Listing]:
+        """What reached our numbers, as far as time and Twilio allow. The next run begins where this one stopped."""
+        found, listings, left = self._found, {}, numbers
+        for place, (number, since) in enumerate(numbers):
+            left = numbers[place + 1 :]
+            if self._over():
+                left = numbers[place:]
+                break
+            try:
+                listing = await self._lists.received(number.value, since)
+            except ProviderRefused as error:  # of this number alone
+                found.failed(error)
+                continue
+            except ProviderError as error:
+                found.failed(error)
+                break
+            found.unread += not listing.complete
+            found.numbers, found.listed = found.numbers + 1, found.listed + len(listing.messages)
+            listings[number] = listing
+        found.unread += len(left)
+        await self._begin_next_with(left)
+        return listings
+
+    async def _begin_next_with(self, left: list[tuple[PhoneNumber, float]]) -> None:
+        if left:
+            await self._mailbox.redis.set(NEXT_KEY, self._runtime.identities.sender(left[0][0]))
+        elif self._resumed:
+            await self._mailbox.redis.delete(NEXT_KEY)
+
+    async def _missed(self, listings: dict[PhoneNumber, Listing]) -> dict[PhoneNumber, list[Missed]]:
+        """What is not known, oldest first, by number. One round trip for the ids of all."""
+        account = self._runtime.settings.twilio_account_sid
+        ids = {listed.text.sid: admission.sms_id(account, listed.text.sid) for listing in listings.values() for listed in listing.messages}
+        known = await self._mailbox.known(list(ids.values()))
+        return {number: texts for number, listing in listings.items() if (texts := self._unknown(listing, ids, known))}
+
+    def _unknown(self, listing: Listing, ids: dict[str, str], known: set[str]) -> list[Missed]:
+        """The texts that are old enough and not known; one of the opt-out words counts only if its sender wrote none of them later."""
+        missed: list[Missed] = []
+        decided: set[str] = set()
+        stopped = self._after_stop(listing)
+        for listed in reversed(listing.messages):
+            text, name = listed.text, ids[listed.text.sid]
+            if name not in known and listed.created <= self._now - self._bounds.young:
+                missed.append(Missed(name, listed, text.sender in decided, text.sid in stopped))
+            if admission.keyword(text, self._keywords):
+                decided.add(text.sender)
+        return missed[::-1]
+
+    def _after_stop(self, listing: Listing) -> set[str]:
+        """The texts of which the last opt-out word before, of the same sender, was a STOP."""
+        last: dict[str, str] = {}
+        found: set[str] = set()
+        for listed in listing.messages:
+            if last.get(listed.text.sender) == "stop":
+                found.add(listed.text.sid)
+            last[listed.text.sender] = admission.keyword(listed.text, self._keywords) or last.get(listed.text.sender, "")
+        return found
+
+    async def _marked(self, number: PhoneNumber, missed: list[Missed]) -> list[Missed]:
+        """The same, marked where their sender may have an answer already; none when Twilio does not tell: they wait for the next run."""
+        if self._over():
+            self._found.unread += 1
+            return []
+        try:
+            sent = await self._lists.sent(number.value, missed[0].listed.created)
+        except ProviderError as error:
+            self._found.failed(error)
+            return []
+        ours = await self._mailbox.known_replies([listed.text.sid for listed in sent.messages])
+        strange = [listed for listed in sent.messages if listed.text.sid not in ours]
+        return [replace(each, maybe_duplicate=not sent.complete or _answered(each.listed, strange)) for each in missed]
+
+    async def _take(self, missed: Missed) -> bool:
+        """Accept one; False when no more are taken now."""
+        try:
+            taken = await self._mailbox.run(self._call(missed))
+        except (RedisError, OSError) as error:
+            if not isinstance(storing.fault(error), StorageFault):
+                raise
+            LOG.error("A text cannot be stored", action="reconcile_fault", message=missed.id, error=type(error).__name__)  # noqa: TRY400 - its words quote the text
+            self._found.failure = StorageFault.code
+            return True
+        if taken.outcome == "full":
+            self._found.failure = "mailbox_full"
+            return False
+        self._found.accepted += taken.outcome == "accepted"
+        self._found.marked += taken.outcome == "accepted" and missed.maybe_duplicate
+        self._found.ignored += taken.outcome == "ignored"
+        return True
+
+    def _call(self, missed: Missed) -> Call[Accepted]:
+        text = missed.listed.text
+        verdict = admission.sms(text, self._users, self._keywords)
+        if isinstance(verdict, Ignored):
+            return calls.ignore(missed.id, "sms", verdict.reason, via=VIA, who=f"{masked(text.sender)} to {masked(text.recipient)}")
+        started = verdict.keyword == "start" or admission.says_start(text)
+        if missed.overtaken and (verdict.keyword == "stop" or started):
+            return calls.ignore(missed.id, "sms", "overtaken", via=VIA)
+        event = admission.received(missed.id, text, verdict, at=missed.listed.created)
+        # A YES that decides nothing any more is an answer like any other; a START that ends a STOP does, whether that was taken or not.
+        keyword = "" if missed.overtaken else "start" if started and missed.after_stop else verdict.keyword
+        return storing.message(self._runtime, event, kind="text", keyword=keyword, via=VIA, maybe_duplicate=missed.maybe_duplicate)
+
+    async def _report(self) -> None:
+        found = self._found
+        found.before = await self._mailbox.run(
+            calls.reconciled(
+                uuid.uuid4().hex,
+                found.failure,
+                numbers=found.numbers,
+                listed=found.listed,
+                accepted=found.accepted,
+                ignored=found.ignored,
+                marked=found.marked,
+                unread=found.unread,
+            )
+        )
+
+
+def _answered(missed: Listed, strange: Iterable[Listed]) -> bool:
+    """Whether something that we know nothing of went out to the sender of a text after it."""
+    return any(sent.text.recipient == missed.text.sender and sent.created >= missed.created for sent in strange)

@@ -1,0 +1,148 @@
+"""When Twilio's list is looked at: every RECONCILE_MINUTES, by one process of all hosts.
+
+The turn is a key that lasts for the interval: who sets it looks, and whoever comes while it lasts waits for its end. So a process that
+dies in the midst of a look costs one interval, and nobody has to be told. A look that is late is none too many: it changes nothing
+that is known.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+from redis.exceptions import RedisError
+
+from shared.config.settings import Settings
+from shared.mailbox import AsyncMailbox
+from shared.mailbox.calls import DAY_MS
+from shared.observability import logs as telemetry
+from shared.observability.faults import named
+from shared.process.tasks import end
+from shared.runtime import Runtime
+from supervisor_worker.channels.twilio.message_list import TwilioInbound
+from supervisor_worker.reconciler.reconciliation import Reconciliation
+from supervisor_worker.reconciler.reports import settle
+from supervisor_worker.reconciler.result import Bounds, Found
+
+LOG: Final = telemetry.logger(__name__)
+TURN_KEY: Final = "boss:reconcile:turn"
+FIRST_WAIT: Final = 10.0
+"""At most, and a tenth of the interval: a house that starts after an outage looks soon."""
+SPREAD: Final = 5.0
+LONGEST_RETRY: Final = 3_600.0
+"""How long a Retry-After may put off the next look."""
+AWAY_WAIT: Final = 30.0
+
+
+def wanted(settings: Settings) -> bool:
+    """Whether there is an interval, and an account whose list can be asked."""
+    return settings.reconcile_minutes > 0 and has_account(settings)
+
+
+def has_account(settings: Settings) -> bool:
+    """Whether Twilio's credentials are set."""
+    return bool(settings.twilio_account_sid and all(settings.twilio_login))
+
+
+async def reconcile(runtime: Runtime, mailbox: AsyncMailbox) -> Found:
+    """One look, now, at what came in, and at what became of that which went out. Raises RedisError."""
+    bounds = Bounds.of(runtime.settings)
+    twilio = TwilioInbound(runtime.settings, pause=bounds.pause)
+    ends_at = asyncio.get_running_loop().time() + bounds.total
+    try:
+        found = await Reconciliation(runtime, mailbox, twilio, bounds).run()
+        if not found.failure:  # Twilio answers: it may be asked for more
+            retention_ms = int(runtime.settings.retention_days * DAY_MS)
+            found.settled = await settle(mailbox, twilio, after=bounds.report, ends_at=ends_at, retention_ms=retention_ms)
+        return found
+    finally:
+        await twilio.aclose()
+
+
+async def reconcile_now(runtime: Runtime, mailbox: AsyncMailbox) -> Found:
+    """A look by the operator's hand, which puts off the next of the workers'. Raises RedisError."""
+    if wanted(runtime.settings):
+        await mailbox.redis.set(TURN_KEY, secrets.token_hex(8), px=int(runtime.settings.reconcile_minutes * 60_000))
+    return await reconcile(runtime, mailbox)
+
+
+class Reconciler:
+    """One process's part, until `stopping`; while `resting()` it leaves the list to others."""
+
+    def __init__(self, runtime: Runtime, mailbox: AsyncMailbox, stopping: asyncio.Event, resting: Callable[[], bool]) -> None:
+        self._runtime = runtime
+        self._mailbox = mailbox
+        self._stopping = stopping
+        self._resting = resting
+        self._interval = runtime.settings.reconcile_minutes * 60
+        self._failing = False
+
+    async def run(self) -> None:
+        """Look again and again; ends at once when told to, also in the midst of a request."""
+        if not wanted(self._runtime.settings):
+            return
+        work, stop = asyncio.create_task(self._work()), asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await end((work, stop))
+
+    async def _work(self) -> None:
+        await asyncio.sleep(random.uniform(0, min(FIRST_WAIT, self._interval / 10)))  # noqa: S311 - keeps processes out of step
+        while True:
+            try:
+                wait = await self.step()
+            except Exception as error:  # noqa: BLE001 - the next look may find what this one could not
+                self._failed(error)
+                wait = min(AWAY_WAIT, self._interval / 5)
+            await asyncio.sleep(wait + random.uniform(0, min(SPREAD, self._interval / 20)))  # noqa: S311 - the same
+
+    async def step(self) -> float:
+        """Look if it is our turn; in how many seconds the next one may begin. Raises RedisError."""
+        if not self._resting() and await self._our_turn():
+            found = await reconcile(self._runtime, self._mailbox)
+            self._failing = False
+            tell(found)
+            await self._put_off(found.retry_after)
+        left = int(cast("Any", await self._mailbox.redis.pttl(TURN_KEY)))
+        return max(0, left) / 1000 if not self._resting() else self._interval
+
+    async def _our_turn(self) -> bool:
+        """Whether the turn was free and is ours now: also when redis-py had to repeat the command."""
+        redis, token = self._mailbox.redis, secrets.token_hex(8)
+        taken = await redis.set(TURN_KEY, token, nx=True, px=int(self._interval * 1000))
+        return bool(taken) or cast("Any", await redis.get(TURN_KEY)) == token.encode()
+
+    async def _put_off(self, seconds: float) -> None:
+        """Twilio asked for time: nobody looks before."""
+        if seconds > self._interval:
+            await self._mailbox.redis.pexpire(TURN_KEY, int(min(seconds, LONGEST_RETRY) * 1000))
+
+    def _failed(self, error: Exception) -> None:
+        if not self._failing:
+            away = isinstance(error, RedisError | OSError)
+            told = {"error": type(error).__name__} if away else named(error)
+            LOG.error("The reconciler fails and goes on trying", action="reconciler_failed", **told)
+        self._failing = True
+
+
+def tell(found: Found) -> None:
+    """Log what a look brought; a trouble that lasts is said once."""
+    if found.accepted or found.ignored:
+        LOG.info(
+            "Texts that no webhook brought were found in Twilio's list", action="reconciled",
+            accepted=found.accepted, ignored=found.ignored, maybe_duplicate=found.marked,
+        )  # fmt: skip
+    if found.settled:
+        LOG.info("Texts whose reports were lost have their final state from Twilio's record", action="settled", texts=found.settled)
+    if found.failure == found.before:
+        return
+    if not found.failure:
+        LOG.info("Twilio's list can be read again", action="reconcile_recovered")
+    elif found.credentials_refused:
+        LOG.critical("Twilio refuses our key: texts that no webhook brings stay unseen", action="alarm", reason=found.failure)
+    else:
+        LOG.warning("Twilio's list could not be read to its end", action="reconcile_failed", reason=found.failure)

@@ -1,0 +1,140 @@
+"""A worker process's signs of life, and its look at the other processes of its host.
+
+The signs come from a thread of its own, with a connection of its own: a loop that is busy does not look dead, and a process that stands
+still does. What a silent process held is taken over within a life (`Settings.process_life_seconds`) and a sweep; the rules stand in
+`liveness.lua`. A process of this very host is not waited for: the kernel tells that it has ended, and what it held is given up at once.
+
+A process's name holds its place (a boot of a kernel, and the process ids' namespace there, for containers on one host have ids of their
+own), its id and when it started, because ids are used again. Where there is no /proc a name has no place, and nobody judges it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from shared.mailbox import Mailbox, calls
+from shared.observability import logs as telemetry
+from shared.storage import clients as connections
+
+LOG: Final = telemetry.logger(__name__)
+SIGNS: Final = 4
+"""In one life: three may get lost."""
+LAST_SECONDS: Final = 1.0
+"""How long the end waits for the thread."""
+_DEAD: Final = frozenset("ZX")
+_STATE, _STARTED = 0, 19  # in /proc/PID/stat, behind the name
+
+
+def elapsed() -> float:
+    """Seconds of a clock that only goes forward, and that goes on while the machine is suspended, where the system has one."""
+    boot = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if boot is None else time.clock_gettime(boot)
+
+
+class Liveness:
+    """One process's signs, between `with`; `name` is what its leases are held under. To be made in the process itself, after any fork."""
+
+    def __init__(self, url: str, life_seconds: float) -> None:
+        self._place = place()
+        self.name = own_name(self._place)
+        self._life_ms = int(life_seconds * 1000)
+        self._every = life_seconds / SIGNS
+        self._redis = connections.probe(url, life_seconds / SIGNS)
+        self._mailbox = Mailbox(self._redis)
+        self._over = threading.Event()
+        self._away = False
+        self._thread = threading.Thread(target=self._live, name="liveness", daemon=True)
+
+    def __enter__(self) -> Self:
+        """The first sign is under way."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """The last word: what is still held is given up."""
+        self._over.set()
+        self._thread.join(LAST_SECONDS)
+
+    def _live(self) -> None:
+        pause = 0.0
+        while not self._over.wait(pause):
+            pause = self._every if self._try(self._look) else self._every / SIGNS
+        self._try(lambda: self._give_up(self.name))
+        self._redis.close()
+
+    def _try(self, step: Callable[[], None]) -> bool:
+        """Whatever goes wrong, the next sign is given: a process without signs loses its turns."""
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 - see above
+            with contextlib.suppress(Exception):  # nor does a log that cannot be written end the signs
+                self._note(error)
+            self._away = True
+            return False
+        self._away = False
+        return True
+
+    def _note(self, error: Exception) -> None:
+        self._redis.connection_pool.disconnect()  # the next one may find another master
+        if not self._away:
+            LOG.warning("A sign of life was not given; trying on", action="heartbeat_failed", error=type(error).__name__)
+
+    def _look(self) -> None:
+        beside = self._mailbox.run(calls.heartbeat(self.name, life_ms=self._life_ms, place=self._place))
+        for name in beside:
+            if has_ended(name.removeprefix(self._place)):
+                LOG.warning("A worker process of this host has ended; what it held is given up", action="process_ended", process=name)
+                self._give_up(name)
+
+    def _give_up(self, name: str) -> None:
+        while self._mailbox.run(calls.ended(name)):
+            pass
+
+
+def place() -> str:
+    """Where a process id means the same process: how the names of this place's processes begin; "" where that cannot be told."""
+    try:
+        parts = [Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()]
+        parts += [str(Path(f"/proc/self/ns/{kind}").readlink()) for kind in ("pid", "time")]
+    except (OSError, ValueError):
+        return ""
+    return f"w-{hashlib.sha256(' '.join(parts).encode()).hexdigest()[:16]}-"
+
+
+def own_name(where: str) -> str:
+    """This process's name, which no other process ever had."""
+    found = _stat(os.getpid()) if where else None
+    return f"{where}{os.getpid()}-{found[1]}" if found else f"w--{os.getpid()}-{secrets.token_hex(6)}"
+
+
+def has_ended(rest: str) -> bool:
+    """Whether the process `PID-START` of this place runs no more; False for one of which the system does not tell."""
+    number, _, started = rest.partition("-")
+    if not (number.isdecimal() and started.isdecimal()):
+        return False
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):  # it is another user's
+        pass
+    found = _stat(int(number))
+    return found is not None and (found[0] in _DEAD or found[1] != started)
+
+
+def _stat(pid: int) -> tuple[str, str] | None:
+    """A process's state, and when it started in the kernel's ticks; None where it may not be read."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        return fields[_STATE], fields[_STARTED]
+    except (OSError, IndexError):
+        return None

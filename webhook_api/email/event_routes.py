@@ -1,0 +1,94 @@
+"""POST /email/events: SendGrid's Event Webhook, which tells what became of the mails that we sent."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from flask import Request
+
+from shared.errors import BadInput
+from shared.mailbox.ledger import SENDGRID_EVENTS
+from shared.model import codec
+from shared.model.delivery_errors import SENDGRID
+from shared.model.delivery_reports import Opt, State, report_id
+from webhook_api.http import request_body as bodies
+from webhook_api.http.flask_app import Answer
+from webhook_api.intake.intake import Intake
+from webhook_api.intake.records import Report
+from webhook_api.security.authentication import Gate
+
+MAX_BODY: Final = 4 * 1024 * 1024
+MAX_EVENTS: Final = 5_000
+
+_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_CODE: Final = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
+_STATES: Final[dict[str, State]] = {
+    "processed": "sent",
+    "delivered": "delivered",
+    "bounce": "undelivered",
+    "blocked": "undelivered",
+    "dropped": "failed",
+}
+_OPTS: Final[dict[str, Opt]] = {
+    "unsubscribe": "out",
+    "group_unsubscribe": "out",
+    "spamreport": "out",
+    "group_resubscribe": "in",
+}
+"""What the user said to SendGrid, or to their mailbox, about mails of ours."""
+_LONGEST_REASON: Final = 100
+_SAME: Final = ("sg_event_id", "sg_message_id", "event", "timestamp")
+_DROPPED_BY_THE_USER: Final = frozenset({"unsubscribed_address", "spam_reporting_address"})
+
+
+def events(intake: Intake, gate: Gate, request: Request) -> Answer:
+    """Record a batch of events; those that are not about a reply of ours are passed over."""
+    body, _ = gate.sendgrid(request, gate.events_key, lambda seen: bodies.whole(request, seen, ending=b"]"))
+    batch = codec.loads(body.kept)
+    if not isinstance(batch, list):
+        raise BadInput(code="not_a_list")
+    reports = (report(event) for event in batch[:MAX_EVENTS])
+    intake.report(tuple(found for found in reports if found is not None))
+    if batch:
+        intake.heard(SENDGRID_EVENTS)
+    return Answer(status=204)
+
+
+def report(event: Any) -> Report | None:
+    """What one event says of a reply of ours; None for one that says nothing.
+
+    `reply`, `attempt` and `pair` are the custom arguments that we sent along; the provider's id is `sg_message_id` up to its first dot.
+    The event's own address is not read: whom a reply went to, the reply's record knows.
+    """
+    if not isinstance(event, dict):
+        return None
+    kind = str(event.get("event", ""))
+    state, opt = _STATES.get(kind, ""), _OPTS.get(kind, "")
+    reply, attempt, pair = _id(event.get("reply")), _id(event.get("attempt")), _id(event.get("pair"))
+    provider_id = _id(str(event.get("sg_message_id", "")).partition(".")[0])
+    if not (state or opt) or not (reply or provider_id or pair):
+        return None
+    code = _code(event) if state in ("undelivered", "failed") else ""
+    if code in _DROPPED_BY_THE_USER:
+        opt = "out"
+    own_id = report_id("sendgrid", *(str(event.get(name, "")) for name in _SAME)) if opt else ""
+    return Report(provider_id, state, reply, attempt, code, opt, own_id, pair)
+
+
+def _code(event: dict[str, Any]) -> str:
+    """Why a mail did not arrive: SendGrid's own reason for a drop, a status of RFC 3463, or the type of the bounce.
+
+    In words that `shared.model.delivery_errors` explains, and in no others: a bounce's reason quotes the user's mail server.
+    """
+    word = "_".join(str(event.get("reason", ""))[:_LONGEST_REASON].lower().split())
+    status, kind = str(event.get("status", "")), str(event.get("type", ""))
+    if word in SENDGRID:
+        return word
+    if _CODE.fullmatch(status):
+        return status
+    return kind if kind in SENDGRID else ""
+
+
+def _id(value: Any) -> str:
+    return value if isinstance(value, str) and _ID.fullmatch(value) else ""

@@ -1,0 +1,115 @@
+"""A mail's header block, read leniently: whatever stands in it, there is no exception and no quadratic time.
+
+What is read is not yet what was sent. A block that was cut, or that holds what RFC 5322 forbids, may show other headers to us than
+to the server that checked the mail's signatures: such a block is not `whole`, and nothing is proved by it. SendGrid unfolds and
+decodes the values before it prints them, so long lines and letters of all languages are no fault.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from email.errors import HeaderParseError
+from email.header import decode_header
+from typing import Final
+
+from shared.model.text import decode
+
+MAX_BLOCK: Final = 262_144
+"""Characters of a block that are read."""
+MAX_DECODED: Final = 20_000
+MAX_REFERENCES: Final = 20
+
+_NAME: Final = re.compile(r"[!-9;-~]+")
+_LINE_END: Final = re.compile(r"\r\n|\r|\n")
+_FOLD: Final = re.compile(r"\r?\n[ \t]")
+_MESSAGE_ID: Final = re.compile(r"<[!-;=?-~]{1,400}>")
+_BARE_ID: Final = re.compile(r"[!-;=?-~]{1,400}")
+_ONCE: Final = frozenset(["from", "sender", "reply-to", "to", "cc", "bcc", "date", "message-id", "in-reply-to", "references", "subject"])
+"""RFC 5322, 3.6: a mail has each of these once at most. A second one is not covered by the signature of the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Headers:
+    """Names in lower case and unfolded values, in their order.
+
+    `whole` says that they are all that there was, with one From, and nothing among them that RFC 5322 forbids.
+    """
+
+    items: tuple[tuple[str, str], ...]
+    whole: bool = True
+
+    @classmethod
+    def parse(cls, block: str) -> Headers:
+        """Read a block up to its first empty line."""
+        text = block[:MAX_BLOCK]
+        lines, rest = _head(_LINE_END.split(text))
+        items, sound = _fields(lines)
+        times = Counter(name for name, _ in items)
+        once = times["from"] == 1 and all(times[name] <= 1 for name in _ONCE)
+        return cls(items, whole=len(block) <= MAX_BLOCK and "\0" not in text and _ends_alike(text) and not any(rest) and sound and once)
+
+    def all(self, name: str) -> list[str]:
+        """The values of every header of that name."""
+        return [value for each, value in self.items if each == name]
+
+    def first(self, name: str) -> str:
+        """The value of the first header of that name, or ''."""
+        return next((value for each, value in self.items if each == name), "")
+
+    def message_id(self, name: str) -> str:
+        """The first id of a header, with its brackets (added when they are missing); '' when there is none."""
+        value = self.first(name).strip()
+        found = _MESSAGE_ID.search(value)
+        if found:
+            return found[0]
+        return f"<{value}>" if _BARE_ID.fullmatch(value) else ""
+
+    def references(self) -> tuple[str, ...]:
+        """The ids of References: the thread's root and the last twenty."""
+        ids = list(dict.fromkeys(_MESSAGE_ID.findall(self.first("references"))))
+        return tuple(ids if len(ids) <= MAX_REFERENCES else [ids[0], *ids[-MAX_REFERENCES:]])
+
+
+def _ends_alike(text: str) -> bool:
+    """Whether all headers end alike, with CR LF or (as SendGrid prints them) with LF: whoever knows one of them alone sees other headers.
+
+    The ends of folded lines, and the last one, part no headers.
+    """
+    headers = _FOLD.sub(" ", text).rstrip("\r\n")
+    pairs = headers.count("\r\n")
+    return text.count("\r") == text.count("\r\n") and (not pairs or headers.count("\n") == pairs)
+
+
+def _head(lines: list[str]) -> tuple[list[str], list[str]]:
+    """The lines up to the first empty one, and those behind it, which are none of a block's."""
+    end = lines.index("") if "" in lines else len(lines)
+    return lines[:end], lines[end:]
+
+
+def _fields(lines: list[str]) -> tuple[tuple[tuple[str, str], ...], bool]:
+    """The headers, and whether each line is one or goes on with one (RFC 5322, 2.2): no line of blanks, no blank in a name."""
+    fields: list[tuple[str, list[str]]] = []
+    sound, name = True, ""
+    for line in lines:
+        if line[0] in " \t":
+            sound = sound and bool(fields) and bool(line.strip())
+            if name:
+                fields[-1][1].append(line.strip())
+            continue
+        name, colon, value = line.partition(":")
+        sound = sound and bool(colon and _NAME.fullmatch(name))
+        name = name.rstrip(" \t").lower() if colon and _NAME.fullmatch(name.rstrip(" \t")) else ""
+        if name:
+            fields.append((name, [value.strip()]))
+    return tuple((name, " ".join(pieces).strip()) for name, pieces in fields), sound
+
+
+def decoded(value: str) -> str:
+    """A header's text with its encoded words (RFC 2047) decoded, as it came otherwise."""
+    try:
+        pieces = decode_header(value[:MAX_DECODED])
+    except (HeaderParseError, ValueError, LookupError):
+        return value
+    return "".join(piece if isinstance(piece, str) else decode(piece, charset or "") for piece, charset in pieces)

@@ -1,0 +1,106 @@
+"""multipart/form-data as raw bytes: Inbound Parse posts each field in whatever charset the mail had.
+
+werkzeug would decode every field as UTF-8 before the `charsets` field could be read, answer 413 for a field over 500 kB,
+and refuse the whole body for one header that is not UTF-8: a mail must not be lost for the name of a file. Nothing is
+copied here but the values that are asked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from werkzeug.http import parse_options_header
+
+from shared.errors import BadInput
+from shared.model.text import decode
+
+MAX_PARTS: Final = 5_000
+MAX_HEAD: Final = 8_192
+MAX_BOUNDARY: Final = 200
+MAX_BEHIND: Final = 256
+"""Bytes of blanks behind a form's last line."""
+
+
+class HalfForm(BadInput):
+    """A form that ends before its last boundary line: what is missing may be anything, and a repetition brings it."""
+
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__(code="truncated")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One field or file: `value` is a view into the body, `filename` is None for a field."""
+
+    name: str
+    filename: str | None
+    value: memoryview
+
+
+def boundary_of(content_type: str) -> bytes:
+    """The boundary that a Content-Type names; BadInput `not_a_form` when it is not multipart/form-data."""
+    kind, options = parse_options_header(content_type)
+    boundary = options.get("boundary", "")
+    if kind.lower() != "multipart/form-data" or not 0 < len(boundary) <= MAX_BOUNDARY:
+        raise BadInput(code="not_a_form")
+    return boundary.encode("utf-8", "replace")
+
+
+def parts(body: bytes, boundary: bytes) -> tuple[list[Part], bool]:
+    """The first 5,000 parts of a body, in order, and whether it holds no field beside them; a part without a name is left out.
+
+    It holds none when it begins with its first boundary line and ends with its last, and what follows those parts are files. The
+    header that names the boundary is not signed: with another one, a mail that holds boundary lines of its own would be another
+    form under the same signature. And where a mail's text ends the form early, what SendGrid wrote behind it would not be read.
+    Raises HalfForm.
+    """
+    view, mark, found = memoryview(body), b"--" + boundary, list[Part]()
+    at = body.find(mark)
+    whole = at == 0 and _is_boundary_line(body, len(mark))
+    number = 0
+    while True:
+        after = at + len(mark)
+        if at >= 0 and body.startswith(b"--", after):
+            return found, whole and len(body) - after <= MAX_BEHIND and not body[after + 2 :].strip()
+        line_end = body.find(b"\r\n", after) if at >= 0 else -1
+        end = _next_mark(body, line_end + 2, mark) if line_end >= 0 else -1
+        if end < 0:
+            raise HalfForm
+        if number < MAX_PARTS:
+            found += _part(body, view, line_end + 2, end)
+        else:
+            head_end = body.find(b"\r\n\r\n", line_end + 2, min(end, line_end + MAX_HEAD))
+            whole = whole and (head_end < 0 or b"filename" in body[line_end:head_end])
+        at, number = end + 2, number + 1
+
+
+def _next_mark(body: bytes, start: int, mark: bytes) -> int:
+    """Where the line break stands that belongs to the next boundary line; -1 when there is none."""
+    position = start - 2  # a part may be empty: its line break is then the one before
+    while (position := body.find(b"\r\n" + mark, position)) >= 0:
+        if _is_boundary_line(body, position + 2 + len(mark)):
+            return position
+        position += 2
+    return -1
+
+
+def _is_boundary_line(body: bytes, after: int) -> bool:
+    """Whether what stands behind a mark ends it: two hyphens, or blanks and the line's end. A longer boundary is another one."""
+    return body.startswith((b"--", b"\r\n"), after) or body[after : after + MAX_BEHIND].lstrip(b" \t").startswith(b"\r\n")
+
+
+def _part(body: bytes, view: memoryview, start: int, end: int) -> tuple[Part, ...]:
+    """The part between two boundary lines, if it has a name."""
+    head_end = body.find(b"\r\n\r\n", start, min(end, start + MAX_HEAD))
+    if head_end < 0:
+        return ()
+    for line in body[start:head_end].split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.strip().lower() == b"content-disposition":
+            _, options = parse_options_header(decode(value.strip()))
+            field = options.get("name")
+            return (Part(field, options.get("filename"), view[head_end + 4 : max(end, head_end + 4)]),) if field else ()
+    return ()

@@ -1,0 +1,283 @@
+"""SendGrid's Inbound Parse posts to frozen records, parsed mode and raw mode alike.
+
+Whatever a mail holds, `parse_email` gives a record or raises BadInput; a mail is refused only when it cannot be told who
+wrote it to whom.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from shared.errors import BadInput
+from shared.model import codec
+from shared.model.addresses import EmailAddress, address_behind_name, parse_address_list, seen_addresses
+from shared.model.text import FEW, Seen, capped, decode, one_line, seen, seen_line
+from webhook_api.email import html_text, mime
+from webhook_api.email.headers import MAX_BLOCK, Headers, decoded
+from webhook_api.email.multipart import Part, boundary_of, parts
+from webhook_api.email.quoted_reply import without_quote
+
+MAX_TEXT: Final = 100_000
+MAX_TEXT_BYTES: Final = 1_048_576
+MAX_FIELD_BYTES: Final = 262_144
+MAX_PROOF_BYTES: Final = 65_536
+MAX_BLOCK_BYTES: Final = 4 * MAX_BLOCK + 4
+"""So many bytes are more characters than are read of a header block, in whatever alphabet: that it was cut is seen."""
+MAX_FILES: Final = 200
+MAX_FILE_NAME: Final = 120
+MAX_ENDING: Final = 10
+MAX_SUBJECT: Final = 500
+MAX_FROM: Final = 2_000
+MAX_RECIPIENTS: Final = 50
+
+_FIELDS: Final = frozenset({"headers", "dkim", "to", "from", "subject", "text", "html", "envelope", "charsets", "SPF", "email"})
+_PATH: Final = re.compile(r"[/\\:]")
+_NOT_IN_NAMES: Final = re.compile(r"[^\w.()\[\]{}@+,=&~!#$%^' -]")
+
+Fields = dict[str, memoryview]
+
+
+@dataclass(frozen=True, slots=True)
+class InboundMail:
+    """A mail as it came in. Nothing in it is believed yet: `admit` judges `dkim`, `spf` and the headers.
+
+    `sender_fault` is '' or says why no single author could be read (`two_addresses`, `bad_from`); `sender` is None then.
+    `envelope_from` is None when there was no envelope, and '' for the empty return path. `digest` names this very mail:
+    it is the same in each of SendGrid's retries. `hidden` counts the characters that were left out because a person does not see them.
+
+    `unread` is '' or says what of the mail may not have been read as it was sent: `bad_form` for a form that has a field twice, or
+    more than its own beginning and end; `bad_headers` for a header block that was cut, is missing, or breaks RFC 5322. Then nothing
+    in the mail is proof of anything.
+    """
+
+    sender: EmailAddress | None
+    sender_fault: str
+    recipients: tuple[EmailAddress, ...]
+    envelope_from: str | None = field(repr=False)
+    subject: str = field(repr=False)
+    body: str = field(repr=False)
+    headers: Headers = field(repr=False)
+    message_id: str = field(repr=False)
+    in_reply_to: str = field(repr=False)
+    references: tuple[str, ...] = field(repr=False)
+    attachments: tuple[str, ...] = field(repr=False)
+    hidden: int
+    dkim: str
+    spf: str
+    digest: str
+    unread: str = ""
+
+
+def parse_email(body: bytes, content_type: str) -> InboundMail:
+    """Read one post; raises BadInput `not_a_form`, `truncated`, `missing_from` or `missing_to`."""
+    found, whole = parts(body, boundary_of(content_type))
+    fields, files, once = _collect(found)
+    texts = _Texts(fields)
+    raw = bytes(fields["email"]) if "email" in fields else None
+    block = mime.header_block(raw, MAX_BLOCK_BYTES) if raw is not None else texts.proof("headers", MAX_BLOCK_BYTES)
+    headers = Headers.parse(block)
+    envelope = _envelope(texts.proof("envelope"))
+    sender, fault = _sender(texts, headers)
+    said, names = _content(texts, raw, files)
+    subject = seen_line(texts.field("subject"), MAX_SUBJECT)
+    if not subject.text:
+        subject = seen_line(decoded(headers.first("subject")), MAX_SUBJECT)
+    attachments = [seen_line(name, MAX_FROM) for name in names[:MAX_FILES]]
+    digest = _digest(headers, envelope, fields)
+    return InboundMail(
+        sender=sender,
+        sender_fault=fault,
+        recipients=_recipients(envelope, texts.field("to"), headers.all("to")),
+        envelope_from=envelope.get("from") if envelope else None,
+        subject=subject.text,
+        body=said.text,
+        headers=headers,
+        message_id=headers.message_id("message-id") or f"<{digest[:32]}@made.invalid>",
+        in_reply_to=headers.message_id("in-reply-to"),
+        references=headers.references(),
+        attachments=tuple(harmless_name(name.text) for name in attachments),
+        hidden=sum(each.hidden for each in (said, subject, *attachments)),
+        dkim=texts.proof("dkim"),
+        spf=texts.proof("SPF").strip().lower(),
+        digest=digest,
+        unread=_unread(headers, form_is_whole=whole and once and not {"email", "headers"} <= fields.keys()),
+    )
+
+
+def _unread(headers: Headers, *, form_is_whole: bool) -> str:
+    if not form_is_whole:
+        return "bad_form"
+    return "" if headers.whole else "bad_headers"
+
+
+def harmless_name(name: str) -> str:
+    """A file's name without a path, hidden characters, quotes or a leading dot; never empty."""
+    last = _PATH.split(seen_line(name, MAX_FROM).text)[-1]
+    plain = _NOT_IN_NAMES.sub("_", last).strip(". ")
+    stem, dot, ending = plain.rpartition(".")
+    if len(plain) > MAX_FILE_NAME and dot and len(ending) <= MAX_ENDING:
+        return f"{stem[: MAX_FILE_NAME - len(ending) - 1]}.{ending}"
+    return plain[:MAX_FILE_NAME] or "unnamed"
+
+
+def _collect(found: Iterable[Part]) -> tuple[Fields, list[str], bool]:
+    """The fields that are read, the first of each name, the names of the files, and whether each field stands once.
+
+    SendGrid writes each once. A second one came out of a mail that holds the form's boundary: who wrote which cannot be told.
+    """
+    fields: Fields = {}
+    files: list[str] = []
+    once = True
+    for part in found:
+        if part.name in _FIELDS:
+            once = once and part.name not in fields
+            fields.setdefault(part.name, part.value)
+        elif part.filename is not None and len(files) < MAX_FILES:
+            files.append(part.filename)
+    return fields, files, once
+
+
+class _Texts:
+    """Fields as texts, each decoded from its raw bytes by the charset that SendGrid names for it."""
+
+    def __init__(self, fields: Fields) -> None:
+        self._fields = fields
+        declared = _json_object(decode(bytes(fields.get("charsets", b"")[:MAX_FIELD_BYTES])))
+        self._charsets = {name: value for name, value in declared.items() if isinstance(value, str)}
+
+    def field(self, name: str, limit: int = MAX_FIELD_BYTES) -> str:
+        """The text of a field, of its first `limit` bytes; '' when it is missing."""
+        value = self._fields.get(name)
+        return "" if value is None else decode(bytes(value[:limit]), self._charsets.get(name, ""))
+
+    def proof(self, name: str, limit: int = MAX_PROOF_BYTES) -> str:
+        """The same for what SendGrid itself says, which is UTF-8 whatever `charsets` names: the mail's author chose those words."""
+        return decode(bytes(self._fields.get(name, b"")[:limit]))
+
+
+def _content(texts: _Texts, raw: bytes | None, files: list[str]) -> tuple[Seen, list[str]]:
+    """The new text of the mail as a person sees it, and the names of its files."""
+    if raw is None:
+        bodies = mime.Bodies([texts.field("text", MAX_TEXT_BYTES)], [texts.field("html", MAX_TEXT_BYTES)], files)
+    else:
+        bodies = mime.read(raw)
+    plain = seen("\n".join(bodies.plain))
+    shown = [html_text.read(part) for part in bodies.html]
+    laid_out, hidden = seen("\n".join(part.text for part in shown)), sum(part.hidden for part in shown)
+    # Who reads a mail sees its HTML. Programs write plain text of what the HTML hides as well, so where it hides something the plain
+    # text is not believed; unless the HTML shows nothing at all.
+    if not plain.text.strip() or (hidden > FEW and laid_out.text.strip()):
+        plain = Seen(laid_out.text, laid_out.hidden + hidden)
+    return Seen(capped(without_quote(plain.text).strip(), MAX_TEXT), plain.hidden), bodies.files
+
+
+def _envelope(text: str) -> dict[str, Any]:
+    """The envelope with `to` as a list of texts and `from` as a text; {} when there is none that can be read."""
+    value = _json_object(text)
+    to = value.get("to")
+    to = [to] if isinstance(to, str) else to
+    if not isinstance(to, list):
+        return {}
+    sender = value.get("from")
+    recipients = [each for each in to if isinstance(each, str)][:MAX_RECIPIENTS]
+    return {"to": recipients, "from": sender.strip() if isinstance(sender, str) else None}
+
+
+def _recipients(envelope: dict[str, Any], shown: str, lines: list[str]) -> tuple[EmailAddress, ...]:
+    """Where the mail was delivered to: by the envelope, which is true; without one by the form's `to`, or the mail's To headers.
+
+    The form prints names without their quotes; where it thus is no list of addresses, the headers are.
+    """
+    if envelope:
+        found = [address for text in envelope["to"] for address in _addresses(text)]
+    elif not shown.strip() and not any(line.strip() for line in lines):
+        raise BadInput(code="missing_to")
+    else:
+        found = _addresses(shown) or [address for line in lines for address in _addresses(line)] or seen_addresses(shown)
+    return tuple(dict.fromkeys(found))[:MAX_RECIPIENTS]
+
+
+def _addresses(text: str) -> list[EmailAddress]:
+    try:
+        return parse_address_list(_unfolded(text))
+    except BadInput:
+        return []
+
+
+def _sender(texts: _Texts, headers: Headers) -> tuple[EmailAddress | None, str]:
+    """The one author, or None and the fault (`two_addresses`, `bad_from`).
+
+    The mail's own From header decides: the form's `from` prints names without their quotes, so that `Doe, Ada <a@example.com>` is
+    no list of addresses. But both must show the same address, and the print no other that is not a part of the header's name.
+    """
+    lines, shown = headers.all("from"), texts.field("from")
+    if not shown.strip() and not any(line.strip() for line in lines):
+        raise BadInput(code="missing_from")
+    if len(lines) > 1:
+        return None, "two_addresses"
+    header = _unfolded(lines[0] if lines else shown)
+    try:
+        sender = _author(header)
+    except BadInput as error:
+        return None, "two_addresses" if error.code == "two_addresses" else "bad_from"
+    fault = _disagreement(_unfolded(shown), sender, header) if shown.strip() else ""
+    return (None, fault) if fault else (sender, "")
+
+
+def _author(header: str) -> EmailAddress:
+    """Whom a From header names; also where its name lacks the quotes that it needs, or has an encoded word before a bare comma."""
+    try:
+        return EmailAddress.parse(header)
+    except BadInput as error:
+        if error.code == "two_addresses" or len(header) > MAX_FROM:
+            raise
+    author = address_behind_name(one_line(decoded(header), MAX_FROM))
+    if author.value not in header.lower():  # an encoded word was decoded into it
+        raise BadInput(code="bad_email")
+    return author
+
+
+def _disagreement(shown: str, sender: EmailAddress, header: str) -> str:
+    """'' when the form's `from` prints this author: their address alone, or behind their name; any other must be in the header's name."""
+    try:
+        return "" if EmailAddress.parse(shown) == sender else "two_addresses"
+    except BadInput:
+        pass
+    _, _, address = shown.rpartition("<")
+    name = one_line(decoded(header), MAX_FROM).lower()
+    others = [each for each in seen_addresses(shown) if each != sender and each.value not in name]
+    if others or len(shown) > MAX_FROM:
+        return "two_addresses" if others else "bad_from"
+    return "" if address.endswith(">") and seen_addresses(address) == [sender] else "bad_from"
+
+
+def _unfolded(text: str) -> str:
+    return " ".join(text.replace("\0", " ").split())
+
+
+def _digest(headers: Headers, envelope: dict[str, Any], fields: Fields) -> str:
+    """What names a mail: an id alone would let its author claim another mail's (the sender chooses it).
+
+    The attachments are left out, the multipart boundary too: both may differ between two posts of one mail.
+    """
+    content = hashlib.sha256()
+    for name in ("text", "html", "email"):
+        content.update(b"\0" + name.encode() + b"\0")
+        content.update(fields.get(name, b""))
+    message_id = headers.first("message-id")
+    named = [message_id, headers.first("date")] if message_id else [f"{name}:{value}" for name, value in headers.items]
+    named += [] if message_id else [bytes(fields.get(name, b"")).decode("utf-8", "replace") for name in ("from", "subject")]
+    named += [str(envelope.get("from")), content.hexdigest()]
+    return hashlib.sha256("\x1f".join(named).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    try:
+        value = codec.loads(text) if text.strip() else {}
+    except BadInput:
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,1 @@
+"""HTTP: the server's interface, the minimal Flask, and bodies."""

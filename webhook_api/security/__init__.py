@@ -1,0 +1,1 @@
+"""Who may call: signatures, secrets, and the one reading of a signed form."""
