@@ -14,7 +14,7 @@ from typing import Any, Final
 import click
 
 from shared.errors import BosslineError, ConfigurationError
-from shared.process.lifecycle import REFUSED, message, tell_in_outline
+from shared.process.lifecycle import CANNOT_START, message, tell_in_outline
 
 COMMANDS: Final = {
     "web": ("processes:web", "Take the webhooks of Twilio and SendGrid."),
@@ -74,7 +74,7 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except BosslineError as error:
             click.echo(message(error), err=True)
-            ctx.exit(REFUSED)
+            ctx.exit(CANNOT_START)
 
 
 def _warn_of_names() -> None:

@@ -20,11 +20,10 @@ from shared import mailbox
 from shared.errors import StorageFault, StorageFull, StorageUnavailable
 from shared.mailbox import calls
 from shared.mailbox import wake_queue as queue
-from shared.mailbox.calls import Keyword
 from shared.mailbox.records import Accepted, Call, Kind
 from shared.model import fingerprint as echo
 from shared.model.addresses import Channel
-from shared.model.events import Received
+from shared.model.events import Received, Keyword
 from shared.runtime import Runtime
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from redis import Redis
 
 from boss.checks.replication import replicas
 from boss.checks.result import Finding, fail, not_checked, not_running, ok, warn
-from boss.commands import pause as control
+from boss import pause_view
 from boss.dashboard.rq_classes import SeenWorker
 from boss.terminal.output import age
 from shared.config.settings import Settings
@@ -124,11 +124,11 @@ def paused(settings: Settings, redis: Redis) -> list[Finding]:
     pauses = Mailbox(redis).pauses()
     if not pauses:
         return [ok("sending", "not paused")]
-    known = control.names(settings, Identities(identity_salt(redis)))
+    known = pause_view.names(settings, Identities(identity_salt(redis)))
     now, (first, *others) = time.time(), pauses
     if first.user:
-        return [warn("sending", "\n".join(control.described(pauses, known, now)), "To end one: boss resume --user USERNAME")]
-    lines = [f"PAUSED: {control.said_of(first, now)}", *control.described(others, known, now)]
+        return [warn("sending", "\n".join(pause_view.described(pauses, known, now)), "To end one: boss resume --user USERNAME")]
+    lines = [f"PAUSED: {pause_view.said_of(first, now)}", *pause_view.described(others, known, now)]
     return [fail("sending", "\n".join(lines), _TODO_TRIED if first.provider else "Mend the reason, then run: boss resume")]
 
 

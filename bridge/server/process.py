@@ -18,7 +18,7 @@ from shared.config.settings import Settings
 from shared.errors import ConfigurationError, SchemaTooNew, StorageUnavailable
 from shared.observability import logs as telemetry
 from shared.runtime import open_runtime
-from supervisor_worker.process.startup import CANNOT_START, NO_STORAGE
+from shared.process.lifecycle import CANNOT_START, NO_STORAGE
 
 
 def main(settings: Settings) -> int:

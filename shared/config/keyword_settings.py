@@ -9,6 +9,7 @@ from typing import Final
 from pydantic_settings import BaseSettings
 
 from shared.config.field import knob
+from shared.model.sms_admission import Keywords
 
 STOP_ALWAYS: Final = frozenset({"stop", "stopall", "unsubscribe", "revoke", "optout"})
 """Words that mean nothing else: whoever sends one has opted out, whatever is set."""
@@ -44,6 +45,11 @@ class WordSettings(BaseSettings):
         if self.help_set & self.opt_out_set:
             faults.append("HELP_WORDS: has a word that opts out")
         return faults
+
+    @cached_property
+    def keywords(self) -> Keywords:
+        """The words in force."""
+        return Keywords(self.opt_out_set, self.help_set)
 
     @cached_property
     def opt_out_set(self) -> frozenset[str]:

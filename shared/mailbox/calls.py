@@ -35,7 +35,7 @@ from shared.mailbox.spending import NO_CALL, Budget, Dearest, Settled
 from shared.model import codec
 from shared.model import fingerprint as echo
 from shared.model.addresses import Channel
-from shared.model.events import Received, Response
+from shared.model.events import Keyword, Received, Response
 
 __all__ = [
     "DAY_MS", "DEDUPE_MS", "HOUR_MS", "MARK_MS", "MAX_LOST", "MAX_OPEN", "MAX_TEXTS_PER_TURN", "NOT_ADMITTED_AN_HOUR", "NO_LIMIT",
@@ -99,7 +99,6 @@ class Leave:
         }
 
 
-Keyword = Literal["", "stop", "start", "yes"]
 
 
 def accept(

@@ -20,6 +20,10 @@ MESSAGE_SID: Final = re.compile(r"(?:SM|MM)[0-9a-f]{32}")
 _MEDIA: Final = re.compile(r"(ME[0-9a-f]{32}) ([a-z0-9.+-]{1,60}/[a-z0-9.+-]{1,60})?")
 
 
+Keyword = Literal["", "stop", "start", "yes"]
+"""The word by which a user opts out or in, as Twilio reads it; "" for any other text."""
+
+
 @dataclass(frozen=True, slots=True)
 class Media:
     """A file that came with a text: Twilio's id of it, and the type that a carrier gave it ('' when that is no type).

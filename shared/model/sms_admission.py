@@ -1,7 +1,7 @@
 """Who is answered by text: pure policy, no I/O, for the webhook that brings a text and for the list that shows one it did not bring.
 
 What is not admitted is recorded with the reason given here: `stranger` `unknown_recipient` `bad_sender` `own_address` `empty`
-`help_keyword`, and for one that the list shows late `overtaken`. The policy for mail is `webhook_api.email.admission`'s, which alone takes mail in.
+`help_keyword`, and for one that the list shows late `overtaken`. The policy for mail is `webhook_api.email.admission`'s.
 """
 
 from __future__ import annotations
@@ -11,11 +11,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-from shared.config.settings import Settings
 from shared.errors import BadInput
-from shared.mailbox.calls import Keyword
 from shared.model.addresses import PhoneNumber
-from shared.model.events import Media, SmsReceived
+from shared.model.events import Media, SmsReceived, Keyword
 from shared.model.text import Seen, capped, seen
 from shared.model.users import User, Users
 
@@ -52,11 +50,6 @@ class Keywords:
 
     stop: frozenset[str]
     help: frozenset[str]
-
-    @classmethod
-    def of(cls, settings: Settings) -> Keywords:
-        """As the settings say."""
-        return cls(settings.opt_out_set, settings.help_set)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,10 @@ from typing import Final, NoReturn
 from shared.errors import BosslineError
 from shared.observability.redaction import outline
 
-REFUSED: Final = 2
+CANNOT_START: Final = 2
+"""Exit status of a process whose configuration, or whose data, is not for it."""
+NO_STORAGE: Final = 1
+"""Exit status of a process for which Redis did not come up in time."""
 PR_SET_PDEATHSIG: Final = 1
 
 
@@ -40,7 +43,7 @@ def guarded(main: Callable[[], int | None]) -> int:
         return main() or 0
     except BosslineError as error:
         print(message(error), file=sys.stderr, flush=True)  # noqa: T201 - the process's own last word
-        return REFUSED
+        return CANNOT_START
 
 
 def leave(status: int) -> NoReturn:

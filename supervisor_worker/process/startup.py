@@ -12,20 +12,18 @@ import sys
 from contextlib import suppress
 from functools import partial
 from types import FrameType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from redis.exceptions import RedisError
 
 from shared.config.settings import Settings
 from shared.errors import ConfigurationError, SchemaTooNew, StorageUnavailable
 from shared.observability import logs as telemetry
+from shared.process.lifecycle import CANNOT_START, NO_STORAGE
 from shared.runtime import open_runtime
 
 if TYPE_CHECKING:
     from supervisor_worker.process.worker import Beside
-
-CANNOT_START: Final = 2
-NO_STORAGE: Final = 1
 
 
 def main(settings: Settings, role: str = "worker", *, name: str = "", beside: Beside | None = None) -> int:

@@ -74,7 +74,7 @@ class Reconciliation:
         self._mailbox = mailbox
         self._lists = lists
         self._bounds = bounds
-        self._keywords = Keywords.of(runtime.settings)
+        self._keywords = runtime.settings.keywords
         self._found = Found()
         self._ends_at = 0.0
         self._now = 0.0

@@ -60,7 +60,7 @@ END: Final = f"\r\n--{payloads.BOUNDARY}--\r\n".encode()
 SECRET: Final = "sandbox-token"
 SETTINGS: Final = settings.load(_env_file=None, sandbox="off")
 ROUTE: Final = Route.of(SETTINGS)
-KEYWORDS: Final = admission.Keywords.of(SETTINGS)
+KEYWORDS: Final = SETTINGS.keywords
 
 
 def sms_inbound(data: bytes) -> None:

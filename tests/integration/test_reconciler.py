@@ -68,7 +68,7 @@ class House:
     def webhook(self, body: str, sid: str) -> str:
         """The same text as its webhook brings it; what became of it."""
         text = InboundSms(sid, ACCOUNT, USER, BOSS, body)
-        verdict = admission.sms(text, self.runtime.users, Keywords.of(self.runtime.settings))
+        verdict = admission.sms(text, self.runtime.users, self.runtime.settings.keywords)
         assert isinstance(verdict, admission.AdmittedSms)
         event = admission.received(sms_id(ACCOUNT, sid), text, verdict, at=0.0)
         return storing.accept(self.runtime, event, kind="text", keyword=verdict.keyword).outcome
@@ -470,7 +470,7 @@ def test_a_text_that_redis_refuses_for_its_own_sake_keeps_no_other_back(house: H
 
 def conversation(house: House) -> str:
     text = InboundSms("SM", ACCOUNT, USER, BOSS, "x")
-    verdict = admission.sms(text, house.runtime.users, Keywords.of(house.runtime.settings))
+    verdict = admission.sms(text, house.runtime.users, house.runtime.settings.keywords)
     assert isinstance(verdict, admission.AdmittedSms)
     return house.runtime.identities.conversation(admission.received("m", text, verdict, at=0).key())
 

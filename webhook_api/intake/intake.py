@@ -20,10 +20,9 @@ from redis.exceptions import RedisError
 from shared import submit as storing
 from shared.errors import StorageFault, StorageFull, StorageUnavailable
 from shared.mailbox import calls
-from shared.mailbox.calls import Keyword
 from shared.mailbox.ledger import HEARD
 from shared.model.addresses import Channel
-from shared.model.events import EmailReceived, Received
+from shared.model.events import EmailReceived, Received, Keyword
 from shared.observability import logs as telemetry
 from shared.process import blocking
 from shared.runtime import Runtime

@@ -13,12 +13,11 @@ from typing import Any, Final, cast, get_args
 from shared import submit as storing
 from shared.errors import BadInput
 from shared.mailbox import calls
-from shared.mailbox.calls import Keyword
 from shared.mailbox.records import Call
 from shared.model import codec
 from shared.model.addresses import Channel
 from shared.model.delivery_reports import Opt, State
-from shared.model.events import EmailReceived, Received, SmsReceived
+from shared.model.events import EmailReceived, Received, SmsReceived, Keyword
 from shared.runtime import Runtime
 
 AT_ONCE: Final = 64

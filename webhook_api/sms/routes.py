@@ -62,7 +62,7 @@ def _take_in(intake: Intake, text: InboundSms, *, signed: bool) -> str:
     if not text.sid:
         text = replace(text, sid=f"SM{uuid.uuid4().hex}")
     message_id = admission.sms_id(intake.runtime.settings.twilio_account_sid, text.sid)
-    verdict = admission.sms(text, intake.runtime.users, Keywords.of(intake.runtime.settings))
+    verdict = admission.sms(text, intake.runtime.users, intake.runtime.settings.keywords)
     if isinstance(verdict, Ignored):
         intake.ignore(message_id, "sms", verdict.reason, f"{masked(text.sender)} to {masked(text.recipient)}")
     else:

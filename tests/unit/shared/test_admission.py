@@ -10,7 +10,7 @@ from shared.model.sms_admission import AdmittedSms, Ignored, InboundSms, Keyword
 from shared.model.users import LOCAL_USER, Users
 
 USERS = Users([LOCAL_USER])
-KEYWORDS = Keywords.of(Settings(_env_file=None))  # type: ignore[call-arg]
+KEYWORDS = Settings(_env_file=None).keywords  # type: ignore[call-arg]
 
 
 def sms(body: str = "Hello", *, sender: str = "+15551234567", recipient: str = "+15559876543", **fields: object) -> AdmittedSms | Ignored:
@@ -80,13 +80,13 @@ def test_the_words_in_force_are_the_accounts(body: str, opt_out: str, verdict: s
     """What Advanced Opt-Out took away is a message, what it added counts; STOP is always one, and Twilio's own word is believed."""
     text = InboundSms("SM1", "AC1", "+15551234567", "+15559876543", body, opt_out=opt_out)
     settings = Settings(_env_file=None, opt_out_words="QUIT, ADIOS", help_words="sos")  # type: ignore[call-arg]
-    found = admission.sms(text, USERS, Keywords.of(settings))
+    found = admission.sms(text, USERS, settings.keywords)
     assert (found.keyword if isinstance(found, AdmittedSms) else found.reason) == verdict
 
 
 def test_no_words_at_all_leave_stop_and_its_like() -> None:
     """`none` is no word."""
-    keywords = Keywords.of(Settings(_env_file=None, opt_out_words="none", help_words="none"))  # type: ignore[call-arg]
+    keywords = Settings(_env_file=None, opt_out_words="none", help_words="none").keywords  # type: ignore[call-arg]
     assert keywords == Keywords(frozenset({"stop", "stopall", "unsubscribe", "revoke", "optout"}), frozenset())
 
 
