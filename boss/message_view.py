@@ -11,7 +11,7 @@ from redis import Redis
 
 from boss.explanations import explained
 from boss.terminal.output import Ending
-from shared.mailbox import Mailbox, ledger
+from shared.mailbox import Mailbox, keys, ledger
 from shared.mailbox.ledger import Line
 from shared.mailbox.records import Message, Reply
 from shared.mailbox.wait_for_reply import text_of
@@ -42,7 +42,7 @@ def resolve(mailbox: Mailbox, given: str) -> str:
 
 def channel_of(redis: Redis, message: str) -> str:
     """`sms` or `email`, also for a message whose text has gone."""
-    raw: Any = redis.hget(f"boss:msg:{message}", "channel")
+    raw: Any = redis.hget(keys.message(message), "channel")
     return raw.decode() if raw else ""
 
 

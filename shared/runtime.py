@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 
 from shared.config.settings import Settings
 from shared.errors import SchemaTooNew, StorageUnavailable
-from shared.mailbox import Mailbox
+from shared.mailbox import Mailbox, keys
 from shared.mailbox.wake_queue import Dispatcher
 from shared.model import users as users_file
 from shared.model.addresses import Identities
@@ -31,8 +31,6 @@ from shared.storage import clients as connections
 from shared.storage.group_commit import Grouped
 from shared.storage.replication import Replicas
 
-SCHEMA_KEY: Final = "boss:schema"
-SALT_KEY: Final = "boss:salt"
 MAX_SOCKET_PATH: Final = 100  # sun_path holds 108 bytes on Linux, 104 on macOS
 PROBE_SECONDS: Final = 0.5
 RETRY_SECONDS: Final = 0.3
@@ -98,7 +96,7 @@ class Runtime:
     mailbox: Mailbox
     dispatcher: Dispatcher
     identify: Callable[[], Identities]
-    replicas: Replicas = field(default_factory=Replicas)
+    replicas: Replicas = field(default_factory=lambda: Replicas(keys.BARRIER))
 
     @property
     def identities(self) -> Identities:
@@ -131,7 +129,7 @@ def open_runtime(settings: Settings, role: Literal["web", "worker", "bridge"], s
         _open_if_there(identify)
     if role == "web":
         users = users.reached  # who comes over the bridge alone is a stranger to the webhooks
-    replicas = Replicas()
+    replicas = Replicas(keys.BARRIER)
     commands = Grouped(redis, replicas) if role == "web" else None
     return Runtime(settings, users, redis, Mailbox(redis, commands), Dispatcher(redis), identify, replicas)
 
@@ -187,13 +185,13 @@ def socket_path(data_dir: Path) -> Path:
 
 def check_schema(redis: Redis) -> None:
     """Mark an empty server with our schema's version; SchemaTooNew when its data is newer than this code."""
-    redis.set(SCHEMA_KEY, SCHEMA_VERSION, nx=True)
-    found = int(cast("Any", redis.get(SCHEMA_KEY)) or 0)
+    redis.set(keys.SCHEMA, SCHEMA_VERSION, nx=True)
+    found = int(cast("Any", redis.get(keys.SCHEMA)) or 0)
     if found > SCHEMA_VERSION:
         raise SchemaTooNew(f"the data has schema {found}, this Bossline knows {SCHEMA_VERSION}: run the newer version")
 
 
 def identity_salt(redis: Redis) -> bytes:
     """The installation's salt for ids made of addresses; made once, kept in Redis beside the records that it names."""
-    redis.set(SALT_KEY, secrets.token_hex(32), nx=True)
-    return bytes.fromhex(cast("Any", redis.get(SALT_KEY)).decode())
+    redis.set(keys.SALT, secrets.token_hex(32), nx=True)
+    return bytes.fromhex(cast("Any", redis.get(keys.SALT)).decode())

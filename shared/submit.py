@@ -23,7 +23,7 @@ from shared.mailbox import wake_queue as queue
 from shared.mailbox.records import Accepted, Call, Kind
 from shared.model import fingerprint as echo
 from shared.model.addresses import Channel
-from shared.model.events import Received, Keyword
+from shared.model.events import Keyword, Received
 from shared.runtime import Runtime
 
 T = TypeVar("T")

@@ -73,7 +73,7 @@ def create_app(runtime: Runtime) -> LeanFlask:
         log.info("No user has this channel, and it has no credentials: its webhooks answer 404.", action="channel_unused", channel=channel)
     app.add_url_rule("/livez", "livez", ops.livez)
     app.add_url_rule("/readyz", "readyz", lambda: ops.readyz(intake, clock))
-    figures, login = metrics.Figures(intake), Login(runtime.settings.console_password.get_secret_value(), places)
+    figures, login = metrics.Page(intake), Login(runtime.settings.console_password.get_secret_value(), places)
     app.add_url_rule("/metrics", "metrics", lambda: metrics.metrics(figures, login, request))
     _answer_errors(app, RefusalLedger(intake))
     intake.start()

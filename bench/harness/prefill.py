@@ -15,7 +15,7 @@ from typing import Any, Final, cast
 from bench.harness.backlog import Crowd
 from bench.harness.installation import USERS, Installation, phone
 from bench.harness.provider_server import ANSWER
-from shared.mailbox import ledger
+from shared.mailbox import keys, ledger
 from tests.support.wait import wait_for
 
 BATCH: Final = 200
@@ -104,9 +104,7 @@ class Ballast:
         lines = ledger.latest(self._redis, 100)
         copies = (self._copy(block, self._stranger()) for _ in range(count))
         self._send(copies, len(self._commands))
-        told = [
-            packed("XADD", ledger.STREAM, "*", "type", line.type, *itertools.chain.from_iterable(line.fields.items())) for line in lines
-        ]
+        told = [packed("XADD", keys.LEDGER, "*", "type", line.type, *itertools.chain.from_iterable(line.fields.items())) for line in lines]
         times = min(count, LEDGER_LINES // len(told))
         self._send(itertools.repeat(b"".join(told), times), len(told))
         return time.monotonic() - began

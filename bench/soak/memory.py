@@ -65,7 +65,7 @@ def medians(samples: Sequence[Sample], name: str) -> tuple[float, float, float]:
 def bytes_a_message(samples: Sequence[Sample]) -> float:
     """What a message added to the server's memory between the first and the last of these samples."""
     seen = [sample for sample in samples if sample.redis_bytes]
-    if len(seen) < 2 or seen[-1].messages == seen[0].messages:  # noqa: PLR2004 - two ends
+    if len(seen) < 2 or seen[-1].messages == seen[0].messages:  # two ends
         return 0.0
     return (seen[-1].redis_bytes - seen[0].redis_bytes) / (seen[-1].messages - seen[0].messages)
 

@@ -14,6 +14,7 @@ from boss.checks.result import Finding, ok, warn
 from boss.dashboard.rq_classes import SeenJob
 from boss.terminal.output import age
 from shared import errors
+from shared.mailbox.statistics import QUEUE_WORKERS_KEY
 from shared.mailbox.wake_queue import QUEUE, VERSION_FIELD
 
 LIVE_SECONDS: Final = 120.0
@@ -56,7 +57,7 @@ def kind_of(told: str) -> str:
 
 def foreign_workers(redis: Redis) -> list[Finding]:
     """Live workers that take jobs of our queue and are no `boss worker`, or one of another version."""
-    raw: Any = redis.smembers(f"rq:workers:{QUEUE}")
+    raw: Any = redis.smembers(QUEUE_WORKERS_KEY)
     pipe = redis.pipeline(transaction=False)
     for key in sorted(raw):
         pipe.hmget(key, VERSION_FIELD, "last_heartbeat", "death")

@@ -12,8 +12,8 @@ from boss.checks.result import Finding, fail, not_checked, not_running, ok, warn
 from boss.http import Unreachable, ask
 from boss.terminal.output import age
 from shared.config.settings import Settings
-from shared.mailbox import ledger
-from shared.mailbox.ledger import HEARD, SENDGRID_EVENTS, Line
+from shared.mailbox import keys, ledger
+from shared.mailbox.ledger import SENDGRID_EVENTS, Line
 
 NAME: Final = "email events"
 PATH: Final = "/email/events"
@@ -62,7 +62,7 @@ def events_heard(settings: Settings, redis: Redis) -> list[Finding]:
         return []
     name = "events heard"
     seconds, _ = redis.time()
-    raw: Any = redis.hget(HEARD, SENDGRID_EVENTS)
+    raw: Any = redis.hget(keys.HEARD, SENDGRID_EVENTS)
     heard = int(raw or 0)
     said = f"the last one {age(max(0.0, seconds - heard / 1000))} ago" if heard else "no event was ever heard"
     silent = sum(1 for at_ms in _mails_sent(ledger.latest(redis, LINES)) if heard < at_ms < (seconds - LATE_SECONDS) * 1000)

@@ -9,8 +9,8 @@ from redis import Redis
 from boss.checks.result import Finding, ok, warn
 from boss.terminal.output import age, printable
 from shared.config.settings import Settings
+from shared.mailbox import keys
 
-RECORD: Final = "boss:reconcile"
 NAME: Final = "reconciler"
 INTERVALS: Final = 3
 SLACK_SECONDS: Final = 60
@@ -23,7 +23,7 @@ def reconciler(settings: Settings, redis: Redis) -> list[Finding]:
     if not settings.reconcile_minutes:
         off = "RECONCILE_MINUTES=0: a text whose webhook failed stays unanswered"
         return [warn(NAME, off, "Set it to 5.") if settings.environment == "production" else ok(NAME, off)]
-    raw: Any = redis.hgetall(RECORD)
+    raw: Any = redis.hgetall(keys.RECONCILE)
     seconds, _ = redis.time()
     return [_finding({name.decode(): value.decode() for name, value in raw.items()}, int(seconds), settings.reconcile_minutes * 60)]
 

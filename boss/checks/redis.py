@@ -9,18 +9,18 @@ from typing import Any, Final
 
 from redis import Redis
 
+from boss import pause_view
 from boss.checks.replication import replicas
 from boss.checks.result import Finding, fail, not_checked, not_running, ok, warn
-from boss import pause_view
 from boss.dashboard.rq_classes import SeenWorker
 from boss.terminal.output import age
 from shared.config.settings import Settings
-from shared.mailbox import Mailbox
+from shared.mailbox import Mailbox, keys, statistics
 from shared.mailbox.calls import STANDBY
-from shared.mailbox.wake_queue import QUEUE, Dispatcher
+from shared.mailbox.statistics import LIVE_SECONDS
 from shared.model.addresses import Identities
 from shared.model.codec import SCHEMA_VERSION
-from shared.runtime import SCHEMA_KEY, identity_salt
+from shared.runtime import identity_salt
 from shared.storage import clock_skew as clocks
 from shared.storage.clients import AWAY
 
@@ -30,7 +30,6 @@ WAIT_WARN: Final = 10.0
 WAIT_FAIL: Final = 300.0
 DUE_WARN: Final = 5.0
 DUE_FAIL: Final = 60.0
-LIVE_SECONDS: Final = 30.0
 FULL_WARN: Final = 0.8
 FULL_FAIL: Final = 0.95
 _TODO_TRIED: Final = "Mend the reason. Sending goes on by itself when a try succeeds, and at once by: boss resume"
@@ -62,8 +61,8 @@ def clock(redis: Redis) -> list[Finding]:
 
 def queue(redis: Redis) -> list[Finding]:
     """How long the wake-ups wait."""
-    depth = int(redis.llen(f"rq:queue:{QUEUE}"))
-    wait = Dispatcher(redis).oldest_wait_ms() / 1000
+    jobs = statistics.look(redis).jobs
+    depth, wait = jobs.count, jobs.oldest_seconds
     detail = f"{depth} jobs wait, the oldest for {age(wait)}" if depth else "empty"
     if wait > WAIT_WARN:
         return [(fail if wait > WAIT_FAIL else warn)("queue", detail, "Start a worker, or more of them: `boss worker`.")]
@@ -86,12 +85,9 @@ def workers(redis: Redis) -> list[Finding]:
 
 def due(redis: Redis) -> list[Finding]:
     """Conversations whose time has come and that nobody has looked at."""
-    seconds, micros = redis.time()
-    now = seconds * 1000 + micros // 1000
-    total, overdue = int(redis.zcard("boss:due")), int(redis.zcount("boss:due", "-inf", now))
-    first: Any = redis.zrange("boss:due", 0, 0, withscores=True)
-    late = (now - first[0][1]) / 1000 if first else 0.0
-    detail = f"{total} with work, {overdue} overdue" + (f", the oldest by {age(late)}" if overdue else "")
+    seen = statistics.look(redis)
+    late = seen.most_overdue_seconds
+    detail = f"{seen.due} with work, {seen.overdue} overdue" + (f", the oldest by {age(late)}" if seen.overdue else "")
     if late > DUE_WARN:
         return [(fail if late > DUE_FAIL else warn)("conversations", detail, "Start a worker, or more of them: their sweep wakes these.")]
     return [ok("conversations", detail)]
@@ -99,10 +95,9 @@ def due(redis: Redis) -> list[Finding]:
 
 def waiting(settings: Settings, redis: Redis) -> list[Finding]:
     """How many messages wait for their answer, of those that may."""
-    seconds, _ = redis.time()
-    count, most = int(redis.zcard("boss:open")), settings.max_open_messages
-    first: Any = redis.zrange("boss:open", 0, 0, withscores=True)
-    detail = f"{count} of at most {most}" + (f", the oldest for {age(max(0.0, seconds - first[0][1] / 1000))}" if first else "")
+    messages = statistics.look(redis).messages
+    count, most = messages.count, settings.max_open_messages
+    detail = f"{count} of at most {most}" + (f", the oldest for {age(messages.oldest_seconds)}" if count else "")
     if count >= FULL_WARN * most:
         todo = (
             "Start more workers (`boss worker --processes N`), or see why they are slow: beyond this, mail gets 503 and texts wait on disk."
@@ -113,7 +108,7 @@ def waiting(settings: Settings, redis: Redis) -> list[Finding]:
 
 def parked(redis: Redis) -> list[Finding]:
     """Messages that wait for an operator."""
-    count = int(redis.zcard("boss:parked"))
+    count = statistics.look(redis).parked
     if count:
         return [warn("parked", f"{count} messages wait for you", "See `boss messages parked`, then retry or discard them.")]
     return [ok("parked", "none")]
@@ -181,7 +176,7 @@ def _durable(info: dict[str, Any]) -> Finding:
 
 
 def _schema(redis: Redis) -> Finding:
-    raw: Any = redis.get(SCHEMA_KEY)
+    raw: Any = redis.get(keys.SCHEMA)
     if raw is None:
         return ok("schema", "no data yet")
     found = int(raw)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from redis import Redis
 
 from boss.checks.result import Finding, fail, ok, warn
 from shared.config.settings import Settings
+from shared.mailbox import statistics
 from supervisor_worker.assistant import price
 
-DAY_SECONDS: Final = 86_400
 NEAR: Final = 0.8
 MANY_FAILED: Final = 0.25
 ENOUGH: Final = 8
@@ -22,9 +22,8 @@ def spending(settings: Settings, redis: Redis) -> list[Finding]:
     """Tokens and turns of this day (UTC, by the server's clock) beside their bounds, and questions that gave no answer."""
     if small := price.too_small(settings):
         return [fail("spending", small, "Raise DAILY_TOKENS, or lower CLAUDE_MAX_TOKENS and CLAUDE_THINKING_TOKENS.")]
-    seconds, _ = redis.time()
-    raw: Any = redis.hmget(f"boss:spent:{seconds // DAY_SECONDS}", "tokens", "turns", "reserved", "calls", "failed")
-    tokens, turns, reserved, calls, failed = (int(value or 0) for value in raw)
+    spent = statistics.look(redis).spent
+    tokens, turns, reserved, calls, failed = spent.tokens, spent.turns, spent.reserved, spent.calls, spent.failed
     bounds = settings.spending_bounds
     parts = [_share(tokens, bounds[0], "tokens"), _share(turns, bounds[1], "turns")]
     parts += [f"{reserved:,} tokens reserved"] if reserved else []

@@ -11,10 +11,10 @@ from boss.checks.result import Finding, ok, warn
 from boss.terminal.output import age
 from shared.config.settings import Settings
 from shared.errors import BadInput
+from shared.mailbox import keys
 from shared.mailbox.calls import STANDBY_KEPT_MS
 from shared.model import codec
 
-BOOK: Final = "boss:standby"
 NAME: Final = "standby"
 
 
@@ -51,7 +51,7 @@ def _entries(redis: Redis) -> list[Entry]:
     """Those that spoke of late, by name. Raises RedisError."""
     seconds, micros = redis.time()
     now = seconds * 1000 + micros // 1000
-    raw: Any = redis.hgetall(BOOK)
+    raw: Any = redis.hgetall(keys.STANDBY)
     found = (_entry(name.decode("utf-8", "replace"), value, now) for name, value in sorted(raw.items()))
     return [entry for entry in found if entry is not None]
 

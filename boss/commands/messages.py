@@ -13,6 +13,7 @@ from boss.commands.tail import describe
 from boss.message_view import KEPT, channel_of, resolve, summary, view
 from boss.session import opened
 from boss.terminal.output import Group, age, emit_json, local_time, printable, remark
+from shared.mailbox import keys
 from shared.mailbox.ledger import Line
 from shared.model.codec import dumps
 
@@ -123,7 +124,7 @@ def strangers(*, as_json: bool) -> None:
     an hour.
     """
     with opened() as box:
-        found: Any = box.redis.zrevrange("boss:strangers", 0, -1, withscores=True)
+        found: Any = box.redis.zrevrange(keys.STRANGERS, 0, -1, withscores=True)
         rows = [_stranger(member.decode(), int(at)) for member, at in found]
     if as_json:
         emit_json(rows)

@@ -25,7 +25,7 @@ from shared.config.providers import NAMES, follows
 from shared.config.settings import Settings
 from shared.errors import BadInput
 from shared.mailbox.calls import STANDBY
-from shared.mailbox.wake_queue import QUEUE
+from shared.mailbox.statistics import QUEUE_WORKERS_KEY
 from shared.model import codec, users
 from shared.process.ports import require_free_port
 from shared.runtime import redis_url
@@ -166,7 +166,7 @@ def live_workers(url: str) -> int:
     """
     try:
         with connections.probe(url, 1.0) as client:
-            keys: Any = client.smembers(f"rq:workers:{QUEUE}")
+            keys: Any = client.smembers(QUEUE_WORKERS_KEY)
             return sum(_lives(key, cast("Any", client.hmget(key, "hostname", "pid", "last_heartbeat", "death"))) for key in keys)
     except (RedisError, OSError, ValueError):
         return 0

@@ -17,8 +17,8 @@ from bridge.server.server import run
 from shared.config.settings import Settings
 from shared.errors import ConfigurationError, SchemaTooNew, StorageUnavailable
 from shared.observability import logs as telemetry
-from shared.runtime import open_runtime
 from shared.process.lifecycle import CANNOT_START, NO_STORAGE
+from shared.runtime import open_runtime
 
 
 def main(settings: Settings) -> int:

@@ -99,8 +99,6 @@ class Leave:
         }
 
 
-
-
 def accept(
     event: Received,
     *,

@@ -14,12 +14,11 @@ from redis.asyncio import Redis as AsyncRedis
 from redis.client import Pipeline
 from redis.exceptions import NoScriptError
 
-from shared.mailbox import answers
+from shared.mailbox import answers, keys
 from shared.mailbox.records import Call, Message, Pause, Reply
 from shared.mailbox.scripts import arguments, script
 
 T = TypeVar("T")
-PREFIX = "boss:"
 AT_ONCE = 1000
 
 
@@ -66,12 +65,12 @@ class Mailbox:
 
     def message(self, message_id: str) -> Message | None:
         """A message's record, or None once it expired."""
-        record = _text(self.redis.hgetall(PREFIX + "msg:" + message_id))
+        record = _text(self.redis.hgetall(keys.message(message_id)))
         return answers.message_from(record) if record.get("id") else None
 
     def reply(self, reply_id: str) -> Reply | None:
         """A reply's record, or None once it expired."""
-        record = _text(self.redis.hgetall(PREFIX + "reply:" + reply_id))
+        record = _text(self.redis.hgetall(keys.reply(reply_id)))
         return answers.reply_from(record) if record.get("id") else None
 
     def reply_of(self, message: Message) -> Reply | None:
@@ -80,19 +79,18 @@ class Mailbox:
 
     def recent(self, limit: int, *, parked: bool = False) -> list[str]:
         """The ids of the newest messages, or of all parked ones, newest first."""
-        key = PREFIX + ("parked" if parked else "recent")
-        return list(_text(self.redis.zrevrange(key, 0, limit - 1)))
+        return list(_text(self.redis.zrevrange(keys.PARKED if parked else keys.RECENT, 0, limit - 1)))
 
     def paused(self) -> str:
         """The reason for which all sending is paused, or ''."""
-        return str(_text(self.redis.hget(PREFIX + "pause", "reason")) or "")
+        return str(_text(self.redis.hget(keys.PAUSE, "reason")) or "")
 
     def pauses(self) -> list[Pause]:
         """What is paused now: all sending first, then users, each once."""
-        pairs = sorted(_text(self.redis.smembers(PREFIX + "paused")))
+        pairs = sorted(_text(self.redis.smembers(keys.PAUSED)))
         with self.redis.pipeline(transaction=False) as pipeline:
-            for key in ("pause", *(f"pause:{pair}" for pair in pairs)):
-                pipeline.hgetall(PREFIX + key)
+            for key in (keys.PAUSE, *map(keys.pause, pairs)):
+                pipeline.hgetall(key)
             found = [answers.pause_from(record) for record in _text(pipeline.execute())]
         return list({pause.user: pause for pause in found if pause}.values())
 
@@ -152,21 +150,21 @@ class AsyncMailbox:
 
     async def messages(self, message_ids: list[str]) -> list[Message | None]:
         """The records of messages, in one round trip; None for one that expired."""
-        records = await self._records("msg:", message_ids)
+        records = await self._records("msg", message_ids)
         return [answers.message_from(record) if record.get("id") else None for record in records]
 
     async def replies(self, reply_ids: list[str]) -> list[Reply | None]:
         """The records of replies, in one round trip; None for one that expired."""
-        records = await self._records("reply:", reply_ids)
+        records = await self._records("reply", reply_ids)
         return [answers.reply_from(record) if record.get("id") else None for record in records]
 
     async def states(self, message_ids: list[str]) -> list[str]:
         """The states of messages, in one round trip; '' for one that is not there."""
-        found = await self._together(("HGET", f"{PREFIX}msg:{message_id}", "state") for message_id in message_ids)
+        found = await self._together(("HGET", keys.message(message_id), "state") for message_id in message_ids)
         return [str(state or "") for state in found]
 
-    async def _records(self, kind: str, ids: list[str]) -> list[dict[str, Any]]:
-        return await self._together(("HGETALL", PREFIX + kind + record_id) for record_id in ids)
+    async def _records(self, kind: keys.Record, ids: list[str]) -> list[dict[str, Any]]:
+        return await self._together(("HGETALL", keys.record(kind, record_id)) for record_id in ids)
 
     async def _together(self, commands: Iterable[tuple[str | int, ...]]) -> list[Any]:
         """The answers to commands that are sent in one round trip; none for none."""
@@ -185,7 +183,7 @@ class AsyncMailbox:
         found: set[str] = set()
         for start in range(0, len(message_ids), AT_ONCE):
             names = message_ids[start : start + AT_ONCE]
-            counts = await self._together(("EXISTS", f"{PREFIX}seen:{name}", f"{PREFIX}msg:{name}") for name in names)
+            counts = await self._together(("EXISTS", keys.seen(name), keys.message(name)) for name in names)
             found.update(name for name, count in zip(names, counts, strict=True) if count)
         return found
 
@@ -200,13 +198,13 @@ class AsyncMailbox:
         """The replies for which these of a provider's ids are recorded; an id that is not recorded is left out."""
         if not provider_ids:
             return {}
-        (owners,) = await self._together([("MGET", *(f"{PREFIX}provider:{name}" for name in provider_ids))])
+        (owners,) = await self._together([("MGET", *(keys.provider(name) for name in provider_ids))])
         return {name: owner for name, owner in zip(provider_ids, owners, strict=True) if owner}
 
     async def unsure(self, conversation: str) -> list[Reply]:
         """The conversation's replies that a provider may have taken without our knowing it, the one under way with them."""
         names, turn = await self._together(
-            [("ZRANGE", f"{PREFIX}unsure:{conversation}", 0, -1), ("HGET", f"{PREFIX}conv:{conversation}", "turn")]
+            [("ZRANGE", keys.unsure(conversation), 0, -1), ("HGET", keys.conversation(conversation), "turn")]
         )
         under_way = ["r-" + turn.removeprefix("t-")] if turn else []
         found = await self.replies(list(dict.fromkeys([*names, *under_way])))

@@ -13,9 +13,8 @@ from typing import Any, Final
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
-STREAM: Final = "boss:ledger"
-HEARD: Final = "boss:heard"
-"""A hash: when a webhook that may stay silent for long was last heard, in ms of Redis TIME."""
+from shared.mailbox import keys
+
 SENDGRID_EVENTS: Final = "sendgrid_events"
 BLOCK_MS: Final = 1000
 BATCH: Final = 200
@@ -37,13 +36,13 @@ class Line:
 
 def last_seq(redis: Redis) -> str:
     """The id of the newest line, to follow from here on; "0-0" for an empty ledger."""
-    newest: Any = redis.xrevrange(STREAM, count=1)
+    newest: Any = redis.xrevrange(keys.LEDGER, count=1)
     return newest[0][0].decode() if newest else "0-0"
 
 
 def latest(redis: Redis, count: int) -> list[Line]:
     """The newest `count` lines, oldest first."""
-    rows: Any = redis.xrevrange(STREAM, count=count)
+    rows: Any = redis.xrevrange(keys.LEDGER, count=count)
     return [_line(row) for row in reversed(rows)]
 
 
@@ -55,7 +54,7 @@ def timeline(redis: Redis, message: str, *, limit: int = 10_000) -> list[Line]:
 def follow(redis: Redis, since: str, *, block_ms: int = BLOCK_MS) -> Iterator[Line | None]:
     """Lines after `since` for ever, as they come; None whenever `block_ms` passed without one, so that a caller can stop."""
     while True:
-        rows = _rows(redis.xread({STREAM: since}, count=BATCH, block=block_ms))
+        rows = _rows(redis.xread({keys.LEDGER: since}, count=BATCH, block=block_ms))
         if not rows:
             yield None
         for row in rows:
@@ -66,24 +65,24 @@ def follow(redis: Redis, since: str, *, block_ms: int = BLOCK_MS) -> Iterator[Li
 
 async def newest_seq(redis: AsyncRedis) -> str:
     """`last_seq` for an event loop."""
-    newest: Any = await redis.xrevrange(STREAM, count=1)
+    newest: Any = await redis.xrevrange(keys.LEDGER, count=1)
     return newest[0][0].decode() if newest else "0-0"
 
 
 async def oldest_seq(redis: AsyncRedis) -> str:
     """The id of the first line that is kept; "0-0" for an empty ledger."""
-    oldest: Any = await redis.xrange(STREAM, count=1)
+    oldest: Any = await redis.xrange(keys.LEDGER, count=1)
     return oldest[0][0].decode() if oldest else "0-0"
 
 
 async def news(redis: AsyncRedis, since: str, *, block_ms: int = BLOCK_MS) -> list[Line]:
     """The next lines after `since`, waited for; none when `block_ms` passed without one."""
-    return [_line(row) for row in _rows(await redis.xread({STREAM: since}, count=BATCH, block=block_ms))]
+    return [_line(row) for row in _rows(await redis.xread({keys.LEDGER: since}, count=BATCH, block=block_ms))]
 
 
 async def from_line(redis: AsyncRedis, seq: str, *, count: int = BATCH) -> list[Line]:
     """At most `count` lines, from `seq` on, with it: a first line that is not `seq` shows that it is not kept any more."""
-    rows: Any = await redis.xrange(STREAM, min=seq, count=count)
+    rows: Any = await redis.xrange(keys.LEDGER, min=seq, count=count)
     return [_line(row) for row in rows]
 
 

@@ -20,7 +20,7 @@ HOUR_MS: Final = 3_600_000
 T = TypeVar("T")
 
 Wake = tuple[str | bytes | int, ...]
-"""A job that a script enqueues when its conversation has to be woken (`shared.mailbox.wake_queue.job`); empty for a caller that does it itself."""
+"""A job that a script enqueues when its conversation has to be woken (`wake_queue.job`); empty for a caller that does it itself."""
 
 Arguments = Mapping[str, str | bytes | int | float]
 """A script's arguments by their names in its head line (`shared.mailbox.scripts`)."""

@@ -13,7 +13,7 @@ from typing import Final
 
 from shared.errors import BadInput
 from shared.model.addresses import PhoneNumber
-from shared.model.events import Media, SmsReceived, Keyword
+from shared.model.events import Keyword, Media, SmsReceived
 from shared.model.text import Seen, capped, seen
 from shared.model.users import User, Users
 

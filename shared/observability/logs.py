@@ -1,6 +1,6 @@
 """Structured logs: one sentence, an `action` word, ids and figures.
 
-Message text, phone numbers, addresses and secrets stay out: callers log ids, and every line passes `shared.observability.redaction` all the same.
+Message text, phone numbers, addresses and secrets stay out: callers log ids, and every line passes `redaction` all the same.
 Exceptions are told in outline. A library says what it likes, so of its lines only what stands in its code is told: the template,
 and where; its arguments are left out. What Python itself prints (an error that ends the process or a thread, a warning) goes the
 same way.

@@ -18,7 +18,7 @@ from redis import Redis
 
 from shared import spool_layout as spool
 from shared.errors import BadInput
-from shared.mailbox import Mailbox, calls
+from shared.mailbox import Mailbox, calls, keys
 from shared.mailbox.answers import attempts_from
 from shared.model import codec
 
@@ -26,7 +26,7 @@ T = TypeVar("T")
 LOOKS: Final = 5
 LOOK_SECONDS: Final = 0.2
 AT_ONCE: Final = 500
-_KINDS: Final = {"msg": "event", "turn": "messages", "reply": "command"}
+_KINDS: Final[dict[keys.Record, str]] = {"msg": "event", "turn": "messages", "reply": "command"}
 """The kinds of records, by the names of their keys, with the field that tells whose a record of an older version is."""
 
 
@@ -94,12 +94,11 @@ def _theirs(redis: Redis, username: str, user: str) -> Iterator[_Record]:
     """Every record of this user, messages first: an older turn is known by its messages."""
     messages: set[str] = set()
     for kind, field_name in _KINDS.items():
-        prefix = f"boss:{kind}:"
-        for keys in _batches(redis.scan_iter(match=prefix + "*", count=AT_ONCE)):
+        for batch in _batches(redis.scan_iter(match=keys.record(kind, "*"), count=AT_ONCE)):
             with redis.pipeline(transaction=False) as pipeline:
-                for key in keys:
+                for key in batch:
                     pipeline.hmget(key, ["id", "conv", "user", field_name, "attempts"])
-                for _, raw in zip(keys, pipeline.execute(), strict=True):
+                for _, raw in zip(batch, pipeline.execute(), strict=True):
                     name, conversation, owner, content, attempts = (value.decode() if value else "" for value in raw)
                     if not name or not (owner == user if owner else _is_of(content, username, messages)):
                         continue

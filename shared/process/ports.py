@@ -15,6 +15,10 @@ PROC: Final = Path("/proc")
 LISTENS: Final = "0A"
 PROCESSES: Final = {"webhook_api": "web", "sandbox": "sandbox"}
 """What the processes that `boss` becomes are called where it is named no more."""
+BOSS: Final = ("boss.main", "supervisor_worker.cli.main")
+"""The command's module, and what it was called in an earlier version: such a process may still hold a port."""
+HONCHO: Final = ("shared.process.honcho", "shared.honcho")
+"""The same of what ends a program with honcho."""
 _SOCKET: Final = re.compile(r"socket:\[(\d+)\]")
 
 
@@ -54,10 +58,10 @@ def bossline(words: list[str]) -> str:
     """The name under which `boss` knows a process by its command line; '' for a program that is none of ours."""
     for place, word in enumerate(words):
         if word == "-m" and words[place + 1 : place + 2]:
-            module = words[place + 2] if words[place + 1] == "shared.process.honcho" and words[place + 2 :] else words[place + 1]
+            module = words[place + 2] if words[place + 1] in HONCHO and words[place + 2 :] else words[place + 1]
             if module in PROCESSES:
                 return PROCESSES[module]
-            if module == "boss.main" and words[place + 2 :]:
+            if module in BOSS and words[place + 2 :]:
                 return words[place + 2]
             if module.startswith("supervisor_worker."):
                 return "standby"

@@ -2,8 +2,8 @@
 
 What a command costs a web process is mostly not the command: it is the system calls, and the interpreter's lock given up and fought
 for at each. So while one send is under way, what others ask for waits and goes in the next one (what databases call group commit).
-Callers are threads, which block, and functions that run on an event loop (`shared.process.blocking`), which let it go meanwhile. One connection
-does for all, since one thread sends; it is redis-py's own, with its timeouts and retries.
+Callers are threads, which block, and functions that run on an event loop (`shared.process.blocking`), which let it go
+meanwhile. One connection does for all, since one thread sends; it is redis-py's own, with its timeouts and retries.
 
 Where the server has replicas each send also asks whether one of them has it (`shared.storage.replication`); each caller hears so of its own
 command. One that did not wait long enough ends the connection: the server may not be the master any more.
@@ -56,10 +56,10 @@ class _Asked:
 class Grouped:
     """Sends commands over a connection of `redis`, which its owner closes. For commands that can be repeated and never block."""
 
-    def __init__(self, redis: Redis, replicas: Replicas | None = None) -> None:
+    def __init__(self, redis: Redis, replicas: Replicas) -> None:
         """`replicas` is told, by thread, whether a replica has what was sent."""
         self._redis = redis
-        self._replicas = replicas or Replicas()
+        self._replicas = replicas
         self._connection: Any = None
         self._lock = threading.Lock()
         self._waiting: list[_Asked] = []

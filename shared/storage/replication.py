@@ -22,13 +22,15 @@ FRESH_SECONDS: Final = 2.0
 REPLICAS: Final = 1
 WAIT_MS: Final = 500
 ROLE: Final[Command] = ("ROLE",)
-CONFIRM: Final[tuple[Command, ...]] = (("SET", "boss:barrier", "", "PX", 60_000), ("WAIT", REPLICAS, WAIT_MS), ROLE)
+BARRIER_MS: Final = 60_000
 
 
 class Replicas:
     """What one process knows, and how it asks. For threads, and for one event loop."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, barrier: str, clock: Callable[[], float] = time.monotonic) -> None:
+        """`barrier` is the key of the small write."""
+        self.confirming: tuple[Command, ...] = (("SET", barrier, "", "PX", BARRIER_MS), ("WAIT", REPLICAS, WAIT_MS), ROLE)
         self._clock = clock
         self._count = 0
         self._heard_at: float | None = None
@@ -55,7 +57,7 @@ class Replicas:
     def tail(self, *, ask: bool = False) -> tuple[Command, ...]:
         """What goes behind the commands of one send; at least the question for replicas if `ask`."""
         if self._count:
-            return CONFIRM
+            return self.confirming
         fresh = self._heard_at is not None and self._clock() - self._heard_at < FRESH_SECONDS
         return () if fresh and not ask else (ROLE,)
 
@@ -67,7 +69,7 @@ class Replicas:
         if not answers:
             return True
         self._heard_at, self._count = self._clock(), _followers(answers[-1])
-        if len(answers) == len(CONFIRM):
+        if len(answers) == len(self.confirming):
             written, reached, _ = answers
             return not isinstance(written, Exception) and isinstance(reached, int) and reached >= REPLICAS
         return self._count == 0

@@ -22,8 +22,7 @@ from typing import Final
 
 from shared.config.settings import Settings
 from shared.process import honcho
-from shared.process.lifecycle import PR_SET_PDEATHSIG, leave
-from supervisor_worker.process.startup import CANNOT_START, NO_STORAGE
+from shared.process.lifecycle import CANNOT_START, NO_STORAGE, PR_SET_PDEATHSIG, leave
 from supervisor_worker.process.startup import main as work
 
 LOOK_SECONDS: Final = 0.1

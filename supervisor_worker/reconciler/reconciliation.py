@@ -22,11 +22,11 @@ from redis.exceptions import RedisError
 
 from shared import submit as storing
 from shared.errors import ProviderError, ProviderRefused, StorageFault
-from shared.mailbox import AsyncMailbox, calls
+from shared.mailbox import AsyncMailbox, calls, keys
 from shared.mailbox.records import Accepted, Call
 from shared.model import sms_admission as admission
 from shared.model.addresses import PhoneNumber, masked
-from shared.model.sms_admission import Ignored, Keywords
+from shared.model.sms_admission import Ignored
 from shared.observability import logs as telemetry
 from shared.runtime import Runtime
 from supervisor_worker.channels.twilio.message_list import Listed, Listing
@@ -34,8 +34,6 @@ from supervisor_worker.reconciler.result import Bounds, Found
 
 LOG: Final = telemetry.logger(__name__)
 VIA: Final = "reconciler"
-SINCE_KEY: Final = "boss:reconcile:since"
-NEXT_KEY: Final = "boss:reconcile:next"
 
 
 class Lists(Protocol):
@@ -106,15 +104,15 @@ class Reconciliation:
             return []
         async with redis.pipeline(transaction=False) as pipeline:
             pipeline.time()
-            pipeline.get(NEXT_KEY)
-            pipeline.hmget(SINCE_KEY, order)
+            pipeline.get(keys.RECONCILE_NEXT)
+            pipeline.hmget(keys.RECONCILE_SINCE, order)
             time, first, since = cast("Any", await pipeline.execute())
         self._now = time[0] + time[1] / 1_000_000
         begin = {name: int(at) for name, at in zip(order, since, strict=True) if at}
         async with redis.pipeline(transaction=False) as pipeline:
             for name in order:
                 if name not in begin:
-                    pipeline.hsetnx(SINCE_KEY, name, int(self._now))
+                    pipeline.hsetnx(keys.RECONCILE_SINCE, name, int(self._now))
             await pipeline.execute()
         self._found.begun = len(order) - len(begin)
         self._resumed = bool(first)
@@ -147,9 +145,9 @@ class Reconciliation:
 
     async def _begin_next_with(self, left: list[tuple[PhoneNumber, float]]) -> None:
         if left:
-            await self._mailbox.redis.set(NEXT_KEY, self._runtime.identities.sender(left[0][0]))
+            await self._mailbox.redis.set(keys.RECONCILE_NEXT, self._runtime.identities.sender(left[0][0]))
         elif self._resumed:
-            await self._mailbox.redis.delete(NEXT_KEY)
+            await self._mailbox.redis.delete(keys.RECONCILE_NEXT)
 
     async def _missed(self, listings: dict[PhoneNumber, Listing]) -> dict[PhoneNumber, list[Missed]]:
         """What is not known, oldest first, by number. One round trip for the ids of all."""

@@ -16,7 +16,7 @@ from typing import Any, Final, cast
 from redis.exceptions import RedisError
 
 from shared.config.settings import Settings
-from shared.mailbox import AsyncMailbox
+from shared.mailbox import AsyncMailbox, keys
 from shared.mailbox.calls import DAY_MS
 from shared.observability import logs as telemetry
 from shared.observability.faults import named
@@ -28,7 +28,6 @@ from supervisor_worker.reconciler.reports import settle
 from supervisor_worker.reconciler.result import Bounds, Found
 
 LOG: Final = telemetry.logger(__name__)
-TURN_KEY: Final = "boss:reconcile:turn"
 FIRST_WAIT: Final = 10.0
 """At most, and a tenth of the interval: a house that starts after an outage looks soon."""
 SPREAD: Final = 5.0
@@ -65,7 +64,7 @@ async def reconcile(runtime: Runtime, mailbox: AsyncMailbox) -> Found:
 async def reconcile_now(runtime: Runtime, mailbox: AsyncMailbox) -> Found:
     """A look by the operator's hand, which puts off the next of the workers'. Raises RedisError."""
     if wanted(runtime.settings):
-        await mailbox.redis.set(TURN_KEY, secrets.token_hex(8), px=int(runtime.settings.reconcile_minutes * 60_000))
+        await mailbox.redis.set(keys.RECONCILE_TURN, secrets.token_hex(8), px=int(runtime.settings.reconcile_minutes * 60_000))
     return await reconcile(runtime, mailbox)
 
 
@@ -107,19 +106,19 @@ class Reconciler:
             self._failing = False
             tell(found)
             await self._put_off(found.retry_after)
-        left = int(cast("Any", await self._mailbox.redis.pttl(TURN_KEY)))
+        left = int(cast("Any", await self._mailbox.redis.pttl(keys.RECONCILE_TURN)))
         return max(0, left) / 1000 if not self._resting() else self._interval
 
     async def _our_turn(self) -> bool:
         """Whether the turn was free and is ours now: also when redis-py had to repeat the command."""
         redis, token = self._mailbox.redis, secrets.token_hex(8)
-        taken = await redis.set(TURN_KEY, token, nx=True, px=int(self._interval * 1000))
-        return bool(taken) or cast("Any", await redis.get(TURN_KEY)) == token.encode()
+        taken = await redis.set(keys.RECONCILE_TURN, token, nx=True, px=int(self._interval * 1000))
+        return bool(taken) or cast("Any", await redis.get(keys.RECONCILE_TURN)) == token.encode()
 
     async def _put_off(self, seconds: float) -> None:
         """Twilio asked for time: nobody looks before."""
         if seconds > self._interval:
-            await self._mailbox.redis.pexpire(TURN_KEY, int(min(seconds, LONGEST_RETRY) * 1000))
+            await self._mailbox.redis.pexpire(keys.RECONCILE_TURN, int(min(seconds, LONGEST_RETRY) * 1000))
 
     def _failed(self, error: Exception) -> None:
         if not self._failing:

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from bench.__main__ import PARTS
+from bench.__main__ import MODULES, PARTS
 from bench.harness.chart import Panel, draw
 from bench.harness.load_generator import Result
 from bench.harness.provider_client import Stub, once_each

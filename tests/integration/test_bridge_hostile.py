@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed
 
 from shared.config.settings import EXAMPLE_TOKEN
-from shared.mailbox.ledger import STREAM
+from shared.mailbox import keys
 from tests.support.bridge import BridgeProcess
 from tests.support.guest import SOON, guest, half_open, handshake, resident, response_to, served_within, still_open
 from tests.support.loop import in_loop
@@ -73,7 +73,7 @@ def bridge(_bridge: BridgeProcess, _server: EmbeddedServer, memory_before: int) 
     """
     yield _bridge
     with _server.client() as redis:
-        assert redis.xlen(STREAM) == 0
+        assert redis.xlen(keys.LEDGER) == 0
     assert _bridge.returncode is None, _bridge.output[-4000:]
     assert resident(_bridge) - memory_before < GROWTH_MB * 1024
     assert not NOT_FOR_LOGS.search(_bridge.output), NOT_FOR_LOGS.search(_bridge.output)

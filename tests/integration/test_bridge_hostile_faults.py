@@ -17,7 +17,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from shared.config.settings import EXAMPLE_TOKEN
-from shared.mailbox.ledger import STREAM
+from shared.mailbox import keys
 from tests.support.bridge import BridgeProcess
 from tests.support.guest import SOON, client_frame, connections, deaf_client, guest, resident, served_within
 from tests.support.loop import in_loop
@@ -145,7 +145,7 @@ def test_clients_that_never_read_are_disconnected_and_others_miss_nothing(bridge
             assert asyncio.run(served_within(bridge.url)) < SOON
             _all_gone(bridge)
         finally:
-            whole.redis.xtrim(STREAM, maxlen=0)
+            whole.redis.xtrim(keys.LEDGER, maxlen=0)
 
 
 async def _read_events(bridge: BridgeProcess, whole: Whole, lines: int) -> None:
@@ -155,7 +155,7 @@ async def _read_events(bridge: BridgeProcess, whole: Whole, lines: int) -> None:
         for start in range(0, lines, 500):
             pipe = whole.redis.pipeline(transaction=False)
             for number in range(start, start + 500):
-                pipe.xadd(STREAM, {"type": "filler", "number": number, "filler": "x" * 2000})
+                pipe.xadd(keys.LEDGER, {"type": "filler", "number": number, "filler": "x" * 2000})
             pipe.execute()
 
     async with guest(bridge.url) as good:

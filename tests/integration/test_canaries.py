@@ -24,7 +24,7 @@ from websockets.sync.client import connect
 
 from shared.config import settings as knobs
 from shared.config.settings import Settings
-from shared.mailbox.ledger import STREAM
+from shared.mailbox import keys
 from shared.runtime import open_runtime
 from supervisor_worker.process.resources import open_crew
 from tests.integration.test_foreign_jobs import write
@@ -210,11 +210,11 @@ def foreign_and_broken_records(house: House) -> None:
 
 def faults_of_redis(house: House) -> None:
     """A script that fails at a key of the wrong kind, and no memory: redis-py's errors quote the command, and with it the text."""
-    house.redis.rename(STREAM, "kept")
-    house.redis.set(STREAM, "x")
+    house.redis.rename(keys.LEDGER, "kept")
+    house.redis.set(keys.LEDGER, "x")
     house.text_of("wrong type")
-    house.redis.delete(STREAM)
-    house.redis.rename("kept", STREAM)
+    house.redis.delete(keys.LEDGER)
+    house.redis.rename("kept", keys.LEDGER)
     house.redis.config_set("maxmemory", 1)
     assert house.text_of("no memory") == 200
     house.redis.config_set("maxmemory", "256mb")
@@ -260,7 +260,11 @@ def commands(house: House, said: dict[str, str], directory: Path) -> None:
 
 def stored(redis: Redis) -> dict[str, str]:
     """All of RQ's records as texts, unpacked; the ledger; the names of all keys."""
-    found = {"names of keys": repr(redis.keys("*")), "ledger": repr(redis.xrange(STREAM)), "counts": repr(redis.hgetall("boss:counts"))}
+    found = {
+        "names of keys": repr(redis.keys("*")),
+        "ledger": repr(redis.xrange(keys.LEDGER)),
+        "counts": repr(redis.hgetall("boss:counts")),
+    }
     for raw in cast("list[bytes]", redis.keys("rq:*")):
         key, kind = raw.decode(), cast("bytes", redis.type(raw)).decode()
         readers: dict[str, Any] = {"hash": redis.hgetall, "stream": redis.xrange, "set": redis.smembers, "string": redis.get}

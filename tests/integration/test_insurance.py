@@ -16,9 +16,8 @@ import pytest
 from boss.checks.spool import spool as check
 from rq_async.command_batching import Grouped
 from shared import submit as storing
-from shared.mailbox import AsyncMailbox, Mailbox, calls
+from shared.mailbox import AsyncMailbox, Mailbox, calls, keys
 from shared.model.sms_admission import sms_id
-from shared.runtime import SALT_KEY, SCHEMA_KEY
 from shared.storage import clients as connections
 from shared.storage.replication import Replicas
 from tests.integration.mailbox_workers import command, received
@@ -116,7 +115,7 @@ def test_what_a_failover_threw_away_comes_back(followed: Followed) -> None:
         with opened(followed.url, boss_data_dir=directory, insurance_seconds=1.5) as web:
             followed.replica.freeze()
             assert post(web, 1) == 200
-            kept = {key: cast("bytes", web.redis.get(key)) for key in (SALT_KEY, SCHEMA_KEY)}
+            kept = {key: cast("bytes", web.redis.get(key)) for key in (keys.SALT, keys.SCHEMA)}
             with followed.master.client() as operator:
                 operator.flushall()  # as the new master, which never heard of it
                 operator.mset(kept)
@@ -211,7 +210,7 @@ def test_leave_to_send_is_none_while_no_replica_has_the_attempt(followed: Follow
     async def ask(conversation: str) -> list[str]:
         """A first attempt with the reply, and a second one by itself."""
         redis = connections.for_loop(followed.url)
-        mailbox = AsyncMailbox(redis, Grouped(redis, Replicas()))
+        mailbox = AsyncMailbox(redis, Grouped(redis, Replicas(keys.BARRIER)))
         turn = (await mailbox.run(calls.claim(conversation, "k-1", f"t-{conversation}", lease_ms=60_000))).turn
         assert turn is not None
         limits = calls.Leave(1, 1, 60_000)

@@ -19,19 +19,19 @@ from shared import submit as storing
 from shared.config import settings as knobs
 from shared.config.settings import Settings
 from shared.errors import ProviderError, ProviderRefused, ProviderUnavailable
-from shared.mailbox import AsyncMailbox
+from shared.mailbox import AsyncMailbox, keys
 from shared.mailbox.ledger import Line, latest
 from shared.model import sms_admission as admission
-from shared.model.sms_admission import InboundSms, Keywords, sms_id
+from shared.model.sms_admission import InboundSms, sms_id
 from shared.model.users import LOCAL_USER, User, Users
 from shared.runtime import Runtime, open_runtime
 from shared.storage.clients import for_loop
 from supervisor_worker.channels.twilio import message_list as twilio_inbound
 from supervisor_worker.channels.twilio.message_list import Listed, Listing, TwilioInbound
 from supervisor_worker.reconciler import Reconciler
-from supervisor_worker.reconciler.reconciliation import SINCE_KEY, Lists, Reconciliation
+from supervisor_worker.reconciler.reconciliation import Lists, Reconciliation
 from supervisor_worker.reconciler.result import Bounds, Found
-from supervisor_worker.reconciler.schedule import TURN_KEY, tell
+from supervisor_worker.reconciler.schedule import tell
 from tests.support.sandbox import SandboxProcess
 
 T = TypeVar("T")
@@ -109,7 +109,7 @@ def house(environment: dict[str, Any], redis: Redis, redis_url: str) -> Iterator
 
 def known_for_an_hour(runtime: Runtime) -> None:
     for number in runtime.users.boss_phones:
-        runtime.redis.hset(SINCE_KEY, runtime.identities.sender(number), int(time.time()) - 3600)
+        runtime.redis.hset(keys.RECONCILE_SINCE, runtime.identities.sender(number), int(time.time()) - 3600)
 
 
 def missed(sandbox: SandboxProcess, body: str, sid: str = "", **fields: Any) -> str:
@@ -344,7 +344,7 @@ DEFAULT = Bounds(window=3600, pause=0)
 
 def test_what_is_younger_than_a_minute_is_left_to_its_webhook_and_what_is_older_than_the_window_to_nobody(house: House) -> None:
     """Twilio's own second try takes 15 s."""
-    house.redis.hset(SINCE_KEY, house.runtime.identities.sender(next(iter(house.runtime.users.boss_phones))), 0)
+    house.redis.hset(keys.RECONCILE_SINCE, house.runtime.identities.sender(next(iter(house.runtime.users.boss_phones))), 0)
     book = Book([(3700, USER, BOSS, "too old"), (3500, USER, BOSS, "old"), (70, USER, BOSS, "ripe"), (50, USER, BOSS, "young")])
     assert house.look(DEFAULT, book).accepted == 2
     assert house.inbox() == ["old", "ripe"]
@@ -352,7 +352,7 @@ def test_what_is_younger_than_a_minute_is_left_to_its_webhook_and_what_is_older_
 
 def test_what_reached_a_number_before_its_first_look_is_somebody_else_s(house: House) -> None:
     """A number that was another's, or an empty Redis: nobody knows what was answered then. The first look asks for nothing."""
-    house.redis.delete(SINCE_KEY)
+    house.redis.delete(keys.RECONCILE_SINCE)
     book = Book([(600, USER, BOSS, "to the one before us")])
     assert (house.look(DEFAULT, book).accepted, book.asked) == (0, [])
     book.messages.append((-300, USER, BOSS, "to us"))
@@ -501,7 +501,7 @@ def test_one_process_of_all_looks_in_an_interval(house: House, sandbox: SandboxP
     waits = house.run(at_once)
     assert sandbox.count("twilio.list", accepted=None) == 1
     assert all(290 < wait <= 300 for wait in waits), waits
-    house.redis.delete(TURN_KEY)
+    house.redis.delete(keys.RECONCILE_TURN)
     house.run(at_once)
     assert sandbox.count("twilio.list", accepted=None) == 2
 
@@ -514,7 +514,7 @@ def test_twilio_is_given_the_time_that_it_asks_for_and_not_for_ever(house: House
             return float(await part.step())
 
     for asked, least, most in ((10, 290, 300), (900, 890, 900), (1_000_000, 3590, 3600)):
-        house.redis.delete(TURN_KEY)
+        house.redis.delete(keys.RECONCILE_TURN)
         sandbox.knobs(twilio={"fail": [{"fault": "429", "on": "list", "retry_after": asked}]})
         assert least < house.run(step) <= most
 
@@ -566,7 +566,7 @@ def test_without_an_interval_or_an_account_nothing_is_asked(house: House, sandbo
 
     house.run(run)
     assert sandbox.count("twilio.list", accepted=None) == 0
-    assert not house.redis.exists(TURN_KEY)
+    assert not house.redis.exists(keys.RECONCILE_TURN)
 
 
 def test_a_worker_that_rests_leaves_the_list_to_others(house: House, sandbox: SandboxProcess) -> None:

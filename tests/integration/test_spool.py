@@ -20,11 +20,12 @@ from boss.checks.spool import spool as check
 from shared import submit as storing
 from shared.config.settings import Settings
 from shared.errors import SchemaTooNew
+from shared.mailbox import keys
 from shared.mailbox.records import ReplyState
 from shared.model.addresses import ConversationKey, PhoneNumber
 from shared.model.codec import SCHEMA_VERSION
 from shared.model.sms_admission import sms_id
-from shared.runtime import SCHEMA_KEY, open_runtime
+from shared.runtime import open_runtime
 from shared.spool_layout import Name, Survey
 from tests.integration.webhook_client import ELSEWHERE, SECRET, Web, load, opened, reply, send_a_reply
 from tests.payloads import form_body, sid
@@ -318,7 +319,7 @@ def test_web_starts_in_time_while_redis_hangs(server: EmbeddedServer) -> None:
 def test_data_that_is_too_new_stops_the_start_and_later_only_the_replay(server: EmbeddedServer, capfd: pytest.CaptureFixture[str]) -> None:
     """A process that takes messages already keeps them for the newer version, and says so once."""
     with server.client() as client:
-        client.set(SCHEMA_KEY, SCHEMA_VERSION + 1)
+        client.set(keys.SCHEMA, SCHEMA_VERSION + 1)
         with pytest.raises(SchemaTooNew):
             open_runtime(load(server.url), "web")
         server.stop()
@@ -328,7 +329,7 @@ def test_data_that_is_too_new_stops_the_start_and_later_only_the_replay(server: 
             post(web, 2)
             wait_for(lambda: "schema_too_new" in "".join(capfd.readouterr()), 5, "the line in the log")
             assert (ready(web)["status"], len(files(web)), web.stored()) == ("spooling", 2, [])
-            client.set(SCHEMA_KEY, SCHEMA_VERSION)
+            client.set(keys.SCHEMA, SCHEMA_VERSION)
             web.emptied()
             assert len(web.stored()) == 2
 
@@ -472,7 +473,7 @@ def test_settings_decide_where_it_is(tmp_path: Path) -> None:
 def test_redis_is_not_touched_by_a_check_of_readiness(server: EmbeddedServer, web: Web) -> None:
     """With nothing wrong it asks with a PING, once a minute for the time, and writes nothing."""
     with server.client() as client:
-        before = keys(client)
+        before = names(client)
         found = ready(web)
         assert abs(found.pop("clock_skew_seconds")) < 1, "one machine, one clock"
         assert found == {
@@ -481,9 +482,9 @@ def test_redis_is_not_touched_by_a_check_of_readiness(server: EmbeddedServer, we
             "spool": {"depth": 0, "bytes": 0, "oldest_seconds": 0, "aside": 0, "insured": 0}
             | {"room_bytes": ready(web)["spool"]["room_bytes"]},
         }
-        assert keys(client) == before
+        assert names(client) == before
 
 
-def keys(client: Redis) -> set[Any]:
+def names(client: Redis) -> set[Any]:
     found: Any = client.keys("*")
     return set(found)

@@ -12,7 +12,7 @@ from boss.checks import redis as storage
 from boss.checks import standby as check
 from boss.commands.tail import describe
 from shared.config.settings import Settings, load
-from shared.mailbox import Mailbox, calls
+from shared.mailbox import Mailbox, calls, keys
 from shared.mailbox.calls import STANDBY, STANDBY_KEPT_MS
 from shared.mailbox.ledger import latest
 from shared.mailbox.records import Call
@@ -73,7 +73,7 @@ def test_a_standby_that_ends_leaves_the_book(desk: Desk) -> None:
     desk.run(look("gone"))
     desk.run(look("gone"))
     assert told(desk) == [("standby_started", SHIFT), ("standby_ended", SHIFT)]
-    assert not desk.redis.exists(check.BOOK)
+    assert not desk.redis.exists(keys.STANDBY)
 
 
 def test_one_that_died_without_a_word_leaves_the_book_when_another_looks(desk: Desk) -> None:
@@ -81,10 +81,10 @@ def test_one_that_died_without_a_word_leaves_the_book_when_another_looks(desk: D
     desk.run(look("working", SHIFT, "dead"))
     desk.advance(STANDBY_KEPT_MS - 1000)
     desk.run(look("watching", name="alive"))
-    assert desk.redis.hkeys(check.BOOK) == [b"dead", b"alive"]
+    assert desk.redis.hkeys(keys.STANDBY) == [b"dead", b"alive"]
     desk.advance(STANDBY_KEPT_MS // 2)
     desk.run(look("watching", name="other"))
-    assert desk.redis.hkeys(check.BOOK) == [b"alive", b"other"]
+    assert desk.redis.hkeys(keys.STANDBY) == [b"alive", b"other"]
     assert told(desk) == [("standby_started", SHIFT), ("standby_ended", SHIFT)]
 
 
@@ -125,7 +125,7 @@ def test_the_doctor_says_how_the_standby_stands(
 
 def test_the_doctor_knows_no_standby_from_one_that_may_not_work(redis: Redis, settings: Settings) -> None:
     """None matters in production alone; LOCAL_FALLBACK=off is the operator's choice; an entry of long ago, or a foreign one, is none."""
-    redis.hset(check.BOOK, mapping={"old": '{"state":"working","since":"1","seen":"1"}', "foreign": "\x00", "list": "[]"})
+    redis.hset(keys.STANDBY, mapping={"old": '{"state":"working","since":"1","seen":"1"}', "foreign": "\x00", "list": "[]"})
     assert [(found.status, found.detail) for found in check.standby(settings, redis)] == [("ok", "none runs")]
     production = settings.model_copy(update={"environment": "production"})
     assert [found.status for found in check.standby(production, redis)] == ["warn"]

@@ -16,7 +16,8 @@ from boss.checks.email_events import email_events, events_heard
 from boss.http import Answer, Unreachable
 from shared.config.settings import Settings, load
 from shared.errors import ProviderRefused, ProviderUnavailable
-from shared.mailbox.ledger import HEARD, SENDGRID_EVENTS
+from shared.mailbox import keys
+from shared.mailbox.ledger import SENDGRID_EVENTS
 from shared.mailbox.records import Attempt
 from shared.model.addresses import PhoneNumber
 from shared.model.events import SendSmsResponse
@@ -135,13 +136,13 @@ def test_what_answers_nobody_is_no_event(redis_url: str) -> None:
             return web.client().post(path, data=body, content_type="application/json", environ_overrides=ELSEWHERE).status_code
 
         assert post(b"[]") == 204
-        assert not web.redis.exists(HEARD)
+        assert not web.redis.exists(keys.HEARD)
         assert post(b'[{"event": "open"}]') == 204
-        first: Any = web.redis.hget(HEARD, SENDGRID_EVENTS)
+        first: Any = web.redis.hget(keys.HEARD, SENDGRID_EVENTS)
         assert first
         assert post(b'[{"event": "open"}]') == 204
-        assert web.redis.hget(HEARD, SENDGRID_EVENTS) == first  # once a minute is enough
-        assert web.redis.hkeys(HEARD) == [SENDGRID_EVENTS.encode()]
+        assert web.redis.hget(keys.HEARD, SENDGRID_EVENTS) == first  # once a minute is enough
+        assert web.redis.hkeys(keys.HEARD) == [SENDGRID_EVENTS.encode()]
 
 
 def settings_of(tmp_path: Path, **more: Any) -> Settings:
@@ -168,12 +169,12 @@ def test_mails_of_which_no_event_came_are_a_warning(redis: Redis, tmp_path: Path
     mail_went_out(redis, "r-1", 4000)
     (found,) = events_heard(settings, redis)
     assert (found.status, found.detail) == ("warn", "no event was ever heard, and 1 mails went out")
-    redis.hset(HEARD, SENDGRID_EVENTS, str((seconds - 3900) * 1000))
+    redis.hset(keys.HEARD, SENDGRID_EVENTS, str((seconds - 3900) * 1000))
     assert events_heard(settings, redis)[0].status == "ok"
     mail_went_out(redis, "r-2", 2000)
     (found,) = events_heard(settings, redis)
     assert (found.status, found.detail) == ("warn", "the last one 65 min ago, though 1 mails went out after it")
-    redis.hset(HEARD, SENDGRID_EVENTS, str(seconds * 1000))
+    redis.hset(keys.HEARD, SENDGRID_EVENTS, str(seconds * 1000))
     mail_went_out(redis, "r-3", 1)
     assert events_heard(settings, redis)[0].status == "ok"
 

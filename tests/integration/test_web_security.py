@@ -21,7 +21,7 @@ from tests.integration.webhook_client import ELSEWHERE, PUBLIC_URL, SECRET, Web,
 from tests.payloads import FORM, MULTIPART, Fields, form_body, mail_fields, multipart_body, sid, sms_fields
 from webhook_api.app import MAX_QUERY
 from webhook_api.email import inbound_routes as email
-from webhook_api.operations.metrics import Figures
+from webhook_api.operations.metrics import Page
 from webhook_api.security.authentication import Gate
 from webhook_api.sms import routes as sms
 
@@ -144,7 +144,7 @@ def test_however_many_ask_redis_is_asked_once_a_second(web: Web) -> None:
     """Two round trips and a PING, whatever is stored."""
     intake = web.intake
     now = [0.0]
-    shown = Figures(intake, lambda: now[0])
+    shown = Page(intake, lambda: now[0])
     web.redis.config_resetstat()
     for moment, looks in ((0.0, 1), (0.9, 1), (1.0, 2), (1.9, 2)):
         now[0] = moment

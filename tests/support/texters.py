@@ -9,9 +9,9 @@ from urllib.parse import urlencode
 
 from redis import Redis
 
+from shared.mailbox import keys
 from shared.model.addresses import ConversationKey, Identities
 from shared.model.sms_admission import sms_id
-from shared.runtime import SALT_KEY
 from tests.payloads import FORM
 from tests.support.processes import OPENER, WebProcess
 
@@ -49,7 +49,7 @@ def ids(person: int, count: int) -> list[str]:
 
 def inbox(redis: Redis, person: int) -> list[str]:
     """The ids that stand in a person's conversation, in order."""
-    salt = bytes.fromhex(cast("bytes", redis.get(SALT_KEY)).decode())
+    salt = bytes.fromhex(cast("bytes", redis.get(keys.SALT)).decode())
     conversation = Identities(salt).conversation(ConversationKey("sms", BOSS, phone(person)))
     return [item.decode() for item in cast("list[bytes]", redis.lrange(f"boss:inbox:{conversation}", 0, -1))]
 

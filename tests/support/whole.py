@@ -20,11 +20,10 @@ from typing import Any, Final, Self, cast
 from urllib.parse import parse_qs, urlsplit
 
 from shared.config.settings import SANDBOX_CREDENTIALS
-from shared.mailbox import Mailbox, ledger
+from shared.mailbox import Mailbox, keys, ledger
 from shared.mailbox.ledger import Line
 from shared.model.addresses import ConversationKey, Identities
 from shared.model.codec import SCHEMA_VERSION
-from shared.runtime import SALT_KEY, SCHEMA_KEY
 from tests.support import users_file
 from tests.support.bridge import BridgeProcess
 from tests.support.forked import ForkedWorker
@@ -117,8 +116,8 @@ class Whole:
         if self._with_web:
             self.web.start()
         else:  # what it would have written at its start
-            self.redis.set(SALT_KEY, secrets.token_hex(32))
-            self.redis.set(SCHEMA_KEY, SCHEMA_VERSION)
+            self.redis.set(keys.SALT, secrets.token_hex(32))
+            self.redis.set(keys.SCHEMA, SCHEMA_VERSION)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -133,7 +132,7 @@ class Whole:
     def reset(self) -> None:
         """An empty mailbox, an empty journal, no worker. The salt and the schema's mark stay, for the web process has read them."""
         self.end_workers()
-        kept = {key: cast("bytes", self.redis.get(key)) for key in (SALT_KEY, SCHEMA_KEY)}
+        kept = {key: cast("bytes", self.redis.get(key)) for key in (keys.SALT, keys.SCHEMA)}
         self.redis.config_set("maxmemory", "256mb")
         self.redis.flushall()
         self.redis.mset(kept)
@@ -205,7 +204,7 @@ class Whole:
 
     def conversation(self, person: Person, channel: str = "sms") -> str:
         """The id of somebody's texts, or of the thread that their `mail` starts."""
-        salt = bytes.fromhex(cast("bytes", self.redis.get(SALT_KEY)).decode())
+        salt = bytes.fromhex(cast("bytes", self.redis.get(keys.SALT)).decode())
         key = ConversationKey("sms", BOSS_PHONE, person.phone)
         if channel == "email":
             key = ConversationKey("email", BOSS_EMAIL, person.email, root_id(person))

@@ -2,8 +2,8 @@
 
 A read of WSGI's `wsgi.input` has no end and holds a thread, so bodies are read on the loop, where one that does not come holds nothing
 but its connection. There too, one after the other and without a fight for Python's lock, runs what is short and waits for nothing
-but Redis: Flask and all behind it, in greenlets (`shared.process.blocking`). Everything else has a thread: mails, pages of figures, whatever
-waits behind a backlog. A body that is large or comes in chunks is read by its thread while it comes; only so many are at a time.
+but Redis: Flask and all behind it, in greenlets (`shared.process.blocking`). Everything else has a thread: mails, pages of figures,
+whatever waits behind a backlog. A body that is large or comes in chunks is read by its thread while it comes; only so many are at a time.
 """
 
 from __future__ import annotations

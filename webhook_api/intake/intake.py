@@ -19,10 +19,9 @@ from redis.exceptions import RedisError
 
 from shared import submit as storing
 from shared.errors import StorageFault, StorageFull, StorageUnavailable
-from shared.mailbox import calls
-from shared.mailbox.ledger import HEARD
+from shared.mailbox import calls, keys
 from shared.model.addresses import Channel
-from shared.model.events import EmailReceived, Received, Keyword
+from shared.model.events import EmailReceived, Keyword, Received
 from shared.observability import logs as telemetry
 from shared.process import blocking
 from shared.runtime import Runtime
@@ -41,7 +40,6 @@ HEARD_SECONDS: Final = 60.0
 LOGGED: Final = 30
 LOGGED_SECONDS: Final = 60.0
 """So many refusals of one kind stand in the log in that time, as in the ledger: a flood of forged requests fills neither."""
-PROBE_KEY: Final = "boss:probe"
 PROBE_MS: Final = 1000
 log = telemetry.logger(__name__)
 
@@ -96,7 +94,7 @@ class Intake:
         self._heard_at = time.monotonic()
         with suppress(RedisError, OSError):
             seconds, micros = self.runtime.redis.time()
-            self.runtime.redis.hset(HEARD, webhook, str(seconds * 1000 + micros // 1000))
+            self.runtime.redis.hset(keys.HEARD, webhook, str(seconds * 1000 + micros // 1000))
 
     def _hand_over(self, entry: Entry) -> None:
         seen_empty = self._spool.empty()  # not under the order's lock, where all would wait for each other's system call
@@ -179,7 +177,7 @@ class Intake:
             return not self._replayer.away
         try:
             if self._replayer.away:
-                self.runtime.redis.set(PROBE_KEY, "", px=PROBE_MS)
+                self.runtime.redis.set(keys.PROBE, "", px=PROBE_MS)
             else:
                 self.runtime.redis.ping()
         except (RedisError, OSError):

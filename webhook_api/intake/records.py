@@ -17,7 +17,7 @@ from shared.mailbox.records import Call
 from shared.model import codec
 from shared.model.addresses import Channel
 from shared.model.delivery_reports import Opt, State
-from shared.model.events import EmailReceived, Received, SmsReceived, Keyword
+from shared.model.events import EmailReceived, Keyword, Received, SmsReceived
 from shared.runtime import Runtime
 
 AT_ONCE: Final = 64

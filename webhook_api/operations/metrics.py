@@ -1,8 +1,7 @@
 """GET /metrics: figures for Prometheus, and nothing but figures.
 
-One look at Redis is two round trips of constant cost, at most one look a second however many ask. Counts of what happened are the
-mailbox's own (`boss:counts`, written by the scripts in the same step as the ledger), so they are the same from every web process
-and go on after a restart. What the disk and this process hold is this host's.
+The mailbox's come from `shared.mailbox.statistics`, at most one look a second however many ask. What the disk and this process hold is
+this host's.
 """
 
 from __future__ import annotations
@@ -10,8 +9,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final, cast
 
 from flask import Request
@@ -19,99 +16,21 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import Metric
-from redis import Redis
 from redis.exceptions import RedisError
-from rq.job import Job
 
-from shared.mailbox import calls, ledger
-from shared.mailbox.wake_queue import QUEUE, QUEUED_MS, waited_ms
+from shared.mailbox import statistics
+from shared.mailbox.statistics import Figures
 from shared.security.password import Login, Verdict
 from webhook_api.http.flask_app import Answer
 from webhook_api.intake.intake import Intake
 from webhook_api.security.authentication import caller_of, from_this_machine
 
 KEPT_SECONDS: Final = 1.0
-LIVE_SECONDS: Final = 30.0
-"""A worker is heard of every 5 s; `boss doctor` counts the same."""
-MOST_WORKERS: Final = 200
-MS: Final = 1000
-DAY_SECONDS: Final = 86_400
 REPLIES: Final = ("sending", "sent", "delivered", "undelivered", "failed", "refused_by_provider")
-_QUEUE_KEY: Final = f"rq:queue:{QUEUE}"
 _ASK: Final = [("WWW-Authenticate", 'Basic realm="Bossline", charset="UTF-8"')]
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """What one look at Redis saw. Ages are in seconds, by the server's clock; `counts` are by the name that the scripts give."""
-
-    open: int
-    due: int
-    parked: int
-    oldest_open: float
-    overdue: float
-    paused: bool
-    queued: int
-    oldest_job: float
-    ledger_lines: int
-    workers: int
-    standbys: int
-    spent: tuple[int, ...]
-    counts: dict[str, int]
-
-
-def look(redis: Redis) -> Stored:
-    """One look. Raises RedisError or OSError."""
-    with redis.pipeline(transaction=False) as pipe:
-        pipe.time()
-        for key in ("boss:open", "boss:due"):
-            pipe.zcard(key)
-            pipe.zrange(key, 0, 0, withscores=True)
-        pipe.zcard("boss:parked")
-        pipe.hexists("boss:pause", "since")
-        pipe.hgetall("boss:counts")
-        pipe.xlen(ledger.STREAM)
-        pipe.llen(_QUEUE_KEY)
-        pipe.lindex(_QUEUE_KEY, 0)
-        pipe.smembers("rq:workers")
-        clock, waiting, first, due, next_due, parked, paused, counts, lines, queued, job, names = pipe.execute()
-    now = clock[0] + clock[1] / 1_000_000
-    workers = sorted(names)[:MOST_WORKERS]
-    with redis.pipeline(transaction=False) as pipe:
-        pipe.hget(Job.key_for(job.decode() if job else ""), QUEUED_MS)
-        for name in workers:
-            pipe.hget(name, "last_heartbeat")
-        pipe.hmget(f"boss:spent:{clock[0] // DAY_SECONDS}", "tokens", "reserved", "calls", "failed")
-        queued_ms, *beats, spending = pipe.execute()
-    live = [name for name, beat in zip(workers, beats, strict=True) if now - _moment(beat) <= LIVE_SECONDS]
-    spent = tuple(int(value or 0) for value in spending)
-    standbys = sum(1 for name in live if name.rpartition(b":")[2].startswith(calls.STANDBY.encode()))
-    return Stored(
-        open=waiting,
-        due=due,
-        parked=parked,
-        oldest_open=max(0.0, now - first[0][1] / MS) if first else 0.0,
-        overdue=max(0.0, now - next_due[0][1] / MS) if next_due else 0.0,
-        paused=bool(paused),
-        queued=queued,
-        oldest_job=waited_ms(queued_ms, clock) / MS,
-        ledger_lines=lines,
-        workers=len(live) - standbys,
-        standbys=standbys,
-        spent=spent,
-        counts={name.decode(): int(number) for name, number in counts.items()},
-    )
-
-
-def _moment(written: bytes | None) -> float:
-    """A time as RQ writes it, in seconds; 0 for none, or for something else."""
-    try:
-        return datetime.fromisoformat((written or b"").decode()).replace(tzinfo=UTC).timestamp()
-    except ValueError:
-        return 0.0
-
-
-class Figures:
+class Page:
     """Everything that is shown, as text; made anew once a second at most."""
 
     def __init__(self, intake: Intake, clock: Callable[[], float] = time.monotonic) -> None:
@@ -146,29 +65,29 @@ class Figures:
         yield _gauge("spool_room_bytes", "What may still be written there.", spool["room_bytes"])
         if state["redis"] == "ok":
             try:
-                stored = look(self._intake.runtime.redis)
+                stored = statistics.look(self._intake.runtime.redis)
             except (RedisError, OSError):
                 return
             yield from _now(stored)
             yield from _so_far(stored.counts)
 
 
-def _now(stored: Stored) -> Iterator[Metric]:
-    yield _gauge("messages_open", "Messages that wait for their answer.", stored.open)
-    yield _gauge("messages_open_oldest_seconds", "How long the oldest of them has waited.", stored.oldest_open)
+def _now(stored: Figures) -> Iterator[Metric]:
+    yield _gauge("messages_open", "Messages that wait for their answer.", stored.messages.count)
+    yield _gauge("messages_open_oldest_seconds", "How long the oldest of them has waited.", stored.messages.oldest_seconds)
     yield _gauge("messages_parked", "Messages that wait for the operator.", stored.parked)
     yield _gauge("conversations_due", "Conversations with work.", stored.due)
-    yield _gauge("conversations_overdue_seconds", "By how much the most overdue of them is late.", stored.overdue)
+    yield _gauge("conversations_overdue_seconds", "By how much the most overdue of them is late.", stored.most_overdue_seconds)
     yield _gauge("sending_paused", "1 while all sending is paused.", stored.paused)
     yield _gauge("workers", "Regular workers that were heard of in the last 30 s.", stored.workers)
     yield _gauge("standbys_working", "Standby processes that work.", stored.standbys)
-    yield _gauge("queue_jobs", "Wake-ups in RQ's queue.", stored.queued)
-    yield _gauge("queue_oldest_seconds", "How long the first of them has waited.", stored.oldest_job)
-    tokens, reserved, calls_made, failed = stored.spent
-    yield _gauge("tokens_today", "Tokens that questions to the model have used this day (UTC).", tokens)
-    yield _gauge("tokens_reserved", "Tokens that questions under way may use at most.", reserved)
-    yield _gauge("model_calls_today", "Questions that the model was asked this day.", calls_made)
-    yield _gauge("model_calls_failed_today", "Those of them that gave no answer that could be used.", failed)
+    yield _gauge("queue_jobs", "Wake-ups in RQ's queue.", stored.jobs.count)
+    yield _gauge("queue_oldest_seconds", "How long the first of them has waited.", stored.jobs.oldest_seconds)
+    spent = stored.spent
+    yield _gauge("tokens_today", "Tokens that questions to the model have used this day (UTC).", spent.tokens)
+    yield _gauge("tokens_reserved", "Tokens that questions under way may use at most.", spent.reserved)
+    yield _gauge("model_calls_today", "Questions that the model was asked this day.", spent.calls)
+    yield _gauge("model_calls_failed_today", "Those of them that gave no answer that could be used.", spent.failed)
     yield _gauge("ledger_lines", "Lines that the ledger keeps.", stored.ledger_lines)
 
 
@@ -195,7 +114,7 @@ def _gauge(name: str, text: str, value: float) -> Metric:
     return GaugeMetricFamily(f"bossline_{name}", text, value=float(value))
 
 
-def metrics(figures: Figures, login: Login, request: Request) -> Answer:
+def metrics(figures: Page, login: Login, request: Request) -> Answer:
     """The figures, for a program on this machine or for who knows CONSOLE_PASSWORD; to anybody else there is no such page."""
     if not from_this_machine(request.environ):
         if not login.wanted:

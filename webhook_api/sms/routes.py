@@ -15,7 +15,7 @@ from shared.model import sms_admission as admission
 from shared.model.addresses import masked
 from shared.model.delivery_reports import TWILIO_STATES, State, word_of_the_user
 from shared.model.events import Media
-from shared.model.sms_admission import Ignored, InboundSms, Keywords
+from shared.model.sms_admission import Ignored, InboundSms
 from shared.observability import logs as telemetry
 from webhook_api.http.flask_app import Answer
 from webhook_api.intake.intake import Intake

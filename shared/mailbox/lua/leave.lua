@@ -15,7 +15,7 @@ local function take_leave(conv, token, reply, id, limits, t)
   if get(key, 'token') ~= token or reply_of(get(key, 'turn')) ~= reply then return {'lost', '', ''} end
   local list = attempts_by(reply, t)
   local mine, index = find_attempt(list, id)
-  if count(list, 'accepted') > 0 then return {mine and 'lost' or 'sent', '', ''} end
+  if count_outcomes(list, 'accepted') > 0 then return {mine and 'lost' or 'sent', '', ''} end
 
   local pair, turn = pair_of(reply), get(key, 'turn')
   local out, halted, old = opted_out(pair), paused(pair) and not probes(token, pair), turn_too_old(turn, pair, limits.oldest, t)
@@ -41,7 +41,7 @@ local function take_leave(conv, token, reply, id, limits, t)
   if short then return {'short', '', ''} end
 
   local attempt = {id = id, at = t, outcome = '', provider_id = '', code = ''}
-  if count(list, 'absent') > 0 then mark(reply, 'maybe_duplicate') end
+  if count_outcomes(list, 'absent') > 0 then mark(reply, 'maybe_duplicate') end
   list[#list + 1] = attempt
   write_attempts(reply, list)
   redis.call('HSET', reply_key(reply), 'state', 'sending')

@@ -29,5 +29,5 @@ if attempt.outcome ~= 'accepted' then
 end
 
 local closed = ''
-if token ~= '' and count(list, 'accepted') > 0 then closed = finish_turn(conv, token, 'answered', '', retention, t) end
-return {get(key, 'state'), #list > 0 and count(list, 'refused') == #list and '1' or '0', closed}
+if token ~= '' and count_outcomes(list, 'accepted') > 0 then closed = finish_turn(conv, token, 'answered', '', retention, t) end
+return {get(key, 'state'), #list > 0 and count_outcomes(list, 'refused') == #list and '1' or '0', closed}

@@ -16,8 +16,8 @@ local turn = get(key, 'turn')
 local reply = reply_of(turn)
 local list = attempts_of(reply)
 -- A callback may come between the caller's look-up and this call: what was taken is answered, never parked and retried.
-if count(list, 'accepted') > 0 then return close_turn(conv, token, 'answered', '', retention, t) end
-local unresolved = count(list, '') > 0
+if count_outcomes(list, 'accepted') > 0 then return close_turn(conv, token, 'answered', '', retention, t) end
+local unresolved = count_outcomes(list, '') > 0
 if unresolved and looked_up ~= '1' then return 'look_up' end
 
 local first = turn_messages(turn)[1] or ''
@@ -25,7 +25,7 @@ local kind = get(msg_key(first), 'kind')
 local notice = kind == 'notice'
 if redis.call('EXISTS', reply_key(reply)) == 1 then
   redis.call('HSET', reply_key(reply), 'state', unresolved and 'sending' or 'failed')
-  if unresolved or count(list, 'absent') > 0 then mark(reply, 'maybe_sent') end
+  if unresolved or count_outcomes(list, 'absent') > 0 then mark(reply, 'maybe_sent') end
   for _, attempt in ipairs(list) do
     if attempt.outcome == '' then keep_unsure(reply, attempt, retention) end
   end
@@ -34,7 +34,7 @@ redis.call('HSET', key, 'not_before', 0)
 local event, user = get(msg_key(first), 'event'), get(msg_key(first), 'user')
 local result = close_turn(conv, token, notice and 'ignored' or 'parked', reason, retention, t)
 if code == 'unreachable' then
-  if #list > 0 and count(list, 'refused') == #list then not_reached(reply, t) end
+  if #list > 0 and count_outcomes(list, 'refused') == #list then not_reached(reply, t) end
 elseif code ~= '' and not notice and kind ~= 'bridge' and not unresolved then
   add_notice(conv, first, code, event, user, t)
   result = close_lease(conv, retention, t)

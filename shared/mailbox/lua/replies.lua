@@ -40,7 +40,7 @@ local function find_attempt(list, id)
   end
 end
 
-local function count(list, outcome)
+local function count_outcomes(list, outcome)
   local n = 0
   for _, attempt in ipairs(list) do
     if attempt.outcome == outcome then n = n + 1 end
@@ -50,7 +50,7 @@ end
 
 -- Nothing is under way any more: the reply waits as before its first attempt.
 local function rest(reply, list)
-  if count(list, '') == 0 and get(reply_key(reply), 'state') == 'sending' then redis.call('HSET', reply_key(reply), 'state', 'stored') end
+  if count_outcomes(list, '') == 0 and get(reply_key(reply), 'state') == 'sending' then redis.call('HSET', reply_key(reply), 'state', 'stored') end
 end
 
 -- A mark beside the reply's state, told in the ledger once.
@@ -73,7 +73,7 @@ end
 -- Whether too much of a reply's fate is unknown to send it once more: each attempt that no look-up found may have been taken, whatever
 -- became of its request. A gateway's 5xx can come after the provider has taken it, and so can the end of the worker that asked.
 -- `repeats`: how many of them may be followed by another one.
-local function too_unsure(list, repeats) return count(list, 'absent') > repeats end
+local function too_unsure(list, repeats) return count_outcomes(list, 'absent') > repeats end
 
 -- A text of which no final report has come is asked about after a while (`unsettled`). The newest 50,000; the score is when it was taken.
 local function await_report(reply, t)
@@ -85,7 +85,7 @@ end
 -- The provider took this attempt. The reply is `sent` for good; messages that were parked meanwhile are answered after all.
 local function take_accepted(reply, list, attempt, provider_id, retention, t)
   local key = reply_key(reply)
-  local first = count(list, 'accepted') == 0
+  local first = count_outcomes(list, 'accepted') == 0
   attempt.outcome = 'accepted'
   attempt.provider_id = provider_id
   write_attempts(reply, list)

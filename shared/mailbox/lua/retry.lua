@@ -16,7 +16,7 @@ if get(key, 'pair') ~= '' then
   redis.call('HSET', conv_key(conv), 'channel', channel, 'pair', get(key, 'pair'), 'sender', get(key, 'sender'))
 end
 local list = attempts_of(reply_of(parked_turn))
-local duplicate = (count(list, '') > 0 or count(list, 'absent') > 0) and '1' or get(key, 'maybe_duplicate')
+local duplicate = (count_outcomes(list, '') > 0 or count_outcomes(list, 'absent') > 0) and '1' or get(key, 'maybe_duplicate')
 redis.call('HSET', key, 'operation', operation, 'state', 'pending', 'reason', '', 'errors', 0, 'lost', 0, 'asked', 0, 'turn', '', 'active_at', whole(active(t, get(conv_key(conv), 'pair'))),
   'maybe_duplicate', duplicate)
 redis.call('ZREM', P .. 'parked', id)

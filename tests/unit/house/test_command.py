@@ -111,6 +111,8 @@ def test_a_busy_port_is_named_with_its_setting_and_its_holder() -> None:
         (["/srv/boss/.venv/bin/python", "/srv/boss/.venv/bin/boss", "bridge"], "bridge"),
         (["python3", "-m", "webhook_api"], "web"),
         (["python3", "-m", "shared.process.honcho", "sandbox"], "sandbox"),
+        (["python3", "-m", "shared.honcho", "sandbox"], "sandbox"),
+        (["python3", "-m", "supervisor_worker.cli.main", "bridge"], "bridge"),
         (["python3", "-m", "boss.main", "worker", "--processes", "2"], "worker"),
         (["python3", "-m", "supervisor_worker.standby.child_main", "abc"], "standby"),
         (["python3", "-m", "http.server"], ""),

@@ -16,7 +16,7 @@ from redis.retry import Retry
 
 from shared.process import blocking
 from shared.storage.group_commit import MOST, Grouped
-from shared.storage.replication import CONFIRM, Replicas
+from shared.storage.replication import Replicas
 from tests.support.wait import wait_for
 
 MASTER_ALONE = [b"master", 7, []]
@@ -25,7 +25,7 @@ FOLLOWED = [b"master", 7, [[b"127.0.0.1", b"1", b"7"]]]
 
 def replicas(role: list[Any]) -> Replicas:
     """What is known of a server that has just answered so."""
-    known = Replicas(clock=lambda: 0.0)
+    known = Replicas("barrier", clock=lambda: 0.0)
     known.heard([role])
     return known
 
@@ -236,7 +236,7 @@ def sent(server: Server, known: Replicas, *commands: str) -> list[bool]:
 def test_a_server_without_replicas_is_asked_once_and_pays_nothing() -> None:
     """One question, in the same send as the first command, and then only the commands."""
     server = Server()
-    assert sent(server, Replicas(clock=lambda: 0.0), "a", "b", "c") == [True, True, True]
+    assert sent(server, Replicas("barrier", clock=lambda: 0.0), "a", "b", "c") == [True, True, True]
     assert server.sends == [["a", "ROLE"], ["b"], ["c"]]
 
 
@@ -244,8 +244,8 @@ def test_with_replicas_every_send_asks_for_one_of_them() -> None:
     """In the same send, behind the commands; only a server that is not known yet is asked right after the first ones."""
     server = Server()
     server.role = FOLLOWED
-    confirm = [command[0] for command in CONFIRM]
-    assert sent(server, Replicas(clock=lambda: 0.0), "a", "b") == [True, True]
+    confirm = [command[0] for command in Replicas("barrier").confirming]
+    assert sent(server, Replicas("barrier", clock=lambda: 0.0), "a", "b") == [True, True]
     assert server.sends == [["a", "ROLE"], confirm, ["b", *confirm]]
 
 
@@ -253,8 +253,8 @@ def test_what_no_replica_has_is_told_and_ends_the_connection() -> None:
     """The next command goes to whoever is the master then, and asks for its replicas anew."""
     server = Server()
     server.role, server.reached = FOLLOWED, 0
-    confirm = [command[0] for command in CONFIRM]
-    assert sent(server, Replicas(clock=lambda: 0.0), "a", "b") == [False, False]
+    confirm = [command[0] for command in Replicas("barrier").confirming]
+    assert sent(server, Replicas("barrier", clock=lambda: 0.0), "a", "b") == [False, False]
     assert server.sends == [["a", "ROLE"], confirm, ["b", "ROLE"], confirm]
 
 

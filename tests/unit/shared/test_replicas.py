@@ -8,7 +8,7 @@ import pytest
 from redis.exceptions import NoPermissionError, ResponseError
 
 from shared.storage.clients import WEB_TIMEOUTS
-from shared.storage.replication import CONFIRM, FRESH_SECONDS, ROLE, WAIT_MS, Replicas
+from shared.storage.replication import FRESH_SECONDS, ROLE, WAIT_MS, Replicas
 
 ALONE = [b"master", 7, []]
 FOLLOWED = [b"master", 7, [[b"127.0.0.1", b"1", b"7"]]]
@@ -17,7 +17,7 @@ FOLLOWED = [b"master", 7, [[b"127.0.0.1", b"1", b"7"]]]
 def test_a_server_without_replicas_is_asked_again_every_few_seconds() -> None:
     """A replica may be added while the process runs."""
     now = [0.0]
-    replicas = Replicas(clock=lambda: now[0])
+    replicas = Replicas("barrier", clock=lambda: now[0])
     assert replicas.tail() == (ROLE,)
     assert replicas.heard([ALONE]) is True
     assert replicas.tail() == ()
@@ -41,7 +41,7 @@ def test_a_server_without_replicas_is_asked_again_every_few_seconds() -> None:
 )
 def test_confirmed_is_what_a_replica_has_or_a_server_without_any(answers: list[Any], confirmed: bool) -> None:
     """The last replica's loss is no confirmation: this server may be the one that was cut off. Nor is a replica found afterwards."""
-    replicas = Replicas()
+    replicas = Replicas("barrier")
     replicas.heard([FOLLOWED])
     assert replicas.heard(answers) is confirmed
 
@@ -49,16 +49,16 @@ def test_confirmed_is_what_a_replica_has_or_a_server_without_any(answers: list[A
 @pytest.mark.parametrize("role", [NoPermissionError("role"), [b"slave", b"127.0.0.1", 1, b"connected", 7], None])
 def test_who_cannot_tell_its_replicas_has_none(role: Any) -> None:
     """A managed server may refuse the question; its provider answers for it."""
-    replicas = Replicas()
+    replicas = Replicas("barrier")
     assert replicas.heard([role]) is True
     assert replicas.tail() == ()
 
 
 def test_a_forgotten_server_is_asked_before_anything_is_sent() -> None:
     """The next connection may be to another one."""
-    replicas = Replicas()
+    replicas = Replicas("barrier")
     replicas.heard([FOLLOWED])
-    assert replicas.tail() == CONFIRM
+    assert replicas.tail() == replicas.confirming
     replicas.forget()
     assert not replicas.known
     assert replicas.tail() == (ROLE,)

@@ -1,0 +1,97 @@
+"""The names of the database's keys: every one that Python spells. The scripts spell theirs in `lua/common.lua`.
+
+Renaming one is a migration, not a change of code. `tests/architecture` finds a name that is written out elsewhere.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+PREFIX: Final = "boss:"
+SCHEMA: Final = PREFIX + "schema"
+"""The version of the stored data."""
+SALT: Final = PREFIX + "salt"
+"""The installation's salt for ids that are made of addresses."""
+LEDGER: Final = PREFIX + "ledger"
+HEARD: Final = PREFIX + "heard"
+"""A hash: when a webhook that may stay silent for long was last heard, in ms of Redis TIME."""
+PROBE: Final = PREFIX + "probe"
+"""Written to find out whether the server takes writes; lives a second."""
+BARRIER: Final = PREFIX + "barrier"
+"""Written before WAIT, which counts from the last write of its own connection; lives a minute."""
+OPEN: Final = PREFIX + "open"
+"""A sorted set: messages that wait for their answer, by when they came (ms)."""
+DUE: Final = PREFIX + "due"
+"""A sorted set: conversations with work, by when their time comes (ms)."""
+PARKED: Final = PREFIX + "parked"
+"""A sorted set: messages that wait for an operator, by when they were parked (ms)."""
+RECENT: Final = PREFIX + "recent"
+"""A sorted set: the newest messages, by when they came (ms)."""
+PAUSE: Final = PREFIX + "pause"
+"""A hash: why all sending is paused."""
+PAUSED: Final = PREFIX + "paused"
+"""A set: the pairs whose sending is paused."""
+COUNTS: Final = PREFIX + "counts"
+"""A hash: how often each kind of thing has happened."""
+STRANGERS: Final = PREFIX + "strangers"
+"""A sorted set: the last senders who were not admitted, masked, by when (ms)."""
+STANDBY: Final = PREFIX + "standby"
+"""A hash: what each standby does, by its name."""
+RECONCILE: Final = PREFIX + "reconcile"
+"""A hash: the last look at Twilio's list."""
+RECONCILE_TURN: Final = PREFIX + "reconcile:turn"
+RECONCILE_SINCE: Final = PREFIX + "reconcile:since"
+RECONCILE_NEXT: Final = PREFIX + "reconcile:next"
+DAY_SECONDS: Final = 86_400
+
+Record = Literal["msg", "reply", "turn"]
+
+
+def record(kind: Record, name: str) -> str:
+    """A message's, reply's or turn's record."""
+    return f"{PREFIX}{kind}:{name}"
+
+
+def message(name: str) -> str:
+    """A message's record."""
+    return record("msg", name)
+
+
+def reply(name: str) -> str:
+    """A reply's record."""
+    return record("reply", name)
+
+
+def conversation(name: str) -> str:
+    """A conversation's record."""
+    return f"{PREFIX}conv:{name}"
+
+
+def inbox(conversation: str) -> str:
+    """The list of a conversation's messages that wait."""
+    return f"{PREFIX}inbox:{conversation}"
+
+
+def seen(message: str) -> str:
+    """That a message is known: it outlives the message's record."""
+    return f"{PREFIX}seen:{message}"
+
+
+def provider(provider_id: str) -> str:
+    """The reply that a provider's id belongs to."""
+    return f"{PREFIX}provider:{provider_id}"
+
+
+def unsure(conversation: str) -> str:
+    """The replies of a conversation that may turn up in a provider's list later."""
+    return f"{PREFIX}unsure:{conversation}"
+
+
+def pause(pair: str) -> str:
+    """Why one pair's sending is paused."""
+    return f"{PAUSE}:{pair}"
+
+
+def spent(seconds: int) -> str:
+    """What answering has cost on the day (UTC) of a time in epoch seconds."""
+    return f"{PREFIX}spent:{seconds // DAY_SECONDS}"

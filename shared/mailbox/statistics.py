@@ -1,0 +1,118 @@
+"""The figures of the mailbox and of its queue: for /metrics, for `boss doctor`, for whoever asks how it goes.
+
+One look is two round trips of constant cost. Counts of what happened are the scripts' own, written in the same step as the ledger, so they
+are the same for everybody who looks and go on after a restart. Ages are in seconds, by the server's clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from redis import Redis
+from rq import Queue, Worker
+from rq.job import Job
+
+from shared.mailbox import calls, keys
+from shared.mailbox.wake_queue import QUEUE, QUEUED_MS, waited_ms
+
+LIVE_SECONDS: Final = 30.0
+"""A worker sends a sign of life every 5 s."""
+MOST_WORKERS: Final = 200
+QUEUE_KEY: Final = Queue.redis_queue_namespace_prefix + QUEUE
+WORKERS_KEY: Final = Worker.redis_workers_keys
+QUEUE_WORKERS_KEY: Final = f"{WORKERS_KEY}:{QUEUE}"
+"""A set: the keys of the workers that were told to look at the queue."""
+MS: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How many wait, and for how long the first of them; 0 for none."""
+
+    count: int
+    oldest_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What answering has cost this day (UTC); `reserved` are the tokens that questions under way may use at most."""
+
+    tokens: int
+    turns: int
+    reserved: int
+    calls: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What one look saw. `counts` are by the name that the scripts give."""
+
+    messages: Waiting
+    jobs: Waiting
+    due: int
+    overdue: int
+    most_overdue_seconds: float
+    parked: int
+    paused: bool
+    ledger_lines: int
+    workers: int
+    standbys: int
+    spent: Spent
+    counts: dict[str, int]
+
+
+def look(redis: Redis) -> Figures:
+    """One look. Raises RedisError or OSError."""
+    with redis.pipeline(transaction=False) as pipe:
+        pipe.time()
+        for key in (keys.OPEN, keys.DUE):
+            pipe.zcard(key)
+            pipe.zrange(key, 0, 0, withscores=True)
+        pipe.zcard(keys.PARKED)
+        pipe.hexists(keys.PAUSE, "since")
+        pipe.hgetall(keys.COUNTS)
+        pipe.xlen(keys.LEDGER)
+        pipe.llen(QUEUE_KEY)
+        pipe.lindex(QUEUE_KEY, 0)
+        pipe.smembers(WORKERS_KEY)
+        clock, waiting, first, due, next_due, parked, paused, counts, lines, queued, job, names = pipe.execute()
+    now = clock[0] + clock[1] / 1_000_000
+    workers = sorted(names)[:MOST_WORKERS]
+    with redis.pipeline(transaction=False) as pipe:
+        pipe.hget(Job.key_for(job.decode() if job else ""), QUEUED_MS)
+        pipe.zcount(keys.DUE, "-inf", int(now * MS))
+        for name in workers:
+            pipe.hget(name, "last_heartbeat")
+        pipe.hmget(keys.spent(clock[0]), "tokens", "turns", "reserved", "calls", "failed")
+        queued_ms, overdue, *beats, spending = pipe.execute()
+    live = [name for name, beat in zip(workers, beats, strict=True) if now - _moment(beat) <= LIVE_SECONDS]
+    standbys = sum(1 for name in live if name.rpartition(b":")[2].startswith(calls.STANDBY.encode()))
+    return Figures(
+        messages=Waiting(waiting, _age(first, now)),
+        jobs=Waiting(queued, waited_ms(queued_ms, clock) / MS),
+        due=due,
+        overdue=overdue,
+        most_overdue_seconds=_age(next_due, now),
+        parked=parked,
+        paused=bool(paused),
+        ledger_lines=lines,
+        workers=len(live) - standbys,
+        standbys=standbys,
+        spent=Spent(*(int(value or 0) for value in spending)),
+        counts={name.decode(): int(number) for name, number in counts.items()},
+    )
+
+
+def _age(first: Any, now: float) -> float:
+    return max(0.0, now - first[0][1] / MS) if first else 0.0
+
+
+def _moment(written: bytes | None) -> float:
+    """A time as RQ writes it, in seconds; 0 for none, or for something else."""
+    try:
+        return datetime.fromisoformat((written or b"").decode()).replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return 0.0
