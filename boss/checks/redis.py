@@ -15,9 +15,9 @@ from boss.checks.result import Finding, fail, not_checked, not_running, ok, warn
 from boss.dashboard.rq_classes import SeenWorker
 from boss.terminal.output import age
 from shared.config.settings import Settings
-from shared.mailbox import Mailbox, keys, statistics
+from shared.mailbox import Mailbox, keys
 from shared.mailbox.calls import STANDBY
-from shared.mailbox.statistics import LIVE_SECONDS
+from shared.mailbox.statistics import LIVE_SECONDS, Figures
 from shared.model.addresses import Identities
 from shared.model.codec import SCHEMA_VERSION
 from shared.runtime import identity_salt
@@ -59,10 +59,9 @@ def clock(redis: Redis) -> list[Finding]:
     return [ok("clock", detail)]
 
 
-def queue(redis: Redis) -> list[Finding]:
+def queue(seen: Figures) -> list[Finding]:
     """How long the wake-ups wait."""
-    jobs = statistics.look(redis).jobs
-    depth, wait = jobs.count, jobs.oldest_seconds
+    depth, wait = seen.jobs.count, seen.jobs.oldest_seconds
     detail = f"{depth} jobs wait, the oldest for {age(wait)}" if depth else "empty"
     if wait > WAIT_WARN:
         return [(fail if wait > WAIT_FAIL else warn)("queue", detail, "Start a worker, or more of them: `boss worker`.")]
@@ -83,9 +82,8 @@ def workers(redis: Redis) -> list[Finding]:
     return [fail("workers", f"nobody works: {seen}", "Start one: `boss worker`.")]
 
 
-def due(redis: Redis) -> list[Finding]:
+def due(seen: Figures) -> list[Finding]:
     """Conversations whose time has come and that nobody has looked at."""
-    seen = statistics.look(redis)
     late = seen.most_overdue_seconds
     detail = f"{seen.due} with work, {seen.overdue} overdue" + (f", the oldest by {age(late)}" if seen.overdue else "")
     if late > DUE_WARN:
@@ -93,9 +91,9 @@ def due(redis: Redis) -> list[Finding]:
     return [ok("conversations", detail)]
 
 
-def waiting(settings: Settings, redis: Redis) -> list[Finding]:
+def waiting(settings: Settings, seen: Figures) -> list[Finding]:
     """How many messages wait for their answer, of those that may."""
-    messages = statistics.look(redis).messages
+    messages = seen.messages
     count, most = messages.count, settings.max_open_messages
     detail = f"{count} of at most {most}" + (f", the oldest for {age(messages.oldest_seconds)}" if count else "")
     if count >= FULL_WARN * most:
@@ -106,11 +104,10 @@ def waiting(settings: Settings, redis: Redis) -> list[Finding]:
     return [ok("waiting", detail)]
 
 
-def parked(redis: Redis) -> list[Finding]:
+def parked(seen: Figures) -> list[Finding]:
     """Messages that wait for an operator."""
-    count = statistics.look(redis).parked
-    if count:
-        return [warn("parked", f"{count} messages wait for you", "See `boss messages parked`, then retry or discard them.")]
+    if seen.parked:
+        return [warn("parked", f"{seen.parked} messages wait for you", "See `boss messages parked`, then retry or discard them.")]
     return [ok("parked", "none")]
 
 

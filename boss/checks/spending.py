@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from redis import Redis
-
 from boss.checks.result import Finding, fail, ok, warn
 from shared.config.settings import Settings
-from shared.mailbox import statistics
+from shared.mailbox.statistics import Figures
 from supervisor_worker.assistant import price
 
 NEAR: Final = 0.8
@@ -18,11 +16,11 @@ ENOUGH: Final = 8
 _RAISE: Final = "See `boss messages list` for a loop, or raise DAILY_TOKENS or DAILY_TURNS."
 
 
-def spending(settings: Settings, redis: Redis) -> list[Finding]:
+def spending(settings: Settings, seen: Figures) -> list[Finding]:
     """Tokens and turns of this day (UTC, by the server's clock) beside their bounds, and questions that gave no answer."""
     if small := price.too_small(settings):
         return [fail("spending", small, "Raise DAILY_TOKENS, or lower CLAUDE_MAX_TOKENS and CLAUDE_THINKING_TOKENS.")]
-    spent = statistics.look(redis).spent
+    spent = seen.spent
     tokens, turns, reserved, calls, failed = spent.tokens, spent.turns, spent.reserved, spent.calls, spent.failed
     bounds = settings.spending_bounds
     parts = [_share(tokens, bounds[0], "tokens"), _share(turns, bounds[1], "turns")]

@@ -29,19 +29,27 @@ from boss.terminal.output import Command, emit_json, mark, printable
 from shared.config import settings as settings_file
 from shared.config.settings import Settings
 from shared.errors import ConfigurationError
+from shared.mailbox import statistics
+from shared.mailbox.statistics import Figures
 from shared.observability.redaction import KNOWN
 from shared.runtime import redis_url
 from shared.storage import clients as connections
 from shared.storage.clients import AWAY
 
+
+def _counted(check: Callable[[Figures], list[Finding]]) -> Callable[[Redis], list[Finding]]:
+    """A check of the mailbox's figures, for whoever has a connection."""
+    return lambda redis: check(statistics.look(redis))
+
+
 STORED: Final[dict[str, Callable[[Redis], list[Finding]]]] = {
     "clock": storage.clock,
     "workers": storage.workers,
     "foreign workers": dispatch.foreign_workers,
-    "queue": storage.queue,
+    "queue": _counted(storage.queue),
     "failed jobs": dispatch.failed_jobs,
-    "conversations": storage.due,
-    "parked": storage.parked,
+    "conversations": _counted(storage.due),
+    "parked": _counted(storage.parked),
 }
 LASTING: Final = ("redis",)
 """What is another machine's where REDIS_URL names it: that it does not answer has a line of its own."""
@@ -109,8 +117,8 @@ def checks_for(settings: Settings, redis: Redis) -> dict[str, Check]:
         "replicas' clock": partial(_stored, "replicas' clock", clocks, redis),
         **{name: partial(_stored, name, check, redis) for name, check in STORED.items()},
         "sending": partial(_stored, "sending", partial(storage.paused, settings), redis),
-        "waiting": partial(_stored, "waiting", partial(storage.waiting, settings), redis),
-        "spending": partial(_stored, "spending", partial(spending, settings), redis),
+        "waiting": partial(_stored, "waiting", _counted(partial(storage.waiting, settings)), redis),
+        "spending": partial(_stored, "spending", _counted(partial(spending, settings)), redis),
         "standby": partial(_stored, "standby", partial(standby, settings), redis),
         "reconciler": partial(_stored, "reconciler", partial(reconciler, settings), redis),
         "events heard": partial(_stored, "events heard", partial(events_heard, settings), redis),

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
-PACKAGES = ("shared", "webhook_api", "supervisor_worker")
+PACKAGES = ("shared", "bridge", "webhook_api", "supervisor_worker")
 CALLS = "shared/mailbox/calls.py"
 MAILBOX = "shared/mailbox/"
-SCRIPTS = ROOT / "shared" / "mailbox"
+SCRIPTS = ROOT / "shared" / "mailbox" / "lua"
 ENDING = re.compile(r"\b(settle_message|close_turn|finish_turn)\(([^()]*(?:\([^()]*\)[^()]*)*)\)")
 NOTED = re.compile(r"'state', '(?:ignored|parked)', 'reason', ([\w']+)")
 LITERAL = re.compile(r"'([a-z_]+)'")

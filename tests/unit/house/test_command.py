@@ -26,7 +26,7 @@ HEAVY = ("anthropic", "twilio", "sendgrid", "flask", "aiohttp", "webhook_api")
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_of_the_list_exists(name: str) -> None:
     """What `boss --help` lists can be called, and says the same of itself."""
-    assert find_spec("boss." + COMMANDS[name][0].partition(":")[0]) is not None
+    assert find_spec("boss.commands." + COMMANDS[name][0].partition(":")[0]) is not None
     result = CliRunner().invoke(main, [name, "--help"])
     assert result.exit_code == 0, result.output
 

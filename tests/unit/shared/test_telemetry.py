@@ -298,7 +298,7 @@ def test_a_line_that_cannot_be_written_is_not_printed_raw(capfd: pytest.CaptureF
 
 SCRIPT = """
 import asyncio, os, sys, threading, warnings
-from shared import telemetry
+from shared.observability import logs as telemetry
 
 class Unheard:
     def __del__(self):

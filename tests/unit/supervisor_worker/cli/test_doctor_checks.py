@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,6 +26,7 @@ from shared.config.settings import Settings, load
 from shared.errors import BosslineError
 from shared.mailbox import Mailbox
 from shared.mailbox.records import Pause
+from shared.mailbox.statistics import Figures, Spent, Waiting
 from shared.model.addresses import Identities
 
 HEALTHY: dict[str, Any] = {
@@ -47,6 +49,13 @@ class Fake:
             return answer
 
         return call
+
+
+def seen(**changes: Any) -> Figures:
+    """What one look saw: nothing, but for the changes."""
+    none, spent = Waiting(0, 0.0), Spent(0, 0, 0, 0, 0)
+    nothing = Figures(none, none, 0, 0, 0.0, 0, paused=False, ledger_lines=0, workers=0, standbys=0, spent=spent, counts={})
+    return replace(nothing, **changes)
 
 
 def statuses(findings: list[Finding]) -> dict[str, str]:
@@ -220,23 +229,21 @@ def test_a_wrong_clock_is_named(skew: int, status: str) -> None:
 @pytest.mark.parametrize(("late", "status"), [(-5, "ok"), (1, "ok"), (8, "warn"), (90, "fail")])
 def test_conversations_that_nobody_looks_at_are_named(late: int, status: str) -> None:
     """The sweep looks several times a second, so a few seconds mean that nobody sweeps."""
-    fake = Fake(time=(1000, 0), zcard=1, zcount=int(late > 0), zrange=[(b"c-1", 1_000_000 - late * 1000)])
-    assert storage.due(fake)[0].status == status  # type: ignore[arg-type]
+    assert storage.due(seen(due=1, overdue=int(late > 0), most_overdue_seconds=max(0.0, late)))[0].status == status
 
 
 @pytest.mark.parametrize(("count", "status"), [(0, "ok"), (79, "ok"), (80, "warn"), (100, "fail")])
 def test_a_mailbox_that_fills_up_is_named(count: int, status: str) -> None:
     """From four fifths of what may wait it is a warning, and when nothing more is taken a failure."""
     settings = load(sandbox="on", max_open_messages=100)
-    fake = Fake(time=(1000, 0), zcard=count, zrange=[(b"m-1", 990_000)] if count else [])
-    (found,) = storage.waiting(settings, fake)  # type: ignore[arg-type]
+    (found,) = storage.waiting(settings, seen(messages=Waiting(count, 10.0 if count else 0.0)))
     assert (found.status, found.detail.startswith(f"{count} of at most 100")) == (status, True)
     assert ("10 s" in found.detail) is bool(count)
 
 
 def test_what_waits_for_the_operator_is_named() -> None:
     """Parked messages warn."""
-    assert (storage.parked(Fake(zcard=0))[0].status, storage.parked(Fake(zcard=2))[0].status) == ("ok", "warn")  # type: ignore[arg-type]
+    assert (storage.parked(seen(parked=0))[0].status, storage.parked(seen(parked=2))[0].status) == ("ok", "warn")
 
 
 def test_who_is_paused_is_said_with_a_name_and_a_reason(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,7 +266,7 @@ def test_who_is_paused_is_said_with_a_name_and_a_reason(settings: Settings, monk
 
 def test_what_is_in_redis_is_not_checked_while_redis_is_away() -> None:
     """Redis's own line says that it is away; seven more would only hide it."""
-    (found,) = _stored("conversations", storage.due, Fake(time=RedisAway()))  # type: ignore[arg-type]
+    (found,) = _stored("workers", storage.clock, Fake(time=RedisAway()))  # type: ignore[arg-type]
     assert (found.status, found.detail) == ("warn", "not checked: Redis does not answer")
     assert storage.server(Fake(ping=RedisAway()))[0].status == "fail"  # type: ignore[arg-type]
 
@@ -287,22 +294,21 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.mark.parametrize(
     ("used", "bounds", "status"),
     [
-        (["79999", "3", None, None, None], (100_000, 5), "ok"),
-        (["80000", "3", "5000", "3", "0"], (100_000, 5), "warn"),
-        (["100000", "3", "0", "3", "0"], (100_000, 5), "fail"),
-        (["0", "5", "0", "5", "0"], (100_000, 5), "fail"),
-        ([None, None, None, None, None], (100_000, 5), "ok"),
-        (["999999", "9999", "0", "9999", "0"], (0, 0), "ok"),
-        (["100", "3", "0", "8", "2"], (100_000, 5), "warn"),
-        (["100", "3", "0", "7", "7"], (100_000, 5), "ok"),
-        (["0", "0", "0", "0", "0"], (5_000, 5), "fail"),
+        (Spent(79_999, 3, 0, 0, 0), (100_000, 5), "ok"),
+        (Spent(80_000, 3, 5_000, 3, 0), (100_000, 5), "warn"),
+        (Spent(100_000, 3, 0, 3, 0), (100_000, 5), "fail"),
+        (Spent(0, 5, 0, 5, 0), (100_000, 5), "fail"),
+        (Spent(0, 0, 0, 0, 0), (100_000, 5), "ok"),
+        (Spent(999_999, 9_999, 0, 9_999, 0), (0, 0), "ok"),
+        (Spent(100, 3, 0, 8, 2), (100_000, 5), "warn"),
+        (Spent(100, 3, 0, 7, 7), (100_000, 5), "ok"),
+        (Spent(0, 0, 0, 0, 0), (5_000, 5), "fail"),
     ],
 )
-def test_what_the_day_has_cost_is_shown_before_it_is_too_much(used: list[str | None], bounds: tuple[int, int], status: str) -> None:
+def test_what_the_day_has_cost_is_shown_before_it_is_too_much(used: Spent, bounds: tuple[int, int], status: str) -> None:
     """The nearer of the two bounds decides, 0 is none; many questions without a usable answer, and a bound that fits none, are told."""
     settings = load(_env_file=None, environment="local", sandbox="off", daily_tokens=bounds[0], daily_turns=bounds[1])
-    server = Fake(time=(86_400 * 20_000 + 7, 0), **{"hmget boss:spent:20000": used})
-    assert statuses(spending(settings, server)) == {"spending": status}  # type: ignore[arg-type]
+    assert statuses(spending(settings, seen(spent=used))) == {"spending": status}
 
 
 RECORD = {"at": 999_000_000, "numbers": 2, "listed": 9, "accepted": 0, "ignored": 0, "marked": 0, "unread": 0, "failure": ""}
