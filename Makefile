@@ -53,10 +53,10 @@ test: install ## Lint beside the unit, integration and short chaos tests
 	@$(MAKE) -j2 lint tests
 
 tests: install
-	$(PYTEST) tests/integration tests/chaos tests/fuzz tests/unit -n 4 --dist loadfile --no-loadscope-reorder
+	$(PYTEST) tests/integration tests/chaos tests/fuzz tests/architecture tests/unit -n 4 --dist loadfile --no-loadscope-reorder
 
 unit: install ## The unit tests alone: no I/O, a few seconds
-	$(PYTEST) tests/unit
+	$(PYTEST) tests/architecture tests/unit
 
 e2e: .venv/installed-e2e ## Start the Procfile as a user does, and look at the page with a browser
 	$(PYTEST) tests/e2e

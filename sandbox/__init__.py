@@ -4,6 +4,6 @@ Development, integration tests, chaos and load talk to it with the providers' re
 the inbound webhooks signed as the providers sign them, keeps a journal of all that was said and misbehaves on demand.
 It imports nothing of webhook_api, shared or supervisor_worker, and it never talks to anything but this machine.
 
-The way of a request: guard -> twilio_api | sendgrid_api | anthropic_api -> exchange (faults, journal) -> answer.
-The way of a message to the product: control -> inbound_sms | inbound_email -> courier -> webhook.
+The way of a request: origin_guard -> twilio.api | sendgrid.api | anthropic.api -> engine.provider_request (faults, journal) -> answer.
+The way of a message to the product: control_api -> twilio.inbound_sms | sendgrid.inbound_email -> engine.webhook_sender -> webhook.
 """

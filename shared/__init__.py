@@ -1,14 +1,16 @@
-"""The words, the wire and the truth that the web process and the workers have in common.
+"""What two programs of Bossline need: the words, the stored data and the way to it.
 
-Imports run one way, `webhook_api -> shared <- supervisor_worker`, and within this package upwards only:
+Within this package imports run downwards only (`make lint`):
 
-    runtime
-    mailbox  queue  ledger  embedded
-    redis  users  telemetry
-    codec
-    events
-    addresses  settings
-    errors
+    operations                what an operator may do
+    submit                    the step that makes a message ours
+    runtime                   what a process holds
+    mailbox  spool_layout     the truth, and what waits on disk
+    config                    the settings
+    storage                   Redis
+    process  security         how a process lives; the comparison of secrets
+    model  observability      what is said and by whom; logs
+    errors  net
 
-No Flask, no twilio, no sendgrid, no anthropic in here: both processes would pay for their weight.
+No Flask, no twilio, no sendgrid, no anthropic in here: every program would pay for their weight.
 """

@@ -1,14 +1,12 @@
 """The web process: it verifies, parses, admits and stores what Twilio and SendGrid post, and answers at once.
 
-It never thinks and never sends; of the house it imports `shared` only. A request's way through the modules:
+It never thinks and never sends; of the product it imports `shared` only. A request's way through the folders:
 
     app           routes, size limits, one answer for each kind of error
-    gate          who may call: signature, token, or loopback in sandbox mode  (signatures: the algorithms)
-    parse_sms     a form to a frozen record
-    parse_email   multipart or raw MIME to a frozen record  (multipart, headers, html_text, quotes, text)
-    admit         opt-out words, loops, strangers, mail authentication: pure policy
+    http          the server's interface: what runs on its loop and what in a thread, how long for a body; the minimal Flask
+    security      who may call: signature, token, or loopback in sandbox mode; the one reading of a signed form
+    sms, email    the steps in their order; a form or a mail to a frozen record; who is answered
     intake        the way in: one round trip to Redis, or the spool while Redis is away
-    entries, order, tickets, spool, replay    what waits on disk, whose turn it is, the directory, the way back
-    sms, email, email_events    the steps in their order;  ops: /livez and /readyz
-    server        the production server  (rsgi: what runs on its loop and what in a thread; deadline: how long for a body)
+    operations    /livez, /readyz and /metrics
+    server        the production server
 """

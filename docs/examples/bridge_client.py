@@ -8,8 +8,7 @@ The bridge's address and token come from the settings (SUPERVISOR_URL, SUPERVISO
 import asyncio
 import sys
 
-from bridge.client.client import get_supervisor_client
-from bridge.client.errors import BridgeError
+from bridge.client import BridgeError, get_supervisor_client
 
 ME, BOSS = "+15551234567", "+15559876543"  # a user of the users file, and that user's Boss
 

@@ -1,7 +1,7 @@
 """The mailbox: every message, turn and reply, and who may work on them now. This is the truth; RQ is the wake-up.
 
-`calls` builds the calls (pure), `scripts` puts their arguments in order, `box` sends them, `types` says what comes back, and the
-rules themselves stand in the `*.lua` files, one a script, each with its promise and its arguments in a comment at its head.
+`calls` builds the calls (pure), `scripts` puts their arguments in order, `client` sends them, `records` says what comes back, and the
+rules themselves stand in `lua/*.lua`, one a script, each with its promise and its arguments in a comment at its head.
 """
 
 from shared.mailbox.client import AsyncMailbox, Mailbox, answer, queue_call

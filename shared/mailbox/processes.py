@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final, Literal
 
+from rq import Worker
+
 from shared.mailbox import answers
 from shared.mailbox.records import HOUR_MS, Arguments, Call, Swept, Wake
 
@@ -57,5 +59,5 @@ def standby(name: str, standing: Standing, shift: str, *, queue: str) -> Call[di
 def _beats(raw: Any) -> dict[str, str]:
     """Of all workers; one whose record has expired has none, and a standby's own says nothing about the regular ones."""
     found = zip(raw[::2], raw[1::2], strict=True)
-    named = {key.removeprefix("rq:worker:"): beat for key, beat in found if beat}
+    named = {key.removeprefix(Worker.redis_worker_namespace_prefix): beat for key, beat in found if beat}
     return {name: beat for name, beat in named.items() if not name.startswith(STANDBY)}

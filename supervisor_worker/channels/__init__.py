@@ -1,1 +1,1 @@
-"""The ways out: one module a provider behind `port.ChannelPort`, each on the provider's own SDK over the same `wire`."""
+"""The ways out: one module a provider behind `port.ChannelPort`, each on the provider's own SDK over the same `providers.exchange`."""

@@ -1,0 +1,1 @@
+"""The old place of `bridge.client`, for one release."""

@@ -1,0 +1,3 @@
+"""The old name of `bridge.client.errors`, for one release."""
+
+from bridge.client.errors import *  # noqa: F403

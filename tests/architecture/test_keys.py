@@ -1,0 +1,44 @@
+"""The names of the database's keys have one owner."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from shared.mailbox import keys
+from tests.support.processes import ROOT
+
+PROGRAMS = ("boss", "bridge", "rq_async", "shared", "supervisor_worker", "webhook_api")
+OWNER = ROOT / "shared" / "mailbox" / "keys.py"
+MODULES = [path for package in PROGRAMS for path in sorted((ROOT / package).rglob("*.py")) if path != OWNER]
+NAME = re.compile(rf"{keys.PREFIX}[a-z]|rq:[a-z]")
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_key_is_written_out_outside_of_its_owner(module: Path) -> None:
+    """Of ours, nor of RQ's: a key that two modules spell is one that nobody can rename."""
+    tree = ast.parse(module.read_text(encoding="utf-8"))
+    texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    assert [text for text in texts if NAME.match(text)] == []
+
+
+def test_the_test_would_find_one() -> None:
+    """In a plain string and in one with a value in it."""
+    assert len(MODULES) > 250
+    for text in ("boss:open", "boss:msg:", "rq:queue:boss"):
+        assert NAME.match(text)
+    assert not NAME.match("boss: an error")
+
+
+def test_the_scripts_and_python_spell_the_same_keys() -> None:
+    """Each that Python names is one that a script, or Python alone, writes: none is misspelt on one side."""
+    lua = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "shared" / "mailbox" / "lua").glob("*.lua"))
+    spelt = set(re.findall(r"P \.\. '([a-z_]+)", lua))
+    ours = {value.removeprefix(keys.PREFIX) for name, value in vars(keys).items() if name.isupper() and str(value).startswith(keys.PREFIX)}
+    functions = {keys.conversation, keys.inbox, keys.message, keys.pause, keys.provider, keys.reply, keys.seen, keys.unsure}
+    ours |= {function("x").removeprefix(keys.PREFIX).partition(":")[0] for function in functions}
+    python_alone = {"", "salt", "heard", "probe", "barrier", "reconcile:turn", "reconcile:since", "reconcile:next"}
+    assert ours - spelt - python_alone == set()
