@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
+from urllib.request import urlopen
 
 import pytest
 from click.testing import CliRunner
@@ -111,6 +112,8 @@ def test_all_ways_of_bossline_work_as_its_own_user(whole: Whole, monkeypatch: py
     stored = [each for each in checks if each["check"] in STORED]
     assert len(stored) == len(STORED)
     assert not [each for each in stored if each["status"] == "fail" or "not checked" in each["detail"]], stored
+    with urlopen(f"http://127.0.0.1:{whole.settings['PORT']}/metrics", timeout=10) as response:
+        assert b"bossline_messages_open 0.0" in response.read()
     whole.web.kill9()
     whole.web.start()
     with Redis.from_url(whole.server.url, protocol=2) as redis:

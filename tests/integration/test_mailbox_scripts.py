@@ -275,7 +275,7 @@ def test_no_script_mentions_a_test(name: str) -> None:
     assert SEND < LEASE
 
 
-@pytest.mark.parametrize("path", sorted(Path(mailbox.__path__[0]).glob("*.lua")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(Path(mailbox.__path__[0], "lua").glob("*.lua")), ids=lambda path: path.stem)
 def test_every_argument_that_a_script_names_is_used(path: Path) -> None:
     """The head line is the only place of a script's arguments: none is read by its number, and none is left over."""
     own = "\n".join(line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("--"))

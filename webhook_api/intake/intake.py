@@ -4,7 +4,7 @@ When `accept`, `ignore` or `report` returns, the call is on durable storage, and
 had (Redis away, and no room on disk) they raise StorageUnavailable. A call that Redis refuses for the call's own sake raises
 StorageFault and is not spooled: it would fail there as well, after a 2xx. When as many messages wait as may, a text goes to the
 spool, because nobody would send it again, and a mail is refused with StorageFull: SendGrid repeats it for three days.
-What Redis has while none of its replicas does is insured, on disk as well: see `insurance`.
+What Redis has while none of its replicas does is insured, on disk as well: see `unreplicated`.
 """
 
 from __future__ import annotations

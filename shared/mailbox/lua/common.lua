@@ -99,7 +99,7 @@ local function mark_wake(conv, t)
   redis.call('SET', P .. 'wake:' .. conv, whole(t), 'PX', whole(math.max(1000, 2 * wait)))
 end
 
--- The wake-up itself: one RQ job, made of what `shared.queue.job` gives in ARGV from `at` on, with the records that RQ's own
+-- The wake-up itself: one RQ job, made of what `shared.mailbox.wake_queue.job` gives in ARGV from `at` on, with the records that RQ's own
 -- enqueue writes, and `queued_ms`: when it was, by the server's clock. `WAKE` says where a script has one; a caller that enqueues by itself,
 -- or wants no job, gives none.
 local function enqueue_job(at, t)
