@@ -70,7 +70,7 @@ soak: install ## An hour of the whole product at five messages a second, with ra
 
 fuzz: .venv/installed-fuzz ## Throw 100,000 inputs at every parser together, then let coverage lead for a while; FUZZ_SECONDS for each
 	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-100000} $(PYTEST) tests/fuzz -n 2
-	$(PYTEST) tests/unit/shared/test_addresses.py -k "two_people or two_conversations" --hypothesis-profile=thorough --timeout=600 -n 2
+	$(PYTEST) tests/unit/shared/model/test_addresses.py -k "two_people or two_conversations" --hypothesis-profile=thorough --timeout=600 -n 2
 	$(BIN)/python -m tests.fuzz.guided --seconds $${FUZZ_SECONDS:-20}
 
 lint: install ## ruff, mypy --strict, the direction of the imports, secrets in the repository, known holes in what is locked

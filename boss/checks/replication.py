@@ -15,7 +15,7 @@ from shared.storage import url as redis_url
 from shared.storage.url import Watched
 
 LATE: Final = 3
-"""Seconds since a replica was heard of: what `min-replicas-max-lag` is in docs/deploy/redis.conf."""
+"""Seconds since a replica was heard of: what `min-replicas-max-lag` is in deploy/redis.conf."""
 QUORUM: Final = 2
 ANSWER_SECONDS: Final = 1.0
 _LOGIN: Final = (

@@ -1,4 +1,4 @@
-"""The server as `docs/deploy/` ships it: all of Bossline's ways work as its own user, and that user can do nothing else."""
+"""The server as `deploy/` ships it: all of Bossline's ways work as its own user, and that user can do nothing else."""
 
 from __future__ import annotations
 

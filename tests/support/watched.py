@@ -1,4 +1,4 @@
-"""Three Valkeys and three Sentinels on loopback ports, as `docs/deploy/` has them: one master, two replicas, and who watches them.
+"""Three Valkeys and three Sentinels on loopback ports, as `deploy/` has them: one master, two replicas, and who watches them.
 
 Sentinels write into their configuration, and Valkey's replicas theirs, so each has a directory of its own. The times are short;
 what is otherwise in the shipped files is in force, the users among them.
@@ -29,7 +29,7 @@ from tests.support.fork_server import ROOT, die_with_parent
 from tests.support.processes import free_port
 from tests.support.wait import wait_for
 
-DEPLOY: Final = ROOT / "docs" / "deploy"
+DEPLOY: Final = ROOT / "deploy"
 SERVICE: Final = "bossline"
 SERVERS: Final = 3
 START_SECONDS: Final = 20
@@ -38,7 +38,7 @@ OPERATOR: Final = {"username": "operator", "password": PASSWORD}
 
 
 class Node:
-    """One server or Sentinel process, of a file of `docs/deploy/`. `lines` take the place of the file's own of the same name."""
+    """One server or Sentinel process, of a file of `deploy/`. `lines` take the place of the file's own of the same name."""
 
     def __init__(self, directory: Path, file: str, lines: list[str], *more: str) -> None:
         """`more` are the command's arguments after the configuration. Nothing runs yet."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[3] / "supervisor_worker"
+ROOT = Path(__file__).resolve().parents[2] / "supervisor_worker"
 MODULES = [path for folder in ("turns", "assistant", "channels", "media", "providers") for path in (ROOT / folder).rglob("*.py")]
 
 
@@ -17,3 +17,8 @@ def test_nothing_is_imported_inside_a_job(module: Path) -> None:
     functions = [node for node in ast.walk(ast.parse(module.read_text())) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     inside = [node for function in functions for node in ast.walk(function) if isinstance(node, ast.Import | ast.ImportFrom)]
     assert not inside
+
+
+def test_the_modules_of_a_turn_are_found() -> None:
+    """A folder that was renamed would leave nothing to look at."""
+    assert len(MODULES) > 30

@@ -62,7 +62,7 @@ def filled_in(example: dict[str, str | None]) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize("document", [".env.example", *(f"docs/{name}" for name in ("going-live.md", "bridge.md", "deploy/README.md"))])
+@pytest.mark.parametrize("document", [".env.example", "docs/going-live.md", "docs/bridge.md", "deploy/README.md"])
 def test_no_secret_that_a_document_shows_is_one_that_production_takes(document: str) -> None:
     """Whoever copies an example is told so."""
     text = (ROOT / document).read_text(encoding="utf-8")
@@ -76,7 +76,7 @@ def test_no_secret_that_a_document_shows_is_one_that_production_takes(document: 
 def units() -> dict[str, str]:
     """Every systemd unit that a document shows, by where it stands."""
     found = {}
-    for path in sorted((*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"))):
+    for path in sorted((*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("deploy/*.md"))):
         for number, unit in enumerate(
             re.findall(r"^```\w*\n(\[Unit\]\n.*?)^```", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
         ):
@@ -125,8 +125,28 @@ def test_the_unit_outlasts_the_grace() -> None:
     assert int(limit[1]) > int(grace[1]) + 5
 
 
-@pytest.mark.parametrize("document", sorted(path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"))))
+@pytest.mark.parametrize(
+    "document",
+    sorted(path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("deploy/*.md"))),
+)
 def test_every_test_that_a_document_names_is_there(document: str) -> None:
     """A promise that names its proof must not outlive it."""
     named = re.findall(r"`(tests/[\w/.-]+\.\w+)`", (ROOT / document).read_text(encoding="utf-8"))
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize(
+    "document",
+    sorted(path.relative_to(ROOT).as_posix() for pattern in ("*.md", "docs/**/*.md", "deploy/*.md") for path in ROOT.glob(pattern)),
+)
+def test_every_link_to_a_file_leads_to_one(document: str) -> None:
+    """And every link to a heading of one to a heading that is there."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", (ROOT / document).read_text(encoding="utf-8")):
+        if "://" in target:
+            continue
+        name, _, heading = target.partition("#")
+        file = (ROOT / document).parent / name if name else ROOT / document
+        assert file.exists(), f"{document} links to {target}"
+        if heading:
+            headings = re.findall(r"^#+ (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+            assert heading in {re.sub(r"[^\w -]", "", text).strip().lower().replace(" ", "-") for text in headings}, f"{document}: {target}"

@@ -41,7 +41,7 @@ def test_a_reason_that_is_not_known_stands_for_itself(reason: str) -> None:
     assert explained("parked", reason) == explained("ignored", reason) == ("", "")
 
 
-OPERATING = (Path(__file__).parents[4] / "docs" / "operating.md").read_text(encoding="utf-8")
+OPERATING = (Path(__file__).parents[3] / "docs" / "operating.md").read_text(encoding="utf-8")
 ROWS = {name: row for row in re.findall(r"^\|.*\|$", OPERATING, re.MULTILINE) for name in re.findall(r"`([a-z_]+)`", row.split("|")[1])}
 """The rows of the tables in docs/operating.md, by each name in their first column."""
 PROVIDERS = {"*_*", "*_denied"}
