@@ -14,7 +14,6 @@ from boss.terminal.output import Ending
 from shared.mailbox import Mailbox, keys, ledger
 from shared.mailbox.ledger import Line
 from shared.mailbox.records import Message, Reply
-from shared.mailbox.wait_for_reply import text_of
 from shared.model.addresses import EmailAddress, PhoneNumber
 from shared.model.delivery_errors import sentence
 from shared.model.events import EmailReceived, Received, SendEmailResponse, SmsReceived
@@ -116,7 +115,7 @@ def _reply(reply: Reply, *, body: bool) -> dict[str, Any]:
         "from": _address(command.from_, body=body),
         "to": _address(command.to, body=body),
         **(_mail(command, body=body) if isinstance(command, SendEmailResponse) else {}),
-        "text": _text(text_of(command), body=body),
+        "text": _text(command.text, body=body),
         "attempts": [
             {
                 "id": each.id,

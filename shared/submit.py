@@ -22,7 +22,6 @@ from shared.mailbox import calls
 from shared.mailbox import wake_queue as queue
 from shared.mailbox.records import Accepted, Call, Kind
 from shared.model import fingerprint as echo
-from shared.model.addresses import Channel
 from shared.model.events import Keyword, Received
 from shared.runtime import Runtime
 
@@ -42,7 +41,6 @@ def message(
     runtime: Runtime, event: Received, *, kind: Kind, keyword: Keyword = "", via: str = "", maybe_duplicate: bool = False
 ) -> Call[Accepted]:
     """The call that stores a message. StorageUnavailable while the ids cannot be made because Redis was never seen."""
-    channel: Channel = "sms" if event.type == "sms_received" else "email"
     with storage():
         identities = runtime.identities
     conversation = identities.conversation(event.key())
@@ -64,7 +62,7 @@ def message(
         via=via,
         maybe_duplicate=maybe_duplicate,
         user=identities.user(event.user),
-        wake=queue.job(conversation, channel),
+        wake=queue.job(conversation, event.channel),
     )
 
 

@@ -24,7 +24,7 @@ from boss.terminal.output import Command, Ending, Group, emit_json, printable, r
 from shared.config import settings as settings_file
 from shared.config.settings import Settings
 from shared.mailbox import Mailbox, ledger
-from shared.mailbox.wait_for_reply import Waited, text_of, wait_for_reply
+from shared.mailbox.wait_for_reply import Waited, wait_for_reply
 from shared.model import users as users_file
 from shared.model.events import SendEmailResponse
 from shared.model.users import LOCAL_USER, User
@@ -218,7 +218,7 @@ def _print_posted(post: Post, answer: Answer, message: str, options: dict[str, A
 def _print_waited(post: Post, waited: Waited, options: dict[str, Any]) -> None:
     """The reply to stdout, the rest to stderr; ends the process with what the outcome means."""
     command = waited.reply.command if waited.reply else None
-    text = text_of(command) if command else ""
+    text = command.text if command else ""
     subject = {"subject": command.subject, "message_id": command.message_id} if isinstance(command, SendEmailResponse) else {}
     facts = {"outcome": waited.outcome, "reason": waited.reason, "message": waited.message, "provider_id": post.id}
     answered = waited.outcome == "answered"

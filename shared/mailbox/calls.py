@@ -126,7 +126,7 @@ def accept(
     `via` is the way of one that its webhook did not bring; `maybe_duplicate`: it may have been answered before.
     `user` is the id of the entry of the users file that it comes from.
     """
-    channel: Channel = "sms" if event.type == "sms_received" else "email"
+    channel = event.channel
     arguments: Arguments = {
         **_NOT_ADMITTED,
         "id": event.id,
@@ -240,7 +240,6 @@ def store_reply(
     `figures` (tokens, model, ms) go to the record and the ledger; `settled` is what the turn's last call used.
     """
     flat = [part for item in sorted((figures or {}).items()) for part in item]
-    channel = "sms" if command.type == "send_sms_response" else "email"
     arguments: Arguments = {
         **limits.arguments(),
         "conv": conversation,
@@ -248,7 +247,7 @@ def store_reply(
         "turn": turn.id,
         "reply": turn.reply_id,
         "command": codec.encode(command),
-        "channel": channel,
+        "channel": command.channel,
         "attempt": attempt,
         "digest": echo.digest_of(command),
         **settled.arguments(),
@@ -359,9 +358,8 @@ def elsewhere(
     `event` is what the notice answers: it names both ends; `user` is its user's id.
     The answer is `told`, `gone` (somebody else took it), or why not.
     """
-    channel: Channel = "sms" if event.type == "sms_received" else "email"
     arguments: Arguments = {
-        "reply": reply, "reason": "", "conv": conversation, "channel": channel, "sender": sender, "pair": pair, "code": code,
+        "reply": reply, "reason": "", "conv": conversation, "channel": event.channel, "sender": sender, "pair": pair, "code": code,
         "event": codec.encode(event), "user": user,
     }  # fmt: skip
     return Call("elsewhere", arguments, str, wake)

@@ -18,7 +18,6 @@ from redis import Redis
 from shared.mailbox import Mailbox, ledger
 from shared.mailbox.ledger import Line
 from shared.mailbox.records import Message, MessageState, Reply, ReplyState
-from shared.model.events import Response, SendSmsResponse
 from shared.storage.clients import AWAY
 
 BLOCK_MS: Final = 500
@@ -86,11 +85,6 @@ def recorded(mailbox: Mailbox, message: str) -> Waited | None:
     reply = mailbox.reply_of(record)
     end = _end_of(record, reply)
     return Waited(end, message, record.reason, reply=reply) if end else None
-
-
-def text_of(command: Response) -> str:
-    """What the user reads."""
-    return command.message if isinstance(command, SendSmsResponse) else command.body
 
 
 def follow_through(redis: Redis, since: str, say: Callable[[str], None] | None = None) -> Iterator[Line | None]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Final, Literal
 
 from shared.errors import BadInput
-from shared.model.addresses import ConversationKey, EmailAddress, PhoneNumber
+from shared.model.addresses import Channel, ConversationKey, EmailAddress, PhoneNumber
 
 MAX_MEDIA: Final = 10
 """The files that one text may carry (Twilio's limit)."""
@@ -60,6 +60,7 @@ class SmsReceived:
     """
 
     type: ClassVar[str] = "sms_received"
+    channel: ClassVar[Channel] = "sms"
     id: str
     from_: PhoneNumber
     to: PhoneNumber
@@ -71,6 +72,11 @@ class SmsReceived:
     hidden: int = 0
     signed: bool = True
     received_at: float = 0.0
+
+    @property
+    def text(self) -> str:
+        """What its author wrote."""
+        return self.message
 
     def key(self) -> ConversationKey:
         """The conversation that this text belongs to."""
@@ -87,6 +93,7 @@ class EmailReceived:
     """
 
     type: ClassVar[str] = "email_received"
+    channel: ClassVar[Channel] = "email"
     id: str
     from_: EmailAddress
     to: EmailAddress
@@ -100,6 +107,11 @@ class EmailReceived:
     hidden: int = 0
     signed: bool = True
     received_at: float = 0.0
+
+    @property
+    def text(self) -> str:
+        """What its author wrote."""
+        return self.body
 
     def key(self) -> ConversationKey:
         """The conversation: both addresses and the thread's root id."""
@@ -123,10 +135,16 @@ class SendSmsResponse:
     """A text to send: one request to the provider. `to` and `from_` are set by code, never by the model."""
 
     type: ClassVar[str] = "send_sms_response"
+    channel: ClassVar[Channel] = "sms"
     to: PhoneNumber
     from_: PhoneNumber
     message: str
     user: str
+
+    @property
+    def text(self) -> str:
+        """What is said."""
+        return self.message
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -134,6 +152,7 @@ class SendEmailResponse:
     """A mail to send. `message_id` is our own, made once, so that a second attempt carries the same."""
 
     type: ClassVar[str] = "send_email_response"
+    channel: ClassVar[Channel] = "email"
     to: EmailAddress
     from_: EmailAddress
     subject: str
@@ -142,6 +161,11 @@ class SendEmailResponse:
     message_id: str
     in_reply_to: str = ""
     references: tuple[str, ...] = field(default=())
+
+    @property
+    def text(self) -> str:
+        """What is said."""
+        return self.body
 
 
 Received = SmsReceived | EmailReceived

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 
-from shared.model.events import EmailReceived, Received, Response, SendSmsResponse, SmsReceived
+from shared.model.events import EmailReceived, Received, Response, SmsReceived
 
 
 def digest_of(event: Received | Response) -> str:
@@ -15,8 +15,7 @@ def digest_of(event: Received | Response) -> str:
 
     A file is known by its provider's id, so that five pictures with the same caption are five different messages.
     """
-    text = event.message if isinstance(event, SmsReceived | SendSmsResponse) else event.body
-    said = "\x1f".join([" ".join(text.casefold().split()), *_files(event)])
+    said = "\x1f".join([" ".join(event.text.casefold().split()), *_files(event)])
     return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:16] if said else ""
 
 

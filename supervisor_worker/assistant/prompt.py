@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from shared.mailbox.records import Message, Reply, ReplyState
 from shared.model.addresses import Channel
-from shared.model.events import EmailReceived, Received, Response, SendSmsResponse, SmsReceived
+from shared.model.events import EmailReceived, Received, SmsReceived
 from shared.model.text import FEW, clean
 from shared.model.users import User
 from supervisor_worker.media.image_header import Picture
@@ -217,15 +217,10 @@ def _lines_backwards(history: Sequence[Message | Reply]) -> Iterator[Line]:
     for record in reversed(history):
         if isinstance(record, Reply):
             if record.state not in _UNSEEN or record.turn in by_bridge:  # over the bridge, stored is answered: no provider says more
-                yield Line("assistant", _theirs(text_of(record.command)))
+                yield Line("assistant", _theirs(record.command.text))
         elif record.event is not None:
             silent = "\n\n" + _note("you left this without an answer") if record.reason == UNANSWERED else ""
             yield Line("user", said(record.event) + silent)
-
-
-def text_of(command: Response) -> str:
-    """What a reply says."""
-    return command.message if isinstance(command, SendSmsResponse) else command.body
 
 
 def _alternating(lines: Sequence[Line]) -> list[Line]:

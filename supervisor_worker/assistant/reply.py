@@ -56,7 +56,7 @@ class Said:
             text = sentences.REFUSED  # what came before a refusal is not meant to be read
         elif stop in CUT:
             text = cut_short(text)
-        return cls(text, stop, not conversation.text_of(command_for(event, text, "")), tuple(answers))
+        return cls(text, stop, not command_for(event, text, "").text, tuple(answers))
 
 
 class NoBudget(Exception):
@@ -168,7 +168,7 @@ class Thinking:
     def _question(self, turn: Turn, events: Sequence[Received], pictures: Pictures) -> Question:
         last = events[-1]
         return conversation.question(
-            "sms" if isinstance(last, SmsReceived) else "email",
+            last.channel,
             events,
             [said for said in turn.history if _user_of(said) == last.user],
             pictures,

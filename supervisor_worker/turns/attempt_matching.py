@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from shared.mailbox import AsyncMailbox
 from shared.mailbox.records import Attempt, Reply
 from shared.model.events import Response
-from supervisor_worker.assistant.prompt import text_of
 from supervisor_worker.channels.port import CLOCK_SLACK_MS, Listed
 
 
@@ -76,4 +75,4 @@ async def shown_until(mailbox: AsyncMailbox, newest: Sequence[Listed]) -> int:
 
 
 def _same_words(reply: Reply, command: Response) -> bool:
-    return text_of(reply.command).split() == text_of(command).split()
+    return reply.command.text.split() == command.text.split()

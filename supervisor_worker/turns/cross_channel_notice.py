@@ -61,7 +61,7 @@ async def _call(reply_id: str, supervisor: Supervisor) -> Call[str]:
         pair=identities.pair(event.to, event.from_),
         user=identities.user(user.username),
         code=_code(reply, by_text=by_text),
-        wake=job(conversation, "email" if by_text else "sms"),
+        wake=job(conversation, event.channel),
     )
 
 

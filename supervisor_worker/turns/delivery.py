@@ -29,7 +29,6 @@ from typing import Final, Literal
 from shared.errors import CredentialsRefused, OutcomeUnknown, ProviderError, ProviderRefused, ProviderUnavailable
 from shared.mailbox import calls
 from shared.mailbox.records import Attempt, Outcome, ReplyState, Sending, Wake
-from shared.model.addresses import Channel
 from shared.model.events import Response
 from shared.observability import logs as telemetry
 from shared.observability.faults import named
@@ -66,7 +65,7 @@ class Delivery:
         self._expired = expired
         self._tried = tried
         self._wake = wake
-        self._channel: Channel = "sms" if command.type == "send_sms_response" else "email"
+        self._channel = command.channel
         self._budget = supervisor.budgets[self._channel]
         self._limits = supervisor.leave
         self._looking = Looking(supervisor, lease, self._channel, reply_id, command)

@@ -16,7 +16,6 @@ from shared.mailbox.records import Accepted, Attempt, Call, Kind, Reply, Sending
 from shared.mailbox.spending import NO_CALL, Budget, Dearest, Settled, reserve
 from shared.model.addresses import EmailAddress, PhoneNumber
 from shared.model.events import EmailReceived, Response, SendSmsResponse, SmsReceived
-from supervisor_worker.assistant.prompt import text_of
 from supervisor_worker.channels.port import Listed
 from supervisor_worker.turns.attempt_matching import Others, choose
 from tests.integration.mailbox_books import (
@@ -407,7 +406,7 @@ class Workers:
         lost_sight = [tried.id for tried in self.oracle.replies.values() if tried.conv == conv and tried.unsure and tried.id not in named]
         must(not lost_sight, "a reply that may have been taken is not lost sight of")
         records = [record for name in named if name != reply and (record := self.record_of(name))]
-        return [each.at for record in records if text_of(record.command) == body for each in record.unsure]
+        return [each.at for record in records if record.command.text == body for each in record.unsure]
 
     def record_of(self, reply: str) -> Reply | None:
         """A reply's record."""

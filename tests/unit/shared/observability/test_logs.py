@@ -208,7 +208,7 @@ def test_an_error_is_told_in_outline() -> None:
     with pytest.raises(ExceptionGroup) as caught:
         failing(WORDS[13:19])
     text = outline(caught.value)
-    for kind in ("builtins.ExceptionGroup", "builtins.ValueError", "builtins.KeyError", "test_telemetry.py"):
+    for kind in ("builtins.ExceptionGroup", "builtins.ValueError", "builtins.KeyError", Path(__file__).name):
         assert kind in text
     assert "canary" not in text
     assert "BadInput: foreign_job: job +***" in outline(BadInput("job +15551234567", code="foreign_job"))
@@ -252,7 +252,7 @@ def test_of_a_librarys_line_only_what_stands_in_its_code_is_told(capfd: pytest.C
     logging.getLogger("rq.worker").warning("Worker %s: job %s of +15551234567", "w-1", "j-1")
     template, whole, ours = lines(capfd)
     assert (template["event"], template["logger"]) == ("Could not send %s to %s", "aiohttp.server")
-    assert template["where"].startswith("test_telemetry.py:")
+    assert template["where"].startswith(f"{Path(__file__).name}:")
     assert (whole["event"], whole["logger"]) == (telemetry.UNTOLD, "somebody")
     assert ours["event"] == "Worker w-1: job j-1 of +***"
 
