@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import json
 import os
@@ -25,6 +26,7 @@ from shared.mailbox.records import ReplyState
 from shared.model.addresses import ConversationKey, PhoneNumber
 from shared.model.codec import SCHEMA_VERSION
 from shared.model.sms_admission import sms_id
+from shared.process import blocking
 from shared.runtime import open_runtime
 from shared.spool_layout import Name, Survey
 from tests.integration.webhook_client import ELSEWHERE, SECRET, Web, load, opened, reply, send_a_reply
@@ -119,6 +121,26 @@ def test_a_sender_s_texts_stay_in_order_over_direct_spool_and_direct(server: Emb
     assert inbox(web) == [text_id(each) for each in range(number + 1)]
     assert web.lines() == [("sms_received", "")] * (number + 1)
     assert ready(web)["status"] == "ok"
+
+
+def test_a_slow_disk_holds_up_no_other_text_on_the_server_s_loop(server: EmbeddedServer, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text that goes to disk is written by a thread: the loop, which all texts share, goes on."""
+    post(web, 0)
+    writing, written = threading.Event(), web.intake._spool.write
+
+    def slow(ticket: int, content: bytes) -> None:
+        assert writing.wait(5), "the loop stood still while the disk was written"
+        written(ticket, content)
+
+    monkeypatch.setattr(web.intake._spool, "write", slow)
+
+    async def both() -> None:
+        asyncio.get_running_loop().call_later(0.2, writing.set)
+        await blocking.run(post, web, 1)
+
+    with trouble(server, "stop"):
+        asyncio.run(both())
+        assert len(files(web)) == 1
 
 
 @pytest.mark.parametrize("ends", ["well", "badly"])

@@ -161,20 +161,24 @@ def test_only_so_many_large_bodies_are_read_at_a_time() -> None:
     app.hold.clear()
     protos = [Proto(b"abc") for _ in range(LARGE_AT_ONCE + 1)]
 
+    applications = []
+
     def let_go(application: Application) -> None:
+        applications.append(application)
         assert application._large == LARGE_AT_ONCE
         assert [proto.answers[0][0] for proto in protos if proto.answers] == [503]
         app.hold.set()
 
     answers = asked(app, scope(length(SMALL_BODY + 1)), *protos, before=let_go)
     assert sorted(status for status, _ in answers) == [200] * LARGE_AT_ONCE + [503]
-    assert asked(app, scope(length(SMALL_BODY + 1)), Proto(b"abc"))[0][0] == 200
+    assert [application._large for application in applications] == [0]
 
 
 @pytest.mark.parametrize("size", [3, SMALL_BODY + 1])
 def test_a_body_that_breaks_or_does_not_come_in_time_is_shorter_than_its_length(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """And whoever reads it has an end of it."""
-    assert asked(App(), scope(length(size)), Proto(b"ab", broken=True))[0][1].partition(b" ")[2] in (b"", b"ab")
+    status, body = asked(App(), scope(length(size)), Proto(b"ab", broken=True))[0]
+    assert (status, body.partition(b" ")[2] in (b"", b"ab")) == (200, True)
     monkeypatch.setattr(deadline, "LOOK_SECONDS", 0.001)
     monkeypatch.setattr(deadline, "SECONDS", 0.01)
     assert asked(App(), scope(length(size)), Proto(b"abc", slow=True))[0][1].endswith(b" ")
