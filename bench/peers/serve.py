@@ -18,6 +18,7 @@ from granian.server import Server
 from bench.peers import web_flask
 from shared.config import settings
 from shared.runtime import open_runtime
+from tests.support.fork_server import die_with_parent
 from webhook_api import server
 from webhook_api.app import create_app
 
@@ -53,7 +54,12 @@ def _granian(port: int, load: Callable[..., Any], **how: Any) -> None:
         log_enabled=False,
         **how,
     )
-    granian.serve(target_loader=load, wrap_loader=False)
+
+    def loaded(*_: Any) -> Any:
+        die_with_parent()  # granian serves in a child, which would outlive a bench that is killed
+        return load()
+
+    granian.serve(target_loader=loaded, wrap_loader=False)
 
 
 def _load_bossline(*_: Any) -> Any:
