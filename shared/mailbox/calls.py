@@ -126,17 +126,16 @@ def accept(
     `via` is the way of one that its webhook did not bring; `maybe_duplicate`: it may have been answered before.
     `user` is the id of the entry of the users file that it comes from.
     """
-    channel = event.channel
     arguments: Arguments = {
         **_NOT_ADMITTED,
         "id": event.id,
-        "channel": channel,
+        "channel": event.channel,
         "kind": kind,
         "conv": conversation,
         "sender": sender,
         "pair": pair,
         "event": codec.encode(event),
-        "mark": MARK_MS[channel],
+        "mark": MARK_MS[event.channel],
         "settle": settle_ms,
         "limit": turns_per_hour,
         "keyword": keyword,
@@ -145,7 +144,7 @@ def accept(
         "hourly": hourly,
         "pair_hourly": pair_hourly,
         "daily": daily,
-        "kept": DEDUPE_MS[channel],
+        "kept": DEDUPE_MS[event.channel],
         "via": via,
         "copy": int(maybe_duplicate),
         "user": user,

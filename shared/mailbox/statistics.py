@@ -11,16 +11,15 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from redis import Redis
-from rq import Queue, Worker
+from rq import Worker
 from rq.job import Job
 
 from shared.mailbox import calls, keys
-from shared.mailbox.wake_queue import QUEUE, QUEUED_MS, waited_ms
+from shared.mailbox.wake_queue import QUEUE, QUEUE_KEY, QUEUED_MS, waited_ms
 
 LIVE_SECONDS: Final = 30.0
 """A worker sends a sign of life every 5 s."""
 MOST_WORKERS: Final = 200
-QUEUE_KEY: Final = Queue.redis_queue_namespace_prefix + QUEUE
 WORKERS_KEY: Final = Worker.redis_workers_keys
 QUEUE_WORKERS_KEY: Final = f"{WORKERS_KEY}:{QUEUE}"
 """A set: the keys of the workers that were told to look at the queue."""

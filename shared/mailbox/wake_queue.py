@@ -46,7 +46,7 @@ JOB_TIMEOUT: Final = 1_800
 """Seconds: longer than any turn's own deadlines and the outage of Redis that it outlasts (`patient_mailbox`) together."""
 QUEUED_MS: Final = "queued_ms"
 """In a job's record: when it was enqueued, by the server's clock. RQ's own times are those of whichever host enqueued it."""
-_KEY: Final = Queue.redis_queue_namespace_prefix + QUEUE
+QUEUE_KEY: Final = Queue.redis_queue_namespace_prefix + QUEUE
 _JOB: Final = Job.redis_job_namespace_prefix
 _SHORT: Final = {channel: name.rpartition(".")[2] for channel, name in FUNCTIONS.items()}
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -74,7 +74,7 @@ def job(conversation: str, channel: Channel | str) -> tuple[str | bytes | int, .
     function = FUNCTIONS[channel]
     name = f"{random.getrandbits(128):032x}"
     return (
-        Queue.redis_queues_keys, _KEY, _JOB + name, name, f"{datetime.now(UTC).isoformat('T', 'microseconds')[:_BEFORE_OFFSET]}Z",
+        Queue.redis_queues_keys, QUEUE_KEY, _JOB + name, name, f"{datetime.now(UTC).isoformat('T', 'microseconds')[:_BEFORE_OFFSET]}Z",
         _stored(f'["{function}", null, ["{conversation}"], {{}}]'.encode("ascii")), f"{_SHORT[channel]} {conversation}",
         QUEUE, JOB_TIMEOUT, RESULT_TTL, FAILURE_TTL,
     )  # fmt: skip
@@ -138,22 +138,16 @@ class BosslineJob(Job):
 
 
 class Dispatcher:
-    """The one queue, and how long it is."""
+    """The one queue."""
 
     def __init__(self, redis: Redis) -> None:
         self.queue = Queue(QUEUE, connection=redis, serializer=JSONSerializer, job_class=BosslineJob, default_timeout=JOB_TIMEOUT)
 
-    def oldest_wait_ms(self) -> int:
-        """How long the queue's first job has waited, in ms, by the server's clock; 0 for an empty queue."""
-        redis: Any = self.queue.connection
-        first = redis.lindex(self.queue.key, 0)
-        return waited_ms(redis.hget(Job.key_for(first.decode()), QUEUED_MS), redis.time()) if first else 0
-
 
 async def oldest_wait_ms(redis: AsyncRedis) -> int:
-    """`Dispatcher.oldest_wait_ms` for an event loop. Raises RedisError."""
+    """How long the queue's first job has waited, in ms, by the server's clock; 0 for an empty queue. Raises RedisError."""
     found: Any = redis
-    first = await found.lindex(_KEY, 0)
+    first = await found.lindex(QUEUE_KEY, 0)
     return waited_ms(await found.hget(Job.key_for(first.decode()), QUEUED_MS), await found.time()) if first else 0
 
 

@@ -34,10 +34,10 @@ MOST: Final = 100
 class _Asked:
     """A command that waits, and what its caller waits for: a lock that is released, or a future of the caller's loop."""
 
-    __slots__ = ("answer", "args", "confirmed", "future", "lock")
+    __slots__ = ("answer", "command", "confirmed", "future", "lock")
 
-    def __init__(self, args: tuple[Any, ...], loop: asyncio.AbstractEventLoop | None) -> None:
-        self.args = args
+    def __init__(self, command: bytes, loop: asyncio.AbstractEventLoop | None) -> None:
+        self.command = command
         self.answer: Any = None
         self.confirmed = True
         self.future: asyncio.Future[None] | None = loop.create_future() if loop else None
@@ -70,7 +70,7 @@ class Grouped:
 
     def execute_command(self, *args: Any) -> Any:
         """The command's answer. Raises redis-py's errors."""
-        asked = _Asked(args, blocking.loop())
+        asked = _Asked(_packed(args), blocking.loop())  # what cannot be packed is its caller's fault, and not a whole group's
         with self._lock:
             self._waiting.append(asked)
             begins, self._busy = not self._busy, True
@@ -107,7 +107,7 @@ class Grouped:
         """Send a group's commands, and tell each caller its answer; without a server all who wait hear the same error."""
         answers: Sequence[Any]
         try:
-            answers, confirmed = self._exchange([asked.args for asked in group])
+            answers, confirmed = self._exchange([asked.command for asked in group])
         except Exception as error:  # noqa: BLE001 - whoever asked shall know
             if isinstance(error, AWAY):
                 group = group + self._all()
@@ -123,7 +123,7 @@ class Grouped:
             with suppress(RuntimeError):  # a loop that has ended
                 loop.call_soon_threadsafe(_answered, waiting)
 
-    def _exchange(self, commands: list[tuple[Any, ...]]) -> tuple[Sequence[Any], bool]:
+    def _exchange(self, commands: list[bytes]) -> tuple[Sequence[Any], bool]:
         """Every command's answer or error, and whether a replica has it all. Raises what says that nothing is known of any of them."""
         connection = self._connection = self._connection or self._redis.connection_pool.get_connection()
         try:
@@ -138,16 +138,16 @@ class Grouped:
             connection.disconnect()
         return answers, confirmed
 
-    def _once(self, connection: Any, commands: list[tuple[Any, ...]]) -> tuple[list[Any], bool]:
+    def _once(self, connection: Any, commands: list[bytes]) -> tuple[list[Any], bool]:
         replicas = self._replicas
         if not connection.is_connected:
             replicas.forget()
             connection.connect_check_health(check_health=False)  # as sending would
         tail = replicas.tail()
-        answers = _sent(connection, [*commands, *tail])
+        answers = _sent(connection, [*commands, *map(_packed, tail)])
         confirmed = replicas.heard(answers[len(commands) :])
         if not confirmed and tail == (ROLE,):  # a server that was not known to have replicas has some
-            confirmed = replicas.heard(_sent(connection, replicas.tail()))
+            confirmed = replicas.heard(_sent(connection, [*map(_packed, replicas.tail())]))
         return answers[: len(commands)], confirmed
 
 
@@ -157,8 +157,8 @@ def _answered(futures: Sequence[asyncio.Future[None]]) -> None:
             future.set_result(None)
 
 
-def _sent(connection: Any, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-    connection.send_packed_command([b"".join(map(_packed, commands))])
+def _sent(connection: Any, commands: Sequence[bytes]) -> list[Any]:
+    connection.send_packed_command([b"".join(commands)])
     return [_answer(connection) for _ in commands]
 
 

@@ -129,17 +129,20 @@ def test_a_slow_disk_holds_up_no_other_text_on_the_server_s_loop(server: Embedde
     writing, written = threading.Event(), web.intake._spool.write
 
     def slow(ticket: int, content: bytes) -> None:
+        loops[0].call_soon_threadsafe(writing.set)
         assert writing.wait(5), "the loop stood still while the disk was written"
         written(ticket, content)
 
     monkeypatch.setattr(web.intake._spool, "write", slow)
 
-    async def both() -> None:
-        asyncio.get_running_loop().call_later(0.2, writing.set)
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def on_the_loop() -> None:
+        loops.append(asyncio.get_running_loop())
         await blocking.run(post, web, 1)
 
     with trouble(server, "stop"):
-        asyncio.run(both())
+        asyncio.run(on_the_loop())
         assert len(files(web)) == 1
 
 

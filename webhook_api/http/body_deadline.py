@@ -48,7 +48,7 @@ class Deadline:
         self._many = many
         self._readings: dict[asyncio.Task[object], Reading] = {}
 
-    async def over(self, reading: Reading, piece: Awaitable[T]) -> T:
+    async def within(self, reading: Reading, piece: Awaitable[T]) -> T:
         """Await a piece of a body. Raises TimeoutError."""
         task = cast("asyncio.Task[object]", asyncio.current_task())
         reading.since = time.monotonic()

@@ -22,6 +22,7 @@ from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined] # its docu
 from shared.observability import logs as telemetry
 from shared.process import blocking
 from webhook_api.http.body_deadline import Deadline, Reading
+from webhook_api.http.flask_app import SECURITY
 
 if TYPE_CHECKING:
     from granian.rsgi import Scope
@@ -31,15 +32,15 @@ THREADS: Final = 32
 """For requests whose body is there, and for writing to disk."""
 LARGE_AT_ONCE: Final = 64
 """For requests whose body comes while it is read."""
-FAILED: Final = 500
-UNAVAILABLE: Final = (503, [("Retry-After", "5"), ("Server", ""), ("Content-Length", "0")], b"")
+FAILED: Final = (500, [*SECURITY, ("Content-Length", "0")], b"")
+UNAVAILABLE: Final = (503, [*SECURITY, ("Retry-After", "5"), ("Content-Length", "0")], b"")
 log = telemetry.logger(__name__)
 
 Environ = dict[str, Any]
 Answered = tuple[int, list[tuple[str, str]], bytes]
 
 
-class Proto(Protocol):
+class RsgiProtocol(Protocol):
     """granian's: the body, whole or in pieces, and the answer. Reading raises `granian.rsgi.ProtocolClosed` where the connection broke."""
 
     def __call__(self) -> Awaitable[bytes]:
@@ -87,30 +88,30 @@ class Application:
         loop.set_default_executor(self._pool)
         self._watch = loop.create_task(self._deadline.watch())
 
-    async def __rsgi__(self, scope: Scope, proto: Proto) -> None:
+    async def __rsgi__(self, scope: Scope, proto: RsgiProtocol) -> None:
         """Answer a request."""
         environ = self._environ(scope)
         try:
             status, headers, content = await self._answer(environ, proto)
         except Exception as error:  # noqa: BLE001 - the server would log it with its text
             log.error("A request failed.", action="failed", error=type(error).__name__)  # noqa: TRY400
-            status, headers, content = FAILED, [("Server", ""), ("Content-Length", "0")], b""
+            status, headers, content = FAILED
         proto.response_bytes(status, headers, content)
 
-    async def _answer(self, environ: Environ, proto: Proto) -> Answered:
+    async def _answer(self, environ: Environ, proto: RsgiProtocol) -> Answered:
         loop, length = asyncio.get_running_loop(), environ.get("CONTENT_LENGTH", "0")
         if "HTTP_TRANSFER_ENCODING" in environ or not length.isdecimal() or int(length) > SMALL_BODY:
             return await self._with_large_body(environ, proto, loop)
         body = b""  # and so it stays where it did not come in time, or the connection broke: that is refused as half of one
         if length != "0" and self._app.reads(environ):
             with suppress(TimeoutError, ProtocolClosed):
-                body = await self._deadline.over(Reading(), proto())
+                body = await self._deadline.within(Reading(), proto())
         environ["wsgi.input"] = io.BytesIO(body)
         if self._app.quick(environ):
             return await blocking.run(self._called, environ)
         return await loop.run_in_executor(self._pool, self._called, environ)
 
-    async def _with_large_body(self, environ: Environ, proto: Proto, loop: asyncio.AbstractEventLoop) -> Answered:
+    async def _with_large_body(self, environ: Environ, proto: RsgiProtocol, loop: asyncio.AbstractEventLoop) -> Answered:
         if self._large >= LARGE_AT_ONCE:
             return UNAVAILABLE
         self._large += 1
@@ -162,7 +163,7 @@ class Application:
 class _Stream(io.RawIOBase):
     """A body that a thread reads while it comes. It ends where it comes too slowly or the connection breaks: then it is half of one."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, proto: Proto, deadline: Deadline) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, proto: RsgiProtocol, deadline: Deadline) -> None:
         self._loop = loop
         self._pieces = proto.__aiter__()
         self._deadline = deadline
@@ -186,7 +187,7 @@ class _Stream(io.RawIOBase):
 
     async def _next(self) -> bytes | None:
         try:
-            piece: bytes = await self._deadline.over(self._reading, self._pieces.__anext__())
+            piece: bytes = await self._deadline.within(self._reading, self._pieces.__anext__())
         except (StopAsyncIteration, TimeoutError, ProtocolClosed):
             return None
         self._reading.received += len(piece)

@@ -11,7 +11,7 @@ import pytest
 from hiredis import Reader
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisAway
-from redis.exceptions import ResponseError
+from redis.exceptions import DataError, ResponseError
 from redis.retry import Retry
 
 from shared.process import blocking
@@ -147,6 +147,19 @@ def test_callers_on_a_loop_wait_without_holding_it() -> None:
 
     assert asyncio.run(story()) == [("first", False), (1, False), ("wrong", False), (3, False), (4, False)]
     assert set(server.sends[1]) == {1, "wrong", 2, 3, 4, "ROLE"}
+
+
+def test_what_cannot_be_packed_is_its_caller_s_fault_alone() -> None:
+    """It joins no group: those who ask at the same time hear nothing of it."""
+    server = Server()
+    grouped = Grouped(cast("Any", server), replicas(MASTER_ALONE))
+    with ThreadPoolExecutor(3) as threads:
+        first = threads.submit(grouped.execute_command, "first")
+        assert server.began.wait(10)
+        wrong, right = threads.submit(grouped.execute_command, "second", object()), threads.submit(grouped.execute_command, "third")
+        assert isinstance(wrong.exception(10), DataError)
+        server.go.set()
+        assert [first.result(10), right.result(10)] == ["first", "third"]
 
 
 def test_a_loop_that_has_ended_takes_nobody_s_answer_away() -> None:

@@ -36,8 +36,8 @@ def outcome(clock: Clock, after: float, *, received: int = 0, waited: float = 0.
     async def story() -> str:
         watch, come, reading = Deadline(many), asyncio.Event(), Reading()
         reading.received, reading.waited = received, waited
-        others = [asyncio.create_task(watch.over(Reading(), asyncio.sleep(3600))) for _ in range(beside)]
-        mine = asyncio.create_task(watch.over(reading, come.wait()))
+        others = [asyncio.create_task(watch.within(Reading(), asyncio.sleep(3600))) for _ in range(beside)]
+        mine = asyncio.create_task(watch.within(reading, come.wait()))
         await asyncio.sleep(0)
         clock.now += after
         watch.look()
@@ -83,9 +83,9 @@ def test_the_waits_for_all_pieces_count_together_and_what_we_take_between_them_d
 
             return piece
 
-        await watch.over(reading, after(2.0)())
+        await watch.within(reading, after(2.0)())
         clock.now += 3600
-        await watch.over(reading, after(3.0)())
+        await watch.within(reading, after(3.0)())
         return reading.waited
 
     assert asyncio.run(slowly_read()) == pytest.approx(5.0)
@@ -100,9 +100,9 @@ def test_a_body_that_has_come_is_forgotten(clock: Clock) -> None:
         async def breaks() -> None:
             raise OSError
 
-        await watch.over(Reading(), asyncio.sleep(0))
+        await watch.within(Reading(), asyncio.sleep(0))
         with pytest.raises(OSError):  # noqa: PT011 - ours
-            await watch.over(Reading(), breaks())
+            await watch.within(Reading(), breaks())
         clock.now += 3600
         return watch.look(), len(watch._readings)
 
@@ -118,7 +118,7 @@ def test_the_watch_looks_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
         watch = Deadline(1)
         watching = asyncio.create_task(watch.watch())
         with pytest.raises(TimeoutError):
-            await watch.over(Reading(), asyncio.sleep(3600))
+            await watch.within(Reading(), asyncio.sleep(3600))
         watching.cancel()
 
     asyncio.run(story())
