@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,32 @@ SAME_SIGNAL_SECONDS: Final = 0.25
 """A terminal and a process manager may both deliver the one Ctrl-C."""
 
 
+class Outage:
+    """Whether an outage is under way; of many threads that notice its begin or its end, one is told to say so."""
+
+    def __init__(self) -> None:
+        """Begins without an outage."""
+        self._lock = threading.Lock()
+        self._under_way = False
+        self._ended_at = float("-inf")
+
+    def begins(self) -> bool:
+        """An error was met; True for the first of an outage."""
+        with self._lock:
+            if self._under_way or time.monotonic() - self._ended_at <= LATE_NEWS_SECONDS:
+                return False
+            self._under_way = True
+            return True
+
+    def ends(self) -> bool:
+        """A call succeeded; True for the first after an outage."""
+        with self._lock:
+            if not self._under_way:
+                return False
+            self._under_way, self._ended_at = False, time.monotonic()
+            return True
+
+
 class PatientWorker(RecordingWorker):
     """The middle of an `AsyncWorker`: the loop, its threads and their patience.
 
@@ -44,8 +71,7 @@ class PatientWorker(RecordingWorker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Takes what `BaseWorker` takes."""
         super().__init__(*args, **kwargs)
-        self._away = False
-        self._back_at = float("-inf")
+        self._outage = Outage()
         self._limit: asyncio.Timeout | None = None
         self._more_seconds = 0.0
 
@@ -126,14 +152,12 @@ class PatientWorker(RecordingWorker):
             await asyncio.wait_for(self._stop.wait(), seconds)
 
     def _note_outage(self, error: Exception) -> None:
-        if not self._away and time.monotonic() - self._back_at > LATE_NEWS_SECONDS:
+        if self._outage.begins():
             self.log.error("Worker %s: Redis is away (%s), trying again", self.name, type(error).__name__)
-            self._away = True
 
     def _note_return(self) -> None:
-        if self._away:
+        if self._outage.ends():
             self.log.warning("Worker %s: Redis is back", self.name)
-            self._away, self._back_at = False, time.monotonic()
 
     def _pubsub_exception_handler(self, exc: Exception, pubsub: PubSub, pubsub_thread: PubSubWorkerThread) -> None:  # noqa: ARG002 - BaseWorker's
         """Whatever happens to the subscription for commands, it goes on; redis-py subscribes anew when it reconnects."""
