@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import Final
-from urllib.parse import urlsplit
 
 from flask import Flask, Response, jsonify, request
 from werkzeug.serving import WSGIRequestHandler
@@ -12,6 +10,7 @@ from werkzeug.serving import WSGIRequestHandler
 from shared.config.secret_rules import SHORTEST_PASSWORD
 from shared.config.settings import Settings
 from shared.errors import ConfigurationError
+from shared.net import ANSWER_HEADERS, is_loopback_url
 from shared.security.password import Login, Verdict
 
 SAFE_METHODS: Final = ("GET", "HEAD", "OPTIONS")
@@ -19,16 +18,12 @@ REMOVING: Final = ("rq_dashboard.delete_job_view", "rq_dashboard.empty_queue")
 CHANGING: Final = ("rq_dashboard.requeue_all", "rq_dashboard.requeue_job_view", "rq_dashboard.compact_queue")
 IDLE_SECONDS: Final = 15.0
 HEADERS: Final = {
+    **ANSWER_HEADERS,
     # The pages carry their scripts inline and build templates with `new Function`.
     "Content-Security-Policy": (
         "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
         "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
     ),
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
 }
 
 
@@ -86,11 +81,7 @@ def _not_known(login: Login) -> Response | None:
 
 
 def _names_this_machine(host: str) -> bool:
-    try:
-        name = urlsplit(f"//{host}").hostname or ""
-        return name == "localhost" or ip_address(name).is_loopback
-    except ValueError:
-        return False
+    return is_loopback_url(f"//{host}")
 
 
 def _from_own_page() -> bool:

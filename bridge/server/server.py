@@ -32,6 +32,7 @@ from shared.config.settings import Settings
 from shared.errors import ConfigurationError
 from shared.mailbox import AsyncMailbox
 from shared.mailbox.calls import DAY_MS
+from shared.net import ANSWER_HEADERS
 from shared.observability import logs as telemetry
 from shared.process.tasks import end
 from shared.runtime import Runtime, redis_url
@@ -46,14 +47,6 @@ CLOSE_SECONDS: Final = 1.0
 END_SECONDS: Final = 1.5
 """The end is told to all clients; nobody is waited for longer."""
 LOOP_SECONDS: Final = 1.0
-REFUSED_HEADERS: Final = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
 READ_FRAMES: Final = 4
 WRITE_BYTES: Final = 32_768
 
@@ -184,7 +177,7 @@ class Guard:
 def secure(_connection: ServerConnection, _request: Request, response: Response) -> None:
     """Write what a browser is to know of an answer that is no handshake."""
     if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
-        for name, value in REFUSED_HEADERS.items():
+        for name, value in ANSWER_HEADERS.items():
             response.headers[name] = value
 
 

@@ -21,7 +21,6 @@ CANNOT_START: Final = 2
 """Exit status of a process whose configuration, or whose data, is not for it."""
 NO_STORAGE: Final = 1
 """Exit status of a process for which Redis did not come up in time."""
-PR_SET_PDEATHSIG: Final = 1
 
 
 def tell_in_outline() -> None:

@@ -9,14 +9,11 @@ server whose owner was killed is known for what it is, told to end, and waited f
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import os
 import shutil
-import signal
 import stat
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -31,6 +28,7 @@ from redis.exceptions import BusyLoadingError, RedisError
 from redis.retry import Retry
 
 from shared.errors import ConfigurationError, StorageUnavailable
+from shared.process.parent_death import end_with
 from shared.storage import append_only_file as aof
 from shared.storage.disk_sync import synced
 
@@ -53,7 +51,6 @@ maxmemory-policy noeviction
 loglevel warning
 logfile {log}
 """
-PR_SET_PDEATHSIG: Final = 1
 START_SECONDS: Final = 20.0
 STOP_SECONDS: Final = 10.0
 CHECK_SECONDS: Final = 600.0
@@ -127,7 +124,7 @@ class Server:
                 stderr=subprocess.STDOUT,
                 pass_fds=[lock.fileno()],
                 start_new_session=True,  # Ctrl-C in the terminal is for its owner, which ends it last
-                preexec_fn=_end_with(os.getpid()),  # noqa: PLW1509 - no thread runs here yet
+                preexec_fn=end_with(os.getpid(), orphaned=lambda: os._exit(1)),  # noqa: PLW1509 - no thread runs here yet
             )
         stdin = cast("IO[bytes]", self._process.stdin)
         stdin.write(self.configuration().encode())
@@ -299,20 +296,6 @@ def _wait_for_orphan(lock: IO[str], socket: Path) -> None:
 
 def _client(socket: Path) -> Redis:
     return Redis(unix_socket_path=str(socket), protocol=2, socket_timeout=2, retry=Retry(NoBackoff(), 0))
-
-
-def _end_with(parent: int) -> Callable[[], None] | None:
-    """What makes a child end when its parent is killed. Only Linux has it; elsewhere the next start finds the orphan."""
-    if not sys.platform.startswith("linux"):
-        return None
-    libc = ctypes.CDLL(None, use_errno=True)
-
-    def ask() -> None:
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:  # it died before we could ask
-            os._exit(1)
-
-    return ask
 
 
 def _quoted(path: Path) -> str:

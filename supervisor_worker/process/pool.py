@@ -7,7 +7,6 @@ the others work on; one that may not start (its exit status says so) ends the wh
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import os
 import signal
@@ -22,7 +21,8 @@ from typing import Final
 
 from shared.config.settings import Settings
 from shared.process import honcho
-from shared.process.lifecycle import CANNOT_START, NO_STORAGE, PR_SET_PDEATHSIG, leave
+from shared.process.lifecycle import CANNOT_START, NO_STORAGE, leave
+from shared.process.parent_death import end_with
 from supervisor_worker.process.startup import main as work
 
 LOOK_SECONDS: Final = 0.1
@@ -139,7 +139,7 @@ def main(settings: Settings, count: int) -> int:
 
 def _live(child: Callable[[], int], parent: int) -> int:
     """A child's whole life, and its exit status: nothing of it may run on in the parent's frames."""
-    _end_with(parent)
+    end_with(parent, orphaned=lambda: os.kill(os.getpid(), signal.SIGTERM))()
     try:
         return child()
     except SystemExit as ended:  # a signal before the loop had handlers of its own
@@ -147,11 +147,3 @@ def _live(child: Callable[[], int], parent: int) -> int:
     except BaseException:  # noqa: BLE001 - whatever ends a worker, its end is all that the pool needs to know
         traceback.print_exc()
         return os.EX_SOFTWARE
-
-
-def _end_with(parent: int) -> None:
-    """Let a child end with its parent, even when that was killed before the kernel heard of the wish. Linux only."""
-    if sys.platform.startswith("linux"):
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
-            os.kill(os.getpid(), signal.SIGTERM)

@@ -17,19 +17,13 @@ from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import Headers
 from werkzeug.routing import Map, MapAdapter, Rule
 
+from shared.net import ANSWER_HEADERS
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 
-SECURITY: Final = [
-    ("Cache-Control", "no-store"),
-    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
-    ("Cross-Origin-Resource-Policy", "same-origin"),
-    ("Referrer-Policy", "no-referrer"),
-    ("Server", ""),  # granian writes its own name where none is given
-    ("X-Content-Type-Options", "nosniff"),
-    ("X-Frame-Options", "DENY"),
-]
+SECURITY: Final = [*ANSWER_HEADERS.items(), ("Server", "")]  # granian writes its own name where none is given
 """On every answer: no page of ours is behind it. Strict-Transport-Security is said by the proxy, which has the certificate."""
 
 

@@ -21,6 +21,7 @@ from shared.config.providers import Provider
 from shared.config.settings import Settings
 from shared.errors import BadInput
 from shared.model.addresses import Channel
+from shared.net import is_loopback, is_loopback_address
 from shared.observability import logs as telemetry
 from shared.security.password import Login, Places, Verdict
 from webhook_api.security import signatures
@@ -186,13 +187,4 @@ def from_this_machine(environ: dict[str, Any]) -> bool:
         return False
     host = str(environ.get("HTTP_HOST") or "localhost")
     name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
-    return _is_loopback(str(environ.get("REMOTE_ADDR") or "")) and (name.lower() == "localhost" or _is_loopback(name))
-
-
-def _is_loopback(text: str) -> bool:
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return bool((mapped or address).is_loopback)
+    return is_loopback_address(str(environ.get("REMOTE_ADDR") or "")) and is_loopback(name)

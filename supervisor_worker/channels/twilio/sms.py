@@ -7,11 +7,10 @@ time. The list is asked without Twilio's date filter, because a text that is sti
 from __future__ import annotations
 
 import base64
-import ipaddress
 import json
 import logging
 from typing import Any, Final, cast
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from twilio.base import values
 from twilio.http import AsyncHttpClient
@@ -23,6 +22,7 @@ from shared.config.settings import Settings
 from shared.errors import OutcomeUnknown, ProviderError, ProviderRefused, ProviderUnavailable
 from shared.mailbox.records import Attempt
 from shared.model.events import Response, SendSmsResponse
+from shared.net import is_loopback_url
 from supervisor_worker.channels.port import CLOCK_SLACK_MS, Listed
 from supervisor_worker.channels.twilio.errors import PROVIDER, error_for
 from supervisor_worker.providers.exchange import Wire, retry_after
@@ -174,14 +174,6 @@ def _code(body: str) -> int | None:
 
 def _callback(settings: Settings) -> str:
     """Where Twilio reports to; '' when it could not reach us: it refuses a message whose callback is on loopback."""
-    if not settings.public_url and not _is_loopback(settings.provider_urls["twilio"]):
+    if not settings.public_url and not is_loopback_url(settings.provider_urls["twilio"]):
         return ""
     return f"{settings.webhook_base_url}/sms/status"
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
