@@ -76,5 +76,5 @@ def _canonical(who: str) -> list[str]:
 
 
 def _ends(user: User, channel: Channel) -> Ends | None:
-    sender, boss = (user.phone, user.boss_phone) if channel == "sms" else (user.email, user.boss_email)
-    return Ends(user.username, str(sender), str(boss)) if sender and boss else None
+    ends = user.ends(channel)
+    return Ends(user.username, str(ends[1]), str(ends[0])) if ends else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from shared.model.channels import CHANNELS
 from shared.model.delivery_errors import sentence
 
 
@@ -82,7 +83,7 @@ ANSWERED: Final[dict[str, Explanation]] = {
 """By the reason of a message that was answered without a reply."""
 
 NOT_DELIVERED: Final = frozenset({"undelivered", "failed", "refused_by_provider"})
-_PROVIDERS: Final = ("twilio", "sendgrid")
+_PROVIDERS: Final = frozenset(channel.provider for channel in CHANNELS.values())
 _NAMES: Final = {"twilio": "Twilio", "sendgrid": "SendGrid", "claude": "Claude"}
 _DENIED: Final = "{provider}, or something before it, answered 403 to this very message five times: perhaps a filter dislikes its words."
 _BY_ALARM: Final = frozenset({"alarm", "paused"})

@@ -96,7 +96,9 @@ def _received(event: Received, *, body: bool) -> dict[str, Any]:
     facts: dict[str, Any] = {"user": event.user, "signed": event.signed, **ends}
     if isinstance(event, SmsReceived):
         return {**facts, "provider_id": event.provider_id, "media": event.media_count, "text": _text(event.message, body=body)}
-    return {**facts, **_mail(event, body=body), "attachments": len(event.attachments), "text": _text(event.body, body=body)}
+    if isinstance(event, EmailReceived):
+        return {**facts, **_mail(event, body=body), "attachments": len(event.attachments), "text": _text(event.text, body=body)}
+    return {**facts, "text": _text(event.text, body=body)}
 
 
 def _mail(mail: EmailReceived | SendEmailResponse, *, body: bool) -> dict[str, Any]:

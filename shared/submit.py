@@ -22,6 +22,7 @@ from shared.mailbox import calls
 from shared.mailbox import wake_queue as queue
 from shared.mailbox.records import Accepted, Call, Kind
 from shared.model import fingerprint as echo
+from shared.model.channels import CHANNELS
 from shared.model.events import Keyword, Received
 from shared.runtime import Runtime
 
@@ -45,19 +46,21 @@ def message(
         identities = runtime.identities
     conversation = identities.conversation(event.key())
     settings = runtime.settings
+    channel = CHANNELS[event.channel]
+    settles, has_threads = (channel.settles, channel.has_threads) if kind == channel.kind else (False, False)
     return calls.accept(
         event,
         kind=kind,
         conversation=conversation,
         sender=identities.sender(event.from_),
         pair=identities.pair(event.to, event.from_),
-        settle_ms=int(settings.sms_settle_seconds * 1000) if kind == "text" else 0,
+        settle_ms=int(settings.sms_settle_seconds * 1000) if settles else 0,
         turns_per_hour=settings.sender_turns_per_hour,
         keyword=keyword,
         max_open=settings.max_open_messages,
         digest="" if kind == "bridge" else echo.digest_of(event),
-        hourly=settings.thread_turns_per_hour if kind == "mail" else calls.NO_LIMIT,
-        pair_hourly=settings.mail_turns_per_hour if kind == "mail" else calls.NO_LIMIT,
+        hourly=settings.thread_turns_per_hour if has_threads else calls.NO_LIMIT,
+        pair_hourly=settings.mail_turns_per_hour if has_threads else calls.NO_LIMIT,
         daily=settings.pair_turns_per_day,
         via=via,
         maybe_duplicate=maybe_duplicate,

@@ -34,6 +34,11 @@ async def email_received(conversation: str) -> None:
     await _look_at(conversation)
 
 
+async def message_received(conversation: str) -> None:
+    """Look at a conversation of any other channel."""
+    await _look_at(conversation)
+
+
 async def _look_at(conversation: str) -> None:
     """One turn. Raises JobFailed, or CancelledError for a job that was stopped on request."""
     with bound_contextvars(conversation=conversation):

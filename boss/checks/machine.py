@@ -17,14 +17,14 @@ from boss.checks.result import Finding, fail, ok, warn
 from boss.provider_requests import SMS_PATH, signature_of
 from shared.config import secret_rules as operator_secrets
 from shared.config import settings as settings_file
-from shared.config.providers import CREDENTIALS, FILLED, NAMES, SIMULATED, Provider, follows
+from shared.config.providers import CREDENTIALS, FILLED, NAMES, SIMULATED, follows
 from shared.config.settings import Settings
 from shared.errors import ConfigurationError
 from shared.model import users as users_file
 from shared.model.addresses import Channel
+from shared.model.channels import CHANNELS
 from shared.model.users import Users
 
-PROVIDERS: Final[dict[Channel, Provider]] = {"sms": "twilio", "email": "sendgrid"}
 PYTHON: Final = (3, 11)
 GIB: Final = 1024**3
 ROOM_WARN: Final = GIB
@@ -103,7 +103,7 @@ def channels_of(settings: Settings) -> frozenset[Channel]:
     try:
         return users_file.load(settings.boss_users_file).channels
     except ConfigurationError:
-        return frozenset(("sms", "email"))
+        return frozenset(CHANNELS)
 
 
 def _open_to_others(path: Path, mode: int) -> tuple[str, str] | None:
@@ -160,7 +160,7 @@ def public_url(settings: Settings) -> list[Finding]:
 
 
 def _public_url(settings: Settings) -> Finding:
-    outside = {PROVIDERS[channel] for channel in channels_of(settings)}
+    outside = {CHANNELS[channel].provider for channel in channels_of(settings)}
     if not settings.public_url:
         if outside <= settings.played:
             return ok("public url", f"not set; the sandbox calls {settings.webhook_base_url}")

@@ -12,7 +12,7 @@ from boss.provider_requests import SMS_PATH, signature_of
 from shared.config.settings import Settings
 from shared.errors import ConfigurationError
 from shared.model import users as users_file
-from shared.model.addresses import PhoneNumber
+from shared.model.addresses import Address
 from shared.model.codec import dumps
 from shared.net import is_loopback_url
 
@@ -158,14 +158,14 @@ def _webhook(settings: Settings) -> Finding:
 def _numbers(settings: Settings, account: str, headers: dict[str, str]) -> list[Finding]:
     """For the first few Boss numbers: whether they are the account's, and call us."""
     try:
-        phones = sorted(users_file.load(settings.boss_users_file).reached.boss_phones, key=str)
+        phones = sorted(users_file.load(settings.boss_users_file).reached.bosses("sms"), key=str)
     except ConfigurationError:
         return []
     wanted = settings.webhook_base_url + SMS_PATH
     return [_number(phone, wanted, account, headers) for phone in phones[:MAX_NUMBERS]]
 
 
-def _number(phone: PhoneNumber, wanted: str, account: str, headers: dict[str, str]) -> Finding:
+def _number(phone: Address, wanted: str, account: str, headers: dict[str, str]) -> Finding:
     name = f"number {phone.masked()}"
     url = f"{account}/IncomingPhoneNumbers.json?PhoneNumber=%2B{phone.value[1:]}"
     answer = ask(url, timeout=REMOTE_SECONDS, headers=headers)

@@ -14,8 +14,9 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 from bridge.protocol.codes import Ask, Fault, Say
+from shared.model.channels import of_type
 from shared.model.codec import dumps
-from shared.model.events import Response, SendSmsResponse
+from shared.model.events import Response
 
 MAX_ID: Final = 128
 MAX_CLIENT: Final = 128
@@ -142,15 +143,12 @@ def message_id(client: str, request_id: str, chance: str) -> str:
 def acknowledged(kind: MessageType, user: str, request_id: str, at: float) -> str:
     """`message_acknowledged`; `at` is in epoch seconds."""
     moment = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
-    channel = "sms" if kind == Ask.SMS else "email"
-    return _frame(Say.ACKNOWLEDGED, request_id, message_type=channel, user=user, timestamp=moment)
+    return _frame(Say.ACKNOWLEDGED, request_id, message_type=of_type(kind), user=user, timestamp=moment)
 
 
 def reply(command: Response, user: str, request_id: str) -> str:
     """`send_sms_response` or `send_email_response`."""
-    if isinstance(command, SendSmsResponse):
-        return _frame(Say.SMS_RESPONSE, request_id, to=command.to.value, message=command.message, user=user)
-    return _frame(Say.EMAIL_RESPONSE, request_id, to=command.to.value, subject=command.subject, body=command.body, user=user)
+    return _frame(command.type, request_id, to=command.to.value, **command.content(), user=user)
 
 
 def error(code: str, request_id: str = "", sentence: str = "") -> str:
@@ -179,7 +177,7 @@ def auth_result(*, success: bool, message: str, request_id: str = "", **more: ob
     return _frame(Say.AUTH_RESULT, request_id, success=success, message=message, **more)
 
 
-def _frame(kind: Say, request_id: str, **fields: object) -> str:
+def _frame(kind: str, request_id: str, **fields: object) -> str:
     frame = {"type": kind, **fields}
     if request_id:
         frame["in_reply_to"] = request_id

@@ -73,19 +73,13 @@ def event_of(request: Request, words: Words, users: Users, at: float) -> Receive
 
 def same_words(stored: Received | None, event: Received) -> bool:
     """Whether a request that repeats an id says what the stored one said. One without its event any more cannot be compared."""
-    return stored is None or _content(stored) == _content(event)
-
-
-def _content(event: Received) -> tuple[object, ...]:
-    if isinstance(event, SmsReceived):
-        return event.type, event.from_, event.to, event.message
-    return event.type, event.from_, event.to, event.subject, event.body, event.message_id, event.in_reply_to, event.references
+    return stored is None or stored.content() == event.content()
 
 
 def _sms(request: Request, words: Words, users: Users, at: float) -> SmsReceived:
     boss = _phone(words.recipient, Fault.UNKNOWN_RECIPIENT)
-    sender = _phone(words.sender, Fault.STRANGER if boss in users.boss_phones else Fault.UNKNOWN_RECIPIENT)
-    user = _known(users.by_phone(boss, sender), ours=boss in users.boss_phones)
+    sender = _phone(words.sender, Fault.STRANGER if boss in users.bosses("sms") else Fault.UNKNOWN_RECIPIENT)
+    user = _known(users.find("sms", boss, sender), ours=boss in users.bosses("sms"))
     said = seen(words.text)
     return SmsReceived(
         id=request.message_id,
@@ -101,8 +95,8 @@ def _sms(request: Request, words: Words, users: Users, at: float) -> SmsReceived
 
 def _email(request: Request, words: Words, users: Users, at: float) -> EmailReceived:
     boss = _mail_address(words.recipient, Fault.UNKNOWN_RECIPIENT)
-    sender = _mail_address(words.sender, Fault.STRANGER if boss in users.boss_emails else Fault.UNKNOWN_RECIPIENT)
-    user = _known(users.by_email(boss, sender), ours=boss in users.boss_emails)
+    sender = _mail_address(words.sender, Fault.STRANGER if boss in users.bosses("email") else Fault.UNKNOWN_RECIPIENT)
+    user = _known(users.find("email", boss, sender), ours=boss in users.bosses("email"))
     subject, said = seen_line(words.subject, MAX_SUBJECT), seen(words.text)
     return EmailReceived(
         id=request.message_id,

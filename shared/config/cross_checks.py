@@ -13,6 +13,7 @@ from shared.config.secret_rules import SANDBOX_CREDENTIALS
 from shared.errors import ConfigurationError
 from shared.model import users as users_file
 from shared.model.addresses import Channel
+from shared.model.channels import CHANNELS
 from shared.net import is_loopback_url
 from shared.storage import url as redis_url
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from shared.config.settings import Settings
 
 BASE_URLS: Final = ("twilio_api_base_url", "sendgrid_api_base_url", "anthropic_base_url")
-CHANNELS: Final[tuple[Channel, ...]] = ("sms", "email")
 _TWILIO_IDS: Final = {"twilio_account_sid": "AC", "twilio_api_key_sid": "SK"}
 _PAIR: Final = ("twilio_api_key_sid", "twilio_api_key_secret")
 

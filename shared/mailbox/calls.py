@@ -35,21 +35,19 @@ from shared.mailbox.spending import NO_CALL, Budget, Dearest, Settled
 from shared.model import codec
 from shared.model import fingerprint as echo
 from shared.model.addresses import Channel
+from shared.model.channels import CHANNELS
 from shared.model.events import Keyword, Received, Response
 
 __all__ = [
-    "DAY_MS", "DEDUPE_MS", "HOUR_MS", "MARK_MS", "MAX_LOST", "MAX_OPEN", "MAX_TEXTS_PER_TURN", "NOT_ADMITTED_AN_HOUR", "NO_LIMIT",
+    "DAY_MS", "HOUR_MS", "MAX_LOST", "MAX_OPEN", "MAX_TEXTS_PER_TURN", "NOT_ADMITTED_AN_HOUR", "NO_LIMIT",
     "REPEATS", "STANDBY", "STANDBY_KEPT_MS", "Keyword", "Leave", "Provider", "Standing", "Watch", "accept", "alarm", "backoff",
     "claim", "discard", "elsewhere", "ended", "enqueue", "erase", "finish", "hand_over", "heartbeat", "ignore", "opt_out", "outcome",
     "park", "pause", "reconciled", "refuse", "renew", "resume", "retry", "sending", "standby", "status", "store_reply", "sweep",
     "unseen", "unsettled", "untold", "warn",
 ]  # fmt: skip
 
-DEDUPE_MS: Final[dict[str, int]] = {"sms": 30 * DAY_MS, "email": 7 * DAY_MS}
-"""How long what is not answered is remembered, id and record: beyond SendGrid's 3 days of retries."""
-MARK_MS: Final[dict[str, int]] = {"sms": 400 * DAY_MS, "email": DEDUPE_MS["email"]}
-"""How long a user's message is known by its id. Twilio's signature has no time in it, so a captured text can be posted again for as
-long as the Auth Token lives: longer than the year after which the token is to be changed. 100 bytes each (docs/data.md)."""
+OPT_WORD_KEPT_MS: Final = 30 * DAY_MS
+"""How long a report's word about an opt-out is known, so that its repetition is no second word."""
 MAX_TEXTS_PER_TURN: Final = 100
 REPEATS: Final = 1
 """How many attempts of unknown fate, that no look-up finds, may be followed by another one: a second copy is the last."""
@@ -135,7 +133,7 @@ def accept(
         "sender": sender,
         "pair": pair,
         "event": codec.encode(event),
-        "mark": MARK_MS[event.channel],
+        "mark": CHANNELS[event.channel].known_days * DAY_MS,
         "settle": settle_ms,
         "limit": turns_per_hour,
         "keyword": keyword,
@@ -144,7 +142,7 @@ def accept(
         "hourly": hourly,
         "pair_hourly": pair_hourly,
         "daily": daily,
-        "kept": DEDUPE_MS[event.channel],
+        "kept": CHANNELS[event.channel].kept_days * DAY_MS,
         "via": via,
         "copy": int(maybe_duplicate),
         "user": user,
@@ -159,7 +157,7 @@ def ignore(
 
     `who` is its sender, masked, for the list of the last ones. Beyond `NOT_ADMITTED_AN_HOUR` it is counted alone.
     """
-    kept = DEDUPE_MS[channel]
+    kept = CHANNELS[channel].kept_days * DAY_MS
     arguments: Arguments = {
         **_NOT_ADMITTED,
         "id": message_id,
@@ -296,7 +294,7 @@ def status(
     """
     arguments: Arguments = {
         "reply": reply, "id": attempt, "provider_id": provider_id, "state": state, "code": code, "retention": retention_ms, "word": opt,
-        "report": report, "heard": DEDUPE_MS["sms"], "pair": pair,
+        "report": report, "heard": OPT_WORD_KEPT_MS, "pair": pair,
     }  # fmt: skip
     return Call("status", arguments, answers.outcome)
 

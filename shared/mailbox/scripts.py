@@ -18,6 +18,7 @@ from operator import itemgetter
 from typing import Any, Final
 
 from shared.mailbox.records import Call
+from shared.model.channels import CHANNELS
 
 _PLAIN = (int, bytes)
 _USES: Final = re.compile(r"^-- uses: ([\w ]+)$", re.MULTILINE)
@@ -25,12 +26,16 @@ _HEAD: Final = re.compile(r"^-- args: (.+)$", re.MULTILINE)
 _WORD: Final = re.compile(r"(\w+)\{([\w# ]+)\}|(\w+)(#|\.\.\.)?(?= |$)")
 
 
-@cache
 def script(name: str) -> tuple[str, str]:
     """The text of a script, with the functions that it uses before it, and its SHA-1 (Redis's name for it)."""
+    return _script(name, len(CHANNELS))
+
+
+@cache
+def _script(name: str, _channels: int) -> tuple[str, str]:
     uses = _USES.search(_source(name))
     parts = [lua(part) for part in ("common", *(uses.group(1).split() if uses else ()), name)]
-    text = "\n".join(parts)
+    text = "\n".join([_channels_table(), *parts])
     return text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
@@ -64,6 +69,13 @@ def lua(name: str) -> str:
     source = _source(name)
     lines = [line for line in source.splitlines() if not line.startswith("--") or line.startswith("-- clock:")]
     return "\n".join([*_reading(source), *lines])
+
+
+def _channels_table() -> str:
+    """The facts about channels that the scripts look up: who carries them, and of which a final report may be missed."""
+    providers = ", ".join(f"{name} = '{channel.provider}'" for name, channel in CHANNELS.items())
+    late = ", ".join(f"{name} = true" for name, channel in CHANNELS.items() if channel.reports_late)
+    return f"local PROVIDERS, REPORTS_LATE = {{{providers}}}, {{{late}}}"
 
 
 def _reading(source: str) -> Iterator[str]:

@@ -31,13 +31,10 @@ from rq.utils import import_attribute
 
 from shared.errors import BadInput
 from shared.model.addresses import Channel
+from shared.model.channels import CHANNELS
 from shared.observability import logs as telemetry
 
 QUEUE: Final = "boss"
-FUNCTIONS: Final[dict[str, str]] = {
-    "sms": "supervisor_worker.jobs.sms_received",
-    "email": "supervisor_worker.jobs.email_received",
-}
 VERSION_FIELD: Final = "bossline"
 """In RQ's record of a worker: our version, which tells our workers from any other."""
 RESULT_TTL: Final = 600
@@ -48,7 +45,6 @@ QUEUED_MS: Final = "queued_ms"
 """In a job's record: when it was enqueued, by the server's clock. RQ's own times are those of whichever host enqueued it."""
 QUEUE_KEY: Final = Queue.redis_queue_namespace_prefix + QUEUE
 _JOB: Final = Job.redis_job_namespace_prefix
-_SHORT: Final = {channel: name.rpartition(".")[2] for channel, name in FUNCTIONS.items()}
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NAME: Final = re.compile(r"[A-Za-z_][\w.]{0,80}", re.ASCII)
 _READ: Final = frozenset(
@@ -71,11 +67,11 @@ def job(conversation: str, channel: Channel | str) -> tuple[str | bytes | int, .
     RQ's set of queues, the queue's key, the job's key and id, the time, the call as RQ's serializer writes it (zlib, as RQ reads
     it), the description, the queue's name, and the three lifetimes in seconds: of a run, of a result, of a failure.
     """
-    function = FUNCTIONS[channel]
+    function = CHANNELS[channel].job
     name = f"{random.getrandbits(128):032x}"
     return (
         Queue.redis_queues_keys, QUEUE_KEY, _JOB + name, name, f"{datetime.now(UTC).isoformat('T', 'microseconds')[:_BEFORE_OFFSET]}Z",
-        _stored(f'["{function}", null, ["{conversation}"], {{}}]'.encode("ascii")), f"{_SHORT[channel]} {conversation}",
+        _stored(f'["{function}", null, ["{conversation}"], {{}}]'.encode("ascii")), f"{function.rpartition('.')[2]} {conversation}",
         QUEUE, JOB_TIMEOUT, RESULT_TTL, FAILURE_TTL,
     )  # fmt: skip
 
@@ -107,7 +103,7 @@ class BosslineJob(Job):
     def func(self) -> Any:
         """The function to run."""
         name, instance, args, kwargs = self.func_name, self.instance, self.args, self.kwargs
-        if instance is not None or name is None or name not in FUNCTIONS.values():
+        if instance is not None or name not in {channel.job for channel in CHANNELS.values()}:
             raise self._alarm(f"the function {name}" if _NAME.fullmatch(str(name)) else "a function")
         if kwargs or not (isinstance(args, list) and len(args) == 1 and isinstance(args[0], str) and _ID.fullmatch(args[0])):
             raise self._alarm("arguments that are no id")

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from email.headerregistry import AddressHeader
 from email.policy import default as mail_policy
 from functools import lru_cache
-from typing import Literal
 
 import phonenumbers
 
 from shared.errors import BadInput
 
-Channel = Literal["sms", "email"]
+Channel = str
+"""The name of a channel: a key of `shared.model.channels.CHANNELS`."""
 
 _GUESSED = "invalid address"  # email's word for `a@b.de <c@d.de>`: it takes the first, others the second
 MAX_ADDRESS = 320  # RFC 3696 erratum 1690: 64 + 1 + 255

@@ -15,15 +15,13 @@ from typing import Any, Final, get_type_hints
 
 from shared.errors import BadInput, SchemaTooNew
 from shared.model.addresses import EmailAddress, PhoneNumber
-from shared.model.events import MAX_MEDIA, EmailReceived, Event, Media, MessageAcknowledged, SendEmailResponse, SendSmsResponse, SmsReceived
+from shared.model.channels import event_classes
+from shared.model.events import MAX_MEDIA, Event, Media
 
 SCHEMA_VERSION: Final = 1
 """The version of every record that this code writes; it reads this one and older."""
 
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), allow_nan=False)
-_CLASSES: Final[dict[str, type[Event]]] = {
-    cls.type: cls for cls in (SmsReceived, EmailReceived, MessageAcknowledged, SendSmsResponse, SendEmailResponse)
-}
 
 
 def dumps(value: object) -> str:
@@ -42,7 +40,7 @@ def loads(text: str | bytes) -> Any:
 def encode(event: Event) -> str:
     """One event as JSON text."""
     record: dict[str, object] = {"v": SCHEMA_VERSION, "type": event.type}
-    for name, wire in _names(event.type):
+    for name, wire in _names(type(event)):
         record[wire] = _plain(getattr(event, name))
     return dumps(record)
 
@@ -57,11 +55,11 @@ def decode(text: str | bytes) -> Event:
     if not isinstance(value, dict):
         raise BadInput(code="bad_json")
     check_version(value.get("v"))
-    cls = _CLASSES.get(str(value.get("type")))
+    cls = next((each for each in event_classes() if each.type == value.get("type")), None)
     if cls is None:
         raise BadInput(code="unknown_type")
-    hints = _hints(cls.type)
-    arguments: dict[str, Any] = {name: _typed(hints[name], value[wire], name) for name, wire in _names(cls.type) if wire in value}
+    hints = _hints(cls)
+    arguments: dict[str, Any] = {name: _typed(hints[name], value[wire], name) for name, wire in _names(cls) if wire in value}
     try:
         return cls(**arguments)
     except TypeError:
@@ -77,15 +75,15 @@ def check_version(version: object) -> None:
 
 
 @cache
-def _hints(wire_name: str) -> dict[str, Any]:
+def _hints(cls: type[Event]) -> dict[str, Any]:
     """Python makes these anew at each call, and half of a decoding's time would go there."""
-    return get_type_hints(_CLASSES[wire_name])
+    return get_type_hints(cls)
 
 
 @cache
-def _names(wire_name: str) -> tuple[tuple[str, str], ...]:
+def _names(cls: type[Event]) -> tuple[tuple[str, str], ...]:
     """Each field's name in Python and on the wire."""
-    return tuple((field.name, field.name.rstrip("_")) for field in dataclasses.fields(_CLASSES[wire_name]))
+    return tuple((field.name, field.name.rstrip("_")) for field in dataclasses.fields(cls))
 
 
 def _plain(value: object) -> object:

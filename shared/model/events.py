@@ -1,17 +1,19 @@
-"""The words of the system: what came in, what was acknowledged, what shall go out.
+"""The events of the system: a message that came in (`Received`), a message that goes out (`Response`), each in one form a channel.
 
 The names and the first fields are those of the project that Bossline continues. Each class is frozen and carries its
-wire name in `type`; `shared.model.codec` is the only module that turns them into JSON and back.
+wire name in `type`; `shared.model.codec` is the only module that turns them into JSON and back. `shared.model.channels` says which
+classes belong to which channel; whoever handles any message reads what `Received` and `Response` promise, and asks for no class.
 """
 
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import ClassVar, Final, Literal
 
 from shared.errors import BadInput
-from shared.model.addresses import Channel, ConversationKey, EmailAddress, PhoneNumber
+from shared.model.addresses import Address, Channel, ConversationKey, EmailAddress, PhoneNumber
 
 MAX_MEDIA: Final = 10
 """The files that one text may carry (Twilio's limit)."""
@@ -52,103 +54,174 @@ class Media:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SmsReceived:
-    """A text that reached a Boss number. `id` is ours, made from the provider's; times are UTC epoch seconds.
+class Received(ABC):
+    """A message that reached a Boss. `id` is ours, made from the provider's; times are UTC epoch seconds.
+
+    `from_` is who wrote it and whom the answer goes to, `to` the Boss. `user` is a username of the users file. `hidden` is how many
+    characters were left out of what came because a person does not see them. `signed`: the provider proved that it comes from it.
+    """
+
+    type: ClassVar[str]
+    channel: ClassVar[Channel]
+    id: str
+    from_: Address
+    to: Address
+    user: str
+    hidden: int = 0
+    signed: bool = True
+    received_at: float = 0.0
+
+    @property
+    @abstractmethod
+    def text(self) -> str:
+        """What its author wrote."""
+
+    @property
+    def media(self) -> tuple[Media, ...]:
+        """The files that can be asked for at the provider; none where a channel has none of them."""
+        return ()
+
+    @property
+    def media_owner(self) -> str:
+        """The provider's id of the message that the files belong to."""
+        return ""
+
+    @property
+    def file_ids(self) -> tuple[str, ...]:
+        """What the files that came along are told apart by."""
+        return ()
+
+    @abstractmethod
+    def key(self) -> ConversationKey:
+        """The conversation that it belongs to."""
+
+    def content(self) -> tuple[object, ...]:
+        """What a client that repeats a request has to repeat."""
+        return self.type, self.from_, self.to, self.text
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Response(ABC):
+    """A message to send. `to` and `from_` are set by code, never by the model."""
+
+    type: ClassVar[str]
+    channel: ClassVar[Channel]
+    to: Address
+    from_: Address
+    user: str
+
+    @property
+    @abstractmethod
+    def text(self) -> str:
+        """What is said."""
+
+    @property
+    def file_ids(self) -> tuple[str, ...]:
+        """What the files that go with it are told apart by."""
+        return ()
+
+    @abstractmethod
+    def content(self) -> dict[str, str]:
+        """What a client of the bridge is told of it: the field's name on the wire, and the text."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SmsReceived(Received):
+    """A text that reached a Boss number; `provider_id` is Twilio's MessageSid.
 
     `media_count` is how many files came with it, `media` those that can be asked for; records of before have no `media`.
-    `hidden` is how many characters were left out of what came because a person does not see them.
     """
 
     type: ClassVar[str] = "sms_received"
     channel: ClassVar[Channel] = "sms"
-    id: str
     from_: PhoneNumber
     to: PhoneNumber
     message: str
-    user: str
     provider_id: str
     media_count: int = 0
     media: tuple[Media, ...] = ()
-    hidden: int = 0
-    signed: bool = True
-    received_at: float = 0.0
 
     @property
     def text(self) -> str:
         """What its author wrote."""
         return self.message
 
+    @property
+    def media_owner(self) -> str:
+        """The MessageSid."""
+        return self.provider_id
+
+    @property
+    def file_ids(self) -> tuple[str, ...]:
+        """Twilio's ids of the files; the text's own where not all of them are known."""
+        return (self.provider_id,) if self.media_count > len(self.media) else tuple(media.id for media in self.media)
+
     def key(self) -> ConversationKey:
-        """The conversation that this text belongs to."""
+        """The conversation: both numbers."""
         return ConversationKey("sms", self.to.value, self.from_.value)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class EmailReceived:
+class EmailReceived(Received):
     """A mail that reached a Boss address. `message_id`, `in_reply_to` and `references` are RFC 5322 ids with brackets.
 
-    `from_` is the authenticated author, and the address that the answer goes to. `body` is the new text, with the
-    quoted mail cut off; `attachments` are the names, already made harmless, of files that came along; `hidden` is how many
-    characters were left out of all three because a person does not see them.
+    `from_` is the authenticated author. `body` is the new text, with the quoted mail cut off; `attachments` are the names, already made
+    harmless, of files that came along; `hidden` is of all three of subject, body and names.
     """
 
     type: ClassVar[str] = "email_received"
     channel: ClassVar[Channel] = "email"
-    id: str
     from_: EmailAddress
     to: EmailAddress
     subject: str
     body: str
-    user: str
     message_id: str
     in_reply_to: str = ""
     references: tuple[str, ...] = ()
     attachments: tuple[str, ...] = ()
-    hidden: int = 0
-    signed: bool = True
-    received_at: float = 0.0
 
     @property
     def text(self) -> str:
         """What its author wrote."""
         return self.body
 
+    @property
+    def file_ids(self) -> tuple[str, ...]:
+        """The names of the attachments."""
+        return self.attachments
+
     def key(self) -> ConversationKey:
         """The conversation: both addresses and the thread's root id."""
         root = self.references[0] if self.references else self.in_reply_to or self.message_id
         return ConversationKey("email", self.to.value, self.from_.value, root)
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class MessageAcknowledged:
-    """A worker has taken a message into a turn."""
-
-    type: ClassVar[str] = "message_acknowledged"
-    message_type: Literal["sms", "email"]
-    user: str
-    timestamp: str
-    in_reply_to: str = ""
+    def content(self) -> tuple[object, ...]:
+        """What a client that repeats a request has to repeat."""
+        return self.type, self.from_, self.to, self.subject, self.body, self.message_id, self.in_reply_to, self.references
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SendSmsResponse:
-    """A text to send: one request to the provider. `to` and `from_` are set by code, never by the model."""
+class SendSmsResponse(Response):
+    """A text to send: one request to the provider."""
 
     type: ClassVar[str] = "send_sms_response"
     channel: ClassVar[Channel] = "sms"
     to: PhoneNumber
     from_: PhoneNumber
     message: str
-    user: str
 
     @property
     def text(self) -> str:
         """What is said."""
         return self.message
 
+    def content(self) -> dict[str, str]:
+        """As the protocol of the bridge names it."""
+        return {"message": self.message}
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SendEmailResponse:
+class SendEmailResponse(Response):
     """A mail to send. `message_id` is our own, made once, so that a second attempt carries the same."""
 
     type: ClassVar[str] = "send_email_response"
@@ -157,7 +230,6 @@ class SendEmailResponse:
     from_: EmailAddress
     subject: str
     body: str
-    user: str
     message_id: str
     in_reply_to: str = ""
     references: tuple[str, ...] = field(default=())
@@ -167,7 +239,9 @@ class SendEmailResponse:
         """What is said."""
         return self.body
 
+    def content(self) -> dict[str, str]:
+        """As the protocol of the bridge names it."""
+        return {"subject": self.subject, "body": self.body}
 
-Received = SmsReceived | EmailReceived
-Response = SendSmsResponse | SendEmailResponse
-Event = Received | Response | MessageAcknowledged
+
+Event = Received | Response

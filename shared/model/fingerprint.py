@@ -7,21 +7,13 @@ from __future__ import annotations
 
 import hashlib
 
-from shared.model.events import EmailReceived, Received, Response, SmsReceived
+from shared.model.events import Event
 
 
-def digest_of(event: Received | Response) -> str:
+def digest_of(event: Event) -> str:
     """16 hex digits for the words of a message or a reply and the files that came with it; "" for one with neither.
 
     A file is known by its provider's id, so that five pictures with the same caption are five different messages.
     """
-    said = "\x1f".join([" ".join(event.text.casefold().split()), *_files(event)])
+    said = "\x1f".join([" ".join(event.text.casefold().split()), *event.file_ids])
     return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:16] if said else ""
-
-
-def _files(event: Received | Response) -> list[str]:
-    if isinstance(event, EmailReceived):
-        return list(event.attachments)
-    if not isinstance(event, SmsReceived) or not event.media_count:
-        return []
-    return [event.provider_id] if event.media_count > len(event.media) else [media.id for media in event.media]

@@ -96,11 +96,11 @@ def sms(text: InboundSms, users: Users, keywords: Keywords) -> AdmittedSms | Ign
         sender = PhoneNumber.parse(text.sender)
     except BadInput:  # short codes, whatsapp: and rcs: addresses
         return Ignored("bad_sender")
-    if sender in users.boss_phones:
+    if sender in users.bosses("sms"):
         return Ignored("own_address")
-    user = users.by_phone(boss, sender)
+    user = users.find("sms", boss, sender)
     if user is None:
-        return Ignored("stranger" if boss in users.boss_phones else "unknown_recipient")
+        return Ignored("stranger" if boss in users.bosses("sms") else "unknown_recipient")
     return _of_a_user(AdmittedSms(user, sender, boss, keyword(text, keywords)), text, keywords)
 
 

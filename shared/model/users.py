@@ -25,8 +25,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from shared import operator_files
 from shared.errors import BadInput, ConfigurationError
-from shared.model.addresses import Channel, EmailAddress, PhoneNumber
-from shared.model.events import Received, SmsReceived
+from shared.model.addresses import Address, Channel, EmailAddress, PhoneNumber
+from shared.model.channels import CHANNELS
+from shared.model.events import Received
 
 _TEXTS: Final = {"username", "name", "phone", "email", "boss_phone", "boss_email", "timezone", "role"}
 _FLAGS: Final = {"bridge_only"}
@@ -48,6 +49,12 @@ class User:
     bridge_only: bool = False
     """Whether the addresses only name the person at the bridge: no text and no mail goes there, and none is taken from there."""
 
+    def ends(self, channel: Channel) -> tuple[Address, Address] | None:
+        """The Boss's address and the person's own on a channel; None where they do not have it."""
+        kind = CHANNELS[channel]
+        boss, own = getattr(self, kind.boss_address), getattr(self, kind.own_address)
+        return (boss, own) if boss is not None and own is not None else None
+
 
 LOCAL_USER: Final = User(
     username="user",
@@ -66,22 +73,20 @@ class Users:
 
     def __init__(self, users: list[User]) -> None:
         self.all = tuple(users)
-        self._by_phone = {(user.boss_phone, user.phone): user for user in users if user.phone and user.boss_phone}
-        self._by_email = {(user.boss_email, user.email): user for user in users if user.email and user.boss_email}
-        self.boss_phones = frozenset(user.boss_phone for user in users if user.boss_phone)
-        self.boss_emails = frozenset(user.boss_email for user in users if user.boss_email)
+        self._by_ends = {channel: {ends: user for user in users if (ends := user.ends(channel))} for channel in CHANNELS}
+        self._bosses = {channel: frozenset(boss for boss, _ in known) for channel, known in self._by_ends.items()}
 
-    def by_phone(self, boss: PhoneNumber, phone: PhoneNumber) -> User | None:
-        """The user whose own Boss number is `boss`; None for a stranger."""
-        return self._by_phone.get((boss, phone))
+    def find(self, channel: Channel, boss: Address, address: Address) -> User | None:
+        """The user whose own Boss on that channel is `boss`; None for a stranger."""
+        return self._by_ends[channel].get((boss, address))
 
-    def by_email(self, boss: EmailAddress, email: EmailAddress) -> User | None:
-        """The user whose own Boss address is `boss`; None for a stranger."""
-        return self._by_email.get((boss, email))
+    def bosses(self, channel: Channel) -> frozenset[Address]:
+        """The addresses that are answered on a channel."""
+        return self._bosses[channel]
 
     def admits(self, event: Received) -> bool:
         """Whether both ends of a message are still those of the entry that it came from. The file may have changed since it came."""
-        user = self.by_phone(event.to, event.from_) if isinstance(event, SmsReceived) else self.by_email(event.to, event.from_)
+        user = self.find(event.channel, event.to, event.from_)
         return user is not None and user.username == event.user
 
     @property
@@ -91,10 +96,9 @@ class Users:
 
     @property
     def channels(self) -> frozenset[Channel]:
-        """The channels whose provider is needed: `sms` for Twilio, `email` for SendGrid."""
+        """The channels whose provider is needed."""
         reached = self.reached
-        found: dict[Channel, bool] = {"sms": bool(reached.boss_phones), "email": bool(reached.boss_emails)}
-        return frozenset(channel for channel, used in found.items() if used)
+        return frozenset(channel for channel in CHANNELS if reached.bosses(channel))
 
     def named(self, username: str) -> User | None:
         """The user of that name."""

@@ -15,10 +15,9 @@ TEXT_LOST: Final = "text_lost"
 MAIL_LOST: Final = "mail_lost"
 TEXT_UNTOLD: Final = "text_untold"
 MAIL_UNTOLD: Final = "mail_untold"
-ELSEWHERE: Final = frozenset({TEXT_LOST, MAIL_LOST, TEXT_UNTOLD, MAIL_UNTOLD})
-"""What is said on the other channel: that an answer was lost, or a sentence of ours."""
+_LOST, _UNTOLD = "_lost", "_untold"
 TEXT_LOST_SUBJECT: Final = "A text message did not reach you"
-"""The subject of the mail that says so: it begins a thread of its own."""
+LOST_SUBJECT: Final = "A message did not reach you"
 
 NOTICES: Final[dict[str, str]] = {
     "rate_limited": "You have sent more messages than I can answer within an hour. Please try again later.",
@@ -36,6 +35,21 @@ NOTICES: Final[dict[str, str]] = {
     MAIL_UNTOLD: "I had something to tell you about your mail, but could not reach your mailbox. You can ask me again here, by text.",
 }
 """By notice code; `{when}` is when it goes on."""
+
+
+def lost(kind: str, *, notice: bool) -> str:
+    """The code of what is said on another channel: that an answer, or a `notice` of ours, was lost. `kind` is of the lost one's channel."""
+    return kind + (_UNTOLD if notice else _LOST)
+
+
+def lost_subject(kind: str) -> str:
+    """The subject of the mail that says so: it begins a thread of its own."""
+    return TEXT_LOST_SUBJECT if kind == "text" else LOST_SUBJECT
+
+
+def is_elsewhere(code: str) -> bool:
+    """Whether a notice tells of a loss on another channel."""
+    return code.endswith((_LOST, _UNTOLD))
 
 
 def notice(code: str, until: datetime) -> str:

@@ -14,7 +14,8 @@ from shared.model import codec
 from shared.model.events import MAX_MEDIA
 from shared.model.users import Users
 from supervisor_worker.assistant.models import thinks
-from supervisor_worker.assistant.prompt import BYTES_A_TOKEN, MAX_TEXT, Question, longest_instructions
+from supervisor_worker.assistant.prompt import BYTES_A_TOKEN, Question, longest_instructions
+from supervisor_worker.channels.notes import MAX_TEXT
 
 BYTES_COUNTED: Final = 2
 QUESTIONS_OF_A_SHARE: Final = 2

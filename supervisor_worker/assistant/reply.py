@@ -10,15 +10,17 @@ from typing import Final
 from shared.config.settings import Settings
 from shared.errors import ProviderError, ProviderRefused, ProviderUnavailable
 from shared.mailbox.records import Message, Reply, Turn
-from shared.model.events import Received, Response, SmsReceived
+from shared.model.events import Received, Response
 from shared.model.users import Users
 from shared.observability import logs as telemetry
 from supervisor_worker.assistant import notices as sentences
 from supervisor_worker.assistant import prompt as conversation
 from supervisor_worker.assistant.claude.client import PROVIDER, Answer
-from supervisor_worker.assistant.compose import command_for, cut_short, opening, sms_length, sms_text
-from supervisor_worker.assistant.prompt import SMS_LIMIT, Question
+from supervisor_worker.assistant.prompt import Question
 from supervisor_worker.assistant.reservations import NotAsked, Questions
+from supervisor_worker.channels import formats
+from supervisor_worker.channels.formats import FORMATS
+from supervisor_worker.channels.truncation import cut_short
 from supervisor_worker.media.turn_pictures import NONE, Gallery, Pictures
 from supervisor_worker.providers.retry_budget import RetryBudget
 
@@ -56,7 +58,7 @@ class Said:
             text = sentences.REFUSED  # what came before a refusal is not meant to be read
         elif stop in CUT:
             text = cut_short(text)
-        return cls(text, stop, not command_for(event, text, "").text, tuple(answers))
+        return cls(text, stop, not formats.reply(event, text, "").text, tuple(answers))
 
 
 class NoBudget(Exception):
@@ -85,13 +87,14 @@ class Thinking:
             said, shown = await self._said_within_budget(turn, events, pictures)
         if said.empty:
             return None
-        return Thought(command_for(last, said.text, turn.reply_id), {**_figures(said.answers), **({"pictures": shown} if shown else {})})
+        return Thought(formats.reply(last, said.text, turn.reply_id), {**_figures(said.answers), **({"pictures": shown} if shown else {})})
 
     def _notice(self, message: Message, event: Received, reply_id: str) -> Response:
         code = message.notice
         until = datetime.fromtimestamp(message.until / 1000, conversation.zone(self.users.named(event.user)))
-        said = opening if code in sentences.ELSEWHERE else command_for
-        return said(event, sentences.notice(code, until), reply_id)
+        form = FORMATS[event.channel]
+        compose = form.opening if sentences.is_elsewhere(code) else form.reply
+        return compose(event, sentences.notice(code, until), reply_id)
 
     async def _said_within_budget(self, turn: Turn, events: Sequence[Received], pictures: Pictures) -> tuple[Said, int]:
         """Messages about which the model was asked before, and failed, are a retry."""
@@ -121,8 +124,8 @@ class Thinking:
             return await self._said(turn, events, NONE)
         if said.empty:
             said = await self._once_more(question, last, said)
-        if isinstance(last, SmsReceived) and sms_length(sms_text(said.text)) > SMS_LIMIT:
-            said = await self._shorter(question, last, said)
+        if ask := FORMATS[last.channel].ask_shorter(said.text):
+            said = await self._shorter(question.shorter(said.text, ask), last, said)
         return said, len(pictures)
 
     async def _ask(self, question: Question, event: Received) -> Said:
@@ -156,9 +159,9 @@ class Thinking:
         return said
 
     async def _shorter(self, question: Question, event: Received, before: Said) -> Said:
-        """A text message that came out too long is asked for again, once; whatever comes of that, there is an answer."""
+        """An answer that is too long for its channel is asked for again, once; whatever comes of that, there is an answer."""
         try:
-            said = await self._ask(question.shorter(before.text), event)
+            said = await self._ask(question, event)
         except (NotAsked, ProviderError) as error:
             if isinstance(error, ProviderUnavailable):
                 self.budget.failed()

@@ -7,10 +7,10 @@ from typing import Final
 from shared.errors import ProviderRefused, ProviderUnavailable
 from shared.mailbox.records import Attempt
 from shared.model.addresses import Channel
+from shared.model.channels import CHANNELS
 from shared.model.events import Response
 from supervisor_worker.channels.port import Listed
 
-PROVIDERS: Final[dict[Channel, str]] = {"sms": "twilio", "email": "sendgrid"}
 CODE: Final = "channel_unused"
 
 
@@ -18,7 +18,7 @@ class UnusedChannel:
     """A way out that is none."""
 
     def __init__(self, channel: Channel) -> None:
-        self._provider = PROVIDERS[channel]
+        self._provider = CHANNELS[channel].provider
 
     async def send(self, command: Response, reply_id: str, attempt_id: str, pair: str) -> str:
         """Refuse for good: the message is parked, and its operator sees why."""

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Final
 
 from shared.config.settings import Settings
-from shared.model.events import MAX_MEDIA, Media, Received, SmsReceived
+from shared.model.events import MAX_MEDIA, Media, Received
 from shared.observability import logs as telemetry
 from supervisor_worker.media.download import Downloads, NotHad
 from supervisor_worker.media.image_header import MAX_BYTES, NotAPicture, Picture, picture
@@ -25,7 +25,7 @@ MAX_HELD_BYTES: Final = 40_000_000
 Name = tuple[str, str]
 """A picture by the message and the file: `Received.id`, `Media.id`."""
 Pictures = Mapping[Name, Picture]
-Wanted = tuple[SmsReceived, Media]
+Wanted = tuple[Received, Media]
 LOG: Final = telemetry.logger(__name__)
 NONE: Final[Pictures] = MappingProxyType({})
 
@@ -86,7 +86,7 @@ class Gallery:
     @asynccontextmanager
     async def pictures(self, events: Sequence[Received]) -> AsyncIterator[Pictures]:
         """What can be shown of a turn's messages, held while the block runs."""
-        wanted = [(event, media) for event in events if isinstance(event, SmsReceived) for media in event.media if media.may_be_picture]
+        wanted = [(event, media) for event in events for media in event.media if media.may_be_picture]
         if not wanted:
             yield NONE
             return
@@ -139,11 +139,11 @@ class _Basket:
         self.left = MAX_TURN_BYTES
         self._downloads = downloads
 
-    async def add(self, event: SmsReceived, media: Media) -> bool:
+    async def add(self, event: Received, media: Media) -> bool:
         """Ask for a file; True when it may be to be had in a moment."""
         name = event.id, media.id
         try:
-            data = await self._downloads.fetch(event.provider_id, media, min(MAX_BYTES, self.left))
+            data = await self._downloads.fetch(event.media_owner, media, min(MAX_BYTES, self.left))
             self.found[name] = picture(data)
         except NotHad as error:
             self.reasons[name] = error.reason

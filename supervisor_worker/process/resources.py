@@ -24,10 +24,7 @@ from shared.mailbox.records import Due
 from shared.runtime import Runtime, open_runtime, redis_url
 from shared.storage.clients import for_loop, for_waiting
 from supervisor_worker.assistant.claude.client import Claude
-from supervisor_worker.channels.port import ChannelPort
-from supervisor_worker.channels.sendgrid.email import SendGridEmail
-from supervisor_worker.channels.twilio.sms import TwilioSms
-from supervisor_worker.channels.unused import UnusedChannel
+from supervisor_worker.channels.ports import open_ports
 from supervisor_worker.media.turn_pictures import Gallery
 from supervisor_worker.process.patient_mailbox import PatientMailbox
 from supervisor_worker.turns.context import Supervisor
@@ -69,11 +66,9 @@ async def open_crew(runtime: Runtime, process: str = "") -> AsyncIterator[Crew]:
             stack.push_async_callback(client.aclose)
         commands = Grouped(redis, runtime.replicas)
         thinker, gallery = Claude(settings), Gallery.of(settings)
-        used = runtime.users.channels
-        sms: ChannelPort = TwilioSms(settings) if "sms" in used else UnusedChannel("sms")
-        email: ChannelPort = SendGridEmail(settings) if "email" in used else UnusedChannel("email")
-        for part in (thinker, sms, email, gallery):
-            stack.push_async_callback(part.aclose)
+        ports = open_ports(settings, runtime.users.channels)
+        for close in (thinker.aclose, *(port.aclose for port in ports.values()), gallery.aclose):
+            stack.push_async_callback(close)
         stopping = asyncio.Event()
         supervisor = Supervisor(
             settings=settings,
@@ -81,7 +76,7 @@ async def open_crew(runtime: Runtime, process: str = "") -> AsyncIterator[Crew]:
             identities=runtime.identities,
             mailbox=PatientMailbox(redis, commands, stopping),
             thinker=thinker,
-            channels={"sms": sms, "email": email},
+            channels=ports,
             stopping=stopping,
             gallery=gallery,
             process=process,

@@ -25,7 +25,7 @@ from shared.errors import ProviderError, ProviderRefused, StorageFault
 from shared.mailbox import AsyncMailbox, calls, keys
 from shared.mailbox.records import Accepted, Call
 from shared.model import sms_admission as admission
-from shared.model.addresses import PhoneNumber, masked
+from shared.model.addresses import Address, masked
 from shared.model.sms_admission import Ignored
 from shared.observability import logs as telemetry
 from shared.runtime import Runtime
@@ -92,13 +92,13 @@ class Reconciliation:
     def _over(self) -> bool:
         return asyncio.get_running_loop().time() >= self._ends_at
 
-    async def _numbers(self) -> list[tuple[PhoneNumber, float]]:
+    async def _numbers(self) -> list[tuple[Address, float]]:
         """Our numbers, each with the time since when its texts are looked for; first the one that the last run did not come to.
 
         A number's first look only notes the time, in whole seconds as Twilio tells them.
         """
         redis = self._mailbox.redis
-        numbers = {self._runtime.identities.sender(number): number for number in self._users.boss_phones}
+        numbers = {self._runtime.identities.sender(number): number for number in self._users.bosses("sms")}
         order = sorted(numbers)
         if not order:
             return []
@@ -120,7 +120,7 @@ class Reconciliation:
         ready = [name for name in order[start:] + order[:start] if name in begin]
         return [(numbers[name], max(self._now - self._bounds.window, begin[name])) for name in ready]
 
-    async def _listings(self, numbers: list[tuple[PhoneNumber, float]]) -> dict[PhoneNumber, Listing]:
+    async def _listings(self, numbers: list[tuple[Address, float]]) -> dict[Address, Listing]:
         """What reached our numbers, as far as time and Twilio allow. The next run begins where this one stopped."""
         found, listings, left = self._found, {}, numbers
         for place, (number, since) in enumerate(numbers):
@@ -143,13 +143,13 @@ class Reconciliation:
         await self._begin_next_with(left)
         return listings
 
-    async def _begin_next_with(self, left: list[tuple[PhoneNumber, float]]) -> None:
+    async def _begin_next_with(self, left: list[tuple[Address, float]]) -> None:
         if left:
             await self._mailbox.redis.set(keys.RECONCILE_NEXT, self._runtime.identities.sender(left[0][0]))
         elif self._resumed:
             await self._mailbox.redis.delete(keys.RECONCILE_NEXT)
 
-    async def _missed(self, listings: dict[PhoneNumber, Listing]) -> dict[PhoneNumber, list[Missed]]:
+    async def _missed(self, listings: dict[Address, Listing]) -> dict[Address, list[Missed]]:
         """What is not known, oldest first, by number. One round trip for the ids of all."""
         account = self._runtime.settings.twilio_account_sid
         ids = {listed.text.sid: admission.sms_id(account, listed.text.sid) for listing in listings.values() for listed in listing.messages}
@@ -179,7 +179,7 @@ class Reconciliation:
             last[listed.text.sender] = admission.keyword(listed.text, self._keywords) or last.get(listed.text.sender, "")
         return found
 
-    async def _marked(self, number: PhoneNumber, missed: list[Missed]) -> list[Missed]:
+    async def _marked(self, number: Address, missed: list[Missed]) -> list[Missed]:
         """The same, marked where their sender may have an answer already; none when Twilio does not tell: they wait for the next run."""
         if self._over():
             self._found.unread += 1

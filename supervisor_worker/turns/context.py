@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
 
 from shared.config.settings import Settings
 from shared.mailbox import AsyncMailbox
 from shared.mailbox.calls import DAY_MS, Leave
 from shared.mailbox.spending import Budget, Dearest
 from shared.model.addresses import Channel, Identities
+from shared.model.channels import CHANNELS
 from shared.model.users import Users
 from supervisor_worker.assistant.price import budget, dearest
 from supervisor_worker.assistant.prompt import BYTES_A_TOKEN
@@ -23,9 +23,9 @@ from supervisor_worker.providers.retry_budget import RetryBudget
 from supervisor_worker.turns import retry_policy as limits
 
 
-def _budgets() -> dict[Channel | Literal["model"], RetryBudget]:
+def _budgets() -> dict[Channel, RetryBudget]:
     """One for each way out, and one for the model."""
-    return {"sms": RetryBudget(), "email": RetryBudget(), "model": RetryBudget()}
+    return {name: RetryBudget() for name in (*CHANNELS, "model")}
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Supervisor:
     gallery: Gallery
     in_flight: set[asyncio.Task[object]] = field(default_factory=set)
     process: str = ""
-    budgets: Mapping[Channel | Literal["model"], RetryBudget] = field(default_factory=_budgets)
+    budgets: Mapping[Channel, RetryBudget] = field(default_factory=_budgets)
 
     @property
     def budget(self) -> Budget:

@@ -18,11 +18,13 @@ from redis.exceptions import RedisError
 from shared.mailbox import calls
 from shared.mailbox.records import Call, Reply
 from shared.mailbox.wake_queue import job
-from shared.model.events import EmailReceived, Received, SendSmsResponse, SmsReceived
+from shared.model.channels import CHANNELS
+from shared.model.events import Received
 from shared.model.users import User
 from shared.observability import logs as telemetry
 from shared.observability.faults import named
 from supervisor_worker.assistant import notices as sentences
+from supervisor_worker.channels.formats import FORMATS
 from supervisor_worker.turns.context import Supervisor
 
 LOG: Final = telemetry.logger(__name__)
@@ -46,9 +48,9 @@ async def _call(reply_id: str, supervisor: Supervisor) -> Call[str]:
     reply = await supervisor.mailbox.reply(reply_id)
     if reply is None:
         return calls.untold(reply_id, "expired")
-    by_text = isinstance(reply.command, SendSmsResponse)
-    user = _user(reply, supervisor)
-    event = (_mail(user, reply_id) if by_text else _text(user, reply_id)) if user else None
+    user, event = _user(reply, supervisor), None
+    if user is not None:
+        event = _event(user, reply)
     if user is None or event is None:
         return calls.untold(reply_id, "no_other_channel")
     identities = supervisor.identities
@@ -60,42 +62,24 @@ async def _call(reply_id: str, supervisor: Supervisor) -> Call[str]:
         sender=identities.sender(event.from_),
         pair=identities.pair(event.to, event.from_),
         user=identities.user(user.username),
-        code=_code(reply, by_text=by_text),
+        code=sentences.lost(CHANNELS[reply.command.channel].kind, notice=bool(reply.notice)),
         wake=job(conversation, event.channel),
     )
-
-
-def _code(reply: Reply, *, by_text: bool) -> str:
-    if reply.notice:
-        return sentences.TEXT_UNTOLD if by_text else sentences.MAIL_UNTOLD
-    return sentences.TEXT_LOST if by_text else sentences.MAIL_LOST
 
 
 def _user(reply: Reply, supervisor: Supervisor) -> User | None:
     """Whom the reply was for, by today's users file: a number that has changed hands is another user's, or a stranger's."""
     command = reply.command
-    if isinstance(command, SendSmsResponse):
-        return supervisor.users.by_phone(command.from_, command.to)
-    return supervisor.users.by_email(command.from_, command.to)
+    return supervisor.users.find(command.channel, command.from_, command.to)
 
 
-def _mail(user: User, reply_id: str) -> Received | None:
-    """What a notice by mail answers. It begins a thread: the id is the notice's own, so that an answer to it finds its conversation."""
-    if user.email is None or user.boss_email is None:
-        return None
-    name = _name(reply_id)
-    return EmailReceived(
-        id=name, from_=user.email, to=user.boss_email, subject=sentences.TEXT_LOST_SUBJECT, body="", user=user.username,
-        message_id=f"<{name}@{user.boss_email.domain}>", received_at=time.time(),
-    )  # fmt: skip
-
-
-def _text(user: User, reply_id: str) -> Received | None:
-    if user.phone is None or user.boss_phone is None:
-        return None
-    return SmsReceived(
-        id=_name(reply_id), from_=user.phone, to=user.boss_phone, message="", user=user.username, provider_id="", received_at=time.time()
-    )
+def _event(user: User, reply: Reply) -> Received | None:
+    """What the notice answers, on the first other channel that its user has; None where they have none."""
+    subject = sentences.lost_subject(CHANNELS[reply.command.channel].kind)
+    for channel in CHANNELS:
+        if channel != reply.command.channel and (ends := user.ends(channel)):
+            return FORMATS[channel].notice_event(ends, _name(reply.id), user.username, subject, time.time())
+    return None
 
 
 def _name(reply_id: str) -> str:

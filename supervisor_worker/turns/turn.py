@@ -42,6 +42,7 @@ from shared.mailbox.calls import Provider
 from shared.mailbox.records import Alarmed, Claim, Closed, Turn
 from shared.mailbox.spending import Settled
 from shared.mailbox.wake_queue import job
+from shared.model.channels import CHANNELS
 from shared.model.events import Received, Response
 from shared.observability import logs as telemetry
 from shared.observability.faults import named
@@ -119,7 +120,7 @@ class _Run:
         )  # fmt: skip
         self._began = time.monotonic()
         self._command = turn.reply.command if turn.reply else None
-        self._wake = job(lease.conversation, turn.messages[0].channel if turn.messages else "sms")
+        self._wake = job(lease.conversation, turn.messages[0].channel if turn.messages else next(iter(CHANNELS)))
 
     async def run(self) -> bool:
         """Answer the turn; True when messages remain."""

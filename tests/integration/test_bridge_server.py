@@ -12,7 +12,7 @@ from redis import Redis
 from shared.mailbox import Mailbox, calls, ledger
 from shared.mailbox.records import Message
 from shared.model.events import EmailReceived, SmsReceived
-from supervisor_worker.assistant.compose import command_for
+from supervisor_worker.channels import formats
 from tests.support.bridge import BridgeProcess, Talker, answer, newest, park
 from tests.support.server import EmbeddedServer
 from tests.support.wait import wait_for
@@ -186,7 +186,7 @@ def test_a_reply_that_comes_while_it_is_handed_over_is_not_sent(client: Talker, 
     assert client.hear()["type"] == "message_acknowledged"
     event = turn.messages[0].event
     assert event is not None
-    command = command_for(event, "late", turn.reply_id)
+    command = formats.reply(event, "late", turn.reply_id)
     assert mailbox.run(calls.store_reply(conversation, "k1", turn, command, limits=calls.Leave(1, 1, 60_000))).outcome == "handed_over"
     assert silent(client)
 

@@ -17,11 +17,12 @@ from rq.cli.cli import main as rq_command
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from shared.mailbox.wake_queue import FUNCTIONS, QUEUE, BosslineJob
+from shared.mailbox.wake_queue import QUEUE, BosslineJob
+from shared.model.channels import CHANNELS
 from tests.integration.forked_worker import ForkedWorker, boss_worker
 from tests.support.wait import wait_for
 
-OURS: Final = FUNCTIONS["sms"]
+OURS: Final = CHANNELS["sms"].job
 HERE: Final = "tests.integration.test_foreign_jobs"
 CALLED: Final = "trap:called"
 PATIENCE: Final = 20

@@ -14,6 +14,7 @@ from shared.mailbox import Mailbox, calls
 from shared.mailbox.client import answer, queue_call
 from shared.mailbox.records import Call
 from shared.mailbox.scripts import names, script
+from shared.model.channels import CHANNELS
 from tests.integration.mailbox_books import LEASE, RETENTION, SEND, START
 from tests.integration.mailbox_desk import PAIR, C, Desk
 from tests.integration.mailbox_workers import received
@@ -216,7 +217,7 @@ def test_a_message_that_is_not_admitted_is_recorded_with_its_reason(desk: Desk) 
         assert desk.run(calls.ignore("m-1", "email", "auto_submitted", conversation=C)).outcome == outcome
     assert desk.state("m-1") == "ignored(auto_submitted)"
     assert (desk.inbox(), desk.due()) == ([], None)
-    assert 0 < int(desk.redis.pttl("boss:msg:m-1")) <= calls.DEDUPE_MS["email"]
+    assert 0 < int(desk.redis.pttl("boss:msg:m-1")) <= CHANNELS["email"].kept_days * calls.DAY_MS
 
 
 def test_a_flood_of_forged_requests_does_not_wash_out_the_ledger(desk: Desk) -> None:

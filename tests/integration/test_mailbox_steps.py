@@ -12,6 +12,7 @@ from rq.serializers import JSONSerializer
 
 from shared.mailbox import calls
 from shared.mailbox import wake_queue as queue
+from shared.model.channels import CHANNELS
 from tests.integration.mailbox_desk import C, Desk
 
 TIMES = ("created_at", "enqueued_at")
@@ -122,7 +123,7 @@ def test_the_job_that_a_script_writes_is_the_one_that_rq_writes(desk: Desk, chan
     """Field by field, and the set of queues; and RQ reads from it the same function and arguments. Only the server's time is more."""
     desk.accept("m-1", wake=queue.job("c-42", channel))
     own = Queue(queue.QUEUE, connection=desk.redis, serializer=JSONSerializer, default_timeout=queue.JOB_TIMEOUT)
-    function = queue.FUNCTIONS[channel]
+    function = CHANNELS[channel].job
     own.enqueue(
         function,
         "c-42",

@@ -108,7 +108,7 @@ def house(environment: dict[str, Any], redis: Redis, redis_url: str) -> Iterator
 
 
 def known_for_an_hour(runtime: Runtime) -> None:
-    for number in runtime.users.boss_phones:
+    for number in runtime.users.bosses("sms"):
         runtime.redis.hset(keys.RECONCILE_SINCE, runtime.identities.sender(number), int(time.time()) - 3600)
 
 
@@ -344,7 +344,7 @@ DEFAULT = Bounds(window=3600, pause=0)
 
 def test_what_is_younger_than_a_minute_is_left_to_its_webhook_and_what_is_older_than_the_window_to_nobody(house: House) -> None:
     """Twilio's own second try takes 15 s."""
-    house.redis.hset(keys.RECONCILE_SINCE, house.runtime.identities.sender(next(iter(house.runtime.users.boss_phones))), 0)
+    house.redis.hset(keys.RECONCILE_SINCE, house.runtime.identities.sender(next(iter(house.runtime.users.bosses("sms")))), 0)
     book = Book([(3700, USER, BOSS, "too old"), (3500, USER, BOSS, "old"), (70, USER, BOSS, "ripe"), (50, USER, BOSS, "young")])
     assert house.look(DEFAULT, book).accepted == 2
     assert house.inbox() == ["old", "ripe"]

@@ -145,6 +145,6 @@ def test_an_outage_is_logged_once_whoever_hears_of_it_last(worker: AsyncWorker, 
     worker._note_return()
     worker._note_outage(Lost("another thread's"))
     assert said() == ["Redis is away (ConnectionError), trying again", "Redis is back"]
-    worker._back_at = float("-inf")
+    worker._outage._ended_at = float("-inf")
     worker._note_outage(Lost("the next one's"))
     assert said()[2:] == ["Redis is away (ConnectionError), trying again"]

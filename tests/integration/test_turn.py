@@ -13,8 +13,8 @@ from structlog.testing import capture_logs
 from shared.mailbox import calls
 from supervisor_worker.assistant import notices as sentences
 from supervisor_worker.assistant.claude.client import Answer
-from supervisor_worker.assistant.compose import command_for
 from supervisor_worker.assistant.prompt import Question
+from supervisor_worker.channels import formats
 from supervisor_worker.turns.turn import Supervisor, run_turn
 from tests.integration.turn_world import World, token
 from tests.support.sandbox import SandboxProcess
@@ -207,7 +207,7 @@ def test_a_reply_that_was_taken_is_answered_whatever_the_counts_say(world: World
     conversation, holder = world.conversation(event), token()
     turn = world.mailbox.run(calls.claim(conversation, holder, f"t-{holder[2:]}", lease_ms=60_000)).turn
     assert turn is not None
-    command = command_for(event, "Yes.", turn.reply_id)
+    command = formats.reply(event, "Yes.", turn.reply_id)
     world.mailbox.run(calls.store_reply(conversation, holder, turn, command, limits=calls.Leave(1, 1, 60_000)))
     world.mailbox.run(calls.sending(conversation, holder, turn.reply_id, "a-1", limits=calls.Leave(1, 1, 60_000)))
     world.mailbox.run(calls.outcome(turn.reply_id, "a-1", "accepted", retention_ms=60_000, provider_id="SM1"))

@@ -71,7 +71,7 @@ def test_who_comes_over_the_bridge_alone_is_a_stranger_to_the_webhooks(redis_url
         assert web.lines() == [("ignored", "unknown_recipient")]
     runtime = open_runtime(load(_env_file=None, redis_url=redis_url, **real(users, BRIDGE, sandbox="on")), "bridge")
     try:
-        assert runtime.users.by_phone(PhoneNumber("+15559876543"), PhoneNumber("+15551234567"))
+        assert runtime.users.find("sms", PhoneNumber("+15559876543"), PhoneNumber("+15551234567"))
     finally:
         runtime.close()
 

@@ -21,8 +21,8 @@ from werkzeug.test import TestResponse
 from shared.errors import ConfigurationError
 from shared.mailbox import ledger
 from shared.mailbox.records import ReplyState
-from shared.mailbox.wake_queue import FUNCTIONS
 from shared.model.addresses import PhoneNumber
+from shared.model.channels import CHANNELS
 from shared.model.events import EmailReceived, SmsReceived
 from shared.model.sms_admission import sms_id
 from tests.integration.webhook_client import (
@@ -72,7 +72,7 @@ def test_a_signed_text_is_stored_with_a_job_and_a_ledger_line(web: Web) -> None:
     assert (event.message, event.provider_id, event.user, event.signed) == ("Café at 8? +1 & 100% “sure” 😀", "SM" + "1" * 32, "user", True)
     assert message.id == sms_id("AC" + "0" * 32, "SM" + "1" * 32)
     (job,) = web.runtime.dispatcher.queue.get_jobs()
-    assert (job.func_name, job.args) == (FUNCTIONS["sms"], [message.conversation])
+    assert (job.func_name, job.args) == (CHANNELS["sms"].job, [message.conversation])
     assert web.lines() == [("sms_received", "")]
 
 

@@ -51,7 +51,7 @@ def test_a_text_beyond_what_may_wait_is_kept_on_disk_and_taken_when_there_is_roo
     wait_for(lambda: waiting_on_disk(web) == 0, 10, "an empty spool")
     ids = cast("list[bytes]", web.redis.zrange("boss:open", 0, -1))
     texts = [web.runtime.mailbox.message(raw.decode()) for raw in ids]
-    assert [text and text.event and text.event.message for text in texts] == ["text 2", "text 3"]  # type: ignore[union-attr]
+    assert [text and text.event and text.event.text for text in texts] == ["text 2", "text 3"]
 
 
 def test_a_mail_beyond_what_may_wait_is_refused_for_now(web: Web) -> None:

@@ -15,7 +15,7 @@ from websockets.sync.client import ClientConnection, connect
 from shared.config.settings import EXAMPLE_TOKEN
 from shared.mailbox import Mailbox, calls
 from shared.mailbox.records import Turn
-from supervisor_worker.assistant.compose import command_for
+from supervisor_worker.channels import formats
 from tests.support.processes import START_SECONDS, BossProcess, free_port
 from tests.support.wait import wait_for
 
@@ -52,7 +52,7 @@ def answer(redis: Redis, message: str, text: str = "Hi") -> str:
     event = turn.messages[0].event
     if event is None:
         raise AssertionError(f"{message} has no event")
-    command = command_for(event, text, turn.reply_id)
+    command = formats.reply(event, text, turn.reply_id)
     return mailbox.run(calls.store_reply(conversation, token, turn, command, limits=calls.Leave(1, 1, RETENTION_MS))).outcome
 
 

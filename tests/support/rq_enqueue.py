@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from shared.mailbox.wake_queue import FAILURE_TTL, FUNCTIONS, RESULT_TTL, Dispatcher
+from shared.mailbox.wake_queue import FAILURE_TTL, RESULT_TTL, Dispatcher
 from shared.model.addresses import Channel
+from shared.model.channels import CHANNELS
 
 
 def wake(dispatcher: Dispatcher, conversation: str, channel: Channel | str) -> None:
     """Enqueue one. Raises RedisError."""
-    function = FUNCTIONS[channel]
+    function = CHANNELS[channel].job
     dispatcher.queue.enqueue(
         function, conversation, result_ttl=RESULT_TTL, failure_ttl=FAILURE_TTL,
         description=f"{function.rpartition('.')[2]} {conversation}",

@@ -52,12 +52,12 @@ def email(mail: InboundMail, recipient: EmailAddress, users: Users, exact: Colle
     """Judge a mail for one of the addresses that it was delivered to; `exact` are the domains that no other speaks for."""
     if mail.sender is None:
         return Ignored(mail.sender_fault)
-    user = users.by_email(recipient, mail.sender)
-    reason = "own_address" if mail.sender in users.boss_emails else automatic(mail, known=user is not None)
+    user = users.find("email", recipient, mail.sender)
+    reason = "own_address" if mail.sender in users.bosses("email") else automatic(mail, known=user is not None)
     if reason:
         return Ignored(reason)
     if user is None:
-        return Ignored("stranger" if recipient in users.boss_emails else "unknown_recipient")
+        return Ignored("stranger" if recipient in users.bosses("email") else "unknown_recipient")
     if mail.unread:  # a person's program writes none such
         return Ignored(mail.unread)
     if not authenticated(mail, exact):

@@ -21,7 +21,8 @@ from shared import submit as storing
 from shared.errors import StorageFault, StorageFull, StorageUnavailable
 from shared.mailbox import calls, keys
 from shared.model.addresses import Channel
-from shared.model.events import EmailReceived, Keyword, Received
+from shared.model.channels import CHANNELS
+from shared.model.events import Keyword, Received
 from shared.observability import logs as telemetry
 from shared.process import blocking
 from shared.runtime import Runtime
@@ -115,7 +116,7 @@ class Intake:
             self._order.ended(ticket)
 
     def _write(self, ticket: int, entry: Entry) -> None:
-        if self._replayer.full and _is_mail(entry):
+        if self._replayer.full and _is_sent_again_for_days(entry):
             raise StorageFull(StorageFull.code)
         self._order.to_disk(ticket)
         self._spool.write(ticket, entries.encode(entry))
@@ -216,5 +217,5 @@ class RefusalLedger:
         return self._logged[kind] <= LOGGED
 
 
-def _is_mail(entry: Entry) -> bool:
-    return isinstance(entry, Message) and isinstance(entry.event, EmailReceived)
+def _is_sent_again_for_days(entry: Entry) -> bool:
+    return isinstance(entry, Message) and CHANNELS[entry.event.channel].redelivers

@@ -16,8 +16,9 @@ from shared.mailbox import calls
 from shared.mailbox.records import Call
 from shared.model import codec
 from shared.model.addresses import Channel
+from shared.model.channels import CHANNELS
 from shared.model.delivery_reports import Opt, State
-from shared.model.events import EmailReceived, Keyword, Received, SmsReceived
+from shared.model.events import Keyword, Received
 from shared.runtime import Runtime
 
 AT_ONCE: Final = 64
@@ -25,7 +26,6 @@ AT_ONCE: Final = 64
 
 _STATES: Final = get_args(State)
 _OPTS: Final = get_args(Opt)
-_CHANNELS: Final = get_args(Channel)
 _KEYWORDS: Final = get_args(Keyword)
 
 
@@ -73,8 +73,7 @@ Entry = Message | Ignored | Reports
 def steps(entry: Entry, runtime: Runtime) -> list[Call[Any]]:
     """The calls that store an entry; raises StorageUnavailable while ids cannot be made."""
     if isinstance(entry, Message):
-        kind = "text" if isinstance(entry.event, SmsReceived) else "mail"
-        return [storing.message(runtime, entry.event, kind=cast("Any", kind), keyword=entry.keyword)]
+        return [storing.message(runtime, entry.event, kind=CHANNELS[entry.event.channel].kind, keyword=entry.keyword)]
     if isinstance(entry, Ignored):
         return [calls.ignore(entry.id, entry.channel, entry.reason, who=entry.who)]
     retention_ms = int(runtime.settings.retention_days * calls.DAY_MS)
@@ -127,14 +126,14 @@ def decode(content: bytes) -> Entry:
 
 def _message(value: dict[str, Any]) -> Message:
     event = codec.decode(value["event"])
-    if not isinstance(event, SmsReceived | EmailReceived):
+    if not isinstance(event, Received):
         raise BadInput(code="unknown_type")
     return Message(event, cast("Keyword", _one_of(_KEYWORDS, value["keyword"])))
 
 
 def _ignored(value: dict[str, Any]) -> Ignored:
     message_id, reason, who = _texts([value["id"], value["reason"], value.get("who", "")])
-    return Ignored(message_id, cast("Channel", _one_of(_CHANNELS, value["channel"])), reason, who)
+    return Ignored(message_id, _one_of(tuple(CHANNELS), value["channel"]), reason, who)
 
 
 def _reports(value: dict[str, Any]) -> Reports:

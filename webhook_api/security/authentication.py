@@ -142,9 +142,8 @@ class Gate:
 
     def used(self, channel: Channel) -> bool:
         """Whether anything could prove that a webhook of the channel is its provider's."""
-        if channel == "sms":
-            return bool(self.auth_token)
-        return self.mail_secret.wanted or bool(self.mail_key or self.events_key)
+        proofs = {"sms": bool(self.auth_token), "email": self.mail_secret.wanted or bool(self.mail_key or self.events_key)}
+        return proofs.get(channel, False)
 
     def account(self, account: str) -> None:
         """Refuse a form of another Twilio account; one that names none is ours by its signature."""

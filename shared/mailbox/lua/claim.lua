@@ -172,7 +172,7 @@ local function may_probe()
   if get(pause, 'refused') == get(key, 'sender') and t < at + lost_wait then return false end
   local kind, turn = get(msg_key(redis.call('LINDEX', inbox, 0)), 'kind'), get(key, 'turn')
   if provider == 'claude' then return kind ~= 'notice' and (turn == '' or redis.call('EXISTS', reply_key(reply_of(turn))) == 0) end
-  return kind ~= 'bridge' and get(key, 'channel') == (provider == 'twilio' and 'sms' or 'email')
+  return kind ~= 'bridge' and PROVIDERS[get(key, 'channel')] == provider
 end
 
 local function begin_probe(turn)

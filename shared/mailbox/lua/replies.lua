@@ -77,7 +77,7 @@ local function too_unsure(list, repeats) return count_outcomes(list, 'absent') >
 
 -- A text of which no final report has come is asked about after a while (`unsettled`). The newest 50,000; the score is when it was taken.
 local function await_report(reply, t)
-  if get(reply_key(reply), 'channel') ~= 'sms' then return end
+  if not REPORTS_LATE[get(reply_key(reply), 'channel')] then return end
   redis.call('ZADD', UNSETTLED, whole(t), reply)
   redis.call('ZREMRANGEBYRANK', UNSETTLED, 0, -50001)
 end
@@ -92,7 +92,7 @@ local function take_accepted(reply, list, attempt, provider_id, retention, t)
   if provider_id ~= '' then redis.call('SET', P .. 'provider:' .. provider_id, reply, 'PX', retention) end
   local conv, turn = get(key, 'conv'), get(key, 'turn')
   append('sent', 'conv', conv, 'reply', reply, 'attempt', attempt.id)
-  provider_took(get(key, 'channel') == 'sms' and 'twilio' or 'sendgrid', attempt.at, t)
+  provider_took(PROVIDERS[get(key, 'channel')] or '?', attempt.at, t)
   if not first then
     mark(reply, 'maybe_duplicate')
     return

@@ -21,7 +21,8 @@ from supervisor_worker.assistant.claude.response import ModelMessage, used_by
 from supervisor_worker.assistant.claude.transport import ClaudeTransport
 from supervisor_worker.assistant.models import thinking_fields
 from supervisor_worker.assistant.price import longest_answer
-from supervisor_worker.assistant.prompt import Line, Question, picture_mark
+from supervisor_worker.assistant.prompt import Line, Question
+from supervisor_worker.channels.notes import picture_mark
 from supervisor_worker.providers.exchange import retry_after
 from supervisor_worker.providers.http_pool import NEVER_LEFT, Connections
 

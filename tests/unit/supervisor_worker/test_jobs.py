@@ -13,7 +13,7 @@ import pytest
 from rq.utils import import_attribute
 
 from shared.errors import BadInput
-from shared.mailbox.wake_queue import FUNCTIONS
+from shared.model.channels import CHANNELS
 from shared.observability.redaction import outline
 from supervisor_worker import jobs
 from supervisor_worker.process.resources import CURRENT
@@ -94,6 +94,6 @@ def test_a_job_that_was_stopped_on_request_is_cancelled(monkeypatch: pytest.Monk
 
 def test_every_function_that_may_be_enqueued_is_a_coroutine_of_this_module() -> None:
     """The web process names them by strings only."""
-    for name in FUNCTIONS.values():
+    for name in (channel.job for channel in CHANNELS.values()):
         assert inspect.iscoroutinefunction(import_attribute(name))
         assert name.startswith(jobs.__name__)

@@ -15,7 +15,8 @@ from rq.job import Job
 from rq.serializers import DefaultSerializer, JSONSerializer
 
 from shared.errors import BadInput
-from shared.mailbox.wake_queue import FUNCTIONS, BosslineJob
+from shared.mailbox.wake_queue import BosslineJob
+from shared.model.channels import CHANNELS
 
 NOWHERE = Redis(port=1)  # opens nothing until it is used
 
@@ -32,7 +33,7 @@ def stored(function: str, *, instance: Any = None, args: Any = ("c-1",), kwargs:
 
 @pytest.mark.parametrize(
     "function",
-    ["os.system", "subprocess.call", "builtins.eval", "shared.mailbox.wake_queue.FUNCTIONS", "supervisor_worker.jobs",
+    ["os.system", "subprocess.call", "builtins.eval", "shared.mailbox.wake_queue.QUEUE", "supervisor_worker.jobs",
      "supervisor_worker.jobs.sms_received ",
      "supervisor_worker.jobs.__builtins__", "antigravity.fly_away", "", "sms_received"],
 )  # fmt: skip
@@ -49,7 +50,7 @@ def test_a_foreign_function_is_refused_before_it_is_imported(function: str) -> N
 def test_an_instance_is_refused(instance: Any) -> None:
     """RQ would call a method of it."""
     with pytest.raises(BadInput):
-        _ = stored(FUNCTIONS["sms"], instance=instance).func
+        _ = stored(CHANNELS["sms"].job, instance=instance).func
 
 
 @pytest.mark.parametrize(
@@ -60,15 +61,15 @@ def test_an_instance_is_refused(instance: Any) -> None:
 def test_arguments_that_are_no_id_are_refused(args: Any, kwargs: Any) -> None:
     """A job says which conversation to look at, and no more."""
     with pytest.raises(BadInput, match="foreign_job"):
-        _ = stored(FUNCTIONS["sms"], args=args, kwargs=kwargs).func
+        _ = stored(CHANNELS["sms"].job, args=args, kwargs=kwargs).func
 
 
 def test_what_is_foreign_in_a_job_is_an_alarm(capfd: pytest.CaptureFixture[str]) -> None:
     """One line each, with the job's id and what it is; nothing of what was to be run with it."""
-    stored(FUNCTIONS["sms"], failure_callback_name=b"os.abort", webhooks=b"[]", retries_left=b"9", rate_limit_key=b"k")
+    stored(CHANNELS["sms"].job, failure_callback_name=b"os.abort", webhooks=b"[]", retries_left=b"9", rate_limit_key=b"k")
     for data in ({"function": "os.system", "args": ["secret"]}, {"function": "rm -rf\x1b[2J"}, {"args": ["a secret"]}):
         with pytest.raises(BadInput):
-            _ = stored(**{"function": FUNCTIONS["sms"], **data}).func  # type: ignore[arg-type]
+            _ = stored(**{"function": CHANNELS["sms"].job, **data}).func  # type: ignore[arg-type]
     lines = [line for line in "".join(capfd.readouterr()).splitlines() if "foreign_job" in line]
     for line, word in zip(lines, ("failure_callback_name, webhooks, retries_left, rate_limit_key", "the function os.system", "a function",
                                   "arguments that are no id"), strict=True):  # fmt: skip
@@ -80,7 +81,7 @@ def test_what_is_foreign_in_a_job_is_an_alarm(capfd: pytest.CaptureFixture[str])
 def test_of_a_record_only_what_our_jobs_have_is_read() -> None:
     """Whatever a later RQ does with a further field: there is none."""
     fields = {"retries_left": b"9", "repeats_left": b"9", "dependency_ids": b'["j-2"]', "group_id": b"g", "rate_limit_key": b"k"}
-    job = stored(FUNCTIONS["sms"], **fields, rate_limit_concurrency=b"1", retry_intervals=b"[0]", success_callback_timeout=b"no number")
+    job = stored(CHANNELS["sms"].job, **fields, rate_limit_concurrency=b"1", retry_intervals=b"[0]", success_callback_timeout=b"no number")
     assert (job.retries_left, job.repeats_left, job._dependency_ids, job.group_id, job.has_rate_limit) == (None, None, [], None, False)
     assert callable(job.func)
 
@@ -88,7 +89,7 @@ def test_of_a_record_only_what_our_jobs_have_is_read() -> None:
 def test_callbacks_written_beside_a_job_are_dropped() -> None:
     """RQ imports and calls them by name after the job; nor does one that was set in some other way count."""
     job = stored(
-        FUNCTIONS["sms"], success_callback_name=b"os.abort", failure_callback_name=b"os.abort", stopped_callback_name=b"os.abort",
+        CHANNELS["sms"].job, success_callback_name=b"os.abort", failure_callback_name=b"os.abort", stopped_callback_name=b"os.abort",
         webhooks=b'[{"url": "http://127.0.0.1:1/", "event": "finished"}]',
     )  # fmt: skip
     assert job.success_callback is None
@@ -119,6 +120,6 @@ def test_pickled_data_is_never_unpickled(serializer: Any) -> None:
 
 def test_our_own_functions_are_two_names() -> None:
     """They are resolved by the worker only; this package does not import them."""
-    assert set(FUNCTIONS) == {"sms", "email"}
+    assert set(CHANNELS) == {"sms", "email"}
     assert "supervisor_worker.jobs" not in sys.modules or cast("Any", sys.modules["supervisor_worker.jobs"])
     assert issubclass(BosslineJob, Job)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from shared.errors import BadInput, SchemaTooNew
 from shared.model import codec
 from shared.model.addresses import EmailAddress, PhoneNumber
-from shared.model.events import MAX_MEDIA, EmailReceived, Event, Media, MessageAcknowledged, SendEmailResponse, SendSmsResponse, SmsReceived
+from shared.model.events import MAX_MEDIA, EmailReceived, Event, Media, SendEmailResponse, SendSmsResponse, SmsReceived
 
 texts = st.text(max_size=50)
 phones = st.from_regex(r"\+1[2-9][0-9]{2}[2-9][0-9]{6}", fullmatch=True).map(PhoneNumber)
@@ -31,7 +31,6 @@ events: st.SearchStrategy[Event] = st.one_of(
         EmailReceived, id=texts, from_=mails, to=mails, subject=texts, body=texts, user=texts, message_id=texts,
         in_reply_to=texts, references=lists, attachments=lists, signed=st.booleans(), received_at=times,
     ),
-    st.builds(MessageAcknowledged, message_type=st.sampled_from(["sms", "email"]), user=texts, timestamp=texts, in_reply_to=texts),
     st.builds(SendSmsResponse, to=phones, from_=phones, message=texts, user=texts),
     st.builds(
         SendEmailResponse, to=mails, from_=mails, subject=texts, body=texts, user=texts, message_id=texts,

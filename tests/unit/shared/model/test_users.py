@@ -59,8 +59,8 @@ def test_no_file_is_the_local_user() -> None:
     """`make run` needs no file."""
     table = load(None)
     assert table.all == (LOCAL_USER,)
-    assert table.by_phone(PhoneNumber("+15559876543"), PhoneNumber("+15551234567")) is LOCAL_USER
-    assert table.by_email(EmailAddress("boss@example.com"), EmailAddress("user@example.com")) is LOCAL_USER
+    assert table.find("sms", PhoneNumber("+15559876543"), PhoneNumber("+15551234567")) is LOCAL_USER
+    assert table.find("email", EmailAddress("boss@example.com"), EmailAddress("user@example.com")) is LOCAL_USER
 
 
 def test_a_user_is_found_by_both_ends_only() -> None:
@@ -68,12 +68,12 @@ def test_a_user_is_found_by_both_ends_only() -> None:
     other_boss = BOB.replace("+15559876543", "+15559876544")
     table = users(ADA + other_boss)
     ada, bob, boss, second = (PhoneNumber("+1555" + end) for end in ("1234567", "1234568", "9876543", "9876544"))
-    assert (found := table.by_phone(boss, ada))
+    assert (found := table.find("sms", boss, ada))
     assert found.username == "ada"
-    assert (found := table.by_phone(second, bob))
+    assert (found := table.find("sms", second, bob))
     assert found.username == "bob"
-    assert table.by_phone(second, ada) is table.by_phone(boss, bob) is table.by_phone(ada, boss) is None
-    assert table.boss_phones == {boss, second}
+    assert table.find("sms", second, ada) is table.find("sms", boss, bob) is table.find("sms", ada, boss) is None
+    assert table.bosses("sms") == {boss, second}
 
 
 def test_two_users_may_share_a_boss() -> None:
@@ -86,7 +86,7 @@ def test_two_users_may_share_a_boss() -> None:
 
 def test_addresses_are_stored_in_their_one_form() -> None:
     """The file may write them as it likes."""
-    assert users(ADA).by_email(EmailAddress("boss@example.com"), EmailAddress("ada@example.com"))
+    assert users(ADA).find("email", EmailAddress("boss@example.com"), EmailAddress("ada@example.com"))
 
 
 def test_all_faults_are_listed_at_once_and_no_value_is_shown() -> None:
@@ -131,9 +131,9 @@ def test_who_comes_over_the_bridge_alone_needs_no_provider() -> None:
     assert bob
     assert bob.phone
     assert bob.boss_phone
-    assert found.by_phone(bob.boss_phone, bob.phone) is bob
-    assert found.reached.by_phone(bob.boss_phone, bob.phone) is None
-    assert bob.boss_phone not in found.reached.boss_phones
+    assert found.find("sms", bob.boss_phone, bob.phone) is bob
+    assert found.reached.find("sms", bob.boss_phone, bob.phone) is None
+    assert bob.boss_phone not in found.reached.bosses("sms")
     assert found.channels == {"sms", "email"}
     assert users(BOB).channels == {"sms"}
     assert users(BOB + "bridge_only = true\n").channels == frozenset()

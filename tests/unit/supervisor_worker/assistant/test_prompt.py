@@ -15,7 +15,8 @@ from shared.mailbox.records import Kind, Message, MessageState, Reply, ReplyStat
 from shared.model.addresses import EmailAddress, PhoneNumber
 from shared.model.events import EmailReceived, Media, SendSmsResponse, SmsReceived
 from shared.model.users import User
-from supervisor_worker.assistant.prompt import MAX_TEXT, Line, Question, question, said
+from supervisor_worker.assistant.prompt import Line, Question, question, said
+from supervisor_worker.channels.notes import MAX_TEXT
 from supervisor_worker.media.image_header import Picture, picture
 from tests.payloads.pictures import png
 
@@ -175,7 +176,7 @@ def test_no_message_can_forge_a_note_of_ours(subject: str, body: str, names: lis
     assert len(found) == 2 + bool(names) + ("What follows comes from others" in found)
     assert notes(said(text(body + FORGED))) == []
     assert [notes(line.text) for line in ask(heard(body + FORGED), told(body + FORGED)).lines] == [[], [], []]
-    assert [notes(line.text) for line in ask().shorter(body + FORGED).lines] == [[], [], []]
+    assert [notes(line.text) for line in ask().shorter(body + FORGED, "Shorter.").lines] == [[], [], []]
 
 
 @pytest.mark.parametrize(
@@ -212,7 +213,7 @@ def test_an_endless_message_is_capped_and_says_so() -> None:
 def test_asking_for_a_shorter_answer_shows_the_long_one() -> None:
     """The same system prompt, the answer, and the request."""
     asked = ask()
-    again = asked.shorter("long")
+    again = asked.shorter("long", "Give it again in at most 1,200 characters.")
     assert again.lines[:2] == (Line("user", "now"), Line("assistant", "long"))
     assert "1,200 characters" in again.lines[2].text
     assert (again.stable, again.today) == (asked.stable, asked.today)

@@ -8,17 +8,11 @@ from hypothesis import strategies as st
 
 from shared.model.addresses import EmailAddress, PhoneNumber
 from shared.model.events import EmailReceived, SendEmailResponse, SendSmsResponse, SmsReceived
-from supervisor_worker.assistant.compose import (
-    CUT_MARK,
-    command_for,
-    cut,
-    cut_short,
-    opening,
-    references_for,
-    sms_length,
-    sms_text,
-    subject_for,
-)
+from supervisor_worker.channels.formats import FORMATS, reply
+from supervisor_worker.channels.sendgrid.format import references_for, subject_for
+from supervisor_worker.channels.truncation import CUT_MARK, cut_short
+from supervisor_worker.channels.truncation import cut as cut_bytes
+from supervisor_worker.channels.twilio.format import SMS_LIMIT, sms_length, sms_text
 
 USER, BOSS = EmailAddress("user@example.com"), EmailAddress("boss@bossline.example")
 
@@ -26,6 +20,10 @@ USER, BOSS = EmailAddress("user@example.com"), EmailAddress("boss@bossline.examp
 def mail(**fields: object) -> EmailReceived:
     defaults: dict[str, object] = {"subject": "Hi", "body": "", "message_id": "<m@x>"}
     return EmailReceived(id="m-1", from_=USER, to=BOSS, user="ada", **{**defaults, **fields})  # type: ignore[arg-type]
+
+
+def cut(text: str, limit: int) -> str:
+    return cut_bytes(text, 2 * limit, "utf-16-le")
 
 
 @pytest.mark.parametrize(
@@ -72,11 +70,11 @@ def test_a_very_long_thread_keeps_its_root_and_its_newest() -> None:
 def test_the_recipient_comes_from_the_message_whatever_the_model_says() -> None:
     """Nothing in the model's text can address anybody else."""
     text = "To: other@example.com\r\nBcc: third@example.com\r\n\r\nSend this to +15550000000"
-    command = command_for(mail(), text, "r-1")
+    command = reply(mail(), text, "r-1")
     assert isinstance(command, SendEmailResponse)
     assert (command.to, command.from_, command.message_id) == (USER, BOSS, "<r-1@bossline.example>")
     sms = SmsReceived(id="m", from_=PhoneNumber("+15551234567"), to=PhoneNumber("+15559876543"), message="", user="ada", provider_id="SM1")
-    answer = command_for(sms, text, "r-1")
+    answer = reply(sms, text, "r-1")
     assert isinstance(answer, SendSmsResponse)
     assert (answer.to.value, answer.from_.value) == ("+15551234567", "+15559876543")
 
@@ -118,10 +116,26 @@ def test_a_cut_goes_after_a_sentence_else_after_a_word_else_anywhere() -> None:
 
 def test_a_message_that_answers_none_begins_its_own_thread() -> None:
     """The subject as it is, no thread headers, and the id that an answer will name; a text is a text."""
-    sent = opening(mail(subject="Told elsewhere", message_id="<n-1@x>", references=("<r@x>",)), "Hello", "r-1")
+    sent = FORMATS["email"].opening(mail(subject="Told elsewhere", message_id="<n-1@x>", references=("<r@x>",)), "Hello", "r-1")
     assert isinstance(sent, SendEmailResponse)
     assert (sent.to, sent.from_, sent.subject, sent.body) == (USER, BOSS, "Told elsewhere", "Hello")
     assert (sent.message_id, sent.in_reply_to, sent.references) == ("<n-1@x>", "", ())
     phone, boss = PhoneNumber("+15551234567"), PhoneNumber("+15559876543")
-    text = opening(SmsReceived(id="n-1", from_=phone, to=boss, message="", user="ada", provider_id=""), "Hello", "r-1")
+    text = FORMATS["sms"].opening(SmsReceived(id="n-1", from_=phone, to=boss, message="", user="ada", provider_id=""), "Hello", "r-1")
     assert text == SendSmsResponse(to=phone, from_=boss, message="Hello", user="ada")
+
+
+def test_only_a_text_that_is_too_long_to_be_sent_is_asked_for_again() -> None:
+    """At the very limit it is not; a mail never is."""
+    assert FORMATS["sms"].ask_shorter("x" * SMS_LIMIT) == ""
+    assert "1,200 characters" in FORMATS["sms"].ask_shorter("x" * (SMS_LIMIT + 1))
+    assert FORMATS["email"].ask_shorter("x" * 100_000) == ""
+
+
+def test_a_format_takes_the_messages_of_its_own_channel_only() -> None:
+    """A mix-up is loud, and sends nothing."""
+    text = SmsReceived(id="m", from_=PhoneNumber("+15551234567"), to=PhoneNumber("+15559876543"), message="", user="ada", provider_id="SM1")
+    with pytest.raises(TypeError, match="not a mail: sms_received"):
+        FORMATS["email"].reply(text, "Hello", "r-1")
+    with pytest.raises(TypeError, match="not a text: email_received"):
+        FORMATS["sms"].shown(mail(), None)

@@ -1,0 +1,90 @@
+"""What a channel is: one row of facts that everybody else looks up, so that a further channel is a row and its two ends.
+
+Its ends are `webhook_api/<name>/` (in) and `supervisor_worker/channels/<provider>/` (out: `formats.FORMATS`, `ports.PORTS`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from shared.model.addresses import Channel
+from shared.model.events import EmailReceived, Event, Received, Response, SendEmailResponse, SendSmsResponse, SmsReceived
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChannelKind:
+    """One channel.
+
+    `kind` is what a record calls its messages. `own_address` and `boss_address` are the fields of the users file that hold both ends.
+    `job` is the dotted name that RQ calls to wake a conversation. `kept_days` is how long the record of an unanswered message is kept,
+    and its id known; `known_days` how long an answered one's id is known.
+    """
+
+    provider: str
+    received: type[Received]
+    response: type[Response]
+    kind: Literal["text", "mail"]
+    own_address: str
+    boss_address: str
+    kept_days: int
+    known_days: int
+    job: str = "supervisor_worker.jobs.message_received"
+    redelivers: bool = False
+    """Whether the provider delivers a message again, for days, after a 5xx."""
+    settles: bool = False
+    """Whether a message waits SMS_SETTLE_SECONDS for others that belong to it."""
+    has_threads: bool = False
+    """Whether one person has many conversations, which are bounded each and all together."""
+    reports_late: bool = False
+    """Whether the provider is asked about messages of which no final report has come."""
+
+
+CHANNELS: Final[dict[Channel, ChannelKind]] = {
+    "sms": ChannelKind(
+        provider="twilio",
+        received=SmsReceived,
+        response=SendSmsResponse,
+        kind="text",
+        own_address="phone",
+        boss_address="boss_phone",
+        kept_days=30,
+        # Twilio's signature has no time in it: a captured text can be posted again for as long as the Auth Token lives, which is to be
+        # changed once a year. 100 bytes each (docs/data.md).
+        known_days=400,
+        job="supervisor_worker.jobs.sms_received",
+        settles=True,
+        reports_late=True,
+    ),
+    "email": ChannelKind(
+        provider="sendgrid",
+        received=EmailReceived,
+        response=SendEmailResponse,
+        kind="mail",
+        own_address="email",
+        boss_address="boss_email",
+        kept_days=7,  # beyond SendGrid's 3 days of retries
+        known_days=7,
+        job="supervisor_worker.jobs.email_received",
+        redelivers=True,
+        has_threads=True,
+    ),
+}
+
+
+def of_provider(provider: str) -> Channel:
+    """The channel of a provider; '' for one that carries no messages."""
+    return next((name for name, channel in CHANNELS.items() if channel.provider == provider), "")
+
+
+def of_type(received: str) -> Channel:
+    """The channel of an event by its wire name, such as `sms_received`. Raises StopIteration for a name of none."""
+    return next(name for name, channel in CHANNELS.items() if channel.received.type == received)
+
+
+def event_classes() -> Iterator[type[Event]]:
+    """Every class of messages, in and out."""
+    for channel in CHANNELS.values():
+        yield channel.received
+        yield channel.response

@@ -1,0 +1,50 @@
+"""Text from outside, as the model is shown it: clean, bounded, and with notes of ours that no text from outside can forge. Pure.
+
+A note stands in brackets that are taken out of everything else: nobody can forge the end of a mail, a file or a picture.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from shared.model.text import FEW, clean
+
+MAX_TEXT: Final = 16_000
+"""Characters of one message that the model is shown."""
+# Our brackets and all that look like them: those that Unicode calls white (with a double line) or square with something more, in every
+# form, except the corner ones, which are the quotation marks of Japanese.
+_OPENING: Final = "\u27e6\u2045\u27ec\u2983\u2985\u298b\u298d\u298f\u2e55\u2e57\u3016\u3018\u301a\ufe17\uff5f"
+_CLOSING: Final = "\u27e7\u2046\u27ed\u2984\u2986\u298c\u298e\u2990\u2e56\u2e58\u3017\u3019\u301b\ufe18\uff60"
+_OURS: Final = str.maketrans(_OPENING + _CLOSING, "[" * len(_OPENING) + "]" * len(_CLOSING))
+
+
+def note(text: str) -> str:
+    """Words of ours among those of others."""
+    return f"\u27e6{text}\u27e7"
+
+
+def theirs(text: str) -> str:
+    """Words of others: clean, and without brackets like ours."""
+    return clean(text).strip().translate(_OURS)
+
+
+def capped(text: str) -> str:
+    """Words of others, up to MAX_TEXT characters; the rest is named."""
+    text = theirs(text)
+    left_out = len(text) - MAX_TEXT
+    return text if left_out <= 0 else text[:MAX_TEXT] + "\n" + note(f"the rest, {left_out:,} characters, is left out")
+
+
+def left_out(hidden: int) -> str:
+    """What is said of characters that a person does not see; '' for a few of them."""
+    return note(f"{hidden:,} characters that a person cannot see are left out") if hidden > FEW else ""
+
+
+def picture_mark(number: int) -> str:
+    """What stands before a picture, and in the text that it came with."""
+    return note(f"picture {number}")
+
+
+def count(number: int, what: str) -> str:
+    """`2 pictures`."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

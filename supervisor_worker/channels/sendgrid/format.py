@@ -1,0 +1,127 @@
+"""How a mail is written and read: as the model is shown it, and from the model's words to the command. Pure.
+
+Recipient, subject and thread headers come from the received mail and from nowhere else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from shared.model.addresses import Address, EmailAddress
+from shared.model.events import EmailReceived, Received, Response, SendEmailResponse
+from shared.model.text import clean
+from supervisor_worker.channels.notes import capped, count, left_out, note, theirs
+from supervisor_worker.channels.truncation import cut
+
+MAX_MAIL_BYTES: Final = 50_000
+MAX_SUBJECT: Final = 200
+MAX_REFERENCES: Final = 50
+MAX_ID: Final = 400
+
+_RE: Final = re.compile(r"\s*re\s*(?:\[\d{1,3}\]|\(\d{1,3}\))?\s*[:\uff1a]\s*", re.IGNORECASE)
+_ID: Final = re.compile(r"<[^<>\s\x00-\x1f\x7f]+>")
+MAX_NAMED_FILES: Final = 10
+# What mail programs put between somebody's own words and a mail that they pass on.
+_PASSED_ON: Final = re.compile(
+    r"^(?=-{4,} ?[^\W\d_][^\n-]{3,60}-{4,}[ \t]*$|begin forwarded message:[ \t]*$)", re.MULTILINE | re.IGNORECASE
+)
+RULES: Final = """\
+Your answer is sent as the body of a plain-text e-mail. Write only the body: the subject and the headers are set for you. No \
+Markdown and no HTML; short paragraphs with an empty line between them, and lists as lines that begin with a hyphen. Be as long \
+as the matter needs and no longer. Do not quote the message that you answer. A greeting and a closing are not needed."""
+
+
+class EmailFormat:
+    """See `supervisor_worker.channels.formats.MessageFormat`."""
+
+    rules = RULES
+
+    def shown(self, event: Received, pictures: Mapping[tuple[str, str], int] | None) -> list[str]:
+        """The subject, the body with the begin of a forwarded mail marked, the names of the attachments, and where it ends."""
+        del pictures
+        mail = of(event)
+        subject = " ".join(theirs(mail.subject).split())
+        head = note(f"A mail. Subject: {subject}" if subject else "A mail without a subject")
+        body = _PASSED_ON.sub(note("What follows comes from others") + "\n", capped(mail.body), count=1)
+        return [head, body, _files(mail.attachments), left_out(mail.hidden), note("End of the mail")]
+
+    def reply(self, event: Received, text: str, reply_id: str) -> Response:
+        """An answer in the mail's thread."""
+        mail = of(event)
+        return SendEmailResponse(
+            to=mail.from_,
+            from_=mail.to,
+            subject=subject_for(mail.subject),
+            body=cut(clean(text).strip(), MAX_MAIL_BYTES, "utf-8"),
+            user=mail.user,
+            message_id=f"<{reply_id}@{mail.to.domain}>",
+            in_reply_to=mail.message_id if _is_id(mail.message_id) else "",
+            references=references_for(mail),
+        )
+
+    def opening(self, event: Received, text: str, reply_id: str) -> Response:
+        """A mail that begins a thread: `event` names its subject and its id."""
+        mail, answer = of(event), self.reply(event, text, reply_id)
+        return replace(answer, subject=mail.subject, message_id=mail.message_id, in_reply_to="", references=())  # type: ignore[call-arg]
+
+    def ask_shorter(self, text: str) -> str:
+        """Nothing is too long to be sent; what is beyond MAX_MAIL_BYTES is cut."""
+        del text
+        return ""
+
+    def notice_event(self, ends: tuple[Address, Address], notice_id: str, user: str, subject: str, at: float) -> Received:
+        """A mail that begins a thread: its id is the notice's own, so that an answer to it finds its conversation."""
+        boss, own = ends
+        if not (isinstance(boss, EmailAddress) and isinstance(own, EmailAddress)):
+            raise TypeError("not mail addresses")
+        return EmailReceived(
+            id=notice_id,
+            from_=own,
+            to=boss,
+            subject=subject,
+            body="",
+            user=user,
+            message_id=f"<{notice_id}@{boss.domain}>",
+            received_at=at,
+        )
+
+
+def of(event: Received) -> EmailReceived:
+    """The event as a mail; TypeError for any other."""
+    if not isinstance(event, EmailReceived):
+        raise TypeError(f"not a mail: {event.type}")
+    return event
+
+
+def _files(names: Sequence[str]) -> str:
+    if not names:
+        return ""
+    shown = ", ".join(" ".join(theirs(name).split())[:100] for name in names[:MAX_NAMED_FILES])
+    more = f", and {len(names) - MAX_NAMED_FILES} more" if len(names) > MAX_NAMED_FILES else ""
+    return note(f"{count(len(names), 'attachment')} you cannot open: {shown}{more}")
+
+
+def subject_for(subject: str) -> str:
+    """The subject with exactly one "Re:", on one line."""
+    rest = " ".join(clean(subject[: 20 * MAX_SUBJECT]).split())
+    while found := _RE.match(rest):
+        rest = rest[found.end() :]
+    return f"Re: {rest[:MAX_SUBJECT].strip() or 'your message'}"
+
+
+def references_for(event: EmailReceived) -> tuple[str, ...]:
+    """The parent's References (or its In-Reply-To) and its own id; of a very long thread the root and the newest."""
+    before = event.references or tuple(_ID.findall(event.in_reply_to)[:2])
+    if not event.references and len(before) > 1:  # RFC 5322: only a single id can stand for the thread
+        before = ()
+    ids = list(dict.fromkeys(name for name in before if _is_id(name) and name != event.message_id))
+    if _is_id(event.message_id):
+        ids.append(event.message_id)
+    return tuple(ids if len(ids) <= MAX_REFERENCES else [ids[0], *ids[1 - MAX_REFERENCES :]])
+
+
+def _is_id(name: str) -> bool:
+    return len(name) <= MAX_ID and _ID.fullmatch(name) is not None

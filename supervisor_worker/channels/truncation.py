@@ -1,0 +1,34 @@
+"""A text cut to what its reader's channel takes: after a sentence, else after a word, and marked as cut. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from shared.model.text import clean
+
+CUT_MARK: Final = " [...]"
+_SENTENCE_END: Final = re.compile(r"""[.!?\u2026\u3002\uff01\uff1f]["')\]\u201d\u2019]*(?=\s|$)|[\u3002\uff01\uff1f]""")
+
+
+def cut(text: str, size: int, encoding: str) -> str:
+    """`text` in at most `size` bytes of `encoding`."""
+    whole = text.encode(encoding, "replace")
+    if len(whole) <= size:
+        return text
+    kept = whole[: size - len(CUT_MARK.encode(encoding))].decode(encoding, "ignore")
+    return _whole_sentences(kept, at_least=len(kept) // 2) + CUT_MARK
+
+
+def cut_short(text: str) -> str:
+    """A text that broke off in the middle (the model's limit): back to its last whole sentence, and marked as cut."""
+    text = clean(text).strip()
+    return _whole_sentences(text, at_least=len(text) // 4) + CUT_MARK if text else ""
+
+
+def _whole_sentences(text: str, *, at_least: int) -> str:
+    ends = [found.end() for found in _SENTENCE_END.finditer(text) if found.end() >= at_least]
+    if ends:
+        return text[: ends[-1]]
+    words, _, _ = text.rpartition(" ")
+    return (words if len(words) >= at_least else text).rstrip()
