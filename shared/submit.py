@@ -20,7 +20,9 @@ from shared import mailbox
 from shared.errors import StorageFault, StorageFull, StorageUnavailable
 from shared.mailbox import calls
 from shared.mailbox import wake_queue as queue
-from shared.mailbox.records import Accepted, Call, Kind
+from shared.mailbox.call import Call
+from shared.mailbox.calls import Accepted
+from shared.mailbox.records import Kind
 from shared.model import fingerprint as echo
 from shared.model.channels import CHANNELS
 from shared.model.events import Keyword, Received

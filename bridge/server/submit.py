@@ -12,7 +12,7 @@ from bridge.protocol.frames import Words
 from bridge.protocol.server_session import Request
 from shared import submit as storing
 from shared.errors import BadInput, StorageUnavailable
-from shared.mailbox.records import Accepted
+from shared.mailbox.calls import Accepted
 from shared.model.addresses import EmailAddress, PhoneNumber
 from shared.model.events import EmailReceived, Received, SmsReceived
 from shared.model.text import seen, seen_line

@@ -1,6 +1,7 @@
 """The mailbox: every message, turn and reply, and who may work on them now. This is the truth; RQ is the wake-up.
 
-`calls` builds the calls (pure), `scripts` puts their arguments in order, `client` sends them, `records` says what comes back, and the
+`calls` builds the calls and reads their answers (pure), `scripts` puts their arguments in order, `client` sends them, `records` holds what
+is kept, and the
 rules themselves stand in `lua/*.lua`, one a script, each with its promise and its arguments in a comment at its head.
 """
 

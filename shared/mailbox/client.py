@@ -14,8 +14,9 @@ from redis.asyncio import Redis as AsyncRedis
 from redis.client import Pipeline
 from redis.exceptions import NoScriptError
 
-from shared.mailbox import answers, keys
-from shared.mailbox.records import Call, Message, Pause, Reply
+from shared.mailbox import keys
+from shared.mailbox.call import Call
+from shared.mailbox.records import Message, Pause, Reply, message_from, pause_from, reply_from
 from shared.mailbox.scripts import arguments, script
 
 T = TypeVar("T")
@@ -66,12 +67,12 @@ class Mailbox:
     def message(self, message_id: str) -> Message | None:
         """A message's record, or None once it expired."""
         record = _text(self.redis.hgetall(keys.message(message_id)))
-        return answers.message_from(record) if record.get("id") else None
+        return message_from(record) if record.get("id") else None
 
     def reply(self, reply_id: str) -> Reply | None:
         """A reply's record, or None once it expired."""
         record = _text(self.redis.hgetall(keys.reply(reply_id)))
-        return answers.reply_from(record) if record.get("id") else None
+        return reply_from(record) if record.get("id") else None
 
     def reply_of(self, message: Message) -> Reply | None:
         """The reply of the turn that a message is, or was last, in."""
@@ -91,7 +92,7 @@ class Mailbox:
         with self.redis.pipeline(transaction=False) as pipeline:
             for key in (keys.PAUSE, *map(keys.pause, pairs)):
                 pipeline.hgetall(key)
-            found = [answers.pause_from(record) for record in _text(pipeline.execute())]
+            found = [pause_from(record) for record in _text(pipeline.execute())]
         return list({pause.user: pause for pause in found if pause}.values())
 
 
@@ -151,12 +152,12 @@ class AsyncMailbox:
     async def messages(self, message_ids: list[str]) -> list[Message | None]:
         """The records of messages, in one round trip; None for one that expired."""
         records = await self._records("msg", message_ids)
-        return [answers.message_from(record) if record.get("id") else None for record in records]
+        return [message_from(record) if record.get("id") else None for record in records]
 
     async def replies(self, reply_ids: list[str]) -> list[Reply | None]:
         """The records of replies, in one round trip; None for one that expired."""
         records = await self._records("reply", reply_ids)
-        return [answers.reply_from(record) if record.get("id") else None for record in records]
+        return [reply_from(record) if record.get("id") else None for record in records]
 
     async def states(self, message_ids: list[str]) -> list[str]:
         """The states of messages, in one round trip; '' for one that is not there."""

@@ -17,7 +17,7 @@ from importlib import resources
 from operator import itemgetter
 from typing import Any, Final
 
-from shared.mailbox.records import Call
+from shared.mailbox.call import Call
 from shared.model.channels import CHANNELS
 
 _PLAIN = (int, bytes)

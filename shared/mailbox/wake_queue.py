@@ -23,7 +23,7 @@ from typing import Any, Final
 
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
-from rq import Queue
+from rq import Queue, Worker
 from rq.exceptions import DeserializationError
 from rq.job import Job
 from rq.serializers import JSONSerializer
@@ -45,6 +45,8 @@ QUEUED_MS: Final = "queued_ms"
 """In a job's record: when it was enqueued, by the server's clock. RQ's own times are those of whichever host enqueued it."""
 QUEUE_KEY: Final = Queue.redis_queue_namespace_prefix + QUEUE
 _JOB: Final = Job.redis_job_namespace_prefix
+WORKER_PREFIX: Final = Worker.redis_worker_namespace_prefix
+"""How the key of RQ's record of a worker begins."""
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NAME: Final = re.compile(r"[A-Za-z_][\w.]{0,80}", re.ASCII)
 _READ: Final = frozenset(

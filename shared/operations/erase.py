@@ -19,7 +19,7 @@ from redis import Redis
 from shared import spool_layout as spool
 from shared.errors import BadInput
 from shared.mailbox import Mailbox, calls, keys
-from shared.mailbox.answers import attempts_from
+from shared.mailbox.records import attempts_from
 from shared.model import codec
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from shared.config.settings import Settings
-from shared.mailbox.spending import Budget, Dearest
+from shared.mailbox.calls import Budget, Dearest
 from shared.model import codec
 from shared.model.events import MAX_MEDIA
 from shared.model.users import Users

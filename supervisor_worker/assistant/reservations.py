@@ -13,7 +13,7 @@ from typing import Protocol
 from shared.config.settings import Settings
 from shared.errors import LeaseLost, ProviderError
 from shared.mailbox import AsyncMailbox
-from shared.mailbox.spending import NO_CALL, Budget, Settled, reserve
+from shared.mailbox.calls import NO_CALL, Budget, Settled, reserve
 from supervisor_worker.assistant.claude.client import Answer
 from supervisor_worker.assistant.price import most_of
 from supervisor_worker.assistant.prompt import Question

@@ -19,8 +19,8 @@ from rq_async.command_batching import Grouped
 from shared.config import settings as knobs
 from shared.mailbox import AsyncMailbox, calls
 from shared.mailbox import wake_queue as queue
+from shared.mailbox.calls import Due
 from shared.mailbox.client import Commands
-from shared.mailbox.records import Due
 from shared.runtime import Runtime, open_runtime, redis_url
 from shared.storage.clients import for_loop, for_waiting
 from supervisor_worker.assistant.claude.client import Claude

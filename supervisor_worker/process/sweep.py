@@ -16,7 +16,8 @@ from typing import Final
 from redis.exceptions import RedisError
 
 from shared.mailbox import calls
-from shared.mailbox.records import Call, Swept
+from shared.mailbox.call import Call
+from shared.mailbox.calls import Swept
 from shared.observability import logs as telemetry
 from supervisor_worker.process.resources import Crew
 from supervisor_worker.turns import cross_channel_notice as elsewhere

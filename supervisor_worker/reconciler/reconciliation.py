@@ -23,7 +23,8 @@ from redis.exceptions import RedisError
 from shared import submit as storing
 from shared.errors import ProviderError, ProviderRefused, StorageFault
 from shared.mailbox import AsyncMailbox, calls, keys
-from shared.mailbox.records import Accepted, Call
+from shared.mailbox.call import Call
+from shared.mailbox.calls import Accepted
 from shared.model import sms_admission as admission
 from shared.model.addresses import Address, masked
 from shared.model.sms_admission import Ignored

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from shared.errors import ProviderError
 from shared.mailbox import AsyncMailbox, calls
-from shared.mailbox.records import Unsettled
+from shared.mailbox.calls import Unsettled
 from shared.model.delivery_reports import FINAL, TWILIO_STATES, word_of_the_user
 from shared.observability import logs as telemetry
 from supervisor_worker.channels.twilio.message_list import Record

@@ -9,8 +9,7 @@ from functools import cached_property
 
 from shared.config.settings import Settings
 from shared.mailbox import AsyncMailbox
-from shared.mailbox.calls import DAY_MS, Leave
-from shared.mailbox.spending import Budget, Dearest
+from shared.mailbox.calls import DAY_MS, Budget, Dearest, Leave
 from shared.model.addresses import Channel, Identities
 from shared.model.channels import CHANNELS
 from shared.model.users import Users

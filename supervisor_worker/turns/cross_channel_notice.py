@@ -16,7 +16,8 @@ from typing import Final
 from redis.exceptions import RedisError
 
 from shared.mailbox import calls
-from shared.mailbox.records import Call, Reply
+from shared.mailbox.call import Call
+from shared.mailbox.records import Reply
 from shared.mailbox.wake_queue import job
 from shared.model.channels import CHANNELS
 from shared.model.events import Received

@@ -28,7 +28,9 @@ from typing import Final, Literal
 
 from shared.errors import CredentialsRefused, OutcomeUnknown, ProviderError, ProviderRefused, ProviderUnavailable
 from shared.mailbox import calls
-from shared.mailbox.records import Attempt, Outcome, ReplyState, Sending, Wake
+from shared.mailbox.call import Wake
+from shared.mailbox.calls import Outcome, Sending
+from shared.mailbox.records import Attempt, ReplyState
 from shared.model.events import Response
 from shared.observability import logs as telemetry
 from shared.observability.faults import named

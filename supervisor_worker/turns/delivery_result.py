@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from shared.mailbox.records import Outcome, Reply, Sending, Turn
-from shared.mailbox.spending import NO_CALL, Settled
+from shared.mailbox.calls import NO_CALL, Outcome, Sending, Settled
+from shared.mailbox.records import Reply, Turn
 
 
 @dataclass(frozen=True, slots=True)

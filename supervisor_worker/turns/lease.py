@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from shared.errors import LeaseLost
 from shared.mailbox import AsyncMailbox, calls
-from shared.mailbox.records import Claim
+from shared.mailbox.calls import Claim
 from shared.observability import logs as telemetry
 from supervisor_worker.turns.liveness import elapsed
 

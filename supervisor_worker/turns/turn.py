@@ -38,9 +38,8 @@ from redis.exceptions import RedisError
 
 from shared.errors import AccessDenied, CredentialsRefused, LeaseLost, LimitReached, ProviderError, ProviderRefused
 from shared.mailbox import calls
-from shared.mailbox.calls import Provider
-from shared.mailbox.records import Alarmed, Claim, Closed, Turn
-from shared.mailbox.spending import Settled
+from shared.mailbox.calls import Alarmed, Claim, Closed, Provider, Settled
+from shared.mailbox.records import Turn
 from shared.mailbox.wake_queue import job
 from shared.model.channels import CHANNELS
 from shared.model.events import Received, Response

@@ -10,8 +10,9 @@ from redis import Redis
 from redis.exceptions import NoScriptError
 
 from shared.mailbox import answer
+from shared.mailbox.call import Call
 from shared.mailbox.calls import Leave, Watch
-from shared.mailbox.records import Call, Kind
+from shared.mailbox.records import Kind
 from shared.mailbox.scripts import arguments, script
 
 T = TypeVar("T")

@@ -7,12 +7,30 @@ from typing import Any, Final, Literal, cast
 from redis import Redis
 
 from shared.mailbox import Mailbox, calls
-from shared.mailbox.calls import Leave, Provider, Watch
+from shared.mailbox.call import Wake
+from shared.mailbox.calls import (
+    NO_CALL,
+    Accepted,
+    Alarmed,
+    Budget,
+    Claim,
+    Closed,
+    Dearest,
+    Leave,
+    Outcome,
+    Provider,
+    Sending,
+    Settled,
+    Stored,
+    Unseen,
+    Unsettled,
+    Watch,
+    reserve,
+)
 from shared.mailbox.ledger import latest
-from shared.mailbox.records import Accepted, Alarmed, Claim, Closed, Kind, Outcome, Reply, Sending, Stored, Turn, Unseen, Unsettled, Wake
-from shared.mailbox.spending import NO_CALL, Budget, Dearest, Settled, reserve
+from shared.mailbox.records import Kind, Reply, Turn
 from shared.model.addresses import PhoneNumber
-from shared.model.events import SendSmsResponse
+from shared.model.events import Keyword, SendSmsResponse
 from tests.integration.mailbox_books import CLOCK, LEASE, LEAVE, LIFE, RETENTION, START, Mutation, Scripts
 from tests.integration.mailbox_workers import received
 
@@ -85,7 +103,7 @@ class Desk:
         return message.notice
 
     def accept(
-        self, message: str, *, kind: str = "text", settle: int = 0, limit: int = 60, keyword: calls.Keyword = "", conv: str = C,
+        self, message: str, *, kind: str = "text", settle: int = 0, limit: int = 60, keyword: Keyword = "", conv: str = C,
         pair: str = PAIR, most: int = calls.MAX_OPEN, says: str = "", hourly: int = 1_000, daily: int = 1_000, pair_hourly: int = 1_000,
         via: str = "", maybe_duplicate: bool = False, user: str = "u-1", wake: Wake = (), sender: str = "s-1",
     ) -> Accepted:  # fmt: skip

@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import Any, Final, cast
 
 from shared.mailbox import calls
-from shared.mailbox.records import Accepted, Call, Due, Kind, Outcome, Reserved, Retried, Sending, Stored, Turn, Unseen
+from shared.mailbox.call import Call
+from shared.mailbox.calls import Accepted, Due, Outcome, Reserved, Retried, Sending, Stored, Unseen
+from shared.mailbox.records import Kind, Turn
 from tests.integration.mailbox_books import (
     AGAIN,
     LEASE,

@@ -8,9 +8,8 @@ from typing import Any, Final, cast
 
 from redis import Redis
 
-from shared.mailbox.calls import DAY_MS
-from shared.mailbox.records import Call
-from shared.mailbox.spending import Budget
+from shared.mailbox.call import Call
+from shared.mailbox.calls import DAY_MS, Budget
 from tests.integration.mailbox_books import must
 
 FIELDS: Final = ("tokens", "reserved", "turns", "open", "calls", "failed")

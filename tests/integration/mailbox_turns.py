@@ -8,8 +8,9 @@ from typing import Any, Final, cast
 from redis import Redis
 
 from shared.mailbox import calls
-from shared.mailbox.records import Call, Claim, Closed, Turn
-from shared.mailbox.spending import Budget
+from shared.mailbox.call import Call
+from shared.mailbox.calls import Budget, Claim, Closed
+from shared.mailbox.records import Turn
 from tests.integration.mailbox_books import (
     ADVANCE,
     CLOCK,

@@ -8,7 +8,7 @@ from typing import Final
 
 from redis import Redis
 
-from shared.mailbox.spending import Budget
+from shared.mailbox.calls import Budget
 from tests.integration.mailbox_books import LEASE, LIFE, Mutation
 from tests.integration.mailbox_world import World
 

@@ -11,9 +11,10 @@ from typing import Any, Final, cast
 
 from redis import Redis
 
-from shared.mailbox import answers, calls
-from shared.mailbox.records import Accepted, Attempt, Call, Kind, Reply, Sending, Turn
-from shared.mailbox.spending import NO_CALL, Budget, Dearest, Settled, reserve
+from shared.mailbox import calls
+from shared.mailbox.call import Call
+from shared.mailbox.calls import NO_CALL, Accepted, Budget, Dearest, Sending, Settled, reserve
+from shared.mailbox.records import Attempt, Kind, Reply, Turn, reply_from
 from shared.model.addresses import EmailAddress, PhoneNumber
 from shared.model.events import EmailReceived, Response, SendSmsResponse, SmsReceived
 from supervisor_worker.channels.port import Listed
@@ -411,7 +412,7 @@ class Workers:
     def record_of(self, reply: str) -> Reply | None:
         """A reply's record."""
         raw = cast("dict[bytes, bytes]", self.redis.hgetall(f"boss:reply:{reply}"))
-        return answers.reply_from({name.decode(): value.decode() for name, value in raw.items()}) if raw else None
+        return reply_from({name.decode(): value.decode() for name, value in raw.items()}) if raw else None
 
     def _finish(self, worker: Worker, fate: int) -> None:
         call = calls.finish(worker.conv, worker.token, retention_ms=RETENTION)

@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 
 from shared.mailbox import calls
 from shared.mailbox.records import Kind
-from shared.model.events import SendSmsResponse
+from shared.model.events import Keyword, SendSmsResponse
 from tests.integration.mailbox_books import LEASE, MARGIN, RETENTION, SEND, SETTLE, Said, must
 from tests.integration.mailbox_workers import Workers, received
 
@@ -46,7 +46,7 @@ class World(Workers):
 
     # -- users ---------------------------------------------------------------------------------------------------
 
-    def write(self, conv: int, kind: int, *, wake: bool = True, keyword: calls.Keyword = "", copied: bool = False) -> None:
+    def write(self, conv: int, kind: int, *, wake: bool = True, keyword: Keyword = "", copied: bool = False) -> None:
         """A message from outside; its wake-up may be lost. `copied`: the reconciler brings it, and it may have been answered."""
         kind_name = KINDS[kind % len(KINDS)] if not keyword else "text"
         talk = self.oracle.talks[f"c-{conv % 3}"]

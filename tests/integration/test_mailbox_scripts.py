@@ -11,8 +11,8 @@ from redis import Redis
 
 from shared import mailbox
 from shared.mailbox import Mailbox, calls
+from shared.mailbox.call import Call
 from shared.mailbox.client import answer, queue_call
-from shared.mailbox.records import Call
 from shared.mailbox.scripts import names, script
 from shared.model.channels import CHANNELS
 from tests.integration.mailbox_books import LEASE, RETENTION, SEND, START

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.mailbox.calls import DAY_MS
-from shared.mailbox.spending import NO_CALL, Dearest, Settled
+from shared.mailbox.calls import DAY_MS, NO_CALL, Dearest, Settled
 from tests.integration.mailbox_books import LEASE, LIFE
 from tests.integration.mailbox_desk import Desk
 

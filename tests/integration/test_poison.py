@@ -10,7 +10,7 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 from shared.mailbox import AsyncMailbox
-from shared.mailbox.records import Call
+from shared.mailbox.call import Call
 from supervisor_worker.assistant import notices as sentences
 from supervisor_worker.assistant.claude.client import Answer
 from supervisor_worker.assistant.prompt import Question

@@ -13,9 +13,9 @@ from boss.checks import standby as check
 from boss.commands.tail import describe
 from shared.config.settings import Settings, load
 from shared.mailbox import Mailbox, calls, keys
+from shared.mailbox.call import Call
 from shared.mailbox.calls import STANDBY, STANDBY_KEPT_MS
 from shared.mailbox.ledger import latest
-from shared.mailbox.records import Call
 from shared.mailbox.wake_queue import QUEUE
 from tests.integration.mailbox_desk import Desk
 

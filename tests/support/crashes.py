@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from structlog.contextvars import get_contextvars
 
 from shared.mailbox import AsyncMailbox, Mailbox
-from shared.mailbox.records import Call
+from shared.mailbox.call import Call
 
 if TYPE_CHECKING:
     from rq_async.queue_client import Desk

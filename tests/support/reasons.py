@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 PACKAGES = ("shared", "bridge", "webhook_api", "supervisor_worker")
-CALLS = "shared/mailbox/calls.py"
+CALLS = "shared/mailbox/calls/turns.py"
 MAILBOX = "shared/mailbox/"
 SCRIPTS = ROOT / "shared" / "mailbox" / "lua"
 ENDING = re.compile(r"\b(settle_message|close_turn|finish_turn)\(([^()]*(?:\([^()]*\)[^()]*)*)\)")
@@ -133,8 +133,7 @@ class Sources:
         elif isinstance(node, ast.ImportFrom):
             path = str(node.module).replace(".", "/")
             for alias in node.names:
-                own = (ROOT / path / f"{alias.name}.py").exists()
-                module.known[alias.asname or alias.name] = f"{path}/{alias.name}.py" if own else f"{path}.py"
+                module.known[alias.asname or alias.name] = _file(f"{path}/{alias.name}") or _file(path) or f"{path}.py"
         elif isinstance(node, ast.Call):
             self.calls.setdefault(_last_name(node.func), []).append((node, within, module))
         for child in ast.iter_child_nodes(node):
@@ -289,6 +288,11 @@ class Sources:
             returned = self._returned(value, module)
             return set().union(*(self._part(inner, place, function, seen, function.module) for inner, function in returned))
         raise NotFollowed(f"{module.name}:{value.lineno}: {ast.unparse(value)}")
+
+
+def _file(path: str) -> str:
+    """The file of a module or a package; '' where there is neither."""
+    return next((found for found in (f"{path}.py", f"{path}/__init__.py") if (ROOT / found).exists()), "")
 
 
 def _last_name(node: ast.expr) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Final, cast, get_args
 from shared import submit as storing
 from shared.errors import BadInput
 from shared.mailbox import calls
-from shared.mailbox.records import Call
+from shared.mailbox.call import Call
 from shared.model import codec
 from shared.model.addresses import Channel
 from shared.model.channels import CHANNELS

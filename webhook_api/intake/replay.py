@@ -17,7 +17,7 @@ from itertools import islice
 from typing import Any, Final
 
 from shared.errors import BadInput, SchemaTooNew, StorageFault, StorageFull, StorageUnavailable
-from shared.mailbox.records import Call
+from shared.mailbox.call import Call
 from shared.observability import logs as telemetry
 from shared.runtime import Runtime
 from shared.spool_layout import Name

@@ -168,7 +168,7 @@ end
 local function may_probe()
   local pause, pair = pause_key(''), get(key, 'pair')
   local provider, at = get(pause, 'provider'), capped(number(pause, 'probe_at'), number(pause, 'probe_most'), t, 'probe')
-  if provider == '' or at > t or (pair ~= '' and held(pair)) then return false end
+  if at > t or (pair ~= '' and held(pair)) then return false end
   if get(pause, 'refused') == get(key, 'sender') and t < at + lost_wait then return false end
   local kind, turn = get(msg_key(redis.call('LINDEX', inbox, 0)), 'kind'), get(key, 'turn')
   if provider == 'claude' then return kind ~= 'notice' and (turn == '' or redis.call('EXISTS', reply_key(reply_of(turn))) == 0) end

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.config import settings as settings_module
+from shared.mailbox.calls import Budget, Dearest
 from shared.mailbox.records import Message, MessageState, Reply, ReplyState
-from shared.mailbox.spending import Budget, Dearest
 from shared.model import codec
 from shared.model.addresses import EmailAddress, PhoneNumber
 from shared.model.events import MAX_MEDIA, EmailReceived, Media, Received, SendSmsResponse, SmsReceived

@@ -11,7 +11,8 @@ import pytest
 from redis.exceptions import ConnectionError as RedisGone
 from structlog.testing import capture_logs
 
-from shared.mailbox.records import Call, Due, Swept
+from shared.mailbox.call import Call
+from shared.mailbox.calls import Due, Swept
 from supervisor_worker.process import sweep
 from supervisor_worker.process.sweep import Sweep
 

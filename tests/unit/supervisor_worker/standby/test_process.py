@@ -8,7 +8,7 @@ import pytest
 from redis.exceptions import ConnectionError as RedisGone
 
 from shared.config.settings import Settings, load
-from shared.mailbox.records import Call
+from shared.mailbox.call import Call
 from supervisor_worker.standby.child_worker import REST, WORK
 from supervisor_worker.standby.process import FIRST_REST, LONGEST_REST, RETIRE_SECONDS, Standby
 

@@ -10,7 +10,9 @@ import pytest
 
 from shared.config import settings as settings_module
 from shared.errors import LeaseLost, OutcomeUnknown, ProviderRefused, ProviderUnavailable
-from shared.mailbox.records import Attempt, Call, Claim, Outcome, Reply, ReplyState, Sending, Unseen
+from shared.mailbox.call import Call
+from shared.mailbox.calls import Claim, Outcome, Sending, Unseen
+from shared.mailbox.records import Attempt, Reply, ReplyState
 from shared.model import users
 from shared.model.addresses import Identities, PhoneNumber
 from shared.model.events import Response, SendSmsResponse

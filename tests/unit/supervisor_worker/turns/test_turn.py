@@ -8,7 +8,9 @@ from typing import Any, cast
 import pytest
 
 from shared.config import settings as settings_module
-from shared.mailbox.records import Call, Claim, Closed, Message, MessageState, Reply, ReplyState, Sending, Turn
+from shared.mailbox.call import Call
+from shared.mailbox.calls import Claim, Closed, Sending
+from shared.mailbox.records import Message, MessageState, Reply, ReplyState, Turn
 from shared.model import users
 from shared.model.addresses import Identities, PhoneNumber
 from shared.model.events import SendSmsResponse

@@ -7,10 +7,13 @@ turn or stores its reply, so that a turn with one question costs no round trip m
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal, cast
 
-from shared.mailbox import answers
-from shared.mailbox.records import Arguments, Call, Reserved
+from shared.mailbox.call import Arguments, Call
+
+Reserved = Literal["ok", "lost", "opted_out", "paused", "spent", "share", "reserved", "dear"]
+"""The verdict on a question before it is asked. Only `ok` allows it. `dear`: no day has room for it; `spent`, `share` and `reserved` are a
+`Claim`'s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,4 +78,9 @@ def reserve(conversation: str, token: str, call: str, amount: int, *, budget: Bu
     arguments: Arguments = {
         "conv": conversation, "token": token, "call": call, "amount": amount, **budget.arguments(), **settled.arguments(),
     }  # fmt: skip
-    return Call("reserve", arguments, answers.reserved)
+    return Call("reserve", arguments, _reserved)
+
+
+def _reserved(raw: Any) -> Reserved:
+    """The answer to `reserve`."""
+    return cast("Reserved", raw)

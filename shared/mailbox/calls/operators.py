@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, cast
 
-from shared.mailbox import answers
-from shared.mailbox.records import DAY_MS, HOUR_MS, Alarmed, Arguments, Call, Retried, Wake
+from shared.mailbox.call import DAY_MS, HOUR_MS, Arguments, Call, Wake
 
 Provider = Literal["twilio", "sendgrid", "claude"]
 
@@ -28,6 +27,19 @@ class Watch:
     longest_ms: int = 900_000
 
 
+Alarmed = Literal["paused", "held", "counted"]
+"""What a provider's refusal of our key came to; see `calls.alarm`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """The answer to an operator's retry or discard."""
+
+    outcome: Literal["done", "not_parked", "unknown"]
+    conversation: str = ""
+    channel: str = ""
+
+
 def retry(
     message: str, operation: str, *, by: str = "", user: str = "", pair: str = "", sender: str = "", retention_ms: int = 90 * DAY_MS,
     wake: Wake = (),
@@ -40,13 +52,13 @@ def retry(
     arguments: Arguments = {
         "id": message, "operation": operation, "retention": retention_ms, "by": by, "user": user, "pair": pair, "sender": sender,
     }  # fmt: skip
-    return Call("retry", arguments, answers.retried, wake)
+    return Call("retry", arguments, _retried, wake)
 
 
 def discard(message: str, operation: str, *, retention_ms: int, by: str = "", user: str = "") -> Call[Retried]:
     """End a parked message as `ignored(discarded)`."""
     arguments: Arguments = {"id": message, "operation": operation, "retention": retention_ms, "by": by, "user": user}
-    return Call("discard", arguments, answers.retried)
+    return Call("discard", arguments, _retried)
 
 
 def erase(conversation: str, ids: Iterable[str]) -> Call[int]:
@@ -74,7 +86,7 @@ def alarm(conversation: str, provider: Provider, reason: str, *, sure: bool, wat
         "conv": conversation, "provider": provider, "reason": reason, "sure": int(sure), "apart": watch.apart_ms, "quiet": watch.quiet_ms,
         "window": watch.window_ms, "probe": watch.probe_ms, "longest": watch.longest_ms,
     }  # fmt: skip
-    return Call("alarm", arguments, answers.alarmed)
+    return Call("alarm", arguments, _alarmed)
 
 
 def warn(reason: str, *, window_ms: int = HOUR_MS) -> Call[bool]:
@@ -85,3 +97,13 @@ def warn(reason: str, *, window_ms: int = HOUR_MS) -> Call[bool]:
 def resume(*, by: str = "", user: str = "") -> Call[bool]:
     """End the pause of all, or of one user; True when there was one."""
     return Call("resume", {"by": by, "user": user}, bool)
+
+
+def _retried(raw: Any) -> Retried:
+    """The answer to `retry` and `discard`."""
+    return Retried(raw[0], raw[1], raw[2])
+
+
+def _alarmed(raw: Any) -> Alarmed:
+    """The answer to `alarm`."""
+    return cast("Alarmed", raw)

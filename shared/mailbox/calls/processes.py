@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from rq import Worker
-
-from shared.mailbox import answers
-from shared.mailbox.records import HOUR_MS, Arguments, Call, Swept, Wake
+from shared.mailbox.call import HOUR_MS, Arguments, Call, Wake
+from shared.mailbox.wake_queue import WORKER_PREFIX
 
 SWEEP_LIMIT: Final = 100
 WAKE_FLOOR_MS: Final = 1000
@@ -20,8 +19,27 @@ STANDBY: Final = "standby@"
 """How the name of a standby's worker begins; a regular worker's never does, for no host's name holds this sign."""
 STANDBY_KEPT_MS: Final = 30_000
 """How long a standby that says nothing more stays in the book of standbys."""
-
 Standing = Literal["watching", "working", "retiring", "gone"]
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A conversation that somebody should look at now."""
+
+    conversation: str
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a sweep found to wake, and in how many ms the next one's time comes; None when nothing is on the agenda.
+
+    `untold` are replies that did not reach their users, who are to be told elsewhere.
+    """
+
+    due: tuple[Due, ...]
+    next_ms: int | None = None
+    untold: tuple[str, ...] = ()
 
 
 def heartbeat(process: str, *, life_ms: int, place: str = "") -> Call[list[str]]:
@@ -43,7 +61,7 @@ def sweep(*, recheck_ms: int, oldest_wait_ms: int = 0, life_ms: int = 0, lease_m
     """
     mark_ms = min(WAKE_CEILING_MS, max(WAKE_FLOOR_MS, 2 * oldest_wait_ms))
     arguments: Arguments = {"limit": SWEEP_LIMIT, "recheck": recheck_ms, "mark": mark_ms, "life": life_ms, "lease": lease_ms}
-    return Call("sweep", arguments, answers.swept)
+    return Call("sweep", arguments, _swept)
 
 
 def enqueue(jobs: Iterable[Wake]) -> Call[int]:
@@ -59,5 +77,11 @@ def standby(name: str, standing: Standing, shift: str, *, queue: str) -> Call[di
 def _beats(raw: Any) -> dict[str, str]:
     """Of all workers; one whose record has expired has none, and a standby's own says nothing about the regular ones."""
     found = zip(raw[::2], raw[1::2], strict=True)
-    named = {key.removeprefix(Worker.redis_worker_namespace_prefix): beat for key, beat in found if beat}
+    named = {key.removeprefix(WORKER_PREFIX): beat for key, beat in found if beat}
     return {name: beat for name, beat in named.items() if not name.startswith(STANDBY)}
+
+
+def _swept(raw: Any) -> Swept:
+    """The answer to `sweep`."""
+    woken, next_ms, untold = raw
+    return Swept(tuple(Due(conv, channel) for conv, channel in woken), next_ms if next_ms >= 0 else None, tuple(untold))

@@ -1,0 +1,133 @@
+"""What comes in: a message that is taken, one that is ignored, a request that was refused, a run of the reconciler. No I/O.
+
+Times are integer milliseconds. A script that is sent twice changes nothing the second time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from shared.mailbox.call import DAY_MS, Arguments, Call, Wake, nothing
+from shared.mailbox.calls.turns import MAX_TEXTS_PER_TURN
+from shared.mailbox.records import Kind
+from shared.model import codec
+from shared.model.addresses import Channel
+from shared.model.channels import CHANNELS
+from shared.model.events import Keyword, Received
+
+MAX_OPEN: Final = 50_000
+"""How many messages may wait for their answer before no more are taken."""
+NOT_ADMITTED_AN_HOUR: Final = 100
+"""How many messages that are not admitted get a record and a ledger line; those beyond are counted alone. 22 MB a month at most."""
+NO_LIMIT: Final = 1_000_000_000
+_NOT_ADMITTED: Final[dict[str, str | int]] = {
+    "kind": "text", "sender": "", "pair": "", "event": "", "settle": 0, "limit": 0, "keyword": "", "verdict": "", "most": MAX_OPEN,
+    "texts": MAX_TEXTS_PER_TURN, "digest": "", "hourly": NO_LIMIT, "pair_hourly": NO_LIMIT, "daily": NO_LIMIT, "copy": 0,
+    "flood": NOT_ADMITTED_AN_HOUR, "who": "", "user": "",
+}  # fmt: skip
+"""What `accept.lua` reads of a message that is recorded with a reason only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The verdict on a message from outside; `duplicate` and `accepted` and `ignored` all earn a 2xx, `full` changed nothing."""
+
+    outcome: Literal["accepted", "duplicate", "ignored", "full"]
+    reason: str = ""
+
+
+def accept(
+    event: Received,
+    *,
+    kind: Kind,
+    conversation: str,
+    sender: str,
+    pair: str,
+    settle_ms: int = 0,
+    turns_per_hour: int = 60,
+    keyword: Keyword = "",
+    max_open: int = MAX_OPEN,
+    digest: str = "",
+    hourly: int = NO_LIMIT,
+    pair_hourly: int = NO_LIMIT,
+    daily: int = NO_LIMIT,
+    via: str = "",
+    maybe_duplicate: bool = False,
+    user: str = "",
+    wake: Wake = (),
+) -> Call[Accepted]:
+    """Take a message into its conversation, once; see `accept.lua`.
+
+    `turns_per_hour` is the sender's, `hourly` the conversation's; `pair_hourly` and `daily` are the pair's, over all of its
+    conversations. `digest` is that of what the message says (`shared.model.fingerprint`), "" where nobody can echo.
+    `via` is the way of one that its webhook did not bring; `maybe_duplicate`: it may have been answered before.
+    `user` is the id of the entry of the users file that it comes from.
+    """
+    arguments: Arguments = {
+        **_NOT_ADMITTED,
+        "id": event.id,
+        "channel": event.channel,
+        "kind": kind,
+        "conv": conversation,
+        "sender": sender,
+        "pair": pair,
+        "event": codec.encode(event),
+        "mark": CHANNELS[event.channel].known_days * DAY_MS,
+        "settle": settle_ms,
+        "limit": turns_per_hour,
+        "keyword": keyword,
+        "most": max_open,
+        "digest": digest,
+        "hourly": hourly,
+        "pair_hourly": pair_hourly,
+        "daily": daily,
+        "kept": CHANNELS[event.channel].kept_days * DAY_MS,
+        "via": via,
+        "copy": int(maybe_duplicate),
+        "user": user,
+    }
+    return Call("accept", arguments, _accepted, wake)
+
+
+def ignore(
+    message_id: str, channel: Channel, reason: str, *, conversation: str = "", via: str = "", who: str = ""
+) -> Call[Accepted]:  # fmt: skip
+    """Record a message that is not answered, with its reason and without its text; deduplicated like any other.
+
+    `who` is its sender, masked, for the list of the last ones. Beyond `NOT_ADMITTED_AN_HOUR` it is counted alone.
+    """
+    kept = CHANNELS[channel].kept_days * DAY_MS
+    arguments: Arguments = {
+        **_NOT_ADMITTED,
+        "id": message_id,
+        "channel": channel,
+        "conv": conversation,
+        "mark": kept,
+        "verdict": reason,
+        "kept": kept,
+        "via": via,
+        "who": who,
+    }
+    return Call("accept", arguments, _accepted)
+
+
+def reconciled(
+    run: str, failure: str, *, numbers: int, listed: int, accepted: int, ignored: int, marked: int, unread: int
+) -> Call[str]:  # fmt: skip
+    """Write down what a run of the reconciler found; the answer is the `failure` of the run before. `run` is a new id."""
+    arguments: Arguments = {
+        "run": run, "failure": failure, "numbers": numbers, "listed": listed, "accepted": accepted, "ignored": ignored, "marked": marked,
+        "unread": unread,
+    }  # fmt: skip
+    return Call("reconciled", arguments, str)
+
+
+def refuse(channel: str, reason: str, status: int) -> Call[None]:
+    """A ledger line for a request that was answered 4xx or 5xx; a flood of them is counted, not written out."""
+    return Call("refuse", {"channel": channel, "reason": reason, "status": status}, nothing)
+
+
+def _accepted(raw: Any) -> Accepted:
+    """The answer to `accept` and `ignore`."""
+    return Accepted(raw[0], raw[1])
