@@ -53,7 +53,7 @@ def held_by(whole: Whole, plans: Plans, people: list[Person], pid: int) -> list[
     return [conversation for conversation in open_now if plans.holder(conversation) == pid]
 
 
-@pytest.mark.parametrize("place", ["one host", "several hosts"])
+@pytest.mark.parametrize("place", ["one host", *(["several hosts"] if FULL else [])])
 def test_kills_under_sixty_texts_cost_seconds(whole: Whole, table: Table, tmp_path: Path, place: str) -> None:
     """Each kill takes a third of all turns with it; every conversation goes on, and is answered once."""
     fault, plans = f"killed again and again under 60 texts, {place}", Plans(tmp_path)
@@ -94,7 +94,7 @@ def watched() -> Iterator[Whole]:
         yield running
 
 
-@pytest.mark.parametrize("how", ["frozen", "started anew", "failed over"])
+@pytest.mark.parametrize("how", ["failed over", *(["frozen", "started anew"] if FULL else [])])
 def test_a_redis_that_was_away_takes_no_turn_from_the_living(request: pytest.FixtureRequest, table: Table, how: str) -> None:
     """No lease is lost, nothing is asked twice, and all is answered once; one worker is late with its first sign of life after it."""
     fault = f"redis {how} under {UNDER_WAY} turns"

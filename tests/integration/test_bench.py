@@ -24,12 +24,12 @@ from tests.support.wait import wait_for
 @pytest.mark.parametrize(
     ("part", "shows"),
     [
-        ("webhook", "Webhooks"),
-        *([("message", "Redis commands"), ("held", "Held at once"), ("conversations", "The cost of one message")] if FULL else []),
+        ("message", "Redis commands"),
+        *([("webhook", "Webhooks"), ("held", "Held at once"), ("conversations", "The cost of one message")] if FULL else []),
     ],
 )
 def test_a_quick_run_measures_bossline_alone(part: str, shows: str) -> None:
-    """Webhooks, held turns and the cost of a conversation go through all of their work with nothing but the product installed."""
+    """Messages, webhooks, held turns and the cost of a conversation go through all of their work with nothing but the product installed."""
     done = subprocess.run(
         [sys.executable, "-m", "bench", part, "--quick", "--without-peers"],
         cwd=ROOT,

@@ -21,7 +21,7 @@ from tests.integration.mailbox_world import World
 
 SOAK: Final = int(os.environ.get("BOSSLINE_MODEL_EXAMPLES", "0"))
 EXAMPLES: Final = SOAK or (250 if FULL else 60)
-WALKS: Final = SOAK // 2 or (125 if FULL else 25)
+WALKS: Final = SOAK // 2 or (125 if FULL else 15)
 some = st.integers(0, 11)
 
 
