@@ -23,7 +23,6 @@ from shared.mailbox import wake_queue as queue
 from shared.mailbox.call import Call
 from shared.mailbox.calls import Accepted
 from shared.mailbox.records import Kind
-from shared.model import fingerprint as echo
 from shared.model.channels import CHANNELS
 from shared.model.events import Keyword, Received
 from shared.runtime import Runtime
@@ -60,7 +59,7 @@ def message(
         turns_per_hour=settings.sender_turns_per_hour,
         keyword=keyword,
         max_open=settings.max_open_messages,
-        digest="" if kind == "bridge" else echo.digest_of(event),
+        digest="" if kind == "bridge" else event.fingerprint(),
         hourly=settings.thread_turns_per_hour if has_threads else calls.NO_LIMIT,
         pair_hourly=settings.mail_turns_per_hour if has_threads else calls.NO_LIMIT,
         daily=settings.pair_turns_per_day,

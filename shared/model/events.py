@@ -7,6 +7,7 @@ classes belong to which channel; whoever handles any message reads what `Receive
 
 from __future__ import annotations
 
+import hashlib
 import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
@@ -54,15 +55,40 @@ class Media:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Received(ABC):
+class Event(ABC):
+    """A message, in or out: what is said, and the files with it."""
+
+    type: ClassVar[str]
+    channel: ClassVar[Channel]
+
+    @property
+    @abstractmethod
+    def text(self) -> str:
+        """What is said."""
+
+    @property
+    def file_ids(self) -> tuple[str, ...]:
+        """What the files that come along are told apart by."""
+        return ()
+
+    def fingerprint(self) -> str:
+        """16 hex digits for the words, however they are cased and spaced, and the files; "" for a message with neither.
+
+        Two robots that answer each other never stop (RFC 3834); one that hides that it is a robot still shows it by what it repeats. A file
+        is known by its provider's id, so that five pictures with the same caption are five different messages.
+        """
+        said = "\x1f".join([" ".join(self.text.casefold().split()), *self.file_ids])
+        return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:16] if said else ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Received(Event):
     """A message that reached a Boss. `id` is ours, made from the provider's; times are UTC epoch seconds.
 
     `from_` is who wrote it and whom the answer goes to, `to` the Boss. `user` is a username of the users file. `hidden` is how many
     characters were left out of what came because a person does not see them. `signed`: the provider proved that it comes from it.
     """
 
-    type: ClassVar[str]
-    channel: ClassVar[Channel]
     id: str
     from_: Address
     to: Address
@@ -70,11 +96,6 @@ class Received(ABC):
     hidden: int = 0
     signed: bool = True
     received_at: float = 0.0
-
-    @property
-    @abstractmethod
-    def text(self) -> str:
-        """What its author wrote."""
 
     @property
     def media(self) -> tuple[Media, ...]:
@@ -86,11 +107,6 @@ class Received(ABC):
         """The provider's id of the message that the files belong to."""
         return ""
 
-    @property
-    def file_ids(self) -> tuple[str, ...]:
-        """What the files that came along are told apart by."""
-        return ()
-
     @abstractmethod
     def key(self) -> ConversationKey:
         """The conversation that it belongs to."""
@@ -101,24 +117,12 @@ class Received(ABC):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Response(ABC):
+class Response(Event):
     """A message to send. `to` and `from_` are set by code, never by the model."""
 
-    type: ClassVar[str]
-    channel: ClassVar[Channel]
     to: Address
     from_: Address
     user: str
-
-    @property
-    @abstractmethod
-    def text(self) -> str:
-        """What is said."""
-
-    @property
-    def file_ids(self) -> tuple[str, ...]:
-        """What the files that go with it are told apart by."""
-        return ()
 
     @abstractmethod
     def content(self) -> dict[str, str]:
@@ -242,6 +246,3 @@ class SendEmailResponse(Response):
     def content(self) -> dict[str, str]:
         """As the protocol of the bridge names it."""
         return {"subject": self.subject, "body": self.body}
-
-
-Event = Received | Response

@@ -12,13 +12,12 @@ import pytest
 from shared.mailbox import calls
 from shared.model.addresses import PhoneNumber
 from shared.model.events import Media, SendSmsResponse, SmsReceived
-from shared.model.fingerprint import digest_of
 from tests.integration.mailbox_books import START
 from tests.integration.mailbox_desk import Desk
 
 HOUR = 3_600_000
 THEIR, BOSS = PhoneNumber("+15551234567"), PhoneNumber("+15559876543")
-OURS = digest_of(SendSmsResponse(to=THEIR, from_=BOSS, message="hello", user="user"))
+OURS = SendSmsResponse(to=THEIR, from_=BOSS, message="hello", user="user").fingerprint()
 
 
 def answer(desk: Desk, turn: str, text: str = "hello", tokens: int = 0) -> None:
@@ -53,7 +52,7 @@ CASES: Final = json.loads((Path(__file__).parents[1] / "cases" / "sms" / "repeat
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["id"])
 def test_who_repeats_a_word_is_answered_and_a_robot_is_not(desk: Desk, case: dict[str, Any], answers: str) -> None:
     """The cases that were found outside, whether our answers repeat themselves or not."""
-    said = [digest_of(sms(text, number if "media" in case else None)) for number, text in enumerate(case["texts"])]
+    said = [sms(text, number if "media" in case else None).fingerprint() for number, text in enumerate(case["texts"])]
     found = talk(desk, said, gap=case["gap_seconds"], answers=answers)
     answered = found.count("accepted")
     assert answered == case.get("answered", answered)
@@ -73,7 +72,7 @@ def test_who_repeats_our_own_words_is_answered_twice_then_told_and_then_no_more(
     assert desk.accept("m-3", says=OURS).reason == "echo"
     assert [line["code"] for line in desk.lines("notice")] == ["echo"]
     answer(desk, "k3", "you repeat yourself")
-    sentence = digest_of(SendSmsResponse(to=THEIR, from_=BOSS, message="you repeat yourself", user="user"))
+    sentence = SendSmsResponse(to=THEIR, from_=BOSS, message="you repeat yourself", user="user").fingerprint()
     for number, words in enumerate((OURS, sentence, sentence), 4):
         assert desk.accept(f"m-{number}", says=words).reason == "echo"
     assert desk.inbox() == []
@@ -143,10 +142,10 @@ def test_messages_that_say_nothing_are_no_echo(desk: Desk) -> None:
 
 def test_a_caption_is_known_with_its_files() -> None:
     """And a file that nobody can ask for is like no other."""
-    assert len({digest_of(sms("receipt", number)) for number in range(5)}) == 5
-    assert digest_of(sms("Receipt ")) == digest_of(sms("receipt"))
+    assert len({sms("receipt", number).fingerprint() for number in range(5)}) == 5
+    assert sms("Receipt ").fingerprint() == sms("receipt").fingerprint()
     unknown = [dataclasses.replace(sms("receipt"), media_count=1, provider_id=f"SM{number}") for number in range(2)]
-    assert digest_of(unknown[0]) != digest_of(unknown[1])
+    assert unknown[0].fingerprint() != unknown[1].fingerprint()
 
 
 def sms(text: str, picture: int | None = None) -> SmsReceived:

@@ -60,7 +60,7 @@ def accept(
     """Take a message into its conversation, once; see `accept.lua`.
 
     `turns_per_hour` is the sender's, `hourly` the conversation's; `pair_hourly` and `daily` are the pair's, over all of its
-    conversations. `digest` is that of what the message says (`shared.model.fingerprint`), "" where nobody can echo.
+    conversations. `digest` is that of what the message says (`Event.fingerprint`), "" where nobody can echo.
     `via` is the way of one that its webhook did not bring; `maybe_duplicate`: it may have been answered before.
     `user` is the id of the entry of the users file that it comes from.
     """

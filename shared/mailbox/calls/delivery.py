@@ -14,7 +14,6 @@ from shared.mailbox.calls.spending import NO_CALL, Settled
 from shared.mailbox.calls.turns import Closed, closed_from
 from shared.mailbox.records import Attempt, AttemptOutcome, ReplyState, Turn, attempt_from
 from shared.model import codec
-from shared.model import fingerprint as echo
 from shared.model.events import Received, Response
 
 REPEATS: Final = 1
@@ -128,7 +127,7 @@ def store_reply(
         "command": codec.encode(command),
         "channel": command.channel,
         "attempt": attempt,
-        "digest": echo.digest_of(command),
+        "digest": command.fingerprint(),
         **settled.arguments(),
         "figures": json.dumps([str(part) for part in flat]),
     }
