@@ -1,9 +1,9 @@
-"""Twilio, SendGrid and the Anthropic Messages API, played by one local process.
+"""Plays Twilio, SendGrid and the Anthropic Messages API in one local process.
 
-Development, integration tests, chaos and load talk to it with the providers' real SDKs: only the base URLs differ. It posts
-the inbound webhooks signed as the providers sign them, keeps a journal of all that was said and misbehaves on demand.
-It imports nothing of webhook_api, shared or supervisor_worker, and it never talks to anything but this machine.
+Development, integration tests, chaos tests and load tests talk to it with the providers' real SDKs; only the base URLs differ. It
+posts inbound webhooks, signed as the providers sign them, keeps a journal of all requests, and injects faults on demand.
+It imports nothing of the product, and it never connects to another machine.
 
-The way of a request: origin_guard -> twilio.api | sendgrid.api | anthropic.api -> engine.provider_request (faults, journal) -> answer.
-The way of a message to the product: control_api -> twilio.inbound_sms | sendgrid.inbound_email -> engine.webhook_sender -> webhook.
+A provider's request: origin_guard -> twilio.api | sendgrid.api | anthropic.api -> engine.provider_request (faults, journal) -> answer.
+A message to the product: control_api -> twilio.inbound_sms | sendgrid.inbound_email -> engine.webhook_sender -> webhook.
 """

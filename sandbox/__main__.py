@@ -9,15 +9,15 @@ import sys
 from pydantic import ValidationError
 
 from sandbox.app import serve
-from sandbox.engine.settings import Settings
+from sandbox.engine.settings import SandboxSettings
 
 
 def main() -> int:
-    """Run; 2 when the environment is wrong or the port is taken."""
+    """Run until a signal ends it. Exit status 2 when a setting is wrong or the port is in use."""
     try:
-        asyncio.run(serve(Settings.from_environ(os.environ)))
+        asyncio.run(serve(SandboxSettings.from_environ(os.environ)))
     except (OSError, TypeError, ValueError, ValidationError) as error:
-        print(f"sandbox: {error}", file=sys.stderr)  # noqa: T201 - the process's own last word
+        print(f"sandbox: {error}", file=sys.stderr)  # noqa: T201 - why the process ends
         return 2
     return 0
 
@@ -26,5 +26,5 @@ if __name__ == "__main__":
     status = main()
     sys.stdout.flush()
     sys.stderr.flush()
-    # Nothing here is worth an interpreter's orderly end, which takes most of a second on a busy machine.
+    # An orderly end of the interpreter takes most of a second on a busy machine, and nothing here needs it.
     os._exit(status)

@@ -1,4 +1,4 @@
-"""Puts the parts together: the application with its routes, and the life of the process."""
+"""The application with its routes, and the life of the process."""
 
 from __future__ import annotations
 
@@ -9,63 +9,65 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from sandbox import control_api as control
-from sandbox import page
-from sandbox.anthropic import api as anthropic_api
-from sandbox.engine.faults import Knobs
+import sandbox.anthropic.api
+import sandbox.sendgrid.api
+import sandbox.twilio.api
+from sandbox import control_api, page
+from sandbox.engine.faults import FaultSettings
 from sandbox.engine.signing import SendGridSigner
-from sandbox.engine.state import STATE, Sandbox
-from sandbox.engine.webhook_sender import Courier
-from sandbox.origin_guard import guard, secure
-from sandbox.sendgrid import api as sendgrid_api
-from sandbox.twilio import api as twilio_api
+from sandbox.engine.state import STATE, SandboxState
+from sandbox.engine.webhook_sender import WebhookSender
+from sandbox.origin_guard import add_security_headers, reject_other_origins
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from sandbox.engine.settings import Settings
+    from sandbox.engine.settings import SandboxSettings
 
-LARGEST_BODY: Final = 40 * 1024 * 1024
+MAX_BODY: Final = 40 * 1024 * 1024
+"""Bytes: the largest mail, and then some."""
 BACKLOG: Final = 1024
-GRACE: Final = 0.05
-"""How long a request may go on after SIGTERM: a hanging one would go on for ever."""
-LAST_RESORT: Final = 0.5
+"""Connections that may wait to be accepted."""
+GRACE_SECONDS: Final = 0.05
+"""How long a request may go on after SIGTERM; one that hangs would never end."""
+CLEANUP_SECONDS: Final = 0.5
+"""How long all of the cleaning up may take."""
 
 
-def create_app(settings: Settings) -> web.Application:
-    """Build the application; connections open when it starts."""
+def create_app(settings: SandboxSettings) -> web.Application:
+    """Build the application; connections open when it starts. Raises for a private key or fault settings that cannot be read."""
     if settings.sendgrid_private_key:
         SendGridSigner.load(settings.sendgrid_private_key)
-    knobs = Knobs().merged(json.loads(settings.knobs))
-    app = web.Application(middlewares=[guard], client_max_size=LARGEST_BODY)
-    app[STATE] = Sandbox(settings=settings, courier=Courier(settings=settings), knobs=knobs)
-    for part in (twilio_api, sendgrid_api, anthropic_api, control, page):
-        app.add_routes(part.routes())
-    app.on_response_prepare.append(secure)
-    app.cleanup_ctx.append(_courier)
-    app.on_shutdown.append(_release)
+    faults = FaultSettings().merged(json.loads(settings.faults))
+    app = web.Application(middlewares=[reject_other_origins], client_max_size=MAX_BODY)
+    app[STATE] = SandboxState(settings=settings, webhooks=WebhookSender(settings=settings), faults=faults)
+    for module in (sandbox.twilio.api, sandbox.sendgrid.api, sandbox.anthropic.api, control_api, page):
+        app.add_routes(module.routes())
+    app.on_response_prepare.append(add_security_headers)
+    app.cleanup_ctx.append(_webhook_sender)
+    app.on_shutdown.append(_end_requests)
     return app
 
 
-async def _courier(app: web.Application) -> AsyncIterator[None]:
-    await app[STATE].courier.open()
+async def _webhook_sender(app: web.Application) -> AsyncIterator[None]:
+    await app[STATE].webhooks.open()
     yield
     app[STATE].stop_tasks()
-    await app[STATE].courier.close()
+    await app[STATE].webhooks.close()
 
 
-async def _release(app: web.Application) -> None:
-    """Let hanging requests end."""
+async def _end_requests(app: web.Application) -> None:
+    """End the requests that hang, and those that begin now."""
     app[STATE].closing.set()
-    app[STATE].let_go()
+    app[STATE].release_requests()
 
 
-async def serve(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT."""
+async def serve(settings: SandboxSettings) -> None:
+    """Run until SIGTERM or SIGINT. Raises OSError when the port is in use."""
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    runner = web.AppRunner(create_app(settings), access_log=None, shutdown_timeout=GRACE)
+    runner = web.AppRunner(create_app(settings), access_log=None, shutdown_timeout=GRACE_SECONDS)
     await runner.setup()
     site = web.TCPSite(runner, settings.host, settings.port, backlog=BACKLOG, reuse_address=True)
     await site.start()
@@ -73,6 +75,6 @@ async def serve(settings: Settings) -> None:
     print(f"sandbox listening on http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)  # noqa: T201
     await stop.wait()
     try:
-        await asyncio.wait_for(runner.cleanup(), LAST_RESORT)
+        await asyncio.wait_for(runner.cleanup(), CLEANUP_SECONDS)
     except TimeoutError:
         return

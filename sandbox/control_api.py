@@ -1,37 +1,95 @@
-"""The sandbox's own API under /sandbox: knobs, journal, inbound messages. Documented in docs/sandbox.md."""
+"""The sandbox's own API under /sandbox: faults, journal, inbound messages. docs/sandbox.md describes it for its users."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NotRequired, TypedDict, TypeVar
 
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
-from sandbox.engine.faults import Knobs
-from sandbox.engine.journal import Query
+from sandbox.engine.faults import FaultSettings
+from sandbox.engine.journal import JournalEntryDocument, JournalQuery
+from sandbox.engine.json_types import JsonObject
 from sandbox.engine.state import STATE
 from sandbox.sendgrid import inbound_email
-from sandbox.sendgrid.inbound_email import InboundEmail
+from sandbox.sendgrid.inbound_email import SimulatedEmail
 from sandbox.twilio import inbound_sms
-from sandbox.twilio.inbound_sms import InboundSms
+from sandbox.twilio.inbound_sms import SimulatedSms
 
 if TYPE_CHECKING:
-    from sandbox.engine.webhook_sender import Receipt
+    from sandbox.engine.webhook_sender import WebhookResponse
 
 Model = TypeVar("Model", bound=BaseModel)
-LONGEST_WAIT: Final = 120.0
+MAX_WAIT_SECONDS: Final = 120.0
 DEFAULT_LIMIT: Final = 1000
-UNREACHABLE: Final = 502
+"""Entries in one answer."""
+BAD_GATEWAY: Final = 502
+
+
+class ConfigDocument(TypedDict):
+    """The answer of GET /sandbox/config."""
+
+    instance: str
+    real: list[str]
+    """The providers that are not played here, a sentence each."""
+    webhook_url: str
+    public_url: str
+    user_phone: str
+    boss_phone: str
+    user_email: str
+    boss_email: str
+
+
+class LastNumber(TypedDict):
+    """The answer of DELETE /sandbox/journal and of POST /sandbox/reset: the newest entry's number."""
+
+    last: int
+
+
+class JournalPage(TypedDict):
+    """The answer of GET /sandbox/journal."""
+
+    instance: str
+    last: int
+    """The newest number in the journal, also when its entry is not among these."""
+    entries: list[JournalEntryDocument]
+
+
+class JournalCount(TypedDict):
+    """The answer of GET /sandbox/journal/count."""
+
+    count: int
+
+
+class JournalWait(JournalPage, JournalCount):
+    """The answer of GET /sandbox/journal/wait."""
+
+    reached: bool
+    """Whether so many entries were there before the time was over."""
+
+
+class WebhookOutcome(TypedDict):
+    """The answer of POST /sandbox/sms and POST /sandbox/email: how the product answered the webhook, the first copy first."""
+
+    message_sid: NotRequired[str]
+    message_id: NotRequired[str]
+    status: int | None
+    statuses: list[int | None]
+    body: str
+    error: str | None
 
 
 def routes() -> list[web.RouteDef]:
-    """Return the control routes."""
+    """The control API's routes. Faults have an old path besides."""
+    faults = [
+        route
+        for path in ("/sandbox/faults", "/sandbox/knobs")
+        for route in (web.get(path, show_faults), web.post(path, change_faults), web.delete(path, reset_faults))
+    ]
     return [
+        *faults,
         web.get("/sandbox/config", config),
-        web.get("/sandbox/knobs", knobs),
-        web.post("/sandbox/knobs", change_knobs),
-        web.delete("/sandbox/knobs", default_knobs),
         web.get("/sandbox/journal", journal),
         web.delete("/sandbox/journal", clear_journal),
         web.get("/sandbox/journal/count", count),
@@ -43,111 +101,117 @@ def routes() -> list[web.RouteDef]:
 
 
 async def config(http: web.Request) -> web.Response:
-    """Tell who talks to whom; no secrets."""
+    """Show who talks to whom; no secrets."""
     settings, state = http.app[STATE].settings, http.app[STATE]
-    names = ("webhook_url", "public_url", "user_phone", "boss_phone", "user_email", "boss_email")
-    told = {name: getattr(settings, name) for name in names}
-    return web.json_response({"instance": state.journal.instance, "real": settings.real.splitlines(), **told})
+    document: ConfigDocument = {
+        "instance": state.journal.instance,
+        "real": settings.real.splitlines(),
+        "webhook_url": settings.webhook_url,
+        "public_url": settings.public_url,
+        "user_phone": settings.user_phone,
+        "boss_phone": settings.boss_phone,
+        "user_email": settings.user_email,
+        "boss_email": settings.boss_email,
+    }
+    return web.json_response(document)
 
 
-async def knobs(http: web.Request) -> web.Response:
-    """Show the knobs, with the faults that are still to come."""
-    return web.json_response(http.app[STATE].knobs.model_dump())
+async def show_faults(http: web.Request) -> web.Response:
+    """Show the fault settings, with the faults that have not been used up."""
+    return web.json_response(http.app[STATE].faults.model_dump())
 
 
-async def change_knobs(http: web.Request) -> web.Response:
-    """Turn some knobs."""
+async def change_faults(http: web.Request) -> web.Response:
+    """Change some of the fault settings."""
     state = http.app[STATE]
     change = await _json(http)
     try:
-        state.knobs = state.knobs.merged(change)
+        state.faults = state.faults.merged(change)
     except ValidationError as error:
-        raise _bad(_explain(error)) from None
-    return web.json_response(state.knobs.model_dump())
+        raise _bad_request(_all_errors(error)) from None
+    return web.json_response(state.faults.model_dump())
 
 
-async def default_knobs(http: web.Request) -> web.Response:
-    """Turn all knobs back, and let hanging requests go."""
+async def reset_faults(http: web.Request) -> web.Response:
+    """Set all faults back to their defaults, and end the requests that hang."""
     state = http.app[STATE]
-    state.knobs = Knobs()
-    state.let_go()
-    return web.json_response(state.knobs.model_dump())
+    state.faults = FaultSettings()
+    state.release_requests()
+    return web.json_response(state.faults.model_dump())
 
 
 async def journal(http: web.Request) -> web.Response:
-    """Show entries, oldest first; the newest `limit` of those asked for."""
-    book, query = http.app[STATE].journal, _query(http)
-    limit = int(_number(http, "limit", DEFAULT_LIMIT))
-    found = [entry.to_json() for entry in book.find(query)]
-    shown = found[-limit:] if limit else []
-    return web.json_response({"instance": book.instance, "last": book.last, "entries": shown})
+    """Show the newest `limit` of the selected entries, oldest first."""
+    return web.json_response(_page(http, _query(http)))
 
 
 async def clear_journal(http: web.Request) -> web.Response:
     """Forget all entries."""
-    book = http.app[STATE].journal
-    book.clear()
-    return web.json_response({"last": book.last})
+    found = http.app[STATE].journal
+    found.clear()
+    return web.json_response(LastNumber(last=found.last))
 
 
 async def count(http: web.Request) -> web.Response:
     """Count entries; by kind and acceptance alone this costs nothing."""
-    return web.json_response({"count": http.app[STATE].journal.count(_query(http))})
+    return web.json_response(JournalCount(count=http.app[STATE].journal.count(_query(http))))
 
 
 async def wait(http: web.Request) -> web.Response:
     """Wait until `count` entries are there, at most `timeout` seconds."""
-    book, query = http.app[STATE].journal, _query(http)
-    patience = min(_number(http, "timeout", 10), LONGEST_WAIT)
-    reached = await book.wait(query, int(_number(http, "count", 1)), patience)
-    limit = int(_number(http, "limit", DEFAULT_LIMIT))
-    found = list(book.find(query))[-limit:] if limit else []
-    document = {"reached": reached, "count": book.count(query), "instance": book.instance, "last": book.last}
-    return web.json_response({**document, "entries": [entry.to_json() for entry in found]})
+    found, query = http.app[STATE].journal, _query(http)
+    seconds = min(_number(http, "timeout", 10), MAX_WAIT_SECONDS)
+    reached = await found.wait(query, int(_number(http, "count", 1)), seconds)
+    document: JournalWait = {"reached": reached, "count": found.count(query), **_page(http, query)}
+    return web.json_response(document)
 
 
 async def reset(http: web.Request) -> web.Response:
     """Forget everything."""
     state = http.app[STATE]
     state.reset()
-    return web.json_response({"last": state.journal.last})
+    return web.json_response(LastNumber(last=state.journal.last))
 
 
 async def sms(http: web.Request) -> web.Response:
-    """Let a text arrive."""
-    sid, receipts = await inbound_sms.deliver(http.app[STATE], _parse(InboundSms, await _json(http)))
-    return _outcome("message_sid", sid, receipts)
+    """Post a text's webhook to the product."""
+    sid, responses = await inbound_sms.deliver(http.app[STATE], _parse(SimulatedSms, await _json(http)))
+    return _outcome({"message_sid": sid, **_answers(responses)})
 
 
 async def email(http: web.Request) -> web.Response:
-    """Let a mail arrive."""
-    mail = _parse(InboundEmail, await _json(http))
+    """Post a mail's webhook to the product."""
+    mail = _parse(SimulatedEmail, await _json(http))
     try:
-        message_id, receipts = await inbound_email.deliver(http.app[STATE], mail)
+        message_id, responses = await inbound_email.deliver(http.app[STATE], mail)
     except (UnicodeEncodeError, LookupError, ValueError) as error:
-        raise _bad(f"this mail cannot be written: {error}") from None
-    return _outcome("message_id", message_id, receipts)
+        raise _bad_request(f"this mail cannot be written: {error}") from None
+    return _outcome({"message_id": message_id, **_answers(responses)})
 
 
-def _outcome(name: str, identity: str, receipts: list[Receipt]) -> web.Response:
-    """Tell how the webhook answered, the first copy first."""
-    first = receipts[0]
-    document: dict[str, Any] = {
-        name: identity,
-        "status": first.status,
-        "statuses": [receipt.status for receipt in receipts],
-        "body": first.body,
-        "error": first.error,
-    }
-    return web.json_response(document, status=200 if first.status is not None else UNREACHABLE)
+def _answers(responses: list[WebhookResponse]) -> WebhookOutcome:
+    first = responses[0]
+    statuses = [response.status for response in responses]
+    return {"status": first.status, "statuses": statuses, "body": first.body, "error": first.error}
 
 
-def _query(http: web.Request) -> Query:
-    """Read the entries a caller means from the query string."""
+def _outcome(document: WebhookOutcome) -> web.Response:
+    return web.json_response(document, status=200 if document["status"] is not None else BAD_GATEWAY)
+
+
+def _page(http: web.Request, query: JournalQuery) -> JournalPage:
+    found = http.app[STATE].journal
+    limit = int(_number(http, "limit", DEFAULT_LIMIT))
+    entries = list(found.find(query))[-limit:] if limit else []
+    return {"instance": found.instance, "last": found.last, "entries": [entry.to_json() for entry in entries]}
+
+
+def _query(http: web.Request) -> JournalQuery:
+    """Read which entries are selected from the query string. An `accepted` that is no boolean selects both."""
     given = http.query
     accepted = {"1": True, "true": True, "0": False, "false": False}.get(given.get("accepted", "").lower())
     kinds = tuple(kind for text in given.getall("kind", []) for kind in text.split(",") if kind)
-    return Query(
+    return JournalQuery(
         kinds=kinds,
         accepted=accepted,
         since=int(_number(http, "since", 0)),
@@ -161,19 +225,19 @@ def _number(http: web.Request, name: str, default: float) -> float:
     try:
         return max(float(http.query.get(name, default)), 0)
     except ValueError:
-        raise _bad(f"{name} is not a number") from None
+        raise _bad_request(f"{name} is not a number") from None
 
 
-async def _json(http: web.Request) -> dict[str, Any]:
-    """Read a JSON object. The content type is required: a form of another site cannot send it unasked."""
+async def _json(http: web.Request) -> JsonObject:
+    """Read a JSON object. The content type is required: another site's form cannot send it without a preflight request."""
     if http.content_type != "application/json":
-        raise _bad("Content-Type must be application/json")
+        raise _bad_request("Content-Type must be application/json")
     try:
         document = json.loads(await http.read() or b"{}")
     except ValueError:
-        raise _bad("the body is not JSON") from None
+        raise _bad_request("the body is not JSON") from None
     if not isinstance(document, dict):
-        raise _bad("the body is not a JSON object")
+        raise _bad_request("the body is not a JSON object")
     return document
 
 
@@ -181,15 +245,13 @@ def _parse(model: type[Model], document: dict[str, Any]) -> Model:
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        raise _bad(_explain(error)) from None
+        raise _bad_request(_all_errors(error)) from None
 
 
-def _explain(error: ValidationError) -> str:
-    """Name every fault of a document in one line."""
-    faults = (f"{'.'.join(str(step) for step in each['loc'])}: {each['msg']}" for each in error.errors())
-    return "; ".join(faults)
+def _all_errors(error: ValidationError) -> str:
+    """All that is wrong with a document, in one line."""
+    return "; ".join(f"{'.'.join(str(step) for step in each['loc'])}: {each['msg']}" for each in error.errors())
 
 
-def _bad(sentence: str) -> web.HTTPBadRequest:
-    """Word a refusal."""
+def _bad_request(sentence: str) -> web.HTTPBadRequest:
     return web.HTTPBadRequest(text=json.dumps({"error": sentence}), content_type="application/json")

@@ -1,6 +1,6 @@
-"""Keeps other web sites out: a page somewhere else must not reach the sandbox through the user's browser.
+"""Keeps other web sites out: their pages must not reach the sandbox through the user's browser.
 
-Every answer carries the same headers, errors too, and none names the server.
+Every answer, errors included, carries the same security headers, and none names the server.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ SECURITY_HEADERS: Final = {
 }
 
 
-async def secure(_request: web.Request, response: web.StreamResponse) -> None:
-    """Write the headers, as the last thing before an answer begins."""
+async def add_security_headers(_request: web.Request, response: web.StreamResponse) -> None:
+    """Set the headers just before an answer begins; a header that an answer has set itself stays."""
     response.headers.popall("Server", None)
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
@@ -34,8 +34,8 @@ async def secure(_request: web.Request, response: web.StreamResponse) -> None:
 
 
 @web.middleware
-async def guard(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
-    """Refuse foreign names for this machine (DNS rebinding) and foreign pages that post."""
+async def reject_other_origins(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
+    """Reject a Host that does not name this machine (DNS rebinding), and a post from a page of another origin."""
     if not _names_this_machine(request.host):
         return web.json_response({"error": "the Host header must name this machine"}, status=421)
     origin = request.headers.get("Origin")

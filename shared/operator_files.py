@@ -39,7 +39,7 @@ OTHERS_NAMES: Final = frozenset(
 OTHERS_PREFIXES: Final = ("LC_", "PYTHON", "UV_", "PIP_", "HONCHO_", "COMPOSE_", "DOCKER_", "OTEL_", "SOAK_", "XDG_")
 """Names in `.env` that are meant for programs beside us: honcho hands that file to all it starts."""
 _OF_THE_SANDBOX: Final = (
-    *("HOST", "WEBHOOK_URL", "PUBLIC_URL", "SENDGRID_PRIVATE_KEY", "KNOBS", "REAL"),
+    *("HOST", "WEBHOOK_URL", "PUBLIC_URL", "SENDGRID_PRIVATE_KEY", "FAULTS", "KNOBS", "REAL"),
     *("USER_PHONE", "BOSS_PHONE", "USER_EMAIL", "BOSS_EMAIL"),
 )
 SANDBOX_NAMES: Final = tuple(f"SANDBOX_{name}" for name in _OF_THE_SANDBOX)

@@ -1,1 +1,1 @@
-"""The Messages API, played."""
+"""The Anthropic Messages API, with a simulated model."""

@@ -1,24 +1,25 @@
-"""Which requests the Messages API refuses, and in which words."""
+"""Which requests the Messages API rejects, and how its errors look: https://docs.anthropic.com/en/api/errors."""
 
 from __future__ import annotations
 
 import json
 import secrets
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from sandbox.anthropic import models as anthropic_models
-from sandbox.engine.provider_request import Answer
+from sandbox.anthropic import model_rules
+from sandbox.engine.json_types import JsonObject
+from sandbox.engine.provider_request import ProviderResponse
 
 if TYPE_CHECKING:
-    from sandbox.engine.faults import Fault
+    from sandbox.engine.faults import InjectedFault
 
-JsonObject = dict[str, Any]
-MOST_CACHE_MARKS: Final = 4
+MAX_CACHE_CONTROLS: Final = 4
 SERVER_ERROR: Final = 500
-LARGEST_PICTURE: Final = 5 * 1024 * 1024
-PICTURES: Final = {"image/png": "iVBORw0KGgo", "image/jpeg": "/9j/", "image/gif": "R0lGOD", "image/webp": "UklGR"}
-"""How each kind begins, in base64."""
-TYPES: Final = {
+MAX_PICTURE: Final = 5 * 1024 * 1024
+"""Characters of base64."""
+PICTURE_PREFIXES: Final = {"image/png": "iVBORw0KGgo", "image/jpeg": "/9j/", "image/gif": "R0lGOD", "image/webp": "UklGR"}
+"""How a file of each type begins, in base64."""
+ERROR_TYPES: Final = {
     400: "invalid_request_error",
     401: "authentication_error",
     402: "billing_error",
@@ -42,61 +43,61 @@ NO_PREFILL: Final = "This model does not support assistant message prefill. The 
 
 
 def request_id() -> str:
-    """Return a fresh request id."""
+    """Return a new request id."""
     return "req_" + secrets.token_hex(12)
 
 
-def error(status: int, sentence: str, headers: dict[str, str] | None = None) -> Answer:
-    """Word an error as the API does."""
+def error_response(status: int, sentence: str, headers: dict[str, str] | None = None) -> ProviderResponse:
+    """An error as the API answers it."""
     identity = request_id()
-    kind = TYPES.get(status, "invalid_request_error" if status < SERVER_ERROR else "api_error")
+    kind = ERROR_TYPES.get(status, "invalid_request_error" if status < SERVER_ERROR else "api_error")
     body = {"type": "error", "error": {"type": kind, "message": sentence}, "request_id": identity}
-    return Answer(status=status, body=body, headers={"request-id": identity, **(headers or {})}, accepted=False)
+    return ProviderResponse(status=status, body=body, headers={"request-id": identity, **(headers or {})}, accepted=False)
 
 
-def fault(status: int, given: Fault | None = None) -> Answer:
-    """Word a fault."""
-    wait = given.retry_after if given is not None else None
+def fault_response(status: int, fault: InjectedFault | None = None) -> ProviderResponse:
+    """The answer of an injected fault."""
+    wait = fault.retry_after if fault is not None else None
     headers = {"retry-after": f"{wait:g}"} if wait is not None else {}
-    return error(status, SENTENCES.get(status, "simulated fault"), headers)
+    return error_response(status, SENTENCES.get(status, "simulated fault"), headers)
 
 
-def judge(request: JsonObject) -> str | None:
-    """Return why the API would refuse a request; None when it would not."""
-    if not isinstance(request.get("model"), str) or not request["model"]:
+def problem_of(body: JsonObject) -> str | None:
+    """Why the API rejects a request for a message; None if it accepts it."""
+    if not isinstance(body.get("model"), str) or not body["model"]:
         return "model: Field required"
-    budget = request.get("max_tokens")
+    budget = body.get("max_tokens")
     if not isinstance(budget, int) or isinstance(budget, bool) or budget < 0:
         return "max_tokens: Field required" if budget is None else "max_tokens: Input should be greater than or equal to 0"
-    return anthropic_models.judge(request) or judge_messages(request)
+    return model_rules.problem_of(body) or problem_of_messages(body)
 
 
-def judge_messages(request: JsonObject) -> str | None:
-    """Return what is wrong with the messages and the system prompt."""
-    messages = request.get("messages")
+def problem_of_messages(body: JsonObject) -> str | None:
+    """What is wrong with the messages and the system prompt; None if nothing is."""
+    messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
         return "messages: at least one message is required"
     for number, message in enumerate(messages):
-        fault = _judge_message(message, f"messages.{number}")
-        if fault is not None:
-            return fault
+        problem = _problem_of_message(message, f"messages.{number}")
+        if problem is not None:
+            return problem
     if messages[0]["role"] != "user":
         return 'messages: first message must use the "user" role'
     if messages[-1]["role"] != "user":
         return NO_PREFILL
-    return _judge_blocks(request.get("system") or "system", "system") or _judge_cache_marks(request)
+    return _problem_of_blocks(body.get("system") or "system", "system") or _problem_of_cache_controls(body)
 
 
-def _judge_message(message: object, place: str) -> str | None:
+def _problem_of_message(message: object, place: str) -> str | None:
     if not isinstance(message, dict) or message.get("role") not in {"user", "assistant"}:
         return f"{place}.role: Input should be 'user' or 'assistant'"
     if not message.get("content"):
         return f"{place}: all messages must have non-empty content"
-    return _judge_blocks(message["content"], f"{place}.content")
+    return _problem_of_blocks(message["content"], f"{place}.content")
 
 
-def _judge_blocks(content: object, place: str) -> str | None:
-    """Texts must hold something to read."""
+def _problem_of_blocks(content: object, place: str) -> str | None:
+    """Every text must have something other than white space; every picture must be one."""
     if isinstance(content, str):
         return None if content.strip() else f"{place}: text content must contain non-whitespace text"
     if not isinstance(content, list):
@@ -106,28 +107,28 @@ def _judge_blocks(content: object, place: str) -> str | None:
             return f"{place}.{number}.type: Field required"
         if block["type"] == "text" and not str(block.get("text", "")).strip():
             return f"{place}.{number}: text content blocks must contain non-whitespace text"
-        if block["type"] == "image" and (fault := _judge_picture(block.get("source"), f"{place}.{number}.image.source")):
-            return fault
+        if block["type"] == "image" and (problem := _problem_of_picture(block.get("source"), f"{place}.{number}.image.source")):
+            return problem
     return None
 
 
-def _judge_picture(source: object, place: str) -> str | None:
-    """A picture must be of a known kind, not too large, and begin as its kind does."""
+def _problem_of_picture(source: object, place: str) -> str | None:
+    """A picture must be of a known type, not too large, and begin as a file of its type does."""
     if not isinstance(source, dict) or source.get("type") != "base64":
         return f"{place}.type: Input should be 'base64'"
-    beginning, data = PICTURES.get(str(source.get("media_type"))), str(source.get("data", ""))
+    beginning, data = PICTURE_PREFIXES.get(str(source.get("media_type"))), str(source.get("data", ""))
     if beginning is None:
         return f"{place}.media_type: Input should be 'image/jpeg', 'image/png', 'image/gif' or 'image/webp'"
     if not data:
         return f"{place}.base64: image cannot be empty"
-    if len(data) > LARGEST_PICTURE:
-        return f"{place}.base64: image exceeds 5 MB maximum: {len(data)} bytes > {LARGEST_PICTURE} bytes"
+    if len(data) > MAX_PICTURE:
+        return f"{place}.base64: image exceeds 5 MB maximum: {len(data)} bytes > {MAX_PICTURE} bytes"
     return None if data.startswith(beginning) else "Could not process image"
 
 
-def _judge_cache_marks(request: JsonObject) -> str | None:
-    parts = [request.get("tools") or [], request.get("system") or [], request["messages"]]
-    marks = json.dumps(parts).count('"cache_control": {') + (1 if request.get("cache_control") else 0)
-    if marks <= MOST_CACHE_MARKS:
+def _problem_of_cache_controls(body: JsonObject) -> str | None:
+    parts = [body.get("tools") or [], body.get("system") or [], body["messages"]]
+    count = json.dumps(parts).count('"cache_control": {') + (1 if body.get("cache_control") else 0)
+    if count <= MAX_CACHE_CONTROLS:
         return None
-    return f"A maximum of {MOST_CACHE_MARKS} blocks with cache_control may be provided. Found {marks}."
+    return f"A maximum of {MAX_CACHE_CONTROLS} blocks with cache_control may be provided. Found {count}."

@@ -1,4 +1,4 @@
-"""What the simulated model says. It always says that it is simulated, unless a knob puts other words into its mouth."""
+"""Writes the simulated model's answers. They say that they are simulated, unless a fault setting gives the text."""
 
 from __future__ import annotations
 
@@ -7,31 +7,32 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from sandbox.anthropic import models as anthropic_models
-from sandbox.engine.faults import AnthropicKnobs
+from sandbox.anthropic import model_rules
+from sandbox.engine.faults import AnthropicFaults
+from sandbox.engine.json_types import JsonObject
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-JsonObject = dict[str, Any]
 NOTES: Final = re.compile(r"⟦[^⟦⟧]*⟧\s*")
-"""What the asking program has put around the user's words."""
+"""What the product puts around the user's text."""
 MARK: Final = "[simulated]"
-ECHO: Final = 200
-SHORT: Final = 160
-CHARACTERS_A_TOKEN: Final = 4
+MAX_ECHO: Final = 200
+SHORT_LENGTH: Final = 160
+"""Characters of an answer that the user wants shorter without naming a limit."""
+CHARACTERS_PER_TOKEN: Final = 4
 PICTURE_TOKENS: Final = 1_500
-EFFORTS: Final = {"low": 0.1, "medium": 0.5, "high": 1.0, "xhigh": 1.5, "max": 2.0}
-"""How much of the thinking at effort high there is at another."""
-SHORTER: Final = re.compile(r"\bshort(?:er|en)?\b|\bbrief(?:er|ly)?\b|\btoo long\b", re.IGNORECASE)
-LIMIT: Final = re.compile(r"(\d[\d,]*)[ -]?(?:characters?|chars?)\b", re.IGNORECASE)
+THINKING_SHARES: Final = {"low": 0.1, "medium": 0.5, "high": 1.0, "xhigh": 1.5, "max": 2.0}
+"""How much the model thinks at each effort, as a share of what it thinks at `high`."""
+WANTS_SHORTER: Final = re.compile(r"\bshort(?:er|en)?\b|\bbrief(?:er|ly)?\b|\btoo long\b", re.IGNORECASE)
+LENGTH_LIMIT: Final = re.compile(r"(\d[\d,]*)[ -]?(?:characters?|chars?)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
-    """What the model answers, before it becomes JSON or events."""
+class ModelReply:
+    """The model's answer: content blocks, stop reason and usage as the API has them."""
 
     content: list[JsonObject]
     stop_reason: str
@@ -39,7 +40,7 @@ class Reply:
 
 
 def text_of(content: object) -> str:
-    """Return the text of a message's content, blocks joined."""
+    """The text of a message's content: that of its text blocks, joined by newlines."""
     if isinstance(content, str):
         return content
     blocks = content if isinstance(content, list) else []
@@ -47,17 +48,17 @@ def text_of(content: object) -> str:
 
 
 def last_user_text(messages: list[JsonObject]) -> str:
-    """Return what the user wrote last."""
+    """The user's last text."""
     return next((text_of(message.get("content")) for message in reversed(messages) if message.get("role") == "user"), "")
 
 
 def user_turns(messages: list[JsonObject]) -> int:
-    """Count the user's turns."""
+    """The number of the user's turns."""
     return sum(1 for message in messages if message.get("role") == "user")
 
 
 def without_pictures(messages: list[JsonObject]) -> list[JsonObject]:
-    """Return the messages with what their pictures are, instead of the pictures."""
+    """The messages with a description of each picture (type, bytes, SHA-256) in its place."""
     return [{**message, "content": _described(message.get("content"))} for message in messages]
 
 
@@ -79,13 +80,13 @@ def _picture(block: JsonObject) -> JsonObject:
 
 
 def tokens(value: object) -> int:
-    """Estimate tokens, by length: good enough to be budgeted with, not to be billed with."""
+    """Estimate tokens by the length of the text, or of the JSON."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return max(1, len(text) // CHARACTERS_A_TOKEN)
+    return max(1, len(text) // CHARACTERS_PER_TOKEN)
 
 
 def input_tokens(request: JsonObject) -> int:
-    """Estimate the tokens of a whole request."""
+    """Estimate the input tokens of a whole request."""
     messages = [message for message in request.get("messages") or () if isinstance(message, dict)]
     pictures = json.dumps(messages).count('"type": "image"')
     return (
@@ -95,62 +96,62 @@ def input_tokens(request: JsonObject) -> int:
     )
 
 
-def answer(request: JsonObject, knobs: AnthropicKnobs) -> Reply:
-    """Think of a reply."""
-    if knobs.match is not None and knobs.match not in json.dumps(request["messages"], ensure_ascii=False):
-        knobs = AnthropicKnobs()
+def answer(request: JsonObject, faults: AnthropicFaults) -> ModelReply:
+    """Write a reply within the request's max_tokens, thinking first."""
+    if faults.match is not None and faults.match not in json.dumps(request["messages"], ensure_ascii=False):
+        faults = AnthropicFaults()
     budget = int(request["max_tokens"])
-    stop_reason = knobs.stop_reason or "end_turn"
-    thought = min(budget, _thought(request, knobs))
+    stop_reason = faults.stop_reason or "end_turn"
+    thought = min(budget, _thinking_tokens(request, faults))
     budget -= thought
-    if knobs.content is not None:
-        content = knobs.content
-    elif budget == 0 or (stop_reason == "refusal" and knobs.text is None):
+    if faults.content is not None:
+        content = faults.content
+    elif budget == 0 or (stop_reason == "refusal" and faults.text is None):
         content, stop_reason = [], "max_tokens" if budget == 0 else stop_reason
     else:
-        text = _words(request["messages"], knobs)
+        text = _text(request["messages"], faults)
         if tokens(text) > budget:
-            text, stop_reason = text[: budget * CHARACTERS_A_TOKEN], "max_tokens"
+            text, stop_reason = text[: budget * CHARACTERS_PER_TOKEN], "max_tokens"
         content = [{"type": "text", "text": text}] if text else []
     if thought:
-        content = [{"type": "thinking", "thinking": knobs.thinking or "", "signature": "c2ltdWxhdGVk"}, *content]
-    return Reply(content=content, stop_reason=stop_reason, usage=_usage(request, content, knobs, thought))
+        content = [{"type": "thinking", "thinking": faults.thinking or "", "signature": "c2ltdWxhdGVk"}, *content]
+    return ModelReply(content=content, stop_reason=stop_reason, usage=_usage(request, content, faults, thought))
 
 
-def _thought(request: JsonObject, knobs: AnthropicKnobs) -> int:
-    """How many tokens of thinking come first: what the knobs say of effort high, and a share of it at another."""
-    if not anthropic_models.thinks(request):
+def _thinking_tokens(request: JsonObject, faults: AnthropicFaults) -> int:
+    """The tokens of thinking: what the settings say for effort `high`, or a share of it at another effort."""
+    if not model_rules.thinks(request):
         return 0
     config = request.get("output_config")
-    share = EFFORTS.get(str(config.get("effort")) if isinstance(config, dict) else "", 1.0)
-    written = tokens(knobs.thinking) if knobs.thinking is not None else 0
-    return max(written, int((knobs.thinking_tokens or 0) * share))
+    share = THINKING_SHARES.get(str(config.get("effort")) if isinstance(config, dict) else "", 1.0)
+    written = tokens(faults.thinking) if faults.thinking is not None else 0
+    return max(written, int((faults.thinking_tokens or 0) * share))
 
 
-def _words(messages: list[JsonObject], knobs: AnthropicKnobs) -> str:
-    """Choose the words: the knob's, the user's own, an essay of the length asked for, or an echo."""
-    heard = last_user_text(messages)
-    if knobs.text is not None:
-        return knobs.text
-    if knobs.obey:
-        return heard
-    if knobs.length is not None:
-        return essay(_agreed_length(heard, knobs.length))
-    beginning = NOTES.sub("", heard).strip()
-    beginning = beginning if len(beginning) <= ECHO else beginning[:ECHO].rstrip() + "..."
+def _text(messages: list[JsonObject], faults: AnthropicFaults) -> str:
+    """Choose the text: that of the settings, the user's own, an essay of a given length, or an echo."""
+    asked = last_user_text(messages)
+    if faults.text is not None:
+        return faults.text
+    if faults.obey:
+        return asked
+    if faults.length is not None:
+        return essay(_requested_length(asked, faults.length))
+    beginning = NOTES.sub("", asked).strip()
+    beginning = beginning if len(beginning) <= MAX_ECHO else beginning[:MAX_ECHO].rstrip() + "..."
     return f"{MARK} You wrote: {beginning} (user turns: {user_turns(messages)})"
 
 
-def _agreed_length(heard: str, length: int) -> int:
-    """Answer shorter when the user asks for shorter, within the limit named if there is one."""
-    limits = [int(number.replace(",", "")) for number in LIMIT.findall(heard)]
+def _requested_length(asked: str, length: int) -> int:
+    """The length to write: shorter if the user asks for shorter, and within a limit that the user names."""
+    limits = [int(number.replace(",", "")) for number in LENGTH_LIMIT.findall(asked)]
     if limits:
         return max(1, min(length, *limits))
-    return min(length, SHORT) if SHORTER.search(heard) else length
+    return min(length, SHORT_LENGTH) if WANTS_SHORTER.search(asked) else length
 
 
 def essay(length: int) -> str:
-    """Write exactly so many characters, in numbered sentences, so that a cut shows where it is."""
+    """Write exactly so many characters, in numbered sentences, so that a reader sees where a text was cut."""
     text, number = MARK, 0
     while len(text) < length:
         number += 1
@@ -158,20 +159,20 @@ def essay(length: int) -> str:
     return text[: length - 1].rstrip().ljust(length - 1, ".") + "." if length > len(MARK) else text[:length]
 
 
-def _usage(request: JsonObject, content: list[JsonObject], knobs: AnthropicKnobs, thought: int) -> JsonObject:
-    said = "".join(str(block.get("text", "" if thought else block.get("thinking", ""))) for block in content)
+def _usage(request: JsonObject, content: list[JsonObject], faults: AnthropicFaults, thought: int) -> JsonObject:
+    written = "".join(str(block.get("text", "" if thought else block.get("thinking", ""))) for block in content)
     return {
         "input_tokens": input_tokens(request),
         "cache_creation_input_tokens": 0,
         "cache_read_input_tokens": 0,
         "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
-        "output_tokens": (tokens(said) if said else 0) + thought,
+        "output_tokens": (tokens(written) if written else 0) + thought,
         "output_tokens_details": {"thinking_tokens": thought},
         "service_tier": "standard",
-        **knobs.usage,
+        **faults.usage,
     }
 
 
 def pieces(text: str, size: int = 24) -> Iterator[str]:
-    """Cut a text into the deltas of a stream."""
+    """Split a text for the deltas of a stream."""
     return (text[start : start + size] for start in range(0, len(text), size))

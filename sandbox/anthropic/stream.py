@@ -1,4 +1,4 @@
-"""A message as the server-sent events of the Messages API."""
+"""Writes a message as the server-sent events of the Messages API."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from sandbox.anthropic.simulated_model import pieces
+from sandbox.engine.json_types import JsonObject
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-JsonObject = dict[str, Any]
-
 
 def event(name: str, **fields: Any) -> bytes:
-    """Return one event on the wire."""
+    """One event as it is sent."""
     return f"event: {name}\ndata: {json.dumps({'type': name, **fields})}\n\n".encode()
 
 
@@ -22,12 +21,12 @@ STREAM_ERROR: Final = event("error", error={"type": "overloaded_error", "message
 
 
 def events(message: JsonObject) -> Iterator[bytes]:
-    """Yield a message's events."""
+    """Yield the events of a message."""
     usage = message["usage"]
     beginning = {**message, "content": [], "stop_reason": None, "stop_details": None, "usage": {**usage, "output_tokens": 1}}
     yield event("message_start", message=beginning)
     for index, block in enumerate(message["content"]):
-        yield event("content_block_start", index=index, content_block=_opening(block))
+        yield event("content_block_start", index=index, content_block=_start_of(block))
         if index == 0:
             yield event("ping")
         for delta in _deltas(block):
@@ -38,8 +37,8 @@ def events(message: JsonObject) -> Iterator[bytes]:
     yield event("message_stop")
 
 
-def _opening(block: JsonObject) -> JsonObject:
-    """Return a block as it starts: what comes in deltas is empty."""
+def _start_of(block: JsonObject) -> JsonObject:
+    """A content block as it starts: what comes in deltas is empty."""
     empty: dict[str, JsonObject] = {
         "text": {"text": ""},
         "thinking": {"thinking": "", "signature": ""},
@@ -49,7 +48,7 @@ def _opening(block: JsonObject) -> JsonObject:
 
 
 def _deltas(block: JsonObject) -> Iterator[JsonObject]:
-    """Yield the deltas that make up a block."""
+    """Yield the deltas of a content block."""
     if block["type"] == "text":
         yield from ({"type": "text_delta", "text": piece} for piece in pieces(block["text"]))
     elif block["type"] == "thinking":

@@ -1,1 +1,1 @@
-"""What every provider of the sandbox is played with."""
+"""What all providers of the sandbox share: requests, faults, the journal, webhooks, and what Twilio stores."""

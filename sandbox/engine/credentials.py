@@ -1,4 +1,4 @@
-"""Do the credentials of a request match the configured ones? Unset ones are not checked."""
+"""Reads the credentials of a request and compares them. Whoever calls decides which are checked: those that are configured."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import hmac
 
 
 def same(given: str, expected: str) -> bool:
-    """Compare without telling by time where the difference is."""
+    """Compare in constant time."""
     return hmac.compare_digest(given.encode(), expected.encode())
 
 

@@ -1,46 +1,7 @@
-"""The knobs: how each provider misbehaves. One JSON document, `GET/POST/DELETE /sandbox/knobs`.
+"""Fault injection: how each provider misbehaves, and what it answers. One JSON document, `GET/POST/DELETE /sandbox/faults`.
 
-POST merges: a section's given fields replace the old ones, everything else stays. Unknown names are refused.
-
-    {"twilio":    {"latency_seconds": 0, "delay_before_seconds": 0, "hold": false, "fail": [],
-                   "list_lag_seconds": 0, "status_callbacks": true, "callback_order": "in_order",
-                   "callback_copies": 1, "callback_delay_seconds": 0.05, "final_status": "delivered", "error_code": null,
-                   "media_location": null, "media_answer": null, "media_after_seconds": 0, "opt_out_words": ["STOP", ...]},
-     "sendgrid":  {"latency_seconds": 0, "delay_before_seconds": 0, "hold": false, "fail": [],
-                   "events": true, "event_types": ["processed", "delivered"], "event_delay_seconds": 0.05,
-                   "event_copies": 1, "event_reason": null, "event_status": null, "event_type": "bounce"},
-     "anthropic": {"latency_seconds": 0, "delay_before_seconds": 0, "hold": false, "fail": [],
-                   "text": null, "content": null, "obey": false, "length": null, "thinking": null, "thinking_tokens": null,
-                   "match": null, "stop_reason": null, "usage": {}, "stream_seconds": 0},
-     "inbound":   {"copies": 1, "bad_signature": false, "scheme": null, "retries": 0, "retry_wait_seconds": 0.2}}
-
-`latency_seconds`: the request acts (and is in the journal) at once, its answer comes that much later. `delay_before_seconds`:
-nothing happens before. Either is a number, or `[least, most]` for a random wait. `hold`: messages act at once, and their answers
-wait until it is turned off.
-
-`media_after_seconds`: so long after a text came its files are answered with 404, as when Twilio has announced what it does not have yet.
-`opt_out_words`: those that Advanced Opt-Out has left in force.
-
-`event_types` may name any of SendGrid's events; `event_reason`, `event_status` and `event_type` (`bounce`, `blocked`) are what a
-`bounce` or `dropped` says, `event_copies` how often the same events are posted.
-
-A fault in `fail` is a word or an object; the first one that fits a request is used:
-
-    "429"
-    {"fault": "503", "times": 3, "rate": 1.0, "on": "create", "match": "text", "accept": false,
-     "retry_after": 2, "code": 20503, "body": {...}}
-
-- `fault`: a status "400" to "599" ("529" is Anthropic's overload), or `reset_before` (connection reset, nothing happened),
-  `reset_after_accept` (it did happen, then reset), `hang` (never answers), `broken_json` (acts, then answers half a
-  document), `reset_midway` (acts, then cuts the answer in the middle), `trickle` (acts, then answers one byte a second),
-  `stream_error` (Anthropic, streaming: an error event).
-- `times`: how many requests it hits. Default 1; without end when null, or when a `rate` below 1 is given without `times`.
-- `rate`: the share of fitting requests it hits. `on`: one operation only (`create`, `list`, `fetch`, `send`, `messages`,
-  `count_tokens`, `media`, `media_file`). By default the sending ones: `create`, `send`, `messages`; "*" is any.
-- `match`: only requests that contain this text, so that one conversation fails while others go on.
-- `accept`: whether the request acts although its answer fails. Defaults: true for `reset_after_accept`, `broken_json`,
-  `reset_midway`, `trickle` and `stream_error`, else false; so {"fault": "hang", "accept": true} is a sent message nobody heard about.
-- `retry_after` (seconds, on any status), `code` (Twilio's error code), `body` (the whole answer: an object, or text as it is).
+POST merges: the given fields of a section replace the old ones, everything else stays. An unknown name is an error. docs/sandbox.md
+shows the whole document with its defaults; the fields are described here.
 """
 
 from __future__ import annotations
@@ -51,40 +12,60 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from sandbox.engine.json_types import JsonObject
 from sandbox.engine.twilio_message_log import STOP_WORDS
 
-ACTING: Final = frozenset({"create", "send", "messages"})
-ACCEPTING: Final = frozenset({"reset_after_accept", "broken_json", "reset_midway", "trickle", "stream_error"})
-TRANSPORT_FAULTS: Final = ACCEPTING | {"reset_before", "hang"}
+MESSAGE_OPERATIONS: Final = frozenset({"create", "send", "messages"})
+"""The operations that produce a message: a fault without `on` applies to these."""
+ACCEPTING_FAULTS: Final = frozenset({"reset_after_accept", "broken_json", "reset_midway", "trickle", "stream_error"})
+"""Faults of the answer alone: by default the request is performed."""
+TRANSPORT_FAULTS: Final = ACCEPTING_FAULTS | {"reset_before", "hang"}
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Wait = Annotated[float, Field(ge=0, le=3600)]
-Latency = Wait | tuple[Wait, Wait]
+Seconds = Annotated[float, Field(ge=0, le=3600)]
+Latency = Seconds | tuple[Seconds, Seconds]
+"""A number of seconds, or `[least, most]` for a random wait."""
 
 
-def seconds(latency: float | tuple[float, float]) -> float:
-    """Turn a latency knob into this request's wait."""
+def draw_latency(latency: float | tuple[float, float]) -> float:
+    """The wait of one request, in seconds."""
     return random.uniform(*latency) if isinstance(latency, tuple) else latency  # noqa: S311 - no secret
 
 
-class _Knobs(BaseModel):
-    """Refuses misspelt names; a knob that is silently ignored makes a test pass for nothing."""
+class _StrictModel(BaseModel):
+    """Rejects unknown names: a misspelt field that is silently ignored would let a test pass for the wrong reason."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class Fault(_Knobs):
-    """One fault, waiting for the requests it fits."""
+class InjectedFault(_StrictModel):
+    """One fault that waits for the requests it applies to. In JSON an object, or the bare word of `fault`."""
 
     fault: str
+    """An HTTP status "400" to "599" ("529" is Anthropic's overload), or one of:
+
+    `reset_before` (the connection is reset, nothing is performed), `reset_after_accept` (performed, then reset), `hang` (no answer),
+    `broken_json` (performed, half a document), `reset_midway` (performed, reset within the answer), `trickle` (performed, one byte a
+    second), `stream_error` (Anthropic, streaming: an error event).
+    """
     times: Annotated[int, Field(ge=1)] | None = 1
+    """How many requests it applies to; null is without end. Null by default when `rate` is below 1."""
     rate: Share = 1.0
+    """The share of matching requests it applies to."""
     on: str | None = None
+    """One operation: `create`, `list`, `fetch`, `media`, `media_file`, `send`, `messages`, `count_tokens`; `*` is any.
+    By default those that produce a message: `create`, `send`, `messages`."""
     match: str | None = None
+    """Only requests that contain this text, so that one conversation fails while others go on."""
     accept: bool = False
+    """Whether the request is performed although its answer fails; true by default for `ACCEPTING_FAULTS`.
+    `{"fault": "hang", "accept": true}` is a message that was sent although its sender never learns it."""
     retry_after: float | None = None
+    """Seconds, for the header Retry-After of any status."""
     code: int | None = None
-    body: dict[str, Any] | str | None = None
+    """Twilio's error code."""
+    body: JsonObject | str | None = None
+    """The whole body of the answer: an object, or text as it is."""
 
     @model_validator(mode="before")
     @classmethod
@@ -94,7 +75,7 @@ class Fault(_Knobs):
             value = {"fault": str(value)}
         if isinstance(value, dict):
             value = {**value, "fault": str(value.get("fault", ""))}
-            value.setdefault("accept", value["fault"] in ACCEPTING)
+            value.setdefault("accept", value["fault"] in ACCEPTING_FAULTS)
             if value.get("rate", 1) != 1:
                 value.setdefault("times", None)
         return value
@@ -112,31 +93,35 @@ class Fault(_Knobs):
         """The HTTP status, for faults that are one."""
         return int(self.fault) if self.fault.isdigit() else None
 
-    def fits(self, operation: str, request: dict[str, Any]) -> bool:
-        """Say whether this fault is meant for a request."""
-        meant = operation in ACTING if self.on is None else self.on in {"*", operation}
+    def applies_to(self, operation: str, request: JsonObject) -> bool:
+        """Whether this fault applies to a request; with a `rate` below 1 the answer is random."""
+        meant = operation in MESSAGE_OPERATIONS if self.on is None else self.on in {"*", operation}
         if not meant or (self.match is not None and self.match not in json.dumps(request, ensure_ascii=False)):
             return False
-        return self.rate >= 1 or random.random() < self.rate  # noqa: S311 - dice, no secret
+        return self.rate >= 1 or random.random() < self.rate  # noqa: S311 - no secret
 
 
-class ProviderKnobs(_Knobs):
-    """What all three providers can do wrong."""
+class ProviderFaults(_StrictModel):
+    """What each of the three providers can do wrong."""
 
     latency_seconds: Latency = 0.0
+    """The request is performed, and is in the journal, at once; its answer comes this much later."""
     delay_before_seconds: Latency = 0.0
+    """Nothing is performed before this time."""
     hold: bool = False
-    fail: list[Fault] = []
+    """Requests that produce a message are performed at once, and their answers wait until this is false again."""
+    fail: list[InjectedFault] = []
+    """The first fault that applies to a request is used."""
 
-    def take(self, operation: str, request: dict[str, Any]) -> Fault | None:
-        """Return the first fault that fits a request, and use it up by one."""
+    def pop_matching(self, operation: str, request: JsonObject) -> InjectedFault | None:
+        """Return the first fault that applies to a request, and count it as used once."""
         for fault in self.fail:
-            if fault.fits(operation, request):
-                self._use(fault)
+            if fault.applies_to(operation, request):
+                self._count(fault)
                 return fault
         return None
 
-    def _use(self, fault: Fault) -> None:
+    def _count(self, fault: InjectedFault) -> None:
         if fault.times is None:
             return
         fault.times -= 1
@@ -144,74 +129,94 @@ class ProviderKnobs(_Knobs):
             self.fail = [other for other in self.fail if other is not fault]
 
 
-class TwilioKnobs(ProviderKnobs):
-    """Twilio's own."""
+class TwilioFaults(ProviderFaults):
+    """Twilio's status callbacks, message list, media and opt-out."""
 
-    list_lag_seconds: Wait = 0.0
+    list_lag_seconds: Seconds = 0.0
+    """How long a message is missing in the list."""
     status_callbacks: bool = True
     callback_order: Literal["in_order", "shuffled", "reversed"] = "in_order"
     callback_copies: Annotated[int, Field(ge=1, le=100)] = 1
-    callback_delay_seconds: Wait = 0.05
+    callback_delay_seconds: Seconds = 0.05
     final_status: Literal["sent", "delivered", "undelivered", "failed"] = "delivered"
     error_code: int | None = None
+    """The ErrorCode of a message that is undelivered or failed; 30008 by default."""
     media_location: str | None = None
+    """Where the media resource redirects a client, in place of the file."""
     media_answer: Literal["endless", "packed", "loop"] | None = None
-    media_after_seconds: Wait = 0.0
+    """The file's answer: a body without end, gzip that unpacks to 50 MB, or a redirect to itself."""
+    media_after_seconds: Seconds = 0.0
+    """How long after a text its files are answered with 404, as when Twilio announces a file that it does not have yet."""
     opt_out_words: list[str] = sorted(STOP_WORDS)
+    """The words that opt out: those that Advanced Opt-Out has left in force."""
 
 
-class SendGridKnobs(ProviderKnobs):
-    """SendGrid's own."""
+class SendGridFaults(ProviderFaults):
+    """SendGrid's event webhook."""
 
     events: bool = True
     event_types: list[str] = ["processed", "delivered"]
-    event_delay_seconds: Wait = 0.05
+    """Any of SendGrid's events."""
+    event_delay_seconds: Seconds = 0.05
     event_copies: Annotated[int, Field(ge=1, le=100)] = 1
+    """How many times the same events are posted."""
     event_reason: str | None = None
     event_status: str | None = None
     event_type: Literal["bounce", "blocked"] = "bounce"
+    """`event_reason`, `event_status` and `event_type` are the reason, status and type of a `bounce` or a `dropped`."""
 
 
-class AnthropicKnobs(ProviderKnobs):
-    """The model's own; whatever is null is simulated."""
+class AnthropicFaults(ProviderFaults):
+    """The model's answer; what is null is simulated."""
 
     text: str | None = None
-    content: list[dict[str, Any]] | None = None
+    """The exact text; "" is an answer without text."""
+    content: list[JsonObject] | None = None
+    """The exact content blocks; `[]` is an empty answer."""
     obey: bool = False
+    """The answer is the user's last text, word for word: a model that does whatever a message says."""
     length: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """The answer's length in characters, unless the user asks for a shorter one."""
     thinking: str | None = None
+    """What the model writes before its answer."""
     thinking_tokens: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+    """The tokens of thinking that is not shown, at effort `high`."""
     match: str | None = None
+    """If set, the fields above, `stop_reason` and `usage` apply only to conversations that contain this text."""
     stop_reason: str | None = None
-    usage: dict[str, Any] = {}
-    stream_seconds: Wait = 0.0
+    usage: JsonObject = {}
+    """Replaces single figures of the usage."""
+    stream_seconds: Seconds = 0.0
+    """The time over which a stream's events are spread."""
 
 
-class InboundKnobs(_Knobs):
-    """How the webhooks come in; `/sandbox/sms` and `/sandbox/email` can say otherwise for one message."""
+class InboundFaults(_StrictModel):
+    """How inbound webhooks are posted; the copies, signature and scheme of one message are set with that message."""
 
     copies: Annotated[int, Field(ge=1, le=1000)] = 1
     bad_signature: bool = False
     scheme: Literal["http", "https"] | None = None
+    """The scheme of the signed URL, for a product that mistakes http for https."""
     retries: Annotated[int, Field(ge=0, le=1000)] = 0
-    retry_wait_seconds: Wait = 0.2
+    """How often a webhook that got a 5xx, or no answer, is posted again."""
+    retry_wait_seconds: Seconds = 0.2
 
 
-class Knobs(_Knobs):
+class FaultSettings(_StrictModel):
     """The whole document."""
 
-    twilio: TwilioKnobs = Field(default_factory=TwilioKnobs)
-    sendgrid: SendGridKnobs = Field(default_factory=SendGridKnobs)
-    anthropic: AnthropicKnobs = Field(default_factory=AnthropicKnobs)
-    inbound: InboundKnobs = Field(default_factory=InboundKnobs)
+    twilio: TwilioFaults = Field(default_factory=TwilioFaults)
+    sendgrid: SendGridFaults = Field(default_factory=SendGridFaults)
+    anthropic: AnthropicFaults = Field(default_factory=AnthropicFaults)
+    inbound: InboundFaults = Field(default_factory=InboundFaults)
 
-    def of(self, kind: str) -> ProviderKnobs:
-        """The section that a journal's kind (`twilio.create`) belongs to."""
-        found: ProviderKnobs = getattr(self, kind.partition(".")[0])
+    def section_of(self, kind: str) -> ProviderFaults:
+        """The section of the provider that a journal entry's kind (`twilio.create`) begins with."""
+        found: ProviderFaults = getattr(self, kind.partition(".")[0])
         return found
 
     def merged(self, change: dict[str, Any]) -> Self:
-        """Return the knobs after a change; sections merge field by field."""
+        """Return the settings after a change, merged field by field. Raises ValidationError for unknown names and wrong values."""
         document = self.model_dump()
         for section, fields in change.items():
             known = document.get(section)

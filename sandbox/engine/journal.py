@@ -1,8 +1,8 @@
 """The journal: every provider request and every posted webhook, in order. The project's tests count replies here.
 
 `accepted` is exact: true on a `twilio.create` or `sendgrid.send` means that the user would have got that message, false that
-they would not, null that the entry is no message (a list, a token count). An entry appears when the outcome is decided
-and gets its `status` when the answer goes out; a webhook appears when it is posted and is settled when it is answered.
+they would not, null that the entry is no message (a list, a token count). A request's entry appears when its outcome is decided, and
+gets its `status` when the answer goes out. A webhook's entry appears when it is posted, and is completed when it is answered.
 """
 
 from __future__ import annotations
@@ -13,33 +13,58 @@ import secrets
 import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, TypedDict
+
+from sandbox.engine.json_types import JsonObject
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CAPACITY: Final = 50_000
-KEEP_CONVERSATIONS: Final = 2_000
-"""So many Anthropic requests keep their messages; older entries lose them, or a load test would fill the memory."""
-WAKE_PAUSE: Final = 0.004
-"""Waiters gather changes for so long before they look again."""
+"""Entries."""
+MAX_CONVERSATIONS: Final = 2_000
+"""How many Anthropic requests keep their messages. Older entries lose them, or a load test would fill the memory."""
+BATCH_SECONDS: Final = 0.004
+"""How long a waiter collects further changes before it looks again."""
+
+
+class JournalEntryDocument(TypedDict):
+    """An entry as the control API shows it."""
+
+    seq: int
+    """Its number; numbers go on after the journal was cleared."""
+    at: float
+    """Seconds of the epoch."""
+    kind: str
+    """The provider and the operation, such as `twilio.create`, or `webhook.` and what was posted."""
+    accepted: bool | None
+    status: int | None
+    """The HTTP status; null until there is one."""
+    sid: str | None
+    """The provider's id of the message."""
+    fault: str | None
+    """The fault that took the place of the answer."""
+    error: str | None
+    """Why a webhook was not answered."""
+    request: JsonObject
+    """What was asked: `to`, `from` and the text first, then the provider's own fields. The keys depend on the kind."""
 
 
 @dataclass(slots=True, kw_only=True)
-class Entry:
-    """One line of the journal."""
+class JournalEntry:
+    """One line of the journal. The fields are those of `JournalEntryDocument`."""
 
     seq: int
     at: float
     kind: str
-    request: dict[str, Any]
+    request: JsonObject
     accepted: bool | None = None
     status: int | None = None
     sid: str | None = None
     fault: str | None = None
     error: str | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JournalEntryDocument:
         """Return what the control API shows."""
         return {
             "seq": self.seq,
@@ -55,19 +80,21 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
-    """Which entries a caller means. Kinds match exactly, or by prefix when they end in a dot."""
+class JournalQuery:
+    """Selects entries. A kind that ends in a dot is a prefix, any other must be equal."""
 
     kinds: tuple[str, ...] = ()
     accepted: bool | None = None
     since: int = 0
+    """Only entries with a higher number."""
     to: str | None = None
     sender: str | None = None
     contains: str | None = None
+    """Only entries whose request contains this text."""
 
-    def matches(self, entry: Entry) -> bool:
-        """Say whether an entry is meant."""
-        if self.kinds and not self.wants(entry.kind):
+    def matches(self, entry: JournalEntry) -> bool:
+        """Whether an entry is selected; `since` is not looked at."""
+        if self.kinds and not self.includes(entry.kind):
             return False
         if self.accepted is not None and entry.accepted is not self.accepted:
             return False
@@ -77,44 +104,48 @@ class Query:
             return False
         return self.contains is None or self.contains in json.dumps(entry.request, ensure_ascii=False)
 
-    def wants(self, kind: str) -> bool:
-        """Say whether a kind is among those asked for."""
+    def includes(self, kind: str) -> bool:
+        """Whether a kind is among those selected."""
         return any(kind == each or (each.endswith(".") and kind.startswith(each)) for each in self.kinds)
 
     @property
-    def countable(self) -> bool:
-        """Whether the running totals can answer, without looking at an entry."""
+    def answered_by_totals(self) -> bool:
+        """Whether the running totals can answer, without a look at any entry."""
         return self.since == 0 and self.to is None and self.sender is None and self.contains is None
 
 
 @dataclass(slots=True)
 class Journal:
-    """The entries, their totals and whoever waits for more."""
+    """The newest entries, the totals of all, and an event for those who wait for more."""
 
     capacity: int = CAPACITY
     instance: str = field(default_factory=lambda: secrets.token_hex(8))
-    _entries: list[Entry] = field(default_factory=list)
+    """Differs for each process: a reader sees that the numbers have begun anew."""
+    _entries: list[JournalEntry] = field(default_factory=list)
     _first: int = 1
+    """The number of the first entry since the journal was cleared: what is older is in no total."""
     _next: int = 1
     _totals: Counter[tuple[str, bool | None]] = field(default_factory=Counter)
-    _conversations: deque[Entry] = field(default_factory=deque)
+    """Entries by kind and acceptance, including those that are no longer kept."""
+    _conversations: deque[JournalEntry] = field(default_factory=deque)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def add(self, kind: str, request: dict[str, Any], *, accepted: bool | None = None, sid: str | None = None) -> Entry:
-        """Append an entry; it can still be settled."""
-        entry = Entry(seq=self._next, at=time.time(), kind=kind, request=request, accepted=accepted, sid=sid)
+    def add(self, kind: str, request: JsonObject, *, accepted: bool | None = None, sid: str | None = None) -> JournalEntry:
+        """Append an entry; `complete` may still change it."""
+        entry = JournalEntry(seq=self._next, at=time.time(), kind=kind, request=request, accepted=accepted, sid=sid)
         self._next += 1
         self._entries.append(entry)
         self._totals[kind, accepted] += 1
         if "messages" in request:
             self._keep_messages(entry)
-        self._forget()
+        self._drop_oldest()
         self._changed.set()
         return entry
 
-    def settle(self, entry: Entry, status: int | None, *, accepted: bool | None = None) -> None:
-        """Note the answer of an entry, and of a webhook whether it was taken."""
+    def complete(self, entry: JournalEntry, status: int | None, *, accepted: bool | None = None) -> None:
+        """Record the status of an entry's answer; of a webhook also whether it was accepted."""
         entry.status = status
+        # An entry from before the journal was cleared is in no total: nothing must be taken off.
         if accepted is not None and entry.seq >= self._first:
             self._totals[entry.kind, entry.accepted] -= 1
             self._totals[entry.kind, accepted] += 1
@@ -123,36 +154,36 @@ class Journal:
         self._changed.set()
 
     def clear(self) -> None:
-        """Forget all entries. Numbers go on, so that a follower never takes a new entry for an old one."""
+        """Forget all entries. Numbers go on, so that a reader that follows never mistakes a new entry for an old one."""
         self._entries.clear()
         self._conversations.clear()
         self._totals.clear()
         self._first = self._next
         self._changed.set()
 
-    def find(self, query: Query) -> Iterator[Entry]:
-        """Yield the entries meant, oldest first."""
+    def find(self, query: JournalQuery) -> Iterator[JournalEntry]:
+        """Yield the selected entries, oldest first."""
         start = max(query.since + 1 - self._oldest, 0)
         return (entry for entry in self._entries[start:] if query.matches(entry))
 
-    def count(self, query: Query) -> int:
-        """Count the entries meant; by kind and acceptance this is exact even for those already forgotten."""
-        if not query.countable:
+    def count(self, query: JournalQuery) -> int:
+        """Count the selected entries; by kind and acceptance alone this is exact even for those no longer kept."""
+        if not query.answered_by_totals:
             return sum(1 for _ in self.find(query))
         return sum(
             total
             for (kind, accepted), total in self._totals.items()
-            if (not query.kinds or query.wants(kind)) and (query.accepted is None or accepted is query.accepted)
+            if (not query.kinds or query.includes(kind)) and (query.accepted is None or accepted is query.accepted)
         )
 
-    async def wait(self, query: Query, count: int, timeout: float) -> bool:  # noqa: ASYNC109 - the caller's patience
-        """Wait until so many entries are there; False when patience ends first."""
+    async def wait(self, query: JournalQuery, count: int, timeout: float) -> bool:  # noqa: ASYNC109 - the caller's, and no error
+        """Wait until so many entries are there; False when `timeout` seconds have passed first."""
         deadline = time.monotonic() + timeout
         while self.count(query) < count:
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
-            await self._change(left)
+            await self._wait_for_change(left)
         return True
 
     @property
@@ -164,22 +195,22 @@ class Journal:
     def _oldest(self) -> int:
         return self._entries[0].seq if self._entries else self._next
 
-    async def _change(self, patience: float) -> None:
-        """Wait for anything to happen, then gather what comes with it."""
+    async def _wait_for_change(self, timeout: float) -> None:  # noqa: ASYNC109 - the caller's, and no error
+        """Wait for any change, then collect those that come with it: counting for each one would cost a load test its speed."""
         self._changed.clear()
         try:
-            await asyncio.wait_for(self._changed.wait(), patience)
-            await asyncio.sleep(WAKE_PAUSE)
+            await asyncio.wait_for(self._changed.wait(), timeout)
+            await asyncio.sleep(BATCH_SECONDS)
         except TimeoutError:
             return
 
-    def _keep_messages(self, entry: Entry) -> None:
+    def _keep_messages(self, entry: JournalEntry) -> None:
         """Let an Anthropic request keep its messages until enough newer ones have come."""
         self._conversations.append(entry)
-        if len(self._conversations) > KEEP_CONVERSATIONS:
+        if len(self._conversations) > MAX_CONVERSATIONS:
             self._conversations.popleft().request.pop("messages", None)
 
-    def _forget(self) -> None:
-        """Drop the oldest tenth, rarely, rather than one entry each time."""
+    def _drop_oldest(self) -> None:
+        """Drop the oldest tenth at once: dropping one entry each time would move the whole list each time."""
         if len(self._entries) > self.capacity:
             del self._entries[: max(self.capacity // 10, 1)]

@@ -1,13 +1,12 @@
-"""One provider request from the moment it is understood to its answer: faults, waits and the journal, the same for all three.
+"""One provider request, from the moment it is parsed to its answer: faults, waits and the journal, the same for all providers.
 
-The request acts and enters the journal in one step without an await, so that the journal's order is the order in which things
-happened; only then come latency and the answer, or whatever a fault puts in its place.
+A request is performed and enters the journal in one step without an await, so that the journal's order is the order in which things
+happened. The latency and the answer come after it, or whatever a fault puts in the answer's place.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import socket
 import struct
@@ -17,35 +16,44 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
-from sandbox.engine.faults import ACTING, seconds
+from sandbox.engine.faults import MESSAGE_OPERATIONS, draw_latency
+from sandbox.engine.json_types import JsonObject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sandbox.engine.faults import Fault, ProviderKnobs
-    from sandbox.engine.journal import Entry
-    from sandbox.engine.state import Sandbox
+    from sandbox.engine.faults import InjectedFault, ProviderFaults
+    from sandbox.engine.journal import JournalEntry
+    from sandbox.engine.state import SandboxState
 
 OK: Final = 200
 BAD_REQUEST: Final = 400
-HANG_CHECK: Final = 0.25
-HELD_CHECK: Final = 0.05
+HANG_POLL_SECONDS: Final = 0.25
+HOLD_POLL_SECONDS: Final = 0.05
 TRICKLE_SECONDS: Final = 1.0
-TRICKLED: Final = 1_000_000
+"""The wait between two bytes."""
+TRICKLE_LENGTH: Final = 1_000_000
+"""The Content-Length that a trickled answer announces, in bytes: more than anybody waits for."""
 RST_ON_CLOSE: Final = struct.pack("ii", 1, 0)
+"""SO_LINGER with a time of 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What a provider would answer if nothing went wrong."""
+class ProviderResponse:
+    """The answer that a provider gives if no fault is injected."""
 
     status: int
     body: Any = None
+    """Text, bytes, or anything that JSON can hold; None is an empty body."""
     headers: Mapping[str, str] = field(default_factory=dict)
     sid: str | None = None
+    """The provider's id of the message, for the journal."""
     accepted: bool | None = None
+    """Whether the user gets a message."""
     events: list[bytes] | None = None
-    spread: float = 0.0
+    """The server-sent events of a stream, in place of the body."""
+    stream_seconds: float = 0.0
+    """The time over which the events are spread."""
 
     @property
     def payload(self) -> bytes:
@@ -58,26 +66,33 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dialect:
-    """How a provider words its errors, and the error event of a stream."""
+class ErrorFormat:
+    """How a provider formats its errors."""
 
-    refuse: Callable[[int, Fault | None], Answer]
+    response: Callable[[int, InjectedFault | None], ProviderResponse]
+    """The answer of a status."""
     stream_error: bytes = b""
+    """The error event of a stream."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """A request that was understood: what it asks, and what it does when it acts."""
+class ProviderRequest:
+    """A parsed request."""
 
     kind: str
+    """The journal's kind."""
     operation: str
-    request: dict[str, Any]
-    act: Callable[[], Answer]
-    message: bool = True
+    """What `on` of a fault names."""
+    fields: JsonObject
+    """What the journal shows of it, and what `match` of a fault looks at."""
+    perform: Callable[[], ProviderResponse]
+    """Does what is asked, and gives the answer."""
+    is_message: bool = True
+    """Whether the journal says if it was accepted."""
 
 
-async def document(http: web.Request) -> dict[str, Any] | None:
-    """Return the JSON object that a request carries; None for anything else."""
+async def read_json(http: web.Request) -> JsonObject | None:
+    """Return the JSON object in a request's body; None for anything else."""
     try:
         found = json.loads(await http.read())
     except ValueError:
@@ -85,133 +100,140 @@ async def document(http: web.Request) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-async def refuse(http: web.Request, state: Sandbox, call: Call, answer: Answer) -> web.StreamResponse:
-    """Answer a request that never gets as far as acting (credentials, unreadable body)."""
-    entry = state.journal.add(call.kind, call.request, accepted=False if call.message else None)
-    return await _say(http, state, entry, answer)
+async def reject(http: web.Request, state: SandboxState, request: ProviderRequest, response: ProviderResponse) -> web.StreamResponse:
+    """Answer a request that is rejected before it is performed, and before any fault: wrong credentials, a wrong content type."""
+    entry = state.journal.add(request.kind, request.fields, accepted=False if request.is_message else None)
+    return await _answer(http, state, entry, response)
 
 
-async def run(http: web.Request, state: Sandbox, call: Call, *, knobs: ProviderKnobs, dialect: Dialect) -> web.StreamResponse:
-    """Take a call through its fault, its act and its answer."""
-    if knobs.delay_before_seconds:
-        await asyncio.sleep(seconds(knobs.delay_before_seconds))
-    fault = knobs.take(call.operation, call.request)
-    acts = fault is None or fault.accept
-    answer = call.act() if acts else Answer(status=0, accepted=False)
-    accepted = answer.accepted if call.message else None
-    entry = state.journal.add(call.kind, call.request, accepted=accepted, sid=answer.sid)
-    healthy = fault is None or (fault.accept and answer.status >= BAD_REQUEST)
-    entry.fault = None if fault is None or healthy else fault.fault
-    if knobs.latency_seconds:
-        await asyncio.sleep(seconds(knobs.latency_seconds))
-    while call.operation in ACTING and state.knobs.of(call.kind).hold and not _over(http, state):  # noqa: ASYNC110 - a client that goes away sets no event
-        await asyncio.sleep(HELD_CHECK)
-    if fault is None or healthy:
-        return await _say(http, state, entry, answer)
-    return await _misbehave(http, state, entry, _Trouble(fault=fault, answer=answer, dialect=dialect))
+async def handle(
+    http: web.Request, state: SandboxState, request: ProviderRequest, *, faults: ProviderFaults, errors: ErrorFormat
+) -> web.StreamResponse:
+    """Choose the request's fault, perform it, record it, and answer."""
+    if faults.delay_before_seconds:
+        await asyncio.sleep(draw_latency(faults.delay_before_seconds))
+    # From here to the journal's entry there is no await: the journal's order is the order in which requests were performed.
+    fault = faults.pop_matching(request.operation, request.fields)
+    performed = fault is None or fault.accept
+    response = request.perform() if performed else ProviderResponse(status=0, accepted=False)
+    accepted = response.accepted if request.is_message else None
+    entry = state.journal.add(request.kind, request.fields, accepted=accepted, sid=response.sid)
+    # A request that is performed and rejected gets its rejection: the fault would hide why nothing was sent.
+    if fault is not None and fault.accept and response.status >= BAD_REQUEST:
+        fault = None
+    entry.fault = None if fault is None else fault.fault
+    if faults.latency_seconds:
+        await asyncio.sleep(draw_latency(faults.latency_seconds))
+    await _wait_while_held(http, state, request)
+    if fault is None:
+        return await _answer(http, state, entry, response)
+    return await _answer_with_fault(http, state, entry, response, fault=fault, errors=errors)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Trouble:
-    """What should have been said, and what goes wrong instead."""
+async def _wait_while_held(http: web.Request, state: SandboxState, request: ProviderRequest) -> None:
+    """Wait while `hold` is on. The settings are read anew each time: a change replaces them."""
+    if request.operation not in MESSAGE_OPERATIONS:
+        return
+    while state.faults.section_of(request.kind).hold and not _is_over(http, state):  # noqa: ASYNC110 - a client that goes away sets no event
+        await asyncio.sleep(HOLD_POLL_SECONDS)
 
-    fault: Fault
-    answer: Answer
-    dialect: Dialect
 
-
-async def _misbehave(http: web.Request, state: Sandbox, entry: Entry, trouble: _Trouble) -> web.StreamResponse:
-    fault, answer = trouble.fault, trouble.answer
+async def _answer_with_fault(
+    http: web.Request, state: SandboxState, entry: JournalEntry, response: ProviderResponse, *, fault: InjectedFault, errors: ErrorFormat
+) -> web.StreamResponse:
+    """Give the fault in place of `response`. An answer that never goes out whole leaves the entry without a status."""
     if fault.status is not None:
-        return await _say(http, state, entry, _refusal(trouble.dialect.refuse(fault.status, fault), fault))
+        return await _answer(http, state, entry, _with_body_of(fault, errors.response(fault.status, fault)))
     if fault.fault in {"hang", "trickle"}:
-        return await _stall(http, state, answer if fault.fault == "trickle" else None)
+        return await _stall(http, state, response if fault.fault == "trickle" else None)
     if fault.fault == "broken_json":
-        broken = answer.payload[: len(answer.payload) // 2] or b'{"broken": '
-        state.journal.settle(entry, answer.status)
-        return web.Response(status=answer.status, body=broken, content_type="application/json")
-    if fault.fault == "stream_error" and answer.events is not None:
-        cut = [*answer.events[: len(answer.events) // 2], trouble.dialect.stream_error]
-        return await _say(http, state, entry, Answer(status=OK, headers=answer.headers, events=cut))
+        broken = response.payload[: len(response.payload) // 2] or b'{"broken": '
+        state.journal.complete(entry, response.status)
+        return web.Response(status=response.status, body=broken, content_type="application/json")
+    if fault.fault == "stream_error" and response.events is not None:
+        cut = [*response.events[: len(response.events) // 2], errors.stream_error]
+        return await _answer(http, state, entry, ProviderResponse(status=OK, headers=response.headers, events=cut))
     if fault.fault in {"reset_midway", "stream_error"}:
-        return await _break_off(http, answer)
+        return await _reset_midway(http, response)
     return _reset(http)
 
 
-def _refusal(worded: Answer, fault: Fault) -> Answer:
-    """Add what the fault itself says about its answer."""
-    body = worded.body if fault.body is None else fault.body
-    return Answer(status=worded.status, body=body, headers=worded.headers)
+def _with_body_of(fault: InjectedFault, response: ProviderResponse) -> ProviderResponse:
+    """Put the fault's own body, if it has one, into an error."""
+    body = response.body if fault.body is None else fault.body
+    return ProviderResponse(status=response.status, body=body, headers=response.headers)
 
 
-async def _say(http: web.Request, state: Sandbox, entry: Entry, answer: Answer) -> web.StreamResponse:
-    """Give the answer, and note that it was given."""
-    state.journal.settle(entry, answer.status)
-    if answer.events is not None:
-        return await _stream(http, answer)
-    if isinstance(answer.body, str):
-        return web.Response(status=answer.status, text=answer.body, headers=answer.headers)
-    if answer.body is None or isinstance(answer.body, bytes):
-        return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
-    return web.Response(status=answer.status, body=answer.payload, headers=answer.headers, content_type="application/json", charset="utf-8")
+async def _answer(http: web.Request, state: SandboxState, entry: JournalEntry, response: ProviderResponse) -> web.StreamResponse:
+    """Send the answer, and record its status."""
+    state.journal.complete(entry, response.status)
+    if response.events is not None:
+        return await _stream(http, response)
+    if isinstance(response.body, str):
+        return web.Response(status=response.status, text=response.body, headers=response.headers)
+    if response.body is None or isinstance(response.body, bytes):
+        return web.Response(status=response.status, body=response.body, headers=response.headers)
+    return web.Response(
+        status=response.status, body=response.payload, headers=response.headers, content_type="application/json", charset="utf-8"
+    )
 
 
-async def _stream(http: web.Request, answer: Answer) -> web.StreamResponse:
-    """Send server-sent events, spread over the time asked for."""
-    events = answer.events or []
-    response = web.StreamResponse(status=answer.status, headers=answer.headers)
-    response.content_type, response.charset = "text/event-stream", "utf-8"
-    response.headers["Cache-Control"] = "no-cache"
-    with suppress(ConnectionError):  # whoever asked may be gone
-        await response.prepare(http)
-        if not answer.spread:
-            await response.write(b"".join(events))
-            return response
+async def _stream(http: web.Request, response: ProviderResponse) -> web.StreamResponse:
+    """Send server-sent events, spread over the stream's time."""
+    events = response.events or []
+    stream = web.StreamResponse(status=response.status, headers=response.headers)
+    stream.content_type, stream.charset = "text/event-stream", "utf-8"
+    stream.headers["Cache-Control"] = "no-cache"
+    with suppress(ConnectionError):  # the client may be gone
+        await stream.prepare(http)
+        if not response.stream_seconds:
+            await stream.write(b"".join(events))
+            return stream
         for event in events:
-            await response.write(event)
-            await asyncio.sleep(answer.spread / len(events))
-    return response
+            await stream.write(event)
+            await asyncio.sleep(response.stream_seconds / len(events))
+    return stream
 
 
-async def _break_off(http: web.Request, answer: Answer) -> web.StreamResponse:
-    """Announce the whole answer, send half of it, and cut the connection."""
-    whole = answer.payload or b"{}"
-    response = web.StreamResponse(status=answer.status, headers=answer.headers)
-    response.content_type = "application/json" if answer.events is None else "text/event-stream"
-    if answer.events is None:
-        response.content_length = len(whole)
-    with suppress(ConnectionError):  # whoever asked may be gone
-        await response.prepare(http)
-        await response.write(whole[: len(whole) // 2])
-        await asyncio.sleep(0.02)
-    return _reset(http, response)
+async def _reset_midway(http: web.Request, response: ProviderResponse) -> web.StreamResponse:
+    """Announce the whole answer, send half of it, and reset the connection."""
+    whole = response.payload or b"{}"
+    stream = web.StreamResponse(status=response.status, headers=response.headers)
+    stream.content_type = "application/json" if response.events is None else "text/event-stream"
+    if response.events is None:
+        stream.content_length = len(whole)
+    with suppress(ConnectionError):  # the client may be gone
+        await stream.prepare(http)
+        await stream.write(whole[: len(whole) // 2])
+        await asyncio.sleep(0.02)  # a reset discards what has not been sent yet
+    return _reset(http, stream)
 
 
-async def _stall(http: web.Request, state: Sandbox, trickled: Answer | None) -> web.StreamResponse:
-    """Stay silent, or give one byte of an answer a second, until the other side gives up, somebody resets the sandbox, or it ends."""
-    response = None
+async def _stall(http: web.Request, state: SandboxState, trickled: ProviderResponse | None) -> web.StreamResponse:
+    """Stay silent, or send one byte a second, until the client gives up, the faults are reset, or the sandbox ends."""
+    stream = None
     if trickled is not None:
-        response = web.StreamResponse(status=trickled.status, headers=trickled.headers)
-        response.content_type, response.content_length = "application/json", TRICKLED
-        await response.prepare(http)
-    while not _over(http, state):
-        if response is not None:
-            await response.write(b" ")
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(state.release.wait(), HANG_CHECK if response is None else TRICKLE_SECONDS)
-    return _reset(http, response)
+        stream = web.StreamResponse(status=trickled.status, headers=trickled.headers)
+        stream.content_type, stream.content_length = "application/json", TRICKLE_LENGTH
+        await stream.prepare(http)
+    while not _is_over(http, state):
+        if stream is not None:
+            await stream.write(b" ")
+        with suppress(TimeoutError):
+            await asyncio.wait_for(state.released.wait(), HANG_POLL_SECONDS if stream is None else TRICKLE_SECONDS)
+    return _reset(http, stream)
 
 
-def _over(http: web.Request, state: Sandbox) -> bool:
-    return state.release.is_set() or state.closing.is_set() or http.transport is None or http.transport.is_closing()
+def _is_over(http: web.Request, state: SandboxState) -> bool:
+    return state.released.is_set() or state.closing.is_set() or http.transport is None or http.transport.is_closing()
 
 
 def _reset(http: web.Request, response: web.StreamResponse | None = None) -> web.StreamResponse:
-    """Reset the connection: RST, not an orderly end."""
+    """Reset the connection: the client sees RST in place of an orderly end."""
     transport = http.transport
     if transport is not None:
-        wire = transport.get_extra_info("socket")
-        if wire is not None:
-            wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RST_ON_CLOSE)
+        client = transport.get_extra_info("socket")
+        if client is not None:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RST_ON_CLOSE)
         transport.abort()
     return response if response is not None else web.Response()

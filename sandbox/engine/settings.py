@@ -1,4 +1,4 @@
-"""What the sandbox is told by its environment; one error names everything that is wrong with it."""
+"""The sandbox's settings, read from the environment. One error names everything that is wrong."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 DEFAULT_ACCOUNT_SID = "AC" + "0" * 31 + "1"
 DEFAULT_AUTH_TOKEN = "sandbox-auth-token"  # noqa: S105 - signs webhooks when nothing else is configured
-LARGEST_PORT = 65_535
+MAX_PORT = 65_535
 
-TEXTS: Final = {
+FIELD_OF_VARIABLE: Final = {
     "SANDBOX_HOST": "host",
     "SANDBOX_WEBHOOK_URL": "webhook_url",
     "SANDBOX_PUBLIC_URL": "public_url",
@@ -30,17 +30,19 @@ TEXTS: Final = {
     "SANDBOX_BOSS_PHONE": "boss_phone",
     "SANDBOX_USER_EMAIL": "user_email",
     "SANDBOX_BOSS_EMAIL": "boss_email",
-    "SANDBOX_KNOBS": "knobs",
+    "SANDBOX_KNOBS": "faults",  # the old name
+    "SANDBOX_FAULTS": "faults",
     "SANDBOX_REAL": "real",
 }
+"""The field of each variable that is text. Of two variables for one field the later one counts."""
 
 
-class SettingsError(ValueError):
-    """The environment does not describe a sandbox that may run."""
+class SandboxSettingsError(ValueError):
+    """Settings with which the sandbox must not, or cannot, run."""
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether a host name or address can only mean this machine."""
+    """Whether a host name or address can only mean this machine."""
     if host.lower() == "localhost":
         return True
     try:
@@ -50,7 +52,7 @@ def is_loopback(host: str) -> bool:
 
 
 def is_loopback_url(url: str) -> bool:
-    """Say whether an http(s) URL can only reach this machine."""
+    """Whether an http(s) URL can only reach this machine."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -59,8 +61,8 @@ def is_loopback_url(url: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """Every setting; an unset credential is not checked."""
+class SandboxSettings:
+    """All settings. A credential that is unset is not checked."""
 
     host: str = "127.0.0.1"
     port: int = 8790
@@ -78,15 +80,16 @@ class Settings:
     boss_phone: str = "+15559876543"
     user_email: str = "user@example.com"
     boss_email: str = "boss@example.com"
-    knobs: str = "{}"
+    faults: str = "{}"
+    """The fault settings to start with, JSON."""
     real: str = ""
-    """The providers that are not played here, a sentence a line: shown on the page."""
+    """The providers that are not played here, one sentence a line, for the page."""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
-        """Read the environment; empty values count as unset."""
+        """Read the environment; an empty value counts as unset. Raises SandboxSettingsError."""
         given = {name: value.strip() for name, value in environ.items() if value.strip()}
-        fields: dict[str, Any] = {field: given[name] for name, field in TEXTS.items() if name in given}
+        fields: dict[str, Any] = {field: given[name] for name, field in FIELD_OF_VARIABLE.items() if name in given}
         if "SANDBOX_PORT" in given:
             fields["port"] = _port(given["SANDBOX_PORT"])
         if "webhook_url" in fields:
@@ -99,30 +102,30 @@ class Settings:
         return settings
 
     def check(self) -> None:
-        """Refuse, in one error, whatever would leave this machine or cannot work."""
-        faults: list[str] = []
+        """Raise SandboxSettingsError for whatever would leave this machine or cannot work."""
+        problems: list[str] = []
         if not is_loopback(self.host):
-            faults.append(f"SANDBOX_HOST={self.host}: the sandbox binds loopback addresses only")
-        if not 0 <= self.port <= LARGEST_PORT:
-            faults.append("SANDBOX_PORT: not a port number (0 to 65535)")
+            problems.append(f"SANDBOX_HOST={self.host}: the sandbox binds loopback addresses only")
+        if not 0 <= self.port <= MAX_PORT:
+            problems.append("SANDBOX_PORT: not a port number (0 to 65535)")
         if not is_loopback_url(self.webhook_url):
-            faults.append(f"SANDBOX_WEBHOOK_URL={self.webhook_url}: webhooks go to this machine only")
+            problems.append(f"SANDBOX_WEBHOOK_URL={self.webhook_url}: webhooks go to this machine only")
         if urlsplit(self.public_url).scheme not in {"http", "https"}:
-            faults.append(f"SANDBOX_PUBLIC_URL={self.public_url}: not an http(s) URL")
-        if faults:
-            raise SettingsError("; ".join(faults))
+            problems.append(f"SANDBOX_PUBLIC_URL={self.public_url}: not an http(s) URL")
+        if problems:
+            raise SandboxSettingsError("; ".join(problems))
 
     @property
     def account_sid(self) -> str:
-        """The Twilio account of inbound messages."""
+        """The Twilio account of inbound texts."""
         return self.twilio_account_sid or DEFAULT_ACCOUNT_SID
 
     @property
     def auth_token(self) -> str:
-        """The secret behind X-Twilio-Signature."""
+        """The key of X-Twilio-Signature."""
         return self.twilio_auth_token or DEFAULT_AUTH_TOKEN
 
 
 def _port(text: str) -> int:
-    """Read a port number; a wrong one is reported by `check` together with the rest."""
+    """Read a port number; -1 for a wrong one, which `check` reports together with the rest."""
     return int(text) if text.isascii() and text.isdigit() else -1

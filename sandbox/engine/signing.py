@@ -1,4 +1,4 @@
-"""The providers' signatures, from the signer's side (the product has its own verifier; neither knows the other)."""
+"""Signs webhooks as the providers do. The product has its own verifier; neither imports the other."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SENDGRID_TIMESTAMP = "X-Twilio-Email-Event-Webhook-Timestamp"
 def twilio_signature(auth_token: str, url: str, params: Mapping[str, str]) -> str:
     """Sign a form POST as Twilio does: the URL, then each name and value in the names' order."""
     signed = url + "".join(name + params[name] for name in sorted(params))
-    # SHA-1 is Twilio's choice, not ours.
+    # Twilio signs with SHA-1: https://www.twilio.com/docs/usage/security
     digest = hmac.new(auth_token.encode(), signed.encode(), hashlib.sha1).digest()
     return base64.b64encode(digest).decode()
 
@@ -33,13 +33,16 @@ class SendGridSigner:
     """Signs inbound mail and events with a P-256 key, as a SendGrid security policy does."""
 
     def __init__(self, key: ec.EllipticCurvePrivateKey) -> None:
-        """Keep the key; `load` reads one."""
+        """`load` reads a key."""
         self._key = key
 
     @classmethod
     @functools.cache
     def load(cls, source: str) -> SendGridSigner:
-        """Read a PEM private key, given inline (newlines may be written as backslash n) or as a path."""
+        """Read a PEM private key, given inline (newlines may be written as backslash n) or as a path.
+
+        Raises OSError or ValueError for what cannot be read, TypeError for a key of another kind.
+        """
         pem = source.replace("\\n", "\n") if "-----BEGIN" in source else Path(source).read_text("ascii")
         key = load_pem_private_key(pem.encode(), password=None)
         if not isinstance(key, ec.EllipticCurvePrivateKey):
@@ -48,7 +51,7 @@ class SendGridSigner:
         return cls(key)
 
     def headers(self, body: bytes, *, spoil: bool = False) -> dict[str, str]:
-        """Return the two headers for a body; a spoiled signature belongs to another body."""
+        """Return the two headers for a body. With `spoil` the signature is well formed, and another body's."""
         timestamp = str(int(time.time()))
         signed = timestamp.encode() + body + (b"?" if spoil else b"")
         signature = self._key.sign(signed, ec.ECDSA(hashes.SHA256()))

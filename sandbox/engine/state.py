@@ -8,56 +8,58 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from sandbox.engine.faults import Knobs
+from sandbox.engine.faults import FaultSettings
 from sandbox.engine.journal import Journal
 from sandbox.engine.twilio_media import MediaStore
-from sandbox.engine.twilio_message_log import MessageStore
+from sandbox.engine.twilio_message_log import TwilioMessageLog
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from sandbox.engine.settings import Settings
-    from sandbox.engine.webhook_sender import Courier
+    from sandbox.engine.settings import SandboxSettings
+    from sandbox.engine.webhook_sender import WebhookSender
 
 
 @dataclass(slots=True, kw_only=True)
-class Sandbox:
-    """The sandbox's whole state."""
+class SandboxState:
+    """All state of the sandbox."""
 
-    settings: Settings
-    courier: Courier
-    knobs: Knobs
+    settings: SandboxSettings
+    webhooks: WebhookSender
+    faults: FaultSettings
     journal: Journal = field(default_factory=Journal)
-    messages: MessageStore = field(default_factory=MessageStore)
+    messages: TwilioMessageLog = field(default_factory=TwilioMessageLog)
     media: MediaStore = field(default_factory=MediaStore)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
-    release: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the process ends."""
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the requests that hang now shall end; a new event stands here for those that come later."""
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
-    def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Let something run on beside the requests; it ends with the process."""
+    def start_task(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something beside the requests; it ends with the process."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def let_go(self) -> None:
-        """End all hanging requests."""
-        self.release.set()
-        self.release = asyncio.Event()
+    def release_requests(self) -> None:
+        """End all requests that hang."""
+        self.released.set()
+        self.released = asyncio.Event()
 
     def reset(self) -> None:
-        """Forget everything: as after a fresh start, except that journal numbers go on."""
+        """Forget everything, as after a start; only the journal's numbers go on."""
         self.stop_tasks()
-        self.let_go()
-        self.knobs = Knobs()
-        self.messages = MessageStore()
+        self.release_requests()
+        self.faults = FaultSettings()
+        self.messages = TwilioMessageLog()
         self.media = MediaStore()
         self.journal.clear()
 
     def stop_tasks(self) -> None:
-        """Cancel callbacks and events that are still to come."""
+        """Cancel the callbacks and events that have not been posted yet."""
         for task in self._tasks:
             task.cancel()
 
 
-STATE: web.AppKey[Sandbox] = web.AppKey("state", Sandbox)
+STATE: web.AppKey[SandboxState] = web.AppKey("state", SandboxState)

@@ -1,7 +1,7 @@
-"""The files that came with a text, as Twilio keeps them: behind a login, and then somewhere else by a redirect.
+"""The files that come with a text, stored as Twilio stores them: behind a login, and then behind a redirect.
 
-Twilio's API answers 307 to an address on another host that needs no login and ends soon. Here both are this process: there is no
-other host on this machine. The knobs `media_location` and `media_answer` send a client elsewhere, or give it what hurts.
+Twilio's API answers 307 with an address on another host, which needs no login and expires soon. Here both are this process, because
+there is no other host. The faults `media_location` and `media_answer` redirect a client elsewhere, or give it a harmful body.
 """
 
 from __future__ import annotations
@@ -16,20 +16,22 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from sandbox.engine.faults import TwilioKnobs
+    from sandbox.engine.faults import TwilioFaults
 
 CAPACITY: Final = 200
-PATH: Final = "/media/"
-PICTURE: Final = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC")
-"""What a text carries when nothing else is said: one red pixel."""
+"""Files."""
+FILE_PATH: Final = "/media/"
+DEFAULT_PICTURE: Final = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC")
+"""The file of a text that names no other: one red pixel."""
 BLOCK: Final = bytes(65_536)
 ENDLESS_BLOCKS: Final = 16_384
-BOMB_BYTES: Final = 50_000_000
+"""1 GiB, which no client reads to its end."""
+UNPACKED_BYTES: Final = 50_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class File:
-    """One file, and the address that it may be had under without a login."""
+class MediaFile:
+    """One file. `token` is in the address that serves it without a login."""
 
     sid: str
     message_sid: str
@@ -41,39 +43,39 @@ class File:
 
 @dataclass(slots=True)
 class MediaStore:
-    """The newest files."""
+    """The newest files, by sid."""
 
-    _files: dict[str, File] = field(default_factory=dict)
+    _files: dict[str, MediaFile] = field(default_factory=dict)
 
-    def add(self, file: File) -> None:
-        """Keep a file, and forget the oldest of too many."""
+    def add(self, file: MediaFile) -> None:
+        """Store a file, and drop the oldest if there are too many."""
         self._files[file.sid] = file
         if len(self._files) > CAPACITY:
             del self._files[next(iter(self._files))]
 
-    def get(self, message_sid: str, sid: str, after: float = 0.0) -> File | None:
-        """Return a file of this very message, if it is older than `after` seconds."""
+    def get(self, message_sid: str, sid: str, after: float = 0.0) -> MediaFile | None:
+        """Return a file if it belongs to this message and is older than `after` seconds."""
         file = self._files.get(sid)
         if file is None or file.message_sid != message_sid or time.monotonic() < file.created + after:
             return None
         return file
 
-    def by_token(self, token: str) -> File | None:
-        """Return the file behind an address."""
+    def by_token(self, token: str) -> MediaFile | None:
+        """Return the file of an address."""
         return next((file for file in self._files.values() if file.token == token), None)
 
 
-def location(file: File, knobs: TwilioKnobs) -> str:
-    """Where the API sends a client that asks for a file."""
-    return knobs.media_location or PATH + file.token
+def redirect_target(file: MediaFile, faults: TwilioFaults) -> str:
+    """The address to which the API redirects a client that asks for a file."""
+    return faults.media_location or FILE_PATH + file.token
 
 
-async def hostile(http: web.Request, kind: str) -> web.StreamResponse:
-    """Answer with a body without end, with one that unpacks to 50 MB, or with a way back to here."""
+async def harmful_answer(http: web.Request, kind: str) -> web.StreamResponse:
+    """Answer as the fault `media_answer` says: with a redirect to itself, with 50 MB in gzip, or with a body without end."""
     if kind == "loop":
         return web.Response(status=307, headers={"Location": http.path})
     if kind == "packed":
-        return web.Response(body=gzip.compress(bytes(BOMB_BYTES), 1), headers={"Content-Encoding": "gzip", "Content-Type": "image/png"})
+        return web.Response(body=gzip.compress(bytes(UNPACKED_BYTES), 1), headers={"Content-Encoding": "gzip", "Content-Type": "image/png"})
     response = web.StreamResponse(headers={"Content-Type": "image/png"})
     await response.prepare(http)
     for _ in range(ENDLESS_BLOCKS):

@@ -1,4 +1,4 @@
-"""Twilio's message log, both directions, and who has opted out: what the list endpoint and error 21610 are answered from."""
+"""Twilio's log of messages in both directions, and its list of opt-outs: the list endpoint and error 21610 answer from them."""
 
 from __future__ import annotations
 
@@ -9,33 +9,64 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, TypedDict
 
-from sandbox.engine import twilio_segments as segments
+from sandbox.engine.twilio_segments import count_segments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 API_VERSION: Final = "2010-04-01"
 CAPACITY: Final = 50_000
+"""Messages."""
 STOP_WORDS: Final = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"})
 START_WORDS: Final = frozenset({"START", "YES", "UNSTOP"})
 HELP_WORDS: Final = frozenset({"HELP", "INFO"})
-HELPED: Final = "Reply STOP to unsubscribe. Msg&Data Rates May Apply."
-STOPPED: Final = (
+HELP_CONFIRMATION: Final = "Reply STOP to unsubscribe. Msg&Data Rates May Apply."
+STOP_CONFIRMATION: Final = (
     "You have successfully been unsubscribed. You will not receive any more messages from this number. Reply START to resubscribe."
 )
-STARTED: Final = "You have successfully been re-subscribed to messages from this number. Reply HELP for help. Reply STOP to unsubscribe."
+START_CONFIRMATION: Final = (
+    "You have successfully been re-subscribed to messages from this number. Reply HELP for help. Reply STOP to unsubscribe."
+)
 
 
 def new_sid(prefix: str) -> str:
-    """Return a fresh id of Twilio's shape."""
+    """Return a new id as Twilio forms them: the prefix of its kind, and 32 hexadecimal digits."""
     return prefix + secrets.token_hex(16)
 
 
+MessageResource = TypedDict(
+    "MessageResource",
+    {
+        "account_sid": str,
+        "api_version": str,
+        "body": str,
+        "date_created": str | None,
+        "date_sent": str | None,
+        "date_updated": str | None,
+        "direction": str,
+        "error_code": int | None,
+        "error_message": None,
+        "from": str,
+        "messaging_service_sid": str | None,
+        "num_media": str,
+        "num_segments": str,
+        "price": None,
+        "price_unit": str,
+        "sid": str,
+        "status": str,
+        "subresource_uris": dict[str, str],
+        "to": str,
+        "uri": str,
+    },
+)
+"""The message resource, https://www.twilio.com/docs/messaging/api/message-resource. Dates are RFC 2822."""
+
+
 @dataclass(slots=True, kw_only=True)
-class Message:
-    """One message as Twilio keeps it."""
+class TwilioMessage:
+    """One message as Twilio stores it. Times are seconds of the epoch; `sent` is None until it was sent, `updated` 0 until then."""
 
     sid: str
     account_sid: str
@@ -53,16 +84,16 @@ class Message:
 
     @property
     def when(self) -> int:
-        """The second by which date filters judge: sent, or created while it is not."""
+        """The second that date filters compare: when it was sent, or created if it was not."""
         return int(self.sent if self.sent is not None else self.created)
 
-    def move(self, status: str, error_code: int | None = None) -> None:
-        """Take the next status."""
+    def set_status(self, status: str, error_code: int | None = None) -> None:
+        """Move on to the next status."""
         self.status, self.error_code, self.updated = status, error_code, time.time()
         if self.sent is None and status in {"sent", "delivered", "undelivered"}:
             self.sent = self.updated
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> MessageResource:
         """Return the message resource."""
         uri = f"/{API_VERSION}/Accounts/{self.account_sid}/Messages/{self.sid}"
         return {
@@ -78,7 +109,7 @@ class Message:
             "from": self.sender,
             "messaging_service_sid": self.messaging_service_sid,
             "num_media": str(self.num_media),
-            "num_segments": str(segments.count(self.body)),
+            "num_segments": str(count_segments(self.body)),
             "price": None,
             "price_unit": "USD",
             "sid": self.sid,
@@ -90,8 +121,8 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
-    """What a list request asks for; times are whole seconds, both ends included."""
+class MessageFilter:
+    """What a list request asks for. `after` and `before` are whole seconds of the epoch, both included; `lag` is in seconds."""
 
     to: str | None = None
     sender: str | None = None
@@ -99,8 +130,8 @@ class Filter:
     before: float = float("inf")
     lag: float = 0.0
 
-    def matches(self, message: Message, now: float) -> bool:
-        """Say whether a message belongs in the list, now."""
+    def matches(self, message: TwilioMessage, now: float) -> bool:
+        """Whether a message is in the list at the time `now`."""
         return (
             (self.to is None or message.to == self.to)
             and (self.sender is None or message.sender == self.sender)
@@ -110,16 +141,16 @@ class Filter:
 
 
 @dataclass(slots=True)
-class MessageStore:
-    """The newest messages, by sid and by recipient."""
+class TwilioMessageLog:
+    """The newest messages, by sid and by recipient, and who has opted out."""
 
     capacity: int = CAPACITY
-    _by_sid: dict[str, Message] = field(default_factory=dict)
-    _by_recipient: dict[str, deque[Message]] = field(default_factory=dict)
+    _by_sid: dict[str, TwilioMessage] = field(default_factory=dict)
+    _by_recipient: dict[str, deque[TwilioMessage]] = field(default_factory=dict)
     _opted_out: set[tuple[str, str]] = field(default_factory=set)
 
-    def add(self, message: Message) -> None:
-        """Keep a message; a sid that is already there (a duplicate delivery) changes nothing."""
+    def add(self, message: TwilioMessage) -> None:
+        """Store a message. A sid that is already there (a webhook posted again) changes nothing."""
         if message.sid in self._by_sid:
             return
         self._by_sid[message.sid] = message
@@ -128,39 +159,39 @@ class MessageStore:
             oldest = self._by_sid.pop(next(iter(self._by_sid)))
             self._by_recipient[oldest.to].popleft()
 
-    def get(self, sid: str) -> Message | None:
-        """Return a message by its sid."""
+    def get(self, sid: str) -> TwilioMessage | None:
+        """Return the message of a sid."""
         return self._by_sid.get(sid)
 
-    def newest_first(self, wanted: Filter) -> Iterator[Message]:
-        """Yield the messages a list request asks for."""
+    def newest_first(self, criteria: MessageFilter) -> Iterator[TwilioMessage]:
+        """Yield the messages that a list request asks for."""
         now = time.time()
-        pool = reversed(self._by_sid.values()) if wanted.to is None else reversed(self._by_recipient.get(wanted.to, ()))
-        return (message for message in pool if wanted.matches(message, now))
+        pool = reversed(self._by_sid.values()) if criteria.to is None else reversed(self._by_recipient.get(criteria.to, ()))
+        return (message for message in pool if criteria.matches(message, now))
 
-    def heed(self, user: str, boss: str, body: str, kept: Iterable[str] = STOP_WORDS) -> str | None:
-        """Take note of STOP and START from a user; return what Twilio itself texts back to them and to HELP.
+    def apply_keyword(self, user: str, boss: str, body: str, stop_words: Iterable[str] = STOP_WORDS) -> str | None:
+        """Record the opt-out of a STOP and the opt-in of a START; return Twilio's own answer to these and to HELP, None for other texts.
 
-        `kept` are the words to opt out by that Advanced Opt-Out has left.
+        A keyword counts only as a whole text. `stop_words` are those that Advanced Opt-Out has left in force.
         """
         word = body.strip().upper()
         if word in HELP_WORDS and (user, boss) not in self._opted_out:
-            return HELPED
-        if word in kept:
+            return HELP_CONFIRMATION
+        if word in stop_words:
             self._opted_out.add((user, boss))
-            return STOPPED
+            return STOP_CONFIRMATION
         if word in START_WORDS and (user, boss) in self._opted_out:
             self._opted_out.discard((user, boss))
-            return STARTED
+            return START_CONFIRMATION
         return None
 
     def opted_out(self, user: str, boss: str) -> bool:
-        """Say whether this user has told this number to stop."""
+        """Whether this user has opted out of this number's messages."""
         return (user, boss) in self._opted_out
 
 
 def date_range(text: str) -> tuple[float, float]:
-    """Return the first and the last second of a date (`2026-11-22`) or of a datetime (`2026-11-22T10:00:00Z`)."""
+    """Return the first and the last second of a date (`2026-11-22`) or of a datetime (`2026-11-22T10:00:00Z`). Raises ValueError."""
     moment = datetime.fromisoformat(text.strip().replace(" ", "+"))
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     length = timedelta(days=1) if len(text.strip()) == len("2026-11-22") else timedelta(seconds=1)

@@ -1,4 +1,4 @@
-"""SendGrid's v3 API: mail/send, and its Event Webhook that tells what became of the mail."""
+"""SendGrid's v3 API: mail/send, the Event Webhook that reports the mail's delivery, and what a check of the account reads."""
 
 from __future__ import annotations
 
@@ -6,32 +6,51 @@ import asyncio
 import json
 import secrets
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NotRequired, TypedDict, cast
 
 from aiohttp import web
 
-from sandbox.engine import credentials
-from sandbox.engine import provider_request as exchange
-from sandbox.engine.provider_request import Answer, Call, Dialect
+from sandbox.engine import credentials, provider_request
+from sandbox.engine.json_types import JsonObject
+from sandbox.engine.provider_request import ErrorFormat, ProviderRequest, ProviderResponse
 from sandbox.engine.signing import SendGridSigner
-from sandbox.engine.state import STATE, Sandbox
+from sandbox.engine.state import STATE, SandboxState
 from sandbox.engine.webhook_sender import Webhook
-from sandbox.sendgrid import errors as sendgrid_errors
+from sandbox.sendgrid import errors
 from sandbox.sendgrid.errors import addresses
 from sandbox.sendgrid.inbound_email import webhook_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.engine.faults import SendGridKnobs
+    from sandbox.engine.faults import SendGridFaults
 
-JsonObject = dict[str, Any]
-DIALECT: Final = Dialect(refuse=sendgrid_errors.fault)
+ERRORS: Final = ErrorFormat(response=errors.fault_response)
 SCOPES: Final = ["mail.send", "user.webhooks.parse.settings.read"]
+
+MailFields = TypedDict(
+    "MailFields",
+    {
+        "to": str | None,
+        "recipients": list[str],
+        "from": str | None,
+        "subject": str | None,
+        "text": str | None,
+        "html": str | None,
+        "headers": dict[str, str],
+        "custom_args": JsonObject,
+        "mail": JsonObject,
+        "message_id": NotRequired[str],
+    },
+)
+"""What the journal shows of a mail: what its reader sees first, the whole document of the request (`mail`) last.
+
+`to` is the first of all `recipients`. `message_id` is there when the mail was accepted.
+"""
 
 
 def routes() -> list[web.RouteDef]:
-    """Return the provider's routes."""
+    """SendGrid's routes."""
     return [
         web.post("/v3/mail/send", send),
         web.get("/v3/scopes", scopes),
@@ -41,19 +60,19 @@ def routes() -> list[web.RouteDef]:
 
 async def send(http: web.Request) -> web.StreamResponse:
     """Send a mail."""
-    state, mail = http.app[STATE], await exchange.document(http)
-    seen = describe(mail or {})
+    state, mail = http.app[STATE], await provider_request.read_json(http)
+    fields = describe(mail or {})
 
-    def act() -> Answer:
+    def perform() -> ProviderResponse:
         if mail is None:
-            return sendgrid_errors.error(400, "Bad Request")
-        return _accept(state, mail, seen)
+            return errors.error_response(400, "Bad Request")
+        return _accept(state, mail, fields)
 
-    call = Call(kind="sendgrid.send", operation="send", request=seen, act=act)
+    request = ProviderRequest(kind="sendgrid.send", operation="send", fields=cast("JsonObject", fields), perform=perform)
     if not http.content_type.startswith("application/json"):
-        problem = sendgrid_errors.error(415, "Content-Type should be application/json.")
-        return await exchange.refuse(http, state, call, problem)
-    return await _run(http, call)
+        problem = errors.error_response(415, "Content-Type should be application/json.")
+        return await provider_request.reject(http, state, request, problem)
+    return await _handle(http, request)
 
 
 async def scopes(http: web.Request) -> web.StreamResponse:
@@ -70,21 +89,22 @@ async def parse_settings(http: web.Request) -> web.StreamResponse:
 
 
 async def _describe(http: web.Request, kind: str, document: JsonObject) -> web.StreamResponse:
-    call = Call(kind=kind, operation="describe", request={}, act=lambda: Answer(status=200, body=document), message=False)
-    return await _run(http, call)
+    response = ProviderResponse(status=200, body=document)
+    return await _handle(http, ProviderRequest(kind=kind, operation="describe", fields={}, perform=lambda: response, is_message=False))
 
 
-async def _run(http: web.Request, call: Call) -> web.StreamResponse:
+async def _handle(http: web.Request, request: ProviderRequest) -> web.StreamResponse:
+    """Check the API key, then handle the request."""
     state = http.app[STATE]
     expected = state.settings.sendgrid_api_key
     given = credentials.bearer(http.headers.get("Authorization"))
     if expected is not None and not credentials.same(given, expected):
-        return await exchange.refuse(http, state, call, sendgrid_errors.fault(401))
-    return await exchange.run(http, state, call, knobs=state.knobs.sendgrid, dialect=DIALECT)
+        return await provider_request.reject(http, state, request, errors.fault_response(401))
+    return await provider_request.handle(http, state, request, faults=state.faults.sendgrid, errors=ERRORS)
 
 
-def describe(mail: JsonObject) -> JsonObject:
-    """Return what the journal shows of a mail: the reader's view first, the whole document last."""
+def describe(mail: JsonObject) -> MailFields:
+    """Return what the journal shows of a mail."""
     people = [person for person in mail.get("personalizations") or () if isinstance(person, dict)]
     recipients = [email for person in people for kind in ("to", "cc", "bcc") for email in addresses(person.get(kind))]
     blocks = {block.get("type"): block.get("value") for block in mail.get("content") or () if isinstance(block, dict)}
@@ -106,52 +126,52 @@ def describe(mail: JsonObject) -> JsonObject:
     }
 
 
-def _accept(state: Sandbox, mail: JsonObject, seen: JsonObject) -> Answer:
-    """Take a mail, or say why not."""
-    faults = sendgrid_errors.judge(mail)
-    if faults:
-        return sendgrid_errors.refused(400, faults)
+def _accept(state: SandboxState, mail: JsonObject, fields: MailFields) -> ProviderResponse:
+    """Accept a mail and post its events, or reject it. SendGrid's own sandbox mode answers 200 and sends nothing."""
+    problems = errors.problems_of(mail)
+    if problems:
+        return errors.rejection(400, problems)
     message_id = secrets.token_urlsafe(16)
     headers = {"X-Message-Id": message_id}
     if ((mail.get("mail_settings") or {}).get("sandbox_mode") or {}).get("enable"):
-        return Answer(status=200, headers=headers, sid=message_id, accepted=False)
-    own = {name.lower(): value for name, value in seen["headers"].items()}
-    seen["message_id"] = own.get("message-id") or f"<{message_id}@geopod-ismtpd-0>"
-    if state.knobs.sendgrid.events:
-        state.start(_tell(state, message_id, seen))
-    return Answer(status=202, headers=headers, sid=message_id, accepted=True)
+        return ProviderResponse(status=200, headers=headers, sid=message_id, accepted=False)
+    own = {name.lower(): value for name, value in fields["headers"].items()}
+    fields["message_id"] = own.get("message-id") or f"<{message_id}@geopod-ismtpd-0>"
+    if state.faults.sendgrid.events:
+        state.start_task(_post_events(state, message_id, fields))
+    return ProviderResponse(status=202, headers=headers, sid=message_id, accepted=True)
 
 
-async def _tell(state: Sandbox, message_id: str, seen: JsonObject) -> None:
+async def _post_events(state: SandboxState, message_id: str, fields: MailFields) -> None:
     """Post the events of a mail to the Event Webhook."""
-    knobs = state.knobs.sendgrid
-    await asyncio.sleep(knobs.event_delay_seconds)
-    events = [_event(kind, to, message_id, seen, knobs) for to in seen["recipients"] for kind in knobs.event_types]
+    faults = state.faults.sendgrid
+    await asyncio.sleep(faults.event_delay_seconds)
+    events = [_event(kind, to, message_id, fields, faults) for to in fields["recipients"] for kind in faults.event_types]
     body = json.dumps(events).encode()
     webhook = Webhook(
         kind="webhook.events",
         url=webhook_url(state.settings, "/email/events"),
         body=body,
         headers={"Content-Type": "application/json", "User-Agent": "SendGrid Event API", **signature(state, body)},
-        request={"to": seen["to"], "from": seen["from"], "events": events},
+        fields={"to": fields["to"], "from": fields["from"], "events": events},
         sid=message_id,
     )
-    await asyncio.gather(*(state.courier.post(webhook, state.journal) for _ in range(knobs.event_copies)))
+    await state.webhooks.post_copies(webhook, state.journal, copies=faults.event_copies)
 
 
-def signature(state: Sandbox, body: bytes) -> Mapping[str, str]:
-    """Return the signature headers, when a key is configured."""
+def signature(state: SandboxState, body: bytes) -> Mapping[str, str]:
+    """Return the signature headers, if a key is configured."""
     key = state.settings.sendgrid_private_key
     return SendGridSigner.load(key).headers(body) if key else {}
 
 
-def _event(kind: str, to: str, message_id: str, seen: JsonObject, knobs: SendGridKnobs) -> JsonObject:
-    """Return one event; custom arguments stand beside the fields, as SendGrid puts them."""
+def _event(kind: str, to: str, message_id: str, fields: MailFields, faults: SendGridFaults) -> JsonObject:
+    """Return one event. Custom arguments stand beside its fields, as SendGrid puts them."""
     event = {
-        **seen["custom_args"],
+        **fields["custom_args"],
         "email": to,
         "timestamp": int(time.time()),
-        "smtp-id": seen["message_id"],
+        "smtp-id": fields["message_id"],
         "event": kind,
         "sg_event_id": secrets.token_urlsafe(16),
         "sg_message_id": f"{message_id}.recvd-sandbox-1-0.0",
@@ -159,9 +179,10 @@ def _event(kind: str, to: str, message_id: str, seen: JsonObject, knobs: SendGri
     if kind == "delivered":
         event["response"] = "250 2.0.0 OK (sandbox)"
     if kind == "bounce":
-        event |= {"type": knobs.event_type, "reason": "550 5.1.1 The email account does not exist (simulated)", "status": "5.1.1"}
+        event |= {"type": faults.event_type, "reason": "550 5.1.1 The email account does not exist (simulated)", "status": "5.1.1"}
     if kind == "dropped":
         event |= {"reason": "Bounced Address", "status": "5.0.0"}
     if kind in {"bounce", "dropped"}:
-        event |= {name: said for name, said in (("reason", knobs.event_reason), ("status", knobs.event_status)) if said is not None}
+        own = {"reason": faults.event_reason, "status": faults.event_status}
+        event |= {name: value for name, value in own.items() if value is not None}
     return event

@@ -1,22 +1,25 @@
-"""Which mails SendGrid refuses, and in which words."""
+"""Which mails SendGrid rejects, and how its errors look."""
 
 from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from sandbox.engine.provider_request import Answer
+from sandbox.engine.json_types import JsonObject
+from sandbox.engine.provider_request import ProviderResponse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sandbox.engine.faults import Fault
+    from sandbox.engine.faults import InjectedFault
 
-JsonObject = dict[str, Any]
+Problem = tuple[str, str | None]
+"""A sentence, and the path of the field that it is about."""
 TOO_MANY_REQUESTS: Final = 429
-MOST_PERSONALIZATIONS: Final = 1000
-LONGEST_CUSTOM_ARGS: Final = 10_000
+MAX_PERSONALIZATIONS: Final = 1000
+MAX_CUSTOM_ARGS: Final = 10_000
+"""Characters of JSON."""
 RESERVED: Final = "x-sg-id x-sg-eid received dkim-signature content-type content-transfer-encoding"
 FORBIDDEN_HEADERS: Final = frozenset([*RESERVED.split(), "to", "from", "subject", "reply-to", "cc", "bcc"])
 SENTENCES: Final = {
@@ -48,37 +51,37 @@ EMPTY_CONTENT: Final = "The content value must be a string at least one characte
 HTML_FIRST: Final = "If present, text/plain and text/html must be the first and second content blocks, in that order."
 
 
-def error(status: int, message: str, field: str | None = None, headers: dict[str, str] | None = None) -> Answer:
-    """Word an error as SendGrid does."""
-    return refused(status, [(message, field)], headers)
+def error_response(status: int, sentence: str, headers: dict[str, str] | None = None) -> ProviderResponse:
+    """An error as SendGrid answers it."""
+    return rejection(status, [(sentence, None)], headers)
 
 
-def refused(status: int, faults: list[tuple[str, str | None]], headers: dict[str, str] | None = None) -> Answer:
-    """Word several errors at once."""
-    errors = [{"message": message, "field": field, "help": None} for message, field in faults]
-    return Answer(status=status, body={"errors": errors}, headers=headers or {}, accepted=False)
+def rejection(status: int, problems: list[Problem], headers: dict[str, str] | None = None) -> ProviderResponse:
+    """An answer with several errors."""
+    errors = [{"message": sentence, "field": field, "help": None} for sentence, field in problems]
+    return ProviderResponse(status=status, body={"errors": errors}, headers=headers or {}, accepted=False)
 
 
-def fault(status: int, given: Fault | None = None) -> Answer:
-    """Word a fault; 429 tells by X-RateLimit-Reset when to come back."""
+def fault_response(status: int, fault: InjectedFault | None = None) -> ProviderResponse:
+    """The answer of an injected fault; that of a 429 says in X-RateLimit-Reset (epoch seconds) when to come back."""
     headers: dict[str, str] = {}
-    if given is not None and given.retry_after is not None:
-        headers["Retry-After"] = f"{given.retry_after:g}"
+    if fault is not None and fault.retry_after is not None:
+        headers["Retry-After"] = f"{fault.retry_after:g}"
     if status == TOO_MANY_REQUESTS:
-        wait = given.retry_after if given is not None and given.retry_after is not None else 1
+        wait = fault.retry_after if fault is not None and fault.retry_after is not None else 1
         reset = str(int(time.time() + wait))
         headers |= {"X-RateLimit-Limit": "600", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset}
-    return error(status, SENTENCES.get(status, "simulated fault"), headers=headers)
+    return error_response(status, SENTENCES.get(status, "simulated fault"), headers)
 
 
-def judge(mail: JsonObject) -> list[tuple[str, str | None]]:
-    """Return everything for which SendGrid would refuse a mail."""
+def problems_of(mail: JsonObject) -> list[Problem]:
+    """Everything for which SendGrid rejects a mail; empty if it accepts it."""
     return [*_recipients(mail), *_head(mail), *_content(mail), *_extras(mail)]
 
 
-def _recipients(mail: JsonObject) -> Iterator[tuple[str, str | None]]:
+def _recipients(mail: JsonObject) -> Iterator[Problem]:
     personalizations = mail.get("personalizations")
-    if not isinstance(personalizations, list) or not 0 < len(personalizations) <= MOST_PERSONALIZATIONS:
+    if not isinstance(personalizations, list) or not 0 < len(personalizations) <= MAX_PERSONALIZATIONS:
         yield NO_PERSONALIZATION, "personalizations"
         return
     for number, person in enumerate(personalizations):
@@ -101,7 +104,7 @@ def _duplicate(address: str, place: str) -> str:
     )
 
 
-def _head(mail: JsonObject) -> Iterator[tuple[str, str | None]]:
+def _head(mail: JsonObject) -> Iterator[Problem]:
     if not addresses([mail.get("from")]):
         yield NO_SENDER, "from.email"
     people = mail.get("personalizations")
@@ -110,7 +113,7 @@ def _head(mail: JsonObject) -> Iterator[tuple[str, str | None]]:
         yield NO_SUBJECT, "subject"
 
 
-def _content(mail: JsonObject) -> Iterator[tuple[str, str | None]]:
+def _content(mail: JsonObject) -> Iterator[Problem]:
     blocks = mail.get("content")
     if not isinstance(blocks, list) or not blocks:
         if not mail.get("template_id"):
@@ -125,7 +128,7 @@ def _content(mail: JsonObject) -> Iterator[tuple[str, str | None]]:
         yield HTML_FIRST, "content"
 
 
-def _extras(mail: JsonObject) -> Iterator[tuple[str, str | None]]:
+def _extras(mail: JsonObject) -> Iterator[Problem]:
     for owner, place in _owners(mail):
         for name in owner.get("headers") or {}:
             if str(name).lower() in FORBIDDEN_HEADERS:
@@ -133,11 +136,12 @@ def _extras(mail: JsonObject) -> Iterator[tuple[str, str | None]]:
         given = owner.get("custom_args")
         if given is not None and not isinstance(given, dict if place else str):
             yield f"The custom_args must be {'an object' if place else 'a string'}.", f"{place}custom_args"
-        if len(json.dumps(given or {})) > LONGEST_CUSTOM_ARGS:
+        if len(json.dumps(given or {})) > MAX_CUSTOM_ARGS:
             yield "The custom_args must be less than 10000 bytes.", f"{place}custom_args"
 
 
 def _owners(mail: JsonObject) -> Iterator[tuple[JsonObject, str]]:
+    """The objects that may have headers and custom arguments, with their paths: the mail, and each personalization."""
     yield mail, ""
     for number, person in enumerate(mail.get("personalizations") or ()):
         if isinstance(person, dict):

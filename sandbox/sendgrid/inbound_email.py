@@ -1,8 +1,7 @@
-"""A mail arrives: SendGrid's Inbound Parse webhook, parsed or raw, with the authentication results of an honest sender."""
+"""Posts an inbound mail to the product: SendGrid's Inbound Parse webhook, parsed or raw; by default SPF and DKIM pass."""
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import secrets
@@ -11,31 +10,32 @@ from email.header import Header
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, getaddresses
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 from urllib.parse import urlencode
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from sandbox.engine.json_types import JsonObject
 from sandbox.engine.signing import SendGridSigner
 from sandbox.engine.webhook_sender import Webhook
 from sandbox.sendgrid import multipart
-from sandbox.sendgrid.multipart import Part
+from sandbox.sendgrid.multipart import FormPart
 
 if TYPE_CHECKING:
-    from sandbox.engine.settings import Settings
-    from sandbox.engine.state import Sandbox
-    from sandbox.engine.webhook_sender import Receipt
+    from sandbox.engine.settings import SandboxSettings
+    from sandbox.engine.state import SandboxState
+    from sandbox.engine.webhook_sender import WebhookResponse
 
 FIELDS_IN_UTF8: Final = ("to", "cc", "from", "subject")
 
 
 def _joined(separator: str) -> BeforeValidator:
-    """Let a list stand for its items with a separator between."""
+    """Accept a list in place of a text, and join its items."""
     return BeforeValidator(lambda value: separator.join(value) if isinstance(value, list) else value)
 
 
 class Attachment(BaseModel):
-    """A file that comes with a mail."""
+    """A file of the mail."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -44,8 +44,8 @@ class Attachment(BaseModel):
     content_base64: str = ""
 
 
-class InboundEmail(BaseModel):
-    """The body of POST /sandbox/email."""
+class SimulatedEmail(BaseModel):
+    """The body of POST /sandbox/email. All fields have defaults; null takes them from the settings or the fault settings."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
@@ -73,14 +73,17 @@ class InboundEmail(BaseModel):
     bad_signature: bool | None = None
 
 
-def webhook_url(settings: Settings, path: str) -> str:
-    """Return the URL of a mail webhook, with its token when there is a secret."""
+def webhook_url(settings: SandboxSettings, path: str) -> str:
+    """The URL of a mail webhook, with a token if a secret is configured."""
     secret = settings.email_webhook_secret
     return settings.public_url + path + (f"?{urlencode({'token': secret})}" if secret else "")
 
 
-async def deliver(state: Sandbox, mail: InboundEmail) -> tuple[str, list[Receipt]]:
-    """Post a mail's webhook, in as many copies as asked for; return its Message-ID and the answers."""
+async def deliver(state: SandboxState, mail: SimulatedEmail) -> tuple[str, list[WebhookResponse]]:
+    """Post a mail's webhook in as many copies as it says; return its Message-ID and the answers.
+
+    Raises UnicodeEncodeError, LookupError or ValueError for a mail that cannot be written in its charset, or as MIME.
+    """
     message_id = mail.message_id if mail.message_id is not None else f"<{secrets.token_hex(12)}@sandbox.invalid>"
     mail = mail.model_copy(
         update={
@@ -90,15 +93,15 @@ async def deliver(state: Sandbox, mail: InboundEmail) -> tuple[str, list[Receipt
             "date": mail.date or format_datetime(datetime.now(UTC)),
         }
     )
-    webhook = _webhook(state, mail)
-    knobs = state.knobs.inbound
-    copies = range(mail.copies or knobs.copies)
-    posts = (state.courier.insist(webhook, state.journal, retries=knobs.retries, wait=knobs.retry_wait_seconds) for _ in copies)
-    return message_id, await asyncio.gather(*posts)
+    webhook, faults = _webhook(state, mail), state.faults.inbound
+    copies = mail.copies or faults.copies
+    return message_id, await state.webhooks.post_copies(
+        webhook, state.journal, copies=copies, retries=faults.retries, retry_wait_seconds=faults.retry_wait_seconds
+    )
 
 
-def _webhook(state: Sandbox, mail: InboundEmail) -> Webhook:
-    spoil = state.knobs.inbound.bad_signature if mail.bad_signature is None else mail.bad_signature
+def _webhook(state: SandboxState, mail: SimulatedEmail) -> Webhook:
+    spoil = state.faults.inbound.bad_signature if mail.bad_signature is None else mail.bad_signature
     body, content_type = multipart.encode(_raw(mail) if mail.raw else _parsed(mail))
     headers = {"Content-Type": content_type, "User-Agent": "Sendlib/1.0 server"}
     url = webhook_url(state.settings, "/email/inbound")
@@ -106,33 +109,33 @@ def _webhook(state: Sandbox, mail: InboundEmail) -> Webhook:
         headers |= SendGridSigner.load(state.settings.sendgrid_private_key).headers(body, spoil=spoil)
     elif spoil:
         url += "-wrong" if "token=" in url else "?token=wrong"
-    return Webhook(kind="webhook.email", url=url, body=body, headers=headers, request=_shown(mail), sid=mail.message_id or None)
+    return Webhook(kind="webhook.email", url=url, body=body, headers=headers, fields=_journal_fields(mail), sid=mail.message_id or None)
 
 
-def _shown(mail: InboundEmail) -> dict[str, Any]:
-    """Return what the journal shows of an inbound mail."""
+def _journal_fields(mail: SimulatedEmail) -> JsonObject:
+    """What the journal shows of an inbound mail."""
     named = ("to", "cc", "subject", "text", "html", "message_id", "in_reply_to", "references", "headers", "raw", "date")
     return {"from": mail.sender, **{name: getattr(mail, name) for name in named}}
 
 
-def _parsed(mail: InboundEmail) -> list[Part]:
-    """Return the fields of the default mode."""
+def _parsed(mail: SimulatedEmail) -> list[FormPart]:
+    """The fields of the default mode. Each text is in the charset that the field `charsets` names for it."""
     charsets = dict.fromkeys(FIELDS_IN_UTF8, "UTF-8") | {"text": mail.charset, "html": mail.charset, **mail.charsets}
     texts = {"to": mail.to, "cc": mail.cc, "html": mail.html, "from": mail.sender, "text": mail.text, "subject": mail.subject}
     present = {name: value for name, value in texts.items() if value is not None}
     parts = [_field("headers", _headers(mail)), _field("dkim", _dkim(mail))]
-    parts += [Part(name=name, value=value.encode(charsets[name])) for name, value in present.items()]
+    parts += [FormPart(name=name, value=value.encode(charsets[name])) for name, value in present.items()]
     parts += [_field("sender_ip", mail.sender_ip), _field("envelope", _envelope(mail)), *_attachments(mail)]
     named = {name: charset for name, charset in charsets.items() if name in present}
     return [*parts, _field("charsets", json.dumps(named)), _field("SPF", mail.spf)]
 
 
-def _raw(mail: InboundEmail) -> list[Part]:
-    """Return the fields of the raw mode: the whole MIME message in one."""
+def _raw(mail: SimulatedEmail) -> list[FormPart]:
+    """The fields of the raw mode: the whole MIME message is one of them."""
     named = {name: "UTF-8" for name in FIELDS_IN_UTF8 if name != "cc" or mail.cc is not None}
     return [
         _field("dkim", _dkim(mail)),
-        Part(name="email", value=_mime(mail)),
+        FormPart(name="email", value=_mime(mail)),
         _field("to", mail.to),
         *([_field("cc", mail.cc)] if mail.cc is not None else []),
         _field("from", mail.sender),
@@ -144,12 +147,12 @@ def _raw(mail: InboundEmail) -> list[Part]:
     ]
 
 
-def _field(name: str, text: str) -> Part:
-    return Part(name=name, value=text.encode())
+def _field(name: str, text: str) -> FormPart:
+    return FormPart(name=name, value=text.encode())
 
 
-def _attachments(mail: InboundEmail) -> list[Part]:
-    """Return the number of attachments, what they are, and the files."""
+def _attachments(mail: SimulatedEmail) -> list[FormPart]:
+    """The number of attachments, their names and types, and the files."""
     count = _field("attachments", str(len(mail.attachments)))
     if not mail.attachments:
         return [count]
@@ -158,18 +161,18 @@ def _attachments(mail: InboundEmail) -> list[Part]:
         for number, each in enumerate(mail.attachments, 1)
     }
     files = [
-        Part(name=name, value=base64.b64decode(each.content_base64), filename=each.filename, content_type=each.content_type)
+        FormPart(name=name, value=base64.b64decode(each.content_base64), filename=each.filename, content_type=each.content_type)
         for name, each in zip(info, mail.attachments, strict=True)
     ]
     return [count, _field("attachment-info", json.dumps(info)), *files]
 
 
-def _dkim(mail: InboundEmail) -> str:
-    """Return SendGrid's DKIM result, which looks like JSON and is not."""
+def _dkim(mail: SimulatedEmail) -> str:
+    """SendGrid's DKIM result, which looks like JSON and is not."""
     return mail.dkim if mail.dkim is not None else f"{{@{_address(mail.sender).rpartition('@')[2]} : pass}}"
 
 
-def _envelope(mail: InboundEmail) -> str:
+def _envelope(mail: SimulatedEmail) -> str:
     sender = mail.envelope_from if mail.envelope_from is not None else _address(mail.sender)
     to = mail.envelope_to if mail.envelope_to is not None else [address for _, address in getaddresses([mail.to])]
     return json.dumps({"to": to, "from": sender})
@@ -180,8 +183,8 @@ def _address(header: str) -> str:
     return found[0][1] if found else ""
 
 
-def _header_lines(mail: InboundEmail) -> list[tuple[str, str]]:
-    """Return the mail's own headers, without those that describe its body."""
+def _header_lines(mail: SimulatedEmail) -> list[tuple[str, str]]:
+    """The mail's own headers, without those that describe its body."""
     lines = [("From", mail.sender), ("To", mail.to), ("Cc", mail.cc), ("Subject", mail.subject), ("Date", mail.date)]
     lines += [("Message-ID", mail.message_id), ("In-Reply-To", mail.in_reply_to), ("References", mail.references)]
     for name, value in mail.headers.items():
@@ -189,8 +192,8 @@ def _header_lines(mail: InboundEmail) -> list[tuple[str, str]]:
     return [(name, value) for name, value in lines if value]
 
 
-def _headers(mail: InboundEmail) -> str:
-    """Return the header block of the default mode: one string, newlines between."""
+def _headers(mail: SimulatedEmail) -> str:
+    """The header block of the default mode: one string, with newlines between."""
     received = f"by mx.sandbox.invalid with SMTP id {secrets.token_hex(6)} for <{mail.to}>; {mail.date}"
     lines = [("Received", received), ("MIME-Version", "1.0"), *_header_lines(mail)]
     if not any(name.lower() == "content-type" for name, _ in lines):
@@ -198,8 +201,8 @@ def _headers(mail: InboundEmail) -> str:
     return "".join(f"{name}: {value if value.isascii() else Header(value, 'utf-8').encode()}\n" for name, value in lines)
 
 
-def _mime(mail: InboundEmail) -> bytes:
-    """Return the whole message of the raw mode."""
+def _mime(mail: SimulatedEmail) -> bytes:
+    """The whole message of the raw mode."""
     message = EmailMessage(policy=SMTP.clone(cte_type="8bit"))
     for name, value in _header_lines(mail):
         message.add_header(name, value)

@@ -1,4 +1,4 @@
-"""multipart/form-data as SendGrid writes it: fields without a content type, each in whatever charset the mail had."""
+"""Writes multipart/form-data as SendGrid does: fields have no content type, and each has the charset of the mail."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class FormPart:
     """One field or file."""
 
     name: str
@@ -25,7 +25,7 @@ class Part:
         return head.encode() + b"\r\n\r\n" + self.value + b"\r\n"
 
 
-def encode(parts: list[Part]) -> tuple[bytes, str]:
+def encode(parts: list[FormPart]) -> tuple[bytes, str]:
     """Return a body and its content type."""
     boundary = "xYzZY" + secrets.token_hex(8)
     mark = b"--" + boundary.encode()

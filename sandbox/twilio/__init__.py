@@ -1,1 +1,1 @@
-"""Twilio, played."""
+"""Twilio's REST API, its status callbacks and its inbound webhook."""

@@ -1,44 +1,57 @@
-"""Twilio's REST API, as far as a messaging product uses it: create, list and fetch messages; the account; its numbers."""
+"""Twilio's REST API, as far as a messaging product uses it: create, list and fetch messages, their media, the account, its numbers."""
 
 from __future__ import annotations
 
 import itertools
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, TypedDict
 from urllib.parse import urlencode
 
 from aiohttp import web
 
-from sandbox.engine import credentials
-from sandbox.engine import provider_request as exchange
-from sandbox.engine import twilio_media as media
-from sandbox.engine.provider_request import Answer, Call, Dialect
-from sandbox.engine.state import STATE, Sandbox
-from sandbox.engine.twilio_message_log import API_VERSION, Filter, Message, date_range, new_sid
-from sandbox.twilio import errors as twilio_errors
+from sandbox.engine import credentials, provider_request, twilio_media
+from sandbox.engine.json_types import JsonObject
+from sandbox.engine.provider_request import ErrorFormat, ProviderRequest, ProviderResponse
+from sandbox.engine.state import STATE, SandboxState
+from sandbox.engine.twilio_message_log import API_VERSION, MessageFilter, MessageResource, TwilioMessage, date_range, new_sid
+from sandbox.twilio import errors
 from sandbox.twilio.errors import Draft
-from sandbox.twilio.status_callbacks import play
+from sandbox.twilio.status_callbacks import send_status_callbacks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from multidict import MultiMapping
 
 ACCOUNT = "twilio.account"
-DIALECT: Final = Dialect(refuse=twilio_errors.fault)
-LARGEST_PAGE: Final = 1000
-DEFAULT_PAGE: Final = 50
+ERRORS: Final = ErrorFormat(response=errors.fault_response)
+MAX_PAGE_SIZE: Final = 1000
+DEFAULT_PAGE_SIZE: Final = 50
+
+
+class MessagePage(TypedDict):
+    """One page of the message list, https://www.twilio.com/docs/usage/twilios-response#response-formats-list-paging-information."""
+
+    first_page_uri: str
+    next_page_uri: str | None
+    previous_page_uri: None
+    uri: str
+    page: int
+    page_size: int
+    start: int
+    end: int
+    messages: list[MessageResource]
 
 
 def routes() -> list[web.RouteDef]:
-    """Return the provider's routes."""
+    """Twilio's routes."""
     account = f"/{API_VERSION}/Accounts/{{account}}"
     return [
         web.post(account + "/Messages.json", create),
-        web.get(account + "/Messages.json", listing),
+        web.get(account + "/Messages.json", list_messages),
         web.get(account + "/Messages/{sid}.json", fetch),
         web.get(account + "/Messages/{sid}/Media/{media}", media_resource),
-        web.get(media.PATH + "{token}", media_file),
+        web.get(twilio_media.FILE_PATH + "{token}", media_file),
         web.get(account + ".json", account_resource),
         web.get(account + "/IncomingPhoneNumbers.json", numbers),
     ]
@@ -56,74 +69,77 @@ async def create(http: web.Request) -> web.StreamResponse:
         service=params.get("MessagingServiceSid", ""),
         media=tuple(str(url) for url in form.getall("MediaUrl", [])),
     )
-    seen = {"to": draft.to, "from": draft.sender, "body": draft.body, "params": params}
-    call = Call(kind="twilio.create", operation="create", request=seen, act=lambda: _accept(state, http, draft))
-    return await _run(http, call)
+    fields = {"to": draft.to, "from": draft.sender, "body": draft.body, "params": params}
+    request = ProviderRequest(kind="twilio.create", operation="create", fields=fields, perform=lambda: _accept(state, http, draft))
+    return await _handle(http, request)
 
 
-async def listing(http: web.Request) -> web.StreamResponse:
+async def list_messages(http: web.Request) -> web.StreamResponse:
     """List messages, newest first."""
     state, query = http.app[STATE], http.query
-    seen = {"to": query.get("To"), "from": query.get("From"), "params": dict(query)}
+    fields = {"to": query.get("To"), "from": query.get("From"), "params": dict(query)}
 
-    def act() -> Answer:
+    def perform() -> ProviderResponse:
         try:
-            return Answer(status=200, body=_page(http.path, query, state))
+            return ProviderResponse(status=200, body=_page(http.path, query, state))
         except ValueError:
-            return twilio_errors.body(400, 20001, "A date or a number in the query could not be read")
+            return errors.error_response(400, 20001, "A date or a number in the query could not be read")
 
-    return await _run(http, Call(kind="twilio.list", operation="list", request=seen, act=act, message=False))
+    return await _handle(http, ProviderRequest(kind="twilio.list", operation="list", fields=fields, perform=perform, is_message=False))
 
 
 async def fetch(http: web.Request) -> web.StreamResponse:
     """Fetch one message."""
     state, sid = http.app[STATE], http.match_info["sid"]
 
-    def act() -> Answer:
+    def perform() -> ProviderResponse:
         message = state.messages.get(sid)
-        return _not_found(http) if message is None else Answer(status=200, body=message.to_json(), sid=sid)
+        return _not_found(http) if message is None else ProviderResponse(status=200, body=message.to_json(), sid=sid)
 
-    return await _run(http, Call(kind="twilio.fetch", operation="fetch", request={"sid": sid}, act=act, message=False))
+    return await _handle(
+        http, ProviderRequest(kind="twilio.fetch", operation="fetch", fields={"sid": sid}, perform=perform, is_message=False)
+    )
 
 
 async def media_resource(http: web.Request) -> web.StreamResponse:
-    """Say where a file of a text is."""
+    """Redirect to a file of a text."""
     state, sid = http.app[STATE], http.match_info["media"]
-    seen = {"message": http.match_info["sid"], "sid": sid, "authorization": "Authorization" in http.headers}
+    fields = {"message": http.match_info["sid"], "sid": sid, "authorization": "Authorization" in http.headers}
 
-    def act() -> Answer:
-        file = state.media.get(http.match_info["sid"], sid, state.knobs.twilio.media_after_seconds)
+    def perform() -> ProviderResponse:
+        file = state.media.get(http.match_info["sid"], sid, state.faults.twilio.media_after_seconds)
         if file is None:
             return _not_found(http)
-        return Answer(status=307, headers={"Location": media.location(file, state.knobs.twilio)}, sid=sid)
+        return ProviderResponse(status=307, headers={"Location": twilio_media.redirect_target(file, state.faults.twilio)}, sid=sid)
 
-    return await _run(http, Call(kind="twilio.media", operation="media", request=seen, act=act, message=False))
+    return await _handle(http, ProviderRequest(kind="twilio.media", operation="media", fields=fields, perform=perform, is_message=False))
 
 
 async def media_file(http: web.Request) -> web.StreamResponse:
-    """Give a file to whoever knows its address."""
+    """Serve a file to whoever knows its address."""
     state = http.app[STATE]
     file = state.media.by_token(http.match_info["token"])
-    if file is not None and state.knobs.twilio.media_answer is not None:
-        return await media.hostile(http, state.knobs.twilio.media_answer)
+    if file is not None and state.faults.twilio.media_answer is not None:
+        return await twilio_media.harmful_answer(http, state.faults.twilio.media_answer)
 
-    def act() -> Answer:
-        found = None if file is None else Answer(status=200, body=file.data, headers={"Content-Type": file.content_type}, sid=file.sid)
-        return _not_found(http) if found is None else found
+    def perform() -> ProviderResponse:
+        if file is None:
+            return _not_found(http)
+        return ProviderResponse(status=200, body=file.data, headers={"Content-Type": file.content_type}, sid=file.sid)
 
-    call = Call(kind="twilio.media_file", operation="media_file", request={}, act=act, message=False)
-    return await exchange.run(http, state, call, knobs=state.knobs.twilio, dialect=DIALECT)
+    request = ProviderRequest(kind="twilio.media_file", operation="media_file", fields={}, perform=perform, is_message=False)
+    return await provider_request.handle(http, state, request, faults=state.faults.twilio, errors=ERRORS)
 
 
 async def account_resource(http: web.Request) -> web.StreamResponse:
-    """Describe the account (a doctor's check of the credentials)."""
+    """Describe the account: a check of the credentials."""
     sid = http.match_info["account"]
     document = {"sid": sid, "friendly_name": "Bossline sandbox", "status": "active", "type": "Full"}
     return await _describe(http, ACCOUNT, document)
 
 
 async def numbers(http: web.Request) -> web.StreamResponse:
-    """List the account's one number, with the webhooks it is set to."""
+    """List the account's one number, with the webhooks that are set for it."""
     settings = http.app[STATE].settings
     number = {
         "sid": "PN" + "0" * 31 + "1",
@@ -135,47 +151,45 @@ async def numbers(http: web.Request) -> web.StreamResponse:
         "capabilities": {"sms": True, "mms": True, "voice": False},
     }
     found = [number] if http.query.get("PhoneNumber") in {None, settings.boss_phone} else []
-    document = {"incoming_phone_numbers": found, "page": 0, "page_size": DEFAULT_PAGE, "next_page_uri": None, "uri": http.path}
+    document = {"incoming_phone_numbers": found, "page": 0, "page_size": DEFAULT_PAGE_SIZE, "next_page_uri": None, "uri": http.path}
     return await _describe(http, "twilio.numbers", document)
 
 
-async def _describe(http: web.Request, kind: str, document: Mapping[str, Any]) -> web.StreamResponse:
-    def act() -> Answer:
-        return Answer(status=200, body=dict(document))
-
-    return await _run(http, Call(kind=kind, operation="describe", request={}, act=act, message=False))
+async def _describe(http: web.Request, kind: str, document: JsonObject) -> web.StreamResponse:
+    response = ProviderResponse(status=200, body=document)
+    return await _handle(http, ProviderRequest(kind=kind, operation="describe", fields={}, perform=lambda: response, is_message=False))
 
 
-async def _run(http: web.Request, call: Call) -> web.StreamResponse:
-    """Check the credentials, then let the exchange have the call."""
+async def _handle(http: web.Request, request: ProviderRequest) -> web.StreamResponse:
+    """Check the credentials and the account, then handle the request."""
     state = http.app[STATE]
-    if not _authentic(http, state, key_may=call.kind != ACCOUNT):  # a standard API key may not see the account itself
-        return await exchange.refuse(http, state, call, twilio_errors.error(401, 20003))
+    if not _authentic(http, state, allow_api_key=request.kind != ACCOUNT):  # a standard API key may not see the account itself
+        return await provider_request.reject(http, state, request, errors.error_response(401, 20003))
     expected = state.settings.twilio_account_sid
     if expected is not None and http.match_info["account"] != expected:
-        return await exchange.refuse(http, state, call, _not_found(http))
-    return await exchange.run(http, state, call, knobs=state.knobs.twilio, dialect=DIALECT)
+        return await provider_request.reject(http, state, request, _not_found(http))
+    return await provider_request.handle(http, state, request, faults=state.faults.twilio, errors=ERRORS)
 
 
-def _authentic(http: web.Request, state: Sandbox, *, key_may: bool) -> bool:
-    """Whether a login is the account's, or where it may an API key's."""
+def _authentic(http: web.Request, state: SandboxState, *, allow_api_key: bool) -> bool:
+    """Whether the login is the account's, or an API key's where one is allowed."""
     settings, (user, password) = state.settings, credentials.basic(http.headers.get("Authorization"))
     if settings.twilio_api_key_sid and credentials.same(user, settings.twilio_api_key_sid):
-        return key_may and credentials.same(password, settings.twilio_api_key_secret or "")
+        return allow_api_key and credentials.same(password, settings.twilio_api_key_secret or "")
     wanted = ((user, settings.twilio_account_sid), (password, settings.twilio_auth_token))
     return all(expected is None or credentials.same(given, expected) for given, expected in wanted)
 
 
-def _not_found(http: web.Request) -> Answer:
-    return twilio_errors.body(404, 20404, f"The requested resource {http.path} was not found")
+def _not_found(http: web.Request) -> ProviderResponse:
+    return errors.error_response(404, 20404, f"The requested resource {http.path} was not found")
 
 
-def _accept(state: Sandbox, http: web.Request, draft: Draft) -> Answer:
-    """Take a draft, or say why not."""
-    code = twilio_errors.judge(draft, opted_out=state.messages.opted_out(draft.to, draft.sender))
+def _accept(state: SandboxState, http: web.Request, draft: Draft) -> ProviderResponse:
+    """Accept a draft and begin its status callbacks, or reject it."""
+    code = errors.rejection_code(draft, opted_out=state.messages.opted_out(draft.to, draft.sender))
     if code is not None:
-        return twilio_errors.refused(code, draft)
-    message = Message(
+        return errors.rejection(code, draft)
+    message = TwilioMessage(
         sid=new_sid("MM" if draft.media else "SM"),
         account_sid=http.match_info["account"],
         to=draft.to,
@@ -188,15 +202,15 @@ def _accept(state: Sandbox, http: web.Request, draft: Draft) -> Answer:
         messaging_service_sid=draft.service or None,
     )
     state.messages.add(message)
-    state.start(play(state, message, draft.callback))
-    return Answer(status=201, body=message.to_json(), sid=message.sid, accepted=True)
+    state.start_task(send_status_callbacks(state, message, draft.callback))
+    return ProviderResponse(status=201, body=message.to_json(), sid=message.sid, accepted=True)
 
 
-def _page(path: str, query: MultiMapping[str], state: Sandbox) -> dict[str, Any]:
-    """Cut one page out of the list; its token is the last message seen, so new arrivals do not shift it."""
-    size = min(max(int(query.get("PageSize", DEFAULT_PAGE)), 1), LARGEST_PAGE)
+def _page(path: str, query: MultiMapping[str], state: SandboxState) -> MessagePage:
+    """Return one page of the list. Its token names the last message of the page before, so new messages do not shift it."""
+    size = min(max(int(query.get("PageSize", DEFAULT_PAGE_SIZE)), 1), MAX_PAGE_SIZE)
     page = int(query.get("Page", 0))
-    found = state.messages.newest_first(_wanted(query, state.knobs.twilio.list_lag_seconds))
+    found = state.messages.newest_first(_filter(query, state.faults.twilio.list_lag_seconds))
     token = query.get("PageToken", "").removeprefix("PA")
     if token:
         found = itertools.islice(itertools.dropwhile(_other_than(token), found), 1, None)
@@ -222,8 +236,11 @@ def _page(path: str, query: MultiMapping[str], state: Sandbox) -> dict[str, Any]
     }
 
 
-def _wanted(query: MultiMapping[str], lag: float) -> Filter:
-    """Read the filters. The SDK sends date_sent_after as `DateSent>`, and so does `DateSent>=2026-11-22` arrive."""
+def _filter(query: MultiMapping[str], lag: float) -> MessageFilter:
+    """Read the filters. Raises ValueError.
+
+    `DateSent>=2026-11-22` is parsed as a field `DateSent>` with a value, which is also what the SDK's date_sent_after sends.
+    """
     after, before = float("-inf"), float("inf")
     if "DateSent" in query:
         after, before = date_range(query["DateSent"])
@@ -232,13 +249,13 @@ def _wanted(query: MultiMapping[str], lag: float) -> Filter:
     if "DateSent<" in query:
         before = min(before, date_range(query["DateSent<"])[1])
     to, sender = query.get("To"), query.get("From")
-    return Filter(to=to and _address(to), sender=sender and _address(sender), after=after, before=before, lag=lag)
+    return MessageFilter(to=to and _address(to), sender=sender and _address(sender), after=after, before=before, lag=lag)
 
 
-def _other_than(sid: str) -> Callable[[Message], bool]:
+def _other_than(sid: str) -> Callable[[TwilioMessage], bool]:
     return lambda message: message.sid != sid
 
 
 def _address(text: str) -> str:
-    """Undo what a form does to an unescaped plus."""
+    """Put back the plus that a form has made a space, if it was not escaped."""
     return "+" + text[1:].strip() if text.startswith(" ") else text.strip()

@@ -1,4 +1,7 @@
-"""Which sends Twilio refuses, and in which words: validation, magic test numbers, opt-outs, and what faults say."""
+"""Which sends Twilio rejects and how its errors look: validation, magic test numbers, opt-outs, injected faults.
+
+The codes: https://www.twilio.com/docs/api/errors. The numbers: https://www.twilio.com/docs/iam/test-credentials.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from sandbox.engine.provider_request import Answer
+from sandbox.engine.provider_request import ProviderResponse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.engine.faults import Fault
+    from sandbox.engine.faults import InjectedFault
 
-LONGEST_BODY: Final = 1600
-MOST_MEDIA: Final = 10
-SHORTEST_NAME, LONGEST_NAME = 3, 11
+MAX_BODY_LENGTH: Final = 1600
+MAX_MEDIA: Final = 10
+MIN_SENDER_LENGTH, MAX_SENDER_LENGTH = 3, 11
+"""Of a short code or an alphanumeric sender id, in characters."""
 E164: Final = re.compile(r"\+[1-9]\d{1,14}")
-CHANNELS: Final = ("whatsapp:", "rcs:", "messenger:")
+CHANNEL_PREFIXES: Final = ("whatsapp:", "rcs:", "messenger:")
 
 SENTENCES: Final[dict[int, str]] = {
     20003: "Authenticate",
@@ -61,7 +65,7 @@ CODE_OF_STATUS: Final = {401: 20003, 404: 20404, 429: 20429, 500: 20500, 503: 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A message that somebody asks Twilio to send."""
+    """A message that a client asks Twilio to send; what it leaves out is empty."""
 
     to: str
     sender: str
@@ -71,37 +75,33 @@ class Draft:
     media: tuple[str, ...] = ()
 
 
-def judge(draft: Draft, *, opted_out: bool) -> int | None:
-    """Return the code for which Twilio would refuse a draft, None when it would take it."""
+def rejection_code(draft: Draft, *, opted_out: bool) -> int | None:
+    """The error code with which Twilio rejects a draft, None if it accepts it."""
     return _incomplete(draft) or _unreachable(draft) or (21610 if opted_out else None) or _unsuitable(draft)
 
 
-def error(status: int, code: int, **words: str) -> Answer:
-    """Word an error as Twilio does."""
-    sentence = SENTENCES.get(code, f"Error {code}").format_map(words)
-    return body(status, code, sentence)
-
-
-def refused(code: int, draft: Draft) -> Answer:
-    """Word the refusal of a draft."""
-    return error(400, code, to=draft.to, sender=draft.sender, callback=draft.callback)
-
-
-def fault(status: int, given: Fault | None = None) -> Answer:
-    """Word a fault."""
-    code = (given.code if given else None) or CODE_OF_STATUS.get(status, 20000 + status)
-    headers: Mapping[str, str] = {}
-    if given is not None and given.retry_after is not None:
-        headers = {"Retry-After": f"{given.retry_after:g}"}
-    sentence = SENTENCES.get(code, "simulated fault")
-    return body(status, code, sentence if "{" not in sentence else f"Error {code}", headers)
-
-
-def body(status: int, code: int, sentence: str, headers: Mapping[str, str] | None = None) -> Answer:
-    """Build the answer around a sentence."""
+def error_response(status: int, code: int, sentence: str = "", headers: Mapping[str, str] | None = None) -> ProviderResponse:
+    """An error as Twilio answers it, by default with the code's own sentence."""
     more_info = f"https://www.twilio.com/docs/errors/{code}"
-    document = {"code": code, "message": sentence, "more_info": more_info, "status": status}
-    return Answer(status=status, body=document, headers=headers or {}, accepted=False)
+    document = {"code": code, "message": sentence or SENTENCES[code], "more_info": more_info, "status": status}
+    return ProviderResponse(status=status, body=document, headers=headers or {}, accepted=False)
+
+
+def rejection(code: int, draft: Draft) -> ProviderResponse:
+    """The answer to a draft that is rejected."""
+    sentence = SENTENCES[code].format(to=draft.to, sender=draft.sender, callback=draft.callback)
+    return error_response(400, code, sentence)
+
+
+def fault_response(status: int, fault: InjectedFault | None = None) -> ProviderResponse:
+    """The answer of an injected fault."""
+    code = (fault.code if fault else None) or CODE_OF_STATUS.get(status, 20000 + status)
+    headers: Mapping[str, str] = {}
+    if fault is not None and fault.retry_after is not None:
+        headers = {"Retry-After": f"{fault.retry_after:g}"}
+    sentence = SENTENCES.get(code, "simulated fault")
+    # A sentence with places for a draft's fields cannot be filled: a fault knows no draft.
+    return error_response(status, code, sentence if "{" not in sentence else f"Error {code}", headers)
 
 
 def _incomplete(draft: Draft) -> int | None:
@@ -125,9 +125,9 @@ def _unreachable(draft: Draft) -> int | None:
 
 
 def _unsuitable(draft: Draft) -> int | None:
-    if len(draft.body) > LONGEST_BODY:
+    if len(draft.body) > MAX_BODY_LENGTH:
         return 21617
-    if len(draft.media) > MOST_MEDIA:
+    if len(draft.media) > MAX_MEDIA:
         return 21623
     if draft.callback and (urlsplit(draft.callback).scheme not in {"http", "https"} or not urlsplit(draft.callback).hostname):
         return 21609
@@ -135,11 +135,11 @@ def _unsuitable(draft: Draft) -> int | None:
 
 
 def _is_number(address: str) -> bool:
-    for channel in CHANNELS:
-        address = address.removeprefix(channel)
+    for prefix in CHANNEL_PREFIXES:
+        address = address.removeprefix(prefix)
     return E164.fullmatch(address) is not None
 
 
 def _is_named_sender(address: str) -> bool:
-    """Short codes and alphanumeric sender ids."""
-    return SHORTEST_NAME <= len(address) <= LONGEST_NAME and address.replace(" ", "").isalnum()
+    """Whether an address is a short code or an alphanumeric sender id."""
+    return MIN_SENDER_LENGTH <= len(address) <= MAX_SENDER_LENGTH and address.replace(" ", "").isalnum()

@@ -1,31 +1,31 @@
-"""A text arrives: Twilio's inbound webhook, with the whole field set seen on plain messages, signed over the public URL."""
+"""Posts an inbound text to the product: Twilio's webhook with all fields of a plain message, signed over the public URL."""
 
 from __future__ import annotations
 
-import asyncio
 import time
 import uuid
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlencode, urlsplit
 
 from pydantic import Base64Bytes, BaseModel, ConfigDict, Field
 
-from sandbox.engine import twilio_segments as segments
+from sandbox.engine.json_types import JsonObject
 from sandbox.engine.signing import twilio_signature
-from sandbox.engine.twilio_media import PICTURE, File
-from sandbox.engine.twilio_message_log import API_VERSION, Message, new_sid
+from sandbox.engine.twilio_media import DEFAULT_PICTURE, MediaFile
+from sandbox.engine.twilio_message_log import API_VERSION, TwilioMessage, new_sid
+from sandbox.engine.twilio_segments import count_segments
 from sandbox.engine.webhook_sender import Webhook
 from sandbox.twilio.status_callbacks import FORM, USER_AGENT
 
 if TYPE_CHECKING:
-    from sandbox.engine.state import Sandbox
-    from sandbox.engine.webhook_sender import Receipt
+    from sandbox.engine.state import SandboxState
+    from sandbox.engine.webhook_sender import WebhookResponse
 
 PATH = "/sms/inbound"
 
 
-class Media(BaseModel):
-    """A file: its content (by default a picture), or any address at all that the webhook shall name instead."""
+class SimulatedMedia(BaseModel):
+    """A file of the text: its content, by default a picture, or any address for the webhook to name in its place."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -34,8 +34,8 @@ class Media(BaseModel):
     content_type: str = "image/png"
 
 
-class InboundSms(BaseModel):
-    """The body of POST /sandbox/sms."""
+class SimulatedSms(BaseModel):
+    """The body of POST /sandbox/sms. All fields have defaults; null takes them from the settings or the fault settings."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
@@ -43,7 +43,7 @@ class InboundSms(BaseModel):
     to: str = ""
     body: str = ""
     message_sid: str | None = None
-    media: list[Media] = []
+    media: list[SimulatedMedia] = []
     opt_out_type: str | None = None
     messaging_service_sid: str | None = None
     fields: dict[str, str | None] = {}
@@ -53,8 +53,8 @@ class InboundSms(BaseModel):
     scheme: str | None = None
 
 
-async def deliver(state: Sandbox, sms: InboundSms) -> tuple[str, list[Receipt]]:
-    """Post a text's webhook, in as many copies as asked for; return its sid and the answers."""
+async def deliver(state: SandboxState, sms: SimulatedSms) -> tuple[str, list[WebhookResponse]]:
+    """Post a text's webhook in as many copies as it says; return its sid and the answers."""
     sid = sms.message_sid or new_sid("MM" if sms.media else "SM")
     sms = sms.model_copy(
         update={
@@ -63,18 +63,18 @@ async def deliver(state: Sandbox, sms: InboundSms) -> tuple[str, list[Receipt]]:
             "to": sms.to or state.settings.boss_phone,
         }
     )
-    _remember(state, sms, sid)
-    webhook = _webhook(state, sms, sid)
-    knobs = state.knobs.inbound
-    copies = range(sms.copies or knobs.copies)
-    posts = (state.courier.insist(webhook, state.journal, retries=knobs.retries, wait=knobs.retry_wait_seconds) for _ in copies)
-    return sid, await asyncio.gather(*posts)
+    _log(state, sms, sid)
+    webhook, faults = _webhook(state, sms, sid), state.faults.inbound
+    copies = sms.copies or faults.copies
+    return sid, await state.webhooks.post_copies(
+        webhook, state.journal, copies=copies, retries=faults.retries, retry_wait_seconds=faults.retry_wait_seconds
+    )
 
 
-def _remember(state: Sandbox, sms: InboundSms, sid: str) -> None:
-    """Put the text into Twilio's log, and heed STOP, START and HELP as Twilio itself does."""
+def _log(state: SandboxState, sms: SimulatedSms, sid: str) -> None:
+    """Put the text into Twilio's log, and answer STOP, START and HELP as Twilio itself does."""
     now = time.time()
-    message = Message(
+    message = TwilioMessage(
         sid=sid,
         account_sid=state.settings.account_sid,
         to=sms.to,
@@ -88,15 +88,16 @@ def _remember(state: Sandbox, sms: InboundSms, sid: str) -> None:
         messaging_service_sid=sms.messaging_service_sid,
     )
     state.messages.add(message)
-    confirmation = state.messages.heed(sms.sender, sms.to, sms.body, map(str.upper, state.knobs.twilio.opt_out_words))
+    stop_words = [word.upper() for word in state.faults.twilio.opt_out_words]
+    confirmation = state.messages.apply_keyword(sms.sender, sms.to, sms.body, stop_words)
     if confirmation is not None:
-        shown = {"to": sms.sender, "from": sms.to, "body": confirmation}
-        state.journal.add("twilio.confirmation", shown, sid=sid)
+        fields = {"to": sms.sender, "from": sms.to, "body": confirmation}
+        state.journal.add("twilio.confirmation", fields, sid=sid)
 
 
-def _webhook(state: Sandbox, sms: InboundSms, sid: str) -> Webhook:
+def _webhook(state: SandboxState, sms: SimulatedSms, sid: str) -> Webhook:
     params = _params(state, sms, sid)
-    shown: dict[str, Any] = {"from": sms.sender, "to": sms.to, "body": sms.body, "params": params}
+    fields: JsonObject = {"from": sms.sender, "to": sms.to, "body": sms.body, "params": params}
     headers = {
         "Content-Type": FORM,
         "User-Agent": USER_AGENT,
@@ -106,27 +107,27 @@ def _webhook(state: Sandbox, sms: InboundSms, sid: str) -> Webhook:
     if sms.signed:
         headers["X-Twilio-Signature"] = _signature(state, sms, params)
     url = state.settings.public_url + PATH
-    return Webhook(kind="webhook.sms", url=url, body=urlencode(params).encode(), headers=headers, request=shown, sid=sid)
+    return Webhook(kind="webhook.sms", url=url, body=urlencode(params).encode(), headers=headers, fields=fields, sid=sid)
 
 
-def _kept(state: Sandbox, media: Media, sid: str) -> str:
-    """Put a file where Twilio keeps it; return the address that Twilio gives it."""
-    file = File(sid=new_sid("ME"), message_sid=sid, content_type=media.content_type, data=media.content_base64 or PICTURE)
+def _store(state: SandboxState, media: SimulatedMedia, sid: str) -> str:
+    """Store a file; return the address that Twilio gives it."""
+    file = MediaFile(sid=new_sid("ME"), message_sid=sid, content_type=media.content_type, data=media.content_base64 or DEFAULT_PICTURE)
     state.media.add(file)
     return f"https://api.twilio.com/{API_VERSION}/Accounts/{state.settings.account_sid}/Messages/{sid}/Media/{file.sid}"
 
 
-def _signature(state: Sandbox, sms: InboundSms, params: dict[str, str]) -> str:
-    """Sign over the public URL; a bad signature is a well-formed one by the wrong key."""
-    knobs = state.knobs.inbound
-    spoil = knobs.bad_signature if sms.bad_signature is None else sms.bad_signature
-    url, scheme = state.settings.public_url + PATH, sms.scheme or knobs.scheme
+def _signature(state: SandboxState, sms: SimulatedSms, params: dict[str, str]) -> str:
+    """Sign over the public URL. A bad signature is well formed, by another key."""
+    faults = state.faults.inbound
+    spoil = faults.bad_signature if sms.bad_signature is None else sms.bad_signature
+    url, scheme = state.settings.public_url + PATH, sms.scheme or faults.scheme
     signed_url = urlsplit(url)._replace(scheme=scheme).geturl() if scheme else url
     return twilio_signature("not the auth token" if spoil else state.settings.auth_token, signed_url, params)
 
 
-def _params(state: Sandbox, sms: InboundSms, sid: str) -> dict[str, str]:
-    """Return the form; empty values are sent and signed too. A field set to null is left out."""
+def _params(state: SandboxState, sms: SimulatedSms, sid: str) -> dict[str, str]:
+    """The form. Empty values are sent and signed too; a field set to null is left out."""
     params: dict[str, str | None] = {
         "ToCountry": "US",
         "ToState": "",
@@ -143,7 +144,7 @@ def _params(state: Sandbox, sms: InboundSms, sid: str) -> dict[str, str]:
         "To": sms.to,
         "MessagingServiceSid": sms.messaging_service_sid,
         "ToZip": "",
-        "NumSegments": str(segments.count(sms.body)),
+        "NumSegments": str(count_segments(sms.body)),
         "ReferralNumMedia": "0",
         "MessageSid": sid,
         "AccountSid": state.settings.account_sid,
@@ -152,7 +153,7 @@ def _params(state: Sandbox, sms: InboundSms, sid: str) -> dict[str, str]:
         "OptOutType": sms.opt_out_type,
     }
     for number, media in enumerate(sms.media):
-        url = media.url or _kept(state, media, sid)
+        url = media.url or _store(state, media, sid)
         params |= {f"MediaUrl{number}": url, f"MediaContentType{number}": media.content_type}
     params |= sms.fields
     return {name: value for name, value in params.items() if value is not None}

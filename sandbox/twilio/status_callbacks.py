@@ -1,4 +1,4 @@
-"""What happens to a message after Twilio took it: it is sent and delivered, and each step is told to its StatusCallback."""
+"""The statuses of a message that Twilio has accepted, each posted to its StatusCallback."""
 
 from __future__ import annotations
 
@@ -13,49 +13,53 @@ from sandbox.engine.twilio_message_log import API_VERSION
 from sandbox.engine.webhook_sender import Webhook
 
 if TYPE_CHECKING:
-    from sandbox.engine.state import Sandbox
-    from sandbox.engine.twilio_message_log import Message
+    from sandbox.engine.state import SandboxState
+    from sandbox.engine.twilio_message_log import TwilioMessage
 
 FORM: Final = "application/x-www-form-urlencoded; charset=UTF-8"
 USER_AGENT: Final = "TwilioProxy/1.1"
-MOST_RETRIES: Final = 5
-RETRY_WAIT: Final = 0.2
-DONE: Final = frozenset({"delivered", "undelivered"})
+MAX_RETRIES: Final = 5
+RETRY_WAIT_SECONDS: Final = 0.2
+REPORTED: Final = frozenset({"delivered", "undelivered"})
+"""Statuses that a carrier's delivery report brings."""
 FAILED: Final = frozenset({"undelivered", "failed"})
+DEFAULT_ERROR_CODE: Final = 30008
+"""Unknown error."""
 
 
-async def play(state: Sandbox, message: Message, callback: str) -> None:
-    """Take a message through its statuses."""
-    knobs = state.knobs.twilio
-    steps = _steps(knobs.final_status)
-    posting = bool(callback) and knobs.status_callbacks
-    if not posting or knobs.callback_order == "in_order":
+async def send_status_callbacks(state: SandboxState, message: TwilioMessage, callback: str) -> None:
+    """Take a message through its statuses, and post each to the callback URL, if there is one."""
+    faults = state.faults.twilio
+    steps = _steps(faults.final_status)
+    posting = bool(callback) and faults.status_callbacks
+    if not posting or faults.callback_order == "in_order":
         for step in steps:
-            await asyncio.sleep(knobs.callback_delay_seconds)
-            _move(message, step, knobs.error_code)
+            await asyncio.sleep(faults.callback_delay_seconds)
+            _set_status(message, step, faults.error_code)
             if posting:
-                await _tell(state, message, step, callback)
+                await _post(state, message, step, callback)
         return
-    await asyncio.sleep(knobs.callback_delay_seconds)
-    message.move(steps[-1], knobs.error_code if steps[-1] in FAILED else None)
-    told = steps[::-1] if knobs.callback_order == "reversed" else random.sample(steps, len(steps))
-    for step in told:
-        await _tell(state, message, step, callback)
+    await asyncio.sleep(faults.callback_delay_seconds)
+    # Out of order the message has its last status before the first callback, as after a delay on the way.
+    message.set_status(steps[-1], faults.error_code if steps[-1] in FAILED else None)
+    posted = steps[::-1] if faults.callback_order == "reversed" else random.sample(steps, len(steps))
+    for step in posted:
+        await _post(state, message, step, callback)
 
 
 def _steps(final: str) -> list[str]:
-    """Return the statuses up to the final one."""
+    """The statuses up to the final one."""
     if final == "failed":
         return ["queued", "failed"]
     return ["queued", "sent"] if final == "sent" else ["queued", "sent", final]
 
 
-def _move(message: Message, step: str, error_code: int | None) -> None:
-    message.move(step, (error_code or 30008) if step in FAILED else None)
+def _set_status(message: TwilioMessage, step: str, error_code: int | None) -> None:
+    message.set_status(step, (error_code or DEFAULT_ERROR_CODE) if step in FAILED else None)
 
 
-async def _tell(state: Sandbox, message: Message, step: str, callback: str) -> None:
-    """Post one status, in as many copies as the knob says."""
+async def _post(state: SandboxState, message: TwilioMessage, step: str, callback: str) -> None:
+    """Post one status, in as many copies as `callback_copies` says. The URL's fragment is not signed."""
     params = _params(message, step)
     signature = twilio_signature(state.settings.auth_token, callback.partition("#")[0], params)
     webhook = Webhook(
@@ -63,22 +67,23 @@ async def _tell(state: Sandbox, message: Message, step: str, callback: str) -> N
         url=callback,
         body=urlencode(params).encode(),
         headers={"Content-Type": FORM, "User-Agent": USER_AGENT, "X-Twilio-Signature": signature},
-        request={"to": message.to, "from": message.sender, "message_status": step, "url": callback, "params": params},
+        fields={"to": message.to, "from": message.sender, "message_status": step, "url": callback, "params": params},
         sid=message.sid,
     )
-    copies, overrides = range(state.knobs.twilio.callback_copies), _overrides(callback)
-    retries = min(int(overrides.get("rc", "1")), MOST_RETRIES) if overrides.get("rp") == "all" else 0
-    await asyncio.gather(*(state.courier.insist(webhook, state.journal, retries=retries, wait=RETRY_WAIT) for _ in copies))
+    overrides = _overrides(callback)
+    retries = min(int(overrides.get("rc", "1")), MAX_RETRIES) if overrides.get("rp") == "all" else 0
+    copies = state.faults.twilio.callback_copies
+    await state.webhooks.post_copies(webhook, state.journal, copies=copies, retries=retries, retry_wait_seconds=RETRY_WAIT_SECONDS)
 
 
 def _overrides(callback: str) -> dict[str, str]:
-    """Return the connection overrides of a callback's fragment, which stays here and is not signed."""
+    """The connection overrides in a callback's fragment, https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides."""
     fragment = urlsplit(callback).fragment
     return {name: value for name, _, value in (each.partition("=") for each in fragment.split("&")) if name != "rc" or value.isdecimal()}
 
 
-def _params(message: Message, step: str) -> dict[str, str]:
-    """Return the form of a status callback."""
+def _params(message: TwilioMessage, step: str) -> dict[str, str]:
+    """The form of a status callback."""
     params = {
         "MessageSid": message.sid,
         "SmsSid": message.sid,
@@ -92,7 +97,7 @@ def _params(message: Message, step: str) -> dict[str, str]:
     if message.messaging_service_sid:
         params["MessagingServiceSid"] = message.messaging_service_sid
     if step in FAILED:
-        params["ErrorCode"] = str(message.error_code or 30008)
-    if step in DONE:
+        params["ErrorCode"] = str(message.error_code or DEFAULT_ERROR_CODE)
+    if step in REPORTED:
         params["RawDlrDoneDate"] = f"{datetime.now(UTC):%y%m%d%H%M}"
     return params

@@ -12,7 +12,7 @@ from urllib.parse import urlencode, urlsplit
 
 from sandbox.engine.signing import twilio_signature
 from sandbox.sendgrid import multipart
-from sandbox.sendgrid.multipart import Part
+from sandbox.sendgrid.multipart import FormPart
 from shared.config.settings import SANDBOX_CREDENTIALS
 from tests.support.processes import WebProcess
 from tests.support.users_file import BOSS_EMAIL, BOSS_PHONE
@@ -61,7 +61,7 @@ def mail(person: Person, word: object) -> Post:
         "from": person.email, "subject": "A question", "text": person.says(word), "sender_ip": "192.0.2.25", "attachments": "0",
         "envelope": json.dumps({"to": [BOSS_EMAIL], "from": person.email}), "charsets": json.dumps({"text": "utf-8"}), "SPF": "pass",
     }  # fmt: skip
-    body, content_type = multipart.encode([Part(name=name, value=value.encode()) for name, value in fields.items()])
+    body, content_type = multipart.encode([FormPart(name=name, value=value.encode()) for name, value in fields.items()])
     query = urlencode({"token": SANDBOX_CREDENTIALS["email_webhook_secret"]})
     return Post(f"/email/inbound?{query}", body, {"Content-Type": content_type})
 

@@ -1,7 +1,7 @@
 """Runs `python -m sandbox` for a test and speaks its control API. Nothing is orphaned: the child dies with its parent.
 
     with SandboxProcess(SANDBOX_WEBHOOK_URL=web_url) as sandbox:
-        sandbox.engine.faults(anthropic={"latency_seconds": 0.5})
+        sandbox.knobs(anthropic={"latency_seconds": 0.5})
         sandbox.send_sms("hello")
         sandbox.wait("twilio.create", 1, timeout=5)
         assert sandbox.count("twilio.create") == 1

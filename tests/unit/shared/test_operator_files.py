@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.engine.settings import TEXTS
+from sandbox.engine.settings import FIELD_OF_VARIABLE
 from shared import operator_files
 from shared.config import settings as knobs
 from shared.config.settings import Settings
@@ -178,4 +178,4 @@ def test_a_secret_in_the_place_of_a_name_is_not_shown() -> None:
 
 def test_the_sandbox_s_own_names_are_the_sandbox_s() -> None:
     """It imports nothing of ours, so its list is repeated."""
-    assert set(SANDBOX_NAMES) == {name for name in TEXTS if name.startswith("SANDBOX_")}
+    assert set(SANDBOX_NAMES) == {name for name in FIELD_OF_VARIABLE if name.startswith("SANDBOX_")}

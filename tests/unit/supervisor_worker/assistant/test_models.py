@@ -7,7 +7,7 @@ from typing import Any, get_args
 import pytest
 from anthropic.types.model import Model
 
-from sandbox.anthropic import models as anthropic_models
+from sandbox.anthropic import model_rules
 from supervisor_worker.assistant.models import EFFORTS, FAMILIES, family_of, thinking_fields, thinks
 
 KNOWN = sorted(f"claude-{name}" for name in FAMILIES)
@@ -22,14 +22,14 @@ def test_no_request_of_ours_is_refused_for_what_it_says_of_thinking(model: str) 
     for effort in (*EFFORTS, "default"):
         for least in (False, True):
             request: dict[str, Any] = {"model": model, "max_tokens": 4096, **thinking_fields(model, effort, least=least)}  # type: ignore[arg-type]
-            assert anthropic_models.judge(request) is None, request
+            assert model_rules.problem_of(request) is None, request
 
 
 def test_every_model_of_the_sdk_is_in_both_tables() -> None:
     """But for a preview that has ended."""
     assert len(NAMES) > 10
     assert {name for name in NAMES if family_of(name) is None} == {"claude-mythos-preview"}
-    assert {name for name in NAMES if anthropic_models.rules_of(name) is None} == {"claude-mythos-preview"}
+    assert {name for name in NAMES if model_rules.rules_of(name) is None} == {"claude-mythos-preview"}
 
 
 def test_what_thinks_by_itself_has_room_for_it() -> None:
