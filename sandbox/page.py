@@ -1,4 +1,4 @@
-"""The page: a phone and a mailbox side by side, from three hand-written files."""
+"""The page: a phone and a mailbox side by side, from hand-written files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aiohttp import web
 FILES: Final = {
     "/": ("index.html", "text/html"),
     "/sandbox/static/style.css": ("style.css", "text/css"),
-    "/sandbox/static/app.js": ("app.js", "text/javascript"),
+    **{f"/sandbox/static/{name}": (name, "text/javascript") for name in ("app.js", "dom.js", "faults.js")},
     "/favicon.ico": ("icon.svg", "image/svg+xml"),
 }
 
@@ -21,7 +21,7 @@ def routes() -> list[web.RouteDef]:
 
 
 async def show(http: web.Request) -> web.Response:
-    """Send a file."""
+    """Send one of the files."""
     name, content_type = FILES[http.path]
     text = resources.files("sandbox").joinpath("static", name).read_text("utf-8")
     return web.Response(text=text, content_type=content_type, charset="utf-8", headers={"Cache-Control": "no-cache"})

@@ -1,24 +1,19 @@
-// The sandbox's page. The journal is the truth: everything shown here is read from it, so a reload loses nothing.
+// The sandbox's page: the phone, the mailbox and the list of requests. Everything shown here is read from the journal, so a reload
+// loses nothing.
 
-const byId = (id) => document.getElementById(id);
-const PATIENCE = 25; // seconds of one long poll
-const KEPT_ON_WIRE = 60;
-const KEPT = 3000; // entries; a load test writes more than a page needs
-const PAUSE = 150; // ms between two drawings
+import { byId, call, make } from "./dom.js";
+import { buildFaults, drawFaults } from "./faults.js";
 
-const book = { entries: new Map(), last: 0, instance: null };
+const POLL_SECONDS = 25; // of one long poll
+const MAX_SHOWN = 60; // requests in the list
+const MAX_ENTRIES = 3000; // kept; a load test writes more than a page needs
+const DRAW_MS = 150; // between two drawings
+
+const journal = { entries: new Map(), last: 0, instance: null };
 const view = { thread: null, read: new Set() };
 let config = null;
-let knobs = null;
 
-// --- talking to the sandbox -------------------------------------------------------------------------------------------
-
-async function call(method, path, document) {
-  const options = { method, headers: { "Content-Type": "application/json" } };
-  if (document !== undefined) options.body = JSON.stringify(document);
-  const response = await fetch(path, options);
-  return response.json();
-}
+// --- the journal -----------------------------------------------------------------------------------------------------
 
 async function follow() {
   let fresh = true;
@@ -26,18 +21,18 @@ async function follow() {
     try {
       const path = fresh
         ? "/sandbox/journal?limit=1000"
-        : `/sandbox/journal/wait?since=${book.last}&count=1&timeout=${PATIENCE}`;
+        : `/sandbox/journal/wait?since=${journal.last}&count=1&timeout=${POLL_SECONDS}`;
       const answer = await call("GET", path);
-      if (book.instance !== null && answer.instance !== book.instance) {
+      if (journal.instance !== null && answer.instance !== journal.instance) {
         location.reload();
         return;
       }
-      book.instance = answer.instance;
+      journal.instance = answer.instance;
       fresh = false;
       take(answer);
       link("live", `live, webhooks go to ${config.webhook_url}`);
     } catch {
-      fresh = true; // it may be another one when it comes back: ask, do not wait
+      fresh = true; // another process may answer when it comes back: read anew
       link("lost", "the sandbox does not answer; trying again");
       await new Promise((done) => setTimeout(done, 1000));
     }
@@ -45,10 +40,10 @@ async function follow() {
 }
 
 function take(answer) {
-  for (const entry of answer.entries) book.entries.set(entry.seq, entry);
-  book.last = Math.max(answer.last, book.last);
-  for (const seq of [...book.entries.keys()].slice(0, -KEPT)) book.entries.delete(seq);
-  settleLater();
+  for (const entry of answer.entries) journal.entries.set(entry.seq, entry);
+  journal.last = Math.max(answer.last, journal.last);
+  for (const seq of [...journal.entries.keys()].slice(0, -MAX_ENTRIES)) journal.entries.delete(seq);
+  lookAgainLater();
   drawSoon();
 }
 
@@ -57,19 +52,19 @@ function drawSoon() {
   drawing ??= setTimeout(() => {
     drawing = null;
     draw();
-  }, PAUSE);
+  }, DRAW_MS);
 }
 
 // An entry appears before it is answered: look again at those that are not.
-let settling = null;
-function settleLater() {
+let lookingAgain = null;
+function lookAgainLater() {
   const now = Date.now() / 1000;
-  const unsettled = [...book.entries.values()].filter((entry) => entry.status === null && !entry.error && now - entry.at < 120);
-  if (settling !== null || unsettled.length === 0) return;
-  settling = setTimeout(async () => {
-    settling = null;
+  const unanswered = [...journal.entries.values()].filter((entry) => entry.status === null && !entry.error && now - entry.at < 120);
+  if (lookingAgain !== null || unanswered.length === 0) return;
+  lookingAgain = setTimeout(async () => {
+    lookingAgain = null;
     try {
-      take(await call("GET", `/sandbox/journal?since=${unsettled[0].seq - 1}&limit=1000`));
+      take(await call("GET", `/sandbox/journal?since=${unanswered[0].seq - 1}&limit=1000`));
     } catch { /* follow() reports it */ }
   }, 400);
 }
@@ -79,49 +74,42 @@ function link(state, words) {
   byId("link").lastElementChild.textContent = words;
 }
 
-// --- small words ------------------------------------------------------------------------------------------------------
-
-function make(tag, className, ...children) {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  node.append(...children.filter((child) => child !== null && child !== undefined));
-  return node;
-}
+// --- parts of the page -----------------------------------------------------------------------------------------------
 
 const clock = (at) => new Date(at * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const phone = (number) => number.replace(/^\+1(\d{3})(\d{3})(\d{4})$/, "+1 $1 $2 $3");
 const address = (text) => ((text || "").match(/<([^>]+)>/) || [null, text || ""])[1].trim().toLowerCase();
-const ofKind = (...kinds) => [...book.entries.values()].filter((entry) => kinds.includes(entry.kind));
+const ofKind = (...kinds) => [...journal.entries.values()].filter((entry) => kinds.includes(entry.kind));
 
 function empty(title, ...words) {
   return make("p", "empty", make("b", "", title), ...words);
 }
 
-function inboundFate(entry) {
+function inboundState(entry) {
   if (entry.error) return { bad: true, words: `Nothing answers at ${config.webhook_url}. Start it with: make run` };
   if (entry.status === null) return { words: "sending" };
   if (entry.accepted) return { words: "taken by the webhook", done: true };
   return { bad: true, words: `The webhook refused it: ${entry.status}` };
 }
 
-function replyFate(entry, reports) {
+function replyState(entry, reports) {
   if (!entry.accepted) return { bad: true, words: `Refused: ${entry.fault || entry.status}` };
-  const heard = reports.get(entry.sid) || [];
-  const failed = heard.find((word) => ["undelivered", "failed", "bounce", "dropped"].includes(word));
+  const known = reports.get(entry.sid) || [];
+  const failed = known.find((word) => ["undelivered", "failed", "bounce", "dropped"].includes(word));
   if (failed) return { bad: true, words: failed };
-  if (heard.includes("delivered")) return { done: true, ticks: 2, words: "delivered" };
+  if (known.includes("delivered")) return { done: true, ticks: 2, words: "delivered" };
   const taken = entry.fault ? `sent, but the sender never heard (${entry.fault})` : "sent";
-  return { ticks: heard.includes("sent") || heard.includes("processed") ? 2 : 1, words: taken };
+  return { ticks: known.includes("sent") || known.includes("processed") ? 2 : 1, words: taken };
 }
 
-function meta(side, at, fate) {
-  const line = make("p", `meta ${side}${fate.bad ? " bad" : ""}`);
-  if (fate.ticks) {
-    const ticks = make("span", `ticks${fate.done ? " done" : ""}`, "✓".repeat(fate.ticks));
+function meta(side, at, state) {
+  const line = make("p", `meta ${side}${state.bad ? " bad" : ""}`);
+  if (state.ticks) {
+    const ticks = make("span", `ticks${state.done ? " done" : ""}`, "✓".repeat(state.ticks));
     ticks.setAttribute("aria-hidden", "true");
     line.append(ticks);
   }
-  line.append(make("span", "", `${fate.words}, ${clock(at)}`));
+  line.append(make("span", "", `${state.words}, ${clock(at)}`));
   return line;
 }
 
@@ -138,7 +126,7 @@ function fill(box, children) {
   if (atEnd) box.scrollTop = box.scrollHeight;
 }
 
-// --- the phone --------------------------------------------------------------------------------------------------------
+// --- the phone -------------------------------------------------------------------------------------------------------
 
 function texts() {
   const pair = (a, b) => (entry) => entry.request.from === a && entry.request.to === b;
@@ -173,12 +161,12 @@ function drawPhone() {
 function bubble(entry, reports) {
   if (entry.kind === "twilio.confirmation") return [make("p", "note", `Twilio's own confirmation: ${entry.request.body}`)];
   if (entry.kind === "webhook.sms") {
-    const fate = inboundFate(entry);
-    return [make("p", `bubble mine${fate.bad ? " bad" : ""}`, entry.request.body || "(empty)"), meta("mine", entry.at, fate)];
+    const state = inboundState(entry);
+    return [make("p", `bubble mine${state.bad ? " bad" : ""}`, entry.request.body || "(empty)"), meta("mine", entry.at, state)];
   }
-  const fate = replyFate(entry, reports);
+  const state = replyState(entry, reports);
   if (!entry.accepted) return [make("p", "note bad", `A reply did not get through (${entry.fault || entry.status}), ${clock(entry.at)}`)];
-  return [make("p", "bubble theirs", entry.request.body || "(no text)"), meta("theirs", entry.at, fate)];
+  return [make("p", "bubble theirs", entry.request.body || "(no text)"), meta("theirs", entry.at, state)];
 }
 
 function isThinking(all) {
@@ -186,7 +174,7 @@ function isThinking(all) {
   return lastSaid?.kind === "webhook.sms" && lastSaid.accepted && Date.now() / 1000 - lastSaid.at < 120;
 }
 
-// --- the mailbox ------------------------------------------------------------------------------------------------------
+// --- the mailbox -----------------------------------------------------------------------------------------------------
 
 function header(entry, name) {
   const found = Object.entries(entry.request.headers || {}).find(([key]) => key.toLowerCase() === name);
@@ -232,8 +220,8 @@ function drawMailbox() {
   }
   const current = all.find((thread) => thread.root === view.thread);
   if (current) for (const mail of current.mails) view.read.add(mail.entry.seq);
-  fill(byId("threads"), all.length ? all.map(shelf) : [empty("No threads", "Your first mail starts one.")]);
-  fill(byId("thread"), current ? current.mails.map((mail) => letter(mail, reports)) : [
+  fill(byId("threads"), all.length ? all.map(threadButton) : [empty("No threads", "Your first mail starts one.")]);
+  fill(byId("thread"), current ? current.mails.map((mail) => mailView(mail, reports)) : [
     empty("A new mail", "Write below; the Boss's answer appears here. As SendGrid would, the sandbox posts it to ", make("code", "", `${config.webhook_url}/email/inbound`)),
   ]);
   byId("mail-answers").hidden = !current;
@@ -243,7 +231,7 @@ function drawMailbox() {
 
 const subjectOf = (thread) => thread.mails[0].entry.request.subject || "(no subject)";
 
-function shelf(thread) {
+function threadButton(thread) {
   const newest = thread.mails.at(-1);
   const unread = thread.mails.some((mail) => !mail.mine && !view.read.has(mail.entry.seq));
   const words = `${newest.mine ? "You" : "Boss"}: ${newest.entry.request.text || "(no text)"}`;
@@ -254,9 +242,9 @@ function shelf(thread) {
   return button;
 }
 
-function letter(mail, reports) {
+function mailView(mail, reports) {
   const { entry, mine } = mail;
-  const fate = mine ? inboundFate(entry) : replyFate(entry, reports);
+  const state = mine ? inboundState(entry) : replyState(entry, reports);
   const rows = { From: entry.request.from, To: entry.request.to, Subject: entry.request.subject, "Message-ID": mail.id,
     "In-Reply-To": mail.parent, References: mail.references, "Auto-Submitted": header(entry, "auto-submitted") };
   const list = make("dl", "");
@@ -264,16 +252,16 @@ function letter(mail, reports) {
   const fold = make("details", "", make("summary", "", "Headers"), list);
   fold.dataset.seq = entry.seq;
   fold.open = document.querySelector(`details[data-seq="${entry.seq}"]`)?.open || false;
-  return make("article", `mail ${mine ? "mine" : "theirs"}${fate.bad ? " bad" : ""}`,
+  return make("article", `mail ${mine ? "mine" : "theirs"}${state.bad ? " bad" : ""}`,
     make("header", "", make("b", "", mine ? "You" : "Boss"), make("time", "", clock(entry.at))),
     make("p", "quiet", entry.request.subject || "(no subject)"),
-    make("p", "words", entry.request.text || entry.request.html || "(no text)"), meta("", entry.at, fate), fold);
+    make("p", "words", entry.request.text || entry.request.html || "(no text)"), meta("", entry.at, state), fold);
 }
 
-// --- the wire ---------------------------------------------------------------------------------------------------------
+// --- the requests ----------------------------------------------------------------------------------------------------
 
 function drawWire() {
-  const newest = [...book.entries.values()].sort((a, b) => b.seq - a.seq).slice(0, KEPT_ON_WIRE);
+  const newest = [...journal.entries.values()].sort((a, b) => b.seq - a.seq).slice(0, MAX_SHOWN);
   const lines = newest.map((entry) => {
     const good = entry.status !== null && entry.status < 400;
     const words = entry.error ? "unreachable" : entry.status ?? (entry.fault || "...");
@@ -283,7 +271,7 @@ function drawWire() {
     return line;
   });
   byId("wire").replaceChildren(...(lines.length ? lines : [make("li", "empty", "Nothing yet. Every request to a provider and every webhook is listed here.")]));
-  byId("wire-count").textContent = book.last ? `${book.last} so far` : "";
+  byId("wire-count").textContent = journal.last ? `${journal.last} so far` : "";
 }
 
 function draw() {
@@ -293,75 +281,7 @@ function draw() {
   drawWire();
 }
 
-// --- the knobs --------------------------------------------------------------------------------------------------------
-
-const FAULTS = [["", "arm a fault"], ["429", "429 too many"], ["503", "503 unavailable"], ["500", "500 error"], ["401", "401 refused"],
-  ["reset_before", "reset before"], ["reset_after_accept", "reset after accept"], ["hang", "never answers"], ["broken_json", "broken answer"]];
-const NUMBER = { type: "number", min: "0", step: "0.5" };
-const PANEL = [
-  ["Claude", [
-    ["anthropic", "latency_seconds", "Thinks for (s)", NUMBER],
-    ["anthropic", "length", "Answer", [["", "echo"], ["300", "300 characters"], ["2500", "2500 characters"]]],
-    ["anthropic", "stop_reason", "Ends with", [["", "end_turn"], ["refusal", "refusal"], ["max_tokens", "max_tokens"]]],
-    ["anthropic", "fail", "Next call", [...FAULTS, ["529", "529 overloaded"]]],
-  ]],
-  ["Twilio", [
-    ["twilio", "final_status", "Texts end as", [["delivered", "delivered"], ["undelivered", "undelivered"], ["failed", "failed"]]],
-    ["twilio", "fail", "Next text", FAULTS],
-  ]],
-  ["SendGrid", [["sendgrid", "fail", "Next mail", FAULTS]]],
-  ["Your messages", [
-    ["inbound", "copies", "Delivered (times)", { type: "number", min: "1", step: "1" }],
-    ["inbound", "bad_signature", "Wrong signature", { type: "checkbox" }],
-  ]],
-];
-
-// What a real provider does, no knob turns.
-const isReal = (name) => config.real.some((words) => words.startsWith(`${name} is `));
-
-function buildKnobs() {
-  const played = PANEL.filter(([title]) => !isReal(title));
-  byId("knobs").replaceChildren(...played.flatMap(([title, rows]) => [
-    make("p", "knobs-group", title), ...rows.map((row) => knob(...row)),
-  ]));
-}
-
-function knob(section, field, words, kind) {
-  const control = Array.isArray(kind) ? make("select") : Object.assign(make("input"), kind);
-  if (Array.isArray(kind)) for (const [value, text] of kind) control.append(new Option(text, value));
-  control.dataset.section = section;
-  control.dataset.field = field;
-  control.addEventListener("change", () => turn(control));
-  return make("label", "knob", make("span", "", words), control);
-}
-
-async function turn(control) {
-  const { section, field } = control.dataset;
-  const numeric = control.type === "number" || field === "length";
-  let value = control.type === "checkbox" ? control.checked : control.value;
-  if (field === "fail") value = control.value ? [...knobs[section].fail, control.value] : [];
-  else if (numeric) value = control.value === "" ? (field === "length" ? null : 0) : Number(control.value);
-  else if (control.value === "") value = null;
-  await call("POST", "/sandbox/knobs", { [section]: { [field]: value } });
-  await drawKnobs();
-}
-
-async function drawKnobs() {
-  knobs = await call("GET", "/sandbox/knobs");
-  for (const control of byId("knobs").querySelectorAll("input, select")) {
-    const value = knobs[control.dataset.section][control.dataset.field];
-    if (control === document.activeElement && control.type === "number") continue;
-    if (control.type === "checkbox") control.checked = value;
-    else control.value = control.dataset.field === "fail" ? "" : value ?? "";
-  }
-  const armed = ["anthropic", "twilio", "sendgrid"].flatMap((name) => knobs[name].fail.map((fault) => {
-    const times = fault.times === null ? "always" : fault.times > 1 ? `x${fault.times}` : "once";
-    return make("li", "", `${name} ${fault.fault} ${times}`);
-  }));
-  byId("armed").replaceChildren(...armed);
-}
-
-// --- the hands --------------------------------------------------------------------------------------------------------
+// --- forms and buttons -----------------------------------------------------------------------------------------------
 
 byId("text-form").addEventListener("submit", async (event) => {
   event.preventDefault();
@@ -413,10 +333,7 @@ byId("new-mail").addEventListener("click", () => {
   byId("mail-subject").focus();
 });
 
-byId("knobs-reset").addEventListener("click", async () => {
-  await call("DELETE", "/sandbox/knobs");
-  await drawKnobs();
-});
+const isReal = (name) => config.real.some((words) => words.startsWith(`${name} is `));
 
 async function begin() {
   for (;;) {
@@ -437,9 +354,9 @@ async function begin() {
   byId("phone-peer").textContent = phone(config.boss_phone);
   byId("user-phone").textContent = phone(config.user_phone);
   byId("mail-peer").textContent = `${config.user_email} to ${config.boss_email}`;
-  buildKnobs();
-  await drawKnobs();
-  setInterval(() => drawKnobs().catch(() => {}), 3000);
+  buildFaults(isReal);
+  await drawFaults();
+  setInterval(() => drawFaults().catch(() => {}), 3000);
   setInterval(draw, 15000);
   await follow();
 }

@@ -65,7 +65,7 @@ def test_the_page_is_served_under_a_strict_policy(sandbox: SandboxProcess) -> No
     assert page.headers["Content-Security-Policy"].startswith("default-src 'self'")
     assert "<style" not in page.text
     assert "style=" not in page.text
-    files = ("style.css", "app.js")
+    files = ("style.css", "app.js", "dom.js", "faults.js")
     for path in ("/favicon.ico", *(f"/sandbox/static/{name}" for name in files)):
         assert requests.get(sandbox.url + path, timeout=5).status_code == 200
 
