@@ -73,7 +73,7 @@ fuzz: .venv/installed-fuzz ## Throw 100,000 inputs at every parser together, the
 	$(PYTEST) tests/unit/shared/model/test_addresses.py -k "two_people or two_conversations" --hypothesis-profile=thorough --timeout=600 -n 2
 	$(BIN)/python -m tests.fuzz.guided --seconds $${FUZZ_SECONDS:-20}
 
-lint: install ## ruff, mypy --strict, the direction of the imports, secrets in the repository, known holes in what is locked
+lint: install ## ruff, mypy --strict, the direction of the imports, secrets in the repository, known vulnerabilities in the locked packages
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --quiet --check .
 	$(BIN)/mypy -n 2

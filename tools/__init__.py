@@ -1,1 +1,1 @@
-"""What `make lint` looks for beyond style: holes known in what is locked, and secrets in the repository."""
+"""Checks of `make lint` beyond style: known vulnerabilities in the locked packages, and secrets in the repository."""

@@ -1,7 +1,7 @@
-"""No secret in the repository: detect-secrets over every file that git knows.
+"""Looks for secrets in the repository: runs detect-secrets over every file that git tracks.
 
-What it finds must be a value that shows itself to be an example (`EXAMPLE`), or stand in `secrets_allowed.toml` by its hash, with the
-reason. A hash there that nothing has any more is a fault too: the list must not outlive its reasons.
+A value that it finds must be recognisable as an example (`EXAMPLE`), or its hash must be in `secrets_allowed.toml` with the reason. A hash
+in that file that no value has any more is an error too.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from detect_secrets.core.secrets_collection import SecretsCollection
 from detect_secrets.settings import default_settings
 
 ALLOWED: Final = Path(__file__).with_name("secrets_allowed.toml")
-NOT_READ: Final = (".png", ".woff2", "uv.lock", ALLOWED.name)  # pictures, fonts, and what is full of hashes
+SKIPPED_FILES: Final = (".png", ".woff2", "uv.lock", ALLOWED.name)  # pictures, fonts, and what is full of hashes
 LINE_FILTER: Final = "detect_secrets.filters.regex.should_exclude_line"
-NO_ROOM: Final = r"""^(?!.*?[^\s"'`(){}\[\],;<>|\\]{12})(?!(?i:.*?(?:pass|pwd|secret|token|key|auth|cred|api)))"""
-"""A line in which nothing is as long as the shortest value that is no example, and which names no secret: two lines in three.
-detect-secrets takes each line through 27 plugins."""
+SKIPPED_LINE: Final = r"""^(?!.*?[^\s"'`(){}\[\],;<>|\\]{12})(?!(?i:.*?(?:pass|pwd|secret|token|key|auth|cred|api)))"""
+"""A line without a word as long as the shortest value that is no example, and without a word that names a secret. Two lines in three are
+such lines, and detect-secrets would run 27 plugins over each."""
 EXAMPLE: Final = re.compile(
     r"(?i)sandbox|canary|example|dummy|secret|dev-token|token|password|0{16}"  # words that no generated value holds
     r"|^.{1,11}$"  # shorter than any key that a provider gives out
@@ -32,7 +32,7 @@ EXAMPLE: Final = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class SecretFinding:
     """One value that looks like a secret; `digest` is the SHA-1 by which detect-secrets names it."""
 
     file: str
@@ -45,34 +45,36 @@ class Finding:
 
 
 def allowed() -> dict[str, str]:
-    """The reason of every allowed value, by its hash."""
+    """The reasons of the allowed values, by hash."""
     groups = tomllib.loads(ALLOWED.read_text(encoding="utf-8")).get("allowed", [])
     return {digest: group["reason"] for group in groups for digest in group["hashes"]}
 
 
-def findings(files: Iterable[str]) -> list[Finding]:
-    """What looks like a secret in these files, and not like an example."""
+def findings(files: Iterable[str]) -> list[SecretFinding]:
+    """The values in these files that look like secrets, and not like examples."""
     found = SecretsCollection()
     with default_settings() as settings:
-        settings.filters[LINE_FILTER] = {"pattern": [NO_ROOM]}
+        settings.filters[LINE_FILTER] = {"pattern": [SKIPPED_LINE]}
         found.scan_files(*files)
     return [
-        Finding(file, secret.line_number, secret.type, secret.secret_hash)
+        SecretFinding(file, secret.line_number, secret.type, secret.secret_hash)
         for file, secret in found
         if not EXAMPLE.search(secret.secret_value or "")
     ]
 
 
 def main() -> int:
-    """Scan the repository: 1 for a finding, or for an allowance that nothing needs."""
+    """Scan the repository. Exit status 1 for a finding, or for an allowed hash that no value has."""
     listed = subprocess.run(["git", "ls-files", "-z"], check=True, capture_output=True, text=True, timeout=60)  # noqa: S607 - the developer's own git
     reasons = allowed()
-    found = findings(name for name in listed.stdout.split("\0") if name and not name.endswith(NOT_READ) and Path(name).is_file())
-    faults = [f"{finding}: looks like a secret" for finding in found if finding.digest not in reasons]
-    faults += [f"{ALLOWED.name}: {digest}: nothing has this value any more" for digest in reasons.keys() - {each.digest for each in found}]
-    for fault in faults:
-        print(fault)
-    return 1 if faults else 0
+    found = findings(name for name in listed.stdout.split("\0") if name and not name.endswith(SKIPPED_FILES) and Path(name).is_file())
+    problems = [f"{finding}: looks like a secret" for finding in found if finding.digest not in reasons]
+    problems += [
+        f"{ALLOWED.name}: {digest}: no value has this hash any more" for digest in reasons.keys() - {each.digest for each in found}
+    ]
+    for problem in problems:
+        print(problem)
+    return 1 if problems else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`make lint` finds a secret in a file and a hole in a package, and says so when nobody could be asked."""
+"""`make lint` finds a secret in a file and a vulnerability in a package, and says so when no service answers."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ def test_every_allowance_has_a_reason() -> None:
     assert all(len(reason) > 20 for reason in secret_scan.allowed().values())
 
 
-def test_a_known_hole_is_named_and_an_unknown_package_is_not_called_clean() -> None:
+def test_a_known_vulnerability_is_named_and_an_unknown_package_is_not_called_clean() -> None:
     rows = [
         {"name": "safe", "version": "1.0", "vulns": []},
         {"name": "holed", "version": "2.0", "vulns": [{"id": "PYSEC-0000-1", "aliases": ["CVE-0000-1"], "fix_versions": ["2.1"]}]},
         {"name": "strange", "skip_reason": "not found"},
     ]
     found = audit.read(json.dumps({"dependencies": rows, "fixes": []}))
-    assert found == audit.Audit(holes=("holed 2.0: PYSEC-0000-1",), audited=2, unknown=1)
+    assert found == audit.Audit(vulnerabilities=("holed 2.0: PYSEC-0000-1",), audited=2, unknown=1)
 
 
-def test_a_hole_may_be_accepted_by_any_of_its_names(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_vulnerability_may_be_accepted_by_any_of_its_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(audit.ACCEPTED, "CVE-0000-1", "we never call it")
     rows = [{"name": "holed", "version": "2.0", "vulns": [{"id": "PYSEC-0000-1", "aliases": ["CVE-0000-1"]}]}]
-    assert audit.read(json.dumps({"dependencies": rows})).holes == ()
+    assert audit.read(json.dumps({"dependencies": rows})).vulnerabilities == ()
 
 
 @pytest.mark.parametrize("answer", ["", "Traceback (most recent call last)", "{}", "[]"])
@@ -64,12 +64,12 @@ def test_an_answer_that_is_none_is_not_taken_for_clean(answer: str) -> None:
     ("answers", "status", "said"),
     [((None,), 0, "skipped"), ((audit.Audit((), 1, 0), audit.Audit(("holed 2.0: X",), 90, 1)), 1, "holed 2.0: X")],
 )
-def test_only_a_hole_fails_and_nobody_answering_is_said(
+def test_only_a_vulnerability_fails_and_a_missing_answer_is_said(
     answers: tuple[audit.Audit | None, ...], status: int, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = iter(answers)
     monkeypatch.setattr(audit, "_ask", lambda _pinned: next(given))
     monkeypatch.setattr(audit, "_locked", list)
-    monkeypatch.setattr(audit, "REMEMBERED", Path("/nowhere"))
+    monkeypatch.setattr(audit, "STAMP", Path("/nowhere"))
     assert audit.main() == status
     assert said in capsys.readouterr().out
