@@ -1,4 +1,4 @@
-"""The faults of a soak: who is struck when, and how, by seeded dice; one at a time."""
+"""Injects process faults into a soak: kills, stops and freezes, one at a time, chosen by a seeded random generator."""
 
 from __future__ import annotations
 
@@ -9,121 +9,121 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, Literal
 
-from bench.soak.processes import SERVER, Cast
+from bench.soak.processes import SERVER, SoakProcesses
 
 How = Literal["kill -9", "SIGTERM", "SIGSTOP"]
-PAUSE: Final = (20.0, 40.0)
-"""Between the end of one strike and the next, in seconds."""
+PAUSE_SECONDS: Final = (20.0, 40.0)
+"""Between the end of one fault and the next, least and most."""
 SPARED: Final = frozenset({"web b", "worker b"})
-"""They live from the first third's end on, so that their memory can be judged."""
+"""Not touched after the first third, so that their memory can be judged."""
 WORKERS: Final = frozenset({"worker a", "worker b"})
-STRIKES_AT_LEAST: Final = 6
-"""A soak too short for the pauses has shorter ones."""
+MIN_FAULTS: Final = 6
+"""A soak that is too short for so many faults has shorter pauses."""
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """One way to strike, with its weight; `away` is for how many seconds, least and most."""
+class FaultKind:
+    """One kind of fault and its weight; `away` is for how many seconds a process is away, least and most."""
 
     weight: int
-    victims: frozenset[str]
+    targets: frozenset[str]
     how: How
     away: tuple[float, float]
     together: bool = False
-    """All victims at once, or one of them."""
+    """Whether all of the processes are hit at once, or one of them."""
 
 
-KINDS: Final = (
-    Kind(6, WORKERS, "kill -9", (0, 3)),
-    Kind(4, frozenset({"web a", "web b"}), "kill -9", (0, 3)),
-    Kind(2, frozenset({"bridge"}), "kill -9", (0, 3)),
-    Kind(1, frozenset({"standby"}), "kill -9", (0, 3)),
-    Kind(3, WORKERS, "SIGTERM", (0, 3)),
-    Kind(2, frozenset({"web a", "web b"}), "SIGTERM", (0, 3)),
-    Kind(1, frozenset({"bridge"}), "SIGTERM", (0, 3)),
-    Kind(1, frozenset({SERVER}), "kill -9", (1, 12)),
-    Kind(1, frozenset({SERVER}), "SIGSTOP", (1, 12)),
-    Kind(2, WORKERS, "kill -9", (20, 30), together=True),
+FAULT_KINDS: Final = (
+    FaultKind(6, WORKERS, "kill -9", (0, 3)),
+    FaultKind(4, frozenset({"web a", "web b"}), "kill -9", (0, 3)),
+    FaultKind(2, frozenset({"bridge"}), "kill -9", (0, 3)),
+    FaultKind(1, frozenset({"standby"}), "kill -9", (0, 3)),
+    FaultKind(3, WORKERS, "SIGTERM", (0, 3)),
+    FaultKind(2, frozenset({"web a", "web b"}), "SIGTERM", (0, 3)),
+    FaultKind(1, frozenset({"bridge"}), "SIGTERM", (0, 3)),
+    FaultKind(1, frozenset({SERVER}), "kill -9", (1, 12)),
+    FaultKind(1, frozenset({SERVER}), "SIGSTOP", (1, 12)),
+    FaultKind(2, WORKERS, "kill -9", (20, 30), together=True),
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Strike:
-    """Who, how, and for how many seconds they stay away."""
+class ProcessFault:
+    """Which processes are hit, how, and for how many seconds they stay away."""
 
-    victims: tuple[str, ...]
+    targets: tuple[str, ...]
     how: How
     away: float
 
     @property
     def name(self) -> str:
-        """As the report counts it."""
-        who = "all workers" if len(self.victims) > 1 else self.victims[0].split()[0]
+        """The name under which the report counts it."""
+        who = "all workers" if len(self.targets) > 1 else self.targets[0].split()[0]
         return f"{who}, {self.how}"
 
 
-def choose(dice: random.Random, spared: frozenset[str]) -> Strike:
-    """The dice's next strike, which no one spared is among."""
-    kinds = [kind for kind in KINDS if not (kind.victims & spared if kind.together else kind.victims <= spared)]
-    (kind,) = dice.choices(kinds, [kind.weight for kind in kinds])
-    eligible = sorted(kind.victims - spared)
-    victims = tuple(eligible) if kind.together else (dice.choice(eligible),)
-    return Strike(victims, kind.how, dice.uniform(*kind.away))
+def choose_fault(rng: random.Random, spared: frozenset[str]) -> ProcessFault:
+    """Choose the next fault; no process of `spared` is hit."""
+    kinds = [kind for kind in FAULT_KINDS if not (kind.targets & spared if kind.together else kind.targets <= spared)]
+    (kind,) = rng.choices(kinds, [kind.weight for kind in kinds])
+    eligible = sorted(kind.targets - spared)
+    targets = tuple(eligible) if kind.together else (rng.choice(eligible),)
+    return ProcessFault(targets, kind.how, rng.uniform(*kind.away))
 
 
-class Mayhem:
-    """Strikes the cast now and then. `step` is called again and again by the soak's own thread, which its children must outlive."""
+class FaultInjector:
+    """Injects faults now and then. The soak's main thread calls `step` often: children die with the thread that started them."""
 
-    def __init__(self, cast: Cast, dice: random.Random, seconds: float) -> None:
-        """The first strike comes after a pause; `seconds` is the whole soak."""
+    def __init__(self, processes: SoakProcesses, rng: random.Random, seconds: float) -> None:
+        """The first fault comes after a pause; `seconds` is the length of the soak."""
         self.counts: Counter[str] = Counter()
         self.failures: list[str] = []
-        self._cast, self._dice = cast, dice
-        self._scale = min(1.0, seconds / (PAUSE[1] * STRIKES_AT_LEAST))
+        self._processes, self._rng = processes, rng
+        self._scale = min(1.0, seconds / (PAUSE_SECONDS[1] * MIN_FAULTS))
         self._spare_at = seconds / 3
-        self._give_back: Callable[[], None] | None = None
+        self._bring_back: Callable[[], None] | None = None
         self._next_at = self._pause()
 
     def step(self, now: float) -> None:
-        """Do what is due `now` seconds after the beginning."""
-        self._raise_the_fallen()
+        """Do what is due `now` seconds after the start."""
+        self._restart_exited()
         if now < self._next_at:
             return
-        if self._give_back is not None:
-            self.settle()
+        if self._bring_back is not None:
+            self.restore()
             self._next_at = now + self._pause()
             return
-        strike = choose(self._dice, SPARED if now >= self._spare_at else frozenset())
-        self._next_at = now + strike.away * self._scale
-        self._strike(strike)
+        fault = choose_fault(self._rng, SPARED if now >= self._spare_at else frozenset())
+        self._next_at = now + fault.away * self._scale
+        self._inject(fault)
 
-    def settle(self) -> None:
-        """Give back what is away."""
-        give_back, self._give_back = self._give_back, None
-        if give_back is not None:
-            give_back()
+    def restore(self) -> None:
+        """Bring back the processes that are away."""
+        bring_back, self._bring_back = self._bring_back, None
+        if bring_back is not None:
+            bring_back()
 
-    def _strike(self, strike: Strike) -> None:
-        self.counts[strike.name] += 1
-        if strike.how == "SIGSTOP":
-            self._cast.freeze()
-            self._give_back = self._cast.thaw
+    def _inject(self, fault: ProcessFault) -> None:
+        self.counts[fault.name] += 1
+        if fault.how == "SIGSTOP":
+            self._processes.freeze()
+            self._bring_back = self._processes.thaw
             return
-        for name in strike.victims:
-            if strike.how == "kill -9":
-                self._cast.kill(name)
-            elif status := self._cast.end(name):
+        for name in fault.targets:
+            if fault.how == "kill -9":
+                self._processes.kill(name)
+            elif status := self._processes.end(name):
                 self.failures.append(f"{name} ended with status {status} on SIGTERM")
-        self._give_back = partial(self._start, strike.victims)
+        self._bring_back = partial(self._start, fault.targets)
 
     def _start(self, names: Iterable[str]) -> None:
         for name in names:
-            self._cast.start(name)
+            self._processes.start(name)
 
-    def _raise_the_fallen(self) -> None:
-        for name, status in self._cast.fallen().items():
+    def _restart_exited(self) -> None:
+        for name, status in self._processes.exited().items():
             self.failures.append(f"{name} ended by itself with status {status}")
-            self._cast.start(name)
+            self._processes.start(name)
 
     def _pause(self) -> float:
-        return self._dice.uniform(*PAUSE) * self._scale
+        return self._rng.uniform(*PAUSE_SECONDS) * self._scale

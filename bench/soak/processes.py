@@ -1,6 +1,6 @@
-"""The processes of a soak: two webs, two workers, bridge and standby, with the server and the providers' sandbox beneath them.
+"""The processes of a soak: two web processes, two workers, bridge and standby, with the server and the providers' sandbox.
 
-Web B stands for a second host: it has a data directory and a spool of its own, and a courier of its own brings it its messages.
+Web B stands for a second host: it has a data directory and a spool of its own, and a sandbox of its own posts its webhooks.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Final, Self
 
-from bench.soak.options import Options
+from bench.soak.options import SoakOptions
 from shared.config.settings import SANDBOX_CREDENTIALS
 from tests.support.bridge import BridgeProcess
 from tests.support.processes import BossProcess, WebProcess, WorkerProcess, free_port
@@ -17,29 +17,30 @@ from tests.support.sandbox import SandboxProcess
 from tests.support.whole import Whole
 
 SERVER: Final = "redis"
-TERM_SECONDS: Final = 15.0
+SIGTERM_SECONDS: Final = 15.0
+"""How long a process may take to end after SIGTERM."""
 
 
-class Cast:
-    """All processes, by name. For `with`."""
+class SoakProcesses:
+    """All processes, by name. A context manager."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: SoakOptions) -> None:
         """Nothing runs yet."""
         BossProcess.forked = False  # memory is measured as an operator's processes use it
         self.whole = Whole(times=options.times)
-        self.members: dict[str, BossProcess] = {}
+        self.by_name: dict[str, BossProcess] = {}
         self.away: set[str] = set()
 
     def __enter__(self) -> Self:
-        """Start everything."""
+        """Start all processes."""
         with ExitStack() as stack:
             whole = stack.enter_context(self.whole)
             port = free_port()
             credentials = {name.upper(): value for name, value in SANDBOX_CREDENTIALS.items()}
-            self.courier = stack.enter_context(SandboxProcess(SANDBOX_WEBHOOK_URL=f"http://127.0.0.1:{port}", **credentials))
+            self.sandbox_b = stack.enter_context(SandboxProcess(SANDBOX_WEBHOOK_URL=f"http://127.0.0.1:{port}", **credentials))
             bridge = BridgeProcess(whole.settings)
             self.bridge_url = bridge.url
-            self.members = {
+            self.by_name = {
                 "web a": whole.web,
                 "web b": WebProcess({**whole.settings, "PORT": str(port), "BOSS_DATA_DIR": str(whole.directory / "data-b")}),
                 "worker a": WorkerProcess(whole.settings, whole.redis),
@@ -47,7 +48,7 @@ class Cast:
                 "bridge": bridge,
                 "standby": BossProcess("standby", settings=whole.settings),
             }
-            for name, member in self.members.items():
+            for name, member in self.by_name.items():
                 stack.callback(member.close)
                 if name != "web a":
                     member.start()
@@ -55,7 +56,7 @@ class Cast:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """End everything."""
+        """End all processes."""
         self._stack.__exit__(kind, error, trace)
 
     def kill(self, name: str) -> None:
@@ -64,39 +65,39 @@ class Cast:
         if name == SERVER:
             self.whole.server.kill9()
         else:
-            self.members[name].kill9()
+            self.by_name[name].kill9()
 
     def end(self, name: str) -> int:
-        """SIGTERM; its exit status."""
+        """End a process with SIGTERM; return its exit status."""
         self.away.add(name)
-        return self.members[name].terminate(TERM_SECONDS)
+        return self.by_name[name].terminate(SIGTERM_SECONDS)
 
     def freeze(self) -> None:
-        """The server stands still."""
+        """Suspend the server (SIGSTOP)."""
         self.whole.server.freeze()
 
     def thaw(self) -> None:
-        """It goes on."""
+        """Resume the server."""
         self.whole.server.thaw()
 
     def start(self, name: str) -> None:
-        """What a process manager does; returns when it works. AssertionError, with its last words, when it does not come up."""
+        """Start a process as a process manager does, and wait until it works. Raises AssertionError, with its output, if it fails."""
         self.away.discard(name)
         if name == SERVER:
             self.whole.server.start()
             return
         try:
-            self.members[name].start()
+            self.by_name[name].start()
         except AssertionError as error:
-            raise AssertionError(f"{name}: {error}\n{self.members[name].output[-2000:]}") from None
+            raise AssertionError(f"{name}: {error}\n{self.by_name[name].output[-2000:]}") from None
 
-    def fallen(self) -> dict[str, int]:
-        """Who ended without having been told to, with the exit status."""
-        codes = {name: member.returncode for name, member in self.members.items() if name not in self.away}
+    def exited(self) -> dict[str, int]:
+        """The processes that ended by themselves, with their exit statuses."""
+        codes = {name: member.returncode for name, member in self.by_name.items() if name not in self.away}
         return {name: code for name, code in codes.items() if code is not None}
 
     def pids(self) -> dict[str, int]:
-        """Whoever is there."""
-        found = {name: member.pid for name, member in self.members.items() if name not in self.away}
+        """The process ids of all that are not away."""
+        found = {name: member.pid for name, member in self.by_name.items() if name not in self.away}
         server = {SERVER: pid} if SERVER not in self.away and (pid := getattr(self.whole.server, "pid", None)) else {}
         return {**found, **server, "sandbox": self.whole.sandbox.pid}

@@ -1,4 +1,4 @@
-"""What a soak showed, as text, and whether it is good enough."""
+"""The result of a soak: its report, and what violates the product's promises."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from bench.soak.faults import SPARED
-from bench.soak.memory import FLAT, MIB, STEADY, Records, Sample, bytes_a_message, medians, thirds
-from bench.soak.options import Options
+from bench.soak.memory import MAX_MESSAGE_GROWTH, MAX_PROCESS_GROWTH, MIB, KeyCount, Sample, bytes_a_message, medians, thirds
+from bench.soak.options import SoakOptions
 from tests.support.load import Report
 
-SHOWN: Final = 20
-"""So many details of what went wrong."""
-A_CONVERSATION: Final = 4
-"""Keys of one kind that never expire may be so many for each conversation, and not grow with its messages."""
+MAX_DETAILS: Final = 20
+"""Messages that the report describes one by one."""
+MAX_LASTING_KEYS_PER_CONVERSATION: Final = 4
+"""Keys of one kind that never expire: so many for each conversation, however many messages it has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Soaked:
-    """Everything that was seen."""
+class SoakResult:
+    """Everything that was observed."""
 
-    options: Options
+    options: SoakOptions
     report: Report
-    strikes: Counter[str]
+    process_faults: Counter[str]
     repeats: Counter[str]
     failures: Sequence[str]
-    """What the processes did wrong: ended by themselves, or badly."""
+    """Processes that ended by themselves, or with a wrong exit status."""
     samples: Sequence[Sample] = ()
-    records: Sequence[Records] = field(default_factory=tuple)
+    key_counts: Sequence[KeyCount] = field(default_factory=tuple)
     cut_short: bool = False
 
     @property
-    def faults(self) -> list[str]:
-        """All that is not as promised; empty when the soak passes."""
+    def violations(self) -> list[str]:
+        """All that violates a promise; empty when the soak passes."""
         report = self.report
         counts = {"lost": report.lost, "answered twice without a mark": report.twice, "conversations out of order": report.out_of_order}
         found = [f"{count} {name}" for name, count in counts.items() if count]
-        details = report.details[:SHOWN] if found else ()
+        details = report.details[:MAX_DETAILS] if found else ()
         return [*found, *details, *self.failures, *self._growing()]
 
     def _growing(self) -> list[str]:
@@ -47,29 +47,31 @@ class Soaked:
         found = []
         for name in sorted(SPARED):
             _, second, last = medians(self.samples, name)
-            if not second or last > second * FLAT:
+            if not second or last > second * MAX_PROCESS_GROWTH:
                 found.append(f"{name} grew from {second:.1f} to {last:.1f} MiB between the second and the last third")
         before, after = (bytes_a_message(third) for third in thirds(self.samples)[1:])
-        if after > before * STEADY:
+        if after > before * MAX_MESSAGE_GROWTH:
             found.append(f"a message added {before:.0f} bytes to Redis in the second third and {after:.0f} in the last")
         found += [
-            f"{one.lasting} keys {one.kind} never expire" for one in self.records if one.lasting > self.options.people * A_CONVERSATION
+            f"{one.lasting} keys {one.kind} never expire"
+            for one in self.key_counts
+            if one.lasting > self.options.people * MAX_LASTING_KEYS_PER_CONVERSATION
         ]
         return found
 
     def lines(self) -> Iterable[str]:
-        """The report."""
+        """Yield the lines of the report."""
         yield f"soak: {self.options.minutes:g} min, {self.options.rate:g} messages/s, seed {self.options.seed}{self._cut()}"
         yield Report.head()
         yield self.report.row()
-        if not self.faults:
+        if not self.violations:
             yield from self.report.details  # how the answer that took longest went
         yield "repeated webhooks: " + _counted(self.repeats)
-        yield "strikes: " + _counted(self.strikes)
+        yield "process faults: " + _counted(self.process_faults)
         yield from self._memory()
-        faults = self.faults
-        yield from (f"FAULT: {fault}" for fault in faults)
-        yield "failed" if faults else "passed"
+        violations = self.violations
+        yield from (f"FAULT: {violation}" for violation in violations)
+        yield "failed" if violations else "passed"
 
     def _cut(self) -> str:
         return ", cut short: memory is not judged" if self.cut_short else ""
@@ -86,8 +88,8 @@ class Soaked:
             grown = (bytes_a_message(part) for part in (self.samples, *thirds(self.samples)[1:]))
             figures_ = "{:.0f} bytes a message; {:.0f} in the 2nd third, {:.0f} in the last".format(*grown)
             yield f"Redis used_memory: {seen[0].redis_bytes / MIB:.1f} to {seen[-1].redis_bytes / MIB:.1f} MiB, {figures_}"
-        if self.records:
-            yield "keys (never expiring): " + ", ".join(f"{one.kind} {one.keys} ({one.lasting})" for one in self.records)
+        if self.key_counts:
+            yield "keys (never expiring): " + ", ".join(f"{one.kind} {one.keys} ({one.lasting})" for one in self.key_counts)
         if not self.options.judges_memory:
             yield "memory is not judged in a soak this short"
 

@@ -1,4 +1,4 @@
-"""The people of a soak: texts, mails and bridge messages, now and then in bursts; a part of the webhooks comes more than once."""
+"""The load of a soak: texts, mails and bridge messages, some in bursts; a share of the webhooks comes more than once."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
-from bench.soak.options import Options
-from bench.soak.processes import Cast
+from bench.soak.options import SoakOptions
+from bench.soak.processes import SoakProcesses
 from tests.support.load import Load
 from tests.support.load_lanes import Lane, Post, Sent, Way, deliver, lanes
 
 WAYS: Final[tuple[Way, ...]] = ("sms",) * 6 + ("email",) * 3 + ("sms", "bridge sms") + ("sms",) * 6 + ("email",) * 2 + ("bridge email",)
 """Of twenty conversations thirteen are texts, five are mails, and two come over the bridge."""
-BURSTS: Final = 0.25
-"""The share of messages that follow the one before within a second: some come while its turn runs."""
-AT_ONCE: Final = 0.03
-"""The share of webhooks that come twice at the same moment."""
-AGAIN: Final = 0.03
-"""The share after which an old webhook of the same conversation comes once more."""
-SHAKY: Final = {
+BURST_SHARE: Final = 0.25
+"""The share of messages that follow the one before within a second, so that some come while its turn runs."""
+DOUBLE_SHARE: Final = 0.03
+"""The share of webhooks that are posted twice at the same moment."""
+REPEAT_SHARE: Final = 0.03
+"""The share of webhooks after which an old one of the same conversation is posted once more."""
+PROVIDER_FAULTS: Final = {
     "twilio": {
         "latency_seconds": [0.05, 0.3],
         "fail": [
@@ -44,42 +44,42 @@ SHAKY: Final = {
 """One request in twenty fails, at each provider."""
 
 
-class Traffic(Load):
+class SoakTraffic(Load):
     """The load of a soak."""
 
-    def __init__(self, cast: Cast, options: Options) -> None:
+    def __init__(self, processes: SoakProcesses, options: SoakOptions) -> None:
         """Nothing is sent yet."""
-        people = [cast.whole.person() for _ in range(options.people)]
-        super().__init__(cast.whole, lanes(people, ways=WAYS, rate=options.rate), cast.bridge_url, rate=options.rate)
+        people = [processes.whole.person() for _ in range(options.people)]
+        super().__init__(processes.whole, lanes(people, ways=WAYS, rate=options.rate), processes.bridge_url, rate=options.rate)
         self.repeats: Counter[str] = Counter()
-        """Webhooks that came once more: `at once` or `again`."""
-        self._couriers = {lane: (cast.whole.sandbox, cast.courier)[number % 2] for number, lane in enumerate(self.lanes)}
-        self._other = {cast.whole.sandbox: cast.courier, cast.courier: cast.whole.sandbox}
-        self._dice = {lane: random.Random(f"{options.seed} {lane.person.tag}") for lane in self.lanes}  # noqa: S311 - dice, no secret
+        """Webhooks that were posted once more: `at once` or `again`."""
+        self._sandbox_of = {lane: (processes.whole.sandbox, processes.sandbox_b)[number % 2] for number, lane in enumerate(self.lanes)}
+        self._other_sandbox = {processes.whole.sandbox: processes.sandbox_b, processes.sandbox_b: processes.whole.sandbox}
+        self._rng = {lane: random.Random(f"{options.seed} {lane.person.tag}") for lane in self.lanes}  # noqa: S311 - no secret
 
     def due_times(self, lane: Lane) -> Iterator[tuple[int, float]]:
-        """At random, so that all lanes together keep the rate; each time until it was sent, and until the load ends."""
-        dice, sent = self._dice[lane], 0
-        due = self.began + dice.expovariate(1 / self.period)
+        """Random times, so that all lanes together keep the rate. A time is repeated until its message was sent, or the load ends."""
+        rng, sent = self._rng[lane], 0
+        due = self.began + rng.expovariate(1 / self.period)
         while not (self.ending and due > time.time()):
             yield sent, due
             if len(lane.sent) > sent:
                 sent = len(lane.sent)
-                due += dice.uniform(0, 1) if dice.random() < BURSTS else dice.expovariate((1 - BURSTS) / self.period)
+                due += rng.uniform(0, 1) if rng.random() < BURST_SHARE else rng.expovariate((1 - BURST_SHARE) / self.period)
 
     def post(self, sent: Sent) -> bool:
-        """One attempt by the lane's own courier; True when it was taken. Some come twice, and some bring an old one along."""
-        courier, dice = self._couriers[sent.lane], self._dice[sent.lane]
-        copies = 2 if dice.random() < AT_ONCE else 1
+        """Post a message once by the lane's own sandbox; True if it was accepted. Some are posted twice, some with an old one."""
+        own, rng = self._sandbox_of[sent.lane], self._rng[sent.lane]
+        copies = 2 if rng.random() < DOUBLE_SHARE else 1
         began, at = time.monotonic(), time.time()
-        status = deliver(courier, sent, copies=copies)["status"]
+        status = deliver(own, sent, copies=copies)["status"]
         post = Post(at, time.monotonic() - began, status)
         sent.posts.append(post)
         self.repeats["at once"] += copies - 1
         if post.taken:
             sent.taken_at = time.time()
-            if dice.random() < AGAIN:
-                # To the other web, as when the first one's address is not reached: it never saw this message.
-                deliver(self._other[courier], dice.choice(sent.lane.sent))
+            if rng.random() < REPEAT_SHARE:
+                # To the other web process, which has not seen this message: as when the first one's address cannot be reached.
+                deliver(self._other_sandbox[own], rng.choice(sent.lane.sent))
                 self.repeats["again"] += 1
         return post.taken

@@ -1,18 +1,18 @@
-"""Who is struck, when: by dice, one strike at a time, and nobody who is spared."""
+"""Which process is hit, and when: at random, one fault at a time, and none of those that are spared."""
 
 from __future__ import annotations
 
 import random
 from typing import Any, cast
 
-from bench.soak.faults import KINDS, SPARED, Mayhem, choose
-from bench.soak.processes import Cast
+from bench.soak.faults import FAULT_KINDS, SPARED, FaultInjector, choose_fault
+from bench.soak.processes import SoakProcesses
 
 HOUR = 3600.0
 
 
-class Stage:
-    """A cast that only remembers what was done to it."""
+class RecordedProcesses:
+    """Processes that only record what was done to them."""
 
     def __init__(self) -> None:
         self.done: list[tuple[str, str]] = []
@@ -20,7 +20,7 @@ class Stage:
         self.dead: dict[str, int] = {}
 
     def kill(self, name: str) -> None:
-        """What `Cast` does, remembered."""
+        """What `SoakProcesses` does, recorded."""
         self.done.append(("kill", name))
 
     def end(self, name: str) -> int:
@@ -37,64 +37,64 @@ class Stage:
         self.done.append(("start", "frozen"))
 
     def start(self, name: str) -> None:
-        """The same; who had fallen is up again."""
+        """The same; a process that had exited runs again."""
         self.done.append(("start", name))
         self.dead.pop(name, None)
 
-    def fallen(self) -> dict[str, int]:
-        """Whoever the test says."""
+    def exited(self) -> dict[str, int]:
+        """Those that the test names."""
         return dict(self.dead)
 
 
-def played(stage: Stage, seed: int = 1, seconds: float = HOUR) -> Mayhem:
+def played(processes: RecordedProcesses, seed: int = 1, seconds: float = HOUR) -> FaultInjector:
     """A whole soak in steps of a second."""
-    mayhem = Mayhem(cast("Cast", cast("Any", stage)), random.Random(seed), seconds)  # noqa: S311 - dice, no secret
+    injector = FaultInjector(cast("SoakProcesses", cast("Any", processes)), random.Random(seed), seconds)  # noqa: S311 - no secret
     for now in range(int(seconds)):
-        mayhem.step(float(now))
-    mayhem.settle()
-    return mayhem
+        injector.step(float(now))
+    injector.restore()
+    return injector
 
 
-def test_an_hour_strikes_in_every_way_and_gives_everything_back() -> None:
-    """Every kind is among a hundred strikes or so, and whoever was struck was started again."""
-    stage = Stage()
-    mayhem = played(stage)
-    assert sum(mayhem.counts.values()) > 70
-    assert len(mayhem.counts) == len(KINDS)
+def test_an_hour_has_every_kind_of_fault_and_restores_everything() -> None:
+    """Every kind is among a hundred faults or so, and whatever was hit was started again."""
+    processes = RecordedProcesses()
+    injector = played(processes)
+    assert sum(injector.counts.values()) > 70
+    assert len(injector.counts) == len(FAULT_KINDS)
     away: set[str] = set()
-    for act, name in stage.done:
+    for act, name in processes.done:
         assert (name in away) == (act == "start")
         away ^= {name}
     assert not away
 
 
-def test_the_same_dice_strike_the_same() -> None:
-    """A seed that found something finds the same strikes again."""
-    first, again, other = Stage(), Stage(), Stage()
+def test_the_same_seed_gives_the_same_faults() -> None:
+    """A soak that found something can be repeated."""
+    first, again, other = RecordedProcesses(), RecordedProcesses(), RecordedProcesses()
     played(first, 1)
     played(again, 1)
     played(other, 2)
     assert first.done == again.done != other.done
 
 
-def test_nobody_spared_is_struck() -> None:
+def test_no_spared_process_is_hit() -> None:
     """All the same, all kinds that can do without them come up."""
-    strikes = [choose(random.Random(seed), SPARED) for seed in range(300)]  # noqa: S311 - dice, no secret
-    assert not {name for strike in strikes for name in strike.victims} & SPARED
-    assert len({strike.name for strike in strikes}) == len(KINDS) - 1
+    process_faults = [choose_fault(random.Random(seed), SPARED) for seed in range(300)]  # noqa: S311 - no secret
+    assert not {name for fault in process_faults for name in fault.targets} & SPARED
+    assert len({fault.name for fault in process_faults}) == len(FAULT_KINDS) - 1
 
 
-def test_a_short_soak_is_struck_all_the_same() -> None:
+def test_a_short_soak_has_faults_too() -> None:
     """Half a minute has shorter pauses."""
-    assert sum(played(Stage(), seconds=30).counts.values()) >= 3
+    assert sum(played(RecordedProcesses(), seconds=30).counts.values()) >= 3
 
 
-def test_whoever_ends_by_itself_or_badly_is_told_and_started_again() -> None:
+def test_a_process_that_ends_by_itself_or_with_a_wrong_status_is_reported_and_started_again() -> None:
     """A crash that nobody ordered is the soak's failure."""
-    stage = Stage()
-    stage.dead["bridge"] = 1
-    stage.status = 9
-    mayhem = played(stage)
-    assert mayhem.failures[0] == "bridge ended by itself with status 1"
-    assert stage.done[0] == ("start", "bridge")
-    assert any(failure.endswith("ended with status 9 on SIGTERM") for failure in mayhem.failures)
+    processes = RecordedProcesses()
+    processes.dead["bridge"] = 1
+    processes.status = 9
+    injector = played(processes)
+    assert injector.failures[0] == "bridge ended by itself with status 1"
+    assert processes.done[0] == ("start", "bridge")
+    assert any(failure.endswith("ended with status 9 on SIGTERM") for failure in injector.failures)

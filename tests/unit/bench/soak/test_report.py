@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from bench.soak.memory import Records, Sample, bytes_a_message, medians
-from bench.soak.options import Options
-from bench.soak.report import Soaked
+from bench.soak.memory import KeyCount, Sample, bytes_a_message, medians
+from bench.soak.options import SoakOptions
+from bench.soak.report import SoakResult
 from tests.support.load import Report
 
 REPORT = Report(
@@ -27,62 +27,62 @@ def samples(worker: Callable[[float], float] = lambda _: 105.0, redis: Callable[
     ]
 
 
-def soaked(**changes: object) -> Soaked:
-    good = Soaked(options=Options(), report=REPORT, strikes=Counter(), repeats=Counter(), failures=(), samples=samples())
+def result(**changes: object) -> SoakResult:
+    good = SoakResult(options=SoakOptions(), report=REPORT, process_faults=Counter(), repeats=Counter(), failures=(), samples=samples())
     return replace(good, **changes)  # type: ignore[arg-type]
 
 
 def test_a_good_one_passes_and_says_so() -> None:
     """Marked second copies are what is promised."""
-    assert soaked().faults == []
-    assert [*soaked().lines()][-1] == "passed"
+    assert result().violations == []
+    assert [*result().lines()][-1] == "passed"
 
 
 @pytest.mark.parametrize("fault", ["lost", "twice", "out_of_order"])
 def test_a_single_message_fails_it(fault: str) -> None:
     """Whatever else was right."""
     report = replace(REPORT, **{fault: 1}, details=("sms u0001-7",))  # type: ignore[arg-type]
-    assert len(soaked(report=report).faults) == 2
-    assert [*soaked(report=report).lines()][-1] == "failed"
+    assert len(result(report=report).violations) == 2
+    assert [*result(report=report).lines()][-1] == "failed"
 
 
 def test_a_process_that_ended_by_itself_fails_it() -> None:
     """Also when nothing was lost by it."""
-    assert soaked(failures=["bridge ended by itself with status 1"]).faults == ["bridge ended by itself with status 1"]
+    assert result(failures=["bridge ended by itself with status 1"]).violations == ["bridge ended by itself with status 1"]
 
 
 def test_growth_from_the_second_third_to_the_last_fails_it() -> None:
     """A leak of a MiB a minute; a warm-up in the first third is none."""
-    (fault,) = soaked(samples=samples(worker=lambda at: 105 + at / 60)).faults
+    (fault,) = result(samples=samples(worker=lambda at: 105 + at / 60)).violations
     assert "worker b grew" in fault
-    assert soaked(samples=samples(worker=lambda at: 80 + min(at, 1100) / 50)).faults == []
+    assert result(samples=samples(worker=lambda at: 80 + min(at, 1100) / 50)).violations == []
 
 
 def test_a_spared_process_that_was_never_seen_fails_it() -> None:
     """No figure is no proof."""
     bare = [replace(sample, processes={"web b": 70.0}) for sample in samples()]
-    assert len(soaked(samples=bare).faults) == 1
+    assert len(result(samples=bare).violations) == 1
 
 
 def test_redis_may_grow_by_its_records_and_no_faster() -> None:
     """So many bytes a message, the same in the last third."""
     assert bytes_a_message(samples()) == pytest.approx(3000)
-    (fault,) = soaked(samples=samples(redis=lambda n: n * n / 5)).faults
+    (fault,) = result(samples=samples(redis=lambda n: n * n / 5)).violations
     assert "bytes to Redis" in fault
 
 
 def test_keys_that_never_expire_may_not_be_as_many_as_messages() -> None:
     """Retention is an expiry; what conversations have for ever is told, not judged."""
-    assert soaked(records=[Records("boss:msg", 18000, 0), Records("boss:conv", 300, 300)]).faults == []
-    assert soaked(records=[Records("boss:msg", 18000, 18000)]).faults == ["18000 keys boss:msg never expire"]
+    assert result(key_counts=[KeyCount("boss:msg", 18000, 0), KeyCount("boss:conv", 300, 300)]).violations == []
+    assert result(key_counts=[KeyCount("boss:msg", 18000, 18000)]).violations == ["18000 keys boss:msg never expire"]
 
 
 def test_memory_of_a_short_or_interrupted_soak_is_shown_and_not_judged() -> None:
     """The messages are judged all the same."""
     grown = samples(worker=lambda at: 105 + at / 60)
-    assert soaked(samples=grown, options=Options(minutes=5)).faults == []
-    assert soaked(samples=grown, cut_short=True).faults == []
-    assert soaked(samples=grown, cut_short=True, report=replace(REPORT, lost=1)).faults == ["1 lost"]
+    assert result(samples=grown, options=SoakOptions(minutes=5)).violations == []
+    assert result(samples=grown, cut_short=True).violations == []
+    assert result(samples=grown, cut_short=True, report=replace(REPORT, lost=1)).violations == ["1 lost"]
 
 
 def test_while_the_server_is_away_its_memory_is_not_zero_but_unknown() -> None:
