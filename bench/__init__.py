@@ -1,1 +1,1 @@
-"""Measurements, side by side in one run: `make bench`. Ratios are what counts; the machine is whatever it is."""
+"""Measurements of several systems in one run: `make bench`. Compare the ratios: the absolute figures depend on the machine."""

@@ -1,1 +1,1 @@
-"""What it is measured with."""
+"""Starts, loads and measures the systems, and reports the figures."""

@@ -1,4 +1,4 @@
-"""Messages that wait to be answered, put into the mailbox by the product's own accept: one for each of many users."""
+"""Writes messages that wait to be answered: one from each of many users, stored by the product's own accept."""
 
 from __future__ import annotations
 
@@ -6,41 +6,41 @@ import time
 from collections.abc import Iterable, Mapping
 
 from bench.harness.installation import BOSS, phone
-from shared import submit as accept
-from shared.config import settings as knobs
+from shared import submit
+from shared.config.settings import Settings, load
 from shared.model.addresses import PhoneNumber
 from shared.model.events import SmsReceived
 from shared.runtime import Runtime, open_runtime
 
 
-class Crowd:
-    """Users of one house who write."""
+class BacklogWriter:
+    """The users of one installation. It accepts their messages as the web process does, and needs the running Valkey."""
 
     def __init__(self, settings: Mapping[str, str]) -> None:
-        """`settings` are the house's; its Valkey must run."""
-        names = knobs.Settings.model_fields
+        """`settings` are the installation's environment."""
+        names = Settings.model_fields
         own = {name.lower(): value for name, value in settings.items() if name.lower() in names}
-        self.runtime: Runtime = open_runtime(knobs.load(_env_file=None, **own), "web")
+        self.runtime: Runtime = open_runtime(load(_env_file=None, **own), "web")
 
     def close(self) -> None:
         """Close the connections."""
         self.runtime.close()
 
     def conversation(self, user: int) -> str:
-        """The id of a user's conversation."""
+        """The id of a user's conversation by text."""
         return self.runtime.identities.conversation(self.event(user).key())
 
     def write(self, users: Iterable[int], tag: str) -> list[str]:
-        """One text from each; their conversations. `tag` makes the ids. Each also enqueues its wake-up, as every accept does."""
-        found = []
+        """Accept one text from each user, and enqueue its job; return their conversations. `tag` is part of the messages' ids."""
+        conversations = []
         for user in users:
             event = self.event(user, f"m-{tag}{user:020d}")
-            assert accept.accept(self.runtime, event, kind="text").outcome == "accepted"
-            found.append(self.conversation(user))
-        return found
+            assert submit.accept(self.runtime, event, kind="text").outcome == "accepted"
+            conversations.append(self.conversation(user))
+        return conversations
 
     def event(self, user: int, name: str = "") -> SmsReceived:
-        """The text that a user writes."""
+        """The text of a user; `name` is its id."""
         number = PhoneNumber(phone(user))
         return SmsReceived(
             id=name,

@@ -1,4 +1,4 @@
-"""Who is measured in `worker`: how each is started, fed and how many turns it gets."""
+"""The queues that `worker` compares: how each worker is started, how its jobs are enqueued, and how many turns it gets."""
 
 from __future__ import annotations
 
@@ -8,19 +8,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bench.harness.backlog import Crowd
-from bench.harness.installation import House
-from bench.harness.processes import Program
+from bench.harness.backlog import BacklogWriter
+from bench.harness.installation import BenchEnvironment
+from bench.harness.processes import MeasuredProcess
 from tests.support.processes import ROOT, clean_environment
 
 SDKS: Final = {"BENCH_SDKS": "1"}
+"""Makes a contender import the providers' SDKs at its start."""
 BOSSLINE: Final = "Bossline"
 STOCK: Final = "rq worker"
 
 
 @dataclass(frozen=True, slots=True)
-class Queue:
-    """One contestant. `turns` are fewer where it cannot do more, `warm` fill all of its processes beforehand."""
+class QueueContender:
+    """One queue with its worker.
+
+    `turns` are fewer for a contender that cannot do 500 in time. `warm` turns before the clock starts reach all of its processes.
+    """
 
     name: str
     peer: str
@@ -29,28 +33,28 @@ class Queue:
     warm: int = 2
     function: str = ""
 
-    def program(self, house: House, kind: str) -> Program:
-        """Its worker, not started. For whole turns every contestant imports the SDKs at its start, before any fork."""
+    def worker(self, environment: BenchEnvironment, kind: str) -> MeasuredProcess:
+        """The worker, not started. For whole turns every contender imports the SDKs at its start, before any fork."""
         if self.name == BOSSLINE and kind == "whole":
-            return house.boss("worker", WORKER_CONCURRENCY="500")
+            return environment.boss_process("worker", WORKER_CONCURRENCY="500")
         command = tuple(kind if word == "KIND" else word for word in self.command)
         more = SDKS if kind == "whole" or self.name.endswith("SDKs") else {}
-        return Program(*command, settings={**house.settings, "WORKER_CONCURRENCY": "500", **more})
+        return MeasuredProcess(*command, settings={**environment.settings, "WORKER_CONCURRENCY": "500", **more})
 
-    def feed(self, house: House, crowd: Crowd, kind: str, users: Sequence[int], tag: str) -> list[str]:
-        """Enqueue a turn for each user; what the stub will have seen when they are done."""
+    def enqueue(self, environment: BenchEnvironment, backlog: BacklogWriter, kind: str, users: Sequence[int], tag: str) -> list[str]:
+        """Enqueue a turn for each user; return the recipients that the stub providers see when all are done."""
         if kind == "light":
             names = [f"{tag}{user}" for user in users]
-            self._send(house, kind, names)
+            self._send(environment, kind, names)
             return names
-        conversations = crowd.write(users, tag)
-        if self.name != BOSSLINE:  # whose accept has enqueued them already
-            house.redis.delete("rq:queue:boss")
-            self._send(house, kind, conversations)
-        return [str(crowd.event(user).from_) for user in users]
+        conversations = backlog.write(users, tag)
+        if self.name != BOSSLINE:  # Bossline's accept has enqueued its jobs already
+            environment.redis.delete("rq:queue:boss")
+            self._send(environment, kind, conversations)
+        return [str(backlog.event(user).from_) for user in users]
 
-    def _send(self, house: House, kind: str, names: Sequence[str]) -> None:
-        """By its own client, in a process that has its settings."""
+    def _send(self, environment: BenchEnvironment, kind: str, names: Sequence[str]) -> None:
+        """Enqueue by the contender's own client, in a process with its settings."""
         more = (self.function,) if self.function and kind == "light" else ()
         subprocess.run(  # noqa: S603 - our own program
             [sys.executable, "-m", "bench.peers.send", self.peer, kind, *more],
@@ -58,7 +62,7 @@ class Queue:
             text=True,
             check=True,
             timeout=60,
-            env=clean_environment(**house.settings, PYTHONPATH=str(ROOT)),
+            env=clean_environment(**environment.settings, PYTHONPATH=str(ROOT)),
         )
 
 
@@ -66,22 +70,22 @@ def _rq(*arguments: str) -> tuple[str, ...]:
     return ("-m", "bench.peers.rq_peer", *arguments)
 
 
-OURS: Final = Queue(BOSSLINE, "rq_peer", _rq("async"), function="bench.peers.turns.light")
+OURS: Final = QueueContender(BOSSLINE, "rq_peer", _rq("async"), function="bench.peers.turns.light")
 PEERS: Final = (
-    Queue(STOCK, "rq_peer", _rq("worker", "KIND"), turns=20),
-    Queue("rq worker-pool -n 8", "rq_peer", _rq("worker-pool", "KIND", "-n", "8"), turns=64, warm=16),
-    Queue("celery threads", "celery_peer", ("-m", "celery", "-A", "bench.peers.celery_peer", "worker", "-P", "threads", "-c", "500",
-          "--without-gossip", "--without-mingle", "--loglevel", "ERROR", "-Q", "bench")),
-    Queue("dramatiq threads", "dramatiq_peer", ("-m", "dramatiq", "bench.peers.dramatiq_peer", "-p", "1", "-t", "500")),
-    Queue("arq", "arq_peer", ("-m", "bench.peers.arq_peer")),
-    Queue("taskiq", "taskiq_peer", ("-m", "taskiq", "worker", "bench.peers.taskiq_peer:broker", "--workers", "1",
+    QueueContender(STOCK, "rq_peer", _rq("worker", "KIND"), turns=20),
+    QueueContender("rq worker-pool -n 8", "rq_peer", _rq("worker-pool", "KIND", "-n", "8"), turns=64, warm=16),
+    QueueContender("celery threads", "celery_peer", ("-m", "celery", "-A", "bench.peers.celery_peer", "worker", "-P", "threads",
+          "-c", "500", "--without-gossip", "--without-mingle", "--loglevel", "ERROR", "-Q", "bench")),
+    QueueContender("dramatiq threads", "dramatiq_peer", ("-m", "dramatiq", "bench.peers.dramatiq_peer", "-p", "1", "-t", "500")),
+    QueueContender("arq", "arq_peer", ("-m", "bench.peers.arq_peer")),
+    QueueContender("taskiq", "taskiq_peer", ("-m", "taskiq", "worker", "bench.peers.taskiq_peer:broker", "--workers", "1",
           "--max-async-tasks", "500", "--log-level", "ERROR")),
 )  # fmt: skip
-WITH_SDKS: Final = Queue("rq worker, SDKs", "rq_peer", _rq("worker", "KIND"), turns=20)
+WITH_SDKS: Final = QueueContender("rq worker, SDKs", "rq_peer", _rq("worker", "KIND"), turns=20)
 
 
-def contestants(kind: str, *, peers: bool) -> list[Queue]:
-    """All that take part."""
+def contenders(kind: str, *, peers: bool) -> list[QueueContender]:
+    """All contenders for one kind of turn, `light` or `whole`."""
     if not peers:
         return [OURS]
     return [OURS, *PEERS, *([WITH_SDKS] if kind == "light" else [])]

@@ -1,4 +1,4 @@
-"""A whole Bossline for one measurement: embedded server, stub providers, web, worker, with many users of its own."""
+"""A complete Bossline for one measurement: embedded server, stub providers, web process and worker, with many users."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Final, Self
 
-from bench.harness.measure import Traffic, cpu_seconds, traffic
-from bench.harness.processes import Program
-from bench.harness.provider_client import Stub
+from bench.harness.measure import RedisCounters, cpu_seconds, redis_counters
+from bench.harness.processes import MeasuredProcess
+from bench.harness.provider_client import ProviderProcess
 from tests.support.processes import WebProcess, WorkerProcess, free_port
 from tests.support.server import EmbeddedServer
 
@@ -22,12 +22,12 @@ MAXMEMORY_MB: Final = 6000
 
 
 def phone(number: int) -> str:
-    """The number of user `number`."""
+    """The phone number of user `number`."""
     return f"+1555{2_000_000 + number % USERS:07d}"
 
 
-class House:
-    """Valkey, the stub and the settings that wire Bossline to them; no process of Bossline's own yet. For `with`."""
+class BenchEnvironment:
+    """Valkey, the stub providers, and the settings that point Bossline to them; no process of Bossline. A context manager."""
 
     def __init__(self, **settings: str) -> None:
         self._more = settings
@@ -36,7 +36,7 @@ class House:
         with ExitStack() as stack:
             self.folder = Path(stack.enter_context(TemporaryDirectory(prefix="bench-")))
             self.server = stack.enter_context(EmbeddedServer(maxmemory_mb=MAXMEMORY_MB))
-            self.stub = stack.enter_context(Stub())
+            self.providers = stack.enter_context(ProviderProcess())
             self.redis = self.server.client()
             stack.callback(self.redis.close)
             self.port = free_port()
@@ -53,19 +53,20 @@ class House:
         return {
             "REDIS_URL": self.server.url, "PORT": str(self.port), "BOSS_DATA_DIR": str(self.folder), "BOSS_USERS_FILE": str(users),
             "TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": TOKEN, "SENDGRID_API_KEY": "SG.bench", "ANTHROPIC_API_KEY": "bench",
-            "EMAIL_WEBHOOK_SECRET": "bench", "SANDBOX": "off", "TWILIO_API_BASE_URL": self.stub.url, "SENDGRID_API_BASE_URL": self.stub.url,
-            "ANTHROPIC_BASE_URL": self.stub.url, "SMS_SETTLE_SECONDS": "0", "SENDER_TURNS_PER_HOUR": "10000",
-            "PAIR_TURNS_PER_DAY": "1000000", "MAIL_TURNS_PER_HOUR": "10000", "DAILY_TOKENS": "0", "DAILY_TURNS": "0",
-            "BENCH_MARKS": self.stub.marks, **self._more,
+            "EMAIL_WEBHOOK_SECRET": "bench", "SANDBOX": "off", "TWILIO_API_BASE_URL": self.providers.url,
+            "SENDGRID_API_BASE_URL": self.providers.url, "ANTHROPIC_BASE_URL": self.providers.url,
+            "SMS_SETTLE_SECONDS": "0", "SENDER_TURNS_PER_HOUR": "10000", "PAIR_TURNS_PER_DAY": "1000000", "MAIL_TURNS_PER_HOUR": "10000",
+            "DAILY_TOKENS": "0", "DAILY_TURNS": "0",
+            "BENCH_MARKS": self.providers.marks, **self._more,
         }  # fmt: skip
 
-    def boss(self, command: str, **settings: str) -> Program:
-        """One of Bossline's processes, as a program that can be stopped and continued; not started."""
-        return Program("-m", "boss.main", command, settings={**self.settings, **settings})
+    def boss_process(self, command: str, **settings: str) -> MeasuredProcess:
+        """One of Bossline's processes, not started."""
+        return MeasuredProcess("-m", "boss.main", command, settings={**self.settings, **settings})
 
 
-class Installation(House):
-    """The house with its web process running, and its worker when asked for."""
+class BenchInstallation(BenchEnvironment):
+    """The environment with Bossline's web process and, if `worker` says so, its worker. A context manager."""
 
     def __init__(self, *, worker: bool, **settings: str) -> None:
         super().__init__(**settings)
@@ -82,9 +83,9 @@ class Installation(House):
         return self
 
     def pids(self) -> dict[str, int]:
-        """The processes that a message passes through."""
+        """The processes that a message passes through, by name."""
         return {"web": self.web.pid, "worker": self.worker.pid, "Valkey": self.server.pid}
 
-    def used(self) -> tuple[dict[str, float], Traffic]:
-        """CPU seconds so far by process, and the server's counters."""
-        return {name: cpu_seconds(pid) for name, pid in self.pids().items()}, traffic(self.redis)
+    def used(self) -> tuple[dict[str, float], RedisCounters]:
+        """CPU seconds so far by process, and Valkey's counters."""
+        return {name: cpu_seconds(pid) for name, pid in self.pids().items()}, redis_counters(self.redis)

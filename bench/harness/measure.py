@@ -1,4 +1,4 @@
-"""What processes and Valkey used, as the kernel and the server count it: CPU seconds, memory, commands and reads."""
+"""Reads what processes and Valkey have used, as the kernel and the server count it: CPU seconds, memory, commands, reads."""
 
 from __future__ import annotations
 
@@ -45,11 +45,12 @@ def cpu_seconds(root: int) -> float:
 
 
 def pss_mib(root: int) -> float:
-    """The memory of a process and its descendants in MiB, shared pages by their share."""
-    return sum(_pss_kib(pid) for pid in family(root)) / 1024
+    """The memory (PSS) of a process and its descendants in MiB: a shared page counts by the process's share of it."""
+    return sum(pss_kib(pid) for pid in family(root)) / 1024
 
 
-def _pss_kib(pid: int) -> int:
+def pss_kib(pid: int) -> int:
+    """The memory (PSS) of one process in KiB; 0 for one that has gone."""
     try:
         text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     except OSError:
@@ -57,11 +58,11 @@ def _pss_kib(pid: int) -> int:
     return int(text.partition("\nPss:")[2].split()[0])
 
 
-class Peak:
-    """The largest memory of a process tree while `with` lasts, looked at five times a second."""
+class PeakMemory:
+    """The largest memory of a process tree while `with` lasts, sampled five times a second."""
 
     def __init__(self, root: int) -> None:
-        self.mib = self.idle_mib = pss_mib(root)
+        self.mib = pss_mib(root)
         self._root = root
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -80,23 +81,23 @@ class Peak:
 
 
 @dataclass(frozen=True, slots=True)
-class Traffic:
-    """The server's counters so far. `commands` includes those that scripts call; `reads` are reads of client sockets."""
+class RedisCounters:
+    """The server's counters. `commands` includes those that scripts call; `reads` are reads of client sockets."""
 
     commands: int
     reads: int
 
-    def __sub__(self, other: Traffic) -> Traffic:
-        return Traffic(self.commands - other.commands, self.reads - other.reads)
+    def __sub__(self, other: RedisCounters) -> RedisCounters:
+        return RedisCounters(self.commands - other.commands, self.reads - other.reads)
 
 
-def traffic(redis: Redis) -> Traffic:
-    """The counters now."""
+def redis_counters(redis: Redis) -> RedisCounters:
+    """The server's counters now."""
     info = redis.info("stats")
-    return Traffic(int(info["total_commands_processed"]), int(info["total_reads_processed"]))
+    return RedisCounters(int(info["total_commands_processed"]), int(info["total_reads_processed"]))
 
 
 def percentile(values: Iterable[float], percent: int) -> float:
-    """A percentile by rank; 0 for no values."""
+    """A percentile by nearest rank; 0 for no values."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, len(ordered) * percent // 100)] if ordered else 0.0

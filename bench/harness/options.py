@@ -1,4 +1,4 @@
-"""How much is measured: a whole run, or a quick one that only shows that everything works."""
+"""How much is measured: a full run, or a quick one that only shows that everything works."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """`quick`: figures that mean nothing, in seconds. `peers`: whether other queues are measured beside Bossline."""
+class BenchOptions:
+    """The options of a run. `quick`: seconds in place of minutes; `peers`: whether other systems are measured too."""
 
     quick: bool = False
     peers: bool = True
@@ -15,5 +15,5 @@ class Options:
     rounds: int = 3
 
     def pick(self, whole: int, quick: int) -> int:
-        """One of two numbers."""
+        """The number for this run: that of a full one, or of a quick one."""
         return quick if self.quick else whole

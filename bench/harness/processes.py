@@ -1,9 +1,10 @@
-"""Processes of a measurement: started with an environment of their own, stopped and continued, ended with it."""
+"""Starts the processes of a measurement with an environment of their own, suspends and resumes them, and ends them with it."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -18,11 +19,17 @@ from tests.support.processes import ROOT, clean_environment
 from tests.support.wait import wait_for
 
 
-class Program:
-    """One of our own Python programs with its children, in a process group of its own, for `with`."""
+def raise_file_limit() -> None:
+    """Allow as many open files as the hard limit does: thousands of connections need them."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+class MeasuredProcess:
+    """A Python program with its children, in a process group of its own. A context manager; at its end the group is killed."""
 
     def __init__(self, *arguments: str, settings: Mapping[str, str] | None = None, ready: str = "") -> None:
-        """`arguments` are the interpreter's; with `ready` the start waits until that was printed."""
+        """`arguments` are the interpreter's. With `ready` the start waits until that text was printed."""
         self._arguments: Sequence[str] = arguments
         self._settings = {**(settings or {}), "PYTHONPATH": str(ROOT)}
         self._ready = ready
@@ -63,12 +70,12 @@ class Program:
 
     @property
     def pid(self) -> int:
-        """The process id of the first one."""
+        """The process id of the program, not of its children."""
         return self._process.pid
 
     @property
     def alive(self) -> bool:
-        """Whether the first one runs."""
+        """Whether the program runs."""
         return self._process.poll() is None
 
     @property
@@ -77,13 +84,13 @@ class Program:
         return self._output.read_text(errors="replace")
 
     def check(self) -> None:
-        """Raise AssertionError with its output when it has ended."""
+        """Raise AssertionError with its output if it has ended."""
         assert self.alive, f"{self._arguments} ended:\n{self.output[-4000:]}"
 
-    def stop(self) -> None:
-        """Let the whole group stand still."""
+    def suspend(self) -> None:
+        """Suspend the group (SIGSTOP)."""
         os.killpg(self._process.pid, signal.SIGSTOP)
 
-    def go_on(self) -> None:
-        """Let it go on."""
+    def resume(self) -> None:
+        """Resume the group (SIGCONT)."""
         os.killpg(self._process.pid, signal.SIGCONT)

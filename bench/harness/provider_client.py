@@ -1,4 +1,4 @@
-"""The measurement's side of `bench.harness.provider_server`: start it, ask it, wait for what it counts."""
+"""Starts `bench.harness.provider_server`, controls it, and waits for what it counts."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Self, cast
 
-from bench.harness.processes import Program
+from bench.harness.processes import MeasuredProcess
 from tests.support.processes import free_port
 from tests.support.wait import wait_for
 
 
-class Stub:
-    """Claude and Twilio in one process, for `with`."""
+class ProviderProcess:
+    """The stub of Claude and Twilio, in a process of its own. A context manager."""
 
     def __enter__(self) -> Self:
         self._folder = TemporaryDirectory(prefix="bench-stub-")
         self.port = free_port()
         self.marks = str(Path(self._folder.name) / "marks")
-        self._program = Program("-m", "bench.harness.provider_server", str(self.port), self.marks, ready="listening").__enter__()
+        self._process = MeasuredProcess("-m", "bench.harness.provider_server", str(self.port), self.marks, ready="listening").__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._program.__exit__(kind, error, trace)
+        self._process.__exit__(kind, error, trace)
         self._folder.cleanup()
 
     @property
@@ -38,10 +38,10 @@ class Stub:
     @property
     def pid(self) -> int:
         """Its process id."""
-        return self._program.pid
+        return self._process.pid
 
     def delay(self, seconds: float) -> None:
-        """Let Claude take so long from now on."""
+        """Set Claude's delay."""
         self._call("POST", f"/delay/{seconds}")
 
     def reset(self) -> None:
@@ -49,11 +49,11 @@ class Stub:
         self._call("POST", "/reset")
 
     def counts(self) -> dict[str, float]:
-        """See `providers.Counts`."""
+        """The counts, see `provider_server.ProviderCounts`."""
         return cast("dict[str, float]", json.loads(self._call("GET", "/counts")))
 
     def sends(self) -> list[tuple[float, str]]:
-        """When and to whom, in order."""
+        """When (epoch seconds) and to whom each text was sent, in order."""
         lines = self._call("GET", "/sends/0").decode().splitlines()
         return [(float(at), to) for at, _, to in (line.partition(" ") for line in lines)]
 
@@ -72,7 +72,7 @@ class Stub:
 
 
 def once_each(sends: Iterable[tuple[float, str]], expected: Iterable[str]) -> None:
-    """AssertionError unless every recipient got exactly one send."""
+    """Raise AssertionError unless every recipient got exactly one send."""
     found, wanted = Counter(to for _, to in sends), Counter(expected)
     wrong: Any = (found - wanted) + (wanted - found)
     assert not wrong, f"{sum(wrong.values())} sends are missing or came twice, of {sum(wanted.values())}"

@@ -1,4 +1,4 @@
-"""What a run found: tables in Markdown on the screen, the same as JSON in `bench/results/`, and the bars of the chart."""
+"""Reports a run: tables in Markdown on the screen, the same as JSON in `bench/results/`, and the bars of the chart."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Cell = str | float
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table; the first column names the contestant."""
+    """One table; the first column names the contender."""
 
     title: str
     columns: tuple[str, ...]
@@ -34,11 +34,11 @@ class Table:
     def text(self) -> str:
         """As Markdown."""
         lines = [f"\n### {self.title}\n", _line(self.columns), _line("---" for _ in self.columns)]
-        return "\n".join([*lines, *(_line(shown(cell) for cell in row) for row in self.rows)])
+        return "\n".join([*lines, *(_line(cell_text(cell) for cell in row) for row in self.rows)])
 
 
 @dataclass(slots=True)
-class Report:
+class BenchReport:
     """All tables and panels of a run."""
 
     name: str
@@ -52,13 +52,13 @@ class Report:
         print(self.machine, flush=True)
 
     def table(self, title: str, columns: Sequence[str], rows: Iterable[tuple[Cell, ...]]) -> None:
-        """Show and keep a table."""
+        """Print and keep a table."""
         table = Table(title, tuple(columns), list(rows))
         self.tables.append(table)
         print(table.text(), flush=True)
 
     def note(self, sentence: str) -> None:
-        """Show and keep a sentence on the last table."""
+        """Print and keep a sentence on the last table."""
         self.notes.append(sentence)
         print(f"\n{sentence}", flush=True)
 
@@ -67,10 +67,10 @@ class Report:
         self.panels.append(Panel(title, tuple(bars)))
 
     def save(self) -> Path:
-        """Write all of it; the answer is the folder."""
+        """Write everything, and return the folder."""
         RESULTS.mkdir(exist_ok=True)
-        found = {"machine": self.machine, "tables": [asdict(table) for table in self.tables], "notes": self.notes}
-        (RESULTS / f"{self.name}.json").write_text(json.dumps(found, indent=1) + "\n")
+        document = {"machine": self.machine, "tables": [asdict(table) for table in self.tables], "notes": self.notes}
+        (RESULTS / f"{self.name}.json").write_text(json.dumps(document, indent=1) + "\n")
         text = "\n".join([self.machine, *(table.text() for table in self.tables), *(f"\n{note}" for note in self.notes)])
         (RESULTS / f"{self.name}.md").write_text(text + "\n")
         if self.panels:
@@ -78,8 +78,8 @@ class Report:
         return RESULTS
 
 
-def shown(cell: Cell) -> str:
-    """A cell as text: three significant figures are all that a noisy machine can tell."""
+def cell_text(cell: Cell) -> str:
+    """A cell as text, with three significant figures: more would only be the machine's noise."""
     if isinstance(cell, str):
         return cell
     if cell and abs(cell) < 100:
@@ -88,12 +88,12 @@ def shown(cell: Cell) -> str:
 
 
 def ratio(one: float, other: float) -> float:
-    """How many times `other` goes into `one`; 0 where there is nothing to divide by."""
+    """`one` divided by `other`; 0 if `other` is 0."""
     return one / other if other else 0.0
 
 
 def machine() -> str:
-    """Where and with what it was measured."""
+    """The machine, and the versions of the packages that were measured."""
     found = []
     for name in PACKAGES:
         try:

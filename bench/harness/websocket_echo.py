@@ -1,9 +1,8 @@
-"""What the bridge is compared with: a bare `websockets` echo with the bridge's own socket settings, and nothing else."""
+"""The contender of the bridge: a bare `websockets` echo with the bridge's own socket settings."""
 
 from __future__ import annotations
 
 import asyncio
-import resource
 import subprocess
 import sys
 from types import TracebackType
@@ -12,11 +11,12 @@ from typing import Self
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
+from bench.harness.processes import raise_file_limit
 from tests.support.processes import ROOT, clean_environment, free_port
 
 
 class EchoServer:
-    """The echo in a process of its own, for `with`."""
+    """The echo in a process of its own. A context manager."""
 
     def __enter__(self) -> Self:
         self.port = free_port()
@@ -49,8 +49,7 @@ async def echo(connection: ServerConnection) -> None:
 
 async def run(port: int) -> None:
     """Serve until killed."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    raise_file_limit()
     async with serve(echo, "127.0.0.1", port, compression=None, max_size=65_536, backlog=1024):
         print("listening", flush=True)
         await asyncio.Future()

@@ -1,6 +1,6 @@
-"""The contestants: each queue with its own client and worker, all with the same work to do.
+"""The other systems: each queue with its own client and worker, all with the same work.
 
-A module here is loaded in the contestant's own process only, and finds Valkey, the providers and the rest in the environment, in
-Bossline's own settings. Every queue of them is called `bench`, each knows three functions: `nothing` (what a webhook enqueues),
-`light` and `whole` (see `turns`).
+A module here is loaded only in the contender's own process. It reads the addresses of Valkey and the providers from Bossline's
+settings in the environment. Every queue is called `bench`, and has three functions: `nothing` (what a webhook enqueues), `light` and
+`whole` (see `turns`).
 """

@@ -14,7 +14,7 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 from shared.mailbox.wake_queue import QUEUE, Dispatcher
-from shared.observability import logs as telemetry
+from shared.observability import logs
 from tests.support.rq_enqueue import wake
 
 URL = os.environ["REDIS_URL"]
@@ -65,7 +65,7 @@ def stock(command: str, kind: str, *more: str) -> None:
 
     import bench.peers.turns  # noqa: F401, PLC0415
 
-    telemetry.configure("worker", "json")
+    logs.configure("worker", "json")
     where = {"whole": [QUEUE, *OURS], "light": ["bench", "--serializer", "json"], "text": ["bench"]}
     main([command, *where[kind], "--url", URL, "--quiet", *more])
 

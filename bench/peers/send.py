@@ -1,4 +1,4 @@
-"""Enqueues one job for each line of its input, by a contestant's own client: `python -m bench.peers.send celery_peer light`."""
+"""Enqueues one job for each line of its input, by a contender's own client: `python -m bench.peers.send celery_peer light`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Serves a contestant's webhook: `python -m bench.peers.serve same|stock [PEER]`, or `threads COUNT` for Bossline's own.
+"""Serves a contender's webhook: `python -m bench.peers.serve same|stock [PEER]`, or `threads COUNT` for Bossline's own.
 
 `same`: the product's server, granian, with the product's limits. `stock`: gunicorn with 16 threads, or uvicorn with uvloop and httptools.
 """
@@ -16,14 +16,16 @@ from granian.http import HTTP1Settings
 from granian.server import Server
 
 from bench.peers import web_flask
-from shared.config import settings
+from shared.config.settings import load
 from shared.runtime import open_runtime
 from tests.support.fork_server import die_with_parent
 from webhook_api import server
 from webhook_api.app import create_app
 
 SAME_THREADS = 64
+"""Of granian."""
 STOCK_THREADS = 16
+"""Of gunicorn."""
 
 
 def same(peer: str, port: int) -> None:
@@ -39,7 +41,7 @@ def threads(count: str, port: int) -> None:
     _granian(port, _load_bossline, interface=Interfaces.WSGI, blocking_threads=int(count))
 
 
-def _granian(port: int, load: Callable[..., Any], **how: Any) -> None:
+def _granian(port: int, load_app: Callable[..., Any], **how: Any) -> None:
     granian: Any = Server(
         "bench",
         address="127.0.0.1",
@@ -55,15 +57,15 @@ def _granian(port: int, load: Callable[..., Any], **how: Any) -> None:
         **how,
     )
 
-    def loaded(*_: Any) -> Any:
+    def load_in_child(*_: Any) -> Any:
         die_with_parent()  # granian serves in a child, which would outlive a bench that is killed
-        return load()
+        return load_app()
 
-    granian.serve(target_loader=loaded, wrap_loader=False)
+    granian.serve(target_loader=load_in_child, wrap_loader=False)
 
 
 def _load_bossline(*_: Any) -> Any:
-    return create_app(open_runtime(settings.load(_env_file=None), "web"))
+    return create_app(open_runtime(load(_env_file=None), "web"))
 
 
 def _load_fastapi(*_: Any) -> Any:
@@ -73,7 +75,7 @@ def _load_fastapi(*_: Any) -> Any:
 
 
 def stock(peer: str, port: int) -> None:
-    """In place of this process."""
+    """Serve under gunicorn or uvicorn, which take the place of this process."""
     if peer == "arq_peer":
         where = ["--host", "127.0.0.1", "--port", str(port), "--loop", "uvloop", "--http", "httptools"]
         more = ["uvicorn", "--factory", "bench.peers.web_fastapi:stock_app", *where, "--no-access-log", "--log-level", "error"]

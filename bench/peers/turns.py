@@ -1,10 +1,10 @@
-"""The work of a turn, the same for all contestants, in the form that suits each best.
+"""The work of a turn, the same for all contenders, in the form that is cheapest for each.
 
-`light`: one question to Claude over HTTP, then a datagram that says "done". On a loop all jobs share one aiohttp session; in a
-thread each has http.client's connection of its own, kept alive, which costs less CPU than any pooled client and than a loop in a
-thread beside; in a process for one job it is opened for it.
+`light`: one question to Claude over HTTP, then a datagram that says "done". On a loop all jobs share one aiohttp session. Each thread
+has a kept-alive connection of http.client, which costs less CPU than any pooled client, and less than a loop in another thread. A
+process for one job opens its connection for that job.
 
-`whole`: Bossline's own turn: claim, history, Claude by its SDK, store, Twilio by its SDK, finish. It is a coroutine, so contestants
+`whole`: Bossline's own turn: claim, history, Claude by its SDK, store, Twilio by its SDK, finish. It is a coroutine, so contenders
 with threads run it on one loop in a thread of the process. All of a process's turns share what `open_crew` opens.
 """
 
@@ -27,22 +27,22 @@ if TYPE_CHECKING:
 
     from supervisor_worker.process.resources import Crew
 
-SECONDS: Final = 100
+TIMEOUT_SECONDS: Final = 100
 BODY: Final = b'{"model": "claude-bench", "max_tokens": 1024, "messages": [{"role": "user", "content": "What is on my list today?"}]}'
 HEADERS: Final = {"Content-Type": "application/json", "x-api-key": "bench", "anthropic-version": "2023-06-01"}
 
 
 def mark(name: str) -> None:
-    """Say that `name` is done."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as box:
-        box.sendto(name.encode(), os.environ["BENCH_MARKS"])
+    """Report to the stub providers that `name` is done."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as marks:
+        marks.sendto(name.encode(), os.environ["BENCH_MARKS"])
 
 
 # light
 
 
 async def light(name: str) -> None:
-    """Ask Claude on the loop, and mark."""
+    """Ask Claude on the loop, then mark."""
     async with _session().post(os.environ["ANTHROPIC_BASE_URL"] + "/v1/messages", data=BODY, headers=HEADERS) as answer:
         assert answer.status == 200
         await answer.read()
@@ -51,20 +51,20 @@ async def light(name: str) -> None:
 
 @cache
 def _session() -> aiohttp.ClientSession:
-    import aiohttp  # noqa: PLC0415 - the forking contestants do not use it
+    import aiohttp  # noqa: PLC0415 - the forking contenders do not use it
 
-    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(SECONDS))
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(TIMEOUT_SECONDS))
 
 
 _THREAD = threading.local()
 
 
 def light_in_thread(name: str) -> None:
-    """Ask Claude and wait, and mark."""
+    """Ask Claude and wait, then mark."""
     connection: HTTPConnection | None = getattr(_THREAD, "connection", None)
     if connection is None:
         place = urlsplit(os.environ["ANTHROPIC_BASE_URL"])
-        connection = _THREAD.connection = HTTPConnection(str(place.hostname), place.port, timeout=SECONDS)
+        connection = _THREAD.connection = HTTPConnection(str(place.hostname), place.port, timeout=TIMEOUT_SECONDS)
     connection.request("POST", "/v1/messages", BODY, HEADERS)
     answer = connection.getresponse()
     answer.read()
@@ -75,8 +75,8 @@ def light_in_thread(name: str) -> None:
 # whole
 
 
-class _Parts:
-    """What the process's turns share, opened by the first of them on the one loop."""
+class _SharedResources:
+    """The resources that all turns of the process share, opened by the first of them."""
 
     def __init__(self) -> None:
         self._opening: asyncio.Task[Crew] | None = None
@@ -88,31 +88,31 @@ class _Parts:
         return await asyncio.shield(self._opening)
 
     async def _open(self) -> Crew:
-        from shared.config import settings as knobs  # noqa: PLC0415 - a light turn needs none of it
-        from shared.observability import logs as telemetry  # noqa: PLC0415
+        from shared.config.settings import load  # noqa: PLC0415 - a light turn needs none of it
+        from shared.observability import logs  # noqa: PLC0415
         from shared.runtime import open_runtime  # noqa: PLC0415
         from supervisor_worker.process.resources import open_crew  # noqa: PLC0415
 
-        telemetry.configure("worker", "json")
-        runtime = open_runtime(knobs.load(_env_file=None), "worker")
+        logs.configure("worker", "json")
+        runtime = open_runtime(load(_env_file=None), "worker")
         self._stack = AsyncExitStack()
         return await self._stack.enter_async_context(open_crew(runtime))
 
 
-_PARTS: Final = _Parts()
+_RESOURCES: Final = _SharedResources()
 
 
 async def whole(conversation: str) -> None:
     """Run the turn of a conversation that has one."""
     from supervisor_worker.turns.turn import run_turn  # noqa: PLC0415 - a light turn needs none of it
 
-    crew = await _PARTS.crew()
+    crew = await _RESOURCES.crew()
     assert not await run_turn(conversation, f"k-{uuid.uuid4().hex}", crew.supervisor)
 
 
 @cache
 def _loop() -> asyncio.AbstractEventLoop:
-    import uvloop  # noqa: PLC0415 - the forking contestants do not use it
+    import uvloop  # noqa: PLC0415 - the forking contenders do not use it
 
     loop = uvloop.new_event_loop()
     threading.Thread(target=loop.run_forever, name="turns", daemon=True).start()
@@ -125,7 +125,7 @@ _LOCK: Final = threading.Lock()
 def _on_loop(work: Coroutine[Any, Any, None]) -> None:
     with _LOCK:
         loop = _loop()
-    asyncio.run_coroutine_threadsafe(work, loop).result(SECONDS)
+    asyncio.run_coroutine_threadsafe(work, loop).result(TIMEOUT_SECONDS)
 
 
 def whole_in_thread(conversation: str) -> None:
@@ -134,7 +134,7 @@ def whole_in_thread(conversation: str) -> None:
 
 
 def nothing(sid: str, sender: str, recipient: str, text: str) -> None:
-    """What a webhook enqueues; nobody runs it."""
+    """What a webhook enqueues; no worker runs it."""
 
 
 def import_sdks() -> None:

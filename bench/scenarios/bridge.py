@@ -1,7 +1,7 @@
-"""The bridge's `ping` against a bare `websockets` echo: round trips a second, CPU and memory a connection, in one run.
+"""`bridge`: the bridge's `ping` and a bare `websockets` echo: round trips a second, CPU and memory of a connection, in one run.
 
 The client writes WebSocket frames by hand (RFC 6455, section 5.2), because a Python client library costs as much as the
-server that is measured. Each connection has one request under way at a time.
+server that is measured. Each connection has one request at a time.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
-from bench.harness.measure import cpu_seconds
-from bench.harness.options import Options
-from bench.harness.report import Cell, Report
+from bench.harness.measure import cpu_seconds, pss_kib
+from bench.harness.options import BenchOptions
+from bench.harness.report import BenchReport, Cell
 from bench.harness.websocket_echo import EchoServer
 from tests.support.bridge import BridgeProcess
 from tests.support.processes import free_port
 from tests.support.server import EmbeddedServer
 
 SECONDS = 3.0
-COUNTS = (1, 100, 1000)
-AT_ONCE = 100
+CONNECTION_COUNTS = (1, 100, 1000)
+CONNECT_BATCH = 100
+"""Connections that are opened at once."""
 OURS = "Bossline's bridge"
 TOKEN = "bench-token-of-the-bridge"  # noqa: S105 - an example
 UPGRADE = (
@@ -35,8 +35,8 @@ FIN, TEXT, PING, PONG, SHORT = 0x80, 0x1, 0x9, 0xA, 126
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
-    """One round of one server at one number of connections."""
+class BridgeRound:
+    """One round of one server with one number of connections: round trips, CPU of each, memory of a connection."""
 
     per_second: float
     p50_ms: float
@@ -46,13 +46,13 @@ class Round:
 
 
 def frame(payload: bytes, opcode: int = TEXT) -> bytes:
-    """One short frame, masked with zeros as a client may."""
+    """One short frame. A client must mask its frames; zeros are a valid mask."""
     assert len(payload) < SHORT
     return bytes((FIN | opcode, FIN | len(payload))) + bytes(4) + payload
 
 
-class _Caller(asyncio.Protocol):
-    """One connection: upgrade, greet, then the next request as soon as the last one is answered."""
+class _PingClient(asyncio.Protocol):
+    """One connection: upgrade, authenticate, then the next request as soon as the last one is answered."""
 
     def __init__(self, port: int, greeting: bytes) -> None:
         self.port, self.greeting = port, greeting
@@ -134,40 +134,34 @@ class _Caller(asyncio.Protocol):
                 waiting.set_exception(error or ConnectionError("the server closed"))
 
 
-def pss_kib(pid: int) -> int:
-    """The memory of one process, shared pages by their share (Linux's smaps_rollup)."""
-    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return int(text.partition("\nPss:")[2].split()[0])
-
-
-async def measure(port: int, pid: int, count: int, greeting: bytes) -> Round:
-    """Open `count` connections, look at the memory, and let all of them ping."""
+async def measure(port: int, pid: int, count: int, greeting: bytes) -> BridgeRound:
+    """Open `count` connections, measure the server's memory, and let all of them ping."""
     before = pss_kib(pid)
-    callers: list[_Caller] = []
-    for first in range(0, count, AT_ONCE):
-        batch = [await _open(port, greeting) for _ in range(min(AT_ONCE, count - first))]
-        await asyncio.wait_for(asyncio.gather(*(caller.ready for caller in batch)), 30)
-        callers += batch
+    clients: list[_PingClient] = []
+    for first in range(0, count, CONNECT_BATCH):
+        batch = [await _open(port, greeting) for _ in range(min(CONNECT_BATCH, count - first))]
+        await asyncio.wait_for(asyncio.gather(*(client.ready for client in batch)), 30)
+        clients += batch
     kib = (pss_kib(pid) - before) / count
     cpu, start = cpu_seconds(pid), time.perf_counter()
-    for caller in callers:
-        caller.begin(start + SECONDS)
-    await asyncio.wait_for(asyncio.gather(*(caller.done for caller in callers)), SECONDS + 30)
+    for client in clients:
+        client.begin(start + SECONDS)
+    await asyncio.wait_for(asyncio.gather(*(client.done for client in clients)), SECONDS + 30)
     seconds, cpu = time.perf_counter() - start, cpu_seconds(pid) - cpu
-    latencies = [latency for caller in callers for latency in caller.latencies]
-    for caller in callers:
-        caller.transport.abort()
+    latencies = [latency for client in clients for latency in client.latencies]
+    for client in clients:
+        client.transport.abort()
     cuts = statistics.quantiles(latencies, n=100)
-    return Round(len(latencies) / seconds, cuts[49] * 1000, cuts[98] * 1000, cpu / len(latencies) * 1e6, kib)
+    return BridgeRound(len(latencies) / seconds, cuts[49] * 1000, cuts[98] * 1000, cpu / len(latencies) * 1e6, kib)
 
 
-async def _open(port: int, greeting: bytes) -> _Caller:
-    _, caller = await asyncio.get_running_loop().create_connection(lambda: _Caller(port, greeting), "127.0.0.1", port)
-    return caller
+async def _open(port: int, greeting: bytes) -> _PingClient:
+    _, client = await asyncio.get_running_loop().create_connection(lambda: _PingClient(port, greeting), "127.0.0.1", port)
+    return client
 
 
-def one_round(name: str, count: int, server: EmbeddedServer) -> Round:
-    """A fresh server process for each round, so that none inherits another's memory."""
+def one_round(name: str, count: int, server: EmbeddedServer) -> BridgeRound:
+    """Run one round on a new server process, so that none inherits another's memory."""
     if name == "bare echo":
         with EchoServer() as echo:
             return asyncio.run(measure(echo.port, echo.pid, count, b""))
@@ -180,12 +174,12 @@ def one_round(name: str, count: int, server: EmbeddedServer) -> Round:
         return asyncio.run(measure(int(settings["SUPERVISOR_PORT"]), bridge.pid, count, greeting))
 
 
-def bridge(options: Options, report: Report) -> None:
-    """Show the table."""
+def bridge(options: BenchOptions, report: BenchReport) -> None:
+    """Measure both servers with each number of connections."""
     rows, ratios = list[tuple[Cell, ...]](), list[str]()
     with EmbeddedServer() as server:
-        for count in COUNTS[:1] if options.quick else COUNTS:
-            rounds: dict[str, list[Round]] = {"bare echo": [], OURS: []}
+        for count in CONNECTION_COUNTS[:1] if options.quick else CONNECTION_COUNTS:
+            rounds: dict[str, list[BridgeRound]] = {"bare echo": [], OURS: []}
             for _ in range(options.rounds):
                 for name, found in rounds.items():
                     found.append(one_round(name, count, server))
@@ -201,6 +195,6 @@ def bridge(options: Options, report: Report) -> None:
     report.note("Bridge / bare echo at " + "; ".join(ratios))
 
 
-def _median(rounds: list[Round]) -> Round:
+def _median(rounds: list[BridgeRound]) -> BridgeRound:
     pick: Callable[[str], float] = lambda name: statistics.median(getattr(row, name) for row in rounds)  # noqa: E731
-    return Round(pick("per_second"), pick("p50_ms"), pick("p99_ms"), pick("cpu_us"), pick("kib"))
+    return BridgeRound(pick("per_second"), pick("p50_ms"), pick("p99_ms"), pick("cpu_us"), pick("kib"))

@@ -1,6 +1,6 @@
 """`conversations`: what a message costs with 10, 1,000 and 100,000 conversations in Redis, and with long histories.
 
-The installations stand side by side and are asked in turns. In all of them the same ten people write, each with a full history of 40
+The installations run side by side and are measured in turns. In each of them the same ten people write. Each has a full history of 40
 entries, short ones or of 4 kB, which is written anew before each part of a round. CPU is that of web, worker and Valkey together.
 """
 
@@ -15,28 +15,28 @@ from typing import Final
 
 import uvloop
 
-from bench.harness.backlog import Crowd
-from bench.harness.installation import USERS, Installation
+from bench.harness.backlog import BacklogWriter
+from bench.harness.installation import USERS, BenchInstallation
 from bench.harness.load_generator import paced, signed_sms
-from bench.harness.options import Options
-from bench.harness.prefill import Ballast
-from bench.harness.report import Report, ratio
+from bench.harness.options import BenchOptions
+from bench.harness.prefill import Prefill
+from bench.harness.report import BenchReport, ratio
 from tests.support.wait import wait_for
 
 SPEAKERS: Final = 10
 RATE: Final = 25.0
-EACH: Final = 4
-PARTS: Final = 6
+TEXTS_PER_SPEAKER: Final = 4
+PARTS_PER_ROUND: Final = 6
 SHORT, LONG = 60, 4000
-LINGER: Final = 0.3
-MOST_SECONDS: Final = 120.0
+SETTLE_SECONDS: Final = 0.3
+MAX_PREFILL_SECONDS: Final = 120.0
 COLUMNS: Final = ("conversations", "history", "CPU ms/message", "web", "worker", "Valkey", "commands", "reads", "x the first's CPU")
 _NUMBERS: Final = itertools.count(1)
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
-    """What one message took: CPU in ms, commands and reads of client sockets."""
+class MessageCost:
+    """What one message costs: CPU in ms by process, commands and reads of client sockets."""
 
     web: float
     worker: float
@@ -46,57 +46,62 @@ class Cost:
 
     @property
     def cpu(self) -> float:
-        """All three."""
+        """All processes together."""
         return self.web + self.worker + self.valkey
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """One installation with so many conversations in it."""
+class PrefilledInstallation:
+    """One installation with so many conversations in its Redis."""
 
-    boss: Installation
-    ballast: Ballast
+    installation: BenchInstallation
+    prefill: Prefill
     conversations: int
 
-    def cost(self, size: int, parts: int) -> Cost:
-        """The mean over so many parts of a round."""
+    def cost(self, size: int, parts: int) -> MessageCost:
+        """The mean cost over so many parts of a round, with histories whose entries have `size` bytes."""
         found = [self._part(size) for _ in range(parts)]
-        return Cost(*(sum(getattr(cost, name) for cost in found) / parts for name in Cost.__dataclass_fields__))
+        return MessageCost(*(sum(getattr(cost, name) for cost in found) / parts for name in MessageCost.__dataclass_fields__))
 
-    def _part(self, size: int) -> Cost:
-        boss, count = self.boss, SPEAKERS * EACH
-        self.ballast.histories(range(SPEAKERS), size)
-        wait_for(lambda: _at_rest(boss), MOST_SECONDS, "the end of the append-only file's rewriting")
-        boss.stub.reset()
-        requests = [signed_sms(next(_NUMBERS) * USERS + user, boss.port) for _ in range(EACH) for user in range(SPEAKERS)]
-        cpu, before = boss.used()
-        result, _ = uvloop.run(paced(boss.port, requests, RATE))
-        boss.stub.wait_for_sends(count, 30)
-        time.sleep(LINGER)
-        after, traffic = boss.used()
+    def _part(self, size: int) -> MessageCost:
+        installation, count = self.installation, SPEAKERS * TEXTS_PER_SPEAKER
+        self.prefill.write_histories(range(SPEAKERS), size)
+        wait_for(lambda: _is_idle(installation), MAX_PREFILL_SECONDS, "the end of the append-only file's rewriting")
+        installation.providers.reset()
+        requests = [
+            signed_sms(next(_NUMBERS) * USERS + user, installation.port) for _ in range(TEXTS_PER_SPEAKER) for user in range(SPEAKERS)
+        ]
+        cpu, before = installation.used()
+        result, _ = uvloop.run(paced(installation.port, requests, RATE))
+        installation.providers.wait_for_sends(count, 30)
+        time.sleep(SETTLE_SECONDS)
+        after, redis_counters = installation.used()
         result.check()
-        assert boss.stub.counts()["sent"] == count, "texts were answered together or twice"
+        assert installation.providers.counts()["sent"] == count, "texts were answered together or twice"
         web, worker, valkey = ((after[name] - cpu[name]) / count * 1000 for name in ("web", "worker", "Valkey"))
-        used = traffic - before
-        return Cost(web, worker, valkey, used.commands / count, used.reads / count)
+        used = redis_counters - before
+        return MessageCost(web, worker, valkey, used.commands / count, used.reads / count)
 
 
-def _at_rest(boss: Installation) -> bool:
-    info = boss.redis.info("persistence")
+def _is_idle(installation: BenchInstallation) -> bool:
+    info = installation.redis.info("persistence")
     return not (info["aof_rewrite_in_progress"] or info["aof_rewrite_scheduled"])
 
 
-def conversations(options: Options, report: Report) -> None:
-    """All sizes side by side; the long histories in the second one."""
+def conversations(options: BenchOptions, report: BenchReport) -> None:
+    """Measure all sizes, with short histories; the second one also with long histories."""
     sizes = (50,) if options.quick else (10, 1000, 100_000)
     with ExitStack() as stack:
         places = [_place(stack, size, report) for size in sizes]
         cases = [(place, SHORT) for place in places] + [((places[1:2] or places)[0], LONG)]
-        costs: dict[int, list[Cost]] = {}
+        costs: dict[int, list[MessageCost]] = {}
         for _ in range(options.rounds):
             for number, (place, size) in enumerate(cases):
-                costs.setdefault(number, []).append(place.cost(size, options.pick(PARTS, 1)))
-    middle = [Cost(*(median(getattr(cost, name) for cost in found) for name in Cost.__dataclass_fields__)) for found in costs.values()]
+                costs.setdefault(number, []).append(place.cost(size, options.pick(PARTS_PER_ROUND, 1)))
+    middle = [
+        MessageCost(*(median(getattr(cost, name) for cost in found) for name in MessageCost.__dataclass_fields__))
+        for found in costs.values()
+    ]
     rows = [
         (f"{place.conversations:,}", f"40 of {size:,} bytes", cost.cpu, cost.web, cost.worker, cost.valkey, cost.commands, cost.reads,
          ratio(cost.cpu, middle[0].cpu))
@@ -105,14 +110,14 @@ def conversations(options: Options, report: Report) -> None:
     report.table("The cost of one message", COLUMNS, rows)
 
 
-def _place(stack: ExitStack, size: int, report: Report) -> Place:
-    boss = stack.enter_context(Installation(worker=True))
-    crowd = stack.enter_context(closing(Crowd(boss.settings)))
-    ballast = Ballast(boss, crowd)
-    seconds = ballast.strangers(size - SPEAKERS)
-    memory = boss.redis.info("memory")["used_memory"] / 2**20
+def _place(stack: ExitStack, size: int, report: BenchReport) -> PrefilledInstallation:
+    installation = stack.enter_context(BenchInstallation(worker=True))
+    backlog = stack.enter_context(closing(BacklogWriter(installation.settings)))
+    prefill = Prefill(installation, backlog)
+    seconds = prefill.write_conversations(size - SPEAKERS)
+    memory = installation.redis.info("memory")["used_memory"] / 2**20
     report.note(f"{size:,} conversations were written in {seconds:.1f} s; Valkey holds {memory:,.0f} MiB.")
-    assert seconds < MOST_SECONDS
-    uvloop.run(paced(boss.port, [signed_sms(user, boss.port) for user in range(SPEAKERS)], RATE))
-    boss.stub.wait_for_sends(1 + SPEAKERS, 30)
-    return Place(boss, ballast, size)
+    assert seconds < MAX_PREFILL_SECONDS
+    uvloop.run(paced(installation.port, [signed_sms(user, installation.port) for user in range(SPEAKERS)], RATE))
+    installation.providers.wait_for_sends(1 + SPEAKERS, 30)
+    return PrefilledInstallation(installation, prefill, size)

@@ -1,9 +1,9 @@
 """`worker`: 500 turns whose question to Claude takes a second, under Bossline's worker and under other queues.
 
-Each contestant's worker is started and warmed with a few turns, then stands still (SIGSTOP) while the turns are enqueued by its
-own client; the clock begins when it may go on. So neither imports nor enqueueing are measured, and nobody has a head start. The
-time ends with the last answer; CPU and commands are read half a second later, when everything was written down. What cannot do
-500 in a reasonable time gets fewer, and its total is extrapolated.
+Each contender's worker is started and warmed with a few turns, then suspended (SIGSTOP) while the turns are enqueued by its own
+client; the clock starts when it is resumed. So neither imports nor enqueueing are measured, and none has a head start. The time ends
+with the last answer; CPU and commands are read half a second later, when everything has been written. A contender that cannot do 500
+in a reasonable time gets fewer, and its total is extrapolated.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-from bench.harness.backlog import Crowd
-from bench.harness.contenders import BOSSLINE, STOCK, Queue, contestants
-from bench.harness.installation import House
-from bench.harness.measure import Peak, cpu_seconds, pss_mib, traffic
-from bench.harness.options import Options
-from bench.harness.processes import Program
+from bench.harness.backlog import BacklogWriter
+from bench.harness.contenders import BOSSLINE, STOCK, QueueContender, contenders
+from bench.harness.installation import BenchEnvironment
+from bench.harness.measure import PeakMemory, cpu_seconds, pss_mib, redis_counters
+from bench.harness.options import BenchOptions
+from bench.harness.processes import MeasuredProcess
 from bench.harness.provider_client import once_each
-from bench.harness.report import Report, ratio
+from bench.harness.report import BenchReport, ratio
 from shared.mailbox import ledger
 
 TURNS: Final = 500
 CLAUDE_SECONDS: Final = 1.0
-LINGER: Final = 0.5
-PATIENCE: Final = 120.0
+SETTLE_SECONDS: Final = 0.5
+TIMEOUT_SECONDS: Final = 120.0
 TITLES: Final = {
     "light": "Light turns: one HTTP call of 1 s, one datagram",
     "whole": "Whole turns: claim, history, Claude by its SDK (1 s), store, Twilio by its SDK, finish",
@@ -41,8 +41,8 @@ COLUMNS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """One round of one contestant. Times in seconds, memory in MiB, the rest for each turn."""
+class WorkerRun:
+    """One round of one contender. Memory is in MiB; CPU, commands and reads are for each turn."""
 
     turns: int
     seconds: float
@@ -66,69 +66,77 @@ class Run:
 _TAGS: Final = itertools.count(1)
 
 
-def one_run(house: House, queue: Queue, kind: str, turns: int) -> Run:
-    """A fresh worker on an empty server; AssertionError unless every turn ended exactly once."""
-    house.redis.flushall()
-    house.stub.delay(0.0)
-    with closing(Crowd(house.settings)) as crowd, queue.program(house, kind) as program:
-        _warm(house, crowd, queue, kind, range(turns, turns + queue.warm))
-        house.stub.delay(CLAUDE_SECONDS)
-        return _measured(house, crowd, queue, kind, program=program, users=range(turns))
+def one_run(environment: BenchEnvironment, queue: QueueContender, kind: str, turns: int) -> WorkerRun:
+    """Run a new worker on an empty server. Raises AssertionError unless every turn ended exactly once."""
+    environment.redis.flushall()
+    environment.providers.delay(0.0)
+    with closing(BacklogWriter(environment.settings)) as backlog, queue.worker(environment, kind) as program:
+        _warm(environment, backlog, queue, kind, range(turns, turns + queue.warm))
+        environment.providers.delay(CLAUDE_SECONDS)
+        return _measured(environment, backlog, queue, kind, program=program, users=range(turns))
 
 
-def _warm(house: House, crowd: Crowd, queue: Queue, kind: str, users: Sequence[int]) -> None:
-    """One turn to open everything, then the rest, which every process of a pool takes a share of."""
-    house.stub.reset()
-    queue.feed(house, crowd, kind, users[:1], f"{next(_TAGS)}w")
-    house.stub.wait_for_sends(1, PATIENCE)
-    queue.feed(house, crowd, kind, users[1:], f"{next(_TAGS)}w")
-    house.stub.wait_for_sends(len(users), PATIENCE)
-    time.sleep(LINGER)
+def _warm(environment: BenchEnvironment, backlog: BacklogWriter, queue: QueueContender, kind: str, users: Sequence[int]) -> None:
+    """Run one turn, which opens all connections, then the rest, which reach every process of a pool."""
+    environment.providers.reset()
+    queue.enqueue(environment, backlog, kind, users[:1], f"{next(_TAGS)}w")
+    environment.providers.wait_for_sends(1, TIMEOUT_SECONDS)
+    queue.enqueue(environment, backlog, kind, users[1:], f"{next(_TAGS)}w")
+    environment.providers.wait_for_sends(len(users), TIMEOUT_SECONDS)
+    time.sleep(SETTLE_SECONDS)
 
 
-def _measured(house: House, crowd: Crowd, queue: Queue, kind: str, *, program: Program, users: Sequence[int]) -> Run:
+def _measured(
+    environment: BenchEnvironment,
+    backlog: BacklogWriter,
+    queue: QueueContender,
+    kind: str,
+    *,
+    program: MeasuredProcess,
+    users: Sequence[int],
+) -> WorkerRun:
     program.check()
     idle = pss_mib(program.pid)
-    program.stop()
-    house.stub.reset()
-    expected = queue.feed(house, crowd, kind, users, f"{next(_TAGS)}t")
-    cpu, before, began = cpu_seconds(program.pid), traffic(house.redis), time.time()
-    with Peak(program.pid) as peak:
-        program.go_on()
-        sends = house.stub.wait_for_sends(len(expected), PATIENCE)
-    time.sleep(LINGER)
-    cpu, after = cpu_seconds(program.pid) - cpu, traffic(house.redis) - before
-    once_each(house.stub.sends(), expected)
+    program.suspend()
+    environment.providers.reset()
+    expected = queue.enqueue(environment, backlog, kind, users, f"{next(_TAGS)}t")
+    cpu, before, began = cpu_seconds(program.pid), redis_counters(environment.redis), time.time()
+    with PeakMemory(program.pid) as peak:
+        program.resume()
+        sends = environment.providers.wait_for_sends(len(expected), TIMEOUT_SECONDS)
+    time.sleep(SETTLE_SECONDS)
+    cpu, after = cpu_seconds(program.pid) - cpu, redis_counters(environment.redis) - before
+    once_each(environment.providers.sends(), expected)
     if kind == "whole":
-        _all_answered(house, len(users) + queue.warm)
+        _all_answered(environment, len(users) + queue.warm)
     count, seconds = len(users), max(at for at, _ in sends) - began
-    return Run(count, seconds, cpu / count * 1000, peak.mib, idle, after.commands / count, after.reads / count)
+    return WorkerRun(count, seconds, cpu / count * 1000, peak.mib, idle, after.commands / count, after.reads / count)
 
 
-def _all_answered(house: House, count: int) -> None:
-    ends = [line.fields["msg"] for line in ledger.latest(house.redis, 100_000) if line.type == "answered"]
+def _all_answered(environment: BenchEnvironment, count: int) -> None:
+    ends = [line.fields["msg"] for line in ledger.latest(environment.redis, 100_000) if line.type == "answered"]
     assert len(ends) == len(set(ends)) == count, f"{len(ends)} ends of {count} messages"
 
 
-def worker(options: Options, report: Report) -> None:
-    """Both kinds of turn, the contestants one after the other in each round."""
-    with House() as house:
+def worker(options: BenchOptions, report: BenchReport) -> None:
+    """Measure both kinds of turn, the contenders one after the other in each round."""
+    with BenchEnvironment() as environment:
         for kind in ("light", "whole"):
-            runs: dict[str, list[Run]] = {}
+            runs: dict[str, list[WorkerRun]] = {}
             for _ in range(options.rounds):
-                for queue in contestants(kind, peers=options.peers):
+                for queue in contenders(kind, peers=options.peers):
                     turns = min(queue.turns, options.pick(TURNS, 10))
-                    runs.setdefault(queue.name, []).append(one_run(house, queue, kind, turns))
-            _show(report, kind, {name: _middle(found) for name, found in runs.items()})
+                    runs.setdefault(queue.name, []).append(one_run(environment, queue, kind, turns))
+            _show(report, kind, {name: _median(found) for name, found in runs.items()})
 
 
-def _middle(runs: Sequence[Run]) -> Run:
-    return Run(
+def _median(runs: Sequence[WorkerRun]) -> WorkerRun:
+    return WorkerRun(
         *(median(getattr(run, name) for run in runs) for name in ("turns", "seconds", "cpu_ms", "peak", "idle", "commands", "reads"))
     )
 
 
-def _show(report: Report, kind: str, runs: dict[str, Run]) -> None:
+def _show(report: BenchReport, kind: str, runs: dict[str, WorkerRun]) -> None:
     ours = runs[BOSSLINE]
     rows = []
     for name, run in runs.items():
