@@ -66,7 +66,7 @@ class JournalWait(JournalPage, JournalCount):
     """The answer of GET /sandbox/journal/wait."""
 
     reached: bool
-    """Whether so many entries were there before the time was over."""
+    """Whether there were enough entries before the time was over."""
 
 
 class WebhookOutcome(TypedDict):

@@ -101,7 +101,7 @@ class Prefill:
         return b"SM" + b"%032x" % (1 << 64 | number) if old.startswith(b"SM") else b"%0*x" % (len(old), 1 << 80 | number)
 
     def write_conversations(self, count: int) -> float:
-        """Write so many conversations of people who write nothing more; return the seconds that it took."""
+        """Write `count` conversations of people who write nothing more; return the seconds that it took."""
         began, block = time.monotonic(), self._block()
         lines = ledger.latest(self._redis, 100)
         copies = (self._copy(block, self._new_ids()) for _ in range(count))
@@ -136,7 +136,7 @@ class Prefill:
             assert self._redis.llen(f"boss:history:{conversation}") == 2 * COPIES_PER_HISTORY
 
     def _send(self, blocks: Iterable[bytes], commands: int) -> None:
-        """Send blocks of so many commands each, in batches. Raises redis-py's error for a command that failed."""
+        """Send blocks of `commands` commands each, in batches. Raises redis-py's error for a command that failed."""
         connection: Any = self._redis.connection_pool.get_connection()
         try:
             rest = iter(blocks)

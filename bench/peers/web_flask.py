@@ -1,4 +1,4 @@
-"""The Flask webhooks: the product's form, check and answer, then one enqueue by somebody's client.
+"""The Flask webhooks: the product's form, check and answer, then one enqueue by a contender's client.
 
 `stock` takes the parts that the tutorials take instead: Flask's own form, Twilio's `RequestValidator`, redis-py's defaults.
 """

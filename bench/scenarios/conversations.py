@@ -52,14 +52,14 @@ class MessageCost:
 
 @dataclass(frozen=True, slots=True)
 class PrefilledInstallation:
-    """One installation with so many conversations in its Redis."""
+    """One installation with a number of conversations in its Redis."""
 
     installation: BenchInstallation
     prefill: Prefill
     conversations: int
 
     def cost(self, size: int, parts: int) -> MessageCost:
-        """The mean cost over so many parts of a round, with histories whose entries have `size` bytes."""
+        """The mean cost over `parts` parts of a round, with histories whose entries have `size` bytes."""
         found = [self._part(size) for _ in range(parts)]
         return MessageCost(*(sum(getattr(cost, name) for cost in found) / parts for name in MessageCost.__dataclass_fields__))
 

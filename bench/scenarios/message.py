@@ -69,7 +69,7 @@ def _calls(redis: Redis) -> Iterator[tuple[str, int]]:
 
 
 def _texts(installation: BenchInstallation, count: int, *, answered: bool = False) -> None:
-    """Send so many texts, each after the one before was accepted, or answered."""
+    """Send `count` texts, each after the one before was accepted, or answered."""
     for _ in range(count):
         installation.providers.reset()
         uvloop.run(

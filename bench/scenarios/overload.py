@@ -72,7 +72,7 @@ def capacity(installation: BenchInstallation, report: BenchReport, *, quick: boo
 
 
 class MemoryWatcher:
-    """Samples the processes' memory every so many seconds, in a thread of its own."""
+    """Samples the processes' memory every `every` seconds, in a thread of its own."""
 
     def __init__(self, installation: BenchInstallation, every: float) -> None:
         self.samples: list[MemorySample] = []
@@ -120,7 +120,7 @@ def _long_run(installation: BenchInstallation, report: BenchReport, rate: float,
         [(str(count), str(result.answered), str(shed or "none"), str(result.not_sent), *_times(result), watcher.samples[-1].sent,
           ratio(watcher.samples[-1].sent, watcher.samples[-1].seconds))],
     )  # fmt: skip
-    rows = [(look.seconds, *look.memory.values(), look.sent) for look in watcher.samples]
+    rows = [(each.seconds, *each.memory.values(), each.sent) for each in watcher.samples]
     report.table("Memory under pressure, PSS in MiB", ("s", *watcher.samples[0].memory, "answers"), rows)
 
 

@@ -34,7 +34,7 @@ BOSSLINE: Final = "Bossline /sms/inbound"
 MAX_OPEN: Final = 1_000_000
 """No worker runs, and four contenders fill one mailbox: with the default, texts would wait on disk."""
 THREADS: Final = (8, 16, 64)
-"""Bossline is measured once more under WSGI, with so many threads."""
+"""Bossline is measured once more under WSGI, with each of these numbers of threads."""
 COLUMNS: Final = (
     "webhook", "acks/s", "acks per CPU-second", "CPU us/ack", "p50 ms", "p99 ms", "commands/ack", "reads/ack", "PSS MiB",
     "Bossline's rate x", "Bossline's acks per CPU-second x",

@@ -18,7 +18,7 @@ SPARED: Final = frozenset({"web b", "worker b"})
 """Not touched after the first third, so that their memory can be judged."""
 WORKERS: Final = frozenset({"worker a", "worker b"})
 MIN_FAULTS: Final = 6
-"""A soak that is too short for so many faults has shorter pauses."""
+"""A soak that is too short for this many faults has shorter pauses."""
 
 
 @dataclass(frozen=True, slots=True)

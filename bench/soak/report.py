@@ -15,7 +15,7 @@ from tests.support.load import Report
 MAX_DETAILS: Final = 20
 """Messages that the report describes one by one."""
 MAX_LASTING_KEYS_PER_CONVERSATION: Final = 4
-"""Keys of one kind that never expire: so many for each conversation, however many messages it has."""
+"""Keys of one kind that never expire: at most this many for each conversation, however many messages it has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

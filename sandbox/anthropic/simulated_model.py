@@ -151,7 +151,7 @@ def _requested_length(asked: str, length: int) -> int:
 
 
 def essay(length: int) -> str:
-    """Write exactly so many characters, in numbered sentences, so that a reader sees where a text was cut."""
+    """Write exactly `length` characters, in numbered sentences, so that a reader sees where a text was cut."""
     text, number = MARK, 0
     while len(text) < length:
         number += 1

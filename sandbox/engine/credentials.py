@@ -1,4 +1,4 @@
-"""Reads the credentials of a request and compares them. Whoever calls decides which are checked: those that are configured."""
+"""Reads the credentials of a request and compares them. The callers check only those that are configured."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ class Journal:
     def complete(self, entry: JournalEntry, status: int | None, *, accepted: bool | None = None) -> None:
         """Record the status of an entry's answer; of a webhook also whether it was accepted."""
         entry.status = status
-        # An entry from before the journal was cleared is in no total: nothing must be taken off.
+        # An entry from before the journal was cleared is in no total: no total may be reduced.
         if accepted is not None and entry.seq >= self._first:
             self._totals[entry.kind, entry.accepted] -= 1
             self._totals[entry.kind, accepted] += 1
@@ -177,7 +177,7 @@ class Journal:
         )
 
     async def wait(self, query: JournalQuery, count: int, timeout: float) -> bool:  # noqa: ASYNC109 - the caller's, and no error
-        """Wait until so many entries are there; False when `timeout` seconds have passed first."""
+        """Wait until `count` entries are there; False when `timeout` seconds have passed first."""
         deadline = time.monotonic() + timeout
         while self.count(query) < count:
             left = deadline - time.monotonic()

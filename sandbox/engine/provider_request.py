@@ -84,7 +84,7 @@ class ProviderRequest:
     operation: str
     """What `on` of a fault names."""
     fields: JsonObject
-    """What the journal shows of it, and what `match` of a fault looks at."""
+    """What the journal shows of it; `match` of a fault searches it."""
     perform: Callable[[], ProviderResponse]
     """Does what is asked, and gives the answer."""
     is_message: bool = True

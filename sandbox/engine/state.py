@@ -33,7 +33,7 @@ class SandboxState:
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the process ends."""
     released: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the requests that hang now shall end; a new event stands here for those that come later."""
+    """Set to end the requests that hang now; a new event replaces it for those that come later."""
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def start_task(self, work: Coroutine[Any, Any, None]) -> None:

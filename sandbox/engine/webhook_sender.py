@@ -80,7 +80,7 @@ class WebhookSender:
     async def post_copies(
         self, webhook: Webhook, journal: Journal, *, copies: int, retries: int = 0, retry_wait_seconds: float = 0.0
     ) -> list[WebhookResponse]:
-        """Post so many copies of a webhook at once, each with so many retries; return the last answer to each."""
+        """Post `copies` of a webhook at once, each with up to `retries` retries; return the last answer to each."""
         posts = (self._post_with_retries(webhook, journal, retries, retry_wait_seconds) for _ in range(copies))
         return await asyncio.gather(*posts)
 

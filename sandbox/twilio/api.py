@@ -116,7 +116,7 @@ async def media_resource(http: web.Request) -> web.StreamResponse:
 
 
 async def media_file(http: web.Request) -> web.StreamResponse:
-    """Serve a file to whoever knows its address."""
+    """Serve a file. Its address is the only credential."""
     state = http.app[STATE]
     file = state.media.by_token(http.match_info["token"])
     if file is not None and state.faults.twilio.media_answer is not None:
