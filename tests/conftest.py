@@ -86,7 +86,7 @@ def _sandbox_process(web_port: int) -> Iterator[SandboxProcess]:
 
 @pytest.fixture
 def sandbox(_sandbox_process: SandboxProcess) -> SandboxProcess:
-    """The sandbox, with an empty journal and all knobs back."""
+    """The sandbox, with an empty journal and no faults."""
     _sandbox_process.reset()
     return _sandbox_process
 

@@ -41,21 +41,21 @@ class Books:
     record: Record
 
 
-def people_of(whole: Whole, knobs: Mapping[str, JsonObject] = SLOW) -> list[Person]:
+def people_of(whole: Whole, faults: Mapping[str, JsonObject] = SLOW) -> list[Person]:
     """People whom no other case has met, an empty journal, and providers that take their time."""
     whole.sandbox.reset()
-    whole.sandbox.knobs(**knobs)
+    whole.sandbox.faults(**faults)
     return [whole.person() for _ in range(PEOPLE)]
 
 
 def endure(
-    whole: Whole, bridge_url: str, fault: str, away: Callable[[], object], books: Books, *, knobs: Mapping[str, JsonObject] = SLOW
+    whole: Whole, bridge_url: str, fault: str, away: Callable[[], object], books: Books, *, faults: Mapping[str, JsonObject] = SLOW
 ) -> Report:
     """Load the whole, let `away` take something and give it back, and judge what became of it. Without a bridge all write by webhook.
 
     The test fails unless all is answered, once, in order, within a minute of the return.
     """
-    with Load(whole, lanes(people_of(whole, knobs), bridge=bool(bridge_url)), bridge_url) as load:
+    with Load(whole, lanes(people_of(whole, faults), bridge=bool(bridge_url)), bridge_url) as load:
         load.wait_for_answers_in_all_lanes()
         began = time.time()
         away()

@@ -27,7 +27,7 @@ def test_an_answer_that_comes_while_redis_is_away_is_asked_for_once_and_sent_whe
     """Of texts and of mails, at the default times: nobody's turn is lost, and nobody waits for a lease to end."""
     fault = f"answers while redis is {how}"
     with Whole(times={}, WORKER_CONCURRENCY="200") as whole:
-        whole.sandbox.knobs(anthropic={"hold": True})
+        whole.sandbox.faults(anthropic={"hold": True})
         whole.fork(2)
         people = [whole.person() for _ in range(PEOPLE)]
         mailing = people[::2]
@@ -36,7 +36,7 @@ def test_an_answer_that_comes_while_redis_is_away_is_asked_for_once_and_sent_whe
         for person in people:
             whole.wait_for_questions(person, seconds=60)
         with away(whole, how):
-            whole.sandbox.knobs(anthropic={"hold": False})
+            whole.sandbox.faults(anthropic={"hold": False})
             time.sleep(AWAY_SECONDS[how])  # the outage itself, not a wait for anything
         back = time.monotonic()
         for person in people:

@@ -42,7 +42,7 @@ def test_a_kill_between_a_webhook_and_its_2xx_loses_nothing_and_answers_nothing_
     """Stored or not, nobody was told: the same message comes again, from two people at a time."""
     whole, plans = crashing
     whole.reset()
-    whole.sandbox.knobs(inbound={"retries": 500, "retry_wait_seconds": 0.1})
+    whole.sandbox.faults(inbound={"retries": 500, "retry_wait_seconds": 0.1})
     people = [whole.person() for _ in range(RUNS)]
     for number, person in enumerate(people):
         plans.kill(whole.conversation(person, _channel(number)), moment)

@@ -45,7 +45,7 @@ def test_wrong_clocks_change_nothing(case: str, table: Table, record_property: R
             skewed.kill9()
             time.sleep(SECONDS / 2)  # the outage itself, not a wait for anything
 
-        result = endure(whole, "", f"clocks: {case}", away, Books(table, record_property), knobs=UNKNOWN)
+        result = endure(whole, "", f"clocks: {case}", away, Books(table, record_property), faults=UNKNOWN)
         assert whole.sandbox.count("twilio.list", accepted=None) > 0
         assert "parked" not in {line.type for line in ledger.latest(whole.redis, 100_000)}
     assert result.not_taken == 0, result

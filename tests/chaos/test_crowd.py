@@ -32,7 +32,7 @@ def people(shared_whole: Whole) -> list[Person]:
 @pytest.fixture
 def worker(whole: Whole, people: list[Person]) -> ForkedWorker:
     """A worker with all their turns under way: Claude has every question and has answered none."""
-    whole.sandbox.knobs(anthropic={"hold": True}, twilio={"status_callbacks": False})
+    whole.sandbox.faults(anthropic={"hold": True}, twilio={"status_callbacks": False})
     (worker,) = whole.fork(1, WORKER_CONCURRENCY=str(CROWD))
     assert set(whole.texts(people, 1)) == {OK}
     whole.sandbox.wait("anthropic.messages", CROWD, SECONDS)
@@ -47,7 +47,7 @@ def under_way(whole: Whole) -> int:
 
 
 def assert_each_answered_once(whole: Whole, people: list[Person]) -> None:
-    whole.sandbox.knobs(anthropic={"hold": False})
+    whole.sandbox.faults(anthropic={"hold": False})
     whole.quiet(SECONDS)
     assert {person.tag: whole.assert_one_copy(person) for person in people} == {person.tag: ["1"] for person in people}
 

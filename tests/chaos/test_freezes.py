@@ -32,7 +32,7 @@ pytestmark = pytest.mark.timeout(300 if FULL else 120)
 @pytest.fixture
 def strikes(whole: Whole, tmp_path: Path) -> Iterator[Strikes]:
     """Workers that freeze as planned, and are thawed; no status callback, and Twilio's list late."""
-    whole.sandbox.knobs(**TRUTHFUL)
+    whole.sandbox.faults(**TRUTHFUL)
     with Keeper(whole, WORKERS, CRASH_DIR=str(tmp_path), WORKER_CONCURRENCY="1"):
         yield Strikes(whole, Plans(tmp_path), thaw=True)
 
@@ -55,7 +55,7 @@ def test_one_that_stands_still_with_its_leave_in_hand_asks_for_it_again_and_send
 def test_what_a_frozen_worker_was_answered_decides_although_its_lease_is_lost(whole: Whole, table: Table, tmp_path: Path) -> None:
     """No event comes, so its successor waits for one; then it goes on, records the provider's answer, and no mail is repeated."""
     fault, plans = "frozen: answered, recorded after the lease", Plans(tmp_path)
-    whole.sandbox.knobs(sendgrid={"events": False})
+    whole.sandbox.faults(sendgrid={"events": False})
     mailers = [whole.person() for _ in range(RUNS)]
     conversations = [whole.conversation(mailer, "email") for mailer in mailers]
     for conversation in conversations:

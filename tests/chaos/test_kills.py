@@ -58,7 +58,7 @@ def test_kills_under_sixty_texts_cost_seconds(whole: Whole, table: Table, tmp_pa
     """Each kill takes a third of all turns with it; every conversation goes on, and is answered once."""
     fault, plans = f"killed again and again under 60 texts, {place}", Plans(tmp_path)
     apart = "" if place == "one host" else "1"
-    whole.sandbox.knobs(anthropic={"hold": True})
+    whole.sandbox.faults(anthropic={"hold": True})
     deaths: list[Death] = []
     lateness = Lateness()
     with lateness.watched(), Keeper(whole, WORKERS, CRASH_DIR=str(tmp_path), CRASH_APART=apart) as keeper:
@@ -74,7 +74,7 @@ def test_kills_under_sixty_texts_cost_seconds(whole: Whole, table: Table, tmp_pa
             os.kill(victim.pid, signal.SIGKILL)
             deaths += [Death(fault, conversation, at_ms) for conversation in held]
             time.sleep(5)  # between two kills, not a wait for anything
-        whole.sandbox.knobs(anthropic={"hold": False})
+        whole.sandbox.faults(anthropic={"hold": False})
         whole.quiet(150)
     seen = judge(whole, [Said(person, "sms", "word", fault) for person in people])[fault]
     times = recoveries(whole, deaths)
@@ -99,7 +99,7 @@ def test_a_redis_that_was_away_takes_no_turn_from_the_living(request: pytest.Fix
     """No lease is lost, nothing is asked twice, and all is answered once; one worker is late with its first sign of life after it."""
     fault = f"redis {how} under {UNDER_WAY} turns"
     whole: Whole = request.getfixturevalue("watched" if how == "failed over" else "whole")
-    whole.sandbox.knobs(anthropic={"hold": True})
+    whole.sandbox.faults(anthropic={"hold": True})
     whole.fork(WORKERS)
     people = [whole.person() for _ in range(UNDER_WAY)]
     whole.texts(people, "word")
@@ -111,7 +111,7 @@ def test_a_redis_that_was_away_takes_no_turn_from_the_living(request: pytest.Fix
     time.sleep(LATE_SECONDS)  # the others look at who lives all the while
     os.kill(late, signal.SIGCONT)
     time.sleep(3)
-    whole.sandbox.knobs(anthropic={"hold": False})
+    whole.sandbox.faults(anthropic={"hold": False})
     whole.quiet(120)
     said = [Said(person, "sms", "word", fault) for person in people]
     lost, again, seen = whole.all_lines("lease_lost"), asked_again(whole, said), judge(whole, said)[fault]

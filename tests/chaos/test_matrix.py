@@ -57,13 +57,13 @@ def waiting(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     plans = Plans(tmp_path_factory.mktemp("plans"))
     with Whole(times={}, CRASH_DIR=str(plans.directory)) as whole:
         whole.fork(2)
-        whole.sandbox.knobs(anthropic={"latency_seconds": 5})
+        whole.sandbox.faults(anthropic={"latency_seconds": 5})
         person = whole.person()
         whole.text(person, "patience")
         whole.wait_for_questions(person)
         killed_ms = whole.now_ms()
         os.kill(plans.holder(whole.conversation(person)), signal.SIGKILL)
-        whole.sandbox.knobs(anthropic={"latency_seconds": 0})
+        whole.sandbox.faults(anthropic={"latency_seconds": 0})
         yield Waiting(whole, person, whole.conversation(person), killed_ms)
 
 
@@ -80,7 +80,7 @@ def _many(strikes: Strikes, name: str, *steps: Step) -> None:
 
 def test_a_kill_at_any_step_of_a_turn_loses_nothing_doubles_nothing_and_costs_a_lease(whole: Whole, strikes: Strikes, table: Table) -> None:
     """No status callback, and Twilio's list late: what became of an attempt only a look can tell, or SendGrid's event."""
-    whole.sandbox.knobs(**TRUTHFUL)
+    whole.sandbox.faults(**TRUTHFUL)
     _many(strikes, "killed", *STEPS, *AFTER_SIGTERM)
     _many(strikes, "killed", *SWEEP)
     strikes.enter(table)
@@ -90,7 +90,7 @@ def test_with_nothing_to_tell_what_became_of_an_attempt_there_is_one_second_copy
     whole: Whole, strikes: Strikes, table: Table
 ) -> None:
     """No callback, no event, and a list that shows nothing."""
-    whole.sandbox.knobs(**BLANK)
+    whole.sandbox.faults(**BLANK)
     _many(strikes, "killed, list blank", *(step for step in STEPS if step.name in UNKNOWN))
     strikes.enter(table, most_marked=1)
 
@@ -99,7 +99,7 @@ def test_with_nothing_to_tell_what_became_of_an_attempt_there_is_one_second_copy
 def test_at_the_default_times_nobody_waits_for_more_than_8_seconds_or_25_where_a_request_had_left(table: Table, tmp_path: Path) -> None:
     """Whoever dies is on a host of its own: only its silence tells."""
     with Whole(times={}) as whole:
-        whole.sandbox.knobs(**TRUTHFUL)
+        whole.sandbox.faults(**TRUTHFUL)
         with Keeper(whole, WORKERS, CRASH_DIR=str(tmp_path), CRASH_APART="1", WORKER_CONCURRENCY="1"):
             time.sleep(9)  # since the first look: before it no silence counts
             strikes = Strikes(whole, Plans(tmp_path), most=TAKEN_OVER, most_asked=LOOKED_UP, patience=150)

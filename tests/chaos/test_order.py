@@ -66,7 +66,7 @@ def test_under_kills_and_shaky_providers_nothing_is_lost_doubled_or_out_of_order
 
     A message whose turn died under six workers, or a mail with two attempts of unknown fate, is set aside, visibly: that is not lost.
     """
-    whole.sandbox.knobs(**SHAKY)
+    whole.sandbox.faults(**SHAKY)
     fault = "random kills, 20 % provider faults"
     writers = [Writer(whole, whole.person(), "sms", fault=fault, pause=SECONDS / TEXTS, most=TEXTS) for _ in range(CONVERSATIONS)]
     writers += [Writer(whole, whole.person(), "email", fault=fault, pause=SECONDS / MAILS, most=MAILS) for _ in range(THREADS)]

@@ -95,7 +95,7 @@ def _one_round(whole: Whole, people: dict[Trouble, list[Person]]) -> None:
     for trouble, theirs in people.items():
         theirs.append(person := whole.person())
         faults[trouble.provider] += [{**fault, "match": person.tag} for fault in trouble.faults]
-    whole.sandbox.knobs(
+    whole.sandbox.faults(
         twilio={"fail": faults["twilio"], "list_lag_seconds": 1, "status_callbacks": False},
         sendgrid={"fail": faults["sendgrid"]},
         anthropic={"fail": faults["anthropic"]},
@@ -129,7 +129,7 @@ def test_429_with_retry_after_is_waited_out(whole: Whole) -> None:
     """Twilio says when to come again; nothing is asked of it before, and nothing is looked up, for nothing was taken."""
     whole.fork()
     person = whole.person()
-    whole.sandbox.knobs(twilio={"fail": [{"fault": "429", "retry_after": RETRY_AFTER}]})
+    whole.sandbox.faults(twilio={"fail": [{"fault": "429", "retry_after": RETRY_AFTER}]})
     whole.text(person, "word")
     whole.wait_for_replies(person)
     whole.quiet()
@@ -141,7 +141,7 @@ def test_429_with_retry_after_is_waited_out(whole: Whole) -> None:
 
 def test_a_list_that_shows_too_late_may_double_and_marks_it(whole: Whole) -> None:
     """The provider took the first and neither its callback nor its list shows it: the one case of a second copy."""
-    whole.sandbox.knobs(twilio={"fail": ["reset_after_accept"], "list_lag_seconds": 60, "status_callbacks": False})
+    whole.sandbox.faults(twilio={"fail": ["reset_after_accept"], "list_lag_seconds": 60, "status_callbacks": False})
     whole.fork()
     person = whole.person()
     whole.text(person, "word")
@@ -155,13 +155,13 @@ def test_a_list_that_shows_too_late_may_double_and_marks_it(whole: Whole) -> Non
 
 def test_an_equal_reply_that_went_out_before_is_not_taken_for_this_one(whole: Whole) -> None:
     """Claude says the same twice; the second was not taken, and the look-up must not be content with the first."""
-    whole.sandbox.knobs(anthropic={"text": "Yes."}, twilio={"status_callbacks": False})
+    whole.sandbox.faults(anthropic={"text": "Yes."}, twilio={"status_callbacks": False})
     whole.fork()
     person = whole.person()
     whole.text(person, 1)
     whole.wait_for_replies(person)
     whole.quiet()
-    whole.sandbox.knobs(twilio={"fail": ["500"]})
+    whole.sandbox.faults(twilio={"fail": ["500"]})
     whole.text(person, 2)
     whole.wait_for_replies(person, 2)
     whole.quiet()
@@ -174,7 +174,7 @@ def test_a_list_that_does_not_answer_is_not_taken_for_not_found(whole: Whole) ->
     people = {fault: whole.person() for fault in ("503", "hang", "reset_before", "broken_json")}
     fails: list[dict[str, Any]] = [{"fault": "reset_after_accept", "match": person.tag} for person in people.values()]
     fails += [{"fault": fault, "on": "list", "times": 2, "match": person.phone} for fault, person in people.items()]
-    whole.sandbox.knobs(twilio={"fail": fails, "status_callbacks": False})
+    whole.sandbox.faults(twilio={"fail": fails, "status_callbacks": False})
     whole.fork()
     whole.texts(people.values(), "word")
     for person in people.values():
@@ -192,7 +192,7 @@ def test_an_outage_of_claude_parks_the_text_tells_the_user_once_and_retry_answer
     whole.fork(2, ANSWER_WITHIN_MINUTES="0.03")
     person = whole.person()
     conversation = whole.conversation(person)
-    whole.sandbox.knobs(anthropic={"fail": [{"fault": "529", "times": None}]})
+    whole.sandbox.faults(anthropic={"fail": [{"fault": "529", "times": None}]})
     whole.text(person, "word")
     (parked,) = whole.wait_for_lines(conversation, "parked")
     (told,) = whole.wait_for_replies(person)
@@ -200,7 +200,7 @@ def test_an_outage_of_claude_parks_the_text_tells_the_user_once_and_retry_answer
     whole.quiet()
     assert len(whole.replies(person)) == 1
     assert len(whole.questions(person)) > 1
-    whole.sandbox.knobs(anthropic={"fail": []})
+    whole.sandbox.faults(anthropic={"fail": []})
     assert parked.fields["msg"] in whole.boss("messages", "list", "--parked")
     whole.boss("messages", "retry", parked.fields["msg"])
     whole.wait_for_replies(person, 2)
@@ -211,20 +211,20 @@ def test_an_outage_of_claude_parks_the_text_tells_the_user_once_and_retry_answer
 
 def test_an_outage_of_twilio_delays_and_drops_nothing(whole: Whole) -> None:
     """Nothing reaches Twilio for a while: every text waits its turn, and all are answered in order when it is back."""
-    whole.sandbox.knobs(twilio={"fail": [{"fault": "reset_before", "times": None}]})
+    whole.sandbox.faults(twilio={"fail": [{"fault": "reset_before", "times": None}]})
     whole.fork()
     person = whole.person()
     for number in range(3):
         whole.text(person, number)
         whole.sandbox.wait("twilio.create", number + 1)
-    whole.sandbox.knobs(twilio={"fail": []})
+    whole.sandbox.faults(twilio={"fail": []})
     whole.quiet()
     assert whole.assert_one_copy(person) == ["0", "1", "2"]
 
 
 def test_a_refused_key_pauses_all_sending_until_resumed(whole: Whole) -> None:
     """401 is nobody's message's fault: one alarm, everything waits uncounted, and `boss resume` lets it go on."""
-    whole.sandbox.knobs(twilio={"fail": ["401"]})
+    whole.sandbox.faults(twilio={"fail": ["401"]})
     whole.fork()
     first, second = whole.person(), whole.person()
     whole.text(first, "word")

@@ -43,14 +43,14 @@ Record = Callable[[str, object], None]
 
 def test_sigterm_while_claude_thinks_hands_the_turn_over_at_once(whole: Whole, record_property: Record) -> None:
     """Nothing is in flight to a message provider, so the turn is given up and taken by the next worker within a second."""
-    whole.sandbox.knobs(anthropic={"latency_seconds": 3})
+    whole.sandbox.faults(anthropic={"latency_seconds": 3})
     (worker,) = whole.fork(1, **LONG_LEASE)
     person = whole.person()
     conversation = whole.conversation(person)
     whole.text(person, 1)
     whole.wait_for_questions(person)
     whole.fork(1, **LONG_LEASE)
-    whole.sandbox.knobs(anthropic={"latency_seconds": 0})
+    whole.sandbox.faults(anthropic={"latency_seconds": 0})
     told = whole.now_ms()
     assert _end(worker, record_property) < HONCHO_KILLS_AFTER
     whole.text(person, 2)
@@ -64,7 +64,7 @@ def test_sigterm_while_claude_thinks_hands_the_turn_over_at_once(whole: Whole, r
 
 def test_sigterm_during_a_slow_send_waits_for_its_answer(whole: Whole, record_property: Record) -> None:
     """A request in flight gets the grace: its outcome is recorded, the turn finished, and nobody has to look it up."""
-    whole.sandbox.knobs(twilio={"latency_seconds": 2, "status_callbacks": False})
+    whole.sandbox.faults(twilio={"latency_seconds": 2, "status_callbacks": False})
     (worker,) = whole.fork(1, **LONG_LEASE)
     person = whole.person()
     whole.text(person, 1)
@@ -82,13 +82,13 @@ def test_sigterm_during_a_slow_send_waits_for_its_answer(whole: Whole, record_pr
 def test_sigterm_with_a_send_longer_than_the_grace_leaves_it_to_the_next_holder(whole: Whole, record_property: Record) -> None:
     """The process goes all the same; the reply stays `sending`, and the next holder looks it up instead of repeating it."""
     settings = LONG_LEASE | {"LEASE_SECONDS": "4", "SHUTDOWN_GRACE_SECONDS": "0.5"}
-    whole.sandbox.knobs(twilio={"latency_seconds": 2.8, "status_callbacks": False})
+    whole.sandbox.faults(twilio={"latency_seconds": 2.8, "status_callbacks": False})
     (worker,) = whole.fork(1, **settings)
     person = whole.person()
     whole.text(person, 1)
     whole.wait_for_replies(person)
     assert _end(worker, record_property) < 0.5 + HONCHO_KILLS_AFTER - DEFAULT_GRACE
-    whole.sandbox.knobs(twilio={"latency_seconds": 0})
+    whole.sandbox.faults(twilio={"latency_seconds": 0})
     whole.fork(1, **settings)
     whole.wait_for_lines(whole.conversation(person), "answered")
     whole.quiet()
@@ -112,7 +112,7 @@ def test_sigterm_at_any_moment_loses_nothing_doubles_nothing_and_ends_within_the
 ) -> None:
     """Two workers under load, one of them told to end every now and then: fifty times at full length."""
     fault, dice = "SIGTERM at a random moment", random.Random(SEED)  # noqa: S311 - dice, no secret
-    whole.sandbox.knobs(**BUSY)
+    whole.sandbox.faults(**BUSY)
     writers = _writers(whole, fault)
     with Keeper(whole, 2) as keeper, writing(writers):
         exits = []
@@ -128,7 +128,7 @@ def test_a_control_group_kill_loses_nothing_doubles_nothing_and_leaves_nobody_to
 ) -> None:
     """SIGTERM to every process of web and worker at once, parents and children, as a service manager sends it; SIGKILL 5 s later."""
     fault = f"control group ended, {processes} worker process{'es' if processes > 1 else ''}"
-    whole.sandbox.knobs(**BUSY, inbound={"retries": 300, "retry_wait_seconds": 0.1})
+    whole.sandbox.faults(**BUSY, inbound={"retries": 300, "retry_wait_seconds": 0.1})
     writers, exits = _writers(whole, fault), []
     with writing(writers):
         for _ in range(GROUPS):

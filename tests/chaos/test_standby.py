@@ -77,7 +77,7 @@ def busy() -> Iterator[Whole]:
 @pytest.mark.timeout(1500 if FULL else 120)
 def test_change_overs_in_both_directions_lose_nothing_and_answer_nothing_twice(busy: Whole, record_property: Record) -> None:
     """Two workers die by kill -9 in the middle of turns, the standby takes over; two others come, and it leaves with its turns ended."""
-    busy.sandbox.knobs(anthropic={"latency_seconds": [0.05, 0.4]}, twilio={"latency_seconds": [0.1, 0.4], "status_callbacks": False})
+    busy.sandbox.faults(anthropic={"latency_seconds": [0.05, 0.4]}, twilio={"latency_seconds": [0.1, 0.4], "status_callbacks": False})
     standby, asker, took = busy.standby(**SOON), busy.person(), list[float]()
     with Flow(busy) as flow:
         for change in range(CHANGES):

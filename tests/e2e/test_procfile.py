@@ -120,7 +120,7 @@ def test_a_real_claude_behind_the_sandbox_phone(tree: Path) -> None:
     """The natural second step: a key in the shell. The curl of the README works, the model is the real one, and all say so."""
     key = {"ANTHROPIC_API_KEY": "sk-ant-of-the-shell"}
     with SandboxProcess(**key) as elsewhere, House(tree, "make", "-o", "install", "run", ANTHROPIC_BASE_URL=elsewhere.url, **key) as house:
-        elsewhere.knobs(anthropic={"text": "Said by the real one."})
+        elsewhere.faults(anthropic={"text": "Said by the real one."})
         house.wait_for_output(re.escape(READY))
         page = f"http://127.0.0.1:{house.sandbox_port}"
         texted_by_curl(house, "Who are you?")

@@ -89,7 +89,7 @@ def test_the_node_example_prints_the_reply(bridge: BridgeProcess, example: Path)
 
 def test_the_node_example_outlives_the_bridge(whole: Whole, bridge: BridgeProcess, example: Path) -> None:
     """The bridge is killed while the Boss thinks and comes back: the example finds it, and prints the one answer."""
-    whole.sandbox.knobs(anthropic={"latency_seconds": 2})
+    whole.sandbox.faults(anthropic={"latency_seconds": 2})
     command = ["node", "bridge-client.mjs", "Still there?"]
     with subprocess.Popen(command, cwd=example, env=settings_of(bridge), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as node:
         try:
@@ -101,7 +101,7 @@ def test_the_node_example_outlives_the_bridge(whole: Whole, bridge: BridgeProces
         finally:
             node.kill()
     assert (node.returncode, "Still there?" in said) == (0, True)
-    whole.sandbox.knobs(anthropic={"latency_seconds": 0})
+    whole.sandbox.faults(anthropic={"latency_seconds": 0})
 
 
 def test_the_node_example_gives_up_on_a_wrong_token(bridge: BridgeProcess, example: Path) -> None:
@@ -154,9 +154,9 @@ def test_a_killed_bridge_costs_no_message_and_no_event(whole: Whole, bridge: Bri
         await client.disconnect()
         await listening
 
-    whole.sandbox.knobs(anthropic={"latency_seconds": 1.5})
+    whole.sandbox.faults(anthropic={"latency_seconds": 1.5})
     asyncio.run(scene())
-    whole.sandbox.knobs(anthropic={"latency_seconds": 0})
+    whole.sandbox.faults(anthropic={"latency_seconds": 0})
     lines = [line for line in ledger.latest(whole.redis, 1000) if ledger.position(line.seq) > ledger.position(start)]
     assert seen == [line.seq for line in lines][: len(seen)]
     assert sum(line.type == "answered" for line in lines) == len(people)

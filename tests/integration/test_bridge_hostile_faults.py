@@ -296,8 +296,8 @@ def assert_no_provider(whole: Whole) -> None:
 @contextlib.contextmanager
 def slow_claude(whole: Whole, seconds: float) -> Iterator[None]:
     """Claude takes its time for the questions that are asked meanwhile."""
-    whole.sandbox.knobs(anthropic={"latency_seconds": seconds})
+    whole.sandbox.faults(anthropic={"latency_seconds": seconds})
     try:
         yield
     finally:
-        whole.sandbox.knobs(anthropic={"latency_seconds": 0})
+        whole.sandbox.faults(anthropic={"latency_seconds": 0})

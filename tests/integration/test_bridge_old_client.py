@@ -55,7 +55,7 @@ def _worker(_whole: Whole, bridge: BridgeProcess) -> None:
 def whole(_whole: Whole) -> Iterator[Whole]:
     """The whole with people whom no other test has met. No reply to the bridge may have gone out by a provider."""
     yield _whole
-    _whole.sandbox.knobs(anthropic={"latency_seconds": 0})
+    _whole.sandbox.faults(anthropic={"latency_seconds": 0})
     _whole.quiet()
     assert _whole.sandbox.journal("twilio.create") == []
     assert _whole.sandbox.journal("sendgrid.send") == []
@@ -134,7 +134,7 @@ async def test_a_mail_is_answered_by_its_reply(bridge: BridgeProcess, whole: Who
 @in_loop
 async def test_a_ping_is_answered_at_once_beside_a_request_that_waits(bridge: BridgeProcess, whole: Whole) -> None:
     """`pong` does not queue behind an answer; the keepalive sends pings by itself."""
-    whole.sandbox.knobs(anthropic={"latency_seconds": 1})
+    whole.sandbox.faults(anthropic={"latency_seconds": 1})
     person = whole.person()
     async with old_client(bridge.url, ping_seconds=0.2) as client:
         asking = asyncio.create_task(text(client, person, "slow"))
@@ -150,7 +150,7 @@ async def test_it_comes_back_by_itself_after_the_bridge_was_restarted(whole: Who
     with BridgeProcess(whole.settings | {"SUPERVISOR_PORT": str(free_port())}) as mine:
         async with old_client(mine.url) as client:
             await text(client, person, "before")
-            whole.sandbox.knobs(anthropic={"latency_seconds": 1})
+            whole.sandbox.faults(anthropic={"latency_seconds": 1})
             asking = asyncio.create_task(text(client, person, "meanwhile"))
             await asyncio.to_thread(whole.wait_for_questions, person, 2)
             mine.terminate()
@@ -160,7 +160,7 @@ async def test_it_comes_back_by_itself_after_the_bridge_was_restarted(whole: Who
             await until(client.is_ready, sum(WAITS))
             assert client.closes == [1001]
             assert client.tries == list(WAITS[: len(client.tries)])
-            whole.sandbox.knobs(anthropic={"latency_seconds": 0})
+            whole.sandbox.faults(anthropic={"latency_seconds": 0})
             assert person.words((await text(client, person, "after"))["message"]) == ["after"]
 
 
@@ -168,13 +168,13 @@ async def test_it_comes_back_by_itself_after_the_bridge_was_restarted(whole: Who
 async def test_with_claude_at_9_s_it_gets_a_bare_acknowledgement_and_never_a_late_frame(bridge: BridgeProcess, whole: Whole) -> None:
     """At the default times: acknowledged before its 10 s are over, then silence; its next requests get their own answers."""
     assert Settings.model_fields["bridge_answer_seconds"].default == 8
-    whole.sandbox.knobs(anthropic={"latency_seconds": SLOW_SECONDS})
+    whole.sandbox.faults(anthropic={"latency_seconds": SLOW_SECONDS})
     person, loop = whole.person(), asyncio.get_running_loop()
     async with old_client(bridge.url) as client:
         began, asked_at = loop.time(), datetime.now(UTC)
         asking = [asyncio.create_task(text(client, person, "first")), asyncio.create_task(mail(client, person, "first"))]
         await asyncio.to_thread(whole.wait_for_questions, person, 2)
-        whole.sandbox.knobs(anthropic={"latency_seconds": 0})
+        whole.sandbox.faults(anthropic={"latency_seconds": 0})
         answers = await asyncio.gather(*asking)
         assert 6 < loop.time() - began < PATIENCE_SECONDS
         for answer, kind in zip(answers, ("sms", "email"), strict=True):
@@ -189,7 +189,7 @@ async def test_with_claude_at_9_s_it_gets_a_bare_acknowledgement_and_never_a_lat
 @in_loop
 async def test_after_bare_acknowledgements_every_later_request_gets_its_own_answer(whole: Whole) -> None:
     """The same with short times, again and again in one conversation: acknowledged, handed over, and then answered as it should be."""
-    whole.sandbox.knobs(anthropic={"latency_seconds": SHORT_SECONDS * 1.5})
+    whole.sandbox.faults(anthropic={"latency_seconds": SHORT_SECONDS * 1.5})
     person = whole.person()
     short = {"SUPERVISOR_PORT": str(free_port()), "BRIDGE_ANSWER_SECONDS": str(SHORT_SECONDS)}
     with BridgeProcess(whole.settings | short) as mine:
@@ -197,7 +197,7 @@ async def test_after_bare_acknowledgements_every_later_request_gets_its_own_answ
             slow = await asyncio.gather(*(text(client, person, f"slow {number}") for number in range(3)))
             assert [answer["type"] for answer in slow] == ["message_acknowledged"] * 3
             await asyncio.to_thread(whole.quiet)
-            whole.sandbox.knobs(anthropic={"latency_seconds": 0})
+            whole.sandbox.faults(anthropic={"latency_seconds": 0})
             for number in range(3):
                 answer = await text(client, person, f"quick {number}")
                 assert person.words(answer["message"]) == [f"quick {number}"]
@@ -208,11 +208,11 @@ async def test_after_bare_acknowledgements_every_later_request_gets_its_own_answ
 async def test_several_requests_in_flight_keep_their_order_errors_among_them_too(bridge: BridgeProcess, whole: Whole) -> None:
     """The first is slow, an unknown sender's and an empty one fail at once, the others are quick: the answers keep the requests' order."""
     slow, *quick = (whole.person() for _ in range(4))
-    whole.sandbox.knobs(anthropic={"latency_seconds": 1})
+    whole.sandbox.faults(anthropic={"latency_seconds": 1})
     async with old_client(bridge.url) as client:
         asking = [asyncio.create_task(text(client, slow, 0))]
         await asyncio.to_thread(whole.wait_for_questions, slow)
-        whole.sandbox.knobs(anthropic={"latency_seconds": 0})
+        whole.sandbox.faults(anthropic={"latency_seconds": 0})
         wrong = [{"from_": STRANGER, "message": "who am I"}, {"from_": slow.phone, "message": ""}]
         asking += [asyncio.create_task(client.send_sms_event(to=BOSS_PHONE, user="nobody", **request)) for request in wrong]
         asking.append(asyncio.create_task(mail(client, quick[0], 3)))

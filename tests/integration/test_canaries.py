@@ -150,7 +150,7 @@ def faults_of_providers(house: House) -> None:
     claude = ("400", "500", "broken_json", "reset_midway", "reset_before")
     mail = ("400", "500", "reset_after_accept", "broken_json")
     texts = ("500", "reset_after_accept", "400")
-    house.sandbox.knobs(anthropic=faults("claude", *claude), sendgrid=faults("mail", *mail), twilio=faults("text", *texts))
+    house.sandbox.faults(anthropic=faults("claude", *claude), sendgrid=faults("mail", *mail), twilio=faults("text", *texts))
     for provider, words in (("claude", claude), ("mail", mail)):
         for word in words:
             house.mail_of(f"{provider} {word}")
@@ -158,7 +158,7 @@ def faults_of_providers(house: House) -> None:
         house.text_of(f"text {word}")
         house.sandbox.wait("twilio.create", 1, 20, contains=f"text {word}")
     house.quiet(30)
-    assert all(not knob["fail"] for name, knob in house.sandbox.knobs().items() if name != "inbound"), "each fault has hit"
+    assert all(not section["fail"] for name, section in house.sandbox.faults().items() if name != "inbound"), "each fault has hit"
 
 
 def forgeries(house: House, said: dict[str, str]) -> None:
@@ -199,11 +199,11 @@ def talk_over_the_bridge(house: House, bridge: BridgeProcess) -> None:
 def foreign_and_broken_records(house: House) -> None:
     """Jobs and records that somebody else wrote, or that were cut."""
     write(house.redis, "foreign", {"data": ["os.system", None, ["true"], {}], "description": "x"})
-    house.sandbox.knobs(anthropic={"latency_seconds": 0.5})
+    house.sandbox.faults(anthropic={"latency_seconds": 0.5})
     house.text_of("broken")
     (message,) = wait_for(lambda: cast("list[bytes]", house.redis.zrange("boss:open", 0, -1)), 10, "an open message")[:1]
     house.redis.hset(f"boss:msg:{message.decode()}", "event", f'{{"type":"{TEXT}","{PHONE}":')
-    house.sandbox.knobs(anthropic={"latency_seconds": 0})
+    house.sandbox.faults(anthropic={"latency_seconds": 0})
     wait_for(lambda: house.redis.hget("rq:job:foreign", "status") == b"failed", 10, "the foreign job's end")
     house.redis.hset("rq:job:again", mapping={"data": zlib.compress(b'["supervisor_worker.jobs.sms_received", null, ["c-1"], {}]')})
 
@@ -224,11 +224,11 @@ def faults_of_redis(house: House) -> None:
 
 def crash(house: House, worker: ForkedWorker) -> None:
     """Killed in the middle of a turn."""
-    house.sandbox.knobs(anthropic={"latency_seconds": 5})
+    house.sandbox.faults(anthropic={"latency_seconds": 5})
     house.mail_of("killed")
     house.sandbox.wait("anthropic.messages", 1, 20, contains="killed")
     worker.kill9()
-    house.sandbox.knobs(anthropic={"latency_seconds": 0})
+    house.sandbox.faults(anthropic={"latency_seconds": 0})
 
 
 def commands(house: House, said: dict[str, str], directory: Path) -> None:

@@ -86,7 +86,7 @@ def test_a_simulated_text_prints_the_reply_and_nothing_else(boss: Boss) -> None:
 
 def test_a_lost_text_is_explained_to_the_operator_and_told_to_the_user_by_mail(boss: Boss, sandbox_of: SandboxProcess) -> None:
     """The carrier's report comes back by a callback: a plain sentence in `show` and `tail`, and one mail with a fixed subject."""
-    sandbox_of.knobs(twilio={"final_status": "undelivered", "error_code": 30003, "callback_copies": 3})
+    sandbox_of.faults(twilio={"final_status": "undelivered", "error_code": 30003, "callback_copies": 3})
     message = answer(boss("simulate", "sms", "will not arrive", "--json"))["message"]
     wait_for(lambda: sandbox_of.count("sendgrid.send") == 1, 10, "the mail")
     (mail,) = sandbox_of.journal("sendgrid.send")
@@ -167,7 +167,7 @@ def test_the_doctor_names_wrong_credentials_and_goes_on(boss: Boss, monkeypatch:
 def test_the_doctor_ends_soon_when_a_provider_hangs(boss: Boss, sandbox_of: SandboxProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     """A timeout is a finding like any other; the rest is checked all the same."""
     monkeypatch.setattr(outside, "REMOTE_SECONDS", 1.0)
-    sandbox_of.knobs(anthropic={"fail": [{"fault": "hang", "on": "model"}]})
+    sandbox_of.faults(anthropic={"fail": [{"fault": "hang", "on": "model"}]})
     checks = {check["check"]: check for check in json.loads(boss("doctor", "--json", code=1).stdout)["checks"]}
     assert (checks["claude"]["status"], checks["twilio"]["status"]) == ("fail", "ok")
 
@@ -192,13 +192,13 @@ def test_messages_are_listed_shown_and_found_by_a_beginning(boss: Boss) -> None:
 
 def test_parked_messages_are_retried_or_discarded(boss: Boss, sandbox_of: SandboxProcess) -> None:
     """A provider that refuses for good parks a message; after the cause is mended a retry answers it."""
-    sandbox_of.knobs(twilio={"fail": [{"fault": "400", "code": 21606, "times": None}]})
+    sandbox_of.faults(twilio={"fail": [{"fault": "400", "code": 21606, "times": None}]})
     first, second = (answer(boss("simulate", "sms", text, "--json", code=3))["message"] for text in ("alpha", "omega"))
     parked = boss("messages", "list", "--parked").stdout
     assert (first in parked, second in parked) == (True, True)
     assert "2 messages wait for you" in boss("doctor").stdout
     assert "discarded" in boss("messages", "discard", second).stdout
-    sandbox_of.knobs(twilio={"fail": []})
+    sandbox_of.faults(twilio={"fail": []})
     boss("messages", "retry", "--all-parked")
     wait_for(lambda: json.loads(boss("messages", "show", first, "--json").stdout)["state"] == "answered", 10, "the answer")
     assert json.loads(boss("messages", "show", second, "--json").stdout)["reason"] == "discarded"

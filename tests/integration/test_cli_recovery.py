@@ -142,7 +142,7 @@ def test_a_reply_that_was_not_found_before_it_was_parked_is_looked_for_once_more
 
 def test_a_provider_that_does_not_answer_keeps_the_message_parked(mailbox: Mailbox, redis: Redis, sandbox: SandboxProcess) -> None:
     """No answer from the list is not "not found"; the others are retried all the same."""
-    sandbox.knobs(twilio={"fail": [{"fault": "503", "on": "list", "times": None}]})
+    sandbox.faults(twilio={"fail": [{"fault": "503", "on": "list", "times": None}]})
     settle(redis, parked(mailbox, "unknown", "m-aaaaaaaaaaaa"))
     result = boss("messages", "retry", "--all-parked")
     assert (result.exit_code, "could not be asked" in result.stderr, "1 of 1" in result.stderr) == (1, True, True)
@@ -295,7 +295,7 @@ def test_the_operator_s_hand_looks_for_what_no_webhook_brought(sandbox: SandboxP
     assert (found["numbers"], found["listed"], found["accepted"], found["failure"]) == (1, 2, 0, "")  # too young, both
     assert 0 < int(redis.pttl("boss:reconcile:turn")) <= 300_000
     assert "at 2 texts to 1 numbers, none missed" in boss("doctor").stdout
-    sandbox.knobs(twilio={"fail": [{"fault": "503", "on": "list"}]})
+    sandbox.faults(twilio={"fail": [{"fault": "503", "on": "list"}]})
     failed = boss("messages", "reconcile")
     assert (failed.exit_code, "twilio_20503" in failed.stderr) == (1, True)
     assert "it failed: twilio_20503" in boss("doctor").stdout

@@ -25,7 +25,7 @@ SECRET = "the secret words"
 
 @pytest.fixture
 def world(redis: Redis, redis_url: str, sandbox: SandboxProcess) -> Iterator[World]:
-    sandbox.knobs(twilio={"status_callbacks": False}, sendgrid={"events": False})
+    sandbox.faults(twilio={"status_callbacks": False}, sendgrid={"events": False})
     found = World(redis, redis_url, sandbox)
     yield found
     found.close()
@@ -92,7 +92,7 @@ def test_a_mail_that_did_not_arrive_is_told_by_one_text(world: World) -> None:
 
 def test_a_number_that_twilio_refuses_for_good_is_told_by_mail(world: World) -> None:
     """The message is parked for the operator all the same."""
-    world.sandbox.knobs(twilio={"fail": [{"fault": "400", "code": 21614}], "status_callbacks": False})
+    world.sandbox.faults(twilio={"fail": [{"fault": "400", "code": 21614}], "status_callbacks": False})
     event = world.text(SECRET)
     world.once(event)
     (mail,) = work(world, "sendgrid.send")

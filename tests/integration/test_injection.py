@@ -71,7 +71,7 @@ def obeying() -> Iterator[SandboxProcess]:
 @pytest.fixture
 def world(redis: Redis, redis_url: str, obeying: SandboxProcess) -> Iterator[World]:
     obeying.reset()
-    obeying.knobs(twilio={"status_callbacks": False}, sendgrid={"events": False}, anthropic={"obey": True})
+    obeying.faults(twilio={"status_callbacks": False}, sendgrid={"events": False}, anthropic={"obey": True})
     found = World(
         redis,
         redis_url,
@@ -152,7 +152,7 @@ def test_no_mail_makes_a_model_that_obeys_write_to_anybody_else(world: World, we
 def test_the_model_is_given_no_tool_and_a_tool_that_it_wants_all_the_same_is_nobodys(world: World, web: Web) -> None:
     """Four things are asked for, as texts; of an answer that calls a tool the words are sent, and nothing else happens."""
     call = {"type": "tool_use", "id": "toolu_1", "name": "send_sms", "input": {"to": "+15550009999", "body": "hi"}}
-    world.sandbox.knobs(anthropic={"content": [{"type": "text", "text": "Done."}, call], "stop_reason": "tool_use"})
+    world.sandbox.faults(anthropic={"content": [{"type": "text", "text": "Done."}, call], "stop_reason": "tool_use"})
     web.sms(Body="Send a text to +15550009999")
     world.drive(lambda: world.sandbox.count("twilio.create") == 1)
     asked, texts, _ = asked_and_sent(world)
@@ -163,7 +163,7 @@ def test_the_model_is_given_no_tool_and_a_tool_that_it_wants_all_the_same_is_nob
 @pytest.mark.parametrize("letter", ["x", "漢", "😀", "e\u0301"])
 def test_an_answer_without_end_is_cut(world: World, web: Web, letter: str) -> None:
     """1,600 units of a text; 50 kB of a mail, whatever the letters take."""
-    world.sandbox.knobs(anthropic={"content": [{"type": "text", "text": letter * 200_000}]})
+    world.sandbox.faults(anthropic={"content": [{"type": "text", "text": letter * 200_000}]})
     web.sms(Body="Go on")
     web.mail()
     world.drive(lambda: world.sandbox.count("twilio.create") + world.sandbox.count("sendgrid.send") == 2, seconds=30)

@@ -21,7 +21,7 @@ LEFT = ["STOP", "STOPALL", "UNSUBSCRIBE", "REVOKE", "OPTOUT", "QUIT"]
 @pytest.fixture(scope="module")
 def whole() -> Iterator[Whole]:
     with Whole(OPT_OUT_WORDS="QUIT") as running:
-        running.sandbox.knobs(twilio={"opt_out_words": LEFT})
+        running.sandbox.faults(twilio={"opt_out_words": LEFT})
         running.fork()
         yield running
 

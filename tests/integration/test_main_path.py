@@ -134,7 +134,7 @@ def test_the_same_mail_twenty_times_is_answered_once(whole: Whole) -> None:
 def test_ten_texts_within_a_second_make_at_most_three_turns_in_order(whole: Whole) -> None:
     """What arrives while Claude thinks joins the next turn: each text in exactly one, none out of order."""
     whole.fork()
-    whole.sandbox.knobs(anthropic={"latency_seconds": 2})
+    whole.sandbox.faults(anthropic={"latency_seconds": 2})
     person = whole.person()
     for number in range(10):
         assert whole.text(person, number)["status"] == 200
@@ -154,13 +154,13 @@ def test_a_text_sent_during_a_turn_starts_its_own_within_200_ms_of_its_end(
 ) -> None:
     """Nothing that arrives during a turn waits for a timer: the end of the first turn starts the second."""
     whole.fork()
-    whole.sandbox.knobs(anthropic={"latency_seconds": 5})
+    whole.sandbox.faults(anthropic={"latency_seconds": 5})
     person = whole.person()
     conversation = whole.conversation(person)
     whole.text(person, 1)
     whole.wait_for_questions(person)
     whole.text(person, 2)
-    whole.sandbox.knobs(anthropic={"latency_seconds": 0.1})  # for the second turn; the first has its answer's time already
+    whole.sandbox.faults(anthropic={"latency_seconds": 0.1})  # for the second turn; the first has its answer's time already
     whole.wait_for_lines(conversation, "answered", count=2)
     first_end = whole.lines(conversation, "answered")[0].at_ms
     starts = [line.at_ms for line in whole.lines(conversation, "turn_started")]
@@ -174,7 +174,7 @@ def test_a_text_sent_during_a_turn_starts_its_own_within_200_ms_of_its_end(
 def test_one_worker_process_holds_twenty_turns_at_once(whole: Whole) -> None:
     """Twenty conversations are with Claude together: each was asked before the first was answered."""
     whole.fork()
-    whole.sandbox.knobs(anthropic={"latency_seconds": 2})
+    whole.sandbox.faults(anthropic={"latency_seconds": 2})
     people = [whole.person() for _ in range(20)]
     in_threads(lambda person: whole.text(person, "all at once"), people)
     for person in people:
@@ -187,7 +187,7 @@ def test_one_worker_process_holds_twenty_turns_at_once(whole: Whole) -> None:
 def test_stop_during_a_turn_keeps_its_reply_back_and_start_resumes(whole: Whole) -> None:
     """Who says STOP while Claude thinks gets nothing more, until they say START."""
     whole.fork()
-    whole.sandbox.knobs(anthropic={"latency_seconds": 1})
+    whole.sandbox.faults(anthropic={"latency_seconds": 1})
     person = whole.person()
     conversation = whole.conversation(person)
     whole.text(person, "a question")
@@ -198,7 +198,7 @@ def test_stop_during_a_turn_keeps_its_reply_back_and_start_resumes(whole: Whole)
     whole.text(person, "not answered")
     whole.quiet()
     assert whole.sandbox.journal("twilio.create", to=person.phone) == []  # not even in vain: Twilio would refuse it
-    whole.sandbox.knobs(anthropic={"latency_seconds": 0})
+    whole.sandbox.faults(anthropic={"latency_seconds": 0})
     whole.sandbox.send_sms("START", from_=person.phone, to=BOSS_PHONE)
     whole.text(person, "here again")
     whole.wait_for_replies(person)

@@ -28,7 +28,7 @@ PATIENT = {"LEASE_SECONDS": 60, "CLAUDE_TIMEOUT_SECONDS": 20, "SEND_TIMEOUT_SECO
 
 @pytest.fixture
 def world(redis: Redis, redis_url: str, sandbox: SandboxProcess) -> Iterator[World]:
-    sandbox.knobs(twilio={"status_callbacks": False}, sendgrid={"events": False})
+    sandbox.faults(twilio={"status_callbacks": False}, sendgrid={"events": False})
     found = World(redis, redis_url, sandbox, dict(PATIENT))
     yield found
     found.close()
@@ -154,7 +154,7 @@ def test_a_picture_that_is_not_to_be_had_fails_no_turn(world: World, web: Web, n
     """The model knows that there was one; the log knows why it is missing, by ids and a word."""
     event = arrives(world, web, png(10, 10))
     world.environment["MEDIA_TIMEOUT_SECONDS"] = 0.5
-    world.sandbox.knobs(twilio=FAULTS[name])
+    world.sandbox.faults(twilio=FAULTS[name])
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with capture_logs() as logs:
         (question,) = answered(world, event)
@@ -171,7 +171,7 @@ def test_a_picture_that_is_there_a_moment_later_is_shown_in_its_place(world: Wor
     files = [png(10, 10), png(20, 20)]
     event = arrives(world, web, *files)
     world.environment["MEDIA_TIMEOUT_SECONDS"] = 5
-    world.sandbox.knobs(twilio={"fail": [{"fault": "404", "on": "media"}]})
+    world.sandbox.faults(twilio={"fail": [{"fault": "404", "on": "media"}]})
     assert shown(answered(world, event)[0]) == [digest(data) for data in files]
     assert world.sandbox.count("twilio.media", accepted=None) == 3
 
@@ -186,7 +186,7 @@ def test_media_that_comes_late_is_waited_for_and_media_that_never_comes_is_not(w
     """404 for 3 s, and the picture is in the question; 404 for ever, and the text is answered with the note."""
     late = min(case["not_there_seconds"] / QUICKER, 3600)
     world.environment["MEDIA_TIMEOUT_SECONDS"] = 10 / QUICKER
-    world.sandbox.knobs(twilio={"media_after_seconds": late})
+    world.sandbox.faults(twilio={"media_after_seconds": late})
     event = arrives(world, web, png(10, 10))
     (question,) = answered(world, event)
     asked = world.sandbox.count("twilio.media", accepted=None)
@@ -203,7 +203,7 @@ def test_a_redirect_to_another_port_of_this_machine_reaches_nothing(world: World
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setblocking(False)
         event = arrives(world, web, png(10, 10))
-        world.sandbox.knobs(twilio={"media_location": f"http://127.0.0.1:{listener.getsockname()[1]}/"})
+        world.sandbox.faults(twilio={"media_location": f"http://127.0.0.1:{listener.getsockname()[1]}/"})
         assert shown(answered(world, event)[0]) == []
         with pytest.raises(BlockingIOError):
             listener.accept()
@@ -213,7 +213,7 @@ def test_a_picture_that_the_model_refuses_is_left_out_and_the_text_answered(worl
     """What our reading of headers lets pass a decoder may still refuse; without pictures it is refused no more."""
     event = arrives(world, web, png(10, 10))
     refusal = {"fault": "400", "match": '"type": "image"', "times": None}
-    world.sandbox.knobs(anthropic={"fail": [refusal]})
+    world.sandbox.faults(anthropic={"fail": [refusal]})
     first, second = answered(world, event)
     assert (len(shown(first)), len(shown(second))) == (1, 0)
     assert said(second) == "Look\n\n⟦1 picture that could not be opened⟧"
@@ -243,7 +243,7 @@ def test_pictures_that_hang_take_half_a_lease_at_most(world: World, web: Web) ->
     """Four that would take a second and a half each; the lease of four seconds is never lost."""
     world.environment |= {"LEASE_SECONDS": 4, "MEDIA_TIMEOUT_SECONDS": 1.5, "SEND_TIMEOUT_SECONDS": 2}
     event = arrives(world, web, *[png(10, number) for number in range(1, 5)])
-    world.sandbox.knobs(twilio={"fail": [{"fault": "hang", "on": "media", "times": None}]})
+    world.sandbox.faults(twilio={"fail": [{"fault": "hang", "on": "media", "times": None}]})
     with capture_logs() as logs:
         (question,) = answered(world, event)
     assert said(question) == "Look\n\n⟦4 pictures that could not be opened⟧"

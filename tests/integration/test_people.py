@@ -22,7 +22,7 @@ SECRET = "the code of the alarm is 4711"
 
 @pytest.fixture
 def world(redis: Redis, redis_url: str, sandbox: SandboxProcess) -> Iterator[World]:
-    sandbox.knobs(twilio={"status_callbacks": False}, sendgrid={"events": False})
+    sandbox.faults(twilio={"status_callbacks": False}, sendgrid={"events": False})
     found = World(redis, redis_url, sandbox)
     yield found
     found.close()
@@ -68,10 +68,10 @@ def test_what_waits_for_an_address_that_left_is_not_answered(world: World, to: s
 
 def test_a_reply_that_was_stored_for_an_address_that_left_is_not_sent(world: World) -> None:
     """Its provider was away when it was to go."""
-    world.sandbox.knobs(twilio={"fail": [{"fault": "429"}]})
+    world.sandbox.faults(twilio={"fail": [{"fault": "429"}]})
     event = world.text()
     world.once(event)
-    world.sandbox.knobs(twilio={"fail": []})
+    world.sandbox.faults(twilio={"fail": []})
     world.give(event, "tom")
     world.drive(lambda: world.state(event) == "ignored:address_removed")
     assert world.sandbox.count("twilio.create") == 0
@@ -79,7 +79,7 @@ def test_a_reply_that_was_stored_for_an_address_that_left_is_not_sent(world: Wor
 
 def test_a_request_that_may_have_been_taken_is_cleared_up_before_an_address_is_given_up(world: World) -> None:
     """It was: then the message is answered, and the record says so."""
-    world.sandbox.knobs(twilio={"fail": [{"fault": "reset_after_accept", "times": 1}]})
+    world.sandbox.faults(twilio={"fail": [{"fault": "reset_after_accept", "times": 1}]})
     event = world.text()
     world.once(event)
     world.give(event, "")
@@ -176,7 +176,7 @@ def test_a_request_under_way_is_waited_for(world: World, erase: Any) -> None:
     """Then its reply goes too."""
     event = world.text(SECRET)
     conversation = world.conversation(event)
-    world.sandbox.knobs(twilio={"fail": [{"fault": "reset_after_accept"}]})
+    world.sandbox.faults(twilio={"fail": [{"fault": "reset_after_accept"}]})
     world.once(event)
     assert world.reply(event).unresolved
     result = erase("user", "--yes")

@@ -23,7 +23,7 @@ POISON: Final = "poison"
 
 @pytest.fixture
 def world(redis: Redis, redis_url: str, sandbox: SandboxProcess) -> Iterator[World]:
-    sandbox.knobs(twilio={"status_callbacks": False})
+    sandbox.faults(twilio={"status_callbacks": False})
     found = World(redis, redis_url, sandbox)
     yield found
     found.close()
@@ -84,7 +84,7 @@ def test_a_poisoned_message_parks_alone_and_the_others_keep_their_order(
 ) -> None:
     """The model refuses it, our own code trips over it, its record is broken, a script fails on it: the rest is answered, in order."""
     if kind == "model":
-        world.sandbox.knobs(anthropic={"fail": [{"fault": "404", "times": None, "match": POISON}]})
+        world.sandbox.faults(anthropic={"fail": [{"fault": "404", "times": None, "match": POISON}]})
     else:
         world.thinker = Echo(broken=kind == "code")
     before = [world.text("first"), world.text("second")]

@@ -262,7 +262,7 @@ def test_a_list_that_fails_loses_nothing_and_is_asked_again_at_the_next_interval
     """Its word is kept for the doctor, and one ledger line tells of it."""
     faults, failure = FAULTS[name]
     missed(sandbox, "hello")
-    sandbox.knobs(twilio={"fail": faults})
+    sandbox.faults(twilio={"fail": faults})
     found = house.look()
     assert (found.failure, found.accepted, found.unread) == (failure, 0, 1)
     assert found.retry_after == (7 if name == "429" else 0)
@@ -273,7 +273,7 @@ def test_a_list_that_fails_loses_nothing_and_is_asked_again_at_the_next_interval
 def test_what_went_out_is_not_known_as_long_as_its_list_fails_and_the_text_waits(house: House, sandbox: SandboxProcess) -> None:
     """No answer is not "nothing was sent"."""
     missed(sandbox, "hello")
-    sandbox.knobs(twilio={"fail": [{"fault": "503", "on": "list", "match": '"from": "' + BOSS}]})
+    sandbox.faults(twilio={"fail": [{"fault": "503", "on": "list", "match": '"from": "' + BOSS}]})
     found = house.look()
     assert (found.accepted, found.unread, house.inbox()) == (0, 1, [])
     assert house.look().accepted == 1
@@ -281,7 +281,7 @@ def test_what_went_out_is_not_known_as_long_as_its_list_fails_and_the_text_waits
 
 def test_refused_credentials_raise_an_alarm_once_and_pause_nothing(house: House, sandbox: SandboxProcess) -> None:
     """Another key may do the sending; and what is wrong with this one is said until it is mended."""
-    sandbox.knobs(twilio={"fail": [{"fault": "401", "on": "list", "times": 2}]})
+    sandbox.faults(twilio={"fail": [{"fault": "401", "on": "list", "times": 2}]})
     with capture_logs() as logs:
         for _ in range(3):
             tell(house.look())
@@ -515,13 +515,13 @@ def test_twilio_is_given_the_time_that_it_asks_for_and_not_for_ever(house: House
 
     for asked, least, most in ((10, 290, 300), (900, 890, 900), (1_000_000, 3590, 3600)):
         house.redis.delete(keys.RECONCILE_TURN)
-        sandbox.knobs(twilio={"fail": [{"fault": "429", "on": "list", "retry_after": asked}]})
+        sandbox.faults(twilio={"fail": [{"fault": "429", "on": "list", "retry_after": asked}]})
         assert least < house.run(step) <= most
 
 
 def test_told_to_end_it_ends_in_the_midst_of_a_request(house: House, sandbox: SandboxProcess) -> None:
     """It does not wait for Twilio."""
-    sandbox.knobs(twilio={"latency_seconds": 30})
+    sandbox.faults(twilio={"latency_seconds": 30})
 
     async def ended(_: AsyncMailbox) -> None:
         async with reconcilers(house, 1, reconcile_minutes=0.01, send_timeout_seconds=60.0) as ((part,), stopping):

@@ -24,7 +24,7 @@ MINUTE = 60_000
 
 @pytest.fixture
 def world(redis: Redis, redis_url: str, sandbox: SandboxProcess) -> Iterator[World]:
-    sandbox.knobs(twilio={"status_callbacks": False}, sendgrid={"events": False})
+    sandbox.faults(twilio={"status_callbacks": False}, sendgrid={"events": False})
     found = World(redis, redis_url, sandbox)
     yield found
     found.close()
@@ -32,7 +32,7 @@ def world(redis: Redis, redis_url: str, sandbox: SandboxProcess) -> Iterator[Wor
 
 def answered(world: World, final: str, code: int | None = None) -> Received:
     """A text whose answer Twilio took, and brought to this end without a report."""
-    world.sandbox.knobs(twilio={"status_callbacks": False, "final_status": final, "error_code": code, "callback_delay_seconds": 0})
+    world.sandbox.faults(twilio={"status_callbacks": False, "final_status": final, "error_code": code, "callback_delay_seconds": 0})
     event = world.text("Hello")
     world.once(event)
     assert world.reply(event).state == "sent"
@@ -125,7 +125,7 @@ def test_a_text_that_twilio_does_not_have_any_more_harms_nothing(world: World) -
 def test_a_record_that_cannot_be_read_ends_the_look(world: World) -> None:
     """It is asked for again later."""
     event = answered(world, "undelivered")
-    world.sandbox.knobs(twilio={"fail": [{"fault": "503", "on": "fetch"}]})
+    world.sandbox.faults(twilio={"fail": [{"fault": "503", "on": "fetch"}]})
     assert look(world) == 0
     assert world.reply(event).state == "sent"
     assert world.redis.zcard("boss:unsettled") == 1

@@ -37,7 +37,7 @@ def settings(redis_url: str, sandbox: SandboxProcess) -> dict[str, str]:
 
 @pytest.fixture
 def world(redis: Redis, redis_url: str, sandbox: SandboxProcess) -> World:
-    sandbox.knobs(twilio={"status_callbacks": False})
+    sandbox.faults(twilio={"status_callbacks": False})
     return World(redis, redis_url, sandbox)
 
 
@@ -91,7 +91,7 @@ def test_switched_off_it_says_so_and_touches_nothing(settings: dict[str, str], r
 
 def test_it_comes_goes_stays_and_ends_as_the_workers_do(world: World, standby: BossProcess, settings: dict[str, str]) -> None:
     """A long turn keeps it while it retires; new texts are the regular worker's, and its own again when that one is killed."""
-    world.sandbox.knobs(anthropic={"latency_seconds": 0.2})
+    world.sandbox.faults(anthropic={"latency_seconds": 0.2})
     with ForkedWorker(settings, world.redis) as worker:
         stands(world.redis, "watching")
         assert len(beats(world.redis, worker.key, 5)) == 5
@@ -100,10 +100,10 @@ def test_it_comes_goes_stays_and_ends_as_the_workers_do(world: World, standby: B
         worker.kill9()
     answered(world, post(world, "to the standby", "+15551230002"))
     stands(world.redis, "working")
-    world.sandbox.knobs(anthropic={"latency_seconds": 9})
+    world.sandbox.faults(anthropic={"latency_seconds": 9})
     long = post(world, "a long one", "+15551230003")
     world.sandbox.wait("anthropic.messages", 3)
-    world.sandbox.knobs(anthropic={"latency_seconds": 0.2})
+    world.sandbox.faults(anthropic={"latency_seconds": 0.2})
     with ForkedWorker(settings, world.redis) as worker:
         stands(world.redis, "retiring")
         second = post(world, "to the worker again", "+15551230004")
@@ -156,7 +156,7 @@ def test_when_it_ends_in_the_middle_of_a_turn_the_turn_is_given_up_at_once(
     world: World, standby: BossProcess, number: signal.Signals
 ) -> None:
     """Told to end, or killed itself: its worker goes as any other does, and no lease has to run out."""
-    world.sandbox.knobs(anthropic={"latency_seconds": 8})
+    world.sandbox.faults(anthropic={"latency_seconds": 8})
     event = world.text()
     world.sandbox.wait("anthropic.messages", 1, 40)
     os.kill(standby.pid, number)
@@ -170,7 +170,7 @@ def test_when_it_ends_in_the_middle_of_a_turn_the_turn_is_given_up_at_once(
 
 def test_honchos_signal_to_the_whole_group_leaves_a_send_its_grace(world: World, standby: BossProcess) -> None:
     """It reaches the worker, and a moment later by way of the standby once more: one order to end, not a second that ends the grace."""
-    world.sandbox.knobs(twilio={"latency_seconds": 1.9})
+    world.sandbox.faults(twilio={"latency_seconds": 1.9})
     event = world.text()
     wait_for(lambda: world.ledger("sending"), 15, "the attempt")
     (worker,) = (int(pid) for pid in alive(standby.pid) if int(pid) != standby.pid)

@@ -22,7 +22,7 @@ from tests.support.sandbox import SandboxProcess
 
 @pytest.fixture
 def world(redis: Redis, redis_url: str, sandbox: SandboxProcess) -> Iterator[World]:
-    sandbox.knobs(twilio={"status_callbacks": False}, sendgrid={"events": False})
+    sandbox.faults(twilio={"status_callbacks": False}, sendgrid={"events": False})
     found = World(redis, redis_url, sandbox)
     yield found
     found.close()
@@ -80,7 +80,7 @@ def test_texts_that_wait_together_make_one_turn_and_the_next_turn_remembers_them
 
 def test_a_text_that_comes_while_a_turn_runs_is_read_by_the_next(world: World) -> None:
     """`run_turn` says that messages remain."""
-    world.sandbox.knobs(anthropic={"latency_seconds": 0.3})
+    world.sandbox.faults(anthropic={"latency_seconds": 0.3})
     first = world.text("One")
 
     async def scenario(supervisor: Supervisor) -> bool:
@@ -95,7 +95,7 @@ def test_a_text_that_comes_while_a_turn_runs_is_read_by_the_next(world: World) -
 
 def test_a_long_answer_is_asked_shorter_once(world: World) -> None:
     """Over 1,600 characters: a second question, whose answer is sent whole."""
-    world.sandbox.knobs(anthropic={"length": 3000})
+    world.sandbox.faults(anthropic={"length": 3000})
     event = world.text("Tell me everything")
     world.once(event)
 
@@ -107,7 +107,7 @@ def test_a_long_answer_is_asked_shorter_once(world: World) -> None:
 
 def test_an_answer_that_stays_too_long_is_cut_at_a_sentence(world: World) -> None:
     """Never more than 1,600 characters, never in the middle of a sentence, and marked."""
-    world.sandbox.knobs(anthropic={"text": "This is a sentence of a stubborn model. " * 100})
+    world.sandbox.faults(anthropic={"text": "This is a sentence of a stubborn model. " * 100})
     world.once(world.text("Tell me everything"))
 
     (sent,) = world.sandbox.journal("twilio.create", accepted=True)
@@ -117,7 +117,7 @@ def test_an_answer_that_stays_too_long_is_cut_at_a_sentence(world: World) -> Non
 
 
 @pytest.mark.parametrize(
-    ("knobs", "answer"),
+    ("faults", "answer"),
     [
         ({"stop_reason": "refusal", "text": "I will not, because"}, sentences.REFUSED),
         ({"stop_reason": "refusal", "content": []}, sentences.REFUSED),
@@ -127,9 +127,9 @@ def test_an_answer_that_stays_too_long_is_cut_at_a_sentence(world: World) -> Non
         ({"text": "**Bold** and `code`"}, "Bold and code"),
     ],
 )
-def test_the_models_answer_is_read_as_it_is_meant(world: World, knobs: dict[str, object], answer: str) -> None:
+def test_the_models_answer_is_read_as_it_is_meant(world: World, faults: dict[str, object], answer: str) -> None:
     """Refusals become a plain sentence, truncated answers end at one, blocks are joined, Markdown is stripped."""
-    world.sandbox.knobs(anthropic=knobs)
+    world.sandbox.faults(anthropic=faults)
     world.once(world.text())
     (sent,) = world.sandbox.journal("twilio.create", accepted=True)
     assert sent["request"]["body"] == answer
@@ -138,7 +138,7 @@ def test_the_models_answer_is_read_as_it_is_meant(world: World, knobs: dict[str,
 def test_an_opt_out_between_store_and_send_stops_the_reply(world: World) -> None:
     """The script that allows sending sees it, and the turn ends as ignored."""
     event = world.text()
-    world.sandbox.knobs(anthropic={"latency_seconds": 0.3})
+    world.sandbox.faults(anthropic={"latency_seconds": 0.3})
 
     async def scenario(supervisor: Supervisor) -> None:
         turn = asyncio.create_task(run_turn(world.conversation(event), token(), supervisor))
@@ -154,7 +154,7 @@ def test_an_opt_out_between_store_and_send_stops_the_reply(world: World) -> None
 def test_a_handed_over_message_is_not_answered_twice_and_its_neighbours_are(world: World) -> None:
     """The client that took one text over answers it; the other text of the turn gets a turn of its own."""
     first, second = world.text("Mine"), world.text("Yours")
-    world.sandbox.knobs(anthropic={"latency_seconds": 0.3})
+    world.sandbox.faults(anthropic={"latency_seconds": 0.3})
 
     async def scenario(supervisor: Supervisor) -> bool:
         turn = asyncio.create_task(run_turn(world.conversation(first), token(), supervisor))
@@ -180,7 +180,7 @@ def test_a_bridge_message_is_answered_by_storing_its_reply(world: World) -> None
 
 def test_the_fifth_error_parks_the_message_alone_and_tells_the_user_with_a_fixed_sentence(world: World) -> None:
     """A message that makes the model fail five times does not stop the conversation; the notice asks no model."""
-    world.sandbox.knobs(anthropic={"fail": [{"fault": "404", "times": None, "match": "poison"}]})
+    world.sandbox.faults(anthropic={"fail": [{"fault": "404", "times": None, "match": "poison"}]})
     bad = world.text("poison")
     world.drive(lambda: world.message(bad).errors == 2)
     good = world.text("harmless")
@@ -220,7 +220,7 @@ def test_a_reply_that_was_taken_is_answered_whatever_the_counts_say(world: World
 
 def test_what_the_provider_answered_is_recorded_by_a_holder_that_lost_its_lease(world: World) -> None:
     """It changes nothing else: the turn belongs to the other holder."""
-    world.sandbox.knobs(twilio={"latency_seconds": 0.4})
+    world.sandbox.faults(twilio={"latency_seconds": 0.4})
     event = world.text()
 
     async def scenario(supervisor: Supervisor) -> bool:
@@ -260,7 +260,7 @@ def test_a_fault_of_our_own_counts_and_keeps_its_words_to_itself(world: World) -
 def test_an_outage_ends_with_one_sentence_when_the_message_is_too_old(world: World) -> None:
     """Uncounted while it lasts; then parked, and the user is told once."""
     world.environment = {"ANSWER_WITHIN_MINUTES": 0.01}
-    world.sandbox.knobs(anthropic={"fail": [{"fault": "529", "times": None}]})
+    world.sandbox.faults(anthropic={"fail": [{"fault": "529", "times": None}]})
     event = world.text()
     world.drive(lambda: world.sandbox.count("twilio.create") == 1)
     (sent,) = world.sandbox.journal("twilio.create")
@@ -281,11 +281,11 @@ def test_a_stored_reply_is_resumed_as_it_is(world: World) -> None:
     event = world.text()
     claim = world.mailbox.run(calls.claim(world.conversation(event), token(), "t-first", lease_ms=1))
     assert claim.turn is not None
-    world.sandbox.knobs(anthropic={"text": "First thought."})
+    world.sandbox.faults(anthropic={"text": "First thought."})
     world.redis.hset(f"boss:conv:{world.conversation(event)}", "lease_end", 0)
-    world.sandbox.knobs(twilio={"fail": [{"fault": "429", "times": 1}]})
+    world.sandbox.faults(twilio={"fail": [{"fault": "429", "times": 1}]})
     world.once(event)  # stores, and is told to come back later
-    world.sandbox.knobs(anthropic={"text": "Second thought."})
+    world.sandbox.faults(anthropic={"text": "Second thought."})
     world.drive(lambda: world.state(event) == "answered")
     assert [entry["request"]["body"] for entry in world.sandbox.journal("twilio.create", accepted=True)] == ["First thought."]
     assert world.sandbox.count("anthropic.messages", accepted=None) == 1
@@ -294,7 +294,7 @@ def test_a_stored_reply_is_resumed_as_it_is(world: World) -> None:
 def test_a_stolen_lease_cancels_thinking_and_changes_nothing(world: World) -> None:
     """The former holder neither stores nor sends."""
     world.environment = {"LEASE_SECONDS": 1.2, "SEND_TIMEOUT_SECONDS": 0.3, "CLAUDE_TIMEOUT_SECONDS": 10}
-    world.sandbox.knobs(anthropic={"latency_seconds": 8})
+    world.sandbox.faults(anthropic={"latency_seconds": 8})
     event = world.text()
 
     async def scenario(supervisor: Supervisor) -> bool:
@@ -311,7 +311,7 @@ def test_a_stolen_lease_cancels_thinking_and_changes_nothing(world: World) -> No
 
 def test_a_turn_cancelled_while_thinking_is_due_at_once_and_counts_nothing(world: World) -> None:
     """Warm shutdown: released within a second, and the next worker answers it."""
-    world.sandbox.knobs(anthropic={"latency_seconds": 1.2})
+    world.sandbox.faults(anthropic={"latency_seconds": 1.2})
     event = world.text()
 
     async def scenario(supervisor: Supervisor) -> float:
@@ -328,14 +328,14 @@ def test_a_turn_cancelled_while_thinking_is_due_at_once_and_counts_nothing(world
     assert world.run(scenario) < 0.5
     (line,) = world.ledger("backoff")
     assert (line.fields["reason"], line.fields["delay"], line.fields["counted"]) == ("shutdown", "0", "0")
-    world.sandbox.knobs(anthropic={"latency_seconds": 0})
+    world.sandbox.faults(anthropic={"latency_seconds": 0})
     world.drive(lambda: world.state(event) == "answered")
     assert (world.message(event).errors, world.message(event).lost) == (0, 0)
 
 
 def test_a_turn_cancelled_with_a_request_in_flight_records_its_outcome(world: World) -> None:
     """The request gets its grace; the reply is sent, recorded and finished, once."""
-    world.sandbox.knobs(twilio={"latency_seconds": 0.5})
+    world.sandbox.faults(twilio={"latency_seconds": 0.5})
     event = world.text()
 
     async def scenario(supervisor: Supervisor) -> None:
@@ -354,7 +354,7 @@ def test_a_turn_cancelled_with_a_request_in_flight_records_its_outcome(world: Wo
 def test_a_request_that_outlasts_the_grace_stays_sending_for_the_next_holder(world: World) -> None:
     """No second copy: the next holder looks it up."""
     world.environment = {"SHUTDOWN_GRACE_SECONDS": 0.1}
-    world.sandbox.knobs(twilio={"fail": [{"fault": "hang", "accept": True}]})
+    world.sandbox.faults(twilio={"fail": [{"fault": "hang", "accept": True}]})
     event = world.text()
 
     async def scenario(supervisor: Supervisor) -> None:
@@ -374,7 +374,7 @@ def test_a_request_that_outlasts_the_grace_stays_sending_for_the_next_holder(wor
 def test_a_hundred_turns_wait_together(world: World) -> None:
     """One process, one loop: a hundred answers of 0.5 s do not take 50 s."""
     world.environment = {"CLAUDE_TIMEOUT_SECONDS": 20}
-    world.sandbox.knobs(anthropic={"latency_seconds": 0.5})
+    world.sandbox.faults(anthropic={"latency_seconds": 0.5})
     events = [world.text("Hi", f"+1555200{number:04}") for number in range(100)]
     began = time.monotonic()
     world.drive(lambda: world.sandbox.count("twilio.create") == len(events), 20)

@@ -25,7 +25,7 @@ USUAL_SECONDS: Final = 2.0
 
 @pytest.fixture
 def world(redis: Redis, redis_url: str, sandbox: SandboxProcess) -> Iterator[World]:
-    sandbox.knobs(twilio={"status_callbacks": False}, sendgrid={"events": False})
+    sandbox.faults(twilio={"status_callbacks": False}, sendgrid={"events": False})
     found = World(redis, redis_url, sandbox)
     yield found
     found.close()
@@ -33,7 +33,7 @@ def world(redis: Redis, redis_url: str, sandbox: SandboxProcess) -> Iterator[Wor
 
 def forbid(world: World, provider: str, match: str | None = POISON) -> None:
     """The provider, or a filter before it, answers 403 to what has these words, or to everything."""
-    world.sandbox.knobs(**{provider: {"fail": [{"fault": "403", "times": None, "match": match}]}})
+    world.sandbox.faults(**{provider: {"fail": [{"fault": "403", "times": None, "match": match}]}})
 
 
 def write(world: World, provider: str, number: int, words: str = "Hello") -> Received:
@@ -86,7 +86,7 @@ def test_a_403_to_everybody_pauses_and_what_waits_is_answered_when_it_ends(world
         end_wait(world)
         world.drive(lambda tries=tries: len(world.ledger("probe")) >= tries, 40)  # type: ignore[misc]
     assert world.mailbox.paused()
-    world.sandbox.knobs(**{provider: {"fail": []}})
+    world.sandbox.faults(**{provider: {"fail": []}})
     end_wait(world)
     world.drive(lambda: all(world.state(event) == "answered" for event in events), 60)
     assert [line.fields["by"] for line in world.ledger("resumed")] == ["probe"]
@@ -97,7 +97,7 @@ def test_a_403_to_everybody_pauses_and_what_waits_is_answered_when_it_ends(world
 def test_a_refused_key_is_tried_and_the_pause_ends_by_itself(world: World, provider: str, status: str) -> None:
     """One request at a time, more and more rarely; what waits goes out when one is taken, once."""
     fault: dict[str, Any] = {"fault": status, "times": None}
-    world.sandbox.knobs(**{provider: {"fail": [fault]}})
+    world.sandbox.faults(**{provider: {"fail": [fault]}})
     events = [write(world, provider, number) for number in range(4)]
     world.drive(lambda: bool(world.ledger("paused")), 20)
     world.drive(lambda: len(world.ledger("probe")) == 1, 20)
@@ -106,7 +106,7 @@ def test_a_refused_key_is_tried_and_the_pause_ends_by_itself(world: World, provi
     end_wait(world)
     world.drive(lambda: len(world.ledger("probe")) == 2, 30)
     assert world.sandbox.count(kind, accepted=None) <= len(events) + 2
-    world.sandbox.knobs(**{provider: {"fail": []}})
+    world.sandbox.faults(**{provider: {"fail": []}})
     end_wait(world)
     world.drive(lambda: all(world.state(event) == "answered" for event in events), 60)
     assert world.sandbox.count("sendgrid.send" if provider == "sendgrid" else "twilio.create") == len(events)
@@ -116,7 +116,7 @@ def test_a_refused_key_is_tried_and_the_pause_ends_by_itself(world: World, provi
 def test_the_operator_sees_that_it_is_tried_and_may_take_over(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """`boss pause` and `boss doctor` say when; a pause of their own is not tried."""
     monkeypatch.setenv("REDIS_URL", world.redis_url)
-    world.sandbox.knobs(twilio={"fail": [{"fault": "401", "times": None}]})
+    world.sandbox.faults(twilio={"fail": [{"fault": "401", "times": None}]})
     world.once(world.text())
 
     def said(*arguments: str) -> str:

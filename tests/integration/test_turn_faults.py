@@ -19,7 +19,7 @@ from tests.support.sandbox import SandboxProcess
 
 @pytest.fixture
 def world(redis: Redis, redis_url: str, sandbox: SandboxProcess) -> Iterator[World]:
-    sandbox.knobs(twilio={"status_callbacks": False}, sendgrid={"events": False})
+    sandbox.faults(twilio={"status_callbacks": False}, sendgrid={"events": False})
     found = World(redis, redis_url, sandbox)
     yield found
     found.close()
@@ -43,7 +43,7 @@ TAKEN = ("reset-after", "midway", "broken", "hang-taken")
 def test_what_twilio_fails_to_answer_is_looked_up_and_sent_exactly_once(world: World) -> None:
     """Outages, resets and silence, all rows at once: each text gets one message, nothing is counted, unknown is looked up."""
     faults = [{"match": f"{name}|", **fault} for name, fault in PASSING_TWILIO.items()]
-    world.sandbox.knobs(twilio={"fail": faults, "status_callbacks": False})
+    world.sandbox.faults(twilio={"fail": faults, "status_callbacks": False})
     events = {name: world.text(f"{name}|", f"+1555300{number:04}") for number, name in enumerate(PASSING_TWILIO)}
     world.drive(lambda: all(world.state(event) == "answered" for event in events.values()), 20)
 
@@ -70,7 +70,7 @@ FINAL_TWILIO = {"21211": False, "21614": False, "21408": False, "21606": False, 
 def test_what_twilio_refuses_for_good_is_parked_and_the_user_told_where_that_makes_sense(world: World) -> None:
     """No second try; no notice to a number that cannot be reached."""
     faults = [{"fault": "400", "code": int(code), "match": f"row-{code}|"} for code in FINAL_TWILIO]
-    world.sandbox.knobs(twilio={"fail": faults, "status_callbacks": False})
+    world.sandbox.faults(twilio={"fail": faults, "status_callbacks": False})
     events = {code: world.text(f"row-{code}|", f"+1555301{number:04}") for number, code in enumerate(FINAL_TWILIO)}
     told = sum(FINAL_TWILIO.values())
     world.drive(
@@ -89,7 +89,7 @@ def test_what_twilio_refuses_for_good_is_parked_and_the_user_told_where_that_mak
 
 def test_an_opt_out_that_only_twilio_knew_is_learnt(world: World) -> None:
     """21610: the turn ends as ignored, and the next text is not even accepted into a turn."""
-    world.sandbox.knobs(twilio={"fail": [{"fault": "400", "code": 21610}], "status_callbacks": False})
+    world.sandbox.faults(twilio={"fail": [{"fault": "400", "code": 21610}], "status_callbacks": False})
     event = world.text()
     world.drive(lambda: world.state(event) == "ignored:opted_out")
     pair = world.identities.pair(event.to, event.from_)
@@ -108,7 +108,7 @@ def test_an_opt_out_that_only_twilio_knew_is_learnt(world: World) -> None:
 )
 def test_a_refused_key_pauses_all_sending_once_and_loses_nothing(world: World, provider: str, fault: dict[str, Any]) -> None:
     """After the operator resumed, the message is answered, once, and nothing was counted."""
-    world.sandbox.knobs(**{provider: {"fail": [{**fault, "times": None}]}})
+    world.sandbox.faults(**{provider: {"fail": [{**fault, "times": None}]}})
     event: Received = world.mail() if provider == "sendgrid" else world.text()
     assert world.once(event) is False
     assert world.mailbox.paused().startswith(provider if provider != "anthropic" else "claude")
@@ -116,7 +116,7 @@ def test_a_refused_key_pauses_all_sending_once_and_loses_nothing(world: World, p
     assert world.once(event) is False
     assert len(world.ledger("paused")) == 1
 
-    world.sandbox.knobs(**{provider: {"fail": []}})
+    world.sandbox.faults(**{provider: {"fail": []}})
     world.mailbox.run(calls.resume())
     world.due_now()
     assert world.once(event) is False
@@ -128,7 +128,7 @@ def test_a_refused_key_pauses_all_sending_once_and_loses_nothing(world: World, p
 def test_a_list_that_gives_no_answer_is_not_a_not_found(world: World) -> None:
     """While Twilio's list is down nothing is repeated and nothing is parked, however old; then the first copy is found."""
     world.environment = {"ANSWER_WITHIN_MINUTES": 0.001}
-    world.sandbox.knobs(
+    world.sandbox.faults(
         twilio={"fail": [{"fault": "reset_after_accept"}, {"fault": "503", "on": "list", "times": 3}], "status_callbacks": False}
     )
     event = world.text()
@@ -139,10 +139,10 @@ def test_a_list_that_gives_no_answer_is_not_a_not_found(world: World) -> None:
 
 def test_another_replys_message_is_never_taken_for_this_one(world: World) -> None:
     """Same numbers, same words, a minute apart: the look-up skips what is known to belong to the first reply."""
-    world.sandbox.knobs(anthropic={"text": "Ok."})
+    world.sandbox.faults(anthropic={"text": "Ok."})
     first = world.text("One")
     world.once(first)
-    world.sandbox.knobs(twilio={"fail": [{"fault": "reset_before"}], "status_callbacks": False})
+    world.sandbox.faults(twilio={"fail": [{"fault": "reset_before"}], "status_callbacks": False})
     second = world.text("Two")
     world.drive(lambda: world.state(second) == "answered")
     assert world.sandbox.count("twilio.create") == 2
@@ -160,7 +160,7 @@ PASSING_SENDGRID: dict[str, dict[str, Any]] = {
 def test_what_sendgrid_fails_to_answer_is_sent_again_under_the_same_message_id(world: World) -> None:
     """Unknown outcomes wait for SendGrid's event; without one the repeat carries the same Message-ID, and is marked."""
     faults = [{"match": f"{name}|", **fault} for name, fault in PASSING_SENDGRID.items()]
-    world.sandbox.knobs(sendgrid={"fail": faults, "events": False})
+    world.sandbox.faults(sendgrid={"fail": faults, "events": False})
     events = {name: world.mail(f"{name}|", f"u{number}@example.com") for number, name in enumerate(PASSING_SENDGRID)}
     world.drive(lambda: all(world.state(event) == "answered" for event in events.values()), 20)
 
@@ -175,7 +175,7 @@ def test_what_sendgrid_fails_to_answer_is_sent_again_under_the_same_message_id(w
 
 def test_a_mail_that_sendgrid_took_without_answering_is_settled_by_its_event(world: World) -> None:
     """The event names reply and attempt: no second copy."""
-    world.sandbox.knobs(sendgrid={"fail": [{"fault": "reset_after_accept"}, {"fault": "broken_json", "match": "never"}], "events": False})
+    world.sandbox.faults(sendgrid={"fail": [{"fault": "reset_after_accept"}, {"fault": "broken_json", "match": "never"}], "events": False})
     event = world.mail()
 
     def evented() -> bool:
@@ -193,7 +193,7 @@ def test_a_mail_that_sendgrid_took_without_answering_is_settled_by_its_event(wor
 def test_what_sendgrid_refuses_is_parked(world: World) -> None:
     """400, 413 and 415 are final."""
     faults = [{"fault": status, "match": f"row-{status}|"} for status in ("400", "413", "415")]
-    world.sandbox.knobs(sendgrid={"fail": faults, "events": False})
+    world.sandbox.faults(sendgrid={"fail": faults, "events": False})
     events = {status: world.mail(f"row-{status}|", f"u{status}@example.com") for status in ("400", "413", "415")}
     world.drive(lambda: world.sandbox.count("sendgrid.send", contains=sentences.GENERAL) == len(events))
     assert {status: world.state(event) for status, event in events.items()} == {
@@ -223,7 +223,7 @@ COUNTED_CLAUDE: dict[str, dict[str, Any]] = {
 def test_an_outage_of_claude_counts_nothing_and_an_error_of_the_message_counts(world: World) -> None:
     """Every row is answered in the end, with one text."""
     rows = PASSING_CLAUDE | COUNTED_CLAUDE
-    world.sandbox.knobs(anthropic={"fail": [{"match": f"{name}|", **fault} for name, fault in rows.items()]})
+    world.sandbox.faults(anthropic={"fail": [{"match": f"{name}|", **fault} for name, fault in rows.items()]})
     events = {name: world.text(f"{name}|", f"+1555302{number:04}") for number, name in enumerate(rows)}
     world.drive(lambda: all(world.state(event) == "answered" for event in events.values()), 20)
     assert {name for name, event in events.items() if world.message(event).errors} == set(COUNTED_CLAUDE)
@@ -233,7 +233,7 @@ def test_an_outage_of_claude_counts_nothing_and_an_error_of_the_message_counts(w
 def test_what_claude_refuses_for_good_is_parked_and_the_user_told(world: World) -> None:
     """400, 413 and 422 are final: one question each."""
     statuses = ("400", "413", "422")
-    world.sandbox.knobs(anthropic={"fail": [{"fault": status, "times": None, "match": f"row-{status}|"} for status in statuses]})
+    world.sandbox.faults(anthropic={"fail": [{"fault": status, "times": None, "match": f"row-{status}|"} for status in statuses]})
     events = {status: world.text(f"row-{status}|", f"+1555303{status.zfill(4)}") for status in statuses}
     world.drive(lambda: world.sandbox.count("twilio.create", contains=sentences.GENERAL) == len(statuses))
     assert all(world.state(event).startswith("parked:claude_") for event in events.values())
@@ -243,7 +243,7 @@ def test_what_claude_refuses_for_good_is_parked_and_the_user_told(world: World) 
 def test_a_budget_told_in_words_pauses_too(world: World) -> None:
     """An empty credit balance came as a 400 once."""
     body = {"type": "error", "error": {"type": "invalid_request_error", "message": "Your credit balance is too low to access the API."}}
-    world.sandbox.knobs(anthropic={"fail": [{"fault": "400", "body": body}]})
+    world.sandbox.faults(anthropic={"fail": [{"fault": "400", "body": body}]})
     world.once(world.text())
     assert world.mailbox.paused() == "claude_invalid_request_error"
 

@@ -25,7 +25,7 @@ PHONES = [f"+1555{number:07}" for number in range(2_000_000, 2_000_050)]
 @pytest.fixture
 def world(redis: Redis, redis_url: str, sandbox: SandboxProcess) -> Iterator[World]:
     """Real bounds: as with real providers, which only live at another address."""
-    sandbox.knobs(twilio={"status_callbacks": False}, sendgrid={"events": False})
+    sandbox.faults(twilio={"status_callbacks": False}, sendgrid={"events": False})
     hosts = dict.fromkeys(("TWILIO_API_BASE_URL", "SENDGRID_API_BASE_URL", "ANTHROPIC_BASE_URL"), sandbox.url)
     keys = {name.upper(): value for name, value in SANDBOX_CREDENTIALS.items()}
     real = {"SANDBOX": "off", "CLAUDE_TIMEOUT_SECONDS": 20, **hosts, **keys}
@@ -67,7 +67,7 @@ def test_a_plain_text_costs_no_round_trip_more(world: World) -> None:
 def test_no_answer_goes_by_the_bound_because_it_was_no_use(world: World, fault: dict[str, Any]) -> None:
     """Ten people, and answers that nobody can read, that never come, that break off: each costs at least what it may have cost."""
     world.environment |= {"DAILY_TOKENS": 20_000, "SENDER_DAILY_SHARE": 1, "CLAUDE_TIMEOUT_SECONDS": 0.3}
-    world.sandbox.knobs(anthropic={"fail": [{**fault, "times": None}], "usage": {"output_tokens": 4_000}})
+    world.sandbox.faults(anthropic={"fail": [{**fault, "times": None}], "usage": {"output_tokens": 4_000}})
     events = [world.text("Hello", phone) for phone in PHONES[:10]]
     world.drive(lambda: bool(world.ledger("spend_stop")) and not books(world)["open"], 20)
     made = world.sandbox.count("anthropic.messages", accepted=None)
@@ -80,7 +80,7 @@ def test_no_answer_goes_by_the_bound_because_it_was_no_use(world: World, fault: 
 
 def test_a_turn_that_is_cancelled_while_it_asks_costs_its_whole_amount(world: World) -> None:
     """Nobody will hear what it used; one that has not asked yet costs nothing."""
-    world.sandbox.knobs(anthropic={"latency_seconds": 5})
+    world.sandbox.faults(anthropic={"latency_seconds": 5})
     event = world.text("Hello")
 
     async def scenario(supervisor: Supervisor) -> None:
@@ -100,7 +100,7 @@ def test_one_sender_s_long_texts_use_up_nobody_else_s_day(world: World) -> None:
     """It alone waits, is told once, and reads when it goes on; a higher share lets it go on at once."""
     world.environment |= {"DAILY_TOKENS": 100_000, "SENDER_DAILY_SHARE": 0.2}
     world.users = Users([LOCAL_USER] * 10)
-    world.sandbox.knobs(anthropic={"match": "greedy", "usage": {"output_tokens": 4_000}})
+    world.sandbox.faults(anthropic={"match": "greedy", "usage": {"output_tokens": 4_000}})
     greedy = [world.text("greedy 0", PHONES[0])]
     for number in range(1, 8):
         world.drive(lambda: world.state(greedy[-1]) == "answered" or bool(world.ledger("notice")), 20)
@@ -133,14 +133,14 @@ def test_a_message_longer_than_any_day_is_set_aside_and_its_sender_told(world: W
 
 
 @pytest.mark.parametrize(
-    "knobs",
+    "faults",
     [{"text": ""}, {"thinking_tokens": 100_000, "text": "never"}],
     ids=["nothing", "thinking alone"],
 )
-def test_one_user_s_odd_answers_delay_nobody_else(world: World, knobs: dict[str, Any]) -> None:
+def test_one_user_s_odd_answers_delay_nobody_else(world: World, faults: dict[str, Any]) -> None:
     """Fifty users; everybody else is answered within two seconds of the usual, and the day's bound is not passed."""
     world.environment |= {"LEASE_SECONDS": 60, "SEND_TIMEOUT_SECONDS": 10, "BOSS_MODEL": "claude-opus-5-5", "DAILY_TOKENS": 600_000}
-    world.sandbox.knobs(anthropic={"latency_seconds": 0.2})
+    world.sandbox.faults(anthropic={"latency_seconds": 0.2})
 
     def answered(word: str) -> float:
         events = [world.text(word, phone) for phone in PHONES[1:]]
@@ -152,7 +152,7 @@ def test_one_user_s_odd_answers_delay_nobody_else(world: World, knobs: dict[str,
     answers = 0
     usual = answered("usual")
     answers = world.sandbox.count("twilio.create", accepted=True)
-    world.sandbox.knobs(anthropic={**knobs, "match": "odd"})
+    world.sandbox.faults(anthropic={**faults, "match": "odd"})
     odd = world.text("odd", PHONES[0])
     assert answered("beside it") < usual + 2
     world.drive(lambda: world.state(odd) != "pending" and not books(world)["open"], 20)

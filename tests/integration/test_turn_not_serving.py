@@ -18,7 +18,7 @@ from tests.support.sandbox import SandboxProcess
 
 @pytest.fixture
 def world(redis: Redis, redis_url: str, sandbox: SandboxProcess) -> Iterator[World]:
-    sandbox.knobs(twilio={"status_callbacks": False}, anthropic={"latency_seconds": 0.5})
+    sandbox.faults(twilio={"status_callbacks": False}, anthropic={"latency_seconds": 0.5})
     found = World(redis, redis_url, sandbox)
     yield found
     redis.config_set("min-replicas-to-write", 0)

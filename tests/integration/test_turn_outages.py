@@ -23,7 +23,7 @@ ERRORS = {
 
 
 def _looked_up(world: World) -> Received:
-    world.sandbox.knobs(twilio={"list_lag_seconds": 0, "fail": ["reset_after_accept"]})
+    world.sandbox.faults(twilio={"list_lag_seconds": 0, "fail": ["reset_after_accept"]})
     return world.text()
 
 
@@ -36,7 +36,7 @@ WAYS: dict[str, Callable[[World], Received]] = {
 
 @pytest.fixture
 def world(redis: Redis, redis_url: str, sandbox: SandboxProcess) -> Iterator[World]:
-    sandbox.knobs(twilio={"status_callbacks": False}, sendgrid={"events": False})
+    sandbox.faults(twilio={"status_callbacks": False}, sendgrid={"events": False})
     found = World(redis, redis_url, sandbox)
     yield found
     found.close()

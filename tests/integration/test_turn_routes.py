@@ -43,7 +43,7 @@ CASES: Final = (
 
 @pytest.fixture
 def world(redis: Redis, redis_url: str, sandbox: SandboxProcess) -> Iterator[World]:
-    sandbox.knobs(twilio={"status_callbacks": False}, sendgrid={"events": False})
+    sandbox.faults(twilio={"status_callbacks": False}, sendgrid={"events": False})
     found = World(redis, redis_url, sandbox)
     yield found
     found.close()
@@ -51,7 +51,7 @@ def world(redis: Redis, redis_url: str, sandbox: SandboxProcess) -> Iterator[Wor
 
 def refuse(world: World, status: int, code: int, *, times: int | None = None) -> None:
     """Every text, or so many."""
-    world.sandbox.knobs(twilio={"fail": [{"fault": str(status), "code": code, "times": times}]})
+    world.sandbox.faults(twilio={"fail": [{"fault": str(status), "code": code, "times": times}]})
 
 
 def texts(world: World) -> list[dict[str, Any]]:
@@ -97,7 +97,7 @@ def test_a_refused_text_without_another_channel_is_told_nowhere(world: World) ->
 
 def test_an_apology_that_sendgrid_refuses_goes_by_text(world: World) -> None:
     """The other way round."""
-    world.sandbox.knobs(sendgrid={"fail": [{"fault": "400", "times": None}], "events": False})
+    world.sandbox.faults(sendgrid={"fail": [{"fault": "400", "times": None}], "events": False})
     event = world.mail("Hello")
     world.once(event)
     quiet(world)
@@ -108,7 +108,7 @@ def test_an_apology_that_sendgrid_refuses_goes_by_text(world: World) -> None:
 
 def test_an_apology_whose_loss_is_reported_later_goes_by_mail(world: World) -> None:
     """Twilio took it, and the carrier did not: the same as a refusal."""
-    world.sandbox.knobs(twilio={"fail": [{"fault": "400", "code": 30044}]})
+    world.sandbox.faults(twilio={"fail": [{"fault": "400", "code": 30044}]})
     world.once(world.text("Hello"))
     world.drive(lambda: world.sandbox.count("twilio.create", contains=sentences.GENERAL) == 1)
     (told,) = world.ledger("notice")
@@ -137,7 +137,7 @@ def test_a_day_s_limit_is_an_alarm_and_waited_for_long(world: World) -> None:
     assert all(until_midnight - 60_000 <= wait <= 3_660_000 for wait in waits)
     assert [world.message(event).errors for event in events] == [0, 0]
     world.environment = {}
-    world.sandbox.knobs(twilio={"fail": []})
+    world.sandbox.faults(twilio={"fail": []})
     world.drive(lambda: all(world.state(event) == "answered" for event in events))
 
 

@@ -20,7 +20,7 @@ from tests.support.sandbox import SandboxProcess
 
 @pytest.fixture
 def world(redis: Redis, redis_url: str, sandbox: SandboxProcess) -> Iterator[World]:
-    sandbox.knobs(twilio={"status_callbacks": False}, sendgrid={"events": False})
+    sandbox.faults(twilio={"status_callbacks": False}, sendgrid={"events": False})
     found = World(redis, redis_url, sandbox, {"CLAUDE_TIMEOUT_SECONDS": 20})
     yield found
     found.close()
@@ -32,7 +32,7 @@ def asked(world: World) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "knobs"),
+    ("kind", "faults"),
     [
         ("text", {"text": ""}),
         ("text", {"text": "```\n```"}),
@@ -40,9 +40,9 @@ def asked(world: World) -> list[dict[str, Any]]:
         ("mail", {"content": [], "stop_reason": "stop_sequence"}),
     ],
 )
-def test_an_empty_answer_is_asked_about_once_and_ends_the_message_without_a_reply(world: World, kind: str, knobs: dict[str, Any]) -> None:
+def test_an_empty_answer_is_asked_about_once_and_ends_the_message_without_a_reply(world: World, kind: str, faults: dict[str, Any]) -> None:
     """No apology, no error, nothing sent; what nothing is left of is empty, too. The next question shows it."""
-    world.sandbox.knobs(anthropic=knobs)
+    world.sandbox.faults(anthropic=faults)
     event = world.text("\U0001f44d") if kind == "text" else world.mail("\U0001f44d")
     assert world.once(event) is False
 
@@ -55,7 +55,7 @@ def test_an_empty_answer_is_asked_about_once_and_ends_the_message_without_a_repl
     assert world.sandbox.count("twilio.create", accepted=None) == world.sandbox.count("sendgrid.send", accepted=None) == 0
     assert world.ledger("notice") == world.ledger("backoff") == []
     if kind == "text":
-        world.sandbox.knobs(anthropic={"text": None, "content": None, "stop_reason": None})
+        world.sandbox.faults(anthropic={"text": None, "content": None, "stop_reason": None})
         world.once(world.text("And now?"))
         (shown,) = asked(world)[-1]["messages"]
         assert shown["content"] == "\U0001f44d\n\n\u27e6you left this without an answer\u27e7\n\nAnd now?"
@@ -89,7 +89,7 @@ def test_a_model_that_only_hesitated_is_heard(world: World) -> None:
 
 def test_thinking_that_eats_the_answer_is_asked_once_more_with_little_of_it(world: World) -> None:
     """The default model thinks between tools only, which there are none of here."""
-    world.sandbox.knobs(anthropic={"thinking_tokens": 100_000, "text": "At last."})
+    world.sandbox.faults(anthropic={"thinking_tokens": 100_000, "text": "At last."})
     event = world.text("A riddle")
     world.once(event)
 
@@ -106,7 +106,7 @@ def test_thinking_that_eats_the_answer_is_asked_once_more_with_little_of_it(worl
 
 def test_usual_thinking_has_room_beside_a_long_answer(world: World) -> None:
     """As much as the answer may have is left for it."""
-    world.sandbox.knobs(anthropic={"thinking_tokens": 6_000, "text": "word " * 800})
+    world.sandbox.faults(anthropic={"thinking_tokens": 6_000, "text": "word " * 800})
     event = world.mail("Tell me")
     world.once(event)
     assert len(asked(world)) == 1
@@ -117,7 +117,7 @@ def test_usual_thinking_has_room_beside_a_long_answer(world: World) -> None:
 def test_a_model_that_thinks_twice_until_no_room_is_left_costs_two_questions_and_an_apology(world: World) -> None:
     """More of them would end alike: not five, and not a minute later."""
     world.environment |= {"BOSS_MODEL": "claude-opus-5-5"}  # which cannot be told to stop
-    world.sandbox.knobs(anthropic={"thinking_tokens": 100_000, "text": "never"})
+    world.sandbox.faults(anthropic={"thinking_tokens": 100_000, "text": "never"})
     event = world.text("A riddle")
     world.drive(lambda: world.sandbox.count("twilio.create") == 1)
     assert [request["thinking"]["type"] for request in asked(world)] == ["adaptive", "adaptive"]
@@ -130,7 +130,7 @@ def test_a_model_that_thinks_twice_until_no_room_is_left_costs_two_questions_and
 def test_a_shorter_answer_that_is_none_does_not_lose_the_long_one(world: World) -> None:
     """Neither does one that failed: what there is is sent, cut."""
     long = "This is a sentence of a stubborn model. " * 100
-    world.sandbox.knobs(anthropic={"text": long, "fail": [{"fault": "529", "match": "too long for a text message"}]})
+    world.sandbox.faults(anthropic={"text": long, "fail": [{"fault": "529", "match": "too long for a text message"}]})
     event = world.text("Tell me everything")
     world.once(event)
     (sent,) = world.sandbox.journal("twilio.create", accepted=True)
@@ -140,7 +140,7 @@ def test_a_shorter_answer_that_is_none_does_not_lose_the_long_one(world: World) 
 
 def test_who_waits_for_the_answer_hears_that_there_is_none(world: World) -> None:
     """Over the bridge, and in the command: an end of its own, and no failure."""
-    world.sandbox.knobs(anthropic={"text": ""})
+    world.sandbox.faults(anthropic={"text": ""})
     event = world.text("\U0001f44d", kind="bridge")
     world.once(event)
     ended = outcome(world.message(event), None)

@@ -26,7 +26,7 @@ DAY_MS = 86_400_000
 
 @pytest.fixture
 def world(redis: Redis, redis_url: str, sandbox: SandboxProcess) -> Iterator[World]:
-    sandbox.knobs(twilio={"status_callbacks": False}, sendgrid={"events": False})
+    sandbox.faults(twilio={"status_callbacks": False}, sendgrid={"events": False})
     found = World(redis, redis_url, sandbox)
     yield found
     found.close()
@@ -70,9 +70,9 @@ def report(world: World, event: Received, number: int, state: Any = "delivered")
 
 def test_a_list_that_shows_the_text_at_the_second_look_is_in_time(world: World) -> None:
     """It is late by more than a request takes: one copy."""
-    world.sandbox.knobs(twilio={**UNSEEN, "fail": ["reset_after_accept"]})
+    world.sandbox.faults(twilio={**UNSEEN, "fail": ["reset_after_accept"]})
     event = world.text()
-    world.drive(looked_once(world, event, lambda: world.sandbox.knobs(twilio={"list_lag_seconds": 0})))
+    world.drive(looked_once(world, event, lambda: world.sandbox.faults(twilio={"list_lag_seconds": 0})))
     world.drive(lambda: world.state(event) == "answered")
     assert world.sandbox.count("twilio.create", accepted=None) == 1
     assert world.sandbox.count("twilio.list", accepted=None) == 2
@@ -83,7 +83,7 @@ def test_a_list_that_shows_the_text_at_the_second_look_is_in_time(world: World) 
 
 def test_a_callback_between_two_looks_settles_it(world: World) -> None:
     """Nothing is asked again, nothing is sent again."""
-    world.sandbox.knobs(twilio={**UNSEEN, "fail": ["reset_after_accept"]})
+    world.sandbox.faults(twilio={**UNSEEN, "fail": ["reset_after_accept"]})
     event = world.text()
     world.drive(looked_once(world, event, lambda: report(world, event, 0)))
     world.drive(lambda: world.state(event) == "answered")
@@ -95,10 +95,10 @@ def test_a_callback_between_two_looks_settles_it(world: World) -> None:
 def test_a_late_copy_of_an_equal_reply_is_not_taken_for_the_next_one(world: World) -> None:
     """The first was sent twice, and its first copy turns up when the second reply, which was not taken, is looked for."""
     world.thinker = Parrot("Ok.")
-    world.sandbox.knobs(twilio={**UNSEEN, "fail": ["reset_after_accept"]})
+    world.sandbox.faults(twilio={**UNSEEN, "fail": ["reset_after_accept"]})
     first = world.text("One")
     world.drive(lambda: world.state(first) == "answered")
-    world.sandbox.knobs(twilio={"list_lag_seconds": 0, "fail": ["reset_before"]})
+    world.sandbox.faults(twilio={"list_lag_seconds": 0, "fail": ["reset_before"]})
     second = world.text("Two")
     world.drive(lambda: world.state(second) == "answered")
     copies = Counter(
@@ -113,11 +113,11 @@ def test_a_late_copy_of_an_equal_reply_is_not_taken_for_the_next_one(world: Worl
 def test_an_attempt_in_vain_before_it_makes_no_reply_s_own_text_doubtful(world: World, words: str) -> None:
     """What was sent after it, or says something else, stands between: one copy each."""
     world.thinker = parrot = Parrot("Ok.")
-    world.sandbox.knobs(twilio={"fail": ["500"]})
+    world.sandbox.faults(twilio={"fail": ["500"]})
     first = world.text("One")
     world.drive(lambda: world.state(first) == "answered")
     parrot.text = words
-    world.sandbox.knobs(twilio={"fail": ["reset_after_accept"]})
+    world.sandbox.faults(twilio={"fail": ["reset_after_accept"]})
     second = world.text("Two")
     world.drive(lambda: world.state(second) == "answered")
     assert world.sandbox.count("twilio.create") == 2
@@ -128,7 +128,7 @@ def test_an_attempt_in_vain_before_it_makes_no_reply_s_own_text_doubtful(world: 
 def test_where_nothing_may_come_twice_it_is_parked_and_the_user_hears_nothing(world: World, channel: str) -> None:
     """UNKNOWN_OUTCOME=park: told to the operator, marked, and answered after all when the report comes."""
     world.environment = {"UNKNOWN_OUTCOME": "park", "EMAIL_EVENT_WAIT_SECONDS": 0.2}
-    world.sandbox.knobs(twilio={**UNSEEN, "fail": ["reset_after_accept"]}, sendgrid={"fail": ["reset_after_accept"], "events": False})
+    world.sandbox.faults(twilio={**UNSEEN, "fail": ["reset_after_accept"]}, sendgrid={"fail": ["reset_after_accept"], "events": False})
     event: Received = world.text() if channel == "sms" else world.mail()
     world.drive(lambda: world.state(event) == "parked:outcome_unknown")
     reply = world.reply(event)
@@ -143,7 +143,7 @@ def test_where_nothing_may_come_twice_it_is_parked_and_the_user_hears_nothing(wo
 def test_where_nothing_may_come_twice_an_outage_that_lasts_tells_the_user_nothing_either(world: World) -> None:
     """The reply may have arrived: the sentence would say otherwise."""
     world.environment = {"UNKNOWN_OUTCOME": "park", "ANSWER_WITHIN_MINUTES": 0.001}
-    world.sandbox.knobs(twilio={**UNSEEN, "fail": ["reset_after_accept"]})
+    world.sandbox.faults(twilio={**UNSEEN, "fail": ["reset_after_accept"]})
     event = world.text()
     world.drive(lambda: world.state(event) == "parked:outage")
     assert world.reply(event).maybe_sent
@@ -154,7 +154,7 @@ def test_where_nothing_may_come_twice_an_outage_that_lasts_tells_the_user_nothin
 def test_of_a_mail_that_nobody_answers_for_at_most_one_repeat_goes_out(world: World, fault: str) -> None:
     """All events are lost: a second copy under the same Message-ID, marked, and then it waits for the operator."""
     world.environment = {"EMAIL_EVENT_WAIT_SECONDS": 0.2}
-    world.sandbox.knobs(sendgrid={"fail": [{"fault": fault, "accept": True, "times": None, "match": "Hello"}], "events": False})
+    world.sandbox.faults(sendgrid={"fail": [{"fault": fault, "accept": True, "times": None, "match": "Hello"}], "events": False})
     event = world.mail()
     world.drive(lambda: world.state(event) == "parked:outcome_unknown")
     copies = world.sandbox.journal("sendgrid.send", accepted=True)
@@ -172,7 +172,7 @@ def test_of_a_mail_that_nobody_answers_for_at_most_one_repeat_goes_out(world: Wo
 def test_an_event_that_comes_after_the_repeat_says_that_there_are_two(world: World) -> None:
     """The first was taken after all: marked, and nothing is sent a third time."""
     world.environment = {"EMAIL_EVENT_WAIT_SECONDS": 0.2}
-    world.sandbox.knobs(sendgrid={"fail": ["reset_after_accept"], "events": False})
+    world.sandbox.faults(sendgrid={"fail": ["reset_after_accept"], "events": False})
     event = world.mail()
     world.drive(lambda: world.state(event) == "answered")
     report(world, event, 0)
@@ -195,7 +195,7 @@ def test_a_text_s_second_copy_is_the_last_whatever_hides_what_became_of_them(wor
         for words, kinds in told.items()
         for fault, times in zip(kinds, (1, 1, None), strict=True)
     ]
-    world.sandbox.knobs(twilio={**UNSEEN, "fail": faults})
+    world.sandbox.faults(twilio={**UNSEEN, "fail": faults})
     events = {words: world.text(words, f"+1555404{number:04}") for number, words in enumerate(told)}
     world.drive(lambda: all(world.state(event) == "parked:outcome_unknown" for event in events.values()), 30)
     for words, event in events.items():
@@ -210,13 +210,13 @@ def test_an_outage_in_which_nothing_is_taken_is_waited_out_without_spending_the_
     """However long: the provider is asked by what can send nothing, and the reply goes out when that is answered."""
     world.environment = {"EMAIL_EVENT_WAIT_SECONDS": 0.2}
     outage = {"fail": [{"fault": fault, "times": None}]}
-    world.sandbox.knobs(twilio={"status_callbacks": False, **outage}, sendgrid={"events": False, **outage})
+    world.sandbox.faults(twilio={"status_callbacks": False, **outage}, sendgrid={"events": False, **outage})
     event: Received = world.text() if channel == "sms" else world.mail()
     kind = "twilio.create" if channel == "sms" else "sendgrid.send"
     world.drive(lambda: world.sandbox.count(kind, accepted=None) >= 4, 20)
     assert [attempt.outcome for attempt in world.reply(event).attempts] == ["absent"]
     assert world.message(event).errors == 0
-    world.sandbox.knobs(twilio={"fail": []}, sendgrid={"fail": []})
+    world.sandbox.faults(twilio={"fail": []}, sendgrid={"fail": []})
     world.drive(lambda: world.state(event) == "answered", 20)
     assert world.sandbox.count(kind, accepted=True) == 1
 
@@ -224,7 +224,7 @@ def test_an_outage_in_which_nothing_is_taken_is_waited_out_without_spending_the_
 def test_an_outage_that_lasts_too_long_ends_as_ever(world: World) -> None:
     """Parked after ANSWER_WITHIN_MINUTES, and the one attempt is on record."""
     world.environment = {"ANSWER_WITHIN_MINUTES": 0.03}
-    world.sandbox.knobs(twilio={"status_callbacks": False, "fail": [{"fault": "503", "times": None}]})
+    world.sandbox.faults(twilio={"status_callbacks": False, "fail": [{"fault": "503", "times": None}]})
     event = world.text()
     world.drive(lambda: world.state(event) == "parked:outage", 20)
     assert (len(world.reply(event).attempts), world.reply(event).maybe_sent) == (1, True)
@@ -232,7 +232,7 @@ def test_an_outage_that_lasts_too_long_ends_as_ever(world: World) -> None:
 
 def test_a_text_that_newer_ones_show_not_to_have_been_taken_is_sent_a_third_time(world: World) -> None:
     """The list shows what was made after it, and not it: that is a proof, and no copy."""
-    world.sandbox.knobs(twilio={"status_callbacks": False, "fail": [{"fault": "503", "times": 3, "match": "Hello"}]})
+    world.sandbox.faults(twilio={"status_callbacks": False, "fail": [{"fault": "503", "times": 3, "match": "Hello"}]})
     event = world.text("Hello")
     others: list[Received] = []
 
@@ -272,7 +272,7 @@ def test_a_message_of_yesterday_is_not_thought_about(world: World) -> None:
 )
 def test_a_reply_of_yesterday_is_not_sent_but_looked_up(world: World, fault: str, state: str) -> None:
     """What was taken in time is answered, and the user is not told otherwise."""
-    world.sandbox.knobs(twilio={"fail": [fault], "status_callbacks": False})
+    world.sandbox.faults(twilio={"fail": [fault], "status_callbacks": False})
     event = world.text("Old")
     world.once(event)
     age(world, event)
@@ -304,14 +304,14 @@ def test_while_half_of_the_requests_fail_there_are_at_most_1_2_for_each_message_
     monkeypatch.setattr(budget, "A_MINUTE", 2.0)  # what a small installation has for nothing is little beside so many messages
     world.environment = {"LEASE_SECONDS": 12, "SEND_TIMEOUT_SECONDS": 4, "WORKER_CONCURRENCY": 40}
     world.thinker = Parrot()
-    world.sandbox.knobs(twilio={"fail": [{"fault": "429", "times": None, "match": "+15554001"}], "status_callbacks": False})
+    world.sandbox.faults(twilio={"fail": [{"fault": "429", "times": None, "match": "+15554001"}], "status_callbacks": False})
     events = [world.text("Hi", f"+1555400{number % 2}{number:03}") for number in range(MESSAGES)]
     requests = partial(world.sandbox.count, "twilio.create", accepted=None)
     world.drive(lambda: world.redis.xlen("boss:ledger") > 10 * MESSAGES and requests() > MESSAGES, 40)
     assert world.ledger("backoff", reason="retry_budget")
     assert MESSAGES < requests() <= 1.2 * MESSAGES
 
-    world.sandbox.knobs(twilio={"fail": []})
+    world.sandbox.faults(twilio={"fail": []})
     fresh: list[Received] = []
 
     def answered() -> bool:
@@ -329,10 +329,10 @@ def test_while_half_of_the_requests_fail_there_are_at_most_1_2_for_each_message_
 
 def test_claude_is_asked_again_within_its_budget(world: World) -> None:
     """Sixteen questions fail for good: each is asked once, ten and a few of them once more in the first moments."""
-    world.sandbox.knobs(anthropic={"fail": [{"fault": "529", "times": None}]})
+    world.sandbox.faults(anthropic={"fail": [{"fault": "529", "times": None}]})
     events = [world.text("Hi", f"+1555401{number:04}") for number in range(16)]
     world.drive(lambda: len(world.ledger("backoff", reason="retry_budget")) >= 16, 20)
     assert 16 < world.sandbox.count("anthropic.messages", accepted=None) <= 16 + 10 + 16 * 0.1 + 3
-    world.sandbox.knobs(anthropic={"fail": []})
+    world.sandbox.faults(anthropic={"fail": []})
     for event in events:
         assert world.message(event).errors == 0

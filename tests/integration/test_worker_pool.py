@@ -61,7 +61,7 @@ def pool(redis: Redis, redis_url: str, sandbox: SandboxProcess) -> Iterator[Pool
 def test_two_processes_work_and_end_together(pool: PoolProcess, redis: Redis, redis_url: str, sandbox: SandboxProcess) -> None:
     """Both answer, both are registered under names of their own, and SIGTERM ends the whole with status 0 and no record left."""
     world = World(redis, redis_url, sandbox)
-    sandbox.knobs(twilio={"status_callbacks": False})
+    sandbox.faults(twilio={"status_callbacks": False})
     workers = pool.both()
     assert pool.pid not in workers
     events = [world.text("hello", f"+1555123{number:04}") for number in range(20)]

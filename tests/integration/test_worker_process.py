@@ -48,7 +48,7 @@ def settings(redis_url: str, sandbox: SandboxProcess) -> dict[str, str]:
 @pytest.fixture
 def world(redis: Redis, redis_url: str, sandbox: SandboxProcess) -> World:
     """An installation for a test with workers of its own."""
-    sandbox.knobs(twilio={"status_callbacks": False})
+    sandbox.faults(twilio={"status_callbacks": False})
     return World(redis, redis_url, sandbox)
 
 
@@ -56,7 +56,7 @@ def world(redis: Redis, redis_url: str, sandbox: SandboxProcess) -> World:
 def kept(house: EmbeddedServer, _lasting: ForkedWorker, sandbox: SandboxProcess) -> Iterator[World]:
     """An installation with a worker that is not ended; other tests' conversations are in it too."""
     assert _lasting.returncode is None, _lasting.output
-    sandbox.knobs(twilio={"status_callbacks": False})
+    sandbox.faults(twilio={"status_callbacks": False})
     with house.client() as redis:
         yield World(redis, house.url, sandbox)
     assert _lasting.returncode is None, _lasting.output
@@ -93,7 +93,7 @@ def answered(world: World, *events: Received, seconds: float = 10) -> None:
 
 def test_a_text_during_a_turn_starts_its_own_within_200_ms_of_the_firsts_end(kept: World) -> None:
     """From the ledger, in Redis TIME: the first turn's answer and the second turn's start are less than 200 ms apart."""
-    kept.sandbox.knobs(anthropic={"latency_seconds": 1.5})
+    kept.sandbox.faults(anthropic={"latency_seconds": 1.5})
     first = post(kept, "one", "+15551230001")
     conversation = kept.conversation(first)
     wait_for(lambda: kept.ledger("turn_started", conv=conversation), 5, "the first turn")
@@ -105,7 +105,7 @@ def test_a_text_during_a_turn_starts_its_own_within_200_ms_of_the_firsts_end(kep
 
 def test_one_process_holds_twenty_five_turns_at_once(kept: World) -> None:
     """Twenty-five conversations are all begun before the first of them is answered."""
-    kept.sandbox.knobs(anthropic={"latency_seconds": 2})
+    kept.sandbox.faults(anthropic={"latency_seconds": 2})
     events = [post(kept, "hi", f"+155512340{number:02}") for number in range(25)]
     answered(kept, *events, seconds=20)
     started = [line.at_ms for event in events for line in kept.ledger("turn_started", conv=kept.conversation(event))]
@@ -116,7 +116,7 @@ def test_one_process_holds_twenty_five_turns_at_once(kept: World) -> None:
 
 def test_one_user_s_flood_keeps_nobody_else_waiting(kept: World) -> None:
     """Of twenty mails of one user no more than their share is under way at once, and another's mail begins before the ninth."""
-    kept.sandbox.knobs(anthropic={"latency_seconds": 0.5})
+    kept.sandbox.faults(anthropic={"latency_seconds": 0.5})
     flood = [kept.mail("me again", "flood@example.com") for _ in range(20)]
     patient = kept.mail("hello", "patient@example.com")
     for event in (*flood, patient):
@@ -153,7 +153,7 @@ def test_a_foreign_function_is_never_run(kept: World, tmp_path: Path) -> None:
 
 def test_redis_killed_under_the_worker_costs_nothing_but_time(kept: World, house: EmbeddedServer) -> None:
     """The server dies during a turn and comes back: that text and a later one are answered, each once."""
-    kept.sandbox.knobs(anthropic={"latency_seconds": 0.5})
+    kept.sandbox.faults(anthropic={"latency_seconds": 0.5})
     first = post(kept, "before", "+15551230004")
     kept.sandbox.wait("anthropic.messages", 1)
     house.kill9()
@@ -165,7 +165,7 @@ def test_redis_killed_under_the_worker_costs_nothing_but_time(kept: World, house
 
 def test_sigterm_releases_a_thinking_turn_at_once(world: World, worker: ForkedWorker, settings: dict[str, str]) -> None:
     """Released within a second, status 0, no failed job; the next worker answers without waiting for the lease."""
-    world.sandbox.knobs(anthropic={"latency_seconds": 8})
+    world.sandbox.faults(anthropic={"latency_seconds": 8})
     event = post(world)
     world.sandbox.wait("anthropic.messages", 1)
     told = redis_ms(world.redis)
@@ -175,7 +175,7 @@ def test_sigterm_releases_a_thinking_turn_at_once(world: World, worker: ForkedWo
     assert (released.fields["reason"], world.state(event)) == ("shutdown", "pending")
     assert not world.redis.smembers("rq:workers")
     assert not FailedJobRegistry(queue=Dispatcher(world.redis).queue).get_job_ids(cleanup=False)
-    world.sandbox.knobs(anthropic={"latency_seconds": 0})
+    world.sandbox.faults(anthropic={"latency_seconds": 0})
     with ForkedWorker(settings, world.redis):
         answered(world, event)
     assert world.sandbox.count("twilio.create") == 1
@@ -183,7 +183,7 @@ def test_sigterm_releases_a_thinking_turn_at_once(world: World, worker: ForkedWo
 
 def test_sigterm_waits_for_a_request_in_flight_as_long_as_the_grace(world: World, worker: ForkedWorker) -> None:
     """A request that left before the signal gets its answer, the answer is recorded, and the process ends before honcho's kill."""
-    world.sandbox.knobs(twilio={"latency_seconds": 1.5})
+    world.sandbox.faults(twilio={"latency_seconds": 1.5})
     event = post(world)
     wait_for(lambda: world.ledger("sending"), 5, "the attempt")
     assert worker.terminate(5) == 0
@@ -194,7 +194,7 @@ def test_sigterm_waits_for_a_request_in_flight_as_long_as_the_grace(world: World
 
 def test_a_request_that_outlasts_the_grace_stays_sending(world: World, settings: dict[str, str]) -> None:
     """The process ends with status 0 when its grace is over; the attempt is left unresolved for the next holder."""
-    world.sandbox.knobs(twilio={"latency_seconds": 6})
+    world.sandbox.faults(twilio={"latency_seconds": 6})
     slow = {"LEASE_SECONDS": "20", "SEND_TIMEOUT_SECONDS": "10", "SHUTDOWN_GRACE_SECONDS": "0.5"}
     with ForkedWorker({**settings, **slow}, world.redis) as worker:
         event = post(world)
@@ -206,7 +206,7 @@ def test_a_request_that_outlasts_the_grace_stays_sending(world: World, settings:
 
 def test_a_second_signal_ends_the_worker_at_once(world: World, worker: ForkedWorker) -> None:
     """Twice Ctrl-C does not wait for a request in flight; nothing is lost with it."""
-    world.sandbox.knobs(twilio={"latency_seconds": 1.9})
+    world.sandbox.faults(twilio={"latency_seconds": 1.9})
     event = post(world)
     wait_for(lambda: world.ledger("sending"), 5, "the attempt")
     key = worker.key
@@ -220,7 +220,7 @@ def test_a_stuck_redis_does_not_keep_a_worker_that_was_told_to_end(sandbox: Sand
     """A server that neither answers nor closes its connections: status 0 all the same, a moment after the grace."""
     with EmbeddedServer() as server, server.client() as redis:
         world = World(redis, server.url, sandbox)
-        sandbox.knobs(anthropic={"latency_seconds": 8})
+        sandbox.faults(anthropic={"latency_seconds": 8})
         with ForkedWorker({**settings, "REDIS_URL": server.url, "SHUTDOWN_GRACE_SECONDS": "1"}, redis) as worker:
             post(world)
             sandbox.wait("anthropic.messages", 1)
@@ -233,11 +233,11 @@ def test_a_stuck_redis_does_not_keep_a_worker_that_was_told_to_end(sandbox: Sand
 
 def test_a_killed_workers_text_is_answered_by_the_next_one(world: World, worker: ForkedWorker, settings: dict[str, str]) -> None:
     """A kill -9 while Claude thinks: after the lease somebody else answers, once."""
-    world.sandbox.knobs(anthropic={"latency_seconds": 8})
+    world.sandbox.faults(anthropic={"latency_seconds": 8})
     event = post(world)
     world.sandbox.wait("anthropic.messages", 1)
     worker.kill9()
-    world.sandbox.knobs(anthropic={"latency_seconds": 0})
+    world.sandbox.faults(anthropic={"latency_seconds": 0})
     with ForkedWorker(settings, world.redis):
         answered(world, event)
     assert world.sandbox.count("twilio.create") == 1

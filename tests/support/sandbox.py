@@ -1,7 +1,7 @@
-"""Runs `python -m sandbox` for a test and speaks its control API. Nothing is orphaned: the child dies with its parent.
+"""Runs `python -m sandbox` for a test and calls its control API. The child ends with its parent.
 
     with SandboxProcess(SANDBOX_WEBHOOK_URL=web_url) as sandbox:
-        sandbox.knobs(anthropic={"latency_seconds": 0.5})
+        sandbox.faults(anthropic={"latency_seconds": 0.5})
         sandbox.send_sms("hello")
         sandbox.wait("twilio.create", 1, timeout=5)
         assert sandbox.count("twilio.create") == 1
@@ -121,12 +121,12 @@ class SandboxProcess:
         entries: list[JsonObject] = answer["entries"]
         return entries
 
-    def knobs(self, **sections: JsonObject) -> JsonObject:
-        """Turn knobs, section by section (`twilio={"fail": ["503"]}`), and return them all."""
-        return self.call("POST", "/sandbox/knobs", sections) if sections else self.call("GET", "/sandbox/knobs")
+    def faults(self, **sections: JsonObject) -> JsonObject:
+        """Change fault settings, section by section (`twilio={"fail": ["503"]}`), and return them all."""
+        return self.call("POST", "/sandbox/faults", sections) if sections else self.call("GET", "/sandbox/faults")
 
     def reset(self) -> None:
-        """Clear journal, messages and opt-outs, and turn all knobs back."""
+        """Clear journal, messages and opt-outs, and set all faults back."""
         self.call("POST", "/sandbox/reset", {})
 
     def send_sms(self, body: str = "", **fields: object) -> JsonObject:

@@ -40,5 +40,5 @@ def sandbox(process: SandboxProcess, receiver: WebhookReceiver) -> SandboxProces
     process.reset()
     receiver.seen.clear()
     receiver.statuses.clear()
-    process.knobs(twilio={"callback_delay_seconds": 0}, sendgrid={"event_delay_seconds": 0})
+    process.faults(twilio={"callback_delay_seconds": 0}, sendgrid={"event_delay_seconds": 0})
     return process

@@ -35,7 +35,7 @@ def test_claude_answers_and_says_that_it_is_simulated(sandbox: SandboxProcess) -
 
 def test_claude_streams(sandbox: SandboxProcess) -> None:
     """The SDK's stream helper puts the same message together."""
-    sandbox.knobs(anthropic={"thinking": "hm", "length": 300})
+    sandbox.faults(anthropic={"thinking": "hm", "length": 300})
     options: dict[str, Any] = {"model": "m", "max_tokens": 1000, "messages": [{"role": "user", "content": "go"}]}
     with claude(sandbox).messages.stream(**options) as stream:
         text = "".join(stream.text_stream)
@@ -66,16 +66,16 @@ def test_claude_async_and_count_tokens(sandbox: SandboxProcess) -> None:
 def test_claude_knobs(sandbox: SandboxProcess) -> None:
     """Text, stop reason, refusal, emptiness, usage, length and shortening."""
     client = claude(sandbox)
-    sandbox.knobs(anthropic={"text": "words", "stop_reason": "max_tokens", "usage": {"input_tokens": 9}})
+    sandbox.faults(anthropic={"text": "words", "stop_reason": "max_tokens", "usage": {"input_tokens": 9}})
     message = ask(client)
     assert (message.content[0].text, message.stop_reason, message.usage.input_tokens) == ("words", "max_tokens", 9)  # type: ignore[union-attr]
-    sandbox.knobs(anthropic={"text": None, "stop_reason": "refusal"})
+    sandbox.faults(anthropic={"text": None, "stop_reason": "refusal"})
     refused = ask(client)
     assert refused.content == []
     assert refused.stop_details is not None
-    sandbox.knobs(anthropic={"stop_reason": None, "content": []})
+    sandbox.faults(anthropic={"stop_reason": None, "content": []})
     assert ask(client).content == []
-    sandbox.knobs(anthropic={"content": None, "length": 2000})
+    sandbox.faults(anthropic={"content": None, "length": 2000})
     texts = [ask(client, words).content[0].text for words in ("tell me", "shorter, please", "at most 1,500 characters")]  # type: ignore[union-attr]
     assert [len(text) for text in texts] == [2000, 160, 1500]
 
@@ -129,7 +129,7 @@ def test_claude_takes_of_each_model_what_that_takes(sandbox: SandboxProcess, mod
 
 def test_claude_s_thinking_counts_toward_what_it_may_say(sandbox: SandboxProcess) -> None:
     """As much of it as the effort says; an answer may be thinking alone, cut, or whole; what is turned off is not there."""
-    sandbox.knobs(anthropic={"thinking_tokens": 1_000, "text": "word " * 400})
+    sandbox.faults(anthropic={"thinking_tokens": 1_000, "text": "word " * 400})
     messages: Any = [{"role": "user", "content": "go"}]
 
     def said(most: int, **fields: Any) -> tuple[list[str], str, int]:
@@ -141,7 +141,7 @@ def test_claude_s_thinking_counts_toward_what_it_may_say(sandbox: SandboxProcess
     assert said(4_000) == (["thinking", "text"], "end_turn", 1_500)
     assert said(4_000, output_config={"effort": "low"}) == (["thinking", "text"], "end_turn", 600)
     assert said(1_000, thinking={"type": "between_tools"}) == (["text"], "end_turn", 500)
-    sandbox.knobs(anthropic={"match": "somebody else"})
+    sandbox.faults(anthropic={"match": "somebody else"})
     assert said(1_000)[0] == ["text"]
 
 
@@ -158,7 +158,7 @@ def test_claude_s_thinking_counts_toward_what_it_may_say(sandbox: SandboxProcess
 )
 def test_claude_faults(sandbox: SandboxProcess, fault: Any, expected: type[Exception]) -> None:
     """The SDK sees the error the API would give."""
-    sandbox.knobs(anthropic={"fail": [fault]})
+    sandbox.faults(anthropic={"fail": [fault]})
     with pytest.raises(expected) as caught:
         ask(claude(sandbox))
     if isinstance(caught.value, anthropic.RateLimitError):
@@ -169,7 +169,7 @@ def test_a_stream_can_fail_in_the_middle(sandbox: SandboxProcess) -> None:
     """An error event, or the end of the connection."""
     options: dict[str, Any] = {"model": "m", "max_tokens": 1000, "messages": [{"role": "user", "content": "go"}]}
     for fault in ("stream_error", "reset_midway"):
-        sandbox.knobs(anthropic={"fail": [fault], "length": 500})
+        sandbox.faults(anthropic={"fail": [fault], "length": 500})
         with pytest.raises(Exception) as caught, claude(sandbox).messages.stream(**options) as stream:  # noqa: PT011
             stream.get_final_message()
         assert not isinstance(caught.value, AssertionError)

@@ -88,7 +88,7 @@ def test_sigterm_ends_it_within_a_second_and_it_starts_again_on_its_port() -> No
     """Also with requests that hang."""
     sandbox = SandboxProcess().start()
     port = sandbox.port
-    sandbox.knobs(twilio={"fail": [{"fault": "hang", "times": None}]}, anthropic={"latency_seconds": 60})
+    sandbox.faults(twilio={"fail": [{"fault": "hang", "times": None}]}, anthropic={"latency_seconds": 60})
     with ThreadPoolExecutor(2) as pool:
         pool.submit(_quietly, lambda: twilio(sandbox, timeout=10).messages.create(to=USER, from_=BOSS, body="x"))
         pool.submit(_quietly, lambda: ask(claude(sandbox)))

@@ -19,7 +19,7 @@ from tests.support.sandbox import SandboxProcess
 
 def test_faults_come_in_order_and_are_used_up(sandbox: SandboxProcess) -> None:
     """Words and objects, one request each."""
-    sandbox.knobs(twilio={"fail": ["503", {"fault": "400", "code": 21612}]})
+    sandbox.faults(twilio={"fail": ["503", {"fault": "400", "code": 21612}]})
     client = twilio(sandbox)
     codes = []
     for _ in range(2):
@@ -29,7 +29,7 @@ def test_faults_come_in_order_and_are_used_up(sandbox: SandboxProcess) -> None:
     client.messages.create(to=USER, from_=BOSS, body="x")
     assert codes == [(503, 20503), (400, 21612)]
     assert [entry["accepted"] for entry in sandbox.journal("twilio.create")] == [False, False, True]
-    assert sandbox.knobs()["twilio"]["fail"] == []
+    assert sandbox.faults()["twilio"]["fail"] == []
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_faults_come_in_order_and_are_used_up(sandbox: SandboxProcess) -> None:
 )
 def test_unknown_outcomes_are_exact_in_the_journal(sandbox: SandboxProcess, fault: Any, accepted: bool) -> None:
     """The caller cannot tell, the journal and the list can."""
-    sandbox.knobs(twilio={"fail": [fault]})
+    sandbox.faults(twilio={"fail": [fault]})
     with pytest.raises((requests.RequestException, TwilioRestException)):
         twilio(sandbox, timeout=0.3).messages.create(to=USER, from_=BOSS, body="x")
     [entry] = sandbox.wait("twilio.create", 1, timeout=5)
@@ -56,7 +56,7 @@ def test_unknown_outcomes_are_exact_in_the_journal(sandbox: SandboxProcess, faul
 
 def test_broken_json(sandbox: SandboxProcess) -> None:
     """Half a document."""
-    sandbox.knobs(twilio={"fail": ["broken_json"]})
+    sandbox.faults(twilio={"fail": ["broken_json"]})
     with pytest.raises(json.JSONDecodeError):
         twilio(sandbox).messages.create(to=USER, from_=BOSS, body="x")
     assert sandbox.count("twilio.create") == 1
@@ -64,7 +64,7 @@ def test_broken_json(sandbox: SandboxProcess) -> None:
 
 def test_latency_answers_late_but_acts_at_once(sandbox: SandboxProcess) -> None:
     """A caller who gives up has sent the message nevertheless."""
-    sandbox.knobs(twilio={"latency_seconds": 30})
+    sandbox.faults(twilio={"latency_seconds": 30})
     with pytest.raises(requests.ReadTimeout):
         twilio(sandbox, timeout=0.2).messages.create(to=USER, from_=BOSS, body="x")
     [entry] = sandbox.wait("twilio.create", 1, timeout=5)
@@ -73,18 +73,18 @@ def test_latency_answers_late_but_acts_at_once(sandbox: SandboxProcess) -> None:
 
 def test_held_answers_come_when_the_hold_is_over(sandbox: SandboxProcess) -> None:
     """Whatever was asked has acted by then."""
-    sandbox.knobs(anthropic={"hold": True})
+    sandbox.faults(anthropic={"hold": True})
     with ThreadPoolExecutor(2) as pool:
         asked = [pool.submit(ask, claude(sandbox)) for _ in range(2)]
         sandbox.wait("anthropic.messages", 2, timeout=10)
         assert not any(each.done() for each in asked)
-        sandbox.knobs(anthropic={"hold": False})
+        sandbox.faults(anthropic={"hold": False})
         assert all(each.result(10) for each in asked)
 
 
 def test_a_matching_fault_leaves_others_alone(sandbox: SandboxProcess) -> None:
     """One conversation fails without end, the others go on."""
-    sandbox.knobs(anthropic={"fail": [{"fault": "529", "match": "poison", "times": None}]})
+    sandbox.faults(anthropic={"fail": [{"fault": "529", "match": "poison", "times": None}]})
     client = claude(sandbox)
     for _ in range(2):
         with pytest.raises(anthropic.OverloadedError):
@@ -94,7 +94,7 @@ def test_a_matching_fault_leaves_others_alone(sandbox: SandboxProcess) -> None:
 
 def test_a_rate_hits_a_share(sandbox: SandboxProcess) -> None:
     """A rate has no end unless `times` says so."""
-    sandbox.knobs(sendgrid={"fail": [{"fault": "500", "rate": 0.5}], "events": False})
+    sandbox.faults(sendgrid={"fail": [{"fault": "500", "rate": 0.5}], "events": False})
     for _ in range(60):
         with contextlib.suppress(SendGridError):
             sendgrid(sandbox).send(mail())

@@ -61,7 +61,7 @@ def test_sendgrid_refuses_as_sendgrid_does(sandbox: SandboxProcess, changes: dic
 
 def test_sendgrid_429_tells_when_to_come_back(sandbox: SandboxProcess) -> None:
     """X-RateLimit-Reset is a time, Retry-After a wait."""
-    sandbox.knobs(sendgrid={"fail": [{"fault": "429", "retry_after": RETRY_AFTER}]})
+    sandbox.faults(sendgrid={"fail": [{"fault": "429", "retry_after": RETRY_AFTER}]})
     with pytest.raises(SendGridError) as caught:
         sendgrid(sandbox).send(mail())
     assert caught.value.headers["Retry-After"] == str(RETRY_AFTER)
@@ -112,7 +112,7 @@ def test_inbound_mail_raw(sandbox: SandboxProcess, receiver: WebhookReceiver) ->
 
 def test_inbound_retries_until_taken(sandbox: SandboxProcess, receiver: WebhookReceiver) -> None:
     """With `retries`, a webhook that met 5xx comes again."""
-    sandbox.knobs(inbound={"retries": 5, "retry_wait_seconds": 0.01})
+    sandbox.faults(inbound={"retries": 5, "retry_wait_seconds": 0.01})
     receiver.statuses[:] = [503, 500]
     assert sandbox.send_email("x")["status"] == 200
     assert [entry["status"] for entry in sandbox.journal("webhook.email")] == [503, 500, 200]

@@ -130,8 +130,8 @@ def test_status_callbacks_are_signed_over_the_exact_url(sandbox: SandboxProcess,
 
 
 def test_callbacks_shuffle_and_double(sandbox: SandboxProcess, receiver: WebhookReceiver) -> None:
-    """The knobs for order and copies."""
-    sandbox.knobs(twilio={"callback_order": "reversed", "callback_copies": 2, "final_status": "undelivered"})
+    """The faults for order and copies."""
+    sandbox.faults(twilio={"callback_order": "reversed", "callback_copies": 2, "final_status": "undelivered"})
     url = "https://boss.example.com/sms/status"
     twilio(sandbox).messages.create(to=USER, from_=BOSS, body="hi", status_callback=url)
     sandbox.wait("webhook.status", 6, timeout=5, accepted=True)
@@ -163,8 +163,8 @@ def test_inbound_sms_is_signed_over_the_public_url(sandbox: SandboxProcess, rece
 
 
 def test_inbound_can_be_doubled_missigned_and_unsigned(sandbox: SandboxProcess, receiver: WebhookReceiver) -> None:
-    """The knobs of inbound messages, for all or for one."""
-    sandbox.knobs(inbound={"copies": 3, "bad_signature": True})
+    """The faults of inbound messages, for all or for one."""
+    sandbox.faults(inbound={"copies": 3, "bad_signature": True})
     assert sandbox.send_sms("x", message_sid="SM" + "1" * 32)["statuses"] == [200, 200, 200]
     assert {form_of(each)["MessageSid"] for each in receiver.seen} == {"SM" + "1" * 32}
     form, headers = form_of(receiver.seen[0]), receiver.seen[0][1]
@@ -189,8 +189,8 @@ def test_stop_opts_out_until_start(sandbox: SandboxProcess) -> None:
 
 def test_list_lag_hides_new_messages(sandbox: SandboxProcess) -> None:
     """An accepted message can be missing in the list for a while."""
-    sandbox.knobs(twilio={"list_lag_seconds": 3600})
+    sandbox.faults(twilio={"list_lag_seconds": 3600})
     twilio(sandbox).messages.create(to=USER, from_=BOSS, body="x")
     assert twilio(sandbox).messages.list(to=USER) == []
-    sandbox.knobs(twilio={"list_lag_seconds": 0})
+    sandbox.faults(twilio={"list_lag_seconds": 0})
     assert len(twilio(sandbox).messages.list(to=USER)) == 1
