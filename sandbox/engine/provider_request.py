@@ -211,21 +211,23 @@ async def _reset_midway(http: web.Request, response: ProviderResponse) -> web.St
 
 async def _stall(http: web.Request, state: SandboxState, trickled: ProviderResponse | None) -> web.StreamResponse:
     """Stay silent, or send one byte a second, until the client gives up, the faults are reset, or the sandbox ends."""
+    released = state.released  # the event of now: a release sets it and puts a new one in its place
     stream = None
     if trickled is not None:
         stream = web.StreamResponse(status=trickled.status, headers=trickled.headers)
         stream.content_type, stream.content_length = "application/json", TRICKLE_LENGTH
         await stream.prepare(http)
-    while not _is_over(http, state):
+    while not (released.is_set() or _is_over(http, state)):
         if stream is not None:
             await stream.write(b" ")
         with suppress(TimeoutError):
-            await asyncio.wait_for(state.released.wait(), HANG_POLL_SECONDS if stream is None else TRICKLE_SECONDS)
+            await asyncio.wait_for(released.wait(), HANG_POLL_SECONDS if stream is None else TRICKLE_SECONDS)
     return _reset(http, stream)
 
 
 def _is_over(http: web.Request, state: SandboxState) -> bool:
-    return state.released.is_set() or state.closing.is_set() or http.transport is None or http.transport.is_closing()
+    """Whether the sandbox ends, or the client is gone."""
+    return state.closing.is_set() or http.transport is None or http.transport.is_closing()
 
 
 def _reset(http: web.Request, response: web.StreamResponse | None = None) -> web.StreamResponse:

@@ -41,6 +41,16 @@ def test_journal_filters(sandbox: SandboxProcess) -> None:
     assert sandbox.count("twilio.create") == 0
 
 
+def test_a_reset_of_the_faults_ends_the_requests_that_hang(sandbox: SandboxProcess) -> None:
+    """Their connections are reset, long before their own clients would give up."""
+    sandbox.faults(twilio={"fail": ["hang"]})
+    with ThreadPoolExecutor(1) as pool:
+        hanging = pool.submit(twilio(sandbox, timeout=30).messages.create, to=USER, from_=BOSS, body="x")
+        sandbox.wait("twilio.create", 1, timeout=5)
+        assert sandbox.call("DELETE", "/sandbox/faults")["twilio"]["fail"] == []
+        assert isinstance(hanging.exception(timeout=5), requests.ConnectionError)
+
+
 def test_other_sites_and_other_names_are_refused(sandbox: SandboxProcess) -> None:
     """DNS rebinding and cross-origin posts do not work; the page's own do."""
     url = sandbox.url + "/sandbox/sms"

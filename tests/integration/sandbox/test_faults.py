@@ -54,6 +54,17 @@ def test_unknown_outcomes_are_exact_in_the_journal(sandbox: SandboxProcess, faul
     assert len(twilio(sandbox).messages.list(to=USER)) == int(accepted)
 
 
+@pytest.mark.parametrize("fault", [{"fault": "503", "accept": True}, "reset_after_accept", "broken_json"])
+def test_a_request_that_is_performed_and_rejected_gets_its_rejection(sandbox: SandboxProcess, fault: Any) -> None:
+    """The fault would hide why nothing was sent; the journal names none."""
+    sandbox.faults(twilio={"fail": [fault]})
+    with pytest.raises(TwilioRestException) as caught:
+        twilio(sandbox).messages.create(to=USER, from_=USER, body="x")
+    assert (caught.value.status, caught.value.code) == (400, 21266)
+    [entry] = sandbox.journal("twilio.create")
+    assert (entry["accepted"], entry["status"], entry["fault"]) == (False, 400, None)
+
+
 def test_broken_json(sandbox: SandboxProcess) -> None:
     """Half a document."""
     sandbox.faults(twilio={"fail": ["broken_json"]})

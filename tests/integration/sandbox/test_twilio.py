@@ -141,8 +141,10 @@ def test_callbacks_shuffle_and_double(sandbox: SandboxProcess, receiver: Webhook
 
 
 def test_nothing_leaves_this_machine(sandbox: SandboxProcess) -> None:
-    """A callback to a foreign host is recorded, not posted."""
-    twilio(sandbox).messages.create(to=USER, from_=BOSS, body="hi", status_callback="https://192.0.2.1/status")
+    """A callback to a foreign host is recorded once for each status, not posted, and not tried again."""
+    twilio(sandbox).messages.create(to=USER, from_=BOSS, body="hi", status_callback="https://192.0.2.1/status#rc=3&rp=all")
+    assert len(sandbox.wait("webhook.status", 3, timeout=5)) == 3
+    assert [entry["request"]["message_status"] for entry in sandbox.journal("webhook.status")] == ["queued", "sent", "delivered"]
     entry = sandbox.wait("webhook.status", 1, timeout=5)[0]
     assert entry["status"] is None
     assert "not this machine" in entry["error"]
