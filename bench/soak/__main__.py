@@ -73,13 +73,13 @@ class Soak:
 
     def _inject_and_sample(self) -> None:
         began = time.monotonic()
-        look_at = progress_at = 0.0
+        sample_at = progress_at = 0.0
         every = min(PROGRESS_SECONDS, self.options.seconds / 3)
         while not self.stopped and (now := time.monotonic() - began) < self.options.seconds:
             self.injector.step(now)
-            if now >= look_at:
+            if now >= sample_at:
                 self.samples.append(memory.take_sample(self.processes, now, len(self.traffic.sent)))
-                look_at = now + min(memory.SAMPLE_SECONDS, self.options.seconds / 10)
+                sample_at = now + min(memory.SAMPLE_SECONDS, self.options.seconds / 10)
             if now >= progress_at:
                 self._progress(now)
                 progress_at += every
