@@ -24,7 +24,7 @@ from bridge.server.connection import BridgeConnection
 from bridge.server.connection_limits import Door
 from bridge.server.handover import HandOvers
 from bridge.server.ledger_follower import Following
-from bridge.server.submit import Acceptor, NotTried, event_of, same_words
+from bridge.server.submit import NotTried, Submitter, event_of, same_words
 from bridge.server.subscription import Subscription
 from shared.errors import BadInput, StorageUnavailable
 from shared.model.events import Received
@@ -49,7 +49,7 @@ class Bridge:
     rules: Rules
     door: Door[BridgeConnection]
     guesses: Guesses
-    acceptor: Acceptor
+    submitter: Submitter
     following: Following
     hand_overs: HandOvers
     ending: bool = False
@@ -186,7 +186,7 @@ class Dialogue:
             return
         try:
             event = event_of(request, waiting.words, self._bridge.runtime.users, time.time())
-            accepted = await self._bridge.acceptor.accept(event, waiting.since)
+            accepted = await self._bridge.submitter.submit(event, waiting.since)
         except BadInput as error:
             self._tell(request, self._session.failed(request, error.code))
         except StorageUnavailable as error:

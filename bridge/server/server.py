@@ -27,7 +27,7 @@ from bridge.server.connection_limits import Door, hosts, origins
 from bridge.server.handler import Bridge, Dialogue
 from bridge.server.handover import HandOvers
 from bridge.server.ledger_follower import Following
-from bridge.server.submit import Acceptor
+from bridge.server.submit import MAX_CONCURRENT_STORES, Submitter
 from shared.config.settings import Settings
 from shared.errors import ConfigurationError
 from shared.mailbox import AsyncMailbox
@@ -69,7 +69,9 @@ async def run(runtime: Runtime) -> None:
 async def open_bridge(runtime: Runtime) -> AsyncIterator[Bridge]:
     """What the clients share, with its two loops running: the ledger is followed before anybody is listened to."""
     settings = runtime.settings
+    # Two pools: a hundred subscribers that all read at once, or hang at a frozen Redis, must not keep a message from being stored.
     redis = for_bridge(redis_url(settings))
+    storing = for_bridge(redis_url(settings), connections=MAX_CONCURRENT_STORES)
     mailbox = AsyncMailbox(redis)
     following = Following(mailbox)
     bridge = Bridge(
@@ -77,7 +79,7 @@ async def open_bridge(runtime: Runtime) -> AsyncIterator[Bridge]:
         rules=rules_of(settings),
         door=Door(most_waiting=settings.bridge_max_unauthenticated, most_inside=settings.bridge_max_connections),
         guesses=Guesses(settings.supervisor_token.get_secret_value(), time.monotonic()),
-        acceptor=Acceptor(runtime),
+        submitter=Submitter(runtime, AsyncMailbox(storing)),
         following=following,
         hand_overs=HandOvers(mailbox, int(settings.retention_days * DAY_MS)),
     )
@@ -87,9 +89,9 @@ async def open_bridge(runtime: Runtime) -> AsyncIterator[Bridge]:
         yield bridge
     finally:
         await end(tasks)
-        bridge.acceptor.close()
-        with suppress(OSError):
-            await redis.aclose()
+        for client in (redis, storing):
+            with suppress(OSError):
+                await client.aclose()
 
 
 async def for_ever(loop: Callable[[], Awaitable[None]]) -> None:

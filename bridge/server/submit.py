@@ -1,17 +1,17 @@
-"""From a client's words to a message in the mailbox: who is let in, and how it is stored without holding up the loop."""
+"""A client's request becomes a message in the mailbox: who may send it, and how it is stored."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from bridge.protocol.codes import Ask, Fault
 from bridge.protocol.frames import Words
 from bridge.protocol.server_session import Request
 from shared import submit as storing
-from shared.errors import BadInput, StorageUnavailable
+from shared.errors import BadInput, StorageFull, StorageUnavailable
+from shared.mailbox import AsyncMailbox
 from shared.mailbox.calls import Accepted
 from shared.model.addresses import EmailAddress, PhoneNumber
 from shared.model.events import EmailReceived, Received, SmsReceived
@@ -19,46 +19,49 @@ from shared.model.text import seen, seen_line
 from shared.model.users import User, Users
 from shared.runtime import Runtime
 
-THREADS: Final = 8
+MAX_CONCURRENT_STORES: Final = 8
 MAX_SUBJECT: Final = 500
 
 
 class NotTried(StorageUnavailable):
-    """The storage is away, as others have just found: this message was not even sent there."""
+    """Redis was away for another message after this one was asked for, so this one was never sent there."""
 
 
-class Acceptor:
-    """Accepts on a few threads, because redis-py's and RQ's calls block.
+class Submitter:
+    """Stores messages in the mailbox, at most MAX_CONCURRENT_STORES at once; further ones wait in the order of their calls.
 
-    While Redis is away each call takes two seconds to fail. Those who waited meanwhile, for a thread or for their turn, need
-    not try it, too.
+    While Redis is away each attempt takes two seconds to fail (`shared.storage.clients.for_bridge`). A message that waited during a
+    failed attempt is rejected without one of its own: else the last of a hundred clients would wait for half a minute.
     """
 
-    def __init__(self, runtime: Runtime) -> None:
-        """The threads are made when they are needed."""
+    def __init__(self, runtime: Runtime, mailbox: AsyncMailbox) -> None:
+        """`mailbox` has a connection for each concurrent store."""
         self._runtime = runtime
-        self._threads = ThreadPoolExecutor(THREADS, "accept")
+        self._mailbox = mailbox
+        self._places = asyncio.Semaphore(MAX_CONCURRENT_STORES)
         self._failed_at = 0.0
 
-    async def accept(self, event: Received, asked_at: float) -> Accepted:
-        """Store a message that was asked for at `asked_at`, by the monotonic clock.
+    async def submit(self, event: Received, asked_at: float) -> Accepted:
+        """Store a message that was asked for at `asked_at`, in seconds of the monotonic clock.
 
-        Raises StorageUnavailable, or NotTried when it is certain that it is not stored.
+        Raises NotTried when it is certainly not stored. Any other StorageUnavailable leaves that open: Redis may have run the script
+        and only its answer was lost.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._accept, event, asked_at)
+        async with self._places:
+            if self._failed_at > asked_at:
+                raise NotTried
+            try:
+                return await self._store(event)
+            except StorageUnavailable:
+                self._failed_at = time.monotonic()
+                raise
 
-    def close(self) -> None:
-        """Wait for nobody: what a call has not told us a client repeats."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
-
-    def _accept(self, event: Received, asked_at: float) -> Accepted:
-        if self._failed_at > asked_at:
-            raise NotTried
-        try:
-            return storing.accept(self._runtime, event, kind="bridge")
-        except StorageUnavailable:
-            self._failed_at = time.monotonic()
-            raise
+    async def _store(self, event: Received) -> Accepted:
+        with storing.storage():
+            accepted = await self._mailbox.run(storing.message(self._runtime, event, kind="bridge"))
+        if accepted.outcome == "full":
+            raise StorageFull(StorageFull.code)
+        return accepted
 
 
 def event_of(request: Request, words: Words, users: Users, at: float) -> Received:

@@ -1,0 +1,147 @@
+"""What each frame means for the requests that wait for an answer."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bridge.client.errors import BridgeError, RequestTooBig, TooManyWaiting
+from bridge.client.requests import MAX_WAITING, Acknowledged, Answered, Exchange, Failed, Repeat, Request, error_of, read
+from bridge.client.subscription import Subscription
+from bridge.protocol.codes import Ask
+
+LEAST, MOST = (lambda: 1.0), (lambda: 0.0)
+"""The jitter's ends: a wait cut to its half, and a whole one."""
+
+
+def exchange() -> Exchange:
+    return Exchange(jitter=MOST)
+
+
+def opened(books: Exchange, request_id: str = "1", kind: Ask = Ask.SMS) -> Request:
+    return books.open(kind, {"message": "hello"}, request_id)
+
+
+def answer(request_id: str, kind: str = "send_sms_response", **more: object) -> dict[str, Any]:
+    return {"type": kind, "in_reply_to": request_id, **more}
+
+
+def test_an_error_frame_becomes_an_error_without_its_text() -> None:
+    """The code and whether it may pass; the sentence stays out of logs, and rubbish is no code."""
+    error = error_of({"type": "error", "message": "about +15551234567", "code": "parked", "retryable": False})
+    assert (str(error), error.retryable) == ("parked", False)
+    assert error_of({"code": ["x"], "retryable": "yes"}).code == "bridge"
+    assert not error_of({"code": ["x"], "retryable": "yes"}).retryable
+
+
+def test_a_request_is_acknowledged_once_and_answered_once() -> None:
+    """Whatever comes a second time, or after the end, is nobody's."""
+    books = exchange()
+    request = opened(books)
+    acknowledgement, reply = answer("1", "message_acknowledged"), answer("1")
+    assert books.receive(acknowledgement) == Acknowledged(request, acknowledgement)
+    assert books.receive(acknowledgement) is None
+    assert books.receive(reply) == Answered(request, reply)
+    assert [books.receive(frame) for frame in (reply, acknowledgement, answer("1", "error", code="x"))] == [None] * 3
+    assert books.waiting == ()
+
+
+def test_an_answer_of_the_other_channel_is_no_answer() -> None:
+    """A text is answered by a text, a mail by a mail."""
+    books = exchange()
+    text, mail = opened(books, "1"), opened(books, "2", Ask.EMAIL)
+    assert books.receive(answer("1", "send_email_response")) is None
+    assert books.receive(answer("2")) is None
+    assert books.waiting == (text, mail)
+
+
+def test_a_refusal_that_passes_is_repeated_with_growing_waits() -> None:
+    """Half a second, one, two, up to eight; the last refusal is kept for the caller whose patience ends."""
+    books = exchange()
+    request = opened(books)
+    verdicts = [books.receive(answer("1", "error", code="storage_unavailable", retryable=True)) for _ in range(7)]
+    assert [verdict.after for verdict in verdicts if isinstance(verdict, Repeat)] == [0.5, 1, 2, 4, 8, 8, 8]
+    assert books.waits(request)
+    assert request.refusal is not None
+    assert request.refusal.code == "storage_unavailable"
+
+
+def test_a_final_refusal_ends_the_request() -> None:
+    """With the code that the bridge gave."""
+    books = exchange()
+    opened(books)
+    verdict = books.receive(answer("1", "error", code="stranger", retryable=False))
+    assert isinstance(verdict, Failed)
+    assert (verdict.error.code, books.waiting) == ("stranger", ())
+
+
+def test_ids_are_random_and_cannot_be_in_use_twice() -> None:
+    """Two requests without an id differ; a chosen one is free again after its end."""
+    books = exchange()
+    assert books.open(Ask.SMS, {}).id != books.open(Ask.SMS, {}).id
+    request = opened(books)
+    with pytest.raises(BridgeError) as caught:
+        opened(books)
+    assert caught.value.code == "id_in_use"
+    books.forget(request)
+    assert opened(books).id == "1"
+
+
+def test_the_number_of_waiting_requests_is_bounded() -> None:
+    """One more than the bound is refused, and may be tried again."""
+    books = exchange()
+    for number in range(MAX_WAITING):
+        opened(books, str(number))
+    with pytest.raises(TooManyWaiting):
+        opened(books, "one more")
+
+
+def test_what_is_too_big_fails_alone() -> None:
+    """Before it is sent, when a bridge turns out to take less, and when a bridge closes for it: always the largest."""
+    books = exchange()
+    with pytest.raises(RequestTooBig):
+        books.open(Ask.SMS, {"message": "x" * 65_536})
+    small, large = opened(books, "small"), books.open(Ask.SMS, {"message": "x" * 1000}, "large")
+    (failed,) = books.limit(500)
+    assert (failed.request, type(failed.error), books.waiting) == (large, RequestTooBig, (small,))
+    assert [books.limit(odd) for odd in (None, "many", True, -1, 1.5)] == [[]] * 5
+    assert books.max_frame == 500
+    verdict = books.closed_as_too_big()
+    assert verdict
+    assert verdict.request is small
+    assert books.closed_as_too_big() is None
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+NAMES = st.sampled_from(["type", "in_reply_to", "code", "retryable", "seq", "event", "success"])
+VALUES = JSON | st.sampled_from(["error", "event", "subscribed", "message_acknowledged", "send_sms_response", "1", "2", "resync_required"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.dictionaries(NAMES, VALUES, max_size=6), max_size=8))
+def test_no_frame_breaks_the_client(frames: list[dict[str, Any]]) -> None:
+    """Whatever a bridge sends: no exception, and no request ends but by a frame that names it."""
+    books, subscription = exchange(), Subscription()
+    opened(books, "1")
+    opened(books, "2")
+    subscription.ask()
+    for frame in frames:
+        message = read(json.dumps(frame))
+        assert message == frame
+        verdict = books.receive(message)
+        assert verdict is None or verdict.request.id == frame["in_reply_to"]
+        subscription.take(message)
+
+
+@pytest.mark.parametrize("message", ["", "{", "[1]", "null", '"text"', "[" * 50_000, b"{}"])
+def test_what_is_no_frame_is_an_empty_one(message: str | bytes) -> None:
+    """Binary messages, broken JSON and other values do not end the connection."""
+    assert read(message) == {}

@@ -1,0 +1,79 @@
+"""Who may connect: how many at once, from which web pages, and under which names of the bridge."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bridge.protocol.codes import Close
+from bridge.server.connection_limits import Door, hosts, origins
+from shared.config import settings as knobs
+
+SETTINGS = {"sandbox": "on"}
+REMOTE = {"bridge_allow_remote": "true"}
+
+
+class Guest:
+    """A connection that remembers being turned away."""
+
+    def __init__(self) -> None:
+        self.turned_away: list[Close] = []
+
+    def turn_away(self, code: Close, reason: str) -> None:
+        """Note it."""
+        del reason
+        self.turned_away.append(code)
+
+
+def test_the_oldest_that_waits_makes_room() -> None:
+    """Who is inside does not count as waiting, and who left does not count at all."""
+    door: Door[Guest] = Door(most_waiting=2, most_inside=1)
+    inside, gone, first, second, third = (Guest() for _ in range(5))
+    for guest in (inside, gone):
+        door.came(guest)
+    assert door.enter(inside)
+    door.left(gone)
+    for guest in (first, second, third):
+        door.came(guest)
+    assert [guest.turned_away for guest in (inside, gone, first, second, third)] == [[], [], [Close.OVERLOADED], [], []]
+    assert door.waiting() == (second, third)
+
+
+def test_the_house_is_full_until_somebody_leaves() -> None:
+    """Who authenticates again is inside already."""
+    door: Door[Guest] = Door(most_waiting=9, most_inside=1)
+    first, second = Guest(), Guest()
+    door.came(first)
+    door.came(second)
+    assert [door.enter(first), door.enter(second), door.enter(first)] == [True, False, True]
+    door.left(first)
+    assert door.enter(second)
+
+
+@pytest.mark.parametrize(
+    ("settings", "port", "named", "strange"),
+    [
+        ({}, 9999, {"127.0.0.1:9999", "localhost:9999", "[::1]:9999"}, {"127.0.0.1", "localhost", "0.0.0.0:9999"}),
+        ({}, 80, {"127.0.0.1", "localhost:80"}, {"127.0.0.1:9999"}),
+        ({"supervisor_url": "wss://Boss.example.com"}, 9999, {"boss.example.com", "boss.example.com:443"}, {"boss.example.com:80"}),
+        ({"supervisor_url": "ws://boss.example.com:8000/x", **REMOTE}, 9999, {"boss.example.com:8000"}, {"boss.example.com"}),
+        ({"supervisor_host": "::1"}, 9999, {"[::1]:9999"}, {"::1:9999"}),
+        ({"supervisor_host": "10.0.0.1", "bridge_allow_remote": True}, 9999, {"10.0.0.1:9999"}, {"10.0.0.2:9999"}),
+    ],
+)  # fmt: skip
+def test_the_names_of_the_bridge(settings: dict[str, Any], port: int, named: set[str], strange: set[str]) -> None:
+    """With its port, which may be left out only where it is the scheme's own."""
+    found = hosts(knobs.load(**SETTINGS, **settings), port)
+    assert named <= found
+    assert not strange & found
+    assert "" not in found
+
+
+def test_origins_are_named_one_by_one() -> None:
+    """Blanks and a slash at the end do not matter; `null` names nobody."""
+    assert origins(knobs.load(**SETTINGS)) == ()
+    assert origins(knobs.load(**SETTINGS, bridge_origins=" https://A.example/, ,null,http://b.example:1 ")) == (
+        "https://a.example",
+        "http://b.example:1",
+    )

@@ -1,0 +1,190 @@
+"""A request becomes a message: who may send it, what makes two requests the same, and how it is stored."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any, cast
+
+import pytest
+from redis.exceptions import ConnectionError as RedisAway
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
+
+from bridge.protocol.codes import Ask
+from bridge.protocol.frames import Words
+from bridge.protocol.server_session import Request
+from bridge.server.submit import MAX_CONCURRENT_STORES, NotTried, Submitter, event_of, same_words
+from shared.errors import BadInput, StorageFault, StorageFull, StorageUnavailable
+from shared.mailbox import AsyncMailbox
+from shared.mailbox.calls import Accepted
+from shared.model.addresses import EmailAddress, PhoneNumber
+from shared.model.events import EmailReceived, SmsReceived
+from shared.model.users import LOCAL_USER, User, Users
+from shared.runtime import Runtime
+
+OTHER = User(
+    username="eve", phone=PhoneNumber("+15550000001"), boss_phone=PhoneNumber("+15550000002"),
+    email=EmailAddress("eve@example.com"), boss_email=EmailAddress("other@example.com"),
+)  # fmt: skip
+USERS = Users([LOCAL_USER, OTHER])
+PHONE, BOSS, MAIL, BOSS_MAIL = "+15551234567", "+15559876543", "user@example.com", "boss@example.com"
+
+
+def request(kind: Ask, request_id: str = "1") -> Request:
+    made = Request(cast("Any", kind), request_id, "whoever", None)
+    made.message_id = "m-" + "0" * 24
+    return made
+
+
+def test_a_text_becomes_the_users_event() -> None:
+    """The user's name is the users file's, whatever the request says."""
+    event = event_of(request(Ask.SMS), Words(" +1 555 123 4567 ", BOSS, "Hello"), USERS, 5.0)
+    assert isinstance(event, SmsReceived)
+    assert (event.from_.value, event.to.value, event.message, event.user) == (PHONE, BOSS, "Hello", "user")
+    assert (event.id, event.provider_id, event.received_at) == ("m-" + "0" * 24, "1", 5.0)
+
+
+def test_a_mail_becomes_the_users_event() -> None:
+    """Its own ids are kept; without one it gets an id that a repetition gets again."""
+    words = Words(f"Ada <{MAIL}>", BOSS_MAIL, "Hello", "s" * 600, in_reply_to="<1@x>", references=("<0@x>",))
+    event = event_of(request(Ask.EMAIL), words, USERS, 5.0)
+    assert isinstance(event, EmailReceived)
+    assert (event.message_id, event.in_reply_to, event.references) == (f"<m-{'0' * 24}@example.com>", "<1@x>", ("<0@x>",))
+    assert (event.user, len(event.subject), event.key().thread) == ("user", 500, "<0@x>")
+    assert same_words(event, event_of(request(Ask.EMAIL), words, USERS, 99.0))
+
+
+@pytest.mark.parametrize(
+    ("kind", "sender", "recipient", "code"),
+    [
+        (Ask.SMS, "+15550000001", BOSS, "stranger"),
+        (Ask.SMS, "12345", BOSS, "stranger"),
+        (Ask.SMS, BOSS, BOSS, "stranger"),
+        (Ask.SMS, PHONE, "+15557777777", "unknown_recipient"),
+        (Ask.SMS, "12345", "+15557777777", "unknown_recipient"),
+        (Ask.SMS, PHONE, "nobody", "unknown_recipient"),
+        (Ask.EMAIL, "eve@example.com", BOSS_MAIL, "stranger"),
+        (Ask.EMAIL, "a@x.example, b@x.example", BOSS_MAIL, "stranger"),
+        (Ask.EMAIL, MAIL, "nobody@example.com", "unknown_recipient"),
+        (Ask.EMAIL, MAIL, "@@", "unknown_recipient"),
+    ],
+)
+def test_who_is_no_user_of_that_boss_is_not_taken(kind: Ask, sender: str, recipient: str, code: str) -> None:
+    """Another Boss's user is a stranger here."""
+    with pytest.raises(BadInput) as refused:
+        event_of(request(kind), Words(sender, recipient, "Hello", "Hi"), USERS, 0.0)
+    assert refused.value.code == code
+
+
+@pytest.mark.parametrize(
+    "other", [{"text": "Other"}, {"subject": "Other"}, {"in_reply_to": "<9@x>"}, {"references": ("<9@x>",)}, {"message_id": "<9@x>"}]
+)
+def test_every_word_of_a_mail_counts_for_its_id(other: dict[str, Any]) -> None:
+    """Any other word is another request."""
+    words = {"sender": MAIL, "recipient": BOSS_MAIL, "text": "Hello", "subject": "Hi"}
+    one, two = (event_of(request(Ask.EMAIL), Words(**each), USERS, 0.0) for each in (words, words | other))
+    assert not same_words(one, two)
+    assert same_words(None, two)
+
+
+class Store:
+    """A mailbox whose answers the test gives, one call at a time."""
+
+    def __init__(self) -> None:
+        self.asked: list[asyncio.Future[Accepted]] = []
+
+    async def run(self, call: object) -> Accepted:
+        """Wait for the test's answer."""
+        del call
+        answer: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
+        self.asked.append(answer)
+        return await answer
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> Store:
+    """The calls need no settings: the store reads none."""
+    monkeypatch.setattr("shared.submit.message", lambda *_args, **_more: None)
+    return Store()
+
+
+async def begin(submitter: Submitter, count: int, asked_at: float = 0.0) -> list[asyncio.Task[Accepted]]:
+    """So many submissions, each as far as it comes by itself."""
+    event = event_of(request(Ask.SMS), Words(PHONE, BOSS, "Hello"), USERS, 0.0)
+    tasks = [asyncio.create_task(submitter.submit(event, asked_at)) for _ in range(count)]
+    await settled()
+    return tasks
+
+
+async def settled() -> None:
+    """Everything has run that can run."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def submitter_of(store: Store) -> Submitter:
+    return Submitter(cast("Runtime", None), cast("AsyncMailbox", store))
+
+
+def test_those_who_wait_behind_a_failure_do_not_try(store: Store) -> None:
+    """Who asked before it was found out is told at once; who asks later tries again."""
+
+    async def play() -> None:
+        submitter = submitter_of(store)
+        tasks = await begin(submitter, MAX_CONCURRENT_STORES + 5, asked_at=time.monotonic())
+        for asked in tuple(store.asked):
+            asked.set_exception(RedisAway())
+        await settled()
+        found = [type(task.exception()) for task in tasks]
+        assert found == [StorageUnavailable] * MAX_CONCURRENT_STORES + [NotTried] * 5
+        (later,) = await begin(submitter, 1, asked_at=time.monotonic() + 100)
+        store.asked[-1].set_result(Accepted("accepted"))
+        assert (await later).outcome == "accepted"
+        assert len(store.asked) == MAX_CONCURRENT_STORES + 1
+
+    asyncio.run(play())
+
+
+def test_so_many_are_stored_at_once_and_no_more(store: Store) -> None:
+    """Further ones wait, in the order in which they came."""
+
+    async def play() -> None:
+        submitter = submitter_of(store)
+        tasks = await begin(submitter, MAX_CONCURRENT_STORES + 2)
+        assert len(store.asked) == MAX_CONCURRENT_STORES
+        store.asked[3].set_result(Accepted("accepted"))
+        await settled()
+        assert [tasks[3].done(), len(store.asked)] == [True, MAX_CONCURRENT_STORES + 1]
+        store.asked[MAX_CONCURRENT_STORES].set_result(Accepted("duplicate"))
+        assert (await tasks[MAX_CONCURRENT_STORES]).outcome == "duplicate"
+        for task in tasks:
+            task.cancel()
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (Accepted("full"), StorageFull),
+        (ReadOnlyError("READONLY"), StorageUnavailable),
+        (OutOfMemoryError("OOM"), StorageUnavailable),
+        (TimeoutError(), StorageUnavailable),
+        (ResponseError("WRONGTYPE"), StorageFault),
+    ],
+)
+def test_a_mailbox_that_does_not_take_a_message_is_an_unavailable_storage(
+    store: Store, answer: Accepted | Exception, error: type[StorageUnavailable]
+) -> None:
+    """Never NotTried: it was sent, and only the script's own answer would tell what became of it."""
+
+    async def play() -> None:
+        (task,) = await begin(submitter_of(store), 1)
+        if isinstance(answer, Exception):
+            store.asked[0].set_exception(answer)
+        else:
+            store.asked[0].set_result(answer)
+        await settled()
+        assert type(task.exception()) is error
+
+    asyncio.run(play())
