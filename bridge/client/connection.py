@@ -13,12 +13,13 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from bridge.client.errors import BridgeRefused, RequestTimeout
-from bridge.client.rate_limit import Pace
+from bridge.client.rate_limit import token_bucket
 from bridge.client.reconnect import Ended
 from bridge.client.requests import Frame, read
 from bridge.protocol.codes import CLIENT_MAX_FRAME, PROTOCOL, Ask, Close, Say
 from shared.model import codec
 from shared.net import is_loopback
+from shared.rate_limit import TokenBucket
 
 NETWORK: Final = (OSError, WebSocketException, EOFError)  # TimeoutError is an OSError
 REFUSALS: Final = frozenset({401, 403})
@@ -107,7 +108,7 @@ class Session:
         loop = asyncio.get_running_loop()
         begun = loop.time()
         up(welcome)
-        works = (self._read(socket, take), self._write(socket, Pace(welcome.get("limits"), begun)), self._beat())
+        works = (self._read(socket, take), self._write(socket, token_bucket(welcome.get("limits"), begun)), self._beat())
         tasks = [asyncio.create_task(work) for work in works]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -137,13 +138,13 @@ class Session:
             else:
                 take(frame)
 
-    async def _write(self, socket: ClientConnection, pace: Pace) -> None:
+    async def _write(self, socket: ClientConnection, rate: TokenBucket) -> None:
         loop = asyncio.get_running_loop()
         while True:
             outgoing = await self._outgoing.get()
             if outgoing() is None:
                 continue
-            await asyncio.sleep(pace.wait(loop.time()))
+            await asyncio.sleep(rate.reserve(loop.time()))
             text = outgoing()
             if text is not None:
                 await socket.send(text)

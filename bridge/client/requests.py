@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from bridge.client.errors import BridgeError, RequestTooBig, TooManyWaiting
 from bridge.protocol.codes import Ask, Say
+from shared.backoff import Backoff
 from shared.errors import BadInput
 from shared.model import codec
 
@@ -26,6 +27,7 @@ DEFAULT_MAX_FRAME: Final = 65_536
 """What every bridge takes; before one has said its own limit, this is the limit."""
 FIRST_REPEAT: Final = 0.5
 LONGEST_REPEAT: Final = 8.0
+SPREAD: Final = (0.5, 1.0)
 ANSWERS: Final = {Ask.SMS: Say.SMS_RESPONSE, Ask.EMAIL: Say.EMAIL_RESPONSE}
 
 
@@ -36,10 +38,10 @@ class Request:
     id: str
     kind: Ask
     text: str = field(repr=False)
+    backoff: Backoff = field(repr=False)
     acknowledged: Frame | None = field(default=None, repr=False)
     refusal: BridgeError | None = None
     """The last `error` that a repetition may mend."""
-    refusals: int = 0
     sendings: int = 0
     """So that a repetition that was planned is left out when a reconnect has repeated the request already."""
 
@@ -82,10 +84,10 @@ Verdict = Acknowledged | Answered | Failed | Repeat
 class Exchange:
     """All requests of one client, over all of its connections."""
 
-    def __init__(self, jitter: Callable[[], float] = random.random) -> None:
-        """`jitter` gives 0 up to 1."""
+    def __init__(self, uniform: Callable[[float, float], float] = random.uniform) -> None:
+        """`uniform` gives a number between two; it is for tests."""
         self.max_frame = DEFAULT_MAX_FRAME
-        self._jitter = jitter
+        self._uniform = uniform
         self._waiting: dict[str, Request] = {}
 
     @property
@@ -103,7 +105,7 @@ class Exchange:
             raise TooManyWaiting(f"{MAX_WAITING} requests")
         if len(text) > self.max_frame:
             raise self._too_big(text)
-        request = self._waiting[own] = Request(own, kind, text)
+        request = self._waiting[own] = Request(own, kind, text, Backoff(FIRST_REPEAT, LONGEST_REPEAT, SPREAD, self._uniform))
         return request
 
     def forget(self, request: Request) -> None:
@@ -148,9 +150,7 @@ class Exchange:
         if not error.retryable:
             return self._fail(request, error)
         request.refusal = error
-        wait = min(LONGEST_REPEAT, FIRST_REPEAT * 2.0 ** min(request.refusals, 16))
-        request.refusals += 1
-        return Repeat(request, wait * (1 - self._jitter() / 2))
+        return Repeat(request, request.backoff.next())
 
     def _fail(self, request: Request, error: BridgeError) -> Failed:
         self.forget(request)

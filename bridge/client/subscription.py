@@ -14,6 +14,7 @@ from typing import Any, Final
 from bridge.client.errors import BridgeError
 from bridge.client.requests import FIRST_REPEAT, LONGEST_REPEAT, Frame, error_of
 from bridge.protocol.codes import Ask, Fault, Say
+from shared.backoff import Backoff
 
 CAPACITY: Final = 1000
 
@@ -42,7 +43,7 @@ class Subscription:
         self._items: deque[LedgerEvent] = deque()
         self._live = False
         self._begun = False
-        self._refusals = 0
+        self._backoff = Backoff(FIRST_REPEAT, LONGEST_REPEAT)
         self.asks = 0
         self.overrun = False
         self.failure: BridgeError | None = None
@@ -63,7 +64,8 @@ class Subscription:
         if kind == Say.EVENT:
             self._line(frame)
         elif kind == Say.SUBSCRIBED:
-            self._live, self._begun, self._refusals = True, True, 0
+            self._live, self._begun = True, True
+            self._backoff.reset()
             if self.since is None:
                 self.since = _text(frame.get("seq")) or _text(frame.get("since"))
         elif kind == Say.ERROR and frame.get("in_reply_to") in (None, self._id):
@@ -94,9 +96,7 @@ class Subscription:
             self._live, self._begun, self.since = True, True, None
             self._warn()
         elif not self._live and error.retryable:
-            wait = min(LONGEST_REPEAT, FIRST_REPEAT * 2.0 ** min(self._refusals, 16))
-            self._refusals += 1
-            return wait
+            return self._backoff.next()
         elif not self._live:
             self.failure = error
         return None

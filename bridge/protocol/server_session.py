@@ -22,6 +22,7 @@ from bridge.protocol import frames
 from bridge.protocol.codes import PROTOCOL, Ask, Close, Fault
 from bridge.protocol.frames import PONG, Auth, Malformed, MessageType, Subscribe, Words
 from shared.model.events import Response
+from shared.rate_limit import TokenBucket
 
 REFUSALS_IN_A_ROW: Final = 100
 """So many requests over the limit, one right after the other, and the connection is closed."""
@@ -89,14 +90,13 @@ Decision = str | Auth | Subscribe | Request | Goodbye | None
 class Session:
     """One connection's state. The methods return the frames to send now, in order."""
 
-    __slots__ = ("_chance", "_now", "_open", "_queue", "_refused", "_rules", "_tokens", "authenticated", "client", "closed")
+    __slots__ = ("_chance", "_open", "_queue", "_rate", "_refused", "_rules", "authenticated", "client", "closed")
 
     def __init__(self, rules: Rules, now: float, chance: Callable[[], str]) -> None:
         """`now` is of a clock in seconds that never goes back; `chance` gives 24 hexadecimal digits that nobody guesses."""
         self._rules = rules
         self._chance = chance
-        self._tokens = float(rules.burst)
-        self._now = now
+        self._rate = TokenBucket(rules.requests_per_second, rules.burst, now)
         self._refused = 0
         self._open: dict[str, Request] = {}
         self._queue: deque[Request] | None = None  # most clients never need one, and an empty one takes 600 bytes
@@ -260,11 +260,8 @@ class Session:
         return self._refuse(code, "", sentence) if self._within_rate(now) else self._too_much("")
 
     def _within_rate(self, now: float) -> bool:
-        self._tokens = min(float(self._rules.burst), self._tokens + (now - self._now) * self._rules.requests_per_second)
-        self._now = now
-        if self._tokens < 1:
+        if not self._rate.take(now):
             return False
-        self._tokens -= 1
         self._refused = 0
         return True
 

@@ -22,6 +22,7 @@ from shared.mailbox.ledger import Line
 from shared.mailbox.records import Message, MessageState, Reply
 from shared.mailbox.wait_for_reply import ENDS
 from shared.observability import logs as telemetry
+from shared.observability.outage import Outage
 
 LOG: Final = telemetry.logger(__name__)
 BLOCK_MS: Final = 500
@@ -49,6 +50,7 @@ class Following:
         self._stored: dict[str, None] = {}
         self._since = "0-0"
         self._look_at = 0.0
+        self._outage = Outage()
 
     async def start(self) -> None:
         """Note where the ledger ends: to be called before the first message is accepted. Raises RedisError."""
@@ -76,17 +78,14 @@ class Following:
 
     async def run(self) -> None:
         """Follow for ever, through every absence of Redis."""
-        away = False
         while True:
             try:
-                if away:
+                if self._outage:
                     await self._come_back()
                 await self._step()
-                away = False
             except (RedisError, OSError) as error:
-                if not away:
+                if self._outage.begins():
                     LOG.warning("Redis does not answer the bridge.", action="storage_unavailable", reason=type(error).__name__)
-                away = True
                 await asyncio.sleep(AGAIN_SECONDS)
 
     async def outcomes(self, messages: list[str]) -> dict[str, Ended | None]:
@@ -142,7 +141,8 @@ class Following:
             self._since = newest
         self._look_at = 0.0
         self._announce()  # a subscriber whose line is gone hears so now, not with the next line
-        LOG.info("Redis answers the bridge again.", action="storage_back")
+        if self._outage.ends():
+            LOG.info("Redis answers the bridge again.", action="storage_back")
 
     def _announce(self) -> None:
         """Wake everybody who waits for new lines."""

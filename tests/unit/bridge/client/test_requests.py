@@ -14,12 +14,12 @@ from bridge.client.requests import MAX_WAITING, Acknowledged, Answered, Exchange
 from bridge.client.subscription import Subscription
 from bridge.protocol.codes import Ask
 
-LEAST, MOST = (lambda: 1.0), (lambda: 0.0)
-"""The jitter's ends: a wait cut to its half, and a whole one."""
+LONGEST = max
+"""What is drawn at random, at its upper end: whole waits."""
 
 
 def exchange() -> Exchange:
-    return Exchange(jitter=MOST)
+    return Exchange(uniform=LONGEST)
 
 
 def opened(books: Exchange, request_id: str = "1", kind: Ask = Ask.SMS) -> Request:
