@@ -9,7 +9,7 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
 from boss.checks.result import Finding, fail, not_running, ok, warn
-from bridge.protocol.codes import PROTOCOL, Ask, Say
+from bridge.protocol.codes import PROTOCOL, ClientFrame, ServerFrame
 from bridge.protocol.frames import PONG
 from shared.config.settings import Settings
 from shared.model.codec import dumps
@@ -47,15 +47,15 @@ def _talk(settings: Settings) -> Finding:
 
 def _log_in(connection: ClientConnection, settings: Settings) -> Finding:
     token = settings.supervisor_token.get_secret_value()
-    connection.send(dumps({"type": Ask.AUTH, "token": token, "protocol": PROTOCOL, "client": "boss doctor"}))
+    connection.send(dumps({"type": ClientFrame.AUTH, "token": token, "protocol": PROTOCOL, "client": "boss doctor"}))
     answer: Any = json.loads(connection.recv(ANSWER_SECONDS))
-    if not isinstance(answer, dict) or answer.get("type") != Say.AUTH_RESULT:
+    if not isinstance(answer, dict) or answer.get("type") != ServerFrame.AUTH_RESULT:
         raise ValueError
     if not answer.get("success"):
         return fail(
             NAME, f"{settings.bridge_url} has another token", "Start the bridge again, or set the same SUPERVISOR_TOKEN on both sides."
         )
-    connection.send(dumps({"type": Ask.PING}))
+    connection.send(dumps({"type": ClientFrame.PING}))
     if connection.recv(ANSWER_SECONDS) != PONG:
         raise ValueError
     return ok(NAME, f"{settings.bridge_url} took the token and answered a ping")

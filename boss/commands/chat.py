@@ -22,7 +22,7 @@ from boss.terminal.stdin_lines import Lines
 from bridge.client.client import State, SupervisorClient
 from bridge.client.errors import BridgeClosed, BridgeError, BridgeRefused, BridgeUnavailable, RequestTimeout
 from bridge.client.requests import Frame
-from bridge.protocol.codes import Fault, Say
+from bridge.protocol.codes import ErrorCode, ServerFrame
 from shared.config import settings as settings_file
 
 SILENT, ENDED, INTERRUPTED = 1, 3, 130
@@ -161,12 +161,12 @@ class Talk:
             remark(f"the bridge did not take it within {self._wait:g} s")
             return SILENT
         except BridgeError as error:
-            if error.code == Fault.NOTHING_TO_SAY:
+            if error.code == ErrorCode.NOTHING_TO_SAY:
                 remark("nothing to say to that")
                 return 0
             remark(f"not answered: {printable(error.code)}")
             return SILENT if error.retryable else ENDED
-        if reply.get("type") == Say.ACKNOWLEDGED:
+        if reply.get("type") == ServerFrame.ACKNOWLEDGED:
             remark(f"taken, but not answered within {self._wait:g} s; is `boss worker` running?")
             return SILENT
         click.echo(printable(self._conversation.read(reply), lines=True))

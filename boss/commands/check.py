@@ -21,7 +21,7 @@ from boss.terminal.output import Command, Group, emit_json, printable
 from bridge.client.client import State, SupervisorClient
 from bridge.client.errors import BridgeError
 from bridge.client.requests import Frame
-from bridge.protocol.codes import Fault, Say
+from bridge.protocol.codes import ErrorCode, ServerFrame
 from shared.config import settings as settings_file
 from shared.config.settings import Settings
 from shared.model.addresses import Channel
@@ -111,10 +111,10 @@ async def _message(name: str, ends: Ends | None, wait: float, send: Send) -> Fin
     try:
         frame = await send(ends, wait)
     except BridgeError as error:
-        if error.code == Fault.NOTHING_TO_SAY:
+        if error.code == ErrorCode.NOTHING_TO_SAY:
             return ok(name, f"heard after {_passed(begun)}: nothing to say to it")
         return fail(name, f"not taken: {printable(error.code)} after {_passed(begun)}", "`boss doctor` looks for the reason.")
-    if frame.get("type") == Say.ACKNOWLEDGED:
+    if frame.get("type") == ServerFrame.ACKNOWLEDGED:
         return warn(name, f"acknowledged, but not answered within {wait:g} s", "Does a worker run? `boss doctor` looks for the reason.")
     return ok(name, f"answered after {_passed(begun)}")
 

@@ -27,7 +27,7 @@ from bridge.client.reconnect import Ended, Reconnection
 from bridge.client.requests import Exchange, Frame, Request
 from bridge.client.subscription import LedgerEvent, Subscription
 from bridge.client.waiters import Callers, OnAcknowledged, anew, what_is_known
-from bridge.protocol.codes import Ask, Close
+from bridge.protocol.codes import ClientFrame, Close
 from shared.config import settings as settings_file
 from shared.errors import ConfigurationError
 from shared.model import codec
@@ -109,7 +109,7 @@ class SupervisorClient:
     ) -> Frame:  # fmt: skip
         """Send a text and return the `send_sms_response` frame; see `_ask` for the rest."""
         fields = {"from": from_, "to": to, "message": message, "user": user}
-        return await self._ask(Ask.SMS, fields, id, timeout, on_acknowledged)
+        return await self._ask(ClientFrame.SMS, fields, id, timeout, on_acknowledged)
 
     async def send_email_event(
         self, from_: str, to: str, subject: str, body: str, user: str, *, message_id: str = "", in_reply_to: str = "",
@@ -120,7 +120,7 @@ class SupervisorClient:
         thread = {"message_id": message_id, "in_reply_to": in_reply_to, "references": list(references)}
         fields = {"from": from_, "to": to, "subject": subject, "body": body, "user": user}
         given = {name: value for name, value in thread.items() if value}
-        return await self._ask(Ask.EMAIL, {**fields, **given}, id, timeout, on_acknowledged)
+        return await self._ask(ClientFrame.EMAIL, {**fields, **given}, id, timeout, on_acknowledged)
 
     async def ping(self) -> float:
         """The seconds that a pong took. Raises BridgeUnavailable while not connected, RequestTimeout when none came."""
@@ -157,7 +157,7 @@ class SupervisorClient:
     # Requests
 
     async def _ask(
-        self, kind: Ask, fields: dict[str, Any], request_id: str | None, patience: float, on_acknowledged: OnAcknowledged | None
+        self, kind: ClientFrame, fields: dict[str, Any], request_id: str | None, patience: float, on_acknowledged: OnAcknowledged | None
     ) -> Frame:
         """Send a request and return its final answer, or the acknowledgement when only that came in time.
 

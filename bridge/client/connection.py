@@ -16,7 +16,7 @@ from bridge.client.errors import BridgeRefused, RequestTimeout
 from bridge.client.rate_limit import token_bucket
 from bridge.client.reconnect import Ended
 from bridge.client.requests import Frame, read
-from bridge.protocol.codes import CLIENT_MAX_FRAME, PROTOCOL, Ask, Close, Say
+from bridge.protocol.codes import CLIENT_MAX_FRAME, PROTOCOL, ClientFrame, Close, ServerFrame
 from shared.model import codec
 from shared.net import is_loopback
 from shared.rate_limit import TokenBucket
@@ -51,7 +51,7 @@ class Session:
     def __init__(self, url: str, token: str, name: str, times: Times) -> None:
         """Nothing happens before `run`."""
         self._url = url
-        self._hello = codec.dumps({"type": Ask.AUTH, "token": token, "protocol": PROTOCOL, "client": name})
+        self._hello = codec.dumps({"type": ClientFrame.AUTH, "token": token, "protocol": PROTOCOL, "client": name})
         self._times = times
         self._outgoing: asyncio.Queue[Outgoing] = asyncio.Queue(MAX_OUTGOING)
         self._pongs: dict[str, asyncio.Future[None]] = {}
@@ -86,7 +86,7 @@ class Session:
         try:
             async with asyncio.timeout(self._times.pong):
                 if self._socket is not None:
-                    await self._socket.send(codec.dumps({"type": Ask.PING, "id": own}))  # past the queue: pings are not counted
+                    await self._socket.send(codec.dumps({"type": ClientFrame.PING, "id": own}))  # past the queue: pings are not counted
                 await pong
         except TimeoutError:
             self.abort()
@@ -124,7 +124,7 @@ class Session:
             await socket.send(self._hello)
             while True:
                 frame = read(await socket.recv())
-                if frame.get("type") == Say.AUTH_RESULT:
+                if frame.get("type") == ServerFrame.AUTH_RESULT:
                     break
         if frame.get("success") is not True:
             raise BridgeRefused("the token is refused")
@@ -133,7 +133,7 @@ class Session:
     async def _read(self, socket: ClientConnection, take: Callable[[Frame], None]) -> None:
         while True:
             frame = read(await socket.recv())
-            if frame.get("type") == Say.PONG:
+            if frame.get("type") == ServerFrame.PONG:
                 self._ponged(frame.get("in_reply_to"))
             else:
                 take(frame)

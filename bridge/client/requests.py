@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from bridge.client.errors import BridgeError, RequestTooBig, TooManyWaiting
-from bridge.protocol.codes import Ask, Say
+from bridge.protocol.codes import ClientFrame, ServerFrame
 from shared.backoff import Backoff
 from shared.errors import BadInput
 from shared.model import codec
@@ -28,7 +28,7 @@ DEFAULT_MAX_FRAME: Final = 65_536
 FIRST_REPEAT: Final = 0.5
 LONGEST_REPEAT: Final = 8.0
 SPREAD: Final = (0.5, 1.0)
-ANSWERS: Final = {Ask.SMS: Say.SMS_RESPONSE, Ask.EMAIL: Say.EMAIL_RESPONSE}
+ANSWERS: Final = {ClientFrame.SMS: ServerFrame.SMS_RESPONSE, ClientFrame.EMAIL: ServerFrame.EMAIL_RESPONSE}
 
 
 @dataclass(slots=True, eq=False)
@@ -36,7 +36,7 @@ class Request:
     """One request; `text` is its whole frame, the same at every repetition."""
 
     id: str
-    kind: Ask
+    kind: ClientFrame
     text: str = field(repr=False)
     backoff: Backoff = field(repr=False)
     acknowledged: Frame | None = field(default=None, repr=False)
@@ -95,7 +95,7 @@ class Exchange:
         """In the order in which they were made."""
         return tuple(self._waiting.values())
 
-    def open(self, kind: Ask, fields: Mapping[str, object], request_id: str | None = None) -> Request:
+    def open(self, kind: ClientFrame, fields: Mapping[str, object], request_id: str | None = None) -> Request:
         """Begin a request. Raises RequestTooBig, TooManyWaiting, or BridgeError `id_in_use`."""
         own = request_id or str(uuid.uuid4())
         text = codec.dumps({"type": kind, "id": own, **fields})
@@ -135,12 +135,12 @@ class Exchange:
         if request is None:
             return None
         kind = frame.get("type")
-        if kind == Say.ERROR:
+        if kind == ServerFrame.ERROR:
             return self._refused(request, frame)
         if kind == ANSWERS[request.kind]:
             self.forget(request)
             return Answered(request, frame)
-        if kind == Say.ACKNOWLEDGED and request.acknowledged is None:
+        if kind == ServerFrame.ACKNOWLEDGED and request.acknowledged is None:
             request.acknowledged = frame
             return Acknowledged(request, frame)
         return None

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from bridge.client.errors import BridgeError
 from bridge.client.requests import FIRST_REPEAT, LONGEST_REPEAT, Frame, error_of
-from bridge.protocol.codes import Ask, Fault, Say
+from bridge.protocol.codes import ClientFrame, ErrorCode, ServerFrame
 from shared.backoff import Backoff
 
 CAPACITY: Final = 1000
@@ -56,19 +56,19 @@ class Subscription:
         self.asks += 1
         self._id = str(uuid.uuid4())  # echoed by a bridge that names what an `error` is about
         wanted = {"conversation": self._conversation, "since": self.since}
-        return {"type": Ask.SUBSCRIBE, "id": self._id, **{name: value for name, value in wanted.items() if value is not None}}
+        return {"type": ClientFrame.SUBSCRIBE, "id": self._id, **{name: value for name, value in wanted.items() if value is not None}}
 
     def take(self, frame: Frame) -> float | None:
         """Look at a frame that answers no request; seconds after which to `ask` again when it was a refusal that passes."""
         kind = frame.get("type")
-        if kind == Say.EVENT:
+        if kind == ServerFrame.EVENT:
             self._line(frame)
-        elif kind == Say.SUBSCRIBED:
+        elif kind == ServerFrame.SUBSCRIBED:
             self._live, self._begun = True, True
             self._backoff.reset()
             if self.since is None:
                 self.since = _text(frame.get("seq")) or _text(frame.get("since"))
-        elif kind == Say.ERROR and frame.get("in_reply_to") in (None, self._id):
+        elif kind == ServerFrame.ERROR and frame.get("in_reply_to") in (None, self._id):
             return self._refused(frame)
         return None
 
@@ -92,7 +92,7 @@ class Subscription:
 
     def _refused(self, frame: Frame) -> float | None:
         error = error_of(frame)
-        if error.code == Fault.RESYNC_REQUIRED:
+        if error.code == ErrorCode.RESYNC_REQUIRED:
             self._live, self._begun, self.since = True, True, None
             self._warn()
         elif not self._live and error.retryable:

@@ -11,7 +11,7 @@ CLIENT_MAX_FRAME: Final = 4 * 1024 * 1024
 """The largest frame that our client takes: a reply of 50,000 characters in ASCII JSON is far below it."""
 
 
-class Ask(StrEnum):
+class ClientFrame(StrEnum):
     """Types of the frames that a client sends."""
 
     AUTH = "auth"
@@ -21,7 +21,7 @@ class Ask(StrEnum):
     PING = "ping"
 
 
-class Say(StrEnum):
+class ServerFrame(StrEnum):
     """Types of the frames that the supervisor sends."""
 
     AUTH_RESULT = "auth_result"
@@ -49,7 +49,7 @@ class Close(IntEnum):
     """Too much at once: back off."""
 
 
-class Fault(StrEnum):
+class ErrorCode(StrEnum):
     """Codes of `error` frames. A message's own end adds its reason, such as `rate_limited` or `attempts`."""
 
     NOT_AUTHENTICATED = "not_authenticated"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
-from bridge.protocol.codes import Ask, Fault, Say
+from bridge.protocol.codes import ClientFrame, ErrorCode, ServerFrame
 from shared.model.channels import of_type
 from shared.model.codec import dumps
 from shared.model.events import Response
@@ -22,29 +22,29 @@ MAX_ID: Final = 128
 MAX_CLIENT: Final = 128
 MAX_USER: Final = 256
 MAX_REFERENCES: Final = 20
-PONG: Final = dumps({"type": Say.PONG})
-RETRYABLE: Final = frozenset({Fault.STORAGE_UNAVAILABLE, Fault.TOO_MANY_REQUESTS, Fault.TOO_MANY_PENDING})
+PONG: Final = dumps({"type": ServerFrame.PONG})
+RETRYABLE: Final = frozenset({ErrorCode.STORAGE_UNAVAILABLE, ErrorCode.TOO_MANY_REQUESTS, ErrorCode.TOO_MANY_PENDING})
 """After these the same request, under the same id, may succeed."""
 SENTENCES: Final[dict[str, str]] = {
-    Fault.NOT_AUTHENTICATED: "Not authenticated",
-    Fault.BAD_JSON: "A frame must be one JSON object.",
-    Fault.NOT_TEXT: "A frame must be text, not binary.",
-    Fault.UNKNOWN_TYPE: "The frame's type is not known here.",
-    Fault.STRANGER: "This sender is not a user of that Boss.",
-    Fault.UNKNOWN_RECIPIENT: "There is no Boss at that address.",
-    Fault.ID_REUSED: "This id was used for a request with other content.",
-    Fault.TOO_MANY_REQUESTS: "Too many requests: wait a little, then send it again.",
-    Fault.TOO_MANY_PENDING: "Too many requests wait for their answers.",
-    Fault.RESYNC_REQUIRED: "Some lines of the ledger are not kept any more; it goes on with the oldest that is.",
-    Fault.STORAGE_UNAVAILABLE: "The message could not be stored; send it again.",
-    Fault.PARKED: "The message could not be answered and was set aside for the operator.",
-    Fault.NOTHING_TO_SAY: "The message was read, and there is nothing to say to it.",
-    Fault.IGNORED: "The message is not answered.",
+    ErrorCode.NOT_AUTHENTICATED: "Not authenticated",
+    ErrorCode.BAD_JSON: "A frame must be one JSON object.",
+    ErrorCode.NOT_TEXT: "A frame must be text, not binary.",
+    ErrorCode.UNKNOWN_TYPE: "The frame's type is not known here.",
+    ErrorCode.STRANGER: "This sender is not a user of that Boss.",
+    ErrorCode.UNKNOWN_RECIPIENT: "There is no Boss at that address.",
+    ErrorCode.ID_REUSED: "This id was used for a request with other content.",
+    ErrorCode.TOO_MANY_REQUESTS: "Too many requests: wait a little, then send it again.",
+    ErrorCode.TOO_MANY_PENDING: "Too many requests wait for their answers.",
+    ErrorCode.RESYNC_REQUIRED: "Some lines of the ledger are not kept any more; it goes on with the oldest that is.",
+    ErrorCode.STORAGE_UNAVAILABLE: "The message could not be stored; send it again.",
+    ErrorCode.PARKED: "The message could not be answered and was set aside for the operator.",
+    ErrorCode.NOTHING_TO_SAY: "The message was read, and there is nothing to say to it.",
+    ErrorCode.IGNORED: "The message is not answered.",
     "expired": "This message ended long ago, and its answer is not kept any more.",
     "rate_limited": "You have sent more messages than can be answered within an hour. Please try again later.",
 }
 
-MessageType = Literal[Ask.SMS, Ask.EMAIL]
+MessageType = Literal[ClientFrame.SMS, ClientFrame.EMAIL]
 _SEQ: Final = re.compile(r"[0-9]{1,15}-[0-9]{1,15}")
 _CONVERSATION: Final = re.compile(r"c-[0-9a-f]{24}")
 _THREAD_ID: Final = re.compile(r"<[!-;=?-~]{1,400}>")
@@ -125,7 +125,7 @@ def user_of(frame: Mapping[str, Any]) -> str:
 def words_of(frame: Mapping[str, Any], kind: MessageType) -> Words:
     """Read an `sms_received` or an `email_received`. Raises Malformed."""
     sender, recipient = _required(frame, "from"), _required(frame, "to")
-    if kind == Ask.SMS:
+    if kind == ClientFrame.SMS:
         return Words(sender, recipient, _required(frame, "message"))
     subject, body = " ".join(_any_text(frame, "subject").split()), _any_text(frame, "body")
     if not subject and not body.strip():
@@ -143,7 +143,7 @@ def message_id(client: str, request_id: str, chance: str) -> str:
 def acknowledged(kind: MessageType, user: str, request_id: str, at: float) -> str:
     """`message_acknowledged`; `at` is in epoch seconds."""
     moment = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
-    return _frame(Say.ACKNOWLEDGED, request_id, message_type=of_type(kind), user=user, timestamp=moment)
+    return _frame(ServerFrame.ACKNOWLEDGED, request_id, message_type=of_type(kind), user=user, timestamp=moment)
 
 
 def reply(command: Response, user: str, request_id: str) -> str:
@@ -153,28 +153,28 @@ def reply(command: Response, user: str, request_id: str) -> str:
 
 def error(code: str, request_id: str = "", sentence: str = "") -> str:
     """`error`; without a `sentence`, the one that goes with the code."""
-    sentence = sentence or SENTENCES.get(code) or SENTENCES[Fault.IGNORED]
-    return _frame(Say.ERROR, request_id, message=sentence, code=code, retryable=code in RETRYABLE)
+    sentence = sentence or SENTENCES.get(code) or SENTENCES[ErrorCode.IGNORED]
+    return _frame(ServerFrame.ERROR, request_id, message=sentence, code=code, retryable=code in RETRYABLE)
 
 
 def pong(request_id: str) -> str:
     """`pong` for a ping with an id."""
-    return _frame(Say.PONG, request_id)
+    return _frame(ServerFrame.PONG, request_id)
 
 
 def subscribed(request_id: str, seq: str) -> str:
     """`subscribed`; `seq` is where it begins: the events after it follow."""
-    return _frame(Say.SUBSCRIBED, request_id, seq=seq)
+    return _frame(ServerFrame.SUBSCRIBED, request_id, seq=seq)
 
 
 def event(seq: str, kind: str, fields: Mapping[str, str]) -> str:
     """`event`: one line of the ledger."""
-    return dumps({"type": Say.EVENT, "seq": seq, "event": {"type": kind, **fields}})
+    return dumps({"type": ServerFrame.EVENT, "seq": seq, "event": {"type": kind, **fields}})
 
 
 def auth_result(*, success: bool, message: str, request_id: str = "", **more: object) -> str:
     """`auth_result`; `more` is for a client that sent `protocol`."""
-    return _frame(Say.AUTH_RESULT, request_id, success=success, message=message, **more)
+    return _frame(ServerFrame.AUTH_RESULT, request_id, success=success, message=message, **more)
 
 
 def _frame(kind: str, request_id: str, **fields: object) -> str:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bridge.protocol import frames
-from bridge.protocol.codes import PROTOCOL, Ask, Close, Fault
+from bridge.protocol.codes import PROTOCOL, ClientFrame, Close, ErrorCode
 from bridge.protocol.frames import PONG, Auth, Malformed, MessageType, Subscribe, Words
 from shared.model.events import Response
 from shared.rate_limit import TokenBucket
@@ -29,7 +29,7 @@ REFUSALS_IN_A_ROW: Final = 100
 MAX_PENDING: Final = 1000
 """Requests of one connection that wait for their answers."""
 
-PING: Final = Ask.PING.value  # an enum's member takes longer to look up than a ping to answer
+PING: Final = ClientFrame.PING.value  # an enum's member takes longer to look up than a ping to answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class Session:
             if kind == PING and frame.get("id") is None:
                 return PONG
             return self._judge(frame, kind, now)
-        return self._refuse_counted(Fault.BAD_JSON if isinstance(text, str) else Fault.NOT_TEXT, "", now)
+        return self._refuse_counted(ErrorCode.BAD_JSON if isinstance(text, str) else ErrorCode.NOT_TEXT, "", now)
 
     def accept(self, auth: Auth) -> str:
         """The token is right."""
@@ -157,7 +157,7 @@ class Session:
             return ()
         if ended.reply is not None:
             return self._answer(request, frames.reply(ended.reply, request.user, request.id))
-        if ended.code == Fault.NOTHING_TO_SAY and not request.id:  # no failure: it was taken, and the client knows how to go on alone
+        if ended.code == ErrorCode.NOTHING_TO_SAY and not request.id:  # no failure: it was taken, and the client knows how to go on alone
             return self.overdue(request, request.at)
         return self._answer(request, frames.error(ended.code, request.id))
 
@@ -176,7 +176,7 @@ class Session:
         """The time of a request without an id is up: it was taken, which is all that can be said; or it was not."""
         if request.stored:
             return self._answer(request, frames.acknowledged(request.type, request.user, "", at))
-        return self._answer(request, frames.error(Fault.STORAGE_UNAVAILABLE))
+        return self._answer(request, frames.error(ErrorCode.STORAGE_UNAVAILABLE))
 
     def request_of(self, message: str) -> Request | None:
         """The request that waits for this message's end."""
@@ -189,27 +189,27 @@ class Session:
     def _judge(self, frame: dict[str, Any], kind: object, now: float) -> Decision:
         try:
             request_id = frames.id_of(frame)
-        except Malformed as fault:
-            return self._refuse_counted(Fault.BAD_FIELD, fault.sentence, now)
+        except Malformed as error:
+            return self._refuse_counted(ErrorCode.BAD_FIELD, error.sentence, now)
         if kind == PING:
             return frames.pong(request_id)
         if not self._within_rate(now):
             return self._too_much(request_id)
-        if not self.authenticated and kind != Ask.AUTH:
-            return self._refuse(Fault.NOT_AUTHENTICATED, request_id)
+        if not self.authenticated and kind != ClientFrame.AUTH:
+            return self._refuse(ErrorCode.NOT_AUTHENTICATED, request_id)
         try:
             return self._read(frame, kind, request_id)
-        except Malformed as fault:
-            return self._refuse(Fault.BAD_FIELD, request_id, fault.sentence)
+        except Malformed as error:
+            return self._refuse(ErrorCode.BAD_FIELD, request_id, error.sentence)
 
     def _read(self, frame: dict[str, Any], kind: object, request_id: str) -> Decision:
-        if kind == Ask.AUTH:
+        if kind == ClientFrame.AUTH:
             return frames.auth_of(frame)
-        if kind == Ask.SUBSCRIBE:
+        if kind == ClientFrame.SUBSCRIBE:
             return frames.subscribe_of(frame)
-        if kind not in (Ask.SMS, Ask.EMAIL):
-            return self._refuse(Fault.UNKNOWN_TYPE, request_id)
-        message_type: MessageType = Ask.SMS if kind == Ask.SMS else Ask.EMAIL
+        if kind not in (ClientFrame.SMS, ClientFrame.EMAIL):
+            return self._refuse(ErrorCode.UNKNOWN_TYPE, request_id)
+        message_type: MessageType = ClientFrame.SMS if kind == ClientFrame.SMS else ClientFrame.EMAIL
         request = Request(message_type, request_id, frames.user_of(frame), frames.words_of(frame, message_type))
         request.message_id = frames.message_id(self.client, request_id, "" if request_id else self._chance())
         return self._enlist(request)
@@ -218,7 +218,7 @@ class Session:
         """Put a request on the books. One that repeats an id takes the earlier one's place: one final answer is for both."""
         request.before = self._open.get(request.message_id)
         if request.before is None and len(self._open) >= self._rules.max_pending:
-            return self._refuse(Fault.TOO_MANY_PENDING, request.id)
+            return self._refuse(ErrorCode.TOO_MANY_PENDING, request.id)
         self._open[request.message_id] = request
         if not request.id:
             self._wait_in_line(request)
@@ -250,7 +250,7 @@ class Session:
         text = frames.error(code, request_id, sentence)
         if request_id or not self._queue:
             return text
-        settled = Request(Ask.SMS, "", "", None)
+        settled = Request(ClientFrame.SMS, "", "", None)
         settled.answer = text
         self._queue.append(settled)
         return None
@@ -268,6 +268,6 @@ class Session:
     def _too_much(self, request_id: str) -> Decision:
         self._refused += 1
         if self._refused <= REFUSALS_IN_A_ROW:
-            return self._refuse(Fault.TOO_MANY_REQUESTS, request_id)
+            return self._refuse(ErrorCode.TOO_MANY_REQUESTS, request_id)
         self.closed = True
         return Goodbye(Close.OVERLOADED, "too many requests")

@@ -17,7 +17,7 @@ from typing import Final
 from redis.exceptions import RedisError
 from websockets.exceptions import ConnectionClosed
 
-from bridge.protocol.codes import Close, Fault
+from bridge.protocol.codes import Close, ErrorCode
 from bridge.protocol.frames import Auth, Subscribe, Words
 from bridge.protocol.server_session import Ended, Goodbye, Request, Rules, Session
 from bridge.server.connection import BridgeConnection
@@ -177,7 +177,7 @@ class Dialogue:
                 await self._store(request, waiting)
             except Exception:
                 LOG.exception("A request failed.", action="request_failed", message=request.message_id)
-                self._tell(request, self._session.failed(request, Fault.STORAGE_UNAVAILABLE))
+                self._tell(request, self._session.failed(request, ErrorCode.STORAGE_UNAVAILABLE))
             self._unstored -= waiting.size
         self._to_store = self._storing = None
 
@@ -210,7 +210,7 @@ class Dialogue:
         """A client without ids does not ask again: if the message was stored after all, nobody is to answer it."""
         if tried and not request.id:
             self._bridge.hand_overs.later(request.message_id)
-        self._tell(request, self._session.failed(request, Fault.STORAGE_UNAVAILABLE))
+        self._tell(request, self._session.failed(request, ErrorCode.STORAGE_UNAVAILABLE))
 
     async def _repeated(self, request: Request, event: Received) -> None:
         """The mailbox knows this id: the same message, whose answer may be there, or another's."""
@@ -223,7 +223,7 @@ class Dialogue:
             return
         stored = record.event if record else None
         if not same_words(stored, event):
-            self._tell(request, self._session.failed(request, Fault.ID_REUSED))
+            self._tell(request, self._session.failed(request, ErrorCode.ID_REUSED))
         elif ended is not None and stored is None:  # it was never taken, or nothing of it is kept
             self._tell(request, self._session.failed(request, ended.code))
         else:

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 from redis.exceptions import RedisError
 
-from bridge.protocol.codes import Fault
+from bridge.protocol.codes import ErrorCode
 from bridge.protocol.server_session import Ended
 from shared.errors import BosslineError
 from shared.mailbox import AsyncMailbox, ledger
@@ -120,7 +120,7 @@ class Following:
         for names in _batches(list(self._stored)):
             states = dict(zip(names, await self.mailbox.states(names), strict=True))
             for lost in (name for name, state in states.items() if not state):
-                self._tell_one(lost, Ended(code=Fault.STORAGE_UNAVAILABLE))
+                self._tell_one(lost, Ended(code=ErrorCode.STORAGE_UNAVAILABLE))
             await self._tell([name for name, state in states.items() if state and state not in OPEN])
         self._look_at = time.monotonic() + LOOK_SECONDS
 
@@ -159,7 +159,7 @@ def outcome(record: Message | None, reply: Reply | None) -> Ended | None:
     if record.state is MessageState.ANSWERED:
         return Ended(reply.command) if reply else Ended(code=record.reason or "expired")  # nothing to say, or nothing kept of it
     if record.state is MessageState.IGNORED:
-        return Ended(code=record.reason or Fault.IGNORED)
+        return Ended(code=record.reason or ErrorCode.IGNORED)
     return Ended(code=record.state.value)
 
 

@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Final
 
-from bridge.protocol.codes import Ask, Fault
+from bridge.protocol.codes import ClientFrame, ErrorCode
 from bridge.protocol.frames import Words
 from bridge.protocol.server_session import Request
 from shared import submit as storing
@@ -69,7 +69,7 @@ def event_of(request: Request, words: Words, users: Users, at: float) -> Receive
 
     Raises BadInput with the code of the `error`: the bridge admits by the same rule as the webhooks.
     """
-    if request.type == Ask.SMS:
+    if request.type == ClientFrame.SMS:
         return _sms(request, words, users, at)
     return _email(request, words, users, at)
 
@@ -80,8 +80,8 @@ def same_words(stored: Received | None, event: Received) -> bool:
 
 
 def _sms(request: Request, words: Words, users: Users, at: float) -> SmsReceived:
-    boss = _phone(words.recipient, Fault.UNKNOWN_RECIPIENT)
-    sender = _phone(words.sender, Fault.STRANGER if boss in users.bosses("sms") else Fault.UNKNOWN_RECIPIENT)
+    boss = _phone(words.recipient, ErrorCode.UNKNOWN_RECIPIENT)
+    sender = _phone(words.sender, ErrorCode.STRANGER if boss in users.bosses("sms") else ErrorCode.UNKNOWN_RECIPIENT)
     user = _known(users.find("sms", boss, sender), ours=boss in users.bosses("sms"))
     said = seen(words.text)
     return SmsReceived(
@@ -97,8 +97,8 @@ def _sms(request: Request, words: Words, users: Users, at: float) -> SmsReceived
 
 
 def _email(request: Request, words: Words, users: Users, at: float) -> EmailReceived:
-    boss = _mail_address(words.recipient, Fault.UNKNOWN_RECIPIENT)
-    sender = _mail_address(words.sender, Fault.STRANGER if boss in users.bosses("email") else Fault.UNKNOWN_RECIPIENT)
+    boss = _mail_address(words.recipient, ErrorCode.UNKNOWN_RECIPIENT)
+    sender = _mail_address(words.sender, ErrorCode.STRANGER if boss in users.bosses("email") else ErrorCode.UNKNOWN_RECIPIENT)
     user = _known(users.find("email", boss, sender), ours=boss in users.bosses("email"))
     subject, said = seen_line(words.subject, MAX_SUBJECT), seen(words.text)
     return EmailReceived(
@@ -118,19 +118,19 @@ def _email(request: Request, words: Words, users: Users, at: float) -> EmailRece
 
 def _known(user: User | None, *, ours: bool) -> User:
     if user is None:
-        raise BadInput(code=Fault.STRANGER if ours else Fault.UNKNOWN_RECIPIENT)
+        raise BadInput(code=ErrorCode.STRANGER if ours else ErrorCode.UNKNOWN_RECIPIENT)
     return user
 
 
-def _phone(text: str, fault: Fault) -> PhoneNumber:
+def _phone(text: str, code: ErrorCode) -> PhoneNumber:
     try:
         return PhoneNumber.parse(text)
     except BadInput:
-        raise BadInput(code=fault) from None
+        raise BadInput(code=code) from None
 
 
-def _mail_address(text: str, fault: Fault) -> EmailAddress:
+def _mail_address(text: str, code: ErrorCode) -> EmailAddress:
     try:
         return EmailAddress.parse(text)
     except BadInput:
-        raise BadInput(code=fault) from None
+        raise BadInput(code=code) from None

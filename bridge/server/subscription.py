@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from bridge.protocol import frames
-from bridge.protocol.codes import Fault
+from bridge.protocol.codes import ErrorCode
 from bridge.protocol.frames import Subscribe
 from bridge.server.connection import BridgeConnection
 from bridge.server.ledger_follower import Following
@@ -43,7 +43,7 @@ class Subscription:
         try:
             await self._begin()
         except (RedisError, OSError):
-            self._connection.say(frames.error(Fault.STORAGE_UNAVAILABLE, self._wish.id))
+            self._connection.say(frames.error(ErrorCode.STORAGE_UNAVAILABLE, self._wish.id))
             return
         while True:
             news = self._following.news
@@ -93,5 +93,5 @@ class Subscription:
             self._connection.say(frames.event(line.seq, line.type, line.fields))
 
     def _resync(self) -> None:
-        self._connection.say(frames.error(Fault.RESYNC_REQUIRED, self._wish.id))
+        self._connection.say(frames.error(ErrorCode.RESYNC_REQUIRED, self._wish.id))
         self._at, self._known = START, False

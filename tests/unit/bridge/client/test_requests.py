@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bridge.client.errors import BridgeError, RequestTooBig, TooManyWaiting
 from bridge.client.requests import MAX_WAITING, Acknowledged, Answered, Exchange, Failed, Repeat, Request, error_of, read
 from bridge.client.subscription import Subscription
-from bridge.protocol.codes import Ask
+from bridge.protocol.codes import ClientFrame
 
 LONGEST = max
 """What is drawn at random, at its upper end: whole waits."""
@@ -22,7 +22,7 @@ def exchange() -> Exchange:
     return Exchange(uniform=LONGEST)
 
 
-def opened(books: Exchange, request_id: str = "1", kind: Ask = Ask.SMS) -> Request:
+def opened(books: Exchange, request_id: str = "1", kind: ClientFrame = ClientFrame.SMS) -> Request:
     return books.open(kind, {"message": "hello"}, request_id)
 
 
@@ -53,7 +53,7 @@ def test_a_request_is_acknowledged_once_and_answered_once() -> None:
 def test_an_answer_of_the_other_channel_is_no_answer() -> None:
     """A text is answered by a text, a mail by a mail."""
     books = exchange()
-    text, mail = opened(books, "1"), opened(books, "2", Ask.EMAIL)
+    text, mail = opened(books, "1"), opened(books, "2", ClientFrame.EMAIL)
     assert books.receive(answer("1", "send_email_response")) is None
     assert books.receive(answer("2")) is None
     assert books.waiting == (text, mail)
@@ -82,7 +82,7 @@ def test_a_final_refusal_ends_the_request() -> None:
 def test_ids_are_random_and_cannot_be_in_use_twice() -> None:
     """Two requests without an id differ; a chosen one is free again after its end."""
     books = exchange()
-    assert books.open(Ask.SMS, {}).id != books.open(Ask.SMS, {}).id
+    assert books.open(ClientFrame.SMS, {}).id != books.open(ClientFrame.SMS, {}).id
     request = opened(books)
     with pytest.raises(BridgeError) as caught:
         opened(books)
@@ -104,8 +104,8 @@ def test_what_is_too_big_fails_alone() -> None:
     """Before it is sent, when a bridge turns out to take less, and when a bridge closes for it: always the largest."""
     books = exchange()
     with pytest.raises(RequestTooBig):
-        books.open(Ask.SMS, {"message": "x" * 65_536})
-    small, large = opened(books, "small"), books.open(Ask.SMS, {"message": "x" * 1000}, "large")
+        books.open(ClientFrame.SMS, {"message": "x" * 65_536})
+    small, large = opened(books, "small"), books.open(ClientFrame.SMS, {"message": "x" * 1000}, "large")
     (failed,) = books.limit(500)
     assert (failed.request, type(failed.error), books.waiting) == (large, RequestTooBig, (small,))
     assert [books.limit(odd) for odd in (None, "many", True, -1, 1.5)] == [[]] * 5

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bridge.protocol import frames
-from bridge.protocol.codes import Ask, Close, Fault, Say
+from bridge.protocol.codes import ClientFrame, Close, ErrorCode, ServerFrame
 from bridge.protocol.frames import Auth, Subscribe
 from bridge.protocol.server_session import Request, Rules, Session
 from shared.config.settings import EXAMPLE_TOKEN
@@ -25,7 +25,7 @@ def rows(heading: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[1:]]
 
 
-@pytest.mark.parametrize("kind", [*Ask, *Say])
+@pytest.mark.parametrize("kind", [*ClientFrame, *ServerFrame])
 def test_every_frame_has_an_example_and_a_row(kind: str) -> None:
     """Of both sides."""
     assert any(frame["type"] == kind for frame in SHOWN)
@@ -33,15 +33,21 @@ def test_every_frame_has_an_example_and_a_row(kind: str) -> None:
     assert any(row[0] == f"`{kind}`" for row in tables)
 
 
-@pytest.mark.parametrize("frame", [frame for frame in SHOWN if frame["type"] in set(Ask)], ids=lambda frame: frame["type"])
+@pytest.mark.parametrize("frame", [frame for frame in SHOWN if frame["type"] in set(ClientFrame)], ids=lambda frame: frame["type"])
 def test_the_examples_of_a_client_are_understood(frame: dict[str, Any]) -> None:
     """Each is what the table says, and taken as it stands."""
     session = Session(Rules(), 0.0, lambda: "0" * 24)
     session.accept(Auth(EXAMPLE_TOKEN, 1, "", ""))
     decision = session.receive(json.dumps(frame), 0.0)
-    kinds = {Ask.AUTH: Auth, Ask.SUBSCRIBE: Subscribe, Ask.PING: str, Ask.SMS: Request, Ask.EMAIL: Request}
-    assert isinstance(decision, kinds[Ask(frame["type"])])
-    if frame["type"] == Ask.AUTH:
+    kinds = {
+        ClientFrame.AUTH: Auth,
+        ClientFrame.SUBSCRIBE: Subscribe,
+        ClientFrame.PING: str,
+        ClientFrame.SMS: Request,
+        ClientFrame.EMAIL: Request,
+    }
+    assert isinstance(decision, kinds[ClientFrame(frame["type"])])
+    if frame["type"] == ClientFrame.AUTH:
         assert frame["token"] == EXAMPLE_TOKEN
 
 
@@ -56,7 +62,7 @@ def test_every_code_is_explained() -> None:
     explained = {
         code: row[2] for row in rows("Errors") for code in re.findall(r"`([a-z_]+)`", row[0] + (row[1] if "ignored" in row[1] else ""))
     }
-    codes = {*Fault, *frames.SENTENCES}
+    codes = {*ErrorCode, *frames.SENTENCES}
     assert codes <= set(explained)
     assert {code for code in codes if explained[code] == "yes"} == set(frames.RETRYABLE)
     assert {str(code.value) for code in Close} <= {row[0] for row in rows("Close codes")}

@@ -10,7 +10,7 @@ import pytest
 from redis.exceptions import ConnectionError as RedisAway
 from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 
-from bridge.protocol.codes import Ask
+from bridge.protocol.codes import ClientFrame
 from bridge.protocol.frames import Words
 from bridge.protocol.server_session import Request
 from bridge.server.submit import MAX_CONCURRENT_STORES, NotTried, Submitter, event_of, same_words
@@ -30,7 +30,7 @@ USERS = Users([LOCAL_USER, OTHER])
 PHONE, BOSS, MAIL, BOSS_MAIL = "+15551234567", "+15559876543", "user@example.com", "boss@example.com"
 
 
-def request(kind: Ask, request_id: str = "1") -> Request:
+def request(kind: ClientFrame, request_id: str = "1") -> Request:
     made = Request(cast("Any", kind), request_id, "whoever", None)
     made.message_id = "m-" + "0" * 24
     return made
@@ -38,7 +38,7 @@ def request(kind: Ask, request_id: str = "1") -> Request:
 
 def test_a_text_becomes_the_users_event() -> None:
     """The user's name is the users file's, whatever the request says."""
-    event = event_of(request(Ask.SMS), Words(" +1 555 123 4567 ", BOSS, "Hello"), USERS, 5.0)
+    event = event_of(request(ClientFrame.SMS), Words(" +1 555 123 4567 ", BOSS, "Hello"), USERS, 5.0)
     assert isinstance(event, SmsReceived)
     assert (event.from_.value, event.to.value, event.message, event.user) == (PHONE, BOSS, "Hello", "user")
     assert (event.id, event.provider_id, event.received_at) == ("m-" + "0" * 24, "1", 5.0)
@@ -47,29 +47,29 @@ def test_a_text_becomes_the_users_event() -> None:
 def test_a_mail_becomes_the_users_event() -> None:
     """Its own ids are kept; without one it gets an id that a repetition gets again."""
     words = Words(f"Ada <{MAIL}>", BOSS_MAIL, "Hello", "s" * 600, in_reply_to="<1@x>", references=("<0@x>",))
-    event = event_of(request(Ask.EMAIL), words, USERS, 5.0)
+    event = event_of(request(ClientFrame.EMAIL), words, USERS, 5.0)
     assert isinstance(event, EmailReceived)
     assert (event.message_id, event.in_reply_to, event.references) == (f"<m-{'0' * 24}@example.com>", "<1@x>", ("<0@x>",))
     assert (event.user, len(event.subject), event.key().thread) == ("user", 500, "<0@x>")
-    assert same_words(event, event_of(request(Ask.EMAIL), words, USERS, 99.0))
+    assert same_words(event, event_of(request(ClientFrame.EMAIL), words, USERS, 99.0))
 
 
 @pytest.mark.parametrize(
     ("kind", "sender", "recipient", "code"),
     [
-        (Ask.SMS, "+15550000001", BOSS, "stranger"),
-        (Ask.SMS, "12345", BOSS, "stranger"),
-        (Ask.SMS, BOSS, BOSS, "stranger"),
-        (Ask.SMS, PHONE, "+15557777777", "unknown_recipient"),
-        (Ask.SMS, "12345", "+15557777777", "unknown_recipient"),
-        (Ask.SMS, PHONE, "nobody", "unknown_recipient"),
-        (Ask.EMAIL, "eve@example.com", BOSS_MAIL, "stranger"),
-        (Ask.EMAIL, "a@x.example, b@x.example", BOSS_MAIL, "stranger"),
-        (Ask.EMAIL, MAIL, "nobody@example.com", "unknown_recipient"),
-        (Ask.EMAIL, MAIL, "@@", "unknown_recipient"),
+        (ClientFrame.SMS, "+15550000001", BOSS, "stranger"),
+        (ClientFrame.SMS, "12345", BOSS, "stranger"),
+        (ClientFrame.SMS, BOSS, BOSS, "stranger"),
+        (ClientFrame.SMS, PHONE, "+15557777777", "unknown_recipient"),
+        (ClientFrame.SMS, "12345", "+15557777777", "unknown_recipient"),
+        (ClientFrame.SMS, PHONE, "nobody", "unknown_recipient"),
+        (ClientFrame.EMAIL, "eve@example.com", BOSS_MAIL, "stranger"),
+        (ClientFrame.EMAIL, "a@x.example, b@x.example", BOSS_MAIL, "stranger"),
+        (ClientFrame.EMAIL, MAIL, "nobody@example.com", "unknown_recipient"),
+        (ClientFrame.EMAIL, MAIL, "@@", "unknown_recipient"),
     ],
 )
-def test_who_is_no_user_of_that_boss_is_not_taken(kind: Ask, sender: str, recipient: str, code: str) -> None:
+def test_who_is_no_user_of_that_boss_is_not_taken(kind: ClientFrame, sender: str, recipient: str, code: str) -> None:
     """Another Boss's user is a stranger here."""
     with pytest.raises(BadInput) as refused:
         event_of(request(kind), Words(sender, recipient, "Hello", "Hi"), USERS, 0.0)
@@ -82,7 +82,7 @@ def test_who_is_no_user_of_that_boss_is_not_taken(kind: Ask, sender: str, recipi
 def test_every_word_of_a_mail_counts_for_its_id(other: dict[str, Any]) -> None:
     """Any other word is another request."""
     words = {"sender": MAIL, "recipient": BOSS_MAIL, "text": "Hello", "subject": "Hi"}
-    one, two = (event_of(request(Ask.EMAIL), Words(**each), USERS, 0.0) for each in (words, words | other))
+    one, two = (event_of(request(ClientFrame.EMAIL), Words(**each), USERS, 0.0) for each in (words, words | other))
     assert not same_words(one, two)
     assert same_words(None, two)
 
@@ -110,7 +110,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Store:
 
 async def begin(submitter: Submitter, count: int, asked_at: float = 0.0) -> list[asyncio.Task[Accepted]]:
     """So many submissions, each as far as it comes by itself."""
-    event = event_of(request(Ask.SMS), Words(PHONE, BOSS, "Hello"), USERS, 0.0)
+    event = event_of(request(ClientFrame.SMS), Words(PHONE, BOSS, "Hello"), USERS, 0.0)
     tasks = [asyncio.create_task(submitter.submit(event, asked_at)) for _ in range(count)]
     await settled()
     return tasks
