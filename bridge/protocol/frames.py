@@ -79,7 +79,7 @@ class Subscribe:
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class MessageContent:
     """What a message says, normalised: the same words again are the same message."""
 
     sender: str
@@ -122,21 +122,23 @@ def user_of(frame: Mapping[str, Any]) -> str:
     return _whole(user)
 
 
-def words_of(frame: Mapping[str, Any], kind: MessageType) -> Words:
+def content_of(frame: Mapping[str, Any], kind: MessageType) -> MessageContent:
     """Read an `sms_received` or an `email_received`. Raises Malformed."""
     sender, recipient = _required(frame, "from"), _required(frame, "to")
     if kind == ClientFrame.SMS:
-        return Words(sender, recipient, _required(frame, "message"))
+        return MessageContent(sender, recipient, _required(frame, "message"))
     subject, body = " ".join(_any_text(frame, "subject").split()), _any_text(frame, "body")
     if not subject and not body.strip():
         raise Malformed("One of the fields subject and body must hold text.")
-    return Words(sender, recipient, body, subject, _thread_id(frame, "message_id"), _thread_id(frame, "in_reply_to"), _references(frame))
+    return MessageContent(
+        sender, recipient, body, subject, _thread_id(frame, "message_id"), _thread_id(frame, "in_reply_to"), _references(frame)
+    )
 
 
-def message_id(client: str, request_id: str, chance: str) -> str:
-    """Our id of a message: made from the client's name and its id, or from `chance` (24 hexadecimal digits) without one."""
+def message_id(client: str, request_id: str, nonce: str) -> str:
+    """Our id of a message: made from the client's name and its id, or from `nonce` (24 hexadecimal digits) without one."""
     if not request_id:
-        return "m-" + chance
+        return "m-" + nonce
     return "m-" + hashlib.sha256(f"bridge\x1f{client}\x1f{request_id}".encode()).hexdigest()[:24]
 
 

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from bridge.protocol import frames
 from bridge.protocol.codes import PROTOCOL, ClientFrame, Close, ErrorCode
-from bridge.protocol.frames import PONG, Auth, Malformed, MessageType, Subscribe, Words
+from bridge.protocol.frames import PONG, Auth, Malformed, MessageContent, MessageType, Subscribe
 from shared.model.events import Response
 from shared.rate_limit import TokenBucket
 
@@ -63,18 +63,18 @@ class Ended:
 class Request:
     """One `sms_received` or `email_received`, from its frame to its answer.
 
-    `words` are dropped when the message is stored, `at` in epoch seconds. `answer` is None until the final one: with an id it is sent at
+    `content` is dropped when the message is stored, `at` in epoch seconds. `answer` is None until the final one: with an id it is sent at
     once and not kept, without one it is kept until those before it have gone out.
     `before` is an earlier request under the same id that this one repeats.
     """
 
-    __slots__ = ("answer", "at", "before", "ended", "id", "message_id", "stored", "type", "user", "words")
+    __slots__ = ("answer", "at", "before", "content", "ended", "id", "message_id", "stored", "type", "user")
 
-    def __init__(self, kind: MessageType, request_id: str, user: str, words: Words | None) -> None:
+    def __init__(self, kind: MessageType, request_id: str, user: str, content: MessageContent | None) -> None:
         self.type = kind
         self.id = request_id
         self.user = user
-        self.words = words
+        self.content = content
         self.message_id = ""
         self.stored = False
         self.at = 0.0
@@ -90,12 +90,12 @@ Decision = str | Auth | Subscribe | Request | Goodbye | None
 class Session:
     """One connection's state. The methods return the frames to send now, in order."""
 
-    __slots__ = ("_chance", "_open", "_queue", "_rate", "_refused", "_rules", "authenticated", "client", "closed")
+    __slots__ = ("_nonce", "_open", "_queue", "_rate", "_refused", "_rules", "authenticated", "client", "closed")
 
-    def __init__(self, rules: Rules, now: float, chance: Callable[[], str]) -> None:
-        """`now` is of a clock in seconds that never goes back; `chance` gives 24 hexadecimal digits that nobody guesses."""
+    def __init__(self, rules: Rules, now: float, nonce: Callable[[], str]) -> None:
+        """`now` is of a clock in seconds that never goes back; `nonce` gives 24 hexadecimal digits that nobody guesses."""
         self._rules = rules
-        self._chance = chance
+        self._nonce = nonce
         self._rate = TokenBucket(rules.requests_per_second, rules.burst, now)
         self._refused = 0
         self._open: dict[str, Request] = {}
@@ -146,7 +146,7 @@ class Session:
     def stored(self, request: Request, at: float) -> tuple[str, ...]:
         """The message is in the mailbox; `at` is in epoch seconds. What came of it meanwhile follows at once."""
         request.stored, request.at = True, at
-        request.words = request.before = None
+        request.content = request.before = None
         first = (frames.acknowledged(request.type, request.user, request.id, at),) if request.id else ()
         return first + (self.ended(request, request.ended) if request.ended else ())
 
@@ -210,8 +210,8 @@ class Session:
         if kind not in (ClientFrame.SMS, ClientFrame.EMAIL):
             return self._refuse(ErrorCode.UNKNOWN_TYPE, request_id)
         message_type: MessageType = ClientFrame.SMS if kind == ClientFrame.SMS else ClientFrame.EMAIL
-        request = Request(message_type, request_id, frames.user_of(frame), frames.words_of(frame, message_type))
-        request.message_id = frames.message_id(self.client, request_id, "" if request_id else self._chance())
+        request = Request(message_type, request_id, frames.user_of(frame), frames.content_of(frame, message_type))
+        request.message_id = frames.message_id(self.client, request_id, "" if request_id else self._nonce())
         return self._enlist(request)
 
     def _enlist(self, request: Request) -> Decision:

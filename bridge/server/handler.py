@@ -18,13 +18,13 @@ from redis.exceptions import RedisError
 from websockets.exceptions import ConnectionClosed
 
 from bridge.protocol.codes import Close, ErrorCode
-from bridge.protocol.frames import Auth, Subscribe, Words
+from bridge.protocol.frames import Auth, MessageContent, Subscribe
 from bridge.protocol.server_session import Ended, Goodbye, Request, Rules, Session
 from bridge.server.connection import BridgeConnection
 from bridge.server.connection_limits import Door
 from bridge.server.handover import HandOvers
 from bridge.server.ledger_follower import Following
-from bridge.server.submit import NotTried, Submitter, event_of, same_words
+from bridge.server.submit import NotTried, Submitter, event_of, same_content
 from bridge.server.subscription import Subscription
 from shared.errors import BadInput, StorageUnavailable
 from shared.model.events import Received
@@ -60,7 +60,7 @@ class Waiting:
     """A request that is to be stored: its words, the size of its frame in characters, and since when it waits."""
 
     request: Request
-    words: Words
+    content: MessageContent
     size: int
     since: float
 
@@ -74,7 +74,7 @@ class Dialogue:
         """The connection is open."""
         self._bridge = bridge
         self._connection = connection
-        self._session = Session(bridge.rules, time.monotonic(), _chance)
+        self._session = Session(bridge.rules, time.monotonic(), _nonce)
         self._to_store: deque[Waiting] | None = None
         self._unstored = 0
         self._storing: asyncio.Task[None] | None = None
@@ -147,14 +147,14 @@ class Dialogue:
 
     async def _take(self, request: Request, size: int) -> None:
         """Put a request into the line to the storage; the reader waits only while too much stands there."""
-        if self._bridge.ending or request.words is None:
+        if self._bridge.ending or request.content is None:
             return
         self._bridge.following.listen(request.message_id, self)
         if not request.id:
             self._set_deadline(request)
         if self._to_store is None:
             self._to_store = deque()
-        self._to_store.append(Waiting(request, request.words, size, time.monotonic()))
+        self._to_store.append(Waiting(request, request.content, size, time.monotonic()))
         self._unstored += size
         if self._storing is None:
             self._storing = asyncio.create_task(self._store_all())
@@ -185,7 +185,7 @@ class Dialogue:
         if request.answer is not None or self._bridge.ending:
             return
         try:
-            event = event_of(request, waiting.words, self._bridge.runtime.users, time.time())
+            event = event_of(request, waiting.content, self._bridge.runtime.users, time.time())
             accepted = await self._bridge.submitter.submit(event, waiting.since)
         except BadInput as error:
             self._tell(request, self._session.failed(request, error.code))
@@ -222,7 +222,7 @@ class Dialogue:
             self._not_stored(request, tried=True)
             return
         stored = record.event if record else None
-        if not same_words(stored, event):
+        if not same_content(stored, event):
             self._tell(request, self._session.failed(request, ErrorCode.ID_REUSED))
         elif ended is not None and stored is None:  # it was never taken, or nothing of it is kept
             self._tell(request, self._session.failed(request, ended.code))
@@ -275,7 +275,7 @@ class Dialogue:
             self._bridge.following.forget(message, self)
 
 
-def _chance() -> str:
+def _nonce() -> str:
     return secrets.token_hex(12)
 
 

@@ -7,7 +7,7 @@ import time
 from typing import Final
 
 from bridge.protocol.codes import ClientFrame, ErrorCode
-from bridge.protocol.frames import Words
+from bridge.protocol.frames import MessageContent
 from bridge.protocol.server_session import Request
 from shared import submit as storing
 from shared.errors import BadInput, StorageFull, StorageUnavailable
@@ -64,26 +64,26 @@ class Submitter:
         return accepted
 
 
-def event_of(request: Request, words: Words, users: Users, at: float) -> Received:
+def event_of(request: Request, content: MessageContent, users: Users, at: float) -> Received:
     """The event of a request from a user to their own Boss; `at` is in epoch seconds.
 
     Raises BadInput with the code of the `error`: the bridge admits by the same rule as the webhooks.
     """
     if request.type == ClientFrame.SMS:
-        return _sms(request, words, users, at)
-    return _email(request, words, users, at)
+        return _sms(request, content, users, at)
+    return _email(request, content, users, at)
 
 
-def same_words(stored: Received | None, event: Received) -> bool:
+def same_content(stored: Received | None, event: Received) -> bool:
     """Whether a request that repeats an id says what the stored one said. One without its event any more cannot be compared."""
     return stored is None or stored.content() == event.content()
 
 
-def _sms(request: Request, words: Words, users: Users, at: float) -> SmsReceived:
-    boss = _phone(words.recipient, ErrorCode.UNKNOWN_RECIPIENT)
-    sender = _phone(words.sender, ErrorCode.STRANGER if boss in users.bosses("sms") else ErrorCode.UNKNOWN_RECIPIENT)
+def _sms(request: Request, content: MessageContent, users: Users, at: float) -> SmsReceived:
+    boss = _phone(content.recipient, ErrorCode.UNKNOWN_RECIPIENT)
+    sender = _phone(content.sender, ErrorCode.STRANGER if boss in users.bosses("sms") else ErrorCode.UNKNOWN_RECIPIENT)
     user = _known(users.find("sms", boss, sender), ours=boss in users.bosses("sms"))
-    said = seen(words.text)
+    said = seen(content.text)
     return SmsReceived(
         id=request.message_id,
         from_=sender,
@@ -96,11 +96,11 @@ def _sms(request: Request, words: Words, users: Users, at: float) -> SmsReceived
     )
 
 
-def _email(request: Request, words: Words, users: Users, at: float) -> EmailReceived:
-    boss = _mail_address(words.recipient, ErrorCode.UNKNOWN_RECIPIENT)
-    sender = _mail_address(words.sender, ErrorCode.STRANGER if boss in users.bosses("email") else ErrorCode.UNKNOWN_RECIPIENT)
+def _email(request: Request, content: MessageContent, users: Users, at: float) -> EmailReceived:
+    boss = _mail_address(content.recipient, ErrorCode.UNKNOWN_RECIPIENT)
+    sender = _mail_address(content.sender, ErrorCode.STRANGER if boss in users.bosses("email") else ErrorCode.UNKNOWN_RECIPIENT)
     user = _known(users.find("email", boss, sender), ours=boss in users.bosses("email"))
-    subject, said = seen_line(words.subject, MAX_SUBJECT), seen(words.text)
+    subject, said = seen_line(content.subject, MAX_SUBJECT), seen(content.text)
     return EmailReceived(
         id=request.message_id,
         from_=sender,
@@ -108,9 +108,9 @@ def _email(request: Request, words: Words, users: Users, at: float) -> EmailRece
         subject=subject.text,
         body=said.text,
         user=user.username,
-        message_id=words.message_id or f"<{request.message_id}@{boss.domain}>",
-        in_reply_to=words.in_reply_to,
-        references=words.references,
+        message_id=content.message_id or f"<{request.message_id}@{boss.domain}>",
+        in_reply_to=content.in_reply_to,
+        references=content.references,
         hidden=subject.hidden + said.hidden,
         received_at=at,
     )

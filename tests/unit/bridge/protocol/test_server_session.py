@@ -26,13 +26,13 @@ MAIL = {"type": "email_received", "from": "user@example.com", "to": "boss@exampl
 FAST = Rules(requests_per_second=1e9, burst=1000)
 
 
-def chances() -> Callable[[], str]:
+def nonces() -> Callable[[], str]:
     numbers = itertools.count()
     return lambda: f"{next(numbers):024x}"
 
 
 def session(rules: Rules = FAST, *, authenticated: bool = True) -> Session:
-    made = Session(rules, 0.0, chances())
+    made = Session(rules, 0.0, nonces())
     if authenticated:
         made.accept(Auth("t", None, "", ""))
     return made
@@ -281,16 +281,16 @@ def test_an_id_belongs_to_its_client() -> None:
 def test_text_that_utf8_cannot_hold_is_replaced() -> None:
     """JSON can name half of a surrogate pair; nothing behind the bridge can."""
     request = say(session(), r'{"type":"sms_received","from":"a","to":"b","message":"\ud800!","user":"\udfff","id":"\ud801"}')
-    assert (request.words.text, request.user, request.id) == ("?!", "?", "?")
+    assert (request.content.text, request.user, request.id) == ("?!", "?", "?")
 
 
 def test_a_mail_is_read_whole() -> None:
     """Ids get their brackets, a subject stays on one line, a long thread keeps its root and its end."""
     more = {"subject": "a\r\nBcc: b", "message_id": "1@x", "references": [f"<{number}@x>" for number in range(40)], "in_reply_to": " <9@x>"}
-    words = say(session(), MAIL | more).words
-    assert (words.subject, words.message_id, words.in_reply_to) == ("a Bcc: b", "<1@x>", "<9@x>")
-    assert (len(words.references), words.references[0], words.references[-1]) == (21, "<0@x>", "<39@x>")
-    assert say(session(), MAIL | {"references": "<1@x> <2@x>"}).words.references == ("<1@x>", "<2@x>")
+    content = say(session(), MAIL | more).content
+    assert (content.subject, content.message_id, content.in_reply_to) == ("a Bcc: b", "<1@x>", "<9@x>")
+    assert (len(content.references), content.references[0], content.references[-1]) == (21, "<0@x>", "<39@x>")
+    assert say(session(), MAIL | {"references": "<1@x> <2@x>"}).content.references == ("<1@x>", "<2@x>")
 
 
 def test_the_reply_waits_for_those_before_it() -> None:

@@ -11,9 +11,9 @@ from redis.exceptions import ConnectionError as RedisAway
 from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 
 from bridge.protocol.codes import ClientFrame
-from bridge.protocol.frames import Words
+from bridge.protocol.frames import MessageContent
 from bridge.protocol.server_session import Request
-from bridge.server.submit import MAX_CONCURRENT_STORES, NotTried, Submitter, event_of, same_words
+from bridge.server.submit import MAX_CONCURRENT_STORES, NotTried, Submitter, event_of, same_content
 from shared.errors import BadInput, StorageFault, StorageFull, StorageUnavailable
 from shared.mailbox import AsyncMailbox
 from shared.mailbox.calls import Accepted
@@ -38,7 +38,7 @@ def request(kind: ClientFrame, request_id: str = "1") -> Request:
 
 def test_a_text_becomes_the_users_event() -> None:
     """The user's name is the users file's, whatever the request says."""
-    event = event_of(request(ClientFrame.SMS), Words(" +1 555 123 4567 ", BOSS, "Hello"), USERS, 5.0)
+    event = event_of(request(ClientFrame.SMS), MessageContent(" +1 555 123 4567 ", BOSS, "Hello"), USERS, 5.0)
     assert isinstance(event, SmsReceived)
     assert (event.from_.value, event.to.value, event.message, event.user) == (PHONE, BOSS, "Hello", "user")
     assert (event.id, event.provider_id, event.received_at) == ("m-" + "0" * 24, "1", 5.0)
@@ -46,12 +46,12 @@ def test_a_text_becomes_the_users_event() -> None:
 
 def test_a_mail_becomes_the_users_event() -> None:
     """Its own ids are kept; without one it gets an id that a repetition gets again."""
-    words = Words(f"Ada <{MAIL}>", BOSS_MAIL, "Hello", "s" * 600, in_reply_to="<1@x>", references=("<0@x>",))
-    event = event_of(request(ClientFrame.EMAIL), words, USERS, 5.0)
+    content = MessageContent(f"Ada <{MAIL}>", BOSS_MAIL, "Hello", "s" * 600, in_reply_to="<1@x>", references=("<0@x>",))
+    event = event_of(request(ClientFrame.EMAIL), content, USERS, 5.0)
     assert isinstance(event, EmailReceived)
     assert (event.message_id, event.in_reply_to, event.references) == (f"<m-{'0' * 24}@example.com>", "<1@x>", ("<0@x>",))
     assert (event.user, len(event.subject), event.key().thread) == ("user", 500, "<0@x>")
-    assert same_words(event, event_of(request(ClientFrame.EMAIL), words, USERS, 99.0))
+    assert same_content(event, event_of(request(ClientFrame.EMAIL), content, USERS, 99.0))
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_mail_becomes_the_users_event() -> None:
 def test_who_is_no_user_of_that_boss_is_not_taken(kind: ClientFrame, sender: str, recipient: str, code: str) -> None:
     """Another Boss's user is a stranger here."""
     with pytest.raises(BadInput) as refused:
-        event_of(request(kind), Words(sender, recipient, "Hello", "Hi"), USERS, 0.0)
+        event_of(request(kind), MessageContent(sender, recipient, "Hello", "Hi"), USERS, 0.0)
     assert refused.value.code == code
 
 
@@ -81,10 +81,10 @@ def test_who_is_no_user_of_that_boss_is_not_taken(kind: ClientFrame, sender: str
 )
 def test_every_word_of_a_mail_counts_for_its_id(other: dict[str, Any]) -> None:
     """Any other word is another request."""
-    words = {"sender": MAIL, "recipient": BOSS_MAIL, "text": "Hello", "subject": "Hi"}
-    one, two = (event_of(request(ClientFrame.EMAIL), Words(**each), USERS, 0.0) for each in (words, words | other))
-    assert not same_words(one, two)
-    assert same_words(None, two)
+    content = {"sender": MAIL, "recipient": BOSS_MAIL, "text": "Hello", "subject": "Hi"}
+    one, two = (event_of(request(ClientFrame.EMAIL), MessageContent(**each), USERS, 0.0) for each in (content, content | other))
+    assert not same_content(one, two)
+    assert same_content(None, two)
 
 
 class Store:
@@ -110,7 +110,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Store:
 
 async def begin(submitter: Submitter, count: int, asked_at: float = 0.0) -> list[asyncio.Task[Accepted]]:
     """So many submissions, each as far as it comes by itself."""
-    event = event_of(request(ClientFrame.SMS), Words(PHONE, BOSS, "Hello"), USERS, 0.0)
+    event = event_of(request(ClientFrame.SMS), MessageContent(PHONE, BOSS, "Hello"), USERS, 0.0)
     tasks = [asyncio.create_task(submitter.submit(event, asked_at)) for _ in range(count)]
     await settled()
     return tasks
