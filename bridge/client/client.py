@@ -21,12 +21,12 @@ from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from bridge.client.connection import Session, Times
+from bridge.client.connection import ClientSession, Times
 from bridge.client.errors import BridgeClosed, BridgeError, BridgeRefused, BridgeUnavailable
-from bridge.client.reconnect import Ended, Reconnection
-from bridge.client.requests import Exchange, Frame, Request
-from bridge.client.subscription import LedgerEvent, Subscription
-from bridge.client.waiters import Callers, OnAcknowledged, anew, what_is_known
+from bridge.client.reconnect import ConnectionEnd, ReconnectPolicy
+from bridge.client.requests import Frame, PendingRequest, PendingRequests
+from bridge.client.subscription import ClientSubscription, LedgerEvent
+from bridge.client.waiters import OnAcknowledged, Waiters, copy_of, result_at_timeout
 from bridge.protocol.codes import ClientFrame, Close
 from shared.config import settings as settings_file
 from shared.errors import ConfigurationError
@@ -61,13 +61,13 @@ class SupervisorClient:
         self.name = (name or f"{socket.gethostname()}-{os.getuid()}")[:MAX_NAME]
         self.on_state = on_state
         self._times = times or Times()
-        self._exchange = Exchange()
-        self._reconnection = Reconnection(self._times.first_wait, self._times.longest_wait)
-        self._callers = Callers(self._repost)
-        self._subscription: Subscription | None = None
+        self._requests = PendingRequests()
+        self._reconnection = ReconnectPolicy(self._times.first_wait, self._times.longest_wait)
+        self._waiters = Waiters(self._repost)
+        self._subscription: ClientSubscription | None = None
         self._news = asyncio.Event()
         self._settled = asyncio.Event()
-        self._session: Session | None = None
+        self._session: ClientSession | None = None
         self._runner: asyncio.Task[None] | None = None
         self._end: BridgeError | None = None
 
@@ -140,7 +140,7 @@ class SupervisorClient:
         self._check()
         if self._subscription is not None:
             raise BridgeError("this client has a subscription", code="already_subscribed")
-        subscription = self._subscription = Subscription(since, conversation)
+        subscription = self._subscription = ClientSubscription(since, conversation)
         self._subscribe(subscription)
         try:
             while not isinstance(self._end, BridgeClosed):
@@ -166,38 +166,38 @@ class SupervisorClient:
         self._check()
         if self._runner is None:
             raise BridgeUnavailable("connect() was not called")
-        request = self._exchange.open(kind, fields, request_id)
+        request = self._requests.open(kind, fields, request_id)
         try:
-            with self._callers.waiting(request, on_acknowledged) as answer:
+            with self._waiters.waiting(request, on_acknowledged) as answer:
                 self._post(request)
                 async with asyncio.timeout(patience):
                     return await answer
         except TimeoutError:
-            return what_is_known(request, patience)
+            return result_at_timeout(request, patience)
         finally:
-            self._exchange.forget(request)
+            self._requests.forget(request)
 
-    def _post(self, request: Request) -> None:
+    def _post(self, request: PendingRequest) -> None:
         """Send it now if there is a connection; a new connection sends all that wait."""
-        if self._session is not None and self._exchange.waits(request):
+        if self._session is not None and self._requests.is_pending(request):
             request.sendings += 1
-            self._session.send(lambda: request.text if self._exchange.waits(request) else None)
+            self._session.send(lambda: request.text if self._requests.is_pending(request) else None)
 
-    def _repost(self, request: Request, sendings: int) -> None:
+    def _repost(self, request: PendingRequest, sendings: int) -> None:
         if request.sendings == sendings:
             self._post(request)
 
-    def _subscribe(self, subscription: Subscription) -> None:
+    def _subscribe(self, subscription: ClientSubscription) -> None:
         if self._session is not None and subscription is self._subscription:
             text = codec.dumps(subscription.ask())
             self._session.send(lambda: text)
             self._news.set()
 
-    def _resubscribe(self, subscription: Subscription, asks: int) -> None:
+    def _resubscribe(self, subscription: ClientSubscription, asks: int) -> None:
         if subscription.asks == asks:
             self._subscribe(subscription)
 
-    def _check_subscription(self, subscription: Subscription) -> None:
+    def _check_subscription(self, subscription: ClientSubscription) -> None:
         """Nothing stands to be read: see whether that is the end, or time to ask for more."""
         self._check()
         if subscription.failure is not None:
@@ -211,7 +211,7 @@ class SupervisorClient:
         """Connect, again and again, until `disconnect` or a refusal."""
         try:
             while True:
-                session = Session(self.url, self.token, self.name, self._times)
+                session = ClientSession(self.url, self.token, self.name, self._times)
                 ended = await session.run(partial(self._up, session), self._take)
                 self._down(ended)
                 wait = self._reconnection.wait(ended)
@@ -223,22 +223,22 @@ class SupervisorClient:
         finally:
             self._finish(BridgeClosed("the client failed"))  # changes nothing after another end: nobody is left waiting
 
-    def _up(self, session: Session, welcome: Frame) -> None:
+    def _up(self, session: ClientSession, welcome: Frame) -> None:
         limits = welcome.get("limits")
-        for failed in self._exchange.limit(limits.get("max_frame") if isinstance(limits, dict) else None):
-            self._callers.tell(failed)
+        for failed in self._requests.limit(limits.get("max_frame") if isinstance(limits, dict) else None):
+            self._waiters.resolve(failed)
         self._session = session
         self._settled.set()
-        for request in self._exchange.waiting:
+        for request in self._requests.waiting:
             self._post(request)
         if self._subscription is not None:
             self._subscribe(self._subscription)
         self._tell(State.CONNECTED)
 
-    def _down(self, ended: Ended) -> None:
-        too_big = self._exchange.closed_as_too_big() if ended.code == Close.TOO_BIG else None
+    def _down(self, ended: ConnectionEnd) -> None:
+        too_big = self._requests.closed_as_too_big() if ended.code == Close.TOO_BIG else None
         if too_big is not None:
-            self._callers.tell(too_big)
+            self._waiters.resolve(too_big)
         if self._session is not None:
             self._session = None
             self._settled.clear()
@@ -246,9 +246,9 @@ class SupervisorClient:
 
     def _take(self, frame: Frame) -> None:
         """Every frame of an authenticated connection but pongs."""
-        verdict = self._exchange.receive(frame)
-        if verdict is not None:
-            self._callers.tell(verdict)
+        update = self._requests.receive(frame)
+        if update is not None:
+            self._waiters.resolve(update)
         elif self._subscription is not None:
             again = self._subscription.take(frame)
             if again is not None:
@@ -269,13 +269,13 @@ class SupervisorClient:
         self._session = None
         self._settled.set()
         self._news.set()
-        self._callers.fail(reason)
+        self._waiters.fail(reason)
         if isinstance(reason, BridgeRefused):
             self._tell(State.REFUSED)
 
     def _check(self) -> None:
         if self._end is not None:
-            raise anew(self._end)
+            raise copy_of(self._end)
 
 
 _shared: SupervisorClient | None = None

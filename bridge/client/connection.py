@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 
 from bridge.client.errors import BridgeRefused, RequestTimeout
 from bridge.client.rate_limit import token_bucket
-from bridge.client.reconnect import Ended
+from bridge.client.reconnect import ConnectionEnd
 from bridge.client.requests import Frame, read
 from bridge.protocol.codes import CLIENT_MAX_FRAME, PROTOCOL, ClientFrame, Close, ServerFrame
 from shared.model import codec
@@ -45,7 +45,7 @@ class Times:
     close: float = 1.0
 
 
-class Session:
+class ClientSession:
     """One connection. `run` calls `up` once with what `auth_result` said, and `take` with every frame but pongs after it."""
 
     def __init__(self, url: str, token: str, name: str, times: Times) -> None:
@@ -57,7 +57,7 @@ class Session:
         self._pongs: dict[str, asyncio.Future[None]] = {}
         self._socket: ClientConnection | None = None
 
-    async def run(self, up: Callable[[Frame], None], take: Callable[[Frame], None]) -> Ended:
+    async def run(self, up: Callable[[Frame], None], take: Callable[[Frame], None]) -> ConnectionEnd:
         """Connect and talk until the connection ends, in whatever way. Raises BridgeRefused."""
         host = urlsplit(self._url).hostname or ""
         try:
@@ -69,7 +69,7 @@ class Session:
         except InvalidStatus as error:
             return _not_upgraded(error.response.status_code)
         except NETWORK as error:
-            return Ended(_code(error))
+            return ConnectionEnd(_code(error))
 
     def send(self, outgoing: Outgoing) -> None:
         """Queue one frame, behind those that wait already. A full queue is a bridge that reads nothing any more."""
@@ -102,7 +102,7 @@ class Session:
         if self._socket is not None:
             self._socket.transport.abort()
 
-    async def _talk(self, socket: ClientConnection, up: Callable[[Frame], None], take: Callable[[Frame], None]) -> Ended:
+    async def _talk(self, socket: ClientConnection, up: Callable[[Frame], None], take: Callable[[Frame], None]) -> ConnectionEnd:
         welcome = await self._authenticate(socket)
         self._socket = socket
         loop = asyncio.get_running_loop()
@@ -117,7 +117,7 @@ class Session:
                 task.cancel()
             ends = await asyncio.gather(*tasks, return_exceptions=True)
             self._end_pings()
-        return Ended(_reason(ends), stood=loop.time() - begun)
+        return ConnectionEnd(_reason(ends), stood=loop.time() - begun)
 
     async def _authenticate(self, socket: ClientConnection) -> Frame:
         async with asyncio.timeout(self._times.open):
@@ -167,11 +167,11 @@ class Session:
                 waiting.set_exception(ConnectionResetError())
 
 
-def _not_upgraded(status: int) -> Ended:
+def _not_upgraded(status: int) -> ConnectionEnd:
     """What an HTTP status instead of a WebSocket means."""
     if status in REFUSALS:
         raise BridgeRefused(f"the handshake is refused with HTTP {status}: is this the bridge's own address?") from None
-    return Ended(Close.OVERLOADED if status in BUSY else None)
+    return ConnectionEnd(Close.OVERLOADED if status in BUSY else None)
 
 
 def _reason(ends: Sequence[BaseException | None]) -> int | None:

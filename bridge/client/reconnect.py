@@ -20,7 +20,7 @@ MAX_POLICY_CLOSES: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class ConnectionEnd:
     """How a connection ended: the close code that came from the bridge (None: there was none), and for how long it was authenticated."""
 
     code: int | None = None
@@ -28,7 +28,7 @@ class Ended:
     """Seconds; None when it was never authenticated."""
 
 
-class Reconnection:
+class ReconnectPolicy:
     """Waits of 1, 2, 4 … 30 s, each shortened by up to a half at random, so that many clients do not come back together."""
 
     def __init__(self, first: float = 1.0, longest: float = 30.0, uniform: Callable[[float, float], float] = random.uniform) -> None:
@@ -37,7 +37,7 @@ class Reconnection:
         self._hurried = False
         self._policy = 0
 
-    def wait(self, ended: Ended) -> float | None:
+    def wait(self, ended: ConnectionEnd) -> float | None:
         """Seconds until the next attempt; None: come back no more."""
         if ended.stood is not None and ended.stood >= SETTLED_SECONDS:
             self._hurried, self._policy = False, 0
@@ -50,7 +50,7 @@ class Reconnection:
         wait = self._backoff.next()
         return OVERLOAD_FACTOR * wait if ended.code == Close.OVERLOADED else wait
 
-    def _forbidden(self, ended: Ended) -> bool:
+    def _forbidden(self, ended: ConnectionEnd) -> bool:
         if ended.code != Close.POLICY:
             self._policy = 0
             return False

@@ -32,7 +32,7 @@ ANSWERS: Final = {ClientFrame.SMS: ServerFrame.SMS_RESPONSE, ClientFrame.EMAIL: 
 
 
 @dataclass(slots=True, eq=False)
-class Request:
+class PendingRequest:
     """One request; `text` is its whole frame, the same at every repetition."""
 
     id: str
@@ -50,7 +50,7 @@ class Request:
 class Acknowledged:
     """The bridge has it; said once a request."""
 
-    request: Request
+    request: PendingRequest
     frame: Frame
 
 
@@ -58,7 +58,7 @@ class Acknowledged:
 class Answered:
     """The final answer."""
 
-    request: Request
+    request: PendingRequest
     frame: Frame
 
 
@@ -66,7 +66,7 @@ class Answered:
 class Failed:
     """The final error."""
 
-    request: Request
+    request: PendingRequest
     error: BridgeError
 
 
@@ -74,28 +74,28 @@ class Failed:
 class Repeat:
     """Not now: the same request is due again after so many seconds."""
 
-    request: Request
+    request: PendingRequest
     after: float
 
 
-Verdict = Acknowledged | Answered | Failed | Repeat
+RequestUpdate = Acknowledged | Answered | Failed | Repeat
 
 
-class Exchange:
+class PendingRequests:
     """All requests of one client, over all of its connections."""
 
     def __init__(self, uniform: Callable[[float, float], float] = random.uniform) -> None:
         """`uniform` gives a number between two; it is for tests."""
         self.max_frame = DEFAULT_MAX_FRAME
         self._uniform = uniform
-        self._waiting: dict[str, Request] = {}
+        self._waiting: dict[str, PendingRequest] = {}
 
     @property
-    def waiting(self) -> tuple[Request, ...]:
+    def waiting(self) -> tuple[PendingRequest, ...]:
         """In the order in which they were made."""
         return tuple(self._waiting.values())
 
-    def open(self, kind: ClientFrame, fields: Mapping[str, object], request_id: str | None = None) -> Request:
+    def open(self, kind: ClientFrame, fields: Mapping[str, object], request_id: str | None = None) -> PendingRequest:
         """Begin a request. Raises RequestTooBig, TooManyWaiting, or BridgeError `id_in_use`."""
         own = request_id or str(uuid.uuid4())
         text = codec.dumps({"type": kind, "id": own, **fields})
@@ -105,15 +105,15 @@ class Exchange:
             raise TooManyWaiting(f"{MAX_WAITING} requests")
         if len(text) > self.max_frame:
             raise self._too_big(text)
-        request = self._waiting[own] = Request(own, kind, text, Backoff(FIRST_REPEAT, LONGEST_REPEAT, SPREAD, self._uniform))
+        request = self._waiting[own] = PendingRequest(own, kind, text, Backoff(FIRST_REPEAT, LONGEST_REPEAT, SPREAD, self._uniform))
         return request
 
-    def forget(self, request: Request) -> None:
+    def forget(self, request: PendingRequest) -> None:
         """Whatever comes for it from now on is ignored."""
         if self._waiting.get(request.id) is request:
             del self._waiting[request.id]
 
-    def waits(self, request: Request) -> bool:
+    def is_pending(self, request: PendingRequest) -> bool:
         """Whether it still has to be answered."""
         return self._waiting.get(request.id) is request
 
@@ -128,7 +128,7 @@ class Exchange:
         largest = max(self.waiting, key=lambda request: len(request.text), default=None)
         return self._fail(largest, self._too_big(largest.text)) if largest else None
 
-    def receive(self, frame: Frame) -> Verdict | None:
+    def receive(self, frame: Frame) -> RequestUpdate | None:
         """What a frame means; unknown types, unknown ids and second answers mean nothing."""
         own = frame.get("in_reply_to")
         request = self._waiting.get(own) if isinstance(own, str) else None
@@ -145,14 +145,14 @@ class Exchange:
             return Acknowledged(request, frame)
         return None
 
-    def _refused(self, request: Request, frame: Frame) -> Verdict:
+    def _refused(self, request: PendingRequest, frame: Frame) -> RequestUpdate:
         error = error_of(frame)
         if not error.retryable:
             return self._fail(request, error)
         request.refusal = error
         return Repeat(request, request.backoff.next())
 
-    def _fail(self, request: Request, error: BridgeError) -> Failed:
+    def _fail(self, request: PendingRequest, error: BridgeError) -> Failed:
         self.forget(request)
         return Failed(request, error)
 

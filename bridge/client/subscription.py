@@ -31,7 +31,7 @@ class LedgerEvent:
     resync: bool = False
 
 
-class Subscription:
+class ClientSubscription:
     """From `since` (None: from now on), of one conversation or of all."""
 
     def __init__(self, since: str | None = None, conversation: str | None = None, capacity: int = CAPACITY) -> None:

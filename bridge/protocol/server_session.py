@@ -33,7 +33,7 @@ PING: Final = ClientFrame.PING.value  # an enum's member takes longer to look up
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class SessionLimits:
     """The limits of every connection, and how the server calls itself."""
 
     requests_per_second: float = 10.0
@@ -45,7 +45,7 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
-class Goodbye:
+class CloseConnection:
     """Close the connection, and why."""
 
     code: Close
@@ -53,14 +53,14 @@ class Goodbye:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class MessageOutcome:
     """What came of a message: its reply, or the code that says why there is none."""
 
     reply: Response | None = None
     code: str = ""
 
 
-class Request:
+class MessageRequest:
     """One `sms_received` or `email_received`, from its frame to its answer.
 
     `content` is dropped when the message is stored, `at` in epoch seconds. `answer` is None until the final one: with an id it is sent at
@@ -68,7 +68,7 @@ class Request:
     `before` is an earlier request under the same id that this one repeats.
     """
 
-    __slots__ = ("answer", "at", "before", "content", "ended", "id", "message_id", "stored", "type", "user")
+    __slots__ = ("answer", "at", "before", "content", "id", "message_id", "outcome", "stored", "type", "user")
 
     def __init__(self, kind: MessageType, request_id: str, user: str, content: MessageContent | None) -> None:
         self.type = kind
@@ -79,27 +79,27 @@ class Request:
         self.stored = False
         self.at = 0.0
         self.answer: str | None = None
-        self.ended: Ended | None = None
-        self.before: Request | None = None
+        self.outcome: MessageOutcome | None = None
+        self.before: MessageRequest | None = None
 
 
-Decision = str | Auth | Subscribe | Request | Goodbye | None
+Decision = str | Auth | Subscribe | MessageRequest | CloseConnection | None
 """What to do about a frame: send this text, check this token, follow the ledger, store this message, close; or nothing now."""
 
 
-class Session:
+class ServerSession:
     """One connection's state. The methods return the frames to send now, in order."""
 
-    __slots__ = ("_nonce", "_open", "_queue", "_rate", "_refused", "_rules", "authenticated", "client", "closed")
+    __slots__ = ("_limits", "_nonce", "_open", "_queue", "_rate", "_refused", "authenticated", "client", "closed")
 
-    def __init__(self, rules: Rules, now: float, nonce: Callable[[], str]) -> None:
+    def __init__(self, limits: SessionLimits, now: float, nonce: Callable[[], str]) -> None:
         """`now` is of a clock in seconds that never goes back; `nonce` gives 24 hexadecimal digits that nobody guesses."""
-        self._rules = rules
+        self._limits = limits
         self._nonce = nonce
-        self._rate = TokenBucket(rules.requests_per_second, rules.burst, now)
+        self._rate = TokenBucket(limits.requests_per_second, limits.burst, now)
         self._refused = 0
-        self._open: dict[str, Request] = {}
-        self._queue: deque[Request] | None = None  # most clients never need one, and an empty one takes 600 bytes
+        self._open: dict[str, MessageRequest] = {}
+        self._queue: deque[MessageRequest] | None = None  # most clients never need one, and an empty one takes 600 bytes
         self.authenticated = False
         self.client = ""
         self.closed = False
@@ -125,17 +125,17 @@ class Session:
         self.client = auth.client
         if auth.protocol is None:
             return frames.auth_result(success=True, message="Authenticated", request_id=auth.id)
-        rules = self._rules
-        limits = {
-            "max_frame": rules.max_frame,
-            "requests_per_second": rules.requests_per_second,
-            "burst": rules.burst,
-            "max_pending": rules.max_pending,
-            "answer_seconds": rules.answer_seconds,
+        limits = self._limits
+        announced = {
+            "max_frame": limits.max_frame,
+            "requests_per_second": limits.requests_per_second,
+            "burst": limits.burst,
+            "max_pending": limits.max_pending,
+            "answer_seconds": limits.answer_seconds,
         }
         agreed = min(auth.protocol, PROTOCOL)
         return frames.auth_result(
-            success=True, message="Authenticated", request_id=auth.id, protocol=agreed, server=rules.server, limits=limits
+            success=True, message="Authenticated", request_id=auth.id, protocol=agreed, server=limits.server, limits=announced
         )
 
     def reject(self, auth: Auth) -> str:
@@ -143,25 +143,25 @@ class Session:
         self.closed = True
         return frames.auth_result(success=False, message="Authentication failed", request_id=auth.id)
 
-    def stored(self, request: Request, at: float) -> tuple[str, ...]:
+    def stored(self, request: MessageRequest, at: float) -> tuple[str, ...]:
         """The message is in the mailbox; `at` is in epoch seconds. What came of it meanwhile follows at once."""
         request.stored, request.at = True, at
         request.content = request.before = None
         first = (frames.acknowledged(request.type, request.user, request.id, at),) if request.id else ()
-        return first + (self.ended(request, request.ended) if request.ended else ())
+        return first + (self.ended(request, request.outcome) if request.outcome else ())
 
-    def ended(self, request: Request, ended: Ended) -> tuple[str, ...]:
+    def ended(self, request: MessageRequest, outcome: MessageOutcome) -> tuple[str, ...]:
         """The message's end. Before `stored` it is kept back, so that the acknowledgement comes first."""
         if not request.stored:
-            request.ended = ended
+            request.outcome = outcome
             return ()
-        if ended.reply is not None:
-            return self._answer(request, frames.reply(ended.reply, request.user, request.id))
-        if ended.code == ErrorCode.NOTHING_TO_SAY and not request.id:  # no failure: it was taken, and the client knows how to go on alone
+        if outcome.reply is not None:
+            return self._answer(request, frames.reply(outcome.reply, request.user, request.id))
+        if outcome.code == ErrorCode.NOTHING_TO_SAY and not request.id:  # no failure: it was taken, and the client knows how to go on alone
             return self.overdue(request, request.at)
-        return self._answer(request, frames.error(ended.code, request.id))
+        return self._answer(request, frames.error(outcome.code, request.id))
 
-    def failed(self, request: Request, code: str) -> tuple[str, ...]:
+    def failed(self, request: MessageRequest, code: str) -> tuple[str, ...]:
         """The message was not taken. An earlier request under the same id goes on waiting for its answer."""
         answers = self._answer(request, frames.error(code, request.id))
         before = request.before
@@ -170,15 +170,15 @@ class Session:
         if before is None:
             return answers
         self._open.setdefault(request.message_id, before)
-        return answers + (self.ended(before, request.ended) if request.ended else ())
+        return answers + (self.ended(before, request.outcome) if request.outcome else ())
 
-    def overdue(self, request: Request, at: float) -> tuple[str, ...]:
+    def overdue(self, request: MessageRequest, at: float) -> tuple[str, ...]:
         """The time of a request without an id is up: it was taken, which is all that can be said; or it was not."""
         if request.stored:
             return self._answer(request, frames.acknowledged(request.type, request.user, "", at))
         return self._answer(request, frames.error(ErrorCode.STORAGE_UNAVAILABLE))
 
-    def request_of(self, message: str) -> Request | None:
+    def request_of(self, message: str) -> MessageRequest | None:
         """The request that waits for this message's end."""
         return self._open.get(message)
 
@@ -210,21 +210,21 @@ class Session:
         if kind not in (ClientFrame.SMS, ClientFrame.EMAIL):
             return self._refuse(ErrorCode.UNKNOWN_TYPE, request_id)
         message_type: MessageType = ClientFrame.SMS if kind == ClientFrame.SMS else ClientFrame.EMAIL
-        request = Request(message_type, request_id, frames.user_of(frame), frames.content_of(frame, message_type))
+        request = MessageRequest(message_type, request_id, frames.user_of(frame), frames.content_of(frame, message_type))
         request.message_id = frames.message_id(self.client, request_id, "" if request_id else self._nonce())
         return self._enlist(request)
 
-    def _enlist(self, request: Request) -> Decision:
+    def _enlist(self, request: MessageRequest) -> Decision:
         """Put a request on the books. One that repeats an id takes the earlier one's place: one final answer is for both."""
         request.before = self._open.get(request.message_id)
-        if request.before is None and len(self._open) >= self._rules.max_pending:
+        if request.before is None and len(self._open) >= self._limits.max_pending:
             return self._refuse(ErrorCode.TOO_MANY_PENDING, request.id)
         self._open[request.message_id] = request
         if not request.id:
             self._wait_in_line(request)
         return request
 
-    def _answer(self, request: Request, text: str) -> tuple[str, ...]:
+    def _answer(self, request: MessageRequest, text: str) -> tuple[str, ...]:
         """A final answer, once: at once with an id, in its turn without."""
         if request.answer is not None:
             return ()
@@ -240,7 +240,7 @@ class Session:
             due.append(self._queue.popleft().answer or "")
         return tuple(due)
 
-    def _wait_in_line(self, request: Request) -> None:
+    def _wait_in_line(self, request: MessageRequest) -> None:
         if self._queue is None:
             self._queue = deque()
         self._queue.append(request)
@@ -250,7 +250,7 @@ class Session:
         text = frames.error(code, request_id, sentence)
         if request_id or not self._queue:
             return text
-        settled = Request(ClientFrame.SMS, "", "", None)
+        settled = MessageRequest(ClientFrame.SMS, "", "", None)
         settled.answer = text
         self._queue.append(settled)
         return None
@@ -270,4 +270,4 @@ class Session:
         if self._refused <= REFUSALS_IN_A_ROW:
             return self._refuse(ErrorCode.TOO_MANY_REQUESTS, request_id)
         self.closed = True
-        return Goodbye(Close.OVERLOADED, "too many requests")
+        return CloseConnection(Close.OVERLOADED, "too many requests")

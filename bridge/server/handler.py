@@ -19,13 +19,13 @@ from websockets.exceptions import ConnectionClosed
 
 from bridge.protocol.codes import Close, ErrorCode
 from bridge.protocol.frames import Auth, MessageContent, Subscribe
-from bridge.protocol.server_session import Ended, Goodbye, Request, Rules, Session
+from bridge.protocol.server_session import CloseConnection, MessageOutcome, MessageRequest, ServerSession, SessionLimits
 from bridge.server.connection import BridgeConnection
 from bridge.server.connection_limits import Door
 from bridge.server.handover import HandOvers
 from bridge.server.ledger_follower import Following
 from bridge.server.submit import NotTried, Submitter, event_of, same_content
-from bridge.server.subscription import Subscription
+from bridge.server.subscription import ServerSubscription
 from shared.errors import BadInput, StorageUnavailable
 from shared.model.events import Received
 from shared.observability import logs as telemetry
@@ -46,7 +46,7 @@ class Bridge:
     """What all clients share."""
 
     runtime: Runtime
-    rules: Rules
+    limits: SessionLimits
     door: Door[BridgeConnection]
     guesses: Guesses
     submitter: Submitter
@@ -59,7 +59,7 @@ class Bridge:
 class Waiting:
     """A request that is to be stored: its words, the size of its frame in characters, and since when it waits."""
 
-    request: Request
+    request: MessageRequest
     content: MessageContent
     size: int
     since: float
@@ -74,7 +74,7 @@ class Dialogue:
         """The connection is open."""
         self._bridge = bridge
         self._connection = connection
-        self._session = Session(bridge.rules, time.monotonic(), _nonce)
+        self._session = ServerSession(bridge.limits, time.monotonic(), _nonce)
         self._to_store: deque[Waiting] | None = None
         self._unstored = 0
         self._storing: asyncio.Task[None] | None = None
@@ -110,12 +110,12 @@ class Dialogue:
             if not frames % TURN:
                 await asyncio.sleep(0)
 
-    async def _do(self, decision: Subscribe | Request | Goodbye | str, size: int) -> None:
-        if isinstance(decision, Request):
+    async def _do(self, decision: Subscribe | MessageRequest | CloseConnection | str, size: int) -> None:
+        if isinstance(decision, MessageRequest):
             await self._take(decision, size)
         elif isinstance(decision, Subscribe):
             self._subscribe(decision)
-        elif isinstance(decision, Goodbye):
+        elif isinstance(decision, CloseConnection):
             LOG.info("Sent a client away.", action="client_closed", reason=decision.reason)
             await self._connection.close(decision.code, decision.reason)
 
@@ -142,10 +142,10 @@ class Dialogue:
     def _subscribe(self, wish: Subscribe) -> None:
         if self._subscription is not None:
             self._subscription.cancel()
-        subscription = Subscription(self._bridge.following, self._connection, wish)
+        subscription = ServerSubscription(self._bridge.following, self._connection, wish)
         self._subscription = asyncio.create_task(subscription.run())
 
-    async def _take(self, request: Request, size: int) -> None:
+    async def _take(self, request: MessageRequest, size: int) -> None:
         """Put a request into the line to the storage; the reader waits only while too much stands there."""
         if self._bridge.ending or request.content is None:
             return
@@ -161,9 +161,9 @@ class Dialogue:
         if self._unstored > MAX_UNSTORED:
             await asyncio.wait([self._storing])
 
-    def _set_deadline(self, request: Request) -> None:
+    def _set_deadline(self, request: MessageRequest) -> None:
         """One answer within the limit: the reply, or, when there is none yet, that the client has the message now."""
-        limit = self._bridge.rules.answer_seconds
+        limit = self._bridge.limits.answer_seconds
         margin = min(HAND_OVER_SECONDS, limit / 10)
         loop = self._connection.loop
         loop.call_later(limit - margin, self._begin_hand_over, request)
@@ -181,7 +181,7 @@ class Dialogue:
             self._unstored -= waiting.size
         self._to_store = self._storing = None
 
-    async def _store(self, request: Request, waiting: Waiting) -> None:
+    async def _store(self, request: MessageRequest, waiting: Waiting) -> None:
         if request.answer is not None or self._bridge.ending:
             return
         try:
@@ -199,70 +199,70 @@ class Dialogue:
             else:
                 self._stored(request)
 
-    def _stored(self, request: Request) -> None:
+    def _stored(self, request: MessageRequest) -> None:
         if request.answer is not None:  # its time was up while it was being stored, and the client has heard that it failed
             self._bridge.hand_overs.later(request.message_id)
             return
         self._bridge.following.stored(request.message_id)
         self._tell(request, self._session.stored(request, time.time()))
 
-    def _not_stored(self, request: Request, *, tried: bool) -> None:
+    def _not_stored(self, request: MessageRequest, *, tried: bool) -> None:
         """A client without ids does not ask again: if the message was stored after all, nobody is to answer it."""
         if tried and not request.id:
             self._bridge.hand_overs.later(request.message_id)
         self._tell(request, self._session.failed(request, ErrorCode.STORAGE_UNAVAILABLE))
 
-    async def _repeated(self, request: Request, event: Received) -> None:
+    async def _repeated(self, request: MessageRequest, event: Received) -> None:
         """The mailbox knows this id: the same message, whose answer may be there, or another's."""
         following, message = self._bridge.following, request.message_id
         try:
             (record,) = await following.mailbox.messages([message])
-            ended = (await following.outcomes([message]))[message]
+            outcome = (await following.outcomes([message]))[message]
         except (RedisError, OSError):
             self._not_stored(request, tried=True)
             return
         stored = record.event if record else None
         if not same_content(stored, event):
             self._tell(request, self._session.failed(request, ErrorCode.ID_REUSED))
-        elif ended is not None and stored is None:  # it was never taken, or nothing of it is kept
-            self._tell(request, self._session.failed(request, ended.code))
+        elif outcome is not None and stored is None:  # it was never taken, or nothing of it is kept
+            self._tell(request, self._session.failed(request, outcome.code))
         else:
             self._stored(request)
-            if ended is not None:
-                self.ended(message, ended)
+            if outcome is not None:
+                self.ended(message, outcome)
 
-    def ended(self, message: str, ended: Ended) -> None:
+    def ended(self, message: str, outcome: MessageOutcome) -> None:
         """A message has come to its end."""
         request = self._session.request_of(message)
         if request is not None:
-            self._tell(request, self._session.ended(request, ended))
+            self._tell(request, self._session.ended(request, outcome))
 
-    def _tell(self, request: Request, answers: tuple[str, ...]) -> None:
+    def _tell(self, request: MessageRequest, answers: tuple[str, ...]) -> None:
         for text in answers:
             self._connection.say(text)
         if self._session.request_of(request.message_id) is None:
             self._bridge.following.forget(request.message_id, self)
 
-    def _begin_hand_over(self, request: Request) -> None:
+    def _begin_hand_over(self, request: MessageRequest) -> None:
         if request.answer is None and request.stored and not self._over:
             task = asyncio.create_task(self._hand_over(request))
             task.add_done_callback(_look_at)
 
-    async def _hand_over(self, request: Request) -> None:
+    async def _hand_over(self, request: MessageRequest) -> None:
         """The client's patience ends: the message becomes its own, unless the reply is there."""
         message = request.message_id
         try:
             state = await self._bridge.hand_overs.now(message)
-            ended = None if state == "handed_over" else (await self._bridge.following.outcomes([message]))[message]
+            outcome = None if state == "handed_over" else (await self._bridge.following.outcomes([message]))[message]
         except (RedisError, OSError):
             self._bridge.hand_overs.later(message)
             return
         if state == "handed_over":
             self._overdue(request)
-        elif ended is not None:
-            self.ended(message, ended)
+        elif outcome is not None:
+            self.ended(message, outcome)
 
-    def _overdue(self, request: Request) -> None:
+    def _overdue(self, request: MessageRequest) -> None:
         """The answer is due now, whatever it is."""
         if not self._over:
             self._tell(request, self._session.overdue(request, time.time()))

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from redis.exceptions import RedisError
 
 from bridge.protocol.codes import ErrorCode
-from bridge.protocol.server_session import Ended
+from bridge.protocol.server_session import MessageOutcome
 from shared.errors import BosslineError
 from shared.mailbox import AsyncMailbox, ledger
 from shared.mailbox.ledger import Line
@@ -35,7 +35,7 @@ OPEN: Final = frozenset({MessageState.PENDING.value, MessageState.IN_TURN.value}
 class Listener(Protocol):
     """Somebody who waits for messages' ends."""
 
-    def ended(self, message: str, ended: Ended) -> None:
+    def ended(self, message: str, outcome: MessageOutcome) -> None:
         """A message has come to its end; called once or more."""
 
 
@@ -88,20 +88,20 @@ class Following:
                     LOG.warning("Redis does not answer the bridge.", action="storage_unavailable", reason=type(error).__name__)
                 await asyncio.sleep(AGAIN_SECONDS)
 
-    async def outcomes(self, messages: list[str]) -> dict[str, Ended | None]:
+    async def outcomes(self, messages: list[str]) -> dict[str, MessageOutcome | None]:
         """What came of messages; None for one that is still to be answered. Raises RedisError."""
         try:
             records = await self.mailbox.messages(messages)
             replies = await self.mailbox.replies([_reply_id(record) for record in records])
         except (BosslineError, LookupError, ValueError):
             return await self._one_by_one(messages)
-        return {name: outcome(record, reply) for name, record, reply in zip(messages, records, replies, strict=True)}
+        return {name: outcome_of(record, reply) for name, record, reply in zip(messages, records, replies, strict=True)}
 
-    async def _one_by_one(self, messages: list[str]) -> dict[str, Ended | None]:
+    async def _one_by_one(self, messages: list[str]) -> dict[str, MessageOutcome | None]:
         """One record that cannot be read must not keep the others back."""
         if len(messages) == 1:
-            return {messages[0]: Ended(code="unreadable")}
-        found: dict[str, Ended | None] = {}
+            return {messages[0]: MessageOutcome(code="unreadable")}
+        found: dict[str, MessageOutcome | None] = {}
         for message in messages:
             found |= await self.outcomes([message])
         return found
@@ -120,19 +120,19 @@ class Following:
         for names in _batches(list(self._stored)):
             states = dict(zip(names, await self.mailbox.states(names), strict=True))
             for lost in (name for name, state in states.items() if not state):
-                self._tell_one(lost, Ended(code=ErrorCode.STORAGE_UNAVAILABLE))
+                self._tell_one(lost, MessageOutcome(code=ErrorCode.STORAGE_UNAVAILABLE))
             await self._tell([name for name, state in states.items() if state and state not in OPEN])
         self._look_at = time.monotonic() + LOOK_SECONDS
 
     async def _tell(self, messages: Iterable[str]) -> None:
         for names in _batches(list(dict.fromkeys(messages))):
-            for name, ended in (await self.outcomes(names)).items():
-                if ended is not None:
-                    self._tell_one(name, ended)
+            for name, outcome in (await self.outcomes(names)).items():
+                if outcome is not None:
+                    self._tell_one(name, outcome)
 
-    def _tell_one(self, message: str, ended: Ended) -> None:
+    def _tell_one(self, message: str, outcome: MessageOutcome) -> None:
         for listener in tuple(self._listeners.get(message, ())):
-            listener.ended(message, ended)
+            listener.ended(message, outcome)
 
     async def _come_back(self) -> None:
         """Redis may have lost its last lines, so that the newest is older than the one that was read."""
@@ -150,17 +150,19 @@ class Following:
         heard.set()
 
 
-def outcome(record: Message | None, reply: Reply | None) -> Ended | None:
+def outcome_of(record: Message | None, reply: Reply | None) -> MessageOutcome | None:
     """What a message's records say; None while it is still to be answered."""
     if record is None:
-        return Ended(code="expired")
+        return MessageOutcome(code="expired")
     if record.state in (MessageState.PENDING, MessageState.IN_TURN):
         return None
     if record.state is MessageState.ANSWERED:
-        return Ended(reply.command) if reply else Ended(code=record.reason or "expired")  # nothing to say, or nothing kept of it
+        return (
+            MessageOutcome(reply.command) if reply else MessageOutcome(code=record.reason or "expired")
+        )  # nothing to say, or nothing kept of it
     if record.state is MessageState.IGNORED:
-        return Ended(code=record.reason or ErrorCode.IGNORED)
-    return Ended(code=record.state.value)
+        return MessageOutcome(code=record.reason or ErrorCode.IGNORED)
+    return MessageOutcome(code=record.state.value)
 
 
 def _ended_message(line: Line) -> str:

@@ -21,7 +21,7 @@ from websockets.server import ServerProtocol
 from websockets.typing import Origin
 
 from bridge.protocol.codes import Close
-from bridge.protocol.server_session import Rules
+from bridge.protocol.server_session import SessionLimits
 from bridge.server.connection import BridgeConnection
 from bridge.server.connection_limits import Door, hosts, origins
 from bridge.server.handler import Bridge, Dialogue
@@ -76,7 +76,7 @@ async def open_bridge(runtime: Runtime) -> AsyncIterator[Bridge]:
     following = Following(mailbox)
     bridge = Bridge(
         runtime=runtime,
-        rules=rules_of(settings),
+        limits=session_limits(settings),
         door=Door(most_waiting=settings.bridge_max_unauthenticated, most_inside=settings.bridge_max_connections),
         guesses=Guesses(settings.supervisor_token.get_secret_value(), time.monotonic()),
         submitter=Submitter(runtime, AsyncMailbox(storing)),
@@ -104,9 +104,9 @@ async def for_ever(loop: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(LOOP_SECONDS)
 
 
-def rules_of(settings: Settings) -> Rules:
+def session_limits(settings: Settings) -> SessionLimits:
     """The settings that every connection's session needs."""
-    return Rules(
+    return SessionLimits(
         requests_per_second=settings.bridge_requests_per_second,
         burst=settings.bridge_burst,
         max_frame=settings.bridge_max_frame,

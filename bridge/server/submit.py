@@ -8,7 +8,7 @@ from typing import Final
 
 from bridge.protocol.codes import ClientFrame, ErrorCode
 from bridge.protocol.frames import MessageContent
-from bridge.protocol.server_session import Request
+from bridge.protocol.server_session import MessageRequest
 from shared import submit as storing
 from shared.errors import BadInput, StorageFull, StorageUnavailable
 from shared.mailbox import AsyncMailbox
@@ -64,7 +64,7 @@ class Submitter:
         return accepted
 
 
-def event_of(request: Request, content: MessageContent, users: Users, at: float) -> Received:
+def event_of(request: MessageRequest, content: MessageContent, users: Users, at: float) -> Received:
     """The event of a request from a user to their own Boss; `at` is in epoch seconds.
 
     Raises BadInput with the code of the `error`: the bridge admits by the same rule as the webhooks.
@@ -79,7 +79,7 @@ def same_content(stored: Received | None, event: Received) -> bool:
     return stored is None or stored.content() == event.content()
 
 
-def _sms(request: Request, content: MessageContent, users: Users, at: float) -> SmsReceived:
+def _sms(request: MessageRequest, content: MessageContent, users: Users, at: float) -> SmsReceived:
     boss = _phone(content.recipient, ErrorCode.UNKNOWN_RECIPIENT)
     sender = _phone(content.sender, ErrorCode.STRANGER if boss in users.bosses("sms") else ErrorCode.UNKNOWN_RECIPIENT)
     user = _known(users.find("sms", boss, sender), ours=boss in users.bosses("sms"))
@@ -96,7 +96,7 @@ def _sms(request: Request, content: MessageContent, users: Users, at: float) -> 
     )
 
 
-def _email(request: Request, content: MessageContent, users: Users, at: float) -> EmailReceived:
+def _email(request: MessageRequest, content: MessageContent, users: Users, at: float) -> EmailReceived:
     boss = _mail_address(content.recipient, ErrorCode.UNKNOWN_RECIPIENT)
     sender = _mail_address(content.sender, ErrorCode.STRANGER if boss in users.bosses("email") else ErrorCode.UNKNOWN_RECIPIENT)
     user = _known(users.find("email", boss, sender), ours=boss in users.bosses("email"))

@@ -25,7 +25,7 @@ BATCH: Final = 100
 AGAIN_SECONDS: Final = 0.5
 
 
-class Subscription:
+class ServerSubscription:
     """One client's subscription, from its `subscribe` on."""
 
     def __init__(self, following: Following, connection: BridgeConnection, wish: Subscribe) -> None:

@@ -15,7 +15,7 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric import ec
 from yarl import URL
 
-from bridge.protocol.server_session import Rules, Session
+from bridge.protocol.server_session import ServerSession, SessionLimits
 from shared.config import settings
 from shared.errors import BadInput, SchemaTooNew
 from shared.model import codec, users
@@ -246,7 +246,7 @@ def spool_entry(data: bytes) -> None:
 def bridge_frame(data: bytes) -> None:
     """Frames of a bridge client, before and after it has authenticated; a frame a line."""
     for authenticated in (False, True):
-        session = Session(Rules(), 0.0, lambda: "0" * 24)
+        session = ServerSession(SessionLimits(), 0.0, lambda: "0" * 24)
         session.authenticated = authenticated
         for number, line in enumerate(data.split(b"\n")[:50]):
             session.receive(line.decode("utf-8", "surrogateescape") if number % 8 else line, number / 10)

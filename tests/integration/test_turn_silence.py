@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from bridge.server.ledger_follower import outcome
+from bridge.server.ledger_follower import outcome_of
 from shared.mailbox.wait_for_reply import recorded
 from supervisor_worker.assistant import notices as sentences
 from supervisor_worker.assistant.claude.client import Answer
@@ -143,7 +143,7 @@ def test_who_waits_for_the_answer_hears_that_there_is_none(world: World) -> None
     world.sandbox.faults(anthropic={"text": ""})
     event = world.text("\U0001f44d", kind="bridge")
     world.once(event)
-    ended = outcome(world.message(event), None)
+    ended = outcome_of(world.message(event), None)
     assert ended is not None
     assert (ended.code, ended.reply) == ("nothing_to_say", None)
     waited = recorded(world.mailbox, event.id)

@@ -10,20 +10,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.client.errors import BridgeError, RequestTooBig, TooManyWaiting
-from bridge.client.requests import MAX_WAITING, Acknowledged, Answered, Exchange, Failed, Repeat, Request, error_of, read
-from bridge.client.subscription import Subscription
+from bridge.client.requests import MAX_WAITING, Acknowledged, Answered, Failed, PendingRequest, PendingRequests, Repeat, error_of, read
+from bridge.client.subscription import ClientSubscription
 from bridge.protocol.codes import ClientFrame
 
 LONGEST = max
 """What is drawn at random, at its upper end: whole waits."""
 
 
-def exchange() -> Exchange:
-    return Exchange(uniform=LONGEST)
+def new_requests() -> PendingRequests:
+    return PendingRequests(uniform=LONGEST)
 
 
-def opened(books: Exchange, request_id: str = "1", kind: ClientFrame = ClientFrame.SMS) -> Request:
-    return books.open(kind, {"message": "hello"}, request_id)
+def opened(requests: PendingRequests, request_id: str = "1", kind: ClientFrame = ClientFrame.SMS) -> PendingRequest:
+    return requests.open(kind, {"message": "hello"}, request_id)
 
 
 def answer(request_id: str, kind: str = "send_sms_response", **more: object) -> dict[str, Any]:
@@ -40,80 +40,80 @@ def test_an_error_frame_becomes_an_error_without_its_text() -> None:
 
 def test_a_request_is_acknowledged_once_and_answered_once() -> None:
     """Whatever comes a second time, or after the end, is nobody's."""
-    books = exchange()
-    request = opened(books)
+    requests = new_requests()
+    request = opened(requests)
     acknowledgement, reply = answer("1", "message_acknowledged"), answer("1")
-    assert books.receive(acknowledgement) == Acknowledged(request, acknowledgement)
-    assert books.receive(acknowledgement) is None
-    assert books.receive(reply) == Answered(request, reply)
-    assert [books.receive(frame) for frame in (reply, acknowledgement, answer("1", "error", code="x"))] == [None] * 3
-    assert books.waiting == ()
+    assert requests.receive(acknowledgement) == Acknowledged(request, acknowledgement)
+    assert requests.receive(acknowledgement) is None
+    assert requests.receive(reply) == Answered(request, reply)
+    assert [requests.receive(frame) for frame in (reply, acknowledgement, answer("1", "error", code="x"))] == [None] * 3
+    assert requests.waiting == ()
 
 
 def test_an_answer_of_the_other_channel_is_no_answer() -> None:
     """A text is answered by a text, a mail by a mail."""
-    books = exchange()
-    text, mail = opened(books, "1"), opened(books, "2", ClientFrame.EMAIL)
-    assert books.receive(answer("1", "send_email_response")) is None
-    assert books.receive(answer("2")) is None
-    assert books.waiting == (text, mail)
+    requests = new_requests()
+    text, mail = opened(requests, "1"), opened(requests, "2", ClientFrame.EMAIL)
+    assert requests.receive(answer("1", "send_email_response")) is None
+    assert requests.receive(answer("2")) is None
+    assert requests.waiting == (text, mail)
 
 
 def test_a_refusal_that_passes_is_repeated_with_growing_waits() -> None:
     """Half a second, one, two, up to eight; the last refusal is kept for the caller whose patience ends."""
-    books = exchange()
-    request = opened(books)
-    verdicts = [books.receive(answer("1", "error", code="storage_unavailable", retryable=True)) for _ in range(7)]
-    assert [verdict.after for verdict in verdicts if isinstance(verdict, Repeat)] == [0.5, 1, 2, 4, 8, 8, 8]
-    assert books.waits(request)
+    requests = new_requests()
+    request = opened(requests)
+    updates = [requests.receive(answer("1", "error", code="storage_unavailable", retryable=True)) for _ in range(7)]
+    assert [update.after for update in updates if isinstance(update, Repeat)] == [0.5, 1, 2, 4, 8, 8, 8]
+    assert requests.is_pending(request)
     assert request.refusal is not None
     assert request.refusal.code == "storage_unavailable"
 
 
 def test_a_final_refusal_ends_the_request() -> None:
     """With the code that the bridge gave."""
-    books = exchange()
-    opened(books)
-    verdict = books.receive(answer("1", "error", code="stranger", retryable=False))
-    assert isinstance(verdict, Failed)
-    assert (verdict.error.code, books.waiting) == ("stranger", ())
+    requests = new_requests()
+    opened(requests)
+    update = requests.receive(answer("1", "error", code="stranger", retryable=False))
+    assert isinstance(update, Failed)
+    assert (update.error.code, requests.waiting) == ("stranger", ())
 
 
 def test_ids_are_random_and_cannot_be_in_use_twice() -> None:
     """Two requests without an id differ; a chosen one is free again after its end."""
-    books = exchange()
-    assert books.open(ClientFrame.SMS, {}).id != books.open(ClientFrame.SMS, {}).id
-    request = opened(books)
+    requests = new_requests()
+    assert requests.open(ClientFrame.SMS, {}).id != requests.open(ClientFrame.SMS, {}).id
+    request = opened(requests)
     with pytest.raises(BridgeError) as caught:
-        opened(books)
+        opened(requests)
     assert caught.value.code == "id_in_use"
-    books.forget(request)
-    assert opened(books).id == "1"
+    requests.forget(request)
+    assert opened(requests).id == "1"
 
 
 def test_the_number_of_waiting_requests_is_bounded() -> None:
     """One more than the bound is refused, and may be tried again."""
-    books = exchange()
+    requests = new_requests()
     for number in range(MAX_WAITING):
-        opened(books, str(number))
+        opened(requests, str(number))
     with pytest.raises(TooManyWaiting):
-        opened(books, "one more")
+        opened(requests, "one more")
 
 
 def test_what_is_too_big_fails_alone() -> None:
     """Before it is sent, when a bridge turns out to take less, and when a bridge closes for it: always the largest."""
-    books = exchange()
+    requests = new_requests()
     with pytest.raises(RequestTooBig):
-        books.open(ClientFrame.SMS, {"message": "x" * 65_536})
-    small, large = opened(books, "small"), books.open(ClientFrame.SMS, {"message": "x" * 1000}, "large")
-    (failed,) = books.limit(500)
-    assert (failed.request, type(failed.error), books.waiting) == (large, RequestTooBig, (small,))
-    assert [books.limit(odd) for odd in (None, "many", True, -1, 1.5)] == [[]] * 5
-    assert books.max_frame == 500
-    verdict = books.closed_as_too_big()
-    assert verdict
-    assert verdict.request is small
-    assert books.closed_as_too_big() is None
+        requests.open(ClientFrame.SMS, {"message": "x" * 65_536})
+    small, large = opened(requests, "small"), requests.open(ClientFrame.SMS, {"message": "x" * 1000}, "large")
+    (failed,) = requests.limit(500)
+    assert (failed.request, type(failed.error), requests.waiting) == (large, RequestTooBig, (small,))
+    assert [requests.limit(odd) for odd in (None, "many", True, -1, 1.5)] == [[]] * 5
+    assert requests.max_frame == 500
+    update = requests.closed_as_too_big()
+    assert update
+    assert update.request is small
+    assert requests.closed_as_too_big() is None
 
 
 JSON = st.recursive(
@@ -129,15 +129,15 @@ VALUES = JSON | st.sampled_from(["error", "event", "subscribed", "message_acknow
 @given(st.lists(st.dictionaries(NAMES, VALUES, max_size=6), max_size=8))
 def test_no_frame_breaks_the_client(frames: list[dict[str, Any]]) -> None:
     """Whatever a bridge sends: no exception, and no request ends but by a frame that names it."""
-    books, subscription = exchange(), Subscription()
-    opened(books, "1")
-    opened(books, "2")
+    requests, subscription = new_requests(), ClientSubscription()
+    opened(requests, "1")
+    opened(requests, "2")
     subscription.ask()
     for frame in frames:
         message = read(json.dumps(frame))
         assert message == frame
-        verdict = books.receive(message)
-        assert verdict is None or verdict.request.id == frame["in_reply_to"]
+        update = requests.receive(message)
+        assert update is None or update.request.id == frame["in_reply_to"]
         subscription.take(message)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bridge.client.subscription import LedgerEvent, Subscription
+from bridge.client.subscription import ClientSubscription, LedgerEvent
 
 
 def answer(request_id: str, kind: str = "send_sms_response", **more: object) -> dict[str, Any]:
@@ -19,7 +19,7 @@ def subscribed(seq: str) -> dict[str, Any]:
     return {"type": "subscribed", "seq": seq}
 
 
-def drained(subscription: Subscription) -> list[str]:
+def drained(subscription: ClientSubscription) -> list[str]:
     found = []
     while item := subscription.next():
         found.append("resync" if item.resync else item.seq)
@@ -28,7 +28,7 @@ def drained(subscription: Subscription) -> list[str]:
 
 def test_a_subscription_goes_on_after_the_last_line() -> None:
     """The first time from now on; later after what it saw, or after where it began."""
-    subscription = Subscription()
+    subscription = ClientSubscription()
     assert subscription.ask().keys() == {"type", "id"}
     subscription.take(subscribed("4-0"))
     assert subscription.ask()["since"] == "4-0"
@@ -42,7 +42,7 @@ def test_a_subscription_goes_on_after_the_last_line() -> None:
 
 def test_a_slow_reader_misses_nothing_and_costs_no_memory() -> None:
     """At the bound lines are let pass; when all is read they are asked for again, from the last that was kept."""
-    subscription = Subscription(since="0-0", capacity=3)
+    subscription = ClientSubscription(since="0-0", capacity=3)
     subscription.ask()
     subscription.take(subscribed("0-0"))
     for number in range(1, 10):
@@ -56,14 +56,14 @@ def test_a_slow_reader_misses_nothing_and_costs_no_memory() -> None:
 
 def test_a_gap_is_seen() -> None:
     """resync_required is an item of its own, once; so is a reconnect for which nothing says where to go on."""
-    subscription = Subscription(since="9-0")
+    subscription = ClientSubscription(since="9-0")
     own = subscription.ask()["id"]
     for _ in range(2):
         subscription.take(answer(own, "error", code="resync_required"))
     subscription.take(subscribed("1-0"))
     subscription.take(line(2))
     assert drained(subscription) == ["resync", "2-0"]
-    silent = Subscription()
+    silent = ClientSubscription()
     silent.ask()
     silent.take({"type": "subscribed"})
     silent.ask()
@@ -72,7 +72,7 @@ def test_a_gap_is_seen() -> None:
 
 def test_an_error_about_something_else_is_not_the_subscription_s() -> None:
     """One that names another frame is passed over; a refusal that passes grows its wait, a final one is kept."""
-    subscription = Subscription()
+    subscription = ClientSubscription()
     own = subscription.ask()["id"]
     assert subscription.take(answer("another", "error", code="bad_field")) is None
     assert [subscription.take(answer(own, "error", code="too_many_requests", retryable=True)) for _ in range(3)] == [0.5, 1, 2]

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from bridge.protocol import frames
 from bridge.protocol.codes import Close
 from bridge.protocol.frames import Auth, Subscribe
-from bridge.protocol.server_session import REFUSALS_IN_A_ROW, Ended, Goodbye, Request, Rules, Session
+from bridge.protocol.server_session import REFUSALS_IN_A_ROW, CloseConnection, MessageOutcome, MessageRequest, ServerSession, SessionLimits
 from shared.model.addresses import EmailAddress, PhoneNumber
 from shared.model.events import SendEmailResponse, SendSmsResponse
 
@@ -23,7 +23,7 @@ JsonObject = dict[str, Any]
 USER, BOSS = PhoneNumber("+15551234567"), PhoneNumber("+15559876543")
 SMS = {"type": "sms_received", "from": USER.value, "to": BOSS.value, "message": "Hello", "user": "ada"}
 MAIL = {"type": "email_received", "from": "user@example.com", "to": "boss@example.com", "subject": "Hi", "body": "Hello", "user": "ada"}
-FAST = Rules(requests_per_second=1e9, burst=1000)
+FAST = SessionLimits(requests_per_second=1e9, burst=1000)
 
 
 def nonces() -> Callable[[], str]:
@@ -31,8 +31,8 @@ def nonces() -> Callable[[], str]:
     return lambda: f"{next(numbers):024x}"
 
 
-def session(rules: Rules = FAST, *, authenticated: bool = True) -> Session:
-    made = Session(rules, 0.0, nonces())
+def session(rules: SessionLimits = FAST, *, authenticated: bool = True) -> ServerSession:
+    made = ServerSession(rules, 0.0, nonces())
     if authenticated:
         made.accept(Auth("t", None, "", ""))
     return made
@@ -43,18 +43,18 @@ def said(text: object) -> JsonObject:
     return cast("JsonObject", json.loads(text))
 
 
-def say(made: Session, frame: object, now: float = 0.0) -> Any:
+def say(made: ServerSession, frame: object, now: float = 0.0) -> Any:
     return made.receive(frame if isinstance(frame, str | bytes) else json.dumps(frame), now)
 
 
-def ask(made: Session, **more: object) -> Request:
+def ask(made: ServerSession, **more: object) -> MessageRequest:
     request = say(made, SMS | more)
-    assert isinstance(request, Request)
+    assert isinstance(request, MessageRequest)
     return request
 
 
-def reply(text: str = "Hi", user: str = "ada") -> Ended:
-    return Ended(SendSmsResponse(to=USER, from_=BOSS, message=text, user=user))
+def reply(text: str = "Hi", user: str = "ada") -> MessageOutcome:
+    return MessageOutcome(SendSmsResponse(to=USER, from_=BOSS, message=text, user=user))
 
 
 class Conversations(RuleBasedStateMachine):
@@ -63,20 +63,20 @@ class Conversations(RuleBasedStateMachine):
     @initialize(rate=st.sampled_from([1e9, 10.0]))
     def begin(self, rate: float) -> None:
         """Nobody has said anything."""
-        self.session = session(Rules(requests_per_second=rate, burst=8, max_pending=6), authenticated=False)
+        self.session = session(SessionLimits(requests_per_second=rate, burst=8, max_pending=6), authenticated=False)
         self.now = 0.0
         self.numbers = itertools.count()
         self.heard: list[JsonObject] = []
         self.in_line: list[str] = []  # the user of each frame that has no id, in order; "" for one that is refused
-        self.storing: list[Request] = []
-        self.waiting: list[Request] = []
+        self.storing: list[MessageRequest] = []
+        self.waiting: list[MessageRequest] = []
         self.asked: dict[str, int] = {}
 
     def receive(self, frame: object, *, name: str = "", request_id: str = "") -> None:
         """The session judges a frame; what it expects of the server is put on its desk."""
         before = self.session.authenticated
         decision = say(self.session, frame, self.now)
-        if isinstance(decision, Request):
+        if isinstance(decision, MessageRequest):
             assert before, "nothing is taken before authentication"
             self.storing.append(decision)
         elif isinstance(decision, Auth):
@@ -84,12 +84,12 @@ class Conversations(RuleBasedStateMachine):
             return
         elif isinstance(decision, str):
             self.hear((decision,))
-        if isinstance(decision, Goodbye) or self.session.closed or isinstance(decision, Subscribe):
+        if isinstance(decision, CloseConnection) or self.session.closed or isinstance(decision, Subscribe):
             return
         if request_id:
             self.asked[request_id] = self.asked.get(request_id, 0) + 1
         else:
-            self.in_line.append(name if isinstance(decision, Request) else "")
+            self.in_line.append(name if isinstance(decision, MessageRequest) else "")
 
     def hear(self, texts: tuple[str, ...]) -> None:
         """The client reads."""
@@ -144,8 +144,8 @@ class Conversations(RuleBasedStateMachine):
             self.waiting.append(request)
 
     @precondition(lambda self: self.storing or self.waiting)
-    @rule(data=st.data(), ended=st.sampled_from([reply(), Ended(code="parked")]))
-    def mailbox_ends(self, data: st.DataObject, ended: Ended) -> None:
+    @rule(data=st.data(), ended=st.sampled_from([reply(), MessageOutcome(code="parked")]))
+    def mailbox_ends(self, data: st.DataObject, ended: MessageOutcome) -> None:
         """At any time, also before the acknowledgement, and more than once."""
         message = data.draw(st.sampled_from([*self.storing, *self.waiting])).message_id
         if request := self.session.request_of(message):
@@ -254,7 +254,7 @@ def test_nothing_happens_before_authentication(frame: JsonObject) -> None:
 
 def test_a_ping_needs_no_authentication_and_no_budget() -> None:
     """It costs nothing, so it is not counted."""
-    made = session(Rules(burst=1), authenticated=False)
+    made = session(SessionLimits(burst=1), authenticated=False)
     assert [said(say(made, {"type": "ping"})) for _ in range(300)] == [{"type": "pong"}] * 300
 
 
@@ -319,9 +319,9 @@ def test_a_message_to_which_there_is_nothing_to_say_has_one_end() -> None:
     old, new = ask(made), ask(made, id="2")
     made.stored(old, 7.0)
     made.stored(new, 7.0)
-    (acknowledged,) = made.ended(old, Ended(code="nothing_to_say"))
+    (acknowledged,) = made.ended(old, MessageOutcome(code="nothing_to_say"))
     assert (said(acknowledged)["type"], said(acknowledged)["timestamp"][:19]) == ("message_acknowledged", "1970-01-01T00:00:07")
-    (final,) = made.ended(new, Ended(code="nothing_to_say"))
+    (final,) = made.ended(new, MessageOutcome(code="nothing_to_say"))
     assert (said(final)["type"], said(final)["code"], said(final)["retryable"]) == ("error", "nothing_to_say", False)
     assert made.ended(old, reply()) == made.ended(new, reply()) == made.overdue(old, 8.0) == ()
 
@@ -349,7 +349,7 @@ def test_the_reply_to_a_mail_is_a_mail() -> None:
         user="ada",
         message_id="<r>",
     )
-    (final,) = made.ended(request, Ended(command))
+    (final,) = made.ended(request, MessageOutcome(command))
     shown = {"to": "user@example.com", "subject": "Re: Hi", "body": "B", "user": "whoever"}
     assert said(final) == {"type": "send_email_response", **shown, "in_reply_to": "1"}
 
@@ -416,19 +416,19 @@ def test_time_that_is_up_before_the_message_is_stored_is_a_failure() -> None:
 
 def test_requests_are_counted_and_a_flood_is_sent_away() -> None:
     """A burst, then the rate; a hundred refusals in a row end it, and one that is taken begins the count anew."""
-    made = session(Rules(requests_per_second=10, burst=20))
+    made = session(SessionLimits(requests_per_second=10, burst=20))
     codes = [said(say(made, SMS | {"id": "1", "message": ""}))["code"] for _ in range(25)]
     assert codes == ["bad_field"] * 20 + ["too_many_requests"] * 5
     assert said(say(made, {"type": "x", "id": "2"}, 0.1))["code"] == "unknown_type"
     refusals = [say(made, {"type": "x", "id": "2"}, 0.1) for _ in range(REFUSALS_IN_A_ROW + 1)]
     assert all(said(text)["retryable"] for text in refusals[:-1])
-    assert refusals[-1] == Goodbye(Close.OVERLOADED, "too many requests")
+    assert refusals[-1] == CloseConnection(Close.OVERLOADED, "too many requests")
     assert say(made, {"type": "ping"}, 9.0) is None
 
 
 def test_what_waits_is_bounded() -> None:
     """With an id or without one; what repeats an id takes no more room."""
-    made = session(Rules(requests_per_second=1e9, burst=100, max_pending=3))
+    made = session(SessionLimits(requests_per_second=1e9, burst=100, max_pending=3))
     ask(made)
     ask(made, id="1")
     ask(made, id="2")

@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from bridge.server.ledger_follower import Following, outcome
+from bridge.server.ledger_follower import Following, outcome_of
 from shared.errors import BadInput
 from shared.mailbox import AsyncMailbox
 from shared.mailbox.records import Message, MessageState, Reply, ReplyState
@@ -38,17 +38,17 @@ REPLY = Reply(
 )
 def test_an_end_without_a_reply_has_a_code(record: Message | None, reply: Reply | None, code: str) -> None:
     """Also one of which nothing is kept."""
-    ended = outcome(record, reply)
+    ended = outcome_of(record, reply)
     assert ended is not None
     assert (ended.code, ended.reply) == (code, None)
 
 
 def test_an_answer_is_the_reply_and_an_open_message_has_none() -> None:
     """A stored reply alone is no end: the message says when it is answered."""
-    ended = outcome(message(MessageState.ANSWERED), REPLY)
+    ended = outcome_of(message(MessageState.ANSWERED), REPLY)
     assert ended is not None
     assert ended.reply == REPLY.command
-    assert outcome(message(MessageState.PENDING), None) is outcome(message(MessageState.IN_TURN), REPLY) is None
+    assert outcome_of(message(MessageState.PENDING), None) is outcome_of(message(MessageState.IN_TURN), REPLY) is None
 
 
 def test_a_record_that_cannot_be_read_keeps_no_other_back() -> None:

@@ -11,7 +11,7 @@ import pytest
 from bridge.protocol import frames
 from bridge.protocol.codes import ClientFrame, Close, ErrorCode, ServerFrame
 from bridge.protocol.frames import Auth, Subscribe
-from bridge.protocol.server_session import Request, Rules, Session
+from bridge.protocol.server_session import MessageRequest, ServerSession, SessionLimits
 from shared.config.settings import EXAMPLE_TOKEN
 from tests.support.processes import ROOT
 
@@ -36,15 +36,15 @@ def test_every_frame_has_an_example_and_a_row(kind: str) -> None:
 @pytest.mark.parametrize("frame", [frame for frame in SHOWN if frame["type"] in set(ClientFrame)], ids=lambda frame: frame["type"])
 def test_the_examples_of_a_client_are_understood(frame: dict[str, Any]) -> None:
     """Each is what the table says, and taken as it stands."""
-    session = Session(Rules(), 0.0, lambda: "0" * 24)
+    session = ServerSession(SessionLimits(), 0.0, lambda: "0" * 24)
     session.accept(Auth(EXAMPLE_TOKEN, 1, "", ""))
     decision = session.receive(json.dumps(frame), 0.0)
     kinds = {
         ClientFrame.AUTH: Auth,
         ClientFrame.SUBSCRIBE: Subscribe,
         ClientFrame.PING: str,
-        ClientFrame.SMS: Request,
-        ClientFrame.EMAIL: Request,
+        ClientFrame.SMS: MessageRequest,
+        ClientFrame.EMAIL: MessageRequest,
     }
     assert isinstance(decision, kinds[ClientFrame(frame["type"])])
     if frame["type"] == ClientFrame.AUTH:
@@ -53,7 +53,7 @@ def test_the_examples_of_a_client_are_understood(frame: dict[str, Any]) -> None:
 
 def test_the_example_of_the_greeting_is_the_bridges_own() -> None:
     """With every limit at its default."""
-    greeting = json.loads(Session(Rules(server="bossline/0.1.0"), 0.0, str).accept(Auth("t", 1, "", "")))
+    greeting = json.loads(ServerSession(SessionLimits(server="bossline/0.1.0"), 0.0, str).accept(Auth("t", 1, "", "")))
     assert greeting in SHOWN
 
 

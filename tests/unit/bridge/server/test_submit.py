@@ -12,7 +12,7 @@ from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 
 from bridge.protocol.codes import ClientFrame
 from bridge.protocol.frames import MessageContent
-from bridge.protocol.server_session import Request
+from bridge.protocol.server_session import MessageRequest
 from bridge.server.submit import MAX_CONCURRENT_STORES, NotTried, Submitter, event_of, same_content
 from shared.errors import BadInput, StorageFault, StorageFull, StorageUnavailable
 from shared.mailbox import AsyncMailbox
@@ -30,8 +30,8 @@ USERS = Users([LOCAL_USER, OTHER])
 PHONE, BOSS, MAIL, BOSS_MAIL = "+15551234567", "+15559876543", "user@example.com", "boss@example.com"
 
 
-def request(kind: ClientFrame, request_id: str = "1") -> Request:
-    made = Request(cast("Any", kind), request_id, "whoever", None)
+def request(kind: ClientFrame, request_id: str = "1") -> MessageRequest:
+    made = MessageRequest(cast("Any", kind), request_id, "whoever", None)
     made.message_id = "m-" + "0" * 24
     return made
 
