@@ -1,7 +1,8 @@
-"""One connection of the bridge's server: websockets' own, with writing that neither waits nor keeps.
+"""A connection of the bridge's server: websockets' own, plus writing that never waits and a limit on unread bytes.
 
-`say` writes at once, as `websockets.broadcast` does; whoever reads on behalf of a client that does not read its answers
-waits in `flow`. A client that leaves the buffer full for ten seconds is disconnected, so a timer runs only then.
+`send_nowait` writes at once, as `websockets.broadcast` does. The handler awaits `wait_drained` before it reads the next frame of a
+client that does not read its answers. A client that leaves the write buffer full for STALL_SECONDS is disconnected; the timer
+runs only while the buffer is full.
 """
 
 from __future__ import annotations
@@ -14,31 +15,31 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from bridge.protocol.codes import Close
-from bridge.server.connection_limits import Door
+from bridge.server.connection_limits import ConnectionLimiter
 
 STALL_SECONDS: Final = 10.0
 MAX_UNREAD: Final = 1_048_576
-"""What may wait to be read by one client, in bytes."""
+"""Bytes that one client may leave unread."""
 
 
 class BridgeConnection(ServerConnection):
-    """A connection that the door knows from its first moment."""
+    """A connection that the limiter counts from its first moment."""
 
-    def __init__(self, door: Door[BridgeConnection], protocol: ServerProtocol, server: Server, **limits: Any) -> None:
+    def __init__(self, limiter: ConnectionLimiter[BridgeConnection], protocol: ServerProtocol, server: Server, **limits: Any) -> None:
         """`limits` are websockets' own."""
         super().__init__(protocol, server, **limits)
-        self._door = door
+        self._limiter = limiter
         self._stalled: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """TCP has it: it counts, though it may never say a word."""
+        """Count it as soon as TCP is connected: a client that never sends a byte takes a place, too."""
         super().connection_made(transport)
-        self._door.came(self)
+        self._limiter.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It has gone."""
-        self._door.left(self)
-        self._moves_again()
+        """Give its place back."""
+        self._limiter.remove(self)
+        self._cancel_stall_timer()
         super().connection_lost(exc)
 
     @property
@@ -48,32 +49,33 @@ class BridgeConnection(ServerConnection):
         return str(peer[0]) if isinstance(peer, tuple) and peer else ""
 
     def pause_writing(self) -> None:
-        """The client does not read: it has ten seconds."""
+        """The write buffer is full: the client has STALL_SECONDS to read."""
         super().pause_writing()
         self._stalled = self.loop.call_later(STALL_SECONDS, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """It reads again."""
-        self._moves_again()
+        """The client has read: it may stay."""
+        self._cancel_stall_timer()
         super().resume_writing()
 
-    def say(self, text: str) -> None:
-        """Send a text without waiting; nothing happens on a connection that closes."""
+    def send_nowait(self, text: str) -> None:
+        """Send a text frame without waiting; on a closing connection nothing is sent."""
         if self.protocol.state is State.OPEN:
             self.protocol.send_text(text.encode())
             self.send_data()
+            # What the operating system does not take stays in this process's memory, so it is bounded.
             if self.paused and self.transport.get_write_buffer_size() > MAX_UNREAD:
                 self.transport.abort()
 
-    async def flow(self) -> None:
-        """Wait until the client has read most of what was sent, or is gone."""
+    async def wait_drained(self) -> None:
+        """Wait until the client has read most of what was sent, or is disconnected."""
         try:
             await self.drain()
         except OSError:
             return
 
-    def turn_away(self, code: Close, reason: str) -> None:
-        """Close at once: a close frame if the client can understand one, and no waiting for its own."""
+    def close_nowait(self, code: Close, reason: str) -> None:
+        """Close without waiting for the other side's close frame; before the handshake there is no close frame to send."""
         if self.protocol.state is State.OPEN:
             self.protocol.fail(code, reason)
             self.send_data()
@@ -81,7 +83,7 @@ class BridgeConnection(ServerConnection):
         else:
             self.transport.abort()
 
-    def _moves_again(self) -> None:
+    def _cancel_stall_timer(self) -> None:
         if self._stalled is not None:
             self._stalled.cancel()
             self._stalled = None

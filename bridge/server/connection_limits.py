@@ -1,4 +1,4 @@
-"""Who may come in: the limits that hold for all connections together. No I/O beyond turning a connection away."""
+"""Limits of all connections together, and which `Host` and `Origin` headers are accepted. No I/O but closing a connection."""
 
 from __future__ import annotations
 
@@ -12,52 +12,52 @@ from shared.config.settings import Settings
 DEFAULT_PORTS: Final = {"ws": 80, "wss": 443}
 
 
-class Visitor(Hashable, Protocol):
-    """A connection, as far as the door knows it."""
+class LimitedConnection(Hashable, Protocol):
+    """What the limiter needs of a connection."""
 
-    def turn_away(self, code: Close, reason: str) -> None:
+    def close_nowait(self, code: Close, reason: str) -> None:
         """Close it without waiting for the other side."""
 
 
-V = TypeVar("V", bound=Visitor)
+V = TypeVar("V", bound=LimitedConnection)
 
 
-class Door(Generic[V]):
-    """Counts connections from the moment when TCP has them: one that never speaks counts too."""
+class ConnectionLimiter(Generic[V]):
+    """Counts connections from TCP on, so that one that never sends a frame counts too."""
 
-    def __init__(self, *, most_waiting: int, most_inside: int) -> None:
-        """Of more than `most_waiting` that have not authenticated the oldest is dropped; `most_inside` may have."""
-        self._most_waiting = most_waiting
-        self._most_inside = most_inside
-        self._waiting: dict[V, None] = {}
-        self._inside: set[V] = set()
+    def __init__(self, *, max_unauthenticated: int, max_authenticated: int) -> None:
+        """The oldest is closed when more than `max_unauthenticated` wait; more than `max_authenticated` are not admitted."""
+        self._max_unauthenticated = max_unauthenticated
+        self._max_authenticated = max_authenticated
+        self._unauthenticated: dict[V, None] = {}
+        self._authenticated: set[V] = set()
 
-    def came(self, visitor: V) -> None:
-        """Somebody connected."""
-        self._waiting[visitor] = None
-        if len(self._waiting) > self._most_waiting:
-            oldest = next(iter(self._waiting))
-            del self._waiting[oldest]
-            oldest.turn_away(Close.OVERLOADED, "too many connections")
+    def add(self, connection: V) -> None:
+        """Count a new connection. With one too many the oldest unauthenticated one is closed with 1013."""
+        self._unauthenticated[connection] = None
+        if len(self._unauthenticated) > self._max_unauthenticated:
+            oldest = next(iter(self._unauthenticated))
+            del self._unauthenticated[oldest]
+            oldest.close_nowait(Close.OVERLOADED, "too many connections")
 
-    def enter(self, visitor: V) -> bool:
-        """Somebody authenticated; False when the house is full."""
-        if visitor in self._inside:
+    def admit(self, connection: V) -> bool:
+        """Count a connection as authenticated; False when there are too many of those."""
+        if connection in self._authenticated:  # it sent `auth` again
             return True
-        if len(self._inside) >= self._most_inside:
+        if len(self._authenticated) >= self._max_authenticated:
             return False
-        self._waiting.pop(visitor, None)
-        self._inside.add(visitor)
+        self._unauthenticated.pop(connection, None)
+        self._authenticated.add(connection)
         return True
 
-    def left(self, visitor: V) -> None:
-        """Somebody has gone."""
-        self._waiting.pop(visitor, None)
-        self._inside.discard(visitor)
+    def remove(self, connection: V) -> None:
+        """Stop counting a connection."""
+        self._unauthenticated.pop(connection, None)
+        self._authenticated.discard(connection)
 
-    def waiting(self) -> tuple[V, ...]:
-        """Those who have not authenticated, the oldest first."""
-        return tuple(self._waiting)
+    def unauthenticated(self) -> tuple[V, ...]:
+        """The connections that have not authenticated, the oldest first."""
+        return tuple(self._unauthenticated)
 
 
 def hosts(settings: Settings, port: int) -> frozenset[str]:
@@ -80,7 +80,7 @@ def hosts(settings: Settings, port: int) -> frozenset[str]:
 
 
 def origins(settings: Settings) -> tuple[str, ...]:
-    """The web pages that may connect; `null`, which any sandboxed page has, is none."""
+    """The origins of the web pages that may connect. `null` cannot be allowed: any sandboxed page sends it."""
     named = (origin.strip().rstrip("/").lower() for origin in settings.bridge_origins.split(","))
     return tuple(origin for origin in named if origin not in ("", "null"))
 

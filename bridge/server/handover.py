@@ -1,7 +1,8 @@
-"""Handing messages over to clients that answer their users themselves, also when Redis is away at that moment.
+"""A queue of messages to hand over to their clients, tried again while Redis is away.
 
-A client without ids that has heard a bare acknowledgement expects nothing more, so the message must not be answered by
-anybody else. Tried again for a minute; later than that it is answered in the mailbox, where nobody reads it.
+A client without ids that got a bare acknowledgement answers its user itself and expects nothing more (docs/bridge.md, "Without an
+id"), so the mailbox must not answer that message. It is tried for GIVE_UP_SECONDS; after that the message is answered in the mailbox,
+where nobody reads the answer.
 """
 
 from __future__ import annotations
@@ -16,48 +17,49 @@ from shared.mailbox import AsyncMailbox, calls
 from shared.observability import logs as telemetry
 
 LOG: Final = telemetry.logger(__name__)
-KEEP_TRYING_SECONDS: Final = 60.0
-AGAIN_SECONDS: Final = 0.5
-MOST: Final = 10_000
+GIVE_UP_SECONDS: Final = 60.0
+RETRY_SECONDS: Final = 0.5
+MAX_QUEUED: Final = 10_000
 AWAY: Final = (RedisError, OSError)
 
 
-class HandOvers:
-    """Those that are still to be handed over."""
+class HandoverQueue:
+    """The messages that are still to be handed over, in the order in which they were added."""
 
     def __init__(self, mailbox: AsyncMailbox, retention_ms: int) -> None:
-        """`retention_ms` is how long the records are kept then."""
+        """`retention_ms` is how long the records of a handed-over message are kept."""
         self._mailbox = mailbox
         self._retention_ms = retention_ms
-        self._left: dict[str, float] = {}
-        self._asked = asyncio.Event()
+        self._queued: dict[str, float] = {}
+        """Message id to the moment at which to give up, in seconds of the monotonic clock."""
+        self._added = asyncio.Event()
 
-    async def now(self, message: str) -> str:
-        """Hand over; the answer is the message's state, `replied`, or '' when it is not known. Raises RedisError or OSError."""
+    async def hand_over(self, message: str) -> str:
+        """Hand over now; the answer is the message's state, `replied`, or '' when it is not known. Raises RedisError or OSError."""
         return await self._mailbox.run(calls.hand_over(message, retention_ms=self._retention_ms))
 
-    def later(self, message: str) -> None:
-        """Hand over as soon as Redis answers."""
-        if len(self._left) >= MOST:
-            del self._left[next(iter(self._left))]
-        self._left[message] = time.monotonic() + KEEP_TRYING_SECONDS
-        self._asked.set()
+    def add(self, message: str) -> None:
+        """Hand over as soon as Redis answers. With MAX_QUEUED in the queue the oldest is dropped."""
+        if len(self._queued) >= MAX_QUEUED:
+            del self._queued[next(iter(self._queued))]
+        self._queued[message] = time.monotonic() + GIVE_UP_SECONDS
+        self._added.set()
 
     async def run(self) -> None:
-        """Work them off for ever."""
+        """Work the queue off, for ever."""
         while True:
-            await self._asked.wait()
-            self._asked.clear()
-            while self._left:
-                await self._one()
+            await self._added.wait()
+            self._added.clear()
+            while self._queued:
+                await self._try_oldest()
 
-    async def _one(self) -> None:
-        message, end = next(iter(self._left.items()))
+    async def _try_oldest(self) -> None:
+        message, give_up_at = next(iter(self._queued.items()))
         try:
-            await self.now(message)
+            await self.hand_over(message)
         except AWAY:
-            if time.monotonic() < end:
-                await asyncio.sleep(AGAIN_SECONDS)
+            if time.monotonic() < give_up_at:
+                await asyncio.sleep(RETRY_SECONDS)
                 return
             LOG.warning("A message could not be handed over.", action="hand_over_failed", message=message)
-        self._left.pop(message, None)
+        self._queued.pop(message, None)

@@ -1,4 +1,4 @@
-"""The WebSocket server: its limits, who may shake hands with it, and how it ends."""
+"""The WebSocket server: its limits, which handshakes it accepts, and how it ends."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from websockets.typing import Origin
 from bridge.protocol.codes import Close
 from bridge.protocol.server_session import SessionLimits
 from bridge.server.connection import BridgeConnection
-from bridge.server.connection_limits import Door, hosts, origins
-from bridge.server.handler import Bridge, Dialogue
-from bridge.server.handover import HandOvers
-from bridge.server.ledger_follower import Following
+from bridge.server.connection_limits import ConnectionLimiter, hosts, origins
+from bridge.server.handler import Bridge, ClientHandler
+from bridge.server.handover import HandoverQueue
+from bridge.server.ledger_follower import LedgerFollower
 from bridge.server.submit import MAX_CONCURRENT_STORES, Submitter
 from shared.config.settings import Settings
 from shared.errors import ConfigurationError
@@ -44,11 +44,11 @@ BACKLOG: Final = 1024
 OPEN_SECONDS: Final = 5.0
 PING_SECONDS: Final = 20.0
 CLOSE_SECONDS: Final = 1.0
-END_SECONDS: Final = 1.5
-"""The end is told to all clients; nobody is waited for longer."""
-LOOP_SECONDS: Final = 1.0
-READ_FRAMES: Final = 4
-WRITE_BYTES: Final = 32_768
+SHUTDOWN_SECONDS: Final = 1.5
+"""How long the end waits for clients to close."""
+RESTART_SECONDS: Final = 1.0
+MAX_UNREAD_FRAMES: Final = 4
+WRITE_BUFFER_BYTES: Final = 32_768
 
 
 async def run(runtime: Runtime) -> None:
@@ -67,24 +67,26 @@ async def run(runtime: Runtime) -> None:
 
 @asynccontextmanager
 async def open_bridge(runtime: Runtime) -> AsyncIterator[Bridge]:
-    """What the clients share, with its two loops running: the ledger is followed before anybody is listened to."""
+    """What the clients share, with its two loops running. The ledger is followed before the first client is served."""
     settings = runtime.settings
     # Two pools: a hundred subscribers that all read at once, or hang at a frozen Redis, must not keep a message from being stored.
     redis = for_bridge(redis_url(settings))
     storing = for_bridge(redis_url(settings), connections=MAX_CONCURRENT_STORES)
     mailbox = AsyncMailbox(redis)
-    following = Following(mailbox)
+    follower = LedgerFollower(mailbox)
     bridge = Bridge(
         runtime=runtime,
         limits=session_limits(settings),
-        door=Door(most_waiting=settings.bridge_max_unauthenticated, most_inside=settings.bridge_max_connections),
+        limiter=ConnectionLimiter(
+            max_unauthenticated=settings.bridge_max_unauthenticated, max_authenticated=settings.bridge_max_connections
+        ),
         guesses=Guesses(settings.supervisor_token.get_secret_value(), time.monotonic()),
         submitter=Submitter(runtime, AsyncMailbox(storing)),
-        following=following,
-        hand_overs=HandOvers(mailbox, int(settings.retention_days * DAY_MS)),
+        follower=follower,
+        handovers=HandoverQueue(mailbox, int(settings.retention_days * DAY_MS)),
     )
-    await following.start()
-    tasks = [asyncio.create_task(for_ever(loop)) for loop in (following.run, bridge.hand_overs.run)]
+    await follower.start()
+    tasks = [asyncio.create_task(for_ever(loop)) for loop in (follower.run, bridge.handovers.run)]
     try:
         yield bridge
     finally:
@@ -95,13 +97,13 @@ async def open_bridge(runtime: Runtime) -> AsyncIterator[Bridge]:
 
 
 async def for_ever(loop: Callable[[], Awaitable[None]]) -> None:
-    """Run a loop, and again after a fault of ours: without it the bridge would take messages and answer none."""
+    """Run a loop for ever, also after a fault of ours: without its loops the bridge would accept messages and answer none."""
     while True:
         try:
             await loop()
         except Exception:
             LOG.exception("A loop of the bridge failed; it begins again.", action="loop_failed")
-        await asyncio.sleep(LOOP_SECONDS)
+        await asyncio.sleep(RESTART_SECONDS)
 
 
 def session_limits(settings: Settings) -> SessionLimits:
@@ -116,16 +118,16 @@ def session_limits(settings: Settings) -> SessionLimits:
 
 
 async def listen(bridge: Bridge) -> Server:
-    """Bind the port and take connections. Raises ConfigurationError."""
+    """Bind the port and accept connections. Raises ConfigurationError."""
     settings = bridge.runtime.settings
-    guard = Guard()
+    host_check = HostCheck()
 
     async def handle(connection: ServerConnection) -> None:
         if isinstance(connection, BridgeConnection):
-            await Dialogue(bridge, connection).run()
+            await ClientHandler(bridge, connection).run()
 
     def connect(protocol: ServerProtocol, server: Server, **limits: Any) -> BridgeConnection:
-        return BridgeConnection(bridge.door, protocol, server, **limits)
+        return BridgeConnection(bridge.limiter, protocol, server, **limits)
 
     serving = serve(
         handle,
@@ -133,17 +135,17 @@ async def listen(bridge: Bridge) -> Server:
         settings.supervisor_port,
         origins=[None, *(Origin(name) for name in origins(settings))],
         compression=None,
-        process_request=guard,
-        process_response=secure,
+        process_request=host_check,
+        process_response=add_answer_headers,
         server_header=None,
         open_timeout=OPEN_SECONDS,
         ping_interval=PING_SECONDS,
         ping_timeout=PING_SECONDS,
         close_timeout=CLOSE_SECONDS,
         max_size=settings.bridge_max_frame,
-        max_queue=READ_FRAMES,
-        write_limit=WRITE_BYTES,
-        create_connection=cast("type[ServerConnection]", connect),  # it calls it, and does no more with it
+        max_queue=MAX_UNREAD_FRAMES,
+        write_limit=WRITE_BUFFER_BYTES,
+        create_connection=cast("type[ServerConnection]", connect),  # websockets only calls it
         backlog=BACKLOG,
         ssl=tls(settings),
         start_serving=False,
@@ -152,20 +154,20 @@ async def listen(bridge: Bridge) -> Server:
         server = await serving
     except OSError as error:
         raise ConfigurationError(f"SUPERVISOR_PORT: the port cannot be bound ({error.strerror})") from None
-    guard.names = hosts(settings, port_of(server))
+    host_check.names = hosts(settings, port_of(server))
     await server.start_serving()
     return server
 
 
-class Guard:
-    """Refuses a handshake whose `Host` does not name the bridge; `Origin` is websockets' own check."""
+class HostCheck:
+    """Rejects a handshake whose `Host` does not name the bridge. `Origin` is checked by websockets."""
 
     def __init__(self) -> None:
-        """The names are known once the port is."""
+        """The names are set once the port is known."""
         self.names: frozenset[str] = frozenset()
 
     def __call__(self, connection: ServerConnection, request: Request) -> Response | None:
-        """None when the handshake may go on."""
+        """None accepts the handshake."""
         try:
             host = request.headers.get("Host", "")
         except MultipleValuesError:
@@ -176,21 +178,21 @@ class Guard:
         return connection.respond(HTTPStatus.FORBIDDEN, "The Host header does not name this bridge (see SUPERVISOR_URL).\n")
 
 
-def secure(_connection: ServerConnection, _request: Request, response: Response) -> None:
-    """Write what a browser is to know of an answer that is no handshake."""
+def add_answer_headers(_connection: ServerConnection, _request: Request, response: Response) -> None:
+    """Add the headers of shared.net to an answer that is no handshake: a browser may have asked for it."""
     if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
         for name, value in ANSWER_HEADERS.items():
             response.headers[name] = value
 
 
 async def close(bridge: Bridge, server: Server) -> None:
-    """Take nothing more, tell everybody, and wait for nobody who does not answer."""
+    """Accept nothing more, close every connection, and wait SHUTDOWN_SECONDS at most for clients that do not answer."""
     bridge.ending = True
     server.close(code=Close.GOING_AWAY)
-    for connection in bridge.door.waiting():
-        connection.turn_away(Close.GOING_AWAY, "")
+    for connection in bridge.limiter.unauthenticated():
+        connection.close_nowait(Close.GOING_AWAY, "")
     with suppress(TimeoutError):
-        async with asyncio.timeout(END_SECONDS):
+        async with asyncio.timeout(SHUTDOWN_SECONDS):
             await server.wait_closed()
 
 
@@ -207,7 +209,7 @@ def tls(settings: Settings) -> ssl.SSLContext | None:
 
 
 def announce(settings: Settings, port: int, write: Callable[[str], object] = sys.stdout.write) -> None:
-    """The line by which everybody knows that the bridge listens."""
+    """Print the line that says where the bridge listens."""
     host = settings.supervisor_host.strip("[]")
     write(f"Supervisor WebSocket server listening on {f'[{host}]' if ':' in host else host}:{port}\n")
     sys.stdout.flush()
@@ -219,7 +221,7 @@ def port_of(server: Server) -> int:
 
 
 def raise_open_files() -> None:
-    """As many connections as the system lets this user have."""
+    """Allow this process as many open files, and so connections, as the system lets this user have."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         with suppress(ValueError, OSError):

@@ -200,7 +200,7 @@ def test_of_those_who_wait_at_the_door_the_oldest_goes(redis_url: str) -> None:
             for reader, _ in silent:
                 with contextlib.suppress(ConnectionError):
                     assert await asyncio.wait_for(reader.read(), 5) == b""
-            assert len(bridge.door.waiting()) == 5
+            assert len(bridge.limiter.unauthenticated()) == 5
             good = await logged_in(url)
             await inside.send(PING)
             assert await inside.recv() == PONG
@@ -274,7 +274,7 @@ def test_a_client_that_gets_more_than_it_can_read_is_disconnected_at_once(redis_
             (inside,) = server.connections
             assert isinstance(inside, BridgeConnection)
             for _ in range(1000):
-                inside.say("x" * 50_000)
+                inside.send_nowait("x" * 50_000)
                 assert inside.transport.get_write_buffer_size() < 200_000
             assert inside.transport.is_closing()
             deaf.transport.abort()
@@ -323,7 +323,7 @@ def test_a_handshake_that_never_ends_does_not_hold_up_the_end(redis_url: str) ->
         async with served(settings_of(redis_url)) as (bridge, server, _):
             _, writer = await asyncio.open_connection("127.0.0.1", port_of(server))
             writer.write(b"GET / HTTP/1.1\r\n")
-            await asyncio.to_thread(wait_for, bridge.door.waiting, 5, "the connection")
+            await asyncio.to_thread(wait_for, bridge.limiter.unauthenticated, 5, "the connection")
             await close(bridge, server)
             assert server.handlers_waiter.done()
             writer.close()

@@ -7,20 +7,20 @@ from typing import Any
 import pytest
 
 from bridge.protocol.codes import Close
-from bridge.server.connection_limits import Door, hosts, origins
+from bridge.server.connection_limits import ConnectionLimiter, hosts, origins
 from shared.config import settings as knobs
 
 SETTINGS = {"sandbox": "on"}
 REMOTE = {"bridge_allow_remote": "true"}
 
 
-class Guest:
+class Connection:
     """A connection that remembers being turned away."""
 
     def __init__(self) -> None:
         self.turned_away: list[Close] = []
 
-    def turn_away(self, code: Close, reason: str) -> None:
+    def close_nowait(self, code: Close, reason: str) -> None:
         """Note it."""
         del reason
         self.turned_away.append(code)
@@ -28,27 +28,27 @@ class Guest:
 
 def test_the_oldest_that_waits_makes_room() -> None:
     """Who is inside does not count as waiting, and who left does not count at all."""
-    door: Door[Guest] = Door(most_waiting=2, most_inside=1)
-    inside, gone, first, second, third = (Guest() for _ in range(5))
+    limiter: ConnectionLimiter[Connection] = ConnectionLimiter(max_unauthenticated=2, max_authenticated=1)
+    inside, gone, first, second, third = (Connection() for _ in range(5))
     for guest in (inside, gone):
-        door.came(guest)
-    assert door.enter(inside)
-    door.left(gone)
+        limiter.add(guest)
+    assert limiter.admit(inside)
+    limiter.remove(gone)
     for guest in (first, second, third):
-        door.came(guest)
+        limiter.add(guest)
     assert [guest.turned_away for guest in (inside, gone, first, second, third)] == [[], [], [Close.OVERLOADED], [], []]
-    assert door.waiting() == (second, third)
+    assert limiter.unauthenticated() == (second, third)
 
 
 def test_the_house_is_full_until_somebody_leaves() -> None:
     """Who authenticates again is inside already."""
-    door: Door[Guest] = Door(most_waiting=9, most_inside=1)
-    first, second = Guest(), Guest()
-    door.came(first)
-    door.came(second)
-    assert [door.enter(first), door.enter(second), door.enter(first)] == [True, False, True]
-    door.left(first)
-    assert door.enter(second)
+    limiter: ConnectionLimiter[Connection] = ConnectionLimiter(max_unauthenticated=9, max_authenticated=1)
+    first, second = Connection(), Connection()
+    limiter.add(first)
+    limiter.add(second)
+    assert [limiter.admit(first), limiter.admit(second), limiter.admit(first)] == [True, False, True]
+    limiter.remove(first)
+    assert limiter.admit(second)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from bridge.server.ledger_follower import Following, outcome_of
+from bridge.server.ledger_follower import LedgerFollower, outcome_of
 from shared.errors import BadInput
 from shared.mailbox import AsyncMailbox
 from shared.mailbox.records import Message, MessageState, Reply, ReplyState
@@ -64,7 +64,7 @@ def test_a_record_that_cannot_be_read_keeps_no_other_back() -> None:
             return [None for _ in names]
 
     async def play() -> dict[str, str]:
-        found = await Following(cast("AsyncMailbox", Records())).outcomes(["a", "broken", "b"])
+        found = await LedgerFollower(cast("AsyncMailbox", Records())).outcomes(["a", "broken", "b"])
         return {name: ended.code for name, ended in found.items() if ended}
 
     assert asyncio.run(play()) == {"a": "parked", "broken": "unreadable", "b": "parked"}

@@ -12,7 +12,7 @@ from tests.support.wait import wait_for
 
 def test_a_fault_of_ours_does_not_end_the_following(monkeypatch: pytest.MonkeyPatch) -> None:
     """A bridge that takes messages and hears nothing of them would be worse than none."""
-    monkeypatch.setattr(server, "LOOP_SECONDS", 0.0)
+    monkeypatch.setattr(server, "RESTART_SECONDS", 0.0)
     runs: list[int] = []
 
     async def loop() -> None:
