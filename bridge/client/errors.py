@@ -1,14 +1,14 @@
-"""What a client of the bridge may hear instead of an answer.
+"""The errors that the bridge's client raises instead of returning an answer.
 
 The tree::
 
     BosslineError
     +-- BridgeError              the bridge answered this request with `error`: its code, and whether a repetition may succeed
         +-- RequestTooBig        the request is over the bridge's limit and was not sent
-        +-- TooManyWaiting       so many requests wait for their answers that one more was not sent
+        +-- TooManyWaiting       too many requests wait for their answers: this one was not sent
         +-- RequestTimeout       neither answer nor acknowledgement within the request's time
-        +-- BridgeUnavailable    nobody there yet; the client goes on trying
-        +-- BridgeRefused        the bridge refuses this client (its token, or its address): the client has stopped
+        +-- BridgeUnavailable    the bridge cannot be reached; the client goes on trying
+        +-- BridgeRefused        the bridge rejects this client (its token, or its address): the client has stopped
         +-- BridgeClosed         `disconnect()` was called
 
 None of them holds message text, an address or the token.
@@ -35,20 +35,20 @@ class BridgeError(BosslineError):
 
 
 class RequestTooBig(BridgeError):
-    """Over `limits.max_frame`: the bridge would close the connection, and with it the others' requests."""
+    """Over `limits.max_frame`: the bridge would close the connection, and with it end the other requests on it."""
 
     code = "too_big"
 
 
 class TooManyWaiting(BridgeError):
-    """The client's own bound; some answers have to come first."""
+    """The client's own bound is reached: some answers have to come first."""
 
     code = "too_many_waiting"
     retryable = True
 
 
 class RequestTimeout(BridgeError):
-    """Nothing is known of the request's fate: it may be sent again under its id, and is then the same message."""
+    """Whether the message was stored is unknown. It may be sent again under its id, and is then the same message."""
 
     code = "timeout"
     retryable = True
@@ -62,12 +62,12 @@ class BridgeUnavailable(BridgeError):
 
 
 class BridgeRefused(BridgeError):
-    """Every request raises this until a new client is made with what the bridge wants."""
+    """Every request raises this; a new client with the right token or address is needed."""
 
     code = "bridge_refused"
 
 
 class BridgeClosed(BridgeError):
-    """The client was told to end; a closed one does not open again."""
+    """`disconnect()` was called: this client does not open again."""
 
     code = "bridge_closed"

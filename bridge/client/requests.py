@@ -1,10 +1,15 @@
 """The requests that wait for an answer, and what each frame means for them. No socket, no clock.
 
-    open() -> Request            it is sent, and sent again after a reconnect, until it is forgotten or ended
-    receive(frame) -> Verdict    acknowledged, answered, failed, or to be repeated later; None: nobody's business
-    forget(request)              its caller has gone; what comes later for it is nobody's business
+               Acknowledged: the bridge has stored it (once)
+               Repeat: a retryable error; it is sent again later
+                  +--+
+                  |  v
+    open() --> PENDING --Answered or Failed: the final frame has come--> over
+                  |
+                  +------forget(): its caller has stopped waiting------> over
 
-A frame is a request's only if it names its id: an answer that comes late, twice or out of order cannot reach another.
+A PENDING request is also sent again, under its id, after every reconnect: to the bridge it is the same message. A frame belongs to a
+request only if it names its id, so an answer that comes late, twice or out of order cannot reach another request.
 """
 
 from __future__ import annotations
@@ -22,9 +27,9 @@ from shared.errors import BadInput
 from shared.model import codec
 
 Frame = dict[str, Any]
-MAX_WAITING: Final = 1000
+MAX_PENDING_REQUESTS: Final = 1000
 DEFAULT_MAX_FRAME: Final = 65_536
-"""What every bridge takes; before one has said its own limit, this is the limit."""
+"""The default of every bridge; it holds until `auth_result` has announced another."""
 FIRST_REPEAT: Final = 0.5
 LONGEST_REPEAT: Final = 8.0
 SPREAD: Final = (0.5, 1.0)
@@ -40,15 +45,15 @@ class PendingRequest:
     text: str = field(repr=False)
     backoff: Backoff = field(repr=False)
     acknowledged: Frame | None = field(default=None, repr=False)
-    refusal: BridgeError | None = None
-    """The last `error` that a repetition may mend."""
-    sendings: int = 0
-    """So that a repetition that was planned is left out when a reconnect has repeated the request already."""
+    last_error: BridgeError | None = None
+    """The last retryable `error`."""
+    times_sent: int = 0
+    """A scheduled repetition is dropped when a reconnect has sent the request since."""
 
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """The bridge has it; said once a request."""
+    """The bridge has stored it; at most once a request."""
 
     request: PendingRequest
     frame: Frame
@@ -72,7 +77,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """Not now: the same request is due again after so many seconds."""
+    """A retryable error: the same request is due again after `after` seconds."""
 
     request: PendingRequest
     after: float
@@ -101,35 +106,35 @@ class PendingRequests:
         text = codec.dumps({"type": kind, "id": own, **fields})
         if own in self._waiting:
             raise BridgeError("another request with this id waits for its answer", code="id_in_use")
-        if len(self._waiting) >= MAX_WAITING:
-            raise TooManyWaiting(f"{MAX_WAITING} requests")
+        if len(self._waiting) >= MAX_PENDING_REQUESTS:
+            raise TooManyWaiting(f"{MAX_PENDING_REQUESTS} requests")
         if len(text) > self.max_frame:
             raise self._too_big(text)
         request = self._waiting[own] = PendingRequest(own, kind, text, Backoff(FIRST_REPEAT, LONGEST_REPEAT, SPREAD, self._uniform))
         return request
 
     def forget(self, request: PendingRequest) -> None:
-        """Whatever comes for it from now on is ignored."""
+        """Stop waiting for it: frames that name it are ignored from now on."""
         if self._waiting.get(request.id) is request:
             del self._waiting[request.id]
 
     def is_pending(self, request: PendingRequest) -> bool:
-        """Whether it still has to be answered."""
+        """Whether its answer is still waited for."""
         return self._waiting.get(request.id) is request
 
-    def limit(self, max_frame: object) -> list[Failed]:
-        """Take the bridge's own limit; requests over it fail, for they would cost the connection each time."""
+    def apply_limit(self, max_frame: object) -> list[Failed]:
+        """Apply the bridge's own limit, whatever JSON value that is; requests over it fail, because the bridge closes for each of them."""
         if isinstance(max_frame, int) and not isinstance(max_frame, bool) and max_frame > 0:
             self.max_frame = max_frame
         return [self._fail(each, self._too_big(each.text)) for each in self.waiting if len(each.text) > self.max_frame]
 
-    def closed_as_too_big(self) -> Failed | None:
-        """The bridge closed with 1009 and did not say for which: the largest has to go, or it would be so for ever."""
+    def fail_largest(self) -> Failed | None:
+        """The bridge closed with 1009 and does not say for which request: the largest fails, or each reconnect would end the same way."""
         largest = max(self.waiting, key=lambda request: len(request.text), default=None)
         return self._fail(largest, self._too_big(largest.text)) if largest else None
 
     def receive(self, frame: Frame) -> RequestUpdate | None:
-        """What a frame means; unknown types, unknown ids and second answers mean nothing."""
+        """What a frame means for its request; None for unknown types, unknown ids and second answers."""
         own = frame.get("in_reply_to")
         request = self._waiting.get(own) if isinstance(own, str) else None
         if request is None:
@@ -149,7 +154,7 @@ class PendingRequests:
         error = error_of(frame)
         if not error.retryable:
             return self._fail(request, error)
-        request.refusal = error
+        request.last_error = error
         return Repeat(request, request.backoff.next())
 
     def _fail(self, request: PendingRequest, error: BridgeError) -> Failed:
@@ -161,13 +166,13 @@ class PendingRequests:
 
 
 def error_of(frame: Frame) -> BridgeError:
-    """An `error` frame as an error; the bridge's sentence is left out, for only the code is ours to rely on."""
+    """An `error` frame as an error. The bridge's sentence is left out: only the code is defined by the protocol."""
     code = frame.get("code")
     return BridgeError(code=code if isinstance(code, str) and code else None, retryable=frame.get("retryable") is True)
 
 
-def read(message: str | bytes) -> Frame:
-    """One WebSocket message as a frame; {} for what is none, so that a newer bridge's ways do not end an older client."""
+def parse(message: str | bytes) -> Frame:
+    """One WebSocket message as a frame; {} for anything else, so that a newer bridge does not break an older client."""
     try:
         value = codec.loads(message) if isinstance(message, str) else None
     except BadInput:

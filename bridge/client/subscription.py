@@ -1,7 +1,7 @@
-"""One client's view of the ledger: what it has seen, where it goes on after a reconnect, and what waits to be read.
+"""One client's subscription to the ledger: the lines that wait to be read, and where it goes on after a reconnect.
 
-No socket and no clock. When its reader is slower than the ledger the subscription lets lines pass and asks for them
-again from where it stopped: memory stays bounded, and nothing is missed.
+No socket and no clock. When its reader is slower than the ledger, lines beyond CAPACITY are dropped and subscribed to again, from the
+last line that was kept: memory stays bounded, and nothing is missed.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ CAPACITY: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class LedgerEvent:
-    """One line of the ledger: `seq` is where to go on after it, `event` its ids and figures.
+    """One line of the ledger: `seq` is its place, `event` its ids and figures.
 
-    With `resync` it is no line but a warning: lines may be missing between the one before and the one after it.
+    With `resync` it is not a line but a warning: lines may be missing between the one before and the one after it.
     """
 
     seq: str
@@ -32,10 +32,10 @@ class LedgerEvent:
 
 
 class ClientSubscription:
-    """From `since` (None: from now on), of one conversation or of all."""
+    """Lines after `since` (None: from now on), of one conversation or of all."""
 
     def __init__(self, since: str | None = None, conversation: str | None = None, capacity: int = CAPACITY) -> None:
-        """Nothing is asked yet: see `ask`."""
+        """Nothing is sent yet: see `subscribe_frame`."""
         self.since = since
         self._conversation = conversation
         self._capacity = capacity
@@ -44,25 +44,25 @@ class ClientSubscription:
         self._live = False
         self._begun = False
         self._backoff = Backoff(FIRST_REPEAT, LONGEST_REPEAT)
-        self.asks = 0
+        self.subscribe_count = 0
         self.overrun = False
         self.failure: BridgeError | None = None
 
-    def ask(self) -> Frame:
+    def subscribe_frame(self) -> Frame:
         """The `subscribe` frame for a new connection, or for the same one after an overrun."""
         if self._begun and self.since is None:
-            self._warn()  # nothing says where to go on
+            self._add_resync()  # no line and no `subscribed` has said where to go on
         self._live = self.overrun = False
-        self.asks += 1
-        self._id = str(uuid.uuid4())  # echoed by a bridge that names what an `error` is about
+        self.subscribe_count += 1
+        self._id = str(uuid.uuid4())  # the bridge repeats it in an `error` about this frame
         wanted = {"conversation": self._conversation, "since": self.since}
         return {"type": ClientFrame.SUBSCRIBE, "id": self._id, **{name: value for name, value in wanted.items() if value is not None}}
 
-    def take(self, frame: Frame) -> float | None:
-        """Look at a frame that answers no request; seconds after which to `ask` again when it was a refusal that passes."""
+    def receive(self, frame: Frame) -> float | None:
+        """Read a frame that belongs to no request; after a retryable error the seconds after which to subscribe again, else None."""
         kind = frame.get("type")
         if kind == ServerFrame.EVENT:
-            self._line(frame)
+            self._add_line(frame)
         elif kind == ServerFrame.SUBSCRIBED:
             self._live, self._begun = True, True
             self._backoff.reset()
@@ -73,14 +73,14 @@ class ClientSubscription:
         return None
 
     def next(self) -> LedgerEvent | None:
-        """The oldest line that was not read yet."""
+        """The oldest line that is not read yet."""
         return self._items.popleft() if self._items else None
 
-    def wants_more(self) -> bool:
-        """Whether all is read and lines were let pass: time to `ask` again."""
+    def is_behind(self) -> bool:
+        """Whether lines were dropped and all that was kept is read: it is time to subscribe again."""
         return self.overrun and not self._items
 
-    def _line(self, frame: Frame) -> None:
+    def _add_line(self, frame: Frame) -> None:
         seq, event = frame.get("seq"), frame.get("event")
         if not self._live or self.overrun or not isinstance(seq, str) or not isinstance(event, dict):
             return
@@ -94,15 +94,15 @@ class ClientSubscription:
         error = error_of(frame)
         if error.code == ErrorCode.RESYNC_REQUIRED:
             self._live, self._begun, self.since = True, True, None
-            self._warn()
+            self._add_resync()
         elif not self._live and error.retryable:
             return self._backoff.next()
         elif not self._live:
             self.failure = error
         return None
 
-    def _warn(self) -> None:
-        if not (self._items and self._items[-1].resync):  # one warning tells as much as two
+    def _add_resync(self) -> None:
+        if not (self._items and self._items[-1].resync):  # one warning says as much as two
             self._items.append(LedgerEvent("", resync=True))
 
 

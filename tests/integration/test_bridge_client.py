@@ -115,7 +115,7 @@ def test_a_late_answer_is_nobodys() -> None:
     async def scene(client: SupervisorClient, _bridge: ScriptedBridge) -> None:
         with pytest.raises(RequestTimeout):
             await text(client, "first", timeout=0.05, id="chosen")
-        assert client._exchange.waiting == ()
+        assert client._requests.waiting == ()
         assert (await text(client, "second"))["message"] == "re: second"
         assert (await text(client, "first", id="chosen"))["message"] == "in time"
 

@@ -10,7 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.client.errors import BridgeError, RequestTooBig, TooManyWaiting
-from bridge.client.requests import MAX_WAITING, Acknowledged, Answered, Failed, PendingRequest, PendingRequests, Repeat, error_of, read
+from bridge.client.requests import (
+    MAX_PENDING_REQUESTS,
+    Acknowledged,
+    Answered,
+    Failed,
+    PendingRequest,
+    PendingRequests,
+    Repeat,
+    error_of,
+    parse,
+)
 from bridge.client.subscription import ClientSubscription
 from bridge.protocol.codes import ClientFrame
 
@@ -66,8 +76,8 @@ def test_a_refusal_that_passes_is_repeated_with_growing_waits() -> None:
     updates = [requests.receive(answer("1", "error", code="storage_unavailable", retryable=True)) for _ in range(7)]
     assert [update.after for update in updates if isinstance(update, Repeat)] == [0.5, 1, 2, 4, 8, 8, 8]
     assert requests.is_pending(request)
-    assert request.refusal is not None
-    assert request.refusal.code == "storage_unavailable"
+    assert request.last_error is not None
+    assert request.last_error.code == "storage_unavailable"
 
 
 def test_a_final_refusal_ends_the_request() -> None:
@@ -94,7 +104,7 @@ def test_ids_are_random_and_cannot_be_in_use_twice() -> None:
 def test_the_number_of_waiting_requests_is_bounded() -> None:
     """One more than the bound is refused, and may be tried again."""
     requests = new_requests()
-    for number in range(MAX_WAITING):
+    for number in range(MAX_PENDING_REQUESTS):
         opened(requests, str(number))
     with pytest.raises(TooManyWaiting):
         opened(requests, "one more")
@@ -106,14 +116,14 @@ def test_what_is_too_big_fails_alone() -> None:
     with pytest.raises(RequestTooBig):
         requests.open(ClientFrame.SMS, {"message": "x" * 65_536})
     small, large = opened(requests, "small"), requests.open(ClientFrame.SMS, {"message": "x" * 1000}, "large")
-    (failed,) = requests.limit(500)
+    (failed,) = requests.apply_limit(500)
     assert (failed.request, type(failed.error), requests.waiting) == (large, RequestTooBig, (small,))
-    assert [requests.limit(odd) for odd in (None, "many", True, -1, 1.5)] == [[]] * 5
+    assert [requests.apply_limit(odd) for odd in (None, "many", True, -1, 1.5)] == [[]] * 5
     assert requests.max_frame == 500
-    update = requests.closed_as_too_big()
+    update = requests.fail_largest()
     assert update
     assert update.request is small
-    assert requests.closed_as_too_big() is None
+    assert requests.fail_largest() is None
 
 
 JSON = st.recursive(
@@ -132,16 +142,16 @@ def test_no_frame_breaks_the_client(frames: list[dict[str, Any]]) -> None:
     requests, subscription = new_requests(), ClientSubscription()
     opened(requests, "1")
     opened(requests, "2")
-    subscription.ask()
+    subscription.subscribe_frame()
     for frame in frames:
-        message = read(json.dumps(frame))
+        message = parse(json.dumps(frame))
         assert message == frame
         update = requests.receive(message)
         assert update is None or update.request.id == frame["in_reply_to"]
-        subscription.take(message)
+        subscription.receive(message)
 
 
 @pytest.mark.parametrize("message", ["", "{", "[1]", "null", '"text"', "[" * 50_000, b"{}"])
 def test_what_is_no_frame_is_an_empty_one(message: str | bytes) -> None:
     """Binary messages, broken JSON and other values do not end the connection."""
-    assert read(message) == {}
+    assert parse(message) == {}

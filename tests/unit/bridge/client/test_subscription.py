@@ -29,53 +29,53 @@ def drained(subscription: ClientSubscription) -> list[str]:
 def test_a_subscription_goes_on_after_the_last_line() -> None:
     """The first time from now on; later after what it saw, or after where it began."""
     subscription = ClientSubscription()
-    assert subscription.ask().keys() == {"type", "id"}
-    subscription.take(subscribed("4-0"))
-    assert subscription.ask()["since"] == "4-0"
-    subscription.take(line(5))
+    assert subscription.subscribe_frame().keys() == {"type", "id"}
+    subscription.receive(subscribed("4-0"))
+    assert subscription.subscribe_frame()["since"] == "4-0"
+    subscription.receive(line(5))
     assert subscription.next() is None, "lines between `subscribe` and `subscribed` belong to the one before"
-    subscription.take(subscribed("4-0"))
-    subscription.take(line(5))
+    subscription.receive(subscribed("4-0"))
+    subscription.receive(line(5))
     assert subscription.next() == LedgerEvent("5-0", {"type": "accepted"})
-    assert subscription.ask()["since"] == "5-0"
+    assert subscription.subscribe_frame()["since"] == "5-0"
 
 
 def test_a_slow_reader_misses_nothing_and_costs_no_memory() -> None:
     """At the bound lines are let pass; when all is read they are asked for again, from the last that was kept."""
     subscription = ClientSubscription(since="0-0", capacity=3)
-    subscription.ask()
-    subscription.take(subscribed("0-0"))
+    subscription.subscribe_frame()
+    subscription.receive(subscribed("0-0"))
     for number in range(1, 10):
-        subscription.take(line(number))
-    assert not subscription.wants_more()
+        subscription.receive(line(number))
+    assert not subscription.is_behind()
     assert drained(subscription) == ["1-0", "2-0", "3-0"]
-    assert subscription.wants_more()
-    assert subscription.ask()["since"] == "3-0"
-    assert not subscription.wants_more()
+    assert subscription.is_behind()
+    assert subscription.subscribe_frame()["since"] == "3-0"
+    assert not subscription.is_behind()
 
 
 def test_a_gap_is_seen() -> None:
     """resync_required is an item of its own, once; so is a reconnect for which nothing says where to go on."""
     subscription = ClientSubscription(since="9-0")
-    own = subscription.ask()["id"]
+    own = subscription.subscribe_frame()["id"]
     for _ in range(2):
-        subscription.take(answer(own, "error", code="resync_required"))
-    subscription.take(subscribed("1-0"))
-    subscription.take(line(2))
+        subscription.receive(answer(own, "error", code="resync_required"))
+    subscription.receive(subscribed("1-0"))
+    subscription.receive(line(2))
     assert drained(subscription) == ["resync", "2-0"]
     silent = ClientSubscription()
-    silent.ask()
-    silent.take({"type": "subscribed"})
-    silent.ask()
+    silent.subscribe_frame()
+    silent.receive({"type": "subscribed"})
+    silent.subscribe_frame()
     assert drained(silent) == ["resync"]
 
 
 def test_an_error_about_something_else_is_not_the_subscription_s() -> None:
     """One that names another frame is passed over; a refusal that passes grows its wait, a final one is kept."""
     subscription = ClientSubscription()
-    own = subscription.ask()["id"]
-    assert subscription.take(answer("another", "error", code="bad_field")) is None
-    assert [subscription.take(answer(own, "error", code="too_many_requests", retryable=True)) for _ in range(3)] == [0.5, 1, 2]
+    own = subscription.subscribe_frame()["id"]
+    assert subscription.receive(answer("another", "error", code="bad_field")) is None
+    assert [subscription.receive(answer(own, "error", code="too_many_requests", retryable=True)) for _ in range(3)] == [0.5, 1, 2]
     assert subscription.failure is None
-    subscription.take(answer(own, "error", code="bad_field"))
+    subscription.receive(answer(own, "error", code="bad_field"))
     assert subscription.failure is not None
