@@ -86,9 +86,8 @@ class ClientSession:
         try:
             async with asyncio.timeout(self._times.pong):
                 if self._socket is not None:
-                    await self._socket.send(
-                        codec.dumps({"type": ClientFrame.PING, "id": own})
-                    )  # not through the queue: pings have no rate limit
+                    # Not through the queue: pings have no rate limit.
+                    await self._socket.send(codec.dumps({"type": ClientFrame.PING, "id": own}))
                 await pong
         except TimeoutError:
             self.abort()

@@ -1,4 +1,4 @@
-"""What both ends of the bridge say: frame types, close codes and error codes. No logic."""
+"""Frame types, close codes and error codes of the bridge's protocol. No logic."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from enum import IntEnum, StrEnum
 from typing import Final
 
 PROTOCOL: Final = 1
-"""The newest protocol that this code speaks; a client that sends none gets the first dialect."""
+"""The newest protocol that this code supports. A client that sends none uses the first dialect."""
 CLIENT_MAX_FRAME: Final = 4 * 1024 * 1024
-"""The largest frame that our client takes: a reply of 50,000 characters in ASCII JSON is far below it."""
+"""The largest frame that our client accepts: a reply of 50,000 characters in ASCII JSON is far below it."""
 
 
 class ClientFrame(StrEnum):
@@ -35,22 +35,22 @@ class ServerFrame(StrEnum):
 
 
 class Close(IntEnum):
-    """Close codes (RFC 6455, section 7.4, and IANA's registry), with what a client does about each."""
+    """Close codes (RFC 6455, section 7.4, and IANA's registry), and what a client does after each."""
 
     GOING_AWAY = 1001
-    """The bridge ends: connect again, with a growing wait."""
+    """The bridge ends: reconnect, with growing waits."""
     POLICY = 1008
-    """Not with this token, or not so: do not come back with the same."""
+    """The token is wrong or came too late: do not reconnect with the same."""
     TOO_BIG = 1009
-    """A frame over the limit: the request itself must change."""
+    """A frame over the limit: the request itself has to change."""
     RESTART = 1012
-    """The bridge starts again: connect at once."""
+    """The bridge restarts: reconnect at once."""
     OVERLOADED = 1013
-    """Too much at once: back off."""
+    """Too many connections or requests: back off."""
 
 
 class ErrorCode(StrEnum):
-    """Codes of `error` frames. A message's own end adds its reason, such as `rate_limited` or `attempts`."""
+    """Codes of `error` frames. A message that ended as ignored has its reason as its code, such as `rate_limited`."""
 
     NOT_AUTHENTICATED = "not_authenticated"
     BAD_JSON = "bad_json"

@@ -1,7 +1,7 @@
-"""The bridge's frames: what a client may say, checked by hand, and what the supervisor answers, as JSON text.
+"""The frames of the bridge: a client's are checked and read, the supervisor's are written as JSON text.
 
-Checked without pydantic, because a `ping` must cost one `json.loads` and a string. Nothing of a frame's content stands in an
-error's sentence.
+They are checked by hand and not with pydantic, so that a `ping` costs one `json.loads` and a string. An error's sentence repeats
+nothing of the frame's content.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MAX_USER: Final = 256
 MAX_REFERENCES: Final = 20
 PONG: Final = dumps({"type": ServerFrame.PONG})
 RETRYABLE: Final = frozenset({ErrorCode.STORAGE_UNAVAILABLE, ErrorCode.TOO_MANY_REQUESTS, ErrorCode.TOO_MANY_PENDING})
-"""After these the same request, under the same id, may succeed."""
+"""After these codes the same request, under the same id, may succeed."""
 SENTENCES: Final[dict[str, str]] = {
     ErrorCode.NOT_AUTHENTICATED: "Not authenticated",
     ErrorCode.BAD_JSON: "A frame must be one JSON object.",
@@ -52,7 +52,7 @@ _BARE_ID: Final = re.compile(r"[!-;=?-~]{1,400}")
 
 
 class Malformed(Exception):
-    """A field that cannot be used; `sentence` names it, and nothing of its content."""
+    """A field that cannot be used; `sentence` names it without its content."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)
@@ -61,7 +61,7 @@ class Malformed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Auth:
-    """A client's introduction. `protocol` is None for a client of the first dialect."""
+    """An `auth` frame. `protocol` is None for a client of the first dialect."""
 
     token: str = field(repr=False)
     protocol: int | None
@@ -71,7 +71,7 @@ class Auth:
 
 @dataclass(frozen=True, slots=True)
 class Subscribe:
-    """A wish to follow the ledger: all of it or one conversation, from now or after a line that was seen."""
+    """A `subscribe` frame. An empty `conversation` is all of them; with an empty `since` the subscription begins now."""
 
     conversation: str
     since: str
@@ -80,7 +80,7 @@ class Subscribe:
 
 @dataclass(frozen=True, slots=True)
 class MessageContent:
-    """What a message says, normalised: the same words again are the same message."""
+    """A message's content, normalised: a request that repeats an id must have an equal one."""
 
     sender: str
     recipient: str
@@ -115,7 +115,7 @@ def subscribe_of(frame: Mapping[str, Any]) -> Subscribe:
 
 
 def user_of(frame: Mapping[str, Any]) -> str:
-    """The request's `user`, which is only echoed. Raises Malformed."""
+    """The request's `user`, which is only repeated in answers. Raises Malformed."""
     user = frame.get("user")
     if not isinstance(user, str) or len(user) > MAX_USER:
         raise Malformed(f"The field user must be text of at most {MAX_USER} characters.")
@@ -154,7 +154,7 @@ def reply(command: Response, user: str, request_id: str) -> str:
 
 
 def error(code: str, request_id: str = "", sentence: str = "") -> str:
-    """`error`; without a `sentence`, the one that goes with the code."""
+    """`error`; without a `sentence`, the one of the code."""
     sentence = sentence or SENTENCES.get(code) or SENTENCES[ErrorCode.IGNORED]
     return _frame(ServerFrame.ERROR, request_id, message=sentence, code=code, retryable=code in RETRYABLE)
 
@@ -165,7 +165,7 @@ def pong(request_id: str) -> str:
 
 
 def subscribed(request_id: str, seq: str) -> str:
-    """`subscribed`; `seq` is where it begins: the events after it follow."""
+    """`subscribed`; the events after `seq` follow."""
     return _frame(ServerFrame.SUBSCRIBED, request_id, seq=seq)
 
 
@@ -210,7 +210,7 @@ def _required(frame: Mapping[str, Any], name: str) -> str:
 
 
 def _whole(text: str) -> str:
-    """Text without halves of surrogate pairs, which JSON can name and UTF-8 cannot hold."""
+    """Text without unpaired surrogates, which JSON can express and UTF-8 cannot."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 

@@ -75,7 +75,7 @@ def event_of(request: MessageRequest, content: MessageContent, users: Users, at:
 
 
 def same_content(stored: Received | None, event: Received) -> bool:
-    """Whether a request that repeats an id says what the stored one said. One without its event any more cannot be compared."""
+    """Whether a request that repeats an id has the content of the stored one; True when that is no longer kept."""
     return stored is None or stored.content() == event.content()
 
 

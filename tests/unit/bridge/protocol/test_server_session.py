@@ -15,7 +15,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from bridge.protocol import frames
 from bridge.protocol.codes import Close
 from bridge.protocol.frames import Auth, Subscribe
-from bridge.protocol.server_session import REFUSALS_IN_A_ROW, CloseConnection, MessageOutcome, MessageRequest, ServerSession, SessionLimits
+from bridge.protocol.server_session import (
+    MAX_REJECTED_IN_A_ROW,
+    CloseConnection,
+    MessageOutcome,
+    MessageRequest,
+    ServerSession,
+    SessionLimits,
+)
 from shared.model.addresses import EmailAddress, PhoneNumber
 from shared.model.events import SendEmailResponse, SendSmsResponse
 
@@ -420,7 +427,7 @@ def test_requests_are_counted_and_a_flood_is_sent_away() -> None:
     codes = [said(say(made, SMS | {"id": "1", "message": ""}))["code"] for _ in range(25)]
     assert codes == ["bad_field"] * 20 + ["too_many_requests"] * 5
     assert said(say(made, {"type": "x", "id": "2"}, 0.1))["code"] == "unknown_type"
-    refusals = [say(made, {"type": "x", "id": "2"}, 0.1) for _ in range(REFUSALS_IN_A_ROW + 1)]
+    refusals = [say(made, {"type": "x", "id": "2"}, 0.1) for _ in range(MAX_REJECTED_IN_A_ROW + 1)]
     assert all(said(text)["retryable"] for text in refusals[:-1])
     assert refusals[-1] == CloseConnection(Close.OVERLOADED, "too many requests")
     assert say(made, {"type": "ping"}, 9.0) is None
