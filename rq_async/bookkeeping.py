@@ -1,7 +1,6 @@
-"""What an `AsyncWorker` writes in RQ's records from time to time; every method here blocks and runs in a thread.
+"""What a worker writes about itself in RQ's records: its registration, its state, and that it and its executions live.
 
-All running executions are kept alive by one pipeline, and the worker's state follows the number of executions. Failures,
-stops and every success that is not an ordinary one are recorded by RQ's own code.
+One pipeline renews all running executions, and the state follows their number.
 """
 
 from __future__ import annotations
@@ -9,196 +8,139 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from typing import Any, Final, cast
+from collections.abc import Callable
+from typing import Final
 
-from redis.exceptions import RedisError
 from rq import worker_registration
-from rq.callbacks import execute_failure_callback, execute_stopped_callback
 from rq.executions import Execution
-from rq.job import Job, JobStatus
-from rq.job_lifecycle import call_exception_handlers, format_exc_info
-from rq.queue import Queue
-from rq.timeouts import JobTimeoutException, TimerDeathPenalty
 from rq.utils import now
 from rq.worker.base import BaseWorker, WorkerStatus
 
-from rq_async.run import Run
+from rq_async.resilience import UNAVAILABLE
 
-BEAT_BATCH: Final = 200
-"""Executions kept alive in one pipeline, so that no pipeline holds the server for long."""
-
-AWAY: Final = (RedisError, OSError)
-"""What an absent, restarting or refusing server raises."""
-
-
-class ThreadDeathPenalty(TimerDeathPenalty):
-    """RQ's for threads, each with an exception class of its own: RQ's writes its limit into the class that all others raise, too."""
-
-    def __init__(self, timeout: float, exception: type[BaseException] = JobTimeoutException, **kwargs: Any) -> None:
-        """`timeout` is in seconds."""
-        own = type(exception.__name__, (exception,), {"__module__": exception.__module__})
-        super().__init__(timeout, own, **kwargs)  # type: ignore[no-untyped-call]
+MAX_HEARTBEATS: Final = 200
+"""Executions renewed by one pipeline, so that none holds the server for long."""
+MIN_HEARTBEAT_TTL: Final = 60
+"""Seconds that an execution lives without a heartbeat at least, also when its job is beyond its timeout."""
 
 
-class RecordingWorker(BaseWorker):
-    """The half of an `AsyncWorker` that talks to Redis."""
+class Bookkeeping:
+    """The records of one worker. It alone changes the worker's `executions`, its state, and whether it is registered.
 
-    suspended = False
-    """Whether RQ was suspended at the last look."""
-    resting = False
-    """Set from outside: this worker takes no more jobs, as if RQ were suspended for it alone; what runs goes on."""
-    death_penalty_class = ThreadDeathPenalty  # RQ's default is SIGALRM, which only a main thread may set
+    The methods that talk to Redis block, raise redis-py's errors where nothing else is said, and may run in several threads.
+    """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Takes what `BaseWorker` takes."""
-        super().__init__(*args, **kwargs)
-        self._dead = False
-        self._stop_lock = threading.Lock()
+    def __init__(self, worker: BaseWorker, paused: Callable[[], bool]) -> None:
+        """`paused` says whether the worker takes no jobs for now: RQ is suspended, or the worker drains."""
+        self._worker = worker
+        self._paused = paused
+        self._closed = False
         self._state_lock = threading.Lock()
         self._beat_lock = threading.Lock()
 
-    @property
-    def queue(self) -> Queue:
-        """The one queue."""
-        return self.queues[0]
+    # registration
 
-    def begin(self) -> None:
-        """Register, and listen for commands. Can be repeated after a Redis error."""
-        if self.birth_date is not None:  # a second try: the record that is there is our own
-            self.connection.delete(self.key)
-        self.register_birth()  # type: ignore[no-untyped-call]
-        if self.pubsub_thread is None:
-            self.subscribe()  # type: ignore[no-untyped-call]
-        self.set_state(WorkerStatus.STARTED)
+    def register(self) -> None:
+        """Register, and subscribe to RQ's commands. Can be repeated after an error."""
+        worker = self._worker
+        if worker.birth_date is not None:
+            # A second try: the record may be there already, and RQ would take it for another worker of this name.
+            worker.connection.delete(worker.key)
+        worker.register_birth()  # type: ignore[no-untyped-call]
+        if worker.pubsub_thread is None:
+            worker.subscribe()  # type: ignore[no-untyped-call]
+        worker.set_state(WorkerStatus.STARTED)
         self.follow_state()
-        self.log.info("Worker %s: started with PID %d, listening on %s", self.name, os.getpid(), self.queue.name)
+        worker.log.info("Worker %s: started with PID %d, listening on %s", worker.name, os.getpid(), worker.queues[0].name)
 
-    # ending jobs
+    def close(self) -> None:
+        """Write nothing more. To be called before the deregistration, which a heartbeat in another thread would undo."""
+        with self._beat_lock, self._state_lock:  # a write under way comes to its end first
+            self._closed = True
 
-    def record_success(self, run: Run, value: Any) -> None:
-        """RQ's own handling of a job that returned. Can be repeated after a Redis error."""
-        self._finalize_success(run.job, run.queue, run.execution, value)
+    @property
+    def closed(self) -> bool:
+        """Whether the worker is deregistered, or about to be."""
+        return self._closed
 
-    def record_failure(self, run: Run, error: BaseException) -> None:
-        """RQ's own handling of a job that raised, with the text that `format_failure` makes. Can be repeated after a Redis error."""
-        if not run.failure:
-            run.failure = self.format_failure(self._tell_of_failure(run.job, run.queue, error))
-        self._write_failure(run)
+    # executions and state, without a call of Redis
 
-    def _tell_of_failure(self, job: Job, queue: Queue, error: BaseException) -> BaseException:
-        """Call the job's failure callback and RQ's exception handlers; what the job failed with in the end."""
-        job._status = JobStatus.FAILED  # noqa: SLF001 - as BaseWorker does
-        self.handle_execution_ended(job, queue, 0)
-        problem = error
-        try:
-            execute_failure_callback(job, self.death_penalty_class, type(error), error, error.__traceback__)
-        except Exception as raised:  # noqa: BLE001 - RQ's rule: a failing callback replaces the job's exception
-            problem = raised
-        self.handle_exception(job, type(problem), problem, problem.__traceback__)
-        return problem
+    def add(self, execution: Execution) -> None:
+        """An execution was started by the script that dequeued its job; the same script wrote the state `busy`."""
+        self._worker.executions[execution.id] = execution
+        self.note_state(WorkerStatus.BUSY.value)
 
-    def record_stop(self, run: Run) -> None:
-        """RQ's handling of a job that was stopped on request: status `stopped`, no retry. Can be repeated after a Redis error."""
-        if not run.failure:
-            run.failure = "Job stopped on request."
-            self._tell_of_stop(run.job, run.queue)
-        with self._stop_lock:  # BaseWorker has one slot for the id of a stopped job
-            self._stopped_job_id = run.job.id
-            self._write_failure(run)
+    def remove(self, execution: Execution) -> None:
+        """An execution has ended: no heartbeat renews it any more."""
+        self._worker.executions.pop(execution.id, None)
 
-    def _tell_of_stop(self, job: Job, queue: Queue) -> None:
-        self.log.warning("Worker %s: job %s stopped on request", self.name, job.id)
-        self.handle_execution_ended(job, queue, 0)
-        try:
-            execute_stopped_callback(job, self.death_penalty_class)
-        except Exception:
-            self.log.exception("Worker %s: stopped callback of job %s failed", self.name, job.id)
+    def note_state(self, state: str) -> None:
+        """A script has written this state."""
+        self._worker._state = state  # noqa: SLF001 - RQ's set_state would write it again
 
-    def _write_failure(self, run: Run) -> None:
-        """RQ logs a failure that it could not write and goes on; here the execution that is still there tells, and it is an error."""
-        retries_left = run.job.retries_left
-        self.handle_job_failure(job=run.job, queue=run.queue, exc_string=run.failure, execution=run.execution)
-        if self.connection.exists(run.execution.key):
-            run.job.retries_left = retries_left
-            raise RedisError("the end of a job was not written")
+    @property
+    def idle_state(self) -> str:
+        """The state that the record should show when nothing runs."""
+        return WorkerStatus.SUSPENDED.value if self._paused() else WorkerStatus.IDLE.value
 
-    def handle_execution_ended(self, job: Job, queue: Queue, heartbeat_ttl: int) -> None:  # noqa: ARG002 - BaseWorker's signature
-        """Note the end; a write of its own, as BaseWorker does, would only cost a round trip."""
-        job.ended_at = now()
+    @property
+    def wanted_state(self) -> str:
+        """The state that the record should show: busy while anything runs."""
+        return WorkerStatus.BUSY.value if self._worker.executions else self.idle_state
 
-    def handle_exception(self, job: Job, *exc_info: Any) -> None:
-        """Log a job's exception as `format_failure` tells it, then ask RQ's exception handlers."""
-        self.log.error("Worker %s: job %s failed\n%s", self.name, job.id, self.format_failure(exc_info[1]))
-        call_exception_handlers(self._exc_handlers, job, *exc_info)
+    @property
+    def state_changed(self) -> bool:
+        """Whether the record shows another state than it should."""
+        return self.wanted_state != self._worker._state  # noqa: SLF001 - its getter is a call for each job
 
-    def format_failure(self, error: BaseException) -> str:
-        """The text kept for a failed job: its traceback. To be overridden where exceptions quote private data."""
-        return format_exc_info((type(error), error, error.__traceback__))
+    def follow_state(self) -> None:
+        """Write the state when it changed. A Redis error is ignored: the next heartbeat writes the state again."""
+        with self._state_lock, contextlib.suppress(*UNAVAILABLE):
+            state = self.wanted_state
+            if state != self._worker.get_state() and not self._closed:
+                self._worker.set_state(state)
 
-    # staying alive
+    # heartbeats
 
     def beat(self) -> None:
-        """Say that the worker and all its executions live, and write its state as it is."""
+        """Renew the worker and all its executions, and write its state as it is."""
         with self._beat_lock:
-            if self._dead:
+            if self._closed:
                 return
             self._beat_worker()
-            running = list(self.executions.values())
-            for start in range(0, len(running), BEAT_BATCH):
-                self._beat_executions(running[start : start + BEAT_BATCH])
-        self.follow_state()  # which may have changed while the beat was under way
+            running = list(self._worker.executions.values())
+            for start in range(0, len(running), MAX_HEARTBEATS):
+                self._beat_executions(running[start : start + MAX_HEARTBEATS])
+        self.follow_state()  # it may have changed since the pipeline was filled
 
     def _beat_worker(self) -> None:
-        with self.connection.pipeline() as pipeline:
-            self.heartbeat(pipeline=pipeline)
-            self.set_state(self.wanted_state(), pipeline)
-            reborn = bool(pipeline.execute()[0])  # 1: the field, and so the record, was not there
-        if reborn:
-            self.log.warning("Worker %s: its record was gone and is written anew", self.name)
-            with self.connection.pipeline() as pipeline:
-                pipeline.hset(self.key, mapping=self.serialize())
-                worker_registration.register(self, pipeline)
+        worker = self._worker
+        with worker.connection.pipeline() as pipeline:
+            worker.heartbeat(pipeline=pipeline)
+            worker.set_state(self.wanted_state, pipeline)
+            created = bool(pipeline.execute()[0])  # HSET answers 1: the field, and so the record, was not there
+        if created:
+            worker.log.warning("Worker %s: its record was gone and is written anew", worker.name)
+            with worker.connection.pipeline() as pipeline:
+                pipeline.hset(worker.key, mapping=worker.serialize())
+                worker_registration.register(worker, pipeline)
                 pipeline.execute()
 
     def _beat_executions(self, running: list[Execution]) -> None:
-        places: list[tuple[int, str]] = []
-        with self.connection.pipeline() as pipeline:
+        worker = self._worker
+        heartbeats: list[tuple[int, str]] = []  # where in the pipeline each HSET stands, and its key
+        with worker.connection.pipeline() as pipeline:
             for execution in running:
                 job = execution.job
                 worked = (now() - job.started_at).total_seconds() if job.started_at else 0.0
-                ttl = max(60, self.get_heartbeat_ttl(job, worked))
-                places.append((len(pipeline), execution.key))
+                ttl = max(MIN_HEARTBEAT_TTL, worker.get_heartbeat_ttl(job, worked))
+                heartbeats.append((len(pipeline), execution.key))
                 execution.heartbeat(job.started_job_registry, ttl, pipeline=pipeline)
-                places.append((len(pipeline), job.key))
+                heartbeats.append((len(pipeline), job.key))
                 job.heartbeat(now(), ttl, pipeline=pipeline)
             answers = pipeline.execute()
-        ghosts = [key for place, key in places if answers[place] == 1]
-        if ghosts:  # these ended and were deleted meanwhile: the beat made hashes of one field (rq#1450)
-            self.connection.delete(*ghosts)
-
-    def wanted_state(self) -> str:
-        """The state that the worker's record should show."""
-        return WorkerStatus.BUSY.value if self.executions else self.idle_state()
-
-    def idle_state(self) -> str:
-        """The state when nothing runs."""
-        return WorkerStatus.SUSPENDED.value if self.suspended or self.resting else WorkerStatus.IDLE.value
-
-    def follow_state(self) -> None:
-        """Write the state when it changed: busy while anything runs. The next beat repairs one that could not be written."""
-        with self._state_lock, contextlib.suppress(*AWAY):
-            state = self.wanted_state()
-            if state != self.get_state() and not self._dead:
-                self.set_state(state)
-
-    def unsubscribe(self) -> None:
-        """RQ's, without its second of waiting for the thread: it ends at the answer, and closes its connection itself."""
-        if (thread := cast("Any", self.pubsub_thread)) is not None:
-            cast("Any", self.pubsub).unsubscribe()
-            thread.stop()
-
-    def teardown(self) -> None:
-        """RQ's deregistration; no heartbeat can bring the record back after it."""
-        with self._beat_lock, self._state_lock:
-            self._dead = True
-        super().teardown()  # type: ignore[no-untyped-call]
+        # An HSET that answers 1 made its hash: the execution ended and was deleted meanwhile, and a hash of one field
+        # would stay for ever (rq#1450).
+        created = [key for place, key in heartbeats if answers[place] == 1]
+        if created:
+            worker.connection.delete(*created)

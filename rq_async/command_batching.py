@@ -1,4 +1,4 @@
-"""The asynchronous half of a worker's connection: made of the blocking one, and used for many commands at once."""
+"""Command batching: many callers' commands in one send, over an asynchronous client that is made like the blocking one."""
 
 from __future__ import annotations
 
@@ -18,116 +18,119 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 from rq.connections import get_connection_kwargs
 
-COUNTERPARTS: Final[dict[type, type[Connection | SSLConnection | UnixDomainSocketConnection]]] = {
+ASYNC_CONNECTIONS: Final[dict[type, type[Connection | SSLConnection | UnixDomainSocketConnection]]] = {
     blocking.Connection: Connection,
     blocking.SSLConnection: SSLConnection,
     blocking.UnixDomainSocketConnection: UnixDomainSocketConnection,
 }
-LEFT_OUT: Final = {"retry", "retry_on_error", "retry_on_timeout", "parser_class", "socket_timeout", "decode_responses"}
-CONNECTIONS: Final = 4
-MOST: Final = 200
+IGNORED_OPTIONS: Final = {"retry", "retry_on_error", "retry_on_timeout", "parser_class", "socket_timeout", "decode_responses"}
+"""The worker repeats calls by its own rules, reads bytes, and has timeouts of its own."""
+MAX_CONNECTIONS: Final = 4
+MAX_BATCH: Final = 200
 """Commands in one send, so that none holds the server for long."""
 
 
 @dataclass(slots=True)
-class _Asked:
-    """A command that waits for its turn."""
+class _Queued:
+    """A command that waits for the next send. `confirm`: its caller asks whether a replica has what was written."""
 
     args: tuple[Any, ...]
     answer: asyncio.Future[tuple[Any, bool]]
     confirm: bool
 
 
-def asynchronous(connection: Redis, socket_timeout: float) -> AsyncRedis:
+def async_client(connection: Redis, socket_timeout: float) -> AsyncRedis:
     """A client like `connection` for an event loop, which waits `socket_timeout` seconds for an answer and repeats nothing.
 
-    Raises ValueError for a connection whose counterpart is not known: Sentinel, a cluster, an option of one's own, a class of one's own
-    without a method `counterpart` that answers with it.
+    Raises ValueError when it cannot be translated: for Sentinel, a cluster, an option that redis.asyncio has not, and a connection
+    class of one's own without a class method `counterpart` that returns its asynchronous class.
     """
-    kind = _counterpart(connection.connection_pool.connection_class)
+    kind = _async_class(connection.connection_pool.connection_class)
     if kind is None:
         raise ValueError(
             f"no asynchronous counterpart of {connection.connection_pool.connection_class.__name__} is known: "
             "set the worker's async_connection to a client of redis.asyncio"
         )
     known = {name for base in kind.__mro__ for name in inspect.signature(base).parameters}
-    options = {name: value for name, value in get_connection_kwargs(connection).items() if name not in LEFT_OUT}
-    if strange := sorted(name for name, value in options.items() if value and name not in known):
+    options = {name: value for name, value in get_connection_kwargs(connection).items() if name not in IGNORED_OPTIONS}
+    # An option left out in silence could mean another trust, or another server.
+    if unknown := sorted(name for name, value in options.items() if value and name not in known):
         raise ValueError(
-            f"redis.asyncio has no option {', '.join(strange)}: set the worker's async_connection to a client of redis.asyncio"
+            f"redis.asyncio has no option {', '.join(unknown)}: set the worker's async_connection to a client of redis.asyncio"
         )
     fitting = {name: value for name, value in options.items() if name in known}
     pool = ConnectionPool(
-        connection_class=kind, max_connections=CONNECTIONS, socket_timeout=socket_timeout, retry=Retry(NoBackoff(), 0), **fitting
+        connection_class=kind, max_connections=MAX_CONNECTIONS, socket_timeout=socket_timeout, retry=Retry(NoBackoff(), 0), **fitting
     )
     return AsyncRedis.from_pool(pool)
 
 
-def _counterpart(kind: type) -> type[Connection | SSLConnection | UnixDomainSocketConnection] | None:
+def _async_class(kind: type) -> type[Connection | SSLConnection | UnixDomainSocketConnection] | None:
     named = getattr(kind, "counterpart", None)
-    return COUNTERPARTS.get(kind) or (named() if named else None)
+    return ASYNC_CONNECTIONS.get(kind) or (named() if named else None)
 
 
-class Tail(Protocol):
-    """What goes behind the commands of those who want to know whether a replica has what they wrote, and how its answers are read."""
+class Barrier(Protocol):
+    """A replication barrier: commands behind those whose callers ask whether a replica has what they wrote."""
 
     @property
     def known(self) -> bool:
         """Whether the server was asked for its replicas."""
 
     def tail(self, *, ask: bool = False) -> Sequence[tuple[Any, ...]]:
-        """The commands; `ask` when nobody was asked yet."""
+        """The commands to send behind the others; with `ask` at least the question for replicas."""
 
     def heard(self, answers: Sequence[Any]) -> bool:
-        """Whether all that went before is safe."""
+        """Read the answers to the tail; whether all that went before it is safe."""
 
     def forget(self) -> None:
-        """The server may be another one."""
+        """Forget what is known: the next send may reach another server."""
 
 
-class Grouped:
+class CommandBatcher:
     """Sends commands of many callers together: while one send is awaited, the next one gathers. One connection does for all."""
 
-    def __init__(self, client: AsyncRedis, tail: Tail | None = None) -> None:
-        """`client` is the owner's to close. `tail` is for `execute_confirmed`."""
+    def __init__(self, client: AsyncRedis, barrier: Barrier | None = None) -> None:
+        """`client` is the owner's to close. `barrier` is for `execute_confirmed`."""
         self._client = client
-        self._tail = tail
-        self._waiting: deque[_Asked] = deque()
+        self._barrier = barrier
+        self._waiting: deque[_Queued] = deque()
         self._busy = False
         self._sender: asyncio.Task[None] | None = None
 
     async def execute_command(self, *args: Any) -> Any:
-        """One command, in the order of the calls; its answer. Raises redis-py's errors."""
+        """Send one command, in the order of the calls; what the server answers. Raises redis-py's errors."""
         if not self._busy:
             return await self._send_alone(args)
         return (await self._queued(args))[0]
 
     async def execute_confirmed(self, *args: Any) -> tuple[Any, bool]:
         """The same, and whether a replica has what was written: True where there is none. Raises redis-py's errors."""
-        tail = self._tail
-        if tail is not None and not tail.known:
-            tail.heard([await self._answer_or_error(*part) for part in tail.tail(ask=True)])
-        if tail is None or not tail.tail():
+        barrier = self._barrier
+        if barrier is not None and not barrier.known:
+            barrier.heard([await self._answer_or_error(*command) for command in barrier.tail(ask=True)])
+        if barrier is None or not barrier.tail():
             return await self.execute_command(*args), True
-        asked = self._queued(args, confirm=True)
+        # Queued even when nothing is under way: the barrier's commands must follow on the same connection, in the same send.
+        answer = self._queued(args, confirm=True)
         if not self._busy:
             self._busy = True
             self._sender = asyncio.create_task(self._send_all())
-        return await asked
+        return await answer
 
     async def _answer_or_error(self, *args: Any) -> Any:
         try:
             return await self.execute_command(*args)
-        except ResponseError as error:  # a user who may not ask, say: that is for the tail to judge
+        except ResponseError as error:  # such as a user without the right to ask: that is for the barrier to judge
             return error
 
     def _queued(self, args: tuple[Any, ...], *, confirm: bool = False) -> asyncio.Future[tuple[Any, bool]]:
         answer: asyncio.Future[tuple[Any, bool]] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Asked(args, answer, confirm))
+        self._waiting.append(_Queued(args, answer, confirm))
         return answer
 
     async def _send_alone(self, args: tuple[Any, ...]) -> Any:
-        """The command of one caller in its own task: a task for the sending would cost it several turns of the loop."""
+        """The command of one caller, in its own task: a task for the sending would cost it several rounds of the loop."""
         self._busy = True
         try:
             return await self._client.execute_command(*args)  # type: ignore[no-untyped-call]
@@ -139,41 +142,42 @@ class Grouped:
     async def _send_all(self) -> None:
         try:
             while self._waiting:
-                group = [self._waiting.popleft() for _ in range(min(MOST, len(self._waiting)))]
-                await self._send(group)
+                batch = [self._waiting.popleft() for _ in range(min(MAX_BATCH, len(self._waiting)))]
+                await self._send(batch)
         finally:
             self._busy = False
 
-    async def _send(self, group: list[_Asked]) -> None:
-        tail = self._tail.tail() if self._tail and any(asked.confirm for asked in group) else ()
+    async def _send(self, batch: list[_Queued]) -> None:
+        tail = self._barrier.tail() if self._barrier and any(queued.confirm for queued in batch) else ()
         answers: list[Any]
         try:
             async with self._client.pipeline(transaction=False) as pipeline:
-                for args in (*(asked.args for asked in group), *tail):
+                for args in (*(queued.args for queued in batch), *tail):
                     pipeline.execute_command(*args)
                 answers = await pipeline.execute(raise_on_error=False)
-        except Exception as error:  # noqa: BLE001 - every caller hears of it
-            answers = [error] * len(group)
-            if self._tail:
-                self._tail.forget()
-        except BaseException:
-            for asked in group:
-                asked.answer.cancel()
+        except Exception as error:  # noqa: BLE001 - every caller gets it
+            answers = [error] * len(batch)
+            if self._barrier:
+                self._barrier.forget()
+        except BaseException:  # the loop ends: nobody shall wait for an answer that cannot come
+            for queued in batch:
+                queued.answer.cancel()
             raise
-        confirmed = await self._confirmed(answers[len(group) :])
-        for asked, answer in zip(group, answers, strict=False):
-            _settle(asked.answer, answer, confirmed)
+        confirmed = await self._confirmed(answers[len(batch) :])
+        for queued, answer in zip(batch, answers, strict=False):
+            _resolve(queued.answer, answer, confirmed)
 
     async def _confirmed(self, answers: list[Any]) -> bool:
-        """Read the tail's answers. A server that did not confirm may not be the right one any more: its idle connections end."""
-        if self._tail is None or self._tail.heard(answers):
+        """Read the answers to the barrier's commands."""
+        if self._barrier is None or self._barrier.heard(answers):
             return True
-        self._tail.forget()
+        # A server that did not confirm may have been demoted: its idle connections are closed, so that the next send looks anew.
+        self._barrier.forget()
         await self._client.connection_pool.disconnect(inuse_connections=False)
         return False
 
 
-def _settle(future: asyncio.Future[tuple[Any, bool]], answer: Any, confirmed: bool) -> None:
+def _resolve(future: asyncio.Future[tuple[Any, bool]], answer: Any, confirmed: bool) -> None:
     if future.done():  # its caller was cancelled
         return
     if isinstance(answer, Exception):

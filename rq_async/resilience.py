@@ -1,168 +1,125 @@
-"""How an `AsyncWorker` lives with a Redis that is slow or away: its loop is never held up, and it never ends for that.
+"""How an `AsyncWorker` survives a Redis that is slow or away: what blocks runs in threads, and what failed is tried again.
 
-What blocks goes to a thread. An outage is logged once at its begin and once at its end, however many calls it meets.
+An outage is logged once when it begins and once when it ends, however many calls and threads meet it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import logging
 import random
 import threading
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Final, TypeVar
 
-from rq_async.bookkeeping import AWAY, RecordingWorker
-
-if TYPE_CHECKING:
-    from redis.client import PubSub, PubSubWorkerThread
+from redis.exceptions import RedisError
 
 T = TypeVar("T")
-FIRST_PAUSE: Final = 0.1
-LONGEST_PAUSE: Final = 5.0
-SOON: Final = 1.0
-LATE_NEWS_SECONDS: Final = 2.0
-"""So long after Redis's return an error may still be of the outage: another thread's, or a connection's that nobody used since."""
-SAME_SIGNAL_SECONDS: Final = 0.25
-"""A terminal and a process manager may both deliver the one Ctrl-C."""
+UNAVAILABLE: Final = (RedisError, OSError)
+"""What redis-py raises when the server is away, is restarting or rejects a command."""
+RECORD_THREADS: Final = 5
+FIRST_WAIT_SECONDS: Final = 0.1
+MAX_WAIT_SECONDS: Final = 5.0
+ATTEMPT_SECONDS: Final = 1.0
+LATE_ERROR_SECONDS: Final = 2.0
+"""How long after the end of an outage an error may still belong to it: to a slower thread, or to a connection unused since."""
 
 
-class Outage:
-    """Whether an outage is under way; of many threads that notice its begin or its end, one is told to say so."""
+class RedisOutage:
+    """Whether Redis is away. Thread-safe: of all threads that notice a begin or an end, one is told to report it."""
 
-    def __init__(self) -> None:
-        """Begins without an outage."""
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """There is no outage yet. `clock` is in seconds."""
+        self._clock = clock
         self._lock = threading.Lock()
         self._under_way = False
         self._ended_at = float("-inf")
 
     def begins(self) -> bool:
-        """An error was met; True for the first of an outage."""
+        """Note an error; True for the first of an outage."""
         with self._lock:
-            if self._under_way or time.monotonic() - self._ended_at <= LATE_NEWS_SECONDS:
+            if self._under_way or self._clock() - self._ended_at <= LATE_ERROR_SECONDS:
                 return False
             self._under_way = True
             return True
 
     def ends(self) -> bool:
-        """A call succeeded; True for the first after an outage."""
+        """Note a success; True for the first after an outage."""
         with self._lock:
             if not self._under_way:
                 return False
-            self._under_way, self._ended_at = False, time.monotonic()
+            self._under_way, self._ended_at = False, self._clock()
             return True
 
 
-class PatientWorker(RecordingWorker):
-    """The middle of an `AsyncWorker`: the loop, its threads and their patience.
+class Resilience:
+    """The worker's threads for blocking calls, and the rules by which calls are repeated. Owns the threads and the outage."""
 
-    `beat_seconds` is how often it says that it lives; by default half of RQ's `job_monitoring_interval`.
-    """
+    def __init__(
+        self,
+        log: logging.Logger,
+        worker_name: str,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        """`clock` and `sleep` are in seconds. The threads start when they are first needed."""
+        self.log, self._worker_name = log, worker_name
+        self._clock, self._sleep = clock, sleep
+        self._outage = RedisOutage(clock)
+        self._threads = ThreadPoolExecutor(RECORD_THREADS, "rq-records")
 
-    beat_seconds: float | None = None
-    _loop: asyncio.AbstractEventLoop
-    _stop: asyncio.Event
-    _stopper: asyncio.Task[Any]
-    _clerks: ThreadPoolExecutor
+    def close(self) -> None:
+        """Drop the calls that have not begun; those in threads end by themselves."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Takes what `BaseWorker` takes."""
-        super().__init__(*args, **kwargs)
-        self._outage = Outage()
-        self._limit: asyncio.Timeout | None = None
-        self._more_seconds = 0.0
+    async def in_thread(self, call: Callable[[], T]) -> T:
+        """Run a blocking call in one of the threads; what it returns or raises."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
-    async def _begin(self) -> bool:
-        """Register, however long Redis is away; False when told to end first."""
-        beginning = self._loop.create_task(self._outlast(partial(self._in_thread, self.begin), float("inf")))
-        if not await self._or_stop(beginning):
-            beginning.cancel()
-            return False
-        beginning.result()
-        self._note_return()
-        return True
-
-    def _duties(self) -> list[tuple[Callable[[], None], float]]:
-        """What is done from time to time, in seconds."""
-        return [(self.beat, self.beat_seconds or self.job_monitoring_interval / 2), (self.run_maintenance_tasks, self.maintenance_interval)]
-
-    async def _every(self, duty: Callable[[], None], seconds: float) -> None:
-        """Do a duty now and then every so many seconds, whatever it raises."""
-        while True:
-            try:
-                await self._in_thread(duty)
-            except AWAY as error:
-                self._note_outage(error)
-            except Exception:
-                self.log.exception("Worker %s: %s failed", self.name, duty.__name__)
-            await asyncio.sleep(seconds)
-
-    async def _outlast(self, call: Callable[[], Awaitable[object]], most_seconds: float) -> None:
-        """Repeat a call until Redis lets it succeed, with a growing wait; after `most_seconds` its error is raised."""
-        end = time.monotonic() + most_seconds
-        wait = FIRST_PAUSE
+    async def retry(self, call: Callable[[], Awaitable[object]], max_seconds: float) -> None:
+        """Repeat a call with growing waits until Redis lets it succeed. Raises its last error after `max_seconds`."""
+        end = self._clock() + max_seconds
+        wait = FIRST_WAIT_SECONDS
         while True:
             try:
                 await call()
-            except AWAY as error:
-                self._note_outage(error)
-                if time.monotonic() >= end:
+            except UNAVAILABLE as error:
+                self.note_outage(error)
+                if self._clock() >= end:
                     raise
-                await asyncio.sleep(wait * random.uniform(0.5, 1))  # noqa: S311 - spreads the calls, guards nothing
-                wait = min(2 * wait, LONGEST_PAUSE)
+                # Hundreds of jobs may end in one outage: the jitter spreads their calls over the time after it.
+                await self._sleep(wait * random.uniform(0.5, 1))  # noqa: S311 - it guards nothing
+                wait = min(2 * wait, MAX_WAIT_SECONDS)
             else:
                 return
 
-    async def _in_thread(self, call: Callable[[], T]) -> T:
-        return await self._loop.run_in_executor(self._clerks, call)
-
-    async def _soon(self, call: Awaitable[object]) -> None:
-        """One try, of a second at most, of what need not succeed."""
+    async def attempt(self, call: Awaitable[object]) -> None:
+        """Try once what need not succeed, for ATTEMPT_SECONDS at most."""
         try:
-            await asyncio.wait_for(call, SOON)
-        except (TimeoutError, *AWAY) as error:
-            self._note_outage(error)
+            await asyncio.wait_for(call, ATTEMPT_SECONDS)
+        except (TimeoutError, *UNAVAILABLE) as error:
+            self.note_outage(error)
 
-    async def _or_stop(self, work: asyncio.Future[Any]) -> bool:
-        """Wait until `work` is done or the worker is to end; True when the work is done."""
-        await asyncio.wait({work, self._stopper}, return_when=asyncio.FIRST_COMPLETED)
-        return work.done()
+    async def every(self, seconds: float, duty: Callable[[], None]) -> None:
+        """Call `duty` in a thread now and then every so often, whatever it raises. Ends by cancellation alone."""
+        while True:
+            try:
+                await self.in_thread(duty)
+            except UNAVAILABLE as error:
+                self.note_outage(error)
+            except Exception:
+                self.log.exception("Worker %s: %s failed", self._worker_name, duty.__name__)
+            await self._sleep(seconds)
 
-    async def _until_told(self, call: Awaitable[T], more_seconds: float) -> T:
-        """What `call` answers; TimeoutError when the worker is told to end and no answer comes within `more_seconds`."""
-        self._more_seconds = more_seconds
-        try:
-            async with asyncio.timeout(None) as self._limit:
-                return await call
-        finally:
-            self._limit = None
-
-    def _tell(self) -> None:
-        """The worker is to end: what waits for an answer does so for its last seconds."""
-        self._stop.set()
-        if self._limit is not None:
-            self._limit.reschedule(self._loop.time() + self._more_seconds)
-
-    async def _pause(self, seconds: float) -> None:
-        """Sleep, but not through a signal."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stop.wait(), seconds)
-
-    def _note_outage(self, error: Exception) -> None:
+    def note_outage(self, error: Exception) -> None:
+        """Log that Redis is away, unless that was logged for this outage. From any thread."""
         if self._outage.begins():
-            self.log.error("Worker %s: Redis is away (%s), trying again", self.name, type(error).__name__)
+            self.log.error("Worker %s: Redis is away (%s), trying again", self._worker_name, type(error).__name__)
 
-    def _note_return(self) -> None:
+    def note_return(self) -> None:
+        """Log that Redis is back, when it was away. From any thread."""
         if self._outage.ends():
-            self.log.warning("Worker %s: Redis is back", self.name)
-
-    def _pubsub_exception_handler(self, exc: Exception, pubsub: PubSub, pubsub_thread: PubSubWorkerThread) -> None:  # noqa: ARG002 - BaseWorker's
-        """Whatever happens to the subscription for commands, it goes on; redis-py subscribes anew when it reconnects."""
-        if not isinstance(exc, AWAY):
-            self.log.warning("Worker %s: a command was not understood (%s)", self.name, type(exc).__name__)
-        elif not self._dead:
-            self._note_outage(exc)
-            time.sleep(1.0)
+            self.log.warning("Worker %s: Redis is back", self._worker_name)

@@ -1,4 +1,4 @@
-"""One execution of one job, and a job made of the record that `take.lua` answered."""
+"""One execution of one job, made of the record that `dequeue.lua` answers."""
 
 from __future__ import annotations
 
@@ -18,38 +18,40 @@ if TYPE_CHECKING:
     from redis import Redis
     from rq.queue import Queue
 
-STAMPS: Final = {name.encode(): name for name in ("created_at", "enqueued_at", "started_at", "ended_at", "last_heartbeat")}
-SAVED: Final = attrgetter(
+TIME_FIELDS: Final = {name.encode(): name for name in ("created_at", "enqueued_at", "started_at", "ended_at", "last_heartbeat")}
+SAVED_ATTRIBUTES: Final = attrgetter(
     *("created_at", "_data", "_success_callback_name", "_failure_callback_name", "_stopped_callback_name", "_success_callback_timeout"),
     *("_failure_callback_timeout", "_stopped_callback_timeout", "started_at", "worker_name", "group_id", "number_of_retries"),
     *("retries_left", "retry_intervals", "enqueue_at_front_on_retry", "origin", "description", "enqueued_at", "repeats_left"),
     *("repeat_intervals", "rate_limit_key", "rate_limit_concurrency", "timeout", "webhooks", "result_ttl", "failure_ttl"),
     *("_dependency_ids", "ttl", "allow_dependency_failures", "enqueue_at_front"),
 )
-"""What RQ writes anew at a job's end. When the job's function changed none of it, the record has it already."""
+"""What RQ writes again at a job's end. Where the job's function has changed none of it, the record holds it already."""
 
 
 @dataclass(slots=True, eq=False)
 class Run:
-    """One execution of one job.
+    """One execution of one job, from its dequeuing until its end is recorded.
 
-    `fault` says why it cannot even begin; `stopped`, that somebody asked for its end; `failure`, what is to be kept of a bad end.
+    `load_error` is why the job cannot even begin. `executing` is True while its function runs: only then can it be cancelled.
+    `stopped` is True when somebody asked for its end. `failure_text` is what is kept of a failure; once it is set, callbacks and
+    exception handlers were called. `saved` are the job's SAVED_ATTRIBUTES as they were read.
     """
 
     job: Job
     queue: Queue
     execution: Execution
-    fault: Exception | None = None
+    load_error: Exception | None = None
     task: asyncio.Task[None] | None = None
-    performing: bool = False
+    executing: bool = False
     stopped: bool = False
-    failure: str = ""
+    failure_text: str = ""
     saved: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Maker:
-    """Makes a worker's runs. `serializer` is RQ's: a class or module with `dumps` and `loads`."""
+class RunFactory:
+    """Makes the runs of one worker. `serializer` is RQ's: a class or module with `dumps` and `loads`."""
 
     job_class: type[Job]
     serializer: Any
@@ -57,41 +59,44 @@ class Maker:
     queue: Queue
     worker_name: str
 
-    def make(self, name: str, execution_id: str, fields: Sequence[bytes], moment: datetime) -> Run:
-        """The run of a job that was marked as started at `moment`. A record that RQ cannot read makes a run with a fault."""
-        job, fault = self._job(name, dict(zip(fields[::2], fields[1::2], strict=True)))
-        job.worker_name, job.started_at, job.last_heartbeat = self.worker_name, moment, moment
-        job._status = JobStatus.STARTED  # noqa: SLF001 - as Job.prepare_for_execution does
-        execution = Execution(execution_id, name, self.connection, self.worker_name)
-        execution.created_at = execution.last_heartbeat = moment
-        execution._job = job  # noqa: SLF001 - as Execution.create does
-        return Run(job, self.queue, execution, fault, saved=SAVED(job))
+    def make(self, job_id: str, execution_id: str, fields: Sequence[bytes], started_at: datetime) -> Run:
+        """The run of a job that the script marked as started. A record that RQ cannot read makes a run with a `load_error`.
 
-    def _job(self, name: str, record: dict[bytes, bytes]) -> tuple[Job, Exception | None]:
-        job = self.job_class(name, connection=self.connection)
-        job.serializer = self.serializer  # resolved already: the constructor would only check it again, for half of its time
-        fault: Exception | None = None
-        stamps = _stamps(record)
+        `fields` are the job's hash as HGETALL answers it: names and values in turn.
+        """
+        job, load_error = self._load(job_id, dict(zip(fields[::2], fields[1::2], strict=True)))
+        job.worker_name, job.started_at, job.last_heartbeat = self.worker_name, started_at, started_at
+        job._status = JobStatus.STARTED  # noqa: SLF001 - as Job.prepare_for_execution does
+        execution = Execution(execution_id, job_id, self.connection, self.worker_name)
+        execution.created_at = execution.last_heartbeat = started_at
+        execution._job = job  # noqa: SLF001 - as Execution.create does
+        return Run(job, self.queue, execution, load_error, saved=SAVED_ATTRIBUTES(job))
+
+    def _load(self, job_id: str, record: dict[bytes, bytes]) -> tuple[Job, Exception | None]:
+        job = self.job_class(job_id, connection=self.connection)
+        job.serializer = self.serializer  # given to the constructor it would be looked up again, for half of its time
+        load_error: Exception | None = None
+        times = _pop_times(record)
         try:
             job.restore(record)
-        except Exception as error:  # noqa: BLE001 - whatever a foreign record makes RQ raise
-            fault = error
-        for attribute, moment in stamps.items():
+        except Exception as error:  # noqa: BLE001 - whatever RQ raises for a record that it did not write
+            load_error = error
+        for attribute, moment in times.items():
             setattr(job, attribute, moment)
         job.origin = job.origin or self.queue.name
-        return job, fault
+        return job, load_error
 
 
-def _stamps(record: dict[bytes, bytes]) -> dict[str, datetime]:
-    """The times of a record, which lose them here: `Job.restore` reads one with strptime in 6 us, this in 0.2 us.
+def _pop_times(record: dict[bytes, bytes]) -> dict[str, datetime]:
+    """Take the times out of a record; by attribute. `Job.restore` reads one with strptime in 6 us, this in 0.2 us.
 
-    What is not written as RQ writes it stays in the record, for RQ to judge.
+    What does not look like RQ's times stays in the record, for RQ to judge.
     """
-    found: dict[str, datetime] = {}
-    for field, attribute in STAMPS.items():
+    times: dict[str, datetime] = {}
+    for field, attribute in TIME_FIELDS.items():
         raw = record.get(field, b"")
         if raw.endswith(b"Z"):
             with contextlib.suppress(ValueError):
-                found[attribute] = datetime.fromisoformat(raw.decode())
+                times[attribute] = datetime.fromisoformat(raw.decode())
                 del record[field]
-    return found
+    return times

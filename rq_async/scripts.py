@@ -1,4 +1,4 @@
-"""The worker's three Lua scripts, each a file beside this one with its promise at its head, and how they are sent."""
+"""The worker's three Lua scripts, and how they are sent. Each is a file in `lua/` that says at its head what it promises."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any, Final, Protocol
 from redis.exceptions import NoScriptError
 
 
-class Commands(Protocol):
-    """What sends a script: a client of `redis.asyncio`, or anything that gathers commands into fewer sends."""
+class CommandSender(Protocol):
+    """What sends commands: a client of `redis.asyncio`, or a `CommandBatcher`."""
 
     async def execute_command(self, *args: Any) -> Any:
-        """Send one command; its answer. Raises redis-py's errors."""
+        """Send one command; what the server answers. Raises redis-py's errors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,8 @@ class Script:
     text: str
     sha: str
 
-    async def send(self, commands: Commands, keys: Sequence[str], args: Sequence[Any]) -> Any:
-        """One EVALSHA; an EVAL when the server does not know the script, which then was not run."""
+    async def send(self, commands: CommandSender, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        """Run the script with EVALSHA; with EVAL when the server does not know it, in which case it was not run yet."""
         rest = (len(keys), *keys, *args)
         try:
             return await commands.execute_command("EVALSHA", self.sha, *rest)
@@ -35,12 +35,12 @@ class Script:
 
 
 def _load(name: str) -> Script:
-    """The file without its comments: the server is sent the code, not the reasons."""
+    """A script without its comments: the server is sent the code alone."""
     lines = resources.files(__package__).joinpath("lua", f"{name}.lua").read_text(encoding="utf-8").splitlines()
     text = "\n".join(line for line in lines if not line.startswith("--"))
     return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
-TAKE: Final = _load("take")
+DEQUEUE: Final = _load("dequeue")
 FINISH: Final = _load("finish")
-GIVE_BACK: Final = _load("give_back")
+REQUEUE: Final = _load("requeue")

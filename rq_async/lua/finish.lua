@@ -1,12 +1,13 @@
 -- Records that an ordinary job returned: the records of RQ's handle_job_success, in one step.
 --
--- Not ordinary, and left to RQ's own code, is a job with dependents (whoever is enqueued meanwhile is seen here) or without a record.
+-- A job with dependents, or without a record, is not ordinary and is left to RQ's own code. Only the script can decide that:
+-- a dependent may be enqueued at any moment until it runs.
 --
--- Can be repeated: an execution that the worker's index does not hold any more, and whose result is there, is not counted twice.
+-- Can be repeated: an execution whose result is there, and that is not among the worker's executions any more, is not counted again.
 --
 -- KEYS: 1 the job, 2 its dependents, 3 its dependencies, 4 its results, 5 its executions, 6 the execution,
 --       7 started registry, 8 finished registry, 9 the worker, 10 the worker's executions
--- ARGV: 1 job id, 2 execution id, 3 seconds to keep the result (0: delete the job, below 0: for ever), 4 the end as RQ writes it,
+-- ARGV: 1 job id, 2 execution id, 3 seconds to keep the result (0: delete the job, below 0: keep it for ever), 4 the end as RQ writes it,
 --       5 score in the finished registry, 6 seconds worked, 7 the worker's state when nothing runs, 8 prefix of executions' keys,
 --       9... the result's fields and values
 -- Answers {1 recorded or 0 not ordinary, how many executions the worker still has}
@@ -25,6 +26,7 @@ local function has_result()
     return ttl == 0 and redis.call('EXISTS', job) == 0
 end
 
+-- Both must hold: the worker's executions expire in a long outage, and then a first call finds none either.
 if redis.call('SISMEMBER', index, composite) == 0 and has_result() then
     return {1, redis.call('SCARD', index)}
 end

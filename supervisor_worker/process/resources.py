@@ -15,7 +15,7 @@ from typing import Final
 
 from redis.asyncio import Redis as AsyncRedis
 
-from rq_async.command_batching import Grouped
+from rq_async.command_batching import CommandBatcher
 from shared.config import settings as knobs
 from shared.mailbox import AsyncMailbox, calls
 from shared.mailbox import wake_queue as queue
@@ -64,7 +64,7 @@ async def open_crew(runtime: Runtime, process: str = "") -> AsyncIterator[Crew]:
         redis, waiting = for_loop(redis_url(settings)), for_waiting(redis_url(settings))
         for client in (redis, waiting):
             stack.push_async_callback(client.aclose)
-        commands = Grouped(redis, runtime.replicas)
+        commands = CommandBatcher(redis, runtime.replicas)
         thinker, gallery = Claude(settings), Gallery.of(settings)
         ports = open_ports(settings, runtime.users.channels)
         for close in (thinker.aclose, *(port.aclose for port in ports.values()), gallery.aclose):

@@ -94,7 +94,7 @@ async def _work(runtime: Runtime, process: str, name: str, beside: Beside | None
     async with open_crew(runtime, process) as crew:
         CURRENT.set(crew)
         worker, sweep = make_worker(runtime, crew, name), Sweep(crew)
-        reconciler = Reconciler(runtime, crew.mailbox, crew.supervisor.stopping, lambda: worker.resting)
+        reconciler = Reconciler(runtime, crew.mailbox, crew.supervisor.stopping, lambda: worker.draining)
         beside_it = (sweep.run(), reconciler.run(), watch_clock(crew.redis), *((beside(worker, sweep),) if beside else ()))
         tasks = [asyncio.create_task(each) for each in beside_it]
         try:

@@ -43,11 +43,11 @@ class Leash:
             if order == END:
                 _end(worker)
             else:
-                worker.resting = sweep.resting = order == REST
+                worker.draining = sweep.resting = order == REST
 
         with self._lock:
             self._follow = lambda order: _post(loop, follow, order)
-        while not (worker.resting and not worker.runs):  # noqa: ASYNC110 - RQ's end of a run is no event of ours
+        while not (worker.draining and not worker.runs):  # noqa: ASYNC110 - RQ's end of a run is no event of ours
             await asyncio.sleep(LOOK_SECONDS)
         _end(worker)
 

@@ -14,7 +14,7 @@ from typing import Any, cast
 import pytest
 
 from boss.checks.spool import spool as check
-from rq_async.command_batching import Grouped
+from rq_async.command_batching import CommandBatcher
 from shared import submit as storing
 from shared.mailbox import AsyncMailbox, Mailbox, calls, keys
 from shared.model.sms_admission import sms_id
@@ -210,7 +210,7 @@ def test_leave_to_send_is_none_while_no_replica_has_the_attempt(followed: Follow
     async def ask(conversation: str) -> list[str]:
         """A first attempt with the reply, and a second one by itself."""
         redis = connections.for_loop(followed.url)
-        mailbox = AsyncMailbox(redis, Grouped(redis, Replicas(keys.BARRIER)))
+        mailbox = AsyncMailbox(redis, CommandBatcher(redis, Replicas(keys.BARRIER)))
         turn = (await mailbox.run(calls.claim(conversation, "k-1", f"t-{conversation}", lease_ms=60_000))).turn
         assert turn is not None
         limits = calls.Leave(1, 1, 60_000)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
@@ -17,17 +16,17 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from rq_async import AsyncWorker
-from rq_async.command_batching import Grouped, asynchronous
+from rq_async.command_batching import CommandBatcher, async_client
 from shared.storage.clients import for_loop, for_worker
 
 JOBS = "tests.integration.worker_jobs."
 
 
 class Interfering:
-    """Sends the scripts, and lets a test do something between an answer of the server and the worker's hearing of it."""
+    """Sends the scripts, and lets a test do something between an answer of the server and its arrival at the worker."""
 
     def __init__(self, connection: Redis, after: Callable[[int], Awaitable[None]]) -> None:
-        self._commands = Grouped(asynchronous(connection, 5.0))
+        self._commands = CommandBatcher(async_client(connection, 5.0))
         self._after = after
         self.answers = 0
 
@@ -131,20 +130,3 @@ def test_a_job_that_comes_back_is_not_left_by_a_burst(worker: AsyncWorker) -> No
     worker.scripts = Interfering(worker.connection, hear_late)
     assert worker.work(burst=True)
     assert job.get_status() == "failed"
-
-
-def test_an_outage_is_logged_once_whoever_hears_of_it_last(worker: AsyncWorker, caplog: pytest.LogCaptureFixture) -> None:
-    """A thread may learn of it when the loop has seen Redis again already; the next outage is logged again."""
-
-    def said() -> list[str]:
-        return [line.getMessage().partition(": ")[2] for line in caplog.records]
-
-    worker.log = logging.getLogger("of this test alone")  # RQ's own is made deaf to others by whoever works first
-    for _ in range(2):
-        worker._note_outage(Lost("one call's"))
-    worker._note_return()
-    worker._note_outage(Lost("another thread's"))
-    assert said() == ["Redis is away (ConnectionError), trying again", "Redis is back"]
-    worker._outage._ended_at = float("-inf")
-    worker._note_outage(Lost("the next one's"))
-    assert said()[2:] == ["Redis is away (ConnectionError), trying again"]

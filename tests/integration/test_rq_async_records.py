@@ -14,6 +14,7 @@ from rq.serializers import JSONSerializer
 from rq.worker.base import BaseWorker
 
 from rq_async import AsyncWorker
+from rq_async.completion import CompletionRecorder
 from shared.storage.clients import for_worker
 from tests.integration import worker_jobs
 from tests.support.rq_records import records
@@ -134,6 +135,6 @@ def test_while_a_job_runs_the_records_are_those_of_rqs_own_worker(connection: Re
 @pytest.mark.parametrize("case", ORDINARY)
 def test_an_ordinary_job_ends_by_the_script(connection: Redis, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
     """RQ's own way, of several round trips in a thread, is for the others."""
-    monkeypatch.setattr(AsyncWorker, "record_success", None)
+    monkeypatch.setattr(CompletionRecorder, "record_success", None)
     outcome(connection, OurWorker, ORDINARY[case])
     assert connection.hget("rq:worker:one", "successful_job_count") == b"1"

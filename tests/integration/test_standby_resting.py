@@ -26,10 +26,10 @@ def test_a_job_that_was_popped_as_the_rest_began_stands_in_the_queue_as_before(r
     async def rest_while_waiting(worker: AsyncWorker, queue: Queue) -> list[str]:
         working = asyncio.create_task(worker.work_async())
         await until(lambda: blocked(worker) == 1, "the wait for a job")
-        worker.resting = True
+        worker.draining = True
         first, second = [(await asyncio.to_thread(queue.enqueue, NOTHING)).id for _ in range(2)]
         await until(lambda: queue.job_ids == [first, second] and worker.get_state() == "suspended", "both jobs in their order")
-        worker.resting = False
+        worker.draining = False
         await until(lambda: len(queue.finished_job_registry) == 2, "the end of both")
         worker.request_stop(signal.SIGTERM, None)
         await working
@@ -57,8 +57,8 @@ def test_a_resting_worker_is_shown_as_suspended(redis_url: str) -> None:
     with for_worker(redis_url) as redis:
         worker = AsyncWorker([Queue("things", connection=redis, serializer=JSONSerializer)], connection=redis, serializer=JSONSerializer)
         worker.register_birth()  # type: ignore[no-untyped-call]
-        worker.resting = True
-        worker.beat()
+        worker.draining = True
+        worker.bookkeeping.beat()
         assert redis.hget(worker.key, "state") == b"suspended"
 
 

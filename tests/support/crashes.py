@@ -30,7 +30,7 @@ from shared.mailbox import AsyncMailbox, Mailbox
 from shared.mailbox.call import Call
 
 if TYPE_CHECKING:
-    from rq_async.queue_client import Desk
+    from rq_async.queue_client import QueueClient
     from rq_async.run import Run
 
 Result = TypeVar("Result")
@@ -111,7 +111,7 @@ def conversation_of(call: Call[Any]) -> str:
 def arm_worker(crashes: Crashes) -> None:
     """Put the moments of a turn around the mailbox's calls, RQ's jobs and the requests to the providers."""
     _arm_mailbox(crashes)
-    _arm_desk(crashes)
+    _arm_queue(crashes)
     _arm_requests(crashes)
 
 
@@ -139,24 +139,24 @@ def _arm_mailbox(crashes: Crashes) -> None:
     AsyncMailbox.run = armed  # type: ignore[method-assign,assignment]
 
 
-def _arm_desk(crashes: Crashes) -> None:
-    from rq_async.queue_client import Desk  # noqa: PLC0415 - the worker has imported it; here it is at hand
+def _arm_queue(crashes: Crashes) -> None:
+    from rq_async.queue_client import QueueClient  # noqa: PLC0415 - the worker has imported it; here it is at hand
 
-    take, give_back = Desk.take, Desk.give_back
+    dequeue, requeue = QueueClient.dequeue, QueueClient.requeue
 
-    async def armed_take(desk: Desk, room: int) -> list[Run]:
-        runs = await take(desk, room)
+    async def armed_dequeue(client: QueueClient, room: int) -> list[Run]:
+        runs = await dequeue(client, room)
         if any(crashes.planned("after:take", str(run.job.args[0])) for run in runs):
             _reach_each(crashes, "after:take", runs)
             await asyncio.sleep(HEARD_SECONDS)
         return runs
 
-    async def armed_give_back(desk: Desk, runs: list[Run], idle: str) -> None:
+    async def armed_requeue(client: QueueClient, runs: list[Run], idle_state: str) -> None:
         _reach_each(crashes, "before:give_back", runs)
-        await give_back(desk, runs, idle)
+        await requeue(client, runs, idle_state)
         _reach_each(crashes, "after:give_back", runs)
 
-    Desk.take, Desk.give_back = armed_take, armed_give_back  # type: ignore[method-assign,assignment]
+    QueueClient.dequeue, QueueClient.requeue = armed_dequeue, armed_requeue  # type: ignore[method-assign,assignment]
 
 
 def _reach_each(crashes: Crashes, moment: str, runs: Iterable[Run]) -> None:

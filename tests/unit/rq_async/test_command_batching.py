@@ -1,13 +1,9 @@
-"""The asynchronous worker's parts that need no server."""
+"""Commands of many callers in one send, and the asynchronous client that is made like the blocking one."""
 
 from __future__ import annotations
 
-import ast
 import asyncio
-import sys
-import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Self, cast
 
 import pytest
@@ -18,26 +14,12 @@ from redis.asyncio import Redis as AsyncRedis
 from redis.backoff import ConstantBackoff
 from redis.exceptions import ResponseError
 from redis.retry import Retry
-from rq.timeouts import JobTimeoutException
 
-import rq_async as package
-from rq_async.bookkeeping import ThreadDeathPenalty
-from rq_async.command_batching import Grouped, asynchronous
+from rq_async.command_batching import CommandBatcher, async_client
 
 
 def options(client: AsyncRedis) -> dict[str, Any]:
     return dict(client.connection_pool.connection_kwargs)
-
-
-def test_the_package_needs_the_standard_library_redis_and_rq_alone() -> None:
-    """It can be lifted out as it is."""
-    allowed = {"redis", "rq", *sys.stdlib_module_names}
-    for file in Path(package.__path__[0]).glob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            strange = [name for name in names if name.partition(".")[0] not in allowed and not name.startswith(package.__name__)]
-            assert not strange, f"{file.name} imports {strange}"
 
 
 @pytest.mark.parametrize(
@@ -51,7 +33,7 @@ def test_the_package_needs_the_standard_library_redis_and_rq_alone() -> None:
 def test_the_client_for_the_loop_is_like_the_blocking_one(url: str, kind: type, place: dict[str, Any]) -> None:
     """TCP, TLS and unix sockets: the same server, database and credentials; it repeats nothing by itself."""
     blocking = Redis.from_url(url, protocol=2, retry=Retry(ConstantBackoff(1), 9), socket_timeout=400, socket_connect_timeout=3)
-    client = asynchronous(blocking, 11.0)
+    client = async_client(blocking, 11.0)
     assert client.connection_pool.connection_class is kind
     assert options(client) | place | {"socket_timeout": 11.0, "socket_connect_timeout": 3, "protocol": 2} == options(client)
     assert options(client)["retry"].get_retries() == 0
@@ -61,46 +43,27 @@ def test_the_client_for_the_loop_is_like_the_blocking_one(url: str, kind: type, 
 def test_tls_options_come_along() -> None:
     """A client without them would not trust the server, or would trust any."""
     blocking = Redis(host="example.com", ssl=True, ssl_ca_certs="ca.pem", ssl_check_hostname=False, ssl_cert_reqs="required")
-    known = options(asynchronous(blocking, 5.0))
+    known = options(async_client(blocking, 5.0))
     assert [known["ssl_ca_certs"], known["ssl_check_hostname"], known["ssl_cert_reqs"]] == ["ca.pem", False, "required"]
 
 
 def test_a_pool_of_an_unknown_kind_is_refused_with_a_way_out() -> None:
     """Sentinel's pool finds its server anew each time; the sentence says which attribute to set instead."""
     with pytest.raises(ValueError, match=r"SentinelManagedConnection.*async_connection"):
-        asynchronous(Sentinel([("example.com", 26379)]).master_for("main"), 5.0)  # type: ignore[no-untyped-call]
+        async_client(Sentinel([("example.com", 26379)]).master_for("main"), 5.0)  # type: ignore[no-untyped-call]
 
     class OwnConnection(BlockingConnection):
         """Somebody's."""
 
     with pytest.raises(ValueError, match=r"OwnConnection.*async_connection"):
-        asynchronous(Redis(connection_pool=ConnectionPool(connection_class=OwnConnection)), 5.0)
+        async_client(Redis(connection_pool=ConnectionPool(connection_class=OwnConnection)), 5.0)
 
 
 def test_an_option_that_the_loops_client_has_not_is_refused() -> None:
     """Leaving it out in silence could mean another trust or another server."""
     blocking = Redis(host="example.com", ssl=True, ssl_validate_ocsp=True)
     with pytest.raises(ValueError, match=r"ssl_validate_ocsp.*async_connection"):
-        asynchronous(blocking, 5.0)
-
-
-def test_a_callbacks_limit_is_not_what_a_jobs_timeout_says() -> None:
-    """RQ's own timer writes its limit into the exception class that every job of the process raises."""
-    with ThreadDeathPenalty(60):
-        assert str(JobTimeoutException("after 1 second")) == "after 1 second"
-    assert str(JobTimeoutException("after 1 second")) == "after 1 second"
-
-
-def test_a_callback_that_takes_too_long_is_ended() -> None:
-    """With RQ's exception, which names the callback's own limit."""
-
-    def for_ever() -> None:
-        end = time.monotonic() + 20
-        while time.monotonic() < end:
-            pass
-
-    with pytest.raises(JobTimeoutException, match=r"\(0\.05 seconds\)"), ThreadDeathPenalty(0.05):
-        for_ever()
+        async_client(blocking, 5.0)
 
 
 class Pipe:
@@ -131,7 +94,7 @@ class Pipe:
 
 
 class FakeServer:
-    """What `Grouped` needs of a client."""
+    """What `CommandBatcher` needs of a client."""
 
     def __init__(self) -> None:
         self.sends: list[list[str]] = []
@@ -162,7 +125,7 @@ async def grouped(words: list[str], *, away: bool = False, cancel: int | None = 
     """Send `words` while a first command is on its way, perhaps cancel one; the server and all outcomes."""
     server = FakeServer()
     server.away = away
-    commands = Grouped(cast("AsyncRedis", server))
+    commands = CommandBatcher(cast("AsyncRedis", server))
     first = asyncio.create_task(commands.execute_command("ECHO", "first"))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
@@ -174,7 +137,7 @@ async def grouped(words: list[str], *, away: bool = False, cancel: int | None = 
     return server, await asyncio.gather(first, *tasks, return_exceptions=True)
 
 
-class FakeTail:
+class FakeBarrier:
     """Asks for the replicas of a server that has them, or has none."""
 
     def __init__(self, *, followed: bool, confirms: bool = True) -> None:
@@ -194,10 +157,10 @@ class FakeTail:
         self.forgotten += 1
 
 
-async def confirmed(tail: FakeTail | None) -> tuple[FakeServer, list[Any]]:
+async def confirmed(barrier: FakeBarrier | None) -> tuple[FakeServer, list[Any]]:
     """Two commands behind a first one, the second of which wants to be on a replica; the server and the two outcomes."""
     server = FakeServer()
-    commands = Grouped(cast("AsyncRedis", server), tail)
+    commands = CommandBatcher(cast("AsyncRedis", server), barrier)
     first = asyncio.create_task(commands.execute_command("ECHO", "first"))
     await asyncio.sleep(0)
     tasks = [
@@ -211,25 +174,25 @@ async def confirmed(tail: FakeTail | None) -> tuple[FakeServer, list[Any]]:
 
 def test_who_wants_a_replica_to_have_it_is_told_in_the_same_send() -> None:
     """And the others of the group have their plain answers."""
-    server, outcomes = asyncio.run(confirmed(FakeTail(followed=True)))
+    server, outcomes = asyncio.run(confirmed(FakeBarrier(followed=True)))
     assert server.sends == [["first"], ["plain", "sure", "wait"]]
     assert outcomes == ["plain", ("sure", True)]
 
 
-@pytest.mark.parametrize("tail", [None, FakeTail(followed=False)])
-def test_without_replicas_nobody_asks(tail: FakeTail | None) -> None:
+@pytest.mark.parametrize("barrier", [None, FakeBarrier(followed=False)])
+def test_without_replicas_nobody_asks(barrier: FakeBarrier | None) -> None:
     """Nor where nobody told how."""
-    server, outcomes = asyncio.run(confirmed(tail))
+    server, outcomes = asyncio.run(confirmed(barrier))
     assert server.sends == [["first"], ["plain", "sure"]]
     assert outcomes == ["plain", ("sure", True)]
 
 
 def test_a_server_whose_replicas_do_not_confirm_is_left() -> None:
     """It may have been demoted: its idle connections end, and the next one's server is asked anew."""
-    tail = FakeTail(followed=True, confirms=False)
-    server, outcomes = asyncio.run(confirmed(tail))
+    barrier = FakeBarrier(followed=True, confirms=False)
+    server, outcomes = asyncio.run(confirmed(barrier))
     assert outcomes == ["plain", ("sure", False)]
-    assert (server.dropped, tail.forgotten) == (1, 1)
+    assert (server.dropped, barrier.forgotten) == (1, 1)
 
 
 def test_a_lone_command_that_wants_a_replica_asks_too() -> None:
@@ -238,7 +201,7 @@ def test_a_lone_command_that_wants_a_replica_asks_too() -> None:
     async def alone() -> tuple[FakeServer, Any]:
         server = FakeServer()
         server.open.set()
-        return server, await Grouped(cast("AsyncRedis", server), FakeTail(followed=True)).execute_confirmed("ECHO", "sure")
+        return server, await CommandBatcher(cast("AsyncRedis", server), FakeBarrier(followed=True)).execute_confirmed("ECHO", "sure")
 
     server, outcome = asyncio.run(alone())
     assert (server.sends, outcome) == ([["sure", "wait"]], ("sure", True))

@@ -1,10 +1,11 @@
--- Undoes `take.lua` for jobs that nobody has begun: they stand at the queue's head again, in their order, as queued.
+-- Undoes `dequeue.lua` for jobs that were not begun: they stand at the queue's head again, in their order, as queued.
 --
--- Can be repeated: an execution that the worker's index does not hold any more is passed over.
+-- Can be repeated: an execution that is not among the worker's executions any more is skipped.
 --
 -- KEYS: 1 the queue, 2 the worker, 3 the worker's executions
 -- ARGV: 1 prefix of jobs' keys, 2 RQ's prefix, 3 the worker's state when nothing runs,
 --       then for each job its id, its execution's id and its started registry
+-- From the last to the first: each is pushed to the head, and the first shall stand there.
 for i = #ARGV - 2, 4, -3 do
     local id, execution = ARGV[i], ARGV[i + 1]
     local composite, job = id .. ':' .. execution, ARGV[1] .. id

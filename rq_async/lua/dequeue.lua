@@ -1,15 +1,16 @@
--- Takes jobs off the queue's head and marks each as started: the records of RQ's prepare_execution and prepare_job_execution.
+-- Dequeues jobs from the queue's head and marks each as started: the records of RQ's prepare_execution and prepare_job_execution.
 --
--- An id that BLMOVE moved to the intermediate list comes first. While RQ is suspended, or with no room, that id goes back to
--- the queue's head. Ids without a job, and ids that RQ would refuse, are dropped.
+-- An id that BLMOVE moved to the intermediate list comes first. While RQ is suspended, or without room, that id is put back at
+-- the queue's head. Ids without a job, and ids that RQ would reject, are dropped.
 --
--- Can be repeated: the worker's record keeps the nonce of the last call that took anything and its job ids. The same nonce
--- takes nothing more; it answers those jobs again, of which nobody has heard.
+-- Can be repeated: the worker's record keeps the nonce and the job ids of the last call that dequeued anything. A call with that
+-- nonce dequeues nothing more; it answers the same jobs again, because the first answer was lost.
 --
 -- KEYS: 1 the queue, 2 its intermediate list, 3 the worker, 4 the worker's executions, 5 RQ's suspension
--- ARGV: 1 the most jobs, 2 nonce, 3 the moved id or '', 4 prefix of jobs' keys, 5 RQ's prefix, 6 prefix of started registries,
---       7 the queue's name, 8 the worker's name, 9 now as RQ writes it, 10 now in unix seconds, 11 job_monitoring_interval in seconds
--- Answers {1 when suspended, how many wait, {{job id, execution id, {field, value, ...}}, ...}}
+-- ARGV: 1 how many jobs at most, 2 nonce, 3 the moved id or '', 4 prefix of jobs' keys, 5 RQ's prefix, 6 prefix of started
+--       registries, 7 the queue's name, 8 the worker's name, 9 now as RQ writes it, 10 now in unix seconds,
+--       11 job_monitoring_interval in seconds
+-- Answers {1 when suspended, how many jobs wait, {{job id, execution id, {field, value, ...}}, ...}}
 local queue, holding, worker, index = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local nonce, moved, jobs, prefix, name, moment, time = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[8], ARGV[9], ARGV[10]
 local now, interval = math.floor(tonumber(time)), tonumber(ARGV[11])
@@ -23,6 +24,7 @@ local function record_of(id)
     return string.find(id, '^[%w_-]+$') and redis.call('HGETALL', jobs .. id) or {}
 end
 
+-- A repeated call. A job that has ended, or lost its execution, is left out: somebody has dealt with it since.
 local taken = redis.call('HGET', worker, 'taken')
 if taken and string.sub(taken, 1, #nonce + 1) == nonce .. ' ' then
     local again, place = {}, 0
@@ -38,6 +40,7 @@ end
 
 local room = suspended == 1 and 0 or tonumber(ARGV[1])
 local ids = {}
+-- LREM answers 0 when RQ's clean-up has dealt with the moved id meanwhile: then the job is not this worker's.
 if moved ~= '' and redis.call('LREM', holding, 1, moved) == 1 then
     if room == 0 then
         redis.call('LPUSH', queue, moved)
