@@ -154,6 +154,17 @@ def test_it_asks_for_no_more_than_it_has_room_for_and_waits_for_an_end_when_full
     assert (setup.executor.launched, setup.executor.waits) == (["a", "b", "c", "d"], 2)
 
 
+def test_after_the_request_it_does_not_wait_for_a_job_s_end() -> None:
+    """The jobs' grace has begun, and who called the loop counts it."""
+
+    async def case(setup: Setup) -> None:
+        setup.client.answers = [jobs("a")]  # and then the request, while "a" runs
+        await setup.run(burst=True)
+
+    setup = run(case)
+    assert (setup.executor.launched, setup.executor.waits) == (["a"], 0)
+
+
 def test_it_ends_after_so_many_jobs() -> None:
     """And asks for no more than these."""
 

@@ -330,11 +330,11 @@ def test_jobs_that_outlast_the_worker_fail_visibly(run_case: RunCase) -> None:
     """Nobody asked for their end in particular: they are not stopped."""
 
     async def case(setup: Setup) -> None:
-        for _ in range(2):
-            setup.launch("wait")
+        runs = [setup.launch("wait") for _ in range(2)]
         await asyncio.sleep(0)
         setup.executor.cancel_all()
         await setup.ended()
+        assert [run.task and run.task.cancelling() for run in runs] == [0, 0]  # the task went on, to record the end
         assert [(what, type(error)) for what, error in setup.recorder.recorded] == [("failure", WorkerEnded)] * 2
 
     run_case(case)

@@ -61,12 +61,13 @@ def test_a_call_has_all_the_time_it_needs_before_the_request() -> None:
 def test_after_the_request_a_call_has_its_last_seconds() -> None:
     """What does not answer within them is given up."""
 
-    async def case(shutdown: Shutdown) -> None:
+    async def case(shutdown: Shutdown) -> str:
         soon(shutdown)
-        await shutdown.bounded(never(), 0.01)
+        with pytest.raises(TimeoutError):
+            await shutdown.bounded(never(), 0.01)
+        return "given up"
 
-    with pytest.raises(TimeoutError):
-        run(case)
+    assert run(case) == "given up"
 
 
 def test_an_answer_within_the_last_seconds_counts() -> None:
@@ -99,6 +100,18 @@ def test_work_that_is_done_first_is_not_preceded() -> None:
         return [await shutdown.precedes(work), await shutdown.precedes(work)]
 
     assert run(case) == [False, False]
+
+
+def test_work_that_is_done_counts_also_after_the_request() -> None:
+    """What it has achieved shall not be thrown away."""
+
+    async def case(shutdown: Shutdown) -> bool:
+        work = asyncio.ensure_future(asyncio.sleep(0))
+        shutdown.request()
+        await work
+        return await shutdown.precedes(work)
+
+    assert not run(case)
 
 
 def test_a_request_precedes_work_that_is_not_done() -> None:
