@@ -57,7 +57,11 @@ class Consumer:
         self._unstarted: list[Run] = []
 
     async def run(self, *, burst: bool, max_jobs: int | None, max_idle_time: float | None) -> None:
-        """Dequeue until the end is requested, `max_jobs` were launched, or the queue is empty (`burst`) or was for `max_idle_time` s."""
+        """Dequeue until the end is requested.
+
+        Ends earlier when `max_jobs` were launched, when the queue is empty and nothing runs (`burst`), or when nothing was there to
+        run for `max_idle_time` seconds.
+        """
         left = max_jobs if max_jobs is not None else float("inf")
         running, settings = self._executor.runs, self._settings
         idle_since = self._clock()

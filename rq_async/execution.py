@@ -24,7 +24,7 @@ from rq_async.run import Run
 
 MAX_FUNCTION_THREADS: Final = 16
 RECORD_SECONDS: Final = 120.0
-"""How long the end of a job is tried to be written; after that RQ's clean-up calls the job abandoned."""
+"""How long the writing of a job's end is repeated; after that RQ's clean-up calls the job abandoned."""
 
 
 class WorkerEnded(Exception):

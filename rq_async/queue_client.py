@@ -58,7 +58,7 @@ class QueueClient:
     # dequeuing
 
     async def wait(self, seconds: float) -> None:
-        """Wait for a job, for so long at most. Its id is in the intermediate list then; the next `dequeue` deals with it.
+        """Wait at most `seconds` for a job. BLMOVE moves its id to the intermediate list; the next `dequeue` deals with it.
 
         Raises redis-py's errors, as all calls here do.
         """

@@ -104,7 +104,7 @@ class Resilience:
             self.note_outage(error)
 
     async def every(self, seconds: float, duty: Callable[[], None]) -> None:
-        """Call `duty` in a thread now and then every so often, whatever it raises. Ends by cancellation alone."""
+        """Call `duty` in a thread, and again `seconds` after each call, whatever it raises. Ends by cancellation alone."""
         while True:
             try:
                 await self.in_thread(duty)

@@ -88,7 +88,7 @@ class RunFactory:
 
 
 def _pop_times(record: dict[bytes, bytes]) -> dict[str, datetime]:
-    """Take the times out of a record; by attribute. `Job.restore` reads one with strptime in 6 us, this in 0.2 us.
+    """Remove the times from a record, and return them by attribute. `Job.restore` reads one in 6 us (strptime), this in 0.2 us.
 
     What does not look like RQ's times stays in the record, for RQ to judge.
     """

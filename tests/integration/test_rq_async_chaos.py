@@ -110,10 +110,10 @@ def test_the_stop_command_ends_the_named_ones_alone(redis_url: str, sign: Path) 
         assert leftovers(worker) == []
 
 
-@pytest.mark.parametrize("patient", [True, False])
-def test_jobs_that_end_while_redis_is_dead_are_recorded_once(sign: Path, patient: bool) -> None:
+@pytest.mark.parametrize("client_retries", [True, False])
+def test_jobs_that_end_while_redis_is_dead_are_recorded_once(sign: Path, client_retries: bool) -> None:
     """Two hundred ends in an outage: all are recorded on the server's return, each was run once and counted once."""
-    with EmbeddedServer() as server, OneWorker(server.url, patient=patient, concurrency=MANY) as worker:
+    with EmbeddedServer() as server, OneWorker(server.url, client_retries=client_retries, concurrency=MANY) as worker:
         jobs = enqueue(worker, sign)
         server.kill9()
         sign.touch()
@@ -132,7 +132,7 @@ def test_jobs_that_end_while_redis_is_dead_are_recorded_once(sign: Path, patient
 def test_failures_in_an_outage_are_recorded_on_the_servers_return(tmp_path: Path) -> None:
     """RQ's own code logs a failure that it could not write and forgets it; here it is written when Redis is back."""
     end = tmp_path / "end"
-    with EmbeddedServer() as server, OneWorker(server.url, patient=False) as worker:
+    with EmbeddedServer() as server, OneWorker(server.url, client_retries=False) as worker:
         job = worker.queue.enqueue(JOBS + "fail_after_file", str(end), retry=None)
         wait_for(lambda: worker.redis.exists(f"begun:{job.id}"), 5, "the begun job")
         server.kill9()

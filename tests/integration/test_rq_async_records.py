@@ -81,7 +81,7 @@ def in_a_group(result_ttl: int) -> Enqueue:
 ORDINARY: Final[dict[str, Enqueue]] = {
     "a value": one(),
     "no value": one("answer", None),
-    "a value that JSON cannot say": one("unspeakable"),
+    "a value that JSON cannot say": one("unserializable"),
     "a plain function": one("plain_answer"),
     "kept for ever": one(result_ttl=-1),
     "not kept": one(result_ttl=0),

@@ -90,12 +90,12 @@ def test_five_hundred_jobs_each_run_once_and_leave_nothing_behind(worker: OneWor
 
 def test_a_job_that_raises_is_kept_as_failed_with_its_traceback(worker: OneWorker) -> None:
     """Exceptions, SystemExit and results that cannot be written fail their own job and nothing else."""
-    names = ("fail", "leave", "unspeakable", "nothing")
-    failing, leaving, unspeakable, good = (worker.queue.enqueue(JOBS + name, *(["oh no"] if name == "fail" else [])) for name in names)
+    names = ("fail", "leave", "unserializable", "nothing")
+    failing, leaving, unserializable, good = (worker.queue.enqueue(JOBS + name, *(["oh no"] if name == "fail" else [])) for name in names)
     wait_for(lambda: len(worker.queue.failed_job_registry) == 2 and len(worker.queue.finished_job_registry) == 2, 10, "all ends")
     assert "ValueError: oh no" in failure(failing)
     assert "SystemExit: 7" in failure(leaving)
-    assert status(good) == status(unspeakable) == JobStatus.FINISHED
+    assert status(good) == status(unserializable) == JobStatus.FINISHED
     assert worker.returncode is None
     assert int(worker.record()["failed_job_count"]) >= 2
 
@@ -214,7 +214,7 @@ def test_a_killed_worker_harms_no_other_job(redis_url: str) -> None:
 def test_a_restart_of_redis_under_the_worker_ends_nothing(tmp_path: Path) -> None:
     """A job that ends while the server is dead is recorded after its return, ran once, and later jobs run."""
     end = tmp_path / "end"
-    with EmbeddedServer() as server, OneWorker(server.url, patient=False) as worker:
+    with EmbeddedServer() as server, OneWorker(server.url, client_retries=False) as worker:
         job = worker.queue.enqueue(JOBS + "until_file", str(end))
         wait_for(lambda: worker.redis.exists(f"begun:{job.id}"), 5, "the begun job")
         server.kill9()

@@ -94,7 +94,7 @@ def plain() -> str:
     return threading.current_thread().name
 
 
-async def unspeakable() -> Any:
+async def unserializable() -> Any:
     """Return what JSON cannot say."""
     return object()
 

@@ -20,12 +20,12 @@ ARGUMENTS = ("worker_ttl", "job_monitoring_interval", "maintenance_interval")
 
 
 class OneWorker(ForkedWorker):
-    """An `AsyncWorker` with `attributes`; without `patient` every Redis error reaches it at once."""
+    """An `AsyncWorker` with `attributes`; without `client_retries` its client raises every Redis error at once."""
 
-    def __init__(self, url: str, *, patient: bool = True, **attributes: Any) -> None:
+    def __init__(self, url: str, *, client_retries: bool = True, **attributes: Any) -> None:
         self.redis = Redis.from_url(url, protocol=2)
         self.queue = Queue(QUEUE, connection=self.redis, serializer=JSONSerializer)
-        super().__init__({}, self.redis, lambda: _work(url, patient, attributes))
+        super().__init__({}, self.redis, lambda: _work(url, client_retries, attributes))
 
     def __enter__(self) -> Self:
         """Start, and wait until it takes jobs."""
@@ -47,8 +47,8 @@ class OneWorker(ForkedWorker):
         return {name.decode(): value.decode() for name, value in fields.items()}
 
 
-def _work(url: str, patient: bool, attributes: dict[str, Any]) -> int:
-    redis = for_worker(url) if patient else Redis.from_url(url, protocol=2, retry=Retry(NoBackoff(), 0))
+def _work(url: str, client_retries: bool, attributes: dict[str, Any]) -> int:
+    redis = for_worker(url) if client_retries else Redis.from_url(url, protocol=2, retry=Retry(NoBackoff(), 0))
     known = {name: value for name, value in attributes.items() if name in ARGUMENTS}
     worker = AsyncWorker([Queue(QUEUE, connection=redis, serializer=JSONSerializer)], connection=redis, serializer=JSONSerializer, **known)
     for name in attributes.keys() - known:
