@@ -263,7 +263,7 @@ def test_a_provider_that_nobody_reaches_is_known_to_have_taken_nothing(world: Wo
 
 
 def test_a_mail_whose_turn_gave_up_never_leaves_late(world: World) -> None:
-    """A thread that comes to its turn after the hard timeout sends nothing."""
+    """A request that would begin after the hard timeout is cancelled before."""
     event = world.mail()
 
     async def scenario(supervisor: Supervisor) -> None:
