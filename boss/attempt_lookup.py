@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from shared.config.settings import Settings
-from shared.errors import BosslineError, Disposition
+from shared.errors import BosslineError
 from shared.mailbox import AsyncMailbox, calls
 from shared.mailbox.records import Attempt, Reply
 from shared.runtime import redis_url
@@ -27,7 +27,6 @@ OpenPort = Callable[[Settings, Reply], ChannelPort]
 class TooEarly(BosslineError):
     """The attempt may still be under way at the provider."""
 
-    disposition = Disposition.RETRY
     code = "too_early"
 
 

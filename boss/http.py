@@ -15,7 +15,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
-from shared.errors import BosslineError, Disposition
+from shared.errors import BosslineError
 
 MAX_BODY: Final = 1_000_000
 LOCAL: Final = ("127.0.0.1", "::1", "localhost")
@@ -24,7 +24,6 @@ LOCAL: Final = ("127.0.0.1", "::1", "localhost")
 class Unreachable(BosslineError):
     """No answer came."""
 
-    disposition = Disposition.RETRY
     code = "unreachable"
 
     def __init__(self, detail: str, *, local: bool) -> None:

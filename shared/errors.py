@@ -1,4 +1,4 @@
-"""Every error that Bossline raises on purpose, and what each one says.
+"""Every error that Bossline raises on purpose, and the questions that each one answers.
 
 The tree::
 
@@ -6,44 +6,32 @@ The tree::
     +-- ConfigurationError        settings, the users file: all faults in one message
     +-- BadInput                  something from outside that no retry can mend
     +-- SchemaTooNew              data written by a newer Bossline than this one
-    +-- StorageUnavailable        Redis is away or refuses
+    +-- StorageUnavailable        Redis cannot be reached, or refuses to write
         +-- StorageFault          Redis answers, and this very call fails
-        +-- StorageFull           as many messages wait for an answer as may
+        +-- StorageFull           MAX_OPEN_MESSAGES wait for an answer
     +-- LeaseLost                 the conversation belongs to another worker now
     +-- ProviderError             Twilio, SendGrid or Claude
-        +-- ProviderUnavailable   429, 5xx, no connection: nothing was taken; an outage, uncounted
-        |   +-- LimitReached      our account's limit of a day is used up: waited for long, with an alarm
+        +-- ProviderUnavailable   429, 5xx, no connection: nothing was accepted; an outage, not counted
+        |   +-- LimitReached      our account's limit of a day is used up: a long wait, with an alarm
         +-- ProviderRefused       this very request is wrong: counted, or final
-        |   +-- AccessDenied      403: counted, unless others are denied too; then as below
+        |   +-- AccessDenied      403: counted, unless others are denied too; then it pauses all sending
         +-- CredentialsRefused    401, 402, empty budget: pauses all sending
-        +-- OutcomeUnknown        the request went out and no answer came back
+        +-- OutcomeUnknown        the request was sent and no answer came back
 
-An error says three things: its `disposition` (retry, permanent or unknown), a stable `code` (a machine word that may be
-logged) and a `sentence` that may be shown to the user. None of them holds message text, an address or a secret.
+Each error has a stable `code`, a machine word that may be logged. A ProviderError also says what follows from it (`final`, `counts`,
+`pauses_all`, ...): a turn asks these attributes, never for a class. No error holds message text, an address or a secret.
 """
 
 from __future__ import annotations
 
-from enum import StrEnum
-
-
-class Disposition(StrEnum):
-    """What may be done after an error."""
-
-    RETRY = "retry"
-    PERMANENT = "permanent"
-    UNKNOWN = "unknown"
-
 
 class BosslineError(Exception):
-    """The root; its subclasses differ in the three class attributes."""
+    """The root."""
 
-    disposition = Disposition.PERMANENT
     code = "error"
-    sentence = "Sorry, something went wrong on my side and I could not answer your message."
 
     def __init__(self, detail: str = "", *, code: str | None = None) -> None:
-        """`detail` goes to the operator: ids, names and figures only. `code` narrows the class's own."""
+        """`detail` is for the operator: ids, names and figures only. `code` replaces the class's own by a narrower one."""
         if code is not None:
             self.code = code
         self.detail = detail
@@ -71,7 +59,6 @@ class SchemaTooNew(BosslineError):
 class StorageUnavailable(BosslineError):
     """Redis cannot be reached, or refuses to write."""
 
-    disposition = Disposition.RETRY
     code = "storage_unavailable"
 
 
@@ -82,26 +69,42 @@ class StorageFault(StorageUnavailable):
 
 
 class StorageFull(StorageUnavailable):
-    """MAX_OPEN_MESSAGES wait for their answer: no more are taken until some are answered."""
+    """MAX_OPEN_MESSAGES wait for their answer: no more are accepted until some are answered."""
 
     code = "mailbox_full"
 
 
 class LeaseLost(BosslineError):
-    """The lease is another holder's: start nothing, change nothing."""
+    """The lease belongs to another holder: start nothing, change nothing."""
 
-    disposition = Disposition.RETRY
     code = "lease_lost"
 
 
 class ProviderError(BosslineError):
-    """A provider did not do what it was asked. `provider` is `twilio`, `sendgrid` or `claude`.
+    """A provider did not do what it was asked. `provider` is `twilio`, `sendgrid` or `claude`, or names a part of ours.
 
-    `used` is how many tokens a model's failed call has used; None where nobody knows.
+    By default an error is an outage: the message is tried again, and no attempt is counted.
     """
 
     code = "provider"
+    final = False
+    """This request will never be accepted: it is not tried again."""
+    counts = False
+    """It is one of the five errors that this message may have."""
+    pauses_all = False
+    """Our key, account or budget is refused: all sending is paused. Where it `counts` too, only if others are refused likewise."""
+    alarms = False
+    """It concerns everybody, and nothing is paused for it: the operator is told."""
+    daily = False
+    """It lasts until the provider's day ends."""
+    opted_out = False
+    """The provider keeps an opt-out of this pair that we did not know."""
+    tell_user = True
+    """Whether the user is told by a notice on the same channel. An instance's is False where an earlier attempt may have been accepted."""
+    other_channel = False
+    """No message reaches this user on this channel: they are told on their other one."""
     used: int | None = None
+    """How many tokens a model's failed call has used; None where nobody knows."""
 
     def __init__(self, provider: str, code: str, *, status: int | None = None, retry_after: float | None = None) -> None:
         """`code` is the provider's own error number or a word of ours; `retry_after` is in seconds."""
@@ -112,40 +115,41 @@ class ProviderError(BosslineError):
 
 
 class ProviderUnavailable(ProviderError):
-    """The provider took nothing and may take it later: an outage, which uses up no attempts."""
-
-    disposition = Disposition.RETRY
-    sentence = "Sorry, I could not answer your message in time. Please send it again."
-
-
-class ProviderRefused(ProviderError):
-    """The provider says that this request is wrong. `final` refusals are not tried again."""
-
-    def __init__(self, provider: str, code: str, *, status: int | None = None, final: bool = True) -> None:
-        """A refusal that is not `final` counts as one of the message's five errors."""
-        super().__init__(provider, code, status=status)
-        self.final = final
+    """The provider accepted nothing and may accept it later: an outage, which uses up no attempts."""
 
 
 class LimitReached(ProviderUnavailable):
     """Our account has used up what it may send in a day."""
 
+    alarms = True
+    daily = True
+
+
+class ProviderRefused(ProviderError):
+    """The provider says that this request is wrong. It is `final`, or it counts."""
+
+    def __init__(self, provider: str, code: str, *, status: int | None = None, final: bool = True) -> None:
+        """A refusal that is not `final` counts as one of the message's five errors."""
+        super().__init__(provider, code, status=status)
+        self.final = final
+        self.counts = not final
+
 
 class AccessDenied(ProviderRefused):
-    """A 403: it may be our key's fault, or something between us and the provider does not like this very message."""
+    """A 403: our key may lack a right, or something between us and the provider rejects this very message."""
+
+    pauses_all = True
 
     def __init__(self, provider: str, code: str, *, status: int | None = None) -> None:
-        """Never final: it counts as one of the message's five errors, unless it is shown to be the key."""
+        """Never final: it counts as one of the message's five errors, unless it is shown to be the key's."""
         super().__init__(provider, code, status=status, final=False)
 
 
 class CredentialsRefused(ProviderError):
     """Our key, account or budget is refused: nothing can be sent until an operator has acted."""
 
-    disposition = Disposition.RETRY
+    pauses_all = True
 
 
 class OutcomeUnknown(ProviderError):
-    """The request went out and its fate is not known: look it up before it is repeated."""
-
-    disposition = Disposition.UNKNOWN
+    """The request was sent and its outcome is not known: look it up before it is repeated."""

@@ -16,7 +16,7 @@ None of them holds message text, an address or the token.
 
 from __future__ import annotations
 
-from shared.errors import BosslineError, Disposition
+from shared.errors import BosslineError
 
 
 class BridgeError(BosslineError):
@@ -30,8 +30,6 @@ class BridgeError(BosslineError):
         super().__init__(detail, code=code)
         if retryable is not None:
             self.retryable = retryable
-        if self.retryable:
-            self.disposition = Disposition.RETRY
 
 
 class RequestTooBig(BridgeError):

@@ -34,23 +34,26 @@ class Listed:
 
 
 class RecipientUnreachable(ProviderRefused):
-    """No message from this sender can reach that recipient, so the user cannot be told either."""
+    """No message from this sender can reach that recipient: a notice on this channel would not either."""
 
     code = "recipient_unreachable"
-    sentence = ""
+    tell_user = False
+    other_channel = True
 
 
 class SenderUnusable(RecipientUnreachable):
-    """Our own end of the route cannot send, to nobody: the user cannot be told there either, and the operator is."""
+    """Our own number or address can send to nobody: the operator is told."""
 
     code = "sender_unusable"
+    alarms = True
 
 
 class RecipientOptedOut(ProviderRefused):
     """The provider keeps an opt-out of this pair that we did not know."""
 
     code = "recipient_opted_out"
-    sentence = ""
+    tell_user = False
+    opted_out = True
 
 
 class ChannelPort(Protocol):

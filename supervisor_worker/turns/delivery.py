@@ -218,7 +218,7 @@ class Delivery:
         if outcome.state in _TAKEN:
             return Sending("sent")
         if not outcome.decided:
-            error.sentence = ""  # an earlier attempt may have been taken after all: do not tell the user otherwise
+            error.tell_user = False  # an earlier attempt may have been accepted after all: the user is not told otherwise
         raise error
 
     async def _unanswered(self, attempt: Attempt, error: OutcomeUnknown | TimeoutError) -> Sending:

@@ -36,7 +36,7 @@ from typing import Final, Literal, cast
 
 from redis.exceptions import RedisError
 
-from shared.errors import AccessDenied, CredentialsRefused, LeaseLost, LimitReached, ProviderError, ProviderRefused
+from shared.errors import LeaseLost, ProviderError
 from shared.mailbox import calls
 from shared.mailbox.calls import Alarmed, Claim, Closed, Provider, Settled
 from shared.mailbox.records import Turn
@@ -48,7 +48,6 @@ from shared.observability.faults import named
 from supervisor_worker.assistant.prompt import UNANSWERED
 from supervisor_worker.assistant.reply import NoBudget, Thinking
 from supervisor_worker.assistant.reservations import NotAsked, Questions, first_call
-from supervisor_worker.channels.port import RecipientOptedOut, RecipientUnreachable, SenderUnusable
 from supervisor_worker.providers.http_pool import departing
 from supervisor_worker.turns import retry_policy as limits
 from supervisor_worker.turns.context import Supervisor
@@ -212,23 +211,23 @@ class _Run:
         LOG.warning(
             "A provider failed", action="provider_error", **self._ids(), provider=error.provider, code=error.code, status=error.status
         )
-        if isinstance(error, CredentialsRefused):
-            return await self._pause(error)
-        if isinstance(error, RecipientOptedOut):
+        if error.opted_out:
             return await self._opted_out()
-        if isinstance(error, AccessDenied):
-            return await self._denied(error)
-        if isinstance(error, SenderUnusable | LimitReached):
+        if error.pauses_all:
+            return await self._pause(error)
+        if error.alarms:
             await self._warn(reason)
-        if isinstance(error, ProviderRefused):
-            return await (self._park(reason, self._told(error)) if error.final else self._count(reason))
-        if self._is_expired():
-            return await (self._park(reason, "unreachable") if isinstance(error, LimitReached) else self._park("outage", "outage"))
+        if error.final:
+            return await self._park(reason, self._notice_of(error))
+        if error.counts:
+            return await self._count(reason)
+        if self._is_expired():  # on the channel whose day is used up no notice would go out either
+            return await (self._park(reason, "unreachable") if error.daily else self._park("outage", "outage"))
         return await self._wait_out(error, reason)
 
     async def _wait_out(self, error: ProviderError, reason: str) -> bool:
         age_ms, settings = self._age_ms(), self._supervisor.settings
-        if isinstance(error, LimitReached):
+        if error.daily:
             wait_ms = limits.limit_wait_ms(age_ms, self._lease.now_ms(), settings)
         else:
             wait_ms = limits.outage_wait_ms(age_ms, error.retry_after, settings)
@@ -243,22 +242,18 @@ class _Run:
         return False
 
     async def _pause(self, error: ProviderError) -> bool:
-        await self._alarmed(error, sure=True)
-        await self._back_off(limits.pause_wait_ms(self._supervisor.settings), f"{error.provider}_{error.code}")
-        return False
-
-    async def _denied(self, error: AccessDenied) -> bool:
-        """A 403: this message's own, unless it is shown to be our key's."""
-        if await self._alarmed(error, sure=False) != "counted":
-            await self._back_off(limits.pause_wait_ms(self._supervisor.settings), f"{error.provider}_{error.code}")
+        """Our key or budget is refused: pause all sending. A 403 does so only where others get it too; else it counts for this message."""
+        reason = f"{error.provider}_{error.code}"
+        if await self._alarmed(error, reason) != "counted":
+            await self._back_off(limits.pause_wait_ms(self._supervisor.settings), reason)
             return False
         if limits.last_error(self._turn.messages):
-            return await self._park(f"{error.provider}_denied", self._told(error))
-        return await self._count(f"{error.provider}_{error.code}")
+            return await self._park(f"{error.provider}_denied", self._notice_of(error))
+        return await self._count(reason)
 
-    async def _alarmed(self, error: ProviderError, *, sure: bool) -> Alarmed:
-        reason, watch = f"{error.provider}_{error.code}", limits.watch(self._supervisor.settings)
-        call = calls.alarm(self._lease.conversation, cast("Provider", error.provider), reason, sure=sure, watch=watch)
+    async def _alarmed(self, error: ProviderError, reason: str) -> Alarmed:
+        watch = limits.watch(self._supervisor.settings)
+        call = calls.alarm(self._lease.conversation, cast("Provider", error.provider), reason, sure=not error.counts, watch=watch)
         outcome = await self._supervisor.mailbox.run(call)
         if outcome == "paused":
             LOG.critical("A provider refuses our key or budget: all sending is paused", action="alarm", reason=reason)
@@ -268,11 +263,11 @@ class _Run:
         if await self._supervisor.mailbox.run(calls.warn(reason)):
             LOG.critical("A provider refuses what concerns everybody: see docs/operating.md", action="alarm", reason=reason)
 
-    def _told(self, error: ProviderRefused) -> str:
-        """Which sentence the user gets; "unreachable" leaves it to their other channel: a sentence here would be refused, or was."""
-        if isinstance(error, RecipientUnreachable) or self._turn.messages[0].kind == "notice":
+    def _notice_of(self, error: ProviderError) -> str:
+        """The code of the notice to the user; "unreachable" leaves it to their other channel: a notice here would be refused, or was."""
+        if error.other_channel or self._turn.messages[0].kind == "notice":
             return "unreachable"
-        return "error" if error.sentence else ""
+        return "error" if error.tell_user else ""
 
     async def _opted_out(self) -> bool:
         event = next((message.event for message in self._turn.messages if message.event is not None), None)
@@ -317,10 +312,10 @@ class _Run:
             return Delivered("absent")
         try:
             resolved = await self._delivery(self._command).resolve()
-        except CredentialsRefused as error:
-            return await self._pause(error)
-        except ProviderError as error:  # no answer is not "not found": the turn cannot end yet
-            return await self._wait_out(error, "look_up_failed")
+        except ProviderError as error:
+            if error.pauses_all and not error.counts:
+                return await self._pause(error)
+            return await self._wait_out(error, "look_up_failed")  # no answer is not "not found": the turn cannot end yet
         return resolved if resolved.outcome in ("absent", "unknown") else await self._end(resolved)
 
     def _removed(self) -> bool:

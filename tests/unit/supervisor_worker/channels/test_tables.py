@@ -67,8 +67,8 @@ def test_a_question_that_fails_leaves_nothing_in_doubt() -> None:
 
 
 def test_nobody_is_told_by_a_number_that_cannot_be_reached() -> None:
-    """The notice's sentence is empty exactly where it could not arrive."""
-    silent = {code for code in twilio_codes.KINDS if twilio_codes.error_for(400, code, asked=False).sentence == ""}
+    """No notice is sent exactly where it could not arrive."""
+    silent = {code for code in twilio_codes.KINDS if not twilio_codes.error_for(400, code, asked=False).tell_user}
     assert silent == {code for code, kind in twilio_codes.KINDS.items() if kind in ("recipient", "sender", "opted_out")}
 
 

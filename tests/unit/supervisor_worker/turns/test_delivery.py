@@ -348,7 +348,7 @@ def test_a_refusal_that_decides_nothing_tells_the_user_nothing() -> None:
         mailbox = Mailbox(sending=[OK], outcome=[Outcome(ReplyState.STORED, decided=decided)])
         with pytest.raises(ProviderRefused) as caught:
             deliver(mailbox, Channel(ProviderRefused("twilio", "21617")))
-        assert bool(caught.value.sentence) is decided
+        assert caught.value.tell_user is decided
         assert mailbox.scripts("outcome")[0]["result"] == "refused"
 
 

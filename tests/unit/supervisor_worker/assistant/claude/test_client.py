@@ -132,23 +132,23 @@ def test_a_failed_call_says_what_it_used_as_far_as_that_is_known(response: httpx
     ("status", "code", "kind", "final"),
     [
         (400, "", ProviderRefused, True),
-        (401, "", CredentialsRefused, None),
-        (402, "", CredentialsRefused, None),
+        (401, "", CredentialsRefused, False),
+        (402, "", CredentialsRefused, False),
         (403, "", AccessDenied, False),
         (404, "", ProviderRefused, False),
-        (408, "", ProviderUnavailable, None),
+        (408, "", ProviderUnavailable, False),
         (409, "", ProviderRefused, False),
         (413, "", ProviderRefused, True),
         (422, "", ProviderRefused, True),
-        (429, "", ProviderUnavailable, None),
-        (429, "ramp_limit_exceeded", ProviderUnavailable, None),
-        (429, "enforced_spend_limit_reached", CredentialsRefused, None),
-        (400, "organization_on_hold", CredentialsRefused, None),
-        (500, "", ProviderUnavailable, None),
-        (529, "", ProviderUnavailable, None),
+        (429, "", ProviderUnavailable, False),
+        (429, "ramp_limit_exceeded", ProviderUnavailable, False),
+        (429, "enforced_spend_limit_reached", CredentialsRefused, False),
+        (400, "organization_on_hold", CredentialsRefused, False),
+        (500, "", ProviderUnavailable, False),
+        (529, "", ProviderUnavailable, False),
     ],
 )
-def test_claudes_errors_are_sorted(status: int, code: str, kind: type[ProviderError], final: bool | None) -> None:
+def test_claudes_errors_are_sorted(status: int, code: str, kind: type[ProviderError], final: bool) -> None:
     """One question each: the SDK does not retry."""
     asked = 0
 
@@ -165,7 +165,7 @@ def test_claudes_errors_are_sorted(status: int, code: str, kind: type[ProviderEr
     assert "secret words" not in str(caught.value)
     known = next((each for each in ("spend_limit_reached", "organization_on_hold") if each in code), f"http_{status}")
     assert caught.value.code == known, "nobody else's word stands in the ledger"
-    assert getattr(caught.value, "final", None) is final
+    assert caught.value.final is final
     assert caught.value.retry_after == (7.0 if kind is ProviderUnavailable else None)
 
 

@@ -131,7 +131,7 @@ def test_what_sendgrid_answers_decides_what_may_be_done(act: Act, kind: type[Pro
 
     error = over(act, timeout=0.5)(scenario)
     assert (type(error), error.code) == (kind, code)
-    assert not getattr(error, "final", False)
+    assert not error.final
 
 
 def test_a_mail_that_may_not_leave_any_more_is_not_sent() -> None:
