@@ -108,7 +108,7 @@ class Thinking:
         except ProviderUnavailable:
             self.budget.failed()
             raise
-        self.budget.taken(retry=retry)
+        self.budget.succeeded(retry=retry)
         return said
 
     async def _said(self, turn: Turn, events: Sequence[Received], pictures: Pictures) -> tuple[Said, int]:

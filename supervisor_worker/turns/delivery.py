@@ -109,7 +109,7 @@ class Delivery:
 
         Something that it took since the last failure says so; else it is asked by a request that can send nothing.
         """
-        if self._ready or not self._tried or self._budget.well:
+        if self._ready or not self._tried or self._budget.recovered:
             return True
         reply = await self._supervisor.mailbox.reply(self._reply_id)
         if reply is None or reply.unresolved or not 0 < len(reply.unsure) <= self._limits.repeats:
@@ -207,7 +207,7 @@ class Delivery:
             return await self._refused(attempt_id, error)
         except (OutcomeUnknown, TimeoutError) as error:
             return await self._unanswered(verdict.attempt, error)
-        self._budget.taken(retry=retry)
+        self._budget.succeeded(retry=retry)
         return closed(await self._record(attempt_id, "accepted", provider_id=provider_id))
 
     async def _refused(self, attempt_id: str, error: ProviderError) -> Sending:
