@@ -18,6 +18,7 @@ from redis import Redis
 from shared.mailbox import Mailbox, ledger
 from shared.mailbox.ledger import Line
 from shared.mailbox.records import Message, MessageState, Reply, ReplyState
+from shared.observability.outage import Outage
 from shared.storage.clients import AWAY
 
 BLOCK_MS: Final = 500
@@ -92,19 +93,17 @@ def follow_through(redis: Redis, since: str, say: Callable[[str], None] | None =
 
     `say` hears once when the server is lost and once when it is back.
     """
-    away = False
+    outage = Outage()
     while True:
         try:
             for line in ledger.follow(redis, since, block_ms=BLOCK_MS):
-                if away and say:
+                if outage.ends() and say:
                     say("Redis is back")
-                away = False
                 since = line.seq if line else since
                 yield line
         except AWAY as error:
-            if not away and say:
+            if outage.begins() and say:
                 say(f"Redis does not answer ({type(error).__name__}); waiting for it")
-            away = True
         yield None
         time.sleep(RECONNECT_SECONDS)
 

@@ -9,13 +9,14 @@ because it may not write now (its disk or its memory is full).
 from __future__ import annotations
 
 import asyncio
-import random
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import RedisError
 
+from shared.backoff import Backoff
 from shared.mailbox import AsyncMailbox
 from shared.mailbox.client import ConfirmingCommands
 from shared.storage.clients import passing
@@ -23,7 +24,9 @@ from shared.storage.clients import passing
 T = TypeVar("T")
 PATIENCE_SECONDS: Final = 600.0
 """After so long a call's error is raised. What the turn held is then looked at again when its lease ends."""
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
+FIRST_WAIT_SECONDS, MAX_WAIT_SECONDS = 0.1, 1.0
+JITTER: Final = (0.5, 1.0)
+"""Keeps the calls of one process apart."""
 
 
 class PatientMailbox(AsyncMailbox):
@@ -35,14 +38,12 @@ class PatientMailbox(AsyncMailbox):
 
     async def _asked(self, ask: Callable[[], Awaitable[T]]) -> T:
         loop = asyncio.get_running_loop()
-        end, pause = loop.time() + PATIENCE_SECONDS, FIRST_PAUSE
+        end, backoff = loop.time() + PATIENCE_SECONDS, Backoff(FIRST_WAIT_SECONDS, MAX_WAIT_SECONDS, JITTER)
         while True:
             try:
                 return await ask()
             except (RedisError, OSError) as error:
                 if not passing(error) or self._stopping.is_set() or loop.time() >= end:
                     raise
-            try:
-                await asyncio.wait_for(self._stopping.wait(), pause * random.uniform(0.5, 1))  # noqa: S311 - spreads the calls, guards nothing
-            except TimeoutError:
-                pause = min(2 * pause, LONGEST_PAUSE)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), backoff.next())

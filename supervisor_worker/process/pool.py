@@ -15,32 +15,33 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import Final
 
+from shared.backoff import Backoff
 from shared.config.settings import Settings
 from shared.process import honcho
 from shared.process.lifecycle import CANNOT_START, NO_STORAGE, leave
 from shared.process.parent_death import end_with
 from supervisor_worker.process.startup import main as work
 
-LOOK_SECONDS: Final = 0.1
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
-"""Between a child's death and its successor, in seconds; a child that lived longer than the longest pause starts anew at the first."""
-LAST_SECONDS: Final = 1.0
+POLL_SECONDS: Final = 0.1
+FIRST_WAIT_SECONDS, MAX_WAIT_SECONDS = 1.0, 60.0
+"""Between a child's death and its successor; after a child that lived longer than the longest wait it is the first one again."""
+EXTRA_GRACE_SECONDS: Final = 1.0
 """What children have beyond their own grace; under honcho's 5 s with the default one."""
 REFUSALS: Final = (CANNOT_START, NO_STORAGE)
 
 
 @dataclass(slots=True)
 class _Place:
-    """One of the N: its process (0: none), since when, and when the next one may start."""
+    """One of the N: its process (0: none), since when, and when the next one may start. Times of the monotonic clock."""
 
     pid: int = 0
     since: float = 0.0
-    pause: float = FIRST_PAUSE
     begin_at: float = 0.0
+    backoff: Backoff = field(default_factory=lambda: Backoff(FIRST_WAIT_SECONDS, MAX_WAIT_SECONDS))
 
 
 class Pool:
@@ -52,7 +53,6 @@ class Pool:
         self._places = [_Place() for _ in range(count)]
         self._signals = 0
         self._forwarded = 0
-        self._end_at = 0.0
 
     def run(self) -> int:
         """Keep the places filled until told to end; the answer is the exit status."""
@@ -62,7 +62,7 @@ class Pool:
         while not self._signals and not status:
             self._fill()
             status = self._reap()
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
         self._signals += 1 if status else 0
         self._end()
         return status
@@ -97,23 +97,24 @@ class Pool:
 
     def _vacate(self, place: _Place, status: int) -> None:
         now = time.monotonic()
-        place.pause = FIRST_PAUSE if now - place.since > LONGEST_PAUSE else place.pause
+        if now - place.since > MAX_WAIT_SECONDS:
+            place.backoff.reset()
+        wait = place.backoff.next()
         if not self._signals:
             with suppress(OSError):  # nobody may read it any more
-                sys.stderr.write(f"boss worker: process {place.pid} ended with {status}; another starts in {place.pause:g} s\n")
+                sys.stderr.write(f"boss worker: process {place.pid} ended with {status}; another starts in {wait:g} s\n")
                 sys.stderr.flush()
-        place.pid, place.begin_at = 0, now + place.pause
-        place.pause = min(LONGEST_PAUSE, 2 * place.pause)
+        place.pid, place.begin_at = 0, now + wait
 
     def _end(self) -> None:
         """Pass each signal on, wait for the children's grace, and kill whoever is left."""
-        end = time.monotonic() + self._grace + LAST_SECONDS
+        end = time.monotonic() + self._grace + EXTRA_GRACE_SECONDS
         while self._pids() and time.monotonic() < end:
             if self._forwarded < self._signals:
                 self._forwarded = self._signals
                 self._send(signal.SIGTERM)
             self._reap()
-            time.sleep(LOOK_SECONDS / 5)
+            time.sleep(POLL_SECONDS / 5)
         self._send(signal.SIGKILL)
         for pid in self._pids():
             os.waitpid(pid, 0)

@@ -15,16 +15,20 @@ from typing import Final
 
 from redis.exceptions import RedisError
 
+from shared.backoff import Backoff
 from shared.mailbox import calls
 from shared.mailbox.call import Call
 from shared.mailbox.calls import Swept
 from shared.observability import logs as telemetry
+from shared.observability.outage import Outage
 from supervisor_worker.process.resources import Crew
 from supervisor_worker.turns import cross_channel_notice as elsewhere
 
 LOG: Final = telemetry.logger(__name__)
-LONGEST_WAIT: Final = 5.0
-SHORTEST_WAIT: Final = 0.01
+MAX_WAIT_SECONDS: Final = 5.0
+MIN_WAIT_SECONDS: Final = 0.01
+JITTER: Final = (0.8, 1.2)
+"""Keeps the processes out of step."""
 
 
 class Sweep:
@@ -36,8 +40,10 @@ class Sweep:
         self._crew = crew
         self._settings = crew.supervisor.settings
         self._oldest_wait_ms = 0
-        self._failures = 0
         self._next_ms: int | None = None
+        self._outage = Outage()
+        sweep_seconds = self._settings.sweep_seconds
+        self._backoff = Backoff(2 * sweep_seconds, max(MAX_WAIT_SECONDS, sweep_seconds), JITTER)
 
     async def run(self) -> None:
         """Sweep every `sweep_seconds`; an outage is logged once and makes the looks rarer until it ends."""
@@ -51,7 +57,7 @@ class Sweep:
                 self._failed(error)
             else:
                 self._succeeded()
-            await self._pause()
+            await self._wait(self._backoff.next() if self._outage else self._until_next())
 
     async def once(self) -> int:
         """One look: how many conversations were woken. Raises RedisError.
@@ -76,20 +82,22 @@ class Sweep:
             recheck_ms=recheck_ms, oldest_wait_ms=self._oldest_wait_ms, life_ms=supervisor.life_ms, lease_ms=supervisor.lease_ms
         )
 
-    async def _pause(self) -> None:
-        seconds = min(self._settings.sweep_seconds * 2 ** min(self._failures, 8), max(LONGEST_WAIT, self._settings.sweep_seconds))
-        jittered = seconds * random.uniform(0.8, 1.2)  # noqa: S311 - keeps the processes out of step, guards nothing
-        if self._next_ms is not None and not self._failures and not self.resting:
-            jittered = min(jittered, max(SHORTEST_WAIT, self._next_ms / 1000))
+    def _until_next(self) -> float:
+        """The seconds until the next poll: `sweep_seconds`, or sooner where a conversation's time comes before."""
+        seconds = self._settings.sweep_seconds * random.uniform(*JITTER)  # noqa: S311 - spreads the polls, guards nothing
+        if self._next_ms is None or self.resting:
+            return seconds
+        return min(seconds, max(MIN_WAIT_SECONDS, self._next_ms / 1000))
+
+    async def _wait(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._crew.supervisor.stopping.wait(), jittered)
+            await asyncio.wait_for(self._crew.supervisor.stopping.wait(), seconds)
 
     def _failed(self, error: Exception) -> None:
-        if not self._failures:
+        if self._outage.begins():
             LOG.error("The sweep fails and goes on trying", action="sweep_failed", error=type(error).__name__)
-        self._failures += 1
 
     def _succeeded(self) -> None:
-        if self._failures:
-            LOG.info("The sweep works again", action="sweep_recovered", failures=self._failures)
-        self._failures = 0
+        if self._outage.ends():
+            LOG.info("The sweep works again", action="sweep_recovered", failures=self._outage.failures)
+        self._backoff.reset()

@@ -20,6 +20,7 @@ from shared.mailbox import AsyncMailbox, keys
 from shared.mailbox.calls import DAY_MS
 from shared.observability import logs as telemetry
 from shared.observability.faults import named
+from shared.observability.outage import Outage
 from shared.process.tasks import end
 from shared.runtime import Runtime
 from supervisor_worker.channels.twilio.message_list import TwilioInbound
@@ -77,7 +78,7 @@ class Reconciler:
         self._stopping = stopping
         self._resting = resting
         self._interval = runtime.settings.reconcile_minutes * 60
-        self._failing = False
+        self._outage = Outage()
 
     async def run(self) -> None:
         """Look again and again; ends at once when told to, also in the midst of a request."""
@@ -103,7 +104,7 @@ class Reconciler:
         """Look if it is our turn; in how many seconds the next one may begin. Raises RedisError."""
         if not self._resting() and await self._our_turn():
             found = await reconcile(self._runtime, self._mailbox)
-            self._failing = False
+            self._outage.ends()
             tell(found)
             await self._put_off(found.retry_after)
         left = int(cast("Any", await self._mailbox.redis.pttl(keys.RECONCILE_TURN)))
@@ -121,11 +122,10 @@ class Reconciler:
             await self._mailbox.redis.pexpire(keys.RECONCILE_TURN, int(min(seconds, LONGEST_RETRY) * 1000))
 
     def _failed(self, error: Exception) -> None:
-        if not self._failing:
+        if self._outage.begins():
             away = isinstance(error, RedisError | OSError)
             told = {"error": type(error).__name__} if away else named(error)
             LOG.error("The reconciler fails and goes on trying", action="reconciler_failed", **told)
-        self._failing = True
 
 
 def tell(found: Found) -> None:

@@ -16,12 +16,14 @@ from typing import Final
 
 from redis.exceptions import RedisError
 
+from shared.backoff import Backoff
 from shared.config.settings import Settings
 from shared.mailbox import Mailbox, calls
 from shared.mailbox.calls import STANDBY, Standing
 from shared.mailbox.wake_queue import QUEUE
 from shared.model import users as users_file
 from shared.observability import logs as telemetry
+from shared.observability.outage import Outage
 from shared.process.lifecycle import Stop
 from shared.runtime import redis_url
 from shared.storage import clients as connections
@@ -29,11 +31,10 @@ from supervisor_worker.standby.child_worker import REST, WORK, Shift
 from supervisor_worker.standby.liveness import Watcher
 
 LOG: Final = telemetry.logger(__name__)
-LOOK_SECONDS: Final = 0.5
-RETIRE_SECONDS: Final = 150.0
-"""How long running turns may take to end when a regular worker is back: beyond two long questions to Claude, they are handed over."""
-FIRST_REST: Final = 5.0
-LONGEST_REST: Final = 60.0
+POLL_SECONDS: Final = 0.5
+DRAIN_SECONDS: Final = 150.0
+"""How long running turns may take to end when a regular worker is back: two long questions to Claude. Then they are handed over."""
+FIRST_WAIT_SECONDS, MAX_WAIT_SECONDS = 5.0, 60.0
 """Between two workers of ours that ended by themselves."""
 
 
@@ -63,7 +64,7 @@ class Standby:
         self, settings: Settings, mailbox: Mailbox, hire: Callable[[float], Shift] = Shift, clock: Callable[[], float] = time.monotonic
     ) -> None:
         """`hire` starts a worker; its argument is the grace that it has at its end."""
-        self.look_seconds = min(LOOK_SECONDS, settings.standby_after_seconds / 6)
+        self.look_seconds = min(POLL_SECONDS, settings.standby_after_seconds / 6)
         self._name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         self._grace = settings.shutdown_grace_seconds
         self._mailbox = mailbox
@@ -72,10 +73,10 @@ class Standby:
         self._watcher = Watcher(settings.standby_after_seconds, clock())
         self._shift: Shift | None = None
         self._retires_since: float | None = None
-        self._rests_until = 0.0
-        self._failures = 0
-        self._away = True
-        """Until the first look succeeds: all processes of a house start at once, its server too."""
+        self._next_start_at = 0.0
+        self._backoff = Backoff(FIRST_WAIT_SECONDS, MAX_WAIT_SECONDS)
+        self._outage = Outage(under_way=True)
+        """Under way until the first poll succeeds: all processes of an installation start at once, its Redis too."""
 
     @property
     def standing(self) -> Standing:
@@ -89,7 +90,7 @@ class Standby:
         self._look()
         now = self._clock()
         if self._shift is None:
-            if self._watcher.alone(now) and now >= self._rests_until:
+            if self._watcher.alone(now) and now >= self._next_start_at:
                 self._begin(now)
         elif (status := self._shift.status) is not None:
             self._ended(status, now)
@@ -104,7 +105,7 @@ class Standby:
         if self._shift is not None:
             self._shift.end()
             self._shift = None
-        if not self._away:  # nobody waits for a server that does not answer; the entry in the book ends by itself
+        if not self._outage:  # nobody waits for a server that does not answer; the entry in the book ends by itself
             self._note("gone")
         LOG.info("The standby ends", action="standby_stopped")
 
@@ -122,13 +123,11 @@ class Standby:
         try:
             beats = self._mailbox.run(calls.standby(self._name, standing, shift, queue=QUEUE))
         except (RedisError, OSError) as error:
-            if not self._away:
+            if self._outage.begins():
                 LOG.warning("Redis is away: the standby sees nobody, and waits", action="standby_blind", error=type(error).__name__)
-            self._away = True
             return None
-        if self._away:
+        if self._outage.ends():
             LOG.info("The standby watches: every worker has the full time from now on", action="standby_watches")
-        self._away = False
         return beats
 
     def _begin(self, now: float) -> None:
@@ -139,7 +138,7 @@ class Standby:
             )
         except OSError as error:
             LOG.error("The standby's worker could not be started", action="standby_failed", error=type(error).__name__)  # noqa: TRY400 - one line
-            self._rest(now)
+            self._delay_next_start(now)
 
     def _retire(self, now: float) -> None:
         if self._shift is not None:
@@ -151,9 +150,9 @@ class Standby:
         """Until the last turn has ended; shorter when the regular workers are gone again, and not for ever."""
         if self._shift is None:
             return
-        if now - since > RETIRE_SECONDS + self._grace:
+        if now - since > DRAIN_SECONDS + self._grace:
             self._shift.end()
-        elif now - since > RETIRE_SECONDS:
+        elif now - since > DRAIN_SECONDS:
             self._shift.let_go()
         elif self._watcher.alone(now):
             LOG.warning("No regular worker lives any more: the standby works on", action="standby_resumed")
@@ -164,12 +163,11 @@ class Standby:
         """Its worker has ended: because it was told to, or by itself, which it will not repeat at once."""
         retired, self._shift, self._retires_since = self._retires_since is not None, None, None
         if retired or status == 0:
-            self._failures = 0
+            self._backoff.reset()
             LOG.info("The standby watches again", action="standby_ended")
         else:
             LOG.error("The standby's worker ended by itself", action="standby_failed", status=status)
-            self._rest(now)
+            self._delay_next_start(now)
 
-    def _rest(self, now: float) -> None:
-        self._rests_until = now + min(LONGEST_REST, FIRST_REST * 2 ** min(self._failures, 8))
-        self._failures += 1
+    def _delay_next_start(self, now: float) -> None:
+        self._next_start_at = now + self._backoff.next()

@@ -23,6 +23,7 @@ from typing import Final, Self
 
 from shared.mailbox import Mailbox, calls
 from shared.observability import logs as telemetry
+from shared.observability.outage import Outage
 from shared.storage import clients as connections
 
 LOG: Final = telemetry.logger(__name__)
@@ -51,7 +52,7 @@ class Liveness:
         self._redis = connections.probe(url, life_seconds / SIGNS)
         self._mailbox = Mailbox(self._redis)
         self._over = threading.Event()
-        self._away = False
+        self._outage = Outage()
         self._thread = threading.Thread(target=self._live, name="liveness", daemon=True)
 
     def __enter__(self) -> Self:
@@ -77,15 +78,14 @@ class Liveness:
             step()
         except Exception as error:  # noqa: BLE001 - see above
             with contextlib.suppress(Exception):  # nor does a log that cannot be written end the signs
-                self._note(error)
-            self._away = True
+                self._note(error, first=self._outage.begins())
             return False
-        self._away = False
+        self._outage.ends()
         return True
 
-    def _note(self, error: Exception) -> None:
+    def _note(self, error: Exception, *, first: bool) -> None:
         self._redis.connection_pool.disconnect()  # the next one may find another master
-        if not self._away:
+        if first:
             LOG.warning("A sign of life was not given; trying on", action="heartbeat_failed", error=type(error).__name__)
 
     def _look(self) -> None:

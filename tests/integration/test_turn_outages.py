@@ -65,7 +65,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[Exception], list[str]]
         monkeypatch.setattr(Pipeline, "execute", fails_at_first(Pipeline.execute, lambda client: client.command_stack[0][0]))
         return failed
 
-    monkeypatch.setattr(patient_mailbox, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(patient_mailbox, "FIRST_WAIT_SECONDS", 0.001)
     return begin
 
 

@@ -59,8 +59,8 @@ async def warned(server: Server, stopping: asyncio.Event) -> bool:
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits in these tests."""
-    monkeypatch.setattr(patient_mailbox, "FIRST_PAUSE", 0.0001)
-    monkeypatch.setattr(patient_mailbox, "LONGEST_PAUSE", 0.0001)
+    monkeypatch.setattr(patient_mailbox, "FIRST_WAIT_SECONDS", 0.0001)
+    monkeypatch.setattr(patient_mailbox, "MAX_WAIT_SECONDS", 0.0001)
 
 
 @pytest.mark.parametrize("error", PASSING, ids=repr)

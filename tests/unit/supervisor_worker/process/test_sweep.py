@@ -80,7 +80,7 @@ def test_what_is_due_is_woken_and_a_slow_queue_prolongs_its_marks() -> None:
 
 def test_an_outage_is_logged_once_and_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each kind of error is survived; one line at the begin of the trouble, one at its end."""
-    monkeypatch.setattr(sweep, "LONGEST_WAIT", 0.002)
+    monkeypatch.setattr(sweep, "MAX_WAIT_SECONDS", 0.002)
     crew, lines = swept(RedisGone("gone"), OSError(), ValueError("a bug"), DUE)
     assert crew.woken == [DUE]
     assert [line["action"] for line in lines] == ["sweep_failed", "sweep_recovered"]

@@ -10,7 +10,7 @@ from redis.exceptions import ConnectionError as RedisGone
 from shared.config.settings import Settings, load
 from shared.mailbox.call import Call
 from supervisor_worker.standby.child_worker import REST, WORK
-from supervisor_worker.standby.process import FIRST_REST, LONGEST_REST, RETIRE_SECONDS, Standby
+from supervisor_worker.standby.process import DRAIN_SECONDS, FIRST_WAIT_SECONDS, MAX_WAIT_SECONDS, Standby
 
 AFTER = 15.0
 
@@ -126,7 +126,7 @@ def test_turns_that_do_not_end_are_handed_over_and_in_the_end_cut_off(stage: Sta
     """A regular worker is there to take them."""
     shift = stage.working()
     stage.beating = {"a"}
-    stage.steps(RETIRE_SECONDS)
+    stage.steps(DRAIN_SECONDS)
     assert shift.heard == [REST]
     stage.steps(2)
     assert set(shift.heard[1:]) == {"let go"}
@@ -154,14 +154,21 @@ def test_while_redis_is_away_nothing_changes_and_afterwards_everybody_has_the_fu
 def test_a_worker_that_ends_by_itself_is_replaced_with_a_growing_pause(stage: Stage) -> None:
     """A crash, or settings that it refuses: neither ends the standby, and it does not spin."""
     stage.working().status = 1
-    for seconds in (FIRST_REST, 2 * FIRST_REST, 4 * FIRST_REST, 8 * FIRST_REST, LONGEST_REST, LONGEST_REST):
+    for seconds in (
+        FIRST_WAIT_SECONDS,
+        2 * FIRST_WAIT_SECONDS,
+        4 * FIRST_WAIT_SECONDS,
+        8 * FIRST_WAIT_SECONDS,
+        MAX_WAIT_SECONDS,
+        MAX_WAIT_SECONDS,
+    ):
         known = len(stage.hired)
         stage.steps(seconds)
         assert len(stage.hired) == known
         stage.steps(1)
         assert len(stage.hired) == known + 1
         stage.hired[-1].status = 2
-    stage.steps(LONGEST_REST)
+    stage.steps(MAX_WAIT_SECONDS)
     stage.hired[-1].status = 0
     stage.steps(1)
     assert stage.hired[-1].status is None
@@ -172,7 +179,7 @@ def test_no_room_for_a_process_is_waited_out(stage: Stage) -> None:
     stage.no_room = True
     stage.steps(AFTER + 1)
     stage.no_room = False
-    stage.steps(FIRST_REST + 0.5)
+    stage.steps(FIRST_WAIT_SECONDS + 0.5)
     assert len(stage.hired) == 1
 
 
