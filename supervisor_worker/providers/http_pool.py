@@ -1,7 +1,8 @@
-"""Pooled HTTP connections to one provider, on aiohttp: its parser is C, and finding a free connection costs the same among a thousand.
+"""Pooled HTTP connections to one provider.
 
-All three SDKs send through this. A request is sent once: no redirects, no cookies, no repetition (but for aiohttp's own of a GET
-on a connection that turned out to be closed). A connection whose answer was not read to its end is never used again.
+On aiohttp: its parser is in C, and finding a free connection costs the same among a thousand. Every request to a provider goes through
+this. A request is sent once: no redirects, no cookies, no repetition, except aiohttp's own of a GET on a connection that turned out to
+be closed. A connection whose response was not read to its end is not used again.
 """
 
 from __future__ import annotations
@@ -23,58 +24,58 @@ from aiohttp.connector import Connection
 from shared.errors import ProviderUnavailable
 
 IDLE_SECONDS: Final = 20.0
-OURS: Final = "redis"
-"""What failed when a request was not made because leave came too late: no provider."""
-MAX_ANSWER: Final = 4_000_000  # bytes, unpacked; a page of 100 texts is about 200 kB
+NO_PROVIDER: Final = "redis"
+"""`ProviderError.provider` of a request that was not sent because of our own storage: no provider failed."""
+MAX_RESPONSE_BYTES: Final = 4_000_000
+"""Unpacked; a page of 100 texts is about 200 kB."""
 
-NEVER_LEFT: Final = (
+NOT_SENT: Final = (
     aiohttp.ClientConnectorError,
     aiohttp.ClientHttpProxyError,
     aiohttp.ConnectionTimeoutError,
     aiohttp.InvalidURL,
 )
-"""The failures that come before the first byte of a request is written. After any other one it may have left."""
+"""The failures before the first byte of a request is written. After any other failure it may have been sent."""
+
+SEND_CHECK: Final[ContextVar[Callable[[], Awaitable[bool]] | None]] = ContextVar("send_check", default=None)
+"""Asked when a connection is there, directly before a request's first byte is written: whether it may be sent."""
 
 
-DEPARTURE: Final[ContextVar[Callable[[], Awaitable[bool]] | None]] = ContextVar("departure", default=None)
-"""Asked with the connection at hand, directly before a request's first byte is written: whether it may leave."""
-
-
-class LeaveLapsed(ProviderUnavailable):
-    """A request was not made: the leave for it had run out, and was not given again. No provider failed."""
+class PermitExpired(ProviderUnavailable):
+    """A request was not sent: its send permit had expired and was not renewed. No provider failed."""
 
     def __init__(self) -> None:
-        super().__init__(OURS, "slow_leave")
+        super().__init__(NO_PROVIDER, "slow_leave")
 
 
 @contextmanager
-def departing(may_leave: Callable[[], Awaitable[bool]] | None) -> Iterator[None]:
-    """Within it every request of this context asks `may_leave` before it leaves."""
-    token = DEPARTURE.set(may_leave)
+def send_check(may_send: Callable[[], Awaitable[bool]] | None) -> Iterator[None]:
+    """Within the block every request of this context asks `may_send` directly before it is sent."""
+    token = SEND_CHECK.set(may_send)
     try:
         yield
     finally:
-        DEPARTURE.reset(token)
+        SEND_CHECK.reset(token)
 
 
 class _Request(aiohttp.ClientRequest):
-    """A request that asks whether it may leave."""
+    """A request that asks SEND_CHECK. Here, and not before the pool is asked: waiting for a connection takes time."""
 
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
-        """Raises LeaveLapsed; the connection is closed then."""
-        may_leave = DEPARTURE.get()
-        if may_leave is not None and not await may_leave():
-            raise LeaveLapsed
+        """Raises PermitExpired; the connection is closed then."""
+        may_send = SEND_CHECK.get()
+        if may_send is not None and not await may_send():
+            raise PermitExpired
         return await super().send(conn)
 
 
-class AnswerTooLarge(aiohttp.ClientError):
-    """More than MAX_ANSWER bytes; the rest was not read."""
+class ResponseTooLarge(aiohttp.ClientError):
+    """More than MAX_RESPONSE_BYTES; the rest was not read."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A provider's answer, whatever its status. The body is unpacked; the names of `headers` have no case."""
+class HttpResponse:
+    """A provider's response of any status. The body is unpacked; the names of `headers` are matched without regard to case."""
 
     status: int
     headers: Mapping[str, str]
@@ -86,11 +87,11 @@ class Answer:
         return self.body.decode("utf-8", "replace")
 
 
-class Connections:
-    """The connections to one host. They belong to the loop of the first request, and are closed there."""
+class HttpPool:
+    """The connections to one host. They belong to the event loop of the first request, and are closed there."""
 
     def __init__(self, base_url: str, *, limit: int, connect_seconds: float) -> None:
-        """At most `limit` at once; `connect_seconds` is for a free one or a new one, name look-up and TLS included."""
+        """At most `limit` at once. `connect_seconds` is for a free connection or a new one, with its name look-up and TLS."""
         self._tls = urlsplit(base_url).scheme == "https"
         self._proxy = _proxy_for(base_url)
         self._limit = limit
@@ -98,22 +99,22 @@ class Connections:
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
-    async def fetch(self, method: str, url: str, headers: Mapping[str, str] | Iterable[tuple[str, str]], body: bytes = b"") -> Answer:
-        """One request and its whole answer. The caller bounds the time.
+    async def fetch(self, method: str, url: str, headers: Mapping[str, str] | Iterable[tuple[str, str]], body: bytes = b"") -> HttpResponse:
+        """One request and its whole response. The caller bounds the time.
 
-        Raises aiohttp.ClientError (NEVER_LEFT and AnswerTooLarge are some), OSError, or LeaveLapsed for one that may not leave.
+        Raises aiohttp.ClientError (NOT_SENT and ResponseTooLarge are among them), OSError, or PermitExpired.
         """
         request = self._opened().request(method, url, headers=headers, data=body or None, allow_redirects=False, proxy=self._proxy)
         async with request as response:
             read = bytearray()
             async for chunk in response.content.iter_any():
                 read += chunk
-                if len(read) > MAX_ANSWER:
-                    raise AnswerTooLarge("the answer is too large")
-            return Answer(response.status, response.headers, bytes(read))
+                if len(read) > MAX_RESPONSE_BYTES:
+                    raise ResponseTooLarge("the response is too large")
+            return HttpResponse(response.status, response.headers, bytes(read))
 
     async def aclose(self) -> None:
-        """Close all connections; none is opened after that."""
+        """Close all connections; no further one is opened."""
         self._closed = True
         if self._session is not None:
             await self._session.close()
@@ -133,12 +134,12 @@ class Connections:
 
 @cache
 def tls() -> ssl.SSLContext:
-    """The one TLS context of the process: reading the certificates takes 50 ms, three times for nothing."""
+    """The one TLS context of the process: reading the certificates takes 50 ms, and each provider would do it."""
     return httpx2.create_ssl_context()
 
 
 def _proxy_for(base_url: str) -> str | None:
-    """The proxy that the environment names for this host (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, less NO_PROXY)."""
+    """The proxy that the environment names for this host by HTTPS_PROXY, HTTP_PROXY or ALL_PROXY; None where NO_PROXY excludes it."""
     parts = urlsplit(base_url)
     proxies = getproxies()
     proxy = proxies.get(parts.scheme) or proxies.get("all")

@@ -34,7 +34,7 @@ from shared.mailbox.records import Attempt, ReplyState
 from shared.model.events import Response
 from shared.observability import logs as telemetry
 from shared.observability.faults import named
-from supervisor_worker.providers.http_pool import OURS, LeaveLapsed, departing
+from supervisor_worker.providers.http_pool import NO_PROVIDER, PermitExpired, send_check
 from supervisor_worker.turns import retry_policy as limits
 from supervisor_worker.turns.attempt_lookup import Looking
 from supervisor_worker.turns.context import Supervisor
@@ -212,7 +212,7 @@ class Delivery:
 
     async def _refused(self, attempt_id: str, error: ProviderError) -> Sending:
         """Record that nothing was taken, and raise the error, unless an earlier attempt was taken after all."""
-        if isinstance(error, ProviderUnavailable) and error.provider != OURS:
+        if isinstance(error, ProviderUnavailable) and error.provider != NO_PROVIDER:
             self._budget.failed()
         outcome = await self._record(attempt_id, "refused", code=error.code)
         if outcome.state in _TAKEN:
@@ -253,7 +253,7 @@ class Delivery:
     def _leave(self, attempt_id: str, asked: float) -> Callable[[], Awaitable[bool]]:
         """Whether the request may leave. Leave that was asked too long ago is asked for again, which renews the attempt's time."""
 
-        async def may_leave() -> bool:
+        async def may_send() -> bool:
             nonlocal asked
             for _ in range(TRIES):
                 if elapsed() - asked < self._supervisor.leave_ms / 1000:
@@ -263,17 +263,17 @@ class Delivery:
                     return False
             return False
 
-        return may_leave
+        return may_send
 
     async def _request(self, attempt_id: str, asked: float, *, replicated: bool) -> str:
         if not replicated:
-            raise ProviderUnavailable(OURS, "not_replicated")  # a new master would not know of this attempt, and send a second copy
-        may_leave = self._leave(attempt_id, asked)
-        if not await may_leave():
-            raise LeaveLapsed
+            raise ProviderUnavailable(NO_PROVIDER, "not_replicated")  # a new master would not know of this attempt, and send a second copy
+        may_send = self._leave(attempt_id, asked)
+        if not await may_send():
+            raise PermitExpired
         async with asyncio.timeout(self._supervisor.settings.send_timeout_seconds):
             try:
-                with departing(may_leave):
+                with send_check(may_send):
                     return await self._supervisor.channels[self._channel].send(self._command, self._reply_id, attempt_id, self._pair)
             except ProviderError:
                 raise

@@ -48,7 +48,7 @@ from shared.observability.faults import named
 from supervisor_worker.assistant.prompt import UNANSWERED
 from supervisor_worker.assistant.reply import NoBudget, Thinking
 from supervisor_worker.assistant.reservations import NotAsked, Questions, first_call
-from supervisor_worker.providers.http_pool import departing
+from supervisor_worker.providers.http_pool import send_check
 from supervisor_worker.turns import retry_policy as limits
 from supervisor_worker.turns.context import Supervisor
 from supervisor_worker.turns.delivery import Delivery
@@ -160,7 +160,7 @@ class _Run:
         supervisor = self._supervisor
         thinking = Thinking(supervisor.settings, supervisor.users, self._questions, supervisor.gallery, supervisor.budgets["model"])
         try:
-            with departing(self._lease.may_ask):
+            with send_check(self._lease.may_ask):
                 thought = await self._lease.hold(thinking.about(self._turn, events))
         except NoBudget:
             return await self._hold_back()

@@ -267,14 +267,14 @@ def test_a_mail_whose_turn_gave_up_never_leaves_late(world: World) -> None:
     event = world.mail()
 
     async def scenario(supervisor: Supervisor) -> None:
-        wire = cast("Any", supervisor.channels["email"])._wire
-        original = wire.exchange
+        http = cast("Any", supervisor.channels["email"])._http
+        original = http.exchange
 
         async def slow(*args: Any, **kwargs: Any) -> Any:
             await asyncio.sleep(1.2)
             return await original(*args, **kwargs)
 
-        wire.exchange = slow
+        http.exchange = slow
         await run_turn(world.conversation(event), token(), supervisor)
         await asyncio.sleep(0.8)
 

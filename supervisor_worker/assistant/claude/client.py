@@ -24,7 +24,7 @@ from supervisor_worker.assistant.price import longest_answer
 from supervisor_worker.assistant.prompt import Line, Question
 from supervisor_worker.channels.notes import picture_mark
 from supervisor_worker.providers.exchange import retry_after
-from supervisor_worker.providers.http_pool import NEVER_LEFT, Connections
+from supervisor_worker.providers.http_pool import NOT_SENT, HttpPool
 
 PROVIDER: Final = "claude"
 CONNECT_SECONDS: Final = 5.0
@@ -69,7 +69,7 @@ class Claude:
     def __init__(self, settings: Settings) -> None:
         seconds = settings.claude_timeout_seconds
         url = settings.provider_urls["anthropic"]
-        connections = Connections(url, limit=settings.worker_concurrency, connect_seconds=min(CONNECT_SECONDS, seconds))
+        pool = HttpPool(url, limit=settings.worker_concurrency, connect_seconds=min(CONNECT_SECONDS, seconds))
         self._seconds = seconds
         self._model = settings.boss_model
         self._effort = settings.boss_effort
@@ -79,7 +79,7 @@ class Claude:
             base_url=url,
             max_retries=0,
             timeout=seconds,  # said by us: else the SDK refuses to wait for an answer that may be long
-            http_client=httpx2.AsyncClient(transport=ClaudeTransport(connections), timeout=seconds, follow_redirects=True),
+            http_client=httpx2.AsyncClient(transport=ClaudeTransport(pool), timeout=seconds, follow_redirects=True),
             open_telemetry=False,  # its spans may be told by the environment to hold the texts
         )
 
@@ -92,8 +92,8 @@ class Claude:
                 body = await self._ask(question)
             message = ModelMessage.model_validate(body)
         except (TimeoutError, anthropic.APIConnectionError) as error:
-            code, never_left = "timeout" if isinstance(error, TimeoutError) else "no_answer", isinstance(error.__cause__, NEVER_LEFT)
-            raise _costing(0 if never_left else None, ProviderUnavailable(PROVIDER, code)) from error
+            code, not_sent = "timeout" if isinstance(error, TimeoutError) else "no_answer", isinstance(error.__cause__, NOT_SENT)
+            raise _costing(0 if not_sent else None, ProviderUnavailable(PROVIDER, code)) from error
         except anthropic.APIStatusError as error:
             raise _costing(None if error.status_code in _TIMED_OUT else 0, _error_for(error)) from error
         except (anthropic.AnthropicError, ValueError, RecursionError) as error:  # an answer that cannot be read

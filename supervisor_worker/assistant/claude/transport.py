@@ -11,7 +11,7 @@ from functools import lru_cache
 import anthropic
 import httpx2
 
-from supervisor_worker.providers.http_pool import AnswerTooLarge, Connections
+from supervisor_worker.providers.http_pool import HttpPool, ResponseTooLarge
 
 _OURS = b"accept-encoding"  # what is said of packing is aiohttp's, because aiohttp unpacks
 
@@ -25,19 +25,19 @@ def _decoded(part: bytes) -> str:
 class ClaudeTransport(httpx2.AsyncBaseTransport):
     """One request, one answer. What fails here the SDK makes an APIConnectionError of, but for its own errors."""
 
-    def __init__(self, connections: Connections) -> None:
-        self._connections = connections
+    def __init__(self, pool: HttpPool) -> None:
+        self._pool = pool
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Raises what `Connections.fetch` raises, and AnthropicError for an answer that is too large."""
+        """Raises what `HttpPool.fetch` raises, and AnthropicError for an answer that is too large."""
         headers = {_decoded(name): _decoded(value) for name, value in request.headers.raw if name.lower() != _OURS}
         try:
-            answer = await self._connections.fetch(request.method, str(request.url), headers, await request.aread())
-        except AnswerTooLarge as error:
+            answer = await self._pool.fetch(request.method, str(request.url), headers, await request.aread())
+        except ResponseTooLarge as error:
             raise anthropic.AnthropicError("the answer is too large") from error
         given = [(name, value) for name, value in answer.headers.items() if name.lower() != "content-encoding"]
         return httpx2.Response(answer.status, headers=given, content=answer.body, request=request)
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._connections.aclose()
+        await self._pool.aclose()

@@ -33,7 +33,7 @@ from shared.errors import AccessDenied, CredentialsRefused, OutcomeUnknown, Prov
 from shared.mailbox.records import Attempt
 from shared.model.events import Response, SendEmailResponse
 from supervisor_worker.channels.port import Listed
-from supervisor_worker.providers.exchange import Wire, retry_after
+from supervisor_worker.providers.exchange import ProviderHttp, retry_after
 
 PROVIDER: Final = "sendgrid"
 PATH: Final = "/v3/mail/send"
@@ -50,7 +50,7 @@ class SendGridEmail:
 
     def __init__(self, settings: Settings) -> None:
         url = settings.provider_urls["sendgrid"]
-        self._wire = Wire(PROVIDER, url, timeout=settings.send_timeout_seconds, connections=settings.worker_concurrency)
+        self._http = ProviderHttp(PROVIDER, url, timeout=settings.send_timeout_seconds, connections=settings.worker_concurrency)
         # "unset", because the SDK takes an empty key for none, and then reads one from the environment behind the settings' back.
         client = sendgrid.SendGridAPIClient(settings.sendgrid_api_key.get_secret_value() or "unset", host=url)
         self._headers = {**client.client.request_headers, "Content-Type": "application/json"}
@@ -79,10 +79,10 @@ class SendGridEmail:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._wire.aclose()
+        await self._http.aclose()
 
     async def _post(self, body: dict[str, Any]) -> str:
-        answer = await self._wire.exchange("POST", PATH, self._headers, json.dumps(body).encode())
+        answer = await self._http.exchange("POST", PATH, self._headers, json.dumps(body).encode())
         if answer.status >= _REDIRECT:
             raise error_for(answer.status, answer.headers)
         return answer.headers.get("X-Message-Id") or ""

@@ -20,7 +20,7 @@ from shared.errors import ProviderError, ProviderUnavailable
 from shared.model.sms_admission import InboundSms, media_count, words
 from supervisor_worker.channels.twilio.errors import PROVIDER
 from supervisor_worker.channels.twilio.sms import PAGE, client_of
-from supervisor_worker.providers.exchange import Wire
+from supervisor_worker.providers.exchange import ProviderHttp
 
 MAX_PAGES: Final = 50
 """Of one list: 5,000 texts of one number."""
@@ -60,8 +60,8 @@ class TwilioInbound:
 
     def __init__(self, settings: Settings, *, pause: float) -> None:
         """`pause` is how many seconds lie between two requests."""
-        self._wire = Wire(PROVIDER, settings.provider_urls["twilio"], timeout=settings.send_timeout_seconds, connections=1)
-        self._messages = client_of(settings, self._wire).messages
+        self._http = ProviderHttp(PROVIDER, settings.provider_urls["twilio"], timeout=settings.send_timeout_seconds, connections=1)
+        self._messages = client_of(settings, self._http).messages
         self._pause = pause
         self._next_at = 0.0
 
@@ -89,7 +89,7 @@ class TwilioInbound:
 
     async def aclose(self) -> None:
         """Close the connection."""
-        await self._wire.aclose()
+        await self._http.aclose()
 
     async def _listing(self, query: dict[str, Any], since: float, wanted: Callable[[MessageInstance], bool]) -> Listing:
         found: list[Listed] = []

@@ -25,7 +25,7 @@ from shared.model.events import Response, SendSmsResponse
 from shared.net import is_loopback_url
 from supervisor_worker.channels.port import CLOCK_SLACK_MS, Listed
 from supervisor_worker.channels.twilio.errors import PROVIDER, error_for
-from supervisor_worker.providers.exchange import Wire, retry_after
+from supervisor_worker.providers.exchange import ProviderHttp, retry_after
 
 PAGE: Final = 100
 NEWEST: Final = 20
@@ -35,12 +35,12 @@ TRIAL_PREFIX: Final = "Sent from your Twilio trial account - "
 _OK: Final = range(200, 300)
 
 
-class WireHttpClient(AsyncHttpClient):  # type: ignore[misc]  # the SDK has no types
+class PooledHttpClient(AsyncHttpClient):  # type: ignore[misc]  # the SDK has no types
     """The SDK's transport: another host, pooled connections, no retries, and errors sorted by what may be done next."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, http: ProviderHttp) -> None:
         super().__init__(logging.getLogger("twilio.http_client"), is_async=True)
-        self._wire = wire
+        self._http = http
 
     async def request(  # noqa: PLR0917 - the SDK's own signature
         self,
@@ -54,34 +54,34 @@ class WireHttpClient(AsyncHttpClient):  # type: ignore[misc]  # the SDK has no t
         allow_redirects: bool = False,
     ) -> SdkResponse:
         """One request. Raises a ProviderError for any answer outside 2xx."""
-        del timeout, allow_redirects  # the wire has both
+        del timeout, allow_redirects  # `ProviderHttp` has its own timeout, and follows nothing
         sent = dict(headers or {})
         if auth is not None:
             sent["Authorization"] = f"Basic {base64.b64encode(':'.join(auth).encode()).decode()}"
-        answer = await self._wire.exchange(method, f"{uri}?{_form(params)}" if params else uri, sent, _form(data).encode())
+        answer = await self._http.exchange(method, f"{uri}?{_form(params)}" if params else uri, sent, _form(data).encode())
         if answer.status not in _OK:
             raise error_for(answer.status, _code(answer.text), asked=method == "GET", retry_after=retry_after(answer.headers))
         return SdkResponse(answer.status, answer.text, answer.headers)
 
 
-def client_of(settings: Settings, wire: Wire) -> Client:
+def client_of(settings: Settings, http: ProviderHttp) -> Client:
     """The SDK's client: by the API key where there is one, and by nothing that stands in the environment behind the settings' back."""
     user, password = settings.twilio_login
     account = settings.twilio_account_sid or "unset"
-    return Client(user or "unset", password or "unset", account_sid=account, http_client=WireHttpClient(wire))
+    return Client(user or "unset", password or "unset", account_sid=account, http_client=PooledHttpClient(http))
 
 
 class TwilioSms:
     """The text channel."""
 
     def __init__(self, settings: Settings) -> None:
-        self._wire = Wire(
+        self._http = ProviderHttp(
             PROVIDER,
             settings.provider_urls["twilio"],
             timeout=settings.send_timeout_seconds,
             connections=settings.worker_concurrency,
         )
-        self._client = client_of(settings, self._wire)
+        self._client = client_of(settings, self._http)
         self._callback = _callback(settings)
 
     async def send(self, command: Response, reply_id: str, attempt_id: str, pair: str) -> str:
@@ -141,7 +141,7 @@ class TwilioSms:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._wire.aclose()
+        await self._http.aclose()
 
 
 def _sms(command: Response) -> SendSmsResponse:

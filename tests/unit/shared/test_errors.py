@@ -16,7 +16,7 @@ QUESTIONS = ("final", "counts", "pauses_all", "alarms", "daily", "opted_out", "t
 TABLE: dict[ProviderError, set[str]] = {
     ProviderError("twilio", "x"): {"tell_user"},
     errors.ProviderUnavailable("twilio", "x"): {"tell_user"},
-    http_pool.LeaveLapsed(): {"tell_user"},
+    http_pool.PermitExpired(): {"tell_user"},
     LimitReached("twilio", "x"): {"tell_user", "alarms", "daily"},
     ProviderRefused("twilio", "x"): {"tell_user", "final"},
     ProviderRefused("twilio", "x", final=False): {"tell_user", "counts"},

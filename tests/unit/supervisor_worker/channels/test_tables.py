@@ -21,7 +21,7 @@ from shared.model.events import SmsReceived
 from supervisor_worker.channels.port import RecipientOptedOut, RecipientUnreachable, SenderUnusable
 from supervisor_worker.channels.sendgrid import email as sendgrid_email
 from supervisor_worker.channels.twilio import errors as twilio_codes
-from supervisor_worker.providers.exchange import LONGEST_WAIT, retry_after
+from supervisor_worker.providers.exchange import MAX_RETRY_AFTER_SECONDS, retry_after
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_a_date_of_http_is_read_in_each_of_its_forms_against_the_answers_own(for
 def test_no_wish_to_wait_is_without_a_bound(name: str, given: str) -> None:
     """Nonsense is no wish, and a day is the longest."""
     seconds = retry_after({"X-RateLimit-Reset": "1e12", name: given})
-    assert seconds is None or 0 <= seconds <= LONGEST_WAIT
+    assert seconds is None or 0 <= seconds <= MAX_RETRY_AFTER_SECONDS
 
 
 def test_a_channel_refuses_what_is_not_its_own() -> None:

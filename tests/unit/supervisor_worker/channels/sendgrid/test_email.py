@@ -14,7 +14,7 @@ from shared.errors import CredentialsRefused, OutcomeUnknown, ProviderError, Pro
 from shared.model.addresses import EmailAddress
 from shared.model.events import SendEmailResponse
 from supervisor_worker.channels.sendgrid.email import SendGridEmail, body_of, validation_body
-from supervisor_worker.providers.http_pool import LeaveLapsed, departing
+from supervisor_worker.providers.http_pool import PermitExpired, send_check
 from tests.support.scripted_provider import Act, ScriptedProvider, answer, hang, reset
 
 ACCEPTED = answer(b"", "202 Accepted", "X-Message-Id: abc\r\n")
@@ -141,7 +141,7 @@ def test_a_mail_that_may_not_leave_any_more_is_not_sent() -> None:
         return False
 
     async def scenario(channel: SendGridEmail, provider: ScriptedProvider) -> None:
-        with pytest.raises(LeaveLapsed), departing(never):
+        with pytest.raises(PermitExpired), send_check(never):
             await channel.send(mail(), *IDS)
         assert provider.requests == []
 

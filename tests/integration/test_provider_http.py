@@ -1,4 +1,4 @@
-"""What becomes of a request when the connection misbehaves, on both event loops: "never left" is said only when it is certain."""
+"""What becomes of a request when the connection misbehaves, on both event loops: "not sent" is said only when it is certain."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pytest
 import uvloop
 
 from shared.errors import OutcomeUnknown, ProviderError, ProviderUnavailable
-from supervisor_worker.providers.exchange import Wire
-from supervisor_worker.providers.http_pool import MAX_ANSWER, AnswerTooLarge
+from supervisor_worker.providers.exchange import ProviderHttp
+from supervisor_worker.providers.http_pool import MAX_RESPONSE_BYTES, ResponseTooLarge
 from tests.support.certificates import self_signed
 from tests.support.processes import free_port
 from tests.support.scripted_provider import (
@@ -34,17 +34,17 @@ Run = Callable[[Coroutine[Any, Any, None]], None]
 pytestmark = pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
 
 OK = answer(b"ok")
-PACKED = answer(gzip.compress(bytes(2 * MAX_ANSWER)), headers="Content-Encoding: gzip\r\n")
+PACKED = answer(gzip.compress(bytes(2 * MAX_RESPONSE_BYTES)), headers="Content-Encoding: gzip\r\n")
 
 
-async def failure(wire: Wire, method: str = "POST") -> ProviderError:
+async def failure(http: ProviderHttp, method: str = "POST") -> ProviderError:
     with pytest.raises(ProviderError) as caught:
-        await wire.exchange(method, "https://api.example.com/x", {}, b"body" if method == "POST" else b"")
+        await http.exchange(method, "https://api.example.com/x", {}, b"body" if method == "POST" else b"")
     return caught.value
 
 
-def wire(url: str, *, timeout: float = 5, connections: int = 4) -> Wire:
-    return Wire("twilio", url, timeout=timeout, connections=connections)
+def http(url: str, *, timeout: float = 5, connections: int = 4) -> ProviderHttp:
+    return ProviderHttp("twilio", url, timeout=timeout, connections=connections)
 
 
 @pytest.mark.parametrize("act", [reset, close, then_close(answer(b"half", claimed=100)), then_close(answer(b"x", "?"))])
@@ -53,7 +53,7 @@ def test_a_post_whose_answer_is_broken_may_have_been_taken_and_a_get_has_only_as
 
     async def scenario() -> None:
         async with ScriptedProvider(act).open() as provider:
-            ours = wire(provider.url)
+            ours = http(provider.url)
             error = await failure(ours)
             assert (type(error), error.code) == (OutcomeUnknown, "no_answer")
             assert len(provider.requests) == 1
@@ -70,10 +70,10 @@ def test_an_answer_is_read_up_to_a_bound(run: Run, act: Act) -> None:
 
     async def scenario() -> None:
         async with ScriptedProvider(act, OK).open() as provider:
-            ours = wire(provider.url)
+            ours = http(provider.url)
             error = await failure(ours)
             assert type(error) is OutcomeUnknown
-            assert type(error.__cause__) is AnswerTooLarge
+            assert type(error.__cause__) is ResponseTooLarge
             assert (await ours.exchange("POST", "/x", {}, b"body")).body == b"ok"
             assert provider.connections == 2
             await ours.aclose()
@@ -82,12 +82,12 @@ def test_an_answer_is_read_up_to_a_bound(run: Run, act: Act) -> None:
 
 
 @pytest.mark.parametrize("act", [hang, trickle])
-def test_no_answer_takes_longer_than_the_wires_time(run: Run, act: Act) -> None:
+def test_no_answer_takes_longer_than_its_timeout(run: Run, act: Act) -> None:
     """Silence, and a body that comes byte by byte."""
 
     async def scenario() -> None:
         async with ScriptedProvider(act).open() as provider:
-            ours = wire(provider.url, timeout=0.3)
+            ours = http(provider.url, timeout=0.3)
             error = await failure(ours)
             assert (type(error), error.code) == (OutcomeUnknown, "no_answer")
             await ours.aclose()
@@ -95,18 +95,18 @@ def test_no_answer_takes_longer_than_the_wires_time(run: Run, act: Act) -> None:
     run(scenario())
 
 
-def test_a_request_that_found_no_connection_never_left(run: Run) -> None:
+def test_a_request_that_found_no_connection_was_not_sent(run: Run) -> None:
     """Refused, a plain server where TLS is expected, and a pool whose connections are all taken."""
 
     async def scenario() -> None:
         async with ScriptedProvider(hang).open() as provider:
             for url in (f"http://127.0.0.1:{free_port()}", provider.url.replace("http:", "https:")):
-                ours = wire(url, timeout=3)
+                ours = http(url, timeout=3)
                 error = await failure(ours)
                 assert (type(error), error.code) == (ProviderUnavailable, "not_reached")
                 await ours.aclose()
             assert provider.requests == []
-            full = wire(provider.url, timeout=3, connections=1)
+            full = http(provider.url, timeout=3, connections=1)
             first = asyncio.create_task(failure(full))
             await provider.asked(1)
             error = await failure(full)
@@ -122,7 +122,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_sen
 
     async def scenario() -> None:
         async with ScriptedProvider(OK).open(self_signed(tmp_path)) as provider:
-            ours = wire(f"https://localhost:{provider.port}")
+            ours = http(f"https://localhost:{provider.port}")
             error = await failure(ours)
             assert (type(error), error.code) == (ProviderUnavailable, "not_reached")
             assert provider.requests == []
@@ -136,7 +136,7 @@ def test_a_kept_connection_that_closes_under_a_post_leaves_its_outcome_unknown(r
 
     async def scenario() -> None:
         async with ScriptedProvider(OK, close, OK).open() as provider:
-            ours = wire(provider.url)
+            ours = http(provider.url)
             assert (await ours.exchange("POST", "/x", {}, b"first")).body == b"ok"
             assert type(await failure(ours)) is OutcomeUnknown
             assert (provider.connections, len(provider.requests)) == (1, 2)
@@ -152,7 +152,7 @@ def test_a_kept_connection_that_was_closed_before_is_not_used(run: Run) -> None:
 
     async def scenario() -> None:
         async with ScriptedProvider(then_close(OK), OK).open() as provider:
-            ours = wire(provider.url)
+            ours = http(provider.url)
             assert (await ours.exchange("POST", "/x", {}, b"first")).body == b"ok"
             await noticed(ours)
             assert (await ours.exchange("POST", "/x", {}, b"second")).body == b"ok"
@@ -167,7 +167,7 @@ def test_a_request_that_was_cancelled_leaves_no_answer_behind_for_the_next_one(r
 
     async def scenario() -> None:
         async with ScriptedProvider(hang, answer(b"mine")).open() as provider:
-            ours = wire(provider.url)
+            ours = http(provider.url)
             task = asyncio.create_task(ours.exchange("POST", "/x", {}, b"first"))
             await provider.asked(1)
             task.cancel()
@@ -186,7 +186,7 @@ def test_nothing_is_followed_and_nothing_is_kept_but_the_connection(run: Run) ->
     async def scenario() -> None:
         moved = answer(b"", "307 Temporary Redirect", "Location: /elsewhere\r\nSet-Cookie: a=b; Path=/\r\n")
         async with ScriptedProvider(moved, OK).open() as provider:
-            ours = wire(f"{provider.url}/gateway/")
+            ours = http(f"{provider.url}/gateway/")
             found = await ours.exchange("POST", "https://api.example.com/x?To=%2B15551234567", {"X-A": "1"}, b"body")
             assert (found.status, found.headers["location"]) == (307, "/elsewhere")
             await ours.exchange("POST", "https://api.example.com/x", {}, b"body")
@@ -204,12 +204,12 @@ def test_the_environments_proxy_is_used_where_it_is_meant_to(run: Run, monkeypat
     async def scenario() -> None:
         async with ScriptedProvider(OK).open() as proxy, ScriptedProvider(OK).open() as provider:
             monkeypatch.setenv("http_proxy", f"http://user:pass@127.0.0.1:{proxy.port}")
-            through = wire("http://api.example.com")
+            through = http("http://api.example.com")
             await through.exchange("POST", "/x", {}, b"body")
             assert proxy.requests[0].startswith(b"POST http://api.example.com/x HTTP/1.1\r\n")
             assert b"Proxy-Authorization: Basic dXNlcjpwYXNz\r\n" in proxy.requests[0]
             monkeypatch.setenv("no_proxy", "127.0.0.1")
-            direct = wire(provider.url)
+            direct = http(provider.url)
             await direct.exchange("POST", "/x", {}, b"body")
             assert (len(proxy.requests), len(provider.requests)) == (1, 1)
             await through.aclose()
@@ -224,7 +224,7 @@ def test_a_proxy_that_lets_nobody_through_has_sent_nothing(run: Run, monkeypatch
     async def scenario() -> None:
         async with ScriptedProvider(answer(b"", "407 Proxy Authentication Required")).open() as proxy:
             monkeypatch.setenv("https_proxy", proxy.url)
-            ours = wire("https://api.example.com")
+            ours = http("https://api.example.com")
             error = await failure(ours)
             assert (type(error), error.code) == (ProviderUnavailable, "not_reached")
             assert proxy.requests[0].startswith(b"CONNECT api.example.com:443 HTTP/1.1\r\n")
@@ -238,7 +238,7 @@ def test_nothing_is_opened_after_closing(run: Run) -> None:
 
     async def scenario() -> None:
         async with ScriptedProvider(OK).open() as provider:
-            fresh, used = wire(provider.url), wire(provider.url)
+            fresh, used = http(provider.url), http(provider.url)
             await used.exchange("POST", "/x", {}, b"body")
             for ours in (fresh, used):
                 await ours.aclose()
@@ -256,7 +256,7 @@ def test_closing_leaves_nothing_open(run: Run) -> None:
     async def scenario() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
         async with ScriptedProvider(OK, hang).open() as provider:
-            ours = wire(provider.url)
+            ours = http(provider.url)
             await ours.exchange("POST", "/x", {}, b"body")
             task = asyncio.create_task(ours.exchange("POST", "/x", {}, b"body"))
             await provider.asked(2)
@@ -273,8 +273,8 @@ def test_closing_leaves_nothing_open(run: Run) -> None:
     assert [str(warning.message) for warning in caught if issubclass(warning.category, ResourceWarning)] == []
 
 
-async def noticed(ours: Wire) -> None:
+async def noticed(ours: ProviderHttp) -> None:
     """Until our side has read the end of every connection that it keeps."""
-    kept = cast("Any", ours._connections._session).connector._conns
+    kept = cast("Any", ours._pool._session).connector._conns
     while any(connection.is_connected() for connections in kept.values() for connection, _ in connections):  # noqa: ASYNC110 - aiohttp tells nobody
         await asyncio.sleep(0.01)
