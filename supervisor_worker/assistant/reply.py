@@ -21,7 +21,7 @@ from supervisor_worker.assistant.reservations import NotAsked, Questions
 from supervisor_worker.channels import formats
 from supervisor_worker.channels.formats import FORMATS
 from supervisor_worker.channels.truncation import cut_short
-from supervisor_worker.media.turn_pictures import NONE, Gallery, Pictures
+from supervisor_worker.media.turn_pictures import NO_PICTURES, PictureLoader, Pictures
 from supervisor_worker.providers.retry_budget import RetryBudget
 
 LOG: Final = telemetry.logger(__name__)
@@ -72,7 +72,7 @@ class Thinking:
     settings: Settings
     users: Users
     questions: Questions
-    gallery: Gallery
+    picture_loader: PictureLoader
     budget: RetryBudget
 
     async def about(self, turn: Turn, events: Sequence[Received]) -> Thought | None:
@@ -83,7 +83,7 @@ class Thinking:
         last = events[-1]
         if turn.messages[0].kind == "notice":
             return Thought(self._notice(turn.messages[0], last, turn.reply_id), {})
-        async with self.gallery.pictures(events) as pictures:
+        async with self.picture_loader.pictures(events) as pictures:
             said, shown = await self._said_within_budget(turn, events, pictures)
         if said.empty:
             return None
@@ -121,7 +121,7 @@ class Thinking:
             if not (pictures and error.status in _NOT_WITH_PICTURES):
                 raise
             LOG.warning("A turn's pictures were refused", action="pictures_refused", turn=turn.id, code=error.code, pictures=len(pictures))
-            return await self._said(turn, events, NONE)
+            return await self._said(turn, events, NO_PICTURES)
         if said.empty:
             said = await self._once_more(question, last, said)
         if ask := FORMATS[last.channel].ask_shorter(said.text):

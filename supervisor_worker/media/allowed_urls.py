@@ -1,4 +1,4 @@
-"""Where a file of a text may be: the address made from ids, and the few hosts to which Twilio may send us on from there."""
+"""Which URLs a file may be downloaded from: one made from ids, and the few hosts to which Twilio redirects from there."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from shared.model.events import MESSAGE_SID, Media
 from shared.net import is_loopback
 
 TWILIO_HOSTS: Final = ("mms.twiliocdn.com", "media.twiliocdn.com", "s3-external-1.amazonaws.com")
-"""Where Twilio keeps media: its own two, and S3 for what is from before it asked everybody for a login (support article 223183748)."""
+"""Where Twilio keeps media: its own two hosts, and S3 for files from before it required a login (support article 223183748)."""
 
 _LOCATION: Final = re.compile(r"[!-~]{1,4096}")
 _ACCOUNT: Final = re.compile(r"AC[0-9a-fA-F]{32}")
 
 
 class NotAllowed(Exception):
-    """An address that is not fetched from."""
+    """A URL that nothing is downloaded from."""
 
 
 class Origin(NamedTuple):
-    """What a URL must agree in to be the same place."""
+    """Scheme, host and port: two URLs of one origin lead to the same server."""
 
     scheme: str
     host: str
@@ -41,40 +41,40 @@ class Origin(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Route:
-    """The places that may be asked. `base` is the configured API's, and the only one that our login is for."""
+class AllowedUrls:
+    """The origins that may be asked. `base` is the configured API's, and the only one that is sent our login."""
 
     base: URL
-    allowed: frozenset[Origin]
+    origins: frozenset[Origin]
     account: str
     login: str = field(repr=False)
 
     @classmethod
-    def of(cls, settings: Settings, hosts: Iterable[str] = TWILIO_HOSTS) -> Route:
-        """The route by the settings: https everywhere, and nothing but the sandbox where that plays Twilio on this machine."""
+    def of(cls, settings: Settings, hosts: Iterable[str] = TWILIO_HOSTS) -> AllowedUrls:
+        """As the settings say: only https, or only the sandbox where that plays Twilio on this machine."""
         base = URL(settings.provider_urls["twilio"])
         if local_port(settings) is not None:
-            allowed = {Origin.of(base)}
+            origins = {Origin.of(base)}
         else:
-            allowed = {Origin.of(url) for url in (base, *(URL(f"https://{host}") for host in hosts)) if url.scheme == "https"}
+            origins = {Origin.of(url) for url in (base, *(URL(f"https://{host}") for host in hosts)) if url.scheme == "https"}
         login = base64.b64encode(":".join(settings.twilio_login).encode()).decode()
-        return cls(base, frozenset(allowed), settings.twilio_account_sid, f"Basic {login}")
+        return cls(base, frozenset(origins), settings.twilio_account_sid, f"Basic {login}")
 
     @property
     def encrypted(self) -> bool:
-        """Whether any of the places is asked over TLS."""
-        return any(origin.scheme == "https" for origin in self.allowed)
+        """Whether any of the origins is asked over TLS."""
+        return any(origin.scheme == "https" for origin in self.origins)
 
     def start(self, message_sid: str, media: Media) -> URL:
-        """Where a file is, by ids alone; raises NotAllowed for ids that are not Twilio's."""
+        """A file's URL, made from ids alone; raises NotAllowed for ids that are not Twilio's."""
         if not (_ACCOUNT.fullmatch(self.account) and MESSAGE_SID.fullmatch(message_sid)):
             raise NotAllowed("no such id")
         return self.checked(self.base / f"2010-04-01/Accounts/{self.account}/Messages/{message_sid}/Media/{media.id}")
 
     def next(self, url: URL, location: str) -> URL:
-        """Where an answer sends us on to; raises NotAllowed unless we go there.
+        """The target of a redirect; raises NotAllowed for one that is not followed.
 
-        The very object that was checked is asked for: no second reading of the same text can find another host in it.
+        The object that was checked is the one that is requested: no second parser can find another host in the same text.
         """
         if not _LOCATION.fullmatch(location):
             raise NotAllowed("no location")
@@ -84,13 +84,13 @@ class Route:
             raise NotAllowed("not a URL") from None
 
     def checked(self, url: URL) -> URL:
-        """The URL, if it is in one of the places; raises NotAllowed."""
-        if Origin.of(url) not in self.allowed or url.user is not None or url.password is not None:
+        """The URL, if it is of one of the origins; raises NotAllowed."""
+        if Origin.of(url) not in self.origins or url.user is not None or url.password is not None:
             raise NotAllowed("another host")
         return url
 
     def headers(self, url: URL) -> dict[str, str]:
-        """What is sent along: the login to the API's own host and to nobody else. Packed answers are not asked for."""
+        """The request's headers: the login goes to the API's own origin alone. Compressed bodies are not asked for."""
         own = Origin.of(url) == Origin.of(self.base)
         return {"Accept-Encoding": "identity", "Accept": "image/*", **({"Authorization": self.login} if own else {})}
 

@@ -1,6 +1,6 @@
-"""One file of a text, fetched: bounded in time, in size and in where it leads. Nothing is unpacked.
+"""The download of one file of a message: bounded in time, in size and in its redirects. Nothing is unpacked.
 
-Not the connections of `channels`: those go by the environment's proxy, which would resolve names itself, and where we cannot see it.
+Not by `providers.http_pool`: that one honours the environment's proxy, which would resolve names itself, unchecked.
 """
 
 from __future__ import annotations
@@ -13,34 +13,34 @@ from yarl import URL
 
 from shared.config.settings import Settings
 from shared.model.events import Media
-from supervisor_worker.media.allowed_urls import NotAllowed, Route, local_port
-from supervisor_worker.media.public_addresses import Door, Lookup, NotPublic, PublicResolver, look_up
+from supervisor_worker.media.allowed_urls import AllowedUrls, NotAllowed, local_port
+from supervisor_worker.media.public_addresses import AddressPolicy, Lookup, NotPublic, PublicResolver, look_up
 from supervisor_worker.providers.http_pool import IDLE_SECONDS, tls
 
 MAX_REDIRECTS: Final = 3
-CONNECTIONS: Final = 20
+MAX_CONNECTIONS: Final = 20
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
 _OK: Final = 200
-_PASSING: Final = (404, 408, 425, 429)  # Twilio may announce a file a moment before it has it
+_TRANSIENT: Final = (404, 408, 425, 429)  # Twilio may announce a file a moment before it has it
 _SERVER_ERROR: Final = 500
 
 
-class NotHad(Exception):
-    """A file that is not to be had; `reason` is a word for the log, `passing` whether it may be to be had in a moment."""
+class MediaUnavailable(Exception):
+    """A file that could not be fetched. `reason` is a word for the log; a `transient` failure may be retried."""
 
-    def __init__(self, reason: str, *, passing: bool = False) -> None:
+    def __init__(self, reason: str, *, transient: bool = False) -> None:
         self.reason = reason
-        self.passing = passing
+        self.transient = transient
         super().__init__(reason)
 
 
 class Downloads:
-    """The way to the files of texts. It belongs to the loop of its first request, and is closed there."""
+    """The connections for files. They belong to the event loop of the first request, and are closed there."""
 
-    def __init__(self, route: Route, door: Door, *, seconds: float, lookup: Lookup = look_up) -> None:
-        """`seconds` is for one file, redirects included."""
-        self._route = route
-        self._door = door
+    def __init__(self, allowed: AllowedUrls, policy: AddressPolicy, *, seconds: float, lookup: Lookup = look_up) -> None:
+        """`seconds` is for one file with its redirects."""
+        self._allowed = allowed
+        self._policy = policy
         self._lookup = lookup
         self._seconds = seconds
         self._session: aiohttp.ClientSession | None = None
@@ -49,52 +49,52 @@ class Downloads:
     @classmethod
     def of(cls, settings: Settings) -> Downloads:
         """As the settings say."""
-        return cls(Route.of(settings), Door(local_port=local_port(settings)), seconds=settings.media_timeout_seconds)
+        return cls(AllowedUrls.of(settings), AddressPolicy(local_port=local_port(settings)), seconds=settings.media_timeout_seconds)
 
     async def fetch(self, message_sid: str, media: Media, limit: int) -> bytes:
-        """The file, of at most `limit` bytes; raises NotHad."""
+        """The file, of at most `limit` bytes; raises MediaUnavailable."""
         try:
             async with asyncio.timeout(self._seconds):
                 return await self._once(message_sid, media, limit)
         except TimeoutError:
-            raise NotHad("timeout") from None
+            raise MediaUnavailable("timeout") from None
 
     async def aclose(self) -> None:
-        """Close the connections; none is opened after that."""
+        """Close the connections; no further one is opened."""
         self._closed = True
         if self._session is not None:
             await self._session.close()
 
     async def _once(self, message_sid: str, media: Media, limit: int) -> bytes:
         try:
-            return await self._follow(self._route.start(message_sid, media), limit)
+            return await self._follow(self._allowed.start(message_sid, media), limit)
         except (NotAllowed, aiohttp.InvalidURL):
-            raise NotHad("not_allowed") from None
+            raise MediaUnavailable("not_allowed") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             if isinstance(getattr(error, "os_error", error), NotPublic):
-                raise NotHad("not_public") from None
-            raise NotHad("no_answer", passing=True) from None  # its words may hold a signed address
+                raise MediaUnavailable("not_public") from None
+            raise MediaUnavailable("no_answer", transient=True) from None  # its words may hold a signed address
 
     async def _follow(self, url: URL, limit: int) -> bytes:
         for _ in range(MAX_REDIRECTS + 1):
-            async with self._opened().get(url, headers=self._route.headers(url), allow_redirects=False) as response:
+            async with self._opened().get(url, headers=self._allowed.headers(url), allow_redirects=False) as response:
                 if response.status not in _REDIRECTS:
                     return await _body(response, limit)
-                url = self._route.next(url, response.headers.get("Location", ""))
-        raise NotHad("too_many_redirects")
+                url = self._allowed.next(url, response.headers.get("Location", ""))
+        raise MediaUnavailable("too_many_redirects")
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._closed:
-            raise NotHad("closed")
+            raise MediaUnavailable("closed")
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
-                    limit=CONNECTIONS,
+                    limit=MAX_CONNECTIONS,
                     keepalive_timeout=IDLE_SECONDS,
-                    ssl=tls() if self._route.encrypted else True,
-                    resolver=PublicResolver(self._door, self._lookup),
+                    ssl=tls() if self._allowed.encrypted else True,
+                    resolver=PublicResolver(self._policy, self._lookup),
                     use_dns_cache=False,
-                    socket_factory=self._door.open_socket,
+                    socket_factory=self._policy.open_socket,
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
@@ -104,14 +104,14 @@ class Downloads:
 
 
 async def _body(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    """The body as it comes, counted: what the answer says of its length is not believed."""
+    """The body, counted as it arrives: its Content-Length is not trusted."""
     if response.status != _OK:
-        raise NotHad(f"http_{response.status}", passing=response.status in _PASSING or response.status >= _SERVER_ERROR)
+        raise MediaUnavailable(f"http_{response.status}", transient=response.status in _TRANSIENT or response.status >= _SERVER_ERROR)
     if response.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
-        raise NotHad("packed")
+        raise MediaUnavailable("packed")
     read = bytearray()
     async for chunk in response.content.iter_any():
         if len(read) + len(chunk) > limit:
-            raise NotHad("too_large")
+            raise MediaUnavailable("too_large")
         read += chunk
     return bytes(read)

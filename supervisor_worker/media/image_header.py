@@ -1,7 +1,7 @@
-"""Whether bytes are a picture that the model may be shown, read from its first bytes alone. Pure; nothing is decoded.
+"""Whether a file is a picture that the model may be shown, read from its header alone. Pure; nothing is decoded.
 
-What a file is follows from how it begins, never from the type that somebody declared. A decoder is the model's business: a
-picture of 44 kB may become a gigabyte in one.
+The kind of a file follows from its first bytes, never from the type that its sender declared. Decoding is left to the model's
+provider: a picture of 44 kB may become a gigabyte when it is decoded.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ _PICTURE_BEGINS: Final = (0xD9, 0xDA)
 
 
 class NotAPicture(ValueError):
-    """Bytes that are not shown; the text is a word for the log."""
+    """A file that is not shown; the text is a word for the log."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture for the model: base64, and what its header says of it."""
+    """A picture for the model: base64, and the type and size from its header."""
 
     media_type: MediaType
     width: int
@@ -45,12 +45,12 @@ class Picture:
 
     @property
     def tokens(self) -> int:
-        """What the model is about to charge: a token for 750 pixels, of the size to which it scales larger ones down."""
+        """What the model is about to charge: a token for 750 pixels, up to the size to which it scales larger pictures down."""
         return min(MAX_TOKENS, math.ceil(self.width * self.height / PIXELS_A_TOKEN))
 
 
-def picture(data: bytes) -> Picture:
-    """Read a file; raises NotAPicture `not_a_picture`, `no_size`, `too_many_pixels` or `too_large`."""
+def read_picture(data: bytes) -> Picture:
+    """A file as a picture. Raises NotAPicture `not_a_picture`, `no_size`, `too_many_pixels` or `too_large`."""
     if len(data) > MAX_BYTES:
         raise NotAPicture("too_large")
     media_type, size = _measured(data)

@@ -1,7 +1,7 @@
-"""Which addresses a fetch may connect to: public ones alone, judged after the name was resolved and again at the socket.
+"""Which addresses a download may connect to: only public ones, checked after the name is resolved and again at the socket.
 
-A name is resolved once for a connection, every address in the answer must be public, and the connection goes to one of those:
-an answer that is another the next time (a DNS flip) reaches nothing.
+A name is resolved once for a connection, every address in the answer must be public, and the connection goes to one of them. An
+answer that changes between check and use (DNS rebinding) therefore reaches nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 Address = IPv4Address | IPv6Address
 Lookup = Callable[[str, int], Awaitable[list[str]]]
-"""A name and a port to its addresses. Raises OSError."""
+"""From a name and a port to the name's addresses. Raises OSError."""
 
 _GLOBAL_UNICAST: Final = ip_network("2000::/3")
 # Beyond what Python's `is_global` knows, which differs from version to version. The IPv6 ones hold an IPv4 address that some gateway
@@ -26,7 +26,7 @@ _CLOSED: Final = tuple(map(ip_network, ("192.0.0.0/24", "192.88.99.0/24", "2001:
 
 
 class NotPublic(OSError):
-    """A name or an address that leads into somebody's own network."""
+    """A name or an address that is not one of the open internet."""
 
 
 def is_public(address: Address) -> bool:
@@ -36,16 +36,16 @@ def is_public(address: Address) -> bool:
     return isinstance(address, IPv4Address) or address in _GLOBAL_UNICAST
 
 
-class Door:
-    """Decides of each address and port that is to be connected to."""
+class AddressPolicy:
+    """Which address and port may be connected to."""
 
     def __init__(self, *, local_port: int | None = None, public: Callable[[Address], bool] = is_public) -> None:
-        """`local_port` is the sandbox's: with it, that port of this machine is allowed as well, and no other."""
+        """`local_port` is the sandbox's: that one port of this machine is allowed as well."""
         self._local_port = local_port
         self._public = public
 
     def check(self, address: str, port: int) -> None:
-        """Raise NotPublic unless this may be connected to."""
+        """Raises NotPublic unless this may be connected to."""
         try:
             found = ip_address(address)
         except ValueError:
@@ -54,7 +54,7 @@ class Door:
             raise NotPublic("not a public address")
 
     def open_socket(self, info: tuple[Any, ...]) -> socket.socket:
-        """The socket for one of getaddrinfo's answers, for aiohttp: nothing is connected to that did not pass here."""
+        """The socket for one of getaddrinfo's answers, for aiohttp: every connection passes here."""
         family, kind, protocol, _, address = info
         self.check(address[0], address[1])
         opened = socket.socket(family, kind, protocol)
@@ -63,10 +63,10 @@ class Door:
 
 
 class PublicResolver(AbstractResolver):
-    """Names to addresses, for aiohttp: all of a name's addresses pass the door, or none is given."""
+    """A resolver for aiohttp: all addresses of a name are allowed, or none is returned."""
 
-    def __init__(self, door: Door, lookup: Lookup) -> None:
-        self._door = door
+    def __init__(self, policy: AddressPolicy, lookup: Lookup) -> None:
+        self._policy = policy
         self._lookup = lookup
 
     async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
@@ -74,7 +74,7 @@ class PublicResolver(AbstractResolver):
         del family  # the addresses say it themselves
         addresses = await self._lookup(host, port)
         for address in addresses:
-            self._door.check(address, port)
+            self._policy.check(address, port)
         return [_result(host, address, port) for address in addresses]
 
     async def close(self) -> None:

@@ -25,7 +25,7 @@ from shared.runtime import Runtime, open_runtime, redis_url
 from shared.storage.clients import for_loop, for_waiting
 from supervisor_worker.assistant.claude.client import Claude
 from supervisor_worker.channels.ports import open_ports
-from supervisor_worker.media.turn_pictures import Gallery
+from supervisor_worker.media.turn_pictures import PictureLoader
 from supervisor_worker.process.patient_mailbox import PatientMailbox
 from supervisor_worker.turns.context import Supervisor
 
@@ -65,9 +65,9 @@ async def open_crew(runtime: Runtime, process: str = "") -> AsyncIterator[Crew]:
         for client in (redis, waiting):
             stack.push_async_callback(client.aclose)
         commands = CommandBatcher(redis, runtime.replicas)
-        thinker, gallery = Claude(settings), Gallery.of(settings)
+        thinker, picture_loader = Claude(settings), PictureLoader.of(settings)
         ports = open_ports(settings, runtime.users.channels)
-        for close in (thinker.aclose, *(port.aclose for port in ports.values()), gallery.aclose):
+        for close in (thinker.aclose, *(port.aclose for port in ports.values()), picture_loader.aclose):
             stack.push_async_callback(close)
         stopping = asyncio.Event()
         supervisor = Supervisor(
@@ -78,7 +78,7 @@ async def open_crew(runtime: Runtime, process: str = "") -> AsyncIterator[Crew]:
             thinker=thinker,
             channels=ports,
             stopping=stopping,
-            gallery=gallery,
+            picture_loader=picture_loader,
             process=process,
         )
         yield Crew(supervisor, AsyncMailbox(redis, commands), redis, commands, waiting)

@@ -17,7 +17,7 @@ from supervisor_worker.assistant.price import budget, dearest
 from supervisor_worker.assistant.prompt import BYTES_A_TOKEN
 from supervisor_worker.assistant.reservations import Thinker
 from supervisor_worker.channels.port import ChannelPort
-from supervisor_worker.media.turn_pictures import Gallery
+from supervisor_worker.media.turn_pictures import PictureLoader
 from supervisor_worker.providers.retry_budget import RetryBudget
 from supervisor_worker.turns import retry_policy as limits
 
@@ -43,7 +43,7 @@ class Supervisor:
     thinker: Thinker
     channels: Mapping[Channel, ChannelPort]
     stopping: asyncio.Event
-    gallery: Gallery
+    picture_loader: PictureLoader
     in_flight: set[asyncio.Task[object]] = field(default_factory=set)
     process: str = ""
     budgets: Mapping[Channel, RetryBudget] = field(default_factory=_budgets)

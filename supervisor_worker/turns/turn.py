@@ -158,7 +158,7 @@ class _Run:
 
     async def _think(self, events: list[Received]) -> bool:
         supervisor = self._supervisor
-        thinking = Thinking(supervisor.settings, supervisor.users, self._questions, supervisor.gallery, supervisor.budgets["model"])
+        thinking = Thinking(supervisor.settings, supervisor.users, self._questions, supervisor.picture_loader, supervisor.budgets["model"])
         try:
             with send_check(self._lease.may_ask):
                 thought = await self._lease.hold(thinking.about(self._turn, events))

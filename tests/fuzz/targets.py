@@ -28,8 +28,8 @@ from supervisor_worker.assistant.prompt import said
 from supervisor_worker.channels import formats
 from supervisor_worker.channels.sendgrid.email import body_of
 from supervisor_worker.channels.twilio.format import SMS_LIMIT, sms_length
-from supervisor_worker.media.allowed_urls import TWILIO_HOSTS, NotAllowed, Route
-from supervisor_worker.media.image_header import MAX_PIXELS, NotAPicture, picture
+from supervisor_worker.media.allowed_urls import TWILIO_HOSTS, AllowedUrls, NotAllowed
+from supervisor_worker.media.image_header import MAX_PIXELS, NotAPicture, read_picture
 from tests import payloads
 from tests.payloads import pictures
 from webhook_api.email import admission as admit
@@ -60,7 +60,7 @@ USER_MAIL: Final = "user@example.com"
 END: Final = f"\r\n--{payloads.BOUNDARY}--\r\n".encode()
 SECRET: Final = "sandbox-token"
 SETTINGS: Final = settings.load(_env_file=None, sandbox="off")
-ROUTE: Final = Route.of(SETTINGS)
+ALLOWED: Final = AllowedUrls.of(SETTINGS)
 KEYWORDS: Final = SETTINGS.keywords
 
 
@@ -85,7 +85,7 @@ def media(data: bytes) -> None:
 def picture_file(data: bytes) -> None:
     """A file that says it is a picture: one of a size that is shown, or none."""
     try:
-        found = picture(data)
+        found = read_picture(data)
     except NotAPicture:
         return
     assert 0 < found.width * found.height <= MAX_PIXELS
@@ -94,7 +94,7 @@ def picture_file(data: bytes) -> None:
 def redirect(data: bytes) -> None:
     """Where an answer sends us on to: to one of Twilio's hosts over TLS, or nowhere."""
     try:
-        url = ROUTE.next(URL("https://api.twilio.com/x"), data.decode("latin-1"))
+        url = ALLOWED.next(URL("https://api.twilio.com/x"), data.decode("latin-1"))
     except NotAllowed:
         return
     assert (url.scheme, url.port, url.user, url.password) == ("https", 443, None, None)

@@ -20,9 +20,9 @@ from yarl import URL
 from shared.config import settings as settings_module
 from shared.model.events import Media
 from supervisor_worker.media import download
-from supervisor_worker.media.allowed_urls import Origin, Route
-from supervisor_worker.media.download import Downloads, NotHad
-from supervisor_worker.media.public_addresses import Door
+from supervisor_worker.media.allowed_urls import AllowedUrls, Origin
+from supervisor_worker.media.download import Downloads, MediaUnavailable
+from supervisor_worker.media.public_addresses import AddressPolicy
 from tests.support.certificates import self_signed
 from tests.support.scripted_provider import Act, ScriptedProvider, answer, close, flood, hang, reset, then_close, trickle
 
@@ -65,8 +65,8 @@ def sandboxed(url: str, seconds: float = 10) -> Downloads:
 def outside(base: str, *others: str, **more: Any) -> Downloads:
     """What a worker in production has, but that 127.0.0.1 stands for the open internet: 127.0.0.2 stands for what is within."""
     allowed = frozenset(Origin.of(URL(url)) for url in (base, *others))
-    door = Door(public=lambda address: str(address) == "127.0.0.1")
-    return Downloads(Route(URL(base), allowed, ACCOUNT, "Basic x"), door, **{"seconds": 10, **more})
+    policy = AddressPolicy(public=lambda address: str(address) == "127.0.0.1")
+    return Downloads(AllowedUrls(URL(base), allowed, ACCOUNT, "Basic x"), policy, **{"seconds": 10, **more})
 
 
 async def fetch(downloads: Downloads) -> bytes:
@@ -76,8 +76,8 @@ async def fetch(downloads: Downloads) -> bytes:
         await downloads.aclose()
 
 
-async def failure(downloads: Downloads) -> NotHad:
-    with pytest.raises(NotHad) as caught:
+async def failure(downloads: Downloads) -> MediaUnavailable:
+    with pytest.raises(MediaUnavailable) as caught:
         await fetch(downloads)
     assert caught.value.__cause__ is None
     return caught.value
@@ -141,7 +141,7 @@ def test_a_redirect_to_this_machine_reaches_nothing(run: Run, location: str) -> 
     run(scenario())
 
 
-class Anywhere(Route):
+class Anywhere(AllowedUrls):
     """A list of hosts that holds them all: what is left then are the checks of addresses."""
 
     def checked(self, url: URL) -> URL:
@@ -158,8 +158,8 @@ def test_without_any_list_of_hosts_no_address_within_is_connected_to(run: Run, h
 
     async def scenario() -> None:
         async with forbidden() as seen:
-            route = Anywhere(URL(f"http://{host}:{seen[0]}"), frozenset(), ACCOUNT, "Basic x")
-            assert await refused(Downloads(route, Door(), seconds=10)) in {"not_public", "not_allowed"}
+            allowed = Anywhere(URL(f"http://{host}:{seen[0]}"), frozenset(), ACCOUNT, "Basic x")
+            assert await refused(Downloads(allowed, AddressPolicy(), seconds=10)) in {"not_public", "not_allowed"}
             assert len(seen) == 1
 
     run(scenario())
@@ -284,7 +284,7 @@ def test_a_body_is_read_no_further_than_it_says(run: Run) -> None:
     async def scenario() -> None:
         async with ScriptedProvider(answer(b"a file" + bytes(1_000), claimed=6)).open() as provider:
             found = b"a file"
-            with contextlib.suppress(NotHad):
+            with contextlib.suppress(MediaUnavailable):
                 found = await fetch(sandboxed(provider.url))
             assert found == b"a file"
 
@@ -319,9 +319,9 @@ def test_what_may_pass_is_told_from_what_will_not(run: Run, name: str) -> None:
     async def scenario() -> None:
         async with ScriptedProvider(act).open() as provider:
             error = await failure(sandboxed(provider.url))
-            assert (error.reason, error.passing) == (reason, True)
+            assert (error.reason, error.transient) == (reason, True)
         async with ScriptedProvider(answer(b"", "403 Forbidden")).open() as provider:
-            assert not (await failure(sandboxed(provider.url))).passing
+            assert not (await failure(sandboxed(provider.url))).transient
 
     run(scenario())
 

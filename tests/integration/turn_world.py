@@ -30,7 +30,7 @@ from supervisor_worker.assistant.reservations import Thinker
 from supervisor_worker.channels.port import ChannelPort
 from supervisor_worker.channels.sendgrid.email import SendGridEmail
 from supervisor_worker.channels.twilio.sms import TwilioSms
-from supervisor_worker.media.turn_pictures import Gallery
+from supervisor_worker.media.turn_pictures import PictureLoader
 from supervisor_worker.process.patient_mailbox import PatientMailbox
 from supervisor_worker.turns import cross_channel_notice as elsewhere
 from supervisor_worker.turns.turn import Supervisor, run_turn
@@ -168,15 +168,15 @@ class World:
         """What `bootstrap` opens, closed at the end."""
         settings = self.settings
         redis = for_loop(self.redis_url)
-        thinker, gallery = self.thinker or Claude(settings), Gallery.of(settings)
+        thinker, picture_loader = self.thinker or Claude(settings), PictureLoader.of(settings)
         channels: dict[Any, ChannelPort] = {"sms": TwilioSms(settings), "email": SendGridEmail(settings), **self.channels}
         try:
             stopping = asyncio.Event()
             mailbox = PatientMailbox(redis, None, stopping)
-            yield Supervisor(settings, self.users, self.identities, mailbox, thinker, channels, stopping, gallery)
+            yield Supervisor(settings, self.users, self.identities, mailbox, thinker, channels, stopping, picture_loader)
         finally:
             await thinker.aclose()
-            await gallery.aclose()
+            await picture_loader.aclose()
             for channel in channels.values():
                 await channel.aclose()
             await redis.aclose()

@@ -17,7 +17,7 @@ from shared.model.events import EmailReceived, Media, SendSmsResponse, SmsReceiv
 from shared.model.users import User
 from supervisor_worker.assistant.prompt import Line, Question, question, said
 from supervisor_worker.channels.notes import MAX_TEXT
-from supervisor_worker.media.image_header import Picture, picture
+from supervisor_worker.media.image_header import Picture, read_picture
 from tests.payloads.pictures import png
 
 PHONE, BOSS = PhoneNumber("+15551234567"), PhoneNumber("+15559876543")
@@ -105,7 +105,7 @@ def test_the_files_of_a_text_are_seen_missing_or_closed() -> None:
 
 def test_pictures_leave_the_history_at_least_half_of_its_room() -> None:
     """Each counts as the model charges it."""
-    small, large = picture(png(75, 40)), picture(png(2_000, 2_000))
+    small, large = read_picture(png(75, 40)), read_picture(png(2_000, 2_000))
     assert (small.tokens, large.tokens) == (4, 1_600)
     history = [heard("x" * 16), heard("y" * 16)]
 

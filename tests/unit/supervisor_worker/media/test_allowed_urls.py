@@ -12,15 +12,15 @@ from yarl import URL
 
 from shared.config import settings as settings_module
 from shared.model.events import Media
-from supervisor_worker.media.allowed_urls import TWILIO_HOSTS, NotAllowed, Route
+from supervisor_worker.media.allowed_urls import TWILIO_HOSTS, AllowedUrls, NotAllowed
 
 SID, MEDIA = "MM" + "2" * 32, Media("ME" + "0" * 32)
 ACCOUNT = "AC" + "0" * 32
 CREDENTIALS = {"twilio_account_sid": ACCOUNT, "twilio_auth_token": "a-token"}
 
 
-def route(**changes: object) -> Route:
-    return Route.of(settings_module.load(_env_file=None, **{"sandbox": "off", **CREDENTIALS, **changes}))
+def allowed(**changes: object) -> AllowedUrls:
+    return AllowedUrls.of(settings_module.load(_env_file=None, **{"sandbox": "off", **CREDENTIALS, **changes}))
 
 
 START = f"https://api.twilio.com/2010-04-01/Accounts/{ACCOUNT}/Messages/{SID}/Media/{MEDIA.id}"
@@ -28,8 +28,8 @@ START = f"https://api.twilio.com/2010-04-01/Accounts/{ACCOUNT}/Messages/{SID}/Me
 
 def test_the_address_is_made_of_ids_on_the_configured_host() -> None:
     """Twilio's, or another that speaks its API."""
-    assert str(route().start(SID, MEDIA)) == START
-    other = route(twilio_api_base_url="https://gateway.example.com/twilio/")
+    assert str(allowed().start(SID, MEDIA)) == START
+    other = allowed(twilio_api_base_url="https://gateway.example.com/twilio/")
     assert str(other.start(SID, MEDIA)) == START.replace("api.twilio.com", "gateway.example.com/twilio")
 
 
@@ -37,17 +37,17 @@ def test_the_address_is_made_of_ids_on_the_configured_host() -> None:
 def test_ids_that_are_none_are_not_asked_for(sid: str, account: str) -> None:
     """A record is not believed either, nor settings that were not checked."""
     with pytest.raises(NotAllowed):
-        dataclasses.replace(route(), account=account).start(sid, MEDIA)
+        dataclasses.replace(allowed(), account=account).start(sid, MEDIA)
 
 
 @pytest.mark.parametrize("host", TWILIO_HOSTS)
 def test_twilios_own_hosts_are_gone_on_to_without_the_login(host: str) -> None:
     """The signed query stays as it is, letter for letter."""
     location = f"https://{host}/AC/x?X-Sig=a%2Bb%2Fc+d&e=%7e"
-    url = route().next(URL(START), location)
+    url = allowed().next(URL(START), location)
     assert str(url) == location
-    assert "Authorization" not in route().headers(url)
-    assert route().headers(URL(START))["Authorization"].startswith("Basic ")
+    assert "Authorization" not in allowed().headers(url)
+    assert allowed().headers(URL(START))["Authorization"].startswith("Basic ")
 
 
 ELSEWHERE = [
@@ -67,13 +67,13 @@ ELSEWHERE = [
 def test_a_redirect_to_anywhere_else_is_not_followed(location: str) -> None:
     """Other hosts, other schemes, other ports, numbers for hosts, names before an at sign, and what two readers read differently."""
     with pytest.raises(NotAllowed):
-        route().next(URL(START), location)
+        allowed().next(URL(START), location)
 
 
 @given(st.text(max_size=60))
 def test_whatever_a_redirect_says_we_stay_in_the_list(text: str) -> None:
     """Any text, as a whole or as the host."""
-    ours = route()
+    ours = allowed()
     for location in (text, f"https://{text}/", f"https://mms.twiliocdn.com{text}"):
         try:
             url = ours.next(URL(START), location)
@@ -86,7 +86,7 @@ def test_whatever_a_redirect_says_we_stay_in_the_list(text: str) -> None:
 
 def test_plain_http_is_for_the_sandbox_on_this_machine_alone() -> None:
     """And in sandbox mode there is nothing else."""
-    sandbox = Route.of(settings_module.load(_env_file=None, sandbox="on", sandbox_port=8790))
+    sandbox = AllowedUrls.of(settings_module.load(_env_file=None, sandbox="on", sandbox_port=8790))
     start = sandbox.start(SID, MEDIA)
     assert start.origin() == URL("http://127.0.0.1:8790")
     assert sandbox.next(start, "/media/x").origin() == start.origin()
@@ -94,17 +94,17 @@ def test_plain_http_is_for_the_sandbox_on_this_machine_alone() -> None:
         with pytest.raises(NotAllowed):
             sandbox.next(start, location)
     with pytest.raises(NotAllowed):
-        route(twilio_api_base_url="http://127.0.0.1:8790").start(SID, MEDIA)
+        allowed(twilio_api_base_url="http://127.0.0.1:8790").start(SID, MEDIA)
     for mode, base in (("off", "http://api.example.com"), ("on", "http://10.0.0.5:8790")):
         settings = settings_module.load(_env_file=None, sandbox=mode, **CREDENTIALS).model_copy(update={"twilio_api_base_url": base})
         with pytest.raises(NotAllowed):
-            Route.of(settings).start(SID, MEDIA)
+            AllowedUrls.of(settings).start(SID, MEDIA)
 
 
 def test_an_api_key_signs_in_where_there_is_one() -> None:
     """Its SID is the user; the address is the account's all the same."""
     key = {"twilio_api_key_sid": "SK" + "7" * 32, "twilio_api_key_secret": "a-secret"}
-    ours = route(**key)
+    ours = allowed(**key)
     assert str(ours.start(SID, MEDIA)) == START
     login = base64.b64decode(ours.headers(URL(START))["Authorization"].removeprefix("Basic ")).decode()
     assert login == f"SK{'7' * 32}:a-secret"
@@ -112,4 +112,4 @@ def test_an_api_key_signs_in_where_there_is_one() -> None:
 
 def test_the_login_is_not_shown() -> None:
     """Neither by repr nor in an error."""
-    assert route().login not in repr(route())
+    assert allowed().login not in repr(allowed())

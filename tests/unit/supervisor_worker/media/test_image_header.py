@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervisor_worker.media.image_header import MAX_BYTES, NotAPicture, picture
+from supervisor_worker.media.image_header import MAX_BYTES, NotAPicture, read_picture
 from tests.payloads.pictures import bomb, gif, jpeg, png, webp
 
 MAKERS = {"image/png": png, "image/gif": gif, "image/jpeg": jpeg, "image/webp": webp}
@@ -20,7 +20,7 @@ sizes = st.integers(1, 2_800)
 def test_a_picture_is_measured_by_its_header(kind: str, width: int, height: int) -> None:
     """All four kinds that the model takes; the bytes go along as they are."""
     data = MAKERS[kind](width, height)
-    found = picture(data)
+    found = read_picture(data)
     assert (found.media_type, found.width, found.height) == (kind, width, height)
     assert base64.b64decode(found.data) == data
 
@@ -28,7 +28,7 @@ def test_a_picture_is_measured_by_its_header(kind: str, width: int, height: int)
 @pytest.mark.parametrize("lossy", ["VP8 ", "VP8L", "VP8X"])
 def test_each_kind_of_webp_is_measured(lossy: str) -> None:
     """Lossy, lossless, and with a canvas."""
-    found = picture(webp(1_234, 567, lossy))
+    found = read_picture(webp(1_234, 567, lossy))
     assert (found.width, found.height) == (1_234, 567)
 
 
@@ -36,7 +36,7 @@ def test_each_kind_of_webp_is_measured(lossy: str) -> None:
 def test_each_kind_of_jpeg_frame_is_measured_behind_what_stands_before_it(marker: int) -> None:
     """Baseline, progressive and the rest, behind an application's segment, fill bytes and a Huffman table."""
     before = b"\xff\xe1\x00\x08EXIF\0\0" + b"\xff\xff\xff\xc4\x00\x04\xff\xc0"
-    found = picture(jpeg(640, 480, marker, before))
+    found = read_picture(jpeg(640, 480, marker, before))
     assert (found.width, found.height) == (640, 480)
 
 
@@ -62,7 +62,7 @@ def test_what_is_no_picture_or_too_large_a_one_is_not_shown(name: str) -> None:
     """Each for its own reason."""
     data, reason = WRONG[name]
     with pytest.raises(NotAPicture) as caught:
-        picture(data)
+        read_picture(data)
     assert str(caught.value) == reason
 
 
@@ -71,14 +71,14 @@ def test_a_small_file_that_unpacks_to_a_gigabyte_is_refused_by_its_header() -> N
     data = bomb()
     assert 40_000 < len(data) < 50_000
     with pytest.raises(NotAPicture, match="too_many_pixels"):
-        picture(data)
+        read_picture(data)
 
 
 def test_the_limit_is_anthropics_and_counts_base64() -> None:
     """One byte more would be refused with the whole question."""
-    assert len(picture(png(10, 10).ljust(MAX_BYTES, b"\0")).data) == 5 * 1024 * 1024
+    assert len(read_picture(png(10, 10).ljust(MAX_BYTES, b"\0")).data) == 5 * 1024 * 1024
     with pytest.raises(NotAPicture, match="too_large"):
-        picture(png(10, 10).ljust(MAX_BYTES + 1, b"\0"))
+        read_picture(png(10, 10).ljust(MAX_BYTES + 1, b"\0"))
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_the_limit_is_anthropics_and_counts_base64() -> None:
 )
 def test_a_picture_is_counted_as_the_model_charges_for_it(width: int, height: int, tokens: int) -> None:
     """A token for 750 pixels; larger ones are scaled down first."""
-    assert picture(png(width, height)).tokens == tokens
+    assert read_picture(png(width, height)).tokens == tokens
 
 
 beginnings = st.sampled_from([b"", *(make(64, 64)[:cut] for make in MAKERS.values() for cut in (8, 12, 16, 20, 30))])
@@ -96,7 +96,7 @@ beginnings = st.sampled_from([b"", *(make(64, 64)[:cut] for make in MAKERS.value
 def test_any_bytes_are_a_picture_or_are_not(start: bytes, rest: bytes) -> None:
     """No other exception, and never one beyond the limits."""
     try:
-        found = picture(start + rest)
+        found = read_picture(start + rest)
     except NotAPicture:
         return
     assert 0 < found.width * found.height <= 8_000_000
@@ -107,4 +107,4 @@ def test_a_jpeg_without_end_is_given_up_after_so_many_segments(filler: bytes) ->
     """Four megabytes of fill bytes, or of empty segments, are not walked through: that would stop all other turns."""
     data = (b"\xff\xd8\xff\xe0\x00\x02" + filler * (MAX_BYTES // len(filler)))[: MAX_BYTES - 100] + jpeg(10, 10)[2:]
     with pytest.raises(NotAPicture, match="no_size"):
-        picture(data)
+        read_picture(data)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervisor_worker.media.public_addresses import Door, NotPublic, PublicResolver, is_public
+from supervisor_worker.media.public_addresses import AddressPolicy, NotPublic, PublicResolver, is_public
 
 CLOSED = [
     "0.0.0.0", "0.1.2.3",  # noqa: S104 - refused
@@ -29,14 +29,14 @@ def test_an_address_of_somebodys_own_network_is_closed(address: str) -> None:
     """Private, shared, loopback, link-local, multicast, reserved, and every form of IPv6 that holds an IPv4 address."""
     assert not is_public(ip_address(address))
     with pytest.raises(NotPublic):
-        Door().check(address, 443)
+        AddressPolicy().check(address, 443)
 
 
 @pytest.mark.parametrize("address", OPEN)
 def test_an_address_of_the_open_internet_is_open(address: str) -> None:
     """Both families, and right beside what is closed."""
     assert is_public(ip_address(address))
-    Door().check(address, 443)
+    AddressPolicy().check(address, 443)
 
 
 @given(st.ip_addresses(v=6))
@@ -50,19 +50,19 @@ def test_no_ipv6_address_outside_of_global_unicast_is_open(address: object) -> N
 def test_what_is_not_written_as_an_address_is_closed(address: str) -> None:
     """Decimal, octal and short forms, which a look-up would take for this machine."""
     with pytest.raises(NotPublic):
-        Door().check(address, 443)
+        AddressPolicy().check(address, 443)
     with pytest.raises(NotPublic):
-        Door(local_port=443).check(address, 443)
+        AddressPolicy(local_port=443).check(address, 443)
 
 
 def test_the_sandbox_is_one_port_of_this_machine() -> None:
     """No other port, and no other machine nearby."""
-    door = Door(local_port=8790)
-    door.check("127.0.0.1", 8790)
-    door.check("::1", 8790)
+    policy = AddressPolicy(local_port=8790)
+    policy.check("127.0.0.1", 8790)
+    policy.check("::1", 8790)
     for address, port in (("127.0.0.1", 6379), ("::1", 80), ("10.0.0.1", 8790), ("169.254.169.254", 8790)):
         with pytest.raises(NotPublic):
-            door.check(address, port)
+            policy.check(address, port)
 
 
 def test_one_closed_address_in_a_look_ups_answer_closes_the_name() -> None:
@@ -72,7 +72,7 @@ def test_one_closed_address_in_a_look_ups_answer_closes_the_name() -> None:
         async def lookup(_host: str, _port: int) -> list[str]:
             return list(addresses)
 
-        return [result["host"] for result in await PublicResolver(Door(), lookup).resolve("media.example.com", 443)]
+        return [result["host"] for result in await PublicResolver(AddressPolicy(), lookup).resolve("media.example.com", 443)]
 
     assert asyncio.run(resolve("8.8.8.8", "2606:4700:4700::1111")) == ["8.8.8.8", "2606:4700:4700::1111"]
     for mixed in (("8.8.8.8", "127.0.0.1"), ("10.0.0.1", "8.8.8.8"), ("8.8.8.8", "::ffff:10.0.0.1")):
@@ -83,6 +83,6 @@ def test_one_closed_address_in_a_look_ups_answer_closes_the_name() -> None:
 def test_the_last_check_is_at_the_socket() -> None:
     """A number in a URL is never looked up: it is judged where it would be connected to."""
     with pytest.raises(NotPublic):
-        Door().open_socket((socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 80)))
-    with Door().open_socket((socket.AF_INET, socket.SOCK_STREAM, 6, "", ("8.8.8.8", 443))) as opened:
+        AddressPolicy().open_socket((socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 80)))
+    with AddressPolicy().open_socket((socket.AF_INET, socket.SOCK_STREAM, 6, "", ("8.8.8.8", 443))) as opened:
         assert not opened.getblocking()

@@ -12,8 +12,8 @@ from structlog.testing import capture_logs
 from shared.config.settings import load
 from shared.model.addresses import EmailAddress, PhoneNumber
 from shared.model.events import EmailReceived, Media, SmsReceived
-from supervisor_worker.media.download import Downloads, NotHad
-from supervisor_worker.media.turn_pictures import MAX_TURN_BYTES, NONE, Gallery, Room
+from supervisor_worker.media.download import Downloads, MediaUnavailable
+from supervisor_worker.media.turn_pictures import MAX_TURN_BYTES, NO_PICTURES, ByteBudget, PictureLoader
 from tests.payloads.pictures import png
 
 ME = "ME" + "0" * 31
@@ -22,7 +22,7 @@ ME = "ME" + "0" * 31
 class Shelf:
     """Files by id; each is given when the test lets it."""
 
-    def __init__(self, files: dict[str, bytes | NotHad]) -> None:
+    def __init__(self, files: dict[str, bytes | MediaUnavailable]) -> None:
         self.files = files
         self.open = asyncio.Event()
         self.open.set()
@@ -33,7 +33,7 @@ class Shelf:
         self.asked.append(media.id)
         await self.open.wait()
         found = self.files[media.id]
-        if isinstance(found, NotHad):
+        if isinstance(found, MediaUnavailable):
             raise found
         assert len(found) <= limit
         return found
@@ -46,8 +46,10 @@ def text(*media: Media) -> SmsReceived:
     )  # fmt: skip
 
 
-def gallery(shelf: Shelf, *, seconds: float = 10, patience: float = 5, room: int = MAX_TURN_BYTES) -> Gallery:
-    return Gallery(cast("Downloads", shelf), seconds=seconds, pauses=(0.01, 0.03), patience=patience, room=room)
+def loader(shelf: Shelf, *, seconds: float = 10, retry_seconds: float = 5, memory_bytes: int = MAX_TURN_BYTES) -> PictureLoader:
+    return PictureLoader(
+        cast("Downloads", shelf), seconds=seconds, retry_waits=(0.01, 0.03), retry_seconds=retry_seconds, memory_bytes=memory_bytes
+    )
 
 
 def run(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -62,14 +64,14 @@ def test_a_turn_waits_for_room_and_goes_on_when_there_is_some() -> None:
 
     async def scenario() -> None:
         shelf = Shelf({ME + "1": png(10, 10)})
-        ours = gallery(shelf)
+        ours = loader(shelf)
         async with ours.pictures([ONE]) as first:
             assert len(first) == 1
             waiting = asyncio.create_task(_count(ours))
             await asyncio.sleep(0)
             assert len(shelf.asked) == 1
         assert await waiting == 1
-        assert ours._room.free == MAX_TURN_BYTES
+        assert ours._memory.free == MAX_TURN_BYTES
 
     run(scenario)
 
@@ -78,11 +80,11 @@ def test_what_the_pictures_did_not_need_is_free_while_the_model_thinks() -> None
     """A turn takes ten megabytes and keeps what it has read."""
 
     async def scenario() -> None:
-        ours = gallery(Shelf({ME + "1": png(10, 10)}), room=MAX_TURN_BYTES + 1_000)
+        ours = loader(Shelf({ME + "1": png(10, 10)}), memory_bytes=MAX_TURN_BYTES + 1_000)
         async with ours.pictures([ONE]), ours.pictures([ONE]) as second:
             assert len(second) == 1
-            assert ours._room.free == MAX_TURN_BYTES + 1_000 - 2 * len(png(10, 10))
-        assert ours._room.free == MAX_TURN_BYTES + 1_000
+            assert ours._memory.free == MAX_TURN_BYTES + 1_000 - 2 * len(png(10, 10))
+        assert ours._memory.free == MAX_TURN_BYTES + 1_000
 
     run(scenario)
 
@@ -92,10 +94,10 @@ def test_without_room_in_time_a_turn_goes_without_its_pictures() -> None:
 
     async def scenario() -> None:
         shelf = Shelf({})
-        ours = gallery(shelf, seconds=0.01, room=MAX_TURN_BYTES - 1)
+        ours = loader(shelf, seconds=0.01, memory_bytes=MAX_TURN_BYTES - 1)
         with capture_logs() as logs:
             async with ours.pictures([ONE]) as found:
-                assert found is NONE
+                assert found is NO_PICTURES
         assert [line["reason"] for line in logs] == ["no_room"]
         assert shelf.asked == []
 
@@ -107,11 +109,11 @@ def test_room_comes_back_from_a_turn_that_fails_or_is_cancelled() -> None:
 
     async def scenario() -> None:
         shelf = Shelf({ME + "1": png(10, 10)})
-        ours = gallery(shelf)
+        ours = loader(shelf)
         with pytest.raises(KeyError):
             async with ours.pictures([ONE]):
                 raise KeyError
-        assert ours._room.free == MAX_TURN_BYTES
+        assert ours._memory.free == MAX_TURN_BYTES
         shelf.open.clear()
         fetching = asyncio.create_task(_count(ours))
         waiting = asyncio.create_task(_count(ours))
@@ -123,23 +125,23 @@ def test_room_comes_back_from_a_turn_that_fails_or_is_cancelled() -> None:
         await asyncio.wait({fetching})
         shelf.open.set()
         assert await patient == 1
-        assert ours._room.free == MAX_TURN_BYTES
+        assert ours._memory.free == MAX_TURN_BYTES
 
     run(scenario)
 
 
 def test_a_pass_that_is_given_to_a_turn_that_was_cancelled_meanwhile_reaches_the_next() -> None:
-    """Room that nobody takes would be lost for good."""
+    """Bytes that nobody takes would be lost for good."""
 
     async def scenario() -> None:
-        room = Room(10)
-        await room.take(10)
-        first, second = asyncio.create_task(room.take(10)), asyncio.create_task(room.take(10))
+        memory = ByteBudget(10)
+        await memory.reserve(10)
+        first, second = asyncio.create_task(memory.reserve(10)), asyncio.create_task(memory.reserve(10))
         await asyncio.sleep(0)
-        room.give(10)
+        memory.release(10)
         first.cancel()
         await second
-        assert room.free == 0
+        assert memory.free == 0
 
     run(scenario)
 
@@ -148,10 +150,10 @@ def test_one_pause_is_made_for_all_that_may_be_there_later() -> None:
     """What will not be there is not asked for again, and the order stays the texts'."""
 
     async def scenario() -> None:
-        late, gone = NotHad("http_404", passing=True), NotHad("http_403")
+        late, gone = MediaUnavailable("http_404", transient=True), MediaUnavailable("http_403")
         shelf = Shelf({ME + "1": late, ME + "2": png(20, 20), ME + "3": late, ME + "4": gone})
         several = text(*(Media(f"{ME}{number}") for number in (1, 2, 3, 4)))
-        ours = gallery(shelf)
+        ours = loader(shelf)
 
         async def arrives() -> None:
             while len(shelf.asked) < 4:  # noqa: ASYNC110 - the shelf tells nobody
@@ -171,17 +173,17 @@ def test_one_pause_is_made_for_all_that_may_be_there_later() -> None:
 
 def test_what_is_late_is_waited_for_a_second_and_three_and_nothing_longer_than_ten() -> None:
     """By the settings' defaults; a test may have it all quicker."""
-    ours, quick = (Gallery.of(load(_env_file=None, **more)) for more in ({}, {"media_timeout_seconds": 1.0}))
-    assert (ours._pauses, ours._patience) == ((1.0, 3.0), 10.0)
-    assert [*quick._pauses, quick._patience] == pytest.approx([0.1, 0.3, 1.0])
+    ours, quick = (PictureLoader.of(load(_env_file=None, **more)) for more in ({}, {"media_timeout_seconds": 1.0}))
+    assert (ours._retry_waits, ours._retry_seconds) == ((1.0, 3.0), 10.0)
+    assert [*quick._retry_waits, quick._retry_seconds] == pytest.approx([0.1, 0.3, 1.0])
 
 
 def test_asking_again_ends_when_patience_does() -> None:
     """However many pauses are left, and however slowly each answer comes."""
 
     async def scenario() -> None:
-        shelf = Shelf({ME + "1": NotHad("http_404", passing=True)})
-        ours = gallery(shelf, patience=0)
+        shelf = Shelf({ME + "1": MediaUnavailable("http_404", transient=True)})
+        ours = loader(shelf, retry_seconds=0)
         async with ours.pictures([ONE]) as found:
             assert found == {}
         assert shelf.asked == [ME + "1"]
@@ -194,18 +196,18 @@ def test_mails_and_texts_without_pictures_cost_nothing() -> None:
 
     async def scenario() -> None:
         shelf = Shelf({})
-        ours = gallery(shelf, room=0)
+        ours = loader(shelf, memory_bytes=0)
         mail = EmailReceived(
             id="m", from_=EmailAddress("u@example.com"), to=EmailAddress("b@example.com"), subject="", body='<img src="https://x.example/1.png">',
             user="ada", message_id="<m@x>", attachments=("a.png",),
         )  # fmt: skip
         async with ours.pictures([mail, text(), text(Media(ME + "1", "video/mp4"))]) as found:
-            assert found is NONE
+            assert found is NO_PICTURES
         assert shelf.asked == []
 
     run(scenario)
 
 
-async def _count(ours: Gallery) -> int:
+async def _count(ours: PictureLoader) -> int:
     async with ours.pictures([ONE]) as found:
         return len(found)
