@@ -14,7 +14,7 @@ from structlog.contextvars import bound_contextvars
 
 from shared.observability import logs as telemetry
 from shared.observability.redaction import Outlined, outline
-from supervisor_worker.process.resources import Crew, crew_of_this_process
+from supervisor_worker.process.resources import WorkerResources, current_resources
 from supervisor_worker.turns.turn import run_turn
 
 LOG: Final = telemetry.logger(__name__)
@@ -43,16 +43,16 @@ async def _look_at(conversation: str) -> None:
     """One turn. Raises JobFailed, or CancelledError for a job that was stopped on request."""
     with bound_contextvars(conversation=conversation):
         try:
-            async with crew_of_this_process() as crew:
-                await _turn(conversation, crew)
+            async with current_resources() as resources:
+                await _turn(conversation, resources)
         except Exception as error:  # noqa: BLE001 - whatever it is, its own words stay here
             raise JobFailed(outline(error)) from None
 
 
-async def _turn(conversation: str, crew: Crew) -> None:
+async def _turn(conversation: str, resources: WorkerResources) -> None:
     try:
-        await run_turn(conversation, f"k-{uuid.uuid4().hex}", crew.supervisor)
+        await run_turn(conversation, f"k-{uuid.uuid4().hex}", resources.context)
     except asyncio.CancelledError:
-        if not crew.supervisor.stopping.is_set():
+        if not resources.context.stopping.is_set():
             raise
         LOG.info("A turn was released because the worker ends", action="turn_released")

@@ -5,7 +5,7 @@ has a kept-alive connection of http.client, which costs less CPU than any pooled
 process for one job opens its connection for that job.
 
 `whole`: Bossline's own turn: claim, history, Claude by its SDK, store, Twilio by its SDK, finish. It is a coroutine, so contenders
-with threads run it on one loop in a thread of the process. All of a process's turns share what `open_crew` opens.
+with threads run it on one loop in a thread of the process. All of a process's turns share what `open_resources` opens.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     import aiohttp
 
-    from supervisor_worker.process.resources import Crew
+    from supervisor_worker.process.resources import WorkerResources
 
 TIMEOUT_SECONDS: Final = 100
 BODY: Final = b'{"model": "claude-bench", "max_tokens": 1024, "messages": [{"role": "user", "content": "What is on my list today?"}]}'
@@ -79,24 +79,24 @@ class _SharedResources:
     """The resources that all turns of the process share, opened by the first of them."""
 
     def __init__(self) -> None:
-        self._opening: asyncio.Task[Crew] | None = None
+        self._opening: asyncio.Task[WorkerResources] | None = None
 
-    async def crew(self) -> Crew:
-        """The crew; the first caller opens it."""
+    async def resources(self) -> WorkerResources:
+        """The resources; the first caller opens them."""
         if self._opening is None:
             self._opening = asyncio.create_task(self._open())
         return await asyncio.shield(self._opening)
 
-    async def _open(self) -> Crew:
+    async def _open(self) -> WorkerResources:
         from shared.config.settings import load  # noqa: PLC0415 - a light turn needs none of it
         from shared.observability import logs  # noqa: PLC0415
         from shared.runtime import open_runtime  # noqa: PLC0415
-        from supervisor_worker.process.resources import open_crew  # noqa: PLC0415
+        from supervisor_worker.process.resources import open_resources  # noqa: PLC0415
 
         logs.configure("worker", "json")
         runtime = open_runtime(load(_env_file=None), "worker")
         self._stack = AsyncExitStack()
-        return await self._stack.enter_async_context(open_crew(runtime))
+        return await self._stack.enter_async_context(open_resources(runtime))
 
 
 _RESOURCES: Final = _SharedResources()
@@ -106,8 +106,8 @@ async def whole(conversation: str) -> None:
     """Run the turn of a conversation that has one."""
     from supervisor_worker.turns.turn import run_turn  # noqa: PLC0415 - a light turn needs none of it
 
-    crew = await _RESOURCES.crew()
-    assert not await run_turn(conversation, f"k-{uuid.uuid4().hex}", crew.supervisor)
+    resources = await _RESOURCES.resources()
+    assert not await run_turn(conversation, f"k-{uuid.uuid4().hex}", resources.context)
 
 
 @cache

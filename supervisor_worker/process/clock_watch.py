@@ -1,4 +1,4 @@
-"""A worker's look at its host's clock, once a minute."""
+"""A worker compares its host's clock with the server's, once a minute."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shared.storage.clock_skew import MEASURED_FOR, ClockWatch, between
 
 
 async def watch_clock(redis: AsyncRedis, watch: ClockWatch | None = None, *, every: float = MEASURED_FOR) -> None:
-    """Measure until cancelled; a server that is away is asked again a minute later."""
+    """Measure until cancelled. When the server is away the next measurement is a minute later."""
     watch = watch or ClockWatch()
     while True:
         with contextlib.suppress(RedisError, OSError):

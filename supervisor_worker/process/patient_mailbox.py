@@ -1,9 +1,9 @@
-"""The mailbox as a turn sees it: what it asks outlasts an outage of Redis.
+"""The mailbox of a turn: its calls are repeated through an outage of Redis.
 
-A turn that gave up when Redis goes would throw away an answer that was paid for, and leave its lease with nobody: the conversation would
-wait until that ends, and ask again. Every call can be repeated, and the scripts are fenced, so a call that comes late changes nothing
-that is another's by then. redis-py repeats what got no answer for some seconds; this repeats for longer, and also what a server refused
-because it may not write now (its disk or its memory is full).
+A turn that gave up when Redis goes away would throw away an answer that was paid for, and its lease would be nobody's: the conversation
+would wait for the lease's end, and then ask again. Every call may be repeated, and the scripts are fenced, so a late call changes
+nothing that belongs to another holder by then. redis-py repeats a call without an answer for some seconds; this repeats it for longer,
+and also one that the server refused because it may not write now (its disk or its memory is full).
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from shared.storage.clients import passing
 
 T = TypeVar("T")
 PATIENCE_SECONDS: Final = 600.0
-"""After so long a call's error is raised. What the turn held is then looked at again when its lease ends."""
+"""After this time a call's error is raised. The conversation is then due again when the turn's lease ends."""
 FIRST_WAIT_SECONDS, MAX_WAIT_SECONDS = 0.1, 1.0
 JITTER: Final = (0.5, 1.0)
 """Keeps the calls of one process apart."""
 
 
 class PatientMailbox(AsyncMailbox):
-    """Repeats a call until Redis takes it, but not once the process is to end (`stopping`)."""
+    """Repeats a call until Redis accepts it, but not after the process is told to end (`stopping`)."""
 
     def __init__(self, redis: AsyncRedis, commands: ConfirmingCommands | None, stopping: asyncio.Event) -> None:
         super().__init__(redis, commands)

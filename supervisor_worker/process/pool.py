@@ -1,8 +1,8 @@
-"""`boss worker --processes N`: several worker processes from one command, for machines with more cores than one.
+"""`boss worker --processes N`: several worker processes from one command, for machines with several cores.
 
-The SDKs are imported once, here, and the children are forked after that, so that they share those pages. Each child is a worker
-like any other, with a name, an event loop and connections of its own. One that dies is replaced, after a growing pause, while
-the others work on; one that may not start (its exit status says so) ends the whole with that status, as a single worker would.
+The SDKs are imported once, here, and the children are forked afterwards, so that they share those pages. Each child is a worker like
+any other, with its own name, event loop and connections. A child that dies is replaced, after a growing wait, while the others work on.
+A child that may not start (its exit status says so) ends the pool with that status, as a single worker would end.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class _Place:
 
 
 class Pool:
-    """The parent. `child` does a child's work and answers its exit status."""
+    """The parent process. `child` is a child's whole work; its result is the child's exit status."""
 
     def __init__(self, count: int, child: Callable[[], int], grace: float) -> None:
         self._child = child
@@ -55,7 +55,7 @@ class Pool:
         self._forwarded = 0
 
     def run(self) -> int:
-        """Keep the places filled until told to end; the answer is the exit status."""
+        """Keep N children running until told to end; the answer is the exit status."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._told)
         status = 0
@@ -84,7 +84,7 @@ class Pool:
         return pid
 
     def _reap(self) -> int:
-        """Note which children have ended; the exit status of one that may not start, else 0."""
+        """Collect the children that have ended; the answer is the exit status of one that may not start, else 0."""
         refused = 0
         for place in self._places:
             ended, code = os.waitpid(place.pid, os.WNOHANG) if place.pid else (0, 0)
@@ -107,7 +107,10 @@ class Pool:
         place.pid, place.begin_at = 0, now + wait
 
     def _end(self) -> None:
-        """Pass each signal on, wait for the children's grace, and kill whoever is left."""
+        """Forward each signal, wait for the children's grace, and kill those that are left.
+
+        A second signal ends a child's grace, so each one is forwarded once: honcho and a terminal signal the children themselves, too.
+        """
         end = time.monotonic() + self._grace + EXTRA_GRACE_SECONDS
         while self._pids() and time.monotonic() < end:
             if self._forwarded < self._signals:
@@ -134,17 +137,17 @@ def main(settings: Settings, count: int) -> int:
     from supervisor_worker.process import worker  # noqa: PLC0415 - the SDKs, once for all children
 
     del worker
-    gc.freeze()  # the children's collectors leave what they share alone, and so shared
+    gc.freeze()  # the children's garbage collectors leave these objects alone, so their pages stay shared
     return Pool(count, lambda: work(settings), settings.shutdown_grace_seconds).run()
 
 
 def _live(child: Callable[[], int], parent: int) -> int:
-    """A child's whole life, and its exit status: nothing of it may run on in the parent's frames."""
+    """A child's whole life; the answer is its exit status. No exception may leave it: the parent's frames are below."""
     end_with(parent, orphaned=lambda: os.kill(os.getpid(), signal.SIGTERM))()
     try:
         return child()
     except SystemExit as ended:  # a signal before the loop had handlers of its own
         return ended.code if isinstance(ended.code, int) else 0
-    except BaseException:  # noqa: BLE001 - whatever ends a worker, its end is all that the pool needs to know
+    except BaseException:  # noqa: BLE001 - whatever it is, the pool needs the child's end alone
         traceback.print_exc()
         return os.EX_SOFTWARE

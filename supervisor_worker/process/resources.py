@@ -1,7 +1,7 @@
-"""What the jobs of one process share, and how they reach it.
+"""The resources of a worker process: what its jobs share.
 
-A worker process of ours opens one `Crew` before its first job and closes it after the last. Under a worker of RQ's own, which
-knows nothing of it, each job opens one for itself: slower, and the same otherwise.
+A worker process of ours opens one `WorkerResources` before its first job and closes it after the last. Under a worker of RQ's own, which
+opens none, each job opens one for itself: slower, and the same otherwise.
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ from typing import Final
 from redis.asyncio import Redis as AsyncRedis
 
 from rq_async.command_batching import CommandBatcher
-from shared.config import settings as knobs
-from shared.mailbox import AsyncMailbox, calls
-from shared.mailbox import wake_queue as queue
+from shared.config.settings import load as load_settings
+from shared.mailbox import AsyncMailbox, calls, wake_queue
 from shared.mailbox.calls import Due
 from shared.mailbox.client import Commands
 from shared.runtime import Runtime, open_runtime, redis_url
@@ -27,38 +26,38 @@ from supervisor_worker.assistant.claude.client import Claude
 from supervisor_worker.channels.ports import open_ports
 from supervisor_worker.media.turn_pictures import PictureLoader
 from supervisor_worker.process.patient_mailbox import PatientMailbox
-from supervisor_worker.turns.context import Supervisor
+from supervisor_worker.turns.context import TurnContext
 
-CURRENT: Final[ContextVar[Crew | None]] = ContextVar("crew", default=None)
-"""The process's crew: set before the loop's first task, so that every job's context has it."""
+CURRENT: Final[ContextVar[WorkerResources | None]] = ContextVar("resources", default=None)
+"""The process's resources: set before the loop's first task, so that every job's context has it."""
 
 
 @dataclass(frozen=True)
-class Crew:
-    """A supervisor for the turns, and the process's way to Redis.
+class WorkerResources:
+    """What turns need (`context`), and the process's clients of Redis.
 
-    The supervisor's mailbox is a patient one; `mailbox` is for those who look again by themselves. `commands` sends what many turns ask
-    for together; `waiting`, a worker's, is for what the server answers when it has something.
+    The mailbox of `context` repeats its calls through an outage; `mailbox` raises at once, for pollers that come back anyway. `commands`
+    sends the calls of many turns as one batch. `waiting` is for commands that the server answers only when it has something.
     """
 
-    supervisor: Supervisor
+    context: TurnContext
     mailbox: AsyncMailbox
     redis: AsyncRedis
     commands: Commands
     waiting: AsyncRedis | None = None
 
     async def wake_all(self, due: tuple[Due, ...]) -> None:
-        """Enqueue a job for each, in one round trip. Raises RedisError."""
-        await self.mailbox.run(calls.enqueue(queue.job(item.conversation, item.channel) for item in due))
+        """Enqueue a job for each conversation, in one round trip. Raises RedisError."""
+        await self.mailbox.run(calls.enqueue(wake_queue.job(item.conversation, item.channel) for item in due))
 
     async def oldest_wait_ms(self) -> int:
-        """How long the queue's first job has waited. Raises RedisError."""
-        return await queue.oldest_wait_ms(self.redis)
+        """The age of the queue's first job. Raises RedisError."""
+        return await wake_queue.oldest_wait_ms(self.redis)
 
 
 @asynccontextmanager
-async def open_crew(runtime: Runtime, process: str = "") -> AsyncIterator[Crew]:
-    """Open what turns need, in order, on the running loop; close it in reverse. `process`: see `Supervisor`."""
+async def open_resources(runtime: Runtime, process: str = "") -> AsyncIterator[WorkerResources]:
+    """Open what turns need on the running event loop; close it in reverse order. `process`: see `TurnContext`."""
     settings = runtime.settings
     async with AsyncExitStack() as stack:
         redis, waiting = for_loop(redis_url(settings)), for_waiting(redis_url(settings))
@@ -70,7 +69,7 @@ async def open_crew(runtime: Runtime, process: str = "") -> AsyncIterator[Crew]:
         for close in (thinker.aclose, *(port.aclose for port in ports.values()), picture_loader.aclose):
             stack.push_async_callback(close)
         stopping = asyncio.Event()
-        supervisor = Supervisor(
+        context = TurnContext(
             settings=settings,
             users=runtime.users,
             identities=runtime.identities,
@@ -81,19 +80,19 @@ async def open_crew(runtime: Runtime, process: str = "") -> AsyncIterator[Crew]:
             picture_loader=picture_loader,
             process=process,
         )
-        yield Crew(supervisor, AsyncMailbox(redis, commands), redis, commands, waiting)
+        yield WorkerResources(context, AsyncMailbox(redis, commands), redis, commands, waiting)
 
 
 @asynccontextmanager
-async def crew_of_this_process() -> AsyncIterator[Crew]:
-    """The crew that the worker opened, or one for this job alone."""
-    crew = CURRENT.get()
-    if crew is not None:
-        yield crew
+async def current_resources() -> AsyncIterator[WorkerResources]:
+    """The resources that the worker opened, or others for this job alone."""
+    resources = CURRENT.get()
+    if resources is not None:
+        yield resources
         return
-    runtime = await asyncio.to_thread(open_runtime, knobs.load(), "worker")
+    runtime = await asyncio.to_thread(open_runtime, load_settings(), "worker")
     try:
-        async with open_crew(runtime) as own:
+        async with open_resources(runtime) as own:
             yield own
     finally:
         runtime.close()

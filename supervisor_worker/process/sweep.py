@@ -1,9 +1,9 @@
-"""Every worker's look for conversations whose time has come: what makes the loss of any job harmless.
+"""The sweep: each worker polls for conversations that are due, so that the loss of any job is harmless.
 
-The agenda (`due`) says when somebody should look at a conversation again: after a settling time, a back-off, a lease whose
-holder may have died, or simply because its job was lost. Each process looks several times a second, and at the moment when the
-next one's time comes if that is sooner; the script hands each conversation to one of them and remembers that a wake-up is under way.
-The same look finds the replies that did not reach their users (`elsewhere`).
+The agenda (`due`) says when a conversation needs a worker again: after its settling time, after a back-off, when the lease of a holder
+that may have died ends, or because its job was lost. Each process polls several times a second, and when the next conversation is due
+if that is sooner. The script gives each conversation to one process and remembers that a wake-up is under way. The same poll finds the
+replies that did not reach their users (`cross_channel_notice`).
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from shared.mailbox.call import Call
 from shared.mailbox.calls import Swept
 from shared.observability import logs as telemetry
 from shared.observability.outage import Outage
-from supervisor_worker.process.resources import Crew
-from supervisor_worker.turns import cross_channel_notice as elsewhere
+from supervisor_worker.process.resources import WorkerResources
+from supervisor_worker.turns.cross_channel_notice import send_notices
 
 LOG: Final = telemetry.logger(__name__)
 MAX_WAIT_SECONDS: Final = 5.0
@@ -32,13 +32,13 @@ JITTER: Final = (0.8, 1.2)
 
 
 class Sweep:
-    """One process's sweep, until the supervisor is told to stop. While `resting` it leaves the agenda to others."""
+    """One process's sweep, until the process is told to end. While `draining` it leaves the agenda to others."""
 
-    resting = False
+    draining = False
 
-    def __init__(self, crew: Crew) -> None:
-        self._crew = crew
-        self._settings = crew.supervisor.settings
+    def __init__(self, resources: WorkerResources) -> None:
+        self._resources = resources
+        self._settings = resources.context.settings
         self._oldest_wait_ms = 0
         self._next_ms: int | None = None
         self._outage = Outage()
@@ -46,10 +46,10 @@ class Sweep:
         self._backoff = Backoff(2 * sweep_seconds, max(MAX_WAIT_SECONDS, sweep_seconds), JITTER)
 
     async def run(self) -> None:
-        """Sweep every `sweep_seconds`; an outage is logged once and makes the looks rarer until it ends."""
-        while not self._crew.supervisor.stopping.is_set():
+        """Poll every `sweep_seconds`; an outage is logged once, and polls become rarer until it ends."""
+        while not self._resources.context.stopping.is_set():
             try:
-                if not self.resting:
+                if not self.draining:
                     await self.once()
             except (RedisError, OSError) as error:
                 self._failed(error)
@@ -60,38 +60,36 @@ class Sweep:
             await self._wait(self._backoff.next() if self._outage else self._until_next())
 
     async def once(self) -> int:
-        """One look: how many conversations were woken. Raises RedisError.
+        """One poll; the answer is how many conversations were woken. Raises RedisError.
 
-        How long the queue's head has waited is asked only while there is work, so that an idle sweep is one round trip. It
-        keeps the marks of queued wake-ups alive for as long as the queue is slow.
+        The age of the queue's first job is asked only while there is work, so that an idle poll is one round trip. The next poll passes
+        it on: the marks of queued wake-ups must last as long as the queue is slow, or each sweep would enqueue them again.
         """
         recheck_ms = int(self._settings.sweep_recheck_seconds * 1000)
-        swept = await self._crew.mailbox.run(self._call(recheck_ms))
+        swept = await self._resources.mailbox.run(self._call(recheck_ms))
         self._next_ms = swept.next_ms
         if swept.due:
-            await self._crew.wake_all(swept.due)
+            await self._resources.wake_all(swept.due)
         if swept.untold:
-            await elsewhere.tell(swept.untold, self._crew.supervisor)
+            await send_notices(swept.untold, self._resources.context)
         if swept.due or self._oldest_wait_ms:
-            self._oldest_wait_ms = await self._crew.oldest_wait_ms()
+            self._oldest_wait_ms = await self._resources.oldest_wait_ms()
         return len(swept.due)
 
     def _call(self, recheck_ms: int) -> Call[Swept]:
-        supervisor = self._crew.supervisor
-        return calls.sweep(
-            recheck_ms=recheck_ms, oldest_wait_ms=self._oldest_wait_ms, life_ms=supervisor.life_ms, lease_ms=supervisor.lease_ms
-        )
+        context = self._resources.context
+        return calls.sweep(recheck_ms=recheck_ms, oldest_wait_ms=self._oldest_wait_ms, life_ms=context.life_ms, lease_ms=context.lease_ms)
 
     def _until_next(self) -> float:
         """The seconds until the next poll: `sweep_seconds`, or sooner where a conversation's time comes before."""
         seconds = self._settings.sweep_seconds * random.uniform(*JITTER)  # noqa: S311 - spreads the polls, guards nothing
-        if self._next_ms is None or self.resting:
+        if self._next_ms is None or self.draining:
             return seconds
         return min(seconds, max(MIN_WAIT_SECONDS, self._next_ms / 1000))
 
     async def _wait(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._crew.supervisor.stopping.wait(), seconds)
+            await asyncio.wait_for(self._resources.context.stopping.wait(), seconds)
 
     def _failed(self, error: Exception) -> None:
         if self._outage.begins():

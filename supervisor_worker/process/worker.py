@@ -1,8 +1,8 @@
-"""The worker process while it runs: Bossline's own `AsyncWorker`, the sweep and the reconciler beside it, and how all end.
+"""The worker process while it runs: our `AsyncWorker`, with the sweep and the reconciler beside it, and how they end.
 
-SIGTERM: nothing more is dequeued or claimed. Every running turn is cancelled at once: one with nothing in flight gives its
-conversation up, due now, and one that waits for a message provider's answer has `SHUTDOWN_GRACE_SECONDS` to get it. What is
-left then stays `sending` for the next holder. The process ends with status 0 in any case, before honcho kills it.
+On SIGTERM nothing more is dequeued or claimed, and every running turn is cancelled at once. A turn with no request in flight releases its
+conversation, which is due at once; a turn that waits for a message provider's answer has `SHUTDOWN_GRACE_SECONDS` to get it. An attempt
+without an answer by then stays `sending` for the next holder. The process ends with status 0 in any case, before honcho kills it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from shared.process.tasks import end
 from shared.runtime import Runtime, redis_url
 from supervisor_worker.assistant.price import too_small
 from supervisor_worker.process.clock_watch import watch_clock
-from supervisor_worker.process.resources import CURRENT, Crew, open_crew
+from supervisor_worker.process.resources import CURRENT, WorkerResources, open_resources
 from supervisor_worker.process.sweep import Sweep
 from supervisor_worker.reconciler import Reconciler
 from supervisor_worker.turns.liveness import Liveness
@@ -38,24 +38,24 @@ LOG: Final = telemetry.logger(__name__)
 WORKER_TTL: Final = 45
 MONITORING_INTERVAL: Final = 10
 MAINTENANCE_INTERVAL: Final = 60
-LAST_WORDS: Final = 0.2
-"""What a turn has, after the grace, to give its conversation up."""
-HARD_END: Final = 0.7
-"""How long after the grace the process ends, whatever still hangs: honcho's 5 s less the default grace, with room to spare."""
+RELEASE_SECONDS: Final = 0.2
+"""After the grace a turn has this long to release its conversation."""
+HARD_END_SECONDS: Final = 0.7
+"""After the grace the process ends in this time, whatever still hangs: honcho kills after 5 s, and the default grace is 4 s."""
 
 
 class BossWorker(AsyncWorker):
     """An `AsyncWorker` that keeps message text out of RQ's records, and says when it is ready."""
 
     cancel_at_stop = True
-    poll_seconds = 0.25  # the end waits for one poll: what it pops is given back, not lost until the sweep
+    poll_seconds = 0.25  # the end waits for one poll, so that a job popped by it is requeued and not lost until the sweep
 
     def serialize(self) -> dict[str, Any]:
-        """RQ's record of a worker, with our version: `boss doctor` knows by it who takes our jobs and is none of ours."""
+        """RQ's record of a worker, with our version: by it `boss doctor` finds workers on our queue that are not ours."""
         return {**super().serialize(), VERSION_FIELD: metadata.version("bossline")}
 
     def format_failure(self, error: BaseException) -> str:
-        """Where and what, without the words of errors that are not ours."""
+        """The error's class and where it was raised, without the text of errors that are not ours: RQ stores this."""
         return outline(error)
 
     @property
@@ -65,11 +65,11 @@ class BossWorker(AsyncWorker):
 
     @property
     def shown_name(self) -> str:
-        """The name for logs, where a standby's would be masked like an address; its lines say which process they are from."""
+        """The name for logs: a standby's holds an "@", and would be masked like an address. The log line names the process anyway."""
         return self.name.removeprefix(STANDBY)
 
     def _set_connection(self, connection: Redis) -> Redis:
-        """RQ lets its sockets wait for as long as a worker may be idle; these never wait for a job, and shall notice a dead server."""
+        """Keep our socket timeouts. RQ's are as long as a worker may be idle; ours never wait for a job, and must notice a dead server."""
         return connection
 
     def ready(self) -> None:
@@ -82,7 +82,7 @@ Beside = Callable[[BossWorker, Sweep], Coroutine[Any, Any, None]]
 
 
 async def work(runtime: Runtime, name: str = "", beside: Beside | None = None) -> None:
-    """Take jobs until told to end. Without a `name` the worker gets one that no other ever had."""
+    """Run jobs until told to end. Without a `name` the worker gets a unique one."""
     if small := too_small(runtime.settings):
         LOG.critical("A bound of the day is smaller than one question", action="bound_too_small", detail=small)
     liveness = Liveness(redis_url(runtime.settings), runtime.settings.process_life_seconds)
@@ -91,22 +91,22 @@ async def work(runtime: Runtime, name: str = "", beside: Beside | None = None) -
 
 
 async def _work(runtime: Runtime, process: str, name: str, beside: Beside | None) -> None:
-    async with open_crew(runtime, process) as crew:
-        CURRENT.set(crew)
-        worker, sweep = make_worker(runtime, crew, name), Sweep(crew)
-        reconciler = Reconciler(runtime, crew.mailbox, crew.supervisor.stopping, lambda: worker.draining)
-        beside_it = (sweep.run(), reconciler.run(), watch_clock(crew.redis), *((beside(worker, sweep),) if beside else ()))
+    async with open_resources(runtime, process) as resources:
+        CURRENT.set(resources)
+        worker, sweep = make_worker(runtime, resources, name), Sweep(resources)
+        reconciler = Reconciler(runtime, resources.mailbox, resources.context.stopping, lambda: worker.draining)
+        beside_it = (sweep.run(), reconciler.run(), watch_clock(resources.redis), *((beside(worker, sweep),) if beside else ()))
         tasks = [asyncio.create_task(each) for each in beside_it]
         try:
             await worker.work_async()
         finally:
-            crew.supervisor.stopping.set()
+            resources.context.stopping.set()
             await end(tasks)
         LOG.info("worker ended", action="worker_ended", worker=worker.shown_name)
 
 
-def make_worker(runtime: Runtime, crew: Crew, name: str = "") -> BossWorker:
-    """The worker of this process: on one queue, with a name that no other worker ever had."""
+def make_worker(runtime: Runtime, resources: WorkerResources, name: str = "") -> BossWorker:
+    """The worker of this process: on one queue, with a unique name. A restarted worker must not be taken for the one before it."""
     worker = BossWorker(
         [runtime.dispatcher.queue],
         name=name or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}",
@@ -119,20 +119,20 @@ def make_worker(runtime: Runtime, crew: Crew, name: str = "") -> BossWorker:
         maintenance_interval=MAINTENANCE_INTERVAL,
         log_job_description=False,
     )
-    worker.async_connection = crew.waiting
-    worker.scripts = crew.commands  # RQ's bookkeeping goes with the mailbox's calls
+    worker.async_connection = resources.waiting
+    worker.scripts = resources.commands  # RQ's bookkeeping goes with the mailbox's calls
     worker.concurrency = runtime.settings.worker_concurrency
     worker.beat_seconds = runtime.settings.heartbeat_seconds
-    worker.grace = runtime.settings.shutdown_grace_seconds + LAST_WORDS
-    worker.on_stop = _stopper(crew, runtime.settings.shutdown_grace_seconds + HARD_END)
+    worker.grace = runtime.settings.shutdown_grace_seconds + RELEASE_SECONDS
+    worker.on_stop = _stopper(resources, runtime.settings.shutdown_grace_seconds + HARD_END_SECONDS)
     return worker
 
 
-def _stopper(crew: Crew, hard_end: float) -> Callable[[], None]:
+def _stopper(resources: WorkerResources, hard_end: float) -> Callable[[], None]:
     def stop() -> None:
-        LOG.info("worker ends", action="worker_ends", in_flight=len(crew.supervisor.in_flight))
+        LOG.info("worker ends", action="worker_ends", in_flight=len(resources.context.in_flight))
         honcho.TOLD_TO_END.set()
-        crew.supervisor.stopping.set()
+        resources.context.stopping.set()
         alarm = threading.Timer(hard_end, _end_now)
         alarm.daemon = True
         alarm.start()
@@ -141,6 +141,6 @@ def _stopper(crew: Crew, hard_end: float) -> Callable[[], None]:
 
 
 def _end_now(*_: Any) -> None:
-    """Whatever still hangs, in a thread or in a socket, is not waited for: the mailbox holds all that matters."""
+    """End without waiting for threads or sockets that still hang: the mailbox holds all that matters."""
     LOG.warning("worker ends without waiting any longer", action="worker_cut_off")
     os._exit(0)

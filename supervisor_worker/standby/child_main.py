@@ -43,7 +43,7 @@ class Leash:
             if order == END:
                 _end(worker)
             else:
-                worker.draining = sweep.resting = order == REST
+                worker.draining = sweep.draining = order == REST
 
         with self._lock:
             self._follow = lambda order: _post(loop, follow, order)

@@ -23,7 +23,7 @@ from shared.model.events import Response
 from supervisor_worker.channels.port import Listed
 from supervisor_worker.turns import retry_policy as limits
 from supervisor_worker.turns.attempt_matching import bind, shown_until
-from supervisor_worker.turns.context import Supervisor
+from supervisor_worker.turns.context import TurnContext
 from supervisor_worker.turns.lease import Lease
 
 
@@ -45,7 +45,7 @@ class Looked:
 class Looking:
     """The looks for one reply's attempts, while its conversation's lease is held."""
 
-    supervisor: Supervisor
+    context: TurnContext
     lease: Lease
     channel: Channel
     reply_id: str
@@ -53,64 +53,64 @@ class Looking:
 
     async def after(self, attempt: Attempt) -> Looked:
         """Look for an attempt, unless it is too early. ProviderUnavailable when the list does not answer: that is not "not found"."""
-        supervisor = self.supervisor
-        if (early := attempt.runs_from + supervisor.request_ms - self.lease.now_ms()) > 0:
+        context = self.context
+        if (early := attempt.runs_from + context.request_ms - self.lease.now_ms()) > 0:
             return Looked("wait", wait_ms=early, reason="outcome_unknown")
-        if attempt.looked and (early := attempt.looked + supervisor.look_again_ms - self.lease.now_ms()) > 0:
+        if attempt.looked and (early := attempt.looked + context.look_again_ms - self.lease.now_ms()) > 0:
             return Looked("wait", wait_ms=early, reason="looked_once")
         asked = self.lease.now_ms()
         listed = await self._listed(attempt)
         if listed is None:
             return await self._without_list(attempt, asked)
         provider_id = await self._bound(attempt, listed)
-        return Looked("shown", provider_id) if provider_id else await self._unseen(attempt, asked, supervisor.look_again_ms)
+        return Looked("shown", provider_id) if provider_id else await self._unseen(attempt, asked, context.look_again_ms)
 
     async def once_more(self, attempts: Sequence[Attempt]) -> Looked:
         """Look for attempts that two looks did not show, and for a proof that they were not taken; ProviderUnavailable as above.
 
         What is proven is recorded, as refused.
         """
-        supervisor = self.supervisor
-        newest = await self._within_time(supervisor.channels[self.channel].newest())
+        context = self.context
+        newest = await self._within_time(context.channels[self.channel].newest())
         if newest is None:
             return Looked("unproven")
-        horizon = await shown_until(supervisor.mailbox, newest)
-        proven = [attempt for attempt in attempts if horizon >= attempt.at + supervisor.request_ms]
+        horizon = await shown_until(context.mailbox, newest)
+        proven = [attempt for attempt in attempts if horizon >= attempt.at + context.request_ms]
         for attempt in attempts:  # after the newest, so that what these showed is shown here as well
             if provider_id := await self._bound(attempt, await self._listed(attempt) or ()):
                 return Looked("shown", provider_id, attempt=attempt.id)
         for attempt in proven:
-            call = calls.outcome(self.reply_id, attempt.id, "refused", code="not_taken", retention_ms=supervisor.retention_ms)
-            await supervisor.mailbox.run(call)
+            call = calls.outcome(self.reply_id, attempt.id, "refused", code="not_taken", retention_ms=context.retention_ms)
+            await context.mailbox.run(call)
         if proven:
             return Looked("resolved")
-        over = limits.proof_over(max(attempt.at for attempt in attempts), self.lease.now_ms(), supervisor.settings)
-        return Looked("unproven") if over else Looked("unproven", wait_ms=supervisor.look_again_ms, reason="proof_awaited")
+        over = limits.proof_over(max(attempt.at for attempt in attempts), self.lease.now_ms(), context.settings)
+        return Looked("unproven") if over else Looked("unproven", wait_ms=context.look_again_ms, reason="proof_awaited")
 
     async def _bound(self, attempt: Attempt, listed: Sequence[Listed]) -> str:
-        supervisor = self.supervisor
+        context = self.context
         return await bind(
-            supervisor.mailbox, attempt, listed, conversation=self.lease.conversation, reply=self.reply_id, command=self.command,
-            request_ms=supervisor.request_ms,
+            context.mailbox, attempt, listed, conversation=self.lease.conversation, reply=self.reply_id, command=self.command,
+            request_ms=context.request_ms,
         )  # fmt: skip
 
     async def _listed(self, attempt: Attempt) -> list[Listed] | None:
-        return await self._within_time(self.supervisor.channels[self.channel].find(self.command, attempt))
+        return await self._within_time(self.context.channels[self.channel].find(self.command, attempt))
 
     async def _within_time(self, asking: Coroutine[Any, Any, list[Listed] | None]) -> list[Listed] | None:
         try:
-            async with asyncio.timeout(self.supervisor.settings.send_timeout_seconds):
+            async with asyncio.timeout(self.context.settings.send_timeout_seconds):
                 return await self.lease.hold(asking)
         except TimeoutError:
             raise ProviderUnavailable("channel", "list_timeout") from None
 
     async def _without_list(self, attempt: Attempt, asked: int) -> Looked:
-        settings = self.supervisor.settings
+        settings = self.context.settings
         if (early := attempt.runs_from + int(settings.email_event_wait_seconds * 1000) - asked) > 0:
             return Looked("wait", wait_ms=min(early, limits.scaled_ms(limits.EVENT_STEP, settings)), reason="event_awaited")
         return await self._unseen(attempt, asked, 0)
 
     async def _unseen(self, attempt: Attempt, asked: int, again_ms: int) -> Looked:
-        call = calls.unseen(self.reply_id, attempt.id, asked_ms=asked, again_ms=again_ms, retention_ms=self.supervisor.retention_ms)
-        found = await self.supervisor.mailbox.run(call)
+        call = calls.unseen(self.reply_id, attempt.id, asked_ms=asked, again_ms=again_ms, retention_ms=self.context.retention_ms)
+        found = await self.context.mailbox.run(call)
         return Looked("resolved") if found.outcome else Looked("wait", wait_ms=found.wait_ms, reason="looked_once")

@@ -28,7 +28,7 @@ def _budgets() -> dict[Channel, RetryBudget]:
 
 
 @dataclass(frozen=True)
-class Supervisor:
+class TurnContext:
     """The parts of one worker process.
 
     `stopping` is set when the process was told to end: nothing is claimed and no request begins after it. `in_flight` holds

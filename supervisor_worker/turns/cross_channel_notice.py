@@ -26,35 +26,35 @@ from shared.observability import logs as telemetry
 from shared.observability.faults import named
 from supervisor_worker.assistant import notices as sentences
 from supervisor_worker.channels.formats import FORMATS
-from supervisor_worker.turns.context import Supervisor
+from supervisor_worker.turns.context import TurnContext
 
 LOG: Final = telemetry.logger(__name__)
 
 
-async def tell(reply_ids: Sequence[str], supervisor: Supervisor) -> None:
+async def send_notices(reply_ids: Sequence[str], context: TurnContext) -> None:
     """Tell the users of these replies, where they have another channel. Raises RedisError: then the sweep comes back to the rest."""
     for reply_id in reply_ids:
         try:
-            call = await _call(reply_id, supervisor)
+            call = await _call(reply_id, context)
         except RedisError:
             raise
         except Exception as error:  # noqa: BLE001 - a record that cannot be read; it must not keep the others waiting
             LOG.error("A reply's record cannot be read", action="untold", reply=reply_id, **named(error))  # noqa: TRY400 - see `faults`
             call = calls.untold(reply_id, "unreadable")
-        outcome = await supervisor.mailbox.run(call)
+        outcome = await context.mailbox.run(call)
         LOG.info("A reply did not reach its user", action="elsewhere", reply=reply_id, outcome=outcome)
 
 
-async def _call(reply_id: str, supervisor: Supervisor) -> Call[str]:
-    reply = await supervisor.mailbox.reply(reply_id)
+async def _call(reply_id: str, context: TurnContext) -> Call[str]:
+    reply = await context.mailbox.reply(reply_id)
     if reply is None:
         return calls.untold(reply_id, "expired")
-    user, event = _user(reply, supervisor), None
+    user, event = _user(reply, context), None
     if user is not None:
         event = _event(user, reply)
     if user is None or event is None:
         return calls.untold(reply_id, "no_other_channel")
-    identities = supervisor.identities
+    identities = context.identities
     conversation = identities.conversation(event.key())
     return calls.elsewhere(
         reply_id,
@@ -68,10 +68,10 @@ async def _call(reply_id: str, supervisor: Supervisor) -> Call[str]:
     )
 
 
-def _user(reply: Reply, supervisor: Supervisor) -> User | None:
+def _user(reply: Reply, context: TurnContext) -> User | None:
     """Whom the reply was for, by today's users file: a number that has changed hands is another user's, or a stranger's."""
     command = reply.command
-    return supervisor.users.find(command.channel, command.from_, command.to)
+    return context.users.find(command.channel, command.from_, command.to)
 
 
 def _event(user: User, reply: Reply) -> Received | None:

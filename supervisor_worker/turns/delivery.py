@@ -37,7 +37,7 @@ from shared.observability.faults import named
 from supervisor_worker.providers.http_pool import NO_PROVIDER, PermitExpired, send_check
 from supervisor_worker.turns import retry_policy as limits
 from supervisor_worker.turns.attempt_lookup import Looking
-from supervisor_worker.turns.context import Supervisor
+from supervisor_worker.turns.context import TurnContext
 from supervisor_worker.turns.delivery_result import Delivered, New, after, closed, was_taken
 from supervisor_worker.turns.lease import Lease
 from supervisor_worker.turns.liveness import elapsed
@@ -57,10 +57,10 @@ class Delivery:
     """
 
     def __init__(
-        self, supervisor: Supervisor, lease: Lease, reply_id: str, command: Response, *, expired: Callable[[], bool], tried: bool = False,
+        self, context: TurnContext, lease: Lease, reply_id: str, command: Response, *, expired: Callable[[], bool], tried: bool = False,
         wake: Wake = (),
     ) -> None:  # fmt: skip
-        self._supervisor = supervisor
+        self._context = context
         self._lease = lease
         self._reply_id = reply_id
         self._command = command
@@ -68,10 +68,10 @@ class Delivery:
         self._tried = tried
         self._wake = wake
         self._channel = command.channel
-        self._budget = supervisor.budgets[self._channel]
-        self._limits = supervisor.leave
-        self._looking = Looking(supervisor, lease, self._channel, reply_id, command)
-        self._pair = supervisor.identities.pair(command.from_, command.to)
+        self._budget = context.budgets[self._channel]
+        self._limits = context.leave
+        self._looking = Looking(context, lease, self._channel, reply_id, command)
+        self._pair = context.identities.pair(command.from_, command.to)
         self._ready = False
         self._renewed = False
         self._asked_wait_ms = 0
@@ -88,7 +88,7 @@ class Delivery:
         for _ in range(MAX_ROUNDS):
             if ended := await self._round():
                 return ended
-        return Delivered("wait", wait_ms=self._supervisor.lease_ms, reason="too_many_rounds")
+        return Delivered("wait", wait_ms=self._context.lease_ms, reason="too_many_rounds")
 
     async def _round(self) -> Delivered | None:
         """Ask for leave once, and do what it says; None when leave is to be asked for again."""
@@ -111,14 +111,14 @@ class Delivery:
         """
         if self._ready or not self._tried or self._budget.recovered:
             return True
-        reply = await self._supervisor.mailbox.reply(self._reply_id)
+        reply = await self._context.mailbox.reply(self._reply_id)
         if reply is None or reply.unresolved or not 0 < len(reply.unsure) <= self._limits.repeats:
             return True
         if not self._budget.take():
             return False
         try:
-            async with asyncio.timeout(self._supervisor.settings.send_timeout_seconds):
-                await self._lease.hold(self._supervisor.channels[self._channel].ready(self._command))
+            async with asyncio.timeout(self._context.settings.send_timeout_seconds):
+                await self._lease.hold(self._context.channels[self._channel].ready(self._command))
         except (OutcomeUnknown, ProviderUnavailable, TimeoutError) as error:
             self._budget.failed()
             raise _away(error) from None
@@ -128,7 +128,7 @@ class Delivery:
 
     async def _without_proof(self) -> Delivered | None:
         """As often as it may be, the reply was sent with unknown fate. None when it is shown that one of these was not taken after all."""
-        reply = await self._supervisor.mailbox.reply(self._reply_id)
+        reply = await self._context.mailbox.reply(self._reply_id)
         if reply is None or not self._limits.repeats:
             return Delivered("unknown")
         looked = await self._looking.once_more(reply.unsure)
@@ -141,7 +141,7 @@ class Delivery:
     async def resolve(self) -> Delivered:
         """Look up whatever is unresolved, and send nothing: `sent`, `absent`, `wait`, or `unknown` where no repeat is wanted."""
         for _ in range(MAX_ROUNDS):
-            reply = await self._supervisor.mailbox.reply(self._reply_id)
+            reply = await self._context.mailbox.reply(self._reply_id)
             if reply is None or not reply.attempts:
                 return Delivered("absent")
             if was_taken(reply):
@@ -150,7 +150,7 @@ class Delivery:
                 return Delivered("unknown" if reply.unsure and not self._limits.repeats else "absent")
             if ended := await self._look_up(reply.unresolved[0]):
                 return ended
-        return Delivered("wait", wait_ms=self._supervisor.lease_ms, reason="too_many_rounds")
+        return Delivered("wait", wait_ms=self._context.lease_ms, reason="too_many_rounds")
 
     async def _without_budget(self) -> Delivered:
         """No retry for now. What is unresolved is looked up all the same: it may have been taken."""
@@ -161,17 +161,17 @@ class Delivery:
         return Delivered("absent") if self._expired() else None
 
     def _ending(self) -> bool:
-        return self._supervisor.stopping.is_set() or self._cancelled
+        return self._context.stopping.is_set() or self._cancelled
 
     async def _in_flight(self) -> Sending | Delivered:
         """One attempt as a task of its own. A turn that is cancelled meanwhile waits for it as long as the grace lasts."""
         task: asyncio.Task[Sending | Delivered] = asyncio.create_task(self._attempt())
-        self._supervisor.in_flight.add(task)
+        self._context.in_flight.add(task)
         task.add_done_callback(self._landed)
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
-            await asyncio.wait({task}, timeout=self._supervisor.settings.shutdown_grace_seconds)
+            await asyncio.wait({task}, timeout=self._context.settings.shutdown_grace_seconds)
             if not task.done():
                 LOG.warning("A request stays without an answer", action="left_in_flight", reply=self._reply_id)
                 raise
@@ -180,7 +180,7 @@ class Delivery:
             return task.result()
 
     def _landed(self, task: asyncio.Task[Sending | Delivered]) -> None:
-        self._supervisor.in_flight.discard(task)
+        self._context.in_flight.discard(task)
         if not task.cancelled():
             task.exception()  # read, so that asyncio does not print what nobody waits for any more
 
@@ -228,13 +228,13 @@ class Delivery:
         code = "timeout"
         if isinstance(error, OutcomeUnknown):
             code = f"http_{error.status}" if error.status and error.status >= SERVER_ERROR else error.code
-            self._asked_wait_ms = limits.asked_wait_ms(error.retry_after, self._supervisor.settings)
+            self._asked_wait_ms = limits.asked_wait_ms(error.retry_after, self._context.settings)
         await self._record(attempt.id, "unknown", code=code)
         return Sending("look_up", attempt)
 
     async def _ask(self, attempt_id: str) -> Sending:
         call = calls.sending(self._lease.conversation, self._lease.token, self._reply_id, attempt_id, limits=self._limits, wake=self._wake)
-        return await self._supervisor.mailbox.run(call)
+        return await self._context.mailbox.run(call)
 
     async def _store(self, new: New, attempt_id: str) -> Sending | Delivered:
         """Store the reply, and ask for leave in the same step unless the process ends."""
@@ -242,7 +242,7 @@ class Delivery:
             self._lease.conversation, self._lease.token, new.turn, self._command, limits=self._limits,
             attempt="" if self._ending() else attempt_id, figures=new.figures, settled=new.settled, wake=self._wake,
         )  # fmt: skip
-        stored = await self._supervisor.mailbox.run(call)
+        stored = await self._context.mailbox.run(call)
         self._new = None
         if stored.outcome == "stored":
             return stored.leave or Delivered("wait", reason="shutdown")
@@ -256,7 +256,7 @@ class Delivery:
         async def may_send() -> bool:
             nonlocal asked
             for _ in range(TRIES):
-                if elapsed() - asked < self._supervisor.leave_ms / 1000:
+                if elapsed() - asked < self._context.leave_ms / 1000:
                     return True
                 asked = elapsed()
                 if (await self._ask(attempt_id)).outcome != "ok":
@@ -271,10 +271,10 @@ class Delivery:
         may_send = self._leave(attempt_id, asked)
         if not await may_send():
             raise PermitExpired
-        async with asyncio.timeout(self._supervisor.settings.send_timeout_seconds):
+        async with asyncio.timeout(self._context.settings.send_timeout_seconds):
             try:
                 with send_check(may_send):
-                    return await self._supervisor.channels[self._channel].send(self._command, self._reply_id, attempt_id, self._pair)
+                    return await self._context.channels[self._channel].send(self._command, self._reply_id, attempt_id, self._pair)
             except ProviderError:
                 raise
             except Exception as error:  # noqa: BLE001 - a fault of ours: whether the request left is not known
@@ -287,10 +287,10 @@ class Delivery:
         """Write down what became of an attempt, lease or no lease; an accepted one finishes the turn."""
         lease = self._lease
         call = calls.outcome(
-            self._reply_id, attempt_id, result, retention_ms=self._supervisor.retention_ms, provider_id=provider_id, code=code,
+            self._reply_id, attempt_id, result, retention_ms=self._context.retention_ms, provider_id=provider_id, code=code,
             conversation=lease.conversation, token=lease.token, wake=self._wake,
         )  # fmt: skip
-        return await self._supervisor.mailbox.run(call)
+        return await self._context.mailbox.run(call)
 
     async def _look_up(self, attempt: Attempt) -> Delivered | None:
         """Find out about an attempt; None when it is resolved now. ProviderUnavailable when the provider does not answer."""

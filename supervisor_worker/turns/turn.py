@@ -50,13 +50,11 @@ from supervisor_worker.assistant.reply import NoBudget, Thinking
 from supervisor_worker.assistant.reservations import NotAsked, Questions, first_call
 from supervisor_worker.providers.http_pool import send_check
 from supervisor_worker.turns import retry_policy as limits
-from supervisor_worker.turns.context import Supervisor
+from supervisor_worker.turns.context import TurnContext
 from supervisor_worker.turns.delivery import Delivery
 from supervisor_worker.turns.delivery_result import Delivered, New
 from supervisor_worker.turns.lease import Lease
 from supervisor_worker.turns.liveness import elapsed
-
-__all__ = ["Supervisor", "run_turn"]
 
 LOG: Final = telemetry.logger(__name__)
 ADDRESS_REMOVED: Final = "address_removed"
@@ -66,16 +64,16 @@ _LEVELS: Final = {
 }
 
 
-async def run_turn(conversation: str, token: str, supervisor: Supervisor) -> bool:
+async def run_turn(conversation: str, token: str, context: TurnContext) -> bool:
     """Run one turn of `conversation`; True when messages remain, for which the script that ended it has enqueued the next job.
 
     `token` is new for every call. A turn that ends without a result has arranged for its own next look. Raises RedisError when
     the truth cannot be reached, and CancelledError after it released what it held.
     """
-    if supervisor.stopping.is_set():
+    if context.stopping.is_set():
         return False
     asked = elapsed()
-    claim = await _claim(conversation, token, supervisor)
+    claim = await _claim(conversation, token, context)
     if claim.turn is None:
         LOG.log(
             _LEVELS.get(claim.outcome, logging.DEBUG),
@@ -85,36 +83,36 @@ async def run_turn(conversation: str, token: str, supervisor: Supervisor) -> boo
             outcome=claim.outcome,
         )
         return False
-    async with Lease(supervisor.mailbox, conversation, token, claim, supervisor.lease_ms, life_ms=supervisor.life_ms, asked=asked) as lease:
-        return await _Run(supervisor, lease, claim.turn, claim.reserved).run()
+    async with Lease(context.mailbox, conversation, token, claim, context.lease_ms, life_ms=context.life_ms, asked=asked) as lease:
+        return await _Run(context, lease, claim.turn, claim.reserved).run()
 
 
-async def _claim(conversation: str, token: str, supervisor: Supervisor) -> Claim:
+async def _claim(conversation: str, token: str, context: TurnContext) -> Claim:
     """Claim; a cancellation meanwhile does not leave the lease with nobody."""
     call = calls.claim(
-        conversation, token, f"t-{uuid.uuid4().hex}", lease_ms=supervisor.lease_ms, share=supervisor.share,
-        memory=supervisor.memory_bytes, oldest_ms=limits.oldest_ms(supervisor.settings), call=first_call(token),
-        budget=supervisor.budget, dearest=supervisor.dearest, process=supervisor.process, life_ms=supervisor.life_ms,
+        conversation, token, f"t-{uuid.uuid4().hex}", lease_ms=context.lease_ms, share=context.share,
+        memory=context.memory_bytes, oldest_ms=limits.oldest_ms(context.settings), call=first_call(token),
+        budget=context.budget, dearest=context.dearest, process=context.process, life_ms=context.life_ms,
     )  # fmt: skip
-    claiming = asyncio.ensure_future(supervisor.mailbox.run(call))
+    claiming = asyncio.ensure_future(context.mailbox.run(call))
     try:
         return await asyncio.shield(claiming)
     except asyncio.CancelledError:
         await asyncio.wait({claiming})
         not_asked = Settled(first_call(token))
-        await supervisor.mailbox.run(calls.backoff(conversation, token, 0, "shutdown", counted=False, settled=not_asked))
+        await context.mailbox.run(calls.backoff(conversation, token, 0, "shutdown", counted=False, settled=not_asked))
         raise
 
 
 class _Run:
     """A turn whose lease is held."""
 
-    def __init__(self, supervisor: Supervisor, lease: Lease, turn: Turn, reserved: int) -> None:
-        self._supervisor = supervisor
+    def __init__(self, context: TurnContext, lease: Lease, turn: Turn, reserved: int) -> None:
+        self._context = context
         self._lease = lease
         self._turn = turn
         self._questions = Questions(
-            supervisor.thinker, supervisor.mailbox, supervisor.settings, supervisor.budget, lease.conversation, lease.token, reserved
+            context.thinker, context.mailbox, context.settings, context.budget, lease.conversation, lease.token, reserved
         )  # fmt: skip
         self._began = time.monotonic()
         self._command = turn.reply.command if turn.reply else None
@@ -149,7 +147,7 @@ class _Run:
             return await self._park(reason, "error")
         if reply is not None:
             return await self._deliver(reply.command)
-        if limits.too_old(self._age_ms(), self._supervisor.settings):
+        if limits.too_old(self._age_ms(), self._context.settings):
             return await self._park("too_old", "outage")
         events = [message.event for message in self._turn.messages if message.event is not None]
         if not events or len(events) < len(self._turn.messages):
@@ -157,8 +155,8 @@ class _Run:
         return await self._think(events)
 
     async def _think(self, events: list[Received]) -> bool:
-        supervisor = self._supervisor
-        thinking = Thinking(supervisor.settings, supervisor.users, self._questions, supervisor.picture_loader, supervisor.budgets["model"])
+        context = self._context
+        thinking = Thinking(context.settings, context.users, self._questions, context.picture_loader, context.budgets["model"])
         try:
             with send_check(self._lease.may_ask):
                 thought = await self._lease.hold(thinking.about(self._turn, events))
@@ -177,14 +175,14 @@ class _Run:
         if reason == "opted_out":
             return await self._finish("ignored", "opted_out")
         if reason == "paused":
-            await self._back_off(limits.pause_wait_ms(self._supervisor.settings), reason)
+            await self._back_off(limits.pause_wait_ms(self._context.settings), reason)
             return False
         return await self._count(reason)
 
     async def _deliver(self, command: Response, new: New | None = None) -> bool:
         self._command = command
         delivered = await self._delivery(command).deliver(new)
-        if delivered.outcome == "too_old" or (delivered.outcome == "absent" and limits.too_old(self._age_ms(), self._supervisor.settings)):
+        if delivered.outcome == "too_old" or (delivered.outcome == "absent" and limits.too_old(self._age_ms(), self._context.settings)):
             return await self._park("too_old", "outage")
         if delivered.outcome == "absent":
             return await self._park("outage", "outage")
@@ -202,7 +200,7 @@ class _Run:
         if delivered.outcome == "wait":
             await self._back_off(delivered.wait_ms, delivered.reason)
         if delivered.outcome == "lost":  # fenced: this gives up only a lease that is ours, when a repeated request for leave came too late
-            await self._back_off(self._supervisor.request_ms, "leave_lost")
+            await self._back_off(self._context.request_ms, "leave_lost")
         return delivered.outcome == "closed" and delivered.more
 
     async def _after(self, error: ProviderError) -> bool:
@@ -226,7 +224,7 @@ class _Run:
         return await self._wait_out(error, reason)
 
     async def _wait_out(self, error: ProviderError, reason: str) -> bool:
-        age_ms, settings = self._age_ms(), self._supervisor.settings
+        age_ms, settings = self._age_ms(), self._context.settings
         if error.daily:
             wait_ms = limits.limit_wait_ms(age_ms, self._lease.now_ms(), settings)
         else:
@@ -238,29 +236,29 @@ class _Run:
         """The provider fails, and others are being tried again: wait as in an outage, asking nobody."""
         if self._is_expired():
             return await self._park("outage", "outage")
-        await self._back_off(limits.outage_wait_ms(self._age_ms(), None, self._supervisor.settings), "retry_budget")
+        await self._back_off(limits.outage_wait_ms(self._age_ms(), None, self._context.settings), "retry_budget")
         return False
 
     async def _pause(self, error: ProviderError) -> bool:
         """Our key or budget is refused: pause all sending. A 403 does so only where others get it too; else it counts for this message."""
         reason = f"{error.provider}_{error.code}"
         if await self._alarmed(error, reason) != "counted":
-            await self._back_off(limits.pause_wait_ms(self._supervisor.settings), reason)
+            await self._back_off(limits.pause_wait_ms(self._context.settings), reason)
             return False
         if limits.last_error(self._turn.messages):
             return await self._park(f"{error.provider}_denied", self._notice_of(error))
         return await self._count(reason)
 
     async def _alarmed(self, error: ProviderError, reason: str) -> Alarmed:
-        watch = limits.watch(self._supervisor.settings)
+        watch = limits.watch(self._context.settings)
         call = calls.alarm(self._lease.conversation, cast("Provider", error.provider), reason, sure=not error.counts, watch=watch)
-        outcome = await self._supervisor.mailbox.run(call)
+        outcome = await self._context.mailbox.run(call)
         if outcome == "paused":
             LOG.critical("A provider refuses our key or budget: all sending is paused", action="alarm", reason=reason)
         return outcome
 
     async def _warn(self, reason: str) -> None:
-        if await self._supervisor.mailbox.run(calls.warn(reason)):
+        if await self._context.mailbox.run(calls.warn(reason)):
             LOG.critical("A provider refuses what concerns everybody: see docs/operating.md", action="alarm", reason=reason)
 
     def _notice_of(self, error: ProviderError) -> str:
@@ -272,14 +270,14 @@ class _Run:
     async def _opted_out(self) -> bool:
         event = next((message.event for message in self._turn.messages if message.event is not None), None)
         if event is not None:
-            await self._supervisor.mailbox.run(calls.opt_out(self._supervisor.identities.pair(event.to, event.from_), out=True))
+            await self._context.mailbox.run(calls.opt_out(self._context.identities.pair(event.to, event.from_), out=True))
         return await self._finish("ignored", "opted_out")
 
     async def _count(self, reason: str) -> bool:
         """One more error of this very message: wait longer each time, and give up at the fifth."""
         if limits.last_error(self._turn.messages):
             return await self._park("too_many_errors", "error")
-        await self._back_off(limits.counted_wait_ms(self._turn.messages, self._supervisor.settings), reason, counted=True)
+        await self._back_off(limits.counted_wait_ms(self._turn.messages, self._context.settings), reason, counted=True)
         return False
 
     async def _unreadable(self) -> bool:
@@ -299,12 +297,12 @@ class _Run:
             self._lease.token,
             reason,
             looked_up=self._command is not None,
-            retention_ms=self._supervisor.retention_ms,
+            retention_ms=self._context.retention_ms,
             notice=notice,
             settled=self._questions.settled,
             wake=self._wake,
         )
-        return (await self._supervisor.mailbox.run(call)).outcome == "more"
+        return (await self._context.mailbox.run(call)).outcome == "more"
 
     async def _resolved(self) -> Delivered | bool:
         """What is known of the reply after its provider was asked: `absent`, `unknown`, or how the turn ended with that."""
@@ -321,23 +319,23 @@ class _Run:
     def _removed(self) -> bool:
         """Whether an address of the turn is not any more that of the entry which its messages came from."""
         events = [message.event for message in self._turn.messages if message.event is not None]
-        return not all(self._supervisor.users.admits(event) for event in events)
+        return not all(self._context.users.admits(event) for event in events)
 
     async def _give_away(self) -> bool:
         """Nothing more goes to an address that left the users file, or was given to another entry."""
         events = [message.event for message in self._turn.messages if message.event is not None]
-        if any(self._supervisor.users.admits(event) for event in events):  # formed by an older version: each is a turn of its own next
+        if any(self._context.users.admits(event) for event in events):  # formed by an older version: each is a turn of its own next
             return (await self._back_off(0, ADDRESS_REMOVED, counted=True)).outcome == "more"
         resolved = await self._resolved()
         return resolved if isinstance(resolved, bool) else await self._finish("ignored", ADDRESS_REMOVED)
 
     async def _finish(self, state: Literal["answered", "ignored"] = "answered", reason: str = "") -> bool:
-        lease, retention_ms = self._lease, self._supervisor.retention_ms
+        lease, retention_ms = self._lease, self._context.retention_ms
         call = calls.finish(
             lease.conversation, lease.token, retention_ms=retention_ms, state=state, reason=reason, settled=self._questions.settled,
             wake=self._wake,
         )  # fmt: skip
-        return (await self._supervisor.mailbox.run(call)).outcome == "more"
+        return (await self._context.mailbox.run(call)).outcome == "more"
 
     async def _back_off(self, delay_ms: int, reason: str, *, counted: bool = False, asked: bool = False) -> Closed:
         lease = self._lease
@@ -345,15 +343,15 @@ class _Run:
             lease.conversation, lease.token, delay_ms, reason, counted=counted, asked=asked, settled=self._questions.settled,
             wake=self._wake,
         )  # fmt: skip
-        return await self._supervisor.mailbox.run(call)
+        return await self._context.mailbox.run(call)
 
     def _delivery(self, command: Response) -> Delivery:
         tried = self._turn.reply is not None and bool(self._turn.reply.attempts)
-        return Delivery(self._supervisor, self._lease, self._turn.reply_id, command, expired=self._is_expired, tried=tried, wake=self._wake)
+        return Delivery(self._context, self._lease, self._turn.reply_id, command, expired=self._is_expired, tried=tried, wake=self._wake)
 
     def _is_expired(self) -> bool:
         """Whether it is too late for another try."""
-        settings = self._supervisor.settings
+        settings = self._context.settings
         return limits.outage_over(self._age_ms(), settings) or limits.too_old(self._age_ms(), settings)
 
     def _age_ms(self) -> int:

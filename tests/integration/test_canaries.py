@@ -26,7 +26,7 @@ from shared.config import settings as knobs
 from shared.config.settings import Settings
 from shared.mailbox import keys
 from shared.runtime import open_runtime
-from supervisor_worker.process.resources import open_crew
+from supervisor_worker.process.resources import open_resources
 from tests.integration.test_foreign_jobs import write
 from tests.support.bridge import BridgeProcess
 from tests.support.forked import ForkedWorker
@@ -333,8 +333,8 @@ def test_no_repr_shows_a_secret(redis_url: str, tmp_path: Path) -> None:
     async def shown() -> list[str]:
         runtime = open_runtime(plain, "worker")
         try:
-            async with open_crew(runtime) as crew:
-                things = [crew, crew.supervisor, *vars_of(crew.supervisor)]
+            async with open_resources(runtime) as resources:
+                things = [resources, resources.context, *vars_of(resources.context)]
                 return [repr(thing) + str(thing) for thing in (settings, runtime, Gate.of(settings), runtime.users, *things)]
         finally:
             runtime.close()

@@ -15,7 +15,7 @@ from supervisor_worker.assistant import notices as sentences
 from supervisor_worker.channels.twilio.message_list import TwilioInbound
 from supervisor_worker.reconciler.reports import settle
 from supervisor_worker.reconciler.result import Bounds
-from supervisor_worker.turns.context import Supervisor
+from supervisor_worker.turns.context import TurnContext
 from tests.integration.turn_world import World
 from tests.support.sandbox import SandboxProcess
 
@@ -42,11 +42,11 @@ def answered(world: World, final: str, code: int | None = None) -> Received:
 def look(world: World, *, after: float = 0) -> int:
     """One look of the reconciler's at what went out."""
 
-    async def scenario(supervisor: Supervisor) -> int:
-        twilio = TwilioInbound(supervisor.settings, pause=0)
+    async def scenario(context: TurnContext) -> int:
+        twilio = TwilioInbound(context.settings, pause=0)
         ends_at = asyncio.get_running_loop().time() + 5
         try:
-            return await settle(supervisor.mailbox, twilio, after=after, ends_at=ends_at, retention_ms=supervisor.retention_ms)
+            return await settle(context.mailbox, twilio, after=after, ends_at=ends_at, retention_ms=context.retention_ms)
         finally:
             await twilio.aclose()
 
@@ -56,7 +56,7 @@ def look(world: World, *, after: float = 0) -> int:
 def look_until_settled(world: World, event: Received) -> None:
     """The sandbox needs a moment to bring a text to its end; a look in vain is repeated as if its time had come."""
 
-    async def scenario(_: Supervisor) -> None:
+    async def scenario(_: TurnContext) -> None:
         await asyncio.sleep(0.05)
 
     for _ in range(100):
@@ -135,8 +135,8 @@ def test_the_mailbox_gives_each_text_to_one_look(world: World) -> None:
     """Two processes that look at the same time ask about different ones."""
     reply = world.reply(answered(world, "sent")).id
 
-    async def twice(supervisor: Supervisor) -> list[int]:
-        mailbox: AsyncMailbox = supervisor.mailbox
+    async def twice(context: TurnContext) -> list[int]:
+        mailbox: AsyncMailbox = context.mailbox
         call = calls.unsettled(after_ms=MINUTE, most_ms=calls.DAY_MS, limit=10)
         world.redis.zadd("boss:unsettled", {reply: 0})
         return sorted(len(found) for found in await asyncio.gather(mailbox.run(call), mailbox.run(call)))

@@ -62,26 +62,26 @@ def test_a_resting_worker_is_shown_as_suspended(redis_url: str) -> None:
         assert redis.hget(worker.key, "state") == b"suspended"
 
 
-def test_a_resting_sweep_asks_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_draining_sweep_asks_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """What it took from the agenda it would have to wake, and it is about to end."""
     looks: list[bool] = []
 
     async def run() -> None:
         stopping = asyncio.Event()
         settings = SimpleNamespace(sweep_seconds=0.001)
-        sweep = Sweep(SimpleNamespace(supervisor=SimpleNamespace(settings=settings, stopping=stopping)))  # type: ignore[arg-type]
+        sweep = Sweep(SimpleNamespace(context=SimpleNamespace(settings=settings, stopping=stopping)))  # type: ignore[arg-type]
 
         async def once(_sweep: Sweep) -> int:
-            looks.append(sweep.resting)
+            looks.append(sweep.draining)
             return 0
 
-        async def pause(_sweep: Sweep) -> None:
-            sweep.resting = len(looks) < 2 and not sweep.resting
+        async def wait(_sweep: Sweep, _seconds: float) -> None:
+            sweep.draining = len(looks) < 2 and not sweep.draining
             if len(looks) == 2:
                 stopping.set()
 
         monkeypatch.setattr(Sweep, "once", once)
-        monkeypatch.setattr(Sweep, "_pause", pause)
+        monkeypatch.setattr(Sweep, "_wait", wait)
         await asyncio.wait_for(sweep.run(), 5)
 
     asyncio.run(run())

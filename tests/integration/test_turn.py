@@ -15,7 +15,8 @@ from supervisor_worker.assistant import notices as sentences
 from supervisor_worker.assistant.claude.client import Answer
 from supervisor_worker.assistant.prompt import Question
 from supervisor_worker.channels import formats
-from supervisor_worker.turns.turn import Supervisor, run_turn
+from supervisor_worker.turns.context import TurnContext
+from supervisor_worker.turns.turn import run_turn
 from tests.integration.turn_world import World, token
 from tests.support.sandbox import SandboxProcess
 
@@ -83,8 +84,8 @@ def test_a_text_that_comes_while_a_turn_runs_is_read_by_the_next(world: World) -
     world.sandbox.faults(anthropic={"latency_seconds": 0.3})
     first = world.text("One")
 
-    async def scenario(supervisor: Supervisor) -> bool:
-        turn = asyncio.create_task(run_turn(world.conversation(first), token(), supervisor))
+    async def scenario(context: TurnContext) -> bool:
+        turn = asyncio.create_task(run_turn(world.conversation(first), token(), context))
         await until(lambda: world.sandbox.count("anthropic.messages", accepted=None) == 1)
         world.text("Two")
         return await turn
@@ -140,8 +141,8 @@ def test_an_opt_out_between_store_and_send_stops_the_reply(world: World) -> None
     event = world.text()
     world.sandbox.faults(anthropic={"latency_seconds": 0.3})
 
-    async def scenario(supervisor: Supervisor) -> None:
-        turn = asyncio.create_task(run_turn(world.conversation(event), token(), supervisor))
+    async def scenario(context: TurnContext) -> None:
+        turn = asyncio.create_task(run_turn(world.conversation(event), token(), context))
         await until(lambda: world.sandbox.count("anthropic.messages", accepted=None) == 1)
         world.mailbox.run(calls.opt_out(world.identities.pair(event.to, event.from_), out=True))
         await turn
@@ -156,8 +157,8 @@ def test_a_handed_over_message_is_not_answered_twice_and_its_neighbours_are(worl
     first, second = world.text("Mine"), world.text("Yours")
     world.sandbox.faults(anthropic={"latency_seconds": 0.3})
 
-    async def scenario(supervisor: Supervisor) -> bool:
-        turn = asyncio.create_task(run_turn(world.conversation(first), token(), supervisor))
+    async def scenario(context: TurnContext) -> bool:
+        turn = asyncio.create_task(run_turn(world.conversation(first), token(), context))
         await until(lambda: world.sandbox.count("anthropic.messages", accepted=None) == 1)
         assert world.mailbox.run(calls.hand_over(first.id, retention_ms=60_000)) == "handed_over"
         return await turn
@@ -223,8 +224,8 @@ def test_what_the_provider_answered_is_recorded_by_a_holder_that_lost_its_lease(
     world.sandbox.faults(twilio={"latency_seconds": 0.4})
     event = world.text()
 
-    async def scenario(supervisor: Supervisor) -> bool:
-        turn = asyncio.create_task(run_turn(world.conversation(event), token(), supervisor))
+    async def scenario(context: TurnContext) -> bool:
+        turn = asyncio.create_task(run_turn(world.conversation(event), token(), context))
         await until(lambda: world.sandbox.count("twilio.create") == 1)
         world.redis.hset(f"boss:conv:{world.conversation(event)}", "token", "k-other")
         return await turn
@@ -297,8 +298,8 @@ def test_a_stolen_lease_cancels_thinking_and_changes_nothing(world: World) -> No
     world.sandbox.faults(anthropic={"latency_seconds": 8})
     event = world.text()
 
-    async def scenario(supervisor: Supervisor) -> bool:
-        turn = asyncio.create_task(run_turn(world.conversation(event), token(), supervisor))
+    async def scenario(context: TurnContext) -> bool:
+        turn = asyncio.create_task(run_turn(world.conversation(event), token(), context))
         await until(lambda: world.sandbox.count("anthropic.messages", accepted=None) == 1)
         world.redis.hset(f"boss:conv:{world.conversation(event)}", "token", "k-other")
         return await asyncio.wait_for(turn, 2)
@@ -314,15 +315,15 @@ def test_a_turn_cancelled_while_thinking_is_due_at_once_and_counts_nothing(world
     world.sandbox.faults(anthropic={"latency_seconds": 1.2})
     event = world.text()
 
-    async def scenario(supervisor: Supervisor) -> float:
-        turn = asyncio.create_task(run_turn(world.conversation(event), token(), supervisor))
+    async def scenario(context: TurnContext) -> float:
+        turn = asyncio.create_task(run_turn(world.conversation(event), token(), context))
         await until(lambda: world.sandbox.count("anthropic.messages", accepted=None) == 1)
-        supervisor.stopping.set()
+        context.stopping.set()
         began = time.monotonic()
         turn.cancel()
         with pytest.raises(asyncio.CancelledError):
             await turn
-        assert await run_turn(world.conversation(event), token(), supervisor) is False
+        assert await run_turn(world.conversation(event), token(), context) is False
         return time.monotonic() - began
 
     assert world.run(scenario) < 0.5
@@ -338,14 +339,14 @@ def test_a_turn_cancelled_with_a_request_in_flight_records_its_outcome(world: Wo
     world.sandbox.faults(twilio={"latency_seconds": 0.5})
     event = world.text()
 
-    async def scenario(supervisor: Supervisor) -> None:
-        turn = asyncio.create_task(run_turn(world.conversation(event), token(), supervisor))
+    async def scenario(context: TurnContext) -> None:
+        turn = asyncio.create_task(run_turn(world.conversation(event), token(), context))
         await until(lambda: world.sandbox.count("twilio.create") == 1)
-        supervisor.stopping.set()
-        assert len(supervisor.in_flight) == 1
+        context.stopping.set()
+        assert len(context.in_flight) == 1
         turn.cancel()
         assert await turn is False
-        assert not supervisor.in_flight
+        assert not context.in_flight
 
     world.run(scenario)
     assert (world.state(event), world.reply(event).state) == ("answered", "sent")
@@ -357,10 +358,10 @@ def test_a_request_that_outlasts_the_grace_stays_sending_for_the_next_holder(wor
     world.sandbox.faults(twilio={"fail": [{"fault": "hang", "accept": True}]})
     event = world.text()
 
-    async def scenario(supervisor: Supervisor) -> None:
-        turn = asyncio.create_task(run_turn(world.conversation(event), token(), supervisor))
+    async def scenario(context: TurnContext) -> None:
+        turn = asyncio.create_task(run_turn(world.conversation(event), token(), context))
         await until(lambda: world.sandbox.count("twilio.create") == 1)
-        supervisor.stopping.set()
+        context.stopping.set()
         turn.cancel()
         with pytest.raises(asyncio.CancelledError):
             await turn

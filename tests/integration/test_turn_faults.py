@@ -12,7 +12,8 @@ from redis import Redis
 from shared.mailbox import calls
 from shared.model.events import Received
 from supervisor_worker.assistant import notices as sentences
-from supervisor_worker.turns.turn import Supervisor, run_turn
+from supervisor_worker.turns.context import TurnContext
+from supervisor_worker.turns.turn import run_turn
 from tests.integration.turn_world import World, token
 from tests.support.sandbox import SandboxProcess
 
@@ -266,8 +267,8 @@ def test_a_mail_whose_turn_gave_up_never_leaves_late(world: World) -> None:
     """A request that would begin after the hard timeout is cancelled before."""
     event = world.mail()
 
-    async def scenario(supervisor: Supervisor) -> None:
-        http = cast("Any", supervisor.channels["email"])._http
+    async def scenario(context: TurnContext) -> None:
+        http = cast("Any", context.channels["email"])._http
         original = http.exchange
 
         async def slow(*args: Any, **kwargs: Any) -> Any:
@@ -275,7 +276,7 @@ def test_a_mail_whose_turn_gave_up_never_leaves_late(world: World) -> None:
             return await original(*args, **kwargs)
 
         http.exchange = slow
-        await run_turn(world.conversation(event), token(), supervisor)
+        await run_turn(world.conversation(event), token(), context)
         await asyncio.sleep(0.8)
 
     world.run(scenario)

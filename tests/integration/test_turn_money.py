@@ -15,7 +15,8 @@ from shared.config.settings import SANDBOX_CREDENTIALS
 from shared.mailbox.calls import DAY_MS
 from shared.model.users import LOCAL_USER, Users
 from supervisor_worker.assistant import price
-from supervisor_worker.turns.turn import Supervisor, run_turn
+from supervisor_worker.turns.context import TurnContext
+from supervisor_worker.turns.turn import run_turn
 from tests.integration.turn_world import World, token
 from tests.support.sandbox import SandboxProcess
 
@@ -44,15 +45,15 @@ def test_a_plain_text_costs_no_round_trip_more(world: World) -> None:
     """Three calls of scripts: claim, store, outcome; and what was used is what the model says."""
     names: list[str] = []
 
-    async def scenario(supervisor: Supervisor) -> None:
-        run = supervisor.mailbox.run
+    async def scenario(context: TurnContext) -> None:
+        run = context.mailbox.run
 
         async def counted(call: Any) -> Any:
             names.append(call.name)
             return await run(call)
 
-        supervisor.mailbox.run = counted  # type: ignore[method-assign]
-        await run_turn(world.conversation(event), token(), supervisor)
+        context.mailbox.run = counted  # type: ignore[method-assign]
+        await run_turn(world.conversation(event), token(), context)
 
     event = world.text("Hello")
     world.run(scenario)
@@ -83,8 +84,8 @@ def test_a_turn_that_is_cancelled_while_it_asks_costs_its_whole_amount(world: Wo
     world.sandbox.faults(anthropic={"latency_seconds": 5})
     event = world.text("Hello")
 
-    async def scenario(supervisor: Supervisor) -> None:
-        turn = asyncio.create_task(run_turn(world.conversation(event), token(), supervisor))
+    async def scenario(context: TurnContext) -> None:
+        turn = asyncio.create_task(run_turn(world.conversation(event), token(), context))
         await until(lambda: world.sandbox.count("anthropic.messages", accepted=None) == 1)
         reserved = books(world)["reserved"]
         turn.cancel()

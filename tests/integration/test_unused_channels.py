@@ -23,7 +23,7 @@ from shared.model.addresses import PhoneNumber
 from shared.model.events import SendSmsResponse
 from shared.runtime import open_runtime
 from supervisor_worker.channels.unused import UnusedChannel
-from supervisor_worker.process.resources import open_crew
+from supervisor_worker.process.resources import open_resources
 from tests.integration.webhook_client import ELSEWHERE, PUBLIC_URL, opened
 from tests.payloads import FORM, form_body, sms_fields
 
@@ -84,8 +84,8 @@ def test_a_worker_opens_the_channels_that_the_users_need(redis_url: str, users: 
     async def kinds() -> dict[str, bool]:
         runtime = open_runtime(load(_env_file=None, redis_url=redis_url, **real(users, tables, **credentials)), "worker")
         try:
-            async with open_crew(runtime) as crew:
-                return {name: isinstance(port, UnusedChannel) for name, port in crew.supervisor.channels.items()}
+            async with open_resources(runtime) as resources:
+                return {name: isinstance(port, UnusedChannel) for name, port in resources.context.channels.items()}
         finally:
             runtime.close()
 

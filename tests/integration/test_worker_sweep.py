@@ -11,7 +11,7 @@ from redis import Redis
 
 from shared.mailbox import calls
 from shared.mailbox.wake_queue import QUEUE, job
-from supervisor_worker.process.resources import Crew
+from supervisor_worker.process.resources import WorkerResources
 from supervisor_worker.process.sweep import Sweep
 from tests.integration.turn_world import World
 from tests.support.sandbox import SandboxProcess
@@ -26,9 +26,9 @@ def sweep_once(world: World, times: int = 1) -> list[int]:
     """How many conversations each of so many looks woke; all of them are due each time."""
 
     async def run() -> list[int]:
-        async with world.supervisor() as supervisor:
-            redis = supervisor.mailbox.redis
-            sweep = Sweep(Crew(supervisor, supervisor.mailbox, redis, redis))
+        async with world.context() as context:
+            redis = context.mailbox.redis
+            sweep = Sweep(WorkerResources(context, context.mailbox, redis, redis))
             woken = []
             for _ in range(times):
                 await asyncio.to_thread(look_now, world.redis)

@@ -32,8 +32,9 @@ from supervisor_worker.channels.sendgrid.email import SendGridEmail
 from supervisor_worker.channels.twilio.sms import TwilioSms
 from supervisor_worker.media.turn_pictures import PictureLoader
 from supervisor_worker.process.patient_mailbox import PatientMailbox
-from supervisor_worker.turns import cross_channel_notice as elsewhere
-from supervisor_worker.turns.turn import Supervisor, run_turn
+from supervisor_worker.turns.context import TurnContext
+from supervisor_worker.turns.cross_channel_notice import send_notices
+from supervisor_worker.turns.turn import run_turn
 from tests.support.sandbox import SandboxProcess
 
 T = TypeVar("T")
@@ -64,7 +65,7 @@ class World:
 
     def __post_init__(self) -> None:
         self._runner = asyncio.Runner()
-        self._opened: tuple[dict[str, Any], contextlib.AsyncExitStack, Supervisor] | None = None
+        self._opened: tuple[dict[str, Any], contextlib.AsyncExitStack, TurnContext] | None = None
         runtime.check_schema(self.redis)
         self.identities = Identities(runtime.identity_salt(self.redis))
         self.mailbox = Mailbox(self.redis)
@@ -164,7 +165,7 @@ class World:
                 self.redis.delete(f"boss:wake:{name}")
 
     @contextlib.asynccontextmanager
-    async def supervisor(self) -> AsyncIterator[Supervisor]:
+    async def context(self) -> AsyncIterator[TurnContext]:
         """What `bootstrap` opens, closed at the end."""
         settings = self.settings
         redis = for_loop(self.redis_url)
@@ -173,7 +174,7 @@ class World:
         try:
             stopping = asyncio.Event()
             mailbox = PatientMailbox(redis, None, stopping)
-            yield Supervisor(settings, self.users, self.identities, mailbox, thinker, channels, stopping, picture_loader)
+            yield TurnContext(settings, self.users, self.identities, mailbox, thinker, channels, stopping, picture_loader)
         finally:
             await thinker.aclose()
             await picture_loader.aclose()
@@ -181,15 +182,15 @@ class World:
                 await channel.aclose()
             await redis.aclose()
 
-    def run(self, scenario: Callable[[Supervisor], Coroutine[Any, Any, T]]) -> T:
+    def run(self, scenario: Callable[[TurnContext], Coroutine[Any, Any, T]]) -> T:
         """Run a scenario with a worker's inside, which stays open for the next one while the environment is the same."""
         return self._runner.run(self._with_supervisor(scenario))
 
-    async def _with_supervisor(self, scenario: Callable[[Supervisor], Coroutine[Any, Any, T]]) -> T:
+    async def _with_supervisor(self, scenario: Callable[[TurnContext], Coroutine[Any, Any, T]]) -> T:
         if self._opened is None or self._opened[0] != self.environment or self._opened[2].stopping.is_set():
             await self._close()
             stack = contextlib.AsyncExitStack()
-            self._opened = (dict(self.environment), stack, await stack.enter_async_context(self.supervisor()))
+            self._opened = (dict(self.environment), stack, await stack.enter_async_context(self.context()))
         return await scenario(self._opened[2])
 
     async def _close(self) -> None:
@@ -203,31 +204,31 @@ class World:
 
     def once(self, event: Received) -> bool:
         """One job for an event's conversation."""
-        return self.run(lambda supervisor: run_turn(self.conversation(event), token(), supervisor))
+        return self.run(lambda context: run_turn(self.conversation(event), token(), context))
 
     def drive(self, until: Callable[[], bool], seconds: float = 10) -> None:
         """Work off what becomes due until the condition holds; a message that just came in is due at once."""
         self.due_now()
-        self.run(lambda supervisor: self._drive(supervisor, until, seconds))
+        self.run(lambda context: self._drive(context, until, seconds))
 
-    async def _drive(self, supervisor: Supervisor, until: Callable[[], bool], seconds: float) -> None:
+    async def _drive(self, context: TurnContext, until: Callable[[], bool], seconds: float) -> None:
         end = asyncio.get_running_loop().time() + seconds
         jobs: set[asyncio.Task[None]] = set()
         while not until():
             assert asyncio.get_running_loop().time() < end, f"not within {seconds} s; ledger:\n{self.story()}"
-            swept = await supervisor.mailbox.run(calls.sweep(recheck_ms=1000))
-            await elsewhere.tell(swept.untold, supervisor)
+            swept = await context.mailbox.run(calls.sweep(recheck_ms=1000))
+            await send_notices(swept.untold, context)
             for due in swept.due:
-                jobs.add(asyncio.create_task(self._job(due.conversation, supervisor)))
+                jobs.add(asyncio.create_task(self._job(due.conversation, context)))
             for done in [task for task in jobs if task.done()]:
                 jobs.discard(done)
                 done.result()
             await asyncio.sleep(0.02)
         await asyncio.gather(*jobs)
 
-    async def _job(self, conversation: str, supervisor: Supervisor) -> None:
+    async def _job(self, conversation: str, context: TurnContext) -> None:
         with contextlib.suppress(*self.forgiven):
-            while await run_turn(conversation, token(), supervisor):
+            while await run_turn(conversation, token(), context):
                 pass
 
     def story(self) -> str:

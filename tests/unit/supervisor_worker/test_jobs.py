@@ -25,16 +25,16 @@ def run(monkeypatch: pytest.MonkeyPatch, turn: Callable[[Any], Awaitable[bool]],
     """Run two jobs with `turn` in place of a turn."""
     tokens: list[str] = []
 
-    async def run_turn(conversation: str, token: str, supervisor: Any) -> bool:
+    async def run_turn(conversation: str, token: str, context: Any) -> bool:
         assert conversation == "c-1"
         tokens.append(token)
-        return await turn(supervisor)
+        return await turn(context)
 
     async def both() -> None:
-        crew = SimpleNamespace(supervisor=SimpleNamespace(stopping=asyncio.Event()))
+        resources = SimpleNamespace(context=SimpleNamespace(stopping=asyncio.Event()))
         if stopping:
-            crew.supervisor.stopping.set()
-        CURRENT.set(crew)  # type: ignore[arg-type]
+            resources.context.stopping.set()
+        CURRENT.set(resources)  # type: ignore[arg-type]
         await jobs.email_received("c-1")
         await jobs.sms_received("c-1")
 
@@ -45,7 +45,7 @@ def run(monkeypatch: pytest.MonkeyPatch, turn: Callable[[Any], Awaitable[bool]],
 
 
 def raising(error: BaseException) -> Callable[[Any], Awaitable[bool]]:
-    async def turn(_supervisor: Any) -> bool:
+    async def turn(_context: Any) -> bool:
         raise error
 
     return turn
@@ -54,7 +54,7 @@ def raising(error: BaseException) -> Callable[[Any], Awaitable[bool]]:
 def test_each_job_runs_one_turn_with_a_token_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """The next job, if there must be one, was enqueued by the script that ended the turn."""
 
-    async def turn(_supervisor: Any) -> bool:
+    async def turn(_context: Any) -> bool:
         return True
 
     run(monkeypatch, turn)

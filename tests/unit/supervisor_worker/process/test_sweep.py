@@ -19,7 +19,7 @@ from supervisor_worker.process.sweep import Sweep
 DUE = (Due("c-1", "sms"), Due("c-2", "email"))
 
 
-class FakeCrew:
+class FakeResources:
     """Answers each look with the next of `looks`, and tells the sweep to stop after the last."""
 
     def __init__(self, *looks: tuple[Due, ...] | Exception) -> None:
@@ -29,7 +29,7 @@ class FakeCrew:
         self._left = len(looks)
         settings = SimpleNamespace(sweep_seconds=0.001, sweep_recheck_seconds=10.0)
         self.mailbox = self
-        self.supervisor = SimpleNamespace(settings=settings, stopping=asyncio.Event(), life_ms=4_000, lease_ms=60_000)
+        self.context = SimpleNamespace(settings=settings, stopping=asyncio.Event(), life_ms=4_000, lease_ms=60_000)
 
     async def run(self, call: Call[Any]) -> Any:
         """The mailbox's next answer."""
@@ -37,13 +37,13 @@ class FakeCrew:
         look = next(self._looks)
         self._left -= 1
         if not self._left:
-            self.supervisor.stopping.set()
+            self.context.stopping.set()
         if isinstance(look, Exception):
             raise look
         return Swept(look)
 
     async def wake_all(self, due: tuple[Due, ...]) -> None:
-        """What `Crew.wake_all` promises."""
+        """What `WorkerResources.wake_all` promises."""
         self.woken.append(due)
 
     async def oldest_wait_ms(self) -> int:
@@ -52,13 +52,13 @@ class FakeCrew:
         return 7000 if self._left > 1 else 0
 
 
-def swept(*looks: tuple[Due, ...] | Exception) -> tuple[FakeCrew, list[Any]]:
-    """A crew after its sweep, and what was logged."""
+def swept(*looks: tuple[Due, ...] | Exception) -> tuple[FakeResources, list[Any]]:
+    """A resources after its sweep, and what was logged."""
 
-    async def run() -> FakeCrew:
-        crew = FakeCrew(*looks)
-        await asyncio.wait_for(Sweep(crew).run(), 10)  # type: ignore[arg-type]
-        return crew
+    async def run() -> FakeResources:
+        resources = FakeResources(*looks)
+        await asyncio.wait_for(Sweep(resources).run(), 10)  # type: ignore[arg-type]
+        return resources
 
     with capture_logs() as lines:
         return asyncio.run(run()), lines
@@ -66,22 +66,22 @@ def swept(*looks: tuple[Due, ...] | Exception) -> tuple[FakeCrew, list[Any]]:
 
 def test_an_idle_sweep_asks_one_question() -> None:
     """Nothing due: no job is written, and nobody asks how long the queue has waited."""
-    crew, _ = swept((), (), ())
-    assert crew.asked == [(10_000, 1000)] * 3
-    assert crew.woken == []
+    resources, _ = swept((), (), ())
+    assert resources.asked == [(10_000, 1000)] * 3
+    assert resources.woken == []
 
 
 def test_what_is_due_is_woken_and_a_slow_queue_prolongs_its_marks() -> None:
     """The queue's oldest wait is asked while there is work, and given to the next look, twice over, until it is over."""
-    crew, _ = swept(DUE, (), (), ())
-    assert crew.woken == [DUE]
-    assert crew.asked == [(10_000, 1000), "wait", (10_000, 14_000), "wait", (10_000, 14_000), "wait", (10_000, 1000)]
+    resources, _ = swept(DUE, (), (), ())
+    assert resources.woken == [DUE]
+    assert resources.asked == [(10_000, 1000), "wait", (10_000, 14_000), "wait", (10_000, 14_000), "wait", (10_000, 1000)]
 
 
 def test_an_outage_is_logged_once_and_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each kind of error is survived; one line at the begin of the trouble, one at its end."""
     monkeypatch.setattr(sweep, "MAX_WAIT_SECONDS", 0.002)
-    crew, lines = swept(RedisGone("gone"), OSError(), ValueError("a bug"), DUE)
-    assert crew.woken == [DUE]
+    resources, lines = swept(RedisGone("gone"), OSError(), ValueError("a bug"), DUE)
+    assert resources.woken == [DUE]
     assert [line["action"] for line in lines] == ["sweep_failed", "sweep_recovered"]
     assert "bug" not in str(lines)

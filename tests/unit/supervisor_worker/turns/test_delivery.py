@@ -18,7 +18,7 @@ from shared.model.addresses import Identities, PhoneNumber
 from shared.model.events import Response, SendSmsResponse
 from supervisor_worker.channels.port import Listed
 from supervisor_worker.providers.retry_budget import RetryBudget
-from supervisor_worker.turns.context import Supervisor
+from supervisor_worker.turns.context import TurnContext
 from supervisor_worker.turns.delivery import Delivery
 from supervisor_worker.turns.delivery_result import Delivered
 from supervisor_worker.turns.lease import Lease
@@ -113,7 +113,7 @@ def listed(*names: str) -> list[Listed]:
 
 def deliver(
     mailbox: Mailbox, channel: Channel, *, now_ms: int = 10**9, expired: bool = False, tried: bool = False, unknown: str = "send",
-    **prepare: Callable[[Supervisor], None],
+    **prepare: Callable[[TurnContext], None],
 ) -> Delivered:  # fmt: skip
     """One delivery; `now_ms` is the server's time, attempts of the tests are at 0 unless they say otherwise."""
 
@@ -121,11 +121,11 @@ def deliver(
         settings = settings_module.load(sandbox="on", unknown_outcome=unknown)
         typed = cast("Any", mailbox)
         nothing = cast("Any", None)
-        supervisor = Supervisor(settings, users.load(None), Identities(b"x"), typed, nothing, {"sms": channel}, asyncio.Event(), nothing)
+        context = TurnContext(settings, users.load(None), Identities(b"x"), typed, nothing, {"sms": channel}, asyncio.Event(), nothing)
         for step in prepare.values():
-            step(supervisor)
+            step(context)
         lease = Lease(typed, "c-1", "k-1", Claim("taken", 0, now_ms), 60_000)
-        return await Delivery(supervisor, lease, "r-1", COMMAND, expired=lambda: expired, tried=tried).deliver()
+        return await Delivery(context, lease, "r-1", COMMAND, expired=lambda: expired, tried=tried).deliver()
 
     return asyncio.run(scenario())
 
@@ -270,8 +270,8 @@ def test_how_often_an_unknown_outcome_is_sent_again_is_a_setting(setting: str, r
     """Once, by either channel; never where the operator wants it parked."""
     settings = settings_module.load(sandbox="on", unknown_outcome=setting)
     nothing = cast("Any", None)
-    supervisor = Supervisor(settings, users.load(None), Identities(b"x"), nothing, nothing, {}, asyncio.Event(), nothing)
-    assert supervisor.leave.repeats == repeats
+    context = TurnContext(settings, users.load(None), Identities(b"x"), nothing, nothing, {}, asyncio.Event(), nothing)
+    assert context.leave.repeats == repeats
 
 
 def test_why_there_was_no_answer_is_recorded() -> None:
@@ -292,9 +292,9 @@ def test_a_wait_that_is_asked_for_with_a_5xx_is_granted_up_to_the_cap() -> None:
         assert (ended.outcome, granted - 1000 < ended.wait_ms <= granted) == ("wait", True)
 
 
-def spend(supervisor: Supervisor) -> None:
+def spend(context: TurnContext) -> None:
     """Use up the budget for texts."""
-    while supervisor.budgets["sms"].take():
+    while context.budgets["sms"].take():
         pass
 
 
@@ -323,7 +323,7 @@ def test_without_room_in_the_budget_an_outage_ends_all_the_same() -> None:
 
 def test_leave_that_is_not_given_costs_no_token() -> None:
     """Only requests do."""
-    spent: list[Supervisor] = []
+    spent: list[TurnContext] = []
     for verdict in ("lost", "sent", "short", "paused"):
         deliver(Mailbox(sending=[Sending(cast("Any", verdict))]), Channel(), tried=True, keep=spent.append)
         budget = spent[-1].budgets["sms"]
@@ -367,7 +367,7 @@ def test_leave_that_came_late_is_not_used() -> None:
 
     mailbox, channel = Mailbox(sending=[slow]), Channel("SM1")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Supervisor, "margin_ms", property(lambda _: 10))
+        patch.setattr(TurnContext, "margin_ms", property(lambda _: 10))
         patch.setattr(RetryBudget, "failed", lambda _: pytest.fail("no provider failed"))
         with pytest.raises(ProviderUnavailable):
             deliver(mailbox, channel)
@@ -378,7 +378,7 @@ def test_leave_that_came_late_is_not_used() -> None:
 def test_a_process_that_ends_begins_no_request() -> None:
     """Not even the asking for leave."""
     mailbox = Mailbox(sending=[OK])
-    ended = deliver(mailbox, Channel("SM1"), stop=lambda supervisor: supervisor.stopping.set())
+    ended = deliver(mailbox, Channel("SM1"), stop=lambda context: context.stopping.set())
     assert ended == Delivered("wait", reason="shutdown")
     assert not mailbox.scripts("sending")
 

@@ -14,7 +14,8 @@ from shared.mailbox.records import Message, MessageState, Reply, ReplyState, Tur
 from shared.model import users
 from shared.model.addresses import Identities, PhoneNumber
 from shared.model.events import SendSmsResponse
-from supervisor_worker.turns.turn import Supervisor, run_turn
+from supervisor_worker.turns.context import TurnContext
+from supervisor_worker.turns.turn import run_turn
 
 
 class Mailbox:
@@ -34,10 +35,10 @@ class Mailbox:
         return Claim("held") if call.name == "claim" else Closed("more")
 
 
-def supervisor(mailbox: Mailbox) -> Supervisor:
+def context(mailbox: Mailbox) -> TurnContext:
     settings = settings_module.load(sandbox="on")
     nothing = cast("Any", None)
-    return Supervisor(settings, users.load(None), Identities(b"x"), cast("Any", mailbox), nothing, {}, asyncio.Event(), nothing)
+    return TurnContext(settings, users.load(None), Identities(b"x"), cast("Any", mailbox), nothing, {}, asyncio.Event(), nothing)
 
 
 def test_a_turn_cancelled_while_it_claims_leaves_no_lease_behind() -> None:
@@ -45,7 +46,7 @@ def test_a_turn_cancelled_while_it_claims_leaves_no_lease_behind() -> None:
 
     async def scenario() -> list[str]:
         mailbox = Mailbox()
-        turn = asyncio.create_task(run_turn("c-1", "k-1", supervisor(mailbox)))
+        turn = asyncio.create_task(run_turn("c-1", "k-1", context(mailbox)))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         turn.cancel()
@@ -64,7 +65,7 @@ def test_a_process_that_ends_claims_nothing() -> None:
 
     async def scenario() -> list[str]:
         mailbox = Mailbox()
-        parts = supervisor(mailbox)
+        parts = context(mailbox)
         parts.stopping.set()
         assert await run_turn("c-1", "k-1", parts) is False
         return mailbox.asked
@@ -87,7 +88,7 @@ def test_a_lease_that_is_still_held_does_not_wait_for_its_end_after_a_leave_that
 
     async def scenario() -> list[str]:
         mailbox = LateLeave()
-        assert await run_turn("c-1", "k-1", supervisor(mailbox)) is False
+        assert await run_turn("c-1", "k-1", context(mailbox)) is False
         return mailbox.asked
 
     assert asyncio.run(scenario()) == ["claim", "sending", "backoff"]

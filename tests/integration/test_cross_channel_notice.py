@@ -13,10 +13,10 @@ from shared.mailbox import calls
 from shared.model.addresses import EmailAddress
 from shared.model.events import Received
 from supervisor_worker.assistant import notices as sentences
-from supervisor_worker.process.resources import Crew
+from supervisor_worker.process.resources import WorkerResources
 from supervisor_worker.process.sweep import Sweep
-from supervisor_worker.turns import cross_channel_notice as elsewhere
-from supervisor_worker.turns.context import Supervisor
+from supervisor_worker.turns.context import TurnContext
+from supervisor_worker.turns.cross_channel_notice import send_notices
 from tests.integration.turn_world import BOSS_MAIL, World
 from tests.support.sandbox import SandboxProcess
 
@@ -142,8 +142,8 @@ def test_several_processes_tell_once_and_one_that_died_costs_only_time(world: Wo
     reply = lost(world, world.text())
     assert world.mailbox.run(calls.sweep(recheck_ms=1)).untold == (reply,)  # and killed here
 
-    async def both(supervisor: Supervisor) -> None:
-        await asyncio.gather(*(elsewhere.tell([reply], supervisor) for _ in range(5)))
+    async def both(context: TurnContext) -> None:
+        await asyncio.gather(*(send_notices([reply], context) for _ in range(5)))
 
     world.run(both)
     assert len(world.ledger("told_elsewhere", reply=reply)) == 1
@@ -164,9 +164,9 @@ def test_every_worker_s_sweep_tells(world: World) -> None:
     """Within one look."""
     reply = lost(world, world.text())
 
-    async def look(supervisor: Supervisor) -> None:
-        redis = supervisor.mailbox.redis
-        await Sweep(Crew(supervisor, supervisor.mailbox, redis, redis, redis)).once()
+    async def look(context: TurnContext) -> None:
+        redis = context.mailbox.redis
+        await Sweep(WorkerResources(context, context.mailbox, redis, redis, redis)).once()
 
     world.run(look)
     assert len(world.ledger("told_elsewhere", reply=reply)) == 1
