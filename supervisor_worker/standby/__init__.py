@@ -1,7 +1,7 @@
-"""The standby: it works while no regular worker lives, and only then (the graceful fallback to local processing).
+"""The standby works while no regular worker lives, and only then (the fallback to local processing).
 
-`process` is `boss standby`: light, it watches (`liveness`) and, when nobody lives, starts a worker of its own (`child_worker`), which is
-`child_main`: the same code as any other worker, told over a pipe when to retire.
+`process` is `boss standby`: a light process that watches (`liveness`) and, when nobody lives, starts a worker of its own (`child_worker`).
+That worker is `child_main`: the same code as any other worker, told over a pipe when to drain.
 """
 
 from supervisor_worker.standby.process import main

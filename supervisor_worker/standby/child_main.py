@@ -1,4 +1,7 @@
-"""The worker of a standby: `boss worker`, on a leash (see `shift`). Run as a module, by the standby alone; its argument ends its name."""
+"""The standby's own worker, inside the child process: `boss worker` with a control pipe (see `child_worker`).
+
+Run as a module, by the standby alone; its argument is the mark in its worker's name.
+"""
 
 from __future__ import annotations
 
@@ -10,76 +13,77 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from shared.config import settings as knobs
+from shared.config.settings import load as load_settings
 from shared.process.lifecycle import guarded, leave
-from supervisor_worker.process import startup as bootstrap
-from supervisor_worker.standby.child_worker import REST, WORK, worker_name
+from supervisor_worker.process import startup
+from supervisor_worker.standby.child_worker import DRAIN, WORK, worker_name
 
 if TYPE_CHECKING:
     from supervisor_worker.process.sweep import Sweep
     from supervisor_worker.process.worker import BossWorker
 
 END: Final = ""
-LOOK_SECONDS: Final = 0.05
+"""Stands for the end of the pipe; no line is empty."""
+POLL_SECONDS: Final = 0.05
 
 
-class Leash:
-    """Hears the parent's orders, from the first moment on: what would be pointless to begin is not begun."""
+class ControlPipe:
+    """The child's end of the pipe. It is read from the first moment on, in a thread: the loop exists only seconds later."""
 
     def __init__(self) -> None:
-        """Nobody listens yet."""
+        """Nothing is read yet."""
         self._follow: Callable[[str], None] | None = None
         self._lock = threading.Lock()
 
     def start(self) -> None:
-        """Listen, in a thread that keeps nobody."""
-        threading.Thread(target=self._listen, name="leash", daemon=True).start()
+        """Read in a daemon thread, which does not hold up the process's end."""
+        threading.Thread(target=self._read, name="control-pipe", daemon=True).start()
 
-    async def hold(self, worker: BossWorker, sweep: Sweep) -> None:
-        """Follow the orders in the loop of `worker`; when it rests and nothing runs any more, it ends."""
+    async def control(self, worker: BossWorker, sweep: Sweep) -> None:
+        """Apply the commands in the loop of `worker`; a worker that drains is ended when nothing runs any more."""
         loop = asyncio.get_running_loop()
 
-        def follow(order: str) -> None:
-            if order == END:
+        def follow(command: str) -> None:
+            if command == END:
                 _end(worker)
             else:
-                worker.draining = sweep.draining = order == REST
+                worker.draining = sweep.draining = command == DRAIN
 
         with self._lock:
-            self._follow = lambda order: _post(loop, follow, order)
+            self._follow = lambda command: _post(loop, follow, command)
         while not (worker.draining and not worker.runs):  # noqa: ASYNC110 - RQ's end of a run is no event of ours
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
         _end(worker)
 
-    def _listen(self) -> None:
+    def _read(self) -> None:
         for line in sys.stdin:
-            self._hear(line.strip())
-        self._hear(END)
+            self._receive(line.strip())
+        self._receive(END)
 
-    def _hear(self, order: str) -> None:
+    def _receive(self, command: str) -> None:
         with self._lock:
             if self._follow is not None:
-                self._follow(order)
-            elif order != WORK:
-                os._exit(0)  # it still imports: nothing is held, and nothing has to be finished
+                self._follow(command)
+            elif command != WORK:
+                os._exit(0)  # the child still imports: it holds nothing, and has nothing to finish
 
 
 def _end(worker: BossWorker) -> None:
-    """As at a signal, unless one has come already: honcho and a terminal signal us all, and a second one would end the grace."""
+    """As at a signal, unless one came before: honcho and a terminal signal all processes, and a second signal would end the grace."""
     if not worker.told_to_end:
         worker.request_stop(signal.SIGTERM, None)
 
 
-def _post(loop: asyncio.AbstractEventLoop, follow: Callable[[str], None], order: str) -> None:
+def _post(loop: asyncio.AbstractEventLoop, follow: Callable[[str], None], command: str) -> None:
     if not loop.is_closed():
-        loop.call_soon_threadsafe(follow, order)
+        loop.call_soon_threadsafe(follow, command)
 
 
 def main() -> int:
-    """Work until the orders say otherwise; the exit status is a worker's."""
-    leash = Leash()
-    leash.start()
-    return bootstrap.main(knobs.load(), "standby", name=worker_name(os.getpid(), sys.argv[1]), beside=leash.hold)
+    """Work until told to end; the answer is a worker's exit status."""
+    pipe = ControlPipe()
+    pipe.start()
+    return startup.main(load_settings(), "standby", name=worker_name(os.getpid(), sys.argv[1]), beside=pipe.control)
 
 
 if __name__ == "__main__":

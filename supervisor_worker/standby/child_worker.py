@@ -1,7 +1,7 @@
-"""The worker that a standby starts, as its parent holds it: a process on a leash.
+"""The standby's own worker, as the parent process sees it: a child process with a control pipe.
 
-The leash is the child's stdin. An order is a line on it, and its end means: end at once, as at SIGTERM. So the child never outlives
-its parent, however that dies, and needs no signal that could come while it still imports.
+The pipe is the child's stdin. A command is one line; the end of the pipe means: end at once, as at SIGTERM. So the child never outlives
+its parent, however that dies, and needs no signal, which could come while the child still imports.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from typing import Final
 
 from shared.mailbox.calls import STANDBY
 
-REST: Final = "rest"
+DRAIN: Final = "drain"
 WORK: Final = "work"
-KILLED_AFTER: Final = 0.85
-"""How long after the grace a child that was told to end is killed: later than it ends itself, sooner than honcho kills us."""
+KILL_AFTER_SECONDS: Final = 0.85
+"""A child that was told to end is killed this long after its grace: later than it ends by itself, sooner than honcho kills us."""
 
 
-class Shift:
-    """One worker, from its start to its end."""
+class ChildWorker:
+    """One worker process, from its start to its end."""
 
     def __init__(self, grace: float) -> None:
-        """Start it; `grace` is SHUTDOWN_GRACE_SECONDS. Raises OSError when there is no room for a process."""
+        """Start it; `grace` is SHUTDOWN_GRACE_SECONDS. Raises OSError when no process can be started."""
         mark = secrets.token_hex(3)
         command = [sys.executable, "-m", "supervisor_worker.standby.child_main", mark]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, text=True)  # noqa: S603 - our own module
@@ -37,29 +37,29 @@ class Shift:
         """Its exit status; None while it runs."""
         return self._process.poll()
 
-    def order(self, order: str) -> None:
-        """`REST`: take nothing more, finish, and end. `WORK`: as before. One that has ended does not hear it."""
+    def send(self, command: str) -> None:
+        """`DRAIN`: dequeue nothing more, finish what runs, and end. `WORK`: go on as before. A child that has ended ignores it."""
         if self._process.stdin is not None and not self._process.stdin.closed:
             with contextlib.suppress(BrokenPipeError):
-                self._process.stdin.write(order + "\n")
+                self._process.stdin.write(command + "\n")
                 self._process.stdin.flush()
 
-    def end(self) -> None:
-        """Have it end as at SIGTERM, and wait for that; the mailbox holds all that matters, so in the end it is killed."""
-        self.let_go()
+    def stop(self) -> None:
+        """Have it end as at SIGTERM, and wait for that. In the end it is killed: the mailbox holds all that matters."""
+        self.close_pipe()
         try:
-            self._process.wait(self._grace + KILLED_AFTER)
+            self._process.wait(self._grace + KILL_AFTER_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
 
-    def let_go(self) -> None:
-        """Have it end, without waiting."""
+    def close_pipe(self) -> None:
+        """Have it end as at SIGTERM, without waiting."""
         if self._process.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 self._process.stdin.close()
 
 
 def worker_name(pid: int, mark: str) -> str:
-    """How RQ and the ledger know the worker with that process id."""
+    """The name of the worker with that process id, for RQ and the ledger. `mark` keeps it unique when the id is used again."""
     return f"{STANDBY}{socket.gethostname()}-{pid}-{mark}"

@@ -1,7 +1,7 @@
-"""`boss standby`: watch the regular workers, and have a worker of our own while none of them lives.
+"""`boss standby`: watch the regular workers, and run a worker of our own while none of them lives.
 
-This process stays light: the SDKs are loaded by the child that works. It looks twice a second, in one round trip, and never ends
-because Redis is away. Two standbys on two hosts may work at once; the lease keeps them apart, as it does any two workers.
+This process stays light: only the child that works loads the SDKs. It polls twice a second, in one round trip, and never ends because
+Redis is away. Two standbys on two hosts may work at once: the leases keep them apart, as they do any two workers.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from shared.config.settings import Settings
 from shared.mailbox import Mailbox, calls
 from shared.mailbox.calls import STANDBY, Standing
 from shared.mailbox.wake_queue import QUEUE
-from shared.model import users as users_file
+from shared.model.users import load as load_users
 from shared.observability import logs as telemetry
 from shared.observability.outage import Outage
 from shared.process.lifecycle import Stop
 from shared.runtime import redis_url
-from shared.storage import clients as connections
-from supervisor_worker.standby.child_worker import REST, WORK, Shift
-from supervisor_worker.standby.liveness import Watcher
+from shared.storage.clients import for_web
+from supervisor_worker.standby.child_worker import DRAIN, WORK, ChildWorker
+from supervisor_worker.standby.liveness import LivenessMonitor
 
 LOG: Final = telemetry.logger(__name__)
 POLL_SECONDS: Final = 0.5
 DRAIN_SECONDS: Final = 150.0
-"""How long running turns may take to end when a regular worker is back: two long questions to Claude. Then they are handed over."""
+"""How long running turns may take to end when a regular worker is back: two long requests to Claude. Then they are handed over."""
 FIRST_WAIT_SECONDS, MAX_WAIT_SECONDS = 5.0, 60.0
 """Between two workers of ours that ended by themselves."""
 
@@ -47,32 +47,41 @@ def main(settings: Settings) -> int:
         stop.wait()
         return 0
     telemetry.configure("standby", settings.log_format, settings.secrets)
-    users_file.load(settings.boss_users_file)
-    with connections.for_web(redis_url(settings)) as redis:
+    load_users(settings.boss_users_file)
+    with for_web(redis_url(settings)) as redis:
         standby = Standby(settings, Mailbox(redis))
         while not stop():
             standby.step()
-            time.sleep(standby.look_seconds)
+            time.sleep(standby.poll_seconds)
         standby.end()
     return 0
 
 
 class Standby:
-    """What the process knows and holds: the watcher, and its own worker or none."""
+    """The decisions of the process, and its own worker or none.
+
+    watching ── no regular worker lives ──▶ working ── one lives again ──▶ draining ── the child has ended ──▶ watching
+                                               ▲                              │
+                                               └── no regular worker lives ───┘
+    """
 
     def __init__(
-        self, settings: Settings, mailbox: Mailbox, hire: Callable[[float], Shift] = Shift, clock: Callable[[], float] = time.monotonic
+        self,
+        settings: Settings,
+        mailbox: Mailbox,
+        start_worker: Callable[[float], ChildWorker] = ChildWorker,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`hire` starts a worker; its argument is the grace that it has at its end."""
-        self.look_seconds = min(POLL_SECONDS, settings.standby_after_seconds / 6)
+        """`start_worker` takes the grace that the worker has at its end, and raises OSError."""
+        self.poll_seconds = min(POLL_SECONDS, settings.standby_after_seconds / 6)
         self._name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         self._grace = settings.shutdown_grace_seconds
         self._mailbox = mailbox
-        self._hire = hire
+        self._start_worker = start_worker
         self._clock = clock
-        self._watcher = Watcher(settings.standby_after_seconds, clock())
-        self._shift: Shift | None = None
-        self._retires_since: float | None = None
+        self._monitor = LivenessMonitor(settings.standby_after_seconds, clock())
+        self._child: ChildWorker | None = None
+        self._draining_since: float | None = None
         self._next_start_at = 0.0
         self._backoff = Backoff(FIRST_WAIT_SECONDS, MAX_WAIT_SECONDS)
         self._outage = Outage(under_way=True)
@@ -80,89 +89,86 @@ class Standby:
 
     @property
     def standing(self) -> Standing:
-        """What it does."""
-        if self._shift is None:
+        """The state, in the word that is stored: `retiring` is draining."""
+        if self._child is None:
             return "watching"
-        return "working" if self._retires_since is None else "retiring"
+        return "working" if self._draining_since is None else "retiring"
 
     def step(self) -> None:
-        """One look, and what follows from it."""
-        self._look()
+        """One poll, and what follows from it."""
+        self._observe()
         now = self._clock()
-        if self._shift is None:
-            if self._watcher.alone(now) and now >= self._next_start_at:
-                self._begin(now)
-        elif (status := self._shift.status) is not None:
+        if self._child is None:
+            if self._monitor.none_alive(now) and now >= self._next_start_at:
+                self._start(now)
+        elif (status := self._child.status) is not None:
             self._ended(status, now)
-        elif self._retires_since is None:
-            if self._watcher.regular_lives(now):
-                self._retire(now)
+        elif self._draining_since is None:
+            if self._monitor.any_alive(now):
+                self._drain(self._child, now)
         else:
-            self._see_it_out(now, self._retires_since)
+            self._while_draining(self._child, now, self._draining_since)
 
     def end(self) -> None:
-        """Told to end: the worker goes as any other would."""
-        if self._shift is not None:
-            self._shift.end()
-            self._shift = None
-        if not self._outage:  # nobody waits for a server that does not answer; the entry in the book ends by itself
-            self._note("gone")
+        """Told to end: our worker ends as any other would."""
+        if self._child is not None:
+            self._child.stop()
+            self._child = None
+        if not self._outage:  # a server that is away is not waited for; the standby's record in Redis expires by itself
+            self._report("gone")
         LOG.info("The standby ends", action="standby_stopped")
 
-    def _look(self) -> None:
-        beats = self._note(self.standing)
+    def _observe(self) -> None:
+        heartbeats = self._report(self.standing)
         now = self._clock()
-        if beats is None:
-            self._watcher.blind(now)
+        if heartbeats is None:
+            self._monitor.interrupted(now)
         else:
-            self._watcher.see(beats, now)
+            self._monitor.observe(heartbeats, now)
 
-    def _note(self, standing: Standing) -> dict[str, str] | None:
-        """Say how we stand, and hear who lives; None while Redis does not let us."""
-        shift = self._shift.name if self._shift else ""
+    def _report(self, standing: Standing) -> dict[str, str] | None:
+        """Store our state; the answer is the regular workers' heartbeats, None while Redis is away."""
+        child = self._child.name if self._child else ""
         try:
-            beats = self._mailbox.run(calls.standby(self._name, standing, shift, queue=QUEUE))
+            heartbeats = self._mailbox.run(calls.standby(self._name, standing, child, queue=QUEUE))
         except (RedisError, OSError) as error:
             if self._outage.begins():
                 LOG.warning("Redis is away: the standby sees nobody, and waits", action="standby_blind", error=type(error).__name__)
             return None
         if self._outage.ends():
             LOG.info("The standby watches: every worker has the full time from now on", action="standby_watches")
-        return beats
+        return heartbeats
 
-    def _begin(self, now: float) -> None:
+    def _start(self, now: float) -> None:
         try:
-            self._shift = self._hire(self._grace)
+            self._child = self._start_worker(self._grace)
             LOG.warning(
-                "No regular worker lives: the standby works", action="standby_started", worker=self._shift.name.removeprefix(STANDBY)
+                "No regular worker lives: the standby works", action="standby_started", worker=self._child.name.removeprefix(STANDBY)
             )
         except OSError as error:
             LOG.error("The standby's worker could not be started", action="standby_failed", error=type(error).__name__)  # noqa: TRY400 - one line
             self._delay_next_start(now)
 
-    def _retire(self, now: float) -> None:
-        if self._shift is not None:
-            LOG.info("A regular worker is back: the standby finishes its turns", action="standby_retires")
-            self._shift.order(REST)
-            self._retires_since = now
+    def _drain(self, child: ChildWorker, now: float) -> None:
+        LOG.info("A regular worker is back: the standby finishes its turns", action="standby_retires")
+        child.send(DRAIN)
+        self._draining_since = now
 
-    def _see_it_out(self, now: float, since: float) -> None:
-        """Until the last turn has ended; shorter when the regular workers are gone again, and not for ever."""
-        if self._shift is None:
-            return
+    def _while_draining(self, child: ChildWorker, now: float, since: float) -> None:
+        """Wait for the last turn, up to DRAIN_SECONDS; go on working when no regular worker lives any more."""
         if now - since > DRAIN_SECONDS + self._grace:
-            self._shift.end()
-        elif now - since > DRAIN_SECONDS:
-            self._shift.let_go()
-        elif self._watcher.alone(now):
+            child.stop()
+        elif now - since > DRAIN_SECONDS:  # from here on it has its grace; a stop would hold up this loop for so long
+            child.close_pipe()
+        elif self._monitor.none_alive(now):
             LOG.warning("No regular worker lives any more: the standby works on", action="standby_resumed")
-            self._shift.order(WORK)
-            self._retires_since = None
+            child.send(WORK)
+            self._draining_since = None
 
     def _ended(self, status: int, now: float) -> None:
-        """Its worker has ended: because it was told to, or by itself, which it will not repeat at once."""
-        retired, self._shift, self._retires_since = self._retires_since is not None, None, None
-        if retired or status == 0:
+        """Our worker has ended: as it was told, or by itself; then the next one is not started at once."""
+        drained, self._child, self._draining_since = self._draining_since is not None, None, None
+        if drained or status == 0:
             self._backoff.reset()
             LOG.info("The standby watches again", action="standby_ended")
         else:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from supervisor_worker.standby.liveness import BLIND_SHARE, Watcher
+from supervisor_worker.standby.liveness import MAX_GAP_SHARE, LivenessMonitor
 
 AFTER = 15.0
-STEP = AFTER * BLIND_SHARE
+STEP = AFTER * MAX_GAP_SHARE
 
 looks = st.lists(
     st.tuples(
@@ -20,11 +20,11 @@ looks = st.lists(
 """Seconds since the look before, and the heartbeats, or None for a Redis that is away."""
 
 
-def watch(watcher: Watcher, beats: dict[str, str], begin: float, seconds: float) -> float:
+def watch(monitor: LivenessMonitor, heartbeats: dict[str, str], begin: float, seconds: float) -> float:
     """Look twice a second; the time of the last look."""
     steps = int(seconds * 2)
     for number in range(1, steps + 1):
-        watcher.see(beats, begin + number / 2)
+        monitor.observe(heartbeats, begin + number / 2)
     return begin + steps / 2
 
 
@@ -32,18 +32,18 @@ def watch(watcher: Watcher, beats: dict[str, str], begin: float, seconds: float)
 @given(looks)
 def test_nobody_is_called_dead_before_the_full_time_was_watched_without_a_sign(sequence: list[tuple[float, dict[str, str] | None]]) -> None:
     """Whatever comes: a changed heartbeat, an outage and a pause in our own looking all begin the full time anew."""
-    watcher, now, begun, known = Watcher(AFTER, 0.0), 0.0, 0.0, dict[str, str]()
-    for seconds, beats in sequence:
+    monitor, now, begun, known = LivenessMonitor(AFTER, 0.0), 0.0, 0.0, dict[str, str]()
+    for seconds, heartbeats in sequence:
         now += seconds
-        if beats is None:
-            watcher.blind(now)
+        if heartbeats is None:
+            monitor.interrupted(now)
             begun = now
         else:
-            watcher.see(beats, now)
-            if seconds > STEP or any(known.get(name) != beat for name, beat in beats.items()):
+            monitor.observe(heartbeats, now)
+            if seconds > STEP or any(known.get(name) != beat for name, beat in heartbeats.items()):
                 begun = now
-            known = beats
-        assert watcher.alone(now) == (now - begun >= AFTER)
+            known = heartbeats
+        assert monitor.none_alive(now) == (now - begun >= AFTER)
 
 
 @settings(deadline=None)
@@ -52,54 +52,54 @@ def test_silence_is_noticed_after_the_full_time_whatever_came_before(
     sequence: list[tuple[float, dict[str, str] | None]], left: dict[str, str]
 ) -> None:
     """Records that dead workers left behind do not change any more, and hold nobody back for longer than once the full time."""
-    watcher, now = Watcher(AFTER, 0.0), 0.0
-    for seconds, beats in sequence:
+    monitor, now = LivenessMonitor(AFTER, 0.0), 0.0
+    for seconds, heartbeats in sequence:
         now += seconds
-        watcher.blind(now) if beats is None else watcher.see(beats, now)
-    now = watch(watcher, left, now, AFTER + 1)
-    assert watcher.alone(now)
-    assert not watcher.regular_lives(now)
+        monitor.interrupted(now) if heartbeats is None else monitor.observe(heartbeats, now)
+    now = watch(monitor, left, now, AFTER + 1)
+    assert monitor.none_alive(now)
+    assert not monitor.any_alive(now)
 
 
 @settings(deadline=None)
 @given(st.floats(0, 1e6), st.integers(3, 9))
 def test_a_worker_that_beats_three_times_in_the_full_time_is_never_called_dead(begin: float, beats_a_time: int) -> None:
     """At any phase of its heartbeats against our looks."""
-    watcher = Watcher(AFTER, begin)
+    monitor = LivenessMonitor(AFTER, begin)
     for number in range(200):
         now = begin + number / 2
-        watcher.see({"a": str(int(now * beats_a_time / AFTER))}, now)
-        assert not watcher.alone(now)
-    assert watcher.regular_lives(now)
+        monitor.observe({"a": str(int(now * beats_a_time / AFTER))}, now)
+        assert not monitor.none_alive(now)
+    assert monitor.any_alive(now)
 
 
 def test_a_first_sight_is_no_proof_of_life() -> None:
     """A record may be all that is left of a worker, and one that registers and dies at once must not send the standby away."""
-    watcher = Watcher(AFTER, 0.0)
-    watcher.see({"a": "1"}, 1.0)
-    assert not watcher.regular_lives(1.0)
-    watcher.see({"a": "1", "b": "1"}, 1.5)
-    assert not watcher.regular_lives(1.5)
-    watcher.see({"a": "1", "b": "2"}, 2.0)
-    assert watcher.regular_lives(2.0)
+    monitor = LivenessMonitor(AFTER, 0.0)
+    monitor.observe({"a": "1"}, 1.0)
+    assert not monitor.any_alive(1.0)
+    monitor.observe({"a": "1", "b": "1"}, 1.5)
+    assert not monitor.any_alive(1.5)
+    monitor.observe({"a": "1", "b": "2"}, 2.0)
+    assert monitor.any_alive(2.0)
 
 
 def test_a_worker_that_was_restarted_does_not_bring_the_standby_in() -> None:
     """It deregisters, its successor has another name and comes within the full time."""
-    watcher = Watcher(AFTER, 0.0)
-    watcher.see({"a": "1"}, 0.5)
-    now = watch(watcher, {}, 0.5, AFTER - 1)
-    assert not watcher.alone(now)
-    watcher.see({"b": "1"}, now + 0.25)
-    now = watch(watcher, {"b": "1"}, now + 0.25, AFTER - 1)
-    assert not watcher.alone(now)
+    monitor = LivenessMonitor(AFTER, 0.0)
+    monitor.observe({"a": "1"}, 0.5)
+    now = watch(monitor, {}, 0.5, AFTER - 1)
+    assert not monitor.none_alive(now)
+    monitor.observe({"b": "1"}, now + 0.25)
+    now = watch(monitor, {"b": "1"}, now + 0.25, AFTER - 1)
+    assert not monitor.none_alive(now)
 
 
 def test_a_clock_that_was_set_back_is_a_sign_of_life() -> None:
     """Values are compared for being other, never for being later: hosts' clocks say nothing."""
-    watcher = Watcher(AFTER, 0.0)
-    watcher.see({"a": "2026-11-23T10:00:00Z"}, 1.0)
-    now = watch(watcher, {"a": "2026-11-23T10:00:00Z"}, 1.0, 10)
-    watcher.see({"a": "2026-11-23T09:00:00Z"}, now)
-    assert watcher.regular_lives(now)
-    assert not watcher.alone(now + 10)
+    monitor = LivenessMonitor(AFTER, 0.0)
+    monitor.observe({"a": "2026-11-23T10:00:00Z"}, 1.0)
+    now = watch(monitor, {"a": "2026-11-23T10:00:00Z"}, 1.0, 10)
+    monitor.observe({"a": "2026-11-23T09:00:00Z"}, now)
+    assert monitor.any_alive(now)
+    assert not monitor.none_alive(now + 10)

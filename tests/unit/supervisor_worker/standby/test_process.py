@@ -9,13 +9,13 @@ from redis.exceptions import ConnectionError as RedisGone
 
 from shared.config.settings import Settings, load
 from shared.mailbox.call import Call
-from supervisor_worker.standby.child_worker import REST, WORK
+from supervisor_worker.standby.child_worker import DRAIN, WORK
 from supervisor_worker.standby.process import DRAIN_SECONDS, FIRST_WAIT_SECONDS, MAX_WAIT_SECONDS, Standby
 
 AFTER = 15.0
 
 
-class FakeShift:
+class FakeChild:
     """A worker that hears, and ends when the test says so."""
 
     def __init__(self, number: int) -> None:
@@ -23,17 +23,17 @@ class FakeShift:
         self.status: int | None = None
         self.heard: list[str] = []
 
-    def order(self, order: str) -> None:
+    def send(self, command: str) -> None:
         """Heard."""
-        self.heard.append(order)
+        self.heard.append(command)
 
-    def let_go(self) -> None:
-        """The leash's end."""
-        self.heard.append("let go")
+    def close_pipe(self) -> None:
+        """The end of the pipe."""
+        self.heard.append("close pipe")
 
-    def end(self) -> None:
+    def stop(self) -> None:
         """Ended and waited for."""
-        self.heard.append("end")
+        self.heard.append("stop")
 
 
 class Stage:
@@ -45,17 +45,17 @@ class Stage:
         self.away = False
         self.beating: set[str] = set()
         self.said: list[tuple[str, str]] = []
-        self.hired: list[FakeShift] = []
+        self.children: list[FakeChild] = []
         self.no_room = False
-        self.standby = Standby(settings, self, self.hire, lambda: self.now)  # type: ignore[arg-type]
+        self.standby = Standby(settings, self, self.start_worker, lambda: self.now)  # type: ignore[arg-type]
 
-    def hire(self, grace: float) -> Any:
+    def start_worker(self, grace: float) -> Any:
         """A new worker."""
         assert grace == 4
         if self.no_room:
             raise BlockingIOError
-        self.hired.append(FakeShift(len(self.hired)))
-        return self.hired[-1]
+        self.children.append(FakeChild(len(self.children)))
+        return self.children[-1]
 
     def run(self, call: Call[Any]) -> dict[str, str]:
         """The mailbox's one call."""
@@ -72,13 +72,13 @@ class Stage:
             self.now += 0.5
             self.standby.step()
 
-    def working(self) -> FakeShift:
+    def working(self) -> FakeChild:
         """Everybody has died, and the standby works."""
         self.beating.clear()
-        before = len(self.hired)
-        while len(self.hired) == before:
+        before = len(self.children)
+        while len(self.children) == before:
             self.steps(0.5)
-        return self.hired[-1]
+        return self.children[-1]
 
 
 @pytest.fixture
@@ -90,48 +90,48 @@ def test_it_works_once_nobody_was_heard_of_for_the_full_time(stage: Stage) -> No
     """Not while somebody beats; then after 15 s, with one worker of its own, and it says so at each look."""
     stage.beating = {"a"}
     stage.steps(60)
-    assert not stage.hired
+    assert not stage.children
     stage.beating.clear()
     stage.steps(AFTER - 0.5)
-    assert not stage.hired
+    assert not stage.children
     stage.steps(1)
-    assert (len(stage.hired), stage.said[-1]) == (1, ("working", "standby@host-0"))
+    assert (len(stage.children), stage.said[-1]) == (1, ("working", "standby@host-0"))
     stage.steps(60)
-    assert (len(stage.hired), stage.hired[0].heard) == (1, [])
+    assert (len(stage.children), stage.children[0].heard) == (1, [])
 
 
 def test_it_retires_when_a_worker_lives_and_watches_when_the_last_turn_has_ended(stage: Stage) -> None:
-    """One order; its worker ends by itself, and the full time begins anew."""
-    shift = stage.working()
+    """One command; its worker ends by itself, and the full time begins anew."""
+    child = stage.working()
     stage.beating = {"a"}
     stage.steps(20)
-    assert (shift.heard, stage.standby.standing) == ([REST], "retiring")
-    shift.status = 0
+    assert (child.heard, stage.standby.standing) == ([DRAIN], "retiring")
+    child.status = 0
     stage.steps(1)
     assert stage.said[-1] == ("watching", "")
-    assert stage.working() is not shift
+    assert stage.working() is not child
 
 
 def test_it_works_on_when_the_workers_vanish_while_it_retires(stage: Stage) -> None:
     """By the same rule; the same worker goes on."""
-    shift = stage.working()
+    child = stage.working()
     stage.beating = {"a"}
     stage.steps(2)
     stage.beating = set()
     stage.steps(AFTER + 1)
-    assert (shift.heard, stage.standby.standing, len(stage.hired)) == ([REST, WORK], "working", 1)
+    assert (child.heard, stage.standby.standing, len(stage.children)) == ([DRAIN, WORK], "working", 1)
 
 
 def test_turns_that_do_not_end_are_handed_over_and_in_the_end_cut_off(stage: Stage) -> None:
     """A regular worker is there to take them."""
-    shift = stage.working()
+    child = stage.working()
     stage.beating = {"a"}
     stage.steps(DRAIN_SECONDS)
-    assert shift.heard == [REST]
+    assert child.heard == [DRAIN]
     stage.steps(2)
-    assert set(shift.heard[1:]) == {"let go"}
+    assert set(child.heard[1:]) == {"close pipe"}
     stage.steps(4)
-    assert shift.heard[-1] == "end"
+    assert child.heard[-1] == "stop"
 
 
 def test_while_redis_is_away_nothing_changes_and_afterwards_everybody_has_the_full_time(stage: Stage) -> None:
@@ -143,12 +143,12 @@ def test_while_redis_is_away_nothing_changes_and_afterwards_everybody_has_the_fu
     stage.away = False
     stage.beating.clear()
     stage.steps(AFTER - 0.5)
-    assert not stage.hired
+    assert not stage.children
     stage.steps(1)
-    assert len(stage.hired) == 1
+    assert len(stage.children) == 1
     stage.away = True
     stage.steps(300)
-    assert stage.hired[0].heard == []
+    assert stage.children[0].heard == []
 
 
 def test_a_worker_that_ends_by_itself_is_replaced_with_a_growing_pause(stage: Stage) -> None:
@@ -162,16 +162,16 @@ def test_a_worker_that_ends_by_itself_is_replaced_with_a_growing_pause(stage: St
         MAX_WAIT_SECONDS,
         MAX_WAIT_SECONDS,
     ):
-        known = len(stage.hired)
+        known = len(stage.children)
         stage.steps(seconds)
-        assert len(stage.hired) == known
+        assert len(stage.children) == known
         stage.steps(1)
-        assert len(stage.hired) == known + 1
-        stage.hired[-1].status = 2
+        assert len(stage.children) == known + 1
+        stage.children[-1].status = 2
     stage.steps(MAX_WAIT_SECONDS)
-    stage.hired[-1].status = 0
+    stage.children[-1].status = 0
     stage.steps(1)
-    assert stage.hired[-1].status is None
+    assert stage.children[-1].status is None
 
 
 def test_no_room_for_a_process_is_waited_out(stage: Stage) -> None:
@@ -180,16 +180,16 @@ def test_no_room_for_a_process_is_waited_out(stage: Stage) -> None:
     stage.steps(AFTER + 1)
     stage.no_room = False
     stage.steps(FIRST_WAIT_SECONDS + 0.5)
-    assert len(stage.hired) == 1
+    assert len(stage.children) == 1
 
 
 @pytest.mark.parametrize("away", [False, True])
 def test_told_to_end_it_ends_its_worker_and_leaves_the_book_unless_redis_is_away(stage: Stage, away: bool) -> None:
     """Nobody waits for a server that does not answer."""
-    shift = stage.working()
+    child = stage.working()
     stage.away = away
     stage.steps(0.5)
     said = len(stage.said)
     stage.standby.end()
-    assert shift.heard == ["end"]
+    assert child.heard == ["stop"]
     assert stage.said[said:] == ([] if away else [("gone", "")])
