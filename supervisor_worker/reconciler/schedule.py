@@ -70,13 +70,13 @@ async def reconcile_now(runtime: Runtime, mailbox: AsyncMailbox) -> Found:
 
 
 class Reconciler:
-    """One process's part, until `stopping`; while `resting()` it leaves the list to others."""
+    """One process's part, until `stopping`; while `draining()` it leaves the list to others."""
 
-    def __init__(self, runtime: Runtime, mailbox: AsyncMailbox, stopping: asyncio.Event, resting: Callable[[], bool]) -> None:
+    def __init__(self, runtime: Runtime, mailbox: AsyncMailbox, stopping: asyncio.Event, draining: Callable[[], bool]) -> None:
         self._runtime = runtime
         self._mailbox = mailbox
         self._stopping = stopping
-        self._resting = resting
+        self._draining = draining
         self._interval = runtime.settings.reconcile_minutes * 60
         self._outage = Outage()
 
@@ -102,13 +102,13 @@ class Reconciler:
 
     async def step(self) -> float:
         """Look if it is our turn; in how many seconds the next one may begin. Raises RedisError."""
-        if not self._resting() and await self._our_turn():
+        if not self._draining() and await self._our_turn():
             found = await reconcile(self._runtime, self._mailbox)
             self._outage.ends()
             tell(found)
             await self._put_off(found.retry_after)
         left = int(cast("Any", await self._mailbox.redis.pttl(keys.RECONCILE_TURN)))
-        return max(0, left) / 1000 if not self._resting() else self._interval
+        return max(0, left) / 1000 if not self._draining() else self._interval
 
     async def _our_turn(self) -> bool:
         """Whether the turn was free and is ours now: also when redis-py had to repeat the command."""
