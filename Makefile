@@ -61,7 +61,7 @@ unit: install ## The unit tests alone: no I/O, a few seconds
 e2e: .venv/installed-e2e ## Start the Procfile as a user does, and look at the page with a browser
 	$(PYTEST) tests/e2e
 
-chaos: install ## Every fault at full length, and the tables of what they did (docs/chaos.md); under twenty-five minutes
+chaos: install ## Every fault at full length, and the tables of what they did (docs/reference/chaos.md); under twenty-five minutes
 	BOSSLINE_CHAOS=full $(PYTEST) $(LONGEST:%=tests/chaos/test_%.py) tests/chaos tests/integration/test_mailbox_model.py tests/integration/test_bench.py $(ALONE:%=--ignore=%) -n 3 --dist loadfile --no-loadscope-reorder
 	BOSSLINE_CHAOS=full $(BOSSLINE_CHAOS_TABLE:%=BOSSLINE_CHAOS_TABLE=%.alone) $(PYTEST) $(ALONE)
 

@@ -1,4 +1,4 @@
-"""An RQ worker that holds many coroutine jobs at once, and dequeues and finishes each with one script: see `docs/rq-async.md`.
+"""An RQ worker that holds many coroutine jobs at once, and dequeues and finishes each with one script: see `docs/reference/rq-async.md`.
 
     rq worker -w rq_async.AsyncWorker --serializer json my-queue
 

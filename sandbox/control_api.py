@@ -1,4 +1,4 @@
-"""The sandbox's own API under /sandbox: faults, journal, inbound messages. docs/sandbox.md describes it for its users."""
+"""The sandbox's own API under /sandbox: faults, journal, inbound messages. docs/reference/sandbox.md describes it for its users."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The production server of the web process: granian, one process, one event loop and a few threads (docs/web-server.md)."""
+"""The production server of the web process: granian, one process, one event loop and a few threads (docs/reference/web-server.md)."""
 
 from __future__ import annotations
 

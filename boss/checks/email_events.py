@@ -30,7 +30,7 @@ def email_events(settings: Settings) -> list[Finding]:
         return []
     secret = settings.email_webhook_secret.get_secret_value()
     if not (settings.sendgrid_events_public_key or secret):
-        todo = "Set SENDGRID_EVENTS_PUBLIC_KEY to the key of the signed Event Webhook (docs/going-live.md), or EMAIL_WEBHOOK_SECRET."
+        todo = "Set SENDGRID_EVENTS_PUBLIC_KEY to the key of the signed Event Webhook (docs/howto/going-live.md), or EMAIL_WEBHOOK_SECRET."
         return [fail(NAME, "neither a key nor a secret: every event is refused, and a mail of unknown fate goes out twice", todo)]
     try:
         return [_signed(settings) if settings.sendgrid_events_public_key else _posted(settings, secret)]
@@ -67,9 +67,7 @@ def events_heard(settings: Settings, redis: Redis) -> list[Finding]:
     said = f"the last one {age(max(0.0, seconds - heard / 1000))} ago" if heard else "no event was ever heard"
     silent = sum(1 for at_ms in _mails_sent(ledger.latest(redis, LINES)) if heard < at_ms < (seconds - LATE_SECONDS) * 1000)
     if silent:
-        todo = (
-            "See SendGrid, Settings, Mail Settings, Event Webhook: on, with this /email/events, and its key here (docs/going-live.md, 4)."
-        )
+        todo = "See SendGrid, Settings, Mail Settings, Event Webhook: on, this /email/events, its key here (docs/howto/going-live.md, 4)."
         return [warn(name, f"{said}, though {silent} mails went out after it" if heard else f"{said}, and {silent} mails went out", todo)]
     return [ok(name, said if heard else f"{said}; no mail went out lately")]
 

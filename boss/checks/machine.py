@@ -80,13 +80,13 @@ def users(settings: Settings) -> list[Finding]:
     try:
         found = users_file.load(settings.boss_users_file)
     except ConfigurationError as error:
-        return [fail("users", error.detail, "Correct the users file (docs/users.md).")]
+        return [fail("users", error.detail, "Correct the users file (docs/reference/users.md).")]
     if settings.boss_users_file and (open_to := _open_to_others(settings.boss_users_file, 0o600)):
         return [warn("users", f"{_counted(found)}; {open_to[0]}", open_to[1])]
     if settings.boss_users_file is None:
         if settings.played >= {"twilio", "sendgrid"}:
             return [ok("users", "the one example user, whom the sandbox plays")]
-        todo = "Write a users file and set BOSS_USERS_FILE (docs/users.md)."
+        todo = "Write a users file and set BOSS_USERS_FILE (docs/reference/users.md)."
         return [warn("users", "only the example user, from whom no real message comes", todo)]
     return [ok("users", _counted(found))]
 
@@ -164,7 +164,7 @@ def _public_url(settings: Settings) -> Finding:
     if not settings.public_url:
         if outside <= settings.played:
             return ok("public url", f"not set; the sandbox calls {settings.webhook_base_url}")
-        todo = "Set it to the https:// address that Twilio and SendGrid call (docs/going-live.md)."
+        todo = "Set it to the https:// address that Twilio and SendGrid call (docs/howto/going-live.md)."
         return fail("public url", "PUBLIC_URL is not set", todo)
     parts = urlsplit(settings.public_url)
     if parts.query or parts.fragment or parts.username or parts.path.endswith(SMS_PATH):

@@ -138,7 +138,7 @@ def told_once(findings: list[Finding], processes: frozenset[str]) -> list[Findin
     """The findings; where none of this machine's `processes` runs, one line instead of all that follow from it."""
     if not processes <= {each.name for each in findings if each.down}:
         return findings
-    todo = "Start them: `make run`, or the units of docs/going-live.md; then ask again."
+    todo = "Start them: `make run`, or the units of docs/howto/going-live.md; then ask again."
     nothing = fail("processes", f"nothing runs here yet: no answer from {', '.join(sorted(processes))}", todo)
     return [*(each for each in findings if not each.down or (each.name in LASTING and each.name not in processes)), nothing]
 

@@ -46,7 +46,7 @@ def worker(processes: int) -> None:
 
 @click.command()
 def bridge() -> None:
-    """Serve local programs over WebSocket, in real time (docs/bridge.md)."""
+    """Serve local programs over WebSocket, in real time (docs/reference/bridge.md)."""
     end_with_honcho()
     settings = knobs.load()
     require_free_port(settings.supervisor_host, settings.supervisor_port, "SUPERVISOR_PORT")

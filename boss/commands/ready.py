@@ -113,9 +113,9 @@ def banner(settings: Settings) -> str:
         lines += ["", "Try it, and see the reply arrive on the sandbox page:"]
         lines.append(f"  {curl_line(settings.local_web_url, str(user.phone), str(user.boss_phone))}")
     elif not settings.public_url:
-        lines += ["", "Twilio is real and PUBLIC_URL is not set: no text can arrive. docs/going-live.md says what to set."]
+        lines += ["", "Twilio is real and PUBLIC_URL is not set: no text can arrive. docs/howto/going-live.md says what to set."]
     if told := follows(settings):
-        lines += ["", *told, "docs/sandbox.md says how a real one takes its place, one after the other."]
+        lines += ["", *told, "docs/reference/sandbox.md says how a real one takes its place, one after the other."]
     return "\n".join([*lines, RULE])
 
 

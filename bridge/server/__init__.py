@@ -1,1 +1,1 @@
-"""The bridge's server: websockets around `bridge.protocol.server_session`, the mailbox behind it (docs/bridge.md)."""
+"""The bridge's server: websockets around `bridge.protocol.server_session`, the mailbox behind it (docs/reference/bridge.md)."""

@@ -1,6 +1,6 @@
 """A queue of messages to hand over to their clients, tried again while Redis is away.
 
-A client without ids that got a bare acknowledgement answers its user itself and expects nothing more (docs/bridge.md, "Without an
+A client without ids that got a bare acknowledgement answers its user itself and expects nothing more (docs/reference/bridge.md, "Without an
 id"), so the mailbox must not answer that message. It is tried for GIVE_UP_SECONDS; after that the message is answered in the mailbox,
 where nobody reads the answer.
 """

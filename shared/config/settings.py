@@ -59,14 +59,16 @@ class Settings(BridgeSettings, ClaudeSettings, SendGridSettings, TwilioSettings,
     web_host: str = _knob("127.0.0.1", "The address that the web process binds; keep it on loopback behind a proxy.", "Place")
     redis_url: SecretStr = _knob(
         SecretStr(""),
-        "A Redis or Valkey: redis://, rediss:// (TLS), unix://, redis+sentinel://host,host,host/service (docs/data.md). Empty: an embedded Valkey under BOSS_DATA_DIR.",
+        "A Redis or Valkey: redis://, rediss:// (TLS), unix://, redis+sentinel://host,host,host/service (docs/reference/data.md). Empty: an embedded Valkey under BOSS_DATA_DIR.",
         "Place",
     )
     boss_data_dir: Path = _knob(
         Path(".boss"), "Where this machine keeps its files: the embedded server's data, and the web process's address.", "Place"
     )
     boss_users_file: Path | None = _knob(
-        None, "The TOML file of who may talk to which Boss (docs/users.md). Local only: empty means the one example user.", "Place"
+        None,
+        "The TOML file of who may talk to which Boss (docs/reference/users.md). Local only: empty means the one example user.",
+        "Place",
     )
 
     sender_turns_per_hour: int = _knob(

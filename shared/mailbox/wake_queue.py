@@ -4,7 +4,7 @@ A job says "look at this conversation" and carries the conversation's id, no mor
 is refused its claim. Function names are the events', ids are random, the serializer is JSON.
 
 `job` makes a job's records for the mailbox's scripts, which write them in the same step as what the job is for: RQ's own
-`enqueue` would cost the caller five times as much (measured in docs/performance.md). A test holds them to RQ's, field by field.
+`enqueue` would cost the caller five times as much (measured in docs/explanation/performance.md). A test holds them to RQ's, field by field.
 
 JSON alone does not stop a writer of Redis from naming ``os.system`` as a job's function (tried), so `BosslineJob`
 refuses any function that is not on its list, any instance and any argument that is no id, and of a job's record it reads the fields

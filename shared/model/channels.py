@@ -51,7 +51,7 @@ CHANNELS: Final[dict[Channel, ChannelKind]] = {
         boss_address="boss_phone",
         kept_days=30,
         # Twilio's signature has no time in it: a captured text can be posted again for as long as the Auth Token lives, which is to be
-        # changed once a year. 100 bytes each (docs/data.md).
+        # changed once a year. 100 bytes each (docs/reference/data.md).
         known_days=400,
         job="supervisor_worker.jobs.sms_received",
         settles=True,

@@ -114,7 +114,7 @@ def load(path: Path | None) -> Users:
         tables = tomllib.loads(text).get("users", [])
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         where = f" at {place[0]}" if (place := re.search(r"line \d+, column \d+", str(error))) else ""
-        raise ConfigurationError(f"BOSS_USERS_FILE: {path} is not TOML{where}; correct it (docs/users.md)") from None
+        raise ConfigurationError(f"BOSS_USERS_FILE: {path} is not TOML{where}; correct it (docs/reference/users.md)") from None
     if not isinstance(tables, list) or len(tables) > MAX_USERS or not all(isinstance(table, dict) for table in tables):
         raise ConfigurationError("BOSS_USERS_FILE: must hold [[users]] tables")
     faults: list[str] = []

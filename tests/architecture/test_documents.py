@@ -29,17 +29,17 @@ def block(document: str, language: str, has: str) -> str:
 
 
 def test_the_users_example_is_a_users_file(tmp_path: Path) -> None:
-    """Every field that docs/users.md shows is one that the file may hold."""
-    (tmp_path / "users.toml").write_text(block("users.md", "toml", "[[users]]"))
+    """Every field that docs/reference/users.md shows is one that the file may hold."""
+    (tmp_path / "users.toml").write_text(block("reference/users.md", "toml", "[[users]]"))
     (user,) = users.load(tmp_path / "users.toml").all
     assert (user.username, user.timezone, user.role) == ("ada", "Europe/Berlin", "admin")
 
 
 def test_the_production_example_is_all_that_production_asks_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the settings of docs/going-live.md and nothing else, production starts; without one of them it does not."""
+    """With the settings of docs/howto/going-live.md and nothing else, production starts; without one of them it does not."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "env").write_text(block("going-live.md", "sh", "ENVIRONMENT=production"))
-    (tmp_path / "users.toml").write_text(block("users.md", "toml", "[[users]]"))
+    (tmp_path / "env").write_text(block("howto/going-live.md", "sh", "ENVIRONMENT=production"))
+    (tmp_path / "users.toml").write_text(block("reference/users.md", "toml", "[[users]]"))
     given = {**filled_in(dotenv_values(tmp_path / "env")), "BOSS_USERS_FILE": str(tmp_path / "users.toml")}
     for name, value in given.items():
         monkeypatch.setenv(name, value)
@@ -62,7 +62,7 @@ def filled_in(example: dict[str, str | None]) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize("document", [".env.example", "docs/going-live.md", "docs/bridge.md", "deploy/README.md"])
+@pytest.mark.parametrize("document", [".env.example", "docs/howto/going-live.md", "docs/reference/bridge.md", "deploy/README.md"])
 def test_no_secret_that_a_document_shows_is_one_that_production_takes(document: str) -> None:
     """Whoever copies an example is told so."""
     text = (ROOT / document).read_text(encoding="utf-8")
@@ -117,7 +117,7 @@ def test_the_unit_leaves_the_env_file_to_the_processes() -> None:
 
 def test_the_unit_outlasts_the_grace() -> None:
     """The systemd unit gives a process longer than the process gives itself."""
-    unit = block("going-live.md", "ini", "[Service]")
+    unit = block("howto/going-live.md", "ini", "[Service]")
     grace = re.search(r"SHUTDOWN_GRACE_SECONDS=(\d+)", unit)
     limit = re.search(r"TimeoutStopSec=(\d+)", unit)
     assert grace

@@ -11,7 +11,7 @@ from shared.config import settings as knobs
 from shared.config.env_example import example_file
 from tests.support.processes import ROOT
 
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 NAMED = re.compile(r"`([A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+)(?:=[^`]*)?`")
 OTHERS = {"HONCHO_PROCESS_NAME", "MAX_FORM_MEMORY_SIZE", "QUERY_STRING", "RAW_URI", "REMOTE_ADDR", "REQUEST_URI", "TCP_INFO"}
 

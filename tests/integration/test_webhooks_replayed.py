@@ -71,7 +71,7 @@ def test_a_captured_text_posted_again_sends_nothing(own_server: EmbeddedServer, 
 
 
 def test_beyond_the_mark_s_life_only_another_token_helps(redis_url: str) -> None:
-    """The limit that docs/going-live.md tells of; and the test above can fail."""
+    """The limit that docs/howto/going-live.md tells of; and the test above can fail."""
     with opened(redis_url) as web:
         answered(web)
         pass_time(web.redis, 401 * DAY)

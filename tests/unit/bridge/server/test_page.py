@@ -1,4 +1,4 @@
-"""docs/bridge.md against the code: a client is written from that page alone."""
+"""docs/reference/bridge.md against the code: a client is written from that page alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bridge.protocol.server_session import MessageRequest, ServerSession, Sessio
 from shared.config.settings import EXAMPLE_TOKEN
 from tests.support.processes import ROOT
 
-PAGE = (ROOT / "docs" / "bridge.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "reference" / "bridge.md").read_text(encoding="utf-8")
 SHOWN = [json.loads(line) for block in re.findall(r"^```json\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL) for line in block.splitlines()]
 
 
