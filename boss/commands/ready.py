@@ -115,7 +115,7 @@ def banner(settings: Settings) -> str:
     elif not settings.public_url:
         lines += ["", "Twilio is real and PUBLIC_URL is not set: no text can arrive. docs/howto/going-live.md says what to set."]
     if told := follows(settings):
-        lines += ["", *told, "docs/reference/sandbox.md says how a real one takes its place, one after the other."]
+        lines += ["", *told, "docs/howto/real-providers.md says how a real one takes its place, one after the other."]
     return "\n".join([*lines, RULE])
 
 

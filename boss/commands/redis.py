@@ -131,8 +131,8 @@ def repair(server: Server, say: Callable[[str], None]) -> None:
     except ConfigurationError:  # a `boss redis` that waited for this has them already, and says what it finds
         after = ""
     if after:
-        raise CannotLoad(f"{after}. It was cut, and still does not load: put a copy back (docs/reference/data.md)")
-    say("redis: the server loads its files again; start it as usual. docs/reference/data.md says what the lost part means")
+        raise CannotLoad(f"{after}. It was cut, and still does not load: put a copy back (docs/howto/backup.md)")
+    say("redis: the server loads its files again; start it as usual. docs/howto/backup.md says what the lost part means")
 
 
 def _wait_for_turn(server: Server) -> None:
@@ -192,7 +192,7 @@ def _told(found: aof.Damage, later: int, kept: list[Path]) -> list[str]:
 
 def _restore(directory: Path) -> str:
     empty = "Bossline starts empty, and does not know any more what was answered, and who has opted out of mail"
-    return f"put a copy of {directory} back (docs/reference/data.md). Without one, end all processes and move the directory away: {empty}"
+    return f"put a copy of {directory} back (docs/howto/backup.md). Without one, end all processes and move the directory away: {empty}"
 
 
 def _known() -> dict[bytes, int]:

@@ -187,7 +187,7 @@ def test_a_damaged_snapshot_is_not_touched_and_what_can_be_done_is_said(own: Emb
     data[len(data) // 2] ^= 0xFF
     base.write_bytes(data)
     everything = {path: path.read_bytes() for path in base.parent.iterdir()}
-    with pytest.raises(CannotLoad, match=r"base\.rdb, which holds everything.*cannot be cut: put .*docs/reference/data\.md.*opted out"):
+    with pytest.raises(CannotLoad, match=r"base\.rdb, which holds everything.*cannot be cut: put .*docs/howto/backup\.md.*opted out"):
         repair(server_of(own), lambda _line: None)
     assert {path: path.read_bytes() for path in base.parent.iterdir()} == everything
 

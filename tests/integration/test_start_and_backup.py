@@ -71,8 +71,8 @@ def test_data_newer_than_the_code_is_refused(command: str, own: EmbeddedServer, 
 
 
 def test_the_documented_copy_is_made_while_it_runs_and_can_be_restored(own: EmbeddedServer, tmp_path: Path) -> None:
-    """The recipe of docs/reference/data.md, as it stands there: what was acknowledged before the copy is in the copy."""
-    text = (ROOT / "docs" / "reference" / "data.md").read_text(encoding="utf-8")
+    """The recipe of docs/howto/backup.md, as it stands there: what was acknowledged before the copy is in the copy."""
+    text = (ROOT / "docs" / "howto" / "backup.md").read_text(encoding="utf-8")
     recipe = re.search(r"^\.venv/bin/python - backup <<'EOF'\n(.*?)^EOF$", text, re.MULTILINE | re.DOTALL)
     assert recipe
     (tmp_path / ".boss").symlink_to(own.directory)

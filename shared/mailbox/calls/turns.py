@@ -16,7 +16,7 @@ from shared.model import codec
 MAX_TEXTS_PER_TURN: Final = 100
 MAX_LOST: Final = 6
 """How many leases may be lost with a message before it is set aside; the wait after each and the try before the last were chosen by
-simulation (docs/explanation/architecture.md, "Who lives")."""
+simulation (docs/explanation/failures.md)."""
 
 
 @dataclass(frozen=True, slots=True)

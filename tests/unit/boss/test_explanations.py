@@ -41,9 +41,9 @@ def test_a_reason_that_is_not_known_stands_for_itself(reason: str) -> None:
     assert explained("parked", reason) == explained("ignored", reason) == ("", "")
 
 
-OPERATING = (Path(__file__).parents[3] / "docs" / "howto" / "operating.md").read_text(encoding="utf-8")
-ROWS = {name: row for row in re.findall(r"^\|.*\|$", OPERATING, re.MULTILINE) for name in re.findall(r"`([a-z_]+)`", row.split("|")[1])}
-"""The rows of the tables in docs/howto/operating.md, by each name in their first column."""
+REASONS = (Path(__file__).parents[3] / "docs" / "reference" / "reasons.md").read_text(encoding="utf-8")
+ROWS = {name: row for row in re.findall(r"^\|.*\|$", REASONS, re.MULTILINE) for name in re.findall(r"`([a-z_]+)`", row.split("|")[1])}
+"""The rows of the tables in docs/reference/reasons.md, by each name in their first column."""
 PROVIDERS = {"*_*", "*_denied"}
 """Reasons that begin with a provider's name: `twilio_21614`, `sendgrid_denied` and the like."""
 EXPLAINED = {*PARKED, *IGNORED, *ANSWERED, *PROVIDERS}
@@ -61,7 +61,7 @@ def test_every_reason_has_a_sentence_a_row_in_the_manual_and_its_command(reason:
     found = [entry for entry in (PARKED.get(reason), IGNORED.get(reason)) if entry]
     assert found, f"{reason} has no sentence in boss/explanations.py"
     assert all(entry.sentence.endswith(".") for entry in found)
-    assert reason in ROWS, f"{reason} has no row in docs/howto/operating.md"
+    assert reason in ROWS, f"{reason} has no row in docs/reference/reasons.md"
     for entry in found:
         assert re.sub(r"^boss (messages )?| (ID|USERNAME)$", "", entry.command) in ROWS[reason]
 
@@ -69,7 +69,7 @@ def test_every_reason_has_a_sentence_a_row_in_the_manual_and_its_command(reason:
 def test_a_providers_own_reason_has_a_sentence_and_a_row_whatever_its_code() -> None:
     """Twilio and SendGrid add codes at any time."""
     for provider in ("twilio", "sendgrid", "claude"):
-        assert f"`{provider}_…`" in OPERATING
+        assert f"`{provider}_…`" in REASONS
         assert explained("parked", f"{provider}_12345").sentence
         assert "403" in explained("parked", f"{provider}_denied").sentence
         assert explained("parked", f"{provider}_12345").command == "boss messages retry ID"
@@ -79,7 +79,7 @@ def test_a_providers_own_reason_has_a_sentence_and_a_row_whatever_its_code() -> 
 def test_an_answer_without_a_reply_has_a_sentence_and_a_word_in_the_manual(reason: str) -> None:
     """There is nothing to be done."""
     assert explained("answered", reason).sentence.endswith(".")
-    assert f"`{reason}`" in OPERATING
+    assert f"`{reason}`" in REASONS
 
 
 def test_a_reason_that_cannot_be_followed_to_its_words_is_not_overlooked() -> None:

@@ -29,7 +29,7 @@ def rows(heading: str) -> list[list[str]]:
 def test_every_frame_has_an_example_and_a_row(kind: str) -> None:
     """Of both sides."""
     assert any(frame["type"] == kind for frame in SHOWN)
-    tables = rows("What a client says") + rows("What the bridge says")
+    tables = rows("What a client sends") + rows("What the bridge sends")
     assert any(row[0] == f"`{kind}`" for row in tables)
 
 
