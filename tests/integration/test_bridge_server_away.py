@@ -142,3 +142,21 @@ def test_a_line_that_the_ledger_lost_keeps_nobody_waiting(server: EmbeddedServer
         message = newest(redis)
         redis.hset(f"boss:msg:{message}", mapping={"state": "ignored", "reason": "discarded"})
         assert client.hear()["code"] == "discarded"
+
+
+def test_a_frozen_redis_does_not_hold_up_the_end(server: EmbeddedServer, bridge: BridgeProcess) -> None:
+    """Messages that are being stored are given up: their clients repeat them at the next bridge."""
+    with Talker(bridge.url) as client:
+        client.log_in(client="me")
+        server.freeze()
+        try:
+            for number in range(20):
+                client.text("Hello", id=f"{number}")
+            assert client.ask(type="ping") == {"type": "pong"}
+            start = time.monotonic()
+            assert bridge.terminate() == 0
+            assert time.monotonic() - start < 3
+            assert client.closed() == 1001
+        finally:
+            server.thaw()
+        assert "Traceback" not in bridge.output

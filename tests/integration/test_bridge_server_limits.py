@@ -316,6 +316,24 @@ def test_the_end_is_told_to_all_and_waits_for_nobody(redis_url: str, number: sig
             socket.create_connection(("127.0.0.1", bridge.port)).close()
 
 
+def test_subscribers_do_not_keep_a_message_from_being_stored(redis_url: str) -> None:
+    """Every connection to Redis that reads the ledger is in use, and a message is stored all the same."""
+
+    async def play() -> None:
+        async with served(settings_of(redis_url)) as (bridge, _, url):
+            client = await logged_in(url)
+            pool = bridge.follower.mailbox.redis.connection_pool
+            held = [await pool.get_connection() for _ in range(pool.max_connections - 1)]  # the follower has the last one
+            frame = {"type": "sms_received", "from": "+15551234567", "to": "+15559876543", "message": "Hello", "user": "user", "id": "1"}
+            await client.send(json.dumps(frame))
+            assert json.loads(await client.recv())["type"] == "message_acknowledged"
+            for connection in held:
+                await pool.release(connection)
+            await client.close()
+
+    asyncio.run(play())
+
+
 def test_a_handshake_that_never_ends_does_not_hold_up_the_end(redis_url: str) -> None:
     """The library itself would give it its five seconds."""
 
