@@ -14,6 +14,7 @@ import time
 from collections.abc import AsyncIterator
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -322,7 +323,7 @@ def test_subscribers_do_not_keep_a_message_from_being_stored(redis_url: str) -> 
     async def play() -> None:
         async with served(settings_of(redis_url)) as (bridge, _, url):
             client = await logged_in(url)
-            pool = bridge.follower.mailbox.redis.connection_pool
+            pool: Any = bridge.follower.mailbox.redis.connection_pool
             held = [await pool.get_connection() for _ in range(pool.max_connections - 1)]  # the follower has the last one
             frame = {"type": "sms_received", "from": "+15551234567", "to": "+15559876543", "message": "Hello", "user": "user", "id": "1"}
             await client.send(json.dumps(frame))

@@ -77,5 +77,9 @@ def test_an_error_about_something_else_is_not_the_subscription_s() -> None:
     assert subscription.receive(answer("another", "error", code="bad_field")) is None
     assert [subscription.receive(answer(own, "error", code="too_many_requests", retryable=True)) for _ in range(3)] == [0.5, 1, 2]
     assert subscription.failure is None
+    subscription.receive(subscribed("1-0"))
+    own = subscription.subscribe_frame()["id"]
+    again = subscription.receive(answer(own, "error", code="too_many_requests", retryable=True))
+    assert again == 0.5, "one that was accepted begins with the shortest wait"
     subscription.receive(answer(own, "error", code="bad_field"))
     assert subscription.failure is not None
