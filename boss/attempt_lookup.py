@@ -18,8 +18,8 @@ from shared.mailbox.records import Attempt, Reply
 from shared.runtime import redis_url
 from shared.storage.clients import for_loop
 from supervisor_worker.channels.port import ChannelPort
-from supervisor_worker.turns import retry_policy as limits
-from supervisor_worker.turns.attempt_matching import bind
+from supervisor_worker.turns import retry_policy
+from supervisor_worker.turns.attempt_matching import match
 
 OpenPort = Callable[[Settings, Reply], ChannelPort]
 
@@ -71,14 +71,14 @@ async def _ask(mailbox: AsyncMailbox, channel: ChannelPort, settings: Settings, 
             if not attempt.outcome:
                 await _require_settled(mailbox, attempt, settings.email_event_wait_seconds)
             continue
-        provider_id = await bind(
+        provider_id = await match(
             mailbox, attempt, listed, conversation=reply.conversation, reply=reply.id, command=reply.command, request_ms=request_ms
         )
         retention_ms = int(settings.retention_days * calls.DAY_MS)
         if provider_id:
             await mailbox.run(calls.outcome(reply.id, attempt.id, "accepted", retention_ms=retention_ms, provider_id=provider_id))
             return 0  # one accepted attempt settles the reply; another look would take the same message for a second copy
-        look_again_ms = limits.scaled_ms(limits.LOOK_AGAIN, settings)
+        look_again_ms = retry_policy.scaled_ms(retry_policy.LOOKUP_AGAIN_SECONDS, settings)
         call = calls.unseen(reply.id, attempt.id, asked_ms=asked_ms, again_ms=look_again_ms, retention_ms=retention_ms)
         again_ms = max(again_ms, (await mailbox.run(call)).wait_ms)
     return again_ms

@@ -1,1 +1,1 @@
-"""The Boss's mind: the prompt, the model, the reply and what it costs."""
+"""The assistant: the prompt, the model, the reply and its cost in tokens."""

@@ -1,7 +1,7 @@
-"""How much a model is to think: what each family of Claude takes in a request, and what it refuses. Data, and the rule that reads it.
+"""How much a model thinks: which fields each family of Claude accepts in a request. Data, and the rule that reads it.
 
 Most models think unless they are told not to, and what they think counts toward `max_tokens`: an answer can consist of thinking alone.
-So every request says how much, in the words that its model knows; another model's words are a 400. Sources, read in November 2026:
+So every request says how much, in the fields that its model accepts; another model's fields are a 400. Sources, read in November 2026:
 platform.claude.com/docs, models/*/whats-new-*, models/overview, build-with-claude/effort, build-with-claude/adaptive-thinking.
 """
 
@@ -18,7 +18,7 @@ _NO_XHIGH: Final[tuple[Effort, ...]] = ("low", "medium", "high", "max")
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """`thinking`: how it is told to think as much as its effort says; `least`: how little it can be told to think."""
+    """`thinking`: the value that makes it think as much as its effort says; `least`: the least thinking that it can be set to."""
 
     thinking: Literal["adaptive", "disabled"]
     least: Literal["adaptive", "between_tools", "disabled"]
@@ -45,19 +45,19 @@ FAMILIES: Final[dict[str, Family]] = {
     "sonnet-4-5": Family("disabled", "disabled", ()),
     "haiku-4-5": Family("disabled", "disabled", ()),
 }
-"""By the name behind `claude-`, without a date. The newest of each line can only be told to think little, not to stop."""
+"""By the name after `claude-`, without a date. The newest of each line can be set to think little, not to stop."""
 
 _NAME: Final = re.compile(r"claude-((?:fable|mythos|opus|sonnet|haiku)-\d{1,2}(?:-\d{1,2})?)(?!\d)(?!-\d{1,2}(?!\d))")
 
 
 def family_of(model: str) -> Family | None:
-    """The family of a model by its name, which a gateway may have put its own words around; None for one that is not in the table."""
+    """The family of a model by its name, which a gateway may have wrapped in its own words; None for one that is not in the table."""
     found = _NAME.search(model)
     return FAMILIES.get(found.group(1)) if found else None
 
 
 def thinks(model: str) -> bool:
-    """Whether room for thinking is to be added to the room for the answer: also for a model that nobody knows."""
+    """Whether tokens for thinking are added to those of the answer: also for an unknown model."""
     family = family_of(model)
     return family is None or family.thinking != "disabled"
 

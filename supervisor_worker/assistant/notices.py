@@ -1,4 +1,4 @@
-"""The sentences that Bossline itself says to a user. Everything else that a user reads was written by the model.
+"""The notices: texts of our own to a user. Everything else that a user reads was written by the model.
 
 A notice (`Message.notice`) names one of them by its code; a code that an older process does not know gets the general one.
 """

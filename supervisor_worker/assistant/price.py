@@ -1,7 +1,7 @@
-"""What a question to the model may use at most, in tokens: reckoned before it is asked, so that no bound is passed by its answer. Pure.
+"""The most tokens that a request to the model may use: computed before it is made, so that its answer cannot exceed a bound. Pure.
 
-Two bytes of text count as a token (English has four to one), a picture as the largest that a model looks at, and an answer as long as
-it may become, thinking included.
+Two bytes of text count as a token (English has four), a picture as the largest that a model looks at, and an answer as the longest that
+it may become, with the thinking before it.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from shared.model import codec
 from shared.model.events import MAX_MEDIA
 from shared.model.users import Users
 from supervisor_worker.assistant.models import thinks
-from supervisor_worker.assistant.prompt import BYTES_A_TOKEN, Question, longest_instructions
+from supervisor_worker.assistant.prompt import BYTES_A_TOKEN, Prompt, longest_instructions
 from supervisor_worker.channels.notes import MAX_TEXT
 
 BYTES_COUNTED: Final = 2
-QUESTIONS_OF_A_SHARE: Final = 2
-A_LINE: Final = 16
-"""Bytes that one more line of the conversation counts for, beside its text."""
+MIN_CALLS_OF_A_SHARE: Final = 2
+MESSAGE_OVERHEAD: Final = 16
+"""Bytes that each message of the prompt counts for, in addition to its text."""
 PICTURE_TOKENS: Final = 4_784
 """A picture at its largest: newer models look at up to 3.75 megapixels, older ones at a third of that."""
 _MESSAGE: Final = 6 * MAX_TEXT + 8_000
@@ -34,17 +34,17 @@ def longest_answer(settings: Settings) -> int:
     return settings.claude_max_tokens + (settings.claude_thinking_tokens if thinks(settings.boss_model) else 0)
 
 
-def most_of(question: Question, settings: Settings) -> int:
-    """What this question may use at most."""
-    texts = [question.stable, question.today, *(line.text for line in question.lines)]
-    size = sum(len(text.encode("utf-8", "replace")) + A_LINE for text in texts)
-    size += sum(len(codec.dumps([*content])) for content in question.said)
-    pictures = sum(len(line.pictures) for line in question.lines)
+def most_of(prompt: Prompt, settings: Settings) -> int:
+    """The most tokens that a request with this prompt may use."""
+    texts = [prompt.stable, prompt.today, *(message.text for message in prompt.messages)]
+    size = sum(len(text.encode("utf-8", "replace")) + MESSAGE_OVERHEAD for text in texts)
+    size += sum(len(codec.dumps([*content])) for content in prompt.partial_answers)
+    pictures = sum(len(message.pictures) for message in prompt.messages)
     return longest_answer(settings) + _tokens(size) + PICTURE_TOKENS * pictures
 
 
 def dearest(settings: Settings) -> Dearest:
-    """By what the claim reckons the same before the messages are read: never less than `most_of` a turn's first question."""
+    """By what the claim computes the same before it has read the messages: never less than `most_of` a turn's first request."""
     return Dearest(
         fixed=longest_answer(settings) + _tokens(longest_instructions() + _NOTES),
         history=settings.history_tokens * BYTES_A_TOKEN,
@@ -55,18 +55,18 @@ def dearest(settings: Settings) -> Dearest:
 
 
 def budget(settings: Settings, users: Users) -> Budget:
-    """The day's bounds. A sender's share is never less than an equal part: what nobody else may use is of no use to anybody.
+    """The day's bounds. A sender's share is at least an equal part: a smaller one would leave tokens that nobody may use.
 
-    Nor is it less than two plain questions: a share that has room for none would be no share.
+    It is also at least two plain requests, so that every sender can get an answer.
     """
     tokens, turns = settings.spending_bounds
     share = max(settings.sender_daily_share, 1 / max(1, len(users.all)))
-    own = max(int(tokens * share), QUESTIONS_OF_A_SHARE * dearest(settings).fixed)
+    own = max(int(tokens * share), MIN_CALLS_OF_A_SHARE * dearest(settings).fixed)
     return Budget(tokens, turns, own if own < tokens else 0)
 
 
 def too_small(settings: Settings) -> str:
-    """That the day's bound is smaller than what one plain question is reserved, or "": nothing would ever be answered within it."""
+    """A sentence for the operator when the day's bound is smaller than one plain request, so that nothing is ever answered; else ""."""
     least, tokens = dearest(settings).fixed, settings.spending_bounds[0]
     if not 0 < tokens < least:
         return ""

@@ -1,4 +1,4 @@
-"""From a turn's messages to the reply that will be stored: a fixed sentence for a notice, the model's answer for everything else."""
+"""From a turn's messages to the reply that will be stored: a fixed text for a notice, the model's answer for everything else."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from shared.mailbox.records import Message, Reply, Turn
 from shared.model.events import Received, Response
 from shared.model.users import Users
 from shared.observability import logs as telemetry
-from supervisor_worker.assistant import notices as sentences
-from supervisor_worker.assistant import prompt as conversation
-from supervisor_worker.assistant.claude.client import PROVIDER, Answer
-from supervisor_worker.assistant.prompt import Question
-from supervisor_worker.assistant.reservations import NotAsked, Questions
+from supervisor_worker.assistant import notices
+from supervisor_worker.assistant.claude.client import PROVIDER, ModelAnswer
+from supervisor_worker.assistant.prompt import Prompt, build_prompt, zone
+from supervisor_worker.assistant.reservations import CallDenied, ModelCalls
 from supervisor_worker.channels import formats
 from supervisor_worker.channels.formats import FORMATS
 from supervisor_worker.channels.truncation import cut_short
@@ -27,14 +26,14 @@ from supervisor_worker.providers.retry_budget import RetryBudget
 LOG: Final = telemetry.logger(__name__)
 MAX_PAUSES: Final = 3
 CUT: Final = ("max_tokens", "model_context_window_exceeded")
-"""Reasons to stop of a model that had more to say, or had not begun to."""
-MEANT: Final = ("end_turn", "stop_sequence")
-"""Those of a model that has said what it had to say."""
-_NOT_WITH_PICTURES: Final = (400, 413)
+"""Stop reasons of a model that had more to say, or had not begun to."""
+COMPLETE: Final = ("end_turn", "stop_sequence")
+"""Stop reasons of a model that has said what it had to say."""
+_PICTURES_REFUSED: Final = (400, 413)
 
 
 @dataclass(frozen=True, slots=True)
-class Thought:
+class GeneratedReply:
     """A reply before it is stored, with the figures that go to its record and to the ledger."""
 
     command: Response
@@ -42,138 +41,145 @@ class Thought:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What the model said, made ready for its reader, and the answers that it is made of. `empty`: nothing would be left of it there."""
+class GeneratedText:
+    """The model's text, made ready for its channel, and the answers that it consists of. `empty`: nothing of it would be sent."""
 
     text: str
     stop: str
     empty: bool
-    answers: tuple[Answer, ...]
+    answers: tuple[ModelAnswer, ...]
 
     @classmethod
-    def of(cls, answers: Sequence[Answer], event: Received) -> Said:
-        """Of the parts of one answer to `event`."""
+    def of(cls, answers: Sequence[ModelAnswer], event: Received) -> GeneratedText:
+        """From the parts of one answer to `event`."""
         text, stop = "".join(answer.text for answer in answers).strip(), answers[-1].stop
         if stop == "refusal":
-            text = sentences.REFUSED  # what came before a refusal is not meant to be read
+            text = notices.REFUSED  # the text before a refusal is not meant to be read
         elif stop in CUT:
             text = cut_short(text)
         return cls(text, stop, not formats.reply(event, text, "").text, tuple(answers))
 
 
-class NoBudget(Exception):
-    """The model fails, and its retry budget is spent: it is not asked for now."""
+class RetryBudgetSpent(Exception):
+    """The model fails, and its retry budget is spent: it is not asked now."""
 
 
 @dataclass(frozen=True)
-class Thinking:
-    """What thinking needs."""
+class ReplyGenerator:
+    """Generates the replies of one worker process. `budget` is the model's retry budget."""
 
     settings: Settings
     users: Users
-    questions: Questions
     picture_loader: PictureLoader
     budget: RetryBudget
 
-    async def about(self, turn: Turn, events: Sequence[Received]) -> Thought | None:
-        """The reply to one turn, None where the model has nothing to say; `events` are its messages', none missing.
+    async def generate(self, turn: Turn, events: Sequence[Received], calls: ModelCalls) -> GeneratedReply | None:
+        """The reply of one turn; None where the model has nothing to say. `events` are the turn's messages, none missing.
 
-        Raises a ProviderError, NotAsked, NoBudget or LeaseLost.
+        Raises a ProviderError, CallDenied, RetryBudgetSpent or LeaseLost.
         """
         last = events[-1]
         if turn.messages[0].kind == "notice":
-            return Thought(self._notice(turn.messages[0], last, turn.reply_id), {})
+            return GeneratedReply(self._notice(turn.messages[0], last, turn.reply_id), {})
         async with self.picture_loader.pictures(events) as pictures:
-            said, shown = await self._said_within_budget(turn, events, pictures)
-        if said.empty:
+            generated, shown = await self._within_budget(turn, events, pictures, calls)
+        if generated.empty:
             return None
-        return Thought(formats.reply(last, said.text, turn.reply_id), {**_figures(said.answers), **({"pictures": shown} if shown else {})})
+        figures = {**_figures(generated.answers), **({"pictures": shown} if shown else {})}
+        return GeneratedReply(formats.reply(last, generated.text, turn.reply_id), figures)
 
     def _notice(self, message: Message, event: Received, reply_id: str) -> Response:
         code = message.notice
-        until = datetime.fromtimestamp(message.until / 1000, conversation.zone(self.users.named(event.user)))
+        until = datetime.fromtimestamp(message.until / 1000, zone(self.users.named(event.user)))
         form = FORMATS[event.channel]
-        compose = form.opening if sentences.is_elsewhere(code) else form.reply
-        return compose(event, sentences.notice(code, until), reply_id)
+        compose = form.opening if notices.is_elsewhere(code) else form.reply
+        return compose(event, notices.notice(code, until), reply_id)
 
-    async def _said_within_budget(self, turn: Turn, events: Sequence[Received], pictures: Pictures) -> tuple[Said, int]:
-        """Messages about which the model was asked before, and failed, are a retry."""
+    async def _within_budget(
+        self, turn: Turn, events: Sequence[Received], pictures: Pictures, calls: ModelCalls
+    ) -> tuple[GeneratedText, int]:
+        """A turn about which the model was asked before, in vain, is a retry."""
         retry = any(message.asked or message.errors for message in turn.messages)
         if not retry:
             self.budget.first()
         elif not self.budget.take():
-            raise NoBudget
+            raise RetryBudgetSpent
         try:
-            said = await self._said(turn, events, pictures)
+            generated = await self._generate(turn, events, pictures, calls)
         except ProviderUnavailable:
             self.budget.failed()
             raise
         self.budget.succeeded(retry=retry)
-        return said
+        return generated
 
-    async def _said(self, turn: Turn, events: Sequence[Received], pictures: Pictures) -> tuple[Said, int]:
-        """What the model says, asked twice at most for something to say and once for less of it; and how many pictures were shown."""
+    async def _generate(self, turn: Turn, events: Sequence[Received], pictures: Pictures, calls: ModelCalls) -> tuple[GeneratedText, int]:
+        """The model's text, and how many pictures it was shown.
+
+        An empty answer is asked for once more, and so is one that is too long for its channel. A turn whose pictures the model refuses is
+        asked again without them.
+        """
         last = events[-1]
-        question = self._question(turn, events, pictures)
+        prompt = self._prompt(turn, events, pictures)
         try:
-            said = await self._ask(question, last)
+            generated = await self._ask(prompt, last, calls)
         except ProviderRefused as error:
-            if not (pictures and error.status in _NOT_WITH_PICTURES):
+            if not (pictures and error.status in _PICTURES_REFUSED):
                 raise
             LOG.warning("A turn's pictures were refused", action="pictures_refused", turn=turn.id, code=error.code, pictures=len(pictures))
-            return await self._said(turn, events, NO_PICTURES)
-        if said.empty:
-            said = await self._once_more(question, last, said)
-        if ask := FORMATS[last.channel].ask_shorter(said.text):
-            said = await self._shorter(question.shorter(said.text, ask), last, said)
-        return said, len(pictures)
+            return await self._generate(turn, events, NO_PICTURES, calls)
+        if generated.empty:
+            generated = await self._ask_again(prompt, last, generated, calls)
+        if ask := FORMATS[last.channel].ask_shorter(generated.text):
+            generated = await self._ask_shorter(prompt.shorter(generated.text, ask), last, generated, calls)
+        return generated, len(pictures)
 
-    async def _ask(self, question: Question, event: Received) -> Said:
+    async def _ask(self, prompt: Prompt, event: Received, calls: ModelCalls) -> GeneratedText:
         """One answer, which may come in parts."""
-        answers = [await self.questions.ask(question)]
+        answers = [await calls.ask(prompt)]
         while answers[-1].stop == "pause_turn" and len(answers) <= MAX_PAUSES:
-            question = question.going_on(answers[-1].content)
+            prompt = prompt.continued(answers[-1].content)
             try:
-                answers.append(await self.questions.ask(question))
-            except NotAsked:  # what has been said so far is the answer
+                answers.append(await calls.ask(prompt))
+            except CallDenied:  # the parts that there are, are the answer
                 break
-        said = Said.of(answers, event)
-        if said.empty:
-            self.questions.not_usable()
-        return said
+        generated = GeneratedText.of(answers, event)
+        if generated.empty:
+            calls.not_usable()
+        return generated
 
-    async def _once_more(self, question: Question, event: Received, before: Said) -> Said:
-        """An answer without a word is an answer where the model meant it: it is asked once whether it did, or to think less.
+    async def _ask_again(self, prompt: Prompt, event: Received, before: GeneratedText, calls: ModelCalls) -> GeneratedText:
+        """After an empty answer: ask whether it was meant to be empty, or to think less.
 
-        Raises ProviderRefused, final, for a model that has not come to its answer twice: more tries would cost as much again.
+        Raises ProviderRefused, final, for a model that was cut off twice without an answer: more tries would cost as much again.
         """
         try:
-            said = await self._ask(question.nudged(least=before.stop in CUT), event)
-        except NotAsked:
-            if before.stop not in MEANT:
+            generated = await self._ask(prompt.nudged(least=before.stop in CUT), event, calls)
+        except CallDenied:
+            if before.stop not in COMPLETE:
                 raise
             return before
-        said = replace(said, answers=(*before.answers, *said.answers))
-        if said.empty and said.stop not in MEANT:
-            raise ProviderRefused(PROVIDER, f"empty_{said.stop}")
-        return said
+        generated = replace(generated, answers=(*before.answers, *generated.answers))
+        if generated.empty and generated.stop not in COMPLETE:
+            raise ProviderRefused(PROVIDER, f"empty_{generated.stop}")
+        return generated
 
-    async def _shorter(self, question: Question, event: Received, before: Said) -> Said:
-        """An answer that is too long for its channel is asked for again, once; whatever comes of that, there is an answer."""
+    async def _ask_shorter(self, prompt: Prompt, event: Received, before: GeneratedText, calls: ModelCalls) -> GeneratedText:
+        """Ask once for a shorter answer. Whatever fails, there is the long one, which will be cut."""
         try:
-            said = await self._ask(question, event)
-        except (NotAsked, ProviderError) as error:
-            if isinstance(error, ProviderUnavailable):
-                self.budget.failed()
+            generated = await self._ask(prompt, event, calls)
+        except ProviderUnavailable:
+            self.budget.failed()
             return before
-        return before if said.empty else replace(said, answers=(*before.answers, *said.answers))
+        except (CallDenied, ProviderError):
+            return before
+        return before if generated.empty else replace(generated, answers=(*before.answers, *generated.answers))
 
-    def _question(self, turn: Turn, events: Sequence[Received], pictures: Pictures) -> Question:
+    def _prompt(self, turn: Turn, events: Sequence[Received], pictures: Pictures) -> Prompt:
         last = events[-1]
-        return conversation.question(
+        return build_prompt(
             last.channel,
             events,
-            [said for said in turn.history if _user_of(said) == last.user],
+            [record for record in turn.history if _user_of(record) == last.user],
             pictures,
             user=self.users.named(last.user),
             now=datetime.now(UTC),
@@ -181,14 +187,14 @@ class Thinking:
         )
 
 
-def _user_of(said: Message | Reply) -> str:
-    """Whose a line of the history is. A number may have changed hands, and records of older versions do not say it to the script."""
-    if isinstance(said, Reply):
-        return said.command.user
-    return said.event.user if said.event else ""
+def _user_of(record: Message | Reply) -> str:
+    """Whose a record of the history is. A number may have changed hands, and the script cannot tell it from records of older versions."""
+    if isinstance(record, Reply):
+        return record.command.user
+    return record.event.user if record.event else ""
 
 
-def _figures(answers: Sequence[Answer]) -> dict[str, int | str]:
+def _figures(answers: Sequence[ModelAnswer]) -> dict[str, int | str]:
     return {
         "model": answers[-1].model,
         "stop": answers[-1].stop,

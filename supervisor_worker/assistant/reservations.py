@@ -1,8 +1,8 @@
-"""The questions of one turn to the model: each is reserved before it is asked, and settled, once, with what it used.
+"""The calls of one turn to the model: tokens are reserved before each call, and settled once with what it used.
 
-The claim has reserved the first one. Each further one is reserved in a round trip of its own, which settles the one before it; the last
-one is settled by the script that stores the reply or ends the turn. What a question has used is not known while it is under way, nor
-after it got no answer: then its whole reservation counts as used.
+The claim reserves the first call. Each further call is reserved in a round trip of its own, which also settles the call before it; the
+script that stores the reply or ends the turn settles the last one. The use of a call is unknown while it is under way and when it got no
+answer: then its whole reservation counts as used.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from shared.config.settings import Settings
 from shared.errors import LeaseLost, ProviderError
 from shared.mailbox import AsyncMailbox
 from shared.mailbox.calls import NO_CALL, Budget, Settled, reserve
-from supervisor_worker.assistant.claude.client import Answer
+from supervisor_worker.assistant.claude.client import ModelAnswer
 from supervisor_worker.assistant.price import most_of
-from supervisor_worker.assistant.prompt import Question
+from supervisor_worker.assistant.prompt import Prompt
 
 
-class Thinker(Protocol):
-    """Who answers: `supervisor_worker.assistant.claude.client.Claude`."""
+class ModelPort(Protocol):
+    """The model: `supervisor_worker.assistant.claude.client.Claude`."""
 
-    async def think(self, question: Question) -> Answer:
+    async def think(self, prompt: Prompt) -> ModelAnswer:
         """Raises a ProviderError."""
         ...
 
@@ -31,27 +31,27 @@ class Thinker(Protocol):
         ...
 
 
-class NotAsked(Exception):
-    """The question may not be asked; `reason` is the script's verdict (`shared.mailbox.records.Reserved`)."""
+class CallDenied(Exception):
+    """The model may not be called; `reason` is the script's verdict (`shared.mailbox.records.Reserved`)."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(reason)
 
 
-def first_call(token: str) -> str:
-    """The id of the first question of a lease's holder."""
+def first_call_id(token: str) -> str:
+    """The id of the first call of a lease's holder."""
     return "q-" + token.removeprefix("k-")
 
 
 @dataclass
-class Questions:
-    """One turn's. `reserved` is what the claim has reserved; 0 for a turn that asks nothing, or whose question fits into no day.
+class ModelCalls:
+    """One turn's calls. `reserved` are the tokens that the claim reserved; 0 for a turn without a call, or whose call exceeds a whole day.
 
-    `settled` is what the last call used, for the script that comes next.
+    `settled` is the use of the last call, for the script that comes next.
     """
 
-    thinker: Thinker
+    model: ModelPort
     mailbox: AsyncMailbox
     settings: Settings
     budget: Budget
@@ -63,14 +63,14 @@ class Questions:
 
     def __post_init__(self) -> None:
         if self.reserved:
-            self.settled = Settled(first_call(self.token))
+            self.settled = Settled(first_call_id(self.token))
 
-    async def ask(self, question: Question) -> Answer:
-        """Ask. Raises NotAsked, LeaseLost, RedisError, and what the thinker raises."""
-        await self._make_room(most_of(question, self.settings))
+    async def ask(self, prompt: Prompt) -> ModelAnswer:
+        """Call the model. Raises CallDenied, LeaseLost, RedisError, and what the model raises."""
+        await self._reserve(most_of(prompt, self.settings))
         self.settled = Settled(self.settled.call, None, "bad")
         try:
-            answer = await self.thinker.think(question)
+            answer = await self.model.think(prompt)
         except ProviderError as error:
             self.settled = replace(self.settled, used=error.used)
             raise
@@ -78,19 +78,19 @@ class Questions:
         return answer
 
     def not_usable(self) -> None:
-        """The last answer could not be used: it counts as a failed one."""
+        """The last answer could not be used: it counts as a failed call."""
         self.settled = replace(self.settled, answer="bad")
 
-    async def _make_room(self, need: int) -> None:
+    async def _reserve(self, need: int) -> None:
         self._asked += 1
         if self._asked == 1 and need <= self.reserved:
             return
-        call = f"{first_call(self.token)}-{self._asked}"
+        call = f"{first_call_id(self.token)}-{self._asked}"
         verdict = await self.mailbox.run(
             reserve(self.conversation, self.token, call, need, budget=self.budget, settled=self.settled)
         )  # fmt: skip
         if verdict == "lost":
             raise LeaseLost(self.conversation)
         if verdict != "ok":
-            raise NotAsked(verdict)
+            raise CallDenied(verdict)
         self.settled = Settled(call)

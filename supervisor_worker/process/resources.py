@@ -64,9 +64,9 @@ async def open_resources(runtime: Runtime, process: str = "") -> AsyncIterator[W
         for client in (redis, waiting):
             stack.push_async_callback(client.aclose)
         commands = CommandBatcher(redis, runtime.replicas)
-        thinker, picture_loader = Claude(settings), PictureLoader.of(settings)
+        model, picture_loader = Claude(settings), PictureLoader.of(settings)
         ports = open_ports(settings, runtime.users.channels)
-        for close in (thinker.aclose, *(port.aclose for port in ports.values()), picture_loader.aclose):
+        for close in (model.aclose, *(port.aclose for port in ports.values()), picture_loader.aclose):
             stack.push_async_callback(close)
         stopping = asyncio.Event()
         context = TurnContext(
@@ -74,7 +74,7 @@ async def open_resources(runtime: Runtime, process: str = "") -> AsyncIterator[W
             users=runtime.users,
             identities=runtime.identities,
             mailbox=PatientMailbox(redis, commands, stopping),
-            thinker=thinker,
+            model=model,
             channels=ports,
             stopping=stopping,
             picture_loader=picture_loader,

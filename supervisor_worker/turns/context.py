@@ -1,4 +1,4 @@
-"""What every turn of a worker process shares: opened by `bootstrap`, handed to `run_turn`."""
+"""The dependencies of a turn, shared by all turns of a worker process, and the times derived from its settings."""
 
 from __future__ import annotations
 
@@ -15,32 +15,33 @@ from shared.model.channels import CHANNELS
 from shared.model.users import Users
 from supervisor_worker.assistant.price import budget, dearest
 from supervisor_worker.assistant.prompt import BYTES_A_TOKEN
-from supervisor_worker.assistant.reservations import Thinker
+from supervisor_worker.assistant.reply import ReplyGenerator
+from supervisor_worker.assistant.reservations import ModelPort
 from supervisor_worker.channels.port import ChannelPort
 from supervisor_worker.media.turn_pictures import PictureLoader
 from supervisor_worker.providers.retry_budget import RetryBudget
-from supervisor_worker.turns import retry_policy as limits
+from supervisor_worker.turns import retry_policy
 
 
 def _budgets() -> dict[Channel, RetryBudget]:
-    """One for each way out, and one for the model."""
+    """One retry budget for each channel, and one for the model."""
     return {name: RetryBudget() for name in (*CHANNELS, "model")}
 
 
 @dataclass(frozen=True)
 class TurnContext:
-    """The parts of one worker process.
+    """The dependencies of the turns of one worker process.
 
-    `stopping` is set when the process was told to end: nothing is claimed and no request begins after it. `in_flight` holds
-    the attempts that a message provider may have heard of and that are not recorded yet. `process` is the name under which this
-    process gives signs of life; "" for one that gives none, whose leases go by their end alone.
+    `stopping` is set when the process was told to end: nothing is claimed and no request begins after it. `in_flight` holds the tasks of
+    attempts that a message provider may have received and that are not recorded yet. `process` is the name of this process's heartbeat
+    (`Liveness.name`); "" for a process without one, whose leases are judged by their end alone.
     """
 
     settings: Settings
     users: Users
     identities: Identities
     mailbox: AsyncMailbox
-    thinker: Thinker
+    model: ModelPort
     channels: Mapping[Channel, ChannelPort]
     stopping: asyncio.Event
     picture_loader: PictureLoader
@@ -48,14 +49,19 @@ class TurnContext:
     process: str = ""
     budgets: Mapping[Channel, RetryBudget] = field(default_factory=_budgets)
 
+    @cached_property
+    def replies(self) -> ReplyGenerator:
+        """Generates the replies."""
+        return ReplyGenerator(self.settings, self.users, self.picture_loader, self.budgets["model"])
+
     @property
     def budget(self) -> Budget:
-        """What a day has room for."""
+        """The bounds of a day."""
         return budget(self.settings, self.users)
 
     @cached_property
     def dearest(self) -> Dearest:
-        """By what the most is reckoned that a turn's first question may use."""
+        """The figures by which a claim reserves tokens for a turn's first call to the model."""
         return dearest(self.settings)
 
     @property
@@ -65,7 +71,7 @@ class TurnContext:
 
     @property
     def life_ms(self) -> int:
-        """How long a process's sign of life counts, and leave for a request."""
+        """How long a process counts as alive after a heartbeat."""
         return int(self.settings.process_life_seconds * 1000)
 
     @property
@@ -74,48 +80,48 @@ class TurnContext:
         return int(self.settings.retention_days * DAY_MS)
 
     @property
-    def share(self) -> int:
-        """How many turns of one sender may be under way: of a small worker not all, so that others find a place."""
+    def sender_turns(self) -> int:
+        """Concurrent turns allowed to one sender; at most half of a small worker's, so that others are served too."""
         return min(self.settings.sender_turns_at_once, max(1, self.settings.worker_concurrency // 2))
 
     @property
     def memory_bytes(self) -> int:
-        """How much of a conversation's records is read: JSON spells a letter outside of ASCII with six bytes for two."""
+        """How many bytes of a conversation's records are read: JSON writes a letter outside of ASCII with six bytes, UTF-8 with two."""
         return 3 * BYTES_A_TOKEN * self.settings.history_tokens
 
     @property
-    def leave(self) -> Leave:
-        """What leave to send is judged by."""
+    def send_limits(self) -> Leave:
+        """The figures by which the scripts give or refuse a send permit."""
         return Leave(
             self.send_ms,
             self.margin_ms,
             self.retention_ms,
-            limits.scaled_ms(limits.PAUSE_WAIT, self.settings),
-            oldest_ms=limits.oldest_ms(self.settings),
-            repeats=limits.repeats(self.settings),
+            retry_policy.scaled_ms(retry_policy.PAUSE_WAIT_SECONDS, self.settings),
+            oldest_ms=retry_policy.oldest_ms(self.settings),
+            repeats=retry_policy.repeats(self.settings),
         )
 
     @property
     def request_ms(self) -> int:
-        """The longest from an attempt's time until nobody waits for its request any more: then it may be looked up."""
+        """The time from an attempt's time until nobody waits for its request any more: from then on it may be looked up."""
         return self.send_ms + self.margin_ms
 
     @property
-    def leave_ms(self) -> int:
-        """How long leave to send counts: a holder that stood still must not send beside its successor, nor after a look-up."""
+    def permit_ms(self) -> int:
+        """How long a send permit counts: a holder that stood still must not send beside its successor, nor after a look-up."""
         return min(self.life_ms, self.margin_ms)
 
     @property
-    def look_again_ms(self) -> int:
-        """How long after a look-up that did not show an attempt it is looked up again."""
-        return limits.scaled_ms(limits.LOOK_AGAIN, self.settings)
+    def lookup_again_ms(self) -> int:
+        """The time from a look-up that did not find an attempt to the next one."""
+        return retry_policy.scaled_ms(retry_policy.LOOKUP_AGAIN_SECONDS, self.settings)
 
     @property
     def send_ms(self) -> int:
-        """The longest that one request to a message provider takes."""
+        """The longest time of one request to a message provider."""
         return int(self.settings.send_timeout_seconds * 1000)
 
     @property
     def margin_ms(self) -> int:
-        """What is added to it before anybody else may look the request up."""
+        """The margin after `send_ms` before anybody may look the request up."""
         return int(self.settings.send_margin_seconds * 1000)

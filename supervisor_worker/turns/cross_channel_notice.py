@@ -1,10 +1,11 @@
-"""A reply that did not reach its user: they are told on their other channel, by a notice like any other.
+"""The cross-channel notice: a user whom a reply did not reach is told so on their other channel.
 
-A delivery report, or a refusal for good, puts the reply on a list, once (`replies.lua`); every worker's sweep takes from that list,
-and one script takes a reply off it and appends the notice in the same step. So the user is told once, however often the report comes
-and whoever is killed, and the notice goes out, waits for a pause or gives way to an opt-out like every other message.
+A delivery report, or a final refusal, puts the reply on a list, once (`replies.lua`). Every worker's sweep reads that list, and one script
+removes a reply from it and appends the notice in the same step. So the user is told once, however often the report comes and whichever
+process is killed. The notice is sent, waits for a pause or is stopped by an opt-out like every other message.
 
-Who the user is says the users file, by both ends of the reply, and nothing that came in. The notice holds nothing of the reply.
+The users file says who the user is, by both addresses of the reply; nothing that was received decides it. The notice repeats nothing of
+the reply.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from shared.model.events import Received
 from shared.model.users import User
 from shared.observability import logs as telemetry
 from shared.observability.faults import named
-from supervisor_worker.assistant import notices as sentences
+from supervisor_worker.assistant import notices
 from supervisor_worker.channels.formats import FORMATS
 from supervisor_worker.turns.context import TurnContext
 
@@ -32,13 +33,13 @@ LOG: Final = telemetry.logger(__name__)
 
 
 async def send_notices(reply_ids: Sequence[str], context: TurnContext) -> None:
-    """Tell the users of these replies, where they have another channel. Raises RedisError: then the sweep comes back to the rest."""
+    """Tell the users of these replies, where they have another channel. Raises RedisError: the next sweep has the rest."""
     for reply_id in reply_ids:
         try:
             call = await _call(reply_id, context)
         except RedisError:
             raise
-        except Exception as error:  # noqa: BLE001 - a record that cannot be read; it must not keep the others waiting
+        except Exception as error:  # noqa: BLE001 - a record that cannot be read must not hold up the others
             LOG.error("A reply's record cannot be read", action="untold", reply=reply_id, **named(error))  # noqa: TRY400 - see `faults`
             call = calls.untold(reply_id, "unreadable")
         outcome = await context.mailbox.run(call)
@@ -63,20 +64,20 @@ async def _call(reply_id: str, context: TurnContext) -> Call[str]:
         sender=identities.sender(event.from_),
         pair=identities.pair(event.to, event.from_),
         user=identities.user(user.username),
-        code=sentences.lost(CHANNELS[reply.command.channel].kind, notice=bool(reply.notice)),
+        code=notices.lost(CHANNELS[reply.command.channel].kind, notice=bool(reply.notice)),
         wake=job(conversation, event.channel),
     )
 
 
 def _user(reply: Reply, context: TurnContext) -> User | None:
-    """Whom the reply was for, by today's users file: a number that has changed hands is another user's, or a stranger's."""
+    """Whom the reply was for, by the present users file: a number that has changed hands is another user's, or a stranger's."""
     command = reply.command
     return context.users.find(command.channel, command.from_, command.to)
 
 
 def _event(user: User, reply: Reply) -> Received | None:
-    """What the notice answers, on the first other channel that its user has; None where they have none."""
-    subject = sentences.lost_subject(CHANNELS[reply.command.channel].kind)
+    """The event that the notice answers, on the user's first other channel; None where they have none."""
+    subject = notices.lost_subject(CHANNELS[reply.command.channel].kind)
     for channel in CHANNELS:
         if channel != reply.command.channel and (ends := user.ends(channel)):
             return FORMATS[channel].notice_event(ends, _name(reply.id), user.username, subject, time.time())
@@ -84,5 +85,5 @@ def _event(user: User, reply: Reply) -> Received | None:
 
 
 def _name(reply_id: str) -> str:
-    """The notice's id, which `elsewhere.lua` makes in the same way."""
+    """The notice's id; `elsewhere.lua` makes it in the same way."""
     return "n-" + reply_id.removeprefix("r-")

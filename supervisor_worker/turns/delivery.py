@@ -1,22 +1,23 @@
-"""The sending loop: leave asked, one request made, its outcome recorded, and what is unknown looked up before it is repeated.
+"""The delivery of one reply: a send permit, one request, its recorded outcome, and a look-up before a repetition.
 
-    sending ── ok ──────▶ request ── accepted ─▶ recorded, and the turn finished with it
-       │                     ├────── refused ──▶ recorded ─▶ a ProviderError for the turn to judge
-       │                     └────── no answer ─▶ stays unresolved ─┐
-       ├─ look_up ◀─────────────────────────────────────────────────┘   see `looking`
-       ├─ short ──▶ renew once, ask again
+The verdict of `sending`, the script that gives the permit, decides what comes next::
+
+    sending ── ok ──────▶ request ── accepted ──▶ recorded, and the turn finished with it
+       │                     ├────── refused ───▶ recorded ─▶ a ProviderError for the turn to judge
+       │                     └────── no answer ─▶ the attempt stays pending ─┐
+       ├─ look_up ◀──────────────────────────────────────────────────────────┘   see `attempt_lookup`
+       ├─ short ──▶ renew the lease once, ask again
        ├─ alone ──▶ recorded as refused, a ProviderUnavailable
-       ├─ unknown ▶ proven not to have been taken? Else, and when too_old: for the turn to park
+       ├─ unknown ▶ proven not to have been accepted? If not, and when too_old: for the turn to park
        └─ opted_out, paused, sent, lost: nothing left to do here
 
-A reply that is new is stored with the first asking for leave: one step for both, and one for recording and finishing, so that a
-turn without troubles costs three round trips with its claim. Asking for leave, the request and the recording of its outcome are
-one task, shielded from the turn's own cancellation: a request that left is waited for at shutdown, and its outcome is recorded
-even by a holder that lost its lease.
+A new reply is stored in the same step that asks for its first permit, and an accepted outcome finishes the turn in the step that records
+it: a turn without trouble costs three round trips with its claim. Permit, request and record are one task, shielded from the turn's
+cancellation: at shutdown a request that was sent is waited for, and its outcome is recorded even by a holder that lost its lease.
 
-Where Redis has replicas, no request is made before one of them has the attempt: a failover then finds it, and has it looked up.
-Every request after a reply's first is a retry, and made only when the provider's budget has room for it. One that may be a second
-copy is the last, and not to be spent on a provider that is still away: that is asked first, by what can send nothing.
+Where Redis has replicas, no request is made before one of them has the attempt: after a failover the attempt is known, and looked up.
+Every request after a reply's first is a retry, and is made only when the provider's retry budget allows it. A request that may be a second
+copy is the last one, and not to be wasted on a provider that is still away: that is probed first, by a request that can send nothing.
 """
 
 from __future__ import annotations
@@ -35,25 +36,25 @@ from shared.model.events import Response
 from shared.observability import logs as telemetry
 from shared.observability.faults import named
 from supervisor_worker.providers.http_pool import NO_PROVIDER, PermitExpired, send_check
-from supervisor_worker.turns import retry_policy as limits
-from supervisor_worker.turns.attempt_lookup import Looking
+from supervisor_worker.turns import retry_policy
+from supervisor_worker.turns.attempt_lookup import AttemptLookup
 from supervisor_worker.turns.context import TurnContext
-from supervisor_worker.turns.delivery_result import Delivered, New, after, closed, was_taken
+from supervisor_worker.turns.delivery_result import DeliveryResult, PendingReply, after_acceptance, was_accepted, without_permit
 from supervisor_worker.turns.lease import Lease
 from supervisor_worker.turns.liveness import elapsed
 
 LOG: Final = telemetry.logger(__name__)
 MAX_ROUNDS: Final = 20
 SERVER_ERROR: Final = 500
-TRIES: Final = 3
-_TAKEN: Final = (ReplyState.SENT, ReplyState.DELIVERED, ReplyState.UNDELIVERED)
+MAX_PERMITS: Final = 3
+_ACCEPTED: Final = (ReplyState.SENT, ReplyState.DELIVERED, ReplyState.UNDELIVERED)
 
 
 class Delivery:
-    """One reply on its way out.
+    """The delivery of one reply.
 
-    `expired` says whether an outage has lasted too long to try again, `tried` whether there were attempts before; `wake` is the next
-    job, should messages remain.
+    `expired` says whether an outage has lasted too long to try again, `tried` whether the reply had attempts before; `wake` is the next
+    job, in case messages remain.
     """
 
     def __init__(
@@ -69,45 +70,45 @@ class Delivery:
         self._wake = wake
         self._channel = command.channel
         self._budget = context.budgets[self._channel]
-        self._limits = context.leave
-        self._looking = Looking(context, lease, self._channel, reply_id, command)
+        self._limits = context.send_limits
+        self._lookup = AttemptLookup(context, lease, self._channel, reply_id, command)
         self._pair = context.identities.pair(command.from_, command.to)
         self._ready = False
         self._renewed = False
         self._asked_wait_ms = 0
-        self._new: New | None = None
+        self._new: PendingReply | None = None
         self._cancelled = False
 
-    async def deliver(self, new: New | None = None) -> Delivered:
-        """Send the reply, which is stored first when it is `new`, or say why not.
+    async def deliver(self, new: PendingReply | None = None) -> DeliveryResult:
+        """Send the reply, after storing it if it is `new`; the answer is how that ended.
 
-        Raises ProviderUnavailable, ProviderRefused or CredentialsRefused, all of them recorded.
+        Raises ProviderUnavailable, ProviderRefused or CredentialsRefused; each was recorded before.
         """
         self._new = new
         self._renewed = False
         for _ in range(MAX_ROUNDS):
             if ended := await self._round():
                 return ended
-        return Delivered("wait", wait_ms=self._context.lease_ms, reason="too_many_rounds")
+        return DeliveryResult("wait", wait_ms=self._context.lease_ms, reason="too_many_rounds")
 
-    async def _round(self) -> Delivered | None:
-        """Ask for leave once, and do what it says; None when leave is to be asked for again."""
+    async def _round(self) -> DeliveryResult | None:
+        """Ask for a permit once, and do what the verdict says; None when a permit is to be asked for again."""
         if self._new is None and self._ending():
-            return Delivered("wait", reason="shutdown")
-        verdict = await self._in_flight() if await self._may_repeat() else Delivered("no_budget")
-        if isinstance(verdict, Delivered):
+            return DeliveryResult("wait", reason="shutdown")
+        verdict = await self._shielded_attempt() if await self._may_repeat() else DeliveryResult("no_budget")
+        if isinstance(verdict, DeliveryResult):
             return verdict if verdict.outcome != "no_budget" else await self._without_budget()
-        if verdict.outcome == "short" and not self._renewed:
+        if verdict.outcome == "short" and not self._renewed:  # the lease ends before a request could: renew it, but only once a delivery
             self._renewed = True
-            return None if await self._lease.renew() else Delivered("lost")
+            return None if await self._lease.renew() else DeliveryResult("lost")
         if verdict.outcome == "look_up" and verdict.attempt:
             return await self._look_up(verdict.attempt) or self._too_late()
-        return await self._without_proof() if verdict.outcome == "unknown" else after(verdict)
+        return await self._without_proof() if verdict.outcome == "unknown" else without_permit(verdict)
 
     async def _may_repeat(self) -> bool:
-        """Whether there is room in the budget for what may be a second copy. Raises a ProviderError while the provider is still away.
+        """Whether the retry budget allows a request that may be a second copy. Raises a ProviderError while the provider is still away.
 
-        Something that it took since the last failure says so; else it is asked by a request that can send nothing.
+        A request that it accepted since its last failure shows that it is there; without one it is probed.
         """
         if self._ready or not self._tried or self._budget.recovered:
             return True
@@ -126,48 +127,48 @@ class Delivery:
         self._ready = True
         return True
 
-    async def _without_proof(self) -> Delivered | None:
-        """As often as it may be, the reply was sent with unknown fate. None when it is shown that one of these was not taken after all."""
+    async def _without_proof(self) -> DeliveryResult | None:
+        """The reply has as many attempts of unknown outcome as it may. None when one is proven not to have been accepted."""
         reply = await self._context.mailbox.reply(self._reply_id)
         if reply is None or not self._limits.repeats:
-            return Delivered("unknown")
-        looked = await self._looking.once_more(reply.unsure)
+            return DeliveryResult("unknown")
+        looked = await self._lookup.prove(reply.unsure)
         if looked.outcome == "shown":
-            return closed(await self._record(looked.attempt, "accepted", provider_id=looked.provider_id))
+            return after_acceptance(await self._record(looked.attempt, "accepted", provider_id=looked.provider_id))
         if looked.outcome == "resolved":
             return self._too_late()
-        return Delivered("wait", wait_ms=looked.wait_ms, reason=looked.reason) if looked.wait_ms else Delivered("unknown")
+        return DeliveryResult("wait", wait_ms=looked.wait_ms, reason=looked.reason) if looked.wait_ms else DeliveryResult("unknown")
 
-    async def resolve(self) -> Delivered:
-        """Look up whatever is unresolved, and send nothing: `sent`, `absent`, `wait`, or `unknown` where no repeat is wanted."""
+    async def resolve(self) -> DeliveryResult:
+        """Look up the pending attempts, and send nothing: `sent`, `absent`, `wait`, or `unknown` where no repetition is allowed."""
         for _ in range(MAX_ROUNDS):
             reply = await self._context.mailbox.reply(self._reply_id)
             if reply is None or not reply.attempts:
-                return Delivered("absent")
-            if was_taken(reply):
-                return Delivered("sent")
+                return DeliveryResult("absent")
+            if was_accepted(reply):
+                return DeliveryResult("sent")
             if not reply.unresolved:
-                return Delivered("unknown" if reply.unsure and not self._limits.repeats else "absent")
+                return DeliveryResult("unknown" if reply.unsure and not self._limits.repeats else "absent")
             if ended := await self._look_up(reply.unresolved[0]):
                 return ended
-        return Delivered("wait", wait_ms=self._context.lease_ms, reason="too_many_rounds")
+        return DeliveryResult("wait", wait_ms=self._context.lease_ms, reason="too_many_rounds")
 
-    async def _without_budget(self) -> Delivered:
-        """No retry for now. What is unresolved is looked up all the same: it may have been taken."""
+    async def _without_budget(self) -> DeliveryResult:
+        """No retry now. Pending attempts are looked up all the same: one may have been accepted."""
         resolved = await self.resolve()
-        return resolved if resolved.outcome != "absent" else self._too_late() or Delivered("no_budget")
+        return resolved if resolved.outcome != "absent" else self._too_late() or DeliveryResult("no_budget")
 
-    def _too_late(self) -> Delivered | None:
-        return Delivered("absent") if self._expired() else None
+    def _too_late(self) -> DeliveryResult | None:
+        return DeliveryResult("absent") if self._expired() else None
 
     def _ending(self) -> bool:
         return self._context.stopping.is_set() or self._cancelled
 
-    async def _in_flight(self) -> Sending | Delivered:
-        """One attempt as a task of its own. A turn that is cancelled meanwhile waits for it as long as the grace lasts."""
-        task: asyncio.Task[Sending | Delivered] = asyncio.create_task(self._attempt())
+    async def _shielded_attempt(self) -> Sending | DeliveryResult:
+        """One attempt in a task of its own. A turn that is cancelled meanwhile waits for it, at most for the grace."""
+        task: asyncio.Task[Sending | DeliveryResult] = asyncio.create_task(self._attempt())
         self._context.in_flight.add(task)
-        task.add_done_callback(self._landed)
+        task.add_done_callback(self._done)
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
@@ -175,22 +176,22 @@ class Delivery:
             if not task.done():
                 LOG.warning("A request stays without an answer", action="left_in_flight", reply=self._reply_id)
                 raise
-            self._cancelled = True
+            self._cancelled = True  # no further request, but this one's outcome is still to be handled: the turn goes on to its end
             _uncancel()
             return task.result()
 
-    def _landed(self, task: asyncio.Task[Sending | Delivered]) -> None:
+    def _done(self, task: asyncio.Task[Sending | DeliveryResult]) -> None:
         self._context.in_flight.discard(task)
         if not task.cancelled():
-            task.exception()  # read, so that asyncio does not print what nobody waits for any more
+            task.exception()  # read, or asyncio prints it as never retrieved when the turn has stopped waiting
 
-    async def _attempt(self) -> Sending | Delivered:
-        """Ask for leave and, with it, make one request.
+    async def _attempt(self) -> Sending | DeliveryResult:
+        """Ask for a permit and, with it, make one request.
 
-        The answer is a verdict, with `look_up` for an unknown outcome, or how delivering ended.
+        The answer is a verdict (`look_up` after an unknown outcome), or how the delivery ended.
         """
         if self._tried and not self._budget.take():
-            return Delivered("no_budget")
+            return DeliveryResult("no_budget")
         attempt_id = f"a-{uuid.uuid4().hex}"
         asked = elapsed()
         verdict = await (self._store(self._new, attempt_id) if self._new else self._ask(attempt_id))
@@ -208,27 +209,27 @@ class Delivery:
         except (OutcomeUnknown, TimeoutError) as error:
             return await self._unanswered(verdict.attempt, error)
         self._budget.succeeded(retry=retry)
-        return closed(await self._record(attempt_id, "accepted", provider_id=provider_id))
+        return after_acceptance(await self._record(attempt_id, "accepted", provider_id=provider_id))
 
     async def _refused(self, attempt_id: str, error: ProviderError) -> Sending:
-        """Record that nothing was taken, and raise the error, unless an earlier attempt was taken after all."""
+        """Record that nothing was accepted, and raise the error, unless an earlier attempt was accepted after all."""
         if isinstance(error, ProviderUnavailable) and error.provider != NO_PROVIDER:
             self._budget.failed()
         outcome = await self._record(attempt_id, "refused", code=error.code)
-        if outcome.state in _TAKEN:
+        if outcome.state in _ACCEPTED:
             return Sending("sent")
         if not outcome.decided:
             error.tell_user = False  # an earlier attempt may have been accepted after all: the user is not told otherwise
         raise error
 
     async def _unanswered(self, attempt: Attempt, error: OutcomeUnknown | TimeoutError) -> Sending:
-        """Record why there was no answer: the attempt stays unresolved."""
+        """Record why there was no answer: the attempt stays pending, and is looked up before anything is repeated."""
         self._budget.failed()
         LOG.warning("A request got no answer", action="outcome_unknown", reply=self._reply_id, attempt=attempt.id, error=str(error))
         code = "timeout"
         if isinstance(error, OutcomeUnknown):
             code = f"http_{error.status}" if error.status and error.status >= SERVER_ERROR else error.code
-            self._asked_wait_ms = limits.asked_wait_ms(error.retry_after, self._context.settings)
+            self._asked_wait_ms = retry_policy.asked_wait_ms(error.retry_after, self._context.settings)
         await self._record(attempt.id, "unknown", code=code)
         return Sending("look_up", attempt)
 
@@ -236,8 +237,8 @@ class Delivery:
         call = calls.sending(self._lease.conversation, self._lease.token, self._reply_id, attempt_id, limits=self._limits, wake=self._wake)
         return await self._context.mailbox.run(call)
 
-    async def _store(self, new: New, attempt_id: str) -> Sending | Delivered:
-        """Store the reply, and ask for leave in the same step unless the process ends."""
+    async def _store(self, new: PendingReply, attempt_id: str) -> Sending | DeliveryResult:
+        """Store the reply, and ask for a permit in the same step unless the process is to end."""
         call = calls.store_reply(
             self._lease.conversation, self._lease.token, new.turn, self._command, limits=self._limits,
             attempt="" if self._ending() else attempt_id, figures=new.figures, settled=new.settled, wake=self._wake,
@@ -245,18 +246,22 @@ class Delivery:
         stored = await self._context.mailbox.run(call)
         self._new = None
         if stored.outcome == "stored":
-            return stored.leave or Delivered("wait", reason="shutdown")
+            return stored.leave or DeliveryResult("wait", reason="shutdown")
         if stored.outcome == "finished":
-            return Delivered("closed", more=stored.more)
-        return Delivered(stored.outcome)
+            return DeliveryResult("closed", more=stored.more)
+        return DeliveryResult(stored.outcome)
 
-    def _leave(self, attempt_id: str, asked: float) -> Callable[[], Awaitable[bool]]:
-        """Whether the request may leave. Leave that was asked too long ago is asked for again, which renews the attempt's time."""
+    def _send_permit(self, attempt_id: str, asked: float) -> Callable[[], Awaitable[bool]]:
+        """A function that says whether the request may be sent now. `asked` is when its permit was asked for.
+
+        A permit that is too old is asked for again, which renews the attempt's time: a holder that stood still must not send beside its
+        successor, nor after somebody looked the attempt up.
+        """
 
         async def may_send() -> bool:
             nonlocal asked
-            for _ in range(TRIES):
-                if elapsed() - asked < self._context.leave_ms / 1000:
+            for _ in range(MAX_PERMITS):
+                if elapsed() - asked < self._context.permit_ms / 1000:
                     return True
                 asked = elapsed()
                 if (await self._ask(attempt_id)).outcome != "ok":
@@ -267,8 +272,8 @@ class Delivery:
 
     async def _request(self, attempt_id: str, asked: float, *, replicated: bool) -> str:
         if not replicated:
-            raise ProviderUnavailable(NO_PROVIDER, "not_replicated")  # a new master would not know of this attempt, and send a second copy
-        may_send = self._leave(attempt_id, asked)
+            raise ProviderUnavailable(NO_PROVIDER, "not_replicated")  # a new master would not know the attempt, and send a second copy
+        may_send = self._send_permit(attempt_id, asked)
         if not await may_send():
             raise PermitExpired
         async with asyncio.timeout(self._context.settings.send_timeout_seconds):
@@ -284,7 +289,7 @@ class Delivery:
     async def _record(
         self, attempt_id: str, result: Literal["accepted", "refused", "unknown"], *, provider_id: str = "", code: str = ""
     ) -> Outcome:
-        """Write down what became of an attempt, lease or no lease; an accepted one finishes the turn."""
+        """Record an attempt's outcome, also without the lease; an accepted one finishes the turn."""
         lease = self._lease
         call = calls.outcome(
             self._reply_id, attempt_id, result, retention_ms=self._context.retention_ms, provider_id=provider_id, code=code,
@@ -292,18 +297,18 @@ class Delivery:
         )  # fmt: skip
         return await self._context.mailbox.run(call)
 
-    async def _look_up(self, attempt: Attempt) -> Delivered | None:
-        """Find out about an attempt; None when it is resolved now. ProviderUnavailable when the provider does not answer."""
-        looked = await self._looking.after(attempt)
+    async def _look_up(self, attempt: Attempt) -> DeliveryResult | None:
+        """Look an attempt up; None when it is not pending any more. Raises ProviderUnavailable when the provider does not answer."""
+        looked = await self._lookup.look_up(attempt)
         if looked.outcome == "shown":
-            return closed(await self._record(attempt.id, "accepted", provider_id=looked.provider_id))
+            return after_acceptance(await self._record(attempt.id, "accepted", provider_id=looked.provider_id))
         if looked.outcome == "wait":
-            return Delivered("wait", wait_ms=max(looked.wait_ms, self._asked_wait_ms), reason=looked.reason)
+            return DeliveryResult("wait", wait_ms=max(looked.wait_ms, self._asked_wait_ms), reason=looked.reason)
         return None
 
 
 def _away(error: ProviderError | TimeoutError) -> ProviderUnavailable:
-    """What was asked by a request that can send nothing is an outage, whatever became of that one."""
+    """The error of a probe: as it can send nothing, its unknown outcome is an outage too."""
     if isinstance(error, ProviderUnavailable):
         return error
     if isinstance(error, ProviderError):

@@ -1,4 +1,4 @@
-"""How delivering a reply ends, and what the scripts' answers mean for it. Pure."""
+"""How the delivery of a reply ends, and what the scripts' answers mean for it. Pure."""
 
 from __future__ import annotations
 
@@ -10,14 +10,19 @@ from shared.mailbox.records import Reply, Turn
 
 
 @dataclass(frozen=True, slots=True)
-class Delivered:
-    """How delivering ended.
+class DeliveryResult:
+    """How a delivery ended.
 
-    `sent`: finish the turn. `closed`: a script ended it, `more` says whether messages remain. `lost`: end silently.
-    `wait`: give the lease up for `wait_ms`, uncounted. `no_budget`: likewise, for as long as in an outage. `absent`: everything is
-    resolved, nothing was found to be taken, and it is too late, or not wanted, to try again. `too_old`: a message is too old to be
-    answered. `unknown`: the reply may have been taken, and is not to be repeated. `handed_over`: the reply was not stored, a message of
-    its turn is answered elsewhere.
+    - `sent`: a request was accepted; the turn is still to be finished.
+    - `closed`: a script ended the turn; `more` says whether messages remain.
+    - `lost`: the lease is another holder's; nothing is to be done.
+    - `wait`: release the lease for `wait_ms`, uncounted, for `reason`.
+    - `no_budget`: likewise, for as long as in an outage.
+    - `absent`: every attempt is known not to have been accepted, and no further attempt is allowed.
+    - `unknown`: the reply may have been accepted, and is not to be repeated.
+    - `too_old`: a message of the turn is too old to be answered.
+    - `no_pair`: nobody knows the reply's pair of addresses, so an opt-out could not be seen.
+    - `handed_over`: the reply was not stored, because a message of its turn is answered over the bridge.
     """
 
     outcome: Literal["sent", "closed", "lost", "wait", "no_budget", "absent", "too_old", "unknown", "no_pair", "handed_over"]
@@ -27,7 +32,7 @@ class Delivered:
 
 
 @dataclass(frozen=True, slots=True)
-class New:
+class PendingReply:
     """What is stored with a reply that is not stored yet."""
 
     turn: Turn
@@ -35,28 +40,28 @@ class New:
     settled: Settled = NO_CALL
 
 
-def closed(outcome: Outcome) -> Delivered:
-    """An attempt was taken: the turn is finished, unless somebody else holds the lease."""
+def after_acceptance(outcome: Outcome) -> DeliveryResult:
+    """The result once an attempt was accepted and recorded: the turn is finished, unless somebody else holds the lease."""
     if outcome.closed is None or outcome.closed.outcome == "lost":
-        return Delivered("sent")
-    return Delivered("closed", more=outcome.closed.outcome == "more")
+        return DeliveryResult("sent")
+    return DeliveryResult("closed", more=outcome.closed.outcome == "more")
 
 
-def after(verdict: Sending) -> Delivered:
-    """What follows from a verdict that allows no request, and after which nothing can be done here."""
+def without_permit(verdict: Sending) -> DeliveryResult:
+    """The result of a verdict that permits no request and leaves nothing to do for the delivery."""
     if verdict.outcome == "sent":
-        return Delivered("sent")
+        return DeliveryResult("sent")
     if verdict.outcome in ("opted_out", "paused"):
-        return Delivered("closed", more=verdict.more and verdict.outcome == "opted_out")
+        return DeliveryResult("closed", more=verdict.more and verdict.outcome == "opted_out")
     if verdict.outcome == "too_old":
-        return Delivered("too_old")
+        return DeliveryResult("too_old")
     if verdict.outcome in ("unknown", "no_pair"):
-        return Delivered(verdict.outcome)
+        return DeliveryResult(verdict.outcome)
     if verdict.outcome == "short":
-        return Delivered("wait", reason="lease_too_short")
-    return Delivered("lost")
+        return DeliveryResult("wait", reason="lease_too_short")
+    return DeliveryResult("lost")
 
 
-def was_taken(reply: Reply) -> bool:
-    """Whether the provider is known to have taken the reply."""
+def was_accepted(reply: Reply) -> bool:
+    """Whether the provider is known to have accepted the reply."""
     return any(attempt.outcome == "accepted" for attempt in reply.attempts)

@@ -1,7 +1,7 @@
-"""A conversation's lease while its turn runs: renewed in the background, and the end of all new work once it is lost.
+"""A conversation's lease while its turn runs: renewed in the background; once it is lost, the turn's work is cancelled.
 
-A lease that expired unnoticed can still be renewed while nobody else took it; only the server's own "no" means lost. What a
-lost lease forbids is enforced by the scripts, which are fenced; this class only saves the work.
+A lease that expired can still be renewed as long as nobody else has claimed the conversation: only the server's own "no" means that it is
+lost. The scripts are fenced and reject the calls of a former holder; this class only saves its work.
 """
 
 from __future__ import annotations
@@ -20,18 +20,19 @@ from shared.observability import logs as telemetry
 from supervisor_worker.turns.liveness import elapsed
 
 T = TypeVar("T")
-TRIES: Final = 3
+MAX_RENEWALS: Final = 3
+"""In a row, before one request."""
 LOG: Final = telemetry.logger(__name__)
 
 
 class Lease:
-    """The lease that a claim took, for `async with`."""
+    """The lease of a successful claim, for `async with`."""
 
     def __init__(
         self, mailbox: AsyncMailbox, conversation: str, token: str, claim: Claim, lease_ms: int, *, life_ms: int = 0,
         asked: float | None = None,
     ) -> None:  # fmt: skip
-        """`asked` is the time (`elapsed`) at which the claim was asked, `life_ms` how long that counts for a question that is to leave."""
+        """`asked` is when the claim was sent (`elapsed`); for `life_ms` from then on a call to the model may be sent without a renewal."""
         self.conversation = conversation
         self.token = token
         self._mailbox = mailbox
@@ -45,7 +46,7 @@ class Lease:
         self._renewing: asyncio.Task[None] | None = None
 
     def now_ms(self) -> int:
-        """The server's time, carried on by this process's monotonic clock: never a host's."""
+        """The server's time, continued by this process's monotonic clock: no host's wall clock is used."""
         return self._server_ahead_ms + self._local_ms()
 
     async def renew(self) -> bool:
@@ -53,7 +54,7 @@ class Lease:
         asked = elapsed()
         if lease_end := await self._mailbox.run(calls.renew(self.conversation, self.token, lease_ms=self._lease_ms)):
             self._asked = asked
-            self._server_ahead_ms = lease_end - self._lease_ms - self._local_ms()  # the server's TIME may have stepped
+            self._server_ahead_ms = lease_end - self._lease_ms - self._local_ms()  # anew each time: the server's TIME may have stepped
             return True
         if not self._lost:
             LOG.warning("The lease is lost; this turn stops", action="lease_lost", conversation=self.conversation)
@@ -62,12 +63,12 @@ class Lease:
             self._held.cancel()
         return False
 
-    async def may_ask(self) -> bool:
-        """Whether a question may leave now: directly before it does, the lease must have been granted less than a life ago.
+    async def may_send(self) -> bool:
+        """Whether a call to the model may be sent now: the lease must have been granted less than a life ago.
 
-        Where it was not (this process stood still, or was busy) it is renewed first; False when it is lost, or each answer is late.
+        A lease that was not (this process stood still, or was busy) is renewed first. False when it is lost, or every renewal is late.
         """
-        for _ in range(TRIES):
+        for _ in range(MAX_RENEWALS):
             if elapsed() - self._asked < self._life:
                 return True
             if not await self.renew():
@@ -95,14 +96,14 @@ class Lease:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Stop renewing; giving the lease up is the business of the script that ends the turn."""
+        """Stop renewing. The script that ends the turn releases the lease."""
         if self._timer is not None:
             self._timer.cancel()
         if self._renewing is not None:
             self._renewing.cancel()
 
     def _arm(self, seconds: float) -> None:
-        """A timer, and a task only when its time has come: most turns end before."""
+        """Set a timer, which creates a task only when it fires: most turns end before."""
         self._timer = asyncio.get_running_loop().call_later(seconds, self._renew_in_background)
 
     def _renew_in_background(self) -> None:
@@ -113,7 +114,7 @@ class Lease:
         try:
             await self.renew()
         except (RedisError, OSError) as error:
-            pause = min(pause, self._life)  # soon again: after an outage a living holder has half a lease to do so
+            pause = min(pause, self._life)  # after an outage a living holder has half a lease to renew it
             LOG.warning("A lease was not renewed", action="renew_failed", conversation=self.conversation, error=type(error).__name__)
         if not self._lost:
             self._arm(pause)

@@ -24,7 +24,7 @@ from shared.model.addresses import EmailAddress, PhoneNumber, parse_address_list
 from shared.model.events import MAX_MEDIA, EmailReceived, Media, SendSmsResponse, SmsReceived
 from shared.model.text import clean, decode, one_line
 from shared.observability.redaction import mask
-from supervisor_worker.assistant.prompt import said
+from supervisor_worker.assistant.prompt import render
 from supervisor_worker.channels import formats
 from supervisor_worker.channels.sendgrid.email import body_of
 from supervisor_worker.channels.twilio.format import SMS_LIMIT, sms_length
@@ -176,7 +176,7 @@ def event_of(mail: InboundMail, verdict: admit.AdmittedMail) -> EmailReceived:
 def answer(event: SmsReceived | EmailReceived) -> None:
     """What a model that repeats everything would send: to the author, whatever stands in the message, with no header of its making."""
     assert codec.decode(codec.encode(event)) == event
-    command = formats.reply(event, said(event), "r-1")
+    command = formats.reply(event, render(event), "r-1")
     assert (command.to, command.from_) == (event.from_, event.to)
     if isinstance(command, SendSmsResponse):
         assert sms_length(command.message) <= SMS_LIMIT

@@ -18,7 +18,7 @@ from shared.mailbox.records import Attempt, Kind, Reply, Turn, reply_from
 from shared.model.addresses import EmailAddress, PhoneNumber
 from shared.model.events import EmailReceived, Response, SendSmsResponse, SmsReceived
 from supervisor_worker.channels.port import Listed
-from supervisor_worker.turns.attempt_matching import Others, choose
+from supervisor_worker.turns.attempt_matching import OtherReplies, choose
 from tests.integration.mailbox_books import (
     AGAIN,
     LEASE,
@@ -381,7 +381,7 @@ class Workers:
         """Ask the provider's list, and bind what it shows as the worker does."""
         tried, asked = self.oracle.replies[reply], self.oracle.now
         shown = [copy for copy in self.log if (copy.conv, copy.body) == (tried.conv, body) and copy.listed_at <= asked]
-        others = Others(self._taken_by_others(reply, shown), self._unsure_of_others(reply, body))
+        others = OtherReplies(self._taken_by_others(reply, shown), self._unsure_of_others(reply, body))
         pid = choose(tried.at[attempt], [Listed(copy.pid, copy.at) for copy in shown], others, request_ms=SEND + MARGIN)
         if pid:
             call = calls.outcome(reply, attempt, "accepted", provider_id=pid, retention_ms=RETENTION)

@@ -16,14 +16,14 @@ import uvloop
 from shared.config import settings as settings_module
 from shared.errors import ProviderError, ProviderRefused, ProviderUnavailable
 from supervisor_worker.assistant.claude.client import Claude
-from supervisor_worker.assistant.prompt import Line, Question
+from supervisor_worker.assistant.prompt import Prompt, PromptMessage
 from tests.support.processes import free_port
 from tests.support.scripted_provider import Act, ScriptedProvider, answer, close, flood, hang, reset, then_close, trickle
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
 pytestmark = pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
 
-QUESTION = Question("stable", "today", (Line("user", "hi"),))
+QUESTION = Prompt("stable", "today", (PromptMessage("user", "hi"),))
 SAID = json.dumps(
     {
         "id": "m",

@@ -12,7 +12,7 @@ from redis import Redis
 from shared.mailbox import calls
 from shared.model.addresses import EmailAddress
 from shared.model.events import Received
-from supervisor_worker.assistant import notices as sentences
+from supervisor_worker.assistant import notices
 from supervisor_worker.process.resources import WorkerResources
 from supervisor_worker.process.sweep import Sweep
 from supervisor_worker.turns.context import TurnContext
@@ -62,7 +62,7 @@ def test_a_text_that_did_not_arrive_is_told_by_mail_in_a_thread_of_its_own(world
     assert world.sandbox.count("sendgrid.send", accepted=None) == 1
     request = mail["request"]
     assert (request["to"], request["from"]) == ("user@example.com", "boss@example.com")
-    assert (request["subject"], request["text"]) == (sentences.TEXT_LOST_SUBJECT, sentences.NOTICES[sentences.TEXT_LOST])
+    assert (request["subject"], request["text"]) == (notices.TEXT_LOST_SUBJECT, notices.NOTICES[notices.TEXT_LOST])
     headers = {name.lower() for name in request["headers"]}
     assert headers & {"in-reply-to", "references"} == set()
     assert SECRET not in str(request)
@@ -72,9 +72,9 @@ def test_an_answer_to_that_mail_joins_its_conversation(world: World) -> None:
     """The thread's root is the notice's own Message-ID."""
     lost(world, world.text())
     (mail,) = work(world, "sendgrid.send")
-    (told,) = world.ledger("notice", code=sentences.TEXT_LOST)
+    (told,) = world.ledger("notice", code=notices.TEXT_LOST)
     root = mail["request"]["headers"]["Message-ID"]
-    answer = world.mail("What did you say?", in_reply_to=root, references=(root,), subject=f"Re: {sentences.TEXT_LOST_SUBJECT}")
+    answer = world.mail("What did you say?", in_reply_to=root, references=(root,), subject=f"Re: {notices.TEXT_LOST_SUBJECT}")
     assert world.conversation(answer) == told.fields["conv"]
     world.drive(lambda: world.state(answer) == "answered")
 
@@ -86,7 +86,7 @@ def test_a_mail_that_did_not_arrive_is_told_by_one_text(world: World) -> None:
     (text,) = work(world, "twilio.create")
     request = text["request"]
     assert (request["to"], request["from"]) == ("+15551234567", "+15559876543")
-    assert request["body"] == sentences.NOTICES[sentences.MAIL_LOST]
+    assert request["body"] == notices.NOTICES[notices.MAIL_LOST]
     assert len(request["body"]) <= 160  # one segment
 
 
@@ -96,7 +96,7 @@ def test_a_number_that_twilio_refuses_for_good_is_told_by_mail(world: World) -> 
     event = world.text(SECRET)
     world.once(event)
     (mail,) = work(world, "sendgrid.send")
-    assert mail["request"]["subject"] == sentences.TEXT_LOST_SUBJECT
+    assert mail["request"]["subject"] == notices.TEXT_LOST_SUBJECT
     assert world.state(event) == "parked:twilio_21614"
     assert world.sandbox.count("twilio.create", accepted=None) == 1
 
@@ -105,7 +105,7 @@ def test_two_dead_channels_do_not_tell_of_each_other(world: World) -> None:
     """The notice's own loss ends it."""
     lost(world, world.text())
     work(world, "sendgrid.send")
-    (told,) = world.ledger("notice", code=sentences.TEXT_LOST)
+    (told,) = world.ledger("notice", code=notices.TEXT_LOST)
     notice = world.mailbox.message(told.fields["msg"])
     assert notice
     reply = world.mailbox.reply_of(notice)

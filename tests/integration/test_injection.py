@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from redis import Redis
 
 from shared.config.settings import Settings
-from supervisor_worker.assistant import prompt as conversation
+from supervisor_worker.assistant import prompt
 from tests import payloads
 from tests.integration.turn_world import World
 from tests.integration.webhook_client import Web, opened
@@ -29,7 +29,7 @@ SECRETS = {
     for name, field in Settings.model_fields.items()
     if field.annotation is SecretStr and name != "redis_url"  # the test's own server has no password
 }
-PROMPT = conversation._COMMON[:60]
+PROMPT = prompt._COMMON[:60]
 MANY = {"sender_turns_per_hour": 10_000, "pair_turns_per_day": 1_000_000, "mail_turns_per_hour": 10_000}
 
 

@@ -11,9 +11,9 @@ from redis.exceptions import ResponseError
 
 from shared.mailbox import AsyncMailbox
 from shared.mailbox.call import Call
-from supervisor_worker.assistant import notices as sentences
-from supervisor_worker.assistant.claude.client import Answer
-from supervisor_worker.assistant.prompt import Question
+from supervisor_worker.assistant import notices
+from supervisor_worker.assistant.claude.client import ModelAnswer
+from supervisor_worker.assistant.prompt import Prompt
 from tests.integration.turn_world import World
 from tests.support.sandbox import SandboxProcess
 
@@ -30,17 +30,17 @@ def world(redis: Redis, redis_url: str, sandbox: SandboxProcess) -> Iterator[Wor
 
 
 class Echo:
-    """A thinker that says what was said last, and trips over one word if it is `broken`."""
+    """A model that says what was said last, and trips over one word if it is `broken`."""
 
     def __init__(self, *, broken: bool) -> None:
         self._broken = broken
 
-    async def think(self, question: Question) -> Answer:
+    async def think(self, prompt: Prompt) -> ModelAnswer:
         """A fault of our own quotes the user."""
-        said = question.lines[-1].text
+        said = prompt.messages[-1].text
         if self._broken and POISON in said:
             raise ValueError(said)
-        return Answer(said)
+        return ModelAnswer(said)
 
     async def aclose(self) -> None:
         """Nothing is open."""
@@ -86,7 +86,7 @@ def test_a_poisoned_message_parks_alone_and_the_others_keep_their_order(
     if kind == "model":
         world.sandbox.faults(anthropic={"fail": [{"fault": "404", "times": None, "match": POISON}]})
     else:
-        world.thinker = Echo(broken=kind == "code")
+        world.model = Echo(broken=kind == "code")
     before = [world.text("first"), world.text("second")]
     poison = world.text(POISON)
     after = [world.text("third"), world.text("fourth")]
@@ -101,4 +101,4 @@ def test_a_poisoned_message_parks_alone_and_the_others_keep_their_order(
     sent = "\n".join(entry["request"]["body"] for entry in world.sandbox.journal("twilio.create") if entry["accepted"])
     told = [word for word in sent.replace("You wrote:", "").split() if word in ("first", "second", "third", "fourth")]
     assert told == ["first", "second", "third", "fourth"]
-    assert POISON not in sent.replace(sentences.GENERAL, "")
+    assert POISON not in sent.replace(notices.GENERAL, "")

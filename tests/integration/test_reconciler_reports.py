@@ -11,7 +11,7 @@ from redis import Redis
 
 from shared.mailbox import AsyncMailbox, calls
 from shared.model.events import Received
-from supervisor_worker.assistant import notices as sentences
+from supervisor_worker.assistant import notices
 from supervisor_worker.channels.twilio.message_list import TwilioInbound
 from supervisor_worker.reconciler.reports import settle
 from supervisor_worker.reconciler.result import Bounds
@@ -75,7 +75,7 @@ def test_a_lost_report_is_made_up_for_and_the_user_told_on_the_other_channel(wor
     assert (world.reply(event).state, world.reply(event).code) == ("undelivered", "30005")
     world.drive(lambda: world.sandbox.count("sendgrid.send") == 1)
     (mail,) = world.sandbox.journal("sendgrid.send")
-    assert mail["request"]["text"] == sentences.NOTICES[sentences.TEXT_LOST]
+    assert mail["request"]["text"] == notices.NOTICES[notices.TEXT_LOST]
     assert look(world) == 0
 
 

@@ -11,9 +11,9 @@ from redis import Redis
 from structlog.testing import capture_logs
 
 from shared.mailbox import calls
-from supervisor_worker.assistant import notices as sentences
-from supervisor_worker.assistant.claude.client import Answer
-from supervisor_worker.assistant.prompt import Question
+from supervisor_worker.assistant import notices
+from supervisor_worker.assistant.claude.client import ModelAnswer
+from supervisor_worker.assistant.prompt import Prompt
 from supervisor_worker.channels import formats
 from supervisor_worker.turns.context import TurnContext
 from supervisor_worker.turns.turn import run_turn
@@ -120,8 +120,8 @@ def test_an_answer_that_stays_too_long_is_cut_at_a_sentence(world: World) -> Non
 @pytest.mark.parametrize(
     ("faults", "answer"),
     [
-        ({"stop_reason": "refusal", "text": "I will not, because"}, sentences.REFUSED),
-        ({"stop_reason": "refusal", "content": []}, sentences.REFUSED),
+        ({"stop_reason": "refusal", "text": "I will not, because"}, notices.REFUSED),
+        ({"stop_reason": "refusal", "content": []}, notices.REFUSED),
         ({"stop_reason": "max_tokens", "text": "One whole sentence. Another that breaks o"}, "One whole sentence. [...]"),
         ({"thinking": "hm", "text": "Yes."}, "Yes."),
         ({"content": [{"type": "text", "text": "In "}, {"type": "text", "text": "two."}]}, "In two."),
@@ -189,7 +189,7 @@ def test_the_fifth_error_parks_the_message_alone_and_tells_the_user_with_a_fixed
 
     assert world.state(bad) == "parked:too_many_errors"
     bodies = [entry["request"]["body"] for entry in world.sandbox.journal("twilio.create")]
-    assert sorted(body == sentences.GENERAL for body in bodies) == [False, True]
+    assert sorted(body == notices.GENERAL for body in bodies) == [False, True]
     assert len([e for e in world.sandbox.journal("anthropic.messages") if "poison" in str(e["request"])]) == 5
 
 
@@ -240,14 +240,14 @@ def test_a_fault_of_our_own_counts_and_keeps_its_words_to_itself(world: World) -
     """An unexpected error backs off, counted; neither log nor ledger quotes the message."""
 
     class Broken:
-        async def think(self, question: Question) -> Answer:
+        async def think(self, prompt: Prompt) -> ModelAnswer:
             """Quote the user in an error."""
-            raise ValueError(question.lines[0].text)
+            raise ValueError(prompt.messages[0].text)
 
         async def aclose(self) -> None:
             """Nothing is open."""
 
-    world.thinker = Broken()
+    world.model = Broken()
     event = world.text("the secret words")
     with capture_logs() as logs:
         assert world.once(event) is False
@@ -265,7 +265,7 @@ def test_an_outage_ends_with_one_sentence_when_the_message_is_too_old(world: Wor
     event = world.text()
     world.drive(lambda: world.sandbox.count("twilio.create") == 1)
     (sent,) = world.sandbox.journal("twilio.create")
-    assert sent["request"]["body"] == sentences.NOTICES["outage"]
+    assert sent["request"]["body"] == notices.NOTICES["outage"]
     assert (world.state(event), world.message(event).errors) == ("parked:outage", 0)
 
 

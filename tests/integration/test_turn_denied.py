@@ -13,7 +13,7 @@ from redis import Redis
 from boss.main import main
 from shared.mailbox import calls
 from shared.model.events import Received
-from supervisor_worker.assistant import notices as sentences
+from supervisor_worker.assistant import notices
 from tests.integration.turn_world import World
 from tests.support.sandbox import SandboxProcess
 
@@ -137,5 +137,5 @@ def test_a_user_whose_text_is_denied_five_times_is_told_by_text(world: World) ->
     """The sentence is ours, and no filter minds it."""
     forbid(world, "anthropic")
     event = world.text(POISON)
-    world.drive(lambda: world.sandbox.count("twilio.create", contains=sentences.GENERAL) == 1, 30)
+    world.drive(lambda: world.sandbox.count("twilio.create", contains=notices.GENERAL) == 1, 30)
     assert world.state(event) == "parked:claude_denied"

@@ -11,7 +11,7 @@ from redis import Redis
 
 from shared.mailbox import calls
 from shared.model.events import Received
-from supervisor_worker.assistant import notices as sentences
+from supervisor_worker.assistant import notices
 from supervisor_worker.turns.context import TurnContext
 from supervisor_worker.turns.turn import run_turn
 from tests.integration.turn_world import World, token
@@ -77,13 +77,13 @@ def test_what_twilio_refuses_for_good_is_parked_and_the_user_told_where_that_mak
     world.drive(
         lambda: (
             all(world.state(event) == f"parked:twilio_{code}" for code, event in events.items())
-            and world.sandbox.count("twilio.create", contains=sentences.GENERAL) == told
+            and world.sandbox.count("twilio.create", contains=notices.GENERAL) == told
         ),
         10,
     )
     for code, event in events.items():
         sent = world.sandbox.journal("twilio.create", to=event.from_.value)
-        assert [entry["request"]["body"] == sentences.GENERAL for entry in sent] == [False] + [True] * FINAL_TWILIO[code], code
+        assert [entry["request"]["body"] == notices.GENERAL for entry in sent] == [False] + [True] * FINAL_TWILIO[code], code
         assert world.reply(event).attempts[0].code == code
         assert world.reply(event).state == "failed"
 
@@ -196,7 +196,7 @@ def test_what_sendgrid_refuses_is_parked(world: World) -> None:
     faults = [{"fault": status, "match": f"row-{status}|"} for status in ("400", "413", "415")]
     world.sandbox.faults(sendgrid={"fail": faults, "events": False})
     events = {status: world.mail(f"row-{status}|", f"u{status}@example.com") for status in ("400", "413", "415")}
-    world.drive(lambda: world.sandbox.count("sendgrid.send", contains=sentences.GENERAL) == len(events))
+    world.drive(lambda: world.sandbox.count("sendgrid.send", contains=notices.GENERAL) == len(events))
     assert {status: world.state(event) for status, event in events.items()} == {
         status: f"parked:sendgrid_http_{status}" for status in events
     }
@@ -236,7 +236,7 @@ def test_what_claude_refuses_for_good_is_parked_and_the_user_told(world: World) 
     statuses = ("400", "413", "422")
     world.sandbox.faults(anthropic={"fail": [{"fault": status, "times": None, "match": f"row-{status}|"} for status in statuses]})
     events = {status: world.text(f"row-{status}|", f"+1555303{status.zfill(4)}") for status in statuses}
-    world.drive(lambda: world.sandbox.count("twilio.create", contains=sentences.GENERAL) == len(statuses))
+    world.drive(lambda: world.sandbox.count("twilio.create", contains=notices.GENERAL) == len(statuses))
     assert all(world.state(event).startswith("parked:claude_") for event in events.values())
     assert world.sandbox.count("anthropic.messages", accepted=None) == len(statuses)
 

@@ -15,7 +15,7 @@ from boss.main import main
 from shared.mailbox import calls
 from shared.model.delivery_errors import TWILIO, sentence
 from shared.model.events import Received
-from supervisor_worker.assistant import notices as sentences
+from supervisor_worker.assistant import notices
 from tests.integration.turn_world import World
 from tests.support.sandbox import SandboxProcess
 
@@ -79,8 +79,8 @@ def test_a_refused_text_s_user_is_told_once_by_the_route_that_is_left(world: Wor
     quiet(world)
     bodies = [entry["request"]["body"] for entry in texts(world)]
     assert len(bodies) == (1 if case.route_dead else 2)
-    assert (sentences.GENERAL in bodies) is not case.route_dead
-    assert mails(world) == [sentences.NOTICES[sentences.TEXT_LOST if case.route_dead else sentences.TEXT_UNTOLD]]
+    assert (notices.GENERAL in bodies) is not case.route_dead
+    assert mails(world) == [notices.NOTICES[notices.TEXT_LOST if case.route_dead else notices.TEXT_UNTOLD]]
     assert world.state(event) == f"parked:twilio_{case.code}"
     assert case.words in sentence(str(case.code))
 
@@ -102,7 +102,7 @@ def test_an_apology_that_sendgrid_refuses_goes_by_text(world: World) -> None:
     world.once(event)
     quiet(world)
     sent = [entry["request"]["body"] for entry in texts(world)]
-    assert sent == [sentences.NOTICES[sentences.MAIL_UNTOLD]]
+    assert sent == [notices.NOTICES[notices.MAIL_UNTOLD]]
     assert world.state(event) == "parked:sendgrid_http_400"
 
 
@@ -110,7 +110,7 @@ def test_an_apology_whose_loss_is_reported_later_goes_by_mail(world: World) -> N
     """Twilio took it, and the carrier did not: the same as a refusal."""
     world.sandbox.faults(twilio={"fail": [{"fault": "400", "code": 30044}]})
     world.once(world.text("Hello"))
-    world.drive(lambda: world.sandbox.count("twilio.create", contains=sentences.GENERAL) == 1)
+    world.drive(lambda: world.sandbox.count("twilio.create", contains=notices.GENERAL) == 1)
     (told,) = world.ledger("notice")
     notice = world.mailbox.message(told.fields["msg"])
     assert notice
@@ -118,7 +118,7 @@ def test_an_apology_whose_loss_is_reported_later_goes_by_mail(world: World) -> N
     assert reply
     world.mailbox.run(calls.status(reply.attempts[0].provider_id, "undelivered", code="30006", retention_ms=60_000))
     quiet(world)
-    assert mails(world) == [sentences.NOTICES[sentences.TEXT_UNTOLD]]
+    assert mails(world) == [notices.NOTICES[notices.TEXT_UNTOLD]]
 
 
 def test_a_day_s_limit_is_an_alarm_and_waited_for_long(world: World) -> None:
@@ -148,7 +148,7 @@ def test_a_day_s_limit_that_lasts_longer_than_a_user_may_wait_is_parked_and_told
     event = world.text("Hello")
     world.drive(lambda: world.state(event) == "parked:twilio_63038")
     quiet(world)
-    assert mails(world) == [sentences.NOTICES[sentences.TEXT_LOST]]
+    assert mails(world) == [notices.NOTICES[notices.TEXT_LOST]]
     assert not world.ledger("notice", code="outage")
 
 
@@ -180,4 +180,4 @@ def test_no_second_text_goes_to_a_route_that_is_refused(world: World, code: int)
     world.once(world.text("Hello"))
     quiet(world)
     assert len(texts(world)) == 1
-    assert mails(world) == [sentences.NOTICES[sentences.TEXT_LOST]]
+    assert mails(world) == [notices.NOTICES[notices.TEXT_LOST]]

@@ -11,9 +11,9 @@ from redis import Redis
 
 from bridge.server.ledger_follower import outcome_of
 from shared.mailbox.wait_for_reply import recorded
-from supervisor_worker.assistant import notices as sentences
-from supervisor_worker.assistant.claude.client import Answer
-from supervisor_worker.assistant.prompt import EMPTY, NO_ROOM, Question
+from supervisor_worker.assistant import notices
+from supervisor_worker.assistant.claude.client import ModelAnswer
+from supervisor_worker.assistant.prompt import EMPTY, NO_ROOM, Prompt
 from tests.integration.turn_world import World
 from tests.support.sandbox import SandboxProcess
 
@@ -67,10 +67,10 @@ class Hesitating:
     def __init__(self) -> None:
         self.asked = 0
 
-    async def think(self, question: Question) -> Answer:
+    async def think(self, prompt: Prompt) -> ModelAnswer:
         """Nothing, then something."""
         self.asked += 1
-        return Answer("" if self.asked == 1 else question.lines[-1].text.splitlines()[0], input_tokens=3, output_tokens=self.asked)
+        return ModelAnswer("" if self.asked == 1 else prompt.messages[-1].text.splitlines()[0], input_tokens=3, output_tokens=self.asked)
 
     async def aclose(self) -> None:
         """Nothing to close."""
@@ -78,7 +78,7 @@ class Hesitating:
 
 def test_a_model_that_only_hesitated_is_heard(world: World) -> None:
     """The second answer is the reply, and both are its figures."""
-    world.thinker = Hesitating()
+    world.model = Hesitating()
     event = world.text("Hello")
     world.once(event)
     (sent,) = world.sandbox.journal("twilio.create", accepted=True)
@@ -124,7 +124,7 @@ def test_a_model_that_thinks_twice_until_no_room_is_left_costs_two_questions_and
     assert [request["output_config"]["effort"] for request in asked(world)] == ["medium", "low"]
     assert world.state(event) == "parked:claude_empty_max_tokens"
     (sent,) = world.sandbox.journal("twilio.create", accepted=True)
-    assert sent["request"]["body"] == sentences.GENERAL
+    assert sent["request"]["body"] == notices.GENERAL
 
 
 def test_a_shorter_answer_that_is_none_does_not_lose_the_long_one(world: World) -> None:

@@ -12,9 +12,9 @@ from redis import Redis
 
 from shared.mailbox import calls
 from shared.model.events import Received
-from supervisor_worker.assistant import notices as sentences
-from supervisor_worker.assistant.claude.client import Answer
-from supervisor_worker.assistant.prompt import Question
+from supervisor_worker.assistant import notices
+from supervisor_worker.assistant.claude.client import ModelAnswer
+from supervisor_worker.assistant.prompt import Prompt
 from supervisor_worker.providers import retry_budget as budget
 from tests.integration.turn_world import World
 from tests.support.sandbox import SandboxProcess
@@ -38,10 +38,10 @@ class Parrot:
     def __init__(self, text: str = "Ok.") -> None:
         self.text = text
 
-    async def think(self, question: Question) -> Answer:
+    async def think(self, prompt: Prompt) -> ModelAnswer:
         """The text."""
-        del question
-        return Answer(self.text)
+        del prompt
+        return ModelAnswer(self.text)
 
     async def aclose(self) -> None:
         """Nothing is open."""
@@ -94,7 +94,7 @@ def test_a_callback_between_two_looks_settles_it(world: World) -> None:
 
 def test_a_late_copy_of_an_equal_reply_is_not_taken_for_the_next_one(world: World) -> None:
     """The first was sent twice, and its first copy turns up when the second reply, which was not taken, is looked for."""
-    world.thinker = Parrot("Ok.")
+    world.model = Parrot("Ok.")
     world.sandbox.faults(twilio={**UNSEEN, "fail": ["reset_after_accept"]})
     first = world.text("One")
     world.drive(lambda: world.state(first) == "answered")
@@ -112,7 +112,7 @@ def test_a_late_copy_of_an_equal_reply_is_not_taken_for_the_next_one(world: Worl
 @pytest.mark.parametrize("words", ["Ok.", "Yes."])
 def test_an_attempt_in_vain_before_it_makes_no_reply_s_own_text_doubtful(world: World, words: str) -> None:
     """What was sent after it, or says something else, stands between: one copy each."""
-    world.thinker = parrot = Parrot("Ok.")
+    world.model = parrot = Parrot("Ok.")
     world.sandbox.faults(twilio={"fail": ["500"]})
     first = world.text("One")
     world.drive(lambda: world.state(first) == "answered")
@@ -260,7 +260,7 @@ def test_a_message_of_yesterday_is_not_thought_about(world: World) -> None:
     old = world.text("Old")
     age(world, old)
     new = world.text("New")
-    world.drive(lambda: world.state(new) == "answered" and bool(world.sandbox.count("twilio.create", contains=sentences.NOTICES["outage"])))
+    world.drive(lambda: world.state(new) == "answered" and bool(world.sandbox.count("twilio.create", contains=notices.NOTICES["outage"])))
     assert world.state(old) == "parked:too_old"
     assert "Old" not in str(world.sandbox.journal("anthropic.messages"))
     assert world.sandbox.count("twilio.create") == 2
@@ -278,7 +278,7 @@ def test_a_reply_of_yesterday_is_not_sent_but_looked_up(world: World, fault: str
     age(world, event)
     world.drive(lambda: world.state(event) == state and not world.redis.exists("boss:due"))
     sent = [entry["request"]["body"] for entry in world.sandbox.journal("twilio.create", accepted=True)]
-    assert [body == sentences.NOTICES["outage"] for body in sent] == [state != "answered"]
+    assert [body == notices.NOTICES["outage"] for body in sent] == [state != "answered"]
     assert world.sandbox.count("anthropic.messages", accepted=None) == 1
 
 
@@ -303,7 +303,7 @@ def test_while_half_of_the_requests_fail_there_are_at_most_1_2_for_each_message_
     """The retry budget: what waits for it asks nobody, counts nothing, and goes out when the provider is well again."""
     monkeypatch.setattr(budget, "RETRIES_PER_MINUTE", 2.0)  # what a small installation has for nothing is little beside so many messages
     world.environment = {"LEASE_SECONDS": 12, "SEND_TIMEOUT_SECONDS": 4, "WORKER_CONCURRENCY": 40}
-    world.thinker = Parrot()
+    world.model = Parrot()
     world.sandbox.faults(twilio={"fail": [{"fault": "429", "times": None, "match": "+15554001"}], "status_callbacks": False})
     events = [world.text("Hi", f"+1555400{number % 2}{number:03}") for number in range(MESSAGES)]
     requests = partial(world.sandbox.count, "twilio.create", accepted=None)

@@ -26,7 +26,7 @@ from shared.model.addresses import EmailAddress, Identities, PhoneNumber
 from shared.model.events import EmailReceived, Received, SmsReceived
 from shared.storage.clients import for_loop
 from supervisor_worker.assistant.claude.client import Claude
-from supervisor_worker.assistant.reservations import Thinker
+from supervisor_worker.assistant.reservations import ModelPort
 from supervisor_worker.channels.port import ChannelPort
 from supervisor_worker.channels.sendgrid.email import SendGridEmail
 from supervisor_worker.channels.twilio.sms import TwilioSms
@@ -58,7 +58,7 @@ class World:
     redis_url: str
     sandbox: SandboxProcess
     environment: dict[str, Any] = field(default_factory=dict)
-    thinker: Thinker | None = None
+    model: ModelPort | None = None
     channels: dict[str, ChannelPort] = field(default_factory=dict)
     forgiven: tuple[type[Exception], ...] = ()
     """What a job may fail with; RQ would write it down and go on."""
@@ -169,14 +169,14 @@ class World:
         """What `bootstrap` opens, closed at the end."""
         settings = self.settings
         redis = for_loop(self.redis_url)
-        thinker, picture_loader = self.thinker or Claude(settings), PictureLoader.of(settings)
+        model, picture_loader = self.model or Claude(settings), PictureLoader.of(settings)
         channels: dict[Any, ChannelPort] = {"sms": TwilioSms(settings), "email": SendGridEmail(settings), **self.channels}
         try:
             stopping = asyncio.Event()
             mailbox = PatientMailbox(redis, None, stopping)
-            yield TurnContext(settings, self.users, self.identities, mailbox, thinker, channels, stopping, picture_loader)
+            yield TurnContext(settings, self.users, self.identities, mailbox, model, channels, stopping, picture_loader)
         finally:
-            await thinker.aclose()
+            await model.aclose()
             await picture_loader.aclose()
             for channel in channels.values():
                 await channel.aclose()

@@ -1,6 +1,6 @@
-"""Claude, asked with Anthropic's own SDK: one question, one answer, no retries.
+"""Claude, by Anthropic's own SDK: one request, one answer, no retries.
 
-Every failure becomes one of our provider errors, so that the turn decides by one table whatever failed.
+Every failure becomes one of our provider errors: a turn decides by the same attributes, whatever failed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from supervisor_worker.assistant.claude.response import ModelMessage, used_by
 from supervisor_worker.assistant.claude.transport import ClaudeTransport
 from supervisor_worker.assistant.models import thinking_fields
 from supervisor_worker.assistant.price import longest_answer
-from supervisor_worker.assistant.prompt import Line, Question
+from supervisor_worker.assistant.prompt import Prompt, PromptMessage
 from supervisor_worker.channels.notes import picture_mark
 from supervisor_worker.providers.exchange import retry_after
 from supervisor_worker.providers.http_pool import NOT_SENT, HttpPool
@@ -35,18 +35,18 @@ _FINAL: Final = (400, 413, 422)
 _UNAVAILABLE: Final = (408, 429)
 _SERVER_ERROR: Final = 500
 _TIMED_OUT: Final = (408, 499, 504, 524)
-"""Somebody in between gave up waiting: the model may have gone on. Any other error in the place of an answer costs nothing."""
+"""A gateway gave up waiting, and the model may have gone on. Any other error in the place of an answer costs nothing."""
 _BUDGET_CODES: Final = ("spend_limit_reached", "billing_unavailable", "organization_on_hold")
 _TYPES: Final = (
     *("invalid_request_error", "authentication_error", "billing_error", "permission_error", "not_found_error", "request_too_large"),
     *("rate_limit_error", "api_error", "timeout_error", "overloaded_error"),
 )
-"""The kinds of an error that are kept and told. A gateway in between may say what it likes there, also what was asked."""
+"""The error types that are logged. A gateway may put any text there, also that of the prompt."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What the model said, and what it cost. `input_tokens` counts cached ones too; `content` is the answer block by block, as it came."""
+class ModelAnswer:
+    """The model's answer and its cost. `input_tokens` counts cached ones too; `content` is the answer block by block, as it came."""
 
     text: str
     model: str = ""
@@ -59,12 +59,12 @@ class Answer:
 
     @property
     def used(self) -> int:
-        """All tokens, in and out."""
+        """All tokens, of input and output."""
         return self.input_tokens + self.output_tokens
 
 
 class Claude:
-    """The model behind the answers."""
+    """The model port on Claude."""
 
     def __init__(self, settings: Settings) -> None:
         seconds = settings.claude_timeout_seconds
@@ -75,21 +75,21 @@ class Claude:
         self._effort = settings.boss_effort
         self._max_tokens = longest_answer(settings)
         self._client = anthropic.AsyncAnthropic(
-            api_key=settings.anthropic_api_key.get_secret_value() or "unset",  # never from the environment behind the settings' back
+            api_key=settings.anthropic_api_key.get_secret_value() or "unset",  # for an empty key the SDK reads the environment
             base_url=url,
             max_retries=0,
-            timeout=seconds,  # said by us: else the SDK refuses to wait for an answer that may be long
+            timeout=seconds,  # set explicitly: without it the SDK refuses a request whose answer may take long
             http_client=httpx2.AsyncClient(transport=ClaudeTransport(pool), timeout=seconds, follow_redirects=True),
-            open_telemetry=False,  # its spans may be told by the environment to hold the texts
+            open_telemetry=False,  # the environment could make its spans hold the texts
         )
 
-    async def think(self, question: Question) -> Answer:
-        """Ask once. Raises ProviderUnavailable, CredentialsRefused, AccessDenied or ProviderRefused, with what was used as `used`."""
+    async def think(self, prompt: Prompt) -> ModelAnswer:
+        """Ask once. Raises ProviderUnavailable, CredentialsRefused, AccessDenied or ProviderRefused, with the tokens used as `used`."""
         started = time.monotonic()
         body: object = None
         try:
             async with asyncio.timeout(self._seconds):
-                body = await self._ask(question)
+                body = await self._ask(prompt)
             message = ModelMessage.model_validate(body)
         except (TimeoutError, anthropic.APIConnectionError) as error:
             code, not_sent = "timeout" if isinstance(error, TimeoutError) else "no_answer", isinstance(error.__cause__, NOT_SENT)
@@ -104,40 +104,40 @@ class Claude:
         """Close the connections."""
         await self._client.close()
 
-    async def _ask(self, question: Question) -> object:
+    async def _ask(self, prompt: Prompt) -> object:
         """The answer's JSON."""
         system: list[TextBlockParam] = [
-            {"type": "text", "text": question.stable, "cache_control": {"type": "ephemeral"}},
-            {"type": "text", "text": question.today},
+            {"type": "text", "text": prompt.stable, "cache_control": {"type": "ephemeral"}},
+            {"type": "text", "text": prompt.today},
         ]
-        fields = thinking_fields(self._model, self._effort, least=question.least)
+        fields = thinking_fields(self._model, self._effort, least=prompt.least)
         create = self._client.messages.with_raw_response.create
-        answer = await create(model=self._model, max_tokens=self._max_tokens, system=system, messages=_messages(question), **fields)
+        answer = await create(model=self._model, max_tokens=self._max_tokens, system=system, messages=_messages(prompt), **fields)
         return answer.http_response.json()
 
 
-def _messages(question: Question) -> Iterator[MessageParam]:
-    """The conversation, and what the model said before its pauses. The SDK copies it: no second copy is kept while it waits."""
-    for line in question.lines:
-        yield cast("MessageParam", {"role": line.role, "content": _content(line)})
-    for content in question.said:
+def _messages(prompt: Prompt) -> Iterator[MessageParam]:
+    """The conversation, and the parts of an answer before the model's pauses. A generator: the SDK makes the one copy that is kept."""
+    for message in prompt.messages:
+        yield cast("MessageParam", {"role": message.role, "content": _content(message)})
+    for content in prompt.partial_answers:
         yield cast("MessageParam", {"role": "assistant", "content": content})
 
 
-def _content(line: Line) -> str | list[TextBlockParam | ImageBlockParam]:
-    """A line's text; pictures come before it, as Anthropic advises, each behind a mark that the text refers to."""
-    if not line.pictures:
-        return line.text
+def _content(message: PromptMessage) -> str | list[TextBlockParam | ImageBlockParam]:
+    """A message's text; pictures come before it, as Anthropic advises, each behind a mark that the text refers to."""
+    if not message.pictures:
+        return message.text
     blocks: list[TextBlockParam | ImageBlockParam] = []
-    for number, picture in enumerate(line.pictures, 1):
+    for number, picture in enumerate(message.pictures, 1):
         source = {"type": "base64", "media_type": picture.media_type, "data": picture.data}
         blocks += [{"type": "text", "text": picture_mark(number)}, cast("ImageBlockParam", {"type": "image", "source": source})]
-    return [*blocks, {"type": "text", "text": line.text}]
+    return [*blocks, {"type": "text", "text": message.text}]
 
 
-def _answer(message: ModelMessage, ms: int) -> Answer:
+def _answer(message: ModelMessage, ms: int) -> ModelAnswer:
     usage = message.usage
-    return Answer(
+    return ModelAnswer(
         text=message.text,
         model=message.model,
         input_tokens=usage.all_input_tokens,
@@ -168,6 +168,6 @@ def _error_for(error: anthropic.APIStatusError) -> ProviderError:
 
 
 def _no_budget(error: anthropic.APIStatusError) -> bool:
-    """An exhausted budget comes as 402, as 429 with a code of its own, or as 400 in words only."""
+    """An exhausted budget is told by 402, by 429 with a code of its own, or by 400 in words only."""
     code = error.error_code or ""
     return error.type == "billing_error" or any(part in code for part in _BUDGET_CODES) or "credit balance" in (error.api_message or "")

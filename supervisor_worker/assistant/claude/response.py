@@ -1,7 +1,7 @@
-"""The model's answer as the Messages API gives it: checked where we read it, and kept as it came where it goes back.
+"""The answer of the Messages API: the fields that we read are checked, the content is kept as it came, because it may go back.
 
-Anthropic's SDK would build its own objects of every block and every possible kind of one, which costs more than the rest of
-reading, and would not notice a field that is missing.
+Anthropic's SDK would build an object of every block, trying every kind of block. That costs more than all other parsing, and it would
+not notice a missing field.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt
 
 
 class Usage(BaseModel):
-    """What an answer cost. The tokens read from the cache and written to it are not in `input_tokens`."""
+    """The cost of an answer. Tokens read from the cache or written to it are not in `input_tokens`."""
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
@@ -23,7 +23,7 @@ class Usage(BaseModel):
 
     @property
     def all_input_tokens(self) -> int:
-        """Input tokens, cached ones too."""
+        """Input tokens with the cached ones."""
         return self.input_tokens + (self.cache_creation_input_tokens or 0) + (self.cache_read_input_tokens or 0)
 
 
@@ -44,7 +44,7 @@ class ModelMessage(BaseModel):
 
 
 def used_by(body: object) -> int | None:
-    """The tokens that an answer says it has used, whatever else is wrong with it; None for one that does not say."""
+    """The tokens that a body says were used, whatever else is wrong with it; None where it does not say."""
     try:
         usage = Usage.model_validate(body.get("usage")) if isinstance(body, dict) else None
     except ValueError:

@@ -1,7 +1,7 @@
-"""Anthropic's SDK over our connections.
+"""Anthropic's SDK on our connection pool.
 
-The SDK's own transport looks through all its connections at each request and at each answer: with 500 questions under way that
-is more work than everything else that a turn does.
+The SDK's own transport walks through all its connections at each request and each response: with 500 requests under way that is more
+work than everything else that a turn does.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ import httpx2
 
 from supervisor_worker.providers.http_pool import HttpPool, ResponseTooLarge
 
-_OURS = b"accept-encoding"  # what is said of packing is aiohttp's, because aiohttp unpacks
+_OURS = b"accept-encoding"  # aiohttp sets it, because aiohttp unpacks the body
 
 
 @lru_cache(maxsize=256)
 def _decoded(part: bytes) -> str:
-    """A header's name or value. Nearly all are the same in every request: one copy of them serves all that wait."""
+    """A header's name or value. Nearly all are the same in every request: one copy serves all requests that wait."""
     return part.decode()
 
 
 class ClaudeTransport(httpx2.AsyncBaseTransport):
-    """One request, one answer. What fails here the SDK makes an APIConnectionError of, but for its own errors."""
+    """One request, one response. The SDK turns any error raised here into an APIConnectionError, except its own."""
 
     def __init__(self, pool: HttpPool) -> None:
         self._pool = pool
@@ -34,7 +34,7 @@ class ClaudeTransport(httpx2.AsyncBaseTransport):
         try:
             answer = await self._pool.fetch(request.method, str(request.url), headers, await request.aread())
         except ResponseTooLarge as error:
-            raise anthropic.AnthropicError("the answer is too large") from error
+            raise anthropic.AnthropicError("the response is too large") from error
         given = [(name, value) for name, value in answer.headers.items() if name.lower() != "content-encoding"]
         return httpx2.Response(answer.status, headers=given, content=answer.body, request=request)
 

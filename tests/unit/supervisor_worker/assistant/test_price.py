@@ -17,8 +17,7 @@ from shared.model import codec
 from shared.model.addresses import EmailAddress, PhoneNumber
 from shared.model.events import MAX_MEDIA, EmailReceived, Media, Received, SendSmsResponse, SmsReceived
 from shared.model.users import LOCAL_USER, User, Users
-from supervisor_worker.assistant import price
-from supervisor_worker.assistant import prompt as conversation
+from supervisor_worker.assistant import price, prompt
 from supervisor_worker.media.image_header import Picture
 
 USER, BOSS = PhoneNumber("+15551234567"), PhoneNumber("+15559876543")
@@ -62,7 +61,7 @@ def test_a_claim_reserves_no_less_than_its_question_may_use(events: list[Receive
     chosen = settings_module.load(_env_file=None, history_tokens=tokens)
     history: list[Message | Reply] = []
     for number, event in enumerate(before):
-        reason = conversation.UNANSWERED if number % 3 == 0 else ""
+        reason = prompt.UNANSWERED if number % 3 == 0 else ""
         history.append(Message(event.id, "c-1", "text", MessageState.ANSWERED, event=event, reason=reason))
         history.append(
             Reply(
@@ -74,8 +73,8 @@ def test_a_claim_reserves_no_less_than_its_question_may_use(events: list[Receive
     pictures = {file: Picture("image/png", 2_000, 2_000, "") for file in files[:MAX_MEDIA]}
     user = User(username="user", name=name)
     channel: Any = "sms" if isinstance(events[0], SmsReceived) else "email"
-    question = conversation.question(channel, events, history, pictures, user=user, now=datetime.now(UTC), history_tokens=tokens)
-    assert reckoned(price.dearest(chosen), events, sum(map(len, records))) >= price.most_of(question, chosen)
+    built = prompt.build_prompt(channel, events, history, pictures, user=user, now=datetime.now(UTC), history_tokens=tokens)
+    assert reckoned(price.dearest(chosen), events, sum(map(len, records))) >= price.most_of(built, chosen)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from supervisor_worker.channels.port import Listed
-from supervisor_worker.turns.attempt_matching import Others, choose
+from supervisor_worker.turns.attempt_matching import OtherReplies, choose
 
 REQUEST = 20_000
 MINUTE = 60_000
@@ -17,7 +17,7 @@ MINUTE = 60_000
 def chosen(at: int, listed: list[tuple[str, int]], taken: dict[str, int] | None = None, unsure: tuple[int, ...] = ()) -> str:
     """What an attempt at `at` is bound to."""
     shown = [Listed(*each) for each in sorted(listed, key=lambda each: each[1])]
-    return choose(at, shown, Others(taken or {}, unsure), request_ms=REQUEST)
+    return choose(at, shown, OtherReplies(taken or {}, unsure), request_ms=REQUEST)
 
 
 def test_a_message_of_the_attempts_time_is_its() -> None:
@@ -101,5 +101,5 @@ def test_no_history_makes_a_reply_that_was_not_taken_look_sent(history: list[Sen
     others = [(when, sent, name) for when, sent, name in attempts if sent.reply != last.reply]
     taken = {name: when for when, sent, name in others if sent.taken and sent.known}
     unsure = [when for when, sent, _ in others if not (sent.taken and sent.known)]
-    if choose(at, shown, Others(taken, unsure), request_ms=REQUEST):
+    if choose(at, shown, OtherReplies(taken, unsure), request_ms=REQUEST):
         assert any(sent.taken for _, sent, _ in attempts if sent.reply == last.reply)

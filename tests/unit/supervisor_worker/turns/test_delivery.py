@@ -20,7 +20,7 @@ from supervisor_worker.channels.port import Listed
 from supervisor_worker.providers.retry_budget import RetryBudget
 from supervisor_worker.turns.context import TurnContext
 from supervisor_worker.turns.delivery import Delivery
-from supervisor_worker.turns.delivery_result import Delivered
+from supervisor_worker.turns.delivery_result import DeliveryResult
 from supervisor_worker.turns.lease import Lease
 
 COMMAND = SendSmsResponse(to=PhoneNumber("+15551234567"), from_=PhoneNumber("+15559876543"), message="Hi", user="ada")
@@ -114,10 +114,10 @@ def listed(*names: str) -> list[Listed]:
 def deliver(
     mailbox: Mailbox, channel: Channel, *, now_ms: int = 10**9, expired: bool = False, tried: bool = False, unknown: str = "send",
     **prepare: Callable[[TurnContext], None],
-) -> Delivered:  # fmt: skip
+) -> DeliveryResult:  # fmt: skip
     """One delivery; `now_ms` is the server's time, attempts of the tests are at 0 unless they say otherwise."""
 
-    async def scenario() -> Delivered:
+    async def scenario() -> DeliveryResult:
         settings = settings_module.load(sandbox="on", unknown_outcome=unknown)
         typed = cast("Any", mailbox)
         nothing = cast("Any", None)
@@ -133,7 +133,7 @@ def deliver(
 def test_an_accepted_request_is_recorded_with_the_providers_id() -> None:
     """And nothing else is asked."""
     mailbox, channel = Mailbox(sending=[OK]), Channel("SM1")
-    assert deliver(mailbox, channel) == Delivered("sent")
+    assert deliver(mailbox, channel) == DeliveryResult("sent")
     (asked,) = mailbox.scripts("outcome")
     assert (asked["reply"], asked["result"], asked["provider_id"]) == ("r-1", "accepted", "SM1")
 
@@ -141,13 +141,13 @@ def test_an_accepted_request_is_recorded_with_the_providers_id() -> None:
 @pytest.mark.parametrize(
     ("verdict", "ended"),
     [
-        (Sending("sent"), Delivered("sent")),
-        (Sending("lost"), Delivered("lost")),
-        (Sending("opted_out", more=True), Delivered("closed", more=True)),
-        (Sending("paused", more=True), Delivered("closed", more=False)),
+        (Sending("sent"), DeliveryResult("sent")),
+        (Sending("lost"), DeliveryResult("lost")),
+        (Sending("opted_out", more=True), DeliveryResult("closed", more=True)),
+        (Sending("paused", more=True), DeliveryResult("closed", more=False)),
     ],
 )
-def test_without_leave_nothing_is_sent(verdict: Sending, ended: Delivered) -> None:
+def test_without_leave_nothing_is_sent(verdict: Sending, ended: DeliveryResult) -> None:
     """Sent already, lost, opted out, paused: a paused conversation is not woken either."""
     channel = Channel()
     assert deliver(Mailbox(sending=[verdict]), channel) == ended
@@ -167,11 +167,11 @@ def test_nothing_is_sent_for_an_attempt_that_no_replica_has() -> None:
 def test_a_short_lease_is_renewed_once() -> None:
     """Then asked again; a lease that is lost ends it, and one that stays short waits."""
     mailbox, channel = Mailbox(sending=[Sending("short"), OK]), Channel("SM1")
-    assert deliver(mailbox, channel) == Delivered("sent")
+    assert deliver(mailbox, channel) == DeliveryResult("sent")
     assert len(mailbox.scripts("renew")) == 1
 
     lost = Mailbox(sending=[Sending("short")], renew=[0])
-    assert deliver(lost, Channel()) == Delivered("lost")
+    assert deliver(lost, Channel()) == DeliveryResult("lost")
     still = Mailbox(sending=[Sending("short")])
     assert deliver(still, Channel()).outcome == "wait"
     assert len(still.scripts("renew")) == 1
@@ -203,21 +203,21 @@ def test_what_the_list_shows_is_accepted_unless_it_is_another_replys() -> None:
     look_up = Sending("look_up", Attempt("a-1", 0))
     mailbox = Mailbox(sending=[look_up, Sending("sent")])
     mailbox.elsewhere = {"SM1": "r-other"}
-    assert deliver(mailbox, Channel(found=listed("SM1", "SM2", "SM3"))) == Delivered("sent")
+    assert deliver(mailbox, Channel(found=listed("SM1", "SM2", "SM3"))) == DeliveryResult("sent")
     asked = mailbox.scripts("outcome")[0]
     assert [asked[name] for name in ("reply", "id", "result", "provider_id")] == ["r-1", "a-1", "accepted", "SM2"]
 
     absent = Mailbox(sending=[look_up, OK])
     absent.elsewhere = {"SM1": "r-other"}
     channel = Channel("SM9", found=listed("SM1"))
-    assert deliver(absent, channel) == Delivered("sent")
+    assert deliver(absent, channel) == DeliveryResult("sent")
     assert [asked.name for asked in absent.asked] == ["sending", "unseen", "sending", "outcome"]
 
 
 def test_after_a_look_up_nothing_is_sent_again_when_it_is_too_late() -> None:
     """An outage of an hour: resolved, and parked by the turn."""
     mailbox, channel = Mailbox(sending=[Sending("look_up", Attempt("a-1", 0))]), Channel(found=[])
-    assert deliver(mailbox, channel, expired=True) == Delivered("absent")
+    assert deliver(mailbox, channel, expired=True) == DeliveryResult("absent")
     assert channel.sent == 0
 
 
@@ -233,7 +233,7 @@ def test_a_list_is_asked_twice_before_its_silence_counts() -> None:
     """The lease is given up in between; the second look does not come before its time, whoever takes it."""
     first = Mailbox(sending=[Sending("look_up", Attempt("a-1", 0))], unseen=[Unseen("", 10_000)])
     channel = Channel(found=[])
-    assert deliver(first, channel) == Delivered("wait", wait_ms=10_000, reason="looked_once")
+    assert deliver(first, channel) == DeliveryResult("wait", wait_ms=10_000, reason="looked_once")
     assert (channel.listed, channel.sent) == (1, 0)
     (asked,) = first.scripts("unseen")
     assert (asked["reply"], asked["id"], asked["again"]) == ("r-1", "a-1", 10_000)
@@ -246,14 +246,14 @@ def test_a_list_is_asked_twice_before_its_silence_counts() -> None:
     assert channel.listed == 0
 
     second = Mailbox(sending=[Sending("look_up", Attempt("a-1", 0, looked=10**9 - 10_000)), OK])
-    assert deliver(second, Channel("SM1", found=[])) == Delivered("sent")
+    assert deliver(second, Channel("SM1", found=[])) == DeliveryResult("sent")
 
 
 def test_what_a_report_settled_during_the_look_is_not_sent_again() -> None:
     """Resolved is resolved, whatever the list said."""
     mailbox = Mailbox(sending=[Sending("look_up", Attempt("a-1", 0)), Sending("sent")], unseen=[Unseen("accepted")])
     channel = Channel(found=[])
-    assert deliver(mailbox, channel) == Delivered("sent")
+    assert deliver(mailbox, channel) == DeliveryResult("sent")
     assert channel.sent == 0
 
 
@@ -261,7 +261,7 @@ def test_what_a_report_settled_during_the_look_is_not_sent_again() -> None:
 def test_what_may_not_be_sent_any_more_is_for_the_turn_to_park(verdict: Any) -> None:
     """Nothing leaves."""
     channel = Channel("SM1")
-    assert deliver(Mailbox(sending=[Sending(verdict)]), channel) == Delivered(verdict)
+    assert deliver(Mailbox(sending=[Sending(verdict)]), channel) == DeliveryResult(verdict)
     assert channel.sent == 0
 
 
@@ -271,7 +271,7 @@ def test_how_often_an_unknown_outcome_is_sent_again_is_a_setting(setting: str, r
     settings = settings_module.load(sandbox="on", unknown_outcome=setting)
     nothing = cast("Any", None)
     context = TurnContext(settings, users.load(None), Identities(b"x"), nothing, nothing, {}, asyncio.Event(), nothing)
-    assert context.leave.repeats == repeats
+    assert context.send_limits.repeats == repeats
 
 
 def test_why_there_was_no_answer_is_recorded() -> None:
@@ -301,24 +301,24 @@ def spend(context: TurnContext) -> None:
 def test_a_retry_needs_room_in_the_budget_and_a_first_request_does_not() -> None:
     """Without room nobody is asked, neither for leave nor for the message."""
     first = Channel("SM1")
-    assert deliver(Mailbox(sending=[OK]), first, spend=spend) == Delivered("sent")
+    assert deliver(Mailbox(sending=[OK]), first, spend=spend) == DeliveryResult("sent")
     retry, mailbox = Channel("SM1"), Mailbox(sending=[OK])
-    assert deliver(mailbox, retry, tried=True, spend=spend) == Delivered("no_budget")
+    assert deliver(mailbox, retry, tried=True, spend=spend) == DeliveryResult("no_budget")
     assert (retry.sent, mailbox.asked) == (0, [])
-    assert deliver(Mailbox(sending=[OK]), Channel("SM1"), tried=True) == Delivered("sent")
+    assert deliver(Mailbox(sending=[OK]), Channel("SM1"), tried=True) == DeliveryResult("sent")
 
 
 def test_without_room_in_the_budget_what_may_have_been_taken_is_looked_up_all_the_same() -> None:
     """Found, it needs no retry."""
     mailbox, channel = Mailbox(), Channel(found=listed("SM1"))
     mailbox.record = Reply("r-1", "c-1", "t-1", COMMAND, ReplyState.SENDING, (Attempt("a-1", 0),))
-    assert deliver(mailbox, channel, tried=True, spend=spend) == Delivered("sent")
+    assert deliver(mailbox, channel, tried=True, spend=spend) == DeliveryResult("sent")
     assert (channel.sent, channel.listed) == (0, 1)
 
 
 def test_without_room_in_the_budget_an_outage_ends_all_the_same() -> None:
     """At its time the turn parks."""
-    assert deliver(Mailbox(sending=[OK]), Channel("SM1"), tried=True, expired=True, spend=spend) == Delivered("absent")
+    assert deliver(Mailbox(sending=[OK]), Channel("SM1"), tried=True, expired=True, spend=spend) == DeliveryResult("absent")
 
 
 def test_leave_that_is_not_given_costs_no_token() -> None:
@@ -334,10 +334,10 @@ def test_mail_waits_for_its_event_in_steps() -> None:
     """Without a list: not absent before EMAIL_EVENT_WAIT_SECONDS, and looked at again every 10 s."""
     look_up = Sending("look_up", Attempt("a-1", 0))
     early = Mailbox(sending=[look_up])
-    assert deliver(early, Channel(found=None), now_ms=60_000) == Delivered("wait", wait_ms=10_000, reason="event_awaited")
+    assert deliver(early, Channel(found=None), now_ms=60_000) == DeliveryResult("wait", wait_ms=10_000, reason="event_awaited")
     assert not early.scripts("unseen")
     late = Mailbox(sending=[look_up, OK])
-    assert deliver(late, Channel("", found=None), now_ms=120_001) == Delivered("sent")
+    assert deliver(late, Channel("", found=None), now_ms=120_001) == DeliveryResult("sent")
     asked = late.scripts("unseen")[0]
     assert (asked["reply"], asked["id"], asked["again"]) == ("r-1", "a-1", 0)
 
@@ -355,7 +355,7 @@ def test_a_refusal_that_decides_nothing_tells_the_user_nothing() -> None:
 def test_a_refusal_of_a_reply_that_was_taken_before_ends_well() -> None:
     """One accepted attempt makes the reply sent for good."""
     mailbox = Mailbox(sending=[OK], outcome=[Outcome(ReplyState.DELIVERED)])
-    assert deliver(mailbox, Channel(ProviderRefused("twilio", "21617"))) == Delivered("sent")
+    assert deliver(mailbox, Channel(ProviderRefused("twilio", "21617"))) == DeliveryResult("sent")
 
 
 def test_leave_that_came_late_is_not_used() -> None:
@@ -379,7 +379,7 @@ def test_a_process_that_ends_begins_no_request() -> None:
     """Not even the asking for leave."""
     mailbox = Mailbox(sending=[OK])
     ended = deliver(mailbox, Channel("SM1"), stop=lambda context: context.stopping.set())
-    assert ended == Delivered("wait", reason="shutdown")
+    assert ended == DeliveryResult("wait", reason="shutdown")
     assert not mailbox.scripts("sending")
 
 

@@ -13,10 +13,10 @@ import pytest
 
 from shared.config import settings as settings_module
 from shared.errors import AccessDenied, CredentialsRefused, ProviderError, ProviderRefused, ProviderUnavailable
-from supervisor_worker.assistant.claude.client import Answer, Claude
-from supervisor_worker.assistant.prompt import Line, Question
+from supervisor_worker.assistant.claude.client import Claude, ModelAnswer
+from supervisor_worker.assistant.prompt import Prompt, PromptMessage
 
-QUESTION = Question("stable", "today", (Line("user", "hi"),))
+PROMPT = Prompt("stable", "today", (PromptMessage("user", "hi"),))
 
 
 def message(text: str = "Yes.", stop: str = "end_turn", **usage: int) -> dict[str, Any]:
@@ -33,12 +33,12 @@ def message(text: str = "Yes.", stop: str = "end_turn", **usage: int) -> dict[st
     }
 
 
-def ask(handler: Callable[[httpx2.Request], httpx2.Response], question: Question = QUESTION, **settings: Any) -> Answer:
-    async def scenario() -> Answer:
+def ask(handler: Callable[[httpx2.Request], httpx2.Response], prompt: Prompt = PROMPT, **settings: Any) -> ModelAnswer:
+    async def scenario() -> ModelAnswer:
         claude = Claude(settings_module.load(sandbox="on", **settings))
         await claude._client._client.aclose()
         claude._client._client = httpx2.AsyncClient(transport=httpx2.MockTransport(handler), base_url=claude._client.base_url)
-        return await claude.think(question)
+        return await claude.think(prompt)
 
     return asyncio.run(scenario())
 
@@ -72,7 +72,7 @@ def test_what_was_said_before_a_pause_goes_back_as_it_came() -> None:
         seen.append(json.loads(request.content)["messages"])
         return httpx2.Response(200, json=message("Part 2.", "pause_turn"))
 
-    answer = ask(handler, question=QUESTION.going_on(before))
+    answer = ask(handler, prompt=PROMPT.continued(before))
     assert [(line["role"], line["content"]) for line in seen[0]] == [("user", "hi"), ("assistant", before)]
     assert (answer.stop, list(answer.content)) == ("pause_turn", message("Part 2.")["content"])
 
@@ -99,7 +99,7 @@ def test_how_much_to_think_is_said_and_has_room_beside_the_answer(least: bool, f
         seen.append(json.loads(request.content))
         return httpx2.Response(200, json=message())
 
-    ask(handler, question=QUESTION.nudged(least=least))
+    ask(handler, prompt=PROMPT.nudged(least=least))
     assert {name: seen[0][name] for name in fields} == fields
 
 
