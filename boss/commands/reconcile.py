@@ -14,7 +14,7 @@ from shared.runtime import Runtime, open_runtime, redis_url
 from shared.storage.clients import for_loop
 
 if TYPE_CHECKING:
-    from supervisor_worker.reconciler.result import Found
+    from supervisor_worker.reconciler.result import ReconcileResult
 
 
 @click.command(cls=Command, short_help="Look for texts that no webhook brought.")
@@ -43,7 +43,7 @@ def reconcile(*, as_json: bool) -> None:
         raise Ending(f"Twilio's list was not read to its end: {found.failure}")
 
 
-async def _look(runtime: Runtime) -> Found:
+async def _look(runtime: Runtime) -> ReconcileResult:
     from supervisor_worker.reconciler import has_account, reconcile_now  # noqa: PLC0415 - it loads the SDK, which takes a second
 
     if not has_account(runtime.settings):
@@ -55,13 +55,13 @@ async def _look(runtime: Runtime) -> Found:
         await redis.aclose()
 
 
-def figures(found: Found) -> dict[str, int | str]:
+def figures(found: ReconcileResult) -> dict[str, int | str]:
     """What was found, for a program."""
     names = ("numbers", "begun", "listed", "accepted", "ignored", "marked", "unread", "settled", "failure")
     return {name: getattr(found, name) for name in names}
 
 
-def sentence(found: Found) -> str:
+def sentence(found: ReconcileResult) -> str:
     """What was found, for a person."""
     said = f"looked at {found.numbers} numbers with {found.listed} texts: {found.accepted} taken, {found.ignored} recorded and not answered"
     if found.marked:

@@ -1,1 +1,1 @@
-"""The ways out: one module a provider behind `port.ChannelPort`, each on the provider's own SDK over the same `providers.exchange`."""
+"""The channels: a provider's module each behind `port.ChannelPort`, on the provider's own SDK and our HTTP (`providers.exchange`)."""

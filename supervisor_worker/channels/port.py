@@ -1,15 +1,15 @@
-"""What a channel promises to the delivery loop: one command in, one receipt out, every failure one of a closed list.
+"""The port of a channel: one command is sent by one request, and every failure is one of a closed list.
 
 A channel never retries. It raises
 
-- ProviderUnavailable     nothing was taken: 429, or the request never left this process
+- ProviderUnavailable     nothing was accepted: 429, or the request was not sent
 - LimitReached            one of those: the account may send no more today
-- ProviderRefused         the provider says no to this very request, and so do its narrower forms below
-- AccessDenied            one of those: a 403, which may be meant for us
-- CredentialsRefused      the provider says no to us
-- OutcomeUnknown          the request left and no answer, or no readable one, came back; a 5xx is no answer
+- ProviderRefused         the provider rejects this very request; its narrower forms are below
+- AccessDenied            one of those: a 403, which may be our key's
+- CredentialsRefused      the provider rejects our key or account
+- OutcomeUnknown          the request was sent and no readable answer came back; a 5xx is no answer
 
-and the loop records each of them before it does anything else.
+and the delivery records each of them before it does anything else.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from shared.mailbox.records import Attempt
 from shared.model.events import Response
 
 CLOCK_SLACK_MS: Final = 60_000
-"""How far a provider's clock may be from the server's."""
+"""The most by which a provider's clock may differ from the server's."""
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedMessage:
     """A message in a provider's list: its id, and when it was created, in ms of the provider's clock."""
 
     id: str
@@ -60,30 +60,30 @@ class ChannelPort(Protocol):
     """One message provider."""
 
     async def send(self, command: Response, reply_id: str, attempt_id: str, pair: str) -> str:
-        """One request to the provider; the answer is its id for the message, '' where it gives none.
+        """One request to the provider; the answer is its id of the message, '' where it gives none.
 
-        The three ids come back with the provider's reports: a user's word in one counts for the pair, whatever records are left.
+        The three ids come back with the provider's reports: an opt-out in a report counts for the pair, even when no record is left.
         """
         ...
 
-    async def find(self, command: Response, attempt: Attempt) -> list[Listed] | None:
+    async def find(self, command: Response, attempt: Attempt) -> list[ListedMessage] | None:
         """The provider's messages with this recipient, sender and text, oldest first; None when it has no list to ask.
 
-        Which of them is the attempt's, if any, `supervisor_worker.turns.attempt_matching` judges.
+        `supervisor_worker.turns.attempt_matching` decides which of them the attempt made, if any.
 
-        Raises ProviderUnavailable for a list that gave no answer, or none that settles it: that is not "not found".
+        Raises ProviderUnavailable for a list that gave no answer, or not all of it: that is not "not found".
         """
         ...
 
     async def ready(self, command: Response) -> None:
-        """Make a request like that of `send`, from the same sender, by which nothing can be sent; nothing of what `command` says is in it.
+        """Probe the provider: a request like that of `send`, from the same sender, that can send nothing and holds nothing of the message.
 
-        Raises a ProviderError while the provider does not take requests; that it refuses this one is an answer.
+        Raises a ProviderError while the provider does not accept requests. That it rejects this one is an answer.
         """
         ...
 
-    async def newest(self) -> list[Listed] | None:
-        """The newest of all our messages, in both directions, as the provider's list shows them now; None where it has no list.
+    async def newest(self) -> list[ListedMessage] | None:
+        """The newest messages of the account, sent and received, as the provider's list shows them now; None where it has no list.
 
         Raises ProviderUnavailable for a list that gave no answer.
         """

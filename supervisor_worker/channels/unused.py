@@ -1,4 +1,4 @@
-"""The channel of a provider that no user needs: nothing is opened, and what an earlier users file left to be sent is refused."""
+"""The port of a channel that no user has: nothing is opened, and a message left from an earlier users file is rejected."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from shared.mailbox.records import Attempt
 from shared.model.addresses import Channel
 from shared.model.channels import CHANNELS
 from shared.model.events import Response
-from supervisor_worker.channels.port import Listed
+from supervisor_worker.channels.port import ListedMessage
 
 CODE: Final = "channel_unused"
 
 
 class UnusedChannel:
-    """A way out that is none."""
+    """A port without a provider."""
 
     def __init__(self, channel: Channel) -> None:
         self._provider = CHANNELS[channel].provider
 
     async def send(self, command: Response, reply_id: str, attempt_id: str, pair: str) -> str:
-        """Refuse for good: the message is parked, and its operator sees why."""
+        """Reject finally: the message is parked, and the operator sees why."""
         del command, reply_id, attempt_id, pair
         raise ProviderRefused(self._provider, CODE)
 
-    async def find(self, command: Response, attempt: Attempt) -> list[Listed] | None:
-        """There is a list, and nobody to ask for it: that is not "not found"."""
+    async def find(self, command: Response, attempt: Attempt) -> list[ListedMessage] | None:
+        """The provider has a list, but is not asked: that is not "not found"."""
         del command, attempt
         raise ProviderUnavailable(self._provider, CODE)
 
@@ -34,7 +34,7 @@ class UnusedChannel:
         """Nothing is asked: `send` refuses it anyway."""
         del command
 
-    async def newest(self) -> list[Listed] | None:
+    async def newest(self) -> list[ListedMessage] | None:
         """As `find`."""
         raise ProviderUnavailable(self._provider, CODE)
 

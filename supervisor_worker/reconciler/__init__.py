@@ -1,7 +1,7 @@
-"""The reconciler: texts that no webhook brought are found in Twilio's own list, and taken; reports that did not come are read there.
+"""The reconciler: texts whose webhook never arrived are found in Twilio's list and accepted; missing delivery reports are read there.
 
-`reconciliation` is one look at the list, `reports` one at what went out, `result` their bounds and their result; `schedule` says when
-and by whom it is done.
+`reconciliation` is one run over the received texts, `reports` one over the sent ones, `result` has their bounds and result; `schedule`
+says when they run and in which process.
 """
 
 from supervisor_worker.reconciler.schedule import Reconciler, has_account, reconcile_now

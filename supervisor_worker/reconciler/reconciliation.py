@@ -1,13 +1,13 @@
-"""One look at Twilio's list for texts that reached a number of ours and that the mailbox has never seen, and their acceptance.
+"""One run: texts in Twilio's list that the mailbox has never seen are accepted.
 
-Twilio brings a text to the webhook, tries once more within 15 s, and gives up; in its list the text stays. So whatever kept webhooks
-from being taken is mended here: by the same admission, the same script and the same id as the webhook's, so that one that comes
-before, after or at the same time is a duplicate.
+Twilio posts a text to the webhook, tries once more within 15 s, and gives up; the text stays in its list. So a text whose webhook failed
+is accepted here, by the same admission, the same script and the same id as the webhook's: a webhook that arrives before, after or at the
+same time is a duplicate.
 
-A text may be unknown because a failover of Redis lost it after it was answered. Then what went out to its sender since is unknown as
-well, and the text is taken with the mark `maybe_duplicate`, which its reply will bear.
+A text may be unknown because a failover of Redis lost it after it was answered. Then the answer in Twilio's list of sent texts is unknown
+too, and the text is accepted with the mark `maybe_duplicate`, which its reply will bear.
 
-What reached a number before its first look is none of ours: somebody else may have had the number, and have answered.
+A number's first run only notes the time. Earlier texts are not accepted: somebody else may have had the number, and answered them.
 """
 
 from __future__ import annotations
@@ -20,44 +20,44 @@ from typing import Any, Final, Protocol, cast
 
 from redis.exceptions import RedisError
 
-from shared import submit as storing
+from shared import submit
 from shared.errors import ProviderError, ProviderRefused, StorageFault
 from shared.mailbox import AsyncMailbox, calls, keys
 from shared.mailbox.call import Call
 from shared.mailbox.calls import Accepted
-from shared.model import sms_admission as admission
+from shared.model import sms_admission
 from shared.model.addresses import Address, masked
 from shared.model.sms_admission import Ignored
 from shared.observability import logs as telemetry
 from shared.runtime import Runtime
-from supervisor_worker.channels.twilio.message_list import Listed, Listing
-from supervisor_worker.reconciler.result import Bounds, Found
+from supervisor_worker.channels.twilio.message_list import ListedSms, SmsList
+from supervisor_worker.reconciler.result import Bounds, ReconcileResult
 
 LOG: Final = telemetry.logger(__name__)
 VIA: Final = "reconciler"
 
 
-class Lists(Protocol):
+class MessageLists(Protocol):
     """Twilio's list of a number's messages since an epoch time. Both raise ProviderErrors."""
 
-    async def received(self, number: str, since: float) -> Listing:
+    async def received(self, number: str, since: float) -> SmsList:
         """What came in."""
         ...
 
-    async def sent(self, number: str, since: float) -> Listing:
+    async def sent(self, number: str, since: float) -> SmsList:
         """What went out."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Missed:
+class MissedSms:
     """A text that the mailbox does not know.
 
-    `overtaken`: its sender has written another of the opt-out words since; `after_stop`: the last of these words before it was a STOP.
+    `overtaken`: its sender has sent another opt-out keyword since. `after_stop`: the last keyword before it was a STOP.
     """
 
     id: str
-    listed: Listed = field(repr=False)
+    listed: ListedSms = field(repr=False)
     overtaken: bool
     after_stop: bool
     maybe_duplicate: bool = False
@@ -66,26 +66,26 @@ class Missed:
 class Reconciliation:
     """One run."""
 
-    def __init__(self, runtime: Runtime, mailbox: AsyncMailbox, lists: Lists, bounds: Bounds) -> None:
-        """`runtime` has the settings, the users and the makers of ids; Redis is asked by the `mailbox`."""
+    def __init__(self, runtime: Runtime, mailbox: AsyncMailbox, lists: MessageLists, bounds: Bounds) -> None:
+        """`runtime` has the settings, the users and the keys of our ids; its Redis client is not used, but the `mailbox`."""
         self._runtime = runtime
         self._users = runtime.users.reached
         self._mailbox = mailbox
         self._lists = lists
         self._bounds = bounds
         self._keywords = runtime.settings.keywords
-        self._found = Found()
+        self._found = ReconcileResult()
         self._ends_at = 0.0
         self._now = 0.0
         self._resumed = False
 
-    async def run(self) -> Found:
-        """Look, and take what was missed, oldest first. Raises RedisError; a list that fails is told in the answer."""
+    async def run(self) -> ReconcileResult:
+        """Read the lists and accept the missed texts, oldest first. Raises RedisError; a list that fails is noted in the result."""
         self._ends_at = asyncio.get_running_loop().time() + self._bounds.total
         listings = await self._listings(await self._numbers())
         missed = [found for number, texts in (await self._missed(listings)).items() for found in await self._marked(number, texts)]
         for each in sorted(missed, key=lambda each: each.listed.created):
-            if self._over() or not await self._take(each):
+            if self._over() or not await self._accept(each):
                 break
         await self._report()
         return self._found
@@ -94,9 +94,9 @@ class Reconciliation:
         return asyncio.get_running_loop().time() >= self._ends_at
 
     async def _numbers(self) -> list[tuple[Address, float]]:
-        """Our numbers, each with the time since when its texts are looked for; first the one that the last run did not come to.
+        """Our numbers, each with the time from which its texts are read; first the one at which the last run stopped.
 
-        A number's first look only notes the time, in whole seconds as Twilio tells them.
+        A number's first run only notes the time, in whole seconds as Twilio tells them.
         """
         redis = self._mailbox.redis
         numbers = {self._runtime.identities.sender(number): number for number in self._users.bosses("sms")}
@@ -121,8 +121,8 @@ class Reconciliation:
         ready = [name for name in order[start:] + order[:start] if name in begin]
         return [(numbers[name], max(self._now - self._bounds.window, begin[name])) for name in ready]
 
-    async def _listings(self, numbers: list[tuple[Address, float]]) -> dict[Address, Listing]:
-        """What reached our numbers, as far as time and Twilio allow. The next run begins where this one stopped."""
+    async def _listings(self, numbers: list[tuple[Address, float]]) -> dict[Address, SmsList]:
+        """The texts received by our numbers, as far as time and Twilio allow. The next run begins where this one stopped."""
         found, listings, left = self._found, {}, numbers
         for place, (number, since) in enumerate(numbers):
             left = numbers[place + 1 :]
@@ -150,38 +150,40 @@ class Reconciliation:
         elif self._resumed:
             await self._mailbox.redis.delete(keys.RECONCILE_NEXT)
 
-    async def _missed(self, listings: dict[Address, Listing]) -> dict[Address, list[Missed]]:
-        """What is not known, oldest first, by number. One round trip for the ids of all."""
+    async def _missed(self, listings: dict[Address, SmsList]) -> dict[Address, list[MissedSms]]:
+        """The unknown texts by number, oldest first. One round trip for all ids."""
         account = self._runtime.settings.twilio_account_sid
-        ids = {listed.text.sid: admission.sms_id(account, listed.text.sid) for listing in listings.values() for listed in listing.messages}
+        ids = {
+            listed.text.sid: sms_admission.sms_id(account, listed.text.sid) for listing in listings.values() for listed in listing.messages
+        }
         known = await self._mailbox.known(list(ids.values()))
         return {number: texts for number, listing in listings.items() if (texts := self._unknown(listing, ids, known))}
 
-    def _unknown(self, listing: Listing, ids: dict[str, str], known: set[str]) -> list[Missed]:
-        """The texts that are old enough and not known; one of the opt-out words counts only if its sender wrote none of them later."""
-        missed: list[Missed] = []
+    def _unknown(self, listing: SmsList, ids: dict[str, str], known: set[str]) -> list[MissedSms]:
+        """The unknown texts that are old enough; a keyword counts only if its sender sent no later one."""
+        missed: list[MissedSms] = []
         decided: set[str] = set()
         stopped = self._after_stop(listing)
         for listed in reversed(listing.messages):
             text, name = listed.text, ids[listed.text.sid]
             if name not in known and listed.created <= self._now - self._bounds.young:
-                missed.append(Missed(name, listed, text.sender in decided, text.sid in stopped))
-            if admission.keyword(text, self._keywords):
+                missed.append(MissedSms(name, listed, text.sender in decided, text.sid in stopped))
+            if sms_admission.keyword(text, self._keywords):
                 decided.add(text.sender)
         return missed[::-1]
 
-    def _after_stop(self, listing: Listing) -> set[str]:
-        """The texts of which the last opt-out word before, of the same sender, was a STOP."""
+    def _after_stop(self, listing: SmsList) -> set[str]:
+        """The texts whose sender's last keyword before them was a STOP."""
         last: dict[str, str] = {}
         found: set[str] = set()
         for listed in listing.messages:
             if last.get(listed.text.sender) == "stop":
                 found.add(listed.text.sid)
-            last[listed.text.sender] = admission.keyword(listed.text, self._keywords) or last.get(listed.text.sender, "")
+            last[listed.text.sender] = sms_admission.keyword(listed.text, self._keywords) or last.get(listed.text.sender, "")
         return found
 
-    async def _marked(self, number: Address, missed: list[Missed]) -> list[Missed]:
-        """The same, marked where their sender may have an answer already; none when Twilio does not tell: they wait for the next run."""
+    async def _marked(self, number: Address, missed: list[MissedSms]) -> list[MissedSms]:
+        """The same texts, marked where their sender may have an answer already. None when Twilio fails: they wait for the next run."""
         if self._over():
             self._found.unread += 1
             return []
@@ -194,12 +196,12 @@ class Reconciliation:
         strange = [listed for listed in sent.messages if listed.text.sid not in ours]
         return [replace(each, maybe_duplicate=not sent.complete or _answered(each.listed, strange)) for each in missed]
 
-    async def _take(self, missed: Missed) -> bool:
-        """Accept one; False when no more are taken now."""
+    async def _accept(self, missed: MissedSms) -> bool:
+        """Accept one text; False when the mailbox accepts no more now."""
         try:
             taken = await self._mailbox.run(self._call(missed))
         except (RedisError, OSError) as error:
-            if not isinstance(storing.fault(error), StorageFault):
+            if not isinstance(submit.fault(error), StorageFault):
                 raise
             LOG.error("A text cannot be stored", action="reconcile_fault", message=missed.id, error=type(error).__name__)  # noqa: TRY400 - its words quote the text
             self._found.failure = StorageFault.code
@@ -212,18 +214,18 @@ class Reconciliation:
         self._found.ignored += taken.outcome == "ignored"
         return True
 
-    def _call(self, missed: Missed) -> Call[Accepted]:
+    def _call(self, missed: MissedSms) -> Call[Accepted]:
         text = missed.listed.text
-        verdict = admission.sms(text, self._users, self._keywords)
+        verdict = sms_admission.sms(text, self._users, self._keywords)
         if isinstance(verdict, Ignored):
             return calls.ignore(missed.id, "sms", verdict.reason, via=VIA, who=f"{masked(text.sender)} to {masked(text.recipient)}")
-        started = verdict.keyword == "start" or admission.says_start(text)
+        started = verdict.keyword == "start" or sms_admission.says_start(text)
         if missed.overtaken and (verdict.keyword == "stop" or started):
             return calls.ignore(missed.id, "sms", "overtaken", via=VIA)
-        event = admission.received(missed.id, text, verdict, at=missed.listed.created)
-        # A YES that decides nothing any more is an answer like any other; a START that ends a STOP does, whether that was taken or not.
+        event = sms_admission.received(missed.id, text, verdict, at=missed.listed.created)
+        # An overtaken YES is an ordinary text. A START after a STOP counts even if that STOP was never accepted: its sender wants answers.
         keyword = "" if missed.overtaken else "start" if started and missed.after_stop else verdict.keyword
-        return storing.message(self._runtime, event, kind="text", keyword=keyword, via=VIA, maybe_duplicate=missed.maybe_duplicate)
+        return submit.message(self._runtime, event, kind="text", keyword=keyword, via=VIA, maybe_duplicate=missed.maybe_duplicate)
 
     async def _report(self) -> None:
         found = self._found
@@ -241,6 +243,6 @@ class Reconciliation:
         )
 
 
-def _answered(missed: Listed, strange: Iterable[Listed]) -> bool:
-    """Whether something that we know nothing of went out to the sender of a text after it."""
+def _answered(missed: ListedSms, strange: Iterable[ListedSms]) -> bool:
+    """Whether a text unknown to us was sent to the sender of a text after it."""
     return any(sent.text.recipient == missed.text.sender and sent.created >= missed.created for sent in strange)

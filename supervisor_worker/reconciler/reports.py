@@ -1,8 +1,8 @@
-"""Texts that went out and of which no final report has come: Twilio's own record of each is read, and taken for the report.
+"""Sent texts without a final delivery report: Twilio's record of each is read in its place.
 
-A status report is brought a few times within 15 s and then lost. What it would have said stands in the record: so a text that did not
-arrive is told on its user's other channel here as well, by the same script. A text is asked about when it is as old as the interval
-between two looks, then when that time has doubled, and for a day at most: some carriers never report.
+Twilio tries to deliver a status report a few times within 15 s; then it is lost. The record holds the same state, so the user of a text
+that was not delivered is told on their other channel by the same script. A text's record is read when the text is as old as the interval
+between two runs, then each time that age has doubled, and for a day at most: some carriers never report.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from shared.mailbox import AsyncMailbox, calls
 from shared.mailbox.calls import Unsettled
 from shared.model.delivery_reports import FINAL, TWILIO_STATES, word_of_the_user
 from shared.observability import logs as telemetry
-from supervisor_worker.channels.twilio.message_list import Record
+from supervisor_worker.channels.twilio.message_list import SmsRecord
 
 LOG: Final = telemetry.logger(__name__)
-AT_ONCE: Final = 10
-"""What is taken from the list is asked about in this run; so it is taken in small parts."""
+MAX_BATCH: Final = 10
+"""What is taken from the mailbox's list has to be asked about in this run, so it is taken in small batches."""
 
 
-class Records(Protocol):
+class SmsRecords(Protocol):
     """Twilio's record of a message; raises ProviderErrors."""
 
-    async def record(self, sid: str) -> Record | None:
+    async def record(self, sid: str) -> SmsRecord | None:
         """None for one that it does not have."""
         ...
 
 
-async def settle(mailbox: AsyncMailbox, records: Records, *, after: float, ends_at: float, retention_ms: int) -> int:
-    """Ask about what has waited for `after` seconds, until `ends_at` of the loop's clock; how many were settled. Raises RedisError."""
+async def settle(mailbox: AsyncMailbox, records: SmsRecords, *, after: float, ends_at: float, retention_ms: int) -> int:
+    """Read the records of texts that are `after` seconds old, until `ends_at` (loop clock); how many were settled. Raises RedisError."""
     settled = 0
-    look = calls.unsettled(after_ms=int(after * 1000), most_ms=calls.DAY_MS, limit=AT_ONCE)
+    look = calls.unsettled(after_ms=int(after * 1000), most_ms=calls.DAY_MS, limit=MAX_BATCH)
     while asyncio.get_running_loop().time() < ends_at:
         batch = await mailbox.run(look)
         try:
@@ -42,12 +42,12 @@ async def settle(mailbox: AsyncMailbox, records: Records, *, after: float, ends_
         except ProviderError as error:
             LOG.warning("Twilio's record of a text could not be read", action="settle_failed", code=error.code, status=error.status)
             break
-        if len(batch) < AT_ONCE:
+        if len(batch) < MAX_BATCH:
             break
     return settled
 
 
-async def _ask(mailbox: AsyncMailbox, records: Records, text: Unsettled, retention_ms: int) -> bool:
+async def _ask(mailbox: AsyncMailbox, records: SmsRecords, text: Unsettled, retention_ms: int) -> bool:
     """Whether the text has its final state now."""
     record = await records.record(text.provider_id)
     state = TWILIO_STATES.get(record.status, "") if record else ""

@@ -1,18 +1,18 @@
-"""What bounds a look at Twilio's list, and what it found."""
+"""The bounds of a reconciler's run, and its result."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from shared.config.settings import Settings
-from shared.errors import CredentialsRefused, ProviderError
+from shared.errors import ProviderError
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Seconds: how far back is looked, how young a text is left to its webhook, between two requests, and for the whole run.
+    """All in seconds. `window`: how far back texts are read. `young`: a younger text is left to its webhook. `pause`: between two requests.
 
-    `report`: how long a final report is waited for before Twilio's record is asked.
+    `total`: for the whole run. `report`: how long a final delivery report is waited for before Twilio's record is read.
     """
 
     window: float
@@ -25,7 +25,7 @@ class Bounds:
     def of(cls, settings: Settings) -> Bounds:
         """At the default interval a minute, a second and four minutes; less at a shorter one."""
         interval, bounds = settings.reconcile_minutes * 60, cls(settings.reconcile_window_minutes * 60)
-        if not interval:  # by the operator's hand alone
+        if not interval:  # only the operator runs it
             return bounds
         return cls(
             bounds.window, min(bounds.young, interval / 5), min(bounds.pause, interval / 300), min(bounds.total, interval * 4 / 5),
@@ -34,11 +34,12 @@ class Bounds:
 
 
 @dataclass(slots=True)
-class Found:
-    """What a run found.
+class ReconcileResult:
+    """The result of a run.
 
-    `begun` counts the numbers whose first look this was, `unread` those whose texts are not all judged, `settled` the texts of ours whose
-    final state was read. `failure` is a word for the last thing that did not work, `before` that of the run before.
+    `numbers` were read, with `listed` texts. `begun` counts the numbers for which this run only noted the time, `unread` those whose texts
+    were not all checked, `settled` the texts of ours whose final state was read. `failure` is a word for the last failure, `before` that of
+    the run before.
     """
 
     numbers: int = 0
@@ -55,8 +56,8 @@ class Found:
     retry_after: float = 0.0
 
     def failed(self, error: ProviderError) -> None:
-        """Keep what is to be known of an error."""
+        """Note an error of Twilio."""
         self.unread += 1
         self.failure = f"{error.provider}_{error.code}"
-        self.credentials_refused = isinstance(error, CredentialsRefused)
+        self.credentials_refused = error.pauses_all and not error.counts  # a 403 may be this number's
         self.retry_after = error.retry_after or 0.0

@@ -1,8 +1,8 @@
-"""When Twilio's list is looked at: every RECONCILE_MINUTES, by one process of all hosts.
+"""When the reconciler runs: every RECONCILE_MINUTES, in one process of all hosts.
 
-The turn is a key that lasts for the interval: who sets it looks, and whoever comes while it lasts waits for its end. So a process that
-dies in the midst of a look costs one interval, and nobody has to be told. A look that is late is none too many: it changes nothing
-that is known.
+The processes elect a leader by a key that lasts for the interval: who sets the key reads Twilio's list, and the others wait until it
+expires. A process that dies half-way costs one interval, and nobody has to be told. A late run does no harm: known texts are not changed
+by it.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from shared.observability.faults import named
 from shared.observability.outage import Outage
 from shared.process.tasks import end
 from shared.runtime import Runtime
-from supervisor_worker.channels.twilio.message_list import TwilioInbound
+from supervisor_worker.channels.twilio.message_list import TwilioMessageList
 from supervisor_worker.reconciler.reconciliation import Reconciliation
 from supervisor_worker.reconciler.reports import settle
-from supervisor_worker.reconciler.result import Bounds, Found
+from supervisor_worker.reconciler.result import Bounds, ReconcileResult
 
 LOG: Final = telemetry.logger(__name__)
-FIRST_WAIT: Final = 10.0
-"""At most, and a tenth of the interval: a house that starts after an outage looks soon."""
-SPREAD: Final = 5.0
-LONGEST_RETRY: Final = 3_600.0
-"""How long a Retry-After may put off the next look."""
-AWAY_WAIT: Final = 30.0
+MAX_START_DELAY_SECONDS: Final = 10.0
+"""Also at most a tenth of the interval: an installation that starts after an outage reads the list soon."""
+MAX_JITTER_SECONDS: Final = 5.0
+MAX_RETRY_AFTER_SECONDS: Final = 3_600.0
+"""The longest time by which a Retry-After may delay the next run."""
+ERROR_WAIT_SECONDS: Final = 30.0
 
 
 def wanted(settings: Settings) -> bool:
@@ -47,10 +47,10 @@ def has_account(settings: Settings) -> bool:
     return bool(settings.twilio_account_sid and all(settings.twilio_login))
 
 
-async def reconcile(runtime: Runtime, mailbox: AsyncMailbox) -> Found:
-    """One look, now, at what came in, and at what became of that which went out. Raises RedisError."""
+async def reconcile(runtime: Runtime, mailbox: AsyncMailbox) -> ReconcileResult:
+    """One run, now: missed texts are accepted, and missing delivery reports are read. Raises RedisError."""
     bounds = Bounds.of(runtime.settings)
-    twilio = TwilioInbound(runtime.settings, pause=bounds.pause)
+    twilio = TwilioMessageList(runtime.settings, pause=bounds.pause)
     ends_at = asyncio.get_running_loop().time() + bounds.total
     try:
         found = await Reconciliation(runtime, mailbox, twilio, bounds).run()
@@ -62,15 +62,15 @@ async def reconcile(runtime: Runtime, mailbox: AsyncMailbox) -> Found:
         await twilio.aclose()
 
 
-async def reconcile_now(runtime: Runtime, mailbox: AsyncMailbox) -> Found:
-    """A look by the operator's hand, which puts off the next of the workers'. Raises RedisError."""
+async def reconcile_now(runtime: Runtime, mailbox: AsyncMailbox) -> ReconcileResult:
+    """A run by the operator; the workers' next one is an interval later. Raises RedisError."""
     if wanted(runtime.settings):
         await mailbox.redis.set(keys.RECONCILE_TURN, secrets.token_hex(8), px=int(runtime.settings.reconcile_minutes * 60_000))
     return await reconcile(runtime, mailbox)
 
 
 class Reconciler:
-    """One process's part, until `stopping`; while `draining()` it leaves the list to others."""
+    """The reconciler of one process, until `stopping`; while `draining()` it does not become the leader."""
 
     def __init__(self, runtime: Runtime, mailbox: AsyncMailbox, stopping: asyncio.Event, draining: Callable[[], bool]) -> None:
         self._runtime = runtime
@@ -81,7 +81,7 @@ class Reconciler:
         self._outage = Outage()
 
     async def run(self) -> None:
-        """Look again and again; ends at once when told to, also in the midst of a request."""
+        """Run again and again; ends at once when told to, also during a request."""
         if not wanted(self._runtime.settings):
             return
         work, stop = asyncio.create_task(self._work()), asyncio.create_task(self._stopping.wait())
@@ -91,35 +91,35 @@ class Reconciler:
             await end((work, stop))
 
     async def _work(self) -> None:
-        await asyncio.sleep(random.uniform(0, min(FIRST_WAIT, self._interval / 10)))  # noqa: S311 - keeps processes out of step
+        await asyncio.sleep(random.uniform(0, min(MAX_START_DELAY_SECONDS, self._interval / 10)))  # noqa: S311 - keeps processes out of step
         while True:
             try:
                 wait = await self.step()
-            except Exception as error:  # noqa: BLE001 - the next look may find what this one could not
+            except Exception as error:  # noqa: BLE001 - the next run may succeed
                 self._failed(error)
-                wait = min(AWAY_WAIT, self._interval / 5)
-            await asyncio.sleep(wait + random.uniform(0, min(SPREAD, self._interval / 20)))  # noqa: S311 - the same
+                wait = min(ERROR_WAIT_SECONDS, self._interval / 5)
+            await asyncio.sleep(wait + random.uniform(0, min(MAX_JITTER_SECONDS, self._interval / 20)))  # noqa: S311 - the same
 
     async def step(self) -> float:
-        """Look if it is our turn; in how many seconds the next one may begin. Raises RedisError."""
-        if not self._draining() and await self._our_turn():
+        """Run if this process is elected; the answer is the seconds until the next election. Raises RedisError."""
+        if not self._draining() and await self._elected():
             found = await reconcile(self._runtime, self._mailbox)
             self._outage.ends()
-            tell(found)
-            await self._put_off(found.retry_after)
+            log_result(found)
+            await self._delay_next(found.retry_after)
         left = int(cast("Any", await self._mailbox.redis.pttl(keys.RECONCILE_TURN)))
         return max(0, left) / 1000 if not self._draining() else self._interval
 
-    async def _our_turn(self) -> bool:
-        """Whether the turn was free and is ours now: also when redis-py had to repeat the command."""
+    async def _elected(self) -> bool:
+        """Whether the key was free and is ours now. It is read again, because redis-py may have repeated a SET that had succeeded."""
         redis, token = self._mailbox.redis, secrets.token_hex(8)
         taken = await redis.set(keys.RECONCILE_TURN, token, nx=True, px=int(self._interval * 1000))
         return bool(taken) or cast("Any", await redis.get(keys.RECONCILE_TURN)) == token.encode()
 
-    async def _put_off(self, seconds: float) -> None:
-        """Twilio asked for time: nobody looks before."""
+    async def _delay_next(self, seconds: float) -> None:
+        """Twilio asked us to wait: no process runs before."""
         if seconds > self._interval:
-            await self._mailbox.redis.pexpire(keys.RECONCILE_TURN, int(min(seconds, LONGEST_RETRY) * 1000))
+            await self._mailbox.redis.pexpire(keys.RECONCILE_TURN, int(min(seconds, MAX_RETRY_AFTER_SECONDS) * 1000))
 
     def _failed(self, error: Exception) -> None:
         if self._outage.begins():
@@ -128,8 +128,8 @@ class Reconciler:
             LOG.error("The reconciler fails and goes on trying", action="reconciler_failed", **told)
 
 
-def tell(found: Found) -> None:
-    """Log what a look brought; a trouble that lasts is said once."""
+def log_result(found: ReconcileResult) -> None:
+    """Log a run's result; a lasting failure is logged once."""
     if found.accepted or found.ignored:
         LOG.info(
             "Texts that no webhook brought were found in Twilio's list", action="reconciled",

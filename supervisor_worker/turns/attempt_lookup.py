@@ -20,7 +20,7 @@ from shared.mailbox import calls
 from shared.mailbox.records import Attempt
 from shared.model.addresses import Channel
 from shared.model.events import Response
-from supervisor_worker.channels.port import Listed
+from supervisor_worker.channels.port import ListedMessage
 from supervisor_worker.turns import retry_policy
 from supervisor_worker.turns.attempt_matching import match, shown_until
 from supervisor_worker.turns.context import TurnContext
@@ -90,17 +90,17 @@ class AttemptLookup:
         over = retry_policy.proof_over(max(attempt.at for attempt in attempts), self.lease.now_ms(), context.settings)
         return LookupResult("unproven") if over else LookupResult("unproven", wait_ms=context.lookup_again_ms, reason="proof_awaited")
 
-    async def _match(self, attempt: Attempt, listed: Sequence[Listed]) -> str:
+    async def _match(self, attempt: Attempt, listed: Sequence[ListedMessage]) -> str:
         context = self.context
         return await match(
             context.mailbox, attempt, listed, conversation=self.lease.conversation, reply=self.reply_id, command=self.command,
             request_ms=context.request_ms,
         )  # fmt: skip
 
-    async def _listed(self, attempt: Attempt) -> list[Listed] | None:
+    async def _listed(self, attempt: Attempt) -> list[ListedMessage] | None:
         return await self._within_time(self.context.channels[self.channel].find(self.command, attempt))
 
-    async def _within_time(self, asking: Coroutine[Any, Any, list[Listed] | None]) -> list[Listed] | None:
+    async def _within_time(self, asking: Coroutine[Any, Any, list[ListedMessage] | None]) -> list[ListedMessage] | None:
         try:
             async with asyncio.timeout(self.context.settings.send_timeout_seconds):
                 return await self.lease.hold(asking)

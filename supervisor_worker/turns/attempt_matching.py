@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from shared.mailbox import AsyncMailbox
 from shared.mailbox.records import Attempt, Reply
 from shared.model.events import Response
-from supervisor_worker.channels.port import CLOCK_SLACK_MS, Listed
+from supervisor_worker.channels.port import CLOCK_SLACK_MS, ListedMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class OtherReplies:
     uncertain: Sequence[int] = ()
 
 
-def choose(at: int, listed: Sequence[Listed], others: OtherReplies, *, request_ms: int) -> str:
+def choose(at: int, listed: Sequence[ListedMessage], others: OtherReplies, *, request_ms: int) -> str:
     """The id of the message that the attempt at `at` made; "" when none is certain. All times in ms.
 
     `listed` is oldest first; `request_ms` is the longest time from an attempt's time to the end of its request.
@@ -50,7 +50,14 @@ def choose(at: int, listed: Sequence[Listed], others: OtherReplies, *, request_m
 
 
 async def match(
-    mailbox: AsyncMailbox, attempt: Attempt, listed: Sequence[Listed], *, conversation: str, reply: str, command: Response, request_ms: int
+    mailbox: AsyncMailbox,
+    attempt: Attempt,
+    listed: Sequence[ListedMessage],
+    *,
+    conversation: str,
+    reply: str,
+    command: Response,
+    request_ms: int,
 ) -> str:
     """The id of the message in a provider's list that this attempt of `reply` made; "" when none is certain."""
     if not listed:
@@ -64,7 +71,7 @@ async def match(
     return choose(attempt.at, listed, others, request_ms=request_ms)
 
 
-async def shown_until(mailbox: AsyncMailbox, newest: Sequence[Listed]) -> int:
+async def shown_until(mailbox: AsyncMailbox, newest: Sequence[ListedMessage]) -> int:
     """The time, in ms of Redis TIME, up to which a list that shows these messages is complete; 0 where they prove nothing.
 
     A message of ours was created after its attempt's time. Of any other only the provider's time is known, less what the clocks may differ.

@@ -17,7 +17,7 @@ from shared.mailbox.calls import NO_CALL, Accepted, Budget, Dearest, Sending, Se
 from shared.mailbox.records import Attempt, Kind, Reply, Turn, reply_from
 from shared.model.addresses import EmailAddress, PhoneNumber
 from shared.model.events import EmailReceived, Response, SendSmsResponse, SmsReceived
-from supervisor_worker.channels.port import Listed
+from supervisor_worker.channels.port import ListedMessage
 from supervisor_worker.turns.attempt_matching import OtherReplies, choose
 from tests.integration.mailbox_books import (
     AGAIN,
@@ -382,7 +382,7 @@ class Workers:
         tried, asked = self.oracle.replies[reply], self.oracle.now
         shown = [copy for copy in self.log if (copy.conv, copy.body) == (tried.conv, body) and copy.listed_at <= asked]
         others = OtherReplies(self._taken_by_others(reply, shown), self._unsure_of_others(reply, body))
-        pid = choose(tried.at[attempt], [Listed(copy.pid, copy.at) for copy in shown], others, request_ms=SEND + MARGIN)
+        pid = choose(tried.at[attempt], [ListedMessage(copy.pid, copy.at) for copy in shown], others, request_ms=SEND + MARGIN)
         if pid:
             call = calls.outcome(reply, attempt, "accepted", provider_id=pid, retention_ms=RETENTION)
             self.remember(lambda: self.oracle.outcome(reply, attempt, "accepted", call))

@@ -17,7 +17,7 @@ from shared.errors import CredentialsRefused
 from shared.mailbox.records import Attempt
 from shared.model.addresses import PhoneNumber
 from shared.model.events import SendSmsResponse
-from supervisor_worker.channels.twilio.message_list import TwilioInbound
+from supervisor_worker.channels.twilio.message_list import TwilioMessageList
 from supervisor_worker.channels.twilio.sms import TwilioSms
 from tests.support.sandbox import SandboxProcess
 
@@ -45,7 +45,7 @@ def test_a_key_sends_looks_up_and_reads_the_list(played: SandboxProcess, tmp_pat
     """None of them shows the token, which Twilio would refuse here."""
 
     async def play(ours: Settings) -> tuple[str, list[str], int]:
-        channel, lists = TwilioSms(ours), TwilioInbound(ours, pause=0)
+        channel, lists = TwilioSms(ours), TwilioMessageList(ours, pause=0)
         try:
             sid = await channel.send(TEXT, "r-1", "a-1", "p-1")
             found = await channel.find(TEXT, Attempt("a-1", int(time.time() * 1000)))

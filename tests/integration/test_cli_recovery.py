@@ -30,7 +30,7 @@ from shared.mailbox.wait_for_reply import wait_for_reply
 from shared.mailbox.wake_queue import QUEUE
 from shared.model.addresses import PhoneNumber
 from shared.model.events import Response, SendSmsResponse, SmsReceived
-from supervisor_worker.channels.port import Listed
+from supervisor_worker.channels.port import ListedMessage
 from tests.support.processes import BossProcess, clean_environment
 from tests.support.sandbox import SandboxProcess
 from tests.support.server import EmbeddedServer
@@ -176,7 +176,7 @@ class NoList:
         """Never: a look-up sends nothing."""
         raise AssertionError(command, reply_id, attempt_id, pair)
 
-    async def find(self, command: Response, attempt: Attempt) -> list[Listed] | None:
+    async def find(self, command: Response, attempt: Attempt) -> list[ListedMessage] | None:
         """There is nothing to ask."""
         del command, attempt
         return None
@@ -185,7 +185,7 @@ class NoList:
         """Never: a look-up asks for nothing else."""
         raise AssertionError(command)
 
-    async def newest(self) -> list[Listed] | None:
+    async def newest(self) -> list[ListedMessage] | None:
         """There is nothing to ask."""
         return None
 

@@ -27,10 +27,10 @@ from shared.model.users import LOCAL_USER, User, Users
 from shared.runtime import Runtime, open_runtime
 from shared.storage.clients import for_loop
 from supervisor_worker.channels.twilio import message_list as twilio_inbound
-from supervisor_worker.channels.twilio.message_list import Listed, Listing, TwilioInbound
+from supervisor_worker.channels.twilio.message_list import ListedSms, SmsList, TwilioMessageList
 from supervisor_worker.reconciler import Reconciler
-from supervisor_worker.reconciler.reconciliation import Lists, Reconciliation
-from supervisor_worker.reconciler.result import Bounds, Found
+from supervisor_worker.reconciler.reconciliation import MessageLists, Reconciliation
+from supervisor_worker.reconciler.result import Bounds, ReconcileResult
 from supervisor_worker.reconciler.schedule import tell
 from tests.support.sandbox import SandboxProcess
 
@@ -61,7 +61,7 @@ class House:
 
         return asyncio.run(within())
 
-    def look(self, bounds: Bounds = AT_ONCE, lists: Lists | None = None) -> Found:
+    def look(self, bounds: Bounds = AT_ONCE, lists: MessageLists | None = None) -> ReconcileResult:
         """One look."""
         return self.run(lambda mailbox: look(self.runtime, mailbox, bounds, lists))
 
@@ -84,8 +84,8 @@ class House:
         return [cast("Any", event).message for event in events]
 
 
-async def look(runtime: Runtime, mailbox: AsyncMailbox, bounds: Bounds = AT_ONCE, lists: Lists | None = None) -> Found:
-    twilio = TwilioInbound(runtime.settings, pause=bounds.pause)
+async def look(runtime: Runtime, mailbox: AsyncMailbox, bounds: Bounds = AT_ONCE, lists: MessageLists | None = None) -> ReconcileResult:
+    twilio = TwilioMessageList(runtime.settings, pause=bounds.pause)
     try:
         return await Reconciliation(runtime, mailbox, lists or twilio, bounds).run()
     finally:
@@ -149,10 +149,10 @@ def test_a_webhook_at_the_same_moment_and_two_looks_at_once_take_it_once(house: 
     """Whoever is first: the script knows the id."""
     sids = [missed(sandbox, f"text {number}") for number in range(10)]
 
-    async def at_once(mailbox: AsyncMailbox) -> list[Found]:
+    async def at_once(mailbox: AsyncMailbox) -> list[ReconcileResult]:
         webhooks = [asyncio.to_thread(house.webhook, "x", sid) for sid in sids]
         found, other, *_ = await asyncio.gather(look(house.runtime, mailbox), look(house.runtime, mailbox), *webhooks)
-        return [cast("Found", found), cast("Found", other)]
+        return [cast("ReconcileResult", found), cast("ReconcileResult", other)]
 
     house.run(at_once)
     assert len(house.inbox()) == 10
@@ -210,7 +210,7 @@ def test_only_what_was_made_since_is_taken_from_the_list(house: House, sandbox: 
     send_from_elsewhere(house)
 
     async def listed(_: AsyncMailbox) -> list[int]:
-        twilio = TwilioInbound(house.runtime.settings, pause=0)
+        twilio = TwilioMessageList(house.runtime.settings, pause=0)
         now = time.time()
         try:
             return [len((await ask(BOSS, since)).messages) for ask in (twilio.received, twilio.sent) for since in (now - 30, now + 30)]
@@ -317,25 +317,25 @@ class Book:
     error: ProviderError | None = None
     complete: bool = True
 
-    async def received(self, number: str, since: float) -> Listing:
+    async def received(self, number: str, since: float) -> SmsList:
         """What came in."""
         self.asked.append(("received", number))
         if self.error is not None:
             raise self.error
         return self._listing(since, lambda sender, recipient: recipient == number and sender not in (BOSS, OTHER))
 
-    async def sent(self, number: str, since: float) -> Listing:
+    async def sent(self, number: str, since: float) -> SmsList:
         """What went out."""
         self.asked.append(("sent", number))
         return self._listing(since, lambda sender, _recipient: sender == number)
 
-    def _listing(self, since: float, wanted: Callable[[str, str], bool]) -> Listing:
+    def _listing(self, since: float, wanted: Callable[[str, str], bool]) -> SmsList:
         found = [
-            Listed(float(int(self.now - ago)), InboundSms(f"SM{place}", ACCOUNT, sender, recipient, text))
+            ListedSms(float(int(self.now - ago)), InboundSms(f"SM{place}", ACCOUNT, sender, recipient, text))
             for place, (ago, sender, recipient, text) in enumerate(self.messages)
             if wanted(sender, recipient)
         ]
-        return Listing(tuple(sorted((each for each in found if each.created >= since), key=lambda each: each.created)), self.complete)
+        return SmsList(tuple(sorted((each for each in found if each.created >= since), key=lambda each: each.created)), self.complete)
 
 
 OTHER = "+15559876544"
@@ -435,7 +435,7 @@ def test_a_run_that_had_no_time_for_all_numbers_is_gone_on_with_by_the_next(two_
     """However many there are, none is passed over for ever."""
 
     class Slow(Book):
-        async def received(self, number: str, since: float) -> Listing:
+        async def received(self, number: str, since: float) -> SmsList:
             listing = await Book.received(self, number, since)
             await asyncio.sleep(0.06)
             return listing

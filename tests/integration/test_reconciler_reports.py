@@ -12,7 +12,7 @@ from redis import Redis
 from shared.mailbox import AsyncMailbox, calls
 from shared.model.events import Received
 from supervisor_worker.assistant import notices
-from supervisor_worker.channels.twilio.message_list import TwilioInbound
+from supervisor_worker.channels.twilio.message_list import TwilioMessageList
 from supervisor_worker.reconciler.reports import settle
 from supervisor_worker.reconciler.result import Bounds
 from supervisor_worker.turns.context import TurnContext
@@ -43,7 +43,7 @@ def look(world: World, *, after: float = 0) -> int:
     """One look of the reconciler's at what went out."""
 
     async def scenario(context: TurnContext) -> int:
-        twilio = TwilioInbound(context.settings, pause=0)
+        twilio = TwilioMessageList(context.settings, pause=0)
         ends_at = asyncio.get_running_loop().time() + 5
         try:
             return await settle(context.mailbox, twilio, after=after, ends_at=ends_at, retention_ms=context.retention_ms)

@@ -24,7 +24,7 @@ from shared.model.channels import CHANNELS, ChannelKind
 from shared.model.events import Received, Response
 from supervisor_worker.channels.formats import FORMATS
 from supervisor_worker.channels.notes import capped
-from supervisor_worker.channels.port import Listed
+from supervisor_worker.channels.port import ListedMessage
 from supervisor_worker.channels.ports import PORTS
 from tests.integration.forked_worker import ForkedWorker, boss_worker
 from tests.integration.webhook_client import Web, opened
@@ -105,13 +105,13 @@ class ChatPort:
         self._redis.rpush(SENT, json.dumps([str(command.to), str(command.from_), command.text, reply_id]))
         return f"provider-{attempt_id}"
 
-    async def find(self, command: Response, attempt: Attempt) -> list[Listed] | None:
+    async def find(self, command: Response, attempt: Attempt) -> list[ListedMessage] | None:
         return None
 
     async def ready(self, command: Response) -> None:
         return None
 
-    async def newest(self) -> list[Listed] | None:
+    async def newest(self) -> list[ListedMessage] | None:
         return None
 
     async def aclose(self) -> None:

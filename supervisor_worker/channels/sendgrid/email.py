@@ -32,7 +32,7 @@ from shared.config.settings import Settings
 from shared.errors import AccessDenied, CredentialsRefused, OutcomeUnknown, ProviderError, ProviderRefused, ProviderUnavailable
 from shared.mailbox.records import Attempt
 from shared.model.events import Response, SendEmailResponse
-from supervisor_worker.channels.port import Listed
+from supervisor_worker.channels.port import ListedMessage
 from supervisor_worker.providers.exchange import ProviderHttp, retry_after
 
 PROVIDER: Final = "sendgrid"
@@ -68,11 +68,11 @@ class SendGridEmail:
         except OutcomeUnknown as error:
             raise ProviderUnavailable(PROVIDER, error.code, status=error.status, retry_after=error.retry_after) from None
 
-    async def newest(self) -> list[Listed] | None:
+    async def newest(self) -> list[ListedMessage] | None:
         """SendGrid lists nothing."""
         return None
 
-    async def find(self, command: Response, attempt: Attempt) -> list[Listed] | None:
+    async def find(self, command: Response, attempt: Attempt) -> list[ListedMessage] | None:
         """SendGrid lists nothing."""
         del command, attempt
         return None  # there is nothing to ask

@@ -1,7 +1,7 @@
-"""Twilio's refusals as errors: what may be done about an answer outside 2xx.
+"""Twilio's error responses as errors of ours: what follows from an answer outside 2xx.
 
-Twilio advises against hard logic on numbers, since they are being split; so the HTTP status decides by default (4xx is final, 403 may be
-the key's fault, 429 may be tried again), and the kind in the table of `shared.model.delivery_errors` where that would be wrong.
+Twilio advises against logic on error numbers, because they are being split. So the HTTP status decides by default (4xx is final, 403 may be
+the key's fault, 429 may be retried), and the table of `shared.model.delivery_errors` only where the status would be wrong.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _FAILED_5XX: Final = 500
 
 
 def error_for(status: int, code: int | None, *, asked: bool, retry_after: float | None = None) -> ProviderError:
-    """The error of an answer outside 2xx. `asked`: the request was a GET, so that a 5xx leaves nothing in doubt."""
+    """The error of an answer outside 2xx. `asked`: the request was a GET and changed nothing, so a 5xx leaves nothing unknown."""
     word = str(code or f"http_{status}")
     if status >= _FAILED_5XX:
         if asked:

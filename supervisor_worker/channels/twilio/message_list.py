@@ -1,8 +1,8 @@
-"""Twilio's list of messages: the texts that reached a number of ours, and those that went out from it; and its record of one of them.
+"""Twilio's message list: the texts that a number of ours received or sent, and Twilio's record of one message.
 
-Asked in pages, newest first, with a pause between any two requests. Twilio documents its filter by date for whole days, and a text
-that is still queued has no date of sending; so the filter only keeps the answer short, is not used for what went out, and the times
-are judged here, by when a message was made.
+It is read in pages, newest first, with a pause between any two requests. Twilio documents its filter by date for whole days, and a text
+that is still queued has no date of sending. So the filter only keeps the answer short and is not used for sent texts; times are compared
+here, by the date of creation.
 """
 
 from __future__ import annotations
@@ -23,40 +23,40 @@ from supervisor_worker.channels.twilio.sms import PAGE, client_of
 from supervisor_worker.providers.exchange import ProviderHttp
 
 MAX_PAGES: Final = 50
-"""Of one list: 5,000 texts of one number."""
+"""Of one number, of 100 texts each."""
 SLACK_SECONDS: Final = 60
-"""What may lie between a message's being made and its date of sending, by which the filter goes."""
+"""The longest time between a message's creation and its date of sending, by which the filter goes."""
 _NOT_FOUND: Final = 404
 _UNFINISHED: Final = "receiving"
 _NOT_SENT: Final = frozenset({"failed", "canceled"})
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """One message. `created` is in epoch seconds by Twilio's clock, which tells whole seconds."""
+class ListedSms:
+    """One text. `created` is in epoch seconds by Twilio's clock, which tells whole seconds."""
 
     created: float
     text: InboundSms = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
-    """Twilio's word for a message's status, and the number of the error for which it did not arrive ("" for none)."""
+class SmsRecord:
+    """A message's status in Twilio's word, and the number of the error by which it failed ("" for none)."""
 
     status: str
     code: str
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
-    """The messages made since a time, oldest first; not `complete` when there are more pages than are read."""
+class SmsList:
+    """The texts created since a time, oldest first; not `complete` when there are more pages than MAX_PAGES."""
 
-    messages: tuple[Listed, ...]
+    messages: tuple[ListedSms, ...]
     complete: bool = True
 
 
-class TwilioInbound:
-    """The list. Every call raises ProviderUnavailable, CredentialsRefused or ProviderRefused."""
+class TwilioMessageList:
+    """The list. Every method raises ProviderUnavailable, CredentialsRefused or ProviderRefused."""
 
     def __init__(self, settings: Settings, *, pause: float) -> None:
         """`pause` is how many seconds lie between two requests."""
@@ -65,21 +65,21 @@ class TwilioInbound:
         self._pause = pause
         self._next_at = 0.0
 
-    async def received(self, number: str, since: float) -> Listing:
-        """What reached `number` since an epoch time."""
+    async def received(self, number: str, since: float) -> SmsList:
+        """The texts that `number` received since an epoch time."""
         after = datetime.fromtimestamp(since - SLACK_SECONDS, UTC)
-        return await self._listing({"to": number, "date_sent_after": after}, since, _came_in)
+        return await self._listing({"to": number, "date_sent_after": after}, since, _received)
 
-    async def sent(self, number: str, since: float) -> Listing:
-        """What went out from `number` since an epoch time, or is on its way."""
-        return await self._listing({"from_": number}, since, _went_out)
+    async def sent(self, number: str, since: float) -> SmsList:
+        """The texts that `number` sent since an epoch time, also those that are on their way."""
+        return await self._listing({"from_": number}, since, _sent)
 
-    async def record(self, sid: str) -> Record | None:
-        """What Twilio says has become of one message; None for one that it does not have (any more)."""
+    async def record(self, sid: str) -> SmsRecord | None:
+        """Twilio's record of one message; None for one that it does not have (any more)."""
         await self._pause_between()
         try:
             instance = await self._messages(sid).fetch_async()
-            return Record(str(instance.status or ""), str(instance.error_code or ""))
+            return SmsRecord(str(instance.status or ""), str(instance.error_code or ""))
         except ProviderError as error:
             if error.status == _NOT_FOUND:
                 return None
@@ -91,19 +91,19 @@ class TwilioInbound:
         """Close the connection."""
         await self._http.aclose()
 
-    async def _listing(self, query: dict[str, Any], since: float, wanted: Callable[[MessageInstance], bool]) -> Listing:
-        found: list[Listed] = []
+    async def _listing(self, query: dict[str, Any], since: float, wanted: Callable[[MessageInstance], bool]) -> SmsList:
+        found: list[ListedSms] = []
         following = ""
         for _ in range(MAX_PAGES):
             instances, following = await self._page(query, following)
-            young = [instance for instance in instances if _made(instance) >= since]
+            young = [instance for instance in instances if _created(instance) >= since]
             found += [_listed(instance) for instance in young if wanted(instance)]
             if not following or not young:
-                return Listing(tuple(reversed(found)))
-        return Listing(tuple(reversed(found)), complete=False)
+                return SmsList(tuple(reversed(found)))
+        return SmsList(tuple(reversed(found)), complete=False)
 
     async def _page(self, query: dict[str, Any], url: str) -> tuple[list[MessageInstance], str]:
-        """One page, and where the next one is ('' for none)."""
+        """One page, and the URL of the next one ('' for none)."""
         await self._pause_between()
         try:
             page = await (self._messages.get_page_async(url) if url else self._messages.page_async(**query, page_size=PAGE))
@@ -119,23 +119,23 @@ class TwilioInbound:
         self._next_at = loop.time() + self._pause
 
 
-def _came_in(instance: MessageInstance) -> bool:
+def _received(instance: MessageInstance) -> bool:
     return bool(instance.direction == "inbound" and instance.status != _UNFINISHED)
 
 
-def _went_out(instance: MessageInstance) -> bool:
+def _sent(instance: MessageInstance) -> bool:
     return str(instance.direction).startswith("outbound") and instance.status not in _NOT_SENT
 
 
-def _made(instance: MessageInstance) -> float:
-    """When it was made; ProviderUnavailable for a record that does not say: such a list cannot be judged."""
+def _created(instance: MessageInstance) -> float:
+    """When it was created. Raises ProviderUnavailable for a record that does not say: such a list cannot be used."""
     made = instance.date_created or instance.date_sent
     if not isinstance(made, datetime) or not instance.sid:
         raise ProviderUnavailable(PROVIDER, "unreadable_list")
     return made.timestamp()
 
 
-def _listed(instance: MessageInstance) -> Listed:
+def _listed(instance: MessageInstance) -> ListedSms:
     said = words(instance.body or "")
     text = InboundSms(
         sid=str(instance.sid),
@@ -146,4 +146,4 @@ def _listed(instance: MessageInstance) -> Listed:
         hidden=said.hidden,
         media_count=media_count(str(instance.num_media or "")),
     )
-    return Listed(_made(instance), text)
+    return ListedSms(_created(instance), text)

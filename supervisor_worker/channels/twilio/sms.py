@@ -1,7 +1,7 @@
-"""Texts by Twilio's own SDK, over our connections.
+"""Text messages by Twilio's own SDK, on our HTTP.
 
-Twilio has no idempotency key: an attempt whose answer is missing is looked for in the message list, by both numbers, body and
-time. The list is asked without Twilio's date filter, because a text that is still queued has no date of sending yet.
+Twilio has no idempotency key: an attempt without an answer is looked up in the message list, by both numbers, body and time. The list is
+read without Twilio's date filter, because a text that is still queued has no date of sending yet.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from shared.errors import OutcomeUnknown, ProviderError, ProviderRefused, Provid
 from shared.mailbox.records import Attempt
 from shared.model.events import Response, SendSmsResponse
 from shared.net import is_loopback_url
-from supervisor_worker.channels.port import CLOCK_SLACK_MS, Listed
+from supervisor_worker.channels.port import CLOCK_SLACK_MS, ListedMessage
 from supervisor_worker.channels.twilio.errors import PROVIDER, error_for
 from supervisor_worker.providers.exchange import ProviderHttp, retry_after
 
 PAGE: Final = 100
 NEWEST: Final = 20
 CONNECTION_OVERRIDES: Final = "rc=5&rp=all"
-"""How a status report is to be brought: tried up to five times more, whatever failed. In the callback's fragment, which stays at Twilio."""
+"""How Twilio is to post a status report: up to five retries, whatever failed. In the callback's fragment, which is not sent to us."""
 TRIAL_PREFIX: Final = "Sent from your Twilio trial account - "
 _OK: Final = range(200, 300)
 
 
 class PooledHttpClient(AsyncHttpClient):  # type: ignore[misc]  # the SDK has no types
-    """The SDK's transport: another host, pooled connections, no retries, and errors sorted by what may be done next."""
+    """The SDK's transport on our HTTP: another host, pooled connections, no retries, and errors by what follows from them."""
 
     def __init__(self, http: ProviderHttp) -> None:
         super().__init__(logging.getLogger("twilio.http_client"), is_async=True)
@@ -65,7 +65,7 @@ class PooledHttpClient(AsyncHttpClient):  # type: ignore[misc]  # the SDK has no
 
 
 def client_of(settings: Settings, http: ProviderHttp) -> Client:
-    """The SDK's client: by the API key where there is one, and by nothing that stands in the environment behind the settings' back."""
+    """The SDK's client, with the API key where there is one. "unset", because it would read empty ones from the environment."""
     user, password = settings.twilio_login
     account = settings.twilio_account_sid or "unset"
     return Client(user or "unset", password or "unset", account_sid=account, http_client=PooledHttpClient(http))
@@ -97,14 +97,14 @@ class TwilioSms:
             )
         except ProviderError:
             raise
-        except Exception as error:  # a 2xx that the SDK cannot read: taken, by all likelihood
+        except Exception as error:  # a 2xx that the SDK cannot read: most likely accepted
             raise OutcomeUnknown(PROVIDER, "unreadable_answer") from error
         if not created.sid:
             raise OutcomeUnknown(PROVIDER, "no_sid")
         return str(created.sid)
 
-    async def find(self, command: Response, attempt: Attempt) -> list[Listed] | None:
-        """Ask the message list; ProviderUnavailable when a full page does not reach back to the attempt."""
+    async def find(self, command: Response, attempt: Attempt) -> list[ListedMessage] | None:
+        """Read the message list. Raises ProviderUnavailable when a full page does not reach back to the attempt."""
         sms = _sms(command)
         try:
             listed = await self._client.messages.list_async(to=sms.to.value, from_=sms.from_.value, limit=PAGE, page_size=PAGE)
@@ -113,13 +113,13 @@ class TwilioSms:
         except Exception as error:
             raise ProviderUnavailable(PROVIDER, "unreadable_list") from error
         same = [message for message in reversed(listed) if message.sid and _same_text(message, sms.message)]
-        found = [Listed(str(message.sid), _created(message, attempt)) for message in same]
+        found = [ListedMessage(str(message.sid), _created(message, attempt)) for message in same]
         if not found and len(listed) >= PAGE and all(_created(message, attempt) >= attempt.at - CLOCK_SLACK_MS for message in listed):
             raise ProviderUnavailable(PROVIDER, "list_too_long")
         return sorted(found, key=lambda message: message.at_ms)
 
     async def ready(self, command: Response) -> None:
-        """Ask for a text to nobody: it is refused for that, as long as Twilio takes requests."""
+        """Request a text to nobody: Twilio rejects it, as long as it accepts requests."""
         try:
             await self._client.messages.create_async(to="", from_=_sms(command).from_.value, body="")
         except ProviderRefused:
@@ -129,7 +129,7 @@ class TwilioSms:
         except Exception as error:
             raise ProviderUnavailable(PROVIDER, "unreadable_answer") from error
 
-    async def newest(self) -> list[Listed] | None:
+    async def newest(self) -> list[ListedMessage] | None:
         """The newest texts of the account."""
         try:
             listed = await self._client.messages.list_async(limit=NEWEST, page_size=NEWEST)
@@ -137,7 +137,9 @@ class TwilioSms:
             raise
         except Exception as error:
             raise ProviderUnavailable(PROVIDER, "unreadable_list") from error
-        return [Listed(str(each.sid), int(each.date_created.timestamp() * 1000)) for each in listed if each.sid and each.date_created]
+        return [
+            ListedMessage(str(each.sid), int(each.date_created.timestamp() * 1000)) for each in listed if each.sid and each.date_created
+        ]
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -155,12 +157,12 @@ def _same_text(message: MessageInstance, text: str) -> bool:
 
 
 def _created(message: MessageInstance, attempt: Attempt) -> int:
-    """When a message was created, by Twilio's clock; where it does not say, it may be the attempt's."""
+    """When a message was created, by Twilio's clock; without a date it may be the attempt's."""
     return int(message.date_created.timestamp() * 1000) if message.date_created else attempt.at
 
 
 def _form(fields: dict[str, object] | None) -> str:
-    """Fields as a query or a form; one whose value is a list comes once for each."""
+    """Fields as a query or a form; a field with a list of values is repeated."""
     return urlencode({name: value for name, value in (fields or {}).items() if value is not None}, doseq=True)
 
 
@@ -173,7 +175,7 @@ def _code(body: str) -> int | None:
 
 
 def _callback(settings: Settings) -> str:
-    """Where Twilio reports to; '' when it could not reach us: it refuses a message whose callback is on loopback."""
+    """The URL for Twilio's reports; '' when it could not reach us: Twilio rejects a message whose callback is on loopback."""
     if not settings.public_url and not is_loopback_url(settings.provider_urls["twilio"]):
         return ""
     return f"{settings.webhook_base_url}/sms/status"

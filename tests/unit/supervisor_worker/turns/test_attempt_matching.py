@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from supervisor_worker.channels.port import Listed
+from supervisor_worker.channels.port import ListedMessage
 from supervisor_worker.turns.attempt_matching import OtherReplies, choose
 
 REQUEST = 20_000
@@ -16,7 +16,7 @@ MINUTE = 60_000
 
 def chosen(at: int, listed: list[tuple[str, int]], taken: dict[str, int] | None = None, unsure: tuple[int, ...] = ()) -> str:
     """What an attempt at `at` is bound to."""
-    shown = [Listed(*each) for each in sorted(listed, key=lambda each: each[1])]
+    shown = [ListedMessage(*each) for each in sorted(listed, key=lambda each: each[1])]
     return choose(at, shown, OtherReplies(taken or {}, unsure), request_ms=REQUEST)
 
 
@@ -96,7 +96,9 @@ def test_no_history_makes_a_reply_that_was_not_taken_look_sent(history: list[Sen
     at, last, _ = attempts[-1]
     looked = at + patience * 1000
     shown = [
-        Listed(name, (when // 1000 + skew) * 1000) for when, sent, name in attempts if sent.taken and when + sent.late * 1000 <= looked
+        ListedMessage(name, (when // 1000 + skew) * 1000)
+        for when, sent, name in attempts
+        if sent.taken and when + sent.late * 1000 <= looked
     ]
     others = [(when, sent, name) for when, sent, name in attempts if sent.reply != last.reply]
     taken = {name: when for when, sent, name in others if sent.taken and sent.known}

@@ -16,7 +16,7 @@ from shared.mailbox.records import Attempt, Reply, ReplyState
 from shared.model import users
 from shared.model.addresses import Identities, PhoneNumber
 from shared.model.events import Response, SendSmsResponse
-from supervisor_worker.channels.port import Listed
+from supervisor_worker.channels.port import ListedMessage
 from supervisor_worker.providers.retry_budget import RetryBudget
 from supervisor_worker.turns.context import TurnContext
 from supervisor_worker.turns.delivery import Delivery
@@ -72,7 +72,7 @@ class Mailbox:
 class Channel:
     """Sends what the test wants sent."""
 
-    def __init__(self, *results: str | Exception, found: list[Listed] | Exception | None = None) -> None:
+    def __init__(self, *results: str | Exception, found: list[ListedMessage] | Exception | None = None) -> None:
         self.results = list(results)
         self.found = found
         self.sent = 0
@@ -87,7 +87,7 @@ class Channel:
             raise result
         return result
 
-    async def find(self, command: Response, attempt: Attempt) -> list[Listed] | None:
+    async def find(self, command: Response, attempt: Attempt) -> list[ListedMessage] | None:
         """What the list shows."""
         del command, attempt
         self.listed += 1
@@ -98,7 +98,7 @@ class Channel:
     async def ready(self, command: Response) -> None:
         """Takes requests."""
 
-    async def newest(self) -> list[Listed] | None:
+    async def newest(self) -> list[ListedMessage] | None:
         """Nothing newer than what is looked for."""
         return None if self.found is None else []
 
@@ -106,9 +106,9 @@ class Channel:
         """Nothing is open."""
 
 
-def listed(*names: str) -> list[Listed]:
+def listed(*names: str) -> list[ListedMessage]:
     """Messages of the time of the tests' attempts."""
-    return [Listed(name, 0) for name in names]
+    return [ListedMessage(name, 0) for name in names]
 
 
 def deliver(

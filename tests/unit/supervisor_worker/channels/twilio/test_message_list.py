@@ -10,7 +10,7 @@ from twilio.rest.api.v2010.account.message import MessageInstance
 
 from shared.config.settings import load
 from shared.errors import ProviderUnavailable
-from supervisor_worker.channels.twilio.message_list import _came_in, _listed, _went_out
+from supervisor_worker.channels.twilio.message_list import _listed, _received, _sent
 from supervisor_worker.reconciler.result import Bounds
 
 RECORD: dict[str, Any] = {
@@ -63,7 +63,7 @@ def test_what_is_not_there_yet_waits_and_what_never_left_is_no_answer(
 ) -> None:
     """By direction and status."""
     found = record(direction=direction, status=status)
-    assert (_came_in(found), _went_out(found)) == (came_in, went_out)
+    assert (_received(found), _sent(found)) == (came_in, went_out)
 
 
 @pytest.mark.parametrize(
