@@ -23,6 +23,7 @@ from shared.mailbox import wake_queue as queue
 from shared.mailbox.call import Call
 from shared.mailbox.calls import Accepted
 from shared.mailbox.records import Kind
+from shared.model.addresses import Channel, masked
 from shared.model.channels import CHANNELS
 from shared.model.events import Keyword, Received
 from shared.runtime import Runtime
@@ -66,7 +67,33 @@ def message(
         via=via,
         maybe_duplicate=maybe_duplicate,
         user=identities.user(event.user),
+        who=f"{event.from_.masked()} to {event.to.masked()}",
+        index=[identities.message_id(header)] if (header := event.header_id) else (),
         wake=queue.job(conversation, event.channel),
+    )
+
+
+def ignored(
+    runtime: Runtime, message_id: str, channel: Channel, reason: str, *, sender: str = "", recipient: str = "", provider_id: str = "",
+    header: str = "", via: str = "", who: str = "",
+) -> Call[Accepted]:  # fmt: skip
+    """The call that records a message that is not answered; StorageUnavailable as above.
+
+    `sender` and `recipient` are what its provider calls them: kept masked, and as ids; `who` stands for both where only that is known.
+    `header` is a mail's Message-ID.
+    """
+    with storage():
+        identities = runtime.identities
+    index = [identities.shown(masked(sender))] if sender else []
+    return calls.ignore(
+        message_id,
+        channel,
+        reason,
+        via=via,
+        who=f"{masked(sender)} to {masked(recipient)}" if sender or recipient else who,
+        sender=identities.claimed(sender) if sender else "",
+        provider_id=provider_id,
+        index=[*index, identities.message_id(header)] if header else index,
     )
 
 

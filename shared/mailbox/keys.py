@@ -42,6 +42,14 @@ RECONCILE: Final = PREFIX + "reconcile"
 RECONCILE_TURN: Final = PREFIX + "reconcile:turn"
 RECONCILE_SINCE: Final = PREFIX + "reconcile:since"
 RECONCILE_NEXT: Final = PREFIX + "reconcile:next"
+RETRIES: Final = PREFIX + "retries"
+"""A sorted set: operators' requests for a retry that no worker has served, by when one is to take them on (ms)."""
+CONVERSATIONS: Final = PREFIX + "conversations"
+"""A sorted set: the conversations that have kept messages, by their last activity (ms)."""
+INDEXES: Final = PREFIX + "indexes"
+"""A sorted set: the names of all indexes, by when each is to be looked through for entries whose records have gone (ms)."""
+INDEXING: Final = PREFIX + "indexing"
+"""A hash: how far the messages of a version without indexes are listed."""
 DAY_SECONDS: Final = 86_400
 
 Record = Literal["msg", "reply", "turn"]
@@ -90,6 +98,16 @@ def unsure(conversation: str) -> str:
 def pause(pair: str) -> str:
     """Why one pair's sending is paused."""
     return f"{PAUSE}:{pair}"
+
+
+def index(name: str) -> str:
+    """The messages of one person, conversation or Message-ID, by when they came (ms); `name` is its id."""
+    return f"{PREFIX}index:{name}"
+
+
+def retry_request(operation: str) -> str:
+    """An operator's request for a retry, and its result."""
+    return f"{PREFIX}retry:{operation}"
 
 
 def spent(seconds: int) -> str:

@@ -218,6 +218,21 @@ class Identities:
         """The id under which a sender's rate is counted."""
         return "s-" + self._digest("sender", address.value)
 
+    def claimed(self, text: str) -> str:
+        """The id of whatever a provider calls a sender: the same as `sender`'s for an address, one of its own for a short code, say."""
+        for kind in (PhoneNumber, EmailAddress):
+            with suppress(BadInput):
+                return self.sender(kind.parse(text))
+        return "s-" + self._digest("claimed", text.strip().lower())
+
+    def shown(self, mask: str) -> str:
+        """The id of a sender as operators see it, masked: several senders may have it."""
+        return "w-" + self._digest("shown", mask)
+
+    def message_id(self, header: str) -> str:
+        """The id of a mail's Message-ID, with its brackets: some hold an address."""
+        return "i-" + self._digest("message-id", header)
+
     def pair(self, boss: Address, user: Address) -> str:
         """The id of a Boss address and a user address, under which an opt-out is kept."""
         return "p-" + self._digest("pair", boss.value, user.value)

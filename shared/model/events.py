@@ -107,6 +107,16 @@ class Received(Event):
         """The provider's id of the message that the files belong to."""
         return ""
 
+    @property
+    def provider_name(self) -> str:
+        """What its provider calls the message; "" where it has no name for it."""
+        return ""
+
+    @property
+    def header_id(self) -> str:
+        """The Message-ID of a mail, with its brackets; "" of anything else."""
+        return ""
+
     @abstractmethod
     def key(self) -> ConversationKey:
         """The conversation that it belongs to."""
@@ -156,6 +166,11 @@ class SmsReceived(Received):
         return self.provider_id
 
     @property
+    def provider_name(self) -> str:
+        """The MessageSid."""
+        return self.provider_id
+
+    @property
     def file_ids(self) -> tuple[str, ...]:
         """Twilio's ids of the files; the text's own where not all of them are known."""
         return (self.provider_id,) if self.media_count > len(self.media) else tuple(media.id for media in self.media)
@@ -188,6 +203,11 @@ class EmailReceived(Received):
     def text(self) -> str:
         """What its author wrote."""
         return self.body
+
+    @property
+    def header_id(self) -> str:
+        """The Message-ID."""
+        return self.message_id
 
     @property
     def file_ids(self) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ from shared.mailbox import AsyncMailbox, calls, keys
 from shared.mailbox.call import Call
 from shared.mailbox.calls import Accepted
 from shared.model import sms_admission
-from shared.model.addresses import Address, masked
+from shared.model.addresses import Address
 from shared.model.sms_admission import Ignored
 from shared.observability import logs as telemetry
 from shared.runtime import Runtime
@@ -218,14 +218,20 @@ class Reconciliation:
         text = missed.listed.text
         verdict = sms_admission.sms(text, self._users, self._keywords)
         if isinstance(verdict, Ignored):
-            return calls.ignore(missed.id, "sms", verdict.reason, via=VIA, who=f"{masked(text.sender)} to {masked(text.recipient)}")
+            return self._ignored(missed, verdict.reason)
         started = verdict.keyword == "start" or sms_admission.says_start(text)
         if missed.overtaken and (verdict.keyword == "stop" or started):
-            return calls.ignore(missed.id, "sms", "overtaken", via=VIA)
+            return self._ignored(missed, "overtaken")
         event = sms_admission.received(missed.id, text, verdict, at=missed.listed.created)
         # An overtaken YES is an ordinary text. A START after a STOP counts even if that STOP was never accepted: its sender wants answers.
         keyword = "" if missed.overtaken else "start" if started and missed.after_stop else verdict.keyword
         return submit.message(self._runtime, event, kind="text", keyword=keyword, via=VIA, maybe_duplicate=missed.maybe_duplicate)
+
+    def _ignored(self, missed: MissedSms, reason: str) -> Call[Accepted]:
+        text = missed.listed.text
+        return submit.ignored(
+            self._runtime, missed.id, "sms", reason, sender=text.sender, recipient=text.recipient, provider_id=text.sid, via=VIA
+        )
 
     async def _report(self) -> None:
         found = self._found

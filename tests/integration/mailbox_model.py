@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 from shared.mailbox import calls
 from shared.mailbox.call import Call
-from shared.mailbox.calls import Accepted, Due, Outcome, Reserved, Retried, Sending, Stored, Unseen
+from shared.mailbox.calls import Accepted, Outcome, Reserved, Retried, Sending, Stored, Swept, Unseen
 from shared.mailbox.records import Kind, Turn
 from tests.integration.mailbox_books import (
     AGAIN,
@@ -294,11 +294,22 @@ class Oracle(TurnOracle):
 
     # -- the operator, the bridge and the agenda ----------------------------------------------------------------
 
+    def request_retry(self, message: str, operation: str) -> None:
+        """The operator asks the workers for an answer after all."""
+        found = self.scripts.run(calls.request_retry(message, operation, by="ada"))
+        if operation not in self.requested:
+            self.requested[operation] = message
+            if self.said[message].state == "parked":
+                self.requests.add(operation)
+        must((found.result == "") == (operation in self.requests), "a request has its result when it has ended")
+
     def retry(self, message: str, operation: str) -> Retried:
         """The operator wants an answer after all."""
         said = self.said[message]
+        ended = operation in self.requested and operation not in self.requests
         found = self.scripts.run(calls.retry(message, operation))
-        if operation in self.operations:
+        self.requests.discard(operation)
+        if operation in self.operations or ended:
             return found
         must((found.outcome == "done") == (said.state == "parked"), "only a parked message is retried")
         if found.outcome == "done":
@@ -392,8 +403,8 @@ class Oracle(TurnOracle):
             self.money.reserve(name, Asked(conv, token, talk.sender, day, amount, talk.lease_end))
         return found
 
-    def sweep(self, oldest_wait: int = 0) -> tuple[tuple[Due, ...], tuple[str, ...]]:
-        """One tick: who is woken, and which replies did not reach their users."""
+    def sweep(self, oldest_wait: int = 0) -> Swept:
+        """One tick: who is woken, which replies did not reach their users, and which request is to be served."""
         scores = {name.decode(): score for name, score in cast("Any", self.redis.zrange("boss:due", 0, -1, withscores=True))}
         marks = {conv: self.redis.get(f"boss:wake:{conv}") for conv in scores}
         marked = {conv for conv, mark in marks.items() if mark is not None and int(cast("Any", mark)) <= self.now}
@@ -404,7 +415,7 @@ class Oracle(TurnOracle):
         self.look()
         next_in_line = self._let_go(scores)
         self._settle_left_behind()
-        swept = self.scripts.run(calls.sweep(recheck_ms=RECHECK, oldest_wait_ms=oldest_wait, life_ms=LIFE, lease_ms=LEASE))
+        swept = self.scripts.run(calls.sweep(recheck_ms=RECHECK, oldest_wait_ms=oldest_wait, life_ms=LIFE, lease_ms=LEASE, retries=1))
         found = swept.due
         must(set(swept.untold) <= self.untold, "only what did not arrive is told elsewhere")
         first = cast("Any", self.redis.zrange("boss:due", 0, 0, withscores=True))
@@ -419,4 +430,7 @@ class Oracle(TurnOracle):
             score = self.redis.zscore("boss:due", conv)
             must(score is not None and score > self.now, "looked at again later")
             must(self.redis.pttl(f"boss:wake:{conv}") > 0, "a wake-up is known to be queued")
-        return found, swept.untold
+        for request in swept.retries:
+            must(request.operation in self.requests, "only a request that has not ended is served")
+            must(request.message == self.requested[request.operation], "and for its message")
+        return swept

@@ -52,6 +52,8 @@ class TurnOracle:
         self.held: set[str] = set()
         self.untold: set[str] = set()
         self.operations: set[str] = set()
+        self.requested: dict[str, str] = {}
+        self.requests: set[str] = set()
         self.signs: dict[str, int] = {}
         self.doubted: dict[str, set[str]] = {}
         self._looked = self._trusted = self._gap = self._shown = 0

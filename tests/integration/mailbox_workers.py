@@ -13,7 +13,7 @@ from redis import Redis
 
 from shared.mailbox import calls
 from shared.mailbox.call import Call
-from shared.mailbox.calls import NO_CALL, Accepted, Budget, Dearest, Sending, Settled, reserve
+from shared.mailbox.calls import NO_CALL, Accepted, Budget, Dearest, RetryRequest, Sending, Settled, reserve
 from shared.mailbox.records import Attempt, Kind, Reply, Turn, reply_from
 from shared.model.addresses import EmailAddress, PhoneNumber
 from shared.model.events import EmailReceived, Response, SendSmsResponse, SmsReceived
@@ -108,6 +108,7 @@ class Workers:
     serial: int = 0
     processes: list[str] = field(default_factory=lambda: ["w-a", "w-b", "w-c"])
     dead: list[str] = field(default_factory=list)
+    broken_off: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.redis.flushdb()
@@ -153,11 +154,20 @@ class Workers:
 
     def sweep(self, oldest_wait: int = 0) -> None:
         """One tick of somebody's sweep."""
-        due, untold = self.oracle.sweep(oldest_wait)
-        for one in due:
+        swept = self.oracle.sweep(oldest_wait)
+        for one in swept.due:
             self.enqueue(one.conversation)
-        for reply in untold:
+        for reply in swept.untold:
             self.tell_elsewhere(reply)
+        for request in swept.retries:
+            self.serve(request)
+
+    def serve(self, request: RetryRequest) -> None:
+        """An operator's request: a worker may die in the midst of it, and then another one serves it."""
+        if self.serial % 3 == 0 and request.operation not in self.broken_off:
+            self.broken_off.add(request.operation)
+            return
+        self.remember(lambda: self.oracle.retry(request.message, request.operation))
 
     def tell_elsewhere(self, reply: str) -> None:
         """The next conversation is the same user's on their other channel; an hour has always passed."""

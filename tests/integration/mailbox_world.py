@@ -22,7 +22,8 @@ for i = 2, #ARGV do
   local id = ARGV[i]
   if i <= count + 1 then
     talks[#talks + 1] = {redis.call('LRANGE', 'boss:inbox:' .. id, 0, -1), redis.call('ZSCORE', 'boss:due', id),
-      redis.call('HGET', 'boss:conv:' .. id, 'not_before'), redis.call('PTTL', 'boss:wake:' .. id)}
+      redis.call('HGET', 'boss:conv:' .. id, 'not_before'), redis.call('PTTL', 'boss:wake:' .. id),
+      redis.call('ZRANGE', 'boss:index:' .. id, 0, -1)}
   else
     local record = redis.call('HMGET', 'boss:msg:' .. id, 'state', 'errors', 'lost')
     record[4] = redis.call('PTTL', 'boss:msg:' .. id)
@@ -30,7 +31,7 @@ for i = 2, #ARGV do
   end
 end
 return {talks, messages, redis.call('ZRANGE', 'boss:parked', 0, -1), redis.call('ZRANGE', 'boss:open', 0, -1),
-  redis.call('ZRANGE', 'boss:untold', 0, -1)}
+  redis.call('ZRANGE', 'boss:untold', 0, -1), redis.call('ZRANGE', 'boss:retries', 0, -1)}
 """
 
 
@@ -110,7 +111,8 @@ class World(Workers):
             if tried and self.oracle.now >= tried.runs_from[attempt] + SEND + MARGIN and which % 3:
                 self._find(tried.id, attempt, self._body(tried.id))
         if said.state == "parked":
-            self.remember(lambda: self.oracle.retry(said.id, operation))
+            act = self.oracle.request_retry if which % 2 else self.oracle.retry
+            self.remember(lambda: act(said.id, operation))
 
     def _body(self, reply: str) -> str:
         record = self.record_of(reply)
@@ -130,8 +132,8 @@ class World(Workers):
         oracle = self.oracle
         watched = [said for said in oracle.said.values() if said.id not in self.ended]
         keys = [len(oracle.talks), *oracle.talks, *(said.id for said in watched)]
-        talks, messages, parked, waiting, untold = cast("Any", self._snapshot)(args=keys)
-        for talk, (inbox, score, not_before, mark) in zip(oracle.talks.values(), talks, strict=True):
+        talks, messages, parked, waiting, untold, requests = cast("Any", self._snapshot)(args=keys)
+        for talk, (inbox, score, not_before, mark, index) in zip(oracle.talks.values(), talks, strict=True):
             names = [raw.decode() for raw in inbox]
             must(names == talk.inbox, f"the inbox holds exactly what is open, in order: {names} is not {talk.inbox}")
             must(not names or score is not None, "who has messages is on the agenda")
@@ -140,6 +142,8 @@ class World(Workers):
                 oracle.now + 30_000 + max(mark, 0), places, int(not_before or 0), oracle.kept_until, oracle.now + LEASE * oracle.vague
             )
             must(not names or float(score) <= latest, "somebody looks again in time")
+            written = {said.id for said in oracle.said.values() if said.conv == talk.id and said.kind != "notice"}
+            must({raw.decode() for raw in index} == written, "a conversation's messages are found by its id")
         for said, (state, errors, lost, ttl) in zip(watched, messages, strict=True):
             self._check_message(said, state.decode() if state else "gone", (int(errors or 0), int(lost or 0)), ttl)
         for said in oracle.said.values():
@@ -148,6 +152,7 @@ class World(Workers):
         listed = {raw.decode() for raw in parked}
         must(listed == {said.id for said in oracle.said.values() if said.state == "parked"}, "what is parked is on the list")
         oracle.money.check()
+        must({raw.decode() for raw in requests} == oracle.requests, "a request stays until it is served")
         must({raw.decode() for raw in untold} == oracle.untold, "whose user is not told yet is on the list")
 
     def _check_message(self, said: Said, word: str, counts: tuple[int, int], ttl: int) -> None:
@@ -181,7 +186,7 @@ class World(Workers):
                 while self.workers:
                     self.step(0)
                 self.check()
-            if not self.redis.exists("boss:due", "boss:untold"):
+            if not self.redis.exists("boss:due", "boss:untold", "boss:retries"):
                 break
         self.ended.clear()
         self.check()

@@ -21,10 +21,12 @@ from tests.integration import (
     test_mailbox_claim,
     test_mailbox_closing,
     test_mailbox_elsewhere,
+    test_mailbox_indexes,
     test_mailbox_limits,
     test_mailbox_liveness,
     test_mailbox_pause,
     test_mailbox_people,
+    test_mailbox_requests,
     test_mailbox_scripts,
     test_mailbox_sending,
     test_mailbox_share,
@@ -43,10 +45,12 @@ MODULES: Final = (
     test_mailbox_claim,
     test_mailbox_closing,
     test_mailbox_elsewhere,
+    test_mailbox_indexes,
     test_mailbox_limits,
     test_mailbox_liveness,
     test_mailbox_pause,
     test_mailbox_people,
+    test_mailbox_requests,
     test_mailbox_scripts,
     test_mailbox_sending,
     test_mailbox_share,
@@ -107,7 +111,7 @@ def test_a_rule_taken_away_is_noticed_by_random_schedules(redis: Redis, broken: 
 def test_every_script_of_the_law_is_in_the_table() -> None:
     """A row of the law without a broken rule would be a row without a proof."""
     scripts = {broken.script for broken in table()}
-    leave_and_finish = {"leave", "turns"}  # where the rules of `sending` and `finish` stand, for all who use them
+    used = {"leave", "turns", "indexes", "requests"}  # where the rules of `sending` and `finish` stand, for all who use them
     law = {"accept", "claim", "renew", "store_reply", "outcome", "unseen", "reserve", "backoff", "park", "retry", "hand_over", "sweep"}
-    beside = {"status", "pause", "resume", "elsewhere", "erase", "alarm", "warn", "unsettled"}
-    assert law | leave_and_finish | beside <= scripts
+    beside = {"status", "pause", "resume", "elsewhere", "erase", "alarm", "warn", "unsettled", "index", "request_retry", "serve_retry"}
+    assert law | used | beside <= scripts

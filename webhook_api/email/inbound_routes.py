@@ -24,6 +24,7 @@ from webhook_api.email.multipart import boundary_of
 from webhook_api.email.parsing import InboundMail, parse_email
 from webhook_api.http import request_body as bodies
 from webhook_api.http.flask_app import Answer
+from webhook_api.intake import records
 from webhook_api.intake.intake import Intake
 from webhook_api.security.authentication import MESSAGE_HEADER, Gate, Refusal
 
@@ -49,7 +50,7 @@ def inbound(intake: Intake, gate: Gate, request: Request) -> Answer:
     message_ids = [_take_in(intake, mail, recipient, signed=signed) for recipient in mail.recipients]
     if not mail.recipients:
         message_ids = [mail_id(mail, "", "unknown_recipient")]
-        intake.ignore(message_ids[0], "email", "unknown_recipient")
+        intake.ignore(records.Ignored(message_ids[0], "email", "unknown_recipient", str(mail.sender or ""), header=mail.message_id))
     return Answer(headers=[(MESSAGE_HEADER, ",".join(message_ids))])
 
 
@@ -57,7 +58,8 @@ def _take_in(intake: Intake, mail: InboundMail, recipient: EmailAddress, *, sign
     verdict = admit.email(mail, recipient, intake.runtime.users, intake.runtime.settings.exact_mail_domains)
     if isinstance(verdict, Ignored):
         message_id = mail_id(mail, recipient.value, verdict.reason)
-        intake.ignore(message_id, "email", verdict.reason, f"{mail.sender.masked() if mail.sender else '…'} to {recipient.masked()}")
+        sender = str(mail.sender or "")
+        intake.ignore(records.Ignored(message_id, "email", verdict.reason, sender, recipient.value, header=mail.message_id))
         return message_id
     message_id = mail_id(mail, recipient.value)
     event = EmailReceived(

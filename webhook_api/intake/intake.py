@@ -20,7 +20,6 @@ from redis.exceptions import RedisError
 from shared import submit as storing
 from shared.errors import StorageFault, StorageFull, StorageUnavailable
 from shared.mailbox import calls, keys
-from shared.model.addresses import Channel
 from shared.model.channels import CHANNELS
 from shared.model.events import Keyword, Received
 from shared.observability import logs as telemetry
@@ -79,9 +78,9 @@ class Intake:
         """Take a message that is answered."""
         self._hand_over(Message(event, keyword))
 
-    def ignore(self, message_id: str, channel: Channel, reason: str, who: str = "") -> None:
-        """Record a message that is not answered: its id and the reason, no text, no job. `who` is its sender, masked."""
-        self._hand_over(Ignored(message_id, channel, reason, who))
+    def ignore(self, ignored: Ignored) -> None:
+        """Record a message that is not answered: its id and the reason, no text, no job."""
+        self._hand_over(ignored)
 
     def report(self, reports: Reports) -> None:
         """Record what became of replies."""

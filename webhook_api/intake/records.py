@@ -7,7 +7,7 @@ while conversation ids, retention and rates are found at the replay.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, cast, get_args
 
 from shared import submit as storing
@@ -15,7 +15,7 @@ from shared.errors import BadInput
 from shared.mailbox import calls
 from shared.mailbox.call import Call
 from shared.model import codec
-from shared.model.addresses import Channel
+from shared.model.addresses import Channel, masked
 from shared.model.channels import CHANNELS
 from shared.model.delivery_reports import Opt, State
 from shared.model.events import Keyword, Received
@@ -44,8 +44,14 @@ class Ignored:
     id: str
     channel: Channel
     reason: str
+    sender: str = field(default="", repr=False)
+    recipient: str = field(default="", repr=False)
+    """Both as the provider calls them: they are kept masked, and as ids by which the message is found."""
+    provider_id: str = ""
+    header: str = field(default="", repr=False)
+    """A mail's Message-ID."""
     who: str = ""
-    """The sender, masked."""
+    """Both, masked, in an entry that an older version wrote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +81,12 @@ def steps(entry: Entry, runtime: Runtime) -> list[Call[Any]]:
     if isinstance(entry, Message):
         return [storing.message(runtime, entry.event, kind=CHANNELS[entry.event.channel].kind, keyword=entry.keyword)]
     if isinstance(entry, Ignored):
-        return [calls.ignore(entry.id, entry.channel, entry.reason, who=entry.who)]
+        return [
+            storing.ignored(
+                runtime, entry.id, entry.channel, entry.reason, sender=entry.sender, recipient=entry.recipient,
+                provider_id=entry.provider_id, header=entry.header, who=entry.who,
+            )
+        ]  # fmt: skip
     retention_ms = int(runtime.settings.retention_days * calls.DAY_MS)
     return [_status(report, retention_ms) for report in entry]
 
@@ -105,7 +116,7 @@ def encode(entry: Entry) -> bytes:
     if isinstance(entry, Message):
         fields: dict[str, Any] = {"kind": "accept", "event": codec.encode(entry.event), "keyword": entry.keyword}
     elif isinstance(entry, Ignored):
-        fields = {"kind": "ignore", "id": entry.id, "channel": entry.channel, "reason": entry.reason, "who": entry.who}
+        fields = {"kind": "ignore", "id": entry.id, "channel": entry.channel, "reason": entry.reason, **_whose(entry)}
     else:
         rows = [_row(report) for report in entry]
         fields = {"kind": "status", "reports": rows}
@@ -124,6 +135,12 @@ def decode(content: bytes) -> Entry:
         raise BadInput(code="bad_field") from None
 
 
+def _whose(entry: Ignored) -> dict[str, str]:
+    """`who` is what an older process reads."""
+    who = f"{masked(entry.sender)} to {masked(entry.recipient)}" if entry.sender or entry.recipient else entry.who
+    return {**{name: getattr(entry, name) for name in _WHOSE}, "who": who}
+
+
 def _message(value: dict[str, Any]) -> Message:
     event = codec.decode(value["event"])
     if not isinstance(event, Received):
@@ -132,8 +149,8 @@ def _message(value: dict[str, Any]) -> Message:
 
 
 def _ignored(value: dict[str, Any]) -> Ignored:
-    message_id, reason, who = _texts([value["id"], value["reason"], value.get("who", "")])
-    return Ignored(message_id, _one_of(tuple(CHANNELS), value["channel"]), reason, who)
+    message_id, reason, *whose = _texts([value["id"], value["reason"], *(value.get(name, "") for name in _WHOSE)])
+    return Ignored(message_id, _one_of(tuple(CHANNELS), value["channel"]), reason, *whose)
 
 
 def _reports(value: dict[str, Any]) -> Reports:
@@ -165,4 +182,6 @@ def _one_of(words: tuple[str, ...], value: Any) -> str:
     return str(value)
 
 
+_WHOSE: Final = ("sender", "recipient", "provider_id", "header", "who")
+"""Entries of an older version have the last one alone."""
 _READERS: Final[dict[str, Callable[[dict[str, Any]], Entry]]] = {"accept": _message, "ignore": _ignored, "status": _reports}

@@ -12,12 +12,12 @@ from flask import Request
 
 from shared.errors import BadInput
 from shared.model import sms_admission as admission
-from shared.model.addresses import masked
 from shared.model.delivery_reports import TWILIO_STATES, State, word_of_the_user
 from shared.model.events import Media
 from shared.model.sms_admission import Ignored, InboundSms
 from shared.observability import logs as telemetry
 from webhook_api.http.flask_app import Answer
+from webhook_api.intake import records
 from webhook_api.intake.intake import Intake
 from webhook_api.intake.records import Report
 from webhook_api.security import signed_form
@@ -64,7 +64,7 @@ def _take_in(intake: Intake, text: InboundSms, *, signed: bool) -> str:
     message_id = admission.sms_id(intake.runtime.settings.twilio_account_sid, text.sid)
     verdict = admission.sms(text, intake.runtime.users, intake.runtime.settings.keywords)
     if isinstance(verdict, Ignored):
-        intake.ignore(message_id, "sms", verdict.reason, f"{masked(text.sender)} to {masked(text.recipient)}")
+        intake.ignore(records.Ignored(message_id, "sms", verdict.reason, text.sender, text.recipient, provider_id=text.sid))
     else:
         event = admission.received(message_id, text, verdict, at=time.time(), signed=signed)
         intake.accept(event, keyword=verdict.keyword)

@@ -24,6 +24,7 @@ from shared.mailbox.calls.delivery import (
     unsettled,
     untold,
 )
+from shared.mailbox.calls.indexes import END, Progress, list_stored, progress_from
 from shared.mailbox.calls.operators import Alarmed, Provider, Retried, Watch, alarm, discard, erase, opt_out, pause, resume, retry, warn
 from shared.mailbox.calls.processes import (
     LET_GO_AT_ONCE,
@@ -41,11 +42,13 @@ from shared.mailbox.calls.processes import (
     standby,
     sweep,
 )
+from shared.mailbox.calls.retry_requests import RetryRequest, RetryResult, hold_retry, refuse_retry, request_retry, result_from
 from shared.mailbox.calls.spending import NO_CALL, Budget, Dearest, Reserved, Settled, reserve
 from shared.mailbox.calls.turns import MAX_LOST, MAX_TEXTS_PER_TURN, Claim, Closed, backoff, claim, finish, hand_over, park, renew
 
 __all__ = [
     "DAY_MS",
+    "END",
     "HOUR_MS",
     "LET_GO_AT_ONCE",
     "MAX_LOST",
@@ -72,9 +75,12 @@ __all__ = [
     "Due",
     "Leave",
     "Outcome",
+    "Progress",
     "Provider",
     "Reserved",
     "Retried",
+    "RetryRequest",
+    "RetryResult",
     "Sending",
     "Settled",
     "Standing",
@@ -96,15 +102,21 @@ __all__ = [
     "finish",
     "hand_over",
     "heartbeat",
+    "hold_retry",
     "ignore",
+    "list_stored",
     "opt_out",
     "outcome",
     "park",
     "pause",
+    "progress_from",
     "reconciled",
     "refuse",
+    "refuse_retry",
     "renew",
+    "request_retry",
     "reserve",
+    "result_from",
     "resume",
     "retry",
     "sending",

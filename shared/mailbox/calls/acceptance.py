@@ -5,6 +5,7 @@ Times are integer milliseconds. A script that is sent twice changes nothing the 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -24,7 +25,7 @@ NO_LIMIT: Final = 1_000_000_000
 _NOT_ADMITTED: Final[dict[str, str | int]] = {
     "kind": "text", "sender": "", "pair": "", "event": "", "settle": 0, "limit": 0, "keyword": "", "verdict": "", "most": MAX_OPEN,
     "texts": MAX_TEXTS_PER_TURN, "digest": "", "hourly": NO_LIMIT, "pair_hourly": NO_LIMIT, "daily": NO_LIMIT, "copy": 0,
-    "flood": NOT_ADMITTED_AN_HOUR, "who": "", "user": "",
+    "flood": NOT_ADMITTED_AN_HOUR, "who": "", "provider_id": "", "index": "", "user": "",
 }  # fmt: skip
 """What `accept.lua` reads of a message that is recorded with a reason only."""
 
@@ -55,6 +56,8 @@ def accept(
     via: str = "",
     maybe_duplicate: bool = False,
     user: str = "",
+    who: str = "",
+    index: Iterable[str] = (),
     wake: Wake = (),
 ) -> Call[Accepted]:
     """Take a message into its conversation, once; see `accept.lua`.
@@ -62,7 +65,8 @@ def accept(
     `turns_per_hour` is the sender's, `hourly` the conversation's; `pair_hourly` and `daily` are the pair's, over all of its
     conversations. `digest` is that of what the message says (`Event.fingerprint`), "" where nobody can echo.
     `via` is the way of one that its webhook did not bring; `maybe_duplicate`: it may have been answered before.
-    `user` is the id of the entry of the users file that it comes from.
+    `user` is the id of the entry of the users file that it comes from, `who` its sender and recipient, masked: kept of one that is not
+    answered. `index` are more ids by which it is found, besides those of its user, sender and conversation.
     """
     arguments: Arguments = {
         **_NOT_ADMITTED,
@@ -86,16 +90,21 @@ def accept(
         "via": via,
         "copy": int(maybe_duplicate),
         "user": user,
+        "who": who,
+        "provider_id": event.provider_name,
+        "index": " ".join(index),
     }
     return Call("accept", arguments, _accepted, wake)
 
 
 def ignore(
-    message_id: str, channel: Channel, reason: str, *, conversation: str = "", via: str = "", who: str = ""
+    message_id: str, channel: Channel, reason: str, *, conversation: str = "", via: str = "", who: str = "", sender: str = "",
+    provider_id: str = "", index: Iterable[str] = (),
 ) -> Call[Accepted]:  # fmt: skip
     """Record a message that is not answered, with its reason and without its text; deduplicated like any other.
 
-    `who` is its sender, masked, for the list of the last ones. Beyond `NOT_ADMITTED_AN_HOUR` it is counted alone.
+    `who` is its sender and recipient, masked: for its record and the list of the last ones. `sender` (an id) and the ids of `index` are
+    those by which it is found. Beyond `NOT_ADMITTED_AN_HOUR` it is counted alone.
     """
     kept = CHANNELS[channel].kept_days * DAY_MS
     arguments: Arguments = {
@@ -108,6 +117,9 @@ def ignore(
         "kept": kept,
         "via": via,
         "who": who,
+        "sender": sender,
+        "provider_id": provider_id,
+        "index": " ".join(index),
     }
     return Call("accept", arguments, _accepted)
 

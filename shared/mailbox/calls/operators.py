@@ -33,9 +33,9 @@ Alarmed = Literal["paused", "held", "counted"]
 
 @dataclass(frozen=True, slots=True)
 class Retried:
-    """The answer to an operator's retry or discard."""
+    """The answer to an operator's retry or discard. `over`: the request for it has ended in another way."""
 
-    outcome: Literal["done", "not_parked", "unknown"]
+    outcome: Literal["done", "not_parked", "unknown", "over"]
     conversation: str = ""
     channel: str = ""
 

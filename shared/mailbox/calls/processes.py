@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from shared.mailbox.call import HOUR_MS, Arguments, Call, Wake
+from shared.mailbox.calls.retry_requests import RetryRequest
 from shared.mailbox.wake_queue import WORKER_PREFIX
 
 SWEEP_LIMIT: Final = 100
@@ -34,12 +35,13 @@ class Due:
 class Swept:
     """What a sweep found to wake, and in how many ms the next one's time comes; None when nothing is on the agenda.
 
-    `untold` are replies that did not reach their users, who are to be told elsewhere.
+    `untold` are replies that did not reach their users, who are to be told elsewhere; `retries` are requests to serve.
     """
 
     due: tuple[Due, ...]
     next_ms: int | None = None
     untold: tuple[str, ...] = ()
+    retries: tuple[RetryRequest, ...] = ()
 
 
 def heartbeat(process: str, *, life_ms: int, place: str = "") -> Call[list[str]]:
@@ -52,15 +54,19 @@ def ended(process: str) -> Call[bool]:
     return Call("ended", {"process": process, "most": LET_GO_AT_ONCE}, bool)
 
 
-def sweep(*, recheck_ms: int, oldest_wait_ms: int = 0, life_ms: int = 0, lease_ms: int = HOUR_MS) -> Call[Swept]:
+def sweep(*, recheck_ms: int, oldest_wait_ms: int = 0, life_ms: int = 0, lease_ms: int = HOUR_MS, retries: int = 0) -> Call[Swept]:
     """The conversations to wake now, at most 100, oldest first.
 
     `oldest_wait_ms` is the queue's (`shared.mailbox.wake_queue`); it is believed up to a bound.
     `life_ms` is for how long a process's sign of life counts: what those held that are silent is found, too. `lease_ms` is a lease's
-    length: no question to the model is believed to be under way for longer without a look at its holder.
+    length: no question to the model is believed to be under way for longer without a look at its holder. `retries` is how many operators'
+    requests the caller may take on, each for a lease's length.
     """
     mark_ms = min(WAKE_CEILING_MS, max(WAKE_FLOOR_MS, 2 * oldest_wait_ms))
-    arguments: Arguments = {"limit": SWEEP_LIMIT, "recheck": recheck_ms, "mark": mark_ms, "life": life_ms, "lease": lease_ms}
+    arguments: Arguments = {
+        "limit": SWEEP_LIMIT, "recheck": recheck_ms, "mark": mark_ms, "life": life_ms, "lease": lease_ms,
+        "places": retries,
+    }  # fmt: skip
     return Call("sweep", arguments, _swept)
 
 
@@ -83,5 +89,6 @@ def _beats(raw: Any) -> dict[str, str]:
 
 def _swept(raw: Any) -> Swept:
     """The answer to `sweep`."""
-    woken, next_ms, untold = raw
-    return Swept(tuple(Due(conv, channel) for conv, channel in woken), next_ms if next_ms >= 0 else None, tuple(untold))
+    woken, next_ms, untold, retries = raw
+    due = tuple(Due(conv, channel) for conv, channel in woken)
+    return Swept(due, next_ms if next_ms >= 0 else None, tuple(untold), tuple(RetryRequest(*each) for each in retries))

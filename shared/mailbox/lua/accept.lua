@@ -10,9 +10,12 @@
 -- `mark` is how long the id is known, `kept` how long the record of what is ignored stays. `via` names the way of a message that its
 -- webhook did not bring; `copy` says that it may have been answered before, and its reply will bear the mark `maybe_duplicate`.
 -- `user` is the id of the entry of the users file that it comes from: records outlive the conversation's, and say whose they are.
+-- `who` is its sender and its recipient, masked, and `provider_id` its provider's id: of what is not answered no more than that is kept.
+-- `index` names, besides user, sender and conversation, what the message is to be found by (`indexes`).
 -- Answer: {outcome, reason}.
+-- uses: indexes
 -- args: id channel kind conv sender pair event mark settle# limit# keyword verdict most# texts# digest hourly# pair_hourly# daily# kept
--- args: via copy user flood# who wake...
+-- args: via copy user flood# who provider_id index wake...
 local HOUR, DAY = 3600000, 86400000
 local MOST_ECHOES, SILENCE, AT_ONCE, WITHIN_SECONDS = 3, 600000, 2000, 12000
 -- How long after it was told once that a bound is reached it is not told again: an hour, or the rest of the day.
@@ -117,7 +120,11 @@ end
 local full = redis.call('ZCARD', OPEN) >= most
 if full and verdict == '' then return {'full', ''} end
 
-redis.call('HSET', msg_key(id), 'v', VERSION, 'id', id, 'conv', conv, 'channel', channel, 'kind', kind, 'accepted_at', whole(t), 'active_at', whole(active(t, pair)))
+redis.call('HSET', msg_key(id), 'v', VERSION, 'id', id, 'conv', conv, 'channel', channel, 'kind', kind, 'accepted_at', whole(t), 'active_at', whole(active(t, pair)),
+  'pair', pair, 'sender', sender, 'user', user)
+if index ~= '' then redis.call('HSET', msg_key(id), 'index', index) end
+index_message(id, table.concat({user, sender, conv, index}, ' '), whole(t), t)
+if conv ~= '' then redis.call('ZADD', CONVERSATIONS, whole(t), conv) end
 redis.call('SET', P .. 'seen:' .. id, '1', 'PX', mark)
 redis.call('ZADD', P .. 'recent', whole(t), id)
 redis.call('ZREMRANGEBYRANK', P .. 'recent', 0, -10001)
@@ -134,7 +141,7 @@ end
 -- What a user wrote is not lost because it is not answered: it is shown when the conversation goes on.
 local function keep_unanswered()
   local history = P .. 'history:' .. conv
-  redis.call('HSET', msg_key(id), 'event', event, 'pair', pair, 'sender', sender, 'user', user)
+  redis.call('HSET', msg_key(id), 'event', event)
   redis.call('RPUSH', history, 'm:' .. id)
   redis.call('LTRIM', history, -40, -1)
   if redis.call('PTTL', history) < 0 then redis.call('PEXPIRE', history, kept) end
@@ -142,7 +149,7 @@ end
 
 if verdict ~= '' then
   count('ignored:' .. verdict)
-  redis.call('HSET', msg_key(id), 'state', 'ignored', 'reason', verdict)
+  redis.call('HSET', msg_key(id), 'state', 'ignored', 'reason', verdict, 'who', who, 'provider_id', provider_id)
   redis.call('PEXPIRE', msg_key(id), kept)
   append('ignored', 'conv', conv, 'msg', id, 'channel', channel, 'reason', verdict, unpack(way))
   if verdict == 'opt_out' then
@@ -159,7 +166,7 @@ if verdict ~= '' then
   return {'ignored', verdict}
 end
 
-redis.call('HSET', msg_key(id), 'state', 'pending', 'event', event, 'pair', pair, 'sender', sender, 'user', user)
+redis.call('HSET', msg_key(id), 'state', 'pending', 'event', event)
 if copy == '1' then redis.call('HSET', msg_key(id), 'maybe_duplicate', 1) end
 redis.call('HSET', conv_key(conv), 'channel', channel, 'pair', pair, 'sender', sender)
 if counted then

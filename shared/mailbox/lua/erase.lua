@@ -1,7 +1,7 @@
 -- erase: records of one user in one conversation go, whatever state they are in: `ids` of messages, turns and replies. A lease under
 -- which one of them is worked on is broken first: its holder is fenced out and stores nothing more. The rest of the conversation, which
 -- may be another user's by now, stays. Opt-outs and the marks by which a second delivery is known stay. Answer: 1 for a lease broken.
--- uses: turns replies
+-- uses: turns replies indexes
 -- args: conv ids...
 local key, t, theirs, broken = conv_key(conv), now(), {}, 0
 for i = ids, #ARGV do theirs[ARGV[i]] = true end
@@ -34,6 +34,7 @@ for i = ids, #ARGV do
     redis.call('LREM', history, 0, 'r:' .. id)
   else
     out_of_inbox(conv, id)
+    unindex_message(id)
     redis.call('DEL', msg_key(id))
     redis.call('ZREM', P .. 'parked', id)
     redis.call('ZREM', P .. 'recent', id)

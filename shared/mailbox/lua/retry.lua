@@ -1,12 +1,20 @@
 -- retry: the operator wants a parked message answered after all. Appended at the tail, age and counts reset. What is unresolved
--- of its old reply (the caller has looked it up) makes the next reply a `maybe_duplicate`. Answer: {outcome, conv, channel}.
--- uses: turns replies
+-- of its old reply (the caller has looked it up) makes the next reply a `maybe_duplicate`. A request for it (`request_retry`) ends in the
+-- same step, so that it is served once; one that has ended is not served again. Answer: {outcome, conv, channel}.
+-- uses: turns replies requests
 -- args: id operation retention by user pair sender wake...
 local key, t = msg_key(id), now()
-if redis.call('EXISTS', key) == 0 then return {'unknown', '', ''} end
-local conv, channel = get(key, 'conv'), get(key, 'channel')
+local conv, channel, ended = get(key, 'conv'), get(key, 'channel'), get(request_key(operation), 'result')
+if ended ~= '' then return {ended == 'retried' and 'done' or 'over', conv, channel} end
+if redis.call('EXISTS', key) == 0 then
+  end_request(operation, 'unknown', '', t)
+  return {'unknown', '', ''}
+end
 if get(key, 'operation') == operation then return {'done', conv, channel} end
-if get(key, 'state') ~= 'parked' then return {'not_parked', conv, channel} end
+if get(key, 'state') ~= 'parked' then
+  end_request(operation, get(key, 'state') == 'answered' and 'answered' or 'not_parked', get(key, 'state'), t)
+  return {'not_parked', conv, channel}
+end
 
 local parked_turn = get(key, 'turn')
 -- The conversation's record may have gone before this one: whose the message is, and whom an opt-out is asked for, stands in its own.
@@ -22,5 +30,6 @@ redis.call('HSET', key, 'operation', operation, 'state', 'pending', 'reason', ''
 redis.call('ZREM', P .. 'parked', id)
 release_turn(parked_turn, retention)
 into_inbox(conv, id, 0, t)
+end_request(operation, 'retried', '', t)
 append('retried', 'conv', conv, 'msg', id, 'by', by, 'user', user)
 return {'done', conv, channel}

@@ -4,7 +4,7 @@
 -- know an echo by.
 -- Refused when a message of the turn was handed over. A bridge message is answered by this very step.
 -- Answer: {outcome, "more" or "empty", the verdict of `sending` or nothing}.
--- uses: turns replies leave spending
+-- uses: turns replies leave spending indexes
 -- args: conv token turn reply command channel attempt digest figures limits{send# margin# pause_wait# jitter# retention oldest#
 -- args: repeats#} settled{call used# answer} wake...
 local key, t = conv_key(conv), now()
@@ -38,6 +38,7 @@ redis.call('HSET', key, 'said_before', get(key, 'said'), 'said', digest, 'said_a
 end_call(conv)
 count_turn_of(settled.call)
 if #told > 0 then provider_took('claude', probes(token, get(key, 'pair')) and t or 0, t) end
+redis.call('ZADD', CONVERSATIONS, 'XX', whole(t), conv)
 append('reply_stored', 'conv', conv, 'turn', turn, 'reply', reply, 'channel', channel, unpack(told))
 if duplicate then mark(reply, 'maybe_duplicate') end
 if bridge then return {'finished', close_turn(conv, token, 'answered', '', limits.retention, t)} end

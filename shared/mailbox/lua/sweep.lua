@@ -1,11 +1,12 @@
 -- sweep: the conversations whose time has come, oldest first, at most `limit`. Each is looked at again when its wake-up's mark
 -- ends, or after `recheck`: its caller may die before it has enqueued. Answer: {{conv, channel}, ...} to enqueue, and the ms until the
 -- next one's time comes (-1: none is on the agenda); then the replies that did not reach their users, for the caller to tell
--- them elsewhere (`elsewhere`), at most 20 at a time.
+-- them elsewhere (`elsewhere`), at most 20 at a time; then the operators' requests for a retry that the caller is to serve, {operation,
+-- message, operator}, at most `places`.
 -- What a process that is silent held is due at once. A call to the model whose holder's lease is over is settled at its amount, at most
 -- 100 at a time. A mark from the future is none: TIME has stepped back since, and so it would outlive its wake-up.
--- uses: spending liveness
--- args: limit# recheck# mark# life# lease#
+-- uses: spending liveness indexes requests
+-- args: limit# recheck# mark# life# lease# places#
 local t = now()
 local woken = {}
 
@@ -48,4 +49,5 @@ for _, reply in ipairs(redis.call('ZRANGEBYSCORE', UNTOLD, '(' .. whole(t + rech
 end
 local untold = redis.call('ZRANGEBYSCORE', UNTOLD, '-inf', whole(t), 'LIMIT', 0, 20)
 for _, reply in ipairs(untold) do redis.call('ZADD', UNTOLD, whole(t + recheck), reply) end
-return {woken, first and math.max(0, math.floor(tonumber(first) - t)) or -1, untold}
+trim_indexes(5, t)
+return {woken, first and math.max(0, math.floor(tonumber(first) - t)) or -1, untold, requests_to_serve(places, lease, t)}

@@ -28,7 +28,7 @@ MAIL = EmailReceived(
 ENTRIES: list[Entry] = [
     Message(TEXT, "stop"),
     Message(MAIL),
-    Ignored("m-3", "email", "stranger"),
+    Ignored("m-3", "email", "stranger", "ada@example.com", "boss@example.com", "", "<a@example.com>", "a…@example.com to b…@example.com"),
     (Report("X", "delivered", "r-1", "a-1", "30003"), Report("Y", "failed")),
     (Report("X", "failed", "r-1", "a-1", "21610", "out", "o-1"), Report("Y", "", opt="in", id="o-2")),
 ]
@@ -59,8 +59,10 @@ def test_half_an_entry_is_none(entry: Entry) -> None:
     wrong: tuple[object, ...] = (None, "5", [], [[]], ["x"], {"a": 1})
     broken += [json.dumps({other: value for other, value in fields.items() if other != name}).encode() for name in fields]
     broken += [json.dumps({**fields, name: value}).encode() for name in fields for value in wrong]
-    free = {json.dumps({**fields, name: value}).encode() for name, value in (("reports", []), ("id", "5"), ("reason", "5"), ("who", "5"))}
-    free.add(json.dumps({name: value for name, value in fields.items() if name != "who"}).encode())
+    whose = ("sender", "recipient", "provider_id", "header", "who")
+    free = {json.dumps({**fields, name: value}).encode() for name, value in (("reports", []), ("id", "5"), ("reason", "5"))}
+    free |= {json.dumps({**fields, name: "5"}).encode() for name in whose}
+    free |= {json.dumps({other: value for other, value in fields.items() if other != name}).encode() for name in whose}
     for one in set(broken) - free:  # an id may be any text, a batch may be empty, and an older process says nothing of who it was
         with pytest.raises(BadInput):
             decode(one)
@@ -130,3 +132,11 @@ def test_other_files_are_none_of_ours(text: str) -> None:
 def test_what_is_redis_being_away_and_what_is_the_calls_own(error: Exception, own: bool) -> None:
     """A message waits for the former and is set aside for the latter."""
     assert isinstance(fault(error), StorageFault) is own
+
+
+def test_an_entry_of_an_older_version_names_its_sender_by_a_mask_alone() -> None:
+    """What it had is kept."""
+    older = {"v": SCHEMA_VERSION, "kind": "ignore", "id": "m-3", "channel": "sms", "reason": "stranger", "who": "+1…67 to +1…43"}
+    found = decode(json.dumps(older).encode())
+    assert found == Ignored("m-3", "sms", "stranger", who="+1…67 to +1…43")
+    assert json.loads(encode(found))["who"] == "+1…67 to +1…43"

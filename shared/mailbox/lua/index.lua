@@ -1,0 +1,25 @@
+-- index: list messages that were stored by a version that kept no indexes, and note how far this has come, in one step. `from` is where
+-- the caller began to look through the records and `to` where it ended; who began elsewhere than the last one ended moves nothing on, so
+-- that of two workers one does a step twice, and none is left out. `names` are those that the record itself does not say.
+-- A message whose record has gone meanwhile is left out, and so is a notice, which nobody looks for. The same when repeated.
+-- Answer: how many messages are listed by it.
+-- uses: indexes
+-- args: server from to entries...
+local t, progress, n = now(), P .. 'indexing', 0
+for i = entries, #ARGV, 2 do
+  local id, names = ARGV[i], ARGV[i + 1]
+  local record = redis.call('HMGET', msg_key(id), 'id', 'kind', 'accepted_at', 'conv', 'index')
+  if record[1] and record[2] ~= 'notice' then
+    local at, conv = record[3] or '0', record[4] or ''
+    if names ~= '' and not record[5] then redis.call('HSET', msg_key(id), 'index', names) end
+    index_message(id, names_of(id), at, t)
+    if conv ~= '' and (tonumber(redis.call('ZSCORE', CONVERSATIONS, conv) or '') or 0) < tonumber(at) then
+      redis.call('ZADD', CONVERSATIONS, at, conv)
+    end
+    n = n + 1
+  end
+end
+if to ~= '' and get(progress, 'at') == from and (from == '' or get(progress, 'server') == server) then
+  redis.call('HSET', progress, 'at', to, 'server', server, 'moved', whole(t))
+end
+return n
