@@ -3,7 +3,7 @@
 The agenda (`due`) says when a conversation needs a worker again: after its settling time, after a back-off, when the lease of a holder
 that may have died ends, or because its job was lost. Each process polls several times a second, and when the next conversation is due
 if that is sooner. The script gives each conversation to one process and remembers that a wake-up is under way. The same poll finds the
-replies that did not reach their users (`cross_channel_notice`).
+replies that did not reach their users (`cross_channel_notice`), and the retries that operators request (`retry_request`).
 """
 
 from __future__ import annotations
@@ -18,17 +18,22 @@ from redis.exceptions import RedisError
 from shared.backoff import Backoff
 from shared.mailbox import calls
 from shared.mailbox.call import Call
-from shared.mailbox.calls import Swept
+from shared.mailbox.calls import RetryRequest, Swept, hold_retry, refuse_retry
 from shared.observability import logs as telemetry
+from shared.observability.faults import named
 from shared.observability.outage import Outage
+from shared.process.tasks import end
 from supervisor_worker.process.resources import WorkerResources
 from supervisor_worker.turns.cross_channel_notice import send_notices
+from supervisor_worker.turns.retry_request import RetryServer
 
 LOG: Final = telemetry.logger(__name__)
 MAX_WAIT_SECONDS: Final = 5.0
 MIN_WAIT_SECONDS: Final = 0.01
 JITTER: Final = (0.8, 1.2)
 """Keeps the processes out of step."""
+MAX_SERVED: Final = 10
+"""Operators' requests that a process serves at once. Most of the time each waits for a provider's list."""
 
 
 class Sweep:
@@ -41,12 +46,20 @@ class Sweep:
         self._settings = resources.context.settings
         self._oldest_wait_ms = 0
         self._next_ms: int | None = None
+        self._retry_server = RetryServer(resources.context)
+        self._served: dict[str, asyncio.Task[None]] = {}
         self._outage = Outage()
         sweep_seconds = self._settings.sweep_seconds
         self._backoff = Backoff(2 * sweep_seconds, max(MAX_WAIT_SECONDS, sweep_seconds), JITTER)
 
     async def run(self) -> None:
         """Poll every `sweep_seconds`; an outage is logged once, and polls become rarer until it ends."""
+        try:
+            await self._poll()
+        finally:
+            await self._give_back()
+
+    async def _poll(self) -> None:
         while not self._resources.context.stopping.is_set():
             try:
                 if not self.draining:
@@ -72,13 +85,41 @@ class Sweep:
             await self._resources.wake_all(swept.due)
         if swept.untold:
             await send_notices(swept.untold, self._resources.context)
+        for request in swept.retries:
+            self._served[request.operation] = asyncio.create_task(self._serve(request))
         if swept.due or self._oldest_wait_ms:
             self._oldest_wait_ms = await self._resources.oldest_wait_ms()
         return len(swept.due)
 
     def _call(self, recheck_ms: int) -> Call[Swept]:
         context = self._resources.context
-        return calls.sweep(recheck_ms=recheck_ms, oldest_wait_ms=self._oldest_wait_ms, life_ms=context.life_ms, lease_ms=context.lease_ms)
+        return calls.sweep(
+            recheck_ms=recheck_ms,
+            oldest_wait_ms=self._oldest_wait_ms,
+            life_ms=context.life_ms,
+            lease_ms=context.lease_ms,
+            retries=MAX_SERVED - len(self._served),
+        )
+
+    async def _serve(self, request: RetryRequest) -> None:
+        try:
+            await self._retry_server.serve(request)
+        except (RedisError, OSError):
+            return  # another poll takes the request when its time has passed
+        except Exception as error:  # noqa: BLE001 - a record that cannot be read, say: whoever waits for the result gets one
+            LOG.error("A request for a retry failed", action="retry_request_failed", message_id=request.message, **named(error))  # noqa: TRY400 - see `faults`
+            with contextlib.suppress(RedisError, OSError):
+                await self._resources.mailbox.run(refuse_retry(request.operation, "failed", type(error).__name__))
+        finally:
+            self._served.pop(request.operation, None)
+
+    async def _give_back(self) -> None:
+        """At the end of the process: break off what it serves, and leave it to any other at once."""
+        served = dict(self._served)
+        await end(served.values())
+        for operation in served:
+            with contextlib.suppress(RedisError, OSError):
+                await self._resources.mailbox.run(hold_retry(operation, 0))
 
     def _until_next(self) -> float:
         """The seconds until the next poll: `sweep_seconds`, or sooner where a conversation's time comes before."""

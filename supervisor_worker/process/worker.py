@@ -30,6 +30,7 @@ from shared.runtime import Runtime, redis_url
 from supervisor_worker.assistant.price import too_small
 from supervisor_worker.process.clock_watch import watch_clock
 from supervisor_worker.process.resources import CURRENT, WorkerResources, open_resources
+from supervisor_worker.process.stored_indexes import StoredIndexes
 from supervisor_worker.process.sweep import Sweep
 from supervisor_worker.reconciler import Reconciler
 from supervisor_worker.turns.liveness import Liveness
@@ -95,7 +96,8 @@ async def _work(runtime: Runtime, process: str, name: str, beside: Beside | None
         CURRENT.set(resources)
         worker, sweep = make_worker(runtime, resources, name), Sweep(resources)
         reconciler = Reconciler(runtime, resources.mailbox, resources.context.stopping, lambda: worker.draining)
-        beside_it = (sweep.run(), reconciler.run(), watch_clock(resources.redis), *((beside(worker, sweep),) if beside else ()))
+        ours = (sweep.run(), reconciler.run(), watch_clock(resources.redis), StoredIndexes(resources).run())
+        beside_it = (*ours, *((beside(worker, sweep),) if beside else ()))
         tasks = [asyncio.create_task(each) for each in beside_it]
         try:
             await worker.work_async()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 from shared.mailbox import calls
 from shared.mailbox.call import Call
 from shared.mailbox.calls import Accepted, indexes
@@ -9,17 +11,17 @@ from tests.integration.mailbox_desk import C, Desk
 from tests.integration.mailbox_workers import received
 
 DAY = calls.DAY_MS
-STRANGER = {"sender": "s-9", "provider_id": "SM9", "who": "+1…99 to +1…43", "index": ["w-9"]}
+STRANGER: dict[str, Any] = {"sender": "s-9", "provider_id": "SM9", "who": "+1…99 to +1…43", "index": ["w-9"]}
 
 
 def listed(desk: Desk, name: str) -> list[str]:
     """The messages of an index, oldest first."""
-    return [raw.decode() for raw in desk.redis.zrange(f"boss:index:{name}", 0, -1)]
+    return [raw.decode() for raw in cast("list[bytes]", desk.redis.zrange(f"boss:index:{name}", 0, -1))]
 
 
 def scores(desk: Desk, key: str) -> dict[str, int]:
     """The members of a sorted set, and by how many ms their times lie ahead."""
-    found = desk.redis.zrange(key, 0, -1, withscores=True)
+    found = cast("Any", desk.redis.zrange(key, 0, -1, withscores=True))
     return {name.decode(): int(score) - desk.now for name, score in found}
 
 
@@ -70,14 +72,14 @@ def test_a_stranger_is_found_by_their_address_and_by_its_mask(desk: Desk) -> Non
     """And the record says who wrote to whom, masked, and the provider's id: no more than that is kept."""
     desk.run(calls.ignore("m-1", "sms", "stranger", **STRANGER))
     assert listed(desk, "s-9") == listed(desk, "w-9") == ["m-1"]
-    record = desk.redis.hgetall("boss:msg:m-1")
+    record = cast("dict[bytes, bytes]", desk.redis.hgetall("boss:msg:m-1"))
     assert (record.get(b"who", b"").decode(), record.get(b"provider_id"), b"event" in record) == ("+1…99 to +1…43", b"SM9", False)
 
 
 def test_what_a_user_wrote_and_is_not_answered_keeps_who_wrote_it(desk: Desk) -> None:
     """A STOP has no text in its record; whose it was stands there, so that it is shown, and erased with the rest."""
     desk.accept("m-1", keyword="stop")
-    record = desk.redis.hgetall("boss:msg:m-1")
+    record = cast("dict[bytes, bytes]", desk.redis.hgetall("boss:msg:m-1"))
     assert tuple(record.get(name) for name in (b"user", b"sender", b"provider_id")) == (b"u-1", b"s-1", b"SMm-1")
 
 
@@ -188,7 +190,7 @@ def test_stored_messages_are_listed_once_with_what_their_records_do_not_say(desk
     desk.advance(700)
     entries = [("m-1", ""), ("m-2", "u-2 s-2 i-2"), ("m-9", "u-2"), ("n-1", "")]
     for _ in range(2):
-        assert desk.run(indexes.list_stored(entries, server="a", ended="7")) == 2
+        assert desk.run(indexes.list_stored(entries, ended="7")) == 2
     assert scores(desk, "boss:index:u-1") == scores(desk, "boss:index:s-1") == scores(desk, f"boss:index:{C}") == {"m-1": -700}
     assert listed(desk, "u-2") == listed(desk, "i-2") == listed(desk, "c-2") == ["m-2"]
     assert scores(desk, "boss:conversations") == {C: -700, "c-2": -700}
@@ -201,23 +203,24 @@ def test_listing_stored_messages_makes_no_conversation_older(desk: Desk) -> None
     desk.accept("m-1")
     desk.advance(50)
     desk.accept("m-2")
-    desk.run(indexes.list_stored([("m-1", "")], server="a", ended="7"))
+    desk.run(indexes.list_stored([("m-1", "")], ended="7"))
     assert scores(desk, "boss:conversations") == {C: 0}
 
 
 def progress(desk: Desk) -> indexes.Progress:
     """How far the stored messages are listed."""
-    return indexes.progress_from({name.decode(): value.decode() for name, value in desk.redis.hgetall("boss:indexing").items()})
+    found = cast("dict[bytes, bytes]", desk.redis.hgetall("boss:indexing"))
+    return indexes.progress_from({name.decode(): value.decode() for name, value in found.items()})
 
 
 def test_the_listing_goes_on_where_the_last_step_ended(desk: Desk) -> None:
     """Of two workers that made the same step one moves it on; who is behind moves nothing."""
-    desk.run(indexes.list_stored([], server="a", ended="7"))
-    assert (progress(desk).at, progress(desk).server, progress(desk).moved_ms) == ("7", "a", desk.now)
-    desk.run(indexes.list_stored([], server="a", begun="7", ended="9"))
-    desk.run(indexes.list_stored([], server="a", begun="7", ended="8"))
-    assert progress(desk).at == "9"
-    desk.run(indexes.list_stored([], server="b", begun="9", ended="11"))
-    assert progress(desk).at == "9"  # a place in the records of one server is none in another's
-    desk.run(indexes.list_stored([("m-1", "")], server="a", begun="9"))
+    began = desk.now
+    desk.run(indexes.list_stored([], ended="7"))
+    desk.advance(5)
+    desk.run(indexes.list_stored([], begun="7", ended="9"))
+    desk.run(indexes.list_stored([], begun="7", ended="8"))
+    assert progress(desk) == indexes.Progress("9", began, desk.now)
+    desk.advance(5)
+    desk.run(indexes.list_stored([("m-1", "")], begun="9"))
     assert progress(desk).at == "9"

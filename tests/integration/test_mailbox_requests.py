@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 
 from shared.mailbox import calls
 from shared.mailbox.calls import retry_requests
-from shared.mailbox.calls.retry_requests import RetryRequest, RetryResult
+from shared.mailbox.calls.retry_requests import Result, RetryRequest, RetryResult
 from tests.integration.mailbox_books import LEASE, RETENTION
 from tests.integration.mailbox_desk import Desk
 
@@ -25,7 +27,7 @@ def sweep(desk: Desk, places: int = 5) -> tuple[RetryRequest, ...]:
 
 def result(desk: Desk, operation: str = "o-1") -> RetryResult:
     """What is known of the request."""
-    raw = desk.redis.hgetall(f"boss:retry:{operation}")
+    raw = cast("dict[bytes, bytes]", desk.redis.hgetall(f"boss:retry:{operation}"))
     return retry_requests.result_from({name.decode(): value.decode() for name, value in raw.items()})
 
 
@@ -65,10 +67,10 @@ def test_a_repeated_request_is_the_same_request(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(("message", "wanted", "detail"), [("m-1", "not_parked", "pending"), ("m-9", "unknown", "")])
-def test_a_message_that_is_not_parked_has_its_result_at_once(desk: Desk, message: str, wanted: str, detail: str) -> None:
+def test_a_message_that_is_not_parked_has_its_result_at_once(desk: Desk, message: str, wanted: Result, detail: str) -> None:
     """No worker is asked."""
     desk.accept("m-1")
-    assert requested(desk, message=message) == RetryResult(wanted, detail)  # type: ignore[arg-type]
+    assert requested(desk, message=message) == RetryResult(wanted, detail)
     assert sweep(desk) == ()
     assert desk.lines("retry_requested") == []
     assert 0 < desk.ttl("boss:retry:o-1") <= calls.DAY_MS
@@ -135,8 +137,9 @@ def test_a_request_that_could_not_be_served_says_why_and_is_over(desk: Desk) -> 
     desk.to_parked()
     requested(desk)
     sweep(desk)
-    for word in ("provider_away", "too_early"):
-        desk.run(retry_requests.refuse_retry("o-1", word, "twilio_503"))  # type: ignore[arg-type]
+    words: tuple[Result, ...] = ("provider_away", "too_early")
+    for word in words:
+        desk.run(retry_requests.refuse_retry("o-1", word, "twilio_503"))
     assert result(desk) == RetryResult("provider_away", "twilio_503", taken=True)
     assert [(line["msg"], line["by"], line["reason"]) for line in desk.lines("retry_failed")] == [("m-1", "ada", "provider_away")]
     assert 0 < desk.ttl("boss:retry:o-1") <= calls.DAY_MS

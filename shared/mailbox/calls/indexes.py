@@ -12,8 +12,6 @@ from typing import Any, Final
 
 from shared.mailbox.call import Call
 
-BEGIN: Final = "0"
-"""Where a look through all records begins, and where the server says that it has ended."""
 END: Final = "end"
 
 
@@ -21,24 +19,23 @@ END: Final = "end"
 class Progress:
     """How far the older messages are listed: `at` is where the next step begins, `END` when all are; `""` before the first.
 
-    `server` is the one whose records these are: what one server calls a place in them means nothing to another. `moved_ms` is when the
-    last step ended, in ms of Redis TIME.
+    `began_ms` and `moved_ms` are when the first step was made, and the last one, in ms of Redis TIME.
     """
 
     at: str = ""
-    server: str = ""
+    began_ms: int = 0
     moved_ms: int = 0
 
 
 def progress_from(record: dict[str, Any]) -> Progress:
     """The progress from its record's fields."""
-    return Progress(record.get("at", ""), record.get("server", ""), int(record.get("moved") or 0))
+    return Progress(record.get("at", ""), int(record.get("began") or 0), int(record.get("moved") or 0))
 
 
-def list_stored(entries: Iterable[tuple[str, str]], *, server: str, begun: str = "", ended: str = "") -> Call[int]:
-    """List stored messages, each with the names that its record does not say; the answer is how many there were.
+def list_stored(entries: Iterable[tuple[str, str]], *, begun: str = "", ended: str = "") -> Call[int]:
+    """List stored messages, each with the names that its record does not say, separated by blanks; the answer is how many there were.
 
     `begun` and `ended` move the progress on, unless another worker did; without `ended` it stays.
     """
     rest = tuple(part for entry in entries for part in entry)
-    return Call("index", {"server": server, "from": begun, "to": ended}, int, rest)
+    return Call("index", {"from": begun, "to": ended}, int, rest)

@@ -1,10 +1,11 @@
 -- index: list messages that were stored by a version that kept no indexes, and note how far this has come, in one step. `from` is where
 -- the caller began to look through the records and `to` where it ended; who began elsewhere than the last one ended moves nothing on, so
--- that of two workers one does a step twice, and none is left out. `names` are those that the record itself does not say.
+-- that of two workers one does a step twice, and none is left out. `names` are those that the record itself does not say. Without `to`
+-- nothing is noted.
 -- A message whose record has gone meanwhile is left out, and so is a notice, which nobody looks for. The same when repeated.
 -- Answer: how many messages are listed by it.
 -- uses: indexes
--- args: server from to entries...
+-- args: from to entries...
 local t, progress, n = now(), P .. 'indexing', 0
 for i = entries, #ARGV, 2 do
   local id, names = ARGV[i], ARGV[i + 1]
@@ -19,7 +20,8 @@ for i = entries, #ARGV, 2 do
     n = n + 1
   end
 end
-if to ~= '' and get(progress, 'at') == from and (from == '' or get(progress, 'server') == server) then
-  redis.call('HSET', progress, 'at', to, 'server', server, 'moved', whole(t))
+if to ~= '' and get(progress, 'at') == from then
+  redis.call('HSETNX', progress, 'began', whole(t))
+  redis.call('HSET', progress, 'at', to, 'moved', whole(t))
 end
 return n
