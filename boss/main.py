@@ -30,7 +30,7 @@ COMMANDS: Final = {
     "chat": ("chat:chat", "Talk to the Boss in the terminal, over the bridge."),
     "simulate": ("simulate:simulate", "Text or mail the Boss as the provider would, and print the reply."),
     "tail": ("tail:tail", "Follow the ledger."),
-    "messages": ("messages:messages", "List and show messages; retry or discard parked ones; find missed ones."),
+    "messages": ("messages:messages", "List, find and show messages; retry or discard parked ones."),
     "dashboard": ("dashboard:dashboard", "RQ's queues, workers and jobs in the browser."),
     "pause": ("pause:pause", "Stop all sending, or one user's; or show what is paused."),
     "resume": ("pause:resume", "Send again."),

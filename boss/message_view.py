@@ -1,140 +1,90 @@
-"""A message as the operator sees it: record, reply, attempts and timeline, with texts and addresses covered.
-
-One dictionary is built and shown in two ways, as JSON and as lines, so that both say the same.
-"""
+"""Messages as lines for the eye: a row of a list, and all that is known of one. What they say is `shared.operations.messages`'."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from typing import Any, Final
 
-from redis import Redis
+import click
 
-from boss.explanations import explained
-from boss.terminal.output import Ending
-from shared.mailbox import Mailbox, keys, ledger
+from boss.terminal.ledger_line import describe
+from boss.terminal.output import age, local_time, printable
 from shared.mailbox.ledger import Line
-from shared.mailbox.records import Message, Reply
-from shared.model.addresses import EmailAddress, PhoneNumber
-from shared.model.delivery_errors import sentence
-from shared.model.events import EmailReceived, Received, SendEmailResponse, SmsReceived
+from shared.model.codec import dumps
+from shared.operations.messages import MessageSummary, MessageView
 
-KEPT: Final = 10_000  # the newest messages that the mailbox lists, and as many ledger lines as a timeline reads
-SHORTEST: Final = 3
-UNKNOWN: Final = 2
-
-
-def resolve(mailbox: Mailbox, given: str) -> str:
-    """The one message whose id is `given` or begins so; an `Ending` for none and for several."""
-    if mailbox.message(given):
-        return given
-    beginnings = (given,) if given[:2] in ("m-", "n-") else (f"m-{given}", f"n-{given}")
-    if len(given.partition("-")[2] or given) < SHORTEST:
-        raise Ending(f"an id's beginning has at least {SHORTEST} digits", UNKNOWN)
-    listed = dict.fromkeys([*mailbox.recent(KEPT), *mailbox.recent(KEPT, parked=True)])
-    found = [name for name in listed if name.startswith(beginnings) and mailbox.message(name)]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise Ending("several messages begin so: " + ", ".join(found[:10]), UNKNOWN)
-    raise Ending("there is no such message: it may have expired (RETENTION_DAYS), or `boss messages list` knows it", UNKNOWN)
+WIDTH: Final = 14
+WHO_WIDTH: Final = 12
+SHOWN_APART: Final = ("id", "state", "attempts", "maybe_sent", "maybe_duplicate")
+STATE_COLOURS: Final = {"answered": "green", "parked": "red", "ignored": "yellow"}
+REPLY_COLOURS: Final = {"undelivered": "red", "failed": "red"}
 
 
-def channel_of(redis: Redis, message: str) -> str:
-    """`sms` or `email`, also for a message whose text has gone."""
-    raw: Any = redis.hget(keys.message(message), "channel")
-    return raw.decode() if raw else ""
+def row(summary: MessageSummary) -> str:
+    """One line: when, state, kind, who, id, the state of its reply, and why."""
+    state = click.style(f"{summary['state']:<11}", fg=STATE_COLOURS.get(summary["state"]))
+    kind = summary["kind"] if summary["kind"] in ("notice", "bridge") else summary["channel"]
+    who = printable(summary["who"] or "-")
+    shown = f"{local_time(summary['accepted_at_ms'], day=True)}  {state} {kind:<6} {who:<{WHO_WIDTH}}  {summary['id']}"
+    return "  ".join([shown, *_causes(summary)]).rstrip()
 
 
-def timeline(lines: list[Line], message: str, turn: str = "") -> list[Line]:
-    """The lines about a message, its turns (also those that were dissolved) and their replies."""
-    turns = {line.fields["turn"] for line in lines if line.fields.get("msg") == message and line.fields.get("turn")} | ({turn} - {""})
-    replies = {"r-" + name.removeprefix("t-") for name in turns}
-    return [
-        line
-        for line in lines
-        if line.fields.get("msg") == message
-        or ("msg" not in line.fields and (line.fields.get("turn") in turns or line.fields.get("reply") in replies))
+def _causes(summary: MessageSummary) -> list[str]:
+    why = printable(summary["reason"] or summary["notice"])
+    meaning = f"({printable(summary['why'])})" if summary["why"] else ""
+    reply = f"reply {summary['reply_state']}" if summary["reply_state"] else ""
+    coloured = click.style(reply, fg=REPLY_COLOURS.get(summary["reply_state"])) if reply else ""
+    return [part for part in (coloured, printable(summary["reply_code"]), why, meaning) if part]
+
+
+def lines(view: MessageView) -> list[str]:
+    """All that is known of one message."""
+    why = f" ({view['reason'] or view['notice']})" if view["reason"] or view["notice"] else ""
+    received = view["accepted_at_ms"]
+    shown = [
+        _fact("message", view["id"]),
+        _fact("state", view["state"] + why),
+        *([_fact("why", view["why"])] if view["why"] else []),
+        *([_fact("what helps", view["helps"])] if view["helps"] else []),
+        _fact("channel", f"{view['channel']}, {view['kind']}"),
+        _fact("conversation", view["conversation"] or "none"),
+        _fact("received", f"{local_time(received, day=True)} ({age(max(0.0, time.time() - received / 1000))} ago)"),
+        _fact("trouble", f"{view['errors']} errors, {view['lost_leases']} lost leases" + _marks(view)),
     ]
+    shown += _facts_of(view["content"]) if view["content"] else _ends(view)
+    if reply := view["reply"]:
+        shown += ["", _fact("reply", f"{reply['id']}, {reply['state']}{_marks(reply)}")]
+        shown += _facts_of({name: value for name, value in reply.items() if name not in SHOWN_APART})
+        shown += [_fact("attempt", _attempt(each)) for each in reply["attempts"]]
+    shown += ["", "timeline", *(f"  {describe(_line(each), day=True)}" for each in view["timeline"])]
+    return shown if view["timeline"] else [*shown, "  no line is kept any more"]
 
 
-def view(mailbox: Mailbox, message: str, *, body: bool) -> dict[str, Any]:
-    """All that is known of a message; texts and addresses only with `body`."""
-    record = mailbox.message(message)
-    if record is None:
-        raise Ending("there is no such message any more", UNKNOWN)
-    reply = mailbox.reply_of(record)
-    lines = timeline(ledger.latest(mailbox.redis, KEPT), message, record.turn)
-    return {
-        **summary(record, channel_of(mailbox.redis, message)),
-        "why": explained(record.state, record.reason).sentence,
-        "turn": record.turn,
-        "errors": record.errors,
-        "lost_leases": record.lost,
-        "maybe_duplicate": record.maybe_duplicate,
-        "content": _received(record.event, body=body) if record.event else None,
-        "reply": _reply(reply, body=body) if reply else None,
-        "timeline": [{"seq": line.seq, "type": line.type, **line.fields} for line in lines],
-    }
+def _ends(view: MessageView) -> list[str]:
+    """Of a message whose text is not kept: who wrote to whom, as far as that is known."""
+    known = {"user": view["who"], "from": view["sender"], "to": view["recipient"], "provider id": view["provider_id"], "text": "not kept"}
+    if known["user"] == known["from"]:
+        del known["user"]
+    return [_fact(name, value) for name, value in known.items() if value]
 
 
-def summary(record: Message, channel: str) -> dict[str, Any]:
-    """What a list shows."""
-    return {
-        "id": record.id,
-        "state": record.state.value,
-        "reason": record.reason,
-        "channel": channel,
-        "kind": record.kind,
-        "notice": record.notice,
-        "conversation": record.conversation,
-        "accepted_at_ms": record.accepted_at,
-    }
+def _fact(name: str, value: str) -> str:
+    return f"{name:<{WIDTH}}" + printable(value, lines=True).replace("\n", "\n" + " " * WIDTH)
 
 
-def _received(event: Received, *, body: bool) -> dict[str, Any]:
-    ends = {"from": _address(event.from_, body=body), "to": _address(event.to, body=body)}
-    facts: dict[str, Any] = {"user": event.user, "signed": event.signed, **ends}
-    if isinstance(event, SmsReceived):
-        return {**facts, "provider_id": event.provider_id, "media": event.media_count, "text": _text(event.message, body=body)}
-    if isinstance(event, EmailReceived):
-        return {**facts, **_mail(event, body=body), "attachments": len(event.attachments), "text": _text(event.text, body=body)}
-    return {**facts, "text": _text(event.text, body=body)}
+def _facts_of(facts: Mapping[str, Any]) -> list[str]:
+    return [_fact(name.replace("_", " "), value if isinstance(value, str) else dumps(value)) for name, value in facts.items()]
 
 
-def _mail(mail: EmailReceived | SendEmailResponse, *, body: bool) -> dict[str, Any]:
-    headers = {"message_id": mail.message_id, "in_reply_to": mail.in_reply_to} if body else {}
-    return {"subject": _text(mail.subject, body=body), **headers}
+def _marks(facts: Mapping[str, Any]) -> str:
+    return "".join(f", {name.replace('_', ' ')}" for name in ("maybe_sent", "maybe_duplicate") if facts.get(name))
 
 
-def _reply(reply: Reply, *, body: bool) -> dict[str, Any]:
-    command = reply.command
-    return {
-        "id": reply.id,
-        "state": reply.state.value,
-        "maybe_sent": reply.maybe_sent,
-        "maybe_duplicate": reply.maybe_duplicate,
-        **({"code": reply.code, "why": sentence(reply.code)} if reply.code else {}),
-        "from": _address(command.from_, body=body),
-        "to": _address(command.to, body=body),
-        **(_mail(command, body=body) if isinstance(command, SendEmailResponse) else {}),
-        "text": _text(command.text, body=body),
-        "attempts": [
-            {
-                "id": each.id,
-                "at_ms": each.at,
-                "outcome": each.outcome or "unresolved",
-                "provider_id": each.provider_id,
-                "code": each.code,
-                "why": sentence(each.code),
-            }
-            for each in reply.attempts
-        ],
-    }
+def _attempt(attempt: Mapping[str, Any]) -> str:
+    more = " ".join(value for value in (attempt["provider_id"], attempt["code"], attempt["why"]) if value)
+    return f"{attempt['id']}  {local_time(attempt['at_ms'], day=True)}  {attempt['outcome']} {more}".rstrip()
 
 
-def _address(address: PhoneNumber | EmailAddress, *, body: bool) -> str:
-    return address.value if body else address.masked()
-
-
-def _text(text: str, *, body: bool) -> str:
-    return text if body else f"({len(text)} characters, hidden)"
+def _line(fields: dict[str, str]) -> Line:
+    return Line(fields["seq"], fields["type"], {name: value for name, value in fields.items() if name not in ("seq", "type")})

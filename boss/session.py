@@ -1,10 +1,11 @@
-"""What a command needs before it can do anything: the settings, and a mailbox that answers now or not at all."""
+"""What a command of the operator works with: the settings, a mailbox that has answered, and the persons of the users file."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from redis import Redis
@@ -13,6 +14,7 @@ from boss.terminal.output import remark
 from shared.config import settings as settings_file
 from shared.config.settings import Settings
 from shared.mailbox import Mailbox
+from shared.operations.people import People
 from shared.runtime import check_schema, redis_url
 from shared.storage import clients as connections
 
@@ -20,21 +22,26 @@ PATIENCE_SECONDS: Final = 2.0
 """A command has a person in front of it: when Redis is not up within this, saying so is the answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """Settings and a connection that has answered."""
+@dataclass(frozen=True)
+class Session:
+    """The settings, and a connection to Redis that has answered."""
 
     settings: Settings
     redis: Redis
     mailbox: Mailbox
 
+    @cached_property
+    def people(self) -> People:
+        """The persons of the users file. Raises RedisError."""
+        return People.load(self.settings, self.redis)
+
 
 @contextmanager
-def opened() -> Iterator[Opened]:
+def open_session() -> Iterator[Session]:
     """Load the settings and connect; raises ConfigurationError, StorageUnavailable or SchemaTooNew."""
     settings = settings_file.load()
     url = redis_url(settings)
     connections.wait_until_up(url, PATIENCE_SECONDS, remark)
     with connections.for_worker(url) as redis:
         check_schema(redis)
-        yield Opened(settings, redis, Mailbox(redis))
+        yield Session(settings, redis, Mailbox(redis))

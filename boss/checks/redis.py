@@ -18,9 +18,9 @@ from shared.config.settings import Settings
 from shared.mailbox import Mailbox, keys
 from shared.mailbox.calls import STANDBY
 from shared.mailbox.statistics import LIVE_SECONDS, Figures
-from shared.model.addresses import Identities
 from shared.model.codec import SCHEMA_VERSION
-from shared.runtime import identity_salt
+from shared.operations import pauses
+from shared.operations.people import People
 from shared.storage import clock_skew as clocks
 from shared.storage.clients import AWAY
 
@@ -113,15 +113,14 @@ def parked(seen: Figures) -> list[Finding]:
 
 def paused(settings: Settings, redis: Redis) -> list[Finding]:
     """Whether anything is sent at all, and to whom nothing is."""
-    pauses = Mailbox(redis).pauses()
-    if not pauses:
+    found = pauses.paused(Mailbox(redis), People.load(settings, redis))
+    if not found:
         return [ok("sending", "not paused")]
-    known = pause_view.names(settings, Identities(identity_salt(redis)))
-    now, (first, *others) = time.time(), pauses
-    if first.user:
-        return [warn("sending", "\n".join(pause_view.described(pauses, known, now)), "To end one: boss resume --user USERNAME")]
-    lines = [f"PAUSED: {pause_view.said_of(first, now)}", *pause_view.described(others, known, now)]
-    return [fail("sending", "\n".join(lines), _TODO_TRIED if first.provider else "Mend the reason, then run: boss resume")]
+    now, (first, *others) = time.time(), found
+    if first["user"]:
+        return [warn("sending", "\n".join(pause_view.describe(found, now)), "To end one: boss resume --user USERNAME")]
+    lines = [f"PAUSED: {pause_view.cause(first, now)}", *pause_view.describe(others, now)]
+    return [fail("sending", "\n".join(lines), _TODO_TRIED if first["provider"] else "Mend the reason, then run: boss resume")]
 
 
 def _ping(redis: Redis) -> float:

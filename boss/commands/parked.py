@@ -1,28 +1,26 @@
-"""`boss messages parked`, `retry` and `discard`: the messages that wait for an operator, and the operator's hand on them.
+"""`boss messages parked`, `retry` and `discard`: the messages that wait for an operator.
 
 What an operator does stands in the ledger, with their login name.
 """
 
 from __future__ import annotations
 
-import asyncio
-import uuid
-from typing import Any
+from typing import Final
 
 import click
 
-from boss.attempt_lookup import look_up
-from boss.explanations import explained
-from boss.message_view import KEPT, UNKNOWN, channel_of, resolve, summary
 from boss.operator import login_name
-from boss.session import Opened, opened
+from boss.session import Session, open_session
 from boss.terminal.output import Command, Ending, age, emit_json, printable, remark
-from shared.errors import BosslineError, ProviderError
-from shared.mailbox import calls
-from shared.mailbox import wake_queue as queue
-from shared.mailbox.records import Message
-from shared.model.addresses import Identities
-from shared.runtime import identity_salt
+from shared.mailbox.calls import DAY_MS
+from shared.mailbox.calls.retry_requests import Result, RetryResult
+from shared.operations import discards, messages, retries
+from shared.operations.find import resolve
+from shared.operations.messages import KEPT
+
+NOT_SERVED: Final = 4
+"""Exit status: no worker has served the request in time; it stays, and is served when one comes."""
+_DONE: Final[dict[Result, str]] = {"retried": "is to be answered again", "answered": "was answered after all, nothing is repeated"}
 
 
 @click.command(cls=Command, short_help="List the parked messages, and why.")
@@ -35,15 +33,14 @@ def parked(limit: int, *, as_json: bool) -> None:
     Retry one:    boss messages retry ID
     Give one up:  boss messages discard ID
     """
-    with opened() as box:
-        now: Any = box.redis.time()
-        records = [record for name in box.mailbox.recent(limit, parked=True) if (record := box.mailbox.message(name))]
-        rows = [_row(record, channel_of(box.redis, record.id), now[0]) for record in records]
+    with open_session() as session:
+        rows = messages.parked(session.mailbox, session.people, limit)
     if as_json:
         emit_json(rows)
         return
     for row in rows:
-        click.echo(f"{row['id']}  {row['channel']:<5}  {age(row['age_seconds']):>6} old  {printable(row['reason'])}")
+        who = f"  {printable(row['who'])}" if row["who"] else ""
+        click.echo(f"{row['id']}  {row['channel']:<5}  {age(row['age_seconds']):>6} old  {printable(row['reason'])}{who}")
         if row["why"]:
             click.echo(f"    {printable(row['why'])}")
         if row["helps"]:
@@ -52,100 +49,77 @@ def parked(limit: int, *, as_json: bool) -> None:
         remark("no message is parked")
 
 
-def _row(record: Message, channel: str, now: int) -> dict[str, Any]:
-    found, waited = explained("parked", record.reason), max(0, now - record.accepted_at // 1000)
-    return {**summary(record, channel), "why": found.sentence, "helps": found.command.replace("ID", record.id), "age_seconds": waited}
-
-
 @click.command(cls=Command, short_help="Have parked messages answered after all.")
 @click.argument("message", metavar="[ID]", default="")
 @click.option("--all-parked", is_flag=True, help="All that are parked, oldest first.")
 def retry(message: str, *, all_parked: bool) -> None:
     """Have a parked message answered after all.
 
-    If an attempt to send its reply has an unknown fate, the provider is asked
-    first: a reply that did arrive is recorded, and nothing is repeated. Else
-    the message goes to the end of its conversation, with its age and counts
-    at zero.
+    A worker does it. If an attempt to send its reply has an unknown fate, it
+    asks the provider first: a reply that did arrive is recorded, and nothing
+    is repeated. Else the message goes to the end of its conversation, with
+    its age and counts at zero.
+
+    The result is waited for, at most 10 seconds until a worker begins. The
+    request stays until one comes, and is then served once.
+
+    Exit status: 0 done, 1 not possible now, 4 requested and not served yet.
     """
-    with opened() as box:
-        chosen = _chosen(box, message, all_parked=all_parked)
-        failed = [name for name in chosen if not _retry(box, name)]
+    with open_session() as session:
+        chosen = _chosen(session, message, all_parked=all_parked)
+        failed, waiting = _retry(session, chosen)
     if failed:
-        raise Ending(f"{len(failed)} of {len(chosen)} could not be retried")
+        raise Ending(f"{failed} of {len(chosen)} could not be retried")
+    if waiting:
+        raise Ending(f"{waiting} of {len(chosen)} requested and not served yet; a worker serves them when one is there", NOT_SERVED)
 
 
-def _chosen(box: Opened, message: str, *, all_parked: bool) -> list[str]:
+def _chosen(session: Session, message: str, *, all_parked: bool) -> list[str]:
     if all_parked == bool(message):
         raise click.UsageError("name one message, or give --all-parked")
     if not all_parked:
-        return [_parked(box, resolve(box.mailbox, message))]
-    parked = box.mailbox.recent(KEPT, parked=True)[::-1]
+        name = resolve(session.mailbox, message)
+        retries.require_parked(session.mailbox, name)
+        return [name]
+    parked = session.mailbox.recent(KEPT, parked=True)[::-1]
     if not parked:
         remark("no message is parked")
     return parked
 
 
-def _parked(box: Opened, message: str) -> str:
-    record = box.mailbox.message(message)
-    if record is None or record.state != "parked":
-        raise Ending(f"{message} is {record.state.value if record else 'gone'}; only a parked message can be retried")
-    return message
+def _retry(session: Session, chosen: list[str]) -> tuple[int, int]:
+    """Request and wait, saying what happens; how many could not be retried, and how many are not served yet."""
+    failed = waiting = 0
+    operations = retries.request(session.mailbox, chosen, by=login_name())
+    if operations and not retries.workers_live(session.mailbox):
+        remark(f"no worker lives; waiting {retries.PATIENCE_SECONDS:.0f} s for one")
+    for message, found in retries.results(session.mailbox, operations):
+        failed += bool(found.result) and found.result not in _DONE
+        waiting += not found.result
+        click.echo(f"{message}: {_said(found)}", err=found.result not in _DONE)
+    return failed, waiting
 
 
-def _retry(box: Opened, message: str) -> bool:
-    """Look up, put at the tail, wake; says what happened, False when it could not be done."""
-    try:
-        _look_up(box, message)
-    except (BosslineError, TimeoutError) as error:
-        said = "no answer in time" if isinstance(error, TimeoutError) else str(error)
-        where = "its provider could not be asked" if isinstance(error, ProviderError | TimeoutError) else "not yet"
-        click.echo(f"{message}: not retried, {where}: {said}", err=True)
-        return False
-    user, pair, sender = _whose(box, message)
-    call = calls.retry(message, f"o-{uuid.uuid4().hex}", by=login_name(), user=user, pair=pair, sender=sender)
-    result = box.mailbox.run(call)
-    if result.outcome == "done":
-        box.mailbox.run(calls.enqueue([queue.job(result.conversation, result.channel)]))
-        click.echo(f"{message}: is to be answered again")
-        return True
-    record = box.mailbox.message(message)
-    if record and record.state == "answered":
-        click.echo(f"{message}: was answered after all, nothing is repeated")
-        return True
-    click.echo(f"{message}: not retried, it is {record.state.value if record else 'gone'}, not parked", err=True)
-    return False
-
-
-def _whose(box: Opened, message: str) -> tuple[str, str, str]:
-    """The ids of a message's user, pair and sender; all '' when its text is gone, and with it who wrote it."""
-    record = box.mailbox.message(message)
-    if record is None or record.event is None:
-        return "", "", ""
-    event, identities = record.event, Identities(identity_salt(box.redis))
-    return identities.user(event.user), identities.pair(event.to, event.from_), identities.sender(event.from_)
-
-
-def _look_up(box: Opened, message: str) -> None:
-    """Clear up what can be cleared up of a parked message's reply."""
-    record = box.mailbox.message(message)
-    reply = box.mailbox.reply_of(record) if record and record.state == "parked" else None
-    if reply and reply.unsure:
-        remark(f"{message}: asking the provider about {len(reply.unsure)} attempt(s)")
-        asyncio.run(look_up(box.settings, reply))
+def _said(found: RetryResult) -> str:
+    if found.result in _DONE:
+        return _DONE[found.result]
+    sentences: dict[Result, str] = {
+        "": "requested; " + ("a worker serves it and has not come to its end" if found.taken else "no worker has begun to serve it"),
+        "not_parked": f"not retried, it is {found.detail}, not parked",
+        "unknown": "not retried, it is gone, not parked",
+        "too_early": f"not retried, not yet: the last attempt may still be under way: try again in {found.detail} s",
+        "provider_away": f"not retried, its provider could not be asked: {found.detail}",
+        "failed": f"not retried: {found.detail}; the workers' log says more",
+    }
+    return sentences[found.result]
 
 
 @click.command(cls=Command, short_help="Give up a parked message.")
 @click.argument("message", metavar="ID")
 def discard(message: str) -> None:
     """Give up a parked message: it ends as ignored, and is never answered."""
-    with opened() as box:
-        name = resolve(box.mailbox, message)
-        retention_ms = int(box.settings.retention_days * calls.DAY_MS)
-        by, (user, _, _) = login_name(), _whose(box, name)
-        result = box.mailbox.run(calls.discard(name, f"o-{uuid.uuid4().hex}", retention_ms=retention_ms, by=by, user=user))
-        if result.outcome == "unknown":
-            raise Ending("there is no such message any more", UNKNOWN)
-        if result.outcome == "not_parked":
-            raise Ending(f"{name} is not parked; only a parked message can be discarded")
+    with open_session() as session:
+        name = resolve(session.mailbox, message)
+        retention_ms = int(session.settings.retention_days * DAY_MS)
+        discards.discard(session.mailbox, session.people, name, by=login_name(), retention_ms=retention_ms)
     click.echo(f"{name}: discarded")

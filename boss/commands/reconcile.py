@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from boss.session import opened
+from boss.session import open_session
 from boss.terminal.output import Command, Ending, emit_json, remark
 from shared.mailbox import AsyncMailbox
 from shared.runtime import Runtime, open_runtime, redis_url
@@ -29,8 +29,8 @@ def reconcile(*, as_json: bool) -> None:
 
     Exit status: 0 when all was read, 1 otherwise.
     """
-    with opened() as box:
-        runtime = open_runtime(box.settings, "worker", remark)
+    with open_session() as session:
+        runtime = open_runtime(session.settings, "worker", remark)
         try:
             found = asyncio.run(_look(runtime))
         finally:

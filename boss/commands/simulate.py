@@ -17,7 +17,6 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from boss.explanations import explained
 from boss.http import Answer, Unreachable, ask
 from boss.provider_requests import Mail, Post, Signature, Text, compose, email_post, first_address, read_mail, sms_post
 from boss.terminal.output import Command, Ending, Group, emit_json, printable, remark
@@ -28,6 +27,7 @@ from shared.mailbox.wait_for_reply import Waited, wait_for_reply
 from shared.model import users as users_file
 from shared.model.events import SendEmailResponse
 from shared.model.users import LOCAL_USER, User
+from shared.operations.explanations import explained
 from shared.runtime import redis_url
 from shared.storage import clients as connections
 from shared.storage.clients import AWAY

@@ -12,8 +12,8 @@ from typing import Final
 import click
 from redis import Redis
 
-from boss.explanations import why
-from boss.terminal.output import Command, emit_json, local_time, printable, remark, short
+from boss.terminal.ledger_line import describe
+from boss.terminal.output import Command, emit_json, remark
 from shared.config import settings as settings_file
 from shared.mailbox import ledger
 from shared.mailbox.ledger import Line
@@ -22,28 +22,7 @@ from shared.runtime import redis_url
 from shared.storage import clients as connections
 
 SEQ: Final = re.compile(r"\d{1,19}(-\d{1,19})?")
-TYPE_WIDTH: Final = 20
 MAX_LINES: Final = 10_000
-BAD: Final = frozenset(
-    {
-        "parked",
-        "failed",
-        "undelivered",
-        "refused",
-        "refused_by_provider",
-        "paused",
-        "lease_lost",
-        "record_missing",
-        "reconcile_failed",
-        "spend_stop",
-        "untold",
-    }
-)
-MIXED: Final = frozenset(
-    {"ignored", "backoff", "no_answer", "looked_up", "not_found", "maybe_sent", "maybe_duplicate", "opted_out", "discarded", "notice"}
-    | {"told_elsewhere"}
-)
-GOOD: Final = frozenset({"sent", "delivered", "answered", "resumed"})
 
 
 @click.command(cls=Command)
@@ -56,8 +35,11 @@ def tail(lines: int, since: str, types: tuple[str, ...], *, follow: bool, as_jso
     """Show the ledger: what happens to messages, live.
 
     Each line is a time, a type, and ids and figures, with what an error's code
-    means after it. Ids are cut to their beginning, which `boss messages show` takes as it is. Ctrl-C ends it.
+    means after it. Ids are cut to their beginning, which `boss messages find`
+    takes as it is. With --type, N counts lines of that type. Ctrl-C ends it.
     """
+    if unknown := sorted(set(types) - ledger.TYPES):
+        raise click.BadParameter(f"there is no {unknown[0]}; a type is one of {', '.join(sorted(ledger.TYPES))}", param_hint="--type")
     if since and not SEQ.fullmatch(since):
         raise click.BadParameter("a line's SEQ looks like 1763848800000-0", param_hint="--since")
     settings = settings_file.load()
@@ -65,7 +47,7 @@ def tail(lines: int, since: str, types: tuple[str, ...], *, follow: bool, as_jso
     try:
         connections.wait_until_up(url, settings.startup_wait_seconds, remark)
         with connections.for_web(url) as redis:
-            for line in _lines(redis, since or _start(redis, lines), follow=follow):
+            for line in _lines(redis, since or _start(redis, lines, types), follow=follow):
                 _write(line, types, as_json=as_json)
     except KeyboardInterrupt:
         click.echo(err=True)
@@ -73,10 +55,12 @@ def tail(lines: int, since: str, types: tuple[str, ...], *, follow: bool, as_jso
         _silence_stdout()
 
 
-def _start(redis: Redis, lines: int) -> str:
-    """The SEQ after which the newest `lines` lines stand."""
-    newest = ledger.latest(redis, lines + 1)
-    return newest[0].seq if len(newest) > lines else "0-0"
+def _start(redis: Redis, lines: int, types: tuple[str, ...]) -> str:
+    """The SEQ after which the newest `lines` lines stand, of these types where there are any."""
+    if not lines:
+        return ledger.last_seq(redis)
+    newest = ledger.of_types(redis, types, lines) if types else ledger.latest(redis, lines)
+    return ledger.before(newest[0].seq) if newest else ledger.last_seq(redis)
 
 
 def _lines(redis: Redis, since: str, *, follow: bool) -> Iterator[Line | None]:
@@ -94,19 +78,6 @@ def _write(line: Line | None, types: tuple[str, ...], *, as_json: bool) -> None:
             emit_json({"seq": line.seq, "type": line.type, **line.fields})
         else:
             click.echo(describe(line))
-
-
-def describe(line: Line, *, day: bool = False) -> str:
-    """One line for the eye: local time, type, ids short, figures; control characters taken out."""
-    fields = " ".join(f"{name}={printable(short(value))}" for name, value in line.fields.items() if name != "v" and value != "")
-    kind = click.style(f"{printable(line.type):<{TYPE_WIDTH}}", fg=_colour(line.type))
-    meaning = why(line.type, line.fields)
-    return f"{local_time(line.at_ms, day=day)}  {kind}  {printable(fields)}{f'  ({printable(meaning)})' if meaning else ''}".rstrip()
-
-
-def _colour(kind: str) -> str | None:
-    named = {"red": BAD, "yellow": MIXED, "green": GOOD}
-    return next((colour for colour, kinds in named.items() if kind in kinds), None)
 
 
 def _check_reader() -> None:

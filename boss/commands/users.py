@@ -9,13 +9,11 @@ import click
 from redis import Redis
 from redis.exceptions import RedisError
 
-from boss.session import opened
+from boss.session import open_session
 from boss.terminal.output import Ending, Group, remark
 from shared.config.settings import Settings
-from shared.model.addresses import Identities
 from shared.operations import erase as erasing
 from shared.operations.erase import Erased
-from shared.runtime import identity_salt
 
 REWRITE_SECONDS: Final = 60.0
 OUT_OF_REACH: Final = (
@@ -41,18 +39,18 @@ def erase(username: str, *, yes: bool) -> None:
     which a second delivery is known. NAME need not be in the users file any
     more; while it is, what NAME writes afterwards is kept as before.
     """
-    with opened() as box:
+    with open_session() as session:
         if not yes:
             click.confirm(f"Erase everything that is kept of {username}? It cannot be brought back", abort=True)
-        user = Identities(identity_salt(box.redis)).user(username)
-        settings = box.settings
+        user = session.people.identities.user(username)
+        settings = session.settings
         request_ms = int((settings.send_timeout_seconds + settings.send_margin_seconds) * 1000)
         files = Erased()
         _files(settings, username, files)  # first: the web process must not hand on what was found gone in Redis
-        erased = erasing.erase(box.redis, username=username, user=user, request_ms=request_ms, waiting=_waiting)
+        erased = erasing.erase(session.redis, username=username, user=user, request_ms=request_ms, waiting=_waiting)
         for line in _told(username, erased, files):
             click.echo(line)
-        click.echo(_rewritten(box.redis, settings) if erased.conversations else "Nothing was in Redis.")
+        click.echo(_rewritten(session.redis, settings) if erased.conversations else "Nothing was in Redis.")
     click.echo("Out of reach from here:")
     for line in OUT_OF_REACH:
         click.echo(f"  {line}")

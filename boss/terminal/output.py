@@ -15,8 +15,14 @@ from redis.exceptions import RedisError
 
 from shared.errors import StorageUnavailable
 from shared.model import codec
+from shared.operations.errors import NotPossible
 
 Status = Literal["ok", "warn", "fail"]
+NOT_DONE: Final = 1
+"""Exit status: what was asked for is known, and was not done."""
+UNKNOWN: Final = 2
+"""Exit status: what was asked for is not known."""
+_NOT_DONE: Final = frozenset({"not_parked", "no_address"})
 COLOURS: Final[dict[str, str]] = {"ok": "green", "warn": "yellow", "fail": "red"}
 SHORT: Final = 10  # c-12345678: enough to tell ids apart, and every command takes such a beginning
 _ID: Final = re.compile(r"[a-z]-[0-9a-f]{12,}")
@@ -45,9 +51,11 @@ class Command(click.Command):
         self.help = self.help and self.help.replace("\\b\n", "\b\n")
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run it; Redis's errors become one of ours, which `boss` shows as one message."""
+        """Run it; Redis's errors become one of ours, which `boss` shows as one message, and what was not possible is a sentence."""
         try:
             return super().invoke(ctx)
+        except NotPossible as error:
+            raise Ending(error.detail, NOT_DONE if error.code in _NOT_DONE else UNKNOWN) from None
         except RedisError as error:
             raise StorageUnavailable(f"{type(error).__name__}; `boss doctor` looks for the reason") from None
 

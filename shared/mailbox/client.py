@@ -6,8 +6,8 @@ puts one into a MULTI as plain EVAL: short, one send, and its own answer says wh
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, Final, Protocol, TypeVar, cast
 
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
@@ -16,11 +16,14 @@ from redis.exceptions import NoScriptError
 
 from shared.mailbox import keys
 from shared.mailbox.call import Call
+from shared.mailbox.calls.retry_requests import RetryResult, result_from
 from shared.mailbox.records import Message, Pause, Reply, message_from, pause_from, reply_from
 from shared.mailbox.scripts import arguments, script
+from shared.model import codec
 
 T = TypeVar("T")
 AT_ONCE = 1000
+READ_AT_ONCE: Final = 500
 
 
 def queue_call(pipeline: Pipeline, call: Call[Any]) -> None:
@@ -78,9 +81,59 @@ class Mailbox:
         """The reply of the turn that a message is, or was last, in."""
         return self.reply("r-" + message.turn.removeprefix("t-")) if message.turn else None
 
-    def recent(self, limit: int, *, parked: bool = False) -> list[str]:
-        """The ids of the newest messages, or of all parked ones, newest first."""
-        return list(_text(self.redis.zrevrange(keys.PARKED if parked else keys.RECENT, 0, limit - 1)))
+    def recent(self, limit: int, *, parked: bool = False, since_ms: int = 0, until_ms: int | None = None) -> list[str]:
+        """The ids of the newest messages, or of all parked ones, newest first; of those that came (were parked) in that time, in ms."""
+        return self._newest(keys.PARKED if parked else keys.RECENT, limit, since_ms, until_ms)
+
+    def listed(self, name: str, limit: int, *, since_ms: int = 0, until_ms: int | None = None) -> list[str]:
+        """The ids of the newest messages of an index (`shared.mailbox.indexes`), newest first; of those that came in that time, in ms."""
+        return self._newest(keys.index(name), limit, since_ms, until_ms)
+
+    def conversations(self, limit: int) -> list[tuple[str, int]]:
+        """The conversations that were active last, newest first, each with when that was, in ms."""
+        found: Any = self.redis.zrevrange(keys.CONVERSATIONS, 0, limit - 1, withscores=True)
+        return [(name.decode(), int(at)) for name, at in found]
+
+    def _newest(self, key: str, limit: int, since_ms: int, until_ms: int | None) -> list[str]:
+        latest = "+inf" if until_ms is None else until_ms
+        found: Any = self.redis.zrange(key, cast("Any", latest), since_ms, desc=True, byscore=True, offset=0, num=limit)
+        return list(_text(found))
+
+    def messages(self, message_ids: Sequence[str]) -> list[Message | None]:
+        """The records of messages, in one round trip for each five hundred; None for one that expired."""
+        found: list[Message | None] = []
+        for start in range(0, len(message_ids), READ_AT_ONCE):
+            with self.redis.pipeline(transaction=False) as pipeline:
+                for name in message_ids[start : start + READ_AT_ONCE]:
+                    pipeline.hgetall(keys.message(name))
+                records = _text(pipeline.execute())
+            found += [message_from(record) if record.get("id") else None for record in records]
+        return found
+
+    def reply_states(self, reply_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+        """Each reply's state and why it did not arrive, of those that there are; in one round trip for each five hundred."""
+        found: dict[str, tuple[str, str]] = {}
+        for start in range(0, len(reply_ids), READ_AT_ONCE):
+            names = reply_ids[start : start + READ_AT_ONCE]
+            with self.redis.pipeline(transaction=False) as pipeline:
+                for name in names:
+                    pipeline.hmget(keys.reply(name), ["state", "code"])
+                rows = _text(pipeline.execute())
+            found.update({name: (row[0], row[1] or "") for name, row in zip(names, rows, strict=True) if row[0]})
+        return found
+
+    def owner(self, provider_id: str) -> str:
+        """The reply for which a provider's id is recorded; "" for none."""
+        return str(_text(self.redis.get(keys.provider(provider_id))) or "")
+
+    def turn_messages(self, turn: str) -> list[str]:
+        """The messages of a turn; none when its record has gone."""
+        found: Any = codec.loads(_text(self.redis.hget(keys.record("turn", turn), "messages")) or "[]")
+        return list(found)
+
+    def retry_result(self, operation: str) -> RetryResult:
+        """What is known of a request for a retry."""
+        return result_from(_text(self.redis.hgetall(keys.retry_request(operation))))
 
     def paused(self) -> str:
         """The reason for which all sending is paused, or ''."""

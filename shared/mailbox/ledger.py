@@ -6,9 +6,10 @@ tell of. Texts are read from the records, never from here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from itertools import islice
+from typing import Any, Final, cast
 
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
@@ -18,6 +19,62 @@ from shared.mailbox import keys
 SENDGRID_EVENTS: Final = "sendgrid_events"
 BLOCK_MS: Final = 1000
 BATCH: Final = 200
+READ_AT_ONCE: Final = 1_000
+MAX_NUMBER: Final = (1 << 64) - 1
+TYPES: Final = frozenset(
+    [
+        "alarm",
+        "answered",
+        "backoff",
+        "clock_stepped",
+        "delivered",
+        "discarded",
+        "email_received",
+        "erased",
+        "failed",
+        "handed_over",
+        "ignored",
+        "lease_lost",
+        "looked_up",
+        "lost_leases_taken_back",
+        "maybe_duplicate",
+        "maybe_sent",
+        "message_acknowledged",
+        "no_answer",
+        "not_found",
+        "notice",
+        "opted_in",
+        "opted_out",
+        "parked",
+        "paused",
+        "probe",
+        "process_ended",
+        "process_silent",
+        "reconcile_failed",
+        "reconciled",
+        "record_missing",
+        "refused",
+        "refused_by_provider",
+        "reply_stored",
+        "resumed",
+        "retried",
+        "retry_failed",
+        "retry_requested",
+        "sending",
+        "sent",
+        "sms_received",
+        "spend_stop",
+        "standby_ended",
+        "standby_started",
+        "told_elsewhere",
+        "turn_resumed",
+        "turn_started",
+        "undelivered",
+        "unsettled",
+        "untold",
+    ]
+)
+"""All types of lines. A test holds them to what the scripts append."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +103,30 @@ def latest(redis: Redis, count: int) -> list[Line]:
     return [_line(row) for row in reversed(rows)]
 
 
-def timeline(redis: Redis, message: str, *, limit: int = 10_000) -> list[Line]:
-    """The kept lines that name a message, or its conversation's turns and replies, within the newest `limit` lines."""
-    return [line for line in latest(redis, limit) if message in (line.fields.get("msg"), line.fields.get("turn"), line.fields.get("reply"))]
+def earliest(redis: Redis, since_ms: int, count: int) -> list[Line]:
+    """The first `count` lines from a time on, oldest first; `since_ms` is of Redis TIME."""
+    rows: Any = redis.xrange(keys.LEDGER, min=str(max(0, since_ms)), count=count)
+    return [_line(row) for row in rows]
+
+
+def backwards(redis: Redis, wanted: Callable[[dict[bytes, bytes]], bool]) -> Iterator[Line]:
+    """All kept lines whose fields are `wanted`, newest first, a thousand at a time: the caller stops when it has enough."""
+    last = "+"
+    while rows := cast("Any", redis.xrevrange(keys.LEDGER, max=last, count=READ_AT_ONCE)):
+        yield from (_line(row) for row in rows if wanted(row[1]))
+        last = "(" + rows[-1][0].decode()
+
+
+def of_types(redis: Redis, types: Collection[str], count: int) -> list[Line]:
+    """The newest `count` lines of these types, oldest first."""
+    names = {kind.encode() for kind in types}
+    return list(islice(backwards(redis, lambda fields: fields.get(b"type") in names), count))[::-1]
+
+
+def before(seq: str) -> str:
+    """The place right before a line, to follow from there."""
+    ms, number = position(seq)
+    return f"{ms}-{number - 1}" if number else f"{ms - 1}-{MAX_NUMBER}"
 
 
 def follow(redis: Redis, since: str, *, block_ms: int = BLOCK_MS) -> Iterator[Line | None]:

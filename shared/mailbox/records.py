@@ -96,6 +96,8 @@ class Message:
     """A message record. `age_ms` leaves out the time in which sending was paused; `event` is None once its body expired.
 
     `asked` says that the model was asked about it before, and failed. `until` is of a notice: to when its user has to wait, in ms.
+    `user` is the id of the entry of the users file that it came from. `who` (sender and recipient, masked) and `provider_id` are of one
+    that is not answered.
     """
 
     id: str
@@ -114,6 +116,9 @@ class Message:
     turn: str = ""
     maybe_duplicate: bool = False
     until: int = 0
+    user: str = ""
+    who: str = ""
+    provider_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +173,9 @@ def message_from(record: dict[str, Any], *, age_ms: int = 0) -> Message:
         turn=record.get("turn", ""),
         maybe_duplicate=record.get("maybe_duplicate") == "1",
         until=int(record.get("until") or 0),
+        user=record.get("user", ""),
+        who=record.get("who", ""),
+        provider_id=record.get("provider_id", ""),
     )
 
 

@@ -1,4 +1,4 @@
-"""Why a message is parked or ignored, or a reply did not arrive: plain sentences for the operator, and the command that helps."""
+"""What a reason, by which a message is parked or ignored, or a reply's code means: a plain sentence, and the command that helps."""
 
 from __future__ import annotations
 
@@ -45,9 +45,15 @@ UNUSED: Final[dict[str, Explanation]] = {
 """What we refuse in a provider's place."""
 
 IGNORED: Final[dict[str, Explanation]] = {
-    "stranger": Explanation("Its sender is no user of that Boss.", "boss messages strangers"),
+    "stranger": Explanation(
+        "Its sender is no user of that Boss. Where they should be one, look for a mistyped number or address in the users file.",
+        "boss messages strangers",
+    ),
     "unknown_recipient": Explanation("It went to an address that no entry of the users file has as its Boss.", "boss messages strangers"),
-    "bad_sender": Explanation("Its sender is no phone number: a short code, or another service's address.", "boss messages strangers"),
+    "bad_sender": Explanation(
+        "Its sender is no phone number: a short code, or another service's address. Nobody can be answered there.",
+        "boss messages strangers",
+    ),
     "own_address": Explanation("It came from a Boss's own address, and would be answered for ever."),
     "empty": Explanation("It has no words, no subject and no file."),
     "help_keyword": Explanation("It is a word that Twilio answers itself (HELP_WORDS)."),
@@ -60,7 +66,10 @@ IGNORED: Final[dict[str, Explanation]] = {
         "Its sender had started as many turns with that Boss as a day has (PAIR_TURNS_PER_DAY); the sender was told once."
     ),
     "address_removed": Explanation("Its sender's entry has left the users file, or another has that address: nothing more is sent to it."),
-    "echo": Explanation("What we said came back, or both sides repeated themselves, as robots do; it is kept and shown later."),
+    "echo": Explanation(
+        "What we said came back, or both sides repeated themselves, as robots do; it is kept and shown later. "
+        "A person need only write something else, or wait ten minutes."
+    ),
     "discarded": Explanation("An operator gave it up."),
     "bad_from": Explanation("Its From names nobody whom it could be answered to."),
     "two_addresses": Explanation("Its From names several authors, or its headers and the form do not agree on one."),

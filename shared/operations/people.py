@@ -1,0 +1,59 @@
+"""The persons of the users file, and the ids under which the mailbox knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+
+from redis import Redis
+
+from shared.config.settings import Settings
+from shared.errors import ConfigurationError
+from shared.model import users as users_file
+from shared.model.addresses import Address, Identities
+from shared.model.users import User
+from shared.operations.errors import NotPossible
+from shared.runtime import identity_salt
+
+
+class People:
+    """Users by their ids, and ids by whatever an operator has of a user."""
+
+    def __init__(self, users: tuple[User, ...], identities: Identities) -> None:
+        self.users = users
+        self.identities = identities
+
+    @classmethod
+    def load(cls, settings: Settings, redis: Redis) -> People:
+        """Those of the settings' users file; nobody while that cannot be read: an operator still sees something. Raises RedisError."""
+        identities = Identities(identity_salt(redis))
+        try:
+            return cls(users_file.load(settings.boss_users_file).all, identities)
+        except ConfigurationError:
+            return cls((), identities)
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        return {self.identities.user(user.username): user.username for user in self.users}
+
+    def name_of(self, user: str) -> str:
+        """The username of an id; "" for none, and for somebody who has left the users file."""
+        return self._names.get(user, "")
+
+    def named(self, username: str) -> User:
+        """The user of that name; raises NotPossible `unknown_user`."""
+        for user in self.users:
+            if user.username == username:
+                return user
+        raise NotPossible("no user of the users file has this name", "unknown_user")
+
+    def shown_as(self, mask: str) -> Iterator[User]:
+        """The users of whom an address looks so, masked."""
+        for user in self.users:
+            if mask in (address.masked() for address in (user.phone, user.email) if address):
+                yield user
+
+    def pairs(self, user: User) -> list[str]:
+        """The ids of both of a user's ways to their Boss; a bridge's messages count to one of them."""
+        ends: tuple[tuple[Address | None, Address | None], ...] = ((user.boss_phone, user.phone), (user.boss_email, user.email))
+        return [self.identities.pair(boss, own) for boss, own in ends if boss and own]
