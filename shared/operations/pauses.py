@@ -62,7 +62,7 @@ def resume(mailbox: Mailbox, people: People, *, by: str, username: str = "") -> 
 
 def opt_in(mailbox: Mailbox, people: People, username: str, *, by: str) -> bool:
     """Send mail to a user again who had opted out of it; False for one who had not. Raises NotPossible `unknown_user`, `no_address`."""
-    user = people.named(username)
-    if user.email is None or user.boss_email is None:
+    ends = people.named(username).ends("email")
+    if ends is None:
         raise NotPossible(f"{username} has no mail address in the users file", "no_address")
-    return mailbox.run(calls.opt_out(people.identities.pair(user.boss_email, user.email), out=False, by=by))
+    return mailbox.run(calls.opt_out(people.identities.pair(*ends), out=False, by=by))

@@ -11,6 +11,7 @@ from shared.config.settings import Settings
 from shared.errors import ConfigurationError
 from shared.model import users as users_file
 from shared.model.addresses import Address, Identities
+from shared.model.channels import CHANNELS
 from shared.model.users import User
 from shared.operations.errors import NotPossible
 from shared.runtime import identity_salt
@@ -50,10 +51,12 @@ class People:
     def shown_as(self, mask: str) -> Iterator[User]:
         """The users of whom an address looks so, masked."""
         for user in self.users:
-            if mask in (address.masked() for address in (user.phone, user.email) if address):
+            if any(own.masked() == mask for _, own in self._ends(user)):
                 yield user
 
     def pairs(self, user: User) -> list[str]:
-        """The ids of both of a user's ways to their Boss; a bridge's messages count to one of them."""
-        ends: tuple[tuple[Address | None, Address | None], ...] = ((user.boss_phone, user.phone), (user.boss_email, user.email))
-        return [self.identities.pair(boss, own) for boss, own in ends if boss and own]
+        """The ids of all of a user's ways to their Boss; a bridge's messages count to one of them."""
+        return [self.identities.pair(boss, own) for boss, own in self._ends(user)]
+
+    def _ends(self, user: User) -> list[tuple[Address, Address]]:
+        return [ends for channel in CHANNELS if (ends := user.ends(channel))]

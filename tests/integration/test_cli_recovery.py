@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import signal
@@ -10,7 +9,6 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -19,18 +17,15 @@ import pytest
 from click.testing import CliRunner, Result
 from redis import Redis
 
-from boss import attempt_lookup as look_up
-from boss import session as opening
+from boss import session as sessions
 from boss.http import ask
 from boss.main import main
-from shared.config.settings import SANDBOX_CREDENTIALS, load
+from shared.config.settings import SANDBOX_CREDENTIALS
 from shared.mailbox import Mailbox, calls, ledger
-from shared.mailbox.records import Attempt
 from shared.mailbox.wait_for_reply import wait_for_reply
-from shared.mailbox.wake_queue import QUEUE
 from shared.model.addresses import PhoneNumber
-from shared.model.events import Response, SendSmsResponse, SmsReceived
-from supervisor_worker.channels.port import ListedMessage
+from shared.model.events import SendSmsResponse, SmsReceived
+from tests.integration.forked_worker import ForkedWorker
 from tests.support.processes import BossProcess, clean_environment
 from tests.support.sandbox import SandboxProcess
 from tests.support.server import EmbeddedServer
@@ -42,6 +37,14 @@ KEEP_MS = 3_600_000
 
 def boss(*arguments: str) -> Result:
     return CliRunner().invoke(main, list(arguments))
+
+
+@pytest.fixture
+def worker(settings_env: dict[str, str], redis: Redis, sandbox: SandboxProcess) -> Iterator[ForkedWorker]:
+    """A worker, which serves the operators' requests; the sandbox reports nothing."""
+    sandbox.faults(twilio={"status_callbacks": False})
+    with ForkedWorker({**settings_env, "LEASE_SECONDS": "3", "SEND_TIMEOUT_SECONDS": "1", "RECONCILE_MINUTES": "0"}, redis) as running:
+        yield running
 
 
 @pytest.fixture
@@ -90,6 +93,7 @@ def send_behind_our_back(sandbox: SandboxProcess, text: str) -> None:
     assert ask(url, timeout=5, method="POST", headers=headers, body=body).status == 201
 
 
+@pytest.mark.usefixtures("worker")
 def test_a_retry_waits_until_the_attempt_cannot_be_under_way_any_more(mailbox: Mailbox, sandbox: SandboxProcess) -> None:
     """Too early, the provider's list proves nothing: nothing is changed, and the status is 1."""
     parked(mailbox, "reply", "m-aaaaaaaaaaaa")
@@ -99,6 +103,7 @@ def test_a_retry_waits_until_the_attempt_cannot_be_under_way_any_more(mailbox: M
     assert sandbox.count("twilio.list", accepted=None) == 0
 
 
+@pytest.mark.usefixtures("worker")
 def test_a_reply_that_arrived_after_all_is_recorded_and_not_repeated(mailbox: Mailbox, redis: Redis, sandbox: SandboxProcess) -> None:
     """The provider is asked once for both messages of the turn; both are answered."""
     settle(redis, parked(mailbox, "it did arrive", "m-aaaaaaaaaaaa", "m-bbbbbbbbbbbb"))
@@ -107,25 +112,22 @@ def test_a_reply_that_arrived_after_all_is_recorded_and_not_repeated(mailbox: Ma
     assert (result.exit_code, "answered after all" in result.stdout) == (0, True), result.output
     states = [str(record.state) for name in ("m-aaaaaaaaaaaa", "m-bbbbbbbbbbbb") if (record := mailbox.message(name))]
     assert states == ["answered", "answered"]
-    assert (sandbox.count("twilio.list", accepted=None), redis.llen(f"rq:queue:{QUEUE}")) == (1, 0)
+    assert (sandbox.count("twilio.list", accepted=None), sandbox.count("anthropic.messages", accepted=None)) == (1, 0)
 
 
-def test_a_reply_that_never_arrived_is_tried_again_and_marked(
-    mailbox: Mailbox, redis: Redis, sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Looked up twice, not found: the message waits again, its next reply may be a second copy, and a job wakes the conversation."""
-    for name, value in {"LEASE_SECONDS": "3", "SEND_TIMEOUT_SECONDS": "1"}.items():
-        monkeypatch.setenv(name, value)
+@pytest.mark.usefixtures("worker")
+def test_a_reply_that_never_arrived_is_tried_again_and_marked(mailbox: Mailbox, redis: Redis, sandbox: SandboxProcess) -> None:
+    """Looked up twice, not found: the message is answered, and its reply may be a second copy."""
     settle(redis, parked(mailbox, "it never arrived", "m-aaaaaaaaaaaa"))
     result = boss("messages", "retry", "m-a" + "aaa")
     assert (result.exit_code, "to be answered again" in result.stdout) == (0, True), result.output
-    record = mailbox.message("m-aaaaaaaaaaaa")
-    assert record is not None
-    assert (str(record.state), record.maybe_duplicate, redis.llen(f"rq:queue:{QUEUE}")) == ("pending", True, 1)
     assert sandbox.count("twilio.list", accepted=None) == 2
-    assert [line.type for line in ledger.latest(redis, 3)] == ["looked_up", "not_found", "retried"]
+    steps = ("retry_requested", "looked_up", "not_found", "retried", "maybe_duplicate", "answered")
+    wait_for(lambda: [line.type for line in ledger.latest(redis, 100) if line.type in steps] == list(steps), 10, "the answer")
+    assert sandbox.count("twilio.create") == 1
 
 
+@pytest.mark.usefixtures("worker")
 def test_a_reply_that_was_not_found_before_it_was_parked_is_looked_for_once_more(
     mailbox: Mailbox, redis: Redis, sandbox: SandboxProcess
 ) -> None:
@@ -140,9 +142,10 @@ def test_a_reply_that_was_not_found_before_it_was_parked_is_looked_for_once_more
     assert (result.exit_code, "answered after all" in result.stdout) == (0, True), result.output
 
 
+@pytest.mark.usefixtures("worker")
 def test_a_provider_that_does_not_answer_keeps_the_message_parked(mailbox: Mailbox, redis: Redis, sandbox: SandboxProcess) -> None:
     """No answer from the list is not "not found"; the others are retried all the same."""
-    sandbox.faults(twilio={"fail": [{"fault": "503", "on": "list", "times": None}]})
+    sandbox.faults(twilio={"fail": [{"fault": "503", "on": "list", "times": None}], "status_callbacks": False})
     settle(redis, parked(mailbox, "unknown", "m-aaaaaaaaaaaa"))
     result = boss("messages", "retry", "--all-parked")
     assert (result.exit_code, "could not be asked" in result.stderr, "1 of 1" in result.stderr) == (1, True, True)
@@ -160,51 +163,6 @@ def test_a_beginning_that_several_messages_have_is_refused(mailbox: Mailbox) -> 
     record = mailbox.message("m-abcd11111111")
     assert record is not None
     assert (str(record.state), record.reason) == ("ignored", "discarded")
-
-
-def test_the_look_up_asks_the_port_of_the_replys_channel(mailbox: Mailbox) -> None:
-    """Texts go by Twilio, mails by SendGrid; building one opens nothing yet."""
-    reply = mailbox.reply(parked(mailbox, "reply", "m-aaaaaaaaaaaa"))
-    assert reply is not None
-    assert type(look_up.open_port(load(), reply)).__name__ == "TwilioSms"
-
-
-class NoList:
-    """A provider without a list to ask, as SendGrid is."""
-
-    async def send(self, command: Response, reply_id: str, attempt_id: str, pair: str) -> str:
-        """Never: a look-up sends nothing."""
-        raise AssertionError(command, reply_id, attempt_id, pair)
-
-    async def find(self, command: Response, attempt: Attempt) -> list[ListedMessage] | None:
-        """There is nothing to ask."""
-        del command, attempt
-        return None
-
-    async def ready(self, command: Response) -> None:
-        """Never: a look-up asks for nothing else."""
-        raise AssertionError(command)
-
-    async def newest(self) -> list[ListedMessage] | None:
-        """There is nothing to ask."""
-        return None
-
-    async def aclose(self) -> None:
-        """Nothing is open."""
-
-
-def test_an_attempt_that_no_list_can_show_waits_for_the_providers_event_and_stays_unresolved(mailbox: Mailbox, redis: Redis) -> None:
-    """Not found is recorded only for what was looked for; the retry then marks the next reply as a possible second copy."""
-    name = parked(mailbox, "a mail", "m-aaaaaaaaaaaa")
-    settle(redis, name)
-    for wait, outcome in (("600", look_up.TooEarly), ("0", None)):
-        reply = mailbox.reply(name)
-        assert reply is not None
-        settings = load(email_event_wait_seconds=float(wait))
-        with pytest.raises(outcome) if outcome else nullcontext():
-            asyncio.run(look_up.look_up(settings, reply, port=lambda _settings, _reply: NoList()))
-        assert len(reply.unresolved) == 1
-    assert boss("messages", "show", "m-aaaa").exit_code == 0
 
 
 def test_waiting_for_a_reply_outlasts_a_restart_of_the_server() -> None:
@@ -267,7 +225,7 @@ def test_tail_ends_when_its_reader_has_gone(own_server: EmbeddedServer, lines: i
 
 def test_a_command_without_redis_ends_with_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No traceback, status 2, and what to look at."""
-    monkeypatch.setattr(opening, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(sessions, "PATIENCE_SECONDS", 0.1)
     monkeypatch.setenv("BOSS_DATA_DIR", str(tmp_path / "nothing"))
     monkeypatch.chdir(tmp_path)
     for arguments in (["messages", "list"], ["pause", "x"], ["resume"]):

@@ -10,7 +10,7 @@ from rq.utils import utcformat
 
 from boss.checks import redis as storage
 from boss.checks import standby as check
-from boss.commands.tail import describe
+from boss.terminal.ledger_line import describe
 from shared.config.settings import Settings, load
 from shared.mailbox import Mailbox, calls, keys
 from shared.mailbox.call import Call

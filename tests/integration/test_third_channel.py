@@ -15,13 +15,14 @@ import pytest
 from flask import Flask, request
 from redis import Redis
 
-from boss.message_view import view
 from shared.config.settings import Settings
 from shared.mailbox import keys
 from shared.mailbox.records import Attempt
 from shared.model.addresses import Address, Channel, ConversationKey, EmailAddress
 from shared.model.channels import CHANNELS, ChannelKind
 from shared.model.events import Received, Response
+from shared.operations.messages import view
+from shared.operations.people import People
 from supervisor_worker.channels.formats import FORMATS
 from supervisor_worker.channels.notes import capped
 from supervisor_worker.channels.port import ListedMessage
@@ -194,4 +195,4 @@ def test_what_waits_on_disk_of_such_a_channel_comes_back(redis_url: str, redis: 
         message = web.runtime.mailbox.message(record["id"])
         assert message is not None
         assert message.event == ChatReceived(id=message.id, from_=EmailAddress(USER), to=EmailAddress(BOSS), user="user", line="hello")
-        assert "hello" in json.dumps(view(web.runtime.mailbox, message.id, body=True), default=str)
+        assert "hello" in json.dumps(view(web.runtime.mailbox, People((), web.runtime.identities), message.id, body=True), default=str)

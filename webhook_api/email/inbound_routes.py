@@ -24,8 +24,8 @@ from webhook_api.email.multipart import boundary_of
 from webhook_api.email.parsing import InboundMail, parse_email
 from webhook_api.http import request_body as bodies
 from webhook_api.http.flask_app import Answer
-from webhook_api.intake import records
 from webhook_api.intake.intake import Intake
+from webhook_api.intake.records import NotAnswered
 from webhook_api.security.authentication import MESSAGE_HEADER, Gate, Refusal
 
 MAX_BODY: Final = 35 * 1024 * 1024
@@ -50,7 +50,7 @@ def inbound(intake: Intake, gate: Gate, request: Request) -> Answer:
     message_ids = [_take_in(intake, mail, recipient, signed=signed) for recipient in mail.recipients]
     if not mail.recipients:
         message_ids = [mail_id(mail, "", "unknown_recipient")]
-        intake.ignore(records.Ignored(message_ids[0], "email", "unknown_recipient", str(mail.sender or ""), header=mail.message_id))
+        intake.ignore(NotAnswered(message_ids[0], "email", "unknown_recipient", str(mail.sender or ""), header=mail.message_id))
     return Answer(headers=[(MESSAGE_HEADER, ",".join(message_ids))])
 
 
@@ -59,7 +59,7 @@ def _take_in(intake: Intake, mail: InboundMail, recipient: EmailAddress, *, sign
     if isinstance(verdict, Ignored):
         message_id = mail_id(mail, recipient.value, verdict.reason)
         sender = str(mail.sender or "")
-        intake.ignore(records.Ignored(message_id, "email", verdict.reason, sender, recipient.value, header=mail.message_id))
+        intake.ignore(NotAnswered(message_id, "email", verdict.reason, sender, recipient.value, header=mail.message_id))
         return message_id
     message_id = mail_id(mail, recipient.value)
     event = EmailReceived(

@@ -27,7 +27,7 @@ from shared.process import blocking
 from shared.runtime import Runtime
 from webhook_api.intake import records as entries
 from webhook_api.intake.ordering import Order, Way
-from webhook_api.intake.records import Entry, Ignored, Message, Reports
+from webhook_api.intake.records import Entry, Message, NotAnswered, Reports
 from webhook_api.intake.replay import Replayer
 from webhook_api.intake.spool import Spool
 from webhook_api.intake.unreplicated import Insurance
@@ -78,7 +78,7 @@ class Intake:
         """Take a message that is answered."""
         self._hand_over(Message(event, keyword))
 
-    def ignore(self, ignored: Ignored) -> None:
+    def ignore(self, ignored: NotAnswered) -> None:
         """Record a message that is not answered: its id and the reason, no text, no job."""
         self._hand_over(ignored)
 

@@ -38,7 +38,7 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Ignored:
+class NotAnswered:
     """A message that is recorded with its reason, without its text, and not answered."""
 
     id: str
@@ -73,14 +73,14 @@ class Report:
 
 
 Reports = tuple[Report, ...]
-Entry = Message | Ignored | Reports
+Entry = Message | NotAnswered | Reports
 
 
 def steps(entry: Entry, runtime: Runtime) -> list[Call[Any]]:
     """The calls that store an entry; raises StorageUnavailable while ids cannot be made."""
     if isinstance(entry, Message):
         return [storing.message(runtime, entry.event, kind=CHANNELS[entry.event.channel].kind, keyword=entry.keyword)]
-    if isinstance(entry, Ignored):
+    if isinstance(entry, NotAnswered):
         return [
             storing.ignored(
                 runtime, entry.id, entry.channel, entry.reason, sender=entry.sender, recipient=entry.recipient,
@@ -115,7 +115,7 @@ def encode(entry: Entry) -> bytes:
     """The file's content."""
     if isinstance(entry, Message):
         fields: dict[str, Any] = {"kind": "accept", "event": codec.encode(entry.event), "keyword": entry.keyword}
-    elif isinstance(entry, Ignored):
+    elif isinstance(entry, NotAnswered):
         fields = {"kind": "ignore", "id": entry.id, "channel": entry.channel, "reason": entry.reason, **_whose(entry)}
     else:
         rows = [_row(report) for report in entry]
@@ -135,7 +135,7 @@ def decode(content: bytes) -> Entry:
         raise BadInput(code="bad_field") from None
 
 
-def _whose(entry: Ignored) -> dict[str, str]:
+def _whose(entry: NotAnswered) -> dict[str, str]:
     """`who` is what an older process reads."""
     who = f"{masked(entry.sender)} to {masked(entry.recipient)}" if entry.sender or entry.recipient else entry.who
     return {**{name: getattr(entry, name) for name in _WHOSE}, "who": who}
@@ -148,9 +148,9 @@ def _message(value: dict[str, Any]) -> Message:
     return Message(event, cast("Keyword", _one_of(_KEYWORDS, value["keyword"])))
 
 
-def _ignored(value: dict[str, Any]) -> Ignored:
+def _ignored(value: dict[str, Any]) -> NotAnswered:
     message_id, reason, *whose = _texts([value["id"], value["reason"], *(value.get(name, "") for name in _WHOSE)])
-    return Ignored(message_id, _one_of(tuple(CHANNELS), value["channel"]), reason, *whose)
+    return NotAnswered(message_id, _one_of(tuple(CHANNELS), value["channel"]), reason, *whose)
 
 
 def _reports(value: dict[str, Any]) -> Reports:

@@ -17,9 +17,8 @@ from shared.model.events import Media
 from shared.model.sms_admission import Ignored, InboundSms
 from shared.observability import logs as telemetry
 from webhook_api.http.flask_app import Answer
-from webhook_api.intake import records
 from webhook_api.intake.intake import Intake
-from webhook_api.intake.records import Report
+from webhook_api.intake.records import NotAnswered, Report
 from webhook_api.security import signed_form
 from webhook_api.security.authentication import MESSAGE_HEADER, Gate, Refusal
 from webhook_api.security.signatures import Form
@@ -64,7 +63,7 @@ def _take_in(intake: Intake, text: InboundSms, *, signed: bool) -> str:
     message_id = admission.sms_id(intake.runtime.settings.twilio_account_sid, text.sid)
     verdict = admission.sms(text, intake.runtime.users, intake.runtime.settings.keywords)
     if isinstance(verdict, Ignored):
-        intake.ignore(records.Ignored(message_id, "sms", verdict.reason, text.sender, text.recipient, provider_id=text.sid))
+        intake.ignore(NotAnswered(message_id, "sms", verdict.reason, text.sender, text.recipient, provider_id=text.sid))
     else:
         event = admission.received(message_id, text, verdict, at=time.time(), signed=signed)
         intake.accept(event, keyword=verdict.keyword)

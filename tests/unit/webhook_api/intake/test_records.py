@@ -16,7 +16,7 @@ from shared.model.codec import SCHEMA_VERSION
 from shared.model.events import EmailReceived, SmsReceived
 from shared.spool_layout import BLOCK, LAST_TICKET, Name
 from shared.submit import fault
-from webhook_api.intake.records import Entry, Ignored, Message, Report, decode, encode
+from webhook_api.intake.records import Entry, Message, NotAnswered, Report, decode, encode
 
 TEXT = SmsReceived(
     id="m-1", from_=PhoneNumber("+15551234567"), to=PhoneNumber("+15559876543"), message="Grüße\0\n“😀”", user="user", provider_id="SM1"
@@ -28,7 +28,7 @@ MAIL = EmailReceived(
 ENTRIES: list[Entry] = [
     Message(TEXT, "stop"),
     Message(MAIL),
-    Ignored("m-3", "email", "stranger", "ada@example.com", "boss@example.com", "", "<a@example.com>", "a…@example.com to b…@example.com"),
+    NotAnswered("m-3", "email", "stranger", "a@example.com", "b@example.com", "", "<x@y>", "a…@example.com to b…@example.com"),
     (Report("X", "delivered", "r-1", "a-1", "30003"), Report("Y", "failed")),
     (Report("X", "failed", "r-1", "a-1", "21610", "out", "o-1"), Report("Y", "", opt="in", id="o-2")),
 ]
@@ -138,5 +138,5 @@ def test_an_entry_of_an_older_version_names_its_sender_by_a_mask_alone() -> None
     """What it had is kept."""
     older = {"v": SCHEMA_VERSION, "kind": "ignore", "id": "m-3", "channel": "sms", "reason": "stranger", "who": "+1…67 to +1…43"}
     found = decode(json.dumps(older).encode())
-    assert found == Ignored("m-3", "sms", "stranger", who="+1…67 to +1…43")
+    assert found == NotAnswered("m-3", "sms", "stranger", who="+1…67 to +1…43")
     assert json.loads(encode(found))["who"] == "+1…67 to +1…43"

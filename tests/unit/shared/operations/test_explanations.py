@@ -1,22 +1,18 @@
-"""What the operator reads instead of a code, and who the operator is."""
+"""What the operator reads instead of a code."""
 
 from __future__ import annotations
 
 import ast
-import os
-import pwd
 import re
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
 
-from boss.commands.tail import describe
-from boss.explanations import ANSWERED, IGNORED, PARKED, explained
 from boss.main import main
-from boss.operator import login_name
+from boss.terminal.ledger_line import describe
 from shared.mailbox.ledger import Line
+from shared.operations.explanations import ANSWERED, IGNORED, PARKED, explained
 from tests.support import reasons
 
 
@@ -41,7 +37,7 @@ def test_a_reason_that_is_not_known_stands_for_itself(reason: str) -> None:
     assert explained("parked", reason) == explained("ignored", reason) == ("", "")
 
 
-REASONS = (Path(__file__).parents[3] / "docs" / "reference" / "reasons.md").read_text(encoding="utf-8")
+REASONS = (Path(__file__).parents[4] / "docs" / "reference" / "reasons.md").read_text(encoding="utf-8")
 ROWS = {name: row for row in re.findall(r"^\|.*\|$", REASONS, re.MULTILINE) for name in re.findall(r"`([a-z_]+)`", row.split("|")[1])}
 """The rows of the tables in docs/reference/reasons.md, by each name in their first column."""
 PROVIDERS = {"*_*", "*_denied"}
@@ -59,7 +55,7 @@ def test_every_reason_by_which_the_code_parks_or_ignores_is_found_in_its_source(
 def test_every_reason_has_a_sentence_a_row_in_the_manual_and_its_command(reason: str) -> None:
     """An operator who sees one finds what it means, and what helps, without reading the code."""
     found = [entry for entry in (PARKED.get(reason), IGNORED.get(reason)) if entry]
-    assert found, f"{reason} has no sentence in boss/explanations.py"
+    assert found, f"{reason} has no sentence in shared/operations/explanations.py"
     assert all(entry.sentence.endswith(".") for entry in found)
     assert reason in ROWS, f"{reason} has no row in docs/reference/reasons.md"
     for entry in found:
@@ -121,31 +117,3 @@ def test_a_line_about_a_failure_says_what_its_code_means(kind: str, fields: dict
 def test_any_other_line_stands_as_it_is(kind: str, fields: dict[str, str]) -> None:
     """There is nothing to explain."""
     assert "(" not in describe(Line("1-0", kind, fields))
-
-
-@pytest.mark.parametrize(
-    ("uid", "account", "sudo", "name"),
-    [
-        (1000, "ada", "", "ada"),
-        (1000, "ada", "mallory", "ada"),
-        (0, "root", "ada", "ada"),
-        (0, "root", "", "root"),
-        (1000, "ada@example.com", "", "ada"),
-        (1000, "ada lovelace\n", "", "ada"),
-        (1000, "\x1b[2J", "", "unknown"),
-        (1000, "x" * 100, "", "x" * 32),
-        (1000, None, "", "uid-1000"),
-    ],
-)
-def test_an_operator_is_a_safe_word(monkeypatch: pytest.MonkeyPatch, uid: int, account: str | None, sudo: str, name: str) -> None:
-    """The account that runs the command, or who called `sudo`: nothing that could steer a terminal, and no address."""
-
-    def entry(found: int) -> SimpleNamespace:
-        if account is None:
-            raise KeyError(found)
-        return SimpleNamespace(pw_name=account)
-
-    monkeypatch.setattr(os, "getuid", lambda: uid)
-    monkeypatch.setattr(pwd, "getpwuid", entry)
-    monkeypatch.setenv("SUDO_USER", sudo)
-    assert login_name() == name
