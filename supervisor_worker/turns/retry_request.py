@@ -11,13 +11,13 @@ import asyncio
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
-from shared.errors import BosslineError, Disposition, ProviderError
+from shared.errors import BosslineError, ProviderError
 from shared.mailbox import calls
 from shared.mailbox.calls.retry_requests import Result, RetryRequest, hold_retry, refuse_retry
 from shared.mailbox.records import Attempt, Message, Reply
 from shared.mailbox.wake_queue import job
 from shared.observability import logs as telemetry
-from supervisor_worker.turns.attempt_matching import bind
+from supervisor_worker.turns.attempt_matching import match
 from supervisor_worker.turns.context import TurnContext
 
 LOG: Final = telemetry.logger(__name__)
@@ -26,7 +26,6 @@ LOG: Final = telemetry.logger(__name__)
 class TooEarly(BosslineError):
     """The attempt may still be under way at the provider; `detail` is in how many seconds it cannot be any more."""
 
-    disposition = Disposition.RETRY
     code = "too_early"
 
 
@@ -121,7 +120,7 @@ async def _ask(request: RetryRequest, reply: Reply, context: TurnContext) -> int
             if not attempt.outcome:
                 await _require_settled(context, attempt, int(context.settings.email_event_wait_seconds * 1000))
             continue
-        provider_id = await bind(
+        provider_id = await match(
             context.mailbox, attempt, listed, conversation=reply.conversation, reply=reply.id, command=reply.command,
             request_ms=context.request_ms,
         )  # fmt: skip
@@ -129,7 +128,7 @@ async def _ask(request: RetryRequest, reply: Reply, context: TurnContext) -> int
             call = calls.outcome(reply.id, attempt.id, "accepted", retention_ms=context.retention_ms, provider_id=provider_id)
             await context.mailbox.run(call)
             return 0  # one accepted attempt settles the reply; another look would take the same message for a second copy
-        unseen = calls.unseen(reply.id, attempt.id, asked_ms=asked_ms, again_ms=context.look_again_ms, retention_ms=context.retention_ms)
+        unseen = calls.unseen(reply.id, attempt.id, asked_ms=asked_ms, again_ms=context.lookup_again_ms, retention_ms=context.retention_ms)
         again_ms = max(again_ms, (await context.mailbox.run(unseen)).wait_ms)
     return again_ms
 
