@@ -74,7 +74,7 @@ async def _ask(mailbox: AsyncMailbox, channel: ChannelPort, settings: Settings, 
         provider_id = await bind(
             mailbox, attempt, listed, conversation=reply.conversation, reply=reply.id, command=reply.command, request_ms=request_ms
         )
-        retention_ms = int(settings.retention_days * calls.DAY_MS)
+        retention_ms = settings.retention_ms
         if provider_id:
             await mailbox.run(calls.outcome(reply.id, attempt.id, "accepted", retention_ms=retention_ms, provider_id=provider_id))
             return 0  # one accepted attempt settles the reply; another look would take the same message for a second copy

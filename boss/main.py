@@ -14,7 +14,7 @@ from typing import Any, Final
 import click
 
 from shared.errors import BosslineError, ConfigurationError
-from shared.process.lifecycle import CANNOT_START, message, tell_in_outline
+from shared.process.lifecycle import CANNOT_START, hide_error_messages, message
 
 COMMANDS: Final = {
     "web": ("processes:web", "Take the webhooks of Twilio and SendGrid."),
@@ -69,7 +69,7 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run; an error that we raise on purpose becomes one message and exit status 2."""
-        tell_in_outline()
+        hide_error_messages()
         try:
             return super().invoke(ctx)
         except BosslineError as error:

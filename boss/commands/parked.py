@@ -141,7 +141,7 @@ def discard(message: str) -> None:
     """Give up a parked message: it ends as ignored, and is never answered."""
     with opened() as box:
         name = resolve(box.mailbox, message)
-        retention_ms = int(box.settings.retention_days * calls.DAY_MS)
+        retention_ms = box.settings.retention_ms
         by, (user, _, _) = login_name(), _whose(box, name)
         result = box.mailbox.run(calls.discard(name, f"o-{uuid.uuid4().hex}", retention_ms=retention_ms, by=by, user=user))
         if result.outcome == "unknown":

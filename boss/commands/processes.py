@@ -21,7 +21,7 @@ from shared.model.users import LOCAL_USER, User
 from shared.model.users import load as load_users
 from shared.net import without_login
 from shared.process.honcho import end_with_honcho, under_honcho
-from shared.process.lifecycle import Stop, leave
+from shared.process.lifecycle import StopSignal, exit_now
 from shared.process.ports import require_free_port
 
 SANDBOX_PATIENCE_SECONDS: Final = 20.0
@@ -41,7 +41,7 @@ def worker(processes: int) -> None:
     settings = knobs.load()
     from supervisor_worker.process.pool import main as work  # noqa: PLC0415 - it loads the SDKs, which takes two seconds
 
-    leave(work(settings, processes))
+    exit_now(work(settings, processes))
 
 
 @click.command()
@@ -52,7 +52,7 @@ def bridge() -> None:
     require_free_port(settings.supervisor_host, settings.supervisor_port, "SUPERVISOR_PORT")
     from bridge.server.process import main as serve_bridge  # noqa: PLC0415 - only this process needs it
 
-    leave(serve_bridge(settings))
+    exit_now(serve_bridge(settings))
 
 
 @click.command()
@@ -61,14 +61,14 @@ def standby() -> None:
     end_with_honcho()
     from supervisor_worker.standby import main as stand_by  # noqa: PLC0415 - only this process needs it
 
-    leave(stand_by(knobs.load()))
+    exit_now(stand_by(knobs.load()))
 
 
 @click.command()
 def sandbox() -> None:
     """Play Twilio, SendGrid and Claude on loopback, with a page that is a phone and a mailbox."""
     end_with_honcho()
-    stop = Stop()
+    stop = StopSignal()
     settings = knobs.load()
     if not settings.sandbox_on:
         stand_aside(stop, "sandbox stands aside: it plays nobody (SANDBOX=on overrides)")
@@ -104,7 +104,7 @@ def sandbox_user(settings: Settings) -> User:
     return next((user for user in load_users(settings.boss_users_file).all if user.phone and user.email), LOCAL_USER)
 
 
-def _wait_for_web(settings: Settings, stop: Stop) -> None:
+def _wait_for_web(settings: Settings, stop: StopSignal) -> None:
     """Wait for the web process: honcho starts us together and only that one knows its port."""
     opener = build_opener(ProxyHandler({}))
     end = time.monotonic() + SANDBOX_PATIENCE_SECONDS
@@ -119,7 +119,7 @@ def _wait_for_web(settings: Settings, stop: Stop) -> None:
         sys.exit(0)
 
 
-def stand_aside(stop: Stop, line: str) -> NoReturn:
+def stand_aside(stop: StopSignal, line: str) -> NoReturn:
     """Print one line and wait for the end: honcho ends everything when one process exits."""
     click.echo(line)
     stop.wait()

@@ -20,7 +20,7 @@ from boss.commands.processes import stand_aside
 from shared.config import settings as knobs
 from shared.errors import ConfigurationError, StorageUnavailable
 from shared.process.honcho import end_with_honcho, under_honcho
-from shared.process.lifecycle import Stop, leave
+from shared.process.lifecycle import StopSignal, exit_now
 from shared.runtime import socket_path
 from shared.storage import append_only_file as aof
 from shared.storage.embedded import CannotLoad, Server, scratch, serve, snapshot_good
@@ -47,7 +47,7 @@ def redis(*, mend: bool) -> None:
         repair(server, click.echo)
         return
     end_with_honcho()
-    stop = Stop()
+    stop = StopSignal()
     if settings.redis_url:
         stand_aside(stop, "redis stands aside: REDIS_URL is set")
     seconds = settings.shutdown_grace_seconds + EXTRA_SECONDS
@@ -55,7 +55,7 @@ def redis(*, mend: bool) -> None:
         keep(server, stop, seconds, click.echo)
     else:
         run(server, stop, seconds, click.echo)
-    leave(0)
+    exit_now(0)
 
 
 def run(server: Server, stop: Callable[[], bool], seconds: float, say: Callable[[str], None]) -> None:

@@ -35,6 +35,7 @@ from shared.storage import url as redis_url
 __all__ = ["EXAMPLE_TOKEN", "SANDBOX_CREDENTIALS", "Settings", "announce_web", "in_use", "load", "strange_names"]
 
 LONGEST_SEND: Final = 15.0
+DAY_MS: Final = 86_400_000
 _PROVIDER_URLS: Final = {
     "twilio_api_base_url": "https://api.twilio.com",
     "sendgrid_api_base_url": "https://api.sendgrid.com",
@@ -313,6 +314,11 @@ class Settings(BridgeSettings, ClaudeSettings, SendGridSettings, TwilioSettings,
     def heartbeat_seconds(self) -> float:
         """How often a worker lets itself be heard of: every 5 s, and often enough for the standby not to miss it."""
         return min(5.0, self.standby_after_seconds / 3)
+
+    @property
+    def retention_ms(self) -> int:
+        """RETENTION_DAYS in milliseconds."""
+        return int(self.retention_days * DAY_MS)
 
     @property
     def spool_dir(self) -> Path:

@@ -76,8 +76,7 @@ def steps(entry: Entry, runtime: Runtime) -> list[Call[Any]]:
         return [storing.message(runtime, entry.event, kind=CHANNELS[entry.event.channel].kind, keyword=entry.keyword)]
     if isinstance(entry, Ignored):
         return [calls.ignore(entry.id, entry.channel, entry.reason, who=entry.who)]
-    retention_ms = int(runtime.settings.retention_days * calls.DAY_MS)
-    return [_status(report, retention_ms) for report in entry]
+    return [_status(report, runtime.settings.retention_ms) for report in entry]
 
 
 def _status(report: Report, retention_ms: int) -> Any:
