@@ -19,7 +19,7 @@ from shared.errors import BadInput, StorageUnavailable
 from shared.model.addresses import Channel
 from shared.observability import logs as telemetry
 from shared.runtime import Runtime
-from shared.security.password import Login, Places
+from shared.security.password import DelaySlots, PasswordVerifier
 from shared.storage.clock_skew import ClockWatch
 from webhook_api.email import event_routes as email_events
 from webhook_api.email import inbound_routes as email
@@ -40,8 +40,8 @@ _UNAVAILABLE: Final = 503
 _AGAIN: Final = [("Retry-After", "5")]
 MAX_QUERY: Final = 4_096
 """Bytes of a URL's query; the providers' are our own, of some hundred."""
-MOST_HELD: Final = 2
-MOST_HELD_OF_ONE: Final = 1
+MAX_DELAYED: Final = 2
+MAX_DELAYED_PER_SOURCE: Final = 1
 """Callers that are held for a wrong secret, in all and of one direction: each has one of the few threads that mails need."""
 INTAKE: Final = "intake"
 """The application's `extensions` hold its way in under this name: who made the application closes it."""
@@ -54,8 +54,8 @@ def create_app(runtime: Runtime) -> LeanFlask:
     Raises ConfigurationError for a public key that is none.
     """
     app = LeanFlask("webhook_api")
-    places = Places(MOST_HELD, MOST_HELD_OF_ONE)
-    gate = Gate.of(runtime.settings, places)
+    slots = DelaySlots(MAX_DELAYED, MAX_DELAYED_PER_SOURCE)
+    gate = Gate.of(runtime.settings, slots)
     intake = app.extensions[INTAKE] = Intake(runtime)
     clock = ClockWatch()
     app.reads, app.quick = gate.may_read, lambda environ: environ["PATH_INFO"] in _QUICK and not intake.slow
@@ -73,8 +73,8 @@ def create_app(runtime: Runtime) -> LeanFlask:
         log.info("No user has this channel, and it has no credentials: its webhooks answer 404.", action="channel_unused", channel=channel)
     app.add_url_rule("/livez", "livez", ops.livez)
     app.add_url_rule("/readyz", "readyz", lambda: ops.readyz(intake, clock))
-    figures, login = metrics.Page(intake), Login(runtime.settings.console_password.get_secret_value(), places)
-    app.add_url_rule("/metrics", "metrics", lambda: metrics.metrics(figures, login, request))
+    figures, console = metrics.Page(intake), PasswordVerifier(runtime.settings.console_password.get_secret_value(), slots)
+    app.add_url_rule("/metrics", "metrics", lambda: metrics.metrics(figures, console, request))
     _answer_errors(app, RefusalLedger(intake))
     intake.start()
     return app

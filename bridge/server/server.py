@@ -35,7 +35,7 @@ from shared.net import ANSWER_HEADERS
 from shared.observability import logs as telemetry
 from shared.process.tasks import cancel_and_wait
 from shared.runtime import Runtime, redis_url
-from shared.security.password import Guesses
+from shared.security.password import ThrottledSecret
 from shared.storage.clients import for_bridge
 
 LOG: Final = telemetry.logger(__name__)
@@ -79,7 +79,7 @@ async def open_bridge(runtime: Runtime) -> AsyncIterator[Bridge]:
         limiter=ConnectionLimiter(
             max_unauthenticated=settings.bridge_max_unauthenticated, max_authenticated=settings.bridge_max_connections
         ),
-        guesses=Guesses(settings.supervisor_token.get_secret_value(), time.monotonic()),
+        token=ThrottledSecret(settings.supervisor_token.get_secret_value(), time.monotonic()),
         submitter=Submitter(runtime, AsyncMailbox(storing)),
         follower=follower,
         handovers=HandoverQueue(mailbox, settings.retention_ms),

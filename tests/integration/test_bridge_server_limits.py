@@ -32,7 +32,7 @@ from shared.config import settings as knobs
 from shared.config.settings import EXAMPLE_TOKEN, Settings
 from shared.errors import ConfigurationError
 from shared.runtime import open_runtime
-from shared.security.password import FREE
+from shared.security.password import FREE_GUESSES
 from tests.support.bridge import BridgeProcess, Talker
 from tests.support.wait import wait_for
 
@@ -217,7 +217,7 @@ def test_wrong_tokens_make_everybody_wait_and_lock_nobody_out(redis_url: str) ->
 
     async def play() -> None:
         async with served(settings_of(redis_url)) as (_, _, url):
-            for _ in range(FREE):
+            for _ in range(FREE_GUESSES):
                 client = await open_client(url)
                 await client.send(LOGIN.replace(EXAMPLE_TOKEN, "guess"))
                 assert '"success":false' in str(await client.recv())

@@ -23,7 +23,7 @@ from boss.dashboard.rq_classes import jobs_of
 from shared.config.settings import load
 from shared.errors import ConfigurationError
 from shared.mailbox.wake_queue import QUEUE, BosslineJob, Dispatcher
-from shared.security.password import FREE
+from shared.security.password import FREE_GUESSES
 from tests.support.processes import BossProcess
 from tests.support.rq_enqueue import wake
 
@@ -264,8 +264,8 @@ def test_with_a_password_nothing_is_shown_or_changed_without_it(closed: FlaskCli
 
 def test_guesses_take_a_second_each_and_the_right_one_gets_in(closed: FlaskClient) -> None:
     """Ten are free; who has not been asked yet guesses nothing."""
-    assert {closed.get("/").status_code for _ in range(2 * FREE)} == {401}
-    assert {closed.get("/", auth=("", "guess")).status_code for _ in range(FREE + 1)} == {401}
+    assert {closed.get("/").status_code for _ in range(2 * FREE_GUESSES)} == {401}
+    assert {closed.get("/", auth=("", "guess")).status_code for _ in range(FREE_GUESSES + 1)} == {401}
     start = time.monotonic()
     assert closed.get("/0/data/queues.json", auth=("", PASSWORD)).status_code == 200
     assert time.monotonic() - start > 0.5

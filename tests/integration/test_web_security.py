@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from prometheus_client.parser import text_string_to_metric_families
 from werkzeug.test import TestResponse
 
-from shared.security.password import FREE
+from shared.security.password import FREE_GUESSES
 from tests.integration.webhook_client import ELSEWHERE, PUBLIC_URL, SECRET, Web, only_message, opened, send_a_reply, twilio_signature
 from tests.payloads import FORM, MULTIPART, Fields, form_body, mail_fields, multipart_body, sid, sms_fields
 from webhook_api.app import MAX_QUERY
@@ -199,7 +199,7 @@ def test_guessing_the_password_is_slow_and_does_not_keep_this_machine_out(redis_
         def ask(password: str) -> int:
             return web.client().get("/metrics", environ_overrides=ELSEWHERE, auth=("boss", password)).status_code
 
-        assert {ask("guess") for _ in range(FREE + 1)} == {401}
+        assert {ask("guess") for _ in range(FREE_GUESSES + 1)} == {401}
         start = time.monotonic()
         assert ask(PASSWORD) == 200
         assert time.monotonic() - start > 0.5

@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 
 from shared.mailbox import statistics
 from shared.mailbox.statistics import Figures
-from shared.security.password import Login, Verdict
+from shared.security.password import PasswordVerifier, Verdict
 from webhook_api.http.flask_app import Answer
 from webhook_api.intake.intake import Intake
 from webhook_api.security.authentication import caller_of, from_this_machine
@@ -114,15 +114,15 @@ def _gauge(name: str, text: str, value: float) -> Metric:
     return GaugeMetricFamily(f"bossline_{name}", text, value=float(value))
 
 
-def metrics(figures: Page, login: Login, request: Request) -> Answer:
+def metrics(figures: Page, console: PasswordVerifier, request: Request) -> Answer:
     """The figures, for a program on this machine or for who knows CONSOLE_PASSWORD; to anybody else there is no such page."""
     if not from_this_machine(request.environ):
-        if not login.wanted:
+        if not console.is_set:
             return Answer(status=404)
         if "Authorization" not in request.headers:
             return Answer(status=401, headers=_ASK)
         given = request.authorization
-        verdict = login.judge(given.password if given else None, caller_of(request.environ))
+        verdict = console.verify(given.password if given else None, caller_of(request.environ))
         if verdict is Verdict.BUSY:
             return Answer(status=429, headers=[("Retry-After", "1")])
         if verdict is Verdict.WRONG:

@@ -23,7 +23,7 @@ from shared.errors import BadInput
 from shared.model.addresses import Channel
 from shared.net import is_loopback, is_loopback_address
 from shared.observability import logs as telemetry
-from shared.security.password import Login, Places, Verdict
+from shared.security.password import DelaySlots, PasswordVerifier, Verdict
 from webhook_api.security import signatures
 from webhook_api.security.signatures import Form
 
@@ -63,11 +63,11 @@ class Gate:
     auth_token: str = field(repr=False)
     mail_key: EllipticCurvePublicKey | None
     events_key: EllipticCurvePublicKey | None
-    mail_secret: Login
+    mail_secret: PasswordVerifier
 
     @classmethod
-    def of(cls, settings: Settings, places: Places | None = None) -> Gate:
-        """Read the keys; ConfigurationError for one that is none. Who guesses a secret is held in one of `places`."""
+    def of(cls, settings: Settings, slots: DelaySlots | None = None) -> Gate:
+        """Read the keys; ConfigurationError for one that is none. Who guesses a secret is held in one of `slots`."""
         mail, events = settings.sendgrid_inbound_public_key, settings.sendgrid_events_public_key
         return cls(
             settings,
@@ -75,7 +75,7 @@ class Gate:
             settings.twilio_auth_token.get_secret_value(),
             signatures.load_public_key("SENDGRID_INBOUND_PUBLIC_KEY", mail) if mail else None,
             signatures.load_public_key("SENDGRID_EVENTS_PUBLIC_KEY", events) if events else None,
-            Login(settings.email_webhook_secret.get_secret_value(), places),
+            PasswordVerifier(settings.email_webhook_secret.get_secret_value(), slots),
         )
 
     def may_read(self, environ: dict[str, Any]) -> bool:
@@ -127,7 +127,7 @@ class Gate:
         given = token if token is not None else (login.password if login is not None else None)
         if given is None and "Authorization" not in request.headers:
             return self._unsigned(request, "sendgrid")
-        verdict = self.mail_secret.judge(given, caller_of(request.environ))
+        verdict = self.mail_secret.verify(given, caller_of(request.environ))
         if verdict is Verdict.BUSY:  # not judged, and it may be a genuine one: SendGrid sends again after a 5xx, and after nothing else
             raise Refusal("too_many_guesses", 503)
         if verdict is Verdict.WRONG:
@@ -142,7 +142,7 @@ class Gate:
 
     def used(self, channel: Channel) -> bool:
         """Whether anything could prove that a webhook of the channel is its provider's."""
-        proofs = {"sms": bool(self.auth_token), "email": self.mail_secret.wanted or bool(self.mail_key or self.events_key)}
+        proofs = {"sms": bool(self.auth_token), "email": self.mail_secret.is_set or bool(self.mail_key or self.events_key)}
         return proofs.get(channel, False)
 
     def account(self, account: str) -> None:
