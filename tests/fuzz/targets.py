@@ -33,9 +33,7 @@ from supervisor_worker.media.image_header import MAX_PIXELS, NotAPicture, read_p
 from tests import payloads
 from tests.payloads import pictures
 from webhook_api.email import admission as admit
-from webhook_api.email import event_routes as email_events
-from webhook_api.email import html_text, mime
-from webhook_api.email import inbound_routes as email
+from webhook_api.email import event_routes, html_text, inbound_routes, mime
 from webhook_api.email.headers import Headers, decoded
 from webhook_api.email.multipart import boundary_of
 from webhook_api.email.parsing import MAX_BLOCK_BYTES, InboundMail, parse_email
@@ -123,7 +121,7 @@ def take(mail: InboundMail) -> None:
     assert all("/" not in name and name.isprintable() for name in mail.attachments)
     for recipient in mail.recipients:
         verdict = admit.email(mail, recipient, USERS)
-        email.mail_id(mail, recipient.value)
+        inbound_routes.mail_id(mail, recipient.value)
         if isinstance(verdict, admit.AdmittedMail):
             assert verdict.sender.value == USER_MAIL
             answer(event_of(mail, verdict))
@@ -229,7 +227,7 @@ def events(data: bytes) -> None:
     """SendGrid's events."""
     batch = codec.loads(data)
     for event in batch if isinstance(batch, list) else [batch]:
-        found = email_events.report(event)
+        found = event_routes.report(event)
         assert found is None or len(found.reply) <= 128
 
 

@@ -35,7 +35,7 @@ from tests.support.sandbox import SandboxProcess
 from tests.support.users_file import BOSS_EMAIL, BOSS_PHONE
 from tests.support.wait import wait_for
 from tests.support.whole import Whole
-from webhook_api.security.authentication import Gate
+from webhook_api.security.authentication import WebhookAuthenticator
 
 pytestmark = pytest.mark.timeout(120)  # many processes on a busy machine
 
@@ -335,7 +335,9 @@ def test_no_repr_shows_a_secret(redis_url: str, tmp_path: Path) -> None:
         try:
             async with open_resources(runtime) as resources:
                 things = [resources, resources.context, *vars_of(resources.context)]
-                return [repr(thing) + str(thing) for thing in (settings, runtime, Gate.of(settings), runtime.users, *things)]
+                return [
+                    repr(thing) + str(thing) for thing in (settings, runtime, WebhookAuthenticator.of(settings), runtime.users, *things)
+                ]
         finally:
             runtime.close()
 

@@ -6,16 +6,16 @@ from typing import Any
 
 from shared.model import codec
 from shared.storage.clock_skew import ClockWatch
-from webhook_api.http.flask_app import Answer
+from webhook_api.http.flask_app import CompleteResponse
 from webhook_api.intake.intake import Intake
 
 
-def livez() -> Answer:
+def livez() -> CompleteResponse:
     """The process answers; Redis is not asked."""
     return _answer(200, {"status": "ok"})
 
 
-def readyz(intake: Intake, clock: ClockWatch) -> Answer:
+def readyz(intake: Intake, clock: ClockWatch) -> CompleteResponse:
     """200 while messages can be taken, into Redis or onto the disk; the body tells which, and what waits on disk.
 
     It also tells by how many seconds this host's clock is ahead of the server's; null while that is away. It takes no longer than
@@ -27,6 +27,6 @@ def readyz(intake: Intake, clock: ClockWatch) -> Answer:
     return _answer(503 if state["status"] == "unavailable" else 200, state)
 
 
-def _answer(code: int, fields: dict[str, Any]) -> Answer:
+def _answer(code: int, fields: dict[str, Any]) -> CompleteResponse:
     content = codec.dumps(fields).encode()
-    return Answer(content, code, [("Content-Type", "application/json"), ("Content-Length", str(len(content)))])
+    return CompleteResponse(content, code, [("Content-Type", "application/json"), ("Content-Length", str(len(content)))])
