@@ -30,7 +30,7 @@ from shared.config.sendgrid_settings import SendGridSettings
 from shared.config.twilio_settings import TwilioSettings
 from shared.errors import ConfigurationError
 from shared.net import without_login
-from shared.storage import url as redis_url
+from shared.storage.url import url_passwords
 
 __all__ = ["EXAMPLE_TOKEN", "SANDBOX_CREDENTIALS", "Settings", "announce_web", "in_use", "load", "strange_names"]
 
@@ -273,7 +273,7 @@ class Settings(BridgeSettings, ClaudeSettings, SendGridSettings, TwilioSettings,
             value = getattr(self, name)
             if isinstance(value, SecretStr):
                 text = value.get_secret_value()
-                found += [(name, each) for each in (redis_url.passwords(text) if name == "redis_url" else (text,)) if each]
+                found += [(name, each) for each in (url_passwords(text) if name == "redis_url" else (text,)) if each]
         return tuple(found)
 
     @property

@@ -63,7 +63,7 @@ async def open_resources(runtime: Runtime, process: str = "") -> AsyncIterator[W
         redis, waiting = for_loop(redis_url(settings)), for_waiting(redis_url(settings))
         for client in (redis, waiting):
             stack.push_async_callback(client.aclose)
-        commands = CommandBatcher(redis, runtime.replicas)
+        commands = CommandBatcher(redis, runtime.barrier)
         thinker, picture_loader = Claude(settings), PictureLoader.of(settings)
         ports = open_ports(settings, runtime.users.channels)
         for close in (thinker.aclose, *(port.aclose for port in ports.values()), picture_loader.aclose):

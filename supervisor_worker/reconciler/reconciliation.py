@@ -20,7 +20,7 @@ from typing import Any, Final, Protocol, cast
 
 from redis.exceptions import RedisError
 
-from shared import submit as storing
+from shared import submit
 from shared.errors import ProviderError, ProviderRefused, StorageFault
 from shared.mailbox import AsyncMailbox, calls, keys
 from shared.mailbox.call import Call
@@ -199,7 +199,7 @@ class Reconciliation:
         try:
             taken = await self._mailbox.run(self._call(missed))
         except (RedisError, OSError) as error:
-            if not isinstance(storing.fault(error), StorageFault):
+            if not isinstance(submit.storage_error(error), StorageFault):
                 raise
             LOG.error("A text cannot be stored", action="reconcile_fault", message=missed.id, error=type(error).__name__)  # noqa: TRY400 - its words quote the text
             self._found.failure = StorageFault.code
@@ -223,7 +223,7 @@ class Reconciliation:
         event = admission.received(missed.id, text, verdict, at=missed.listed.created)
         # A YES that decides nothing any more is an answer like any other; a START that ends a STOP does, whether that was taken or not.
         keyword = "" if missed.overtaken else "start" if started and missed.after_stop else verdict.keyword
-        return storing.message(self._runtime, event, kind="text", keyword=keyword, via=VIA, maybe_duplicate=missed.maybe_duplicate)
+        return submit.call_for(self._runtime, event, kind="text", keyword=keyword, via=VIA, maybe_duplicate=missed.maybe_duplicate)
 
     async def _report(self) -> None:
         found = self._found

@@ -38,7 +38,7 @@ from webhook_api.email.headers import Headers, decoded
 from webhook_api.email.multipart import boundary_of
 from webhook_api.email.parsing import MAX_BLOCK_BYTES, InboundMail, parse_email
 from webhook_api.email.quoted_reply import without_quote
-from webhook_api.intake import records as entries
+from webhook_api.intake import records
 from webhook_api.security import signatures, signed_form
 from webhook_api.sms.media import media_of
 from webhook_api.sms.parsing import parse_sms, parse_status, read_form
@@ -238,7 +238,7 @@ def record(data: bytes) -> None:
 
 def spool_entry(data: bytes) -> None:
     """A file of the spool."""
-    entries.decode(data)
+    records.decode(data)
 
 
 def bridge_frame(data: bytes) -> None:
@@ -341,7 +341,7 @@ def seeds() -> dict[str, tuple[Target, list[bytes]]]:
         "record": (record, [codec.encode(text).encode()]),
         "spool_entry": (
             spool_entry,
-            [entries.encode(entries.Message(text)), entries.encode((entries.Report("SM1", "sent", "r-1", "a-1"),))],
+            [records.encode(records.ReceivedMessage(text)), records.encode((records.Report("SM1", "sent", "r-1", "a-1"),))],
         ),
         "bridge_frame": (bridge_frame, [b"\n".join(frames), *frames]),
         "addresses": (addresses, [b'"A, B" <a+b@example.com>, c@example.com', b"+15551234567", b"a@x\xc3\xbc.example"]),

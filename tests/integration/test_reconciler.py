@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 
-from shared import submit as storing
+from shared import submit
 from shared.config import settings as knobs
 from shared.config.settings import Settings
 from shared.errors import ProviderError, ProviderRefused, ProviderUnavailable
@@ -71,7 +71,7 @@ class House:
         verdict = admission.sms(text, self.runtime.users, self.runtime.settings.keywords)
         assert isinstance(verdict, admission.AdmittedSms)
         event = admission.received(sms_id(ACCOUNT, sid), text, verdict, at=0.0)
-        return storing.accept(self.runtime, event, kind="text", keyword=verdict.keyword).outcome
+        return submit.accept(self.runtime, event, kind="text", keyword=verdict.keyword).outcome
 
     def lines(self, *types: str) -> list[Line]:
         """The ledger's lines of these types."""

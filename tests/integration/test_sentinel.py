@@ -18,8 +18,8 @@ from shared.mailbox import keys
 from shared.mailbox.wake_queue import BosslineJob, Dispatcher
 from shared.storage import clients as connections
 from shared.storage.clients import AWAY
-from shared.storage.group_commit import Grouped
-from shared.storage.replication import Replicas
+from shared.storage.group_commit import GroupCommit
+from shared.storage.replication import ReplicationBarrier
 from shared.storage.sentinel import NotServing
 from tests.support.server import EmbeddedServer
 from tests.support.wait import wait_for
@@ -93,7 +93,7 @@ def test_every_client_of_ours_is_at_the_new_master_after_a_failover(watched: Wat
     """Open before, and used after: web, its group, worker, RQ's own, loop, bridge, and who waits for jobs."""
     url = watched.url
     blocking = {name: make(url) for name, make in {"web": connections.for_web, "worker": connections.for_worker}.items()}
-    grouped = Grouped(blocking["web"], Replicas(keys.BARRIER))
+    grouped = GroupCommit(blocking["web"], ReplicationBarrier(keys.BARRIER))
 
     async def across() -> set[int]:
         loops = {name: getattr(connections, name)(url) for name in ("for_loop", "for_bridge", "for_waiting")}
