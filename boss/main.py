@@ -78,10 +78,10 @@ class LazyGroup(click.Group):
 
 
 def _warn_of_names() -> None:
-    from shared.config.settings import strange_names  # noqa: PLC0415 - not for `boss --help`
+    from shared.config.loading import unknown_settings  # noqa: PLC0415 - not for `boss --help`
 
     with suppress(ConfigurationError):  # the command itself tells of a file that cannot be read
-        for sentence in strange_names():
+        for sentence in unknown_settings():
             click.echo(f"boss: {sentence}", err=True)
 
 

@@ -10,7 +10,7 @@ from typing import Final
 from redis import Redis
 
 from boss.terminal.output import remark
-from shared.config import settings as settings_file
+from shared.config.loading import load_settings
 from shared.config.settings import Settings
 from shared.mailbox import Mailbox
 from shared.runtime import check_schema, redis_url
@@ -32,7 +32,7 @@ class Opened:
 @contextmanager
 def opened() -> Iterator[Opened]:
     """Load the settings and connect; raises ConfigurationError, StorageUnavailable or SchemaTooNew."""
-    settings = settings_file.load()
+    settings = load_settings()
     url = redis_url(settings)
     connections.wait_until_up(url, PATIENCE_SECONDS, remark)
     with connections.for_worker(url) as redis:

@@ -26,7 +26,7 @@ from boss.checks.spending import spending
 from boss.checks.spool import spool
 from boss.checks.standby import standby
 from boss.terminal.output import Command, emit_json, mark, printable
-from shared.config import settings as settings_file
+from shared.config.loading import load_settings
 from shared.config.settings import Settings
 from shared.errors import ConfigurationError
 from shared.mailbox import statistics
@@ -82,7 +82,7 @@ def doctor(*, as_json: bool) -> None:
 def examine() -> list[Finding]:
     """All findings, in the order of a first installation."""
     try:
-        settings = settings_file.load()
+        settings = load_settings()
     except ConfigurationError as error:
         faults = "\n".join(each.strip() for each in error.detail.strip().splitlines())
         fault = fail("settings", faults, "Correct these in the environment or .env; `boss config example` explains each.")

@@ -17,7 +17,7 @@ from typing import Any, Final, cast
 import click
 
 from boss.commands.processes import stand_aside
-from shared.config import settings as knobs
+from shared.config.loading import load_settings
 from shared.errors import ConfigurationError, StorageUnavailable
 from shared.process.honcho import end_with_honcho, under_honcho
 from shared.process.lifecycle import StopSignal, exit_now
@@ -39,7 +39,7 @@ REPAIR: Final = "`boss redis --repair` looks for damage in its files, cuts them 
 @click.option("--repair", "mend", is_flag=True, help="Cut a damaged file at its last good command, and keep it as it was beside it.")
 def redis(*, mend: bool) -> None:
     """Run the embedded server until the last of the other processes has ended."""
-    settings = knobs.load()
+    settings = load_settings()
     server = Server(settings.boss_data_dir.absolute() / "redis", socket_path(settings.boss_data_dir), settings.embedded_maxmemory_mb)
     if mend:
         if settings.redis_url:

@@ -14,7 +14,7 @@ from redis import Redis
 
 from boss.explanations import why
 from boss.terminal.output import Command, emit_json, local_time, printable, remark, short
-from shared.config import settings as settings_file
+from shared.config.loading import load_settings
 from shared.mailbox import ledger
 from shared.mailbox.ledger import Line
 from shared.mailbox.wait_for_reply import follow_through
@@ -60,7 +60,7 @@ def tail(lines: int, since: str, types: tuple[str, ...], *, follow: bool, as_jso
     """
     if since and not SEQ.fullmatch(since):
         raise click.BadParameter("a line's SEQ looks like 1763848800000-0", param_hint="--since")
-    settings = settings_file.load()
+    settings = load_settings()
     url = redis_url(settings)
     try:
         connections.wait_until_up(url, settings.startup_wait_seconds, remark)

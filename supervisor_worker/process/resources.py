@@ -16,7 +16,7 @@ from typing import Final
 from redis.asyncio import Redis as AsyncRedis
 
 from rq_async.command_batching import CommandBatcher
-from shared.config.settings import load as load_settings
+from shared.config.loading import load_settings
 from shared.mailbox import AsyncMailbox, calls, wake_queue
 from shared.mailbox.calls import Due
 from shared.mailbox.client import Commands

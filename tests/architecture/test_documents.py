@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
-from shared.config import settings as knobs
+from shared.config.loading import load_settings
 from shared.config.secret_rules import EXAMPLE_TOKEN, LEAST, fault_of
 from shared.errors import ConfigurationError
 from shared.model import users
@@ -61,12 +61,12 @@ def test_the_production_example_is_all_that_production_asks_for(tmp_path: Path, 
     given = {**filled_in(dotenv_values(tmp_path / "env")), "BOSS_USERS_FILE": str(tmp_path / "users.toml")}
     for name, value in given.items():
         monkeypatch.setenv(name, value)
-    assert knobs.load().environment == "production"
+    assert load_settings().environment == "production"
     for name in given.keys() - {"ENVIRONMENT", "BOSS_DATA_DIR"}:
         with monkeypatch.context() as without:
             without.delenv(name)
             with pytest.raises(ConfigurationError, match=name):
-                knobs.load()
+                load_settings()
 
 
 def filled_in(example: dict[str, str | None]) -> dict[str, str]:

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from yarl import URL
 
 from bridge.protocol.server_session import ServerSession, SessionLimits
-from shared.config import settings
+from shared.config.loading import load_settings
 from shared.errors import BadInput, SchemaTooNew
 from shared.model import codec, users
 from shared.model import sms_admission as admission
@@ -57,7 +57,7 @@ GENUINE_CUT: Final = b"".join(
 USER_MAIL: Final = "user@example.com"
 END: Final = f"\r\n--{payloads.BOUNDARY}--\r\n".encode()
 SECRET: Final = "sandbox-token"
-SETTINGS: Final = settings.load(_env_file=None, sandbox="off")
+SETTINGS: Final = load_settings(_env_file=None, sandbox="off")
 ALLOWED: Final = AllowedUrls.of(SETTINGS)
 KEYWORDS: Final = SETTINGS.keywords
 

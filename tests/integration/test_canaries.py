@@ -22,8 +22,7 @@ from pydantic import SecretStr
 from redis import Redis
 from websockets.sync.client import connect
 
-from shared.config import settings as knobs
-from shared.config.settings import Settings
+from shared.config.loading import load_settings
 from shared.mailbox import keys
 from shared.runtime import open_runtime
 from supervisor_worker.process.resources import open_resources
@@ -325,7 +324,7 @@ def test_no_repr_shows_a_secret(redis_url: str, tmp_path: Path) -> None:
     users.write_text(f'[[users]]\nusername = "u"\nname = "{WORD}"\nemail = "{EMAIL}"\nboss_email = "{BOSS_EMAIL}"\n')
     login = redis_url.replace("unix://", f"unix://{WORD}user:{WORD}pass@")
     given: dict[str, Any] = {name.lower(): value for name, value in SECRETS.items()}
-    settings: Settings = knobs.load(_env_file=None, sandbox="on", redis_url=login, boss_users_file=users, boss_data_dir=tmp_path, **given)
+    settings = load_settings(_env_file=None, sandbox="on", redis_url=login, boss_users_file=users, boss_data_dir=tmp_path, **given)
     plain = settings.model_copy(update={"redis_url": SecretStr(redis_url)})
     assert WORD in SECRETS["TWILIO_AUTH_TOKEN"]
     assert set(settings.secrets) >= {*SECRETS.values(), f"{WORD}pass"}

@@ -23,7 +23,8 @@ from boss import attempt_lookup as look_up
 from boss import session as opening
 from boss.http import ask
 from boss.main import main
-from shared.config.settings import SANDBOX_CREDENTIALS, load
+from shared.config.loading import load_settings
+from shared.config.secret_rules import SANDBOX_CREDENTIALS
 from shared.mailbox import Mailbox, calls, ledger
 from shared.mailbox.records import Attempt
 from shared.mailbox.wait_for_reply import wait_for_reply
@@ -166,7 +167,7 @@ def test_the_look_up_asks_the_port_of_the_replys_channel(mailbox: Mailbox) -> No
     """Texts go by Twilio, mails by SendGrid; building one opens nothing yet."""
     reply = mailbox.reply(parked(mailbox, "reply", "m-aaaaaaaaaaaa"))
     assert reply is not None
-    assert type(look_up.open_port(load(), reply)).__name__ == "TwilioSms"
+    assert type(look_up.open_port(load_settings(), reply)).__name__ == "TwilioSms"
 
 
 class NoList:
@@ -200,7 +201,7 @@ def test_an_attempt_that_no_list_can_show_waits_for_the_providers_event_and_stay
     for wait, outcome in (("600", look_up.TooEarly), ("0", None)):
         reply = mailbox.reply(name)
         assert reply is not None
-        settings = load(email_event_wait_seconds=float(wait))
+        settings = load_settings(email_event_wait_seconds=float(wait))
         with pytest.raises(outcome) if outcome else nullcontext():
             asyncio.run(look_up.look_up(settings, reply, port=lambda _settings, _reply: NoList()))
         assert len(reply.unresolved) == 1

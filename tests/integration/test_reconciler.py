@@ -16,7 +16,7 @@ from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 
 from shared import submit
-from shared.config import settings as knobs
+from shared.config.loading import load_settings
 from shared.config.settings import Settings
 from shared.errors import ProviderError, ProviderRefused, ProviderUnavailable
 from shared.mailbox import AsyncMailbox, keys
@@ -101,7 +101,7 @@ def environment(redis_url: str, sandbox: SandboxProcess) -> dict[str, Any]:
 @pytest.fixture
 def house(environment: dict[str, Any], redis: Redis, redis_url: str) -> Iterator[House]:
     """Its web process is away: the sandbox's webhooks are refused by an empty port."""
-    runtime = open_runtime(knobs.load(_env_file=None, **environment), "worker")
+    runtime = open_runtime(load_settings(_env_file=None, **environment), "worker")
     known_for_an_hour(runtime)
     yield House(runtime, redis, redis_url)
     runtime.close()

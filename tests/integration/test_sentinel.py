@@ -13,7 +13,7 @@ from rq import Worker
 from rq.serializers import JSONSerializer
 
 from boss.checks.replication import clocks, sentinels
-from shared.config.settings import load
+from shared.config.loading import load_settings
 from shared.mailbox import keys
 from shared.mailbox.wake_queue import BosslineJob, Dispatcher
 from shared.storage import clients as connections
@@ -52,7 +52,7 @@ def test_doctor_tells_how_many_sentinels_would_choose(watched: Watched) -> None:
     first, second, _ = watched.places
 
     def told(url: str) -> list[tuple[str, str]]:
-        settings = load(_env_file=None, redis_url=url, sandbox="on")
+        settings = load_settings(_env_file=None, redis_url=url, sandbox="on")
         return [(finding.status, finding.detail) for finding in sentinels(settings)]
 
     assert told(watched.url) == [("ok", "3 of 3 name a master")]

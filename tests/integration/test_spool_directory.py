@@ -19,7 +19,7 @@ import pytest
 
 from boss.checks.spool import spool as check
 from shared import spool_layout
-from shared.config import settings as knobs
+from shared.config.loading import load_settings
 from shared.config.settings import Settings
 from shared.errors import StorageUnavailable
 from shared.spool_layout import BLOCK, MIB, SpoolFile
@@ -31,7 +31,7 @@ OLD = time.time() - 60
 
 
 def settings(directory: Path, **changes: Any) -> Settings:
-    return knobs.load(_env_file=None, sandbox="on", boss_data_dir=directory, **{"spool_min_free_mb": 0, **changes})
+    return load_settings(_env_file=None, sandbox="on", boss_data_dir=directory, **{"spool_min_free_mb": 0, **changes})
 
 
 @pytest.fixture

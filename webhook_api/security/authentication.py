@@ -19,6 +19,7 @@ from flask import Request
 
 from shared.config.providers import Provider
 from shared.config.settings import Settings
+from shared.config.web_address import webhook_base_url
 from shared.errors import BadInput
 from shared.model.addresses import Channel
 from shared.net import is_loopback, is_loopback_address
@@ -99,7 +100,7 @@ class WebhookAuthenticator:
         mail, events = settings.sendgrid_inbound_public_key, settings.sendgrid_events_public_key
         return cls(
             settings,
-            settings.webhook_base_url,
+            webhook_base_url(settings),
             settings.twilio_auth_token.get_secret_value(),
             signatures.load_public_key("SENDGRID_INBOUND_PUBLIC_KEY", mail) if mail else None,
             signatures.load_public_key("SENDGRID_EVENTS_PUBLIC_KEY", events) if events else None,

@@ -9,7 +9,7 @@ import pytest
 from redis.exceptions import MasterDownError, OutOfMemoryError, ReadOnlyError, ResponseError
 from redis.sentinel import Sentinel
 
-from shared.config.settings import load
+from shared.config.loading import load_settings
 from shared.errors import ConfigurationError
 from shared.storage import clients as connections
 from shared.storage import sentinel
@@ -111,14 +111,14 @@ def test_a_bad_address_is_told_without_being_shown(url: str, word: str, monkeypa
     assert "RET" not in said
     monkeypatch.setenv("REDIS_URL", url)
     with pytest.raises(ConfigurationError, match="REDIS_URL: ") as caught:
-        load(_env_file=None)
+        load_settings(_env_file=None)
     assert "SEC" not in str(caught.value)
 
 
 def test_no_password_shows_in_anything_that_is_printed() -> None:
     """Settings, the parsed address, and each client."""
     url = "redis+sentinel://boss:SECRET@127.0.0.1:1/bossline?sentinel_password=SECRET"
-    settings = load(_env_file=None, redis_url=url, sandbox="on")
+    settings = load_settings(_env_file=None, redis_url=url, sandbox="on")
     clients: list[Any] = [
         make(each) for each in (url, "redis://boss:SECRET@127.0.0.1:1") for make in (connections.for_web, connections.for_loop)
     ]

@@ -18,7 +18,7 @@ from sendgrid.helpers.eventwebhook import EventWebhook
 from twilio.request_validator import RequestValidator
 from werkzeug.datastructures import MultiDict
 
-from shared.config import settings
+from shared.config.loading import load_settings
 from shared.errors import ConfigurationError
 from tests.payloads import FORM, form_body, payload, sms_fields
 from webhook_api.security import signatures
@@ -30,7 +30,7 @@ TOKEN = "auth token of the tests"
 URL = "https://boss.example.com/sms/inbound"
 KEY = ec.generate_private_key(ec.SECP256R1())
 AUTHENTICATOR = WebhookAuthenticator.of(
-    settings.load(_env_file=None, sandbox="on", public_url="https://boss.example.com", twilio_auth_token=TOKEN)
+    load_settings(_env_file=None, sandbox="on", public_url="https://boss.example.com", twilio_auth_token=TOKEN)
 )
 PUBLIC = base64.b64encode(KEY.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
 
