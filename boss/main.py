@@ -14,7 +14,7 @@ from typing import Any, Final
 import click
 
 from shared.errors import BosslineError, ConfigurationError
-from shared.process.lifecycle import CANNOT_START, message, tell_in_outline
+from shared.process.lifecycle import CANNOT_START, hide_error_messages, message
 
 COMMANDS: Final = {
     "web": ("processes:web", "Take the webhooks of Twilio and SendGrid."),
@@ -69,7 +69,7 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run; an error that we raise on purpose becomes one message and exit status 2."""
-        tell_in_outline()
+        hide_error_messages()
         try:
             return super().invoke(ctx)
         except BosslineError as error:
@@ -78,10 +78,10 @@ class LazyGroup(click.Group):
 
 
 def _warn_of_names() -> None:
-    from shared.config.settings import strange_names  # noqa: PLC0415 - not for `boss --help`
+    from shared.config.loading import unknown_settings  # noqa: PLC0415 - not for `boss --help`
 
     with suppress(ConfigurationError):  # the command itself tells of a file that cannot be read
-        for sentence in strange_names():
+        for sentence in unknown_settings():
             click.echo(f"boss: {sentence}", err=True)
 
 

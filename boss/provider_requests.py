@@ -24,6 +24,7 @@ from typing import Final, Literal, cast
 from urllib.parse import urlencode
 
 from shared.config.settings import Settings
+from shared.config.web_address import local_web_url, webhook_base_url
 
 SMS_PATH: Final = "/sms/inbound"
 EMAIL_PATH: Final = "/email/inbound"
@@ -85,7 +86,7 @@ def sms_post(settings: Settings, text: Text) -> Post:
     }
     if text.signature != "none":
         headers["X-Twilio-Signature"] = signature_of(settings, SMS_PATH, form, good=text.signature == "good")
-    return Post(settings.local_web_url + SMS_PATH, headers, urlencode(form).encode(), sid)
+    return Post(local_web_url(settings) + SMS_PATH, headers, urlencode(form).encode(), sid)
 
 
 def signature_of(settings: Settings, path: str, form: Mapping[str, str], *, good: bool = True) -> str:
@@ -93,7 +94,7 @@ def signature_of(settings: Settings, path: str, form: Mapping[str, str], *, good
     from twilio.request_validator import RequestValidator  # noqa: PLC0415 - it takes a while, and only texts need it
 
     token = settings.twilio_auth_token.get_secret_value() if good else "not the auth token"
-    return str(RequestValidator(token).compute_signature(settings.webhook_base_url + path, dict(form)))
+    return str(RequestValidator(token).compute_signature(webhook_base_url(settings) + path, dict(form)))
 
 
 def compose(*, sender: str, to: str, subject: str, text: str | None, html: str | None, headers: Mapping[str, str]) -> EmailMessage:
@@ -129,7 +130,7 @@ def email_post(settings: Settings, mail: Mail) -> Post:
     headers = {"Content-Type": f"multipart/form-data; boundary={boundary}", "User-Agent": "SendGrid (Inbound Parse)"}
     secret = {"good": settings.email_webhook_secret.get_secret_value(), "bad": "wrong", "none": ""}[mail.signature]
     query = "?" + urlencode({"token": secret}) if secret else ""
-    return Post(settings.local_web_url + EMAIL_PATH + query, headers, body, str(mail.message["Message-ID"] or ""))
+    return Post(local_web_url(settings) + EMAIL_PATH + query, headers, body, str(mail.message["Message-ID"] or ""))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Final
 from redis import Redis
 
 from boss.terminal.output import remark
-from shared.config import settings as settings_file
+from shared.config.loading import load_settings
 from shared.config.settings import Settings
 from shared.mailbox import Mailbox
 from shared.operations.people import People
@@ -39,7 +39,7 @@ class Session:
 @contextmanager
 def open_session() -> Iterator[Session]:
     """Load the settings and connect; raises ConfigurationError, StorageUnavailable or SchemaTooNew."""
-    settings = settings_file.load()
+    settings = load_settings()
     url = redis_url(settings)
     connections.wait_until_up(url, PATIENCE_SECONDS, remark)
     with connections.for_worker(url) as redis:

@@ -77,13 +77,13 @@ class Barrier(Protocol):
     def known(self) -> bool:
         """Whether the server was asked for its replicas."""
 
-    def tail(self, *, ask: bool = False) -> Sequence[tuple[Any, ...]]:
+    def commands(self, *, ask: bool = False) -> Sequence[tuple[Any, ...]]:
         """The commands to send behind the others; with `ask` at least the question for replicas."""
 
-    def heard(self, answers: Sequence[Any]) -> bool:
+    def confirm(self, answers: Sequence[Any]) -> bool:
         """Read the answers to the tail; whether all that went before it is safe."""
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Forget what is known: the next send may reach another server."""
 
 
@@ -108,8 +108,8 @@ class CommandBatcher:
         """The same, and whether a replica has what was written: True where there is none. Raises redis-py's errors."""
         barrier = self._barrier
         if barrier is not None and not barrier.known:
-            barrier.heard([await self._answer_or_error(*command) for command in barrier.tail(ask=True)])
-        if barrier is None or not barrier.tail():
+            barrier.confirm([await self._answer_or_error(*command) for command in barrier.commands(ask=True)])
+        if barrier is None or not barrier.commands():
             return await self.execute_command(*args), True
         # Queued even when nothing is under way: the barrier's commands must follow on the same connection, in the same send.
         answer = self._queued(args, confirm=True)
@@ -148,7 +148,7 @@ class CommandBatcher:
             self._busy = False
 
     async def _send(self, batch: list[_Queued]) -> None:
-        tail = self._barrier.tail() if self._barrier and any(queued.confirm for queued in batch) else ()
+        tail = self._barrier.commands() if self._barrier and any(queued.confirm for queued in batch) else ()
         answers: list[Any]
         try:
             async with self._client.pipeline(transaction=False) as pipeline:
@@ -158,7 +158,7 @@ class CommandBatcher:
         except Exception as error:  # noqa: BLE001 - every caller gets it
             answers = [error] * len(batch)
             if self._barrier:
-                self._barrier.forget()
+                self._barrier.reset()
         except BaseException:  # the loop ends: nobody shall wait for an answer that cannot come
             for queued in batch:
                 queued.answer.cancel()
@@ -169,10 +169,10 @@ class CommandBatcher:
 
     async def _confirmed(self, answers: list[Any]) -> bool:
         """Read the answers to the barrier's commands."""
-        if self._barrier is None or self._barrier.heard(answers):
+        if self._barrier is None or self._barrier.confirm(answers):
             return True
         # A server that did not confirm may have been demoted: its idle connections are closed, so that the next send looks anew.
-        self._barrier.forget()
+        self._barrier.reset()
         await self._client.connection_pool.disconnect(inuse_connections=False)
         return False
 

@@ -28,8 +28,8 @@ from shared.observability import logs as telemetry
 from shared.process import blocking
 from shared.process.honcho import under_honcho
 from shared.storage import clients as connections
-from shared.storage.group_commit import Grouped
-from shared.storage.replication import Replicas
+from shared.storage.group_commit import GroupCommit
+from shared.storage.replication import ReplicationBarrier
 
 MAX_SOCKET_PATH: Final = 100  # sun_path holds 108 bytes on Linux, 104 on macOS
 PROBE_SECONDS: Final = 0.5
@@ -96,7 +96,7 @@ class Runtime:
     mailbox: Mailbox
     dispatcher: Dispatcher
     identify: Callable[[], Identities]
-    replicas: Replicas = field(default_factory=lambda: Replicas(keys.BARRIER))
+    barrier: ReplicationBarrier = field(default_factory=lambda: ReplicationBarrier(keys.BARRIER))
 
     @property
     def identities(self) -> Identities:
@@ -129,9 +129,9 @@ def open_runtime(settings: Settings, role: Literal["web", "worker", "bridge"], s
         _open_if_there(identify)
     if role == "web":
         users = users.reached  # who comes over the bridge alone is a stranger to the webhooks
-    replicas = Replicas(keys.BARRIER)
-    commands = Grouped(redis, replicas) if role == "web" else None
-    return Runtime(settings, users, redis, Mailbox(redis, commands), Dispatcher(redis), identify, replicas)
+    barrier = ReplicationBarrier(keys.BARRIER)
+    commands = GroupCommit(redis, barrier) if role == "web" else None
+    return Runtime(settings, users, redis, Mailbox(redis, commands), Dispatcher(redis), identify, barrier)
 
 
 def _open_when_up(identify: LateIdentities, url: str, seconds: float, say: Callable[[str], None]) -> None:

@@ -1,10 +1,10 @@
-"""The step that makes a message ours: one script, which also enqueues the wake-up job, and so one round trip.
+"""Submits messages to the mailbox: one script stores a message and enqueues its wake-up job, in one round trip.
 
-"Accepted" is what the script's answer says. Everything else raises StorageUnavailable, so that a 2xx, or a bridge's
+A message is accepted when the script's answer says so. Everything else raises StorageUnavailable, so that a 2xx, or a bridge's
 acknowledgement, means "stored".
 
-Several steps may share one MULTI: the spool's backlog goes back that way. Redis is out of memory, or a replica, or
-without a disk, for all of a MULTI or for none of it, so a step never overtakes one before it that was refused.
+Several calls may share one MULTI: the spool is replayed that way. Redis is out of memory, or a replica, or without a disk, for all of a
+MULTI or for none of it, so no call overtakes an earlier one that was rejected.
 """
 
 from __future__ import annotations
@@ -27,24 +27,25 @@ from shared.model.addresses import Channel, masked
 from shared.model.channels import CHANNELS
 from shared.model.events import Keyword, Received
 from shared.runtime import Runtime
+from shared.storage.replication import StorageResult
 
 T = TypeVar("T")
 
 _IN_A_SCRIPT: Final = re.compile(r": -([A-Z]+) ")
-"""How servers before version 7 tell of an error that a script met."""
-_OWN_FAULTS: Final = frozenset({"WRONGTYPE", "ERR"})
+"""How servers before version 7 report an error within a script."""
+_CALL_ERRORS: Final = frozenset({"WRONGTYPE", "ERR"})
 
 
 def accept(runtime: Runtime, event: Received, *, kind: Kind, keyword: Keyword = "") -> Accepted:
-    """Store a message and wake its conversation; raises StorageUnavailable when it may not be stored."""
-    return run(runtime, message(runtime, event, kind=kind, keyword=keyword))
+    """Store a message and wake its conversation; raises StorageUnavailable when it may not have been stored."""
+    return run(runtime, call_for(runtime, event, kind=kind, keyword=keyword)).answer
 
 
-def message(
+def call_for(
     runtime: Runtime, event: Received, *, kind: Kind, keyword: Keyword = "", via: str = "", maybe_duplicate: bool = False
 ) -> Call[Accepted]:
-    """The call that stores a message. StorageUnavailable while the ids cannot be made because Redis was never seen."""
-    with storage():
+    """The call that stores a message. Raises StorageUnavailable while Redis was never reached: the ids need the salt that it keeps."""
+    with storage_errors():
         identities = runtime.identities
     conversation = identities.conversation(event.key())
     settings = runtime.settings
@@ -82,7 +83,7 @@ def ignored(
     `sender` and `recipient` are what its provider calls them: kept masked, and as ids; `who` stands for both where only that is known.
     `header` is a mail's Message-ID.
     """
-    with storage():
+    with storage_errors():
         identities = runtime.identities
     index = [identities.shown(masked(sender))] if sender else []
     return calls.ignore(
@@ -97,84 +98,82 @@ def ignored(
     )
 
 
-def together(runtime: Runtime, steps: Sequence[Call[Any]]) -> list[Any]:
-    """Send calls in one MULTI, in their order; each one's answer, or the StorageFault that is its own.
+def run(runtime: Runtime, call: Call[T]) -> StorageResult[T]:
+    """Send one call. Raises StorageUnavailable, or StorageFull for a message when MAX_OPEN_MESSAGES wait already."""
+    with storage_errors():
+        answer, replicated = runtime.mailbox.run_confirmed(call)
+    return StorageResult(_accepted(answer), replicated)
 
-    Raises StorageUnavailable when Redis is away, or StorageFull when it has no room for one of them: all may be sent again.
-    `runtime.replicas.confirmed` tells whether a replica has them.
+
+def run_all(runtime: Runtime, batch: Sequence[Call[Any]]) -> StorageResult[list[Any]]:
+    """Send calls in one MULTI, in their order: each one's answer, or the StorageFault that concerns this call alone.
+
+    Raises StorageUnavailable when Redis is away, or StorageFull when it has no room for one of them: then all may be sent again.
     """
-    replicas = runtime.replicas
-    with storage():
-        # MULTI by hand: what asks for the replicas goes behind it, in the same send.
+    barrier = runtime.barrier
+    with storage_errors():
+        # redis-py's own MULTI would be a send of its own: the replication barrier goes behind it, in the same send.
         pipe: Any = runtime.redis.pipeline(transaction=False)
         pipe.execute_command("MULTI")
-        for step in steps:
-            mailbox.queue_call(pipe, step)
+        for call in batch:
+            mailbox.queue_call(pipe, call)
         pipe.execute_command("EXEC")
-        for command in replicas.tail(ask=True):
+        for command in barrier.commands(ask=True):
             pipe.execute_command(*command)
         raw = pipe.execute(raise_on_error=False)
-        results = _executed(raw[: len(steps) + 2])
-    replicas.confirmed = replicas.heard(raw[len(steps) + 2 :])
-    return [_answer(step, raw) for step, raw in zip(steps, results, strict=True)]
+        results = _executed(raw[: len(batch) + 2])
+    replicated = barrier.confirm(raw[len(batch) + 2 :])
+    return StorageResult([_parsed(call, raw) for call, raw in zip(batch, results, strict=True)], replicated)
 
 
 def _executed(raw: Sequence[Any]) -> list[Any]:
-    """The results of a MULTI. Raises the error for which a command was not even queued, and so none was run."""
-    refused = next((answer for answer in raw if isinstance(answer, Exception)), None)
-    if refused is not None:
-        raise refused
+    """The results of a MULTI. Raises the error of a command that could not be queued: then none was executed."""
+    rejected = next((answer for answer in raw if isinstance(answer, Exception)), None)
+    if rejected is not None:
+        raise rejected
     results: list[Any] = raw[-1]
     return results
 
 
-def run(runtime: Runtime, call: Call[T]) -> T:
-    """Send one call; raises StorageUnavailable, or StorageFull for a message beyond what may wait.
-
-    In the web process `runtime.replicas.confirmed` tells whether a replica has it.
-    """
-    with storage():
-        return _taken(runtime.mailbox.run(call))
-
-
-class storage:  # noqa: N801 - for `with`, as a function; each webhook has two, and a generator takes three times as long
-    """Redis's errors as ours. Their texts hold the command with the message in it, and are dropped."""
+class storage_errors:  # noqa: N801 - used like a function, in `with`; a generator would take three times as long, twice a webhook
+    """Raises Redis's errors as ours. Their texts are dropped: they quote the command, with the message in it."""
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if isinstance(error, (RedisError, OSError)):
-            raise fault(error) from None
+            raise storage_error(error) from None
 
 
-def fault(error: Exception) -> StorageUnavailable:
-    """A plain StorageUnavailable for a server that is away, full, read-only or busy; a StorageFault for what is the call's own.
+def storage_error(error: Exception) -> StorageUnavailable:
+    """A StorageFault for an error of this very call; StorageUnavailable for a server that is away, full, read-only or busy.
 
-    Redis marks the server's own troubles with a word of capitals before the sentence. Whatever is not known to be the call's
-    own counts as away: then a message waits, and is not set aside for somebody else's fault.
+    Redis begins the errors of the server itself with a word in capitals. Whatever is not known to concern the call alone counts as
+    "away": then a message waits, and is not set aside for somebody else's fault.
     """
     if isinstance(error, DataError):
         return StorageFault(type(error).__name__)
-    if type(error) is ResponseError:  # its subclasses are all troubles of the server's
-        text = str(error).rpartition("caused error: ")[2]  # redis-py puts the command before it
+    if type(error) is ResponseError:  # its subclasses are all errors of the server
+        text = str(error).rpartition("caused error: ")[2]  # redis-py quotes the command before it
         inside = _IN_A_SCRIPT.search(text)
         word = inside[1] if inside else text.partition(" ")[0]
-        if word in _OWN_FAULTS or not word.isupper():
+        if word in _CALL_ERRORS or not word.isupper():
             return StorageFault(type(error).__name__)
     return StorageUnavailable(type(error).__name__)
 
 
-def _answer(call: Call[Any], raw: Any) -> Any:
+def _parsed(call: Call[Any], raw: Any) -> Any:
     if not isinstance(raw, Exception):
-        return _taken(mailbox.answer(call, raw))
-    error = fault(raw)
+        return _accepted(mailbox.answer(call, raw))
+    error = storage_error(raw)
     if not isinstance(error, StorageFault):
         raise error
     return error
 
 
-def _taken(answer: T) -> T:
+def _accepted(answer: T) -> T:
+    """The answer. Raises StorageFull for a message that the mailbox has no room for."""
     if isinstance(answer, Accepted) and answer.outcome == "full":
         raise StorageFull(StorageFull.code)
     return answer

@@ -1,7 +1,7 @@
 """The jobs that RQ runs. Each is a wake-up: it looks at one conversation and runs one turn at most.
 
-A job's arguments are ids. What a job raises is kept by RQ for a week and shown on its dashboard, so an error leaves here as its
-outline only: where it was raised and of what kind, without its own words, which may quote a message.
+A job's arguments are ids. RQ keeps what a job raises for a week and shows it on its dashboard, so an error is raised anew as a summary:
+its class and where it was raised, without its message, which may quote a text.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Final
 from structlog.contextvars import bound_contextvars
 
 from shared.observability import logs as telemetry
-from shared.observability.redaction import Outlined, outline
+from shared.observability.redaction import SafeError, summarize
 from supervisor_worker.process.resources import WorkerResources, current_resources
 from supervisor_worker.turns.turn import run_turn
 
 LOG: Final = telemetry.logger(__name__)
 
 
-class JobFailed(Outlined):
+class JobFailed(SafeError):
     """A job's error, in outline."""
 
 
@@ -46,7 +46,7 @@ async def _look_at(conversation: str) -> None:
             async with current_resources() as resources:
                 await _turn(conversation, resources)
         except Exception as error:  # noqa: BLE001 - whatever it is, its own words stay here
-            raise JobFailed(outline(error)) from None
+            raise JobFailed(summarize(error)) from None
 
 
 async def _turn(conversation: str, resources: WorkerResources) -> None:

@@ -11,7 +11,8 @@ import hypothesis
 import pytest
 from redis import Redis
 
-from shared.config.settings import SANDBOX_CREDENTIALS, Settings
+from shared.config.secret_rules import SANDBOX_CREDENTIALS
+from shared.config.settings import Settings
 from tests.support.processes import ROOT, free_port
 from tests.support.sandbox import SandboxProcess
 from tests.support.server import EmbeddedServer

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from shared.config import settings as knobs
+from shared.config.loading import load_settings
+from shared.config.web_address import announce_web
 from shared.process.honcho import end_with_honcho
 from shared.process.lifecycle import guarded
 from shared.process.ports import require_free_port
@@ -13,9 +14,9 @@ from shared.process.ports import require_free_port
 def main() -> None:
     """Check the port, tell the other processes where we are, and serve."""
     end_with_honcho()
-    settings = knobs.load()
+    settings = load_settings()
     require_free_port(settings.web_host, settings.port, "PORT")
-    knobs.announce_web(settings)
+    announce_web(settings)
     from webhook_api.server import main as serve  # noqa: PLC0415 - after the settings are known to be right: it is heavy
 
     serve(settings)

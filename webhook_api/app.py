@@ -1,11 +1,10 @@
 """The Flask application: the one place where routes meet, each with its size limit, and where errors become answers.
 
-An answer to an error has no content: a provider wants the status, and nobody else is to learn anything.
+An answer to an error has no content: a provider reads only the status, and nobody else is to learn anything.
 """
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
 from functools import partial
 from typing import Final
@@ -18,63 +17,64 @@ from werkzeug.exceptions import HTTPException, RequestURITooLarge
 from shared.errors import BadInput, StorageUnavailable
 from shared.model.addresses import Channel
 from shared.observability import logs as telemetry
+from shared.observability.redaction import error_location
 from shared.runtime import Runtime
-from shared.security.password import Login, Places
+from shared.security.password import DelaySlots, PasswordVerifier
 from shared.storage.clock_skew import ClockWatch
-from webhook_api.email import event_routes as email_events
-from webhook_api.email import inbound_routes as email
-from webhook_api.http.flask_app import Answer, LeanFlask
+from webhook_api.email.event_routes import MAX_BATCH_BYTES, receive_events
+from webhook_api.email.inbound_routes import MAX_MAIL_BYTES, receive_mail
+from webhook_api.http.flask_app import CompleteResponse, MinimalFlask
 from webhook_api.intake.intake import Intake, RefusalLedger
-from webhook_api.operations import health as ops
-from webhook_api.operations import metrics
-from webhook_api.security.authentication import Gate, Refusal
-from webhook_api.sms import routes as sms
+from webhook_api.operations import health, metrics
+from webhook_api.security.authentication import Refusal, WebhookAuthenticator
+from webhook_api.sms.routes import MAX_FORM_BYTES, receive_status, receive_text
 
 log = telemetry.logger(__name__)
 
 _CHANNELS: Final[dict[str, Channel]] = {"/sms/": "sms", "/email/": "email"}
 _QUICK: Final = frozenset({"/sms/inbound", "/sms/status"})
-"""What is read in a millisecond. A mail may take longer, and a wrong secret is held."""
+"""Paths whose requests take a millisecond. A mail may take longer to parse, and a wrong secret is delayed."""
 _REFUSED: Final = {400: "bad_request", 413: "too_large", 414: "long_query"}
 _UNAVAILABLE: Final = 503
-_AGAIN: Final = [("Retry-After", "5")]
-MAX_QUERY: Final = 4_096
-"""Bytes of a URL's query; the providers' are our own, of some hundred."""
-MOST_HELD: Final = 2
-MOST_HELD_OF_ONE: Final = 1
-"""Callers that are held for a wrong secret, in all and of one direction: each has one of the few threads that mails need."""
+_RETRY_LATER: Final = [("Retry-After", "5")]
+MAX_QUERY_BYTES: Final = 4_096
+"""The providers' queries are ours, of some hundred bytes."""
+MAX_DELAYED: Final = 2
+MAX_DELAYED_PER_SOURCE: Final = 1
+"""Guesses at a secret that may be delayed at once: each holds one of the few threads that mails need."""
 INTAKE: Final = "intake"
-"""The application's `extensions` hold its way in under this name: who made the application closes it."""
+"""The key of the application's Intake in its `extensions`: who made the application closes it."""
 _Handler = Callable[[Request], ResponseReturnValue]
 
 
-def create_app(runtime: Runtime) -> LeanFlask:
-    """The application on an open runtime; what waits on disk is replayed from now on.
+def create_app(runtime: Runtime) -> MinimalFlask:
+    """The application on an open runtime; the spool is replayed from now on.
 
-    Raises ConfigurationError for a public key that is none.
+    Raises ConfigurationError for an invalid public key.
     """
-    app = LeanFlask("webhook_api")
-    places = Places(MOST_HELD, MOST_HELD_OF_ONE)
-    gate = Gate.of(runtime.settings, places)
+    app = MinimalFlask("webhook_api")
+    slots = DelaySlots(MAX_DELAYED, MAX_DELAYED_PER_SOURCE)
+    authenticator = WebhookAuthenticator.of(runtime.settings, slots)
     intake = app.extensions[INTAKE] = Intake(runtime)
     clock = ClockWatch()
-    app.reads, app.quick = gate.may_read, lambda environ: environ["PATH_INFO"] in _QUICK and not intake.slow
-    _warm(runtime, clock)
+    app.reads, app.quick = authenticator.may_read, lambda environ: environ["PATH_INFO"] in _QUICK and not intake.slow
+    _warm_up(runtime, clock)
     webhooks: dict[str, tuple[int, _Handler]] = {
-        "/sms/inbound": (sms.MAX_BODY, partial(sms.inbound, intake, gate)),
-        "/sms/status": (sms.MAX_BODY, partial(sms.status, intake, gate)),
-        "/email/inbound": (email.MAX_BODY, partial(email.inbound, intake, gate)),
-        "/email/events": (email_events.MAX_BODY, partial(email_events.events, intake, gate)),
+        "/sms/inbound": (MAX_FORM_BYTES, partial(receive_text, intake, authenticator)),
+        "/sms/status": (MAX_FORM_BYTES, partial(receive_status, intake, authenticator)),
+        "/email/inbound": (MAX_MAIL_BYTES, partial(receive_mail, intake, authenticator)),
+        "/email/events": (MAX_BATCH_BYTES, partial(receive_events, intake, authenticator)),
     }
-    closed = [channel for channel in _CHANNELS.values() if channel not in runtime.users.channels and not gate.used(channel)]
+    used = runtime.users.channels
+    unused = [channel for channel in _CHANNELS.values() if channel not in used and not authenticator.has_credentials(channel)]
     for path, (limit, handler) in webhooks.items():
-        _post(app, path, limit, _unused if _channel_of(path) in closed else handler)
-    for channel in closed:
+        _post(app, path, limit, _refuse_unused if _channel_of(path) in unused else handler)
+    for channel in unused:
         log.info("No user has this channel, and it has no credentials: its webhooks answer 404.", action="channel_unused", channel=channel)
-    app.add_url_rule("/livez", "livez", ops.livez)
-    app.add_url_rule("/readyz", "readyz", lambda: ops.readyz(intake, clock))
-    figures, login = metrics.Page(intake), Login(runtime.settings.console_password.get_secret_value(), places)
-    app.add_url_rule("/metrics", "metrics", lambda: metrics.metrics(figures, login, request))
+    app.add_url_rule("/livez", "livez", health.livez)
+    app.add_url_rule("/readyz", "readyz", lambda: health.readyz(intake, clock))
+    page, console = metrics.MetricsPage(intake), PasswordVerifier(runtime.settings.console_password.get_secret_value(), slots)
+    app.add_url_rule("/metrics", "metrics", lambda: metrics.metrics(page, console, request))
     _answer_errors(app, RefusalLedger(intake))
     intake.start()
     return app
@@ -82,8 +82,8 @@ def create_app(runtime: Runtime) -> LeanFlask:
 
 def _post(app: Flask, path: str, limit: int, handler: _Handler) -> None:
     def view() -> ResponseReturnValue:
-        called = request._get_current_object()  # type: ignore[attr-defined] # noqa: SLF001 - Flask documents it: no detour at each use
-        if len(called.environ.get("QUERY_STRING", "")) > MAX_QUERY:
+        called = request._get_current_object()  # type: ignore[attr-defined] # noqa: SLF001 - the request itself: each use of the proxy costs a look-up
+        if len(called.environ.get("QUERY_STRING", "")) > MAX_QUERY_BYTES:
             raise RequestURITooLarge
         called.max_content_length = limit
         return handler(called)
@@ -91,13 +91,13 @@ def _post(app: Flask, path: str, limit: int, handler: _Handler) -> None:
     app.add_url_rule(path, path, view, methods=["POST"])
 
 
-def _unused(_request: Request) -> ResponseReturnValue:
-    """A webhook of a channel that nobody has here."""
+def _refuse_unused(_request: Request) -> ResponseReturnValue:
+    """The handler of a webhook whose channel nobody uses here."""
     raise Refusal("channel_unused", 404)
 
 
-def _warm(runtime: Runtime, clock: ClockWatch) -> None:
-    """Give the server the script now: asking for it in vain would cost the first webhook a round trip of its own. And compare clocks."""
+def _warm_up(runtime: Runtime, clock: ClockWatch) -> None:
+    """Load the accept script into the server now, which would cost the first webhook a round trip of its own; and compare the clocks."""
     if not runtime.identified:
         log.info("Redis is not there yet: what comes in waits on disk.", action="storage_unavailable")
         return
@@ -116,25 +116,24 @@ def _answer_errors(app: Flask, refusals: RefusalLedger) -> None:
     @app.errorhandler(StorageUnavailable)
     def unavailable(error: StorageUnavailable) -> Response:
         log.warning("Could not store a message.", action="storage_unavailable", channel=_channel(), reason=error.detail)
-        return Answer(status=_UNAVAILABLE, headers=_AGAIN)
+        return CompleteResponse(status=_UNAVAILABLE, headers=_RETRY_LATER)
 
     @app.errorhandler(HTTPException)
     def http(error: HTTPException) -> Response:
         code = error.code or 500
         if code in _REFUSED and _channel():
             return _refused(refusals, _REFUSED[code], code)
-        return Answer(status=code)
+        return CompleteResponse(status=code)
 
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> Response:
-        where = traceback.extract_tb(error.__traceback__)[-1]  # the error's own text may hold a message or an address
-        log.error("A request failed.", action="failed", error=type(error).__name__, where=f"{where.filename}:{where.lineno}")
-        return Answer(status=500)
+        log.error("A request failed.", action="failed", **error_location(error))
+        return CompleteResponse(status=500)
 
 
 def _refused(refusals: RefusalLedger, reason: str, status: int) -> Response:
     refusals.record(_channel(), reason, status)
-    return Answer(status=status, headers=_AGAIN if status == _UNAVAILABLE else ())
+    return CompleteResponse(status=status, headers=_RETRY_LATER if status == _UNAVAILABLE else ())
 
 
 def _channel() -> str:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 
 from bench.harness.installation import BOSS, phone
 from shared import submit
-from shared.config.settings import Settings, load
+from shared.config.loading import load_settings
+from shared.config.settings import Settings
 from shared.model.addresses import PhoneNumber
 from shared.model.events import SmsReceived
 from shared.runtime import Runtime, open_runtime
@@ -20,7 +21,7 @@ class BacklogWriter:
         """`settings` are the installation's environment."""
         names = Settings.model_fields
         own = {name.lower(): value for name, value in settings.items() if name.lower() in names}
-        self.runtime: Runtime = open_runtime(load(_env_file=None, **own), "web")
+        self.runtime: Runtime = open_runtime(load_settings(_env_file=None, **own), "web")
 
     def close(self) -> None:
         """Close the connections."""

@@ -16,7 +16,7 @@ from granian.http import HTTP1Settings
 from granian.server import Server
 
 from bench.peers import web_flask
-from shared.config.settings import load
+from shared.config.loading import load_settings
 from shared.runtime import open_runtime
 from tests.support.fork_server import die_with_parent
 from webhook_api import server
@@ -65,7 +65,7 @@ def _granian(port: int, load_app: Callable[..., Any], **how: Any) -> None:
 
 
 def _load_bossline(*_: Any) -> Any:
-    return create_app(open_runtime(load(_env_file=None), "web"))
+    return create_app(open_runtime(load_settings(_env_file=None), "web"))
 
 
 def _load_fastapi(*_: Any) -> Any:
@@ -81,7 +81,7 @@ def stock(peer: str, port: int) -> None:
         more = ["uvicorn", "--factory", "bench.peers.web_fastapi:stock_app", *where, "--no-access-log", "--log-level", "error"]
     else:
         where = ["-b", f"127.0.0.1:{port}", "-w", "1", "-k", "gthread", "--threads", str(STOCK_THREADS)]
-        more = ["gunicorn", *where, "--log-level", "error", f"bench.peers.web_flask:load('{peer}', stock=True)"]
+        more = ["gunicorn", *where, "--log-level", "error", f"bench.peers.web_flask:load_settings('{peer}', stock=True)"]
     os.execv(sys.executable, [sys.executable, "-m", *more])  # noqa: S606 - our own program
 
 

@@ -88,13 +88,13 @@ class _SharedResources:
         return await asyncio.shield(self._opening)
 
     async def _open(self) -> WorkerResources:
-        from shared.config.settings import load  # noqa: PLC0415 - a light turn needs none of it
+        from shared.config.loading import load_settings  # noqa: PLC0415 - a light turn needs none of it
         from shared.observability import logs  # noqa: PLC0415
         from shared.runtime import open_runtime  # noqa: PLC0415
         from supervisor_worker.process.resources import open_resources  # noqa: PLC0415
 
         logs.configure("worker", "json")
-        runtime = open_runtime(load(_env_file=None), "worker")
+        runtime = open_runtime(load_settings(_env_file=None), "worker")
         self._stack = AsyncExitStack()
         return await self._stack.enter_async_context(open_resources(runtime))
 

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from bench.soak.options import SoakOptions
-from shared.config.settings import SANDBOX_CREDENTIALS
+from shared.config.secret_rules import SANDBOX_CREDENTIALS
 from tests.support.bridge import BridgeProcess
 from tests.support.processes import BossProcess, WebProcess, WorkerProcess, free_port
 from tests.support.sandbox import SandboxProcess

@@ -12,6 +12,7 @@ from boss.checks.result import Finding, fail, not_checked, not_running, ok, warn
 from boss.http import Unreachable, ask
 from boss.terminal.output import age
 from shared.config.settings import Settings
+from shared.config.web_address import local_web_url
 from shared.mailbox import keys, ledger
 from shared.mailbox.ledger import SENDGRID_EVENTS, Line
 
@@ -39,14 +40,14 @@ def email_events(settings: Settings) -> list[Finding]:
 
 
 def _signed(settings: Settings) -> Finding:
-    answer = ask(settings.local_web_url + PATH, timeout=LOCAL_SECONDS)
+    answer = ask(local_web_url(settings) + PATH, timeout=LOCAL_SECONDS)
     if answer.status != _NOT_ALLOWED:
         return fail(NAME, f"there is no such webhook ({answer.status})", "Start the web process again with these settings.")
     return ok(NAME, "signed: SENDGRID_EVENTS_PUBLIC_KEY is set; only SendGrid can make such a signature")
 
 
 def _posted(settings: Settings, secret: str) -> Finding:
-    url = f"{settings.local_web_url}{PATH}?{urlencode({'token': secret})}"
+    url = f"{local_web_url(settings)}{PATH}?{urlencode({'token': secret})}"
     answer = ask(url, timeout=LOCAL_SECONDS, method="POST", headers={"Content-Type": "application/json"}, body=b"[]")
     if answer.status == _BUSY:
         return warn(NAME, "somebody guesses the secret just now: it was not judged", "Look at `refused` in the ledger; try again.")

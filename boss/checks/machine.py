@@ -16,9 +16,10 @@ from urllib.parse import urlsplit
 from boss.checks.result import Finding, fail, ok, warn
 from boss.provider_requests import SMS_PATH, signature_of
 from shared.config import secret_rules as operator_secrets
-from shared.config import settings as settings_file
+from shared.config.loading import providers_in_use, unknown_settings
 from shared.config.providers import CREDENTIALS, FILLED, NAMES, SIMULATED, follows
 from shared.config.settings import Settings
+from shared.config.web_address import webhook_base_url
 from shared.errors import ConfigurationError
 from shared.model import users as users_file
 from shared.model.addresses import Channel
@@ -52,7 +53,7 @@ def env_file(path: Path = Path(".env")) -> list[Finding]:
 
 def _names(path: Path) -> list[Finding]:
     try:
-        strange = settings_file.strange_names(_env_file=path)
+        strange = unknown_settings(_env_file=path)
     except ConfigurationError:  # told by the line about the settings
         return []
     return [warn("names", "\n".join(strange), "Correct the name, or take the line out.")] if strange else []
@@ -69,7 +70,7 @@ def weak_secrets(settings: Settings) -> list[Finding]:
 
 def mode(settings: Settings) -> list[Finding]:
     """For each provider whether it is played or real, and what follows from it."""
-    each = [f"{NAMES[provider]}: {said}" for provider, said in settings_file.in_use(settings).items()]
+    each = [f"{NAMES[provider]}: {said}" for provider, said in providers_in_use(settings).items()]
     if "anthropic" in settings.played and not settings.all_played:
         return [warn("mode", "\n".join([settings.environment, *each, SIMULATED]), "Set ANTHROPIC_API_KEY, unless that is meant.")]
     return [ok("mode", "\n".join([settings.environment, *each, *follows(settings)]))]
@@ -147,7 +148,7 @@ def signature(settings: Settings) -> list[Finding]:
         return [fail("signature", "TWILIO_AUTH_TOKEN is not set: every text is refused", todo)]
     form = {"Body": "self-test é", "From": "", "MessageSid": "SM0"}
     signed = signature_of(settings, SMS_PATH, form)
-    if not RequestValidator(token).validate(settings.webhook_base_url + SMS_PATH, form, signed):
+    if not RequestValidator(token).validate(webhook_base_url(settings) + SMS_PATH, form, signed):
         return [fail("signature", "a signature of our own does not verify", "Write PUBLIC_URL without a user, a password or an odd port.")]
     return [ok("signature", "signed and verified with the configured token")]
 
@@ -163,7 +164,7 @@ def _public_url(settings: Settings) -> Finding:
     outside = {CHANNELS[channel].provider for channel in channels_of(settings)}
     if not settings.public_url:
         if outside <= settings.played:
-            return ok("public url", f"not set; the sandbox calls {settings.webhook_base_url}")
+            return ok("public url", f"not set; the sandbox calls {webhook_base_url(settings)}")
         todo = "Set it to the https:// address that Twilio and SendGrid call (docs/howto/going-live.md)."
         return fail("public url", "PUBLIC_URL is not set", todo)
     parts = urlsplit(settings.public_url)

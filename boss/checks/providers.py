@@ -10,6 +10,7 @@ from boss.checks.result import Finding, fail, not_checked, not_running, ok, warn
 from boss.http import Answer, Unreachable, ask
 from boss.provider_requests import SMS_PATH, signature_of
 from shared.config.settings import Settings
+from shared.config.web_address import local_web_url, webhook_base_url
 from shared.errors import ConfigurationError
 from shared.model import users as users_file
 from shared.model.addresses import Address
@@ -25,7 +26,7 @@ OK, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, NOT_ALLOWED, TOO_MANY, UNAVAILABLE = 200
 
 def web(settings: Settings) -> list[Finding]:
     """The web process: whether it lives, is ready, and takes what Twilio signs."""
-    base = settings.local_web_url
+    base = local_web_url(settings)
     try:
         alive = ask(f"{base}/livez", timeout=LOCAL_SECONDS)
     except Unreachable as error:
@@ -45,7 +46,7 @@ def public_reach(settings: Settings) -> list[Finding]:
         return []
     name, todo = "public reach", "Check DNS, proxy and tunnel; from outside: curl PUBLIC_URL/livez"
     try:
-        answer = ask(f"{settings.webhook_base_url}/livez", timeout=REMOTE_SECONDS)
+        answer = ask(f"{webhook_base_url(settings)}/livez", timeout=REMOTE_SECONDS)
     except Unreachable as error:
         return [warn(name, f"PUBLIC_URL does not answer from here: {error.detail}", todo)]
     if answer.status != OK or (answer.json() or {}) != {"status": "ok"}:
@@ -146,7 +147,7 @@ def _webhook(settings: Settings) -> Finding:
     form = {"AccountSid": settings.twilio_account_sid, "MessageSid": "SM" + "0" * 32, "MessageStatus": "sent"}
     headers = {"Content-Type": "application/x-www-form-urlencoded", "X-Twilio-Signature": signature_of(settings, "/sms/status", form)}
     body = "&".join(f"{name}={value}" for name, value in form.items()).encode()
-    answer = ask(f"{settings.local_web_url}/sms/status", timeout=LOCAL_SECONDS, method="POST", headers=headers, body=body)
+    answer = ask(f"{local_web_url(settings)}/sms/status", timeout=LOCAL_SECONDS, method="POST", headers=headers, body=body)
     if answer.status == FORBIDDEN:
         todo = "Start the web process again with these settings: its PUBLIC_URL or TWILIO_AUTH_TOKEN is another."
         return fail("webhook", "the web process refuses what is signed with these settings", todo)
@@ -161,7 +162,7 @@ def _numbers(settings: Settings, account: str, headers: dict[str, str]) -> list[
         phones = sorted(users_file.load(settings.boss_users_file).reached.bosses("sms"), key=str)
     except ConfigurationError:
         return []
-    wanted = settings.webhook_base_url + SMS_PATH
+    wanted = webhook_base_url(settings) + SMS_PATH
     return [_number(phone, wanted, account, headers) for phone in phones[:MAX_NUMBERS]]
 
 

@@ -11,8 +11,7 @@ from boss.checks.result import Finding, fail, not_checked, ok, warn
 from shared.config.settings import Settings
 from shared.storage import clock_skew as clock
 from shared.storage import sentinel
-from shared.storage import url as redis_url
-from shared.storage.url import Watched
+from shared.storage.url import SentinelService, sentinel_service
 
 LATE: Final = 3
 """Seconds since a replica was heard of: what `min-replicas-max-lag` is in deploy/redis.conf."""
@@ -69,27 +68,27 @@ def _ahead(master: Redis, host: str, port: int) -> float | None:
 
 def sentinels(settings: Settings) -> list[Finding]:
     """Whether enough Sentinels answer, and name one and the same master; nothing for an address without them."""
-    watched = redis_url.watched(settings.redis_url.get_secret_value())
-    if watched is None:
+    service = sentinel_service(settings.redis_url.get_secret_value())
+    if service is None:
         return []
-    named = [address for one in watched.sentinels if (address := _named(watched, one))]
-    detail = f"{len(named)} of {len(watched.sentinels)} name a master"
+    named = [address for one in service.sentinels if (address := _named(service, one))]
+    detail = f"{len(named)} of {len(service.sentinels)} name a master"
     if len(set(named)) > 1:
         return [
             warn(
                 "sentinels", f"{detail}, but not the same one", "A failover is under way, or a Sentinel is cut off: look again in a minute."
             )
         ]
-    if len(named) < min(QUORUM, len(watched.sentinels)):
+    if len(named) < min(QUORUM, len(service.sentinels)):
         return [fail("sentinels", detail, "Start the Sentinels, or correct their places and the service's name in REDIS_URL.")]
-    if len(named) < len(watched.sentinels):
+    if len(named) < len(service.sentinels):
         return [warn("sentinels", detail, "Start the missing ones: one more gone, and nobody replaces a dead master.")]
     return [ok("sentinels", detail)]
 
 
-def _named(watched: Watched, place: tuple[str, int]) -> tuple[str, int] | None:
+def _named(service: SentinelService, place: tuple[str, int]) -> tuple[str, int] | None:
     """What one Sentinel says."""
-    alone = Watched((place,), watched.service, watched.server, watched.sentinel, tls=watched.tls)
+    alone = SentinelService((place,), service.name, service.server_options, service.sentinel_options, tls=service.tls)
     try:
         return sentinel.Master(alone).address()
     except (RedisError, OSError):

@@ -23,7 +23,7 @@ from bridge.client.client import State, SupervisorClient
 from bridge.client.errors import BridgeClosed, BridgeError, BridgeRefused, BridgeUnavailable, RequestTimeout
 from bridge.client.requests import Frame
 from bridge.protocol.codes import ErrorCode, ServerFrame
-from shared.config import settings as settings_file
+from shared.config.loading import load_settings
 
 SILENT, ENDED, INTERRUPTED = 1, 3, 130
 CONNECT_SECONDS: Final = 5.0
@@ -101,7 +101,7 @@ def chat(*, email: bool, subject: str, who: str, wait: float) -> None:
     or refused by it, 3 something ignored, parked or refused. On a terminal
     the end is always 0 once the bridge was reached.
     """
-    settings = settings_file.load()
+    settings = load_settings()
     ends = ends_of(settings, "email" if email else "sms", who)
     if ends is None:
         raise click.BadParameter(f"this user has no {'mail address' if email else 'phone'}", param_hint="--as")

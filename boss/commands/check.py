@@ -22,7 +22,7 @@ from bridge.client.client import State, SupervisorClient
 from bridge.client.errors import BridgeError
 from bridge.client.requests import Frame
 from bridge.protocol.codes import ErrorCode, ServerFrame
-from shared.config import settings as settings_file
+from shared.config.loading import load_settings
 from shared.config.settings import Settings
 from shared.model.addresses import Channel
 
@@ -51,7 +51,7 @@ def bridge(*, who: str, wait: float, as_json: bool) -> None:
     Exit status: 0 when nothing fails, 1 otherwise. A message that is taken
     and not answered in time is a warning.
     """
-    settings = settings_file.load()
+    settings = load_settings()
     ends: dict[Channel, Ends | None] = {"sms": ends_of(settings, "sms", who), "email": ends_of(settings, "email", who)}
     findings = asyncio.run(_examine(settings, ends, wait))
     if as_json:

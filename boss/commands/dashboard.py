@@ -30,7 +30,7 @@ from werkzeug.serving import make_server
 from boss.dashboard.access import Handler, guard, refusal, require_password
 from boss.dashboard.rq_classes import REGISTRIES, SeenJob, SeenQueue, SeenWorker, jobs_of, requeue
 from boss.terminal.output import Command, Ending, remark
-from shared.config import settings as settings_file
+from shared.config.loading import load_settings
 from shared.config.settings import Settings
 from shared.observability import logs as telemetry
 from shared.runtime import redis_url
@@ -54,7 +54,7 @@ def dashboard(port: int | None) -> None:
     From elsewhere, use a tunnel:
       ssh -L 9181:127.0.0.1:9181 HOST
     """
-    settings = settings_file.load()
+    settings = load_settings()
     require_password(settings)
     telemetry.configure("dashboard", settings.log_format, settings.secrets)
     connections.wait_until_up(redis_url(settings), settings.startup_wait_seconds, remark)

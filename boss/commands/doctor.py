@@ -26,12 +26,12 @@ from boss.checks.spending import spending
 from boss.checks.spool import spool
 from boss.checks.standby import standby
 from boss.terminal.output import Command, emit_json, mark, printable
-from shared.config import settings as settings_file
+from shared.config.loading import load_settings
 from shared.config.settings import Settings
 from shared.errors import ConfigurationError
 from shared.mailbox import statistics
 from shared.mailbox.statistics import Figures
-from shared.observability.redaction import KNOWN
+from shared.observability.redaction import KNOWN_SECRETS
 from shared.runtime import redis_url
 from shared.storage import clients as connections
 from shared.storage.clients import AWAY
@@ -82,12 +82,12 @@ def doctor(*, as_json: bool) -> None:
 def examine() -> list[Finding]:
     """All findings, in the order of a first installation."""
     try:
-        settings = settings_file.load()
+        settings = load_settings()
     except ConfigurationError as error:
         faults = "\n".join(each.strip() for each in error.detail.strip().splitlines())
         fault = fail("settings", faults, "Correct these in the environment or .env; `boss config example` explains each.")
         return [*run_all({"python": local.python, ".env": local.env_file}), fault, not_checked("the rest", "the settings cannot be used")]
-    KNOWN.learn(settings.secrets)
+    KNOWN_SECRETS.replace(settings.secrets)
     with connections.for_web(redis_url(settings)) as redis:
         processes = frozenset(("web", "bridge") if settings.redis_url else ("redis", "web", "bridge"))
         return told_once(run_all(checks_for(settings, redis)), processes)

@@ -12,7 +12,6 @@ import click
 from boss.operator import login_name
 from boss.session import Session, open_session
 from boss.terminal.output import Command, Ending, age, emit_json, printable, remark
-from shared.mailbox.calls import DAY_MS
 from shared.mailbox.calls.retry_requests import Result, RetryResult
 from shared.operations import discards, messages, retries
 from shared.operations.find import resolve
@@ -120,6 +119,6 @@ def discard(message: str) -> None:
     """Give up a parked message: it ends as ignored, and is never answered."""
     with open_session() as session:
         name = resolve(session.mailbox, message)
-        retention_ms = int(session.settings.retention_days * DAY_MS)
+        retention_ms = session.settings.retention_ms
         discards.discard(session.mailbox, session.people, name, by=login_name(), retention_ms=retention_ms)
     click.echo(f"{name}: discarded")

@@ -12,16 +12,17 @@ from urllib.request import ProxyHandler, build_opener
 import click
 from pydantic import SecretStr
 
-from shared.config import settings as knobs
 from shared.config.cross_checks import secret_text
 from shared.config.env_example import example_file
+from shared.config.loading import load_settings, providers_in_use
 from shared.config.providers import CREDENTIALS, FILLED, NAMES
 from shared.config.settings import Settings
+from shared.config.web_address import local_web_url, webhook_base_url
 from shared.model.users import LOCAL_USER, User
 from shared.model.users import load as load_users
 from shared.net import without_login
 from shared.process.honcho import end_with_honcho, under_honcho
-from shared.process.lifecycle import Stop, leave
+from shared.process.lifecycle import StopSignal, exit_now
 from shared.process.ports import require_free_port
 
 SANDBOX_PATIENCE_SECONDS: Final = 20.0
@@ -38,21 +39,21 @@ def web() -> None:
 def worker(processes: int) -> None:
     """Think and answer. WORKER_CONCURRENCY turns at once in each process."""
     end_with_honcho()
-    settings = knobs.load()
+    settings = load_settings()
     from supervisor_worker.process.pool import main as work  # noqa: PLC0415 - it loads the SDKs, which takes two seconds
 
-    leave(work(settings, processes))
+    exit_now(work(settings, processes))
 
 
 @click.command()
 def bridge() -> None:
     """Serve local programs over WebSocket, in real time (docs/reference/bridge.md)."""
     end_with_honcho()
-    settings = knobs.load()
+    settings = load_settings()
     require_free_port(settings.supervisor_host, settings.supervisor_port, "SUPERVISOR_PORT")
     from bridge.server.process import main as serve_bridge  # noqa: PLC0415 - only this process needs it
 
-    leave(serve_bridge(settings))
+    exit_now(serve_bridge(settings))
 
 
 @click.command()
@@ -61,15 +62,15 @@ def standby() -> None:
     end_with_honcho()
     from supervisor_worker.standby import main as stand_by  # noqa: PLC0415 - only this process needs it
 
-    leave(stand_by(knobs.load()))
+    exit_now(stand_by(load_settings()))
 
 
 @click.command()
 def sandbox() -> None:
     """Play Twilio, SendGrid and Claude on loopback, with a page that is a phone and a mailbox."""
     end_with_honcho()
-    stop = Stop()
-    settings = knobs.load()
+    stop = StopSignal()
+    settings = load_settings()
     if not settings.sandbox_on:
         stand_aside(stop, "sandbox stands aside: it plays nobody (SANDBOX=on overrides)")
     require_free_port("127.0.0.1", settings.sandbox_port, "SANDBOX_PORT")
@@ -87,10 +88,10 @@ def sandbox_environment(settings: Settings) -> dict[str, str]:
         **os.environ,
         **credentials,
         "SANDBOX_PORT": str(settings.sandbox_port),
-        "SANDBOX_WEBHOOK_URL": settings.local_web_url,
-        "SANDBOX_PUBLIC_URL": settings.webhook_base_url,
+        "SANDBOX_WEBHOOK_URL": local_web_url(settings),
+        "SANDBOX_PUBLIC_URL": webhook_base_url(settings),
         "SANDBOX_REAL": "\n".join(
-            f"{NAMES[each]} is {said}" for each, said in knobs.in_use(settings).items() if each not in settings.played
+            f"{NAMES[each]} is {said}" for each, said in providers_in_use(settings).items() if each not in settings.played
         ),
         "SANDBOX_USER_PHONE": str(user.phone),
         "SANDBOX_BOSS_PHONE": str(user.boss_phone),
@@ -104,13 +105,13 @@ def sandbox_user(settings: Settings) -> User:
     return next((user for user in load_users(settings.boss_users_file).all if user.phone and user.email), LOCAL_USER)
 
 
-def _wait_for_web(settings: Settings, stop: Stop) -> None:
+def _wait_for_web(settings: Settings, stop: StopSignal) -> None:
     """Wait for the web process: honcho starts us together and only that one knows its port."""
     opener = build_opener(ProxyHandler({}))
     end = time.monotonic() + SANDBOX_PATIENCE_SECONDS
     while not stop() and time.monotonic() < end:
         try:
-            opener.open(f"{settings.local_web_url}/livez", timeout=1).close()
+            opener.open(f"{local_web_url(settings)}/livez", timeout=1).close()
         except (URLError, OSError):
             time.sleep(0.1)
         else:
@@ -119,7 +120,7 @@ def _wait_for_web(settings: Settings, stop: Stop) -> None:
         sys.exit(0)
 
 
-def stand_aside(stop: Stop, line: str) -> NoReturn:
+def stand_aside(stop: StopSignal, line: str) -> NoReturn:
     """Print one line and wait for the end: honcho ends everything when one process exits."""
     click.echo(line)
     stop.wait()
@@ -140,7 +141,7 @@ def example() -> None:
 @config.command()
 def show() -> None:
     """Print the settings in force; secrets are only said to be set."""
-    settings = knobs.load()
+    settings = load_settings()
     for name in Settings.model_fields:
         value = getattr(settings, name)
         if isinstance(value, SecretStr):

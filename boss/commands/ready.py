@@ -20,9 +20,10 @@ import click
 from redis.exceptions import RedisError
 
 from boss.commands.processes import sandbox_user
-from shared.config import settings as knobs
+from shared.config.loading import load_settings, providers_in_use
 from shared.config.providers import NAMES, follows
 from shared.config.settings import Settings
+from shared.config.web_address import local_web_url, webhook_base_url
 from shared.errors import BadInput
 from shared.mailbox.calls import STANDBY
 from shared.mailbox.statistics import QUEUE_WORKERS_KEY
@@ -43,7 +44,7 @@ RULE: Final = "-" * 100
 @click.option("--within", default=PATIENCE_SECONDS, show_default=True, type=click.FloatRange(0, 3600), help="Seconds to wait.")
 def ready(beside: int | None, within: float) -> None:
     """Wait until everything runs, and print the addresses; say what does not answer, with exit status 1, when it does not."""
-    settings = knobs.load()
+    settings = load_settings()
     users.load(settings.boss_users_file)
     if beside is None:
         missing = _wait(settings, within, lambda: True)
@@ -85,7 +86,7 @@ def _unready(missing: list[str], within: float) -> str:
 
 def _missing(settings: Settings) -> list[str]:
     """The processes that do not answer yet. The web process takes messages without Redis all the same; that is not ready."""
-    health = _health(f"{settings.local_web_url}/readyz")
+    health = _health(f"{local_web_url(settings)}/readyz")
     found = ["web"] if health is None else [] if health.get("redis") == "ok" else ["redis"]
     if settings.sandbox_on and not _answers(settings.sandbox_url):
         found.append("sandbox")
@@ -101,17 +102,17 @@ def banner(settings: Settings) -> str:
     lines = [
         RULE,
         "Bossline is ready.",
-        f"  SMS webhook    {settings.webhook_base_url}/sms/inbound",
-        f"  mail webhook   {settings.webhook_base_url}/email/inbound",
+        f"  SMS webhook    {webhook_base_url(settings)}/sms/inbound",
+        f"  mail webhook   {webhook_base_url(settings)}/email/inbound",
         f"  bridge         {settings.bridge_url}   (`boss chat` talks to the Boss here)",
     ]
     if settings.sandbox_on:
         lines.append(f"  sandbox page   {settings.sandbox_url}/   (a phone and a mailbox: text it, mail it)")
-    lines += [f"  {NAMES[each]:<14} {said}" for each, said in knobs.in_use(settings).items()]
+    lines += [f"  {NAMES[each]:<14} {said}" for each, said in providers_in_use(settings).items()]
     if "twilio" in settings.played:
         user = sandbox_user(settings)
         lines += ["", "Try it, and see the reply arrive on the sandbox page:"]
-        lines.append(f"  {curl_line(settings.local_web_url, str(user.phone), str(user.boss_phone))}")
+        lines.append(f"  {curl_line(local_web_url(settings), str(user.phone), str(user.boss_phone))}")
     elif not settings.public_url:
         lines += ["", "Twilio is real and PUBLIC_URL is not set: no text can arrive. docs/howto/going-live.md says what to set."]
     if told := follows(settings):

@@ -17,10 +17,10 @@ from typing import Any, Final, cast
 import click
 
 from boss.commands.processes import stand_aside
-from shared.config import settings as knobs
+from shared.config.loading import load_settings
 from shared.errors import ConfigurationError, StorageUnavailable
 from shared.process.honcho import end_with_honcho, under_honcho
-from shared.process.lifecycle import Stop, leave
+from shared.process.lifecycle import StopSignal, exit_now
 from shared.runtime import socket_path
 from shared.storage import append_only_file as aof
 from shared.storage.embedded import CannotLoad, Server, scratch, serve, snapshot_good
@@ -39,7 +39,7 @@ REPAIR: Final = "`boss redis --repair` looks for damage in its files, cuts them 
 @click.option("--repair", "mend", is_flag=True, help="Cut a damaged file at its last good command, and keep it as it was beside it.")
 def redis(*, mend: bool) -> None:
     """Run the embedded server until the last of the other processes has ended."""
-    settings = knobs.load()
+    settings = load_settings()
     server = Server(settings.boss_data_dir.absolute() / "redis", socket_path(settings.boss_data_dir), settings.embedded_maxmemory_mb)
     if mend:
         if settings.redis_url:
@@ -47,7 +47,7 @@ def redis(*, mend: bool) -> None:
         repair(server, click.echo)
         return
     end_with_honcho()
-    stop = Stop()
+    stop = StopSignal()
     if settings.redis_url:
         stand_aside(stop, "redis stands aside: REDIS_URL is set")
     seconds = settings.shutdown_grace_seconds + EXTRA_SECONDS
@@ -55,7 +55,7 @@ def redis(*, mend: bool) -> None:
         keep(server, stop, seconds, click.echo)
     else:
         run(server, stop, seconds, click.echo)
-    leave(0)
+    exit_now(0)
 
 
 def run(server: Server, stop: Callable[[], bool], seconds: float, say: Callable[[str], None]) -> None:

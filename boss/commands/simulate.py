@@ -20,7 +20,7 @@ import click
 from boss.http import Answer, Unreachable, ask
 from boss.provider_requests import Mail, Post, Signature, Text, compose, email_post, first_address, read_mail, sms_post
 from boss.terminal.output import Command, Ending, Group, emit_json, printable, remark
-from shared.config import settings as settings_file
+from shared.config.loading import load_settings
 from shared.config.settings import Settings
 from shared.mailbox import Mailbox, ledger
 from shared.mailbox.wait_for_reply import Waited, wait_for_reply
@@ -84,7 +84,7 @@ def sms(text: str, sender: str, to: str, sid: str, **options: Any) -> None:
       boss simulate sms hello --duplicate 20
       boss simulate sms hello --from +15550001111     (a stranger)
     """
-    settings = settings_file.load()
+    settings = load_settings()
     user = _user(settings, "phone", sender)
     message = Text(sender=sender or str(user.phone), to=to or str(user.boss_phone), body=text, sid=sid, signature=_signature(options))
     _deliver(settings, sms_post(settings, message), options)
@@ -109,7 +109,7 @@ def email(path: Path | None, *, raw: bool, forged: bool, sender: str, to: str, *
       boss simulate email --body "And then?" --in-reply-to "<id>"
       boss simulate email --file saved.eml --raw
     """
-    settings = settings_file.load()
+    settings = load_settings()
     user = _user(settings, "email", sender)
     if path is not None:
         message = read_mail(path)

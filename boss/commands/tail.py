@@ -14,7 +14,7 @@ from redis import Redis
 
 from boss.terminal.ledger_line import describe
 from boss.terminal.output import Command, emit_json, remark
-from shared.config import settings as settings_file
+from shared.config.loading import load_settings
 from shared.mailbox import ledger
 from shared.mailbox.ledger import Line
 from shared.mailbox.wait_for_reply import follow_through
@@ -42,7 +42,7 @@ def tail(lines: int, since: str, types: tuple[str, ...], *, follow: bool, as_jso
         raise click.BadParameter(f"there is no {unknown[0]}; a type is one of {', '.join(sorted(ledger.TYPES))}", param_hint="--type")
     if since and not SEQ.fullmatch(since):
         raise click.BadParameter("a line's SEQ looks like 1763848800000-0", param_hint="--since")
-    settings = settings_file.load()
+    settings = load_settings()
     url = redis_url(settings)
     try:
         connections.wait_until_up(url, settings.startup_wait_seconds, remark)

@@ -11,7 +11,7 @@ from shared.config.secret_rules import SHORTEST_PASSWORD
 from shared.config.settings import Settings
 from shared.errors import ConfigurationError
 from shared.net import ANSWER_HEADERS, is_loopback_url
-from shared.security.password import Login, Verdict
+from shared.security.password import PasswordVerifier, Verdict
 
 SAFE_METHODS: Final = ("GET", "HEAD", "OPTIONS")
 REMOVING: Final = ("rq_dashboard.delete_job_view", "rq_dashboard.empty_queue")
@@ -37,10 +37,10 @@ def require_password(settings: Settings) -> None:
 
 def guard(app: Flask, settings: Settings) -> None:
     """Let the application answer nobody else, and write the headers."""
-    login = Login(settings.console_password.get_secret_value())
+    console = PasswordVerifier(settings.console_password.get_secret_value())
     app.before_request(_not_allowed)
-    if login.wanted:
-        app.before_request(lambda: _not_known(login))
+    if console.is_set:
+        app.before_request(lambda: _not_known(console))
     app.after_request(_add_headers)
 
 
@@ -64,11 +64,11 @@ def _not_allowed() -> Response | None:
     return None
 
 
-def _not_known(login: Login) -> Response | None:
+def _not_known(console: PasswordVerifier) -> Response | None:
     """Ask for the password; a browser that has not been asked yet guesses nothing."""
     if "Authorization" in request.headers:
         given = request.authorization
-        verdict = login.judge(given.password if given else None, str(request.remote_addr))
+        verdict = console.verify(given.password if given else None, str(request.remote_addr))
         if verdict is Verdict.RIGHT:
             return None
         if verdict is Verdict.BUSY:

@@ -28,7 +28,7 @@ from bridge.client.requests import Frame, PendingRequest, PendingRequests
 from bridge.client.subscription import ClientSubscription, LedgerEvent
 from bridge.client.waiters import OnAcknowledged, Waiters, copy_of, result_at_timeout
 from bridge.protocol.codes import ClientFrame, Close
-from shared.config import settings as settings_file
+from shared.config.loading import load_settings
 from shared.errors import ConfigurationError
 from shared.model import codec
 
@@ -291,7 +291,7 @@ def get_supervisor_client(url: str | None = None, token: str | None = None) -> S
     global _shared  # noqa: PLW0603 - one a process is what it is for
     if _shared is None or _shared.ended:
         if url is None or token is None:
-            settings = settings_file.load()
+            settings = load_settings()
             url, token = url or settings.bridge_url, token or settings.supervisor_token.get_secret_value()
         _shared = SupervisorClient(url, token)
     elif url not in (None, _shared.url) or token not in (None, _shared.token):

@@ -51,7 +51,7 @@ from shared.errors import BadInput, StorageUnavailable
 from shared.model.events import Received
 from shared.observability import logs as telemetry
 from shared.runtime import Runtime
-from shared.security.password import Guesses, direction_of
+from shared.security.password import ThrottledSecret, source_of
 
 LOG: Final = telemetry.logger(__name__)
 YIELD_AFTER_FRAMES: Final = 64
@@ -69,7 +69,7 @@ class Bridge:
     runtime: Runtime
     limits: SessionLimits
     limiter: ConnectionLimiter[BridgeConnection]
-    guesses: Guesses
+    token: ThrottledSecret
     submitter: Submitter
     follower: LedgerFollower
     handovers: HandoverQueue
@@ -143,10 +143,10 @@ class ClientHandler:
     # Authentication
 
     async def _authenticate(self, auth: Auth) -> None:
-        guesses, direction = self._bridge.guesses, direction_of(self._connection.remote_host)
-        if hold := guesses.hold(direction, time.monotonic()):
-            await asyncio.sleep(hold)  # before the token is compared, so that a right one takes as long as a wrong one
-        if not guesses.right(auth.token, direction, time.monotonic()):
+        token, source = self._bridge.token, source_of(self._connection.remote_host)
+        if delay := token.delay(source, time.monotonic()):
+            await asyncio.sleep(delay)  # before the token is compared, so that a right one takes as long as a wrong one
+        if not token.verify(auth.token, source, time.monotonic()):
             LOG.warning("A client has another token.", action="token_refused")
             self._connection.send_nowait(self._session.reject(auth))
             await self._connection.close(Close.POLICY, "wrong token")

@@ -31,12 +31,11 @@ from bridge.server.submit import MAX_CONCURRENT_STORES, Submitter
 from shared.config.settings import Settings
 from shared.errors import ConfigurationError
 from shared.mailbox import AsyncMailbox
-from shared.mailbox.calls import DAY_MS
 from shared.net import ANSWER_HEADERS
 from shared.observability import logs as telemetry
-from shared.process.tasks import end
+from shared.process.tasks import cancel_and_wait
 from shared.runtime import Runtime, redis_url
-from shared.security.password import Guesses
+from shared.security.password import ThrottledSecret
 from shared.storage.clients import for_bridge
 
 LOG: Final = telemetry.logger(__name__)
@@ -80,17 +79,17 @@ async def open_bridge(runtime: Runtime) -> AsyncIterator[Bridge]:
         limiter=ConnectionLimiter(
             max_unauthenticated=settings.bridge_max_unauthenticated, max_authenticated=settings.bridge_max_connections
         ),
-        guesses=Guesses(settings.supervisor_token.get_secret_value(), time.monotonic()),
+        token=ThrottledSecret(settings.supervisor_token.get_secret_value(), time.monotonic()),
         submitter=Submitter(runtime, AsyncMailbox(storing)),
         follower=follower,
-        handovers=HandoverQueue(mailbox, int(settings.retention_days * DAY_MS)),
+        handovers=HandoverQueue(mailbox, settings.retention_ms),
     )
     await follower.start()
     tasks = [asyncio.create_task(for_ever(loop)) for loop in (follower.run, bridge.handovers.run)]
     try:
         yield bridge
     finally:
-        await end(tasks)
+        await cancel_and_wait(tasks)
         for client in (redis, storing):
             with suppress(OSError):
                 await client.aclose()

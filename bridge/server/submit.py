@@ -9,7 +9,7 @@ from typing import Final
 from bridge.protocol.codes import ClientFrame, ErrorCode
 from bridge.protocol.frames import MessageContent
 from bridge.protocol.server_session import MessageRequest
-from shared import submit as storing
+from shared import submit
 from shared.errors import BadInput, StorageFull, StorageUnavailable
 from shared.mailbox import AsyncMailbox
 from shared.mailbox.calls import Accepted
@@ -57,8 +57,8 @@ class Submitter:
                 raise
 
     async def _store(self, event: Received) -> Accepted:
-        with storing.storage():
-            accepted = await self._mailbox.run(storing.message(self._runtime, event, kind="bridge"))
+        with submit.storage_errors():
+            accepted = await self._mailbox.run(submit.call_for(self._runtime, event, kind="bridge"))
         if accepted.outcome == "full":
             raise StorageFull(StorageFull.code)
         return accepted

@@ -1,7 +1,7 @@
 """Fault injection: how each provider misbehaves, and what it answers. One JSON document, `GET/POST/DELETE /sandbox/faults`.
 
-POST merges: the given fields of a section replace the old ones, everything else stays. An unknown name is an error. docs/reference/sandbox.md
-shows the whole document with its defaults; the fields are described here.
+POST merges: the given fields of a section replace the old ones, everything else stays. An unknown name is an error. See
+docs/reference/sandbox.md, which shows the whole document with its defaults. The fields are described here.
 """
 
 from __future__ import annotations

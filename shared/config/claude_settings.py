@@ -7,29 +7,29 @@ from typing import Literal
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
-from shared.config.field import knob
+from shared.config.field import setting
 
 
 class ClaudeSettings(BaseSettings):
     """The model and its bounds for one question."""
 
-    anthropic_api_key: SecretStr = knob(SecretStr(""), "Claude Console, API keys.", "Claude")
-    anthropic_base_url: str = knob("", "Another host that speaks the Messages API (a gateway). Empty: Anthropic.", "Claude")
-    boss_model: str = knob("claude-sonnet-5-5", "The Claude model that answers.", "Claude")
-    claude_timeout_seconds: float = knob(90.0, "The longest that one question to Claude may take.", "Claude", gt=0, le=600)
-    boss_effort: Literal["default", "low", "medium", "high", "xhigh", "max"] = knob(
+    anthropic_api_key: SecretStr = setting(SecretStr(""), "Claude Console, API keys.", "Claude")
+    anthropic_base_url: str = setting("", "Another host that speaks the Messages API (a gateway). Empty: Anthropic.", "Claude")
+    boss_model: str = setting("claude-sonnet-5-5", "The Claude model that answers.", "Claude")
+    claude_timeout_seconds: float = setting(90.0, "The longest that one question to Claude may take.", "Claude", gt=0, le=600)
+    boss_effort: Literal["default", "low", "medium", "high", "xhigh", "max"] = setting(
         "medium",
         "How much the model thinks and writes. default: nothing is said about it, for a gateway that knows no such field.",
         "Claude",
     )
-    claude_max_tokens: int = knob(1024, "The longest answer, in tokens.", "Claude", ge=64, le=16000)
-    claude_thinking_tokens: int = knob(
+    claude_max_tokens: int = setting(1024, "The longest answer, in tokens.", "Claude", ge=64, le=16000)
+    claude_thinking_tokens: int = setting(
         3072,
         "Room for thinking beside the answer, in tokens: a model's thinking counts toward what it may write.",
         "Claude",
         ge=0,
         le=64_000,
     )
-    history_tokens: int = knob(
+    history_tokens: int = setting(
         8000, "How much of a conversation Claude is shown, in tokens (estimated at 4 bytes each).", "Claude", ge=0, le=150_000
     )

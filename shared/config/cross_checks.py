@@ -15,7 +15,7 @@ from shared.model import users as users_file
 from shared.model.addresses import Channel
 from shared.model.channels import CHANNELS
 from shared.net import is_loopback_url
-from shared.storage import url as redis_url
+from shared.storage.url import url_fault
 
 if TYPE_CHECKING:
     from shared.config.settings import Settings
@@ -38,7 +38,7 @@ def url_faults(settings: Settings) -> list[str]:
             faults.append(
                 f"{name.upper()}: must be https://, but for an address of this machine: a credential goes there with each request"
             )
-    if settings.redis_url and (fault := redis_url.fault(settings.redis_url.get_secret_value())):
+    if settings.redis_url and (fault := url_fault(settings.redis_url.get_secret_value())):
         faults.append(f"REDIS_URL: {fault}")
     return faults
 

@@ -7,6 +7,6 @@ from typing import Any
 from pydantic import Field
 
 
-def knob(default: Any, help_text: str, group: str, **limits: Any) -> Any:
+def setting(default: Any, help_text: str, group: str, **limits: Any) -> Any:
     """A field of the settings; `limits` are pydantic's."""
     return Field(default, description=help_text, json_schema_extra={"group": group}, **limits)

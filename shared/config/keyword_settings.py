@@ -8,7 +8,7 @@ from typing import Final
 
 from pydantic_settings import BaseSettings
 
-from shared.config.field import knob
+from shared.config.field import setting
 from shared.model.sms_admission import Keywords
 
 STOP_ALWAYS: Final = frozenset({"stop", "stopall", "unsubscribe", "revoke", "optout"})
@@ -21,13 +21,13 @@ _OPTING_IN: Final = frozenset({"start", "unstop", "yes"})
 class WordSettings(BaseSettings):
     """The words in force at the operator's Twilio account."""
 
-    opt_out_words: str = knob(
+    opt_out_words: str = setting(
         "CANCEL,END,QUIT",
         "The words by which a person opts out of texts at your Twilio account, besides STOP, STOPALL, UNSUBSCRIBE, REVOKE and OPTOUT, "
         "which always do: what Advanced Opt-Out took away must not stand here. none: no other.",
         "Twilio",
     )
-    help_words: str = knob(
+    help_words: str = setting(
         "HELP,INFO",
         "The words that Twilio answers by itself, and the Boss therefore does not. none: Twilio answers none, the Boss does.",
         "Twilio",

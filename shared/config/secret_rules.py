@@ -25,11 +25,11 @@ LEAST: Final = {
     "twilio_auth_token": 32,
     "twilio_api_key_secret": 32,
     "sendgrid_api_key": 32,
-    "anthropic_api_key": 16,
     "email_webhook_secret": 16,
+    "anthropic_api_key": 16,
     "supervisor_token": 16,
-    "console_password": SHORTEST_PASSWORD,
     "redis_url": 12,
+    "console_password": SHORTEST_PASSWORD,
 }
 """Each secret setting, and the characters that it has at least. A provider's own are as long as it makes them (a gateway for Claude
 makes its own); the others are the operator's to think up. `redis_url` stands for each password within it."""

@@ -9,7 +9,7 @@ from typing import Final
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
-from shared.config.field import knob
+from shared.config.field import setting
 
 _DOMAIN: Final = re.compile(r"(?:[a-z0-9_-]+\.)+[a-z0-9-]+")
 
@@ -17,21 +17,21 @@ _DOMAIN: Final = re.compile(r"(?:[a-z0-9_-]+\.)+[a-z0-9-]+")
 class SendGridSettings(BaseSettings):
     """Sending by SendGrid, and how its webhooks prove that they are its own."""
 
-    sendgrid_api_key: SecretStr = knob(SecretStr(""), "SendGrid, Settings, API Keys: one with Mail Send access.", "SendGrid")
-    sendgrid_api_base_url: str = knob(
+    sendgrid_api_key: SecretStr = setting(SecretStr(""), "SendGrid, Settings, API Keys: one with Mail Send access.", "SendGrid")
+    sendgrid_api_base_url: str = setting(
         "", "Another host that speaks SendGrid's v3 API, such as https://api.eu.sendgrid.com. Empty: SendGrid.", "SendGrid"
     )
-    sendgrid_inbound_public_key: str = knob(
+    sendgrid_inbound_public_key: str = setting(
         "", "The public key of the Inbound Parse security policy (base64 DER). Set: unsigned mail is refused.", "SendGrid"
     )
-    sendgrid_events_public_key: str = knob(
+    sendgrid_events_public_key: str = setting(
         "", "The verification key of the signed Event Webhook (base64 DER). Empty: EMAIL_WEBHOOK_SECRET is asked for.", "SendGrid"
     )
-    email_webhook_secret: SecretStr = knob(
+    email_webhook_secret: SecretStr = setting(
         SecretStr(""), "Without a signing policy: POST /email/inbound?token=... or HTTP basic auth with this password.", "SendGrid"
     )
 
-    email_exact_domains: str = knob(
+    email_exact_domains: str = setting(
         "",
         "Domains that hand out subdomains to customers, with commas between: for an address there only the very same domain may sign.",
         "SendGrid",

@@ -1,40 +1,32 @@
-"""Every knob, in one class; one error that lists all that is wrong.
+"""All settings, in one class, and what follows from them. A value: it reads no file by itself; `loading` reads the operator's.
 
-Values come from the environment, then from a `.env` file in the working directory. `.env.example` is generated from
-this class (`boss config example`) and tested equal to it.
+`.env.example` is generated from this class (`boss config example`) and tested equal to it.
 """
 
 from __future__ import annotations
 
 import math
-import os
-import secrets
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Literal
-from urllib.parse import urlsplit
 
-from pydantic import SecretStr, ValidationError, model_validator
+from pydantic import SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from shared import operator_files
-from shared.config import providers
+from shared.config import providers, secret_rules
 from shared.config.bridge_settings import BridgeSettings
 from shared.config.claude_settings import ClaudeSettings
-from shared.config.cross_checks import BASE_URLS, faults_beside, faults_of, production_faults, twilio_faults, url_faults
-from shared.config.field import knob as _knob
+from shared.config.cross_checks import BASE_URLS, production_faults, twilio_faults, url_faults
+from shared.config.field import setting
 from shared.config.keyword_settings import WordSettings
 from shared.config.providers import Provider
-from shared.config.secret_rules import EXAMPLE_TOKEN, SANDBOX_CREDENTIALS
 from shared.config.sendgrid_settings import SendGridSettings
 from shared.config.twilio_settings import TwilioSettings
-from shared.errors import ConfigurationError
 from shared.net import without_login
-from shared.storage import url as redis_url
-
-__all__ = ["EXAMPLE_TOKEN", "SANDBOX_CREDENTIALS", "Settings", "announce_web", "in_use", "load", "strange_names"]
+from shared.storage.url import url_passwords
 
 LONGEST_SEND: Final = 15.0
+DAY_MS: Final = 86_400_000
 _PROVIDER_URLS: Final = {
     "twilio_api_base_url": "https://api.twilio.com",
     "sendgrid_api_base_url": "https://api.sendgrid.com",
@@ -46,144 +38,144 @@ class Settings(BridgeSettings, ClaudeSettings, SendGridSettings, TwilioSettings,
     """All settings. Times are in the unit that the name says; empty values count as unset."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8-sig", env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+        env_file_encoding="utf-8-sig", env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
     )
 
-    environment: Literal["local", "production"] = _knob(
+    environment: Literal["local", "production"] = setting(
         "local", "local or production. Production refuses to start with missing or example credentials.", "Place"
     )
-    public_url: str = _knob(
+    public_url: str = setting(
         "", "The https:// address under which Twilio and SendGrid reach the web process; Twilio's signature is computed over it.", "Place"
     )
-    port: int = _knob(8787, "The web process's port.", "Place", ge=0, le=65535)
-    web_host: str = _knob("127.0.0.1", "The address that the web process binds; keep it on loopback behind a proxy.", "Place")
-    redis_url: SecretStr = _knob(
+    port: int = setting(8787, "The web process's port.", "Place", ge=0, le=65535)
+    web_host: str = setting("127.0.0.1", "The address that the web process binds; keep it on loopback behind a proxy.", "Place")
+    redis_url: SecretStr = setting(
         SecretStr(""),
         "A Redis or Valkey: redis://, rediss:// (TLS), unix://, redis+sentinel://host,host,host/service (docs/reference/data.md). Empty: an embedded Valkey under BOSS_DATA_DIR.",
         "Place",
     )
-    boss_data_dir: Path = _knob(
+    boss_data_dir: Path = setting(
         Path(".boss"), "Where this machine keeps its files: the embedded server's data, and the web process's address.", "Place"
     )
-    boss_users_file: Path | None = _knob(
+    boss_users_file: Path | None = setting(
         None,
         "The TOML file of who may talk to which Boss (docs/reference/users.md). Local only: empty means the one example user.",
         "Place",
     )
 
-    sender_turns_per_hour: int = _knob(
+    sender_turns_per_hour: int = setting(
         60, "Turns that one sender may start in any hour; then one plain sentence, then silence.", "Limits", ge=1, le=10_000
     )
-    sender_turns_at_once: int = _knob(
+    sender_turns_at_once: int = setting(
         8, "Turns of one sender under way at once, of half a worker's at most; further ones wait for one to end.", "Limits", ge=1, le=5000
     )
-    max_open_messages: int = _knob(
+    max_open_messages: int = setting(
         50_000, "Messages that may wait for an answer; beyond them mail gets 503 and texts wait on disk.", "Limits", ge=1, le=10_000_000
     )
-    answer_within_minutes: float = _knob(
+    answer_within_minutes: float = setting(
         60.0, "How long an outage may delay an answer before the message is parked and its sender told.", "Limits", gt=0
     )
-    retention_days: float = _knob(90.0, "How long texts are kept after they were answered.", "Limits", gt=0, le=3650)
-    sms_settle_seconds: float = _knob(0.5, "How long a first text waits for others to join its turn.", "Limits", ge=0, le=60)
-    thread_turns_per_hour: int = _knob(
+    retention_days: float = setting(90.0, "How long texts are kept after they were answered.", "Limits", gt=0, le=3650)
+    sms_settle_seconds: float = setting(0.5, "How long a first text waits for others to join its turn.", "Limits", ge=0, le=60)
+    thread_turns_per_hour: int = setting(
         12, "Turns that one mail thread may start in an hour, against robots that hide that they are robots.", "Limits", ge=1, le=10_000
     )
-    mail_turns_per_hour: int = _knob(
+    mail_turns_per_hour: int = setting(
         30,
         "Turns that one user's mails to one Boss may start in an hour, over all threads, against robots that begin one with each mail.",
         "Limits",
         ge=1,
         le=10_000,
     )
-    pair_turns_per_day: int = _knob(
+    pair_turns_per_day: int = setting(
         200,
         "Turns that one user and one Boss number or address may start in a day (UTC); then one plain sentence, then silence.",
         "Limits",
         ge=1,
         le=1_000_000,
     )
-    daily_tokens: int = _knob(
+    daily_tokens: int = setting(
         2_000_000,
         "Tokens (in and out) that all may use in a day (UTC); then nothing more is thought about until the next, with an alarm. 0: no bound.",
         "Limits",
         ge=0,
     )
-    sender_daily_share: float = _knob(
+    sender_daily_share: float = setting(
         0.25,
         "Of DAILY_TOKENS, how much one sender may use in a day: beyond it that sender alone waits for the next. At least an equal part of all users'; 1: no bound.",
         "Limits",
         gt=0,
         le=1,
     )
-    daily_turns: int = _knob(
+    daily_turns: int = setting(
         5_000, "The same in turns. Both bounds hold whenever Claude is real; a played one costs nothing.", "Limits", ge=0
     )
-    answer_at_most_hours: float = _knob(
+    answer_at_most_hours: float = setting(
         24.0,
         "How old a message may be, pauses left out, and still be answered; an older one is parked and its sender told.",
         "Limits",
         gt=0,
         le=8760,
     )
-    unknown_outcome: Literal["send", "park"] = _knob(
+    unknown_outcome: Literal["send", "park"] = setting(
         "send",
         "A reply of which neither callback nor list tells whether it was taken: send it again, marked, or park its message.",
         "Limits",
     )
 
-    local_fallback: Literal["on", "off"] = _knob(
+    local_fallback: Literal["on", "off"] = setting(
         "on", "on: the standby process works while no regular worker lives. off: it only stands aside.", "Workers"
     )
-    standby_after_seconds: float = _knob(
+    standby_after_seconds: float = setting(
         15.0,
         "How long no regular worker may have been heard of before the standby works; workers are heard of every 5 s, or three times in this.",
         "Workers",
         ge=0.3,
         le=3600,
     )
-    worker_concurrency: int = _knob(200, "Turns that one worker process holds at once.", "Workers", ge=1, le=5000)
-    lease_seconds: float = _knob(
+    worker_concurrency: int = setting(200, "Turns that one worker process holds at once.", "Workers", ge=1, le=5000)
+    lease_seconds: float = setting(
         60.0,
         "How long a worker that hangs keeps its conversation; one that died keeps it for seconds. Renewed at a quarter of it.",
         "Workers",
         ge=1,
         le=3600,
     )
-    sweep_seconds: float = _knob(0.25, "How often a worker looks for conversations whose time has come.", "Workers", gt=0, le=10)
-    send_timeout_seconds: float = _knob(
+    sweep_seconds: float = setting(0.25, "How often a worker looks for conversations whose time has come.", "Workers", gt=0, le=10)
+    send_timeout_seconds: float = setting(
         LONGEST_SEND,
         "The longest that one request to Twilio or SendGrid may take; well under LEASE_SECONDS. Unset: a quarter of that, 15 at most.",
         "Workers",
         gt=0,
         le=120,
     )
-    email_event_wait_seconds: float = _knob(
+    email_event_wait_seconds: float = setting(
         120.0,
         "How long a mail of unknown fate waits for SendGrid's event before it is sent again under the same Message-ID.",
         "Workers",
         ge=0,
     )
-    shutdown_grace_seconds: float = _knob(
+    shutdown_grace_seconds: float = setting(
         4.0,
         "How long a worker told to end waits for requests to Twilio and SendGrid in flight (honcho kills after 5; 30 in systemd units).",
         "Workers",
         ge=0,
         le=600,
     )
-    embedded_maxmemory_mb: int = _knob(
+    embedded_maxmemory_mb: int = setting(
         1024, "What the embedded server may hold, in MiB; then it refuses writes, and evicts nothing.", "Workers", ge=16, le=1_048_576
     )
-    startup_wait_seconds: float = _knob(
+    startup_wait_seconds: float = setting(
         30.0,
         "How long a process waits at its start for Redis to come up; under honcho as long as it takes, because its end would end all.",
         "Workers",
         ge=0,
     )
-    spool_max_mb: int = _knob(
+    spool_max_mb: int = setting(
         1024, "What the web process may keep on disk while Redis is away, in MiB; beyond it, webhooks get 503.", "Place", ge=1, le=1_048_576
     )
-    spool_min_free_mb: int = _knob(100, "What must stay free on the disk of BOSS_DATA_DIR, in MiB; else webhooks get 503.", "Place", ge=0)
-    insurance_seconds: float = _knob(
+    spool_min_free_mb: int = setting(100, "What must stay free on the disk of BOSS_DATA_DIR, in MiB; else webhooks get 503.", "Place", ge=0)
+    insurance_seconds: float = setting(
         60.0,
         "How long a message that no replica of Redis had in time lies on the web process's disk before it is handed over once more: longer than a failover takes.",
         "Place",
@@ -191,16 +183,16 @@ class Settings(BridgeSettings, ClaudeSettings, SendGridSettings, TwilioSettings,
         le=3600,
     )
 
-    sandbox: Literal["auto", "on", "off"] = _knob(
+    sandbox: Literal["auto", "on", "off"] = setting(
         "auto",
         "auto: in ENVIRONMENT=local each provider without credentials is played by the sandbox, each with them is real. on: all are played. off: none.",
         "Development",
     )
-    sandbox_port: int = _knob(8790, "The port of the sandbox and of its page.", "Development", ge=0, le=65535)
-    dashboard_port: int = _knob(9181, "The port of `boss dashboard`.", "Development", ge=0, le=65535)
-    log_format: Literal["auto", "console", "json"] = _knob("auto", "auto: console on a terminal, json elsewhere.", "Development")
+    sandbox_port: int = setting(8790, "The port of the sandbox and of its page.", "Development", ge=0, le=65535)
+    dashboard_port: int = setting(9181, "The port of `boss dashboard`.", "Development", ge=0, le=65535)
+    log_format: Literal["auto", "console", "json"] = setting("auto", "auto: console on a terminal, json elsewhere.", "Development")
 
-    console_password: SecretStr = _knob(
+    console_password: SecretStr = setting(
         SecretStr(""),
         "Opens `boss dashboard`, and /metrics to other machines (HTTP basic auth, any user name); in production at least 12 characters of your own.",
         "Console",
@@ -268,41 +260,10 @@ class Settings(BridgeSettings, ClaudeSettings, SendGridSettings, TwilioSettings,
     def named_secrets(self) -> tuple[tuple[str, str], ...]:
         """Every secret that is set, with its setting's name; of REDIS_URL each password within it."""
         found: list[tuple[str, str]] = []
-        for name in type(self).model_fields:
-            value = getattr(self, name)
-            if isinstance(value, SecretStr):
-                text = value.get_secret_value()
-                found += [(name, each) for each in (redis_url.passwords(text) if name == "redis_url" else (text,)) if each]
+        for name in secret_rules.LEAST:
+            text = getattr(self, name).get_secret_value()
+            found += [(name, each) for each in (url_passwords(text) if name == "redis_url" else (text,)) if each]
         return tuple(found)
-
-    @property
-    def webhook_base_url(self) -> str:
-        """The base of the webhook URLs as the providers know them, without a slash at the end."""
-        return (self.public_url or self.local_web_url).rstrip("/")
-
-    @property
-    def own_web_url(self) -> str:
-        """Where this machine reaches this process, if it is the web process."""
-        host = "127.0.0.1" if self.web_host in ("", "0.0.0.0", "::") else self.web_host  # noqa: S104 - compared, not bound
-        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
-
-    @property
-    def web_url_file(self) -> Path:
-        """Where the web process writes its address for the other processes of this machine."""
-        return self.boss_data_dir / "web.url"
-
-    @property
-    def local_web_url(self) -> str:
-        """Where this machine reaches the web process: as that wrote it at its start, else at `PORT`.
-
-        honcho gives each kind of process a PORT of its own, so `PORT` is the web process's in the web process alone.
-        The file is read at each use, because all processes start at the same time.
-        """
-        try:
-            written = self.web_url_file.read_text(encoding="ascii").strip()
-        except (OSError, ValueError):
-            written = ""
-        return written if urlsplit(written).scheme == "http" else self.own_web_url
 
     @property
     def sandbox_url(self) -> str:
@@ -313,6 +274,11 @@ class Settings(BridgeSettings, ClaudeSettings, SendGridSettings, TwilioSettings,
     def heartbeat_seconds(self) -> float:
         """How often a worker lets itself be heard of: every 5 s, and often enough for the standby not to miss it."""
         return min(5.0, self.standby_after_seconds / 3)
+
+    @property
+    def retention_ms(self) -> int:
+        """RETENTION_DAYS in milliseconds."""
+        return int(self.retention_days * DAY_MS)
 
     @property
     def spool_dir(self) -> Path:
@@ -349,43 +315,3 @@ def _following_lease(values: dict[str, Any]) -> dict[str, Any]:
     if not lease or values.get("send_timeout_seconds"):
         return values
     return {**values, "send_timeout_seconds": min(LONGEST_SEND, lease / 4)}
-
-
-def load(**overrides: Any) -> Settings:
-    """Read the settings; ConfigurationError lists every fault by the variable's name and never shows a value."""
-    _env_of(overrides)
-    try:
-        return Settings(**overrides)
-    except ValidationError as error:
-        faults = faults_of(error)
-        if broken := {str(fault["loc"][0]) for fault in error.errors() if fault["loc"]}:
-            faults += faults_beside(Settings, broken, overrides)
-        raise ConfigurationError("\n" + "\n".join(faults)) from None
-
-
-def strange_names(**overrides: Any) -> list[str]:
-    """Names in `.env`, and in the environment where they look like ours, that set nothing, each in a sentence. ConfigurationError as `load`."""
-    return operator_files.unknown_names(_env_of(overrides), os.environ, (name.upper() for name in Settings.model_fields))
-
-
-def _env_of(overrides: dict[str, Any]) -> dict[str, str]:
-    """What stands in the `.env` that is read; ConfigurationError for one that cannot be."""
-    path = overrides.get("_env_file", Settings.model_config.get("env_file"))
-    return operator_files.read_env(Path(path)) if path else {}
-
-
-def in_use(settings: Settings, **overrides: Any) -> dict[Provider, str]:
-    """For each provider whether it is played or real, and where its key comes from. ConfigurationError as `load`."""
-    return providers.in_use(settings, _env_of(overrides))
-
-
-def announce_web(settings: Settings) -> None:
-    """Write the web process's address for the others. ConfigurationError when BOSS_DATA_DIR cannot be written."""
-    path = settings.web_url_file
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")  # two containers may have the same process id
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft.write_text(settings.own_web_url + "\n", encoding="ascii")
-        draft.replace(path)
-    except OSError as error:
-        raise ConfigurationError(f"BOSS_DATA_DIR: {settings.boss_data_dir} cannot be written ({error.strerror})") from None

@@ -20,6 +20,7 @@ from shared.mailbox.calls.retry_requests import RetryResult, result_from
 from shared.mailbox.records import Message, Pause, Reply, message_from, pause_from, reply_from
 from shared.mailbox.scripts import arguments, script
 from shared.model import codec
+from shared.storage.replication import StorageResult
 
 T = TypeVar("T")
 AT_ONCE = 1000
@@ -37,11 +38,21 @@ def answer(call: Call[T], raw: Any) -> T:
 
 
 class BlockingCommands(Protocol):
-    """Whoever sends one command and waits for its answer: a client of redis-py's, or `shared.storage.group_commit.Grouped`."""
+    """Sends one command and waits for its answer, as `shared.storage.group_commit.GroupCommit` does."""
 
-    def execute_command(self, *args: Any) -> Any:
-        """Raises RedisError."""
+    def execute_confirmed(self, *args: Any) -> StorageResult[Any]:
+        """The answer, and whether a replica of the server has what the command wrote. Raises RedisError."""
         ...
+
+
+class _Unconfirmed:
+    """Commands by redis-py's own client, which knows nothing of replicas: every write counts as safe."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    def execute_confirmed(self, *args: Any) -> StorageResult[Any]:
+        return StorageResult(self._redis.execute_command(*args), replicated=True)  # type: ignore[no-untyped-call]
 
 
 class Mailbox:
@@ -50,17 +61,21 @@ class Mailbox:
     def __init__(self, redis: Redis, commands: BlockingCommands | None = None) -> None:
         """`commands` sends the calls, `redis` by default."""
         self.redis = redis
-        self._commands = commands or redis
+        self._commands: BlockingCommands = commands or _Unconfirmed(redis)
 
     def run(self, call: Call[T]) -> T:
         """Send one call and parse its answer. Every call can be repeated."""
+        return self.run_confirmed(call).answer
+
+    def run_confirmed(self, call: Call[T]) -> StorageResult[T]:
+        """As `run`, and whether a replica has what the call wrote."""
         text, sha = script(call.name)
         sent = arguments(call)
         try:
-            raw = self._commands.execute_command("EVALSHA", sha, 0, *sent)
+            raw, replicated = self._commands.execute_confirmed("EVALSHA", sha, 0, *sent)
         except NoScriptError:
-            raw = self._commands.execute_command("EVAL", text, 0, *sent)
-        return answer(call, raw)
+            raw, replicated = self._commands.execute_confirmed("EVAL", text, 0, *sent)
+        return StorageResult(answer(call, raw), replicated)
 
     def load(self, *names: str) -> None:
         """Make scripts known to the server, so that not even the first call has to send one. Raises RedisError."""

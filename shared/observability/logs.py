@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import structlog
 
-from shared.observability.redaction import KNOWN, masked, outline
+from shared.observability.redaction import KNOWN_SECRETS, mask_value, summarize
 
 OURS: Final = ("shared", "bridge", "boss", "webhook_api", "supervisor_worker", "rq_async", "rq")
 """Loggers that are told what they say: ours, and RQ's, which speaks of jobs and workers by their names."""
@@ -46,7 +46,7 @@ def configure(process: str, log_format: str = "auto", secrets: Iterable[str] = (
 
     `secrets` are the process's own: they are hidden wherever they turn up.
     """
-    KNOWN.learn(secrets)
+    KNOWN_SECRETS.replace(secrets)
     console = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -111,12 +111,12 @@ def _outlined(_logger: Any, _name: str, event: Event) -> Event:
     if given and not isinstance(given, BaseException):
         given = given[1] if isinstance(given, tuple) else sys.exc_info()[1]
     if given:
-        event["exception"] = outline(given)
+        event["exception"] = summarize(given)
     return event
 
 
 def _masked(_logger: Any, _name: str, event: Event) -> Event:
-    return {name: value if name in ("_record", "_from_structlog") else masked(value) for name, value in event.items()}
+    return {name: value if name in ("_record", "_from_structlog") else mask_value(value) for name, value in event.items()}
 
 
 def _hear_python() -> None:

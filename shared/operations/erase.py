@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 
 from redis import Redis
 
-from shared import spool_layout as spool
+from shared import spool_layout
 from shared.errors import BadInput
 from shared.mailbox import Mailbox, calls, keys
 from shared.mailbox.records import attempts_from
@@ -75,7 +75,7 @@ def erase(redis: Redis, *, username: str, user: str, request_ms: int, waiting: C
 
 def erase_files(directory: Path, username: str, erased: Erased) -> None:
     """Remove what of this user waits in a spool directory. A file that cannot be read is counted and stays. Raises OSError."""
-    for part in (spool.WAITING, spool.INSURED, spool.ASIDE):
+    for part in (spool_layout.WAITING, spool_layout.UNREPLICATED, spool_layout.ASIDE):
         for path in sorted((directory / part).glob("*")):
             try:
                 value = codec.loads(path.read_bytes())

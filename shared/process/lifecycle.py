@@ -1,4 +1,4 @@
-"""How every process of ours begins, stands aside and ends.
+"""How every process of ours begins, waits and ends.
 
 Whatever goes wrong before the work begins is one clear message on stderr and exit status 2, never a traceback.
 """
@@ -15,40 +15,45 @@ from types import FrameType, TracebackType
 from typing import Final, NoReturn
 
 from shared.errors import BosslineError
-from shared.observability.redaction import outline
+from shared.observability.redaction import summarize
 
 CANNOT_START: Final = 2
-"""Exit status of a process whose configuration, or whose data, is not for it."""
+"""Exit status of a process that may not run with this configuration or on this data."""
 NO_STORAGE: Final = 1
 """Exit status of a process for which Redis did not come up in time."""
+POLL_SECONDS: Final = 0.2
 
 
-def tell_in_outline() -> None:
-    """Let an error that nobody expected end the process without the error's words, which may quote a message or a key."""
+def hide_error_messages() -> None:
+    """Print an unexpected error that ends the process without its own message, which may quote a text or a key."""
 
-    def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    def print_summary(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if issubclass(kind, KeyboardInterrupt):
             sys.__excepthook__(kind, error, trace)
             return
-        print(f"{outline(error)}boss: an error that nobody expected: please report it", file=sys.stderr, flush=True)  # noqa: T201 - its last word
+        last_words = f"{summarize(error)}boss: an error that nobody expected: please report it"
+        print(last_words, file=sys.stderr, flush=True)  # noqa: T201 - the process ends with it
 
-    sys.excepthook = tell
+    sys.excepthook = print_summary
 
 
 def guarded(main: Callable[[], int | None]) -> int:
-    """Run `main` and return its exit status; 2 and one message for an error that we raise on purpose."""
-    tell_in_outline()
+    """Run `main` and return its exit status; for an error that we raise on purpose: one message on stderr, and CANNOT_START."""
+    hide_error_messages()
     try:
         return main() or 0
     except BosslineError as error:
-        print(message(error), file=sys.stderr, flush=True)  # noqa: T201 - the process's own last word
+        print(message(error), file=sys.stderr, flush=True)  # noqa: T201 - the process ends with it
         return CANNOT_START
 
 
-def leave(status: int) -> NoReturn:
-    """End at once: all is closed, and tidying up the SDKs' modules would take the interpreter one of honcho's five seconds."""
+def exit_now(status: int) -> NoReturn:
+    """End the process at once. Call it when everything is closed.
+
+    An orderly end of the interpreter would take one of honcho's five seconds to tear down the SDKs' modules.
+    """
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError):  # nobody may read it any more
+        with suppress(OSError):  # its reader may have gone
             stream.flush()
     os._exit(status)
 
@@ -58,11 +63,11 @@ def message(error: BosslineError) -> str:
     return f"boss: {error.code}: {error.detail}" if error.detail else f"boss: {error.code}"
 
 
-class Stop:
-    """Turns SIGTERM and SIGINT into something that a loop can look at."""
+class StopSignal:
+    """SIGTERM or SIGINT as a flag that a loop can read: calling the object tells whether the process was asked to end."""
 
     def __init__(self) -> None:
-        """Nothing was asked yet; the handlers are set now."""
+        """Install the signal handlers."""
         self.asked = False
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._ask)
@@ -72,9 +77,9 @@ class Stop:
         return self.asked
 
     def wait(self) -> None:
-        """Wait until then."""
+        """Block until the process is asked to end."""
         while not self.asked:
-            time.sleep(0.2)  # a signal ends the sleep early only for its handler, so it is short
+            time.sleep(POLL_SECONDS)  # Python resumes a sleep after a signal's handler has run, so each one is short
 
     def _ask(self, _number: int, _frame: FrameType | None) -> None:
         self.asked = True

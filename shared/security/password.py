@@ -1,12 +1,15 @@
-"""The one comparison of a secret that somebody shows with ours, and how slowly somebody finds out who does not know it.
+"""Compares a secret that a caller shows with ours, and slows down those who guess.
 
-Every door has it: SendGrid's webhooks (EMAIL_WEBHOOK_SECRET), /metrics and the dashboard (CONSOLE_PASSWORD), the bridge (SUPERVISOR_TOKEN).
-Ten wrong ones of one direction cost nothing, fifty of all together; one of a direction is forgiven a second, five of all. Once either is
-used up every attempt from there, right or wrong, is held for a second before it is judged: guessing is slow.
+Everything with a secret uses it: SendGrid's webhooks (EMAIL_WEBHOOK_SECRET), /metrics and the dashboard (CONSOLE_PASSWORD), the
+bridge (SUPERVISOR_TOKEN).
 
-A direction is an address as the door knows it, of IPv6 its network. Somebody else's guesses lock nobody out: a direction that has shown
-the right secret lately is judged at once, whatever else comes. Where a thread is held, only few are: of more, each is told to
-come again, unjudged.
+Each source may be wrong FREE_GUESSES times, and once more a second; all sources together FREE_GUESSES_OF_ALL times, and five a second.
+Beyond either bound every attempt, right or wrong, is delayed by DELAY_SECONDS before it is compared: guessing is slow, and the time
+tells nothing.
+
+A source is an IPv4 address or an IPv6 network (`source_of`). Guesses of others lock nobody out: a source that has shown the
+right secret lately is compared at once, whatever else arrives. Where a delay blocks a thread, only few attempts are delayed at a time;
+any further one is told to come again, and is not compared.
 """
 
 from __future__ import annotations
@@ -21,154 +24,141 @@ from enum import StrEnum
 from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import Final, TypeVar
 
-FREE: Final = 10
-FREE_IN_ALL: Final = 50
-FORGIVEN: Final = 1.0
-FORGIVEN_IN_ALL: Final = 5.0
-"""Wrong ones a second."""
-HOLD_SECONDS: Final = 1.0
-MOST_HELD: Final = 8
-MOST_HELD_OF_ONE: Final = 4
-DIRECTIONS: Final = 1024
-"""How many are remembered, of the wrong and of the right; whose is forgotten still counts among all."""
+from shared.rate_limit import TokenBucket
+
+FREE_GUESSES: Final = 10
+FREE_GUESSES_OF_ALL: Final = 50
+GUESSES_PER_SECOND: Final = 1.0
+GUESSES_PER_SECOND_OF_ALL: Final = 5.0
+DELAY_SECONDS: Final = 1.0
+MAX_DELAYED: Final = 8
+MAX_DELAYED_PER_SOURCE: Final = 4
+MAX_SOURCES: Final = 1024
+"""How many sources are remembered, of wrong and of right secrets each; one that is forgotten still counts among all."""
 
 
 V = TypeVar("V")
 
 
 class Verdict(StrEnum):
-    """What an attempt came to."""
+    """The result of an attempt; BUSY means that it was not compared."""
 
     RIGHT = "right"
     WRONG = "wrong"
     BUSY = "busy"
 
 
-class Budget:
-    """Wrong attempts that cost nobody any time. `now` is of a clock in seconds that never goes back."""
+class ThrottledSecret:
+    """One secret, with the guesses at it. An unset (empty) secret matches nothing. Threads may share it.
 
-    def __init__(self, free: int, forgiven: float, now: float) -> None:
-        self._free, self._forgiven = float(free), forgiven
-        self._left, self._now = self._free, now
-
-    def left(self, now: float) -> bool:
-        """Whether an attempt may be judged at once."""
-        self._left = min(self._free, self._left + (now - self._now) * self._forgiven)
-        self._now = now
-        return self._left >= 1
-
-    def spend(self, now: float) -> None:
-        """One was wrong."""
-        self.left(now)
-        self._left = max(0.0, self._left - 1)
-
-
-class Guesses:
-    """One secret, and who guessed wrong. An empty secret is known by nobody. Threads may share it."""
+    It never sleeps: a caller on an event loop asks `delay`, waits by itself, and then calls `verify`. `now`, here and below, is of a
+    clock in seconds that never goes back.
+    """
 
     def __init__(self, secret: str, now: float) -> None:
-        """`now`, here and below, is of a clock in seconds that never goes back."""
         self._secret = secret.encode("utf-8", "replace")
         self._lock = threading.Lock()
-        self._all = Budget(FREE_IN_ALL, FORGIVEN_IN_ALL, now)
-        self._each: OrderedDict[str, Budget] = OrderedDict()
-        self._known: OrderedDict[str, None] = OrderedDict()
+        self._all = TokenBucket(GUESSES_PER_SECOND_OF_ALL, FREE_GUESSES_OF_ALL, now)
+        self._wrong: OrderedDict[str, TokenBucket] = OrderedDict()
+        self._right: OrderedDict[str, None] = OrderedDict()
 
     @property
-    def wanted(self) -> bool:
+    def is_set(self) -> bool:
         """Whether there is a secret at all."""
         return bool(self._secret)
 
-    def hold(self, direction: str, now: float) -> float:
-        """How long an attempt from there has to wait before it is judged, in seconds."""
+    def delay(self, source: str, now: float) -> float:
+        """How many seconds an attempt of this source must wait before it is verified."""
         with self._lock:
-            mine = self._each.get(direction)
-            return 0.0 if self._all.left(now) and (mine is None or mine.left(now)) else HOLD_SECONDS
+            bucket = self._wrong.get(source)
+            free = self._all.available(now) and (bucket is None or bucket.available(now))
+        return 0.0 if free else DELAY_SECONDS
 
-    def knows(self, direction: str) -> bool:
-        """Whether the right secret came from there lately."""
+    def was_right(self, source: str) -> bool:
+        """Whether the right secret came from this source lately."""
         with self._lock:
-            return direction in self._known
+            return source in self._right
 
-    def right(self, given: str | None, direction: str, now: float) -> bool:
-        """Judge what was shown (None: something that is no secret): a wrong one is counted, a right one costs nothing."""
-        if self.same(given):
+    def verify(self, given: str | None, source: str, now: float) -> bool:
+        """Whether `given` is the secret (None: the caller sent something that is no secret). A wrong one counts as a guess."""
+        if self.matches(given):
             with self._lock:
-                _remember(self._known, direction, None)
+                _remember(self._right, source, None)
             return True
         with self._lock:
-            self._all.spend(now)
-            budget = self._each.get(direction) or Budget(FREE, FORGIVEN, now)
-            budget.spend(now)
-            _remember(self._each, direction, budget)
+            self._all.take_any(now)
+            bucket = self._wrong.get(source) or TokenBucket(GUESSES_PER_SECOND, FREE_GUESSES, now)
+            bucket.take_any(now)
+            _remember(self._wrong, source, bucket)
         return False
 
-    def same(self, given: str | None) -> bool:
-        """Whether it is the secret, found out in a time that does not depend on it."""
-        return hmac.compare_digest((given or "").encode("utf-8", "replace"), self._secret) and self.wanted
+    def matches(self, given: str | None) -> bool:
+        """Whether `given` is the secret, in a time that does not depend on it; nothing is counted."""
+        return hmac.compare_digest((given or "").encode("utf-8", "replace"), self._secret) and self.is_set
 
 
-class Places:
-    """The few threads of a process that may be held at once, whatever doors it has."""
+class DelaySlots:
+    """Bounds how many threads of a process sleep in a delay at once, over all of its verifiers."""
 
-    def __init__(self, most: int = MOST_HELD, most_of_one: int = MOST_HELD_OF_ONE) -> None:
-        self._most, self._most_of_one = most, most_of_one
+    def __init__(self, limit: int = MAX_DELAYED, limit_per_source: int = MAX_DELAYED_PER_SOURCE) -> None:
+        self._limit, self._limit_per_source = limit, limit_per_source
         self._lock = threading.Lock()
-        self._held: Counter[str] = Counter()
+        self._used: Counter[str] = Counter()
 
     @contextmanager
-    def one(self, direction: str) -> Iterator[bool]:
-        """Whether there was a place."""
+    def slot(self, source: str) -> Iterator[bool]:
+        """Hold a slot for the length of the `with`; False when none is free."""
         with self._lock:
-            found = self._held.total() < self._most and self._held[direction] < self._most_of_one
-            self._held[direction] += found
+            free = self._used.total() < self._limit and self._used[source] < self._limit_per_source
+            self._used[source] += free
         try:
-            yield found
+            yield free
         finally:
             with self._lock:
-                self._held[direction] -= found
-                self._held = +self._held  # without those whose number is 0
+                self._used[source] -= free
+                self._used = +self._used  # drops the sources without a slot, which would otherwise pile up
 
 
-class Login:
-    """A door whose callers each have a thread."""
+class PasswordVerifier:
+    """Verifies a secret for callers that have a thread each: a delay is a sleep."""
 
     def __init__(
         self,
         secret: str,
-        places: Places | None = None,
+        slots: DelaySlots | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._guesses = Guesses(secret, clock())
-        self._places = places or Places()
+        self._secret = ThrottledSecret(secret, clock())
+        self._slots = slots or DelaySlots()
         self._clock, self._sleep = clock, sleep
 
     @property
-    def wanted(self) -> bool:
+    def is_set(self) -> bool:
         """Whether there is a secret at all."""
-        return self._guesses.wanted
+        return self._secret.is_set
 
-    def judge(self, given: str | None, address: str) -> Verdict:
-        """Judge what `address` gave (None: something that is no secret); takes a second when too much was wrong lately."""
-        direction = direction_of(address)
-        if self._guesses.knows(direction) and self._guesses.same(given):
+    def verify(self, given: str | None, address: str) -> Verdict:
+        """Verify what `address` gave (None: something that is no secret); takes DELAY_SECONDS after too many wrong guesses."""
+        source = source_of(address)
+        # A flood of guesses must not delay a caller who knows the secret: that one is compared first, and only a wrong secret goes on.
+        if self._secret.was_right(source) and self._secret.matches(given):
             return Verdict.RIGHT
-        seconds = self._guesses.hold(direction, self._clock())
+        seconds = self._secret.delay(source, self._clock())
         if not seconds:
-            return self._judged(given, direction)
-        with self._places.one(direction) as found:
-            if not found:
+            return self._verdict(given, source)
+        with self._slots.slot(source) as free:
+            if not free:
                 return Verdict.BUSY
             self._sleep(seconds)
-            return self._judged(given, direction)
+            return self._verdict(given, source)
 
-    def _judged(self, given: str | None, direction: str) -> Verdict:
-        return Verdict.RIGHT if self._guesses.right(given, direction, self._clock()) else Verdict.WRONG
+    def _verdict(self, given: str | None, source: str) -> Verdict:
+        return Verdict.RIGHT if self._secret.verify(given, source, self._clock()) else Verdict.WRONG
 
 
-def direction_of(address: str) -> str:
-    """Where an address belongs: itself, of IPv6 its /64, of which one caller has every address."""
+def source_of(address: str) -> str:
+    """What one caller controls: an IPv4 address, or the /64 network of an IPv6 address. Any other text is returned unchanged."""
     try:
         parsed = ip_address(address.partition("%")[0])
     except ValueError:
@@ -178,9 +168,9 @@ def direction_of(address: str) -> str:
     return str(parsed.ipv4_mapped or IPv6Network((parsed, 64), strict=False))
 
 
-def _remember(book: OrderedDict[str, V], direction: str, value: V) -> None:
-    """Note the newest; the oldest is forgotten."""
-    book[direction] = value
-    book.move_to_end(direction)
-    while len(book) > DIRECTIONS:
-        book.popitem(last=False)
+def _remember(sources: OrderedDict[str, V], source: str, value: V) -> None:
+    """Note a source as the newest; forget the oldest beyond MAX_SOURCES."""
+    sources[source] = value
+    sources.move_to_end(source)
+    while len(sources) > MAX_SOURCES:
+        sources.popitem(last=False)

@@ -1,13 +1,16 @@
-"""Connections that know a server which may not, or no longer, write, and connections to whichever server the Sentinels call the master.
+"""Connections to the server that may write now: the master that the Sentinels name, or one server by its own address.
 
-A server that was demoted, has lost its replicas, or still loads its data answers every write with a word of capitals: READONLY,
-NOREPLICAS, MASTERDOWN, UNBLOCKED. That says "not here", and never "not this message". So it ends the connection, like the loss of it:
-the next attempt asks the Sentinels anew, and redis-py's retries do the waiting.
+A server that was demoted, has lost its replicas, or still loads its data answers every write with an error word: READONLY, NOREPLICAS,
+MASTERDOWN, UNBLOCKED. That says "not on this server", and nothing about the command. So these connections treat such an answer as the loss
+of the connection: the next attempt asks the Sentinels again, and redis-py's retries do the waiting.
 
-redis-py's `Sentinel` finds the master; three things are done otherwise. Its own connections ask where the master is only when they come
-out of the pool: one that breaks in use is opened again to where the old master was (8.1), so these ask before each opening. Its list of
-Sentinels is put in another order by whoever finds an answer, which two threads at once can only do wrongly (one Sentinel is then asked
-twice, another never again), so one asks at a time. And no connection to a Sentinel is kept: a question is rare, and has short times.
+redis-py's `Sentinel` finds the master. Three things are done differently here:
+
+- its own connections ask for the master only when they leave the pool; one that breaks in use is opened again to the old master (8.1).
+  These ask before each opening;
+- whoever finds an answer reorders its list of Sentinels. Two threads at once can reorder it wrongly (one Sentinel is then asked twice,
+  another never again), so one asks at a time;
+- no connection to a Sentinel is kept: a question is rare, and has short timeouts.
 """
 
 from __future__ import annotations
@@ -27,28 +30,28 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError, MasterDownError, ReadOnlyError, ResponseError  # noqa: A004 - the library's names
 from redis.retry import Retry
 
-from shared.storage.url import Watched
+from shared.storage.url import SentinelService
 
 SENTINEL_TIMEOUTS: Final[dict[str, Any]] = {"socket_connect_timeout": 0.5, "socket_timeout": 0.5}
 NOT_HERE: Final = (ReadOnlyError, MasterDownError)
 _WORD: Final = re.compile(r"(?:^|: -)(NOREPLICAS|READONLY|MASTERDOWN|UNBLOCKED) ")
-"""At an error's beginning, or after the place in a script where servers before version 7 say that it happened."""
+"""At the beginning of an error, or behind the position in a script that servers before version 7 put there."""
 
 
 class NotServing(ConnectionError):
-    """The server answered that it may not write now; or no Sentinel named a master."""
+    """The server answered that it may not write now, or no Sentinel named a master."""
 
 
 def not_serving(error: ResponseError) -> bool:
-    """Whether an answer means that this server may not do what it was asked, whatever that was."""
+    """Whether an error means that this server may not write now, whatever the command was."""
     return isinstance(error, NOT_HERE) or _WORD.search(str(error)) is not None
 
 
-class _Watchful:
-    """Reads such an answer as the loss of the connection."""
+class _FailoverAware:
+    """A connection that treats "not on this server" as the loss of the connection."""
 
     def read_response(self, *args: Any, **kwargs: Any) -> Any:
-        """As redis-py's; raises NotServing."""
+        """As redis-py's method; raises NotServing."""
         try:
             return super().read_response(*args, **kwargs)  # type: ignore[misc]
         except ResponseError as error:
@@ -59,24 +62,24 @@ class _Watchful:
 
     @classmethod
     def counterpart(cls) -> type[AsyncConnection]:
-        """The class for an event loop."""
-        return TWINS[cls]
+        """The same connection class for an event loop; `rq_async` calls this method by its name."""
+        return ASYNC_CLASSES[cls]
 
 
-class TcpConnection(_Watchful, Connection):
+class TcpConnection(_FailoverAware, Connection):
     """To one server."""
 
 
-class TlsConnection(_Watchful, SSLConnection):
+class TlsConnection(_FailoverAware, SSLConnection):
     """To one server, over TLS."""
 
 
-class SocketConnection(_Watchful, UnixDomainSocketConnection):
-    """To this machine's own."""
+class SocketConnection(_FailoverAware, UnixDomainSocketConnection):
+    """To one server, over a unix socket of this machine."""
 
 
 class _ToMaster:
-    """Asks `master` for the address before each opening."""
+    """Asks `master` for the address each time the connection is opened."""
 
     def __init__(self, *, master: Master, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -88,12 +91,12 @@ class _ToMaster:
         return super()._connect()  # type: ignore[misc]
 
 
-class MasterConnection(_Watchful, _ToMaster, Connection):
-    """To the present master."""
+class MasterConnection(_FailoverAware, _ToMaster, Connection):
+    """To the current master."""
 
 
-class MasterTlsConnection(_Watchful, _ToMaster, SSLConnection):
-    """To the present master, over TLS."""
+class MasterTlsConnection(_FailoverAware, _ToMaster, SSLConnection):
+    """To the current master, over TLS."""
 
 
 PLAIN: Final[dict[type, type]] = {
@@ -104,12 +107,12 @@ PLAIN: Final[dict[type, type]] = {
 
 
 class Master:
-    """Knows where the present master is, as the Sentinels say."""
+    """Asks the Sentinels where the current master is."""
 
-    def __init__(self, watched: Watched) -> None:
-        self._service = watched.service
+    def __init__(self, service: SentinelService) -> None:
+        self._service = service.name
         self._lock = threading.Lock()
-        self._sentinel = Sentinel(list(watched.sentinels), sentinel_kwargs=sentinel_options(watched, Retry(NoBackoff(), 0)))  # type: ignore[no-untyped-call]
+        self._sentinel = Sentinel(list(service.sentinels), sentinel_kwargs=sentinel_options(service, Retry(NoBackoff(), 0)))  # type: ignore[no-untyped-call]
 
     def address(self) -> tuple[str, int]:
         """Host and port; raises NotServing while no Sentinel names one."""
@@ -123,24 +126,24 @@ class Master:
         return address
 
 
-def sentinel_options(watched: Watched, retry: Any) -> dict[str, Any]:
-    """How a Sentinel is spoken to: once, and briefly, for there are others."""
-    return {"protocol": 2, "retry": retry, **SENTINEL_TIMEOUTS, **watched.sentinel}
+def sentinel_options(service: SentinelService, retry: Any) -> dict[str, Any]:
+    """redis-py's options for a connection to a Sentinel: one attempt with short timeouts, because there are other Sentinels."""
+    return {"protocol": 2, "retry": retry, **SENTINEL_TIMEOUTS, **service.sentinel_options}
 
 
 def no_master(error: RedisError) -> NotServing:
-    """The error without the Sentinels' addresses."""
+    """The error to raise, without the Sentinels' addresses."""
     return NotServing(f"no Sentinel names a master ({type(error).__name__})")
 
 
-# For an event loop: the same, awaited.
+# The same for an event loop.
 
 
-class _AsyncWatchful:
-    """Reads an answer that says "not here" as the loss of the connection."""
+class _AsyncFailoverAware:
+    """As `_FailoverAware`."""
 
     async def read_response(self, *args: Any, **kwargs: Any) -> Any:
-        """As redis-py's; raises NotServing."""
+        """As redis-py's method; raises NotServing."""
         try:
             return await super().read_response(*args, **kwargs)  # type: ignore[misc]
         except ResponseError as error:
@@ -150,20 +153,20 @@ class _AsyncWatchful:
         raise NotServing("the server may not write now")
 
 
-class AsyncTcpConnection(_AsyncWatchful, AsyncConnection):
+class AsyncTcpConnection(_AsyncFailoverAware, AsyncConnection):
     """To one server."""
 
 
-class AsyncTlsConnection(_AsyncWatchful, AsyncSSLConnection):
+class AsyncTlsConnection(_AsyncFailoverAware, AsyncSSLConnection):
     """To one server, over TLS."""
 
 
-class AsyncSocketConnection(_AsyncWatchful, AsyncUnixConnection):
-    """To this machine's own."""
+class AsyncSocketConnection(_AsyncFailoverAware, AsyncUnixConnection):
+    """To one server, over a unix socket of this machine."""
 
 
 class _AsyncToMaster:
-    """Asks `master` for the address before each opening."""
+    """Asks `master` for the address each time the connection is opened."""
 
     def __init__(self, *, master: AsyncMaster, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -175,21 +178,21 @@ class _AsyncToMaster:
         await super()._connect()  # type: ignore[misc]
 
 
-class AsyncMasterConnection(_AsyncWatchful, _AsyncToMaster, AsyncConnection):
-    """To the present master."""
+class AsyncMasterConnection(_AsyncFailoverAware, _AsyncToMaster, AsyncConnection):
+    """To the current master."""
 
 
-class AsyncMasterTlsConnection(_AsyncWatchful, _AsyncToMaster, AsyncSSLConnection):
-    """To the present master, over TLS."""
+class AsyncMasterTlsConnection(_AsyncFailoverAware, _AsyncToMaster, AsyncSSLConnection):
+    """To the current master, over TLS."""
 
 
 class AsyncMaster:
-    """As `Master`."""
+    """As `Master`, for an event loop."""
 
-    def __init__(self, watched: Watched) -> None:
-        self._service = watched.service
+    def __init__(self, service: SentinelService) -> None:
+        self._service = service.name
         self._lock = asyncio.Lock()
-        self._sentinel = AsyncSentinel(list(watched.sentinels), sentinel_kwargs=sentinel_options(watched, AsyncRetry(NoBackoff(), 0)))  # type: ignore[no-untyped-call]
+        self._sentinel = AsyncSentinel(list(service.sentinels), sentinel_kwargs=sentinel_options(service, AsyncRetry(NoBackoff(), 0)))  # type: ignore[no-untyped-call]
 
     async def address(self) -> tuple[str, int]:
         """Host and port; raises NotServing while no Sentinel names one."""
@@ -203,9 +206,9 @@ class AsyncMaster:
         return address
 
 
-TWINS: Final[dict[type, type[AsyncConnection]]] = {
+ASYNC_CLASSES: Final[dict[type, type[AsyncConnection]]] = {
     TcpConnection: AsyncTcpConnection,
     TlsConnection: AsyncTlsConnection,
-    SocketConnection: AsyncSocketConnection,  # type: ignore[dict-item] # no Connection to redis-py, and alike in all that matters
+    SocketConnection: AsyncSocketConnection,  # type: ignore[dict-item] # not a subclass of redis-py's Connection, but used like one
 }
-"""For each blocking class of one server the one for an event loop."""
+"""For each blocking class of one server the same class for an event loop."""

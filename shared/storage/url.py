@@ -1,4 +1,4 @@
-"""REDIS_URL, read: one server, or a service whose master the Sentinels name. Pure; what is wrong is said without its values.
+"""Parses REDIS_URL: one server, or a service whose master the Sentinels name. Pure; faults are reported without the URL's values.
 
 ::
 
@@ -7,7 +7,7 @@
     redis+sentinel://[user:password@]host[:26379],host,host/service[/db]      rediss+sentinel:// is TLS to all of them
 
 Options after `?`. For TLS: `ssl_ca_certs`, `ssl_certfile`, `ssl_keyfile` (files), `ssl_check_hostname` (`false` for certificates of
-one's own authority that do not name the hosts). For Sentinels: `sentinel_username`, `sentinel_password`, and `tls`: `all`, `servers`,
+a private authority that do not name the hosts). For Sentinels: `sentinel_username`, `sentinel_password`, and `tls`: `all`, `servers`,
 `sentinels` or `none`. Users, passwords and options are percent-encoded.
 """
 
@@ -21,55 +21,56 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 SENTINEL_PORT: Final = 26379
-MOST_SENTINELS: Final = 15
+MAX_SENTINELS: Final = 15
 SCHEMES: Final = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
 TLS_FILES: Final = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 TLS_OPTIONS: Final = (*TLS_FILES, "ssl_check_hostname")
 SENTINEL_OPTIONS: Final = ("sentinel_username", "sentinel_password", "tls")
 _TLS: Final = {"all": (True, True), "servers": (True, False), "sentinels": (False, True), "none": (False, False)}
-_WATCHED: Final = re.compile(r"(rediss?)\+sentinel://(?:([^@/?#]*)@)?([^@/?#]*)(?:/([^?#]*))?(?:\?([^#]*))?")
+_SENTINEL_URL: Final = re.compile(r"(rediss?)\+sentinel://(?:([^@/?#]*)@)?([^@/?#]*)(?:/([^?#]*))?(?:\?([^#]*))?")
 _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^\[\]:,\s]+)(?::(\d{1,5}))?")
 _BOOLEANS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
-    """A service that Sentinels watch. `server` and `sentinel` are redis-py's options for connections to either; secrets among them.
+class SentinelService:
+    """A service that Sentinels watch: its `name`, and where the Sentinels are (host and port).
 
-    `tls` says whether the servers are spoken to over TLS.
+    `server_options` and `sentinel_options` are redis-py's options for a connection to either; they hold passwords. `tls` says whether
+    connections to the servers use TLS.
     """
 
     sentinels: tuple[tuple[str, int], ...]
-    service: str
-    server: Mapping[str, Any] = field(repr=False)
-    sentinel: Mapping[str, Any] = field(repr=False)
+    name: str
+    server_options: Mapping[str, Any] = field(repr=False)
+    sentinel_options: Mapping[str, Any] = field(repr=False)
     tls: bool = False
 
 
-def fault(url: str) -> str:
-    """What is wrong with an address, in one sentence that shows nothing of it; '' for a good one."""
+def url_fault(url: str) -> str:
+    """What is wrong with a URL, in one sentence that shows nothing of it; '' for a valid one."""
     if "#" in url:
         return "must not hold a #: in a password it is written %23"
     try:
-        if watched(url) is None:
-            _check_plain(url)
+        if sentinel_service(url) is None:
+            _check_one_server(url)
     except ValueError as error:
         return str(error)
     return ""
 
 
-def passwords(url: str) -> tuple[str, ...]:
-    """The passwords within an address, as they are sent: for those who keep them out of logs."""
+def url_passwords(url: str) -> tuple[str, ...]:
+    """The passwords in a URL, decoded as they are sent, so that logs can mask them."""
     parts = urlsplit(url)
     options = dict(parse_qsl(parts.query))
     return tuple(word for word in (unquote(parts.password or ""), options.get("sentinel_password", "")) if word)
 
 
-def watched(url: str) -> Watched | None:
-    """The service of a Sentinel address, None for any other. Raises ValueError with a sentence that shows nothing of it."""
+def sentinel_service(url: str) -> SentinelService | None:
+    """The service of a Sentinel URL, None for any other URL. Raises ValueError with a sentence that shows nothing of the URL."""
     if not url.partition("://")[0].endswith("+sentinel"):
         return None
-    found = _WATCHED.fullmatch(url)
+    found = _SENTINEL_URL.fullmatch(url)
     if not found:
         raise ValueError("must look like redis+sentinel://host1:26379,host2:26379,host3:26379/service (a / in a password is written %2F)")
     scheme, login, hosts, path, query = found.groups(default="")
@@ -86,18 +87,18 @@ def watched(url: str) -> Watched | None:
     server = {"db": _database(db), **_known(username=unquote(name), password=unquote(password)), **(ssl if servers_tls else {})}
     sentinel = _known(username=options.get("sentinel_username", ""), password=options.get("sentinel_password", ""))
     tls_there: dict[str, Any] = {"ssl": True, **ssl} if sentinels_tls else {}
-    return Watched(_hosts(hosts), unquote(service), server, {**sentinel, **tls_there}, tls=servers_tls)
+    return SentinelService(_hosts(hosts), unquote(service), server, {**sentinel, **tls_there}, tls=servers_tls)
 
 
-def plain_options(url: str) -> dict[str, Any]:
-    """The TLS options of an address of one server. Raises ValueError."""
+def tls_options(url: str) -> dict[str, Any]:
+    """redis-py's TLS options for the URL of one server. Raises ValueError."""
     parts = urlsplit(url)
     tls = parts.scheme == "rediss"
     allowed = (*TLS_OPTIONS, "db") if parts.scheme != "unix" else ("db",)
     return _tls_options(_options(parts.query, allowed), on=tls)
 
 
-def _check_plain(url: str) -> None:
+def _check_one_server(url: str) -> None:
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -105,7 +106,7 @@ def _check_plain(url: str) -> None:
     if parts.scheme not in SCHEMES:
         raise ValueError(f"must begin with {', '.join(f'{scheme}://' for scheme in SCHEMES[:-1])} or {SCHEMES[-1]}://")
     try:
-        parts.port  # noqa: B018 - it is read here, and raises for what is no port
+        parts.port  # noqa: B018 - reading it raises for an invalid port
     except ValueError:
         raise ValueError("must have a number as its port, up to 65535") from None
     if parts.scheme == "unix":
@@ -113,13 +114,13 @@ def _check_plain(url: str) -> None:
             raise ValueError("must name the socket's path: unix:///path")
     else:
         _database(parts.path.strip("/"))
-    plain_options(url)
+    tls_options(url)
 
 
 def _hosts(text: str) -> tuple[tuple[str, int], ...]:
     found = [_HOST.fullmatch(part) for part in text.split(",")]
-    if not text or len(found) > MOST_SENTINELS:
-        raise ValueError(f"must name 1 to {MOST_SENTINELS} Sentinels, with commas between")
+    if not text or len(found) > MAX_SENTINELS:
+        raise ValueError(f"must name 1 to {MAX_SENTINELS} Sentinels, with commas between")
     hosts = [(match[1].strip("[]"), int(match[2] or SENTINEL_PORT)) for match in found if match]
     if len(hosts) < len(found) or any(not 0 < port <= 65_535 for _, port in hosts):  # noqa: PLR2004 - the highest port
         raise ValueError("must name each Sentinel as host or host:port")
@@ -127,7 +128,7 @@ def _hosts(text: str) -> tuple[tuple[str, int], ...]:
 
 
 def _database(text: str) -> int:
-    if text and not (text.isascii() and text.isdigit() and len(text) <= 5):  # noqa: PLR2004 - no server has a hundred thousand
+    if text and not (text.isascii() and text.isdigit() and len(text) <= 5):  # noqa: PLR2004 - far more than any server has
         raise ValueError("must have a number as its database")
     return int(text or 0)
 
@@ -140,7 +141,7 @@ def _options(query: str, allowed: tuple[str, ...]) -> dict[str, str]:
 
 
 def _tls_options(options: Mapping[str, str], *, on: bool) -> dict[str, Any]:
-    """redis-py's options for TLS: the certificate is checked always, its host's name unless that is switched off."""
+    """redis-py's options for TLS. The certificate is always checked, its host name unless `ssl_check_hostname` is false."""
     given: dict[str, Any] = {name: options[name] for name in TLS_OPTIONS if name in options}
     if given and not on:
         raise ValueError("has options for TLS but does not use it: it must begin with rediss")

@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 from shared.backoff import Backoff
 from shared.mailbox import AsyncMailbox
 from shared.mailbox.client import ConfirmingCommands
-from shared.storage.clients import passing
+from shared.storage.clients import is_transient
 
 T = TypeVar("T")
 PATIENCE_SECONDS: Final = 600.0
@@ -43,7 +43,7 @@ class PatientMailbox(AsyncMailbox):
             try:
                 return await ask()
             except (RedisError, OSError) as error:
-                if not passing(error) or self._stopping.is_set() or loop.time() >= end:
+                if not is_transient(error) or self._stopping.is_set() or loop.time() >= end:
                     raise
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), backoff.next())

@@ -22,7 +22,7 @@ from typing import Final
 from shared.backoff import Backoff
 from shared.config.settings import Settings
 from shared.process import honcho
-from shared.process.lifecycle import CANNOT_START, NO_STORAGE, leave
+from shared.process.lifecycle import CANNOT_START, NO_STORAGE, exit_now
 from shared.process.parent_death import end_with
 from supervisor_worker.process.startup import main as work
 
@@ -80,7 +80,7 @@ class Pool:
     def _fork(self) -> int:
         parent, pid = os.getpid(), os.fork()
         if pid == 0:
-            leave(_live(self._child, parent))
+            exit_now(_live(self._child, parent))
         return pid
 
     def _reap(self) -> int:

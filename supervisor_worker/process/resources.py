@@ -16,7 +16,7 @@ from typing import Final
 from redis.asyncio import Redis as AsyncRedis
 
 from rq_async.command_batching import CommandBatcher
-from shared.config.settings import load as load_settings
+from shared.config.loading import load_settings
 from shared.mailbox import AsyncMailbox, calls, wake_queue
 from shared.mailbox.calls import Due
 from shared.mailbox.client import Commands
@@ -63,7 +63,7 @@ async def open_resources(runtime: Runtime, process: str = "") -> AsyncIterator[W
         redis, waiting = for_loop(redis_url(settings)), for_waiting(redis_url(settings))
         for client in (redis, waiting):
             stack.push_async_callback(client.aclose)
-        commands = CommandBatcher(redis, runtime.replicas)
+        commands = CommandBatcher(redis, runtime.barrier)
         model, picture_loader = Claude(settings), PictureLoader.of(settings)
         ports = open_ports(settings, runtime.users.channels)
         for close in (model.aclose, *(port.aclose for port in ports.values()), picture_loader.aclose):

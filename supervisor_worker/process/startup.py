@@ -7,19 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import signal
-import sys
-from contextlib import suppress
-from functools import partial
-from types import FrameType
 from typing import TYPE_CHECKING
 
-from redis.exceptions import RedisError
-
 from shared.config.settings import Settings
-from shared.errors import ConfigurationError, SchemaTooNew, StorageUnavailable
 from shared.observability import logs as telemetry
-from shared.process.lifecycle import CANNOT_START, NO_STORAGE
+from shared.process import start_errors
 from shared.runtime import open_runtime
 
 if TYPE_CHECKING:
@@ -31,18 +23,13 @@ def main(settings: Settings, role: str = "worker", *, name: str = "", beside: Be
 
     The standby's has a `role` and a `name` of its own, and something that runs `beside` it in its loop.
     """
-    say = partial(_say, role)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _told_to_end)
+    say = start_errors.stderr_writer(role)
+    start_errors.exit_on_signals()
     telemetry.configure(role, settings.log_format, settings.secrets)
     try:
         runtime = open_runtime(settings, "worker", say)
-    except (ConfigurationError, SchemaTooNew) as error:
-        say(str(error))
-        return CANNOT_START
-    except (StorageUnavailable, RedisError) as error:
-        say(str(error))
-        return NO_STORAGE
+    except start_errors.START_ERRORS as error:
+        return start_errors.report(error, say)
     try:
         # The SDKs take two seconds to import: here, once, and after what may refuse to start.
         import uvloop  # noqa: PLC0415
@@ -55,14 +42,3 @@ def main(settings: Settings, role: str = "worker", *, name: str = "", beside: Be
     finally:
         runtime.close()
     return 0
-
-
-def _say(role: str, sentence: str) -> None:
-    with suppress(OSError):  # nobody may read it any more
-        sys.stderr.write(f"boss {role}: {sentence}\n")
-        sys.stderr.flush()
-
-
-def _told_to_end(_number: int, _frame: FrameType | None) -> None:
-    """Until the loop has handlers of its own there is nothing to release."""
-    raise SystemExit(0)

@@ -20,9 +20,9 @@ from shared.mailbox import calls
 from shared.mailbox.call import Call
 from shared.mailbox.calls import RetryRequest, Swept, hold_retry, refuse_retry
 from shared.observability import logs as telemetry
-from shared.observability.faults import named
 from shared.observability.outage import Outage
-from shared.process.tasks import end
+from shared.observability.redaction import error_location
+from shared.process.tasks import cancel_and_wait
 from supervisor_worker.process.resources import WorkerResources
 from supervisor_worker.turns.cross_channel_notice import send_notices
 from supervisor_worker.turns.retry_request import RetryServer
@@ -107,7 +107,7 @@ class Sweep:
         except (RedisError, OSError):
             return  # another poll takes the request when its time has passed
         except Exception as error:  # noqa: BLE001 - a record that cannot be read, say: whoever waits for the result gets one
-            LOG.error("A request for a retry failed", action="retry_request_failed", message_id=request.message, **named(error))  # noqa: TRY400 - see `faults`
+            LOG.error("A request for a retry failed", action="retry_request_failed", message_id=request.message, **error_location(error))  # noqa: TRY400 - see `error_location`
             with contextlib.suppress(RedisError, OSError):
                 await self._resources.mailbox.run(refuse_retry(request.operation, "failed", type(error).__name__))
         finally:
@@ -116,7 +116,7 @@ class Sweep:
     async def _give_back(self) -> None:
         """At the end of the process: break off what it serves, and leave it to any other at once."""
         served = dict(self._served)
-        await end(served.values())
+        await cancel_and_wait(served.values())
         for operation in served:
             with contextlib.suppress(RedisError, OSError):
                 await self._resources.mailbox.run(hold_retry(operation, 0))

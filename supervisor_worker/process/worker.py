@@ -23,9 +23,9 @@ from rq_async import AsyncWorker
 from shared.mailbox.calls import STANDBY
 from shared.mailbox.wake_queue import RESULT_TTL, VERSION_FIELD, BosslineJob
 from shared.observability import logs as telemetry
-from shared.observability.redaction import outline
+from shared.observability.redaction import summarize
 from shared.process import honcho
-from shared.process.tasks import end
+from shared.process.tasks import cancel_and_wait
 from shared.runtime import Runtime, redis_url
 from supervisor_worker.assistant.price import too_small
 from supervisor_worker.process.clock_watch import watch_clock
@@ -57,7 +57,7 @@ class BossWorker(AsyncWorker):
 
     def format_failure(self, error: BaseException) -> str:
         """The error's class and where it was raised, without the text of errors that are not ours: RQ stores this."""
-        return outline(error)
+        return summarize(error)
 
     @property
     def told_to_end(self) -> bool:
@@ -103,7 +103,7 @@ async def _work(runtime: Runtime, process: str, name: str, beside: Beside | None
             await worker.work_async()
         finally:
             resources.context.stopping.set()
-            await end(tasks)
+            await cancel_and_wait(tasks)
         LOG.info("worker ended", action="worker_ended", worker=worker.shown_name)
 
 

@@ -201,7 +201,7 @@ class Reconciliation:
         try:
             taken = await self._mailbox.run(self._call(missed))
         except (RedisError, OSError) as error:
-            if not isinstance(submit.fault(error), StorageFault):
+            if not isinstance(submit.storage_error(error), StorageFault):
                 raise
             LOG.error("A text cannot be stored", action="reconcile_fault", message=missed.id, error=type(error).__name__)  # noqa: TRY400 - its words quote the text
             self._found.failure = StorageFault.code
@@ -225,7 +225,7 @@ class Reconciliation:
         event = sms_admission.received(missed.id, text, verdict, at=missed.listed.created)
         # An overtaken YES is an ordinary text. A START after a STOP counts even if that STOP was never accepted: its sender wants answers.
         keyword = "" if missed.overtaken else "start" if started and missed.after_stop else verdict.keyword
-        return submit.message(self._runtime, event, kind="text", keyword=keyword, via=VIA, maybe_duplicate=missed.maybe_duplicate)
+        return submit.call_for(self._runtime, event, kind="text", keyword=keyword, via=VIA, maybe_duplicate=missed.maybe_duplicate)
 
     def _ignored(self, missed: MissedSms, reason: str) -> Call[Accepted]:
         text = missed.listed.text

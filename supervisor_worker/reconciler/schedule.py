@@ -17,11 +17,10 @@ from redis.exceptions import RedisError
 
 from shared.config.settings import Settings
 from shared.mailbox import AsyncMailbox, keys
-from shared.mailbox.calls import DAY_MS
 from shared.observability import logs as telemetry
-from shared.observability.faults import named
 from shared.observability.outage import Outage
-from shared.process.tasks import end
+from shared.observability.redaction import error_location
+from shared.process.tasks import cancel_and_wait
 from shared.runtime import Runtime
 from supervisor_worker.channels.twilio.message_list import TwilioMessageList
 from supervisor_worker.reconciler.reconciliation import Reconciliation
@@ -55,7 +54,7 @@ async def reconcile(runtime: Runtime, mailbox: AsyncMailbox) -> ReconcileResult:
     try:
         found = await Reconciliation(runtime, mailbox, twilio, bounds).run()
         if not found.failure:  # Twilio answers: it may be asked for more
-            retention_ms = int(runtime.settings.retention_days * DAY_MS)
+            retention_ms = runtime.settings.retention_ms
             found.settled = await settle(mailbox, twilio, after=bounds.report, ends_at=ends_at, retention_ms=retention_ms)
         return found
     finally:
@@ -88,7 +87,7 @@ class Reconciler:
         try:
             await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            await end((work, stop))
+            await cancel_and_wait((work, stop))
 
     async def _work(self) -> None:
         await asyncio.sleep(random.uniform(0, min(MAX_START_DELAY_SECONDS, self._interval / 10)))  # noqa: S311 - keeps processes out of step
@@ -124,7 +123,7 @@ class Reconciler:
     def _failed(self, error: Exception) -> None:
         if self._outage.begins():
             away = isinstance(error, RedisError | OSError)
-            told = {"error": type(error).__name__} if away else named(error)
+            told = {"error": type(error).__name__} if away else error_location(error)
             LOG.error("The reconciler fails and goes on trying", action="reconciler_failed", **told)
 
 

@@ -13,8 +13,8 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from shared.config.settings import load as load_settings
-from shared.process.lifecycle import guarded, leave
+from shared.config.loading import load_settings
+from shared.process.lifecycle import exit_now, guarded
 from supervisor_worker.process import startup
 from supervisor_worker.standby.child_worker import DRAIN, WORK, worker_name
 
@@ -87,4 +87,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    leave(guarded(main))
+    exit_now(guarded(main))

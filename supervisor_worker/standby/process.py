@@ -24,7 +24,7 @@ from shared.mailbox.wake_queue import QUEUE
 from shared.model.users import load as load_users
 from shared.observability import logs as telemetry
 from shared.observability.outage import Outage
-from shared.process.lifecycle import Stop
+from shared.process.lifecycle import StopSignal
 from shared.runtime import redis_url
 from shared.storage.clients import for_web
 from supervisor_worker.standby.child_worker import DRAIN, WORK, ChildWorker
@@ -40,7 +40,7 @@ FIRST_WAIT_SECONDS, MAX_WAIT_SECONDS = 5.0, 60.0
 
 def main(settings: Settings) -> int:
     """Stand by until told to end; the answer is the exit status. Raises ConfigurationError for what would stop a worker later."""
-    stop = Stop()
+    stop = StopSignal()
     if settings.local_fallback == "off":
         sys.stdout.write("standby stands aside: LOCAL_FALLBACK=off\n")
         sys.stdout.flush()

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from shared.config.settings import Settings
 from shared.mailbox import AsyncMailbox
-from shared.mailbox.calls import DAY_MS, Budget, Dearest, Leave
+from shared.mailbox.calls import Budget, Dearest, Leave
 from shared.model.addresses import Channel, Identities
 from shared.model.channels import CHANNELS
 from shared.model.users import Users
@@ -77,7 +77,7 @@ class TurnContext:
     @property
     def retention_ms(self) -> int:
         """How long texts are kept."""
-        return int(self.settings.retention_days * DAY_MS)
+        return self.settings.retention_ms
 
     @property
     def sender_turns(self) -> int:

@@ -24,7 +24,7 @@ from shared.model.channels import CHANNELS
 from shared.model.events import Received
 from shared.model.users import User
 from shared.observability import logs as telemetry
-from shared.observability.faults import named
+from shared.observability.redaction import error_location
 from supervisor_worker.assistant import notices
 from supervisor_worker.channels.formats import FORMATS
 from supervisor_worker.turns.context import TurnContext
@@ -40,7 +40,7 @@ async def send_notices(reply_ids: Sequence[str], context: TurnContext) -> None:
         except RedisError:
             raise
         except Exception as error:  # noqa: BLE001 - a record that cannot be read must not hold up the others
-            LOG.error("A reply's record cannot be read", action="untold", reply=reply_id, **named(error))  # noqa: TRY400 - see `faults`
+            LOG.error("A reply's record cannot be read", action="untold", reply=reply_id, **error_location(error))  # noqa: TRY400 - see `error_location`
             call = calls.untold(reply_id, "unreadable")
         outcome = await context.mailbox.run(call)
         LOG.info("A reply did not reach its user", action="elsewhere", reply=reply_id, outcome=outcome)

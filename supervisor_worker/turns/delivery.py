@@ -34,7 +34,7 @@ from shared.mailbox.calls import Outcome, Sending
 from shared.mailbox.records import Attempt, ReplyState
 from shared.model.events import Response
 from shared.observability import logs as telemetry
-from shared.observability.faults import named
+from shared.observability.redaction import error_location
 from supervisor_worker.providers.http_pool import NO_PROVIDER, PermitExpired, send_check
 from supervisor_worker.turns import retry_policy
 from supervisor_worker.turns.attempt_lookup import AttemptLookup
@@ -283,7 +283,7 @@ class Delivery:
             except ProviderError:
                 raise
             except Exception as error:  # noqa: BLE001 - a fault of ours: whether the request left is not known
-                LOG.error("A request failed in our own code", action="send_failed", reply=self._reply_id, **named(error))  # noqa: TRY400 - see `faults`
+                LOG.error("A request failed in our own code", action="send_failed", reply=self._reply_id, **error_location(error))  # noqa: TRY400 - see `error_location`
                 raise OutcomeUnknown("channel", type(error).__name__) from None
 
     async def _record(

@@ -48,7 +48,7 @@ from shared.mailbox.wake_queue import job
 from shared.model.channels import CHANNELS
 from shared.model.events import Received, Response
 from shared.observability import logs as telemetry
-from shared.observability.faults import named
+from shared.observability.redaction import error_location
 from supervisor_worker.assistant.prompt import UNANSWERED
 from supervisor_worker.assistant.reply import RetryBudgetSpent
 from supervisor_worker.assistant.reservations import CallDenied, ModelCalls, first_call_id
@@ -140,7 +140,7 @@ class _TurnRun:
         except (LeaseLost, RedisError):
             raise
         except Exception as error:  # noqa: BLE001 - a bug counts as an error of this very message
-            LOG.error("A turn failed in our own code", action="turn_failed", **self._ids(), **named(error))  # noqa: TRY400 - see `faults`
+            LOG.error("A turn failed in our own code", action="turn_failed", **self._ids(), **error_location(error))  # noqa: TRY400 - see `error_location`
             return await self._count(f"internal_{type(error).__name__}")
 
     async def _answer(self) -> bool:

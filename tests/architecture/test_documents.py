@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
-from shared.config import settings as knobs
+from shared.config.loading import load_settings
 from shared.config.secret_rules import EXAMPLE_TOKEN, LEAST, fault_of
 from shared.errors import ConfigurationError
 from shared.model import users
-from shared.storage import url as redis_url
+from shared.storage.url import url_passwords
 from tests.support.documents import NAMES, text_of
 from tests.support.processes import ROOT
 
@@ -61,12 +61,12 @@ def test_the_production_example_is_all_that_production_asks_for(tmp_path: Path, 
     given = {**filled_in(dotenv_values(tmp_path / "env")), "BOSS_USERS_FILE": str(tmp_path / "users.toml")}
     for name, value in given.items():
         monkeypatch.setenv(name, value)
-    assert knobs.load().environment == "production"
+    assert load_settings().environment == "production"
     for name in given.keys() - {"ENVIRONMENT", "BOSS_DATA_DIR"}:
         with monkeypatch.context() as without:
             without.delenv(name)
             with pytest.raises(ConfigurationError, match=name):
-                knobs.load()
+                load_settings()
 
 
 def filled_in(example: dict[str, str | None]) -> dict[str, str]:
@@ -89,7 +89,7 @@ def test_no_secret_that_a_document_shows_is_one_that_production_takes(document: 
     shown = [(name, value) for name, value in re.findall(r"([A-Z_]+)=(<[^>\n]*>|[^\s`,;)]+)", text) if name.lower() in LEAST]
     assert document != ".env.example" or ("SUPERVISOR_TOKEN", EXAMPLE_TOKEN) in shown
     for name, value in shown:
-        for each in redis_url.passwords(value) if name == "REDIS_URL" else [value]:
+        for each in url_passwords(value) if name == "REDIS_URL" else [value]:
             assert fault_of(name.lower(), each), f"{document}: {name}"
 
 

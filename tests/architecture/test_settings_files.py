@@ -7,8 +7,8 @@ import re
 import pytest
 
 from boss.main import COMMANDS
-from shared.config import settings as knobs
 from shared.config.env_example import example_file
+from shared.config.settings import Settings
 from tests.support.documents import NAMES, code, text_of
 from tests.support.processes import ROOT
 
@@ -27,7 +27,7 @@ def test_the_example_file_is_what_the_settings_generate() -> None:
 def test_documents_name_only_settings_that_exist(document: str) -> None:
     """A setting in a document can be set."""
     text = text_of(document)
-    known = {name.upper() for name in knobs.Settings.model_fields} | OTHERS
+    known = {name.upper() for name in Settings.model_fields} | OTHERS
     named = {name for name in NAMED.findall(text) if not name.startswith(("SANDBOX_", "SOAK_"))}
     assert named <= known
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from bench.harness.measure import family
-from shared.config.settings import SANDBOX_CREDENTIALS
+from shared.config.secret_rules import SANDBOX_CREDENTIALS
 from tests.chaos.table import FULL, Table
 from tests.support.processes import WorkerProcess
 from tests.support.users_file import BOSS_EMAIL

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final, cast
 
-from shared.config.settings import SANDBOX_CREDENTIALS
+from shared.config.secret_rules import SANDBOX_CREDENTIALS
 from shared.model.sms_admission import sms_id
 from tests.support.wait import wait_for
 from tests.support.whole import Whole, reply_id

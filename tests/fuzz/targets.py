@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from yarl import URL
 
 from bridge.protocol.server_session import ServerSession, SessionLimits
-from shared.config import settings
+from shared.config.loading import load_settings
 from shared.errors import BadInput, SchemaTooNew
 from shared.model import codec, users
 from shared.model import sms_admission as admission
@@ -33,14 +33,12 @@ from supervisor_worker.media.image_header import MAX_PIXELS, NotAPicture, read_p
 from tests import payloads
 from tests.payloads import pictures
 from webhook_api.email import admission as admit
-from webhook_api.email import event_routes as email_events
-from webhook_api.email import html_text, mime
-from webhook_api.email import inbound_routes as email
+from webhook_api.email import event_routes, html_text, inbound_routes, mime
 from webhook_api.email.headers import Headers, decoded
 from webhook_api.email.multipart import boundary_of
 from webhook_api.email.parsing import MAX_BLOCK_BYTES, InboundMail, parse_email
 from webhook_api.email.quoted_reply import without_quote
-from webhook_api.intake import records as entries
+from webhook_api.intake import records
 from webhook_api.security import signatures, signed_form
 from webhook_api.sms.media import media_of
 from webhook_api.sms.parsing import parse_sms, parse_status, read_form
@@ -59,7 +57,7 @@ GENUINE_CUT: Final = b"".join(
 USER_MAIL: Final = "user@example.com"
 END: Final = f"\r\n--{payloads.BOUNDARY}--\r\n".encode()
 SECRET: Final = "sandbox-token"
-SETTINGS: Final = settings.load(_env_file=None, sandbox="off")
+SETTINGS: Final = load_settings(_env_file=None, sandbox="off")
 ALLOWED: Final = AllowedUrls.of(SETTINGS)
 KEYWORDS: Final = SETTINGS.keywords
 
@@ -123,7 +121,7 @@ def take(mail: InboundMail) -> None:
     assert all("/" not in name and name.isprintable() for name in mail.attachments)
     for recipient in mail.recipients:
         verdict = admit.email(mail, recipient, USERS)
-        email.mail_id(mail, recipient.value)
+        inbound_routes.mail_id(mail, recipient.value)
         if isinstance(verdict, admit.AdmittedMail):
             assert verdict.sender.value == USER_MAIL
             answer(event_of(mail, verdict))
@@ -229,7 +227,7 @@ def events(data: bytes) -> None:
     """SendGrid's events."""
     batch = codec.loads(data)
     for event in batch if isinstance(batch, list) else [batch]:
-        found = email_events.report(event)
+        found = event_routes.report(event)
         assert found is None or len(found.reply) <= 128
 
 
@@ -240,7 +238,7 @@ def record(data: bytes) -> None:
 
 def spool_entry(data: bytes) -> None:
     """A file of the spool."""
-    entries.decode(data)
+    records.decode(data)
 
 
 def bridge_frame(data: bytes) -> None:
@@ -343,7 +341,7 @@ def seeds() -> dict[str, tuple[Target, list[bytes]]]:
         "record": (record, [codec.encode(text).encode()]),
         "spool_entry": (
             spool_entry,
-            [entries.encode(entries.Message(text)), entries.encode((entries.Report("SM1", "sent", "r-1", "a-1"),))],
+            [records.encode(records.ReceivedMessage(text)), records.encode((records.Report("SM1", "sent", "r-1", "a-1"),))],
         ),
         "bridge_frame": (bridge_frame, [b"\n".join(frames), *frames]),
         "addresses": (addresses, [b'"A, B" <a+b@example.com>, c@example.com', b"+15551234567", b"a@x\xc3\xbc.example"]),

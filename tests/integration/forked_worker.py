@@ -17,7 +17,7 @@ from typing import Any, Self, cast
 
 from redis import Redis
 
-from shared.config import settings as knobs
+from shared.config.loading import load_settings
 from supervisor_worker.process import startup as bootstrap
 from supervisor_worker.process import worker
 from tests.support.fork_server import die_with_parent
@@ -27,7 +27,7 @@ from tests.support.wait import wait_for
 
 def boss_worker() -> int:
     """What `boss worker` does; its exit status."""
-    return bootstrap.main(knobs.load())
+    return bootstrap.main(load_settings())
 
 
 class ForkedWorker:

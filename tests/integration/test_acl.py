@@ -15,7 +15,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError, RedisError,
 
 from boss.commands.dashboard import create_app
 from boss.main import main
-from shared.config import settings as knobs
+from shared.config.loading import load_settings
 from shared.mailbox.wake_queue import Dispatcher
 from tests.support.rq_enqueue import wake
 from tests.support.server import EmbeddedServer
@@ -117,7 +117,7 @@ def test_all_ways_of_bossline_work_as_its_own_user(whole: Whole, monkeypatch: py
     whole.web.kill9()
     whole.web.start()
     with Redis.from_url(whole.server.url, protocol=2) as redis:
-        pages = create_app(knobs.load(redis_url=whole.server.url, sandbox="on"), redis).test_client()
+        pages = create_app(load_settings(redis_url=whole.server.url, sandbox="on"), redis).test_client()
         assert {page: pages.get(page, follow_redirects=True).status_code for page in PAGES} == dict.fromkeys(PAGES, 200)
         wake(Dispatcher(redis), whole.conversation(person), "sms")
     whole.quiet()

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from boss.checks import providers as outside
-from shared.config.settings import Settings, load
+from shared.config.loading import load_settings
+from shared.config.settings import Settings
 from shared.errors import CredentialsRefused
 from shared.mailbox.records import Attempt
 from shared.model.addresses import PhoneNumber
@@ -38,7 +39,7 @@ def played() -> Iterator[SandboxProcess]:
 def settings(played: SandboxProcess, directory: Path, **more: Any) -> Settings:
     token = secrets.token_hex(16)
     given = {"twilio_account_sid": ACCOUNT, "twilio_auth_token": token, "boss_data_dir": directory, **more}
-    return load(_env_file=None, sandbox="on", sandbox_port=played.port, **given)
+    return load_settings(_env_file=None, sandbox="on", sandbox_port=played.port, **given)
 
 
 def test_a_key_sends_looks_up_and_reads_the_list(played: SandboxProcess, tmp_path: Path) -> None:

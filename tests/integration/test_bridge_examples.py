@@ -21,7 +21,7 @@ import pytest
 from bridge.client.client import State, SupervisorClient
 from bridge.client.connection import Times
 from bridge.client.errors import BridgeError
-from shared.config.settings import EXAMPLE_TOKEN
+from shared.config.secret_rules import EXAMPLE_TOKEN
 from shared.mailbox import ledger
 from shared.model.users import LOCAL_USER
 from tests.support.bridge import BridgeProcess

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed
 
-from shared.config.settings import EXAMPLE_TOKEN
+from shared.config.secret_rules import EXAMPLE_TOKEN
 from shared.mailbox import keys
 from tests.support.bridge import BridgeProcess
 from tests.support.guest import SOON, guest, half_open, handshake, resident, response_to, served_within, still_open

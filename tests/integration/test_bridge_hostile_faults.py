@@ -16,7 +16,7 @@ from typing import Final
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from shared.config.settings import EXAMPLE_TOKEN
+from shared.config.secret_rules import EXAMPLE_TOKEN
 from shared.mailbox import keys
 from tests.support.bridge import BridgeProcess
 from tests.support.guest import SOON, client_frame, connections, deaf_client, guest, resident, served_within

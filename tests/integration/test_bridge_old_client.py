@@ -14,7 +14,8 @@ from typing import Any, Final
 
 import pytest
 
-from shared.config.settings import EXAMPLE_TOKEN, Settings
+from shared.config.secret_rules import EXAMPLE_TOKEN
+from shared.config.settings import Settings
 from tests.support.bridge import BridgeProcess
 from tests.support.loop import in_loop
 from tests.support.old_client import PATIENCE_SECONDS, WAITS, JsonObject, OldClient, OldClientError

@@ -29,11 +29,12 @@ from bridge.server import connection as connections
 from bridge.server.connection import BridgeConnection
 from bridge.server.handler import Bridge
 from bridge.server.server import announce, close, listen, open_bridge, port_of
-from shared.config import settings as knobs
-from shared.config.settings import EXAMPLE_TOKEN, Settings
+from shared.config.loading import load_settings
+from shared.config.secret_rules import EXAMPLE_TOKEN
+from shared.config.settings import Settings
 from shared.errors import ConfigurationError
 from shared.runtime import open_runtime
-from shared.security.password import FREE
+from shared.security.password import FREE_GUESSES
 from tests.support.bridge import BridgeProcess, Talker
 from tests.support.wait import wait_for
 
@@ -42,7 +43,7 @@ PING, PONG = '{"type":"ping"}', '{"type":"pong"}'
 
 
 def settings_of(redis_url: str, **more: object) -> Settings:
-    return knobs.load(redis_url=redis_url, sandbox="on", supervisor_port=0, **more)
+    return load_settings(redis_url=redis_url, sandbox="on", supervisor_port=0, **more)
 
 
 @contextlib.asynccontextmanager
@@ -218,7 +219,7 @@ def test_wrong_tokens_make_everybody_wait_and_lock_nobody_out(redis_url: str) ->
 
     async def play() -> None:
         async with served(settings_of(redis_url)) as (_, _, url):
-            for _ in range(FREE):
+            for _ in range(FREE_GUESSES):
                 client = await open_client(url)
                 await client.send(LOGIN.replace(EXAMPLE_TOKEN, "guess"))
                 assert '"success":false' in str(await client.recv())
@@ -374,7 +375,7 @@ def test_the_doctor_sees_what_a_client_would(redis_url: str) -> None:
     """There, there with another token, another program, nobody."""
 
     def found(port: int, **more: object) -> list[tuple[str, str]]:
-        return [(finding.status, finding.detail) for finding in checked(knobs.load(supervisor_port=port, **{"sandbox": "on"} | more))]
+        return [(finding.status, finding.detail) for finding in checked(load_settings(supervisor_port=port, **{"sandbox": "on"} | more))]
 
     with BridgeProcess({"REDIS_URL": redis_url, "SANDBOX": "on"}) as bridge:
         assert found(bridge.port) == [("ok", f"{bridge.url} took the token and answered a ping")]
@@ -448,7 +449,7 @@ def test_a_port_that_is_taken_is_named(redis_url: str) -> None:
 
     async def play() -> None:
         async with served(settings_of(redis_url)) as (_, server, _):
-            taken = knobs.load(redis_url=redis_url, sandbox="on", supervisor_port=port_of(server))
+            taken = load_settings(redis_url=redis_url, sandbox="on", supervisor_port=port_of(server))
             await asyncio.wait_for(served(taken).__aenter__(), 5)
 
     with pytest.raises(ConfigurationError, match="SUPERVISOR_PORT"):
@@ -459,5 +460,5 @@ def test_a_port_that_is_taken_is_named(redis_url: str) -> None:
 def test_the_line_says_where_it_listens(host: str, shown: str) -> None:
     """Word for word as in the first project."""
     said: list[str] = []
-    announce(knobs.load(supervisor_host=host, sandbox="on"), 9999, said.append)
+    announce(load_settings(supervisor_host=host, sandbox="on"), 9999, said.append)
     assert said == [f"Supervisor WebSocket server listening on {shown}\n"]

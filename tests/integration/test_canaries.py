@@ -22,8 +22,7 @@ from pydantic import SecretStr
 from redis import Redis
 from websockets.sync.client import connect
 
-from shared.config import settings as knobs
-from shared.config.settings import Settings
+from shared.config.loading import load_settings
 from shared.mailbox import keys
 from shared.runtime import open_runtime
 from supervisor_worker.process.resources import open_resources
@@ -35,7 +34,7 @@ from tests.support.sandbox import SandboxProcess
 from tests.support.users_file import BOSS_EMAIL, BOSS_PHONE
 from tests.support.wait import wait_for
 from tests.support.whole import Whole
-from webhook_api.security.authentication import Gate
+from webhook_api.security.authentication import WebhookAuthenticator
 
 pytestmark = pytest.mark.timeout(120)  # many processes on a busy machine
 
@@ -325,7 +324,7 @@ def test_no_repr_shows_a_secret(redis_url: str, tmp_path: Path) -> None:
     users.write_text(f'[[users]]\nusername = "u"\nname = "{WORD}"\nemail = "{EMAIL}"\nboss_email = "{BOSS_EMAIL}"\n')
     login = redis_url.replace("unix://", f"unix://{WORD}user:{WORD}pass@")
     given: dict[str, Any] = {name.lower(): value for name, value in SECRETS.items()}
-    settings: Settings = knobs.load(_env_file=None, sandbox="on", redis_url=login, boss_users_file=users, boss_data_dir=tmp_path, **given)
+    settings = load_settings(_env_file=None, sandbox="on", redis_url=login, boss_users_file=users, boss_data_dir=tmp_path, **given)
     plain = settings.model_copy(update={"redis_url": SecretStr(redis_url)})
     assert WORD in SECRETS["TWILIO_AUTH_TOKEN"]
     assert set(settings.secrets) >= {*SECRETS.values(), f"{WORD}pass"}
@@ -335,7 +334,9 @@ def test_no_repr_shows_a_secret(redis_url: str, tmp_path: Path) -> None:
         try:
             async with open_resources(runtime) as resources:
                 things = [resources, resources.context, *vars_of(resources.context)]
-                return [repr(thing) + str(thing) for thing in (settings, runtime, Gate.of(settings), runtime.users, *things)]
+                return [
+                    repr(thing) + str(thing) for thing in (settings, runtime, WebhookAuthenticator.of(settings), runtime.users, *things)
+                ]
         finally:
             runtime.close()
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from shared.config import settings as settings_module
+from shared.config.loading import load_settings
 from shared.errors import ProviderError, ProviderRefused, ProviderUnavailable
 from supervisor_worker.assistant.claude.client import Claude
 from supervisor_worker.assistant.prompt import Prompt, PromptMessage
@@ -40,7 +40,7 @@ OK = answer(SAID, headers=JSON)
 
 
 def claude(url: str, seconds: float = 5) -> Claude:
-    return Claude(settings_module.load(sandbox="on", anthropic_base_url=url, claude_timeout_seconds=seconds))
+    return Claude(load_settings(sandbox="on", anthropic_base_url=url, claude_timeout_seconds=seconds))
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from boss.checks import providers as outside
 from boss.checks import redis as storage
 from boss.http import ask
 from boss.main import main
-from shared.config.settings import SANDBOX_CREDENTIALS
+from shared.config.secret_rules import SANDBOX_CREDENTIALS
 from shared.mailbox import ledger
 from tests.support.bridge import BridgeProcess
 from tests.support.processes import WebProcess, WorkerProcess, clean_environment, free_port

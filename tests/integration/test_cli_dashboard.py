@@ -20,10 +20,10 @@ from rq.serializers import JSONSerializer
 from boss.commands.dashboard import create_app
 from boss.dashboard.access import HEADERS, require_password
 from boss.dashboard.rq_classes import jobs_of
-from shared.config.settings import load
+from shared.config.loading import load_settings
 from shared.errors import ConfigurationError
 from shared.mailbox.wake_queue import QUEUE, BosslineJob, Dispatcher
-from shared.security.password import FREE
+from shared.security.password import FREE_GUESSES
 from tests.support.processes import BossProcess
 from tests.support.rq_enqueue import wake
 
@@ -52,7 +52,7 @@ def job_ids(client: FlaskClient, registry: str, *, per_page: int = 8, order: str
 
 @pytest.fixture
 def client(redis: Redis, redis_url: str) -> FlaskClient:
-    return create_app(load(redis_url=redis_url, sandbox="on"), redis).test_client()
+    return create_app(load_settings(redis_url=redis_url, sandbox="on"), redis).test_client()
 
 
 @pytest.fixture
@@ -232,7 +232,7 @@ def test_looking_at_workers_leaves_the_connection_as_it_was(
 def test_without_redis_the_pages_say_so(redis_url: str) -> None:
     """503 with a sentence, not a traceback."""
     away = Redis.from_url(f"{redis_url}.away", protocol=2, retry=None)
-    client = create_app(load(redis_url=redis_url, sandbox="on"), away).test_client()
+    client = create_app(load_settings(redis_url=redis_url, sandbox="on"), away).test_client()
     answer = client.get("/0/data/queues.json")
     assert (answer.status_code, "Redis does not answer" in answer.text) == (503, True)
 
@@ -243,7 +243,7 @@ PASSWORD = "three old lighthouse keepers"
 @pytest.fixture
 def closed(redis: Redis, redis_url: str) -> FlaskClient:
     """A dashboard with a password."""
-    return create_app(load(redis_url=redis_url, sandbox="on", console_password=PASSWORD), redis).test_client()
+    return create_app(load_settings(redis_url=redis_url, sandbox="on", console_password=PASSWORD), redis).test_client()
 
 
 def test_with_a_password_nothing_is_shown_or_changed_without_it(closed: FlaskClient, dispatcher: Dispatcher) -> None:
@@ -264,8 +264,8 @@ def test_with_a_password_nothing_is_shown_or_changed_without_it(closed: FlaskCli
 
 def test_guesses_take_a_second_each_and_the_right_one_gets_in(closed: FlaskClient) -> None:
     """Ten are free; who has not been asked yet guesses nothing."""
-    assert {closed.get("/").status_code for _ in range(2 * FREE)} == {401}
-    assert {closed.get("/", auth=("", "guess")).status_code for _ in range(FREE + 1)} == {401}
+    assert {closed.get("/").status_code for _ in range(2 * FREE_GUESSES)} == {401}
+    assert {closed.get("/", auth=("", "guess")).status_code for _ in range(FREE_GUESSES + 1)} == {401}
     start = time.monotonic()
     assert closed.get("/0/data/queues.json", auth=("", PASSWORD)).status_code == 200
     assert time.monotonic() - start > 0.5
@@ -285,7 +285,7 @@ def test_production_does_not_open_the_dashboard_without_a_password(redis_url: st
     more = {"boss_users_file": tmp_path / "users.toml"}
 
     def production(**change: str) -> None:
-        require_password(load(environment="production", redis_url=redis_url, **real, **more, **change))
+        require_password(load_settings(environment="production", redis_url=redis_url, **real, **more, **change))
 
     with pytest.raises(ConfigurationError, match="CONSOLE_PASSWORD: is missing; in production the dashboard opens with it alone"):
         production()
@@ -294,7 +294,7 @@ def test_production_does_not_open_the_dashboard_without_a_password(redis_url: st
             production(console_password=bad)
         assert bad not in str(caught.value)
     production(console_password=PASSWORD)
-    require_password(load(redis_url=redis_url, sandbox="on"))
+    require_password(load_settings(redis_url=redis_url, sandbox="on"))
 
 
 def test_over_the_wire_every_answer_has_the_headers_and_none_names_the_server(redis_url: str) -> None:

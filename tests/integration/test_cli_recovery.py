@@ -20,7 +20,7 @@ from redis import Redis
 from boss import session as sessions
 from boss.http import ask
 from boss.main import main
-from shared.config.settings import SANDBOX_CREDENTIALS
+from shared.config.secret_rules import SANDBOX_CREDENTIALS
 from shared.mailbox import Mailbox, calls, ledger
 from shared.mailbox.wait_for_reply import wait_for_reply
 from shared.model.addresses import PhoneNumber

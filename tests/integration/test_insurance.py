@@ -15,18 +15,17 @@ import pytest
 
 from boss.checks.spool import spool as check
 from rq_async.command_batching import CommandBatcher
-from shared import submit as storing
+from shared import submit
 from shared.mailbox import AsyncMailbox, Mailbox, calls, keys
 from shared.model.sms_admission import sms_id
 from shared.storage import clients as connections
-from shared.storage.replication import Replicas
+from shared.storage.replication import ReplicationBarrier, StorageResult
 from tests.integration.mailbox_workers import command, received
 from tests.integration.webhook_client import ELSEWHERE, Web, opened
 from tests.payloads import sid
 from tests.support.wait import wait_for
 from tests.support.watched import Followed
-from webhook_api.intake import replay
-from webhook_api.intake import unreplicated as insurance
+from webhook_api.intake import replay, unreplicated
 
 HOLD = 0.3
 
@@ -131,14 +130,14 @@ def test_it_stays_until_a_replica_has_it(followed: Followed, web: Web) -> None:
     followed.replica.freeze()
     assert post(web, 1) == 200
     sent: list[int] = []
-    together = storing.together
+    run_all = submit.run_all
 
-    def counting(*args: Any) -> list[Any]:
+    def counting(*args: Any) -> StorageResult[list[Any]]:
         sent.append(1)
-        return together(*args)
+        return run_all(*args)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(storing, "together", counting)
+        patch.setattr(submit, "run_all", counting)
         wait_for(lambda: len(sent) > 1, 15, "it to be handed over twice")
     assert len(insured(web)) == 1
     followed.replica.thaw()
@@ -185,12 +184,12 @@ def test_what_comes_from_the_spool_is_insured_and_leaves_the_line(followed: Foll
 
 def test_beyond_its_bound_a_webhook_gets_no_2xx(followed: Followed, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     """In number, and in room on disk."""
-    monkeypatch.setattr(insurance, "MOST", 1)
+    monkeypatch.setattr(unreplicated, "MAX_COPIES", 1)
     followed.replica.freeze()
     assert post(web, 1) == 200
     assert post(web, 2) == 503
-    monkeypatch.setattr(insurance, "MOST", 100)
-    monkeypatch.setattr("shared.spool_layout.room", lambda *_: 0)
+    monkeypatch.setattr(unreplicated, "MAX_COPIES", 100)
+    monkeypatch.setattr("shared.spool_layout.free_bytes", lambda *_: 0)
     assert post(web, 3) == 503
     assert len(insured(web)) == 1
 
@@ -210,7 +209,7 @@ def test_leave_to_send_is_none_while_no_replica_has_the_attempt(followed: Follow
     async def ask(conversation: str) -> list[str]:
         """A first attempt with the reply, and a second one by itself."""
         redis = connections.for_loop(followed.url)
-        mailbox = AsyncMailbox(redis, CommandBatcher(redis, Replicas(keys.BARRIER)))
+        mailbox = AsyncMailbox(redis, CommandBatcher(redis, ReplicationBarrier(keys.BARRIER)))
         turn = (await mailbox.run(calls.claim(conversation, "k-1", f"t-{conversation}", lease_ms=60_000))).turn
         assert turn is not None
         limits = calls.Leave(1, 1, 60_000)

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from shared.config.settings import SANDBOX_CREDENTIALS
+from shared.config.secret_rules import SANDBOX_CREDENTIALS
 from supervisor_worker.assistant.notices import NOTICES
 from tests.support.processes import OPENER
 from tests.support.users_file import BOSS_EMAIL, BOSS_PHONE, OTHER_BOSS_PHONE

@@ -17,7 +17,7 @@ import pytest
 import uvloop
 from yarl import URL
 
-from shared.config import settings as settings_module
+from shared.config.loading import load_settings
 from shared.model.events import Media
 from supervisor_worker.media import download
 from supervisor_worker.media.allowed_urls import AllowedUrls, Origin
@@ -58,7 +58,7 @@ async def endless(writer: asyncio.StreamWriter) -> None:
 
 def sandboxed(url: str, seconds: float = 10) -> Downloads:
     """What a worker in sandbox mode has, with Twilio at `url`."""
-    settings = settings_module.load(_env_file=None, sandbox="on", sandbox_port=URL(url).port, media_timeout_seconds=seconds)
+    settings = load_settings(_env_file=None, sandbox="on", sandbox_port=URL(url).port, media_timeout_seconds=seconds)
     return Downloads.of(settings)
 
 

@@ -45,7 +45,7 @@ class Office:
         """Its mailbox."""
         return self.web.runtime.mailbox
 
-    def text(self, name: str, **changes: str) -> str:
+    def text(self, name: str, **changes: Any) -> str:
         """A text from the user; its id of ours."""
         assert self.web.sms(MessageSid=sid(name), **changes).status_code == 200
         return sms_id(self.web.runtime.settings.twilio_account_sid, sid(name))
@@ -66,7 +66,7 @@ class Office:
         if record.channel == "sms":
             command: Any = SendSmsResponse(to=PhoneNumber(USER), from_=PhoneNumber(BOSS), message="Hi", user="user")
         else:
-            ends = {"to": EmailAddress("user@example.com"), "from_": EmailAddress("boss@example.com")}
+            ends: dict[str, Any] = {"to": EmailAddress("user@example.com"), "from_": EmailAddress("boss@example.com")}
             command = SendEmailResponse(**ends, subject="Re: x", body="Hi", user="user", message_id=f"<r-{turn[2:]}@example.com>")
         self.mailbox.run(calls.store_reply(record.conversation, token, claim.turn, command, limits=LIMITS))
         reply, attempt = "r-" + turn[2:], f"a-{ending * 12}"

@@ -15,8 +15,8 @@ from structlog.testing import capture_logs
 from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 
-from shared import submit as storing
-from shared.config import settings as knobs
+from shared import submit
+from shared.config.loading import load_settings
 from shared.config.settings import Settings
 from shared.errors import ProviderError, ProviderRefused, ProviderUnavailable
 from shared.mailbox import AsyncMailbox, keys
@@ -31,7 +31,7 @@ from supervisor_worker.channels.twilio.message_list import ListedSms, SmsList, T
 from supervisor_worker.reconciler import Reconciler
 from supervisor_worker.reconciler.reconciliation import MessageLists, Reconciliation
 from supervisor_worker.reconciler.result import Bounds, ReconcileResult
-from supervisor_worker.reconciler.schedule import tell
+from supervisor_worker.reconciler.schedule import log_result
 from tests.support.sandbox import SandboxProcess
 
 T = TypeVar("T")
@@ -71,7 +71,7 @@ class House:
         verdict = admission.sms(text, self.runtime.users, self.runtime.settings.keywords)
         assert isinstance(verdict, admission.AdmittedSms)
         event = admission.received(sms_id(ACCOUNT, sid), text, verdict, at=0.0)
-        return storing.accept(self.runtime, event, kind="text", keyword=verdict.keyword).outcome
+        return submit.accept(self.runtime, event, kind="text", keyword=verdict.keyword).outcome
 
     def lines(self, *types: str) -> list[Line]:
         """The ledger's lines of these types."""
@@ -101,7 +101,7 @@ def environment(redis_url: str, sandbox: SandboxProcess) -> dict[str, Any]:
 @pytest.fixture
 def house(environment: dict[str, Any], redis: Redis, redis_url: str) -> Iterator[House]:
     """Its web process is away: the sandbox's webhooks are refused by an empty port."""
-    runtime = open_runtime(knobs.load(_env_file=None, **environment), "worker")
+    runtime = open_runtime(load_settings(_env_file=None, **environment), "worker")
     known_for_an_hour(runtime)
     yield House(runtime, redis, redis_url)
     runtime.close()
@@ -284,7 +284,7 @@ def test_refused_credentials_raise_an_alarm_once_and_pause_nothing(house: House,
     sandbox.faults(twilio={"fail": [{"fault": "401", "on": "list", "times": 2}]})
     with capture_logs() as logs:
         for _ in range(3):
-            tell(house.look())
+            log_result(house.look())
     assert [(line["log_level"], line["action"]) for line in logs] == [("critical", "alarm"), ("info", "reconcile_recovered")]
     assert house.runtime.mailbox.paused() == ""
 

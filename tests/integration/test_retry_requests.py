@@ -85,7 +85,7 @@ def office(redis: Redis, settings_env: dict[str, str], sandbox: SandboxProcess, 
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(retries, "PATIENCE_SECONDS", 1.0)
-    monkeypatch.setattr(retries.results, "__kwdefaults__", {**retries.results.__kwdefaults__, "patience": 1.0})
+    monkeypatch.setattr(retries.results, "__kwdefaults__", {**(retries.results.__kwdefaults__ or {}), "patience": 1.0})
     sandbox.faults(twilio={"status_callbacks": False})
     return Office(redis, settings_env, sandbox)
 
@@ -149,7 +149,7 @@ def test_a_request_of_somebody_who_does_not_wait_has_its_result_for_a_day(office
         wait_for(lambda: office.mailbox.retry_result(operation).result == "retried", 10, "the result")
     (line,) = ledger.of_types(office.redis, ["retried"], 1)
     assert line.fields["by"] == "ada"
-    assert 0 < int(office.redis.pttl(keys.retry_request(operation))) <= calls.DAY_MS  # type: ignore[arg-type]
+    assert 0 < int(office.redis.pttl(keys.retry_request(operation))) <= calls.DAY_MS
 
 
 def test_what_cannot_be_read_is_refused_and_served_no_more(office: Office) -> None:

@@ -13,13 +13,13 @@ from rq import Worker
 from rq.serializers import JSONSerializer
 
 from boss.checks.replication import clocks, sentinels
-from shared.config.settings import load
+from shared.config.loading import load_settings
 from shared.mailbox import keys
 from shared.mailbox.wake_queue import BosslineJob, Dispatcher
 from shared.storage import clients as connections
 from shared.storage.clients import AWAY
-from shared.storage.group_commit import Grouped
-from shared.storage.replication import Replicas
+from shared.storage.group_commit import GroupCommit
+from shared.storage.replication import ReplicationBarrier
 from shared.storage.sentinel import NotServing
 from tests.support.server import EmbeddedServer
 from tests.support.wait import wait_for
@@ -52,7 +52,7 @@ def test_doctor_tells_how_many_sentinels_would_choose(watched: Watched) -> None:
     first, second, _ = watched.places
 
     def told(url: str) -> list[tuple[str, str]]:
-        settings = load(_env_file=None, redis_url=url, sandbox="on")
+        settings = load_settings(_env_file=None, redis_url=url, sandbox="on")
         return [(finding.status, finding.detail) for finding in sentinels(settings)]
 
     assert told(watched.url) == [("ok", "3 of 3 name a master")]
@@ -93,7 +93,7 @@ def test_every_client_of_ours_is_at_the_new_master_after_a_failover(watched: Wat
     """Open before, and used after: web, its group, worker, RQ's own, loop, bridge, and who waits for jobs."""
     url = watched.url
     blocking = {name: make(url) for name, make in {"web": connections.for_web, "worker": connections.for_worker}.items()}
-    grouped = Grouped(blocking["web"], Replicas(keys.BARRIER))
+    grouped = GroupCommit(blocking["web"], ReplicationBarrier(keys.BARRIER))
 
     async def across() -> set[int]:
         loops = {name: getattr(connections, name)(url) for name in ("for_loop", "for_bridge", "for_waiting")}

@@ -18,7 +18,7 @@ import pytest
 from redis import Redis
 
 from boss.checks.spool import spool as check
-from shared import submit as storing
+from shared import submit
 from shared.config.settings import Settings
 from shared.errors import SchemaTooNew
 from shared.mailbox import keys
@@ -28,13 +28,14 @@ from shared.model.codec import SCHEMA_VERSION
 from shared.model.sms_admission import sms_id
 from shared.process import blocking
 from shared.runtime import open_runtime
-from shared.spool_layout import Name, Survey
+from shared.spool_layout import Listing, SpoolFile
+from shared.storage.replication import StorageResult
 from tests.integration.webhook_client import ELSEWHERE, SECRET, Web, load, opened, reply, send_a_reply
 from tests.payloads import form_body, sid
 from tests.support.server import EmbeddedServer
 from tests.support.wait import wait_for
-from webhook_api.intake.records import Message, decode
-from webhook_api.intake.replay import TRIES, Replayer
+from webhook_api.intake.records import ReceivedMessage, decode
+from webhook_api.intake.replay import MAX_TRIES, Replayer
 from webhook_api.intake.spool import Spool
 
 TEXTS = ConversationKey("sms", "+15559876543", "+15551234567")
@@ -153,8 +154,8 @@ def test_an_attempt_under_way_is_neither_waited_for_nor_overtaken(server: Embedd
     with ThreadPoolExecutor(2) as pool:
         with trouble(server, "freeze"):
             first = pool.submit(post, web, 1)
-            wait_for(lambda: web.intake._order._direct, 2, "the first attempt")
-            since = next(iter(web.intake._order._direct.values()))
+            wait_for(lambda: web.intake._sequencer._direct, 2, "the first attempt")
+            since = next(iter(web.intake._sequencer._direct.values()))
             wait_for(lambda: time.monotonic() - since > 0.3, 2, "a silence that is noticed")
             post(web, 2, 0.5)
             assert not first.done()
@@ -169,7 +170,7 @@ def test_an_attempt_under_way_is_neither_waited_for_nor_overtaken(server: Embedd
 
 def on_disk(path: Path) -> str:
     entry = decode(path.read_bytes())
-    assert isinstance(entry, Message)
+    assert isinstance(entry, ReceivedMessage)
     return entry.event.id
 
 
@@ -216,9 +217,9 @@ def test_a_file_goes_only_after_redis_has_answered_for_it(server: EmbeddedServer
     stored: list[str] = []
     remove = Spool.remove
 
-    def checked(spool: Spool, names: list[Name], following: Name | None = None) -> None:
+    def checked(spool: Spool, names: list[SpoolFile], following: SpoolFile | None = None) -> None:
         entries = [decode(spool.read(name)) for name in names]
-        ids = [entry.event.id for entry in entries if isinstance(entry, Message)]
+        ids = [entry.event.id for entry in entries if isinstance(entry, ReceivedMessage)]
         stored.extend(each for each in ids if web.redis.exists(f"boss:msg:{each}"))
         remove(spool, names, following)
 
@@ -235,7 +236,7 @@ def test_what_cannot_be_replayed_is_set_aside_and_holds_nobody_up(
 ) -> None:
     """A call that fails for its own sake; a newer version; garbage; a foreign file. Each is kept and shown, and its text is not."""
     rate = f"boss:rate:{web.runtime.identities.sender(PhoneNumber('+15551234567'))}"
-    garbage, newer = Name(5, 6).text, Name(6, 9).text
+    garbage, newer = SpoolFile(5, 6).name, SpoolFile(6, 9).name
     web.redis.set(rate, "not a list")
     waiting = web.spool / "waiting"
     with trouble(server, "stop"):
@@ -266,10 +267,10 @@ def test_what_cannot_be_replayed_is_set_aside_and_holds_nobody_up(
 def test_an_entry_is_tried_five_times_before_it_is_set_aside(server: EmbeddedServer, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     """And what came before or with it is not tried again for its sake."""
     tried: list[int] = []
-    together = storing.together
+    run_all = submit.run_all
 
-    def counted(runtime: Any, steps: Any) -> list[Any]:
-        answers = together(runtime, steps)
+    def counted(runtime: Any, steps: Any) -> StorageResult[list[Any]]:
+        answers = run_all(runtime, steps)
         tried.append(len(steps))
         return answers
 
@@ -278,18 +279,18 @@ def test_an_entry_is_tried_five_times_before_it_is_set_aside(server: EmbeddedSer
         for number in range(3):
             assert web.mail(text=f"mail {number}").status_code == 200
         post(web, 1)
-        monkeypatch.setattr(storing, "together", counted)
+        monkeypatch.setattr(submit, "run_all", counted)
     web.emptied()
     assert len(files(web, "aside")) == 1
     assert len(web.stored()) == 3
-    assert (sum(tried), tried[-1]) == (3 + TRIES, 1)
+    assert (sum(tried), tried[-1]) == (3 + MAX_TRIES, 1)
 
 
 def test_two_web_processes_share_a_directory(server: EmbeddedServer, tmp_path: Path) -> None:
     """What one has spooled the other sees before it asks Redis; one replays both's, in the order of arrival, whatever their clocks say."""
     with opened(server.url, boss_data_dir=tmp_path) as first, opened(server.url, boss_data_dir=tmp_path) as second:
-        first.intake._order._clock = lambda: time.time_ns() + 60 * 10**9
-        second.intake._order._clock = lambda: time.time_ns() - 60 * 10**9
+        first.intake._sequencer._clock = lambda: time.time_ns() + 60 * 10**9
+        second.intake._sequencer._clock = lambda: time.time_ns() - 60 * 10**9
         post(first, 0)
         with trouble(server, "freeze"):
             post(first, 1)
@@ -362,15 +363,15 @@ def test_data_that_is_too_new_stops_the_start_and_later_only_the_replay(server: 
 def test_a_draft_holds_back_what_came_after_it_and_no_longer_than_its_writer_lives(server: EmbeddedServer, web: Web) -> None:
     """Another process is about to have an entry there that came before; when it died instead, the draft goes and the others go on."""
     server.stop()
-    draft = web.spool / "waiting" / Name(1, 100, draft=True).text
+    draft = web.spool / "waiting" / SpoolFile(1, 100, draft=True).name
     draft.parent.mkdir(parents=True)
     with draft.open("wb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         os.utime(draft, (0, 0))
         post(web, 1)
         server.start()
-        looked = web.intake._order._last
-        wait_for(lambda: web.intake._order._last > looked + 10**9, 5, "a replayer that has looked again and again")
+        looked = web.intake._sequencer._last
+        wait_for(lambda: web.intake._sequencer._last > looked + 10**9, 5, "a replayer that has looked again and again")
         assert (web.stored(), len(files(web))) == ([], 2)
     web.emptied()
     assert inbox(web) == [text_id(1)]
@@ -380,22 +381,22 @@ def test_a_draft_holds_back_what_came_after_it_and_no_longer_than_its_writer_liv
 def test_what_is_written_late_under_an_early_ticket_is_not_passed_over(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     """A direct attempt fails and is written just after the replayer has listed the directory: the later entry does not go first."""
     web.intake.close()
-    order, spool, survey = web.intake._order, web.intake._spool, web.intake._spool.survey
-    early, _ = order.enter(lambda: True)
-    late, _ = order.enter(lambda: False)
+    order, spool, survey = web.intake._sequencer, web.intake._spool, web.intake._spool.scan
+    early, _ = order.admit(lambda: True)
+    late, _ = order.admit(lambda: False)
     spool.write(late, b"late")
-    order.ended(late)
+    order.release(late)
 
-    def listed_and_then_written(head: int = 0) -> Survey:
+    def listed_and_then_written(head: int = 0) -> Listing:
         found = survey(head)
         spool.write(early, b"early")
-        order.ended(early)
+        order.release(early)
         return found
 
-    monkeypatch.setattr(spool, "survey", listed_and_then_written)
-    assert web.intake._replayer._next_names() == []
+    monkeypatch.setattr(spool, "scan", listed_and_then_written)
+    assert web.intake._replayer._next_files() == []
     monkeypatch.undo()
-    names = web.intake._replayer._next_names()
+    names = web.intake._replayer._next_files()
     assert [name.ticket for name in names or []] == [early, late]
 
 
@@ -403,21 +404,21 @@ def test_what_comes_to_wait_between_the_look_and_the_ticket_is_not_overtaken(web
     """Another thread's text goes to disk just after this one's has found the disk empty: this one's goes there as well, behind it."""
     post(web, 0)
     web.intake.close()
-    look, took = web.intake._spool.empty, web.intake._took
+    look, took = web.intake._spool.is_empty, web.intake._stored
 
     def looked_and_then_written() -> bool:
         found = look()
-        monkeypatch.setattr(web.intake._spool, "empty", look)
-        monkeypatch.setattr(web.intake, "_took", lambda *_: False)
+        monkeypatch.setattr(web.intake._spool, "is_empty", look)
+        monkeypatch.setattr(web.intake, "_stored", lambda *_: False)
         post(web, 1)
-        monkeypatch.setattr(web.intake, "_took", took)
+        monkeypatch.setattr(web.intake, "_stored", took)
         return found
 
-    monkeypatch.setattr(web.intake._spool, "empty", looked_and_then_written)
+    monkeypatch.setattr(web.intake._spool, "is_empty", looked_and_then_written)
     post(web, 2)
     assert inbox(web) == [text_id(0)]
     waiting = [decode(file.read_bytes()) for file in files(web)]
-    assert [entry.event.id for entry in waiting if isinstance(entry, Message)] == [text_id(1), text_id(2)]
+    assert [entry.event.id for entry in waiting if isinstance(entry, ReceivedMessage)] == [text_id(1), text_id(2)]
 
 
 def test_a_clock_that_went_back_changes_no_order(server: EmbeddedServer, tmp_path: Path) -> None:
@@ -428,15 +429,15 @@ def test_a_clock_that_went_back_changes_no_order(server: EmbeddedServer, tmp_pat
         post(web, 1)
         web.intake.close()
         (entry,) = files(web)
-        ahead = Name(time.time_ns() + 3600 * 10**9, entry.stat().st_size)
-        entry.rename(entry.with_name(ahead.text))
+        ahead = SpoolFile(time.time_ns() + 3600 * 10**9, entry.stat().st_size)
+        entry.rename(entry.with_name(ahead.name))
     with opened(server.url, boss_data_dir=tmp_path) as web:
         post(web, 2)
         post(web, 3)
         server.start()
         web.emptied()
         assert inbox(web) == [text_id(number) for number in (1, 2, 3)]
-    assert Spool(settings).empty()
+    assert Spool(settings).is_empty()
 
 
 def test_entries_of_the_version_before_are_handed_over(server: EmbeddedServer, tmp_path: Path) -> None:

@@ -18,21 +18,20 @@ from typing import Any
 import pytest
 
 from boss.checks.spool import spool as check
-from shared import spool_layout as layout
-from shared.config import settings as knobs
+from shared import spool_layout
+from shared.config.loading import load_settings
 from shared.config.settings import Settings
 from shared.errors import StorageUnavailable
-from shared.spool_layout import BLOCK, MIB, Name
+from shared.spool_layout import BLOCK, MIB, SpoolFile
 from shared.storage import embedded
-from webhook_api.intake import durable_files as durable
-from webhook_api.intake import tickets
+from webhook_api.intake import durable_files, tickets
 from webhook_api.intake.spool import Spool
 
 OLD = time.time() - 60
 
 
 def settings(directory: Path, **changes: Any) -> Settings:
-    return knobs.load(_env_file=None, sandbox="on", boss_data_dir=directory, **{"spool_min_free_mb": 0, **changes})
+    return load_settings(_env_file=None, sandbox="on", boss_data_dir=directory, **{"spool_min_free_mb": 0, **changes})
 
 
 @pytest.fixture
@@ -47,7 +46,7 @@ def waiting(directory: Path) -> list[str]:
 
 def entries(directory: Path) -> list[tuple[int, int]]:
     """Ticket and size of each file; there is nothing but entries."""
-    found = [Name.parse(text) for text in waiting(directory)]
+    found = [SpoolFile.parse(text) for text in waiting(directory)]
     assert all(name and not name.draft for name in found)
     return [(name.ticket, name.size) for name in found if name]
 
@@ -62,8 +61,8 @@ def legacy(directory: Path, ticket: int, content: bytes) -> Path:
 
 def test_nothing_is_made_before_there_is_something_to_keep(spool: Spool, tmp_path: Path) -> None:
     """A spool that is not there is empty."""
-    assert spool.empty()
-    assert spool.survey().depth == 0
+    assert spool.is_empty()
+    assert spool.scan().depth == 0
     assert list(tmp_path.iterdir()) == []
 
 
@@ -74,14 +73,14 @@ def test_what_is_written_is_for_this_user_alone(spool: Spool, tmp_path: Path) ->
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (root, *root.rglob("*"))}
     (entry,) = waiting(tmp_path)
     assert modes == {"spool": 0o700, "waiting": 0o700, entry: 0o600, "ticket": 0o600}
-    assert not spool.empty()
-    assert spool.read(spool.survey(1).head[0]) == b"x" * 10
+    assert not spool.is_empty()
+    assert spool.read(spool.scan(1).head[0]) == b"x" * 10
 
 
 def test_the_data_directory_is_private_whoever_makes_it_first(tmp_path: Path) -> None:
     """The web process's spool, or the embedded server: the default is not left to the umask."""
     by_web, by_server = tmp_path / "web", tmp_path / "server"
-    durable.make(by_web / "spool" / "waiting")
+    durable_files.make_directory(by_web / "spool" / "waiting")
     embedded._private_directory(by_server / "redis")
     assert [stat.S_IMODE(path.stat().st_mode) for path in (by_web, by_server)] == [0o700, 0o700]
 
@@ -90,7 +89,7 @@ def test_it_counts_what_comes_and_goes(spool: Spool, tmp_path: Path) -> None:
     """In whole blocks; a listing by another process comes to the same."""
     for ticket, size in ((7, 10), (5, BLOCK + 1), (6, 1)):
         spool.write(ticket, b"x" * size)
-    found = Spool(settings(tmp_path)).survey(head=3)
+    found = Spool(settings(tmp_path)).scan(head=3)
     five, six, seven = found.head
     assert [name.ticket for name in found.head] == [5, 6, 7]
     assert (found.depth, found.bytes, found.oldest, found.newest) == (3, 4 * BLOCK, five, 7)
@@ -98,7 +97,7 @@ def test_it_counts_what_comes_and_goes(spool: Spool, tmp_path: Path) -> None:
     spool.remove([five, six], following=seven)
     assert (spool.depth, spool.bytes, spool.oldest) == (1, BLOCK, seven)
     spool.set_aside(seven)
-    assert (spool.depth, spool.bytes, spool.oldest, spool.set_aside_count(), spool.empty()) == (0, 0, None, 1, True)
+    assert (spool.depth, spool.bytes, spool.oldest, spool.count_aside(), spool.is_empty()) == (0, 0, None, 1, True)
 
 
 def test_its_size_has_a_limit(tmp_path: Path) -> None:
@@ -109,8 +108,8 @@ def test_its_size_has_a_limit(tmp_path: Path) -> None:
     spool.write(4, b"x" * (MIB // 4))
     with pytest.raises(StorageUnavailable, match="no_room"):
         spool.write(5, b"x")
-    assert (spool.room(), len(waiting(tmp_path))) == (0, 4)
-    spool.remove(spool.survey(1).head)
+    assert (spool.free_bytes(), len(waiting(tmp_path))) == (0, 4)
+    spool.remove(spool.scan(1).head)
     spool.write(6, b"x" * (MIB // 4))
 
 
@@ -165,7 +164,7 @@ def test_a_write_that_fails_half_way_leaves_nothing(spool: Spool, tmp_path: Path
         with pytest.raises(StorageUnavailable, match="ENOSPC"):
             spool.write(2, b"x")
     assert entries(tmp_path) == [(1, 1)]
-    assert (spool.depth, spool.bytes, spool.room()) == (1, BLOCK, layout.room(settings(tmp_path), BLOCK))
+    assert (spool.depth, spool.bytes, spool.free_bytes()) == (1, BLOCK, spool_layout.free_bytes(settings(tmp_path), BLOCK))
     spool.write(3, b"x")
 
 
@@ -213,9 +212,9 @@ def test_a_writer_that_dies_at_any_step_leaves_a_whole_entry_or_none(
     with monkeypatch.context() as death, suppress(Killed):
         death.setattr(step, die)
         spool.write(2, b"whole")
-    monkeypatch.setattr("webhook_api.intake.spool.FRESH_SECONDS", 0)
-    assert all(other.drop_draft(draft) for draft in other.survey().drafts)
-    assert [other.read(name) for name in other.survey(9).head] in ([b"before"], [b"before", b"whole"])
+    monkeypatch.setattr("webhook_api.intake.spool.NEW_DRAFT_SECONDS", 0)
+    assert all(other.remove_dead_draft(draft) for draft in other.scan().drafts)
+    assert [other.read(name) for name in other.scan(9).head] in ([b"before"], [b"before", b"whole"])
     assert {ticket for ticket, _ in entries(tmp_path)} <= {1, 2}
     assert other.highest() >= entries(tmp_path)[-1][0]
 
@@ -228,7 +227,7 @@ def test_no_name_is_given_to_a_second_file(tmp_path: Path) -> None:
     other._writer = one._writer
     other.write(7, b"third")
     assert entries(tmp_path) == [(7, 5)] * 3
-    assert {one.read(name) for name in one.survey(9).head} == {b"first", b"other", b"third"}
+    assert {one.read(name) for name in one.scan(9).head} == {b"first", b"other", b"third"}
 
 
 def test_a_file_system_without_links_still_gives_no_name_twice(spool: Spool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,22 +238,22 @@ def test_a_file_system_without_links_still_gives_no_name_twice(spool: Spool, tmp
 
     monkeypatch.setattr(os, "link", refuse)
     spool.write(1, b"one")
-    (name,) = spool.survey(1).head
+    (name,) = spool.scan(1).head
     with pytest.raises(FileExistsError):
-        durable.store(tmp_path / "spool" / "waiting", name, b"two")
+        durable_files.atomic_write(tmp_path / "spool" / "waiting", name, b"two")
     assert spool.read(name) == b"one"
 
 
 def test_what_is_insured_or_set_aside_twice_is_there_twice(spool: Spool, tmp_path: Path) -> None:
     """An older version, or an operator, may give one name to two files one after the other; neither is written over."""
     legacy(tmp_path, 5, b"one")
-    spool.insure(spool.survey(1).head)
+    spool.keep_unreplicated(spool.scan(1).head)
     legacy(tmp_path, 5, b"two")
-    spool.insure(spool.survey(1).head)
+    spool.keep_unreplicated(spool.scan(1).head)
     assert {path.read_bytes() for path in (tmp_path / "spool" / "insured").iterdir()} == {b"one", b"two"}
     for content in (b"one", b"two", b"six"):
         legacy(tmp_path, 5, content)
-        spool.set_aside(spool.survey(1).head[0])
+        spool.set_aside(spool.scan(1).head[0])
     assert {path.read_bytes() for path in (tmp_path / "spool" / "aside").iterdir()} == {b"one", b"two", b"six"}
 
 
@@ -263,8 +262,8 @@ def test_a_move_that_a_crash_cut_in_two_is_done_again(tmp_path: Path) -> None:
     old, new = legacy(tmp_path, 5, b"one"), tmp_path / "spool" / "insured" / "new.json"
     new.parent.mkdir()
     os.link(old, new)
-    durable.move(old, [new])
-    durable.move(old, [new])
+    durable_files.move(old, [new])
+    durable_files.move(old, [new])
     assert not old.exists()
     assert new.read_bytes() == b"one"
 
@@ -275,7 +274,7 @@ def test_the_highest_ticket_is_that_of_all_writers_and_never_falls(tmp_path: Pat
     one.write(9, b"x")
     other.write(5, b"x")
     assert (one.highest(), other.highest()) == (9, 9)
-    one.remove(one.survey(9).head)
+    one.remove(one.scan(9).head)
     assert other.highest() == 9
 
 
@@ -289,7 +288,7 @@ def test_a_highest_ticket_that_is_lost_is_found_again_on_the_disk(tmp_path: Path
         path.write_bytes(spoilt)
     assert spool.highest() == 9
     path.write_bytes(b"%020d" % 3)  # what a crash of the host left of it
-    assert Spool(settings(tmp_path)).begin() == 9
+    assert Spool(settings(tmp_path)).highest_on_disk() == 9
     assert spool.highest() == 9
 
 
@@ -310,38 +309,38 @@ def test_a_highest_ticket_that_a_frozen_process_holds_is_an_answer(spool: Spool,
 def test_a_dead_process_s_draft_goes_and_a_live_one_s_stays(spool: Spool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody was answered for a draft; its writer holds a lock on it, which the kernel gives up for the dead."""
     spool.write(1, b"x")
-    draft = Name(2, 100, draft=True)
-    path = tmp_path / "spool" / "waiting" / draft.text
+    draft = SpoolFile(2, 100, draft=True)
+    path = tmp_path / "spool" / "waiting" / draft.name
     path.write_bytes(b"half")
     os.utime(path, (OLD, OLD))
-    assert spool.survey().drafts == [draft]
-    assert not spool.drop_draft(draft), "its writer may not have locked it yet, whatever the file's time"
-    monkeypatch.setattr("webhook_api.intake.spool.FRESH_SECONDS", 0)
+    assert spool.scan().drafts == [draft]
+    assert not spool.remove_dead_draft(draft), "its writer may not have locked it yet, whatever the file's time"
+    monkeypatch.setattr("webhook_api.intake.spool.NEW_DRAFT_SECONDS", 0)
     with path.open() as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        assert not spool.drop_draft(draft)
-    assert spool.drop_draft(draft)
+        assert not spool.remove_dead_draft(draft)
+    assert spool.remove_dead_draft(draft)
     assert entries(tmp_path) == [(1, 1)]
 
 
 def test_a_draft_counts_as_something_that_waits(spool: Spool, tmp_path: Path) -> None:
     """Another process is about to have an entry there."""
     spool.write(1, b"x")
-    spool.remove(spool.survey(1).head)
-    assert spool.empty()
-    (tmp_path / "spool" / "waiting" / Name(2, 100, draft=True).text).touch()
-    assert not spool.empty()
+    spool.remove(spool.scan(1).head)
+    assert spool.is_empty()
+    (tmp_path / "spool" / "waiting" / SpoolFile(2, 100, draft=True).name).touch()
+    assert not spool.is_empty()
 
 
 def test_another_process_s_entry_is_seen_whatever_the_directory_s_clock_says(spool: Spool, tmp_path: Path) -> None:
     """Two changes may bear the same time when they are close together; only an old one is taken at its word."""
     waiting = tmp_path / "spool" / "waiting"
     waiting.mkdir(parents=True)
-    assert spool.empty()
+    assert spool.is_empty()
     at = waiting.stat().st_mtime_ns
-    (waiting / Name(1, 2).text).write_bytes(b"{}")
+    (waiting / SpoolFile(1, 2).name).write_bytes(b"{}")
     os.utime(waiting, ns=(at, at))
-    assert not spool.empty()
+    assert not spool.is_empty()
 
 
 def test_a_directory_that_did_not_change_is_not_listed_again(spool: Spool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -355,13 +354,13 @@ def test_a_directory_that_did_not_change_is_not_listed_again(spool: Spool, tmp_p
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", counted)
-    assert [spool.empty() for _ in range(3)] == [True] * 3
+    assert [spool.is_empty() for _ in range(3)] == [True] * 3
     assert len(listed) == 3, "its last change may be of now, whatever a clock says"
     monkeypatch.setattr("webhook_api.intake.spool.SETTLED_SECONDS", 0)
-    assert [spool.empty() for _ in range(3)] == [True] * 3
+    assert [spool.is_empty() for _ in range(3)] == [True] * 3
     assert len(listed) == 4
-    (waiting / Name(1, 2).text).write_bytes(b"{}")
-    assert not spool.empty()
+    (waiting / SpoolFile(1, 2).name).write_bytes(b"{}")
+    assert not spool.is_empty()
     assert len(listed) == 5
 
 
@@ -389,5 +388,5 @@ def test_the_doctor_reads_the_directory_itself(spool: Spool, tmp_path: Path) -> 
     assert "1 entries wait for Redis, the oldest for 5 min" in finding.detail
     assert "canary" not in f"{finding}"
     assert findings(spool_min_free_mb=10**9) == [("fail", True)]
-    spool.set_aside(spool.survey(1).head[0])
+    spool.set_aside(spool.scan(1).head[0])
     assert findings() == [("fail", True)]

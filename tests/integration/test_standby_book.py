@@ -11,7 +11,8 @@ from rq.utils import utcformat
 from boss.checks import redis as storage
 from boss.checks import standby as check
 from boss.terminal.ledger_line import describe
-from shared.config.settings import Settings, load
+from shared.config.loading import load_settings
+from shared.config.settings import Settings
 from shared.mailbox import Mailbox, calls, keys
 from shared.mailbox.call import Call
 from shared.mailbox.calls import STANDBY, STANDBY_KEPT_MS
@@ -29,7 +30,7 @@ def desk(redis: Redis) -> Desk:
 
 @pytest.fixture
 def settings() -> Settings:
-    return load(sandbox="on")
+    return load_settings(sandbox="on")
 
 
 def look(standing: calls.Standing, shift: str = "", name: str = "host-1") -> Call[dict[str, str]]:

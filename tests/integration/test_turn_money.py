@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 from redis import Redis
 
-from shared.config.settings import SANDBOX_CREDENTIALS
+from shared.config.secret_rules import SANDBOX_CREDENTIALS
 from shared.mailbox.calls import DAY_MS
 from shared.model.users import LOCAL_USER, Users
 from supervisor_worker.assistant import price

@@ -14,7 +14,8 @@ from boss.checks import machine as local
 from boss.checks import providers as outside
 from boss.checks.email_events import email_events, events_heard
 from boss.http import Answer, Unreachable
-from shared.config.settings import Settings, load
+from shared.config.loading import load_settings
+from shared.config.settings import Settings
 from shared.errors import ProviderRefused, ProviderUnavailable
 from shared.mailbox import keys
 from shared.mailbox.ledger import SENDGRID_EVENTS
@@ -69,7 +70,7 @@ def test_who_comes_over_the_bridge_alone_is_a_stranger_to_the_webhooks(redis_url
     with opened(redis_url, **real(users, BRIDGE, sandbox="on")) as web:
         assert web.sms(body=form_body(sms_fields())).status_code == 200
         assert web.lines() == [("ignored", "unknown_recipient")]
-    runtime = open_runtime(load(_env_file=None, redis_url=redis_url, **real(users, BRIDGE, sandbox="on")), "bridge")
+    runtime = open_runtime(load_settings(_env_file=None, redis_url=redis_url, **real(users, BRIDGE, sandbox="on")), "bridge")
     try:
         assert runtime.users.find("sms", PhoneNumber("+15559876543"), PhoneNumber("+15551234567"))
     finally:
@@ -82,7 +83,7 @@ def test_a_worker_opens_the_channels_that_the_users_need(redis_url: str, users: 
     tables, credentials, _ = WAYS[way]
 
     async def kinds() -> dict[str, bool]:
-        runtime = open_runtime(load(_env_file=None, redis_url=redis_url, **real(users, tables, **credentials)), "worker")
+        runtime = open_runtime(load_settings(_env_file=None, redis_url=redis_url, **real(users, tables, **credentials)), "worker")
         try:
             async with open_resources(runtime) as resources:
                 return {name: isinstance(port, UnusedChannel) for name, port in resources.context.channels.items()}
@@ -114,7 +115,7 @@ def test_the_doctor_asks_nobody_whom_no_user_needs(users: Path, way: str, monkey
         raise Unreachable("nothing", local=False)
 
     monkeypatch.setattr(outside, "ask", ask)
-    settings = load(_env_file=None, **real(users, tables, **credentials))
+    settings = load_settings(_env_file=None, **real(users, tables, **credentials))
     for check, channel, host in ((outside.twilio, "sms", "api.twilio.com"), (outside.sendgrid, "email", "api.sendgrid.com")):
         used = channel in local.channels_of(settings)
         try:
@@ -146,7 +147,7 @@ def test_what_answers_nobody_is_no_event(redis_url: str) -> None:
 
 
 def settings_of(tmp_path: Path, **more: Any) -> Settings:
-    return load(_env_file=None, boss_data_dir=tmp_path, **{"sandbox": "on", "public_url": PUBLIC_URL, **more})
+    return load_settings(_env_file=None, boss_data_dir=tmp_path, **{"sandbox": "on", "public_url": PUBLIC_URL, **more})
 
 
 def mail_went_out(redis: Redis, reply: str, ago: int) -> None:
@@ -181,8 +182,8 @@ def test_mails_of_which_no_event_came_are_a_warning(redis: Redis, tmp_path: Path
 
 def test_an_event_webhook_that_nothing_proves_is_a_fault(tmp_path: Path, users: Path) -> None:
     """Without key and secret every event gets 403; without the web process nothing is known."""
-    bare = load(_env_file=None, **real(users, MAILS, sendgrid_api_key=SENDGRID["sendgrid_api_key"]))
+    bare = load_settings(_env_file=None, **real(users, MAILS, sendgrid_api_key=SENDGRID["sendgrid_api_key"]))
     assert [(each.status, "every event is refused" in each.detail) for each in email_events(bare)] == [("fail", True)]
     away = settings_of(tmp_path, port=1)
     assert [(each.status, each.down) for each in email_events(away)] == [("warn", True)]
-    assert email_events(load(_env_file=None, **real(users, TEXTS))) == []
+    assert email_events(load_settings(_env_file=None, **real(users, TEXTS))) == []

@@ -16,14 +16,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from prometheus_client.parser import text_string_to_metric_families
 from werkzeug.test import TestResponse
 
-from shared.security.password import FREE
+from shared.security.password import FREE_GUESSES
 from tests.integration.webhook_client import ELSEWHERE, PUBLIC_URL, SECRET, Web, only_message, opened, send_a_reply, twilio_signature
 from tests.payloads import FORM, MULTIPART, Fields, form_body, mail_fields, multipart_body, sid, sms_fields
-from webhook_api.app import MAX_QUERY
-from webhook_api.email import inbound_routes as email
-from webhook_api.operations.metrics import Page
-from webhook_api.security.authentication import Gate
-from webhook_api.sms import routes as sms
+from webhook_api.app import MAX_QUERY_BYTES
+from webhook_api.email import inbound_routes
+from webhook_api.operations.metrics import MetricsPage
+from webhook_api.security.authentication import WebhookAuthenticator
+from webhook_api.sms import routes as sms_routes
 
 HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -57,7 +57,7 @@ ANSWERS: Final[dict[str, tuple[str, str, int]]] = {
     "figures": ("GET", "/metrics", 200),
     "unsigned": ("POST", "/sms/status", 400),
     "too large": ("POST", "/email/events", 413),
-    "a long query": ("POST", f"/sms/inbound?{'x' * (MAX_QUERY + 1)}", 414),
+    "a long query": ("POST", f"/sms/inbound?{'x' * (MAX_QUERY_BYTES + 1)}", 414),
 }
 
 
@@ -76,7 +76,7 @@ def test_every_answer_has_the_security_headers(web: Web, name: str) -> None:
 def test_a_taken_message_and_a_fault_of_ours_have_them_too(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     """200 for a text and a mail, 503 and 500."""
     answers = [web.sms(), web.mail()]
-    monkeypatch.setattr(sms, "parse_sms", lambda _form: 1 / 0)
+    monkeypatch.setattr(sms_routes, "parse_sms", lambda _form: 1 / 0)
     answers.append(web.sms())
     assert [answer.status_code for answer in answers] == [200, 200, 500]
     for answer in answers:
@@ -144,7 +144,7 @@ def test_however_many_ask_redis_is_asked_once_a_second(web: Web) -> None:
     """Two round trips and a PING, whatever is stored."""
     intake = web.intake
     now = [0.0]
-    shown = Page(intake, lambda: now[0])
+    shown = MetricsPage(intake, lambda: now[0])
     web.redis.config_resetstat()
     for moment, looks in ((0.0, 1), (0.9, 1), (1.0, 2), (1.9, 2)):
         now[0] = moment
@@ -199,7 +199,7 @@ def test_guessing_the_password_is_slow_and_does_not_keep_this_machine_out(redis_
         def ask(password: str) -> int:
             return web.client().get("/metrics", environ_overrides=ELSEWHERE, auth=("boss", password)).status_code
 
-        assert {ask("guess") for _ in range(FREE + 1)} == {401}
+        assert {ask("guess") for _ in range(FREE_GUESSES + 1)} == {401}
         start = time.monotonic()
         assert ask(PASSWORD) == 200
         assert time.monotonic() - start > 0.5
@@ -240,7 +240,7 @@ def test_a_form_of_over_two_hundred_fields_is_refused(web: Web) -> None:
 def test_a_long_query_is_refused_before_anything_is_computed(web: Web) -> None:
     """4 KiB are enough for the parameters that we put there ourselves; a signed one that is longer is refused as well."""
     body = form_body({"MessageSid": sid(1), "MessageStatus": "sent"})
-    for length, status in ((MAX_QUERY - 2, 204), (MAX_QUERY - 1, 414)):
+    for length, status in ((MAX_QUERY_BYTES - 2, 204), (MAX_QUERY_BYTES - 1, 414)):
         path = f"/sms/status?a={'x' * length}"
         answer = web.client().post(
             path, data=body, content_type=FORM, headers={"X-Twilio-Signature": twilio_signature(PUBLIC_URL + path, body)},
@@ -261,7 +261,7 @@ LARGE: Final[Fields] = {**mail_fields(text="What is in the file?", dkim=None, SP
 @pytest.fixture
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """A limit that a test can pass without moving 35 MB."""
-    monkeypatch.setattr(email, "MAX_BODY", LIMIT)
+    monkeypatch.setattr(inbound_routes, "MAX_MAIL_BYTES", LIMIT)
 
 
 @pytest.mark.usefixtures("_small")
@@ -282,7 +282,7 @@ def test_a_mail_that_is_too_large_is_taken_with_what_was_read_of_it(redis_url: s
 
         assert [post(body), post(body)] == [200, 200]  # SendGrid's retry is the same mail
         event: Any = only_message(web).event
-        assert (event.body, event.attachments) == (f"What is in the file?\n\n{email.CUT}", ("big.bin", "late.bin"))
+        assert (event.body, event.attachments) == (f"What is in the file?\n\n{inbound_routes.TRUNCATED_NOTE}", ("big.bin", "late.bin"))
         assert event.signed
         assert not key or post(body[:-20] + b"z" + body[-19:]) == 403
 
@@ -301,7 +301,7 @@ def test_half_of_a_mail_that_is_too_large_is_not_taken(web: Web) -> None:
 @pytest.mark.usefixtures("_small")
 def test_a_mail_without_end_is_refused_in_the_end(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     """256 MB are read at most, whether its length is said or not; beyond that it is no mail."""
-    monkeypatch.setattr("webhook_api.http.request_body.LARGEST", LIMIT + 1000)
+    monkeypatch.setattr("webhook_api.http.request_body.MAX_BYTES", LIMIT + 1000)
     body, path = multipart_body({**LARGE, "more": ("more.bin", b"x" * 2000)}), f"/email/inbound?token={SECRET}"
     for more in ({}, CHUNKED):
         answer = web.client().post(path, data=body, content_type=MULTIPART, environ_overrides={**ELSEWHERE, **more})
@@ -342,7 +342,7 @@ def test_what_carries_no_proof_is_refused_before_its_body_is_read(web: Web, path
 
 def test_in_production_the_server_takes_no_body_of_what_carries_no_proof(web: Web) -> None:
     """Before a worker has it; in sandbox mode a plain `curl` is read."""
-    production = replace(Gate.of(web.runtime.settings), settings=web.runtime.settings.model_copy(update={"sandbox": "off"}))
+    production = replace(WebhookAuthenticator.of(web.runtime.settings), settings=web.runtime.settings.model_copy(update={"sandbox": "off"}))
     proofs: list[dict[str, str]] = [{}, {"HTTP_X_TWILIO_SIGNATURE": "x"}, {"QUERY_STRING": "token=x"}, {"HTTP_AUTHORIZATION": "Basic x"}]
     assert [production.may_read(environ) for environ in proofs] == [False, True, True, True]
-    assert Gate.of(web.runtime.settings).may_read({})
+    assert WebhookAuthenticator.of(web.runtime.settings).may_read({})

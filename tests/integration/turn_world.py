@@ -16,7 +16,7 @@ from typing import Any, TypeVar, cast
 from redis import Redis
 
 from shared import runtime
-from shared.config import settings as settings_module
+from shared.config.loading import load_settings
 from shared.config.settings import Settings
 from shared.mailbox import Mailbox, calls
 from shared.mailbox.ledger import Line, latest
@@ -76,7 +76,7 @@ class World:
         """Short times, and the sandbox for all three providers."""
         base = {"redis_url": self.redis_url, "sandbox": "on", "sandbox_port": self.sandbox.port, "port": 9}
         short = {name.lower(): value for name, value in {**FAST, **self.environment}.items()}
-        return settings_module.load(**{**base, **short})
+        return load_settings(**{**base, **short})
 
     def text(self, body: str = "Hello", phone: str = "+15551234567", *, kind: Kind = "text", user: str = "", **fields: Any) -> SmsReceived:
         """A text that was accepted."""

@@ -17,8 +17,9 @@ from twilio.request_validator import RequestValidator
 from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse
 
-from shared.config import settings as knobs
-from shared.config.settings import SANDBOX_CREDENTIALS, Settings
+from shared.config.loading import load_settings
+from shared.config.secret_rules import SANDBOX_CREDENTIALS
+from shared.config.settings import Settings
 from shared.mailbox import calls, ledger
 from shared.mailbox.records import Message, Reply
 from shared.model.addresses import PhoneNumber
@@ -38,7 +39,7 @@ ELSEWHERE = {"REMOTE_ADDR": "192.0.2.1"}
 def load(redis_url: str, **changes: Any) -> Settings:
     """Settings in sandbox mode against a server of the test's."""
     values = {"sandbox": "on", "redis_url": redis_url, "public_url": PUBLIC_URL, "sms_settle_seconds": 0.0, **changes}
-    return knobs.load(_env_file=None, **values)
+    return load_settings(_env_file=None, **values)
 
 
 def twilio_signature(url: str, body: bytes) -> str:

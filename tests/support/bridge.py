@@ -12,7 +12,7 @@ from redis import Redis
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from shared.config.settings import EXAMPLE_TOKEN
+from shared.config.secret_rules import EXAMPLE_TOKEN
 from shared.mailbox import Mailbox, calls
 from shared.mailbox.records import Turn
 from supervisor_worker.channels import formats

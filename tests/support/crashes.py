@@ -28,6 +28,7 @@ from structlog.contextvars import get_contextvars
 
 from shared.mailbox import AsyncMailbox, Mailbox
 from shared.mailbox.call import Call
+from shared.storage.replication import StorageResult
 
 if TYPE_CHECKING:
     from rq_async.queue_client import QueueClient
@@ -198,18 +199,18 @@ def _armed_request(crashes: Crashes, name: str, request: Callable[..., Awaitable
 def arm_web(crashes: Crashes) -> None:
     """Put the moments of a message's arrival around the calls that store it."""
     from shared.runtime import Runtime  # noqa: PLC0415
-    from webhook_api.intake import records as entries  # noqa: PLC0415
+    from webhook_api.intake import records  # noqa: PLC0415
 
-    run, send = Mailbox.run, entries.send
+    run, send = Mailbox.run_confirmed, records.send
 
-    def armed_run(mailbox: Mailbox, call: Call[Result]) -> Result:
+    def armed_run(mailbox: Mailbox, call: Call[Result]) -> StorageResult[Result]:
         conversation = conversation_of(call) if call.name == "accept" else ""
         crashes.reach("before:accept", conversation)
         result = run(mailbox, call)
         crashes.reach("after:accept", conversation)
         return result
 
-    def armed_send(runtime: Runtime, calls: list[Call[Any]]) -> list[Any]:
+    def armed_send(runtime: Runtime, calls: list[Call[Any]]) -> StorageResult[list[Any]]:
         conversations = [conversation_of(call) for call in calls if call.name == "accept"]
         for conversation in conversations:
             crashes.reach("before:replay", conversation)
@@ -218,4 +219,4 @@ def arm_web(crashes: Crashes) -> None:
             crashes.reach("after:replay", conversation)
         return answers
 
-    Mailbox.run, entries.send = armed_run, armed_send  # type: ignore[method-assign,assignment]
+    Mailbox.run_confirmed, records.send = armed_run, armed_send  # type: ignore[method-assign,assignment]

@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-from shared.config import settings
+from shared.config.loading import load_settings
 from shared.observability import logs as telemetry
 from supervisor_worker.process import pool
 from supervisor_worker.turns import liveness
@@ -23,7 +23,7 @@ def main() -> int:
         arm_worker(Crashes(Path(directory)))
     if os.environ.get("CRASH_APART"):  # as if it were alone on its host: nobody there knows of its end
         liveness.place = lambda: ""
-    loaded = settings.load()
+    loaded = load_settings()
     telemetry.configure("worker", loaded.log_format)
     return pool.main(loaded, int(os.environ.get("WORKER_PROCESSES", "1")))
 

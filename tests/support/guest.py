@@ -15,7 +15,7 @@ from typing import Any, Final
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from shared.config.settings import EXAMPLE_TOKEN
+from shared.config.secret_rules import EXAMPLE_TOKEN
 from tests.support.bridge import BridgeProcess
 from tests.support.users_file import BOSS_PHONE
 from tests.support.whole import JsonObject, Person

@@ -17,7 +17,7 @@ from typing import Final
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
-from shared.config.settings import EXAMPLE_TOKEN
+from shared.config.secret_rules import EXAMPLE_TOKEN
 from tests.support.load_lanes import Answer, Lane, Sent, request
 from tests.support.whole import JsonObject
 

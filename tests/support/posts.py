@@ -13,7 +13,7 @@ from urllib.parse import urlencode, urlsplit
 from sandbox.engine.signing import twilio_signature
 from sandbox.sendgrid import multipart
 from sandbox.sendgrid.multipart import FormPart
-from shared.config.settings import SANDBOX_CREDENTIALS
+from shared.config.secret_rules import SANDBOX_CREDENTIALS
 from tests.support.processes import WebProcess
 from tests.support.users_file import BOSS_EMAIL, BOSS_PHONE
 from tests.support.whole import Person, root_id

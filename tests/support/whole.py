@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, Final, Self, cast
 from urllib.parse import parse_qs, urlsplit
 
-from shared.config.settings import SANDBOX_CREDENTIALS
+from shared.config.secret_rules import SANDBOX_CREDENTIALS
 from shared.mailbox import Mailbox, keys, ledger
 from shared.mailbox.ledger import Line
 from shared.model.addresses import ConversationKey, Identities

@@ -1,4 +1,4 @@
-"""POST /email/events: SendGrid's Event Webhook, which tells what became of the mails that we sent."""
+"""POST /email/events: SendGrid's Event Webhook, which reports what became of the mails that we sent."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from shared.mailbox.ledger import SENDGRID_EVENTS
 from shared.model import codec
 from shared.model.delivery_errors import SENDGRID
 from shared.model.delivery_reports import Opt, State, report_id
-from webhook_api.http import request_body as bodies
-from webhook_api.http.flask_app import Answer
+from webhook_api.http import request_body
+from webhook_api.http.flask_app import CompleteResponse
 from webhook_api.intake.intake import Intake
 from webhook_api.intake.records import Report
-from webhook_api.security.authentication import Gate
+from webhook_api.security.authentication import WebhookAuthenticator
 
-MAX_BODY: Final = 4 * 1024 * 1024
+MAX_BATCH_BYTES: Final = 4 * 1024 * 1024
 MAX_EVENTS: Final = 5_000
 
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
-_CODE: Final = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
+_ENHANCED_STATUS: Final = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
 _STATES: Final[dict[str, State]] = {
     "processed": "sent",
     "delivered": "delivered",
@@ -36,30 +36,32 @@ _OPTS: Final[dict[str, Opt]] = {
     "spamreport": "out",
     "group_resubscribe": "in",
 }
-"""What the user said to SendGrid, or to their mailbox, about mails of ours."""
-_LONGEST_REASON: Final = 100
-_SAME: Final = ("sg_event_id", "sg_message_id", "event", "timestamp")
+"""What the user told SendGrid, or their mail provider, about our mails."""
+_MAX_REASON: Final = 100
+_IDENTITY_FIELDS: Final = ("sg_event_id", "sg_message_id", "event", "timestamp")
 _DROPPED_BY_THE_USER: Final = frozenset({"unsubscribed_address", "spam_reporting_address"})
 
 
-def events(intake: Intake, gate: Gate, request: Request) -> Answer:
-    """Record a batch of events; those that are not about a reply of ours are passed over."""
-    body, _ = gate.sendgrid(request, gate.events_key, lambda seen: bodies.whole(request, seen, ending=b"]"))
-    batch = codec.loads(body.kept)
+def receive_events(intake: Intake, authenticator: WebhookAuthenticator, request: Request) -> CompleteResponse:
+    """Record a batch of events; those that are not about a reply of ours are skipped."""
+    check = authenticator.begin_sendgrid(request, authenticator.events_key)
+    body = request_body.read_all(request, check.on_chunk, ending=b"]")
+    check.finish()
+    batch = codec.loads(body.content)
     if not isinstance(batch, list):
         raise BadInput(code="not_a_list")
     reports = (report(event) for event in batch[:MAX_EVENTS])
     intake.report(tuple(found for found in reports if found is not None))
     if batch:
         intake.heard(SENDGRID_EVENTS)
-    return Answer(status=204)
+    return CompleteResponse(status=204)
 
 
 def report(event: Any) -> Report | None:
-    """What one event says of a reply of ours; None for one that says nothing.
+    """What one event reports of a reply of ours; None for an event about anything else.
 
     `reply`, `attempt` and `pair` are the custom arguments that we sent along; the provider's id is `sg_message_id` up to its first dot.
-    The event's own address is not read: whom a reply went to, the reply's record knows.
+    The event's own address is not read: the reply's record knows whom it went to.
     """
     if not isinstance(event, dict):
         return None
@@ -72,20 +74,20 @@ def report(event: Any) -> Report | None:
     code = _code(event) if state in ("undelivered", "failed") else ""
     if code in _DROPPED_BY_THE_USER:
         opt = "out"
-    own_id = report_id("sendgrid", *(str(event.get(name, "")) for name in _SAME)) if opt else ""
+    own_id = report_id("sendgrid", *(str(event.get(name, "")) for name in _IDENTITY_FIELDS)) if opt else ""
     return Report(provider_id, state, reply, attempt, code, opt, own_id, pair)
 
 
 def _code(event: dict[str, Any]) -> str:
     """Why a mail did not arrive: SendGrid's own reason for a drop, a status of RFC 3463, or the type of the bounce.
 
-    In words that `shared.model.delivery_errors` explains, and in no others: a bounce's reason quotes the user's mail server.
+    Only words that `shared.model.delivery_errors` explains: a bounce's free text quotes the user's mail server.
     """
-    word = "_".join(str(event.get("reason", ""))[:_LONGEST_REASON].lower().split())
+    word = "_".join(str(event.get("reason", ""))[:_MAX_REASON].lower().split())
     status, kind = str(event.get("status", "")), str(event.get("type", ""))
     if word in SENDGRID:
         return word
-    if _CODE.fullmatch(status):
+    if _ENHANCED_STATUS.fullmatch(status):
         return status
     return kind if kind in SENDGRID else ""
 

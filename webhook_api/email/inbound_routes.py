@@ -1,6 +1,7 @@
 """POST /email/inbound: SendGrid's Inbound Parse. It retries after a 5xx only, so a 4xx would lose a mail.
 
-A mail that is too large is taken all the same: its text stands before its files, and of what is kept the end says that there was more.
+A mail that is too large is accepted all the same: its text comes before its attachments, and what we keep ends with a note that the rest
+was not read.
 """
 
 from __future__ import annotations
@@ -22,50 +23,51 @@ from shared.model.sms_admission import Ignored
 from webhook_api.email import admission as admit
 from webhook_api.email.multipart import boundary_of
 from webhook_api.email.parsing import InboundMail, parse_email
-from webhook_api.http import request_body as bodies
-from webhook_api.http.flask_app import Answer
+from webhook_api.http import request_body
+from webhook_api.http.flask_app import MESSAGE_HEADER, CompleteResponse
 from webhook_api.intake.intake import Intake
-from webhook_api.intake.records import NotAnswered
-from webhook_api.security.authentication import MESSAGE_HEADER, Gate, Refusal
+from webhook_api.intake.records import IgnoredMessage
+from webhook_api.security.authentication import Refusal, WebhookAuthenticator
 
-MAX_BODY: Final = 35 * 1024 * 1024
-CUT: Final = f"[This mail was larger than {MAX_BODY >> 20} MB; what came after that was not read.]"
-BIG_BODY: Final = 2 * 1024 * 1024
-BIG_AT_ONCE: Final = 2
-BIG_WAIT_SECONDS: Final = 5.0
+MAX_MAIL_BYTES: Final = 35 * 1024 * 1024
+TRUNCATED_NOTE: Final = f"[This mail was larger than {MAX_MAIL_BYTES >> 20} MB; what came after that was not read.]"
+BIG_MAIL_BYTES: Final = 2 * 1024 * 1024
+MAX_BIG_MAILS: Final = 2
+"""How many big mails are in memory at once."""
+BIG_MAIL_WAIT_SECONDS: Final = 5.0
 
-_big_bodies = threading.BoundedSemaphore(BIG_AT_ONCE)
+_big_mails = threading.BoundedSemaphore(MAX_BIG_MAILS)
 
 
-def inbound(intake: Intake, gate: Gate, request: Request) -> Answer:
-    """Take a mail in, for each of our addresses that it was delivered to."""
-    with _room_for(request.content_length):
-        body, signed = gate.sendgrid(
-            request, gate.mail_key, lambda seen: bodies.beginning(request, seen, ending=_last_line(request), most=MAX_BODY)
-        )
-        mail = parse_email(body.kept, request.content_type or "")
-        if body.cut:
-            mail = dataclasses.replace(mail, body=f"{mail.body}\n\n{CUT}".strip())
+def receive_mail(intake: Intake, authenticator: WebhookAuthenticator, request: Request) -> CompleteResponse:
+    """Accept or ignore a mail, for each of our addresses that it was delivered to."""
+    with _memory_for(request.content_length):
+        check = authenticator.begin_sendgrid(request, authenticator.mail_key)
+        body = request_body.read_prefix(request, check.on_chunk, ending=_last_line(request), limit=MAX_MAIL_BYTES)
+        signed = check.finish()
+        mail = parse_email(body.content, request.content_type or "")
+        if body.truncated:
+            mail = dataclasses.replace(mail, body=f"{mail.body}\n\n{TRUNCATED_NOTE}".strip())
         del body
-    message_ids = [_take_in(intake, mail, recipient, signed=signed) for recipient in mail.recipients]
+    message_ids = [_hand_over(intake, mail, recipient, signed=signed) for recipient in mail.recipients]
     if not mail.recipients:
         message_ids = [mail_id(mail, "", "unknown_recipient")]
-        intake.ignore(NotAnswered(message_ids[0], "email", "unknown_recipient", str(mail.sender or ""), header=mail.message_id))
-    return Answer(headers=[(MESSAGE_HEADER, ",".join(message_ids))])
+        intake.ignore(IgnoredMessage(message_ids[0], "email", "unknown_recipient", str(mail.sender or ""), header=mail.message_id))
+    return CompleteResponse(headers=[(MESSAGE_HEADER, ",".join(message_ids))])
 
 
-def _take_in(intake: Intake, mail: InboundMail, recipient: EmailAddress, *, signed: bool) -> str:
+def _hand_over(intake: Intake, mail: InboundMail, recipient: EmailAddress, *, signed: bool) -> str:
     verdict = admit.email(mail, recipient, intake.runtime.users, intake.runtime.settings.exact_mail_domains)
     if isinstance(verdict, Ignored):
         message_id = mail_id(mail, recipient.value, verdict.reason)
         sender = str(mail.sender or "")
-        intake.ignore(NotAnswered(message_id, "email", verdict.reason, sender, recipient.value, header=mail.message_id))
+        intake.ignore(IgnoredMessage(message_id, "email", verdict.reason, sender, recipient.value, header=mail.message_id))
         return message_id
     message_id = mail_id(mail, recipient.value)
     event = EmailReceived(
         id=message_id,
-        # The answer goes to the author that was proven. Reply-To is not honoured: anybody may write any address there,
-        # and with it have our answer, which quotes what was asked, sent to a third person.
+        # The reply goes to the author who was proven. Reply-To is not honoured: anybody may write any address there,
+        # and so have our reply, which quotes the question, sent to a third person.
         from_=verdict.sender,
         to=verdict.boss,
         subject=mail.subject,
@@ -86,14 +88,14 @@ def _take_in(intake: Intake, mail: InboundMail, recipient: EmailAddress, *, sign
 def mail_id(mail: InboundMail, recipient: str, ignored: str = "") -> str:
     """Our id of a mail for one recipient: the same in each of SendGrid's retries.
 
-    One that is ignored has an id of its own for that reason: a forged copy that comes first must not make the genuine mail,
-    which differs from it only in what SendGrid says of its signature, look like its repetition.
+    A mail that is ignored has another id for each reason: a forged copy that comes first must not make the genuine mail look like its
+    repetition, since the two differ only in what SendGrid says of the signature.
     """
     return "m-" + hashlib.sha256(f"email\x1f{mail.digest}\x1f{recipient}\x1f{ignored}".encode()).hexdigest()[:24]
 
 
 def _last_line(request: Request) -> bytes:
-    """How a complete form ends; nothing to go by when it is no form, which is said only to who may call."""
+    """How a complete form ends; b"" when the body is no form: `parse_email` says so later, to an authenticated caller only."""
     try:
         return b"--" + boundary_of(request.content_type or "") + b"--"
     except BadInput:
@@ -101,14 +103,14 @@ def _last_line(request: Request) -> bytes:
 
 
 @contextmanager
-def _room_for(length: int | None) -> Iterator[None]:
-    """Two bodies over 2 MB at a time: memory stays bounded."""
-    if length is not None and length <= BIG_BODY:
+def _memory_for(length: int | None) -> Iterator[None]:
+    """Keep memory bounded: wait while MAX_BIG_MAILS are being read; a chunked body counts as big. Raises Refusal `busy` (503)."""
+    if length is not None and length <= BIG_MAIL_BYTES:
         yield
         return
-    if not _big_bodies.acquire(timeout=BIG_WAIT_SECONDS):
+    if not _big_mails.acquire(timeout=BIG_MAIL_WAIT_SECONDS):
         raise Refusal("busy", 503)
     try:
         yield
     finally:
-        _big_bodies.release()
+        _big_mails.release()

@@ -1,1 +1,1 @@
-"""HTTP: the server's interface, the minimal Flask, and bodies."""
+"""HTTP: the server's interface (RSGI), the minimal Flask application, and request bodies."""

@@ -1,7 +1,7 @@
-"""The deadline of a body: ten seconds and the least rate. Beyond that its read ends, and with its answer the connection.
+"""Deadlines for request bodies: ten seconds, and longer only for a body that arrives at the minimum rate.
 
-All bodies that are being read are looked at once a second, so that one costs no timer of its own. Counted is the time for which a
-client was waited for, and not what we take for what has come.
+When the deadline has passed, reading ends, and the connection with the answer. All bodies are checked once a second, so that none needs
+a timer of its own. Only the time spent waiting for the client counts, not the time that we take to process what has arrived.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from shared.observability import logs as telemetry
 
 T = TypeVar("T")
 
-SECONDS: Final = 10.0
-PRESSED_SECONDS: Final = 2.0
-"""The same while many wait."""
-LEAST_RATE: Final = 65_536
-"""Bytes a second that a larger body must bring: 30 MB have eight minutes."""
-LONGEST: Final = 900.0
-LOOK_SECONDS: Final = 1.0
+BODY_SECONDS: Final = 10.0
+BODY_SECONDS_UNDER_LOAD: Final = 2.0
+"""The same while more bodies are being read than `many`."""
+MIN_BYTES_PER_SECOND: Final = 65_536
+"""The rate at which a larger body must arrive: 30 MB may take eight minutes."""
+MAX_BODY_SECONDS: Final = 900.0
+CHECK_SECONDS: Final = 1.0
 log = telemetry.logger(__name__)
 
 
-class Reading:
-    """One body that is being read: the bytes that came, and the seconds for which they were waited for."""
+class BodyProgress:
+    """One body that is being read: the bytes received, and the seconds spent waiting for them."""
 
     __slots__ = ("late", "received", "since", "waited")
 
@@ -36,46 +36,47 @@ class Reading:
         self.since = self.waited = 0.0
 
     def overdue(self, now: float, seconds: float) -> bool:
-        """Whether it takes longer than `seconds` and what its bytes excuse."""
-        return self.waited + now - self.since > min(LONGEST, seconds + self.received / LEAST_RATE)
+        """Whether it has taken longer than `seconds` and the time that its bytes allow."""
+        return self.waited + now - self.since > min(MAX_BODY_SECONDS, seconds + self.received / MIN_BYTES_PER_SECOND)
 
 
-class Deadline:
-    """The bodies that are being read on one loop."""
+class BodyDeadlines:
+    """The bodies that are being read on one event loop."""
 
     def __init__(self, many: int) -> None:
-        """With more than `many` under way they have less time."""
+        """With more than `many` bodies at a time each has less time."""
         self._many = many
-        self._readings: dict[asyncio.Task[object], Reading] = {}
+        self._waiting: dict[asyncio.Task[object], BodyProgress] = {}
 
-    async def within(self, reading: Reading, piece: Awaitable[T]) -> T:
-        """Await a piece of a body. Raises TimeoutError."""
+    async def within(self, progress: BodyProgress, chunk: Awaitable[T]) -> T:
+        """Await the next chunk of a body. Raises TimeoutError when the body's deadline has passed."""
         task = cast("asyncio.Task[object]", asyncio.current_task())
-        reading.since = time.monotonic()
-        self._readings[task] = reading
+        progress.since = time.monotonic()
+        self._waiting[task] = progress
         try:
-            return await piece
+            return await chunk
         except asyncio.CancelledError:
-            if reading.late and task.uncancel() == 0:  # as `asyncio.timeout` tells its own cancellation from another's
+            # Our own cancellation becomes a TimeoutError, anybody else's goes on: told apart as `asyncio.timeout` does it.
+            if progress.late and task.uncancel() == 0:
                 raise TimeoutError from None
             raise
         finally:
-            del self._readings[task]
-            reading.waited += time.monotonic() - reading.since
+            del self._waiting[task]
+            progress.waited += time.monotonic() - progress.since
 
     async def watch(self) -> None:
-        """End what is overdue, once a second, for ever."""
+        """Check all bodies once a second, for ever."""
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            self.look()
+            await asyncio.sleep(CHECK_SECONDS)
+            self.check()
 
-    def look(self) -> int:
-        """The same now, and how many that were."""
-        seconds = PRESSED_SECONDS if len(self._readings) > self._many else SECONDS
+    def check(self) -> int:
+        """End the reading of every overdue body; how many there were."""
+        seconds = BODY_SECONDS_UNDER_LOAD if len(self._waiting) > self._many else BODY_SECONDS
         now = time.monotonic()
-        late = [task for task, reading in self._readings.items() if not reading.late and reading.overdue(now, seconds)]
+        late = [task for task, progress in self._waiting.items() if not progress.late and progress.overdue(now, seconds)]
         for task in late:
-            self._readings[task].late = True
+            self._waiting[task].late = True
             task.cancel()
         if late:
             log.warning("Bodies were not waited for any longer that came too slowly.", action="slow_bodies", closed=len(late))

@@ -1,7 +1,7 @@
 """Flask without what no webhook needs. Routing, contexts, error handlers and signals stay, in their order.
 
-A session, the caller's own word for our host (which is never believed), hooks that nobody registered and a stream for an
-answer of 66 bytes cost as much as verifying a text. Whoever registers a hook gets Flask's own way again.
+A session, the host that the caller names (which is never believed), hooks that nobody registered and a stream for an answer
+of 66 bytes cost as much as verifying a text (measured). An application that registers a hook gets Flask's own code again.
 """
 
 from __future__ import annotations
@@ -23,26 +23,28 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 
-SECURITY: Final = [*ANSWER_HEADERS.items(), ("Server", "")]  # granian writes its own name where none is given
-"""On every answer: no page of ours is behind it. Strict-Transport-Security is said by the proxy, which has the certificate."""
+SECURITY_HEADERS: Final = [*ANSWER_HEADERS.items(), ("Server", "")]  # granian adds its own name where no Server header is given
+"""On every answer. Strict-Transport-Security is the proxy's to send, which has the certificate."""
+MESSAGE_HEADER: Final = "X-Bossline-Message"
+"""On a 2xx: our id of the message, by which `boss simulate` waits for its reply; of a mail to several of our addresses, several ids."""
 
 
-class Answer(Response):
-    """An answer that is complete. Its headers are our own words, which werkzeug need not look through one by one."""
+class CompleteResponse(Response):
+    """A response whose content is complete when it is made, with headers of our own, which werkzeug need not validate one by one."""
 
     def __init__(self, content: bytes = b"", status: int = 200, headers: Iterable[tuple[str, str]] = ()) -> None:
-        said = Headers()
-        said._list = [*headers]  # noqa: SLF001 - what `extend` would make of them
-        super().__init__([content] if content else [], status, said)
+        ours = Headers()
+        ours._list = [*headers]  # noqa: SLF001 - what `extend` would make of them
+        super().__init__([content] if content else [], status, ours)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer the server. What answers a HEAD has no content."""
-        start_response(self.status, self.headers.to_wsgi_list() + SECURITY)
+        """Answer the server (PEP 3333). The response to a HEAD has no content."""
+        start_response(self.status, self.headers.to_wsgi_list() + SECURITY_HEADERS)
         return () if environ["REQUEST_METHOD"] == "HEAD" else self.response  # type: ignore[return-value] # made of bytes above
 
 
 class NoSessions(SessionInterface):
-    """Nobody logs in here: every request has the same empty session, which refuses to be written to."""
+    """Every request has the same empty session, which cannot be written to: no caller logs in here."""
 
     _none: Final = NullSession()
 
@@ -52,7 +54,7 @@ class NoSessions(SessionInterface):
 
 
 class PlainRule(MapAdapter):
-    """The router of requests for one rule: it has been found."""
+    """The router of requests whose rule has no variables and was found by path and method alone."""
 
     def __init__(self, url_map: Map, rule: Rule) -> None:
         super().__init__(url_map, "", "/", "", "http", rule.rule, "GET")
@@ -63,20 +65,21 @@ class PlainRule(MapAdapter):
         return self._found
 
 
-class LeanFlask(Flask):
-    """A Flask application for machines that call."""
+class MinimalFlask(Flask):
+    """A Flask application whose callers are machines."""
 
     session_interface = NoSessions()
     reads: Callable[[WSGIEnvironment], bool] = staticmethod(lambda _environ: True)
     quick: Callable[[WSGIEnvironment], bool] = staticmethod(lambda _environ: False)
-    """What the server asks before it takes a request's body, and before it gives the request to a thread: see `rsgi`."""
+    """What `rsgi` asks before it reads a request's body, and before it gives the request to a thread."""
 
     def __init__(self, import_name: str, **options: Any) -> None:
         super().__init__(import_name, static_folder=None, **options)
-        self.url_map.redirect_defaults = self.url_map.merge_slashes = False  # an address has one spelling, and nobody is sent elsewhere
+        # An address has one spelling, and nobody is redirected: a provider's signature covers the address that it called.
+        self.url_map.redirect_defaults = self.url_map.merge_slashes = False
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
-        """The router for a request, by its path and method alone: which host was called decides nothing."""
+        """The router for a request, by its path and method alone: the host that was called decides nothing."""
         if request is None:
             return None
         found = self._plain_rules.get((request.environ["PATH_INFO"], request.method))
@@ -84,7 +87,7 @@ class LeanFlask(Flask):
 
     @cached_property
     def _plain_rules(self) -> dict[tuple[str, str], PlainRule]:
-        """The rules without variables, by path and method. Nobody adds one once the first request has come: Flask refuses it."""
+        """The rules without variables, by path and method. Complete at the first request: Flask accepts no rule after that."""
         rules = [rule for rule in self.url_map.iter_rules() if not rule.arguments]
         return {(rule.rule, method): PlainRule(self.url_map, rule) for rule in rules for method in (rule.methods or set()) - {"OPTIONS"}}
 
@@ -99,9 +102,9 @@ class LeanFlask(Flask):
             return super().dispatch_request()
         return self.view_functions[request.url_rule.endpoint]()  # type: ignore[return-value] # none is asynchronous
 
-    def make_default_options_response(self) -> Answer:
-        """The answer to OPTIONS: what may be asked there."""
-        return Answer(headers=[("Allow", super().make_default_options_response().headers["Allow"])])
+    def make_default_options_response(self) -> CompleteResponse:
+        """The answer to OPTIONS: the methods of this address."""
+        return CompleteResponse(headers=[("Allow", super().make_default_options_response().headers["Allow"])])
 
     def process_response(self, response: Response) -> Response:
         """Call the hooks after the request, if there are any; there is no session to save."""

@@ -1,69 +1,77 @@
-"""A body as it comes off the wire: whole or refused, and of one that is too large as much as may be kept.
+"""Reads a request body: completely, or not at all; from one that is too large, only its beginning and its last fields.
 
-Each piece is shown to `seen` on its way, so that a signature over everything can be checked though not everything is kept.
+Each chunk is passed to `on_chunk` as it arrives, so that a signature over the whole body can be checked though not all of it is kept.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from flask import Request
 
-from webhook_api.security.authentication import Refusal, Seen
+from webhook_api.security.authentication import Refusal
 
-PIECE: Final = 262_144
-ENDING_WITHIN: Final = 256
-END: Final = 262_144
-"""How much is kept of the end of a body that is cut: fields stand behind the files, too."""
-LARGEST: Final = 256 * 1024 * 1024
-"""What is read at all, of a body of which only the beginning is kept; SendGrid takes in about 30 MB."""
+CHUNK_BYTES: Final = 262_144
+END_MARK_BYTES: Final = 256
+"""The body's last line must end within so many bytes of the body's end."""
+KEPT_END_BYTES: Final = 262_144
+"""How much is kept of the end of a truncated body: the form has fields after its attachments, too."""
+MAX_BYTES: Final = 256 * 1024 * 1024
+"""The largest body that is read at all, where only its beginning is kept; SendGrid accepts mails of about 30 MB."""
+
+OnChunk = Callable[[bytes], object]
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """`cut` says that more came than was kept."""
+    """What was kept of a body; `truncated` says that there was more."""
 
-    kept: bytes
-    cut: bool = False
+    content: bytes
+    truncated: bool = False
 
 
-def whole(request: Request, seen: Seen, *, ending: bytes) -> Body:
-    """The body, up to the route's limit; a connection that broke on the way gets a 503, since half a body is another one than its retry's.
+def read_all(request: Request, on_chunk: OnChunk, *, ending: bytes) -> Body:
+    """The body, up to the route's limit. Raises Refusal `truncated` (503) where the connection broke: half a body is another message.
 
-    A body in chunks has no length, and the server does not say that its last chunk never came: it must end with `ending`.
+    A chunked body has no length, and the server does not report that its last chunk never came: so it must end with `ending`.
     """
-    body = request.get_data(cache=False)
-    seen(body)
-    _refuse_half(len(body), request.content_length, body[-ENDING_WITHIN:], ending)
-    return Body(body)
+    content = request.get_data(cache=False)
+    on_chunk(content)
+    _require_complete(len(content), request.content_length, content[-END_MARK_BYTES:], ending)
+    return Body(content)
 
 
-def beginning(request: Request, seen: Seen, *, ending: bytes, most: int) -> Body:
-    """The same for a form that may be larger than `most` bytes. These are kept, and from its end the whole parts.
+def read_prefix(request: Request, on_chunk: OnChunk, *, ending: bytes, limit: int) -> Body:
+    """As `read_all`, for a form that may be larger than `limit` bytes: those are kept, and the complete parts of its last KEPT_END_BYTES.
 
-    `ending` is the form's last line. Raises Refusal `too_large` beyond LARGEST.
+    `ending` is the form's last line. Raises Refusal `truncated`, or `too_large` (413) beyond MAX_BYTES.
     """
     expected, stream = request.content_length, request.environ["wsgi.input"]
-    if expected is not None and expected <= most:
-        return whole(request, seen, ending=ending)
-    if expected is not None and expected > LARGEST:
+    if expected is not None and expected <= limit:
+        return read_all(request, on_chunk, ending=ending)
+    if expected is not None and expected > MAX_BYTES:
         raise Refusal("too_large", 413)
     kept, last, total = bytearray(), b"", 0
-    while (expected is None or total < expected) and (piece := stream.read(PIECE if expected is None else min(PIECE, expected - total))):
-        seen(piece)
-        total += len(piece)
-        if total > LARGEST:
+    while expected is None or total < expected:
+        chunk = stream.read(CHUNK_BYTES if expected is None else min(CHUNK_BYTES, expected - total))
+        if not chunk:
+            break
+        on_chunk(chunk)
+        total += len(chunk)
+        if total > MAX_BYTES:
             raise Refusal("too_large", 413)
-        kept += piece[: most - len(kept)]
-        last = (last + piece)[-END:]
-    _refuse_half(total, expected, last[-ENDING_WITHIN:], ending)
-    if total > most:
-        end = last[-(total - most) :]
+        kept += chunk[: limit - len(kept)]
+        last = (last + chunk)[-KEPT_END_BYTES:]
+    _require_complete(total, expected, last[-END_MARK_BYTES:], ending)
+    if total > limit:
+        # Only what the beginning lacks, from the first boundary line in it on: a part that begins before it would be half of one.
+        end = last[-(total - limit) :]
         kept += end[max(0, end.find(b"\r\n" + ending.removesuffix(b"--"))) :]
-    return Body(bytes(kept), cut=total > most)
+    return Body(bytes(kept), truncated=total > limit)
 
 
-def _refuse_half(total: int, expected: int | None, last: bytes, ending: bytes) -> None:
+def _require_complete(total: int, expected: int | None, last: bytes, ending: bytes) -> None:
     if not (total == expected if expected is not None else last.rstrip().endswith(ending)):
         raise Refusal("truncated", 503)

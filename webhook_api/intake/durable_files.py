@@ -1,7 +1,8 @@
-"""Files that outlive a crash, for the spool and the insurance: written beside their place, synced, linked into it, the directory synced.
+"""Files that survive a crash, for the spool and for unreplicated copies.
 
-A crash at any point leaves either a whole entry or a draft that nobody was answered for. A draft's writer holds a lock on it; one that
-nobody holds is a dead process's. No name is ever given to a second file: where one is taken, `link` fails and `rename` would not.
+A record is written as a draft beside its final name, synced, linked to that name, and its directory synced. A crash at any point leaves
+either a complete record or a draft for which nobody was answered. A draft's writer holds a lock on it; a draft that nobody has locked
+belongs to a dead process. No name is ever given to a second file: where a name is taken `link` fails, and `rename` would not.
 """
 
 from __future__ import annotations
@@ -15,28 +16,28 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from shared.spool_layout import Name
+from shared.spool_layout import SpoolFile
 
-DIRECTORY: Final = 0o700
-FILE: Final = 0o600
+DIRECTORY_MODE: Final = 0o700
+FILE_MODE: Final = 0o600
 NO_LINKS: Final = frozenset({errno.EPERM, errno.EMLINK, errno.ENOSYS, errno.EOPNOTSUPP})
-"""What `link` says of a directory, and on a file system that has no second names."""
+"""The errors of `link` for a directory, and on a file system without hard links."""
 
 
-def store(directory: Path, name: Name, content: bytes) -> None:
-    """Put an entry on disk, and make the directory if need be. FileExistsError when the name is taken; raises OSError."""
-    draft = directory / replace(name, draft=True).text
+def atomic_write(directory: Path, file: SpoolFile, content: bytes) -> None:
+    """Write a record; its directory is made if it is missing. Raises FileExistsError when the name is taken, and OSError."""
+    draft = directory / replace(file, draft=True).name
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     try:
-        descriptor = os.open(draft, flags, FILE)
+        descriptor = os.open(draft, flags, FILE_MODE)
     except FileNotFoundError:
-        make(directory)
-        descriptor = os.open(draft, flags, FILE)
+        make_directory(directory)
+        descriptor = os.open(draft, flags, FILE_MODE)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         _write(descriptor, content)
-        os.fsync(descriptor)
-        name_again(draft, directory / name.text)
+        os.fsync(descriptor)  # before the link: the final name must never show an incomplete record
+        link(draft, directory / file.name)
         draft.unlink(missing_ok=True)
     except OSError:
         with suppress(OSError):
@@ -44,20 +45,20 @@ def store(directory: Path, name: Name, content: bytes) -> None:
         raise
     finally:
         os.close(descriptor)
-    sync(directory)
+    sync_directory(directory)
 
 
-def make(directory: Path) -> None:
-    """Make a directory of the spool, the spool's own, and BOSS_DATA_DIR around it: for this user alone. Raises OSError."""
+def make_directory(directory: Path) -> None:
+    """Make one of the spool's directories, the spool's root and BOSS_DATA_DIR, for this user alone. Raises OSError."""
     for path in (directory.parent.parent, directory.parent, directory):
-        path.mkdir(DIRECTORY, parents=True, exist_ok=True)
-        sync(path.parent)
+        path.mkdir(DIRECTORY_MODE, parents=True, exist_ok=True)
+        sync_directory(path.parent)
 
 
-def name_again(path: Path, name: Path) -> None:
-    """Give a file a second name that no other file has. FileExistsError when one has it; raises OSError.
+def link(path: Path, name: Path) -> None:
+    """Give a file a second name. Raises FileExistsError when that name is taken, and OSError.
 
-    A directory, and a file system without links, has one name for each: there it is renamed, after a look.
+    A directory, and a file on a file system without hard links, is renamed instead, after a check of the new name.
     """
     try:
         os.link(path, name, follow_symlinks=False)
@@ -70,32 +71,32 @@ def name_again(path: Path, name: Path) -> None:
 
 
 def move(path: Path, names: Iterable[Path]) -> None:
-    """Give a file the first of `names` that no other file has, synced, and take its old one away. Nothing for one that is gone.
+    """Move a file to the first of `names` that is free, synced; nothing when the file is gone. Raises OSError.
 
-    A crash in between leaves both names; who moves it again finds its own file there. Raises OSError.
+    A crash in between leaves both names; when the move is repeated, it recognises its own file under the new one.
     """
     for name in names:
         try:
-            name_again(path, name)
+            link(path, name)
         except FileNotFoundError:
             return
         except FileExistsError:
-            if not _same(path, name):
+            if not _is_same_file(path, name):
                 continue
-        sync(name.parent)
+        sync_directory(name.parent)
         path.unlink(missing_ok=True)
         return
     raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
 
 
-def drop_draft(path: Path) -> bool:
-    """Remove a draft whose writer died: nobody was answered for it. False while its writer holds its lock. Raises OSError."""
+def remove_dead_draft(path: Path) -> bool:
+    """Remove a draft whose writer has died; False while the writer holds its lock. Raises OSError."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
         return True
     try:
-        if not locked(descriptor):
+        if not try_lock(descriptor):
             return False
         path.unlink(missing_ok=True)
         return True
@@ -103,7 +104,7 @@ def drop_draft(path: Path) -> bool:
         os.close(descriptor)
 
 
-def locked(descriptor: int) -> bool:
+def try_lock(descriptor: int) -> bool:
     """Take the lock of an open file; False when another process has it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -112,7 +113,7 @@ def locked(descriptor: int) -> bool:
     return True
 
 
-def sync(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
     """Force a directory's names to disk. Raises OSError."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
@@ -121,7 +122,7 @@ def sync(directory: Path) -> None:
         os.close(descriptor)
 
 
-def _same(one: Path, other: Path) -> bool:
+def _is_same_file(one: Path, other: Path) -> bool:
     with suppress(FileNotFoundError):
         return os.path.samestat(one.lstat(), other.lstat())
     return False

@@ -1,10 +1,12 @@
-"""How the webhooks hand over what they took: every message, callback and refusal goes through here, to Redis or to the spool.
+"""How the webhooks hand over what they received: every message, status report and refusal goes through here, to Redis or to the spool.
 
-When `accept`, `ignore` or `report` returns, the call is on durable storage, and its sender may get a 2xx. When none can be
-had (Redis away, and no room on disk) they raise StorageUnavailable. A call that Redis refuses for the call's own sake raises
-StorageFault and is not spooled: it would fail there as well, after a 2xx. When as many messages wait as may, a text goes to the
-spool, because nobody would send it again, and a mail is refused with StorageFull: SendGrid repeats it for three days.
-What Redis has while none of its replicas does is insured, on disk as well: see `unreplicated`.
+When `accept`, `ignore` or `report` returns, the record is on durable storage, and its sender may get a 2xx.
+
+- Redis is away, and there is no room on disk: they raise StorageUnavailable.
+- Redis rejects a call for the call's own sake: StorageFault. It is not spooled: it would fail there as well, after a 2xx.
+- MAX_OPEN_MESSAGES wait already: a text goes to the spool, because nobody would send it again; a mail is rejected with StorageFull, because
+  SendGrid repeats it for three days.
+- Redis has a message and none of its replicas has: a copy is kept on disk as well (`unreplicated`).
 """
 
 from __future__ import annotations
@@ -13,11 +15,11 @@ import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final, Literal, TypedDict
 
 from redis.exceptions import RedisError
 
-from shared import submit as storing
+from shared import submit
 from shared.errors import StorageFault, StorageFull, StorageUnavailable
 from shared.mailbox import calls, keys
 from shared.model.channels import CHANNELS
@@ -25,60 +27,82 @@ from shared.model.events import Keyword, Received
 from shared.observability import logs as telemetry
 from shared.process import blocking
 from shared.runtime import Runtime
-from webhook_api.intake import records as entries
-from webhook_api.intake.ordering import Order, Way
-from webhook_api.intake.records import Entry, Message, NotAnswered, Reports
+from webhook_api.intake import records
+from webhook_api.intake.availability import Availability
+from webhook_api.intake.ordering import Route, Sequencer
+from webhook_api.intake.records import IgnoredMessage, ReceivedMessage, Reports, SpoolRecord
 from webhook_api.intake.replay import Replayer
 from webhook_api.intake.spool import Spool
-from webhook_api.intake.unreplicated import Insurance
+from webhook_api.intake.unreplicated import UnreplicatedCopies
 
-GIVE_WAY_SECONDS: Final = 0.2
-"""How long a call stands behind a backlog that Redis is taking, before it goes to disk as well."""
-LOOK_SECONDS: Final = 0.01
+BEHIND_SECONDS: Final = 0.2
+"""How long a request waits behind a backlog that Redis is accepting, before it goes to disk as well."""
+POLL_SECONDS: Final = 0.01
 QUIET_SECONDS: Final = 5.0
+"""How long refusals are not recorded after Redis has failed to record one."""
 HEARD_SECONDS: Final = 60.0
-LOGGED: Final = 30
+MAX_LOGGED: Final = 30
 LOGGED_SECONDS: Final = 60.0
-"""So many refusals of one kind stand in the log in that time, as in the ledger: a flood of forged requests fills neither."""
+"""At most MAX_LOGGED refusals of one kind are logged in that time: a flood of forged requests must not fill the log."""
 PROBE_MS: Final = 1000
 log = telemetry.logger(__name__)
 
 
+class SpoolState(TypedDict):
+    """What is on this host's disk. `aside` counts dead letters, `insured` unreplicated copies; `room_bytes` may still be written."""
+
+    depth: int
+    bytes: int
+    oldest_seconds: float
+    aside: int
+    room_bytes: int
+    insured: int
+
+
+class IntakeState(TypedDict):
+    """What /readyz reports: `unavailable` when a message could neither be stored nor spooled now."""
+
+    status: Literal["ok", "spooling", "unavailable"]
+    redis: Literal["ok", "away"]
+    spool: SpoolState
+
+
 class Intake:
-    """One process's way in. `runtime` is open; `start` begins the replay of what waits."""
+    """One process's way in. `runtime` is open; `start` begins the replay of the spool."""
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
         self._spool = Spool(runtime.settings)
-        self._order = Order(self._spool.begin())
-        self._insurance = Insurance(runtime, self._spool)
+        self._sequencer = Sequencer(self._spool.highest_on_disk())
+        self._unreplicated = UnreplicatedCopies(runtime, self._spool)
         self._heard_at = -HEARD_SECONDS
-        self._unconfirmed = False
-        self._replayer = Replayer(runtime, self._spool, self._order, self._insurance)
+        self._last_unreplicated = False
+        self._availability = Availability()
+        self._replayer = Replayer(runtime, self._spool, self._sequencer, self._unreplicated, self._availability)
 
     def start(self) -> None:
-        """Begin to replay what an earlier life left, and whatever comes to wait."""
+        """Begin to replay what an earlier run left, and what will be spooled."""
         self._replayer.start()
 
     def close(self) -> None:
-        """End the replay; what waits goes on waiting."""
+        """End the replay; what is spooled stays there."""
         self._replayer.close()
 
     @property
     def away(self) -> bool:
-        """Whether Redis took nothing when it was last asked, or is behind."""
-        return bool(self._replayer.away) or self._spool.depth > 0
+        """Whether Redis accepted nothing when it was last asked, or has a backlog to accept."""
+        return self._availability.away or self._spool.depth > 0
 
     @property
     def slow(self) -> bool:
-        """Whether a call waits: behind what is on disk, or for a replica that did not confirm the last one."""
-        return self._unconfirmed or self._spool.depth > 0
+        """Whether a request may have to wait: behind what is on disk, or for a replica, which the last one had to."""
+        return self._last_unreplicated or self._spool.depth > 0
 
     def accept(self, event: Received, *, keyword: Keyword = "") -> None:
-        """Take a message that is answered."""
-        self._hand_over(Message(event, keyword))
+        """Store a message that will be answered."""
+        self._hand_over(ReceivedMessage(event, keyword))
 
-    def ignore(self, ignored: NotAnswered) -> None:
+    def ignore(self, ignored: IgnoredMessage) -> None:
         """Record a message that is not answered: its id and the reason, no text, no job."""
         self._hand_over(ignored)
 
@@ -88,7 +112,7 @@ class Intake:
             self._hand_over(reports)
 
     def heard(self, webhook: str) -> None:
-        """Note that a webhook spoke, once a minute at most: `boss doctor` asks. While Redis is away nothing is noted."""
+        """Note for `boss doctor` when a webhook was last called, once a minute at most; nothing while Redis is away."""
         if self.away or time.monotonic() - self._heard_at < HEARD_SECONDS:
             return
         self._heard_at = time.monotonic()
@@ -96,99 +120,113 @@ class Intake:
             seconds, micros = self.runtime.redis.time()
             self.runtime.redis.hset(keys.HEARD, webhook, str(seconds * 1000 + micros // 1000))
 
-    def _hand_over(self, entry: Entry) -> None:
-        seen_empty = self._spool.empty()  # not under the order's lock, where all would wait for each other's system call
+    def _hand_over(self, record: SpoolRecord) -> None:
+        # Asked before the sequencer's lock is taken: under it, every request would wait for every other one's system call.
+        seen_empty = self._spool.is_empty()
         if not seen_empty:
-            blocking.in_thread(self._hand_over_to, entry, seen_empty=False)
+            blocking.in_thread(self._hand_over_by_route, record, seen_empty=False)
         else:
-            self._hand_over_to(entry, seen_empty=True)
+            self._hand_over_by_route(record, seen_empty=True)
 
-    def _hand_over_to(self, entry: Entry, *, seen_empty: bool) -> None:
+    def _hand_over_by_route(self, record: SpoolRecord, *, seen_empty: bool) -> None:
         highest = 0 if seen_empty else self._spool.highest()
-        ticket, way = self._order.enter(lambda: seen_empty and not self._spool.depth, highest)
+        ticket, route = self._sequencer.admit(lambda: seen_empty and not self._spool.depth, highest)
         try:
-            if way is Way.BEHIND and blocking.in_thread(self._turn_comes, ticket):
-                way = Way.DIRECT
-            if not (way is Way.DIRECT and self._took(ticket, entry)):
-                blocking.in_thread(self._write, ticket, entry)
+            if route is Route.BEHIND and blocking.in_thread(self._turn_comes, ticket):
+                route = Route.DIRECT
+            if not (route is Route.DIRECT and self._stored(ticket, record)):
+                blocking.in_thread(self._write, ticket, record)
         finally:
-            self._order.ended(ticket)
+            self._sequencer.release(ticket)
 
-    def _write(self, ticket: int, entry: Entry) -> None:
-        if self._replayer.full and _is_sent_again_for_days(entry):
+    def _write(self, ticket: int, record: SpoolRecord) -> None:
+        if self._availability.full and _is_redelivered(record):
             raise StorageFull(StorageFull.code)
-        self._order.to_disk(ticket)
-        self._spool.write(ticket, entries.encode(entry))
+        self._sequencer.to_disk(ticket)
+        self._spool.write(ticket, records.encode(record))
         self._replayer.wake()
 
     def _turn_comes(self, ticket: int) -> bool:
-        """Give what is on disk a moment to go back; not while Redis takes nothing."""
-        end = time.monotonic() + GIVE_WAY_SECONDS
-        while not self._replayer.away and time.monotonic() < end:
-            if self._order.go(ticket, self._spool.empty):
+        """Wait up to BEHIND_SECONDS for what is on disk to be replayed; not while Redis is away."""
+        end = time.monotonic() + BEHIND_SECONDS
+        while not self._availability.away and time.monotonic() < end:
+            if self._sequencer.may_go_direct(ticket, self._spool.is_empty):
                 return True
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
         return False
 
-    def _took(self, ticket: int, entry: Entry) -> bool:
-        """Whether Redis took it; False, with the ticket still held, when Redis is away.
+    def _stored(self, ticket: int, record: SpoolRecord) -> bool:
+        """Whether Redis accepted it; False, with the ticket being written to disk, when Redis is away.
 
-        Raises StorageFault, or StorageUnavailable for what no replica has and the disk does not take.
+        Raises StorageFault, or StorageUnavailable for a record that no replica has and that the disk does not take.
         """
         try:
-            self._send(entry)
+            replicated = self._send(record)
         except StorageFault:
-            self._order.answered(ticket)
+            self._sequencer.answered(ticket)
             raise
         except StorageUnavailable as error:
-            self._order.to_disk(ticket)
-            self._replayer.found_away(error.detail)
+            # Before anything else: from here until the file is there, nothing with a later ticket may go to Redis.
+            self._sequencer.to_disk(ticket)
+            self._availability.lost(error.detail, self._spool.depth)
             return False
-        self._order.answered(ticket)
-        self._replayer.away = ""
-        self._unconfirmed = not self.runtime.replicas.confirmed
-        if self._unconfirmed:
-            blocking.in_thread(self._insurance.write, ticket, entry)
+        self._sequencer.answered(ticket)
+        self._availability.restored()
+        self._last_unreplicated = not replicated
+        if not replicated:
+            blocking.in_thread(self._unreplicated.write, ticket, record)
         return True
 
-    def _send(self, entry: Entry) -> None:
-        """One round trip, but for a long batch of reports."""
-        steps = entries.steps(entry, self.runtime)
-        if len(steps) == 1:
-            storing.run(self.runtime, steps[0])
-            return
-        fault = next((answer for answer in entries.send(self.runtime, steps) if isinstance(answer, StorageFault)), None)
+    def _send(self, record: SpoolRecord) -> bool:
+        """Store a record, in one round trip unless it is a long batch of reports; whether a replica has it.
+
+        Raises StorageFault, or StorageUnavailable.
+        """
+        batch = records.to_calls(record, self.runtime)
+        if len(batch) == 1:
+            return submit.run(self.runtime, batch[0]).replicated
+        answers, replicated = records.send(self.runtime, batch)
+        fault = next((answer for answer in answers if isinstance(answer, StorageFault)), None)
         if fault:
             raise fault
+        return replicated
 
-    def state(self) -> dict[str, Any]:
-        """What /readyz tells: `status` is `unavailable` when a message could neither be stored nor spooled now."""
-        spool, up = self._spool, self._redis_takes()
-        room, depth = spool.room(), spool.depth
-        status = "ok" if up and not depth else "spooling" if room else "unavailable"
-        oldest = round(spool.oldest_seconds(), 1)
-        waits = {"depth": depth, "bytes": spool.bytes, "oldest_seconds": oldest, "aside": spool.set_aside_count(), "room_bytes": room}
-        waits["insured"] = self._insurance.count
-        return {"status": status, "redis": "ok" if up else "away", "spool": waits}
+    def state(self) -> IntakeState:
+        """What /readyz reports."""
+        spool, up = self._spool, self._redis_accepts()
+        room, depth = spool.free_bytes(), spool.depth
+        on_disk: SpoolState = {
+            "depth": depth,
+            "bytes": spool.bytes,
+            "oldest_seconds": round(spool.oldest_seconds(), 1),
+            "aside": spool.count_aside(),
+            "room_bytes": room,
+            "insured": self._unreplicated.count,
+        }
+        return {
+            "status": "ok" if up and not depth else "spooling" if room else "unavailable",
+            "redis": "ok" if up else "away",
+            "spool": on_disk,
+        }
 
-    def _redis_takes(self) -> bool:
-        """Whether Redis answers, and after it has refused: whether it takes a write again. While entries wait the replayer knows."""
+    def _redis_accepts(self) -> bool:
+        """Whether Redis answers; after it has rejected a write, whether it accepts one again. While records wait the replayer knows."""
         if self._spool.depth:
-            return not self._replayer.away
+            return not self._availability.away
         try:
-            if self._replayer.away:
+            if self._availability.away:
                 self.runtime.redis.set(keys.PROBE, "", px=PROBE_MS)
             else:
                 self.runtime.redis.ping()
         except (RedisError, OSError):
             return False
-        self._replayer.away = ""
+        self._availability.restored()
         return True
 
 
 @dataclass(slots=True)
 class RefusalLedger:
-    """Writes ledger lines for refused requests, and lets Redis be when it is away: a refusal must neither wait for it nor fill the disk."""
+    """Writes ledger lines for refused requests, but not while Redis is away: a refusal must neither wait for it nor fill the disk."""
 
     intake: Intake
     _quiet_until: float = field(default=0.0)
@@ -202,7 +240,7 @@ class RefusalLedger:
         if self.intake.away or time.monotonic() < self._quiet_until:
             return
         try:
-            storing.run(self.intake.runtime, calls.refuse(channel, reason, status))
+            submit.run(self.intake.runtime, calls.refuse(channel, reason, status))
         except StorageUnavailable as error:
             self._quiet_until = time.monotonic() + QUIET_SECONDS
             log.warning("Could not record a refusal.", action="storage_unavailable", reason=error.detail)
@@ -213,8 +251,9 @@ class RefusalLedger:
             self._logged.clear()
             self._logged_until = now + LOGGED_SECONDS
         self._logged[kind] += 1
-        return self._logged[kind] <= LOGGED
+        return self._logged[kind] <= MAX_LOGGED
 
 
-def _is_sent_again_for_days(entry: Entry) -> bool:
-    return isinstance(entry, Message) and CHANNELS[entry.event.channel].redelivers
+def _is_redelivered(record: SpoolRecord) -> bool:
+    """Whether the provider sends a message again, for days, when it gets no 2xx."""
+    return isinstance(record, ReceivedMessage) and CHANNELS[record.event.channel].redelivers

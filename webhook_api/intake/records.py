@@ -1,7 +1,7 @@
-"""What waits in the spool: a call that was verified, parsed and admitted, as one file of JSON.
+"""The records that the spool keeps: a request that was verified, parsed and admitted, as one JSON file.
 
-An entry holds what the storing step needs and Redis does not have to tell: a message's id is fixed before the first attempt,
-while conversation ids, retention and rates are found at the replay.
+A record holds what the mailbox needs and cannot find out by itself. A message's id is fixed before the first attempt to store it;
+conversation ids, retention and rates are looked up when the record is replayed.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, cast, get_args
 
-from shared import submit as storing
+from shared import submit
 from shared.errors import BadInput
 from shared.mailbox import calls
 from shared.mailbox.call import Call
@@ -20,9 +20,10 @@ from shared.model.channels import CHANNELS
 from shared.model.delivery_reports import Opt, State
 from shared.model.events import Keyword, Received
 from shared.runtime import Runtime
+from shared.storage.replication import StorageResult
 
-AT_ONCE: Final = 64
-"""Calls in one MULTI: a hundredth of a second of Redis's time, and a fraction of the answer's timeout."""
+MAX_CALLS: Final = 64
+"""Calls in one MULTI: they take a hundredth of a second of Redis's time, a fraction of the timeout for its answer."""
 
 _STATES: Final = get_args(State)
 _OPTS: Final = get_args(Opt)
@@ -30,15 +31,15 @@ _KEYWORDS: Final = get_args(Keyword)
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """A message from a user to their Boss. `keyword` is theirs to opt out or in."""
+class ReceivedMessage:
+    """A message from a user to their Boss. `keyword` opts its sender out or in."""
 
     event: Received
     keyword: Keyword = ""
 
 
 @dataclass(frozen=True, slots=True)
-class NotAnswered:
+class IgnoredMessage:
     """A message that is recorded with its reason, without its text, and not answered."""
 
     id: str
@@ -51,15 +52,16 @@ class NotAnswered:
     header: str = field(default="", repr=False)
     """A mail's Message-ID."""
     who: str = ""
-    """Both, masked, in an entry that an older version wrote."""
+    """Both, masked, in a record that an older version wrote."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What became of a reply, as its provider says.
+    """What a provider reports about a reply.
 
-    `opt` is what the provider heard from the user meanwhile: no more messages by this channel, or again; `id` is that report's own,
-    the same in every repetition, and `pair` whom it is about, as we said when we sent the reply. A report of nothing else has no `state`.
+    `opt` is what the user has told the provider: no more messages by this channel, or messages again. Only with it there are `id`, the
+    report's own id, the same in every repetition, and `pair`, the two ends that it concerns, as we named them when we sent the reply.
+    A report about `opt` alone has no `state`.
     """
 
     provider_id: str
@@ -73,58 +75,55 @@ class Report:
 
 
 Reports = tuple[Report, ...]
-Entry = Message | NotAnswered | Reports
+SpoolRecord = ReceivedMessage | IgnoredMessage | Reports
 
 
-def steps(entry: Entry, runtime: Runtime) -> list[Call[Any]]:
-    """The calls that store an entry; raises StorageUnavailable while ids cannot be made."""
-    if isinstance(entry, Message):
-        return [storing.message(runtime, entry.event, kind=CHANNELS[entry.event.channel].kind, keyword=entry.keyword)]
-    if isinstance(entry, NotAnswered):
+def to_calls(record: SpoolRecord, runtime: Runtime) -> list[Call[Any]]:
+    """The calls that store a record. Raises StorageUnavailable while ids cannot be made."""
+    if isinstance(record, ReceivedMessage):
+        return [submit.call_for(runtime, record.event, kind=CHANNELS[record.event.channel].kind, keyword=record.keyword)]
+    if isinstance(record, IgnoredMessage):
         return [
-            storing.ignored(
-                runtime, entry.id, entry.channel, entry.reason, sender=entry.sender, recipient=entry.recipient,
-                provider_id=entry.provider_id, header=entry.header, who=entry.who,
+            submit.ignored(
+                runtime, record.id, record.channel, record.reason, sender=record.sender, recipient=record.recipient,
+                provider_id=record.provider_id, header=record.header, who=record.who,
             )
         ]  # fmt: skip
-    retention_ms = int(runtime.settings.retention_days * calls.DAY_MS)
-    return [_status(report, retention_ms) for report in entry]
+    retention_ms = runtime.settings.retention_ms
+    return [_status_call(report, retention_ms) for report in record]
 
 
-def _status(report: Report, retention_ms: int) -> Any:
+def _status_call(report: Report, retention_ms: int) -> Any:
     return calls.status(
         report.provider_id, report.state, retention_ms=retention_ms,
         reply=report.reply, attempt=report.attempt, code=report.code, opt=report.opt, report=report.id, pair=report.pair,
     )  # fmt: skip
 
 
-def send(runtime: Runtime, calls_of: Sequence[Call[Any]]) -> list[Any]:
-    """Send the calls of one entry or several, 64 in a MULTI; their answers, as `shared.submit.together` gives them.
-
-    `runtime.replicas.confirmed` tells whether a replica has all of them.
-    """
-    answers, confirmed = list[Any](), True
-    for start in range(0, len(calls_of), AT_ONCE):
-        answers += storing.together(runtime, calls_of[start : start + AT_ONCE])
-        confirmed = confirmed and runtime.replicas.confirmed
-    runtime.replicas.confirmed = confirmed
-    return answers
+def send(runtime: Runtime, batch: Sequence[Call[Any]]) -> StorageResult[list[Any]]:
+    """Send the calls of one or several records, MAX_CALLS in a MULTI: as `shared.submit.run_all`."""
+    answers, replicated = list[Any](), True
+    for start in range(0, len(batch), MAX_CALLS):
+        result = submit.run_all(runtime, batch[start : start + MAX_CALLS])
+        answers += result.answer
+        replicated = replicated and result.replicated
+    return StorageResult(answers, replicated)
 
 
-def encode(entry: Entry) -> bytes:
+def encode(record: SpoolRecord) -> bytes:
     """The file's content."""
-    if isinstance(entry, Message):
-        fields: dict[str, Any] = {"kind": "accept", "event": codec.encode(entry.event), "keyword": entry.keyword}
-    elif isinstance(entry, NotAnswered):
-        fields = {"kind": "ignore", "id": entry.id, "channel": entry.channel, "reason": entry.reason, **_whose(entry)}
+    if isinstance(record, ReceivedMessage):
+        fields: dict[str, Any] = {"kind": "accept", "event": codec.encode(record.event), "keyword": record.keyword}
+    elif isinstance(record, IgnoredMessage):
+        fields = {"kind": "ignore", "id": record.id, "channel": record.channel, "reason": record.reason, **_whose(record)}
     else:
-        rows = [_row(report) for report in entry]
+        rows = [_row(report) for report in record]
         fields = {"kind": "status", "reports": rows}
     return codec.dumps({"v": codec.SCHEMA_VERSION, **fields}).encode("ascii")
 
 
-def decode(content: bytes) -> Entry:
-    """The entry of a file; raises BadInput or SchemaTooNew for one that this process cannot replay."""
+def decode(content: bytes) -> SpoolRecord:
+    """The record in a file. Raises BadInput or SchemaTooNew for one that this process cannot replay."""
     value = codec.loads(content)
     if not isinstance(value, dict):
         raise BadInput(code="bad_json")
@@ -135,22 +134,22 @@ def decode(content: bytes) -> Entry:
         raise BadInput(code="bad_field") from None
 
 
-def _whose(entry: NotAnswered) -> dict[str, str]:
+def _whose(record: IgnoredMessage) -> dict[str, str]:
     """`who` is what an older process reads."""
-    who = f"{masked(entry.sender)} to {masked(entry.recipient)}" if entry.sender or entry.recipient else entry.who
-    return {**{name: getattr(entry, name) for name in _WHOSE}, "who": who}
+    who = f"{masked(record.sender)} to {masked(record.recipient)}" if record.sender or record.recipient else record.who
+    return {**{name: getattr(record, name) for name in _WHOSE}, "who": who}
 
 
-def _message(value: dict[str, Any]) -> Message:
+def _message(value: dict[str, Any]) -> ReceivedMessage:
     event = codec.decode(value["event"])
     if not isinstance(event, Received):
         raise BadInput(code="unknown_type")
-    return Message(event, cast("Keyword", _one_of(_KEYWORDS, value["keyword"])))
+    return ReceivedMessage(event, cast("Keyword", _one_of(_KEYWORDS, value["keyword"])))
 
 
-def _ignored(value: dict[str, Any]) -> NotAnswered:
+def _ignored(value: dict[str, Any]) -> IgnoredMessage:
     message_id, reason, *whose = _texts([value["id"], value["reason"], *(value.get(name, "") for name in _WHOSE)])
-    return NotAnswered(message_id, _one_of(tuple(CHANNELS), value["channel"]), reason, *whose)
+    return IgnoredMessage(message_id, _one_of(tuple(CHANNELS), value["channel"]), reason, *whose)
 
 
 def _reports(value: dict[str, Any]) -> Reports:
@@ -158,14 +157,14 @@ def _reports(value: dict[str, Any]) -> Reports:
 
 
 def _row(report: Report) -> list[str]:
-    """The user's word only where there is one: most rows are what an older process writes and reads."""
+    """The last three fields only with `opt`: most rows stay as an older process writes and reads them."""
     row = [report.provider_id, report.state, report.reply, report.attempt, report.code]
     return [*row, report.opt, report.id, report.pair] if report.opt else row
 
 
 def _report(row: Sequence[Any]) -> Report:
     provider_id, state, reply, attempt, code, *rest = _texts(row)
-    opt, own_id, pair = (*rest, "", "", "")[:3]  # an older process's rows have no pair, or none of the three
+    opt, own_id, pair = (*rest, "", "", "")[:3]  # rows of an older process lack `pair`, or all three
     opt = cast("Opt", _one_of(_OPTS, opt))
     return Report(provider_id, cast("State", _one_of(_STATES, state)), reply, attempt, code, opt, own_id, pair)
 
@@ -183,5 +182,5 @@ def _one_of(words: tuple[str, ...], value: Any) -> str:
 
 
 _WHOSE: Final = ("sender", "recipient", "provider_id", "header", "who")
-"""Entries of an older version have the last one alone."""
-_READERS: Final[dict[str, Callable[[dict[str, Any]], Entry]]] = {"accept": _message, "ignore": _ignored, "status": _reports}
+"""Records of an older version have the last one alone."""
+_READERS: Final[dict[str, Callable[[dict[str, Any]], SpoolRecord]]] = {"accept": _message, "ignore": _ignored, "status": _reports}

@@ -1,91 +1,86 @@
-"""The replayer: one thread that hands the spool's entries to Redis, oldest first, through the same step as a direct call.
+"""The replayer: one thread that hands the spool's records to Redis, oldest first, through the same step as a direct attempt.
 
-A file leaves the line only after the script's own answer for it, so a crash at any point repeats an entry, which Redis then knows
-for a duplicate; while no replica has it, it goes to the insurance. An entry that fails for reasons of its own is set aside after five
-tries, and never deleted.
+A file is removed only after the script's own answer for it, so a crash at any point repeats a record, which Redis then recognises as a
+duplicate. A record that Redis has and no replica of it becomes an unreplicated copy. A record that fails for reasons of its own becomes a
+dead letter after MAX_TRIES, and is never deleted.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-import traceback
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
-from shared.errors import BadInput, SchemaTooNew, StorageFault, StorageFull, StorageUnavailable
+from shared.backoff import Backoff
+from shared.errors import BadInput, SchemaTooNew, StorageFault, StorageUnavailable
 from shared.mailbox.call import Call
 from shared.observability import logs as telemetry
+from shared.observability.redaction import error_location
 from shared.runtime import Runtime
-from shared.spool_layout import Name
-from webhook_api.intake import records as entries
-from webhook_api.intake.ordering import Order
+from shared.spool_layout import SpoolFile
+from shared.storage.replication import StorageResult
+from webhook_api.intake import records
+from webhook_api.intake.availability import Availability
+from webhook_api.intake.ordering import Sequencer
 from webhook_api.intake.spool import Spool
-from webhook_api.intake.unreplicated import Insurance
+from webhook_api.intake.unreplicated import UnreplicatedCopies
 
 POLL_SECONDS: Final = 1.0
 """How often an idle process looks for what another one left behind."""
 BLOCKED_SECONDS: Final = 0.02
-FIRST_PAUSE: Final = 0.1
-LONGEST_PAUSE: Final = 1.0
-LISTED: Final = 1024
-TRIES: Final = 5
+"""The wait for a request with an earlier ticket that is under way."""
+FIRST_RETRY_SECONDS: Final = 0.1
+MAX_RETRY_SECONDS: Final = 1.0
+MAX_LISTED: Final = 1024
+MAX_TRIES: Final = 5
 
 log = telemetry.logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
-    """An entry with its calls."""
+class LoadedRecord:
+    """A record with the calls that store it."""
 
-    name: Name
-    steps: Sequence[Call[Any]]
+    file: SpoolFile
+    calls: Sequence[Call[Any]]
 
 
 class Replayer:
-    """The thread. `away` says why Redis took nothing when it was last asked, by the thread or by a webhook; '' when it took."""
+    """The thread, and what it knows."""
 
-    def __init__(self, runtime: Runtime, spool: Spool, order: Order, insurance: Insurance) -> None:
+    def __init__(
+        self, runtime: Runtime, spool: Spool, sequencer: Sequencer, unreplicated: UnreplicatedCopies, availability: Availability
+    ) -> None:
         self._runtime = runtime
-        self._insurance = insurance
         self._spool = spool
-        self._order = order
+        self._sequencer = sequencer
+        self._unreplicated = unreplicated
+        self._availability = availability
         self._stop = threading.Event()
         self._work = threading.Event()
-        self._work.set()  # an earlier life may have left something
+        self._work.set()  # an earlier run may have left something
         self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
         self._tries: dict[str, int] = {}
-        self._pause = 0.0
-        self.away = ""
+        self._backoff = Backoff(FIRST_RETRY_SECONDS, MAX_RETRY_SECONDS)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def wake(self) -> None:
-        """There is something new."""
+        """Tell the thread that a record was written."""
         self._work.set()
 
-    def close(self, patience: float = 3.0) -> None:
-        """Stop after the call that is under way. What is left is replayed at the next start."""
+    def close(self, seconds: float = 3.0) -> None:
+        """Stop after the current call, waiting up to `seconds` for it. What is left is replayed at the next start."""
         self._stop.set()
         self._work.set()
         if self._thread.is_alive():
-            self._thread.join(patience)
-
-    def found_away(self, reason: str) -> None:
-        """Redis took nothing; the log says it once."""
-        if not self.away:
-            log.warning("Messages wait on disk until Redis takes them.", action="spooling", reason=reason, waiting=self._spool.depth)
-        self.away = reason or "unknown"
-
-    @property
-    def full(self) -> bool:
-        """Whether Redis is there, and has no room for another message."""
-        return self.away == StorageFull.code
+            self._thread.join(seconds)
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -93,132 +88,126 @@ class Replayer:
             self._work.clear()
             try:
                 self._round()
-                self._insurance.look()
-            except Exception as error:  # noqa: BLE001 - the backlog must not wait for a restart
-                self._failed(error)
-
-    def _failed(self, error: Exception) -> None:
-        """Say where, and not what: the error's own text may hold a message."""
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        log.error("The replay failed and goes on.", action="failed", error=type(error).__name__, where=f"{where.filename}:{where.lineno}")
-        self._stop.wait(LONGEST_PAUSE)
+                self._unreplicated.replay_due()
+            except Exception as error:  # noqa: BLE001 - the backlog must not wait for a restart of the process
+                log.error("The replay failed and goes on.", action="failed", **error_location(error))  # noqa: TRY400 - see `error_location`
+                self._stop.wait(MAX_RETRY_SECONDS)
 
     def _round(self) -> None:
-        if self._spool.empty():
+        if self._spool.is_empty():
             return
         with self._spool.replaying() as mine:
             if mine:
                 self._drain()
             else:
-                self._spool.survey()  # another process replays: what it has removed must not keep ours waiting
+                self._spool.scan()  # another process replays: our counts must not keep on showing what it has removed
 
     def _drain(self) -> None:
         """Replay until nothing is left."""
-        started, taken = time.monotonic(), 0
+        started, count = time.monotonic(), 0
         while not self._stop.is_set():
-            names = self._next_names()
-            if names is None:
-                if taken:
+            files = self._next_files()
+            if files is None:
+                if count:
                     took = round(time.monotonic() - started, 3)
-                    log.info("Nothing waits on disk any more.", action="spool_empty", replayed=taken, seconds=took)
+                    log.info("Nothing waits on disk any more.", action="spool_empty", replayed=count, seconds=took)
                 return
-            if names:
-                taken += self._replay(deque(names))
+            if files:
+                count += self._replay(deque(files))
             else:  # a direct attempt with an earlier ticket is under way, or a file is being written
                 self._stop.wait(BLOCKED_SECONDS)
 
-    def _next_names(self) -> list[Name] | None:
-        """The next entries in order; [] when they must wait for something before them, None when there are none.
+    def _next_files(self) -> list[SpoolFile] | None:
+        """The next records in order; [] while they must wait for something before them, None when there are none.
 
-        The limit is taken before the listing: what is written afterwards under an earlier ticket may be missing in it.
+        The limit is read before the directory: a record written later under an earlier ticket may be missing in the listing.
         """
-        limit = self._order.limit()
-        found = self._spool.survey(LISTED)
-        for text in found.strange:
+        limit = self._sequencer.replay_limit()
+        found = self._spool.scan(MAX_LISTED)
+        for name in found.strange:
             log.error("A file that is no entry lay in the spool.", action="set_aside", reason="no_entry")
-            self._spool.move_aside(text)
+            self._spool.move_aside(name)
         for draft in found.drafts:
-            if draft.ticket < limit and not self._spool.drop_draft(draft):
-                limit = draft.ticket
+            if draft.ticket < limit and not self._spool.remove_dead_draft(draft):
+                limit = draft.ticket  # its writer may live: what comes after it waits for it
         if not (found.depth or found.drafts):
             return None
-        self._order.limit(found.newest)
-        return [name for name in found.head if name.ticket < limit]
+        self._sequencer.replay_limit(found.newest)
+        return [file for file in found.head if file.ticket < limit]
 
-    def _replay(self, names: deque[Name]) -> int:
-        """Replay these, and return how many Redis took."""
-        taken = 0
-        while names and not self._stop.is_set():
-            batch: list[Loaded] = []
+    def _replay(self, files: deque[SpoolFile]) -> int:
+        """Replay these, and return how many Redis has."""
+        count = 0
+        while files and not self._stop.is_set():
+            batch: list[LoadedRecord] = []
             try:
-                self._load(names, batch)
-                answers = entries.send(self._runtime, [step for loaded in batch for step in loaded.steps])
+                self._load(files, batch)
+                result = records.send(self._runtime, [call for loaded in batch for call in loaded.calls])
             except StorageUnavailable as error:
-                names.extendleft(loaded.name for loaded in reversed(batch))
-                self._wait(error)
+                files.extendleft(loaded.file for loaded in reversed(batch))
+                self._availability.lost(error.detail, self._spool.depth)
+                self._stop.wait(self._backoff.next())
                 continue
             if batch:
-                self.away, self._pause = "", 0.0
-                taken += self._settle(names, batch, answers)
-        return taken
+                self._availability.restored()
+                self._backoff.reset()
+                count += self._settle(files, batch, result)
+        return count
 
-    def _wait(self, error: StorageUnavailable) -> None:
-        self.found_away(error.detail)
-        self._pause = min(LONGEST_PAUSE, 2 * self._pause or FIRST_PAUSE)
-        self._stop.wait(self._pause)
-
-    def _load(self, names: deque[Name], batch: list[Loaded]) -> None:
-        """Move entries from `names` to `batch`: one while Redis may be away or when the first has failed before, else what fits."""
-        calls = 0
-        alone = bool(self.away) or names[0].text in self._tries
-        while names and not (batch and (alone or names[0].text in self._tries)):
-            loaded = self._read(names[0], names[1] if len(names) > 1 else None)
-            calls += len(loaded.steps) if loaded else 0
-            if loaded and batch and calls > entries.AT_ONCE:
+    def _load(self, files: deque[SpoolFile], batch: list[LoadedRecord]) -> None:
+        """Move records from `files` to `batch`: only one while Redis may be away, or when the first has failed before; else what fits."""
+        count = 0
+        alone = self._availability.away or files[0].name in self._tries
+        while files and not (batch and (alone or files[0].name in self._tries)):
+            loaded = self._read(files[0], files[1] if len(files) > 1 else None)
+            count += len(loaded.calls) if loaded else 0
+            if loaded and batch and count > records.MAX_CALLS:
                 return
-            names.popleft()
+            files.popleft()
             if loaded:
                 batch.append(loaded)
 
-    def _read(self, name: Name, following: Name | None) -> Loaded | None:
-        """An entry; None for one that is not there any more, or had to be set aside. Raises StorageUnavailable: not yet."""
+    def _read(self, file: SpoolFile, following: SpoolFile | None) -> LoadedRecord | None:
+        """A record; None for one that is gone, or has become a dead letter. Raises StorageUnavailable: not yet."""
         try:
-            return Loaded(name, entries.steps(entries.decode(self._spool.read(name)), self._runtime))
+            return LoadedRecord(file, records.to_calls(records.decode(self._spool.read(file)), self._runtime))
         except FileNotFoundError:
-            self._spool.remove([name], following)
+            self._spool.remove([file], following)
         except (BadInput, SchemaTooNew) as error:
-            self._set_aside(name, error.code, following)
+            self._set_aside(file, error.code, following)
         except OSError as error:
-            if not self._worn_out(name):
+            if not self._exhausted(file):
                 raise StorageUnavailable(f"spool_{type(error).__name__}") from None
-            self._set_aside(name, "unreadable", following)
+            self._set_aside(file, "unreadable", following)
         return None
 
-    def _settle(self, names: deque[Name], batch: list[Loaded], answers: list[Any]) -> int:
-        """Remove what Redis has; what failed for its own reasons goes back to the head, or aside. Returns the number removed."""
-        rest, done, failed = iter(answers), list[Name](), list[Name]()
+    def _settle(self, files: deque[SpoolFile], batch: list[LoadedRecord], result: StorageResult[list[Any]]) -> int:
+        """Remove what Redis has; a record with a fault of its own goes back to the head, or becomes a dead letter. The number removed."""
+        rest, done, failed = iter(result.answer), list[SpoolFile](), list[SpoolFile]()
         for loaded in batch:
-            faults = [answer for answer in islice(rest, len(loaded.steps)) if isinstance(answer, StorageFault)]
+            faults = [answer for answer in islice(rest, len(loaded.calls)) if isinstance(answer, StorageFault)]
             if not faults:
-                done.append(loaded.name)
-            elif self._worn_out(loaded.name):
-                self._set_aside(loaded.name, faults[0].detail)
+                done.append(loaded.file)
+            elif self._exhausted(loaded.file):
+                self._set_aside(loaded.file, faults[0].detail)
             else:
-                failed.append(loaded.name)
-        names.extendleft(reversed(failed))
-        leave = self._spool.remove if self._runtime.replicas.confirmed else self._spool.insure
-        leave(done, names[0] if names else None)
-        for name in done:
-            self._tries.pop(name.text, None)
+                failed.append(loaded.file)
+        files.extendleft(reversed(failed))
+        # Without a replica's confirmation the file must stay on disk: the server may die before a replica has read the message.
+        leave = self._spool.remove if result.replicated else self._spool.keep_unreplicated
+        leave(done, files[0] if files else None)
+        for file in done:
+            self._tries.pop(file.name, None)
         if failed:
-            self._stop.wait(FIRST_PAUSE * self._tries[failed[0].text])
+            self._stop.wait(FIRST_RETRY_SECONDS * self._tries[failed[0].name])
         return len(done)
 
-    def _worn_out(self, name: Name) -> bool:
-        self._tries[name.text] = self._tries.get(name.text, 0) + 1
-        return self._tries[name.text] >= TRIES
+    def _exhausted(self, file: SpoolFile) -> bool:
+        """Count a failed try; whether it was the last one."""
+        self._tries[file.name] = self._tries.get(file.name, 0) + 1
+        return self._tries[file.name] >= MAX_TRIES
 
-    def _set_aside(self, name: Name, reason: str, following: Name | None = None) -> None:
-        log.error("An entry of the spool cannot be replayed and was set aside.", action="set_aside", entry=name.text, reason=reason)
-        self._spool.set_aside(name, following)
-        self._tries.pop(name.text, None)
+    def _set_aside(self, file: SpoolFile, reason: str, following: SpoolFile | None = None) -> None:
+        log.error("An entry of the spool cannot be replayed and was set aside.", action="set_aside", entry=file.name, reason=reason)
+        self._spool.set_aside(file, following)
+        self._tries.pop(file.name, None)

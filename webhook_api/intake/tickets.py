@@ -1,8 +1,8 @@
-"""The highest ticket of a directory: what the web processes that share it agree on, whatever the clock of each says.
+"""The highest ticket of a spool directory: the web processes that share a directory agree on it, whatever their clocks say.
 
-Who puts an entry on disk raises it to the entry's ticket before the entry has its name; who comes while something waits takes a
-ticket above it. So a text that comes after another one was acknowledged has the higher ticket of the two, whichever processes took
-them, in whichever life. It needs no sync: after a crash of the host every process is a new one, and begins with what is on disk.
+A writer raises it to its record's ticket before the record gets its name; a request that arrives while something waits takes a ticket
+above it. So a text that comes after another one was acknowledged has the higher ticket of the two, whichever processes accepted them, and
+after any restart. The file needs no sync: after a crash of the host every process is new, and begins with what is on disk.
 """
 
 from __future__ import annotations
@@ -15,62 +15,63 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from shared import spool_layout as layout
-from webhook_api.intake import durable_files as durable
+from shared import spool_layout
+from webhook_api.intake import durable_files
 
 LOCK_SECONDS: Final = 1.0
-"""How long one waits for the file. It is held for some microseconds, or by a process that was frozen in them."""
-LOOK_SECONDS: Final = 0.001
+"""How long to wait for the file's lock. It is held for microseconds, or by a process that was frozen in them."""
+POLL_SECONDS: Final = 0.001
 
 
 class HighestTicket:
-    """One process's hand on the file; every method is for any thread. They raise OSError, TimeoutError for a lock that stays held."""
+    """One process's access to the file. Threads may share it. The methods raise OSError, TimeoutError when the lock stays held."""
 
     def __init__(self, root: Path, on_disk: Callable[[], int]) -> None:
-        """`on_disk` finds the highest ticket in the directory: where the file is new, or was spoilt."""
-        self._path = root / layout.HIGHEST
-        self._waiting = root / layout.WAITING
+        """`on_disk` finds the highest ticket among the records: for a file that is new or damaged."""
+        self._path = root / spool_layout.HIGHEST
+        self._waiting = root / spool_layout.WAITING
         self._on_disk = on_disk
 
     def read(self) -> int:
-        """The highest ticket of an entry that is or was on disk."""
+        """The highest ticket of any record that is or was on disk."""
         with self._locked() as descriptor:
             return self._value(descriptor)
 
     def raise_to(self, ticket: int) -> None:
-        """Let it be `ticket` at least."""
+        """Make it at least `ticket`."""
         with self._locked() as descriptor:
             if self._value(descriptor) < ticket:
                 self._set(descriptor, ticket)
 
     def _value(self, descriptor: int) -> int:
-        text = os.pread(descriptor, layout.DIGITS, 0)
-        if len(text) == layout.DIGITS and text.isdigit() and int(text) <= layout.LAST_TICKET:
+        text = os.pread(descriptor, spool_layout.DIGITS, 0)
+        if len(text) == spool_layout.DIGITS and text.isdigit() and int(text) <= spool_layout.MAX_TICKET:
             return int(text)
         found = self._on_disk()
         self._set(descriptor, found)
         return found
 
     def _set(self, descriptor: int, ticket: int) -> None:
-        os.pwrite(descriptor, b"%0*d" % (layout.DIGITS, ticket), 0)
+        os.pwrite(descriptor, b"%0*d" % (spool_layout.DIGITS, ticket), 0)
 
     @contextmanager
     def _locked(self) -> Iterator[int]:
-        descriptor = self._opened()
+        descriptor = self._open()
         try:
             end = time.monotonic() + LOCK_SECONDS
-            while not durable.locked(descriptor):
+            # Polled: a flock that blocks cannot be given up, and a frozen process would then hold every webhook.
+            while not durable_files.try_lock(descriptor):
                 if time.monotonic() > end:
                     raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
-                time.sleep(LOOK_SECONDS)
+                time.sleep(POLL_SECONDS)
             yield descriptor
         finally:
             os.close(descriptor)
 
-    def _opened(self) -> int:
+    def _open(self) -> int:
         flags = os.O_RDWR | os.O_CREAT
         try:
-            return os.open(self._path, flags, durable.FILE)
+            return os.open(self._path, flags, durable_files.FILE_MODE)
         except FileNotFoundError:
-            durable.make(self._waiting)
-            return os.open(self._path, flags, durable.FILE)
+            durable_files.make_directory(self._waiting)
+            return os.open(self._path, flags, durable_files.FILE_MODE)

@@ -1,10 +1,12 @@
-"""The insurance: what Redis took while none of its replicas had it, on disk until one has.
+"""Unreplicated copies: messages that Redis has accepted and none of its replicas has confirmed, on disk until one has.
 
-If the server dies before a replica has read a message, the replica that takes its place never heard of it, and nobody would send it
-again: its sender got a 2xx. So such an entry lies here, apart from the line of those that wait, and is handed to Redis once more when
-a failover would be over: a duplicate where the message survived, an acceptance where it did not. It is removed when a replica has it
-(or the server has none, and is on its own). Nobody waits for it, and nothing that came later is held up: a message that really was
-lost comes back behind what its sender wrote meanwhile.
+If the server dies before a replica has read a message, the replica that takes its place has never seen it, and nobody would send it
+again: its sender got a 2xx. So the record lies here, apart from the spool's waiting records, and is handed to Redis once more when a
+failover would be over: as a duplicate where the message survived, as a new message where it did not. It is removed when a replica has it
+(or the server has none, and is on its own). No sender waits for it, and no later message is held up: a message that really was lost comes
+back behind what its sender wrote meanwhile.
+
+The directory on disk is called `insured`, and so is the word in the log.
 """
 
 from __future__ import annotations
@@ -14,123 +16,123 @@ import time
 from errno import errorcode
 from typing import Final
 
-from shared import spool_layout as layout
+from shared import spool_layout
 from shared.errors import BadInput, SchemaTooNew, StorageFault, StorageUnavailable
 from shared.observability import logs as telemetry
 from shared.runtime import Runtime
-from shared.spool_layout import Name, Survey
-from webhook_api.intake import durable_files as durable
-from webhook_api.intake import records as entries
-from webhook_api.intake.records import Entry
-from webhook_api.intake.spool import FRESH_SECONDS, Spool
+from shared.spool_layout import Listing, SpoolFile
+from webhook_api.intake import durable_files, records
+from webhook_api.intake.records import SpoolRecord
+from webhook_api.intake.spool import NEW_DRAFT_SECONDS, Spool
 
-MOST: Final = 10_000
-"""Entries; with SPOOL_MAX_MB the bound. Beyond it a webhook gets 503, though Redis has its message."""
-AT_ONCE: Final = 32
-AGAIN_SECONDS: Final = 5.0
+MAX_COPIES: Final = 10_000
+"""With SPOOL_MAX_MB the bound; beyond it a webhook gets 503, though Redis has its message."""
+MAX_BATCH: Final = 32
+RETRY_SECONDS: Final = 5.0
 log = telemetry.logger(__name__)
 
 
-class Insurance:
-    """One process's view of it. `write` is for the webhooks' threads, `look` for the replayer's."""
+class UnreplicatedCopies:
+    """One process's view of the copies. `write` is called in the webhooks' threads, `replay_due` in the replayer's."""
 
     def __init__(self, runtime: Runtime, spool: Spool) -> None:
         self._runtime = runtime
         self._spool = spool
         self._root = runtime.settings.spool_dir
-        self._place = self._root / layout.INSURED
-        self._hold = runtime.settings.insurance_seconds
+        self._directory = self._root / spool_layout.UNREPLICATED
+        self._hold_seconds = runtime.settings.insurance_seconds
         self._lock = threading.Lock()
         self._not_before = 0.0
         self._writing = self._written = 0
-        self._seen: dict[str, float] = {}  # the first of them, and since when
+        self._seen: dict[str, float] = {}  # the first copies and the drafts, and since when this process knows them
         self.count = self._bytes = 0
 
-    def write(self, ticket: int, entry: Entry) -> None:
-        """Put an entry on disk. Raises StorageUnavailable: no room, or a disk that refuses."""
-        content = entries.encode(entry)
-        room = Name(ticket, len(content)).room
+    def write(self, ticket: int, record: SpoolRecord) -> None:
+        """Put a record on disk. Raises StorageUnavailable: no room, or a disk error."""
+        content = records.encode(record)
+        size = SpoolFile(ticket, len(content)).disk_bytes
         with self._lock:
-            if self.count >= MOST or self._spool.room() < room:
+            if self.count >= MAX_COPIES or self._spool.free_bytes() < size:
                 raise StorageUnavailable("no_room")
             if not self.count:
                 log.warning("No replica has confirmed a message: it is kept on disk as well.", action="insured")
             self._writing += 1
-            self._counts(self.count + 1, self._bytes + room)
+            self._set_counts(self.count + 1, self._bytes + size)
         try:
-            self._spool.store(self._place, ticket, content)
+            self._spool.write_to(self._directory, ticket, content)
         except OSError as error:
             with self._lock:
-                self._counts(self.count - 1, self._bytes - room)
+                self._set_counts(self.count - 1, self._bytes - size)
             raise StorageUnavailable(f"insurance_{errorcode.get(error.errno or 0, 'error')}") from None
         finally:
             with self._lock:
                 self._writing -= 1
                 self._written += 1
 
-    def look(self) -> None:
-        """Hand over what has lain long enough, oldest first. Raises OSError."""
+    def replay_due(self) -> None:
+        """Hand over what has been here for INSURANCE_SECONDS, oldest first. Raises OSError."""
         written = self._written
-        found = layout.survey(self._root, AT_ONCE, layout.INSURED)
+        found = spool_layout.scan(self._root, MAX_BATCH, spool_layout.UNREPLICATED)
         with self._lock:
             if self._written == written and not self._writing:  # else the listing may lack what is counted already
-                self._counts(found.depth, found.bytes)
-        for text in found.strange:
-            self._spool.move_aside(text, layout.INSURED)
+                self._set_counts(found.depth, found.bytes)
+        for name in found.strange:
+            self._spool.move_aside(name, spool_layout.UNREPLICATED)
         due = self._due(found)
         if not due or time.monotonic() < self._not_before:
             return
         with self._spool.replaying() as mine:
             if mine and not self._handed_over(due):
-                self._not_before = time.monotonic() + min(AGAIN_SECONDS, self._hold)
+                self._not_before = time.monotonic() + min(RETRY_SECONDS, self._hold_seconds)
 
-    def _due(self, found: Survey) -> list[Name]:
-        """Drop dead writers' drafts; those entries that have lain long enough.
+    def _due(self, found: Listing) -> list[SpoolFile]:
+        """Remove dead writers' drafts; the records that have been here long enough.
 
-        As their files say, or, where these lie ahead of the clock, since this process knows them.
+        Measured by their files' times, or, where these are ahead of the clock, since this process first saw them.
         """
         now = time.monotonic()
-        self._seen = {name.text: self._seen.get(name.text, now) for name in (*found.head, *found.drafts)}
+        self._seen = {file.name: self._seen.get(file.name, now) for file in (*found.head, *found.drafts)}
         for draft in found.drafts:
-            if now - self._seen[draft.text] >= FRESH_SECONDS:
-                durable.drop_draft(self._place / draft.text)
-        return [name for name in found.head if max(now - self._seen[name.text], self._age(name)) >= self._hold]
+            if now - self._seen[draft.name] >= NEW_DRAFT_SECONDS:
+                durable_files.remove_dead_draft(self._directory / draft.name)
+        return [file for file in found.head if max(now - self._seen[file.name], self._age(file)) >= self._hold_seconds]
 
-    def _age(self, name: Name) -> float:
-        return layout.age_seconds(self._root, name, layout.INSURED)
+    def _age(self, file: SpoolFile) -> float:
+        return spool_layout.age_seconds(self._root, file, spool_layout.UNREPLICATED)
 
-    def _handed_over(self, names: list[Name]) -> bool:
-        """Whether Redis has these, on a replica."""
-        loaded = [(name, entry) for name in names if (entry := self._read(name)) is not None]
+    def _handed_over(self, files: list[SpoolFile]) -> bool:
+        """Whether Redis has these, on a replica; then they are removed."""
+        loaded = [(file, record) for file in files if (record := self._read(file)) is not None]
         try:
-            steps = [entries.steps(entry, self._runtime) for _, entry in loaded]
-            answers = iter(entries.send(self._runtime, [step for group in steps for step in group]))
+            batches = [records.to_calls(record, self._runtime) for _, record in loaded]
+            result = records.send(self._runtime, [call for batch in batches for call in batch])
         except StorageUnavailable:
             return False
-        if not self._runtime.replicas.confirmed:
+        if not result.replicated:
             return False
-        for (name, _), group in zip(loaded, steps, strict=True):
-            fault = next((answer for answer in [next(answers) for _ in group] if isinstance(answer, StorageFault)), None)
+        answers = iter(result.answer)
+        for (file, _), batch in zip(loaded, batches, strict=True):
+            fault = next((answer for answer in [next(answers) for _ in batch] if isinstance(answer, StorageFault)), None)
             if fault:
-                self._set_aside(name, fault.detail)
+                self._set_aside(file, fault.detail)
             else:
-                (self._place / name.text).unlink(missing_ok=True)
+                (self._directory / file.name).unlink(missing_ok=True)
         log.info("A replica has what was insured.", action="insurance_over", entries=len(loaded))
         return True
 
-    def _read(self, name: Name) -> Entry | None:
+    def _read(self, file: SpoolFile) -> SpoolRecord | None:
         try:
-            return entries.decode((self._place / name.text).read_bytes())
+            return records.decode((self._directory / file.name).read_bytes())
         except FileNotFoundError:
             return None
         except (BadInput, SchemaTooNew) as error:
-            self._set_aside(name, error.code)
+            self._set_aside(file, error.code)
         return None
 
-    def _set_aside(self, name: Name, reason: str) -> None:
-        log.error("An insured entry cannot be handed over and was set aside.", action="set_aside", entry=name.text, reason=reason)
-        self._spool.move_aside(name.text, layout.INSURED)
+    def _set_aside(self, file: SpoolFile, reason: str) -> None:
+        log.error("An insured entry cannot be handed over and was set aside.", action="set_aside", entry=file.name, reason=reason)
+        self._spool.move_aside(file.name, spool_layout.UNREPLICATED)
 
-    def _counts(self, count: int, size: int) -> None:
+    def _set_counts(self, count: int, size: int) -> None:
         self.count, self._bytes = count, size
-        self._spool.insured_bytes = size
+        self._spool.unreplicated_bytes = size

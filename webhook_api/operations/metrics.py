@@ -20,8 +20,8 @@ from redis.exceptions import RedisError
 
 from shared.mailbox import statistics
 from shared.mailbox.statistics import Figures
-from shared.security.password import Login, Verdict
-from webhook_api.http.flask_app import Answer
+from shared.security.password import PasswordVerifier, Verdict
+from webhook_api.http.flask_app import CompleteResponse
 from webhook_api.intake.intake import Intake
 from webhook_api.security.authentication import caller_of, from_this_machine
 
@@ -30,7 +30,7 @@ REPLIES: Final = ("sending", "sent", "delivered", "undelivered", "failed", "refu
 _ASK: Final = [("WWW-Authenticate", 'Basic realm="Bossline", charset="UTF-8"')]
 
 
-class Page:
+class MetricsPage:
     """Everything that is shown, as text; made anew once a second at most."""
 
     def __init__(self, intake: Intake, clock: Callable[[], float] = time.monotonic) -> None:
@@ -114,18 +114,18 @@ def _gauge(name: str, text: str, value: float) -> Metric:
     return GaugeMetricFamily(f"bossline_{name}", text, value=float(value))
 
 
-def metrics(figures: Page, login: Login, request: Request) -> Answer:
+def metrics(figures: MetricsPage, console: PasswordVerifier, request: Request) -> CompleteResponse:
     """The figures, for a program on this machine or for who knows CONSOLE_PASSWORD; to anybody else there is no such page."""
     if not from_this_machine(request.environ):
-        if not login.wanted:
-            return Answer(status=404)
+        if not console.is_set:
+            return CompleteResponse(status=404)
         if "Authorization" not in request.headers:
-            return Answer(status=401, headers=_ASK)
+            return CompleteResponse(status=401, headers=_ASK)
         given = request.authorization
-        verdict = login.judge(given.password if given else None, caller_of(request.environ))
+        verdict = console.verify(given.password if given else None, caller_of(request.environ))
         if verdict is Verdict.BUSY:
-            return Answer(status=429, headers=[("Retry-After", "1")])
+            return CompleteResponse(status=429, headers=[("Retry-After", "1")])
         if verdict is Verdict.WRONG:
-            return Answer(status=401, headers=_ASK)
+            return CompleteResponse(status=401, headers=_ASK)
     text = figures.text()
-    return Answer(text, headers=[("Content-Type", CONTENT_TYPE_PLAIN_0_0_4), ("Content-Length", str(len(text)))])
+    return CompleteResponse(text, headers=[("Content-Type", CONTENT_TYPE_PLAIN_0_0_4), ("Content-Length", str(len(text)))])

@@ -1,1 +1,1 @@
-"""Who may call: signatures, secrets, and the one reading of a signed form."""
+"""Who may call: signatures and secrets, and whether a signed form has only one reading."""

@@ -1,8 +1,8 @@
-"""Who may call: each webhook is verified before anything in it is parsed or believed.
+"""Authenticates webhooks: each is verified before anything in it is parsed or believed.
 
-Twilio signs; SendGrid signs when a security policy is attached to the parse setting, and is asked for a shared secret
-otherwise. Of a provider that the sandbox plays, and only from this very machine, a webhook without any credential is let in and marked
-unsigned, so that a plain `curl` works; a wrong credential is refused even then.
+Twilio signs its requests. SendGrid signs them when a security policy is attached to the parse setting; otherwise it is asked for a shared
+secret. Where the sandbox plays a provider, a webhook of that provider without any credential is accepted from this machine, and marked
+unsigned, so that a plain `curl` works; a wrong credential is rejected even then.
 """
 
 from __future__ import annotations
@@ -10,20 +10,21 @@ from __future__ import annotations
 import ipaddress
 import re
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.hashes import Hash
 from flask import Request
 
 from shared.config.providers import Provider
 from shared.config.settings import Settings
+from shared.config.web_address import webhook_base_url
 from shared.errors import BadInput
 from shared.model.addresses import Channel
 from shared.net import is_loopback, is_loopback_address
 from shared.observability import logs as telemetry
-from shared.security.password import Login, Places, Verdict
+from shared.security.password import DelaySlots, PasswordVerifier, Verdict
 from webhook_api.security import signatures
 from webhook_api.security.signatures import Form
 
@@ -33,21 +34,14 @@ _HMAC_SHA1: Final = re.compile(r"[A-Za-z0-9+/]{27}=")
 SENDGRID_SIGNATURE: Final = "X-Twilio-Email-Event-Webhook-Signature"
 SENDGRID_TIMESTAMP: Final = "X-Twilio-Email-Event-Webhook-Timestamp"
 _TIMESTAMP: Final = re.compile(r"[0-9]{1,20}")
-_PROOFS: Final = (_TWILIO_SIGNATURE, "HTTP_" + SENDGRID_SIGNATURE.upper().replace("-", "_"), "HTTP_AUTHORIZATION")
-MESSAGE_HEADER: Final = "X-Bossline-Message"
-"""On a 2xx: our id of the message, by which `boss simulate` waits for its reply. A mail to several of ours has several."""
-
-Seen = Callable[[bytes], object]
-"""Takes each piece of a body on its way."""
-T = TypeVar("T")
-
-
+_CREDENTIAL_HEADERS: Final = (_TWILIO_SIGNATURE, "HTTP_" + SENDGRID_SIGNATURE.upper().replace("-", "_"), "HTTP_AUTHORIZATION")
 OLD_SECONDS: Final = 600.0
+"""A signature whose timestamp is further away than this is logged."""
 log = telemetry.logger(__name__)
 
 
 class Refusal(BadInput):
-    """A request that is answered with `status` and nothing more; `code` is the reason in the ledger."""
+    """A request that is answered with `status` and no content; `code` is the reason in the ledger."""
 
     def __init__(self, reason: str, status: int = 403) -> None:
         super().__init__(code=reason)
@@ -55,121 +49,144 @@ class Refusal(BadInput):
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
-    """What callers are measured by; the keys are None where SendGrid signs nothing."""
+class _BodySignature:
+    """SendGrid's signature over a body that is not read yet; `hash` has begun with the timestamp."""
+
+    key: EllipticCurvePublicKey
+    hash: Hash
+    signature: str
+    timestamp: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendGridCheck:
+    """What is left to do to authenticate a request of SendGrid's: hash its body while it is read, then `finish`.
+
+    Without `_signature` there is nothing to do: `_proven` says whether the secret was shown (False: unsigned, and accepted so).
+    """
+
+    _proven: bool
+    _signature: _BodySignature | None = None
+
+    def on_chunk(self, chunk: bytes) -> None:
+        """Take the next chunk of the body."""
+        if self._signature is not None:
+            self._signature.hash.update(chunk)
+
+    def finish(self) -> bool:
+        """Whether the sender proved to be SendGrid, once the whole body was read. Raises Refusal `bad_signature`."""
+        if self._signature is None:
+            return self._proven
+        if not signatures.sendgrid_signed(self._signature.key, self._signature.hash, self._signature.signature):
+            raise Refusal("bad_signature")
+        _log_if_old(self._signature.timestamp)
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookAuthenticator:
+    """The credentials that callers are checked against. A key is None where SendGrid does not sign."""
 
     settings: Settings
     base_url: str
     auth_token: str = field(repr=False)
     mail_key: EllipticCurvePublicKey | None
     events_key: EllipticCurvePublicKey | None
-    mail_secret: Login
+    mail_secret: PasswordVerifier
 
     @classmethod
-    def of(cls, settings: Settings, places: Places | None = None) -> Gate:
-        """Read the keys; ConfigurationError for one that is none. Who guesses a secret is held in one of `places`."""
+    def of(cls, settings: Settings, slots: DelaySlots | None = None) -> WebhookAuthenticator:
+        """Read the keys; raises ConfigurationError for an invalid one. `slots` bound the threads that guesses at the secret may hold."""
         mail, events = settings.sendgrid_inbound_public_key, settings.sendgrid_events_public_key
         return cls(
             settings,
-            settings.webhook_base_url,
+            webhook_base_url(settings),
             settings.twilio_auth_token.get_secret_value(),
             signatures.load_public_key("SENDGRID_INBOUND_PUBLIC_KEY", mail) if mail else None,
             signatures.load_public_key("SENDGRID_EVENTS_PUBLIC_KEY", events) if events else None,
-            Login(settings.email_webhook_secret.get_secret_value(), places),
+            PasswordVerifier(settings.email_webhook_secret.get_secret_value(), slots),
         )
 
     def may_read(self, environ: dict[str, Any]) -> bool:
-        """Whether a request carries anything by which its sender could be proven; elsewhere than in sandbox mode nothing else is read."""
-        return self.settings.sandbox_on or any(name in environ for name in _PROOFS) or "token=" in environ.get("QUERY_STRING", "")
+        """Whether a request has any credential; outside of sandbox mode the body of one that has none is not read."""
+        has_token = "token=" in environ.get("QUERY_STRING", "")
+        return self.settings.sandbox_on or any(name in environ for name in _CREDENTIAL_HEADERS) or has_token
 
-    def may_be_twilio(self, request: Request) -> None:
-        """Before the body is read: refuse what carries no signature, or something that is none. Raises Refusal."""
+    def check_twilio_header(self, request: Request) -> None:
+        """Before the body is read: raises Refusal for a request whose signature is missing or malformed."""
         signature = request.environ.get(_TWILIO_SIGNATURE)
         if signature is None:
-            self._unsigned(request, "twilio")
+            self._accept_unsigned(request, "twilio")
         elif not _HMAC_SHA1.fullmatch(signature):
             raise Refusal("bad_signature")
 
-    def twilio(self, request: Request, form: Form) -> bool:
-        """Whether a form is signed by Twilio; False for one without a signature that may come so. Raises Refusal."""
+    def verify_twilio(self, request: Request, form: Form) -> bool:
+        """Whether Twilio signed a form; False for one without a signature that is accepted so. Raises Refusal."""
         signature = request.environ.get(_TWILIO_SIGNATURE)
         if signature is None:
-            return self._unsigned(request, "twilio")
+            return self._accept_unsigned(request, "twilio")
         url = signatures.requested_url(self.base_url, request.environ)
         if not (self.auth_token and signatures.twilio_signed(self.auth_token, url, form, signature)):
             raise Refusal("bad_signature")
         return True
 
-    def sendgrid(self, request: Request, key: EllipticCurvePublicKey | None, read: Callable[[Seen], T]) -> tuple[T, bool]:
-        """What `read` gives, and whether its sender proved to be SendGrid. Raises Refusal.
-
-        The secret is compared before the body is read: a stranger cannot make us take 30 MB. `read` shows us each piece.
-        """
+    def begin_sendgrid(self, request: Request, key: EllipticCurvePublicKey | None) -> SendGridCheck:
+        """Check what can be checked before the body is read, so that a stranger cannot make us read 30 MB. Raises Refusal."""
         if key is None:
-            signed = self._knows_secret(request)
-            return read(_ignore), signed
+            return SendGridCheck(self._knows_secret(request))
         signature = request.headers.get(SENDGRID_SIGNATURE)
         if signature is None:
-            signed = self._unsigned(request, "sendgrid")
-            return read(_ignore), signed
+            return SendGridCheck(self._accept_unsigned(request, "sendgrid"))
         timestamp = request.headers.get(SENDGRID_TIMESTAMP, "")
-        if not _TIMESTAMP.fullmatch(timestamp):  # signed without a mark between the two: it could swallow the body's first line
+        # SendGrid signs timestamp and body without a separator: a longer "timestamp" could contain the body's first line.
+        if not _TIMESTAMP.fullmatch(timestamp):
             raise Refusal("bad_signature")
-        said = signatures.sendgrid_hash(timestamp)
-        body = read(said.update)
-        if not signatures.sendgrid_signed(key, said, signature):
-            raise Refusal("bad_signature")
-        _say_if_old(timestamp)
-        return body, True
+        return SendGridCheck(False, _BodySignature(key, signatures.sendgrid_hash(timestamp), signature, timestamp))
 
     def _knows_secret(self, request: Request) -> bool:
         token, login = request.args.get("token"), request.authorization
         given = token if token is not None else (login.password if login is not None else None)
         if given is None and "Authorization" not in request.headers:
-            return self._unsigned(request, "sendgrid")
-        verdict = self.mail_secret.judge(given, caller_of(request.environ))
-        if verdict is Verdict.BUSY:  # not judged, and it may be a genuine one: SendGrid sends again after a 5xx, and after nothing else
+            return self._accept_unsigned(request, "sendgrid")
+        verdict = self.mail_secret.verify(given, caller_of(request.environ))
+        if verdict is Verdict.BUSY:  # it was not compared, and may be genuine: SendGrid repeats a request after a 5xx only
             raise Refusal("too_many_guesses", 503)
         if verdict is Verdict.WRONG:
             raise Refusal("bad_secret")
         return True
 
-    def _unsigned(self, request: Request, provider: Provider) -> bool:
-        """False, for "not signed, and that is right": from this machine, of a provider that is played; Refusal everywhere else."""
+    def _accept_unsigned(self, request: Request, provider: Provider) -> bool:
+        """False ("not signed") for a request from this machine where the sandbox plays the provider. Raises Refusal for any other."""
         if provider in self.settings.played and from_this_machine(request.environ):
             return False
         raise Refusal("unsigned")
 
-    def used(self, channel: Channel) -> bool:
-        """Whether anything could prove that a webhook of the channel is its provider's."""
-        proofs = {"sms": bool(self.auth_token), "email": self.mail_secret.wanted or bool(self.mail_key or self.events_key)}
+    def has_credentials(self, channel: Channel) -> bool:
+        """Whether anything is configured by which a webhook of the channel could prove that it is its provider's."""
+        proofs = {"sms": bool(self.auth_token), "email": self.mail_secret.is_set or bool(self.mail_key or self.events_key)}
         return proofs.get(channel, False)
 
-    def account(self, account: str) -> None:
-        """Refuse a form of another Twilio account; one that names none is ours by its signature."""
+    def check_account(self, account: str) -> None:
+        """Raises Refusal for a form of another Twilio account; a form that names none is ours by its signature."""
         if account and account != self.settings.twilio_account_sid:
             raise Refusal("wrong_account")
 
 
-def _say_if_old(timestamp: str) -> None:
-    """Log a signature of long ago.
+def _log_if_old(timestamp: str) -> None:
+    """Log a signature that is not of now.
 
-    It is let in: whether SendGrid signs its retries of three days anew is not known, and who replays one meets its mail's mark.
+    It is accepted: whether SendGrid signs its retries of three days anew is not documented. A replayed mail is recognised by its own id.
     """
     age = time.time() - int(timestamp)
     if abs(age) > OLD_SECONDS:
         log.warning("A signed request of SendGrid's is not of now.", action="old_signature", seconds=round(age))
 
 
-def _ignore(_piece: bytes) -> None:
-    """What nobody signed is hashed by nobody."""
-
-
 def caller_of(environ: dict[str, Any]) -> str:
-    """The address that a request comes from, as its connection shows it: behind a proxy of ours, what that says last.
+    """The address that a request comes from: its connection's, or behind a proxy of ours the one that the proxy added last.
 
-    A proxy appends the address that it sees, so only the last word is its own. A caller who is no proxy, on this machine or in a private
-    network, may write any: that makes more directions, and no more guesses, which are counted together as well.
+    A proxy appends the address that it sees, so only the last one is its own. A caller who is no proxy, on this machine or in a private
+    network, may write any address there: that makes more sources and no more guesses, which are counted together as well.
     """
     peer = str(environ.get("REMOTE_ADDR") or "")
     last = str(environ.get("HTTP_X_FORWARDED_FOR") or "").rpartition(",")[2].strip()

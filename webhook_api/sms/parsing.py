@@ -1,4 +1,4 @@
-"""Twilio's forms to frozen records: the texts that came in, and the reports on those that went out."""
+"""Parses Twilio's forms into frozen records: incoming texts, and status reports on outgoing ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from webhook_api.security.signatures import Form
 
 MAX_FIELDS: Final = 200
 
-# Of an unsigned form, which a developer wrote: "SM1" will do. A signed one has Twilio's whole ids, by `webhook_api.security.signed_form`.
+# Ids of an unsigned form, which a developer wrote, may be short ("SM1"). In a signed one `signed_form` requires Twilio's full ids.
 _SID: Final = re.compile(r"[A-Za-z0-9_-]{1,34}")
 _NUMBER: Final = re.compile(r"[0-9]{1,6}")
 _PLUS_LOST: Final = re.compile(r" [1-9][0-9]{6,14}")
@@ -22,7 +22,7 @@ _FORM_TYPE: Final = "application/x-www-form-urlencoded"
 
 @dataclass(frozen=True, slots=True)
 class StatusForm:
-    """A report on a text that we sent: `status` in Twilio's words, `code` its error number or ''."""
+    """A status report on a text that we sent: `status` is Twilio's word, `code` its error number or ''."""
 
     sid: str
     account: str
@@ -61,45 +61,46 @@ def _unquoted(text: str) -> str:
         return text
     if text.isascii():
         return unquote_to_bytes(text).decode("utf-8", "surrogateescape")
-    return unquote(text, errors="surrogateescape")  # piece by piece: what is no ASCII was decoded before
+    return unquote(text, errors="surrogateescape")  # `unquote` leaves characters beyond ASCII alone: they were decoded before
 
 
 def parse_sms(form: Form) -> InboundSms:
     """Read a text; raises BadInput `missing_from`, `missing_to` or `bad_sid`.
 
-    `sid` may be empty: who may leave it out is not judged here.
+    `sid` may be empty: whether a request may leave it out is its route's decision.
     """
-    said = words(_one(form, "Body"))
+    said = words(first_value(form, "Body"))
     return InboundSms(
         sid=_sid(form, "MessageSid") or _sid(form, "SmsMessageSid"),
-        account=_one(form, "AccountSid").strip(),
+        account=first_value(form, "AccountSid").strip(),
         sender=_plus_kept(_required(form, "From")),
         recipient=_plus_kept(_required(form, "To")),
         text=said.text,
         hidden=said.hidden,
-        media_count=media_count(_one(form, "NumMedia")),
-        opt_out=_one(form, "OptOutType").strip().lower(),
+        media_count=media_count(first_value(form, "NumMedia")),
+        opt_out=first_value(form, "OptOutType").strip().lower(),
     )
 
 
 def parse_status(form: Form) -> StatusForm:
-    """Read a report; raises BadInput `bad_sid`."""
-    code = _one(form, "ErrorCode").strip()
+    """Read a status report; raises BadInput `bad_sid`."""
+    code = first_value(form, "ErrorCode").strip()
     return StatusForm(
         sid=_sid(form, "MessageSid") or _sid(form, "SmsSid"),
-        account=_one(form, "AccountSid").strip(),
-        status=(_one(form, "MessageStatus") or _one(form, "SmsStatus")).strip().lower(),
+        account=first_value(form, "AccountSid").strip(),
+        status=(first_value(form, "MessageStatus") or first_value(form, "SmsStatus")).strip().lower(),
         code=code if _NUMBER.fullmatch(code) else "",
     )
 
 
-def _one(form: Form, name: str) -> str:
+def first_value(form: Form, name: str) -> str:
+    """The first value of a field; '' where the form has none."""
     values = form.get(name)
     return values[0] if values else ""
 
 
 def _required(form: Form, name: str) -> str:
-    value = _one(form, name)
+    value = first_value(form, name)
     if not value.strip():
         raise BadInput(code=f"missing_{name.lower()}")
     return value
@@ -111,7 +112,7 @@ def _plus_kept(number: str) -> str:
 
 
 def _sid(form: Form, name: str) -> str:
-    value = _one(form, name).strip()
+    value = first_value(form, name).strip()
     if value and not _SID.fullmatch(value):
         raise BadInput(code="bad_sid")
     return value

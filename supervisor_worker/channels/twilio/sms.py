@@ -19,6 +19,7 @@ from twilio.rest import Client
 from twilio.rest.api.v2010.account.message import MessageInstance
 
 from shared.config.settings import Settings
+from shared.config.web_address import webhook_base_url
 from shared.errors import OutcomeUnknown, ProviderError, ProviderRefused, ProviderUnavailable
 from shared.mailbox.records import Attempt
 from shared.model.events import Response, SendSmsResponse
@@ -178,4 +179,4 @@ def _callback(settings: Settings) -> str:
     """The URL for Twilio's reports; '' when it could not reach us: Twilio rejects a message whose callback is on loopback."""
     if not settings.public_url and not is_loopback_url(settings.provider_urls["twilio"]):
         return ""
-    return f"{settings.webhook_base_url}/sms/status"
+    return f"{webhook_base_url(settings)}/sms/status"

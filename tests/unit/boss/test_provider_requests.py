@@ -9,7 +9,8 @@ from urllib.parse import parse_qs
 import pytest
 
 from boss.provider_requests import Mail, Text, compose, email_post, first_address, read_mail, sms_post
-from shared.config.settings import Settings, load
+from shared.config.loading import load_settings
+from shared.config.settings import Settings
 from webhook_api.email.parsing import parse_email
 from webhook_api.security.signatures import twilio_signed
 
@@ -18,7 +19,7 @@ PUBLIC = "https://boss.example.com/hooks"
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return load(sandbox="on", public_url=PUBLIC, port=8123, boss_data_dir=tmp_path)
+    return load_settings(sandbox="on", public_url=PUBLIC, port=8123, boss_data_dir=tmp_path)
 
 
 @pytest.mark.parametrize(("signature", "good"), [("good", True), ("bad", False)])

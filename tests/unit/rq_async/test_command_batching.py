@@ -144,15 +144,15 @@ class FakeBarrier:
         self.known, self.forgotten = True, 0
         self._followed, self._confirms = followed, confirms
 
-    def tail(self, *, ask: bool = False) -> list[tuple[str, str]]:
+    def commands(self, *, ask: bool = False) -> list[tuple[str, str]]:
         """The question."""
         return [("WAIT", "wait")] if self._followed or ask else []
 
-    def heard(self, answers: Sequence[Any]) -> bool:
+    def confirm(self, answers: Sequence[Any]) -> bool:
         """The answer."""
         return not answers or self._confirms
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Counted."""
         self.forgotten += 1
 

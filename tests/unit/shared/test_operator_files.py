@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.engine.settings import FIELD_OF_VARIABLE
 from shared import operator_files
-from shared.config import settings as knobs
+from shared.config.loading import load_settings
 from shared.config.settings import Settings
 from shared.errors import ConfigurationError
 from shared.model import users
@@ -102,7 +102,7 @@ def test_a_line_of_the_env_file_that_sets_nothing_is_named(tmp_path: Path, kind:
     assert "line 2 is not of the form NAME=value" in said(tmp_path / ".env")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigurationError, match="line 2"):
-        knobs.load(_env_file=".env")
+        load_settings(_env_file=".env")
 
 
 def test_several_such_lines_are_named_together(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_several_such_lines_are_named_together(tmp_path: Path) -> None:
 def test_what_an_editor_writes_first_hides_no_name(tmp_path: Path) -> None:
     """A byte order mark, in either file."""
     (tmp_path / ".env").write_bytes(b"\xef\xbb\xbfPORT=4242\nexport WEB_HOST='127.0.0.2' # mine\n")
-    found = knobs.load(_env_file=tmp_path / ".env")
+    found = load_settings(_env_file=tmp_path / ".env")
     assert (found.port, found.web_host) == (4242, "127.0.0.2")
     table = '[[users]]\nusername = "ada"\nemail = "ada@example.com"\nboss_email = "boss@example.com"\n'
     (tmp_path / "users.toml").write_bytes(b"\xef\xbb\xbf" + table.encode())

@@ -14,7 +14,7 @@ from rq.utils import import_attribute
 
 from shared.errors import BadInput
 from shared.model.channels import CHANNELS
-from shared.observability.redaction import outline
+from shared.observability.redaction import summarize
 from supervisor_worker import jobs
 from supervisor_worker.process.resources import CURRENT
 
@@ -77,7 +77,7 @@ def test_an_errors_words_do_not_leave_the_job(monkeypatch: pytest.MonkeyPatch) -
 
 def test_an_error_of_ours_says_its_code_and_a_masked_detail() -> None:
     """Our own errors hold ids and figures; what looks like a number is masked all the same."""
-    text = outline(BadInput("job 17 of +15551234567", code="foreign_job"))
+    text = summarize(BadInput("job 17 of +15551234567", code="foreign_job"))
     assert "BadInput: foreign_job: job 17 of +***" in text
 
 

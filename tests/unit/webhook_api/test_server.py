@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shared.config import settings
+from shared.config.loading import load_settings
 from webhook_api import server
 
 
@@ -22,5 +22,5 @@ def test_what_is_loaded_is_shared_with_the_serving_process(monkeypatch: pytest.M
     monkeypatch.setattr(server, "open_runtime", lambda *_: SimpleNamespace(close=lambda: None))
     monkeypatch.setattr(server, "build", lambda *_: SimpleNamespace(serve=serve))
     gc.unfreeze()  # what the tests themselves have frozen
-    server.main(settings.load(_env_file=None, sandbox="on"))
+    server.main(load_settings(_env_file=None, sandbox="on"))
     assert frozen[0] > 10_000

@@ -21,8 +21,9 @@ from boss.checks.reconciler import reconciler
 from boss.checks.result import Finding, fail, ok, run_all, warn, worst
 from boss.checks.spending import spending
 from boss.commands.doctor import _stored, doctor, line
+from shared.config.loading import load_settings
 from shared.config.providers import COSTS, NOTHING_LEAVES, SIMULATED
-from shared.config.settings import Settings, load
+from shared.config.settings import Settings
 from shared.errors import BosslineError
 from shared.mailbox import Mailbox
 from shared.mailbox.records import Pause
@@ -123,14 +124,14 @@ def test_an_env_file_that_others_can_read_is_a_warning(tmp_path: Path, mode: int
 )
 def test_a_public_url_that_no_provider_could_call_is_named(tmp_path: Path, url: str, sandbox: str, status: str) -> None:
     """Scheme, host and path are judged before anybody wonders why nothing arrives."""
-    found = local.public_url(load(public_url=url, sandbox=sandbox, boss_data_dir=tmp_path))
+    found = local.public_url(load_settings(public_url=url, sandbox=sandbox, boss_data_dir=tmp_path))
     assert found[0].status == status
     assert ":p@" not in found[0].detail
 
 
 def test_the_mode_and_the_token_are_said(tmp_path: Path) -> None:
     """Each provider is played or real, that nothing leaves is said only when it is so, and the self-test fails without a token."""
-    on, off = (load(sandbox=mode, boss_data_dir=tmp_path) for mode in ("on", "off"))
+    on, off = (load_settings(sandbox=mode, boss_data_dir=tmp_path) for mode in ("on", "off"))
     assert [local.mode(each)[0].detail.count("played by the sandbox") for each in (on, off)] == [3, 0]
     assert (local.mode(on)[0].detail.endswith(NOTHING_LEAVES), "leaves" in local.mode(off)[0].detail) == (True, False)
     assert (local.signature(on)[0].status, local.signature(off)[0].status) == ("ok", "fail")
@@ -139,7 +140,7 @@ def test_the_mode_and_the_token_are_said(tmp_path: Path) -> None:
 
 def test_a_real_claude_behind_the_sandbox_phone_is_said_to_cost(tmp_path: Path) -> None:
     """The natural second step: it works, and it is no fault."""
-    (found,) = local.mode(load(anthropic_api_key="mine", boss_data_dir=tmp_path))
+    (found,) = local.mode(load_settings(anthropic_api_key="mine", boss_data_dir=tmp_path))
     assert found.status == "ok"
     assert "Claude: real (key from the environment)" in found.detail
     assert "Twilio: played by the sandbox" in found.detail
@@ -149,18 +150,18 @@ def test_a_real_claude_behind_the_sandbox_phone_is_said_to_cost(tmp_path: Path) 
 
 def test_the_sandbox_s_own_secrets_are_no_fault_beside_a_real_claude(tmp_path: Path) -> None:
     """Those of who is played are published on purpose; the token that lets programs spend the key is not one of them."""
-    (found,) = local.weak_secrets(load(anthropic_api_key="x", boss_data_dir=tmp_path))
+    (found,) = local.weak_secrets(load_settings(anthropic_api_key="x", boss_data_dir=tmp_path))
     assert {line.partition(":")[0] for line in found.detail.splitlines()} == {"ANTHROPIC_API_KEY", "SUPERVISOR_TOKEN"}
-    assert local.weak_secrets(load(boss_data_dir=tmp_path)) == []
+    assert local.weak_secrets(load_settings(boss_data_dir=tmp_path)) == []
 
 
 def test_real_texts_with_simulated_answers_are_a_warning(tmp_path: Path) -> None:
     """A real Twilio with a played Claude: whoever texts hears an echo."""
     twilio = {"twilio_account_sid": "AC" + "1" * 32, "twilio_auth_token": "0a1b2c3d4e5f60718293a4b5c6d7e8f9"}
-    (found,) = local.mode(load(**twilio, boss_data_dir=tmp_path))
+    (found,) = local.mode(load_settings(**twilio, boss_data_dir=tmp_path))
     assert found.status == "warn"
     assert SIMULATED in found.detail
-    assert local.public_url(load(**twilio, boss_data_dir=tmp_path))[0].status == "fail", "no text can arrive"
+    assert local.public_url(load_settings(**twilio, boss_data_dir=tmp_path))[0].status == "fail", "no text can arrive"
 
 
 @pytest.mark.parametrize(("mode", "status"), [(0, "ok"), (0o040, "warn"), (0o004, "warn"), (0o001, "warn")])
@@ -171,7 +172,7 @@ def test_users_and_data_that_others_can_open_are_a_warning_with_the_line_that_me
     users.chmod(0o600 | mode)
     data.mkdir()
     data.chmod(0o700 | mode)
-    settings = load(boss_users_file=users, boss_data_dir=data)
+    settings = load_settings(boss_users_file=users, boss_data_dir=data)
     (of_users,), (of_data,) = local.users(settings), local.data_dir(settings)
     assert (of_users.status, of_data.status) == (status, status)
     assert of_users.detail.startswith("1: 1 by text, 0 by mail")
@@ -183,14 +184,14 @@ def test_users_and_data_that_others_can_open_are_a_warning_with_the_line_that_me
 
 def test_a_full_or_forbidden_data_directory_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A directory that is not there yet is judged by its parent."""
-    settings = load(boss_data_dir=tmp_path / "a" / "b")
+    settings = load_settings(boss_data_dir=tmp_path / "a" / "b")
     assert local.data_dir(settings)[0].status == "ok"
     monkeypatch.setattr(local, "ROOM_WARN", 1 << 60)
     assert local.data_dir(settings)[0].status == "warn"
     monkeypatch.setattr(local, "ROOM_FAIL", 1 << 60)
     assert local.data_dir(settings)[0].status == "fail"
     (tmp_path / "file").touch()
-    assert local.data_dir(load(boss_data_dir=tmp_path / "file"))[0].status == "fail"
+    assert local.data_dir(load_settings(boss_data_dir=tmp_path / "file"))[0].status == "fail"
 
 
 @pytest.mark.parametrize(
@@ -235,7 +236,7 @@ def test_conversations_that_nobody_looks_at_are_named(late: int, status: str) ->
 @pytest.mark.parametrize(("count", "status"), [(0, "ok"), (79, "ok"), (80, "warn"), (100, "fail")])
 def test_a_mailbox_that_fills_up_is_named(count: int, status: str) -> None:
     """From four fifths of what may wait it is a warning, and when nothing more is taken a failure."""
-    settings = load(sandbox="on", max_open_messages=100)
+    settings = load_settings(sandbox="on", max_open_messages=100)
     (found,) = storage.waiting(settings, seen(messages=Waiting(count, 10.0 if count else 0.0)))
     assert (found.status, found.detail.startswith(f"{count} of at most 100")) == (status, True)
     assert ("10 s" in found.detail) is bool(count)
@@ -288,7 +289,7 @@ def test_the_api_version_is_the_sdks(settings: Settings) -> None:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return load(sandbox="on", boss_data_dir=tmp_path)
+    return load_settings(sandbox="on", boss_data_dir=tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -307,7 +308,7 @@ def settings(tmp_path: Path) -> Settings:
 )
 def test_what_the_day_has_cost_is_shown_before_it_is_too_much(used: Spent, bounds: tuple[int, int], status: str) -> None:
     """The nearer of the two bounds decides, 0 is none; many questions without a usable answer, and a bound that fits none, are told."""
-    settings = load(_env_file=None, environment="local", sandbox="off", daily_tokens=bounds[0], daily_turns=bounds[1])
+    settings = load_settings(_env_file=None, environment="local", sandbox="off", daily_tokens=bounds[0], daily_turns=bounds[1])
     assert statuses(spending(settings, seen(spent=used))) == {"spending": status}
 
 
@@ -331,7 +332,7 @@ def test_the_reconciler_s_last_look_is_shown(name: str) -> None:
     """When, at how much, and what came of it; a trouble or a long silence is a warning."""
     changes, status, said = LOOKS[name]
     raw = {key.encode(): str(value).encode() for key, value in (RECORD | changes).items()}
-    (found,) = reconciler(load(sandbox="on", reconcile_minutes=10), Fake(hgetall=raw, time=(1_000_000, 0)))  # type: ignore[arg-type]
+    (found,) = reconciler(load_settings(sandbox="on", reconcile_minutes=10), Fake(hgetall=raw, time=(1_000_000, 0)))  # type: ignore[arg-type]
     assert found.status == status
     assert said in found.detail
 
@@ -339,7 +340,7 @@ def test_the_reconciler_s_last_look_is_shown(name: str) -> None:
 def test_a_reconciler_that_is_off_or_has_not_looked_yet_is_no_fault() -> None:
     """In production it is a warning to have none."""
     fake: Any = Fake(hgetall={}, time=(1_000_000, 0))
-    off, quiet = load(sandbox="on", reconcile_minutes=0), load(sandbox="on")
+    off, quiet = load_settings(sandbox="on", reconcile_minutes=0), load_settings(sandbox="on")
     production = off.model_copy(update={"environment": "production"})
     without = quiet.model_copy(update={"twilio_account_sid": ""})
     assert [reconciler(settings, fake)[0].status for settings in (off, quiet, without, production)] == ["ok", "ok", "ok", "warn"]

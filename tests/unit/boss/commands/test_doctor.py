@@ -14,7 +14,7 @@ from boss.checks import machine as local
 from boss.checks.result import Finding, fail, not_checked, not_running, ok, warn
 from boss.commands.doctor import told_once
 from boss.main import COMMANDS, main
-from shared.config.settings import load
+from shared.config.loading import load_settings
 from shared.process.lifecycle import guarded
 from webhook_api.__main__ import main as web_main
 
@@ -103,7 +103,7 @@ def test_weak_secrets_are_told_where_messages_are_real(tmp_path: Path) -> None:
     """Production does not start with them; the sandbox needs none."""
 
     def found(**given: Any) -> list[Finding]:
-        return local.weak_secrets(load(_env_file=None, boss_data_dir=tmp_path, **given))
+        return local.weak_secrets(load_settings(_env_file=None, boss_data_dir=tmp_path, **given))
 
     assert found(sandbox="on") == []
     (weak,) = found(sandbox="off", email_webhook_secret="a")

@@ -8,7 +8,7 @@ import pytest
 
 from bridge.protocol.codes import Close
 from bridge.server.connection_limits import ConnectionLimiter, hosts, origins
-from shared.config import settings as knobs
+from shared.config.loading import load_settings
 
 SETTINGS = {"sandbox": "on"}
 REMOTE = {"bridge_allow_remote": "true"}
@@ -64,7 +64,7 @@ def test_the_house_is_full_until_somebody_leaves() -> None:
 )  # fmt: skip
 def test_the_names_of_the_bridge(settings: dict[str, Any], port: int, named: set[str], strange: set[str]) -> None:
     """With its port, which may be left out only where it is the scheme's own."""
-    found = hosts(knobs.load(**SETTINGS, **settings), port)
+    found = hosts(load_settings(**SETTINGS, **settings), port)
     assert named <= found
     assert not strange & found
     assert "" not in found
@@ -72,8 +72,8 @@ def test_the_names_of_the_bridge(settings: dict[str, Any], port: int, named: set
 
 def test_origins_are_named_one_by_one() -> None:
     """Blanks and a slash at the end do not matter; `null` names nobody."""
-    assert origins(knobs.load(**SETTINGS)) == ()
-    assert origins(knobs.load(**SETTINGS, bridge_origins=" https://A.example/, ,null,http://b.example:1 ")) == (
+    assert origins(load_settings(**SETTINGS)) == ()
+    assert origins(load_settings(**SETTINGS, bridge_origins=" https://A.example/, ,null,http://b.example:1 ")) == (
         "https://a.example",
         "http://b.example:1",
     )

@@ -45,7 +45,7 @@ class World:
         self.outcome: MessageOutcome | None = None
         mine = cast("Any", self)
         bridge = Bridge(
-            runtime=mine, limits=SessionLimits(answer_seconds=answer_seconds), limiter=mine, guesses=mine, submitter=mine,
+            runtime=mine, limits=SessionLimits(answer_seconds=answer_seconds), limiter=mine, token=mine, submitter=mine,
             follower=mine, handovers=mine,
         )  # fmt: skip
         self.handler = ClientHandler(bridge, mine)

@@ -12,7 +12,7 @@ from bridge.protocol import frames
 from bridge.protocol.codes import ClientFrame, Close, ErrorCode, ServerFrame
 from bridge.protocol.frames import Auth, Subscribe
 from bridge.protocol.server_session import MessageRequest, ServerSession, SessionLimits
-from shared.config.settings import EXAMPLE_TOKEN
+from shared.config.secret_rules import EXAMPLE_TOKEN
 from tests.support.processes import ROOT
 
 PAGE = (ROOT / "docs" / "reference" / "bridge.md").read_text(encoding="utf-8")

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from shared.config import settings
 from shared.config.env_example import example_file
-from shared.config.secret_rules import LEAST
-from shared.config.settings import SANDBOX_CREDENTIALS, Settings
+from shared.config.loading import load_settings, providers_in_use
+from shared.config.secret_rules import LEAST, SANDBOX_CREDENTIALS
+from shared.config.settings import Settings
+from shared.config.web_address import webhook_base_url
 from shared.errors import ConfigurationError
 
 
@@ -56,7 +57,7 @@ def read(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Settings:
     """The settings of an environment, without a `.env` file."""
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    return settings.load(_env_file=None)
+    return load_settings(_env_file=None)
 
 
 def faults(monkeypatch: pytest.MonkeyPatch, **environment: str) -> str:
@@ -120,7 +121,7 @@ def test_an_address_of_one_s_own_is_real_without_a_key(bare: pytest.MonkeyPatch)
     assert found.played == {"twilio", "sendgrid"}
     assert found.anthropic_api_key.get_secret_value() == ""
     assert found.spending_bounds != (0, 0)
-    assert settings.in_use(found, _env_file=None)["anthropic"] == "real, and ANTHROPIC_API_KEY is not set, at 127.0.0.1:4000"
+    assert providers_in_use(found, _env_file=None)["anthropic"] == "real, and ANTHROPIC_API_KEY is not set, at 127.0.0.1:4000"
 
 
 def test_the_sandbox_s_own_address_is_played_however_it_is_written(bare: pytest.MonkeyPatch) -> None:
@@ -135,7 +136,7 @@ def test_where_a_key_comes_from_is_said(bare: pytest.MonkeyPatch, tmp_path: Path
     path.write_text("SENDGRID_API_KEY=SG.in-the-file\nANTHROPIC_API_KEY=in-the-file\n")
     bare.setenv("SENDGRID_API_KEY", "SG.in-the-file")
     bare.setenv("ANTHROPIC_API_KEY", "in-the-shell")
-    said = settings.in_use(settings.load(_env_file=path), _env_file=path)
+    said = providers_in_use(load_settings(_env_file=path), _env_file=path)
     assert said == {
         "twilio": "played by the sandbox",
         "sendgrid": "real (key from .env)",
@@ -145,7 +146,7 @@ def test_where_a_key_comes_from_is_said(bare: pytest.MonkeyPatch, tmp_path: Path
 
 def test_empty_values_count_as_unset(bare: pytest.MonkeyPatch) -> None:
     """`.env.example` copied as it is changes nothing."""
-    assert read(bare, **{name.upper(): "" for name in Settings.model_fields}) == settings.load(_env_file=None)
+    assert read(bare, **{name.upper(): "" for name in Settings.model_fields}) == load_settings(_env_file=None)
     assert read(bare, TWILIO_AUTH_TOKEN="", PORT="").port == 8787
 
 
@@ -161,7 +162,7 @@ def test_a_complete_production_starts(bare: pytest.MonkeyPatch, production: dict
     """And talks to the providers themselves."""
     found = read(bare, **production)
     assert not found.sandbox_on
-    assert found.webhook_base_url == "https://boss.example.com"
+    assert webhook_base_url(found) == "https://boss.example.com"
 
 
 def test_production_names_everything_that_is_missing(bare: pytest.MonkeyPatch) -> None:
@@ -278,7 +279,7 @@ def test_the_example_file_shows_every_setting_and_changes_nothing(tmp_path: Path
         assert f"\n#{name.upper()}=" in text, name
     path = tmp_path / ".env"
     path.write_text("\n".join(line.removeprefix("#") if "=" in line and line[1:2].isupper() else line for line in text.splitlines()))
-    assert settings.load(_env_file=path) == settings.load(_env_file=None)
+    assert load_settings(_env_file=path) == load_settings(_env_file=None)
 
 
 @pytest.mark.parametrize("token", ["", "dev-token-12345", "fifteen-letters"])
@@ -458,3 +459,10 @@ def test_a_users_file_that_cannot_be_read_is_told_with_all_the_rest(
     assert "BOSS_USERS_FILE: " in text
     assert all(name in text for name in (*OF_TEXTS, "SENDGRID_API_KEY"))
     assert read(bare, **production).boss_users_file
+
+
+def test_settings_are_a_value_and_loading_reads_the_file(bare: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Whoever makes settings by hand, as tests do, gets what it gave, whatever lies in the working directory."""
+    bare.chdir(tmp_path)
+    (tmp_path / ".env").write_text("PORT=5005\n")
+    assert (Settings().port, load_settings().port) == (8787, 5005)

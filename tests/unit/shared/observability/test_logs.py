@@ -24,7 +24,17 @@ from structlog.tracebacks import ExceptionDictTransformer
 
 from shared.errors import BadInput
 from shared.observability import logs as telemetry
-from shared.observability.redaction import CAUSES, DEEPEST, KNOWN, MAX_VALUE, MOST, Outlined, mask, masked, outline
+from shared.observability.redaction import (
+    KNOWN_SECRETS,
+    MAX_CAUSES,
+    MAX_DEPTH,
+    MAX_ITEMS,
+    MAX_VALUE,
+    SafeError,
+    mask,
+    mask_value,
+    summarize,
+)
 
 WORDS = "+15551234567 canary@example.com canarywords canary-secret-of-ours"
 FULL_WIDTH = "+" + "".join(chr(0xFF10 + int(digit)) for digit in "15551234567")
@@ -135,9 +145,9 @@ def test_no_text_is_looked_at_beyond_a_bound(text: str) -> None:
 
 @pytest.fixture
 def _knows() -> Iterator[None]:
-    KNOWN.learn(['canary word/é"x', "0123456789abcdef" * 2, "short"])
+    KNOWN_SECRETS.replace(['canary word/é"x', "0123456789abcdef" * 2, "short"])
     yield
-    KNOWN.learn([])
+    KNOWN_SECRETS.replace([])
 
 
 @pytest.mark.usefixtures("_knows")
@@ -170,7 +180,7 @@ def test_what_is_nested_is_masked() -> None:
         "object": Thing("canary"), "bytes": b"canary", "error": ValueError("canary"), "ours": BadInput("job 1", code="foreign_job"),
         "path": Path("/x/canary@example.com"), "day": datetime(2026, 11, 22, tzinfo=UTC), 5: "+15551234567",
     }  # fmt: skip
-    assert masked(given) == {
+    assert mask_value(given) == {
         "to": ["+***", {"mail": ["***@***", 17, 1.5, None, True]}],
         "***@***": ["***@***"],
         "object": "<Thing>", "bytes": "<bytes>", "error": "builtins.ValueError", "ours": "BadInput: foreign_job: job 1",
@@ -182,10 +192,10 @@ def test_a_value_costs_no_more_than_its_bound() -> None:
     """As wide and as deep as it likes, also when it holds itself."""
     circle: list[Any] = []
     circle.append(circle)
-    text = str(masked(circle))
-    assert text == "[" * DEEPEST + "'<list>'" + "]" * DEEPEST
-    assert len(masked(list(range(10_000)))) == MOST
-    assert len(masked(dict.fromkeys(range(10000), "x"))) == MOST
+    text = str(mask_value(circle))
+    assert text == "[" * MAX_DEPTH + "'<list>'" + "]" * MAX_DEPTH
+    assert len(mask_value(list(range(10_000)))) == MAX_ITEMS
+    assert len(mask_value(dict.fromkeys(range(10000), "x"))) == MAX_ITEMS
 
 
 # Exceptions
@@ -207,19 +217,19 @@ def test_an_error_is_told_in_outline() -> None:
     """Kinds and places, down the chain and into groups; no word and no local. Our own errors say what they say, masked."""
     with pytest.raises(ExceptionGroup) as caught:
         failing(WORDS[13:19])
-    text = outline(caught.value)
+    text = summarize(caught.value)
     for kind in ("builtins.ExceptionGroup", "builtins.ValueError", "builtins.KeyError", Path(__file__).name):
         assert kind in text
     assert "canary" not in text
-    assert "BadInput: foreign_job: job +***" in outline(BadInput("job +15551234567", code="foreign_job"))
-    assert "Outlined: words" in outline(Outlined("words"))
+    assert "BadInput: foreign_job: job +***" in summarize(BadInput("job +15551234567", code="foreign_job"))
+    assert "SafeError: words" in summarize(SafeError("words"))
 
 
 def test_a_chain_without_end_is_told_to_its_bound() -> None:
     """An error may be its own context's cause."""
     first, second = ValueError("x"), KeyError("y")
     first.__cause__, second.__cause__ = second, first
-    assert outline(first).count("Traceback") == CAUSES
+    assert summarize(first).count("Traceback") == MAX_CAUSES
 
 
 # Lines
@@ -236,7 +246,7 @@ def _put_back() -> Iterator[None]:
     sys.excepthook, threading.excepthook, sys.unraisablehook, warnings.showwarning = hooks
     structlog.configure(**before)
     structlog.contextvars.clear_contextvars()
-    KNOWN.learn([])
+    KNOWN_SECRETS.replace([])
 
 
 def lines(capfd: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from shared.process import tasks as ending
-from shared.process.tasks import end
+from shared.process import tasks
+from shared.process.tasks import cancel_and_wait
 
 
 async def deaf(times: int) -> None:
@@ -27,7 +27,7 @@ def test_a_cancellation_that_got_lost_is_said_again() -> None:
     async def play() -> list[bool]:
         tasks = [asyncio.create_task(deaf(times)) for times in (0, 1, 3)]
         await asyncio.sleep(0)
-        await end(tasks)
+        await cancel_and_wait(tasks)
         return [task.cancelled() for task in tasks]
 
     assert asyncio.run(play()) == [True, True, True]
@@ -37,14 +37,14 @@ def test_a_task_that_never_hears_keeps_nobody_for_ever(monkeypatch: pytest.Monke
     """Its process is to end all the same."""
 
     async def play() -> bool:
-        task = asyncio.create_task(deaf(ending.TIMES))
+        task = asyncio.create_task(deaf(tasks.MAX_CANCELS))
         await asyncio.sleep(0)
-        await end([task])
+        await cancel_and_wait([task])
         done = task.done()
         task.cancel()
         return done
 
-    monkeypatch.setattr(ending, "CANCEL_AGAIN", 0.001)
+    monkeypatch.setattr(tasks, "CANCEL_AGAIN_SECONDS", 0.001)
     assert not asyncio.run(play())
 
 
@@ -54,7 +54,7 @@ def test_what_is_done_already_is_left_alone() -> None:
     async def play() -> int:
         task = asyncio.create_task(asyncio.sleep(0, 7))
         await task
-        await end([task])
+        await cancel_and_wait([task])
         return task.result()
 
     assert asyncio.run(play()) == 7

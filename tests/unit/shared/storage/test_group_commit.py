@@ -15,18 +15,18 @@ from redis.exceptions import DataError, ResponseError
 from redis.retry import Retry
 
 from shared.process import blocking
-from shared.storage.group_commit import MOST, Grouped
-from shared.storage.replication import Replicas
+from shared.storage.group_commit import MAX_BATCH, GroupCommit
+from shared.storage.replication import ReplicationBarrier
 from tests.support.wait import wait_for
 
 MASTER_ALONE = [b"master", 7, []]
 FOLLOWED = [b"master", 7, [[b"127.0.0.1", b"1", b"7"]]]
 
 
-def replicas(role: list[Any]) -> Replicas:
+def replicas(role: list[Any]) -> ReplicationBarrier:
     """What is known of a server that has just answered so."""
-    known = Replicas("barrier", clock=lambda: 0.0)
-    known.heard([role])
+    known = ReplicationBarrier("barrier", clock=lambda: 0.0)
+    known.confirm([role])
     return known
 
 
@@ -97,15 +97,15 @@ def _name(text: bytes) -> Any:
 
 def behind_one(server: Server, commands: list[Any]) -> tuple[Future[Any], list[Future[Any]]]:
     """The answers to one command and to those that came while it was under way."""
-    grouped = Grouped(cast("Any", server), replicas(MASTER_ALONE))
+    sender = GroupCommit(cast("Any", server), replicas(MASTER_ALONE))
     with ThreadPoolExecutor(len(commands) + 1) as threads:
-        first = threads.submit(grouped.execute_command, "first")
+        first = threads.submit(sender.execute_command, "first")
         assert server.began.wait(10)
-        rest = [threads.submit(grouped.execute_command, command) for command in commands]
-        wait_for(lambda: len(grouped._waiting) == len(commands), 10, "all to wait")
+        rest = [threads.submit(sender.execute_command, command) for command in commands]
+        wait_for(lambda: len(sender._waiting) == len(commands), 10, "all to wait")
         server.go.set()
-    assert grouped._waiting == []
-    assert grouped._busy is False
+    assert sender._waiting == []
+    assert sender._busy is False
     return first, rest
 
 
@@ -123,40 +123,43 @@ def test_callers_on_a_loop_wait_without_holding_it() -> None:
     server = Server()
     server.role, server.reached = FOLLOWED, 0
     known = replicas(FOLLOWED)
-    grouped = Grouped(cast("Any", server), known)
+    sender = GroupCommit(cast("Any", server), known)
 
-    def ask(command: Any) -> tuple[Any, bool]:
+    def ask(command: Any) -> tuple[Any, bool | None]:
         try:
-            return grouped.execute_command(command), known.confirmed
+            return sender.execute_confirmed(command)
         except ResponseError as error:
-            return str(error), known.confirmed
+            return str(error), None
 
-    async def story() -> list[tuple[Any, bool]]:
+    async def story() -> list[tuple[Any, bool | None]]:
         loop = asyncio.get_running_loop()
-        running: list[asyncio.Future[tuple[Any, bool]]] = [asyncio.ensure_future(blocking.run(ask, "first"))]
+        running: list[asyncio.Future[tuple[Any, bool | None]]] = [asyncio.ensure_future(blocking.run(ask, "first"))]
         await loop.run_in_executor(None, server.began.wait, 10)
         running += [asyncio.ensure_future(blocking.run(ask, command)) for command in (1, "wrong", 2, 3)]
         running.append(loop.run_in_executor(None, ask, 4))
         await asyncio.sleep(0)
         running[3].cancel()  # nobody waits for it any more; its command may have left
-        await loop.run_in_executor(None, wait_for, lambda: len(grouped._waiting) == 5, 10, "all to wait")
+        await loop.run_in_executor(None, wait_for, lambda: len(sender._waiting) == 5, 10, "all to wait")
         server.go.set()
         found = await asyncio.gather(*running, return_exceptions=True)
         assert isinstance(found.pop(3), asyncio.CancelledError)
-        return cast("list[tuple[Any, bool]]", found)
+        return cast("list[tuple[Any, bool | None]]", found)
 
-    assert asyncio.run(story()) == [("first", False), (1, False), ("wrong", False), (3, False), (4, False)]
+    assert asyncio.run(story()) == [("first", False), (1, False), ("wrong", None), (3, False), (4, False)]
     assert set(server.sends[1]) == {1, "wrong", 2, 3, 4, "ROLE"}
 
 
 def test_what_cannot_be_packed_is_its_caller_s_fault_alone() -> None:
     """It joins no group: those who ask at the same time hear nothing of it."""
     server = Server()
-    grouped = Grouped(cast("Any", server), replicas(MASTER_ALONE))
+    sender = GroupCommit(cast("Any", server), replicas(MASTER_ALONE))
     with ThreadPoolExecutor(3) as threads:
-        first = threads.submit(grouped.execute_command, "first")
+        first = threads.submit(sender.execute_command, "first")
         assert server.began.wait(10)
-        wrong, right = threads.submit(grouped.execute_command, "second", object()), threads.submit(grouped.execute_command, "third")
+        wrong, right = (
+            threads.submit(sender.execute_command, "second", object()),
+            threads.submit(sender.execute_command, "third"),
+        )
         assert isinstance(wrong.exception(10), DataError)
         server.go.set()
         assert [first.result(10), right.result(10)] == ["first", "third"]
@@ -165,17 +168,17 @@ def test_what_cannot_be_packed_is_its_caller_s_fault_alone() -> None:
 def test_a_loop_that_has_ended_takes_nobody_s_answer_away() -> None:
     """Neither does a caller who was cancelled with it."""
     server = Server()
-    grouped = Grouped(cast("Any", server), replicas(MASTER_ALONE))
+    sender = GroupCommit(cast("Any", server), replicas(MASTER_ALONE))
 
     async def gives_up() -> None:
-        waiting = asyncio.ensure_future(blocking.run(grouped.execute_command, "first"))
+        waiting = asyncio.ensure_future(blocking.run(sender.execute_command, "first"))
         await asyncio.get_running_loop().run_in_executor(None, server.began.wait, 10)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
 
     asyncio.run(gives_up())
     with ThreadPoolExecutor(1) as threads:
-        answer = threads.submit(grouped.execute_command, "second")
+        answer = threads.submit(sender.execute_command, "second")
         server.go.set()
         assert answer.result(10) == "second"
 
@@ -183,9 +186,9 @@ def test_a_loop_that_has_ended_takes_nobody_s_answer_away() -> None:
 def test_a_group_has_a_bound_and_leaves_nobody_behind() -> None:
     """More than one pipeline's worth goes in several."""
     server = Server()
-    _, rest = behind_one(server, list(range(MOST + 20)))
-    assert sorted(answer.result() for answer in rest) == list(range(MOST + 20))
-    assert [len(send) for send in server.sends] == [1, MOST, 20]
+    _, rest = behind_one(server, list(range(MAX_BATCH + 20)))
+    assert sorted(answer.result() for answer in rest) == list(range(MAX_BATCH + 20))
+    assert [len(send) for send in server.sends] == [1, MAX_BATCH, 20]
 
 
 def test_one_command_s_own_error_is_its_own() -> None:
@@ -231,25 +234,26 @@ def test_a_connection_that_broke_is_tried_again_as_often_as_its_client_says() ->
     server = Server(fails=RedisAway("once"))
     server.retry = Retry(NoBackoff(), 1)
     server.go.set()
-    assert Grouped(cast("Any", server), replicas(MASTER_ALONE)).execute_command("again") == "again"
+    assert GroupCommit(cast("Any", server), replicas(MASTER_ALONE)).execute_command("again") == "again"
     assert server.sends == [["again"], ["again", "ROLE"]]
 
 
-def sent(server: Server, known: Replicas, *commands: str) -> list[bool]:
+def sent(server: Server, known: ReplicationBarrier, *commands: str) -> list[bool]:
     """Send one after the other; whether each was confirmed."""
     server.go.set()
-    grouped = Grouped(cast("Any", server), known)
+    sender = GroupCommit(cast("Any", server), known)
     found = []
     for command in commands:
-        assert grouped.execute_command(command) == command
-        found.append(known.confirmed)
+        answer, replicated = sender.execute_confirmed(command)
+        assert answer == command
+        found.append(replicated)
     return found
 
 
 def test_a_server_without_replicas_is_asked_once_and_pays_nothing() -> None:
     """One question, in the same send as the first command, and then only the commands."""
     server = Server()
-    assert sent(server, Replicas("barrier", clock=lambda: 0.0), "a", "b", "c") == [True, True, True]
+    assert sent(server, ReplicationBarrier("barrier", clock=lambda: 0.0), "a", "b", "c") == [True, True, True]
     assert server.sends == [["a", "ROLE"], ["b"], ["c"]]
 
 
@@ -257,8 +261,8 @@ def test_with_replicas_every_send_asks_for_one_of_them() -> None:
     """In the same send, behind the commands; only a server that is not known yet is asked right after the first ones."""
     server = Server()
     server.role = FOLLOWED
-    confirm = [command[0] for command in Replicas("barrier").confirming]
-    assert sent(server, Replicas("barrier", clock=lambda: 0.0), "a", "b") == [True, True]
+    confirm = [command[0] for command in ReplicationBarrier("barrier").confirming]
+    assert sent(server, ReplicationBarrier("barrier", clock=lambda: 0.0), "a", "b") == [True, True]
     assert server.sends == [["a", "ROLE"], confirm, ["b", *confirm]]
 
 
@@ -266,8 +270,8 @@ def test_what_no_replica_has_is_told_and_ends_the_connection() -> None:
     """The next command goes to whoever is the master then, and asks for its replicas anew."""
     server = Server()
     server.role, server.reached = FOLLOWED, 0
-    confirm = [command[0] for command in Replicas("barrier").confirming]
-    assert sent(server, Replicas("barrier", clock=lambda: 0.0), "a", "b") == [False, False]
+    confirm = [command[0] for command in ReplicationBarrier("barrier").confirming]
+    assert sent(server, ReplicationBarrier("barrier", clock=lambda: 0.0), "a", "b") == [False, False]
     assert server.sends == [["a", "ROLE"], confirm, ["b", "ROLE"], confirm]
 
 
@@ -276,16 +280,15 @@ def test_every_thread_of_a_group_hears_that_no_replica_has_it() -> None:
     server = Server()
     server.role, server.reached = FOLLOWED, 0
     known = replicas(FOLLOWED)
-    grouped = Grouped(cast("Any", server), known)
+    sender = GroupCommit(cast("Any", server), known)
 
     def ask(command: int | str) -> bool:
-        grouped.execute_command(command)
-        return known.confirmed
+        return sender.execute_confirmed(command).replicated
 
     with ThreadPoolExecutor(5) as threads:
         first = threads.submit(ask, "first")
         assert server.began.wait(10)
         rest = [threads.submit(ask, number) for number in range(4)]
-        wait_for(lambda: len(grouped._waiting) == 4, 10, "all to wait")
+        wait_for(lambda: len(sender._waiting) == 4, 10, "all to wait")
         server.go.set()
     assert [answer.result() for answer in (first, *rest)] == [False] * 5

@@ -9,23 +9,25 @@ import pytest
 from redis.exceptions import MasterDownError, OutOfMemoryError, ReadOnlyError, ResponseError
 from redis.sentinel import Sentinel
 
-from shared.config.settings import load
+from shared.config.loading import load_settings
 from shared.errors import ConfigurationError
 from shared.storage import clients as connections
 from shared.storage import sentinel
-from shared.storage.url import fault, watched
+from shared.storage.url import sentinel_service, url_fault
 
 TRIO = "redis+sentinel://a.example.com,b.example.com:26380,[::1]:26381/bossline"
 
 
 def test_a_sentinel_address_names_who_watches_what() -> None:
     """Hosts with and without a port, IPv6, the service, the database; users and passwords are decoded."""
-    found = watched("redis+sentinel://boss:p%2Fw%40@a.example.com,[::1]:26381/boss%20line/3?sentinel_username=me&sentinel_password=s%26w")
+    found = sentinel_service(
+        "redis+sentinel://boss:p%2Fw%40@a.example.com,[::1]:26381/boss%20line/3?sentinel_username=me&sentinel_password=s%26w"
+    )
     assert found is not None
     assert found.sentinels == (("a.example.com", 26379), ("::1", 26381))
-    assert found.service == "boss line"
-    assert found.server == {"db": 3, "username": "boss", "password": "p/w@"}
-    assert found.sentinel == {"username": "me", "password": "s&w"}
+    assert found.name == "boss line"
+    assert found.server_options == {"db": 3, "username": "boss", "password": "p/w@"}
+    assert found.sentinel_options == {"username": "me", "password": "s&w"}
     assert not found.tls
 
 
@@ -42,19 +44,19 @@ def test_a_sentinel_address_names_who_watches_what() -> None:
 )
 def test_tls_may_be_for_all_or_for_one_of_them(scheme: str, option: str, servers: bool, sentinels: bool) -> None:
     """Sentinels are often in the same network, and the servers not, or the other way round."""
-    found = watched(f"{scheme}+sentinel://a.example.com/bossline{option}")
+    found = sentinel_service(f"{scheme}+sentinel://a.example.com/bossline{option}")
     assert found is not None
-    assert (found.tls, found.sentinel.get("ssl", False)) == (servers, sentinels)
+    assert (found.tls, found.sentinel_options.get("ssl", False)) == (servers, sentinels)
 
 
 def test_tls_options_go_to_those_who_speak_it(tmp_path: Path) -> None:
     """And the certificate is checked, always."""
     ca = tmp_path / "ca.pem"
     ca.write_text("")
-    found = watched(f"rediss+sentinel://a.example.com/bossline?ssl_ca_certs={ca}&ssl_check_hostname=false&tls=servers")
+    found = sentinel_service(f"rediss+sentinel://a.example.com/bossline?ssl_ca_certs={ca}&ssl_check_hostname=false&tls=servers")
     assert found is not None
-    assert found.server == {"db": 0, "ssl_ca_certs": str(ca), "ssl_check_hostname": False}
-    assert found.sentinel == {}
+    assert found.server_options == {"db": 0, "ssl_ca_certs": str(ca), "ssl_check_hostname": False}
+    assert found.sentinel_options == {}
 
 
 @pytest.mark.parametrize(
@@ -69,7 +71,7 @@ def test_tls_options_go_to_those_who_speak_it(tmp_path: Path) -> None:
 )
 def test_good_addresses_are_taken(url: str) -> None:
     """All kinds."""
-    assert fault(url) == ""
+    assert url_fault(url) == ""
 
 
 @pytest.mark.parametrize(
@@ -103,24 +105,24 @@ def test_good_addresses_are_taken(url: str) -> None:
 )
 def test_a_bad_address_is_told_without_being_shown(url: str, word: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sentence says what to mend; the password stays where it is."""
-    said = fault(url)
+    said = url_fault(url)
     assert word in said
     assert "SEC" not in said
     assert "RET" not in said
     monkeypatch.setenv("REDIS_URL", url)
     with pytest.raises(ConfigurationError, match="REDIS_URL: ") as caught:
-        load(_env_file=None)
+        load_settings(_env_file=None)
     assert "SEC" not in str(caught.value)
 
 
 def test_no_password_shows_in_anything_that_is_printed() -> None:
     """Settings, the parsed address, and each client."""
     url = "redis+sentinel://boss:SECRET@127.0.0.1:1/bossline?sentinel_password=SECRET"
-    settings = load(_env_file=None, redis_url=url, sandbox="on")
+    settings = load_settings(_env_file=None, redis_url=url, sandbox="on")
     clients: list[Any] = [
         make(each) for each in (url, "redis://boss:SECRET@127.0.0.1:1") for make in (connections.for_web, connections.for_loop)
     ]
-    shown = [settings, settings.redis_url, watched(url), *clients, *(client.connection_pool for client in clients)]
+    shown = [settings, settings.redis_url, sentinel_service(url), *clients, *(client.connection_pool for client in clients)]
     shown += [client.connection_pool.make_connection() for client in clients]
     assert not [one for one in shown if "SECRET" in f"{one!r}{one}"]
 
@@ -148,14 +150,14 @@ def test_a_silent_master_is_not_waited_for_longer_than_the_sentinels_wait() -> N
     """They may have made another one the master meanwhile; a server on its own is given more time."""
     url = "redis+sentinel://127.0.0.1:1/bossline"
     clients: list[Any] = [make(url) for make in (connections.for_worker, connections.for_loop, connections.for_waiting)]
-    assert {client.connection_pool.connection_kwargs["socket_timeout"] for client in clients} == {connections.WATCHED_SECONDS}
+    assert {client.connection_pool.connection_kwargs["socket_timeout"] for client in clients} == {connections.MAX_SENTINEL_TIMEOUT}
     alone = connections.for_worker("redis://127.0.0.1:1").connection_pool.connection_kwargs
-    assert alone["socket_timeout"] > connections.WATCHED_SECONDS
+    assert alone["socket_timeout"] > connections.MAX_SENTINEL_TIMEOUT
 
 
 def test_one_at_a_time_asks_the_sentinels(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever finds an answer puts its Sentinel first in the one list of them: two at once would lose one for ever."""
-    found = watched(TRIO)
+    found = sentinel_service(TRIO)
     assert found is not None
     master = sentinel.Master(found)
     held: list[bool] = []

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.config import settings as settings_module
+from shared.config.loading import load_settings
 from shared.mailbox.calls import Budget, Dearest
 from shared.mailbox.records import Message, MessageState, Reply, ReplyState
 from shared.model import codec
@@ -58,7 +58,7 @@ def reckoned(dearest: Dearest, events: list[Received], texts_before: int) -> int
 )  # fmt: skip
 def test_a_claim_reserves_no_less_than_its_question_may_use(events: list[Received], before: list[Received], tokens: int, name: str) -> None:
     """Whatever is written, in whichever script, with whatever files and names."""
-    chosen = settings_module.load(_env_file=None, history_tokens=tokens)
+    chosen = load_settings(_env_file=None, history_tokens=tokens)
     history: list[Message | Reply] = []
     for number, event in enumerate(before):
         reason = prompt.UNANSWERED if number % 3 == 0 else ""
@@ -86,13 +86,13 @@ def test_a_claim_reserves_no_less_than_its_question_may_use(events: list[Receive
 )  # fmt: skip
 def test_a_share_is_at_least_an_equal_part(tokens: int, people: int, share: float, expected: int) -> None:
     """A person who is alone has all; 0 is no bound."""
-    chosen = settings_module.load(_env_file=None, sandbox="off", daily_tokens=tokens, daily_turns=7, sender_daily_share=share)
+    chosen = load_settings(_env_file=None, sandbox="off", daily_tokens=tokens, daily_turns=7, sender_daily_share=share)
     assert price.budget(chosen, Users([LOCAL_USER] * people)) == Budget(tokens, 7, expected)
 
 
 def test_a_share_has_room_for_two_questions_at_least() -> None:
     """Else an installation with a small bound and many users would answer nobody."""
-    chosen = settings_module.load(_env_file=None, sandbox="off", daily_tokens=20_000)
+    chosen = load_settings(_env_file=None, sandbox="off", daily_tokens=20_000)
     assert price.budget(chosen, Users([LOCAL_USER] * 9)).sender == 2 * price.dearest(chosen).fixed
 
 
@@ -100,7 +100,7 @@ def test_a_bound_smaller_than_one_question_is_said_so() -> None:
     """Whatever is asked."""
 
     def said(tokens: int) -> str:
-        return price.too_small(settings_module.load(_env_file=None, sandbox="off", daily_tokens=tokens))
+        return price.too_small(load_settings(_env_file=None, sandbox="off", daily_tokens=tokens))
 
     assert said(5_000).startswith("DAILY_TOKENS is 5,000, but one question")
     assert said(20_000) == said(0) == ""

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
-from shared.config import settings as settings_module
+from shared.config.loading import load_settings
 from shared.model.events import Media
 from supervisor_worker.media.allowed_urls import TWILIO_HOSTS, AllowedUrls, NotAllowed
 
@@ -20,7 +20,7 @@ CREDENTIALS = {"twilio_account_sid": ACCOUNT, "twilio_auth_token": "a-token"}
 
 
 def allowed(**changes: object) -> AllowedUrls:
-    return AllowedUrls.of(settings_module.load(_env_file=None, **{"sandbox": "off", **CREDENTIALS, **changes}))
+    return AllowedUrls.of(load_settings(_env_file=None, **{"sandbox": "off", **CREDENTIALS, **changes}))
 
 
 START = f"https://api.twilio.com/2010-04-01/Accounts/{ACCOUNT}/Messages/{SID}/Media/{MEDIA.id}"
@@ -86,7 +86,7 @@ def test_whatever_a_redirect_says_we_stay_in_the_list(text: str) -> None:
 
 def test_plain_http_is_for_the_sandbox_on_this_machine_alone() -> None:
     """And in sandbox mode there is nothing else."""
-    sandbox = AllowedUrls.of(settings_module.load(_env_file=None, sandbox="on", sandbox_port=8790))
+    sandbox = AllowedUrls.of(load_settings(_env_file=None, sandbox="on", sandbox_port=8790))
     start = sandbox.start(SID, MEDIA)
     assert start.origin() == URL("http://127.0.0.1:8790")
     assert sandbox.next(start, "/media/x").origin() == start.origin()
@@ -96,7 +96,7 @@ def test_plain_http_is_for_the_sandbox_on_this_machine_alone() -> None:
     with pytest.raises(NotAllowed):
         allowed(twilio_api_base_url="http://127.0.0.1:8790").start(SID, MEDIA)
     for mode, base in (("off", "http://api.example.com"), ("on", "http://10.0.0.5:8790")):
-        settings = settings_module.load(_env_file=None, sandbox=mode, **CREDENTIALS).model_copy(update={"twilio_api_base_url": base})
+        settings = load_settings(_env_file=None, sandbox=mode, **CREDENTIALS).model_copy(update={"twilio_api_base_url": base})
         with pytest.raises(NotAllowed):
             AllowedUrls.of(settings).start(SID, MEDIA)
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 from structlog.testing import capture_logs
 
-from shared.config.settings import load
+from shared.config.loading import load_settings
 from shared.model.addresses import EmailAddress, PhoneNumber
 from shared.model.events import EmailReceived, Media, SmsReceived
 from supervisor_worker.media.download import Downloads, MediaUnavailable
@@ -173,7 +173,7 @@ def test_one_pause_is_made_for_all_that_may_be_there_later() -> None:
 
 def test_what_is_late_is_waited_for_a_second_and_three_and_nothing_longer_than_ten() -> None:
     """By the settings' defaults; a test may have it all quicker."""
-    ours, quick = (PictureLoader.of(load(_env_file=None, **more)) for more in ({}, {"media_timeout_seconds": 1.0}))
+    ours, quick = (PictureLoader.of(load_settings(_env_file=None, **more)) for more in ({}, {"media_timeout_seconds": 1.0}))
     assert (ours._retry_waits, ours._retry_seconds) == ((1.0, 3.0), 10.0)
     assert [*quick._retry_waits, quick._retry_seconds] == pytest.approx([0.1, 0.3, 1.0])
 

@@ -10,7 +10,7 @@ from redis import exceptions
 from redis.asyncio import Redis as AsyncRedis
 
 from shared.mailbox import calls
-from shared.storage.clients import passing
+from shared.storage.clients import is_transient
 from supervisor_worker.process import patient_mailbox
 from supervisor_worker.process.patient_mailbox import PatientMailbox
 
@@ -67,7 +67,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_call_outlasts_what_passes(error: Exception) -> None:
     """However often it comes."""
     server = Server(*[error] * 5, b"1")
-    assert passing(error)
+    assert is_transient(error)
     asyncio.run(warned(server, asyncio.Event()))
     assert server.asked == 6
 
@@ -76,7 +76,7 @@ def test_a_call_outlasts_what_passes(error: Exception) -> None:
 def test_what_no_repetition_mends_is_raised_at_once(error: Exception) -> None:
     """A fault of ours, or of the server's settings."""
     server = Server(error, b"1")
-    assert not passing(error)
+    assert not is_transient(error)
     with pytest.raises(type(error)):
         asyncio.run(warned(server, asyncio.Event()))
     assert server.asked == 1

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from redis.exceptions import ConnectionError as RedisGone
 
-from shared.config.settings import Settings, load
+from shared.config.loading import load_settings
+from shared.config.settings import Settings
 from shared.mailbox.call import Call
 from supervisor_worker.standby.child_worker import DRAIN, WORK
 from supervisor_worker.standby.process import DRAIN_SECONDS, FIRST_WAIT_SECONDS, MAX_WAIT_SECONDS, Standby
@@ -83,7 +84,7 @@ class Stage:
 
 @pytest.fixture
 def stage() -> Stage:
-    return Stage(load(sandbox="on", standby_after_seconds=AFTER))
+    return Stage(load_settings(sandbox="on", standby_after_seconds=AFTER))
 
 
 def test_it_works_once_nobody_was_heard_of_for_the_full_time(stage: Stage) -> None:

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from shared.config import settings as settings_module
+from shared.config.loading import load_settings
 from shared.errors import LeaseLost, OutcomeUnknown, ProviderRefused, ProviderUnavailable
 from shared.mailbox.call import Call
 from shared.mailbox.calls import Claim, Outcome, Sending, Unseen
@@ -118,7 +118,7 @@ def deliver(
     """One delivery; `now_ms` is the server's time, attempts of the tests are at 0 unless they say otherwise."""
 
     async def scenario() -> DeliveryResult:
-        settings = settings_module.load(sandbox="on", unknown_outcome=unknown)
+        settings = load_settings(sandbox="on", unknown_outcome=unknown)
         typed = cast("Any", mailbox)
         nothing = cast("Any", None)
         context = TurnContext(settings, users.load(None), Identities(b"x"), typed, nothing, {"sms": channel}, asyncio.Event(), nothing)
@@ -268,7 +268,7 @@ def test_what_may_not_be_sent_any_more_is_for_the_turn_to_park(verdict: Any) -> 
 @pytest.mark.parametrize(("setting", "repeats"), [("send", 1), ("park", 0)])
 def test_how_often_an_unknown_outcome_is_sent_again_is_a_setting(setting: str, repeats: int) -> None:
     """Once, by either channel; never where the operator wants it parked."""
-    settings = settings_module.load(sandbox="on", unknown_outcome=setting)
+    settings = load_settings(sandbox="on", unknown_outcome=setting)
     nothing = cast("Any", None)
     context = TurnContext(settings, users.load(None), Identities(b"x"), nothing, nothing, {}, asyncio.Event(), nothing)
     assert context.send_limits.repeats == repeats

@@ -6,11 +6,11 @@ import random
 
 import pytest
 
-from shared.config import settings as settings_module
+from shared.config.loading import load_settings
 from shared.mailbox.records import Message, MessageState
 from supervisor_worker.turns import retry_policy
 
-SETTINGS = settings_module.load(sandbox="on")
+SETTINGS = load_settings(sandbox="on")
 
 
 def message(errors: int = 0, lost: int = 0) -> Message:
@@ -55,7 +55,7 @@ def test_a_retry_after_is_honoured_up_to_a_cap() -> None:
 @pytest.mark.usefixtures("most")
 def test_waits_shrink_with_the_lease() -> None:
     """A test with a lease of 3 s waits a twentieth."""
-    short = settings_module.load(sandbox="on", lease_seconds=3, send_timeout_seconds=1)
+    short = load_settings(sandbox="on", lease_seconds=3, send_timeout_seconds=1)
     assert retry_policy.counted_wait_ms([message()], short) == 100
 
 

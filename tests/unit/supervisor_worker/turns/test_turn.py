@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from shared.config import settings as settings_module
+from shared.config.loading import load_settings
 from shared.mailbox.call import Call
 from shared.mailbox.calls import Claim, Closed, Sending
 from shared.mailbox.records import Message, MessageState, Reply, ReplyState, Turn
@@ -36,7 +36,7 @@ class Mailbox:
 
 
 def context(mailbox: Mailbox) -> TurnContext:
-    settings = settings_module.load(sandbox="on")
+    settings = load_settings(sandbox="on")
     nothing = cast("Any", None)
     return TurnContext(settings, users.load(None), Identities(b"x"), cast("Any", mailbox), nothing, {}, asyncio.Event(), nothing)
 

@@ -7,12 +7,19 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from webhook_api.http import body_deadline as deadline
-from webhook_api.http.body_deadline import LEAST_RATE, LONGEST, PRESSED_SECONDS, SECONDS, Deadline, Reading
+from webhook_api.http import body_deadline
+from webhook_api.http.body_deadline import (
+    BODY_SECONDS,
+    BODY_SECONDS_UNDER_LOAD,
+    MAX_BODY_SECONDS,
+    MIN_BYTES_PER_SECOND,
+    BodyDeadlines,
+    BodyProgress,
+)
 
 
 class Clock:
-    """`time`, as `deadline` knows it."""
+    """`time`, as `body_deadline` knows it."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -26,7 +33,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Nobody else's."""
     clock = Clock()
-    monkeypatch.setattr(deadline, "time", clock)
+    monkeypatch.setattr(body_deadline, "time", clock)
     return clock
 
 
@@ -34,13 +41,13 @@ def outcome(clock: Clock, after: float, *, received: int = 0, waited: float = 0.
     """What becomes of a body that is looked at `after` seconds, and comes right after the look; `beside` others are under way."""
 
     async def story() -> str:
-        watch, come, reading = Deadline(many), asyncio.Event(), Reading()
+        watch, come, reading = BodyDeadlines(many), asyncio.Event(), BodyProgress()
         reading.received, reading.waited = received, waited
-        others = [asyncio.create_task(watch.within(Reading(), asyncio.sleep(3600))) for _ in range(beside)]
+        others = [asyncio.create_task(watch.within(BodyProgress(), asyncio.sleep(3600))) for _ in range(beside)]
         mine = asyncio.create_task(watch.within(reading, come.wait()))
         await asyncio.sleep(0)
         clock.now += after
-        watch.look()
+        watch.check()
         await asyncio.sleep(0.001)
         come.set()
         try:
@@ -57,25 +64,25 @@ def outcome(clock: Clock, after: float, *, received: int = 0, waited: float = 0.
 
 def test_a_body_has_ten_seconds_and_what_its_bytes_excuse(clock: Clock) -> None:
     """A second for each 64 KiB, up to the longest."""
-    assert outcome(clock, SECONDS - 0.1) == "came"
-    assert outcome(clock, SECONDS + 0.1) == "late"
-    assert outcome(clock, SECONDS + 4.9, received=5 * LEAST_RATE) == "came"
-    assert outcome(clock, SECONDS + 5.1, received=5 * LEAST_RATE) == "late"
-    assert outcome(clock, LONGEST + 1, received=10**9) == "late"
+    assert outcome(clock, BODY_SECONDS - 0.1) == "came"
+    assert outcome(clock, BODY_SECONDS + 0.1) == "late"
+    assert outcome(clock, BODY_SECONDS + 4.9, received=5 * MIN_BYTES_PER_SECOND) == "came"
+    assert outcome(clock, BODY_SECONDS + 5.1, received=5 * MIN_BYTES_PER_SECOND) == "late"
+    assert outcome(clock, MAX_BODY_SECONDS + 1, received=10**9) == "late"
 
 
 def test_with_many_under_way_each_has_less_time(clock: Clock) -> None:
     """So that a flood does not use up the connections."""
-    assert outcome(clock, PRESSED_SECONDS + 0.1, many=2, beside=1) == "came"
-    assert outcome(clock, PRESSED_SECONDS + 0.1, many=1, beside=1) == "late"
+    assert outcome(clock, BODY_SECONDS_UNDER_LOAD + 0.1, many=2, beside=1) == "came"
+    assert outcome(clock, BODY_SECONDS_UNDER_LOAD + 0.1, many=1, beside=1) == "late"
 
 
 def test_the_waits_for_all_pieces_count_together_and_what_we_take_between_them_does_not(clock: Clock) -> None:
     """A client may not begin anew with each byte, and does not pay for a disk of ours."""
-    assert outcome(clock, 0.2, waited=SECONDS - 0.1) == "late"
+    assert outcome(clock, 0.2, waited=BODY_SECONDS - 0.1) == "late"
 
     async def slowly_read() -> float:
-        watch, reading = Deadline(1), Reading()
+        watch, reading = BodyDeadlines(1), BodyProgress()
 
         def after(seconds: float) -> Callable[[], Awaitable[None]]:
             async def piece() -> None:
@@ -95,30 +102,30 @@ def test_a_body_that_has_come_is_forgotten(clock: Clock) -> None:
     """And so is one that broke."""
 
     async def story() -> tuple[int, int]:
-        watch = Deadline(1)
+        watch = BodyDeadlines(1)
 
         async def breaks() -> None:
             raise OSError
 
-        await watch.within(Reading(), asyncio.sleep(0))
+        await watch.within(BodyProgress(), asyncio.sleep(0))
         with pytest.raises(OSError):  # noqa: PT011 - ours
-            await watch.within(Reading(), breaks())
+            await watch.within(BodyProgress(), breaks())
         clock.now += 3600
-        return watch.look(), len(watch._readings)
+        return watch.check(), len(watch._waiting)
 
     assert asyncio.run(story()) == (0, 0)
 
 
 def test_the_watch_looks_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     """By itself, as long as the loop runs."""
-    monkeypatch.setattr(deadline, "LOOK_SECONDS", 0.001)
-    monkeypatch.setattr(deadline, "SECONDS", 0.01)
+    monkeypatch.setattr(body_deadline, "CHECK_SECONDS", 0.001)
+    monkeypatch.setattr(body_deadline, "BODY_SECONDS", 0.01)
 
     async def story() -> None:
-        watch = Deadline(1)
+        watch = BodyDeadlines(1)
         watching = asyncio.create_task(watch.watch())
         with pytest.raises(TimeoutError):
-            await watch.within(Reading(), asyncio.sleep(3600))
+            await watch.within(BodyProgress(), asyncio.sleep(3600))
         watching.cancel()
 
     asyncio.run(story())

@@ -8,17 +8,19 @@ from typing import Any
 import pytest
 from flask import Response, session
 
-from webhook_api.http.flask_app import SECURITY, Answer, LeanFlask
+from webhook_api.http.flask_app import SECURITY_HEADERS, CompleteResponse, MinimalFlask
 
 
 def named(name: str) -> Response:
     return Response(name)
 
 
-def app() -> LeanFlask:
-    made = LeanFlask("tests")
-    made.add_url_rule("/taken", "taken", lambda: Answer(b"<x/>", 200, [("Content-Type", "text/xml"), ("X-Id", "m-1")]), methods=["POST"])
-    made.add_url_rule("/nothing", "nothing", lambda: Answer(status=204), methods=["POST"])
+def app() -> MinimalFlask:
+    made = MinimalFlask("tests")
+    made.add_url_rule(
+        "/taken", "taken", lambda: CompleteResponse(b"<x/>", 200, [("Content-Type", "text/xml"), ("X-Id", "m-1")]), methods=["POST"]
+    )
+    made.add_url_rule("/nothing", "nothing", lambda: CompleteResponse(status=204), methods=["POST"])
     made.add_url_rule("/named/<name>", "named", named)
     return made
 
@@ -29,7 +31,7 @@ def test_an_answer_is_handed_over_as_one_list() -> None:
     with app().test_request_context("/taken", method="POST") as context:
         content = context.app.full_dispatch_request()(context.request.environ, lambda *given: said.extend(given))  # type: ignore[arg-type]
     assert content == [b"<x/>"]
-    assert said == ["200 OK", [("Content-Type", "text/xml"), ("X-Id", "m-1"), *SECURITY]]
+    assert said == ["200 OK", [("Content-Type", "text/xml"), ("X-Id", "m-1"), *SECURITY_HEADERS]]
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,8 @@ import pytest
 from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined] # its documented name
 
 from shared.process import blocking
-from webhook_api.http import body_deadline as deadline
-from webhook_api.http import rsgi
-from webhook_api.http.rsgi import LARGE_AT_ONCE, SMALL_BODY, Application
+from webhook_api.http import body_deadline, rsgi
+from webhook_api.http.rsgi import MAX_LARGE_BODIES, SMALL_BODY_BYTES, Application
 
 Headers = list[tuple[str, str]]
 
@@ -126,14 +125,14 @@ def test_what_is_quick_runs_on_the_loop_and_everything_else_in_a_thread() -> Non
     """A large body, and one in chunks, is read where it is worked on."""
     assert asked(App(), scope(length(3)), Proto(b"a", b"bc")) == [(200, b"loop abc")]
     assert asked(App(quick=False), scope(length(3)), Proto(b"abc")) == [(200, b"request abc")]
-    large = b"x" * (SMALL_BODY + 1)
+    large = b"x" * (SMALL_BODY_BYTES + 1)
     assert asked(App(), scope(length(len(large))), Proto(large[:7], b"", large[7:])) == [(200, b"large-body " + large)]
     assert asked(App(), scope([("transfer-encoding", "chunked")]), Proto(b"a", b"b")) == [(200, b"large-body ab")]
 
 
 def test_what_proves_nothing_is_not_read() -> None:
     """Whatever its body says of its length; and without a body nothing is waited for."""
-    for request in (scope(length(3), "/refused"), scope(length(SMALL_BODY + 1), "/refused")):
+    for request in (scope(length(3), "/refused"), scope(length(SMALL_BODY_BYTES + 1), "/refused")):
         proto = Proto(slow=True)
         assert asked(App(reads=False), request, proto)[0][0] == 200
         assert proto.asked == 0
@@ -159,28 +158,28 @@ def test_only_so_many_large_bodies_are_read_at_a_time() -> None:
     """Each has a thread; the next one is told to come again, and others are not concerned."""
     app = App()
     app.hold.clear()
-    protos = [Proto(b"abc") for _ in range(LARGE_AT_ONCE + 1)]
+    protos = [Proto(b"abc") for _ in range(MAX_LARGE_BODIES + 1)]
 
     applications = []
 
     def let_go(application: Application) -> None:
         applications.append(application)
-        assert application._large == LARGE_AT_ONCE
+        assert application._large == MAX_LARGE_BODIES
         assert [proto.answers[0][0] for proto in protos if proto.answers] == [503]
         app.hold.set()
 
-    answers = asked(app, scope(length(SMALL_BODY + 1)), *protos, before=let_go)
-    assert sorted(status for status, _ in answers) == [200] * LARGE_AT_ONCE + [503]
+    answers = asked(app, scope(length(SMALL_BODY_BYTES + 1)), *protos, before=let_go)
+    assert sorted(status for status, _ in answers) == [200] * MAX_LARGE_BODIES + [503]
     assert [application._large for application in applications] == [0]
 
 
-@pytest.mark.parametrize("size", [3, SMALL_BODY + 1])
+@pytest.mark.parametrize("size", [3, SMALL_BODY_BYTES + 1])
 def test_a_body_that_breaks_or_does_not_come_in_time_is_shorter_than_its_length(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """And whoever reads it has an end of it."""
     status, body = asked(App(), scope(length(size)), Proto(b"ab", broken=True))[0]
     assert (status, body.partition(b" ")[2] in (b"", b"ab")) == (200, True)
-    monkeypatch.setattr(deadline, "LOOK_SECONDS", 0.001)
-    monkeypatch.setattr(deadline, "SECONDS", 0.01)
+    monkeypatch.setattr(body_deadline, "CHECK_SECONDS", 0.001)
+    monkeypatch.setattr(body_deadline, "BODY_SECONDS", 0.01)
     assert asked(App(), scope(length(size)), Proto(b"abc", slow=True))[0][1].endswith(b" ")
 
 
@@ -214,7 +213,7 @@ def test_a_stream_gives_what_was_asked_for_across_pieces() -> None:
 
     async def read() -> list[bytes]:
         loop = asyncio.get_running_loop()
-        stream = io.BufferedReader(rsgi._Stream(loop, cast("Any", Proto(b"ab", b"", b"cdefg", b"h")), deadline.Deadline(1)), 4)
+        stream = io.BufferedReader(rsgi._Stream(loop, cast("Any", Proto(b"ab", b"", b"cdefg", b"h")), body_deadline.BodyDeadlines(1)), 4)
         return [await loop.run_in_executor(None, stream.read, size) for size in (1, 3, 2, 100, 1)]
 
     assert asyncio.run(read()) == [b"a", b"bcd", b"ef", b"gh", b""]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from webhook_api.intake.ordering import SILENCE_SECONDS, Order, Way
+from webhook_api.intake.ordering import SILENCE_SECONDS, Route, Sequencer
 
 CONVERSATIONS = 3
 
@@ -28,8 +28,8 @@ class Clock:
         return int(self.now * 1e9)
 
 
-def order(clock: Clock, last: int = 0) -> Order:
-    return Order(last, clock=clock.ticks, monotonic=clock.seconds)
+def order(clock: Clock, last: int = 0) -> Sequencer:
+    return Sequencer(last, clock=clock.ticks, monotonic=clock.seconds)
 
 
 def nothing() -> bool:
@@ -44,67 +44,67 @@ def test_tickets_rise_when_the_clock_stands_still_or_goes_back() -> None:
     """And a new process goes on above what is on disk."""
     clock = Clock()
     mine = order(clock)
-    first = [mine.enter(nothing)[0] for _ in range(3)]
+    first = [mine.admit(nothing)[0] for _ in range(3)]
     clock.now = 1.0
-    tickets = [*first, *(mine.enter(something)[0] for _ in range(3)), order(clock, last=first[-1] + 50).enter(nothing)[0]]
+    tickets = [*first, *(mine.admit(something)[0] for _ in range(3)), order(clock, last=first[-1] + 50).admit(nothing)[0]]
     assert tickets == sorted(set(tickets))
 
 
 def test_who_finds_something_waiting_stands_behind_it() -> None:
     """So does who comes while a file is being written, or behind others; and nobody when all that is over."""
     mine = order(Clock())
-    first, way = mine.enter(something)
-    assert way is Way.BEHIND
-    second, way = mine.enter(nothing)
-    assert way is Way.BEHIND
+    first, way = mine.admit(something)
+    assert way is Route.BEHIND
+    second, way = mine.admit(nothing)
+    assert way is Route.BEHIND
     mine.to_disk(first)
-    assert not mine.go(second, nothing), "a file with an earlier ticket is being written"
-    mine.ended(first)
-    assert not mine.go(second, something)
-    assert mine.go(second, nothing)
+    assert not mine.may_go_direct(second, nothing), "a file with an earlier ticket is being written"
+    mine.release(first)
+    assert not mine.may_go_direct(second, something)
+    assert mine.may_go_direct(second, nothing)
     mine.answered(second)
-    assert mine.enter(nothing)[1] is Way.DIRECT
+    assert mine.admit(nothing)[1] is Route.DIRECT
 
 
 def test_a_failed_attempt_keeps_its_ticket_and_lets_nobody_pass() -> None:
     """From the failure to the file there is no moment in which another goes to Redis, or a later entry is replayed."""
     mine = order(Clock())
-    early, way = mine.enter(nothing)
-    assert way is Way.DIRECT
-    late, _ = mine.enter(something)
+    early, way = mine.admit(nothing)
+    assert way is Route.DIRECT
+    late, _ = mine.admit(something)
     mine.to_disk(late)
-    mine.ended(late)
-    assert mine.limit() == early
+    mine.release(late)
+    assert mine.replay_limit() == early
     mine.to_disk(early)
-    assert mine.limit() == early
-    other, way = mine.enter(nothing)
-    assert way is Way.BEHIND
-    mine.ended(early)
-    assert mine.limit() == other
-    assert mine.go(other, nothing)
-    assert mine.limit() == other
+    assert mine.replay_limit() == early
+    other, way = mine.admit(nothing)
+    assert way is Route.BEHIND
+    mine.release(early)
+    assert mine.replay_limit() == other
+    assert mine.may_go_direct(other, nothing)
+    assert mine.replay_limit() == other
     mine.answered(other)
-    assert mine.limit() > other
+    assert mine.replay_limit() > other
 
 
 def test_nobody_waits_for_a_redis_that_is_silent() -> None:
     """While all that were sent hang, further ones go to disk; an answer to any of them ends that."""
     clock = Clock()
     mine = order(clock)
-    first, _ = mine.enter(nothing)
+    first, _ = mine.admit(nothing)
     clock.now += SILENCE_SECONDS / 2
-    second, way = mine.enter(nothing)
-    assert way is Way.DIRECT
+    second, way = mine.admit(nothing)
+    assert way is Route.DIRECT
     clock.now += SILENCE_SECONDS
-    third, way = mine.enter(nothing)
-    assert way is Way.DISK
-    mine.ended(third)
+    third, way = mine.admit(nothing)
+    assert way is Route.DISK
+    mine.release(third)
     mine.answered(second)
-    assert mine.enter(nothing)[1] is Way.DIRECT
-    assert mine.limit() == first
-    behind, _ = mine.enter(something)
+    assert mine.admit(nothing)[1] is Route.DIRECT
+    assert mine.replay_limit() == first
+    behind, _ = mine.admit(something)
     clock.now += SILENCE_SECONDS * 2
-    assert not mine.go(behind, nothing)
+    assert not mine.may_go_direct(behind, nothing)
 
 
 def test_the_limit_follows_another_process_that_is_ahead() -> None:
@@ -112,8 +112,8 @@ def test_the_limit_follows_another_process_that_is_ahead() -> None:
     clock = Clock()
     mine = order(clock)
     ahead = clock.ticks() + 10**12
-    assert mine.limit() < ahead
-    assert mine.limit(newest=ahead) > ahead
+    assert mine.replay_limit() < ahead
+    assert mine.replay_limit(newest=ahead) > ahead
 
 
 @dataclass
@@ -153,10 +153,10 @@ class World:
         message = (sender.number, sender.sent)
         sender.sent += 1
         sender.waits += 1
-        ticket, way = self.order.enter(lambda: not self.disk)
-        if way is Way.DIRECT:
+        ticket, way = self.order.admit(lambda: not self.disk)
+        if way is Route.DIRECT:
             self.under_way.append(lambda: self.end_direct(sender, ticket, message))
-        elif way is Way.BEHIND:
+        elif way is Route.BEHIND:
             self.under_way.append(lambda: self.stand_behind(sender, ticket, message))
         else:
             self.spooled.add(message)
@@ -164,7 +164,7 @@ class World:
 
     def stand_behind(self, sender: Sender, ticket: int, message: tuple[int, int]) -> None:
         """Its turn comes, or it waits on, or it is tired of that."""
-        if self.order.go(ticket, lambda: not self.disk):
+        if self.order.may_go_direct(ticket, lambda: not self.disk):
             self.under_way.append(lambda: self.end_direct(sender, ticket, message))
         elif self.chance.random() < 0.5:
             self.under_way.append(lambda: self.stand_behind(sender, ticket, message))
@@ -190,13 +190,13 @@ class World:
     def end_write(self, sender: Sender, ticket: int, message: tuple[int, int]) -> None:
         """The file is there, and its sender is answered."""
         self.disk[ticket] = message
-        self.order.ended(ticket)
+        self.order.release(ticket)
         sender.waits -= 1
 
     def replay(self) -> None:
         """A step of the replayer: a listing, or one entry of the last listing."""
         if not self.listed:
-            limit = self.order.limit()
+            limit = self.order.replay_limit()
             self.under_way.append(lambda: self.look(limit))
         elif self.up:
             ticket = self.listed.pop(0)
@@ -246,7 +246,7 @@ def test_in_every_schedule_nothing_is_lost_and_nobody_is_overtaken(seed: int) ->
 class Process:
     """One life of a web process: its order, and what it holds until it is answered for."""
 
-    order: Order
+    order: Sequencer
     held: dict[int, tuple[int, int]] = field(default_factory=dict)
 
 
@@ -271,13 +271,13 @@ class Directory:
         """A life whose clock is wrong by up to a minute."""
         skew = self.chance.uniform(-60, 60)
         last = max((ticket for ticket, _, _ in self.disk), default=0)
-        return Process(Order(last, clock=lambda: int((self.clock.now + skew) * 1e9), monotonic=self.clock.seconds))
+        return Process(Sequencer(last, clock=lambda: int((self.clock.now + skew) * 1e9), monotonic=self.clock.seconds))
 
     def send(self, sender: int) -> None:
         """A text, or once more one that was not taken, to any of the processes."""
         process = self.chance.choice(self.processes)
         waits = bool(self.disk)
-        ticket, _ = process.order.enter(lambda: not waits, self.highest if waits else 0)
+        ticket, _ = process.order.admit(lambda: not waits, self.highest if waits else 0)
         process.order.to_disk(ticket)
         process.held[ticket] = (sender, self.sent[sender])
         self.acknowledged[sender] = False
@@ -289,7 +289,7 @@ class Directory:
         self.highest = max(self.highest, ticket)
         self.writers += 1
         self.disk.append((ticket, self.writers, message))
-        process.order.ended(ticket)
+        process.order.release(ticket)
         self.sent[message[0]] += 1
         self.acknowledged[message[0]] = True
 
@@ -302,8 +302,8 @@ class Directory:
     def replay(self, most: int) -> None:
         """The first of what one process may replay."""
         order = self.chance.choice(self.processes).order
-        limit = order.limit()
-        order.limit(max((ticket for ticket, _, _ in self.disk), default=0))
+        limit = order.replay_limit()
+        order.replay_limit(max((ticket for ticket, _, _ in self.disk), default=0))
         for entry in [entry for entry in sorted(self.disk) if entry[0] < limit][:most]:
             self.redis.append(entry[2])
             self.disk.remove(entry)

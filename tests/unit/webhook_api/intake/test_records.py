@@ -14,9 +14,9 @@ from shared.errors import BadInput, SchemaTooNew, StorageFault
 from shared.model.addresses import EmailAddress, PhoneNumber
 from shared.model.codec import SCHEMA_VERSION
 from shared.model.events import EmailReceived, SmsReceived
-from shared.spool_layout import BLOCK, LAST_TICKET, Name
-from shared.submit import fault
-from webhook_api.intake.records import Entry, Message, NotAnswered, Report, decode, encode
+from shared.spool_layout import BLOCK, MAX_TICKET, SpoolFile
+from shared.submit import storage_error
+from webhook_api.intake.records import IgnoredMessage, ReceivedMessage, Report, SpoolRecord, decode, encode
 
 TEXT = SmsReceived(
     id="m-1", from_=PhoneNumber("+15551234567"), to=PhoneNumber("+15559876543"), message="Grüße\0\n“😀”", user="user", provider_id="SM1"
@@ -25,17 +25,17 @@ MAIL = EmailReceived(
     id="m-2", from_=EmailAddress("user@example.com"), to=EmailAddress("boss@example.com"), subject="s", body="b", user="user",
     message_id="<a@b>", references=("<r@b>",), attachments=("x.pdf",), signed=False, received_at=1.5,
 )  # fmt: skip
-ENTRIES: list[Entry] = [
-    Message(TEXT, "stop"),
-    Message(MAIL),
-    NotAnswered("m-3", "email", "stranger", "a@example.com", "b@example.com", "", "<x@y>", "a…@example.com to b…@example.com"),
+ENTRIES: list[SpoolRecord] = [
+    ReceivedMessage(TEXT, "stop"),
+    ReceivedMessage(MAIL),
+    IgnoredMessage("m-3", "email", "stranger", "a@example.com", "b@example.com", "", "<x@y>", "a…@example.com to b…@example.com"),
     (Report("X", "delivered", "r-1", "a-1", "30003"), Report("Y", "failed")),
     (Report("X", "failed", "r-1", "a-1", "21610", "out", "o-1"), Report("Y", "", opt="in", id="o-2")),
 ]
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=["text", "mail", "ignored", "reports", "words"])
-def test_an_entry_is_read_as_it_was_written(entry: Entry) -> None:
+def test_an_entry_is_read_as_it_was_written(entry: SpoolRecord) -> None:
     """Bytes of ASCII, and the same again."""
     content = encode(entry)
     assert content.isascii()
@@ -43,7 +43,7 @@ def test_an_entry_is_read_as_it_was_written(entry: Entry) -> None:
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=["text", "mail", "ignored", "reports", "words"])
-def test_an_entry_of_a_newer_version_is_not_guessed_at(entry: Entry) -> None:
+def test_an_entry_of_a_newer_version_is_not_guessed_at(entry: SpoolRecord) -> None:
     """It waits for the newer process."""
     newer = {**json.loads(encode(entry)), "v": SCHEMA_VERSION + 1}
     with pytest.raises(SchemaTooNew):
@@ -51,7 +51,7 @@ def test_an_entry_of_a_newer_version_is_not_guessed_at(entry: Entry) -> None:
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=["text", "mail", "ignored", "reports", "words"])
-def test_half_an_entry_is_none(entry: Entry) -> None:
+def test_half_an_entry_is_none(entry: SpoolRecord) -> None:
     """Cut at any place, or with any field missing or of another kind."""
     content = encode(entry)
     broken = [content[:end] for end in range(len(content))]
@@ -75,22 +75,20 @@ def test_garbage_is_refused(content: bytes) -> None:
         decode(content)
 
 
-@given(
-    st.integers(0, LAST_TICKET), st.integers(0, 10**12 - 1), st.booleans(), st.just("") | st.integers(0, 2**64 - 1).map("{:016x}".format)
-)
+@given(st.integers(0, MAX_TICKET), st.integers(0, 10**12 - 1), st.booleans(), st.just("") | st.integers(0, 2**64 - 1).map("{:016x}".format))
 def test_names_tell_ticket_writer_and_size_and_sort_by_ticket(ticket: int, size: int, draft: bool, writer: str) -> None:
     """A name is read as it was made, one of before too; its room is whole blocks."""
-    name = Name(ticket, size, draft, writer)
-    assert Name.parse(name.text) == name
-    assert Name.parse(name.text).text == name.text  # type: ignore[union-attr]
-    assert 0 <= name.room - size < BLOCK
-    assert (name.text < Name(10**19, 0).text) == (ticket < 10**19) or ticket == 10**19
+    name = SpoolFile(ticket, size, draft, writer)
+    assert SpoolFile.parse(name.name) == name
+    assert SpoolFile.parse(name.name).name == name.name  # type: ignore[union-attr]
+    assert 0 <= name.disk_bytes - size < BLOCK
+    assert (name.name < SpoolFile(10**19, 0).name) == (ticket < 10**19) or ticket == 10**19
 
 
 def test_a_ticket_behind_which_there_is_no_room_is_none_of_ours() -> None:
     """Whoever comes next must have one above it, in as many digits."""
-    assert Name.parse(Name(LAST_TICKET, 1).text)
-    assert Name.parse(Name(LAST_TICKET + 1, 1).text) is None
+    assert SpoolFile.parse(SpoolFile(MAX_TICKET, 1).name)
+    assert SpoolFile.parse(SpoolFile(MAX_TICKET + 1, 1).name) is None
 
 
 @pytest.mark.parametrize(
@@ -108,7 +106,7 @@ def test_a_ticket_behind_which_there_is_no_room_is_none_of_ours() -> None:
 )
 def test_other_files_are_none_of_ours(text: str) -> None:
     """Whatever an editor or a backup leaves."""
-    assert Name.parse(text) is None
+    assert SpoolFile.parse(text) is None
 
 
 @pytest.mark.parametrize(
@@ -131,12 +129,12 @@ def test_other_files_are_none_of_ours(text: str) -> None:
 )
 def test_what_is_redis_being_away_and_what_is_the_calls_own(error: Exception, own: bool) -> None:
     """A message waits for the former and is set aside for the latter."""
-    assert isinstance(fault(error), StorageFault) is own
+    assert isinstance(storage_error(error), StorageFault) is own
 
 
-def test_an_entry_of_an_older_version_names_its_sender_by_a_mask_alone() -> None:
+def test_a_record_of_an_older_version_names_its_sender_by_a_mask_alone() -> None:
     """What it had is kept."""
     older = {"v": SCHEMA_VERSION, "kind": "ignore", "id": "m-3", "channel": "sms", "reason": "stranger", "who": "+1…67 to +1…43"}
     found = decode(json.dumps(older).encode())
-    assert found == NotAnswered("m-3", "sms", "stranger", who="+1…67 to +1…43")
+    assert found == IgnoredMessage("m-3", "sms", "stranger", who="+1…67 to +1…43")
     assert json.loads(encode(found))["who"] == "+1…67 to +1…43"

@@ -9,8 +9,8 @@ import pytest
 from flask import Request
 from werkzeug.test import EnvironBuilder
 
-from shared.config.settings import load
-from webhook_api.security.authentication import Gate, Refusal, caller_of, from_this_machine
+from shared.config.loading import load_settings
+from webhook_api.security.authentication import Refusal, WebhookAuthenticator, caller_of, from_this_machine
 
 CURL = {"REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "127.0.0.1:8787"}
 
@@ -78,12 +78,12 @@ REAL = {
 )
 def test_only_a_played_provider_s_webhook_may_come_unsigned(tmp_path: Path, real: tuple[str, ...], texts: bool, mails: bool) -> None:
     """A real Claude behind a played phone changes nothing; a real Twilio beside a played SendGrid opens no texts."""
-    settings = load(boss_data_dir=tmp_path, **{name: value for each in real for name, value in REAL[each].items()})
-    gate = Gate.of(settings)
+    settings = load_settings(boss_data_dir=tmp_path, **{name: value for each in real for name, value in REAL[each].items()})
+    authenticator = WebhookAuthenticator.of(settings)
     request = Request(EnvironBuilder(base_url="http://127.0.0.1:8787", environ_overrides={"REMOTE_ADDR": "127.0.0.1"}).get_environ())
     calls: list[tuple[bool, Callable[[], bool]]] = [
-        (texts, lambda: gate.twilio(request, {})),
-        (mails, lambda: gate.sendgrid(request, None, lambda _seen: b"")[1]),
+        (texts, lambda: authenticator.verify_twilio(request, {})),
+        (mails, lambda: authenticator.begin_sendgrid(request, None).finish()),
     ]
     for allowed, call in calls:
         if allowed:

@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from shared.config import settings as settings_module
+from shared.config.loading import load_settings
 from shared.errors import AccessDenied, CredentialsRefused, ProviderError, ProviderRefused, ProviderUnavailable
 from supervisor_worker.assistant.claude.client import Claude, ModelAnswer
 from supervisor_worker.assistant.prompt import Prompt, PromptMessage
@@ -35,7 +35,7 @@ def message(text: str = "Yes.", stop: str = "end_turn", **usage: int) -> dict[st
 
 def ask(handler: Callable[[httpx2.Request], httpx2.Response], prompt: Prompt = PROMPT, **settings: Any) -> ModelAnswer:
     async def scenario() -> ModelAnswer:
-        claude = Claude(settings_module.load(sandbox="on", **settings))
+        claude = Claude(load_settings(sandbox="on", **settings))
         await claude._client._client.aclose()
         claude._client._client = httpx2.AsyncClient(transport=httpx2.MockTransport(handler), base_url=claude._client.base_url)
         return await claude.think(prompt)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shared.config import settings as settings_module
+from shared.config.loading import load_settings
 from shared.errors import CredentialsRefused, OutcomeUnknown, ProviderError, ProviderRefused, ProviderUnavailable
 from shared.model.addresses import EmailAddress
 from shared.model.events import SendEmailResponse
@@ -40,7 +40,7 @@ def over(*script: Act, path: str = "", timeout: float = 5, concurrency: int = 50
         async def opened() -> Any:
             async with ScriptedProvider(*script).open() as provider:
                 channel = SendGridEmail(
-                    settings_module.load(
+                    load_settings(
                         sendgrid_api_key="SG.test.key",
                         sendgrid_api_base_url=provider.url + path,
                         send_timeout_seconds=timeout,

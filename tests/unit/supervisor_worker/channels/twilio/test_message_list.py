@@ -8,7 +8,7 @@ import pytest
 from twilio.rest import Client
 from twilio.rest.api.v2010.account.message import MessageInstance
 
-from shared.config.settings import load
+from shared.config.loading import load_settings
 from shared.errors import ProviderUnavailable
 from supervisor_worker.channels.twilio.message_list import _listed, _received, _sent
 from supervisor_worker.reconciler.result import Bounds
@@ -72,5 +72,5 @@ def test_what_is_not_there_yet_waits_and_what_never_left_is_no_answer(
 )
 def test_a_shorter_interval_has_narrower_bounds(minutes: float, young: float, pause: float, total: float) -> None:
     """A run always ends before the next may begin."""
-    bounds = Bounds.of(load(sandbox="on", reconcile_minutes=minutes, reconcile_window_minutes=90))
+    bounds = Bounds.of(load_settings(sandbox="on", reconcile_minutes=minutes, reconcile_window_minutes=90))
     assert (bounds.window, bounds.young, bounds.pause, bounds.total) == pytest.approx((5400, young, pause, total))

@@ -1,0 +1,53 @@
+"""Reads the settings: from the environment, then from a `.env` file in the working directory; one error lists all that is wrong."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from shared import operator_files
+from shared.config import providers
+from shared.config.cross_checks import faults_beside, faults_of
+from shared.config.providers import Provider
+from shared.config.settings import Settings
+from shared.errors import ConfigurationError
+
+ENV_FILE: Final = ".env"
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """The settings, with `overrides` over what is read (`_env_file` is another file than `.env`, or None for none).
+
+    Raises ConfigurationError, which lists every fault by the setting's name and never shows a value.
+    """
+    options = {"_env_file": ENV_FILE, **overrides}
+    _env_of(options)
+    try:
+        return Settings(**options)
+    except ValidationError as error:
+        faults = faults_of(error)
+        if broken := {str(fault["loc"][0]) for fault in error.errors() if fault["loc"]}:
+            faults += faults_beside(Settings, broken, options)
+        raise ConfigurationError("\n" + "\n".join(faults)) from None
+
+
+def unknown_settings(**overrides: Any) -> list[str]:
+    """Names in `.env`, and in the environment where they look like ours, that set nothing, each in a sentence.
+
+    Raises ConfigurationError as `load_settings`.
+    """
+    return operator_files.unknown_names(_env_of(overrides), os.environ, (name.upper() for name in Settings.model_fields))
+
+
+def providers_in_use(settings: Settings, **overrides: Any) -> dict[Provider, str]:
+    """For each provider whether it is played or real, and where its key comes from. Raises ConfigurationError as `load_settings`."""
+    return providers.in_use(settings, _env_of(overrides))
+
+
+def _env_of(overrides: dict[str, Any]) -> dict[str, str]:
+    """The contents of the `.env` file in use; {} for none. Raises ConfigurationError for a file that cannot be read."""
+    path = overrides.get("_env_file", ENV_FILE)
+    return operator_files.read_env(Path(path)) if path else {}
