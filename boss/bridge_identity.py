@@ -12,9 +12,8 @@ from bridge.client.client import SupervisorClient
 from bridge.client.errors import BridgeError, BridgeRefused
 from shared.config.settings import Settings
 from shared.errors import BadInput
-from shared.model import users as users_file
 from shared.model.addresses import Channel, EmailAddress, PhoneNumber
-from shared.model.users import User
+from shared.model.users import User, load_users
 from shared.observability.redaction import mask
 
 UNREACHABLE: Final = 2
@@ -31,7 +30,7 @@ class Ends:
 
 def ends_of(settings: Settings, channel: Channel, who: str = "") -> Ends | None:
     """The user with that address or name, else the first who has the channel; None when nobody has. BadParameter for a stranger."""
-    users = users_file.load(settings.boss_users_file).all
+    users = load_users(settings.boss_users_file).all
     found = [user for user in users if not who or _is(user, who)]
     if not found:
         raise click.BadParameter("no user of the users file has this address or name", param_hint="--as")

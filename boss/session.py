@@ -16,7 +16,7 @@ from shared.config.settings import Settings
 from shared.mailbox import Mailbox
 from shared.operations.people import People
 from shared.runtime import check_schema, redis_url
-from shared.storage import clients as connections
+from shared.storage import clients
 
 PATIENCE_SECONDS: Final = 2.0
 """A command has a person in front of it: when Redis is not up within this, saying so is the answer."""
@@ -41,7 +41,7 @@ def open_session() -> Iterator[Session]:
     """Load the settings and connect; raises ConfigurationError, StorageUnavailable or SchemaTooNew."""
     settings = load_settings()
     url = redis_url(settings)
-    connections.wait_until_up(url, PATIENCE_SECONDS, remark)
-    with connections.for_worker(url) as redis:
+    clients.wait_until_up(url, PATIENCE_SECONDS, remark)
+    with clients.for_worker(url) as redis:
         check_schema(redis)
         yield Session(settings, redis, Mailbox(redis))

@@ -20,21 +20,20 @@ from shared.config.settings import Settings
 from shared.errors import SchemaTooNew, StorageUnavailable
 from shared.mailbox import Mailbox, keys
 from shared.mailbox.wake_queue import Dispatcher
-from shared.model import users as users_file
 from shared.model.addresses import Identities
 from shared.model.codec import SCHEMA_VERSION
-from shared.model.users import Users
-from shared.observability import logs as telemetry
+from shared.model.users import Users, load_users
+from shared.observability import logs
 from shared.process import blocking
 from shared.process.honcho import under_honcho
-from shared.storage import clients as connections
+from shared.storage import clients
 from shared.storage.group_commit import GroupCommit
 from shared.storage.replication import ReplicationBarrier
 
 MAX_SOCKET_PATH: Final = 100  # sun_path holds 108 bytes on Linux, 104 on macOS
 PROBE_SECONDS: Final = 0.5
 RETRY_SECONDS: Final = 0.3
-log = telemetry.logger(__name__)
+log = logs.logger(__name__)
 
 
 class LateIdentities:
@@ -119,9 +118,9 @@ def open_runtime(settings: Settings, role: Literal["web", "worker", "bridge"], s
     The web process does not wait: what it takes while Redis is away goes to its spool. Raises ConfigurationError,
     StorageUnavailable (not for the web) or SchemaTooNew.
     """
-    users = users_file.load(settings.boss_users_file)
+    users = load_users(settings.boss_users_file)
     url = redis_url(settings)
-    redis = connections.for_worker(url) if role == "worker" else connections.for_web(url)
+    redis = clients.for_worker(url) if role == "worker" else clients.for_web(url)
     identify = LateIdentities(redis)
     if role != "web":
         _open_when_up(identify, url, settings.startup_wait_seconds, say)
@@ -141,10 +140,10 @@ def _open_when_up(identify: LateIdentities, url: str, seconds: float, say: Calla
     for as long as it takes, and once more where it goes away again at once.
     """
     while True:
-        connections.wait_until_up(url, math.inf if under_honcho() else seconds, say)
+        clients.wait_until_up(url, math.inf if under_honcho() else seconds, say)
         try:
             identify.open()
-        except connections.AWAY:
+        except clients.AWAY:
             if not under_honcho():
                 raise
             time.sleep(RETRY_SECONDS)
@@ -154,7 +153,7 @@ def _open_when_up(identify: LateIdentities, url: str, seconds: float, say: Calla
 
 def _answers(url: str) -> bool:
     """Whether the server answers at once; one that hangs holds up the start for half a second."""
-    with connections.probe(url, PROBE_SECONDS) as probe:
+    with clients.probe(url, PROBE_SECONDS) as probe:
         try:
             return bool(probe.ping())
         except (RedisError, OSError):

@@ -18,8 +18,7 @@ from redis.exceptions import DataError, RedisError, ResponseError
 
 from shared import mailbox
 from shared.errors import StorageFault, StorageFull, StorageUnavailable
-from shared.mailbox import calls
-from shared.mailbox import wake_queue as queue
+from shared.mailbox import calls, wake_queue
 from shared.mailbox.call import Call
 from shared.mailbox.calls import Accepted
 from shared.mailbox.records import Kind
@@ -70,7 +69,7 @@ def call_for(
         user=identities.user(event.user),
         who=f"{event.from_.masked()} to {event.to.masked()}",
         index=[identities.message_id(header)] if (header := event.header_id) else (),
-        wake=queue.job(conversation, event.channel),
+        wake=wake_queue.job(conversation, event.channel),
     )
 
 

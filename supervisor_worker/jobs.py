@@ -12,12 +12,12 @@ from typing import Final
 
 from structlog.contextvars import bound_contextvars
 
-from shared.observability import logs as telemetry
+from shared.observability import logs
 from shared.observability.redaction import SafeError, summarize
 from supervisor_worker.process.resources import WorkerResources, current_resources
 from supervisor_worker.turns.turn import run_turn
 
-LOG: Final = telemetry.logger(__name__)
+LOG: Final = logs.logger(__name__)
 
 
 class JobFailed(SafeError):

@@ -16,7 +16,7 @@ from werkzeug.exceptions import HTTPException, RequestURITooLarge
 
 from shared.errors import BadInput, StorageUnavailable
 from shared.model.addresses import Channel
-from shared.observability import logs as telemetry
+from shared.observability import logs
 from shared.observability.redaction import error_location
 from shared.runtime import Runtime
 from shared.security.password import DelaySlots, PasswordVerifier
@@ -29,7 +29,7 @@ from webhook_api.operations import health, metrics
 from webhook_api.security.authentication import Refusal, WebhookAuthenticator
 from webhook_api.sms.routes import MAX_FORM_BYTES, receive_status, receive_text
 
-log = telemetry.logger(__name__)
+log = logs.logger(__name__)
 
 _CHANNELS: Final[dict[str, Channel]] = {"/sms/": "sms", "/email/": "email"}
 _QUICK: Final = frozenset({"/sms/inbound", "/sms/status"})

@@ -17,7 +17,7 @@ from granian.http import HTTP1Settings
 from granian.server import Server
 from granian.server.common import AbstractServer
 
-from shared.observability import logs as telemetry
+from shared.observability import logs
 from shared.runtime import open_runtime
 from webhook_api.app import create_app
 from webhook_api.http.rsgi import Application
@@ -70,7 +70,7 @@ def build(address: str, port: int) -> AbstractServer[Any]:
 
 def load(settings: Settings, *_: Any) -> Application:
     """The application, in the serving process: connections do not survive a fork."""
-    telemetry.configure("web", settings.log_format, settings.secrets)
+    logs.configure("web", settings.log_format, settings.secrets)
     _end_with_parent()
     return Application(create_app(open_runtime(settings, "web")), many=CONNECTIONS)
 

@@ -15,16 +15,15 @@ from urllib.parse import urlsplit
 
 from boss.checks.result import Finding, fail, ok, warn
 from boss.provider_requests import SMS_PATH, signature_of
-from shared.config import secret_rules as operator_secrets
+from shared.config import secret_rules
 from shared.config.loading import providers_in_use, unknown_settings
 from shared.config.providers import CREDENTIALS, FILLED, NAMES, SIMULATED, follows
 from shared.config.settings import Settings
 from shared.config.web_address import webhook_base_url
 from shared.errors import ConfigurationError
-from shared.model import users as users_file
 from shared.model.addresses import Channel
 from shared.model.channels import CHANNELS
-from shared.model.users import Users
+from shared.model.users import Users, load_users
 
 PYTHON: Final = (3, 11)
 GIB: Final = 1024**3
@@ -64,7 +63,7 @@ def weak_secrets(settings: Settings) -> list[Finding]:
     if settings.all_played or settings.environment == "production":
         return []
     played = {name for provider in settings.played for name in (*CREDENTIALS[provider], *FILLED[provider])}  # the sandbox's own
-    found = operator_secrets.faults(each for each in settings.named_secrets if each[0] not in played)
+    found = secret_rules.faults(each for each in settings.named_secrets if each[0] not in played)
     return [warn("secrets", "\n".join(found), "Production does not start with these; real providers are configured.")] if found else []
 
 
@@ -79,7 +78,7 @@ def mode(settings: Settings) -> list[Finding]:
 def users(settings: Settings) -> list[Finding]:
     """The users file."""
     try:
-        found = users_file.load(settings.boss_users_file)
+        found = load_users(settings.boss_users_file)
     except ConfigurationError as error:
         return [fail("users", error.detail, "Correct the users file (docs/reference/users.md).")]
     if settings.boss_users_file and (open_to := _open_to_others(settings.boss_users_file, 0o600)):
@@ -102,7 +101,7 @@ def _counted(found: Users) -> str:
 def channels_of(settings: Settings) -> frozenset[Channel]:
     """The channels that some user needs; both while the users file cannot be read, which is said by its own line."""
     try:
-        return users_file.load(settings.boss_users_file).channels
+        return load_users(settings.boss_users_file).channels
     except ConfigurationError:
         return frozenset(CHANNELS)
 

@@ -12,9 +12,9 @@ from boss.provider_requests import SMS_PATH, signature_of
 from shared.config.settings import Settings
 from shared.config.web_address import local_web_url, webhook_base_url
 from shared.errors import ConfigurationError
-from shared.model import users as users_file
 from shared.model.addresses import Address
 from shared.model.codec import dumps
+from shared.model.users import load_users
 from shared.net import is_loopback_url
 
 LOCAL_SECONDS: Final = 3.0
@@ -159,7 +159,7 @@ def _webhook(settings: Settings) -> Finding:
 def _numbers(settings: Settings, account: str, headers: dict[str, str]) -> list[Finding]:
     """For the first few Boss numbers: whether they are the account's, and call us."""
     try:
-        phones = sorted(users_file.load(settings.boss_users_file).reached.bosses("sms"), key=str)
+        phones = sorted(load_users(settings.boss_users_file).reached.bosses("sms"), key=str)
     except ConfigurationError:
         return []
     wanted = webhook_base_url(settings) + SMS_PATH

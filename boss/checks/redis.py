@@ -21,7 +21,7 @@ from shared.mailbox.statistics import LIVE_SECONDS, Figures
 from shared.model.codec import SCHEMA_VERSION
 from shared.operations import pauses
 from shared.operations.people import People
-from shared.storage import clock_skew as clocks
+from shared.storage import clock_skew
 from shared.storage.clients import AWAY
 
 OLDEST: Final = (6, 2)
@@ -50,11 +50,11 @@ def server(redis: Redis) -> list[Finding]:
 
 def clock(redis: Redis) -> list[Finding]:
     """This machine's clock against the server's."""
-    skew = clocks.skew(redis)
+    skew = clock_skew.skew(redis)
     detail = f"{abs(skew):.1f} s {'ahead of' if skew > 0 else 'behind'} the server's"
-    if abs(skew) > clocks.SKEW_FAIL:
+    if abs(skew) > clock_skew.SKEW_FAIL:
         return [fail("clock", detail, "Synchronise this machine's clock (NTP): look-ups and signatures by time go wrong.")]
-    if abs(skew) > clocks.SKEW_WARN:
+    if abs(skew) > clock_skew.SKEW_WARN:
         return [warn("clock", detail, "Synchronise this machine's clock (NTP).")]
     return [ok("clock", detail)]
 

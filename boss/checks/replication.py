@@ -9,8 +9,7 @@ from redis.exceptions import RedisError
 
 from boss.checks.result import Finding, fail, not_checked, ok, warn
 from shared.config.settings import Settings
-from shared.storage import clock_skew as clock
-from shared.storage import sentinel
+from shared.storage import clock_skew, sentinel
 from shared.storage.url import SentinelService, sentinel_service
 
 LATE: Final = 3
@@ -48,11 +47,11 @@ def clocks(redis: Redis) -> list[Finding]:
     if not seen:
         return []
     name, worst = "replicas' clock", max(seen, key=abs)
-    if abs(worst) <= clock.SKEW_WARN:
+    if abs(worst) <= clock_skew.SKEW_WARN:
         return [ok(name, f"within {abs(worst):.1f} s of the master's")]
     detail = f"{abs(worst):.1f} s {'ahead of' if worst > 0 else 'behind'} the master's"
     todo = "Synchronise the clocks of Redis's machines (NTP): after a failover waits would be wrong by so much."
-    return [(fail if abs(worst) > clock.SKEW_FAIL else warn)(name, detail, todo)]
+    return [(fail if abs(worst) > clock_skew.SKEW_FAIL else warn)(name, detail, todo)]
 
 
 def _ahead(master: Redis, host: str, port: int) -> float | None:
@@ -61,7 +60,7 @@ def _ahead(master: Redis, host: str, port: int) -> float | None:
     tls: dict[str, Any] = {"ssl": True} if any(name.startswith("ssl_") for name in login) else {}
     try:
         with Redis(host=host, port=port, socket_timeout=ANSWER_SECONDS, socket_connect_timeout=ANSWER_SECONDS, **login, **tls) as replica:
-            return clock.skew(master) - clock.skew(replica)
+            return clock_skew.skew(master) - clock_skew.skew(replica)
     except (RedisError, OSError):
         return None
 

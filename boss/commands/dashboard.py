@@ -32,9 +32,9 @@ from boss.dashboard.rq_classes import REGISTRIES, SeenJob, SeenQueue, SeenWorker
 from boss.terminal.output import Command, Ending, remark
 from shared.config.loading import load_settings
 from shared.config.settings import Settings
-from shared.observability import logs as telemetry
+from shared.observability import logs
 from shared.runtime import redis_url
-from shared.storage import clients as connections
+from shared.storage import clients
 
 HOST: Final = "127.0.0.1"
 MAX_PER_PAGE: Final = 200
@@ -56,9 +56,9 @@ def dashboard(port: int | None) -> None:
     """
     settings = load_settings()
     require_password(settings)
-    telemetry.configure("dashboard", settings.log_format, settings.secrets)
-    connections.wait_until_up(redis_url(settings), settings.startup_wait_seconds, remark)
-    with connections.for_web(redis_url(settings)) as redis, _listen(settings.dashboard_port if port is None else port) as listener:
+    logs.configure("dashboard", settings.log_format, settings.secrets)
+    clients.wait_until_up(redis_url(settings), settings.startup_wait_seconds, remark)
+    with clients.for_web(redis_url(settings)) as redis, _listen(settings.dashboard_port if port is None else port) as listener:
         app = create_app(settings, redis)
         bound = listener.getsockname()[1]
         server = make_server(HOST, bound, app, threaded=True, request_handler=Handler, fd=listener.fileno())

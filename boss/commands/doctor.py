@@ -13,9 +13,7 @@ from typing import Final
 import click
 from redis import Redis
 
-from boss.checks import dispatch
-from boss.checks import machine as local
-from boss.checks import providers as outside
+from boss.checks import dispatch, machine, providers
 from boss.checks import redis as storage
 from boss.checks.bridge import bridge
 from boss.checks.email_events import email_events, events_heard
@@ -33,7 +31,7 @@ from shared.mailbox import statistics
 from shared.mailbox.statistics import Figures
 from shared.observability.redaction import KNOWN_SECRETS
 from shared.runtime import redis_url
-from shared.storage import clients as connections
+from shared.storage import clients
 from shared.storage.clients import AWAY
 
 
@@ -86,31 +84,35 @@ def examine() -> list[Finding]:
     except ConfigurationError as error:
         faults = "\n".join(each.strip() for each in error.detail.strip().splitlines())
         fault = fail("settings", faults, "Correct these in the environment or .env; `boss config example` explains each.")
-        return [*run_all({"python": local.python, ".env": local.env_file}), fault, not_checked("the rest", "the settings cannot be used")]
+        return [
+            *run_all({"python": machine.python, ".env": machine.env_file}),
+            fault,
+            not_checked("the rest", "the settings cannot be used"),
+        ]
     KNOWN_SECRETS.replace(settings.secrets)
-    with connections.for_web(redis_url(settings)) as redis:
+    with clients.for_web(redis_url(settings)) as redis:
         processes = frozenset(("web", "bridge") if settings.redis_url else ("redis", "web", "bridge"))
         return told_once(run_all(checks_for(settings, redis)), processes)
 
 
 def checks_for(settings: Settings, redis: Redis) -> dict[str, Check]:
     """The checks by name, in the order in which they are shown."""
-    here = (local.mode, local.weak_secrets, local.users, local.data_dir, local.signature, spool)
+    here = (machine.mode, machine.weak_secrets, machine.users, machine.data_dir, machine.signature, spool)
     there = (
-        outside.web,
+        providers.web,
         email_events,
         bridge,
-        local.public_url,
-        outside.public_reach,
-        outside.twilio,
-        outside.sendgrid,
-        outside.claude,
-        local.exposed,
+        machine.public_url,
+        providers.public_reach,
+        providers.twilio,
+        providers.sendgrid,
+        providers.claude,
+        machine.exposed,
     )
     return {
-        "python": local.python,
+        "python": machine.python,
         "settings": lambda: [ok("settings", "all can be used")],
-        ".env": local.env_file,
+        ".env": machine.env_file,
         **{check.__name__: partial(check, settings) for check in here},
         "redis": lambda: storage.server(redis),
         "sentinels": partial(sentinels, settings),

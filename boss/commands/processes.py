@@ -18,8 +18,7 @@ from shared.config.loading import load_settings, providers_in_use
 from shared.config.providers import CREDENTIALS, FILLED, NAMES
 from shared.config.settings import Settings
 from shared.config.web_address import local_web_url, webhook_base_url
-from shared.model.users import LOCAL_USER, User
-from shared.model.users import load as load_users
+from shared.model.users import LOCAL_USER, User, load_users
 from shared.net import without_login
 from shared.process.honcho import end_with_honcho, under_honcho
 from shared.process.lifecycle import StopSignal, exit_now

@@ -30,7 +30,7 @@ from shared.mailbox.statistics import QUEUE_WORKERS_KEY
 from shared.model import codec, users
 from shared.process.ports import require_free_port
 from shared.runtime import redis_url
-from shared.storage import clients as connections
+from shared.storage import clients
 
 PATIENCE_SECONDS: Final = 60.0
 MAX_BODY: Final = 65_536
@@ -45,7 +45,7 @@ RULE: Final = "-" * 100
 def ready(beside: int | None, within: float) -> None:
     """Wait until everything runs, and print the addresses; say what does not answer, with exit status 1, when it does not."""
     settings = load_settings()
-    users.load(settings.boss_users_file)
+    users.load_users(settings.boss_users_file)
     if beside is None:
         missing = _wait(settings, within, lambda: True)
         click.echo(_unready(missing, within) if missing else banner(settings), err=bool(missing))
@@ -166,7 +166,7 @@ def live_workers(url: str) -> int:
     A worker that was killed stays in RQ's list for a while.
     """
     try:
-        with connections.probe(url, 1.0) as client:
+        with clients.probe(url, 1.0) as client:
             keys: Any = client.smembers(QUEUE_WORKERS_KEY)
             return sum(_lives(key, cast("Any", client.hmget(key, "hostname", "pid", "last_heartbeat", "death"))) for key in keys)
     except (RedisError, OSError, ValueError):

@@ -22,7 +22,7 @@ from shared.errors import ConfigurationError, StorageUnavailable
 from shared.process.honcho import end_with_honcho, under_honcho
 from shared.process.lifecycle import StopSignal, exit_now
 from shared.runtime import socket_path
-from shared.storage import append_only_file as aof
+from shared.storage import append_only_file
 from shared.storage.embedded import CannotLoad, Server, scratch, serve, snapshot_good
 
 EXTRA_SECONDS: Final = 0.3
@@ -108,7 +108,7 @@ def _rest(directory: Path, seconds: float, stop: Callable[[], bool]) -> None:
 def _looks(directory: Path) -> list[tuple[str, int, int]]:
     """Names, sizes and times of the data's files."""
     try:
-        found = [(path.name, path.stat()) for path in (directory / aof.DIRECTORY).iterdir()]
+        found = [(path.name, path.stat()) for path in (directory / append_only_file.DIRECTORY).iterdir()]
     except OSError:  # there are none, or one has just been replaced
         return []
     return sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in found)
@@ -124,7 +124,7 @@ def repair(server: Server, say: Callable[[str], None]) -> None:
         return
     _wait_for_turn(server)
     with server.owned():
-        for line in _cut(server.directory / aof.DIRECTORY, before):
+        for line in _cut(server.directory / append_only_file.DIRECTORY, before):
             say(f"redis: {line}")
     try:
         after = _refusal(trial)
@@ -161,9 +161,11 @@ def _refusal(trial: Server) -> str:
 def _cut(directory: Path, refusal: str) -> list[str]:
     """Find the first damage and cut there; what was done, in sentences."""
     try:
-        parts = aof.parts(directory)
-    except (aof.Unreadable, OSError):
-        raise CannotLoad(f"{directory / aof.MANIFEST}, which lists the files of the data, cannot be read: {_restore(directory)}") from None
+        parts = append_only_file.parts(directory)
+    except (append_only_file.Unreadable, OSError):
+        raise CannotLoad(
+            f"{directory / append_only_file.MANIFEST}, which lists the files of the data, cannot be read: {_restore(directory)}"
+        ) from None
     known = _known()
     for place, part in enumerate(parts):
         if not part.path.exists():
@@ -172,13 +174,13 @@ def _cut(directory: Path, refusal: str) -> list[str]:
             if not snapshot_good(part.path):
                 what = "which holds everything up to the last rewrite, is damaged and cannot be cut"
                 raise CannotLoad(f"{part.path}, {what}: {_restore(directory)}")
-        elif found := aof.damage(part, known):
+        elif found := append_only_file.damage(part, known):
             later = parts[place + 1 :]
-            return _told(found, len(later), aof.cut(found, later))
+            return _told(found, len(later), append_only_file.cut(found, later))
     raise CannotLoad(f"the files are not damaged; it does not start for another reason: {refusal}")
 
 
-def _told(found: aof.Damage, later: int, kept: list[Path]) -> list[str]:
+def _told(found: append_only_file.Damage, later: int, kept: list[Path]) -> list[str]:
     since = f", all of it after {datetime.fromtimestamp(found.last_ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC" if found.last_ms else ""
     lost = f"{found.size - found.good:,} bytes are lost{since}, with about {found.behind:,} commands that can still be read"
     lines = [

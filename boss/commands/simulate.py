@@ -24,12 +24,11 @@ from shared.config.loading import load_settings
 from shared.config.settings import Settings
 from shared.mailbox import Mailbox, ledger
 from shared.mailbox.wait_for_reply import Waited, wait_for_reply
-from shared.model import users as users_file
 from shared.model.events import SendEmailResponse
-from shared.model.users import LOCAL_USER, User
+from shared.model.users import LOCAL_USER, User, load_users
 from shared.operations.explanations import explained
 from shared.runtime import redis_url
-from shared.storage import clients as connections
+from shared.storage import clients
 from shared.storage.clients import AWAY
 
 POST_SECONDS: Final = 15.0
@@ -140,7 +139,7 @@ def _compose(ends: tuple[str, str], options: dict[str, Any]) -> EmailMessage:
 
 def _user(settings: Settings, field: str, address: str) -> User:
     """The user of that address, or the first one who has any of the kind."""
-    users = [user for user in users_file.load(settings.boss_users_file).all if getattr(user, field)]
+    users = [user for user in load_users(settings.boss_users_file).all if getattr(user, field)]
     return next((user for user in users if str(getattr(user, field)) == address), users[0] if users else LOCAL_USER)
 
 
@@ -152,7 +151,7 @@ def _signature(options: dict[str, Any]) -> Signature:
 
 def _deliver(settings: Settings, post: Post, options: dict[str, Any]) -> None:
     """Post, wait, print, and end with the exit status."""
-    with connections.for_web(redis_url(settings)) as redis:
+    with clients.for_web(redis_url(settings)) as redis:
         mailbox = Mailbox(redis)
         since = _since(mailbox)
         answer = _post(post, options["copies"])

@@ -19,7 +19,7 @@ from shared.mailbox import ledger
 from shared.mailbox.ledger import Line
 from shared.mailbox.wait_for_reply import follow_through
 from shared.runtime import redis_url
-from shared.storage import clients as connections
+from shared.storage import clients
 
 SEQ: Final = re.compile(r"\d{1,19}(-\d{1,19})?")
 MAX_LINES: Final = 10_000
@@ -45,8 +45,8 @@ def tail(lines: int, since: str, types: tuple[str, ...], *, follow: bool, as_jso
     settings = load_settings()
     url = redis_url(settings)
     try:
-        connections.wait_until_up(url, settings.startup_wait_seconds, remark)
-        with connections.for_web(url) as redis:
+        clients.wait_until_up(url, settings.startup_wait_seconds, remark)
+        with clients.for_web(url) as redis:
             for line in _lines(redis, since or _start(redis, lines, types), follow=follow):
                 _write(line, types, as_json=as_json)
     except KeyboardInterrupt:

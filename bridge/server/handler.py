@@ -49,11 +49,11 @@ from bridge.server.submit import NotTried, Submitter, event_of, same_content
 from bridge.server.subscription import ServerSubscription
 from shared.errors import BadInput, StorageUnavailable
 from shared.model.events import Received
-from shared.observability import logs as telemetry
+from shared.observability import logs
 from shared.runtime import Runtime
 from shared.security.password import ThrottledSecret, source_of
 
-LOG: Final = telemetry.logger(__name__)
+LOG: Final = logs.logger(__name__)
 YIELD_AFTER_FRAMES: Final = 64
 """A client whose frames are all here already would otherwise keep the loop from the other clients."""
 MAX_QUEUED_CHARACTERS: Final = 262_144

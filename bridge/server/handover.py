@@ -14,9 +14,9 @@ from typing import Final
 from redis.exceptions import RedisError
 
 from shared.mailbox import AsyncMailbox, calls
-from shared.observability import logs as telemetry
+from shared.observability import logs
 
-LOG: Final = telemetry.logger(__name__)
+LOG: Final = logs.logger(__name__)
 GIVE_UP_SECONDS: Final = 60.0
 RETRY_SECONDS: Final = 0.5
 MAX_QUEUED: Final = 10_000

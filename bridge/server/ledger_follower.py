@@ -21,10 +21,10 @@ from shared.mailbox import AsyncMailbox, ledger
 from shared.mailbox.ledger import Line
 from shared.mailbox.records import Message, MessageState, Reply
 from shared.mailbox.wait_for_reply import ENDS
-from shared.observability import logs as telemetry
+from shared.observability import logs
 from shared.observability.outage import Outage
 
-LOG: Final = telemetry.logger(__name__)
+LOG: Final = logs.logger(__name__)
 BLOCK_MS: Final = 500
 RETRY_SECONDS: Final = 0.2
 POLL_SECONDS: Final = 2.0

@@ -9,7 +9,7 @@ import asyncio
 
 from bridge.server.server import run
 from shared.config.settings import Settings
-from shared.observability import logs as telemetry
+from shared.observability import logs
 from shared.process import start_errors
 from shared.runtime import open_runtime
 
@@ -18,7 +18,7 @@ def main(settings: Settings) -> int:
     """Serve clients until told to end; the answer is the process's exit status."""
     say = start_errors.stderr_writer("bridge")
     start_errors.exit_on_signals()
-    telemetry.configure("bridge", settings.log_format, settings.secrets)
+    logs.configure("bridge", settings.log_format, settings.secrets)
     try:
         runtime = open_runtime(settings, "bridge", say)
         try:

@@ -32,13 +32,13 @@ from shared.config.settings import Settings
 from shared.errors import ConfigurationError
 from shared.mailbox import AsyncMailbox
 from shared.net import ANSWER_HEADERS
-from shared.observability import logs as telemetry
+from shared.observability import logs
 from shared.process.tasks import cancel_and_wait
 from shared.runtime import Runtime, redis_url
 from shared.security.password import ThrottledSecret
 from shared.storage.clients import for_bridge
 
-LOG: Final = telemetry.logger(__name__)
+LOG: Final = logs.logger(__name__)
 BACKLOG: Final = 1024
 OPEN_SECONDS: Final = 5.0
 PING_SECONDS: Final = 20.0

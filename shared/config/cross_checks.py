@@ -8,12 +8,12 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr, ValidationError
 
-from shared.config import secret_rules as operator_secrets
+from shared.config import secret_rules
 from shared.config.secret_rules import SANDBOX_CREDENTIALS
 from shared.errors import ConfigurationError
-from shared.model import users as users_file
 from shared.model.addresses import Channel
 from shared.model.channels import CHANNELS
+from shared.model.users import load_users
 from shared.net import is_loopback_url
 from shared.storage.url import url_fault
 
@@ -68,7 +68,7 @@ def twilio_faults(settings: Settings) -> list[str]:
 
 def production_faults(settings: Settings) -> list[str]:
     """What production lacks, or must not have. It asks for the providers that the users file needs, and for no others."""
-    faults = operator_secrets.faults(settings.named_secrets)
+    faults = secret_rules.faults(settings.named_secrets)
     if settings.twilio_account_sid == SANDBOX_CREDENTIALS["twilio_account_sid"]:
         faults.append("TWILIO_ACCOUNT_SID: is the sandbox's example value")
     if settings.sandbox == "on":
@@ -86,7 +86,7 @@ def _channels_of(settings: Settings) -> tuple[frozenset[Channel], list[str]]:
     if settings.boss_users_file is None:
         return frozenset(CHANNELS), ["BOSS_USERS_FILE: is missing"]
     try:
-        return users_file.load(settings.boss_users_file).channels, []
+        return load_users(settings.boss_users_file).channels, []
     except ConfigurationError as error:
         return frozenset(CHANNELS), [error.detail]
 

@@ -32,7 +32,7 @@ from rq.utils import import_attribute
 from shared.errors import BadInput
 from shared.model.addresses import Channel
 from shared.model.channels import CHANNELS
-from shared.observability import logs as telemetry
+from shared.observability import logs
 
 QUEUE: Final = "boss"
 VERSION_FIELD: Final = "bossline"
@@ -60,7 +60,7 @@ _FOREIGN: Final = (
 )
 """Fields by which RQ would do something more than run the job; no job of ours has anything in them."""
 _BEFORE_OFFSET: Final = -len("+00:00")
-log = telemetry.logger(__name__)
+log = logs.logger(__name__)
 
 
 def job(conversation: str, channel: Channel | str) -> tuple[str | bytes | int, ...]:

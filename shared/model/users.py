@@ -105,7 +105,7 @@ class Users:
         return next((user for user in self.all if user.username == username), None)
 
 
-def load(path: Path | None) -> Users:
+def load_users(path: Path | None) -> Users:
     """Read the users file; None gives the local user. Raises ConfigurationError with every fault."""
     if path is None:
         return Users([LOCAL_USER])

@@ -9,10 +9,9 @@ from redis import Redis
 
 from shared.config.settings import Settings
 from shared.errors import ConfigurationError
-from shared.model import users as users_file
 from shared.model.addresses import Address, Identities
 from shared.model.channels import CHANNELS
-from shared.model.users import User
+from shared.model.users import User, load_users
 from shared.operations.errors import NotPossible
 from shared.runtime import identity_salt
 
@@ -29,7 +28,7 @@ class People:
         """Those of the settings' users file; nobody while that cannot be read: an operator still sees something. Raises RedisError."""
         identities = Identities(identity_salt(redis))
         try:
-            return cls(users_file.load(settings.boss_users_file).all, identities)
+            return cls(load_users(settings.boss_users_file).all, identities)
         except ConfigurationError:
             return cls((), identities)
 

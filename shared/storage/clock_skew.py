@@ -13,13 +13,13 @@ from typing import Any, Final, cast
 from redis import Redis
 from redis.exceptions import RedisError
 
-from shared.observability import logs as telemetry
+from shared.observability import logs
 
 SKEW_WARN: Final = 2.0
 SKEW_FAIL: Final = 60.0
 MEASURED_FOR: Final = 60.0
 SAID_FOR: Final = 3_600.0
-log = telemetry.logger(__name__)
+log = logs.logger(__name__)
 
 
 def skew(redis: Redis) -> float:

@@ -29,7 +29,7 @@ from redis.retry import Retry
 
 from shared.errors import ConfigurationError, StorageUnavailable
 from shared.process.parent_death import end_with
-from shared.storage import append_only_file as aof
+from shared.storage import append_only_file
 from shared.storage.disk_sync import synced
 
 CONFIGURATION: Final = """\
@@ -216,7 +216,7 @@ def serve(server: Server, stopping: Callable[[], bool], seconds: float, say: Cal
             say(f"redis: the disk fails ({error.strerror}); while it does, the server refuses writes and says so")
         return told
 
-    with synced(server.directory / aof.DIRECTORY, failed):
+    with synced(server.directory / append_only_file.DIRECTORY, failed):
         while not stopping():
             if server.returncode() is not None:
                 return 1

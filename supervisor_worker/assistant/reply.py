@@ -12,7 +12,7 @@ from shared.errors import ProviderError, ProviderRefused, ProviderUnavailable
 from shared.mailbox.records import Message, Reply, Turn
 from shared.model.events import Received, Response
 from shared.model.users import Users
-from shared.observability import logs as telemetry
+from shared.observability import logs
 from supervisor_worker.assistant import notices
 from supervisor_worker.assistant.claude.client import PROVIDER, ModelAnswer
 from supervisor_worker.assistant.prompt import Prompt, build_prompt, zone
@@ -23,7 +23,7 @@ from supervisor_worker.channels.truncation import cut_short
 from supervisor_worker.media.turn_pictures import NO_PICTURES, PictureLoader, Pictures
 from supervisor_worker.providers.retry_budget import RetryBudget
 
-LOG: Final = telemetry.logger(__name__)
+LOG: Final = logs.logger(__name__)
 MAX_PAUSES: Final = 3
 CUT: Final = ("max_tokens", "model_context_window_exceeded")
 """Stop reasons of a model that had more to say, or had not begun to."""

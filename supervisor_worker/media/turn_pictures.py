@@ -14,7 +14,7 @@ from typing import Final
 
 from shared.config.settings import Settings
 from shared.model.events import MAX_MEDIA, Media, Received
-from shared.observability import logs as telemetry
+from shared.observability import logs
 from supervisor_worker.media.download import Downloads, MediaUnavailable
 from supervisor_worker.media.image_header import MAX_BYTES, NotAPicture, Picture, read_picture
 
@@ -27,7 +27,7 @@ FileKey = tuple[str, str]
 """A file by its message and itself: `Received.id`, `Media.id`."""
 Pictures = Mapping[FileKey, Picture]
 WantedFile = tuple[Received, Media]
-LOG: Final = telemetry.logger(__name__)
+LOG: Final = logs.logger(__name__)
 NO_PICTURES: Final[Pictures] = MappingProxyType({})
 
 

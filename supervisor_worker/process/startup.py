@@ -10,7 +10,7 @@ import gc
 from typing import TYPE_CHECKING
 
 from shared.config.settings import Settings
-from shared.observability import logs as telemetry
+from shared.observability import logs
 from shared.process import start_errors
 from shared.runtime import open_runtime
 
@@ -25,7 +25,7 @@ def main(settings: Settings, role: str = "worker", *, name: str = "", beside: Be
     """
     say = start_errors.stderr_writer(role)
     start_errors.exit_on_signals()
-    telemetry.configure(role, settings.log_format, settings.secrets)
+    logs.configure(role, settings.log_format, settings.secrets)
     try:
         runtime = open_runtime(settings, "worker", say)
     except start_errors.START_ERRORS as error:

@@ -22,10 +22,10 @@ from shared.mailbox.calls.indexes import END, Progress, list_stored, progress_fr
 from shared.model import codec
 from shared.model.addresses import Identities
 from shared.model.events import Received
-from shared.observability import logs as telemetry
+from shared.observability import logs
 from supervisor_worker.process.resources import WorkerResources
 
-LOG: Final = telemetry.logger(__name__)
+LOG: Final = logs.logger(__name__)
 SCAN_COUNT: Final = 500
 """Keys that the server looks at in a step: a quarter of a millisecond of its time."""
 BATCH: Final = 100

@@ -19,7 +19,7 @@ from shared.backoff import Backoff
 from shared.mailbox import calls
 from shared.mailbox.call import Call
 from shared.mailbox.calls import RetryRequest, Swept, hold_retry, refuse_retry
-from shared.observability import logs as telemetry
+from shared.observability import logs
 from shared.observability.outage import Outage
 from shared.observability.redaction import error_location
 from shared.process.tasks import cancel_and_wait
@@ -27,7 +27,7 @@ from supervisor_worker.process.resources import WorkerResources
 from supervisor_worker.turns.cross_channel_notice import send_notices
 from supervisor_worker.turns.retry_request import RetryServer
 
-LOG: Final = telemetry.logger(__name__)
+LOG: Final = logs.logger(__name__)
 MAX_WAIT_SECONDS: Final = 5.0
 MIN_WAIT_SECONDS: Final = 0.01
 JITTER: Final = (0.8, 1.2)

@@ -22,7 +22,7 @@ from rq.serializers import JSONSerializer
 from rq_async import AsyncWorker
 from shared.mailbox.calls import STANDBY
 from shared.mailbox.wake_queue import RESULT_TTL, VERSION_FIELD, BosslineJob
-from shared.observability import logs as telemetry
+from shared.observability import logs
 from shared.observability.redaction import summarize
 from shared.process import honcho
 from shared.process.tasks import cancel_and_wait
@@ -35,7 +35,7 @@ from supervisor_worker.process.sweep import Sweep
 from supervisor_worker.reconciler import Reconciler
 from supervisor_worker.turns.liveness import Liveness
 
-LOG: Final = telemetry.logger(__name__)
+LOG: Final = logs.logger(__name__)
 WORKER_TTL: Final = 45
 MONITORING_INTERVAL: Final = 10
 MAINTENANCE_INTERVAL: Final = 60

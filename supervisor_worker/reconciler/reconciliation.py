@@ -28,12 +28,12 @@ from shared.mailbox.calls import Accepted
 from shared.model import sms_admission
 from shared.model.addresses import Address
 from shared.model.sms_admission import Ignored
-from shared.observability import logs as telemetry
+from shared.observability import logs
 from shared.runtime import Runtime
 from supervisor_worker.channels.twilio.message_list import ListedSms, SmsList
 from supervisor_worker.reconciler.result import Bounds, ReconcileResult
 
-LOG: Final = telemetry.logger(__name__)
+LOG: Final = logs.logger(__name__)
 VIA: Final = "reconciler"
 
 

@@ -14,10 +14,10 @@ from shared.errors import ProviderError
 from shared.mailbox import AsyncMailbox, calls
 from shared.mailbox.calls import Unsettled
 from shared.model.delivery_reports import FINAL, TWILIO_STATES, word_of_the_user
-from shared.observability import logs as telemetry
+from shared.observability import logs
 from supervisor_worker.channels.twilio.message_list import SmsRecord
 
-LOG: Final = telemetry.logger(__name__)
+LOG: Final = logs.logger(__name__)
 MAX_BATCH: Final = 10
 """What is taken from the mailbox's list has to be asked about in this run, so it is taken in small batches."""
 

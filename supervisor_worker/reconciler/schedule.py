@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 
 from shared.config.settings import Settings
 from shared.mailbox import AsyncMailbox, keys
-from shared.observability import logs as telemetry
+from shared.observability import logs
 from shared.observability.outage import Outage
 from shared.observability.redaction import error_location
 from shared.process.tasks import cancel_and_wait
@@ -27,7 +27,7 @@ from supervisor_worker.reconciler.reconciliation import Reconciliation
 from supervisor_worker.reconciler.reports import settle
 from supervisor_worker.reconciler.result import Bounds, ReconcileResult
 
-LOG: Final = telemetry.logger(__name__)
+LOG: Final = logs.logger(__name__)
 MAX_START_DELAY_SECONDS: Final = 10.0
 """Also at most a tenth of the interval: an installation that starts after an outage reads the list soon."""
 MAX_JITTER_SECONDS: Final = 5.0

@@ -21,8 +21,8 @@ from shared.config.settings import Settings
 from shared.mailbox import Mailbox, calls
 from shared.mailbox.calls import STANDBY, Standing
 from shared.mailbox.wake_queue import QUEUE
-from shared.model.users import load as load_users
-from shared.observability import logs as telemetry
+from shared.model.users import load_users
+from shared.observability import logs
 from shared.observability.outage import Outage
 from shared.process.lifecycle import StopSignal
 from shared.runtime import redis_url
@@ -30,7 +30,7 @@ from shared.storage.clients import for_web
 from supervisor_worker.standby.child_worker import DRAIN, WORK, ChildWorker
 from supervisor_worker.standby.liveness import LivenessMonitor
 
-LOG: Final = telemetry.logger(__name__)
+LOG: Final = logs.logger(__name__)
 POLL_SECONDS: Final = 0.5
 DRAIN_SECONDS: Final = 150.0
 """How long running turns may take to end when a regular worker is back: two long requests to Claude. Then they are handed over."""
@@ -46,7 +46,7 @@ def main(settings: Settings) -> int:
         sys.stdout.flush()
         stop.wait()
         return 0
-    telemetry.configure("standby", settings.log_format, settings.secrets)
+    logs.configure("standby", settings.log_format, settings.secrets)
     load_users(settings.boss_users_file)
     with for_web(redis_url(settings)) as redis:
         standby = Standby(settings, Mailbox(redis))

@@ -23,13 +23,13 @@ from shared.mailbox.wake_queue import job
 from shared.model.channels import CHANNELS
 from shared.model.events import Received
 from shared.model.users import User
-from shared.observability import logs as telemetry
+from shared.observability import logs
 from shared.observability.redaction import error_location
 from supervisor_worker.assistant import notices
 from supervisor_worker.channels.formats import FORMATS
 from supervisor_worker.turns.context import TurnContext
 
-LOG: Final = telemetry.logger(__name__)
+LOG: Final = logs.logger(__name__)
 
 
 async def send_notices(reply_ids: Sequence[str], context: TurnContext) -> None:

@@ -33,7 +33,7 @@ from shared.mailbox.call import Wake
 from shared.mailbox.calls import Outcome, Sending
 from shared.mailbox.records import Attempt, ReplyState
 from shared.model.events import Response
-from shared.observability import logs as telemetry
+from shared.observability import logs
 from shared.observability.redaction import error_location
 from supervisor_worker.providers.http_pool import NO_PROVIDER, PermitExpired, send_check
 from supervisor_worker.turns import retry_policy
@@ -43,7 +43,7 @@ from supervisor_worker.turns.delivery_result import DeliveryResult, PendingReply
 from supervisor_worker.turns.lease import Lease
 from supervisor_worker.turns.liveness import elapsed
 
-LOG: Final = telemetry.logger(__name__)
+LOG: Final = logs.logger(__name__)
 MAX_ROUNDS: Final = 20
 SERVER_ERROR: Final = 500
 MAX_PERMITS: Final = 3

@@ -16,13 +16,13 @@ from redis.exceptions import RedisError
 from shared.errors import LeaseLost
 from shared.mailbox import AsyncMailbox, calls
 from shared.mailbox.calls import Claim
-from shared.observability import logs as telemetry
+from shared.observability import logs
 from supervisor_worker.turns.liveness import elapsed
 
 T = TypeVar("T")
 MAX_RENEWALS: Final = 3
 """In a row, before one request."""
-LOG: Final = telemetry.logger(__name__)
+LOG: Final = logs.logger(__name__)
 
 
 class Lease:

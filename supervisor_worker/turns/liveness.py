@@ -22,11 +22,11 @@ from types import TracebackType
 from typing import Final, Self
 
 from shared.mailbox import Mailbox, calls
-from shared.observability import logs as telemetry
+from shared.observability import logs
 from shared.observability.outage import Outage
 from shared.storage.clients import probe
 
-LOG: Final = telemetry.logger(__name__)
+LOG: Final = logs.logger(__name__)
 HEARTBEATS_PER_LIFE: Final = 4
 """Three in a row may get lost."""
 JOIN_SECONDS: Final = 1.0

@@ -16,11 +16,11 @@ from shared.mailbox import calls
 from shared.mailbox.calls.retry_requests import Result, RetryRequest, hold_retry, refuse_retry
 from shared.mailbox.records import Attempt, Message, Reply
 from shared.mailbox.wake_queue import job
-from shared.observability import logs as telemetry
+from shared.observability import logs
 from supervisor_worker.turns.attempt_matching import match
 from supervisor_worker.turns.context import TurnContext
 
-LOG: Final = telemetry.logger(__name__)
+LOG: Final = logs.logger(__name__)
 
 
 class TooEarly(BosslineError):

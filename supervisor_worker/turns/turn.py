@@ -47,7 +47,7 @@ from shared.mailbox.records import Turn
 from shared.mailbox.wake_queue import job
 from shared.model.channels import CHANNELS
 from shared.model.events import Received, Response
-from shared.observability import logs as telemetry
+from shared.observability import logs
 from shared.observability.redaction import error_location
 from supervisor_worker.assistant.prompt import UNANSWERED
 from supervisor_worker.assistant.reply import RetryBudgetSpent
@@ -60,7 +60,7 @@ from supervisor_worker.turns.delivery_result import DeliveryResult, PendingReply
 from supervisor_worker.turns.lease import Lease
 from supervisor_worker.turns.liveness import elapsed
 
-LOG: Final = telemetry.logger(__name__)
+LOG: Final = logs.logger(__name__)
 ADDRESS_REMOVED: Final = "address_removed"
 _LEVELS: Final = {
     "newer": logging.ERROR,  # the data was written by a newer version: this process must end

@@ -49,7 +49,7 @@ def block(document: str, language: str, has: str) -> str:
 def test_the_users_example_is_a_users_file(tmp_path: Path) -> None:
     """Every field that docs/reference/users.md shows is one that the file may hold."""
     (tmp_path / "users.toml").write_text(block("reference/users.md", "toml", "[[users]]"))
-    (user,) = users.load(tmp_path / "users.toml").all
+    (user,) = users.load_users(tmp_path / "users.toml").all
     assert (user.username, user.timezone, user.role) == ("ada", "Europe/Berlin", "admin")
 
 

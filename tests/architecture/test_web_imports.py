@@ -11,14 +11,14 @@ import json, sys
 import fakeredis
 from shared import runtime, mailbox
 from shared.config.loading import load_settings
-from shared.mailbox import wake_queue as queue
+from shared.mailbox import wake_queue
 from shared.model import addresses, users
 import webhook_api.server
 from webhook_api.app import create_app
 redis = fakeredis.FakeRedis()
 settings = load_settings(sandbox="on", _env_file=None)
 salted = lambda: addresses.Identities(b"salt")
-held = runtime.Runtime(settings, users.load(None), redis, mailbox.Mailbox(redis), queue.Dispatcher(redis), salted)
+held = runtime.Runtime(settings, users.load_users(None), redis, mailbox.Mailbox(redis), queue.Dispatcher(redis), salted)
 create_app(held)
 print(json.dumps(sorted(sys.modules)))
 """

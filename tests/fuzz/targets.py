@@ -18,8 +18,7 @@ from yarl import URL
 from bridge.protocol.server_session import ServerSession, SessionLimits
 from shared.config.loading import load_settings
 from shared.errors import BadInput, SchemaTooNew
-from shared.model import codec, users
-from shared.model import sms_admission as admission
+from shared.model import codec, sms_admission, users
 from shared.model.addresses import EmailAddress, PhoneNumber, parse_address_list
 from shared.model.events import MAX_MEDIA, EmailReceived, Media, SendSmsResponse, SmsReceived
 from shared.model.text import clean, decode, one_line
@@ -32,8 +31,7 @@ from supervisor_worker.media.allowed_urls import TWILIO_HOSTS, AllowedUrls, NotA
 from supervisor_worker.media.image_header import MAX_PIXELS, NotAPicture, read_picture
 from tests import payloads
 from tests.payloads import pictures
-from webhook_api.email import admission as admit
-from webhook_api.email import event_routes, html_text, inbound_routes, mime
+from webhook_api.email import admission, event_routes, html_text, inbound_routes, mime
 from webhook_api.email.headers import Headers, decoded
 from webhook_api.email.multipart import boundary_of
 from webhook_api.email.parsing import MAX_BLOCK_BYTES, InboundMail, parse_email
@@ -44,7 +42,7 @@ from webhook_api.sms.media import media_of
 from webhook_api.sms.parsing import parse_sms, parse_status, read_form
 
 Target = Callable[[bytes], None]
-USERS: Final = users.load(None)
+USERS: Final = users.load_users(None)
 EVES: Final = '{"to":["boss@example.com"],"from":"eve@evil.example"}'
 FORGED_BLOCK: Final = (
     b"Received: by mx.example.net;\n id 1\nDKIM-Signature: v=1; d=example.com : pass, @evil.example; s=x\n"
@@ -65,10 +63,10 @@ KEYWORDS: Final = SETTINGS.keywords
 def sms_inbound(data: bytes) -> None:
     """A text's form up to the verdict: only the user's own number is let in."""
     form = parse_sms(read_form(data))
-    verdict = admission.sms(form, USERS, KEYWORDS)
-    if isinstance(verdict, admission.AdmittedSms):
+    verdict = sms_admission.sms(form, USERS, KEYWORDS)
+    if isinstance(verdict, sms_admission.AdmittedSms):
         assert (verdict.sender.value, verdict.boss.value) == (payloads.USER_PHONE, payloads.BOSS_PHONE)
-        answer(admission.received("m-1", form, verdict, at=0.0))
+        answer(sms_admission.received("m-1", form, verdict, at=0.0))
 
 
 def media(data: bytes) -> None:
@@ -120,9 +118,9 @@ def take(mail: InboundMail) -> None:
     """Judge a mail, and answer one that is let in."""
     assert all("/" not in name and name.isprintable() for name in mail.attachments)
     for recipient in mail.recipients:
-        verdict = admit.email(mail, recipient, USERS)
+        verdict = admission.email(mail, recipient, USERS)
         inbound_routes.mail_id(mail, recipient.value)
-        if isinstance(verdict, admit.AdmittedMail):
+        if isinstance(verdict, admission.AdmittedMail):
             assert verdict.sender.value == USER_MAIL
             answer(event_of(mail, verdict))
 
@@ -142,7 +140,7 @@ def forged_raw(data: bytes) -> None:
 def mail_form(body: bytes) -> None:
     """Nobody is let in, and nothing is proved."""
     mail = parse_email(body, payloads.MULTIPART)
-    assert not isinstance(admit.email(mail, EmailAddress("boss@example.com"), USERS), admit.AdmittedMail)
+    assert not isinstance(admission.email(mail, EmailAddress("boss@example.com"), USERS), admission.AdmittedMail)
 
 
 def signed_form_cut(data: bytes) -> None:
@@ -163,7 +161,7 @@ def genuine_form() -> dict[str, list[str]]:
     return {name: [value] for name, value in GENUINE_FORM.items()}
 
 
-def event_of(mail: InboundMail, verdict: admit.AdmittedMail) -> EmailReceived:
+def event_of(mail: InboundMail, verdict: admission.AdmittedMail) -> EmailReceived:
     """What is stored of a mail."""
     return EmailReceived(
         id="m-1", from_=verdict.sender, to=verdict.boss, subject=mail.subject, body=mail.body, user="user",
@@ -190,7 +188,7 @@ def header_block(data: bytes) -> None:
     headers = Headers.parse(decode(data))
     ids = [headers.message_id("message-id"), *headers.references(), *(one_line(decoded(value), 1_000) for _, value in headers.items)]
     assert not any(character in text for text in ids for character in "\r\n\0")
-    admit.dkim_passes(decode(data[:4_000]), headers)
+    admission.dkim_passes(decode(data[:4_000]), headers)
 
 
 def html(data: bytes) -> None:

@@ -18,8 +18,7 @@ from typing import Any, Self, cast
 from redis import Redis
 
 from shared.config.loading import load_settings
-from supervisor_worker.process import startup as bootstrap
-from supervisor_worker.process import worker
+from supervisor_worker.process import startup, worker
 from tests.support.fork_server import die_with_parent
 from tests.support.processes import clean_environment
 from tests.support.wait import wait_for
@@ -27,7 +26,7 @@ from tests.support.wait import wait_for
 
 def boss_worker() -> int:
     """What `boss worker` does; its exit status."""
-    return bootstrap.main(load_settings())
+    return startup.main(load_settings())
 
 
 class ForkedWorker:

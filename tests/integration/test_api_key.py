@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from boss.checks import providers as outside
+from boss.checks import providers
 from shared.config.loading import load_settings
 from shared.config.settings import Settings
 from shared.errors import CredentialsRefused
@@ -67,11 +67,11 @@ def test_a_key_sends_looks_up_and_reads_the_list(played: SandboxProcess, tmp_pat
 
 def test_the_doctor_tells_the_key_from_the_token(played: SandboxProcess, tmp_path: Path) -> None:
     """A wrong token means that every webhook is refused, though the key sends; and the other way round."""
-    found = {each.name: each.status for each in outside.twilio(settings(played, tmp_path, **PAIR))}
+    found = {each.name: each.status for each in providers.twilio(settings(played, tmp_path, **PAIR))}
     assert found == {"twilio": "fail", "twilio key": "ok"}
     token = played.env["TWILIO_AUTH_TOKEN"]
-    found = {each.name: each.status for each in outside.twilio(settings(played, tmp_path, twilio_auth_token=token, **PAIR))}
+    found = {each.name: each.status for each in providers.twilio(settings(played, tmp_path, twilio_auth_token=token, **PAIR))}
     assert list(found.values()) == ["ok", "ok", "ok"]
     wrong = PAIR | {"twilio_api_key_secret": secrets.token_hex(16)}
-    found = {each.name: each.status for each in outside.twilio(settings(played, tmp_path, twilio_auth_token=token, **wrong))}
+    found = {each.name: each.status for each in providers.twilio(settings(played, tmp_path, twilio_auth_token=token, **wrong))}
     assert found == {"twilio": "ok", "twilio key": "fail"}

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 from redis import Redis
 
-from boss.checks import providers as outside
+from boss.checks import providers
 from boss.checks import redis as storage
 from boss.http import ask
 from boss.main import main
@@ -166,7 +166,7 @@ def test_the_doctor_names_wrong_credentials_and_goes_on(boss: Boss, monkeypatch:
 
 def test_the_doctor_ends_soon_when_a_provider_hangs(boss: Boss, sandbox_of: SandboxProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     """A timeout is a finding like any other; the rest is checked all the same."""
-    monkeypatch.setattr(outside, "REMOTE_SECONDS", 1.0)
+    monkeypatch.setattr(providers, "REMOTE_SECONDS", 1.0)
     sandbox_of.faults(anthropic={"fail": [{"fault": "hang", "on": "model"}]})
     checks = {check["check"]: check for check in json.loads(boss("doctor", "--json", code=1).stdout)["checks"]}
     assert (checks["claude"]["status"], checks["twilio"]["status"]) == ("fail", "ok")

@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 from redis import Redis
 
-from boss import session as sessions
+from boss import session
 from boss.http import ask
 from boss.main import main
 from shared.config.secret_rules import SANDBOX_CREDENTIALS
@@ -225,7 +225,7 @@ def test_tail_ends_when_its_reader_has_gone(own_server: EmbeddedServer, lines: i
 
 def test_a_command_without_redis_ends_with_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No traceback, status 2, and what to look at."""
-    monkeypatch.setattr(sessions, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(session, "PATIENCE_SECONDS", 0.1)
     monkeypatch.setenv("BOSS_DATA_DIR", str(tmp_path / "nothing"))
     monkeypatch.chdir(tmp_path)
     for arguments in (["messages", "list"], ["pause", "x"], ["resume"]):

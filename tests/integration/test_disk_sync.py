@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.storage import append_only_file as aof
-from shared.storage import embedded
+from shared.storage import append_only_file, embedded
 from tests.support.wait import wait_for
 
 REAL_SYNC = os.fsync
@@ -62,7 +61,7 @@ def served(place: Path, said: list[str]) -> Iterator[embedded.Server]:
 def test_what_was_written_is_on_the_disk_a_second_later(tmp_path: Path, disk: Disk) -> None:
     """The file that is written now, and again when it has grown; not again when it has not."""
     with served(tmp_path, []) as server, embedded._client(server.socket) as client:
-        (newest,) = (server.directory / aof.DIRECTORY).glob("*.incr.aof")
+        (newest,) = (server.directory / append_only_file.DIRECTORY).glob("*.incr.aof")
 
         def all_of_it() -> tuple[int, int] | None:
             seen = newest.stat()

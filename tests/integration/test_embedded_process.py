@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from shared.errors import StorageUnavailable
 from shared.runtime import socket_path
-from shared.storage import clients as connections
+from shared.storage import clients
 from tests.support.processes import BossProcess
 from tests.support.wait import wait_for
 
@@ -138,7 +138,7 @@ def test_a_server_that_comes_late_is_waited_for(settings: dict[str, str]) -> Non
     """Who starts first says once that it waits, and goes on when the server is there."""
     said: list[str] = []
     with BossProcess("redis", settings=settings):
-        connections.wait_until_up(url(settings), 20, said.append)
+        clients.wait_until_up(url(settings), 20, said.append)
     assert len(said) <= 1
 
 
@@ -146,7 +146,7 @@ def test_waiting_has_a_limit_and_a_clear_message(settings: dict[str, str]) -> No
     """After the limit, what to look at is named."""
     said: list[str] = []
     with pytest.raises(StorageUnavailable, match="is `boss redis` running, is REDIS_URL right"):
-        connections.wait_until_up(url(settings), 0.2, said.append)
+        clients.wait_until_up(url(settings), 0.2, said.append)
     assert said == ["waiting up to 0.2 s for Redis"]
 
 

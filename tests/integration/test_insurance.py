@@ -18,7 +18,7 @@ from rq_async.command_batching import CommandBatcher
 from shared import submit
 from shared.mailbox import AsyncMailbox, Mailbox, calls, keys
 from shared.model.sms_admission import sms_id
-from shared.storage import clients as connections
+from shared.storage import clients
 from shared.storage.replication import ReplicationBarrier, StorageResult
 from tests.integration.mailbox_workers import command, received
 from tests.integration.webhook_client import ELSEWHERE, Web, opened
@@ -208,7 +208,7 @@ def test_leave_to_send_is_none_while_no_replica_has_the_attempt(followed: Follow
 
     async def ask(conversation: str) -> list[str]:
         """A first attempt with the reply, and a second one by itself."""
-        redis = connections.for_loop(followed.url)
+        redis = clients.for_loop(followed.url)
         mailbox = AsyncMailbox(redis, CommandBatcher(redis, ReplicationBarrier(keys.BARRIER)))
         turn = (await mailbox.run(calls.claim(conversation, "k-1", f"t-{conversation}", lease_ms=60_000))).turn
         assert turn is not None

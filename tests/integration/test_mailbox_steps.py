@@ -10,8 +10,7 @@ from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from shared.mailbox import calls
-from shared.mailbox import wake_queue as queue
+from shared.mailbox import calls, wake_queue
 from shared.model.channels import CHANNELS
 from tests.integration.mailbox_desk import C, Desk
 
@@ -81,7 +80,7 @@ def test_an_accepted_attempt_is_recorded_by_a_holder_that_lost_its_lease(desk: D
 
 def test_a_message_in_an_empty_inbox_enqueues_its_job(desk: Desk) -> None:
     """One behind others, one that settles first, a duplicate and one that is ignored enqueue none."""
-    wake = queue.job(C, "sms")
+    wake = wake_queue.job(C, "sms")
     desk.accept("m-1", settle=500, wake=wake)
     assert queued(desk.redis) == []
     desk.advance(500)
@@ -89,9 +88,9 @@ def test_a_message_in_an_empty_inbox_enqueues_its_job(desk: Desk) -> None:
     desk.finish("k1")
     desk.accept("m-2", wake=wake)
     assert queued(desk.redis) == [wake[3]]
-    desk.accept("m-2", wake=queue.job(C, "sms"))
-    desk.accept("m-3", wake=queue.job(C, "sms"))
-    desk.accept("m-4", keyword="stop", wake=queue.job(C, "sms"))
+    desk.accept("m-2", wake=wake_queue.job(C, "sms"))
+    desk.accept("m-3", wake=wake_queue.job(C, "sms"))
+    desk.accept("m-4", keyword="stop", wake=wake_queue.job(C, "sms"))
     assert queued(desk.redis) == [wake[3]]
 
 
@@ -100,7 +99,7 @@ def test_the_end_of_a_turn_enqueues_the_next_job_when_messages_remain(desk: Desk
     desk.accept("m-1")
     desk.taken("k1")
     desk.accept("m-2")
-    first, second = queue.job(C, "sms"), queue.job(C, "sms")
+    first, second = wake_queue.job(C, "sms"), wake_queue.job(C, "sms")
     assert desk.finish("k1", wake=first).outcome == "more"
     assert queued(desk.redis) == [first[3]]
     desk.taken("k2")
@@ -113,7 +112,7 @@ def test_one_job_is_enqueued_once_however_often_its_script_wakes(desk: Desk) -> 
     desk.accept("m-1")
     desk.taken("k1")
     desk.accept("m-2")
-    wake = queue.job(C, "sms")
+    wake = wake_queue.job(C, "sms")
     desk.park("k1", notice="error", wake=wake)
     assert queued(desk.redis) == [wake[3]]
 
@@ -121,14 +120,14 @@ def test_one_job_is_enqueued_once_however_often_its_script_wakes(desk: Desk) -> 
 @pytest.mark.parametrize("channel", ["sms", "email"])
 def test_the_job_that_a_script_writes_is_the_one_that_rq_writes(desk: Desk, channel: str) -> None:
     """Field by field, and the set of queues; and RQ reads from it the same function and arguments. Only the server's time is more."""
-    desk.accept("m-1", wake=queue.job("c-42", channel))
-    own = Queue(queue.QUEUE, connection=desk.redis, serializer=JSONSerializer, default_timeout=queue.JOB_TIMEOUT)
+    desk.accept("m-1", wake=wake_queue.job("c-42", channel))
+    own = Queue(wake_queue.QUEUE, connection=desk.redis, serializer=JSONSerializer, default_timeout=wake_queue.JOB_TIMEOUT)
     function = CHANNELS[channel].job
     own.enqueue(
         function,
         "c-42",
-        result_ttl=queue.RESULT_TTL,
-        failure_ttl=queue.FAILURE_TTL,
+        result_ttl=wake_queue.RESULT_TTL,
+        failure_ttl=wake_queue.FAILURE_TTL,
         description=f"{function.rpartition('.')[2]} c-42",
     )
     ours, rqs = (Job.fetch(name, connection=desk.redis, serializer=JSONSerializer) for name in queued(desk.redis))

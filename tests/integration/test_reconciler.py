@@ -21,12 +21,12 @@ from shared.config.settings import Settings
 from shared.errors import ProviderError, ProviderRefused, ProviderUnavailable
 from shared.mailbox import AsyncMailbox, keys
 from shared.mailbox.ledger import Line, latest
-from shared.model import sms_admission as admission
+from shared.model import sms_admission
 from shared.model.sms_admission import InboundSms, sms_id
 from shared.model.users import LOCAL_USER, User, Users
 from shared.runtime import Runtime, open_runtime
 from shared.storage.clients import for_loop
-from supervisor_worker.channels.twilio import message_list as twilio_inbound
+from supervisor_worker.channels.twilio import message_list
 from supervisor_worker.channels.twilio.message_list import ListedSms, SmsList, TwilioMessageList
 from supervisor_worker.reconciler import Reconciler
 from supervisor_worker.reconciler.reconciliation import MessageLists, Reconciliation
@@ -68,9 +68,9 @@ class House:
     def webhook(self, body: str, sid: str) -> str:
         """The same text as its webhook brings it; what became of it."""
         text = InboundSms(sid, ACCOUNT, USER, BOSS, body)
-        verdict = admission.sms(text, self.runtime.users, self.runtime.settings.keywords)
-        assert isinstance(verdict, admission.AdmittedSms)
-        event = admission.received(sms_id(ACCOUNT, sid), text, verdict, at=0.0)
+        verdict = sms_admission.sms(text, self.runtime.users, self.runtime.settings.keywords)
+        assert isinstance(verdict, sms_admission.AdmittedSms)
+        event = sms_admission.received(sms_id(ACCOUNT, sid), text, verdict, at=0.0)
         return submit.accept(self.runtime, event, kind="text", keyword=verdict.keyword).outcome
 
     def lines(self, *types: str) -> list[Line]:
@@ -185,7 +185,7 @@ def test_a_picture_s_count_is_read_and_a_text_is_cleaned_as_by_the_webhook(house
 
 def test_a_long_list_is_read_page_by_page(house: House, sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     """What arrives between two pages shifts nothing out of sight."""
-    monkeypatch.setattr(twilio_inbound, "PAGE", 2)
+    monkeypatch.setattr(message_list, "PAGE", 2)
     for number in range(5):
         missed(sandbox, f"text {number}")
     assert house.look().accepted == 5
@@ -195,8 +195,8 @@ def test_a_long_list_is_read_page_by_page(house: House, sandbox: SandboxProcess,
 
 def test_a_list_without_an_end_is_cut_and_said_to_be(house: House, sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     """So many pages and no more."""
-    monkeypatch.setattr(twilio_inbound, "PAGE", 1)
-    monkeypatch.setattr(twilio_inbound, "MAX_PAGES", 2)
+    monkeypatch.setattr(message_list, "PAGE", 1)
+    monkeypatch.setattr(message_list, "MAX_PAGES", 2)
     for number in range(3):
         missed(sandbox, f"text {number}")
     found = house.look()
@@ -470,9 +470,9 @@ def test_a_text_that_redis_refuses_for_its_own_sake_keeps_no_other_back(house: H
 
 def conversation(house: House) -> str:
     text = InboundSms("SM", ACCOUNT, USER, BOSS, "x")
-    verdict = admission.sms(text, house.runtime.users, house.runtime.settings.keywords)
-    assert isinstance(verdict, admission.AdmittedSms)
-    return house.runtime.identities.conversation(admission.received("m", text, verdict, at=0).key())
+    verdict = sms_admission.sms(text, house.runtime.users, house.runtime.settings.keywords)
+    assert isinstance(verdict, sms_admission.AdmittedSms)
+    return house.runtime.identities.conversation(sms_admission.received("m", text, verdict, at=0).key())
 
 
 # -- whose turn it is ------------------------------------------------------------------------------------------------

@@ -16,8 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from shared.storage import clients as connections
-from shared.storage import sentinel
+from shared.storage import clients, sentinel
 from shared.storage.clients import AWAY
 from tests.support.server import EmbeddedServer
 
@@ -83,7 +82,7 @@ def asked(url: str) -> list[Any]:
     """What a blocking client and one of a loop are answered, or the kind of their error."""
 
     async def loops() -> Any:
-        client = connections.for_bridge(url)
+        client = clients.for_bridge(url)
         try:
             return await client.ping()
         finally:
@@ -99,7 +98,7 @@ def asked(url: str) -> list[Any]:
 
 
 def _ping(url: str) -> Any:
-    with connections.for_web(url) as client:
+    with clients.for_web(url) as client:
         return client.ping()
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from boss.commands.redis import keep, repair
 from shared.errors import ConfigurationError
-from shared.storage import append_only_file as aof
+from shared.storage import append_only_file
 from shared.storage.embedded import CannotLoad, Server, scratch, snapshot_good
 from tests.support.processes import BossProcess
 from tests.support.server import EmbeddedServer
@@ -76,7 +76,7 @@ def server_of(own: EmbeddedServer) -> Server:
 
 
 def newest(own: EmbeddedServer) -> Path:
-    return aof.parts(own.directory / "redis" / aof.DIRECTORY)[-1].path
+    return append_only_file.parts(own.directory / "redis" / append_only_file.DIRECTORY)[-1].path
 
 
 def damaged(own: EmbeddedServer, change: Change) -> bytes:
@@ -128,7 +128,7 @@ def test_files_that_go_on_from_what_is_lost_are_left_out_and_kept(own: EmbeddedS
     damaged(own, zeros)
     later = newest(own).with_name("appendonly.aof.2.incr.aof")
     later.write_bytes(b"*3\r\n$5\r\nRPUSH\r\n$1\r\na\r\n$3\r\n999\r\n")
-    with (later.parent / aof.MANIFEST).open("a") as manifest:
+    with (later.parent / append_only_file.MANIFEST).open("a") as manifest:
         manifest.write(f"file {later.name} seq 2 type i\n")
     said: list[str] = []
     repair(server_of(own), said.append)
@@ -176,7 +176,7 @@ def rewritten(own: EmbeddedServer) -> Path:
         client.bgrewriteaof()
         wait_for(lambda: not client.info("persistence")["aof_rewrite_in_progress"] and ".2." in newest(own).name, 10, "the rewrite")
     own.stop()
-    return aof.parts(newest(own).parent)[0].path
+    return append_only_file.parts(newest(own).parent)[0].path
 
 
 def test_a_damaged_snapshot_is_not_touched_and_what_can_be_done_is_said(own: EmbeddedServer) -> None:
@@ -195,7 +195,7 @@ def test_a_damaged_snapshot_is_not_touched_and_what_can_be_done_is_said(own: Emb
 @pytest.mark.parametrize("content", [b"", b"nonsense\n", b"file appendonly.aof.9.base.rdb seq 9 type b\n"])
 def test_a_list_of_the_files_that_is_wrong_is_not_guessed_at(own: EmbeddedServer, content: bytes) -> None:
     """A file loaded twice, or one too few, is other data."""
-    manifest = newest(own).parent / aof.MANIFEST
+    manifest = newest(own).parent / append_only_file.MANIFEST
     manifest.write_bytes(content)
     with pytest.raises(CannotLoad, match=r"put a copy .* back"):
         repair(server_of(own), lambda _line: None)
@@ -282,12 +282,12 @@ def test_a_place_that_it_cannot_have_still_ends_it(own: EmbeddedServer) -> None:
 
 def test_a_long_file_is_read_in_seconds(tmp_path: Path) -> None:
     """200,000 commands with damage at their end."""
-    part = aof.Part(tmp_path / "long.aof", "i")
+    part = append_only_file.Part(tmp_path / "long.aof", "i")
     part.path.write_bytes(b"*3\r\n$5\r\nRPUSH\r\n$1\r\na\r\n$3\r\n999\r\n" * 200_000 + b"*1\r\n$1\r\nx\r\n")
     began = time.monotonic()
     with scratch() as client:
         known = {name.upper().encode(): int(each["arity"]) for name, each in client.command().items()}
-    found = aof.damage(part, known)
+    found = append_only_file.damage(part, known)
     assert found
     assert (found.commands, found.good, found.behind) == (200_000, 200_000 * 31, 0)
     assert time.monotonic() - began < 10

@@ -16,7 +16,7 @@ from boss.checks.replication import clocks, sentinels
 from shared.config.loading import load_settings
 from shared.mailbox import keys
 from shared.mailbox.wake_queue import BosslineJob, Dispatcher
-from shared.storage import clients as connections
+from shared.storage import clients
 from shared.storage.clients import AWAY
 from shared.storage.group_commit import GroupCommit
 from shared.storage.replication import ReplicationBarrier
@@ -43,7 +43,7 @@ def port_of(info: dict[str, Any]) -> int:
 
 def test_a_sentinel_that_is_gone_is_passed_over(watched: Watched) -> None:
     """The others know, whichever stands first."""
-    with connections.for_web(watched.url_of("bossline", f"{DEAD},{watched.places[1]}")) as redis:
+    with clients.for_web(watched.url_of("bossline", f"{DEAD},{watched.places[1]}")) as redis:
         assert port_of(redis.info("server")) == watched.first.port
 
 
@@ -65,7 +65,7 @@ def test_doctor_tells_how_many_sentinels_would_choose(watched: Watched) -> None:
 def test_without_a_sentinel_that_knows_redis_is_away(watched: Watched, dead: bool, service: str) -> None:
     """No Sentinel, or none that watches such a service: a webhook spools, a worker waits. No address is in the error's words."""
     url = watched.url_of("bossline", DEAD if dead else watched.places[0], service)
-    with connections.for_web(url) as redis, pytest.raises(AWAY) as caught:
+    with clients.for_web(url) as redis, pytest.raises(AWAY) as caught:
         redis.ping()
     assert "127.0.0.1" not in str(caught.value)
 
@@ -73,7 +73,7 @@ def test_without_a_sentinel_that_knows_redis_is_away(watched: Watched, dead: boo
 def test_a_replica_is_no_place_to_write(watched: Watched) -> None:
     """Whoever is connected to one, by whatever address, hears that Redis is away, and connects anew."""
     replica = watched.servers[1]
-    with connections.for_web(f"redis://bossline:{PASSWORD}@127.0.0.1:{replica.port}") as redis:
+    with clients.for_web(f"redis://bossline:{PASSWORD}@127.0.0.1:{replica.port}") as redis:
         with pytest.raises(NotServing):
             redis.set("boss:a", 1)
         with pytest.raises(NotServing):
@@ -84,7 +84,7 @@ def test_a_replica_is_no_place_to_write(watched: Watched) -> None:
 
 def test_the_doctor_reads_the_replicas_clocks(watched: Watched) -> None:
     """With the login and by the addresses that the master knows; one machine has one clock."""
-    with connections.for_web(watched.url) as redis:
+    with clients.for_web(watched.url) as redis:
         (found,) = clocks(redis)
     assert found.status == "ok"
 
@@ -92,7 +92,7 @@ def test_the_doctor_reads_the_replicas_clocks(watched: Watched) -> None:
 def test_every_client_of_ours_is_at_the_new_master_after_a_failover(watched: Watched) -> None:
     """Open before, and used after: web, its group, worker, RQ's own, loop, bridge, and who waits for jobs."""
     url = watched.url
-    blocking = {name: make(url) for name, make in {"web": connections.for_web, "worker": connections.for_worker}.items()}
+    blocking = {name: make(url) for name, make in {"web": clients.for_web, "worker": clients.for_worker}.items()}
     grouped = GroupCommit(blocking["web"], ReplicationBarrier(keys.BARRIER))
 
     async def across() -> set[int]:
@@ -133,7 +133,7 @@ def test_who_waits_for_a_job_hears_that_its_server_was_demoted() -> None:
     """As a loss of the connection, like any other."""
 
     async def wait(server: EmbeddedServer) -> None:
-        client = connections.for_waiting(server.url)
+        client = clients.for_waiting(server.url)
         waiting = asyncio.create_task(cast("Any", client.blmove("one", "two", 5)))
         with server.client() as other:
             await asyncio.to_thread(wait_for, lambda: other.info("clients")["blocked_clients"], 5, "the one who waits")

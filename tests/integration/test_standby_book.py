@@ -9,7 +9,7 @@ from redis import Redis
 from rq.utils import utcformat
 
 from boss.checks import redis as storage
-from boss.checks import standby as check
+from boss.checks import standby
 from boss.terminal.ledger_line import describe
 from shared.config.loading import load_settings
 from shared.config.settings import Settings
@@ -120,18 +120,18 @@ def test_the_doctor_says_how_the_standby_stands(
 ) -> None:
     """That it works is a warning with what to do: no regular worker lives."""
     Mailbox(redis).run(look(standing, "" if standing == "watching" else SHIFT))
-    (found,) = check.standby(settings, redis)
+    (found,) = standby.standby(settings, redis)
     assert (found.status, words in found.detail, bool(found.todo)) == (status, True, status == "warn")
 
 
 def test_the_doctor_knows_no_standby_from_one_that_may_not_work(redis: Redis, settings: Settings) -> None:
     """None matters in production alone; LOCAL_FALLBACK=off is the operator's choice; an entry of long ago, or a foreign one, is none."""
     redis.hset(keys.STANDBY, mapping={"old": '{"state":"working","since":"1","seen":"1"}', "foreign": "\x00", "list": "[]"})
-    assert [(found.status, found.detail) for found in check.standby(settings, redis)] == [("ok", "none runs")]
+    assert [(found.status, found.detail) for found in standby.standby(settings, redis)] == [("ok", "none runs")]
     production = settings.model_copy(update={"environment": "production"})
-    assert [found.status for found in check.standby(production, redis)] == ["warn"]
+    assert [found.status for found in standby.standby(production, redis)] == ["warn"]
     off = production.model_copy(update={"local_fallback": "off"})
-    assert ["LOCAL_FALLBACK=off" in found.detail for found in check.standby(off, redis)] == [True]
+    assert ["LOCAL_FALLBACK=off" in found.detail for found in standby.standby(off, redis)] == [True]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from shared.model.events import Received
 from supervisor_worker.assistant import notices
 from supervisor_worker.assistant.claude.client import ModelAnswer
 from supervisor_worker.assistant.prompt import Prompt
-from supervisor_worker.providers import retry_budget as budget
+from supervisor_worker.providers import retry_budget
 from tests.integration.turn_world import World
 from tests.support.sandbox import SandboxProcess
 
@@ -188,7 +188,7 @@ KINDS = ("reset_after_accept", "503", "hang", "broken_json")
 
 def test_a_text_s_second_copy_is_the_last_whatever_hides_what_became_of_them(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Twilio's list shows nothing and nothing newer: two copies, marked, and then the operator's word."""
-    monkeypatch.setattr(budget, "RETRIES_PER_MINUTE", 100.0)  # for all at once
+    monkeypatch.setattr(retry_budget, "RETRIES_PER_MINUTE", 100.0)  # for all at once
     told = {f"<{first} {second}>": (first, second, "503") for first in KINDS for second in KINDS}
     faults = [
         {"fault": fault, "accept": True, "match": words, "times": times}
@@ -301,7 +301,9 @@ def test_while_half_of_the_requests_fail_there_are_at_most_1_2_for_each_message_
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The retry budget: what waits for it asks nobody, counts nothing, and goes out when the provider is well again."""
-    monkeypatch.setattr(budget, "RETRIES_PER_MINUTE", 2.0)  # what a small installation has for nothing is little beside so many messages
+    monkeypatch.setattr(
+        retry_budget, "RETRIES_PER_MINUTE", 2.0
+    )  # what a small installation has for nothing is little beside so many messages
     world.environment = {"LEASE_SECONDS": 12, "SEND_TIMEOUT_SECONDS": 4, "WORKER_CONCURRENCY": 40}
     world.model = Parrot()
     world.sandbox.faults(twilio={"fail": [{"fault": "429", "times": None, "match": "+15554001"}], "status_callbacks": False})

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from boss.checks import machine as local
-from boss.checks import providers as outside
+from boss.checks import machine, providers
 from boss.checks.email_events import email_events, events_heard
 from boss.http import Answer, Unreachable
 from shared.config.loading import load_settings
@@ -112,20 +111,20 @@ def test_the_doctor_asks_nobody_whom_no_user_needs(users: Path, way: str, monkey
 
     def ask(url: str, **_more: Any) -> Answer:
         asked.append(url)
-        raise Unreachable("nothing", local=False)
+        raise Unreachable("nothing", machine=False)
 
-    monkeypatch.setattr(outside, "ask", ask)
+    monkeypatch.setattr(providers, "ask", ask)
     settings = load_settings(_env_file=None, **real(users, tables, **credentials))
-    for check, channel, host in ((outside.twilio, "sms", "api.twilio.com"), (outside.sendgrid, "email", "api.sendgrid.com")):
-        used = channel in local.channels_of(settings)
+    for check, channel, host in ((providers.twilio, "sms", "api.twilio.com"), (providers.sendgrid, "email", "api.sendgrid.com")):
+        used = channel in machine.channels_of(settings)
         try:
             findings = check(settings)
         except Unreachable:
             findings = []
         assert any(host in url for url in asked) is used
         assert used or ["not used" in each.detail and each.status == "ok" for each in findings] == [True]
-    assert bool(local.signature(settings)) is ("sms" in local.channels_of(settings))
-    assert local.public_url(settings)[0].status == ("fail" if local.channels_of(settings) else "ok")
+    assert bool(machine.signature(settings)) is ("sms" in machine.channels_of(settings))
+    assert machine.public_url(settings)[0].status == ("fail" if machine.channels_of(settings) else "ok")
 
 
 def test_what_answers_nobody_is_no_event(redis_url: str) -> None:

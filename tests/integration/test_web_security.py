@@ -23,7 +23,7 @@ from webhook_api.app import MAX_QUERY_BYTES
 from webhook_api.email import inbound_routes
 from webhook_api.operations.metrics import MetricsPage
 from webhook_api.security.authentication import WebhookAuthenticator
-from webhook_api.sms import routes as sms_routes
+from webhook_api.sms import routes
 
 HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -76,7 +76,7 @@ def test_every_answer_has_the_security_headers(web: Web, name: str) -> None:
 def test_a_taken_message_and_a_fault_of_ours_have_them_too(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     """200 for a text and a mail, 503 and 500."""
     answers = [web.sms(), web.mail()]
-    monkeypatch.setattr(sms_routes, "parse_sms", lambda _form: 1 / 0)
+    monkeypatch.setattr(routes, "parse_sms", lambda _form: 1 / 0)
     answers.append(web.sms())
     assert [answer.status_code for answer in answers] == [200, 200, 500]
     for answer in answers:

@@ -12,8 +12,7 @@ from typing import Any
 
 from shared.process.lifecycle import guarded
 from tests.support.crashes import Crashes, arm_web
-from webhook_api import __main__ as web
-from webhook_api import server
+from webhook_api import __main__, server
 from webhook_api.http.rsgi import Application
 
 
@@ -26,7 +25,7 @@ def main() -> int:
         return load(*arguments)
 
     server.load = armed  # type: ignore[assignment]
-    return guarded(web.main)
+    return guarded(__main__.main)
 
 
 if __name__ == "__main__":

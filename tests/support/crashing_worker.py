@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from shared.config.loading import load_settings
-from shared.observability import logs as telemetry
+from shared.observability import logs
 from supervisor_worker.process import pool
 from supervisor_worker.turns import liveness
 from tests.support.crashes import Crashes, arm_worker
@@ -24,7 +24,7 @@ def main() -> int:
     if os.environ.get("CRASH_APART"):  # as if it were alone on its host: nobody there knows of its end
         liveness.place = lambda: ""
     loaded = load_settings()
-    telemetry.configure("worker", loaded.log_format)
+    logs.configure("worker", loaded.log_format)
     return pool.main(loaded, int(os.environ.get("WORKER_PROCESSES", "1")))
 
 

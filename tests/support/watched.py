@@ -23,7 +23,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from shared.storage import clients as connections
+from shared.storage import clients
 from shared.storage.embedded import find_binary
 from tests.support.fork_server import ROOT, die_with_parent
 from tests.support.processes import free_port
@@ -252,7 +252,7 @@ class Watched:
 
     def client(self) -> Redis:
         """A client of whoever is the master, as its operator: what a test looks at is not for Bossline's user. The caller closes it."""
-        return connections.for_worker(self.url_of("operator", ",".join(self.places)))
+        return clients.for_worker(self.url_of("operator", ",".join(self.places)))
 
     def kill9(self) -> None:
         """Crash the master."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
-from webhook_api.email import css_visibility as css_look
+from webhook_api.email import css_visibility
 from webhook_api.email.css_values import ROOT_SIZE, VIEWPORT, pixels
 
 MAX_RULES: Final = 5_000
@@ -122,7 +122,7 @@ class Sheets:
     def _add(self, prelude: str, body: str) -> None:
         if self.count >= MAX_RULES:
             return
-        said = css_look.parse(body)
+        said = css_visibility.parse(body)
         for selector in prelude.split(",", MAX_RULES)[:MAX_RULES] if said else ():
             parts = _parts(selector.strip())
             if not parts:
@@ -276,7 +276,7 @@ def _compound(selector: str, position: int) -> tuple[Compound | None, int]:
     tag, ids, classes, attributes = "", [], set(), []
     start = position
     while found := _SIMPLE.match(selector, position):
-        name = css_look.unescaped(found["name"] or "")
+        name = css_visibility.unescaped(found["name"] or "")
         if found["kind"] == "#":
             ids.append(name)
         elif found["kind"] == ".":

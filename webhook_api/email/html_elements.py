@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
-from webhook_api.email import css_visibility as css_look
+from webhook_api.email import css_visibility
 from webhook_api.email.css_sheets import Parsed, Sheets, overlay
 from webhook_api.email.css_values import LINK, Colour, legacy_colour
 from webhook_api.email.css_visibility import PLAIN, Look
@@ -161,7 +161,7 @@ class Elements:
         root.attributes = {**root.attributes, **{name: value for name, value in tag.attributes.items() if name != "style"}}
         told = self._declarations(Element(tag.name, tag.attributes))
         root.said = {**root.said, **self._declarations(root), **told}
-        root.look = css_look.styled(PLAIN, root.said)
+        root.look = css_visibility.styled(PLAIN, root.said)
 
     def _push(self, element: Element) -> Element:
         if len(self._stack) >= MAX_DEPTH:
@@ -180,7 +180,7 @@ class Elements:
             return parent
         key = parent, tuple(said.items())
         if key not in self._looks:
-            self._looks[key] = css_look.styled(parent, said)
+            self._looks[key] = css_visibility.styled(parent, said)
             self.spend(DEAR)
         return self._looks[key]
 
@@ -199,7 +199,7 @@ class Elements:
         ruled = self._sheets.about(element, self._stack, self)
         style = element.attributes.get("style", "")
         if style and style not in self._styles:
-            self._styles[style] = css_look.parse(style)
+            self._styles[style] = css_visibility.parse(style)
             self.spend(DEAR)
         if style:
             ruled = dict(ruled)

@@ -20,7 +20,7 @@ from shared.errors import BadInput
 from shared.model.addresses import EmailAddress
 from shared.model.events import EmailReceived
 from shared.model.sms_admission import Ignored
-from webhook_api.email import admission as admit
+from webhook_api.email import admission
 from webhook_api.email.multipart import boundary_of
 from webhook_api.email.parsing import InboundMail, parse_email
 from webhook_api.http import request_body
@@ -57,7 +57,7 @@ def receive_mail(intake: Intake, authenticator: WebhookAuthenticator, request: R
 
 
 def _hand_over(intake: Intake, mail: InboundMail, recipient: EmailAddress, *, signed: bool) -> str:
-    verdict = admit.email(mail, recipient, intake.runtime.users, intake.runtime.settings.exact_mail_domains)
+    verdict = admission.email(mail, recipient, intake.runtime.users, intake.runtime.settings.exact_mail_domains)
     if isinstance(verdict, Ignored):
         message_id = mail_id(mail, recipient.value, verdict.reason)
         sender = str(mail.sender or "")

@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable
 from typing import Final, TypeVar, cast
 
-from shared.observability import logs as telemetry
+from shared.observability import logs
 
 T = TypeVar("T")
 
@@ -22,7 +22,7 @@ MIN_BYTES_PER_SECOND: Final = 65_536
 """The rate at which a larger body must arrive: 30 MB may take eight minutes."""
 MAX_BODY_SECONDS: Final = 900.0
 CHECK_SECONDS: Final = 1.0
-log = telemetry.logger(__name__)
+log = logs.logger(__name__)
 
 
 class BodyProgress:

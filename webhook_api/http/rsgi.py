@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined] # its documented name
 
-from shared.observability import logs as telemetry
+from shared.observability import logs
 from shared.process import blocking
 from webhook_api.http.body_deadline import BodyDeadlines, BodyProgress
 from webhook_api.http.flask_app import SECURITY_HEADERS
@@ -35,7 +35,7 @@ MAX_LARGE_BODIES: Final = 64
 """Each has a thread of its own, in which its body is read as it arrives."""
 FAILED: Final = (500, [*SECURITY_HEADERS, ("Content-Length", "0")], b"")
 UNAVAILABLE: Final = (503, [*SECURITY_HEADERS, ("Retry-After", "5"), ("Content-Length", "0")], b"")
-log = telemetry.logger(__name__)
+log = logs.logger(__name__)
 
 Environ = dict[str, Any]
 ServerResponse = tuple[int, list[tuple[str, str]], bytes]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from shared.errors import StorageFull
-from shared.observability import logs as telemetry
+from shared.observability import logs
 from shared.observability.outage import Outage
 
-log = telemetry.logger(__name__)
+log = logs.logger(__name__)
 
 
 class Availability:

@@ -24,7 +24,7 @@ from shared.errors import StorageFault, StorageFull, StorageUnavailable
 from shared.mailbox import calls, keys
 from shared.model.channels import CHANNELS
 from shared.model.events import Keyword, Received
-from shared.observability import logs as telemetry
+from shared.observability import logs
 from shared.process import blocking
 from shared.runtime import Runtime
 from webhook_api.intake import records
@@ -45,7 +45,7 @@ MAX_LOGGED: Final = 30
 LOGGED_SECONDS: Final = 60.0
 """At most MAX_LOGGED refusals of one kind are logged in that time: a flood of forged requests must not fill the log."""
 PROBE_MS: Final = 1000
-log = telemetry.logger(__name__)
+log = logs.logger(__name__)
 
 
 class SpoolState(TypedDict):

@@ -18,7 +18,7 @@ from typing import Any, Final
 from shared.backoff import Backoff
 from shared.errors import BadInput, SchemaTooNew, StorageFault, StorageUnavailable
 from shared.mailbox.call import Call
-from shared.observability import logs as telemetry
+from shared.observability import logs
 from shared.observability.redaction import error_location
 from shared.runtime import Runtime
 from shared.spool_layout import SpoolFile
@@ -38,7 +38,7 @@ MAX_RETRY_SECONDS: Final = 1.0
 MAX_LISTED: Final = 1024
 MAX_TRIES: Final = 5
 
-log = telemetry.logger(__name__)
+log = logs.logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from typing import Final
 
 from shared import spool_layout
 from shared.errors import BadInput, SchemaTooNew, StorageFault, StorageUnavailable
-from shared.observability import logs as telemetry
+from shared.observability import logs
 from shared.runtime import Runtime
 from shared.spool_layout import Listing, SpoolFile
 from webhook_api.intake import durable_files, records
@@ -29,7 +29,7 @@ MAX_COPIES: Final = 10_000
 """With SPOOL_MAX_MB the bound; beyond it a webhook gets 503, though Redis has its message."""
 MAX_BATCH: Final = 32
 RETRY_SECONDS: Final = 5.0
-log = telemetry.logger(__name__)
+log = logs.logger(__name__)
 
 
 class UnreplicatedCopies:

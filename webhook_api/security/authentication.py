@@ -23,7 +23,7 @@ from shared.config.web_address import webhook_base_url
 from shared.errors import BadInput
 from shared.model.addresses import Channel
 from shared.net import is_loopback, is_loopback_address
-from shared.observability import logs as telemetry
+from shared.observability import logs
 from shared.security.password import DelaySlots, PasswordVerifier, Verdict
 from webhook_api.security import signatures
 from webhook_api.security.signatures import Form
@@ -37,7 +37,7 @@ _TIMESTAMP: Final = re.compile(r"[0-9]{1,20}")
 _CREDENTIAL_HEADERS: Final = (_TWILIO_SIGNATURE, "HTTP_" + SENDGRID_SIGNATURE.upper().replace("-", "_"), "HTTP_AUTHORIZATION")
 OLD_SECONDS: Final = 600.0
 """A signature whose timestamp is further away than this is logged."""
-log = telemetry.logger(__name__)
+log = logs.logger(__name__)
 
 
 class Refusal(BadInput):

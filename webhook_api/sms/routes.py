@@ -12,11 +12,11 @@ from flask import Request
 
 from shared.config.settings import Settings
 from shared.errors import BadInput
-from shared.model import sms_admission as admission
+from shared.model import sms_admission
 from shared.model.delivery_reports import TWILIO_STATES, State, word_of_the_user
 from shared.model.events import Media
 from shared.model.sms_admission import Ignored, InboundSms
-from shared.observability import logs as telemetry
+from shared.observability import logs
 from webhook_api.http.flask_app import MESSAGE_HEADER, CompleteResponse
 from webhook_api.intake.intake import Intake
 from webhook_api.intake.records import IgnoredMessage, Report
@@ -31,7 +31,7 @@ EMPTY_TWIML: Final = '<?xml version="1.0" encoding="UTF-8"?><Response></Response
 
 _TWIML: Final = EMPTY_TWIML.encode()
 _TWIML_HEADERS: Final = (("Content-Type", "text/xml; charset=utf-8"), ("Content-Length", str(len(_TWIML))))
-log = telemetry.logger(__name__)
+log = logs.logger(__name__)
 
 _ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
 
@@ -61,12 +61,12 @@ def _media(settings: Settings, form: Form, text: InboundSms) -> tuple[Media, ...
 def _hand_over(intake: Intake, text: InboundSms, *, signed: bool) -> str:
     if not text.sid:
         text = replace(text, sid=f"SM{uuid.uuid4().hex}")
-    message_id = admission.sms_id(intake.runtime.settings.twilio_account_sid, text.sid)
-    verdict = admission.sms(text, intake.runtime.users, intake.runtime.settings.keywords)
+    message_id = sms_admission.sms_id(intake.runtime.settings.twilio_account_sid, text.sid)
+    verdict = sms_admission.sms(text, intake.runtime.users, intake.runtime.settings.keywords)
     if isinstance(verdict, Ignored):
         intake.ignore(IgnoredMessage(message_id, "sms", verdict.reason, text.sender, text.recipient, provider_id=text.sid))
     else:
-        event = admission.received(message_id, text, verdict, at=time.time(), signed=signed)
+        event = sms_admission.received(message_id, text, verdict, at=time.time(), signed=signed)
         intake.accept(event, keyword=verdict.keyword)
     return message_id
 

@@ -10,7 +10,7 @@ import pytest
 from redis.exceptions import ConnectionError as RedisAway
 from rq.worker.base import BaseWorker
 
-from rq_async import bookkeeping as module
+from rq_async import bookkeeping
 from rq_async.bookkeeping import Bookkeeping
 from rq_async.run import Run
 from tests.support.rq_offline import STARTED_AT, offline, started
@@ -106,7 +106,7 @@ def test_a_state_that_cannot_be_written_is_left_to_the_next_heartbeat(worker: An
 
 def test_a_heartbeat_renews_the_worker_and_every_execution(worker: Any, books: Bookkeeping, monkeypatch: pytest.MonkeyPatch) -> None:
     """In pipelines of a bounded length."""
-    monkeypatch.setattr(module, "MAX_HEARTBEATS", 2)
+    monkeypatch.setattr(bookkeeping, "MAX_HEARTBEATS", 2)
     books.register()
     runs = [started(worker, NOTHING) for _ in range(5)]
     for run in runs:
@@ -125,7 +125,7 @@ def test_an_execution_lives_until_its_job_s_end_or_the_next_heartbeat_and_a_minu
     """A job beyond its timeout lives on: its end is under way."""
     timeout, worked, ttl = case  # seconds
     run = started(worker, NOTHING, job_timeout=timeout)
-    monkeypatch.setattr(module, "now", lambda: STARTED_AT + timedelta(seconds=worked))
+    monkeypatch.setattr(bookkeeping, "now", lambda: STARTED_AT + timedelta(seconds=worked))
     books.add(run.execution)
     books.register()
     books.beat()

@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 from redis.exceptions import ConnectionError as RedisAway
 
-from rq_async import consumer as module
+from rq_async import consumer
 from rq_async.consumer import Consumer
 from rq_async.resilience import Resilience
 from rq_async.run import Run
@@ -241,7 +241,7 @@ def test_an_outage_is_waited_out(caplog: pytest.LogCaptureFixture) -> None:
         await setup.run()
 
     setup = run(case)
-    assert (setup.executor.launched, setup.pauses) == (["a"], [module.OUTAGE_SECONDS] * 2)
+    assert (setup.executor.launched, setup.pauses) == (["a"], [consumer.OUTAGE_SECONDS] * 2)
     assert caplog.messages == ["Worker one: Redis is away (ConnectionError), trying again", "Worker one: Redis is back"]
 
 
@@ -253,7 +253,7 @@ def test_any_other_error_is_logged_and_tried_again(caplog: pytest.LogCaptureFixt
         await setup.run()
 
     setup = run(case)
-    assert (setup.executor.launched, setup.pauses) == (["a"], [module.ERROR_SECONDS])
+    assert (setup.executor.launched, setup.pauses) == (["a"], [consumer.ERROR_SECONDS])
     assert caplog.messages == ["Worker one: could not take jobs"]
 
 

@@ -13,10 +13,8 @@ import pytest
 from click.testing import CliRunner
 from redis.exceptions import ConnectionError as RedisAway
 
-from boss.checks import machine as local
-from boss.checks import providers as outside
+from boss.checks import machine, providers, replication
 from boss.checks import redis as storage
-from boss.checks import replication
 from boss.checks.reconciler import reconciler
 from boss.checks.result import Finding, fail, ok, run_all, warn, worst
 from boss.checks.spending import spending
@@ -102,7 +100,7 @@ def test_an_env_file_that_others_can_read_is_a_warning(tmp_path: Path, mode: int
     if mode is not None:
         path.touch()
         path.chmod(mode)
-    assert local.env_file(path)[0].status == status
+    assert machine.env_file(path)[0].status == status
 
 
 @pytest.mark.parametrize(
@@ -124,7 +122,7 @@ def test_an_env_file_that_others_can_read_is_a_warning(tmp_path: Path, mode: int
 )
 def test_a_public_url_that_no_provider_could_call_is_named(tmp_path: Path, url: str, sandbox: str, status: str) -> None:
     """Scheme, host and path are judged before anybody wonders why nothing arrives."""
-    found = local.public_url(load_settings(public_url=url, sandbox=sandbox, boss_data_dir=tmp_path))
+    found = machine.public_url(load_settings(public_url=url, sandbox=sandbox, boss_data_dir=tmp_path))
     assert found[0].status == status
     assert ":p@" not in found[0].detail
 
@@ -132,15 +130,15 @@ def test_a_public_url_that_no_provider_could_call_is_named(tmp_path: Path, url: 
 def test_the_mode_and_the_token_are_said(tmp_path: Path) -> None:
     """Each provider is played or real, that nothing leaves is said only when it is so, and the self-test fails without a token."""
     on, off = (load_settings(sandbox=mode, boss_data_dir=tmp_path) for mode in ("on", "off"))
-    assert [local.mode(each)[0].detail.count("played by the sandbox") for each in (on, off)] == [3, 0]
-    assert (local.mode(on)[0].detail.endswith(NOTHING_LEAVES), "leaves" in local.mode(off)[0].detail) == (True, False)
-    assert (local.signature(on)[0].status, local.signature(off)[0].status) == ("ok", "fail")
-    assert (local.users(on)[0].status, local.users(off)[0].status) == ("ok", "warn")
+    assert [machine.mode(each)[0].detail.count("played by the sandbox") for each in (on, off)] == [3, 0]
+    assert (machine.mode(on)[0].detail.endswith(NOTHING_LEAVES), "leaves" in machine.mode(off)[0].detail) == (True, False)
+    assert (machine.signature(on)[0].status, machine.signature(off)[0].status) == ("ok", "fail")
+    assert (machine.users(on)[0].status, machine.users(off)[0].status) == ("ok", "warn")
 
 
 def test_a_real_claude_behind_the_sandbox_phone_is_said_to_cost(tmp_path: Path) -> None:
     """The natural second step: it works, and it is no fault."""
-    (found,) = local.mode(load_settings(anthropic_api_key="mine", boss_data_dir=tmp_path))
+    (found,) = machine.mode(load_settings(anthropic_api_key="mine", boss_data_dir=tmp_path))
     assert found.status == "ok"
     assert "Claude: real (key from the environment)" in found.detail
     assert "Twilio: played by the sandbox" in found.detail
@@ -150,18 +148,18 @@ def test_a_real_claude_behind_the_sandbox_phone_is_said_to_cost(tmp_path: Path) 
 
 def test_the_sandbox_s_own_secrets_are_no_fault_beside_a_real_claude(tmp_path: Path) -> None:
     """Those of who is played are published on purpose; the token that lets programs spend the key is not one of them."""
-    (found,) = local.weak_secrets(load_settings(anthropic_api_key="x", boss_data_dir=tmp_path))
+    (found,) = machine.weak_secrets(load_settings(anthropic_api_key="x", boss_data_dir=tmp_path))
     assert {line.partition(":")[0] for line in found.detail.splitlines()} == {"ANTHROPIC_API_KEY", "SUPERVISOR_TOKEN"}
-    assert local.weak_secrets(load_settings(boss_data_dir=tmp_path)) == []
+    assert machine.weak_secrets(load_settings(boss_data_dir=tmp_path)) == []
 
 
 def test_real_texts_with_simulated_answers_are_a_warning(tmp_path: Path) -> None:
     """A real Twilio with a played Claude: whoever texts hears an echo."""
     twilio = {"twilio_account_sid": "AC" + "1" * 32, "twilio_auth_token": "0a1b2c3d4e5f60718293a4b5c6d7e8f9"}
-    (found,) = local.mode(load_settings(**twilio, boss_data_dir=tmp_path))
+    (found,) = machine.mode(load_settings(**twilio, boss_data_dir=tmp_path))
     assert found.status == "warn"
     assert SIMULATED in found.detail
-    assert local.public_url(load_settings(**twilio, boss_data_dir=tmp_path))[0].status == "fail", "no text can arrive"
+    assert machine.public_url(load_settings(**twilio, boss_data_dir=tmp_path))[0].status == "fail", "no text can arrive"
 
 
 @pytest.mark.parametrize(("mode", "status"), [(0, "ok"), (0o040, "warn"), (0o004, "warn"), (0o001, "warn")])
@@ -173,7 +171,7 @@ def test_users_and_data_that_others_can_open_are_a_warning_with_the_line_that_me
     data.mkdir()
     data.chmod(0o700 | mode)
     settings = load_settings(boss_users_file=users, boss_data_dir=data)
-    (of_users,), (of_data,) = local.users(settings), local.data_dir(settings)
+    (of_users,), (of_data,) = machine.users(settings), machine.data_dir(settings)
     assert (of_users.status, of_data.status) == (status, status)
     assert of_users.detail.startswith("1: 1 by text, 0 by mail")
     if mode:
@@ -185,13 +183,13 @@ def test_users_and_data_that_others_can_open_are_a_warning_with_the_line_that_me
 def test_a_full_or_forbidden_data_directory_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A directory that is not there yet is judged by its parent."""
     settings = load_settings(boss_data_dir=tmp_path / "a" / "b")
-    assert local.data_dir(settings)[0].status == "ok"
-    monkeypatch.setattr(local, "ROOM_WARN", 1 << 60)
-    assert local.data_dir(settings)[0].status == "warn"
-    monkeypatch.setattr(local, "ROOM_FAIL", 1 << 60)
-    assert local.data_dir(settings)[0].status == "fail"
+    assert machine.data_dir(settings)[0].status == "ok"
+    monkeypatch.setattr(machine, "ROOM_WARN", 1 << 60)
+    assert machine.data_dir(settings)[0].status == "warn"
+    monkeypatch.setattr(machine, "ROOM_FAIL", 1 << 60)
+    assert machine.data_dir(settings)[0].status == "fail"
     (tmp_path / "file").touch()
-    assert local.data_dir(load_settings(boss_data_dir=tmp_path / "file"))[0].status == "fail"
+    assert machine.data_dir(load_settings(boss_data_dir=tmp_path / "file"))[0].status == "fail"
 
 
 @pytest.mark.parametrize(
@@ -284,7 +282,7 @@ def test_settings_that_cannot_be_used_are_all_listed_and_end_with_1(monkeypatch:
 def test_the_api_version_is_the_sdks(settings: Settings) -> None:
     """The doctor asks Claude without the SDK, which takes two seconds to import, but as the SDK would."""
     client = anthropic.Anthropic(api_key="x", base_url=settings.provider_urls["anthropic"])
-    assert client.default_headers["anthropic-version"] == outside.ANTHROPIC_VERSION
+    assert client.default_headers["anthropic-version"] == providers.ANTHROPIC_VERSION
 
 
 @pytest.fixture

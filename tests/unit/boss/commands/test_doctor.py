@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from boss.checks import machine as local
+from boss.checks import machine
 from boss.checks.result import Finding, fail, not_checked, not_running, ok, warn
 from boss.commands.doctor import told_once
 from boss.main import COMMANDS, main
@@ -96,14 +96,14 @@ def test_a_command_warns_of_a_name_that_sets_nothing_beside_its_answer(tmp_path:
     assert "DAILY_TOKNES" not in result.stdout
     monkeypatch.setenv("HONCHO_PROCESS_NAME", "web.1")
     assert CliRunner().invoke(main, ["config", "show"]).stderr == ""
-    assert [(each.name, each.status) for each in local.env_file(tmp_path / ".env")][-1] == ("names", "warn")
+    assert [(each.name, each.status) for each in machine.env_file(tmp_path / ".env")][-1] == ("names", "warn")
 
 
 def test_weak_secrets_are_told_where_messages_are_real(tmp_path: Path) -> None:
     """Production does not start with them; the sandbox needs none."""
 
     def found(**given: Any) -> list[Finding]:
-        return local.weak_secrets(load_settings(_env_file=None, boss_data_dir=tmp_path, **given))
+        return machine.weak_secrets(load_settings(_env_file=None, boss_data_dir=tmp_path, **given))
 
     assert found(sandbox="on") == []
     (weak,) = found(sandbox="off", email_webhook_secret="a")

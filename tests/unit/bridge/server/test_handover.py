@@ -9,7 +9,7 @@ import pytest
 from redis.exceptions import ConnectionError as RedisAway
 from redis.exceptions import ResponseError
 
-from bridge.server import handover as handing_over
+from bridge.server import handover
 from bridge.server.handover import HandoverQueue
 from shared.mailbox import AsyncMailbox
 from tests.support.wait import wait_for
@@ -45,14 +45,14 @@ def handed_over(desk: Desk, *messages: str) -> list[str]:
 
 def test_a_hand_over_is_tried_until_redis_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """In the order in which they were asked for; one that is asked for twice is one."""
-    monkeypatch.setattr(handing_over, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(handover, "RETRY_SECONDS", 0.0)
     desk = Desk(RedisAway(), TimeoutError(), ResponseError("LOADING"))
     assert handed_over(desk, "m-1", "m-2", "m-1") == ["m-1", "m-2"]
 
 
 def test_a_hand_over_is_not_tried_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """What waits is bounded in time and in number."""
-    monkeypatch.setattr(handing_over, "GIVE_UP_SECONDS", 0.0)
+    monkeypatch.setattr(handover, "GIVE_UP_SECONDS", 0.0)
     assert handed_over(Desk(RedisAway()), "m-1", "m-2") == ["m-2"]
-    monkeypatch.setattr(handing_over, "MAX_QUEUED", 2)
+    monkeypatch.setattr(handover, "MAX_QUEUED", 2)
     assert handed_over(Desk(), "m-1", "m-2", "m-3") == ["m-2", "m-3"]

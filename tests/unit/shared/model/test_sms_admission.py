@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.config.settings import Settings
-from shared.model import sms_admission as admission
+from shared.model import sms_admission
 from shared.model.sms_admission import AdmittedSms, Ignored, InboundSms, Keywords
 from shared.model.users import LOCAL_USER, Users
 
@@ -14,8 +14,8 @@ KEYWORDS = Settings(_env_file=None).keywords  # type: ignore[call-arg]
 
 
 def sms(body: str = "Hello", *, sender: str = "+15551234567", recipient: str = "+15559876543", **fields: object) -> AdmittedSms | Ignored:
-    text = InboundSms("SM1", "AC1", sender, recipient, admission.words(body).text, **fields)  # type: ignore[arg-type]
-    return admission.sms(text, USERS, KEYWORDS)
+    text = InboundSms("SM1", "AC1", sender, recipient, sms_admission.words(body).text, **fields)  # type: ignore[arg-type]
+    return sms_admission.sms(text, USERS, KEYWORDS)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_the_words_in_force_are_the_accounts(body: str, opt_out: str, verdict: s
     """What Advanced Opt-Out took away is a message, what it added counts; STOP is always one, and Twilio's own word is believed."""
     text = InboundSms("SM1", "AC1", "+15551234567", "+15559876543", body, opt_out=opt_out)
     settings = Settings(_env_file=None, opt_out_words="QUIT, ADIOS", help_words="sos")  # type: ignore[call-arg]
-    found = admission.sms(text, USERS, settings.keywords)
+    found = sms_admission.sms(text, USERS, settings.keywords)
     assert (found.keyword if isinstance(found, AdmittedSms) else found.reason) == verdict
 
 
@@ -95,17 +95,17 @@ def test_a_picture_without_words_is_admitted() -> None:
     assert isinstance(sms("", media_count=1), AdmittedSms)
 
 
-@pytest.mark.parametrize(("said", "count"), [("0", 0), (" 2 ", 2), ("999999", admission.MAX_MEDIA), ("", 0), ("-1", 0), ("٣", 0)])
+@pytest.mark.parametrize(("said", "count"), [("0", 0), (" 2 ", 2), ("999999", sms_admission.MAX_MEDIA), ("", 0), ("-1", 0), ("٣", 0)])
 def test_a_count_of_pictures_is_bounded_and_never_a_reason_to_fail(said: str, count: int) -> None:
     """What is no number counts nothing."""
-    assert admission.media_count(said) == count
+    assert sms_admission.media_count(said) == count
 
 
 def test_the_event_is_made_of_what_was_admitted() -> None:
     """Addresses as they were parsed, the user's name, and the provider's id."""
     text = InboundSms("SM1", "AC1", "+1 555 123-4567", "+15559876543", "Hello", media_count=2)
-    verdict = admission.sms(text, USERS, KEYWORDS)
+    verdict = sms_admission.sms(text, USERS, KEYWORDS)
     assert isinstance(verdict, AdmittedSms)
-    event = admission.received("m-1", text, verdict, at=5.0)
+    event = sms_admission.received("m-1", text, verdict, at=5.0)
     assert (event.id, event.from_.value, event.to.value, event.user) == ("m-1", "+15551234567", "+15559876543", "user")
     assert (event.message, event.provider_id, event.media_count, event.signed, event.received_at) == ("Hello", "SM1", 2, True, 5.0)

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from structlog.tracebacks import ExceptionDictTransformer
 
 from shared.errors import BadInput
-from shared.observability import logs as telemetry
+from shared.observability import logs
 from shared.observability.redaction import (
     KNOWN_SECRETS,
     MAX_CAUSES,
@@ -256,22 +256,22 @@ def lines(capfd: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 @pytest.mark.usefixtures("_put_back")
 def test_of_a_librarys_line_only_what_stands_in_its_code_is_told(capfd: pytest.CaptureFixture[str]) -> None:
     """Its arguments and what it put together are whatever it was given; ours and RQ's speak of ids."""
-    telemetry.configure("tests", "json")
+    logs.configure("tests", "json")
     logging.getLogger("aiohttp.server").error("Could not send %s to %s", "canary", "+15551234567")
     logging.getLogger("somebody").warning(f"canary {1}")  # noqa: G004 - what libraries do
     logging.getLogger("rq.worker").warning("Worker %s: job %s of +15551234567", "w-1", "j-1")
     template, whole, ours = lines(capfd)
     assert (template["event"], template["logger"]) == ("Could not send %s to %s", "aiohttp.server")
     assert template["where"].startswith(f"{Path(__file__).name}:")
-    assert (whole["event"], whole["logger"]) == (telemetry.UNTOLD, "somebody")
+    assert (whole["event"], whole["logger"]) == (logs.UNTOLD, "somebody")
     assert ours["event"] == "Worker w-1: job j-1 of +***"
 
 
 @pytest.mark.usefixtures("_put_back")
 def test_no_line_shows_an_errors_words(capfd: pytest.CaptureFixture[str]) -> None:
     """Of ours, of a library, with a stack, as structlog's dictionary of an error with its locals, and as a value."""
-    telemetry.configure("tests", "json", ["canary-secret-of-ours"])
-    log = telemetry.logger("shared.tests")
+    logs.configure("tests", "json", ["canary-secret-of-ours"])
+    log = logs.logger("shared.tests")
     try:
         failing(WORDS)
     except ExceptionGroup as error:
@@ -296,9 +296,9 @@ class Broken:
 @pytest.mark.usefixtures("_put_back")
 def test_a_line_that_cannot_be_written_is_not_printed_raw(capfd: pytest.CaptureFixture[str]) -> None:
     """Logging's own way is to print the template, the arguments and the error to stderr."""
-    telemetry.configure("tests", "json")
+    logs.configure("tests", "json")
     record = logging.getLogger("rq").makeRecord("rq.worker", logging.ERROR, "worker.py", 7, "Job %s", (Broken(),), None)
-    handler = next(each for each in logging.getLogger().handlers if isinstance(each, telemetry.Lines))
+    handler = next(each for each in logging.getLogger().handlers if isinstance(each, logs.Lines))
     handler.handle(record)
     assert lines(capfd)[0]["event"] == "Job %s"
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=[lambda *_: str(Broken())]))
@@ -308,7 +308,7 @@ def test_a_line_that_cannot_be_written_is_not_printed_raw(capfd: pytest.CaptureF
 
 SCRIPT = """
 import asyncio, os, sys, threading, warnings
-from shared.observability import logs as telemetry
+from shared.observability import logs
 
 class Unheard:
     def __del__(self):
@@ -325,7 +325,7 @@ async def main():
     asyncio.get_running_loop().call_soon(int, "canary in callback")
     await asyncio.sleep(0)
 
-telemetry.configure("tests", sys.argv[1])
+logs.configure("tests", sys.argv[1])
 warnings.warn("canary in warning")
 thread = threading.Thread(target=lambda: int("canary in thread"))
 thread.start()

@@ -11,8 +11,7 @@ from redis.sentinel import Sentinel
 
 from shared.config.loading import load_settings
 from shared.errors import ConfigurationError
-from shared.storage import clients as connections
-from shared.storage import sentinel
+from shared.storage import clients, sentinel
 from shared.storage.url import sentinel_service, url_fault
 
 TRIO = "redis+sentinel://a.example.com,b.example.com:26380,[::1]:26381/bossline"
@@ -119,11 +118,9 @@ def test_no_password_shows_in_anything_that_is_printed() -> None:
     """Settings, the parsed address, and each client."""
     url = "redis+sentinel://boss:SECRET@127.0.0.1:1/bossline?sentinel_password=SECRET"
     settings = load_settings(_env_file=None, redis_url=url, sandbox="on")
-    clients: list[Any] = [
-        make(each) for each in (url, "redis://boss:SECRET@127.0.0.1:1") for make in (connections.for_web, connections.for_loop)
-    ]
-    shown = [settings, settings.redis_url, sentinel_service(url), *clients, *(client.connection_pool for client in clients)]
-    shown += [client.connection_pool.make_connection() for client in clients]
+    opened: list[Any] = [make(each) for each in (url, "redis://boss:SECRET@127.0.0.1:1") for make in (clients.for_web, clients.for_loop)]
+    shown = [settings, settings.redis_url, sentinel_service(url), *opened, *(client.connection_pool for client in opened)]
+    shown += [client.connection_pool.make_connection() for client in opened]
     assert not [one for one in shown if "SECRET" in f"{one!r}{one}"]
 
 
@@ -149,10 +146,10 @@ def test_a_server_that_may_not_write_is_told_from_a_call_that_is_wrong(error: Re
 def test_a_silent_master_is_not_waited_for_longer_than_the_sentinels_wait() -> None:
     """They may have made another one the master meanwhile; a server on its own is given more time."""
     url = "redis+sentinel://127.0.0.1:1/bossline"
-    clients: list[Any] = [make(url) for make in (connections.for_worker, connections.for_loop, connections.for_waiting)]
-    assert {client.connection_pool.connection_kwargs["socket_timeout"] for client in clients} == {connections.MAX_SENTINEL_TIMEOUT}
-    alone = connections.for_worker("redis://127.0.0.1:1").connection_pool.connection_kwargs
-    assert alone["socket_timeout"] > connections.MAX_SENTINEL_TIMEOUT
+    opened: list[Any] = [make(url) for make in (clients.for_worker, clients.for_loop, clients.for_waiting)]
+    assert {client.connection_pool.connection_kwargs["socket_timeout"] for client in opened} == {clients.MAX_SENTINEL_TIMEOUT}
+    alone = clients.for_worker("redis://127.0.0.1:1").connection_pool.connection_kwargs
+    assert alone["socket_timeout"] > clients.MAX_SENTINEL_TIMEOUT
 
 
 def test_one_at_a_time_asks_the_sentinels(monkeypatch: pytest.MonkeyPatch) -> None:

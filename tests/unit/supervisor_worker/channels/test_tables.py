@@ -20,7 +20,7 @@ from shared.errors import (
 from shared.model.events import SmsReceived
 from supervisor_worker.channels.port import RecipientOptedOut, RecipientUnreachable, SenderUnusable
 from supervisor_worker.channels.sendgrid import email as sendgrid_email
-from supervisor_worker.channels.twilio import errors as twilio_codes
+from supervisor_worker.channels.twilio import errors
 from supervisor_worker.providers.exchange import MAX_RETRY_AFTER_SECONDS, retry_after
 
 
@@ -54,7 +54,7 @@ from supervisor_worker.providers.exchange import MAX_RETRY_AFTER_SECONDS, retry_
 )
 def test_twilios_answers_are_sorted(status: int, code: int | None, kind: type[ProviderError]) -> None:
     """By number where we know it, by status where we do not."""
-    error = twilio_codes.error_for(status, code, asked=False)
+    error = errors.error_for(status, code, asked=False)
     assert type(error) is kind
     assert error.code == str(code or f"http_{status}")
     if isinstance(error, ProviderRefused):
@@ -63,13 +63,13 @@ def test_twilios_answers_are_sorted(status: int, code: int | None, kind: type[Pr
 
 def test_a_question_that_fails_leaves_nothing_in_doubt() -> None:
     """A 5xx of the message list is an outage, not an unknown outcome."""
-    assert type(twilio_codes.error_for(503, None, asked=True)) is ProviderUnavailable
+    assert type(errors.error_for(503, None, asked=True)) is ProviderUnavailable
 
 
 def test_nobody_is_told_by_a_number_that_cannot_be_reached() -> None:
     """No notice is sent exactly where it could not arrive."""
-    silent = {code for code in twilio_codes.KINDS if not twilio_codes.error_for(400, code, asked=False).tell_user}
-    assert silent == {code for code, kind in twilio_codes.KINDS.items() if kind in ("recipient", "sender", "opted_out")}
+    silent = {code for code in errors.KINDS if not errors.error_for(400, code, asked=False).tell_user}
+    assert silent == {code for code, kind in errors.KINDS.items() if kind in ("recipient", "sender", "opted_out")}
 
 
 @pytest.mark.parametrize(

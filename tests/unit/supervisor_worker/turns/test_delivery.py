@@ -121,7 +121,9 @@ def deliver(
         settings = load_settings(sandbox="on", unknown_outcome=unknown)
         typed = cast("Any", mailbox)
         nothing = cast("Any", None)
-        context = TurnContext(settings, users.load(None), Identities(b"x"), typed, nothing, {"sms": channel}, asyncio.Event(), nothing)
+        context = TurnContext(
+            settings, users.load_users(None), Identities(b"x"), typed, nothing, {"sms": channel}, asyncio.Event(), nothing
+        )
         for step in prepare.values():
             step(context)
         lease = Lease(typed, "c-1", "k-1", Claim("taken", 0, now_ms), 60_000)
@@ -270,7 +272,7 @@ def test_how_often_an_unknown_outcome_is_sent_again_is_a_setting(setting: str, r
     """Once, by either channel; never where the operator wants it parked."""
     settings = load_settings(sandbox="on", unknown_outcome=setting)
     nothing = cast("Any", None)
-    context = TurnContext(settings, users.load(None), Identities(b"x"), nothing, nothing, {}, asyncio.Event(), nothing)
+    context = TurnContext(settings, users.load_users(None), Identities(b"x"), nothing, nothing, {}, asyncio.Event(), nothing)
     assert context.send_limits.repeats == repeats
 
 

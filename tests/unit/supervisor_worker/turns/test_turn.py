@@ -38,7 +38,7 @@ class Mailbox:
 def context(mailbox: Mailbox) -> TurnContext:
     settings = load_settings(sandbox="on")
     nothing = cast("Any", None)
-    return TurnContext(settings, users.load(None), Identities(b"x"), cast("Any", mailbox), nothing, {}, asyncio.Event(), nothing)
+    return TurnContext(settings, users.load_users(None), Identities(b"x"), cast("Any", mailbox), nothing, {}, asyncio.Event(), nothing)
 
 
 def test_a_turn_cancelled_while_it_claims_leaves_no_lease_behind() -> None:

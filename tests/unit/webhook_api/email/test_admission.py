@@ -11,7 +11,7 @@ from shared.model.addresses import EmailAddress
 from shared.model.sms_admission import Ignored
 from shared.model.users import LOCAL_USER, Users
 from tests.payloads import MULTIPART, mail_fields, multipart_body
-from webhook_api.email import admission as admit
+from webhook_api.email import admission
 from webhook_api.email.headers import Headers
 from webhook_api.email.parsing import InboundMail, parse_email
 
@@ -26,7 +26,7 @@ def mail(header: str = "", **changes: str | None) -> InboundMail:
 
 
 def judged(header: str = "", **changes: str | None) -> str:
-    verdict = admit.email(mail(header, **changes), BOSS, USERS)
+    verdict = admission.email(mail(header, **changes), BOSS, USERS)
     return verdict.reason if isinstance(verdict, Ignored) else "admitted"
 
 
@@ -88,7 +88,7 @@ def test_a_mail_that_is_not_answered_has_its_reason(changes: dict[str, str], rea
 
 def test_an_address_that_is_no_boss_answers_nobody() -> None:
     """The recipient is unknown, whoever writes."""
-    assert admit.email(mail(), EmailAddress("sales@example.com"), USERS) == Ignored("unknown_recipient")
+    assert admission.email(mail(), EmailAddress("sales@example.com"), USERS) == Ignored("unknown_recipient")
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_an_address_that_is_no_boss_answers_nobody() -> None:
 def test_only_an_aligned_pass_proves_the_author(dkim: str, spf: str, envelope_from: str, proven: bool) -> None:
     """From alone proves nothing, and somebody's own pass proves nothing about From."""
     checked = replace(mail(), dkim=dkim, spf=spf.strip(), envelope_from=envelope_from)
-    assert admit.authenticated(checked) is proven
+    assert admission.authenticated(checked) is proven
     if envelope_from:
         envelope = json.dumps({"to": ["boss@example.com"], "from": envelope_from})
         assert judged(dkim=dkim, SPF=spf, envelope=envelope) == ("admitted" if proven else "unauthenticated")
@@ -144,17 +144,17 @@ def test_only_an_aligned_pass_proves_the_author(dkim: str, spf: str, envelope_fr
 def test_a_signature_cannot_print_another_domains_pass(signatures: list[str], dkim: str, passes: list[str]) -> None:
     """The field repeats the sender's own words; they must be domains, and as many as signatures."""
     headers = Headers.parse("".join(f"DKIM-Signature: {each}\n" for each in signatures))
-    assert admit.dkim_passes(dkim, headers) == passes
+    assert admission.dkim_passes(dkim, headers) == passes
 
 
 def test_siblings_and_suffixes_do_not_align() -> None:
     """Equal, or one below the other, and never less than two labels."""
-    assert admit.aligned("example.com", "example.com")
-    assert admit.aligned("example.com", "mail.example.com")
-    assert admit.aligned("mail.example.com", "example.com")
-    assert admit.aligned("Example.COM.", "example.com")
-    assert not admit.aligned("a.example.com", "b.example.com")
-    assert not admit.aligned("com", "example.com")
-    assert not admit.aligned("", "example.com")
-    assert not admit.aligned("ample.com", "example.com")
-    assert not admit.aligned("..example.com", "example.com")
+    assert admission.aligned("example.com", "example.com")
+    assert admission.aligned("example.com", "mail.example.com")
+    assert admission.aligned("mail.example.com", "example.com")
+    assert admission.aligned("Example.COM.", "example.com")
+    assert not admission.aligned("a.example.com", "b.example.com")
+    assert not admission.aligned("com", "example.com")
+    assert not admission.aligned("", "example.com")
+    assert not admission.aligned("ample.com", "example.com")
+    assert not admission.aligned("..example.com", "example.com")

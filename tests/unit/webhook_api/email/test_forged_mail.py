@@ -16,7 +16,7 @@ from shared.model.addresses import EmailAddress
 from shared.model.sms_admission import Ignored
 from shared.model.users import LOCAL_USER, Users
 from tests.payloads import BOUNDARY, MULTIPART, Fields, mail_fields, multipart_body
-from webhook_api.email import admission as admit
+from webhook_api.email import admission
 from webhook_api.email.headers import MAX_BLOCK, Headers
 from webhook_api.email.parsing import parse_email
 
@@ -51,7 +51,7 @@ def fields(headers: str, *, raw: bool = False, **changes: str) -> Fields:
 
 def judged(found: Fields) -> str:
     mail = parse_email(multipart_body(found), MULTIPART)
-    verdict = admit.email(mail, BOSS, USERS)
+    verdict = admission.email(mail, BOSS, USERS)
     return verdict.reason if isinstance(verdict, Ignored) else "admitted"
 
 
@@ -191,7 +191,7 @@ def test_no_choice_of_signing_domains_prints_anothers_pass(named: list[str], hid
     printed = "{" + ", ".join(f"@{name} : {verdict if name != 'example.com' else 'fail'}" for name in named) + "}"
     shown = [SIGNATURE.format(name) for name, away in zip(named, hidden, strict=False) if not away]
     fakes = [SIGNATURE.format("example.com")] if hidden[0] and not shown else []
-    assert "example.com" not in admit.dkim_passes(printed, Headers.parse(HEAD.format("".join(shown + fakes))))
+    assert "example.com" not in admission.dkim_passes(printed, Headers.parse(HEAD.format("".join(shown + fakes))))
 
 
 @pytest.mark.parametrize(
@@ -207,16 +207,16 @@ def test_no_choice_of_signing_domains_prints_anothers_pass(named: list[str], hid
 )  # fmt: skip
 def test_a_field_that_is_not_wholly_entries_is_void(field: str) -> None:
     """SendGrid writes `{@domain : verdict, @domain : verdict}`; what is left over was the sender's."""
-    assert admit.dkim_passes(field, Headers.parse(GENUINE)) == []
+    assert admission.dkim_passes(field, Headers.parse(GENUINE)) == []
 
 
 def test_the_genuine_print_is_believed() -> None:
     """Controls: with one signature and with several, of which some failed."""
     two = Headers.parse(HEAD.format(SIGNATURE.format("example.com") + SIGNATURE.format("List.Example")))
-    assert admit.dkim_passes("{@example.com : pass}", Headers.parse(GENUINE)) == ["example.com"]
-    assert admit.dkim_passes("{@example.com : pass, @list.example : fail}", two) == ["example.com"]
-    assert admit.dkim_passes("{@list.example : temperror,@Example.com : PASS}\n", two) == ["example.com"]
-    assert admit.dkim_passes("{@list.example : pass, @list.example : pass}", two) == []
+    assert admission.dkim_passes("{@example.com : pass}", Headers.parse(GENUINE)) == ["example.com"]
+    assert admission.dkim_passes("{@example.com : pass, @list.example : fail}", two) == ["example.com"]
+    assert admission.dkim_passes("{@list.example : temperror,@Example.com : PASS}\n", two) == ["example.com"]
+    assert admission.dkim_passes("{@list.example : pass, @list.example : pass}", two) == []
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_a_mail_that_holds_the_forms_boundary_adds_no_field(changes: dict[str, s
         body = multipart_body({**fields, **end, **proof})
         mail = parse_email(body, MULTIPART)
         assert mail.unread == "bad_form"
-        assert not admit.authenticated(mail)
+        assert not admission.authenticated(mail)
 
 
 def test_the_charset_of_a_proof_is_not_the_mails_to_choose() -> None:
@@ -296,4 +296,4 @@ def test_where_subdomains_are_handed_out_only_the_same_domain_speaks(
     exact: tuple[str, ...], signer: str, author: str, speaks: bool
 ) -> None:
     """The operator lists such hosts in EMAIL_EXACT_DOMAINS; for all others DMARC's relaxed alignment holds."""
-    assert admit.aligned(signer, author, exact) is speaks
+    assert admission.aligned(signer, author, exact) is speaks

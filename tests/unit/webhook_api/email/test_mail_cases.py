@@ -15,7 +15,7 @@ from shared.model.addresses import EmailAddress
 from shared.model.sms_admission import Ignored
 from shared.model.users import LOCAL_USER, Users
 from tests.payloads import HERE, MULTIPART, Fields, mail_fields, multipart_body
-from webhook_api.email import admission as admit
+from webhook_api.email import admission
 from webhook_api.email.parsing import InboundMail, parse_email
 
 CASES: Final = HERE / "mail"
@@ -47,7 +47,7 @@ def expected(name: str) -> dict[str, Any]:
 def test_a_mail_is_admitted_or_not_as_its_reader_would_expect(name: str, mode: str) -> None:
     """In both modes of Inbound Parse; and its words are what is handed on."""
     mail = read(name, mode)
-    verdict = admit.email(mail, EmailAddress("boss@example.com"), USERS)
+    verdict = admission.email(mail, EmailAddress("boss@example.com"), USERS)
     assert (not isinstance(verdict, Ignored)) is expected(name)["admitted"], verdict
     assert all(words in " ".join(mail.body.split()) for words in expected(name)["model_sees"])
 
@@ -137,8 +137,8 @@ def test_a_user_is_no_robot_for_their_address(local: str) -> None:
     mail = parse_email(multipart_body(fields), MULTIPART)
     known = Users([replace(LOCAL_USER, email=EmailAddress(address))])
     boss = EmailAddress("boss@example.com")
-    assert admit.email(mail, boss, USERS) == Ignored("robot")
-    assert isinstance(admit.email(mail, boss, known), admit.AdmittedMail)
+    assert admission.email(mail, boss, USERS) == Ignored("robot")
+    assert isinstance(admission.email(mail, boss, known), admission.AdmittedMail)
 
 
 @pytest.mark.parametrize(
@@ -150,4 +150,4 @@ def test_a_suppressed_answer_with_an_automatic_subject_is_a_robots(subject: str)
     for said, suppress, reason in ((subject, True, "auto_response"), (subject, False, ""), (f"Re: {subject}", True, ""), ("Hi", True, "")):
         block = header + ("X-Auto-Response-Suppress: All\n" if suppress else "")
         mail = parse_email(multipart_body(mail_fields(headers=block, subject=said)), MULTIPART)
-        assert admit.automatic(mail) == reason
+        assert admission.automatic(mail) == reason

@@ -23,7 +23,7 @@ from shared.errors import ConfigurationError
 from tests.payloads import FORM, form_body, payload, sms_fields
 from webhook_api.security import signatures
 from webhook_api.security.authentication import Refusal, WebhookAuthenticator
-from webhook_api.sms import routes as sms_routes
+from webhook_api.sms import routes
 from webhook_api.sms.parsing import read_form
 
 TOKEN = "auth token of the tests"
@@ -118,7 +118,7 @@ def test_no_changed_byte_of_a_request_passes_the_gate() -> None:
     """The same through all that a request meets, from this very machine in sandbox mode: a wrong signature is no missing one."""
     query, body, chance = b"reply=r-1&attempt=a%2D1", payload("sms_plain.form"), random.Random(3)
     right = signatures.twilio_signature(TOKEN, f"https://boss.example.com/sms/status?{query.decode()}", read_form(body)).encode()
-    assert sms_routes._verified_form(AUTHENTICATOR, called(query, body, right)) == (read_form(body), True)
+    assert routes._verified_form(AUTHENTICATOR, called(query, body, right)) == (read_form(body), True)
     refused = 0
     for number in range(1000):
         parts = [query, body, right]
@@ -128,7 +128,7 @@ def test_no_changed_byte_of_a_request_passes_the_gate() -> None:
         if number % 3 == 1 and read_form(parts[1]) == read_form(body):
             continue  # another spelling of the same form
         with pytest.raises(Refusal) as caught:
-            sms_routes._verified_form(AUTHENTICATOR, called(parts[0], parts[1], parts[2]))
+            routes._verified_form(AUTHENTICATOR, called(parts[0], parts[1], parts[2]))
         assert (caught.value.code, caught.value.status) == ("bad_signature", 403)
         refused += 1
     assert refused > 900
@@ -138,14 +138,14 @@ def test_no_changed_byte_of_a_request_passes_the_gate() -> None:
 def test_a_signature_of_nothing_is_a_wrong_one(signature: bytes) -> None:
     """The header is there: whoever sends it does not come as a local call without one."""
     with pytest.raises(Refusal, match="bad_signature"):
-        sms_routes._verified_form(AUTHENTICATOR, called(b"", payload("sms_plain.form"), signature))
+        routes._verified_form(AUTHENTICATOR, called(b"", payload("sms_plain.form"), signature))
 
 
 def test_a_body_in_chunks_is_read_to_its_end_whatever_length_is_said() -> None:
     """Its length is the chunks' own; a part of it would be another text."""
     request = called(b"", b"Body=whole", b"x")
     request.environ |= {"CONTENT_LENGTH": "6", "HTTP_TRANSFER_ENCODING": "chunked"}
-    assert sms_routes._body(request) == b"Body=whole"
+    assert routes._body(request) == b"Body=whole"
 
 
 def test_both_forms_of_the_url_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
