@@ -14,7 +14,7 @@ from dotenv.parser import parse_stream
 
 from shared.errors import ConfigurationError
 
-LARGEST: Final = 16 * 1024 * 1024
+MAX_FILE_BYTES: Final = 16 * 1024 * 1024
 """Bytes: ten thousand users take two million."""
 OTHERS_NAMES: Final = frozenset(
     {
@@ -53,7 +53,7 @@ def read(name: str, path: Path) -> str:
     """A file's text, without a byte order mark; ConfigurationError that begins with `name`."""
     try:
         with path.open("rb") as file:
-            raw = file.read(LARGEST + 1)
+            raw = file.read(MAX_FILE_BYTES + 1)
     except PermissionError:
         there, user = path.absolute(), _who()
         raise ConfigurationError(f"{name}: {there} cannot be read by {user}; run: chown {user} {there} && chmod 600 {there}") from None
@@ -64,8 +64,8 @@ def read(name: str, path: Path) -> str:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "its path holds a character that none may"
         raise ConfigurationError(f"{name}: {path} cannot be read ({reason}); correct its path") from None
-    if len(raw) > LARGEST:
-        raise ConfigurationError(f"{name}: {path} has more than {LARGEST >> 20} MiB; name another file")
+    if len(raw) > MAX_FILE_BYTES:
+        raise ConfigurationError(f"{name}: {path} has more than {MAX_FILE_BYTES >> 20} MiB; name another file")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -74,7 +74,7 @@ class SpoolFile:
 
 
 @dataclass(slots=True)
-class Listing:
+class SpoolListing:
     """What one of the directories holds.
 
     `depth` and `bytes` count its records, `oldest` has the lowest ticket, `newest` is the highest one (0 for none), `head` are the
@@ -98,9 +98,9 @@ class Listing:
         self.newest = max(self.newest, file.ticket)
 
 
-def scan(root: Path, head: int = 0, directory: str = WAITING) -> Listing:
+def scan(root: Path, head: int = 0, directory: str = WAITING) -> SpoolListing:
     """List one of the spool's directories, with its `head` first records in order; a missing directory is empty. Raises OSError."""
-    found = Listing()
+    found = SpoolListing()
     found.head = heapq.nsmallest(head, _records(root / directory, found)) if head else []
     if not head:
         for _ in _records(root / directory, found):
@@ -108,7 +108,7 @@ def scan(root: Path, head: int = 0, directory: str = WAITING) -> Listing:
     return found
 
 
-def _records(directory: Path, found: Listing) -> Iterator[SpoolFile]:
+def _records(directory: Path, found: SpoolListing) -> Iterator[SpoolFile]:
     try:
         listing = os.scandir(directory)
     except FileNotFoundError:

@@ -7,7 +7,7 @@ from typing import Final
 from flask import Flask, Response, jsonify, request
 from werkzeug.serving import WSGIRequestHandler
 
-from shared.config.secret_rules import SHORTEST_PASSWORD
+from shared.config.secret_rules import MIN_PASSWORD_LENGTH
 from shared.config.settings import Settings
 from shared.errors import ConfigurationError
 from shared.net import ANSWER_HEADERS, is_loopback_url
@@ -31,7 +31,8 @@ def require_password(settings: Settings) -> None:
     """ConfigurationError in production without a password; elsewhere the dashboard may be open to this machine."""
     if settings.environment == "production" and not settings.console_password.get_secret_value():
         raise ConfigurationError(
-            f"CONSOLE_PASSWORD: is missing; in production the dashboard opens with it alone. It has at least {SHORTEST_PASSWORD} characters"
+            "CONSOLE_PASSWORD: is missing; in production the dashboard opens with it alone. "
+            f"It has at least {MIN_PASSWORD_LENGTH} characters"
         )
 
 

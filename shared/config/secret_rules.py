@@ -19,9 +19,9 @@ SANDBOX_CREDENTIALS: Final = {
 """What sandbox mode fills in, and what `ENVIRONMENT=production` refuses."""
 EXAMPLE_TOKEN: Final = "dev-token-12345"  # noqa: S105 - the published example, refused in production
 """The bridge's token where none is set, as in the project that this one continues; production refuses it."""
-SHORTEST_PASSWORD: Final = 12
+MIN_PASSWORD_LENGTH: Final = 12
 
-LEAST: Final = {
+MIN_LENGTHS: Final = {
     "twilio_auth_token": 32,
     "twilio_api_key_secret": 32,
     "sendgrid_api_key": 32,
@@ -29,7 +29,7 @@ LEAST: Final = {
     "anthropic_api_key": 16,
     "supervisor_token": 16,
     "redis_url": 12,
-    "console_password": SHORTEST_PASSWORD,
+    "console_password": MIN_PASSWORD_LENGTH,
 }
 """Each secret setting, and the characters that it has at least. A provider's own are as long as it makes them (a gateway for Claude
 makes its own); the others are the operator's to think up. `redis_url` stands for each password within it."""
@@ -76,7 +76,7 @@ def faults(given: Iterable[tuple[str, str]]) -> list[str]:
 
 def fault_of(name: str, text: str) -> str:
     """What is wrong with one secret, in words that hold nothing of it; '' for a good one."""
-    least = LEAST[name]
+    least = MIN_LENGTHS[name]
     of_it = "the password in it " if name == "redis_url" else ""
     if text in PUBLISHED or _bare(text) in {_bare(each) for each in PUBLISHED}:
         return f"{of_it}is an example that is published; make one with: openssl rand -hex 32"

@@ -260,7 +260,7 @@ class Settings(BridgeSettings, ClaudeSettings, SendGridSettings, TwilioSettings,
     def named_secrets(self) -> tuple[tuple[str, str], ...]:
         """Every secret that is set, with its setting's name; of REDIS_URL each password within it."""
         found: list[tuple[str, str]] = []
-        for name in secret_rules.LEAST:
+        for name in secret_rules.MIN_LENGTHS:
             text = getattr(self, name).get_secret_value()
             found += [(name, each) for each in (url_passwords(text) if name == "redis_url" else (text,)) if each]
         return tuple(found)

@@ -32,7 +32,7 @@ UNTOLD: Final = "A library's message."
 Event = MutableMapping[str, Any]
 
 
-class Lines(logging.StreamHandler[Any]):
+class StderrHandler(logging.StreamHandler[Any]):
     """Writes lines on stderr. One that cannot be written is lost: logging's own way is to print its arguments and its errors raw."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
@@ -56,7 +56,7 @@ def configure(process: str, log_format: str = "auto", secrets: Iterable[str] = (
         _masked,
     ]
     renderer: Any = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
-    handler = Lines()
+    handler = StderrHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[_told, *shared],

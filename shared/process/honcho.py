@@ -26,10 +26,10 @@ from typing import Final
 
 MARK: Final = "HONCHO_PROCESS_NAME"
 """What honcho sets for the processes of its Procfile, and for nothing else."""
-LOOK_SECONDS: Final = 0.5
-LOOKS: Final = 3
+POLL_SECONDS: Final = 0.5
+IDLE_POLLS: Final = 3
 """How often in a row honcho must be seen to have stopped its work."""
-KILLED_AFTER: Final = 5.0
+KILL_AFTER_SECONDS: Final = 5.0
 """How long after SIGTERM honcho kills, and so do we."""
 PROC: Final = Path("/proc")
 TOLD_TO_END: Final = threading.Event()
@@ -108,19 +108,19 @@ class Honcho:
             return False
         main = self._parents[-1]
         self._idle = self._idle + 1 if _waits_for_children(main, self._proc) or _unread(main, self._proc) else 0
-        return self._idle >= LOOKS
+        return self._idle >= IDLE_POLLS
 
 
 def _watch(honcho: Honcho) -> None:
     dead = honcho.was_dead_before()
     while not (dead or honcho.ended()):
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_SECONDS)
     _print_nowhere()
     if not dead:
         honcho.end_the_rest()
     if not TOLD_TO_END.is_set():
         os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(KILLED_AFTER)
+    time.sleep(KILL_AFTER_SECONDS)
     _kill_session()
 
 

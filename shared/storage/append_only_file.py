@@ -19,7 +19,7 @@ from typing import Final
 
 DIRECTORY: Final = "appendonlydir"
 MANIFEST: Final = "appendonly.aof.manifest"
-MOST_ARGUMENTS: Final = 1024 * 1024
+MAX_ARGUMENTS: Final = 1024 * 1024
 _FILE: Final = re.compile(r'file "?([^" /]+)"? seq (\d+) type ([bhi])')
 _STREAM_ID: Final = re.compile(rb"(\d{13})-\d+")
 _COUNT: Final = re.compile(rb"\*(\d{1,10})\r\n")
@@ -33,12 +33,12 @@ Arities = Mapping[bytes, int]
 """Each command that the server knows, in capitals, and its arity as COMMAND tells it: -n for at least n."""
 
 
-class Unreadable(Exception):
+class UnreadableManifest(Exception):
     """The list of the files is not as the server writes it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class AofPart:
     """One file of those that make up the data, in the order in which they are loaded."""
 
     path: Path
@@ -56,7 +56,7 @@ class Part:
 class Damage:
     """Where a file stops being good. All figures in bytes but `commands` and `behind`."""
 
-    part: Part
+    part: AofPart
     good: int
     size: int
     commands: int
@@ -68,16 +68,16 @@ class Damage:
     """The time of the last good entry of a stream (the ledger's), in ms since 1970; 0 when there is none."""
 
 
-def parts(directory: Path) -> list[Part]:
-    """The files by their list, without those that a rewrite has left behind. Raises Unreadable, or OSError."""
+def parts(directory: Path) -> list[AofPart]:
+    """The files by their list, without those that a rewrite has left behind. Raises UnreadableManifest, or OSError."""
     lines = (directory / MANIFEST).read_text(encoding="utf-8", errors="replace").splitlines()
     found = [_FILE.match(line) for line in lines if line.strip() and not line.startswith("#")]
     if not found or None in found:
-        raise Unreadable(MANIFEST)
-    return [Part(directory / match[1], match[3]) for match in found if match and match[3] != "h"]
+        raise UnreadableManifest(MANIFEST)
+    return [AofPart(directory / match[1], match[3]) for match in found if match and match[3] != "h"]
 
 
-def damage(part: Part, known: Arities) -> Damage | None:
+def damage(part: AofPart, known: Arities) -> Damage | None:
     """Where a file of commands is damaged; None for one that is good to its end."""
     size = part.path.stat().st_size
     if not size:
@@ -86,7 +86,7 @@ def damage(part: Part, known: Arities) -> Damage | None:
         return _first_damage(part, data, size, known)
 
 
-def _first_damage(part: Part, data: Buffer, size: int, known: Arities) -> Damage | None:
+def _first_damage(part: AofPart, data: Buffer, size: int, known: Arities) -> Damage | None:
     at = good = count = commands = entry = 0
     transaction = False
     while at < size:
@@ -112,7 +112,7 @@ def command(data: Buffer, at: int) -> tuple[int, bytes, int]:
     """Where the command at `at` ends, its name in capitals, and how many arguments it has, its name counted. Raises ValueError."""
     head = _COUNT.match(data, at)
     count = int(head[1]) if head else 0
-    if head is None or not 1 <= count <= MOST_ARGUMENTS:
+    if head is None or not 1 <= count <= MAX_ARGUMENTS:
         raise ValueError("what stands there is no command")
     name, at = b"", head.end()
     for place in range(count):
@@ -153,7 +153,7 @@ def _time_of(entry: bytes) -> int:
     return int(match[1]) if match else 0
 
 
-def cut(found: Damage, later: list[Part]) -> list[Path]:
+def cut(found: Damage, later: list[AofPart]) -> list[Path]:
     """Cut a damaged file behind its last good command, and leave out the `later` ones; return where the files as they were are kept.
 
     At every moment the file as it was has a name: the good part is written anew and takes its place. Raises OSError when there is no

@@ -14,7 +14,7 @@ import pytest
 from dotenv import dotenv_values
 
 from shared.config.loading import load_settings
-from shared.config.secret_rules import EXAMPLE_TOKEN, LEAST, fault_of
+from shared.config.secret_rules import EXAMPLE_TOKEN, MIN_LENGTHS, fault_of
 from shared.errors import ConfigurationError
 from shared.model import users
 from shared.storage.url import url_passwords
@@ -86,7 +86,7 @@ def filled_in(example: dict[str, str | None]) -> dict[str, str]:
 def test_no_secret_that_a_document_shows_is_one_that_production_takes(document: str) -> None:
     """Whoever copies an example is told so."""
     text = text_of(document)
-    shown = [(name, value) for name, value in re.findall(r"([A-Z_]+)=(<[^>\n]*>|[^\s`,;)]+)", text) if name.lower() in LEAST]
+    shown = [(name, value) for name, value in re.findall(r"([A-Z_]+)=(<[^>\n]*>|[^\s`,;)]+)", text) if name.lower() in MIN_LENGTHS]
     assert document != ".env.example" or ("SUPERVISOR_TOKEN", EXAMPLE_TOKEN) in shown
     for name, value in shown:
         for each in url_passwords(value) if name == "REDIS_URL" else [value]:

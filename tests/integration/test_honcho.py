@@ -13,7 +13,7 @@ from typing import IO
 
 import pytest
 
-from shared.process.honcho import KILLED_AFTER, MARK, Honcho
+from shared.process.honcho import KILL_AFTER_SECONDS, MARK, Honcho
 from tests.support.house import House
 from tests.support.processes import clean_environment
 from tests.support.wait import wait_for
@@ -88,7 +88,7 @@ def test_a_process_that_does_not_hear_is_killed(tree: Path) -> None:
     with House(tree, HONCHO, "start") as house:
         house.wait_for_output("begun")
         os.kill(main_of(house), signal.SIGKILL)
-        all_end(house, SECONDS + KILLED_AFTER)
+        all_end(house, SECONDS + KILL_AFTER_SECONDS)
 
 
 def start_into(tree: Path, output: int | IO[bytes], mark: str) -> subprocess.Popen[bytes]:

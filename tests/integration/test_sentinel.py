@@ -96,7 +96,7 @@ def test_every_client_of_ours_is_at_the_new_master_after_a_failover(watched: Wat
     grouped = GroupCommit(blocking["web"], ReplicationBarrier(keys.BARRIER))
 
     async def across() -> set[int]:
-        loops = {name: getattr(connections, name)(url) for name in ("for_loop", "for_bridge", "for_waiting")}
+        loops = {name: getattr(clients, name)(url) for name in ("for_loop", "for_bridge", "for_waiting")}
         for client in (*blocking.values(), *loops.values()):
             answer = client.set("boss:before", 1)
             assert answer is True or await answer is True

@@ -28,7 +28,7 @@ from shared.model.codec import SCHEMA_VERSION
 from shared.model.sms_admission import sms_id
 from shared.process import blocking
 from shared.runtime import open_runtime
-from shared.spool_layout import Listing, SpoolFile
+from shared.spool_layout import SpoolFile, SpoolListing
 from shared.storage.replication import StorageResult
 from tests.integration.webhook_client import ELSEWHERE, SECRET, Web, load, opened, reply, send_a_reply
 from tests.payloads import form_body, sid
@@ -387,7 +387,7 @@ def test_what_is_written_late_under_an_early_ticket_is_not_passed_over(web: Web,
     spool.write(late, b"late")
     order.release(late)
 
-    def listed_and_then_written(head: int = 0) -> Listing:
+    def listed_and_then_written(head: int = 0) -> SpoolListing:
         found = survey(head)
         spool.write(early, b"early")
         order.release(early)

@@ -48,7 +48,7 @@ class Named(Protocol):
         ...
 
 
-class Spent(Protocol):
+class WorkMeter(Protocol):
     """Where work is counted."""
 
     def spend(self, steps: int) -> None:
@@ -133,7 +133,7 @@ class Sheets:
             key = f"#{first.ids[0]}" if first.ids else f".{min(first.classes)}" if first.classes else first.tag or "*"
             self.rules.setdefault(key, []).append(Rule(parts, _weight(parts), self.count, said))
 
-    def about(self, element: Named, around: Sequence[Named], work: Spent) -> dict[str, tuple[str, bool]]:
+    def about(self, element: Named, around: Sequence[Named], work: WorkMeter) -> dict[str, tuple[str, bool]]:
         """What the rules say of an element, the stronger ones over the weaker."""
         if not self.rules:
             return {}

@@ -15,7 +15,7 @@ from webhook_api.email import css_visibility
 from webhook_api.email.css_sheets import Parsed, Sheets, overlay
 from webhook_api.email.css_values import LINK, Colour, legacy_colour
 from webhook_api.email.css_visibility import PLAIN, Look
-from webhook_api.email.html_tokens import Opened
+from webhook_api.email.html_tokens import StartTag
 
 MAX_DEPTH: Final = 500
 """As deep as browsers nest elements."""
@@ -86,7 +86,7 @@ class Elements:
         self._formatting: list[Element | None] = []
         self._body = False
         self._stack = [Element("html")]
-        self._root(Opened("html", {}, closed=False))
+        self._root(StartTag("html", {}, closed=False))
 
     @property
     def look(self) -> Look:
@@ -108,7 +108,7 @@ class Elements:
         self._reconstruct()
         return self._around(len(self._stack), "").look
 
-    def start(self, tag: Opened) -> None:
+    def start(self, tag: StartTag) -> None:
         """Open an element, and close what it cannot stand in."""
         name = tag.name
         self.spend(1)
@@ -155,7 +155,7 @@ class Elements:
         else:
             self._end_other(name)
 
-    def _root(self, tag: Opened) -> None:
+    def _root(self, tag: StartTag) -> None:
         """The outermost element is html and body in one: what is said of either is said of it."""
         root = self._stack[0]
         root.attributes = {**root.attributes, **{name: value for name, value in tag.attributes.items() if name != "style"}}

@@ -14,7 +14,7 @@ from typing import Final
 
 from webhook_api.email.css_sheets import Sheets
 from webhook_api.email.html_elements import Elements, TooMuch
-from webhook_api.email.html_tokens import Closed, Opened, Words, tokens
+from webhook_api.email.html_tokens import EndTag, StartTag, TextToken, tokens
 
 MAX_INPUT: Final = 1_000_000
 MAX_QUOTES: Final = 5
@@ -55,7 +55,7 @@ def read(source: str) -> Shown:
     try:
         elements = Elements(Sheets.read(cut.styles))
         for token in cut.found:
-            if isinstance(token, Words):
+            if isinstance(token, TextToken):
                 _words(token.text, elements, writer, unseen)
             else:
                 _tag(token, elements, writer)
@@ -72,9 +72,9 @@ def _words(text: str, elements: Elements, writer: _Writer, unseen: list[str]) ->
         unseen.append(text)
 
 
-def _tag(token: Opened | Closed, elements: Elements, writer: _Writer) -> None:
+def _tag(token: StartTag | EndTag, elements: Elements, writer: _Writer) -> None:
     """Lay out what a tag does to lines, where it is seen; then the quotes and verbatim texts that are open."""
-    if isinstance(token, Opened):
+    if isinstance(token, StartTag):
         elements.start(token)
         if not elements.look.unseen:
             writer.tag(token.name, closing=False)

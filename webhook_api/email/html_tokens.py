@@ -27,13 +27,13 @@ _RAW: Final = {
 _SHOWN_RAW: Final = frozenset({"textarea", "xmp"})
 
 
-class Words(NamedTuple):
+class TextToken(NamedTuple):
     """Text between tags, its entities read."""
 
     text: str
 
 
-class Opened(NamedTuple):
+class StartTag(NamedTuple):
     """A start tag. `closed` says that it ends with a slash."""
 
     name: str
@@ -41,17 +41,17 @@ class Opened(NamedTuple):
     closed: bool
 
 
-class Closed(NamedTuple):
+class EndTag(NamedTuple):
     """An end tag."""
 
     name: str
 
 
-Token = Words | Opened | Closed
+Token = TextToken | StartTag | EndTag
 
 
 @dataclass(slots=True)
-class Tokens:
+class TokenStream:
     """What a source holds.
 
     `styles` are the `media` and the content of its style elements; `swallowed` counts the characters that a tag without end took
@@ -64,9 +64,9 @@ class Tokens:
     whole: bool = True
 
 
-def tokens(source: str) -> Tokens:
+def tokens(source: str) -> TokenStream:
     """Cut a source."""
-    result = Tokens()
+    result = TokenStream()
     position = 0
     for _ in range(MAX_MARKUP):
         opening = _OPENING.search(source, position)
@@ -84,12 +84,12 @@ def read_entities(text: str) -> str:
     return html.unescape(_LONG_NUMBER.sub("\ufffd", text)) if "&" in text else text
 
 
-def _add_words(text: str, result: Tokens) -> None:
+def _add_words(text: str, result: TokenStream) -> None:
     if text:
-        result.found.append(Words(read_entities(text)))
+        result.found.append(TextToken(read_entities(text)))
 
 
-def _markup(source: str, opening: int, result: Tokens) -> int:
+def _markup(source: str, opening: int, result: TokenStream) -> int:
     """Read what begins with "<"; the position behind it."""
     mark = source[opening + 1]
     if source.startswith("<!--", opening):
@@ -106,9 +106,9 @@ def _markup(source: str, opening: int, result: Tokens) -> int:
         return len(source)
     lower = name[0].lower()
     if mark == "/":
-        result.found.append(Closed(lower))
+        result.found.append(EndTag(lower))
         return position
-    return _started(source, position, Opened(lower, attributes, closed), result)
+    return _started(source, position, StartTag(lower, attributes, closed), result)
 
 
 def _attributes(source: str, position: int, found: dict[str, str]) -> tuple[int, bool]:
@@ -129,7 +129,7 @@ def _attributes(source: str, position: int, found: dict[str, str]) -> tuple[int,
         position = attribute.end()
 
 
-def _started(source: str, position: int, tag: Opened, result: Tokens) -> int:
+def _started(source: str, position: int, tag: StartTag, result: TokenStream) -> int:
     """Note a start tag, and read over the content of one that holds no tags."""
     if tag.name == "script":
         return _behind_script(source, position)
@@ -142,7 +142,7 @@ def _started(source: str, position: int, tag: Opened, result: Tokens) -> int:
     if tag.name == "style":
         result.styles.append((tag.attributes.get("media", ""), content))
     elif tag.name in _SHOWN_RAW:
-        result.found += [tag, Words(read_entities(content) if tag.name == "textarea" else content), Closed(tag.name)]
+        result.found += [tag, TextToken(read_entities(content) if tag.name == "textarea" else content), EndTag(tag.name)]
     if ending is None:
         return len(source)
     behind, _ = _attributes(source, ending.end(), {})

@@ -22,7 +22,7 @@ MAX_BEHIND: Final = 256
 """Bytes of blanks behind a form's last line."""
 
 
-class HalfForm(BadInput):
+class TruncatedForm(BadInput):
     """A form that ends before its last boundary line: what is missing may be anything, and a repetition brings it."""
 
     status = 503
@@ -32,7 +32,7 @@ class HalfForm(BadInput):
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class PostedPart:
     """One field or file: `value` is a view into the body, `filename` is None for a field."""
 
     name: str
@@ -49,15 +49,15 @@ def boundary_of(content_type: str) -> bytes:
     return boundary.encode("utf-8", "replace")
 
 
-def parts(body: bytes, boundary: bytes) -> tuple[list[Part], bool]:
+def parts(body: bytes, boundary: bytes) -> tuple[list[PostedPart], bool]:
     """The first 5,000 parts of a body, in order, and whether it holds no field beside them; a part without a name is left out.
 
     It holds none when it begins with its first boundary line and ends with its last, and what follows those parts are files. The
     header that names the boundary is not signed: with another one, a mail that holds boundary lines of its own would be another
     form under the same signature. And where a mail's text ends the form early, what SendGrid wrote behind it would not be read.
-    Raises HalfForm.
+    Raises TruncatedForm.
     """
-    view, mark, found = memoryview(body), b"--" + boundary, list[Part]()
+    view, mark, found = memoryview(body), b"--" + boundary, list[PostedPart]()
     at = body.find(mark)
     whole = at == 0 and _is_boundary_line(body, len(mark))
     number = 0
@@ -68,7 +68,7 @@ def parts(body: bytes, boundary: bytes) -> tuple[list[Part], bool]:
         line_end = body.find(b"\r\n", after) if at >= 0 else -1
         end = _next_mark(body, line_end + 2, mark) if line_end >= 0 else -1
         if end < 0:
-            raise HalfForm
+            raise TruncatedForm
         if number < MAX_PARTS:
             found += _part(body, view, line_end + 2, end)
         else:
@@ -92,7 +92,7 @@ def _is_boundary_line(body: bytes, after: int) -> bool:
     return body.startswith((b"--", b"\r\n"), after) or body[after : after + MAX_BEHIND].lstrip(b" \t").startswith(b"\r\n")
 
 
-def _part(body: bytes, view: memoryview, start: int, end: int) -> tuple[Part, ...]:
+def _part(body: bytes, view: memoryview, start: int, end: int) -> tuple[PostedPart, ...]:
     """The part between two boundary lines, if it has a name."""
     head_end = body.find(b"\r\n\r\n", start, min(end, start + MAX_HEAD))
     if head_end < 0:
@@ -102,5 +102,5 @@ def _part(body: bytes, view: memoryview, start: int, end: int) -> tuple[Part, ..
         if name.strip().lower() == b"content-disposition":
             _, options = parse_options_header(decode(value.strip()))
             field = options.get("name")
-            return (Part(field, options.get("filename"), view[head_end + 4 : max(end, head_end + 4)]),) if field else ()
+            return (PostedPart(field, options.get("filename"), view[head_end + 4 : max(end, head_end + 4)]),) if field else ()
     return ()

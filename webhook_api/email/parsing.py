@@ -18,7 +18,7 @@ from shared.model.addresses import EmailAddress, address_behind_name, parse_addr
 from shared.model.text import FEW, Seen, capped, decode, one_line, seen, seen_line
 from webhook_api.email import html_text, mime
 from webhook_api.email.headers import MAX_BLOCK, Headers, decoded
-from webhook_api.email.multipart import Part, boundary_of, parts
+from webhook_api.email.multipart import PostedPart, boundary_of, parts
 from webhook_api.email.quoted_reply import without_quote
 
 MAX_TEXT: Final = 100_000
@@ -124,7 +124,7 @@ def harmless_name(name: str) -> str:
     return plain[:MAX_FILE_NAME] or "unnamed"
 
 
-def _collect(found: Iterable[Part]) -> tuple[Fields, list[str], bool]:
+def _collect(found: Iterable[PostedPart]) -> tuple[Fields, list[str], bool]:
     """The fields that are read, the first of each name, the names of the files, and whether each field stands once.
 
     SendGrid writes each once. A second one came out of a mail that holds the form's boundary: who wrote which cannot be told.

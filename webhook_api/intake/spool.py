@@ -21,7 +21,7 @@ from typing import Final
 from shared import spool_layout
 from shared.config.settings import Settings
 from shared.errors import StorageUnavailable
-from shared.spool_layout import Listing, SpoolFile
+from shared.spool_layout import SpoolFile, SpoolListing
 from webhook_api.intake import durable_files
 from webhook_api.intake.tickets import HighestTicket
 
@@ -140,7 +140,7 @@ class Spool:
                 return file
         raise FileExistsError(file.name)
 
-    def scan(self, head: int = 0) -> Listing:
+    def scan(self, head: int = 0) -> SpoolListing:
         """List the directory, and correct this process's counts by it unless it wrote or removed meanwhile. Raises OSError."""
         before, writing = self._changes, self._reserved
         found = spool_layout.scan(self._root, head)

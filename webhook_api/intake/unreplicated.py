@@ -20,7 +20,7 @@ from shared import spool_layout
 from shared.errors import BadInput, SchemaTooNew, StorageFault, StorageUnavailable
 from shared.observability import logs
 from shared.runtime import Runtime
-from shared.spool_layout import Listing, SpoolFile
+from shared.spool_layout import SpoolFile, SpoolListing
 from webhook_api.intake import durable_files, records
 from webhook_api.intake.records import SpoolRecord
 from webhook_api.intake.spool import NEW_DRAFT_SECONDS, Spool
@@ -85,7 +85,7 @@ class UnreplicatedCopies:
             if mine and not self._handed_over(due):
                 self._not_before = time.monotonic() + min(RETRY_SECONDS, self._hold_seconds)
 
-    def _due(self, found: Listing) -> list[SpoolFile]:
+    def _due(self, found: SpoolListing) -> list[SpoolFile]:
         """Remove dead writers' drafts; the records that have been here long enough.
 
         Measured by their files' times, or, where these are ahead of the clock, since this process first saw them.

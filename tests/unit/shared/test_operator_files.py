@@ -81,7 +81,7 @@ def test_a_link_to_nowhere_is_named(tmp_path: Path, name: str) -> None:
 
 def test_a_file_without_end_is_not_read(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody names a disk image."""
-    monkeypatch.setattr(operator_files, "LARGEST", 10)
+    monkeypatch.setattr(operator_files, "MAX_FILE_BYTES", 10)
     path = tmp_path / "file"
     path.write_text("A=1\n" * 9)
     assert "name another file" in said(path, name)

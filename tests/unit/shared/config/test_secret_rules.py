@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from shared.config.secret_rules import LEAST, PUBLISHED, fault_of, faults, guessable
+from shared.config.secret_rules import MIN_LENGTHS, PUBLISHED, fault_of, faults, guessable
 from shared.config.settings import Settings
 
 OBVIOUS = (
@@ -38,20 +38,20 @@ OBVIOUS = (
 GOOD = ("correct horse battery staple and rain", "Zugspitze-im-Nebel, drei Kraehen 77 x", "fFq2-9xLw-Tz3m-81cd-00aZ-pP4r-Rk5v")
 
 
-@pytest.mark.parametrize("name", LEAST)
+@pytest.mark.parametrize("name", MIN_LENGTHS)
 def test_every_secret_has_its_least_length(name: str) -> None:
     """One less than that is refused, and the length is said."""
     good = GOOD[2]
-    assert fault_of(name, good[: LEAST[name]]) == ""
-    assert str(LEAST[name]) in fault_of(name, good[: LEAST[name] - 1])
+    assert fault_of(name, good[: MIN_LENGTHS[name]]) == ""
+    assert str(MIN_LENGTHS[name]) in fault_of(name, good[: MIN_LENGTHS[name] - 1])
 
 
 def test_every_secret_setting_is_in_the_table() -> None:
     """A new one cannot be forgotten."""
-    assert {name for name, field in Settings.model_fields.items() if field.annotation is SecretStr} == set(LEAST)
+    assert {name for name, field in Settings.model_fields.items() if field.annotation is SecretStr} == set(MIN_LENGTHS)
 
 
-@pytest.mark.parametrize("name", LEAST)
+@pytest.mark.parametrize("name", MIN_LENGTHS)
 @pytest.mark.parametrize("text", [*OBVIOUS, *sorted(PUBLISHED)])
 def test_what_is_tried_first_opens_nothing(name: str, text: str) -> None:
     """However long it is, and in whatever spelling; the sentence shows nothing of it."""

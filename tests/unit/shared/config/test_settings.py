@@ -10,7 +10,7 @@ import pytest
 
 from shared.config.env_example import example_file
 from shared.config.loading import load_settings, providers_in_use
-from shared.config.secret_rules import LEAST, SANDBOX_CREDENTIALS
+from shared.config.secret_rules import MIN_LENGTHS, SANDBOX_CREDENTIALS
 from shared.config.settings import Settings
 from shared.config.web_address import webhook_base_url
 from shared.errors import ConfigurationError
@@ -380,12 +380,12 @@ def test_the_bridge_s_token_crosses_no_network_in_the_clear(bare: pytest.MonkeyP
     assert read(bare, SUPERVISOR_URL="ws://192.0.2.7:9999", BRIDGE_ALLOW_REMOTE="true").bridge_allow_remote
 
 
-@pytest.mark.parametrize("name", sorted(set(LEAST) - {"redis_url"}))
+@pytest.mark.parametrize("name", sorted(set(MIN_LENGTHS) - {"redis_url"}))
 def test_production_takes_no_secret_that_is_none(bare: pytest.MonkeyPatch, production: dict[str, str], name: str) -> None:
     """The least length is one of the table's; elsewhere than in production nobody is stopped."""
     pair = {"TWILIO_API_KEY_SID": "SK" + "2" * 32, "TWILIO_API_KEY_SECRET": digest("api key")}
     text = faults(bare, **{**production, **pair, name.upper(): "a"})
-    assert f"{name.upper()}: must have at least {LEAST[name]} characters" in text
+    assert f"{name.upper()}: must have at least {MIN_LENGTHS[name]} characters" in text
     assert read(bare, ENVIRONMENT="local").environment == "local"
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from shared.errors import ConfigurationError
 from shared.model.addresses import EmailAddress, PhoneNumber
-from shared.model.users import LOCAL_USER, Users, load
+from shared.model.users import LOCAL_USER, Users, load_users
 
 ADA = """
 [[users]]
@@ -45,7 +45,7 @@ class Page:
 
 def users(content: str) -> Users:
     """The table of a file's content."""
-    return load(cast("Path", Page(content)))
+    return load_users(cast("Path", Page(content)))
 
 
 def faults(content: str) -> str:
@@ -57,7 +57,7 @@ def faults(content: str) -> str:
 
 def test_no_file_is_the_local_user() -> None:
     """`make run` needs no file."""
-    table = load(None)
+    table = load_users(None)
     assert table.all == (LOCAL_USER,)
     assert table.find("sms", PhoneNumber("+15559876543"), PhoneNumber("+15551234567")) is LOCAL_USER
     assert table.find("email", EmailAddress("boss@example.com"), EmailAddress("user@example.com")) is LOCAL_USER
@@ -121,7 +121,7 @@ def test_a_file_that_cannot_be_read_is_a_configuration_error(tmp_path: Path) -> 
     (tmp_path / "latin").write_bytes(b"\xff")
     for path in (tmp_path / "missing", tmp_path, tmp_path / "latin"):
         with pytest.raises(ConfigurationError, match="BOSS_USERS_FILE"):
-            load(path)
+            load_users(path)
 
 
 def test_who_comes_over_the_bridge_alone_needs_no_provider() -> None:

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Request
 
 from shared.errors import BadInput
 from tests.payloads import BOUNDARY, MULTIPART, multipart_body, payload
-from webhook_api.email.multipart import MAX_PARTS, HalfForm, boundary_of, parts
+from webhook_api.email.multipart import MAX_PARTS, TruncatedForm, boundary_of, parts
 
 
 @pytest.mark.parametrize("name", ["mail_parsed.multipart", "mail_raw.multipart"])
@@ -58,7 +58,7 @@ def test_any_bytes_are_parts_or_half_a_form(body: bytes) -> None:
     """No other exception; and only what begins and ends as a form does is whole."""
     try:
         found, whole = parts(body, b"x")
-    except HalfForm:
+    except TruncatedForm:
         return
     assert all(part.name for part in found)
     assert not whole or (body.startswith(b"--x") and body.rstrip().endswith(b"--x--"))
@@ -70,7 +70,7 @@ WHOLE = multipart_body({"from": "user@example.com", "text": "Hello,\r\nyes.\r\n"
 @pytest.mark.parametrize("length", range(len(WHOLE) - len("--\r\n")))
 def test_no_beginning_of_a_form_is_taken_for_the_whole(length: int) -> None:
     """Half a mail would be another mail; its sender is told to send it again."""
-    with pytest.raises(HalfForm) as error:
+    with pytest.raises(TruncatedForm) as error:
         parts(WHOLE[:length], BOUNDARY.encode())
     assert (error.value.code, error.value.status) == ("truncated", 503)
 
