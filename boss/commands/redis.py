@@ -162,7 +162,7 @@ def _cut(directory: Path, refusal: str) -> list[str]:
     """Find the first damage and cut there; what was done, in sentences."""
     try:
         parts = append_only_file.parts(directory)
-    except (append_only_file.Unreadable, OSError):
+    except (append_only_file.UnreadableManifest, OSError):
         raise CannotLoad(
             f"{directory / append_only_file.MANIFEST}, which lists the files of the data, cannot be read: {_restore(directory)}"
         ) from None

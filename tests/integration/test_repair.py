@@ -282,7 +282,7 @@ def test_a_place_that_it_cannot_have_still_ends_it(own: EmbeddedServer) -> None:
 
 def test_a_long_file_is_read_in_seconds(tmp_path: Path) -> None:
     """200,000 commands with damage at their end."""
-    part = append_only_file.Part(tmp_path / "long.aof", "i")
+    part = append_only_file.AofPart(tmp_path / "long.aof", "i")
     part.path.write_bytes(b"*3\r\n$5\r\nRPUSH\r\n$1\r\na\r\n$3\r\n999\r\n" * 200_000 + b"*1\r\n$1\r\nx\r\n")
     began = time.monotonic()
     with scratch() as client:

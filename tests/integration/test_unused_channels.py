@@ -111,7 +111,7 @@ def test_the_doctor_asks_nobody_whom_no_user_needs(users: Path, way: str, monkey
 
     def ask(url: str, **_more: Any) -> Answer:
         asked.append(url)
-        raise Unreachable("nothing", machine=False)
+        raise Unreachable("nothing", local=False)
 
     monkeypatch.setattr(providers, "ask", ask)
     settings = load_settings(_env_file=None, **real(users, tables, **credentials))

@@ -298,7 +298,7 @@ def test_a_line_that_cannot_be_written_is_not_printed_raw(capfd: pytest.CaptureF
     """Logging's own way is to print the template, the arguments and the error to stderr."""
     logs.configure("tests", "json")
     record = logging.getLogger("rq").makeRecord("rq.worker", logging.ERROR, "worker.py", 7, "Job %s", (Broken(),), None)
-    handler = next(each for each in logging.getLogger().handlers if isinstance(each, logs.Lines))
+    handler = next(each for each in logging.getLogger().handlers if isinstance(each, logs.StderrHandler))
     handler.handle(record)
     assert lines(capfd)[0]["event"] == "Job %s"
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=[lambda *_: str(Broken())]))
