@@ -161,3 +161,18 @@ def sources() -> list[Path]:
     """Everything that may name a page and is no page itself."""
     found = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".lua", ".toml", ".conf", ".js")]
     return [*found, ROOT / "Makefile", ROOT / "pyproject.toml", ROOT / ".env.example"]
+
+
+OUR_WORDS = (
+    "mailbox", "turn", "lease", "claim", "sweep", "ledger", "parked", "handed over", "spool", "standby", "reconciler", "sandbox", "doctor",
+    "tail", "settle", "due", "stand aside", "sign of life", "notice", "pair", "ticket", "echo", "note",
+)  # fmt: skip
+"""Words that a reader meets in the command, the ledger or the code, and that mean something of their own here."""
+
+
+@pytest.mark.parametrize("word", OUR_WORDS)
+def test_a_word_of_ours_has_a_line_in_the_glossary(word: str) -> None:
+    """Whoever meets it first finds out there; and no word has two lines."""
+    rows = re.findall(r"^\| ([^|]+) \| [^|]+ \|$", text_of("docs/glossary.md"), re.MULTILINE)
+    words = [re.sub(r"`", "", each).strip() for row in rows for each in row.split(",")]
+    assert words.count(word) == 1
