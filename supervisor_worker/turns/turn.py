@@ -260,7 +260,7 @@ class _TurnRun:
 
     async def _warn(self, reason: str) -> None:
         if await self._context.mailbox.run(calls.warn(reason)):
-            LOG.critical("A provider refuses what concerns everybody: see docs/howto/operating.md", action="alarm", reason=reason)
+            LOG.critical("A provider refuses what concerns everybody: see docs/reference/reasons.md", action="alarm", reason=reason)
 
     def _notice_of(self, error: ProviderError) -> str:
         """The code of the notice to the user; "unreachable" leaves it to their other channel: a notice here would be refused, or was."""
