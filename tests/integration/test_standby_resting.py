@@ -1,4 +1,4 @@
-"""A worker that rests: it takes nothing more, gives back what it had just popped, and leaves the agenda to others."""
+"""A worker that drains: it takes nothing more, gives back what it had just popped, and leaves the agenda to others."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from tests.support.wait import wait_for
 NOTHING = "tests.integration.worker_jobs.nothing"
 
 
-def test_a_job_that_was_popped_as_the_rest_began_stands_in_the_queue_as_before(redis_url: str) -> None:
-    """The rest may begin while the worker waits for a job: the one that comes then is the next worker's, in its old place."""
+def test_a_job_that_was_popped_as_the_draining_began_stands_in_the_queue_as_before(redis_url: str) -> None:
+    """The draining may begin while the worker waits for a job: the one that comes then is the next worker's, in its old place."""
 
-    async def rest_while_waiting(worker: AsyncWorker, queue: Queue) -> list[str]:
+    async def drain_while_waiting(worker: AsyncWorker, queue: Queue) -> list[str]:
         working = asyncio.create_task(worker.work_async())
         await until(lambda: blocked(worker) == 1, "the wait for a job")
         worker.draining = True
@@ -39,7 +39,7 @@ def test_a_job_that_was_popped_as_the_rest_began_stands_in_the_queue_as_before(r
         queue = Queue("things", connection=redis, serializer=JSONSerializer)
         worker = AsyncWorker([queue], connection=redis, serializer=JSONSerializer)
         worker.poll_seconds = 0.3
-        jobs = asyncio.run(rest_while_waiting(worker, queue))
+        jobs = asyncio.run(drain_while_waiting(worker, queue))
         assert set(queue.finished_job_registry.get_job_ids()) == set(jobs)
         assert not redis.exists(queue.intermediate_queue.key)
 
@@ -52,7 +52,7 @@ async def until(true: Callable[[], bool], what: str) -> None:
     await asyncio.to_thread(wait_for, true, 5, what)
 
 
-def test_a_resting_worker_is_shown_as_suspended(redis_url: str) -> None:
+def test_a_draining_worker_is_shown_as_suspended(redis_url: str) -> None:
     """That is RQ's word for one that lives and takes nothing."""
     with for_worker(redis_url) as redis:
         worker = AsyncWorker([Queue("things", connection=redis, serializer=JSONSerializer)], connection=redis, serializer=JSONSerializer)
