@@ -18,7 +18,7 @@ from webhook_api.app import create_app
 redis = fakeredis.FakeRedis()
 settings = load_settings(sandbox="on", _env_file=None)
 salted = lambda: addresses.Identities(b"salt")
-held = runtime.Runtime(settings, users.load_users(None), redis, mailbox.Mailbox(redis), queue.Dispatcher(redis), salted)
+held = runtime.Runtime(settings, users.load_users(None), redis, mailbox.Mailbox(redis), wake_queue.Dispatcher(redis), salted)
 create_app(held)
 print(json.dumps(sorted(sys.modules)))
 """

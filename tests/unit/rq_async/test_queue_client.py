@@ -195,7 +195,7 @@ def test_an_end_that_the_script_leaves_is_for_rq(setup: Setup) -> None:
         {"repeat": Repeat(times=1, interval=60)},
         {"rate_limit": RateLimit("key", 1)},
     ],
-    ids=str,
+    ids=["callback", "repeat", "rate limit"],
 )
 def test_an_end_that_calls_or_enqueues_somebody_is_for_rq(setup: Setup, options: dict[str, Any]) -> None:
     """Nothing is sent."""

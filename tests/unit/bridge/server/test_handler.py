@@ -68,11 +68,11 @@ class World:
 
     # The token and the limiter: everybody may come in
 
-    def hold(self, *_args: object) -> float:
+    def delay(self, *_args: object) -> float:
         """No delay."""
         return 0.0
 
-    def right(self, *_args: object) -> bool:
+    def verify(self, *_args: object) -> bool:
         """Every token is right."""
         return True
 

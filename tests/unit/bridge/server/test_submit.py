@@ -104,7 +104,7 @@ class Store:
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> Store:
     """The calls need no settings: the store reads none."""
-    monkeypatch.setattr("shared.submit.message", lambda *_args, **_more: None)
+    monkeypatch.setattr("shared.submit.call_for", lambda *_args, **_more: None)
     return Store()
 
 
