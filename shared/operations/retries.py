@@ -41,13 +41,13 @@ def workers_live(mailbox: Mailbox) -> bool:
 
 
 def results(
-    mailbox: Mailbox, operations: Mapping[str, str], *, patience: float = PATIENCE_SECONDS, sleep: Callable[[float], None] = time.sleep
+    mailbox: Mailbox, operations: Mapping[str, str], *, patience: float = 0, sleep: Callable[[float], None] = time.sleep
 ) -> Iterator[tuple[str, RetryResult]]:
     """Each message with the result of its request, as they come; those without one last, with an empty result.
 
-    It is waited until nothing has happened for `patience` seconds. A request that a worker serves is waited for longer.
+    It is waited until nothing has happened for `patience` seconds, `PATIENCE_SECONDS` without; for a request that a worker serves, longer.
     """
-    left, taken = dict(operations), set[str]()
+    left, taken, patience = dict(operations), set[str](), patience or PATIENCE_SECONDS
     end = time.monotonic() + patience
     while left:
         for operation, message in list(left.items()):

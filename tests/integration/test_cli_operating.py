@@ -19,6 +19,7 @@ from shared.mailbox.records import Kind
 from shared.model.addresses import ConversationKey, EmailAddress, Identities, PhoneNumber
 from shared.model.events import EmailReceived, Received, SmsReceived
 from shared.runtime import identity_salt
+from tests.integration.forked_worker import ForkedWorker
 
 ADA, BEN = PhoneNumber("+15551230001"), PhoneNumber("+15551230002")
 ADA_MAIL = EmailAddress("ada@example.com")
@@ -41,8 +42,9 @@ boss_phone = "+15559876543"
 class Office:
     """A mailbox with two users, and the command."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, settings: dict[str, str]) -> None:
         self.redis = redis
+        self.settings = settings
         self.mailbox = Mailbox(redis)
         self.identities = Identities(identity_salt(redis))
 
@@ -98,7 +100,7 @@ def office(redis: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch, tmp_pa
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
-    return Office(redis)
+    return Office(redis, settings)
 
 
 def test_a_user_s_pause_holds_all_that_they_write_and_nobody_else(office: Office) -> None:
@@ -193,7 +195,8 @@ def test_what_an_operator_does_is_in_the_ledger_with_their_name(office: Office) 
     boss("resume", "--user", "ada")
     boss("pause", "budget")
     boss("resume")
-    boss("messages", "retry", "m-aaaa")
+    with ForkedWorker(office.settings, office.redis):
+        boss("messages", "retry", "m-aaaa")
     boss("messages", "discard", "m-bbbb")
     me, ada = login_name(), office.identities.user("ada")
     assert office.told("paused", "resumed", "retried", "discarded") == [

@@ -66,8 +66,10 @@ class Office:
         if record.channel == "sms":
             command: Any = SendSmsResponse(to=PhoneNumber(USER), from_=PhoneNumber(BOSS), message="Hi", user="user")
         else:
-            ends: dict[str, Any] = {"to": EmailAddress("user@example.com"), "from_": EmailAddress("boss@example.com")}
-            command = SendEmailResponse(**ends, subject="Re: x", body="Hi", user="user", message_id=f"<r-{turn[2:]}@example.com>")
+            command = SendEmailResponse(
+                to=EmailAddress("user@example.com"), from_=EmailAddress("boss@example.com"), subject="Re: x", body="Hi", user="user",
+                message_id=f"<r-{turn[2:]}@example.com>",
+            )  # fmt: skip
         self.mailbox.run(calls.store_reply(record.conversation, token, claim.turn, command, limits=LIMITS))
         reply, attempt = "r-" + turn[2:], f"a-{ending * 12}"
         assert self.mailbox.run(calls.sending(record.conversation, token, reply, attempt, limits=LIMITS)).outcome == "ok"

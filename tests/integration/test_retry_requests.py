@@ -85,7 +85,6 @@ def office(redis: Redis, settings_env: dict[str, str], sandbox: SandboxProcess, 
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(retries, "PATIENCE_SECONDS", 1.0)
-    monkeypatch.setattr(retries.results, "__kwdefaults__", {**(retries.results.__kwdefaults__ or {}), "patience": 1.0})
     sandbox.faults(twilio={"status_callbacks": False})
     return Office(redis, settings_env, sandbox)
 
