@@ -21,7 +21,7 @@ from typing import Any, Final, Self
 import greenlet
 from redis import Redis
 
-from shared.config import settings as knobs
+from shared.config.loading import load_settings
 from shared.mailbox import keys
 from shared.runtime import Runtime, open_runtime
 from supervisor_worker.process.worker import work
@@ -148,7 +148,7 @@ async def walk(web: Runtime, worker: Runtime) -> list[str]:
 
 def main() -> None:
     """Print the files as JSON."""
-    settings = knobs.load(sandbox="on", public_url=PUBLIC_URL, sms_settle_seconds=0.0, reconcile_minutes=0.0, _env_file=None)
+    settings = load_settings(sandbox="on", public_url=PUBLIC_URL, sms_settle_seconds=0.0, reconcile_minutes=0.0, _env_file=None)
     with closing(open_runtime(settings, "web")) as web, closing(open_runtime(settings, "worker")) as worker:
         print(json.dumps(asyncio.run(walk(web, worker))), flush=True)  # noqa: T201 - what it is for
     os._exit(0)  # threads of the application are for a process's life
