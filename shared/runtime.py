@@ -1,4 +1,4 @@
-"""What a process holds: opened in order, closed in reverse. Nothing happens at import."""
+"""What a process holds: its settings, users and connections, opened in order and closed in reverse. Nothing happens at import."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ log = logs.logger(__name__)
 
 
 class LateIdentities:
-    """The identities of a process that may start without Redis: the schema is checked and the salt read once, at first use."""
+    """The identities of a process that may start without Redis: at first use the schema is checked and the salt is read, once."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -48,28 +48,28 @@ class LateIdentities:
 
     @property
     def known(self) -> bool:
-        """Whether they were read."""
+        """Whether the salt was read."""
         return self._found is not None
 
     def open(self) -> Identities:
-        """Read them; raises redis-py's errors, or SchemaTooNew."""
+        """Read the salt. Raises redis-py's errors, or SchemaTooNew."""
         check_schema(self._redis)
         self._found = Identities(identity_salt(self._redis))
         return self._found
 
     def __call__(self) -> Identities:
-        """The identities; raises redis-py's errors, or StorageUnavailable for data that is too new, said once in the log.
+        """The identities. Raises redis-py's errors, or StorageUnavailable for data that is too new, which is logged once.
 
-        A process that already takes messages does not end for such data: its messages wait for the operator.
+        A process that already accepts messages does not end because of such data: its messages wait for the operator.
         """
         return self._found or blocking.in_thread(self._read)
 
     def _read(self) -> Identities:
-        """The same under the lock: others may have read meanwhile, or have found Redis away just now."""
+        """Read under the lock: another thread may have read the salt meanwhile, or have found Redis away just now."""
         with self._lock:
             if self._found:
                 return self._found
-            if time.monotonic() - self._failed_at < RETRY_SECONDS:  # who waited for the lock does not wait for Redis as well
+            if time.monotonic() - self._failed_at < RETRY_SECONDS:  # whoever waited for the lock must not wait for Redis as well
                 raise StorageUnavailable("not_known_yet")
             try:
                 return self.open()
@@ -99,7 +99,7 @@ class Runtime:
 
     @property
     def identities(self) -> Identities:
-        """The makers of ids. In the web process that started without Redis: raises redis-py's errors until it is there."""
+        """What makes ids. In a web process that started without Redis: raises as `LateIdentities` until Redis is there."""
         return self.identify()
 
     @property
@@ -115,8 +115,8 @@ class Runtime:
 def open_runtime(settings: Settings, role: Literal["web", "worker", "bridge"], say: Callable[[str], None] = print) -> Runtime:
     """Open everything in order: users, Redis (waited for), the schema's version, the salt.
 
-    The web process does not wait: what it takes while Redis is away goes to its spool. Raises ConfigurationError,
-    StorageUnavailable (not for the web) or SchemaTooNew.
+    The web process does not wait: what it accepts while Redis is away goes to its spool. Raises ConfigurationError, SchemaTooNew, and
+    StorageUnavailable or RedisError (not for the web process).
     """
     users = load_users(settings.boss_users_file)
     url = redis_url(settings)
@@ -127,7 +127,7 @@ def open_runtime(settings: Settings, role: Literal["web", "worker", "bridge"], s
     elif _answers(url):
         _open_if_there(identify)
     if role == "web":
-        users = users.reached  # who comes over the bridge alone is a stranger to the webhooks
+        users = users.reached  # a user of the bridge alone is a stranger to the webhooks
     barrier = ReplicationBarrier(keys.BARRIER)
     commands = GroupCommit(redis, barrier) if role == "web" else None
     return Runtime(settings, users, redis, Mailbox(redis, commands), Dispatcher(redis), identify, barrier)
@@ -136,8 +136,8 @@ def open_runtime(settings: Settings, role: Literal["web", "worker", "bridge"], s
 def _open_when_up(identify: LateIdentities, url: str, seconds: float, say: Callable[[str], None]) -> None:
     """Wait for Redis and read the identities; StorageUnavailable after `seconds`.
 
-    Under honcho the end of one process is the end of all, of the web process too, which takes messages meanwhile: so there it is waited
-    for as long as it takes, and once more where it goes away again at once.
+    Under honcho one process that ends ends all, the web process too, which accepts messages meanwhile. So there the wait has no end, and is
+    repeated when Redis goes away again at once.
     """
     while True:
         clients.wait_until_up(url, math.inf if under_honcho() else seconds, say)
@@ -152,7 +152,7 @@ def _open_when_up(identify: LateIdentities, url: str, seconds: float, say: Calla
 
 
 def _answers(url: str) -> bool:
-    """Whether the server answers at once; one that hangs holds up the start for half a second."""
+    """Whether the server answers within PROBE_SECONDS: a server that hangs must not hold up the start."""
     with clients.probe(url, PROBE_SECONDS) as probe:
         try:
             return bool(probe.ping())
@@ -161,7 +161,7 @@ def _answers(url: str) -> bool:
 
 
 def _open_if_there(identify: LateIdentities) -> None:
-    """Read the identities unless the server refuses (it loads, or is full); raises SchemaTooNew."""
+    """Read the identities unless the server cannot answer now (it loads its data, or is full). Raises SchemaTooNew."""
     try:
         identify.open()
     except (RedisError, OSError) as error:
@@ -174,7 +174,7 @@ def redis_url(settings: Settings) -> str:
 
 
 def socket_path(data_dir: Path) -> Path:
-    """The embedded server's socket: in the data directory, or under the temporary one where that path is too long."""
+    """The embedded server's socket: in the data directory, or in the temporary directory where that path would be too long."""
     path = data_dir.resolve() / "redis" / "redis.sock"
     if len(str(path).encode()) <= MAX_SOCKET_PATH:
         return path
@@ -183,7 +183,7 @@ def socket_path(data_dir: Path) -> Path:
 
 
 def check_schema(redis: Redis) -> None:
-    """Mark an empty server with our schema's version; SchemaTooNew when its data is newer than this code."""
+    """Write our schema's version to an empty server. Raises SchemaTooNew when its data is newer than this code."""
     redis.set(keys.SCHEMA, SCHEMA_VERSION, nx=True)
     found = int(cast("Any", redis.get(keys.SCHEMA)) or 0)
     if found > SCHEMA_VERSION:
@@ -191,6 +191,6 @@ def check_schema(redis: Redis) -> None:
 
 
 def identity_salt(redis: Redis) -> bytes:
-    """The installation's salt for ids made of addresses; made once, kept in Redis beside the records that it names."""
+    """The installation's salt for ids that are made from addresses: made once, kept in Redis beside the records with those ids."""
     redis.set(keys.SALT, secrets.token_hex(32), nx=True)
     return bytes.fromhex(cast("Any", redis.get(keys.SALT)).decode())

@@ -1,1 +1,1 @@
-"""Logs, and what must not be in them."""
+"""Logs, what must not be in them, and outages that are logged once."""

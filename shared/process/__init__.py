@@ -1,1 +1,1 @@
-"""How a process lives and ends, and runs what blocks."""
+"""How a process starts, ends and runs blocking code."""

@@ -1,8 +1,8 @@
-"""Blocking code on an event loop, by greenlets: a function that knows nothing of the loop runs on it, and lets it go while it waits.
+"""Blocking code on an event loop, by greenlets: a function that knows nothing of the loop runs on it, and lets it run while it waits.
 
-`run` is awaited on the loop and calls a function in a greenlet of its own. What that waits for it hands to the loop by `wait`, or to a
-thread by `in_thread`. Called from a thread, the same code blocks as ever. No lock may be held over either: the next greenlet of the
-loop's thread would wait for it for ever.
+`run` is awaited on the loop and calls a function in a greenlet of its own. The function hands what it waits for to the loop by `wait`, or
+to a thread by `in_thread`. Called from a thread, the same code simply blocks. No lock may be held during either: another greenlet in the
+loop's thread would wait for that lock for ever.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ T = TypeVar("T")
 
 
 class _Blocking(greenlet):
-    """A greenlet whose parent awaits, on `loop`, what it switches over with."""
+    """A greenlet whose parent awaits, on `loop`, what the greenlet passes to it by switching."""
 
     loop: asyncio.AbstractEventLoop
 
 
 async def run(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """What the function returns or raises. A cancelled caller raises CancelledError in it."""
+    """Call the function; returns or raises what it does. When the caller is cancelled, the function gets the CancelledError."""
     child = _Blocking(function, getcurrent())
     child.loop = asyncio.get_running_loop()
     result = child.switch(*args, **kwargs)
     while not child.dead:
         try:
             answer = await result
-        except BaseException as error:  # noqa: BLE001 - the function's to hear
+        except BaseException as error:  # noqa: BLE001 - raised in the function instead
             result = child.throw(error)
         else:
             result = child.switch(answer)
@@ -39,17 +39,17 @@ async def run(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
 
 def loop() -> asyncio.AbstractEventLoop | None:
-    """The loop on which the caller runs; None for a caller that may block."""
+    """The event loop that the caller runs on; None for a caller that may block."""
     current = getcurrent()
     return current.loop if isinstance(current, _Blocking) else None
 
 
 def wait(awaitable: Awaitable[T]) -> T:
-    """Let the loop go until the awaitable is done. For callers that run on one."""
+    """Let the loop run until the awaitable is done. Only for callers that run on one."""
     return cast("T", cast("Any", getcurrent().parent).switch(awaitable))
 
 
 def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call a function that blocks: in a thread of the loop's default executor while the loop goes on, or here, where that is a thread."""
+    """Call a blocking function: in the loop's default executor for a caller on a loop, directly for a caller in a thread."""
     on = loop()
     return function(*args, **kwargs) if on is None else wait(on.run_in_executor(None, lambda: function(*args, **kwargs)))

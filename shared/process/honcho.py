@@ -1,13 +1,13 @@
 """Processes that honcho started end when it has ended, however that was.
 
-honcho (H) starts a helper (M) for each line of the Procfile, and the helper starts the line in a session of its own. A kill of H,
-or an error of its own, as when nobody reads what it prints any more (`honcho start | tee log` and Ctrl-C, which ends `tee` first),
-reaches neither M nor us: both would go on for ever. So a thread of ours looks twice a second whether the line of parents from us
-up to H still stands and whether H still does its work. When it does not, this process ends M, which would wait to hand on what we
-print, and then itself as honcho would have ended it: SIGTERM, and SIGKILL for all of its session 5 s later.
+honcho (H) starts a helper (M) for each line of the Procfile, and the helper starts that line's command in a session of its own. When H is
+killed, or fails because nobody reads its output any more (`honcho start | tee log` and Ctrl-C, which ends `tee` first), neither M nor we
+are told: both would go on for ever. So a thread of ours checks twice a second whether the chain of parents from us up to H still exists, and
+whether H still works. When it does not, this process ends M, which would wait to pass on our output, and then itself as honcho would have
+ended it: SIGTERM, and SIGKILL for its whole session 5 s later.
 
-Only a process that honcho started watches: one of systemd's, or one put into the background by hand, lives on as it should.
-`python -m shared.process.honcho MODULE` runs a module so that knows nothing of this.
+Only a process that honcho started does so: one that systemd started, or that was put into the background by hand, is to go on.
+`python -m shared.process.honcho MODULE` adds it to a module that knows nothing of this.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from pathlib import Path
 from typing import Final
 
 MARK: Final = "HONCHO_PROCESS_NAME"
-"""What honcho sets for the processes of its Procfile, and for nothing else."""
+"""An environment variable that honcho sets for its processes, and nobody else does."""
 POLL_SECONDS: Final = 0.5
 IDLE_POLLS: Final = 3
-"""How often in a row honcho must be seen to have stopped its work."""
+"""How many polls in a row must find that honcho has stopped working."""
 KILL_AFTER_SECONDS: Final = 5.0
-"""How long after SIGTERM honcho kills, and so do we."""
+"""How long after SIGTERM honcho kills a process, and so do we."""
 PROC: Final = Path("/proc")
 TOLD_TO_END: Final = threading.Event()
-"""Set by a process that has begun to end and takes a second SIGTERM for "at once"."""
+"""Set by a process that has begun to end, for which a second SIGTERM means "at once"."""
 
 
 def under_honcho() -> bool:
@@ -42,13 +42,13 @@ def under_honcho() -> bool:
 
 
 def end_with_honcho() -> None:
-    """Watch, in a thread that keeps nobody. To be called once the process is what it stays: a thread does not outlive an exec."""
+    """Start the check in a daemon thread. To be called after any `exec`, which a thread does not survive."""
     if under_honcho():
         threading.Thread(target=_watch, args=(Honcho.found(),), name="end-with-honcho", daemon=True).start()
 
 
 class Honcho:
-    """The line of our parents up to honcho itself, and what is seen of them."""
+    """The chain of our parents up to honcho itself, and whether it is intact."""
 
     def __init__(self, parents: tuple[int, ...], proc: Path = PROC) -> None:
         """`parents` begins with ours and ends with honcho's main process."""
@@ -58,9 +58,9 @@ class Honcho:
 
     @classmethod
     def found(cls, proc: Path = PROC, parent: int = 0) -> Honcho:
-        """Go up from our parent: over shells, which have honcho's mark in their environment, to its helper and to honcho.
+        """Go up from our parent: over shells, which have MARK in their environment, to honcho's helper and to honcho.
 
-        Without /proc the parent alone is known.
+        Without /proc only the parent is known.
         """
         parents = [parent or os.getppid()]
         while _marked(parents[-1], proc):
@@ -70,20 +70,20 @@ class Honcho:
         return cls(tuple(parents), proc)
 
     def ended(self) -> bool:
-        """Whether honcho has died, or will never again do anything for us."""
+        """Whether honcho has died, or has stopped working."""
         return self._broken() or self._stopped_working()
 
     def was_dead_before(self) -> bool:
-        """Whether it died before we could look: then who took us in is no honcho. M is a copy of it, or was started by it."""
+        """Whether honcho died before the first check: then the process that adopted us is not honcho, of which M is a fork or a child."""
         if len(self._parents) == 1:
             return self._parents[0] == 1 and self._proc.exists()
         helper, main = (_command(pid, self._proc) for pid in self._parents[-2:])
         return bool(helper and main) and main != helper and b"honcho" not in main
 
     def end_the_rest(self) -> None:
-        """Kill what is left above us: honcho that has stopped its work, and M, which would wait for ever to hand on our last words.
+        """Kill what is left above us: honcho that has stopped working, and M, which would wait for ever to pass on our output.
 
-        All that honcho could still do is wait for M, and M for a honcho that hears it.
+        honcho only waits for M then, and M only for a honcho that reads.
         """
         if len(self._parents) > 1 and os.getppid() == self._parents[0]:
             main = self._parents[-1:] if not self._broken() else ()
@@ -99,10 +99,10 @@ class Honcho:
         return any(_parent_of(child, self._proc) != parent for child, parent in zip(self._parents, self._parents[1:], strict=False))
 
     def _stopped_working(self) -> bool:
-        """It only waits for its helpers to end, which it does after an error, without having told anybody to end.
+        """Whether honcho only waits for its helpers to end, as it does after an error, without having told them to end.
 
-        Its output has no reader (then its next line is that error), or it sleeps in wait(2): its loop never does. Seen several
-        times, because an orderly end comes by there too.
+        Its output has no reader (then its next line causes that error), or it sleeps in wait(2), as its main loop never does. Required in
+        several polls in a row, because an orderly end passes through that state too.
         """
         if len(self._parents) == 1:
             return False
@@ -125,14 +125,14 @@ def _watch(honcho: Honcho) -> None:
 
 
 def _print_nowhere() -> None:
-    """Nobody reads what we print from now on, and a print that fails must not disturb the end."""
+    """Nobody reads our output any more, and a failing print must not disturb the end."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):
         os.dup2(nowhere, stream)
 
 
 def _kill_session() -> None:
-    """What of us is left, with our children; alone where the group is somebody else's."""
+    """Kill this process with its children; only itself where the process group belongs to somebody else."""
     if os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)
     os.kill(os.getpid(), signal.SIGKILL)
@@ -145,7 +145,7 @@ def _marked(pid: int, proc: Path) -> bool:
 
 
 def _parent_of(pid: int, proc: Path) -> int:
-    """0 for a process that is gone, or waits only for somebody to hear of its end."""
+    """The parent's process id; 0 for a process that is gone, or a zombie."""
     with suppress(OSError, ValueError, IndexError):
         state, parent = (proc / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()[:2]
         return 0 if state in ("Z", "X") else int(parent)
@@ -165,7 +165,7 @@ def _waits_for_children(pid: int, proc: Path) -> bool:
 
 
 def _unread(pid: int, proc: Path) -> bool:
-    """Whether its standard output is a pipe that nobody reads any more."""
+    """Whether its standard output is a pipe without a reader."""
     path = proc / str(pid) / "fd" / "1"
     with suppress(OSError):
         if not stat.S_ISFIFO(path.stat().st_mode):
@@ -181,7 +181,7 @@ def _unread(pid: int, proc: Path) -> bool:
 
 
 def main() -> None:
-    """Run the module that is named, with the rest as its arguments."""
+    """Run the module named by the first argument, with the other arguments."""
     end_with_honcho()
     del sys.argv[0]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

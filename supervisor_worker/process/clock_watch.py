@@ -10,10 +10,10 @@ from typing import Any, cast
 from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import RedisError
 
-from shared.storage.clock_skew import MEASURED_FOR, ClockWatch, between
+from shared.storage.clock_skew import MEASURE_SECONDS, ClockWatch, between
 
 
-async def watch_clock(redis: AsyncRedis, watch: ClockWatch | None = None, *, every: float = MEASURED_FOR) -> None:
+async def watch_clock(redis: AsyncRedis, watch: ClockWatch | None = None, *, every: float = MEASURE_SECONDS) -> None:
     """Measure until cancelled. When the server is away the next measurement is a minute later."""
     watch = watch or ClockWatch()
     while True:

@@ -17,7 +17,7 @@ from boss.commands.ready import curl_line
 from boss.main import COMMANDS, main
 from shared.errors import ConfigurationError
 from shared.process.lifecycle import guarded
-from shared.process.ports import bossline, require_free_port, said_of
+from shared.process.ports import bossline, describe_listener, require_free_port
 from tests.support.processes import ROOT, clean_environment
 
 HEAVY = ("anthropic", "twilio", "sendgrid", "flask", "aiohttp", "webhook_api")
@@ -129,7 +129,7 @@ def test_an_earlier_bossline_is_known_by_its_command_line(words: list[str], name
 
 def test_a_port_that_another_user_holds_is_said_to_be_taken(tmp_path: Path) -> None:
     """Whose it is cannot be seen; nothing is guessed."""
-    assert "another program" in said_of(1, tmp_path)
+    assert "another program" in describe_listener(1, tmp_path)
 
 
 def test_the_line_to_paste_keeps_the_plus() -> None:

@@ -263,7 +263,7 @@ def test_of_a_librarys_line_only_what_stands_in_its_code_is_told(capfd: pytest.C
     template, whole, ours = lines(capfd)
     assert (template["event"], template["logger"]) == ("Could not send %s to %s", "aiohttp.server")
     assert template["where"].startswith(f"{Path(__file__).name}:")
-    assert (whole["event"], whole["logger"]) == (logs.UNTOLD, "somebody")
+    assert (whole["event"], whole["logger"]) == (logs.LIBRARY_MESSAGE, "somebody")
     assert ours["event"] == "Worker w-1: job j-1 of +***"
 
 

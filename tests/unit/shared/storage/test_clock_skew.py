@@ -10,7 +10,7 @@ import pytest
 from redis.exceptions import ConnectionError as RedisAway
 from structlog.testing import capture_logs
 
-from shared.storage.clock_skew import MEASURED_FOR, SAID_FOR, ClockWatch, between, skew
+from shared.storage.clock_skew import MEASURE_SECONDS, WARN_AGAIN_SECONDS, ClockWatch, between, skew
 from supervisor_worker.process.clock_watch import watch_clock
 
 
@@ -58,10 +58,10 @@ def test_the_server_is_asked_once_a_minute_and_a_wrong_clock_said_once_an_hour()
     ticks, server = Ticks(), Server(5.0)
     watch = ClockWatch(ticks)
     with capture_logs() as logs:
-        for _ in range(int(2 * SAID_FOR) // 10):
+        for _ in range(int(2 * WARN_AGAIN_SECONDS) // 10):
             assert watch.seconds(server) == pytest.approx(5.0, abs=0.5)  # type: ignore[arg-type]
             ticks.now += 10
-    assert server.asked == 2 * SAID_FOR / MEASURED_FOR
+    assert server.asked == 2 * WARN_AGAIN_SECONDS / MEASURE_SECONDS
     assert [(line["action"], line["seconds"]) for line in logs] == [("clock_skew", 5.0)] * 2
 
 
@@ -78,7 +78,7 @@ def test_without_the_server_nothing_is_known_and_nothing_raised() -> None:
     ticks = Ticks()
     watch = ClockWatch(ticks)
     assert watch.seconds(Server()) is not None  # type: ignore[arg-type]
-    ticks.now += MEASURED_FOR
+    ticks.now += MEASURE_SECONDS
     assert watch.seconds(Server(error=RedisAway())) is None  # type: ignore[arg-type]
 
 
