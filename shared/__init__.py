@@ -1,16 +1,16 @@
-"""What two programs of Bossline need: the words, the stored data and the way to it.
+"""What several programs of Bossline need: the data model, the mailbox and the way to it, and what every process has.
 
 Within this package imports run downwards only (`make lint`):
 
     operations                what an operator may do
-    submit                    the step that makes a message ours
+    submit                    stores a message in the mailbox
     runtime                   what a process holds
-    mailbox  spool_layout     the truth, and what waits on disk
+    mailbox  spool_layout     the messages in Redis, and those that wait on disk
     config                    the settings
     storage                   Redis
-    process  security         how a process lives; the comparison of secrets
-    model  observability      what is said and by whom; logs
-    errors  net
+    process  security         how a process starts and ends; the comparison of secrets
+    model  observability      messages, addresses, users; logs
+    errors  net  backoff  rate_limit
 
 No Flask, no twilio, no sendgrid, no anthropic in here: every program would pay for their weight.
 """

@@ -1,4 +1,4 @@
-"""The files that the operator writes, read: each fault is one line that names the file and what to do, and shows nothing of it."""
+"""Reads the files that the operator writes. Each fault is one line that names the file and what to do, and shows no contents."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ OTHERS_NAMES: Final = frozenset(
     }
 )
 OTHERS_PREFIXES: Final = ("LC_", "PYTHON", "UV_", "PIP_", "HONCHO_", "COMPOSE_", "DOCKER_", "OTEL_", "SOAK_", "XDG_")
-"""Names in `.env` that are meant for programs beside us: honcho hands that file to all it starts."""
+"""Names in `.env` that are meant for other programs: honcho passes that file to all that it starts."""
 _OF_THE_SANDBOX: Final = (
     *("HOST", "WEBHOOK_URL", "PUBLIC_URL", "SENDGRID_PRIVATE_KEY", "FAULTS", "KNOBS", "REAL"),
     *("USER_PHONE", "BOSS_PHONE", "USER_EMAIL", "BOSS_EMAIL"),
 )
 SANDBOX_NAMES: Final = tuple(f"SANDBOX_{name}" for name in _OF_THE_SANDBOX)
-"""What the sandbox reads beside our settings."""
+"""What the sandbox reads in addition to our settings."""
 _NAME: Final = re.compile(r"[A-Z]{2,20}(?:_[A-Z]{1,20}){0,4}")
 _NEAR: Final = 0.75
 _VERY_NEAR: Final = 0.85
@@ -74,12 +74,12 @@ def read(name: str, path: Path) -> str:
 
 
 def read_env(path: Path) -> dict[str, str]:
-    """The names and values of a `.env`; none of one that is not there. ConfigurationError when any line of it cannot be used."""
+    """The names and values in a `.env`; {} for a missing file. Raises ConfigurationError when any line cannot be used."""
     try:
         path.lstat()
     except FileNotFoundError:
         return {}
-    except OSError:  # a directory on the way that we may not enter: the same sentence as for the file
+    except OSError:  # a directory that we may not enter: `read` reports it
         pass
     found: dict[str, str] = {}
     broken = []
@@ -95,9 +95,9 @@ def read_env(path: Path) -> dict[str, str]:
 
 
 def unknown_names(env: Iterable[str], environment: Mapping[str, str], known: Iterable[str]) -> list[str]:
-    """Names that set nothing, each in a sentence with the nearest that does: of `.env` all, of the environment what looks like ours.
+    """Names that set nothing, each in a sentence with the most similar setting: all those in `.env`, and misspelt ones in the environment.
 
-    The environment belongs to everybody: there only a name that differs from one of ours by a slip is meant.
+    The environment belongs to all programs: there a name counts only if it is a misspelling of one of ours.
     """
     ours = sorted({*known, *SANDBOX_NAMES})
     strange = [name for name in env if name.upper() not in {*ours, *OTHERS_NAMES} and not name.upper().startswith(OTHERS_PREFIXES)]
@@ -114,17 +114,17 @@ def _is_slip(name: str, ours: list[str]) -> bool:
 
 def _sentence(name: str, place: str, ours: list[str]) -> str:
     near = get_close_matches(name.upper(), ours, n=1, cutoff=_NEAR)
-    shown = name if near or _NAME.fullmatch(name) else "a name that is not shown"  # a secret may stand where a name belongs
+    shown = name if near or _NAME.fullmatch(name) else "a name that is not shown"  # a secret may have been put where a name belongs
     return f"{shown} in {place} sets nothing" + (f"; did you mean {near[0]}?" if near else "; `boss config example` lists what does")
 
 
 def _first_line(line: int, text: str) -> int:
-    """Where a statement begins, blank lines before it left out."""
+    """The line on which a statement begins; blank lines before it do not count."""
     return line + len(text[: len(text) - len(text.lstrip())].splitlines())
 
 
 def _who() -> str:
-    """The name of who runs this, or the number of one without a name."""
+    """The name of the user who runs this process, or the number of a user without a name."""
     import pwd  # noqa: PLC0415 - only a fault needs it
 
     try:

@@ -12,7 +12,7 @@ from shared.process.ports import require_free_port
 
 
 def main() -> None:
-    """Check the port, tell the other processes where we are, and serve."""
+    """Check the port, announce the address to the other processes, and serve."""
     end_with_honcho()
     settings = load_settings()
     require_free_port(settings.web_host, settings.port, "PORT")

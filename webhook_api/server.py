@@ -25,31 +25,31 @@ from webhook_api.http.rsgi import Application
 if TYPE_CHECKING:
     from shared.config.settings import Settings
 
-CONNECTIONS: Final = 2_048
-"""A client that sends its headers slowly holds one for 10 s, and so does one that sends its body slowly."""
-GRACE_SECONDS: Final = 3  # beyond the 2 s for which a webhook may wait for Redis; honcho kills after 5
+MAX_CONNECTIONS: Final = 2_048
+"""A client that sends its headers or its body slowly holds a connection for 10 s."""
+GRACE_SECONDS: Final = 3  # more than the 2 s that a webhook may wait for Redis; honcho kills after 5
 HEADER_TIMEOUT_MS: Final = 10_000
 M_MMAP_THRESHOLD: Final = -3
 LARGE_BYTES: Final = 1024 * 1024
-MAX_HEAD: Final = 65_536
-"""Bytes of a request's line and headers; more, or over a hundred headers, and granian answers 431 or 414 by itself."""
+MAX_HEAD_BYTES: Final = 65_536
+"""A request's line and headers. With more, or over a hundred headers, granian itself answers 431 or 414."""
 
 
 def main(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; what is in flight is finished, for at most 3 s.
+    """Serve until SIGTERM or SIGINT; requests in flight are finished, for at most GRACE_SECONDS.
 
-    The replay of the spool needs no farewell: a call that is cut off is a duplicate at the next start. Raises
-    ConfigurationError or, when Redis is there to tell, SchemaTooNew before anything listens.
+    The replay of the spool is not stopped in order: a record that is interrupted is a duplicate at the next start. Raises
+    ConfigurationError or, when Redis answers, SchemaTooNew before anything listens.
     """
     open_runtime(settings, "web").close()
     _return_large_memory()
     gc.collect()
-    gc.freeze()  # what is loaded stays; a collector that walked over it would copy a third of the parent's pages into the child
-    build(settings.web_host, settings.port).serve(target_loader=partial(load, settings), wrap_loader=False)  # type: ignore[arg-type] # no function: an RSGI application
+    gc.freeze()  # else the first collection in the child would copy a third of the pages that it shares with its parent
+    build(settings.web_host, settings.port).serve(target_loader=partial(load, settings), wrap_loader=False)  # type: ignore[arg-type] # an RSGI application, not a function
 
 
 def build(address: str, port: int) -> AbstractServer[Any]:
-    """The server with its settings, before it has an application."""
+    """The server with its settings, without an application."""
     return Server(
         "webhook_api",
         address=address,
@@ -59,27 +59,27 @@ def build(address: str, port: int) -> AbstractServer[Any]:
         task_impl=TaskImpl.asyncio,
         http=HTTPModes.http1,
         websockets=False,
-        backlog=CONNECTIONS,
-        backpressure=CONNECTIONS,
-        http1_settings=HTTP1Settings(header_read_timeout=HEADER_TIMEOUT_MS, max_buffer_size=MAX_HEAD),
+        backlog=MAX_CONNECTIONS,
+        backpressure=MAX_CONNECTIONS,
+        http1_settings=HTTP1Settings(header_read_timeout=HEADER_TIMEOUT_MS, max_buffer_size=MAX_HEAD_BYTES),
         workers_kill_timeout=GRACE_SECONDS,
-        log_access=False,  # it would write the query's token
+        log_access=False,  # it would log the token in the query
         log_enabled=False,
     )
 
 
 def load(settings: Settings, *_: Any) -> Application:
-    """The application, in the serving process: connections do not survive a fork."""
+    """Make the application in the serving process: connections do not survive a fork."""
     logs.configure("web", settings.log_format, settings.secrets)
     _end_with_parent()
-    return Application(create_app(open_runtime(settings, "web")), many=CONNECTIONS)
+    return Application(create_app(open_runtime(settings, "web")), many=MAX_CONNECTIONS)
 
 
 def _return_large_memory() -> None:
-    """Let glibc give every large block back to the system as soon as it is free; the serving process inherits it.
+    """Make glibc return every large block to the system as soon as it is freed; the serving process inherits the setting.
 
-    By itself it learns from the first mail of 30 MB to keep such blocks, in each thread's own heap: 62 MB a thread for good, with
-    64 threads (measured). Elsewhere than on glibc there is no such call, and no such habit.
+    By default the first mail of 30 MB makes glibc keep such blocks in each thread's own heap: 62 MB a thread for good, with 64 threads
+    (measured). Other C libraries have neither this call nor this behaviour.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
     if mallopt is not None:
@@ -87,7 +87,7 @@ def _return_large_memory() -> None:
 
 
 def _end_with_parent() -> None:
-    """Let the serving process end when its parent was killed and could not tell it: no orphan may keep the port."""
+    """End the serving process when its parent was killed and could not tell it: no orphan may keep the port."""
     parent = os.getppid()
 
     def watch() -> None:
@@ -95,6 +95,6 @@ def _end_with_parent() -> None:
             time.sleep(0.5)
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(GRACE_SECONDS)
-        os._exit(1)  # nobody else would end it: a thread waits for a body that no loop reads any more
+        os._exit(1)  # a thread may wait for ever for a body that no loop reads any more
 
     threading.Thread(target=watch, name="end-with-parent", daemon=True).start()

@@ -1,4 +1,4 @@
-"""The settings of Claude: where it is, which model answers, and how much it may think, write and be shown."""
+"""The settings of Claude: its address, the model, and how much it may think, write and be shown."""
 
 from __future__ import annotations
 

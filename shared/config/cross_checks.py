@@ -1,4 +1,4 @@
-"""What is wrong with settings that only show it together, each in a line that begins with a name and shows no value."""
+"""Faults that concern several settings together, each in a line that begins with a setting's name and shows no value."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PAIR: Final = ("twilio_api_key_sid", "twilio_api_key_secret")
 
 
 def url_faults(settings: Settings) -> list[str]:
-    """Addresses of the wrong kind, and those over which a credential would travel in the clear."""
+    """Invalid addresses, and addresses to which a credential would travel unencrypted."""
     faults = []
     for name in (*BASE_URLS, "public_url"):
         value = getattr(settings, name)
@@ -52,7 +52,7 @@ def _is_web_address(value: str) -> bool:
 
 
 def twilio_faults(settings: Settings) -> list[str]:
-    """Ids of another kind than the setting's, and half a pair."""
+    """Ids of the wrong kind, and an API key's SID without its secret or the reverse."""
     faults = []
     for name, kind in _TWILIO_IDS.items():
         value = getattr(settings, name)
@@ -67,7 +67,7 @@ def twilio_faults(settings: Settings) -> list[str]:
 
 
 def production_faults(settings: Settings) -> list[str]:
-    """What production lacks, or must not have. It asks for the providers that the users file needs, and for no others."""
+    """What production lacks, or must not have. Only the providers that the users file needs are required."""
     faults = secret_rules.faults(settings.named_secrets)
     if settings.twilio_account_sid == SANDBOX_CREDENTIALS["twilio_account_sid"]:
         faults.append("TWILIO_ACCOUNT_SID: is the sandbox's example value")
@@ -82,7 +82,7 @@ def production_faults(settings: Settings) -> list[str]:
 
 
 def _channels_of(settings: Settings) -> tuple[frozenset[Channel], list[str]]:
-    """The channels that the users file needs; both while that cannot be known, and what is wrong with it."""
+    """The channels that the users file needs (all while that cannot be known), and what is wrong with the file."""
     if settings.boss_users_file is None:
         return frozenset(CHANNELS), ["BOSS_USERS_FILE: is missing"]
     try:
@@ -106,12 +106,12 @@ def _provider_faults(settings: Settings, channels: frozenset[Channel]) -> list[s
 
 
 def _signs_anyway(settings: Settings) -> str:
-    """Why the token is asked for beside an API key."""
+    """Why the token is required beside an API key."""
     return ": the API key sends, but Twilio signs its webhooks with the token" if settings.twilio_api_key_sid else ""
 
 
 def faults_beside(kind: type[Settings], broken: set[str], overrides: dict[str, Any]) -> list[str]:
-    """The faults of several settings together, which pydantic looks for only once each is right: the broken ones at their defaults."""
+    """The faults across settings beside invalid single ones: pydantic checks them only once each is valid, so those get their defaults."""
     defaults = {name: kind.model_fields[name].get_default() for name in broken & set(kind.model_fields)}
     try:
         kind(**{**overrides, **defaults})
@@ -121,7 +121,7 @@ def faults_beside(kind: type[Settings], broken: set[str], overrides: dict[str, A
 
 
 def faults_of(error: ValidationError) -> list[str]:
-    """Every fault that pydantic found."""
+    """The lines for every fault that pydantic found."""
     lines = []
     for fault in error.errors():
         name = "_".join(str(part) for part in fault["loc"]).upper()
@@ -131,5 +131,5 @@ def faults_of(error: ValidationError) -> list[str]:
 
 
 def secret_text(value: str | SecretStr) -> str:
-    """A setting's text, secret or not."""
+    """A setting's text, whether it is a secret or not."""
     return value.get_secret_value() if isinstance(value, SecretStr) else value

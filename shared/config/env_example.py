@@ -1,4 +1,4 @@
-"""`.env.example`, made from the settings themselves: every one with its default and what it is for."""
+"""Generates `.env.example` from the settings: each with its default and what it is for."""
 
 from __future__ import annotations
 

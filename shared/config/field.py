@@ -1,4 +1,4 @@
-"""How one setting is declared: its default, what it is for, and the group that it stands in in `.env.example`."""
+"""How a setting is declared: its default, what it is for, and its group in `.env.example`."""
 
 from __future__ import annotations
 

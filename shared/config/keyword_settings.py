@@ -1,4 +1,4 @@
-"""The words of texts that are no messages: by which a person opts out, and those that Twilio answers itself."""
+"""The keywords of texts: those by which a person opts out, and those that Twilio answers itself."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from shared.config.field import setting
 from shared.model.sms_admission import Keywords
 
 STOP_ALWAYS: Final = frozenset({"stop", "stopall", "unsubscribe", "revoke", "optout"})
-"""Words that mean nothing else: whoever sends one has opted out, whatever is set."""
+"""Keywords that always opt out, whatever is set."""
 _NONE: Final = "none"
 _KEYWORD: Final = re.compile(r"\w{1,40}")
 _OPTING_IN: Final = frozenset({"start", "unstop", "yes"})
 
 
 class WordSettings(BaseSettings):
-    """The words in force at the operator's Twilio account."""
+    """The keywords in force at the operator's Twilio account."""
 
     opt_out_words: str = setting(
         "CANCEL,END,QUIT",
@@ -48,7 +48,7 @@ class WordSettings(BaseSettings):
 
     @cached_property
     def keywords(self) -> Keywords:
-        """The words in force."""
+        """The keywords in force."""
         return Keywords(self.opt_out_set, self.help_set)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Twilio, SendGrid and Claude: which of them the sandbox plays, each decided by itself, and how that is said. Pure.
+"""Which of Twilio, SendGrid and Claude the sandbox plays, each decided by itself, and the sentences about it. Pure.
 
 In `ENVIRONMENT=local` with `SANDBOX=auto` a provider with credentials, or with a base URL of its own, is real, and one without is
 played. `SANDBOX=on` plays each whose base URL is not set to another place, `SANDBOX=off` none.
@@ -23,7 +23,7 @@ CREDENTIALS: Final[dict[Provider, tuple[str, ...]]] = {
     "sendgrid": ("sendgrid_api_key",),
     "anthropic": ("anthropic_api_key",),
 }
-"""The settings that make a provider real; the first two of Twilio's, and the one of the others, are needed."""
+"""The settings that make a provider real. Required are the first two of Twilio's, and the one of each other provider."""
 KEYS: Final[dict[Provider, str]] = {"twilio": "twilio_auth_token", "sendgrid": "sendgrid_api_key", "anthropic": "anthropic_api_key"}
 BASE_URL: Final[dict[Provider, str]] = {
     "twilio": "twilio_api_base_url",
@@ -35,7 +35,7 @@ FILLED: Final[dict[Provider, tuple[str, ...]]] = {
     "sendgrid": ("sendgrid_api_key", "email_webhook_secret"),
     "anthropic": ("anthropic_api_key",),
 }
-"""What is set to the sandbox's own for a provider that it plays."""
+"""The settings that get the sandbox's own values for a provider that it plays."""
 PLAYED: Final = "played by the sandbox"
 NOTHING_LEAVES: Final = "Nothing leaves this machine."
 COSTS: Final = "Claude is real: what is written to the Boss goes there, and costs money up to DAILY_TOKENS and DAILY_TURNS a day."
@@ -43,7 +43,7 @@ SIMULATED: Final = "Claude is played, and not everything else: whoever writes by
 
 
 def filled(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Raw settings with the sandbox's credentials and address for each provider that is played, where none are set."""
+    """Raw settings, with the sandbox's credentials and address added for each provider that it plays, where none are set."""
     port = values.get("sandbox_port") or 8790
     found: dict[str, Any] = {}
     for provider in NAMES:
@@ -81,7 +81,7 @@ def played(settings: Settings) -> frozenset[Provider]:
 
 
 def half_set(settings: Settings) -> list[str]:
-    """What is missing beside a credential that makes Twilio real: half a login sends nothing, and verifies nothing."""
+    """What is missing beside a credential that makes Twilio real: with half a login nothing can be sent or verified."""
     if settings.environment != "local" or settings.sandbox != "auto":
         return []
     given = [name for name in CREDENTIALS["twilio"] if _text(getattr(settings, name))]
@@ -92,7 +92,7 @@ def half_set(settings: Settings) -> list[str]:
 
 
 def follows(settings: Settings) -> list[str]:
-    """What follows from who is played, in sentences; nothing in production, where nobody is."""
+    """Sentences about what follows from the providers that are played; none in production, where none is."""
     if settings.all_played:
         return [NOTHING_LEAVES]
     if not settings.played:
@@ -101,9 +101,9 @@ def follows(settings: Settings) -> list[str]:
 
 
 def in_use(settings: Settings, env_file: Mapping[str, str]) -> dict[Provider, str]:
-    """For each provider whether it is played or real, and where its key comes from; `env_file` is what stands in `.env`.
+    """For each provider whether it is played or real, and where its key comes from; `env_file` has the contents of `.env`.
 
-    Under honcho the environment holds what stands in `.env`, so a value that is in both comes from there.
+    honcho copies `.env` into the environment, so a value that is in both counts as from `.env`.
     """
     return {provider: PLAYED if provider in settings.played else _real(provider, settings, env_file) for provider in NAMES}
 

@@ -1,4 +1,4 @@
-"""Every secret that the operator sets: the least length of each, and what keeps nobody out however long it is. Pure.
+"""Rules for every secret that the operator sets: its minimum length, and what is guessable however long it is. Pure.
 
 Production refuses to start with a secret that fails here; elsewhere `boss doctor` names it once messages are real.
 """
@@ -16,9 +16,9 @@ SANDBOX_CREDENTIALS: Final = {
     "anthropic_api_key": "sandbox-anthropic-key",
     "email_webhook_secret": "sandbox-email-secret",
 }
-"""What sandbox mode fills in, and what `ENVIRONMENT=production` refuses."""
-EXAMPLE_TOKEN: Final = "dev-token-12345"  # noqa: S105 - the published example, refused in production
-"""The bridge's token where none is set, as in the project that this one continues; production refuses it."""
+"""What sandbox mode fills in, and `ENVIRONMENT=production` rejects."""
+EXAMPLE_TOKEN: Final = "dev-token-12345"  # noqa: S105 - the published example, rejected in production
+"""The bridge's token where none is set, as in the project that this one continues; production rejects it."""
 MIN_PASSWORD_LENGTH: Final = 12
 
 MIN_LENGTHS: Final = {
@@ -31,8 +31,8 @@ MIN_LENGTHS: Final = {
     "redis_url": 12,
     "console_password": MIN_PASSWORD_LENGTH,
 }
-"""Each secret setting, and the characters that it has at least. A provider's own are as long as it makes them (a gateway for Claude
-makes its own); the others are the operator's to think up. `redis_url` stands for each password within it."""
+"""Each secret setting, with its minimum number of characters. A provider makes its own secrets (a gateway makes those for Claude); the
+operator chooses the others. `redis_url` stands for each password within it."""
 
 PUBLISHED: Final = frozenset(
     {
@@ -51,14 +51,14 @@ _WORDS: Final = (
     *("iloveyou", "monkey", "dragon", "master", "super", "hello", "world", "foobar", "foo", "bar", "temp", "dummy", "none", "null"),
     *("here", "your", "this", "that", "goes", "must", "long", "very", "enough", "please", "with", "own", "the", "and", "not", "my"),
 )
-"""What is tried first, longest first where one begins with another."""
+"""What a guesser tries first."""
 _WORD: Final = re.compile("|".join(sorted(_WORDS, key=len, reverse=True)))
 _YEAR: Final = re.compile(r"(?:19|20)\d\d")
 _DISGUISES: Final = str.maketrans("0134578@$!", "oieastbasi")
 _ROWS: Final = ("0123456789012345678901234567890", "abcdefghijklmnopqrstuvwxyzabcdef", "qwertzuiop", "qwertyuiop", "asdfghjkl", "zxcvbnm")
 _SHORTEST_RUN: Final = 4
 _FEWEST_OF_ITS_OWN: Final = 8
-"""Characters that must be left of a secret without well-known words, rows of the keyboard and years."""
+"""Characters that must remain of a secret without well-known words, keyboard rows and years."""
 _FEWEST_DISTINCT: Final = 6
 
 
@@ -75,7 +75,7 @@ def faults(given: Iterable[tuple[str, str]]) -> list[str]:
 
 
 def fault_of(name: str, text: str) -> str:
-    """What is wrong with one secret, in words that hold nothing of it; '' for a good one."""
+    """What is wrong with one secret, in a sentence without any part of it; '' for a good one."""
     least = MIN_LENGTHS[name]
     of_it = "the password in it " if name == "redis_url" else ""
     if text in PUBLISHED or _bare(text) in {_bare(each) for each in PUBLISHED}:
@@ -90,7 +90,7 @@ def fault_of(name: str, text: str) -> str:
 
 
 def guessable(text: str) -> bool:
-    """Whether little is left of a secret without what everybody would try: words, rows of keys, years, and repetition."""
+    """Whether little remains of a secret without what everybody would try: words, keyboard rows, years, and repetition."""
     spellings = {_bare(text), _bare(text.translate(_DISGUISES))}
     return any(len(set(bare)) < _FEWEST_DISTINCT or _repeats(bare) or _little_is_left(bare) for bare in spellings)
 
@@ -101,12 +101,12 @@ def _little_is_left(bare: str) -> bool:
 
 
 def _bare(text: str) -> str:
-    """A secret without case and without what only stands between words."""
+    """A secret in one case, without separators between words."""
     return re.sub(r"[\W_]", "", text.casefold())
 
 
 def _repeats(text: str) -> bool:
-    """Whether a text is one piece again and again, the last one perhaps cut."""
+    """Whether a text repeats one piece, the last time perhaps cut off."""
     for length in range(1, len(text) // 2 + 1):
         piece = text[:length]
         if (piece * (len(text) // length + 1)).startswith(text):
@@ -115,7 +115,7 @@ def _repeats(text: str) -> bool:
 
 
 def _without_rows(text: str) -> str:
-    """A text without runs of four or more neighbours on the keyboard or in the alphabet, either way."""
+    """A text without runs of four or more neighbours on the keyboard or in the alphabet, forwards or backwards."""
     kept: list[str] = []
     start = 0
     rows = [way for row in _ROWS for way in (row, row[::-1])]

@@ -1,4 +1,4 @@
-"""The settings of SendGrid, and which of its webhooks nothing could prove."""
+"""The settings of SendGrid, and which of its webhooks could not be authenticated."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class SendGridSettings(BaseSettings):
         return ["EMAIL_EXACT_DOMAINS: must be domains such as example.com, with commas between"]
 
     def unproven_webhooks(self) -> list[str]:
-        """Each webhook that has neither its key nor the secret, by the key that is missing, and what would happen."""
+        """Each webhook with neither its key nor the secret: the missing key, and the consequence."""
         if self.email_webhook_secret.get_secret_value():
             return []
         else_set = "is missing; without it, set EMAIL_WEBHOOK_SECRET"

@@ -25,7 +25,7 @@ from shared.config.twilio_settings import TwilioSettings
 from shared.net import without_login
 from shared.storage.url import url_passwords
 
-LONGEST_SEND: Final = 15.0
+MAX_SEND_SECONDS: Final = 15.0
 DAY_MS: Final = 86_400_000
 _PROVIDER_URLS: Final = {
     "twilio_api_base_url": "https://api.twilio.com",
@@ -128,7 +128,7 @@ class Settings(BridgeSettings, ClaudeSettings, SendGridSettings, TwilioSettings,
     )
     standby_after_seconds: float = setting(
         15.0,
-        "How long no regular worker may have been heard of before the standby works; workers are heard of every 5 s, or three times in this.",
+        "How long no worker heartbeat may arrive before the standby works. Workers send one every 5 s, or three times within this period if it is shorter.",
         "Workers",
         ge=0.3,
         le=3600,
@@ -143,7 +143,7 @@ class Settings(BridgeSettings, ClaudeSettings, SendGridSettings, TwilioSettings,
     )
     sweep_seconds: float = setting(0.25, "How often a worker looks for conversations whose time has come.", "Workers", gt=0, le=10)
     send_timeout_seconds: float = setting(
-        LONGEST_SEND,
+        MAX_SEND_SECONDS,
         "The longest that one request to Twilio or SendGrid may take; well under LEASE_SECONDS. Unset: a quarter of that, 15 at most.",
         "Workers",
         gt=0,
@@ -201,16 +201,16 @@ class Settings(BridgeSettings, ClaudeSettings, SendGridSettings, TwilioSettings,
     @model_validator(mode="before")
     @classmethod
     def _fill(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """What follows from other settings: the sandbox's credentials and address for what it plays, and the times of a lease."""
+        """Derive settings from others: the sandbox's credentials and address for what it plays, and the send timeout of a short lease."""
         return _following_lease(providers.filled(values))
 
     def __repr_args__(self) -> list[tuple[str | None, Any]]:
-        """What a repr shows: no secret, and of an address no login."""
+        """What a repr shows: no secret, and no login of an address."""
         return [(name, without_login(value) if isinstance(value, str) else value) for name, value in super().__repr_args__()]
 
     @model_validator(mode="after")
     def _together(self) -> Settings:
-        """Faults that only show when several settings are seen at once."""
+        """Faults that concern several settings together."""
         faults = [*url_faults(self), *twilio_faults(self), *providers.half_set(self), *self._time_faults(), *self.word_faults()]
         faults += [*self.bridge_faults(), *self.mail_domain_faults()]
         if self.environment == "production":
@@ -243,7 +243,7 @@ class Settings(BridgeSettings, ClaudeSettings, SendGridSettings, TwilioSettings,
 
     @property
     def all_played(self) -> bool:
-        """Whether nothing leaves this machine."""
+        """Whether the sandbox plays all providers, so that nothing leaves this machine."""
         return len(self.played) == len(providers.NAMES)
 
     @property
@@ -253,12 +253,12 @@ class Settings(BridgeSettings, ClaudeSettings, SendGridSettings, TwilioSettings,
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Every secret's text, for those who keep them out of logs; also the whole REDIS_URL."""
+        """Every secret's text, so that logs can mask it; also the whole REDIS_URL."""
         return tuple(secret for secret in (self.redis_url.get_secret_value(), *(text for _, text in self.named_secrets)) if secret)
 
     @property
     def named_secrets(self) -> tuple[tuple[str, str], ...]:
-        """Every secret that is set, with its setting's name; of REDIS_URL each password within it."""
+        """Every secret that is set, with its setting's name; for REDIS_URL each password within it."""
         found: list[tuple[str, str]] = []
         for name in secret_rules.MIN_LENGTHS:
             text = getattr(self, name).get_secret_value()
@@ -272,7 +272,7 @@ class Settings(BridgeSettings, ClaudeSettings, SendGridSettings, TwilioSettings,
 
     @property
     def heartbeat_seconds(self) -> float:
-        """How often a worker lets itself be heard of: every 5 s, and often enough for the standby not to miss it."""
+        """How often a worker sends a heartbeat: every 5 s, or three times within STANDBY_AFTER_SECONDS if that is shorter."""
         return min(5.0, self.standby_after_seconds / 3)
 
     @property
@@ -282,22 +282,22 @@ class Settings(BridgeSettings, ClaudeSettings, SendGridSettings, TwilioSettings,
 
     @property
     def spool_dir(self) -> Path:
-        """Where the web process keeps what it took while Redis was away."""
+        """Where the web process keeps what it accepted while Redis was away."""
         return self.boss_data_dir / "spool"
 
     @property
     def send_margin_seconds(self) -> float:
-        """What a lease must have left beyond the send timeout: 5 s at the default lease, less at a shorter one."""
+        """The time that a lease must have left beyond the send timeout: 5 s at the default lease, less at a shorter one."""
         return min(5.0, self.lease_seconds / 12)
 
     @property
     def process_life_seconds(self) -> float:
-        """How long a worker process's sign of life counts: what a dead one held is taken over after it. Less with a short lease."""
+        """How long a worker process's sign of life counts; then others take over what it held. Less with a short lease."""
         return min(4.0, self.lease_seconds / 2)
 
     @property
     def sweep_recheck_seconds(self) -> float:
-        """How long after a wake-up the sweep looks at a conversation again."""
+        """How long after a wake-up the sweep checks a conversation again."""
         return min(10.0, self.lease_seconds)
 
     @cached_property
@@ -307,11 +307,11 @@ class Settings(BridgeSettings, ClaudeSettings, SendGridSettings, TwilioSettings,
 
 
 def _following_lease(values: dict[str, Any]) -> dict[str, Any]:
-    """The send timeout of a lease that is shorter than the default, where none is set: a request must fit into it with its margin."""
+    """Where no send timeout is set, derive it from a lease that is shorter than the default: a request with its margin must fit into it."""
     try:
         lease = float(values.get("lease_seconds") or 0)
     except (TypeError, ValueError):
         return values
     if not lease or values.get("send_timeout_seconds"):
         return values
-    return {**values, "send_timeout_seconds": min(LONGEST_SEND, lease / 4)}
+    return {**values, "send_timeout_seconds": min(MAX_SEND_SECONDS, lease / 4)}

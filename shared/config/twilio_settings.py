@@ -1,4 +1,4 @@
-"""The settings of Twilio: the account, its API key, and how its list and its media are asked for."""
+"""The settings of Twilio: the account, its API key, and how its message list and its media are requested."""
 
 from __future__ import annotations
 

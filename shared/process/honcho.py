@@ -2,7 +2,7 @@
 
 honcho (H) starts a helper (M) for each line of the Procfile, and the helper starts that line's command in a session of its own. When H is
 killed, or fails because nobody reads its output any more (`honcho start | tee log` and Ctrl-C, which ends `tee` first), neither M nor we
-are told: both would go on for ever. So a thread of ours checks twice a second whether the chain of parents from us up to H still exists, and
+are told: both would go on for ever. So a thread of ours checks twice a second whether the chain of parents from us up to H exists, and
 whether H still works. When it does not, this process ends M, which would wait to pass on our output, and then itself as honcho would have
 ended it: SIGTERM, and SIGKILL for its whole session 5 s later.
 

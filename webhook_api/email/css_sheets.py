@@ -1,7 +1,7 @@
-"""The style sheets of a mail: which rules apply to an element. Linear in their length; what each look-up costs is counted.
+"""The style sheets of a mail: which rules apply to an element. Parsing is linear; the cost of each look-up is counted.
 
-Read are selectors of names, classes, ids and attributes, below one another (` `, `>`) or alone. A rule with any other selector
-(`:hover`, `:nth-child()`, `+`) is left out, and so is what stands under an @media that a window on a desk does not meet.
+Supported are selectors of names, classes, ids and attributes, alone or combined by descendant (` `) and child (`>`). A rule with any other
+selector (`:hover`, `:nth-child()`, `+`) is left out, and so are rules under an @media that a desktop browser's window does not match.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _LAYERS: Final = ("@supports", "@layer", "@container", "@document", "@-moz-docum
 
 
 class Named(Protocol):
-    """An element as selectors see it."""
+    """An element, as selectors need it."""
 
     @property
     def name(self) -> str:
@@ -52,12 +52,12 @@ class WorkMeter(Protocol):
     """Where work is counted."""
 
     def spend(self, steps: int) -> None:
-        """Raises when there is too much."""
+        """Count steps; raises when there are too many."""
         ...
 
 
 class Compound(NamedTuple):
-    """What one element must be: `a.b#c[d=e]`; `tag` is '' for any."""
+    """A compound selector, such as `a.b#c[d=e]`; `tag` is '' for any."""
 
     tag: str
     ids: tuple[str, ...]
@@ -65,7 +65,7 @@ class Compound(NamedTuple):
     attributes: tuple[tuple[str, str, str], ...]
 
     def fits(self, element: Named) -> bool:
-        """Whether an element is that. The root element is html and body in one."""
+        """Whether an element matches. The root element stands for html and body."""
         said = element.attributes
         return (
             (not self.tag or self.tag == element.name or (self.tag == "body" and element.name == "html"))
@@ -77,7 +77,7 @@ class Compound(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`parts` from the element itself outwards, each with whether it must be the very parent of the one before."""
+    """A rule. `parts` go from the element outwards, each with whether it must be the parent of the one before (`>`)."""
 
     parts: tuple[tuple[bool, Compound], ...]
     weight: tuple[int, int, int]
@@ -85,12 +85,12 @@ class Rule:
     said: Parsed
 
     def fits(self, element: Named, around: Sequence[Named]) -> bool:
-        """Whether the rule is about an element; `around` are those that it stands in, the outermost first."""
+        """Whether the rule applies to an element; `around` are the elements that contain it, the outermost first."""
         if not self.parts[0][1].fits(element):
             return False
         place = len(around)
         for direct, compound in self.parts[1:]:
-            if compound.tag == "html":  # the outermost, and body in one
+            if compound.tag == "html":  # the outermost, which stands for body as well
                 return bool(around) and compound.fits(around[0])
             place -= 1
             while not direct and place >= 0 and not compound.fits(around[place]):
@@ -102,7 +102,7 @@ class Rule:
 
 @dataclass(slots=True)
 class Sheets:
-    """All rules of a mail, found by the id, class or name that an element must have."""
+    """All rules of a mail, indexed by the id, class or name that an element must have."""
 
     rules: dict[str, list[Rule]] = field(default_factory=dict)
     count: int = 0
@@ -111,7 +111,7 @@ class Sheets:
 
     @classmethod
     def read(cls, sources: Iterable[tuple[str, str]]) -> Sheets:
-        """From the `media` attribute and the content of each style element, in their order."""
+        """Parse style elements, each given by its `media` attribute and its content, in their order."""
         sheets = cls()
         for media, source in sources:
             if media_fits(media):
@@ -134,7 +134,7 @@ class Sheets:
             self.rules.setdefault(key, []).append(Rule(parts, _weight(parts), self.count, said))
 
     def about(self, element: Named, around: Sequence[Named], work: WorkMeter) -> dict[str, tuple[str, bool]]:
-        """What the rules say of an element, the stronger ones over the weaker."""
+        """The declarations of the rules that apply to an element, by the cascade: stronger ones override weaker."""
         if not self.rules:
             return {}
         said = element.attributes
@@ -159,7 +159,7 @@ class Sheets:
 
 
 def overlay(found: dict[str, tuple[str, bool]], said: Parsed) -> None:
-    """Put declarations over weaker ones; what is `!important` gives way only to what is so as well."""
+    """Override declarations by stronger ones; `!important` is overridden only by `!important`."""
     for name, (value, important) in said.items():
         if important or not found.get(name, ("", False))[1]:
             found[name] = value, important
@@ -191,7 +191,7 @@ def _has(said: Attributes, name: str, how: str, wanted: str) -> bool:
 
 
 def _blocks(source: str) -> Iterator[tuple[str, str]]:
-    """Each rule's selectors and declarations, of those that hold here."""
+    """The selectors and declarations of each rule whose conditions are met."""
     holds = [True]
     position = 0
     while position < len(source):
@@ -210,7 +210,7 @@ def _blocks(source: str) -> Iterator[tuple[str, str]]:
         said = body[0] if body else ""
         position += len(said) + 1
         nested = source[position - 1 : position] == "{"
-        if nested:  # rules within a rule: only what stands before them is read
+        if nested:  # nested rules: only the declarations before them are read
             said = said.rpartition(";")[0]
             holds += [False, False]
         if len(holds) > MAX_DEPTH:
@@ -225,7 +225,7 @@ def _at_rule_holds(text: str) -> bool:
 
 
 def media_fits(text: str) -> bool:
-    """Whether a window on a desk meets a media query; '' is for everybody."""
+    """Whether a desktop browser's window matches a media query; '' always does."""
     return not text.strip() or any(_query_fits(query.strip().lower()) for query in text.split(","))
 
 
@@ -252,7 +252,7 @@ def _feature_fits(feature: str) -> bool:
 
 
 def _parts(selector: str) -> tuple[tuple[bool, Compound], ...]:
-    """A selector from its end to its beginning; empty when it is of a kind that is not read."""
+    """The parts of a selector, the last first; empty for an unsupported kind."""
     compounds: list[Compound] = []
     direct: list[bool] = []
     position = 0

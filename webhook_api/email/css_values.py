@@ -1,4 +1,4 @@
-"""CSS values of a mail as numbers: colours as red, green, blue and alpha, lengths as pixels. Whatever is not understood is None."""
+"""Parses CSS values: colours into red, green, blue and alpha, lengths into pixels. An unknown value is None."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 ROOT_SIZE: Final = 16.0
 """A browser's own font size, in pixels."""
 VIEWPORT: Final = 1024.0
-"""The width and height of the window for which a mail is judged, in pixels."""
+"""The width and height of the window that is assumed, in pixels."""
 MAX_DIGITS: Final = 40
 
 _NUMBER: Final = re.compile(r"([+-]?(?:\d{1,40}\.?\d{0,40}|\.\d{1,40})(?:e[+-]?\d{1,3})?)([a-z]{0,5}|%)")
@@ -65,7 +65,7 @@ class Colour(NamedTuple):
     alpha: float = 1.0
 
     def over(self, other: Colour) -> Colour:
-        """What is seen when this lies on another colour."""
+        """The visible colour when this one lies on another."""
         if self.alpha >= 1:
             return self
         red, green, blue = (mine * self.alpha + below * (1 - self.alpha) for mine, below in zip(self[:3], other[:3], strict=True))
@@ -79,7 +79,7 @@ CLEAR: Final = Colour(0, 0, 0, 0)
 
 
 def colour(text: str) -> Colour | None:
-    """A colour in any of the forms of CSS 3, in lower case; None for a form that is not known, such as `var()`."""
+    """A colour in any form of CSS 3, in lower case; None for an unknown form, such as `var()`."""
     if text.startswith("#"):
         return _of_digits(text[1:])
     if text == "transparent":
@@ -119,7 +119,7 @@ def _of_digits(digits: str) -> Colour | None:
 
 
 def legacy_colour(text: str) -> Colour | None:
-    """The colour of an attribute such as bgcolor, by HTML's own rules: whatever is no name counts as digits."""
+    """The colour of an attribute such as bgcolor, by HTML's rules for legacy colours: what is not a name counts as digits."""
     text = text.strip().lower()
     if not text or text == "transparent":
         return None
@@ -136,7 +136,7 @@ def legacy_colour(text: str) -> Colour | None:
 
 
 def background(text: str) -> Colour | None:
-    """The colour of a `background`, CLEAR for none; None where a picture, or colours that differ, lie there."""
+    """The colour of a `background`, CLEAR for none; None for a picture, or for colours that differ."""
     if "url(" in text or "image(" in text or "image-set(" in text:
         return None
     words = [found[0] for found in _COLOUR.finditer(_GRADIENT.sub(" ", text))]
@@ -147,7 +147,7 @@ def background(text: str) -> Colour | None:
 
 
 def pixels(text: str, font_size: float, whole: float | None = None) -> float | None:
-    """A length in pixels. `whole` is what 100 % are; None where a percentage is no length."""
+    """A length in pixels. `whole` is 100 %, in pixels; without it a percentage is None."""
     text = text.removeprefix("calc(").removesuffix(")").strip() if text.startswith("calc(") else text
     found = _NUMBER.fullmatch(text)
     if found is None:

@@ -1,7 +1,7 @@
-"""What CSS does to the words of an element: whether a person sees them. Pure.
+"""Decides from CSS whether a person sees an element's text. Pure.
 
-Of all properties those are read by which text is hidden in mail; what is said of every other one, or cannot be understood, changes
-nothing. The window is a browser's on a desk; what only a narrow screen shows is not looked for.
+Only the properties by which text is hidden in mail are evaluated; other properties, and values that cannot be parsed, change nothing. A
+desktop browser's window is assumed: what only a narrow screen shows is not considered.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Final
 from webhook_api.email.css_values import BLACK, CLEAR, ROOT_SIZE, VIEWPORT, WHITE, Colour, background, colour, font_size, number, pixels
 
 SMALLEST_FONT: Final = 2.0
-"""Up to so many pixels nobody reads a text."""
+"""Text of up to so many pixels is unreadable."""
 LEAST_OPACITY: Final = 0.1
 LEAST_DIFFERENCE: Final = 16
-"""Of 255: colours that differ by no more in red, green and blue are one to a reader."""
+"""Of 255: colours that differ by no more in red, green and blue look the same to a reader."""
 OFF_SCREEN: Final = -500.0
 FAR_AWAY: Final = 5_000.0
 SMALLEST_BOX: Final = 2.0
@@ -51,7 +51,7 @@ _FADED: Final = re.compile(r"opacity\(\s*([^()]*)\)")
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How an element's words look, with what they inherit. `gone` is for good, whatever stands within; the rest can be undone there."""
+    """How an element's text looks, with what is inherited. `gone` hides all descendants; they can undo every other property."""
 
     gone: bool = False
     hidden: bool = False
@@ -67,7 +67,7 @@ PLAIN: Final = Look()
 
 
 def parse(text: str) -> dict[str, tuple[str, bool]]:
-    """The declarations of a style that matter here: longhand name to value (lower case) and whether it is `!important`."""
+    """The declarations of a style that are evaluated here: longhand name to value (lower case) and whether it is `!important`."""
     text = unescaped(_COMMENT.sub(" ", text) if "/*" in text else text).lower()
     found: dict[str, tuple[str, bool]] = {}
     for piece in _DECLARATION.findall(text) if _QUOTED.search(text) else text.split(";"):
@@ -83,7 +83,7 @@ def parse(text: str) -> dict[str, tuple[str, bool]]:
 
 
 def unescaped(text: str) -> str:
-    """CSS without its escapes: a backslash and `69` are an `i`."""
+    """CSS with its escapes decoded: a backslash and `69` are an `i`."""
     return _ESCAPE.sub(_character, text) if "\\" in text else text
 
 
@@ -101,7 +101,7 @@ def _without_mark(value: str) -> tuple[str, bool]:
 
 
 def _longhands(name: str, value: str) -> Iterator[tuple[str, str]]:
-    """What a declaration says, in the names that are asked for later."""
+    """The longhand declarations of a declaration."""
     words = value.split()
     if name in ("background", "background-image", "background-color"):
         yield name if name == "background-image" else "background-color", value
@@ -129,7 +129,7 @@ def _font_word(word: str) -> str:
 
 
 def _valid(name: str, value: str) -> bool:
-    """Whether a browser would take this; else the declaration before it holds."""
+    """Whether a browser would accept this declaration; otherwise an earlier one applies."""
     if name in _KEYWORDS:
         return value in _KEYWORDS[name]
     if value in _GLOBAL or name in _ANY_VALUE:
@@ -163,7 +163,7 @@ _READ: Final = frozenset({*_KEYWORDS, *_CHECKED, *_ANY_VALUE, *_SHORTHANDS})
 
 
 def styled(parent: Look, said: Declarations) -> Look:
-    """The look of an element within `parent`, by its own declarations."""
+    """The look of an element within `parent`, with its own declarations."""
     if not said:
         return parent
     size = _size(parent.size, said)
@@ -196,7 +196,7 @@ def _size(parent: float, said: Declarations) -> float:
     if "font-size" not in said:
         return parent
     found = font_size(said["font-size"], parent)
-    return ROOT_SIZE if found is None else found  # clamp() and the like: some size
+    return ROOT_SIZE if found is None else found  # clamp() and the like: assumed readable
 
 
 def _gone(said: Declarations) -> bool:
@@ -219,7 +219,7 @@ def _opacity(said: Declarations) -> float:
 
 
 def _away(parent: bool, said: Declarations, size: float) -> bool:
-    """Whether the words are pushed out of their own box."""
+    """Whether `text-indent` moves the text out of its box."""
     value = said.get("text-indent", "")
     if value in ("", "inherit", "unset"):
         return parent
@@ -228,7 +228,7 @@ def _away(parent: bool, said: Declarations, size: float) -> bool:
 
 
 def _moved_away(said: Declarations, size: float, *, positioned: bool) -> bool:
-    """Whether the whole box stands outside of the window."""
+    """Whether the whole box is outside of the window."""
     names = ("left", "top", "right", "bottom") if positioned else ()
     far = [_pixels(said, name, size) for name in names]
     moved = [_pixels(said, name, size) for name in ("margin-left", "margin-top")]
@@ -242,7 +242,7 @@ def _pixels(said: Declarations, name: str, size: float) -> float | None:
 
 
 def _clipped(said: Declarations, size: float, *, positioned: bool) -> bool:
-    """Whether nothing is left of the box: of no size and cut off there, clipped away or shrunk."""
+    """Whether nothing of the box is visible: it has no size and hides its overflow, or is clipped or scaled to nothing."""
     if said.get("overflow") in ("hidden", "clip"):
         sizes = [_pixels(said, name, size) for name in ("width", "height", "max-width", "max-height")]
         if any(value is not None and 0 <= value <= SMALLEST_BOX for value in sizes):
@@ -254,7 +254,7 @@ def _clipped(said: Declarations, size: float, *, positioned: bool) -> bool:
 
 
 def _is_nothing(edges: list[float | None]) -> bool:
-    """Of a rectangle's top, right, bottom and left: whether it holds next to nothing."""
+    """Whether a rectangle (top, right, bottom, left) is next to empty."""
     if len(edges) != 4 or any(edge is None for edge in edges):  # noqa: PLR2004 - the four
         return False
     top, right, bottom, left = (edge or 0.0 for edge in edges)
@@ -271,7 +271,7 @@ def _ink(parent: Colour | None, said: Declarations) -> Colour | None:
 
 
 def _paper(parent: Colour | None, said: Declarations) -> Colour | None:
-    """What lies behind the words; None for a picture, which hides nothing for certain."""
+    """The background behind the text; None for a picture, on which text may be visible."""
     plain, picture = said.get("background-color", ""), said.get("background-image", "")
     if picture not in ("", *_GLOBAL, "none"):
         drawn = background(picture)

@@ -1,8 +1,8 @@
-"""A mail's header block, read leniently: whatever stands in it, there is no exception and no quadratic time.
+"""Parses a mail's header block leniently: for any input without an exception and without quadratic time.
 
-What is read is not yet what was sent. A block that was cut, or that holds what RFC 5322 forbids, may show other headers to us than
-to the server that checked the mail's signatures: such a block is not `whole`, and nothing is proved by it. SendGrid unfolds and
-decodes the values before it prints them, so long lines and letters of all languages are no fault.
+What is read may differ from what was sent. A truncated block, or one that contains what RFC 5322 forbids, may show other headers to us than
+to the server that checked the mail's signatures: such a block is not `whole`, and proves nothing. SendGrid unfolds and decodes the values
+before it prints them, so long lines and letters of all languages are valid.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _FOLD: Final = re.compile(r"\r?\n[ \t]")
 _MESSAGE_ID: Final = re.compile(r"<[!-;=?-~]{1,400}>")
 _BARE_ID: Final = re.compile(r"[!-;=?-~]{1,400}")
 _ONCE: Final = frozenset(["from", "sender", "reply-to", "to", "cc", "bcc", "date", "message-id", "in-reply-to", "references", "subject"])
-"""RFC 5322, 3.6: a mail has each of these once at most. A second one is not covered by the signature of the first."""
+"""RFC 5322, 3.6: a mail has each of these at most once. A second one is not covered by the signature of the first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Headers:
     """Names in lower case and unfolded values, in their order.
 
-    `whole` says that they are all that there was, with one From, and nothing among them that RFC 5322 forbids.
+    `whole` says that nothing was cut off, that there is exactly one From, and that RFC 5322 forbids nothing in the block.
     """
 
     items: tuple[tuple[str, str], ...]
@@ -73,9 +73,9 @@ class Headers:
 
 
 def _ends_alike(text: str) -> bool:
-    """Whether all headers end alike, with CR LF or (as SendGrid prints them) with LF: whoever knows one of them alone sees other headers.
+    """Whether all headers end alike, with CR LF or (as SendGrid prints them) with LF: a parser that knows only one sees other headers.
 
-    The ends of folded lines, and the last one, part no headers.
+    The ends of folded lines, and of the last line, do not separate headers.
     """
     headers = _FOLD.sub(" ", text).rstrip("\r\n")
     pairs = headers.count("\r\n")
@@ -83,13 +83,13 @@ def _ends_alike(text: str) -> bool:
 
 
 def _head(lines: list[str]) -> tuple[list[str], list[str]]:
-    """The lines up to the first empty one, and those behind it, which are none of a block's."""
+    """The lines up to the first empty one, and those behind it, which do not belong to the block."""
     end = lines.index("") if "" in lines else len(lines)
     return lines[:end], lines[end:]
 
 
 def _fields(lines: list[str]) -> tuple[tuple[tuple[str, str], ...], bool]:
-    """The headers, and whether each line is one or goes on with one (RFC 5322, 2.2): no line of blanks, no blank in a name."""
+    """The headers, and whether each line begins or continues one (RFC 5322, 2.2): no blank line, no blank in a name."""
     fields: list[tuple[str, list[str]]] = []
     sound, name = True, ""
     for line in lines:
@@ -107,7 +107,7 @@ def _fields(lines: list[str]) -> tuple[tuple[tuple[str, str], ...], bool]:
 
 
 def decoded(value: str) -> str:
-    """A header's text with its encoded words (RFC 2047) decoded, as it came otherwise."""
+    """A header's text with its encoded words (RFC 2047) decoded; unchanged if they cannot be."""
     try:
         pieces = decode_header(value[:MAX_DECODED])
     except (HeaderParseError, ValueError, LookupError):

@@ -1,8 +1,8 @@
-"""Which elements are open at each place of an HTML text, and so how its words look.
+"""Tracks which elements are open at each place of an HTML text, and so how its text looks.
 
-Browsers close what an author leaves open and ignore what was never opened (HTML Living Standard, 13.2.6). Whoever reads the tags
-otherwise shows what they hide, or hides what they show: `<b><i hidden></b>` hides what follows, `<span><div hidden></span>` too, and
-`<p hidden><p>` does not. Compared with html5lib over random tags; what is not read of those rules: frames, and what `<select>` holds.
+Browsers close what an author leaves open and ignore what was never opened (HTML Living Standard, 13.2.6). A parser with other rules shows
+what they hide, or hides what they show: `<b><i hidden></b>` hides what follows, `<span><div hidden></span>` too, and `<p hidden><p>` does
+not. Compared with html5lib over random tags. Not implemented of those rules: frames, and the content of `<select>`.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from webhook_api.email.html_tokens import StartTag
 MAX_DEPTH: Final = 500
 """As deep as browsers nest elements."""
 MAX_WORK: Final = 1_000_000
-"""Steps for one mail: those of real ones take a few thousand."""
+"""Steps for one mail; real mails take a few thousand."""
 
-DEAR: Final = 100
-"""What reading a style, or making a look of it, counts as."""
-ALIKE: Final = 3
-"""So many formatting elements that are the same are opened again, as browsers do."""
+STYLE_STEPS: Final = 100
+"""The steps that parsing a style, or applying it, counts as."""
+MAX_ALIKE: Final = 3
+"""How many identical formatting elements are reopened, as browsers do (the "Noah's Ark clause")."""
 
 VOID: Final = frozenset(
     {"area", "base", "basefont", "bgsound", "br", "col", "embed", "frame", "hr", "image", "img", "input", "keygen", "link", "meta", "param",
@@ -59,13 +59,13 @@ _INK: Final = {"font": "color", "body": "text"}
 _PAPER: Final = frozenset({"body", "table", "tr", "td", "th", "thead", "tbody", "tfoot", "marquee"})
 
 
-class TooMuch(Exception):
-    """The rest of a mail is not read: nobody writes such a one."""
+class MarkupTooComplex(Exception):
+    """The rest of the mail is not read: no real mail is nested so deeply or takes so many steps."""
 
 
 @dataclass(slots=True, eq=False)
 class Element:
-    """An open element. `said` are the declarations for it, the strongest of each name."""
+    """An open element. `said` are its CSS declarations, for each property the strongest one."""
 
     name: str
     attributes: dict[str, str] = field(default_factory=dict)
@@ -75,7 +75,7 @@ class Element:
 
 
 class Elements:
-    """The open elements, the outermost first. Raises TooMuch when they are too deep, or cost too many steps."""
+    """The open elements, the outermost first. Raises MarkupTooComplex when they are too deep, or cost too many steps."""
 
     def __init__(self, sheets: Sheets) -> None:
         self._sheets = sheets
@@ -90,7 +90,7 @@ class Elements:
 
     @property
     def look(self) -> Look:
-        """How words look here."""
+        """How text looks here."""
         return self._stack[-1].look
 
     def count(self, name: str) -> int:
@@ -98,18 +98,18 @@ class Elements:
         return self._open[name]
 
     def spend(self, steps: int) -> None:
-        """Count work."""
+        """Count steps of work. Raises MarkupTooComplex beyond MAX_WORK."""
         self._work -= steps
         if self._work < 0:
-            raise TooMuch
+            raise MarkupTooComplex
 
     def words(self) -> Look:
-        """How words look that come here; formatting that an end tag of another kind has cut off goes on first."""
+        """How text looks that comes here. Formatting elements that another end tag closed implicitly are reopened first."""
         self._reconstruct()
         return self._around(len(self._stack), "").look
 
     def start(self, tag: StartTag) -> None:
-        """Open an element, and close what it cannot stand in."""
+        """Open an element, and close the elements that cannot contain it."""
         name = tag.name
         self.spend(1)
         if name in _IGNORED or (name == "form" and self._open["form"]):
@@ -136,7 +136,7 @@ class Elements:
             self._formatting.append(None)
 
     def end(self, name: str) -> None:
-        """Close an element, with all that is still open in it, if it may be closed from here."""
+        """Close an element with all that is open in it, if the rules allow to close it from here."""
         self.spend(1)
         if not self._open[name] and not (name in _HEADINGS or name in _FORMATTING):
             return
@@ -156,7 +156,7 @@ class Elements:
             self._end_other(name)
 
     def _root(self, tag: StartTag) -> None:
-        """The outermost element is html and body in one: what is said of either is said of it."""
+        """The outermost element stands for html and body: the declarations of both apply to it."""
         root = self._stack[0]
         root.attributes = {**root.attributes, **{name: value for name, value in tag.attributes.items() if name != "style"}}
         told = self._declarations(Element(tag.name, tag.attributes))
@@ -165,7 +165,7 @@ class Elements:
 
     def _push(self, element: Element) -> Element:
         if len(self._stack) >= MAX_DEPTH:
-            raise TooMuch
+            raise MarkupTooComplex
         self.spend(1)
         element.said = self._declarations(element)
         parent = self._around(len(self._stack), element.name).look
@@ -175,17 +175,17 @@ class Elements:
         return element
 
     def _styled(self, parent: Look, said: dict[str, str]) -> Look:
-        """The look of an element; made once for all that are alike."""
+        """The look of an element; computed once for all equal ones."""
         if not said:
             return parent
         key = parent, tuple(said.items())
         if key not in self._looks:
             self._looks[key] = css_visibility.styled(parent, said)
-            self.spend(DEAR)
+            self.spend(STYLE_STEPS)
         return self._looks[key]
 
     def _around(self, place: int, name: str) -> Element:
-        """What an element at a place stands in. Whatever is no part of a table and in no cell is shown before the table."""
+        """The parent of an element at a place. Content of a table outside of its cells is shown before the table (foster parenting)."""
         above = self._stack[place - 1]
         if name in _TABLE_PARTS or above.name not in _ROWS:
             return above
@@ -194,13 +194,13 @@ class Elements:
         return self._stack[max(0, table - 1)]
 
     def _declarations(self, element: Element) -> dict[str, str]:
-        """What is said of an element: by its attributes, over that by the sheets, over that by its own style."""
+        """The declarations for an element: by its attributes, overridden by the sheets, overridden by its own style."""
         said = _hints(element.name, element.attributes)
         ruled = self._sheets.about(element, self._stack, self)
         style = element.attributes.get("style", "")
         if style and style not in self._styles:
             self._styles[style] = css_visibility.parse(style)
-            self.spend(DEAR)
+            self.spend(STYLE_STEPS)
         if style:
             ruled = dict(ruled)
             overlay(ruled, self._styles[style])
@@ -211,13 +211,13 @@ class Elements:
         return said
 
     def _leave_foreign(self, name: str) -> None:
-        """An element of HTML ends a drawing that was never closed."""
+        """Close an svg or math element that an HTML element follows."""
         if (self._open["svg"] or self._open["math"]) and name in _HTML_AGAIN:
             place = self._in_scope(_FOREIGN, _SCOPE)
             self._pop_to(place)
 
     def _make_room_in_table(self, name: str) -> bool:
-        """Close the row or cell before a new one; False for one outside of any table, which browsers ignore."""
+        """Close the row or cell before a new one; False outside of any table, where browsers ignore the tag."""
         around = (_ROW_GROUPS | {"tr"}) if name in _CELLS else _ROW_GROUPS if name == "tr" else frozenset()
         keeps = 0
         for place in range(len(self._stack) - 1, 0, -1):
@@ -234,7 +234,7 @@ class Elements:
         return False
 
     def _close_implied(self, name: str) -> None:
-        """Close what ends where this begins, without an end tag of its own."""
+        """Close the elements that end implicitly where this one begins."""
         if name == "li" and self._open["li"]:
             self._pop_to(self._in_scope({"li"}, _SPECIAL - {"li", "address", "div", "p"}))
         elif name in ("dd", "dt") and (self._open["dd"] or self._open["dt"]):
@@ -251,7 +251,7 @@ class Elements:
             self._pop_to(len(self._stack) - 1)
 
     def _in_scope(self, names: frozenset[str] | set[str], barriers: frozenset[str] | set[str]) -> int:
-        """The place of the innermost open element of these names; 0 when there is none, or a barrier stands before it."""
+        """The index of the innermost open element with one of these names; 0 when there is none, or a barrier comes first."""
         for place in range(len(self._stack) - 1, 0, -1):
             name = self._stack[place].name
             if name in names:
@@ -263,7 +263,7 @@ class Elements:
         return 0
 
     def _pop_to(self, place: int) -> None:
-        """Close the element at a place and all within it; nothing for 0."""
+        """Close the element at an index and all within it; nothing for 0."""
         while 0 < place < len(self._stack):
             element = self._stack.pop()
             element.open = False
@@ -274,18 +274,18 @@ class Elements:
                     pass
 
     def _end_other(self, name: str) -> None:
-        """The end tag of an element without rules of its own: it closes no block on its way."""
+        """Close an element without rules of its own: its end tag closes no block element on its way."""
         self._pop_to(self._in_scope({name}, _SPECIAL - {name}))
 
     def _since_marker(self) -> list[Element | None]:
-        """The formatting elements since the innermost cell or the like."""
+        """The active formatting elements since the last marker (a cell, a caption and the like)."""
         for place in range(len(self._formatting) - 1, -1, -1):
             if self._formatting[place] is None:
                 return self._formatting[place + 1 :]
         return self._formatting
 
     def _end_formatting(self, name: str) -> None:
-        """End `<b>` and the like. A block that was opened within it stays open, and loses it (the adoption agency's effect)."""
+        """Close `<b>` and the like. A block that was opened within it stays open without it (the adoption agency algorithm)."""
         active = self._since_marker()
         self.spend(len(active) + 1)
         element = next((each for each in reversed(active) if each is not None and each.name == name), None)
@@ -311,11 +311,11 @@ class Elements:
             each.look = self._styled(self._around(index, each.name).look, each.said)
 
     def _remember(self, element: Element) -> None:
-        """Note a formatting element, of those that are alike the last three."""
+        """Add an active formatting element; of identical ones the last MAX_ALIKE are kept."""
         active = self._since_marker()
         self.spend(len(active))
         alike = [each for each in active if each is not None and each.name == element.name and each.attributes == element.attributes]
-        if len(alike) >= ALIKE:
+        if len(alike) >= MAX_ALIKE:
             self._formatting.remove(alike[0])
         self._formatting.append(element)
 
@@ -327,7 +327,7 @@ class Elements:
         return place
 
     def _reconstruct(self) -> None:
-        """Open again the formatting that was closed by the end of what it stood in."""
+        """Reopen the active formatting elements that were closed implicitly."""
         missing = 0
         for element in reversed(self._formatting):
             if element is None or element.open:
@@ -340,7 +340,7 @@ class Elements:
 
 
 def _hints(name: str, attributes: dict[str, str]) -> dict[str, str]:
-    """What attributes and the browser itself say of an element, which any style overrides."""
+    """The declarations that follow from an element's attributes and the browser's own sheet; any style overrides them."""
     said: dict[str, str] = {}
     if name in _UNLESS_SHOWN or (name == "dialog" and "open" not in attributes):
         said["display"] = "none"

@@ -1,9 +1,9 @@
-"""HTML to the words that a person sees, in time and memory linear in its input.
+"""Extracts from HTML the text that a person sees, in time and memory linear in its input.
 
-Layout engines are not used: a mail's author chooses the HTML. inscriptis 2.7 makes 100 MB of text from a 65 kB table and
-1 MB from ten `margin-left` styles, and libxml2 drops what stands deeper than 256 elements (all tried). A mail needs words
-and paragraphs; quoted blocks are marked with ">" so that the quote can be told from the answer. What the HTML hides is left out and
-counted: `html_elements` says which elements a place stands in, and `css_look` how words look there.
+Layout engines are not used: a mail's author chooses the HTML. inscriptis 2.7 makes 100 MB of text from a 65 kB table and 1 MB from ten
+`margin-left` styles, and libxml2 drops what is nested deeper than 256 elements (all tried). A mail needs words and paragraphs; quoted
+blocks are marked with ">" so that the quote can be told from the reply. What the HTML hides is left out and counted: `html_elements` says which
+elements are open at each place, and `css_visibility` how text looks there.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from webhook_api.email.css_sheets import Sheets
-from webhook_api.email.html_elements import Elements, TooMuch
+from webhook_api.email.html_elements import Elements, MarkupTooComplex
 from webhook_api.email.html_tokens import EndTag, StartTag, TextToken, tokens
 
 MAX_INPUT: Final = 1_000_000
@@ -29,7 +29,7 @@ _LINES: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """The words that are seen, and those that are not, each piece by itself."""
+    """The visible text, and the hidden pieces (`unseen`); `swallowed` counts the characters of a tag that never ends."""
 
     text: str
     unseen: tuple[str, ...] = ()
@@ -37,17 +37,17 @@ class Shown:
 
     @property
     def hidden(self) -> int:
-        """How many characters were left out, spaces not counted."""
+        """How many characters were left out, without spaces."""
         return self.swallowed + sum(len(word) for piece in self.unseen for word in piece.split())
 
 
 def to_text(source: str) -> str:
-    """The words of an HTML text (its first million characters) that a person sees."""
+    """The visible text of the first MAX_INPUT characters of an HTML text."""
     return read(source).text
 
 
 def read(source: str) -> Shown:
-    """The same, with what was left out."""
+    """The visible text, and what was left out."""
     cut = tokens(source[:MAX_INPUT])
     writer = _Writer()
     unseen: list[str] = []
@@ -59,7 +59,7 @@ def read(source: str) -> Shown:
                 _words(token.text, elements, writer, unseen)
             else:
                 _tag(token, elements, writer)
-    except TooMuch:
+    except MarkupTooComplex:
         whole = False
     text = writer.text() if whole else f"{writer.text()}\n\n{CUT}"
     return Shown(text.strip("\n"), tuple(unseen), cut.swallowed)
@@ -73,7 +73,7 @@ def _words(text: str, elements: Elements, writer: _Writer, unseen: list[str]) ->
 
 
 def _tag(token: StartTag | EndTag, elements: Elements, writer: _Writer) -> None:
-    """Lay out what a tag does to lines, where it is seen; then the quotes and verbatim texts that are open."""
+    """Apply a visible tag to the lines, then update how many quotes are open and whether text is verbatim."""
     if isinstance(token, StartTag):
         elements.start(token)
         if not elements.look.unseen:
@@ -89,7 +89,7 @@ def _tag(token: StartTag | EndTag, elements: Elements, writer: _Writer) -> None:
 
 @dataclass(slots=True)
 class _Writer:
-    """Collects lines; knows how deep in quoted blocks it is."""
+    """Collects lines, with the current depth of quoted blocks."""
 
     lines: list[str] = field(default_factory=list)
     current: list[str] = field(default_factory=list)
@@ -120,12 +120,12 @@ class _Writer:
             self.current.append("- ")
 
     def within(self, quotes: int, *, verbatim: bool) -> None:
-        """Go into or out of quoted blocks or a verbatim text; what was written so far is ended as it began."""
+        """Enter or leave quoted blocks or verbatim text; the current line ends under the old state."""
         self.end_line()
         self.quotes, self.verbatim = quotes, verbatim
 
     def end_line(self, *, always: bool = False) -> None:
-        """End the current line; an empty one counts only when it was asked for."""
+        """End the current line; an empty one is kept only with `always`."""
         line = "".join(self.current)
         line = line.rstrip() if self.verbatim else line.strip()
         self.current.clear()

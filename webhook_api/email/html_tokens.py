@@ -1,6 +1,6 @@
-"""HTML to its tags and words, as browsers cut it (HTML Living Standard, 13.2.5), in one pass over the source.
+"""Tokenizes HTML as browsers do (HTML Living Standard, 13.2.5), in one pass over the source.
 
-What a browser takes for a comment, a declaration or a tag that never ends is no word of the mail's author, so none of it becomes one.
+What a browser takes for a comment, a declaration or a tag that never ends is not text, so none of it becomes text here.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ _SHOWN_RAW: Final = frozenset({"textarea", "xmp"})
 
 
 class TextToken(NamedTuple):
-    """Text between tags, its entities read."""
+    """Text between tags, with its entities decoded."""
 
     text: str
 
 
 class StartTag(NamedTuple):
-    """A start tag. `closed` says that it ends with a slash."""
+    """A start tag. `closed`: it ends with a slash."""
 
     name: str
     attributes: dict[str, str]
@@ -52,10 +52,10 @@ Token = TextToken | StartTag | EndTag
 
 @dataclass(slots=True)
 class TokenStream:
-    """What a source holds.
+    """The tokens of a source.
 
-    `styles` are the `media` and the content of its style elements; `swallowed` counts the characters that a tag without end took
-    in; `whole` is False when there were more tags than are read.
+    `styles` are the `media` attribute and the content of its style elements; `swallowed` counts the characters of a tag that never ends;
+    `whole` is False when there were more than MAX_MARKUP tags.
     """
 
     found: list[Token] = field(default_factory=list)
@@ -65,7 +65,7 @@ class TokenStream:
 
 
 def tokens(source: str) -> TokenStream:
-    """Cut a source."""
+    """Tokenize a source."""
     result = TokenStream()
     position = 0
     for _ in range(MAX_MARKUP):
@@ -80,7 +80,7 @@ def tokens(source: str) -> TokenStream:
 
 
 def read_entities(text: str) -> str:
-    """A text with its entities read; a number that no character has is no reason to count for long."""
+    """A text with its entities decoded. A very long character number is replaced first: to convert it would take long."""
     return html.unescape(_LONG_NUMBER.sub("\ufffd", text)) if "&" in text else text
 
 
@@ -90,10 +90,10 @@ def _add_words(text: str, result: TokenStream) -> None:
 
 
 def _markup(source: str, opening: int, result: TokenStream) -> int:
-    """Read what begins with "<"; the position behind it."""
+    """Read what begins with "<", and return the position behind it."""
     mark = source[opening + 1]
     if source.startswith("<!--", opening):
-        end = _COMMENT_END.search(source, opening + 2)  # `<!-->` is a whole one
+        end = _COMMENT_END.search(source, opening + 2)  # `<!-->` is a complete comment
         return end.end() if end else len(source)
     name = _NAME.match(source, opening + (2 if mark == "/" else 1))
     if mark in "!?" or name is None:  # a declaration, an instruction, `</ >`
@@ -122,7 +122,7 @@ def _attributes(source: str, position: int, found: dict[str, str]) -> tuple[int,
         if source[position] == ">":
             return position + 1, slash
         attribute = _ATTRIBUTE.match(source, position)
-        if attribute is None or attribute[3] == "" or attribute[5] == "":  # a quote that is never closed takes all in
+        if attribute is None or attribute[3] == "" or attribute[5] == "":  # an attribute whose quote is never closed
             return -1, False
         value = attribute[2] or attribute[4] or attribute[6] or ""
         found.setdefault(attribute[1].lower(), read_entities(value))
@@ -130,7 +130,7 @@ def _attributes(source: str, position: int, found: dict[str, str]) -> tuple[int,
 
 
 def _started(source: str, position: int, tag: StartTag, result: TokenStream) -> int:
-    """Note a start tag, and read over the content of one that holds no tags."""
+    """Add a start tag, and read over the content of an element without tags in it; the position behind it."""
     if tag.name == "script":
         return _behind_script(source, position)
     pattern = _RAW.get(tag.name)
@@ -150,7 +150,7 @@ def _started(source: str, position: int, tag: StartTag, result: TokenStream) -> 
 
 
 def _behind_script(source: str, position: int) -> int:
-    """The position behind a script. Within `<!--` in it, a second `<script` hides one `</script`."""
+    """The position behind a script. After `<!--` in it, a nested `<script` makes the next `</script` part of the content."""
     escaped = doubly = False
     for found in _SCRIPT.finditer(source, position):
         if found[0] == "<!--":

@@ -1,7 +1,7 @@
-"""A whole MIME message (Inbound Parse's raw mode) to its texts and the names of its attachments.
+"""Parses a whole MIME message (Inbound Parse's raw mode) into its texts and the names of its attachments.
 
-Python's parser raises what it likes on hostile input, and recurses on nested parts: whatever cannot be read is left out,
-and a message that cannot be read at all still gives its bytes as text. A mail is never lost for its form.
+Python's parser raises many kinds of errors on hostile input, and recurses on nested parts. A part that cannot be read is left out; of a
+message that cannot be read at all the bytes become its text. So no mail is lost because of its form.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _UNREADABLE: Final = (LookupError, ValueError, TypeError, AttributeError, Assert
 
 @dataclass(slots=True)
 class Bodies:
-    """What a message holds: its plain texts, its HTML texts, the names of its files ('' for none)."""
+    """The plain texts of a message, its HTML texts, and the names of its files ('' for a file without a name)."""
 
     plain: list[str] = field(default_factory=list)
     html: list[str] = field(default_factory=list)
@@ -66,7 +66,7 @@ def read(raw: bytes) -> Bodies:
 
 
 def _is_bomb(raw: bytes) -> bool:
-    """Whether Python's parser would take minutes: for parts within each other, for very many, or for one huge header."""
+    """Whether Python's parser would take minutes: because of deeply nested parts, very many parts, or one huge header."""
     if _head_end(raw) > MAX_HEADERS or raw.count(b"\n--") > MAX_BOUNDARIES:
         return True
     nested = 0

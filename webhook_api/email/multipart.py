@@ -1,8 +1,7 @@
-"""multipart/form-data as raw bytes: Inbound Parse posts each field in whatever charset the mail had.
+"""Parses multipart/form-data as raw bytes: Inbound Parse posts each field in whatever charset the mail had.
 
-werkzeug would decode every field as UTF-8 before the `charsets` field could be read, answer 413 for a field over 500 kB,
-and refuse the whole body for one header that is not UTF-8: a mail must not be lost for the name of a file. Nothing is
-copied here but the values that are asked for.
+werkzeug would decode every field as UTF-8 before the `charsets` field could be read, answer 413 for a field over 500 kB, and reject the
+whole body because of one header that is not UTF-8: a mail must not be lost because of a file's name. Values are views: nothing is copied.
 """
 
 from __future__ import annotations
@@ -18,12 +17,12 @@ from shared.model.text import decode
 MAX_PARTS: Final = 5_000
 MAX_HEAD: Final = 8_192
 MAX_BOUNDARY: Final = 200
-MAX_BEHIND: Final = 256
+MAX_TRAILING_BLANKS: Final = 256
 """Bytes of blanks behind a form's last line."""
 
 
 class TruncatedForm(BadInput):
-    """A form that ends before its last boundary line: what is missing may be anything, and a repetition brings it."""
+    """A form that ends before its last boundary line: SendGrid must send it again, for anything may be missing."""
 
     status = 503
 
@@ -50,12 +49,12 @@ def boundary_of(content_type: str) -> bytes:
 
 
 def parts(body: bytes, boundary: bytes) -> tuple[list[PostedPart], bool]:
-    """The first 5,000 parts of a body, in order, and whether it holds no field beside them; a part without a name is left out.
+    """The first MAX_PARTS parts of a body, in order, and whether it is certain that it has no other field. Raises TruncatedForm.
 
-    It holds none when it begins with its first boundary line and ends with its last, and what follows those parts are files. The
-    header that names the boundary is not signed: with another one, a mail that holds boundary lines of its own would be another
-    form under the same signature. And where a mail's text ends the form early, what SendGrid wrote behind it would not be read.
-    Raises TruncatedForm.
+    A part without a name is left out. It is certain when the body begins with its first boundary line and ends with its last, and all
+    further parts are files. The header that names the boundary is not signed: with another boundary, a mail that contains boundary lines of
+    its own would be another form under the same signature. And where a mail's text ends the form early, the fields that SendGrid wrote
+    behind it would not be read.
     """
     view, mark, found = memoryview(body), b"--" + boundary, list[PostedPart]()
     at = body.find(mark)
@@ -64,7 +63,7 @@ def parts(body: bytes, boundary: bytes) -> tuple[list[PostedPart], bool]:
     while True:
         after = at + len(mark)
         if at >= 0 and body.startswith(b"--", after):
-            return found, whole and len(body) - after <= MAX_BEHIND and not body[after + 2 :].strip()
+            return found, whole and len(body) - after <= MAX_TRAILING_BLANKS and not body[after + 2 :].strip()
         line_end = body.find(b"\r\n", after) if at >= 0 else -1
         end = _next_mark(body, line_end + 2, mark) if line_end >= 0 else -1
         if end < 0:
@@ -78,8 +77,8 @@ def parts(body: bytes, boundary: bytes) -> tuple[list[PostedPart], bool]:
 
 
 def _next_mark(body: bytes, start: int, mark: bytes) -> int:
-    """Where the line break stands that belongs to the next boundary line; -1 when there is none."""
-    position = start - 2  # a part may be empty: its line break is then the one before
+    """The position of the line break before the next boundary line; -1 when there is none."""
+    position = start - 2  # an empty part has only the line break before it
     while (position := body.find(b"\r\n" + mark, position)) >= 0:
         if _is_boundary_line(body, position + 2 + len(mark)):
             return position
@@ -88,8 +87,8 @@ def _next_mark(body: bytes, start: int, mark: bytes) -> int:
 
 
 def _is_boundary_line(body: bytes, after: int) -> bool:
-    """Whether what stands behind a mark ends it: two hyphens, or blanks and the line's end. A longer boundary is another one."""
-    return body.startswith((b"--", b"\r\n"), after) or body[after : after + MAX_BEHIND].lstrip(b" \t").startswith(b"\r\n")
+    """Whether two hyphens, or blanks and the line's end, follow a boundary: a longer boundary is a different one."""
+    return body.startswith((b"--", b"\r\n"), after) or body[after : after + MAX_TRAILING_BLANKS].lstrip(b" \t").startswith(b"\r\n")
 
 
 def _part(body: bytes, view: memoryview, start: int, end: int) -> tuple[PostedPart, ...]:

@@ -1,7 +1,6 @@
-"""SendGrid's Inbound Parse posts to frozen records, parsed mode and raw mode alike.
+"""Parses SendGrid's Inbound Parse posts, in parsed mode and in raw mode, into frozen records.
 
-Whatever a mail holds, `parse_email` gives a record or raises BadInput; a mail is refused only when it cannot be told who
-wrote it to whom.
+For any input `parse_email` returns a record or raises BadInput; a mail is rejected only when its author or recipients cannot be determined.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ MAX_TEXT_BYTES: Final = 1_048_576
 MAX_FIELD_BYTES: Final = 262_144
 MAX_PROOF_BYTES: Final = 65_536
 MAX_BLOCK_BYTES: Final = 4 * MAX_BLOCK + 4
-"""So many bytes are more characters than are read of a header block, in whatever alphabet: that it was cut is seen."""
+"""In any alphabet these are more characters than `Headers` reads: so it notices that the block was cut."""
 MAX_FILES: Final = 200
 MAX_FILE_NAME: Final = 120
 MAX_ENDING: Final = 10
@@ -43,15 +42,14 @@ Fields = dict[str, memoryview]
 
 @dataclass(frozen=True, slots=True)
 class InboundMail:
-    """A mail as it came in. Nothing in it is believed yet: `admit` judges `dkim`, `spf` and the headers.
+    """A mail as received. Nothing in it is believed yet: `admission` decides by `dkim`, `spf` and the headers.
 
     `sender_fault` is '' or says why no single author could be read (`two_addresses`, `bad_from`); `sender` is None then.
-    `envelope_from` is None when there was no envelope, and '' for the empty return path. `digest` names this very mail:
-    it is the same in each of SendGrid's retries. `hidden` counts the characters that were left out because a person does not see them.
+    `envelope_from` is None when there was no envelope, and '' for the empty return path. `digest` identifies this very mail: it is the
+    same in each of SendGrid's retries. `hidden` counts the characters that were left out because a person does not see them.
 
-    `unread` is '' or says what of the mail may not have been read as it was sent: `bad_form` for a form that has a field twice, or
-    more than its own beginning and end; `bad_headers` for a header block that was cut, is missing, or breaks RFC 5322. Then nothing
-    in the mail is proof of anything.
+    `unread` is '' or says why the mail may not have been read as it was sent: `bad_form` for a form that has a field twice or other fields
+    around it, `bad_headers` for a header block that was cut, is missing, or breaks RFC 5322. Then nothing in the mail proves anything.
     """
 
     sender: EmailAddress | None
@@ -82,7 +80,7 @@ def parse_email(body: bytes, content_type: str) -> InboundMail:
     headers = Headers.parse(block)
     envelope = _envelope(texts.proof("envelope"))
     sender, fault = _sender(texts, headers)
-    said, names = _content(texts, raw, files)
+    content, names = _content(texts, raw, files)
     subject = seen_line(texts.field("subject"), MAX_SUBJECT)
     if not subject.text:
         subject = seen_line(decoded(headers.first("subject")), MAX_SUBJECT)
@@ -94,13 +92,13 @@ def parse_email(body: bytes, content_type: str) -> InboundMail:
         recipients=_recipients(envelope, texts.field("to"), headers.all("to")),
         envelope_from=envelope.get("from") if envelope else None,
         subject=subject.text,
-        body=said.text,
+        body=content.text,
         headers=headers,
         message_id=headers.message_id("message-id") or f"<{digest[:32]}@made.invalid>",
         in_reply_to=headers.message_id("in-reply-to"),
         references=headers.references(),
         attachments=tuple(harmless_name(name.text) for name in attachments),
-        hidden=sum(each.hidden for each in (said, subject, *attachments)),
+        hidden=sum(each.hidden for each in (content, subject, *attachments)),
         dkim=texts.proof("dkim"),
         spf=texts.proof("SPF").strip().lower(),
         digest=digest,
@@ -115,7 +113,7 @@ def _unread(headers: Headers, *, form_is_whole: bool) -> str:
 
 
 def harmless_name(name: str) -> str:
-    """A file's name without a path, hidden characters, quotes or a leading dot; never empty."""
+    """A file's name without path, hidden characters, quotes and leading dots; never empty."""
     last = _PATH.split(seen_line(name, MAX_FROM).text)[-1]
     plain = _NOT_IN_NAMES.sub("_", last).strip(". ")
     stem, dot, ending = plain.rpartition(".")
@@ -125,9 +123,9 @@ def harmless_name(name: str) -> str:
 
 
 def _collect(found: Iterable[PostedPart]) -> tuple[Fields, list[str], bool]:
-    """The fields that are read, the first of each name, the names of the files, and whether each field stands once.
+    """The fields that are read, the first of each name; the names of the files; and whether each field occurs once.
 
-    SendGrid writes each once. A second one came out of a mail that holds the form's boundary: who wrote which cannot be told.
+    SendGrid writes each field once. A second one comes from a mail that contains the form's boundary: then nobody can tell which is whose.
     """
     fields: Fields = {}
     files: list[str] = []
@@ -155,7 +153,7 @@ class _Texts:
         return "" if value is None else decode(bytes(value[:limit]), self._charsets.get(name, ""))
 
     def proof(self, name: str, limit: int = MAX_PROOF_BYTES) -> str:
-        """The same for what SendGrid itself says, which is UTF-8 whatever `charsets` names: the mail's author chose those words."""
+        """The text of a field that SendGrid itself writes: always UTF-8, because the mail's author chooses what `charsets` says."""
         return decode(bytes(self._fields.get(name, b"")[:limit]))
 
 
@@ -168,15 +166,15 @@ def _content(texts: _Texts, raw: bytes | None, files: list[str]) -> tuple[Seen, 
     plain = seen("\n".join(bodies.plain))
     shown = [html_text.read(part) for part in bodies.html]
     laid_out, hidden = seen("\n".join(part.text for part in shown)), sum(part.hidden for part in shown)
-    # Who reads a mail sees its HTML. Programs write plain text of what the HTML hides as well, so where it hides something the plain
-    # text is not believed; unless the HTML shows nothing at all.
+    # A reader sees the HTML. The plain text may contain what the HTML hides, so where something is hidden the plain text is not used,
+    # unless the HTML shows nothing at all.
     if not plain.text.strip() or (hidden > FEW and laid_out.text.strip()):
         plain = Seen(laid_out.text, laid_out.hidden + hidden)
     return Seen(capped(without_quote(plain.text).strip(), MAX_TEXT), plain.hidden), bodies.files
 
 
 def _envelope(text: str) -> dict[str, Any]:
-    """The envelope with `to` as a list of texts and `from` as a text; {} when there is none that can be read."""
+    """The envelope: `to` as a list of texts, `from` as a text or None; {} when it cannot be read."""
     value = _json_object(text)
     to = value.get("to")
     to = [to] if isinstance(to, str) else to
@@ -188,9 +186,9 @@ def _envelope(text: str) -> dict[str, Any]:
 
 
 def _recipients(envelope: dict[str, Any], shown: str, lines: list[str]) -> tuple[EmailAddress, ...]:
-    """Where the mail was delivered to: by the envelope, which is true; without one by the form's `to`, or the mail's To headers.
+    """The addresses that the mail was delivered to: by the envelope, else by the form's `to`, else by the mail's To headers.
 
-    The form prints names without their quotes; where it thus is no list of addresses, the headers are.
+    The envelope is SendGrid's own. The form prints names without their quotes, and may therefore not be a valid list of addresses.
     """
     if envelope:
         found = [address for text in envelope["to"] for address in _addresses(text)]
@@ -211,8 +209,8 @@ def _addresses(text: str) -> list[EmailAddress]:
 def _sender(texts: _Texts, headers: Headers) -> tuple[EmailAddress | None, str]:
     """The one author, or None and the fault (`two_addresses`, `bad_from`).
 
-    The mail's own From header decides: the form's `from` prints names without their quotes, so that `Doe, Ada <a@example.com>` is
-    no list of addresses. But both must show the same address, and the print no other that is not a part of the header's name.
+    The mail's own From header decides: the form's `from` prints names without their quotes, so that `Doe, Ada <a@example.com>` is no valid
+    list of addresses. But both must have the same address, and the form no further one that is not part of the header's name.
     """
     lines, shown = headers.all("from"), texts.field("from")
     if not shown.strip() and not any(line.strip() for line in lines):
@@ -229,20 +227,20 @@ def _sender(texts: _Texts, headers: Headers) -> tuple[EmailAddress | None, str]:
 
 
 def _author(header: str) -> EmailAddress:
-    """Whom a From header names; also where its name lacks the quotes that it needs, or has an encoded word before a bare comma."""
+    """The address in a From header; also where its name lacks required quotes, or has an encoded word before a bare comma."""
     try:
         return EmailAddress.parse(header)
     except BadInput as error:
         if error.code == "two_addresses" or len(header) > MAX_FROM:
             raise
     author = address_behind_name(one_line(decoded(header), MAX_FROM))
-    if author.value not in header.lower():  # an encoded word was decoded into it
+    if author.value not in header.lower():  # it came from decoding an encoded word
         raise BadInput(code="bad_email")
     return author
 
 
 def _disagreement(shown: str, sender: EmailAddress, header: str) -> str:
-    """'' when the form's `from` prints this author: their address alone, or behind their name; any other must be in the header's name."""
+    """'' when the form's `from` has this author, alone or behind a name; any other address must be part of the header's name."""
     try:
         return "" if EmailAddress.parse(shown) == sender else "two_addresses"
     except BadInput:
@@ -260,9 +258,9 @@ def _unfolded(text: str) -> str:
 
 
 def _digest(headers: Headers, envelope: dict[str, Any], fields: Fields) -> str:
-    """What names a mail: an id alone would let its author claim another mail's (the sender chooses it).
+    """A hash that identifies a mail. A Message-ID alone would not do: its author could claim another mail's.
 
-    The attachments are left out, the multipart boundary too: both may differ between two posts of one mail.
+    Attachments and multipart boundary are left out: both may differ between two posts of one mail.
     """
     content = hashlib.sha256()
     for name in ("text", "html", "email"):

@@ -1,8 +1,8 @@
-"""Cuts the mail that an answer quotes, so that Claude reads what is new.
+"""Removes the mail that a reply quotes, so that Claude reads only what is new.
 
-A scan by lines, linear by construction. mail-parser-reply is not used: its patterns take 10 s for a mail of 10 kB of empty
-lines and 3 s for one long line that begins with "On" (measured), and it cuts at the first header even when the answer
-stands below or between the quoted lines. The rule here: what is cut must stand at the end, and something must be left.
+It scans line by line and is linear by construction. mail-parser-reply is not used: its patterns take 10 s for a mail of 10 kB of empty
+lines and 3 s for one long line that begins with "On" (measured), and it cuts at the first header even when the reply is below or between
+the quoted lines. The rule here: only a quote at the end is removed, and something must be left.
 """
 # ruff: noqa: RUF001 - the words of many languages hold letters that look alike
 
@@ -36,7 +36,7 @@ _EVIDENCE: Final = re.compile(r"[0-9@]")
 
 
 def without_quote(text: str) -> str:
-    """The new text of a mail; all of it when nothing, or nothing but quotes, would be left."""
+    """The new text of a mail; the whole text when nothing, or only quotes, would be left."""
     if len(text) > MAX_SCANNED:
         return text
     lines = text.split("\n")
@@ -46,13 +46,13 @@ def without_quote(text: str) -> str:
 
 
 def _quote_start(lines: list[str]) -> int:
-    """The number of the first line of the quote at the end; the number of lines when there is none."""
+    """The index of the first line of the quote at the end; the number of lines when there is none."""
     quoted_tail = _quoted_tail(lines)
     for number in range(quoted_tail):
         line = lines[number].strip()[: MAX_ATTRIBUTION + 1].casefold()
         if not line or line[0] == ">":
             continue
-        if _FORWARDED.fullmatch(line):  # what somebody passes on is what they write about
+        if _FORWARDED.fullmatch(line):  # a forwarded mail is what its sender writes about
             return len(lines)
         if _is_separator(lines, number, line):
             return number
@@ -64,7 +64,7 @@ def _quote_start(lines: list[str]) -> int:
 
 
 def _quoted_tail(lines: list[str]) -> int:
-    """The first of the ">" lines with which the text ends."""
+    """The index of the first of the ">" lines with which the text ends."""
     start = len(lines)
     for number in range(len(lines) - 1, -1, -1):
         if lines[number].startswith(">"):
@@ -75,9 +75,9 @@ def _quoted_tail(lines: list[str]) -> int:
 
 
 def _attribution_start(lines: list[str], number: int, line: str) -> int | None:
-    """Where the words begin that say who wrote what follows, if `line` (in lower case) ends such words; else None.
+    """The index of the line where the attribution begins ("On ..., Ada wrote:") that `line` (in lower case) ends; None for any other line.
 
-    They name a time or an address, and may be broken over three lines.
+    An attribution contains a time or an address, and may be wrapped over three lines.
     """
     if len(line) > MAX_ATTRIBUTION or not (line.endswith(_WROTE) or any(word in line for word in _WROTE_WHO)):
         return None
@@ -86,8 +86,8 @@ def _attribution_start(lines: list[str], number: int, line: str) -> int | None:
         start -= 1
     if not _opens(lines[start]):
         start = number
-    said = " ".join(each[:MAX_ATTRIBUTION] for each in lines[start : number + 1])
-    return start if _EVIDENCE.search(said) and (_opens(lines[start]) or line.endswith(_WROTE)) else None
+    attribution = " ".join(each[:MAX_ATTRIBUTION] for each in lines[start : number + 1])
+    return start if _EVIDENCE.search(attribution) and (_opens(lines[start]) or line.endswith(_WROTE)) else None
 
 
 def _opens(line: str) -> bool:
@@ -95,14 +95,14 @@ def _opens(line: str) -> bool:
 
 
 def _answer_below(lines: list[str], start: int, quoted_tail: int) -> bool:
-    """Whether what follows is quoted with ">" and the author's own lines stand below or between: then all of it is kept."""
+    """Whether ">" lines follow and the author's own lines are below or between them: then everything is kept."""
     while start < len(lines) and not lines[start].strip():
         start += 1
     return start < quoted_tail and lines[start].startswith(">")
 
 
 def _is_separator(lines: list[str], number: int, line: str) -> bool:
-    """Outlook's: "-----Original Message-----", or From: and more header lines, perhaps below a rule."""
+    """Whether Outlook's separator is here: "-----Original Message-----", or From: and more header lines, perhaps below a rule."""
     if line[0] not in "-_" and not line.startswith(_FROM):
         return False
     if _ORIGINAL.fullmatch(line):

@@ -1,7 +1,7 @@
 """GET /metrics: figures for Prometheus, and nothing but figures.
 
-The mailbox's come from `shared.mailbox.statistics`, at most one look a second however many ask. What the disk and this process hold is
-this host's.
+The mailbox's figures come from `shared.mailbox.statistics`, read at most once a second however many ask. Those of disk and process are this
+host's.
 """
 
 from __future__ import annotations
@@ -25,36 +25,36 @@ from webhook_api.http.flask_app import CompleteResponse
 from webhook_api.intake.intake import Intake
 from webhook_api.security.authentication import caller_of, from_this_machine
 
-KEPT_SECONDS: Final = 1.0
+CACHE_SECONDS: Final = 1.0
 REPLIES: Final = ("sending", "sent", "delivered", "undelivered", "failed", "refused_by_provider")
 _ASK: Final = [("WWW-Authenticate", 'Basic realm="Bossline", charset="UTF-8"')]
 
 
 class MetricsPage:
-    """Everything that is shown, as text; made anew once a second at most."""
+    """The whole page as text, generated at most once a second."""
 
     def __init__(self, intake: Intake, clock: Callable[[], float] = time.monotonic) -> None:
         self._intake, self._clock = intake, clock
         self._lock = threading.Lock()
-        self._text, self._made_at = b"", -KEPT_SECONDS
+        self._text, self._made_at = b"", -CACHE_SECONDS
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(cast("Any", self))
         ProcessCollector(registry=self._registry)
 
     def text(self) -> bytes:
         """The figures, in Prometheus's text format 0.0.4."""
-        with self._lock:  # one looks, the others wait for what it sees
-            if self._clock() - self._made_at >= KEPT_SECONDS:
+        with self._lock:  # one caller generates it, the others wait for the result
+            if self._clock() - self._made_at >= CACHE_SECONDS:
                 self._text = generate_latest(self._registry)
                 self._made_at = self._clock()
             return self._text
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing is asked at registration."""
+        """Nothing: the library must not collect at registration."""
         return ()
 
     def collect(self) -> Iterator[Metric]:
-        """The figures as the library takes them. Without Redis its own are left out: an old one would look like a new one."""
+        """The figures, as the library expects them. While Redis is away the mailbox's are left out: old ones would look current."""
         state = self._intake.state()
         yield _gauge("redis_up", "1 while Redis takes what comes in.", state["redis"] == "ok")
         spool = state["spool"]
@@ -115,7 +115,7 @@ def _gauge(name: str, text: str, value: float) -> Metric:
 
 
 def metrics(figures: MetricsPage, console: PasswordVerifier, request: Request) -> CompleteResponse:
-    """The figures, for a program on this machine or for who knows CONSOLE_PASSWORD; to anybody else there is no such page."""
+    """The page, for a program on this machine or with CONSOLE_PASSWORD; without a password set, 404 for all others."""
     if not from_this_machine(request.environ):
         if not console.is_set:
             return CompleteResponse(status=404)

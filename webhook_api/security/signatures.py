@@ -1,7 +1,7 @@
-"""The providers' signatures, as pure functions over strings and bytes.
+"""Verifies the providers' signatures: pure functions over strings and bytes.
 
 Twilio's SDK is not imported: its `RequestValidator` costs ten times the HMAC (0.3 to 0.5 ms against 0.03) and the
-import much more. The tests hold these functions against the SDKs' own.
+import costs much more. The tests compare these functions with the SDKs' own.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ Form = Mapping[str, Sequence[str]]
 
 
 def requested_url(base_url: str, environ: Mapping[str, Any]) -> str:
-    """The URL that the provider called: our configured public address, then path and query as they came over the wire.
+    """The URL that the provider called: our configured public address, then path and query exactly as received.
 
-    Scheme and host never come from the request: behind a proxy they are wrong, and a caller may choose them. The query
-    is not decoded and encoded again, which would change it. `base_url` has no slash at its end.
+    Scheme and host are never taken from the request: behind a proxy they are wrong, and a caller may choose them. The query is not decoded
+    and encoded again, which would change it. `base_url` has no slash at its end.
     """
     raw = str(environ.get("RAW_URI") or environ.get("REQUEST_URI") or "")
     if raw.startswith("/"):
@@ -54,7 +54,7 @@ def twilio_signed(auth_token: str, url: str, form: Form, signature: str) -> bool
 
 
 def _fields(form: Form) -> str:
-    """The part of what is signed that the form gives."""
+    """The form's part of the signed text."""
     pieces: list[str] = []
     for name in sorted(form):
         values = form[name]
@@ -71,7 +71,7 @@ def _signature(auth_token: str, url: str, fields: str) -> bytes:
 
 @lru_cache(maxsize=4)
 def _keyed(auth_token: str) -> hmac.HMAC:
-    """The state after the key, which half of a signature's time would go to; it is copied and never changed."""
+    """The HMAC's state after the key, which takes half of a signature's time to compute; it is copied and never changed."""
     return hmac.new(auth_token.encode(), digestmod=hashlib.sha1)
 
 
@@ -85,7 +85,7 @@ def _origins(scheme: str, host: str) -> tuple[str, str]:
 
 
 def load_public_key(name: str, text: str) -> ec.EllipticCurvePublicKey:
-    """A verification key as SendGrid shows it (base64 of DER); ConfigurationError names the setting `name`."""
+    """A verification key as SendGrid shows it (base64 of DER). Raises ConfigurationError, which names the setting `name`."""
     try:
         key = load_der_public_key(base64.b64decode(text.strip(), validate=True))
     except (ValueError, binascii.Error):
@@ -96,23 +96,23 @@ def load_public_key(name: str, text: str) -> ec.EllipticCurvePublicKey:
 
 
 def sendgrid_hash(timestamp: str) -> hashes.Hash:
-    """What SendGrid signs, begun with the timestamp's text; the raw body follows, hashed in place: joining would copy a 30 MB mail."""
-    said = hashes.Hash(hashes.SHA256())
-    said.update(timestamp.encode("utf-8", "replace"))
-    return said
+    """The hash that SendGrid signs, begun with the timestamp. The raw body is added in chunks: to join them would copy a 30 MB mail."""
+    digest = hashes.Hash(hashes.SHA256())
+    digest.update(timestamp.encode("utf-8", "replace"))
+    return digest
 
 
-def sendgrid_signed(key: ec.EllipticCurvePublicKey, said: hashes.Hash, signature: str) -> bool:
-    """Whether `signature` (base64 of DER) is SendGrid's over what was `said`, which is used up.
+def sendgrid_signed(key: ec.EllipticCurvePublicKey, digest: hashes.Hash, signature: str) -> bool:
+    """Whether `signature` (base64 of DER) is SendGrid's over `digest`, which is finalized.
 
-    The age is not judged: SendGrid retries for three days and does not say whether it signs again. Repeats are
-    recognised by the mail's own id.
+    The age is not checked: SendGrid retries for three days and does not document whether it signs again. Repetitions are recognised by the
+    mail's own id.
     """
     try:
         raw = base64.b64decode(signature, validate=True)
-        if base64.b64encode(raw).decode() != signature:  # the last digit has spare bits: one spelling only
+        if base64.b64encode(raw).decode() != signature:  # base64's last digit has spare bits: only one encoding is accepted
             return False
-        key.verify(raw, said.finalize(), ec.ECDSA(utils.Prehashed(hashes.SHA256())))
+        key.verify(raw, digest.finalize(), ec.ECDSA(utils.Prehashed(hashes.SHA256())))
     except (InvalidSignature, ValueError, binascii.Error):
         return False
     return True

@@ -1,16 +1,20 @@
-"""Whether a signed form of Twilio's can be read in one way only.
+"""Checks that a signed form of Twilio's has only one reading.
 
-Twilio signs the URL, then each name and its value, names sorted, with no mark between any of them. Whoever has one signed form
-can cut the same line otherwise (`MessageSid=SM...f0` and `NumMedia=0` into `MessageSid=SM...` and `f0NumMedia=0`), and whoever
-writes a text can put whole fields into its Body. So a signature alone does not say which reading was Twilio's.
+Twilio signs the URL, then each name and its value, sorted by name, without a separator. Whoever has one signed form can split the same
+line differently (`MessageSid=SM...f0` and `NumMedia=0` into `MessageSid=SM...` and `f0NumMedia=0`), and the sender of a text can put whole
+fields into its Body. So a signature alone does not say which reading was Twilio's.
 
-The rules here take one reading of a line at most. A name is letters, then digits, and stands once. An id is two capitals and
-32 hexadecimal digits. The names that Twilio is known to use stand in the line where the form has them as names, and nowhere
-else but in the Body, which is its sender's own. A Body that looks like the fields behind it is refused, because nobody could
-tell it from them. Names that Twilio adds one day are taken, except directly behind the Body, where nothing tells a new name from
-the end of a text, and except those that hold a known one.
+The rules here accept at most one reading of a line:
 
-What is refused wrongly is not lost: the reconciler finds that text in Twilio's list.
+- a name consists of letters, then digits, and occurs once;
+- an id consists of two capitals and 32 hexadecimal digits;
+- the names that Twilio is known to use occur in the line exactly where the form has them as names, and elsewhere only in the Body, which
+  its sender writes;
+- a Body that looks like the fields behind it is rejected, because nobody could tell it from them;
+- names that Twilio may add are accepted, except those that contain a known one, and except directly behind the Body, where a new name
+  cannot be told from the end of a text.
+
+A text that is rejected wrongly is not lost: the reconciler finds it in Twilio's list.
 """
 
 from __future__ import annotations
@@ -39,9 +43,9 @@ _VALUES: Final = {
     "SmsStatus": re.compile(r"[a-z_]{1,40}"),
     "OptOutType": re.compile(r"STOP|START|HELP", re.IGNORECASE),
 }
-"""Shapes that end where the next name begins: such a value can be neither cut short nor made longer."""
+"""Patterns of values that end where the next name begins: such a value can be neither shortened nor extended."""
 _WORDS: Final = frozenset({"MessageStatus", "SmsStatus"})
-"""Values in small letters, which a name in small letters behind them could be the end of."""
+"""Fields with lower-case values: a lower-case name behind one could be the end of its value."""
 _COMPOUND: Final = (
     "AccountSid AddOns ApiVersion Body ButtonPayload ButtonText ChannelMetadata ErrorCode ErrorMessage ErrorUrl FrequentlyForwarded "
     "From FromCity FromCountry FromState FromZip MessageSid MessageStatus MessageType MessagingServiceSid NumMedia NumSegments "
@@ -51,11 +55,11 @@ _COMPOUND: Final = (
 )
 _KNOWN: Final = frozenset([*_COMPOUND.split(), "Address", "Forwarded", "Label", "Latitude", "Longitude", "To"])
 _MARKS: Final = (*_COMPOUND.split(), "MediaContentType", "MediaUrl")
-"""What shows that a field begins here. The other known names are words, or a part of many; `To` counts before a plus alone."""
+"""Texts that mark the beginning of a field. The other known names are words, or parts of many words; `To` counts only before a plus."""
 _ANY_MARK: Final = re.compile("|".join(sorted([*_MARKS, r"To\+"], reverse=True)))
-"""The longer of two comes first: FromCity is no From."""
+"""Longer names first: FromCity is not From."""
 _FALLBACK: Final = frozenset({"ErrorCode", "ErrorUrl"})
-"""What Twilio adds, both together, when it calls the fallback URL: the only names behind the Body of a text from a phone number."""
+"""What Twilio adds, both together, when it calls the fallback URL: the only names behind the Body in a text from a phone number."""
 _LIKE_FIELDS: Final = re.compile(
     r"From(?:\+|[0-9]{5}|(?:whatsapp|rcs|messenger):)|MessageSid[A-Z]{2}[0-9a-f]{32}|ErrorCode[0-9]+ErrorUrlhttp"
 )
@@ -64,11 +68,11 @@ _APART: Final = "\0"
 
 @dataclass(frozen=True, slots=True)
 class _Rules:
-    """What a form of certain names is measured by.
+    """The rules for a form with certain names.
 
-    `marks` are the known names that its line shows; None when one of its own is not of Twilio's shape, holds a known one without
-    being it, or may be the end of a word before it. `behind_body` are the names between Body and From, in the order in which they
-    are signed: there a name and the end of a text look alike.
+    `marks` are the known names that its line must show; None when one of its names has not the form of Twilio's, contains a known one
+    without being it, or may be the end of the value before it. `behind_body` are the names between Body and From, in the order in which
+    they are signed: there a name and the end of a text look alike.
     """
 
     marks: list[str] | None
@@ -78,9 +82,9 @@ class _Rules:
 
 
 def check(form: Form, query: str) -> None:
-    """Refuse a signed form that may not be the reading that Twilio signed: BadInput `ambiguous_form`, or `bad_sid` for an id.
+    """Raise BadInput for a signed form that may not be the reading that Twilio signed: `ambiguous_form`, or `bad_sid` for an id.
 
-    `query` is what the called URL has behind its question mark; a field may have been moved there.
+    `query` is the called URL's query: a field may have been moved there.
     """
     fields = {name: values[0] for name, values in form.items() if len(values) == 1}
     names = tuple(sorted(fields))
@@ -92,7 +96,7 @@ def check(form: Form, query: str) -> None:
 
 
 def _one_reading(names: tuple[str, ...], fields: dict[str, str], rules: _Rules) -> bool:
-    """Whether values have their shapes, and the line shows the form's own names only, leaving out what the Body's author wrote."""
+    """Whether the values match their patterns, and the line without the Body shows only the form's own names."""
     if rules.behind_body and rules.behind_body != _FALLBACK and fields["From"].startswith("+"):
         return False
     if not all(shape.fullmatch(fields[name]) for name, shape in rules.shapes) or _LIKE_FIELDS.search(fields.get("Body", "")):
@@ -103,7 +107,7 @@ def _one_reading(names: tuple[str, ...], fields: dict[str, str], rules: _Rules) 
 
 @lru_cache(maxsize=256)
 def _rules(names: tuple[str, ...], to_a_number: bool) -> _Rules:
-    """The rules for these sorted names; remembered, because nearly all forms have the same ones."""
+    """The rules for these sorted names; cached, because nearly all forms have the same ones."""
     unknown = {name for name in names if name not in _KNOWN and not _NUMBERED.fullmatch(name)}
     behind_body = frozenset(name for name in names if "Body" < name < "From" and {"Body", "From"} <= {*names})
     misshaped = not all(_NAME.fullmatch(name) for name in names) or any(name.startswith("To") or _ANY_MARK.search(name) for name in unknown)
