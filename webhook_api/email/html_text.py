@@ -2,8 +2,8 @@
 
 Layout engines are not used: a mail's author chooses the HTML. inscriptis 2.7 makes 100 MB of text from a 65 kB table and 1 MB from ten
 `margin-left` styles, and libxml2 drops what is nested deeper than 256 elements (all tried). A mail needs words and paragraphs; quoted
-blocks are marked with ">" so that the quote can be told from the reply. What the HTML hides is left out and counted: `html_elements` says which
-elements are open at each place, and `css_visibility` how text looks there.
+blocks are marked with ">" so that the quote can be told from the reply. What the HTML hides is left out and counted: `html_elements` says
+which elements are open at each place, and `css_visibility` how text looks there.
 """
 
 from __future__ import annotations
