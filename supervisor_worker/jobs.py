@@ -1,4 +1,4 @@
-"""The jobs that RQ runs. Each is a wake-up: it looks at one conversation and runs one turn at most.
+"""The jobs that RQ runs, by names that are stored in Redis. Each is a wake-up: it runs at most one turn of one conversation.
 
 A job's arguments are ids. RQ keeps what a job raises for a week and shows it on its dashboard, so an error is raised anew as a summary:
 its class and where it was raised, without its message, which may quote a text.
@@ -21,31 +21,31 @@ LOG: Final = logs.logger(__name__)
 
 
 class JobFailed(SafeError):
-    """A job's error, in outline."""
+    """A job's error as a summary."""
 
 
 async def sms_received(conversation: str) -> None:
-    """Look at a conversation of texts."""
-    await _look_at(conversation)
+    """Run a turn of a conversation of text messages."""
+    await _run(conversation)
 
 
 async def email_received(conversation: str) -> None:
-    """Look at a mail thread."""
-    await _look_at(conversation)
+    """Run a turn of a mail thread."""
+    await _run(conversation)
 
 
 async def message_received(conversation: str) -> None:
-    """Look at a conversation of any other channel."""
-    await _look_at(conversation)
+    """Run a turn of a conversation of any other channel."""
+    await _run(conversation)
 
 
-async def _look_at(conversation: str) -> None:
+async def _run(conversation: str) -> None:
     """One turn. Raises JobFailed, or CancelledError for a job that was stopped on request."""
     with bound_contextvars(conversation=conversation):
         try:
             async with current_resources() as resources:
                 await _turn(conversation, resources)
-        except Exception as error:  # noqa: BLE001 - whatever it is, its own words stay here
+        except Exception as error:  # noqa: BLE001 - whatever it is, its message stays here
             raise JobFailed(summarize(error)) from None
 
 

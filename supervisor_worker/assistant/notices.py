@@ -34,24 +34,24 @@ NOTICES: Final[dict[str, str]] = {
     TEXT_UNTOLD: "I had something to tell you about your text message, but could not reach your phone. You can ask me again here, by mail.",
     MAIL_UNTOLD: "I had something to tell you about your mail, but could not reach your mailbox. You can ask me again here, by text.",
 }
-"""By notice code; `{when}` is when it goes on."""
+"""By notice code; `{when}` is when answers go on."""
 
 
 def lost(kind: str, *, notice: bool) -> str:
-    """The code of what is said on another channel: that an answer, or a `notice` of ours, was lost. `kind` is of the lost one's channel."""
+    """The code of a notice on another channel: a reply, or a `notice` of ours, was not delivered. `kind` is that of its own channel."""
     return kind + (_UNTOLD if notice else _LOST)
 
 
 def lost_subject(kind: str) -> str:
-    """The subject of the mail that says so: it begins a thread of its own."""
+    """The subject of such a notice by mail, which begins a thread of its own."""
     return TEXT_LOST_SUBJECT if kind == "text" else LOST_SUBJECT
 
 
 def is_elsewhere(code: str) -> bool:
-    """Whether a notice tells of a loss on another channel."""
+    """Whether a notice is about a reply on another channel."""
     return code.endswith((_LOST, _UNTOLD))
 
 
 def notice(code: str, until: datetime) -> str:
-    """The sentence of a notice; `until`, in the reader's zone, is for one that says when it goes on."""
+    """The text of a notice; `until`, in the reader's zone, is when answers go on, for a notice that says so."""
     return NOTICES.get(code, GENERAL).replace("{when}", f"on {until:%A} from {until:%H:%M} ({until.tzinfo})")

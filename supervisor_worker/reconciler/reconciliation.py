@@ -199,19 +199,19 @@ class Reconciliation:
     async def _accept(self, missed: MissedSms) -> bool:
         """Accept one text; False when the mailbox accepts no more now."""
         try:
-            taken = await self._mailbox.run(self._call(missed))
+            answer = await self._mailbox.run(self._call(missed))
         except (RedisError, OSError) as error:
             if not isinstance(submit.storage_error(error), StorageFault):
                 raise
             LOG.error("A text cannot be stored", action="reconcile_fault", message=missed.id, error=type(error).__name__)  # noqa: TRY400 - its words quote the text
             self._found.failure = StorageFault.code
             return True
-        if taken.outcome == "full":
+        if answer.outcome == "full":
             self._found.failure = "mailbox_full"
             return False
-        self._found.accepted += taken.outcome == "accepted"
-        self._found.marked += taken.outcome == "accepted" and missed.maybe_duplicate
-        self._found.ignored += taken.outcome == "ignored"
+        self._found.accepted += answer.outcome == "accepted"
+        self._found.marked += answer.outcome == "accepted" and missed.maybe_duplicate
+        self._found.ignored += answer.outcome == "ignored"
         return True
 
     def _call(self, missed: MissedSms) -> Call[Accepted]:

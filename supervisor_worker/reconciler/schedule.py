@@ -112,8 +112,8 @@ class Reconciler:
     async def _elected(self) -> bool:
         """Whether the key was free and is ours now. It is read again, because redis-py may have repeated a SET that had succeeded."""
         redis, token = self._mailbox.redis, secrets.token_hex(8)
-        taken = await redis.set(keys.RECONCILE_TURN, token, nx=True, px=int(self._interval * 1000))
-        return bool(taken) or cast("Any", await redis.get(keys.RECONCILE_TURN)) == token.encode()
+        created = await redis.set(keys.RECONCILE_TURN, token, nx=True, px=int(self._interval * 1000))
+        return bool(created) or cast("Any", await redis.get(keys.RECONCILE_TURN)) == token.encode()
 
     async def _delay_next(self, seconds: float) -> None:
         """Twilio asked us to wait: no process runs before."""

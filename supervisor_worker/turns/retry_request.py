@@ -1,8 +1,8 @@
-"""An operator's request that a parked message be answered after all, as a worker serves it.
+"""A worker serves an operator's request to answer a parked message after all.
 
-Nobody holds a lease here: a parked message has none, and what the provider answers is recorded unfenced, as everywhere. First each attempt
-of unknown fate of the old reply is looked up. What turns out to have arrived is recorded, and nothing is repeated. Else the message goes
-to the end of its conversation. The request ends in the same step (`retry.lua`), so that whoever dies in between has it served by another.
+No lease is held here: a parked message has none, and outcomes are recorded unfenced, as everywhere. First each attempt of unknown outcome
+of the old reply is looked up. A reply that arrived is recorded, and nothing is repeated. Otherwise the message goes to the end of its
+conversation. The request ends in the same step (`retry.lua`), so that a request whose worker dies half-way is served by another.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class TooEarly(BosslineError):
 
 
 class Ended(Exception):
-    """The request has ended, or the process is to end: the look-up is broken off."""
+    """The request has ended, or the process is to end: the look-up stops."""
 
 
 class RetryServer:
-    """Serves the requests that one process has taken, several at once; those about one reply one after the other.
+    """Serves the requests of one process concurrently, but those about one reply one after the other.
 
     Two look-ups of a reply at the same time would ask its provider twice for the same answer.
     """
@@ -92,7 +92,7 @@ async def _refuse(request: RetryRequest, context: TurnContext, result: Result, d
 
 
 async def _look_up(request: RetryRequest, message: Message | None, context: TurnContext) -> None:
-    """Ask about each attempt of unknown fate, of an unresolved one twice, and record the answers.
+    """Look up each attempt of unknown outcome, a pending one twice, and record the results.
 
     An attempt that no list can show stays as it is. Raises TooEarly, or a ProviderError or TimeoutError for a list that gave no answer:
     that is not "not found".
@@ -108,7 +108,7 @@ async def _look_up(request: RetryRequest, message: Message | None, context: Turn
 
 
 async def _ask(request: RetryRequest, reply: Reply, context: TurnContext) -> int:
-    """One look for each attempt; in how many ms to look again, 0 when all has been told."""
+    """Look each attempt up once; the ms until the next look-up, 0 when none is needed."""
     again_ms, channel = 0, context.channels[reply.command.channel]
     for attempt in reply.unsure:
         if not await context.mailbox.run(hold_retry(request.operation, context.lease_ms)):
@@ -127,7 +127,7 @@ async def _ask(request: RetryRequest, reply: Reply, context: TurnContext) -> int
         if provider_id:
             call = calls.outcome(reply.id, attempt.id, "accepted", retention_ms=context.retention_ms, provider_id=provider_id)
             await context.mailbox.run(call)
-            return 0  # one accepted attempt settles the reply; another look would take the same message for a second copy
+            return 0  # one accepted attempt settles the reply; another look-up would match the same message as a second copy
         unseen = calls.unseen(reply.id, attempt.id, asked_ms=asked_ms, again_ms=context.lookup_again_ms, retention_ms=context.retention_ms)
         again_ms = max(again_ms, (await context.mailbox.run(unseen)).wait_ms)
     return again_ms

@@ -116,21 +116,14 @@ def validation_body(command: Response) -> dict[str, Any]:
 
 
 def _mail(sender: str, recipient: str, subject: str, text: str, custom_args: Mapping[str, str]) -> Mail:
-    mail = Mail(_address(From, sender), subject=subject)
+    mail = Mail(From(sender), subject=subject)
     envelope = Personalization()
-    envelope.add_to(_address(To, recipient))
+    envelope.add_to(To(recipient))
     for name, value in custom_args.items():
         envelope.add_custom_arg(CustomArg(name, value))
     mail.add_personalization(envelope)
     mail.add_content(_PlainText(text))
     return mail
-
-
-def _address(kind: type[Any], value: str) -> Any:
-    """An address as it is: the SDK's constructor would look for a display name in it."""
-    address = kind()
-    address.email = value
-    return address
 
 
 class _PlainText(Content):  # type: ignore[misc]  # the SDK has no types
