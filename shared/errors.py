@@ -95,6 +95,8 @@ class ProviderError(BosslineError):
     """Our key, account or budget is refused: all sending is paused. Where it `counts` too, only if others are refused likewise."""
     alarms = False
     """It concerns everybody, and nothing is paused for it: the operator is told."""
+    outage = False
+    """The provider fails: its retry budget counts this as a failure."""
     daily = False
     """It lasts until the provider's day ends."""
     opted_out = False
@@ -116,6 +118,8 @@ class ProviderError(BosslineError):
 
 class ProviderUnavailable(ProviderError):
     """The provider accepted nothing and may accept it later: an outage, which uses up no attempts."""
+
+    outage = True
 
 
 class LimitReached(ProviderUnavailable):

@@ -1,4 +1,4 @@
-"""Starting and ending a worker process: signals first, then what is cheap to check, then what is heavy to import.
+"""The start and end of a worker process: signal handlers first, then the cheap checks, then the heavy imports.
 
 Exit status: 0 told to end; 1 Redis did not come up in time; 2 the configuration or the data is not for this process.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def main(settings: Settings, role: str = "worker", *, name: str = "", beside: Beside | None = None) -> int:
     """Run a worker until it is told to end; the answer is the process's exit status.
 
-    The standby's has a `role` and a `name` of its own, and something that runs `beside` it in its loop.
+    The standby's worker has a `role` and a `name` of its own, and its control pipe runs `beside` it in its loop.
     """
     say = start_errors.stderr_writer(role)
     start_errors.exit_on_signals()
@@ -31,12 +31,12 @@ def main(settings: Settings, role: str = "worker", *, name: str = "", beside: Be
     except start_errors.START_ERRORS as error:
         return start_errors.report(error, say)
     try:
-        # The SDKs take two seconds to import: here, once, and after what may refuse to start.
+        # The SDKs take two seconds to import: only here, after the checks that may end the process.
         import uvloop  # noqa: PLC0415
 
         from supervisor_worker.process.worker import work  # noqa: PLC0415
 
-        gc.freeze()  # what was imported is not looked through again: that stood still for a tenth of a second, now and then
+        gc.freeze()  # the collector does not scan the imports again: now and then that took a tenth of a second
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(work(runtime, name, beside))
     finally:

@@ -44,6 +44,8 @@ SEND_CHECK: Final[ContextVar[Callable[[], Awaitable[bool]] | None]] = ContextVar
 class PermitExpired(ProviderUnavailable):
     """A request was not sent: its send permit had expired and was not renewed. No provider failed."""
 
+    outage = False
+
     def __init__(self) -> None:
         super().__init__(NO_PROVIDER, "slow_leave")
 

@@ -50,6 +50,15 @@ MAX_PERMITS: Final = 3
 _ACCEPTED: Final = (ReplyState.SENT, ReplyState.DELIVERED, ReplyState.UNDELIVERED)
 
 
+class NotReplicated(ProviderUnavailable):
+    """No replica has the attempt, so its request is not made: after a failover nobody would know of it, and send the reply again."""
+
+    outage = False
+
+    def __init__(self) -> None:
+        super().__init__(NO_PROVIDER, "not_replicated")
+
+
 class Delivery:
     """The delivery of one reply.
 
@@ -113,6 +122,7 @@ class Delivery:
         if self._ready or not self._tried or self._budget.recovered:
             return True
         reply = await self._context.mailbox.reply(self._reply_id)
+        # A pending attempt is looked up next, one of known outcome needs no care, and with too many of unknown outcome nothing is sent.
         if reply is None or reply.unresolved or not 0 < len(reply.unsure) <= self._limits.repeats:
             return True
         if not self._budget.take():
@@ -193,7 +203,7 @@ class Delivery:
         if self._tried and not self._budget.take():
             return DeliveryResult("no_budget")
         attempt_id = f"a-{uuid.uuid4().hex}"
-        asked = elapsed()
+        asked = elapsed()  # before the question: a permit's age counts from the earliest time at which it may have been given
         verdict = await (self._store(self._new, attempt_id) if self._new else self._ask(attempt_id))
         if not isinstance(verdict, Sending) or verdict.outcome not in ("ok", "alone") or verdict.attempt is None:
             if self._tried:
@@ -201,7 +211,7 @@ class Delivery:
             return verdict
         if not (retry := self._tried):
             self._budget.first()
-        self._tried = True
+        self._tried = True  # before the request: whatever becomes of it, the next one is a retry
         try:
             provider_id = await self._request(attempt_id, asked, replicated=verdict.outcome == "ok")
         except (ProviderUnavailable, ProviderRefused, CredentialsRefused) as error:
@@ -213,7 +223,7 @@ class Delivery:
 
     async def _refused(self, attempt_id: str, error: ProviderError) -> Sending:
         """Record that nothing was accepted, and raise the error, unless an earlier attempt was accepted after all."""
-        if isinstance(error, ProviderUnavailable) and error.provider != NO_PROVIDER:
+        if error.outage:
             self._budget.failed()
         outcome = await self._record(attempt_id, "refused", code=error.code)
         if outcome.state in _ACCEPTED:
@@ -272,7 +282,7 @@ class Delivery:
 
     async def _request(self, attempt_id: str, asked: float, *, replicated: bool) -> str:
         if not replicated:
-            raise ProviderUnavailable(NO_PROVIDER, "not_replicated")  # a new master would not know the attempt, and send a second copy
+            raise NotReplicated
         may_send = self._send_permit(attempt_id, asked)
         if not await may_send():
             raise PermitExpired

@@ -9,15 +9,17 @@ from shared.errors import AccessDenied, BosslineError, CredentialsRefused, Limit
 from supervisor_worker.channels import port
 from supervisor_worker.channels.port import RecipientOptedOut, RecipientUnreachable, SenderUnusable
 from supervisor_worker.providers import http_pool
+from supervisor_worker.turns import delivery
 
 ALL = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, BosslineError)]
-QUESTIONS = ("final", "counts", "pauses_all", "alarms", "daily", "opted_out", "tell_user", "other_channel")
+QUESTIONS = ("final", "counts", "pauses_all", "alarms", "outage", "daily", "opted_out", "tell_user", "other_channel")
 
 TABLE: dict[ProviderError, set[str]] = {
     ProviderError("twilio", "x"): {"tell_user"},
-    errors.ProviderUnavailable("twilio", "x"): {"tell_user"},
+    errors.ProviderUnavailable("twilio", "x"): {"tell_user", "outage"},
+    delivery.NotReplicated(): {"tell_user"},
     http_pool.PermitExpired(): {"tell_user"},
-    LimitReached("twilio", "x"): {"tell_user", "alarms", "daily"},
+    LimitReached("twilio", "x"): {"tell_user", "outage", "alarms", "daily"},
     ProviderRefused("twilio", "x"): {"tell_user", "final"},
     ProviderRefused("twilio", "x", final=False): {"tell_user", "counts"},
     AccessDenied("twilio", "x"): {"tell_user", "counts", "pauses_all"},
@@ -39,7 +41,7 @@ def test_the_table_has_every_class_of_a_providers_error_and_every_question() -> 
     """A new class or a new attribute has to say what it answers."""
     classes = {
         value
-        for module in (errors, port, http_pool)
+        for module in (errors, port, http_pool, delivery)
         for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, ProviderError)
     }

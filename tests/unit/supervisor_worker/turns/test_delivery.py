@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from shared.config.loading import load_settings
-from shared.errors import LeaseLost, OutcomeUnknown, ProviderRefused, ProviderUnavailable
+from shared.errors import CredentialsRefused, LeaseLost, LimitReached, OutcomeUnknown, ProviderError, ProviderRefused, ProviderUnavailable
 from shared.mailbox.call import Call
 from shared.mailbox.calls import Claim, Outcome, Sending, Unseen
 from shared.mailbox.records import Attempt, Reply, ReplyState
@@ -17,6 +17,7 @@ from shared.model import users
 from shared.model.addresses import Identities, PhoneNumber
 from shared.model.events import Response, SendSmsResponse
 from supervisor_worker.channels.port import ListedMessage
+from supervisor_worker.providers.http_pool import PermitExpired
 from supervisor_worker.providers.retry_budget import RetryBudget
 from supervisor_worker.turns.context import TurnContext
 from supervisor_worker.turns.delivery import Delivery
@@ -308,6 +309,27 @@ def test_a_retry_needs_room_in_the_budget_and_a_first_request_does_not() -> None
     assert deliver(mailbox, retry, tried=True, spend=spend) == DeliveryResult("no_budget")
     assert (retry.sent, mailbox.asked) == (0, [])
     assert deliver(Mailbox(sending=[OK]), Channel("SM1"), tried=True) == DeliveryResult("sent")
+
+
+@pytest.mark.parametrize(
+    ("error", "recovered"),
+    [
+        (ProviderUnavailable("twilio", "20429"), False),
+        (LimitReached("twilio", "63038"), False),
+        (ProviderRefused("twilio", "21617"), True),
+        (CredentialsRefused("twilio", "20003"), True),
+        (PermitExpired(), True),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_only_a_failure_of_the_provider_counts_in_its_retry_budget(error: ProviderError, recovered: bool) -> None:
+    """A rejection is an answer, and a permit is not the provider's business."""
+    contexts: list[TurnContext] = []
+    with pytest.raises(type(error)):
+        deliver(
+            Mailbox(sending=[OK]), Channel(error), begin=lambda context: context.budgets["sms"].succeeded(retry=False), keep=contexts.append
+        )
+    assert contexts[0].budgets["sms"].recovered is recovered
 
 
 def test_without_room_in_the_budget_what_may_have_been_taken_is_looked_up_all_the_same() -> None:
