@@ -1,4 +1,4 @@
-"""How each channel's messages are written and read; whoever handles any message looks its format up here. Pure: no provider's SDK."""
+"""The message format of each channel, looked up by its name. Pure: no provider's SDK is imported."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from supervisor_worker.channels.twilio.format import SmsFormat
 
 
 class MessageFormat(Protocol):
-    """One channel's. Each method takes the events of its own channel, and raises TypeError for any other."""
+    """The format of one channel. Each method takes events of its own channel, and raises TypeError for any other."""
 
     @property
     def rules(self) -> str:
-        """What the model is told of the form of its answers; the same for all turns of the channel, so that it can be cached."""
+        """The instructions to the model on the form of its answers; the same for all turns of the channel, so that they can be cached."""
         ...
 
     def shown(self, event: Received, pictures: Mapping[tuple[str, str], int] | None) -> list[str]:
         """The parts of a message as the model is shown it; empty ones are left out.
 
-        `pictures` are the numbers of those that it sees, by the ids of message and file; None for a message of before.
+        `pictures` are the numbers of those that it sees, by the ids of message and file; None for a message of the history.
         """
         ...
 
     def reply(self, event: Received, text: str, reply_id: str) -> Response:
-        """The answer `text` to `event`, ready to be stored. Whom it goes to follows from `event` alone."""
+        """The answer `text` to `event`, ready to be stored. Its recipient follows from `event` alone."""
         ...
 
     def opening(self, event: Received, text: str, reply_id: str) -> Response:
-        """A message that answers none; `event` names both ends."""
+        """A message that answers none; `event` has both addresses."""
         ...
 
     def ask_shorter(self, text: str) -> str:
-        """What the model is asked when its answer is too long for the channel; '' when it is not."""
+        """The request to the model for a shorter answer; '' when `text` is not too long for the channel."""
         ...
 
     def notice_event(self, ends: tuple[Address, Address], notice_id: str, user: str, subject: str, at: float) -> Received:
-        """What a notice of ours on this channel answers. `ends` are the Boss's address and the person's; `at` is in epoch seconds."""
+        """The event that a notice on this channel answers. `ends` are the Boss's address and the person's; `at` is in epoch seconds."""
         ...
 
 

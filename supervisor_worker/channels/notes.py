@@ -1,6 +1,6 @@
-"""Text from outside, as the model is shown it: clean, bounded, and with notes of ours that no text from outside can forge. Pure.
+"""Text from outside as the model is shown it: cleaned, bounded, and with notes of ours that it cannot forge. Pure.
 
-A note stands in brackets that are taken out of everything else: nobody can forge the end of a mail, a file or a picture.
+A note stands in brackets that are removed from all other text: nobody can forge the end of a mail, a file or a picture.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ _OURS: Final = str.maketrans(_OPENING + _CLOSING, "[" * len(_OPENING) + "]" * le
 
 
 def note(text: str) -> str:
-    """Words of ours among those of others."""
+    """A note of ours."""
     return f"\u27e6{text}\u27e7"
 
 
 def theirs(text: str) -> str:
-    """Words of others: clean, and without brackets like ours."""
+    """Text of others: cleaned, and without brackets like ours."""
     return clean(text).strip().translate(_OURS)
 
 
 def capped(text: str) -> str:
-    """Words of others, up to MAX_TEXT characters; the rest is named."""
+    """Text of others, up to MAX_TEXT characters; a note says how much is left out."""
     text = theirs(text)
     left_out = len(text) - MAX_TEXT
     return text if left_out <= 0 else text[:MAX_TEXT] + "\n" + note(f"the rest, {left_out:,} characters, is left out")
 
 
 def left_out(hidden: int) -> str:
-    """What is said of characters that a person does not see; '' for a few of them."""
+    """The note on characters that a person does not see; '' for a few of them."""
     return note(f"{hidden:,} characters that a person cannot see are left out") if hidden > FEW else ""
 
 
 def picture_mark(number: int) -> str:
-    """What stands before a picture, and in the text that it came with."""
+    """The note before a picture, which is also in the text that it came with."""
     return note(f"picture {number}")
 
 

@@ -1,4 +1,4 @@
-"""Each channel's provider, opened. Imports the providers' SDKs."""
+"""The port of each channel. Imports the providers' SDKs."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ PORTS: Final[dict[Channel, Callable[[Settings], ChannelPort]]] = {"sms": TwilioS
 
 
 def open_ports(settings: Settings, used: Collection[Channel]) -> dict[Channel, ChannelPort]:
-    """A port for every channel: that of its provider where somebody uses it, and else one that refuses."""
+    """A port for every channel: its provider's where a user has the channel, else one that rejects."""
     return {name: PORTS[name](settings) if name in used else UnusedChannel(name) for name in CHANNELS}

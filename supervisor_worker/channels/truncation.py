@@ -1,4 +1,4 @@
-"""A text cut to what its reader's channel takes: after a sentence, else after a word, and marked as cut. Pure."""
+"""Truncation of a text to its channel's limit: after a sentence, else after a word, and marked. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def cut(text: str, size: int, encoding: str) -> str:
 
 
 def cut_short(text: str) -> str:
-    """A text that broke off in the middle (the model's limit): back to its last whole sentence, and marked as cut."""
+    """A text that ends in the middle (the model's limit), cut back to its last whole sentence and marked."""
     text = clean(text).strip()
     return _whole_sentences(text, at_least=len(text) // 4) + CUT_MARK if text else ""
 

@@ -1,4 +1,4 @@
-"""How a mail is written and read: as the model is shown it, and from the model's words to the command. Pure.
+"""The format of mails: what the model is shown, and the command made of its answer. Pure.
 
 Recipient, subject and thread headers come from the received mail and from nowhere else.
 """
@@ -24,7 +24,7 @@ MAX_ID: Final = 400
 _RE: Final = re.compile(r"\s*re\s*(?:\[\d{1,3}\]|\(\d{1,3}\))?\s*[:\uff1a]\s*", re.IGNORECASE)
 _ID: Final = re.compile(r"<[^<>\s\x00-\x1f\x7f]+>")
 MAX_NAMED_FILES: Final = 10
-# What mail programs put between somebody's own words and a mail that they pass on.
+# The line that mail programs put between a person's own text and a forwarded mail.
 _PASSED_ON: Final = re.compile(
     r"^(?=-{4,} ?[^\W\d_][^\n-]{3,60}-{4,}[ \t]*$|begin forwarded message:[ \t]*$)", re.MULTILINE | re.IGNORECASE
 )
@@ -68,7 +68,7 @@ class EmailFormat:
         return replace(answer, subject=mail.subject, message_id=mail.message_id, in_reply_to="", references=())  # type: ignore[call-arg]
 
     def ask_shorter(self, text: str) -> str:
-        """Nothing is too long to be sent; what is beyond MAX_MAIL_BYTES is cut."""
+        """No mail is too long: beyond MAX_MAIL_BYTES it is cut."""
         del text
         return ""
 

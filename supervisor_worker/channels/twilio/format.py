@@ -1,4 +1,4 @@
-"""How a text message is written and read: as the model is shown it, and from the model's words to the command. Pure."""
+"""The format of text messages: what the model is shown, and the command made of its answer. Pure."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ class SmsFormat:
         return SendSmsResponse(to=text_event.from_, from_=text_event.to, message=message, user=event.user)
 
     def opening(self, event: Received, text: str, reply_id: str) -> Response:
-        """A text has no head that an answer would refer to."""
+        """As a reply: a text message has no headers that refer to another one."""
         return self.reply(event, text, reply_id)
 
     def ask_shorter(self, text: str) -> str:
-        """Longer texts are refused by Twilio."""
+        """Twilio rejects longer texts."""
         if sms_length(sms_text(text)) <= SMS_LIMIT:
             return ""
         return (
@@ -57,7 +57,7 @@ class SmsFormat:
         )
 
     def notice_event(self, ends: tuple[Address, Address], notice_id: str, user: str, subject: str, at: float) -> Received:
-        """A text of no words."""
+        """An empty text."""
         del subject
         boss, own = ends
         if not (isinstance(boss, PhoneNumber) and isinstance(own, PhoneNumber)):
@@ -87,7 +87,7 @@ def _came_along(event: SmsReceived, shown: Mapping[tuple[str, str], int] | None)
 
 
 def sms_text(text: str) -> str:
-    """`text` without the marks of Markdown that would stand in a text message as they are."""
+    """`text` without the marks of Markdown, which a text message would show as they are."""
     text = clean(text)
     for pattern, replacement in _MARKDOWN:
         text = pattern.sub(replacement, text)
@@ -95,5 +95,5 @@ def sms_text(text: str) -> str:
 
 
 def sms_length(text: str) -> int:
-    """The length that a provider counts: UTF-16 units, two for an emoji."""
+    """The length as a provider counts it: UTF-16 units, two for an emoji."""
     return len(text.encode("utf-16-le", "replace")) // 2
