@@ -270,14 +270,14 @@ class AsyncMailbox:
         (owners,) = await self._together([("MGET", *(keys.provider(name) for name in provider_ids))])
         return {name: owner for name, owner in zip(provider_ids, owners, strict=True) if owner}
 
-    async def unsure(self, conversation: str) -> list[Reply]:
+    async def uncertain_replies(self, conversation: str) -> list[Reply]:
         """The conversation's replies that a provider may have taken without our knowing it, the one under way with them."""
         names, turn = await self._together(
             [("ZRANGE", keys.unsure(conversation), 0, -1), ("HGET", keys.conversation(conversation), "turn")]
         )
         under_way = ["r-" + turn.removeprefix("t-")] if turn else []
         found = await self.replies(list(dict.fromkeys([*names, *under_way])))
-        return [reply for reply in found if reply and reply.unsure]
+        return [reply for reply in found if reply and reply.uncertain]
 
 
 def _text(raw: Any) -> Any:

@@ -81,12 +81,12 @@ class Reply:
     notice: str = ""
 
     @property
-    def unresolved(self) -> tuple[Attempt, ...]:
+    def pending(self) -> tuple[Attempt, ...]:
         """The attempts whose fate is not known."""
         return tuple(attempt for attempt in self.attempts if not attempt.outcome)
 
     @property
-    def unsure(self) -> tuple[Attempt, ...]:
+    def uncertain(self) -> tuple[Attempt, ...]:
         """The attempts that the provider may have taken without our knowing it."""
         return tuple(attempt for attempt in self.attempts if attempt.outcome in ("", "absent"))
 

@@ -126,7 +126,7 @@ def _under_way(attempts: str) -> int:
 def _wait_for(mailbox: Mailbox, under_way: list[_Record], now_ms: int, request_ms: int) -> None:
     """Until the provider has answered each of these requests, or no request can be under way any more."""
     end = time.monotonic() + (max(record.under_way_ms for record in under_way) + request_ms - now_ms) / 1000
-    while time.monotonic() < end and any((reply := mailbox.reply(record.id)) and reply.unresolved for record in under_way):
+    while time.monotonic() < end and any((reply := mailbox.reply(record.id)) and reply.pending for record in under_way):
         time.sleep(LOOK_SECONDS)
 
 

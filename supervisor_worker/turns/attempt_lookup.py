@@ -115,6 +115,6 @@ class AttemptLookup:
         return await self._not_found(attempt, asked, 0)
 
     async def _not_found(self, attempt: Attempt, asked: int, again_ms: int) -> LookupResult:
-        call = calls.unseen(self.reply_id, attempt.id, asked_ms=asked, again_ms=again_ms, retention_ms=self.context.retention_ms)
+        call = calls.not_found(self.reply_id, attempt.id, asked_ms=asked, again_ms=again_ms, retention_ms=self.context.retention_ms)
         found = await self.context.mailbox.run(call)
         return LookupResult("resolved") if found.outcome else LookupResult("wait", wait_ms=found.wait_ms, reason="looked_once")

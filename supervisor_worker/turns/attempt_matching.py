@@ -63,8 +63,8 @@ async def match(
     if not listed:
         return ""
     owners = {name: owner for name, owner in (await mailbox.owners([each.id for each in listed])).items() if owner != reply}
-    unsure = [other for other in await mailbox.unsure(conversation) if other.id != reply and _same_text(other, command)]
-    rivals = [each.at for other in unsure for each in other.unsure]
+    unsure = [other for other in await mailbox.uncertain_replies(conversation) if other.id != reply and _same_text(other, command)]
+    rivals = [each.at for other in unsure for each in other.uncertain]
     known = await mailbox.replies(sorted(set(owners.values()))) if rivals else []
     times = {each.provider_id: each.at for other in known if other for each in other.attempts if each.provider_id}
     others = OtherReplies({name: times.get(name, 0) for name in owners}, rivals)

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from shared.config.settings import Settings
 from shared.mailbox import AsyncMailbox
-from shared.mailbox.calls import Budget, Dearest, Leave
+from shared.mailbox.calls import Budget, Dearest, SendLimits
 from shared.model.addresses import Channel, Identities
 from shared.model.channels import CHANNELS
 from shared.model.users import Users
@@ -90,9 +90,9 @@ class TurnContext:
         return 3 * BYTES_A_TOKEN * self.settings.history_tokens
 
     @property
-    def send_limits(self) -> Leave:
+    def send_limits(self) -> SendLimits:
         """The figures by which the scripts give or refuse a send permit."""
-        return Leave(
+        return SendLimits(
             self.send_ms,
             self.margin_ms,
             self.retention_ms,

@@ -41,7 +41,7 @@ async def send_notices(reply_ids: Sequence[str], context: TurnContext) -> None:
             raise
         except Exception as error:  # noqa: BLE001 - a record that cannot be read must not hold up the others
             LOG.error("A reply's record cannot be read", action="untold", reply=reply_id, **error_location(error))  # noqa: TRY400 - see `error_location`
-            call = calls.untold(reply_id, "unreadable")
+            call = calls.no_cross_channel_notice(reply_id, "unreadable")
         outcome = await context.mailbox.run(call)
         LOG.info("A reply did not reach its user", action="elsewhere", reply=reply_id, outcome=outcome)
 
@@ -49,15 +49,15 @@ async def send_notices(reply_ids: Sequence[str], context: TurnContext) -> None:
 async def _call(reply_id: str, context: TurnContext) -> Call[str]:
     reply = await context.mailbox.reply(reply_id)
     if reply is None:
-        return calls.untold(reply_id, "expired")
+        return calls.no_cross_channel_notice(reply_id, "expired")
     user, event = _user(reply, context), None
     if user is not None:
         event = _event(user, reply)
     if user is None or event is None:
-        return calls.untold(reply_id, "no_other_channel")
+        return calls.no_cross_channel_notice(reply_id, "no_other_channel")
     identities = context.identities
     conversation = identities.conversation(event.key())
-    return calls.elsewhere(
+    return calls.cross_channel_notice(
         reply_id,
         conversation,
         event,
@@ -85,5 +85,5 @@ def _event(user: User, reply: Reply) -> Received | None:
 
 
 def _name(reply_id: str) -> str:
-    """The notice's id; `elsewhere.lua` makes it in the same way."""
+    """The notice's id; `cross_channel_notice.lua` makes it in the same way."""
     return "n-" + reply_id.removeprefix("r-")

@@ -123,7 +123,7 @@ class Delivery:
             return True
         reply = await self._context.mailbox.reply(self._reply_id)
         # A pending attempt is looked up next, one of known outcome needs no care, and with too many of unknown outcome nothing is sent.
-        if reply is None or reply.unresolved or not 0 < len(reply.unsure) <= self._limits.repeats:
+        if reply is None or reply.pending or not 0 < len(reply.uncertain) <= self._limits.repeats:
             return True
         if not self._budget.take():
             return False
@@ -142,7 +142,7 @@ class Delivery:
         reply = await self._context.mailbox.reply(self._reply_id)
         if reply is None or not self._limits.repeats:
             return DeliveryResult("unknown")
-        looked = await self._lookup.prove(reply.unsure)
+        looked = await self._lookup.prove(reply.uncertain)
         if looked.outcome == "shown":
             return after_acceptance(await self._record(looked.attempt, "accepted", provider_id=looked.provider_id))
         if looked.outcome == "resolved":
@@ -157,9 +157,9 @@ class Delivery:
                 return DeliveryResult("absent")
             if was_accepted(reply):
                 return DeliveryResult("sent")
-            if not reply.unresolved:
-                return DeliveryResult("unknown" if reply.unsure and not self._limits.repeats else "absent")
-            if ended := await self._look_up(reply.unresolved[0]):
+            if not reply.pending:
+                return DeliveryResult("unknown" if reply.uncertain and not self._limits.repeats else "absent")
+            if ended := await self._look_up(reply.pending[0]):
                 return ended
         return DeliveryResult("wait", wait_ms=self._context.lease_ms, reason="too_many_rounds")
 

@@ -100,7 +100,7 @@ async def _look_up(request: RetryRequest, message: Message | None, context: Turn
     if message is None or message.state != "parked" or not message.turn:
         return
     reply = await context.mailbox.reply("r-" + message.turn.removeprefix("t-"))
-    for attempt in reply.unresolved if reply else ():
+    for attempt in reply.pending if reply else ():
         await _require_settled(context, attempt, context.request_ms)
     while reply and (again_ms := await _ask(request, reply, context)):
         await _pause(context, again_ms)
@@ -110,7 +110,7 @@ async def _look_up(request: RetryRequest, message: Message | None, context: Turn
 async def _ask(request: RetryRequest, reply: Reply, context: TurnContext) -> int:
     """Look each attempt up once; the ms until the next look-up, 0 when none is needed."""
     again_ms, channel = 0, context.channels[reply.command.channel]
-    for attempt in reply.unsure:
+    for attempt in reply.uncertain:
         if not await context.mailbox.run(hold_retry(request.operation, context.lease_ms)):
             raise Ended
         asked_ms = await _now_ms(context)
@@ -128,7 +128,9 @@ async def _ask(request: RetryRequest, reply: Reply, context: TurnContext) -> int
             call = calls.outcome(reply.id, attempt.id, "accepted", retention_ms=context.retention_ms, provider_id=provider_id)
             await context.mailbox.run(call)
             return 0  # one accepted attempt settles the reply; another look-up would match the same message as a second copy
-        unseen = calls.unseen(reply.id, attempt.id, asked_ms=asked_ms, again_ms=context.lookup_again_ms, retention_ms=context.retention_ms)
+        unseen = calls.not_found(
+            reply.id, attempt.id, asked_ms=asked_ms, again_ms=context.lookup_again_ms, retention_ms=context.retention_ms
+        )
         again_ms = max(again_ms, (await context.mailbox.run(unseen)).wait_ms)
     return again_ms
 

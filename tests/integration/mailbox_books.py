@@ -11,7 +11,7 @@ from redis.exceptions import NoScriptError
 
 from shared.mailbox import answer
 from shared.mailbox.call import Call
-from shared.mailbox.calls import Leave, Watch
+from shared.mailbox.calls import SendLimits, Watch
 from shared.mailbox.records import Kind
 from shared.mailbox.scripts import arguments, script
 
@@ -29,7 +29,7 @@ SHARE: Final = 1
 """Turns of one sender at once: of the first two conversations only one is under way."""
 AGAIN: Final = 10_000
 OLDEST: Final = 1_800_000
-LEAVE: Final = Leave(SEND, MARGIN, RETENTION, jitter=0.5, oldest_ms=OLDEST, repeats=2)
+LEAVE: Final = SendLimits(SEND, MARGIN, RETENTION, jitter=0.5, oldest_ms=OLDEST, repeats=2)
 WATCH: Final = Watch()
 MAX_ERRORS: Final = 5
 MAX_LOST: Final = 6
@@ -145,12 +145,12 @@ class Tried:
     terminal: str = ""
 
     @property
-    def unresolved(self) -> list[str]:
+    def pending(self) -> list[str]:
         """Attempts of unknown fate."""
         return [name for name, result in self.attempts.items() if not result]
 
     @property
-    def unsure(self) -> list[str]:
+    def uncertain(self) -> list[str]:
         """Attempts that may have been taken."""
         return [name for name, result in self.attempts.items() if result in ("", "absent")]
 

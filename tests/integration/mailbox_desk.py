@@ -16,13 +16,13 @@ from shared.mailbox.calls import (
     Claim,
     Closed,
     Dearest,
-    Leave,
+    NotFound,
     Outcome,
     Provider,
     Sending,
+    SendLimits,
     Settled,
     Stored,
-    Unseen,
     Unsettled,
     Watch,
     reserve,
@@ -210,7 +210,7 @@ class Desk:
         found = cast("dict[bytes, bytes]", self.redis.hgetall(f"boss:spent:{self.now // calls.DAY_MS + day}"))
         return {name.decode(): int(value) for name, value in found.items() if int(value) and name != b"stopped_at"}
 
-    def sending(self, token: str, attempt: str, *, turn: str = "", limits: Leave = LEAVE) -> Sending:
+    def sending(self, token: str, attempt: str, *, turn: str = "", limits: SendLimits = LEAVE) -> Sending:
         """Leave for a request."""
         reply = "r-" + (turn or token)
         return self.run(calls.sending(C, token, reply, attempt, limits=limits))
@@ -223,10 +223,10 @@ class Desk:
         )  # fmt: skip
         return self.run(call)
 
-    def unseen(self, turn: str, attempt: str, *, again: int = AGAIN, asked: int | None = None) -> Unseen:
+    def unseen(self, turn: str, attempt: str, *, again: int = AGAIN, asked: int | None = None) -> NotFound:
         """A look-up, asked now, that did not show the attempt."""
         asked_ms = self.now if asked is None else asked
-        return self.run(calls.unseen("r-" + turn, attempt, asked_ms=asked_ms, again_ms=again, retention_ms=RETENTION))
+        return self.run(calls.not_found("r-" + turn, attempt, asked_ms=asked_ms, again_ms=again, retention_ms=RETENTION))
 
     def absent(self, turn: str, attempt: str) -> None:
         """Waited for in vain: not found."""
@@ -262,7 +262,7 @@ class Desk:
     def elsewhere(self, turn: str, conv: str = "c-2", *, pair: str = "p-2", wake: Wake = ()) -> str:
         """Tell the user in another conversation that a reply did not reach them; `turn` names the reply."""
         event = received(f"n-{turn}", "mail")
-        return self.run(calls.elsewhere(f"r-{turn}", conv, event, sender="s-2", pair=pair, code="text_lost", wake=wake))
+        return self.run(calls.cross_channel_notice(f"r-{turn}", conv, event, sender="s-2", pair=pair, code="text_lost", wake=wake))
 
     def untold(self) -> list[str]:
         """The replies whose users are to be told elsewhere."""

@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 from shared.mailbox import calls
 from shared.mailbox.call import Call
-from shared.mailbox.calls import Accepted, Outcome, Reserved, Retried, Sending, Stored, Swept, Unseen
+from shared.mailbox.calls import Accepted, NotFound, Outcome, Reserved, Retried, Sending, Stored, Swept
 from shared.mailbox.records import Kind, Turn
 from tests.integration.mailbox_books import (
     AGAIN,
@@ -137,13 +137,13 @@ class Oracle(TurnOracle):
             self._close(talk, token, "answered", "more" if found.more else "empty")
         if found.leave:
             attempt = str(call.args["attempt"])
-            others = [name for name in self.replies[turn.reply_id].unresolved if name != attempt]
+            others = [name for name in self.replies[turn.reply_id].pending if name != attempt]
             self._judge_leave(talk, token, turn.reply_id, attempt, others, found.leave)
         return found
 
     def sending(self, conv: str, token: str, reply: str, attempt: str, call: Call[Sending]) -> Sending:
         """Leave to send. Only `ok` allows a request, and this is where most of the promises are kept."""
-        others = [name for name in self.replies[reply].unresolved if name != attempt]
+        others = [name for name in self.replies[reply].pending if name != attempt]
         found = self.scripts.run(call)
         if self.talks[conv].holder == token and self.talks[conv].stored == reply:
             self.read_attempts(self.replies[reply])
@@ -162,7 +162,7 @@ class Oracle(TurnOracle):
             tried.at[attempt] = tried.runs_from[attempt] = self.now
             tried.left_at[attempt] = self.elapsed
         elif found.outcome == "look_up":
-            must(tried.unresolved and found.attempt and found.attempt.id in tried.unresolved, "what is resolved is not looked up")
+            must(tried.pending and found.attempt and found.attempt.id in tried.pending, "what is resolved is not looked up")
         elif found.outcome == "sent":
             must(tried.accepted, "sent only when a provider took it")
         elif found.outcome == "short":
@@ -170,7 +170,7 @@ class Oracle(TurnOracle):
         elif found.outcome == "lost":
             must(attempt in tried.attempts, "the holder is lost only in a repeat that cannot be judged")
         else:
-            must(not tried.unresolved, "unresolved attempts are looked up before any verdict")
+            must(not tried.pending, "unresolved attempts are looked up before any verdict")
             self._refused_leave(talk, token, tried, found)
 
     def _may_send(self, talk: Talk, tried: Tried, attempt: str, others: list[str]) -> None:
@@ -234,7 +234,7 @@ class Oracle(TurnOracle):
         must(found.closed.outcome != "lost", "the holder closes its turn")
         self._close(talk, token, "answered", found.closed.outcome)
 
-    def unseen(self, reply: str, attempt: str, asked: int, call: Call[Unseen]) -> Unseen:
+    def unseen(self, reply: str, attempt: str, asked: int, call: Call[NotFound]) -> NotFound:
         """A look-up did not show an attempt."""
         tried = self.replies[reply]
         known = tried.attempts[attempt]

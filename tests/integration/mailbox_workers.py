@@ -174,7 +174,7 @@ class Workers:
         talk = self.oracle.talks[f"c-{(int(self.oracle.replies[reply].conv[2:]) + 1) % len(self.oracle.talks)}"]
         self.redis.delete(f"boss:told:elsewhere:{talk.pair}")
         event = received("n-" + reply[2:], "text")
-        call = calls.elsewhere(reply, talk.id, event, sender=talk.sender, pair=talk.pair, code="mail_lost")
+        call = calls.cross_channel_notice(reply, talk.id, event, sender=talk.sender, pair=talk.pair, code="mail_lost")
         self.remember(lambda: self.oracle.elsewhere(reply, call))
 
     def crash(self, which: int) -> None:
@@ -376,14 +376,14 @@ class Workers:
         if fate == 6:  # too old, and nobody has looked: it is told to
             worker.phase, worker.looked_up = "park", False
             return
-        ready = max((tried.runs_from[name] for name in tried.unresolved), default=0) + SEND + MARGIN
+        ready = max((tried.runs_from[name] for name in tried.pending), default=0) + SEND + MARGIN
         if fate == 9 or self.oracle.now < ready:
             worker.phase, worker.delay, worker.counted = "backoff", max(ready - self.oracle.now, 5_000), False
             return
-        for attempt in tried.unresolved:
+        for attempt in tried.pending:
             self._find(reply, attempt, worker.body)
         worker.looked_up = True
-        worker.phase, worker.delay, worker.counted = "backoff" if tried.unresolved else "ask", AGAIN, False
+        worker.phase, worker.delay, worker.counted = "backoff" if tried.pending else "ask", AGAIN, False
         if fate in (7, 8):
             worker.phase = "park"
 
@@ -397,7 +397,7 @@ class Workers:
             call = calls.outcome(reply, attempt, "accepted", provider_id=pid, retention_ms=RETENTION)
             self.remember(lambda: self.oracle.outcome(reply, attempt, "accepted", call))
             return
-        look = calls.unseen(reply, attempt, asked_ms=asked, again_ms=AGAIN, retention_ms=RETENTION)
+        look = calls.not_found(reply, attempt, asked_ms=asked, again_ms=AGAIN, retention_ms=RETENTION)
         self.remember(lambda: self.oracle.unseen(reply, attempt, asked, look))
 
     def _taken_by_others(self, reply: str, shown: list[Copy]) -> dict[str, int]:
@@ -414,10 +414,12 @@ class Workers:
         conv = self.oracle.replies[reply].conv
         named = {raw.decode() for raw in cast("list[bytes]", self.redis.zrange(f"boss:unsure:{conv}", 0, -1))}
         named.add("r-" + cast("bytes", self.redis.hget(f"boss:conv:{conv}", "turn") or b"").decode().removeprefix("t-"))
-        lost_sight = [tried.id for tried in self.oracle.replies.values() if tried.conv == conv and tried.unsure and tried.id not in named]
+        lost_sight = [
+            tried.id for tried in self.oracle.replies.values() if tried.conv == conv and tried.uncertain and tried.id not in named
+        ]
         must(not lost_sight, "a reply that may have been taken is not lost sight of")
         records = [record for name in named if name != reply and (record := self.record_of(name))]
-        return [each.at for record in records if record.command.text == body for each in record.unsure]
+        return [each.at for record in records if record.command.text == body for each in record.uncertain]
 
     def record_of(self, reply: str) -> Reply | None:
         """A reply's record."""

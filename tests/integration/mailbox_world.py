@@ -107,7 +107,7 @@ class World(Workers):
             self.remember(lambda: self.oracle.discard(said.id, operation))
             return
         tried = self.oracle.replies.get(said.reply)
-        for attempt in tried.unsure if tried else []:
+        for attempt in tried.uncertain if tried else []:
             if tried and self.oracle.now >= tried.runs_from[attempt] + SEND + MARGIN and which % 3:
                 self._find(tried.id, attempt, self._body(tried.id))
         if said.state == "parked":

@@ -187,7 +187,7 @@ def test_a_reply_that_comes_while_it_is_handed_over_is_not_sent(client: Talker, 
     event = turn.messages[0].event
     assert event is not None
     command = formats.reply(event, "late", turn.reply_id)
-    assert mailbox.run(calls.store_reply(conversation, "k1", turn, command, limits=calls.Leave(1, 1, 60_000))).outcome == "handed_over"
+    assert mailbox.run(calls.store_reply(conversation, "k1", turn, command, limits=calls.SendLimits(1, 1, 60_000))).outcome == "handed_over"
     assert silent(client)
 
 

@@ -65,7 +65,7 @@ def parked(mailbox: Mailbox, text: str, *messages: str) -> str:
     turn = mailbox.run(calls.claim("c-1", token, f"t-{uuid.uuid4().hex}", lease_ms=60_000)).turn
     assert turn is not None
     command = SendSmsResponse(to=USER, from_=BOSS, message=text, user="user")
-    limits = calls.Leave(1000, 1000, KEEP_MS)
+    limits = calls.SendLimits(1000, 1000, KEEP_MS)
     mailbox.run(calls.store_reply("c-1", token, turn, command, limits=limits))
     attempt = f"a-{uuid.uuid4().hex}"
     verdict = mailbox.run(calls.sending("c-1", token, turn.reply_id, attempt, limits=limits))
@@ -136,7 +136,7 @@ def test_a_reply_that_was_not_found_before_it_was_parked_is_looked_for_once_more
     settle(redis, name)
     reply = mailbox.reply(name)
     assert reply is not None
-    mailbox.run(calls.unseen(name, reply.attempts[0].id, asked_ms=0, again_ms=0, retention_ms=KEEP_MS))
+    mailbox.run(calls.not_found(name, reply.attempts[0].id, asked_ms=0, again_ms=0, retention_ms=KEEP_MS))
     send_behind_our_back(sandbox, "it came late")
     result = boss("messages", "retry", "m-aaaa")
     assert (result.exit_code, "answered after all" in result.stdout) == (0, True), result.output

@@ -212,7 +212,7 @@ def test_leave_to_send_is_none_while_no_replica_has_the_attempt(followed: Follow
         mailbox = AsyncMailbox(redis, CommandBatcher(redis, ReplicationBarrier(keys.BARRIER)))
         turn = (await mailbox.run(calls.claim(conversation, "k-1", f"t-{conversation}", lease_ms=60_000))).turn
         assert turn is not None
-        limits = calls.Leave(1, 1, 60_000)
+        limits = calls.SendLimits(1, 1, 60_000)
         stored = await mailbox.run(calls.store_reply(conversation, "k-1", turn, command("Hi"), limits=limits, attempt="a-1"))
         await mailbox.run(calls.outcome(turn.reply_id, "a-1", "refused", retention_ms=60_000))
         again = await mailbox.run(calls.sending(conversation, "k-1", turn.reply_id, "a-2", limits=limits))

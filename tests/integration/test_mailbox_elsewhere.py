@@ -225,7 +225,7 @@ def test_a_reply_that_nobody_can_be_told_of_leaves_the_list_with_its_reason(desk
     """Once."""
     sent(desk)
     desk.status("SM1", "undelivered")
-    assert [desk.run(calls.untold("r-k1", "no_other_channel")) for _ in range(2)] == ["no_other_channel", "gone"]
+    assert [desk.run(calls.no_cross_channel_notice("r-k1", "no_other_channel")) for _ in range(2)] == ["no_other_channel", "gone"]
     assert [line["reason"] for line in desk.lines("untold")] == ["no_other_channel"]
 
 

@@ -479,11 +479,11 @@ def test_the_holder_itself_hears_of_no_attempt_from_the_future(desk: Desk) -> No
 def test_a_look_up_that_says_it_was_asked_in_the_future_was_asked_now(desk: Desk) -> None:
     """Its asker's time was taken before the step: a second look must be one."""
     desk.to_sending()
-    desk.run(calls.unseen("r-k1", "a1", asked_ms=desk.now, again_ms=10_000, retention_ms=RETENTION))
+    desk.run(calls.not_found("r-k1", "a1", asked_ms=desk.now, again_ms=10_000, retention_ms=RETENTION))
     stepped_back(desk)
-    found = desk.run(calls.unseen("r-k1", "a1", asked_ms=START + 1, again_ms=10_000, retention_ms=RETENTION))
+    found = desk.run(calls.not_found("r-k1", "a1", asked_ms=START + 1, again_ms=10_000, retention_ms=RETENTION))
     assert (found.outcome, found.wait_ms) == ("", 10_000)
-    found = desk.run(calls.unseen("r-k1", "a1", asked_ms=START + BACK, again_ms=10_000, retention_ms=RETENTION))
+    found = desk.run(calls.not_found("r-k1", "a1", asked_ms=START + BACK, again_ms=10_000, retention_ms=RETENTION))
     assert found.outcome == ""
 
 

@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from shared.mailbox import calls
-from shared.mailbox.calls import Leave
+from shared.mailbox.calls import SendLimits
 from shared.model import codec
 from tests.integration.mailbox_books import LEASE, LEAVE, RETENTION, START
 from tests.integration.mailbox_desk import PAIR, Desk
@@ -331,7 +331,7 @@ def test_a_repeated_look_counts_once(desk: Desk) -> None:
     desk.advance(60_000)
     assert desk.unseen("k1", "a1", asked=asked).outcome == ""
     assert desk.unseen("k1", "a1", asked=asked + 9_999).outcome == ""
-    assert desk.reply("k1").unresolved
+    assert desk.reply("k1").pending
     assert len(desk.lines("looked_up")) == 1
 
 
@@ -351,7 +351,7 @@ def test_why_there_was_no_answer_is_recorded_once(desk: Desk) -> None:
     desk.to_sending()
     for code in ("http_503", "http_503", "timeout"):
         assert desk.outcome("k1", "a1", "unknown", code=code).state == "sending"
-    (attempt,) = desk.reply("k1").unresolved
+    (attempt,) = desk.reply("k1").pending
     assert attempt.code == "http_503"
     assert [line["code"] for line in desk.lines("no_answer")] == ["http_503"]
     desk.outcome("k1", "a1", "refused", code="21610")
@@ -359,7 +359,7 @@ def test_why_there_was_no_answer_is_recorded_once(desk: Desk) -> None:
     assert [(attempt.outcome, attempt.code) for attempt in desk.reply("k1").attempts] == [("refused", "21610")]
 
 
-def unanswered(desk: Desk, codes: Sequence[str], limits: Leave) -> list[str]:
+def unanswered(desk: Desk, codes: Sequence[str], limits: SendLimits) -> list[str]:
     """Attempts one after the other, none of them found, each without an answer for its reason: the verdicts on them, and on the next."""
     verdicts = []
     for number, code in enumerate([*codes, ""]):

@@ -25,7 +25,7 @@ from tests.payloads import sid
 CASES: Final = json.loads((Path(__file__).parents[1] / "cases" / "sms" / "operator-lookup.json").read_text(encoding="utf-8"))["cases"]
 USER, BOSS = "+15551234567", "+15559876543"
 KEEP_MS: Final = 3_600_000
-LIMITS: Final = calls.Leave(1000, 1000, KEEP_MS)
+LIMITS: Final = calls.SendLimits(1000, 1000, KEEP_MS)
 
 
 def boss(*arguments: str, code: int = 0, says: str | None = None) -> Result:

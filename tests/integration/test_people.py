@@ -178,7 +178,7 @@ def test_a_request_under_way_is_waited_for(world: World, erase: Any) -> None:
     conversation = world.conversation(event)
     world.sandbox.faults(twilio={"fail": [{"fault": "reset_after_accept"}]})
     world.once(event)
-    assert world.reply(event).unresolved
+    assert world.reply(event).pending
     result = erase("user", "--yes")
     assert "waiting for 1 request" in result.stderr
     assert (result.exit_code, everything(world.redis).count(SECRET)) == (0, 0)

@@ -25,7 +25,7 @@ from tests.support.sandbox import SandboxProcess
 from tests.support.wait import wait_for
 
 USER, BOSS = PhoneNumber("+15551234567"), PhoneNumber("+15559876543")
-LIMITS = calls.Leave(1000, 1000, 3_600_000)
+LIMITS = calls.SendLimits(1000, 1000, 3_600_000)
 MESSAGE = "m-aaaaaaaaaaaa"
 
 

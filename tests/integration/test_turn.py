@@ -209,8 +209,8 @@ def test_a_reply_that_was_taken_is_answered_whatever_the_counts_say(world: World
     turn = world.mailbox.run(calls.claim(conversation, holder, f"t-{holder[2:]}", lease_ms=60_000)).turn
     assert turn is not None
     command = formats.reply(event, "Yes.", turn.reply_id)
-    world.mailbox.run(calls.store_reply(conversation, holder, turn, command, limits=calls.Leave(1, 1, 60_000)))
-    world.mailbox.run(calls.sending(conversation, holder, turn.reply_id, "a-1", limits=calls.Leave(1, 1, 60_000)))
+    world.mailbox.run(calls.store_reply(conversation, holder, turn, command, limits=calls.SendLimits(1, 1, 60_000)))
+    world.mailbox.run(calls.sending(conversation, holder, turn.reply_id, "a-1", limits=calls.SendLimits(1, 1, 60_000)))
     world.mailbox.run(calls.outcome(turn.reply_id, "a-1", "accepted", retention_ms=60_000, provider_id="SM1"))
     world.redis.hset(f"boss:msg:{event.id}", "lost", 5)
     world.redis.hset(f"boss:conv:{conversation}", "lease_end", 1)

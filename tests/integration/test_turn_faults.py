@@ -181,8 +181,8 @@ def test_a_mail_that_sendgrid_took_without_answering_is_settled_by_its_event(wor
 
     def evented() -> bool:
         reply = world.mailbox.reply_of(world.message(event))
-        if reply and reply.unresolved:
-            call = calls.status("sg-1", "delivered", retention_ms=60_000, reply=reply.id, attempt=reply.unresolved[0].id)
+        if reply and reply.pending:
+            call = calls.status("sg-1", "delivered", retention_ms=60_000, reply=reply.id, attempt=reply.pending[0].id)
             world.mailbox.run(call)
         return world.state(event) == "answered"
 
@@ -281,4 +281,4 @@ def test_a_mail_whose_turn_gave_up_never_leaves_late(world: World) -> None:
 
     world.run(scenario)
     assert world.sandbox.count("sendgrid.send", accepted=None) == 0
-    assert world.reply(event).unresolved
+    assert world.reply(event).pending

@@ -201,7 +201,7 @@ def test_a_request_that_outlasts_the_grace_stays_sending(world: World, settings:
         wait_for(lambda: world.ledger("sending"), 5, "the attempt")
         assert worker.terminate(4) == 0
     assert world.reply(event).state == "sending"
-    assert len(world.reply(event).unresolved) == 1
+    assert len(world.reply(event).pending) == 1
 
 
 def test_a_second_signal_ends_the_worker_at_once(world: World, worker: ForkedWorker) -> None:

@@ -133,8 +133,8 @@ def send_a_reply(web: Web) -> Reply:
     turn = run(calls.claim(conversation, "k-1", "t-1", lease_ms=60_000)).turn
     assert turn is not None
     command = SendSmsResponse(to=PhoneNumber("+15551234567"), from_=PhoneNumber("+15559876543"), message="Hi", user="user")
-    run(calls.store_reply(conversation, "k-1", turn, command, limits=calls.Leave(1000, 1000, 60_000)))
-    assert run(calls.sending(conversation, "k-1", "r-1", "a-1", limits=calls.Leave(1000, 1000, 60_000))).outcome == "ok"
+    run(calls.store_reply(conversation, "k-1", turn, command, limits=calls.SendLimits(1000, 1000, 60_000)))
+    assert run(calls.sending(conversation, "k-1", "r-1", "a-1", limits=calls.SendLimits(1000, 1000, 60_000))).outcome == "ok"
     return reply(web)
 
 

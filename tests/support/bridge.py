@@ -53,7 +53,7 @@ def answer(redis: Redis, message: str, text: str = "Hi") -> str:
     if event is None:
         raise AssertionError(f"{message} has no event")
     command = formats.reply(event, text, turn.reply_id)
-    return mailbox.run(calls.store_reply(conversation, token, turn, command, limits=calls.Leave(1, 1, RETENTION_MS))).outcome
+    return mailbox.run(calls.store_reply(conversation, token, turn, command, limits=calls.SendLimits(1, 1, RETENTION_MS))).outcome
 
 
 def park(redis: Redis, message: str) -> None:

@@ -29,7 +29,7 @@ _LINES: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """The visible text, and the hidden pieces (`unseen`); `swallowed` counts the characters of a tag that never ends."""
+    """The visible text, and the hidden pieces (`not_found`); `swallowed` counts the characters of a tag that never ends."""
 
     text: str
     unseen: tuple[str, ...] = ()

@@ -23,7 +23,7 @@ OPT_WORD_KEPT_MS: Final = 30 * DAY_MS
 
 
 @dataclass(frozen=True, slots=True)
-class Leave:
+class SendLimits:
     """What leave to send is judged by, in ms.
 
     How long a request may take and how much is added to that, how long what ends is kept, and how long a turn that meets a pause
@@ -93,7 +93,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Unseen:
+class NotFound:
     """What a look-up that did not show an attempt makes of it; unresolved, it is looked at again in `wait_ms`."""
 
     outcome: AttemptOutcome
@@ -110,7 +110,7 @@ class Unsettled:
 
 
 def store_reply(
-    conversation: str, token: str, turn: Turn, command: Response, *, limits: Leave, attempt: str = "",
+    conversation: str, token: str, turn: Turn, command: Response, *, limits: SendLimits, attempt: str = "",
     figures: dict[str, int | str] | None = None, settled: Settled = NO_CALL, wake: Wake = (),
 ) -> Call[Stored]:  # fmt: skip
     """Store the turn's reply before anything is sent, and with `attempt` ask leave for the first request in the same step.
@@ -134,7 +134,7 @@ def store_reply(
     return Call("store_reply", arguments, _stored, wake, _stored_alone)
 
 
-def sending(conversation: str, token: str, reply: str, attempt: str, *, limits: Leave, wake: Wake = ()) -> Call[Sending]:
+def sending(conversation: str, token: str, reply: str, attempt: str, *, limits: SendLimits, wake: Wake = ()) -> Call[Sending]:
     """Ask leave for one request to the provider, and store the attempt in the same step."""
     arguments: Arguments = {**limits.arguments(), "conv": conversation, "token": token, "reply": reply, "id": attempt}
     return Call("sending", arguments, _sending, wake, _sending_alone)
@@ -155,13 +155,13 @@ def outcome(
     return Call("outcome", arguments, _outcome, wake)
 
 
-def unseen(reply: str, attempt: str, *, asked_ms: int, again_ms: int, retention_ms: int) -> Call[Unseen]:
+def not_found(reply: str, attempt: str, *, asked_ms: int, again_ms: int, retention_ms: int) -> Call[NotFound]:
     """Record a look-up, asked at `asked_ms` of Redis TIME, that did not show an attempt: at the second one it is `absent`.
 
     The second is asked `again_ms` after the first at the earliest; 0 for a provider that has no list, and was waited for.
     """
     arguments: Arguments = {"reply": reply, "id": attempt, "asked": asked_ms, "again": again_ms, "retention": retention_ms}
-    return Call("unseen", arguments, _unseen)
+    return Call("not_found", arguments, _not_found)
 
 
 def status(
@@ -185,7 +185,7 @@ def unsettled(*, after_ms: int, most_ms: int, limit: int) -> Call[tuple[Unsettle
     return Call("unsettled", {"after": after_ms, "most": most_ms, "limit": limit}, _unsettled)
 
 
-def elsewhere(
+def cross_channel_notice(
     reply: str, conversation: str, event: Received, *, sender: str, pair: str, code: str, user: str = "", wake: Wake = ()
 ) -> Call[str]:
     """Tell a user, by a notice at the tail of another conversation, that a reply did not reach them; at most once a reply.
@@ -197,13 +197,13 @@ def elsewhere(
         "reply": reply, "reason": "", "conv": conversation, "channel": event.channel, "sender": sender, "pair": pair, "code": code,
         "event": codec.encode(event), "user": user,
     }  # fmt: skip
-    return Call("elsewhere", arguments, str, wake)
+    return Call("cross_channel_notice", arguments, str, wake)
 
 
-def untold(reply: str, reason: str) -> Call[str]:
+def no_cross_channel_notice(reply: str, reason: str) -> Call[str]:
     """Nobody can be told that a reply did not reach its user: recorded, once."""
     nobody = dict.fromkeys(("conv", "channel", "sender", "pair", "user", "code", "event"), "")
-    return Call("elsewhere", {**nobody, "reply": reply, "reason": reason}, str)
+    return Call("cross_channel_notice", {**nobody, "reply": reply, "reason": reason}, str)
 
 
 def _sending(raw: Any) -> Sending:
@@ -234,9 +234,9 @@ def _outcome(raw: Any) -> Outcome:
     return Outcome(ReplyState(state) if state else None, decided=decided == "1", closed=closed_from(end[0]) if end and end[0] else None)
 
 
-def _unseen(raw: Any) -> Unseen:
-    """The answer to `unseen`."""
-    return Unseen(raw[0], int(raw[1]))
+def _not_found(raw: Any) -> NotFound:
+    """The answer to `not_found`."""
+    return NotFound(raw[0], int(raw[1]))
 
 
 def _unsettled(raw: Any) -> tuple[Unsettled, ...]:

@@ -11,7 +11,7 @@ import pytest
 from shared.config.loading import load_settings
 from shared.errors import CredentialsRefused, LeaseLost, LimitReached, OutcomeUnknown, ProviderError, ProviderRefused, ProviderUnavailable
 from shared.mailbox.call import Call
-from shared.mailbox.calls import Claim, Outcome, Sending, Unseen
+from shared.mailbox.calls import Claim, NotFound, Outcome, Sending
 from shared.mailbox.records import Attempt, Reply, ReplyState
 from shared.model import users
 from shared.model.addresses import Identities, PhoneNumber
@@ -33,7 +33,7 @@ class Mailbox:
     """Answers each script from a list (the last one for ever) and remembers what was asked."""
 
     def __init__(self, **answers: list[Any]) -> None:
-        self.answers: dict[str, list[Any]] = {"renew": [1], "outcome": [STORED], "unseen": [Unseen("absent")], **answers}
+        self.answers: dict[str, list[Any]] = {"renew": [1], "outcome": [STORED], "not_found": [NotFound("absent")], **answers}
         self.asked: list[Call[Any]] = []
         self.elsewhere: dict[str, str] = {}
         self.record: Reply | None = None
@@ -56,7 +56,7 @@ class Mailbox:
         """Those of other replies."""
         return {name: owner for name, owner in self.elsewhere.items() if name in provider_ids}
 
-    async def unsure(self, conversation: str) -> list[Reply]:
+    async def uncertain_replies(self, conversation: str) -> list[Reply]:
         """None."""
         del conversation
         return []
@@ -214,7 +214,7 @@ def test_what_the_list_shows_is_accepted_unless_it_is_another_replys() -> None:
     absent.elsewhere = {"SM1": "r-other"}
     channel = Channel("SM9", found=listed("SM1"))
     assert deliver(absent, channel) == DeliveryResult("sent")
-    assert [asked.name for asked in absent.asked] == ["sending", "unseen", "sending", "outcome"]
+    assert [asked.name for asked in absent.asked] == ["sending", "not_found", "sending", "outcome"]
 
 
 def test_after_a_look_up_nothing_is_sent_again_when_it_is_too_late() -> None:
@@ -234,11 +234,11 @@ def test_a_list_without_an_answer_resolves_nothing() -> None:
 
 def test_a_list_is_asked_twice_before_its_silence_counts() -> None:
     """The lease is given up in between; the second look does not come before its time, whoever takes it."""
-    first = Mailbox(sending=[Sending("look_up", Attempt("a-1", 0))], unseen=[Unseen("", 10_000)])
+    first = Mailbox(sending=[Sending("look_up", Attempt("a-1", 0))], unseen=[NotFound("", 10_000)])
     channel = Channel(found=[])
     assert deliver(first, channel) == DeliveryResult("wait", wait_ms=10_000, reason="looked_once")
     assert (channel.listed, channel.sent) == (1, 0)
-    (asked,) = first.scripts("unseen")
+    (asked,) = first.scripts("not_found")
     assert (asked["reply"], asked["id"], asked["again"]) == ("r-1", "a-1", 10_000)
     assert 0 <= asked["asked"] - 10**9 < 5_000
 
@@ -254,7 +254,7 @@ def test_a_list_is_asked_twice_before_its_silence_counts() -> None:
 
 def test_what_a_report_settled_during_the_look_is_not_sent_again() -> None:
     """Resolved is resolved, whatever the list said."""
-    mailbox = Mailbox(sending=[Sending("look_up", Attempt("a-1", 0)), Sending("sent")], unseen=[Unseen("accepted")])
+    mailbox = Mailbox(sending=[Sending("look_up", Attempt("a-1", 0)), Sending("sent")], unseen=[NotFound("accepted")])
     channel = Channel(found=[])
     assert deliver(mailbox, channel) == DeliveryResult("sent")
     assert channel.sent == 0
@@ -359,10 +359,10 @@ def test_mail_waits_for_its_event_in_steps() -> None:
     look_up = Sending("look_up", Attempt("a-1", 0))
     early = Mailbox(sending=[look_up])
     assert deliver(early, Channel(found=None), now_ms=60_000) == DeliveryResult("wait", wait_ms=10_000, reason="event_awaited")
-    assert not early.scripts("unseen")
+    assert not early.scripts("not_found")
     late = Mailbox(sending=[look_up, OK])
     assert deliver(late, Channel("", found=None), now_ms=120_001) == DeliveryResult("sent")
-    asked = late.scripts("unseen")[0]
+    asked = late.scripts("not_found")[0]
     assert (asked["reply"], asked["id"], asked["again"]) == ("r-1", "a-1", 0)
 
 

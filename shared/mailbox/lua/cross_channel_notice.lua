@@ -1,4 +1,4 @@
--- elsewhere: tell a user on their other channel that a reply did not reach them. Once a reply: who takes it off the list appends the
+-- cross_channel_notice: tell a user on their other channel that a reply did not reach them. Once a reply: who takes it off the list appends the
 -- notice in the same step, whoever else tries and however often; and once an hour on one channel. With a reason the user is not told,
 -- and the reason recorded. Answer: "told", why not, or "gone".
 -- args: reply reason conv channel sender pair user code event wake...

@@ -1,4 +1,4 @@
--- unseen: a look-up succeeded and did not show an attempt. Never fenced: any holder may look, and the operator.
+-- not_found: a look-up succeeded and did not show an attempt. Never fenced: any holder may look, and the operator.
 -- The first look is recorded in the attempt; `absent` it is only after a second one, which was asked (`asked`, ms of the server's
 -- time) at least `again` ms after the first: so neither a repeat of this call nor two looks at the same time count for two. A
 -- provider without a list is waited for instead, and gives 0 for `again`. What is resolved stays as it is.
