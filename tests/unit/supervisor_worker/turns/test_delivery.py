@@ -76,6 +76,7 @@ class Channel:
     def __init__(self, *results: str | Exception, found: list[ListedMessage] | Exception | None = None) -> None:
         self.results = list(results)
         self.found = found
+        self.away: Exception | None = None
         self.sent = 0
         self.listed = 0
 
@@ -97,7 +98,10 @@ class Channel:
         return self.found
 
     async def ready(self, command: Response) -> None:
-        """Takes requests."""
+        """Takes requests, unless it is away."""
+        del command
+        if self.away is not None:
+            raise self.away
 
     async def newest(self) -> list[ListedMessage] | None:
         """Nothing newer than what is looked for."""
@@ -330,6 +334,19 @@ def test_only_a_failure_of_the_provider_counts_in_its_retry_budget(error: Provid
             Mailbox(sending=[OK]), Channel(error), begin=lambda context: context.budgets["sms"].succeeded(retry=False), keep=contexts.append
         )
     assert contexts[0].budgets["sms"].recovered is recovered
+
+
+@pytest.mark.parametrize("away", [ProviderUnavailable("twilio", "20429"), OutcomeUnknown("twilio", "http_503"), TimeoutError()], ids=repr)
+def test_what_may_be_a_second_copy_is_not_sent_to_a_provider_that_is_still_away(away: Exception) -> None:
+    """It is the last copy: the provider is probed first, and its failure is an outage whatever kind it is."""
+    mailbox, channel = Mailbox(sending=[OK]), Channel("SM1")
+    mailbox.record = Reply("r-1", "c-1", "t-1", COMMAND, ReplyState.SENDING, (Attempt("a-1", 0, "absent"),))
+    channel.away = away
+    with pytest.raises(ProviderUnavailable):
+        deliver(mailbox, channel, tried=True)
+    assert (channel.sent, mailbox.asked) == (0, [])
+    channel.away = None
+    assert deliver(mailbox, channel, tried=True) == DeliveryResult("sent")
 
 
 def test_without_room_in_the_budget_what_may_have_been_taken_is_looked_up_all_the_same() -> None:
