@@ -10,7 +10,6 @@ ROOT_SIZE: Final = 16.0
 """A browser's own font size, in pixels."""
 VIEWPORT: Final = 1024.0
 """The width and height of the window that is assumed, in pixels."""
-MAX_DIGITS: Final = 40
 
 _NUMBER: Final = re.compile(r"([+-]?(?:\d{1,40}\.?\d{0,40}|\.\d{1,40})(?:e[+-]?\d{1,3})?)([a-z]{0,5}|%)")
 _UNITS: Final = {
