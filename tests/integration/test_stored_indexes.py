@@ -64,9 +64,9 @@ class Old:
 async def worker(url: str, identities: Identities) -> AsyncIterator[StoredIndexes]:
     """A process's part."""
     redis = for_loop(url)
-    supervisor = SimpleNamespace(identities=identities, stopping=asyncio.Event())
+    context = SimpleNamespace(identities=identities, stopping=asyncio.Event())
     try:
-        yield StoredIndexes(cast("Any", SimpleNamespace(redis=redis, mailbox=AsyncMailbox(redis), supervisor=supervisor)))
+        yield StoredIndexes(cast("Any", SimpleNamespace(redis=redis, mailbox=AsyncMailbox(redis), context=context)))
     finally:
         await redis.aclose()
 
