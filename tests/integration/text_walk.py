@@ -47,7 +47,6 @@ ASIDE: Final = (
     "supervisor_worker/process/worker.py",
     "supervisor_worker/process/stored_indexes.py",
     "shared/mailbox/calls/indexes.py",
-    "shared/mailbox/lua/list_stored.lua",
     "shared/mailbox/keys.py",
     "supervisor_worker/reconciler/",
     "supervisor_worker/turns/cross_channel_notice.py",
