@@ -62,7 +62,7 @@ e2e: .venv/installed-e2e ## Start the Procfile as a user does, and look at the p
 	$(PYTEST) tests/e2e
 
 chaos: install ## Every fault at full length, and the tables of what they did (docs/reference/chaos.md); under twenty-five minutes
-	BOSSLINE_CHAOS=full $(PYTEST) $(LONGEST:%=tests/chaos/test_%.py) tests/chaos tests/integration/test_mailbox_model.py tests/integration/test_bench.py $(ALONE:%=--ignore=%) -n 3 --dist loadfile --no-loadscope-reorder
+	BOSSLINE_CHAOS=full $(PYTEST) $(LONGEST:%=tests/chaos/test_%.py) tests/chaos tests/integration/mailbox/test_model.py tests/integration/system/test_bench.py $(ALONE:%=--ignore=%) -n 3 --dist loadfile --no-loadscope-reorder
 	BOSSLINE_CHAOS=full $(BOSSLINE_CHAOS_TABLE:%=BOSSLINE_CHAOS_TABLE=%.alone) $(PYTEST) $(ALONE)
 
 soak: install ## An hour of the whole product at five messages a second, with random kills; SOAK_MINUTES=60 SOAK_SEED=...

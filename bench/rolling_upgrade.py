@@ -19,10 +19,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
-from tests.support import posts
+from tests.support import webhook_posts
+from tests.support.installation import Installation, Person
+from tests.support.outcome_check import Said, judge
 from tests.support.processes import ROOT, BossProcess, WebProcess, WorkerProcess, free_port
-from tests.support.verdict import Said, judge
-from tests.support.whole import Person, Whole
 
 PEOPLE: Final = 20
 MESSAGES: Final = 200
@@ -79,14 +79,14 @@ def write(people: Sequence[Person], webs: Sequence[WebProcess], count: int) -> l
     for number in range(count):
         person = people[number % len(people)]
         mail = number < len(people) and number % 4 == 0
-        post = posts.mail(person, f"w{number}") if mail else posts.text(person, f"SM{number:032x}", f"w{number}")
+        post = webhook_posts.mail(person, f"w{number}") if mail else webhook_posts.text(person, f"SM{number:032x}", f"w{number}")
         _deliver(post, webs, number)
         said.append(Said(person, "email" if mail else "sms", f"w{number}", "rolling upgrade"))
         time.sleep(SECONDS_BETWEEN)  # what is measured is a time of load, not a condition
     return said
 
 
-def _deliver(post: posts.Post, webs: Sequence[WebProcess], number: int) -> None:
+def _deliver(post: webhook_posts.Post, webs: Sequence[WebProcess], number: int) -> None:
     for attempt in range(TRIES):
         try:
             if post.to(webs[(number + attempt) % len(webs)]) in ACCEPTED:
@@ -99,21 +99,21 @@ def _deliver(post: posts.Post, webs: Sequence[WebProcess], number: int) -> None:
 
 def run(before: Path, count: int, seed: int) -> int:
     """The exit status."""
-    whole = Whole(PUBLIC_URL=posts.PUBLIC_URL)
-    whole.sandbox.env["SANDBOX_PUBLIC_URL"] = posts.PUBLIC_URL
-    with whole, ExitStack() as stack:
-        old = {**whole.settings, "PYTHONPATH": str(before)}
-        old_web = WebProcess({**old, "PORT": str(free_port()), "BOSS_DATA_DIR": str(whole.directory / "data-before")})
-        workers = [WorkerProcess(old, whole.redis), WorkerProcess(whole.settings, whole.redis)]
+    installation = Installation(PUBLIC_URL=webhook_posts.PUBLIC_URL)
+    installation.sandbox.env["SANDBOX_PUBLIC_URL"] = webhook_posts.PUBLIC_URL
+    with installation, ExitStack() as stack:
+        old = {**installation.settings, "PYTHONPATH": str(before)}
+        old_web = WebProcess({**old, "PORT": str(free_port()), "BOSS_DATA_DIR": str(installation.directory / "data-before")})
+        workers = [WorkerProcess(old, installation.redis), WorkerProcess(installation.settings, installation.redis)]
         for process in (old_web, *workers):
             stack.callback(process.close)
             process.start()
-        killer = Killer([whole.web, old_web, *workers], seed)
+        killer = Killer([installation.web, old_web, *workers], seed)
         killer.start()
-        said = write([whole.person() for _ in range(PEOPLE)], [old_web, whole.web], count)
+        said = write([installation.person() for _ in range(PEOPLE)], [old_web, installation.web], count)
         killer.stop()
-        whole.quiet(QUIET_SECONDS)
-        (seen,) = judge(whole, said).values()
+        installation.quiet(QUIET_SECONDS)
+        (seen,) = judge(installation, said).values()
     print(
         f"{count} messages, {killer.kills} kills: lost {seen.lost}, doubled {seen.duplicates}, marked copies {seen.marked}, "
         f"out of order {seen.disorder}"

@@ -47,7 +47,7 @@ class Soak:
 
     def run(self) -> SoakResult:
         """Send messages and inject faults, then wait for the open messages, and return the result."""
-        self.processes.whole.sandbox.faults(**PROVIDER_FAULTS)
+        self.processes.installation.sandbox.faults(**PROVIDER_FAULTS)
         began = time.time()
         with self.traffic:
             try:
@@ -57,7 +57,7 @@ class Soak:
                 self.failures.append(str(error))
             ended = time.time()
             say(f"no more messages; waiting for what is open, at most {self.options.drain_seconds:.0f} s")
-            self.processes.whole.sandbox.faults(**NO_FAULTS)
+            self.processes.installation.sandbox.faults(**NO_FAULTS)
             self.traffic.drain(self.options.drain_seconds)
             seen = report(self.traffic, "soak", began, ended)
         return SoakResult(
@@ -67,7 +67,7 @@ class Soak:
             repeats=self.traffic.repeats,
             failures=[*self.injector.failures, *self.failures],
             samples=self.samples,
-            key_counts=memory.count_keys(self.processes.whole.redis),
+            key_counts=memory.count_keys(self.processes.installation.redis),
             cut_short=self.stopped or bool(self.failures),
         )
 

@@ -38,7 +38,7 @@ class Sample:
 def take_sample(soak: SoakProcesses, at: float, messages: int) -> Sample:
     """Take a sample now."""
     processes = {name: pss_mib(pid) for name, pid in soak.pids().items()}
-    return Sample(at, {name: mib for name, mib in processes.items() if mib}, _used(soak.whole.redis), messages)
+    return Sample(at, {name: mib for name, mib in processes.items() if mib}, _used(soak.installation.redis), messages)
 
 
 def _used(redis: Redis) -> int:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Self
 
+from tests.support.installation import FAST
 from tests.support.users_file import USERS
-from tests.support.whole import FAST
 
 MAX_MINUTES: Final = 24 * 60
 MAX_RATE: Final = 100

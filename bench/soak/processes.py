@@ -12,9 +12,9 @@ from typing import Final, Self
 from bench.soak.options import SoakOptions
 from shared.config.secret_rules import SANDBOX_CREDENTIALS
 from tests.support.bridge import BridgeProcess
+from tests.support.installation import Installation
 from tests.support.processes import BossProcess, WebProcess, WorkerProcess, free_port
 from tests.support.sandbox import SandboxProcess
-from tests.support.whole import Whole
 
 SERVER: Final = "redis"
 SIGTERM_SECONDS: Final = 15.0
@@ -27,26 +27,26 @@ class SoakProcesses:
     def __init__(self, options: SoakOptions) -> None:
         """Nothing runs yet."""
         BossProcess.forked = False  # memory is measured as an operator's processes use it
-        self.whole = Whole(times=options.times)
+        self.installation = Installation(times=options.times)
         self.by_name: dict[str, BossProcess] = {}
         self.away: set[str] = set()
 
     def __enter__(self) -> Self:
         """Start all processes."""
         with ExitStack() as stack:
-            whole = stack.enter_context(self.whole)
+            installation = stack.enter_context(self.installation)
             port = free_port()
             credentials = {name.upper(): value for name, value in SANDBOX_CREDENTIALS.items()}
             self.sandbox_b = stack.enter_context(SandboxProcess(SANDBOX_WEBHOOK_URL=f"http://127.0.0.1:{port}", **credentials))
-            bridge = BridgeProcess(whole.settings)
+            bridge = BridgeProcess(installation.settings)
             self.bridge_url = bridge.url
             self.by_name = {
-                "web a": whole.web,
-                "web b": WebProcess({**whole.settings, "PORT": str(port), "BOSS_DATA_DIR": str(whole.directory / "data-b")}),
-                "worker a": WorkerProcess(whole.settings, whole.redis),
-                "worker b": WorkerProcess(whole.settings, whole.redis),
+                "web a": installation.web,
+                "web b": WebProcess({**installation.settings, "PORT": str(port), "BOSS_DATA_DIR": str(installation.directory / "data-b")}),
+                "worker a": WorkerProcess(installation.settings, installation.redis),
+                "worker b": WorkerProcess(installation.settings, installation.redis),
                 "bridge": bridge,
-                "standby": BossProcess("standby", settings=whole.settings),
+                "standby": BossProcess("standby", settings=installation.settings),
             }
             for name, member in self.by_name.items():
                 stack.callback(member.close)
@@ -63,7 +63,7 @@ class SoakProcesses:
         """Kill -9; it stays away until `start`."""
         self.away.add(name)
         if name == SERVER:
-            self.whole.server.kill9()
+            self.installation.server.kill9()
         else:
             self.by_name[name].kill9()
 
@@ -74,17 +74,17 @@ class SoakProcesses:
 
     def freeze(self) -> None:
         """Suspend the server (SIGSTOP)."""
-        self.whole.server.freeze()
+        self.installation.server.freeze()
 
     def thaw(self) -> None:
         """Resume the server."""
-        self.whole.server.thaw()
+        self.installation.server.thaw()
 
     def start(self, name: str) -> None:
         """Start a process as a process manager does, and wait until it works. Raises AssertionError, with its output, if it fails."""
         self.away.discard(name)
         if name == SERVER:
-            self.whole.server.start()
+            self.installation.server.start()
             return
         try:
             self.by_name[name].start()
@@ -99,5 +99,5 @@ class SoakProcesses:
     def pids(self) -> dict[str, int]:
         """The process ids of all that are not away."""
         found = {name: member.pid for name, member in self.by_name.items() if name not in self.away}
-        server = {SERVER: pid} if SERVER not in self.away and (pid := getattr(self.whole.server, "pid", None)) else {}
-        return {**found, **server, "sandbox": self.whole.sandbox.pid}
+        server = {SERVER: pid} if SERVER not in self.away and (pid := getattr(self.installation.server, "pid", None)) else {}
+        return {**found, **server, "sandbox": self.installation.sandbox.pid}

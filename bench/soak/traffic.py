@@ -49,12 +49,14 @@ class SoakTraffic(Load):
 
     def __init__(self, processes: SoakProcesses, options: SoakOptions) -> None:
         """Nothing is sent yet."""
-        people = [processes.whole.person() for _ in range(options.people)]
-        super().__init__(processes.whole, lanes(people, ways=WAYS, rate=options.rate), processes.bridge_url, rate=options.rate)
+        people = [processes.installation.person() for _ in range(options.people)]
+        super().__init__(processes.installation, lanes(people, ways=WAYS, rate=options.rate), processes.bridge_url, rate=options.rate)
         self.repeats: Counter[str] = Counter()
         """Webhooks that were posted once more: `at once` or `again`."""
-        self._sandbox_of = {lane: (processes.whole.sandbox, processes.sandbox_b)[number % 2] for number, lane in enumerate(self.lanes)}
-        self._other_sandbox = {processes.whole.sandbox: processes.sandbox_b, processes.sandbox_b: processes.whole.sandbox}
+        self._sandbox_of = {
+            lane: (processes.installation.sandbox, processes.sandbox_b)[number % 2] for number, lane in enumerate(self.lanes)
+        }
+        self._other_sandbox = {processes.installation.sandbox: processes.sandbox_b, processes.sandbox_b: processes.installation.sandbox}
         self._rng = {lane: random.Random(f"{options.seed} {lane.person.tag}") for lane in self.lanes}  # noqa: S311 - no secret
 
     def due_times(self, lane: Lane) -> Iterator[tuple[int, float]]:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from tests.chaos.table import FULL, Table
+from tests.support.installation import Installation, JsonObject, Person
 from tests.support.load import AWAY, Load, Report, report
 from tests.support.load_lanes import lanes
-from tests.support.whole import JsonObject, Person, Whole
 
 SECONDS: Final = 30 if FULL else 4
 PEOPLE: Final = 40 if FULL else 16
@@ -41,27 +41,33 @@ class Books:
     record: Record
 
 
-def people_of(whole: Whole, faults: Mapping[str, JsonObject] = SLOW) -> list[Person]:
+def people_of(installation: Installation, faults: Mapping[str, JsonObject] = SLOW) -> list[Person]:
     """People whom no other case has met, an empty journal, and providers that take their time."""
-    whole.sandbox.reset()
-    whole.sandbox.faults(**faults)
-    return [whole.person() for _ in range(PEOPLE)]
+    installation.sandbox.reset()
+    installation.sandbox.faults(**faults)
+    return [installation.person() for _ in range(PEOPLE)]
 
 
 def endure(
-    whole: Whole, bridge_url: str, fault: str, away: Callable[[], object], books: Books, *, faults: Mapping[str, JsonObject] = SLOW
+    installation: Installation,
+    bridge_url: str,
+    fault: str,
+    away: Callable[[], object],
+    books: Books,
+    *,
+    faults: Mapping[str, JsonObject] = SLOW,
 ) -> Report:
     """Load the whole, let `away` take something and give it back, and judge what became of it. Without a bridge all write by webhook.
 
     The test fails unless all is answered, once, in order, within a minute of the return.
     """
-    with Load(whole, lanes(people_of(whole, faults), bridge=bool(bridge_url)), bridge_url) as load:
+    with Load(installation, lanes(people_of(installation, faults), bridge=bool(bridge_url)), bridge_url) as load:
         load.wait_for_answers_in_all_lanes()
         began = time.time()
         away()
         returned = time.time()
         load.drain(DRAIN_SECONDS)
-        whole.quiet(DRAIN_SECONDS)
+        installation.quiet(DRAIN_SECONDS)
         result = report(load, fault, began, returned)
     books.record(AWAY, json.dumps(dataclasses.asdict(result)))
     books.table.add(

@@ -8,33 +8,37 @@ from collections.abc import Callable
 from typing import cast
 
 from shared.mailbox.calls import STANDBY
-from tests.support.forked import ForkedWorker
+from tests.support.crashing_worker_process import CrashingWorker
+from tests.support.installation import Installation, Person
 from tests.support.wait import wait_for
-from tests.support.whole import Person, Whole
 
 Record = Callable[[str, object], None]
 
 
-def killed_and_answered(whole: Whole, workers: list[ForkedWorker], asker: Person, change: int) -> float:
+def killed_and_answered(installation: Installation, workers: list[CrashingWorker], asker: Person, change: int) -> float:
     """The seconds from the death of all workers to the standby's answer to the next text."""
     began = time.monotonic()
     for worker in workers:
         worker.kill9()
-    whole.text(asker, f"after {change}")
-    whole.wait_for_replies(asker, 2 * change + 2, 60)
+    installation.text(asker, f"after {change}")
+    installation.wait_for_replies(asker, 2 * change + 2, 60)
     took = time.monotonic() - began
-    assert any(name.startswith(STANDBY) for name in _registered(whole))
+    assert any(name.startswith(STANDBY) for name in _registered(installation))
     return took
 
 
-def watches(whole: Whole) -> None:
+def watches(installation: Installation) -> None:
     """Wait until the standby does nothing but watch."""
-    wait_for(lambda: [b'"state":"watching"' in entry for entry in whole.redis.hvals("boss:standby")] == [True], 60, "the standby's leaving")
-    assert not any(name.startswith(STANDBY) for name in _registered(whole))
+    wait_for(
+        lambda: [b'"state":"watching"' in entry for entry in installation.redis.hvals("boss:standby")] == [True],
+        60,
+        "the standby's leaving",
+    )
+    assert not any(name.startswith(STANDBY) for name in _registered(installation))
 
 
-def _registered(whole: Whole) -> list[str]:
-    keys = cast("set[bytes]", whole.redis.smembers("rq:workers"))
+def _registered(installation: Installation) -> list[str]:
+    keys = cast("set[bytes]", installation.redis.smembers("rq:workers"))
     return [key.decode().removeprefix("rq:worker:") for key in keys]
 
 

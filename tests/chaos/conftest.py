@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.chaos.table import Table, summarize
+from tests.support.installation import Installation
 from tests.support.load import AWAY, Report
-from tests.support.whole import Whole
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -30,14 +30,14 @@ def table(request: pytest.FixtureRequest) -> Table:
 
 
 @pytest.fixture(scope="session")
-def shared_whole() -> Iterator[Whole]:
+def shared_whole() -> Iterator[Installation]:
     """The processes that live as long as the run."""
-    with Whole() as running:
+    with Installation() as running:
         yield running
 
 
 @pytest.fixture
-def whole(shared_whole: Whole) -> Iterator[Whole]:
+def installation(shared_whole: Installation) -> Iterator[Installation]:
     """The whole system with an empty mailbox and no worker yet."""
     shared_whole.reset()
     yield shared_whole

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from tests.chaos.table import Table
-from tests.support.lateness import Lateness
-from tests.support.plans import Plans
-from tests.support.verdict import Death, Said, asked_again, judge, recoveries
+from tests.support.fault_plan import FaultPlan
+from tests.support.installation import Installation, Person, root_id
+from tests.support.outcome_check import Death, Said, asked_again, judge, recoveries
+from tests.support.scheduler_lag import SchedulerLag
 from tests.support.wait import wait_for
-from tests.support.whole import Person, Whole, root_id
 
 LEASE: Final = 3
 GRACE: Final = 2.0
@@ -99,13 +99,13 @@ class Strikes:
     """
 
     def __init__(
-        self, whole: Whole, plans: Plans, *, thaw: bool = False, most: float = LEASE + GRACE, most_asked: float = LEASE + GRACE,
-        patience: float = PATIENCE,
+        self, installation: Installation, fault_plan: FaultPlan, *, thaw: bool = False, most: float = LEASE + GRACE,
+        most_asked: float = LEASE + GRACE, patience: float = PATIENCE,
     ) -> None:  # fmt: skip
         """`most` seconds until the next line are promised, `most_asked` where a request had left."""
-        self._whole, self._plans, self._thaw = whole, plans, thaw
+        self._installation, self._plans, self._thaw = installation, fault_plan, thaw
         self._most, self._most_asked, self._patience = most, most_asked, patience
-        self._lateness = Lateness()
+        self._lateness = SchedulerLag()
         self._said: list[Said] = []
         self._deaths: list[Death] = []
         self._faults: dict[str, Step] = {}
@@ -123,7 +123,7 @@ class Strikes:
         for channel in BOTH:
             mine = [step for step in steps for _ in range(runs // len(step.channels)) if channel in step.channels]
             dice.shuffle(mine)
-            people = [self._whole.person() for _ in range(min(conversations // 2, len(mine)))]
+            people = [self._installation.person() for _ in range(min(conversations // 2, len(mine)))]
             dealt |= {(person, channel): mine[place :: len(people)] for place, person in enumerate(people)}
         self._faults |= {_fault(name, step): step for step in steps}
         with self._lateness.watched():
@@ -131,7 +131,7 @@ class Strikes:
                 for done in [pool.submit(self._lives_through, name, *key, its_steps) for key, its_steps in dealt.items()]:
                     done.result()
             if not self._broken:
-                self._whole.quiet(self._patience)
+                self._installation.quiet(self._patience)
         self._beside = [Death(name, conversation, at_ms) for conversation, at_ms in self._plans.swept()]
 
     @contextmanager
@@ -140,13 +140,13 @@ class Strikes:
 
         What proves that an attempt was not taken is a list that shows what came after it: the last conversations would have no such proof.
         """
-        person, over = self._whole.person(), threading.Event()
+        person, over = self._installation.person(), threading.Event()
 
         def write() -> None:
             for number in itertools.count():
                 if over.wait(BETWEEN):
                     return
-                self._whole.text(person, f"else {number}")
+                self._installation.text(person, f"else {number}")
 
         with ThreadPoolExecutor(1) as pool:
             writing = pool.submit(write)
@@ -158,7 +158,7 @@ class Strikes:
 
     def _lives_through(self, name: str, person: Person, channel: str, steps: Sequence[Step]) -> None:
         """One conversation through all its strikes."""
-        conversation, numbers = self._whole.conversation(person, channel), itertools.count()
+        conversation, numbers = self._installation.conversation(person, channel), itertools.count()
         for step in steps:
             if self._broken:
                 return
@@ -184,19 +184,19 @@ class Strikes:
     def _say(self, person: Person, channel: str, number: int, fault: str) -> None:
         self._said.append(Said(person, channel, str(number), fault))
         if channel == "sms":
-            status = self._whole.text(person, number)["status"]
+            status = self._installation.text(person, number)["status"]
         else:
             thread = {"message_id": f"<{number}-{person.tag}@mail.example.com>", "references": root_id(person)} if number else {}
-            status = self._whole.mail(person, number, **thread)["status"]
+            status = self._installation.mail(person, number, **thread)["status"]
         assert status == OK
 
     def _wait_until_dealt_with(self, conversation: str) -> None:
-        wait_for(lambda: self._whole.redis.zscore("boss:due", conversation) is None, self._patience, "its end", every=0.1)
+        wait_for(lambda: self._installation.redis.zscore("boss:due", conversation) is None, self._patience, "its end", every=0.1)
 
     def enter(self, table: Table, *, most_marked: int = 0) -> None:
         """Enter a row for each step, and only then fail if one is not as promised: `most_marked` second copies a strike, or none."""
-        seen, times = judge(self._whole, self._said), recoveries(self._whole, self._beside + self._deaths)
-        runs, again = Counter(death.fault for death in self._deaths), asked_again(self._whole, self._said)
+        seen, times = judge(self._installation, self._said), recoveries(self._installation, self._beside + self._deaths)
+        runs, again = Counter(death.fault for death in self._deaths), asked_again(self._installation, self._said)
         with table.all_rows() as failures:
             for fault, step in self._faults.items():
                 of = seen[fault]

@@ -10,8 +10,8 @@ from typing import Final
 import pytest
 
 from tests.chaos.table import FULL, Table
-from tests.support.verdict import Said, judge
-from tests.support.whole import Whole
+from tests.support.installation import Installation
+from tests.support.outcome_check import Said, judge
 
 PEOPLE: Final = 40 if FULL else 10
 AWAY_SECONDS: Final[dict[str, float]] = {"full": 30 if FULL else 1, "killed": 30}
@@ -26,26 +26,26 @@ pytestmark = pytest.mark.timeout(240)
 def test_an_answer_that_comes_while_redis_is_away_is_asked_for_once_and_sent_when_it_is_back(table: Table, how: str) -> None:
     """Of texts and of mails, at the default times: nobody's turn is lost, and nobody waits for a lease to end."""
     fault = f"answers while redis is {how}"
-    with Whole(times={}, WORKER_CONCURRENCY="200") as whole:
-        whole.sandbox.faults(anthropic={"hold": True})
-        whole.fork(2)
-        people = [whole.person() for _ in range(PEOPLE)]
+    with Installation(times={}, WORKER_CONCURRENCY="200") as installation:
+        installation.sandbox.faults(anthropic={"hold": True})
+        installation.fork(2)
+        people = [installation.person() for _ in range(PEOPLE)]
         mailing = people[::2]
         for person in people:
-            (whole.mail if person in mailing else whole.text)(person, "word")
+            (installation.mail if person in mailing else installation.text)(person, "word")
         for person in people:
-            whole.wait_for_questions(person, seconds=60)
-        with away(whole, how):
-            whole.sandbox.faults(anthropic={"hold": False})
+            installation.wait_for_questions(person, seconds=60)
+        with away(installation, how):
+            installation.sandbox.faults(anthropic={"hold": False})
             time.sleep(AWAY_SECONDS[how])  # the outage itself, not a wait for anything
         back = time.monotonic()
         for person in people:
-            whole.wait_for_replies(person, seconds=60, channel="email" if person in mailing else "sms")
+            installation.wait_for_replies(person, seconds=60, channel="email" if person in mailing else "sms")
         took = time.monotonic() - back
-        whole.quiet(60)
-        lost = [line.fields["conv"] for line in whole.all_lines("lease_lost")]
-        asked = [len(whole.questions(person)) for person in people]
-        seen = judge(whole, [Said(person, "email" if person in mailing else "sms", "word", fault) for person in people])[fault]
+        installation.quiet(60)
+        lost = [line.fields["conv"] for line in installation.all_lines("lease_lost")]
+        asked = [len(installation.questions(person)) for person in people]
+        seen = judge(installation, [Said(person, "email" if person in mailing else "sms", "word", fault) for person in people])[fault]
         table.add(
             fault=fault, runs=1, lost=seen.lost, duplicates=seen.duplicates + seen.marked, recoveries=[took], details=seen.details,
         )  # fmt: skip
@@ -54,13 +54,13 @@ def test_an_answer_that_comes_while_redis_is_away_is_asked_for_once_and_sent_whe
 
 
 @contextmanager
-def away(whole: Whole, how: str) -> Iterator[None]:
+def away(installation: Installation, how: str) -> Iterator[None]:
     """No write is taken meanwhile."""
     if how == "full":
-        whole.redis.config_set("maxmemory", 1)
+        installation.redis.config_set("maxmemory", 1)
         yield
-        whole.redis.config_set("maxmemory", "256mb")
+        installation.redis.config_set("maxmemory", "256mb")
     else:
-        whole.server.kill9()
+        installation.server.kill9()
         yield
-        whole.server.start()
+        installation.server.start()

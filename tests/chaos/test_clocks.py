@@ -11,9 +11,9 @@ import pytest
 from shared.mailbox import ledger
 from tests.chaos.away import PATIENCE, SECONDS, SLOW, Books, Record, endure
 from tests.chaos.table import FULL, Table
+from tests.support.installation import FAST, Installation, JsonObject
 from tests.support.processes import ROOT
 from tests.support.texters import ready
-from tests.support.whole import FAST, JsonObject, Whole
 
 pytestmark = pytest.mark.timeout(PATIENCE)
 TEN_MINUTES: Final = 600
@@ -31,23 +31,23 @@ CASES: Final = {"web slow, a worker fast": (-TEN_MINUTES, TEN_MINUTES), "web fas
 def test_wrong_clocks_change_nothing(case: str, table: Table, record_property: Record) -> None:
     """Order is kept, nothing is answered twice, no signature is refused, nothing is thought too old, no lease is too long."""
     web, worker = CASES[case]
-    whole = Whole()
-    whole.web.settings |= _skewed(web)
-    with whole:
-        skewed = whole.worker(**_skewed(worker))
-        whole.fork()
-        assert abs(ready(whole.web)["clock_skew_seconds"] - web) < TEN_MINUTES / 10
+    installation = Installation()
+    installation.web.settings |= _skewed(web)
+    with installation:
+        skewed = installation.worker(**_skewed(worker))
+        installation.fork()
+        assert abs(ready(installation.web)["clock_skew_seconds"] - web) < TEN_MINUTES / 10
 
         def away() -> None:
             time.sleep(SECONDS / 2)  # both workers at work together
-            ends = [int(whole.redis.hget(key, "lease_end") or 0) for key in whole.redis.scan_iter("boss:conv:*")]
-            assert max(ends) <= whole.now_ms() + LEASE_MS
+            ends = [int(installation.redis.hget(key, "lease_end") or 0) for key in installation.redis.scan_iter("boss:conv:*")]
+            assert max(ends) <= installation.now_ms() + LEASE_MS
             skewed.kill9()
             time.sleep(SECONDS / 2)  # the outage itself, not a wait for anything
 
-        result = endure(whole, "", f"clocks: {case}", away, Books(table, record_property), faults=UNKNOWN)
-        assert whole.sandbox.count("twilio.list", accepted=None) > 0
-        assert "parked" not in {line.type for line in ledger.latest(whole.redis, 100_000)}
+        result = endure(installation, "", f"clocks: {case}", away, Books(table, record_property), faults=UNKNOWN)
+        assert installation.sandbox.count("twilio.list", accepted=None) > 0
+        assert "parked" not in {line.type for line in ledger.latest(installation.redis, 100_000)}
     assert result.not_taken == 0, result
     assert result.marked == 0, "the provider's list showed all that it took"
 

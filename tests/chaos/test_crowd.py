@@ -13,9 +13,9 @@ from rq.serializers import JSONSerializer
 
 from shared.mailbox.wake_queue import QUEUE
 from tests.chaos.table import FULL
-from tests.support.forked import ForkedWorker
+from tests.support.crashing_worker_process import CrashingWorker
+from tests.support.installation import Installation, Person
 from tests.support.wait import wait_for
-from tests.support.whole import Person, Whole
 
 pytestmark = pytest.mark.timeout(120)  # two cores may be shared with much else
 CROWD: Final = 200 if FULL else 100
@@ -24,63 +24,63 @@ OK: Final = 200
 
 
 @pytest.fixture(scope="module")
-def people(shared_whole: Whole) -> list[Person]:
+def people(shared_whole: Installation) -> list[Person]:
     """So many that one process is full of them."""
     return [shared_whole.person() for _ in range(CROWD)]
 
 
 @pytest.fixture
-def worker(whole: Whole, people: list[Person]) -> ForkedWorker:
+def worker(installation: Installation, people: list[Person]) -> CrashingWorker:
     """A worker with all their turns under way: Claude has every question and has answered none."""
-    whole.sandbox.faults(anthropic={"hold": True}, twilio={"status_callbacks": False})
-    (worker,) = whole.fork(1, WORKER_CONCURRENCY=str(CROWD))
-    assert set(whole.texts(people, 1)) == {OK}
-    whole.sandbox.wait("anthropic.messages", CROWD, SECONDS)
-    wait_for(lambda: under_way(whole) == CROWD, 10, f"{CROWD} executions")
-    assert whole.sandbox.count("twilio.create") == 0
+    installation.sandbox.faults(anthropic={"hold": True}, twilio={"status_callbacks": False})
+    (worker,) = installation.fork(1, WORKER_CONCURRENCY=str(CROWD))
+    assert set(installation.texts(people, 1)) == {OK}
+    installation.sandbox.wait("anthropic.messages", CROWD, SECONDS)
+    wait_for(lambda: under_way(installation) == CROWD, 10, f"{CROWD} executions")
+    assert installation.sandbox.count("twilio.create") == 0
     return worker
 
 
-def under_way(whole: Whole) -> int:
+def under_way(installation: Installation) -> int:
     """How many executions RQ's records show."""
-    return sum(int(cast("Any", whole.redis.scard(key))) for key in whole.redis.scan_iter("rq:worker:*:executions"))
+    return sum(int(cast("Any", installation.redis.scard(key))) for key in installation.redis.scan_iter("rq:worker:*:executions"))
 
 
-def assert_each_answered_once(whole: Whole, people: list[Person]) -> None:
-    whole.sandbox.faults(anthropic={"hold": False})
-    whole.quiet(SECONDS)
-    assert {person.tag: whole.assert_one_copy(person) for person in people} == {person.tag: ["1"] for person in people}
+def assert_each_answered_once(installation: Installation, people: list[Person]) -> None:
+    installation.sandbox.faults(anthropic={"hold": False})
+    installation.quiet(SECONDS)
+    assert {person.tag: installation.assert_one_copy(person) for person in people} == {person.tag: ["1"] for person in people}
 
 
-def test_a_kill_loses_nothing_and_doubles_nothing(whole: Whole, worker: ForkedWorker, people: list[Person]) -> None:
+def test_a_kill_loses_nothing_and_doubles_nothing(installation: Installation, worker: CrashingWorker, people: list[Person]) -> None:
     """Kill -9: another worker takes all of them when their leases have ended."""
     worker.kill9()
-    whole.fork(1, WORKER_CONCURRENCY=str(CROWD))
-    assert_each_answered_once(whole, people)
+    installation.fork(1, WORKER_CONCURRENCY=str(CROWD))
+    assert_each_answered_once(installation, people)
 
 
-def test_sigterm_hands_all_of_them_over(whole: Whole, worker: ForkedWorker, people: list[Person]) -> None:
+def test_sigterm_hands_all_of_them_over(installation: Installation, worker: CrashingWorker, people: list[Person]) -> None:
     """The process gives up every turn before it ends, so that nobody waits for a lease."""
     os.kill(worker.pid, signal.SIGTERM)
     wait_for(lambda: not worker.alive, 10, "the worker's end")
-    conversations = [key for key in whole.redis.scan_iter("boss:conv:*") if whole.redis.hget(key, "token")]
+    conversations = [key for key in installation.redis.scan_iter("boss:conv:*") if installation.redis.hget(key, "token")]
     assert conversations == []
-    whole.fork(1, WORKER_CONCURRENCY=str(CROWD))
-    assert_each_answered_once(whole, people)
+    installation.fork(1, WORKER_CONCURRENCY=str(CROWD))
+    assert_each_answered_once(installation, people)
 
 
-def test_a_stopped_job_is_one_turn_that_begins_again(whole: Whole, worker: ForkedWorker, people: list[Person]) -> None:
+def test_a_stopped_job_is_one_turn_that_begins_again(installation: Installation, worker: CrashingWorker, people: list[Person]) -> None:
     """RQ's stop command reaches one job among them all; its conversation is taken up again, the others go on."""
-    started = StartedJobRegistry(QUEUE, connection=whole.redis, serializer=JSONSerializer).get_job_ids(cleanup=False)
-    send_stop_job_command(whole.redis, started[0], serializer=JSONSerializer)
-    wait_for(lambda: whole.redis.hget(f"rq:job:{started[0]}", "status") == b"stopped", 10, "the stopped job")
+    started = StartedJobRegistry(QUEUE, connection=installation.redis, serializer=JSONSerializer).get_job_ids(cleanup=False)
+    send_stop_job_command(installation.redis, started[0], serializer=JSONSerializer)
+    wait_for(lambda: installation.redis.hget(f"rq:job:{started[0]}", "status") == b"stopped", 10, "the stopped job")
     assert worker.alive
-    assert_each_answered_once(whole, people)
+    assert_each_answered_once(installation, people)
 
 
-def test_a_restart_of_redis_ends_nothing(whole: Whole, worker: ForkedWorker, people: list[Person]) -> None:
+def test_a_restart_of_redis_ends_nothing(installation: Installation, worker: CrashingWorker, people: list[Person]) -> None:
     """Kill -9 of the server, and its start on the same data: the same process answers them all."""
-    whole.server.kill9()
-    whole.server.start()
-    assert_each_answered_once(whole, people)
+    installation.server.kill9()
+    installation.server.start()
+    assert_each_answered_once(installation, people)
     assert worker.alive

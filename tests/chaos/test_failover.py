@@ -15,11 +15,11 @@ from typing import Any, Final, cast
 import pytest
 
 from tests.chaos.table import FULL, Table
+from tests.support.installation import FAST, Installation, Person
 from tests.support.load import Load, report
 from tests.support.load_lanes import lanes
+from tests.support.sentinel_cluster import SentinelCluster
 from tests.support.wait import wait_for
-from tests.support.watched import Watched
-from tests.support.whole import FAST, Person, Whole
 
 PEOPLE: Final = 40 if FULL else 10
 AFTER_SECONDS: Final = 20 if FULL else 1
@@ -34,24 +34,24 @@ pytestmark = pytest.mark.timeout(300 if FULL else 90)
 
 
 @pytest.fixture(scope="module")
-def watched() -> Watched:
+def cluster() -> SentinelCluster:
     """Three servers and their Sentinels; the whole that runs on them starts and ends them."""
-    return Watched(down_after_ms=DOWN_AFTER_MS, failover_timeout_ms=FAILOVER_TIMEOUT_MS)
+    return SentinelCluster(down_after_ms=DOWN_AFTER_MS, failover_timeout_ms=FAILOVER_TIMEOUT_MS)
 
 
 @pytest.fixture(scope="module")
-def running(watched: Watched) -> Iterator[Whole]:
+def running(cluster: SentinelCluster) -> Iterator[Installation]:
     """The product on them, with one worker, which must outlive it all."""
-    with Whole(times={**FAST, **HOLD}, server=watched) as whole:
-        (worker,) = whole.fork()
-        yield whole
+    with Installation(times={**FAST, **HOLD}, server=cluster) as installation:
+        (worker,) = installation.fork()
+        yield installation
         assert worker.alive, worker.output[-4000:]
-        assert whole.web.returncode is None, whole.web.output[-4000:]
-        assert watched.refused() == []
+        assert installation.web.returncode is None, installation.web.output[-4000:]
+        assert cluster.refused() == []
 
 
 @pytest.fixture
-def people(running: Whole) -> list[Person]:
+def people(running: Installation) -> list[Person]:
     """People whom no other case has met."""
     running.sandbox.reset()
     return [running.person() for _ in range(PEOPLE)]
@@ -59,16 +59,16 @@ def people(running: Whole) -> list[Person]:
 
 @pytest.mark.parametrize("how", ["killed", "frozen"] if FULL else ["frozen"])
 def test_a_failover_under_load_loses_nothing_and_doubles_nothing(
-    running: Whole, watched: Watched, people: list[Person], table: Table, how: str
+    running: Installation, cluster: SentinelCluster, people: list[Person], table: Table, how: str
 ) -> None:
     """The master is killed, or stands still and comes back to find another in its place: every message is answered, once, in order."""
-    complete(watched)
+    complete(cluster)
     with Load(running, lanes(people, bridge=False)) as load:
         load.wait_for_answers_in_all_lanes()
-        old = watched.master
+        old = cluster.master
         old.kill9() if how == "killed" else old.freeze()
         began = time.time()
-        watched.wait_for_another(old)
+        cluster.wait_for_another(old)
         recovery = in_use_after(running, began)
         old.start() if how == "killed" else old.thaw()
         time.sleep(AFTER_SECONDS)  # the load goes on, not a wait for anything
@@ -82,14 +82,14 @@ def test_a_failover_under_load_loses_nothing_and_doubles_nothing(
     )  # fmt: skip
 
 
-@pytest.mark.skipif(not FULL, reason="make chaos: a quarter of a minute; tests/integration/test_insurance.py has its parts")
+@pytest.mark.skipif(not FULL, reason="make chaos: a quarter of a minute; tests/integration/webhooks/test_insurance.py has its parts")
 def test_what_only_the_dead_master_had_is_answered_from_the_insurance(
-    running: Whole, watched: Watched, people: list[Person], table: Table
+    running: Installation, cluster: SentinelCluster, people: list[Person], table: Table
 ) -> None:
     """No replica reads while texts come in, and then the master dies: the web process's disk has them, and their senders an answer."""
-    complete(watched)
-    old = watched.master
-    replicas = [node for node in watched.servers if node is not old]
+    complete(cluster)
+    old = cluster.master
+    replicas = [node for node in cluster.servers if node is not old]
     warm = running.texts(people, "before")
     running.quiet()
     for node in replicas:
@@ -102,7 +102,7 @@ def test_what_only_the_dead_master_had_is_answered_from_the_insurance(
     for node in replicas:
         node.thaw()
     running.web.start()
-    watched.wait_for_another(old)
+    cluster.wait_for_another(old)
     recovery = in_use_after(running, began)
     old.start()
     for person in people[:4]:
@@ -115,12 +115,12 @@ def test_what_only_the_dead_master_had_is_answered_from_the_insurance(
     table.add(fault="sentinel failover, replicas behind", runs=1, lost=lost, recoveries=[recovery])
 
 
-def complete(watched: Watched) -> None:
+def complete(cluster: SentinelCluster) -> None:
     """Wait until the master has its two replicas again, and all Sentinels say so."""
-    wait_for(lambda: watched.followed_by(watched.master, 2), 60, "two replicas")
+    wait_for(lambda: cluster.followed_by(cluster.master, 2), 60, "two replicas")
 
 
-def in_use_after(running: Whole, began: float) -> float:
+def in_use_after(running: Installation, began: float) -> float:
     """Seconds from the fault, in seconds of the epoch, to the first line in the new master's ledger."""
 
     def first() -> int | None:
@@ -130,6 +130,6 @@ def in_use_after(running: Whole, began: float) -> float:
     return wait_for(first, 60, "the new master's first line") / 1000 - began
 
 
-def insured(running: Whole) -> list[Path]:
+def insured(running: Installation) -> list[Path]:
     """What lies on the web process's disk until a replica has it."""
     return list(Path(running.settings["BOSS_DATA_DIR"]).glob("spool/insured/*.json"))

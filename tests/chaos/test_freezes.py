@@ -15,10 +15,10 @@ import pytest
 
 from tests.chaos.steps import STEPS, SWEEP, TRUTHFUL, Strikes
 from tests.chaos.table import FULL, Table
-from tests.support.keeper import Keeper
-from tests.support.plans import Plans
-from tests.support.verdict import Said, judge
-from tests.support.whole import Whole, in_threads
+from tests.support.fault_plan import FaultPlan
+from tests.support.installation import Installation, in_threads
+from tests.support.outcome_check import Said, judge
+from tests.support.process_supervisor import ProcessSupervisor
 
 RUNS: Final = 10 if FULL else 2
 AT_ONCE: Final = 10 if FULL else 13
@@ -30,11 +30,11 @@ pytestmark = pytest.mark.timeout(300 if FULL else 120)
 
 
 @pytest.fixture
-def strikes(whole: Whole, tmp_path: Path) -> Iterator[Strikes]:
+def strikes(installation: Installation, tmp_path: Path) -> Iterator[Strikes]:
     """Workers that freeze as planned, and are thawed; no status callback, and Twilio's list late."""
-    whole.sandbox.faults(**TRUTHFUL)
-    with Keeper(whole, WORKERS, CRASH_DIR=str(tmp_path), WORKER_CONCURRENCY="1"):
-        yield Strikes(whole, Plans(tmp_path), thaw=True)
+    installation.sandbox.faults(**TRUTHFUL)
+    with ProcessSupervisor(installation, WORKERS, CRASH_DIR=str(tmp_path), WORKER_CONCURRENCY="1"):
+        yield Strikes(installation, FaultPlan(tmp_path), thaw=True)
 
 
 def test_a_frozen_worker_that_comes_back_changes_nothing(strikes: Strikes, table: Table) -> None:
@@ -52,21 +52,23 @@ def test_one_that_stands_still_with_its_leave_in_hand_asks_for_it_again_and_send
     strikes.enter(table)
 
 
-def test_what_a_frozen_worker_was_answered_decides_although_its_lease_is_lost(whole: Whole, table: Table, tmp_path: Path) -> None:
+def test_what_a_frozen_worker_was_answered_decides_although_its_lease_is_lost(
+    installation: Installation, table: Table, tmp_path: Path
+) -> None:
     """No event comes, so its successor waits for one; then it goes on, records the provider's answer, and no mail is repeated."""
-    fault, plans = "frozen: answered, recorded after the lease", Plans(tmp_path)
-    whole.sandbox.faults(sendgrid={"events": False})
-    mailers = [whole.person() for _ in range(RUNS)]
-    conversations = [whole.conversation(mailer, "email") for mailer in mailers]
+    fault, fault_plan = "frozen: answered, recorded after the lease", FaultPlan(tmp_path)
+    installation.sandbox.faults(sendgrid={"events": False})
+    mailers = [installation.person() for _ in range(RUNS)]
+    conversations = [installation.conversation(mailer, "email") for mailer in mailers]
     for conversation in conversations:
-        plans.freeze(conversation, "before:outcome")
-    with Keeper(whole, RUNS + 1, CRASH_DIR=str(tmp_path), WORKER_CONCURRENCY="1", EMAIL_EVENT_WAIT_SECONDS="30"):
-        in_threads(lambda mailer: whole.mail(mailer, "word"), mailers)
+        fault_plan.freeze(conversation, "before:outcome")
+    with ProcessSupervisor(installation, RUNS + 1, CRASH_DIR=str(tmp_path), WORKER_CONCURRENCY="1", EMAIL_EVENT_WAIT_SECONDS="30"):
+        in_threads(lambda mailer: installation.mail(mailer, "word"), mailers)
         for conversation in conversations:
-            hit = plans.wait_for_hits(conversation)[-1]
-            whole.wait_for_lines(conversation, "backoff", count=2)
+            hit = fault_plan.wait_for_hits(conversation)[-1]
+            installation.wait_for_lines(conversation, "backoff", count=2)
             os.kill(hit.pid, signal.SIGCONT)
-            plans.wait_past(conversation)
-        whole.quiet(30)
-    seen = judge(whole, [Said(mailer, "email", "word", fault) for mailer in mailers])[fault]
+            fault_plan.wait_past(conversation)
+        installation.quiet(30)
+    seen = judge(installation, [Said(mailer, "email", "word", fault) for mailer in mailers])[fault]
     table.add(fault=fault, runs=RUNS, lost=seen.lost, duplicates=seen.duplicates + seen.marked, details=seen.details)

@@ -19,10 +19,10 @@ import pytest
 from shared.config.settings import Settings
 from tests.chaos.steps import AFTER_SIGTERM, BLANK, STEPS, SWEEP, TRUTHFUL, UNKNOWN, Step, Strikes
 from tests.chaos.table import FULL, Table
-from tests.support.keeper import Keeper
-from tests.support.plans import Plans
-from tests.support.verdict import Death, Said, judge, recoveries
-from tests.support.whole import Person, Whole
+from tests.support.fault_plan import FaultPlan
+from tests.support.installation import Installation, Person
+from tests.support.outcome_check import Death, Said, judge, recoveries
+from tests.support.process_supervisor import ProcessSupervisor
 
 RUNS: Final = 50 if FULL else 2
 CONVERSATIONS: Final = 48 if FULL else 16
@@ -42,7 +42,7 @@ pytestmark = pytest.mark.timeout(600 if FULL else 120)
 class Waiting:
     """A conversation at the default times, whose worker was killed at `killed_ms` of the server's time."""
 
-    whole: Whole
+    installation: Installation
     person: Person
     conversation: str
     killed_ms: int
@@ -54,43 +54,45 @@ def waiting(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     if not any(DEFAULT_LEASE_TEST in item.name for item in request.session.items):
         yield None
         return
-    plans = Plans(tmp_path_factory.mktemp("plans"))
-    with Whole(times={}, CRASH_DIR=str(plans.directory)) as whole:
-        whole.fork(2)
-        whole.sandbox.faults(anthropic={"latency_seconds": 5})
-        person = whole.person()
-        whole.text(person, "patience")
-        whole.wait_for_questions(person)
-        killed_ms = whole.now_ms()
-        os.kill(plans.holder(whole.conversation(person)), signal.SIGKILL)
-        whole.sandbox.faults(anthropic={"latency_seconds": 0})
-        yield Waiting(whole, person, whole.conversation(person), killed_ms)
+    fault_plan = FaultPlan(tmp_path_factory.mktemp("plans"))
+    with Installation(times={}, CRASH_DIR=str(fault_plan.directory)) as installation:
+        installation.fork(2)
+        installation.sandbox.faults(anthropic={"latency_seconds": 5})
+        person = installation.person()
+        installation.text(person, "patience")
+        installation.wait_for_questions(person)
+        killed_ms = installation.now_ms()
+        os.kill(fault_plan.holder(installation.conversation(person)), signal.SIGKILL)
+        installation.sandbox.faults(anthropic={"latency_seconds": 0})
+        yield Waiting(installation, person, installation.conversation(person), killed_ms)
 
 
 @pytest.fixture
-def strikes(whole: Whole, tmp_path: Path) -> Iterator[Strikes]:
+def strikes(installation: Installation, tmp_path: Path) -> Iterator[Strikes]:
     """Workers that die as planned, and are replaced."""
-    with Keeper(whole, WORKERS, CRASH_DIR=str(tmp_path), WORKER_CONCURRENCY="1"):
-        yield Strikes(whole, Plans(tmp_path))
+    with ProcessSupervisor(installation, WORKERS, CRASH_DIR=str(tmp_path), WORKER_CONCURRENCY="1"):
+        yield Strikes(installation, FaultPlan(tmp_path))
 
 
 def _many(strikes: Strikes, name: str, *steps: Step) -> None:
     strikes.run(name, steps, runs=RUNS, conversations=CONVERSATIONS, at_once=AT_ONCE)
 
 
-def test_a_kill_at_any_step_of_a_turn_loses_nothing_doubles_nothing_and_costs_a_lease(whole: Whole, strikes: Strikes, table: Table) -> None:
+def test_a_kill_at_any_step_of_a_turn_loses_nothing_doubles_nothing_and_costs_a_lease(
+    installation: Installation, strikes: Strikes, table: Table
+) -> None:
     """No status callback, and Twilio's list late: what became of an attempt only a look can tell, or SendGrid's event."""
-    whole.sandbox.faults(**TRUTHFUL)
+    installation.sandbox.faults(**TRUTHFUL)
     _many(strikes, "killed", *STEPS, *AFTER_SIGTERM)
     _many(strikes, "killed", *SWEEP)
     strikes.enter(table)
 
 
 def test_with_nothing_to_tell_what_became_of_an_attempt_there_is_one_second_copy_at_most_and_it_is_marked(
-    whole: Whole, strikes: Strikes, table: Table
+    installation: Installation, strikes: Strikes, table: Table
 ) -> None:
     """No callback, no event, and a list that shows nothing."""
-    whole.sandbox.faults(**BLANK)
+    installation.sandbox.faults(**BLANK)
     _many(strikes, "killed, list blank", *(step for step in STEPS if step.name in UNKNOWN))
     strikes.enter(table, most_marked=1)
 
@@ -98,11 +100,11 @@ def test_with_nothing_to_tell_what_became_of_an_attempt_there_is_one_second_copy
 @pytest.mark.skipif(not FULL, reason="make chaos: the product's own waits, step by step")
 def test_at_the_default_times_nobody_waits_for_more_than_8_seconds_or_25_where_a_request_had_left(table: Table, tmp_path: Path) -> None:
     """Whoever dies is on a host of its own: only its silence tells."""
-    with Whole(times={}) as whole:
-        whole.sandbox.faults(**TRUTHFUL)
-        with Keeper(whole, WORKERS, CRASH_DIR=str(tmp_path), CRASH_APART="1", WORKER_CONCURRENCY="1"):
+    with Installation(times={}) as installation:
+        installation.sandbox.faults(**TRUTHFUL)
+        with ProcessSupervisor(installation, WORKERS, CRASH_DIR=str(tmp_path), CRASH_APART="1", WORKER_CONCURRENCY="1"):
             time.sleep(9)  # since the first look: before it no silence counts
-            strikes = Strikes(whole, Plans(tmp_path), most=TAKEN_OVER, most_asked=LOOKED_UP, patience=150)
+            strikes = Strikes(installation, FaultPlan(tmp_path), most=TAKEN_OVER, most_asked=LOOKED_UP, patience=150)
             name = "killed at the default times, another host"
             strikes.run(name, [*STEPS, *AFTER_SIGTERM], runs=RUNS_AT_DEFAULTS, conversations=CONVERSATIONS, at_once=WORKERS // 2)
             strikes.enter(table)
@@ -112,9 +114,9 @@ def test_at_the_default_lease_the_next_line_comes_within_8_seconds(waiting: Wait
     """Killed while Claude thinks; a worker beside it takes over, long before the lease ends."""
     fault, lease = "killed at the default lease", Settings.model_fields["lease_seconds"].default
     assert lease == 60
-    waiting.whole.wait_for_lines(waiting.conversation, "answered", seconds=75)
-    waiting.whole.quiet()
-    seen = judge(waiting.whole, [Said(waiting.person, "sms", "patience", fault)])[fault]
-    ((_, seconds),) = recoveries(waiting.whole, [Death(fault, waiting.conversation, waiting.killed_ms)])
+    waiting.installation.wait_for_lines(waiting.conversation, "answered", seconds=75)
+    waiting.installation.quiet()
+    seen = judge(waiting.installation, [Said(waiting.person, "sms", "patience", fault)])[fault]
+    ((_, seconds),) = recoveries(waiting.installation, [Death(fault, waiting.conversation, waiting.killed_ms)])
     table.add(fault=fault, runs=1, lost=seen.lost, duplicates=seen.duplicates + seen.marked, recoveries=[seconds], details=seen.details)
     assert seconds <= TAKEN_OVER

@@ -18,9 +18,9 @@ import pytest
 from bench.harness.measure import family
 from shared.config.secret_rules import SANDBOX_CREDENTIALS
 from tests.chaos.table import FULL, Table
+from tests.support.installation import Installation, Person, in_threads
 from tests.support.processes import WorkerProcess
 from tests.support.users_file import BOSS_EMAIL
-from tests.support.whole import Person, Whole, in_threads
 
 pytestmark = pytest.mark.timeout(180)  # two cores may be shared with much else
 MB: Final = 1_000_000
@@ -44,42 +44,42 @@ TAKEN: Final = (200, 413, 503)
 class Measured:
     """What runs."""
 
-    whole: Whole
+    installation: Installation
     worker: WorkerProcess
 
     def memory(self, field: str) -> tuple[float, float]:
         """The web's and the worker's, in MB: `VmHWM` or `VmRSS`."""
-        return _memory(self.whole.web.pid, field), _memory(self.worker.pid, field)
+        return _memory(self.installation.web.pid, field), _memory(self.worker.pid, field)
 
 
 @pytest.fixture
-def measured(whole: Whole) -> Measured:
+def measured(installation: Installation) -> Measured:
     """A worker is there, and has its peak behind it."""
-    worker = whole.worker()
-    first = whole.person()
-    whole.text(first, "first")
-    whole.wait_for_replies(first)
-    for root in (whole.web.pid, worker.pid):
+    worker = installation.worker()
+    first = installation.person()
+    installation.text(first, "first")
+    installation.wait_for_replies(first)
+    for root in (installation.web.pid, worker.pid):
         for pid in family(root):
             Path(f"/proc/{pid}/clear_refs").write_text(RESET_PEAK)
-    return Measured(whole, worker)
+    return Measured(installation, worker)
 
 
 def test_memory_has_a_bound_whatever_mails_come(measured: Measured, table: Table) -> None:
     """Each mail is answered in one way or another, each text with 200 and one reply."""
-    whole, before = measured.whole, measured.memory("VmRSS")
-    mails = [(whole.person(), files) for files in FILES for _ in range(AT_ONCE)]
-    texters = [whole.person() for _ in range(TEXTERS)]
+    installation, before = measured.installation, measured.memory("VmRSS")
+    mails = [(installation.person(), files) for files in FILES for _ in range(AT_ONCE)]
+    texters = [installation.person() for _ in range(TEXTERS)]
     began = time.monotonic()
-    statuses = in_threads(lambda item: _write(whole, *item), [*mails, *((person, "") for person in texters)])
+    statuses = in_threads(lambda item: _write(installation, *item), [*mails, *((person, "") for person in texters)])
     took = time.monotonic() - began
-    whole.quiet(60)
+    installation.quiet(60)
     of_mails = dict(zip(mails, statuses[: len(mails)], strict=True))
     assert set(statuses[len(mails) :]) == {200}
     assert set(of_mails.values()) <= set(TAKEN)
     assert {status for (_, files), status in of_mails.items() if files != "200 MB"} <= {200, 503}
     taken = [person for (person, _), status in of_mails.items() if status == 200]
-    replies = [len(whole.replies(person, "email")) for person in taken] + [len(whole.replies(person)) for person in texters]
+    replies = [len(installation.replies(person, "email")) for person in taken] + [len(installation.replies(person)) for person in texters]
     table.add(
         fault="mails of 200 MB, 30 MB, 500 parts",
         runs=len(mails),
@@ -92,12 +92,12 @@ def test_memory_has_a_bound_whatever_mails_come(measured: Measured, table: Table
         assert max(grown) < most, (field, grown)
 
 
-def _write(whole: Whole, person: Person, files: str) -> int | None:
+def _write(installation: Installation, person: Person, files: str) -> int | None:
     """A mail with these files, or a text; the status that it got, None when the connection ended without one."""
     if not files:
-        status: int | None = whole.text(person, "meanwhile")["status"]
+        status: int | None = installation.text(person, "meanwhile")["status"]
         return status
-    return _posted(whole, _parts(person, files))
+    return _posted(installation, _parts(person, files))
 
 
 def _parts(person: Person, files: str) -> list[tuple[str, int]]:
@@ -127,9 +127,9 @@ def _body(parts: list[tuple[str, int]]) -> Iterator[bytes]:
     yield f"--{BOUNDARY}--\r\n".encode()
 
 
-def _posted(whole: Whole, parts: list[tuple[str, int]]) -> int | None:
+def _posted(installation: Installation, parts: list[tuple[str, int]]) -> int | None:
     """Post a form; an answer that comes before its end counts."""
-    place = urlsplit(whole.web.url)
+    place = urlsplit(installation.web.url)
     connection = http.client.HTTPConnection(str(place.hostname), place.port, timeout=60)
     connection.putrequest("POST", f"/email/inbound?token={SANDBOX_CREDENTIALS['email_webhook_secret']}")
     connection.putheader("Content-Type", f"multipart/form-data; boundary={BOUNDARY}")

@@ -13,11 +13,11 @@ import pytest
 from shared.mailbox import ledger
 from tests.chaos.steps import LEASE
 from tests.chaos.table import FULL, Table
-from tests.support.keeper import Keeper
-from tests.support.lateness import Lateness
-from tests.support.verdict import judge
-from tests.support.whole import Whole
-from tests.support.writers import Writer, writing
+from tests.support.installation import Installation
+from tests.support.outcome_check import judge
+from tests.support.process_supervisor import ProcessSupervisor
+from tests.support.scheduler_lag import SchedulerLag
+from tests.support.traffic import Writer, writing
 
 SEED: Final = 20261122
 CONVERSATIONS: Final = 200 if FULL else 40
@@ -60,48 +60,52 @@ pytestmark = pytest.mark.timeout(300 if FULL else 90)
 
 
 def test_under_kills_and_shaky_providers_nothing_is_lost_doubled_or_out_of_order_and_no_conversation_stands_still(
-    whole: Whole, table: Table
+    installation: Installation, table: Table
 ) -> None:
     """Texts and mails; two workers, or four, of which one is killed every second or so. No callback: what a text became is looked up.
 
     A message whose turn died under six workers, or a mail with two attempts of unknown fate, is set aside, visibly: that is not lost.
     """
-    whole.sandbox.faults(**SHAKY)
+    installation.sandbox.faults(**SHAKY)
     fault = "random kills, 20 % provider faults"
-    writers = [Writer(whole, whole.person(), "sms", fault=fault, pause=SECONDS / TEXTS, most=TEXTS) for _ in range(CONVERSATIONS)]
-    writers += [Writer(whole, whole.person(), "email", fault=fault, pause=SECONDS / MAILS, most=MAILS) for _ in range(THREADS)]
-    lateness = Lateness()
-    with lateness.watched(), Keeper(whole, WORKERS) as keeper:
+    writers = [
+        Writer(installation, installation.person(), "sms", fault=fault, pause=SECONDS / TEXTS, most=TEXTS) for _ in range(CONVERSATIONS)
+    ]
+    writers += [
+        Writer(installation, installation.person(), "email", fault=fault, pause=SECONDS / MAILS, most=MAILS) for _ in range(THREADS)
+    ]
+    scheduler_lag = SchedulerLag()
+    with scheduler_lag.watched(), ProcessSupervisor(installation, WORKERS) as supervisor:
         with writing(writers) as threads:
-            _kill_until_written(keeper, threads)
-        whole.quiet(60)
+            _kill_until_written(supervisor, threads)
+        installation.quiet(60)
     said = [one for writer in writers for one in writer.said]
     assert len(said) == CONVERSATIONS * TEXTS + THREADS * MAILS
-    seen = judge(whole, said)[fault]
-    idle = _longest_idle(whole)
+    seen = judge(installation, said)[fault]
+    idle = _longest_idle(installation)
     table.add(
-        fault=fault, runs=keeper.replaced, lost=seen.lost - seen.parked, duplicates=seen.duplicates, disorder=seen.disorder,
+        fault=fault, runs=supervisor.replaced, lost=seen.lost - seen.parked, duplicates=seen.duplicates, disorder=seen.disorder,
         marked=seen.marked, recoveries=[seconds for seconds, _ in idle], details=seen.details,
         note=f"{len(said)} messages, {seen.parked} set aside",
     )  # fmt: skip
-    assert keeper.replaced >= 3
-    assert [one for one in idle if one[0] > IDLE_SECONDS + lateness.between(one[1], one[1] + one[0])] == []
+    assert supervisor.replaced >= 3
+    assert [one for one in idle if one[0] > IDLE_SECONDS + scheduler_lag.between(one[1], one[1] + one[0])] == []
 
 
-def _kill_until_written(keeper: Keeper, threads: list[threading.Thread]) -> None:
+def _kill_until_written(supervisor: ProcessSupervisor, threads: list[threading.Thread]) -> None:
     """Kill somebody at random moments until all has been written."""
     dice = random.Random(SEED)  # noqa: S311 - dice, no secret
     while any(thread.is_alive() for thread in threads):
         time.sleep(dice.uniform(*KILL_SECONDS))  # the kill's moment is the dice's, not a condition's
-        dice.choice(keeper.workers).kill9()
+        dice.choice(supervisor.workers).kill9()
 
 
-def _longest_idle(whole: Whole) -> list[tuple[float, float]]:
+def _longest_idle(installation: Installation) -> list[tuple[float, float]]:
     """For each conversation the longest time in which it had work and no line told of it, in seconds, and when that began."""
     work: dict[str, set[str]] = defaultdict(set)
     last: dict[str, int] = {}
     idle: dict[str, tuple[float, float]] = {}
-    for line in ledger.latest(whole.redis, 100_000):
+    for line in ledger.latest(installation.redis, 100_000):
         conversation = line.fields.get("conv", "")
         if work[conversation]:
             waited = (line.at_ms - last[conversation]) / 1000

@@ -17,8 +17,8 @@ from redis import Redis
 from shared.mailbox import calls
 from supervisor_worker.turns.retry_policy import exhausted
 from tests.chaos.table import FULL
-from tests.integration.mailbox_books import LEASE, LIFE, RETENTION, Mutation
-from tests.integration.mailbox_desk import Desk
+from tests.support.mailbox_driver import MailboxDriver
+from tests.support.mailbox_state import LEASE, LIFE, RETENTION, Mutation
 
 pytestmark = pytest.mark.timeout(300)
 TURNS: Final = 200
@@ -36,7 +36,7 @@ class Simulation:
     """The one process, its successors, and their conversations."""
 
     def __init__(self, redis: Redis, seed: int, *, same_host: bool, mutation: Mutation | None = None) -> None:
-        self._desk = Desk(redis, mutation)
+        self._desk = MailboxDriver(redis, mutation)
         self._dice = random.Random(seed)  # noqa: S311 - dice, no secret
         self._same_host = same_host
         self._processes = self._tokens = 0

@@ -15,11 +15,11 @@ import pytest
 
 from tests.chaos.away import MAIL_OF_UNKNOWN_FATE, PATIENCE, SECONDS, Books, Record, endure
 from tests.chaos.table import FULL, Table
-from tests.support.room import Room
+from tests.support.installation import FAST, Installation
+from tests.support.network_namespaces import Network
 from tests.support.server import EmbeddedServer
 from tests.support.tcp_server import TcpServer
 from tests.support.wait import wait_for
-from tests.support.whole import FAST, Whole
 
 pytestmark = pytest.mark.timeout(PATIENCE)
 TIMES = MAIL_OF_UNKNOWN_FATE if FULL else FAST
@@ -30,20 +30,20 @@ DISK_MB = 16
 def test_nothing_is_lost_or_doubled_while_no_packet_reaches_redis(table: Table, record_property: Record) -> None:
     """No connection is refused or closed: answers just do not come. Web, worker and bridge live on without them."""
     fault = "redis unreachable"
-    if why := Room.missing():
+    if why := Network.missing():
         table.skip(f"{fault}, 10 messages/s", why)
-    with Room() as room:
-        host = room.host()
+    with Network() as network:
+        host = network.host()
 
         def away() -> None:
             host.cut()
             time.sleep(SECONDS)  # the outage itself, not a wait for anything
             host.join()
 
-        with Whole(times=TIMES, server=TcpServer(host)) as whole:
-            worker, bridge = whole.worker(), whole.bridge()
-            result = endure(whole, bridge.url, fault, away, Books(table, record_property))
-            assert [process.returncode for process in (worker, bridge, whole.web)] == [None] * 3
+        with Installation(times=TIMES, server=TcpServer(host)) as installation:
+            worker, bridge = installation.worker(), installation.bridge()
+            result = endure(installation, bridge.url, fault, away, Books(table, record_property))
+            assert [process.returncode for process in (worker, bridge, installation.web)] == [None] * 3
     assert result.not_taken == 0, result
 
 
@@ -53,20 +53,20 @@ def test_nothing_is_lost_or_doubled_while_the_disk_under_redis_is_full(table: Ta
     with _small_disk() as (disk, why):
         if why:
             table.skip(f"{fault}, 10 messages/s", why)
-        with Whole(times=TIMES, server=EmbeddedServer(disk)) as whole:
+        with Installation(times=TIMES, server=EmbeddedServer(disk)) as installation:
 
             def away() -> None:
                 ballast = _fill(disk)
-                wait_for(lambda: whole.redis.info("persistence")["aof_last_write_status"] == "err", SECONDS, "a failed write")
+                wait_for(lambda: installation.redis.info("persistence")["aof_last_write_status"] == "err", SECONDS, "a failed write")
                 time.sleep(SECONDS)  # the outage itself, not a wait for anything
                 ballast.unlink()
 
-            whole.worker()
-            result = endure(whole, "", fault, away, Books(table, record_property))
-            answered = _answered(whole)
-            whole.server.kill9()
-            whole.server.start()
-            assert _answered(whole) == answered == result.messages
+            installation.worker()
+            result = endure(installation, "", fault, away, Books(table, record_property))
+            answered = _answered(installation)
+            installation.server.kill9()
+            installation.server.start()
+            assert _answered(installation) == answered == result.messages
     assert result.not_taken == 0, result
 
 
@@ -100,7 +100,7 @@ def _fill(disk: Path) -> Path:
     raise AssertionError("the disk has no end")
 
 
-def _answered(whole: Whole) -> int:
+def _answered(installation: Installation) -> int:
     """How many messages the records say are answered."""
-    keys = list(whole.redis.scan_iter("boss:msg:*", count=1000))
-    return sum(whole.redis.hget(key, "state") == b"answered" for key in keys)
+    keys = list(installation.redis.scan_iter("boss:msg:*", count=1000))
+    return sum(installation.redis.hget(key, "state") == b"answered" for key in keys)

@@ -15,7 +15,7 @@ import pytest
 from shared.mailbox import ledger
 from tests.chaos.change_overs import Record, killed_and_answered, report, watches
 from tests.chaos.table import FULL
-from tests.support.whole import Whole, reply_id
+from tests.support.installation import Installation, reply_id
 
 CHANGES: Final = 30 if FULL else 3
 SOON: Final = {"STANDBY_AFTER_SECONDS": "1"}
@@ -28,10 +28,10 @@ OK: Final = 200
 class Flow:
     """People who go on writing, whatever happens, each in one conversation; a word is the number of the text."""
 
-    def __init__(self, whole: Whole) -> None:
-        self.people = [whole.person() for _ in range(WRITERS)]
+    def __init__(self, installation: Installation) -> None:
+        self.people = [installation.person() for _ in range(WRITERS)]
         self.texts = 0
-        self._whole = whole
+        self._installation = installation
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._write, daemon=True)
         self._refused: list[int | None] = []
@@ -48,7 +48,7 @@ class Flow:
 
     def _write(self) -> None:
         while not self._stop.is_set():
-            self._refused += [status for status in self._whole.texts(self.people, self.texts) if status != OK]
+            self._refused += [status for status in self._installation.texts(self.people, self.texts) if status != OK]
             self.texts += 1
             self._stop.wait(PACE)
 
@@ -57,25 +57,25 @@ class Flow:
         assert not self._refused
         assert not self._thread.is_alive()
         for person in self.people:
-            self._whole.assert_one_copy(person)
-            lines = self._whole.lines(self._whole.conversation(person), "sms_received", "answered")
+            self._installation.assert_one_copy(person)
+            lines = self._installation.lines(self._installation.conversation(person), "sms_received", "answered")
             answered = [line for line in lines if line.type == "answered"]
             arrived = [line.fields["msg"] for line in lines if line.type == "sms_received"]
             assert len(arrived) == self.texts
             assert [line.fields["msg"] for line in answered] == arrived
             turns = list(dict.fromkeys(line.fields["turn"] for line in answered))
-            assert [reply_id(entry) for entry in self._whole.replies(person)] == [turn.replace("t-", "r-", 1) for turn in turns]
+            assert [reply_id(entry) for entry in self._installation.replies(person)] == [turn.replace("t-", "r-", 1) for turn in turns]
 
 
 @pytest.fixture
-def busy() -> Iterator[Whole]:
+def busy() -> Iterator[Installation]:
     """A house of its own, whose people may write as often as they like."""
-    with Whole() as running:
+    with Installation() as running:
         yield running
 
 
 @pytest.mark.timeout(1500 if FULL else 120)
-def test_change_overs_in_both_directions_lose_nothing_and_answer_nothing_twice(busy: Whole, record_property: Record) -> None:
+def test_change_overs_in_both_directions_lose_nothing_and_answer_nothing_twice(busy: Installation, record_property: Record) -> None:
     """Two workers die by kill -9 in the middle of turns, the standby takes over; two others come, and it leaves with its turns ended."""
     busy.sandbox.faults(anthropic={"latency_seconds": [0.05, 0.4]}, twilio={"latency_seconds": [0.1, 0.4], "status_callbacks": False})
     standby, asker, took = busy.standby(**SOON), busy.person(), list[float]()
@@ -97,5 +97,5 @@ def test_change_overs_in_both_directions_lose_nothing_and_answer_nothing_twice(b
     report(record_property, took, flow.texts * WRITERS)
 
 
-def _told(whole: Whole, kind: str) -> list[str]:
-    return [line.fields["worker"] for line in ledger.latest(whole.redis, 100_000) if line.type == kind]
+def _told(installation: Installation, kind: str) -> list[str]:
+    return [line.fields["worker"] for line in ledger.latest(installation.redis, 100_000) if line.type == kind]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.house import READY, House, fresh_copy
+from tests.support.fresh_checkout import READY, FreshCheckout, fresh_copy
 from tests.support.processes import ROOT, free_port
 
 if TYPE_CHECKING:
@@ -42,17 +42,17 @@ def browser_path() -> str:
 
 
 @pytest.fixture(scope="module")
-def house(browser_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def checkout(browser_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FreshCheckout]:
     """`make run`, up and ready."""
     assert browser_path
     tree = fresh_copy(tmp_path_factory.mktemp("clone") / "bossline")
-    with House(tree, "make", "-o", "install", "run", PORT=str(free_port())) as running:
+    with FreshCheckout(tree, "make", "-o", "install", "run", PORT=str(free_port())) as running:
         running.wait_for_output(re.escape(READY))
         yield running
 
 
 @pytest.fixture
-def page(house: House, browser_path: str, tmp_path: Path) -> Iterator[Page]:
+def page(checkout: FreshCheckout, browser_path: str, tmp_path: Path) -> Iterator[Page]:
     """The sandbox page in a browser with a profile of its own; a picture of its last state is kept."""
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - `make e2e` alone installs it
 
@@ -64,7 +64,7 @@ def page(house: House, browser_path: str, tmp_path: Path) -> Iterator[Page]:
         opened = context.pages[0]
         complaints: list[str] = []
         opened.on("pageerror", lambda error: complaints.append(str(error)))
-        opened.goto(f"http://127.0.0.1:{house.sandbox_port}/")
+        opened.goto(f"http://127.0.0.1:{checkout.sandbox_port}/")
         yield opened
         ARTIFACTS.mkdir(exist_ok=True)
         opened.screenshot(path=ARTIFACTS / "page.png")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.house import READY, House, fresh_copy
+from tests.support.fresh_checkout import READY, FreshCheckout, fresh_copy
 from tests.support.journal import delivered, reply_to
 from tests.support.processes import answers, free_port
 from tests.support.sandbox import SandboxProcess
@@ -33,12 +33,12 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return fresh_copy(tmp_path_factory.mktemp("clone") / "bossline")
 
 
-def texted(house: House, words: str) -> None:
+def texted(checkout: FreshCheckout, words: str) -> None:
     """Text the Boss by the sandbox, see the reply, and see its delivery reported to the web process."""
-    url = f"http://127.0.0.1:{house.sandbox_port}"
-    wait_for(lambda: answers(url) or house.ended(), 60, "the sandbox")
-    house.wait_for_output("worker_ready|worker ready")
-    sent = house.run("curl", "-s", f"{url}/sandbox/sms", "-H", "Content-Type: application/json", "-d", f'{{"body": "{words}"}}')
+    url = f"http://127.0.0.1:{checkout.sandbox_port}"
+    wait_for(lambda: answers(url) or checkout.ended(), 60, "the sandbox")
+    checkout.wait_for_output("worker_ready|worker ready")
+    sent = checkout.run("curl", "-s", f"{url}/sandbox/sms", "-H", "Content-Type: application/json", "-d", f'{{"body": "{words}"}}')
     assert '"status": 200' in sent.stdout, sent
     reply_to(url, words)
     delivered(url, 1)
@@ -47,9 +47,9 @@ def texted(house: House, words: str) -> None:
 def test_honcho_with_its_own_port(tree: Path) -> None:
     """`honcho start -p`: the worker gets PORT + 100, and hands out the web process's address all the same."""
     port = free_port()
-    with House(tree, HONCHO, "start", "-p", str(port)) as house:
-        texted(house, "by honcho's port")
-        assert house.web_url == f"http://127.0.0.1:{port}"
+    with FreshCheckout(tree, HONCHO, "start", "-p", str(port)) as checkout:
+        texted(checkout, "by honcho's port")
+        assert checkout.web_url == f"http://127.0.0.1:{port}"
 
 
 def test_a_port_in_the_env_file_and_two_workers(tree: Path) -> None:
@@ -57,10 +57,10 @@ def test_a_port_in_the_env_file_and_two_workers(tree: Path) -> None:
     port = free_port()
     (tree / ".env").write_text(f"PORT={port}\n")
     try:
-        with House(tree, HONCHO, "start", "-c", "worker=2", PORT="1") as house:
-            texted(house, "by the file's port")
-            assert house.web_url == f"http://127.0.0.1:{port}"
-            assert "worker.2 started" in house.output
+        with FreshCheckout(tree, HONCHO, "start", "-c", "worker=2", PORT="1") as checkout:
+            texted(checkout, "by the file's port")
+            assert checkout.web_url == f"http://127.0.0.1:{port}"
+            assert "worker.2 started" in checkout.output
     finally:
         (tree / ".env").unlink()
 
@@ -90,56 +90,59 @@ def test_web_and_worker_alone_against_servers_of_ours(tree: Path) -> None:
             "SENDGRID_API_BASE_URL": played.url,
             "ANTHROPIC_BASE_URL": played.url,
         }
-        with House(tree, HONCHO, "start", "-p", str(port), "web", "worker", **settings) as house:
-            wait_for(lambda: answers(f"http://127.0.0.1:{port}/readyz") or house.ended(), 60, "the web process")
+        with FreshCheckout(tree, HONCHO, "start", "-p", str(port), "web", "worker", **settings) as checkout:
+            wait_for(lambda: answers(f"http://127.0.0.1:{port}/readyz") or checkout.ended(), 60, "the web process")
             played.send_sms("hello from production")
             assert "hello from production" in reply_to(played.url, "hello from production")
             delivered(played.url, 1)
             played.send_email("a mail in production", subject="Hello")
             mail = played.wait("sendgrid.send", 1, timeout=20)[0]
             assert "user@example.com" in str(mail)
-            house.interrupt()
-            house.wait(15)
-            assert "redis" not in house.output.replace("redis:", "")
+            checkout.interrupt()
+            checkout.wait(15)
+            assert "redis" not in checkout.output.replace("redis:", "")
             assert not (tree / "production" / "redis").exists()
 
 
 def test_without_a_worker_the_standby_answers(tree: Path) -> None:
     """The web host's processes alone, all workers elsewhere and dead: the standby steps in, and says so."""
     processes = ("web", "bridge", "standby", "redis", "sandbox")
-    with House(tree, HONCHO, "start", "-p", str(free_port()), *processes, STANDBY_AFTER_SECONDS="2") as house:
-        texted(house, "by the standby")
-        found = house.run(".venv/bin/boss", "tail", "--no-follow", "--lines", "1000", "--type", "standby_started")
+    with FreshCheckout(tree, HONCHO, "start", "-p", str(free_port()), *processes, STANDBY_AFTER_SECONDS="2") as checkout:
+        texted(checkout, "by the standby")
+        found = checkout.run(".venv/bin/boss", "tail", "--no-follow", "--lines", "1000", "--type", "standby_started")
         assert "standby_started" in found.stdout, found.stdout + found.stderr
-        house.interrupt()
-        house.wait(15)
-        wait_for(lambda: not house.processes(), 5, "the end of every process")
+        checkout.interrupt()
+        checkout.wait(15)
+        wait_for(lambda: not checkout.processes(), 5, "the end of every process")
 
 
 def test_a_real_claude_behind_the_sandbox_phone(tree: Path) -> None:
     """The natural second step: a key in the shell. The curl of the README works, the model is the real one, and all say so."""
     key = {"ANTHROPIC_API_KEY": "sk-ant-of-the-shell"}
-    with SandboxProcess(**key) as elsewhere, House(tree, "make", "-o", "install", "run", ANTHROPIC_BASE_URL=elsewhere.url, **key) as house:
+    with (
+        SandboxProcess(**key) as elsewhere,
+        FreshCheckout(tree, "make", "-o", "install", "run", ANTHROPIC_BASE_URL=elsewhere.url, **key) as checkout,
+    ):
         elsewhere.faults(anthropic={"text": "Said by the real one."})
-        house.wait_for_output(re.escape(READY))
-        page = f"http://127.0.0.1:{house.sandbox_port}"
-        texted_by_curl(house, "Who are you?")
+        checkout.wait_for_output(re.escape(READY))
+        page = f"http://127.0.0.1:{checkout.sandbox_port}"
+        texted_by_curl(checkout, "Who are you?")
         reply_to(page, "Said by the real one.")
         assert elsewhere.count("anthropic.messages", accepted=None) == 1
         assert elsewhere.count("twilio.create", accepted=None) == 0
         place = elsewhere.url.removeprefix("http://")
         said = f"real (key from the environment), at {place}"
-        told = house.output.partition(READY)[2]
+        told = checkout.output.partition(READY)[2]
         assert re.search(rf"Claude +{re.escape(said)}", told), told
         assert re.search(r"Twilio +played by the sandbox", told)
         assert "costs money" in told
         assert "leaves" not in told
-        doctor = house.run(".venv/bin/boss", "doctor")
+        doctor = checkout.run(".venv/bin/boss", "doctor")
         assert f"Claude: {said}" in doctor.stdout, doctor.stdout + doctor.stderr
         assert re.search(r"[0-9,]+ of 2,000,000 tokens today, [1-9] of 5,000 turns today", doctor.stdout), doctor.stdout
-        config = house.run("curl", "-s", f"{page}/sandbox/config").stdout
+        config = checkout.run("curl", "-s", f"{page}/sandbox/config").stdout
         assert f'"real": ["Claude is {said}"]' in config
-        sandbox = next(line.split()[0] for line in house.processes() if "shared.process.honcho\0sandbox" in line)
+        sandbox = next(line.split()[0] for line in checkout.processes() if "shared.process.honcho\0sandbox" in line)
         assert b"sk-ant-of-the-shell" not in Path(f"/proc/{sandbox}/environ").read_bytes(), "a real key is the worker's alone"
 
 
@@ -151,62 +154,64 @@ def test_a_real_twilio_with_a_played_claude(tree: Path) -> None:
     here = {"PORT": str(port), "PUBLIC_URL": "https://boss.example.test"}
     with (
         SandboxProcess(**twilio, **there) as elsewhere,
-        House(tree, "make", "-o", "install", "run", TWILIO_API_BASE_URL=elsewhere.url, **twilio, **here) as house,
+        FreshCheckout(tree, "make", "-o", "install", "run", TWILIO_API_BASE_URL=elsewhere.url, **twilio, **here) as checkout,
     ):
-        house.wait_for_output(re.escape(READY))
-        told = house.output.partition(READY)[2]
+        checkout.wait_for_output(re.escape(READY))
+        told = checkout.output.partition(READY)[2]
         assert re.search(r"Claude +played by the sandbox", told)
         assert "simulated answers" in told
         assert "curl" not in told
         fields = ("--data-urlencode", "From=+15551234567", "--data-urlencode", "To=+15559876543", "-d", "Body=x")
-        assert house.run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", f"{house.web_url}/sms/inbound", *fields).stdout == "403"
+        assert (
+            checkout.run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", f"{checkout.web_url}/sms/inbound", *fields).stdout == "403"
+        )
         elsewhere.send_sms("signed, by the real one")
         reply_to(elsewhere.url, "[simulated]")
         delivered(elsewhere.url, 1)
 
 
-def texted_by_curl(house: House, words: str) -> None:
+def texted_by_curl(checkout: FreshCheckout, words: str) -> None:
     """The line of the banner, with words of the test."""
     fields = ("--data-urlencode", "From=+15551234567", "--data-urlencode", "To=+15559876543", "-d", f"Body={words}")
-    assert house.run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", f"{house.web_url}/sms/inbound", *fields).stdout == "200"
+    assert checkout.run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", f"{checkout.web_url}/sms/inbound", *fields).stdout == "200"
 
 
 def test_a_damaged_file_ends_nobody_and_is_repaired_beside_them(tree: Path) -> None:
     """`redis` says what to do and stays, a text is kept on disk, and after the repair it is answered without any restart."""
-    with House(tree, HONCHO, "start", PORT=str(free_port())) as house:
-        texted(house, "before the damage")
-        house.interrupt()
-        house.wait(15)
+    with FreshCheckout(tree, HONCHO, "start", PORT=str(free_port())) as checkout:
+        texted(checkout, "before the damage")
+        checkout.interrupt()
+        checkout.wait(15)
     (newest,) = (tree / ".boss" / "redis" / "appendonlydir").glob("*.incr.aof")
     data = newest.read_bytes()
     middle = len(data) - 200
     newest.write_bytes(data[:middle] + bytes(100) + data[middle + 100 :])
-    with House(tree, HONCHO, "start", PORT=str(free_port())) as house:
-        house.wait_for_output("`boss redis --repair`")
-        wait_for(lambda: answers(f"{house.web_url}/readyz") or house.ended(), 60, "the web process")
-        url = f"http://127.0.0.1:{house.sandbox_port}"
-        wait_for(lambda: answers(url) or house.ended(), 60, "the sandbox")
-        texted_by_curl(house, "while it was damaged")
-        assert "spooling" in house.run("curl", "-s", f"{house.web_url}/readyz").stdout
-        assert not house.ended()
-        found = house.run(".venv/bin/boss", "redis", "--repair")
+    with FreshCheckout(tree, HONCHO, "start", PORT=str(free_port())) as checkout:
+        checkout.wait_for_output("`boss redis --repair`")
+        wait_for(lambda: answers(f"{checkout.web_url}/readyz") or checkout.ended(), 60, "the web process")
+        url = f"http://127.0.0.1:{checkout.sandbox_port}"
+        wait_for(lambda: answers(url) or checkout.ended(), 60, "the sandbox")
+        texted_by_curl(checkout, "while it was damaged")
+        assert "spooling" in checkout.run("curl", "-s", f"{checkout.web_url}/readyz").stdout
+        assert not checkout.ended()
+        found = checkout.run(".venv/bin/boss", "redis", "--repair")
         assert found.returncode == 0, found.stdout + found.stderr
         assert "bytes are lost" in found.stdout
         reply_to(url, "while it was damaged")
-        assert not house.ended()
-        assert house.run(".venv/bin/boss", "ready", "--within", "30").returncode == 0
-        house.interrupt()
-        house.wait(15)
-        wait_for(lambda: not house.processes(), 5, "the end of every process")
+        assert not checkout.ended()
+        assert checkout.run(".venv/bin/boss", "ready", "--within", "30").returncode == 0
+        checkout.interrupt()
+        checkout.wait(15)
+        wait_for(lambda: not checkout.processes(), 5, "the end of every process")
 
 
 def test_without_its_settings_production_refuses_and_names_them_all(tree: Path) -> None:
     """One message for each process, no traceback, and honcho ends."""
-    with House(tree, HONCHO, "start", "web", "worker", ENVIRONMENT="production") as house:
-        assert house.wait(60) != 0
+    with FreshCheckout(tree, HONCHO, "start", "web", "worker", ENVIRONMENT="production") as checkout:
+        assert checkout.wait(60) != 0
         for name in ("TWILIO_AUTH_TOKEN", "SENDGRID_API_KEY", "ANTHROPIC_API_KEY", "SUPERVISOR_TOKEN", "PUBLIC_URL", "BOSS_USERS_FILE"):
-            assert name in house.output
-        assert "Traceback" not in house.output
+            assert name in checkout.output
+        assert "Traceback" not in checkout.output
 
 
 def on_loopback(server: EmbeddedServer) -> str:

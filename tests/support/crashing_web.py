@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.process.lifecycle import guarded
-from tests.support.crashes import Crashes, arm_web
+from tests.support.fault_points import FaultPoints, arm_web
 from webhook_api import __main__, server
 from webhook_api.http.rsgi import Application
 
@@ -21,7 +21,7 @@ def main() -> int:
     load = server.load
 
     def armed(*arguments: Any) -> Application:
-        arm_web(Crashes(Path(os.environ["CRASH_DIR"]), group=True))
+        arm_web(FaultPoints(Path(os.environ["CRASH_DIR"]), group=True))
         return load(*arguments)
 
     server.load = armed  # type: ignore[assignment]

@@ -14,13 +14,13 @@ from shared.config.loading import load_settings
 from shared.observability import logs
 from supervisor_worker.process import pool
 from supervisor_worker.turns import liveness
-from tests.support.crashes import Crashes, arm_worker
+from tests.support.fault_points import FaultPoints, arm_worker
 
 
 def main() -> int:
     """Be the worker; its exit status."""
     if directory := os.environ.get("CRASH_DIR"):
-        arm_worker(Crashes(Path(directory)))
+        arm_worker(FaultPoints(Path(directory)))
     if os.environ.get("CRASH_APART"):  # as if it were alone on its host: nobody there knows of its end
         liveness.place = lambda: ""
     loaded = load_settings()

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import ClassVar, Final, Self
 
+from tests.support.installation import Installation
 from tests.support.load_answers import Answers
-from tests.support.load_caller import Caller
+from tests.support.load_client import LoadClient
 from tests.support.load_lanes import RATE, Answer, Lane, Post, Sent, deliver
-from tests.support.whole import Whole
 
 REPEAT_SECONDS: Final = 0.2
 LOOK_SECONDS: Final = 0.25
@@ -34,18 +34,18 @@ AWAY: Final = "away"
 class Load:
     """All lanes at work, between `with` and `drain`. The soak overrides when messages are due, and how they are posted."""
 
-    def __init__(self, whole: Whole, chosen: list[Lane], bridge_url: str = "", *, rate: float = RATE) -> None:
+    def __init__(self, installation: Installation, chosen: list[Lane], bridge_url: str = "", *, rate: float = RATE) -> None:
         """Nothing is sent yet; `rate` is in messages a second, all lanes together."""
-        self.whole = whole
+        self.installation = installation
         self.lanes = chosen
         self.period = len(chosen) / rate
         self.began = 0.0
-        self._answers = Answers(whole.sandbox, chosen)
+        self._answers = Answers(installation.sandbox, chosen)
         self._ending = threading.Event()
         self._given_up = threading.Event()
         spoken = [lane for lane in chosen if lane.by_bridge]
         groups = [spoken[start : start + LANES_A_CONNECTION] for start in range(0, len(spoken), LANES_A_CONNECTION)]
-        self.callers = [Caller(bridge_url, f"load-{number}", group) for number, group in enumerate(groups)]
+        self.callers = [LoadClient(bridge_url, f"load-{number}", group) for number, group in enumerate(groups)]
         self._threads = [threading.Thread(target=self._post_all, args=(lane,), daemon=True) for lane in chosen if not lane.by_bridge]
         self._threads.append(threading.Thread(target=self._call_all, daemon=True))
 
@@ -122,7 +122,7 @@ class Load:
     def post(self, sent: Sent) -> bool:
         """One attempt; True when it was taken."""
         began, at = time.monotonic(), time.time()
-        status = deliver(self.whole.sandbox, sent)["status"]
+        status = deliver(self.installation.sandbox, sent)["status"]
         post = Post(at, time.monotonic() - began, status)
         sent.posts.append(post)
         sent.taken_at = time.time() if post.taken else 0.0
@@ -130,7 +130,7 @@ class Load:
 
     def _call_all(self) -> None:
         async def call() -> None:
-            running = [asyncio.create_task(caller.run(self.due_times)) for caller in self.callers]
+            running = [asyncio.create_task(load_client.run(self.due_times)) for load_client in self.callers]
             while not self._given_up.is_set():  # noqa: ASYNC110 - a thread's event
                 await asyncio.sleep(0.05)
             for task in running:
@@ -201,10 +201,12 @@ def report(load: Load, fault: str, began: float, returned: float) -> Report:
     copies = {sent: Counter(answer.identity for answer in found) for sent, found in answers.items()}
     twice = {sent for sent, count in copies.items() if count.total() > 1}
     marked = {
-        sent for sent in twice if all(load.whole.marked(identity) for identity, number in copies[sent].items()) and len(copies[sent]) == 1
+        sent
+        for sent in twice
+        if all(load.installation.marked(identity) for identity, number in copies[sent].items()) and len(copies[sent]) == 1
     }
     lost = [sent for sent, found in answers.items() if not found]
-    faults = [seen for caller in load.callers for seen in caller.faults]
+    faults = [seen for load_client in load.callers for seen in load_client.faults]
     disorder = [f"{lane.way} {lane.person.tag}: {places}" for lane in load.lanes if not in_order(lane, places := _places(lane, answers))]
     posts = [post for sent in answers for post in sent.posts if post.at >= began]
     taken = sorted(post.seconds for post in posts if post.taken) or [0.0]
@@ -252,7 +254,7 @@ def _places(lane: Lane, answers: dict[Sent, list[Answer]]) -> list[int]:
 def _story(load: Load, sent: Sent, returned: float) -> str:
     """What the ledger tells of the conversation that was answered last, in seconds after the return."""
     channel = "email" if "email" in sent.lane.way else "sms"
-    lines = load.whole.lines(load.whole.conversation(sent.lane.person, channel))
+    lines = load.installation.lines(load.installation.conversation(sent.lane.person, channel))
     told = (f"{line.at_ms / 1000 - returned:.1f} {line.type}" for line in lines if line.at_ms / 1000 > sent.due - SLOW_SECONDS)
     return f"{sent.identity} was answered last: {', '.join(told)}"
 

@@ -6,9 +6,9 @@ import itertools
 from collections.abc import Iterable
 from typing import Final
 
+from tests.support.installation import JsonObject, Person, reply_id
 from tests.support.load_lanes import Answer, Lane, Sent
 from tests.support.sandbox import SandboxProcess
-from tests.support.whole import JsonObject, Person, reply_id
 
 SENDS: Final = "twilio.create,sendgrid.send"
 

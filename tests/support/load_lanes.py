@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Final, Literal
 
+from tests.support.installation import JsonObject, Person, root_id
 from tests.support.sandbox import SandboxProcess
 from tests.support.users_file import BOSS_EMAIL, BOSS_PHONE
-from tests.support.whole import JsonObject, Person, root_id
 
 RATE: Final = 10
 """Messages a second, all lanes together."""

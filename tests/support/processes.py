@@ -200,9 +200,9 @@ class WorkerProcess(BossProcess):
 
 
 class Forwarder(BossProcess):
-    """`tests.support.forward`; `start` returns when it listens."""
+    """`tests.support.port_forward`; `start` returns when it listens."""
 
-    program = ("tests.support.forward",)
+    program = ("tests.support.port_forward",)
 
     def __init__(self, listen: str, target: str, network: Path | None = None) -> None:
         """Both are HOST:PORT."""

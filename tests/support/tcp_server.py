@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from shared.storage.embedded import CONFIGURATION, find_binary
 from tests.support.fork_server import die_with_parent
-from tests.support.room import Host
+from tests.support.network_namespaces import Host
 from tests.support.wait import wait_for
 
 PORT: Final = 6379

@@ -15,7 +15,7 @@ from rq_async.bookkeeping import Bookkeeping
 from rq_async.run import Run
 from tests.support.rq_offline import STARTED_AT, offline, started
 
-NOTHING = "tests.integration.worker_jobs.nothing"
+NOTHING = "tests.support.worker_jobs.nothing"
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from rq_async.run import Run
 from tests.support.rq_offline import offline, started
 
 HERE: Final = "tests.unit.rq_async.test_completion."
-NOTHING = "tests.integration.worker_jobs.nothing"
+NOTHING = "tests.support.worker_jobs.nothing"
 called: list[str] = []
 
 

@@ -24,7 +24,7 @@ from rq_async.scripts import DEQUEUE, FINISH, REQUEUE
 from tests.support.rq_offline import offline, started
 
 T = TypeVar("T")
-NOTHING = "tests.integration.worker_jobs.nothing"
+NOTHING = "tests.support.worker_jobs.nothing"
 NO_JOBS = [0, 0, []]
 
 
@@ -191,7 +191,7 @@ def test_an_end_that_the_script_leaves_is_for_rq(setup: Setup) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        {"on_success": Callback("tests.integration.worker_jobs.note")},
+        {"on_success": Callback("tests.support.worker_jobs.note")},
         {"repeat": Repeat(times=1, interval=60)},
         {"rate_limit": RateLimit("key", 1)},
     ],

@@ -27,7 +27,7 @@ def make(worker: Any, record: dict[bytes, bytes]) -> Run:
 
 def stored(worker: Any, **options: Any) -> dict[bytes, bytes]:
     """The record of a job that RQ has enqueued."""
-    job = worker.queues[0].enqueue("tests.integration.worker_jobs.nothing", 1, job_id="a", **options)
+    job = worker.queues[0].enqueue("tests.support.worker_jobs.nothing", 1, job_id="a", **options)
     return dict(worker.connection.hgetall(job.key))
 
 

@@ -19,7 +19,7 @@ from rq_async.run import Run
 from rq_async.shutdown import Shutdown
 from tests.support.rq_offline import offline, started
 
-NOTHING = "tests.integration.worker_jobs.nothing"
+NOTHING = "tests.support.worker_jobs.nothing"
 
 
 class FakeExecutor:

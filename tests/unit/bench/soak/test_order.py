@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.installation import Person
 from tests.support.load import in_order
 from tests.support.load_lanes import Lane, Way
-from tests.support.whole import Person
 
 
 def lane(way: Way) -> Lane:

@@ -1,0 +1,129 @@
+"""The checks of the mailbox can fail: each rule is taken away, in the Lua's text, and its check must notice.
+
+The rules and how each one is broken stand in `mailbox_mutations.toml`. A rule's text must stand in its script, so that
+whoever rewrites a script meets this table.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from redis import Redis
+
+from shared.mailbox.scripts import lua
+from tests.integration.mailbox import (
+    test_accept,
+    test_alarm,
+    test_claim,
+    test_closing,
+    test_elsewhere,
+    test_indexes,
+    test_limits,
+    test_liveness,
+    test_pause,
+    test_people,
+    test_requests,
+    test_scripts,
+    test_sending,
+    test_share,
+    test_spending,
+    test_steps,
+    test_unsettled,
+)
+from tests.support.mailbox_driver import MailboxDriver
+from tests.support.mailbox_schedules import walk
+from tests.support.mailbox_state import ModelBroken
+
+SEEDS: Final = range(1, 41)
+MODULES: Final = (
+    test_accept,
+    test_alarm,
+    test_claim,
+    test_closing,
+    test_elsewhere,
+    test_indexes,
+    test_limits,
+    test_liveness,
+    test_pause,
+    test_people,
+    test_requests,
+    test_scripts,
+    test_sending,
+    test_share,
+    test_spending,
+    test_steps,
+    test_unsettled,
+)
+ROWS: Final = {name: row for module in MODULES for name, row in vars(module).items() if name.startswith("test_")}
+
+
+@dataclass(frozen=True)
+class Broken:
+    """One rule taken away; see the table."""
+
+    promise: str
+    script: str
+    old: str
+    new: str
+    row: str
+    case: tuple[Any, ...] = ()
+    walk: int = 0
+
+
+def table() -> list[Broken]:
+    """All rules."""
+    text = Path(__file__).with_name("mutations.toml").read_text(encoding="utf-8")
+    return [Broken(**{**entry, "case": tuple(entry.get("case", ()))}) for entry in tomllib.loads(text)["broken"]]
+
+
+def named(rules: list[Broken]) -> list[Any]:
+    """Rules as parameters with readable ids."""
+    return [pytest.param(broken, id=f"{broken.script}: {broken.promise.removeprefix('† ')}") for broken in rules]
+
+
+@pytest.mark.parametrize("broken", named(table()))
+def test_a_rule_taken_away_is_noticed_by_its_row(redis: Redis, broken: Broken) -> None:
+    """The hand-made sequence fails; and it passes, elsewhere, with the rule in place."""
+    assert lua(broken.script).count(broken.old) == 1, f"{broken.script}.lua has changed: say anew how to break this rule"
+    driver = MailboxDriver(redis, (broken.old, broken.new))
+    with pytest.raises((AssertionError, pytest.fail.Exception)):
+        ROWS[f"test_{broken.row}"](driver, *broken.case)
+
+
+def find_breach(redis: Redis, broken: Broken) -> None:
+    """Walk until the model notices, or for all seeds; the one that noticed last time comes first."""
+    for seed in (broken.walk, *SEEDS):
+        walk(redis, seed, mutation=(broken.old, broken.new))
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("broken", named([broken for broken in table() if broken.walk]))
+def test_a_rule_taken_away_is_noticed_by_random_schedules(redis: Redis, broken: Broken) -> None:
+    """The model finds it by itself, within a few seeds."""
+    with pytest.raises(ModelBroken):
+        find_breach(redis, broken)
+
+
+def test_every_script_of_the_law_is_in_the_table() -> None:
+    """A row of the law without a broken rule would be a row without a proof."""
+    scripts = {broken.script for broken in table()}
+    used = {"leave", "turns", "indexes", "requests"}  # where the rules of `sending` and `finish` stand, for all who use them
+    law = {"accept", "claim", "renew", "store_reply", "outcome", "not_found", "reserve", "backoff", "park", "retry", "hand_over", "sweep"}
+    beside = {
+        "status",
+        "pause",
+        "resume",
+        "cross_channel_notice",
+        "erase",
+        "alarm",
+        "warn",
+        "unsettled",
+        "index",
+        "request_retry",
+        "serve_retry",
+    }
+    assert law | used | beside <= scripts

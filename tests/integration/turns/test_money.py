@@ -1,0 +1,186 @@
+"""What turns cost: no day's bound is passed, whatever becomes of the answers, and nobody waits for what another has used."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import pytest
+from redis import Redis
+
+from shared.config.secret_rules import SANDBOX_CREDENTIALS
+from shared.mailbox.calls import DAY_MS
+from shared.model.users import LOCAL_USER, Users
+from supervisor_worker.assistant import price
+from supervisor_worker.turns.context import TurnContext
+from supervisor_worker.turns.turn import run_turn
+from tests.support.sandbox import SandboxProcess
+from tests.support.turn_environment import TurnEnvironment, token
+
+PHONES = [f"+1555{number:07}" for number in range(2_000_000, 2_000_050)]
+
+
+@pytest.fixture
+def environment(redis: Redis, redis_url: str, sandbox: SandboxProcess) -> Iterator[TurnEnvironment]:
+    """Real bounds: as with real providers, which only live at another address."""
+    sandbox.faults(twilio={"status_callbacks": False}, sendgrid={"events": False})
+    hosts = dict.fromkeys(("TWILIO_API_BASE_URL", "SENDGRID_API_BASE_URL", "ANTHROPIC_BASE_URL"), sandbox.url)
+    keys = {name.upper(): value for name, value in SANDBOX_CREDENTIALS.items()}
+    real = {"SANDBOX": "off", "CLAUDE_TIMEOUT_SECONDS": 20, **hosts, **keys}
+    found = TurnEnvironment(redis, redis_url, sandbox, real)
+    yield found
+    found.close()
+
+
+def books(environment: TurnEnvironment) -> dict[str, int]:
+    """Of today, by the server's clock."""
+    found = cast("dict[bytes, bytes]", environment.redis.hgetall(f"boss:spent:{cast('Any', environment.redis.time())[0] * 1000 // DAY_MS}"))
+    return {name.decode(): int(value) for name, value in found.items()}
+
+
+def test_a_plain_text_costs_no_round_trip_more(environment: TurnEnvironment) -> None:
+    """Three calls of scripts: claim, store, outcome; and what was used is what the model says."""
+    names: list[str] = []
+
+    async def scenario(context: TurnContext) -> None:
+        run = context.mailbox.run
+
+        async def counted(call: Any) -> Any:
+            names.append(call.name)
+            return await run(call)
+
+        context.mailbox.run = counted  # type: ignore[method-assign]
+        await run_turn(environment.conversation(event), token(), context)
+
+    event = environment.text("Hello")
+    environment.run(scenario)
+    assert names == ["claim", "store_reply", "outcome"]
+    (stored,) = environment.ledger("reply_stored")
+    found = books(environment)
+    assert found["tokens"] == int(stored.fields["input_tokens"]) + int(stored.fields["output_tokens"])
+    assert (found["reserved"], found["turns"], found["calls"], found["open"]) == (0, 1, 1, 0)
+
+
+@pytest.mark.parametrize("fault", [{"fault": "broken_json"}, {"fault": "hang"}, {"fault": "reset_after_accept"}])
+def test_no_answer_goes_by_the_bound_because_it_was_no_use(environment: TurnEnvironment, fault: dict[str, Any]) -> None:
+    """Ten people, and answers that nobody can read, that never come, that break off: each costs at least what it may have cost."""
+    environment.environment |= {"DAILY_TOKENS": 20_000, "SENDER_DAILY_SHARE": 1, "CLAUDE_TIMEOUT_SECONDS": 0.3}
+    environment.sandbox.faults(anthropic={"fail": [{**fault, "times": None}], "usage": {"output_tokens": 4_000}})
+    events = [environment.text("Hello", phone) for phone in PHONES[:10]]
+    environment.drive(lambda: bool(environment.ledger("spend_stop")) and not books(environment)["open"], 20)
+    made = environment.sandbox.count("anthropic.messages", accepted=None)
+    found = books(environment)
+    assert 0 < found["tokens"] <= 20_000
+    assert 4_000 * made <= 20_000, "no more was asked than there was room for, had each answer been as long as it may"
+    assert found["failed"] == found["calls"] == made
+    assert all(environment.state(event) in ("pending", "in_turn") for event in events)
+
+
+def test_a_turn_that_is_cancelled_while_it_asks_costs_its_whole_amount(environment: TurnEnvironment) -> None:
+    """Nobody will hear what it used; one that has not asked yet costs nothing."""
+    environment.sandbox.faults(anthropic={"latency_seconds": 5})
+    event = environment.text("Hello")
+
+    async def scenario(context: TurnContext) -> None:
+        turn = asyncio.create_task(run_turn(environment.conversation(event), token(), context))
+        await until(lambda: environment.sandbox.count("anthropic.messages", accepted=None) == 1)
+        reserved = books(environment)["reserved"]
+        turn.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await turn
+        found = books(environment)
+        assert (found["tokens"], found["reserved"], found["failed"]) == (reserved, 0, 1)
+
+    environment.run(scenario)
+
+
+def test_one_sender_s_long_texts_use_up_nobody_else_s_day(environment: TurnEnvironment) -> None:
+    """It alone waits, is told once, and reads when it goes on; a higher share lets it go on at once."""
+    environment.environment |= {"DAILY_TOKENS": 100_000, "SENDER_DAILY_SHARE": 0.2}
+    environment.users = Users([LOCAL_USER] * 10)
+    environment.sandbox.faults(anthropic={"match": "greedy", "usage": {"output_tokens": 4_000}})
+    greedy = [environment.text("greedy 0", PHONES[0])]
+    for number in range(1, 8):
+        environment.drive(lambda: environment.state(greedy[-1]) == "answered" or bool(environment.ledger("notice")), 20)
+        if environment.ledger("notice"):
+            break
+        greedy.append(environment.text(f"greedy {number}", PHONES[0]))
+    environment.drive(lambda: len(told(environment)) == 1, 20)
+    tomorrow = datetime.now(UTC).replace(hour=0, minute=0) + timedelta(days=1)
+    assert told(environment) == [
+        f"You have used up your share of what I may think about in a day. I will answer you on {tomorrow:%A} from 00:00 (UTC)."
+    ]
+    others = [environment.text("modest", phone) for phone in PHONES[1:4]]
+    environment.drive(lambda: all(environment.state(event) == "answered" for event in others), 20)
+    assert environment.state(greedy[-1]) == "pending"
+    assert max(value for name, value in books(environment).items() if name.startswith("tokens:")) <= 20_000
+    environment.environment |= {"SENDER_DAILY_SHARE": 1.0}
+    environment.drive(lambda: environment.state(greedy[-1]) == "answered", 20)
+    assert len(told(environment)) == 1
+
+
+def test_a_message_longer_than_any_day_is_set_aside_and_its_sender_told(environment: TurnEnvironment) -> None:
+    """It holds up nothing behind it."""
+    environment.environment |= {"DAILY_TOKENS": 12_000}
+    long = environment.text("\u0416" * 15_000)
+    environment.drive(lambda: environment.state(long).startswith("parked"), 10)
+    assert environment.state(long) == "parked:too_long"
+    short = environment.text("Hello?")
+    environment.drive(lambda: environment.state(short) == "answered", 10)
+    assert any("in fewer words" in text for text in bodies(environment))
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [{"text": ""}, {"thinking_tokens": 100_000, "text": "never"}],
+    ids=["nothing", "thinking alone"],
+)
+def test_one_user_s_odd_answers_delay_nobody_else(environment: TurnEnvironment, faults: dict[str, Any]) -> None:
+    """Fifty users; everybody else is answered within two seconds of the usual, and the day's bound is not passed."""
+    environment.environment |= {"LEASE_SECONDS": 60, "SEND_TIMEOUT_SECONDS": 10, "BOSS_MODEL": "claude-opus-5-5", "DAILY_TOKENS": 600_000}
+    environment.sandbox.faults(anthropic={"latency_seconds": 0.2})
+
+    def answered(word: str) -> float:
+        events = [environment.text(word, phone) for phone in PHONES[1:]]
+        began = time.monotonic()
+        environment.drive(lambda: environment.sandbox.count("twilio.create", accepted=True) >= answers + len(events), 60)
+        assert {environment.state(event) for event in events} == {"answered"}
+        return time.monotonic() - began
+
+    answers = 0
+    usual = answered("usual")
+    answers = environment.sandbox.count("twilio.create", accepted=True)
+    environment.sandbox.faults(anthropic={**faults, "match": "odd"})
+    odd = environment.text("odd", PHONES[0])
+    assert answered("beside it") < usual + 2
+    environment.drive(lambda: environment.state(odd) != "pending" and not books(environment)["open"], 20)
+    assert books(environment)["tokens"] + books(environment)["reserved"] <= 600_000
+    asked = [entry for entry in environment.sandbox.journal("anthropic.messages") if "odd" in str(entry["request"]["text"])]
+    assert len(asked) == 2
+
+
+def test_what_was_used_was_reserved_before(environment: TurnEnvironment) -> None:
+    """The most that the sandbox's model can use of a question is less than what is reserved for it."""
+    event = environment.text("How are you? " * 100)
+    environment.once(event)
+    assert 0 < books(environment)["tokens"] < price.dearest(environment.settings).fixed + len("How are you? " * 100)
+
+
+def told(environment: TurnEnvironment) -> list[str]:
+    """The sentences of ours that went out about waiting."""
+    return [text for text in bodies(environment) if "share of what I may" in text]
+
+
+def bodies(environment: TurnEnvironment) -> list[str]:
+    """What went out."""
+    return [entry["request"]["body"] for entry in environment.sandbox.journal("twilio.create", accepted=True)]
+
+
+async def until(condition: Callable[[], bool], seconds: float = 5) -> None:
+    """Wait on the loop for a condition."""
+    async with asyncio.timeout(seconds):
+        while not await asyncio.to_thread(condition):  # noqa: ASYNC110 - what is waited for is in another process
+            await asyncio.sleep(0.01)

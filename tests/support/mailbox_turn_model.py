@@ -1,0 +1,427 @@
+"""The law of the lease: who holds a conversation, what its turn is made of, and how it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+from redis import Redis
+
+from shared.mailbox import calls
+from shared.mailbox.call import Call
+from shared.mailbox.calls import Budget, Claim, Closed
+from shared.mailbox.records import Turn
+from tests.support.mailbox_money_model import Asked, Money
+from tests.support.mailbox_state import (
+    ADVANCE,
+    CLOCK,
+    LEASE,
+    LIFE,
+    MAX_LOST,
+    OLDEST,
+    SHARE,
+    START,
+    WATCH,
+    Alarm,
+    Mutation,
+    Said,
+    Scripts,
+    Talk,
+    Tried,
+    must,
+)
+
+NO_ROOM: Final = ("spent", "spend_stop", "share", "reserved")
+WAITS: Final = (*NO_ROOM, "busy", "alone")
+
+
+class TurnModel:
+    """Sends the calls that take, keep and end a turn, and judges their answers."""
+
+    def __init__(self, redis: Redis, conversations: int = 3, mutation: Mutation | None = None, budget: Budget | None = None) -> None:
+        self.redis = redis
+        self.money = Money(redis, budget or Budget())
+        self.told: set[tuple[str, int]] = set()
+        self.scripts = Scripts(redis, mutation)
+        self.talks = {f"c-{n}": Talk(f"c-{n}", f"p-{n}", f"s-{n // 2}") for n in range(conversations)}
+        self.said: dict[str, Said] = {}
+        self.replies: dict[str, Tried] = {}
+        self.opted_out: set[str] = set()
+        self.paused = False
+        self.alarm: Alarm | None = None
+        self.held: set[str] = set()
+        self.untold: set[str] = set()
+        self.operations: set[str] = set()
+        self.requested: dict[str, str] = {}
+        self.requests: set[str] = set()
+        self.signs: dict[str, int] = {}
+        self.doubted: dict[str, set[str]] = {}
+        self._looked = self._trusted = self._gap = self._shown = 0
+        self._time = START
+        self._elapsed = self._vague_until = 0
+        self._advance = cast("Any", redis.register_script(ADVANCE))
+        redis.set(CLOCK, START)
+
+    # -- time ---------------------------------------------------------------------------------------------------
+
+    @property
+    def now(self) -> int:
+        """The clock, in ms."""
+        return self._time
+
+    @property
+    def elapsed(self) -> int:
+        """A clock that never steps, in ms."""
+        return self._elapsed
+
+    def too_old(self, name: str) -> bool:
+        """Whether a message is not to be answered any more."""
+        return self.talks[self.said[name].conv].active - self.said[name].since > OLDEST
+
+    def advance(self, ms: int) -> None:
+        """Move the clock; marks that live by the server's own clock age with it."""
+        self._time += ms
+        self._elapsed += ms
+        for talk in self.talks.values():
+            talk.active += 0 if self.paused or talk.pair in self.held else ms
+        self._advance(args=[ms, *(f"boss:wake:{conv}" for conv in self.talks)])
+
+    def step_back(self, ms: int) -> None:
+        """The server's clock is behind what it was; what lies further ahead than what it was set to is cut when it is read."""
+        self._shown = int(cast("Any", self.redis.hget("boss:looked", "clock")) or 0)
+        self._time -= ms
+        self.redis.decrby(CLOCK, ms)
+        for talk in self.talks.values():
+            talk.active -= ms
+        self.signs = {process: min(at, self.now) for process, at in self.signs.items()}
+        self._vague_until = self.elapsed + 3 * LEASE
+
+    def read_attempts(self, tried: Tried) -> None:
+        """A script reads a reply's attempts."""
+        tried.runs_from = {attempt: min(at, self.now) for attempt, at in tried.runs_from.items()}
+        tried.looked = {attempt: min(at, self.now) for attempt, at in tried.looked.items()}
+
+    # -- who lives ----------------------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """Somebody looks: a claim, a sweep, a sign of life."""
+        if self.now - self._looked > LIFE // 2:
+            self._trusted, self._gap = self.now + 2 * LIFE, self._looked
+        self._trusted = min(self._trusted, self.now + 2 * LIFE)
+        self._looked = self._shown = self.now
+
+    @property
+    def vague(self) -> bool:
+        """Whether TIME has stepped back so lately that a sender's place may not have been read since."""
+        return self.elapsed < self._vague_until
+
+    @property
+    def kept_until(self) -> int:
+        """Until when a lease that ended in the last gap is a living holder's."""
+        return self._trusted + LEASE // 2
+
+    def over(self, talk: Talk) -> str:
+        """Why a conversation's lease is over; '' while it lives."""
+        if talk.process == "ended":
+            return "ended"
+        if talk.process and self.now - self.signs.get(talk.process, -LIFE) >= LIFE and self.now >= self._trusted:
+            return "silent"
+        kept = talk.process and talk.lease_end >= self._gap and self.now < self.kept_until
+        return "" if talk.lease_end > self.now or kept else "expired"
+
+    def heartbeat(self, process: str) -> None:
+        """A process lives: what counted against its messages because it was silent is taken back."""
+        self.look()
+        self.scripts.run(calls.heartbeat(process, life_ms=LIFE))
+        self.signs[process] = self.now
+        for said in (self.said[name] for name in self.doubted.pop(process, ())):
+            said.lost -= said.state == "open" and said.lost > 0
+
+    def ended(self, process: str) -> None:
+        """A process has ended, says its host."""
+        must(not self.scripts.run(calls.ended(process)), "it held a few at most")
+        for talk in self.talks.values():
+            if talk.holder and talk.process == process and not talk.let_go:
+                talk.process = "ended"
+                due = self._times(talk.id)[0]
+                must(not talk.inbox or (due is not None and due <= self.now), "what an ended process held is due at once")
+
+    def _times(self, conv: str) -> tuple[float | None, bytes | None]:
+        return self.redis.zscore("boss:due", conv), cast("bytes | None", self.redis.hget(f"boss:conv:{conv}", "not_before"))
+
+    # -- the lease ----------------------------------------------------------------------------------------------
+
+    def claim(self, conv: str, token: str, call: Call[Claim]) -> Claim:
+        """A job asks for its turn."""
+        talk = self.talks[conv]
+        not_before = self._not_before(conv)
+        self.look()
+        process = str(call.args["process"])
+        self.signs[process] = self.now
+        found = self.scripts.run(call)
+        if talk.holder != token and found.outcome != "finished":  # then the lease was not looked at
+            talk.lease_end = min(talk.lease_end, self.now + LEASE) if talk.holder else talk.lease_end
+        cause = self.over(talk) if talk.holder else ""
+        must(not self.redis.exists(f"boss:wake:{conv}"), "a claim clears the wake-up's mark")
+        if talk.holder == token:
+            must(found.outcome == "taken", "a repeated claim is taken")
+            must(found.lease_end_ms == talk.lease_end, "a repeated claim returns the stored lease end")
+            must(found.turn and [message.id for message in found.turn.messages] == talk.turn, "a repeated claim returns the same turn")
+            return found
+        must(talk.last_closed(token) is None or found.outcome in ("finished", "paused"), "a token that has finished never claims again")
+        if found.outcome not in ("held", "finished", "newer"):
+            self.money.end(conv)
+        if found.outcome in ("paused", "held", "finished"):
+            must(found.outcome != "paused" or self.paused or talk.pair in self.held, "paused only in a pause")
+            must(found.outcome != "held" or (talk.holder and not cause), "held only by a live lease")
+            must(found.outcome != "finished" or token in talk.holders, "finished only after it")
+            return found
+        must(not talk.holder or cause, "a live lease refuses the next claim")
+        may = self.alarm is not None and self.now >= self.alarm.probe_at
+        if found.outcome != "empty":
+            must(not self.paused or may, "nothing is claimed in a pause, but for what tries it")
+            must(talk.pair not in self.held, "nothing of a paused user's is claimed")
+        worst = self._count_lost(talk, cause) if found.outcome != "empty" else 0
+        if found.outcome in WAITS:
+            self._judge_waiting(talk, found.outcome)
+            self._hold_over(talk, call, found, token)
+            return found
+        if worst:
+            must((found.outcome == "early") == (worst > 1 or not_before > self.now), "from the second lost lease on a conversation waits")
+            self._waits(conv, worst)
+        if found.outcome == "empty":
+            must(not talk.inbox, "empty only without messages")
+            must(self.redis.zscore("boss:due", conv) is None, "an empty conversation leaves the agenda")
+            talk.holder, talk.turn, talk.process = "", [], ""
+        elif found.outcome == "taken":
+            must(not_before <= self.now, "nothing is claimed before its time")
+            self._hold_over(talk, call, found, token)
+            self._taken(talk, token, found, process)
+        return found
+
+    def _judge_waiting(self, talk: Talk, outcome: str) -> None:
+        """Its time has come, and yet it waits: for money, for a place, or for another message's last try."""
+        must(talk.inbox, "only who has messages waits")
+        due = self._times(talk.id)[0]
+        must(due is not None and due >= self.now, "who waits is looked at again")
+        if outcome == "busy":
+            must(self.vague or len(self._under_way(talk)) >= SHARE, "a sender waits only when it has its share")
+            must(due is not None and due > self.now, "who waits for a place is not looked at before one may be free")
+        elif outcome == "alone":
+            last = [each for each in self.talks.values() if each.holder and each is not talk and self._most_lost(each.turn) >= MAX_LOST - 1]
+            must(last, "a last try waits for another one only")
+            must(self._most_lost(talk.inbox) >= MAX_LOST - 1, "only a last try waits for another one")
+            must(due is not None and due > self.now, "a last try is looked at again")
+        else:
+            must(not talk.stored, "only who has a question waits for money")
+            must(due is not None and due <= self.now + 30_000, "who waits for money is looked at again soon")
+
+    def _hold_over(self, talk: Talk, call: Call[Claim], found: Claim, token: str) -> None:
+        """Money: what waited has not aged, and whether there is room is judged by the books."""
+        if talk.stored:
+            must(not found.reserved, "what is paid for reserves nothing")
+            return
+        for said in (self.said[name] for name in talk.inbox if talk.held_at is not None):
+            said.since += max(0, talk.active - max(said.since, cast("int", talk.held_at)))
+        talk.held_at = None
+        if self.said[talk.inbox[0]].kind == "notice":
+            must(found.outcome in ("taken", "busy") and not found.reserved, "what asks no model waits for no money")
+            return
+        amount = int(call.args["question.fixed"])
+        stop = self.money.refusal(talk.sender, amount, self.now)
+        day = self.now // calls.DAY_MS
+        if stop in ("", "dear"):
+            must(found.outcome in ("taken", "busy", "alone"), f"there is room, and it waits as {found.outcome}")
+            must(found.reserved == (0 if stop or found.outcome != "taken" else amount), "a question is reserved before it is asked")
+            if found.reserved:
+                asked = Asked(talk.id, token, talk.sender, day, amount, found.lease_end_ms)
+                self.money.reserve(str(call.args["call"]), asked)
+            return
+        talk.held_at = talk.active
+        if found.outcome not in NO_ROOM:
+            self._told(talk, stop, day)
+            return
+        must((stop, found.outcome) in ((stop, stop), ("spent", "spend_stop")), f"{stop} is not {found.outcome}")
+        bridge = self.said[self.head_of(talk)[0]].kind == "bridge"
+        told = bridge or (talk.sender, day) in self.told or talk.pair in self.opted_out
+        must(stop == "reserved" or found.outcome == "spend_stop" or told, "who waits for tomorrow is told so")
+
+    def _told(self, talk: Talk, stop: str, day: int) -> None:
+        """The sender is told, at the head of the inbox, that it is tomorrow's."""
+        must(stop in ("spent", "share") and (talk.sender, day) not in self.told, "once a day, and only who waits for tomorrow")
+        must(talk.pair not in self.opted_out, "who opted out is not told")
+        self.told.add((talk.sender, day))
+        name = cast("list[bytes]", self.redis.lrange(f"boss:inbox:{talk.id}", 0, 0))[0].decode()
+        must(name not in self.said, "a sentence of its own")
+        self.said[name] = Said(name, talk.id, "notice", self.said[talk.inbox[0]].rank - 1, since=talk.active)
+        talk.inbox.insert(0, name)
+
+    def _not_before(self, conv: str) -> int:
+        at, wait = cast("Any", self.redis.hmget(f"boss:conv:{conv}", "not_before", "wait"))
+        return min(int(at or 0), self.now + int(wait or 0))
+
+    def _under_way(self, talk: Talk) -> list[Talk]:
+        """Which other conversations of its sender are under a lease."""
+        others = [other for other in self.talks.values() if other.sender == talk.sender and other is not talk]
+        return [other for other in others if other.holder and other.lease_end > self.now]
+
+    def _most_lost(self, names: list[str]) -> int:
+        return max((self.said[name].lost for name in names), default=0)
+
+    def _count_lost(self, talk: Talk, cause: str) -> int:
+        lost = [self.said[name] for name in talk.turn if talk.holder and self.said[name].state == "open"]
+        for said in lost:
+            said.lost += 1
+        if cause == "silent" and lost:
+            self.doubted.setdefault(talk.process, set()).update(said.id for said in lost)
+        talk.holder, talk.process = "", ""
+        return max((said.lost for said in lost), default=0)
+
+    def _waits(self, conv: str, worst: int) -> None:
+        due, not_before = self._times(conv)
+        wait = int(not_before or 0) - self.now
+        must(worst < 2 or 0 < wait <= LEASE // 10 * 2 ** (worst - 1), "the wait grows with the lost leases")
+        must(worst < 2 or due == int(not_before or 0), "the agenda looks again after the wait")
+
+    def _taken(self, talk: Talk, token: str, found: Claim, process: str) -> None:
+        must(found.turn is not None, "a claim has a turn")
+        turn = cast("Turn", found.turn)
+        ids = [message.id for message in turn.messages]
+        must(ids, "a turn has messages")
+        living = [other for other in self._under_way(talk) if not other.let_go and other.process != "ended"]
+        # After a step back of TIME a place and its lease are cut when each is read: for a lease's length one turn more may be under way.
+        must(self.vague or len(living) < SHARE, "no sender has more than its share")
+        must(found.lease_end_ms == self.now + LEASE, "a lease has its length")
+        must(self.redis.zscore("boss:due", talk.id) == found.lease_end_ms, "the agenda looks again at the lease's end")
+        if talk.stored:
+            must(turn.reply and turn.reply.id == talk.stored, "a stored reply is resumed as it is")
+            must(ids == self.replies[talk.stored].messages, "a resumed turn has its own messages")
+            self.read_attempts(self.replies[talk.stored])
+        else:
+            must(turn.reply is None, "a new turn has no reply")
+            must(ids == self.head_of(talk), "a turn is formed from the head of the inbox")
+        must(len({message.id for message in turn.messages}) == len(ids), "no message twice in a turn")
+        talk.holder, talk.lease_end, talk.turn = token, found.lease_end_ms, ids
+        talk.turn_id = turn.id
+        talk.holders.add(token)
+        talk.let_go, talk.process = False, process
+        if self.alarm:
+            wait = self.alarm.wait
+            self.alarm = Alarm(self.alarm.since, self.now + wait, min(2 * wait, WATCH.longest_ms), token)
+        must(self._most_lost(ids) < MAX_LOST - 1 or not self._other_last_try(talk), "a last try is made alone")
+
+    def _other_last_try(self, talk: Talk) -> bool:
+        return any(
+            other is not talk and other.holder and not self.over(other) and self._most_lost(other.turn) >= MAX_LOST - 1
+            for other in self.talks.values()
+        )
+
+    def head_of(self, talk: Talk) -> list[str]:
+        """The messages of the next turn, by the law."""
+        turn: list[str] = []
+        for said in (self.said[name] for name in talk.inbox):
+            alone = said.kind != "text" or said.errors >= 2 or said.lost >= 2
+            if alone or (turn and self.said[turn[0]].kind != "text"):
+                return turn or [said.id]
+            if turn and self.too_old(said.id) != self.too_old(turn[0]):
+                return turn
+            turn.append(said.id)
+        return turn
+
+    def renew(self, conv: str, token: str) -> bool:
+        """The holder's heartbeat."""
+        talk = self.talks[conv]
+        end = self.scripts.run(calls.renew(conv, token, lease_ms=LEASE))
+        if talk.holder != token:
+            must(end == 0, "only the holder renews")
+            return False
+        must(end == self.now + LEASE, "the holder renews, also after expiry while nobody else took it")
+        must(self._times(conv)[0] == end, "the agenda looks again at the lease's end")
+        talk.lease_end = end
+        talk.let_go = False
+        return True
+
+    # -- the end of a turn --------------------------------------------------------------------------------------
+
+    def finish(self, conv: str, token: str, call: Call[Closed]) -> Closed:
+        """The holder is done."""
+        if self.talks[conv].holder == token and call.args["reason"] == "nothing_to_say":
+            self.money.settled_by(call)
+            self.money.count_turn(str(call.args["settled.call"]))
+            for name in self.talks[conv].turn:
+                self.said[name].silent = True
+        return self._closing(conv, token, call, lambda talk, found: self._close(talk, token, "answered", found.outcome))
+
+    def backoff(self, conv: str, token: str, delay: int, *, counted: bool, call: Call[Closed]) -> Closed:
+        """The holder gives up for a while."""
+
+        def effect(talk: Talk, found: Closed) -> None:
+            for name in talk.turn if counted else []:
+                self.said[name].errors += self.said[name].state == "open"
+            self._released(talk, token, found.outcome)
+            if talk.inbox:
+                must(self.redis.zscore("boss:due", conv) == self.now + delay, "due is the retry time")
+                must(
+                    int(cast("Any", self.redis.hget(f"boss:conv:{conv}", "not_before"))) == self.now + delay, "not-before is the retry time"
+                )
+
+        return self._closing(conv, token, call, effect)
+
+    def park(self, conv: str, token: str, *, looked_up: bool, call: Call[Closed]) -> Closed:
+        """The holder sets its turn aside."""
+
+        def effect(talk: Talk, found: Closed) -> None:
+            tried = self.replies.get(talk.stored)
+            unresolved = bool(tried and tried.pending)
+            taken = bool(tried and tried.accepted)
+            look_up = unresolved and not looked_up and not taken
+            must((found.outcome == "look_up") == look_up, "what is unresolved is looked up before it is parked")
+            if not look_up:
+                maybe = self.redis.hget(f"boss:reply:{talk.stored}", "maybe_sent") == b"1"
+                must(maybe == bool(tried and tried.uncertain and not taken), "parked with an attempt of unknown fate: marked maybe_sent")
+                self._close(talk, token, "answered" if taken else "parked", found.outcome)
+
+        return self._closing(conv, token, call, effect)
+
+    def _closing(self, conv: str, token: str, call: Call[Closed], effect: Callable[[Talk, Closed], None]) -> Closed:
+        talk = self.talks[conv]
+        held = talk.holder == token
+        self.money.settled_by(call)
+        if held:
+            self.money.end(conv)
+        found = self.scripts.run(call)
+        if not held:
+            last = talk.last_closed(token)
+            must(found.outcome in ("lost", last), "a holder that lost its lease changes nothing")
+            must(call.name != "finish" or last in (None, found.outcome), "a repeated finish returns its first result")
+            return found
+        must(found.outcome != "lost", "the holder closes its turn")
+        effect(talk, found)
+        return found
+
+    def _released(self, talk: Talk, token: str, result: str) -> None:
+        must(result == ("more" if talk.inbox else "empty"), "more says whether messages remain")
+        must(talk.inbox or self._times(talk.id)[0] is None, "nothing left: not on the agenda")
+        talk.holder, talk.turn, talk.process = "", [], ""
+        talk.closed.append((token, result))
+
+    def _close(self, talk: Talk, token: str, state: str, result: str) -> None:
+        for name in talk.turn:
+            said = self.said[name]
+            if said.state == "open":
+                said.state = "ignored" if (state, said.kind) == ("parked", "notice") else state
+                said.reply = talk.stored
+        talk.inbox = [name for name in talk.inbox if name not in talk.turn]
+        self._find_notice(talk)
+        talk.stored = ""
+        self._released(talk, token, result)
+        due, not_before = self._times(talk.id)
+        must(not talk.inbox or due == max(int(not_before or 0), self.now + 1_000), "what is left is looked at soon")
+
+    def _find_notice(self, talk: Talk) -> None:
+        """A park may append one sentence of ours at the tail; its id is the script's."""
+        for name in (raw.decode() for raw in cast("Any", self.redis.lrange(f"boss:inbox:{talk.id}", -1, -1))):
+            if name.startswith("n-") and name not in self.said:
+                talk.ranks += 1
+                self.said[name] = Said(name, talk.id, "notice", talk.ranks, since=talk.active)
+                talk.inbox.append(name)
