@@ -41,7 +41,7 @@ class Conversation(Protocol):
         """What the Boss answered."""
 
 
-class Texts:
+class ChatTexts:
     """By SMS."""
 
     def __init__(self, ends: Ends) -> None:
@@ -57,7 +57,7 @@ class Texts:
         return str(reply.get("message", ""))
 
 
-class Mails:
+class ChatMails:
     """By e-mail, all in the thread that the first one starts."""
 
     def __init__(self, ends: Ends, subject: str) -> None:
@@ -107,7 +107,7 @@ def chat(*, email: bool, subject: str, who: str, wait: float) -> None:
         raise click.BadParameter(f"this user has no {'mail address' if email else 'phone'}", param_hint="--as")
     lines = Lines()
     client = client_of(settings)
-    talk = Talk(client, Mails(ends, subject) if email else Texts(ends), lines, wait)
+    talk = Talk(client, ChatMails(ends, subject) if email else ChatTexts(ends), lines, wait)
     try:
         status = asyncio.run(talk.run())
     except (BridgeUnavailable, BridgeRefused) as error:

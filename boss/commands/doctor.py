@@ -13,8 +13,7 @@ from typing import Final
 import click
 from redis import Redis
 
-from boss.checks import dispatch, machine, providers
-from boss.checks import redis as storage
+from boss.checks import dispatch, machine, providers, server
 from boss.checks.bridge import bridge
 from boss.checks.email_events import email_events, events_heard
 from boss.checks.reconciler import reconciler
@@ -41,13 +40,13 @@ def _counted(check: Callable[[Figures], list[Finding]]) -> Callable[[Redis], lis
 
 
 STORED: Final[dict[str, Callable[[Redis], list[Finding]]]] = {
-    "clock": storage.clock,
-    "workers": storage.workers,
+    "clock": server.clock,
+    "workers": server.workers,
     "foreign workers": dispatch.foreign_workers,
-    "queue": _counted(storage.queue),
+    "queue": _counted(server.queue),
     "failed jobs": dispatch.failed_jobs,
-    "conversations": _counted(storage.due),
-    "parked": _counted(storage.parked),
+    "conversations": _counted(server.due),
+    "parked": _counted(server.parked),
 }
 LASTING: Final = ("redis",)
 """What is another machine's where REDIS_URL names it: that it does not answer has a line of its own."""
@@ -114,12 +113,12 @@ def checks_for(settings: Settings, redis: Redis) -> dict[str, Check]:
         "settings": lambda: [ok("settings", "all can be used")],
         ".env": machine.env_file,
         **{check.__name__: partial(check, settings) for check in here},
-        "redis": lambda: storage.server(redis),
+        "redis": lambda: server.server(redis),
         "sentinels": partial(sentinels, settings),
         "replicas' clock": partial(_stored, "replicas' clock", clocks, redis),
         **{name: partial(_stored, name, check, redis) for name, check in STORED.items()},
-        "sending": partial(_stored, "sending", partial(storage.paused, settings), redis),
-        "waiting": partial(_stored, "waiting", _counted(partial(storage.waiting, settings)), redis),
+        "sending": partial(_stored, "sending", partial(server.paused, settings), redis),
+        "waiting": partial(_stored, "waiting", _counted(partial(server.waiting, settings)), redis),
         "spending": partial(_stored, "spending", _counted(partial(spending, settings)), redis),
         "standby": partial(_stored, "standby", partial(standby, settings), redis),
         "reconciler": partial(_stored, "reconciler", partial(reconciler, settings), redis),

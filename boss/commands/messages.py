@@ -14,9 +14,8 @@ from boss.commands.reconcile import reconcile
 from boss.session import Session, open_session
 from boss.terminal.output import UNKNOWN, Ending, Group, emit_json, local_time, printable, remark
 from boss.terminal.times import time_options, window
-from shared.operations import messages as operations
 from shared.operations.find import ALWAYS, Finder, resolve
-from shared.operations.messages import KEPT
+from shared.operations.messages import KEPT, recent_strangers, summaries, view
 
 FROM_INPUT: Final = "-"
 PROMPT: Final = "Username, number, address or id"
@@ -45,7 +44,7 @@ def list_messages(limit: int, at: str, since: str, *, parked: bool, as_json: boo
     chosen = window(at, since)
     with open_session() as session:
         names = session.mailbox.recent(limit, parked=parked, since_ms=chosen.since_ms, until_ms=chosen.until_ms)
-        rows = operations.summaries(session.mailbox, session.people, names)
+        rows = summaries(session.mailbox, session.people, names)
     if as_json:
         emit_json(rows)
         return
@@ -85,11 +84,11 @@ def find(what: str, limit: int, at: str, since: str, *, body: bool, as_json: boo
         finder = Finder(session.mailbox, session.people, session.settings.twilio_account_sid, limit, chosen)
         found = finder.find(what)
         if as_json:
-            emit_json(operations.summaries(session.mailbox, session.people, found))
+            emit_json(summaries(session.mailbox, session.people, found))
         elif len(found) == 1:
             _show(session, found[0], body=body)
         else:
-            for each in operations.summaries(session.mailbox, session.people, found):
+            for each in summaries(session.mailbox, session.people, found):
                 click.echo(message_view.row(each))
         if not found:
             raise Ending(_nothing(session, finder, what), UNKNOWN)
@@ -104,7 +103,7 @@ def _nothing(session: Session, finder: Finder, what: str) -> str:
     others = [] if finder.window == ALWAYS else replace(finder, window=ALWAYS).find(what)
     if not others:
         return "no message is known of that; a text that no webhook brought is looked for by `boss messages reconcile`"
-    (last,) = operations.summaries(session.mailbox, session.people, others[:1])
+    (last,) = summaries(session.mailbox, session.people, others[:1])
     return f"no message of that came in that time; the last one came at {local_time(last['accepted_at_ms'], day=True)}"
 
 
@@ -117,13 +116,13 @@ def show(message: str, *, body: bool, as_json: bool) -> None:
     with open_session() as session:
         name = resolve(session.mailbox, message)
         if as_json:
-            emit_json(operations.view(session.mailbox, session.people, name, body=body))
+            emit_json(view(session.mailbox, session.people, name, body=body))
         else:
             _show(session, name, body=body)
 
 
 def _show(session: Session, message: str, *, body: bool) -> None:
-    for line in message_view.lines(operations.view(session.mailbox, session.people, message, body=body)):
+    for line in message_view.lines(view(session.mailbox, session.people, message, body=body)):
         click.echo(line)
 
 
@@ -137,7 +136,7 @@ def strangers(*, as_json: bool) -> None:
     an hour. What one of them wrote: boss messages find MASKED.
     """
     with open_session() as session:
-        rows = operations.strangers(session.redis)
+        rows = recent_strangers(session.redis)
     if as_json:
         emit_json(rows)
         return

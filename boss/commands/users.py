@@ -12,8 +12,7 @@ from redis.exceptions import RedisError
 from boss.session import open_session
 from boss.terminal.output import Ending, Group, remark
 from shared.config.settings import Settings
-from shared.operations import erase as erasing
-from shared.operations.erase import Erased
+from shared.operations.erase import Erased, erase_files, erase_records
 
 REWRITE_SECONDS: Final = 60.0
 OUT_OF_REACH: Final = (
@@ -47,7 +46,7 @@ def erase(username: str, *, yes: bool) -> None:
         request_ms = int((settings.send_timeout_seconds + settings.send_margin_seconds) * 1000)
         files = Erased()
         _files(settings, username, files)  # first: the web process must not hand on what was found gone in Redis
-        erased = erasing.erase(session.redis, username=username, user=user, request_ms=request_ms, waiting=_waiting)
+        erased = erase_records(session.redis, username=username, user=user, request_ms=request_ms, waiting=_waiting)
         for line in _told(username, erased, files):
             click.echo(line)
         click.echo(_rewritten(session.redis, settings) if erased.conversations else "Nothing was in Redis.")
@@ -64,7 +63,7 @@ def _waiting(number: int) -> None:
 
 def _files(settings: Settings, username: str, found: Erased) -> None:
     try:
-        erasing.erase_files(settings.spool_dir, username, found)
+        erase_files(settings.spool_dir, username, found)
     except OSError as error:
         raise Ending(f"the spool cannot be read: {type(error).__name__}; nothing was erased") from None
 

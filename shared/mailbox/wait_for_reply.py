@@ -1,7 +1,7 @@
 """Waiting for the answer to one message: one way for all who post something and want to see what comes of it.
 
 The caller takes `ledger.last_seq` *before* it posts, posts, and then follows the ledger until the message's reply went
-out, the message ended in another way, or patience ends. `Watch` judges the lines without any I/O; the records are asked
+out, the message ended in another way, or patience ends. `ReplyWatch` judges the lines without any I/O; the records are asked
 first and whenever the ledger is quiet, so that a duplicate of an answered message, or a line lost with a crashed server,
 keeps nobody waiting.
 """
@@ -41,7 +41,7 @@ class Waited:
     reply: Reply | None = field(default=None, repr=False)
 
 
-class Watch:
+class ReplyWatch:
     """The judge of the ledger's lines for one message."""
 
     def __init__(self, message: str) -> None:
@@ -63,7 +63,7 @@ def wait_for_reply(mailbox: Mailbox, message: str, *, since: str, patience: floa
     A server that goes away meanwhile is waited for like everything else.
     """
     started = time.monotonic()
-    watch = Watch(message)
+    watch = ReplyWatch(message)
     for line in _opening_and_lines(mailbox.redis, since):
         if line is None:
             waited = _recorded_or_away(mailbox, message)

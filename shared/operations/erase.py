@@ -53,7 +53,7 @@ class _Record:
     """The time of its newest attempt that nobody has heard of, in ms of Redis TIME; 0 without one."""
 
 
-def erase(redis: Redis, *, username: str, user: str, request_ms: int, waiting: Callable[[int], None]) -> Erased:
+def erase_records(redis: Redis, *, username: str, user: str, request_ms: int, waiting: Callable[[int], None]) -> Erased:
     """Erase a user's records; `user` is the id of their entry. Raises RedisError; then it can be called again.
 
     `request_ms` is the longest that a request to a provider takes; `waiting` is told how many replies are waited for.

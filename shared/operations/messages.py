@@ -146,7 +146,7 @@ def timeline(lines: Sequence[Line], message: str, turn: str = "") -> list[Line]:
     ]
 
 
-def strangers(redis: Redis) -> list[Stranger]:
+def recent_strangers(redis: Redis) -> list[Stranger]:
     """The last senders who were not admitted, newest first; `accept.lua` keeps 200 of them."""
     found: Any = redis.zrevrange(keys.STRANGERS, 0, -1, withscores=True)
     return [_stranger(member.decode(), int(at)) for member, at in found]

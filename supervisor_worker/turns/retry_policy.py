@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from shared.config.settings import Settings
-from shared.mailbox.calls import DAY_MS, MAX_LOST, REPEATS, Watch
+from shared.mailbox.calls import DAY_MS, MAX_LOST, REPEATS, DenialPolicy
 from shared.mailbox.records import Message
 
 MAX_ERRORS: Final = 5
@@ -83,10 +83,10 @@ def limit_wait_ms(age_ms: int, now_ms: int, settings: Settings) -> int:
     return min(scaled_ms(DAILY_LIMIT_WAIT_SECONDS, settings), tomorrow, left) + _jitter(scaled_ms(MAX_OUTAGE_WAIT_SECONDS, settings))
 
 
-def watch(settings: Settings) -> Watch:
+def watch(settings: Settings) -> DenialPolicy:
     """At this lease: when a 403 is taken for the key's, and how a pause by alarm is probed."""
-    usual = Watch()
-    return Watch(*(scaled_ms(getattr(usual, name) / 1000, settings) for name in usual.__slots__))
+    usual = DenialPolicy()
+    return DenialPolicy(*(scaled_ms(getattr(usual, name) / 1000, settings) for name in usual.__slots__))
 
 
 def proof_over(attempt_at_ms: int, now_ms: int, settings: Settings) -> bool:

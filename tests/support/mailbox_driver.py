@@ -16,6 +16,7 @@ from shared.mailbox.calls import (
     Claim,
     Closed,
     Dearest,
+    DenialPolicy,
     NotFound,
     Outcome,
     Provider,
@@ -24,7 +25,6 @@ from shared.mailbox.calls import (
     Settled,
     Stored,
     Unsettled,
-    Watch,
     reserve,
 )
 from shared.mailbox.ledger import latest
@@ -39,7 +39,7 @@ PAIR: Final = "p-1"
 Result = Literal["accepted", "refused", "unknown"]
 AGAIN: Final = 10_000
 AFTER: Final = 300_000
-WATCH: Final = Watch()
+WATCH: Final = DenialPolicy()
 
 
 class MailboxDriver:

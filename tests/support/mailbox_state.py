@@ -11,7 +11,7 @@ from redis.exceptions import NoScriptError
 
 from shared.mailbox import answer
 from shared.mailbox.call import Call
-from shared.mailbox.calls import SendLimits, Watch
+from shared.mailbox.calls import DenialPolicy, SendLimits
 from shared.mailbox.records import Kind
 from shared.mailbox.scripts import arguments, script
 
@@ -30,7 +30,7 @@ SHARE: Final = 1
 AGAIN: Final = 10_000
 OLDEST: Final = 1_800_000
 LEAVE: Final = SendLimits(SEND, MARGIN, RETENTION, jitter=0.5, oldest_ms=OLDEST, repeats=2)
-WATCH: Final = Watch()
+WATCH: Final = DenialPolicy()
 MAX_ERRORS: Final = 5
 MAX_LOST: Final = 6
 HOUR: Final = 3_600_000

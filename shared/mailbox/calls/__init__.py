@@ -25,7 +25,20 @@ from shared.mailbox.calls.delivery import (
     unsettled,
 )
 from shared.mailbox.calls.indexes import END, Progress, list_stored, progress_from
-from shared.mailbox.calls.operators import Alarmed, Provider, Retried, Watch, alarm, discard, erase, opt_out, pause, resume, retry, warn
+from shared.mailbox.calls.operators import (
+    Alarmed,
+    DenialPolicy,
+    Provider,
+    Retried,
+    alarm,
+    discard,
+    erase,
+    opt_out,
+    pause,
+    resume,
+    retry,
+    warn,
+)
 from shared.mailbox.calls.processes import (
     LET_GO_AT_ONCE,
     STANDBY,
@@ -72,6 +85,7 @@ __all__ = [
     "Claim",
     "Closed",
     "Dearest",
+    "DenialPolicy",
     "Due",
     "NotFound",
     "Outcome",
@@ -89,7 +103,6 @@ __all__ = [
     "Swept",
     "Unsettled",
     "Wake",
-    "Watch",
     "accept",
     "alarm",
     "backoff",

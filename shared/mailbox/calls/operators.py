@@ -12,7 +12,7 @@ Provider = Literal["twilio", "sendgrid", "claude"]
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class DenialPolicy:
     """How a 403 is judged, and how a pause by alarm is tried, in ms.
 
     A second 403 of a provider that has taken nothing since the first is no message's own: another sender's after `apart_ms`, another
@@ -76,7 +76,7 @@ def pause(reason: str, *, by: str = "", user: str = "", pairs: Iterable[str] = (
     return Call("pause", {"reason": reason, "by": by, "user": user}, bool, tuple(pairs))
 
 
-def alarm(conversation: str, provider: Provider, reason: str, *, sure: bool, watch: Watch) -> Call[Alarmed]:
+def alarm(conversation: str, provider: Provider, reason: str, *, sure: bool, watch: DenialPolicy) -> Call[Alarmed]:
     """A provider refused us: for certain (`sure`), or by a 403, which may be this very message's.
 
     The answer is `paused` for the caller who stopped all sending by it, `held` where it is stopped already, and `counted` for a 403

@@ -13,8 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 from redis import Redis
 
-from boss.checks import providers
-from boss.checks import redis as storage
+from boss.checks import providers, server
 from boss.http import ask
 from boss.main import main
 from shared.config.secret_rules import SANDBOX_CREDENTIALS
@@ -50,7 +49,7 @@ def boss(stack: tuple[dict[str, str], Redis, SandboxProcess], monkeypatch: pytes
     for name, value in stack[0].items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(storage, "SLOW_MS", 5_000.0)  # the tester's machine may be busy
+    monkeypatch.setattr(server, "SLOW_MS", 5_000.0)  # the tester's machine may be busy
     stack[2].reset()
 
     def run(*arguments: str, code: int = 0) -> Result:

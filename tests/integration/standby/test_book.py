@@ -8,8 +8,7 @@ import pytest
 from redis import Redis
 from rq.utils import utcformat
 
-from boss.checks import redis as storage
-from boss.checks import standby
+from boss.checks import server, standby
 from boss.terminal.ledger_line import describe
 from shared.config.loading import load_settings
 from shared.config.settings import Settings
@@ -142,7 +141,7 @@ def test_the_doctor_does_not_take_the_standby_for_a_regular_worker(redis: Redis,
     """With the standby alone everything is answered, and something is wrong all the same."""
     for name in names:
         register(redis, name)
-    (found,) = storage.workers(redis)
+    (found,) = server.workers(redis)
     assert (found.status, words in found.detail) == (status, True)
 
 

@@ -13,8 +13,7 @@ import pytest
 from click.testing import CliRunner
 from redis.exceptions import ConnectionError as RedisAway
 
-from boss.checks import machine, providers, replication
-from boss.checks import redis as storage
+from boss.checks import machine, providers, replication, server
 from boss.checks.reconciler import reconciler
 from boss.checks.result import Finding, fail, ok, run_all, warn, worst
 from boss.checks.spending import spending
@@ -211,38 +210,38 @@ def test_a_full_or_forbidden_data_directory_is_named(tmp_path: Path, monkeypatch
 )
 def test_a_server_that_could_lose_messages_is_named(change: dict[str, Any], name: str, status: str) -> None:
     """Version, eviction, append-only file and room."""
-    assert statuses(storage.server(Fake(ping=True, info=HEALTHY | change, get=b"1")))[name] == status  # type: ignore[arg-type]
+    assert statuses(server.server(Fake(ping=True, info=HEALTHY | change, get=b"1")))[name] == status  # type: ignore[arg-type]
 
 
 def test_data_of_a_newer_version_fails() -> None:
     """This Bossline must not touch it."""
-    assert statuses(storage.server(Fake(ping=True, info=HEALTHY, get=b"99")))["schema"] == "fail"  # type: ignore[arg-type]
+    assert statuses(server.server(Fake(ping=True, info=HEALTHY, get=b"99")))["schema"] == "fail"  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("skew", "status"), [(0, "ok"), (3, "warn"), (-3, "warn"), (61, "fail"), (-3600, "fail")])
 def test_a_wrong_clock_is_named(skew: int, status: str) -> None:
     """Over 2 s it is a warning, over a minute a failure, in either direction."""
-    assert storage.clock(Fake(time=(int(time.time()) + skew, 0)))[0].status == status  # type: ignore[arg-type]
+    assert server.clock(Fake(time=(int(time.time()) + skew, 0)))[0].status == status  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("late", "status"), [(-5, "ok"), (1, "ok"), (8, "warn"), (90, "fail")])
 def test_conversations_that_nobody_looks_at_are_named(late: int, status: str) -> None:
     """The sweep looks several times a second, so a few seconds mean that nobody sweeps."""
-    assert storage.due(seen(due=1, overdue=int(late > 0), most_overdue_seconds=max(0.0, late)))[0].status == status
+    assert server.due(seen(due=1, overdue=int(late > 0), most_overdue_seconds=max(0.0, late)))[0].status == status
 
 
 @pytest.mark.parametrize(("count", "status"), [(0, "ok"), (79, "ok"), (80, "warn"), (100, "fail")])
 def test_a_mailbox_that_fills_up_is_named(count: int, status: str) -> None:
     """From four fifths of what may wait it is a warning, and when nothing more is taken a failure."""
     settings = load_settings(sandbox="on", max_open_messages=100)
-    (found,) = storage.waiting(settings, seen(messages=Waiting(count, 10.0 if count else 0.0)))
+    (found,) = server.waiting(settings, seen(messages=Waiting(count, 10.0 if count else 0.0)))
     assert (found.status, found.detail.startswith(f"{count} of at most 100")) == (status, True)
     assert ("10 s" in found.detail) is bool(count)
 
 
 def test_what_waits_for_the_operator_is_named() -> None:
     """Parked messages warn."""
-    assert (storage.parked(seen(parked=0))[0].status, storage.parked(seen(parked=2))[0].status) == ("ok", "warn")
+    assert (server.parked(seen(parked=0))[0].status, server.parked(seen(parked=2))[0].status) == ("ok", "warn")
 
 
 def test_who_is_paused_is_said_with_a_name_and_a_reason(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -250,14 +249,14 @@ def test_who_is_paused_is_said_with_a_name_and_a_reason(settings: Settings, monk
     pauses: list[Pause] = []
     monkeypatch.setattr(Mailbox, "pauses", lambda _self: pauses)
     redis: Any = Fake(set=True, get=b"00" * 32)
-    assert storage.paused(settings, redis)[0].status == "ok"
+    assert server.paused(settings, redis)[0].status == "ok"
     pauses.append(Pause("flood\x1b[0m", Identities(bytes(32)).user("user"), "ada", 1))
-    (found,) = storage.paused(settings, redis)
+    (found,) = server.paused(settings, redis)
     assert (found.status, "\x1b" in found.detail, "boss resume --user" in found.todo) == ("warn", False, True)
     assert [word for word in ("Sending to user (u-", "by ada", "flood") if word not in found.detail] == []
     pauses[:0] = [Pause("budget", by="alarm", since_ms=1)]
     pauses.append(Pause("moved away", "u-" + "0" * 24, "ada", 1))
-    (found,) = storage.paused(settings, redis)
+    (found,) = server.paused(settings, redis)
     assert (found.status, "boss resume" in found.todo) == ("fail", True)
     expected = ("PAUSED: budget (for", "by alarm)", "flood", "an unknown user (u-00000000)")
     assert [word for word in expected if word not in found.detail] == []
@@ -265,9 +264,9 @@ def test_who_is_paused_is_said_with_a_name_and_a_reason(settings: Settings, monk
 
 def test_what_is_in_redis_is_not_checked_while_redis_is_away() -> None:
     """Redis's own line says that it is away; seven more would only hide it."""
-    (found,) = _stored("workers", storage.clock, Fake(time=RedisAway()))  # type: ignore[arg-type]
+    (found,) = _stored("workers", server.clock, Fake(time=RedisAway()))  # type: ignore[arg-type]
     assert (found.status, found.detail) == ("warn", "not checked: Redis does not answer")
-    assert storage.server(Fake(ping=RedisAway()))[0].status == "fail"  # type: ignore[arg-type]
+    assert server.server(Fake(ping=RedisAway()))[0].status == "fail"  # type: ignore[arg-type]
 
 
 def test_settings_that_cannot_be_used_are_all_listed_and_end_with_1(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
