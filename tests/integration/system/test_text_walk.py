@@ -14,6 +14,8 @@ from tests.support.sandbox import SandboxProcess
 
 PAGE: Final = "docs/explanation/architecture.md"
 HEADING: Final = "## A text's way, file by file"
+ASKED: Final = "### Asked on the way"
+MAX_CARRIERS: Final = 40
 
 
 def test_the_page_lists_every_file_that_a_text_passes_and_no_other(redis_url: str, tmp_path: Path) -> None:
@@ -29,3 +31,9 @@ def test_the_page_lists_every_file_that_a_text_passes_and_no_other(redis_url: st
     wanting, idle = [file for file in passed if file not in listed], [file for file in listed if file not in passed]
     assert (wanting, idle) == ([], [])
     assert len(listed) == len(set(listed)), "a file stands there once"
+
+
+def test_at_most_forty_files_carry_a_text() -> None:
+    """Those that are handed it and hand it on; others are asked one thing."""
+    carriers = text_of(PAGE).partition(HEADING)[2].partition(ASKED)[0]
+    assert 0 < len(links(carriers)) <= MAX_CARRIERS
