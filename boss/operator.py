@@ -7,9 +7,9 @@ import pwd
 import re
 from typing import Final
 
-LONGEST: Final = 32
+MAX_NAME: Final = 32
 UNKNOWN: Final = "unknown"
-_WORD: Final = re.compile(rf"[A-Za-z0-9._-]{{1,{LONGEST}}}")
+_WORD: Final = re.compile(rf"[A-Za-z0-9._-]{{1,{MAX_NAME}}}")
 _ROOT: Final = 0
 
 

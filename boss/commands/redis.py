@@ -26,7 +26,7 @@ from shared.storage import append_only_file
 from shared.storage.embedded import CannotLoad, Server, scratch, serve, snapshot_good
 
 EXTRA_SECONDS: Final = 0.3
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
+FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 1.0, 60.0
 """Between the end of a server and the next try, in seconds; sooner when its files have changed."""
 TRIAL: Final = "trial.sock"
 LOCK_SECONDS: Final = 5.0
@@ -74,7 +74,7 @@ def run(server: Server, stop: Callable[[], bool], seconds: float, say: Callable[
 
 def keep(server: Server, stop: Callable[[], bool], seconds: float, say: Callable[[str], None]) -> None:
     """One server after another, until told to end. Raises ConfigurationError when the first cannot have its place."""
-    pause, told, tried = FIRST_PAUSE, "", False
+    pause, told, tried = FIRST_PAUSE_SECONDS, "", False
     while not stop():
         began = time.monotonic()
         try:
@@ -82,12 +82,12 @@ def keep(server: Server, stop: Callable[[], bool], seconds: float, say: Callable
         except ConfigurationError:
             if not tried:
                 raise
-            reason, pause = told, FIRST_PAUSE  # a repair has the files now
+            reason, pause = told, FIRST_PAUSE_SECONDS  # a repair has the files now
         except CannotLoad as error:  # files do not mend themselves
-            reason, pause = error.detail, LONGEST_PAUSE
+            reason, pause = error.detail, MAX_PAUSE_SECONDS
         except StorageUnavailable as error:
             reason = error.detail
-            pause = FIRST_PAUSE if time.monotonic() - began > LIVED_SECONDS else pause
+            pause = FIRST_PAUSE_SECONDS if time.monotonic() - began > LIVED_SECONDS else pause
         else:
             return
         tried = True
@@ -95,7 +95,7 @@ def keep(server: Server, stop: Callable[[], bool], seconds: float, say: Callable
             say(f"redis: {reason}\nredis: until it is up, the web process keeps on disk what comes in")
         told = reason
         _rest(server.directory, pause, stop)
-        pause = min(LONGEST_PAUSE, 2 * pause)
+        pause = min(MAX_PAUSE_SECONDS, 2 * pause)
 
 
 def _rest(directory: Path, seconds: float, stop: Callable[[], bool]) -> None:

@@ -33,7 +33,7 @@ from shared.storage.clients import AWAY
 
 POST_SECONDS: Final = 15.0
 COPIES: Final = click.IntRange(1, 200)
-AT_ONCE: Final = 20
+MAX_PARALLEL_POSTS: Final = 20
 PATIENCE: Final = click.FloatRange(0, 86_400)
 IDS: Final = "X-Bossline-Message"
 SUCCESS: Final = range(200, 300)
@@ -179,7 +179,7 @@ def _post(post: Post, copies: int) -> Answer:
     def once(_number: int) -> Answer:
         return ask(post.url, timeout=POST_SECONDS, method="POST", headers=post.headers, body=post.body)
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(MAX_PARALLEL_POSTS) as pool:
         try:
             answers = list(pool.map(once, range(copies)))
         except Unreachable as error:

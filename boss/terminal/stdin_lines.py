@@ -9,7 +9,7 @@ import threading
 from typing import Final
 
 CHUNK: Final = 65_536
-LONGEST: Final = 1_048_576
+MAX_LINE_BYTES: Final = 1_048_576
 """A line without an end is cut here; the bridge takes far less."""
 
 
@@ -49,7 +49,7 @@ class Lines:
         except (OSError, ValueError):  # a stdin that is no file
             line = sys.stdin.readline()
             return line.rstrip("\r\n") if line else None
-        while b"\n" not in self._rest and len(self._rest) < LONGEST:
+        while b"\n" not in self._rest and len(self._rest) < MAX_LINE_BYTES:
             chunk = _chunk(descriptor)
             if not chunk:
                 break

@@ -23,9 +23,9 @@ from shared.mailbox.records import attempts_from
 from shared.model import codec
 
 T = TypeVar("T")
-LOOKS: Final = 5
-LOOK_SECONDS: Final = 0.2
-AT_ONCE: Final = 500
+MAX_ROUNDS: Final = 5
+POLL_SECONDS: Final = 0.2
+BATCH_SIZE: Final = 500
 _KINDS: Final[dict[keys.Record, str]] = {"msg": "event", "turn": "messages", "reply": "command"}
 """The kinds of records, by the names of their keys, with the field that tells whose a record of an older version is."""
 
@@ -59,7 +59,7 @@ def erase_records(redis: Redis, *, username: str, user: str, request_ms: int, wa
     `request_ms` is the longest that a request to a provider takes; `waiting` is told how many replies are waited for.
     """
     mailbox, erased = Mailbox(redis), Erased()
-    for _ in range(LOOKS):
+    for _ in range(MAX_ROUNDS):
         found = list(_theirs(redis, username, user))
         if not found:
             return erased
@@ -94,7 +94,7 @@ def _theirs(redis: Redis, username: str, user: str) -> Iterator[_Record]:
     """Every record of this user, messages first: an older turn is known by its messages."""
     messages: set[str] = set()
     for kind, field_name in _KINDS.items():
-        for batch in _batches(redis.scan_iter(match=keys.record(kind, "*"), count=AT_ONCE)):
+        for batch in _batches(redis.scan_iter(match=keys.record(kind, "*"), count=BATCH_SIZE)):
             with redis.pipeline(transaction=False) as pipeline:
                 for key in batch:
                     pipeline.hmget(key, ["id", "conv", "user", field_name, "attempts"])
@@ -127,7 +127,7 @@ def _wait_for(mailbox: Mailbox, under_way: list[_Record], now_ms: int, request_m
     """Until the provider has answered each of these requests, or no request can be under way any more."""
     end = time.monotonic() + (max(record.under_way_ms for record in under_way) + request_ms - now_ms) / 1000
     while time.monotonic() < end and any((reply := mailbox.reply(record.id)) and reply.pending for record in under_way):
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_SECONDS)
 
 
 def _remove(mailbox: Mailbox, records: list[_Record], erased: Erased) -> None:
@@ -147,7 +147,7 @@ def _now_ms(redis: Redis) -> int:
 
 
 def _batches(items: Iterable[T]) -> Iterator[list[T]]:
-    """At most `AT_ONCE` at a time."""
+    """At most `BATCH_SIZE` at a time."""
     left = iter(items)
-    while batch := list(islice(left, AT_ONCE)):
+    while batch := list(islice(left, BATCH_SIZE)):
         yield batch

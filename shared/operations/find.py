@@ -23,7 +23,7 @@ from shared.operations.people import People
 
 MIN_DIGITS: Final = 3
 """The fewest digits of an id's beginning."""
-SHOWN_AT_MOST: Final = 10
+MAX_NAMED: Final = 10
 _ID: Final = re.compile(r"([a-z])-([A-Za-z0-9-]+)")
 _KINDS: Final = frozenset("mnrtcaus")
 """Message, notice, reply, turn, conversation, attempt, user, sender."""
@@ -59,7 +59,7 @@ def resolve(mailbox: Mailbox, given: str) -> str:
     if len(found) == 1:
         return found[0]
     if found:
-        raise NotPossible("several messages begin so: " + ", ".join(found[:SHOWN_AT_MOST]), "ambiguous")
+        raise NotPossible("several messages begin so: " + ", ".join(found[:MAX_NAMED]), "ambiguous")
     raise NotPossible("there is no such message: it may have expired (RETENTION_DAYS), or `boss messages list` knows it", "unknown_message")
 
 
