@@ -1,4 +1,4 @@
-"""Who speaks with which Boss when a command plays a user over the bridge, and what such a command says when there is no bridge."""
+"""The user, and the Boss, for whom a command sends messages over the bridge; and what such a command prints when there is no bridge."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ UNREACHABLE: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """Both ends of a conversation, as the bridge wants them."""
+    """Both ends of a conversation, as the fields of the bridge's frames."""
 
     user: str
     sender: str = field(repr=False)
@@ -29,7 +29,7 @@ class Ends:
 
 
 def ends_of(settings: Settings, channel: Channel, who: str = "") -> Ends | None:
-    """The user with that address or name, else the first who has the channel; None when nobody has. BadParameter for a stranger."""
+    """The user with that address or name; without `who`, the first user with the channel, or None. Raises BadParameter for a stranger."""
     users = load_users(settings.boss_users_file).all
     found = [user for user in users if not who or _is(user, who)]
     if not found:
@@ -43,19 +43,19 @@ def client_of(settings: Settings) -> SupervisorClient:
 
 
 def place_of(settings: Settings) -> str:
-    """The bridge's address for the eye."""
+    """The bridge's address as it may be printed."""
     return mask(settings.bridge_url)
 
 
 def what_to_do(error: BridgeError) -> str:
-    """About a connection that did not come about."""
+    """What to do about a connection that failed."""
     if isinstance(error, BridgeRefused):
         return "Is SUPERVISOR_TOKEN the bridge's own, and SUPERVISOR_URL its address?"
     return "Is `boss bridge` running there?"
 
 
 def unreachable(settings: Settings, error: BridgeError) -> Ending:
-    """The same as the end of a command."""
+    """The end of a command whose connection failed."""
     return Ending(f"{place_of(settings)}: {error.detail}. {what_to_do(error)}", UNREACHABLE)
 
 

@@ -1,4 +1,4 @@
-"""HTTP for the command: one request, one answer, a timeout, no redirect, and no exception for a status.
+"""HTTP for the command: one request and one answer, with a timeout. Redirects are not followed, and no status raises an exception.
 
 The standard library suffices here and starts at once; the SDKs' own transports take seconds to import.
 """
@@ -27,7 +27,7 @@ class Unreachable(BosslineError):
     code = "unreachable"
 
     def __init__(self, detail: str, *, local: bool) -> None:
-        """`local`: it was looked for on this machine."""
+        """`local`: the address is one of this machine."""
         super().__init__(detail)
         self.local = local
 
@@ -41,7 +41,7 @@ class Answer:
     body: bytes = field(repr=False)
 
     def json(self) -> Any:
-        """The body's document; None when it is none."""
+        """The body as JSON; None when it is not JSON."""
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
@@ -56,7 +56,7 @@ class _NoRedirect(HTTPRedirectHandler):
 
 
 def ask(url: str, *, timeout: float, method: str = "GET", headers: Mapping[str, str] | None = None, body: bytes | None = None) -> Answer:
-    """One request. Raises Unreachable. Proxies of the environment are used, but not to reach this machine."""
+    """Send one request. Raises Unreachable. The environment's proxies are used, except for this machine."""
     handlers: list[Any] = [_NoRedirect()]
     if urlsplit(url).hostname in LOCAL:
         handlers.append(ProxyHandler({}))
@@ -73,7 +73,7 @@ def ask(url: str, *, timeout: float, method: str = "GET", headers: Mapping[str, 
 
 
 def _why(reason: object) -> str:
-    """The failure in words that hold neither the address nor a secret in it."""
+    """The failure in words, without the address and without a secret."""
     if isinstance(reason, TimeoutError):
         return "no answer in time"
     if isinstance(reason, ConnectionRefusedError):

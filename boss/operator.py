@@ -1,4 +1,4 @@
-"""Who is at the keyboard, for the ledger: every change that an operator makes is written down with a name."""
+"""The operator's login name, which the ledger holds for every change that an operator makes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ROOT: Final = 0
 
 
 def login_name() -> str:
-    """The login name of who runs this command, behind `sudo` of who called that; only what a word may hold of it.
+    """The login name of the person who runs this command; under `sudo`, of the person who called it. Unsafe characters are cut off.
 
     A name that is an address is cut before its sign: the ledger holds no addresses.
     """

@@ -1,4 +1,4 @@
-"""What Twilio and SendGrid post when a text or a mail arrives, built as they build it.
+"""The webhooks of Twilio and SendGrid for a text or a mail, built as these providers build them.
 
 A text: the whole set of fields seen on plain messages, signed over the *public* URL. A mail: multipart with SendGrid's
 verdicts on SPF and DKIM, parsed or raw. Both are sent to the web process on this machine, as a proxy would.
@@ -34,7 +34,7 @@ Signature = Literal["good", "bad", "none"]
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """One webhook, ready to go; `id` is the provider's own."""
+    """One webhook, ready to be posted; `id` is the provider's id."""
 
     url: str
     headers: Mapping[str, str]
@@ -66,7 +66,7 @@ class Mail:
 
 
 def message_sid(word: str) -> str:
-    """An id of Twilio's shape, which the webhook asks for: the word itself, or one that is made of it, the same each time."""
+    """An id in Twilio's form, which the webhook requires: the word itself, or an id that is derived from it."""
     return word if _SID.fullmatch(word) else f"SM{hashlib.sha256(_utf8(word).encode()).hexdigest()[:32]}"
 
 
@@ -98,7 +98,7 @@ def signature_of(settings: Settings, path: str, form: Mapping[str, str], *, good
 
 
 def compose(*, sender: str, to: str, subject: str, text: str | None, html: str | None, headers: Mapping[str, str]) -> EmailMessage:
-    """A mail of its own, as a mail program would write it."""
+    """A mail as a mail program writes it."""
     message = EmailMessage(policy=SMTP)
     named = {"From": sender, "To": to, "Subject": subject, "Date": format_datetime(datetime.now(UTC)), **headers}
     for name, value in {"Message-ID": f"<{secrets.token_hex(12)}@simulated.example.com>", **named}.items():
@@ -113,7 +113,7 @@ def compose(*, sender: str, to: str, subject: str, text: str | None, html: str |
 
 
 def read_mail(path: Path) -> EmailMessage:
-    """A mail from a file, as it is."""
+    """A mail from a file, unchanged."""
     return message_from_bytes(path.read_bytes(), policy=default)
 
 
@@ -156,7 +156,7 @@ def _fields(mail: Mail) -> list[_Part]:
 
 
 def _parsed(message: EmailMessage) -> list[_Part]:
-    """The mail taken apart, as the default mode posts it."""
+    """The parsed mail, as SendGrid's default mode posts it."""
     head = "".join(f"{name}: {value}\n" for name, value in message.items())
     bodies = [(field, message.get_body(preferencelist=(kind,))) for field, kind in (("text", "plain"), ("html", "html"))]
     files = [_attachment(number, each) for number, each in enumerate(message.iter_attachments(), 1)]
@@ -180,5 +180,5 @@ def _part(boundary: str, part: _Part) -> bytes:
 
 
 def _utf8(text: str) -> str:
-    """`text` as it can be sent: a byte of the command line that is no UTF-8 becomes a question mark."""
+    """`text` as valid UTF-8: any other byte of the command line becomes a question mark."""
     return text.encode("utf-8", "replace").decode()

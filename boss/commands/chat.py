@@ -32,13 +32,13 @@ PROMPT: Final = "> "
 
 
 class Conversation(Protocol):
-    """One channel's way of saying something and of reading the answer."""
+    """How one channel sends a message, and where its reply has the text."""
 
     async def say(self, client: SupervisorClient, text: str, wait: float, told: Callable[[Frame], None]) -> Frame:
         """Send one message; raises as the client's send methods do."""
 
     def read(self, reply: Frame) -> str:
-        """What the Boss answered."""
+        """The reply's text."""
 
 
 class ChatTexts:
@@ -122,7 +122,7 @@ class Talk:
     """The conversation, line by line."""
 
     def __init__(self, client: SupervisorClient, conversation: Conversation, lines: Lines, wait: float) -> None:
-        """Nothing is read or sent before `run`."""
+        """Nothing is read or sent until `run`."""
         self._client = client
         self._conversation = conversation
         self._lines = lines
@@ -132,7 +132,7 @@ class Talk:
         client.on_state = self._changed
 
     async def run(self) -> int:
-        """Until the lines end; the worst status of the messages. Raises BridgeUnavailable and BridgeRefused."""
+        """Send every line of the input; the answer is the worst exit status. Raises BridgeUnavailable and BridgeRefused."""
         worst = 0
         try:
             await self._client.connect(CONNECT_SECONDS)
@@ -173,7 +173,7 @@ class Talk:
         return 0
 
     def _changed(self, state: State) -> None:
-        """What a person wants to know of the connection; a refusal is said by the next message's error as well."""
+        """Print the changes of the connection that a person should know of."""
         if state == State.CONNECTED and self._lost:
             self._note("connected again")
         elif state == State.LOST:

@@ -43,7 +43,7 @@ RULE: Final = "-" * 100
 @click.option("--beside", type=int, metavar="PID", help="Go to the background and end with this process.")
 @click.option("--within", default=PATIENCE_SECONDS, show_default=True, type=click.FloatRange(0, 3600), help="Seconds to wait.")
 def ready(beside: int | None, within: float) -> None:
-    """Wait until everything runs, and print the addresses; say what does not answer, with exit status 1, when it does not."""
+    """Wait until everything runs, and print the addresses. Otherwise name what does not answer, with exit status 1."""
     settings = load_settings()
     users.load_users(settings.boss_users_file)
     if beside is None:
@@ -98,7 +98,7 @@ def _missing(settings: Settings) -> list[str]:
 
 
 def banner(settings: Settings) -> str:
-    """The addresses, who is played and who is real, and a line to paste where it works: while Twilio is played."""
+    """The addresses, which providers are played, and, while Twilio is played, a line to paste."""
     lines = [
         RULE,
         "Bossline is ready.",
@@ -130,7 +130,7 @@ def _answers(url: str) -> bool:
 
 
 def _health(url: str) -> dict[str, Any] | None:
-    """What the web process says of itself, also when it is not well; None when it does not answer."""
+    """The web process's report on its health, also when it is not well; None without an answer."""
     try:
         answer = codec.loads(_fetched(url, also=(UNAVAILABLE,)) or b"")
     except BadInput:
@@ -139,7 +139,7 @@ def _health(url: str) -> dict[str, Any] | None:
 
 
 def _fetched(url: str, also: tuple[int, ...] = ()) -> bytes | None:
-    """The body of a 200, or of a status that is asked for `also`; None for anything else."""
+    """The body of a 200, or of the status `also`; None for any other."""
     try:
         with build_opener(ProxyHandler({})).open(url, timeout=2) as response:
             body: bytes = response.read(MAX_BODY)
@@ -151,7 +151,7 @@ def _fetched(url: str, also: tuple[int, ...] = ()) -> bytes | None:
 
 
 def _listens(host: str, port: int) -> bool:
-    """Whether somebody accepts connections there."""
+    """Whether a process accepts connections there."""
     everywhere = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
     try:
         socket.create_connection((everywhere.get(host, host), port), timeout=1).close()

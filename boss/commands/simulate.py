@@ -1,6 +1,6 @@
 """`boss simulate`: a text or a mail as the provider would deliver it, and the reply as the user would get it.
 
-It is a black-box client of the web process; what became of the message it learns from the ledger, like everybody.
+It posts to the web process as the provider does, and reads from the ledger what became of the message.
 
 Exit status: 0 answered; 1 not answered in time; 2 refused, or nobody there; 3 ignored or parked.
 """
@@ -138,7 +138,7 @@ def _compose(ends: tuple[str, str], options: dict[str, Any]) -> EmailMessage:
 
 
 def _user(settings: Settings, field: str, address: str) -> User:
-    """The user of that address, or the first one who has any of the kind."""
+    """The user with that address; without one, the first user who has an address of that kind."""
     users = [user for user in load_users(settings.boss_users_file).all if getattr(user, field)]
     return next((user for user in users if str(getattr(user, field)) == address), users[0] if users else LOCAL_USER)
 
@@ -165,7 +165,7 @@ def _deliver(settings: Settings, post: Post, options: dict[str, Any]) -> None:
 
 
 def _since(mailbox: Mailbox) -> str:
-    """The ledger's end before the post; while Redis is away, a time before it (the web process may spool)."""
+    """Where the ledger ends before the post. While Redis is away, an earlier place by the clock: the web process may spool the message."""
     try:
         return ledger.last_seq(mailbox.redis)
     except AWAY:
@@ -174,7 +174,7 @@ def _since(mailbox: Mailbox) -> str:
 
 
 def _post(post: Post, copies: int) -> Answer:
-    """Post all copies at once; the worst answer counts. Ends the command when it is a refusal."""
+    """Post all copies at once; the answer is the worst one. Ends the command when that is a refusal."""
 
     def once(_number: int) -> Answer:
         return ask(post.url, timeout=POST_SECONDS, method="POST", headers=post.headers, body=post.body)
@@ -202,7 +202,7 @@ def _hint(status: int) -> str:
 
 
 def _message_of(answer: Answer) -> str:
-    """Our id of what was posted; the first one for a mail to several of our addresses."""
+    """Our id of the message; the first id of a mail to several of our addresses."""
     message = (answer.headers.get(IDS) or "").partition(",")[0].strip()
     if not message:
         raise Ending(f"the web process at that port does not say which message it made (no {IDS}): is it Bossline's?", REFUSED)
@@ -215,7 +215,7 @@ def _print_posted(post: Post, answer: Answer, message: str, options: dict[str, A
 
 
 def _print_waited(post: Post, waited: Waited, options: dict[str, Any]) -> None:
-    """The reply to stdout, the rest to stderr; ends the process with what the outcome means."""
+    """Print the reply to stdout and the rest to stderr; end with the exit status of the outcome."""
     command = waited.reply.command if waited.reply else None
     text = command.text if command else ""
     subject = {"subject": command.subject, "message_id": command.message_id} if isinstance(command, SendEmailResponse) else {}

@@ -1,4 +1,4 @@
-"""Who may open `boss dashboard`, and what every answer of it says to a browser."""
+"""Access to `boss dashboard`, and the security headers of its answers."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def require_password(settings: Settings) -> None:
 
 
 def guard(app: Flask, settings: Settings) -> None:
-    """Let the application answer nobody else, and write the headers."""
+    """Add the checks and the headers to an application."""
     console = PasswordVerifier(settings.console_password.get_secret_value())
     app.before_request(_not_allowed)
     if console.is_set:
@@ -46,7 +46,7 @@ def guard(app: Flask, settings: Settings) -> None:
 
 
 def refusal(status: int, sentence: str) -> Response:
-    """An answer that is an error."""
+    """The answer for an error."""
     response = jsonify(error=sentence)
     response.status_code = status
     return response

@@ -1,4 +1,4 @@
-"""Lines of stdin, read beside an event loop, so that the connection lives on while a person thinks."""
+"""Lines of stdin, read in a thread, so that the event loop keeps its connection alive while a person thinks."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Final
 
 CHUNK: Final = 65_536
 MAX_LINE_BYTES: Final = 1_048_576
-"""A line without an end is cut here; the bridge takes far less."""
+"""A longer line is cut; the bridge's own limit is far lower."""
 
 
 class Lines:
-    """One line at a time, and none before it is asked for: what is typed ahead, or piped in, waits where it is.
+    """Reads one line at a time, and only on request: input that is typed ahead, or piped in, is not read before.
 
     The reading thread is a daemon that holds no lock: one that is still blocked does not keep the process from ending.
     """
 
     def __init__(self) -> None:
-        """`typed` is whether a person sits there."""
+        """`typed`: whether stdin is a terminal."""
         self.typed = sys.stdin.isatty()
         self._rest = b""
 
@@ -59,7 +59,7 @@ class Lines:
 
 
 def _chunk(descriptor: int) -> bytes:
-    """What there is; nothing more from a terminal that has gone away."""
+    """The next bytes of stdin; none when the terminal is gone."""
     try:
         return os.read(descriptor, CHUNK)
     except OSError:
