@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -14,13 +15,16 @@ from bridge.protocol.codes import ClientFrame
 from bridge.protocol.frames import MessageContent
 from bridge.protocol.server_session import MessageRequest
 from bridge.server.submit import MAX_CONCURRENT_STORES, NotTried, Submitter, event_of, same_content
+from shared.config.loading import load_settings
 from shared.errors import BadInput, StorageFault, StorageFull, StorageUnavailable
-from shared.mailbox import AsyncMailbox
+from shared.mailbox.call import Call
 from shared.mailbox.calls import Accepted
+from shared.mailbox.records import Message
 from shared.model.addresses import EmailAddress, PhoneNumber
-from shared.model.events import EmailReceived, SmsReceived
+from shared.model.events import EmailReceived, Received, SmsReceived
 from shared.model.users import LOCAL_USER, User, Users
 from shared.runtime import Runtime
+from tests.support.fake_mailbox import IDENTITIES, FakeMailbox, ServerClock
 
 OTHER = User(
     username="eve", phone=PhoneNumber("+15550000001"), boss_phone=PhoneNumber("+15550000002"),
@@ -88,30 +92,42 @@ def test_every_word_of_a_mail_counts_for_its_id(other: dict[str, Any]) -> None:
 
 
 class Store:
-    """A mailbox whose answers the test gives, one call at a time."""
+    """A mailbox whose calls the test lets through, or fails, one at a time."""
 
-    def __init__(self) -> None:
-        self.asked: list[asyncio.Future[Accepted]] = []
+    def __init__(self, max_open: int = 50_000) -> None:
+        self.mailbox = FakeMailbox()
+        self.asked: list[asyncio.Future[None]] = []
+        self.mailbox.before["accept"] = self._asked
+        settings = load_settings(sandbox="on", max_open_messages=max_open)
+        self.submitter = Submitter(cast("Runtime", SimpleNamespace(settings=settings, identities=IDENTITIES)), self.mailbox)
 
-    async def run(self, call: object) -> Accepted:
-        """Wait for the test's answer."""
-        del call
-        answer: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
-        self.asked.append(answer)
-        return await answer
+    def _asked(self, _call: Call[Any]) -> asyncio.Future[None]:
+        going_on: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.asked.append(going_on)
+        return going_on
+
+    def message(self, event: Received) -> Message | None:
+        """What is stored of a message."""
+        return self.mailbox.blocking.message(event.id)
 
 
 @pytest.fixture
-def store(monkeypatch: pytest.MonkeyPatch) -> Store:
-    """The calls need no settings: the store reads none."""
-    monkeypatch.setattr("shared.submit.call_for", lambda *_args, **_more: None)
+def store(clock: ServerClock) -> Store:
+    """An empty mailbox."""
+    del clock
     return Store()
 
 
-async def begin(submitter: Submitter, count: int, asked_at: float = 0.0) -> list[asyncio.Task[Accepted]]:
-    """So many submissions, each as far as it comes by itself."""
-    event = event_of(request(ClientFrame.SMS), MessageContent(PHONE, BOSS, "Hello"), USERS, 0.0)
-    tasks = [asyncio.create_task(submitter.submit(event, asked_at)) for _ in range(count)]
+def text(number: int = 0) -> Received:
+    """One text of many."""
+    asked = request(ClientFrame.SMS)
+    asked.message_id = f"m-{number:024}"
+    return event_of(asked, MessageContent(PHONE, BOSS, "Hello"), USERS, 0.0)
+
+
+async def begin(store: Store, *events: Received, asked_at: float = 0.0) -> list[asyncio.Task[Accepted]]:
+    """Submissions, each as far as it comes by itself."""
+    tasks = [asyncio.create_task(store.submitter.submit(event, asked_at)) for event in events]
     await settled()
     return tasks
 
@@ -122,40 +138,37 @@ async def settled() -> None:
         await asyncio.sleep(0)
 
 
-def submitter_of(store: Store) -> Submitter:
-    return Submitter(cast("Runtime", None), cast("AsyncMailbox", store))
-
-
 def test_those_who_wait_behind_a_failure_do_not_try(store: Store) -> None:
     """Who asked before it was found out is told at once; who asks later tries again."""
 
     async def play() -> None:
-        submitter = submitter_of(store)
-        tasks = await begin(submitter, MAX_CONCURRENT_STORES + 5, asked_at=time.monotonic())
+        tasks = await begin(store, *map(text, range(MAX_CONCURRENT_STORES + 5)), asked_at=time.monotonic())
         for asked in tuple(store.asked):
             asked.set_exception(RedisAway())
         await settled()
         found = [type(task.exception()) for task in tasks]
         assert found == [StorageUnavailable] * MAX_CONCURRENT_STORES + [NotTried] * 5
-        (later,) = await begin(submitter, 1, asked_at=time.monotonic() + 100)
-        store.asked[-1].set_result(Accepted("accepted"))
+        (later,) = await begin(store, text(99), asked_at=time.monotonic() + 100)
+        store.asked[-1].set_result(None)
         assert (await later).outcome == "accepted"
         assert len(store.asked) == MAX_CONCURRENT_STORES + 1
 
     asyncio.run(play())
+    assert store.message(text(99))
+    assert not any(store.message(text(number)) for number in range(MAX_CONCURRENT_STORES + 5))
 
 
 def test_so_many_are_stored_at_once_and_no_more(store: Store) -> None:
     """Further ones wait, in the order in which they came."""
 
     async def play() -> None:
-        submitter = submitter_of(store)
-        tasks = await begin(submitter, MAX_CONCURRENT_STORES + 2)
+        tasks = await begin(store, *map(text, range(MAX_CONCURRENT_STORES)), text(3), text(99))
         assert len(store.asked) == MAX_CONCURRENT_STORES
-        store.asked[3].set_result(Accepted("accepted"))
+        store.asked[3].set_result(None)
+        assert (await tasks[3]).outcome == "accepted"
         await settled()
-        assert [tasks[3].done(), len(store.asked)] == [True, MAX_CONCURRENT_STORES + 1]
-        store.asked[MAX_CONCURRENT_STORES].set_result(Accepted("duplicate"))
+        assert len(store.asked) == MAX_CONCURRENT_STORES + 1
+        store.asked[MAX_CONCURRENT_STORES].set_result(None)
         assert (await tasks[MAX_CONCURRENT_STORES]).outcome == "duplicate"
         for task in tasks:
             task.cancel()
@@ -164,9 +177,8 @@ def test_so_many_are_stored_at_once_and_no_more(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "error"),
+    ("fault", "error"),
     [
-        (Accepted("full"), StorageFull),
         (ReadOnlyError("READONLY"), StorageUnavailable),
         (OutOfMemoryError("OOM"), StorageUnavailable),
         (TimeoutError(), StorageUnavailable),
@@ -174,17 +186,31 @@ def test_so_many_are_stored_at_once_and_no_more(store: Store) -> None:
     ],
 )
 def test_a_mailbox_that_does_not_take_a_message_is_an_unavailable_storage(
-    store: Store, answer: Accepted | Exception, error: type[StorageUnavailable]
+    store: Store, fault: Exception, error: type[StorageUnavailable]
 ) -> None:
     """Never NotTried: it was sent, and only the script's own answer would tell what became of it."""
 
     async def play() -> None:
-        (task,) = await begin(submitter_of(store), 1)
-        if isinstance(answer, Exception):
-            store.asked[0].set_exception(answer)
-        else:
-            store.asked[0].set_result(answer)
+        (task,) = await begin(store, text())
+        store.asked[0].set_exception(fault)
         await settled()
         assert type(task.exception()) is error
 
     asyncio.run(play())
+
+
+def test_a_mailbox_without_room_is_a_full_storage(clock: ServerClock) -> None:
+    """The message is not stored, and its client is told to come again."""
+    del clock
+    store = Store(max_open=1)
+
+    async def play() -> None:
+        first, second = await begin(store, text(1), text(2))
+        store.asked[0].set_result(None)
+        assert (await first).outcome == "accepted"
+        store.asked[1].set_result(None)
+        with pytest.raises(StorageFull):
+            await second
+
+    asyncio.run(play())
+    assert store.message(text(2)) is None

@@ -3,85 +3,124 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from redis.exceptions import ConnectionError as RedisGone
+from rq.job import Job
 from structlog.testing import capture_logs
 
+from shared.mailbox import calls, wake_queue
 from shared.mailbox.call import Call
-from shared.mailbox.calls import Due, Swept
 from supervisor_worker.process import sweep
+from supervisor_worker.process.resources import WorkerResources
 from supervisor_worker.process.sweep import Sweep
+from tests.support.fake_mailbox import Conversation, FakeMailbox, ServerClock
 
-DUE = (Due("c-1", "sms"), Due("c-2", "email"))
+SWEEP_SECONDS = 0.001
+IDLE_MARK_MS = 1000
 
 
-class FakeResources:
-    """Answers each look with the next of `looks`, and tells the sweep to stop after the last."""
-
-    def __init__(self, *looks: tuple[Due, ...] | Exception) -> None:
-        self.asked: list[Any] = []
-        self.woken: list[tuple[Due, ...]] = []
-        self._looks: Iterator[tuple[Due, ...] | Exception] = iter(looks)
-        self._left = len(looks)
-        settings = SimpleNamespace(sweep_seconds=0.001, sweep_recheck_seconds=10.0)
-        self.mailbox = self
-        self.context = SimpleNamespace(settings=settings, stopping=asyncio.Event(), life_ms=4_000, lease_ms=60_000)
-
-    async def run(self, call: Call[Any]) -> Any:
-        """The mailbox's next answer."""
-        self.asked.append((call.args["recheck"], call.args["mark"]))
-        look = next(self._looks)
-        self._left -= 1
-        if not self._left:
-            self.context.stopping.set()
-        if isinstance(look, Exception):
-            raise look
-        return Swept(look)
-
-    async def wake_all(self, due: tuple[Due, ...]) -> None:
-        """What `WorkerResources.wake_all` promises."""
-        self.woken.append(due)
+class Resources(WorkerResources):
+    """A worker's, which note when somebody asks how long the queue's first job has waited."""
 
     async def oldest_wait_ms(self) -> int:
-        """A slow queue, until the last look but one."""
-        self.asked.append("wait")
-        return 7000 if self._left > 1 else 0
+        """As a worker's own."""
+        cast("Any", self.context).asked.append("wait")
+        return await super().oldest_wait_ms()
 
 
-def swept(*looks: tuple[Due, ...] | Exception) -> tuple[FakeResources, list[Any]]:
-    """A resources after its sweep, and what was logged."""
+class Polls:
+    """A sweep of some polls; before each one happens what the test says, an error for one that does not reach Redis.
 
-    async def run() -> FakeResources:
-        resources = FakeResources(*looks)
-        await asyncio.wait_for(Sweep(resources).run(), 10)  # type: ignore[arg-type]
-        return resources
+    `asked` holds the polls, each by the ms for which it lets a wake-up count, and the questions for the queue's wait.
+    """
 
-    with capture_logs() as lines:
-        return asyncio.run(run()), lines
+    def __init__(self, mailbox: FakeMailbox, *happenings: object) -> None:
+        self.mailbox = mailbox
+        self.lines: Sequence[Any] = ()
+        self.asked: list[object] = []
+        self._happenings = list(happenings)
+        self._stopping = asyncio.Event()
+        mailbox.before["sweep"] = self._poll
+
+    def run(self) -> Polls:
+        """Sweep until the last poll."""
+        settings = SimpleNamespace(sweep_seconds=SWEEP_SECONDS, sweep_recheck_seconds=10.0)
+        context = SimpleNamespace(settings=settings, stopping=self._stopping, life_ms=4_000, lease_ms=60_000, asked=self.asked)
+        resources = Resources(cast("Any", context), self.mailbox, self.mailbox.redis, self.mailbox.redis)
+
+        async def sweeping() -> None:
+            await asyncio.wait_for(Sweep(resources).run(), 10)
+
+        with capture_logs() as self.lines:
+            asyncio.run(sweeping())
+        return self
+
+    def _poll(self, call: Call[Any]) -> None:
+        self.asked.append(call.args["mark"])
+        happening = self._happenings.pop(0)
+        if not self._happenings:
+            self._stopping.set()
+        if isinstance(happening, Exception):
+            raise happening
+        if callable(happening):
+            happening()
+
+    @property
+    def queued(self) -> list[str]:
+        """What the queue's jobs are about, the first one first."""
+        redis: Any = self.mailbox.blocking.redis
+        names = [name.decode() for name in redis.lrange(wake_queue.QUEUE_KEY, 0, -1)]
+        return [redis.hget(Job.key_for(name), "description").decode().split()[-1] for name in names]
 
 
-def test_an_idle_sweep_asks_one_question() -> None:
+def due(clock: ServerClock) -> FakeMailbox:
+    """A mailbox with two conversations whose wake-ups were lost, and whose time has come."""
+    mailbox = FakeMailbox()
+    for number in (1, 2):
+        Conversation(clock, mailbox, f"c-{number}").accept(f"m-{number}")
+        clock.advance(1)
+    clock.advance(5_000)
+    return mailbox
+
+
+def test_an_idle_sweep_asks_one_question(clock: ServerClock) -> None:
     """Nothing due: no job is written, and nobody asks how long the queue has waited."""
-    resources, _ = swept((), (), ())
-    assert resources.asked == [(10_000, 1000)] * 3
-    assert resources.woken == []
+    del clock
+    mailbox = FakeMailbox()
+    polls = Polls(mailbox, None, None, None).run()
+    assert [(call.name, call.args["recheck"]) for call in mailbox.asked] == [("sweep", 10_000)] * 3
+    assert (polls.asked, polls.queued) == ([IDLE_MARK_MS] * 3, [])
 
 
-def test_what_is_due_is_woken_and_a_slow_queue_prolongs_its_marks() -> None:
+def test_what_is_due_is_woken_and_a_slow_queue_prolongs_its_marks(clock: ServerClock) -> None:
     """The queue's oldest wait is asked while there is work, and given to the next look, twice over, until it is over."""
-    resources, _ = swept(DUE, (), (), ())
-    assert resources.woken == [DUE]
-    assert resources.asked == [(10_000, 1000), "wait", (10_000, 14_000), "wait", (10_000, 14_000), "wait", (10_000, 1000)]
+    mailbox = due(clock)
+    mailbox.blocking.run(calls.enqueue([wake_queue.job("c-0", "sms")]))
+    clock.advance(7_000)
+
+    def work_off() -> None:
+        mailbox.blocking.redis.delete(wake_queue.QUEUE_KEY)
+
+    polls = Polls(mailbox, None, None, work_off, None)
+    mailbox.after["enqueue"] = lambda _: polls.asked.extend(polls.queued)
+    polls.run()
+    assert polls.asked == [IDLE_MARK_MS, "c-0", "c-1", "c-2", "wait", 14_000, "wait", 14_000, "wait", IDLE_MARK_MS]
 
 
-def test_an_outage_is_logged_once_and_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_conversation_that_is_due_gets_one_job(clock: ServerClock) -> None:
+    """The oldest first; the next poll finds the wake-ups under way."""
+    polls = Polls(due(clock), None, None).run()
+    assert polls.queued == ["c-1", "c-2"]
+
+
+def test_an_outage_is_logged_once_and_ends_nothing(clock: ServerClock, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each kind of error is survived; one line at the begin of the trouble, one at its end."""
     monkeypatch.setattr(sweep, "MAX_WAIT_SECONDS", 0.002)
-    resources, lines = swept(RedisGone("gone"), OSError(), ValueError("a bug"), DUE)
-    assert resources.woken == [DUE]
-    assert [line["action"] for line in lines] == ["sweep_failed", "sweep_recovered"]
-    assert "bug" not in str(lines)
+    polls = Polls(due(clock), RedisGone("gone"), OSError(), ValueError("a bug"), None).run()
+    assert polls.queued == ["c-1", "c-2"]
+    assert [line["action"] for line in polls.lines] == ["sweep_failed", "sweep_recovered"]
+    assert "bug" not in str(polls.lines)

@@ -1,18 +1,25 @@
-"""The standby's decisions, with a mailbox and a worker that are only played, and a clock that the test turns."""
+"""The standby's decisions, with a worker that is only played, over the real script and a clock that the test turns."""
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import Any, TypeVar
 
 import pytest
+from fakeredis import FakeRedis, FakeServer
 from redis.exceptions import ConnectionError as RedisGone
+from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
 from shared.config.loading import load_settings
 from shared.config.settings import Settings
+from shared.mailbox import Mailbox, keys
 from shared.mailbox.call import Call
+from shared.mailbox.wake_queue import QUEUE, WORKER_PREFIX
 from supervisor_worker.standby.child_worker import DRAIN, WORK
 from supervisor_worker.standby.process import DRAIN_SECONDS, FIRST_WAIT_SECONDS, MAX_WAIT_SECONDS, Standby
+from tests.support.fake_mailbox import ServerClock
 
+T = TypeVar("T")
 AFTER = 15.0
 
 
@@ -37,18 +44,18 @@ class FakeChild:
         self.heard.append("stop")
 
 
-class Stage:
-    """A standby among regular workers that beat or do not."""
+class Stage(Mailbox):
+    """A standby among regular workers that beat or do not; and its mailbox, whose Redis may be `away`."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.now = 0.0
-        self.beats: dict[str, str] = {}
+    def __init__(self, settings: Settings, clock: ServerClock) -> None:
+        super().__init__(FakeRedis(server=FakeServer(), protocol=2))
+        self.clock = clock
         self.away = False
         self.beating: set[str] = set()
         self.said: list[tuple[str, str]] = []
         self.children: list[FakeChild] = []
         self.no_room = False
-        self.standby = Standby(settings, self, self.start_worker, lambda: self.now)  # type: ignore[arg-type]
+        self.standby = Standby(settings, self, self.start_worker, clock.time)
 
     def start_worker(self, grace: float) -> Any:
         """A new worker."""
@@ -58,20 +65,31 @@ class Stage:
         self.children.append(FakeChild(len(self.children)))
         return self.children[-1]
 
-    def run(self, call: Call[Any]) -> dict[str, str]:
+    def run(self, call: Call[T]) -> T:
         """The mailbox's one call."""
-        assert call.name == "standby"
         if self.away:
             raise RedisGone
         self.said.append((str(call.args["state"]), str(call.args["shift"])))
-        self.beats |= {name: str(self.now) for name in self.beating}
-        return dict(self.beats)
+        return super().run(call)
+
+    def beat(self) -> None:
+        """The heartbeats of the regular workers, in RQ's records of them."""
+        for name in self.beating:
+            self.redis.sadd(WORKERS_BY_QUEUE_KEY % QUEUE, WORKER_PREFIX + name)
+            self.redis.hset(WORKER_PREFIX + name, "last_heartbeat", str(self.clock.ms))
 
     def steps(self, seconds: float) -> None:
         """So much time, a look each half second."""
         for _ in range(int(seconds * 2)):
-            self.now += 0.5
+            self.clock.advance(500)
+            self.beat()
             self.standby.step()
+
+    @property
+    def book(self) -> list[str]:
+        """The states of the standbys that are known."""
+        records: Any = self.redis.hvals(keys.STANDBY)
+        return [json.loads(record)["state"] for record in records]
 
     def working(self) -> FakeChild:
         """Everybody has died, and the standby works."""
@@ -83,8 +101,8 @@ class Stage:
 
 
 @pytest.fixture
-def stage() -> Stage:
-    return Stage(load_settings(sandbox="on", standby_after_seconds=AFTER))
+def stage(clock: ServerClock) -> Stage:
+    return Stage(load_settings(sandbox="on", standby_after_seconds=AFTER), clock)
 
 
 def test_it_works_once_nobody_was_heard_of_for_the_full_time(stage: Stage) -> None:
@@ -194,3 +212,4 @@ def test_told_to_end_it_ends_its_worker_and_leaves_the_book_unless_redis_is_away
     stage.standby.end()
     assert child.heard == ["stop"]
     assert stage.said[said:] == ([] if away else [("gone", "")])
+    assert stage.book == (["watching"] if away else [])  # as it said last
