@@ -111,12 +111,6 @@ def test_what_is_due_is_woken_and_a_slow_queue_prolongs_its_marks(clock: ServerC
     assert polls.asked == [IDLE_MARK_MS, "c-0", "c-1", "c-2", "wait", 14_000, "wait", 14_000, "wait", IDLE_MARK_MS]
 
 
-def test_each_conversation_that_is_due_gets_one_job(clock: ServerClock) -> None:
-    """The oldest first; the next poll finds the wake-ups under way."""
-    polls = Polls(due(clock), None, None).run()
-    assert polls.queued == ["c-1", "c-2"]
-
-
 def test_an_outage_is_logged_once_and_ends_nothing(clock: ServerClock, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each kind of error is survived; one line at the begin of the trouble, one at its end."""
     monkeypatch.setattr(sweep, "MAX_WAIT_SECONDS", 0.002)
