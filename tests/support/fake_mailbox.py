@@ -15,7 +15,7 @@ from fakeredis import FakeAsyncRedis, FakeRedis, FakeServer
 
 from shared.mailbox import AsyncMailbox, Mailbox, calls
 from shared.mailbox.call import Call
-from shared.mailbox.calls import Claim, SendLimits, Sending
+from shared.mailbox.calls import Claim, Sending, SendLimits
 from shared.mailbox.records import Attempt, Kind, Message, Reply, Turn
 from shared.model.addresses import Identities, PhoneNumber
 from shared.model.events import SendSmsResponse, SmsReceived

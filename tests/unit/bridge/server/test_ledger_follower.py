@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import cast
 
 import pytest
 
 from bridge.server.ledger_follower import LedgerFollower, outcome_of
-from shared.errors import BadInput
-from shared.mailbox import AsyncMailbox
+from shared.mailbox import calls, keys
 from shared.mailbox.records import Message, MessageState, Reply, ReplyState
 from shared.model.addresses import PhoneNumber
 from shared.model.events import SendSmsResponse
+from tests.support.fake_mailbox import RETENTION_MS, Conversation, FakeMailbox, ServerClock
 
 
 def message(state: MessageState, reason: str = "") -> Message:
@@ -51,20 +50,18 @@ def test_an_answer_is_the_reply_and_an_open_message_has_none() -> None:
     assert outcome_of(message(MessageState.PENDING), None) is outcome_of(message(MessageState.IN_TURN), REPLY) is None
 
 
-def test_a_record_that_cannot_be_read_keeps_no_other_back() -> None:
+def test_a_record_that_cannot_be_read_keeps_no_other_back(clock: ServerClock) -> None:
     """A newer version's, or a broken one: its own client hears of it."""
-
-    class Records:
-        async def messages(self, names: list[str]) -> list[Message | None]:
-            if "broken" in names:
-                raise BadInput
-            return [message(MessageState.PARKED) for _ in names]
-
-        async def replies(self, names: list[str]) -> list[Reply | None]:
-            return [None for _ in names]
+    mailbox, names = FakeMailbox(), ["a", "broken", "b"]
+    for name in names:
+        talk = Conversation(clock, mailbox, f"c-{name}")
+        talk.accept(name, "bridge")
+        talk.claim(f"k-{name}")
+        talk.run(calls.park(talk.id, talk.token, "too_many_errors", looked_up=False, retention_ms=RETENTION_MS))
+    mailbox.blocking.redis.hset(keys.message("broken"), "event", '{"v": 2, "type": "of a newer version"}')
 
     async def play() -> dict[str, str]:
-        found = await LedgerFollower(cast("AsyncMailbox", Records())).outcomes(["a", "broken", "b"])
+        found = await LedgerFollower(mailbox).outcomes(names)
         return {name: ended.code for name, ended in found.items() if ended}
 
     assert asyncio.run(play()) == {"a": "parked", "broken": "unreadable", "b": "parked"}
