@@ -30,7 +30,7 @@ for _, id in ipairs(turn_messages(turn)) do
 end
 
 redis.call('HSET', reply_key(reply), 'v', VERSION, 'id', reply, 'conv', conv, 'turn', turn, 'channel', channel, 'command', command, 'state', 'stored',
-  'stored_at', whole(t), 'attempts', '[]', 'parts', '[{"n":1}]', 'maybe_sent', 0, 'maybe_duplicate', 0,
+  'stored_at', whole(t), 'attempts', '[]', 'maybe_sent', 0, 'maybe_duplicate', 0,
   'pair', get(key, 'pair'), 'user', get(turn_key(turn), 'user'))
 local told = cjson.decode(figures)
 if #told > 0 then redis.call('HSET', reply_key(reply), unpack(told)) end
