@@ -31,7 +31,7 @@ SCAN_COUNT: Final = 500
 BATCH: Final = 100
 PAUSE_SECONDS: Final = 0.02
 FOLLOW_SECONDS: Final = 30.0
-OVERLAP_MS: Final = 60_000
+OVERLAP_MS: Final = 1_000
 AWAY_SECONDS: Final = 10.0
 _FIELDS: Final = ("user", "sender", "index", "channel", "event")
 
@@ -81,7 +81,7 @@ class StoredIndexes:
         """What came since the listing began, or since the last look: a process of the older version does not list it."""
         seconds, micros = await self._redis.time()
         now_ms = seconds * 1000 + micros // 1000
-        if now_ms - progress.moved_ms > DAY_MS:
+        if not progress.listed or now_ms - progress.moved_ms > DAY_MS:
             return None
         since = (self._followed_ms or progress.began_ms) - OVERLAP_MS
         names = [name.decode() for name in await self._redis.zrangebyscore(keys.RECENT, since, "+inf")]

@@ -25,11 +25,13 @@ class Progress:
     at: str = ""
     began_ms: int = 0
     moved_ms: int = 0
+    listed: int = 0
+    """How many messages an older version had left; 0 at the end: there was none."""
 
 
 def progress_from(record: dict[str, Any]) -> Progress:
     """The progress from its record's fields."""
-    return Progress(record.get("at", ""), int(record.get("began") or 0), int(record.get("moved") or 0))
+    return Progress(record.get("at", ""), int(record.get("began") or 0), int(record.get("moved") or 0), int(record.get("listed") or 0))
 
 
 def list_stored(entries: Iterable[tuple[str, str]], *, begun: str = "", ended: str = "") -> Call[int]:

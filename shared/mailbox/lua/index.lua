@@ -3,14 +3,21 @@
 -- that of two workers one does a step twice, and none is left out. `names` are those that the record itself does not say. Without `to`
 -- nothing is noted.
 -- A message whose record has gone meanwhile is left out, and so is a notice, which nobody looks for. The same when repeated.
--- Answer: how many messages are listed by it.
+-- Answer: how many messages were listed by it; what was listed before is not counted.
 -- uses: indexes
 -- args: from to entries...
 local t, progress, n = now(), P .. 'indexing', 0
+
+-- A message is listed under all of its names in one step, so one of them tells.
+local function is_listed(id, names)
+  local name = string.match(names_of(id) .. ' ' .. names, '%S+')
+  return not name or redis.call('ZSCORE', index_key(name), id)
+end
+
 for i = entries, #ARGV, 2 do
   local id, names = ARGV[i], ARGV[i + 1]
   local record = redis.call('HMGET', msg_key(id), 'id', 'kind', 'accepted_at', 'conv', 'index')
-  if record[1] and record[2] ~= 'notice' then
+  if record[1] and record[2] ~= 'notice' and not is_listed(id, names) then
     local at, conv = record[3] or '0', record[4] or ''
     if names ~= '' and not record[5] then redis.call('HSET', msg_key(id), 'index', names) end
     index_message(id, names_of(id), at, t)
@@ -23,5 +30,6 @@ end
 if to ~= '' and get(progress, 'at') == from then
   redis.call('HSETNX', progress, 'began', whole(t))
   redis.call('HSET', progress, 'at', to, 'moved', whole(t))
+  redis.call('HINCRBY', progress, 'listed', n)
 end
 return n
