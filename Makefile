@@ -56,7 +56,7 @@ tests: install
 	$(PYTEST) tests/integration tests/chaos tests/fuzz tests/architecture tests/unit -n 4 --dist loadfile --no-loadscope-reorder
 
 unit: install ## The unit tests alone: no I/O, a few seconds
-	$(PYTEST) tests/architecture tests/unit
+	$(PYTEST) tests/architecture tests/unit -n 2 --dist loadfile
 
 e2e: .venv/installed-e2e ## Start the Procfile as a user does, and look at the page with a browser
 	$(PYTEST) tests/e2e

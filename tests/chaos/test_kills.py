@@ -98,7 +98,7 @@ def cluster() -> Iterator[Installation]:
 def test_a_redis_that_was_away_takes_no_turn_from_the_living(request: pytest.FixtureRequest, table: Table, how: str) -> None:
     """No lease is lost, nothing is asked twice, and all is answered once; one worker is late with its first sign of life after it."""
     fault = f"redis {how} under {UNDER_WAY} turns"
-    installation: Installation = request.getfixturevalue("watched" if how == "failed over" else "whole")
+    installation: Installation = request.getfixturevalue("cluster" if how == "failed over" else "installation")
     installation.sandbox.faults(anthropic={"hold": True})
     installation.fork(WORKERS)
     people = [installation.person() for _ in range(UNDER_WAY)]
