@@ -50,7 +50,7 @@ STORED: Final[dict[str, Callable[[Redis], list[Finding]]]] = {
 }
 LASTING: Final = ("redis",)
 """What is another machine's where REDIS_URL names it: that it does not answer has a line of its own."""
-NAME_WIDTH: Final = 15
+NAME_WIDTH: Final = 16
 
 
 @click.command(cls=Command)
