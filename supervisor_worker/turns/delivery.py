@@ -256,7 +256,7 @@ class Delivery:
         stored = await self._context.mailbox.run(call)
         self._new = None
         if stored.outcome == "stored":
-            return stored.leave or DeliveryResult("wait", reason="shutdown")
+            return stored.permit or DeliveryResult("wait", reason="shutdown")
         if stored.outcome == "finished":
             return DeliveryResult("closed", more=stored.more)
         return DeliveryResult(stored.outcome)

@@ -25,7 +25,7 @@ LEASE: Final = 3
 GRACE: Final = 2.0
 PATIENCE: Final = 40
 """Seconds after which a conversation is given up, unless a test says otherwise."""
-UNKNOWN: Final = ("reply stored, leave given", "request under way", "answered, not recorded")
+UNKNOWN: Final = ("reply stored, permit given", "request under way", "answered, not recorded")
 """The steps after which an attempt's outcome is not known."""
 SEED: Final = 20261122
 OK: Final = 200
@@ -67,14 +67,14 @@ STEPS: Final = (
     Step("after claim", ("{} after:claim",)),
     Step("Claude thinks", ("{} during:think",)),
     Step("before the reply is stored", ("{} before:store_reply",)),
-    Step("reply stored, leave given", ("{} after:store_reply",), stored=True),
+    Step("reply stored, permit given", ("{} after:store_reply",), stored=True),
     Step("request about to leave", ("{} before:send",), stored=True),
     Step("request under way", ("{} during:send",), stored=True),
     Step("answered, not recorded", ("{} before:outcome",), stored=True),
     Step("finished, RQ not told", ("{} after:outcome",), stored=True),
     Step("in the look-up", ("SIGKILL during:send", "{} during:find"), ("sms",), stored=True),
     # A mail with two attempts of unknown fate is set aside: SendGrid has no list that could tell of either.
-    Step("leave given again", ("SIGKILL after:store_reply", "{} after:sending"), ("sms",), stored=True),
+    Step("permit given again", ("SIGKILL after:store_reply", "{} after:sending"), ("sms",), stored=True),
 )
 SWEEP: Final = (Step("in the sweep", ("{} after:sweep",), ("sms",)),)
 """For itself, because whoever dies there takes the wake-ups of others along."""

@@ -172,7 +172,7 @@ class Conversation:
         assert self.run(calls.store_reply(self.id, self.token, self.turn, COMMAND, limits=LIMITS)).outcome == "stored"
 
     def attempt(self, attempt: str = "a-1") -> Sending:
-        """The holder gets leave for a request, and the attempt is stored."""
+        """The holder gets a permit for a request, and the attempt is stored."""
         given = self.run(calls.sending(self.id, self.token, self.reply_id, attempt, limits=LIMITS))
         assert given.outcome == "ok"
         return given

@@ -31,7 +31,7 @@ from shared.mailbox.ledger import latest
 from shared.mailbox.records import Kind, Reply, Turn
 from shared.model.addresses import PhoneNumber
 from shared.model.events import Keyword, SendSmsResponse
-from tests.support.mailbox_state import CLOCK, LEASE, LEAVE, LIFE, RETENTION, START, Mutation, Scripts
+from tests.support.mailbox_state import CLOCK, LEASE, LIFE, RETENTION, SEND_LIMITS, START, Mutation, Scripts
 from tests.support.mailbox_workers import received
 
 C: Final = "c-1"
@@ -192,7 +192,7 @@ class MailboxDriver:
         command = SendSmsResponse(to=PhoneNumber("+15551234567"), from_=PhoneNumber("+15559876543"), message=text, user="user")
         return self.run(
             calls.store_reply(
-                C, token, Turn(turn or f"t-{token}", ()), command, limits=LEAVE, attempt=attempt, figures=figures,
+                C, token, Turn(turn or f"t-{token}", ()), command, limits=SEND_LIMITS, attempt=attempt, figures=figures,
                 settled=settled or Settled(f"q-{token}", tokens, "good"),
             )
         )  # fmt: skip
@@ -210,8 +210,8 @@ class MailboxDriver:
         found = cast("dict[bytes, bytes]", self.redis.hgetall(f"boss:spent:{self.now // calls.DAY_MS + day}"))
         return {name.decode(): int(value) for name, value in found.items() if int(value) and name != b"stopped_at"}
 
-    def sending(self, token: str, attempt: str, *, turn: str = "", limits: SendLimits = LEAVE) -> Sending:
-        """Leave for a request."""
+    def sending(self, token: str, attempt: str, *, turn: str = "", limits: SendLimits = SEND_LIMITS) -> Sending:
+        """A permit for a request."""
         reply = "r-" + (turn or token)
         return self.run(calls.sending(C, token, reply, attempt, limits=limits))
 
@@ -307,7 +307,7 @@ class MailboxDriver:
         return record
 
     def to_sending(self) -> None:
-        """A message, m-1, whose reply is about to be requested: k1 has leave for a1."""
+        """A message, m-1, whose reply is about to be requested: k1 has a permit for a1."""
         self.accept("m-1")
         self.taken("k1")
         assert self.store("k1").outcome == "stored"

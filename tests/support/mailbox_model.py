@@ -16,12 +16,12 @@ from tests.support.mailbox_money_model import Asked
 from tests.support.mailbox_state import (
     AGAIN,
     LEASE,
-    LEAVE,
     LIFE,
     MARGIN,
     RECHECK,
     RETENTION,
     SEND,
+    SEND_LIMITS,
     WATCH,
     Alarm,
     Said,
@@ -31,7 +31,7 @@ from tests.support.mailbox_state import (
 )
 from tests.support.mailbox_turn_model import TurnModel
 
-REPEATS: Final = LEAVE.repeats
+REPEATS: Final = SEND_LIMITS.repeats
 CLOCK_SLACK: Final = 1_000
 
 
@@ -135,22 +135,22 @@ class MailboxModel(TurnModel):
             )
         if found.outcome == "finished":
             self._close(talk, token, "answered", "more" if found.more else "empty")
-        if found.leave:
+        if found.permit:
             attempt = str(call.args["attempt"])
             others = [name for name in self.replies[turn.reply_id].pending if name != attempt]
-            self._judge_leave(talk, token, turn.reply_id, attempt, others, found.leave)
+            self._judge_permit(talk, token, turn.reply_id, attempt, others, found.permit)
         return found
 
     def sending(self, conv: str, token: str, reply: str, attempt: str, call: Call[Sending]) -> Sending:
-        """Leave to send. Only `ok` allows a request, and this is where most of the promises are kept."""
+        """The permit to send. Only `ok` allows a request, and this is where most of the promises are kept."""
         others = [name for name in self.replies[reply].pending if name != attempt]
         found = self.scripts.run(call)
         if self.talks[conv].holder == token and self.talks[conv].stored == reply:
             self.read_attempts(self.replies[reply])
-        self._judge_leave(self.talks[conv], token, reply, attempt, others, found)
+        self._judge_permit(self.talks[conv], token, reply, attempt, others, found)
         return found
 
-    def _judge_leave(self, talk: Talk, token: str, reply: str, attempt: str, others: list[str], found: Sending) -> None:  # noqa: PLR0917
+    def _judge_permit(self, talk: Talk, token: str, reply: str, attempt: str, others: list[str], found: Sending) -> None:  # noqa: PLR0917
         tried = self.replies[reply]
         if talk.holder != token or talk.stored != reply:
             allowed = {"lost"} | ({"opted_out"} if talk.was_closed(token) else set()) | {"sent"}
@@ -171,7 +171,7 @@ class MailboxModel(TurnModel):
             must(attempt in tried.attempts, "the holder is lost only in a repeat that cannot be judged")
         else:
             must(not tried.pending, "unresolved attempts are looked up before any verdict")
-            self._refused_leave(talk, token, tried, found)
+            self._refused_permit(talk, token, tried, found)
 
     def _may_send(self, talk: Talk, tried: Tried, attempt: str, others: list[str]) -> None:
         must(talk.pair not in self.opted_out, "an opted out pair gets nothing")
@@ -180,15 +180,15 @@ class MailboxModel(TurnModel):
         must(talk.lease_end - self.now >= SEND + MARGIN, "the lease outlasts the request")
         must(not others, "an unresolved attempt is looked up before the next")
         must(not tried.accepted, "what was taken is not sent again")
-        must(not tried.attempts.get(attempt), "a resolved attempt gets no second leave")
-        must(attempt not in tried.attempts or list(tried.attempts)[-1] == attempt, "only the last attempt gets a second leave")
+        must(not tried.attempts.get(attempt), "a resolved attempt gets no second permit")
+        must(attempt not in tried.attempts or list(tried.attempts)[-1] == attempt, "only the last attempt gets a second permit")
         must(not any(self.too_old(name) for name in tried.messages), "no old message is answered")
         must(tried.absent <= REPEATS, "what may have been taken is not repeated without end")
         first = min(self.said[name].rank for name in tried.messages)
         earlier = [said for said in self.said.values() if said.conv == talk.id and said.rank < first and said.state == "open"]
         must(not earlier, "replies go out in the order of the messages")
 
-    def _refused_leave(self, talk: Talk, token: str, tried: Tried, found: Sending) -> None:
+    def _refused_permit(self, talk: Talk, token: str, tried: Tried, found: Sending) -> None:
         if found.outcome == "too_old":
             must(any(self.too_old(name) for name in tried.messages), "too old only after its time")
             return

@@ -29,7 +29,7 @@ SHARE: Final = 1
 """Turns of one sender at once: of the first two conversations only one is under way."""
 AGAIN: Final = 10_000
 OLDEST: Final = 1_800_000
-LEAVE: Final = SendLimits(SEND, MARGIN, RETENTION, jitter=0.5, oldest_ms=OLDEST, repeats=2)
+SEND_LIMITS: Final = SendLimits(SEND, MARGIN, RETENTION, jitter=0.5, oldest_ms=OLDEST, repeats=2)
 WATCH: Final = DenialPolicy()
 MAX_ERRORS: Final = 5
 MAX_LOST: Final = 6
@@ -131,7 +131,7 @@ class Alarm:
 class Tried:
     """A reply as the model knows it: its messages, its attempts and what is known of them.
 
-    `runs_from`: from when an attempt's request may take its time; `left_at`: when leave was given, by a clock that never steps.
+    `runs_from`: from when an attempt's request may take its time; `left_at`: when the permit was given, by a clock that never steps.
     """
 
     id: str

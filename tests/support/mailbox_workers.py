@@ -23,7 +23,6 @@ from tests.support.mailbox_model import MailboxModel
 from tests.support.mailbox_state import (
     AGAIN,
     LEASE,
-    LEAVE,
     LIFE,
     MARGIN,
     MAX_ERRORS,
@@ -31,6 +30,7 @@ from tests.support.mailbox_state import (
     OLDEST,
     RETENTION,
     SEND,
+    SEND_LIMITS,
     SHARE,
     Mutation,
     must,
@@ -280,16 +280,16 @@ class Workers:
         self._end(worker, more=found.outcome == "more")
 
     def _store(self, worker: Worker, fate: int) -> None:
-        """Store the reply; every other time leave is asked for in the same step."""
+        """Store the reply; every other time a permit is asked for in the same step."""
         turn = cast("Turn", worker.turn)
         attempt = self.name("a") if fate % 2 else ""
         call = calls.store_reply(
-            worker.conv, worker.token, turn, command(worker.body), limits=LEAVE, attempt=attempt, settled=worker.settled
+            worker.conv, worker.token, turn, command(worker.body), limits=SEND_LIMITS, attempt=attempt, settled=worker.settled
         )
         found = self.remember(lambda: self.oracle.store_reply(worker.conv, worker.token, turn, call))
-        if found.leave:
+        if found.permit:
             worker.attempt = attempt
-            self._on_leave(worker, found.leave, fate)
+            self._on_permit(worker, found.permit, fate)
         elif found.outcome == "stored":
             worker.phase = "ask"
         elif found.outcome == "handed_over":
@@ -300,11 +300,11 @@ class Workers:
     def _ask(self, worker: Worker, fate: int) -> None:
         reply = cast("Turn", worker.turn).reply_id
         attempt = worker.attempt = worker.attempt or self.name("a")
-        call = calls.sending(worker.conv, worker.token, reply, attempt, limits=LEAVE)
+        call = calls.sending(worker.conv, worker.token, reply, attempt, limits=SEND_LIMITS)
         found = self.remember(lambda: self.oracle.sending(worker.conv, worker.token, reply, attempt, call))
-        self._on_leave(worker, found, fate)
+        self._on_permit(worker, found, fate)
 
-    def _on_leave(self, worker: Worker, found: Sending, fate: int) -> None:
+    def _on_permit(self, worker: Worker, found: Sending, fate: int) -> None:
         if found.outcome == "ok":
             worker.phase = "request"
         elif found.outcome == "look_up":

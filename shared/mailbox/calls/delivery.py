@@ -24,7 +24,7 @@ OPT_WORD_KEPT_MS: Final = 30 * DAY_MS
 
 @dataclass(frozen=True, slots=True)
 class SendLimits:
-    """What leave to send is judged by, in ms.
+    """What a permit to send is judged by, in ms.
 
     How long a request may take and how much is added to that, how long what ends is kept, and how long a turn that meets a pause
     waits; `jitter` (0 to 1) spreads that. Nothing is sent in answer to a message older than `oldest_ms`, nor after more than
@@ -72,12 +72,12 @@ class Sending:
 class Stored:
     """The answer to `store_reply`. `finished` (bridge messages): stored, answered and the turn closed.
 
-    `leave` is the verdict on the first attempt, when one was asked for with it.
+    `permit` is the verdict on the first attempt, when one was asked for with it.
     """
 
     outcome: Literal["stored", "lost", "handed_over", "finished"]
     more: bool = False
-    leave: Sending | None = None
+    permit: Sending | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def store_reply(
     conversation: str, token: str, turn: Turn, command: Response, *, limits: SendLimits, attempt: str = "",
     figures: dict[str, int | str] | None = None, settled: Settled = NO_CALL, wake: Wake = (),
 ) -> Call[Stored]:  # fmt: skip
-    """Store the turn's reply before anything is sent, and with `attempt` ask leave for the first request in the same step.
+    """Store the turn's reply before anything is sent, and with `attempt` ask a permit for the first request in the same step.
 
     `figures` (tokens, model, ms) go to the record and the ledger; `settled` is what the turn's last call used.
     """
@@ -135,7 +135,7 @@ def store_reply(
 
 
 def sending(conversation: str, token: str, reply: str, attempt: str, *, limits: SendLimits, wake: Wake = ()) -> Call[Sending]:
-    """Ask leave for one request to the provider, and store the attempt in the same step."""
+    """Ask a permit for one request to the provider, and store the attempt in the same step."""
     arguments: Arguments = {**limits.arguments(), "conv": conversation, "token": token, "reply": reply, "id": attempt}
     return Call("sending", arguments, _sending, wake, _sending_alone)
 
@@ -213,19 +213,19 @@ def _sending(raw: Any) -> Sending:
 
 
 def _sending_alone(verdict: Sending) -> Sending:
-    """Leave to send whose attempt no replica has."""
+    """A permit whose attempt no replica has."""
     return replace(verdict, outcome="alone") if verdict.outcome == "ok" else verdict
 
 
 def _stored(raw: Any) -> Stored:
     """The answer to `store_reply`."""
-    verdict, more, *leave = raw
-    return Stored(verdict, more=more == "more", leave=_sending(leave[0]) if leave else None)
+    verdict, more, *permit = raw
+    return Stored(verdict, more=more == "more", permit=_sending(permit[0]) if permit else None)
 
 
 def _stored_alone(answer: Stored) -> Stored:
     """The same for a reply that was stored with its first attempt."""
-    return replace(answer, leave=_sending_alone(answer.leave)) if answer.leave else answer
+    return replace(answer, permit=_sending_alone(answer.permit)) if answer.permit else answer
 
 
 def _outcome(raw: Any) -> Outcome:

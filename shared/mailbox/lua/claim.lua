@@ -156,7 +156,7 @@ local function lease_lost(cause)
   end
   append('lease_lost', 'conv', conv, 'turn', turn, 'lost', whole(worst), 'cause', cause)
   dissolve(conv)
-  leave_place(conv, t)
+  release_slot(conv, t)
   if worst < 2 then return false end
   local at = t + math.floor(jitter * death_wait * 2 ^ (worst - 1))
   wait_until(conv, at, t)
@@ -201,7 +201,7 @@ end_call(conv)
 if redis.call('LLEN', inbox) == 0 then
   if holder ~= '' then
     redis.call('HSET', key, 'token', '', 'lease_end', 0, 'turn', '')
-    leave_place(conv, t)
+    release_slot(conv, t)
   end
   redis.call('ZREM', DUE, conv)
   return not_now('empty')

@@ -182,7 +182,7 @@ end
 local function held_key(process) return P .. 'held:' .. process end
 
 -- A lease ends: its process holds the conversation no longer, and its sender's place is free.
-local function leave_place(conv, t)
+local function release_slot(conv, t)
   local process = get(conv_key(conv), 'holder')
   if process ~= '' then
     redis.call('ZREM', held_key(process), conv)

@@ -17,7 +17,7 @@ end
 
 if is_worked_on() then
   broken = get(key, 'token') ~= '' and 1 or 0
-  leave_place(conv, t)
+  release_slot(conv, t)
   redis.call('HSET', key, 'token', '', 'lease_end', 0, 'turn', '')
 end
 

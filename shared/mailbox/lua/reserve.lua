@@ -1,5 +1,5 @@
 -- reserve: one more question of a turn, before it is asked. The turn's call before it is settled first, whoever holds the lease.
--- Fenced, and judged as leave to send is: nothing more is asked for a user who opted out, or in a pause. A bridge message is answered
+-- Fenced, and judged as a permit to send is: nothing more is asked for a user who opted out, or in a pause. A bridge message is answered
 -- over the bridge and nowhere else: an opt-out does not concern it. A repeat gets the first answer.
 -- Answer: "ok", "lost", "opted_out", "paused", or why there is no room ("spent", "share", "reserved", "dear").
 -- uses: turns spending

@@ -1,10 +1,10 @@
--- store_reply: the turn's reply is stored, with recipient and thread headers, before anything is sent; with an attempt, leave to
+-- store_reply: the turn's reply is stored, with recipient and thread headers, before anything is sent; with an attempt, a permit to
 -- send it is asked for in the same step, as `sending` does.
 -- Fenced, after its call is settled: what an answer used is used, whoever holds the lease. What it says is remembered by its digest, to
 -- know an echo by.
 -- Refused when a message of the turn was handed over. A bridge message is answered by this very step.
 -- Answer: {outcome, "more" or "empty", the verdict of `sending` or nothing}.
--- uses: turns replies leave spending indexes
+-- uses: turns replies send_permit spending indexes
 -- args: conv token turn reply command channel attempt digest figures limits{send# margin# pause_wait# jitter# retention oldest#
 -- args: repeats#} settled{call used# answer} wake...
 local key, t = conv_key(conv), now()
@@ -13,7 +13,7 @@ local stored = redis.call('EXISTS', reply_key(reply)) == 1
 
 local function stored_answer()
   if attempt == '' then return {'stored', ''} end
-  return {'stored', '', take_leave(conv, token, reply, attempt, limits, t)}
+  return {'stored', '', take_permit(conv, token, reply, attempt, limits, t)}
 end
 
 if get(key, 'token') ~= token or get(key, 'turn') ~= turn then

@@ -43,7 +43,7 @@ end
 local function close_lease(conv, retention, t)
   local key = conv_key(conv)
   local result = 'empty'
-  leave_place(conv, t)
+  release_slot(conv, t)
   if redis.call('LLEN', inbox_key(conv)) > 0 then
     result = 'more'
     redis.call('ZADD', DUE, whole(math.max(not_before(conv, t), t + 1000)), conv)
@@ -104,7 +104,7 @@ local function give_up(conv, token, at, t)
   redis.call('HSET', conv_key(conv), 'token', '', 'lease_end', 0, 'last_token', token, 'last_result', 'more')
   wait_until(conv, at, t)
   dissolve(conv)
-  leave_place(conv, t)
+  release_slot(conv, t)
   if redis.call('LLEN', inbox_key(conv)) == 0 then
     redis.call('ZREM', DUE, conv)
     redis.call('HSET', conv_key(conv), 'not_before', 0, 'last_result', 'empty')

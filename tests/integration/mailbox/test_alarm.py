@@ -10,7 +10,7 @@ from shared.mailbox import calls
 from shared.mailbox.calls import Provider
 from shared.mailbox.records import Turn
 from tests.support.mailbox_driver import PAIR, WATCH, C, MailboxDriver
-from tests.support.mailbox_state import LEASE, LEAVE
+from tests.support.mailbox_state import LEASE, SEND_LIMITS
 from tests.support.mailbox_workers import command
 
 B, THEIRS, OTHER_SENDER = "c-2", "p-2", "s-2"
@@ -167,7 +167,7 @@ def test_an_answer_of_claude_s_ends_the_pause_for_claude(driver: MailboxDriver) 
     """In the step that stores it, so that it goes out at once."""
     to_probe(driver, "claude")
     driver.taken("k1")
-    assert driver.store("k1", attempt="a1").leave is not None
+    assert driver.store("k1", attempt="a1").permit is not None
     assert paused(driver) == ""
     assert driver.lines("sending")
 
@@ -177,9 +177,9 @@ def test_another_turn_may_not_send_while_one_is_let_through(driver: MailboxDrive
     driver.accept("m-3", conv="c-3", pair="p-3")
     driver.claim("k3", conv="c-3")
     probing(driver)
-    stored = driver.run(calls.store_reply("c-3", "k3", Turn("t-k3", ()), command("hello"), limits=LEAVE, attempt="a3"))
-    assert stored.leave is not None
-    assert (stored.leave.outcome, driver.lines("sending")) == ("paused", [])
+    stored = driver.run(calls.store_reply("c-3", "k3", Turn("t-k3", ()), command("hello"), limits=SEND_LIMITS, attempt="a3"))
+    assert stored.permit is not None
+    assert (stored.permit.outcome, driver.lines("sending")) == ("paused", [])
 
 
 def test_what_was_under_way_before_the_pause_does_not_end_it(driver: MailboxDriver) -> None:

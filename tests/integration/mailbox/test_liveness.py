@@ -467,7 +467,7 @@ def test_the_time_of_a_request_from_the_future_runs_from_now(driver: MailboxDriv
 
 
 def test_the_holder_itself_hears_of_no_attempt_from_the_future(driver: MailboxDriver) -> None:
-    """It asks for leave again and is told what to look up."""
+    """It asks for a permit again and is told what to look up."""
     driver.to_sending()
     stepped_back(driver)
     found = driver.sending("k1", "a2")

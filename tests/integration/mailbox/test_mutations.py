@@ -111,7 +111,7 @@ def test_a_rule_taken_away_is_noticed_by_random_schedules(redis: Redis, broken: 
 def test_every_script_of_the_law_is_in_the_table() -> None:
     """A row of the law without a broken rule would be a row without a proof."""
     scripts = {broken.script for broken in table()}
-    used = {"leave", "turns", "indexes", "requests"}  # where the rules of `sending` and `finish` stand, for all who use them
+    used = {"send_permit", "turns", "indexes", "requests"}  # where the rules of `sending` and `finish` stand, for all who use them
     law = {"accept", "claim", "renew", "store_reply", "outcome", "not_found", "reserve", "backoff", "park", "retry", "hand_over", "sweep"}
     beside = {
         "status",

@@ -11,7 +11,7 @@ def forget_conversation(driver: MailboxDriver) -> None:
     driver.redis.delete(f"boss:conv:{C}")
 
 
-def to_leave(driver: MailboxDriver, token: str = "k2") -> str:  # noqa: S107 - a lease's
+def verdict_on_permit(driver: MailboxDriver, token: str = "k2") -> str:  # noqa: S107 - a lease's
     """A turn from its claim to the verdict on its first attempt."""
     driver.taken(token)
     assert driver.store(token).outcome == "stored"
@@ -24,7 +24,7 @@ def test_a_parked_text_that_outlived_its_conversation_hears_a_stop(driver: Mailb
     forget_conversation(driver)
     driver.accept("m-2", keyword="stop")
     assert driver.run(calls.retry("m-1", "o-1")).outcome == "done"
-    assert to_leave(driver) == "opted_out"
+    assert verdict_on_permit(driver) == "opted_out"
     assert driver.state("m-1") == "ignored(opted_out)"
 
 
@@ -35,7 +35,7 @@ def test_a_parked_text_of_an_older_version_gets_its_pair_from_its_event(driver: 
     forget_conversation(driver)
     driver.run(calls.opt_out(PAIR, out=True))
     assert driver.run(calls.retry("m-1", "o-1", pair=PAIR, sender="s-1", user="u-1")).outcome == "done"
-    assert to_leave(driver) == "opted_out"
+    assert verdict_on_permit(driver) == "opted_out"
 
 
 def test_no_leave_is_given_for_a_reply_whose_pair_nobody_knows(driver: MailboxDriver) -> None:
@@ -44,7 +44,7 @@ def test_no_leave_is_given_for_a_reply_whose_pair_nobody_knows(driver: MailboxDr
     driver.redis.hdel("boss:msg:m-1", "pair", "sender", "user")
     forget_conversation(driver)
     assert driver.run(calls.retry("m-1", "o-1")).outcome == "done"
-    assert to_leave(driver) == "no_pair"
+    assert verdict_on_permit(driver) == "no_pair"
     assert driver.reply("k2").attempts == ()
 
 

@@ -1,4 +1,4 @@
-"""From the stored reply to what the provider says of it: leave, attempts, outcomes and reports."""
+"""From the stored reply to what the provider says of it: permits, attempts, outcomes and reports."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shared.mailbox import calls
 from shared.mailbox.calls import SendLimits
 from shared.model import codec
 from tests.support.mailbox_driver import PAIR, MailboxDriver
-from tests.support.mailbox_state import LEASE, LEAVE, RETENTION, START
+from tests.support.mailbox_state import LEASE, RETENTION, SEND_LIMITS, START
 
 
 def test_only_the_holder_stores_a_reply(driver: MailboxDriver) -> None:
@@ -68,7 +68,7 @@ def test_leave_stores_the_attempt(driver: MailboxDriver) -> None:
     assert (reply.state, [(attempt.id, attempt.at, attempt.outcome) for attempt in reply.attempts]) == ("sending", [("a1", START, "")])
 
 
-def test_only_the_holder_gets_leave(driver: MailboxDriver) -> None:
+def test_only_the_holder_gets_a_permit(driver: MailboxDriver) -> None:
     """A holder whose lease was taken over starts nothing, even with the reply's right id."""
     driver.accept("m-1")
     driver.taken("k1")
@@ -381,7 +381,7 @@ def test_what_may_have_been_taken_is_repeated_so_often_and_no_oftener(driver: Ma
     driver.accept("m-1")
     driver.taken("k1")
     driver.store("k1")
-    assert unanswered(driver, [SILENCE] * (repeats + 1), replace(LEAVE, repeats=repeats)) == ["ok"] * (repeats + 1) + ["unknown"]
+    assert unanswered(driver, [SILENCE] * (repeats + 1), replace(SEND_LIMITS, repeats=repeats)) == ["ok"] * (repeats + 1) + ["unknown"]
     assert driver.reply("k1").maybe_duplicate is (repeats > 0)
     assert len(driver.lines("maybe_duplicate")) == min(repeats, 1)
     driver.park("k1", looked_up=True)
@@ -398,7 +398,7 @@ def test_a_second_copy_is_the_last_whatever_became_of_the_first(driver: MailboxD
     driver.accept("m-1")
     driver.taken("k1")
     driver.store("k1")
-    limits = replace(LEAVE, repeats=repeats)
+    limits = replace(SEND_LIMITS, repeats=repeats)
     assert unanswered(driver, codes[: repeats + 1], limits) == ["ok"] * (repeats + 1) + ["unknown"]
 
 
@@ -407,7 +407,7 @@ def test_what_is_shown_not_to_have_been_taken_is_no_copy(driver: MailboxDriver) 
     driver.accept("m-1")
     driver.taken("k1")
     driver.store("k1")
-    limits = replace(LEAVE, repeats=1)
+    limits = replace(SEND_LIMITS, repeats=1)
     assert unanswered(driver, [FAILED, FAILED], limits)[-1] == "unknown"
     driver.outcome("k1", "a0", "refused", code="not_taken")
     assert driver.sending("k1", "b1", limits=limits).outcome == "ok"
@@ -419,10 +419,10 @@ def test_an_old_message_s_reply_is_not_sent(driver: MailboxDriver) -> None:
     driver.taken("k1")
     driver.store("k1")
     driver.run(calls.pause("test"))
-    driver.advance(10 * LEAVE.oldest_ms)
+    driver.advance(10 * SEND_LIMITS.oldest_ms)
     driver.run(calls.resume())
     driver.renew("k1")
-    driver.advance(LEAVE.oldest_ms - 1_000)
+    driver.advance(SEND_LIMITS.oldest_ms - 1_000)
     driver.renew("k1")
     assert driver.sending("k1", "a1").outcome == "ok"
     driver.outcome("k1", "a1", "refused")
@@ -432,9 +432,9 @@ def test_an_old_message_s_reply_is_not_sent(driver: MailboxDriver) -> None:
 
 
 def test_an_old_message_s_unresolved_attempt_is_looked_up_first(driver: MailboxDriver) -> None:
-    """It may have been answered in time; and a repeated leave is not used late."""
+    """It may have been answered in time; and a repeated permit is not used late."""
     driver.to_sending()
-    driver.advance(LEAVE.oldest_ms + 1)
+    driver.advance(SEND_LIMITS.oldest_ms + 1)
     driver.renew("k1")
     assert driver.sending("k1", "a1").outcome == "lost"
     assert driver.sending("k1", "a2").outcome == "look_up"
@@ -444,10 +444,10 @@ def test_a_reply_that_is_stored_too_late_is_not_sent_either(driver: MailboxDrive
     """Leave asked for with the storing is judged alike."""
     driver.accept("m-1")
     driver.taken("k1")
-    driver.advance(LEAVE.oldest_ms + 1)
+    driver.advance(SEND_LIMITS.oldest_ms + 1)
     stored = driver.store("k1", attempt="a1")
-    assert stored.leave is not None
-    assert stored.leave.outcome == "too_old"
+    assert stored.permit is not None
+    assert stored.permit.outcome == "too_old"
 
 
 def test_what_may_turn_up_late_is_not_lost_sight_of(driver: MailboxDriver) -> None:

@@ -216,7 +216,7 @@ def test_a_call_that_is_lost_from_the_records_is_looked_for_once(driver: Mailbox
 
 
 def test_one_more_question_is_reserved_before_it_is_asked(driver: MailboxDriver) -> None:
-    """It settles the one before; a repeat changes nothing; it is judged as leave to send is."""
+    """It settles the one before; a repeat changes nothing; it is judged as a permit to send is."""
     driver.accept("m-1")
     driver.claim("k1", amount=100)
     settled = Settled("q-k1", 40, "bad")

@@ -1,4 +1,4 @@
-"""Steps that are one: a reply stored with its first leave, an answer recorded with the turn's end, a wake-up with what it is for."""
+"""Steps that are one: a reply stored with its first permit, an answer recorded with the turn's end, a wake-up with what it is for."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def test_a_reply_is_stored_and_may_be_sent_in_one_step(driver: MailboxDriver) ->
     for _ in range(2):
         stored = driver.store("k1", attempt="a1")
         assert stored.outcome == "stored"
-        assert stored.leave is not None
-        assert (stored.leave.outcome, stored.leave.attempt and stored.leave.attempt.id) == ("ok", "a1")
+        assert stored.permit is not None
+        assert (stored.permit.outcome, stored.permit.attempt and stored.permit.attempt.id) == ("ok", "a1")
     reply = driver.reply("k1")
     assert (reply.state, [attempt.id for attempt in reply.attempts]) == ("sending", ["a1"])
 
@@ -41,8 +41,8 @@ def test_a_reply_is_stored_even_when_it_may_not_be_sent(driver: MailboxDriver) -
     driver.taken("k1")
     driver.run(calls.pause("test"))
     stored = driver.store("k1", attempt="a1")
-    assert stored.leave is not None
-    assert stored.leave.outcome == "paused"
+    assert stored.permit is not None
+    assert stored.permit.outcome == "paused"
     assert driver.reply("k1").state == "stored"
     assert driver.renew("k1") == 0
 

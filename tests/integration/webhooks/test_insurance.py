@@ -217,8 +217,8 @@ def test_leave_to_send_is_none_while_no_replica_has_the_attempt(followed: Follow
         await mailbox.run(calls.outcome(turn.reply_id, "a-1", "refused", retention_ms=60_000))
         again = await mailbox.run(calls.sending(conversation, "k-1", turn.reply_id, "a-2", limits=limits))
         await redis.aclose()
-        assert stored.leave is not None
-        return [stored.leave.outcome, again.outcome]
+        assert stored.permit is not None
+        return [stored.permit.outcome, again.outcome]
 
     with followed.master.client() as client:
         box = Mailbox(client)

@@ -248,7 +248,7 @@ def test_the_lease_can_be_set_alone(bare: pytest.MonkeyPatch, lease: float) -> N
 
 @pytest.mark.parametrize(("send", "least"), [("15", "16.4"), ("60", "65.1"), ("2", "2.2"), ("110", "115.1")])
 def test_a_lease_too_short_for_what_is_fixed_is_one_line(bare: pytest.MonkeyPatch, send: str, least: str) -> None:
-    """It says how long it would have to be; otherwise no worker could ever get leave to send."""
+    """It says how long it would have to be; otherwise no worker could ever get a permit to send."""
     text = faults(bare, LEASE_SECONDS=str(float(send) / 2), SEND_TIMEOUT_SECONDS=send)
     (line,) = text.strip().splitlines()[1:]
     assert line.startswith(f"  LEASE_SECONDS: {float(send) / 2:g} is too short for SEND_TIMEOUT_SECONDS={send}")

@@ -175,7 +175,7 @@ def paused(talk: Conversation) -> None:
         (paused, DeliveryResult("closed", more=False)),
     ],
 )
-def test_without_leave_nothing_is_sent(clock: ServerClock, happened: Callable[[Conversation], None], ended: DeliveryResult) -> None:
+def test_without_a_permit_nothing_is_sent(clock: ServerClock, happened: Callable[[Conversation], None], ended: DeliveryResult) -> None:
     """Sent already, lost, opted out, paused: a paused conversation is not woken either."""
     talk, channel = stored(clock), Channel()
     happened(talk)
@@ -353,7 +353,7 @@ def spend(context: TurnContext) -> None:
 
 
 def test_a_retry_needs_room_in_the_budget_and_a_first_request_does_not(clock: ServerClock) -> None:
-    """Without room nobody is asked, neither for leave nor for the message."""
+    """Without room nobody is asked, neither for a permit nor for the message."""
     assert deliver(stored(clock), Channel("SM1"), spend=spend) == SENT
     talk, retry = left_refused(clock), Channel("SM1")
     assert deliver(talk, retry, tried=True, spend=spend) == DeliveryResult("no_budget")
@@ -412,7 +412,7 @@ def short(talk: Conversation) -> None:
 
 
 @pytest.mark.parametrize("happened", [Conversation.lose_lease, sent_already, short, paused])
-def test_leave_that_is_not_given_costs_no_token(clock: ServerClock, happened: Callable[[Conversation], None]) -> None:
+def test_a_permit_that_is_not_given_costs_no_token(clock: ServerClock, happened: Callable[[Conversation], None]) -> None:
     """Only requests do."""
     spent: list[TurnContext] = []
     talk, channel = stored(clock), Channel()
@@ -450,7 +450,7 @@ def test_a_refusal_of_a_reply_that_was_taken_before_ends_well(clock: ServerClock
     assert (talk.reply.state, channel.sent) == (ReplyState.DELIVERED, 1)
 
 
-def test_leave_that_came_late_is_not_used(clock: ServerClock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_permit_that_came_late_is_not_used(clock: ServerClock, monkeypatch: pytest.MonkeyPatch) -> None:
     """The attempt's time runs from the first asking; a request after that could outlive what others count on."""
     talk, channel, seconds = stored(clock), Channel("SM1"), [0.0]
     monkeypatch.setattr(delivery, "elapsed", lambda: seconds[-1])
@@ -463,7 +463,7 @@ def test_leave_that_came_late_is_not_used(clock: ServerClock, monkeypatch: pytes
 
 
 def test_a_process_that_ends_begins_no_request(clock: ServerClock) -> None:
-    """Not even the asking for leave."""
+    """Not even the asking for a permit."""
     talk = stored(clock)
     ended = deliver(talk, Channel("SM1"), stop=lambda context: context.stopping.set())
     assert ended == DeliveryResult("wait", reason="shutdown")

@@ -71,8 +71,8 @@ def test_a_process_that_ends_claims_nothing(clock: ServerClock) -> None:
     assert talk.mailbox.names() == []
 
 
-def test_a_lease_that_is_still_held_does_not_wait_for_its_end_after_a_leave_that_came_too_late(clock: ServerClock) -> None:
-    """A repeated request for leave may answer "lost" to the lease's own holder: it gives the lease up, the attempt is looked up soon."""
+def test_a_lease_that_is_still_held_does_not_wait_for_its_end_after_a_permit_that_came_too_late(clock: ServerClock) -> None:
+    """A repeated request for a permit may answer "lost" to the lease's own holder: it gives the lease up, the attempt is looked up soon."""
     talk = Conversation(clock)
     talk.accept()
     talk.claim("k-1")

@@ -1,4 +1,4 @@
--- Leave for one request to the provider, judged and stored in one step; used by `sending`, and by `store_reply` for the first one.
+-- The permit for one request to the provider, judged and stored in one step; used by `sending`, and by `store_reply` for the first one.
 -- `limits`: send, margin, pause_wait (ms), jitter (0 to 1), retention, oldest (ms), repeats (see `too_unsure`).
 -- Answer: {verdict, attempt as JSON or "", "more", "empty" or ""}.
 
@@ -10,7 +10,7 @@ local function turn_too_old(turn, pair, oldest, t)
   return false
 end
 
-local function take_leave(conv, token, reply, id, limits, t)
+local function take_permit(conv, token, reply, id, limits, t)
   local key = conv_key(conv)
   if get(key, 'token') ~= token or reply_of(get(key, 'turn')) ~= reply then return {'lost', '', ''} end
   local list = attempts_by(reply, t)
