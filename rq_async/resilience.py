@@ -22,7 +22,7 @@ UNAVAILABLE: Final = (RedisError, OSError)
 RECORD_THREADS: Final = 5
 FIRST_WAIT_SECONDS: Final = 0.1
 MAX_WAIT_SECONDS: Final = 5.0
-ATTEMPT_SECONDS: Final = 1.0
+TRY_SECONDS: Final = 1.0
 LATE_ERROR_SECONDS: Final = 2.0
 """How long after the end of an outage an error may still belong to it: to a slower thread, or to a connection unused since."""
 
@@ -96,10 +96,10 @@ class Resilience:
             else:
                 return
 
-    async def attempt(self, call: Awaitable[object]) -> None:
-        """Try once what need not succeed, for ATTEMPT_SECONDS at most."""
+    async def try_once(self, call: Awaitable[object]) -> None:
+        """Try once what need not succeed, for TRY_SECONDS at most."""
         try:
-            await asyncio.wait_for(call, ATTEMPT_SECONDS)
+            await asyncio.wait_for(call, TRY_SECONDS)
         except (TimeoutError, *UNAVAILABLE) as error:
             self.note_outage(error)
 

@@ -156,8 +156,8 @@ class AsyncWorker(BaseWorker):
                 self.ready()
                 await self._consumer.run(burst=burst, max_jobs=max_jobs, max_idle_time=max_idle_time)
                 # Before the jobs end: what this worker will not begin, another one can begin now.
-                await self._resilience.attempt(self._consumer.requeue())
-            await self._drain()
+                await self._resilience.try_once(self._consumer.requeue())
+            await self._await_jobs()
         finally:
             for task in duties:
                 task.cancel()
@@ -211,12 +211,12 @@ class AsyncWorker(BaseWorker):
         beat_seconds = self.beat_seconds or self.job_monitoring_interval / 2
         return [(beat_seconds, self.bookkeeping.beat), (self.maintenance_interval, self.run_maintenance_tasks)]
 
-    async def _drain(self) -> None:
+    async def _await_jobs(self) -> None:
         """Wait for the running jobs, after a signal for the rest of the grace at most; cancel those that still run."""
         tasks = {run.task for run in self.runs.values() if run.task}
         if not await self._stopping.precedes(asyncio.gather(*tasks, return_exceptions=True)):
             return
-        await self._resilience.attempt(self._resilience.in_thread(self.set_shutdown_requested_date))
+        await self._resilience.try_once(self._resilience.in_thread(self.set_shutdown_requested_date))
         left = None if self.grace is None else max(0.0, self.grace - self._stopping.age)
         _, late = await asyncio.wait(tasks, timeout=left)
         if late:
@@ -226,9 +226,9 @@ class AsyncWorker(BaseWorker):
 
     async def _close(self, own_client: AsyncRedis | None) -> None:
         """Deregister, with one try: without it the record expires by itself."""
-        await self._resilience.attempt(self._resilience.in_thread(self.teardown))
+        await self._resilience.try_once(self._resilience.in_thread(self.teardown))
         if own_client is not None:
-            await self._resilience.attempt(own_client.aclose())
+            await self._resilience.try_once(own_client.aclose())
         self._resilience.close()
         self._executor.close()
 

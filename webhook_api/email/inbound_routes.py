@@ -49,14 +49,14 @@ def receive_mail(intake: Intake, authenticator: WebhookAuthenticator, request: R
         if body.truncated:
             mail = dataclasses.replace(mail, body=f"{mail.body}\n\n{TRUNCATED_NOTE}".strip())
         del body
-    message_ids = [_hand_over(intake, mail, recipient, signed=signed) for recipient in mail.recipients]
+    message_ids = [_store_or_spool(intake, mail, recipient, signed=signed) for recipient in mail.recipients]
     if not mail.recipients:
         message_ids = [mail_id(mail, "", "unknown_recipient")]
         intake.ignore(IgnoredMessage(message_ids[0], "email", "unknown_recipient", str(mail.sender or ""), header=mail.message_id))
     return CompleteResponse(headers=[(MESSAGE_HEADER, ",".join(message_ids))])
 
 
-def _hand_over(intake: Intake, mail: InboundMail, recipient: EmailAddress, *, signed: bool) -> str:
+def _store_or_spool(intake: Intake, mail: InboundMail, recipient: EmailAddress, *, signed: bool) -> str:
     verdict = admission.email(mail, recipient, intake.runtime.users, intake.runtime.settings.exact_mail_domains)
     if isinstance(verdict, Ignored):
         message_id = mail_id(mail, recipient.value, verdict.reason)

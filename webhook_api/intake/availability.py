@@ -26,7 +26,7 @@ class Availability:
         """Whether Redis answers, and has no room for another message."""
         return self.away and self._reason == StorageFull.code
 
-    def lost(self, reason: str, waiting: int) -> None:
+    def went_away(self, reason: str, waiting: int) -> None:
         """Redis accepted nothing, for a `reason`; `waiting` records are on disk."""
         self._reason = reason
         if self._outage.begins():

@@ -29,7 +29,7 @@ from shared.process import blocking
 from shared.runtime import Runtime
 from webhook_api.intake import records
 from webhook_api.intake.availability import Availability
-from webhook_api.intake.ordering import Route, Sequencer
+from webhook_api.intake.ordering import Sequencer, Way
 from webhook_api.intake.records import IgnoredMessage, ReceivedMessage, Reports, SpoolRecord
 from webhook_api.intake.replay import Replayer
 from webhook_api.intake.spool import Spool
@@ -100,16 +100,16 @@ class Intake:
 
     def accept(self, event: Received, *, keyword: Keyword = "") -> None:
         """Store a message that will be answered."""
-        self._hand_over(ReceivedMessage(event, keyword))
+        self._store_or_spool(ReceivedMessage(event, keyword))
 
     def ignore(self, ignored: IgnoredMessage) -> None:
         """Record a message that is not answered: its id and the reason, no text, no job."""
-        self._hand_over(ignored)
+        self._store_or_spool(ignored)
 
     def report(self, reports: Reports) -> None:
         """Record what became of replies."""
         if reports:
-            self._hand_over(reports)
+            self._store_or_spool(reports)
 
     def heard(self, webhook: str) -> None:
         """Note for `boss doctor` when a webhook was last called, once a minute at most; nothing while Redis is away."""
@@ -120,21 +120,21 @@ class Intake:
             seconds, micros = self.runtime.redis.time()
             self.runtime.redis.hset(keys.HEARD, webhook, str(seconds * 1000 + micros // 1000))
 
-    def _hand_over(self, record: SpoolRecord) -> None:
+    def _store_or_spool(self, record: SpoolRecord) -> None:
         # Asked before the sequencer's lock is taken: under it, every request would wait for every other one's system call.
         seen_empty = self._spool.is_empty()
         if not seen_empty:
-            blocking.in_thread(self._hand_over_by_route, record, seen_empty=False)
+            blocking.in_thread(self._store_or_spool_in_order, record, seen_empty=False)
         else:
-            self._hand_over_by_route(record, seen_empty=True)
+            self._store_or_spool_in_order(record, seen_empty=True)
 
-    def _hand_over_by_route(self, record: SpoolRecord, *, seen_empty: bool) -> None:
+    def _store_or_spool_in_order(self, record: SpoolRecord, *, seen_empty: bool) -> None:
         highest = 0 if seen_empty else self._spool.highest()
-        ticket, route = self._sequencer.admit(lambda: seen_empty and not self._spool.depth, highest)
+        ticket, way = self._sequencer.take_ticket(lambda: seen_empty and not self._spool.depth, highest)
         try:
-            if route is Route.BEHIND and blocking.in_thread(self._turn_comes, ticket):
-                route = Route.DIRECT
-            if not (route is Route.DIRECT and self._stored(ticket, record)):
+            if way is Way.BEHIND and blocking.in_thread(self._turn_comes, ticket):
+                way = Way.DIRECT
+            if not (way is Way.DIRECT and self._stored(ticket, record)):
                 blocking.in_thread(self._write, ticket, record)
         finally:
             self._sequencer.release(ticket)
@@ -163,14 +163,14 @@ class Intake:
         try:
             replicated = self._send(record)
         except StorageFault:
-            self._sequencer.answered(ticket)
+            self._sequencer.redis_replied(ticket)
             raise
         except StorageUnavailable as error:
             # Before anything else: from here until the file is there, nothing with a later ticket may go to Redis.
             self._sequencer.to_disk(ticket)
-            self._availability.lost(error.detail, self._spool.depth)
+            self._availability.went_away(error.detail, self._spool.depth)
             return False
-        self._sequencer.answered(ticket)
+        self._sequencer.redis_replied(ticket)
         self._availability.restored()
         self._last_unreplicated = not replicated
         if not replicated:

@@ -4,15 +4,15 @@ Pure bookkeeping: no I/O but the questions that its callers bring along.
 
 Every request takes a ticket when it arrives. Its states::
 
-    admit ─▶ DIRECT ──answered──▶ done: Redis accepted it, or rejected it for its own sake
-      │        │
-      │        └─to_disk─▶ being written ──release──▶ done: its file is there, or its sender was told that it is nowhere
-      │                         ▲
-      ├─▶ BEHIND ──to_disk──────┤            it gave up waiting
-      │        └───may_go_direct──▶ DIRECT   nothing waits before it any more
-      └─▶ DISK ─────────────────┘            Redis is silent: nobody waits for it
+    take_ticket ─▶ DIRECT ──redis_replied──▶ done: Redis accepted it, or rejected it for its own sake
+      │              │
+      │              └─to_disk─▶ being written ──release──▶ done: its file is there, or its sender was told that it is nowhere
+      │                               ▲
+      ├─▶ BEHIND ────to_disk──────────┤            it gave up waiting
+      │              └───may_go_direct──▶ DIRECT   nothing waits before it any more
+      └─▶ DISK ───────────────────────┘            Redis is silent: nobody waits for it
 
-A request goes directly only while nothing waits on disk, nothing is being written there, and Redis is not silent. A direct attempt that
+A request goes directly only while nothing waits on disk, nothing is being written there, and Redis is not silent. A direct call that
 fails is written under the ticket that it has, and until then nothing with a later ticket is replayed (`replay_limit`). Several processes
 may share a directory: a request that finds something there takes a ticket above all that is or was there (`tickets`), so no process's
 clock matters.
@@ -33,7 +33,7 @@ SILENCE_SECONDS: Final = 0.25
 """When Redis has answered none of its direct callers for so long, further requests do not wait for it as well."""
 
 
-class Route(Enum):
+class Way(Enum):
     """Where a request goes: to Redis; behind what is on disk, and to Redis or the disk then; to the disk at once."""
 
     DIRECT = auto()
@@ -53,21 +53,21 @@ class Sequencer:
         self._direct: dict[int, float] = {}  # ticket -> when it went to Redis; insertion order, so the first is the oldest
         self._behind: set[int] = set()
         self._writing: set[int] = set()
-        self._answered_at = float("-inf")
+        self._replied_at = float("-inf")
 
-    def admit(self, nothing_waits: Callable[[], bool], highest: int = 0) -> tuple[int, Route]:
-        """A ticket above `highest`, and its route. The caller ends it with `answered` or `release`."""
+    def take_ticket(self, nothing_waits: Callable[[], bool], highest: int = 0) -> tuple[int, Way]:
+        """A ticket above `highest`, and its way. The caller ends it with `redis_replied` or `release`."""
         with self._lock:
             ticket = self._next(highest)
             if self._is_silent():
                 self._writing.add(ticket)
-                return ticket, Route.DISK
+                return ticket, Way.DISK
             # Asked under the lock: nothing may begin to wait between the question and the ticket's entry into `_direct`.
             if self._writing or self._behind or not nothing_waits():
                 self._behind.add(ticket)
-                return ticket, Route.BEHIND
+                return ticket, Way.BEHIND
             self._direct[ticket] = self._monotonic()
-            return ticket, Route.DIRECT
+            return ticket, Way.DIRECT
 
     def may_go_direct(self, ticket: int, nothing_waits: Callable[[], bool]) -> bool:
         """Whether a request that waits behind the disk may go to Redis now: everything before it is gone."""
@@ -85,11 +85,11 @@ class Sequencer:
             self._behind.discard(ticket)
             self._direct.pop(ticket, None)
 
-    def answered(self, ticket: int) -> None:
+    def redis_replied(self, ticket: int) -> None:
         """Redis accepted it, or rejected it for its own sake; either shows that Redis is not silent."""
         with self._lock:
             self._direct.pop(ticket, None)
-            self._answered_at = self._monotonic()
+            self._replied_at = self._monotonic()
 
     def release(self, ticket: int) -> None:
         """It is on disk, or its sender was told that it is nowhere."""
@@ -114,4 +114,4 @@ class Sequencer:
 
     def _is_silent(self) -> bool:
         oldest = next(iter(self._direct.values()), None)
-        return oldest is not None and self._monotonic() - max(oldest, self._answered_at) > SILENCE_SECONDS
+        return oldest is not None and self._monotonic() - max(oldest, self._replied_at) > SILENCE_SECONDS

@@ -1,4 +1,4 @@
-"""The replayer: one thread that hands the spool's records to Redis, oldest first, through the same step as a direct attempt.
+"""The replayer: one thread that hands the spool's records to Redis, oldest first, through the same step as a direct call.
 
 A file is removed only after the script's own answer for it, so a crash at any point repeats a record, which Redis then recognises as a
 duplicate. A record that Redis has and no replica of it becomes an unreplicated copy. A record that fails for reasons of its own becomes a
@@ -98,11 +98,11 @@ class Replayer:
             return
         with self._spool.replaying() as mine:
             if mine:
-                self._drain()
+                self._replay_all()
             else:
                 self._spool.scan()  # another process replays: our counts must not keep on showing what it has removed
 
-    def _drain(self) -> None:
+    def _replay_all(self) -> None:
         """Replay until nothing is left."""
         started, count = time.monotonic(), 0
         while not self._stop.is_set():
@@ -114,7 +114,7 @@ class Replayer:
                 return
             if files:
                 count += self._replay(deque(files))
-            else:  # a direct attempt with an earlier ticket is under way, or a file is being written
+            else:  # a direct call with an earlier ticket is under way, or a file is being written
                 self._stop.wait(BLOCKED_SECONDS)
 
     def _next_files(self) -> list[SpoolFile] | None:
@@ -145,13 +145,13 @@ class Replayer:
                 result = records.send(self._runtime, [call for loaded in batch for call in loaded.calls])
             except StorageUnavailable as error:
                 files.extendleft(loaded.file for loaded in reversed(batch))
-                self._availability.lost(error.detail, self._spool.depth)
+                self._availability.went_away(error.detail, self._spool.depth)
                 self._stop.wait(self._backoff.next())
                 continue
             if batch:
                 self._availability.restored()
                 self._backoff.reset()
-                count += self._settle(files, batch, result)
+                count += self._remove_stored(files, batch, result)
         return count
 
     def _load(self, files: deque[SpoolFile], batch: list[LoadedRecord]) -> None:
@@ -181,7 +181,7 @@ class Replayer:
             self._set_aside(file, "unreadable", following)
         return None
 
-    def _settle(self, files: deque[SpoolFile], batch: list[LoadedRecord], result: StorageResult[list[Any]]) -> int:
+    def _remove_stored(self, files: deque[SpoolFile], batch: list[LoadedRecord], result: StorageResult[list[Any]]) -> int:
         """Remove what Redis has; a record with a fault of its own goes back to the head, or becomes a dead letter. The number removed."""
         rest, done, failed = iter(result.answer), list[SpoolFile](), list[SpoolFile]()
         for loaded in batch:
@@ -194,8 +194,8 @@ class Replayer:
                 failed.append(loaded.file)
         files.extendleft(reversed(failed))
         # Without a replica's confirmation the file must stay on disk: the server may die before a replica has read the message.
-        leave = self._spool.remove if result.replicated else self._spool.keep_unreplicated
-        leave(done, files[0] if files else None)
+        put_away = self._spool.remove if result.replicated else self._spool.keep_unreplicated
+        put_away(done, files[0] if files else None)
         for file in done:
             self._tries.pop(file.name, None)
         if failed:

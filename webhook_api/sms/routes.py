@@ -45,7 +45,7 @@ def receive_text(intake: Intake, authenticator: WebhookAuthenticator, request: R
         raise BadInput(code="missing_sid")
     if text.media_count:
         text = replace(text, media=_media(authenticator.settings, form, text))
-    message_id = _hand_over(intake, text, signed=signed)
+    message_id = _store_or_spool(intake, text, signed=signed)
     return CompleteResponse(_TWIML, headers=(*_TWIML_HEADERS, (MESSAGE_HEADER, message_id)))
 
 
@@ -58,7 +58,7 @@ def _media(settings: Settings, form: Form, text: InboundSms) -> tuple[Media, ...
     return media
 
 
-def _hand_over(intake: Intake, text: InboundSms, *, signed: bool) -> str:
+def _store_or_spool(intake: Intake, text: InboundSms, *, signed: bool) -> str:
     if not text.sid:
         text = replace(text, sid=f"SM{uuid.uuid4().hex}")
     message_id = sms_admission.sms_id(intake.runtime.settings.twilio_account_sid, text.sid)

@@ -382,8 +382,8 @@ def test_what_is_written_late_under_an_early_ticket_is_not_passed_over(web: Web,
     """A direct attempt fails and is written just after the replayer has listed the directory: the later entry does not go first."""
     web.intake.close()
     order, spool, survey = web.intake._sequencer, web.intake._spool, web.intake._spool.scan
-    early, _ = order.admit(lambda: True)
-    late, _ = order.admit(lambda: False)
+    early, _ = order.take_ticket(lambda: True)
+    late, _ = order.take_ticket(lambda: False)
     spool.write(late, b"late")
     order.release(late)
 
@@ -464,15 +464,15 @@ def test_entries_of_the_version_before_are_handed_over(server: EmbeddedServer, t
 def test_a_replay_that_breaks_goes_on(server: EmbeddedServer, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     """A fault of our own in the thread is logged without the error's text, and the backlog does not wait for a restart."""
     broken = threading.Event()
-    settle = Replayer._settle
+    remove = Replayer._remove_stored
 
     def once(*args: Any) -> int:
         if not broken.is_set():
             broken.set()
             raise RuntimeError("canary")
-        return settle(*args)
+        return remove(*args)
 
-    monkeypatch.setattr(Replayer, "_settle", once)
+    monkeypatch.setattr(Replayer, "_remove_stored", once)
     with trouble(server, "stop"):
         post(web, 1)
     web.emptied()

@@ -11,7 +11,7 @@ import pytest
 from redis.exceptions import ConnectionError as RedisAway
 
 from rq_async import resilience
-from rq_async.resilience import ATTEMPT_SECONDS, LATE_ERROR_SECONDS, MAX_WAIT_SECONDS, RedisOutage, Resilience
+from rq_async.resilience import LATE_ERROR_SECONDS, MAX_WAIT_SECONDS, TRY_SECONDS, RedisOutage, Resilience
 
 LOG = logging.getLogger("test_resilience")
 AWAY = "Worker one: Redis is away (ConnectionError), trying again"
@@ -140,7 +140,7 @@ def test_an_outage_is_logged_once_and_its_end_once(resilient: Resilience, clock:
 
 def test_what_need_not_succeed_is_tried_once(resilient: Resilience, caplog: pytest.LogCaptureFixture) -> None:
     """An outage ends the try, and is logged."""
-    asyncio.run(resilient.attempt(failing(1)()))
+    asyncio.run(resilient.try_once(failing(1)()))
     assert caplog.messages == [AWAY]
 
 
@@ -148,12 +148,12 @@ def test_what_need_not_succeed_is_not_waited_for(
     resilient: Resilience, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A server that hangs does not hold up the end."""
-    monkeypatch.setattr(resilience, "ATTEMPT_SECONDS", ATTEMPT_SECONDS / 100)
+    monkeypatch.setattr(resilience, "TRY_SECONDS", TRY_SECONDS / 100)
 
     async def hang() -> None:
         await asyncio.Event().wait()
 
-    asyncio.run(asyncio.wait_for(resilient.attempt(hang()), 5))
+    asyncio.run(asyncio.wait_for(resilient.try_once(hang()), 5))
     assert caplog.messages == ["Worker one: Redis is away (TimeoutError), trying again"]
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from webhook_api.intake.ordering import SILENCE_SECONDS, Route, Sequencer
+from webhook_api.intake.ordering import SILENCE_SECONDS, Sequencer, Way
 
 CONVERSATIONS = 3
 
@@ -44,46 +44,46 @@ def test_tickets_rise_when_the_clock_stands_still_or_goes_back() -> None:
     """And a new process goes on above what is on disk."""
     clock = Clock()
     mine = order(clock)
-    first = [mine.admit(nothing)[0] for _ in range(3)]
+    first = [mine.take_ticket(nothing)[0] for _ in range(3)]
     clock.now = 1.0
-    tickets = [*first, *(mine.admit(something)[0] for _ in range(3)), order(clock, last=first[-1] + 50).admit(nothing)[0]]
+    tickets = [*first, *(mine.take_ticket(something)[0] for _ in range(3)), order(clock, last=first[-1] + 50).take_ticket(nothing)[0]]
     assert tickets == sorted(set(tickets))
 
 
 def test_who_finds_something_waiting_stands_behind_it() -> None:
     """So does who comes while a file is being written, or behind others; and nobody when all that is over."""
     mine = order(Clock())
-    first, way = mine.admit(something)
-    assert way is Route.BEHIND
-    second, way = mine.admit(nothing)
-    assert way is Route.BEHIND
+    first, way = mine.take_ticket(something)
+    assert way is Way.BEHIND
+    second, way = mine.take_ticket(nothing)
+    assert way is Way.BEHIND
     mine.to_disk(first)
     assert not mine.may_go_direct(second, nothing), "a file with an earlier ticket is being written"
     mine.release(first)
     assert not mine.may_go_direct(second, something)
     assert mine.may_go_direct(second, nothing)
-    mine.answered(second)
-    assert mine.admit(nothing)[1] is Route.DIRECT
+    mine.redis_replied(second)
+    assert mine.take_ticket(nothing)[1] is Way.DIRECT
 
 
 def test_a_failed_attempt_keeps_its_ticket_and_lets_nobody_pass() -> None:
     """From the failure to the file there is no moment in which another goes to Redis, or a later entry is replayed."""
     mine = order(Clock())
-    early, way = mine.admit(nothing)
-    assert way is Route.DIRECT
-    late, _ = mine.admit(something)
+    early, way = mine.take_ticket(nothing)
+    assert way is Way.DIRECT
+    late, _ = mine.take_ticket(something)
     mine.to_disk(late)
     mine.release(late)
     assert mine.replay_limit() == early
     mine.to_disk(early)
     assert mine.replay_limit() == early
-    other, way = mine.admit(nothing)
-    assert way is Route.BEHIND
+    other, way = mine.take_ticket(nothing)
+    assert way is Way.BEHIND
     mine.release(early)
     assert mine.replay_limit() == other
     assert mine.may_go_direct(other, nothing)
     assert mine.replay_limit() == other
-    mine.answered(other)
+    mine.redis_replied(other)
     assert mine.replay_limit() > other
 
 
@@ -91,18 +91,18 @@ def test_nobody_waits_for_a_redis_that_is_silent() -> None:
     """While all that were sent hang, further ones go to disk; an answer to any of them ends that."""
     clock = Clock()
     mine = order(clock)
-    first, _ = mine.admit(nothing)
+    first, _ = mine.take_ticket(nothing)
     clock.now += SILENCE_SECONDS / 2
-    second, way = mine.admit(nothing)
-    assert way is Route.DIRECT
+    second, way = mine.take_ticket(nothing)
+    assert way is Way.DIRECT
     clock.now += SILENCE_SECONDS
-    third, way = mine.admit(nothing)
-    assert way is Route.DISK
+    third, way = mine.take_ticket(nothing)
+    assert way is Way.DISK
     mine.release(third)
-    mine.answered(second)
-    assert mine.admit(nothing)[1] is Route.DIRECT
+    mine.redis_replied(second)
+    assert mine.take_ticket(nothing)[1] is Way.DIRECT
     assert mine.replay_limit() == first
-    behind, _ = mine.admit(something)
+    behind, _ = mine.take_ticket(something)
     clock.now += SILENCE_SECONDS * 2
     assert not mine.may_go_direct(behind, nothing)
 
@@ -153,10 +153,10 @@ class World:
         message = (sender.number, sender.sent)
         sender.sent += 1
         sender.waits += 1
-        ticket, way = self.order.admit(lambda: not self.disk)
-        if way is Route.DIRECT:
+        ticket, way = self.order.take_ticket(lambda: not self.disk)
+        if way is Way.DIRECT:
             self.under_way.append(lambda: self.end_direct(sender, ticket, message))
-        elif way is Route.BEHIND:
+        elif way is Way.BEHIND:
             self.under_way.append(lambda: self.stand_behind(sender, ticket, message))
         else:
             self.spooled.add(message)
@@ -178,11 +178,11 @@ class World:
         self.under_way.append(lambda: self.end_write(sender, ticket, message))
 
     def end_direct(self, sender: Sender, ticket: int, message: tuple[int, int]) -> None:
-        """The attempt ends: taken, failed, or failed as far as its sender can see."""
+        """The call ends: taken, failed, or failed as far as its sender can see."""
         if self.up or self.chance.random() < 0.2:
             self.store(message)
         if self.up and self.chance.random() < 0.9:
-            self.order.answered(ticket)
+            self.order.redis_replied(ticket)
             sender.waits -= 1
         else:
             self.to_disk(sender, ticket, message)
@@ -277,7 +277,7 @@ class Directory:
         """A text, or once more one that was not taken, to any of the processes."""
         process = self.chance.choice(self.processes)
         waits = bool(self.disk)
-        ticket, _ = process.order.admit(lambda: not waits, self.highest if waits else 0)
+        ticket, _ = process.order.take_ticket(lambda: not waits, self.highest if waits else 0)
         process.order.to_disk(ticket)
         process.held[ticket] = (sender, self.sent[sender])
         self.acknowledged[sender] = False
