@@ -31,7 +31,7 @@ from shared.storage.group_commit import GroupCommit
 from shared.storage.replication import ReplicationBarrier
 
 MAX_SOCKET_PATH: Final = 100  # sun_path holds 108 bytes on Linux, 104 on macOS
-PROBE_SECONDS: Final = 0.5
+PING_SECONDS: Final = 0.5
 RETRY_SECONDS: Final = 0.3
 log = logs.logger(__name__)
 
@@ -152,10 +152,10 @@ def _open_when_up(identify: LateIdentities, url: str, seconds: float, say: Calla
 
 
 def _answers(url: str) -> bool:
-    """Whether the server answers within PROBE_SECONDS: a server that hangs must not hold up the start."""
-    with clients.probe(url, PROBE_SECONDS) as probe:
+    """Whether the server answers within PING_SECONDS: a server that hangs must not hold up the start."""
+    with clients.short_lived_client(url, PING_SECONDS) as client:
         try:
-            return bool(probe.ping())
+            return bool(client.ping())
         except (RedisError, OSError):
             return False
 

@@ -194,12 +194,12 @@ def exposed(settings: Settings) -> list[Finding]:
 
 def own_address() -> str:
     """This machine's address towards the internet, '' without one. Nothing is sent: a UDP socket only chooses a route."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
         try:
-            probe.connect(("192.0.2.1", 9))
+            datagrams.connect(("192.0.2.1", 9))
         except OSError:
             return ""
-        address = str(probe.getsockname()[0])
+        address = str(datagrams.getsockname()[0])
     return "" if ip_address(address).is_loopback else address
 
 

@@ -166,7 +166,7 @@ def live_workers(url: str) -> int:
     A worker that was killed stays in RQ's list for a while.
     """
     try:
-        with clients.probe(url, 1.0) as client:
+        with clients.short_lived_client(url, 1.0) as client:
             keys: Any = client.smembers(QUEUE_WORKERS_KEY)
             return sum(_lives(key, cast("Any", client.hmget(key, "hostname", "pid", "last_heartbeat", "death"))) for key in keys)
     except (RedisError, OSError, ValueError):

@@ -52,7 +52,7 @@ def for_worker(url: str) -> Redis:
     return _client(url, Retry(ExponentialWithJitterBackoff(base=0.05, cap=1), 10), WORKER_TIMEOUTS)
 
 
-def probe(url: str, seconds: float) -> Redis:
+def short_lived_client(url: str, seconds: float) -> Redis:
     """A client that tries once, with `seconds` to connect and as many for an answer."""
     return _client(url, Retry(NoBackoff(), 0), {"socket_connect_timeout": seconds, "socket_timeout": seconds})
 
@@ -111,7 +111,7 @@ def _bounded(timeouts: dict[str, Any], service: SentinelService | None) -> dict[
 
 def wait_until_up(url: str, seconds: float, say: Callable[[str], None]) -> None:
     """Wait for the server to answer PING; StorageUnavailable after `seconds`. `say` is called once, with the news that we wait."""
-    client = probe(url, 1.0)
+    client = short_lived_client(url, 1.0)
     end = time.monotonic() + seconds
     told = False
     try:

@@ -76,7 +76,7 @@ class ChannelPort(Protocol):
         ...
 
     async def ready(self, command: Response) -> None:
-        """Probe the provider: a request like that of `send`, from the same sender, that can send nothing and holds nothing of the message.
+        """Check the provider: a request like that of `send`, from the same sender, that can send nothing and holds nothing of the message.
 
         Raises a ProviderError while the provider does not accept requests. That it rejects this one is an answer.
         """

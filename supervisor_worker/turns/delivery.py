@@ -17,7 +17,7 @@ cancellation: at shutdown a request that was sent is waited for, and its outcome
 
 Where Redis has replicas, no request is made before one of them has the attempt: after a failover the attempt is known, and looked up.
 Every request after a reply's first is a retry, and is made only when the provider's retry budget allows it. A request that may be a second
-copy is the last one, and not to be wasted on a provider that is still away: that is probed first, by a request that can send nothing.
+copy is the last one, and not to be wasted on a provider that is still away: that is checked first, by a request that can send nothing.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class Delivery:
     async def _may_repeat(self) -> bool:
         """Whether the retry budget allows a request that may be a second copy. Raises a ProviderError while the provider is still away.
 
-        A request that it accepted since its last failure shows that it is there; without one it is probed.
+        A request that it accepted since its last failure shows that it is there; without one it is checked.
         """
         if self._ready or not self._tried or self._budget.recovered:
             return True
@@ -318,7 +318,7 @@ class Delivery:
 
 
 def _away(error: ProviderError | TimeoutError) -> ProviderUnavailable:
-    """The error of a probe: as it can send nothing, its unknown outcome is an outage too."""
+    """The error of a provider check: as it can send nothing, its unknown outcome is an outage too."""
     if isinstance(error, ProviderUnavailable):
         return error
     if isinstance(error, ProviderError):

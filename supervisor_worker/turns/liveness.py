@@ -24,7 +24,7 @@ from typing import Final, Self
 from shared.mailbox import Mailbox, calls
 from shared.observability import logs
 from shared.observability.outage import Outage
-from shared.storage.clients import probe
+from shared.storage.clients import short_lived_client
 
 LOG: Final = logs.logger(__name__)
 HEARTBEATS_PER_LIFE: Final = 4
@@ -49,7 +49,7 @@ class Liveness:
         self.name = own_name(self._place)
         self._life_ms = int(life_seconds * 1000)
         self._every = life_seconds / HEARTBEATS_PER_LIFE
-        self._redis = probe(url, life_seconds / HEARTBEATS_PER_LIFE)
+        self._redis = short_lived_client(url, life_seconds / HEARTBEATS_PER_LIFE)
         self._mailbox = Mailbox(self._redis)
         self._over = threading.Event()
         self._outage = Outage()

@@ -44,7 +44,7 @@ HEARD_SECONDS: Final = 60.0
 MAX_LOGGED: Final = 30
 LOGGED_SECONDS: Final = 60.0
 """At most MAX_LOGGED refusals of one kind are logged in that time: a flood of forged requests must not fill the log."""
-PROBE_MS: Final = 1000
+WRITE_CHECK_MS: Final = 1000
 log = logs.logger(__name__)
 
 
@@ -215,7 +215,7 @@ class Intake:
             return not self._availability.away
         try:
             if self._availability.away:
-                self.runtime.redis.set(keys.PROBE, "", px=PROBE_MS)
+                self.runtime.redis.set(keys.WRITE_CHECK, "", px=WRITE_CHECK_MS)
             else:
                 self.runtime.redis.ping()
         except (RedisError, OSError):

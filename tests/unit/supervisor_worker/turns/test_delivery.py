@@ -382,7 +382,7 @@ def test_only_a_failure_of_the_provider_counts_in_its_retry_budget(clock: Server
 
 @pytest.mark.parametrize("away", [ProviderUnavailable("twilio", "20429"), OutcomeUnknown("twilio", "http_503"), TimeoutError()], ids=repr)
 def test_what_may_be_a_second_copy_is_not_sent_to_a_provider_that_is_still_away(clock: ServerClock, away: Exception) -> None:
-    """It is the last copy: the provider is probed first, and its failure is an outage whatever kind it is."""
+    """It is the last copy: the provider is checked first, and its failure is an outage whatever kind it is."""
     talk, channel = left_absent(clock, "a-1"), Channel("SM1")
     channel.away = away
     with pytest.raises(ProviderUnavailable):
