@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from shared.config.settings import Settings
-from shared.mailbox.calls import Budget, Dearest
+from shared.mailbox.calls import DayBounds, Dearest
 from shared.model import codec
 from shared.model.events import MAX_MEDIA
 from shared.model.users import Users
@@ -54,7 +54,7 @@ def dearest(settings: Settings) -> Dearest:
     )
 
 
-def budget(settings: Settings, users: Users) -> Budget:
+def day_bounds(settings: Settings, users: Users) -> DayBounds:
     """The day's bounds. A sender's share is at least an equal part: a smaller one would leave tokens that nobody may use.
 
     It is also at least two plain requests, so that every sender can get an answer.
@@ -62,7 +62,7 @@ def budget(settings: Settings, users: Users) -> Budget:
     tokens, turns = settings.spending_bounds
     share = max(settings.sender_daily_share, 1 / max(1, len(users.all)))
     own = max(int(tokens * share), MIN_CALLS_OF_A_SHARE * dearest(settings).fixed)
-    return Budget(tokens, turns, own if own < tokens else 0)
+    return DayBounds(tokens, turns, own if own < tokens else 0)
 
 
 def too_small(settings: Settings) -> str:

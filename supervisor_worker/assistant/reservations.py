@@ -13,7 +13,7 @@ from typing import Protocol
 from shared.config.settings import Settings
 from shared.errors import LeaseLost, ProviderError
 from shared.mailbox import AsyncMailbox
-from shared.mailbox.calls import NO_CALL, Budget, Settled, reserve
+from shared.mailbox.calls import NO_CALL, DayBounds, Settled, reserve
 from supervisor_worker.assistant.claude.client import ModelAnswer
 from supervisor_worker.assistant.price import most_of
 from supervisor_worker.assistant.prompt import Prompt
@@ -54,7 +54,7 @@ class ModelCalls:
     model: ModelPort
     mailbox: AsyncMailbox
     settings: Settings
-    budget: Budget
+    bounds: DayBounds
     conversation: str
     token: str
     reserved: int
@@ -87,7 +87,7 @@ class ModelCalls:
             return
         call = f"{first_call_id(self.token)}-{self._asked}"
         verdict = await self.mailbox.run(
-            reserve(self.conversation, self.token, call, need, budget=self.budget, settled=self.settled)
+            reserve(self.conversation, self.token, call, need, bounds=self.bounds, settled=self.settled)
         )  # fmt: skip
         if verdict == "lost":
             raise LeaseLost(self.conversation)

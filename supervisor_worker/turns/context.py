@@ -9,11 +9,11 @@ from functools import cached_property
 
 from shared.config.settings import Settings
 from shared.mailbox import AsyncMailbox
-from shared.mailbox.calls import Budget, Dearest, SendLimits
+from shared.mailbox.calls import DayBounds, Dearest, SendLimits
 from shared.model.addresses import Channel, Identities
 from shared.model.channels import CHANNELS
 from shared.model.users import Users
-from supervisor_worker.assistant.price import budget, dearest
+from supervisor_worker.assistant.price import day_bounds, dearest
 from supervisor_worker.assistant.prompt import BYTES_A_TOKEN
 from supervisor_worker.assistant.reply import ReplyGenerator
 from supervisor_worker.assistant.reservations import ModelPort
@@ -55,9 +55,9 @@ class TurnContext:
         return ReplyGenerator(self.settings, self.users, self.picture_loader, self.budgets["model"])
 
     @property
-    def budget(self) -> Budget:
+    def day_bounds(self) -> DayBounds:
         """The bounds of a day."""
-        return budget(self.settings, self.users)
+        return day_bounds(self.settings, self.users)
 
     @cached_property
     def dearest(self) -> Dearest:
@@ -85,7 +85,7 @@ class TurnContext:
         return min(self.settings.sender_turns_at_once, max(1, self.settings.worker_concurrency // 2))
 
     @property
-    def memory_bytes(self) -> int:
+    def history_bytes(self) -> int:
         """How many bytes of a conversation's records are read: JSON writes a letter outside of ASCII with six bytes, UTF-8 with two."""
         return 3 * BYTES_A_TOKEN * self.settings.history_tokens
 

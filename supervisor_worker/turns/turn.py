@@ -95,8 +95,8 @@ async def _claim(conversation: str, token: str, context: TurnContext) -> Claim:
     """Claim. Shielded: a claim that is cancelled half-way may have taken the lease, which nobody would release."""
     call = calls.claim(
         conversation, token, f"t-{uuid.uuid4().hex}", lease_ms=context.lease_ms, share=context.sender_turns,
-        memory=context.memory_bytes, oldest_ms=retry_policy.oldest_ms(context.settings), call=first_call_id(token),
-        budget=context.budget, dearest=context.dearest, process=context.process, life_ms=context.life_ms,
+        history_bytes=context.history_bytes, oldest_ms=retry_policy.oldest_ms(context.settings), call=first_call_id(token),
+        bounds=context.day_bounds, dearest=context.dearest, process=context.process, life_ms=context.life_ms,
     )  # fmt: skip
     claiming = asyncio.ensure_future(context.mailbox.run(call))
     try:
@@ -116,7 +116,7 @@ class _TurnRun:
         self._lease = lease
         self._turn = turn
         self._model_calls = ModelCalls(
-            context.model, context.mailbox, context.settings, context.budget, lease.conversation, lease.token, reserved
+            context.model, context.mailbox, context.settings, context.day_bounds, lease.conversation, lease.token, reserved
         )  # fmt: skip
         self._began = time.monotonic()
         self._command = turn.reply.command if turn.reply else None

@@ -12,9 +12,9 @@ from shared.mailbox.calls import (
     NO_CALL,
     Accepted,
     Alarmed,
-    Budget,
     Claim,
     Closed,
+    DayBounds,
     Dearest,
     DenialPolicy,
     NotFound,
@@ -132,7 +132,7 @@ class MailboxDriver:
         )
 
     def claim(
-        self, token: str, *, turn: str = "", jitter: float = 0.5, conv: str = C, share: int = 1_000, memory: int = 1_000_000,
+        self, token: str, *, turn: str = "", jitter: float = 0.5, conv: str = C, share: int = 1_000, history_bytes: int = 1_000_000,
         day_tokens: int = 0, day_turns: int = 0, sender_tokens: int = 0, amount: int = 1, dearest: Dearest | None = None,
         oldest: int = calls.DAY_MS, process: str = "", life: int = 0,
     ) -> Claim:  # fmt: skip
@@ -141,8 +141,8 @@ class MailboxDriver:
         With a `life` the claim is a look at who lives.
         """
         call = calls.claim(
-            conv, token, turn or f"t-{token}", lease_ms=LEASE, jitter=jitter, share=share, memory=memory,
-            budget=Budget(day_tokens, day_turns, sender_tokens), dearest=dearest or Dearest(fixed=amount), oldest_ms=oldest,
+            conv, token, turn or f"t-{token}", lease_ms=LEASE, jitter=jitter, share=share, history_bytes=history_bytes,
+            bounds=DayBounds(day_tokens, day_turns, sender_tokens), dearest=dearest or Dearest(fixed=amount), oldest_ms=oldest,
             process=process, life_ms=life,
         )  # fmt: skip
         return self.run(call)
@@ -202,8 +202,8 @@ class MailboxDriver:
         sender_tokens: int = 0,
     ) -> str:  # fmt: skip
         """One more question of the turn."""
-        budget = Budget(day_tokens, day_turns, sender_tokens)
-        return self.run(reserve(C, token, call, amount, budget=budget, settled=settled))
+        bounds = DayBounds(day_tokens, day_turns, sender_tokens)
+        return self.run(reserve(C, token, call, amount, bounds=bounds, settled=settled))
 
     def spent(self, day: int = 0) -> dict[str, int]:
         """What stands in the books of a day, counted from this one; without what is 0."""

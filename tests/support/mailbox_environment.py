@@ -178,8 +178,8 @@ class Environment(Workers):
             self.oracle.resume()
         for pair in tuple(self.oracle.held):
             self.oracle.let_go(pair)
-        for tick in range(600 if self.budget.tokens else 120):
-            self.oracle.advance(11_000 if tick % 20 or not self.budget.tokens else calls.DAY_MS // 3)
+        for tick in range(600 if self.bounds.tokens else 120):
+            self.oracle.advance(11_000 if tick % 20 or not self.bounds.tokens else calls.DAY_MS // 3)
             self.sweep()
             while self.jobs:
                 self.start_job(0)

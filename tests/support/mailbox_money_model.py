@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 from redis import Redis
 
 from shared.mailbox.call import Call
-from shared.mailbox.calls import DAY_MS, Budget
+from shared.mailbox.calls import DAY_MS, DayBounds
 from tests.support.mailbox_state import must
 
 FIELDS: Final = ("tokens", "reserved", "turns", "open", "calls", "failed")
@@ -34,7 +34,7 @@ class Money:
     """All calls, and what they add up to."""
 
     redis: Redis
-    budget: Budget = field(default_factory=Budget)
+    bounds: DayBounds = field(default_factory=DayBounds)
     calls: dict[str, Asked] = field(default_factory=dict)
     turns: Counter[int] = field(default_factory=Counter)
     made: Counter[int] = field(default_factory=Counter)
@@ -79,17 +79,17 @@ class Money:
 
     def refusal(self, sender: str, amount: int, now: int) -> str:
         """Why there is no room, by the law."""
-        day, budget = now // DAY_MS, self.budget
-        if 0 < budget.tokens < amount or 0 < budget.sender < amount:
+        day, bounds = now // DAY_MS, self.bounds
+        if 0 < bounds.tokens < amount or 0 < bounds.sender < amount:
             return "dear"
         every, own = self._sums(day), self._sums(day, sender)
-        if (budget.tokens and every["tokens"] + amount > budget.tokens) or (budget.turns and every["turns"] >= budget.turns):
+        if (bounds.tokens and every["tokens"] + amount > bounds.tokens) or (bounds.turns and every["turns"] >= bounds.turns):
             return "spent"
-        if budget.sender and own["tokens"] + amount > budget.sender:
+        if bounds.sender and own["tokens"] + amount > bounds.sender:
             return "share"
-        full = budget.tokens and every["tokens"] + every["reserved"] + amount > budget.tokens
-        full = full or (budget.turns and every["turns"] + every["open"] >= budget.turns)
-        full = full or (budget.sender and own["tokens"] + own["reserved"] + amount > budget.sender)
+        full = bounds.tokens and every["tokens"] + every["reserved"] + amount > bounds.tokens
+        full = full or (bounds.turns and every["turns"] + every["open"] >= bounds.turns)
+        full = full or (bounds.sender and own["tokens"] + own["reserved"] + amount > bounds.sender)
         return "reserved" if full else ""
 
     def _sums(self, day: int, sender: str = "") -> dict[str, int]:
@@ -110,13 +110,13 @@ class Money:
             written = {name.decode(): int(value) for name, value in cast("Any", self.redis.hgetall(f"boss:spent:{day}")).items()}
             every = self._sums(day)
             must(every == {name: written.get(name, 0) for name in FIELDS}, f"the books of a day: {written} is not {every}")
-            budget = self.budget
-            must(not budget.tokens or every["tokens"] + every["reserved"] <= budget.tokens, "the day's tokens are never passed")
-            must(not budget.turns or every["turns"] + every["open"] <= budget.turns, "the day's turns are never passed")
+            bounds = self.bounds
+            must(not bounds.tokens or every["tokens"] + every["reserved"] <= bounds.tokens, "the day's tokens are never passed")
+            must(not bounds.turns or every["turns"] + every["open"] <= bounds.turns, "the day's turns are never passed")
             for sender in {asked.sender for asked in self.calls.values()}:
                 own = self._sums(day, sender)
                 must(own["tokens"] == written.get(f"tokens:{sender}", 0), "what a sender used is written down")
                 must(own["reserved"] == written.get(f"reserved:{sender}", 0), "what a sender reserved is written down")
-                must(not budget.sender or own["tokens"] + own["reserved"] <= budget.sender, "a sender's share is never passed")
+                must(not bounds.sender or own["tokens"] + own["reserved"] <= bounds.sender, "a sender's share is never passed")
         live = {name for name, asked in self.calls.items() if asked.state == "live"}
         must({raw.decode() for raw in cast("Any", self.redis.zrange("boss:reserved", 0, -1))} == live, "what is reserved is looked after")

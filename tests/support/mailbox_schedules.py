@@ -8,14 +8,14 @@ from typing import Final
 
 from redis import Redis
 
-from shared.mailbox.calls import Budget
+from shared.mailbox.calls import DayBounds
 from tests.support.mailbox_environment import Environment
 from tests.support.mailbox_state import LEASE, LIFE, Mutation
 
 JUMPS: Final = (100, 600, 1_100, 5_000, 11_000, 21_000, 61_000, 600_000)
 FATES: Final = (0, 0, 0, 0, 6, 7, 8, 9, 9, 10, 11)
 STEPS: Final = 220
-TIGHT: Final = Budget(tokens=320, turns=6, sender=240)
+TIGHT: Final = DayBounds(tokens=320, turns=6, sender=240)
 """What a day has room for in a third of the schedules: a few questions."""
 
 
@@ -70,7 +70,7 @@ def moves(environment: Environment, dice: random.Random) -> list[tuple[float, Ca
 
 def walk(redis: Redis, seed: int, *, mutation: Mutation | None = None, steps: int = STEPS) -> Environment:
     """Make `steps` random moves, check the promises after each, and end with a quiet hour."""
-    environment = Environment(redis, mutation, same_bodies=seed % 4 == 0, budget=TIGHT if seed % 3 == 0 else Budget())
+    environment = Environment(redis, mutation, same_bodies=seed % 4 == 0, bounds=TIGHT if seed % 3 == 0 else DayBounds())
     dice = random.Random(seed)  # noqa: S311 - a schedule, not a secret
     choices = moves(environment, dice)
     for move in dice.choices([move for _, move in choices], [weight for weight, _ in choices], k=steps):

@@ -9,7 +9,7 @@ from redis import Redis
 
 from shared.mailbox import calls
 from shared.mailbox.call import Call
-from shared.mailbox.calls import Budget, Claim, Closed
+from shared.mailbox.calls import Claim, Closed, DayBounds
 from shared.mailbox.records import Turn
 from tests.support.mailbox_money_model import Asked, Money
 from tests.support.mailbox_state import (
@@ -38,9 +38,9 @@ WAITS: Final = (*NO_ROOM, "busy", "alone")
 class TurnModel:
     """Sends the calls that take, keep and end a turn, and judges their answers."""
 
-    def __init__(self, redis: Redis, conversations: int = 3, mutation: Mutation | None = None, budget: Budget | None = None) -> None:
+    def __init__(self, redis: Redis, conversations: int = 3, mutation: Mutation | None = None, bounds: DayBounds | None = None) -> None:
         self.redis = redis
-        self.money = Money(redis, budget or Budget())
+        self.money = Money(redis, bounds or DayBounds())
         self.told: set[tuple[str, int]] = set()
         self.scripts = Scripts(redis, mutation)
         self.talks = {f"c-{n}": Talk(f"c-{n}", f"p-{n}", f"s-{n // 2}") for n in range(conversations)}

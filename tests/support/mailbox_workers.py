@@ -13,7 +13,7 @@ from redis import Redis
 
 from shared.mailbox import calls
 from shared.mailbox.call import Call
-from shared.mailbox.calls import NO_CALL, Accepted, Budget, Dearest, RetryRequest, Sending, Settled, reserve
+from shared.mailbox.calls import NO_CALL, Accepted, DayBounds, Dearest, RetryRequest, Sending, Settled, reserve
 from shared.mailbox.records import Attempt, Kind, Reply, Turn, reply_from
 from shared.model.addresses import EmailAddress, PhoneNumber
 from shared.model.events import EmailReceived, Response, SendSmsResponse, SmsReceived
@@ -93,12 +93,12 @@ def command(body: str) -> Response:
 
 @dataclass
 class Workers:
-    """Everything that can happen. `same_bodies`: all replies say the same. `budget`: what a day has room for."""
+    """Everything that can happen. `same_bodies`: all replies say the same. `bounds`: what a day has room for."""
 
     redis: Redis
     mutation: Mutation | None = None
     same_bodies: bool = False
-    budget: Budget = field(default_factory=Budget)
+    bounds: DayBounds = field(default_factory=DayBounds)
     model: MailboxModel = field(init=False)
     jobs: list[str] = field(default_factory=list)
     workers: list[Worker] = field(default_factory=list)
@@ -112,7 +112,7 @@ class Workers:
 
     def __post_init__(self) -> None:
         self.redis.flushdb()
-        self.oracle = MailboxModel(self.redis, mutation=self.mutation, budget=self.budget)
+        self.oracle = MailboxModel(self.redis, mutation=self.mutation, bounds=self.bounds)
 
     def name(self, prefix: str) -> str:
         """A new id."""
@@ -237,7 +237,7 @@ class Workers:
         worker.amount = worker.amount or 60 + self.serial * 37 % 100
         call = calls.claim(
             worker.conv, worker.token, worker.turn_id, lease_ms=LEASE, jitter=0.5, share=SHARE, oldest_ms=OLDEST, call=worker.call,
-            budget=self.budget, dearest=Dearest(fixed=worker.amount), process=worker.process, life_ms=LIFE,
+            bounds=self.bounds, dearest=Dearest(fixed=worker.amount), process=worker.process, life_ms=LIFE,
         )  # fmt: skip
         found = self.remember(lambda: self.oracle.claim(worker.conv, worker.token, call))
         if found.outcome != "taken":
@@ -264,7 +264,7 @@ class Workers:
     def _again(self, worker: Worker, fate: int) -> None:
         """The answer was no use: one more question."""
         name, amount = f"{worker.call}-2", worker.amount + fate
-        call = reserve(worker.conv, worker.token, name, amount, budget=self.budget, settled=worker.settled)
+        call = reserve(worker.conv, worker.token, name, amount, bounds=self.bounds, settled=worker.settled)
         found = self.remember(lambda: self.oracle.reserve(worker.conv, worker.token, call))
         if found == "lost":
             self._end(worker)

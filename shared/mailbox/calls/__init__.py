@@ -56,7 +56,7 @@ from shared.mailbox.calls.processes import (
     sweep,
 )
 from shared.mailbox.calls.retry_requests import RetryRequest, RetryResult, hold_retry, refuse_retry, request_retry, result_from
-from shared.mailbox.calls.spending import NO_CALL, Budget, Dearest, Reserved, Settled, reserve
+from shared.mailbox.calls.spending import NO_CALL, DayBounds, Dearest, Reserved, Settled, reserve
 from shared.mailbox.calls.turns import MAX_LOST, MAX_TEXTS_PER_TURN, Claim, Closed, backoff, claim, finish, hand_over, park, renew
 
 __all__ = [
@@ -80,10 +80,10 @@ __all__ = [
     "Accepted",
     "Alarmed",
     "Arguments",
-    "Budget",
     "Call",
     "Claim",
     "Closed",
+    "DayBounds",
     "Dearest",
     "DenialPolicy",
     "Due",

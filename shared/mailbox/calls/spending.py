@@ -17,7 +17,7 @@ Reserved = Literal["ok", "lost", "opted_out", "paused", "spent", "share", "reser
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
+class DayBounds:
     """What a day (UTC, by the server's clock) has room for: tokens and turns of all, tokens of one sender; 0 for no bound."""
 
     tokens: int = 0
@@ -25,8 +25,8 @@ class Budget:
     sender: int = 0
 
     def arguments(self) -> dict[str, int]:
-        """As the scripts read them: the table `budget`."""
-        return {"budget.tokens": self.tokens, "budget.turns": self.turns, "budget.sender": self.sender}
+        """As the scripts read them: the table `bounds`."""
+        return {"bounds.tokens": self.tokens, "bounds.turns": self.turns, "bounds.sender": self.sender}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +73,10 @@ class Settled:
 NO_CALL: Final = Settled()
 
 
-def reserve(conversation: str, token: str, call: str, amount: int, *, budget: Budget, settled: Settled = NO_CALL) -> Call[Reserved]:
+def reserve(conversation: str, token: str, call: str, amount: int, *, bounds: DayBounds, settled: Settled = NO_CALL) -> Call[Reserved]:
     """Reserve `amount` tokens for one more question of the turn, whose id `call` is new; `settled` is what the one before it used."""
     arguments: Arguments = {
-        "conv": conversation, "token": token, "call": call, "amount": amount, **budget.arguments(), **settled.arguments(),
+        "conv": conversation, "token": token, "call": call, "amount": amount, **bounds.arguments(), **settled.arguments(),
     }  # fmt: skip
     return Call("reserve", arguments, _reserved)
 

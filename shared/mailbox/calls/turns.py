@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from shared.mailbox.call import DAY_MS, Arguments, Call, Wake, jitter_or_random
-from shared.mailbox.calls.spending import NO_CALL, Budget, Dearest, Settled
+from shared.mailbox.calls.spending import NO_CALL, DayBounds, Dearest, Settled
 from shared.mailbox.records import Message, Reply, Turn, message_from, reply_from
 from shared.model import codec
 
@@ -49,15 +49,15 @@ class Closed:
 
 
 def claim(
-    conversation: str, token: str, turn: str, *, lease_ms: int, jitter: float | None = None, share: int = 1_000, memory: int = 0,
-    oldest_ms: int = DAY_MS, call: str = "", budget: Budget | None = None, dearest: Dearest | None = None, process: str = "",
+    conversation: str, token: str, turn: str, *, lease_ms: int, jitter: float | None = None, share: int = 1_000, history_bytes: int = 0,
+    oldest_ms: int = DAY_MS, call: str = "", bounds: DayBounds | None = None, dearest: Dearest | None = None, process: str = "",
     life_ms: int = 0,
 ) -> Call[Claim]:  # fmt: skip
     """Take the conversation's lease and get its turn. `token` is new for every run of a job, `turn` a new turn id.
 
-    `share` is how many turns its sender may have under way at once; `memory` how many bytes of what was said before to read; messages
+    `share` is how many turns its sender may have under way at once; `history_bytes` how much of what was said before is read; messages
     older than `oldest_ms` are in no turn with others. What the first question may use at most, by `dearest`, is reserved for the new
-    id `call` where `budget` has room for it. `process` is the one that holds the lease, whose signs of life count for `life_ms`; without
+    id `call` where `bounds` has room for it. `process` is the one that holds the lease, whose signs of life count for `life_ms`; without
     one the lease goes by its end alone.
     """
     arguments: Arguments = {
@@ -70,10 +70,10 @@ def claim(
         "most": MAX_TEXTS_PER_TURN,
         "schema": codec.SCHEMA_VERSION,
         "share": share,
-        "memory": memory,
+        "history_bytes": history_bytes,
         "oldest": oldest_ms,
         "call": call or "q-" + token.removeprefix("k-"),
-        **(budget or Budget()).arguments(),
+        **(bounds or DayBounds()).arguments(),
         **(dearest or Dearest()).arguments(),
         "process": process,
         "life": life_ms,

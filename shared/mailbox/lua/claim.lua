@@ -12,8 +12,8 @@
 -- Answer: {outcome} or {"taken", turn, now, lease end, messages, reply, history, tokens reserved}; records are flat, the history newest
 -- first.
 -- uses: turns replies spending liveness
--- args: conv token new_turn lease# lost_wait# jitter# most# schema# share# memory# oldest# call
--- args: budget{tokens# turns# sender#} question{fixed# history# text# picture# pictures#}
+-- args: conv token new_turn lease# lost_wait# jitter# most# schema# share# history_bytes# oldest# call
+-- args: bounds{tokens# turns# sender#} question{fixed# history# text# picture# pictures#}
 -- args: process life# death_wait# last_try#
 local key, inbox = conv_key(conv), inbox_key(conv)
 local t = now()
@@ -25,7 +25,7 @@ local function value_of(flat, field)
   return ''
 end
 
--- What was said before, newest first, until `memory` bytes of it are found: no more of a long conversation is read. A number may have
+-- What was said before, newest first, until `history_bytes` of it are found: no more of a long conversation is read. A number may have
 -- changed hands: what another user said, or was told, is not theirs. And how many bytes of it are events and commands, which hold the texts.
 local function said_before(user)
   local entries, found, bytes, texts = redis.call('LRANGE', P .. 'history:' .. conv, 0, -1), {}, 0, 0
@@ -39,7 +39,7 @@ local function said_before(user)
         bytes = bytes + #flat[j]
         if flat[j - 1] == 'event' or flat[j - 1] == 'command' then texts = texts + #flat[j] end
       end
-      if bytes > memory then break end
+      if bytes > history_bytes then break end
     end
   end
   return found, texts
@@ -134,14 +134,14 @@ end
 -- What a turn of these messages is to reserve, what is shown with it, and why there is no room for it ("" where there is). History is
 -- left away from a question that fits into no day with it.
 local function priced(messages)
-  local stop = refusal(budget, get(key, 'sender'), question.fixed, t)
+  local stop = refusal(bounds, get(key, 'sender'), question.fixed, t)
   if stop ~= '' and stop ~= 'reserved' then return 0, {}, stop end
   local said, texts = said_before(get(msg_key(messages[1]), 'user'))
   local amount = dearest(messages, texts)
-  stop = refusal(budget, get(key, 'sender'), amount, t)
+  stop = refusal(bounds, get(key, 'sender'), amount, t)
   if stop ~= 'dear' then return amount, said, stop end
   amount = dearest(messages, 0)
-  return amount, {}, refusal(budget, get(key, 'sender'), amount, t)
+  return amount, {}, refusal(bounds, get(key, 'sender'), amount, t)
 end
 
 -- The holder died, or seems to have: count it. True when the conversation has to wait before the next try.

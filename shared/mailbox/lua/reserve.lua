@@ -3,7 +3,7 @@
 -- over the bridge and nowhere else: an opt-out does not concern it. A repeat gets the first answer.
 -- Answer: "ok", "lost", "opted_out", "paused", or why there is no room ("spent", "share", "reserved", "dear").
 -- uses: turns spending
--- args: conv token call amount# budget{tokens# turns# sender#} settled{call used# answer}
+-- args: conv token call amount# bounds{tokens# turns# sender#} settled{call used# answer}
 local key, t = conv_key(conv), now()
 settle(settled.call, settled.used, settled.answer)
 if get(key, 'token') ~= token then return 'lost' end
@@ -12,7 +12,7 @@ local pair, first = get(key, 'pair'), turn_messages(get(key, 'turn'))[1] or ''
 if opted_out(pair) and get(msg_key(first), 'kind') ~= 'bridge' then return 'opted_out' end
 if paused(pair) then return 'paused' end
 end_call(conv)
-local stop = refusal(budget, get(key, 'sender'), amount, t)
+local stop = refusal(bounds, get(key, 'sender'), amount, t)
 if stop == '' then
   reserve(call, amount, conv, token, get(key, 'sender'), t)
   return 'ok'

@@ -69,18 +69,18 @@ local function count_turn_of(id)
   if call then redis.call('HINCRBY', spent_key(call.day), 'turns', 1) end
 end
 
--- Why `amount` tokens cannot be reserved now, or "". `budget`: tokens and turns of a day, tokens of one sender in it; 0 for no bound.
+-- Why `amount` tokens cannot be reserved now, or "". `bounds`: tokens and turns of a day, tokens of one sender in it; 0 for no bound.
 -- "dear": more than a whole day's. "spent", "share": not today any more. "reserved": other calls may leave some of theirs.
-local function refusal(budget, sender, amount, t)
+local function refusal(bounds, sender, amount, t)
   local day = redis.call('HMGET', spent_key(day_of(t)), 'tokens', 'reserved', 'turns', 'open', 'tokens:' .. sender, 'reserved:' .. sender)
   local function over(used, reserved, more, bound)
     if bound == 0 then return 0 end
     local all = (tonumber(day[used] or '') or 0) + more
     return all > bound and 2 or all + (tonumber(day[reserved] or '') or 0) > bound and 1 or 0
   end
-  local share = sender ~= '' and budget.sender or 0
-  if (budget.tokens > 0 and amount > budget.tokens) or (share > 0 and amount > share) then return 'dear' end
-  local all = math.max(over(1, 2, amount, budget.tokens), over(3, 4, 1, budget.turns))
+  local share = sender ~= '' and bounds.sender or 0
+  if (bounds.tokens > 0 and amount > bounds.tokens) or (share > 0 and amount > share) then return 'dear' end
+  local all = math.max(over(1, 2, amount, bounds.tokens), over(3, 4, 1, bounds.turns))
   local own = over(5, 6, amount, share)
   if all == 2 then return 'spent' end
   if own == 2 then return 'share' end

@@ -153,6 +153,6 @@ def test_a_claim_tells_what_was_said_before_newest_first_up_to_its_bound(driver:
     assert whole is not None
     assert [said.id for said in whole.history] == ["m-1", "r-k1", "m-2", "r-k2", "m-3", "r-k3", "m-4", "r-k4"]
     driver.backoff("k5", 0)
-    bounded = driver.claim("k6", memory=1).turn
+    bounded = driver.claim("k6", history_bytes=1).turn
     assert bounded is not None
     assert [said.id for said in bounded.history] == ["r-k4"]

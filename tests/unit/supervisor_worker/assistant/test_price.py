@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.config.loading import load_settings
-from shared.mailbox.calls import Budget, Dearest
+from shared.mailbox.calls import DayBounds, Dearest
 from shared.mailbox.records import Message, MessageState, Reply, ReplyState
 from shared.model import codec
 from shared.model.addresses import EmailAddress, PhoneNumber
@@ -87,13 +87,13 @@ def test_a_claim_reserves_no_less_than_its_question_may_use(events: list[Receive
 def test_a_share_is_at_least_an_equal_part(tokens: int, people: int, share: float, expected: int) -> None:
     """A person who is alone has all; 0 is no bound."""
     chosen = load_settings(_env_file=None, sandbox="off", daily_tokens=tokens, daily_turns=7, sender_daily_share=share)
-    assert price.budget(chosen, Users([LOCAL_USER] * people)) == Budget(tokens, 7, expected)
+    assert price.day_bounds(chosen, Users([LOCAL_USER] * people)) == DayBounds(tokens, 7, expected)
 
 
 def test_a_share_has_room_for_two_questions_at_least() -> None:
     """Else an installation with a small bound and many users would answer nobody."""
     chosen = load_settings(_env_file=None, sandbox="off", daily_tokens=20_000)
-    assert price.budget(chosen, Users([LOCAL_USER] * 9)).sender == 2 * price.dearest(chosen).fixed
+    assert price.day_bounds(chosen, Users([LOCAL_USER] * 9)).sender == 2 * price.dearest(chosen).fixed
 
 
 def test_a_bound_smaller_than_one_question_is_said_so() -> None:
