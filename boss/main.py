@@ -16,35 +16,44 @@ import click
 from shared.errors import BosslineError, ConfigurationError
 from shared.process.lifecycle import CANNOT_START, hide_error_messages, message
 
-COMMANDS: Final = {
-    "web": ("processes:web", "Take the webhooks of Twilio and SendGrid."),
-    "worker": ("processes:worker", "Think and answer."),
-    "bridge": ("processes:bridge", "Serve local programs over WebSocket, in real time."),
-    "standby": ("processes:standby", "Work while no regular worker lives; stand aside otherwise."),
-    "redis": ("redis:redis", "Run the embedded server, or repair its files; stands aside when REDIS_URL is set."),
-    "sandbox": ("processes:sandbox", "Play Twilio, SendGrid and Claude, with a page to text from."),
-    "ready": ("ready:ready", "Check settings and ports, then print the addresses once everything runs."),
-    "config": ("processes:config", "Show the settings, or an example file of them."),
-    "doctor": ("doctor:doctor", "Look for what is wrong, and say what to do about it."),
-    "check": ("check:check", "Try the bridge from end to end, one line a check."),
-    "chat": ("chat:chat", "Talk to the Boss in the terminal, over the bridge."),
-    "simulate": ("simulate:simulate", "Text or mail the Boss as the provider would, and print the reply."),
-    "tail": ("tail:tail", "Follow the ledger."),
-    "messages": ("messages:messages", "List, find and show messages; retry or discard parked ones."),
-    "dashboard": ("dashboard:dashboard", "RQ's queues, workers and jobs in the browser."),
-    "pause": ("pause:pause", "Stop all sending, or one user's; or show what is paused."),
-    "resume": ("pause:resume", "Send again."),
-    "users": ("users:users", "Erase what is kept of a user."),
-    "opt-in": ("pause:opt_in", "Send mail again to a user who had opted out of it."),
+SECTIONS: Final = {
+    "Try it": {
+        "simulate": ("simulate:simulate", "Text or mail the Boss as the provider would, and print the reply."),
+        "chat": ("chat:chat", "Talk to the Boss in the terminal, over the bridge."),
+        "check": ("check:check", "Try the bridge from end to end, one line a check."),
+    },
+    "See what is wrong and what happened": {
+        "doctor": ("doctor:doctor", "Look for what is wrong, and say what to do about it."),
+        "messages": ("messages:messages", "List, find and show messages; retry or discard parked ones."),
+        "tail": ("tail:tail", "Show what happens to messages, live: the lines of the ledger."),
+        "config": ("processes:config", "Show the settings, or an example file of them."),
+        "dashboard": ("dashboard:dashboard", "RQ's queues, workers and jobs in the browser."),
+    },
+    "Operate": {
+        "pause": ("pause:pause", "Stop all sending, or one user's; or show what is paused."),
+        "resume": ("pause:resume", "End a pause: answer and send again."),
+        "opt-in": ("pause:opt_in", "Send mail again to a user who had opted out of it."),
+        "users": ("users:users", "Erase what is kept of a user."),
+    },
+    "Processes (`make run` starts them all)": {
+        "web": ("processes:web", "Take the webhooks of Twilio and SendGrid."),
+        "worker": ("processes:worker", "Have Claude answer the messages, and send the replies."),
+        "bridge": ("processes:bridge", "Serve local programs over WebSocket, in real time."),
+        "standby": ("processes:standby", "Work while no regular worker lives; stand aside otherwise."),
+        "redis": ("redis:redis", "Run the embedded server, or repair its files; stands aside when REDIS_URL is set."),
+        "sandbox": ("processes:sandbox", "Play Twilio, SendGrid and Claude, with a page to text from."),
+        "ready": ("ready:ready", "Check settings and ports, then print the addresses once everything runs."),
+    },
 }
-"""Name to (module and attribute under boss.commands, one line for the list)."""
+"""The sections of `boss --help`: name to (module and attribute under boss.commands, one line for the list)."""
+COMMANDS: Final = {name: command for section in SECTIONS.values() for name, command in section.items()}
 
 
 class LazyGroup(click.Group):
     """A group that knows its commands by name and imports one when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """All commands, in the order of use."""
+        """All commands, in the order of `boss --help`."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
@@ -57,8 +66,10 @@ class LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         """List the commands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+        width = max(map(len, COMMANDS))
+        for heading, commands in SECTIONS.items():
+            with formatter.section(heading):
+                formatter.write_dl([(f"{name:<{width}}", line) for name, (_, line) in commands.items()])
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, and warn of names that set nothing: once for all processes that honcho starts, by `boss ready`."""

@@ -35,10 +35,10 @@ Send = Callable[[Ends, float], Awaitable[Frame]]
 
 @click.group(cls=Group)
 def check() -> None:
-    """Try a part of Bossline from end to end."""
+    """Try the bridge from end to end."""
 
 
-@check.command(cls=Command)
+@check.command(cls=Command, short_help="Connect, text and mail the Boss, ping, show the status.")
 @click.option("--as", "who", metavar="WHO", default="", help="Which user: an address or a name of the users file; else the first.")
 @click.option("--wait", type=PATIENCE, default=10.0, metavar="SECONDS", show_default=True, help="For each reply.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object: the status, and each check with what to do.")

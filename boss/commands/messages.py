@@ -12,7 +12,7 @@ from boss import message_view
 from boss.commands.parked import discard, parked, retry
 from boss.commands.reconcile import reconcile
 from boss.session import Session, open_session
-from boss.terminal.output import UNKNOWN, Ending, Group, emit_json, local_time, printable, remark
+from boss.terminal.output import NOT_FOUND, Ending, Group, emit_json, local_time, printable, remark
 from boss.terminal.times import time_options, window
 from shared.operations.find import ALWAYS, Finder, resolve
 from shared.operations.messages import KEPT, recent_strangers, summaries, view
@@ -23,18 +23,22 @@ _limit_option = click.option(
     "--limit", type=click.IntRange(1, KEPT), metavar="N", default=20, show_default=True, help="At most N, the newest."
 )
 _json_option = click.option("--json", "as_json", is_flag=True, help="One JSON array.")
+_summaries_option = click.option(
+    "--json", "as_json", is_flag=True, help="One JSON array of summaries, without texts; all of one message: boss messages show ID --json."
+)
 
 
 @click.group(cls=Group)
 def messages() -> None:
     """List, find and show messages; retry or discard those that are parked.
 
-    An ID may be cut to any beginning that only one message has. Texts and
-    addresses stay covered unless you ask for them with --body.
+    An ID may be cut to a beginning, of three digits or more, that only one
+    message has. Addresses are masked and texts are left out; `show` and `find`
+    show both with --body.
     """
 
 
-@messages.command("list")
+@messages.command("list", short_help="List the newest messages, and what became of each.")
 @click.option("--parked", is_flag=True, help="Only those that wait for an operator.")
 @time_options
 @_limit_option
@@ -60,24 +64,27 @@ def list_messages(limit: int, at: str, since: str, *, parked: bool, as_json: boo
 @click.argument("what", metavar="WHAT")
 @time_options
 @_limit_option
-@click.option("--body", is_flag=True, help="Show texts, subjects and addresses too, of a single message.")
-@_json_option
+@click.option("--body", is_flag=True, help="Show texts, subjects and addresses too, of a single message; not with --json.")
+@_summaries_option
 def find(what: str, limit: int, at: str, since: str, *, body: bool, as_json: bool) -> None:
     r"""Find messages, newest first; of a single one show all that is known.
 
     WHAT is a username; a number or an address, whole or masked as it is shown
     here; Twilio's MessageSid or SendGrid's message id, of what came in or
-    went out; a mail's Message-ID; or any id that `boss tail` prints, also cut
-    short. With - it is asked for, or read from stdin, so that it stands in no
-    list of processes.
+    went out; a mail's Message-ID; or the id, as `boss tail` prints it, of a
+    message, notice, reply, turn, attempt, conversation, sender or user (not
+    of a pair), or an id's beginning of three digits or more. With - it is
+    asked for, or read from stdin, so that it stands in no list of processes.
 
     \b
     boss messages find ada --at 21:10
     boss messages find -
     boss messages find SM0123456789abcdef0123456789abcdef
 
-    Exit status: 0 found, 2 nothing is known of it.
+    Exit status: 0 found, 2 wrong usage, 3 nothing found.
     """
+    if body and as_json:
+        raise click.UsageError("--json gives summaries without texts; boss messages show ID --body --json gives a message with its texts")
     chosen = window(at, since)
     what = _asked() if what == FROM_INPUT else what
     with open_session() as session:
@@ -91,7 +98,7 @@ def find(what: str, limit: int, at: str, since: str, *, body: bool, as_json: boo
             for each in summaries(session.mailbox, session.people, found):
                 click.echo(message_view.row(each))
         if not found:
-            raise Ending(_nothing(session, finder, what), UNKNOWN)
+            raise Ending(_nothing(session, finder, what), NOT_FOUND)
 
 
 def _asked() -> str:
@@ -133,7 +140,8 @@ def strangers(*, as_json: bool) -> None:
 
     A number or address that is mistyped in the users file is found here: its
     user is a stranger. At most 200 are kept; of a flood the first hundred of
-    an hour. What one of them wrote: boss messages find MASKED.
+    an hour. What they wrote is not kept. When else one of them wrote, and to
+    whom: boss messages find MASKED.
     """
     with open_session() as session:
         rows = recent_strangers(session.redis)

@@ -36,7 +36,7 @@ def web() -> None:
 @click.command()
 @click.option("--processes", default=1, show_default=True, type=click.IntRange(1, 64), help="Worker processes, for more cores than one.")
 def worker(processes: int) -> None:
-    """Think and answer. WORKER_CONCURRENCY turns at once in each process."""
+    """Have Claude answer the messages, and send the replies: WORKER_CONCURRENCY turns at once in each process."""
     end_with_honcho()
     settings = load_settings()
     from supervisor_worker.process.pool import main as work  # noqa: PLC0415 - it loads the SDKs, which takes two seconds

@@ -25,18 +25,34 @@ SEQ: Final = re.compile(r"\d{1,19}(-\d{1,19})?")
 MAX_LINES: Final = 10_000
 
 
-@click.command(cls=Command)
-@click.option("--lines", "-n", type=click.IntRange(0, MAX_LINES), metavar="N", default=10, show_default=True, help="Begin N lines back.")
-@click.option("--since", metavar="SEQ", default="", help="Begin after this line instead; 0 shows all that is kept. --json shows SEQs.")
-@click.option("--type", "types", metavar="TYPE", multiple=True, help="Only lines of this type; may be given several times.")
+@click.command(cls=Command, epilog=f"Types: {', '.join(sorted(ledger.TYPES))}.")
+@click.option(
+    "--lines",
+    "-n",
+    type=click.IntRange(0, MAX_LINES),
+    metavar="N",
+    default=10,
+    show_default=True,
+    help="Begin with the last N lines; with --type, the last N of these types.",
+)
+@click.option(
+    "--since",
+    metavar="SEQ",
+    default="",
+    help="Begin after the line with this SEQ instead. A SEQ is a line's number in the ledger, such as 1763848800000-0: the field `seq` of "
+    "--json. 0 shows all that is kept.",
+)
+@click.option(
+    "--type", "types", metavar="TYPE", multiple=True, help="Only lines of this type, of those listed below; may be given several times."
+)
 @click.option("--follow/--no-follow", default=True, help="Go on as new lines come (the default), or end after the old ones.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, with whole ids.")
 def tail(lines: int, since: str, types: tuple[str, ...], *, follow: bool, as_json: bool) -> None:
     """Show the ledger: what happens to messages, live.
 
-    Each line is a time, a type, and ids and figures, with what an error's code
-    means after it. Ids are cut to their beginning, which `boss messages find`
-    takes as it is. With --type, N counts lines of that type. Ctrl-C ends it.
+    Each line is a time, a type, ids and figures. An error's code is followed
+    by its meaning, in brackets. Ids are cut to their beginning; give it to
+    `boss messages find` as it is. Ctrl-C ends it.
     """
     if unknown := sorted(set(types) - ledger.TYPES):
         raise click.BadParameter(f"there is no {unknown[0]}; a type is one of {', '.join(sorted(ledger.TYPES))}", param_hint="--type")

@@ -22,6 +22,8 @@ NOT_DONE: Final = 1
 """Exit status: what was asked for is known, and was not done."""
 UNKNOWN: Final = 2
 """Exit status: what was asked for is not known."""
+NOT_FOUND: Final = 3
+"""Exit status of a search that found nothing, so that a script can tell it from a wrong usage, whose status is 2."""
 _NOT_DONE: Final = frozenset({"not_parked", "no_address"})
 COLOURS: Final[dict[str, str]] = {"ok": "green", "warn": "yellow", "fail": "red"}
 SHORT: Final = 10  # c-12345678: enough to tell ids apart, and every command takes such a beginning

@@ -14,7 +14,7 @@ from shared.operations.find import Window
 F = TypeVar("F", bound=Callable[..., Any])
 AT_MINUTES: Final = 15
 """A person says when something happened give or take so much."""
-FORMS: Final = '"21:10", "yesterday 21:10", "2026-11-30 21:10", "2026-11-30", or "2h" for two hours ago'
+FORMS: Final = '"21:10", "yesterday 21:10", "2026-11-30 21:10", "2026-11-30", or "2h" for two hours ago (units: s, min, h, d)'
 _UNITS: Final = {"s": 1, "min": 60, "m": 60, "h": 3_600, "d": 86_400}
 _AGO: Final = re.compile(r"(\d{1,6}) ?(s|min|m|h|d)")
 _DATES: Final = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d")
@@ -54,8 +54,8 @@ def _parsed(text: str, forms: tuple[str, ...]) -> datetime | None:
 
 def time_options(function: F) -> F:
     """The options that choose a time; `window` reads them."""
-    at = click.option("--at", metavar="TIME", default="", help=f"Those that came within {AT_MINUTES} minutes of TIME.")
-    since = click.option("--since", metavar="TIME", default="", help="Those that came since TIME: 21:10, a date, or 2h for two hours ago.")
+    at = click.option("--at", metavar="TIME", default="", help=f"Those that came within {AT_MINUTES} minutes of TIME; not with --since.")
+    since = click.option("--since", metavar="TIME", default="", help=f"Those that came since TIME; not with --at. A TIME is {FORMS}.")
     return at(since(function))
 
 

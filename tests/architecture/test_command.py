@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from boss.commands.ready import curl_line
 from boss.main import COMMANDS, main
 from shared.errors import ConfigurationError
+from shared.mailbox.ledger import TYPES
 from shared.process.lifecycle import guarded
 from shared.process.ports import bossline, describe_listener, require_free_port
 from tests.support.processes import ROOT, clean_environment
@@ -51,6 +52,21 @@ print([name for name in {HEAVY!r} if name in sys.modules])
 """
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=clean_environment(), cwd=ROOT, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_help_lists_every_command_in_its_section_and_every_type_of_line() -> None:
+    """A newcomer's commands come first, and the types that `boss tail` takes are shown before one is wrong."""
+    listed = CliRunner().invoke(main, ["--help"]).output
+    assert [line.split()[0] for line in listed.splitlines() if line[:2] == "  " and line[2:].split()[0] in COMMANDS] == list(COMMANDS)
+    assert listed.index("simulate") < listed.index("worker")
+    types = CliRunner().invoke(main, ["tail", "--help"]).output
+    assert all(kind in types for kind in TYPES)
+
+
+def test_no_line_of_a_list_of_commands_is_cut_short() -> None:
+    """A sentence that ends in dots tells a newcomer nothing."""
+    for words in ([], ["messages"], ["check"], ["simulate"], ["config"], ["users"]):
+        assert "..." not in CliRunner().invoke(main, [*words, "--help"]).output.partition("Commands:")[2], words
 
 
 def test_an_unknown_command_is_refused() -> None:

@@ -201,7 +201,7 @@ def test_a_number_is_read_from_the_terminal(office: Office) -> None:
     """So that it stands in no list of processes."""
     text = office.text("in")
     assert text in boss("messages", "find", "-", says=f"{USER}\n").stdout
-    assert "no message is known" in boss("messages", "find", "-", says="", code=2).stderr
+    assert "no message is known" in boss("messages", "find", "-", says="", code=3).stderr
 
 
 def test_a_mail_is_found_by_its_message_id_also_by_that_of_its_reply(office: Office) -> None:
@@ -216,11 +216,11 @@ def test_a_mail_is_found_by_its_message_id_also_by_that_of_its_reply(office: Off
 
 def test_who_is_unknown_has_no_messages_and_a_time_without_any_says_when_the_last_one_came(office: Office) -> None:
     """And what to do."""
-    assert "boss messages reconcile" in boss("messages", "find", "nobody", code=2).stderr
+    assert "boss messages reconcile" in boss("messages", "find", "nobody", code=3).stderr
     office.move(office.text("in"), hours=30)
-    said = boss("messages", "find", "user", "--since", "1h", code=2).stderr
+    said = boss("messages", "find", "user", "--since", "1h", code=3).stderr
     assert re.search(r"the last one came at \d{4}-", said)
-    assert json.loads(boss("messages", "find", "user", "--since", "1h", "--json", code=2).stdout) == []
+    assert json.loads(boss("messages", "find", "user", "--since", "1h", "--json", code=3).stdout) == []
 
 
 def test_a_list_shows_who_the_reply_s_state_and_why(office: Office) -> None:
@@ -236,6 +236,7 @@ def test_a_list_shows_who_the_reply_s_state_and_why(office: Office) -> None:
     assert "no message came in that time" in boss("messages", "list", "--since", "0s").stderr
     assert "a time is" in boss("messages", "list", "--at", "teatime", code=2).stderr
     assert "not both" in boss("messages", "list", "--at", "21:10", "--since", "2h", code=2).stderr
+    assert "without texts" in boss("messages", "find", "user", "--body", "--json", code=2).stderr
     parked = json.loads(boss("messages", "parked", "--json").stdout)
     assert parked == []
 
@@ -261,7 +262,7 @@ def test_what_is_erased_is_not_found(office: Office) -> None:
     mail = office.mail()
     boss("users", "erase", "user", "--yes")
     for given in (USER, "user", "+1…67", sid("in"), message, mail, "user@example.com"):
-        boss("messages", "find", given, code=2)
+        boss("messages", "find", given, code=3)
     left = [key.decode() for key in office.web.redis.scan_iter("boss:ind*")]
     assert (left, office.web.redis.exists("boss:conversations")) == ([], 0)
 
