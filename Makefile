@@ -55,7 +55,7 @@ test: install ## Lint beside the unit, integration and short chaos tests
 tests: install
 	$(PYTEST) tests/integration tests/chaos tests/fuzz tests/architecture tests/unit -n 4 --dist loadfile --no-loadscope-reorder
 
-unit: install ## The unit tests alone: no I/O, a few seconds
+unit: install ## The unit tests and the checks of the repository itself; about a minute
 	$(PYTEST) tests/architecture tests/unit -n 2 --dist loadfile
 
 e2e: .venv/installed-e2e ## Start the Procfile as a user does, and look at the page with a browser

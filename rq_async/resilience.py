@@ -1,6 +1,7 @@
 """How an `AsyncWorker` survives a Redis that is slow or away: what blocks runs in threads, and what failed is tried again.
 
-An outage is logged once when it begins and once when it ends, however many calls and threads meet it.
+An outage is logged once when it begins and once when it ends, however many calls and threads meet it. This is about RQ's own records; the
+calls that a job makes are the job's (in Bossline: `supervisor_worker/process/patient_mailbox.py`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ T = TypeVar("T")
 UNAVAILABLE: Final = (RedisError, OSError)
 """What redis-py raises when the server is away, is restarting or rejects a command."""
 RECORD_THREADS: Final = 5
+"""Threads for blocking calls. The heartbeat and RQ's maintenance may hold one each; the others write what became of jobs."""
 FIRST_WAIT_SECONDS: Final = 0.1
 MAX_WAIT_SECONDS: Final = 5.0
 TRY_SECONDS: Final = 1.0
@@ -28,7 +30,10 @@ LATE_ERROR_SECONDS: Final = 2.0
 
 
 class RedisOutage:
-    """Whether Redis is away. Thread-safe: of all threads that notice a begin or an end, one is told to report it."""
+    """Whether Redis is away. Thread-safe: of all threads that notice a begin or an end, one is told to report it.
+
+    The library's own, because a library may not import the product's (`shared.observability.outage`).
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """There is no outage yet. `clock` is in seconds."""

@@ -24,14 +24,14 @@ Arguments = Mapping[str, str | bytes | int | float]
 class Call(Generic[T]):
     """One call of the script `name` with `args`, by their names, and the `rest`; `parse` turns the raw answer into the result.
 
-    `alone` is for a result that is nothing worth unless a replica has what was written: what it becomes where none has.
+    `unreplicated` turns the result into the one that holds when no replica has the write; None where replicas do not matter.
     """
 
     name: str
     args: Arguments = field(repr=False)
     parse: Callable[[Any], T] = field(repr=False)
     rest: Wake = field(repr=False, default=())
-    alone: Callable[[T], T] | None = field(repr=False, default=None)
+    unreplicated: Callable[[T], T] | None = field(repr=False, default=None)
 
 
 def nothing(_raw: Any) -> None:

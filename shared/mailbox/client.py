@@ -1,4 +1,4 @@
-"""The mailbox's two faces, which differ in nothing but waiting: `Mailbox` blocks, `AsyncMailbox` is awaited.
+"""The mailbox's two clients, which differ in nothing but waiting: `Mailbox` blocks, `AsyncMailbox` is awaited.
 
 Scripts are sent by EVALSHA and, when the server does not know them (SCRIPT FLUSH, a restart), by EVAL. `queue_call`
 puts one into a MULTI as plain EVAL: short, one send, and its own answer says what was stored.
@@ -23,8 +23,10 @@ from shared.model import codec
 from shared.storage.replication import StorageResult
 
 T = TypeVar("T")
-AT_ONCE = 1000
-READ_AT_ONCE: Final = 500
+MAX_IDS_A_TRIP: Final = 1000
+"""Ids that one round trip asks about: Redis serves nobody else meanwhile."""
+MAX_RECORDS_A_TRIP: Final = 500
+"""Records, texts included, that one round trip reads: it bounds what is in memory at once."""
 
 
 def queue_call(pipeline: Pipeline, call: Call[Any]) -> None:
@@ -56,7 +58,7 @@ class _Unconfirmed:
 
 
 class Mailbox:
-    """The synchronous face, for the web process and the command."""
+    """The blocking client, for the web process and the command."""
 
     def __init__(self, redis: Redis, commands: BlockingCommands | None = None) -> None:
         """`commands` sends the calls, `redis` by default."""
@@ -101,7 +103,7 @@ class Mailbox:
         return self._newest(keys.PARKED if parked else keys.RECENT, limit, since_ms, until_ms)
 
     def listed(self, name: str, limit: int, *, since_ms: int = 0, until_ms: int | None = None) -> list[str]:
-        """The ids of the newest messages of an index (`shared.mailbox.indexes`), newest first; of those that came in that time, in ms."""
+        """The ids of the newest messages of an index (`calls/indexes.py`), newest first; of those that came in that time, in ms."""
         return self._newest(keys.index(name), limit, since_ms, until_ms)
 
     def conversations(self, limit: int) -> list[tuple[str, int]]:
@@ -117,9 +119,9 @@ class Mailbox:
     def messages(self, message_ids: Sequence[str]) -> list[Message | None]:
         """The records of messages, in one round trip for each five hundred; None for one that expired."""
         found: list[Message | None] = []
-        for start in range(0, len(message_ids), READ_AT_ONCE):
+        for start in range(0, len(message_ids), MAX_RECORDS_A_TRIP):
             with self.redis.pipeline(transaction=False) as pipeline:
-                for name in message_ids[start : start + READ_AT_ONCE]:
+                for name in message_ids[start : start + MAX_RECORDS_A_TRIP]:
                     pipeline.hgetall(keys.message(name))
                 records = _text(pipeline.execute())
             found += [message_from(record) if record.get("id") else None for record in records]
@@ -128,8 +130,8 @@ class Mailbox:
     def reply_states(self, reply_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
         """Each reply's state and why it did not arrive, of those that there are; in one round trip for each five hundred."""
         found: dict[str, tuple[str, str]] = {}
-        for start in range(0, len(reply_ids), READ_AT_ONCE):
-            names = reply_ids[start : start + READ_AT_ONCE]
+        for start in range(0, len(reply_ids), MAX_RECORDS_A_TRIP):
+            names = reply_ids[start : start + MAX_RECORDS_A_TRIP]
             with self.redis.pipeline(transaction=False) as pipeline:
                 for name in names:
                     pipeline.hmget(keys.reply(name), ["state", "code"])
@@ -181,7 +183,7 @@ class ConfirmingCommands(Commands, Protocol):
 
 
 class AsyncMailbox:
-    """The face for an event loop: the worker's and the bridge's."""
+    """The client for an event loop: the worker's and the bridge's."""
 
     def __init__(self, redis: AsyncRedis, commands: ConfirmingCommands | None = None) -> None:
         """`commands` sends the calls, `redis` by default; then nothing is known of replicas."""
@@ -191,12 +193,12 @@ class AsyncMailbox:
 
     async def run(self, call: Call[T]) -> T:
         """Send one call and parse its answer. Every call can be repeated."""
-        raw, confirmed = await self._asked(lambda: self._run(call))
+        raw, confirmed = await self._with_retries(lambda: self._run(call))
         result = answer(call, raw)
-        return result if confirmed or call.alone is None else call.alone(result)
+        return result if confirmed or call.unreplicated is None else call.unreplicated(result)
 
-    async def _asked(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """Everything that this face asks of the server passes here."""
+    async def _with_retries(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Everything that is asked of the server passes here. Nothing is repeated; a subclass that repeats it overrides this."""
         return await ask()
 
     async def _run(self, call: Call[Any]) -> tuple[Any, bool]:
@@ -208,7 +210,7 @@ class AsyncMailbox:
             return await self._send(call, "EVAL", text, 0, *sent)
 
     async def _send(self, call: Call[Any], *args: Any) -> tuple[Any, bool]:
-        if call.alone is None or self._confirming is None:
+        if call.unreplicated is None or self._confirming is None:
             return await self._commands.execute_command(*args), True
         return await self._confirming.execute_confirmed(*args)
 
@@ -245,13 +247,13 @@ class AsyncMailbox:
                     pipeline.execute_command(*command)
                 return list(await pipeline.execute())
 
-        return list(_text(await self._asked(ask))) if sent else []
+        return list(_text(await self._with_retries(ask))) if sent else []
 
     async def known(self, message_ids: list[str]) -> set[str]:
-        """Those of `message_ids` that were taken or ignored before, as `accept` judges it; in one round trip for each thousand."""
+        """Those of `message_ids` that were accepted or ignored before, as `accept` judges it; in one round trip for each thousand."""
         found: set[str] = set()
-        for start in range(0, len(message_ids), AT_ONCE):
-            names = message_ids[start : start + AT_ONCE]
+        for start in range(0, len(message_ids), MAX_IDS_A_TRIP):
+            names = message_ids[start : start + MAX_IDS_A_TRIP]
             counts = await self._together(("EXISTS", keys.seen(name), keys.message(name)) for name in names)
             found.update(name for name, count in zip(names, counts, strict=True) if count)
         return found
@@ -259,8 +261,8 @@ class AsyncMailbox:
     async def known_replies(self, provider_ids: list[str]) -> set[str]:
         """Those of `provider_ids` that are recorded for a reply of ours."""
         found: set[str] = set()
-        for start in range(0, len(provider_ids), AT_ONCE):
-            found.update(await self.owners(provider_ids[start : start + AT_ONCE]))
+        for start in range(0, len(provider_ids), MAX_IDS_A_TRIP):
+            found.update(await self.owners(provider_ids[start : start + MAX_IDS_A_TRIP]))
         return found
 
     async def owners(self, provider_ids: list[str]) -> dict[str, str]:
@@ -271,7 +273,7 @@ class AsyncMailbox:
         return {name: owner for name, owner in zip(provider_ids, owners, strict=True) if owner}
 
     async def uncertain_replies(self, conversation: str) -> list[Reply]:
-        """The conversation's replies that a provider may have taken without our knowing it, the one under way with them."""
+        """The conversation's replies that a provider may have accepted without our knowing it, the one under way with them."""
         names, turn = await self._together(
             [("ZRANGE", keys.unsure(conversation), 0, -1), ("HGET", keys.conversation(conversation), "turn")]
         )

@@ -1,6 +1,8 @@
 """What a channel is: one row of facts that everybody else looks up, so that a further channel is a row and its two ends.
 
-Its ends are `webhook_api/<name>/` (in) and `supervisor_worker/channels/<provider>/` (out: `formats.FORMATS`, `ports.PORTS`).
+Its ends are `webhook_api/<name>/` (in) and `supervisor_worker/channels/<provider>/` (out: `formats.FORMATS`, `ports.PORTS`). The web
+process also lists the paths of its webhooks (`webhook_api/app.py`), and how its provider proves itself (`_CREDENTIAL_HEADERS` and
+`has_credentials` in `webhook_api/security/authentication.py`). CONTRIBUTING.md has all steps.
 """
 
 from __future__ import annotations

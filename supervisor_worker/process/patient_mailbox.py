@@ -4,6 +4,8 @@ A turn that gave up when Redis goes away would throw away an answer that was pai
 would wait for the lease's end, and then ask again. Every call may be repeated, and the scripts are fenced, so a late call changes
 nothing that belongs to another holder by then. redis-py repeats a call without an answer for some seconds; this repeats it for longer,
 and also one that the server refused because it may not write now (its disk or its memory is full).
+
+This is about the calls of turns. What RQ asks of Redis is repeated by `rq_async/resilience.py`.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ class PatientMailbox(AsyncMailbox):
         super().__init__(redis, commands)
         self._stopping = stopping
 
-    async def _asked(self, ask: Callable[[], Awaitable[T]]) -> T:
+    async def _with_retries(self, ask: Callable[[], Awaitable[T]]) -> T:
         loop = asyncio.get_running_loop()
         end, backoff = loop.time() + PATIENCE_SECONDS, Backoff(FIRST_WAIT_SECONDS, MAX_WAIT_SECONDS, JITTER)
         while True:

@@ -28,7 +28,7 @@ from shared.process.lifecycle import StopSignal
 from shared.runtime import redis_url
 from shared.storage.clients import for_web
 from supervisor_worker.standby.child_worker import DRAIN, WORK, ChildWorker
-from supervisor_worker.standby.liveness import LivenessMonitor
+from supervisor_worker.standby.worker_monitor import WorkerMonitor
 
 LOG: Final = logs.logger(__name__)
 POLL_SECONDS: Final = 0.5
@@ -79,7 +79,7 @@ class Standby:
         self._mailbox = mailbox
         self._start_worker = start_worker
         self._clock = clock
-        self._monitor = LivenessMonitor(settings.standby_after_seconds, clock())
+        self._monitor = WorkerMonitor(settings.standby_after_seconds, clock())
         self._child: ChildWorker | None = None
         self._draining_since: float | None = None
         self._next_start_at = 0.0

@@ -7,8 +7,9 @@ The verdict of `sending`, the script that gives the permit, decides what comes n
        │                     └────── no answer ─▶ the attempt stays pending ─┐
        ├─ look_up ◀──────────────────────────────────────────────────────────┘   see `attempt_lookup`
        ├─ short ──▶ renew the lease once, ask again
-       ├─ alone ──▶ recorded as refused, a ProviderUnavailable
-       ├─ unknown ▶ proven not to have been accepted? If not, and when too_old: for the turn to park
+       ├─ not_replicated ─▶ recorded as refused, a ProviderUnavailable
+       ├─ unknown ▶ look for a proof that no attempt was accepted: with it ask again, without it the turn parks
+       ├─ too_old, no_pair ─▶ the turn parks
        └─ opted_out, paused, sent, lost: nothing left to do here
 
 A new reply is stored in the same step that asks for its first permit, and an accepted outcome finishes the turn in the step that records
@@ -17,7 +18,8 @@ cancellation: at shutdown a request that was sent is waited for, and its outcome
 
 Where Redis has replicas, no request is made before one of them has the attempt: after a failover the attempt is known, and looked up.
 Every request after a reply's first is a retry, and is made only when the provider's retry budget allows it. A request that may be a second
-copy is the last one, and not to be wasted on a provider that is still away: that is checked first, by a request that can send nothing.
+copy is also the last one. It would be wasted on a provider that is still away, so another request goes first, one that can send nothing
+(`ChannelPort.ready`).
 """
 
 from __future__ import annotations
@@ -45,8 +47,11 @@ from supervisor_worker.turns.liveness import elapsed
 
 LOG: Final = logs.logger(__name__)
 MAX_ROUNDS: Final = 20
+"""How often one delivery asks for a permit. Each time one obstacle is removed, such as a pending attempt, and a reply has few: this bound
+is for a fault of ours, and ends the turn instead of repeating it for ever."""
 SERVER_ERROR: Final = 500
 MAX_PERMITS: Final = 3
+"""How often a permit is asked for again before one request. A process that is late with each is too busy to send now, and gives up."""
 _ACCEPTED: Final = (ReplyState.SENT, ReplyState.DELIVERED, ReplyState.UNDELIVERED)
 
 
@@ -75,17 +80,17 @@ class Delivery:
         self._reply_id = reply_id
         self._command = command
         self._expired = expired
-        self._tried = tried
+        self._had_attempts = tried
         self._wake = wake
         self._channel = command.channel
         self._budget = context.budgets[self._channel]
         self._limits = context.send_limits
         self._lookup = AttemptLookup(context, lease, self._channel, reply_id, command)
         self._pair = context.identities.pair(command.from_, command.to)
-        self._ready = False
+        self._provider_ready = False
         self._renewed = False
         self._asked_wait_ms = 0
-        self._new: PendingReply | None = None
+        self._unstored_reply: PendingReply | None = None
         self._cancelled = False
 
     async def deliver(self, new: PendingReply | None = None) -> DeliveryResult:
@@ -93,7 +98,7 @@ class Delivery:
 
         Raises ProviderUnavailable, ProviderRefused or CredentialsRefused; each was recorded before.
         """
-        self._new = new
+        self._unstored_reply = new
         self._renewed = False
         for _ in range(MAX_ROUNDS):
             if ended := await self._round():
@@ -102,24 +107,24 @@ class Delivery:
 
     async def _round(self) -> DeliveryResult | None:
         """Ask for a permit once, and do what the verdict says; None when a permit is to be asked for again."""
-        if self._new is None and self._ending():
+        if self._unstored_reply is None and self._ending():
             return DeliveryResult("wait", reason="shutdown")
-        verdict = await self._shielded_attempt() if await self._may_repeat() else DeliveryResult("no_budget")
+        verdict = await self._shielded_attempt() if await self._check_before_repeat() else DeliveryResult("no_budget")
         if isinstance(verdict, DeliveryResult):
             return verdict if verdict.outcome != "no_budget" else await self._without_budget()
         if verdict.outcome == "short" and not self._renewed:  # the lease ends before a request could: renew it, but only once a delivery
             self._renewed = True
-            return None if await self._lease.renew() else DeliveryResult("lost")
+            return None if await self._lease.renew() else DeliveryResult("lease_lost")
         if verdict.outcome == "look_up" and verdict.attempt:
             return await self._look_up(verdict.attempt) or self._too_late()
         return await self._without_proof() if verdict.outcome == "unknown" else without_permit(verdict)
 
-    async def _may_repeat(self) -> bool:
+    async def _check_before_repeat(self) -> bool:
         """Whether the retry budget allows a request that may be a second copy. Raises a ProviderError while the provider is still away.
 
-        A request that it accepted since its last failure shows that it is there; without one it is checked.
+        A request that it accepted since its last failure shows that it is there. Without one, a request that can send nothing finds out.
         """
-        if self._ready or not self._tried or self._budget.recovered:
+        if self._provider_ready or not self._had_attempts or self._budget.recovered:
             return True
         reply = await self._context.mailbox.reply(self._reply_id)
         # A pending attempt is looked up next, one of known outcome needs no care, and with too many of unknown outcome nothing is sent.
@@ -134,7 +139,7 @@ class Delivery:
             self._budget.failed()
             raise _away(error) from None
         self._budget.give_back()
-        self._ready = True
+        self._provider_ready = True
         return True
 
     async def _without_proof(self) -> DeliveryResult | None:
@@ -175,7 +180,10 @@ class Delivery:
         return self._context.stopping.is_set() or self._cancelled
 
     async def _shielded_attempt(self) -> Sending | DeliveryResult:
-        """One attempt in a task of its own. A turn that is cancelled meanwhile waits for it, at most for the grace."""
+        """One attempt in a task of its own; its answer is that of `_attempt`.
+
+        A turn that is cancelled meanwhile waits for it, at most for the grace.
+        """
         task: asyncio.Task[Sending | DeliveryResult] = asyncio.create_task(self._attempt())
         self._context.in_flight.add(task)
         task.add_done_callback(self._done)
@@ -198,20 +206,21 @@ class Delivery:
     async def _attempt(self) -> Sending | DeliveryResult:
         """Ask for a permit and, with it, make one request.
 
-        The answer is a verdict (`look_up` after an unknown outcome), or how the delivery ended.
+        The answer is a verdict, or how the delivery ended. Without a permit the verdict is the script's own. After a request it says in
+        the same words what comes next: `look_up` when there was no answer, `sent` when an earlier attempt was accepted after all.
         """
-        if self._tried and not self._budget.take():
+        if self._had_attempts and not self._budget.take():
             return DeliveryResult("no_budget")
         attempt_id = f"a-{uuid.uuid4().hex}"
         asked = elapsed()  # before the question: a permit's age counts from the earliest time at which it may have been given
-        verdict = await (self._store(self._new, attempt_id) if self._new else self._ask(attempt_id))
-        if not isinstance(verdict, Sending) or verdict.outcome not in ("ok", "alone") or verdict.attempt is None:
-            if self._tried:
+        verdict = await (self._store(self._unstored_reply, attempt_id) if self._unstored_reply else self._ask_permit(attempt_id))
+        if not isinstance(verdict, Sending) or verdict.outcome not in ("ok", "not_replicated") or verdict.attempt is None:
+            if self._had_attempts:
                 self._budget.give_back()
             return verdict
-        if not (retry := self._tried):
+        if not (retry := self._had_attempts):
             self._budget.first()
-        self._tried = True  # before the request: whatever becomes of it, the next one is a retry
+        self._had_attempts = True  # before the request: whatever becomes of it, the next one is a retry
         try:
             provider_id = await self._request(attempt_id, asked, replicated=verdict.outcome == "ok")
         except (ProviderUnavailable, ProviderRefused, CredentialsRefused) as error:
@@ -243,7 +252,7 @@ class Delivery:
         await self._record(attempt.id, "unknown", code=code)
         return Sending("look_up", attempt)
 
-    async def _ask(self, attempt_id: str) -> Sending:
+    async def _ask_permit(self, attempt_id: str) -> Sending:
         call = calls.sending(self._lease.conversation, self._lease.token, self._reply_id, attempt_id, limits=self._limits, wake=self._wake)
         return await self._context.mailbox.run(call)
 
@@ -254,12 +263,12 @@ class Delivery:
             attempt="" if self._ending() else attempt_id, figures=new.figures, settled=new.settled, wake=self._wake,
         )  # fmt: skip
         stored = await self._context.mailbox.run(call)
-        self._new = None
+        self._unstored_reply = None
         if stored.outcome == "stored":
             return stored.permit or DeliveryResult("wait", reason="shutdown")
         if stored.outcome == "finished":
             return DeliveryResult("closed", more=stored.more)
-        return DeliveryResult(stored.outcome)
+        return DeliveryResult("lease_lost" if stored.outcome == "lost" else "handed_over")
 
     def _send_permit(self, attempt_id: str, asked: float) -> Callable[[], Awaitable[bool]]:
         """A function that says whether the request may be sent now. `asked` is when its permit was asked for.
@@ -274,7 +283,7 @@ class Delivery:
                 if elapsed() - asked < self._context.permit_ms / 1000:
                     return True
                 asked = elapsed()
-                if (await self._ask(attempt_id)).outcome != "ok":
+                if (await self._ask_permit(attempt_id)).outcome != "ok":
                     return False
             return False
 

@@ -15,7 +15,9 @@ class DeliveryResult:
 
     - `sent`: a request was accepted; the turn is still to be finished.
     - `closed`: a script ended the turn; `more` says whether messages remain.
-    - `lost`: the lease is another holder's; nothing is to be done.
+    - `lease_lost`: the lease is another holder's; nothing is to be done.
+    - `permit_lost`: no permit was given. The lease may be another holder's, or ours: a permit that is asked for again is given only while
+      nothing has changed since the first time. A back-off, which changes nothing for another holder, releases a lease that is ours.
     - `wait`: release the lease for `wait_ms`, uncounted, for `reason`.
     - `no_budget`: likewise, for as long as in an outage.
     - `absent`: every attempt is known not to have been accepted, and no further attempt is allowed.
@@ -25,7 +27,9 @@ class DeliveryResult:
     - `handed_over`: the reply was not stored, because a message of its turn is answered over the bridge.
     """
 
-    outcome: Literal["sent", "closed", "lost", "wait", "no_budget", "absent", "too_old", "unknown", "no_pair", "handed_over"]
+    outcome: Literal[
+        "sent", "closed", "lease_lost", "permit_lost", "wait", "no_budget", "absent", "too_old", "unknown", "no_pair", "handed_over"
+    ]
     more: bool = False
     wait_ms: int = 0
     reason: str = ""
@@ -59,7 +63,7 @@ def without_permit(verdict: Sending) -> DeliveryResult:
         return DeliveryResult(verdict.outcome)
     if verdict.outcome == "short":
         return DeliveryResult("wait", reason="lease_too_short")
-    return DeliveryResult("lost")
+    return DeliveryResult("permit_lost")
 
 
 def was_accepted(reply: Reply) -> bool:

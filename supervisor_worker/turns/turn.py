@@ -20,7 +20,7 @@ What follows from a failure:
     an error of this very message           back off, counted; the fifth parks it
     a final refusal                         park; the user is told on the other channel where this one's route is refused
     an empty answer, twice                  finish without a reply
-    a call to the model above a day's bound park
+    a model call above a day's bound        park
     no tokens left for a second call        back off, counted
     the lease is lost                       end; change nothing
     cancelled (the process ends)            release the lease at once, so that the conversation is due now
@@ -200,7 +200,7 @@ class _TurnRun:
             return (await self._back_off(0, "handed_over")).outcome == "more"
         if delivered.outcome == "wait":
             await self._back_off(delivered.wait_ms, delivered.reason)
-        if delivered.outcome == "lost":  # fenced: releases a lease that is ours, where only a permit's renewal came too late
+        if delivered.outcome == "permit_lost":  # fenced: it releases a lease that is ours, and changes nothing of another holder's
             await self._back_off(self._context.request_ms, "leave_lost")
         return delivered.outcome == "closed" and delivered.more
 

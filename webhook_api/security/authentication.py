@@ -35,6 +35,7 @@ SENDGRID_SIGNATURE: Final = "X-Twilio-Email-Event-Webhook-Signature"
 SENDGRID_TIMESTAMP: Final = "X-Twilio-Email-Event-Webhook-Timestamp"
 _TIMESTAMP: Final = re.compile(r"[0-9]{1,20}")
 _CREDENTIAL_HEADERS: Final = (_TWILIO_SIGNATURE, "HTTP_" + SENDGRID_SIGNATURE.upper().replace("-", "_"), "HTTP_AUTHORIZATION")
+"""Every header by which any provider proves itself. A further channel's belongs here: without one of them no body is read (`may_read`)."""
 OLD_SECONDS: Final = 600.0
 """A signature whose timestamp is further away than this is logged."""
 log = logs.logger(__name__)
@@ -162,7 +163,7 @@ class WebhookAuthenticator:
         raise Refusal("unsigned")
 
     def has_credentials(self, channel: Channel) -> bool:
-        """Whether anything is configured by which a webhook of the channel could prove that it is its provider's."""
+        """Whether anything is configured by which a webhook of the channel could prove that it is its provider's; a row a channel."""
         proofs = {"sms": bool(self.auth_token), "email": self.mail_secret.is_set or bool(self.mail_key or self.events_key)}
         return proofs.get(channel, False)
 

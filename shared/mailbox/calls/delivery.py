@@ -59,11 +59,11 @@ class Sending:
     `look_up`: `attempt` is unresolved, ask the provider first. `opted_out` and `paused` have given up the lease, and
     `more` says whether messages remain. `short`: renew once and ask again. `sent`: nothing left to send.
     `too_old`, `unknown` (too many attempts of unknown fate) and `no_pair` (nobody knows whom an opt-out would be
-    asked for) are for the holder to park. `alone`: `ok`, but no
-    replica of the server has the attempt: after a failover nobody would know of it, and send the reply again.
+    asked for) are for the holder to park. `not_replicated`: `ok`, but
+    no replica of the server has the attempt: after a failover it would not be known, and the reply would be sent again.
     """
 
-    outcome: Literal["ok", "alone", "lost", "look_up", "opted_out", "paused", "short", "sent", "too_old", "unknown", "no_pair"]
+    outcome: Literal["ok", "not_replicated", "lost", "look_up", "opted_out", "paused", "short", "sent", "too_old", "unknown", "no_pair"]
     attempt: Attempt | None = None
     more: bool = False
 
@@ -131,13 +131,13 @@ def store_reply(
         **settled.arguments(),
         "figures": json.dumps([str(part) for part in flat]),
     }
-    return Call("store_reply", arguments, _stored, wake, _stored_alone)
+    return Call("store_reply", arguments, _stored, wake, _stored_not_replicated)
 
 
 def sending(conversation: str, token: str, reply: str, attempt: str, *, limits: SendLimits, wake: Wake = ()) -> Call[Sending]:
     """Ask a permit for one request to the provider, and store the attempt in the same step."""
     arguments: Arguments = {**limits.arguments(), "conv": conversation, "token": token, "reply": reply, "id": attempt}
-    return Call("sending", arguments, _sending, wake, _sending_alone)
+    return Call("sending", arguments, _sending, wake, _sending_not_replicated)
 
 
 def outcome(
@@ -212,9 +212,9 @@ def _sending(raw: Any) -> Sending:
     return Sending(raw[0], attempt, more=raw[2] == "more")
 
 
-def _sending_alone(verdict: Sending) -> Sending:
+def _sending_not_replicated(verdict: Sending) -> Sending:
     """A permit whose attempt no replica has."""
-    return replace(verdict, outcome="alone") if verdict.outcome == "ok" else verdict
+    return replace(verdict, outcome="not_replicated") if verdict.outcome == "ok" else verdict
 
 
 def _stored(raw: Any) -> Stored:
@@ -223,9 +223,9 @@ def _stored(raw: Any) -> Stored:
     return Stored(verdict, more=more == "more", permit=_sending(permit[0]) if permit else None)
 
 
-def _stored_alone(answer: Stored) -> Stored:
+def _stored_not_replicated(answer: Stored) -> Stored:
     """The same for a reply that was stored with its first attempt."""
-    return replace(answer, permit=_sending_alone(answer.permit)) if answer.permit else answer
+    return replace(answer, permit=_sending_not_replicated(answer.permit)) if answer.permit else answer
 
 
 def _outcome(raw: Any) -> Outcome:

@@ -1,6 +1,6 @@
 """The checks of the mailbox can fail: each rule is taken away, in the Lua's text, and its check must notice.
 
-The rules and how each one is broken stand in `mailbox_mutations.toml`. A rule's text must stand in its script, so that
+The rules and how each one is broken stand in `mutations.toml`. A rule's text must stand in its script, so that
 whoever rewrites a script meets this table.
 """
 

@@ -204,7 +204,7 @@ def test_what_cannot_be_read_is_set_aside(web: Web) -> None:
 
 
 def test_leave_to_send_is_none_while_no_replica_has_the_attempt(followed: Followed) -> None:
-    """The real script, the worker's own way of sending it: `ok` with the replica in step, `alone` while it stands still."""
+    """The real script, the worker's own way of sending it: `ok` with the replica in step, `not_replicated` while it stands still."""
 
     async def ask(conversation: str) -> list[str]:
         """A first attempt with the reply, and a second one by itself."""
@@ -226,4 +226,4 @@ def test_leave_to_send_is_none_while_no_replica_has_the_attempt(followed: Follow
             box.run(calls.accept(received(f"m-{number}", "text"), kind="text", conversation=conversation, sender="s-1", pair="p-1"))
     assert asyncio.run(ask("c-1")) == ["ok", "ok"]
     followed.replica.freeze()
-    assert asyncio.run(ask("c-2")) == ["alone", "alone"]
+    assert asyncio.run(ask("c-2")) == ["not_replicated", "not_replicated"]

@@ -170,7 +170,7 @@ def paused(talk: Conversation) -> None:
     ("happened", "ended"),
     [
         (sent_already, DeliveryResult("sent")),
-        (Conversation.lose_lease, DeliveryResult("lost")),
+        (Conversation.lose_lease, DeliveryResult("permit_lost")),
         (opted_out, DeliveryResult("closed", more=True)),
         (paused, DeliveryResult("closed", more=False)),
     ],
@@ -203,7 +203,7 @@ def test_a_short_lease_is_renewed_once(clock: ServerClock) -> None:
     lost = stored(clock)
     clock.advance(LEASE_MS - 15_000)
     lost.mailbox.before["renew"] = lambda _: lost.lose_lease()
-    assert deliver(lost, Channel()) == DeliveryResult("lost")
+    assert deliver(lost, Channel()) == DeliveryResult("lease_lost")
 
     still = stored(clock)
     clock.advance(LEASE_MS - 15_000)

@@ -1,4 +1,4 @@
-"""Which regular workers live, judged from their heartbeats alone. Pure: times are this process's monotonic seconds.
+"""Which regular workers live, judged from RQ's heartbeats alone. Pure: times are this process's monotonic seconds.
 
 No host's clock is asked: a worker lives when its last heartbeat has changed, whatever time it holds. Time in which nothing could be
 observed proves nothing: after it every worker has the full time again.
@@ -13,7 +13,7 @@ MAX_GAP_SHARE: Final = 0.5
 """Two observations further apart than this share of the full time: this process, or its machine, stood still in between."""
 
 
-class LivenessMonitor:
+class WorkerMonitor:
     """What one process has observed of the regular workers."""
 
     def __init__(self, after: float, now: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from supervisor_worker.standby.liveness import MAX_GAP_SHARE, LivenessMonitor
+from supervisor_worker.standby.worker_monitor import MAX_GAP_SHARE, WorkerMonitor
 
 AFTER = 15.0
 STEP = AFTER * MAX_GAP_SHARE
@@ -20,7 +20,7 @@ looks = st.lists(
 """Seconds since the look before, and the heartbeats, or None for a Redis that is away."""
 
 
-def watch(monitor: LivenessMonitor, heartbeats: dict[str, str], begin: float, seconds: float) -> float:
+def watch(monitor: WorkerMonitor, heartbeats: dict[str, str], begin: float, seconds: float) -> float:
     """Look twice a second; the time of the last look."""
     steps = int(seconds * 2)
     for number in range(1, steps + 1):
@@ -32,7 +32,7 @@ def watch(monitor: LivenessMonitor, heartbeats: dict[str, str], begin: float, se
 @given(looks)
 def test_nobody_is_called_dead_before_the_full_time_was_watched_without_a_sign(sequence: list[tuple[float, dict[str, str] | None]]) -> None:
     """Whatever comes: a changed heartbeat, an outage and a pause in our own looking all begin the full time anew."""
-    monitor, now, begun, known = LivenessMonitor(AFTER, 0.0), 0.0, 0.0, dict[str, str]()
+    monitor, now, begun, known = WorkerMonitor(AFTER, 0.0), 0.0, 0.0, dict[str, str]()
     for seconds, heartbeats in sequence:
         now += seconds
         if heartbeats is None:
@@ -52,7 +52,7 @@ def test_silence_is_noticed_after_the_full_time_whatever_came_before(
     sequence: list[tuple[float, dict[str, str] | None]], left: dict[str, str]
 ) -> None:
     """Records that dead workers left behind do not change any more, and hold nobody back for longer than once the full time."""
-    monitor, now = LivenessMonitor(AFTER, 0.0), 0.0
+    monitor, now = WorkerMonitor(AFTER, 0.0), 0.0
     for seconds, heartbeats in sequence:
         now += seconds
         monitor.interrupted(now) if heartbeats is None else monitor.observe(heartbeats, now)
@@ -65,7 +65,7 @@ def test_silence_is_noticed_after_the_full_time_whatever_came_before(
 @given(st.floats(0, 1e6), st.integers(3, 9))
 def test_a_worker_that_beats_three_times_in_the_full_time_is_never_called_dead(begin: float, beats_a_time: int) -> None:
     """At any phase of its heartbeats against our looks."""
-    monitor = LivenessMonitor(AFTER, begin)
+    monitor = WorkerMonitor(AFTER, begin)
     for number in range(200):
         now = begin + number / 2
         monitor.observe({"a": str(int(now * beats_a_time / AFTER))}, now)
@@ -75,7 +75,7 @@ def test_a_worker_that_beats_three_times_in_the_full_time_is_never_called_dead(b
 
 def test_a_first_sight_is_no_proof_of_life() -> None:
     """A record may be all that is left of a worker, and one that registers and dies at once must not send the standby away."""
-    monitor = LivenessMonitor(AFTER, 0.0)
+    monitor = WorkerMonitor(AFTER, 0.0)
     monitor.observe({"a": "1"}, 1.0)
     assert not monitor.any_alive(1.0)
     monitor.observe({"a": "1", "b": "1"}, 1.5)
@@ -86,7 +86,7 @@ def test_a_first_sight_is_no_proof_of_life() -> None:
 
 def test_a_worker_that_was_restarted_does_not_bring_the_standby_in() -> None:
     """It deregisters, its successor has another name and comes within the full time."""
-    monitor = LivenessMonitor(AFTER, 0.0)
+    monitor = WorkerMonitor(AFTER, 0.0)
     monitor.observe({"a": "1"}, 0.5)
     now = watch(monitor, {}, 0.5, AFTER - 1)
     assert not monitor.none_alive(now)
@@ -97,7 +97,7 @@ def test_a_worker_that_was_restarted_does_not_bring_the_standby_in() -> None:
 
 def test_a_clock_that_was_set_back_is_a_sign_of_life() -> None:
     """Values are compared for being other, never for being later: hosts' clocks say nothing."""
-    monitor = LivenessMonitor(AFTER, 0.0)
+    monitor = WorkerMonitor(AFTER, 0.0)
     monitor.observe({"a": "2026-11-23T10:00:00Z"}, 1.0)
     now = watch(monitor, {"a": "2026-11-23T10:00:00Z"}, 1.0, 10)
     monitor.observe({"a": "2026-11-23T09:00:00Z"}, now)
