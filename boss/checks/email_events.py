@@ -1,4 +1,4 @@
-"""Whether SendGrid's Event Webhook is let in, and whether it ever spoke: its events settle the mails of unknown fate."""
+"""Whether SendGrid's Event Webhook is let in, and whether it ever spoke: its events settle the mails of unknown outcome."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def email_events(settings: Settings) -> list[Finding]:
     secret = settings.email_webhook_secret.get_secret_value()
     if not (settings.sendgrid_events_public_key or secret):
         todo = "Set SENDGRID_EVENTS_PUBLIC_KEY to the key of the signed Event Webhook (docs/howto/going-live.md), or EMAIL_WEBHOOK_SECRET."
-        return [fail(NAME, "neither a key nor a secret: every event is refused, and a mail of unknown fate goes out twice", todo)]
+        return [fail(NAME, "neither a key nor a secret: every event is refused, and a mail of unknown outcome goes out twice", todo)]
     try:
         return [_signed(settings) if settings.sendgrid_events_public_key else _posted(settings, secret)]
     except Unreachable:

@@ -54,7 +54,7 @@ def parked(limit: int, *, as_json: bool) -> None:
 def retry(message: str, *, all_parked: bool) -> None:
     """Have a parked message answered after all.
 
-    A worker does it. If an attempt to send its reply has an unknown fate, it
+    A worker does it. If an attempt to send its reply has an unknown outcome, it
     asks the provider first: a reply that did arrive is recorded, and nothing
     is repeated. Else the message goes to the end of its conversation, with
     its age and counts at zero.

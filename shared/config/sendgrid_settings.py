@@ -57,6 +57,6 @@ class SendGridSettings(BaseSettings):
         if not self.sendgrid_inbound_public_key:
             found.append(f"SENDGRID_INBOUND_PUBLIC_KEY: {else_set}: else every mail is refused")
         if not self.sendgrid_events_public_key:
-            lost = "else /email/events refuses every event, and a mail of unknown fate goes out twice"
+            lost = "else /email/events refuses every event, and a mail of unknown outcome goes out twice"
             found.append(f"SENDGRID_EVENTS_PUBLIC_KEY: {else_set}: {lost}")
         return found

@@ -151,7 +151,7 @@ class Settings(BridgeSettings, ClaudeSettings, SendGridSettings, TwilioSettings,
     )
     email_event_wait_seconds: float = setting(
         120.0,
-        "How long a mail of unknown fate waits for SendGrid's event before it is sent again under the same Message-ID.",
+        "How long a mail of unknown outcome waits for SendGrid's event before it is sent again under the same Message-ID.",
         "Workers",
         ge=0,
     )

@@ -82,7 +82,7 @@ class Reply:
 
     @property
     def pending(self) -> tuple[Attempt, ...]:
-        """The attempts whose fate is not known."""
+        """The attempts whose outcome is not known."""
         return tuple(attempt for attempt in self.attempts if not attempt.outcome)
 
     @property

@@ -73,7 +73,7 @@ STEPS: Final = (
     Step("answered, not recorded", ("{} before:outcome",), stored=True),
     Step("finished, RQ not told", ("{} after:outcome",), stored=True),
     Step("in the look-up", ("SIGKILL during:send", "{} during:find"), ("sms",), stored=True),
-    # A mail with two attempts of unknown fate is set aside: SendGrid has no list that could tell of either.
+    # A mail with two attempts of unknown outcome is set aside: SendGrid has no list that could tell of either.
     Step("permit given again", ("SIGKILL after:store_reply", "{} after:sending"), ("sms",), stored=True),
 )
 SWEEP: Final = (Step("in the sweep", ("{} after:sweep",), ("sms",)),)

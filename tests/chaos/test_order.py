@@ -64,7 +64,7 @@ def test_under_kills_and_shaky_providers_nothing_is_lost_doubled_or_out_of_order
 ) -> None:
     """Texts and mails; two workers, or four, of which one is killed every second or so. No callback: what a text became is looked up.
 
-    A message whose turn died under six workers, or a mail with two attempts of unknown fate, is set aside, visibly: that is not lost.
+    A message whose turn died under six workers, or a mail with two attempts of unknown outcome, is set aside, visibly: that is not lost.
     """
     installation.sandbox.faults(**SHAKY)
     fault = "random kills, 20 % provider faults"

@@ -146,7 +146,7 @@ class Tried:
 
     @property
     def pending(self) -> list[str]:
-        """Attempts of unknown fate."""
+        """Attempts of unknown outcome."""
         return [name for name, result in self.attempts.items() if not result]
 
     @property

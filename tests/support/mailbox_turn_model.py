@@ -378,7 +378,7 @@ class TurnModel:
             must((found.outcome == "look_up") == look_up, "what is unresolved is looked up before it is parked")
             if not look_up:
                 maybe = self.redis.hget(f"boss:reply:{talk.stored}", "maybe_sent") == b"1"
-                must(maybe == bool(tried and tried.uncertain and not taken), "parked with an attempt of unknown fate: marked maybe_sent")
+                must(maybe == bool(tried and tried.uncertain and not taken), "parked with an attempt of unknown outcome: marked maybe_sent")
                 self._close(talk, token, "answered" if taken else "parked", found.outcome)
 
         return self._closing(conv, token, call, effect)

@@ -17,7 +17,7 @@ from shared.model import codec
 from shared.model.events import Received, Response
 
 REPEATS: Final = 1
-"""How many attempts of unknown fate, that no look-up finds, may be followed by another one: a second copy is the last."""
+"""How many attempts of unknown outcome, that no look-up finds, may be followed by another one: a second copy is the last."""
 OPT_WORD_KEPT_MS: Final = 30 * DAY_MS
 """How long a report's word about an opt-out is known, so that its repetition is no second word."""
 
@@ -28,7 +28,7 @@ class SendLimits:
 
     How long a request may take and how much is added to that, how long what ends is kept, and how long a turn that meets a pause
     waits; `jitter` (0 to 1) spreads that. Nothing is sent in answer to a message older than `oldest_ms`, nor after more than
-    `repeats` attempts of unknown fate.
+    `repeats` attempts of unknown outcome.
     """
 
     send_ms: int
@@ -58,7 +58,7 @@ class Sending:
 
     `look_up`: `attempt` is unresolved, ask the provider first. `opted_out` and `paused` have given up the lease, and
     `more` says whether messages remain. `short`: renew once and ask again. `sent`: nothing left to send.
-    `too_old`, `unknown` (too many attempts of unknown fate) and `no_pair` (nobody knows whom an opt-out would be
+    `too_old`, `unknown` (too many attempts of unknown outcome) and `no_pair` (nobody knows whom an opt-out would be
     asked for) are for the holder to park. `not_replicated`: `ok`, but
     no replica of the server has the attempt: after a failover it would not be known, and the reply would be sent again.
     """

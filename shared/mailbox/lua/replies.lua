@@ -61,7 +61,7 @@ local function mark(reply, name)
   append(name, 'conv', get(key, 'conv'), 'turn', get(key, 'turn'), 'reply', reply)
 end
 
--- An attempt that stayed of unknown fate, while its conversation goes on: its message may turn up in the provider's list later, and
+-- An attempt that stayed of unknown outcome, while its conversation goes on: its message may turn up in the provider's list later, and
 -- then it is not another reply's that says the same. The newest 200 of a conversation; who reads them asks the records what they are.
 local function keep_unsure(reply, attempt, retention)
   local key = P .. 'unsure:' .. get(reply_key(reply), 'conv')
@@ -70,7 +70,7 @@ local function keep_unsure(reply, attempt, retention)
   redis.call('PEXPIRE', key, retention)
 end
 
--- Whether too much of a reply's fate is unknown to send it once more: each attempt that no look-up found may have been taken, whatever
+-- Whether too much of a reply's outcome is unknown to send it once more: each attempt that no look-up found may have been taken, whatever
 -- became of its request. A gateway's 5xx can come after the provider has taken it, and so can the end of the worker that asked.
 -- `repeats`: how many of them may be followed by another one.
 local function too_unsure(list, repeats) return count_outcomes(list, 'absent') > repeats end

@@ -1,4 +1,4 @@
-"""The operator's commands when something broke: attempts of unknown fate, a server that restarts, readers that leave."""
+"""The operator's commands when something broke: attempts of unknown outcome, a server that restarts, readers that leave."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def mailbox(redis: Redis, settings_env: dict[str, str], monkeypatch: pytest.Monk
 
 
 def parked(mailbox: Mailbox, text: str, *messages: str) -> str:
-    """Park a turn of `messages` whose one attempt to send `text` has an unknown fate; returns the attempt's reply."""
+    """Park a turn of `messages` whose one attempt to send `text` has an unknown outcome; returns the attempt's reply."""
     for name in messages:
         event = SmsReceived(id=name, from_=USER, to=BOSS, message="hello", user="user", provider_id=f"SM{name}")
         mailbox.run(calls.accept(event, kind="text", conversation="c-1", sender="s-1", pair="p-1"))

@@ -45,7 +45,7 @@ class Office:
             yield running
 
     def park(self, *, attempted: bool) -> None:
-        """A parked message, whose reply may have an attempt of unknown fate, a minute old."""
+        """A parked message, whose reply may have an attempt of unknown outcome, a minute old."""
         event = SmsReceived(id=MESSAGE, from_=USER, to=BOSS, message="hello", user="user", provider_id="SM1")
         self.mailbox.run(calls.accept(event, kind="text", conversation="c-1", sender="s-1", pair="p-1"))
         turn = self.mailbox.run(calls.claim("c-1", "k-1", f"t-{uuid.uuid4().hex}", lease_ms=60_000)).turn

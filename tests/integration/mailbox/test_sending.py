@@ -246,7 +246,7 @@ def test_one_accepted_attempt_makes_a_reply_sent_for_good(driver: MailboxDriver)
 
 
 def test_a_refusal_decides_only_when_every_attempt_was_refused(driver: MailboxDriver) -> None:
-    """One whose fate is unknown, or that was not found, may still arrive."""
+    """One whose outcome is unknown, or that was not found, may still arrive."""
     driver.to_sending()
     driver.absent("k1", "a1")
     driver.sending("k1", "a2")
@@ -451,7 +451,7 @@ def test_a_reply_that_is_stored_too_late_is_not_sent_either(driver: MailboxDrive
 
 
 def test_what_may_turn_up_late_is_not_lost_sight_of(driver: MailboxDriver) -> None:
-    """Replies with attempts of unknown fate are on their conversation's list, found or parked; their records tell the rest."""
+    """Replies with attempts of unknown outcome are on their conversation's list, found or parked; their records tell the rest."""
     driver.to_sending()
     driver.absent("k1", "a1")
     driver.sending("k1", "a2")

@@ -94,7 +94,7 @@ def test_a_worker_opens_the_channels_that_the_users_need(redis_url: str, users: 
 
 
 def test_a_closed_channel_parks_and_never_says_not_found() -> None:
-    """An attempt of unknown fate may have arrived: only its list could tell."""
+    """An attempt of unknown outcome may have arrived: only its list could tell."""
     text = SendSmsResponse(to=PhoneNumber("+15551234567"), from_=PhoneNumber("+15559876543"), message="Hi", user="ada")
     with pytest.raises(ProviderRefused) as refused:
         asyncio.run(UnusedChannel("sms").send(text, "r-1", "a-1", "p-1"))

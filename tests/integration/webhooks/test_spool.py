@@ -175,7 +175,7 @@ def on_disk(path: Path) -> str:
 
 
 def test_reports_are_kept_as_well(server: EmbeddedServer, web: Web) -> None:
-    """A lost callback would leave an attempt of unknown fate: both providers' wait on disk like a message."""
+    """A lost callback would leave an attempt of unknown outcome: both providers' wait on disk like a message."""
     assert send_a_reply(web).state is ReplyState.SENDING
     with trouble(server, "stop"):
         report = form_body({"MessageSid": sid("out"), "MessageStatus": "delivered", "AccountSid": "AC" + "0" * 32})

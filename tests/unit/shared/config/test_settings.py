@@ -441,7 +441,7 @@ def test_claude_s_key_is_asked_for_unless_the_model_is_on_this_machine(bare: pyt
 
 
 def test_a_webhook_of_sendgrid_s_that_nothing_proves_is_named(bare: pytest.MonkeyPatch, production: dict[str, str]) -> None:
-    """With the inbound key alone every event would get 403, and a mail of unknown fate go out twice."""
+    """With the inbound key alone every event would get 403, and a mail of unknown outcome go out twice."""
     without = {**production, "EMAIL_WEBHOOK_SECRET": ""}
     text = faults(bare, **without, SENDGRID_INBOUND_PUBLIC_KEY="MFkw")
     assert "SENDGRID_EVENTS_PUBLIC_KEY: is missing" in text
