@@ -16,7 +16,7 @@ from shared.observability import logs
 from supervisor_worker.assistant import notices
 from supervisor_worker.assistant.claude.client import PROVIDER, ModelAnswer
 from supervisor_worker.assistant.prompt import Prompt, build_prompt, zone
-from supervisor_worker.assistant.reservations import CallDenied, ModelCalls
+from supervisor_worker.assistant.reservations import ModelCallDenied, ModelCalls
 from supervisor_worker.channels import formats
 from supervisor_worker.channels.formats import FORMATS
 from supervisor_worker.channels.truncation import cut_short
@@ -76,7 +76,7 @@ class ReplyGenerator:
     async def generate(self, turn: Turn, events: Sequence[Received], calls: ModelCalls) -> GeneratedReply | None:
         """The reply of one turn; None where the model has nothing to say. `events` are the turn's messages, none missing.
 
-        Raises a ProviderError, CallDenied, RetryBudgetSpent or LeaseLost.
+        Raises a ProviderError, ModelCallDenied, RetryBudgetSpent or LeaseLost.
         """
         last = events[-1]
         if turn.messages[0].kind == "notice":
@@ -140,7 +140,7 @@ class ReplyGenerator:
             prompt = prompt.continued(answers[-1].content)
             try:
                 answers.append(await calls.ask(prompt))
-            except CallDenied:  # the parts that there are, are the answer
+            except ModelCallDenied:  # the parts that there are, are the answer
                 break
         generated = GeneratedText.of(answers, event)
         if generated.empty:
@@ -154,7 +154,7 @@ class ReplyGenerator:
         """
         try:
             generated = await self._ask(prompt.nudged(least=before.stop in CUT), event, calls)
-        except CallDenied:
+        except ModelCallDenied:
             if before.stop not in COMPLETE:
                 raise
             return before
@@ -170,7 +170,7 @@ class ReplyGenerator:
         except ProviderUnavailable:
             self.budget.failed()
             return before
-        except (CallDenied, ProviderError):
+        except (ModelCallDenied, ProviderError):
             return before
         return before if generated.empty else replace(generated, answers=(*before.answers, *generated.answers))
 

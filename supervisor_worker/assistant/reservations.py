@@ -13,7 +13,7 @@ from typing import Protocol
 from shared.config.settings import Settings
 from shared.errors import LeaseLost, ProviderError
 from shared.mailbox import AsyncMailbox
-from shared.mailbox.calls import NO_CALL, DayBounds, Settled, reserve
+from shared.mailbox.calls import NO_MODEL_CALL, DayBounds, Settled, reserve
 from supervisor_worker.assistant.claude.client import ModelAnswer
 from supervisor_worker.assistant.price import most_of
 from supervisor_worker.assistant.prompt import Prompt
@@ -31,7 +31,7 @@ class ModelPort(Protocol):
         ...
 
 
-class CallDenied(Exception):
+class ModelCallDenied(Exception):
     """The model may not be called; `reason` is the script's verdict (`shared.mailbox.records.Reserved`)."""
 
     def __init__(self, reason: str) -> None:
@@ -39,7 +39,7 @@ class CallDenied(Exception):
         super().__init__(reason)
 
 
-def first_call_id(token: str) -> str:
+def first_model_call_id(token: str) -> str:
     """The id of the first call of a lease's holder."""
     return "q-" + token.removeprefix("k-")
 
@@ -58,23 +58,23 @@ class ModelCalls:
     conversation: str
     token: str
     reserved: int
-    settled: Settled = field(init=False, default=NO_CALL)
+    settled: Settled = field(init=False, default=NO_MODEL_CALL)
     _asked: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         if self.reserved:
-            self.settled = Settled(first_call_id(self.token))
+            self.settled = Settled(first_model_call_id(self.token))
 
     async def ask(self, prompt: Prompt) -> ModelAnswer:
-        """Call the model. Raises CallDenied, LeaseLost, RedisError, and what the model raises."""
+        """Call the model. Raises ModelCallDenied, LeaseLost, RedisError, and what the model raises."""
         await self._reserve(most_of(prompt, self.settings))
-        self.settled = Settled(self.settled.call, None, "bad")
+        self.settled = Settled(self.settled.model_call, None, "bad")
         try:
             answer = await self.model.think(prompt)
         except ProviderError as error:
             self.settled = replace(self.settled, used=error.used)
             raise
-        self.settled = Settled(self.settled.call, answer.used, "good")
+        self.settled = Settled(self.settled.model_call, answer.used, "good")
         return answer
 
     def not_usable(self) -> None:
@@ -85,12 +85,12 @@ class ModelCalls:
         self._asked += 1
         if self._asked == 1 and need <= self.reserved:
             return
-        call = f"{first_call_id(self.token)}-{self._asked}"
+        model_call = f"{first_model_call_id(self.token)}-{self._asked}"
         verdict = await self.mailbox.run(
-            reserve(self.conversation, self.token, call, need, bounds=self.bounds, settled=self.settled)
+            reserve(self.conversation, self.token, model_call, need, bounds=self.bounds, settled=self.settled)
         )  # fmt: skip
         if verdict == "lost":
             raise LeaseLost(self.conversation)
         if verdict != "ok":
-            raise CallDenied(verdict)
-        self.settled = Settled(call)
+            raise ModelCallDenied(verdict)
+        self.settled = Settled(model_call)

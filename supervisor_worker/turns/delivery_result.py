@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from shared.mailbox.calls import NO_CALL, Outcome, Sending, Settled
+from shared.mailbox.calls import NO_MODEL_CALL, Outcome, Sending, Settled
 from shared.mailbox.records import Reply, Turn
 
 
@@ -41,7 +41,7 @@ class PendingReply:
 
     turn: Turn
     figures: dict[str, int | str]
-    settled: Settled = NO_CALL
+    settled: Settled = NO_MODEL_CALL
 
 
 def after_acceptance(outcome: Outcome) -> DeliveryResult:

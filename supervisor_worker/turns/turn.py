@@ -51,7 +51,7 @@ from shared.observability import logs
 from shared.observability.redaction import error_location
 from supervisor_worker.assistant.prompt import UNANSWERED
 from supervisor_worker.assistant.reply import RetryBudgetSpent
-from supervisor_worker.assistant.reservations import CallDenied, ModelCalls, first_call_id
+from supervisor_worker.assistant.reservations import ModelCallDenied, ModelCalls, first_model_call_id
 from supervisor_worker.providers.http_pool import send_check
 from supervisor_worker.turns import retry_policy
 from supervisor_worker.turns.context import TurnContext
@@ -95,7 +95,7 @@ async def _claim(conversation: str, token: str, context: TurnContext) -> Claim:
     """Claim. Shielded: a claim that is cancelled half-way may have taken the lease, which nobody would release."""
     call = calls.claim(
         conversation, token, f"t-{uuid.uuid4().hex}", lease_ms=context.lease_ms, share=context.sender_turns,
-        history_bytes=context.history_bytes, oldest_ms=retry_policy.oldest_ms(context.settings), call=first_call_id(token),
+        history_bytes=context.history_bytes, oldest_ms=retry_policy.oldest_ms(context.settings), model_call=first_model_call_id(token),
         bounds=context.day_bounds, dearest=context.dearest, process=context.process, life_ms=context.life_ms,
     )  # fmt: skip
     claiming = asyncio.ensure_future(context.mailbox.run(call))
@@ -103,7 +103,7 @@ async def _claim(conversation: str, token: str, context: TurnContext) -> Claim:
         return await asyncio.shield(claiming)
     except asyncio.CancelledError:
         await asyncio.wait({claiming})
-        not_asked = Settled(first_call_id(token))
+        not_asked = Settled(first_model_call_id(token))
         await context.mailbox.run(calls.backoff(conversation, token, 0, "shutdown", counted=False, settled=not_asked))
         raise
 
@@ -164,7 +164,7 @@ class _TurnRun:
                 generated = await self._lease.hold(self._context.replies.generate(self._turn, events, self._model_calls))
         except RetryBudgetSpent:
             return await self._hold_back()
-        except CallDenied as denied:
+        except ModelCallDenied as denied:
             return await self._call_denied(denied.reason)
         if generated is None:
             return await self._finish(reason=UNANSWERED)

@@ -9,7 +9,7 @@ from redis import Redis
 from shared.mailbox import Mailbox, calls
 from shared.mailbox.call import Wake
 from shared.mailbox.calls import (
-    NO_CALL,
+    NO_MODEL_CALL,
     Accepted,
     Alarmed,
     Claim,
@@ -198,7 +198,7 @@ class MailboxDriver:
         )  # fmt: skip
 
     def reserve(
-        self, token: str, call: str, amount: int, *, settled: Settled = NO_CALL, day_tokens: int = 0, day_turns: int = 0,
+        self, token: str, call: str, amount: int, *, settled: Settled = NO_MODEL_CALL, day_tokens: int = 0, day_turns: int = 0,
         sender_tokens: int = 0,
     ) -> str:  # fmt: skip
         """One more question of the turn."""
@@ -269,19 +269,19 @@ class MailboxDriver:
         return [raw.decode() for raw in cast("list[bytes]", self.redis.zrange("boss:untold", 0, -1))]
 
     def finish(
-        self, token: str, *, conv: str = C, wake: Wake = (), reason: str = "", settled: Settled = NO_CALL
+        self, token: str, *, conv: str = C, wake: Wake = (), reason: str = "", settled: Settled = NO_MODEL_CALL
     ) -> Closed:  # fmt: skip
         """The end of a turn."""
         return self.run(calls.finish(conv, token, retention_ms=RETENTION, reason=reason, settled=settled, wake=wake))
 
     def backoff(
-        self, token: str, delay: int = 5_000, *, counted: bool = False, asked: bool = False, settled: Settled = NO_CALL
+        self, token: str, delay: int = 5_000, *, counted: bool = False, asked: bool = False, settled: Settled = NO_MODEL_CALL
     ) -> Closed:  # fmt: skip
         """Later."""
         return self.run(calls.backoff(C, token, delay, "test", counted=counted, asked=asked, settled=settled))
 
     def park(
-        self, token: str, *, looked_up: bool = False, notice: str = "", wake: Wake = (), settled: Settled = NO_CALL
+        self, token: str, *, looked_up: bool = False, notice: str = "", wake: Wake = (), settled: Settled = NO_MODEL_CALL
     ) -> Closed:  # fmt: skip
         """Aside."""
         call = calls.park(C, token, "test", looked_up=looked_up, notice=notice, retention_ms=RETENTION, settled=settled, wake=wake)

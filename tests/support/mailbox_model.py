@@ -123,7 +123,7 @@ class MailboxModel(TurnModel):
         must((found.outcome == "handed_over") == bool(handed), "a handed over message refuses the reply")
         if not handed and not known:
             self.money.end(conv)
-            self.money.count_turn(str(call.args["settled.call"]))
+            self.money.count_turn(str(call.args["settled.model_call"]))
         if not handed:
             self.replies.setdefault(turn.reply_id, Tried(turn.reply_id, conv, list(talk.turn)))
             talk.stored = turn.reply_id
@@ -383,7 +383,7 @@ class MailboxModel(TurnModel):
 
     def reserve(self, conv: str, token: str, call: Call[Reserved]) -> Reserved:
         """One more question of the holder's turn."""
-        talk, name, amount = self.talks[conv], str(call.args["call"]), int(call.args["amount"])
+        talk, name, amount = self.talks[conv], str(call.args["model_call"]), int(call.args["amount"])
         self.money.settled_by(call)
         found = self.scripts.run(call)
         must((found == "lost") == (talk.holder != token), "only the holder asks")

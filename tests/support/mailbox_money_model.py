@@ -62,8 +62,8 @@ class Money:
 
     def settled_by(self, call: Call[Any]) -> None:
         """What a script that ends a turn, or stores its reply, says of the turn's last call."""
-        if "settled.call" in call.args:
-            name, used, answer = (call.args[f"settled.{part}"] for part in ("call", "used", "answer"))
+        if "settled.model_call" in call.args:
+            name, used, answer = (call.args[f"settled.{part}"] for part in ("model_call", "used", "answer"))
             self.settle(str(name), int(used), str(answer))
 
     def end(self, conv: str) -> None:

@@ -235,7 +235,7 @@ class TurnModel:
             must(found.reserved == (0 if stop or found.outcome != "taken" else amount), "a question is reserved before it is asked")
             if found.reserved:
                 asked = Asked(talk.id, token, talk.sender, day, amount, found.lease_end_ms)
-                self.money.reserve(str(call.args["call"]), asked)
+                self.money.reserve(str(call.args["model_call"]), asked)
             return
         talk.held_at = talk.active
         if found.outcome not in NO_ROOM:
@@ -347,7 +347,7 @@ class TurnModel:
         """The holder is done."""
         if self.talks[conv].holder == token and call.args["reason"] == "nothing_to_say":
             self.money.settled_by(call)
-            self.money.count_turn(str(call.args["settled.call"]))
+            self.money.count_turn(str(call.args["settled.model_call"]))
             for name in self.talks[conv].turn:
                 self.said[name].silent = True
         return self._closing(conv, token, call, lambda talk, found: self._close(talk, token, "answered", found.outcome))

@@ -13,7 +13,7 @@ from redis import Redis
 
 from shared.mailbox import calls
 from shared.mailbox.call import Call
-from shared.mailbox.calls import NO_CALL, Accepted, DayBounds, Dearest, RetryRequest, Sending, Settled, reserve
+from shared.mailbox.calls import NO_MODEL_CALL, Accepted, DayBounds, Dearest, RetryRequest, Sending, Settled, reserve
 from shared.mailbox.records import Attempt, Kind, Reply, Turn, reply_from
 from shared.model.addresses import EmailAddress, PhoneNumber
 from shared.model.events import EmailReceived, Response, SendSmsResponse, SmsReceived
@@ -72,9 +72,9 @@ class Worker:
     counted: bool = False
     looked_up: bool = False
     renewed: bool = False
-    call: str = ""
+    model_call: str = ""
     amount: int = 0
-    settled: Settled = NO_CALL
+    settled: Settled = NO_MODEL_CALL
     process: str = ""
 
 
@@ -233,18 +233,18 @@ class Workers:
             self.enqueue(worker.conv)
 
     def _claim(self, worker: Worker, _fate: int) -> None:
-        worker.call = worker.call or self.name("q")
+        worker.model_call = worker.model_call or self.name("q")
         worker.amount = worker.amount or 60 + self.serial * 37 % 100
         call = calls.claim(
-            worker.conv, worker.token, worker.turn_id, lease_ms=LEASE, jitter=0.5, share=SHARE, oldest_ms=OLDEST, call=worker.call,
-            bounds=self.bounds, dearest=Dearest(fixed=worker.amount), process=worker.process, life_ms=LIFE,
+            worker.conv, worker.token, worker.turn_id, lease_ms=LEASE, jitter=0.5, share=SHARE, oldest_ms=OLDEST,
+            model_call=worker.model_call, bounds=self.bounds, dearest=Dearest(fixed=worker.amount), process=worker.process, life_ms=LIFE,
         )  # fmt: skip
         found = self.remember(lambda: self.oracle.claim(worker.conv, worker.token, call))
         if found.outcome != "taken":
             self._end(worker)
             return
         worker.turn = cast("Turn", found.turn)
-        worker.settled = Settled(worker.call) if found.reserved else NO_CALL
+        worker.settled = Settled(worker.model_call) if found.reserved else NO_MODEL_CALL
         worn = any(message.errors >= MAX_ERRORS or message.lost >= MAX_LOST for message in worker.turn.messages)
         if worker.turn.reply:
             worker.body = cast("SendSmsResponse", worker.turn.reply.command).message
@@ -253,17 +253,17 @@ class Workers:
     def _think(self, worker: Worker, fate: int) -> None:
         """Claude answers, refuses this message, is away, or says something that no retry can mend."""
         worker.delay, worker.counted = 5_000, fate == 6
-        if worker.settled.call:
+        if worker.settled.model_call:
             used = worker.amount * (fate + 1) // 12
-            worker.settled = Settled(worker.settled.call, None if fate == 7 else used, "bad" if fate >= 6 else "good")
+            worker.settled = Settled(worker.settled.model_call, None if fate == 7 else used, "bad" if fate >= 6 else "good")
         worker.phase = {6: "backoff", 7: "backoff", 8: "park", 10: "again", 11: "silent"}.get(fate, "store")
-        if worker.phase in ("again", "silent") and not worker.settled.call:
+        if worker.phase in ("again", "silent") and not worker.settled.model_call:
             worker.phase = "store"  # nobody was asked: a sentence of ours
         worker.body = "ok" if self.same_bodies else f"reply {self.name('b')}"
 
     def _again(self, worker: Worker, fate: int) -> None:
         """The answer was no use: one more question."""
-        name, amount = f"{worker.call}-2", worker.amount + fate
+        name, amount = f"{worker.model_call}-2", worker.amount + fate
         call = reserve(worker.conv, worker.token, name, amount, bounds=self.bounds, settled=worker.settled)
         found = self.remember(lambda: self.oracle.reserve(worker.conv, worker.token, call))
         if found == "lost":

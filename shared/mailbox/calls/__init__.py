@@ -56,7 +56,7 @@ from shared.mailbox.calls.processes import (
     sweep,
 )
 from shared.mailbox.calls.retry_requests import RetryRequest, RetryResult, hold_retry, refuse_retry, request_retry, result_from
-from shared.mailbox.calls.spending import NO_CALL, DayBounds, Dearest, Reserved, Settled, reserve
+from shared.mailbox.calls.spending import NO_MODEL_CALL, DayBounds, Dearest, Reserved, Settled, reserve
 from shared.mailbox.calls.turns import MAX_LOST, MAX_TEXTS_PER_TURN, Claim, Closed, backoff, claim, finish, hand_over, park, renew
 
 __all__ = [
@@ -68,8 +68,8 @@ __all__ = [
     "MAX_OPEN",
     "MAX_TEXTS_PER_TURN",
     "NOT_ADMITTED_AN_HOUR",
-    "NO_CALL",
     "NO_LIMIT",
+    "NO_MODEL_CALL",
     "OPT_WORD_KEPT_MS",
     "REPEATS",
     "STANDBY",

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from shared.mailbox.call import DAY_MS, Arguments, Call, Wake, jitter_or_random
-from shared.mailbox.calls.spending import NO_CALL, Settled
+from shared.mailbox.calls.spending import NO_MODEL_CALL, Settled
 from shared.mailbox.calls.turns import Closed, closed_from
 from shared.mailbox.records import Attempt, AttemptOutcome, ReplyState, Turn, attempt_from
 from shared.model import codec
@@ -111,7 +111,7 @@ class Unsettled:
 
 def store_reply(
     conversation: str, token: str, turn: Turn, command: Response, *, limits: SendLimits, attempt: str = "",
-    figures: dict[str, int | str] | None = None, settled: Settled = NO_CALL, wake: Wake = (),
+    figures: dict[str, int | str] | None = None, settled: Settled = NO_MODEL_CALL, wake: Wake = (),
 ) -> Call[Stored]:  # fmt: skip
     """Store the turn's reply before anything is sent, and with `attempt` ask a permit for the first request in the same step.
 

@@ -61,22 +61,25 @@ class Settled:
     `answer` is `bad` for one that could not be used, and "" for a call that was not made.
     """
 
-    call: str = ""
+    model_call: str = ""
     used: int | None = 0
     answer: Literal["", "good", "bad"] = ""
 
     def arguments(self) -> dict[str, str | int]:
         """As the scripts read them: the table `settled`."""
-        return {"settled.call": self.call, "settled.used": -1 if self.used is None else self.used, "settled.answer": self.answer}
+        used = -1 if self.used is None else self.used
+        return {"settled.model_call": self.model_call, "settled.used": used, "settled.answer": self.answer}
 
 
-NO_CALL: Final = Settled()
+NO_MODEL_CALL: Final = Settled()
 
 
-def reserve(conversation: str, token: str, call: str, amount: int, *, bounds: DayBounds, settled: Settled = NO_CALL) -> Call[Reserved]:
-    """Reserve `amount` tokens for one more question of the turn, whose id `call` is new; `settled` is what the one before it used."""
+def reserve(
+    conversation: str, token: str, model_call: str, amount: int, *, bounds: DayBounds, settled: Settled = NO_MODEL_CALL
+) -> Call[Reserved]:  # fmt: skip
+    """Reserve `amount` tokens for one more question of the turn, whose id `model_call` is new; `settled` is what the one before it used."""
     arguments: Arguments = {
-        "conv": conversation, "token": token, "call": call, "amount": amount, **bounds.arguments(), **settled.arguments(),
+        "conv": conversation, "token": token, "model_call": model_call, "amount": amount, **bounds.arguments(), **settled.arguments(),
     }  # fmt: skip
     return Call("reserve", arguments, _reserved)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from shared.mailbox.call import DAY_MS, Arguments, Call, Wake, jitter_or_random
-from shared.mailbox.calls.spending import NO_CALL, DayBounds, Dearest, Settled
+from shared.mailbox.calls.spending import NO_MODEL_CALL, DayBounds, Dearest, Settled
 from shared.mailbox.records import Message, Reply, Turn, message_from, reply_from
 from shared.model import codec
 
@@ -50,14 +50,14 @@ class Closed:
 
 def claim(
     conversation: str, token: str, turn: str, *, lease_ms: int, jitter: float | None = None, share: int = 1_000, history_bytes: int = 0,
-    oldest_ms: int = DAY_MS, call: str = "", bounds: DayBounds | None = None, dearest: Dearest | None = None, process: str = "",
+    oldest_ms: int = DAY_MS, model_call: str = "", bounds: DayBounds | None = None, dearest: Dearest | None = None, process: str = "",
     life_ms: int = 0,
 ) -> Call[Claim]:  # fmt: skip
     """Take the conversation's lease and get its turn. `token` is new for every run of a job, `turn` a new turn id.
 
     `share` is how many turns its sender may have under way at once; `history_bytes` how much of what was said before is read; messages
-    older than `oldest_ms` are in no turn with others. What the first question may use at most, by `dearest`, is reserved for the new
-    id `call` where `bounds` has room for it. `process` is the one that holds the lease, whose signs of life count for `life_ms`; without
+    older than `oldest_ms` are in no turn with others. What the first question may use at most, by `dearest`, is reserved for the new id
+    `model_call` where `bounds` has room for it. `process` is the one that holds the lease, whose signs of life count for `life_ms`; without
     one the lease goes by its end alone.
     """
     arguments: Arguments = {
@@ -72,7 +72,7 @@ def claim(
         "share": share,
         "history_bytes": history_bytes,
         "oldest": oldest_ms,
-        "call": call or "q-" + token.removeprefix("k-"),
+        "model_call": model_call or "q-" + token.removeprefix("k-"),
         **(bounds or DayBounds()).arguments(),
         **(dearest or Dearest()).arguments(),
         "process": process,
@@ -90,7 +90,7 @@ def renew(conversation: str, token: str, *, lease_ms: int) -> Call[int]:
 
 def finish(
     conversation: str, token: str, *, retention_ms: int, state: Literal["answered", "ignored"] = "answered", reason: str = "",
-    settled: Settled = NO_CALL, wake: Wake = (),
+    settled: Settled = NO_MODEL_CALL, wake: Wake = (),
 ) -> Call[Closed]:  # fmt: skip
     """Close the turn: remove exactly its messages, give up the lease, say whether messages remain, and enqueue `wake` if they do."""
     arguments: Arguments = {
@@ -100,7 +100,7 @@ def finish(
 
 
 def backoff(
-    conversation: str, token: str, delay_ms: int, reason: str, *, counted: bool, asked: bool = False, settled: Settled = NO_CALL,
+    conversation: str, token: str, delay_ms: int, reason: str, *, counted: bool, asked: bool = False, settled: Settled = NO_MODEL_CALL,
     wake: Wake = (),
 ) -> Call[Closed]:  # fmt: skip
     """Give up the lease until `delay_ms` from now. `counted` adds one error to each message of the turn.
@@ -115,7 +115,7 @@ def backoff(
 
 
 def park(
-    conversation: str, token: str, reason: str, *, looked_up: bool, retention_ms: int, notice: str = "", settled: Settled = NO_CALL,
+    conversation: str, token: str, reason: str, *, looked_up: bool, retention_ms: int, notice: str = "", settled: Settled = NO_MODEL_CALL,
     wake: Wake = (),
 ) -> Call[Closed]:  # fmt: skip
     """Set the turn's messages aside, visibly, and free the conversation. `notice` names a sentence to tell the user."""

@@ -2,13 +2,13 @@
 -- notes that the model was asked about them and failed: the next question is a repeated one.
 -- The turn's last call is settled first, whoever holds the lease.
 -- uses: turns spending
--- args: conv token delay# reason counted asked settled{call used# answer} wake...
+-- args: conv token delay# reason counted asked settled{model_call used# answer} wake...
 local key, t = conv_key(conv), now()
-settle(settled.call, settled.used, settled.answer)
+settle(settled.model_call, settled.used, settled.answer)
 if get(key, 'token') ~= token then
   return get(key, 'last_token') == token and get(key, 'last_result') or 'lost'
 end
-end_call(conv)
+end_model_call(conv)
 append('backoff', 'conv', conv, 'turn', get(key, 'turn'), 'reason', reason, 'delay', whole(delay), 'counted', counted)
 for _, id in ipairs(turn_messages(get(key, 'turn'))) do
   if get(msg_key(id), 'state') == 'in_turn' then

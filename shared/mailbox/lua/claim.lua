@@ -4,7 +4,7 @@
 -- try the provider in question. A lease that is over, by its end or because its holder's process is silent or ended, counts as lost on each
 -- message of its turn; from the second loss on the conversation waits. A turn with a stored reply is resumed as it is; otherwise one
 -- is formed from the inbox's head. A message's last try is made alone.
--- A turn that asks the model reserves what its first question may use at most (`call` is that question's id); where the day, or the
+-- A turn that asks the model reserves what its first question may use at most (`model_call` is that question's id); where the day, or the
 -- sender's share of it, has no room for that, it is refused and waits for the next day, or for a higher bound, and its sender is told
 -- so by a turn of its own. What asks no model (a stored reply, a notice) is never refused for money. A question that no day has room for
 -- is taken without a reservation: its holder parks it. A call that a holder has left behind is settled at its amount.
@@ -12,7 +12,7 @@
 -- Answer: {outcome} or {"taken", turn, now, lease end, messages, reply, history, tokens reserved}; records are flat, the history newest
 -- first.
 -- uses: turns replies spending liveness
--- args: conv token new_turn lease# lost_wait# jitter# most# schema# share# history_bytes# oldest# call
+-- args: conv token new_turn lease# lost_wait# jitter# most# schema# share# history_bytes# oldest# model_call
 -- args: bounds{tokens# turns# sender#} question{fixed# history# text# picture# pictures#}
 -- args: process life# death_wait# last_try#
 local key, inbox = conv_key(conv), inbox_key(conv)
@@ -57,7 +57,7 @@ local function view(turn, said)
   end
   attempts_by(reply_of(turn), t)
   local reply = redis.call('HGETALL', reply_key(reply_of(turn)))
-  local asked = read_call(get(key, 'call'))
+  local asked = read_model_call(get(key, 'call'))
   return {'taken', turn, whole(t), whole(number(key, 'lease_end')), messages, reply, #reply > 0 and {} or said, asked and asked.amount or 0}
 end
 
@@ -126,7 +126,7 @@ end
 -- The same turn for a repeated claim. What was said before is shown if it was paid for.
 local function again()
   local said, texts = said_before(get(turn_key(get(key, 'turn')), 'user'))
-  local asked = read_call(get(key, 'call'))
+  local asked = read_model_call(get(key, 'call'))
   local paid = asked and asked.amount or 0
   return view(get(key, 'turn'), dearest(turn_messages(get(key, 'turn')), texts) > paid and {} or said)
 end
@@ -197,7 +197,7 @@ if holder ~= '' and cause == '' then
   redis.call('ZADD', DUE, whole(lives_until), conv)
   return {'held'}
 end
-end_call(conv)
+end_model_call(conv)
 if redis.call('LLEN', inbox) == 0 then
   if holder ~= '' then
     redis.call('HSET', key, 'token', '', 'lease_end', 0, 'turn', '')
@@ -260,7 +260,7 @@ if process ~= '' then
   redis.call('ZADD', held_key(process), whole(t + lease), conv)
   redis.call('PEXPIRE', held_key(process), 86400000)
 end
-if amount > 0 then reserve(call, amount, conv, token, sender, t) end
+if amount > 0 then reserve(model_call, amount, conv, token, sender, t) end
 if sender ~= '' then
   redis.call('ZADD', busy_key(sender), whole(t + lease), conv)
   redis.call('PEXPIRE', busy_key(sender), 86400000)

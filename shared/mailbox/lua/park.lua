@@ -4,13 +4,13 @@
 -- the message came over the bridge, which tells it; or on the other channel, where this one cannot reach them ("unreachable").
 -- A notice itself is not kept: it ends as ignored. The turn's last call is settled first, whoever holds the lease.
 -- uses: turns replies spending
--- args: conv token reason looked_up code retention settled{call used# answer} wake...
+-- args: conv token reason looked_up code retention settled{model_call used# answer} wake...
 local key, t = conv_key(conv), now()
-settle(settled.call, settled.used, settled.answer)
+settle(settled.model_call, settled.used, settled.answer)
 if get(key, 'token') ~= token then
   return get(key, 'last_token') == token and get(key, 'last_result') or 'lost'
 end
-end_call(conv)
+end_model_call(conv)
 
 local turn = get(key, 'turn')
 local reply = reply_of(turn)

@@ -3,18 +3,18 @@
 -- over the bridge and nowhere else: an opt-out does not concern it. A repeat gets the first answer.
 -- Answer: "ok", "lost", "opted_out", "paused", or why there is no room ("spent", "share", "reserved", "dear").
 -- uses: turns spending
--- args: conv token call amount# bounds{tokens# turns# sender#} settled{call used# answer}
+-- args: conv token model_call amount# bounds{tokens# turns# sender#} settled{model_call used# answer}
 local key, t = conv_key(conv), now()
-settle(settled.call, settled.used, settled.answer)
+settle(settled.model_call, settled.used, settled.answer)
 if get(key, 'token') ~= token then return 'lost' end
-if read_call(call) then return 'ok' end
+if read_model_call(model_call) then return 'ok' end
 local pair, first = get(key, 'pair'), turn_messages(get(key, 'turn'))[1] or ''
 if opted_out(pair) and get(msg_key(first), 'kind') ~= 'bridge' then return 'opted_out' end
 if paused(pair) then return 'paused' end
-end_call(conv)
+end_model_call(conv)
 local stop = refusal(bounds, get(key, 'sender'), amount, t)
 if stop == '' then
-  reserve(call, amount, conv, token, get(key, 'sender'), t)
+  reserve(model_call, amount, conv, token, get(key, 'sender'), t)
   return 'ok'
 end
 return stop

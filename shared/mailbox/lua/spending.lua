@@ -11,28 +11,28 @@ local RESERVED = P .. 'reserved'
 
 local function day_of(t) return whole(math.floor(t / DAY)) end
 local function spent_key(day) return P .. 'spent:' .. day end
-local function call_key(id) return P .. 'call:' .. id end
+local function model_call_key(id) return P .. 'call:' .. id end
 
 local function add(call, field, n)
   redis.call('HINCRBY', spent_key(call.day), field, n)
   if call.sender ~= '-' then redis.call('HINCRBY', spent_key(call.day), field .. ':' .. call.sender, n) end
 end
 
-local function read_call(id)
-  local text = id ~= '' and redis.call('GET', call_key(id))
+local function read_model_call(id)
+  local text = id ~= '' and redis.call('GET', model_call_key(id))
   if not text then return nil end
   local state, day, amount, sender, token, conv = string.match(text, '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+)$')
   return {id = id, state = state, day = day, amount = tonumber(amount), sender = sender, token = token, conv = conv}
 end
 
-local function write_call(call)
+local function write_model_call(call)
   local fields = {call.state, call.day, whole(call.amount), call.sender, call.token, call.conv}
-  redis.call('SET', call_key(call.id), table.concat(fields, ' '), 'PX', 2 * DAY)
+  redis.call('SET', model_call_key(call.id), table.concat(fields, ' '), 'PX', 2 * DAY)
 end
 
 -- Settle a call, once: `used` tokens, or, while nobody knows (-1), its amount. `answer`: "good", "bad", or "" when it was not made.
 local function settle(id, used, answer)
-  local call = read_call(id)
+  local call = read_model_call(id)
   if not call or call.state == 'settled' then return end
   local known = used >= 0
   if call.state == 'live' then
@@ -47,15 +47,15 @@ local function settle(id, used, answer)
     add(call, 'tokens', used - call.amount)
   end
   call.state = known and 'settled' or 'ended'
-  write_call(call)
+  write_model_call(call)
 end
 
 -- The conversation's call under way has nobody any more who could say what it used.
-local function end_call(conv) settle(get(conv_key(conv), 'call'), -1, 'bad') end
+local function end_model_call(conv) settle(get(conv_key(conv), 'call'), -1, 'bad') end
 
 local function reserve(id, amount, conv, token, sender, t)
   local call = {id = id, state = 'live', day = day_of(t), amount = amount, sender = sender ~= '' and sender or '-', token = token, conv = conv}
-  write_call(call)
+  write_model_call(call)
   add(call, 'reserved', amount)
   redis.call('HINCRBY', spent_key(call.day), 'open', 1)
   redis.call('PEXPIRE', spent_key(call.day), 2 * DAY)
@@ -65,7 +65,7 @@ end
 
 -- A turn was answered, and its call settled; it counts in the day in which the call was reserved.
 local function count_turn_of(id)
-  local call = read_call(id)
+  local call = read_model_call(id)
   if call then redis.call('HINCRBY', spent_key(call.day), 'turns', 1) end
 end
 

@@ -6,9 +6,9 @@
 -- Answer: {outcome, "more" or "empty", the verdict of `sending` or nothing}.
 -- uses: turns replies send_permit spending indexes
 -- args: conv token turn reply command channel attempt digest figures limits{send# margin# pause_wait# jitter# retention oldest#
--- args: repeats#} settled{call used# answer} wake...
+-- args: repeats#} settled{model_call used# answer} wake...
 local key, t = conv_key(conv), now()
-settle(settled.call, settled.used, settled.answer)
+settle(settled.model_call, settled.used, settled.answer)
 local stored = redis.call('EXISTS', reply_key(reply)) == 1
 
 local function stored_answer()
@@ -35,8 +35,8 @@ redis.call('HSET', reply_key(reply), 'v', VERSION, 'id', reply, 'conv', conv, 't
 local told = cjson.decode(figures)
 if #told > 0 then redis.call('HSET', reply_key(reply), unpack(told)) end
 redis.call('HSET', key, 'said_before', get(key, 'said'), 'said', digest, 'said_at', whole(t))
-end_call(conv)
-count_turn_of(settled.call)
+end_model_call(conv)
+count_turn_of(settled.model_call)
 if #told > 0 then provider_took('claude', probes(token, get(key, 'pair')) and t or 0, t) end
 redis.call('ZADD', CONVERSATIONS, 'XX', whole(t), conv)
 append('reply_stored', 'conv', conv, 'turn', turn, 'reply', reply, 'channel', channel, unpack(told))

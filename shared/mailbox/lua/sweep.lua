@@ -12,7 +12,7 @@ local woken = {}
 
 -- Settle a call if its holder has no lease any more: nobody may claim its conversation again. Else it is looked at when the lease ends.
 local function settle_if_left_behind(id)
-  local call = read_call(id)
+  local call = read_model_call(id)
   local key = call and conv_key(call.conv)
   local cause, lives_until = 'left', 0
   if call and get(key, 'token') == call.token and get(key, 'call') == id then cause, lives_until = lease_over(call.conv, t, lease) end

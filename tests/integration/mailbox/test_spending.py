@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.mailbox.calls import DAY_MS, NO_CALL, Dearest, Settled
+from shared.mailbox.calls import DAY_MS, NO_MODEL_CALL, Dearest, Settled
 from tests.support.mailbox_driver import MailboxDriver
 from tests.support.mailbox_state import LEASE, LIFE
 
@@ -136,9 +136,9 @@ def test_a_holder_that_ends_its_turn_without_a_word_pays_the_whole_amount(driver
     """Each of the scripts that end one; but for a holder that is none any more."""
     driver.accept("m-1")
     driver.claim("k1", amount=100)
-    getattr(driver, end)("k2", settled=NO_CALL)
+    getattr(driver, end)("k2", settled=NO_MODEL_CALL)
     assert driver.spent().get("reserved") == 100
-    getattr(driver, end)("k1", settled=NO_CALL)
+    getattr(driver, end)("k1", settled=NO_MODEL_CALL)
     assert (driver.spent().get("reserved"), driver.spent().get("tokens")) == (None, 100)
 
 
