@@ -45,7 +45,7 @@ def test_a_frozen_worker_that_comes_back_changes_nothing(strikes: Strikes, table
     strikes.enter(table)
 
 
-def test_one_that_stands_still_with_its_leave_in_hand_asks_for_it_again_and_sends_nothing(strikes: Strikes, table: Table) -> None:
+def test_one_that_stands_still_with_its_permit_in_hand_asks_for_it_again_and_sends_nothing(strikes: Strikes, table: Table) -> None:
     """Its connection is open before the permit is looked at: what its successor has sent is not sent twice."""
     steps = [step for step in STEPS if step.name == LAST_CHECK]
     strikes.run("frozen", steps, runs=RUNS, conversations=2 * AT_ONCE, at_once=AT_ONCE)

@@ -58,7 +58,7 @@ def test_a_user_s_pause_gives_up_the_lease_before_a_request_and_counts_nothing(d
     assert driver.sending("k2", "a2", turn="k1").outcome == "ok"
 
 
-def test_a_repeated_leave_is_lost_in_a_user_s_pause(driver: MailboxDriver) -> None:
+def test_a_repeated_permit_is_lost_in_a_user_s_pause(driver: MailboxDriver) -> None:
     """The repeat may come seconds later, and its request with it."""
     driver.to_sending()
     driver.pause(PAIR)

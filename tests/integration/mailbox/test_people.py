@@ -38,7 +38,7 @@ def test_a_parked_text_of_an_older_version_gets_its_pair_from_its_event(driver: 
     assert verdict_on_permit(driver) == "opted_out"
 
 
-def test_no_leave_is_given_for_a_reply_whose_pair_nobody_knows(driver: MailboxDriver) -> None:
+def test_no_permit_is_given_for_a_reply_whose_pair_nobody_knows(driver: MailboxDriver) -> None:
     """Whether its user said STOP cannot be known."""
     driver.to_parked()
     driver.redis.hdel("boss:msg:m-1", "pair", "sender", "user")
@@ -48,7 +48,7 @@ def test_no_leave_is_given_for_a_reply_whose_pair_nobody_knows(driver: MailboxDr
     assert driver.reply("k2").attempts == ()
 
 
-def test_a_repeated_leave_without_a_pair_is_lost(driver: MailboxDriver) -> None:
+def test_a_repeated_permit_without_a_pair_is_lost(driver: MailboxDriver) -> None:
     """The first was given when the pair was known."""
     driver.to_sending()
     driver.redis.hdel("boss:reply:r-k1", "pair")

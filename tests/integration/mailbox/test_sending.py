@@ -61,7 +61,7 @@ def test_a_bridge_message_is_answered_by_its_stored_reply(driver: MailboxDriver)
     assert [line["msg"] for line in driver.lines("answered")] == ["m-1"]
 
 
-def test_leave_stores_the_attempt(driver: MailboxDriver) -> None:
+def test_a_permit_stores_the_attempt(driver: MailboxDriver) -> None:
     """Before the request goes out: what crashes in between is looked up."""
     driver.to_sending()
     reply = driver.reply("k1")
@@ -174,7 +174,7 @@ def test_an_unresolved_attempt_is_looked_up_before_any_other_verdict(driver: Mai
     assert driver.state("m-1") == "in_turn"
 
 
-def test_a_repeated_leave_is_judged_again(driver: MailboxDriver) -> None:
+def test_a_repeated_permit_is_judged_again(driver: MailboxDriver) -> None:
     """All well: the same attempt, from now on: its request leaves after this answer, and who looks for it counts from there."""
     driver.to_sending()
     driver.advance(5_000)
@@ -187,7 +187,7 @@ def test_a_repeated_leave_is_judged_again(driver: MailboxDriver) -> None:
 
 
 @pytest.mark.parametrize("change", ["opted out", "paused", "short", "taken over", "refused", "accepted", "absent", "another"])
-def test_a_repeated_leave_is_lost_when_anything_changed(driver: MailboxDriver, change: str) -> None:
+def test_a_repeated_permit_is_lost_when_anything_changed(driver: MailboxDriver, change: str) -> None:
     """The repeat may come seconds later, and its request with it."""
     driver.to_sending()
     token = "k1"

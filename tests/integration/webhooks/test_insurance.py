@@ -203,7 +203,7 @@ def test_what_cannot_be_read_is_set_aside(web: Web) -> None:
     wait_for(lambda: state(web)["aside"] == 2 and insured(web) == [], 10, "both to be set aside")
 
 
-def test_leave_to_send_is_none_while_no_replica_has_the_attempt(followed: Followed) -> None:
+def test_there_is_no_permit_while_no_replica_has_the_attempt(followed: Followed) -> None:
     """The real script, the worker's own way of sending it: `ok` with the replica in step, `not_replicated` while it stands still."""
 
     async def ask(conversation: str) -> list[str]:
