@@ -20,4 +20,5 @@ def test_a_standby_that_watches_loads_nothing_heavy() -> None:
     loaded = set(json.loads(done.stdout))
     assert not loaded & HEAVY
     ours = {name for name in loaded if name.startswith("supervisor_worker.") and not name.startswith("boss")}
-    assert ours == {"supervisor_worker.standby", *(f"supervisor_worker.standby.{name}" for name in ("process", "child_worker", "liveness"))}
+    parts = ("process", "child_worker", "worker_monitor")
+    assert ours == {"supervisor_worker.standby", *(f"supervisor_worker.standby.{name}" for name in parts)}
