@@ -26,7 +26,7 @@ class ConnectionLimiter(Generic[V]):
     """Counts connections from TCP on, so that one that never sends a frame counts too."""
 
     def __init__(self, *, max_unauthenticated: int, max_authenticated: int) -> None:
-        """The oldest is closed when more than `max_unauthenticated` wait; more than `max_authenticated` are not admitted."""
+        """The oldest is closed when more than `max_unauthenticated` wait; more than `max_authenticated` are rejected."""
         self._max_unauthenticated = max_unauthenticated
         self._max_authenticated = max_authenticated
         self._unauthenticated: dict[V, None] = {}
@@ -40,7 +40,7 @@ class ConnectionLimiter(Generic[V]):
             del self._unauthenticated[oldest]
             oldest.close_nowait(Close.OVERLOADED, "too many connections")
 
-    def admit(self, connection: V) -> bool:
+    def add_authenticated(self, connection: V) -> bool:
         """Count a connection as authenticated; False when there are too many of those."""
         if connection in self._authenticated:  # it sent `auth` again
             return True

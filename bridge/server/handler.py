@@ -150,7 +150,7 @@ class ClientHandler:
             LOG.warning("A client has another token.", action="token_refused")
             self._connection.send_nowait(self._session.reject(auth))
             await self._connection.close(Close.POLICY, "wrong token")
-        elif not self._bridge.limiter.admit(self._connection):  # after the token: strangers take no place
+        elif not self._bridge.limiter.add_authenticated(self._connection):  # after the token: strangers take no place
             LOG.warning("The bridge is full.", action="bridge_full")
             self._session.closed = True
             await self._connection.close(Close.OVERLOADED, "too many connections")

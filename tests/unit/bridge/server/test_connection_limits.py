@@ -32,7 +32,7 @@ def test_the_oldest_that_waits_makes_room() -> None:
     inside, gone, first, second, third = (Connection() for _ in range(5))
     for guest in (inside, gone):
         limiter.add(guest)
-    assert limiter.admit(inside)
+    assert limiter.add_authenticated(inside)
     limiter.remove(gone)
     for guest in (first, second, third):
         limiter.add(guest)
@@ -46,9 +46,9 @@ def test_the_house_is_full_until_somebody_leaves() -> None:
     first, second = Connection(), Connection()
     limiter.add(first)
     limiter.add(second)
-    assert [limiter.admit(first), limiter.admit(second), limiter.admit(first)] == [True, False, True]
+    assert [limiter.add_authenticated(first), limiter.add_authenticated(second), limiter.add_authenticated(first)] == [True, False, True]
     limiter.remove(first)
-    assert limiter.admit(second)
+    assert limiter.add_authenticated(second)
 
 
 @pytest.mark.parametrize(

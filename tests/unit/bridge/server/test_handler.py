@@ -76,7 +76,7 @@ class World:
         """Every token is right."""
         return True
 
-    def admit(self, *_args: object) -> bool:
+    def add_authenticated(self, *_args: object) -> bool:
         """There is room."""
         return True
 
