@@ -19,11 +19,13 @@ POLL_ANSWER_SECONDS: Final = 0.2
 LAST_ANSWER_SECONDS: Final = 0.5
 """How long a worker that is to end waits for the answer that names its jobs; then it asks once more, and requeues them."""
 OUTAGE_SECONDS: Final = 0.2
+"""The wait after a failed dequeuing while Redis is away: short, because jobs wait, and one loop asks so often."""
 ERROR_SECONDS: Final = 1.0
+"""The wait after any other error, which is a fault of ours: its traceback must not fill the log."""
 
 
-class ConsumerSettings(Protocol):
-    """What the loop asks of its worker each time, because it may change while the worker works."""
+class WorkerView(Protocol):
+    """The worker, as far as the loop knows it. It is asked each time, because it may change while the worker works."""
 
     name: str
     log: logging.Logger
@@ -41,7 +43,7 @@ class Consumer:
 
     def __init__(
         self,
-        settings: ConsumerSettings,
+        worker: WorkerView,
         *,
         client: QueueClient,
         executor: JobExecutor,
@@ -50,8 +52,8 @@ class Consumer:
         shutdown: Shutdown,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`settings` is the worker; `clock` is in seconds."""
-        self._settings, self._clock = settings, clock
+        """`worker` is asked again each time; `clock` is in seconds."""
+        self._worker, self._clock = worker, clock
         self._client, self._executor = client, executor
         self._bookkeeping, self._resilience, self._shutdown = bookkeeping, resilience, shutdown
         self._unstarted: list[Run] = []
@@ -63,11 +65,12 @@ class Consumer:
         run for `max_idle_time` seconds.
         """
         left = max_jobs if max_jobs is not None else float("inf")
-        running, settings = self._executor.runs, self._settings
+        running, worker = self._executor.runs, self._worker
         idle_since = self._clock()
         while left > 0 and not self._shutdown.requested():
             # Whether a job ran before the dequeuing: one that ended during it may have been enqueued again.
-            room, busy = min(settings.concurrency - len(running), left), bool(running)
+            room, busy = min(worker.concurrency - len(running), left), bool(running)
+            # None: there is no room, and nobody was asked. []: the server was asked and had nothing, or could not be asked.
             runs = await self._dequeue(int(room), burst=burst) if room > 0 else None
             self._executor.launch(runs or [])
             left -= len(runs or ())
@@ -77,8 +80,8 @@ class Consumer:
             if runs is None or (burst and not runs):  # without room, or with an empty queue, only an end changes anything
                 if not self._shutdown.requested():
                     await self._executor.wait_for_end()
-            elif settings.paused:
-                await self._shutdown.sleep(settings.poll_seconds)
+            elif worker.paused:
+                await self._shutdown.sleep(worker.poll_seconds)
 
     async def requeue(self) -> None:
         """Put back what the server handed out and nobody has begun. To be called after `run`."""
@@ -92,16 +95,19 @@ class Consumer:
         return max_idle_time is not None and self._clock() - idle_since > max_idle_time
 
     async def _dequeue(self, room: int, *, burst: bool) -> list[Run]:
-        """Jobs to launch. No error ends the worker: an outage is waited out, anything else is logged and tried again."""
-        settings = self._settings
+        """Jobs to launch; [] when there are none, or nobody answers.
+
+        No error ends the worker: an outage is waited out, anything else is logged and tried again.
+        """
+        worker = self._worker
         try:
-            runs = await self._wait_and_dequeue(room, None if burst else settings.poll_seconds)
+            runs = await self._wait_and_dequeue(room, None if burst else worker.poll_seconds)
         except UNAVAILABLE as error:
             self._resilience.note_outage(error)
             await self._shutdown.sleep(OUTAGE_SECONDS)
             return []
         except Exception:
-            settings.log.exception("Worker %s: could not take jobs", settings.name)
+            worker.log.exception("Worker %s: could not take jobs", worker.name)
             await self._shutdown.sleep(ERROR_SECONDS)
             return []
         self._resilience.note_return()
@@ -109,13 +115,13 @@ class Consumer:
 
     async def _wait_and_dequeue(self, room: int, poll_seconds: float | None) -> list[Run]:
         """One wait for a job where none is known to be there, then one script."""
-        client, shutdown, settings = self._client, self._shutdown, self._settings
-        if poll_seconds is not None and not (client.backlog or client.unanswered or settings.paused):
+        client, shutdown, worker = self._client, self._shutdown, self._worker
+        if poll_seconds is not None and not (client.backlog or client.unanswered or worker.paused):
             await shutdown.bounded(client.wait(poll_seconds), poll_seconds + POLL_ANSWER_SECONDS)
         if shutdown.requested():  # what the wait has moved is for `requeue`
             return []
         # A draining worker asks too: without room, the script puts back what the wait has moved.
-        runs = await shutdown.bounded(client.dequeue(0 if settings.draining else room), LAST_ANSWER_SECONDS)
+        runs = await shutdown.bounded(client.dequeue(0 if worker.draining else room), LAST_ANSWER_SECONDS)
         if shutdown.requested():  # the answer came after the request: these jobs are recorded as started, and do not begin
             self._unstarted = runs
             return []

@@ -37,7 +37,7 @@ class BridgeConnection(ServerConnection):
         self._limiter.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Give its place back."""
+        """It counts no longer against the limit, so that another client can connect."""
         self._limiter.remove(self)
         self._cancel_stall_timer()
         super().connection_lost(exc)

@@ -11,15 +11,19 @@ A request on it. `request.stored` and `request.answer` hold its state, `_queue` 
                _enqueue           _store                          message ended: `ended`
     frame ------------> QUEUED ------------> STORING -----------> STORED -----------> ANSWERED
                           |                     |                   |                     ^
-                          |                     |                   +--(1) hand over------+
-                          |                     +--(2) rejected, Redis away---------------+
-                          +--------(3) its time is over, or Redis is away-----------------+
+                          |                     |                   +--hand-over----------+
+                          |                     +--not stored-----------------------------+
+                          +--timed out----------------------------------------------------+
 
-(1) and (3) by the clock are for a request without an id alone: it gets exactly one answer within BRIDGE_ANSWER_SECONDS. Shortly before,
-a STORED message is handed over to the client, so that nobody else answers it; a request that is not STORED fails.
-(3) leaves a store under way, or one whose answer was lost in (2): if the message turns out to be stored, the handover queue takes it
-back from the mailbox, because its client was told that it failed and does not ask again.
-A request with an id has no clock: its client repeats it, at this connection or another, and gets the reply when it is there.
+- *Hand-over*: shortly before the answer is due, a STORED message is handed over to the client, so that nobody else answers it.
+- *Not stored*: the request was rejected, or Redis is away. It fails.
+- *Timed out*: the answer is due and the request is not STORED. It fails.
+
+Hand-over and time-out are for a request without an id alone: it gets exactly one answer within BRIDGE_ANSWER_SECONDS. A request with an
+id has no deadline: its client repeats it, at this connection or another, and gets the reply when it is there.
+
+A request without an id that failed may turn out to be stored: its store was still under way when it timed out, or the store's answer was
+lost. Its client was told that it failed, and does not ask again. So the handover queue hands it over, and no worker answers it.
 
 The reader never waits for the mailbox, so that a ping is answered while requests are being stored. One client's requests are stored
 one after the other: their order in the mailbox is the client's.
@@ -187,12 +191,12 @@ class ClientHandler:
             await asyncio.wait([self._store_task])
 
     def _set_deadline(self, request: MessageRequest) -> None:
-        """(1) and (3): two timers, because the handover asks Redis, and the answer is due even if Redis does not answer."""
+        """Two timers, because the hand-over asks Redis, and the answer is due even if Redis does not answer."""
         limit = self._bridge.limits.answer_seconds
         margin = min(HANDOVER_SECONDS, limit / 10)
         loop = self._connection.loop
         loop.call_later(limit - margin, self._start_handover, request)
-        loop.call_later(limit - margin / 5, self._overdue, request)
+        loop.call_later(limit - margin / 5, self._answer_at_deadline, request)
 
     async def _store_queued(self) -> None:
         while self._queue:
@@ -207,7 +211,7 @@ class ClientHandler:
         self._queue = self._store_task = None
 
     async def _store(self, request: MessageRequest, queued: QueuedRequest) -> None:
-        if request.answer is not None or self._bridge.ending:  # (3) while it was QUEUED: nothing of it may get into the mailbox
+        if request.answer is not None or self._bridge.ending:  # timed out while it was QUEUED: nothing of it may get into the mailbox
             return
         try:
             event = event_of(request, queued.content, self._bridge.runtime.users, time.time())
@@ -225,14 +229,14 @@ class ClientHandler:
                 self._stored(request)
 
     def _stored(self, request: MessageRequest) -> None:
-        if request.answer is not None:  # (3) while it was STORING: its client was told that it failed
+        if request.answer is not None:  # timed out while it was STORING: its client was told that it failed
             self._bridge.handovers.add(request.message_id)
             return
         self._bridge.follower.stored(request.message_id)
         self._send(request, self._session.stored(request, time.time()))
 
     def _not_stored(self, request: MessageRequest, *, tried: bool) -> None:
-        """(2): Redis did not say that the message is stored. If it was `tried`, it may be stored all the same."""
+        """Redis did not say that the message is stored. If it was `tried`, it may be stored all the same."""
         if tried and not request.id:  # with an id the client repeats it; without one nobody must answer it
             self._bridge.handovers.add(request.message_id)
         self._send(request, self._session.failed(request, ErrorCode.STORAGE_UNAVAILABLE))
@@ -278,20 +282,20 @@ class ClientHandler:
             task.add_done_callback(_log_failure)
 
     async def _hand_over(self, request: MessageRequest) -> None:
-        """(1): the message becomes the client's own, unless its reply is there already."""
+        """The message becomes the client's own, unless its reply is there already."""
         message = request.message_id
         try:
             state = await self._bridge.handovers.hand_over(message)
             outcome = None if state == "handed_over" else (await self._bridge.follower.outcomes([message]))[message]
-        except (RedisError, OSError):  # `_overdue` acknowledges it in time, so it has to be handed over when Redis is back
+        except (RedisError, OSError):  # `_answer_at_deadline` acknowledges it in time, so it has to be handed over when Redis is back
             self._bridge.handovers.add(message)
             return
         if state == "handed_over":
-            self._overdue(request)
+            self._answer_at_deadline(request)
         elif outcome is not None:  # the reply was stored, and its line is still on its way through the ledger
             self.ended(message, outcome)
 
-    def _overdue(self, request: MessageRequest) -> None:
+    def _answer_at_deadline(self, request: MessageRequest) -> None:
         """The answer is due now: an acknowledgement of a STORED message, else an error."""
         if not self._closed:
             self._send(request, self._session.overdue(request, time.time()))

@@ -18,7 +18,9 @@ from shared.observability import logs
 
 LOG: Final = logs.logger(__name__)
 GIVE_UP_SECONDS: Final = 60.0
+"""How long a hand-over is tried: a restart of Redis or a change of its master takes less. It bounds what an outage leaves in the queue."""
 RETRY_SECONDS: Final = 0.5
+"""One hand-over at a time is tried, so this is all that the queue asks of a Redis that is away."""
 MAX_QUEUED: Final = 10_000
 AWAY: Final = (RedisError, OSError)
 

@@ -26,9 +26,12 @@ from shared.observability.outage import Outage
 
 LOG: Final = logs.logger(__name__)
 BLOCK_MS: Final = 500
+"""How long one read waits for new lines. The records are polled between two reads, so it is well below POLL_SECONDS."""
 RETRY_SECONDS: Final = 0.2
+"""The wait after a failed read: one reader a bridge, so a Redis that comes back is noticed soon and not burdened."""
 POLL_SECONDS: Final = 2.0
 MAX_BATCH: Final = 200
+"""Messages whose records are read in one round trip: their texts are all in memory at once."""
 OPEN: Final = frozenset({MessageState.PENDING.value, MessageState.IN_TURN.value})
 
 

@@ -20,6 +20,7 @@ from shared.model.users import User, Users
 from shared.runtime import Runtime
 
 MAX_CONCURRENT_STORES: Final = 8
+"""Also the connections that these stores have to Redis, which runs one script at a time: more would only wait there."""
 MAX_SUBJECT: Final = 500
 
 
@@ -67,7 +68,8 @@ class Submitter:
 def event_of(request: MessageRequest, content: MessageContent, users: Users, at: float) -> Received:
     """The event of a request from a user to their own Boss; `at` is in epoch seconds.
 
-    Raises BadInput with the code of the `error`: the bridge admits by the same rule as the webhooks.
+    Raises BadInput with the code of the `error`. Who is a stranger is decided here (`_known`) as the webhooks decide it
+    (`shared.model.sms_admission`, `webhook_api.email.admission`): a change of that rule concerns all three.
     """
     if request.type == ClientFrame.SMS:
         return _sms(request, content, users, at)

@@ -1,7 +1,9 @@
 """Who is answered by text: pure policy, no I/O, for the webhook that brings a text and for the list that shows one it did not bring.
 
 What is not admitted is recorded with the reason given here: `stranger` `unknown_recipient` `bad_sender` `own_address` `empty`
-`help_keyword`, and for one that the list shows late `overtaken`. The policy for mail is `webhook_api.email.admission`'s.
+`help_keyword`, and for one that the list shows late `overtaken`. The policy for mail is in
+`webhook_api.email.admission`. Who is a stranger is decided in both, and for the bridge in `bridge.server.submit`: a change of that rule
+concerns all three.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 Reasons: `stranger` `unknown_recipient` `bad_from` `two_addresses` `own_address` `empty` `unauthenticated` `auto_submitted`
 `return_path` `list` `bulk` `auto_response` `report` `robot`, and of a mail that cannot be read as it was sent `bad_form` `bad_headers`.
-The policy for texts is in `shared.model.sms_admission`.
+The policy for texts is in `shared.model.sms_admission`. Who is a stranger is decided in both, and for the bridge in `bridge.server.submit`:
+a change concerns all three.
 """
 
 from __future__ import annotations

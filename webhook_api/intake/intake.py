@@ -3,7 +3,7 @@
 When `accept`, `ignore` or `report` returns, the record is on durable storage, and its sender may get a 2xx.
 
 - Redis is away, and there is no room on disk: they raise StorageUnavailable.
-- Redis rejects a call for the call's own sake: StorageFault. It is not spooled: it would fail there as well, after a 2xx.
+- Redis rejects a call because of the record itself: StorageFault. It is not spooled: it would fail there as well, after a 2xx.
 - MAX_OPEN_MESSAGES wait already: a text goes to the spool, because nobody would send it again; a mail is rejected with StorageFull, because
   SendGrid repeats it for three days.
 - Redis has a message and none of its replicas has: a copy is kept on disk as well (`unreplicated`).
@@ -38,12 +38,15 @@ from webhook_api.intake.unreplicated import UnreplicatedCopies
 BEHIND_SECONDS: Final = 0.2
 """How long a request waits behind a backlog that Redis is accepting, before it goes to disk as well."""
 POLL_SECONDS: Final = 0.01
+"""How often such a request looks whether the backlog has cleared; short beside BEHIND_SECONDS."""
 QUIET_SECONDS: Final = 5.0
 """How long refusals are not recorded after Redis has failed to record one."""
 HEARD_SECONDS: Final = 60.0
+"""How often the time of a webhook's last call is written: a round trip for each call would be too many, and a minute is exact enough."""
 MAX_LOGGED: Final = 30
+"""Refusals of one kind that are logged in LOGGED_SECONDS: a flood of forged requests must not fill the log."""
 LOGGED_SECONDS: Final = 60.0
-"""At most MAX_LOGGED refusals of one kind are logged in that time: a flood of forged requests must not fill the log."""
+"""After this time the refusals are counted from zero again."""
 WRITE_CHECK_MS: Final = 1000
 log = logs.logger(__name__)
 
@@ -121,7 +124,8 @@ class Intake:
             self.runtime.redis.hset(keys.HEARD, webhook, str(seconds * 1000 + micros // 1000))
 
     def _store_or_spool(self, record: SpoolRecord) -> None:
-        # Asked before the sequencer's lock is taken: under it, every request would wait for every other one's system call.
+        # A look at the directory also sees what other processes wrote. It is taken before the sequencer's lock: under it, every request
+        # would wait for every other one's system call.
         seen_empty = self._spool.is_empty()
         if not seen_empty:
             blocking.in_thread(self._store_or_spool_in_order, record, seen_empty=False)
@@ -130,9 +134,10 @@ class Intake:
 
     def _store_or_spool_in_order(self, record: SpoolRecord, *, seen_empty: bool) -> None:
         highest = 0 if seen_empty else self._spool.highest()
+        # Asked again, by the count of what this process wrote: it may have written since the directory was looked at.
         ticket, way = self._sequencer.take_ticket(lambda: seen_empty and not self._spool.depth, highest)
         try:
-            if way is Way.BEHIND and blocking.in_thread(self._turn_comes, ticket):
+            if way is Way.BEHIND and blocking.in_thread(self._backlog_clears, ticket):
                 way = Way.DIRECT
             if not (way is Way.DIRECT and self._stored(ticket, record)):
                 blocking.in_thread(self._write, ticket, record)
@@ -146,7 +151,7 @@ class Intake:
         self._spool.write(ticket, records.encode(record))
         self._replayer.wake()
 
-    def _turn_comes(self, ticket: int) -> bool:
+    def _backlog_clears(self, ticket: int) -> bool:
         """Wait up to BEHIND_SECONDS for what is on disk to be replayed; not while Redis is away."""
         end = time.monotonic() + BEHIND_SECONDS
         while not self._availability.away and time.monotonic() < end:

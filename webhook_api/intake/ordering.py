@@ -4,7 +4,7 @@ Pure bookkeeping: no I/O but the questions that its callers bring along.
 
 Every request takes a ticket when it arrives. Its states::
 
-    take_ticket ─▶ DIRECT ──redis_replied──▶ done: Redis accepted it, or rejected it for its own sake
+    take_ticket ─▶ DIRECT ──redis_replied──▶ done: Redis accepted it, or rejected it because of the record itself
       │              │
       │              └─to_disk─▶ being written ──release──▶ done: its file is there, or its sender was told that it is nowhere
       │                               ▲
@@ -12,7 +12,8 @@ Every request takes a ticket when it arrives. Its states::
       │              └───may_go_direct──▶ DIRECT   nothing waits before it any more
       └─▶ DISK ───────────────────────┘            Redis is silent: nobody waits for it
 
-A request goes directly only while nothing waits on disk, nothing is being written there, and Redis is not silent. A direct call that
+A request goes directly only while nothing waits on disk, nothing is being written there, and Redis is not *silent*: silent means that
+the oldest direct call has had no answer for SILENCE_SECONDS, and no other has had one meanwhile. A direct call that
 fails is written under the ticket that it has, and until then nothing with a later ticket is replayed (`replay_limit`). Several processes
 may share a directory: a request that finds something there takes a ticket above all that is or was there (`tickets`), so no process's
 clock matters.
@@ -79,14 +80,14 @@ class Sequencer:
             return True
 
     def to_disk(self, ticket: int) -> None:
-        """Redis did not accept it, or its turn did not come: it is written now, and nobody goes to Redis in between."""
+        """Redis did not accept it, or the backlog before it did not clear: it is written now, and nothing goes to Redis in between."""
         with self._lock:
             self._writing.add(ticket)  # first: at no moment may the ticket be in none of the three
             self._behind.discard(ticket)
             self._direct.pop(ticket, None)
 
     def redis_replied(self, ticket: int) -> None:
-        """Redis accepted it, or rejected it for its own sake; either shows that Redis is not silent."""
+        """Redis accepted it, or rejected it because of the record itself; either shows that Redis is not silent."""
         with self._lock:
             self._direct.pop(ticket, None)
             self._replied_at = self._monotonic()

@@ -37,6 +37,8 @@ FIRST_RETRY_SECONDS: Final = 0.1
 MAX_RETRY_SECONDS: Final = 1.0
 MAX_LISTED: Final = 1024
 MAX_TRIES: Final = 5
+"""Tries of a record that fails because of the record itself, within about a second: a passing fault makes no dead letter, and the records
+behind it do not wait for long."""
 
 log = logs.logger(__name__)
 
@@ -68,11 +70,11 @@ class Replayer:
         self._backoff = Backoff(FIRST_RETRY_SECONDS, MAX_RETRY_SECONDS)
 
     def start(self) -> None:
-        """Start the thread."""
+        """Begin to replay, in a thread: what an earlier run left comes first."""
         self._thread.start()
 
     def wake(self) -> None:
-        """Tell the thread that a record was written."""
+        """A record was written: it need not wait for the next poll."""
         self._work.set()
 
     def close(self, seconds: float = 3.0) -> None:

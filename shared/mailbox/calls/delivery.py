@@ -56,11 +56,14 @@ class SendLimits:
 class Sending:
     """The verdict right before a request to a provider. Only `ok` allows it.
 
-    `look_up`: `attempt` is unresolved, ask the provider first. `opted_out` and `paused` have given up the lease, and
-    `more` says whether messages remain. `short`: renew once and ask again. `sent`: nothing left to send.
-    `too_old`, `unknown` (too many attempts of unknown outcome) and `no_pair` (nobody knows whom an opt-out would be
-    asked for) are for the holder to park. `not_replicated`: `ok`, but
-    no replica of the server has the attempt: after a failover it would not be known, and the reply would be sent again.
+    - `look_up`: `attempt` is pending; ask the provider first.
+    - `opted_out`, `paused`: the lease was given up; `more` says whether messages remain.
+    - `short`: too little is left of the lease. Renew it once, and ask again.
+    - `sent`: nothing is left to send.
+    - `lost`: the lease is another holder's, or this permit is not given a second time.
+    - `too_old`, `unknown` (too many attempts of unknown outcome), `no_pair` (nobody knows whose opt-out would count): the holder parks.
+    - `not_replicated`: `ok`, but no replica of the server has the attempt: after a failover it would not be known, and the reply would
+      be sent again.
     """
 
     outcome: Literal["ok", "not_replicated", "lost", "look_up", "opted_out", "paused", "short", "sent", "too_old", "unknown", "no_pair"]

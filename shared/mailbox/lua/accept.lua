@@ -4,9 +4,8 @@
 -- is from texts to a phone, does not concern it, and the sentence on a rate goes back as the answer. A robot that answers us
 -- without saying that it is one shows by what it says and when (see `comes_back`); the third time in a row is not answered: one plain
 -- sentence says so, and what repeats is kept and shown later, and not answered until a different message comes or ten minutes passed.
--- Otherwise the event is stored, appended to its conversation's inbox, and
--- the conversation becomes due, and is woken at once unless it settles first. No room ("full"): nothing changes, the sender's
--- provider or our spool keeps it.
+-- Otherwise the event is stored and appended to its conversation's inbox. The conversation becomes due, and is woken at once unless it
+-- settles first. No room ("full"): nothing changes, the sender's provider or our spool keeps it.
 -- `mark` is how long the id is known, `kept` how long the record of what is ignored stays. `via` names the way of a message that its
 -- webhook did not bring; `copy` says that it may have been answered before, and its reply will bear the mark `maybe_duplicate`.
 -- `user` is the id of the entry of the users file that it comes from: records outlive the conversation's, and say whose they are.
@@ -138,7 +137,7 @@ local function tell(code)
   add_notice(conv, id, code, event, user, t)
 end
 
--- What a user wrote is not lost because it is not answered: it is shown when the conversation goes on.
+-- What a user wrote is not lost because it is not answered: it is shown when the conversation goes on. As many ids as `remember` keeps.
 local function keep_unanswered()
   local history = P .. 'history:' .. conv
   redis.call('HSET', msg_key(id), 'event', event)

@@ -1,5 +1,5 @@
--- ended: a process has ended, as itself says at its end, or its own host when it has died: what it held is given up at once, some of it
--- at a time. Each is one lost lease. Answer: 1 when there may be more.
+-- ended: a process has ended. It says so itself at its end; when it has died, another process of its host does. What it held is given up
+-- at once, at most `most` conversations in one call. Each is one lost lease. Answer: 1 when there may be more.
 -- uses: liveness
 -- args: process most#
 local n = let_go(process, ENDED, most, now())

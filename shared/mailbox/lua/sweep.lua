@@ -3,6 +3,7 @@
 -- next one's time comes (-1: none is on the agenda); then the replies that did not reach their users, for the caller to tell
 -- them elsewhere (`elsewhere`), at most 20 at a time; then the operators' requests for a retry that the caller is to serve, {operation,
 -- message, operator}, at most `places`.
+-- The bounds 20 and 100 keep the script short, because Redis serves nobody else meanwhile; what is left comes with the next sweep.
 -- What a process that is silent held is due at once. A call to the model whose holder's lease is over is settled at its amount, at most
 -- 100 at a time. A mark from the future is none: TIME has stepped back since, and so it would outlive its wake-up.
 -- uses: spending liveness indexes requests

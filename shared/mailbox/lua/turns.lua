@@ -28,7 +28,8 @@ local function release_turn(turn, retention)
   redis.call('PEXPIRE', turn_key(turn), retention)
 end
 
--- What the conversation remembers: ids only, so that the texts go with their records.
+-- What the conversation remembers: ids only, so that the texts go with their records. Of the newest forty a prompt shows as many as
+-- HISTORY_TOKENS has room for; the bound keeps a claim short.
 local function remember(conv, turn, retention)
   local key = P .. 'history:' .. conv
   for _, id in ipairs(turn_messages(turn)) do
