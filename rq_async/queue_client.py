@@ -90,7 +90,7 @@ class QueueClient:
         args = (self._job_prefix, RQ_KEY_PREFIX, idle_state, *itertools.chain.from_iterable(jobs))
         await REQUEUE.send(self._commands, (self._queue.key, *self._own_keys), args)
 
-    # finishing
+    # The end of a job: its record and its execution's, in one script
 
     async def finish(self, run: Run, value: Any, idle_state: str) -> int | None:
         """Record that a job returned `value` at its `ended_at`; how many executions the worker still has.

@@ -123,7 +123,7 @@ class AsyncWorker(BaseWorker):
         """The text kept of a failed job: its traceback. To be overridden where exceptions quote private data."""
         return format_exc_info((type(error), error, error.__traceback__))
 
-    # working
+    # The one method that RQ calls, and what it runs from registration to teardown
 
     def work(  # noqa: PLR0917 - BaseWorker's signature
         self,

@@ -171,7 +171,7 @@ class ClientHandler:
         subscription = ServerSubscription(self._bridge.follower, self._connection, subscribe)
         self._subscription_task = asyncio.create_task(subscription.run())
 
-    # QUEUED and STORING
+    # From a frame to the mailbox: QUEUED and STORING
 
     async def _enqueue(self, request: MessageRequest, size: int) -> None:
         """Queue a request; the reader waits only while too much is queued."""
@@ -260,7 +260,7 @@ class ClientHandler:
             if outcome is not None:  # its line in the ledger is past, so the follower would tell no sooner than its next poll
                 self.ended(message, outcome)
 
-    # ANSWERED
+    # How a request is ANSWERED: by the message's end, by the hand-over, or at the deadline
 
     def ended(self, message: str, outcome: MessageOutcome) -> None:
         """A message has its outcome: called by the follower, once or more."""

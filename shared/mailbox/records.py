@@ -37,7 +37,7 @@ class ReplyState(StrEnum):
 Kind = Literal["text", "mail", "bridge", "notice"]
 """`text` and `mail` came from a provider, `bridge` from a local client; a `notice` is a sentence of ours to the user."""
 AttemptOutcome = Literal["", "accepted", "refused", "absent"]
-"""'' is unresolved; `absent` means that look-ups succeeded and did not find it: it may have been taken all the same."""
+"""'' is pending; `absent` means that look-ups succeeded and did not find it: it may have been accepted all the same."""
 
 
 @dataclass(frozen=True, slots=True)

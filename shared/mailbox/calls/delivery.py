@@ -97,7 +97,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class NotFound:
-    """What a look-up that did not show an attempt makes of it; unresolved, it is looked at again in `wait_ms`."""
+    """What a look-up that did not show an attempt makes of it; while it is pending, it is looked up again in `wait_ms`."""
 
     outcome: AttemptOutcome
     wait_ms: int = 0

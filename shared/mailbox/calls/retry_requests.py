@@ -1,6 +1,6 @@
 """An operator's request that a parked message be answered after all, its way to a worker, and its result. No I/O.
 
-What is unresolved of the message's reply is looked up at its provider first, and only a worker can do that: a command or a page leaves a
+Pending attempts of the message's reply are looked up at its provider first, and only a worker can do that: a command or a page leaves a
 request here, and the next sweep of any worker serves it (`supervisor_worker.turns.retry_request`). The request and its effect end in one
 step, so that it has its effect once, whoever dies in between.
 """

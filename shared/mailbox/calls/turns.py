@@ -42,7 +42,7 @@ class Claim:
 class Closed:
     """How a turn ended: `more` asks the caller to enqueue the next job, `lost` says that somebody else holds the lease.
 
-    `look_up` comes from `park` only: an attempt is unresolved and nobody has asked the provider.
+    `look_up` comes from `park` only: an attempt is pending and the provider was not asked.
     """
 
     outcome: Literal["more", "empty", "lost", "look_up"]

@@ -1,5 +1,5 @@
 -- outcome: what the provider answered to an attempt. Never fenced, never thrown away, the same when repeated.
--- "unknown" only says why no answer is known (`code`): the attempt stays unresolved.
+-- "unknown" only says why no answer is known (`code`): the attempt stays pending.
 -- One accepted attempt makes the reply `sent` for good. A refusal decides only when every attempt was refused. A holder gives its
 -- conversation and token: when the reply is taken its turn is finished in the same step, under `finish`'s rules (a repeat gets the
 -- first answer). Answer: {the reply's state, "1" when decided, what `finish` says or ""}.

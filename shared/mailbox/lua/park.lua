@@ -1,5 +1,5 @@
 -- park: set the turn's messages aside, visibly, and free the conversation.
--- A turn with an unresolved attempt is parked only after a look-up that succeeded; if the outcome of one stays unknown the reply is
+-- A turn with a pending attempt is parked only after a look-up that succeeded; if the outcome of one stays unknown the reply is
 -- marked `maybe_sent`, and a later "accepted" turns its messages into answered. The user is told once, by a notice at the tail, unless
 -- the message came over the bridge, which tells it; or on the other channel, where this one cannot reach them ("unreachable").
 -- A notice itself is not kept: it ends as ignored. The turn's last call is settled first, whoever holds the lease.

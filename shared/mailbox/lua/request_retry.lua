@@ -1,4 +1,4 @@
--- request_retry: an operator wants a parked message answered after all. What is unresolved of its old reply is looked up at the provider
+-- request_retry: an operator wants a parked message answered after all. Pending attempts of its old reply are looked up at the provider
 -- first, which only a worker can do: the request stays until a worker's sweep has served it, once. Its result is kept for a day, for
 -- whoever waits. The same when repeated, also after it was served. Answer: {result or "", detail}.
 -- uses: requests

@@ -1,5 +1,5 @@
--- retry: the operator wants a parked message answered after all. Appended at the tail, age and counts reset. What is unresolved
--- of its old reply (the caller has looked it up) makes the next reply a `maybe_duplicate`. A request for it (`request_retry`) ends in the
+-- retry: the operator wants a parked message answered after all. Appended at the tail, age and counts reset. Pending attempts
+-- of its old reply (the caller has looked them up) make the next reply a `maybe_duplicate`. A request for it (`request_retry`) ends in the
 -- same step, so that it is served once; one that has ended is not served again. Answer: {outcome, conv, channel}.
 -- uses: turns replies requests
 -- args: id operation retention by user pair sender wake...

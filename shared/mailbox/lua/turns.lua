@@ -57,7 +57,8 @@ local function close_lease(conv, retention, t)
   return result
 end
 
--- Remove exactly the turn's messages and give up the lease. A message that was handed over meanwhile keeps that state.
+-- Messages that came while the turn ran stay in the inbox for the next one: only the turn's own are removed, and the lease ends. A
+-- message that was handed over meanwhile keeps that state.
 local function close_turn(conv, token, state, reason, retention, t)
   local key = conv_key(conv)
   local turn = get(key, 'turn')
