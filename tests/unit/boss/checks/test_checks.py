@@ -89,7 +89,7 @@ def test_a_warning_is_no_failure() -> None:
 
 def test_what_to_do_stands_below_the_finding() -> None:
     """Lines of several faults are indented alike."""
-    assert line(fail("settings", "A: x\nB: y", "Mend.")).split("\n")[1:] == [" " * 21 + "B: y", " " * 21 + "-> Mend."]
+    assert line(fail("settings", "A: x\nB: y", "Mend.")).split("\n")[1:] == [" " * 22 + "B: y", " " * 22 + "-> Mend."]
 
 
 @pytest.mark.parametrize(("mode", "status"), [(0o600, "ok"), (0o400, "ok"), (0o640, "warn"), (0o604, "warn"), (None, "ok")])
