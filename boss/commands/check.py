@@ -48,8 +48,8 @@ def bridge(*, who: str, wait: float, as_json: bool) -> None:
     The two messages are real ones: the Boss thinks about them, and they stay
     in the user's conversations. The replies come over the bridge alone.
 
-    Exit status: 0 when nothing fails, 1 otherwise. A message that is taken
-    and not answered in time is a warning.
+    Exit status: 0 when nothing fails, 1 otherwise. A message that is
+    accepted and not answered in time is a warning.
     """
     settings = load_settings()
     ends: dict[Channel, Ends | None] = {"sms": ends_of(settings, "sms", who), "email": ends_of(settings, "email", who)}
