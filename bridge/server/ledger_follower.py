@@ -19,7 +19,7 @@ from bridge.protocol.server_session import MessageOutcome
 from shared.errors import BosslineError
 from shared.mailbox import AsyncMailbox, ledger
 from shared.mailbox.ledger import Line
-from shared.mailbox.records import Message, MessageState, Reply
+from shared.mailbox.records import Message, MessageState, Reply, reply_id_of
 from shared.mailbox.wait_for_reply import ENDS
 from shared.observability import logs
 from shared.observability.outage import Outage
@@ -174,7 +174,7 @@ def _ended_message(line: Line) -> str:
 
 
 def _reply_id(record: Message | None) -> str:
-    return "r-" + record.turn.removeprefix("t-") if record and record.turn else "r-"
+    return reply_id_of(record.turn if record else "")
 
 
 def _batches(names: list[str]) -> Iterator[list[str]]:

@@ -17,7 +17,7 @@ from redis.exceptions import NoScriptError
 from shared.mailbox import keys
 from shared.mailbox.call import Call
 from shared.mailbox.calls.retry_requests import RetryResult, result_from
-from shared.mailbox.records import Message, Pause, Reply, message_from, pause_from, reply_from
+from shared.mailbox.records import Message, Pause, Reply, message_from, pause_from, reply_from, reply_id_of
 from shared.mailbox.scripts import arguments, script
 from shared.model import codec
 from shared.storage.replication import StorageResult
@@ -96,7 +96,7 @@ class Mailbox:
 
     def reply_of(self, message: Message) -> Reply | None:
         """The reply of the turn that a message is, or was last, in."""
-        return self.reply("r-" + message.turn.removeprefix("t-")) if message.turn else None
+        return self.reply(reply_id_of(message.turn)) if message.turn else None
 
     def recent(self, limit: int, *, parked: bool = False, since_ms: int = 0, until_ms: int | None = None) -> list[str]:
         """The ids of the newest messages, or of all parked ones, newest first; of those that came (were parked) in that time, in ms."""
@@ -277,7 +277,7 @@ class AsyncMailbox:
         names, turn = await self._together(
             [("ZRANGE", keys.unsure(conversation), 0, -1), ("HGET", keys.conversation(conversation), "turn")]
         )
-        under_way = ["r-" + turn.removeprefix("t-")] if turn else []
+        under_way = [reply_id_of(turn)] if turn else []
         found = await self.replies(list(dict.fromkeys([*names, *under_way])))
         return [reply for reply in found if reply and reply.uncertain]
 

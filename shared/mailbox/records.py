@@ -12,6 +12,16 @@ from shared.model.addresses import Channel
 from shared.model.events import Received, Response
 
 
+def reply_id_of(turn: str) -> str:
+    """The id of a turn's one reply; `replies.lua` makes it in the same way (`reply_of`)."""
+    return "r-" + turn.removeprefix("t-")
+
+
+def turn_id_of(reply: str) -> str:
+    """The id of the turn that a reply answers."""
+    return "t-" + reply.removeprefix("r-")
+
+
 class MessageState(StrEnum):
     """All states of a message; there are no others."""
 
@@ -136,7 +146,7 @@ class Turn:
     @property
     def reply_id(self) -> str:
         """The id of the turn's one reply."""
-        return "r-" + self.id.removeprefix("t-")
+        return reply_id_of(self.id)
 
 
 @dataclass(frozen=True, slots=True)

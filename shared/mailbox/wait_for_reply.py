@@ -17,7 +17,7 @@ from redis import Redis
 
 from shared.mailbox import Mailbox, ledger
 from shared.mailbox.ledger import Line
-from shared.mailbox.records import Message, MessageState, Reply, ReplyState
+from shared.mailbox.records import Message, MessageState, Reply, ReplyState, reply_id_of
 from shared.observability.outage import Outage
 from shared.storage.clients import AWAY
 
@@ -53,7 +53,7 @@ class ReplyWatch:
         if line.fields.get("msg") == self.message:
             self.turn = line.fields.get("turn") or self.turn
             return ENDS.get(line.type)
-        ours = self.turn and line.fields.get("reply") == "r-" + self.turn.removeprefix("t-")
+        ours = self.turn and line.fields.get("reply") == reply_id_of(self.turn)
         return "answered" if ours and line.type == "sent" else None
 
 

@@ -15,6 +15,7 @@ from typing import Final
 from shared.errors import BadInput
 from shared.mailbox import Mailbox, ledger
 from shared.mailbox.ledger import Line
+from shared.mailbox.records import turn_id_of
 from shared.model.addresses import PhoneNumber
 from shared.model.sms_admission import sms_id
 from shared.operations.errors import NotPossible
@@ -109,7 +110,7 @@ class Finder:
         """A text that came in has an id of ours made of its provider's; what went out is recorded for its reply."""
         yield sms_id(self.account, what)
         reply = self.mailbox.owner(what) or self.mailbox.owner(what.partition(".")[0])
-        yield from self.mailbox.turn_messages(_turn_of(reply)) if reply else ()
+        yield from self.mailbox.turn_messages(turn_id_of(reply)) if reply else ()
 
     def _of_header(self, what: str) -> Iterator[str]:
         header = what if what.startswith("<") else f"<{what}>"
@@ -129,7 +130,7 @@ class Finder:
         if kind in "mn":
             return [what] if self.mailbox.message(what) else []
         if kind in "rt":
-            return self.mailbox.turn_messages(_turn_of(what))
+            return self.mailbox.turn_messages(turn_id_of(what))
         return self._listed(what)
 
     def _of_lines(self, what: str) -> Iterator[str]:
@@ -149,10 +150,6 @@ class Finder:
 
     def _listed(self, name: str) -> list[str]:
         return self.mailbox.listed(name, self.limit, since_ms=self.window.since_ms, until_ms=self.window.until_ms)
-
-
-def _turn_of(reply: str) -> str:
-    return "t-" + reply[2:]
 
 
 def _beside(line: Line, what: str) -> Iterator[str]:

@@ -13,7 +13,7 @@ from redis import Redis
 
 from shared.mailbox import Mailbox, keys, ledger
 from shared.mailbox.ledger import Line
-from shared.mailbox.records import Message, Reply
+from shared.mailbox.records import Message, Reply, reply_id_of
 from shared.model.addresses import Address
 from shared.model.delivery_errors import sentence
 from shared.model.events import EmailReceived, Received, SendEmailResponse, SmsReceived
@@ -104,8 +104,8 @@ class Stranger(TypedDict):
 def summaries(mailbox: Mailbox, people: People, messages: Sequence[str]) -> list[MessageSummary]:
     """Of those of these messages that are kept, in this order."""
     records = [record for record in mailbox.messages(messages) if record]
-    states = mailbox.reply_states([_reply_id(record.turn) for record in records if record.turn])
-    return [_summary(record, people, *states.get(_reply_id(record.turn), ("", ""))) for record in records]
+    states = mailbox.reply_states([reply_id_of(record.turn) for record in records if record.turn])
+    return [_summary(record, people, *states.get(reply_id_of(record.turn), ("", ""))) for record in records]
 
 
 def parked(mailbox: Mailbox, people: People, limit: int) -> list[ParkedMessage]:
@@ -137,7 +137,7 @@ def view(mailbox: Mailbox, people: People, message: str, *, body: bool) -> Messa
 def timeline(lines: Sequence[Line], message: str, turn: str = "") -> list[Line]:
     """The lines about a message, its turns (also those that were dissolved) and their replies."""
     turns = {line.fields["turn"] for line in lines if line.fields.get("msg") == message and line.fields.get("turn")} | ({turn} - {""})
-    replies = {_reply_id(name) for name in turns}
+    replies = {reply_id_of(name) for name in turns}
     return [
         line
         for line in lines
@@ -188,10 +188,6 @@ def _summary(record: Message, people: People, reply_state: str, reply_code: str)
         "reply_state": reply_state,
         "reply_code": reply_code,
     }
-
-
-def _reply_id(turn: str) -> str:
-    return "r-" + turn.removeprefix("t-")
 
 
 def _received(event: Received, *, body: bool) -> dict[str, Any]:

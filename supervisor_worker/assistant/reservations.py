@@ -14,6 +14,7 @@ from shared.config.settings import Settings
 from shared.errors import LeaseLost, ProviderError
 from shared.mailbox import AsyncMailbox
 from shared.mailbox.calls import NO_MODEL_CALL, DayBounds, Settled, reserve
+from shared.mailbox.calls.turns import first_model_call_id
 from supervisor_worker.assistant.claude.client import ModelAnswer
 from supervisor_worker.assistant.price import most_of
 from supervisor_worker.assistant.prompt import Prompt
@@ -37,11 +38,6 @@ class ModelCallDenied(Exception):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(reason)
-
-
-def first_model_call_id(token: str) -> str:
-    """The id of the first call of a lease's holder."""
-    return "q-" + token.removeprefix("k-")
 
 
 @dataclass

@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 from shared.errors import BosslineError, ProviderError
 from shared.mailbox import calls
 from shared.mailbox.calls.retry_requests import Result, RetryRequest, hold_retry, refuse_retry
-from shared.mailbox.records import Attempt, Message, Reply
+from shared.mailbox.records import Attempt, Message, Reply, reply_id_of
 from shared.mailbox.wake_queue import job
 from shared.observability import logs
 from supervisor_worker.turns.attempt_matching import match
@@ -99,7 +99,7 @@ async def _look_up(request: RetryRequest, message: Message | None, context: Turn
     """
     if message is None or message.state != "parked" or not message.turn:
         return
-    reply = await context.mailbox.reply("r-" + message.turn.removeprefix("t-"))
+    reply = await context.mailbox.reply(reply_id_of(message.turn))
     for attempt in reply.pending if reply else ():
         await _require_settled(context, attempt, context.request_ms)
     while reply and (again_ms := await _ask(request, reply, context)):

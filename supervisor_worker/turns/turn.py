@@ -43,6 +43,7 @@ from redis.exceptions import RedisError
 from shared.errors import LeaseLost, ProviderError
 from shared.mailbox import calls
 from shared.mailbox.calls import Alarmed, Claim, Closed, Provider, Settled
+from shared.mailbox.calls.turns import first_model_call_id
 from shared.mailbox.records import Turn
 from shared.mailbox.wake_queue import job
 from shared.model.channels import CHANNELS
@@ -51,7 +52,7 @@ from shared.observability import logs
 from shared.observability.redaction import error_location
 from supervisor_worker.assistant.prompt import UNANSWERED
 from supervisor_worker.assistant.reply import RetryBudgetSpent
-from supervisor_worker.assistant.reservations import ModelCallDenied, ModelCalls, first_model_call_id
+from supervisor_worker.assistant.reservations import ModelCallDenied, ModelCalls
 from supervisor_worker.providers.http_pool import send_check
 from supervisor_worker.turns import retry_policy
 from supervisor_worker.turns.context import TurnContext

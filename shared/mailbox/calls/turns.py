@@ -48,6 +48,11 @@ class Closed:
     outcome: Literal["more", "empty", "lost", "look_up"]
 
 
+def first_model_call_id(token: str) -> str:
+    """The id of the first call to the model that a lease's holder makes."""
+    return "q-" + token.removeprefix("k-")
+
+
 def claim(
     conversation: str, token: str, turn: str, *, lease_ms: int, jitter: float | None = None, share: int = 1_000, history_bytes: int = 0,
     oldest_ms: int = DAY_MS, model_call: str = "", bounds: DayBounds | None = None, dearest: Dearest | None = None, process: str = "",
@@ -72,7 +77,7 @@ def claim(
         "share": share,
         "history_bytes": history_bytes,
         "oldest": oldest_ms,
-        "model_call": model_call or "q-" + token.removeprefix("k-"),
+        "model_call": model_call or first_model_call_id(token),
         **(bounds or DayBounds()).arguments(),
         **(dearest or Dearest()).arguments(),
         "process": process,
