@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+from collections.abc import Iterable
 from typing import Final
 
 from redis.exceptions import RedisError
@@ -78,18 +79,30 @@ class Sweep:
         The age of the queue's first job is asked only while there is work, so that an idle poll is one round trip. The next poll passes
         it on: the marks of queued wake-ups must last as long as the queue is slow, or each sweep would enqueue them again.
         """
-        recheck_ms = int(self._settings.sweep_recheck_seconds * 1000)
-        swept = await self._resources.mailbox.run(self._call(recheck_ms))
+        swept = await self._sweep()
         self._next_ms = swept.next_ms
+        self._begin(swept.retries)  # before anything else is awaited: at the end of the process, what is not begun is not given back
         if swept.due:
             await self._resources.wake_all(swept.due)
         if swept.untold:
             await send_notices(swept.untold, self._resources.context)
-        for request in swept.retries:
-            self._served[request.operation] = asyncio.create_task(self._serve(request))
         if swept.due or self._oldest_wait_ms:
             self._oldest_wait_ms = await self._resources.oldest_wait_ms()
         return len(swept.due)
+
+    async def _sweep(self) -> Swept:
+        """The script's answer. It is waited for also when the process is to end: what it has taken is then given back."""
+        asking = asyncio.ensure_future(self._resources.mailbox.run(self._call(int(self._settings.sweep_recheck_seconds * 1000))))
+        try:
+            return await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            with contextlib.suppress(RedisError, OSError):
+                self._begin((await asking).retries)
+            raise
+
+    def _begin(self, requests: Iterable[RetryRequest]) -> None:
+        for request in requests:
+            self._served[request.operation] = asyncio.create_task(self._serve(request))
 
     def _call(self, recheck_ms: int) -> Call[Swept]:
         context = self._resources.context
@@ -111,7 +124,8 @@ class Sweep:
             with contextlib.suppress(RedisError, OSError):
                 await self._resources.mailbox.run(refuse_retry(request.operation, "failed", type(error).__name__))
         finally:
-            self._served.pop(request.operation, None)
+            if not self._resources.context.stopping.is_set():  # one that is broken off by the end is given back with the others
+                self._served.pop(request.operation, None)
 
     async def _give_back(self) -> None:
         """At the end of the process: break off what it serves, and leave it to any other at once."""

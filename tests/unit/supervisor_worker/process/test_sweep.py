@@ -12,8 +12,9 @@ from redis.exceptions import ConnectionError as RedisGone
 from rq.job import Job
 from structlog.testing import capture_logs
 
-from shared.mailbox import calls, wake_queue
+from shared.mailbox import calls, keys, wake_queue
 from shared.mailbox.call import Call
+from shared.operations import retries
 from supervisor_worker.process import sweep
 from supervisor_worker.process.resources import WorkerResources
 from supervisor_worker.process.sweep import Sweep
@@ -118,3 +119,32 @@ def test_an_outage_is_logged_once_and_ends_nothing(clock: ServerClock, monkeypat
     assert polls.queued == ["c-1", "c-2"]
     assert [line["action"] for line in polls.lines] == ["sweep_failed", "sweep_recovered"]
     assert "bug" not in str(polls.lines)
+
+
+def test_what_a_poll_took_is_given_back_by_a_process_that_ends_at_that_moment(clock: ServerClock) -> None:
+    """An operator's request is free for the next worker at once, with its number of tries, also when the answer was not read yet."""
+    mailbox = FakeMailbox()
+    parked = Conversation(clock, mailbox)
+    parked.accept()
+    parked.claim("k-1")
+    parked.run(calls.park("c-1", "k-1", "outage", looked_up=False, retention_ms=60_000))
+    (operation,) = retries.request(mailbox.blocking, ["m-1"], by="ada")
+    settings = SimpleNamespace(sweep_seconds=SWEEP_SECONDS, sweep_recheck_seconds=10.0)
+    context = SimpleNamespace(settings=settings, stopping=asyncio.Event(), life_ms=4_000, lease_ms=60_000, mailbox=mailbox)
+    sweeper = Sweep(WorkerResources(cast("Any", context), mailbox, mailbox.redis, mailbox.redis))
+
+    async def ending() -> None:
+        sweeping = asyncio.create_task(sweeper.run())
+
+        def end(_call: Call[Any]) -> None:
+            context.stopping.set()
+            sweeping.cancel()
+
+        mailbox.after["sweep"] = end
+        await asyncio.wait({sweeping}, timeout=10)
+
+    asyncio.run(ending())
+    redis: Any = mailbox.blocking.redis
+    assert redis.zscore(keys.RETRIES, operation) <= clock.time() * 1000
+    assert int(redis.hget(keys.retry_request(operation), "tries")) == 0
+    assert mailbox.names() == ["sweep", "serve_retry"]
