@@ -76,15 +76,15 @@ def keep(server: Server, stop: Callable[[], bool], seconds: float, say: Callable
     """One server after another, until told to end. Raises ConfigurationError when the first cannot have its place."""
     pause, told, tried = FIRST_PAUSE_SECONDS, "", False
     while not stop():
-        began = time.monotonic()
+        began, rest = time.monotonic(), 0.0
         try:
             run(server, stop, seconds, say)
         except ConfigurationError:
             if not tried:
                 raise
             reason, pause = told, FIRST_PAUSE_SECONDS  # a repair has the files now
-        except CannotLoad as error:  # files do not mend themselves
-            reason, pause = error.detail, MAX_PAUSE_SECONDS
+        except CannotLoad as error:  # files do not mend themselves; once they are mended, the next end of the server is its first
+            reason, rest, pause = error.detail, MAX_PAUSE_SECONDS, FIRST_PAUSE_SECONDS
         except StorageUnavailable as error:
             reason = error.detail
             pause = FIRST_PAUSE_SECONDS if time.monotonic() - began > LIVED_SECONDS else pause
@@ -94,8 +94,8 @@ def keep(server: Server, stop: Callable[[], bool], seconds: float, say: Callable
         if reason != told:
             say(f"redis: {reason}\nredis: until it is up, the web process keeps on disk what comes in")
         told = reason
-        _rest(server.directory, pause, stop)
-        pause = min(MAX_PAUSE_SECONDS, 2 * pause)
+        _rest(server.directory, rest or pause, stop)
+        pause = pause if rest else min(MAX_PAUSE_SECONDS, 2 * pause)
 
 
 def _rest(directory: Path, seconds: float, stop: Callable[[], bool]) -> None:
