@@ -27,7 +27,7 @@ from tests.support.processes import ROOT, BossProcess, WebProcess, WorkerProcess
 PEOPLE: Final = 20
 MESSAGES: Final = 200
 SECONDS_BETWEEN: Final = 0.15
-SECONDS_BETWEEN_KILLS: Final = 2.0
+SECONDS_BETWEEN_KILLS: Final = 1.0
 ACCEPTED: Final = (200, 204)
 TRIES: Final = 60
 QUIET_SECONDS: Final = 120.0
