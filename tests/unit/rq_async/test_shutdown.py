@@ -133,6 +133,7 @@ def test_a_sleep_ends_with_the_request() -> None:
         soon(shutdown)
         await shutdown.sleep(FOR_EVER)
         await shutdown.sleep(FOR_EVER)
+        assert shutdown.requested()
 
     run(case)
 

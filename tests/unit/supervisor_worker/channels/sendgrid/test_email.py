@@ -159,6 +159,7 @@ def test_as_many_mails_are_under_way_as_there_are_turns() -> None:
         mails = [asyncio.create_task(channel.send(mail(), *IDS)) for _ in range(100)]
         async with asyncio.timeout(4):
             await provider.asked(100)
+        assert not any(task.done() for task in mails)
         for task in mails:
             task.cancel()
         await asyncio.gather(*mails, return_exceptions=True)
