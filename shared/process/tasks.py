@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from typing import Any, Final
 
 CANCEL_AGAIN_SECONDS: Final = 0.2
@@ -16,11 +16,35 @@ MAX_CANCELS: Final = 25
 
 
 async def cancel_and_wait(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Cancel tasks and return when all of them are done, or after MAX_CANCELS cancellations; what they raise is not raised here."""
-    waiting = {task for task in tasks if not task.done()}
+    """Cancel tasks and return when all of them are done, or after MAX_CANCELS cancellations; what they raise is not raised here.
+
+    A task that awaits something while it cleans up is broken off there by the next cancellation. Whatever must be done at the end is
+    therefore done by whoever calls this, afterwards. A caller that is cancelled meanwhile passes that on, and ends after its tasks.
+    """
+    waiting, cancelled = {task for task in tasks if not task.done()}, False
     for _ in range(MAX_CANCELS):
         if not waiting:
-            return
+            break
         for task in waiting:
             task.cancel()
-        _, waiting = await asyncio.wait(waiting, timeout=CANCEL_AGAIN_SECONDS)
+        try:
+            _, waiting = await asyncio.wait(waiting, timeout=CANCEL_AGAIN_SECONDS)
+        except asyncio.CancelledError:
+            cancelled, waiting = True, {task for task in waiting if not task.done()}
+    if cancelled:
+        raise asyncio.CancelledError
+
+
+async def run_until(stopping: asyncio.Event, work: Coroutine[Any, Any, None], grace_seconds: float = 0) -> None:
+    """Run `work` until it ends. Once `stopping` is set it has `grace_seconds` to end by itself; then it is broken off wherever it waits.
+
+    Raises what `work` raised.
+    """
+    working, stop = asyncio.create_task(work), asyncio.create_task(stopping.wait())
+    try:
+        await asyncio.wait({working, stop}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({working}, timeout=grace_seconds)
+    finally:
+        await cancel_and_wait((working, stop))
+    if not working.cancelled():
+        working.result()

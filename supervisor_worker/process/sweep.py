@@ -23,7 +23,7 @@ from shared.mailbox.calls import RetryRequest, Swept, hold_retry, refuse_retry
 from shared.observability import logs
 from shared.observability.outage import Outage
 from shared.observability.redaction import error_location
-from shared.process.tasks import cancel_and_wait
+from shared.process.tasks import cancel_and_wait, run_until
 from supervisor_worker.process.resources import WorkerResources
 from supervisor_worker.turns.cross_channel_notice import send_notices
 from supervisor_worker.turns.retry_request import RetryServer
@@ -33,6 +33,8 @@ MAX_WAIT_SECONDS: Final = 5.0
 MIN_WAIT_SECONDS: Final = 0.01
 JITTER: Final = (0.8, 1.2)
 """Keeps the processes out of step."""
+LAST_POLL_SECONDS: Final = 0.3
+"""A poll under way has this long when the process is told to end: what is marked as woken is then also in the queue."""
 MAX_SERVED: Final = 10
 """Operators' requests that a process serves at once. Most of the time each waits for a provider's list."""
 
@@ -49,16 +51,18 @@ class Sweep:
         self._next_ms: int | None = None
         self._retry_server = RetryServer(resources.context)
         self._served: dict[str, asyncio.Task[None]] = {}
+        self._asking: asyncio.Future[Swept] | None = None
         self._outage = Outage()
         sweep_seconds = self._settings.sweep_seconds
         self._backoff = Backoff(2 * sweep_seconds, max(MAX_WAIT_SECONDS, sweep_seconds), JITTER)
 
     async def run(self) -> None:
-        """Poll every `sweep_seconds`; an outage is logged once, and polls become rarer until it ends."""
-        try:
-            await self._poll()
-        finally:
-            await self._give_back()
+        """Poll every `sweep_seconds` until the process is told to end; then give back what is served here. It is not to be cancelled.
+
+        An outage is logged once, and polls become rarer until it ends.
+        """
+        await run_until(self._resources.context.stopping, self._poll(), LAST_POLL_SECONDS)
+        await self._give_back()
 
     async def _poll(self) -> None:
         while not self._resources.context.stopping.is_set():
@@ -91,14 +95,11 @@ class Sweep:
         return len(swept.due)
 
     async def _sweep(self) -> Swept:
-        """The script's answer. It is waited for also when the process is to end: what it has taken is then given back."""
-        asking = asyncio.ensure_future(self._resources.mailbox.run(self._call(int(self._settings.sweep_recheck_seconds * 1000))))
-        try:
-            return await asyncio.shield(asking)
-        except asyncio.CancelledError:
-            with contextlib.suppress(RedisError, OSError):
-                self._begin((await asking).retries)
-            raise
+        """The script's answer. A poll that is broken off leaves the call to `_give_back`: what it takes is given back too."""
+        self._asking = asyncio.ensure_future(self._resources.mailbox.run(self._call(int(self._settings.sweep_recheck_seconds * 1000))))
+        swept = await asyncio.shield(self._asking)
+        self._asking = None
+        return swept
 
     def _begin(self, requests: Iterable[RetryRequest]) -> None:
         for request in requests:
@@ -129,9 +130,12 @@ class Sweep:
 
     async def _give_back(self) -> None:
         """At the end of the process: break off what it serves, and leave it to any other at once."""
-        served = dict(self._served)
-        await cancel_and_wait(served.values())
-        for operation in served:
+        await cancel_and_wait(self._served.values())
+        taken = set(self._served)
+        if self._asking is not None:  # a poll was broken off before it read its answer
+            with contextlib.suppress(RedisError, OSError):
+                taken |= {request.operation for request in (await self._asking).retries}
+        for operation in taken:
             with contextlib.suppress(RedisError, OSError):
                 await self._resources.mailbox.run(hold_retry(operation, 0))
 

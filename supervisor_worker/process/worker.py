@@ -41,6 +41,8 @@ MONITORING_INTERVAL: Final = 10
 MAINTENANCE_INTERVAL: Final = 60
 RELEASE_SECONDS: Final = 0.2
 """After the grace a turn has this long to release its conversation."""
+GIVE_BACK_SECONDS: Final = 2.0
+"""The sweep has this long to give back the requests that it serves; later their time has to pass first."""
 HARD_END_SECONDS: Final = 0.7
 """After the grace the process ends in this time, whatever still hangs: honcho kills after 5 s, and the default grace is 4 s."""
 
@@ -96,14 +98,16 @@ async def _work(runtime: Runtime, process: str, name: str, beside: Beside | None
         CURRENT.set(resources)
         worker, sweep = make_worker(runtime, resources, name), Sweep(resources)
         reconciler = Reconciler(runtime, resources.mailbox, resources.context.stopping, lambda: worker.draining)
-        ours = (sweep.run(), reconciler.run(), watch_clock(resources.redis), StoredIndexes(resources).run())
+        ours = (reconciler.run(), watch_clock(resources.redis), StoredIndexes(resources).run())
         beside_it = (*ours, *((beside(worker, sweep),) if beside else ()))
         tasks = [asyncio.create_task(each) for each in beside_it]
+        sweeping = asyncio.create_task(sweep.run())
         try:
             await worker.work_async()
         finally:
             resources.context.stopping.set()
-            await cancel_and_wait(tasks)
+            await asyncio.wait({sweeping}, timeout=GIVE_BACK_SECONDS)  # it ends by itself: a cancellation would break off its giving back
+            await cancel_and_wait([*tasks, sweeping])
         LOG.info("worker ended", action="worker_ended", worker=worker.shown_name)
 
 

@@ -20,7 +20,7 @@ from shared.mailbox import AsyncMailbox, keys
 from shared.observability import logs
 from shared.observability.outage import Outage
 from shared.observability.redaction import error_location
-from shared.process.tasks import cancel_and_wait
+from shared.process.tasks import run_until
 from shared.runtime import Runtime
 from supervisor_worker.channels.twilio.message_list import TwilioMessageList
 from supervisor_worker.reconciler.reconciliation import Reconciliation
@@ -83,11 +83,7 @@ class Reconciler:
         """Run again and again; ends at once when told to, also during a request."""
         if not wanted(self._runtime.settings):
             return
-        work, stop = asyncio.create_task(self._work()), asyncio.create_task(self._stopping.wait())
-        try:
-            await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            await cancel_and_wait((work, stop))
+        await run_until(self._stopping, self._work())
 
     async def _work(self) -> None:
         await asyncio.sleep(random.uniform(0, min(MAX_START_DELAY_SECONDS, self._interval / 10)))  # noqa: S311 - keeps processes out of step

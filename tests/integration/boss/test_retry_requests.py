@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,9 @@ from shared.mailbox import Mailbox, calls, keys, ledger
 from shared.model.addresses import PhoneNumber
 from shared.model.events import SendSmsResponse, SmsReceived
 from shared.operations import retries
-from tests.support.forked_worker import ForkedWorker
+from shared.process.tasks import CANCEL_AGAIN_SECONDS
+from supervisor_worker.process.sweep import Sweep
+from tests.support.forked_worker import ForkedWorker, boss_worker
 from tests.support.sandbox import SandboxProcess
 from tests.support.wait import wait_for
 
@@ -39,9 +42,9 @@ class Office:
         self.settings = {**settings, "LEASE_SECONDS": "3", "SEND_TIMEOUT_SECONDS": "1", "RECONCILE_MINUTES": "0"}
 
     @contextmanager
-    def worker(self, **more: str) -> Iterator[ForkedWorker]:
+    def worker(self, main: Callable[[], int] = boss_worker, **more: str) -> Iterator[ForkedWorker]:
         """A worker."""
-        with ForkedWorker({**self.settings, **more}, self.redis) as running:
+        with ForkedWorker({**self.settings, **more}, self.redis, main) as running:
             yield running
 
     def park(self, *, attempted: bool) -> None:
@@ -77,6 +80,19 @@ class Office:
         """Of the message."""
         record = self.mailbox.message(MESSAGE)
         return record.state.value if record else ""
+
+
+def boss_worker_that_ends_slowly() -> int:
+    """One whose giving back takes longer than a task has between two cancellations."""
+    give_back = Sweep._give_back
+
+    async def slowly(sweep: Sweep) -> None:
+        await asyncio.sleep(3 * CANCEL_AGAIN_SECONDS)
+        await give_back(sweep)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Sweep, "_give_back", slowly)
+        return boss_worker()
 
 
 @pytest.fixture
@@ -125,10 +141,10 @@ def test_a_worker_that_is_killed_in_the_midst_of_it_leaves_it_to_the_next(office
 
 
 def test_a_worker_that_is_told_to_end_leaves_it_at_once(office: Office) -> None:
-    """Nobody waits for its time to pass."""
+    """Nobody waits for its time to pass, also when the giving back is slow: a cancellation would break it off."""
     office.park(attempted=True)
     office.sandbox.faults(twilio={"fail": [{"fault": "hang", "on": "list", "times": None}]})
-    with office.worker(SEND_TIMEOUT_SECONDS="20", LEASE_SECONDS="60") as first:
+    with office.worker(boss_worker_that_ends_slowly, SEND_TIMEOUT_SECONDS="20", LEASE_SECONDS="60") as first:
         retries.request(office.mailbox, [MESSAGE], by="ada")
         wait_for(office.taken, 5, "a worker to take it")
         assert first.terminate() == 0

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from shared.process import tasks
-from shared.process.tasks import cancel_and_wait
+from shared.process.tasks import cancel_and_wait, run_until
 
 
 async def deaf(times: int) -> None:
@@ -58,3 +58,51 @@ def test_what_is_done_already_is_left_alone() -> None:
         return task.result()
 
     assert asyncio.run(play()) == 7
+
+
+def test_who_is_cancelled_while_it_cancels_ends_after_its_tasks() -> None:
+    """A cancellation of the one who cancels would else leave a task behind that did not hear its own."""
+
+    async def play() -> tuple[bool, bool]:
+        task = asyncio.create_task(deaf(2))
+        await asyncio.sleep(0)
+        cancelling = asyncio.create_task(cancel_and_wait([task]))
+        await asyncio.sleep(0)
+        cancelling.cancel()
+        await asyncio.wait({cancelling})
+        return task.cancelled(), cancelling.cancelled()
+
+    assert asyncio.run(play()) == (True, True)
+
+
+@pytest.mark.parametrize(("grace", "finished"), [(0.0, False), (10.0, True)])
+def test_work_under_way_has_its_grace_and_no_more(grace: float, *, finished: bool) -> None:
+    """It ends by itself in that time, or is broken off."""
+
+    async def play() -> bool:
+        stopping, steps = asyncio.Event(), []
+
+        async def work() -> None:
+            await stopping.wait()
+            for _ in range(5):
+                await asyncio.sleep(0.001)
+            steps.append("the last")
+
+        asyncio.get_running_loop().call_soon(stopping.set)
+        await run_until(stopping, work(), grace)
+        return bool(steps)
+
+    assert asyncio.run(play()) is finished
+
+
+def test_the_error_of_what_runs_is_raised() -> None:
+    """It is not lost with its task."""
+
+    async def play() -> None:
+        async def work() -> None:
+            raise ZeroDivisionError
+
+        await run_until(asyncio.Event(), work())
+
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(play())

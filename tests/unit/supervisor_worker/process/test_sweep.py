@@ -18,6 +18,7 @@ from shared.operations import retries
 from supervisor_worker.process import sweep
 from supervisor_worker.process.resources import WorkerResources
 from supervisor_worker.process.sweep import Sweep
+from supervisor_worker.turns.retry_request import RetryServer
 from tests.support.fake_mailbox import Conversation, FakeMailbox, ServerClock
 
 SWEEP_SECONDS = 0.001
@@ -121,7 +122,10 @@ def test_an_outage_is_logged_once_and_ends_nothing(clock: ServerClock, monkeypat
     assert "bug" not in str(polls.lines)
 
 
-def test_what_a_poll_took_is_given_back_by_a_process_that_ends_at_that_moment(clock: ServerClock) -> None:
+@pytest.mark.parametrize("grace", [0.0, sweep.LAST_POLL_SECONDS])
+def test_what_a_poll_took_is_given_back_by_a_process_that_ends_at_that_moment(
+    clock: ServerClock, monkeypatch: pytest.MonkeyPatch, grace: float
+) -> None:
     """An operator's request is free for the next worker at once, with its number of tries, also when the answer was not read yet."""
     mailbox = FakeMailbox()
     parked = Conversation(clock, mailbox)
@@ -131,19 +135,20 @@ def test_what_a_poll_took_is_given_back_by_a_process_that_ends_at_that_moment(cl
     (operation,) = retries.request(mailbox.blocking, ["m-1"], by="ada")
     settings = SimpleNamespace(sweep_seconds=SWEEP_SECONDS, sweep_recheck_seconds=10.0)
     context = SimpleNamespace(settings=settings, stopping=asyncio.Event(), life_ms=4_000, lease_ms=60_000, mailbox=mailbox)
+    run = mailbox.run
+
+    async def run_slowly(call: Call[Any]) -> Any:
+        answer = await run(call)
+        await asyncio.sleep(0.02 if call.name == "sweep" and not grace else 0)  # broken off before the answer comes
+        return answer
+
+    monkeypatch.setattr(mailbox, "run", run_slowly)
     sweeper = Sweep(WorkerResources(cast("Any", context), mailbox, mailbox.redis, mailbox.redis))
 
-    async def ending() -> None:
-        sweeping = asyncio.create_task(sweeper.run())
-
-        def end(_call: Call[Any]) -> None:
-            context.stopping.set()
-            sweeping.cancel()
-
-        mailbox.after["sweep"] = end
-        await asyncio.wait({sweeping}, timeout=10)
-
-    asyncio.run(ending())
+    monkeypatch.setattr(sweep, "LAST_POLL_SECONDS", grace)
+    monkeypatch.setattr(RetryServer, "serve", lambda *_: asyncio.Event().wait())  # it asks a provider that does not answer
+    mailbox.after["sweep"] = lambda _: context.stopping.set()
+    asyncio.run(asyncio.wait_for(sweeper.run(), 10))
     redis: Any = mailbox.blocking.redis
     assert redis.zscore(keys.RETRIES, operation) <= clock.time() * 1000
     assert int(redis.hget(keys.retry_request(operation), "tries")) == 0
