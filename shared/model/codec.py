@@ -17,6 +17,8 @@ from shared.errors import BadInput, SchemaTooNew
 from shared.model.addresses import EmailAddress, PhoneNumber
 from shared.model.channels import event_classes
 from shared.model.events import MAX_MEDIA, Event, Media
+from shared.model.files import MAX_FILES, File
+from shared.model.marks import MAX_MARKS, Mark
 
 SCHEMA_VERSION: Final = 1
 """The version of every record that this code writes; it reads this one and older."""
@@ -103,6 +105,14 @@ def _media(value: object) -> tuple[Media, ...]:
     return tuple(Media.parse(text) for text in _texts(value)[:MAX_MEDIA])
 
 
+def _marks(value: object) -> tuple[Mark, ...]:
+    return tuple(Mark.parse(text) for text in _texts(value)[:MAX_MARKS])
+
+
+def _files(value: object) -> tuple[File, ...]:
+    return tuple(File.parse(text) for text in _texts(value)[:MAX_FILES])
+
+
 def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError
@@ -126,6 +136,8 @@ _READERS: Final[dict[object, Callable[[Any], object]]] = {
     EmailAddress: EmailAddress.parse,
     tuple[str, ...]: _texts,
     tuple[Media, ...]: _media,
+    tuple[Mark, ...]: _marks,
+    tuple[File, ...]: _files,
     float: _number,
     int: _exactly(int),
     bool: _exactly(bool),

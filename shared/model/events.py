@@ -15,6 +15,8 @@ from typing import ClassVar, Final, Literal
 
 from shared.errors import BadInput
 from shared.model.addresses import Address, Channel, ConversationKey, EmailAddress, PhoneNumber
+from shared.model.files import File
+from shared.model.marks import Mark
 
 MAX_MEDIA: Final = 10
 """The files that one text may carry (Twilio's limit)."""
@@ -98,6 +100,16 @@ class Received(Event):
     received_at: float = 0.0
 
     @property
+    def marks(self) -> tuple[Mark, ...]:
+        """Which parts of `text` are not its sender's words; none where a channel does not tell."""
+        return ()
+
+    @property
+    def files(self) -> tuple[File, ...]:
+        """The files whose content waits in Redis; none where a channel has none of them."""
+        return ()
+
+    @property
     def media(self) -> tuple[Media, ...]:
         """The files that can be asked for at the provider; none where a channel has none of them."""
         return ()
@@ -143,7 +155,8 @@ class Response(Event):
 class SmsReceived(Received):
     """A text that reached a Boss number; `provider_id` is Twilio's MessageSid.
 
-    `media_count` is how many files came with it, `media` those that can be asked for; records of before have no `media`.
+    `media_count` is how many files came with it, `media` those that can be asked for; records of before have no `media`. `service` is the
+    service that it came by where that is not the phone's own (`whatsapp`, `rcs`).
     """
 
     type: ClassVar[str] = "sms_received"
@@ -154,6 +167,7 @@ class SmsReceived(Received):
     provider_id: str
     media_count: int = 0
     media: tuple[Media, ...] = ()
+    service: str = ""
 
     @property
     def text(self) -> str:
@@ -184,8 +198,15 @@ class SmsReceived(Received):
 class EmailReceived(Received):
     """A mail that reached a Boss address. `message_id`, `in_reply_to` and `references` are RFC 5322 ids with brackets.
 
-    `from_` is the authenticated author. `body` is the new text, with the quoted mail cut off; `attachments` are the names, already made
-    harmless, of files that came along; `hidden` is of all three of subject, body and names.
+    `from_` is the authenticated author. `body` is the whole text that a person sees, `marks` which parts of it others wrote; `attachments`
+    are the names, already made harmless, of files that came along, `files` those whose content was kept; `hidden` is of all three of
+    subject, body and names. `addressed` is where the Boss stands among the recipients (`to`, `cc`, `bcc`), `others` who else was written
+    to, as the mail shows them. `thread_index` is Outlook's, the 22 bytes of a thread in hexadecimal digits.
+
+    Of a mail that came by a forwarding address, `via` is that address, `author` who wrote the mail, as its From says, and `proof` what
+    SPF and DKIM say of it; `from_` is then the person whom the address belongs to, and whom the answer goes to.
+
+    An older version reads the fields that it knows, and leaves the others out.
     """
 
     type: ClassVar[str] = "email_received"
@@ -198,6 +219,14 @@ class EmailReceived(Received):
     in_reply_to: str = ""
     references: tuple[str, ...] = ()
     attachments: tuple[str, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    files: tuple[File, ...] = ()
+    addressed: str = ""
+    others: tuple[str, ...] = ()
+    thread_index: str = ""
+    via: str = ""
+    author: str = ""
+    proof: str = ""
 
     @property
     def text(self) -> str:
@@ -226,13 +255,14 @@ class EmailReceived(Received):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SendSmsResponse(Response):
-    """A text to send: one request to the provider."""
+    """A text to send: one request to the provider. `rest` is what it had to leave out, which "more" brings."""
 
     type: ClassVar[str] = "send_sms_response"
     channel: ClassVar[Channel] = "sms"
     to: PhoneNumber
     from_: PhoneNumber
     message: str
+    rest: str = ""
 
     @property
     def text(self) -> str:
@@ -246,7 +276,10 @@ class SendSmsResponse(Response):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SendEmailResponse(Response):
-    """A mail to send. `message_id` is our own, made once, so that a second attempt carries the same."""
+    """A mail to send. `message_id` is our own, made once, so that a second attempt carries the same.
+
+    `body` is its plain text, `html` the same for programs that show it; '' in records of before. `from_name` is the Boss's name.
+    """
 
     type: ClassVar[str] = "send_email_response"
     channel: ClassVar[Channel] = "email"
@@ -257,6 +290,8 @@ class SendEmailResponse(Response):
     message_id: str
     in_reply_to: str = ""
     references: tuple[str, ...] = field(default=())
+    html: str = ""
+    from_name: str = ""
 
     @property
     def text(self) -> str:

@@ -14,6 +14,8 @@ from shared.errors import BadInput, SchemaTooNew
 from shared.model import codec
 from shared.model.addresses import EmailAddress, PhoneNumber
 from shared.model.events import MAX_MEDIA, EmailReceived, Event, Media, SendEmailResponse, SendSmsResponse, SmsReceived
+from shared.model.files import File, FileFault
+from shared.model.marks import MAX_SOURCE, Mark, MarkKind
 
 texts = st.text(max_size=50)
 phones = st.from_regex(r"\+1[2-9][0-9]{2}[2-9][0-9]{6}", fullmatch=True).map(PhoneNumber)
@@ -21,20 +23,35 @@ mails = st.from_regex(r"[a-z0-9]{1,9}@[a-z]{1,9}\.[a-z]{2,4}", fullmatch=True).m
 lists = st.lists(texts, max_size=4).map(tuple)
 types = st.sampled_from(["", "image/png", "text/x-vcard"])
 media = st.builds(Media, st.from_regex(r"ME[0-9a-f]{32}", fullmatch=True), types)
+kinds: st.SearchStrategy[MarkKind] = st.sampled_from(["quoted", "forwarded", "attached", "heard"])
+sources = st.text(max_size=MAX_SOURCE).map(str.strip)
+marks = st.lists(
+    st.builds(lambda kind, at, more, source: Mark(kind, at, at + more, source), kinds, st.integers(0, 10**6), st.integers(0, 99), sources),
+    max_size=3,
+)
+faults: st.SearchStrategy[FileFault] = st.sampled_from(["", "no_room", "slow", "too_large", "too_many"])
+files = st.lists(
+    st.builds(
+        File, st.from_regex(r"[0-9a-f]{32}|", fullmatch=True), st.text(min_size=1, max_size=200), types, st.integers(0, 10**9), faults
+    ),
+    max_size=3,
+)
 times = st.floats(min_value=0, max_value=1e11)
 events: st.SearchStrategy[Event] = st.one_of(
     st.builds(
         SmsReceived, id=texts, from_=phones, to=phones, message=texts, user=texts, provider_id=texts,
         media_count=st.integers(0, 10), media=st.lists(media, max_size=3).map(tuple), signed=st.booleans(), received_at=times,
+        service=texts,
     ),
     st.builds(
         EmailReceived, id=texts, from_=mails, to=mails, subject=texts, body=texts, user=texts, message_id=texts,
-        in_reply_to=texts, references=lists, attachments=lists, signed=st.booleans(), received_at=times,
+        in_reply_to=texts, references=lists, attachments=lists, signed=st.booleans(), received_at=times, marks=marks.map(tuple),
+        files=files.map(tuple), addressed=texts, others=lists, thread_index=texts, via=texts, author=texts, proof=texts,
     ),
-    st.builds(SendSmsResponse, to=phones, from_=phones, message=texts, user=texts),
+    st.builds(SendSmsResponse, to=phones, from_=phones, message=texts, user=texts, rest=texts),
     st.builds(
         SendEmailResponse, to=mails, from_=mails, subject=texts, body=texts, user=texts, message_id=texts,
-        in_reply_to=texts, references=lists,
+        in_reply_to=texts, references=lists, html=texts, from_name=texts,
     ),
 )  # fmt: skip
 plain = st.recursive(
