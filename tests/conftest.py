@@ -13,6 +13,7 @@ from redis import Redis
 
 from shared.config.secret_rules import SANDBOX_CREDENTIALS
 from shared.config.settings import Settings
+from tests.support.effort import rounds
 from tests.support.processes import ROOT, free_port
 from tests.support.sandbox import SandboxProcess
 from tests.support.server import EmbeddedServer
@@ -25,7 +26,9 @@ PREFIXES = ("ANTHROPIC_", "TWILIO_", "SENDGRID_", "SANDBOX_", "HONCHO_")
 
 hypothesis.settings.register_profile("thorough", max_examples=10_000, deadline=None)  # for `make fuzz`
 # How long an example takes says how busy the machine is: no test fails for that.
-hypothesis.settings.register_profile("unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile(
+    "unhurried", max_examples=rounds(40), deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("unhurried")
 
 

@@ -86,6 +86,14 @@ AFTER_SIGTERM: Final = (
 )
 
 
+def _share(runs: int, number: int, step: Step, channel: str) -> int:
+    """How many of the strikes at a step are in a channel; an odd one goes to one channel at one step and to the other at the next."""
+    if channel not in step.channels:
+        return 0
+    each, odd = divmod(runs, len(step.channels))
+    return each + (odd if step.channels[number % len(step.channels)] == channel else 0)
+
+
 def _fault(name: str, step: Step) -> str:
     return f"{name}: {step.name}"
 
@@ -121,7 +129,7 @@ class Strikes:
         dice = random.Random(SEED)  # noqa: S311 - dice, no secret
         dealt: dict[tuple[Person, str], list[Step]] = {}
         for channel in BOTH:
-            mine = [step for step in steps for _ in range(runs // len(step.channels)) if channel in step.channels]
+            mine = [step for number, step in enumerate(steps) for _ in range(_share(runs, number, step, channel))]
             dice.shuffle(mine)
             people = [self._installation.person() for _ in range(min(conversations // 2, len(mine)))]
             dealt |= {(person, channel): mine[place :: len(people)] for place, person in enumerate(people)}

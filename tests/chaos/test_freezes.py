@@ -20,7 +20,7 @@ from tests.support.installation import Installation, in_threads
 from tests.support.outcome_check import Said, judge
 from tests.support.process_supervisor import ProcessSupervisor
 
-RUNS: Final = 10 if FULL else 2
+RUNS: Final = 10 if FULL else 1
 AT_ONCE: Final = 10 if FULL else 13
 WORKERS: Final = AT_ONCE + 4
 """One for each that stands still, and some that work."""

@@ -24,7 +24,7 @@ from tests.support.installation import Installation, Person
 from tests.support.outcome_check import Death, Said, judge, recoveries
 from tests.support.process_supervisor import ProcessSupervisor
 
-RUNS: Final = 50 if FULL else 2
+RUNS: Final = 50 if FULL else 1
 CONVERSATIONS: Final = 48 if FULL else 16
 AT_ONCE: Final = 20 if FULL else 16
 WORKERS: Final = 12 if FULL else 8

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.fuzz import targets
 
 SEEDS: Final = targets.seeds()
-EXAMPLES: Final = max(1, int(os.environ.get("FUZZ_EXAMPLES", "2700")) // len(SEEDS))
+EXAMPLES: Final = max(1, int(os.environ.get("FUZZ_EXAMPLES", "1500")) // len(SEEDS))
 NASTY: Final = (
     b"\0", b"\r\n", b"\n\n", b"\r", b"\t", b"%00", b"%", b"&", b"=", b";", b"+", b"\xff\xfe", b"\xed\xa0\x80", b"\xe2\x80\xae",
     b"\xc2\x85", b"\xe2\x80\xa8", b"<", b">", b"@", b"[", b"]", b"{", b"}", b'"', b"\\", b"\\ud800", b"=?utf-8?b?", b"?=", b"--",

@@ -23,6 +23,7 @@ from bridge.client.requests import (
 )
 from bridge.client.subscription import ClientSubscription
 from bridge.protocol.codes import ClientFrame
+from tests.support.effort import rounds
 
 LONGEST = max
 """What is drawn at random, at its upper end: whole waits."""
@@ -135,7 +136,7 @@ NAMES = st.sampled_from(["type", "in_reply_to", "code", "retryable", "seq", "eve
 VALUES = JSON | st.sampled_from(["error", "event", "subscribed", "message_acknowledged", "send_sms_response", "1", "2", "resync_required"])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=rounds(40), deadline=None)
 @given(st.lists(st.dictionaries(NAMES, VALUES, max_size=6), max_size=8))
 def test_no_frame_breaks_the_client(frames: list[dict[str, Any]]) -> None:
     """Whatever a bridge sends: no exception, and no request ends but by a frame that names it."""

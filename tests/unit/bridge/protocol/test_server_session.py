@@ -25,6 +25,7 @@ from bridge.protocol.server_session import (
 )
 from shared.model.addresses import EmailAddress, PhoneNumber
 from shared.model.events import SendEmailResponse, SendSmsResponse
+from tests.support.effort import rounds
 
 JsonObject = dict[str, Any]
 USER, BOSS = PhoneNumber("+15551234567"), PhoneNumber("+15559876543")
@@ -202,7 +203,7 @@ class Conversations(RuleBasedStateMachine):
 
 TestConversations = Conversations.TestCase
 TestConversations.settings = settings(
-    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.filter_too_much]
+    max_examples=rounds(30), stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.filter_too_much]
 )
 
 

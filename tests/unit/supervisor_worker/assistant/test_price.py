@@ -19,6 +19,7 @@ from shared.model.events import MAX_MEDIA, EmailReceived, Media, Received, SendS
 from shared.model.users import LOCAL_USER, User, Users
 from supervisor_worker.assistant import price, prompt
 from supervisor_worker.media.image_header import Picture
+from tests.support.effort import rounds
 
 USER, BOSS = PhoneNumber("+15551234567"), PhoneNumber("+15559876543")
 TEXTS = st.text(max_size=60) | st.sampled_from(["\u27e6" * 40, "\U0001f600" * 30, "x" * 20_000, "\u0416" * 17_000, ""])
@@ -51,7 +52,7 @@ def reckoned(dearest: Dearest, events: list[Received], texts_before: int) -> int
     return dearest.fixed + -(-size // 2) + dearest.picture * min(pictures, dearest.pictures)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=rounds(40), deadline=None)
 @given(
     st.lists(texts(), min_size=1, max_size=4) | st.lists(mails(), min_size=1, max_size=1), st.lists(texts() | mails(), max_size=20),
     st.integers(0, 9_000), st.text(max_size=400),

@@ -119,22 +119,23 @@ def test_pictures_leave_the_history_at_least_half_of_its_room() -> None:
     assert asked(small, small) == asked(large) == f"{'y' * 16}\n\nnow"
 
 
-LOOK_ALIKES = [
-    letter
-    for letter in map(chr, range(0x110000))
-    if unicodedata.category(letter) in ("Ps", "Pe")
-    and re.search("WHITE(?! CORNER| .*CORNER)|SQUARE BRACKET WITH|WHITE SQUARE", unicodedata.name(letter))
-    and "CORNER BRACKET" not in unicodedata.name(letter)
-]
-"""What Unicode calls a white bracket (one with a double line), or a square one with something more; 『』 are Japanese quotation marks."""
 KEPT = "()[]{}<>【】〔〕「」『』《》〈〉（）［］｛｝⟨⟩⌈⌉⌊⌋⸢⸣"  # noqa: RUF001 - brackets that people write with
 
 
 def test_no_bracket_that_looks_like_ours_is_left_in_the_words_of_others() -> None:
     """Each becomes the plain one, also from a form of which compatibility makes one; the brackets that people write with stay."""
-    assert {"\u27e6", "\u27e7", "\u301a", "\u301b", "\u2045", "\u2046"} <= set(LOOK_ALIKES)
-    assert set(render(text("".join(LOOK_ALIKES)))) == {"[", "]"}
-    compatible = [letter for letter in map(chr, range(0x110000)) if set(unicodedata.normalize("NFKC", letter)) & set(LOOK_ALIKES)]
+    every = [*map(chr, range(0x110000))]
+    # What Unicode calls a white bracket (one with a double line), or a square one with something more; 『』 are Japanese quotation marks.
+    look_alikes = {
+        letter
+        for letter in every
+        if unicodedata.category(letter) in ("Ps", "Pe")
+        and re.search("WHITE(?! CORNER| .*CORNER)|SQUARE BRACKET WITH|WHITE SQUARE", unicodedata.name(letter))
+        and "CORNER BRACKET" not in unicodedata.name(letter)
+    }
+    assert {"\u27e6", "\u27e7", "\u301a", "\u301b", "\u2045", "\u2046"} <= look_alikes
+    assert set(render(text("".join(look_alikes)))) == {"[", "]"}
+    compatible = [letter for letter in every if look_alikes & set(unicodedata.normalize("NFKC", letter))]
     assert set(render(text("".join(compatible)))) == {"[", "]"}
     assert render(text(KEPT)) == KEPT
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from supervisor_worker.channels.port import ListedMessage
 from supervisor_worker.turns.attempt_matching import OtherReplies, choose
+from tests.support.effort import rounds
 
 REQUEST = 20_000
 MINUTE = 60_000
@@ -83,7 +84,7 @@ class Sent:
 SENT = st.builds(Sent, st.integers(0, 2), st.integers(1, 40), st.booleans(), st.booleans(), st.integers(0, 100))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=rounds(100), deadline=None)
 @given(st.lists(SENT, min_size=2, max_size=5), st.integers(-30, 30), st.integers(20, 200))
 def test_no_history_makes_a_reply_that_was_not_taken_look_sent(history: list[Sent], skew: int, patience: int) -> None:
     """All say the same, the list is late at random, the provider's clock differs and knows whole seconds only."""

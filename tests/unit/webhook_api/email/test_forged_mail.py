@@ -16,13 +16,14 @@ from shared.model.addresses import EmailAddress
 from shared.model.sms_admission import Ignored
 from shared.model.users import LOCAL_USER, Users
 from tests.payloads import BOUNDARY, MULTIPART, Fields, mail_fields, multipart_body
+from tests.support.effort import rounds
 from webhook_api.email import admission
 from webhook_api.email.headers import MAX_BLOCK, Headers
 from webhook_api.email.parsing import parse_email
 
 USERS: Final = Users([LOCAL_USER])
 BOSS: Final = EmailAddress("boss@example.com")
-MUTATIONS: Final = int(os.environ.get("FORGERIES", "1000"))
+MUTATIONS: Final = int(os.environ.get("FORGERIES", rounds(300)))
 HOSTILE: Final = "example.com : pass, @evil.example"
 ENVELOPE: Final = json.dumps({"to": ["boss@example.com"], "from": "eve@evil.example"})
 SIGNATURE: Final = "DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed;\n d={}; s=k1; h=from:to:subject;\n bh=x; b=y\n"
@@ -182,7 +183,7 @@ DOMAINS: Final = st.sampled_from(
 NAMED: Final = st.lists(DOMAINS, min_size=1, max_size=6).map("".join)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=rounds(100), deadline=None)
 @given(
     st.lists(NAMED, min_size=1, max_size=3), st.lists(st.booleans(), min_size=3, max_size=3), st.sampled_from(["fail", "pass", "temperror"])
 )

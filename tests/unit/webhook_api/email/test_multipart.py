@@ -67,12 +67,12 @@ def test_any_bytes_are_parts_or_half_a_form(body: bytes) -> None:
 WHOLE = multipart_body({"from": "user@example.com", "text": "Hello,\r\nyes.\r\n", "attachment1": ("a.bin", bytes(range(256)))})
 
 
-@pytest.mark.parametrize("length", range(len(WHOLE) - len("--\r\n")))
-def test_no_beginning_of_a_form_is_taken_for_the_whole(length: int) -> None:
+def test_no_beginning_of_a_form_is_taken_for_the_whole() -> None:
     """Half a mail would be another mail; its sender is told to send it again."""
-    with pytest.raises(TruncatedForm) as error:
-        parts(WHOLE[:length], BOUNDARY.encode())
-    assert (error.value.code, error.value.status) == ("truncated", 503)
+    for length in range(len(WHOLE) - len("--\r\n")):
+        with pytest.raises(TruncatedForm) as error:
+            parts(WHOLE[:length], BOUNDARY.encode())
+        assert (error.value.code, error.value.status) == ("truncated", 503)
 
 
 @pytest.mark.parametrize(

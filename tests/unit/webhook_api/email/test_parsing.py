@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from shared.errors import BadInput
 from tests.payloads import BOUNDARY, MULTIPART, Fields, mail_fields, multipart_body, payload
+from tests.support.effort import rounds
 from webhook_api.email import mime
 from webhook_api.email.parsing import InboundMail, harmless_name, parse_email
 
@@ -279,7 +280,7 @@ WORDS = st.sampled_from(["from", "to", "text", "html", "headers", "envelope", "c
 SOUP = st.binary(max_size=120) | st.text(alphabet='<>@:;=?-"\\()[], \r\n\tabFrom{}', max_size=120).map(lambda text: text.encode())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=rounds(80), deadline=None)
 @given(st.dictionaries(WORDS, SOUP, max_size=8))
 def test_any_fields_make_a_mail_or_are_bad_input(fields: dict[str, bytes]) -> None:
     """No other exception, whatever a mail's author sends."""
@@ -290,7 +291,7 @@ def test_any_fields_make_a_mail_or_are_bad_input(fields: dict[str, bytes]) -> No
     (mail.body + mail.subject + mail.message_id + "".join(mail.attachments)).encode()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=rounds(80), deadline=None)
 @given(st.integers(0, 1776), st.integers(0, 255), st.integers(0, 1776))
 def test_a_damaged_raw_mail_makes_a_mail_or_is_bad_input(place: int, byte: int, cut: int) -> None:
     """One byte wrong and a piece missing, anywhere."""

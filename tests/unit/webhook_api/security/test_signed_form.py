@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from shared.errors import BadInput
 from shared.model.sms_admission import InboundSms
 from tests.payloads import ACCOUNT, form_body, payload, sid, sms_fields
+from tests.support.effort import rounds
 from webhook_api.security import signed_form
 from webhook_api.security.signatures import twilio_signature
 from webhook_api.sms.media import media_of
@@ -145,7 +146,7 @@ GENUINE: Final = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=rounds(100), deadline=None, derandomize=True)
 @given(GENUINE, st.sampled_from(["", QUERY]), st.integers(0, 2**32))
 def test_two_readings_that_are_taken_mean_the_same(fields: Fields, query: str, seed: int) -> None:
     """Random forms, ids and texts that hold whole fields, cut anew in several places at once; who is believed is the same in each."""
