@@ -109,11 +109,11 @@ def test_masking_twice_changes_nothing(text: str) -> None:
         "1%20555%20123%204567", "1%2D555%2D123%2D4567", "1\u00a0555\u00a0123\u00a04567", FULL_WIDTH,
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("around", ["{}", "To={}&x=1", "To%3D{}", '{{"to": "{}"}}', "tel:{}", "to {}.", "({})", "['{}']", "number\n{}\n"])
-def test_a_number_is_masked_however_it_is_written(number: str, around: str) -> None:
+def test_a_number_is_masked_however_it_is_written(number: str) -> None:
     """With and without a plus, with blanks, dashes and brackets, and as a URL spells it."""
-    text = normalize("NFKC", mask(around.format(number)))
-    assert not [part for part in (number, "4567", "555") if part in text]
+    for around in ("{}", "To={}&x=1", "To%3D{}", '{{"to": "{}"}}', "tel:{}", "to {}.", "({})", "['{}']", "number\n{}\n"):
+        text = normalize("NFKC", mask(around.format(number)))
+        assert [part for part in (number, "4567", "555") if part in text] == [], around
 
 
 @pytest.mark.parametrize(
