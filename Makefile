@@ -49,17 +49,18 @@ $(UV):
 run: install ## Start everything: web, worker, bridge, standby, embedded server and sandbox; Ctrl-C ends it
 	@$(BIN)/boss config show >/dev/null && $(BIN)/honcho run $(BIN)/boss ready --beside $$$$ && exec $(BIN)/honcho start -p "$${PORT:-8787}"
 
-test: install ## Lint beside the unit, integration and short chaos tests
+test: install ## Lint beside the unit and integration tests
 	@$(MAKE) -j2 lint tests
 
 tests: install
-	$(PYTEST) tests/integration tests/chaos tests/fuzz tests/architecture tests/unit -n 4 --dist loadfile --no-loadscope-reorder
+	$(PYTEST) tests/integration tests/fuzz tests/architecture tests/unit -n 4 --dist loadfile --no-loadscope-reorder
 
 unit: install ## The unit tests and the checks of the repository itself; about a minute
 	$(PYTEST) tests/architecture tests/unit -n 2 --dist loadfile
 
-e2e: .venv/installed-e2e ## Start the Procfile as a user does, and look at the page with a browser
+e2e: .venv/installed-e2e ## Start the Procfile as a user does, look at the page with a browser, and kill what runs: every fault in a short form
 	$(PYTEST) tests/e2e
+	$(PYTEST) tests/chaos -n 4 --dist loadfile --no-loadscope-reorder
 
 chaos: install ## Every fault at full length, and the tables of what they did (docs/reference/chaos.md); under twenty-five minutes
 	BOSSLINE_CHAOS=full $(PYTEST) $(LONGEST:%=tests/chaos/test_%.py) tests/chaos tests/integration/mailbox/test_model.py tests/integration/system/test_bench.py $(ALONE:%=--ignore=%) -n 3 --dist loadfile --no-loadscope-reorder
@@ -71,6 +72,7 @@ soak: install ## An hour of the whole product at five messages a second, with ra
 fuzz: .venv/installed-fuzz ## Throw 100,000 inputs at every parser together, then let coverage lead for a while; FUZZ_SECONDS for each
 	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-100000} $(PYTEST) tests/fuzz -n 2
 	$(PYTEST) tests/unit/shared/model/test_addresses.py -k "two_people or two_conversations" --hypothesis-profile=thorough --timeout=600 -n 2
+	FUZZ_EXAMPLES=1 $(PYTEST) tests/unit --timeout=600 -n 2
 	$(BIN)/python -m tests.fuzz.guided --seconds $${FUZZ_SECONDS:-20}
 
 lint: install ## ruff, mypy --strict, the direction of the imports, secrets in the repository, known vulnerabilities in the locked packages

@@ -19,7 +19,7 @@ from typing import Any, Final, NoReturn
 import pytest
 
 FULL: Final = os.environ.get("BOSSLINE_CHAOS") == "full"
-"""`make chaos` and not `make test`."""
+"""`make chaos` and not `make e2e`."""
 PROPERTY: Final = "fault"
 """The name under which a row, as JSON, leaves its test and the process that ran it."""
 COLUMNS: Final = ("runs", "lost", "duplicate", "marked", "disorder", "p50 s", "max s")

@@ -1,7 +1,7 @@
 """One thing is taken away while ten messages a second come in by webhook and by bridge, and later it is given back.
 
 Nothing is lost, nothing is answered twice, each conversation keeps its order, the backlog is drained within a minute of the return,
-and webhooks are taken all the while. The three cases that `make test` runs last some seconds; `make chaos` (BOSSLINE_CHAOS=full)
+and webhooks are taken all the while. The three cases that `make e2e` runs last some seconds; `make chaos` (BOSSLINE_CHAOS=full)
 takes each thing away for half a minute, at the product's own times.
 """
 

@@ -1,6 +1,6 @@
 """Web processes on one data directory while Redis is away, their clocks wrong by a minute either way, and all of them restarted.
 
-Three, twice, under 2,000 texts in `make chaos`; two, once, under 120 in `make test`.
+Three, twice, under 2,000 texts in `make chaos`; two, once, under 120 in `make e2e`.
 """
 
 from __future__ import annotations
