@@ -1,0 +1,123 @@
+"""The cases of `tests/cases/mail`: whole mails, posted as Inbound Parse does in each of its modes, and what the model is shown of them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from email import message_from_bytes
+from email.header import decode_header, make_header
+from email.message import Message
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Final, cast
+
+from flask import Request
+from werkzeug.test import EnvironBuilder
+
+from shared.model.events import EmailReceived
+from shared.model.users import LOCAL_USER, Users
+from supervisor_worker.channels.formats import FORMATS
+from tests.payloads import MULTIPART, Fields, mail_fields, multipart_body
+from webhook_api.email.inbound_routes import receive_mail
+from webhook_api.intake.intake import Intake
+from webhook_api.intake.records import IgnoredMessage
+from webhook_api.security.authentication import WebhookAuthenticator
+
+CASES: Final = Path(__file__).parents[1] / "cases" / "mail"
+NAMES: Final = sorted(path.stem for path in CASES.glob("*.eml"))
+LOCAL_USERS: Final = Users([LOCAL_USER])
+
+
+def case(name: str) -> dict[str, Any]:
+    """What is known of a case, with its `modes` and what must come of it (`expect`)."""
+    found: dict[str, Any] = json.loads((CASES / f"{name}.json").read_text(encoding="utf-8"))
+    return found
+
+
+def source(name: str) -> bytes:
+    """The mail of a case."""
+    return (CASES / f"{name}.eml").read_bytes()
+
+
+def posted(raw: bytes, mode: str) -> Fields:
+    """The form that SendGrid makes of a mail in one of its modes, `parsed` or `raw`: names are decoded and without their quotes."""
+    message = message_from_bytes(raw)
+    shown = {name: str(make_header(decode_header(message[name] or ""))).replace('"', "") for name in ("from", "to", "subject")}
+    if mode == "raw":
+        return mail_fields(headers=None, text=None, charsets=None, email=raw, **shown)
+    head, _, _ = raw.partition(b"\r\n\r\n" if b"\r\n\r\n" in raw else b"\n\n")
+    form = mail_fields(headers=head.replace(b"\r\n", b"\n") + b"\n", text=None, charsets=None, **shown)
+    charsets = dict.fromkeys(("to", "from", "subject"), "UTF-8")
+    for number, part in enumerate(each for each in message.walk() if not each.is_multipart()):
+        _add(form, charsets, number, part)
+    return form | {"charsets": json.dumps(charsets)}
+
+
+def _add(form: Fields, charsets: dict[str, str], number: int, part: Message) -> None:
+    """A text as a field in the mail's own charset, the first of its kind alone; anything else as a file."""
+    content = cast("bytes", part.get_payload(decode=True) or b"")
+    kind = {"text/plain": "text", "text/html": "html"}.get(part.get_content_type(), "")
+    if kind and kind not in form and not part.get_filename():
+        form[kind] = content
+        charsets[kind] = part.get_content_charset("utf-8")
+    else:
+        form[f"attachment{number}"] = (part.get_filename() or f"part{number}", content)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a posted mail: the event that would be accepted, or the reason why it is ignored."""
+
+    event: EmailReceived | None = None
+    ignored: str = ""
+
+    @property
+    def shown(self) -> str:
+        """All that the model is shown of the mail, white space as one blank."""
+        if self.event is None:
+            return ""
+        parts = FORMATS["email"].shown(self.event, {})
+        return " ".join("\n\n".join(part for part in parts if part).split())
+
+
+@dataclass(slots=True)
+class _Taken:
+    """Takes what the webhook hands over, in place of an intake."""
+
+    users: Users
+    outcomes: list[Outcome] = field(default_factory=list)
+
+    @property
+    def runtime(self) -> SimpleNamespace:
+        return SimpleNamespace(users=self.users, settings=SimpleNamespace(exact_mail_domains=()))
+
+    def accept(self, event: EmailReceived) -> None:
+        self.outcomes.append(Outcome(event=event))
+
+    def ignore(self, message: IgnoredMessage) -> None:
+        self.outcomes.append(Outcome(ignored=message.reason))
+
+
+class _Signed:
+    """An authenticator that takes every caller for SendGrid."""
+
+    mail_key = None
+
+    def begin_sendgrid(self, request: object, key: object) -> _Signed:
+        del request, key
+        return self
+
+    def on_chunk(self, chunk: bytes) -> None:
+        del chunk
+
+    def finish(self) -> bool:
+        return True
+
+
+def receive(fields: Fields, users: Users = LOCAL_USERS) -> Outcome:
+    """Post a form to the route, without any server, storage or signature."""
+    taken = _Taken(users)
+    environ = EnvironBuilder("/email/inbound", method="POST", data=multipart_body(fields), content_type=MULTIPART).get_environ()
+    receive_mail(cast("Intake", taken), cast("WebhookAuthenticator", _Signed()), Request(environ))
+    (outcome,) = taken.outcomes
+    return outcome
