@@ -6,18 +6,12 @@ files, what comes over the bridge, and the model's own words.
 
 from __future__ import annotations
 
-import codecs
 import re
 import unicodedata
 from dataclasses import dataclass
 from typing import Final
 
-_CHARSET_NAME: Final = re.compile(r"[A-Za-z0-9_.:+-]{1,40}")
-# Python knows codecs that are no charsets (punycode, unicode_escape, idna ...), some of them quadratic: mail's own only.
-_CHARSETS: Final = re.compile(
-    r"utf-8(-sig)?|utf_8_sig|utf-16(-[lb]e)?|utf-32(-[lb]e)?|utf-7|ascii|iso8859-\d{1,2}|cp\d{3,4}|koi8-[rut]|mac-[a-z]+"
-    r"|big5(hkscs)?|gb2312|gbk|gb18030|hz|euc_(jp|kr|jis_2004|jisx0213)|shift_jis\w*|iso2022_\w+|johab|tis-620|ptcp154|kz1048"
-)
+from shared.model import charsets
 
 # Left out: everything that is not seen but changes what is read. C0 and C1 controls except tab and newline; the code points that
 # Unicode calls Default_Ignorable (all of them, so that no new trick needs a new row): zero width spaces, soft hyphens, bidi marks and
@@ -57,26 +51,17 @@ _WORD: Final = re.compile(rf"\S{{1,{MAX_WORD}}}")
 
 
 def decode(raw: bytes, charset: str = "") -> str:
-    """Bytes to text by a declared charset; without one that is known, UTF-8 if it fits, else Windows' Latin-1."""
-    codec = _codec(charset)
-    if codec is not None and codec != "ascii":
-        return raw.decode(codec, "replace")
+    """Bytes to text, by the charset that they are said to be in as far as they bear that out; see `charsets`."""
+    return charsets.decode(raw, charset)
+
+
+def decode_plain(raw: bytes) -> str:
+    """Bytes to text where each byte of ASCII stands for itself: UTF-8 if it fits, else Windows' Latin-1."""
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         cut_short = error.reason == "unexpected end of data"  # a size limit may have split the last character
         return raw.decode("utf-8" if cut_short else "cp1252", "replace")
-
-
-def _codec(charset: str) -> str | None:
-    name = charset.strip().strip("\"'")
-    if not _CHARSET_NAME.fullmatch(name):
-        return None
-    try:
-        found = codecs.lookup(name).name
-    except (LookupError, ValueError):
-        return None
-    return found if _CHARSETS.fullmatch(found) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,10 @@ before it prints them, so long lines and letters of all languages are valid.
 
 from __future__ import annotations
 
+import binascii
 import re
 from collections import Counter
 from dataclasses import dataclass
-from email.errors import HeaderParseError
-from email.header import decode_header
 from typing import Final
 
 from shared.model.text import decode
@@ -26,6 +25,9 @@ _LINE_END: Final = re.compile(r"\r\n|\r|\n")
 _FOLD: Final = re.compile(r"\r?\n[ \t]")
 _MESSAGE_ID: Final = re.compile(r"<[!-;=?-~]{1,400}>")
 _BARE_ID: Final = re.compile(r"[!-;=?-~]{1,400}")
+_ENCODED: Final = re.compile(r"=\?([^?\s]{1,80})\?([bq])\?([^?]{0,4000})\?=", re.IGNORECASE)
+_HEXADECIMAL: Final = re.compile(rb"=([0-9a-fA-F]{2})")
+_NOT_BASE64: Final = re.compile(rb"[^A-Za-z0-9+/]")
 _ONCE: Final = frozenset(["from", "sender", "reply-to", "to", "cc", "bcc", "date", "message-id", "in-reply-to", "references", "subject"])
 """RFC 5322, 3.6: a mail has each of these at most once. A second one is not covered by the signature of the first."""
 
@@ -107,9 +109,32 @@ def _fields(lines: list[str]) -> tuple[tuple[tuple[str, str], ...], bool]:
 
 
 def decoded(value: str) -> str:
-    """A header's text with its encoded words (RFC 2047) decoded; unchanged if they cannot be."""
+    """A header's text with its encoded words (RFC 2047) decoded; one that cannot be decoded stays as it is.
+
+    Words in a row are decoded together where they have one charset: programs cut letters of several bytes in two.
+    """
+    text = value[:MAX_DECODED]
+    pieces: list[str] = []
+    waiting, charset, at = b"", "", 0
+    for word in _ENCODED.finditer(text):
+        content = _content(word[2], word[3])
+        between = text[at : word.start()]
+        if content is None:
+            continue
+        if not waiting or between.strip() or word[1].lower() != charset:
+            pieces += [decode(waiting, charset), between if not waiting or between.strip() else ""]
+            waiting, charset = b"", word[1].lower()
+        waiting, at = waiting + content, word.end()
+    return "".join([*pieces, decode(waiting, charset), text[at:]])
+
+
+def _content(encoding: str, text: str) -> bytes | None:
+    """The bytes of an encoded word; None when it is none."""
+    raw = text.encode("utf-8", "replace")
+    if encoding in "qQ":
+        return _HEXADECIMAL.sub(lambda found: bytes.fromhex(found[1].decode()), raw.replace(b"_", b" "))
+    raw = _NOT_BASE64.sub(b"", raw)
     try:
-        pieces = decode_header(value[:MAX_DECODED])
-    except (HeaderParseError, ValueError, LookupError):
-        return value
-    return "".join(piece if isinstance(piece, str) else decode(piece, charset or "") for piece, charset in pieces)
+        return binascii.a2b_base64(raw + b"=" * (-len(raw) % 4))
+    except binascii.Error:
+        return None

@@ -13,10 +13,12 @@ from email.parser import BytesParser
 from email.policy import compat32
 from typing import Final
 
-from shared.model.text import decode
+from shared.model.text import decode, decode_plain
 from webhook_api.email.headers import decoded
 
 MAX_TEXT_BYTES: Final = 1_048_576
+MAX_TEXTS: Final = 100
+"""Texts of a kind that are read: to find out a wrong charset takes 10 ms."""
 MAX_FILE_NAME: Final = 500
 MAX_HEADERS: Final = 262_144
 MAX_BOUNDARIES: Final = 5_000
@@ -27,6 +29,7 @@ MAX_CONTENT_FIELDS: Final = 1_000
 # Each line of a part goes through the parsers of all the parts around it: 1,000 levels would take a megabyte a minute.
 _NESTING: Final = re.compile(rb"content-type:\s*(multipart|message)/", re.IGNORECASE)
 _CONTENT_FIELD: Final = re.compile(rb"^content-[a-z-]{1,40}[ \t]*:[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*", re.IGNORECASE | re.MULTILINE)
+_SURROGATES: Final = re.compile("[\udc80-\udcff]")
 _UNREADABLE: Final = (LookupError, ValueError, TypeError, AttributeError, AssertionError, RecursionError)
 
 
@@ -41,7 +44,7 @@ class Bodies:
 
 def header_block(raw: bytes, limit: int) -> str:
     """The header block of a message as text, with the empty line that ends it; of a longer one the first `limit` bytes."""
-    return decode(raw[: min(_head_end(raw), limit)])
+    return decode_plain(raw[: min(_head_end(raw), limit)])
 
 
 def _head_end(raw: bytes) -> int:
@@ -88,7 +91,9 @@ def _read_part(part: Message, bodies: Bodies) -> None:
         return
     content = payload if isinstance(payload, bytes) else b""
     texts = bodies.plain if kind == "text/plain" else bodies.html
-    texts.append(decode(content[:MAX_TEXT_BYTES], charset))
+    room = MAX_TEXT_BYTES - sum(map(len, texts))
+    if room > 0 and len(texts) < MAX_TEXTS:
+        texts.append(decode(content[:room], charset))
 
 
 def _described(part: Message) -> tuple[str, str, str, bool]:
@@ -97,11 +102,28 @@ def _described(part: Message) -> tuple[str, str, str, bool]:
     By the old policy: the new one parses each header by a grammar that takes minutes for one of 2 MB.
     """
     try:
-        name = decoded(part.get_filename() or "")[:MAX_FILE_NAME]
+        name = _file_name(part)
         attached = part.get_content_disposition() == "attachment" or bool(name)
         return part.get_content_type(), part.get_content_charset("") or "", name, attached
     except _UNREADABLE:
         return "text/plain", "", "", False
+
+
+def _file_name(part: Message) -> str:
+    """The name of a part's file: by RFC 2231, in encoded words, or in bytes of any charset; '' when it has none."""
+    for header, parameter in (("content-disposition", "filename"), ("content-type", "name")):
+        value = next((str(value) for name, value in part.raw_items() if name.lower() == header), "")
+        if len(value) > MAX_CONTENT_FIELD:
+            continue
+        # A byte beyond ASCII stands as a lone surrogate, which the parser of parameters would replace.
+        line = Message()
+        line[header] = decode(value.encode("ascii", "surrogateescape")) if _SURROGATES.search(value) else value
+        found = line.get_param(parameter, header=header)
+        if isinstance(found, tuple):  # RFC 2231: each character of the text is a byte
+            return decode(found[2].encode("latin-1", "replace"), found[0] or "")[:MAX_FILE_NAME]
+        if found:
+            return decoded(str(found))[:MAX_FILE_NAME]
+    return ""
 
 
 def _rest(raw: bytes) -> str:

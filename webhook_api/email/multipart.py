@@ -6,13 +6,15 @@ whole body because of one header that is not UTF-8: a mail must not be lost beca
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from werkzeug.http import parse_options_header
 
 from shared.errors import BadInput
-from shared.model.text import decode
+from shared.model.text import decode, decode_plain
+from webhook_api.email.headers import decoded
 
 MAX_PARTS: Final = 5_000
 MAX_HEAD: Final = 8_192
@@ -99,7 +101,19 @@ def _part(body: bytes, view: memoryview, start: int, end: int) -> tuple[PostedPa
     for line in body[start:head_end].split(b"\r\n"):
         name, _, value = line.partition(b":")
         if name.strip().lower() == b"content-disposition":
-            _, options = parse_options_header(decode(value.strip()))
+            _, options = parse_options_header(decode_plain(value.strip()))
             field = options.get("name")
-            return (PostedPart(field, options.get("filename"), view[head_end + 4 : max(end, head_end + 4)]),) if field else ()
+            return (PostedPart(field, _file_name(options.get("filename")), view[head_end + 4 : max(end, head_end + 4)]),) if field else ()
     return ()
+
+
+def _file_name(shown: str | None) -> str | None:
+    """The name of a file, as the mail's own charset or encoded words have it; None for a field.
+
+    The line is read byte by byte first: in a charset of East Asia its quotation mark could be half of a letter.
+    """
+    if not shown:
+        return shown
+    with suppress(UnicodeEncodeError):  # it was UTF-8
+        shown = decode(shown.encode("cp1252"))
+    return decoded(shown)

@@ -14,7 +14,7 @@ from typing import Any, Final
 from shared.errors import BadInput
 from shared.model import codec
 from shared.model.addresses import EmailAddress, address_behind_name, parse_address_list, seen_addresses
-from shared.model.text import FEW, Seen, capped, decode, one_line, seen, seen_line
+from shared.model.text import FEW, Seen, capped, decode, decode_plain, one_line, seen, seen_line
 from webhook_api.email import html_text, mime
 from webhook_api.email.headers import MAX_BLOCK, Headers, decoded
 from webhook_api.email.multipart import PostedPart, boundary_of, parts
@@ -144,7 +144,7 @@ class _Texts:
 
     def __init__(self, fields: Fields) -> None:
         self._fields = fields
-        declared = _json_object(decode(bytes(fields.get("charsets", b"")[:MAX_FIELD_BYTES])))
+        declared = _json_object(decode_plain(bytes(fields.get("charsets", b"")[:MAX_FIELD_BYTES])))
         self._charsets = {name: value for name, value in declared.items() if isinstance(value, str)}
 
     def field(self, name: str, limit: int = MAX_FIELD_BYTES) -> str:
@@ -154,7 +154,7 @@ class _Texts:
 
     def proof(self, name: str, limit: int = MAX_PROOF_BYTES) -> str:
         """The text of a field that SendGrid itself writes: always UTF-8, because the mail's author chooses what `charsets` says."""
-        return decode(bytes(self._fields.get(name, b"")[:limit]))
+        return decode_plain(bytes(self._fields.get(name, b"")[:limit]))
 
 
 def _content(texts: _Texts, raw: bytes | None, files: list[str]) -> tuple[Seen, list[str]]:

@@ -39,6 +39,11 @@ def test_encoded_words_are_decoded_and_broken_ones_left() -> None:
     assert decoded("=?iso-8859-1?q?Gr=FC=DFe?= =?utf-8?b?w6k=?=") == "Grüßeé"
     assert decoded("=?x-made-up?q?a?= b") == "a b"
     assert isinstance(decoded("=?utf-8?b?!?= \ud800"), str)
+    assert decoded("Привет =?utf-8?q?_M=C3=BC?= \\u0041 =?utf-8*de?Q?ller?=") == "Привет  Mü \\u0041 ller"
+    assert decoded("=?utf-8?B?TcM=?=\n =?UTF-8?B?vGxsZXI=?= =?utf-8?q??= x") == "Müller x"  # a letter cut in two
+    assert decoded("=?gb2312?B?1uzpRrv5?= =?windows-31j?Q?=87=40?= =?us-ascii?Q?hei=DFt?=") == "朱镕基①heißt"
+    assert decoded("a=?utf-8?q?b?=c =?utf-8?x?b?= =?utf-8?q?b") == "abc =?utf-8?x?b?= =?utf-8?q?b"
+    assert decoded("=?utf-8?b?====?=") == ""
 
 
 @given(st.text(max_size=300) | st.text(alphabet=":\n \tAb=?<>@", max_size=300))

@@ -29,8 +29,7 @@ NOT_YET: Final = frozenset(
         # Point 2: forwarded mails.
         "fwd_apple_en_quoted", "fwd_apple_fr", "fwd_apple_html", "fwd_as_attachment", "fwd_outlook_de", "fwd_outlook_en",
         "fwd_outlook_it", "fwd_outlook_mac_en", "fwd_outlook_no_comment", "fwd_outlook_original_message", "fwd_thunderbird_ru",
-        # Point 5: charsets, links, placeholders.
-        "charset_gb2312_is_gbk", "charset_latin1_is_cp1252", "charset_sjis_is_cp932", "charset_tis620_is_cp874", "charset_windows31j",
+        # Point 5: links, placeholders.
         "html_link", "text_part_placeholder",
         # Point 6: files.
         "invite_ics",
