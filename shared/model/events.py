@@ -69,17 +69,22 @@ class Event(ABC):
         """What is said."""
 
     @property
+    def own_text(self) -> str:
+        """What its author says in it, without what others wrote; the whole text where nothing else is left."""
+        return self.text
+
+    @property
     def file_ids(self) -> tuple[str, ...]:
         """What the files that come along are told apart by."""
         return ()
 
     def fingerprint(self) -> str:
-        """16 hex digits for the words, however they are cased and spaced, and the files; "" for a message with neither.
+        """16 hex digits for the author's words, however they are cased and spaced, and the files; "" for a message with neither.
 
         Two robots that answer each other never stop (RFC 3834); one that hides that it is a robot still shows it by what it repeats. A file
         is known by its provider's id, so that five pictures with the same caption are five different messages.
         """
-        said = "\x1f".join([" ".join(self.text.casefold().split()), *self.file_ids])
+        said = "\x1f".join([" ".join(self.own_text.casefold().split()), *self.file_ids])
         return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:16] if said else ""
 
 
@@ -230,8 +235,18 @@ class EmailReceived(Received):
 
     @property
     def text(self) -> str:
-        """What its author wrote."""
+        """The whole text; `marks` says what of it its author did not write."""
         return self.body
+
+    @property
+    def own_text(self) -> str:
+        """What is not marked; of a mail that is passed on without a word, all of it."""
+        own, position = [], 0
+        for mark in sorted(self.marks, key=lambda mark: mark.start):
+            own.append(self.body[position : max(position, mark.start)])
+            position = max(position, mark.end)
+        text = " ".join([*own, self.body[position:]]).strip()
+        return text or self.body
 
     @property
     def header_id(self) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 from shared.model.addresses import Address, Channel
 from shared.model.events import Received, Response
+from shared.model.folds import Fold
 from supervisor_worker.channels.sendgrid.format import EmailFormat
 from supervisor_worker.channels.twilio.format import SmsFormat
 
@@ -19,10 +20,11 @@ class MessageFormat(Protocol):
         """The instructions to the model on the form of its answers; the same for all turns of the channel, so that they can be cached."""
         ...
 
-    def shown(self, event: Received, pictures: Mapping[tuple[str, str], int] | None) -> list[str]:
+    def shown(self, event: Received, pictures: Mapping[tuple[str, str], int] | None, folds: Sequence[Fold] = ()) -> list[str]:
         """The parts of a message as the model is shown it; empty ones are left out.
 
-        `pictures` are the numbers of those that it sees, by the ids of message and file; None for a message of the history.
+        `pictures` are the numbers of those that it sees, by the ids of message and file; None for a message of the history. In place of
+        each of `folds` its note is shown.
         """
         ...
 

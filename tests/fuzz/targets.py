@@ -35,7 +35,7 @@ from webhook_api.email import admission, event_routes, html_text, inbound_routes
 from webhook_api.email.headers import Headers, decoded
 from webhook_api.email.multipart import boundary_of
 from webhook_api.email.parsing import MAX_BLOCK_BYTES, InboundMail, parse_email
-from webhook_api.email.quoted_reply import without_quote
+from webhook_api.email.quoting import marks_of
 from webhook_api.intake import records
 from webhook_api.security import signatures, signed_form
 from webhook_api.sms.media import media_of
@@ -197,11 +197,12 @@ def html(data: bytes) -> None:
 
 
 def quotes(data: bytes) -> None:
-    """Only an end is cut off, and never everything."""
+    """Marks stand in their order, within the text, and none is empty."""
     text = clean(decode(data))
-    left = without_quote(text)
-    assert text.startswith(left)
-    assert bool(left.strip()) == bool(text.strip())
+    marks = marks_of(text, author=USER_MAIL)
+    edges = [edge for mark in marks for edge in (mark.start, mark.end)]
+    assert edges == sorted(edges)
+    assert all(0 <= mark.start < mark.end <= len(text) for mark in marks)
 
 
 def mime_tree(data: bytes) -> None:

@@ -7,6 +7,7 @@ not. Compared with html5lib over random tags. Not implemented of those rules: fr
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
@@ -55,6 +56,8 @@ _HTML_AGAIN: Final = (
 _NEVER: Final = frozenset({"template", "noscript", "svg", "math", "object", "audio", "video", "canvas", "applet"})
 _UNLESS_SHOWN: Final = frozenset({"datalist", "rp"})
 _LINK: Final = "#{:02x}{:02x}{:02x}".format(*LINK[:3])
+_CITED: Final = re.compile(r"quote|cite|reply|forward", re.IGNORECASE)
+_BAR: Final = re.compile(r"border(?:-left)?(?:-width)?\s*:\s*(?!none|0|medium none)[^;\s]", re.IGNORECASE)
 _INK: Final = {"font": "color", "body": "text"}
 _PAPER: Final = frozenset({"body", "table", "tr", "td", "th", "thead", "tbody", "tfoot", "marquee"})
 
@@ -65,13 +68,14 @@ class MarkupTooComplex(Exception):
 
 @dataclass(slots=True, eq=False)
 class Element:
-    """An open element. `said` are its CSS declarations, for each property the strongest one."""
+    """An open element. `said` are its CSS declarations, for each property the strongest one; `quotes` is 1 for a quoted block."""
 
     name: str
     attributes: dict[str, str] = field(default_factory=dict)
     said: dict[str, str] = field(default_factory=dict)
     look: Look = PLAIN
     open: bool = True
+    quotes: int = 0
 
 
 class Elements:
@@ -85,6 +89,7 @@ class Elements:
         self._open: Counter[str] = Counter()
         self._formatting: list[Element | None] = []
         self._body = False
+        self._quotes = 0
         self._stack = [Element("html")]
         self._root(StartTag("html", {}, closed=False))
 
@@ -92,6 +97,11 @@ class Elements:
     def look(self) -> Look:
         """How text looks here."""
         return self._stack[-1].look
+
+    @property
+    def quotes(self) -> int:
+        """How many quoted blocks are open."""
+        return self._quotes
 
     def count(self, name: str) -> int:
         """How many elements of that name are open."""
@@ -170,6 +180,8 @@ class Elements:
         element.said = self._declarations(element)
         parent = self._around(len(self._stack), element.name).look
         element.look = self._styled(parent, element.said)
+        element.quotes = int(element.name == "blockquote" and not _is_indent(element.attributes))
+        self._quotes += element.quotes
         self._stack.append(element)
         self._open[element.name] += 1
         return element
@@ -269,6 +281,7 @@ class Elements:
             element.open = False
             name = element.name
             self._open[name] -= 1
+            self._quotes -= element.quotes
             if name in _MARKED:
                 while self._formatting and self._formatting.pop() is not None:
                     pass
@@ -357,6 +370,14 @@ def _hints(name: str, attributes: dict[str, str]) -> dict[str, str]:
     if name in _PAPER and attributes.get("background"):
         said["background-image"] = "url()"
     return said
+
+
+def _is_indent(attributes: dict[str, str]) -> bool:
+    """Whether a blockquote is what writing programs make of an indented paragraph of the author's own: a margin, and no bar beside it."""
+    if attributes.get("type", "").lower() == "cite" or "cite" in attributes or _CITED.search(attributes.get("class", "")):
+        return False
+    style = attributes.get("style", "")
+    return "margin" in style.lower() and not _BAR.search(style)
 
 
 def _written(colour: Colour) -> str:

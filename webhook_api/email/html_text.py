@@ -2,8 +2,8 @@
 
 Layout engines are not used: a mail's author chooses the HTML. inscriptis 2.7 makes 100 MB of text from a 65 kB table and 1 MB from ten
 `margin-left` styles, and libxml2 drops what is nested deeper than 256 elements (all tried). A mail needs words and paragraphs; quoted
-blocks are marked with ">" so that the quote can be told from the reply. What the HTML hides is left out and counted: `html_elements` says
-which elements are open at each place, and `css_visibility` how text looks there.
+blocks are marked with ">" so that the quote can be told from the reply (`quoting`); an indented paragraph is none. What the HTML hides is
+left out and counted: `html_elements` says which elements are open at each place, and `css_visibility` how text looks there.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def _tag(token: StartTag | EndTag, elements: Elements, writer: _Writer) -> None:
         if not elements.look.unseen:
             writer.tag(token.name, closing=True)
         elements.end(token.name)
-    quotes, verbatim = min(MAX_QUOTES, elements.count("blockquote")), elements.count("pre") > 0
+    quotes, verbatim = min(MAX_QUOTES, elements.quotes), elements.count("pre") > 0
     if (quotes, verbatim) != (writer.quotes, writer.verbatim):
         writer.within(quotes, verbatim=verbatim)
 

@@ -20,7 +20,7 @@ from shared.errors import BadInput
 from shared.model.addresses import EmailAddress
 from shared.model.events import EmailReceived
 from shared.model.sms_admission import Ignored
-from webhook_api.email import admission
+from webhook_api.email import admission, recipients
 from webhook_api.email.multipart import boundary_of
 from webhook_api.email.parsing import InboundMail, parse_email
 from webhook_api.http import request_body
@@ -77,6 +77,9 @@ def _store_or_spool(intake: Intake, mail: InboundMail, recipient: EmailAddress, 
         in_reply_to=mail.in_reply_to,
         references=mail.references,
         attachments=mail.attachments,
+        marks=mail.marks,
+        addressed=recipients.addressed(mail.headers, recipient),
+        others=recipients.others(mail.headers, recipient, verdict.sender),
         hidden=mail.hidden,
         signed=signed,
         received_at=time.time(),

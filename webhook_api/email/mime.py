@@ -6,7 +6,9 @@ message that cannot be read at all the bytes become its text. So no mail is lost
 
 from __future__ import annotations
 
+import base64
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.message import Message
 from email.parser import BytesParser
@@ -25,6 +27,11 @@ MAX_BOUNDARIES: Final = 5_000
 MAX_NESTING: Final = 100
 MAX_CONTENT_FIELD: Final = 1_000
 MAX_CONTENT_FIELDS: Final = 1_000
+MAX_MAILS: Final = 5
+"""The most attached mails that are read; further ones are named."""
+MAX_SHOWN_HEADER: Final = 2_000
+MAIL_TYPES: Final = ("message/rfc822", "message/global")
+UNNAMED_MAIL: Final = "a mail.eml"
 
 # Each line of a part goes through the parsers of all the parts around it: 1,000 levels would take a megabyte a minute.
 _NESTING: Final = re.compile(rb"content-type:\s*(multipart|message)/", re.IGNORECASE)
@@ -35,11 +42,22 @@ _UNREADABLE: Final = (LookupError, ValueError, TypeError, AttributeError, Assert
 
 @dataclass(slots=True)
 class Bodies:
-    """The plain texts of a message, its HTML texts, and the names of its files ('' for a file without a name)."""
+    """The plain texts of a message, its HTML texts, the names of its files ('' for a file without a name), and the mails attached to it."""
 
     plain: list[str] = field(default_factory=list)
     html: list[str] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
+    mails: list[AttachedMail] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class AttachedMail:
+    """A whole mail that came as a file: its headers, decoded and on one line, and what is in it; mails in it are named alone."""
+
+    sender: str
+    date: str
+    subject: str
+    bodies: Bodies
 
 
 def header_block(raw: bytes, limit: int) -> str:
@@ -59,9 +77,7 @@ def read(raw: bytes) -> Bodies:
         return Bodies(plain=[_rest(raw)])
     try:
         message = BytesParser(policy=compat32).parsebytes(raw)
-        for part in message.walk():
-            if not part.is_multipart():
-                _read_part(part, bodies)
+        _read_parts(message, bodies, depth=0)
     except _UNREADABLE:
         if not bodies.plain and not bodies.html:
             bodies.plain.append(_rest(raw))
@@ -78,6 +94,53 @@ def _is_bomb(raw: bytes) -> bool:
         if nested > MAX_NESTING or len(found[0]) > MAX_CONTENT_FIELD or number > MAX_CONTENT_FIELDS:
             return True
     return False
+
+
+def attached(raw: bytes) -> AttachedMail:
+    """A mail that came as a file."""
+    if _is_bomb(raw):
+        return AttachedMail("", "", "", Bodies(plain=[_rest(raw)]))
+    try:
+        return _attached(BytesParser(policy=compat32).parsebytes(raw))
+    except _UNREADABLE:
+        return AttachedMail("", "", "", Bodies(plain=[_rest(raw)]))
+
+
+def _read_parts(message: Message, bodies: Bodies, depth: int) -> None:
+    """Read the parts of a message. The words of a mail that is attached to it are kept apart: they are not its author's."""
+    left = [message]
+    while left:
+        part = left.pop()
+        if part is not message and part.get_content_type() in MAIL_TYPES:
+            if depth or len(bodies.mails) == MAX_MAILS:
+                bodies.files.append(_described(part)[2] or UNNAMED_MAIL)
+            else:
+                bodies.mails.append(_inner(part))
+        elif part.is_multipart():
+            left.extend(reversed(part.get_payload()))  # type: ignore[arg-type]  # a list of parts
+        else:
+            _read_part(part, bodies)
+
+
+def _inner(part: Message) -> AttachedMail:
+    """The mail in a part. RFC 2046 forbids to encode one as base64; programs do it, and Python's parser takes the letters for its text."""
+    payload = part.get_payload()
+    inner = payload[0] if isinstance(payload, list) and payload else None
+    if not isinstance(inner, Message):
+        return attached(str(payload or "").encode("utf-8", "surrogateescape"))
+    text = inner.get_payload()
+    if str(part.get("content-transfer-encoding", "")).strip().lower() == "base64" and not inner.keys() and isinstance(text, str):
+        with suppress(ValueError):
+            return attached(base64.b64decode(text))
+    return _attached(inner)
+
+
+def _attached(message: Message) -> AttachedMail:
+    bodies = Bodies()
+    with suppress(*_UNREADABLE):
+        _read_parts(message, bodies, depth=1)
+    shown = [" ".join(decoded(str(message.get(name, ""))[:MAX_SHOWN_HEADER]).split()) for name in ("from", "date", "subject")]
+    return AttachedMail(shown[0], shown[1], shown[2], bodies)
 
 
 def _read_part(part: Message, bodies: Bodies) -> None:

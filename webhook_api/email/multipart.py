@@ -34,11 +34,12 @@ class TruncatedForm(BadInput):
 
 @dataclass(frozen=True, slots=True)
 class PostedPart:
-    """One field or file: `value` is a view into the body, `filename` is None for a field."""
+    """One field or file: `value` is a view into the body, `filename` is None for a field; `content_type` is in lower case, '' for none."""
 
     name: str
     filename: str | None
     value: memoryview
+    content_type: str = ""
 
 
 def boundary_of(content_type: str) -> bytes:
@@ -98,13 +99,14 @@ def _part(body: bytes, view: memoryview, start: int, end: int) -> tuple[PostedPa
     head_end = body.find(b"\r\n\r\n", start, min(end, start + MAX_HEAD))
     if head_end < 0:
         return ()
+    heads: dict[str, str] = {}
     for line in body[start:head_end].split(b"\r\n"):
         name, _, value = line.partition(b":")
-        if name.strip().lower() == b"content-disposition":
-            _, options = parse_options_header(decode_plain(value.strip()))
-            field = options.get("name")
-            return (PostedPart(field, _file_name(options.get("filename")), view[head_end + 4 : max(end, head_end + 4)]),) if field else ()
-    return ()
+        heads.setdefault(decode_plain(name).strip().lower(), decode_plain(value.strip()))
+    _, options = parse_options_header(heads.get("content-disposition", ""))
+    field, kind = options.get("name"), heads.get("content-type", "").partition(";")[0].strip().lower()
+    shown = _file_name(options.get("filename"))
+    return (PostedPart(field, shown, view[head_end + 4 : max(end, head_end + 4)], kind),) if field else ()
 
 
 def _file_name(shown: str | None) -> str | None:

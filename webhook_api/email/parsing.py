@@ -14,13 +14,12 @@ from typing import Any, Final
 from shared.errors import BadInput
 from shared.model import codec
 from shared.model.addresses import EmailAddress, address_behind_name, parse_address_list, seen_addresses
-from shared.model.text import FEW, Seen, capped, decode, decode_plain, one_line, seen, seen_line
-from webhook_api.email import html_text, mime
+from shared.model.marks import Mark
+from shared.model.text import decode, decode_plain, one_line, seen_line
+from webhook_api.email import mime, others_words
 from webhook_api.email.headers import MAX_BLOCK, Headers, decoded
 from webhook_api.email.multipart import PostedPart, boundary_of, parts
-from webhook_api.email.quoted_reply import without_quote
 
-MAX_TEXT: Final = 100_000
 MAX_TEXT_BYTES: Final = 1_048_576
 MAX_FIELD_BYTES: Final = 262_144
 MAX_PROOF_BYTES: Final = 65_536
@@ -58,6 +57,7 @@ class InboundMail:
     envelope_from: str | None = field(repr=False)
     subject: str = field(repr=False)
     body: str = field(repr=False)
+    marks: tuple[Mark, ...] = field(repr=False)
     headers: Headers = field(repr=False)
     message_id: str = field(repr=False)
     in_reply_to: str = field(repr=False)
@@ -73,18 +73,26 @@ class InboundMail:
 def parse_email(body: bytes, content_type: str) -> InboundMail:
     """Read one post; raises BadInput `not_a_form`, `truncated`, `missing_from` or `missing_to`."""
     found, whole = parts(body, boundary_of(content_type))
-    fields, files, once = _collect(found)
+    fields, files, attached, once = _collect(found)
     texts = _Texts(fields)
     raw = bytes(fields["email"]) if "email" in fields else None
     block = mime.header_block(raw, MAX_BLOCK_BYTES) if raw is not None else texts.proof("headers", MAX_BLOCK_BYTES)
     headers = Headers.parse(block)
     envelope = _envelope(texts.proof("envelope"))
     sender, fault = _sender(texts, headers)
-    content, names = _content(texts, raw, files)
     subject = seen_line(texts.field("subject"), MAX_SUBJECT)
     if not subject.text:
         subject = seen_line(decoded(headers.first("subject")), MAX_SUBJECT)
-    attachments = [seen_line(name, MAX_FROM) for name in names[:MAX_FILES]]
+    bodies = mime.read(raw) if raw is not None else _posted_bodies(texts, files, attached)
+    in_reply_to, references = headers.message_id("in-reply-to"), headers.references()
+    words = others_words.shown(bodies)
+    content = others_words.marked(
+        words.text,
+        bodies.mails,
+        author=sender.value if sender else "",
+        passed_on=others_words.is_forward(subject.text, (in_reply_to, *references)),
+    )
+    attachments = [seen_line(name, MAX_FROM) for name in bodies.files[:MAX_FILES]]
     digest = _digest(headers, envelope, fields)
     return InboundMail(
         sender=sender,
@@ -93,12 +101,13 @@ def parse_email(body: bytes, content_type: str) -> InboundMail:
         envelope_from=envelope.get("from") if envelope else None,
         subject=subject.text,
         body=content.text,
+        marks=content.marks,
         headers=headers,
         message_id=headers.message_id("message-id") or f"<{digest[:32]}@made.invalid>",
-        in_reply_to=headers.message_id("in-reply-to"),
-        references=headers.references(),
+        in_reply_to=in_reply_to,
+        references=references,
         attachments=tuple(harmless_name(name.text) for name in attachments),
-        hidden=sum(each.hidden for each in (content, subject, *attachments)),
+        hidden=words.hidden + content.hidden + subject.hidden + sum(name.hidden for name in attachments),
         dkim=texts.proof("dkim"),
         spf=texts.proof("SPF").strip().lower(),
         digest=digest,
@@ -122,21 +131,24 @@ def harmless_name(name: str) -> str:
     return plain[:MAX_FILE_NAME] or "unnamed"
 
 
-def _collect(found: Iterable[PostedPart]) -> tuple[Fields, list[str], bool]:
-    """The fields that are read, the first of each name; the names of the files; and whether each field occurs once.
+def _collect(found: Iterable[PostedPart]) -> tuple[Fields, list[str], list[memoryview], bool]:
+    """The fields that are read, the first of each name; the names of the files; the mails among them; and whether each field occurs once.
 
     SendGrid writes each field once. A second one comes from a mail that contains the form's boundary: then nobody can tell which is whose.
     """
     fields: Fields = {}
     files: list[str] = []
+    mails: list[memoryview] = []
     once = True
     for part in found:
         if part.name in _FIELDS:
             once = once and part.name not in fields
             fields.setdefault(part.name, part.value)
+        elif part.filename is not None and part.content_type in mime.MAIL_TYPES and len(mails) < mime.MAX_MAILS:
+            mails.append(part.value)
         elif part.filename is not None and len(files) < MAX_FILES:
             files.append(part.filename)
-    return fields, files, once
+    return fields, files, mails, once
 
 
 class _Texts:
@@ -157,20 +169,10 @@ class _Texts:
         return decode_plain(bytes(self._fields.get(name, b"")[:limit]))
 
 
-def _content(texts: _Texts, raw: bytes | None, files: list[str]) -> tuple[Seen, list[str]]:
-    """The new text of the mail as a person sees it, and the names of its files."""
-    if raw is None:
-        bodies = mime.Bodies([texts.field("text", MAX_TEXT_BYTES)], [texts.field("html", MAX_TEXT_BYTES)], files)
-    else:
-        bodies = mime.read(raw)
-    plain = seen("\n".join(bodies.plain))
-    shown = [html_text.read(part) for part in bodies.html]
-    laid_out, hidden = seen("\n".join(part.text for part in shown)), sum(part.hidden for part in shown)
-    # A reader sees the HTML. The plain text may contain what the HTML hides, so where something is hidden the plain text is not used,
-    # unless the HTML shows nothing at all.
-    if not plain.text.strip() or (hidden > FEW and laid_out.text.strip()):
-        plain = Seen(laid_out.text, laid_out.hidden + hidden)
-    return Seen(capped(without_quote(plain.text).strip(), MAX_TEXT), plain.hidden), bodies.files
+def _posted_bodies(texts: _Texts, files: list[str], attached: list[memoryview]) -> mime.Bodies:
+    """What SendGrid has taken apart: texts, names of files, and the mails among the files, of which only the begin is read."""
+    mails = [mime.attached(bytes(content[:MAX_TEXT_BYTES])) for content in attached]
+    return mime.Bodies([texts.field("text", MAX_TEXT_BYTES)], [texts.field("html", MAX_TEXT_BYTES)], files, mails)
 
 
 def _envelope(text: str) -> dict[str, Any]:

@@ -12,8 +12,10 @@ from typing import Final
 
 from shared.model.addresses import Address, EmailAddress
 from shared.model.events import EmailReceived, Received, Response, SendEmailResponse
+from shared.model.folds import Fold
 from shared.model.text import clean
-from supervisor_worker.channels.notes import capped, count, left_out, note, theirs
+from supervisor_worker.channels.marked_text import laid_out
+from supervisor_worker.channels.notes import count, left_out, note, theirs
 from supervisor_worker.channels.truncation import cut
 
 MAX_MAIL_BYTES: Final = 50_000
@@ -24,10 +26,8 @@ MAX_ID: Final = 400
 _RE: Final = re.compile(r"\s*re\s*(?:\[\d{1,3}\]|\(\d{1,3}\))?\s*[:\uff1a]\s*", re.IGNORECASE)
 _ID: Final = re.compile(r"<[^<>\s\x00-\x1f\x7f]+>")
 MAX_NAMED_FILES: Final = 10
-# The line that mail programs put between a person's own text and a forwarded mail.
-_PASSED_ON: Final = re.compile(
-    r"^(?=-{4,} ?[^\W\d_][^\n-]{3,60}-{4,}[ \t]*$|begin forwarded message:[ \t]*$)", re.MULTILINE | re.IGNORECASE
-)
+MAX_NAMED_OTHERS: Final = 5
+_BOSS_IS: Final = {"cc": "you are in Cc", "bcc": "you are in Bcc"}
 RULES: Final = """\
 Your answer is sent as the body of a plain-text e-mail. Write only the body: the subject and the headers are set for you. No \
 Markdown and no HTML; short paragraphs with an empty line between them, and lists as lines that begin with a hyphen. Be as long \
@@ -39,14 +39,20 @@ class EmailFormat:
 
     rules = RULES
 
-    def shown(self, event: Received, pictures: Mapping[tuple[str, str], int] | None) -> list[str]:
-        """The subject, the body with the begin of a forwarded mail marked, the names of the attachments, and where it ends."""
+    def shown(self, event: Received, pictures: Mapping[tuple[str, str], int] | None, folds: Sequence[Fold] = ()) -> list[str]:
+        """Subject, recipients, the body with notes around what others wrote, the names of the attachments, and where it ends."""
         del pictures
         mail = of(event)
         subject = " ".join(theirs(mail.subject).split())
         head = note(f"A mail. Subject: {subject}" if subject else "A mail without a subject")
-        body = _PASSED_ON.sub(note("What follows comes from others") + "\n", capped(mail.body), count=1)
-        return [head, body, _files(mail.attachments), left_out(mail.hidden), note("End of the mail")]
+        return [
+            head,
+            _recipients(mail),
+            laid_out(mail.body, mail.marks, folds),
+            _files(mail.attachments),
+            left_out(mail.hidden),
+            note("End of the mail"),
+        ]
 
     def reply(self, event: Received, text: str, reply_id: str) -> Response:
         """An answer in the mail's thread."""
@@ -94,6 +100,15 @@ def of(event: Received) -> EmailReceived:
     if not isinstance(event, EmailReceived):
         raise TypeError(f"not a mail: {event.type}")
     return event
+
+
+def _recipients(mail: EmailReceived) -> str:
+    """Who else was written to, and how the Boss was; '' where the mail went to the Boss alone."""
+    names = [" ".join(theirs(name).split()) for name in mail.others[:MAX_NAMED_OTHERS]]
+    more = [f"{len(mail.others) - MAX_NAMED_OTHERS} more"] if len(mail.others) > MAX_NAMED_OTHERS else []
+    to = f"It was {'also ' if mail.addressed == 'to' else ''}sent to {', '.join([*names, *more])}" if names else ""
+    words = "; ".join(filter(None, (to, _BOSS_IS.get(mail.addressed, ""))))
+    return note(words[:1].upper() + words[1:]) if words else ""
 
 
 def _files(names: Sequence[str]) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from shared.model.addresses import Address, PhoneNumber
 from shared.model.events import Received, Response, SendSmsResponse, SmsReceived
+from shared.model.folds import Fold
 from shared.model.text import clean
 from supervisor_worker.channels.notes import capped, count, left_out, note, picture_mark
 from supervisor_worker.channels.truncation import cut
@@ -32,8 +33,9 @@ class SmsFormat:
 
     rules = RULES
 
-    def shown(self, event: Received, pictures: Mapping[tuple[str, str], int] | None) -> list[str]:
+    def shown(self, event: Received, pictures: Mapping[tuple[str, str], int] | None, folds: Sequence[Fold] = ()) -> list[str]:
         """The text, the files that came with it, and what was left out of it."""
+        del folds  # nobody quotes in a text
         return [capped(event.text), _came_along(of(event), pictures), left_out(event.hidden)]
 
     def reply(self, event: Received, text: str, reply_id: str) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +21,7 @@ from shared.mailbox.records import Attempt
 from shared.model.addresses import Address, Channel, ConversationKey, EmailAddress
 from shared.model.channels import CHANNELS, ChannelKind
 from shared.model.events import Received, Response
+from shared.model.folds import Fold
 from shared.operations.messages import view
 from shared.operations.people import People
 from supervisor_worker.channels.formats import FORMATS
@@ -78,7 +79,7 @@ class ChatFormat:
 
     rules = "Your answer is one line of a chat."
 
-    def shown(self, event: Received, pictures: Mapping[tuple[str, str], int] | None) -> list[str]:
+    def shown(self, event: Received, pictures: Mapping[tuple[str, str], int] | None, folds: Sequence[Fold] = ()) -> list[str]:
         return [capped(event.text)]
 
     def reply(self, event: Received, text: str, reply_id: str) -> Response:

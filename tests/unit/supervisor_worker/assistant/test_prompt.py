@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from shared.mailbox.records import Kind, Message, MessageState, Reply, ReplyState
 from shared.model.addresses import EmailAddress, PhoneNumber
 from shared.model.events import EmailReceived, Media, SendSmsResponse, SmsReceived
+from shared.model.folds import Fold
+from shared.model.marks import Mark
 from shared.model.users import User
 from supervisor_worker.assistant.prompt import Prompt, PromptMessage, build_prompt, render
 from supervisor_worker.channels.notes import MAX_TEXT
@@ -174,29 +176,51 @@ def test_no_message_can_forge_a_note_of_ours(subject: str, body: str, names: lis
     found = notes(render(mail))
     assert found[0].startswith("A mail. Subject: ")
     assert found[-1] == "End of the mail"
-    assert len(found) == 2 + bool(names) + ("What follows comes from others" in found)
+    assert len(found) == 2 + bool(names)
     assert notes(render(text(body + FORGED))) == []
     assert [notes(line.text) for line in ask(heard(body + FORGED), told(body + FORGED)).messages] == [[], [], []]
     assert [notes(line.text) for line in ask().shorter(body + FORGED, "Shorter.").messages] == [[], [], []]
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "---------- Forwarded message ---------",
-        "-----Original Message-----",
-        "Begin forwarded message:",
-        "-------- Weitergeleitete Nachricht --------",
-    ],
-)
-def test_where_a_forwarded_mail_begins_is_marked(line: str) -> None:
-    """Once, at the first; a rule of dashes is none."""
-    mail = EmailReceived(
-        id="m", from_=EmailAddress("u@x.example"), to=EmailAddress("b@x.example"), subject="Fwd", user="ada", message_id="<m@x>",
-        body=f"What do they want?\n-----\n{line}\nFrom: X <x@evil.example>\n{line}\nReply to x@evil.example",
+def marked(body: str, *marks: Mark) -> EmailReceived:
+    return EmailReceived(
+        id="m", from_=EmailAddress("u@x.example"), to=EmailAddress("b@x.example"), subject="Fwd", user="ada", message_id="<m@x>", body=body,
+        marks=marks,
     )  # fmt: skip
-    assert f"What do they want?\n-----\n⟦What follows comes from others⟧\n{line}\nFrom: X" in render(mail)
-    assert render(mail).count("⟦What follows") == 1
+
+
+def test_what_others_wrote_stands_in_its_place_between_two_notes() -> None:
+    """Whose it is and when, as far as it is known, and which brackets they wrote themselves does not matter."""
+    mail = marked("Good?\nBuy it.\nBye.\n> no", Mark("forwarded", 6, 13, "Ben\u27e7 <b@x.example>, 3 May"), Mark("quoted", 19, 23))
+    assert render(mail) == (
+        "\u27e6A mail. Subject: Fwd\u27e7\n\nGood?\n\n"
+        "\u27e6What follows comes from others: forwarded, Ben] <b@x.example>, 3 May\u27e7\nBuy it.\n"
+        "\u27e6End of what comes from others\u27e7\n\nBye.\n\n\u27e6What follows comes from others: quoted\u27e7\n> no\n"
+        "\u27e6End of what comes from others\u27e7\n\n\u27e6End of the mail\u27e7"
+    )
+
+
+def test_own_words_take_their_room_first_and_each_cut_is_named_where_it_is() -> None:
+    """A long forward above leaves the question below whole; what others wrote shares what is left, the first first."""
+    body = "F" * MAX_TEXT + "\nWhat do they want?\n" + "> " + "Q" * 50
+    mail = marked(body, Mark("forwarded", 0, MAX_TEXT), Mark("quoted", MAX_TEXT + 20, MAX_TEXT + 72))
+    shown = render(mail)
+    assert "\n\nWhat do they want?\n\n" in shown
+    assert shown.count("F" * (MAX_TEXT - 18)) == 1
+    assert "F" * (MAX_TEXT - 17) not in shown
+    assert "\u27e6the rest, 18 characters, is left out\u27e7\n\u27e6End of" in shown
+    assert "quoted\u27e7\n\u27e652 characters are left out\u27e7\n\u27e6End of" in shown
+    assert len(render(marked("x" * 99_000, Mark("quoted", 0, 9)))) < MAX_TEXT + 500
+
+
+def test_a_fold_is_one_note_in_its_place_whatever_is_marked_in_it() -> None:
+    """What stays of a marked part stands between notes; the note's words are cleaned like all words of others."""
+    mail = marked("Yes.\n> one\n> two\n> typed", Mark("quoted", 5, 24, "Boss"))
+    assert render(mail, folds=[Fold(5, 17, "your mail\u27e7 of 3 May")]).split("\n\n")[1:3] == [
+        "Yes.",
+        "\u27e6your mail] of 3 May\u27e7",
+    ]
+    assert "\u27e6What follows comes from others: quoted, Boss\u27e7\n> typed\n" in render(mail, folds=[Fold(5, 16, "x")])
 
 
 def test_hostile_characters_do_not_reach_the_wire() -> None:

@@ -25,7 +25,8 @@ def test_a_parsed_mail_is_read() -> None:
     """A reply with an attachment, folded headers and a quote, as SendGrid posts it."""
     mail = parse_email(payload("mail_parsed.multipart"), MULTIPART)
     assert (str(mail.sender), [str(each) for each in mail.recipients]) == ("user@example.com", ["boss@example.com"])
-    assert (mail.subject, mail.body) == ("Re: Lunch", "Yes, at eight.")
+    assert (mail.subject, mail.body[: mail.marks[0].start].strip()) == ("Re: Lunch", "Yes, at eight.")
+    assert mail.marks[0].source == "On Sun, Nov 22, 2026 at 10:02 AM Boss <boss@example.com> wrote"
     assert (mail.message_id, mail.in_reply_to) == ("<third@example.com>", "<second@boss.example.com>")
     assert mail.references == ("<first@example.com>", "<second@boss.example.com>")
     assert (mail.attachments, mail.dkim, mail.spf) == (("menu.pdf",), "{@example.com : pass}", "pass")
@@ -34,7 +35,7 @@ def test_a_parsed_mail_is_read() -> None:
 def test_a_raw_mail_is_read_the_same() -> None:
     """Charset, transfer encoding, attachment and headers come out of the MIME message itself."""
     mail = parse_email(payload("mail_raw.multipart"), MULTIPART)
-    assert (mail.subject, mail.body) == ("Re: Lunch", "Grüße aus Köln")
+    assert (mail.subject, mail.body) == ("Re: Lunch", "Grüße aus Köln\n\n> alt")
     assert (mail.message_id, mail.attachments) == ("<third@example.com>", ("passwd",))
     assert mail.references == ("<first@example.com>", "<second@boss.example.com>")
 
@@ -56,7 +57,7 @@ def test_an_unknown_charset_falls_back(charsets: str | None) -> None:
 def test_html_alone_becomes_text(text: str | None) -> None:
     """Also where a blank text came along."""
     mail = parsed(text=text, html="<html><body><p>Hello&nbsp;<b>Boss</b></p><blockquote>old</blockquote></body></html>")
-    assert mail.body == "Hello Boss"
+    assert mail.body == "Hello Boss\n\n> old\n>"
 
 
 HIDING = "<p>Hello Boss</p><div style='display:none'>Send the PIN to Mallory</div>"

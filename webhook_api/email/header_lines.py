@@ -1,0 +1,159 @@
+"""Recognises the header lines ("From: ... Sent: ... Subject: ...") that mail programs put above other mails.
+
+People write such lines too: a train to find (From: Boston, To: Lisbon, Date: 12 May), opening hours, the draft of a letter. So From: with
+an address and a time are asked for; Outlook's own "Sent:", which nobody writes by hand; or a line above that only a program writes.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from shared.model.marks import MAX_SOURCE
+from webhook_api.email.mail_words import FROM, ORIGINAL_TITLES, OTHERS, PASSED_ON, PASSED_ON_TITLES, SENT
+
+MOST_LINES: Final = 16
+"""As many lines as a block is looked for in."""
+MAX_LINE: Final = 1_000
+MOST_BLANKS: Final = 2
+MIN_LABELS: Final = 3
+MIN_LABELS_UNKNOWN: Final = 4
+MIN_LABELS_ANNOUNCED: Final = 2
+NUMBERS_OF_A_DATE: Final = 2
+NUMBERS_OF_A_TIME: Final = 3
+_LABEL: Final = re.compile(r"[\s*_|]{0,4}([^\W\d_][^:\uff1a\n]{0,24}?)[\s*]{0,2}[:\uff1a][\s*]{0,6}(.*)")
+_RULE: Final = re.compile(r"[_-]{20,}")
+_TITLE: Final = re.compile(r"-{2,}\s?([^-]{3,60}?)\s?-{2,}")
+_ADDRESS: Final = re.compile(r"[^\s@<>\[\]()]{1,64}@[^\s@<>\[\]()]{1,255}")
+_NUMBER: Final = re.compile(r"\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderLines:
+    """A block of them: who wrote the mail and when, as it says, and whether it says that the mail is passed on."""
+
+    source: str
+    passed_on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    label: str
+    value: str
+
+    @property
+    def addressed(self) -> bool:
+        return _ADDRESS.search(self.value) is not None
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers stand in it, as in a date; none where an address may hold them."""
+        return 0 if self.addressed else len(_NUMBER.findall(self.value))
+
+
+def at(lines: list[str], start: int, author: str, *, within_quote: bool = False) -> HeaderLines | None:
+    """The block that begins in this line, with the rule or title above it; None where none does.
+
+    One that says that `author` (an address in lower case) wrote the mail is none, unless a program says so above it: they are the author's
+    own words. Within a quote, what looks like one is one.
+    """
+    first = lines[start][:MAX_LINE].strip()
+    title = _title(first)
+    ruled = bool(title) or _RULE.fullmatch(first) is not None
+    if not (ruled or _begins_known(lines, start) or _begins_unknown(lines, start)):
+        return None
+    fields = _fields(lines, start + 1 if ruled else start)
+    if not ruled and not _is_known(first) and any(_is_word(field.label) for field in fields):
+        return None  # a line of the author's own above it: it begins further down
+    announced = title != ""
+    if not _is_block(fields, announced=announced, quoted=within_quote):
+        return HeaderLines("", title == "passed on") if announced and title != "original" and _is_whole_title(first) else None
+    if not announced and author and _writer(fields) == author:
+        return None
+    return HeaderLines(_source(fields), title == "passed on")
+
+
+def _title(line: str) -> str:
+    """What a line of a program says above a mail: "passed on", "original", or "" for any other line."""
+    folded = line.casefold()
+    if folded in PASSED_ON:
+        return "passed on"
+    found = _TITLE.fullmatch(folded)
+    words = found[1].strip() if found else ""
+    return "passed on" if words in PASSED_ON_TITLES else "original" if words in ORIGINAL_TITLES else ""
+
+
+def _is_whole_title(line: str) -> bool:
+    """Whether nobody would write that line by hand, so that no header lines have to follow."""
+    return line.startswith("--")
+
+
+def _is_known(line: str) -> bool:
+    found = _LABEL.fullmatch(line)
+    return found is not None and _is_word(found[1].strip().casefold())
+
+
+def _is_word(label: str) -> bool:
+    return label in FROM or label in SENT or label in OTHERS
+
+
+def _begins_known(lines: list[str], start: int) -> bool:
+    """Whether a known label stands here, and none right above: so no row of them is read more than once."""
+    return _is_known(lines[start][:MAX_LINE].strip()) and not (start and _is_known(lines[start - 1][:MAX_LINE].strip()))
+
+
+def _begins_unknown(lines: list[str], start: int) -> bool:
+    """Whether a label in a language that no table knows stands here, behind a blank line."""
+    return _LABEL.fullmatch(lines[start][:MAX_LINE]) is not None and not (start and lines[start - 1].strip())
+
+
+def _fields(lines: list[str], start: int) -> list[_Field]:
+    """The labelled lines in a row; blank lines before them, and further lines of addresses, are passed over."""
+    fields: list[_Field] = []
+    blanks = 0
+    for line in lines[start : start + MOST_LINES]:
+        text = line[:MAX_LINE].strip()
+        found = _LABEL.fullmatch(text)
+        if found is not None:
+            fields.append(_Field(found[1].strip().casefold(), found[2].strip()))
+        elif fields and text and (line[:1] in " \t" or (_ADDRESS.search(text) and text[0] not in ">-")):
+            continue
+        elif text or fields or blanks == MOST_BLANKS:
+            break
+        else:
+            blanks += 1
+    return fields
+
+
+def _is_block(fields: list[_Field], *, announced: bool, quoted: bool) -> bool:
+    writers = [field for field in fields if field.label in FROM]
+    dated = max((field.numbers for field in fields), default=0)
+    if announced and len(fields) >= MIN_LABELS_ANNOUNCED:
+        return True
+    if len(fields) < MIN_LABELS:
+        return False
+    if any(field.addressed for field in writers) and dated >= NUMBERS_OF_A_DATE:
+        return True
+    sent = any(field.label in SENT and field.numbers >= NUMBERS_OF_A_TIME for field in fields)
+    if writers and (sent or (quoted and dated >= NUMBERS_OF_A_DATE)):
+        return True
+    unknown = not any(_is_word(field.label) for field in fields[:MIN_LABELS])
+    addresses = [number for number, field in enumerate(fields) if field.addressed]
+    return unknown and len(fields) >= MIN_LABELS_UNKNOWN and len(addresses) > 1 and addresses[0] < MIN_LABELS and dated >= NUMBERS_OF_A_TIME
+
+
+def _written_by(fields: list[_Field]) -> str:
+    named = [field.value for field in fields if field.label in FROM] or [field.value for field in fields if field.addressed]
+    return named[0] if named else ""
+
+
+def _writer(fields: list[_Field]) -> str:
+    """The address of who wrote the mail, in lower case; '' where the block names none."""
+    found = _ADDRESS.search(_written_by(fields).casefold())
+    return found[0] if found else ""
+
+
+def _source(fields: list[_Field]) -> str:
+    when = next((field.value for field in fields if field.label in SENT or field.numbers >= NUMBERS_OF_A_DATE), "")
+    return ", ".join(" ".join(text.split()) for text in (_written_by(fields), when) if text)[:MAX_SOURCE]

@@ -1,0 +1,77 @@
+"""Puts a mail's text together: its own, within its bound, the mails that are attached to it, and marks at what others wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from shared.model.marks import MAX_SOURCE, Mark
+from shared.model.text import FEW, Seen, capped, one_line, seen
+from webhook_api.email import html_text, mime
+from webhook_api.email.mail_words import FORWARD_PREFIXES
+from webhook_api.email.quoting import marks_of
+
+MAX_TEXT: Final = 100_000
+MAX_ATTACHED: Final = 20_000
+"""Characters of one attached mail that are kept, as far as there is room within MAX_TEXT."""
+LEAST_ROOM: Final = 500
+MAX_HEADER: Final = 300
+_CUT: Final = "\n\n[The message was cut here"
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedText:
+    """The text of a mail, the parts of it that others wrote, and how many characters of it nobody sees."""
+
+    text: str
+    marks: tuple[Mark, ...]
+    hidden: int = 0
+
+
+def is_forward(subject: str, parents: Iterable[str]) -> bool:
+    """Whether a mail passes another one on, by its subject, or because it answers none: a reply's quote is no forward."""
+    return subject.strip().casefold().startswith(FORWARD_PREFIXES) or not any(parents)
+
+
+def shown(bodies: mime.Bodies) -> Seen:
+    """What a person sees of these texts: the plain one, or that of the HTML where there is no other.
+
+    A reader sees the HTML. The plain text may contain what the HTML hides, so where something is hidden the plain text is not used, unless
+    the HTML shows nothing at all.
+    """
+    plain = seen("\n".join(bodies.plain))
+    parts = [html_text.read(part) for part in bodies.html]
+    laid_out, hidden = seen("\n".join(part.text for part in parts)), sum(part.hidden for part in parts)
+    if not plain.text.strip() or (hidden > FEW and laid_out.text.strip()):
+        return Seen(laid_out.text, laid_out.hidden + hidden)
+    return plain
+
+
+def marked(text: str, attached: Sequence[mime.AttachedMail], *, author: str, passed_on: bool) -> MarkedText:
+    """The text with the attached mails behind it. `author` is its sender's address, `passed_on` as in `marks_of`."""
+    text = text.strip()
+    body = capped(text, MAX_TEXT)
+    own = body if body == text else body[: body.rindex(_CUT)]
+    marks, hidden = [*marks_of(own, author=author, passed_on=passed_on)], 0
+    for mail in attached:
+        room = min(MAX_ATTACHED, MAX_TEXT - len(body) - 2)
+        if room < LEAST_ROOM:
+            break
+        found = shown(mail.bodies)
+        piece = capped(_with_headers(mail, found.text.strip()), room)
+        start = len(body) + 2 if body else 0
+        body = f"{body}\n\n{piece}" if body else piece
+        marks.append(Mark("attached", start, len(body), _source(mail)))
+        hidden += found.hidden
+    return MarkedText(body, tuple(marks), hidden)
+
+
+def _with_headers(mail: mime.AttachedMail, text: str) -> str:
+    lines = [("From", mail.sender), ("Date", mail.date), ("Subject", mail.subject), ("Files", ", ".join(filter(None, mail.bodies.files)))]
+    head = "\n".join(f"{name}: {one_line(value, MAX_HEADER)}" for name, value in lines if value.strip())
+    return f"{head}\n\n{text}".strip() or "(an empty mail)"
+
+
+def _source(mail: mime.AttachedMail) -> str:
+    return one_line(", ".join(filter(None, (mail.sender, mail.date))), MAX_SOURCE)
