@@ -23,12 +23,6 @@ END_OF_OTHERS: Final = re.compile("\u27e6[^\u27e7]*(?:end|End) of [^\u27e7]*\u27
 
 NOT_YET: Final = frozenset(
     {
-        # Point 1: nothing is cut that the conversation does not hold.
-        "own_draft_letter", "own_excerpt_at_end", "own_heading_in_dashes", "own_indent_html", "own_times", "own_travel_de", "own_travel_en",
-        "own_wrote_unquoted", "reply_inline_outlook", "reply_to_third_cc_boss", "reply_unknown_parent_keeps_quote",
-        # Point 2: forwarded mails.
-        "fwd_apple_en_quoted", "fwd_apple_fr", "fwd_apple_html", "fwd_as_attachment", "fwd_outlook_de", "fwd_outlook_en",
-        "fwd_outlook_it", "fwd_outlook_mac_en", "fwd_outlook_no_comment", "fwd_outlook_original_message", "fwd_thunderbird_ru",
         # Point 5: links, placeholders.
         "html_link", "text_part_placeholder",
         # Point 6: files.
