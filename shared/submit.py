@@ -69,6 +69,8 @@ def call_for(
         user=identities.user(event.user),
         who=f"{event.from_.masked()} to {event.to.masked()}",
         index=[identities.message_id(header)] if (header := event.header_id) else (),
+        thread=identities.thread(event.thread),
+        retention_ms=settings.retention_ms,
         wake=wake_queue.job(conversation, event.channel),
     )
 
@@ -95,6 +97,14 @@ def ignored(
         provider_id=provider_id,
         index=[*index, identities.message_id(header)] if header else index,
     )
+
+
+def message_name(runtime: Runtime, header: str) -> str:
+    """The id of a mail's Message-ID, "" for none; StorageUnavailable as above."""
+    if not header:
+        return ""
+    with storage_errors():
+        return runtime.identities.message_id(header)
 
 
 def run(runtime: Runtime, call: Call[T]) -> StorageResult[T]:

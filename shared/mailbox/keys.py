@@ -100,6 +100,11 @@ def pause(pair: str) -> str:
     return f"{PAUSE}:{pair}"
 
 
+def threads(pair: str) -> str:
+    """A pattern: the keys by which a pair's mails find their conversations; each holds a conversation's id."""
+    return f"{PREFIX}thread:{pair}:*"
+
+
 def index(name: str) -> str:
     """The messages of one person, conversation or Message-ID, by when they came (ms); `name` is its id."""
     return f"{PREFIX}index:{name}"

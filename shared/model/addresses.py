@@ -18,6 +18,7 @@ from functools import lru_cache
 import phonenumbers
 
 from shared.errors import BadInput
+from shared.model.threads import NO_NAMES, Thread, ThreadNames
 
 Channel = str
 """The name of a channel: a key of `shared.model.channels.CHANNELS`."""
@@ -232,6 +233,16 @@ class Identities:
     def message_id(self, header: str) -> str:
         """The id of a mail's Message-ID, with its brackets: some hold an address."""
         return "i-" + self._digest("message-id", header)
+
+    def thread(self, thread: Thread) -> ThreadNames:
+        """What a mail is known by, as it may be seen."""
+        if not thread.ids:
+            return NO_NAMES
+        names = [self.message_id(name) for name in thread.ids]
+        if thread.outlook:
+            names.append("x-" + self._digest("thread-index", thread.outlook))
+        topic = "j-" + self._digest("topic", thread.topic) if thread.topic else ""
+        return ThreadNames(tuple(names), topic, thread.by_topic)
 
     def pair(self, boss: Address, user: Address) -> str:
         """The id of a Boss address and a user address, under which an opt-out is kept."""

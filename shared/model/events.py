@@ -17,6 +17,7 @@ from shared.errors import BadInput
 from shared.model.addresses import Address, Channel, ConversationKey, EmailAddress, PhoneNumber
 from shared.model.files import File
 from shared.model.marks import Mark
+from shared.model.threads import NO_THREAD, Thread, ids_in, of_mail, of_reply
 
 MAX_MEDIA: Final = 10
 """The files that one text may carry (Twilio's limit)."""
@@ -134,9 +135,14 @@ class Received(Event):
         """The Message-ID of a mail, with its brackets; "" of anything else."""
         return ""
 
+    @property
+    def thread(self) -> Thread:
+        """What it is known by as a part of a conversation; nothing where the two ends are one for ever."""
+        return NO_THREAD
+
     @abstractmethod
     def key(self) -> ConversationKey:
-        """The conversation that it belongs to."""
+        """The conversation that it belongs to, or begins where its `thread` is known of none."""
 
     def content(self) -> tuple[object, ...]:
         """What a client that repeats a request has to repeat."""
@@ -150,6 +156,11 @@ class Response(Event):
     to: Address
     from_: Address
     user: str
+
+    @property
+    def thread(self) -> Thread:
+        """By what an answer to it may name it; nothing where the two ends are one conversation for ever."""
+        return NO_THREAD
 
     @abstractmethod
     def content(self) -> dict[str, str]:
@@ -203,6 +214,7 @@ class SmsReceived(Received):
 class EmailReceived(Received):
     """A mail that reached a Boss address. `message_id`, `in_reply_to` and `references` are RFC 5322 ids with brackets.
 
+    `in_reply_to` may hold several, with blanks between them.
     `from_` is the authenticated author. `body` is the whole text that a person sees, `marks` which parts of it others wrote; `attachments`
     are the names, already made harmless, of files that came along, `files` those whose content was kept; `hidden` is of all three of
     subject, body and names. `addressed` is where the Boss stands among the recipients (`to`, `cc`, `bcc`), `others` who else was written
@@ -258,9 +270,15 @@ class EmailReceived(Received):
         """The names of the attachments."""
         return self.attachments
 
+    @property
+    def thread(self) -> Thread:
+        """Its ids, Outlook's name of its thread, and its subject."""
+        return of_mail(self.message_id, self.in_reply_to, self.references, self.thread_index, self.subject)
+
     def key(self) -> ConversationKey:
-        """The conversation: both addresses and the thread's root id."""
-        root = self.references[0] if self.references else self.in_reply_to or self.message_id
+        """The conversation that it begins: both addresses and the thread's root id."""
+        parent = next(iter(ids_in(self.in_reply_to)), self.in_reply_to)
+        root = self.references[0] if self.references else parent or self.message_id
         return ConversationKey("email", self.to.value, self.from_.value, root)
 
     def content(self) -> tuple[object, ...]:
@@ -312,6 +330,11 @@ class SendEmailResponse(Response):
     def text(self) -> str:
         """What is said."""
         return self.body
+
+    @property
+    def thread(self) -> Thread:
+        """Its id and its subject."""
+        return of_reply(self.message_id, self.subject)
 
     def content(self) -> dict[str, str]:
         """As the protocol of the bridge names it."""

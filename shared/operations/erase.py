@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from redis import Redis
 
@@ -49,6 +49,7 @@ class _Record:
     kind: str
     id: str
     conversation: str
+    pair: str
     under_way_ms: int
     """The time of its newest attempt that nobody has heard of, in ms of Redis TIME; 0 without one."""
 
@@ -63,6 +64,7 @@ def erase_records(redis: Redis, *, username: str, user: str, request_ms: int, wa
         found = list(_theirs(redis, username, user))
         if not found:
             return erased
+        _forget_threads(redis, found)
         _remove(mailbox, [record for record in found if record.kind != "reply"], erased)
         replies = [record for record in found if record.kind == "reply"]
         if under_way := [record for record in replies if record.under_way_ms > _now_ms(redis) - request_ms]:
@@ -97,14 +99,14 @@ def _theirs(redis: Redis, username: str, user: str) -> Iterator[_Record]:
         for batch in _batches(redis.scan_iter(match=keys.record(kind, "*"), count=BATCH_SIZE)):
             with redis.pipeline(transaction=False) as pipeline:
                 for key in batch:
-                    pipeline.hmget(key, ["id", "conv", "user", field_name, "attempts"])
+                    pipeline.hmget(key, ["id", "conv", "pair", "user", field_name, "attempts"])
                 for _, raw in zip(batch, pipeline.execute(), strict=True):
-                    name, conversation, owner, content, attempts = (value.decode() if value else "" for value in raw)
+                    name, conversation, pair, owner, content, attempts = (value.decode() if value else "" for value in raw)
                     if not name or not (owner == user if owner else _is_of(content, username, messages)):
                         continue
                     if kind == "msg":
                         messages.add(name)
-                    yield _Record(kind, name, conversation, _under_way(attempts))
+                    yield _Record(kind, name, conversation, pair, _under_way(attempts))
 
 
 def _is_of(content: str, username: str, messages: set[str]) -> bool:
@@ -117,6 +119,16 @@ def _is_of(content: str, username: str, messages: set[str]) -> bool:
         return getattr(codec.decode(content), "user", None) == username
     except (BadInput, TypeError):
         return False
+
+
+def _forget_threads(redis: Redis, found: list[_Record]) -> None:
+    """Remove what leads mails to the conversations of these records, before the records, which say of whom it is, are gone."""
+    conversations = {record.conversation.encode() for record in found}
+    for pair in {record.pair for record in found if record.pair}:
+        for batch in _batches(redis.scan_iter(match=keys.threads(pair), count=BATCH_SIZE)):
+            owners = cast("list[bytes | None]", redis.mget(batch))
+            if theirs := [key for key, owner in zip(batch, owners, strict=True) if owner in conversations]:
+                redis.delete(*theirs)
 
 
 def _under_way(attempts: str) -> int:

@@ -113,6 +113,7 @@ class TurnEnvironment:
             pair=self.identities.pair(event.to, event.from_),
             turns_per_hour=1000,
             user=self.identities.user(event.user),
+            thread=self.identities.thread(event.thread),
         )
         assert self.mailbox.run(call).outcome == "accepted"
         if not self.users.admits(event):
@@ -130,8 +131,9 @@ class TurnEnvironment:
         self.users.__init__([*others, *([users.User(username=username, **cast("Any", own))] if username else [])])  # type: ignore[misc]
 
     def conversation(self, event: Received) -> str:
-        """The id of an event's conversation."""
-        return self.identities.conversation(event.key())
+        """The id of an event's conversation: where it is, or the one that it would begin."""
+        record = self.mailbox.message(event.id)
+        return record.conversation if record and record.conversation else self.identities.conversation(event.key())
 
     def message(self, event: Received) -> Message:
         """The record of an event's message."""

@@ -12,6 +12,7 @@ from shared.mailbox.ledger import SENDGRID_EVENTS
 from shared.model import codec
 from shared.model.delivery_errors import SENDGRID
 from shared.model.delivery_reports import Opt, State, report_id
+from shared.model.threads import canonical
 from webhook_api.http import request_body
 from webhook_api.http.flask_app import CompleteResponse
 from webhook_api.intake.intake import Intake
@@ -22,6 +23,8 @@ MAX_BATCH_BYTES: Final = 4 * 1024 * 1024
 MAX_EVENTS: Final = 5_000
 
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_MESSAGE_ID: Final = re.compile(r"<[!-;=?-~]+>")
+MAX_HEADER: Final = 402
 _ENHANCED_STATUS: Final = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
 _STATES: Final[dict[str, State]] = {
     "processed": "sent",
@@ -61,7 +64,8 @@ def report(event: Any) -> Report | None:
     """What one event reports of a reply of ours; None for an event about anything else.
 
     `reply`, `attempt` and `pair` are the custom arguments that we sent along; the provider's id is `sg_message_id` up to its first dot.
-    The event's own address is not read: the reply's record knows whom it went to.
+    The event's own address is not read: the reply's record knows whom it went to. `smtp-id` is the Message-ID that the mail went out with,
+    which SendGrid may have put in the place of ours.
     """
     if not isinstance(event, dict):
         return None
@@ -75,7 +79,7 @@ def report(event: Any) -> Report | None:
     if code in _DROPPED_BY_THE_USER:
         opt = "out"
     own_id = report_id("sendgrid", *(str(event.get(name, "")) for name in _IDENTITY_FIELDS)) if opt else ""
-    return Report(provider_id, state, reply, attempt, code, opt, own_id, pair)
+    return Report(provider_id, state, reply, attempt, code, opt, own_id, pair, _header(event.get("smtp-id"), reply))
 
 
 def _code(event: dict[str, Any]) -> str:
@@ -90,6 +94,12 @@ def _code(event: dict[str, Any]) -> str:
     if _ENHANCED_STATUS.fullmatch(status):
         return status
     return kind if kind in SENDGRID else ""
+
+
+def _header(value: Any, reply: str) -> str:
+    """The Message-ID of a mail where it is not the one that we made of the reply's id."""
+    header = canonical(value[:MAX_HEADER]) if isinstance(value, str) else ""
+    return header if _MESSAGE_ID.fullmatch(header) and not header.startswith(f"<{reply}@") else ""
 
 
 def _id(value: Any) -> str:

@@ -7,6 +7,7 @@ before it prints them, so long lines and letters of all languages are valid.
 
 from __future__ import annotations
 
+import base64
 import binascii
 import re
 from collections import Counter
@@ -14,11 +15,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.model.text import decode
+from shared.model.threads import ids_in
 
 MAX_BLOCK: Final = 262_144
 """Characters of a block that are read."""
 MAX_DECODED: Final = 20_000
 MAX_REFERENCES: Final = 20
+MAX_PARENTS: Final = 4
+"""The ids of In-Reply-To that are kept: one is all that RFC 5322 asks for, and old programs name the parent's author as well."""
+THREAD_BYTES: Final = 22
+"""What all mails of an Outlook thread have in common ([MS-OXOMSG] 2.2.1.3): a time and a GUID. Each answer appends five bytes."""
+MAX_INDEX: Final = 4_000
 
 _NAME: Final = re.compile(r"[!-9;-~]+")
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
@@ -68,9 +75,22 @@ class Headers:
             return found[0]
         return f"<{value}>" if _BARE_ID.fullmatch(value) else ""
 
+    def in_reply_to(self) -> str:
+        """The ids of In-Reply-To, with blanks between them."""
+        return " ".join(ids_in(self.first("in-reply-to"))[:MAX_PARENTS])
+
+    def thread_index(self) -> str:
+        """What the mails of an Outlook thread have in common, in hexadecimal digits; '' for a mail that has no Thread-Index."""
+        text = "".join(self.first("thread-index")[:MAX_INDEX].split()).rstrip("=")
+        try:
+            index = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+        except (binascii.Error, ValueError):
+            return ""
+        return index[:THREAD_BYTES].hex() if len(index) >= THREAD_BYTES else ""
+
     def references(self) -> tuple[str, ...]:
         """The ids of References: the thread's root and the last twenty."""
-        ids = list(dict.fromkeys(_MESSAGE_ID.findall(self.first("references"))))
+        ids = ids_in(self.first("references"))
         return tuple(ids if len(ids) <= MAX_REFERENCES else [ids[0], *ids[-MAX_REFERENCES:]])
 
 

@@ -62,6 +62,7 @@ class InboundMail:
     message_id: str = field(repr=False)
     in_reply_to: str = field(repr=False)
     references: tuple[str, ...] = field(repr=False)
+    thread_index: str = field(repr=False)
     attachments: tuple[str, ...] = field(repr=False)
     hidden: int
     dkim: str
@@ -84,7 +85,7 @@ def parse_email(body: bytes, content_type: str) -> InboundMail:
     if not subject.text:
         subject = seen_line(decoded(headers.first("subject")), MAX_SUBJECT)
     bodies = mime.read(raw) if raw is not None else _posted_bodies(texts, files, attached)
-    in_reply_to, references = headers.message_id("in-reply-to"), headers.references()
+    in_reply_to, references = headers.in_reply_to(), headers.references()
     words = others_words.shown(bodies)
     content = others_words.marked(
         words.text,
@@ -106,6 +107,7 @@ def parse_email(body: bytes, content_type: str) -> InboundMail:
         message_id=headers.message_id("message-id") or f"<{digest[:32]}@made.invalid>",
         in_reply_to=in_reply_to,
         references=references,
+        thread_index=headers.thread_index(),
         attachments=tuple(harmless_name(name.text) for name in attachments),
         hidden=words.hidden + content.hidden + subject.hidden + sum(name.hidden for name in attachments),
         dkim=texts.proof("dkim"),

@@ -61,7 +61,7 @@ class Report:
 
     `opt` is what the user has told the provider: no more messages by this channel, or messages again. Only with it there are `id`, the
     report's own id, the same in every repetition, and `pair`, the two ends that it concerns, as we named them when we sent the reply.
-    A report about `opt` alone has no `state`.
+    A report about `opt` alone has no `state`. `header` is a mail's Message-ID where that is not ours.
     """
 
     provider_id: str
@@ -72,6 +72,7 @@ class Report:
     opt: Opt = ""
     id: str = ""
     pair: str = ""
+    header: str = field(default="", repr=False)
 
 
 Reports = tuple[Report, ...]
@@ -90,13 +91,13 @@ def to_calls(record: SpoolRecord, runtime: Runtime) -> list[Call[Any]]:
             )
         ]  # fmt: skip
     retention_ms = runtime.settings.retention_ms
-    return [_status_call(report, retention_ms) for report in record]
+    return [_status_call(report, submit.message_name(runtime, report.header), retention_ms) for report in record]
 
 
-def _status_call(report: Report, retention_ms: int) -> Any:
+def _status_call(report: Report, name: str, retention_ms: int) -> Any:
     return calls.status(
         report.provider_id, report.state, retention_ms=retention_ms,
-        reply=report.reply, attempt=report.attempt, code=report.code, opt=report.opt, report=report.id, pair=report.pair,
+        reply=report.reply, attempt=report.attempt, code=report.code, opt=report.opt, report=report.id, pair=report.pair, name=name,
     )  # fmt: skip
 
 
@@ -157,16 +158,16 @@ def _reports(value: dict[str, Any]) -> Reports:
 
 
 def _row(report: Report) -> list[str]:
-    """The last three fields only with `opt`: most rows stay as an older process writes and reads them."""
-    row = [report.provider_id, report.state, report.reply, report.attempt, report.code]
-    return [*row, report.opt, report.id, report.pair] if report.opt else row
+    """The last fields only where there is something in them: most rows stay as an older process writes and reads them."""
+    row = [report.provider_id, report.state, report.reply, report.attempt, report.code, report.opt, report.id, report.pair, report.header]
+    return row if report.header else row[:8] if report.opt else row[:5]
 
 
 def _report(row: Sequence[Any]) -> Report:
     provider_id, state, reply, attempt, code, *rest = _texts(row)
-    opt, own_id, pair = (*rest, "", "", "")[:3]  # rows of an older process lack `pair`, or all three
+    opt, own_id, pair, header = (*rest, "", "", "", "")[:4]  # rows of an older process lack some of them, or all
     opt = cast("Opt", _one_of(_OPTS, opt))
-    return Report(provider_id, cast("State", _one_of(_STATES, state)), reply, attempt, code, opt, own_id, pair)
+    return Report(provider_id, cast("State", _one_of(_STATES, state)), reply, attempt, code, opt, own_id, pair, header)
 
 
 def _texts(values: Sequence[Any]) -> list[str]:

@@ -16,6 +16,7 @@ from shared.model import codec
 from shared.model.addresses import Channel
 from shared.model.channels import CHANNELS
 from shared.model.events import Keyword, Received
+from shared.model.threads import NO_NAMES, ThreadNames
 
 MAX_OPEN: Final = 50_000
 """How many messages may wait for their answer before no more are taken."""
@@ -25,7 +26,8 @@ NO_LIMIT: Final = 1_000_000_000
 _NOT_ADMITTED: Final[dict[str, str | int]] = {
     "kind": "text", "sender": "", "pair": "", "event": "", "settle": 0, "limit": 0, "keyword": "", "verdict": "", "most": MAX_OPEN,
     "texts": MAX_TEXTS_PER_TURN, "digest": "", "hourly": NO_LIMIT, "pair_hourly": NO_LIMIT, "daily": NO_LIMIT, "copy": 0,
-    "flood": NOT_ADMITTED_AN_HOUR, "who": "", "provider_id": "", "index": "", "user": "",
+    "flood": NOT_ADMITTED_AN_HOUR, "who": "", "provider_id": "", "index": "", "user": "", "names": "", "topic": "", "by_topic": 0,
+    "retention": 0,
 }  # fmt: skip
 """What `accept.lua` reads of a message that is recorded with a reason only."""
 
@@ -58,6 +60,8 @@ def accept(
     user: str = "",
     who: str = "",
     index: Iterable[str] = (),
+    thread: ThreadNames = NO_NAMES,
+    retention_ms: int = 90 * DAY_MS,
     wake: Wake = (),
 ) -> Call[Accepted]:
     """Take a message into its conversation, once; see `accept.lua`.
@@ -67,6 +71,8 @@ def accept(
     `via` is the way of one that its webhook did not bring; `maybe_duplicate`: it may have been answered before.
     `user` is the id of the entry of the users file that it comes from, `who` its sender and recipient, masked: kept of one that is not
     answered. `index` are more ids by which it is found, besides those of its user, sender and conversation.
+    With a `thread` it goes on the conversation that is known for that, if there is one, and `conversation` is the one that it begins; the
+    thread is known for `retention_ms`.
     """
     arguments: Arguments = {
         **_NOT_ADMITTED,
@@ -93,6 +99,10 @@ def accept(
         "who": who,
         "provider_id": event.provider_name,
         "index": " ".join(index),
+        "names": " ".join(thread.names),
+        "topic": thread.topic,
+        "by_topic": int(thread.by_topic),
+        "retention": retention_ms,
     }
     return Call("accept", arguments, _accepted, wake)
 

@@ -15,6 +15,7 @@ from shared.mailbox.calls.turns import Closed, closed_from
 from shared.mailbox.records import Attempt, AttemptOutcome, ReplyState, Turn, attempt_from
 from shared.model import codec
 from shared.model.events import Received, Response
+from shared.model.threads import NO_NAMES, ThreadNames
 
 REPEATS: Final = 1
 """How many attempts of unknown outcome, that no look-up finds, may be followed by another one: a second copy is the last."""
@@ -114,11 +115,12 @@ class Unsettled:
 
 def store_reply(
     conversation: str, token: str, turn: Turn, command: Response, *, limits: SendLimits, attempt: str = "",
-    figures: dict[str, int | str] | None = None, settled: Settled = NO_MODEL_CALL, wake: Wake = (),
+    figures: dict[str, int | str] | None = None, settled: Settled = NO_MODEL_CALL, thread: ThreadNames = NO_NAMES, wake: Wake = (),
 ) -> Call[Stored]:  # fmt: skip
     """Store the turn's reply before anything is sent, and with `attempt` ask a permit for the first request in the same step.
 
-    `figures` (tokens, model, ms) go to the record and the ledger; `settled` is what the turn's last call used.
+    `figures` (tokens, model, ms) go to the record and the ledger; `settled` is what the turn's last call used. By `thread` an answer to a
+    mail finds the conversation.
     """
     flat = [part for item in sorted((figures or {}).items()) for part in item]
     arguments: Arguments = {
@@ -133,6 +135,8 @@ def store_reply(
         "digest": command.fingerprint(),
         **settled.arguments(),
         "figures": json.dumps([str(part) for part in flat]),
+        "names": " ".join(thread.names),
+        "topic": thread.topic,
     }
     return Call("store_reply", arguments, _stored, wake, _stored_not_replicated)
 
@@ -170,15 +174,17 @@ def not_found(reply: str, attempt: str, *, asked_ms: int, again_ms: int, retenti
 def status(
     provider_id: str, state: Literal["", "sent", "delivered", "undelivered", "failed"], *, retention_ms: int,
     reply: str = "", attempt: str = "", code: str = "", opt: Literal["", "out", "in"] = "", report: str = "", pair: str = "",
+    name: str = "",
 ) -> Call[Outcome]:  # fmt: skip
     """Record a delivery report; it also proves that the attempt was accepted. Order and repeats do not matter.
 
     `opt` is the user's word on the reply's pair, heard once for each `report` id; `pair` is that pair as the report itself names it, for
-    a reply whose record is gone. A report that holds no more than that has no state.
+    a reply whose record is gone. A report that holds no more than that has no state. `name` is the id of the Message-ID under which its
+    user has the mail, where that is not the one that we gave it.
     """
     arguments: Arguments = {
         "reply": reply, "id": attempt, "provider_id": provider_id, "state": state, "code": code, "retention": retention_ms, "word": opt,
-        "report": report, "heard": OPT_WORD_KEPT_MS, "pair": pair,
+        "report": report, "heard": OPT_WORD_KEPT_MS, "pair": pair, "names": name,
     }  # fmt: skip
     return Call("status", arguments, _outcome)
 

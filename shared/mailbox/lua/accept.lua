@@ -11,10 +11,12 @@
 -- `user` is the id of the entry of the users file that it comes from: records outlive the conversation's, and say whose they are.
 -- `who` is its sender and its recipient, masked, and `provider_id` its provider's id: of what is not answered no more than that is kept.
 -- `index` names, besides user, sender and conversation, what the message is to be found by (`indexes`).
+-- A mail goes on the conversation of the first of its `names` that is known for its pair (`threads`); `conv` is the one that it begins
+-- where none is. All that is judged, written and woken here is of the conversation that was found.
 -- Answer: {outcome, reason}.
--- uses: indexes
+-- uses: indexes threads
 -- args: id channel kind conv sender pair event mark settle# limit# keyword verdict most# texts# digest hourly# pair_hourly# daily# kept
--- args: via copy user flood# who provider_id index wake...
+-- args: via copy user flood# who provider_id index names topic by_topic# retention wake...
 local HOUR, DAY = 3600000, 86400000
 local MOST_ECHOES, SILENCE, AT_ONCE, WITHIN_SECONDS = 3, 600000, 2000, 12000
 -- How long after it was told once that a bound is reached it is not told again: an hour, or the rest of the day.
@@ -38,6 +40,14 @@ if verdict ~= '' then
   if who ~= '' then
     redis.call('ZADD', P .. 'strangers', whole(t), channel .. ' ' .. verdict .. ' ' .. who)
     redis.call('ZREMRANGEBYRANK', P .. 'strangers', 0, -201)
+  end
+end
+
+if names ~= '' then
+  local found = find_conversation(pair, names, topic, by_topic)
+  if found and found ~= conv then
+    wake_instead(conv, found)
+    conv = found
   end
 end
 
@@ -144,6 +154,7 @@ local function keep_unanswered()
   redis.call('RPUSH', history, 'm:' .. id)
   redis.call('LTRIM', history, -40, -1)
   if redis.call('PTTL', history) < 0 then redis.call('PEXPIRE', history, kept) end
+  if names ~= '' then keep_thread(pair, names, topic, conv, retention) end
 end
 
 if verdict ~= '' then
@@ -166,6 +177,7 @@ if verdict ~= '' then
 end
 
 redis.call('HSET', msg_key(id), 'state', 'pending', 'event', event)
+if names ~= '' then keep_thread(pair, names, topic, conv, retention) end
 if copy == '1' then redis.call('HSET', msg_key(id), 'maybe_duplicate', 1) end
 redis.call('HSET', conv_key(conv), 'channel', channel, 'pair', pair, 'sender', sender)
 if counted then

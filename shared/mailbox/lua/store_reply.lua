@@ -1,11 +1,11 @@
 -- store_reply: the turn's reply is stored, with recipient and thread headers, before anything is sent; with an attempt, a permit to
 -- send it is asked for in the same step, as `sending` does.
 -- Fenced, after its call is settled: what an answer used is used, whoever holds the lease. What it says is remembered by its digest, to
--- know an echo by.
+-- know an echo by. `names` are those by which an answer to a mail will name it (`threads`).
 -- Refused when a message of the turn was handed over. A bridge message is answered by this very step.
 -- Answer: {outcome, "more" or "empty", the verdict of `sending` or nothing}.
--- uses: turns replies send_permit spending indexes
--- args: conv token turn reply command channel attempt digest figures limits{send# margin# pause_wait# jitter# retention oldest#
+-- uses: turns replies send_permit spending indexes threads
+-- args: conv token turn reply command channel attempt digest figures names topic limits{send# margin# pause_wait# jitter# retention oldest#
 -- args: repeats#} settled{model_call used# answer} wake...
 local key, t = conv_key(conv), now()
 settle(settled.model_call, settled.used, settled.answer)
@@ -39,6 +39,7 @@ end_model_call(conv)
 count_turn_of(settled.model_call)
 if #told > 0 then provider_took('claude', probes(token, get(key, 'pair')) and t or 0, t) end
 redis.call('ZADD', CONVERSATIONS, 'XX', whole(t), conv)
+if names ~= '' then keep_thread(get(key, 'pair'), names, topic, conv, limits.retention) end
 append('reply_stored', 'conv', conv, 'turn', turn, 'reply', reply, 'channel', channel, unpack(told))
 if duplicate then mark(reply, 'maybe_duplicate') end
 if bridge then return {'finished', close_turn(conv, token, 'answered', '', limits.retention, t)} end

@@ -32,6 +32,7 @@ from tests.integration.mailbox import (
     test_share,
     test_spending,
     test_steps,
+    test_threads,
     test_unsettled,
 )
 from tests.support.mailbox_driver import MailboxDriver
@@ -56,6 +57,7 @@ MODULES: Final = (
     test_share,
     test_spending,
     test_steps,
+    test_threads,
     test_unsettled,
 )
 ROWS: Final = {name: row for module in MODULES for name, row in vars(module).items() if name.startswith("test_")}
@@ -111,7 +113,7 @@ def test_a_rule_taken_away_is_noticed_by_random_schedules(redis: Redis, broken: 
 def test_every_script_of_the_law_is_in_the_table() -> None:
     """A row of the law without a broken rule would be a row without a proof."""
     scripts = {broken.script for broken in table()}
-    used = {"send_permit", "turns", "indexes", "requests"}  # where the rules of `sending` and `finish` stand, for all who use them
+    used = {"send_permit", "turns", "indexes", "requests", "threads"}  # where the rules stand that several scripts share
     law = {"accept", "claim", "renew", "store_reply", "outcome", "not_found", "reserve", "backoff", "park", "retry", "hand_over", "sweep"}
     beside = {
         "status",

@@ -166,6 +166,23 @@ def test_nothing_of_an_erased_person_is_left_and_all_of_the_others(environment: 
     assert environment.reply(other).attempts
 
 
+def test_what_leads_mails_to_the_conversations_of_an_erased_person_goes(environment: TurnEnvironment, erase: Any, redis: Redis) -> None:
+    """Ids of theirs and of our answers, and their subjects. Other people's stay, also one's who has the erased person's address now."""
+    first = environment.mail(SECRET)
+    environment.once(first)
+    environment.mail(SECRET, in_reply_to=cast("Any", environment.reply(first).command).message_id)
+    mine = set(redis.scan_iter("boss:thread:*"))
+    assert len(mine) == 4
+    environment.mail("mine", "tom@example.com", subject="Another")
+    environment.give(first, "tom")
+    successor = environment.mail("mine", subject="A third")
+    environment.redis.hset(f"boss:msg:{successor.id}", "user", environment.identities.user("tom"))
+    others = set(redis.scan_iter("boss:thread:*")) - mine
+    assert len(others) == 4
+    assert erase("user", "--yes").exit_code == 0
+    assert set(redis.scan_iter("boss:thread:*")) == others
+
+
 def test_marks_and_opt_outs_outlive_an_erasure(environment: TurnEnvironment, erase: Any, redis: Redis) -> None:
     """A second delivery changes nothing, and nobody who said STOP is written to."""
     event = environment.text(SECRET)

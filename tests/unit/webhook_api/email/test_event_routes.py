@@ -14,7 +14,7 @@ from webhook_api.intake.records import Report
 def test_events_become_reports_on_replies() -> None:
     """Our custom arguments say which, the message id up to its dot is the provider's."""
     assert [report(event) for event in json.loads(payload("events.json"))] == [
-        Report("X-MSG-ID", "sent", "r-1", "a-1"),
+        Report("X-MSG-ID", "sent", "r-1", "a-1", header="<x@example.com>"),
         Report("X-MSG-ID", "delivered", "r-1", "a-1"),
         None,
         Report("Y-MSG-ID", "undelivered", "r-2", "a-2", "5.7.1"),
