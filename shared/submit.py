@@ -24,6 +24,7 @@ from shared.mailbox.calls import Accepted
 from shared.mailbox.records import Kind
 from shared.model.addresses import Channel, masked
 from shared.model.channels import CHANNELS
+from shared.model.commands import command_of
 from shared.model.events import Keyword, Received
 from shared.runtime import Runtime
 from shared.storage.replication import StorageResult
@@ -71,6 +72,7 @@ def call_for(
         index=[identities.message_id(header)] if (header := event.header_id) else (),
         thread=identities.thread(event.thread),
         retention_ms=settings.retention_ms,
+        command="" if keyword else command_of(event),
         wake=wake_queue.job(conversation, event.channel),
     )
 

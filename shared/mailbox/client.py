@@ -7,6 +7,7 @@ puts one into a MULTI as plain EVAL: short, one send, and its own answer says wh
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar, cast
 
 from redis import Redis
@@ -166,6 +167,15 @@ class Mailbox:
         return list({pause.user: pause for pause in found if pause}.values())
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What holds a person's messages up. `opted_out` are those of their pairs; `held`: what waits for room in a day's bounds."""
+
+    paused: bool
+    held: bool
+    opted_out: tuple[str, ...] = ()
+
+
 class Commands(Protocol):
     """Whoever sends one command and answers with its result: a client of `redis.asyncio`, or what sends many callers' together."""
 
@@ -228,6 +238,22 @@ class AsyncMailbox:
         """The records of replies, in one round trip; None for one that expired."""
         records = await self._records("reply", reply_ids)
         return [reply_from(record) if record.get("id") else None for record in records]
+
+    async def listed(self, name: str, limit: int) -> list[str]:
+        """The ids of the newest messages of an index (`calls/indexes.py`), newest first."""
+        (found,) = await self._together([("ZREVRANGE", keys.index(name), 0, limit - 1)])
+        return list(found)
+
+    async def standing(self, pairs: Sequence[str], conversations: Sequence[str]) -> Standing:
+        """What holds up the messages of a person with these pairs, which wait in these conversations; in one round trip."""
+        pauses = [("HGET", key, "since") for key in (keys.PAUSE, *map(keys.pause, pairs))]
+        holds = [("HGET", keys.conversation(name), "held_at") for name in dict.fromkeys(conversations)]
+        found = await self._together([*pauses, *holds, *(("EXISTS", keys.opt_out(pair)) for pair in pairs)])
+        n = len(pauses)
+        out = found[n + len(holds) :]
+        return Standing(
+            any(found[:n]), any(found[n : n + len(holds)]), tuple(pair for pair, known in zip(pairs, out, strict=True) if known)
+        )
 
     async def states(self, message_ids: list[str]) -> list[str]:
         """The states of messages, in one round trip; '' for one that is not there."""

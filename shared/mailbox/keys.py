@@ -23,6 +23,8 @@ OPEN: Final = PREFIX + "open"
 """A sorted set: messages that wait for their answer, by when they came (ms)."""
 DUE: Final = PREFIX + "due"
 """A sorted set: conversations with work, by when their time comes (ms)."""
+PRIORITY_DUE: Final = PREFIX + "priority_due"
+"""The same for what code answers, which stands in an inbox of its own."""
 PARKED: Final = PREFIX + "parked"
 """A sorted set: messages that wait for an operator, by when they were parked (ms)."""
 RECENT: Final = PREFIX + "recent"
@@ -78,6 +80,11 @@ def conversation(name: str) -> str:
 def inbox(conversation: str) -> str:
     """The list of a conversation's messages that wait."""
     return f"{PREFIX}inbox:{conversation}"
+
+
+def opt_out(pair: str) -> str:
+    """That a pair has opted out."""
+    return f"{PREFIX}optout:{pair}"
 
 
 def seen(message: str) -> str:

@@ -26,6 +26,8 @@ TYPES: Final = frozenset(
         "alarm",
         "answered",
         "backoff",
+        "chat_began",
+        "chat_taken_up",
         "clock_stepped",
         "delivered",
         "discarded",

@@ -9,6 +9,7 @@ from typing import Any, Literal, cast
 from shared.errors import BadInput
 from shared.model import codec
 from shared.model.addresses import Channel
+from shared.model.commands import CommandName
 from shared.model.events import Received, Response
 
 
@@ -76,7 +77,8 @@ class Attempt:
 class Reply:
     """A stored reply: the command to send and what became of it. `code` is why it did not arrive, in the provider's words.
 
-    `notice` is the code of the notice that it carries, once it is known that it did not reach its user.
+    `notice` is the code of the notice that it carries, once it is known that it did not reach its user. `answers` is the command that it
+    answers, '' for what the model wrote; `next` the reply that brought the next part of what it left out.
     """
 
     id: str
@@ -89,6 +91,8 @@ class Reply:
     maybe_duplicate: bool = False
     code: str = ""
     notice: str = ""
+    answers: CommandName = ""
+    next: str = ""
 
     @property
     def pending(self) -> tuple[Attempt, ...]:
@@ -107,7 +111,8 @@ class Message:
 
     `asked` says that the model was asked about it before, and failed. `until` is of a notice: to when its user has to wait, in ms.
     `user` is the id of the entry of the users file that it came from. `who` (sender and recipient, masked) and `provider_id` are of one
-    that is not answered.
+    that is not answered. `command` is what code does about it, '' for what the model answers; `rest` the reply of which a "more" asks the
+    next part.
     """
 
     id: str
@@ -129,13 +134,15 @@ class Message:
     user: str = ""
     who: str = ""
     provider_id: str = ""
+    command: CommandName = ""
+    rest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
     """A turn: messages that are answered by one reply, which may be stored already.
 
-    `history` is what was said before, oldest first; empty for a turn whose reply is stored.
+    `history` is what was said before, oldest first; empty for a turn whose reply is stored, and for a command's.
     """
 
     id: str
@@ -186,6 +193,8 @@ def message_from(record: dict[str, Any], *, age_ms: int = 0) -> Message:
         user=record.get("user", ""),
         who=record.get("who", ""),
         provider_id=record.get("provider_id", ""),
+        command=cast("CommandName", record.get("command", "")),
+        rest=record.get("rest", ""),
     )
 
 
@@ -202,6 +211,8 @@ def reply_from(record: dict[str, Any]) -> Reply:
         maybe_duplicate=record.get("maybe_duplicate") == "1",
         code=record.get("code", ""),
         notice=record.get("notice", ""),
+        answers=cast("CommandName", record.get("answers", "")),
+        next=record.get("next", ""),
     )
 
 

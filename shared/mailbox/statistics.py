@@ -24,6 +24,7 @@ WORKERS_KEY: Final = Worker.redis_workers_keys
 QUEUE_WORKERS_KEY: Final = f"{WORKERS_KEY}:{QUEUE}"
 """A set: the keys of the workers that were told to look at the queue."""
 MS: Final = 1000
+AGENDAS: Final = (keys.DUE, keys.PRIORITY_DUE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def look(redis: Redis) -> Figures:
     """One look. Raises RedisError or OSError."""
     with redis.pipeline(transaction=False) as pipe:
         pipe.time()
-        for key in (keys.OPEN, keys.DUE):
+        for key in (keys.OPEN, *AGENDAS):
             pipe.zcard(key)
             pipe.zrange(key, 0, 0, withscores=True)
         pipe.zcard(keys.PARKED)
@@ -77,24 +78,25 @@ def look(redis: Redis) -> Figures:
         pipe.llen(QUEUE_KEY)
         pipe.lindex(QUEUE_KEY, 0)
         pipe.smembers(WORKERS_KEY)
-        clock, waiting, first, due, next_due, parked, paused, counts, lines, queued, job, names = pipe.execute()
+        clock, waiting, first, due, next_due, at_once, next_at_once, parked, paused, counts, lines, queued, job, names = pipe.execute()
     now = clock[0] + clock[1] / 1_000_000
     workers = sorted(names)[:MOST_WORKERS]
     with redis.pipeline(transaction=False) as pipe:
         pipe.hget(Job.key_for(job.decode() if job else ""), QUEUED_MS)
-        pipe.zcount(keys.DUE, "-inf", int(now * MS))
+        for key in AGENDAS:
+            pipe.zcount(key, "-inf", int(now * MS))
         for name in workers:
             pipe.hget(name, "last_heartbeat")
         pipe.hmget(keys.spent(clock[0]), "tokens", "turns", "reserved", "calls", "failed")
-        queued_ms, overdue, *beats, spending = pipe.execute()
+        queued_ms, overdue, overdue_at_once, *beats, spending = pipe.execute()
     live = [name for name, beat in zip(workers, beats, strict=True) if now - _moment(beat) <= LIVE_SECONDS]
     standbys = sum(1 for name in live if name.rpartition(b":")[2].startswith(calls.STANDBY.encode()))
     return Figures(
         messages=Waiting(waiting, _age(first, now)),
         jobs=Waiting(queued, waited_ms(queued_ms, clock) / MS),
-        due=due,
-        overdue=overdue,
-        most_overdue_seconds=_age(next_due, now),
+        due=due + at_once,
+        overdue=overdue + overdue_at_once,
+        most_overdue_seconds=max(_age(next_due, now), _age(next_at_once, now)),
         parked=parked,
         paused=bool(paused),
         ledger_lines=lines,

@@ -162,6 +162,11 @@ class Response(Event):
         """By what an answer to it may name it; nothing where the two ends are one conversation for ever."""
         return NO_THREAD
 
+    @property
+    def rest(self) -> str:
+        """What it had to leave out; '' where a channel takes all."""
+        return ""
+
     @abstractmethod
     def content(self) -> dict[str, str]:
         """What a client of the bridge is told of it: the field's name on the wire, and the text."""

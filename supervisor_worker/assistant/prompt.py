@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from shared.mailbox.records import Message, Reply, ReplyState
 from shared.model.addresses import Channel
+from shared.model.commands import CommandName
 from shared.model.events import Received
 from shared.model.folds import Fold
 from shared.model.users import User
@@ -26,6 +27,12 @@ EMPTY: Final = "Your answer to this was empty. If something is to be said, write
 NO_ROOM: Final = "You thought about this until no room for the answer was left. Answer now, without thinking about it any further."
 UNANSWERED: Final = "nothing_to_say"
 """The reason of a message that was answered without a reply: the model left its answer empty."""
+_TOLD: Final[dict[CommandName, str]] = {
+    "status": "The person asked this program what waits, and it answered:",
+    "more": "The person asked for the rest of your answer, and this program sent on:",
+    "help": "The person asked this program for its commands, and it answered:",
+}
+"""How the history shows what code has answered: as a note, for these are not the model's words. Where a chat begins needs none."""
 MAX_NAME: Final = 200
 MAX_TODAY: Final = 4 * MAX_NAME + 100
 """Bytes of the sentence with the day and the user's name."""
@@ -129,9 +136,14 @@ def _backwards(history: Sequence[Message | Reply]) -> Iterator[PromptMessage]:
     by_bridge = {record.turn for record in history if isinstance(record, Message) and record.kind == "bridge"}
     for record in reversed(history):
         if isinstance(record, Reply):
-            if record.state not in _UNSEEN or record.turn in by_bridge:  # over the bridge a stored reply is answered
-                yield PromptMessage("assistant", theirs(record.command.text))
-        elif record.event is not None:
+            if record.state in _UNSEEN and record.turn not in by_bridge:  # over the bridge a stored reply is answered
+                continue
+            said = theirs(record.command.text)
+            if not record.answers:
+                yield PromptMessage("assistant", said)
+            elif record.answers in _TOLD:
+                yield PromptMessage("user", note(f"{_TOLD[record.answers]} {said}"))
+        elif record.event is not None and not record.command:
             silent = "\n\n" + note("you left this without an answer") if record.reason == UNANSWERED else ""
             yield PromptMessage("user", render(record.event) + silent)
 

@@ -32,6 +32,10 @@ class MessageFormat(Protocol):
         """The answer `text` to `event`, ready to be stored. Its recipient follows from `event` alone."""
         ...
 
+    def continued(self, event: Received, text: str, reply_id: str) -> Response:
+        """The next part of an answer: `text` is what the part before left out, in the form in which it is sent."""
+        ...
+
     def opening(self, event: Received, text: str, reply_id: str) -> Response:
         """A message that answers none; `event` has both addresses."""
         ...

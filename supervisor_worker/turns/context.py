@@ -13,6 +13,7 @@ from shared.mailbox.calls import DayBounds, Dearest, SendLimits
 from shared.model.addresses import Channel, Identities
 from shared.model.channels import CHANNELS
 from shared.model.users import Users
+from supervisor_worker.assistant.command_replies import CommandReplies
 from supervisor_worker.assistant.price import day_bounds, dearest
 from supervisor_worker.assistant.prompt import BYTES_A_TOKEN
 from supervisor_worker.assistant.reply import ReplyGenerator
@@ -53,6 +54,11 @@ class TurnContext:
     def replies(self) -> ReplyGenerator:
         """Generates the replies."""
         return ReplyGenerator(self.settings, self.users, self.picture_loader, self.budgets["model"])
+
+    @cached_property
+    def command_replies(self) -> CommandReplies:
+        """Makes the answers to commands."""
+        return CommandReplies(self.mailbox, self.users, self.identities)
 
     @property
     def day_bounds(self) -> DayBounds:

@@ -261,7 +261,7 @@ class Delivery:
         call = calls.store_reply(
             self._lease.conversation, self._lease.token, new.turn, self._command, limits=self._limits,
             attempt="" if self._ending() else attempt_id, figures=new.figures, settled=new.settled,
-            thread=self._context.identities.thread(self._command.thread), wake=self._wake,
+            answers=new.answers, thread=self._context.identities.thread(self._command.thread), wake=self._wake,
         )  # fmt: skip
         stored = await self._context.mailbox.run(call)
         self._unstored_reply = None

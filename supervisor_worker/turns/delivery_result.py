@@ -7,6 +7,7 @@ from typing import Literal
 
 from shared.mailbox.calls import NO_MODEL_CALL, Outcome, Sending, Settled
 from shared.mailbox.records import Reply, Turn
+from shared.model.commands import CommandName
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +38,12 @@ class DeliveryResult:
 
 @dataclass(frozen=True, slots=True)
 class PendingReply:
-    """What is stored with a reply that is not stored yet."""
+    """What is stored with a reply that is not stored yet; `answers` is the command that it answers."""
 
     turn: Turn
     figures: dict[str, int | str]
     settled: Settled = NO_MODEL_CALL
+    answers: CommandName = ""
 
 
 def after_acceptance(outcome: Outcome) -> DeliveryResult:

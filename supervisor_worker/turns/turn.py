@@ -3,7 +3,8 @@
 The steps of a turn::
 
     claim ─▶ generate ─▶ store ─▶ deliver ─▶ finish
-      │         └── a stored reply is delivered as it is: nobody is asked twice
+      │         ├── a stored reply is delivered as it is: nobody is asked twice
+      │         └── a command is answered by code: the model is not asked
       └── not claimed: another worker has the conversation, or it is too early
 
 What follows from a failure:
@@ -160,6 +161,10 @@ class _TurnRun:
         return await self._generate(events)
 
     async def _generate(self, events: list[Received]) -> bool:
+        message, *others = self._turn.messages
+        if message.command and not others:
+            command = await self._context.command_replies.reply(message, events[0], self._turn.reply_id)
+            return await self._deliver(command, PendingReply(self._turn, {}, answers=message.command))
         try:
             with send_check(self._lease.may_send):
                 generated = await self._lease.hold(self._context.replies.generate(self._turn, events, self._model_calls))

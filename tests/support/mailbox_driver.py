@@ -30,6 +30,7 @@ from shared.mailbox.calls import (
 from shared.mailbox.ledger import latest
 from shared.mailbox.records import Kind, Reply, Turn
 from shared.model.addresses import PhoneNumber
+from shared.model.commands import CommandName
 from shared.model.events import Keyword, SendSmsResponse
 from tests.support.mailbox_state import CLOCK, LEASE, LIFE, RETENTION, SEND_LIMITS, START, Mutation, Scripts
 from tests.support.mailbox_workers import received
@@ -76,6 +77,15 @@ class MailboxDriver:
         """The open messages."""
         return [raw.decode() for raw in cast("list[bytes]", self.redis.lrange(f"boss:inbox:{C}", 0, -1))]
 
+    def priority(self) -> list[str]:
+        """The commands that wait."""
+        return [raw.decode() for raw in cast("list[bytes]", self.redis.lrange(f"boss:priority:{C}", 0, -1))]
+
+    def priority_due(self, conv: str = C) -> int | None:
+        """When somebody looks for commands again, from now."""
+        score = self.redis.zscore("boss:priority_due", conv)
+        return None if score is None else int(score) - self.now
+
     def lines(self, kind: str) -> list[dict[str, str]]:
         """The ledger's lines of one type, oldest first."""
         return [line.fields for line in latest(self.redis, 1000) if line.type == kind]
@@ -105,7 +115,7 @@ class MailboxDriver:
     def accept(
         self, message: str, *, kind: str = "text", settle: int = 0, limit: int = 60, keyword: Keyword = "", conv: str = C,
         pair: str = PAIR, most: int = calls.MAX_OPEN, says: str = "", hourly: int = 1_000, daily: int = 1_000, pair_hourly: int = 1_000,
-        via: str = "", maybe_duplicate: bool = False, user: str = "u-1", wake: Wake = (), sender: str = "s-1",
+        via: str = "", maybe_duplicate: bool = False, user: str = "u-1", wake: Wake = (), sender: str = "s-1", command: CommandName = "",
     ) -> Accepted:  # fmt: skip
         """A message from outside."""
         event = received(message, cast("Kind", kind))
@@ -127,6 +137,7 @@ class MailboxDriver:
                 via=via,
                 maybe_duplicate=maybe_duplicate,
                 user=user,
+                command=command,
                 wake=wake,
             )
         )
@@ -185,15 +196,17 @@ class MailboxDriver:
         return self.run(calls.renew(C, token, lease_ms=LEASE))
 
     def store(
-        self, token: str, text: str = "hello", *, turn: str = "", attempt: str = "", tokens: int = 0, settled: Settled | None = None
+        self, token: str, text: str = "hello", *, turn: str = "", attempt: str = "", tokens: int = 0, settled: Settled | None = None,
+        answers: CommandName = "", rest: str = "",
     ) -> Stored:  # fmt: skip
         """The turn's reply, with an attempt to send it if one is named; its call used `tokens`, if `settled` does not say otherwise."""
         figures: dict[str, int | str] = {"input_tokens": tokens // 3, "output_tokens": tokens - tokens // 3, "ms": 7, "model": "m"}
-        command = SendSmsResponse(to=PhoneNumber("+15551234567"), from_=PhoneNumber("+15559876543"), message=text, user="user")
+        to, from_ = PhoneNumber("+15551234567"), PhoneNumber("+15559876543")
+        command = SendSmsResponse(to=to, from_=from_, message=text, user="user", rest=rest)
         return self.run(
             calls.store_reply(
-                C, token, Turn(turn or f"t-{token}", ()), command, limits=SEND_LIMITS, attempt=attempt, figures=figures,
-                settled=settled or Settled(f"q-{token}", tokens, "good"),
+                C, token, Turn(turn or f"t-{token}", ()), command, limits=SEND_LIMITS, attempt=attempt, figures={} if answers else figures,
+                settled=settled or Settled(f"q-{token}", tokens, "good"), answers=answers,
             )
         )  # fmt: skip
 

@@ -15,6 +15,7 @@ from shared.mailbox.records import Kind
 from shared.model import codec
 from shared.model.addresses import Channel
 from shared.model.channels import CHANNELS
+from shared.model.commands import CommandName
 from shared.model.events import Keyword, Received
 from shared.model.threads import NO_NAMES, ThreadNames
 
@@ -27,7 +28,7 @@ _NOT_ADMITTED: Final[dict[str, str | int]] = {
     "kind": "text", "sender": "", "pair": "", "event": "", "settle": 0, "limit": 0, "keyword": "", "verdict": "", "most": MAX_OPEN,
     "texts": MAX_TEXTS_PER_TURN, "digest": "", "hourly": NO_LIMIT, "pair_hourly": NO_LIMIT, "daily": NO_LIMIT, "copy": 0,
     "flood": NOT_ADMITTED_AN_HOUR, "who": "", "provider_id": "", "index": "", "user": "", "names": "", "topic": "", "by_topic": 0,
-    "retention": 0,
+    "retention": 0, "command": "",
 }  # fmt: skip
 """What `accept.lua` reads of a message that is recorded with a reason only."""
 
@@ -62,6 +63,7 @@ def accept(
     index: Iterable[str] = (),
     thread: ThreadNames = NO_NAMES,
     retention_ms: int = 90 * DAY_MS,
+    command: CommandName = "",
     wake: Wake = (),
 ) -> Call[Accepted]:
     """Take a message into its conversation, once; see `accept.lua`.
@@ -72,7 +74,7 @@ def accept(
     `user` is the id of the entry of the users file that it comes from, `who` its sender and recipient, masked: kept of one that is not
     answered. `index` are more ids by which it is found, besides those of its user, sender and conversation.
     With a `thread` it goes on the conversation that is known for that, if there is one, and `conversation` is the one that it begins; the
-    thread is known for `retention_ms`.
+    thread is known for `retention_ms`. `command` is the command that its whole text is, if code may answer it.
     """
     arguments: Arguments = {
         **_NOT_ADMITTED,
@@ -103,6 +105,7 @@ def accept(
         "topic": thread.topic,
         "by_topic": int(thread.by_topic),
         "retention": retention_ms,
+        "command": command,
     }
     return Call("accept", arguments, _accepted, wake)
 

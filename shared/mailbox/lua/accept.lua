@@ -5,7 +5,9 @@
 -- without saying that it is one shows by what it says and when (see `comes_back`); the third time in a row is not answered: one plain
 -- sentence says so, and what repeats is kept and shown later, and not answered until a different message comes or ten minutes passed.
 -- Otherwise the event is stored and appended to its conversation's inbox. The conversation becomes due, and is woken at once unless it
--- settles first. No room ("full"): nothing changes, the sender's provider or our spool keeps it.
+-- settles first. A command, which is a whole text that code answers, goes into the priority inbox, counts in no turn's bound and joins no
+-- other message; an hour has MOST_COMMANDS of a sender's, for a robot may know the words. It is an ordinary message where our last message
+-- was a question that names the word, and where there is nothing that it could refer to (`is_command`). No room ("full"): nothing changes, the sender's provider or our spool keeps it.
 -- `mark` is how long the id is known, `kept` how long the record of what is ignored stays. `via` names the way of a message that its
 -- webhook did not bring; `copy` says that it may have been answered before, and its reply will bear the mark `maybe_duplicate`.
 -- `user` is the id of the entry of the users file that it comes from: records outlive the conversation's, and say whose they are.
@@ -16,8 +18,9 @@
 -- Answer: {outcome, reason}.
 -- uses: indexes threads
 -- args: id channel kind conv sender pair event mark settle# limit# keyword verdict most# texts# digest hourly# pair_hourly# daily# kept
--- args: via copy user flood# who provider_id index names topic by_topic# retention wake...
+-- args: via copy user flood# who provider_id index names topic by_topic# retention command wake...
 local HOUR, DAY = 3600000, 86400000
+local MOST_COMMANDS = 60
 local MOST_ECHOES, SILENCE, AT_ONCE, WITHIN_SECONDS = 3, 600000, 2000, 12000
 -- How long after it was told once that a bound is reached it is not told again: an hour, or the rest of the day.
 local TOLD = {rate_limited = function() return HOUR end, day_limited = function(t) return DAY - t % DAY end}
@@ -53,6 +56,13 @@ end
 
 local talk, pair_turns, rate = conv_key(conv), P .. 'turns:' .. pair, P .. 'rate:' .. sender
 local out = kind ~= 'bridge' and opted_out(pair)
+
+-- Whether a message is a command here and now; "more" needs an answer that was cut, "back" a new chat that began within the hour.
+local function is_command()
+  if command == '' or string.find(' ' .. get(talk, 'asks') .. ' ', ' ' .. command .. ' ', 1, true) then return false end
+  if command == 'more' then return get(talk, 'rest') ~= '' and t - number(talk, 'rest_at') <= DAY end
+  return command ~= 'back' or t - number(talk, 'new_at') <= HOUR
+end
 
 -- A text joins the turn that the inbox's last text will start, unless that is full; anything else starts a turn of its own.
 local function starts_turn()
@@ -110,7 +120,7 @@ local echoed, falls_silent = echoes()
 local way = via ~= '' and {'via', via} or {}
 if copy == '1' then way[#way + 1], way[#way + 2] = 'maybe_duplicate', '1' end
 
-local counted = false
+local by_code, commands, counted = is_command(), P .. 'commands:' .. sender, false
 if verdict == '' then
   if keyword == 'stop' then
     verdict = 'opt_out'
@@ -120,6 +130,8 @@ if verdict == '' then
     verdict = 'opted_out'
   elseif echoed >= MOST_ECHOES then
     verdict = 'echo'
+  elseif by_code then
+    verdict = (tonumber(redis.call('GET', commands) or '0') or 0) >= MOST_COMMANDS and 'rate_limited' or ''
   elseif starts_turn() then
     counted = true
     verdict = over_rate()
@@ -179,7 +191,13 @@ end
 redis.call('HSET', msg_key(id), 'state', 'pending', 'event', event)
 if names ~= '' then keep_thread(pair, names, topic, conv, retention) end
 if copy == '1' then redis.call('HSET', msg_key(id), 'maybe_duplicate', 1) end
-redis.call('HSET', conv_key(conv), 'channel', channel, 'pair', pair, 'sender', sender)
+redis.call('HSET', conv_key(conv), 'channel', channel, 'pair', pair, 'sender', sender, unpack(by_code and {} or {'rest', ''}))
+if by_code then
+  way[#way + 1], way[#way + 2] = 'command', command
+  if redis.call('INCR', commands) == 1 then redis.call('PEXPIRE', commands, HOUR) end
+  redis.call('HSET', msg_key(id), 'command', command, 'rest', command == 'more' and get(talk, 'rest') or '')
+  if command == 'new' then redis.call('HSET', talk, 'new_at', whole(t)) end
+end
 if counted then
   redis.call('LPUSH', rate, whole(t))
   redis.call('LTRIM', rate, 0, limit - 1)
@@ -189,6 +207,6 @@ if counted then
   count_turn(pair_turns, 'day', DAY)
   redis.call('PEXPIRE', pair_turns, DAY)
 end
-into_inbox(conv, id, settle, t)
+if by_code then into_priority(conv, id, t) else into_inbox(conv, id, settle, t) end
 append(channel .. '_received', 'conv', conv, 'msg', id, 'channel', channel, unpack(way))
 return {'accepted', ''}

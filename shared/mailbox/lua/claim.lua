@@ -8,6 +8,10 @@
 -- sender's share of it, has no room for that, it is refused and waits for the next day, or for a higher bound, and its sender is told
 -- so by a turn of its own. What asks no model (a stored reply, a notice) is never refused for money. A question that no day has room for
 -- is taken without a reservation: its holder parks it. A call that a holder has left behind is settled at its amount.
+-- The priority inbox is served before the first (see `common`): one message a turn, which asks no model and takes no place of its sender's.
+-- A turn with a stored reply comes before both, and its not-before holds both: its messages came before, its reply may be under way, and
+-- what would overtake it goes out by the same provider. A turn without one is nobody's any more once its lease is over: what it was made
+-- of waits in its inbox, untouched by what is served meanwhile. A trial of Claude needs a question, which the priority inbox has not.
 -- A repeat with the same token gets the stored lease end; a token that has finished never claims again.
 -- Answer: {outcome} or {"taken", turn, now, lease end, messages, reply, history, tokens reserved}; records are flat, the history newest
 -- first.
@@ -26,12 +30,13 @@ local function value_of(flat, field)
 end
 
 -- What was said before, newest first, until `history_bytes` of it are found: no more of a long conversation is read. A number may have
--- changed hands: what another user said, or was told, is not theirs. And how many bytes of it are events and commands, which hold the texts.
+-- changed hands: what another user said, or was told, is not theirs. Nor does it go back behind the place at which a new chat began. And how many bytes of it are events and commands, which hold the texts.
 local function said_before(user)
   local entries, found, bytes, texts = redis.call('LRANGE', P .. 'history:' .. conv, 0, -1), {}, 0, 0
   for i = #entries, 1, -1 do
     local kind, id = string.sub(entries[i], 1, 1), string.sub(entries[i], 3)
-    local flat = redis.call('HGETALL', kind == 'm' and msg_key(id) or reply_key(id))
+    if kind == 'b' and id == get(key, 'begins') then break end
+    local flat = kind == 'b' and {} or redis.call('HGETALL', kind == 'm' and msg_key(id) or reply_key(id))
     local whose = value_of(flat, 'user')
     if #flat > 0 and (whose == user or whose == '' or user == '') then
       found[#found + 1] = {kind, flat}
@@ -90,11 +95,18 @@ local function coalesces(id)
   return get(message, 'kind') == 'text' and number(message, 'errors') < 2 and number(message, 'lost') < 2
 end
 
+-- Somebody looks again at what waits in either inbox.
+local function look_again(at)
+  for _, box in ipairs({PRIORITY, FIRST}) do
+    if redis.call('EXISTS', box.inbox(conv)) == 1 then redis.call('ZADD', box.due, whole(at), conv) end
+  end
+end
+
 -- The messages of a new turn, all of one user. What is too old to be answered is set aside without what is not. A head without a record (it can only
 -- have expired by hand) is dropped, visibly.
-local function head()
+local function head(box)
   local chosen, pair = {}, get(key, 'pair')
-  for _, id in ipairs(redis.call('LRANGE', inbox, 0, most - 1)) do
+  for _, id in ipairs(redis.call('LRANGE', box.inbox(conv), 0, box == FIRST and most - 1 or 0)) do
     if redis.call('EXISTS', msg_key(id)) == 0 then
       out_of_inbox(conv, id)
       append('record_missing', 'conv', conv, 'msg', id)
@@ -144,9 +156,10 @@ local function priced(messages)
   return amount, {}, refusal(bounds, get(key, 'sender'), amount, t)
 end
 
--- The holder died, or seems to have: count it. True when the conversation has to wait before the next try.
+-- The holder died, or seems to have: count it. From the second time on what the turn was made of waits before the next try.
 local function lease_lost(cause)
   local turn, holding, worst = get(key, 'turn'), get(key, 'holder'), 0
+  local box = box_of(turn)
   redis.call('HSET', key, 'token', '', 'lease_end', 0)
   for _, id in ipairs(turn_messages(turn)) do
     if get(msg_key(id), 'state') == 'in_turn' then
@@ -157,21 +170,30 @@ local function lease_lost(cause)
   append('lease_lost', 'conv', conv, 'turn', turn, 'lost', whole(worst), 'cause', cause)
   dissolve(conv)
   release_slot(conv, t)
-  if worst < 2 then return false end
-  local at = t + math.floor(jitter * death_wait * 2 ^ (worst - 1))
-  wait_until(conv, at, t)
-  return at > t
+  if worst > 1 then wait_until(conv, box, t + math.floor(jitter * death_wait * 2 ^ (worst - 1)), t) end
+end
+
+-- The inbox to serve now, nil where none may be; then the agenda says when. `skipped` is left alone.
+local function box_to_serve(bound, skipped)
+  for _, box in ipairs({PRIORITY, FIRST}) do
+    if box ~= skipped and redis.call('EXISTS', box.inbox(conv)) == 1 then
+      local at = not_before(conv, bound or box, t)
+      if at <= t then return bound or box end
+      redis.call('ZADD', box.due, whole(at), conv)
+    end
+  end
 end
 
 -- All is paused by an alarm: whether this turn may find out if the provider in question takes something again. It must be time, its user
 -- not paused, the turn one that asks that provider; and whoever was refused last lets others go first, who all come by in `lost_wait`.
-local function may_probe()
+local function may_probe(resumed)
   local pause, pair = pause_key(''), get(key, 'pair')
   local provider, at = get(pause, 'provider'), capped(number(pause, 'probe_at'), number(pause, 'probe_most'), t, 'probe')
   if at > t or (pair ~= '' and held(pair)) then return false end
   if get(pause, 'refused') == get(key, 'sender') and t < at + lost_wait then return false end
-  local kind, turn = get(msg_key(redis.call('LINDEX', inbox, 0)), 'kind'), get(key, 'turn')
-  if provider == 'claude' then return kind ~= 'notice' and (turn == '' or redis.call('EXISTS', reply_key(reply_of(turn))) == 0) end
+  local first = redis.call('LINDEX', inbox, 0)
+  local kind = first and get(msg_key(first), 'kind') or ''
+  if provider == 'claude' then return not resumed and kind ~= '' and kind ~= 'notice' end
   return kind ~= 'bridge' and PROVIDERS[get(key, 'channel')] == provider
 end
 
@@ -194,39 +216,39 @@ if redis.call('EXISTS', turn_key(new_turn)) == 1 then return {'finished'} end
 local cause, lives_until = '', 0
 if holder ~= '' then cause, lives_until = lease_over(conv, t, lease) end
 if holder ~= '' and cause == '' then
-  redis.call('ZADD', DUE, whole(lives_until), conv)
+  look_again(lives_until)
   return {'held'}
 end
 end_model_call(conv)
-if redis.call('LLEN', inbox) == 0 then
+if redis.call('EXISTS', inbox, priority_key(conv)) == 0 then
   if holder ~= '' then
     redis.call('HSET', key, 'token', '', 'lease_end', 0, 'turn', '')
     release_slot(conv, t)
   end
   redis.call('ZREM', DUE, conv)
+  redis.call('ZREM', PRIORITY.due, conv)
   return not_now('empty')
 end
+local turn = bound_turn(conv)
+local resumed = turn ~= ''
 local trying = paused(get(key, 'pair'))
-if trying and not may_probe() then
-  redis.call('ZADD', DUE, whole(t + math.floor(lost_wait * (0.5 + jitter / 2))), conv)
+if trying and not may_probe(resumed) then
+  look_again(t + math.floor(lost_wait * (0.5 + jitter / 2)))
   return not_now('paused')
 end
-if (cause ~= '' and lease_lost(cause)) or not_before(conv, t) > t then
-  redis.call('ZADD', DUE, whole(not_before(conv, t)), conv)
-  return not_now('early')
-end
-local turn = get(key, 'turn')
-local resumed = turn ~= '' and redis.call('EXISTS', reply_key(reply_of(turn))) == 1
+if cause ~= '' then lease_lost(cause) end
+local box = box_to_serve(resumed and box_of(turn), trying and get(pause_key(''), 'provider') == 'claude' and PRIORITY)
+if not box then return not_now('early') end
 local chosen, said, amount = resumed and turn_messages(turn) or {}, {}, 0
 if not resumed then
-  release(conv, t)
-  chosen = head()
+  if box == FIRST then release(conv, t) end
+  chosen = head(box)
   if #chosen == 0 then
-    if redis.call('LLEN', inbox) == 0 then redis.call('ZREM', DUE, conv) end
+    if redis.call('LLEN', box.inbox(conv)) == 0 then redis.call('ZREM', box.due, conv) end
     return not_now('empty')
   end
   local stop = ''
-  if get(msg_key(chosen[1]), 'kind') ~= 'notice' then amount, said, stop = priced(chosen) end
+  if box == FIRST and get(msg_key(chosen[1]), 'kind') ~= 'notice' then amount, said, stop = priced(chosen) end
   if stop == 'dear' then
     amount, said = 0, {}
   elseif stop ~= '' then
@@ -243,25 +265,26 @@ if not resumed then
   end
 end
 local sender = get(key, 'sender')
-if sender ~= '' and has_its_share(sender) then return {'busy'} end
+if sender ~= '' and box == FIRST and has_its_share(sender) then return {'busy'} end
 
 if not may_try(conv, token, chosen, last_try, t, lease) then
-  redis.call('ZADD', DUE, whole(t + math.floor(death_wait * (0.5 + jitter / 2))), conv)
+  redis.call('ZADD', box.due, whole(t + math.floor(death_wait * (0.5 + jitter / 2))), conv)
   return not_now('alone')
 end
 if not resumed then
   turn = new_turn
   redis.call('HSET', turn_key(turn), 'v', VERSION, 'id', turn, 'conv', conv, 'messages', cjson.encode(chosen), 'formed_at', whole(t),
     'pair', get(key, 'pair'), 'user', get(msg_key(chosen[1]), 'user'))
+  if box == PRIORITY then redis.call('HSET', turn_key(turn), 'priority', 1) end
 end
 redis.call('HSET', key, 'token', token, 'lease_end', whole(t + lease), 'turn', turn, 'holder', process)
-redis.call('ZADD', DUE, whole(t + lease), conv)
+redis.call('ZADD', box.due, whole(t + lease), conv)
 if process ~= '' then
   redis.call('ZADD', held_key(process), whole(t + lease), conv)
   redis.call('PEXPIRE', held_key(process), 86400000)
 end
 if amount > 0 then reserve(model_call, amount, conv, token, sender, t) end
-if sender ~= '' then
+if sender ~= '' and box == FIRST then
   redis.call('ZADD', busy_key(sender), whole(t + lease), conv)
   redis.call('PEXPIRE', busy_key(sender), 86400000)
   redis.call('ZREM', waiting_key(sender), conv)

@@ -11,12 +11,20 @@ end
 
 local function conv_key(id) return P .. 'conv:' .. id end
 local function inbox_key(id) return P .. 'inbox:' .. id end
+local function priority_key(id) return P .. 'priority:' .. id end
 local function msg_key(id) return P .. 'msg:' .. id end
 local function turn_key(id) return P .. 'turn:' .. id end
 local function reply_key(id) return P .. 'reply:' .. id end
 local DUE = P .. 'due'
 local OPEN = P .. 'open'
 local UNTOLD = P .. 'untold'
+
+-- A conversation has two inboxes. What code answers by itself (commands) stands in the second, the priority inbox: it is served under the
+-- same lease and before the first, whatever not-before, day's bound, rate or share holds the first. So each has an agenda and a not-before
+-- of its own. An older version knows the first alone, and cannot take what stands in the second off its agenda.
+local FIRST = {inbox = inbox_key, due = DUE, not_before = 'not_before', wait = 'wait'}
+local PRIORITY = {inbox = priority_key, due = P .. 'priority_due', not_before = 'priority_not_before', wait = 'priority_wait'}
+local AGENDAS = {PRIORITY.due, DUE}
 local UNSETTLED = P .. 'unsettled'
 
 local function get(key, field) return redis.call('HGET', key, field) or '' end
@@ -125,16 +133,17 @@ local function wake(conv, t)
 end
 
 -- Not-before, with the wait that it was set to, which is how far ahead it may lie; at most an hour where an older version set it.
-local function wait_until(conv, at, t)
-  redis.call('HSET', conv_key(conv), 'not_before', whole(at), 'wait', whole(math.max(0, at - t)))
+local function wait_until(conv, box, at, t)
+  redis.call('HSET', conv_key(conv), box.not_before, whole(at), box.wait, whole(math.max(0, at - t)))
 end
 
-local function not_before(conv, t)
-  local at = number(conv_key(conv), 'not_before')
-  local cut = capped(at, tonumber(get(conv_key(conv), 'wait')) or 3600000, t, 'wait', 'conv', conv)
-  if cut ~= at then redis.call('HSET', conv_key(conv), 'not_before', whole(cut)) end
+local function not_before(conv, box, t)
+  local at = number(conv_key(conv), box.not_before)
+  local cut = capped(at, tonumber(get(conv_key(conv), box.wait)) or 3600000, t, 'wait', 'conv', conv)
+  if cut ~= at then redis.call('HSET', conv_key(conv), box.not_before, whole(cut)) end
   return cut
 end
+
 
 -- What is known of Redis itself (`liveness`), and the latest time that it has shown: behind it TIME has stepped back.
 local LOOKED = P .. 'looked'
@@ -149,14 +158,29 @@ local function into_inbox(conv, id, settle, t)
   redis.call('ZADD', OPEN, whole(t), id)
   if length > 1 then return end
   redis.call('PERSIST', conv_key(conv))
-  wait_until(conv, t + settle, t)
+  wait_until(conv, FIRST, t + settle, t)
   note_time(t)
   redis.call('ZADD', DUE, whole(settle > 0 and t + settle or t + 1000), conv)
   if settle == 0 then wake(conv, t) end
 end
 
+-- Append a message that code answers to the priority inbox; as above, and nothing settles there.
+local function into_priority(conv, id, t)
+  local length = redis.call('RPUSH', priority_key(conv), id)
+  redis.call('ZADD', OPEN, whole(t), id)
+  if length > 1 then return end
+  redis.call('PERSIST', conv_key(conv))
+  wait_until(conv, PRIORITY, t, t)
+  note_time(t)
+  redis.call('ZADD', PRIORITY.due, whole(t + 1000), conv)
+  wake(conv, t)
+end
+
 local function out_of_inbox(conv, id)
-  redis.call('LREM', inbox_key(conv), 1, id)
+  if redis.call('LREM', inbox_key(conv), 1, id) == 0 then
+    redis.call('LREM', priority_key(conv), 1, id)
+    if redis.call('EXISTS', priority_key(conv)) == 0 then redis.call('ZREM', PRIORITY.due, conv) end
+  end
   redis.call('ZREM', OPEN, id)
 end
 

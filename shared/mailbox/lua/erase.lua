@@ -32,6 +32,7 @@ for i = ids, #ARGV do
     redis.call('ZREM', UNSETTLED, id)
     redis.call('ZREM', P .. 'unsure:' .. conv, id)
     redis.call('LREM', history, 0, 'r:' .. id)
+    redis.call('LREM', history, 0, 'b:' .. id)
   else
     out_of_inbox(conv, id)
     unindex_message(id)
@@ -42,8 +43,8 @@ for i = ids, #ARGV do
   end
 end
 
-if redis.call('LLEN', inbox_key(conv)) > 0 then
-  redis.call('ZADD', DUE, whole(t), conv)
+if redis.call('EXISTS', inbox_key(conv), priority_key(conv)) > 0 then
+  schedule(conv, t, t)
 else
   redis.call('ZREM', DUE, conv)
   if redis.call('LLEN', history) == 0 then redis.call('DEL', key, P .. 'wake:' .. conv) end

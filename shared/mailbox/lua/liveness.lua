@@ -11,8 +11,10 @@ local looks = false  -- who does not look calls nobody dead
 
 -- TIME went back: what was to be looked at later still is, by as much less.
 local function bring_forward(back, t)
-  local later = redis.call('ZRANGEBYSCORE', DUE, '(' .. whole(t), '+inf', 'WITHSCORES')
-  for i = 1, #later, 2 do redis.call('ZADD', DUE, whole(math.max(t, tonumber(later[i + 1]) - back)), later[i]) end
+  for _, agenda in ipairs(AGENDAS) do
+    local later = redis.call('ZRANGEBYSCORE', agenda, '(' .. whole(t), '+inf', 'WITHSCORES')
+    for i = 1, #later, 2 do redis.call('ZADD', agenda, whole(math.max(t, tonumber(later[i + 1]) - back)), later[i]) end
+  end
   append('clock_stepped', 'what', 'agenda', 'ms', whole(back))
 end
 
@@ -77,8 +79,10 @@ local function let_go(process, holder, most, t)
     local conv = held[i]
     if get(conv_key(conv), 'holder') == process then
       redis.call('HSET', conv_key(conv), 'holder', holder)
-      local score = redis.call('ZSCORE', DUE, conv)
-      if score and tonumber(score) > t then redis.call('ZADD', DUE, whole(t), conv) end
+      for _, agenda in ipairs(AGENDAS) do
+        local score = redis.call('ZSCORE', agenda, conv)
+        if score and tonumber(score) > t then redis.call('ZADD', agenda, whole(t), conv) end
+      end
       free_place(conv, t)
     end
   end

@@ -30,7 +30,7 @@ if redis.call('EXISTS', reply_key(reply)) == 1 then
     if attempt.outcome == '' then keep_unsure(reply, attempt, retention) end
   end
 end
-redis.call('HSET', key, 'not_before', 0)
+redis.call('HSET', key, box_of(turn).not_before, 0)
 local event, user = get(msg_key(first), 'event'), get(msg_key(first), 'user')
 local result = close_turn(conv, token, notice and 'ignored' or 'parked', reason, retention, t)
 if code == 'unreachable' then

@@ -3,10 +3,13 @@
 -- Fenced, after its call is settled: what an answer used is used, whoever holds the lease. What it says is remembered by its digest, to
 -- know an echo by. `names` are those by which an answer to a mail will name it (`threads`).
 -- Refused when a message of the turn was handed over. A bridge message is answered by this very step.
+-- `answers` is the command of the person's that this is the answer to: its effect happens here, in the same step. A new chat begins behind
+-- what the conversation remembers now, and the place stays where it is when an earlier one is taken up again. `asks` are the commands that
+-- the reply's questions name, `rest` is "1" where it was cut: the next "more" is its.
 -- Answer: {outcome, "more" or "empty", the verdict of `sending` or nothing}.
 -- uses: turns replies send_permit spending indexes threads
--- args: conv token turn reply command channel attempt digest figures names topic limits{send# margin# pause_wait# jitter# retention oldest#
--- args: repeats#} settled{model_call used# answer} wake...
+-- args: conv token turn reply command channel attempt digest figures names topic answers asks rest
+-- args: limits{send# margin# pause_wait# jitter# retention oldest# repeats#} settled{model_call used# answer} wake...
 local key, t = conv_key(conv), now()
 settle(settled.model_call, settled.used, settled.answer)
 local stored = redis.call('EXISTS', reply_key(reply)) == 1
@@ -34,12 +37,33 @@ redis.call('HSET', reply_key(reply), 'v', VERSION, 'id', reply, 'conv', conv, 't
   'pair', get(key, 'pair'), 'user', get(turn_key(turn), 'user'))
 local told = cjson.decode(figures)
 if #told > 0 then redis.call('HSET', reply_key(reply), unpack(told)) end
-redis.call('HSET', key, 'said_before', get(key, 'said'), 'said', digest, 'said_at', whole(t))
+local said = {'said_before', get(key, 'said'), 'said', digest, 'said_at', whole(t), 'asks', asks}
+if answers == '' or answers == 'more' then
+  said[#said + 1], said[#said + 2] = 'rest', (rest == '1' or answers == 'more') and reply or ''
+  said[#said + 1], said[#said + 2] = 'rest_at', whole(t)
+end
+redis.call('HSET', key, unpack(said))
+if answers ~= '' then
+  redis.call('HSET', reply_key(reply), 'answers', answers)
+  local before = reply_key(get(msg_key(turn_messages(turn)[1]), 'rest'))
+  if answers == 'more' and redis.call('EXISTS', before) == 1 then redis.call('HSET', before, 'next', reply) end
+  if answers == 'new' then
+    local history = P .. 'history:' .. conv
+    redis.call('RPUSH', history, 'b:' .. reply)
+    redis.call('PEXPIRE', history, limits.retention)
+    redis.call('HSET', key, 'begins_before', get(key, 'begins'), 'begins', reply, 'rest', '')
+    append('chat_began', 'conv', conv, 'reply', reply)
+  elseif answers == 'back' and get(key, 'new_at') ~= '' then
+    redis.call('HSET', key, 'begins', get(key, 'begins_before'), 'new_at', '', 'rest', '')
+    append('chat_taken_up', 'conv', conv, 'reply', reply)
+  end
+end
 end_model_call(conv)
 count_turn_of(settled.model_call)
 if #told > 0 then provider_took('claude', probes(token, get(key, 'pair')) and t or 0, t) end
 redis.call('ZADD', CONVERSATIONS, 'XX', whole(t), conv)
 if names ~= '' then keep_thread(get(key, 'pair'), names, topic, conv, limits.retention) end
+if answers ~= '' then told = {'answers', answers} end
 append('reply_stored', 'conv', conv, 'turn', turn, 'reply', reply, 'channel', channel, unpack(told))
 if duplicate then mark(reply, 'maybe_duplicate') end
 if bridge then return {'finished', close_turn(conv, token, 'answered', '', limits.retention, t)} end

@@ -32,23 +32,29 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', RESERVED, '-inf', whole(t), 'LIM
 -- Further ahead than a lease, TIME has stepped back since.
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', RESERVED, '(' .. whole(t + lease), '+inf', 'LIMIT', 0, 100)) do settle_if_left_behind(id) end
 if mark > 1000 then redis.call('SET', P .. 'wait', whole(mark / 2), 'PX', 10000) end
-for _, conv in ipairs(redis.call('ZRANGEBYSCORE', DUE, '-inf', whole(t), 'LIMIT', 0, limit)) do
+local function wake_due(agenda, conv)
   local left = redis.call('PTTL', P .. 'wake:' .. conv)
   if left > 0 and tonumber(redis.call('GET', P .. 'wake:' .. conv)) > t then left = 0 end
   if left > 0 then
-    redis.call('ZADD', DUE, whole(t + math.min(recheck, left)), conv)
+    redis.call('ZADD', agenda, whole(t + math.min(recheck, left)), conv)
   else
-    redis.call('ZADD', DUE, whole(t + math.min(recheck, mark)), conv)
+    redis.call('ZADD', agenda, whole(t + math.min(recheck, mark)), conv)
     redis.call('SET', P .. 'wake:' .. conv, whole(t), 'PX', whole(mark))
     local channel = get(conv_key(conv), 'channel')
     woken[#woken + 1] = {conv, channel ~= '' and channel or 'sms'}
   end
 end
-local first = redis.call('ZRANGE', DUE, 0, 0, 'WITHSCORES')[2]
+
+local first
+for _, agenda in ipairs(AGENDAS) do
+  for _, conv in ipairs(redis.call('ZRANGEBYSCORE', agenda, '-inf', whole(t), 'LIMIT', 0, limit - #woken)) do wake_due(agenda, conv) end
+  local score = tonumber(redis.call('ZRANGE', agenda, 0, 0, 'WITHSCORES')[2])
+  if score then first = math.min(first or score, score) end
+end
 for _, reply in ipairs(redis.call('ZRANGEBYSCORE', UNTOLD, '(' .. whole(t + recheck), '+inf', 'LIMIT', 0, 20)) do
   redis.call('ZADD', UNTOLD, whole(capped(tonumber(redis.call('ZSCORE', UNTOLD, reply)), recheck, t, 'untold', 'reply', reply)), reply)
 end
 local untold = redis.call('ZRANGEBYSCORE', UNTOLD, '-inf', whole(t), 'LIMIT', 0, 20)
 for _, reply in ipairs(untold) do redis.call('ZADD', UNTOLD, whole(t + recheck), reply) end
 trim_indexes(5, t)
-return {woken, first and math.max(0, math.floor(tonumber(first) - t)) or -1, untold, requests_to_serve(places, lease, t)}
+return {woken, first and math.max(0, math.floor(first - t)) or -1, untold, requests_to_serve(places, lease, t)}

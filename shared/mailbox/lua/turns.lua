@@ -7,6 +7,31 @@ end
 
 local function reply_of(turn) return 'r-' .. string.sub(turn, 3) end
 
+-- The inbox that a turn's messages stand in, also after the turn was formed by an older version.
+local function box_of(turn) return get(turn_key(turn), 'priority') == '1' and PRIORITY or FIRST end
+
+-- A turn with a stored reply: nobody forms another one before it has ended.
+local function bound_turn(conv)
+  local turn = get(conv_key(conv), 'turn')
+  return turn ~= '' and redis.call('EXISTS', reply_key(reply_of(turn))) == 1 and turn or ''
+end
+
+-- The agenda of a conversation that nobody holds: each inbox has its own not-before, and a bound turn's holds both; what can be claimed now
+-- is looked at `soon`, in case nobody does so. Answer: whether something can be claimed now.
+local function schedule(conv, soon, t)
+  local bound, ready = bound_turn(conv), false
+  for _, box in ipairs({PRIORITY, FIRST}) do
+    if redis.call('EXISTS', box.inbox(conv)) == 1 then
+      local at = not_before(conv, bound ~= '' and box_of(bound) or box, t)
+      redis.call('ZADD', box.due, whole(at > t and at or soon), conv)
+      ready = ready or at <= t
+    else
+      redis.call('ZREM', box.due, conv)
+    end
+  end
+  return ready
+end
+
 -- An end state for one message. Its record goes when the retention has passed; a parked one stays until somebody acts.
 local function settle_message(id, conv, turn, state, reason, retention, t)
   redis.call('HSET', msg_key(id), 'state', state, 'reason', reason, 'done_at', whole(t))
@@ -45,10 +70,9 @@ local function close_lease(conv, retention, t)
   local key = conv_key(conv)
   local result = 'empty'
   release_slot(conv, t)
-  if redis.call('LLEN', inbox_key(conv)) > 0 then
+  if redis.call('EXISTS', inbox_key(conv), priority_key(conv)) > 0 then
     result = 'more'
-    redis.call('ZADD', DUE, whole(math.max(not_before(conv, t), t + 1000)), conv)
-    wake(conv, t)
+    if schedule(conv, t + 1000, t) then wake(conv, t) end
   else
     redis.call('ZREM', DUE, conv)
     redis.call('PEXPIRE', key, retention)
@@ -101,18 +125,18 @@ local function dissolve(conv)
   redis.call('DEL', turn_key(turn))
 end
 
--- Give up the lease and let nobody claim before `at`; where that is now, the next job is enqueued.
+-- Give up the lease and let nobody claim from the turn's inbox before `at`; where something can be claimed now, the next job is enqueued.
 local function give_up(conv, token, at, t)
+  local box = box_of(get(conv_key(conv), 'turn'))
   redis.call('HSET', conv_key(conv), 'token', '', 'lease_end', 0, 'last_token', token, 'last_result', 'more')
-  wait_until(conv, at, t)
+  wait_until(conv, box, at, t)
   dissolve(conv)
   release_slot(conv, t)
-  if redis.call('LLEN', inbox_key(conv)) == 0 then
+  if redis.call('EXISTS', inbox_key(conv), priority_key(conv)) == 0 then
     redis.call('ZREM', DUE, conv)
     redis.call('HSET', conv_key(conv), 'not_before', 0, 'last_result', 'empty')
     return 'empty'
   end
-  redis.call('ZADD', DUE, whole(at), conv)
-  if at <= t then wake(conv, t) end
+  if schedule(conv, t, t) then wake(conv, t) end
   return 'more'
 end

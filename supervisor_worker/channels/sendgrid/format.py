@@ -68,6 +68,10 @@ class EmailFormat:
             references=references_for(mail),
         )
 
+    def continued(self, event: Received, text: str, reply_id: str) -> Response:
+        """No mail leaves anything to be continued: as a reply."""
+        return self.reply(event, text, reply_id)
+
     def opening(self, event: Received, text: str, reply_id: str) -> Response:
         """A mail that begins a thread: `event` names its subject and its id."""
         mail, answer = of(event), self.reply(event, text, reply_id)

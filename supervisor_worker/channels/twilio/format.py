@@ -11,7 +11,7 @@ from shared.model.events import Received, Response, SendSmsResponse, SmsReceived
 from shared.model.folds import Fold
 from shared.model.text import clean
 from supervisor_worker.channels.notes import capped, count, left_out, note, picture_mark
-from supervisor_worker.channels.truncation import cut
+from supervisor_worker.channels.truncation import CUT_MARK, cut
 
 SMS_LIMIT: Final = 1_600
 """UTF-16 units of one text (Twilio's limit)."""
@@ -40,10 +40,15 @@ class SmsFormat:
 
     def reply(self, event: Received, text: str, reply_id: str) -> Response:
         """Plain text, cut to one message."""
+        return self.continued(event, sms_text(text), reply_id)
+
+    def continued(self, event: Received, text: str, reply_id: str) -> Response:
+        """As much as one message has room for; nothing is converted a second time."""
         del reply_id
         text_event = of(event)
-        message = cut(sms_text(text), 2 * SMS_LIMIT, "utf-16-le")
-        return SendSmsResponse(to=text_event.from_, from_=text_event.to, message=message, user=event.user)
+        message = cut(text, 2 * SMS_LIMIT, "utf-16-le")
+        rest = "" if message == text else text[len(message) - len(CUT_MARK) :].strip()
+        return SendSmsResponse(to=text_event.from_, from_=text_event.to, message=message, user=event.user, rest=rest)
 
     def opening(self, event: Received, text: str, reply_id: str) -> Response:
         """As a reply: a text message has no headers that refer to another one."""

@@ -1,0 +1,178 @@
+"""Commands from end to end: answered by code, at once, whatever holds up what the model is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from shared.config.secret_rules import SANDBOX_CREDENTIALS
+from shared.mailbox import calls
+from shared.model.users import LOCAL_USER, Users
+from supervisor_worker.assistant import command_replies as said
+from supervisor_worker.assistant.claude.client import ModelAnswer
+from supervisor_worker.assistant.prompt import Prompt
+from tests.support.sandbox import SandboxProcess
+from tests.support.turn_environment import TurnEnvironment
+
+AWAY: dict[str, Any] = {"fail": [{"fault": "529", "times": None}]}
+PARTS = [f"Part {number}: {'word ' * 300}end." for number in (1, 2, 3)]
+
+
+class Model:
+    """Says what it is told to say, and remembers what it was asked."""
+
+    def __init__(self, *answers: str) -> None:
+        self.answers = [*answers]
+        self.asked: list[Prompt] = []
+
+    async def think(self, prompt: Prompt) -> ModelAnswer:
+        """The next answer; the last one again and again."""
+        self.asked.append(prompt)
+        text = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        return ModelAnswer(text=text, stop="end_turn", model="m", input_tokens=1, output_tokens=1)
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+
+@pytest.fixture
+def environment(redis: Redis, redis_url: str, sandbox: SandboxProcess) -> Iterator[TurnEnvironment]:
+    sandbox.faults(twilio={"status_callbacks": False}, sendgrid={"events": False})
+    found = TurnEnvironment(redis, redis_url, sandbox)
+    found.users = Users([LOCAL_USER])
+    yield found
+    found.close()
+
+
+def answer(environment: TurnEnvironment, body: str) -> str:
+    """A text and what it is answered, in one job: nothing that waits is brought forward."""
+    event = environment.text(body)
+    environment.once(event)
+    assert environment.state(event) == "answered", environment.story()
+    return environment.reply(event).command.text
+
+
+def test_a_command_is_answered_at_once_while_the_model_is_away(environment: TurnEnvironment) -> None:
+    """The question backs off and is answered later, once; the commands between are told what waits."""
+    environment.sandbox.faults(anthropic=AWAY, twilio={"status_callbacks": False})
+    question = environment.text("What is the capital of Peru?")
+    environment.once(question)
+    assert environment.state(question) == "pending"
+    for body, told in (
+        ("Status!", "1 of your messages waits for an answer"),
+        ("hilfe", said.HELP),
+        ("/new", said.NEW),
+        ("back", said.BACK),
+    ):
+        assert told in answer(environment, body)
+    assert environment.state(question) == "pending"
+    assert environment.sandbox.count("twilio.create") == 4
+    environment.sandbox.faults(anthropic={"fail": []}, twilio={"status_callbacks": False})
+    environment.drive(lambda: environment.state(question) == "answered")
+    assert environment.sandbox.count("twilio.create") == 5
+
+
+def test_a_command_is_answered_over_the_day_s_bound_and_over_the_rate(environment: TurnEnvironment) -> None:
+    """Neither the turns that a day nor those that an hour has are a command's."""
+    hosts = dict.fromkeys(("TWILIO_API_BASE_URL", "SENDGRID_API_BASE_URL", "ANTHROPIC_BASE_URL"), environment.sandbox.url)
+    keys = {name.upper(): value for name, value in SANDBOX_CREDENTIALS.items()}
+    environment.environment |= {"SANDBOX": "off", "DAILY_TURNS": 1, **hosts, **keys}  # the bounds hold for what is paid
+    environment.model, environment.turns_per_hour = Model("Fine."), 2
+    answer(environment, "one")
+    held = environment.text("two")
+    environment.once(held)  # finds the day used up
+    environment.once(held)  # tells its sender
+    assert (environment.state(held), len(environment.ledger("notice", code="waits_day"))) == ("pending", 1)
+    told = answer(environment, "status")
+    assert told.startswith("1 of your messages waits for an answer")
+    assert "used up what I may think about today" in told
+    assert environment.state(environment.text("three", kind="bridge")) == "ignored:rate_limited"
+    assert answer(environment, "help") == said.HELP
+    assert environment.state(held) == "pending"
+
+
+def test_a_command_by_mail_is_the_only_word_of_the_mail(environment: TurnEnvironment) -> None:
+    """With a signature below it; a mail that says more is for the model."""
+    environment.sandbox.faults(anthropic=AWAY, sendgrid={"events": False})
+    command, other = environment.mail("Status\n\n-- \nAda"), environment.mail("Status\n\nof my order?")
+    for event in (command, other):
+        environment.once(event)
+    assert environment.state(command) == "answered"
+    assert environment.reply(command).command.text.startswith("1 of your messages waits for an answer, since ")
+    assert environment.state(other) == "pending"
+
+
+def test_a_command_over_the_bridge_is_answered_there(environment: TurnEnvironment) -> None:
+    """No text goes out."""
+    environment.sandbox.faults(anthropic=AWAY)
+    command = environment.text("help", kind="bridge")
+    environment.once(command)
+    assert (environment.state(command), environment.reply(command).command.text) == ("answered", said.HELP)
+    assert environment.sandbox.count("twilio.create") == 0
+
+
+def test_more_brings_part_after_part_and_then_says_that_there_is_none(environment: TurnEnvironment) -> None:
+    """Nothing of the answer is lost, said twice or asked of the model."""
+    environment.model = Model(" ".join(PARTS))
+    parts = [answer(environment, "Tell me all")]
+    asked = len(environment.model.asked)
+    while (next_part := answer(environment, "more")) != said.NO_MORE:
+        parts.append(next_part)
+    assert len(parts) == 3
+    assert " ".join(part.removesuffix(" [...]") for part in parts).split() == " ".join(PARTS).split()
+    assert answer(environment, "More.") == said.NO_MORE
+    assert len(environment.model.asked) == asked
+    answer(environment, "thanks")
+    answer(environment, "more")
+    assert len(environment.model.asked) > asked + 1
+
+
+def test_a_number_s_new_owner_does_not_get_the_rest_of_an_answer(environment: TurnEnvironment) -> None:
+    """It was said to somebody else."""
+    environment.model = Model(" ".join(PARTS))
+    answer(environment, "Tell me all")
+    event = environment.text("more", user="eve")
+    environment.once(event)
+    assert environment.reply(event).command.text == said.NO_MORE
+
+
+def test_a_status_is_of_the_person_s_own_messages(environment: TurnEnvironment) -> None:
+    """On all of their channels, and of nobody else's."""
+    environment.sandbox.faults(anthropic=AWAY, twilio={"status_callbacks": False}, sendgrid={"events": False})
+    for event in (environment.mail("A question"), environment.text("Another's", "+15551230001"), environment.text("A text")):
+        environment.once(event)
+    pair = environment.identities.pair(*LOCAL_USER.ends("email"))  # type: ignore[misc]
+    environment.mailbox.run(calls.opt_out(pair, out=True))
+    told = answer(environment, "status")
+    assert told.startswith("2 of your messages wait for an answer, the first since ")
+    assert "text, waits; " in told
+    assert told.count("waits") == 2
+    assert told.endswith("I send you no mails, since you asked me not to.")
+
+
+def test_the_history_shows_what_code_has_said_as_a_note(environment: TurnEnvironment) -> None:
+    """And nothing from before a new chat, until the person goes back."""
+    environment.model = model = Model("First answer.")
+    answer(environment, "first")
+    answer(environment, "help")
+    answer(environment, "second")
+    *before, _ = model.asked[-1].messages
+    assert [message.role for message in before] == ["user", "assistant"]
+    assert said.HELP.split("(")[0].strip() in model.asked[-1].messages[-1].text
+    assert all(said.HELP not in message.text for message in model.asked[-1].messages if message.role == "assistant")
+    answer(environment, "new chat")
+    answer(environment, "third")
+    assert [message.text for message in model.asked[-1].messages] == ["third"]
+    answer(environment, "Zurück")
+    answer(environment, "fourth")
+    assert model.asked[-1].messages[0].text == "first"
+
+
+def test_the_word_is_an_answer_to_a_question_that_names_it(environment: TurnEnvironment) -> None:
+    """The model asked, and the model is told."""
+    environment.model = Model("Do you want the status of the order?", "It is on its way.")
+    answer(environment, "My order")
+    assert answer(environment, "status") == "It is on its way."
