@@ -76,6 +76,13 @@ class Settings(BridgeSettings, ClaudeSettings, SendGridSettings, TwilioSettings,
         60.0, "How long an outage may delay an answer before the message is parked and its sender told.", "Limits", gt=0
     )
     retention_days: float = setting(90.0, "How long texts are kept after they were answered.", "Limits", gt=0, le=3650)
+    sms_max_segments: int = setting(
+        6,
+        "Segments that one answer by text may take (153 characters each, 67 with an emoji); what is longer is cut, and MORE brings the rest.",
+        "Limits",
+        ge=1,
+        le=10,
+    )
     sms_settle_seconds: float = setting(0.5, "How long a first text waits for others to join its turn.", "Limits", ge=0, le=60)
     thread_turns_per_hour: int = setting(
         12, "Turns that one mail thread may start in an hour, against robots that hide that they are robots.", "Limits", ge=1, le=10_000

@@ -78,7 +78,8 @@ class Reply:
     """A stored reply: the command to send and what became of it. `code` is why it did not arrive, in the provider's words.
 
     `notice` is the code of the notice that it carries, once it is known that it did not reach its user. `answers` is the command that it
-    answers, '' for what the model wrote; `next` the reply that brought the next part of what it left out.
+    answers, '' for what the model wrote; `next` the reply that brought the next part of what it left out. `segments`, `encoding` and
+    `price_class` are what is billed for a text (0 and "" for a mail, and in records of before).
     """
 
     id: str
@@ -93,6 +94,9 @@ class Reply:
     notice: str = ""
     answers: CommandName = ""
     next: str = ""
+    segments: int = 0
+    encoding: str = ""
+    price_class: str = ""
 
     @property
     def pending(self) -> tuple[Attempt, ...]:
@@ -213,6 +217,9 @@ def reply_from(record: dict[str, Any]) -> Reply:
         notice=record.get("notice", ""),
         answers=cast("CommandName", record.get("answers", "")),
         next=record.get("next", ""),
+        segments=int(record.get("segments") or 0),
+        encoding=record.get("encoding", ""),
+        price_class=record.get("price_class", ""),
     )
 
 

@@ -16,7 +16,7 @@ from shared.mailbox.ledger import Line
 from shared.mailbox.records import Message, Reply, reply_id_of
 from shared.model.addresses import Address
 from shared.model.delivery_errors import sentence
-from shared.model.events import EmailReceived, Received, SendEmailResponse, SmsReceived
+from shared.model.events import EmailReceived, Received, SendEmailResponse, SendSmsResponse, SmsReceived
 from shared.operations.errors import NotPossible
 from shared.operations.explanations import explained
 from shared.operations.people import People
@@ -228,8 +228,18 @@ def _reply(reply: Reply, *, body: bool) -> dict[str, Any]:
         "to": _address(command.to, body=body),
         **(_mail(command, body=body) if isinstance(command, SendEmailResponse) else {}),
         "text": _text(command.text, body=body),
+        **_billed(reply),
         "attempts": attempts,
     }
+
+
+def _billed(reply: Reply) -> dict[str, Any]:
+    """What Twilio bills for a text, and how much of the answer waits for MORE."""
+    if not reply.segments:
+        return {}
+    rest = reply.command.rest if isinstance(reply.command, SendSmsResponse) else ""
+    figures: dict[str, Any] = {"segments": reply.segments, "encoding": reply.encoding, "price_class": reply.price_class}
+    return {**figures, **({"rest": f"{len(rest)} characters"} if rest else {})}
 
 
 def _address(address: Address, *, body: bool) -> str:

@@ -5,7 +5,7 @@ Nothing in them offers a word that opts out. A person is told of their own messa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import Final
@@ -18,7 +18,8 @@ from shared.model.channels import CHANNELS
 from shared.model.events import Received, Response
 from shared.model.users import User, Users
 from supervisor_worker.assistant.prompt import zone
-from supervisor_worker.channels.formats import FORMATS
+from supervisor_worker.assistant.reply import GeneratedReply
+from supervisor_worker.channels.formats import MessageFormat
 
 LOOKED_AT: Final = 50
 """The newest messages of a person that a status reads."""
@@ -49,10 +50,15 @@ class CommandReplies:
     mailbox: AsyncMailbox
     users: Users
     identities: Identities
+    forms: Mapping[Channel, MessageFormat]
 
-    async def reply(self, message: Message, event: Received, reply_id: str) -> Response:
+    async def reply(self, message: Message, event: Received, reply_id: str) -> GeneratedReply:
         """The answer to a command, ready to be stored. Raises RedisError."""
-        form = FORMATS[event.channel]
+        form = self.forms[event.channel]
+        command = await self._command(message, event, form, reply_id)
+        return GeneratedReply(command, form.figures(command))
+
+    async def _command(self, message: Message, event: Received, form: MessageFormat, reply_id: str) -> Response:
         if message.command == "more" and (rest := await self._rest(message.rest, event.user)):
             return form.continued(event, rest, reply_id)
         fixed = {"help": HELP, "more": NO_MORE, "new": NEW, "back": BACK}

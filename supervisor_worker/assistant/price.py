@@ -15,6 +15,7 @@ from shared.model.events import MAX_MEDIA
 from shared.model.users import Users
 from supervisor_worker.assistant.models import thinks
 from supervisor_worker.assistant.prompt import BYTES_A_TOKEN, Prompt, longest_instructions
+from supervisor_worker.channels.formats import configured
 from supervisor_worker.channels.notes import MAX_TEXT
 
 BYTES_COUNTED: Final = 2
@@ -46,7 +47,7 @@ def most_of(prompt: Prompt, settings: Settings) -> int:
 def dearest(settings: Settings) -> Dearest:
     """By what the claim computes the same before it has read the messages: never less than `most_of` a turn's first request."""
     return Dearest(
-        fixed=longest_answer(settings) + _tokens(longest_instructions() + _NOTES),
+        fixed=longest_answer(settings) + _tokens(longest_instructions(configured(settings)) + _NOTES),
         history=settings.history_tokens * BYTES_A_TOKEN,
         text=_MESSAGE,
         picture=PICTURE_TOKENS,

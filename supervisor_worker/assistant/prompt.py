@@ -19,7 +19,7 @@ from shared.model.commands import CommandName
 from shared.model.events import Received
 from shared.model.folds import Fold
 from shared.model.users import User
-from supervisor_worker.channels.formats import FORMATS
+from supervisor_worker.channels.formats import FORMATS, MessageFormat
 from supervisor_worker.channels.notes import note, theirs
 from supervisor_worker.media.image_header import Picture
 
@@ -100,15 +100,17 @@ def build_prompt(
     user: User | None,
     now: datetime,
     history_tokens: int,
+    forms: Mapping[Channel, MessageFormat] = FORMATS,
 ) -> Prompt:
     """The prompt of one turn. `history` is oldest first; `pictures` are by the ids of message and file; `now` is any aware time.
 
-    The tokens of pictures are taken from those for the history, up to half of them: the other half may say what the pictures are about.
+    `forms` are the formats as the operator set them. The tokens of pictures are taken from those for the history, up to half of them: the
+    other half may say what the pictures are about.
     """
     numbers = {name: number for number, name in enumerate(pictures, 1)}
     current = PromptMessage("user", "\n\n".join(render(event, numbers) for event in events), tuple(pictures.values()))
     before = _recent(history, max(history_tokens // 2, history_tokens - sum(picture.tokens for picture in pictures.values())))
-    return Prompt(_stable(channel), _today(user, now), tuple(_alternating([*before, current])))
+    return Prompt(_stable(forms[channel]), _today(user, now), tuple(_alternating([*before, current])))
 
 
 def render(event: Received, shown: Mapping[tuple[str, str], int] | None = None, folds: Sequence[Fold] = ()) -> str:
@@ -162,8 +164,8 @@ def _alternating(messages: Sequence[PromptMessage]) -> list[PromptMessage]:
     return result
 
 
-def _stable(channel: Channel) -> str:
-    return f"{_COMMON}\n\n{FORMATS[channel].rules}"
+def _stable(form: MessageFormat) -> str:
+    return f"{_COMMON}\n\n{form.rules}"
 
 
 def _today(user: User | None, now: datetime) -> str:
@@ -173,9 +175,9 @@ def _today(user: User | None, now: datetime) -> str:
     return f"Today is {local:%A}, {local.day} {local:%B %Y}.{whom}"
 
 
-def longest_instructions() -> int:
+def longest_instructions(forms: Mapping[Channel, MessageFormat] = FORMATS) -> int:
     """The most bytes that stand before any conversation."""
-    return max(len(_stable(channel).encode()) for channel in FORMATS) + MAX_TODAY
+    return max(len(_stable(form).encode()) for form in forms.values()) + MAX_TODAY
 
 
 def zone(user: User | None) -> tzinfo:

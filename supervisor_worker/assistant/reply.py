@@ -17,8 +17,7 @@ from supervisor_worker.assistant import notices
 from supervisor_worker.assistant.claude.client import PROVIDER, ModelAnswer
 from supervisor_worker.assistant.prompt import Prompt, build_prompt, zone
 from supervisor_worker.assistant.reservations import ModelCallDenied, ModelCalls
-from supervisor_worker.channels import formats
-from supervisor_worker.channels.formats import FORMATS
+from supervisor_worker.channels.formats import MessageFormat, configured
 from supervisor_worker.channels.truncation import cut_short
 from supervisor_worker.media.turn_pictures import NO_PICTURES, PictureLoader, Pictures
 from supervisor_worker.providers.retry_budget import RetryBudget
@@ -50,14 +49,14 @@ class GeneratedText:
     answers: tuple[ModelAnswer, ...]
 
     @classmethod
-    def of(cls, answers: Sequence[ModelAnswer], event: Received) -> GeneratedText:
-        """From the parts of one answer to `event`."""
+    def of(cls, answers: Sequence[ModelAnswer], event: Received, form: MessageFormat) -> GeneratedText:
+        """From the parts of one answer to `event`, in the format of its channel."""
         text, stop = "".join(answer.text for answer in answers).strip(), answers[-1].stop
         if stop == "refusal":
             text = notices.REFUSED  # the text before a refusal is not meant to be read
         elif stop in CUT:
             text = cut_short(text)
-        return cls(text, stop, not formats.reply(event, text, "").text, tuple(answers))
+        return cls(text, stop, not form.reply(event, text, "").text, tuple(answers))
 
 
 class RetryBudgetSpent(Exception):
@@ -80,18 +79,23 @@ class ReplyGenerator:
         """
         last = events[-1]
         if turn.messages[0].kind == "notice":
-            return GeneratedReply(self._notice(turn.messages[0], last, turn.reply_id), {})
+            command = self._notice(turn.messages[0], last, turn.reply_id)
+            return GeneratedReply(command, self._form(last).figures(command))
         async with self.picture_loader.pictures(events) as pictures:
             generated, shown = await self._within_budget(turn, events, pictures, calls)
         if generated.empty:
             return None
-        figures = {**_figures(generated.answers), **({"pictures": shown} if shown else {})}
-        return GeneratedReply(formats.reply(last, generated.text, turn.reply_id), figures)
+        command = self._form(last).reply(last, generated.text, turn.reply_id)
+        figures = {**_figures(generated.answers), **({"pictures": shown} if shown else {}), **self._form(last).figures(command)}
+        return GeneratedReply(command, figures)
+
+    def _form(self, event: Received) -> MessageFormat:
+        return configured(self.settings)[event.channel]
 
     def _notice(self, message: Message, event: Received, reply_id: str) -> Response:
         code = message.notice
         until = datetime.fromtimestamp(message.until / 1000, zone(self.users.named(event.user)))
-        form = FORMATS[event.channel]
+        form = self._form(event)
         compose = form.opening if notices.is_elsewhere(code) else form.reply
         return compose(event, notices.notice(code, until), reply_id)
 
@@ -129,7 +133,7 @@ class ReplyGenerator:
             return await self._generate(turn, events, NO_PICTURES, calls)
         if generated.empty:
             generated = await self._ask_again(prompt, last, generated, calls)
-        if ask := FORMATS[last.channel].ask_shorter(generated.text):
+        if ask := self._form(last).ask_shorter(generated.text):
             generated = await self._ask_shorter(prompt.shorter(generated.text, ask), last, generated, calls)
         return generated, len(pictures)
 
@@ -142,7 +146,7 @@ class ReplyGenerator:
                 answers.append(await calls.ask(prompt))
             except ModelCallDenied:  # the parts that there are, are the answer
                 break
-        generated = GeneratedText.of(answers, event)
+        generated = GeneratedText.of(answers, event, self._form(event))
         if generated.empty:
             calls.not_usable()
         return generated
@@ -184,6 +188,7 @@ class ReplyGenerator:
             user=self.users.named(last.user),
             now=datetime.now(UTC),
             history_tokens=self.settings.history_tokens,
+            forms=configured(self.settings),
         )
 
 

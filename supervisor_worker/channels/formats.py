@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
+from shared.config.settings import Settings
 from shared.model.addresses import Address, Channel
 from shared.model.events import Received, Response
 from shared.model.folds import Fold
@@ -44,12 +45,22 @@ class MessageFormat(Protocol):
         """The request to the model for a shorter answer; '' when `text` is not too long for the channel."""
         ...
 
+    def figures(self, command: Response) -> dict[str, int | str]:
+        """What sending costs, for the reply's record and the ledger: figures and words of ours only."""
+        ...
+
     def notice_event(self, ends: tuple[Address, Address], notice_id: str, user: str, subject: str, at: float) -> Received:
         """The event that a notice on this channel answers. `ends` are the Boss's address and the person's; `at` is in epoch seconds."""
         ...
 
 
 FORMATS: Final[dict[Channel, MessageFormat]] = {"sms": SmsFormat(), "email": EmailFormat()}
+"""As they are without an operator's settings."""
+
+
+def configured(settings: Settings) -> Mapping[Channel, MessageFormat]:
+    """The formats as the operator set them."""
+    return {**FORMATS, "sms": SmsFormat(settings.sms_max_segments)}
 
 
 def reply(event: Received, text: str, reply_id: str) -> Response:

@@ -163,8 +163,8 @@ class _TurnRun:
     async def _generate(self, events: list[Received]) -> bool:
         message, *others = self._turn.messages
         if message.command and not others:
-            command = await self._context.command_replies.reply(message, events[0], self._turn.reply_id)
-            return await self._deliver(command, PendingReply(self._turn, {}, answers=message.command))
+            made = await self._context.command_replies.reply(message, events[0], self._turn.reply_id)
+            return await self._deliver(made.command, PendingReply(self._turn, made.figures, answers=message.command))
         try:
             with send_check(self._lease.may_send):
                 generated = await self._lease.hold(self._context.replies.generate(self._turn, events, self._model_calls))

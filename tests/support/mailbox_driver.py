@@ -197,10 +197,11 @@ class MailboxDriver:
 
     def store(
         self, token: str, text: str = "hello", *, turn: str = "", attempt: str = "", tokens: int = 0, settled: Settled | None = None,
-        answers: CommandName = "", rest: str = "",
+        figures: dict[str, int | str] | None = None, answers: CommandName = "", rest: str = "",
     ) -> Stored:  # fmt: skip
         """The turn's reply, with an attempt to send it if one is named; its call used `tokens`, if `settled` does not say otherwise."""
-        figures: dict[str, int | str] = {"input_tokens": tokens // 3, "output_tokens": tokens - tokens // 3, "ms": 7, "model": "m"}
+        if figures is None:
+            figures = {"input_tokens": tokens // 3, "output_tokens": tokens - tokens // 3, "ms": 7, "model": "m"}
         to, from_ = PhoneNumber("+15551234567"), PhoneNumber("+15559876543")
         command = SendSmsResponse(to=to, from_=from_, message=text, user="user", rest=rest)
         return self.run(

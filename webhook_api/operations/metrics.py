@@ -95,18 +95,23 @@ def _so_far(counts: dict[str, int]) -> Iterator[Metric]:
     refused = CounterMetricFamily("bossline_refused", "Requests that were refused, by channel and reason.", labels=["channel", "reason"])
     replies = CounterMetricFamily("bossline_replies", "Replies that came to a state: attempts, and what became of them.", labels=["state"])
     ignored = CounterMetricFamily("bossline_ignored", "Messages that were not answered, by reason.", labels=["reason"])
+    segments = CounterMetricFamily(
+        "bossline_sms_segments", "Segments that Twilio took and bills, by country and encoding.", labels=["price_class", "encoding"]
+    )
     lines = CounterMetricFamily("bossline_events", "What happened, by the type of its line in the ledger.", labels=["type"])
     for name, number in sorted(counts.items()):
         kind, _, rest = name.partition(":")
         if kind == "ignored" and rest:
             ignored.add_metric([rest], number)
+        elif kind == "segments" and rest:
+            segments.add_metric(rest.partition(":")[::2], number)
         elif rest:
             refused.add_metric(rest.partition(":")[::2], number)
         elif kind in REPLIES:
             replies.add_metric([kind], number)
         else:
             lines.add_metric([kind], number)
-    yield from (refused, replies, ignored, lines)
+    yield from (refused, replies, ignored, segments, lines)
     yield CounterMetricFamily("bossline_leases_lost", "Turns whose worker died or froze.", value=counts.get("lease_lost", 0))
 
 

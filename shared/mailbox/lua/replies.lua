@@ -82,6 +82,14 @@ local function await_report(reply, t)
   redis.call('ZREMRANGEBYRANK', UNSETTLED, 0, -50001)
 end
 
+-- What the provider bills for the attempt that it took: a text's segments, by country and encoding.
+local function count_segments(key)
+  local segments = number(key, 'segments')
+  if segments > 0 then
+    redis.call('HINCRBY', P .. 'counts', 'segments:' .. get(key, 'price_class') .. ':' .. get(key, 'encoding'), segments)
+  end
+end
+
 -- The provider took this attempt. The reply is `sent` for good; messages that were parked meanwhile are answered after all.
 local function take_accepted(reply, list, attempt, provider_id, retention, t)
   local key = reply_key(reply)
@@ -92,6 +100,7 @@ local function take_accepted(reply, list, attempt, provider_id, retention, t)
   if provider_id ~= '' then redis.call('SET', P .. 'provider:' .. provider_id, reply, 'PX', retention) end
   local conv, turn = get(key, 'conv'), get(key, 'turn')
   append('sent', 'conv', conv, 'reply', reply, 'attempt', attempt.id)
+  count_segments(key)
   provider_took(PROVIDERS[get(key, 'channel')] or '?', attempt.at, t)
   if not first then
     mark(reply, 'maybe_duplicate')

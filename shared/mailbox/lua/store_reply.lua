@@ -60,10 +60,10 @@ if answers ~= '' then
 end
 end_model_call(conv)
 count_turn_of(settled.model_call)
-if #told > 0 then provider_took('claude', probes(token, get(key, 'pair')) and t or 0, t) end
+if get(reply_key(reply), 'model') ~= '' then provider_took('claude', probes(token, get(key, 'pair')) and t or 0, t) end
 redis.call('ZADD', CONVERSATIONS, 'XX', whole(t), conv)
 if names ~= '' then keep_thread(get(key, 'pair'), names, topic, conv, limits.retention) end
-if answers ~= '' then told = {'answers', answers} end
+if answers ~= '' then told[#told + 1], told[#told + 2] = 'answers', answers end
 append('reply_stored', 'conv', conv, 'turn', turn, 'reply', reply, 'channel', channel, unpack(told))
 if duplicate then mark(reply, 'maybe_duplicate') end
 if bridge then return {'finished', close_turn(conv, token, 'answered', '', limits.retention, t)} end

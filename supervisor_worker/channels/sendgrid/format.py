@@ -82,6 +82,11 @@ class EmailFormat:
         del text
         return ""
 
+    def figures(self, command: Response) -> dict[str, int | str]:
+        """Every mail costs the same."""
+        del command
+        return {}
+
     def notice_event(self, ends: tuple[Address, Address], notice_id: str, user: str, subject: str, at: float) -> Received:
         """A mail that begins a thread: its id is the notice's own, so that an answer to it finds its conversation."""
         boss, own = ends

@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
+
+import phonenumbers
 
 from shared.model.addresses import Address, PhoneNumber
 from shared.model.events import Received, Response, SendSmsResponse, SmsReceived
 from shared.model.folds import Fold
-from shared.model.text import clean
 from supervisor_worker.channels.notes import capped, count, left_out, note, picture_mark
-from supervisor_worker.channels.truncation import CUT_MARK, cut
+from supervisor_worker.channels.twilio.fitting import DEFAULT_SEGMENTS, FittedText, characters, fit, in_small_alphabet, to_sms
+from supervisor_worker.channels.twilio.segments import fits_gsm, size
 
 SMS_LIMIT: Final = 1_600
-"""UTF-16 units of one text (Twilio's limit)."""
-SMS_SHORTER: Final = 1_200
-RULES: Final = """\
+"""UTF-16 units of one text (Twilio's limit): more than the segments that may be set hold."""
+_RULES: Final = """\
 Your answer is sent as a text message. Keep it short: one to three sentences, 320 characters if you can, and never more than \
-1,600. Plain text only: no Markdown, no headings, no bullet characters, no tables. Avoid emoji and typographic quotes, which make \
-a text message longer. Several texts that came in together are shown as one message; answer all of them at once."""
-_MARKDOWN: Final = (
-    (re.compile(r"^```.*$\n?", re.MULTILINE), ""),
-    (re.compile(r"^[ \t]{0,3}#{1,6}[ \t]+", re.MULTILINE), ""),
-    (re.compile(r"(?<!\w)\*\*(\S(?:[^*\n]*\S)?)\*\*(?!\w)"), r"\1"),
-    (re.compile(r"`([^`\n]+)`"), r"\1"),
-)
+{room:,}, which are {segments} of the segments that a text message is billed by. Plain text only: no Markdown, no headings, no bullet \
+characters, no tables; write an address out, with a space before and behind it. Avoid emoji and typographic quotes, which make a text \
+message longer. Several texts that came in together are shown as one message; answer all of them at once."""
 
 
+@dataclass(frozen=True, slots=True)
 class SmsFormat:
-    """See `supervisor_worker.channels.formats.MessageFormat`."""
+    """See `supervisor_worker.channels.formats.MessageFormat`. `max_segments` is how many segments one answer may take."""
 
-    rules = RULES
+    max_segments: int = DEFAULT_SEGMENTS
+
+    @property
+    def rules(self) -> str:
+        """How long an answer may be, and in what form."""
+        return _RULES.format(room=characters(self.max_segments), segments=self.max_segments)
 
     def shown(self, event: Received, pictures: Mapping[tuple[str, str], int] | None, folds: Sequence[Fold] = ()) -> list[str]:
         """The text, the files that came with it, and what was left out of it."""
@@ -39,29 +41,40 @@ class SmsFormat:
         return [capped(event.text), _came_along(of(event), pictures), left_out(event.hidden)]
 
     def reply(self, event: Received, text: str, reply_id: str) -> Response:
-        """Plain text, cut to one message."""
-        return self.continued(event, sms_text(text), reply_id)
+        """Plain text, cut to so many segments; what was cut is kept with it."""
+        del reply_id
+        return self._sent(event, to_sms(text, self.max_segments))
 
     def continued(self, event: Received, text: str, reply_id: str) -> Response:
-        """As much as one message has room for; nothing is converted a second time."""
+        """As many segments as one text may take of it; nothing is converted a second time."""
         del reply_id
+        return self._sent(event, fit(text, self.max_segments))
+
+    def _sent(self, event: Received, fitted: FittedText) -> Response:
         text_event = of(event)
-        message = cut(text, 2 * SMS_LIMIT, "utf-16-le")
-        rest = "" if message == text else text[len(message) - len(CUT_MARK) :].strip()
-        return SendSmsResponse(to=text_event.from_, from_=text_event.to, message=message, user=event.user, rest=rest)
+        return SendSmsResponse(to=text_event.from_, from_=text_event.to, message=fitted.message, user=event.user, rest=fitted.rest)
 
     def opening(self, event: Received, text: str, reply_id: str) -> Response:
         """As a reply: a text message has no headers that refer to another one."""
         return self.reply(event, text, reply_id)
 
     def ask_shorter(self, text: str) -> str:
-        """Twilio rejects longer texts."""
-        if sms_length(sms_text(text)) <= SMS_LIMIT:
+        """Each segment is billed, and a long text is read in pieces."""
+        plain = in_small_alphabet(text)
+        if size(plain).segments <= self.max_segments:
             return ""
+        most = characters(self.max_segments, gsm=fits_gsm(plain)) * 4 // 5 // 10 * 10
         return (
-            f"This answer is too long for a text message. Give it again in at most {SMS_SHORTER:,} characters, "
+            f"This answer is too long for a text message. Give it again in at most {most:,} characters, "
             "with what matters most. Write only the answer."
         )
+
+    def figures(self, command: Response) -> dict[str, int | str]:
+        """What is billed for it: its segments, how they are encoded, and the country by whose price."""
+        if not isinstance(command, SendSmsResponse):
+            raise TypeError(f"not a text: {command.type}")
+        found = size(command.message)
+        return {"segments": found.segments, "encoding": found.encoding, "price_class": price_class(command.to)}
 
     def notice_event(self, ends: tuple[Address, Address], notice_id: str, user: str, subject: str, at: float) -> Received:
         """An empty text."""
@@ -93,12 +106,10 @@ def _came_along(event: SmsReceived, shown: Mapping[tuple[str, str], int] | None)
     return "\n".join([*marks, *missing, *rest])
 
 
-def sms_text(text: str) -> str:
-    """`text` without the marks of Markdown, which a text message would show as they are."""
-    text = clean(text)
-    for pattern, replacement in _MARKDOWN:
-        text = pattern.sub(replacement, text)
-    return text.strip()
+def price_class(number: PhoneNumber) -> str:
+    """The country of a number, by which Twilio prices a segment, as ISO 3166 has it; "001" for what is of no country."""
+    parsed = phonenumbers.parse(number.value, None)
+    return phonenumbers.region_code_for_number(parsed) or phonenumbers.region_code_for_country_code(parsed.country_code or 0)
 
 
 def sms_length(text: str) -> int:

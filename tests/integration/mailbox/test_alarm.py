@@ -109,6 +109,18 @@ def test_what_was_taken_in_between_makes_a_403_the_message_s_own(driver: Mailbox
     assert driver.alarm(provider=other) == "paused"
 
 
+def test_a_sentence_of_ours_is_no_answer_of_claude_s(driver: MailboxDriver) -> None:
+    """What it costs at Twilio says nothing of the model."""
+    driver.accept("m-1")
+    driver.taken("k1")
+    driver.accept("m-2", conv=B, pair=THEIRS, sender=OTHER_SENDER)
+    driver.claim("k2", conv=B)
+    assert driver.alarm(conv=B, provider="claude") == "counted"
+    driver.advance(WATCH.apart_ms)
+    driver.store("k1", figures={"segments": 1, "encoding": "GSM-7", "price_class": "US"})
+    assert driver.alarm(provider="claude") == "paused"
+
+
 def test_a_403_of_long_ago_is_forgotten(driver: MailboxDriver) -> None:
     """It stands for as long as the window."""
     two(driver)

@@ -37,6 +37,25 @@ def test_a_repeated_store_keeps_the_first_reply(driver: MailboxDriver) -> None:
     assert len(driver.lines("reply_stored")) == 1
 
 
+def test_the_segments_that_a_provider_took_are_counted(driver: MailboxDriver) -> None:
+    """By country and encoding, for each attempt that it took, and once however often it says so; a refused one costs nothing."""
+    billed: dict[str, int | str] = {"segments": 3, "encoding": "UCS-2", "price_class": "DE"}
+    driver.accept("m-1")
+    driver.taken("k1")
+    driver.store("k1", figures=billed)
+    driver.sending("k1", "a1")
+    driver.outcome("k1", "a1", "refused", code="21610")
+    driver.sending("k1", "a2")
+    assert driver.redis.hget("boss:counts", "segments:DE:UCS-2") is None
+    for _ in range(2):
+        driver.outcome("k1", "a2", "accepted", "SM2")
+    assert driver.redis.hget("boss:counts", "segments:DE:UCS-2") == b"3"
+    reply = driver.reply("k1")
+    assert (reply.segments, reply.encoding, reply.price_class) == (3, "UCS-2", "DE")
+    (stored,) = driver.lines("reply_stored")
+    assert (stored["segments"], stored["encoding"], stored["price_class"]) == ("3", "UCS-2", "DE")
+
+
 def test_a_handed_over_message_refuses_its_reply(driver: MailboxDriver) -> None:
     """Its old client answers it; what else was in the turn is answered by the next."""
     driver.accept("m-1")

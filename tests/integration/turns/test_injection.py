@@ -18,6 +18,8 @@ from redis import Redis
 
 from shared.config.settings import Settings
 from supervisor_worker.assistant import prompt
+from supervisor_worker.channels.twilio.fitting import DEFAULT_SEGMENTS, MORE
+from supervisor_worker.channels.twilio.segments import size
 from tests import payloads
 from tests.support.sandbox import SandboxProcess
 from tests.support.turn_environment import TurnEnvironment
@@ -162,13 +164,13 @@ def test_the_model_is_given_no_tool_and_a_tool_that_it_wants_all_the_same_is_nob
 
 @pytest.mark.parametrize("letter", ["x", "漢", "😀", "e\u0301"])
 def test_an_answer_without_end_is_cut(environment: TurnEnvironment, web: Web, letter: str) -> None:
-    """1,600 units of a text; 50 kB of a mail, whatever the letters take."""
+    """The segments of a text; 50 kB of a mail, whatever the letters take."""
     environment.sandbox.faults(anthropic={"content": [{"type": "text", "text": letter * 200_000}]})
     web.sms(Body="Go on")
     web.mail()
     environment.drive(lambda: environment.sandbox.count("twilio.create") + environment.sandbox.count("sendgrid.send") == 2, seconds=30)
     _, texts, mails = asked_and_sent(environment)
-    assert len(texts[0]["body"].encode("utf-16-le")) // 2 <= 1_600
+    assert size(texts[0]["body"]).segments <= DEFAULT_SEGMENTS
     assert 49_900 <= len(mails[0]["text"].encode()) <= 50_000
-    assert texts[0]["body"].endswith(" [...]")
+    assert texts[0]["body"].endswith(MORE)
     assert mails[0]["text"].endswith(" [...]")

@@ -14,6 +14,7 @@ from shared.mailbox.wait_for_reply import recorded
 from supervisor_worker.assistant import notices
 from supervisor_worker.assistant.claude.client import ModelAnswer
 from supervisor_worker.assistant.prompt import EMPTY, NO_ROOM, Prompt
+from supervisor_worker.channels.twilio.fitting import MORE
 from tests.support.sandbox import SandboxProcess
 from tests.support.turn_environment import TurnEnvironment
 
@@ -136,7 +137,7 @@ def test_a_shorter_answer_that_is_none_does_not_lose_the_long_one(environment: T
     event = environment.text("Tell me everything")
     environment.once(event)
     (sent,) = environment.sandbox.journal("twilio.create", accepted=True)
-    assert sent["request"]["body"].endswith("stubborn model. [...]")
+    assert sent["request"]["body"].endswith("stubborn model." + MORE)
     assert environment.state(event) == "answered"
 
 

@@ -92,6 +92,9 @@ class ChatFormat:
     def ask_shorter(self, text: str) -> str:
         return ""
 
+    def figures(self, command: Response) -> dict[str, int | str]:
+        return {}
+
     def notice_event(self, ends: tuple[Address, Address], notice_id: str, user: str, subject: str, at: float) -> Received:
         boss, own = cast("tuple[EmailAddress, EmailAddress]", ends)
         return ChatReceived(id=notice_id, from_=own, to=boss, user=user, line="", received_at=at)

@@ -10,11 +10,16 @@ import pytest
 from redis import Redis
 from structlog.testing import capture_logs
 
+from sandbox.engine.twilio_segments import count_segments
 from shared.mailbox import calls
+from shared.model.events import SendSmsResponse
+from shared.operations import messages
+from shared.operations.people import People
 from supervisor_worker.assistant import notices
 from supervisor_worker.assistant.claude.client import ModelAnswer
 from supervisor_worker.assistant.prompt import Prompt
 from supervisor_worker.channels import formats
+from supervisor_worker.channels.twilio.fitting import MORE
 from supervisor_worker.turns.context import TurnContext
 from supervisor_worker.turns.turn import run_turn
 from tests.support.sandbox import SandboxProcess
@@ -99,26 +104,55 @@ def test_a_text_that_comes_while_a_turn_runs_is_read_by_the_next(environment: Tu
 
 
 def test_a_long_answer_is_asked_shorter_once(environment: TurnEnvironment) -> None:
-    """Over 1,600 characters: a second question, whose answer is sent whole."""
+    """Over SMS_MAX_SEGMENTS: a second question, whose answer is sent whole."""
     environment.sandbox.faults(anthropic={"length": 3000})
     event = environment.text("Tell me everything")
     environment.once(event)
 
     (sent,) = environment.sandbox.journal("twilio.create", accepted=True)
-    assert len(sent["request"]["body"]) <= 1200
+    assert len(sent["request"]["body"]) <= 730
     assert environment.sandbox.count("anthropic.messages", accepted=None) == 2
     assert environment.ledger("reply_stored")[0].fields["calls"] == "2"
 
 
-def test_an_answer_that_stays_too_long_is_cut_at_a_sentence(environment: TurnEnvironment) -> None:
-    """Never more than 1,600 characters, never in the middle of a sentence, and marked."""
-    environment.sandbox.faults(anthropic={"text": "This is a sentence of a stubborn model. " * 100})
-    environment.once(environment.text("Tell me everything"))
+def test_an_answer_that_stays_too_long_is_cut_at_a_sentence_and_the_rest_kept(environment: TurnEnvironment) -> None:
+    """What is stored is what is sent; it says how the rest is had, and its size stands in record, ledger and the operator's view."""
+    said = "This is a sentence of a **stubborn** model. " * 100
+    environment.sandbox.faults(anthropic={"text": said})
+    event = environment.text("Tell me everything")
+    environment.once(event)
 
     (sent,) = environment.sandbox.journal("twilio.create", accepted=True)
-    body = sent["request"]["body"]
-    assert 1500 < len(body) <= 1600
-    assert body.endswith("stubborn model. [...]")
+    body, reply = sent["request"]["body"], environment.reply(event)
+    assert isinstance(reply.command, SendSmsResponse)
+    assert body == reply.command.message
+    assert 700 < len(body) <= 6 * 153
+    assert body.endswith("stubborn model." + MORE)
+    assert body.removesuffix(MORE) + " " + reply.command.rest == said.replace("**", "").strip()
+    assert (reply.segments, reply.encoding, reply.price_class) == (6, "GSM-7", "US")
+    assert count_segments(body) == 6
+    (stored,) = environment.ledger("reply_stored", reply=reply.id)
+    assert {name: stored.fields[name] for name in ("segments", "encoding", "price_class")} == {
+        "segments": "6", "encoding": "GSM-7", "price_class": "US",
+    }  # fmt: skip
+    assert environment.redis.hget("boss:counts", "segments:US:GSM-7") == b"6"
+    shown = messages.view(environment.mailbox, People(environment.users.all, environment.identities), event.id, body=False)["reply"]
+    assert shown is not None
+    assert (shown["segments"], shown["encoding"], shown["price_class"]) == (6, "GSM-7", "US")
+    assert shown["rest"] == f"{len(reply.command.rest)} characters"
+
+
+def test_the_operator_s_bound_on_segments_holds(environment: TurnEnvironment) -> None:
+    """The model is told of it, and asked once more; what is sent keeps to it."""
+    environment.environment["SMS_MAX_SEGMENTS"] = "1"
+    environment.sandbox.faults(anthropic={"text": "Ein l\u00e4ngerer Satz \u2013 mit \u201eZeichen\u201c. " * 10})
+    event = environment.text("Tell me everything")
+    environment.once(event)
+
+    asked = environment.sandbox.journal("anthropic.messages", accepted=True)
+    assert "never more than 160, which are 1 of the segments" in " ".join(str(asked[0]["request"]["system"]).replace("\\n", " ").split())
+    assert environment.reply(event).segments == 1
+    assert environment.reply(event).encoding == "GSM-7"
 
 
 @pytest.mark.parametrize(
