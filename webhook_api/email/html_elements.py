@@ -90,6 +90,7 @@ class Elements:
         self._formatting: list[Element | None] = []
         self._body = False
         self._quotes = 0
+        self._links: list[Element] = []
         self._stack = [Element("html")]
         self._root(StartTag("html", {}, closed=False))
 
@@ -106,6 +107,19 @@ class Elements:
     def count(self, name: str) -> int:
         """How many elements of that name are open."""
         return self._open[name]
+
+    @property
+    def link(self) -> dict[str, str] | None:
+        """The attributes of the link that words here belong to; of one that was closed implicitly and reopened they are the same object."""
+        while self._links and not self._links[-1].open:
+            self._links.pop()
+        return self._links[-1].attributes if self._links else None
+
+    def picture(self, tag: StartTag) -> tuple[Look, dict[str, str]]:
+        """How a picture looks that comes here, and its declarations."""
+        self._reconstruct()
+        said = self._declarations(Element(tag.name, tag.attributes))
+        return self._styled(self._around(len(self._stack), tag.name).look, said), said
 
     def spend(self, steps: int) -> None:
         """Count steps of work. Raises MarkupTooComplex beyond MAX_WORK."""
@@ -183,6 +197,8 @@ class Elements:
         element.quotes = int(element.name == "blockquote" and not _is_indent(element.attributes))
         self._quotes += element.quotes
         self._stack.append(element)
+        if element.name == "a" and "href" in element.attributes:
+            self._links.append(element)
         self._open[element.name] += 1
         return element
 

@@ -42,12 +42,16 @@ _UNREADABLE: Final = (LookupError, ValueError, TypeError, AttributeError, Assert
 
 @dataclass(slots=True)
 class Bodies:
-    """The plain texts of a message, its HTML texts, the names of its files ('' for a file without a name), and the mails attached to it."""
+    """The plain texts of a message, its HTML texts, the names of its files ('' for a file without a name), and the mails attached to it.
+
+    `alternatives`: the message says that texts of both kinds are the same in two forms.
+    """
 
     plain: list[str] = field(default_factory=list)
     html: list[str] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     mails: list[AttachedMail] = field(default_factory=list)
+    alternatives: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,7 @@ def _read_parts(message: Message, bodies: Bodies, depth: int) -> None:
             else:
                 bodies.mails.append(_inner(part))
         elif part.is_multipart():
+            bodies.alternatives = bodies.alternatives or part.get_content_type() == "multipart/alternative"
             left.extend(reversed(part.get_payload()))  # type: ignore[arg-type]  # a list of parts
         else:
             _read_part(part, bodies)

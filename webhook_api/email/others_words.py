@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.model.marks import MAX_SOURCE, Mark
-from shared.model.text import FEW, Seen, capped, one_line, seen
-from webhook_api.email import html_text, mime
+from shared.model.text import Seen, capped, one_line
+from webhook_api.email import mime, text_choice
 from webhook_api.email.mail_words import FORWARD_PREFIXES
 from webhook_api.email.quoting import marks_of
 
@@ -35,17 +35,8 @@ def is_forward(subject: str, parents: Iterable[str]) -> bool:
 
 
 def shown(bodies: mime.Bodies) -> Seen:
-    """What a person sees of these texts: the plain one, or that of the HTML where there is no other.
-
-    A reader sees the HTML. The plain text may contain what the HTML hides, so where something is hidden the plain text is not used, unless
-    the HTML shows nothing at all.
-    """
-    plain = seen("\n".join(bodies.plain))
-    parts = [html_text.read(part) for part in bodies.html]
-    laid_out, hidden = seen("\n".join(part.text for part in parts)), sum(part.hidden for part in parts)
-    if not plain.text.strip() or (hidden > FEW and laid_out.text.strip()):
-        return Seen(laid_out.text, laid_out.hidden + hidden)
-    return plain
+    """What a person sees of these texts."""
+    return text_choice.shown(bodies.plain, bodies.html, alternatives=bodies.alternatives)
 
 
 def marked(text: str, attached: Sequence[mime.AttachedMail], *, author: str, passed_on: bool) -> MarkedText:

@@ -84,7 +84,7 @@ def parse_email(body: bytes, content_type: str) -> InboundMail:
     subject = seen_line(texts.field("subject"), MAX_SUBJECT)
     if not subject.text:
         subject = seen_line(decoded(headers.first("subject")), MAX_SUBJECT)
-    bodies = mime.read(raw) if raw is not None else _posted_bodies(texts, files, attached)
+    bodies = mime.read(raw) if raw is not None else _posted_bodies(texts, headers, files, attached)
     in_reply_to, references = headers.in_reply_to(), headers.references()
     words = others_words.shown(bodies)
     content = others_words.marked(
@@ -171,10 +171,11 @@ class _Texts:
         return decode_plain(bytes(self._fields.get(name, b"")[:limit]))
 
 
-def _posted_bodies(texts: _Texts, files: list[str], attached: list[memoryview]) -> mime.Bodies:
+def _posted_bodies(texts: _Texts, headers: Headers, files: list[str], attached: list[memoryview]) -> mime.Bodies:
     """What SendGrid has taken apart: texts, names of files, and the mails among the files, of which only the begin is read."""
     mails = [mime.attached(bytes(content[:MAX_TEXT_BYTES])) for content in attached]
-    return mime.Bodies([texts.field("text", MAX_TEXT_BYTES)], [texts.field("html", MAX_TEXT_BYTES)], files, mails)
+    alternatives = headers.first("content-type").lower().startswith("multipart/alternative")
+    return mime.Bodies([texts.field("text", MAX_TEXT_BYTES)], [texts.field("html", MAX_TEXT_BYTES)], files, mails, alternatives)
 
 
 def _envelope(text: str) -> dict[str, Any]:

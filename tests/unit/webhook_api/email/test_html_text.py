@@ -249,8 +249,63 @@ def test_a_newsletter_keeps_its_words_and_loses_its_preheader() -> None:
     <div class="phone">On a phone</div></td></tr><tr><td bgcolor="#003366" style="color:#ffffff">
     <a href="https://shop.example" style="color:#ffffff">Shop</a></td></tr></table></body></html>"""
     shown = read(source)
-    assert [line for line in shown.text.split("\n") if line.strip()] == ["Dear Ada,", "your order 4711 is here.", "Shop"]
+    assert [line for line in shown.text.split("\n") if line.strip()] == [
+        "Dear Ada,",
+        "your order 4711 is here.",
+        "Shop (https://shop.example)",
+    ]
     assert [piece.split() for piece in shown.unseen] == [["Read", "me", "first\u200c"], ["On", "a", "phone"]]
+
+
+LINKS = [
+    ('Is <a href="https://shop.example/item/42">this one</a> any good?', "Is this one (https://shop.example/item/42) any good?"),
+    (
+        '<a href="https://shop.example">https://shop.example/</a>, <a href="http://www.a.example/">A.example</a>',
+        "https://shop.example/, A.example",
+    ),
+    (
+        '<a href="mailto:ada@example.com?subject=x">ada@example.com</a> <a href="mailto:ada@example.com">Ada</a>',
+        "ada@example.com Ada (mailto:ada@example.com)",
+    ),
+    ('<a href="tel:+15551234567">+1 (555) 123-4567</a> <a href="tel:+15551234567">call</a>', "+1 (555) 123-4567 call (tel:+15551234567)"),
+    ('<a href="https://evil.example">https://bank.example</a>', "https://bank.example (https://evil.example)"),
+    ('<a href="https://x.example/1"><p>one</p><p>two</p></a>three', "one (https://x.example/1)\n\ntwo\n\nthree"),
+    ('<a href="https://x.example/1">click<br>here </a> now', "click\nhere (https://x.example/1) now"),
+    ('<a href="https://x.example/1">here<br></a>now', "here (https://x.example/1)\nnow"),
+    ('<p><a href="https://x.example/1">one<p>two</a> three', "one (https://x.example/1)\n\ntwo three"),
+    ('<ul><li><a href="https://x.example/1">one</a><li>two</ul>', "- one (https://x.example/1)\n- two"),
+    ('<blockquote><a href="https://x.example/1">a</a></blockquote>', "> a (https://x.example/1)\n>"),
+    ('<a href="https://x.example/1">a</a> <a href="https://x.example/2">b</a>', "a (https://x.example/1) b (https://x.example/2)"),
+    ('<a href="https://x.example/1"><img src=x alt="Buy now" width=100></a>', "[picture: Buy now] (https://x.example/1)"),
+    ('<a href=" https://x.example/a\nb c ">y</a>', "y (https://x.example/ab%20c)"),
+    ('<a href="javascript:alert(1)">x</a> <a href="#top">up</a> <a>z</a> <a href="data:text/html,x">d</a>', "x up z d"),
+    ('<a href="https://x.example/1"><span hidden>never</span></a>seen', "seen"),
+    ('<span hidden><a href="https://x.example/1">never</a></span>seen', "seen"),
+    ('<img alt="a red bike" src="cid:1"> <img src=x> <img alt=" "> <img alt="😀">!', "[picture: a red bike]   😀!"),
+    (
+        '<img alt="never" width=1 height=1><img alt="never" style="display:none"><style>.s{width:1px}</style><img alt=never class=s>seen',
+        "seen",
+    ),
+    ('<i hidden><img alt="never"></i>seen', "seen"),
+]
+
+
+@pytest.mark.parametrize(("source", "text"), LINKS)
+def test_links_keep_their_target_and_pictures_what_they_show(source: str, text: str) -> None:
+    """Unless the words are the target, nobody could open it, or nobody sees it."""
+    shown = read(source)
+    assert shown.text == text
+    assert shown.hidden == source.count("never") * len("never")
+
+
+def test_what_is_said_beside_the_words_is_short_and_the_rest_is_hidden() -> None:
+    """Descriptions and targets are read by nobody who writes to others: they are no place for many words."""
+    shown = read(f'<img alt="{"word " * 100}">seen')
+    assert (shown.text.count("word"), shown.hidden) == (40, 60 * 4)
+    assert len(read(f'<a href="https://x.example/{"y" * 5_000}">seen</a>').text) < 350
+    many = read('<img alt="some words">' * 5_000 + "".join(f'<a href="https://x.example/{number}">y</a>' for number in range(5_000)))
+    assert len(many.text) < 40_000
+    assert many.text.count("words") * 9 + many.hidden == 5_000 * 9
 
 
 def test_hidden_markup_makes_no_lines_and_no_quotes() -> None:
@@ -308,6 +363,8 @@ CROWDS = {
     "half scripts": "<script><!--" * of(80_000),
     "hidden words": "<i hidden>x</i>" * of(66_000),
     "links": "<a href=x>y" * of(90_000),
+    "targets": "<a href=http://x>y<p>" * of(20_000),
+    "pictures": "<img alt=x style=color:red>" * of(12_000),
 }
 
 
@@ -332,7 +389,24 @@ def test_no_megabyte_of_html_takes_long_or_grows(name: str) -> None:
 @given(
     st.lists(
         st.sampled_from(
-            ["<b>", "</b>", "<i hidden>", "</i>", "<p>", "</p>", "<table>", "<tr>", "<td hidden>", "</td>", "</table>", "<a>", "</a>"]
+            [
+                "<b>",
+                "</b>",
+                "<i hidden>",
+                "</i>",
+                "<p>",
+                "</p>",
+                "<table>",
+                "<tr>",
+                "<td hidden>",
+                "</td>",
+                "</table>",
+                "<a>",
+                "</a>",
+                "<a href='https://x.example'>",
+                "<img alt='word '>",
+                "<img alt=word width=0>",
+            ]
         )
         | st.sampled_from(
             ["<div style='font-size:0'>", "</div>", "<li>", "</li>", "<svg>", "</svg>", "<font color=white>", "</font>", "<h1>", "</h2>"]

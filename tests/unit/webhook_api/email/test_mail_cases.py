@@ -23,8 +23,6 @@ END_OF_OTHERS: Final = re.compile("\u27e6[^\u27e7]*(?:end|End) of [^\u27e7]*\u27
 
 NOT_YET: Final = frozenset(
     {
-        # Point 5: links, placeholders.
-        "html_link", "text_part_placeholder",
         # Point 6: files.
         "invite_ics",
     }
