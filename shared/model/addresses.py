@@ -107,6 +107,13 @@ class EmailAddress:
     def __repr__(self) -> str:
         return f"EmailAddress({self.masked()})"
 
+    @property
+    def untagged(self) -> EmailAddress:
+        """The address without its tag, ``a@`` of ``a+b@`` (RFC 5233): mail systems deliver both to the same person."""
+        local, _, domain = self.value.rpartition("@")
+        name, _, tag = local.partition("+")
+        return EmailAddress(f"{name}@{domain}") if name and tag and not local.startswith('"') else self
+
     def masked(self) -> str:
         """For the operator's eyes: one letter and the domain."""
         return f"{self.value[:1]}…@{self.domain}"
@@ -216,8 +223,8 @@ class Identities:
         return "u-" + self._digest("user", username)
 
     def sender(self, address: Address) -> str:
-        """The id under which a sender's rate is counted."""
-        return "s-" + self._digest("sender", address.value)
+        """The id under which a sender's rate is counted, over all the tags of a mail address."""
+        return "s-" + self._digest("sender", _untagged(address))
 
     def claimed(self, text: str) -> str:
         """The id of whatever a provider calls a sender: the same as `sender`'s for an address, one of its own for a short code, say."""
@@ -245,11 +252,15 @@ class Identities:
         return ThreadNames(tuple(names), topic, thread.by_topic)
 
     def pair(self, boss: Address, user: Address) -> str:
-        """The id of a Boss address and a user address, under which an opt-out is kept."""
-        return "p-" + self._digest("pair", boss.value, user.value)
+        """The id of a Boss address and a user address, over all their tags, under which an opt-out is kept."""
+        return "p-" + self._digest("pair", _untagged(boss), _untagged(user))
 
     def _digest(self, *parts: str) -> str:
         return _digest(self.salt, "\x1f".join(parts))
+
+
+def _untagged(address: Address) -> str:
+    return address.untagged.value if isinstance(address, EmailAddress) else address.value
 
 
 @lru_cache(maxsize=4 * REMEMBERED)

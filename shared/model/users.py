@@ -6,11 +6,14 @@
     boss_phone = "+15559876543"
     email      = "ada@example.com"   # with boss_email
     boss_email = "boss@example.com"
+    email_aliases = ["ada@home.example"]   # optional: further addresses that the person writes from
+    robots     = "answer"            # optional: mail that programs send in the person's name is answered, too
     timezone   = "Europe/Berlin"     # optional, default UTC
     role       = "admin"             # or "member", the default
     bridge_only = true               # optional: comes over the bridge alone, and no provider is asked for on its account
 
-A Boss number or address answers only its own users: the lookup is by both ends.
+A Boss number or address answers only its own users: the lookup is by both ends. A tag (`ada+shop@example.com`) makes no other address of a
+mail address, the person's or the Boss's.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import re
 import tomllib
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import product
 from pathlib import Path
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -29,8 +33,10 @@ from shared.model.addresses import Address, Channel, EmailAddress, PhoneNumber
 from shared.model.channels import CHANNELS
 from shared.model.events import Received
 
-_TEXTS: Final = {"username", "name", "phone", "email", "boss_phone", "boss_email", "timezone", "role"}
+_TEXTS: Final = {"username", "name", "phone", "email", "boss_phone", "boss_email", "timezone", "role", "robots"}
 _FLAGS: Final = {"bridge_only"}
+_LISTS: Final = {"email_aliases"}
+MAX_ALIASES: Final = 20
 MAX_USERS: Final = 10_000
 
 
@@ -45,7 +51,9 @@ class User:
     boss_phone: PhoneNumber | None = None
     boss_email: EmailAddress | None = None
     timezone: str = "UTC"
+    email_aliases: tuple[EmailAddress, ...] = ()
     role: Literal["admin", "member"] = "member"
+    robots: Literal["", "answer"] = ""
     bridge_only: bool = False
     """Whether the addresses only name the person at the bridge: no text and no mail goes there, and none is taken from there."""
 
@@ -54,6 +62,12 @@ class User:
         kind = CHANNELS[channel]
         boss, own = getattr(self, kind.boss_address), getattr(self, kind.own_address)
         return (boss, own) if boss is not None and own is not None else None
+
+    def all_ends(self, channel: Channel) -> list[tuple[Address, Address]]:
+        """The same for each of the person's addresses, the first one first."""
+        ends = self.ends(channel)
+        aliases = self.email_aliases if channel == "email" else ()
+        return [ends, *((ends[0], alias) for alias in aliases)] if ends else []
 
 
 LOCAL_USER: Final = User(
@@ -73,12 +87,17 @@ class Users:
 
     def __init__(self, users: list[User]) -> None:
         self.all = tuple(users)
-        self._by_ends = {channel: {ends: user for user in users if (ends := user.ends(channel))} for channel in CHANNELS}
+        self._by_ends = {channel: {ends: user for user in users for ends in user.all_ends(channel)} for channel in CHANNELS}
         self._bosses = {channel: frozenset(boss for boss, _ in known) for channel, known in self._by_ends.items()}
 
     def find(self, channel: Channel, boss: Address, address: Address) -> User | None:
-        """The user whose own Boss on that channel is `boss`; None for a stranger."""
-        return self._by_ends[channel].get((boss, address))
+        """The user whose own Boss on that channel is `boss`; None for a stranger. Tags of mail addresses may be more than the file has."""
+        known = self._by_ends[channel]
+        return next((known[ends] for ends in product(_forms(boss), _forms(address)) if ends in known), None)
+
+    def is_boss(self, channel: Channel, address: Address) -> bool:
+        """Whether an address, with or without its tag, is answered on a channel."""
+        return any(form in self._bosses[channel] for form in _forms(address))
 
     def bosses(self, channel: Channel) -> frozenset[Address]:
         """The addresses that are answered on a channel."""
@@ -103,6 +122,11 @@ class Users:
     def named(self, username: str) -> User | None:
         """The user of that name."""
         return next((user for user in self.all if user.username == username), None)
+
+
+def _forms(address: Address) -> tuple[Address, ...]:
+    """An address as it is written, then without its tag."""
+    return (address, address.untagged) if isinstance(address, EmailAddress) else (address,)
 
 
 def load_users(path: Path | None) -> Users:
@@ -130,12 +154,14 @@ def load_users(path: Path | None) -> Users:
 def _user(table: dict[str, Any], number: int, faults: list[str]) -> User | None:
     """One table as a User; its faults are appended, without the values."""
     where = f"user {number}"
-    found = [_unknown(where, name) for name in sorted(set(table) - _TEXTS - _FLAGS)]
+    found = [_unknown(where, name) for name in sorted(set(table) - _TEXTS - _FLAGS - _LISTS)]
     found += [f"{where}: {name} must be text" for name in sorted(_TEXTS & set(table)) if not isinstance(table[name], str)]
     found += [f"{where}: {name} must be true or false" for name in sorted(_FLAGS & set(table)) if not isinstance(table[name], bool)]
     if not table.get("username"):
         found.append(f"{where}: username is missing")
-    fields: dict[str, Any] = {name: table[name] for name in ("username", "name", "timezone", "role", "bridge_only") if name in table}
+    fields: dict[str, Any] = {
+        name: table[name] for name in ("username", "name", "timezone", "role", "robots", "bridge_only") if name in table
+    }
     if not found:
         found += _addresses(table, fields, where)
         found += _choices(fields, where)
@@ -144,7 +170,7 @@ def _user(table: dict[str, Any], number: int, faults: list[str]) -> User | None:
 
 
 def _unknown(where: str, name: str) -> str:
-    near = get_close_matches(name, _TEXTS | _FLAGS, n=1)
+    near = get_close_matches(name, _TEXTS | _FLAGS | _LISTS, n=1)
     return f"{where}: unknown field {name}" + (f" (did you mean {near[0]}?)" if near else "")
 
 
@@ -166,13 +192,29 @@ def _addresses(table: dict[str, Any], fields: dict[str, Any], where: str) -> lis
             found.append(f"{where}: {mine} and {boss} must differ")
     if "phone" not in table and "email" not in table:
         found.append(f"{where}: has neither phone nor email")
-    return found
+    return found + _aliases(table, fields, where)
+
+
+def _aliases(table: dict[str, Any], fields: dict[str, Any], where: str) -> list[str]:
+    """The further mail addresses of a table; they need a first one."""
+    texts = table.get("email_aliases", [])
+    if not isinstance(texts, list) or len(texts) > MAX_ALIASES or not all(isinstance(text, str) for text in texts):
+        return [f"{where}: email_aliases must be a list of at most {MAX_ALIASES} mail addresses"]
+    if texts and "email" not in table:
+        return [f"{where}: email_aliases are further addresses, and email is missing"]
+    try:
+        fields["email_aliases"] = tuple(EmailAddress.parse(text) for text in texts)
+    except BadInput:
+        return [f"{where}: email_aliases has what is not a mail address"]
+    return []
 
 
 def _choices(fields: dict[str, Any], where: str) -> list[str]:
     found = []
     if fields.get("role", "member") not in ("admin", "member"):
         found.append(f"{where}: role must be admin or member")
+    if fields.get("robots", "") not in ("", "answer"):
+        found.append(f'{where}: robots must be "answer", or be left out')
     try:
         ZoneInfo(fields.get("timezone", "UTC"))
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -186,12 +228,12 @@ def _clashes(users: list[User]) -> list[str]:
     for what, keys in (
         ("username", [user.username for user in users]),
         ("phone and boss_phone", [(user.phone, user.boss_phone) for user in users if user.phone]),
-        ("email and boss_email", [(user.email, user.boss_email) for user in users if user.email]),
+        ("email and boss_email", [ends for user in users for ends in user.all_ends("email")]),
     ):
         if len(set(keys)) != len(keys):
             found.append(f"two users have the same {what}")
     own = {user.phone for user in users if user.phone} & {user.boss_phone for user in users if user.boss_phone}
-    mail = {user.email for user in users if user.email} & {user.boss_email for user in users if user.boss_email}
+    mail = {own for user in users for _, own in user.all_ends("email")} & {user.boss_email for user in users if user.boss_email}
     if own or mail:
         found.append("one user's own address is another's Boss: the two would talk to each other")
     return found

@@ -78,9 +78,10 @@ IGNORED: Final[dict[str, Explanation]] = {
     "unauthenticated": Explanation("Neither DKIM nor SPF proves that its From is its author: anybody may have written it."),
     "auto_submitted": Explanation("It says of itself that a program sent it (Auto-Submitted)."),
     "return_path": Explanation("It has no return path, as reports and automatic answers have none."),
-    "list": Explanation("It came from a mailing list."),
-    "bulk": Explanation("It calls itself bulk, list or junk mail (Precedence)."),
-    "auto_response": Explanation("It has a header of automatic answers."),
+    "list": Explanation("A mailing list or a newsletter sent it: it has a list's headers, and another sign of one."),
+    "bulk": Explanation("It calls itself bulk, list or junk mail (Precedence), and has another sign of a program."),
+    "auto_response": Explanation("It has a header of automatic answers, or their subject and another sign."),
+    "own_message": Explanation("A mail of ours came back: it has an id as ours have."),
     "report": Explanation("It is a delivery report."),
     "robot": Explanation("Its address is a program's, such as noreply or mailer-daemon."),
 }

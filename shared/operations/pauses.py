@@ -62,7 +62,8 @@ def resume(mailbox: Mailbox, people: People, *, by: str, username: str = "") -> 
 
 def opt_in(mailbox: Mailbox, people: People, username: str, *, by: str) -> bool:
     """Send mail to a user again who had opted out of it; False for one who had not. Raises NotPossible `unknown_user`, `no_address`."""
-    ends = people.named(username).ends("email")
-    if ends is None:
+    all_ends = people.named(username).all_ends("email")
+    if not all_ends:
         raise NotPossible(f"{username} has no mail address in the users file", "no_address")
-    return mailbox.run(calls.opt_out(people.identities.pair(*ends), out=False, by=by))
+    lifted = [mailbox.run(calls.opt_out(people.identities.pair(*ends), out=False, by=by)) for ends in all_ends]
+    return any(lifted)

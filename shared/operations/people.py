@@ -58,4 +58,4 @@ class People:
         return [self.identities.pair(boss, own) for boss, own in self._ends(user)]
 
     def _ends(self, user: User) -> list[tuple[Address, Address]]:
-        return [ends for channel in CHANNELS if (ends := user.ends(channel))]
+        return [ends for channel in CHANNELS for ends in user.all_ends(channel)]

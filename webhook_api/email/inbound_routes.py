@@ -63,7 +63,7 @@ def _store_or_spool(intake: Intake, mail: InboundMail, recipient: EmailAddress, 
         sender = str(mail.sender or "")
         intake.ignore(IgnoredMessage(message_id, "email", verdict.reason, sender, recipient.value, header=mail.message_id))
         return message_id
-    message_id = mail_id(mail, recipient.value)
+    message_id = mail_id(mail, verdict.boss.value)
     event = EmailReceived(
         id=message_id,
         # The reply goes to the author who was proven. Reply-To is not honoured: anybody may write any address there,

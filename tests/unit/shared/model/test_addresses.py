@@ -186,7 +186,24 @@ def test_ids_tell_nothing_without_the_salt() -> None:
     assert all(len(name) == 26 and name[:2] in ("s-", "p-", "c-") for name in found)
 
 
-@given(st.binary(min_size=1, max_size=40), st.text(max_size=40).filter(lambda text: "\x1f" not in text), st.sampled_from([1, 2]))
+def test_the_tags_of_a_mail_address_share_its_bounds_and_not_its_conversations() -> None:
+    """Opt-outs, pauses and rates hold for the person; a conversation is kept as its addresses are written."""
+    ids = Identities(SALT)
+    boss, user = EmailAddress("boss@example.com"), EmailAddress("ada@example.com")
+    for tagged in ("ada+x@example.com", "ada+x+y@example.com", "ada+@example.com"):
+        other = EmailAddress(tagged)
+        same = other.value != "ada+@example.com"
+        assert (other.untagged == user) is same
+        assert (ids.sender(other) == ids.sender(user)) is same
+        assert (ids.pair(EmailAddress("boss+shop@example.com"), other) == ids.pair(boss, user)) is same
+        assert ids.conversation(ConversationKey("email", boss.value, tagged)) != ids.conversation(
+            ConversationKey("email", boss.value, user.value)
+        )
+    for own in ("+x@example.com", '"a+b"@example.com', "ada@example.com"):
+        assert EmailAddress(own).untagged == EmailAddress(own)
+
+
+@given(st.binary(min_size=1, max_size=40), st.text(max_size=40).filter(lambda text: not {"\x1f", "+"} & {*text}), st.sampled_from([1, 2]))
 def test_an_id_is_the_keyed_hash_of_its_parts_however_often_it_is_asked_for(salt: bytes, name: str, times: int) -> None:
     """Ids are kept in Redis for months: remembering them, and the state after the salt, may not change one bit."""
     plain = hmac.new(salt, f"sender\x1f{name}".encode(), hashlib.sha256).hexdigest()[:24]

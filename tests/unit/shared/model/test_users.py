@@ -140,6 +140,59 @@ def test_who_comes_over_the_bridge_alone_needs_no_provider() -> None:
     assert users(BOB + "bridge_only = false\n").channels == {"sms"}
 
 
+def test_a_person_writes_from_further_addresses_and_under_tags() -> None:
+    """All of them are the same person; the Boss's own address may have a tag, too. Exactly what the file has comes first."""
+    table = users(
+        ADA
+        + 'email_aliases = ["ada@home.example", "Ada@Work.example"]\n'
+        + BOB
+        + 'email = "ada+bob@example.com"\nboss_email = "boss@example.com"\n'
+    )
+    boss, tagged = EmailAddress("boss@example.com"), EmailAddress("boss+shop@example.com")
+    for own in ("ada@example.com", "ada+news@example.com", "ada@home.example", "ada+x+y@work.example"):
+        for end in (boss, tagged):
+            assert (found := table.find("email", end, EmailAddress(own))), own
+            assert found.username == "ada"
+    assert (found := table.find("email", boss, EmailAddress("ada+bob@example.com")))
+    assert found.username == "bob"
+    for other in ("adam@example.com", "+ada@example.com", "ada@other.example", "ada-x@example.com"):
+        assert table.find("email", boss, EmailAddress(other)) is None, other
+    assert table.is_boss("email", tagged)
+    assert not table.is_boss("email", EmailAddress("bossy@example.com"))
+    ada = table.named("ada")
+    assert ada
+    assert [str(own) for _, own in ada.all_ends("email")] == ["ada@example.com", "ada@home.example", "ada@work.example"]
+    assert ada.all_ends("sms") == [ada.ends("sms")]
+    assert table.reached.find("email", boss, EmailAddress("ada@home.example")) is ada
+
+
+@pytest.mark.parametrize(
+    ("addition", "part"),
+    [
+        ('email_aliases = "ada@home.example"\n', "user 1: email_aliases must be a list"),
+        ("email_aliases = [1]\n", "user 1: email_aliases must be a list"),
+        (f"email_aliases = {[f'a{number}@home.example' for number in range(21)]}\n", "at most 20"),
+        ('email_aliases = ["canary"]\n', "email_aliases has what is not a mail address"),
+        ('email_aliases = ["boss@example.com"]\n', "each other"),
+        ('email_aliases = ["ada@example.com"]\n', "same email and boss_email"),
+        ('robots = "ignore"\n', 'robots must be "answer"'),
+        ("robots = true\n", "robots must be text"),
+        ('email_alias = ["x"]\n', "did you mean email_aliases?"),
+    ],
+)
+def test_a_fault_in_what_an_entry_says_of_its_mail_is_told(addition: str, part: str) -> None:
+    """Before anything starts, without the value."""
+    assert part in faults(ADA + addition)
+    assert "canary" not in faults(ADA + addition)
+    assert "email is missing" in faults(BOB + 'email_aliases = ["bob@home.example"]\n')
+
+
+def test_an_entry_may_want_the_mail_of_programs() -> None:
+    """It is nobody's default."""
+    assert users(ADA + 'robots = "answer"\n').all[0].robots == "answer"
+    assert users(ADA).all[0].robots == ""
+
+
 def test_a_flag_is_no_text_and_a_slip_in_a_field_is_told() -> None:
     """With the field that was meant."""
     assert "bridge_only must be true or false" in faults(BOB + 'bridge_only = "yes"\n')

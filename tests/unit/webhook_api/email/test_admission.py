@@ -12,6 +12,7 @@ from shared.model.sms_admission import Ignored
 from shared.model.users import LOCAL_USER, Users
 from tests.payloads import MULTIPART, mail_fields, multipart_body
 from webhook_api.email import admission
+from webhook_api.email.alignment import aligned
 from webhook_api.email.headers import Headers
 from webhook_api.email.parsing import InboundMail, parse_email
 
@@ -38,19 +39,18 @@ def judged(header: str = "", **changes: str | None) -> str:
         ("Auto-Submitted: NO (really)\n", "admitted"),
         ("Auto-Submitted: auto-replied; x=y\n", "auto_submitted"),
         ("Auto-Submitted: no\nAuto-Submitted: auto-generated\n", "auto_submitted"),
-        ("List-Id: <l.example.com>\n", "list"),
-        ("List-Unsubscribe: <mailto:x@example.com>\n", "list"),
-        ("Precedence: Bulk\n", "bulk"),
-        ("Precedence: list\n", "bulk"),
-        ("Precedence: junk\n", "bulk"),
-        ("Precedence: auto_reply\n", "bulk"),
+        ("List-Id: <l.example.com>\n", "admitted"),
+        ("List-Id: <l.example.com>\nPrecedence: list\n", "list"),
+        ("Precedence: Bulk\n", "admitted"),
+        ("Precedence: Bulk\nX-Loop: me\n", "bulk"),
+        ("Precedence: auto_reply\n", "auto_response"),
         ("Precedence: first-class\n", "admitted"),
         ("X-Auto-Response-Suppress: DR, OOF\n", "admitted"),
         ("X-Auto-Response-Suppress: All\n", "admitted"),
         ("X-Auto-Response-Suppress: DR\n", "admitted"),
         ("X-Autoreply: yes\n", "auto_response"),
         ("X-Autorespond: yes\n", "auto_response"),
-        ("X-Loop: me\n", "auto_response"),
+        ("X-Loop: me\n", "admitted"),
         ("Return-Path: <>\n", "return_path"),
     ],
 )
@@ -84,6 +84,26 @@ def from_(address: str) -> dict[str, str]:
 def test_a_mail_that_is_not_answered_has_its_reason(changes: dict[str, str], reason: str) -> None:
     """Each its own, so that an operator can tell."""
     assert judged(**changes) == reason
+
+
+def test_a_tag_and_a_further_address_are_their_persons() -> None:
+    """The answer goes to the address that wrote, from the Boss's own; the domain of that address must be proven, as of any other."""
+    table = Users([replace(LOCAL_USER, email_aliases=(EmailAddress("ada@home.example"),))])
+    for own, dkim in (("user+x@example.com", "example.com"), ("ada@home.example", "home.example"), ("ada+y@home.example", "home.example")):
+        for to in (BOSS, EmailAddress("boss+shop@example.com")):
+            said = mail(dkim=f"{{@{dkim} : pass}}", **from_(own))
+            assert admission.email(said, to, table) == admission.AdmittedMail(table.all[0], EmailAddress(own), BOSS)
+            forged = mail(dkim="{@evil.example : pass}", envelope=json.dumps({"to": [str(to)], "from": "eve@evil.example"}), **from_(own))
+            assert admission.email(forged, to, table) == Ignored("unauthenticated")
+    assert admission.email(mail(**from_("boss+x@example.com")), BOSS, table) == Ignored("own_address")
+
+
+def test_programs_in_a_persons_name_are_answered_where_their_entry_says_so() -> None:
+    """What answers by itself is not: it would never end."""
+    table = Users([replace(LOCAL_USER, robots="answer")])
+    for header, admitted in (("Auto-Submitted: auto-generated\n", True), ("Auto-Submitted: auto-replied\n", False)):
+        assert admission.email(mail(header), BOSS, USERS) == Ignored("auto_submitted")
+        assert isinstance(admission.email(mail(header), BOSS, table), admission.AdmittedMail) is admitted
 
 
 def test_an_address_that_is_no_boss_answers_nobody() -> None:
@@ -149,12 +169,12 @@ def test_a_signature_cannot_print_another_domains_pass(signatures: list[str], dk
 
 def test_siblings_and_suffixes_do_not_align() -> None:
     """Equal, or one below the other, and never less than two labels."""
-    assert admission.aligned("example.com", "example.com")
-    assert admission.aligned("example.com", "mail.example.com")
-    assert admission.aligned("mail.example.com", "example.com")
-    assert admission.aligned("Example.COM.", "example.com")
-    assert not admission.aligned("a.example.com", "b.example.com")
-    assert not admission.aligned("com", "example.com")
-    assert not admission.aligned("", "example.com")
-    assert not admission.aligned("ample.com", "example.com")
-    assert not admission.aligned("..example.com", "example.com")
+    assert aligned("example.com", "example.com")
+    assert aligned("example.com", "mail.example.com")
+    assert aligned("mail.example.com", "example.com")
+    assert aligned("Example.COM.", "example.com")
+    assert not aligned("a.example.com", "b.example.com")
+    assert not aligned("com", "example.com")
+    assert not aligned("", "example.com")
+    assert not aligned("ample.com", "example.com")
+    assert not aligned("..example.com", "example.com")

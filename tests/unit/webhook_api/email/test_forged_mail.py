@@ -18,6 +18,7 @@ from shared.model.users import LOCAL_USER, Users
 from tests.payloads import BOUNDARY, MULTIPART, Fields, mail_fields, multipart_body
 from tests.support.effort import rounds
 from webhook_api.email import admission
+from webhook_api.email.alignment import aligned
 from webhook_api.email.headers import MAX_BLOCK, Headers
 from webhook_api.email.parsing import parse_email
 
@@ -297,4 +298,4 @@ def test_where_subdomains_are_handed_out_only_the_same_domain_speaks(
     exact: tuple[str, ...], signer: str, author: str, speaks: bool
 ) -> None:
     """The operator lists such hosts in EMAIL_EXACT_DOMAINS; for all others DMARC's relaxed alignment holds."""
-    assert admission.aligned(signer, author, exact) is speaks
+    assert aligned(signer, author, exact) is speaks

@@ -151,15 +151,3 @@ def test_a_user_is_no_robot_for_their_address(local: str) -> None:
     boss = EmailAddress("boss@example.com")
     assert admission.email(mail, boss, USERS) == Ignored("robot")
     assert isinstance(admission.email(mail, boss, known), admission.AdmittedMail)
-
-
-@pytest.mark.parametrize(
-    "subject", ["Automatic reply: Bikes", "AUTOMATIC REPLY: x", "Automatische Antwort: Räder", "Réponse automatique : x"]
-)
-def test_a_suppressed_answer_with_an_automatic_subject_is_a_robots(subject: str) -> None:
-    """Neither of the two signs alone is one; a person's answer to such a mail has another subject."""
-    header = "From: user@example.com\nMessage-ID: <a@b>\nSubject: x\n"
-    for said, suppress, reason in ((subject, True, "auto_response"), (subject, False, ""), (f"Re: {subject}", True, ""), ("Hi", True, "")):
-        block = header + ("X-Auto-Response-Suppress: All\n" if suppress else "")
-        mail = parse_email(multipart_body(mail_fields(headers=block, subject=said)), MULTIPART)
-        assert admission.automatic(mail) == reason
