@@ -11,10 +11,12 @@ from typing import Any, Final, cast
 
 from shared.mailbox import calls
 from shared.mailbox.records import Kind
+from shared.model.commands import CommandName
 from shared.model.events import Keyword, SendSmsResponse
 from tests.support.mailbox_state import LEASE, MARGIN, RETENTION, SEND, SETTLE, Said, must
 from tests.support.mailbox_workers import Workers, received
 
+COMMANDS: Final[dict[int, CommandName]] = {3: "status", 10: "new"}
 KINDS: Final[tuple[Kind, ...]] = ("text", "text", "text", "text", "mail", "mail", "bridge")
 SNAPSHOT: Final = """
 local count, talks, messages = tonumber(ARGV[1]), {}, {}
@@ -23,7 +25,8 @@ for i = 2, #ARGV do
   if i <= count + 1 then
     talks[#talks + 1] = {redis.call('LRANGE', 'boss:inbox:' .. id, 0, -1), redis.call('ZSCORE', 'boss:due', id),
       redis.call('HGET', 'boss:conv:' .. id, 'not_before'), redis.call('PTTL', 'boss:wake:' .. id),
-      redis.call('ZRANGE', 'boss:index:' .. id, 0, -1)}
+      redis.call('ZRANGE', 'boss:index:' .. id, 0, -1), redis.call('LRANGE', 'boss:priority:' .. id, 0, -1),
+      redis.call('ZSCORE', 'boss:priority_due', id), redis.call('HGET', 'boss:conv:' .. id, 'priority_not_before')}
   else
     local record = redis.call('HMGET', 'boss:msg:' .. id, 'state', 'errors', 'lost')
     record[4] = redis.call('PTTL', 'boss:msg:' .. id)
@@ -48,14 +51,17 @@ class Environment(Workers):
     # -- users ---------------------------------------------------------------------------------------------------
 
     def write(self, conv: int, kind: int, *, wake: bool = True, keyword: Keyword = "", copied: bool = False) -> None:
-        """A message from outside; its wake-up may be lost. `copied`: the reconciler brings it, and it may have been answered."""
+        """A message from outside; its wake-up may be lost. `copied`: the reconciler brings it, and it may have been answered.
+
+        Of seven numbers, one is a command's: without a roll, as above.
+        """
         kind_name = KINDS[kind % len(KINDS)] if not keyword else "text"
         talk = self.oracle.talks[f"c-{conv % 3}"]
         message = self.name("m")
         call = calls.accept(
             received(message, kind_name), kind=kind_name, conversation=talk.id, sender=talk.sender, pair=talk.pair,
             settle_ms=SETTLE if kind_name == "text" else 0, turns_per_hour=100_000, keyword=keyword,
-            via="reconciler" if copied else "", maybe_duplicate=copied,
+            via="reconciler" if copied else "", maybe_duplicate=copied, command=COMMANDS.get(self.serial % 14, "") if not keyword else "",
         )  # fmt: skip
         self.inbound.append((message, kind_name, talk.id, call))
         if keyword:
@@ -133,22 +139,23 @@ class Environment(Workers):
         watched = [said for said in oracle.said.values() if said.id not in self.ended]
         keys = [len(oracle.talks), *oracle.talks, *(said.id for said in watched)]
         talks, messages, parked, waiting, untold, requests = cast("Any", self._snapshot)(args=keys)
-        for talk, (inbox, score, not_before, mark, index) in zip(oracle.talks.values(), talks, strict=True):
-            names = [raw.decode() for raw in inbox]
-            must(names == talk.inbox, f"the inbox holds exactly what is open, in order: {names} is not {talk.inbox}")
-            must(not names or score is not None, "who has messages is on the agenda")
+        for talk, (inbox, score, not_before, mark, index, *urgent) in zip(oracle.talks.values(), talks, strict=True):
             places = max(other.lease_end for other in oracle.talks.values() if other.sender == talk.sender)
-            latest = max(
-                oracle.now + 30_000 + max(mark, 0), places, int(not_before or 0), oracle.kept_until, oracle.now + LEASE * oracle.vague
-            )
-            must(not names or float(score) <= latest, "somebody looks again in time")
+            latest = max(oracle.now + 30_000 + max(mark, 0), places, oracle.kept_until, oracle.now + LEASE * oracle.vague)
+            bound = int(urgent[2] or 0) if talk.stored and talk.urgent else int(not_before or 0) if talk.stored else 0
+            for held, found, at, wait in ((talk.inbox, inbox, score, not_before), (talk.priority, *urgent)):
+                names = [raw.decode() for raw in found]
+                must(names == held, f"the inbox holds exactly what is open, in order: {names} is not {held}")
+                must(not names or at is not None, "who has messages is on the agenda")
+                must(not names or float(at) <= max(latest, bound, int(wait or 0)), "somebody looks again in time")
             written = {said.id for said in oracle.said.values() if said.conv == talk.id and said.kind != "notice"}
             must({raw.decode() for raw in index} == written, "a conversation's messages are found by its id")
         for said, (state, errors, lost, ttl) in zip(watched, messages, strict=True):
             self._check_message(said, state.decode() if state else "gone", (int(errors or 0), int(lost or 0)), ttl)
         for said in oracle.said.values():
             must(said.copies < 2 or self._marked(said.id), "a second copy is marked")
-        must({raw.decode() for raw in waiting} == {name for talk in oracle.talks.values() for name in talk.inbox}, "what waits is counted")
+        open_ones = {name for talk in oracle.talks.values() for name in (*talk.inbox, *talk.priority)}
+        must({raw.decode() for raw in waiting} == open_ones, "what waits is counted")
         listed = {raw.decode() for raw in parked}
         must(listed == {said.id for said in oracle.said.values() if said.state == "parked"}, "what is parked is on the list")
         oracle.money.check()
@@ -186,7 +193,7 @@ class Environment(Workers):
                 while self.workers:
                     self.step(0)
                 self.check()
-            if not self.redis.exists("boss:due", "boss:untold", "boss:retries"):
+            if not self.redis.exists("boss:due", "boss:priority_due", "boss:untold", "boss:retries"):
                 break
         self.ended.clear()
         self.check()
@@ -197,7 +204,7 @@ class Environment(Workers):
             kept = any(self.oracle.said[name].state == "parked" for name in reply.messages)
             for key in (f"boss:reply:{reply.id}", f"boss:turn:t-{reply.id[2:]}"):
                 must(kept or self.redis.pttl(key) > 0, "a text that nobody needs expires in time")
-        must(not self.redis.exists("boss:due"), "in the end nobody is on the agenda")
+        must(not self.redis.exists("boss:due", "boss:priority_due"), "in the end nobody is on the agenda")
         must(not self.redis.exists("boss:untold"), "in the end everybody is told")
         unsettled = {raw.decode() for raw in cast("Any", self.redis.zrange("boss:unsettled", 0, -1))}
         waiting = {reply.id for reply in self.oracle.replies.values() if reply.accepted and not reply.terminal}

@@ -6,12 +6,14 @@ end states. The clock is the model's: the scripts are the product's, but for the
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final, cast
 
 from shared.mailbox import calls
 from shared.mailbox.call import Call
 from shared.mailbox.calls import Accepted, NotFound, Outcome, Reserved, Retried, Sending, Stored, Swept
 from shared.mailbox.records import Kind, Turn
+from shared.model.commands import CommandName
 from tests.support.mailbox_money_model import Asked
 from tests.support.mailbox_state import (
     AGAIN,
@@ -33,6 +35,7 @@ from tests.support.mailbox_turn_model import TurnModel
 
 REPEATS: Final = SEND_LIMITS.repeats
 CLOCK_SLACK: Final = 1_000
+AGENDAS: Final = ("boss:priority_due", "boss:due")
 
 
 class MailboxModel(TurnModel):
@@ -42,23 +45,26 @@ class MailboxModel(TurnModel):
 
     def accept(self, message: str, kind: Kind, conv: str, call: Call[Accepted]) -> bool:
         """A message from outside; True when it was taken now."""
-        talk = self.talks[conv]
+        talk, command = self.talks[conv], cast("CommandName", call.args["command"])
         before = self._times(conv)
         outcome = self.scripts.run(call)
-        must(not talk.inbox or self._times(conv) == before, "a message behind others touches neither due nor not-before")
+        same = self._times(conv) == before
+        must(same or not (talk.inbox or command), "what stands behind others, or elsewhere, touches neither due nor not-before")
         if message in self.said:
             must(outcome.outcome == "duplicate", "a known id is a duplicate")
             return False
         must(outcome.outcome != "duplicate", "a new id is no duplicate")
         talk.ranks += 1
-        self.said[message] = said = Said(message, conv, kind, talk.ranks, copied=call.args["copy"] == 1, since=talk.active)
+        self.said[message] = said = Said(message, conv, kind, talk.ranks, copied=call.args["copy"] == 1, since=talk.active, command=command)
         if outcome.outcome == "ignored":
             must(talk.pair in self.opted_out or call.args["keyword"], "a message is ignored only after an opt-out")
             said.state = "ignored"
             return False
-        if not talk.inbox:
+        if command:
+            must(talk.priority or self._times(conv, urgent=True)[0] == self.now + 1_000, "a command makes its conversation due")
+        elif not talk.inbox:
             self._is_due(conv, int(call.args["settle"]))
-        talk.inbox.append(message)
+        talk.waiting(urgent=bool(command)).append(message)
         return True
 
     def _is_due(self, conv: str, settle: int) -> None:
@@ -185,7 +191,8 @@ class MailboxModel(TurnModel):
         must(not any(self.too_old(name) for name in tried.messages), "no old message is answered")
         must(tried.absent <= REPEATS, "what may have been taken is not repeated without end")
         first = min(self.said[name].rank for name in tried.messages)
-        earlier = [said for said in self.said.values() if said.conv == talk.id and said.rank < first and said.state == "open"]
+        beside = [said for said in self.said.values() if said.conv == talk.id and bool(said.command) == talk.urgent]
+        earlier = [said for said in beside if said.rank < first and said.state == "open"]
         must(not earlier, "replies go out in the order of the messages")
 
     def _refused_permit(self, talk: Talk, token: str, tried: Tried, found: Sending) -> None:
@@ -201,7 +208,7 @@ class MailboxModel(TurnModel):
             return
         must(found.outcome == "paused" and (self.paused or talk.pair in self.held), "paused only in a pause")
         self._released(talk, token, "more" if found.more else "empty")
-        wait = int(cast("Any", self.redis.hget(f"boss:conv:{talk.id}", "not_before"))) - self.now
+        wait = int(self._times(talk.id, urgent=talk.urgent)[1] or 0) - self.now
         must(0 < wait <= 2 * 30_000, "a pause makes a conversation wait a while")
 
     def outcome(self, reply: str, attempt: str, result: str, call: Call[Outcome]) -> Outcome:
@@ -281,15 +288,16 @@ class MailboxModel(TurnModel):
             if said.state == "parked" and said.reply == tried.id:
                 said.state = "answered"
 
-    def _let_go(self, scores: dict[str, float]) -> set[str]:
+    def _let_go(self, scores: dict[tuple[str, str], float]) -> set[str]:
         """What a silent process held is due now; and so may be who waited for one of its senders' places, which are the answer."""
         senders = set()
         for talk in self.talks.values():
             if talk.holder and not talk.let_go and self.over(talk) == "silent":
                 talk.let_go = True
                 senders.add(talk.sender)
-                if talk.id in scores:
-                    scores[talk.id] = min(scores[talk.id], self.now)
+                for agenda in AGENDAS:
+                    if (agenda, talk.id) in scores:
+                        scores[agenda, talk.id] = min(scores[agenda, talk.id], self.now)
         return {talk.id for talk in self.talks.values() if talk.sender in senders and not talk.holder}
 
     # -- the operator, the bridge and the agenda ----------------------------------------------------------------
@@ -318,7 +326,7 @@ class MailboxModel(TurnModel):
             talk.ranks += 1
             said.state, said.rank, said.errors, said.lost, said.reply = "open", talk.ranks, 0, 0, ""
             said.since = talk.active
-            talk.inbox.append(message)
+            talk.waiting(urgent=bool(said.command)).append(message)
         return found
 
     def discard(self, message: str, operation: str) -> Retried:
@@ -344,9 +352,9 @@ class MailboxModel(TurnModel):
         elif said.state == "open":
             must(found == "handed_over", "an open message is handed over")
             said.state = "handed_over"
-            talk.inbox.remove(message)
-            if not talk.inbox and not talk.holder:
-                must(self.redis.zscore("boss:due", talk.id) is None, "nothing to do: not on the agenda")
+            talk.waiting(urgent=bool(said.command)).remove(message)
+            if not talk.inbox and not talk.priority and not talk.holder:
+                must(not self.on_agenda(talk.id), "nothing to do: not on the agenda")
         else:
             must(found != "handed_over" or said.state == "handed_over", "what has ended is not handed over")
         return found
@@ -405,29 +413,38 @@ class MailboxModel(TurnModel):
 
     def sweep(self, oldest_wait: int = 0) -> Swept:
         """One tick: who is woken, which replies did not reach their users, and which request is to be served."""
-        scores = {name.decode(): score for name, score in cast("Any", self.redis.zrange("boss:due", 0, -1, withscores=True))}
-        marks = {conv: self.redis.get(f"boss:wake:{conv}") for conv in scores}
+        scores = {
+            (agenda, name.decode()): score
+            for agenda in AGENDAS
+            for name, score in cast("Any", self.redis.zrange(agenda, 0, -1, withscores=True))
+        }
+        marks = {conv: self.redis.get(f"boss:wake:{conv}") for _, conv in scores}
         marked = {conv for conv, mark in marks.items() if mark is not None and int(cast("Any", mark)) <= self.now}
         back = max(self._looked, self._shown) - self.now
-        for conv, score in scores.items():
+        for place, score in scores.items():
             if back > CLOCK_SLACK and score > self.now:
-                scores[conv] = max(self.now, score - back)
+                scores[place] = max(self.now, score - back)
         self.look()
         next_in_line = self._let_go(scores)
         self._settle_left_behind()
         swept = self.scripts.run(calls.sweep(recheck_ms=RECHECK, oldest_wait_ms=oldest_wait, life_ms=LIFE, lease_ms=LEASE, retries=1))
         found = swept.due
         must(set(swept.untold) <= self.untold, "only what did not arrive is told elsewhere")
-        first = cast("Any", self.redis.zrange("boss:due", 0, 0, withscores=True))
-        must(swept.next_ms == (max(0, int(first[0][1]) - self.now) if first else None), "a sweep says when the next one's time comes")
+        first = [row[1] for agenda in AGENDAS for row in cast("Any", self.redis.zrange(agenda, 0, 0, withscores=True))]
+        must(swept.next_ms == (max(0, int(min(first)) - self.now) if first else None), "a sweep says when the next one's time comes")
         names = [due.conversation for due in found]
-        ready = {conv for conv, score in scores.items() if score <= self.now}
+        ready = {conv for (_, conv), score in scores.items() if score <= self.now}
         awaited = set(names) - next_in_line
         must(awaited == ready - marked - next_in_line, "those whose time has come, and who are not queued already")
         must(ready - marked <= set(names) and len(names) == len(set(names)), "each of them once")
-        must([scores[name] for name in names if name in awaited] == sorted(scores[name] for name in awaited), "oldest first")
-        for conv in ready:
-            score = self.redis.zscore("boss:due", conv)
+        places = [
+            next((n, at) for n, agenda in enumerate(AGENDAS) if (at := scores.get((agenda, name), math.inf)) <= self.now)
+            for name in names
+            if name in awaited
+        ]
+        must(places == sorted(places), "commands first, and the oldest of each first")
+        for agenda, conv in [place for place, score in scores.items() if score <= self.now]:
+            score = self.redis.zscore(agenda, conv)
             must(score is not None and score > self.now, "looked at again later")
             must(self.redis.pttl(f"boss:wake:{conv}") > 0, "a wake-up is known to be queued")
         for request in swept.retries:

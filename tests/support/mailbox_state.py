@@ -14,6 +14,7 @@ from shared.mailbox.call import Call
 from shared.mailbox.calls import DenialPolicy, SendLimits
 from shared.mailbox.records import Kind
 from shared.mailbox.scripts import arguments, script
+from shared.model.commands import CommandName
 
 T = TypeVar("T")
 
@@ -99,7 +100,7 @@ class Said:
     """A message as the model knows it. `rank` is its place in its conversation, `since` from when on it ages; a retry renews both.
 
     `copied`: it was brought back, and may have been answered before. `elsewhere`: a notice of ours that tells of another reply's loss.
-    `silent`: it was answered without a reply.
+    `silent`: it was answered without a reply. `command`: what code does about it, '' for a question to the model.
     """
 
     id: str
@@ -115,6 +116,7 @@ class Said:
     since: int = 0
     elsewhere: bool = False
     silent: bool = False
+    command: CommandName = ""
 
 
 @dataclass
@@ -167,7 +169,9 @@ class Tried:
 
 @dataclass
 class Talk:
-    """A conversation: the inbox, the holder of the lease, its process, and the turn that the holder is in.
+    """A conversation: both inboxes, the holder of the lease, its process, and the turn that the holder is in.
+
+    `urgent`: that turn, or the one whose reply is stored, is of the `priority` inbox.
 
     `let_go`: the process was found dead, and this conversation is no longer on its list.
     `active` is the clock by which its messages age: it stands still in a pause. `held_at`: since when they wait for money, by that clock.
@@ -177,6 +181,8 @@ class Talk:
     pair: str
     sender: str
     inbox: list[str] = field(default_factory=list)
+    priority: list[str] = field(default_factory=list)
+    urgent: bool = False
     ranks: int = 0
     active: int = 0
     held_at: int | None = None
@@ -189,6 +195,10 @@ class Talk:
     stored: str = ""
     holders: set[str] = field(default_factory=set)
     closed: list[tuple[str, str]] = field(default_factory=list)
+
+    def waiting(self, *, urgent: bool) -> list[str]:
+        """The messages of one of its inboxes."""
+        return self.priority if urgent else self.inbox
 
     def last_closed(self, token: str) -> str | None:
         """The result of the last finish, if that was this token's."""

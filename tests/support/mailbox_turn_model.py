@@ -143,18 +143,22 @@ class TurnModel:
         for talk in self.talks.values():
             if talk.holder and talk.process == process and not talk.let_go:
                 talk.process = "ended"
-                due = self._times(talk.id)[0]
-                must(not talk.inbox or (due is not None and due <= self.now), "what an ended process held is due at once")
+                for urgent in (True, False):
+                    due = self._times(talk.id, urgent=urgent)[0]
+                    empty = not talk.waiting(urgent=urgent)
+                    must(empty or (due is not None and due <= self.now), "what an ended process held is due at once")
 
-    def _times(self, conv: str) -> tuple[float | None, bytes | None]:
-        return self.redis.zscore("boss:due", conv), cast("bytes | None", self.redis.hget(f"boss:conv:{conv}", "not_before"))
+    def _times(self, conv: str, *, urgent: bool = False) -> tuple[float | None, bytes | None]:
+        prefix = "priority_" if urgent else ""
+        score = self.redis.zscore(f"boss:{prefix}due", conv)
+        return score, cast("bytes | None", self.redis.hget(f"boss:conv:{conv}", f"{prefix}not_before"))
 
     # -- the lease ----------------------------------------------------------------------------------------------
 
     def claim(self, conv: str, token: str, call: Call[Claim]) -> Claim:
         """A job asks for its turn."""
         talk = self.talks[conv]
-        not_before = self._not_before(conv)
+        waits = {urgent: self._not_before(conv, urgent=urgent) for urgent in (True, False)}
         self.look()
         process = str(call.args["process"])
         self.signs[process] = self.now
@@ -182,27 +186,49 @@ class TurnModel:
             must(not self.paused or may, "nothing is claimed in a pause, but for what tries it")
             must(talk.pair not in self.held, "nothing of a paused user's is claimed")
         worst = self._count_lost(talk, cause) if found.outcome != "empty" else 0
-        if found.outcome in WAITS:
-            self._judge_waiting(talk, found.outcome)
-            self._hold_over(talk, call, found, token)
-            return found
-        if worst:
-            must((found.outcome == "early") == (worst > 1 or not_before > self.now), "from the second lost lease on a conversation waits")
-            self._waits(conv, worst)
+        if worst > 1:
+            waits[talk.urgent] = int(self._times(conv, urgent=talk.urgent)[1] or 0)
+            must(0 < waits[talk.urgent] - self.now <= LEASE // 10 * 2 ** (worst - 1), "the wait grows with the lost leases")
         if found.outcome == "empty":
-            must(not talk.inbox, "empty only without messages")
-            must(self.redis.zscore("boss:due", conv) is None, "an empty conversation leaves the agenda")
+            must(not talk.inbox and not talk.priority, "empty only without messages")
+            must(not self.on_agenda(conv), "an empty conversation leaves the agenda")
             talk.holder, talk.turn, talk.process = "", [], ""
-        elif found.outcome == "taken":
-            must(not_before <= self.now, "nothing is claimed before its time")
-            self._hold_over(talk, call, found, token)
-            self._taken(talk, token, found, process)
+            return found
+        self._judge_served(talk, token, call, found, waits)
         return found
 
-    def _judge_waiting(self, talk: Talk, outcome: str) -> None:
+    def _judge_served(self, talk: Talk, token: str, call: Call[Claim], found: Claim, waits: dict[bool, int]) -> None:
+        """The inbox that is served, and what it may wait for. `waits` are the not-befores: of commands (True) and of what else waits."""
+        urgent, conv = self._served(talk, waits), talk.id
+        if urgent is None:
+            must(found.outcome == "early", "nothing is claimed before its time")
+            due = {box: self._times(conv, urgent=box)[0] for box in (True, False) if talk.waiting(urgent=box)}
+            soonest = min(waits[talk.urgent if talk.stored else box] for box in due)
+            must(min(cast("float", at) for at in due.values()) == soonest, "the agenda looks again after the wait")
+            return
+        must(found.outcome == "taken" or found.outcome in (("alone",) if urgent else WAITS), "what code answers waits for nothing")
+        if found.outcome in WAITS:
+            self._judge_waiting(talk, found.outcome, urgent=urgent)
+        if urgent:
+            must(not found.reserved, "what code answers reserves nothing")
+        else:
+            self._hold_over(talk, call, found, token)
+        if found.outcome == "taken":
+            self._taken(talk, token, found, str(call.args["process"]), urgent=urgent)
+
+    def _served(self, talk: Talk, waits: dict[bool, int]) -> bool | None:
+        """Which inbox is served now, by the law: a stored reply's before both, then what code answers; None while none may be."""
+        if talk.stored:
+            return talk.urgent if waits[talk.urgent] <= self.now else None
+        return next((box for box in (True, False) if talk.waiting(urgent=box) and waits[box] <= self.now), None)
+
+    def on_agenda(self, conv: str) -> bool:
+        """Whether somebody will look at a conversation, for either inbox."""
+        return any(self._times(conv, urgent=urgent)[0] is not None for urgent in (True, False))
+
+    def _judge_waiting(self, talk: Talk, outcome: str, *, urgent: bool) -> None:
         """Its time has come, and yet it waits: for money, for a place, or for another message's last try."""
-        must(talk.inbox, "only who has messages waits")
-        due = self._times(talk.id)[0]
+        due = self._times(talk.id, urgent=urgent)[0]
         must(due is not None and due >= self.now, "who waits is looked at again")
         if outcome == "busy":
             must(self.vague or len(self._under_way(talk)) >= SHARE, "a sender waits only when it has its share")
@@ -210,7 +236,7 @@ class TurnModel:
         elif outcome == "alone":
             last = [each for each in self.talks.values() if each.holder and each is not talk and self._most_lost(each.turn) >= MAX_LOST - 1]
             must(last, "a last try waits for another one only")
-            must(self._most_lost(talk.inbox) >= MAX_LOST - 1, "only a last try waits for another one")
+            must(self._most_lost(talk.waiting(urgent=urgent)) >= MAX_LOST - 1, "only a last try waits for another one")
             must(due is not None and due > self.now, "a last try is looked at again")
         else:
             must(not talk.stored, "only who has a question waits for money")
@@ -256,14 +282,15 @@ class TurnModel:
         self.said[name] = Said(name, talk.id, "notice", self.said[talk.inbox[0]].rank - 1, since=talk.active)
         talk.inbox.insert(0, name)
 
-    def _not_before(self, conv: str) -> int:
-        at, wait = cast("Any", self.redis.hmget(f"boss:conv:{conv}", "not_before", "wait"))
+    def _not_before(self, conv: str, *, urgent: bool) -> int:
+        prefix = "priority_" if urgent else ""
+        at, wait = cast("Any", self.redis.hmget(f"boss:conv:{conv}", f"{prefix}not_before", f"{prefix}wait"))
         return min(int(at or 0), self.now + int(wait or 0))
 
     def _under_way(self, talk: Talk) -> list[Talk]:
-        """Which other conversations of its sender are under a lease."""
+        """Which other conversations of its sender have a place: are under a lease, and ask the model."""
         others = [other for other in self.talks.values() if other.sender == talk.sender and other is not talk]
-        return [other for other in others if other.holder and other.lease_end > self.now]
+        return [other for other in others if other.holder and not other.urgent and other.lease_end > self.now]
 
     def _most_lost(self, names: list[str]) -> int:
         return max((self.said[name].lost for name in names), default=0)
@@ -277,34 +304,28 @@ class TurnModel:
         talk.holder, talk.process = "", ""
         return max((said.lost for said in lost), default=0)
 
-    def _waits(self, conv: str, worst: int) -> None:
-        due, not_before = self._times(conv)
-        wait = int(not_before or 0) - self.now
-        must(worst < 2 or 0 < wait <= LEASE // 10 * 2 ** (worst - 1), "the wait grows with the lost leases")
-        must(worst < 2 or due == int(not_before or 0), "the agenda looks again after the wait")
-
-    def _taken(self, talk: Talk, token: str, found: Claim, process: str) -> None:
+    def _taken(self, talk: Talk, token: str, found: Claim, process: str, *, urgent: bool) -> None:
         must(found.turn is not None, "a claim has a turn")
         turn = cast("Turn", found.turn)
         ids = [message.id for message in turn.messages]
         must(ids, "a turn has messages")
         living = [other for other in self._under_way(talk) if not other.let_go and other.process != "ended"]
         # After a step back of TIME a place and its lease are cut when each is read: for a lease's length one turn more may be under way.
-        must(self.vague or len(living) < SHARE, "no sender has more than its share")
+        must(urgent or self.vague or len(living) < SHARE, "no sender has more than its share")
         must(found.lease_end_ms == self.now + LEASE, "a lease has its length")
-        must(self.redis.zscore("boss:due", talk.id) == found.lease_end_ms, "the agenda looks again at the lease's end")
+        must(self._times(talk.id, urgent=urgent)[0] == found.lease_end_ms, "the agenda looks again at the lease's end")
         if talk.stored:
             must(turn.reply and turn.reply.id == talk.stored, "a stored reply is resumed as it is")
             must(ids == self.replies[talk.stored].messages, "a resumed turn has its own messages")
             self.read_attempts(self.replies[talk.stored])
         else:
             must(turn.reply is None, "a new turn has no reply")
-            must(ids == self.head_of(talk), "a turn is formed from the head of the inbox")
+            must(ids == (talk.priority[:1] if urgent else self.head_of(talk)), "a turn is formed from the head of the inbox")
         must(len({message.id for message in turn.messages}) == len(ids), "no message twice in a turn")
         talk.holder, talk.lease_end, talk.turn = token, found.lease_end_ms, ids
         talk.turn_id = turn.id
         talk.holders.add(token)
-        talk.let_go, talk.process = False, process
+        talk.let_go, talk.process, talk.urgent = False, process, urgent
         if self.alarm:
             wait = self.alarm.wait
             self.alarm = Alarm(self.alarm.since, self.now + wait, min(2 * wait, WATCH.longest_ms), token)
@@ -336,7 +357,7 @@ class TurnModel:
             must(end == 0, "only the holder renews")
             return False
         must(end == self.now + LEASE, "the holder renews, also after expiry while nobody else took it")
-        must(self._times(conv)[0] == end, "the agenda looks again at the lease's end")
+        must(self._times(conv, urgent=talk.urgent)[0] == end, "the agenda looks again at the lease's end")
         talk.lease_end = end
         talk.let_go = False
         return True
@@ -359,11 +380,10 @@ class TurnModel:
             for name in talk.turn if counted else []:
                 self.said[name].errors += self.said[name].state == "open"
             self._released(talk, token, found.outcome)
-            if talk.inbox:
-                must(self.redis.zscore("boss:due", conv) == self.now + delay, "due is the retry time")
-                must(
-                    int(cast("Any", self.redis.hget(f"boss:conv:{conv}", "not_before"))) == self.now + delay, "not-before is the retry time"
-                )
+            if talk.waiting(urgent=talk.urgent):
+                due, not_before = self._times(conv, urgent=talk.urgent)
+                must(due == self.now + delay, "due is the retry time")
+                must(int(not_before or 0) == self.now + delay, "not-before is the retry time")
 
         return self._closing(conv, token, call, effect)
 
@@ -400,8 +420,10 @@ class TurnModel:
         return found
 
     def _released(self, talk: Talk, token: str, result: str) -> None:
-        must(result == ("more" if talk.inbox else "empty"), "more says whether messages remain")
-        must(talk.inbox or self._times(talk.id)[0] is None, "nothing left: not on the agenda")
+        must(result == ("more" if talk.inbox or talk.priority else "empty"), "more says whether messages remain")
+        for urgent in (True, False):
+            left = talk.waiting(urgent=urgent)
+            must(left or self._times(talk.id, urgent=urgent)[0] is None, "nothing left: not on the agenda")
         talk.holder, talk.turn, talk.process = "", [], ""
         talk.closed.append((token, result))
 
@@ -412,11 +434,14 @@ class TurnModel:
                 said.state = "ignored" if (state, said.kind) == ("parked", "notice") else state
                 said.reply = talk.stored
         talk.inbox = [name for name in talk.inbox if name not in talk.turn]
+        talk.priority = [name for name in talk.priority if name not in talk.turn]
         self._find_notice(talk)
         talk.stored = ""
         self._released(talk, token, result)
-        due, not_before = self._times(talk.id)
-        must(not talk.inbox or due == max(int(not_before or 0), self.now + 1_000), "what is left is looked at soon")
+        for urgent in (True, False):
+            due, not_before = self._times(talk.id, urgent=urgent)
+            at = int(not_before or 0)
+            must(not talk.waiting(urgent=urgent) or due == (at if at > self.now else self.now + 1_000), "what is left is looked at soon")
 
     def _find_notice(self, talk: Talk) -> None:
         """A park may append one sentence of ours at the tail; its id is the script's."""

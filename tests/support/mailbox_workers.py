@@ -284,7 +284,14 @@ class Workers:
         turn = cast("Turn", worker.turn)
         attempt = self.name("a") if fate % 2 else ""
         call = calls.store_reply(
-            worker.conv, worker.token, turn, command(worker.body), limits=SEND_LIMITS, attempt=attempt, settled=worker.settled
+            worker.conv,
+            worker.token,
+            turn,
+            command(worker.body),
+            limits=SEND_LIMITS,
+            attempt=attempt,
+            settled=worker.settled,
+            answers=turn.messages[0].command,
         )
         found = self.remember(lambda: self.oracle.store_reply(worker.conv, worker.token, turn, call))
         if found.permit:
