@@ -35,7 +35,8 @@ def _causes(summary: MessageSummary) -> list[str]:
     meaning = f"({printable(summary['why'])})" if summary["why"] else ""
     reply = f"reply {summary['reply_state']}" if summary["reply_state"] else ""
     coloured = click.style(reply, fg=REPLY_COLOURS.get(summary["reply_state"])) if reply else ""
-    return [part for part in (coloured, printable(summary["reply_code"]), why, meaning) if part]
+    command = f"command {summary['command']}" if summary["command"] else ""
+    return [part for part in (command, coloured, printable(summary["reply_code"]), why, meaning) if part]
 
 
 def lines(view: MessageView) -> list[str]:
@@ -48,6 +49,7 @@ def lines(view: MessageView) -> list[str]:
         *([_fact("why", view["why"])] if view["why"] else []),
         *([_fact("what helps", view["helps"])] if view["helps"] else []),
         _fact("channel", f"{view['channel']}, {view['kind']}"),
+        *([_fact("command", view["command"])] if view["command"] else []),
         _fact("conversation", view["conversation"] or "none"),
         _fact("received", f"{local_time(received, day=True)} ({age(max(0.0, time.time() - received / 1000))} ago)"),
         _fact("trouble", f"{view['errors']} errors, {view['lost_leases']} lost leases" + _marks(view)),

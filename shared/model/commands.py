@@ -1,8 +1,8 @@
 """Commands: what a person may write as a whole message and code answers, without the model. Pure.
 
-The words are told from what the person wrote themselves: a quote, a signature or a file beside the word changes nothing about a mail's
-quote and signature, and makes a message with a file an ordinary one. None of the words is one by which Twilio opts a person out or in
-(`shared.config.keyword_settings`); `help` in English is answered by Twilio on most numbers, and never gets here from there.
+Only what the person wrote themselves counts: a quote and a signature below the word change nothing, and a message with a file is an
+ordinary one. None of the words is one by which Twilio opts a person out or in (`shared.config.keyword_settings`). Twilio itself answers
+the English `help` on most numbers, so that a text with it does not get here.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ WORDS: Final[dict[CommandName, tuple[str, ...]]] = {
 MAX_WORD: Final = 40
 """Characters of a message that may be a command."""
 _AROUND: Final = " \t\n.!?\u2026\u00a1\u00bf\u3002\uff01\uff1f"
-_QUESTION: Final = re.compile(r"[^.!?\u2026\u3002\uff01\uff1f\n]{1,600}[?\uff1f\u061f]")
+_SENTENCE_END: Final = re.compile("([.!?\u2026\u3002\uff01\uff1f\u061f\n])")
+_QUESTION_MARKS: Final = "?\uff1f\u061f"
 _SIGNATURE: Final = re.compile(r"^-- ?$", re.MULTILINE)
 _NAMES: Final[dict[str, CommandName]] = {word: name for name, words in WORDS.items() for word in words}
 
@@ -42,7 +43,8 @@ def command_of(event: Received) -> CommandName:
 
 def named_in_questions(text: str) -> set[CommandName]:
     """The commands whose words stand in a question of a text: the same word in answer to it is an answer, and no command."""
-    questions = " ".join(_QUESTION.findall(text)).casefold()
+    parts = _SENTENCE_END.split(text)
+    questions = " ".join(said for said, end in zip(parts[::2], parts[1::2], strict=False) if end in _QUESTION_MARKS).casefold()
     return {name for name, pattern in _patterns().items() if pattern.search(questions)} if questions else set()
 
 

@@ -61,7 +61,9 @@ IGNORED: Final[dict[str, Explanation]] = {
     "opt_in": Explanation("It is a word by which its user opts in again. Twilio has confirmed it."),
     "opted_out": Explanation("Its user has opted out of this channel. Texts begin again with START.", "boss opt-in --user USERNAME"),
     "overtaken": Explanation("It is a STOP or START that was found late, and its sender has written another of these words since."),
-    "rate_limited": Explanation("Its sender, or its conversation, had started as many turns as an hour has; the sender was told once."),
+    "rate_limited": Explanation(
+        "Its sender, or its conversation, had started as many turns, or sent as many commands, as an hour has; the sender was told once."
+    ),
     "day_limited": Explanation(
         "Its sender had started as many turns with that Boss as a day has (PAIR_TURNS_PER_DAY); the sender was told once."
     ),

@@ -42,6 +42,8 @@ class MessageSummary(TypedDict):
     """`text`, `mail`, `bridge`, or `notice` for a sentence of ours."""
     notice: str
     """Which sentence a notice is."""
+    command: str
+    """Which command it is, that code answers; "" for what the model answers."""
     conversation: str
     accepted_at_ms: int
     who: str
@@ -179,6 +181,7 @@ def _summary(record: Message, people: People, reply_state: str, reply_code: str)
         "channel": record.channel,
         "kind": record.kind,
         "notice": record.notice,
+        "command": record.command,
         "conversation": record.conversation,
         "accepted_at_ms": record.accepted_at,
         "who": name or masked[0],

@@ -1,0 +1,88 @@
+"""Which messages are commands."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.config.keyword_settings import STOP_ALWAYS, WordSettings
+from shared.model.addresses import EmailAddress, PhoneNumber
+from shared.model.commands import WORDS, command_of, named_in_questions
+from shared.model.events import EmailReceived, Media, SmsReceived
+from shared.model.marks import Mark
+from shared.model.sms_admission import START_WORDS
+from supervisor_worker.assistant import command_replies
+from supervisor_worker.assistant.notices import NOTICES
+
+SMS = SmsReceived(id="m-1", from_=PhoneNumber("+15551234567"), to=PhoneNumber("+15559876543"), message="", user="user", provider_id="SM1")
+MAIL = EmailReceived(
+    id="m-2", from_=EmailAddress("a@example.com"), to=EmailAddress("b@example.com"), subject="Hi", body="", user="user", message_id="<1@x>"
+)
+
+
+def test_a_command_is_the_whole_text_whatever_its_case_and_punctuation() -> None:
+    """Every word of the table, in any of these forms; and no longer text that begins or ends with it."""
+    for name, words in WORDS.items():
+        for word in words:
+            for body in (word, word.upper(), f" {word}! ", f"{word}.\n", word.replace(" ", "  "), f"\u00bf{word}?"):
+                assert command_of(replace(SMS, message=body)) == name, body
+                assert command_of(replace(MAIL, body=body)) == name, body
+            for body in (f"{word} please", f"my {word}", f"{word}\nand more of it", f"{word}1", f'"{word}"'):
+                assert command_of(replace(SMS, message=body)) == "", body
+
+
+def test_a_message_with_a_file_is_no_command() -> None:
+    """The file says something else."""
+    assert command_of(replace(SMS, message="more", media_count=1)) == ""
+    assert command_of(replace(SMS, message="more", media_count=1, media=(Media("ME" + 32 * "0"),))) == ""
+    assert command_of(replace(MAIL, body="more", attachments=("a.pdf",))) == ""
+
+
+def test_a_mail_s_command_is_what_its_sender_wrote() -> None:
+    """Without what is marked as others' words, and without the signature; one word of their own more, and it is none."""
+    quote = "On Monday the Boss wrote:\n> It is done.\n"
+    for body, spans in (
+        (f"Status\n\n{quote}", [(8, 8 + len(quote))]),
+        (f"{quote}\nStatus\n", [(0, len(quote))]),
+        ("Status\n-- \nAda Example\nLondon", []),
+        (f"{quote}status\n{quote}", [(0, len(quote)), (len(quote) + 7, 2 * len(quote) + 7)]),
+    ):
+        marks = tuple(Mark("quoted", start, end) for start, end in spans)
+        assert command_of(replace(MAIL, body=body, marks=marks)) == "status", body
+        assert command_of(replace(MAIL, body="Hello\n" + body)) == ""
+    assert command_of(replace(MAIL, body="status", marks=(Mark("forwarded", 0, 6),))) == ""
+
+
+def test_no_word_of_a_command_opts_out_or_in() -> None:
+    """A carrier may act on one; and what code says offers none."""
+    settings = WordSettings()
+    taken = settings.opt_out_set | STOP_ALWAYS | START_WORDS | {"yes", "info"}
+    assert not {part for words in WORDS.values() for word in words for part in word.strip("/").split()} & taken
+    texts = [*NOTICES.values(), command_replies.HELP, command_replies.NO_MORE, command_replies.NEW, command_replies.BACK]
+    for text in texts:
+        offered = set(text.casefold().split('"')[1::2])
+        assert not offered & (settings.opt_out_set | STOP_ALWAYS), text
+
+
+def test_a_question_of_ours_names_the_commands_whose_words_it_has() -> None:
+    """Only its own sentence counts, and only whole words."""
+    for text, names in (
+        ("Do you want the status?", {"status"}),
+        ("It is done. Shall I tell you more, or start a new chat? Just say so.", {"more", "new"}),
+        ("Soll ich mehr erzählen\uff1f", {"more"}),
+        ("¿Quieres más?", {"more"}),
+        ("There is more. Is that all?", set()),
+        ("Was it furthermore statuses?", set()),
+        ("More.", set()),
+        (command_replies.HELP, set()),
+    ):
+        assert named_in_questions(text) == names, text
+
+
+@given(st.text(max_size=200))
+def test_any_text_can_be_asked_about(text: str) -> None:
+    """Whatever it is, it is at most one command."""
+    assert command_of(replace(SMS, message=text)) in {"", *WORDS}
+    assert named_in_questions(text) <= set(WORDS)
