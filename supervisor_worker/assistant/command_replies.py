@@ -18,7 +18,6 @@ from shared.model.channels import CHANNELS
 from shared.model.events import Received, Response
 from shared.model.users import User, Users
 from supervisor_worker.assistant.prompt import zone
-from supervisor_worker.assistant.reply import GeneratedReply
 from supervisor_worker.channels.formats import MessageFormat
 
 LOOKED_AT: Final = 50
@@ -52,13 +51,9 @@ class CommandReplies:
     identities: Identities
     forms: Mapping[Channel, MessageFormat]
 
-    async def reply(self, message: Message, event: Received, reply_id: str) -> GeneratedReply:
+    async def reply(self, message: Message, event: Received, reply_id: str) -> Response:
         """The answer to a command, ready to be stored. Raises RedisError."""
         form = self.forms[event.channel]
-        command = await self._command(message, event, form, reply_id)
-        return GeneratedReply(command, form.figures(command))
-
-    async def _command(self, message: Message, event: Received, form: MessageFormat, reply_id: str) -> Response:
         if message.command == "more" and (rest := await self._rest(message.rest, event.user)):
             return form.continued(event, rest, reply_id)
         fixed = {"help": HELP, "more": NO_MORE, "new": NEW, "back": BACK}
@@ -83,6 +78,10 @@ class CommandReplies:
         waiting = [message for message in messages if message.state in _WAIT]
         standing = await self.mailbox.standing(list(pairs), [message.conversation for message in waiting])
         return status(messages, standing, [pairs[pair] for pair in standing.opted_out], zone(user), datetime.now(UTC))
+
+    def figures(self, command: Response) -> dict[str, int | str]:
+        """What sending an answer costs, for its record."""
+        return self.forms[command.channel].figures(command)
 
     def _pairs(self, user: User | None) -> dict[str, Channel]:
         """The person's pairs of addresses, by which opt-outs and pauses are kept."""

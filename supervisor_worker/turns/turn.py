@@ -163,8 +163,9 @@ class _TurnRun:
     async def _generate(self, events: list[Received]) -> bool:
         message, *others = self._turn.messages
         if message.command and not others:
-            made = await self._context.command_replies.reply(message, events[0], self._turn.reply_id)
-            return await self._deliver(made.command, PendingReply(self._turn, made.figures, answers=message.command))
+            by_code = self._context.command_replies
+            command = await by_code.reply(message, events[0], self._turn.reply_id)
+            return await self._deliver(command, PendingReply(self._turn, by_code.figures(command), answers=message.command))
         try:
             with send_check(self._lease.may_send):
                 generated = await self._lease.hold(self._context.replies.generate(self._turn, events, self._model_calls))

@@ -15,6 +15,7 @@ from supervisor_worker.assistant import command_replies as said
 from supervisor_worker.assistant.claude.client import ModelAnswer
 from supervisor_worker.assistant.prompt import Prompt
 from supervisor_worker.channels.twilio.fitting import MORE
+from supervisor_worker.channels.twilio.segments import size
 from tests.support.sandbox import SandboxProcess
 from tests.support.turn_environment import TurnEnvironment
 
@@ -124,6 +125,7 @@ def test_more_brings_part_after_part_and_then_says_that_there_is_none(environmen
         parts.append(next_part)
     assert len(parts) > 3
     assert " ".join(part.removesuffix(MORE) for part in parts).split() == " ".join(PARTS).split()
+    assert all(size(part).segments <= environment.settings.sms_max_segments for part in parts)
     assert answer(environment, "More.") == said.NO_MORE
     assert len(environment.model.asked) == asked
     answer(environment, "thanks")
