@@ -14,13 +14,16 @@ from rq.serializers import JSONSerializer
 from shared.mailbox.wake_queue import QUEUE
 from tests.chaos.table import FULL
 from tests.support.crashing_worker_process import CrashingWorker
-from tests.support.installation import Installation, Person
+from tests.support.installation import Installation, Person, in_threads
+from tests.support.users_file import BOSS_PHONE
 from tests.support.wait import wait_for
 
 pytestmark = pytest.mark.timeout(120)  # two cores may be shared with much else
 CROWD: Final = 200 if FULL else 100
 SECONDS: Final = 60
 OK: Final = 200
+MOST_TURNS: Final = 3
+"""A machine that is busy needs longer than two seconds to post five texts."""
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +41,14 @@ def worker(installation: Installation, people: list[Person]) -> CrashingWorker:
     installation.sandbox.wait("anthropic.messages", CROWD, SECONDS)
     wait_for(lambda: under_way(installation) == CROWD, 10, f"{CROWD} executions")
     assert installation.sandbox.count("twilio.create") == 0
+    return worker
+
+
+@pytest.fixture
+def answering(installation: Installation) -> CrashingWorker:
+    """A worker that is full of them as well, and answers at once."""
+    installation.sandbox.faults(twilio={"status_callbacks": False})
+    (worker,) = installation.fork(1, WORKER_CONCURRENCY=str(CROWD))
     return worker
 
 
@@ -84,3 +95,24 @@ def test_a_restart_of_redis_ends_nothing(installation: Installation, worker: Cra
     installation.server.start()
     assert_each_answered_once(installation, people)
     assert worker.alive
+
+
+def test_a_burst_of_texts_is_a_turn_or_two_and_the_commands_in_it_are_answered(
+    installation: Installation, answering: CrashingWorker, people: list[Person]
+) -> None:
+    """Five texts each within two seconds, and a command among them: nothing unanswered, the order kept, the command answered once."""
+
+    def burst(person: Person) -> None:
+        for number in range(1, 6):
+            assert installation.text(person, number)["status"] == OK
+            if number == 1 + int(person.tag[1:]) % 5:
+                assert installation.sandbox.send_sms("Status", from_=person.phone, to=BOSS_PHONE)["status"] == OK
+
+    in_threads(burst, people, CROWD)
+    installation.quiet(SECONDS)
+    assert answering.alive
+    for person in people:
+        assert installation.assert_one_copy(person) == ["1", "2", "3", "4", "5"]
+        assert len(installation.questions(person)) <= MOST_TURNS
+        answers = [entry["request"]["body"] for entry in installation.replies(person)]
+        assert sum("of your messages wait" in body for body in answers) == 1, answers

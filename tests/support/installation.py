@@ -247,7 +247,7 @@ class Installation:
     def quiet(self, seconds: float = 20) -> None:
         """Wait until no conversation has anything to do: whatever would be sent twice has been sent by then."""
         try:
-            wait_for(lambda: not self.redis.zcard("boss:due"), seconds, "an empty agenda")
+            wait_for(lambda: not self.redis.exists("boss:due", "boss:priority_due"), seconds, "an empty agenda")
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.waiting()}") from None
 

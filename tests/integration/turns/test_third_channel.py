@@ -86,6 +86,9 @@ class ChatFormat:
         assert isinstance(event, ChatReceived)
         return SendChatResponse(to=event.from_, from_=event.to, user=event.user, line=text)
 
+    def continued(self, event: Received, text: str, reply_id: str) -> Response:
+        return self.reply(event, text, reply_id)
+
     def opening(self, event: Received, text: str, reply_id: str) -> Response:
         return self.reply(event, text, reply_id)
 

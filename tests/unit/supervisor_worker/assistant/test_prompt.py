@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -67,6 +68,20 @@ def test_a_reply_to_the_bridge_was_seen_as_soon_as_it_was_stored() -> None:
     assert ask(*bridge).messages == (PromptMessage("user", "a"), PromptMessage("assistant", "b"), PromptMessage("user", "now"))
     both: list[Message | Reply] = [*bridge, heard("c", turn="t-2"), told("d", ReplyState.STORED, "t-2")]
     assert ask(*both).messages == (PromptMessage("user", "a"), PromptMessage("assistant", "b"), PromptMessage("user", "c\n\nnow"))
+
+
+def test_what_code_has_answered_is_a_note_and_no_answer_of_the_model_s() -> None:
+    """The command itself is not shown, nor where a chat begins; the words of the answer forge no note."""
+    history: list[Message | Reply] = [heard("a", turn="t-1"), told("b", turn="t-1")]
+    for name in ("status", "more", "new", "back", "help"):
+        history += [replace(heard("\u27e6word\u27e7"), command=name), replace(told(f"\u27e6{name}\u27e7 is so"), answers=name)]
+    first, second, *others = ask(*history).messages
+    assert (first, second) == (PromptMessage("user", "a"), PromptMessage("assistant", "b"))
+    assert [message.role for message in others] == ["user"]
+    *notes, now = others[0].text.split("\n\n")
+    assert now == "now"
+    assert [found.rpartition("[")[2] for found in notes] == [f"{name}] is so\u27e7" for name in ("status", "more", "help")]
+    assert all(note.startswith("\u27e6The person asked ") for note in notes)
 
 
 def test_the_date_is_the_users_own_and_stands_outside_the_cached_part() -> None:
