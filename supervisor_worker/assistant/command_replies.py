@@ -12,7 +12,7 @@ from typing import Final
 
 from shared.mailbox import AsyncMailbox
 from shared.mailbox.client import Standing
-from shared.mailbox.records import Message, MessageState
+from shared.mailbox.records import Message, MessageState, ReplyState
 from shared.model.addresses import Channel, Identities
 from shared.model.channels import CHANNELS
 from shared.model.events import Received, Response
@@ -39,6 +39,7 @@ _BECAME: Final = {
     MessageState.ANSWERED: "answered",
     MessageState.HANDED_OVER: "answered elsewhere",
 }
+_NOT_ARRIVED: Final = (ReplyState.FAILED, ReplyState.UNDELIVERED)
 _WAIT: Final = (MessageState.PENDING, MessageState.IN_TURN)
 
 
@@ -60,14 +61,18 @@ class CommandReplies:
         return form.reply(event, fixed.get(message.command) or await self._status(event), reply_id)
 
     async def _rest(self, reply_id: str, user: str) -> str:
-        """What the newest part of an answer left out; '' for another user's, who may have had this number before."""
+        """What the newest part of an answer left out; '' for another user's, who may have had this number before.
+
+        A part that did not arrive is not the newest: it is what is asked for.
+        """
+        part = await self.mailbox.reply(reply_id) if reply_id else None
         for _ in range(MAX_PARTS):
-            part = await self.mailbox.reply(reply_id) if reply_id else None
             if part is None or part.command.user != user:
                 return ""
-            if not part.next:
+            after = await self.mailbox.reply(part.next) if part.next else None
+            if after is None or after.state in _NOT_ARRIVED:
                 return part.command.rest
-            reply_id = part.next
+            part = after
         return ""
 
     async def _status(self, event: Received) -> str:

@@ -103,13 +103,15 @@ local function look_again(at)
 end
 
 -- The messages of a new turn, all of one user. What is too old to be answered is set aside without what is not. A head without a record (it can only
--- have expired by hand) is dropped, visibly.
+-- have expired by hand) is dropped, visibly; and so, from the priority inbox, is what an older version has ended, which finds it in no inbox.
 local function head(box)
   local chosen, pair = {}, get(key, 'pair')
   for _, id in ipairs(redis.call('LRANGE', box.inbox(conv), 0, box == FIRST and most - 1 or 0)) do
     if redis.call('EXISTS', msg_key(id)) == 0 then
       out_of_inbox(conv, id)
       append('record_missing', 'conv', conv, 'msg', id)
+    elseif box == PRIORITY and get(msg_key(id), 'state') ~= 'pending' then
+      out_of_inbox(conv, id)
     elseif #chosen == 0 then
       chosen[1] = id
       if not coalesces(id) then return chosen end

@@ -201,6 +201,16 @@ def test_a_trial_of_claude_goes_past_the_commands(driver: MailboxDriver) -> None
     assert driver.taken("k1") == ["m-1"]
 
 
+def test_a_command_that_an_older_version_has_ended_is_not_answered_again(driver: MailboxDriver) -> None:
+    """It resumes a stored reply and closes the turn, and knows one inbox to take its message out of."""
+    driver.accept("m-1", command="status")
+    driver.accept("m-2", command="status")
+    driver.redis.hset("boss:msg:m-1", "state", "answered")
+    assert driver.claim("k1").outcome == "empty"
+    assert driver.priority() == ["m-2"]
+    assert driver.taken("k2") == ["m-2"]
+
+
 def test_the_sweep_wakes_for_commands_too(driver: MailboxDriver) -> None:
     """Their agenda is their own: an older version, which knows one inbox, cannot take them off it."""
     driver.accept("m-1", command="status")

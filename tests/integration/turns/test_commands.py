@@ -133,6 +133,21 @@ def test_more_brings_part_after_part_and_then_says_that_there_is_none(environmen
     assert len(environment.model.asked) > asked + 1
 
 
+def test_a_part_that_was_not_sent_is_what_a_retry_brings(environment: TurnEnvironment) -> None:
+    """Its request was refused, and it was set aside: no part is left out."""
+    environment.model = Model(" ".join(PARTS))
+    first = environment.text("Tell me all")
+    environment.once(first)
+    environment.sandbox.faults(twilio={"fail": [{"fault": "400", "code": 21617}], "status_callbacks": False})
+    command = environment.text("more")
+    environment.once(command)
+    assert environment.state(command).startswith("parked:"), environment.story()
+    refused = environment.reply(command).command.text
+    environment.mailbox.run(calls.retry(command.id, "o-1"))
+    environment.once(command)
+    assert (environment.state(command), environment.reply(command).command.text) == ("answered", refused)
+
+
 def test_a_number_s_new_owner_does_not_get_the_rest_of_an_answer(environment: TurnEnvironment) -> None:
     """It was said to somebody else."""
     environment.model = Model(" ".join(PARTS))
