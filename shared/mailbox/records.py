@@ -7,10 +7,11 @@ from enum import StrEnum
 from typing import Any, Literal, cast
 
 from shared.errors import BadInput
-from shared.model import codec
+from shared.model import codec, folds
 from shared.model.addresses import Channel
 from shared.model.commands import CommandName
 from shared.model.events import Received, Response
+from shared.model.folds import Fold
 
 
 def reply_id_of(turn: str) -> str:
@@ -79,7 +80,8 @@ class Reply:
 
     `notice` is the code of the notice that it carries, once it is known that it did not reach its user. `answers` is the command that it
     answers, '' for what the model wrote; `next` the reply that brought the next part of what it left out. `segments`, `encoding` and
-    `price_class` are what is billed for a text (0 and "" for a mail, and in records of before).
+    `price_class` are what is billed for a text (0 and "" for a mail, and in records of before). `stored_at` is in ms of
+    Redis TIME; 0 where it is not known.
     """
 
     id: str
@@ -97,6 +99,7 @@ class Reply:
     segments: int = 0
     encoding: str = ""
     price_class: str = ""
+    stored_at: int = 0
 
     @property
     def pending(self) -> tuple[Attempt, ...]:
@@ -116,7 +119,7 @@ class Message:
     `asked` says that the model was asked about it before, and failed. `until` is of a notice: to when its user has to wait, in ms.
     `user` is the id of the entry of the users file that it came from. `who` (sender and recipient, masked) and `provider_id` are of one
     that is not answered. `command` is what code does about it, '' for what the model answers; `rest` the reply of which a "more" asks the
-    next part.
+    next part. `folds` are the parts that are shown as notes only; None until the message was first shown in a question.
     """
 
     id: str
@@ -140,6 +143,7 @@ class Message:
     provider_id: str = ""
     command: CommandName = ""
     rest: str = ""
+    folds: tuple[Fold, ...] | None = field(repr=False, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +203,7 @@ def message_from(record: dict[str, Any], *, age_ms: int = 0) -> Message:
         provider_id=record.get("provider_id", ""),
         command=cast("CommandName", record.get("command", "")),
         rest=record.get("rest", ""),
+        folds=folds.decode(record["folds"]) if record.get("folds") else None,
     )
 
 
@@ -220,6 +225,7 @@ def reply_from(record: dict[str, Any]) -> Reply:
         segments=int(record.get("segments") or 0),
         encoding=record.get("encoding", ""),
         price_class=record.get("price_class", ""),
+        stored_at=int(record.get("stored_at") or 0),
     )
 
 

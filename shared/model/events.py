@@ -167,6 +167,11 @@ class Response(Event):
         """What it had to leave out; '' where a channel takes all."""
         return ""
 
+    @property
+    def markup(self) -> str:
+        """The same as HTML, for programs that show it; '' where it is sent as plain text alone."""
+        return ""
+
     @abstractmethod
     def content(self) -> dict[str, str]:
         """What a client of the bridge is told of it: the field's name on the wire, and the text."""
@@ -330,6 +335,11 @@ class SendEmailResponse(Response):
     references: tuple[str, ...] = field(default=())
     html: str = ""
     from_name: str = ""
+
+    @property
+    def markup(self) -> str:
+        """The HTML part."""
+        return self.html
 
     @property
     def text(self) -> str:

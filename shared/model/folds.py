@@ -13,7 +13,7 @@ from shared.errors import BadInput
 from shared.model import codec
 
 MAX_FOLDS: Final = 200
-MAX_NOTE: Final = 1_000
+MAX_NOTE: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)

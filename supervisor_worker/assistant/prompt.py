@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
+from itertools import dropwhile
+from types import MappingProxyType
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -100,17 +102,21 @@ def build_prompt(
     user: User | None,
     now: datetime,
     history_tokens: int,
+    folds: Mapping[str, Sequence[Fold]] = MappingProxyType({}),
     forms: Mapping[Channel, MessageFormat] = FORMATS,
 ) -> Prompt:
     """The prompt of one turn. `history` is oldest first; `pictures` are by the ids of message and file; `now` is any aware time.
 
-    `forms` are the formats as the operator set them. The tokens of pictures are taken from those for the history, up to half of them: the
-    other half may say what the pictures are about.
+    `folds` are those of `events`, by their ids; records of the history have their own. `forms` are the formats as the operator set them.
+
+    The tokens of pictures are taken from those for the history, up to half of them: the other half may say what the pictures are about.
     """
     numbers = {name: number for number, name in enumerate(pictures, 1)}
-    current = PromptMessage("user", "\n\n".join(render(event, numbers) for event in events), tuple(pictures.values()))
+    current = PromptMessage(
+        "user", "\n\n".join(render(event, numbers, folds.get(event.id, ())) for event in events), tuple(pictures.values())
+    )
     before = _recent(history, max(history_tokens // 2, history_tokens - sum(picture.tokens for picture in pictures.values())))
-    return Prompt(_stable(forms[channel]), _today(user, now), tuple(_alternating([*before, current])))
+    return Prompt(_stable(forms[channel]), _today(user, now), tuple(_alternating([*(message for _, message in before), current])))
 
 
 def render(event: Received, shown: Mapping[tuple[str, str], int] | None = None, folds: Sequence[Fold] = ()) -> str:
@@ -122,19 +128,24 @@ def render(event: Received, shown: Mapping[tuple[str, str], int] | None = None, 
     return "\n\n".join(part for part in parts if part) or note("an empty message")
 
 
-def _recent(history: Sequence[Message | Reply], tokens: int) -> list[PromptMessage]:
-    """The newest messages that fit into `tokens`, oldest first."""
+def shown_history(history: Sequence[Message | Reply], tokens: int) -> list[Message | Reply]:
+    """The newest records that a question shows where `tokens` are left for them, oldest first. The first is the user's."""
+    return [record for record, _ in dropwhile(lambda pair: pair[1].role == "assistant", _recent(history, tokens))]
+
+
+def _recent(history: Sequence[Message | Reply], tokens: int) -> list[tuple[Message | Reply, PromptMessage]]:
+    """The newest messages that fit into `tokens`, each with its record, oldest first."""
     room = tokens * BYTES_A_TOKEN
-    chosen: list[PromptMessage] = []
-    for message in _backwards(history):
+    chosen: list[tuple[Message | Reply, PromptMessage]] = []
+    for record, message in _backwards(history):
         room -= len(message.text.encode("utf-8"))
         if room < 0:
             break
-        chosen.append(message)
+        chosen.append((record, message))
     return chosen[::-1]
 
 
-def _backwards(history: Sequence[Message | Reply]) -> Iterator[PromptMessage]:
+def _backwards(history: Sequence[Message | Reply]) -> Iterator[tuple[Message | Reply, PromptMessage]]:
     by_bridge = {record.turn for record in history if isinstance(record, Message) and record.kind == "bridge"}
     for record in reversed(history):
         if isinstance(record, Reply):
@@ -142,12 +153,12 @@ def _backwards(history: Sequence[Message | Reply]) -> Iterator[PromptMessage]:
                 continue
             said = theirs(record.command.text)
             if not record.answers:
-                yield PromptMessage("assistant", said)
+                yield record, PromptMessage("assistant", said)
             elif record.answers in _TOLD:
-                yield PromptMessage("user", note(f"{_TOLD[record.answers]} {said}"))
+                yield record, PromptMessage("user", note(f"{_TOLD[record.answers]} {said}"))
         elif record.event is not None and not record.command:
             silent = "\n\n" + note("you left this without an answer") if record.reason == UNANSWERED else ""
-            yield PromptMessage("user", render(record.event) + silent)
+            yield record, PromptMessage("user", render(record.event, folds=record.folds or ()) + silent)
 
 
 def _alternating(messages: Sequence[PromptMessage]) -> list[PromptMessage]:

@@ -183,13 +183,19 @@ class ReplyGenerator:
         return build_prompt(
             last.channel,
             events,
-            [record for record in turn.history if _user_of(record) == last.user],
+            history_of(turn, last.user),
             pictures,
+            folds={message.id: message.folds or () for message in turn.messages},
             user=self.users.named(last.user),
             now=datetime.now(UTC),
             history_tokens=self.settings.history_tokens,
             forms=configured(self.settings),
         )
+
+
+def history_of(turn: Turn, user: str) -> list[Message | Reply]:
+    """What was said before by a user, or to them; oldest first."""
+    return [record for record in turn.history if _user_of(record) == user]
 
 
 def _user_of(record: Message | Reply) -> str:

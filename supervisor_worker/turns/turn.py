@@ -52,7 +52,7 @@ from shared.model.events import Received, Response
 from shared.observability import logs
 from shared.observability.redaction import error_location
 from supervisor_worker.assistant.prompt import UNANSWERED
-from supervisor_worker.assistant.reply import RetryBudgetSpent
+from supervisor_worker.assistant.reply import GeneratedReply, RetryBudgetSpent
 from supervisor_worker.assistant.reservations import ModelCallDenied, ModelCalls
 from supervisor_worker.providers.http_pool import send_check
 from supervisor_worker.turns import retry_policy
@@ -61,6 +61,7 @@ from supervisor_worker.turns.delivery import Delivery
 from supervisor_worker.turns.delivery_result import DeliveryResult, PendingReply
 from supervisor_worker.turns.lease import Lease
 from supervisor_worker.turns.liveness import elapsed
+from supervisor_worker.turns.stored_folds import with_folds
 
 LOG: Final = logs.logger(__name__)
 ADDRESS_REMOVED: Final = "address_removed"
@@ -168,7 +169,7 @@ class _TurnRun:
             return await self._deliver(command, PendingReply(self._turn, by_code.figures(command), answers=message.command))
         try:
             with send_check(self._lease.may_send):
-                generated = await self._lease.hold(self._context.replies.generate(self._turn, events, self._model_calls))
+                generated = await self._lease.hold(self._generated(events))
         except RetryBudgetSpent:
             return await self._hold_back()
         except ModelCallDenied as denied:
@@ -176,6 +177,10 @@ class _TurnRun:
         if generated is None:
             return await self._finish(reason=UNANSWERED)
         return await self._deliver(generated.command, PendingReply(self._turn, generated.figures, self._model_calls.settled))
+
+    async def _generated(self, events: list[Received]) -> GeneratedReply | None:
+        self._turn = await with_folds(self._turn, self._context)
+        return await self._context.replies.generate(self._turn, events, self._model_calls)
 
     async def _call_denied(self, reason: str) -> bool:
         """The turn has no reply, and the model may not be called. Counted, because each further try pays for the first call again."""

@@ -57,7 +57,19 @@ from shared.mailbox.calls.processes import (
 )
 from shared.mailbox.calls.retry_requests import RetryRequest, RetryResult, hold_retry, refuse_retry, request_retry, result_from
 from shared.mailbox.calls.spending import NO_MODEL_CALL, DayBounds, Dearest, Reserved, Settled, reserve
-from shared.mailbox.calls.turns import MAX_LOST, MAX_TEXTS_PER_TURN, Claim, Closed, backoff, claim, finish, hand_over, park, renew
+from shared.mailbox.calls.turns import (
+    MAX_LOST,
+    MAX_TEXTS_PER_TURN,
+    Claim,
+    Closed,
+    backoff,
+    claim,
+    finish,
+    hand_over,
+    park,
+    renew,
+    store_folds,
+)
 
 __all__ = [
     "DAY_MS",
@@ -137,6 +149,7 @@ __all__ = [
     "sending",
     "standby",
     "status",
+    "store_folds",
     "store_reply",
     "sweep",
     "unsettled",

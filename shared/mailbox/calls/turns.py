@@ -5,13 +5,15 @@ Times are integer milliseconds. A script that is sent twice changes nothing the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from shared.mailbox.call import DAY_MS, Arguments, Call, Wake, jitter_or_random
 from shared.mailbox.calls.spending import NO_MODEL_CALL, DayBounds, Dearest, Settled
 from shared.mailbox.records import Message, Reply, Turn, message_from, reply_from
-from shared.model import codec
+from shared.model import codec, folds
+from shared.model.folds import Fold
 
 MAX_TEXTS_PER_TURN: Final = 100
 MAX_LOST: Final = 6
@@ -129,6 +131,11 @@ def park(
         **settled.arguments(),
     }  # fmt: skip
     return Call("park", arguments, closed_from, wake)
+
+
+def store_folds(message: str, found: Sequence[Fold]) -> Call[str]:
+    """Keep what of a message is folded, unless that is kept already; the answer is what is kept, or "" for no message."""
+    return Call("store_folds", {"id": message, "folds": folds.encode(found)}, str)
 
 
 def hand_over(message: str, *, retention_ms: int) -> Call[str]:
