@@ -10,7 +10,7 @@ import itertools
 import json
 from collections.abc import Callable
 from functools import cache
-from typing import Final
+from typing import Final, get_args
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from yarl import URL
@@ -29,8 +29,11 @@ from supervisor_worker.channels.sendgrid.email import body_of
 from supervisor_worker.channels.twilio.format import SMS_LIMIT, sms_length
 from supervisor_worker.media.allowed_urls import TWILIO_HOSTS, AllowedUrls, NotAllowed
 from supervisor_worker.media.image_header import MAX_PIXELS, NotAPicture, read_picture
+from supervisor_worker.media.readers import kinds
+from supervisor_worker.media.readers.child import read_as
+from supervisor_worker.media.readers.extract import MAX_TEXT_BYTES, BoundedText, Fault
 from tests import payloads
-from tests.payloads import pictures
+from tests.payloads import files, pictures
 from webhook_api.email import admission, event_routes, html_text, inbound_routes, mime
 from webhook_api.email.headers import Headers, decoded
 from webhook_api.email.multipart import boundary_of
@@ -85,6 +88,18 @@ def picture_file(data: bytes) -> None:
     except NotAPicture:
         return
     assert 0 < found.width * found.height <= MAX_PIXELS
+
+
+def attached_file(data: bytes) -> None:
+    """A file that is read by code of ours; what libraries read is thrown at them in a child (`test_file_children`)."""
+    kind = kinds.kind_of(data, "", "")
+    assert kind in kinds.KINDS
+    if kind in {kinds.PDF, kinds.PICTURE}:
+        return
+    text = BoundedText()
+    _, fault = read_as(kind, data, "", text)
+    assert fault in get_args(Fault)
+    assert len(text.text.encode()) <= MAX_TEXT_BYTES
 
 
 def redirect(data: bytes) -> None:
@@ -320,6 +335,7 @@ def seeds() -> dict[str, tuple[Target, list[bytes]]]:
         "sms_inbound": (sms_inbound, [form, payloads.payload("sms_mms.form")]),
         "media": (media, [payloads.payload("sms_mms.form")]),
         "picture_file": (picture_file, [pictures.png(9, 9), pictures.gif(9, 9), pictures.jpeg(9, 9), *map(webp, ("VP8 ", "VP8L", "VP8X"))]),
+        "attached_file": (attached_file, [files.CALENDAR, files.CARD, files.MAIL, files.word(["a", "b"]), files.sheet(), page]),
         "redirect": (
             redirect,
             [b"https://mms.twiliocdn.com/a?b=%2F", b"/x", b"//api.twilio.com:443/", b"https://a@b.example\\@c.example/"],

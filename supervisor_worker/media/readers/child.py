@@ -6,9 +6,9 @@ import importlib
 import sys
 from typing import Final, cast
 
-from supervisor_worker.media.readers.confinement import confine
+from supervisor_worker.media.readers.confinement import confine, forbid_processes
 from supervisor_worker.media.readers.extract import NOTHING_ELSE, BoundedText, Extras, Fault, TextFull, Unreadable, frame, unframe
-from supervisor_worker.media.readers.kinds import FAULTS, READERS, kind_of
+from supervisor_worker.media.readers.kinds import FAULTS, READERS, THREADED, kind_of
 
 _PACKAGE: Final = __package__ or ""
 
@@ -23,8 +23,10 @@ def main() -> None:
     content_type, _, charset = str(said["type"]).partition(";")
     kind = kind_of(content, str(said["name"]), content_type)
     _say(frame({"kind": kind}))
+    if kind not in THREADED:
+        forbid_processes()
     text = BoundedText()
-    extras, fault = _read(kind, content, charset.strip().removeprefix("charset=").strip('"'), text)
+    extras, fault = read_as(kind, content, charset.strip().removeprefix("charset=").strip('"'), text)
     answer = {"text": text.text, "cut": text.cut, "fault": fault, "pages": extras.pages, "document": extras.document}
     _say(frame(answer) + extras.picture)
 
@@ -34,8 +36,8 @@ def _say(data: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
-def _read(kind: str, content: bytes, charset: str, text: BoundedText) -> tuple[Extras, Fault]:
-    """Run the kind's reader; whatever it raises becomes a fault."""
+def read_as(kind: str, content: bytes, charset: str, text: BoundedText) -> tuple[Extras, Fault]:
+    """Read a file as of that kind, into `text`; whatever the kind's reader raises becomes a fault."""
     if kind not in READERS:
         return NOTHING_ELSE, FAULTS.get(kind, "unknown")
     try:

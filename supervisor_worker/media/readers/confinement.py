@@ -21,6 +21,11 @@ _PR_SET_NO_NEW_PRIVS: Final = 38
 _M_ARENA_MAX: Final = -8
 
 
+def forbid_processes() -> None:
+    """No new process and no new thread: for readers that need no threads. The kernel does not hold root to it."""
+    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+
+
 def confine(parent: int) -> None:
     """Give up what a reader does not need. `parent` is the process with which this one ends."""
     os.closerange(_OURS, _MOST_DESCRIPTORS)

@@ -44,8 +44,25 @@ KINDS: Final = frozenset(
     | {ENCRYPTED_MAIL, SIGNED_MAIL, PGP, SIGNATURE, VOICE, VIDEO, ARCHIVE, PROGRAM, RICH_TEXT, WEB_PAGE, TEXT, CSV, JSON, MARKDOWN, UNKNOWN}
 )
 
-READERS: Final[Mapping[str, str]] = MappingProxyType({TEXT: "text_files", CSV: "text_files", JSON: "text_files", MARKDOWN: "text_files"})
+READERS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        TEXT: "text_files",
+        CSV: "text_files",
+        JSON: "text_files",
+        MARKDOWN: "text_files",
+        CALENDAR: "calendars",
+        CONTACT: "contacts",
+        MAIL: "mails",
+        WEB_PAGE: "web_pages",
+        WORD: "word",
+        SPREADSHEET: "sheets",
+        PDF: "pdfs",
+        PICTURE: "pictures",
+    }
+)
 """The module that reads a kind."""
+THREADED: Final = frozenset({PICTURE})
+"""Kinds whose decoders start threads."""
 FAULTS: Final[Mapping[str, Fault]] = MappingProxyType({LOCKED_OFFICE: "encrypted", ENCRYPTED_MAIL: "encrypted", PGP: "encrypted"})
 """Kinds that nobody but the person can open; all others without a reader are `unknown`."""
 

@@ -1,0 +1,182 @@
+"""What is read of a file: the words and figures that a person would look for in it."""
+
+from __future__ import annotations
+
+import zipfile
+from typing import Final
+
+import pytest
+
+from supervisor_worker.media.readers import kinds
+from supervisor_worker.media.readers.child import read_as
+from supervisor_worker.media.readers.extract import MAX_TEXT_BYTES, BoundedText, Fault, TextFull, frame, unframe
+from supervisor_worker.media.readers.packages import MAX_ENTRIES
+from supervisor_worker.media.readers.sheet_dates import day_of
+from tests.payloads import files
+
+
+def read(content: bytes, kind: str, charset: str = "") -> tuple[str, Fault]:
+    """The text, and why there is no more of it."""
+    text = BoundedText()
+    _, fault = read_as(kind, content, charset, text)
+    return text.text, fault
+
+
+def test_an_invitation_says_what_when_where_and_who() -> None:
+    """With the zone by its name, the rule as it stands, folds between the bytes of a letter, and no alarm."""
+    shown = (
+        "Invitation\n"
+        "Event: Dentist, Dr. Gräy\n"
+        "When: 2027-05-04 10:00 (Europe/Berlin) to 2027-05-04 10:30 (Europe/Berlin)\n"
+        "Repeats: weekly (FREQ=WEEKLY;BYDAY=TU;COUNT=3)\n"
+        "Where: Hill Road 7\n"
+        "Organizer: Practice: Gray <desk@example.com>\n"
+        "Attendees: Ada <ada@example.com> (accepted)\n"
+        "Description: Bring\nthe card.\n\n"
+        "Event: Holiday\n"
+        "When: 2027-08-01 (all day) to 2027-08-14 (all day)"
+    )
+    assert read(files.CALENDAR, kinds.CALENDAR) == (shown, "")
+
+
+def test_a_calendar_files_times_are_read_in_every_form() -> None:
+    """UTC, no zone at all, a day, a duration, nonsense; and of each way in which a file may break off."""
+    for lines, shown in (
+        (b"DTSTART:20270504T080000Z\nDTEND:20270504T083000Z", "When: 2027-05-04 08:00 UTC to 2027-05-04 08:30 UTC"),
+        (b"DTSTART:20270504T080000", "When: 2027-05-04 08:00 (local time)"),
+        (b"DTSTART;VALUE=DATE:20270504\nDTEND;VALUE=DATE:20270505", "When: 2027-05-04 (all day)"),
+        (b"DTSTART:20270504T080000Z\nDURATION:P1DT1H30M", "When: 2027-05-04 08:00 UTC, lasting 1 days 1 hours 30 minutes"),
+        (b"DTSTART;VALUE=DATE:00010101\nDTEND;VALUE=DATE:00010101", "When: 0001-01-01 (all day) to 00010101"),
+        (b"DTSTART:soon", "When: soon"),
+        (b"DUE;TZID=/Asia/Tokyo:20270504T080000", "Due: 2027-05-04 08:00 (Asia/Tokyo)"),
+        (b"RECURRENCE-ID:20270504T080000Z\nEXDATE:20270601\nSTATUS:CANCELLED", "Not on: 2027-06-01 (all day)"),
+    ):
+        head = b"BEGIN:VCALENDAR\nBEGIN:VEVENT\nSUMMARY:x\n" + lines
+        for tail in (b"\nEND:VEVENT\nEND:VCALENDAR\n", b""):
+            text, fault = read(head + tail, kinds.CALENDAR)
+            assert (shown in text.split("\n"), fault) == (True, ""), lines
+
+
+def test_a_card_says_names_numbers_and_addresses() -> None:
+    """Of vCard 2.1 and 3, without the picture."""
+    shown = (
+        "Contact: Ada Lovelace\nOrganization: Engines, Analytical\nPhone (mobile): +1 555 010 0001\nE-mail (work): ada@example.com\n"
+        "Address (home): 1 Hill Road, London, N1, UK\n\n"
+        "Contact: Jörg Müller\nPhone (home): +15550100002"
+    )
+    assert read(files.CARD, kinds.CONTACT) == (shown, "")
+
+
+def test_a_mail_says_who_wrote_it_and_what_came_with_it() -> None:
+    """HTML as text, a mail within it (as base64 too), an invitation, and files by name."""
+    text, fault = read(files.MAIL, kinds.MAIL)
+    assert fault == ""
+    assert text == (
+        "From: Jörg <joerg@example.com>\nTo: ada@example.com\nDate: Mon, 3 May 2027 10:37:00 +0200\nSubject: Offer\n\n"
+        "Ten bicycles at this price (https://example.com/o)\n\n\n"
+        "Attached mail:\nFrom: eve@example.com\nSubject: Inner\n\nInner words\nAttached: list.pdf"
+    )
+    inner = b"RnJvbTogZXZlQGV4YW1wbGUuY29tDQpTdWJqZWN0OiBJbm5lcg0KDQpJbm5lciB3b3Jkcw=="
+    packed = files.MAIL.replace(b"message/rfc822\r\n", b"message/rfc822\r\nContent-Transfer-Encoding: base64\r\n")
+    packed = packed.replace(b"From: eve@example.com\r\nSubject: Inner\r\n\r\nInner words", inner)
+    assert "Subject: Inner\n\nInner words" in read(packed, kinds.MAIL)[0]
+    invited = files.MAIL.replace(b"application/pdf\r\n", b"text/calendar\r\n").replace(b"\r\n\r\nx\r\n", b"\r\n\r\n" + files.CALENDAR)
+    assert "Event: Holiday" in read(invited, kinds.MAIL)[0]
+    deep = b"From: a@example.com\nSubject: x\nContent-Type: message/rfc822\n\n"
+    assert read(deep * 9 + b"Subject: y\n\nburied", kinds.MAIL)[0].count("Attached mail:") == 3
+
+
+def test_a_word_document_is_read_as_it_is_shown() -> None:
+    """Headings, lists, tables, tabs, breaks, notes; nothing that was deleted, and nothing twice."""
+    body = (
+        '<w:p><w:pPr><w:pStyle w:val="Heading2"/></w:pPr><w:r><w:t>Plan</w:t></w:r></w:p>'
+        "<w:p/><w:p><w:pPr><w:numPr/><w:tabs><w:tab w:val='left'/></w:tabs></w:pPr><w:r><w:t>one</w:t><w:tab/><w:t>two</w:t></w:r></w:p>"
+        "<w:p><w:del><w:r><w:delText>gone</w:delText></w:r></w:del><w:ins><w:r><w:t>new</w:t><w:br/><w:t>line</w:t></w:r></w:ins></w:p>"
+        "<w:p><w:r><AlternateContent><Choice><w:t>box</w:t></Choice><Fallback><w:t>box</w:t></Fallback></AlternateContent></w:r></w:p>"
+        "<w:tbl><w:tr><w:tc><w:p><w:r><w:t>a</w:t></w:r></w:p></w:tc><w:tc><w:p><w:r><w:t>b</w:t></w:r></w:p></w:tc></w:tr></w:tbl>"
+        "<w:p><w:r><w:t>end &amp; out</w:t><w:instrText>PAGE</w:instrText></w:r></w:p>"
+    )
+    assert read(files.word_of(body), kinds.WORD) == ("## Plan\n- one\ttwo\nnew\nline\nbox\na | b | \nend & out", "")
+
+
+def test_a_sheet_is_read_by_rows_with_its_dates() -> None:
+    """Strings, numbers, dates, what a formula came to, gaps, and a cell far away by its name."""
+    assert read(files.sheet(), kinds.SPREADSHEET) == ("Sheet: Costs\nDay\tSum\n2027-05-04\t12.5\t\tyes\n[row 9] end", "")
+    far = files.sheet_of('<row r="1"><c r="A1"><v>1</v></c></row><row r="1048576"><c r="XFD1048576"><v>2</v></c></row>')
+    assert read(far, kinds.SPREADSHEET) == ("Sheet: Costs\n1\n[row 1048576] \t[XFD1048576] 2", "")
+    unnamed = files.sheet_of('<row><c t="b"><v>1</v></c><c t="s"><v>9</v></c><c t="s"><v>x</v></c><c><v>3</v></c></row>')
+    assert read(unnamed, kinds.SPREADSHEET) == ("Sheet: Costs\nTRUE\t\t\t3", "")
+
+
+@pytest.mark.parametrize(
+    ("number", "day", "day_1904"),
+    [
+        ("46511", "2027-05-04", "2031-05-05"),
+        ("46511.4375", "2027-05-04 10:30", "2031-05-05 10:30"),
+        ("0.75", "18:00", "18:00"),
+        ("-1", "-1", "-1"),
+        ("nan", "nan", "nan"),
+        ("x", "x", "x"),
+    ],
+)
+def test_a_number_of_days_is_the_day_that_excel_shows(number: str, day: str, day_1904: str) -> None:
+    """Counted from 1900, or from 1904 where the workbook says so."""
+    assert (day_of(number, from_1904=False), day_of(number, from_1904=True)) == (day, day_1904)
+
+
+def test_a_web_page_is_read_as_it_is_seen() -> None:
+    """Links with their target, pictures by their words, no script, no style, no link that is none."""
+    page = (
+        "<html><head><title>t</title><style>p{}</style></head><body><h1>Größe</h1><p>See <a href='https://example.com/x'>this</a>"
+        "<a href='javascript:x'>!</a><ul><li>one<li>two</ul><img alt='A cat' src='https://example.com/c'><script>x</script>"
+        "<table><tr><td>a</td><td>b</td></tr></table>"
+    )
+    assert read(page.encode(), kinds.WEB_PAGE) == ("Größe\nSee this (https://example.com/x)!\n- one\n- two\n[A cat]\na | b |", "")
+
+
+def test_an_archive_that_is_not_what_it_says_is_not_unpacked() -> None:
+    """Each check of the archive: entries, sizes, ratio, entries of the same bytes, a password, a document type, an end that is missing."""
+    good = files.word(["kept"])
+    bad: tuple[tuple[bytes, Fault], ...] = (
+        (good[:-30], "damaged"),
+        (b"PK\x03\x04word/document.xml", "damaged"),
+        (files.archive({"word/document.xml": b""} | {str(n): b"" for n in range(MAX_ENTRIES)}, zipfile.ZIP_STORED), "too_large"),
+        (files.word(["x" * 2_000_000]), "too_large"),
+        (good.replace(b"PK\x01\x02\x14\x03\x14\x00\x00\x00", b"PK\x01\x02\x14\x03\x14\x00\x01\x00"), "encrypted"),
+        (files.word_of("", "<!DOCTYPE w>"), "damaged"),
+        (files.word_of("<w:p>"), "damaged"),
+        (_same_bytes_twice(), "damaged"),
+    )
+    assert read(good, kinds.WORD) == ("kept", "")
+    for content, fault in bad:
+        assert read(content, kinds.WORD)[1] == fault
+
+
+def _same_bytes_twice() -> bytes:
+    """An archive whose directory names one entry often enough that all together are larger than the file."""
+    good = files.archive({"word/document.xml": bytes(range(256)) * 40}, zipfile.ZIP_STORED)
+    start = int.from_bytes(good[-6:-2], "little")
+    entry, end = good[start:-22], good[-22:]
+    count = (3).to_bytes(2, "little")
+    return good[:start] + entry * 3 + end[:8] + count * 2 + (3 * len(entry)).to_bytes(4, "little") + end[16:]
+
+
+def test_text_is_kept_up_to_its_bound_and_cut_between_letters() -> None:
+    """In bytes of UTF-8."""
+    text = BoundedText()
+    with pytest.raises(TextFull):
+        text.add("ä" * MAX_TEXT_BYTES)
+    assert (text.cut, text.text) == (True, "ä" * (MAX_TEXT_BYTES // 2))
+    with pytest.raises(TextFull):
+        text.add("x")
+
+
+BROKEN: Final = (b"", b"\0\0", frame({})[:-1], b"\0\0\0\x02[]", b"\0\0\0\x01{", b"\xff\xff\xff\xff{}", b"\0\0\0\x02\xff\xff")
+
+
+def test_a_message_is_whole_or_refused() -> None:
+    """What stands behind it is left as it is."""
+    assert unframe(frame({"a": "ä"}) + b"rest") == ({"a": "ä"}, b"rest")
+    for data in BROKEN:
+        with pytest.raises(ValueError, match=r".*"):
+            unframe(data)
