@@ -23,11 +23,11 @@ def read(content: bytes, charset: str, text: BoundedText) -> None:
         if name in package.names:
             if name in _LABELS:
                 text.line(_LABELS[name])
-            body = _Body(text)
+            body = _WordText(text)
             package.parse(name, body.start, body.end, body.data)
 
 
-class _Body:
+class _WordText:
     """Follows one part's elements."""
 
     def __init__(self, text: BoundedText) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -18,6 +20,7 @@ from supervisor_worker.media.readers.extract import Fault
 from supervisor_worker.media.reading import ReadFile, read_file
 from tests.payloads import pictures
 from tests.support.processes import ROOT
+from tests.support.wait import wait_for
 
 BEGIN: Final = (
     "import sys; sys.path += sys.argv[2:]; import os, time; from supervisor_worker.media.readers.confinement import confine;"
@@ -35,6 +38,17 @@ def read(content: bytes = b"x", name: str = "a.txt", content_type: str = "", sec
 def behaves(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
     """What follows in the child, in place of reading."""
     monkeypatch.setattr(reader_process, "START", BEGIN + program)
+
+
+def children_of(parent: int) -> list[int]:
+    """Processes that were started to read a file for `parent`, with whatever those have started."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            said = (entry / "cmdline").read_bytes().split(b"\0")
+            if BEGIN.encode() in b"".join(said) and str(parent).encode() in said:
+                found.append(int(entry.name))
+    return found
 
 
 def test_text_is_read_in_any_charset_and_up_to_a_bound() -> None:
@@ -91,7 +105,7 @@ def test_a_child_that_misbehaves_costs_its_file_alone(monkeypatch: pytest.Monkey
         ("kind(); os.abort()", "damaged"),
         ("kind(); bytearray(1 << 30)", "damaged"),
         ("kind(); import ctypes; ctypes.string_at(0)", "damaged"),
-        ("kind(); say(b'x' * 60_000_000)", "damaged"),
+        ("kind()\nwhile True: say(b'x' * 65_536)", "damaged"),
         ("kind(); [os.write(n, b'x') for n in range(3, 99)]", "damaged"),
         ("kind(); say(frame({'text': 1}))", "damaged"),
         ("kind(); say(b'\\xff' * 9)", "damaged"),
@@ -102,6 +116,7 @@ def test_a_child_that_misbehaves_costs_its_file_alone(monkeypatch: pytest.Monkey
         started = time.monotonic()
         assert read(seconds=1.5) == ReadFile(kinds.PDF, fault=fault), program
         assert time.monotonic() - started < 5, program
+        assert children_of(os.getpid()) == [], program
     behaves(monkeypatch, "os._exit(1)")
     assert read() == ReadFile(kinds.UNKNOWN, fault="damaged")
 
@@ -152,6 +167,35 @@ def test_a_turn_that_is_cancelled_leaves_no_child_and_no_place_taken(monkeypatch
     started = time.monotonic()
     asyncio.run(cancelled())
     assert time.monotonic() - started < 5
+
+
+def test_a_child_ends_with_a_worker_that_is_killed() -> None:
+    """The worker cannot end it then: the kernel does."""
+    reads = (
+        "import asyncio, sys; from supervisor_worker.media import reader_process; reader_process.START = sys.argv[1];"
+        "from supervisor_worker.media.reading import read_file; asyncio.run(read_file(b'x', 'a', '', seconds=60))"
+    )
+    command = [sys.executable, "-c", reads, BEGIN + "time.sleep(60)"]
+    worker = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    with worker:
+        try:
+            wait_for(lambda: children_of(worker.pid), 10)
+            time.sleep(0.5)  # until it has asked the kernel
+        finally:
+            worker.kill()
+    wait_for(lambda: not children_of(worker.pid), 5)
+
+
+def test_a_reader_starts_no_process_but_where_a_decoder_needs_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it may start once it reads: root is not held to it by the kernel, so the limit itself is looked at."""
+    says = (
+        "import sys; sys.path += sys.argv[2:]; import resource; from supervisor_worker.media.readers import child;"
+        "limit = lambda kind, content, charset, text: (child.Extras(pages=1 + resource.getrlimit(resource.RLIMIT_NPROC)[1] % 2**20), '');"
+        "child.read_as = limit; child.main()"
+    )
+    monkeypatch.setattr(reader_process, "START", says)
+    assert read().pages == 1
+    assert read(b"II*\0").pages > 1
 
 
 def test_the_worker_loads_no_decoder() -> None:

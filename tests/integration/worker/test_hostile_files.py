@@ -63,6 +63,8 @@ def test_pdfs_go_to_the_model_within_its_limits_and_as_text_beyond() -> None:
     assert (found.kind, found.document, found.pages, found.text, found.fault) == (kinds.PDF, small, 2, "Hello\n\nWorld", "")
     long = asyncio.run(read_file(files.pdf([files.pdf_page(f"Page {n}") for n in range(101)]), "a.pdf", "", seconds=20))
     assert (long.document, long.pages, long.text[:6], long.cut) == (None, 101, "Page 0", False)
+    heavy = asyncio.run(read_file(files.pdf([files.pdf_page("Hello"), b"%" + b"x" * 10_000_000]), "a.pdf", "", seconds=20))
+    assert (heavy.document, heavy.text) == (None, "Hello")
     secret = b"/ID [<00><00>] /Encrypt << /Filter /Standard /V 1 /R 2 /P -4 /O <%s> /U <%s> >>" % (b"41" * 32, b"42" * 32)
     locked = asyncio.run(read_file(files.pdf([files.pdf_page("Hello")], trailer=secret), "a.pdf", "", seconds=20))
     assert (locked.document, locked.fault) == (None, "encrypted")
