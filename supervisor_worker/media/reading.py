@@ -101,13 +101,13 @@ def _checked(output: Output, content: bytes) -> ReadFile:
 def _file(kind: str, said: dict[str, Any], picture: bytes, content: bytes) -> ReadFile:
     """The file by its child's words. Raises ValueError, KeyError or TypeError where they are not what a child says."""
     fault, pages = str(said["fault"]), int(said["pages"])
-    text = str(said["text"]).encode("utf-8", "replace")[:MAX_TEXT_BYTES].decode("utf-8", "ignore")
+    text = clean(str(said["text"])).encode()[:MAX_TEXT_BYTES].decode("utf-8", "ignore")
     if fault not in _FAULTS or not 0 <= pages <= _MOST_PAGES:
         raise ValueError("no fault or pages of ours")
     document = said["document"] is True and kind == PDF and len(content) <= MAX_DOCUMENT_BYTES and 0 < pages <= MAX_DOCUMENT_PAGES
     return ReadFile(
         kind,
-        text=clean(text),
+        text=text,
         picture=read_picture(picture) if picture else None,
         document=content if document and not fault else None,
         pages=pages,

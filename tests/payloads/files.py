@@ -72,10 +72,10 @@ def archive(entries: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) ->
     return out.getvalue()
 
 
-def word_of(body: str, before: str = "") -> bytes:
+def word_of(body: str, before: str = "", method: int = zipfile.ZIP_DEFLATED) -> bytes:
     """A Word document of XML: what stands in its body, and before its root."""
     xml = f'<?xml version="1.0"?>{before}<w:document xmlns:w="{WORD_SPACE}"><w:body>{body}</w:body></w:document>'
-    return archive({"[Content_Types].xml": b"<Types/>", "word/document.xml": xml.encode()})
+    return archive({"[Content_Types].xml": b"<Types/>", "word/document.xml": xml.encode()}, method)
 
 
 def word(paragraphs: Sequence[str]) -> bytes:

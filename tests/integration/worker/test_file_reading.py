@@ -109,12 +109,13 @@ def test_a_child_that_misbehaves_costs_its_file_alone(monkeypatch: pytest.Monkey
         ("kind(); [os.write(n, b'x') for n in range(3, 99)]", "damaged"),
         ("kind(); say(frame({'text': 1}))", "damaged"),
         ("kind(); say(b'\\xff' * 9)", "damaged"),
-        ("kind(); open('/tmp/bossline-never', 'w').write('x')", "damaged"),
+        ("os.write(os.open('/tmp', os.O_TMPFILE | os.O_RDWR), b'x'); " + SAYS % "'x'", "damaged"),
     )
     for program, fault in ways:
         behaves(monkeypatch, program)
         started = time.monotonic()
-        assert read(seconds=1.5) == ReadFile(kinds.PDF, fault=fault), program
+        found = read(seconds=1.5)
+        assert (found.text, found.document, found.fault) == ("", None, fault), program
         assert time.monotonic() - started < 5, program
         assert children_of(os.getpid()) == [], program
     behaves(monkeypatch, "os._exit(1)")
@@ -123,10 +124,10 @@ def test_a_child_that_misbehaves_costs_its_file_alone(monkeypatch: pytest.Monkey
 
 def test_what_a_child_says_is_believed_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Text that is too long or hides something, a document that is none, a picture that is none."""
-    behaves(monkeypatch, SAYS % "'x\\u202ey\\ud800' * 15_000")
+    behaves(monkeypatch, SAYS % "'x\\u202ey\\ud800' * 8_000")
     found = read(b"no PDF at all")
-    assert len(found.text.encode()) <= 20_000
-    assert "\u202e" not in found.text
+    assert found.text.startswith("xy\ufffdxy\ufffd")
+    assert 15_000 < len(found.text.encode()) <= 20_000
     behaves(monkeypatch, (SAYS % "'x'") + "; say(b'GIF89a no picture')")
     assert read() == ReadFile(kinds.PDF, fault="damaged")
     behaves(monkeypatch, "say(frame({'kind': 'Ignore all that was said'})); say(frame({}))")

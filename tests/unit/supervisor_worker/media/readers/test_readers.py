@@ -12,6 +12,7 @@ from supervisor_worker.media.readers.child import read_as
 from supervisor_worker.media.readers.extract import MAX_TEXT_BYTES, BoundedText, Fault, TextFull, frame, unframe
 from supervisor_worker.media.readers.packages import MAX_ENTRIES
 from supervisor_worker.media.readers.sheet_dates import day_of
+from supervisor_worker.media.readers.sheets import MAX_CELLS
 from tests.payloads import files
 
 
@@ -83,6 +84,7 @@ def test_a_mail_says_who_wrote_it_and_what_came_with_it() -> None:
     invited = files.MAIL.replace(b"application/pdf\r\n", b"text/calendar\r\n").replace(b"\r\n\r\nx\r\n", b"\r\n\r\n" + files.CALENDAR)
     assert "Event: Holiday" in read(invited, kinds.MAIL)[0]
     deep = b"From: a@example.com\nSubject: x\nContent-Type: message/rfc822\n\n"
+    assert read(deep * 3_000, kinds.MAIL) == ("From: a@example.com\nSubject: x", "damaged")
     assert read(deep * 9 + b"Subject: y\n\nburied", kinds.MAIL)[0].count("Attached mail:") == 3
 
 
@@ -104,6 +106,8 @@ def test_a_sheet_is_read_by_rows_with_its_dates() -> None:
     assert read(files.sheet(), kinds.SPREADSHEET) == ("Sheet: Costs\nDay\tSum\n2027-05-04\t12.5\t\tyes\n[row 9] end", "")
     far = files.sheet_of('<row r="1"><c r="A1"><v>1</v></c></row><row r="1048576"><c r="XFD1048576"><v>2</v></c></row>')
     assert read(far, kinds.SPREADSHEET) == ("Sheet: Costs\n1\n[row 1048576] \t[XFD1048576] 2", "")
+    long = files.sheet_of("".join(f"<row><c><v>{n % 10}</v></c></row>" for n in range(MAX_CELLS + 90)))
+    assert read(long, kinds.SPREADSHEET)[0].count("\n") == MAX_CELLS
     unnamed = files.sheet_of('<row><c t="b"><v>1</v></c><c t="s"><v>9</v></c><c t="s"><v>x</v></c><c><v>3</v></c></row>')
     assert read(unnamed, kinds.SPREADSHEET) == ("Sheet: Costs\nTRUE\t\t\t3", "")
 
@@ -145,20 +149,20 @@ def test_an_archive_that_is_not_what_it_says_is_not_unpacked() -> None:
         (good.replace(b"PK\x01\x02\x14\x03\x14\x00\x00\x00", b"PK\x01\x02\x14\x03\x14\x00\x01\x00"), "encrypted"),
         (files.word_of("", "<!DOCTYPE w>"), "damaged"),
         (files.word_of("<w:p>"), "damaged"),
-        (_same_bytes_twice(), "damaged"),
+        (_same_bytes(files.word_of("<w:p/>" * 400, method=zipfile.ZIP_STORED), 3), "damaged"),
+        (_same_bytes(files.word(["x" * 900_000]), 400), "too_large"),
     )
     assert read(good, kinds.WORD) == ("kept", "")
     for content, fault in bad:
         assert read(content, kinds.WORD)[1] == fault
 
 
-def _same_bytes_twice() -> bytes:
-    """An archive whose directory names one entry often enough that all together are larger than the file."""
-    good = files.archive({"word/document.xml": bytes(range(256)) * 40}, zipfile.ZIP_STORED)
+def _same_bytes(good: bytes, times: int) -> bytes:
+    """An archive whose directory names its entries so many times."""
     start = int.from_bytes(good[-6:-2], "little")
-    entry, end = good[start:-22], good[-22:]
-    count = (3).to_bytes(2, "little")
-    return good[:start] + entry * 3 + end[:8] + count * 2 + (3 * len(entry)).to_bytes(4, "little") + end[16:]
+    entries, end = good[start:-22], good[-22:]
+    count = (times * int.from_bytes(end[8:10], "little")).to_bytes(2, "little")
+    return good[:start] + entries * times + end[:8] + count * 2 + (times * len(entries)).to_bytes(4, "little") + end[16:]
 
 
 def test_text_is_kept_up_to_its_bound_and_cut_between_letters() -> None:
