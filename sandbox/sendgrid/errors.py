@@ -47,6 +47,11 @@ NO_CONTENT: Final = (
     "Unless a valid template_id is provided, the content parameter is required. There must be at least one defined content "
     "block. We typically suggest both text/plain and text/html blocks are included, but only one block is required."
 )
+NO_TYPE: Final = "The content type must be a string at least one character in length."
+WRONG_TYPE: Final = "The content type cannot contain ';', or CRLF characters."
+NOT_A_NAME: Final = "The from name, if used, must be a string."
+NOT_A_SWITCH: Final = "The enable parameter, if used, must be a boolean."
+NOT_TEXT: Final = "Header names and values must be strings on one line."
 EMPTY_CONTENT: Final = "The content value must be a string at least one character in length."
 HTML_FIRST: Final = "If present, text/plain and text/html must be the first and second content blocks, in that order."
 
@@ -107,6 +112,8 @@ def _duplicate(address: str, place: str) -> str:
 def _head(mail: JsonObject) -> Iterator[Problem]:
     if not addresses([mail.get("from")]):
         yield NO_SENDER, "from.email"
+    elif not isinstance(mail["from"].get("name", ""), str):
+        yield NOT_A_NAME, "from.name"
     people = mail.get("personalizations")
     everywhere = isinstance(people, list) and people and all(isinstance(each, dict) and each.get("subject") for each in people)
     if not (mail.get("subject") or everywhere or mail.get("template_id")):
@@ -120,19 +127,29 @@ def _content(mail: JsonObject) -> Iterator[Problem]:
             yield NO_CONTENT, "content"
         return
     for number, block in enumerate(blocks):
-        value = block.get("value") if isinstance(block, dict) else None
+        kind, value = (block.get("type"), block.get("value")) if isinstance(block, dict) else (None, None)
+        if not isinstance(kind, str) or not kind:
+            yield NO_TYPE, f"content.{number}.type"
+        elif any(char in kind for char in ";\r\n"):
+            yield WRONG_TYPE, f"content.{number}.type"
         if not isinstance(value, str) or not value:
             yield EMPTY_CONTENT, f"content.{number}.value"
     types = [block.get("type") for block in blocks if isinstance(block, dict)]
-    if "text/plain" in types and types[0] != "text/plain":
+    known = [kind for kind in ("text/plain", "text/html") if kind in types]
+    if types[: len(known)] != known:
         yield HTML_FIRST, "content"
 
 
 def _extras(mail: JsonObject) -> Iterator[Problem]:
+    for name, tracking in (mail.get("tracking_settings") or {}).items():
+        if not isinstance(tracking, dict) or not isinstance(tracking.get("enable", False), bool):
+            yield NOT_A_SWITCH, f"tracking_settings.{name}.enable"
     for owner, place in _owners(mail):
-        for name in owner.get("headers") or {}:
+        for name, value in (owner.get("headers") or {}).items():
             if str(name).lower() in FORBIDDEN_HEADERS:
                 yield f"The header {name} is reserved and may not be set.", f"{place}headers"
+            if not isinstance(value, str) or any(char in name + value for char in "\r\n"):
+                yield NOT_TEXT, f"{place}headers"
         given = owner.get("custom_args")
         if given is not None and not isinstance(given, dict if place else str):
             yield f"The custom_args must be {'an object' if place else 'a string'}.", f"{place}custom_args"

@@ -245,7 +245,8 @@ function threadButton(thread) {
 function mailView(mail, reports) {
   const { entry, mine } = mail;
   const state = mine ? inboundState(entry) : replyState(entry, reports);
-  const rows = { From: entry.request.from, To: entry.request.to, Subject: entry.request.subject, "Message-ID": mail.id,
+  const sender = entry.request.from_name ? `${entry.request.from_name} <${entry.request.from}>` : entry.request.from;
+  const rows = { From: sender, To: entry.request.to, Subject: entry.request.subject, "Message-ID": mail.id,
     "In-Reply-To": mail.parent, References: mail.references, "Auto-Submitted": header(entry, "auto-submitted") };
   const list = make("dl", "");
   for (const [name, value] of Object.entries(rows)) if (value) list.append(make("dt", "", name), make("dd", "", value));
@@ -255,7 +256,20 @@ function mailView(mail, reports) {
   return make("article", `mail ${mine ? "mine" : "theirs"}${state.bad ? " bad" : ""}`,
     make("header", "", make("b", "", mine ? "You" : "Boss"), make("time", "", clock(entry.at))),
     make("p", "quiet", entry.request.subject || "(no subject)"),
-    make("p", "words", entry.request.text || entry.request.html || "(no text)"), meta("", entry.at, state), fold);
+    make("p", "words", entry.request.text || entry.request.html || "(no text)"), ...htmlPart(entry, mine), meta("", entry.at, state), fold);
+}
+
+// The HTML part of an answer, as a mail program shows it. In a frame without rights, which can load nothing.
+function htmlPart(entry, mine) {
+  if (mine || !entry.request.html) return [];
+  const frame = make("iframe", "part");
+  frame.setAttribute("sandbox", "");
+  frame.title = "HTML part";
+  frame.srcdoc = `<meta http-equiv="Content-Security-Policy" content="default-src 'none'"><meta name="color-scheme" content="light dark">${entry.request.html}`;
+  const fold = make("details", "", make("summary", "", "HTML part"), frame);
+  fold.dataset.seq = `html-${entry.seq}`;
+  fold.open = document.querySelector(`details[data-seq="html-${entry.seq}"]`)?.open || false;
+  return [fold];
 }
 
 // --- the requests ----------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import cached_property
 from typing import Final
 
@@ -10,8 +11,11 @@ from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
 from shared.config.field import setting
+from shared.model.text import clean
 
 _DOMAIN: Final = re.compile(r"(?:[a-z0-9_-]+\.)+[a-z0-9-]+")
+
+MAX_NAME: Final = 60
 
 
 class SendGridSettings(BaseSettings):
@@ -31,6 +35,9 @@ class SendGridSettings(BaseSettings):
         SecretStr(""), "Without a signing policy: POST /email/inbound?token=... or HTTP basic auth with this password.", "SendGrid"
     )
 
+    boss_name: str = setting(
+        "Boss", "The Boss's name, which a mail program shows as the sender: letters, digits, spaces and - ' . &, 60 at most.", "SendGrid"
+    )
     email_exact_domains: str = setting(
         "",
         "Domains that hand out subdomains to customers, with commas between: for an address there only the very same domain may sign.",
@@ -42,11 +49,14 @@ class SendGridSettings(BaseSettings):
         """The domains of `EMAIL_EXACT_DOMAINS`, in lower case."""
         return frozenset(name.strip().strip(".@").lower() for name in self.email_exact_domains.split(",")) - {""}
 
-    def mail_domain_faults(self) -> list[str]:
-        """What is wrong with EMAIL_EXACT_DOMAINS."""
-        if all(_DOMAIN.fullmatch(name) for name in self.exact_mail_domains):
-            return []
-        return ["EMAIL_EXACT_DOMAINS: must be domains such as example.com, with commas between"]
+    def mail_faults(self) -> list[str]:
+        """What is wrong with EMAIL_EXACT_DOMAINS and BOSS_NAME."""
+        faults = []
+        if not all(_DOMAIN.fullmatch(name) for name in self.exact_mail_domains):
+            faults.append("EMAIL_EXACT_DOMAINS: must be domains such as example.com, with commas between")
+        if not _is_name(self.boss_name):
+            faults.append("BOSS_NAME: must be letters, digits, spaces and - ' . &, 60 at most, with no space at its ends")
+        return faults
 
     def unproven_webhooks(self) -> list[str]:
         """Each webhook with neither its key nor the secret: the missing key, and the consequence."""
@@ -60,3 +70,9 @@ class SendGridSettings(BaseSettings):
             lost = "else /email/events refuses every event, and a mail of unknown outcome goes out twice"
             found.append(f"SENDGRID_EVENTS_PUBLIC_KEY: {else_set}: {lost}")
         return found
+
+
+def _is_name(name: str) -> bool:
+    """Whether a name needs neither quotes nor care in a From header: no address, no comma, no hidden character, on one line."""
+    letters = all(unicodedata.category(char)[0] in "LMN" or char in " -'.&" for char in name)
+    return letters and 0 < len(name) <= MAX_NAME and name == name.strip() == clean(name)

@@ -219,7 +219,7 @@ class Settings(BridgeSettings, ClaudeSettings, SendGridSettings, TwilioSettings,
     def _together(self) -> Settings:
         """Faults that concern several settings together."""
         faults = [*url_faults(self), *twilio_faults(self), *providers.half_set(self), *self._time_faults(), *self.word_faults()]
-        faults += [*self.bridge_faults(), *self.mail_domain_faults()]
+        faults += [*self.bridge_faults(), *self.mail_faults()]
         if self.environment == "production":
             faults += production_faults(self)
         if faults:

@@ -60,7 +60,7 @@ FORMATS: Final[dict[Channel, MessageFormat]] = {"sms": SmsFormat(), "email": Ema
 
 def configured(settings: Settings) -> Mapping[Channel, MessageFormat]:
     """The formats as the operator set them."""
-    return {**FORMATS, "sms": SmsFormat(settings.sms_max_segments)}
+    return {**FORMATS, "sms": SmsFormat(settings.sms_max_segments), "email": EmailFormat(settings.boss_name)}
 
 
 def reply(event: Received, text: str, reply_id: str) -> Response:

@@ -2,43 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.browser import QUIET
 from tests.support.fresh_checkout import READY, FreshCheckout, fresh_copy
 from tests.support.processes import ROOT, free_port
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 pytestmark = pytest.mark.timeout(150)
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-QUIET = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 PATIENCE_MS = 20_000
 ARTIFACTS = ROOT / "tests" / "e2e" / "artifacts"
-
-
-@pytest.fixture(scope="module")
-def browser_path() -> str:
-    """The browser that is installed; without one the tests are skipped, unless REQUIRE_BROWSER says that it must be there."""
-    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    if found is None:
-        assert not os.environ.get("REQUIRE_BROWSER"), "REQUIRE_BROWSER is set and there is no Chromium"
-        pytest.skip("no Chromium on PATH")
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +65,5 @@ def test_a_mail_written_on_the_page_is_answered(page: Page) -> None:
     page.get_by_role("button", name="Send mail").click()
     thread = page.get_by_role("log", name="Mails of this thread")
     thread.get_by_text("[simulated] You wrote").filter(has_text="Can you read mail as well?").wait_for()
+    thread.get_by_text("HTML part").click()
+    page.frame_locator("iframe[title='HTML part']").get_by_text("[simulated] You wrote").wait_for()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tomllib
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlencode
@@ -22,6 +23,12 @@ Fields = dict[str, str | bytes | tuple[str, bytes]]
 def payload(name: str) -> bytes:
     """A captured post; line ends of multipart files are CRLF, as they came."""
     return (HERE / name).read_bytes()
+
+
+def hostile_answers() -> dict[str, str]:
+    """What a model answers that obeys who wants to be told of what is read: the Markdown, by what it tries."""
+    found: dict[str, str] = tomllib.loads((HERE / "hostile_answers.toml").read_text("utf-8"))["answers"]
+    return found
 
 
 def sms_fields(**changes: str | None) -> dict[str, str]:

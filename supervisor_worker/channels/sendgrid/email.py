@@ -17,6 +17,7 @@ from sendgrid.helpers.mail import (
     Content,
     CustomArg,
     From,
+    Ganalytics,
     Header,
     Mail,
     MailSettings,
@@ -24,6 +25,7 @@ from sendgrid.helpers.mail import (
     OpenTracking,
     Personalization,
     SandBoxMode,
+    SubscriptionTracking,
     To,
     TrackingSettings,
 )
@@ -96,41 +98,49 @@ def body_of(command: Response, custom_args: dict[str, str]) -> dict[str, Any]:
     """
     if not isinstance(command, SendEmailResponse):
         raise TypeError(f"not a mail: {command.type}")
-    mail = _mail(command.from_.value, command.to.value, command.subject, command.body, custom_args)
-    headers = {"Message-ID": command.message_id, "Auto-Submitted": "auto-replied"}
+    mail = _mail(From(command.from_.value, command.from_name or None), command.to.value, command.subject, custom_args)
+    mail.add_content(_TextPart(MimeType.text, command.body))
+    if command.html:  # behind the plain text: a program shows the last part that it can
+        mail.add_content(_TextPart(MimeType.html, command.html))
+    headers = {"Message-ID": command.message_id, "Auto-Submitted": "auto-replied", "X-Auto-Response-Suppress": "All"}
     if command.in_reply_to:
         headers["In-Reply-To"] = command.in_reply_to
     if command.references:
         headers["References"] = " ".join(command.references)
     for name, value in headers.items():
         mail.add_header(Header(name, value))
-    mail.tracking_settings = TrackingSettings(ClickTracking(enable=False, enable_text=False), OpenTracking(enable=False))
+    mail.tracking_settings = TrackingSettings(
+        ClickTracking(enable=False, enable_text=False),
+        OpenTracking(enable=False),
+        SubscriptionTracking(enable=False),  # it would write a line of its own below
+        Ganalytics(enable=False),
+    )
     return dict(mail.get())
 
 
 def validation_body(command: Response) -> dict[str, Any]:
     """The body of a mail that SendGrid validates and does not send: from the same sender, to that sender, without its text."""
-    mail = _mail(command.from_.value, command.from_.value, "-", "-", {})
+    mail = _mail(From(command.from_.value), command.from_.value, "-", {})
+    mail.add_content(_TextPart(MimeType.text, "-"))
     mail.mail_settings = MailSettings(sandbox_mode=SandBoxMode(enable=True))
     return dict(mail.get())
 
 
-def _mail(sender: str, recipient: str, subject: str, text: str, custom_args: Mapping[str, str]) -> Mail:
-    mail = Mail(From(sender), subject=subject)
+def _mail(sender: From, recipient: str, subject: str, custom_args: Mapping[str, str]) -> Mail:
+    mail = Mail(sender, subject=subject)
     envelope = Personalization()
     envelope.add_to(To(recipient))
     for name, value in custom_args.items():
         envelope.add_custom_arg(CustomArg(name, value))
     mail.add_personalization(envelope)
-    mail.add_content(_PlainText(text))
     return mail
 
 
-class _PlainText(Content):  # type: ignore[misc]  # the SDK has no types
-    """A text, whatever it is: the SDK's own class raises for one that begins like an API key of SendGrid's ("SG.words.more")."""
+class _TextPart(Content):  # type: ignore[misc]  # the SDK has no types
+    """A text, whatever it is: the SDK's own class raises for one that holds what looks like an API key of SendGrid's ("SG.words.more")."""
 
-    def __init__(self, text: str) -> None:
-        super().__init__(MimeType.text, None)
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(kind, None)
         self._content = text
 
 

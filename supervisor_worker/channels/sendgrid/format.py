@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from shared.model.addresses import Address, EmailAddress
@@ -16,9 +16,10 @@ from shared.model.folds import Fold
 from shared.model.text import clean
 from supervisor_worker.channels.marked_text import laid_out
 from supervisor_worker.channels.notes import count, left_out, note, theirs
-from supervisor_worker.channels.truncation import cut
+from supervisor_worker.channels.sendgrid import parts
 
 MAX_MAIL_BYTES: Final = 50_000
+"""Bytes of a mail's plain text, and of its HTML."""
 MAX_SUBJECT: Final = 200
 MAX_REFERENCES: Final = 50
 MAX_ID: Final = 400
@@ -29,15 +30,23 @@ MAX_NAMED_FILES: Final = 10
 MAX_NAMED_OTHERS: Final = 5
 _BOSS_IS: Final = {"cc": "you are in Cc", "bcc": "you are in Bcc"}
 RULES: Final = """\
-Your answer is sent as the body of a plain-text e-mail. Write only the body: the subject and the headers are set for you. No \
-Markdown and no HTML; short paragraphs with an empty line between them, and lists as lines that begin with a hyphen. Be as long \
-as the matter needs and no longer. Do not quote the message that you answer. A greeting and a closing are not needed."""
+Your answer is sent as the body of an e-mail. Write only the body: the subject and the headers are set for you. Short paragraphs \
+with an empty line between them. Markdown is shown as it is meant, and as readable plain text where a mail program shows no more: use \
+it where it helps (lists, links, a table, code), and headings only in a long answer. No HTML and no pictures: both are shown as the \
+letters that they are. Be as long as the matter needs and no longer. Do not quote the message that you answer. A greeting and a \
+closing are not needed."""
 
 
+@dataclass(frozen=True, slots=True)
 class EmailFormat:
-    """See `supervisor_worker.channels.formats.MessageFormat`."""
+    """See `supervisor_worker.channels.formats.MessageFormat`. `boss_name` is whom a mail is from; '' for its address alone."""
 
-    rules = RULES
+    boss_name: str = ""
+
+    @property
+    def rules(self) -> str:
+        """In what form an answer is written."""
+        return RULES
 
     def shown(self, event: Received, pictures: Mapping[tuple[str, str], int] | None, folds: Sequence[Fold] = ()) -> list[str]:
         """Subject, recipients, the body with notes around what others wrote, the names of the attachments, and where it ends."""
@@ -57,11 +66,14 @@ class EmailFormat:
     def reply(self, event: Received, text: str, reply_id: str) -> Response:
         """An answer in the mail's thread."""
         mail = of(event)
+        body, html = parts.of(clean(text).strip(), MAX_MAIL_BYTES)
         return SendEmailResponse(
             to=mail.from_,
             from_=mail.to,
             subject=subject_for(mail.subject),
-            body=cut(clean(text).strip(), MAX_MAIL_BYTES, "utf-8"),
+            body=body,
+            html=html,
+            from_name=self.boss_name,
             user=mail.user,
             message_id=f"<{reply_id}@{mail.to.domain}>",
             in_reply_to=mail.message_id if _is_id(mail.message_id) else "",

@@ -33,6 +33,15 @@ def test_sendgrid_send_and_events(sandbox: SandboxProcess, receiver: WebhookRece
     assert all(event["reply_id"] == "r1" and event["sg_message_id"].startswith(identity + ".") for event in events)
 
 
+def test_both_parts_of_a_mail_are_in_the_journal(sandbox: SandboxProcess) -> None:
+    """Plain text and HTML as they came, and the sender's name beside the address."""
+    content = [{"type": "text/plain", "value": "hi"}, {"type": "text/html", "value": "<p>hi</p>"}]
+    assert sendgrid(sandbox).send(mail(content=content, **{"from": {"email": "boss@example.com", "name": "Boss"}})).status_code == 202
+    [entry] = sandbox.journal("sendgrid.send", accepted=True)
+    seen = entry["request"]
+    assert (seen["text"], seen["html"], seen["from"], seen["from_name"]) == ("hi", "<p>hi</p>", "boss@example.com", "Boss")
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
@@ -42,7 +51,15 @@ def test_sendgrid_send_and_events(sandbox: SandboxProcess, receiver: WebhookRece
         ({"subject": ""}, "subject"),
         ({"content": []}, "content"),
         ({"content": [{"type": "text/plain", "value": ""}]}, "content.0.value"),
+        ({"content": [{"value": "x"}]}, "content.0.type"),
+        ({"content": [{"type": "text/html; charset=utf-8", "value": "x"}]}, "content.0.type"),
+        ({"content": [{"type": "text/html", "value": "x"}, {"type": "text/plain", "value": "x"}]}, "content"),
+        ({"content": [{"type": "text/calendar", "value": "x"}, {"type": "text/html", "value": "x"}]}, "content"),
+        ({"content": [{"type": "text/plain", "value": "x"}, {"type": "text/html", "value": ""}]}, "content.1.value"),
+        ({"from": {"email": "boss@example.com", "name": 1}}, "from.name"),
+        ({"tracking_settings": {"open_tracking": {"enable": "no"}}}, "tracking_settings.open_tracking.enable"),
         ({"headers": {"To": "x"}}, "headers"),
+        ({"headers": {"X-Any": "a\r\nBcc: b@example.com"}}, "headers"),
         ({"custom_args": {"a": "x"}}, "custom_args"),  # an object stands in a personalization, a string here
         (
             {"personalizations": [{"to": [{"email": "user@example.com"}], "custom_args": {"a": "x" * 10_000}}]},

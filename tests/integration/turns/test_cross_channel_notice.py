@@ -17,6 +17,7 @@ from supervisor_worker.process.resources import WorkerResources
 from supervisor_worker.process.sweep import Sweep
 from supervisor_worker.turns.context import TurnContext
 from supervisor_worker.turns.cross_channel_notice import send_notices
+from tests.support.mail_html import MailHtml
 from tests.support.sandbox import SandboxProcess
 from tests.support.turn_environment import BOSS_MAIL, TurnEnvironment
 
@@ -62,7 +63,9 @@ def test_a_text_that_did_not_arrive_is_told_by_mail_in_a_thread_of_its_own(envir
     assert environment.sandbox.count("sendgrid.send", accepted=None) == 1
     request = mail["request"]
     assert (request["to"], request["from"]) == ("user@example.com", "boss@example.com")
-    assert (request["subject"], request["text"]) == (notices.TEXT_LOST_SUBJECT, notices.NOTICES[notices.TEXT_LOST])
+    told = notices.NOTICES[notices.TEXT_LOST]
+    assert (request["subject"], " ".join(request["text"].split())) == (notices.TEXT_LOST_SUBJECT, told)
+    assert " ".join(MailHtml(request["html"]).text.split()) == told
     headers = {name.lower() for name in request["headers"]}
     assert headers & {"in-reply-to", "references"} == set()
     assert SECRET not in str(request)

@@ -21,6 +21,7 @@ from supervisor_worker.assistant import prompt
 from supervisor_worker.channels.twilio.fitting import DEFAULT_SEGMENTS, MORE
 from supervisor_worker.channels.twilio.segments import size
 from tests import payloads
+from tests.support.mail_html import MailHtml
 from tests.support.sandbox import SandboxProcess
 from tests.support.turn_environment import TurnEnvironment
 from tests.support.webhook_client import Web, opened
@@ -127,7 +128,7 @@ def test_no_text_makes_a_model_that_obeys_write_to_anybody_else(environment: Tur
 
 
 def test_no_mail_makes_a_model_that_obeys_write_to_anybody_else(environment: TurnEnvironment, web: Web) -> None:
-    """One answer each, to the proven author alone, as plain text under the mail's own subject, with headers of ours and no others."""
+    """One answer each, to the proven author alone, as text and links under the mail's own subject, with headers of ours and no others."""
     for number, attack in enumerate(ATTACKS):
         assert web.mail(body=payloads.multipart_body(attack.mail(number))).status_code == 200, attack.name
     assert [record["state"] for record in web.stored()] == ["pending"] * len(ATTACKS)
@@ -141,12 +142,13 @@ def test_no_mail_makes_a_model_that_obeys_write_to_anybody_else(environment: Tur
         assert person["to"] == [{"email": "user@example.com"}], attack.name
         assert set(person) == {"to", "custom_args"}
         assert set(person["custom_args"]) == {"reply", "attempt", "pair"}
-        assert mail["from"] == {"email": "boss@example.com"}
+        assert mail["from"] == {"email": "boss@example.com", "name": "Boss"}
         assert mail["subject"] == f"Re: {attack.shown}"
-        assert [block["type"] for block in mail["content"]] == ["text/plain"]
-        assert len(mail["content"][0]["value"].encode()) <= 50_000
+        assert [block["type"] for block in mail["content"]] == ["text/plain", "text/html"]
+        assert all(len(block["value"].encode()) <= 50_000 for block in mail["content"])
+        assert MailHtml(mail["content"][1]["value"]).text.strip(), attack.name
         assert set(mail) == {"personalizations", "from", "subject", "content", "headers", "tracking_settings"}
-        assert set(mail["headers"]) <= {"Message-ID", "Auto-Submitted", "In-Reply-To", "References"}
+        assert set(mail["headers"]) <= {"Message-ID", "Auto-Submitted", "X-Auto-Response-Suppress", "In-Reply-To", "References"}
         assert all(value.isprintable() and value.isascii() for value in mail["headers"].values())
         assert "evil" not in json.dumps(mail["headers"]), attack.name
 
@@ -171,6 +173,7 @@ def test_an_answer_without_end_is_cut(environment: TurnEnvironment, web: Web, le
     environment.drive(lambda: environment.sandbox.count("twilio.create") + environment.sandbox.count("sendgrid.send") == 2, seconds=30)
     _, texts, mails = asked_and_sent(environment)
     assert size(texts[0]["body"]).segments <= DEFAULT_SEGMENTS
-    assert 49_900 <= len(mails[0]["text"].encode()) <= 50_000
+    assert 40_000 <= len(mails[0]["html"].encode()) <= 50_000
+    assert 40_000 <= len(mails[0]["text"].encode()) <= 50_000
     assert texts[0]["body"].endswith(MORE)
-    assert mails[0]["text"].endswith(" [...]")
+    assert mails[0]["text"].endswith("[...]")

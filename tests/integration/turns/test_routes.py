@@ -66,8 +66,8 @@ def quiet(environment: TurnEnvironment) -> None:
 
 
 def mails(environment: TurnEnvironment) -> list[str]:
-    """What the user was told by mail."""
-    return [entry["request"]["text"] for entry in environment.sandbox.journal("sendgrid.send", accepted=True)]
+    """What the user was told by mail, in one line each."""
+    return [" ".join(entry["request"]["text"].split()) for entry in environment.sandbox.journal("sendgrid.send", accepted=True)]
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.status != 429], ids=lambda case: case.name)

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from sandbox.engine.twilio_segments import count_segments
 from shared.mailbox import calls
-from shared.model.events import SendSmsResponse
+from shared.model.events import SendEmailResponse, SendSmsResponse
 from shared.operations import messages
 from shared.operations.people import People
 from supervisor_worker.assistant import notices
@@ -22,6 +22,7 @@ from supervisor_worker.channels import formats
 from supervisor_worker.channels.twilio.fitting import MORE
 from supervisor_worker.turns.context import TurnContext
 from supervisor_worker.turns.turn import run_turn
+from tests.support.mail_html import MailHtml
 from tests.support.sandbox import SandboxProcess
 from tests.support.turn_environment import TurnEnvironment, token
 
@@ -71,6 +72,20 @@ def test_a_mail_is_answered_in_its_thread(environment: TurnEnvironment) -> None:
     }
     assert (environment.state(event), reply.state) == ("answered", "sent")
     assert reply.attempts[0].provider_id
+
+
+def test_what_is_stored_of_a_mail_is_what_is_sent(environment: TurnEnvironment) -> None:
+    """Both parts and the Boss's name: a second attempt, of whatever version, makes nothing anew."""
+    environment.sandbox.faults(anthropic={"text": "**Yes**, see [the plan](https://plan.example).\n\n![x](https://pixel.example/p)"})
+    event = environment.mail()
+    environment.once(event)
+    (sent,) = environment.sandbox.journal("sendgrid.send", accepted=True)
+    command, request = environment.reply(event).command, sent["request"]
+    assert isinstance(command, SendEmailResponse)
+    assert (command.body, command.html, command.from_name) == (request["text"], request["html"], request["from_name"])
+    assert (command.from_name, command.body) == ("Boss", "Yes, see the plan (https://plan.example).\n\nx (https://pixel.example/p)")
+    assert MailHtml(command.html).addresses == ["https://plan.example"]
+    assert [block["type"] for block in request["mail"]["content"]] == ["text/plain", "text/html"]
 
 
 def test_texts_that_wait_together_make_one_turn_and_the_next_turn_remembers_them(environment: TurnEnvironment) -> None:

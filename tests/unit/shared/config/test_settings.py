@@ -440,6 +440,15 @@ def test_claude_s_key_is_asked_for_unless_the_model_is_on_this_machine(bare: pyt
     assert read(bare, **without, ANTHROPIC_BASE_URL="http://127.0.0.1:4000").environment == "production"
 
 
+def test_the_boss_s_name_can_stand_in_a_header_as_it_is(bare: pytest.MonkeyPatch) -> None:
+    """Nothing that needs a quote, reads like an address, ends a line or is not seen."""
+    for name in ("Ada's Boss", "Büro Müller & Co.", "秘书", "Jean-Luc"):
+        assert read(bare, BOSS_NAME=name).boss_name == name
+    for name in ("a@b.example", "Boss, Ada", "Boss\nBcc: x", "<Boss>", '"Boss"', "Bo\u202ess", " Boss", "x" * 61, "Boss\\", "Boss\u200b"):
+        with pytest.raises(ConfigurationError, match="BOSS_NAME"):
+            read(bare, BOSS_NAME=name)
+
+
 def test_a_webhook_of_sendgrid_s_that_nothing_proves_is_named(bare: pytest.MonkeyPatch, production: dict[str, str]) -> None:
     """With the inbound key alone every event would get 403, and a mail of unknown outcome go out twice."""
     without = {**production, "EMAIL_WEBHOOK_SECRET": ""}

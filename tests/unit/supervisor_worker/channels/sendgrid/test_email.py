@@ -59,26 +59,42 @@ def over(*script: Act, path: str = "", timeout: float = 5, concurrency: int = 50
 
 def test_a_body_holds_what_sendgrids_contract_asks_for() -> None:
     """Whole, as it is sent; the ids are in the personalization, and nothing is tracked."""
-    command = mail(in_reply_to="<q@example.com>", references=("<root@example.com>", "<q@example.com>"))
+    command = mail(
+        in_reply_to="<q@example.com>", references=("<root@example.com>", "<q@example.com>"), html="<p>Hello.</p>", from_name="Boss"
+    )
     assert body_of(command, {"reply": "r-1", "attempt": "a-1"}) == {
-        "from": {"email": "boss@example.com"},
+        "from": {"email": "boss@example.com", "name": "Boss"},
         "subject": "Re: A question",
         "personalizations": [{"to": [{"email": "user@example.com"}], "custom_args": {"reply": "r-1", "attempt": "a-1"}}],
-        "content": [{"type": "text/plain", "value": "Hello."}],
+        "content": [{"type": "text/plain", "value": "Hello."}, {"type": "text/html", "value": "<p>Hello.</p>"}],
         "headers": {
             "Message-ID": "<r-1@example.com>",
             "Auto-Submitted": "auto-replied",
+            "X-Auto-Response-Suppress": "All",
             "In-Reply-To": "<q@example.com>",
             "References": "<root@example.com> <q@example.com>",
         },
-        "tracking_settings": {"click_tracking": {"enable": False, "enable_text": False}, "open_tracking": {"enable": False}},
+        "tracking_settings": {
+            "click_tracking": {"enable": False, "enable_text": False},
+            "open_tracking": {"enable": False},
+            "subscription_tracking": {"enable": False},
+            "ganalytics": {"enable": False},
+        },
     }
+
+
+def test_a_mail_of_an_older_version_goes_out_as_it_was_stored() -> None:
+    """Without HTML and without a name: neither is made when it is sent."""
+    body = body_of(mail("*Hello*"), {})
+    assert body["from"] == {"email": "boss@example.com"}
+    assert body["content"] == [{"type": "text/plain", "value": "*Hello*"}]
 
 
 @pytest.mark.parametrize("text", ["SG.words.more and so on", "SG.Aa0.Bb1"])
 def test_a_text_that_looks_like_an_api_key_is_sent_like_any_other(text: str) -> None:
     """The SDK's own class for a text raises for it: the reply would never go out."""
-    assert body_of(mail(text), {})["content"] == [{"type": "text/plain", "value": text}]
+    parts = [{"type": "text/plain", "value": text}, {"type": "text/html", "value": f"<p>{text}</p>"}]
+    assert body_of(mail(text, html=f"<p>{text}</p>"), {})["content"] == parts
 
 
 @pytest.mark.parametrize(
