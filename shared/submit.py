@@ -26,6 +26,7 @@ from shared.model.addresses import Channel, masked
 from shared.model.channels import CHANNELS
 from shared.model.commands import command_of
 from shared.model.events import Keyword, Received
+from shared.model.threads import NO_NAMES, ThreadNames, of_reply
 from shared.runtime import Runtime
 from shared.storage.replication import StorageResult
 
@@ -101,12 +102,12 @@ def ignored(
     )
 
 
-def message_name(runtime: Runtime, header: str) -> str:
-    """The id of a mail's Message-ID, "" for none; StorageUnavailable as above."""
+def thread_of(runtime: Runtime, header: str) -> ThreadNames:
+    """What a mail of this Message-ID is known by; nothing without one. StorageUnavailable as above."""
     if not header:
-        return ""
+        return NO_NAMES
     with storage_errors():
-        return runtime.identities.message_id(header)
+        return runtime.identities.thread(of_reply(header))
 
 
 def run(runtime: Runtime, call: Call[T]) -> StorageResult[T]:

@@ -54,6 +54,10 @@ class ThreadNames:
     topic: str = ""
     by_topic: bool = False
 
+    def argument(self, kept_ms: int) -> str:
+        """For `threads.lua`, in one text, which costs a message without a thread nothing; `kept_ms` is how long the names are kept."""
+        return f"{kept_ms} {self.by_topic:d} {self.topic or '-'} {' '.join(self.names)}" if self.names else ""
+
 
 NO_NAMES: Final = ThreadNames()
 
@@ -100,7 +104,7 @@ def of_mail(own: str, in_reply_to: str, references: Iterable[str], outlook: str,
     return Thread(tuple(_unique([*named, own])), outlook, topic, by_topic=not named and topic != "" and is_answer(subject))
 
 
-def of_reply(own: str, subject: str) -> Thread:
+def of_reply(own: str, subject: str = "") -> Thread:
     """The thread of a mail of ours, whose conversation is known: how an answer to it will name it."""
     return Thread(tuple(_unique([own])), topic=topic_of(subject))
 

@@ -19,6 +19,7 @@ from shared.model.addresses import Channel, masked
 from shared.model.channels import CHANNELS
 from shared.model.delivery_reports import Opt, State
 from shared.model.events import Keyword, Received
+from shared.model.threads import ThreadNames
 from shared.runtime import Runtime
 from shared.storage.replication import StorageResult
 
@@ -91,13 +92,13 @@ def to_calls(record: SpoolRecord, runtime: Runtime) -> list[Call[Any]]:
             )
         ]  # fmt: skip
     retention_ms = runtime.settings.retention_ms
-    return [_status_call(report, submit.message_name(runtime, report.header), retention_ms) for report in record]
+    return [_status_call(report, submit.thread_of(runtime, report.header), retention_ms) for report in record]
 
 
-def _status_call(report: Report, name: str, retention_ms: int) -> Any:
+def _status_call(report: Report, thread: ThreadNames, retention_ms: int) -> Any:
     return calls.status(
         report.provider_id, report.state, retention_ms=retention_ms,
-        reply=report.reply, attempt=report.attempt, code=report.code, opt=report.opt, report=report.id, pair=report.pair, name=name,
+        reply=report.reply, attempt=report.attempt, code=report.code, opt=report.opt, report=report.id, pair=report.pair, thread=thread,
     )  # fmt: skip
 
 

@@ -27,8 +27,7 @@ NO_LIMIT: Final = 1_000_000_000
 _NOT_ADMITTED: Final[dict[str, str | int]] = {
     "kind": "text", "sender": "", "pair": "", "event": "", "settle": 0, "limit": 0, "keyword": "", "verdict": "", "most": MAX_OPEN,
     "texts": MAX_TEXTS_PER_TURN, "digest": "", "hourly": NO_LIMIT, "pair_hourly": NO_LIMIT, "daily": NO_LIMIT, "copy": 0,
-    "flood": NOT_ADMITTED_AN_HOUR, "who": "", "provider_id": "", "index": "", "user": "", "names": "", "topic": "", "by_topic": 0,
-    "retention": 0, "command": "",
+    "flood": NOT_ADMITTED_AN_HOUR, "who": "", "provider_id": "", "index": "", "user": "", "thread": "", "command": "",
 }  # fmt: skip
 """What `accept.lua` reads of a message that is recorded with a reason only."""
 
@@ -101,10 +100,7 @@ def accept(
         "who": who,
         "provider_id": event.provider_name,
         "index": " ".join(index),
-        "names": " ".join(thread.names),
-        "topic": thread.topic,
-        "by_topic": int(thread.by_topic),
-        "retention": retention_ms,
+        "thread": thread.argument(retention_ms),
         "command": command,
     }
     return Call("accept", arguments, _accepted, wake)

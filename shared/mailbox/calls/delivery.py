@@ -140,8 +140,7 @@ def store_reply(
         "rest": int(bool(command.rest)),
         **settled.arguments(),
         "figures": json.dumps([str(part) for part in flat]),
-        "names": " ".join(thread.names),
-        "topic": thread.topic,
+        "thread": thread.argument(limits.retention_ms),
     }
     return Call("store_reply", arguments, _stored, wake, _stored_not_replicated)
 
@@ -179,17 +178,17 @@ def not_found(reply: str, attempt: str, *, asked_ms: int, again_ms: int, retenti
 def status(
     provider_id: str, state: Literal["", "sent", "delivered", "undelivered", "failed"], *, retention_ms: int,
     reply: str = "", attempt: str = "", code: str = "", opt: Literal["", "out", "in"] = "", report: str = "", pair: str = "",
-    name: str = "",
+    thread: ThreadNames = NO_NAMES,
 ) -> Call[Outcome]:  # fmt: skip
     """Record a delivery report; it also proves that the attempt was accepted. Order and repeats do not matter.
 
     `opt` is the user's word on the reply's pair, heard once for each `report` id; `pair` is that pair as the report itself names it, for
-    a reply whose record is gone. A report that holds no more than that has no state. `name` is the id of the Message-ID under which its
+    a reply whose record is gone. A report that holds no more than that has no state. `thread` holds the Message-ID under which its
     user has the mail, where that is not the one that we gave it.
     """
     arguments: Arguments = {
         "reply": reply, "id": attempt, "provider_id": provider_id, "state": state, "code": code, "retention": retention_ms, "word": opt,
-        "report": report, "heard": OPT_WORD_KEPT_MS, "pair": pair, "names": name,
+        "report": report, "heard": OPT_WORD_KEPT_MS, "pair": pair, "thread": thread.argument(retention_ms),
     }  # fmt: skip
     return Call("status", arguments, _outcome)
 

@@ -13,12 +13,12 @@
 -- `user` is the id of the entry of the users file that it comes from: records outlive the conversation's, and say whose they are.
 -- `who` is its sender and its recipient, masked, and `provider_id` its provider's id: of what is not answered no more than that is kept.
 -- `index` names, besides user, sender and conversation, what the message is to be found by (`indexes`).
--- A mail goes on the conversation of the first of its `names` that is known for its pair (`threads`); `conv` is the one that it begins
--- where none is. All that is judged, written and woken here is of the conversation that was found.
+-- With a `thread` it goes on the conversation that is known for that and its pair (`threads`); `conv` is the one that it begins where none
+-- is. All that is judged, written and woken here is of the conversation that was found.
 -- Answer: {outcome, reason}.
 -- uses: indexes threads
 -- args: id channel kind conv sender pair event mark settle# limit# keyword verdict most# texts# digest hourly# pair_hourly# daily# kept
--- args: via copy user flood# who provider_id index names topic by_topic# retention command wake...
+-- args: via copy user flood# who provider_id index thread command wake...
 local HOUR, DAY = 3600000, 86400000
 local MOST_COMMANDS = 60
 local MOST_ECHOES, SILENCE, AT_ONCE, WITHIN_SECONDS = 3, 600000, 2000, 12000
@@ -46,8 +46,9 @@ if verdict ~= '' then
   end
 end
 
-if names ~= '' then
-  local found = find_conversation(pair, names, topic, by_topic)
+if thread ~= '' then
+  thread = read_thread(pair, thread)
+  local found = find_conversation(thread)
   if found and found ~= conv then
     wake_instead(conv, found)
     conv = found
@@ -166,7 +167,7 @@ local function keep_unanswered()
   redis.call('RPUSH', history, 'm:' .. id)
   redis.call('LTRIM', history, -40, -1)
   if redis.call('PTTL', history) < 0 then redis.call('PEXPIRE', history, kept) end
-  if names ~= '' then keep_thread(pair, names, topic, conv, retention) end
+  if thread ~= '' then keep_thread(thread, conv) end
 end
 
 if verdict ~= '' then
@@ -189,7 +190,7 @@ if verdict ~= '' then
 end
 
 redis.call('HSET', msg_key(id), 'state', 'pending', 'event', event)
-if names ~= '' then keep_thread(pair, names, topic, conv, retention) end
+if thread ~= '' then keep_thread(thread, conv) end
 if copy == '1' then redis.call('HSET', msg_key(id), 'maybe_duplicate', 1) end
 redis.call('HSET', conv_key(conv), 'channel', channel, 'pair', pair, 'sender', sender, unpack(by_code and {} or {'rest', ''}))
 if by_code then

@@ -1,11 +1,11 @@
 -- status: a delivery report. It proves that the attempt was accepted, whatever came of the request itself; a terminal state is
 -- never left again, so order and repeats do no harm. Of a reply that did not arrive the user is told elsewhere, once. A report
 -- may also hold the user's word (`word`: "out" or "in"): it is heard once, so that its repetition cannot undo a later one, and it
--- counts by itself, for the `pair` that the report names, when no record of the reply is left. `names` is the id that the provider gave a
--- mail in place of ours: an answer to it belongs to the reply's conversation (`threads`).
+-- counts by itself, for the `pair` that the report names, when no record of the reply is left. `thread` is the id that the provider gave
+-- a mail in place of ours: an answer to it belongs to the reply's conversation (`threads`).
 -- Answer: {the reply's state or "", "0"}.
 -- uses: turns replies threads
--- args: reply id provider_id state code retention word report heard pair names
+-- args: reply id provider_id state code retention word report heard pair thread
 if (reply == '' or redis.call('EXISTS', reply_key(reply)) == 0) and provider_id ~= '' then
   reply = redis.call('GET', P .. 'provider:' .. provider_id) or ''
 end
@@ -22,7 +22,7 @@ if word ~= '' then
   if whose ~= '' and redis.call('SET', P .. 'seen:' .. report, '1', 'NX', 'PX', heard) then opt(whose, word == 'out', t) end
 end
 if not attempt then return {known and get(key, 'state') or '', '0'} end
-if names ~= '' then keep_thread(pair_of(reply), names, '', get(key, 'conv'), retention) end
+if thread ~= '' then keep_thread(read_thread(pair_of(reply), thread), get(key, 'conv')) end
 if attempt.outcome ~= 'accepted' then take_accepted(reply, list, attempt, provider_id, retention, t) end
 
 local rank = {stored = 0, sending = 1, sent = 2, delivered = 3, undelivered = 3, failed = 3}

@@ -1,14 +1,14 @@
 -- store_reply: the turn's reply is stored, with recipient and thread headers, before anything is sent; with an attempt, a permit to
 -- send it is asked for in the same step, as `sending` does.
 -- Fenced, after its call is settled: what an answer used is used, whoever holds the lease. What it says is remembered by its digest, to
--- know an echo by. `names` are those by which an answer to a mail will name it (`threads`).
+-- know an echo by. By its `thread` an answer to a mail is found (`threads`).
 -- Refused when a message of the turn was handed over. A bridge message is answered by this very step.
 -- `answers` is the command of the person's that this is the answer to: its effect happens here, in the same step. A new chat begins behind
 -- what the conversation remembers now, and the place stays where it is when an earlier one is taken up again. `asks` are the commands that
 -- the reply's questions name, `rest` is "1" where it was cut: the next "more" is its.
 -- Answer: {outcome, "more" or "empty", the verdict of `sending` or nothing}.
 -- uses: turns replies send_permit spending indexes threads
--- args: conv token turn reply command channel attempt digest figures names topic answers asks rest
+-- args: conv token turn reply command channel attempt digest figures thread answers asks rest
 -- args: limits{send# margin# pause_wait# jitter# retention oldest# repeats#} settled{model_call used# answer} wake...
 local key, t = conv_key(conv), now()
 settle(settled.model_call, settled.used, settled.answer)
@@ -62,7 +62,7 @@ end_model_call(conv)
 count_turn_of(settled.model_call)
 if get(reply_key(reply), 'model') ~= '' then provider_took('claude', probes(token, get(key, 'pair')) and t or 0, t) end
 redis.call('ZADD', CONVERSATIONS, 'XX', whole(t), conv)
-if names ~= '' then keep_thread(get(key, 'pair'), names, topic, conv, limits.retention) end
+if thread ~= '' then keep_thread(read_thread(get(key, 'pair'), thread), conv) end
 if answers ~= '' then told[#told + 1], told[#told + 2] = 'answers', answers end
 append('reply_stored', 'conv', conv, 'turn', turn, 'reply', reply, 'channel', channel, unpack(told))
 if duplicate then mark(reply, 'maybe_duplicate') end

@@ -168,13 +168,13 @@ def test_the_id_that_a_provider_gave_our_mail_belongs_to_its_conversation(driver
     mail(driver, "m-1", C, "i-1")
     answer(driver, C, "1", "i-r1")
     for report in range(2):
-        call = calls.status("pid-1", "delivered", retention_ms=RETENTION, name="i-smtp", reply="r-1" if report else "")
+        call = calls.status("pid-1", "delivered", retention_ms=RETENTION, thread=ThreadNames(("i-smtp",)), reply="r-1" if report else "")
         assert driver.run(call).state is not None
     mail(driver, "m-2", "c-2", "i-smtp i-2")
     assert conversation(driver, "m-2") == C
     assert RETENTION - 5_000 < driver.ttl(f"boss:thread:{PAIR}:i-smtp") <= RETENTION
     before = threads(driver)
-    driver.run(calls.status("pid-9", "delivered", retention_ms=RETENTION, name="i-smtp9", reply="r-9"))
+    driver.run(calls.status("pid-9", "delivered", retention_ms=RETENTION, thread=ThreadNames(("i-smtp9",)), reply="r-9"))
     assert threads(driver) == before
 
 

@@ -31,10 +31,11 @@ ENTRIES: list[SpoolRecord] = [
     IgnoredMessage("m-3", "email", "stranger", "a@example.com", "b@example.com", "", "<x@y>", "a…@example.com to b…@example.com"),
     (Report("X", "delivered", "r-1", "a-1", "30003"), Report("Y", "failed")),
     (Report("X", "failed", "r-1", "a-1", "21610", "out", "o-1"), Report("Y", "", opt="in", id="o-2")),
+    (Report("X", "delivered", "r-1", "a-1", header="<a@b>"), Report("Y", "sent")),
 ]
 
 
-@pytest.mark.parametrize("entry", ENTRIES, ids=["text", "mail", "ignored", "reports", "words"])
+@pytest.mark.parametrize("entry", ENTRIES, ids=["text", "mail", "ignored", "reports", "words", "headers"])
 def test_an_entry_is_read_as_it_was_written(entry: SpoolRecord) -> None:
     """Bytes of ASCII, and the same again."""
     content = encode(entry)
@@ -42,7 +43,7 @@ def test_an_entry_is_read_as_it_was_written(entry: SpoolRecord) -> None:
     assert decode(content) == entry
 
 
-@pytest.mark.parametrize("entry", ENTRIES, ids=["text", "mail", "ignored", "reports", "words"])
+@pytest.mark.parametrize("entry", ENTRIES, ids=["text", "mail", "ignored", "reports", "words", "headers"])
 def test_an_entry_of_a_newer_version_is_not_guessed_at(entry: SpoolRecord) -> None:
     """It waits for the newer process."""
     newer = {**json.loads(encode(entry)), "v": SCHEMA_VERSION + 1}
@@ -50,7 +51,7 @@ def test_an_entry_of_a_newer_version_is_not_guessed_at(entry: SpoolRecord) -> No
         decode(json.dumps(newer).encode())
 
 
-@pytest.mark.parametrize("entry", ENTRIES, ids=["text", "mail", "ignored", "reports", "words"])
+@pytest.mark.parametrize("entry", ENTRIES, ids=["text", "mail", "ignored", "reports", "words", "headers"])
 def test_half_an_entry_is_none(entry: SpoolRecord) -> None:
     """Cut at any place, or with any field missing or of another kind."""
     content = encode(entry)
