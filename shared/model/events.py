@@ -15,6 +15,7 @@ from typing import ClassVar, Final, Literal
 
 from shared.errors import BadInput
 from shared.model.addresses import Address, Channel, ConversationKey, EmailAddress, PhoneNumber
+from shared.model.automatic_texts import NOT_AUTOMATIC, Automatic, judged
 from shared.model.files import File
 from shared.model.marks import Mark
 from shared.model.threads import NO_THREAD, Thread, ids_in, of_mail, of_reply
@@ -126,6 +127,11 @@ class Received(Event):
         return ""
 
     @property
+    def automatic(self) -> Automatic:
+        """What sent the message, where that was no person; what a channel cannot tell is a person's."""
+        return NOT_AUTOMATIC
+
+    @property
     def provider_name(self) -> str:
         """What its provider calls the message; "" where it has no name for it."""
         return ""
@@ -199,6 +205,11 @@ class SmsReceived(Received):
     def text(self) -> str:
         """What its author wrote."""
         return self.message
+
+    @property
+    def automatic(self) -> Automatic:
+        """By the form of its words; a text with a file is a person's."""
+        return NOT_AUTOMATIC if self.media_count else judged(self.message)
 
     @property
     def media_owner(self) -> str:

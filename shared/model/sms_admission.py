@@ -1,7 +1,7 @@
 """Who is answered by text: pure policy, no I/O, for the webhook that brings a text and for the list that shows one it did not bring.
 
 What is not admitted is recorded with the reason given here: `stranger` `unknown_recipient` `bad_sender` `own_address` `empty`
-`help_keyword`, and for one that the list shows late `overtaken`. The policy for mail is in
+`help_keyword` `whatsapp` `rcs` `messenger`, and for one that the list shows late `overtaken`. The policy for mail is in
 `webhook_api.email.admission`. Who is a stranger is decided in both, and for the bridge in `bridge.server.submit`: a change of that rule
 concerns all three.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 from shared.errors import BadInput
 from shared.model.addresses import PhoneNumber
@@ -90,13 +90,16 @@ def sms_id(account: str, sid: str) -> str:
 
 def sms(text: InboundSms, users: Users, keywords: Keywords) -> AdmittedSms | Ignored:
     """Judge a text."""
+    service = service_of(text)
+    if service:
+        return Ignored(service)
     try:
         boss = PhoneNumber.parse(text.recipient)
     except BadInput:
         return Ignored("unknown_recipient")
     try:
         sender = PhoneNumber.parse(text.sender)
-    except BadInput:  # short codes, whatsapp: and rcs: addresses
+    except BadInput:  # short codes, names
         return Ignored("bad_sender")
     if sender in users.bosses("sms"):
         return Ignored("own_address")
@@ -104,6 +107,22 @@ def sms(text: InboundSms, users: Users, keywords: Keywords) -> AdmittedSms | Ign
     if user is None:
         return Ignored("stranger" if boss in users.bosses("sms") else "unknown_recipient")
     return _of_a_user(AdmittedSms(user, sender, boss, keyword(text, keywords)), text, keywords)
+
+
+def service_of(text: InboundSms) -> Literal["", "whatsapp", "rcs", "messenger"]:
+    """The service that a text came by, as Twilio writes it before an address (`whatsapp:+1...`, `rcs:agent`); '' for a phone's own.
+
+    Nobody is answered there: a reply goes to a phone number, and would come by another service than what it answers.
+    """
+    address = text.sender if ":" in text.sender else text.recipient
+    match address.strip().partition(":")[0].lower():
+        case "whatsapp":
+            return "whatsapp"
+        case "rcs":
+            return "rcs"
+        case "messenger":
+            return "messenger"
+    return ""
 
 
 def _of_a_user(admitted: AdmittedSms, text: InboundSms, keywords: Keywords) -> AdmittedSms | Ignored:

@@ -51,7 +51,7 @@ IGNORED: Final[dict[str, Explanation]] = {
     ),
     "unknown_recipient": Explanation("It went to an address that no entry of the users file has as its Boss.", "boss messages strangers"),
     "bad_sender": Explanation(
-        "Its sender is no phone number: a short code, or another service's address. Nobody can be answered there.",
+        "Its sender is no phone number: a short code, or a name. Nobody can be answered there.",
         "boss messages strangers",
     ),
     "own_address": Explanation("It came from a Boss's own address, and would be answered for ever."),
@@ -72,6 +72,11 @@ IGNORED: Final[dict[str, Explanation]] = {
         "What we said came back, or both sides repeated themselves, as robots do; it is kept and shown later. "
         "A person need only write something else, or wait ten minutes."
     ),
+    "reaction": Explanation("Its phone sent it for a reaction to a text of this conversation. It is kept, and shown to the model later."),
+    "auto_reply": Explanation("A phone or a carrier sent it by itself. It is kept, and shown to the model later."),
+    "whatsapp": Explanation("It came by WhatsApp, where nobody is answered: the Boss has a phone number only."),
+    "rcs": Explanation("It came by RCS, to or from an agent's address, where nobody is answered: the Boss has a phone number only."),
+    "messenger": Explanation("It came by Messenger, where nobody is answered: the Boss has a phone number only."),
     "discarded": Explanation("An operator gave it up."),
     "bad_from": Explanation("Its From names nobody whom it could be answered to."),
     "two_addresses": Explanation("Its From names several authors, or its headers and the form do not agree on one."),

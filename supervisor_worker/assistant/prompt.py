@@ -35,6 +35,12 @@ _TOLD: Final[dict[CommandName, str]] = {
     "help": "The person asked this program for its commands, and it answered:",
 }
 """How the history shows what code has answered: as a note, for these are not the model's words. Where a chat begins needs none."""
+_REMARKS: Final = {
+    UNANSWERED: "you left this without an answer",
+    "reaction": "a reaction that their phone sent as a text; it was not answered",
+    "auto_reply": "an automatic answer of their phone or carrier; it was not answered",
+}
+"""What is said of a message of the history, by its reason."""
 MAX_NAME: Final = 200
 MAX_TODAY: Final = 4 * MAX_NAME + 100
 """Bytes of the sentence with the day and the user's name."""
@@ -157,8 +163,8 @@ def _backwards(history: Sequence[Message | Reply]) -> Iterator[tuple[Message | R
             elif record.answers in _TOLD:
                 yield record, PromptMessage("user", note(f"{_TOLD[record.answers]} {said}"))
         elif record.event is not None and not record.command:
-            silent = "\n\n" + note("you left this without an answer") if record.reason == UNANSWERED else ""
-            yield record, PromptMessage("user", render(record.event, folds=record.folds or ()) + silent)
+            remark = _REMARKS.get(record.reason)
+            yield record, PromptMessage("user", render(record.event, folds=record.folds or ()) + ("\n\n" + note(remark) if remark else ""))
 
 
 def _alternating(messages: Sequence[PromptMessage]) -> list[PromptMessage]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final, Literal, cast
 
 from redis import Redis
@@ -31,7 +32,7 @@ from shared.mailbox.ledger import latest
 from shared.mailbox.records import Kind, Reply, Turn
 from shared.model.addresses import PhoneNumber
 from shared.model.commands import CommandName
-from shared.model.events import Keyword, SendSmsResponse
+from shared.model.events import Keyword, SendSmsResponse, SmsReceived
 from tests.support.mailbox_state import CLOCK, LEASE, LIFE, RETENTION, SEND_LIMITS, START, Mutation, Scripts
 from tests.support.mailbox_workers import received
 
@@ -116,9 +117,12 @@ class MailboxDriver:
         self, message: str, *, kind: str = "text", settle: int = 0, limit: int = 60, keyword: Keyword = "", conv: str = C,
         pair: str = PAIR, most: int = calls.MAX_OPEN, says: str = "", hourly: int = 1_000, daily: int = 1_000, pair_hourly: int = 1_000,
         via: str = "", maybe_duplicate: bool = False, user: str = "u-1", wake: Wake = (), sender: str = "s-1", command: CommandName = "",
+        body: str = "",
     ) -> Accepted:  # fmt: skip
-        """A message from outside."""
+        """A message from outside; `body` are its words."""
         event = received(message, cast("Kind", kind))
+        if body and isinstance(event, SmsReceived):
+            event = replace(event, message=body)
         return self.run(
             calls.accept(
                 event,

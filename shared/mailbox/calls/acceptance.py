@@ -14,6 +14,7 @@ from shared.mailbox.calls.turns import MAX_TEXTS_PER_TURN
 from shared.mailbox.records import Kind
 from shared.model import codec
 from shared.model.addresses import Channel
+from shared.model.automatic_texts import NOT_AUTOMATIC
 from shared.model.channels import CHANNELS
 from shared.model.commands import CommandName
 from shared.model.events import Keyword, Received
@@ -28,6 +29,7 @@ _NOT_ADMITTED: Final[dict[str, str | int]] = {
     "kind": "text", "sender": "", "pair": "", "event": "", "settle": 0, "limit": 0, "keyword": "", "verdict": "", "most": MAX_OPEN,
     "texts": MAX_TEXTS_PER_TURN, "digest": "", "hourly": NO_LIMIT, "pair_hourly": NO_LIMIT, "daily": NO_LIMIT, "copy": 0,
     "flood": NOT_ADMITTED_AN_HOUR, "who": "", "provider_id": "", "index": "", "user": "", "thread": "", "command": "",
+    "automatic": "", "quoted": "",
 }  # fmt: skip
 """What `accept.lua` reads of a message that is recorded with a reason only."""
 
@@ -75,6 +77,7 @@ def accept(
     With a `thread` it goes on the conversation that is known for that, if there is one, and `conversation` is the one that it begins; the
     thread is known for `retention_ms`. `command` is the command that its whole text is, if code may answer it.
     """
+    automatic = event.automatic if kind == "text" else NOT_AUTOMATIC
     arguments: Arguments = {
         **_NOT_ADMITTED,
         "id": event.id,
@@ -102,6 +105,8 @@ def accept(
         "index": " ".join(index),
         "thread": thread.argument(retention_ms),
         "command": command,
+        "automatic": automatic.reason,
+        "quoted": automatic.quoted,
     }
     return Call("accept", arguments, _accepted, wake)
 

@@ -12,13 +12,15 @@
 -- webhook did not bring; `copy` says that it may have been answered before, and its reply will bear the mark `maybe_duplicate`.
 -- `user` is the id of the entry of the users file that it comes from: records outlive the conversation's, and say whose they are.
 -- `who` is its sender and its recipient, masked, and `provider_id` its provider's id: of what is not answered no more than that is kept.
+-- `automatic` is what a text is by its form, if a phone or a carrier sent it by itself ("reaction", "auto_reply"), and `quoted` the text that
+-- it quotes, as `compared` spells it: only where it was said in this conversation the form is believed. Such a text is kept, not answered.
 -- `index` names, besides user, sender and conversation, what the message is to be found by (`indexes`).
 -- With a `thread` it goes on the conversation that is known for that and its pair (`threads`); `conv` is the one that it begins where none
 -- is. All that is judged, written and woken here is of the conversation that was found.
 -- Answer: {outcome, reason}.
 -- uses: indexes threads
 -- args: id channel kind conv sender pair event mark settle# limit# keyword verdict most# texts# digest hourly# pair_hourly# daily# kept
--- args: via copy user flood# who provider_id index thread command wake...
+-- args: via copy user flood# who provider_id index thread command automatic quoted wake...
 local HOUR, DAY = 3600000, 86400000
 local MOST_COMMANDS = 60
 local MOST_ECHOES, SILENCE, AT_ONCE, WITHIN_SECONDS = 3, 600000, 2000, 12000
@@ -117,6 +119,22 @@ local function echoes()
   return row + 1, row + 1 == MOST_ECHOES
 end
 
+-- Whether a text that was sent in this conversation, either way, says what is quoted, or begins so where a phone cut it.
+local PROOF = 20
+local function compared(text) return (string.lower((string.gsub(text, '[%z\1-\47\58-\64\91-\96\123-\127]', '')))) end
+
+local function said_here()
+  if quoted == '' then return true end
+  for _, entry in ipairs(redis.call('LRANGE', P .. 'history:' .. conv, 0, -1)) do
+    local name = string.sub(entry, 3)
+    local record = string.sub(entry, 1, 1) == 'r' and get(reply_key(name), 'command') or get(msg_key(name), 'event')
+    local readable, said = pcall(cjson.decode, record)
+    local words = readable and type(said) == 'table' and type(said.message) == 'string' and compared(said.message) or ''
+    if words == quoted or (#quoted >= PROOF and string.find(words, quoted, 1, true)) then return true end
+  end
+  return false
+end
+
 local echoed, falls_silent = echoes()
 local way = via ~= '' and {'via', via} or {}
 if copy == '1' then way[#way + 1], way[#way + 2] = 'maybe_duplicate', '1' end
@@ -129,6 +147,10 @@ if verdict == '' then
     verdict = 'opt_in'
   elseif out then
     verdict = 'opted_out'
+  elseif automatic == 'reaction' and said_here() then
+    verdict = 'reaction'
+  elseif automatic == 'auto_reply' then
+    verdict = 'auto_reply'
   elseif echoed >= MOST_ECHOES then
     verdict = 'echo'
   elseif by_code then
@@ -179,6 +201,8 @@ if verdict ~= '' then
     opt(pair, true, t)
   elseif verdict == 'opt_in' then
     opt(pair, false, t)
+  elseif verdict == 'reaction' or verdict == 'auto_reply' then
+    keep_unanswered()
   elseif verdict == 'echo' then
     keep_unanswered()
     if falls_silent then tell('echo') end

@@ -12,6 +12,7 @@ from shared.model.addresses import Address, PhoneNumber
 from shared.model.events import Received, Response, SendSmsResponse, SmsReceived
 from shared.model.folds import Fold
 from supervisor_worker.channels.notes import capped, count, left_out, note, picture_mark
+from supervisor_worker.channels.twilio.file_kinds import kind_of, picture_format
 from supervisor_worker.channels.twilio.fitting import DEFAULT_SEGMENTS, FittedText, characters, fit, in_small_alphabet, to_sms
 from supervisor_worker.channels.twilio.segments import fits_gsm, size
 
@@ -94,16 +95,27 @@ def of(event: Received) -> SmsReceived:
 
 def _came_along(event: SmsReceived, shown: Mapping[tuple[str, str], int] | None) -> str:
     """The files of a text: what the model sees of them, and what it does not."""
-    pictures = [(event.id, media.id) for media in event.media if media.may_be_picture]
-    others = event.media_count - len(pictures)
-    rest = [note(f"{count(others, 'attachment')} you cannot open")] if others > 0 else []
+    pictures = [media for media in event.media if media.may_be_picture]
+    rest = _unopened(event, event.media_count - len(pictures))
     if shown is None:
         before = ["a picture" if len(pictures) == 1 else count(len(pictures), "picture")] if pictures else []
         return "\n".join([*map(note, before), *rest])
-    marks = [picture_mark(shown[name]) for name in pictures if name in shown]
-    lost = len(pictures) - len(marks)
-    missing = [note(f"{count(lost, 'picture')} that could not be opened")] if lost else []
-    return "\n".join([*marks, *missing, *rest])
+    marks = [picture_mark(shown[event.id, media.id]) for media in pictures if (event.id, media.id) in shown]
+    missing = [media for media in pictures if (event.id, media.id) not in shown]
+    formats = [name for media in missing if (name := picture_format(media.content_type))]
+    lost = len(missing) - len(formats)
+    told = [f"a picture in a format ({name}) that cannot be shown" for name in formats]
+    if lost:
+        told.append(f"{count(lost, 'picture')} that could not be opened")
+    return "\n".join([*marks, *map(note, told), *rest])
+
+
+def _unopened(event: SmsReceived, files: int) -> list[str]:
+    """The note on files that are no pictures, with the kind of each that can be told."""
+    kinds = [kind_of(media.content_type) for media in event.media if not media.may_be_picture]
+    unknown = [f"{files - len(kinds)} of which nothing is known"] if 0 < len(kinds) < files else []
+    named = f": {', '.join([*kinds, *unknown])}" if kinds else ""
+    return [note(f"{count(files, 'attachment')} you cannot open{named}")] if files > 0 else []
 
 
 def price_class(number: PhoneNumber) -> str:

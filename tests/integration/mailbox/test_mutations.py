@@ -18,6 +18,7 @@ from shared.mailbox.scripts import lua
 from tests.integration.mailbox import (
     test_accept,
     test_alarm,
+    test_automatic,
     test_claim,
     test_closing,
     test_commands,
@@ -45,6 +46,7 @@ SEEDS: Final = range(1, 41)
 MODULES: Final = (
     test_accept,
     test_alarm,
+    test_automatic,
     test_claim,
     test_closing,
     test_commands,

@@ -115,8 +115,11 @@ CARD = Media("ME" + "2" * 32, "text/x-vcard")
 def test_the_files_of_a_text_are_seen_missing_or_closed() -> None:
     """Now by number, and later as pictures; a record of before names none of its files."""
     both = text("Look", media_count=4, media=(JPEG, HEIF, CARD))
-    assert render(both, {("m", JPEG.id): 3}) == "Look\n\n⟦picture 3⟧\n⟦1 picture that could not be opened⟧\n⟦2 attachments you cannot open⟧"
-    assert render(both) == "Look\n\n⟦2 pictures⟧\n⟦2 attachments you cannot open⟧"
+    assert render(both, {("m", JPEG.id): 3}) == (
+        "Look\n\n⟦picture 3⟧\n⟦a picture in a format (HEIF) that cannot be shown⟧\n"
+        "⟦2 attachments you cannot open: a contact card, 1 of which nothing is known⟧"
+    )
+    assert render(both) == "Look\n\n⟦2 pictures⟧\n⟦2 attachments you cannot open: a contact card, 1 of which nothing is known⟧"
     assert render(text("", media_count=1, media=(JPEG,))) == "⟦a picture⟧"
 
 
