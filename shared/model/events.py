@@ -22,6 +22,8 @@ from shared.model.threads import NO_THREAD, Thread, ids_in, of_mail, of_reply
 
 MAX_MEDIA: Final = 10
 """The files that one text may carry (Twilio's limit)."""
+MORE: Final = "\n(Reply MORE for the rest.)"
+"""The last line of a text of which a rest is kept. No word of it opts out, and all of its letters are GSM 03.38's."""
 MESSAGE_SID: Final = re.compile(r"(?:SM|MM)[0-9a-f]{32}")
 """Twilio's id of a text, as every one of Twilio's is."""
 _MEDIA: Final = re.compile(r"(ME[0-9a-f]{32}) ([a-z0-9.+-]{1,60}/[a-z0-9.+-]{1,60})?")
@@ -178,6 +180,11 @@ class Response(Event):
         """The same as HTML, for programs that show it; '' where it is sent as plain text alone."""
         return ""
 
+    @property
+    def written(self) -> str:
+        """What its author wrote of it: `text` without a line that we put below."""
+        return self.text
+
     @abstractmethod
     def content(self) -> dict[str, str]:
         """What a client of the bridge is told of it: the field's name on the wire, and the text."""
@@ -322,6 +329,11 @@ class SendSmsResponse(Response):
     def text(self) -> str:
         """What is said."""
         return self.message
+
+    @property
+    def written(self) -> str:
+        """Without the line that says how the rest is had."""
+        return self.message.removesuffix(MORE) if self.rest else self.message
 
     def content(self) -> dict[str, str]:
         """As the protocol of the bridge names it."""

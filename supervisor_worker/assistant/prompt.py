@@ -23,6 +23,7 @@ from shared.model.folds import Fold
 from shared.model.users import User
 from supervisor_worker.channels.formats import FORMATS, MessageFormat
 from supervisor_worker.channels.notes import note, theirs
+from supervisor_worker.channels.truncation import CUT_MARK
 from supervisor_worker.media.image_header import Picture
 
 EMPTY: Final = "Your answer to this was empty. If something is to be said, write it now; else leave it empty again."
@@ -157,7 +158,8 @@ def _backwards(history: Sequence[Message | Reply]) -> Iterator[tuple[Message | R
         if isinstance(record, Reply):
             if record.state in _UNSEEN and record.turn not in by_bridge:  # over the bridge a stored reply is answered
                 continue
-            said = theirs(record.command.text)
+            written = record.command.written  # without our own line below a cut text: the model would write one like it
+            said = theirs(written) + (CUT_MARK if written != record.command.text else "")
             if not record.answers:
                 yield record, PromptMessage("assistant", said)
             elif record.answers in _TOLD:

@@ -26,7 +26,9 @@ from shared.observability.redaction import mask
 from supervisor_worker.assistant.prompt import render
 from supervisor_worker.channels import formats
 from supervisor_worker.channels.sendgrid.email import body_of
+from supervisor_worker.channels.twilio.fitting import fit, in_small_alphabet
 from supervisor_worker.channels.twilio.format import SMS_LIMIT, sms_length
+from supervisor_worker.channels.twilio.segments import size
 from supervisor_worker.media.allowed_urls import TWILIO_HOSTS, AllowedUrls, NotAllowed
 from supervisor_worker.media.image_header import MAX_PIXELS, NotAPicture, read_picture
 from supervisor_worker.media.readers import kinds
@@ -69,7 +71,19 @@ def sms_inbound(data: bytes) -> None:
     verdict = sms_admission.sms(form, USERS, KEYWORDS)
     if isinstance(verdict, sms_admission.AdmittedSms):
         assert (verdict.sender.value, verdict.boss.value) == (payloads.USER_PHONE, payloads.BOSS_PHONE)
-        answer(sms_admission.received("m-1", form, verdict, at=0.0))
+        event = sms_admission.received("m-1", form, verdict, at=0.0)
+        assert event.automatic.reason in {"", "reaction", "auto_reply"}
+        answer(event)
+
+
+def sms_answer(data: bytes) -> None:
+    """What a model may write, in any number of segments: each part fits, and there is an end."""
+    most, rest = data[:1][0] % 10 + 1 if data else 6, in_small_alphabet(decode(data[1:]))
+    for _ in range(200):
+        part = fit(rest, most)
+        assert size(part.message).segments <= most
+        assert len(part.rest) < len(rest) or not rest
+        rest = part.rest
 
 
 def media(data: bytes) -> None:
@@ -333,6 +347,10 @@ def seeds() -> dict[str, tuple[Target, list[bytes]]]:
     )
     return {
         "sms_inbound": (sms_inbound, [form, payloads.payload("sms_mms.form")]),
+        "sms_answer": (
+            sms_answer,
+            [b"\x05# T\n\n- **a** `b`\n```sh\nc\n```\n[d](https://example.com/e).\n|f|g|\n|-|-|\n|h|i|\n" + b"One two. " * 99],
+        ),
         "media": (media, [payloads.payload("sms_mms.form")]),
         "picture_file": (picture_file, [pictures.png(9, 9), pictures.gif(9, 9), pictures.jpeg(9, 9), *map(webp, ("VP8 ", "VP8L", "VP8X"))]),
         "attached_file": (attached_file, [files.CALENDAR, files.CARD, files.MAIL, files.word(["a", "b"]), files.sheet(), page]),

@@ -10,14 +10,13 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
+from shared.model.events import MORE
 from supervisor_worker.channels.truncation import CUT_MARK
 from supervisor_worker.channels.twilio.look_alikes import without_look_alikes
 from supervisor_worker.channels.twilio.plain_text import VERBATIM, verbatim_marked
 from supervisor_worker.channels.twilio.segments import ROOM, fits_gsm, size
 
 DEFAULT_SEGMENTS: Final = 6
-MORE: Final = "\n(Reply MORE for the rest.)"
-"""How a cut text ends. No word of it opts out."""
 MAX_REST: Final = 20_000
 """Characters kept of what was cut."""
 _WORDS: Final = re.compile(r"(\s+)")

@@ -10,11 +10,11 @@ from redis import Redis
 
 from shared.config.secret_rules import SANDBOX_CREDENTIALS
 from shared.mailbox import calls
+from shared.model.events import MORE
 from shared.model.users import LOCAL_USER, Users
 from supervisor_worker.assistant import command_replies as said
 from supervisor_worker.assistant.claude.client import ModelAnswer
 from supervisor_worker.assistant.prompt import Prompt
-from supervisor_worker.channels.twilio.fitting import MORE
 from supervisor_worker.channels.twilio.segments import size
 from tests.support.sandbox import SandboxProcess
 from tests.support.turn_environment import TurnEnvironment

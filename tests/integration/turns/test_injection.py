@@ -17,8 +17,9 @@ from pydantic import SecretStr
 from redis import Redis
 
 from shared.config.settings import Settings
+from shared.model.events import MORE
 from supervisor_worker.assistant import prompt
-from supervisor_worker.channels.twilio.fitting import DEFAULT_SEGMENTS, MORE
+from supervisor_worker.channels.twilio.fitting import DEFAULT_SEGMENTS
 from supervisor_worker.channels.twilio.segments import size
 from tests import payloads
 from tests.support.mail_html import MailHtml

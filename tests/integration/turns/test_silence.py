@@ -11,10 +11,10 @@ from redis import Redis
 
 from bridge.server.ledger_follower import outcome_of
 from shared.mailbox.wait_for_reply import recorded
+from shared.model.events import MORE
 from supervisor_worker.assistant import notices
 from supervisor_worker.assistant.claude.client import ModelAnswer
 from supervisor_worker.assistant.prompt import EMPTY, NO_ROOM, Prompt
-from supervisor_worker.channels.twilio.fitting import MORE
 from tests.support.sandbox import SandboxProcess
 from tests.support.turn_environment import TurnEnvironment
 

@@ -12,14 +12,13 @@ from structlog.testing import capture_logs
 
 from sandbox.engine.twilio_segments import count_segments
 from shared.mailbox import calls
-from shared.model.events import SendEmailResponse, SendSmsResponse
+from shared.model.events import MORE, SendEmailResponse, SendSmsResponse
 from shared.operations import messages
 from shared.operations.people import People
 from supervisor_worker.assistant import notices
 from supervisor_worker.assistant.claude.client import ModelAnswer
 from supervisor_worker.assistant.prompt import Prompt
 from supervisor_worker.channels import formats
-from supervisor_worker.channels.twilio.fitting import MORE
 from supervisor_worker.turns.context import TurnContext
 from supervisor_worker.turns.turn import run_turn
 from tests.support.mail_html import MailHtml
@@ -155,6 +154,9 @@ def test_an_answer_that_stays_too_long_is_cut_at_a_sentence_and_the_rest_kept(en
     assert shown is not None
     assert (shown["segments"], shown["encoding"], shown["price_class"]) == (6, "GSM-7", "US")
     assert shown["rest"] == f"{len(reply.command.rest)} characters"
+    environment.once(environment.text("And then?"))
+    said_before = environment.sandbox.journal("anthropic.messages")[-1]["request"]["messages"][1]["content"]
+    assert str(said_before).endswith("stubborn model. [...]"), "our own line is none that the model may learn to write"
 
 
 def test_the_operator_s_bound_on_segments_holds(environment: TurnEnvironment) -> None:

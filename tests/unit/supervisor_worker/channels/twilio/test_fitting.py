@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.config.keyword_settings import STOP_ALWAYS, WordSettings
-from supervisor_worker.channels.twilio.fitting import MAX_REST, MORE, characters, fit, in_small_alphabet, to_sms
+from shared.model.events import MORE
+from supervisor_worker.channels.twilio.fitting import MAX_REST, characters, fit, in_small_alphabet, to_sms
 from supervisor_worker.channels.twilio.look_alikes import LOOK_ALIKES
 from supervisor_worker.channels.twilio.segments import fits_gsm, size
 
