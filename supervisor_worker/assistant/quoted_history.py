@@ -37,7 +37,7 @@ def folds_of(event: Received, history: Sequence[Message | Reply], user: User | N
 def _held(record: Message | Reply, at: tzinfo) -> HeldText:
     if isinstance(record, Reply):
         markup = record.command.markup
-        forms = (record.command.text, *([_plain(markup)] if markup else []))
+        forms = (record.command.text, *([words_of(markup)] if markup else []))
         return HeldText(forms, f"your answer{_when(record.stored_at, at)}", ours=True)
     shown = _NOTE.sub("", render(record.event, folds=record.folds or ())) if record.event else ""
     return HeldText((shown,), f"their message{_when(record.accepted_at, at)}", ours=False)
@@ -50,6 +50,6 @@ def _when(at_ms: int, at: tzinfo) -> str:
     return f" of {local.day} {local:%B %Y, %H:%M}"
 
 
-def _plain(markup: str) -> str:
+def words_of(markup: str) -> str:
     """The words of HTML that we wrote ourselves: only its letters and lines count here."""
     return html.unescape(_TAG.sub("", _LINE_END.sub("\n", markup)))

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Final
 
-from supervisor_worker.assistant.folding.held import SEED, Held
+from supervisor_worker.assistant.folding.held import BREAK, SEED, Held
 from supervisor_worker.assistant.folding.letters import letters
 
 MIN_RUN: Final = 24
 MAX_TWICE: Final = 40
 """Letters that two runs may both use without a jump; more are a sentence that the held text repeats."""
+MIN_REPEATED: Final = 3
 MAX_MISSES: Final = 2_000
 NEAR: Final = 2_000
 """How far behind the last run's end its continuation is looked for first."""
@@ -110,8 +111,10 @@ class _Search:
     def _continued(self, last: SharedRun, end: int) -> SharedRun | None:
         """The run that goes on near the last one's end in the held text: where that repeats a sentence, others are as long."""
         behind = last.place_end
+        form_end = self._held.stream.find(BREAK, behind)
+        until = min(behind + NEAR, form_end if form_end >= 0 else len(self._held.stream))
         for at in range(last.end, min(last.end + SEED, end - SEED + 1)):
-            place = self._held.stream.find(self._stream[at : at + SEED], behind, behind + NEAR)
+            place = self._held.stream.find(self._stream[at : at + SEED], behind, until)
             if place >= 0:
                 run = self._longest(at, (last.end, end), place)
                 if run.length() >= MIN_RUN:
@@ -181,9 +184,15 @@ def _typed(lines: LetterLines, runs: list[SharedRun]) -> set[int]:
         line = bisect_right(lines.starts, other.start) - 1
         if lines.starts[line] != other.start:
             typed.add(line)
-        elif 0 < one.place_end - other.place <= MAX_TWICE:
+        elif 0 < one.place_end - other.place <= MAX_TWICE or _repeats(lines.stream, one, other):
             typed |= {line, bisect_right(lines.starts, one.end - 1) - 1}
     return typed
+
+
+def _repeats(stream: str, one: SharedRun, other: SharedRun) -> bool:
+    """Whether one run ends with the letters with which the next one begins, wherever they stand in the held texts (in two forms of one)."""
+    most = min(MAX_TWICE, one.length(), other.length())
+    return any(stream[one.end - size : one.end] == stream[other.start : other.start + size] for size in range(MIN_REPEATED, most + 1))
 
 
 def _add_items(lines: LetterLines, held: Held, found: list[bool], typed: set[int]) -> None:

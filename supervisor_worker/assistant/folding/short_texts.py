@@ -24,8 +24,9 @@ def add_short(lines: LetterLines, held: Held, names: Collection[str], found: lis
         if len(said) >= MIN_RUN and last + 1 < len(lines.texts):  # the attribution of an older mail may stand below
             last = attributions.above(lines.texts, last + 1, names) - 1  # noqa: PLW2901
             said = lines.stream[lines.starts[first] : lines.starts[max(first, last + 1)]]
-        if said in short:
-            _mark(lines, first, last, found)
+        begin = first if said in short else _below_attribution(lines, (first, last), short, names)
+        if begin is not None:
+            _mark(lines, begin, last, found)
     for number in range(len(lines.texts) - 1, max(-1, len(lines.texts) - MAX_TAIL), -1):
         said = lines.stream[lines.starts[number] :]
         if lines.quoted[number] or len(said) >= MIN_RUN:
@@ -33,6 +34,18 @@ def add_short(lines: LetterLines, held: Held, names: Collection[str], found: lis
         if said in short and lines.letters[number] and attributions.above(lines.texts, number, names) < number:
             _mark(lines, number, len(lines.texts) - 1, found)
             return
+
+
+def _below_attribution(lines: LetterLines, stretch: tuple[int, int], short: Collection[str], names: Collection[str]) -> int | None:
+    """The line of a stretch from which on it is a short text, right under an attribution that is quoted with it; None for none."""
+    first, last = stretch
+    for number in range(last, first, -1):
+        said = lines.stream[lines.starts[number] : lines.starts[last + 1]]
+        if len(said) >= MIN_RUN:
+            return None
+        if said in short and lines.letters[number] and attributions.above(lines.texts, number, names) < number:
+            return number
+    return None
 
 
 def _stretches(lines: LetterLines) -> list[tuple[int, int]]:
