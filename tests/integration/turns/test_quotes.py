@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
 
 import pytest
 from redis import Redis
@@ -12,6 +15,7 @@ from tests.support.sandbox import SandboxProcess
 from tests.support.turn_environment import TurnEnvironment
 from webhook_api.email.quoting import marks_of
 
+CASES: Final = Path(__file__).parents[2] / "cases" / "mail"
 ANSWER = "The first bicycle costs 300 and is red.\n\nThe second one costs 400, is blue, and has a bell."
 ON = "On Mon, 3 May 2027 at 09:00, Boss <boss@example.com> wrote:"
 QUOTE = "\n".join(f"> {line}" for line in ANSWER.split("\n"))
@@ -70,3 +74,15 @@ def test_a_quote_of_what_the_question_does_not_show_stays_whole(environment: Tur
     environment.once(mail(environment, REPLY, "<1@user.example>"))
     assert len(asked(environment)) == 1
     assert "> The first bicycle costs 300 and is red." in asked(environment)[-1]
+
+
+def test_a_quote_of_words_that_we_never_said_stays_whatever_program_wrote_it(environment: TurnEnvironment) -> None:
+    """The conversation holds other words; nothing else has these."""
+    for number, name in enumerate(("ok_reply_gmail", "ok_reply_outlook")):
+        case = json.loads((CASES / f"{name}.seq.json").read_text(encoding="utf-8"))
+        root = f"<root{number}@user.example>"
+        for step in case["steps"]:
+            environment.once(mail(environment, step["text"].replace("{t}", "apricot"), root))
+        first, _, last = asked(environment)
+        assert "apricot" in first
+        assert all(words in last for words in case["expect"]["second_mail_sees"])
