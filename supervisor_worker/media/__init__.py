@@ -1,1 +1,1 @@
-"""What came along with a text: where it may be fetched from, by what way, and whether it is a picture to be shown to the model."""
+"""What came along with a message: where it may be fetched from, by what way, and what of it the model may be shown."""

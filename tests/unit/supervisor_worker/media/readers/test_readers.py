@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from typing import Final
 
@@ -14,6 +15,9 @@ from supervisor_worker.media.readers.packages import MAX_ENTRIES
 from supervisor_worker.media.readers.sheet_dates import day_of
 from supervisor_worker.media.readers.sheets import MAX_CELLS
 from tests.payloads import files
+from tests.support.processes import ROOT
+
+CASES: Final = ROOT / "tests" / "cases" / "mail"
 
 
 def read(content: bytes, kind: str, charset: str = "") -> tuple[str, Fault]:
@@ -38,6 +42,14 @@ def test_an_invitation_says_what_when_where_and_who() -> None:
         "When: 2027-08-01 (all day) to 2027-08-14 (all day)"
     )
     assert read(files.CALENDAR, kinds.CALENDAR) == (shown, "")
+
+
+def test_an_invitation_in_a_mail_is_read_with_it() -> None:
+    """What stands in the calendar part alone is there."""
+    case = CASES / "invite_ics.eml"
+    text, fault = read(case.read_bytes(), kinds.MAIL)
+    seen = json.loads(case.with_suffix(".json").read_text(encoding="utf-8"))["expect"]["model_sees"]
+    assert (len(seen), [words for words in seen if words not in text], fault) == (3, [], "")
 
 
 def test_a_calendar_files_times_are_read_in_every_form() -> None:
