@@ -19,7 +19,7 @@ from supervisor_worker.media import reader_slots
 from supervisor_worker.media.image_header import NotAPicture, Picture, read_picture
 from supervisor_worker.media.reader_process import MAX_OUTPUT, Output, run
 from supervisor_worker.media.readers.extract import MAX_TEXT_BYTES, Fault, frame, unframe
-from supervisor_worker.media.readers.kinds import KINDS, PDF, PICTURE, UNKNOWN
+from supervisor_worker.media.readers.kinds import KINDS, PDF, PICTURE, UNKNOWN, claimed_kind
 
 MAX_BYTES: Final = 32_000_000
 """Of a file; a larger one is not read."""
@@ -58,17 +58,18 @@ async def read_file(content: bytes, name: str, content_type: str, *, seconds: fl
         return ReadFile(PICTURE, picture=read_picture(content))
     except NotAPicture:
         pass  # no picture, or one that a child has to convert
+    claimed = claimed_kind(name, content_type)
     if len(content) > MAX_BYTES:
-        return ReadFile(UNKNOWN, fault="too_large")
+        return ReadFile(claimed, fault="too_large")
     try:
         async with asyncio.timeout(seconds) as limit:
             place = await reader_slots.take()
             left = cast("float", limit.when()) - asyncio.get_running_loop().time()
     except TimeoutError:
-        return ReadFile(UNKNOWN, fault="too_slow")
+        return ReadFile(claimed, fault="too_slow")
     except reader_slots.NoPlace:
         LOG.exception("The places of the readers cannot be used", action="file_unread")
-        return ReadFile(UNKNOWN, fault="unknown")
+        return ReadFile(claimed, fault="unknown")
     request = frame({"name": name[-200:], "type": content_type[:200]})
     stopped = threading.Event()
     running = asyncio.get_running_loop().run_in_executor(None, run, request, content, min(left, CHILD_SECONDS), stopped)
@@ -80,7 +81,7 @@ async def read_file(content: bytes, name: str, content_type: str, *, seconds: fl
         raise
     except OSError:
         LOG.exception("No process could be started to read a file", action="file_unread")
-        return ReadFile(UNKNOWN, fault="unknown")
+        return ReadFile(claimed, fault="unknown")
     return _checked(output, content)
 
 

@@ -22,7 +22,7 @@ def mutated(content: bytes, chance: random.Random) -> bytes:
     data = bytearray(content)
     begin = chance.choice((0, min(32, len(data) - 1)))
     for _ in range(chance.randint(1, 8)):
-        start = chance.randrange(begin, len(data))
+        start = chance.randrange(min(begin, len(data)), len(data) + 1)
         length = chance.choice((1, 1, 2, 4, 40))
         data[start : start + length] = chance.choice((chance.randbytes(length), b"", data[start : start + length] * 3, b"\xff" * length))
     return bytes(data)

@@ -126,19 +126,18 @@ _TYPES: Final[Mapping[str, str]] = MappingProxyType(
         "application/x-pkcs7-signature": SIGNATURE,
         "application/pgp-signature": SIGNATURE,
         "application/pgp-encrypted": PGP,
-        "image/bmp": PICTURE,
     }
 )
 _ENDINGS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "pdf": PDF, "ics": CALENDAR, "ical": CALENDAR, "vcs": CALENDAR, "vcf": CONTACT, "vcard": CONTACT, "csv": CSV, "tsv": CSV,
+        "txt": TEXT, "ics": CALENDAR, "ical": CALENDAR, "vcs": CALENDAR, "vcf": CONTACT, "vcard": CONTACT, "csv": CSV, "tsv": CSV,
         "json": JSON, "md": MARKDOWN, "markdown": MARKDOWN, "eml": MAIL, "htm": WEB_PAGE, "html": WEB_PAGE, "docx": WORD, "docm": WORD,
         "xlsx": SPREADSHEET, "xlsm": SPREADSHEET, "pptx": PRESENTATION, "p7m": ENCRYPTED_MAIL, "p7s": SIGNATURE, "doc": OLD_OFFICE,
         "xls": OLD_OFFICE, "ppt": OLD_OFFICE, "msg": OLD_OFFICE, "amr": VOICE, "mp3": VOICE, "m4a": VOICE, "wav": VOICE, "opus": VOICE,
-        "mp4": VIDEO, "mov": VIDEO, "zip": ARCHIVE, "tar": ARCHIVE, "tgz": ARCHIVE, "exe": PROGRAM, "bmp": PICTURE,
+        "mp4": VIDEO, "mov": VIDEO, "zip": ARCHIVE, "tar": ARCHIVE, "tgz": ARCHIVE, "exe": PROGRAM, "bmp": PICTURE, "pdf": PDF,
     }
 )  # fmt: skip
-_READ_AS_TEXT: Final = frozenset({CALENDAR, CONTACT, MAIL, WEB_PAGE, CSV, JSON, MARKDOWN})
+_READ_AS_TEXT: Final = frozenset({CALENDAR, CONTACT, MAIL, WEB_PAGE, TEXT, CSV, JSON, MARKDOWN})
 _CMS: Final = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07"
 _CMS_SIGNED: Final = b"\x02"
 _CONTROLS: Final = frozenset(range(32)) - {9, 10, 12, 13, 27}
@@ -148,16 +147,25 @@ _UTF_16_ZEROS: Final = 0.3
 
 def kind_of(content: bytes, name: str, content_type: str) -> str:
     """The kind of a file. `content_type` is what it claims, without parameters; both may be anything."""
-    claimed = _TYPES.get(content_type.strip().lower(), "") or _ENDINGS.get(name.rpartition(".")[2].strip().lower(), "")
+    claimed = claimed_kind(name, content_type)
     for recognise in (_by_beginning, _by_container, _by_words):
         found = recognise(content)
         if found:
             return found
-    if content_type.startswith(("audio/", "video/")):
-        return VOICE if content_type.startswith("audio/") else VIDEO
+    if claimed in {VOICE, VIDEO}:
+        return claimed
     if is_text(content[:_SNIFFED]):
         return claimed if claimed in _READ_AS_TEXT else TEXT
-    return claimed if claimed and claimed not in _READ_AS_TEXT else UNKNOWN
+    return UNKNOWN if claimed in _READ_AS_TEXT else claimed
+
+
+def claimed_kind(name: str, content_type: str) -> str:
+    """What a file says it is, by its type or else its name: for one whose content nobody has looked at."""
+    content_type = content_type.partition(";")[0].strip().lower()
+    for family, kind in (("audio/", VOICE), ("video/", VIDEO), ("image/", PICTURE)):
+        if content_type.startswith(family):
+            return kind
+    return _TYPES.get(content_type) or _ENDINGS.get(name.rpartition(".")[2].strip().lower(), UNKNOWN)
 
 
 def is_text(content: bytes) -> bool:

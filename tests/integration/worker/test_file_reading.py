@@ -17,7 +17,7 @@ from supervisor_worker.media import reader_process, reader_slots
 from supervisor_worker.media.readers import kinds
 from supervisor_worker.media.readers.confinement import MEMORY_BYTES
 from supervisor_worker.media.readers.extract import Fault
-from supervisor_worker.media.reading import ReadFile, read_file
+from supervisor_worker.media.reading import MAX_BYTES, ReadFile, read_file
 from tests.payloads import pictures
 from tests.support.processes import ROOT
 from tests.support.wait import wait_for
@@ -74,6 +74,7 @@ def test_what_no_reader_knows_is_named() -> None:
         kinds.ENCRYPTED_MAIL, fault="encrypted"
     )
     assert read(b"\0\1", "") == ReadFile(kinds.UNKNOWN, fault="unknown")
+    assert read(bytes(MAX_BYTES + 1), "a.pdf") == ReadFile(kinds.PDF, fault="too_large")
 
 
 def test_a_child_has_nothing_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,9 +115,9 @@ def test_a_child_that_misbehaves_costs_its_file_alone(monkeypatch: pytest.Monkey
     for program, fault in ways:
         behaves(monkeypatch, program)
         started = time.monotonic()
-        found = read(seconds=1.5)
+        found = read(seconds=1.5 if fault == "too_slow" else 20)
         assert (found.text, found.document, found.fault) == ("", None, fault), program
-        assert time.monotonic() - started < 5, program
+        assert time.monotonic() - started < 15, program
         assert children_of(os.getpid()) == [], program
     behaves(monkeypatch, "os._exit(1)")
     assert read() == ReadFile(kinds.UNKNOWN, fault="damaged")
@@ -146,10 +147,10 @@ def test_two_are_read_at_once_on_a_host_and_a_killed_worker_gives_its_places_bac
     with holder, holder.stdout:
         try:
             assert holder.stdout.readline() == "held\n"
-            assert read(seconds=0.3) == ReadFile(kinds.UNKNOWN, fault="too_slow")
+            assert read(seconds=0.3) == ReadFile(kinds.TEXT, fault="too_slow")
         finally:
             holder.kill()
-    assert read(seconds=10).text == "x"
+    assert read(seconds=20).text == "x"
 
 
 def test_a_turn_that_is_cancelled_leaves_no_child_and_no_place_taken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,12 +163,12 @@ def test_a_turn_that_is_cancelled_leaves_no_child_and_no_place_taken(monkeypatch
         for each in reading:
             each.cancel()
         await asyncio.gather(*reading, return_exceptions=True)
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(10):
             os.close(await reader_slots.take())
 
     started = time.monotonic()
     asyncio.run(cancelled())
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 15
 
 
 def test_a_child_ends_with_a_worker_that_is_killed() -> None:

@@ -17,7 +17,7 @@ from tests.payloads import files, hostile_files
 FULL: Final = os.environ.get("BOSSLINE_CHAOS") == "full"
 MEMORY_BYTES: Final = 20_000_000
 SECONDS: Final = 25
-LAG_SECONDS: Final = 2
+LAG_SECONDS: Final = 5
 
 
 def resident() -> int:

@@ -48,6 +48,9 @@ FILES: Final = (
     (b"MZ\x90\0\3", "a.exe", "", kinds.PROGRAM),
     (b"\x1f\x8b\x08", "a.tgz", "", kinds.ARCHIVE),
     (b"\0\1\2\3", "a.bin", "", kinds.UNKNOWN),
+    (b"\0\1\2\3", "a.txt", "", kinds.UNKNOWN),
+    (b"\0\1\2\3", "", "image/x-new", kinds.PICTURE),
+    (b"<svg/>", "a.svg", "image/svg+xml", kinds.TEXT),
 )
 
 
