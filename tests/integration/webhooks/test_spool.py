@@ -124,6 +124,20 @@ def test_a_sender_s_texts_stay_in_order_over_direct_spool_and_direct(server: Emb
     assert ready(web)["status"] == "ok"
 
 
+def test_a_command_is_one_by_whatever_way_it_comes(server: EmbeddedServer, web: Web) -> None:
+    """Right from the webhook, and from the spool: its words are judged when it is stored. STOP is no command."""
+    with trouble(server, "stop"):
+        assert web.sms(Body="Status", MessageSid=sid(0)).status_code == 200
+    web.emptied()
+    assert web.sms(Body="status!", MessageSid=sid(1)).status_code == 200
+    assert web.sms(Body="What is the status?", MessageSid=sid(2)).status_code == 200
+    conversation = web.runtime.identities.conversation(TEXTS)
+    commands: Any = web.redis.lrange(f"boss:priority:{conversation}", 0, -1)
+    assert ([raw.decode() for raw in commands], inbox(web)) == ([text_id(0), text_id(1)], [text_id(2)])
+    assert web.sms(Body="stop", MessageSid=sid(3)).status_code == 200
+    assert web.redis.llen(f"boss:priority:{conversation}") == 2
+
+
 def test_a_slow_disk_holds_up_no_other_text_on_the_server_s_loop(server: EmbeddedServer, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     """A text that goes to disk is written by a thread: the loop, which all texts share, goes on."""
     post(web, 0)
