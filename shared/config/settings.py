@@ -72,6 +72,13 @@ class Settings(BridgeSettings, ClaudeSettings, SendGridSettings, TwilioSettings,
     max_open_messages: int = setting(
         50_000, "Messages that may wait for an answer; beyond them mail gets 503 and texts wait on disk.", "Limits", ge=1, le=10_000_000
     )
+    files_max_mb: int = setting(
+        200,
+        "What the files of mails may take in Redis together, in MiB; of a mail that comes then, they are named only.",
+        "Limits",
+        ge=0,
+        le=1_048_576,
+    )
     answer_within_minutes: float = setting(
         60.0, "How long an outage may delay an answer before the message is parked and its sender told.", "Limits", gt=0
     )

@@ -50,6 +50,8 @@ CONVERSATIONS: Final = PREFIX + "conversations"
 """A sorted set: the conversations that have kept messages, by their last activity (ms)."""
 INDEXES: Final = PREFIX + "indexes"
 """A sorted set: the names of all indexes, by when each is to be looked through for entries whose records have gone (ms)."""
+FILES: Final = PREFIX + "files"
+"""A hash: until when each file that came with a mail is kept (ms), the room that it takes (bytes), and whose it is."""
 INDEXING: Final = PREFIX + "indexing"
 """A hash: how far the messages of a version without indexes are listed."""
 DAY_SECONDS: Final = 86_400
@@ -80,6 +82,11 @@ def conversation(name: str) -> str:
 def inbox(conversation: str) -> str:
     """The list of a conversation's messages that wait."""
     return f"{PREFIX}inbox:{conversation}"
+
+
+def file(name: str) -> str:
+    """A file that came with a mail: a hash of its pieces, by their numbers."""
+    return f"{PREFIX}file:{name}"
 
 
 def opt_out(pair: str) -> str:

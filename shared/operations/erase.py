@@ -61,6 +61,7 @@ def erase_records(redis: Redis, *, username: str, user: str, request_ms: int, wa
     """
     mailbox, erased = Mailbox(redis), Erased()
     for _ in range(MAX_ROUNDS):
+        mailbox.run(calls.erase_files(user))
         found = list(_theirs(redis, username, user))
         if not found:
             return erased

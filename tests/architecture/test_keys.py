@@ -38,7 +38,9 @@ def test_the_scripts_and_python_spell_the_same_keys() -> None:
     lua = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "shared" / "mailbox" / "lua").glob("*.lua"))
     spelt = set(re.findall(r"P \.\. '([a-z_]+)", lua))
     ours = {value.removeprefix(keys.PREFIX) for name, value in vars(keys).items() if name.isupper() and str(value).startswith(keys.PREFIX)}
-    functions = {keys.conversation, keys.inbox, keys.message, keys.pause, keys.provider, keys.reply, keys.seen, keys.threads, keys.unsure}
+    functions = {
+        keys.conversation, keys.file, keys.inbox, keys.message, keys.pause, keys.provider, keys.reply, keys.seen, keys.threads, keys.unsure,
+    }  # fmt: skip
     ours |= {function("x").removeprefix(keys.PREFIX).partition(":")[0] for function in functions}
     python_alone = {"", "salt", "heard", "probe", "barrier", "reconcile:turn", "reconcile:since", "reconcile:next"}
     assert ours - spelt - python_alone == set()

@@ -24,6 +24,7 @@ from shared.mailbox.calls.delivery import (
     store_reply,
     unsettled,
 )
+from shared.mailbox.calls.files import PIECE_BYTES, Piece, erase_files, file_piece, file_room, keep_read
 from shared.mailbox.calls.indexes import END, Progress, list_stored, progress_from
 from shared.mailbox.calls.operators import (
     Alarmed,
@@ -83,6 +84,7 @@ __all__ = [
     "NO_LIMIT",
     "NO_MODEL_CALL",
     "OPT_WORD_KEPT_MS",
+    "PIECE_BYTES",
     "REPEATS",
     "STANDBY",
     "STANDBY_KEPT_MS",
@@ -101,6 +103,7 @@ __all__ = [
     "Due",
     "NotFound",
     "Outcome",
+    "Piece",
     "Progress",
     "Provider",
     "Reserved",
@@ -124,11 +127,15 @@ __all__ = [
     "ended",
     "enqueue",
     "erase",
+    "erase_files",
+    "file_piece",
+    "file_room",
     "finish",
     "hand_over",
     "heartbeat",
     "hold_retry",
     "ignore",
+    "keep_read",
     "list_stored",
     "no_cross_channel_notice",
     "not_found",

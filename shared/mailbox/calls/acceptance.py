@@ -29,7 +29,7 @@ _NOT_ADMITTED: Final[dict[str, str | int]] = {
     "kind": "text", "sender": "", "pair": "", "event": "", "settle": 0, "limit": 0, "keyword": "", "verdict": "", "most": MAX_OPEN,
     "texts": MAX_TEXTS_PER_TURN, "digest": "", "hourly": NO_LIMIT, "pair_hourly": NO_LIMIT, "daily": NO_LIMIT, "copy": 0,
     "flood": NOT_ADMITTED_AN_HOUR, "who": "", "provider_id": "", "index": "", "user": "", "thread": "", "command": "",
-    "automatic": "", "quoted": "",
+    "automatic": "", "quoted": "", "files": "",
 }  # fmt: skip
 """What `accept.lua` reads of a message that is recorded with a reason only."""
 
@@ -107,6 +107,7 @@ def accept(
         "command": command,
         "automatic": automatic.reason,
         "quoted": automatic.quoted,
+        "files": " ".join(file.key for file in event.files if file.key),
     }
     return Call("accept", arguments, _accepted, wake)
 

@@ -34,12 +34,14 @@ class Dearest:
     """By what a claim reckons the most that its turn's first question may use, before anybody has read its messages.
 
     `fixed` tokens whatever is asked, the longest answer among them; at most `history` bytes of what was said before, `text` bytes of
-    one message, and `pictures` pictures of `picture` tokens each. Two bytes of text are a token.
+    one message, `files` bytes of what is read in its files, and `pictures` pictures of `picture` tokens each. Two bytes of text are a
+    token.
     """
 
     fixed: int = 0
     history: int = 0
     text: int = 0
+    files: int = 0
     picture: int = 0
     pictures: int = 0
 
@@ -49,6 +51,7 @@ class Dearest:
             "question.fixed": self.fixed,
             "question.history": self.history,
             "question.text": self.text,
+            "question.files": self.files,
             "question.picture": self.picture,
             "question.pictures": self.pictures,
         }

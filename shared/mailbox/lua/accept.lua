@@ -17,12 +17,15 @@
 -- `index` names, besides user, sender and conversation, what the message is to be found by (`indexes`).
 -- With a `thread` it goes on the conversation that is known for that and its pair (`threads`); `conv` is the one that it begins where none
 -- is. All that is judged, written and woken here is of the conversation that was found.
+-- `files` are the keys of the files that came with it, which wait for an hour: they are kept for a week from now, or go at once where
+-- the message is not answered. A duplicate's stay: they may be those of the first.
 -- Answer: {outcome, reason}.
 -- uses: indexes threads
 -- args: id channel kind conv sender pair event mark settle# limit# keyword verdict most# texts# digest hourly# pair_hourly# daily# kept
--- args: via copy user flood# who provider_id index thread command automatic quoted wake...
+-- args: via copy user flood# who provider_id index thread command automatic quoted files wake...
 local HOUR, DAY = 3600000, 86400000
 local MOST_COMMANDS = 60
+local FILES_KEPT = 7 * DAY
 local MOST_ECHOES, SILENCE, AT_ONCE, WITHIN_SECONDS = 3, 600000, 2000, 12000
 -- How long after it was told once that a bound is reached it is not told again: an hour, or the rest of the day.
 local TOLD = {rate_limited = function() return HOUR end, day_limited = function(t) return DAY - t % DAY end}
@@ -193,6 +196,7 @@ local function keep_unanswered()
 end
 
 if verdict ~= '' then
+  drop_files(files)
   count('ignored:' .. verdict)
   redis.call('HSET', msg_key(id), 'state', 'ignored', 'reason', verdict, 'who', who, 'provider_id', provider_id)
   redis.call('PEXPIRE', msg_key(id), kept)
@@ -215,6 +219,11 @@ end
 
 redis.call('HSET', msg_key(id), 'state', 'pending', 'event', event)
 if thread ~= '' then keep_thread(thread, conv) end
+if files ~= '' then redis.call('HSET', msg_key(id), 'files', files) end
+for name in each_file(files) do
+  local entry = file_entry(name)
+  if entry and entry.at > t then keep_file(name, entry, t + FILES_KEPT, t) end
+end
 if copy == '1' then redis.call('HSET', msg_key(id), 'maybe_duplicate', 1) end
 redis.call('HSET', conv_key(conv), 'channel', channel, 'pair', pair, 'sender', sender, unpack(by_code and {} or {'rest', ''}))
 if by_code then

@@ -17,7 +17,7 @@
 -- first.
 -- uses: turns replies spending liveness
 -- args: conv token new_turn lease# lost_wait# jitter# most# schema# share# history_bytes# oldest# model_call
--- args: bounds{tokens# turns# sender#} question{fixed# history# text# picture# pictures#}
+-- args: bounds{tokens# turns# sender#} question{fixed# history# text# files# picture# pictures#}
 -- args: process life# death_wait# last_try#
 local key, inbox = conv_key(conv), inbox_key(conv)
 local t = now()
@@ -30,7 +30,8 @@ local function value_of(flat, field)
 end
 
 -- What was said before, newest first, until `history_bytes` of it are found: no more of a long conversation is read. A number may have
--- changed hands: what another user said, or was told, is not theirs. Nor does it go back behind the place at which a new chat began. And how many bytes of it are events and commands, which hold the texts.
+-- changed hands: what another user said, or was told, is not theirs. Nor does it go back behind the place at which a new chat began. And how
+-- many bytes of it are events, commands and what was read in files, which hold the texts.
 local function said_before(user)
   local entries, found, bytes, texts = redis.call('LRANGE', P .. 'history:' .. conv, 0, -1), {}, 0, 0
   for i = #entries, 1, -1 do
@@ -42,7 +43,7 @@ local function said_before(user)
       found[#found + 1] = {kind, flat}
       for j = 2, #flat, 2 do
         bytes = bytes + #flat[j]
-        if flat[j - 1] == 'event' or flat[j - 1] == 'command' then texts = texts + #flat[j] end
+        if flat[j - 1] == 'event' or flat[j - 1] == 'command' or flat[j - 1] == 'read' then texts = texts + #flat[j] end
       end
       if bytes > history_bytes then break end
     end
@@ -126,12 +127,12 @@ local function head(box)
 end
 
 -- The most that a question about these messages may use: a token for two bytes of their texts (JSON in ASCII, which is never shorter) and
--- of `texts` bytes said before, pictures at their largest, and what is `fixed`, the longest answer among it.
+-- of `texts` bytes said before, the most that is shown of what is read in files, pictures at their largest, and what is `fixed`, the longest answer among it.
 local function dearest(messages, texts)
   local bytes, pictures = math.min(texts, question.history), 0
   for _, id in ipairs(messages) do
     local event = get(msg_key(id), 'event')
-    bytes = bytes + math.min(#event, question.text)
+    bytes = bytes + math.min(#event, question.text) + (get(msg_key(id), 'files') ~= '' and question.files or 0)
     pictures = pictures + select(2, string.gsub(string.match(event, '"media":(%b[])') or '', '"', '')) / 2
   end
   return question.fixed + math.ceil(bytes / 2) + question.picture * math.min(pictures, question.pictures)

@@ -58,6 +58,41 @@ local function opt(pair, out, t, by)
   return 1
 end
 
+-- Files that came with mails. The pieces of one are a hash. `FILES` says of each until when it is kept (ms), how many bytes of room it
+-- takes, and whose it is; both are written in one step, and end at the same time. Nothing counts beside them: room is what the entries say.
+local FILES = P .. 'files'
+local function file_key(name) return P .. 'file:' .. name end
+local function each_file(names) return string.gmatch(names, '%x+') end
+
+local function read_file_entry(text)
+  local at, room, user = string.match(text or '', '^(%d+) (%d+) (%S+)$')
+  return at and {at = tonumber(at), room = tonumber(room), user = user}
+end
+
+local function file_entry(name) return read_file_entry(redis.call('HGET', FILES, name)) end
+
+local function keep_file(name, entry, at, t)
+  redis.call('HSET', FILES, name, whole(at) .. ' ' .. whole(entry.room) .. ' ' .. entry.user)
+  redis.call('PEXPIRE', file_key(name), whole(math.max(1, at - t)))
+end
+
+local function drop_file(name)
+  redis.call('HDEL', FILES, name)
+  redis.call('DEL', file_key(name))
+end
+
+local function drop_files(names)
+  for name in each_file(names) do drop_file(name) end
+end
+
+-- The files of a message are kept for `most` from now, or shorter where they are.
+local function shorten_files(names, most, t)
+  for name in each_file(names) do
+    local entry = file_entry(name)
+    if entry and entry.at > t + most then keep_file(name, entry, t + most, t) end
+  end
+end
+
 -- A pause: of all sending (pair ''), or of one user's, which is kept for each of their pairs.
 local function pause_key(pair) return pair == '' and P .. 'pause' or P .. 'pause:' .. pair end
 local function held(pair) return get(pause_key(pair), 'since') ~= '' end

@@ -36,6 +36,7 @@ for i = ids, #ARGV do
   else
     out_of_inbox(conv, id)
     unindex_message(id)
+    drop_files(get(msg_key(id), 'files'))
     redis.call('DEL', msg_key(id))
     redis.call('ZREM', P .. 'parked', id)
     redis.call('ZREM', P .. 'recent', id)

@@ -32,7 +32,8 @@ local function schedule(conv, soon, t)
   return ready
 end
 
--- An end state for one message. Its record goes when the retention has passed; a parked one stays until somebody acts.
+-- An end state for one message. Its record goes when the retention has passed; a parked one stays until somebody acts. The files that
+-- came with it go a day later, for a person who asks once more.
 local function settle_message(id, conv, turn, state, reason, retention, t)
   redis.call('HSET', msg_key(id), 'state', state, 'reason', reason, 'done_at', whole(t))
   if state == 'parked' then
@@ -40,6 +41,7 @@ local function settle_message(id, conv, turn, state, reason, retention, t)
   else
     redis.call('ZREM', P .. 'parked', id)
     redis.call('PEXPIRE', msg_key(id), retention)
+    shorten_files(get(msg_key(id), 'files'), math.min(86400000, tonumber(retention)), t)
   end
   append(state, 'conv', conv, 'msg', id, 'turn', turn, 'reply', reply_of(turn), 'reason', reason)
 end
