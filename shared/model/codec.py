@@ -17,7 +17,7 @@ from shared.errors import BadInput, SchemaTooNew
 from shared.model.addresses import EmailAddress, PhoneNumber
 from shared.model.channels import event_classes
 from shared.model.events import MAX_MEDIA, Event, Media
-from shared.model.files import MAX_FILES, File
+from shared.model.files import MAX_NAMED, File
 from shared.model.marks import MAX_MARKS, Mark
 
 SCHEMA_VERSION: Final = 1
@@ -110,7 +110,7 @@ def _marks(value: object) -> tuple[Mark, ...]:
 
 
 def _files(value: object) -> tuple[File, ...]:
-    return tuple(File.parse(text) for text in _texts(value)[:MAX_FILES])
+    return tuple(File.parse(text) for text in _texts(value)[:MAX_NAMED])
 
 
 def _number(value: object) -> float:

@@ -15,6 +15,10 @@ FileFault = Literal["", "no_room", "slow", "too_large", "too_many"]
 """Why a file's content was not kept; '' where it was."""
 MAX_FILES: Final = 20
 """The most files of one mail whose content is kept; further ones are named."""
+MAX_NAMED: Final = 200
+"""The most files of one mail that are named."""
+MAX_FILE_BYTES: Final = 30 * 1024 * 1024
+"""The largest file whose content is kept: no larger mail reaches us, and no larger request Claude."""
 _FAULTS: Final = get_args(FileFault)
 _FILE: Final = re.compile(r"([0-9a-f]{32}|-) ([0-9]{1,12}) ([a-z_]{1,20}|-) ([a-z0-9.+-]{1,80}/[a-z0-9.+-]{1,80}|-) (.{1,200})", re.DOTALL)
 

@@ -46,25 +46,30 @@ def receive_mail(intake: Intake, authenticator: WebhookAuthenticator, request: R
         body = request_body.read_prefix(request, check.on_chunk, ending=_last_line(request), limit=MAX_MAIL_BYTES)
         signed = check.finish()
         mail = parse_email(body.content, request.content_type or "")
-        if body.truncated:
-            mail = dataclasses.replace(mail, body=f"{mail.body}\n\n{TRUNCATED_NOTE}".strip())
-        del body
-    message_ids = [_store_or_spool(intake, mail, recipient, signed=signed) for recipient in mail.recipients]
-    if not mail.recipients:
-        message_ids = [mail_id(mail, "", "unknown_recipient")]
-        intake.ignore(IgnoredMessage(message_ids[0], "email", "unknown_recipient", str(mail.sender or ""), header=mail.message_id))
-    return CompleteResponse(headers=[(MESSAGE_HEADER, ",".join(message_ids))])
+        if body.truncated:  # the files are not all there, and one of them is not whole
+            mail = dataclasses.replace(mail, body=f"{mail.body}\n\n{TRUNCATED_NOTE}".strip(), contents=())
+        found = [_judged(intake, mail, recipient, signed=signed) for recipient in mail.recipients]
+        if not found:
+            message_id = mail_id(mail, "", "unknown_recipient")
+            found = [IgnoredMessage(message_id, "email", "unknown_recipient", str(mail.sender or ""), header=mail.message_id)]
+        del body, mail  # the memory of a large mail is free before anybody waits for the mailbox
+    for each in found:
+        if isinstance(each, IgnoredMessage):
+            intake.ignore(each)
+        else:
+            intake.accept(each)
+    return CompleteResponse(headers=[(MESSAGE_HEADER, ",".join(each.id for each in found))])
 
 
-def _store_or_spool(intake: Intake, mail: InboundMail, recipient: EmailAddress, *, signed: bool) -> str:
+def _judged(intake: Intake, mail: InboundMail, recipient: EmailAddress, *, signed: bool) -> EmailReceived | IgnoredMessage:
+    """What a mail is to one of our addresses. Files are stored after the verdict: a stranger's never are."""
     verdict = admission.email(mail, recipient, intake.runtime.users, intake.runtime.settings.exact_mail_domains)
     if isinstance(verdict, Ignored):
         message_id = mail_id(mail, recipient.value, verdict.reason)
         sender = str(mail.sender or "")
-        intake.ignore(IgnoredMessage(message_id, "email", verdict.reason, sender, recipient.value, header=mail.message_id))
-        return message_id
+        return IgnoredMessage(message_id, "email", verdict.reason, sender, recipient.value, header=mail.message_id)
     message_id = mail_id(mail, verdict.boss.value)
-    event = EmailReceived(
+    return EmailReceived(
         id=message_id,
         # The reply goes to the author who was proven. Reply-To is not honoured: anybody may write any address there,
         # and so have our reply, which quotes the question, sent to a third person.
@@ -81,12 +86,11 @@ def _store_or_spool(intake: Intake, mail: InboundMail, recipient: EmailAddress, 
         marks=mail.marks,
         addressed=recipients.addressed(mail.headers, recipient),
         others=recipients.others(mail.headers, recipient, verdict.sender),
+        files=intake.keep_files(message_id, verdict.user.username, mail.attachments, mail.contents) if mail.contents else (),
         hidden=mail.hidden,
         signed=signed,
         received_at=time.time(),
     )
-    intake.accept(event)
-    return message_id
 
 
 def mail_id(mail: InboundMail, recipient: str, ignored: str = "") -> str:

@@ -16,6 +16,8 @@ from email.policy import compat32
 from typing import Final
 
 from shared.model.text import decode, decode_plain
+from webhook_api.email import attachments
+from webhook_api.email.attachments import Attachment
 from webhook_api.email.headers import decoded
 
 MAX_TEXT_BYTES: Final = 1_048_576
@@ -42,14 +44,14 @@ _UNREADABLE: Final = (LookupError, ValueError, TypeError, AttributeError, Assert
 
 @dataclass(slots=True)
 class Bodies:
-    """The plain texts of a message, its HTML texts, the names of its files ('' for a file without a name), and the mails attached to it.
+    """The plain texts of a message, its HTML texts, its files, and the mails attached to it.
 
     `alternatives`: the message says that texts of both kinds are the same in two forms.
     """
 
     plain: list[str] = field(default_factory=list)
     html: list[str] = field(default_factory=list)
-    files: list[str] = field(default_factory=list)
+    files: list[Attachment] = field(default_factory=list)
     mails: list[AttachedMail] = field(default_factory=list)
     alternatives: bool = False
 
@@ -117,7 +119,7 @@ def _read_parts(message: Message, bodies: Bodies, depth: int) -> None:
         part = left.pop()
         if part is not message and part.get_content_type() in MAIL_TYPES:
             if depth or len(bodies.mails) == MAX_MAILS:
-                bodies.files.append(_described(part)[2] or UNNAMED_MAIL)
+                bodies.files.append(attachments.of_part(_described(part)[2] or UNNAMED_MAIL, part))
             else:
                 bodies.mails.append(_inner(part))
         elif part.is_multipart():
@@ -151,7 +153,7 @@ def _attached(message: Message) -> AttachedMail:
 def _read_part(part: Message, bodies: Bodies) -> None:
     kind, charset, name, attached = _described(part)
     if attached or kind not in ("text/plain", "text/html"):
-        bodies.files.append(name)
+        bodies.files.append(attachments.of_part(name, part))
         return
     try:
         payload = part.get_payload(decode=True)

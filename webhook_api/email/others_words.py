@@ -59,7 +59,12 @@ def marked(text: str, attached: Sequence[mime.AttachedMail], *, author: str, pas
 
 
 def _with_headers(mail: mime.AttachedMail, text: str) -> str:
-    lines = [("From", mail.sender), ("Date", mail.date), ("Subject", mail.subject), ("Files", ", ".join(filter(None, mail.bodies.files)))]
+    lines = [
+        ("From", mail.sender),
+        ("Date", mail.date),
+        ("Subject", mail.subject),
+        ("Files", ", ".join(file.name for file in mail.bodies.files if file.name)),
+    ]
     head = "\n".join(f"{name}: {one_line(value, MAX_HEADER)}" for name, value in lines if value.strip())
     return f"{head}\n\n{text}".strip() or "(an empty mail)"
 

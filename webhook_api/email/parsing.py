@@ -17,6 +17,7 @@ from shared.model.addresses import EmailAddress, address_behind_name, parse_addr
 from shared.model.marks import Mark
 from shared.model.text import decode, decode_plain, one_line, seen_line
 from webhook_api.email import mime, others_words
+from webhook_api.email.attachments import Attachment, posted
 from webhook_api.email.headers import MAX_BLOCK, Headers, decoded
 from webhook_api.email.multipart import PostedPart, boundary_of, parts
 
@@ -32,7 +33,9 @@ MAX_SUBJECT: Final = 500
 MAX_FROM: Final = 2_000
 MAX_RECIPIENTS: Final = 50
 
-_FIELDS: Final = frozenset({"headers", "dkim", "to", "from", "subject", "text", "html", "envelope", "charsets", "SPF", "email"})
+_FIELDS: Final = frozenset(
+    {"headers", "dkim", "to", "from", "subject", "text", "html", "envelope", "charsets", "SPF", "email", "content-ids"}
+)
 _PATH: Final = re.compile(r"[/\\:]")
 _NOT_IN_NAMES: Final = re.compile(r"[^\w.()\[\]{}@+,=&~!#$%^' -]")
 
@@ -45,7 +48,8 @@ class InboundMail:
 
     `sender_fault` is '' or says why no single author could be read (`two_addresses`, `bad_from`); `sender` is None then.
     `envelope_from` is None when there was no envelope, and '' for the empty return path. `digest` identifies this very mail: it is the
-    same in each of SendGrid's retries. `hidden` counts the characters that were left out because a person does not see them.
+    same in each of SendGrid's retries. `attachments` are the harmless names of the files, `contents` the files themselves, in the same
+    order: they hold on to the request's memory. `hidden` counts the characters that were left out because a person does not see them.
 
     `unread` is '' or says why the mail may not have been read as it was sent: `bad_form` for a form that has a field twice or other fields
     around it, `bad_headers` for a header block that was cut, is missing, or breaks RFC 5322. Then nothing in the mail proves anything.
@@ -64,6 +68,7 @@ class InboundMail:
     references: tuple[str, ...] = field(repr=False)
     thread_index: str = field(repr=False)
     attachments: tuple[str, ...] = field(repr=False)
+    contents: tuple[Attachment, ...] = field(repr=False)
     hidden: int
     dkim: str
     spf: str
@@ -84,7 +89,7 @@ def parse_email(body: bytes, content_type: str) -> InboundMail:
     subject = seen_line(texts.field("subject"), MAX_SUBJECT)
     if not subject.text:
         subject = seen_line(decoded(headers.first("subject")), MAX_SUBJECT)
-    bodies = mime.read(raw) if raw is not None else _posted_bodies(texts, headers, files, attached)
+    bodies = mime.read(raw) if raw is not None else _posted_bodies(texts, headers, _posted(texts, files), attached)
     in_reply_to, references = headers.in_reply_to(), headers.references()
     words = others_words.shown(bodies)
     content = others_words.marked(
@@ -93,7 +98,8 @@ def parse_email(body: bytes, content_type: str) -> InboundMail:
         author=sender.value if sender else "",
         passed_on=others_words.is_forward(subject.text, (in_reply_to, *references)),
     )
-    attachments = [seen_line(name, MAX_FROM) for name in bodies.files[:MAX_FILES]]
+    files_kept = [file for file in bodies.files if not file.is_tracker][:MAX_FILES]
+    attachments = [seen_line(file.name, MAX_FROM) for file in files_kept]
     digest = _digest(headers, envelope, fields)
     return InboundMail(
         sender=sender,
@@ -109,6 +115,7 @@ def parse_email(body: bytes, content_type: str) -> InboundMail:
         references=references,
         thread_index=headers.thread_index(),
         attachments=tuple(harmless_name(name.text) for name in attachments),
+        contents=tuple(files_kept),
         hidden=words.hidden + content.hidden + subject.hidden + sum(name.hidden for name in attachments),
         dkim=texts.proof("dkim"),
         spf=texts.proof("SPF").strip().lower(),
@@ -133,13 +140,13 @@ def harmless_name(name: str) -> str:
     return plain[:MAX_FILE_NAME] or "unnamed"
 
 
-def _collect(found: Iterable[PostedPart]) -> tuple[Fields, list[str], list[memoryview], bool]:
-    """The fields that are read, the first of each name; the names of the files; the mails among them; and whether each field occurs once.
+def _collect(found: Iterable[PostedPart]) -> tuple[Fields, list[PostedPart], list[memoryview], bool]:
+    """The fields that are read, the first of each name; the files; the mails among them; and whether each field occurs once.
 
     SendGrid writes each field once. A second one comes from a mail that contains the form's boundary: then nobody can tell which is whose.
     """
     fields: Fields = {}
-    files: list[str] = []
+    files: list[PostedPart] = []
     mails: list[memoryview] = []
     once = True
     for part in found:
@@ -149,8 +156,14 @@ def _collect(found: Iterable[PostedPart]) -> tuple[Fields, list[str], list[memor
         elif part.filename is not None and part.content_type in mime.MAIL_TYPES and len(mails) < mime.MAX_MAILS:
             mails.append(part.value)
         elif part.filename is not None and len(files) < MAX_FILES:
-            files.append(part.filename)
+            files.append(part)
     return fields, files, mails, once
+
+
+def _posted(texts: _Texts, files: list[PostedPart]) -> list[Attachment]:
+    """The files of the form; those that the mail's text shows are named in a field of their own, by their content ids."""
+    shown = {name for name in _json_object(texts.proof("content-ids")).values() if isinstance(name, str)}
+    return [posted(part.filename or "", part.content_type, part.value, inline=part.name in shown) for part in files]
 
 
 class _Texts:
@@ -171,8 +184,8 @@ class _Texts:
         return decode_plain(bytes(self._fields.get(name, b"")[:limit]))
 
 
-def _posted_bodies(texts: _Texts, headers: Headers, files: list[str], attached: list[memoryview]) -> mime.Bodies:
-    """What SendGrid has taken apart: texts, names of files, and the mails among the files, of which only the begin is read."""
+def _posted_bodies(texts: _Texts, headers: Headers, files: list[Attachment], attached: list[memoryview]) -> mime.Bodies:
+    """What SendGrid has taken apart: texts, files, and the mails among the files, of which only the begin is read."""
     mails = [mime.attached(bytes(content[:MAX_TEXT_BYTES])) for content in attached]
     alternatives = headers.first("content-type").lower().startswith("multipart/alternative")
     return mime.Bodies([texts.field("text", MAX_TEXT_BYTES)], [texts.field("html", MAX_TEXT_BYTES)], files, mails, alternatives)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypedDict
@@ -24,11 +25,13 @@ from shared.errors import StorageFault, StorageFull, StorageUnavailable
 from shared.mailbox import calls, keys
 from shared.model.channels import CHANNELS
 from shared.model.events import Keyword, Received
+from shared.model.files import File
 from shared.observability import logs
 from shared.process import blocking
 from shared.runtime import Runtime
 from webhook_api.intake import records
 from webhook_api.intake.availability import Availability
+from webhook_api.intake.file_store import Content, FileStore
 from webhook_api.intake.ordering import Sequencer, Way
 from webhook_api.intake.records import IgnoredMessage, ReceivedMessage, Reports, SpoolRecord
 from webhook_api.intake.replay import Replayer
@@ -81,6 +84,7 @@ class Intake:
         self._heard_at = -HEARD_SECONDS
         self._last_unreplicated = False
         self._availability = Availability()
+        self._files = FileStore(runtime)
         self._replayer = Replayer(runtime, self._spool, self._sequencer, self._unreplicated, self._availability)
 
     def start(self) -> None:
@@ -90,6 +94,7 @@ class Intake:
     def close(self) -> None:
         """End the replay; what is spooled stays there."""
         self._replayer.close()
+        self._files.close()
 
     @property
     def away(self) -> bool:
@@ -100,6 +105,10 @@ class Intake:
     def slow(self) -> bool:
         """Whether a request may have to wait: behind what is on disk, or for a replica, which the last one had to."""
         return self._last_unreplicated or self._spool.depth > 0
+
+    def keep_files(self, message: str, username: str, names: Sequence[str], contents: Sequence[Content]) -> tuple[File, ...]:
+        """Store the files of a mail that will be accepted under that id; each as its record names it. None is waited for on disk."""
+        return self._files.keep(message, username, names, contents, away=self.away) if contents else ()
 
     def accept(self, event: Received, *, keyword: Keyword = "") -> None:
         """Store a message that will be answered."""

@@ -275,7 +275,7 @@ def test_texts_beside_attachments_are_joined() -> None:
     )
     bodies = mime.read(raw)
     assert "\n".join(bodies.plain).split() == ["above", "below"]
-    assert bodies.files == ["", "notes.txt"]
+    assert [file.name for file in bodies.files] == ["", "notes.txt"]
 
 
 PARTS = b"Content-Type: multipart/mixed; boundary=x\r\n\r\n"
