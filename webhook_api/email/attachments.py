@@ -21,7 +21,7 @@ _NOT_BASE64: Final = re.compile(r"[^A-Za-z0-9+/]")
 
 
 @dataclass(frozen=True, slots=True)
-class Attachment:
+class MailFile:
     """A file. `name` is as the mail says it, '' for none; `content_type` in lower case, '' for none that is one.
 
     `chunks` gives the content, at most CHUNK bytes at once, as often as it is called. `inline`: the mail's text shows it.
@@ -45,15 +45,15 @@ class Attachment:
         return True
 
 
-def posted(name: str, content_type: str, content: memoryview, *, inline: bool) -> Attachment:
+def posted(name: str, content_type: str, content: memoryview, *, inline: bool) -> MailFile:
     """A file that is a part of a form."""
-    return Attachment(name, harmless_type(content_type), lambda: _slices(content), inline)
+    return MailFile(name, harmless_type(content_type), lambda: _slices(content), inline)
 
 
-def of_part(name: str, part: Message) -> Attachment:
+def of_part(name: str, part: Message) -> MailFile:
     """A file that is a part of a MIME message; its content may be damaged, and then is what is left."""
     inline = part.get_content_disposition() != "attachment" and bool(part.get("content-id") or part.get_content_disposition())
-    return Attachment(name, harmless_type(part.get_content_type()), lambda: _decoded(part), inline)
+    return MailFile(name, harmless_type(part.get_content_type()), lambda: _decoded(part), inline)
 
 
 def harmless_type(text: str) -> str:

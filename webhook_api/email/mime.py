@@ -17,7 +17,7 @@ from typing import Final
 
 from shared.model.text import decode, decode_plain
 from webhook_api.email import attachments
-from webhook_api.email.attachments import Attachment
+from webhook_api.email.attachments import MailFile
 from webhook_api.email.headers import decoded
 
 MAX_TEXT_BYTES: Final = 1_048_576
@@ -51,7 +51,7 @@ class Bodies:
 
     plain: list[str] = field(default_factory=list)
     html: list[str] = field(default_factory=list)
-    files: list[Attachment] = field(default_factory=list)
+    files: list[MailFile] = field(default_factory=list)
     mails: list[AttachedMail] = field(default_factory=list)
     alternatives: bool = False
 

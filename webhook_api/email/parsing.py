@@ -17,7 +17,7 @@ from shared.model.addresses import EmailAddress, address_behind_name, parse_addr
 from shared.model.marks import Mark
 from shared.model.text import decode, decode_plain, one_line, seen_line
 from webhook_api.email import mime, others_words
-from webhook_api.email.attachments import Attachment, posted
+from webhook_api.email.attachments import MailFile, posted
 from webhook_api.email.headers import MAX_BLOCK, Headers, decoded
 from webhook_api.email.multipart import PostedPart, boundary_of, parts
 
@@ -68,7 +68,7 @@ class InboundMail:
     references: tuple[str, ...] = field(repr=False)
     thread_index: str = field(repr=False)
     attachments: tuple[str, ...] = field(repr=False)
-    contents: tuple[Attachment, ...] = field(repr=False)
+    contents: tuple[MailFile, ...] = field(repr=False)
     hidden: int
     dkim: str
     spf: str
@@ -160,7 +160,7 @@ def _collect(found: Iterable[PostedPart]) -> tuple[Fields, list[PostedPart], lis
     return fields, files, mails, once
 
 
-def _posted(texts: _Texts, files: list[PostedPart]) -> list[Attachment]:
+def _posted(texts: _Texts, files: list[PostedPart]) -> list[MailFile]:
     """The files of the form; those that the mail's text shows are named in a field of their own, by their content ids."""
     shown = {name for name in _json_object(texts.proof("content-ids")).values() if isinstance(name, str)}
     return [posted(part.filename or "", part.content_type, part.value, inline=part.name in shown) for part in files]
@@ -184,7 +184,7 @@ class _Texts:
         return decode_plain(bytes(self._fields.get(name, b"")[:limit]))
 
 
-def _posted_bodies(texts: _Texts, headers: Headers, files: list[Attachment], attached: list[memoryview]) -> mime.Bodies:
+def _posted_bodies(texts: _Texts, headers: Headers, files: list[MailFile], attached: list[memoryview]) -> mime.Bodies:
     """What SendGrid has taken apart: texts, files, and the mails among the files, of which only the begin is read."""
     mails = [mime.attached(bytes(content[:MAX_TEXT_BYTES])) for content in attached]
     alternatives = headers.first("content-type").lower().startswith("multipart/alternative")

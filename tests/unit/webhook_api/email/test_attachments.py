@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from shared.model.files import File
 from tests.payloads import MULTIPART, mail_fields, multipart_body, payload
 from tests.payloads.pictures import gif, png
-from webhook_api.email.attachments import CHUNK, TINY_BYTES, Attachment, harmless_type
+from webhook_api.email.attachments import CHUNK, TINY_BYTES, MailFile, harmless_type
 from webhook_api.email.parsing import InboundMail, parse_email
 from webhook_api.intake.file_store import in_pieces
 
@@ -34,7 +34,7 @@ def raw_mail(*files: tuple[str, str, bytes], cte: str = "base64", inline: bool =
     return parse_email(multipart_body(mail_fields(headers=None, text=None, email=message.as_bytes())), MULTIPART)
 
 
-def content(file: Attachment) -> bytes:
+def content(file: MailFile) -> bytes:
     """All of it, in chunks that are small enough."""
     chunks = list(file.chunks())
     assert all(len(chunk) <= CHUNK for chunk in chunks)
