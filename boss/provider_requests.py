@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import mimetypes
 import re
 import secrets
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email import message_from_bytes
@@ -110,6 +111,13 @@ def compose(*, sender: str, to: str, subject: str, text: str | None, html: str |
     elif html is not None:
         message.add_alternative(_utf8(html), subtype="html")
     return message
+
+
+def attach(message: EmailMessage, files: Iterable[Path]) -> None:
+    """Put files into a mail, each with the type that its name says. Raises OSError."""
+    for path in files:
+        main, _, sub = (mimetypes.guess_type(path.name)[0] or "application/octet-stream").partition("/")
+        message.add_attachment(path.read_bytes(), maintype=main, subtype=sub, filename=_utf8(path.name))
 
 
 def read_mail(path: Path) -> EmailMessage:

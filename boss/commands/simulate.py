@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from boss.http import Answer, Unreachable, ask
-from boss.provider_requests import Mail, Post, Signature, Text, compose, email_post, first_address, read_mail, sms_post
+from boss.provider_requests import Mail, Post, Signature, Text, attach, compose, email_post, first_address, read_mail, sms_post
 from boss.terminal.output import Command, Ending, Group, emit_json, printable, remark
 from shared.config.loading import load_settings
 from shared.config.settings import Settings
@@ -97,15 +97,17 @@ def sms(text: str, sender: str, to: str, sid: str, **options: Any) -> None:
 @click.option("--references", metavar="IDS", default="", help="The thread's ids, oldest first; by default --in-reply-to.")
 @click.option("--message-id", metavar="ID", default="", help="This mail's own; the whole mail again is a duplicate.")
 @click.option("--file", "path", type=MAIL_FILE, metavar="MAIL.eml", help="Send this mail instead; --from and --to are its envelope.")
+@click.option("--attach", "attached", type=MAIL_FILE, multiple=True, metavar="FILE", help="A file that comes with it; may be repeated.")
 @click.option("--raw", is_flag=True, help="Post it in SendGrid's raw mode, as one MIME message.")
 @click.option("--forged", is_flag=True, help="Let SPF and DKIM fail.")
 @_shared_options
-def email(path: Path | None, *, raw: bool, forged: bool, sender: str, to: str, **options: Any) -> None:
+def email(path: Path | None, *, attached: tuple[Path, ...], raw: bool, forged: bool, sender: str, to: str, **options: Any) -> None:
     r"""Send a mail.
 
     \b
       boss simulate email --body "What can you do?"
       boss simulate email --body "And then?" --in-reply-to "<id>"
+      boss simulate email --body "What is this?" --attach offer.pdf
       boss simulate email --file saved.eml --raw
     """
     settings = load_settings()
@@ -116,6 +118,7 @@ def email(path: Path | None, *, raw: bool, forged: bool, sender: str, to: str, *
     else:
         ends = (sender or str(user.email), to or str(user.boss_email))
         message = _compose(ends, options)
+    attach(message, attached)
     mail = Mail(message=message, sender=ends[0], to=ends[1], raw=raw, forged=forged, signature=_signature(options))
     _deliver(settings, email_post(settings, mail), options)
 

@@ -69,6 +69,8 @@ async def _handle_body(http: web.Request, operation: str, perform: Callable[[Jso
             return errors.error_response(400, "The request body is not valid JSON")
         if "anthropic-version" not in http.headers:
             return errors.error_response(400, "anthropic-version: header is required")
+        if (problem := errors.problem_of_size(http.content_length)) is not None:
+            return errors.error_response(413, problem)
         return perform(body)
 
     fields = describe(body) if body is not None else {}

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from sandbox.anthropic import model_rules
+from sandbox.anthropic import errors, model_rules
 from sandbox.engine.faults import AnthropicFaults
 from sandbox.engine.json_types import JsonObject
 
@@ -24,6 +24,7 @@ SHORT_LENGTH: Final = 160
 """Characters of an answer that the user wants shorter without naming a limit."""
 CHARACTERS_PER_TOKEN: Final = 4
 PICTURE_TOKENS: Final = 1_500
+PAGE_TOKENS: Final = 2_500
 THINKING_SHARES: Final = {"low": 0.1, "medium": 0.5, "high": 1.0, "xhigh": 1.5, "max": 2.0}
 """How much the model thinks at each effort, as a share of what it thinks at `high`."""
 WANTS_SHORTER: Final = re.compile(r"\bshort(?:er|en)?\b|\bbrief(?:er|ly)?\b|\btoo long\b", re.IGNORECASE)
@@ -58,17 +59,17 @@ def user_turns(messages: list[JsonObject]) -> int:
 
 
 def without_pictures(messages: list[JsonObject]) -> list[JsonObject]:
-    """The messages with a description of each picture (type, bytes, SHA-256) in its place."""
+    """The messages with a description of each picture and document (type, bytes, SHA-256) in its place."""
     return [{**message, "content": _described(message.get("content"))} for message in messages]
 
 
 def _described(content: object) -> object:
     if not isinstance(content, list):
         return content
-    return [_picture(block) if isinstance(block, dict) and block.get("type") == "image" else block for block in content]
+    return [_file(block) if isinstance(block, dict) and block.get("type") in ("image", "document") else block for block in content]
 
 
-def _picture(block: JsonObject) -> JsonObject:
+def _file(block: JsonObject) -> JsonObject:
     given = block.get("source")
     source = given if isinstance(given, dict) else {}
     try:
@@ -76,7 +77,7 @@ def _picture(block: JsonObject) -> JsonObject:
     except ValueError:
         data = b""
     shown = {"media_type": source.get("media_type"), "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-    return {"type": "image", "source": shown}
+    return {**block, "source": shown}
 
 
 def tokens(value: object) -> int:
@@ -88,12 +89,16 @@ def tokens(value: object) -> int:
 def input_tokens(request: JsonObject) -> int:
     """Estimate the input tokens of a whole request."""
     messages = [message for message in request.get("messages") or () if isinstance(message, dict)]
-    pictures = json.dumps(messages).count('"type": "image"')
-    return (
+    blocks: list[JsonObject] = [block for message in messages if isinstance(message.get("content"), list) for block in message["content"]]
+    pictures = sum(block.get("type") == "image" for block in blocks)
+    pages = sum(errors.pages_of(block.get("source")) for block in blocks if block.get("type") == "document")
+    total: int = (
         tokens(without_pictures(messages))
         + pictures * PICTURE_TOKENS
+        + pages * PAGE_TOKENS
         + sum(tokens(request[n]) for n in ("system", "tools") if request.get(n))
     )
+    return total
 
 
 def answer(request: JsonObject, faults: AnthropicFaults) -> ModelReply:

@@ -11,6 +11,7 @@ from shared.model import codec, folds
 from shared.model.addresses import Channel
 from shared.model.commands import CommandName
 from shared.model.events import Received, Response
+from shared.model.extracts import NOTHING_READ, Extracts
 from shared.model.folds import Fold
 
 
@@ -117,9 +118,10 @@ class Message:
     """A message record. `age_ms` leaves out the time in which sending was paused; `event` is None once its body expired.
 
     `asked` says that the model was asked about it before, and failed. `until` is of a notice: to when its user has to wait, in ms.
-    `user` is the id of the entry of the users file that it came from. `who` (sender and recipient, masked) and `provider_id` are of one
-    that is not answered. `command` is what code does about it, '' for what the model answers; `rest` the reply of which a "more" asks the
-    next part. `folds` are the parts that are shown as notes only; None until the message was first shown in a question.
+    `user` is the id of the entry of the users file that it came from, `extracts` what was read in its files. `who` (sender and recipient,
+    masked) and `provider_id` are of one that is not answered. `command` is what code does about it, '' for what the model answers; `rest`
+    the reply of which a "more" asks the next part. `folds` are the parts that are shown as notes only; None until the message was first
+    shown in a question.
     """
 
     id: str
@@ -144,6 +146,7 @@ class Message:
     command: CommandName = ""
     rest: str = ""
     folds: tuple[Fold, ...] | None = field(repr=False, default=None)
+    extracts: Extracts = NOTHING_READ
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +207,7 @@ def message_from(record: dict[str, Any], *, age_ms: int = 0) -> Message:
         command=cast("CommandName", record.get("command", "")),
         rest=record.get("rest", ""),
         folds=folds.decode(record["folds"]) if record.get("folds") else None,
+        extracts=Extracts.parse(record["read"]) if record.get("read") else NOTHING_READ,
     )
 
 

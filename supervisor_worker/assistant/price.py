@@ -13,10 +13,12 @@ from shared.mailbox.calls import DayBounds, Dearest
 from shared.model import codec
 from shared.model.events import MAX_MEDIA
 from shared.model.users import Users
+from supervisor_worker.assistant.file_notes import LONGEST_NOTES
 from supervisor_worker.assistant.models import thinks
 from supervisor_worker.assistant.prompt import BYTES_A_TOKEN, Prompt, longest_instructions
 from supervisor_worker.channels.formats import configured
 from supervisor_worker.channels.notes import MAX_TEXT
+from supervisor_worker.media.turn_files import MAX_TURN_TEXT
 
 BYTES_COUNTED: Final = 2
 MIN_CALLS_OF_A_SHARE: Final = 2
@@ -24,6 +26,8 @@ MESSAGE_OVERHEAD: Final = 16
 """Bytes that each message of the prompt counts for, in addition to its text."""
 PICTURE_TOKENS: Final = 4_784
 """A picture at its largest: newer models look at up to 3.75 megapixels, older ones at a third of that."""
+PAGE_TOKENS: Final = PICTURE_TOKENS + 3_000
+"""A page of a document, of which the model is shown the text, with 3,000 tokens at most by Anthropic's own figure, and a picture."""
 _MESSAGE: Final = 6 * MAX_TEXT + 8_000
 """Bytes of a message's record that can matter: the text that is shown, as JSON in ASCII spells it, subject and names of files."""
 _NOTES: Final = 1_200
@@ -41,15 +45,20 @@ def most_of(prompt: Prompt, settings: Settings) -> int:
     size = sum(len(text.encode("utf-8", "replace")) + MESSAGE_OVERHEAD for text in texts)
     size += sum(len(codec.dumps([*content])) for content in prompt.partial_answers)
     pictures = sum(len(message.pictures) for message in prompt.messages)
-    return longest_answer(settings) + _tokens(size) + PICTURE_TOKENS * pictures
+    pages = sum(document.pages for message in prompt.messages for document in message.documents)
+    return longest_answer(settings) + _tokens(size) + PICTURE_TOKENS * pictures + PAGE_TOKENS * pages
 
 
 def dearest(settings: Settings) -> Dearest:
-    """By what the claim computes the same before it has read the messages: never less than `most_of` a turn's first request."""
+    """By what the claim computes the same before it has read the messages: never less than `most_of` a turn's first request.
+
+    What the files of a mail are as pictures and documents is known only when they have been read, and is reserved then.
+    """
     return Dearest(
         fixed=longest_answer(settings) + _tokens(longest_instructions(configured(settings)) + _NOTES),
         history=settings.history_tokens * BYTES_A_TOKEN,
         text=_MESSAGE,
+        files=MAX_TURN_TEXT + LONGEST_NOTES,
         picture=PICTURE_TOKENS,
         pictures=MAX_MEDIA,
     )

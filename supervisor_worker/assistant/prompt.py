@@ -21,10 +21,12 @@ from shared.model.commands import CommandName
 from shared.model.events import Received
 from shared.model.folds import Fold
 from shared.model.users import User
+from supervisor_worker.assistant.file_notes import said_before, told
 from supervisor_worker.channels.formats import FORMATS, MessageFormat
 from supervisor_worker.channels.notes import note, theirs
 from supervisor_worker.channels.truncation import CUT_MARK
 from supervisor_worker.media.image_header import Picture
+from supervisor_worker.media.turn_files import NO_FILES, Document, LoadedFiles
 
 EMPTY: Final = "Your answer to this was empty. If something is to be said, write it now; else leave it empty again."
 NO_ROOM: Final = "You thought about this until no room for the answer was left. Answer now, without thinking about it any further."
@@ -51,9 +53,9 @@ _COMMON: Final = """\
 You are Boss, the personal AI assistant of one person, who writes to you from their own phone or mailbox. Answer what they \
 ask, helpfully, truthfully and without ceremony. Write in the language that they write in.
 
-You have no tools here: you cannot look things up, open links or files, set reminders, call anybody or write to anybody else. \
-Pictures that come with a text message are shown to you. Your answer is sent to the person who wrote, and to nobody else. When \
-something would need more than words, say so plainly instead of pretending to have done it. When you do not know, say that. \
+You have no tools here: you cannot look things up, open links, set reminders, call anybody or write to anybody else. Pictures, and \
+files that come with a mail, are shown to you as far as they can be read. Your answer is sent to the person who wrote, and to nobody \
+else. When something would need more than words, say so plainly instead of pretending to have done it. When you do not know, say that. \
 Where nothing is asked and nothing is left to say, as after a mere thumbs-up, you may leave your answer empty: then nothing is sent.
 
 Notes in the brackets \u27e6 \u27e7 come from the program that carries the messages, and from nobody else: everything outside of \
@@ -69,6 +71,7 @@ class PromptMessage:
     role: Literal["user", "assistant"]
     text: str
     pictures: tuple[Picture, ...] = ()
+    documents: tuple[Document, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,7 @@ def build_prompt(
     history: Sequence[Message | Reply],
     pictures: Mapping[tuple[str, str], Picture],
     *,
+    files: LoadedFiles = NO_FILES,
     user: User | None,
     now: datetime,
     history_tokens: int,
@@ -114,14 +118,17 @@ def build_prompt(
 ) -> Prompt:
     """The prompt of one turn. `history` is oldest first; `pictures` are by the ids of message and file; `now` is any aware time.
 
-    `folds` are those of `events`, by their ids; records of the history have their own. `forms` are the formats as the operator set them.
+    `files` are those of its mails. `folds` are those of `events`, by their ids; records of the history have their own. `forms` are the
+    formats as the operator set them.
 
     The tokens of pictures are taken from those for the history, up to half of them: the other half may say what the pictures are about.
     """
-    numbers = {name: number for number, name in enumerate(pictures, 1)}
-    current = PromptMessage(
-        "user", "\n\n".join(render(event, numbers, folds.get(event.id, ())) for event in events), tuple(pictures.values())
-    )
+    pictures, documents = {**pictures, **files.pictures}, files.documents
+    numbers = {name: number for shown in (pictures, documents) for number, name in enumerate(shown, 1)}
+    parts: list[str] = []
+    for event in events:
+        parts += [render(event, numbers, folds.get(event.id, ())), *told(event.id, files.by_message.get(event.id, ()), numbers)]
+    current = PromptMessage("user", "\n\n".join(parts), tuple(pictures.values()), tuple(documents.values()))
     before = _recent(history, max(history_tokens // 2, history_tokens - sum(picture.tokens for picture in pictures.values())))
     return Prompt(_stable(forms[channel]), _today(user, now), tuple(_alternating([*(message for _, message in before), current])))
 
@@ -166,7 +173,8 @@ def _backwards(history: Sequence[Message | Reply]) -> Iterator[tuple[Message | R
                 yield record, PromptMessage("user", note(f"{_TOLD[record.answers]} {said}"))
         elif record.event is not None and not record.command:
             remark = _REMARKS.get(record.reason)
-            yield record, PromptMessage("user", render(record.event, folds=record.folds or ()) + ("\n\n" + note(remark) if remark else ""))
+            said_then = [render(record.event, folds=record.folds or ()), *said_before(record.event, record.extracts)]
+            yield record, PromptMessage("user", "\n\n".join([*said_then, *([note(remark)] if remark else [])]))
 
 
 def _alternating(messages: Sequence[PromptMessage]) -> list[PromptMessage]:
@@ -177,7 +185,12 @@ def _alternating(messages: Sequence[PromptMessage]) -> list[PromptMessage]:
             continue
         if result and result[-1].role == message.role:
             before = result[-1]
-            result[-1] = replace(before, text=f"{before.text}\n\n{message.text}", pictures=(*before.pictures, *message.pictures))
+            result[-1] = replace(
+                before,
+                text=f"{before.text}\n\n{message.text}",
+                pictures=(*before.pictures, *message.pictures),
+                documents=(*before.documents, *message.documents),
+            )
         else:
             result.append(message)
     return result

@@ -8,17 +8,20 @@ from datetime import UTC, datetime
 from typing import Final
 
 from shared.config.settings import Settings
-from shared.errors import ProviderError, ProviderRefused, ProviderUnavailable
+from shared.errors import LeaseLost, ProviderError, ProviderRefused, ProviderUnavailable
+from shared.mailbox.calls import keep_read
 from shared.mailbox.records import Message, Reply, Turn
 from shared.model.events import Received, Response
 from shared.model.users import Users
 from shared.observability import logs
 from supervisor_worker.assistant import notices
 from supervisor_worker.assistant.claude.client import PROVIDER, ModelAnswer
+from supervisor_worker.assistant.file_notes import not_kept
 from supervisor_worker.assistant.prompt import Prompt, build_prompt, zone
 from supervisor_worker.assistant.reservations import ModelCallDenied, ModelCalls
 from supervisor_worker.channels.formats import MessageFormat, configured
 from supervisor_worker.channels.truncation import cut_short
+from supervisor_worker.media.turn_files import FileLoader, LoadedFiles
 from supervisor_worker.media.turn_pictures import NO_PICTURES, PictureLoader, Pictures
 from supervisor_worker.providers.retry_budget import RetryBudget
 
@@ -29,6 +32,8 @@ CUT: Final = ("max_tokens", "model_context_window_exceeded")
 COMPLETE: Final = ("end_turn", "stop_sequence")
 """Stop reasons of a model that has said what it had to say."""
 _PICTURES_REFUSED: Final = (400, 413)
+_NO_TOKENS: Final = ("dear", "spent", "share", "reserved")
+"""Why a question is denied for what it may cost; see `shared.mailbox.calls.Reserved`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,35 @@ class GeneratedText:
         return cls(text, stop, not form.reply(event, text, "").text, tuple(answers))
 
 
+@dataclass(frozen=True, slots=True)
+class ShownFiles:
+    """What the model is shown beside the texts of a turn: the pictures of texts, and the files of mails."""
+
+    pictures: Pictures
+    files: LoadedFiles
+
+    @property
+    def from_files(self) -> int:
+        """How many files are shown as pictures and documents."""
+        return len(self.files.pictures) + len(self.files.documents)
+
+    @property
+    def count(self) -> int:
+        """How many pictures and documents are shown."""
+        return len(self.pictures) + self.from_files
+
+    @property
+    def as_text(self) -> ShownFiles:
+        """The same without pictures and documents: the files by what was read in them."""
+        return ShownFiles(NO_PICTURES, self.files.as_text)
+
+    @property
+    def figures(self) -> dict[str, int | str]:
+        """How many of each kind there are, for the reply's record."""
+        counts = {"pictures": len(self.pictures) + len(self.files.pictures), "documents": len(self.files.documents)}
+        return {name: count for name, count in counts.items() if count}
+
+
 class RetryBudgetSpent(Exception):
     """The model fails, and its retry budget is spent: it is not asked now."""
 
@@ -71,6 +105,7 @@ class ReplyGenerator:
     users: Users
     picture_loader: PictureLoader
     budget: RetryBudget
+    file_loader: FileLoader
 
     async def generate(self, turn: Turn, events: Sequence[Received], calls: ModelCalls) -> GeneratedReply | None:
         """The reply of one turn; None where the model has nothing to say. `events` are the turn's messages, none missing.
@@ -81,16 +116,26 @@ class ReplyGenerator:
         if turn.messages[0].kind == "notice":
             command = self._notice(turn.messages[0], last, turn.reply_id)
             return GeneratedReply(command, self._form(last).figures(command))
-        async with self.picture_loader.pictures(events) as pictures:
-            generated, shown = await self._within_budget(turn, events, pictures, calls)
-        if generated.empty:
+        async with self.picture_loader.pictures(events) as pictures, self.file_loader.files(turn.messages) as files:
+            await self._keep_read(turn, files, calls)
+            generated, shown = await self._within_budget(turn, events, ShownFiles(pictures, files), calls)
+        text = "\n\n".join(part for part in ("" if generated.empty else generated.text, not_kept(events)) if part)
+        if not text:
             return None
-        command = self._form(last).reply(last, generated.text, turn.reply_id)
-        figures = {**_figures(generated.answers), **({"pictures": shown} if shown else {}), **self._form(last).figures(command)}
-        return GeneratedReply(command, figures)
+        command = self._form(last).reply(last, text, turn.reply_id)
+        return GeneratedReply(command, {**_figures(generated.answers), **shown.figures, **self._form(last).figures(command)})
 
     def _form(self, event: Received) -> MessageFormat:
         return configured(self.settings)[event.channel]
+
+    async def _keep_read(self, turn: Turn, files: LoadedFiles, calls: ModelCalls) -> None:
+        """What was read in the files stays with their messages, before anything is asked: a later try may not have the files any more."""
+        for message in turn.messages:
+            extracts = files.extracts(message.id)
+            if extracts and extracts != message.extracts:
+                call = keep_read(calls.conversation, calls.token, message.id, extracts)
+                if await calls.mailbox.run(call) == "lost":
+                    raise LeaseLost(calls.conversation)
 
     def _notice(self, message: Message, event: Received, reply_id: str) -> Response:
         code = message.notice
@@ -100,8 +145,8 @@ class ReplyGenerator:
         return compose(event, notices.notice(code, until), reply_id)
 
     async def _within_budget(
-        self, turn: Turn, events: Sequence[Received], pictures: Pictures, calls: ModelCalls
-    ) -> tuple[GeneratedText, int]:
+        self, turn: Turn, events: Sequence[Received], shown: ShownFiles, calls: ModelCalls
+    ) -> tuple[GeneratedText, ShownFiles]:
         """A turn about which the model was asked before, in vain, is a retry."""
         retry = any(message.asked or message.errors for message in turn.messages)
         if not retry:
@@ -109,33 +154,40 @@ class ReplyGenerator:
         elif not self.budget.take():
             raise RetryBudgetSpent
         try:
-            generated = await self._generate(turn, events, pictures, calls)
+            generated = await self._generate(turn, events, shown, calls)
         except ProviderUnavailable:
             self.budget.failed()
             raise
         self.budget.succeeded(retry=retry)
         return generated
 
-    async def _generate(self, turn: Turn, events: Sequence[Received], pictures: Pictures, calls: ModelCalls) -> tuple[GeneratedText, int]:
-        """The model's text, and how many pictures it was shown.
+    async def _generate(
+        self, turn: Turn, events: Sequence[Received], shown: ShownFiles, calls: ModelCalls
+    ) -> tuple[GeneratedText, ShownFiles]:
+        """The model's text, and what it was shown beside the texts.
 
-        An empty answer is asked for once more, and so is one that is too long for its channel. A turn whose pictures the model refuses is
-        asked again without them.
+        An empty answer is asked for once more, and so is one that is too long for its channel. A turn whose pictures or documents the model
+        refuses, or for whose documents the day has no tokens left, is asked again without them.
         """
         last = events[-1]
-        prompt = self._prompt(turn, events, pictures)
+        prompt = self._prompt(turn, events, shown)
         try:
             generated = await self._ask(prompt, last, calls)
         except ProviderRefused as error:
-            if not (pictures and error.status in _PICTURES_REFUSED):
+            if not (shown.count and error.status in _PICTURES_REFUSED):
                 raise
-            LOG.warning("A turn's pictures were refused", action="pictures_refused", turn=turn.id, code=error.code, pictures=len(pictures))
-            return await self._generate(turn, events, NO_PICTURES, calls)
+            LOG.warning("A turn's pictures were refused", action="pictures_refused", turn=turn.id, code=error.code, pictures=shown.count)
+            return await self._generate(turn, events, shown.as_text, calls)
+        except ModelCallDenied as denied:
+            if not (shown.from_files and denied.reason in _NO_TOKENS):
+                raise
+            LOG.warning("There are no tokens for a turn's files", action="files_not_paid", turn=turn.id, reason=denied.reason)
+            return await self._generate(turn, events, ShownFiles(shown.pictures, shown.files.as_text), calls)
         if generated.empty:
             generated = await self._ask_again(prompt, last, generated, calls)
         if ask := self._form(last).ask_shorter(generated.text):
             generated = await self._ask_shorter(prompt.shorter(generated.text, ask), last, generated, calls)
-        return generated, len(pictures)
+        return generated, shown
 
     async def _ask(self, prompt: Prompt, event: Received, calls: ModelCalls) -> GeneratedText:
         """One answer, which may come in parts."""
@@ -178,13 +230,14 @@ class ReplyGenerator:
             return before
         return before if generated.empty else replace(generated, answers=(*before.answers, *generated.answers))
 
-    def _prompt(self, turn: Turn, events: Sequence[Received], pictures: Pictures) -> Prompt:
+    def _prompt(self, turn: Turn, events: Sequence[Received], shown: ShownFiles) -> Prompt:
         last = events[-1]
         return build_prompt(
             last.channel,
             events,
             history_of(turn, last.user),
-            pictures,
+            shown.pictures,
+            files=shown.files,
             folds={message.id: message.folds or () for message in turn.messages},
             user=self.users.named(last.user),
             now=datetime.now(UTC),

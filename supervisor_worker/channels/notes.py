@@ -45,6 +45,11 @@ def picture_mark(number: int) -> str:
     return note(f"picture {number}")
 
 
+def document_mark(number: int) -> str:
+    """The note before a document, which is also in the text that it came with."""
+    return note(f"document {number}")
+
+
 def count(number: int, what: str) -> str:
     """`2 pictures`."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"

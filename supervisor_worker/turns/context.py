@@ -20,6 +20,7 @@ from supervisor_worker.assistant.reply import ReplyGenerator
 from supervisor_worker.assistant.reservations import ModelPort
 from supervisor_worker.channels.formats import configured
 from supervisor_worker.channels.port import ChannelPort
+from supervisor_worker.media.turn_files import FileLoader
 from supervisor_worker.media.turn_pictures import PictureLoader
 from supervisor_worker.providers.retry_budget import RetryBudget
 from supervisor_worker.turns import retry_policy
@@ -54,7 +55,8 @@ class TurnContext:
     @cached_property
     def replies(self) -> ReplyGenerator:
         """Generates the replies."""
-        return ReplyGenerator(self.settings, self.users, self.picture_loader, self.budgets["model"])
+        files = FileLoader(self.mailbox.redis, seconds=self.settings.lease_seconds / 2)
+        return ReplyGenerator(self.settings, self.users, self.picture_loader, self.budgets["model"], files)
 
     @cached_property
     def command_replies(self) -> CommandReplies:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any, Final, Literal, cast
 
 from shared.mailbox.call import HOUR_MS, Arguments, Call
+from shared.model.extracts import Extracts
 
 PIECE_BYTES: Final = 512 * 1024
 """What is written and read at once: Redis serves nobody else meanwhile."""
@@ -41,9 +42,9 @@ def file_piece(key: str, number: int, piece: bytes) -> Call[Piece]:
     return Call("file_piece", arguments, _piece)
 
 
-def keep_read(conversation: str, token: str, message: str, read: str) -> Call[Kept]:
-    """Keep with a message what was read in its files (`shared.mailbox.records.Extracts`), as JSON."""
-    return Call("keep_read", {"conv": conversation, "token": token, "id": message, "read": read}, _kept)
+def keep_read(conversation: str, token: str, message: str, read: Extracts) -> Call[Kept]:
+    """Keep with a message what was read in its files (`shared.model.extracts.Extracts`)."""
+    return Call("keep_read", {"conv": conversation, "token": token, "id": message, "read": str(read)}, _kept)
 
 
 def erase_files(user: str) -> Call[int]:

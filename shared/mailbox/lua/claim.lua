@@ -132,7 +132,7 @@ local function dearest(messages, texts)
   local bytes, pictures = math.min(texts, question.history), 0
   for _, id in ipairs(messages) do
     local event = get(msg_key(id), 'event')
-    bytes = bytes + math.min(#event, question.text) + (get(msg_key(id), 'files') ~= '' and question.files or 0)
+    bytes = bytes + math.min(#event, question.text) + (string.find(event, '"files":["', 1, true) and question.files or 0)
     pictures = pictures + select(2, string.gsub(string.match(event, '"media":(%b[])') or '', '"', '')) / 2
   end
   return question.fixed + math.ceil(bytes / 2) + question.picture * math.min(pictures, question.pictures)

@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 
 import anthropic
 import httpx2
-from anthropic.types import ImageBlockParam, MessageParam, TextBlockParam
+from anthropic.types import DocumentBlockParam, ImageBlockParam, MessageParam, TextBlockParam
 
 from shared.config.settings import Settings
 from shared.errors import AccessDenied, CredentialsRefused, ProviderError, ProviderRefused, ProviderUnavailable
@@ -22,9 +22,11 @@ from supervisor_worker.assistant.claude.transport import ClaudeTransport
 from supervisor_worker.assistant.models import thinking_fields
 from supervisor_worker.assistant.price import longest_answer
 from supervisor_worker.assistant.prompt import Prompt, PromptMessage
-from supervisor_worker.channels.notes import picture_mark
+from supervisor_worker.channels.notes import document_mark, picture_mark
 from supervisor_worker.providers.exchange import retry_after
 from supervisor_worker.providers.http_pool import NOT_SENT, HttpPool
+
+Block = TextBlockParam | ImageBlockParam | DocumentBlockParam
 
 PROVIDER: Final = "claude"
 CONNECT_SECONDS: Final = 5.0
@@ -124,11 +126,14 @@ def _messages(prompt: Prompt) -> Iterator[MessageParam]:
         yield cast("MessageParam", {"role": "assistant", "content": content})
 
 
-def _content(message: PromptMessage) -> str | list[TextBlockParam | ImageBlockParam]:
-    """A message's text; pictures come before it, as Anthropic advises, each behind a mark that the text refers to."""
-    if not message.pictures:
+def _content(message: PromptMessage) -> str | list[Block]:
+    """A message's text; documents and pictures come before it, as Anthropic advises, each behind a mark that the text refers to."""
+    if not (message.pictures or message.documents):
         return message.text
-    blocks: list[TextBlockParam | ImageBlockParam] = []
+    blocks: list[Block] = []
+    for number, document in enumerate(message.documents, 1):
+        source = {"type": "base64", "media_type": "application/pdf", "data": document.data}
+        blocks += [{"type": "text", "text": document_mark(number)}, cast("DocumentBlockParam", {"type": "document", "source": source})]
     for number, picture in enumerate(message.pictures, 1):
         source = {"type": "base64", "media_type": picture.media_type, "data": picture.data}
         blocks += [{"type": "text", "text": picture_mark(number)}, cast("ImageBlockParam", {"type": "image", "source": source})]

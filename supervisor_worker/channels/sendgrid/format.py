@@ -58,7 +58,7 @@ class EmailFormat:
             head,
             _recipients(mail),
             laid_out(mail.body, mail.marks, folds),
-            _files(mail.attachments),
+            _files(() if mail.files else mail.attachments),
             left_out(mail.hidden),
             note("End of the mail"),
         ]

@@ -107,9 +107,14 @@ def test_twenty_copies_of_a_text_get_one_reply(boss: Boss, sandbox_of: SandboxPr
 
 
 @pytest.mark.parametrize("mode", [[], ["--raw"]])
-def test_a_simulated_mail_shows_its_reply_and_can_be_continued(boss: Boss, mode: list[str]) -> None:
-    """The answer's Message-ID is what the next mail of the thread names."""
-    first = answer(boss("simulate", "email", "--subject", "Plan", "--body", "one", "--json", *mode))
+def test_a_simulated_mail_shows_its_reply_and_can_be_continued(
+    boss: Boss, sandbox_of: SandboxProcess, mode: list[str], tmp_path: Path
+) -> None:
+    """The answer's Message-ID is what the next mail of the thread names. A file that comes with it is shown to the model."""
+    (tmp_path / "notes.txt").write_text("buy milk")
+    file = ["--attach", str(tmp_path / "notes.txt")]
+    first = answer(boss("simulate", "email", "--subject", "Plan", "--body", "one", "--json", *file, *mode))
+    assert "buy milk" in sandbox_of.journal("anthropic.messages")[-1]["request"]["text"]
     assert (first["outcome"], first["subject"], "one" in first["text"]) == ("answered", "Re: Plan", True)
     thread = ["--in-reply-to", first["message_id"], "--references", f"{first['provider_id']} {first['message_id']}"]
     second = answer(boss("simulate", "email", "--subject", "Re: Plan", "--body", "two", "--json", *thread, *mode))

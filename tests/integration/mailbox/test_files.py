@@ -13,6 +13,7 @@ from shared.mailbox import calls
 from shared.mailbox.calls.files import LEAST_ROOM, WAITING_MS
 from shared.model.addresses import EmailAddress
 from shared.model.events import EmailReceived
+from shared.model.extracts import Extracts
 from shared.model.files import File
 from tests.support.mailbox_driver import PAIR, C, MailboxDriver
 from tests.support.mailbox_state import RETENTION
@@ -21,6 +22,7 @@ from tests.support.server import EmbeddedServer
 DAY, WEEK = 86_400_000, 7 * 86_400_000
 MOST = 20 * LEAST_ROOM
 SECOND = 1_000
+READ = Extracts.of([("a.txt", "abc")])
 
 
 def key(number: int) -> str:
@@ -180,10 +182,10 @@ def test_what_was_read_is_kept_by_the_holder_alone_and_only_with_its_message(dri
     """Not by one who lost the lease, and not for a message that was erased."""
     accepted(driver, "m-1")
     driver.taken("k1")
-    assert driver.run(calls.keep_read(C, "k0", "m-1", "x")) == "lost"
-    assert driver.run(calls.keep_read(C, "k1", "m-9", "x")) == "gone"
-    assert driver.run(calls.keep_read(C, "k1", "m-1", "x")) == "kept"
-    assert driver.redis.hget("boss:msg:m-1", "read") == b"x"
+    assert driver.run(calls.keep_read(C, "k0", "m-1", READ)) == "lost"
+    assert driver.run(calls.keep_read(C, "k1", "m-9", READ)) == "gone"
+    assert driver.run(calls.keep_read(C, "k1", "m-1", READ)) == "kept"
+    assert driver.redis.hget("boss:msg:m-1", "read") == str(READ).encode()
     assert not driver.redis.exists("boss:msg:m-9")
 
 

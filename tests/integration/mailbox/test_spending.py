@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from shared.mailbox import calls
 from shared.mailbox.calls import DAY_MS, NO_MODEL_CALL, Dearest, Settled
-from tests.support.mailbox_driver import MailboxDriver
+from shared.mailbox.records import Message
+from shared.model.extracts import Extracts
+from tests.support.mailbox_driver import C, MailboxDriver
 from tests.support.mailbox_state import LEASE, LIFE
 
 CALL = Settled("q-k1", 30, "bad")
@@ -52,6 +55,28 @@ def test_what_a_question_may_use_is_reckoned_from_what_it_will_show(driver: Mail
     assert driver.claim("k4", dearest=Dearest(fixed=1_000, picture=500, pictures=9)).reserved == 2_500
     driver.backoff("k4", 0)
     assert driver.claim("k5", dearest=Dearest(fixed=1_000, picture=500, pictures=2)).reserved == 2_000
+    token = "k5"
+    for shown, reserved in (('{"body":"\\"files\\":[\\"x\\"]","files":[]}', 1_000), ('{"files":["- 0 slow - a.txt"]}', 1_300)):
+        driver.backoff(token, 0)
+        driver.redis.hset("boss:msg:m-2", "event", shown)
+        token = f"k6-{reserved}"
+        assert driver.claim(token, dearest=Dearest(fixed=1_000, files=600)).reserved == reserved
+
+
+def test_what_was_read_in_files_counts_as_what_was_said_before(driver: MailboxDriver) -> None:
+    """A later question shows it."""
+    driver.accept("m-1")
+    driver.taken("k1")
+    driver.run(calls.keep_read(C, "k1", "m-1", Extracts.of([("a.txt", "x" * 400)])))
+    driver.store("k1", "y")
+    driver.finish("k1")
+    read, event = (len(driver.redis.hget("boss:msg:m-1", name) or b"") for name in ("read", "event"))
+    command = len(driver.redis.hget("boss:reply:r-k1", "command") or b"")
+    driver.accept("m-2")
+    found = driver.claim("k2", dearest=Dearest(fixed=0, history=100_000, text=0))
+    assert found.reserved == -(-(read + event + command) // 2)
+    assert found.turn is not None
+    assert [dict(said.extracts) for said in found.turn.history if isinstance(said, Message)] == [{"a.txt": "x" * 400}]
 
 
 def test_what_is_spent_and_reserved_together_never_passes_the_day_s_bound(driver: MailboxDriver) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 from typing import Any
 
 import anthropic
@@ -173,3 +175,35 @@ def test_a_stream_can_fail_in_the_middle(sandbox: SandboxProcess) -> None:
         with pytest.raises(Exception) as caught, claude(sandbox).messages.stream(**options) as stream:  # noqa: PT011
             stream.get_final_message()
         assert not isinstance(caught.value, AssertionError)
+
+
+def test_documents_are_refused_as_anthropic_refuses_them(sandbox: SandboxProcess) -> None:
+    """One that is none, is locked, or has too many pages; one that is good is counted, and is in the journal by its digest."""
+
+    def shown(content: bytes, **source: str) -> Any:
+        source = {"type": "base64", "media_type": "application/pdf", "data": base64.b64encode(content).decode(), **source}
+        return [{"role": "user", "content": [{"type": "document", "source": source}, {"type": "text", "text": "What is it?"}]}]
+
+    good = b"%PDF-1.7\n" + b"<< /Type /Page >>\n<< /Type /Pages >>\n" * 3
+    client = claude(sandbox)
+    counted = client.messages.count_tokens(model="m", messages=shown(good)).input_tokens
+    assert counted > client.messages.count_tokens(model="m", messages=shown(good[: len(good) // 2])).input_tokens
+    client.messages.create(model="m", max_tokens=100, messages=shown(good))
+    [entry] = sandbox.journal("anthropic.messages", accepted=True)
+    block = entry["request"]["messages"][0]["content"][0]
+    digest = hashlib.sha256(good).hexdigest()
+    assert block == {"type": "document", "source": {"media_type": "application/pdf", "bytes": len(good), "sha256": digest}}
+    refusals = (
+        (shown(b"GIF89a"), "was not valid"),
+        (shown(b""), "cannot be empty"),
+        (shown(good, data="?"), "Invalid base64"),
+        (shown(good, media_type="text/html"), "media_type"),
+        (shown(good, type="path"), "Input should be 'base64'"),
+        (shown(good + b"/Encrypt 5 0 R"), "password protected"),
+        (shown(good * 34), "maximum of 100 PDF pages"),
+    )
+    for messages, words in refusals:
+        with pytest.raises(anthropic.BadRequestError, match=words):
+            client.messages.create(model="m", max_tokens=100, messages=messages)
+    with pytest.raises(anthropic.RequestTooLargeError):
+        client.messages.create(model="m", max_tokens=100, messages=shown(good + bytes(26_000_000)))

@@ -16,13 +16,17 @@ from shared.mailbox.records import Message, MessageState, Reply, ReplyState
 from shared.model import codec
 from shared.model.addresses import EmailAddress, PhoneNumber
 from shared.model.events import MAX_MEDIA, EmailReceived, Media, Received, SendSmsResponse, SmsReceived
+from shared.model.extracts import Extracts, shared_out
+from shared.model.files import File
 from shared.model.users import LOCAL_USER, User, Users
 from supervisor_worker.assistant import price, prompt
 from supervisor_worker.media.image_header import Picture
+from supervisor_worker.media.turn_files import MAX_TURN_TEXT, Document, LoadedFiles, TurnFile
 from tests.support.effort import rounds
 
 USER, BOSS = PhoneNumber("+15551234567"), PhoneNumber("+15559876543")
 TEXTS = st.text(max_size=60) | st.sampled_from(["\u27e6" * 40, "\U0001f600" * 30, "x" * 20_000, "\u0416" * 17_000, ""])
+NAMES = st.text(min_size=1, max_size=200) | st.sampled_from(["\u27e6" * 200, "\U0001f600" * 120, "a.pdf"])
 HIDDEN = st.sampled_from([0, 100, 10_000_000])
 
 
@@ -41,13 +45,28 @@ def mails(draw: st.DrawFn) -> EmailReceived:
     return EmailReceived(
         id="m-1", from_=EmailAddress("user@example.com"), to=EmailAddress("boss@example.com"), subject=draw(TEXTS), body=draw(TEXTS),
         user="user", message_id="<1@example.com>", attachments=tuple(draw(st.lists(TEXTS, max_size=12))), hidden=draw(HIDDEN),
+        files=tuple(File(draw(st.sampled_from(["", "0" * 32])), name, "a/b", 3) for name in draw(st.lists(NAMES, max_size=30))),
     )  # fmt: skip
+
+
+def read_in(events: list[Received], texts: list[str]) -> LoadedFiles:
+    """What was read in the files of mails, cut as the loader cuts it."""
+    faults: list[Any] = ["", "damaged", "no_room", ""]
+    found = {
+        event.id: tuple(
+            TurnFile(file, "PDF document", text, cut=True, fault=faults[place % 4], text_only=True)
+            for place, (file, text) in enumerate(zip(event.files, shared_out(texts[: len(event.files)], MAX_TURN_TEXT), strict=False))
+        )
+        for event in events
+    }
+    return LoadedFiles(found)
 
 
 def reckoned(dearest: Dearest, events: list[Received], texts_before: int) -> int:
     """As `claim.lua` does; that it does is held by the mailbox's rows."""
     records = [codec.encode(event) for event in events]
     size = min(texts_before, dearest.history) + sum(min(len(record), dearest.text) for record in records)
+    size += sum(dearest.files for event in events if event.files)
     pictures = sum(len(json.loads(record).get("media", ())) for record in records)
     return dearest.fixed + -(-size // 2) + dearest.picture * min(pictures, dearest.pictures)
 
@@ -55,26 +74,31 @@ def reckoned(dearest: Dearest, events: list[Received], texts_before: int) -> int
 @settings(max_examples=rounds(40), deadline=None)
 @given(
     st.lists(texts(), min_size=1, max_size=4) | st.lists(mails(), min_size=1, max_size=1), st.lists(texts() | mails(), max_size=20),
-    st.integers(0, 9_000), st.text(max_size=400),
+    st.integers(0, 9_000), st.text(max_size=400), st.lists(TEXTS, min_size=30, max_size=30),
 )  # fmt: skip
-def test_a_claim_reserves_no_less_than_its_question_may_use(events: list[Received], before: list[Received], tokens: int, name: str) -> None:
+def test_a_claim_reserves_no_less_than_its_question_may_use(
+    events: list[Received], before: list[Received], tokens: int, name: str, read: list[str]
+) -> None:
     """Whatever is written, in whichever script, with whatever files and names."""
     chosen = load_settings(_env_file=None, history_tokens=tokens)
     history: list[Message | Reply] = []
     for number, event in enumerate(before):
         reason = prompt.UNANSWERED if number % 3 == 0 else ""
-        history.append(Message(event.id, "c-1", "text", MessageState.ANSWERED, event=event, reason=reason))
+        extracts = Extracts.of([(file.name, text) for file, text in zip(event.files, read, strict=False)])
+        history.append(Message(event.id, "c-1", "text", MessageState.ANSWERED, event=event, reason=reason, extracts=extracts))
         history.append(
             Reply(
                 f"r-{number}", "c-1", f"t-{number}", SendSmsResponse(to=USER, from_=BOSS, message="ok " * number, user="u"), ReplyState.SENT
             )
         )
     records = [codec.encode(entry.event if isinstance(entry, Message) else entry.command) for entry in history]  # type: ignore[arg-type]
-    files = [(event.id, media.id) for event in events if isinstance(event, SmsReceived) for media in event.media if media.may_be_picture]
-    pictures = {file: Picture("image/png", 2_000, 2_000, "") for file in files[:MAX_MEDIA]}
+    records += [str(entry.extracts) for entry in history if isinstance(entry, Message) and entry.extracts]
+    media = [(event.id, media.id) for event in events if isinstance(event, SmsReceived) for media in event.media if media.may_be_picture]
+    pictures = {each: Picture("image/png", 2_000, 2_000, "") for each in media[:MAX_MEDIA]}
     user = User(username="user", name=name)
     channel: Any = "sms" if isinstance(events[0], SmsReceived) else "email"
-    built = prompt.build_prompt(channel, events, history, pictures, user=user, now=datetime.now(UTC), history_tokens=tokens)
+    files = read_in(events, read)
+    built = prompt.build_prompt(channel, events, history, pictures, files=files, user=user, now=datetime.now(UTC), history_tokens=tokens)
     assert reckoned(price.dearest(chosen), events, sum(map(len, records))) >= price.most_of(built, chosen)
 
 
@@ -105,3 +129,11 @@ def test_a_bound_smaller_than_one_question_is_said_so() -> None:
 
     assert said(5_000).startswith("DAILY_TOKENS is 5,000, but one question")
     assert said(20_000) == said(0) == ""
+
+
+def test_a_document_counts_by_its_pages() -> None:
+    """Text and picture of each."""
+    chosen = load_settings(_env_file=None)
+    message = prompt.PromptMessage("user", "x", documents=(Document(7, ""), Document(2, "")))
+    bare = prompt.Prompt("", "", (prompt.PromptMessage("user", "x"),))
+    assert price.most_of(prompt.Prompt("", "", (message,)), chosen) - price.most_of(bare, chosen) == 9 * price.PAGE_TOKENS

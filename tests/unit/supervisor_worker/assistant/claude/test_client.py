@@ -15,6 +15,8 @@ from shared.config.loading import load_settings
 from shared.errors import AccessDenied, CredentialsRefused, ProviderError, ProviderRefused, ProviderUnavailable
 from supervisor_worker.assistant.claude.client import Claude, ModelAnswer
 from supervisor_worker.assistant.prompt import Prompt, PromptMessage
+from supervisor_worker.media.image_header import Picture
+from supervisor_worker.media.turn_files import Document
 
 PROMPT = Prompt("stable", "today", (PromptMessage("user", "hi"),))
 
@@ -193,3 +195,26 @@ def test_a_text_with_half_a_character_is_read() -> None:
     """A lone surrogate is JSON all the same; what is sent is cleaned of it."""
     answer = ask(lambda _: httpx2.Response(200, content=json.dumps(message("Half \ud83d"))))
     assert answer.text == "Half \ud83d"
+
+
+def test_documents_stand_before_the_pictures_and_the_text_each_behind_its_mark() -> None:
+    """As Anthropic advises."""
+    sent: list[Any] = []
+
+    def handler(request: httpx2.Request) -> httpx2.Response:
+        sent.append(json.loads(request.content)["messages"])
+        return httpx2.Response(200, json=message())
+
+    shown = PromptMessage("user", "hi", (Picture("image/png", 1, 1, "UElD"),), (Document(1, "UERG"), Document(2, "UERH")))
+    ask(handler, Prompt("stable", "today", (shown,)))
+    (content,) = (each["content"] for each in sent[0])
+    assert [block.get("text") or block["source"] for block in content] == [
+        "\u27e6document 1\u27e7",
+        {"type": "base64", "media_type": "application/pdf", "data": "UERG"},
+        "\u27e6document 2\u27e7",
+        {"type": "base64", "media_type": "application/pdf", "data": "UERH"},
+        "\u27e6picture 1\u27e7",
+        {"type": "base64", "media_type": "image/png", "data": "UElD"},
+        "hi",
+    ]
+    assert [block["type"] for block in content] == ["text", "document"] * 2 + ["text", "image", "text"]
