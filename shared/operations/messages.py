@@ -199,7 +199,8 @@ def _received(event: Received, *, body: bool) -> dict[str, Any]:
     if isinstance(event, SmsReceived):
         return {**facts, "provider_id": event.provider_id, "media": event.media_count, "text": _text(event.message, body=body)}
     if isinstance(event, EmailReceived):
-        return {**facts, **_mail(event, body=body), "attachments": len(event.attachments), "text": _text(event.text, body=body)}
+        files = {"attachments": len(event.attachments), "files_not_kept": sum(bool(file.fault) for file in event.files)}
+        return {**facts, **_mail(event, body=body), **files, "text": _text(event.text, body=body)}
     return {**facts, "text": _text(event.text, body=body)}
 
 

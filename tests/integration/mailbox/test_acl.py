@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -95,9 +96,11 @@ def test_all_ways_of_bossline_work_as_its_own_user(installation: Installation, m
     bridge = installation.bridge()
     person, mailer = installation.person(), installation.person()
     assert installation.text(person, "hello")["status"] == 200
-    assert installation.mail(mailer, "hello")["status"] == 200
+    notes = {"filename": "notes.txt", "content_type": "text/plain", "content_base64": base64.b64encode(b"buy milk").decode()}
+    assert installation.mail(mailer, "hello", attachments=[notes])["status"] == 200
     installation.wait_for_replies(person)
     installation.wait_for_replies(mailer, channel="email")
+    assert "buy milk" in installation.questions(mailer)[-1]["request"]["text"]
     installation.wait_for_lines(installation.conversation(person), "delivered")
     installation.quiet()
     monkeypatch.setenv("SUPERVISOR_URL", bridge.url)
