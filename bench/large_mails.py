@@ -51,13 +51,17 @@ Answers = Counter[str]
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is asked for: `mails` of `megabytes`, texts at `rate` a second for `seconds` at least, Redis away for `away` seconds."""
+    """What is asked for: `mails` of `megabytes`, texts at `rate` a second for `seconds` at least, Redis away for `away` seconds.
+
+    `room` is FILES_MAX_MB: with 0 nothing is stored of the mails, which shows what their parsing alone costs the texts.
+    """
 
     mails: int
     megabytes: float
     rate: float
     seconds: float
     away: float
+    room: int
 
 
 def deliver_mails(url: str, load: Load, tell: SimpleQueue[Answers]) -> None:
@@ -156,9 +160,10 @@ def beside(installation: Installation, load: Load, name: str, work: Callable[[],
     with ThreadPoolExecutor(1) as pool:
         working = pool.submit(work)
         time.sleep(load.seconds / 3)
-        installation.server.stop()
-        time.sleep(load.away)
-        installation.server.start()  # in this thread: the server ends with the thread that has started it
+        if load.away:
+            installation.server.stop()
+            time.sleep(load.away)
+            installation.server.start()  # in this thread: the server ends with the thread that has started it
         answers = working.result()
     time.sleep(max(0.0, end - time.monotonic()))
     texts.stop()
@@ -185,7 +190,7 @@ def stored_files(installation: Installation) -> tuple[int, Counter[str]]:
 
 def run(load: Load) -> int:
     """The exit status."""
-    installation = Installation(PUBLIC_URL=PUBLIC_URL, server=cast("Any", EmbeddedServer(maxmemory_mb=1024)))
+    installation = Installation(PUBLIC_URL=PUBLIC_URL, FILES_MAX_MB=str(load.room), server=cast("Any", EmbeddedServer(maxmemory_mb=1024)))
     installation.sandbox.env["SANDBOX_PUBLIC_URL"] = PUBLIC_URL
     context = multiprocessing.get_context("spawn")
     with installation:
@@ -222,6 +227,7 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=50.0, help="texts a second")
     parser.add_argument("--seconds", type=float, default=30.0, help="how long each part lasts at least")
     parser.add_argument("--away", type=float, default=5.0, help="how long Redis is away")
+    parser.add_argument("--room", type=int, default=200, help="FILES_MAX_MB")
     return run(Load(**vars(parser.parse_args())))
 
 

@@ -29,7 +29,7 @@ SECONDS: Final = 2.0
 """For all files of a mail: its provider waits for the answer."""
 ANSWER_SECONDS: Final = 1.0
 """For one answer of the server."""
-QUIET_SECONDS: Final = 5.0
+QUIET_SECONDS: Final = 2.0
 """How long nothing is stored after the server was away or slow: no mail is to wait for what the one before has waited for."""
 MAX_AT_ONCE: Final = 4
 """Mails whose files are stored at once, each over one connection."""
