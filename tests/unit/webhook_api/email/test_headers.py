@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 
 from hypothesis import given
@@ -34,6 +35,29 @@ def test_references_keep_the_root_and_the_last_twenty() -> None:
     assert kept[1:] == tuple(ids[-20:])
 
 
+def test_the_ids_of_in_reply_to_are_kept_without_the_words_around_them() -> None:
+    """Four at most; an old program names the author as well."""
+    for value, found in [
+        ("<a@x>", "<a@x>"),
+        ("a@x", "<a@x>"),
+        ('Your message of "Mon, 3 May" <a@x>', "<a@x>"),
+        ("Message from Ada <ada@x> of Monday <a@x>", "<ada@x> <a@x>"),
+        ("<1@x> <2@x> <3@x> <4@x> <5@x>", "<1@x> <2@x> <3@x> <4@x>"),
+        ("words alone", ""),
+    ]:
+        assert Headers.parse(f"In-Reply-To: {value}\n").in_reply_to() == found, value
+
+
+def test_what_the_mails_of_an_outlook_thread_have_in_common_is_read() -> None:
+    """22 bytes, whatever was appended, however it is folded and padded; anything else is none."""
+    thread = bytes(range(22))
+    first, answer = base64.b64encode(thread).decode(), base64.b64encode(thread + b"12345").decode()
+    for value in (first, answer, first.rstrip("="), f"{answer[:20]}\n {answer[20:]}"):
+        assert Headers.parse(f"Thread-Index: {value}\n").thread_index() == thread.hex(), value
+    for value in ("", first[:20], "no base64, this", "é" * 40, "=" * 40):
+        assert Headers.parse(f"Thread-Index: {value}\n").thread_index() == "", value
+
+
 def test_encoded_words_are_decoded_and_broken_ones_left() -> None:
     """Unknown charsets and broken base64 do not raise."""
     assert decoded("=?iso-8859-1?q?Gr=FC=DFe?= =?utf-8?b?w6k=?=") == "Grüßeé"
@@ -50,13 +74,16 @@ def test_encoded_words_are_decoded_and_broken_ones_left() -> None:
 def test_no_block_raises(block: str) -> None:
     """Any text is a header block."""
     headers = Headers.parse(block)
-    headers.references()
+    assert [headers.references(), headers.in_reply_to(), headers.thread_index()]
     assert isinstance(decoded(headers.first("a")), str)
 
 
 def test_no_block_takes_long() -> None:
     """Ten megabytes of header, of folds, of ids."""
-    for block in ("A: " + "x" * 10_000_000, "A: b\n" + " fold\n" * 1_000_000, "References: " + "<" * 1_000_000, "A:b\n" * 2_000_000):
+    ids = ("<" * 1_000_000, "<a" * 500_000, "a@ " * 400_000, "A" * 1_000_000, '"' * 1_000_000)
+    threads = [f"{name}: {value}" for name in ("References", "In-Reply-To", "Thread-Index") for value in ids]
+    for block in ("A: " + "x" * 10_000_000, "A: b\n" + " fold\n" * 1_000_000, "A:b\n" * 2_000_000, *threads):
         start = time.thread_time()
-        Headers.parse(block).references()
+        headers = Headers.parse(block)
+        assert [headers.references(), headers.in_reply_to(), headers.thread_index()]
         assert time.thread_time() - start < 3
