@@ -60,13 +60,13 @@ def _told(each: TurnFile, number: int) -> str:
 
 def said_before(event: Received, extracts: Extracts) -> list[str]:
     """The files of a message of the history, with what was read in them."""
-    read = dict(extracts)
-    parts = [
-        _said(file.name, f"{_called(file)}.", read[file.name], cut=False)
-        if file.name in read
-        else note(f"{_called(file)}, which is not shown again")
-        for file in event.files[:MAX_NAMED_APART]
-    ]
+    left, parts = [*extracts], list[str]()
+    for file in event.files[:MAX_NAMED_APART]:
+        # In the order of the mail: two files may have one name.
+        if left and left[0][0] == file.name:
+            parts.append(_said(file.name, f"{_called(file)}.", left.pop(0)[1], cut=False))
+        else:
+            parts.append(note(f"{_called(file)}, which is not shown again"))
     more = len(event.files) - MAX_NAMED_APART
     return [*parts, note(f"and {more} more files")] if more > 0 else parts
 

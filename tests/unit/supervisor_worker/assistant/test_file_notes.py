@@ -84,3 +84,12 @@ def test_the_person_is_told_the_names_of_what_was_not_kept() -> None:
     lost = [File("", f"{number}.pdf", fault="slow") for number in range(12)]
     assert not_kept([mail(File(KEY, "a.pdf"), lost[0])]).startswith('I did not get this file: "0.pdf". ')
     assert '"9.pdf" and 2 more. If' in not_kept([mail(*lost)])
+
+
+def test_two_files_of_one_name_keep_what_each_says() -> None:
+    """In the order of the mail."""
+    files = (File(KEY, "a.txt"), File(KEY, "p.png"), File(KEY, "a.txt"))
+    first, second, third = said_before(mail(*files), Extracts.of([("a.txt", "one"), ("p.png", ""), ("a.txt", "two")]))
+    assert "\none\n" in first
+    assert "not shown again" in second
+    assert "\ntwo\n" in third
