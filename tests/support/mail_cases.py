@@ -115,9 +115,14 @@ class _Signed:
 
 
 def receive(fields: Fields, users: Users = LOCAL_USERS) -> Outcome:
-    """Post a form to the route, without any server, storage or signature."""
+    """Post a form with one recipient to the route."""
+    (outcome,) = receive_all(fields, users)
+    return outcome
+
+
+def receive_all(fields: Fields, users: Users = LOCAL_USERS) -> list[Outcome]:
+    """Post a form to the route, without any server, storage or signature; an outcome for each recipient."""
     taken = _Taken(users)
     environ = EnvironBuilder("/email/inbound", method="POST", data=multipart_body(fields), content_type=MULTIPART).get_environ()
     receive_mail(cast("Intake", taken), cast("WebhookAuthenticator", _Signed()), Request(environ))
-    (outcome,) = taken.outcomes
-    return outcome
+    return taken.outcomes

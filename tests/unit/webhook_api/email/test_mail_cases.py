@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from typing import Any, Final
@@ -12,7 +13,7 @@ from shared.model.addresses import EmailAddress
 from shared.model.sms_admission import Ignored
 from shared.model.users import LOCAL_USER, Users
 from tests.payloads import MULTIPART, mail_fields, multipart_body
-from tests.support.mail_cases import NAMES, Outcome, case, posted, receive, source
+from tests.support.mail_cases import NAMES, Outcome, case, posted, receive, receive_all, source
 from webhook_api.email import admission
 from webhook_api.email.parsing import parse_email
 
@@ -62,6 +63,20 @@ def test_whole_mails_become_what_their_reader_would_expect() -> None:
     }
     assert {name: found for name, found in failing.items() if name not in NOT_YET} == {}
     assert NOT_YET - failing.keys() == frozenset(), "these pass: take them out of NOT_YET"
+
+
+def test_a_mail_to_a_boss_and_to_a_tag_of_it_is_one_message() -> None:
+    """It is answered once, to the address that wrote."""
+    to = ["boss@example.com", "boss+shop@example.com"]
+    fields = mail_fields(
+        headers="From: user+news@example.com\nMessage-ID: <a@b>\n",
+        envelope=json.dumps({"to": to, "from": "user+news@example.com"}),
+        **{"from": "user+news@example.com"},
+    )
+    events = [outcome.event for outcome in receive_all(fields)]
+    assert [event and (event.id, str(event.from_), str(event.to)) for event in events] == [
+        (events[0] and events[0].id, "user+news@example.com", "boss@example.com")
+    ] * 2
 
 
 def sender(header: str, shown: str | None = None) -> str:
