@@ -25,6 +25,8 @@ from webhook_api.security.authentication import WebhookAuthenticator
 
 CASES: Final = Path(__file__).parents[1] / "cases" / "mail"
 NAMES: Final = sorted(path.stem for path in CASES.glob("*.eml"))
+SEQUENCES: Final = sorted(path.name.removesuffix(".json") for path in CASES.glob("*.seq.json"))
+"""Cases of several mails in a row."""
 LOCAL_USERS: Final = Users([LOCAL_USER])
 
 
@@ -37,6 +39,18 @@ def case(name: str) -> dict[str, Any]:
 def source(name: str) -> bytes:
     """The mail of a case."""
     return (CASES / f"{name}.eml").read_bytes()
+
+
+def sequence(name: str, word: str, answer: str) -> list[Fields]:
+    """The mails of a sequence in parsed mode; `word` makes their ids, `answer` is the id of the Boss's answer to the first."""
+    forms = []
+    for step in case(name)["steps"]:
+        said = {key: value.replace("{t}", word).replace("{b1}", answer) for key, value in step.items()}
+        head = f"From: Ada <user@example.com>\nTo: boss@example.com\nSubject: {said['subject']}\nMessage-ID: {said['message_id']}\n"
+        for header, key in (("In-Reply-To", "in_reply_to"), ("References", "references")):
+            head += f"{header}: {said[key]}\n" if key in said else ""
+        forms.append(mail_fields(headers=head, subject=said["subject"], text=said["text"]))
+    return forms
 
 
 def posted(raw: bytes, mode: str) -> Fields:

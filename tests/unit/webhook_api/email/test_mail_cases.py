@@ -13,7 +13,7 @@ from shared.model.addresses import EmailAddress
 from shared.model.sms_admission import Ignored
 from shared.model.users import LOCAL_USER, Users
 from tests.payloads import MULTIPART, mail_fields, multipart_body
-from tests.support.mail_cases import NAMES, Outcome, case, posted, receive, receive_all, source
+from tests.support.mail_cases import NAMES, SEQUENCES, Outcome, case, posted, receive, receive_all, sequence, source
 from webhook_api.email import admission
 from webhook_api.email.parsing import parse_email
 
@@ -54,13 +54,20 @@ def parted(shown: str) -> tuple[str, str]:
 
 
 def test_whole_mails_become_what_their_reader_would_expect() -> None:
-    """In each mode of Inbound Parse: admitted or not, with the author's words, and those of others behind the note."""
+    """In each mode of Inbound Parse: admitted or not, with the author's words, and those of others behind the note.
+
+    Of mails in a row it is the second one by itself; what its conversation shows beside it is for the tests of threads.
+    """
     failing = {
         name: found
         for name in NAMES
         for mode in case(name)["modes"]
         if (found := faults(case(name)["expect"], receive(posted(source(name), mode))))
     }
+    for name in SEQUENCES:
+        expect, outcome = case(name)["expect"], receive(sequence(name, "kiwi", "<r-0123456789abcdef01234567@example.com>")[1])
+        if outcome.event is None or any(words not in outcome.shown for words in expect["second_mail_sees"]):
+            failing[name] = [outcome.ignored or outcome.shown]
     assert {name: found for name, found in failing.items() if name not in NOT_YET} == {}
     assert NOT_YET - failing.keys() == frozenset(), "these pass: take them out of NOT_YET"
 
