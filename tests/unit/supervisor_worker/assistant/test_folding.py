@@ -117,6 +117,19 @@ def test_what_is_typed_into_a_quote_stays_with_its_whole_line() -> None:
     assert only.note.endswith("Above it stands: Answers to your mail of 3 May, 9:00 to boss@example.com:")
 
 
+SEATS = "The train is nearly full on that day, I am afraid.\nWindow seats cost more than those at the aisle, and they go first."
+
+
+def test_words_that_the_quote_goes_on_with_are_told_from_it_by_where_they_stand() -> None:
+    """Typed above the line that begins with them, below a quote that was cut before them, or as a line made of two pieces of it."""
+    first, second = SEATS.split("\n")
+    held = [HeldText((SEATS,), "your answer", ours=True), OURS]
+    assert "> Window >" in left(f"{ON}\n> {first}\n> Window\n> {second}", held)
+    assert left(f"{ON}\n> {first}\n\nWindow", held).endswith("Window")
+    pieces = "> The train is nearly full on that day, those at the aisle, and they go first."
+    assert pieces in left(f"{ON}\n> {first}\n> {second}\n{pieces}", held)
+
+
 def test_of_a_long_quote_above_an_answer_the_last_of_it_stays() -> None:
     """A hundred and twenty letters of the last paragraph: what the words below answer."""
     cut = "\n\n".join(LONG.split("\n\n")[:3])

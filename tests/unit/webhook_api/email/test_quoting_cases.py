@@ -71,6 +71,15 @@ def test_each_case_shows_what_it_must_in_its_place() -> None:
             assert not any(words in others for words in expect["never_behind_that_note"]), (name, mode, shown)
 
 
+def test_what_authors_write_themselves_bears_no_mark() -> None:
+    """Indented paragraphs of HTML too; but lines behind `>` are from somewhere else."""
+    own = [name for name in NAMES if name.startswith("own_") and name != "own_excerpt_at_end"]
+    assert len(own) > 6
+    for name in own:
+        for mode in ("parsed", "raw"):
+            assert event_of(posted((CASES / f"{name}.eml").read_bytes(), mode)).marks == (), (name, mode)
+
+
 INNER: Final = "From: Ben <ben@shop.example>\r\nTo: user@example.com\r\nSubject: Offer\r\nDate: Mon, 3 May 2027 08:00:00 +0200\r\n"
 WORDS: Final = "Content-Type: text/plain; charset=utf-8\r\n\r\nWe can deliver ten bicycles."
 
