@@ -13,7 +13,7 @@ from supervisor_worker.media.readers import kinds
 from supervisor_worker.media.reading import read_file
 from tests.payloads import files
 
-TIMES: Final = max(1, int(os.environ.get("FUZZ_EXAMPLES", "2700")) // 900)
+TIMES: Final = max(1, int(os.environ.get("FUZZ_EXAMPLES", "2700")) // 1_200)
 SECONDS: Final = 25
 
 
