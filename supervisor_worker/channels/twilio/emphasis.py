@@ -32,7 +32,7 @@ def literal_marks(tokens: Sequence[Token]) -> frozenset[int]:
             begin = opened.pop()
             if not _emphasises(tokens, begin, place):
                 literal |= {begin, place}
-    return _spread(tokens, literal)
+    return frozenset(literal)
 
 
 def _emphasises(tokens: Sequence[Token], begin: int, end: int) -> bool:
@@ -41,40 +41,6 @@ def _emphasises(tokens: Sequence[Token], begin: int, end: int) -> bool:
         return False
     inner = "".join(token.content for token in tokens[begin + 1 : end])
     return not (tokens[begin].markup == "__" and _NAME.fullmatch(inner))
-
-
-def _spread(tokens: Sequence[Token], literal: set[int]) -> frozenset[int]:
-    """What touches a mark that is a letter is a letter as well: `r****s` is one run of four."""
-    pairs = _pairs(tokens)
-    todo = list(literal)
-    while todo:
-        place = todo.pop()
-        for near in (_neighbour(tokens, place, -1), _neighbour(tokens, place, 1)):
-            if near is not None and near not in literal:
-                found = {near, pairs[near]}
-                todo += found - literal
-                literal |= found
-    return frozenset(literal)
-
-
-def _pairs(tokens: Sequence[Token]) -> dict[int, int]:
-    pairs: dict[int, int] = {}
-    opened: list[int] = []
-    for place, token in enumerate(tokens):
-        if token.type in _OPEN:
-            opened.append(place)
-        elif token.type in _CLOSE and opened:
-            begin = opened.pop()
-            pairs |= {begin: place, place: begin}
-    return pairs
-
-
-def _neighbour(tokens: Sequence[Token], place: int, step: int) -> int | None:
-    """The mark that touches this one, with nothing between them."""
-    near = place + step
-    while 0 <= near < len(tokens) and tokens[near].type == "text" and not tokens[near].content:
-        near += step
-    return near if 0 <= near < len(tokens) and tokens[near].type in (*_OPEN, *_CLOSE) else None
 
 
 def _before(tokens: Sequence[Token], place: int) -> str:

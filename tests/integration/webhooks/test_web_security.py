@@ -114,6 +114,14 @@ def test_the_figures_tell_what_waits_and_what_happened(web: Web) -> None:
     assert not [word for word in ("canary", "+1555", "5551234567", "example.com", "c-", "m-", "SM") if word in answer.text]
 
 
+def test_segments_are_counted_by_country_and_encoding(web: Web) -> None:
+    """What Twilio took and bills; no refusal of a webhook is among them."""
+    web.redis.hset("boss:counts", mapping={"segments:US:GSM-7": 6, "segments:DE:UCS-2": 2})
+    found = figures(web.client().get("/metrics"))
+    assert (found["bossline_sms_segments_total GSM-7 US"], found["bossline_sms_segments_total UCS-2 DE"]) == (6, 2)
+    assert not [name for name in found if name.startswith("bossline_refused_total")]
+
+
 def test_a_wrong_clock_of_this_host_does_not_age_the_queue(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     """How long its first job has waited is told by the server's clock."""
 

@@ -38,6 +38,7 @@ MARKS: Final = (
 LETTERS: Final = (
     "2 * 3 * 4, 5*3*2 and 2**8**2",
     "**/*.py and **/*.js, or *.o",
+    "r****s and a***b*** c",
     "use __init__, __main__ and MY_VAR_NAME, f(*a, *b)",
     "C:\\temp\\d, \\d+\\.\\d and \\\\server",
     "https://x.example/_a_/b*c*d and more",
