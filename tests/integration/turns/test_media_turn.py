@@ -128,9 +128,9 @@ def test_what_is_no_picture_for_the_model_is_said_to_be_missing(environment: Tur
 
 
 def test_what_does_not_even_say_that_it_is_a_picture_is_not_fetched(environment: TurnEnvironment, web: Web) -> None:
-    """A contact, a sound: counted, and that is all."""
+    """A contact, a sound: named, and that is all."""
     (question,) = answered(environment, arrives(environment, web, b"BEGIN:VCARD", b"x", kind="text/x-vcard"))
-    assert said(question) == "Look\n\n⟦2 attachments you cannot open⟧"
+    assert said(question) == "Look\n\n⟦2 attachments you cannot open: a contact card, a contact card⟧"
     assert environment.sandbox.count("twilio.media", accepted=None) == 0
 
 

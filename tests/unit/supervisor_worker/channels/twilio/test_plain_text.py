@@ -7,10 +7,12 @@ import time
 from collections import Counter
 from pathlib import Path
 from typing import Final
+from unittest.mock import patch
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from supervisor_worker.channels.twilio import plain_text
 from supervisor_worker.channels.twilio.plain_text import MAX_INPUT, plain
 
 CASES: Final = json.loads((Path(__file__).parents[4] / "cases" / "sms" / "sms-plain-text.json").read_text(encoding="utf-8"))["cases"]
@@ -109,6 +111,14 @@ def test_no_letter_is_ever_lost_or_made(said: str) -> None:
     assert not found - letters
     if "```" not in said and "](" not in said:
         assert found == letters
+
+
+@given(st.text(alphabet=st.sampled_from("ab1 .-+=>~)!|]&;:@/'\u2019"), max_size=40))
+def test_a_line_without_marks_is_not_parsed_and_would_come_out_the_same(said: str) -> None:
+    """The short cut of nearly every answer changes nothing."""
+    with patch.object(plain_text, "_MARKS", frozenset(said)):
+        parsed = plain(said)
+    assert plain(said) == parsed
 
 
 def test_no_text_holds_the_parser_up() -> None:
