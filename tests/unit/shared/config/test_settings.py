@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from email.utils import getaddresses
 from itertools import combinations
 from pathlib import Path
 
@@ -444,6 +445,7 @@ def test_the_boss_s_name_can_stand_in_a_header_as_it_is(bare: pytest.MonkeyPatch
     """Nothing that needs a quote, reads like an address, ends a line or is not seen."""
     for name in ("Ada's Boss", "Büro Müller & Co.", "秘书", "Jean-Luc"):
         assert read(bare, BOSS_NAME=name).boss_name == name
+        assert getaddresses([f"{name} <boss@example.com>"]) == [(name, "boss@example.com")]
     for name in ("a@b.example", "Boss, Ada", "Boss\nBcc: x", "<Boss>", '"Boss"', "Bo\u202ess", " Boss", "x" * 61, "Boss\\", "Boss\u200b"):
         with pytest.raises(ConfigurationError, match="BOSS_NAME"):
             read(bare, BOSS_NAME=name)
