@@ -25,7 +25,9 @@ from shared.model.text import clean, decode, one_line
 from shared.observability.redaction import mask
 from supervisor_worker.assistant.prompt import render
 from supervisor_worker.channels import formats
+from supervisor_worker.channels.sendgrid import parts
 from supervisor_worker.channels.sendgrid.email import body_of
+from supervisor_worker.channels.sendgrid.format import MAX_MAIL_BYTES
 from supervisor_worker.channels.twilio.fitting import fit, in_small_alphabet
 from supervisor_worker.channels.twilio.format import SMS_LIMIT, sms_length
 from supervisor_worker.channels.twilio.segments import size
@@ -36,6 +38,7 @@ from supervisor_worker.media.readers.child import read_as
 from supervisor_worker.media.readers.extract import MAX_TEXT_BYTES, BoundedText, Fault
 from tests import payloads
 from tests.payloads import files, pictures
+from tests.support.mail_html import MAX_LINE, MailHtml
 from webhook_api.email import admission, event_routes, html_text, inbound_routes, mime
 from webhook_api.email.headers import Headers, decoded
 from webhook_api.email.multipart import boundary_of
@@ -212,6 +215,15 @@ def answer(event: SmsReceived | EmailReceived) -> None:
     json.dumps(body).encode("utf-8")
 
 
+def mail_answer(data: bytes) -> None:
+    """A model's answer by mail: two parts within their bytes and lines, and no HTML but text, links and a few tags."""
+    words, page = parts.of(clean(decode(data)).strip(), MAX_MAIL_BYTES)
+    assert max(len(words.encode()), len(page.encode())) <= MAX_MAIL_BYTES
+    assert all(len(line.encode()) <= MAX_LINE for line in words.split("\n"))
+    assert bool(words) == bool(page)
+    MailHtml(page)
+
+
 def header_block(data: bytes) -> None:
     """A mail's headers, and every reading of them."""
     headers = Headers.parse(decode(data))
@@ -364,6 +376,7 @@ def seeds() -> dict[str, tuple[Target, list[bytes]]]:
         "forged_headers": (forged_headers, [FORGED_BLOCK]),
         "forged_raw": (forged_raw, [FORGED_BLOCK + b"\nHello"]),
         "signed_form_cut": (signed_form_cut, [GENUINE_CUT]),
+        "mail_answer": (mail_answer, [each.encode() for each in payloads.hostile_answers().values()]),
         "header_block": (header_block, [block, raw_mail()]),
         "html": (html, [page]),
         "quotes": (quotes, [quoted, b"From: a\nSent: b\n", b"-----Original Message-----\n"]),

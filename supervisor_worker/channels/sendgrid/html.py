@@ -34,7 +34,8 @@ AFTER: Final = "\n</body></html>\n"
 _CLEANER: Final = nh3.Cleaner(
     tags=set(TAGS), attributes={"a": {"href"}}, url_schemes=set(SCHEMES), url_relative="deny", link_rel=None, strip_comments=True
 )
-_LONG_WORD: Final = re.compile(rf"\S{{{MAX_WORD}}}(?=\S)")
+# Any other space stays where it is: only at this one, and in a tag, a line end of ours has no effect.
+_LONG_WORD: Final = re.compile(rf"[^ \n]{{{MAX_WORD}}}(?=[^ \n])")
 _CHUNK: Final = re.compile(r"<[^>]*>|&[a-z]+;|[^<&\s]{1,60}|[<&]|\s")
 _TAG_NAME: Final = re.compile(r"</?[a-z0-9]+")
 _RIGHT_TO_LEFT: Final = ("R", "AL")

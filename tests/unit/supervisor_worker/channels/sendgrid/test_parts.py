@@ -92,6 +92,8 @@ def test_lines_are_folded_and_nothing_of_them_changes() -> None:
         "https://a.example/" + "p/" * 400 + " and then " * 200,
         "漢" * 5000,
         "word " * 3000,
+        "a\u00a0" * 3000,
+        "\u3000b\t" * 2000,
         f"[x](https://a.example/{'q' * 3000})",
         "**a** " * 800,
         "| a | b |\n|-|-|\n" + "| **a** | " + "b c " * 900 + "|\n",
