@@ -16,7 +16,7 @@ from shared.model.events import Keyword, SendSmsResponse
 from tests.support.mailbox_state import LEASE, MARGIN, RETENTION, SEND, SETTLE, Said, must
 from tests.support.mailbox_workers import Workers, received
 
-COMMANDS: Final[dict[int, CommandName]] = {3: "status", 8: "new"}
+COMMANDS: Final[dict[int, CommandName]] = {3: "status", 10: "new"}
 KINDS: Final[tuple[Kind, ...]] = ("text", "text", "text", "text", "mail", "mail", "bridge")
 SNAPSHOT: Final = """
 local count, talks, messages = tonumber(ARGV[1]), {}, {}
@@ -53,7 +53,7 @@ class Environment(Workers):
     def write(self, conv: int, kind: int, *, wake: bool = True, keyword: Keyword = "", copied: bool = False) -> None:
         """A message from outside; its wake-up may be lost. `copied`: the reconciler brings it, and it may have been answered.
 
-        Of five numbers, one is a command's: without a roll, as above.
+        Of seven numbers, one is a command's: without a roll, as above.
         """
         kind_name = KINDS[kind % len(KINDS)] if not keyword else "text"
         talk = self.oracle.talks[f"c-{conv % 3}"]
@@ -61,7 +61,7 @@ class Environment(Workers):
         call = calls.accept(
             received(message, kind_name), kind=kind_name, conversation=talk.id, sender=talk.sender, pair=talk.pair,
             settle_ms=SETTLE if kind_name == "text" else 0, turns_per_hour=100_000, keyword=keyword,
-            via="reconciler" if copied else "", maybe_duplicate=copied, command=COMMANDS.get(self.serial % 10, "") if not keyword else "",
+            via="reconciler" if copied else "", maybe_duplicate=copied, command=COMMANDS.get(self.serial % 14, "") if not keyword else "",
         )  # fmt: skip
         self.inbound.append((message, kind_name, talk.id, call))
         if keyword:
