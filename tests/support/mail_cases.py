@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.header import decode_header, make_header
@@ -15,9 +16,16 @@ from flask import Request
 from werkzeug.test import EnvironBuilder
 
 from shared.model.events import EmailReceived
+from shared.model.files import File
 from shared.model.users import LOCAL_USER, Users
+from supervisor_worker.assistant.file_notes import told
 from supervisor_worker.channels.formats import FORMATS
+from supervisor_worker.media.readers.child import read_as
+from supervisor_worker.media.readers.extract import BoundedText
+from supervisor_worker.media.readers.kinds import kind_of
+from supervisor_worker.media.turn_files import TurnFile
 from tests.payloads import MULTIPART, Fields, mail_fields, multipart_body
+from webhook_api.email.attachments import MailFile
 from webhook_api.email.inbound_routes import receive_mail
 from webhook_api.intake.intake import Intake
 from webhook_api.intake.records import IgnoredMessage
@@ -84,14 +92,22 @@ class Outcome:
 
     event: EmailReceived | None = None
     ignored: str = ""
+    files: tuple[TurnFile, ...] = ()
 
     @property
     def shown(self) -> str:
         """All that the model is shown of the mail, white space as one blank."""
         if self.event is None:
             return ""
-        parts = FORMATS["email"].shown(self.event, {})
+        parts = [*FORMATS["email"].shown(self.event, {}), *told(self.event.id, self.files, {})]
         return " ".join("\n\n".join(part for part in parts if part).split())
+
+
+def _read(name: str, posted_file: MailFile) -> TurnFile:
+    content, text = b"".join(posted_file.chunks()), BoundedText()
+    kind = kind_of(content, name, posted_file.content_type)
+    _, fault = read_as(kind, content, "", text)
+    return TurnFile(File("", name, posted_file.content_type, len(content)), kind, text.text, fault=fault)
 
 
 @dataclass(slots=True)
@@ -100,13 +116,20 @@ class _Taken:
 
     users: Users
     outcomes: list[Outcome] = field(default_factory=list)
+    read: tuple[TurnFile, ...] = ()
 
     @property
     def runtime(self) -> SimpleNamespace:
         return SimpleNamespace(users=self.users, settings=SimpleNamespace(exact_mail_domains=()))
 
+    def keep_files(self, message: str, username: str, names: Sequence[str], contents: Sequence[MailFile]) -> tuple[File, ...]:
+        """Each is read at once, in this process."""
+        del message, username
+        self.read = tuple(_read(name, content) for name, content in zip(names, contents, strict=True))
+        return tuple(each.file for each in self.read)
+
     def accept(self, event: EmailReceived) -> None:
-        self.outcomes.append(Outcome(event=event))
+        self.outcomes.append(Outcome(event=event, files=self.read))
 
     def ignore(self, message: IgnoredMessage) -> None:
         self.outcomes.append(Outcome(ignored=message.reason))

@@ -7,15 +7,14 @@ not. Compared with html5lib over random tags. Not implemented of those rules: fr
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
 from webhook_api.email import css_visibility
 from webhook_api.email.css_sheets import Parsed, Sheets, overlay
-from webhook_api.email.css_values import LINK, Colour, legacy_colour
 from webhook_api.email.css_visibility import PLAIN, Look
+from webhook_api.email.html_attributes import declared, is_indent
 from webhook_api.email.html_tokens import StartTag
 
 MAX_DEPTH: Final = 500
@@ -54,12 +53,6 @@ _HTML_AGAIN: Final = (
     | {"body", "br", "dd", "dt", "embed", "head", "hr", "img", "li", "meta", "ruby", "span", "sub", "sup", "table", "var"}
 )
 _NEVER: Final = frozenset({"template", "noscript", "svg", "math", "object", "audio", "video", "canvas", "applet"})
-_UNLESS_SHOWN: Final = frozenset({"datalist", "rp"})
-_LINK: Final = "#{:02x}{:02x}{:02x}".format(*LINK[:3])
-_CITED: Final = re.compile(r"quote|cite|reply|forward", re.IGNORECASE)
-_BAR: Final = re.compile(r"border(?:-left)?(?:-width)?\s*:\s*(?!none|0|medium none)[^;\s]", re.IGNORECASE)
-_INK: Final = {"font": "color", "body": "text"}
-_PAPER: Final = frozenset({"body", "table", "tr", "td", "th", "thead", "tbody", "tfoot", "marquee"})
 
 
 class MarkupTooComplex(Exception):
@@ -194,7 +187,7 @@ class Elements:
         element.said = self._declarations(element)
         parent = self._around(len(self._stack), element.name).look
         element.look = self._styled(parent, element.said)
-        element.quotes = int(element.name == "blockquote" and not _is_indent(element.attributes))
+        element.quotes = int(element.name == "blockquote" and not is_indent(element.attributes))
         self._quotes += element.quotes
         self._stack.append(element)
         if element.name == "a" and "href" in element.attributes:
@@ -223,7 +216,7 @@ class Elements:
 
     def _declarations(self, element: Element) -> dict[str, str]:
         """The declarations for an element: by its attributes, overridden by the sheets, overridden by its own style."""
-        said = _hints(element.name, element.attributes)
+        said = declared(element.name, element.attributes)
         ruled = self._sheets.about(element, self._stack, self)
         style = element.attributes.get("style", "")
         if style and style not in self._styles:
@@ -366,35 +359,3 @@ class Elements:
             before = self._formatting[place]
             if before is not None:
                 self._formatting[place] = self._push(Element(before.name, before.attributes))
-
-
-def _hints(name: str, attributes: dict[str, str]) -> dict[str, str]:
-    """The declarations that follow from an element's attributes and the browser's own sheet; any style overrides them."""
-    said: dict[str, str] = {}
-    if name in _UNLESS_SHOWN or (name == "dialog" and "open" not in attributes):
-        said["display"] = "none"
-    if name == "a" and "href" in attributes:
-        said["color"] = _LINK
-    if not attributes:
-        return said
-    if "hidden" in attributes:
-        said["display"] = "none"
-    if (ink := _INK.get(name)) and (colour := legacy_colour(attributes.get(ink, ""))):
-        said["color"] = _written(colour)
-    if name in _PAPER and (colour := legacy_colour(attributes.get("bgcolor", ""))):
-        said["background-color"] = _written(colour)
-    if name in _PAPER and attributes.get("background"):
-        said["background-image"] = "url()"
-    return said
-
-
-def _is_indent(attributes: dict[str, str]) -> bool:
-    """Whether a blockquote is what writing programs make of an indented paragraph of the author's own: a margin, and no bar beside it."""
-    if attributes.get("type", "").lower() == "cite" or "cite" in attributes or _CITED.search(attributes.get("class", "")):
-        return False
-    style = attributes.get("style", "")
-    return "margin" in style.lower() and not _BAR.search(style)
-
-
-def _written(colour: Colour) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*map(int, colour[:3]))

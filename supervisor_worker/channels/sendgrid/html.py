@@ -16,7 +16,7 @@ from typing import Final
 
 import nh3
 
-from supervisor_worker.channels.sendgrid.markdown import Block, BlockKind, Piece, PieceKind
+from supervisor_worker.channels.sendgrid.markdown import BlockKind, Inline, InlineKind, MarkdownBlock
 
 TAGS: Final = frozenset(
     "a bdi blockquote br code em h2 h3 h4 hr li ol p pre strong table tbody td th thead tr ul wbr".split()  # noqa: SIM905 - read at a glance
@@ -41,30 +41,30 @@ _TAG_NAME: Final = re.compile(r"</?[a-z0-9]+")
 _RIGHT_TO_LEFT: Final = ("R", "AL")
 
 
-def document(blocks: Sequence[Block]) -> str:
+def document(blocks: Sequence[MarkdownBlock]) -> str:
     """The whole HTML document; '' where there is nothing to show."""
     written = "\n".join(_block(block) for block in blocks)
     return BEFORE + folded(_CLEANER.clean(written).strip("\n")) + AFTER if blocks else ""
 
 
-def _block(block: Block) -> str:
+def _block(block: MarkdownBlock) -> str:
     return _WRITERS[block.kind](block)
 
 
-def _heading(block: Block) -> str:
+def _heading(block: MarkdownBlock) -> str:
     """One level lower: the subject stands above it."""
     return _tagged(f"h{min((block.number or 1) + 1, DEEPEST_HEADING)}", _inline(block.words))
 
 
-def _code(block: Block) -> str:
+def _code(block: MarkdownBlock) -> str:
     return f"<pre><code>{html.escape(block.words[0].text, quote=False)}</code></pre>"
 
 
-def _inside(block: Block) -> str:
+def _inside(block: MarkdownBlock) -> str:
     return "\n".join(_block(each) for each in block.inside)
 
 
-def _list(block: Block) -> str:
+def _list(block: MarkdownBlock) -> str:
     first = block.inside[0].number if block.inside else None
     if first is None:
         return _tagged("ul", "\n".join(_tagged("li", _inside(item)) for item in block.inside))
@@ -73,18 +73,18 @@ def _list(block: Block) -> str:
     return "\n".join(_numbered(item) for item in block.inside)
 
 
-def _numbered(item: Block) -> str:
+def _numbered(item: MarkdownBlock) -> str:
     """An item of a list that does not begin with 1, whose numbers a list could keep only by an attribute."""
-    first, *rest = item.inside or (Block("line"),)
-    number = Piece("text", f"{item.number}. ")
+    first, *rest = item.inside or (MarkdownBlock("line"),)
+    number = Inline("text", f"{item.number}. ")
     if first.kind in ("line", "paragraph"):
-        begin = Block("paragraph", words=(number, *first.words))
+        begin = MarkdownBlock("paragraph", words=(number, *first.words))
     else:
-        begin, rest = Block("paragraph", words=(number,)), list(item.inside)
+        begin, rest = MarkdownBlock("paragraph", words=(number,)), list(item.inside)
     return "\n".join(_block(each) for each in (begin, *rest))
 
 
-def _table(block: Block) -> str:
+def _table(block: MarkdownBlock) -> str:
     head, *rows = block.inside
     lines = [_tagged("thead", _row(head, "th"))]
     if rows:
@@ -92,7 +92,7 @@ def _table(block: Block) -> str:
     return _tagged("table", "\n".join(lines))
 
 
-def _row(row: Block, tag: str) -> str:
+def _row(row: MarkdownBlock, tag: str) -> str:
     # Without a style columns would touch each other.
     return _tagged("tr", "".join(_tagged(tag, _inline(cell.words) + "\u00a0\u00a0") for cell in row.inside))
 
@@ -101,12 +101,12 @@ def _tagged(tag: str, inside: str) -> str:
     return f"<{tag}>{inside}</{tag}>"
 
 
-def _inline(words: Sequence[Piece]) -> str:
+def _inline(words: Sequence[Inline]) -> str:
     written = "".join(_piece(piece) for piece in words)
     return _tagged("bdi", written) if _from_right(words) else written
 
 
-def _piece(piece: Piece) -> str:
+def _piece(piece: Inline) -> str:
     return _PIECES[piece.kind](piece.text)
 
 
@@ -115,7 +115,7 @@ def _words(text: str) -> str:
     return "<wbr>".join(html.escape(part, quote=False) for part in parts)
 
 
-_PIECES: Final[dict[PieceKind, Callable[[str], str]]] = {
+_PIECES: Final[dict[InlineKind, Callable[[str], str]]] = {
     "text": _words,
     "code": lambda text: _tagged("code", _words(text)),
     "break": lambda _: "<br>\n",
@@ -124,7 +124,7 @@ _PIECES: Final[dict[PieceKind, Callable[[str], str]]] = {
     "link": lambda address: f'<a href="{html.escape(address)}">',
     "unlink": lambda behind: f"</a>{_words(behind)}",
 }
-_WRITERS: Final[dict[BlockKind, Callable[[Block], str]]] = {
+_WRITERS: Final[dict[BlockKind, Callable[[MarkdownBlock], str]]] = {
     "paragraph": lambda block: _tagged("p", _inline(block.words)),
     "line": lambda block: _inline(block.words),
     "heading": _heading,
@@ -136,7 +136,7 @@ _WRITERS: Final[dict[BlockKind, Callable[[Block], str]]] = {
 }
 
 
-def _from_right(words: Sequence[Piece]) -> bool:
+def _from_right(words: Sequence[Inline]) -> bool:
     """Whether the first letter that has a direction is of a script written from right to left."""
     for piece in words:
         if piece.kind in ("text", "code"):

@@ -37,12 +37,12 @@ MAX_EMPHASIS: Final = 8
 _COSTS: Final = {"[": 8, "\n": 2, "*": 1, "_": 1, "|": 1}
 _BLANK: Final = re.compile(r"\n[ \t]*(?:\n[ \t]*)+")
 
-PieceKind = Literal["text", "code", "break", "open", "close", "link", "unlink"]
+InlineKind = Literal["text", "code", "break", "open", "close", "link", "unlink"]
 BlockKind = Literal["paragraph", "line", "heading", "list", "item", "quote", "table", "row", "cell", "code", "rule"]
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class Inline:
     """A piece of a line.
 
     `text` and `code` are words, `break` is a line end. `open` and `close` stand around what is emphasised (`text` is `em` or `strong`),
@@ -50,25 +50,25 @@ class Piece:
     where the address is behind them, and in plain text (`plain`).
     """
 
-    kind: PieceKind
+    kind: InlineKind
     text: str = ""
     plain: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class MarkdownBlock:
     """A block: lists, items, quotes, tables and rows have blocks `inside`, the others `words`, code and headings included.
 
     `line` is a paragraph of a list without empty lines. `number` is a heading's level, or an item's number; None: it has a bullet.
     """
 
     kind: BlockKind
-    inside: tuple[Block, ...] = ()
-    words: tuple[Piece, ...] = ()
+    inside: tuple[MarkdownBlock, ...] = ()
+    words: tuple[Inline, ...] = ()
     number: int | None = None
 
 
-def parse(text: str) -> tuple[Block, ...]:
+def parse(text: str) -> tuple[MarkdownBlock, ...]:
     """The blocks of a cleaned text."""
     if len(text) <= MAX_MARKDOWN:
         return _markdown(text)
@@ -78,33 +78,33 @@ def parse(text: str) -> tuple[Block, ...]:
     return _markdown(text[:end]) + paragraphs(text[end:])
 
 
-def paragraphs(text: str) -> tuple[Block, ...]:
+def paragraphs(text: str) -> tuple[MarkdownBlock, ...]:
     """The text as it is, in paragraphs and lines; its addresses are links."""
     found = []
     for paragraph in _BLANK.split(text.strip("\n")):
-        words: list[Piece] = []
+        words: list[Inline] = []
         for line in paragraph.split("\n"):
-            words += [Piece("break"), *_with_links(line)] if words else _with_links(line)
-        found.append(Block("paragraph", words=tuple(words)))
+            words += [Inline("break"), *_with_links(line)] if words else _with_links(line)
+        found.append(MarkdownBlock("paragraph", words=tuple(words)))
     return tuple(found)
 
 
-def _with_links(line: str) -> list[Piece]:
-    words: list[Piece] = []
+def _with_links(line: str) -> list[Inline]:
+    words: list[Inline] = []
     at = 0
     for start, address in links.bare(line):
-        words += [Piece("text", line[at:start]), *_linked((Piece("text", address),), _PARSER.normalizeLink(address))]
+        words += [Inline("text", line[at:start]), *_linked((Inline("text", address),), _PARSER.normalizeLink(address))]
         at = start + len(address)
-    return [*words, Piece("text", line[at:])]
+    return [*words, Inline("text", line[at:])]
 
 
-def _markdown(text: str) -> tuple[Block, ...]:
+def _markdown(text: str) -> tuple[MarkdownBlock, ...]:
     if sum(cost * text.count(char) for char, cost in _COSTS.items()) > MAX_COST:
         return paragraphs(text)
     tokens = _PARSER.parse(text)
     if any(token.level > MAX_DEPTH for token in tokens):
         return paragraphs(text)
-    return _Reader(tokens, text.split("\n")).blocks()
+    return _MarkdownReader(tokens, text.split("\n")).blocks()
 
 
 _KINDS: Final[dict[str, BlockKind]] = {
@@ -125,7 +125,7 @@ _BEFORE_TABLE: Final = re.compile(r"(?:[ \t]*(?:[-+*>]|\d{1,9}[.)])(?=[ \t]))*[ 
 _AROUND_ROWS: Final = ("thead_open", "thead_close", "tbody_open", "tbody_close")
 
 
-class _Reader:
+class _MarkdownReader:
     """The tokens of a text, read once from the first to the last. `lines` are the text's."""
 
     def __init__(self, tokens: Sequence[Token], lines: Sequence[str]) -> None:
@@ -133,9 +133,9 @@ class _Reader:
         self._lines = lines
         self._at = 0
 
-    def blocks(self, number: int | None = None) -> tuple[Block, ...]:
+    def blocks(self, number: int | None = None) -> tuple[MarkdownBlock, ...]:
         """The blocks up to the end of what they are in, and its end. `number` is that of the first item."""
-        found: list[Block] = []
+        found: list[MarkdownBlock] = []
         while self._at < len(self._tokens):
             token = self._tokens[self._at]
             self._at += 1
@@ -146,18 +146,18 @@ class _Reader:
             found += self._block(token, None if number is None else number + len(found))
         return tuple(found)
 
-    def _block(self, token: Token, number: int | None) -> Sequence[Block]:
+    def _block(self, token: Token, number: int | None) -> Sequence[MarkdownBlock]:
         """The block that begins with a token; a table that would lose words is what its lines are."""
         if token.type in ("fence", "code_block"):
-            return [Block("code", words=(Piece("code", token.content.removesuffix("\n")),))]
+            return [MarkdownBlock("code", words=(Inline("code", token.content.removesuffix("\n")),))]
         if token.type == "hr":
-            return [Block("rule")]
+            return [MarkdownBlock("rule")]
         kind = _KINDS[token.type]
         if kind in ("paragraph", "heading", "cell"):
             words = tuple(_pieces(self._tokens[self._at].children or ()))
             self._at += 2  # the inline token, and the end
             level = int(token.tag[1]) if kind == "heading" else None
-            return [Block("line" if token.hidden else kind, words=words, number=level)]
+            return [MarkdownBlock("line" if token.hidden else kind, words=words, number=level)]
         begin = self._at
         inside = self.blocks(int(token.attrs.get("start", 1)) if token.type == "ordered_list_open" else None)
         if kind == "table" and token.map:
@@ -165,10 +165,10 @@ class _Reader:
             shown = {word for each in self._tokens[begin : self._at] if each.type == "inline" for word in _WORD.findall(each.content)}
             if not shown.issuperset(_WORD.findall("\n".join(source))):
                 return paragraphs("\n".join(source))
-        return [Block(kind, inside, number=number if kind == "item" else None)]
+        return [MarkdownBlock(kind, inside, number=number if kind == "item" else None)]
 
 
-def _pieces(children: Sequence[Token]) -> Iterator[Piece]:
+def _pieces(children: Sequence[Token]) -> Iterator[Inline]:
     at = 0
     while at < len(children):
         token = children[at]
@@ -181,44 +181,44 @@ def _pieces(children: Sequence[Token]) -> Iterator[Piece]:
             yield from _piece(token)
 
 
-def _piece(token: Token) -> Iterator[Piece]:
+def _piece(token: Token) -> Iterator[Inline]:
     if token.type in ("softbreak", "hardbreak"):
-        yield Piece("break")
+        yield Inline("break")
     elif token.type == "code_inline":
-        yield Piece("code", token.content)
+        yield Inline("code", token.content)
     elif token.type == "image":
         yield from _picture(token)
     elif token.tag in ("em", "strong"):
         if token.level < MAX_EMPHASIS:
-            yield Piece("open" if token.nesting > 0 else "close", token.tag)
+            yield Inline("open" if token.nesting > 0 else "close", token.tag)
     elif token.content:
-        yield Piece("text", clean(token.content))  # what an entity stands for may be a character that nobody sees
+        yield Inline("text", clean(token.content))  # what an entity stands for may be a character that nobody sees
 
 
-def _picture(token: Token) -> Iterator[Piece]:
+def _picture(token: Token) -> Iterator[Inline]:
     """Its alternative text and its address, as text: a picture that is fetched tells its host that and when a mail was read."""
     said = "".join(piece.text for piece in _pieces(token.children or ()) if piece.kind in ("text", "code"))
     address, title = str(token.attrs.get("src", "")), clean(str(token.attrs.get("title", "")))
     described = " ".join(each for each in (said, title) if each)
-    yield Piece("text", f"{described} ({address})" if described and address else described or address)
+    yield Inline("text", f"{described} ({address})" if described and address else described or address)
 
 
-def _linked(words: tuple[Piece, ...], address: str, title: str = "") -> Iterator[Piece]:
+def _linked(words: tuple[Inline, ...], address: str, title: str = "") -> Iterator[Inline]:
     """A link whose address may leave us; else its words and the address as text."""
     said = "".join(piece.text for piece in words if piece.kind in ("text", "code")).strip()
-    told = [Piece("text", f" {clean(title)}")] if title else []
+    told = [Inline("text", f" {clean(title)}")] if title else []
     target, address = links.target(address), clean(address)
     if target is None:
         behind = f" ({address})" if address and address != said else ""
-        yield from (*words, Piece("text", behind), *told)
+        yield from (*words, Inline("text", behind), *told)
         return
     host = links.host_to_show(said, target)
     shown = f" ({host})" if host else ""
     known = links.says(said, target.address) or links.says(_PARSER.normalizeLink(said), target.address)
     if said:
-        yield from (Piece("link", target.address), *words, Piece("unlink", shown, shown if known else f" ({target.address})"), *told)
+        yield from (Inline("link", target.address), *words, Inline("unlink", shown, shown if known else f" ({target.address})"), *told)
     else:
-        yield from (Piece("link", target.address), Piece("text", target.address), Piece("unlink", shown, shown), *told)
+        yield from (Inline("link", target.address), Inline("text", target.address), Inline("unlink", shown, shown), *told)
 
 
 _PARSER: Final = (

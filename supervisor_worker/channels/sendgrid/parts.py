@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from supervisor_worker.channels.sendgrid import html, plain
-from supervisor_worker.channels.sendgrid.markdown import Block, paragraphs, parse
+from supervisor_worker.channels.sendgrid.markdown import MarkdownBlock, paragraphs, parse
 from supervisor_worker.channels.truncation import cut
 
 MAX_TRIES: Final = 4
@@ -29,6 +29,6 @@ def of(text: str, limit: int) -> tuple[str, str]:
     return _both(paragraphs(cut(text, limit // MOST_GROWTH, "utf-8")))
 
 
-def _both(blocks: tuple[Block, ...]) -> tuple[str, str]:
+def _both(blocks: tuple[MarkdownBlock, ...]) -> tuple[str, str]:
     words = plain.text(blocks)
     return (words, html.document(blocks)) if words else ("", "")

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Final
 
-from supervisor_worker.channels.sendgrid.markdown import Block, Piece
+from supervisor_worker.channels.sendgrid.markdown import Inline, MarkdownBlock
 
 WIDTH: Final = 76
 """Columns of a line of words; an address and a code stay whole."""
@@ -19,13 +19,13 @@ _KEPT: Final = "\x00"
 """What stands for a space at which no line is broken; no text of ours has it."""
 
 
-def text(blocks: Sequence[Block]) -> str:
+def text(blocks: Sequence[MarkdownBlock]) -> str:
     """The whole text, without an empty line at its ends."""
     lines = [part for line in _lines(blocks, WIDTH) for part in _bounded(line)]
     return "\n".join(lines).strip("\n")
 
 
-def _lines(blocks: Sequence[Block], width: int) -> list[str]:
+def _lines(blocks: Sequence[MarkdownBlock], width: int) -> list[str]:
     """The lines of blocks, with an empty one between two, except in a list that had none."""
     lines: list[str] = []
     for place, block in enumerate(blocks):
@@ -36,7 +36,7 @@ def _lines(blocks: Sequence[Block], width: int) -> list[str]:
     return lines
 
 
-def _block(block: Block, width: int) -> list[str]:
+def _block(block: MarkdownBlock, width: int) -> list[str]:
     match block.kind:
         case "list":
             return _list(block, width)
@@ -52,7 +52,7 @@ def _block(block: Block, width: int) -> list[str]:
             return _wrapped(_words(block.words), width)
 
 
-def _list(block: Block, width: int) -> list[str]:
+def _list(block: MarkdownBlock, width: int) -> list[str]:
     lines: list[str] = []
     loose = any(each.kind == "paragraph" for item in block.inside for each in item.inside)
     for item in block.inside:
@@ -68,7 +68,7 @@ def _narrower(width: int, columns: int) -> int:
     return max(LEAST_WIDTH, width - columns)
 
 
-def _table(block: Block, width: int) -> list[str]:
+def _table(block: MarkdownBlock, width: int) -> list[str]:
     """A row a line: in columns if they fit, else with bars alone."""
     rows = [[_words(cell.words).replace("\n", " ").replace(_KEPT, " ") for cell in row.inside] for row in block.inside]
     sizes = [max(_columns(row[place]) for row in rows) for place in range(len(rows[0]))]
@@ -82,11 +82,11 @@ def _columns(words: str) -> int:
     return sum(0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in words)
 
 
-def _words(words: Sequence[Piece]) -> str:
+def _words(words: Sequence[Inline]) -> str:
     return "".join(_piece(piece) for piece in words)
 
 
-def _piece(piece: Piece) -> str:
+def _piece(piece: Inline) -> str:
     match piece.kind:
         case "break":
             return "\n"

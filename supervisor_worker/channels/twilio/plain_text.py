@@ -59,7 +59,7 @@ def verbatim_marked(markdown: str) -> str:
     if len(text.encode("utf-8")) > MAX_INPUT or sum(map(text.count, "[*_")) > MAX_MARKS:
         return text
     try:
-        reader = _Reader(_closed_fences(text))
+        reader = _PlainTextReader(_closed_fences(text))
         found = _free_addresses(reader.text()).strip("\n")
     except RecursionError:  # nested more deeply than any answer
         return text
@@ -71,7 +71,7 @@ def _letters(text: str) -> Counter[str]:
     return Counter(filter(str.isalnum, text))
 
 
-class _Reader:
+class _PlainTextReader:
     """One text, read once. `dropped` is what was a mark although it has letters: the language of a fence, the text of a bare link."""
 
     def __init__(self, source: str) -> None:

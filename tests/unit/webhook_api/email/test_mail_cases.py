@@ -22,14 +22,6 @@ FROM_OTHERS: Final = re.compile("\u27e6[^\u27e7]*others[^\u27e7]*\u27e7")
 """The note of ours before what somebody else wrote."""
 END_OF_OTHERS: Final = re.compile("\u27e6[^\u27e7]*(?:end|End) of [^\u27e7]*\u27e7")
 
-NOT_YET: Final = frozenset(
-    {
-        # Point 6: files.
-        "invite_ics",
-    }
-)  # fmt: skip
-"""Cases that fail still; one that passes must leave this set."""
-
 
 def faults(expect: dict[str, Any], outcome: Outcome) -> list[str]:
     """What is wrong with the outcome of a case."""
@@ -68,8 +60,7 @@ def test_whole_mails_become_what_their_reader_would_expect() -> None:
         expect, outcome = case(name)["expect"], receive(sequence(name, "kiwi", "<r-0123456789abcdef01234567@example.com>")[1])
         if outcome.event is None or any(words not in outcome.shown for words in expect["second_mail_sees"]):
             failing[name] = [outcome.ignored or outcome.shown]
-    assert {name: found for name, found in failing.items() if name not in NOT_YET} == {}
-    assert NOT_YET - failing.keys() == frozenset(), "these pass: take them out of NOT_YET"
+    assert failing == {}
 
 
 def test_a_mail_to_a_boss_and_to_a_tag_of_it_is_one_message() -> None:
