@@ -216,7 +216,9 @@ def test_two_bosses_and_robots_are_not_answered(installation: Installation) -> N
         installation.sandbox.send_sms("who is this?", from_="+15553339999", to=BOSS_PHONE),
         installation.sandbox.send_email("hello, me", from_=BOSS_EMAIL, to=BOSS_EMAIL),
         installation.mail(person, "I am away", headers={"Auto-Submitted": "auto-replied"}),
-        installation.mail(person, "news", headers={"List-Unsubscribe": "<https://example.com>"}, message_id="<news@example.com>"),
+        installation.mail(
+            person, "news", headers={"List-Unsubscribe": "<https://example.com>", "Precedence": "bulk"}, message_id="<news@example.com>"
+        ),
     ]
     assert {answer["status"] for answer in answers} == {200}
     installation.text(person, "hello")
