@@ -10,33 +10,16 @@ from typing import Any, cast
 import pypdfium2
 import pytest
 from click.testing import CliRunner
-from redis import Redis
 
 from boss.main import main
 from shared.config.secret_rules import SANDBOX_CREDENTIALS
 from shared.model.events import EmailReceived
 from shared.model.extracts import MAX_BYTES
 from tests.payloads.pictures import png
-from tests.support.sandbox import SandboxProcess
 from tests.support.turn_environment import TurnEnvironment
 from tests.support.webhook_client import Web, opened
 
-PATIENT = {"LEASE_SECONDS": 60, "CLAUDE_TIMEOUT_SECONDS": 20, "SEND_TIMEOUT_SECONDS": 10}
 ROOT_ID = "<first@example.com>"
-
-
-@pytest.fixture
-def environment(redis: Redis, redis_url: str, sandbox: SandboxProcess) -> Iterator[TurnEnvironment]:
-    sandbox.faults(twilio={"status_callbacks": False}, sendgrid={"events": False})
-    found = TurnEnvironment(redis, redis_url, sandbox, dict(PATIENT))
-    yield found
-    found.close()
-
-
-@pytest.fixture
-def web(redis_url: str) -> Iterator[Web]:
-    with opened(redis_url, max_open_messages=1_000) as running:
-        yield running
 
 
 def pdf(pages: int = 1) -> bytes:

@@ -7,37 +7,18 @@ import hashlib
 import json
 import resource
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from redis import Redis
 from structlog.testing import capture_logs
 
 from shared.model.events import Received
 from supervisor_worker.media.image_header import MAX_BYTES
 from tests.payloads import form_body, sms_fields
 from tests.payloads.pictures import bomb, gif, jpeg, png, webp
-from tests.support.sandbox import SandboxProcess
 from tests.support.turn_environment import TurnEnvironment
-from tests.support.webhook_client import Web, only_message, opened
-
-PATIENT = {"LEASE_SECONDS": 60, "CLAUDE_TIMEOUT_SECONDS": 20, "SEND_TIMEOUT_SECONDS": 10}
-
-
-@pytest.fixture
-def environment(redis: Redis, redis_url: str, sandbox: SandboxProcess) -> Iterator[TurnEnvironment]:
-    sandbox.faults(twilio={"status_callbacks": False}, sendgrid={"events": False})
-    found = TurnEnvironment(redis, redis_url, sandbox, dict(PATIENT))
-    yield found
-    found.close()
-
-
-@pytest.fixture
-def web(redis_url: str) -> Iterator[Web]:
-    with opened(redis_url, max_open_messages=1_000) as running:
-        yield running
+from tests.support.webhook_client import Web, only_message
 
 
 def arrives(environment: TurnEnvironment, web: Web, *files: bytes, kind: str = "image/png", body: str = "Look") -> Received:
