@@ -41,20 +41,18 @@ ASIDE: Final = (
     "shared/errors.py",
     "shared/config/",  # values that everybody reads
     "shared/storage/sentinel.py",  # the class of redis-py's connections
-    # What a worker does beside its jobs, on the same loop.
-    "supervisor_worker/process/sweep.py",
-    "supervisor_worker/process/clock_watch.py",
-    "supervisor_worker/process/worker.py",
-    "supervisor_worker/process/stored_indexes.py",
-    "shared/mailbox/calls/indexes.py",
     "shared/mailbox/keys.py",
+    "supervisor_worker/process/worker.py",  # starts and ends what a process has
+)
+BACKGROUND: Final = (
+    "supervisor_worker/process/clock_watch.py",
+    "supervisor_worker/process/stored_indexes.py",
+    "supervisor_worker/process/sweep.py",
     "supervisor_worker/reconciler/",
     "supervisor_worker/turns/cross_channel_notice.py",
-    "shared/mailbox/calls/processes.py",
-    "shared/mailbox/lua/sweep.lua",
-    "shared/mailbox/lua/enqueue.lua",
-    "shared/storage/clock_skew.py",
 )
+"""What a worker does beside its jobs, on the same loop and whenever its time comes: neither it nor what it calls is on a text's way."""
+PLACES: Final = tuple(f"{ROOT}/{place}" for place in BACKGROUND)
 SECONDS: Final = 30.0
 
 
@@ -79,6 +77,8 @@ class Walk:
         name = frame.f_code.co_filename
         if event != "call" or self.ended or not name.startswith(f"{ROOT}/") or frame.f_code.co_name == "<module>":
             return
+        if in_background(frame):
+            return
         file = Path(name).relative_to(ROOT).as_posix()
         self._enter(file)
         if file == SCRIPTS and (call := frame.f_locals.get("call")) is not None:
@@ -89,6 +89,16 @@ class Walk:
     def _enter(self, file: str) -> None:
         if file.split("/", maxsplit=1)[0] in OURS and not file.startswith(ASIDE) and file not in self.files:
             self.files.append(file)
+
+
+def in_background(frame: FrameType) -> bool:
+    """Whether it runs for one of `BACKGROUND`: a coroutine's callers stand above it, as far as the task in which it runs."""
+    caller: FrameType | None = frame
+    while caller is not None:
+        if caller.f_code.co_filename.startswith(PLACES):
+            return True
+        caller = caller.f_back
+    return False
 
 
 class Protocol:
