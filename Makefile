@@ -18,7 +18,7 @@ LONGEST := standby matrix standby_times away poison_simulation kills
 ALONE := tests/chaos/test_order.py tests/chaos/test_providers.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test tests unit e2e chaos soak fuzz lint format bench clean
+.PHONY: help install run test tests unit first-half second-half e2e chaos soak fuzz lint format bench clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,11 +52,19 @@ run: install ## Start everything: web, worker, bridge, standby, embedded server 
 test: install ## Lint beside the unit and integration tests
 	@$(MAKE) -j2 lint tests
 
-tests: install
-	$(PYTEST) tests/integration tests/fuzz tests/architecture tests/unit -n 4 --dist loadfile --no-loadscope-reorder
+# The two halves of the unit tests take as long: xdist's workers would each import both.
+FIRST_HALF := $(addprefix tests/unit/,bridge rq_async shared webhook_api)
+SECOND_HALF := tests/architecture $(filter-out $(FIRST_HALF),$(patsubst %/,%,$(wildcard tests/unit/[a-z]*/)))
+HALVES = $(MAKE) -k -j2 --output-sync=target --no-print-directory first-half second-half
 
-unit: install ## The unit tests and the checks of the repository itself; about a minute
-	$(PYTEST) tests/architecture tests/unit -n 2 --dist loadfile
+tests: install
+	@status=0; $(PYTEST) tests/integration tests/fuzz -n 4 --dist loadfile --no-loadscope-reorder || status=1; $(HALVES) || status=1; exit $$status
+
+unit: install ## The unit tests but those of many inputs, and the checks of the repository itself; half a minute
+	@$(HALVES) MARKED='-m "not many_inputs"'
+
+first-half second-half: install
+	@$(PYTEST) -q $(MARKED) $(if $(filter first-half,$@),$(FIRST_HALF),$(SECOND_HALF))
 
 e2e: .venv/installed-e2e ## Start the Procfile as a user does, look at the page with a browser, and kill what runs: every fault in a short form
 	$(PYTEST) tests/e2e

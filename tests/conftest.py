@@ -40,6 +40,13 @@ def pytest_configure(config: pytest.Config) -> None:
             del os.environ[name]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A property is tried on many inputs: `make unit` leaves it to `make test` and `make fuzz`."""
+    for item in items:
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker(pytest.mark.many_inputs)
+
+
 def pytest_collection_finish() -> None:
     """What was collected stays: the collector of garbage need not look through thousands of tests again and again."""
     gc.freeze()

@@ -54,7 +54,7 @@ def _posted(settings: Settings, secret: str) -> Finding:
     if answer.status >= 300:  # noqa: PLR2004 - HTTP's border of success
         todo = "Start the web process again with these settings: its EMAIL_WEBHOOK_SECRET or SENDGRID_EVENTS_PUBLIC_KEY is another."
         return fail(NAME, f"the web process refuses an event with the secret of these settings ({answer.status})", todo)
-    return ok(NAME, "an event with the secret is taken")
+    return ok(NAME, "an event with the secret is accepted")
 
 
 def events_heard(settings: Settings, redis: Redis) -> list[Finding]:

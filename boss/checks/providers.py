@@ -153,7 +153,7 @@ def _webhook(settings: Settings) -> Finding:
         return fail("webhook", "the web process refuses what is signed with these settings", todo)
     if answer.status >= 300:  # noqa: PLR2004 - HTTP's border of success
         return _odd("webhook", answer)
-    return ok("webhook", "a signed webhook is taken")
+    return ok("webhook", "a signed webhook is accepted")
 
 
 def _numbers(settings: Settings, account: str, headers: dict[str, str]) -> list[Finding]:

@@ -42,7 +42,7 @@ class BridgeSettings(BaseSettings):
     bridge_auth_seconds: float = setting(5.0, "How long a new connection may take to authenticate.", "Bridge", gt=0, le=60)
     bridge_answer_seconds: float = setting(
         8.0,
-        "How long a client that sends no ids waits for the reply before it is told only that the message was taken.",
+        "How long a client that sends no ids waits for the reply before it is told only that the message was accepted.",
         "Bridge",
         gt=0,
         le=600,

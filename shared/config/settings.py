@@ -133,7 +133,7 @@ class Settings(BridgeSettings, ClaudeSettings, SendGridSettings, TwilioSettings,
     )
     unknown_outcome: Literal["send", "park"] = setting(
         "send",
-        "A reply of which neither callback nor list tells whether it was taken: send it again, marked, or park its message.",
+        "A reply of which neither callback nor list tells whether the provider accepted it: send it again, marked, or park its message.",
         "Limits",
     )
 

@@ -17,7 +17,7 @@ Kind = Literal["recipient", "opted_out", "sender", "account", "denied", "content
 
 `recipient`: this number, or this country's, gets no text from us, whatever it says; `opted_out` by its owner's word. `sender`: our number
 cannot send, to nobody. `account`: key, account or budget. `denied`: perhaps those, perhaps this very message. `content`: this very text.
-`rate`: too much at once, later it is taken; `limit`: too much for today.
+`rate`: too much at once, later it is accepted; `limit`: too much for today.
 """
 
 

@@ -55,7 +55,7 @@ class User:
     role: Literal["admin", "member"] = "member"
     robots: Literal["", "answer"] = ""
     bridge_only: bool = False
-    """Whether the addresses only name the person at the bridge: no text and no mail goes there, and none is taken from there."""
+    """Whether the addresses only name the person at the bridge: no text and no mail goes there, and none is accepted from there."""
 
     def ends(self, channel: Channel) -> tuple[Address, Address] | None:
         """The Boss's address and the person's own on a channel; None where they do not have it."""

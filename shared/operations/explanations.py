@@ -22,7 +22,7 @@ PARKED: Final[dict[str, Explanation]] = {
     "outage": Explanation("A provider was away until the message was ANSWER_WITHIN_MINUTES old.", RETRY),
     "too_old": Explanation("It was older than ANSWER_AT_MOST_HOURS before it could be answered; its sender was told.", RETRY),
     "outcome_unknown": Explanation(
-        "Nobody could tell whether its reply was taken; it may have arrived, so it goes out no oftener than twice, and nobody was told. "
+        "Nobody could tell whether its reply was accepted; it may have arrived, so it goes out no oftener than twice, and nobody was told. "
         "A retry asks the provider once more.",
         RETRY,
     ),

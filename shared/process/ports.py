@@ -6,6 +6,7 @@ import errno
 import re
 import socket
 from contextlib import suppress
+from itertools import dropwhile
 from pathlib import Path
 from typing import Final
 
@@ -55,19 +56,29 @@ def listener(port: int, proc: Path = PROC) -> int:
 
 
 def bossline(words: list[str]) -> str:
-    """The `boss` command of a process, by its command line; '' for any other program."""
-    for place, word in enumerate(words):
-        if word == "-m" and words[place + 1 : place + 2]:
-            module = words[place + 2] if words[place + 1] in HONCHO and words[place + 2 :] else words[place + 1]
-            if module in PROCESSES:
-                return PROCESSES[module]
-            if module in BOSS and words[place + 2 :]:
-                return words[place + 2]
-            if module.startswith("supervisor_worker."):
-                return "standby"
-        if Path(word).name == "boss" and words[place + 1 :]:
-            return words[place + 1]
+    """The `boss` command of a process, by its command line; '' for any other program, whatever it is told to work on."""
+    program = Path(words[0]).name if words else ""
+    match list(dropwhile(_is_flag, words[1:])) if program.startswith("python") else words:
+        case ["-m", wrapper, module, *rest] if wrapper in HONCHO:
+            return _command(module, rest)
+        case ["-m", module, *rest]:
+            return _command(module, rest)
+        case [script, command, *_] if Path(script).name == "boss":
+            return command
     return ""
+
+
+def _is_flag(word: str) -> bool:
+    """Of the interpreter: what follows `-m` is the program."""
+    return word.startswith("-") and word != "-m"
+
+
+def _command(module: str, words: list[str]) -> str:
+    if module in BOSS and words:
+        return words[0]
+    if module.startswith("supervisor_worker."):
+        return "standby"
+    return PROCESSES.get(module, "")
 
 
 def _words(pid: int, proc: Path) -> list[str]:

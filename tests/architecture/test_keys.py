@@ -19,7 +19,8 @@ def test_no_key_is_written_out_outside_of_its_owner() -> None:
     written = [
         f"{module.relative_to(ROOT)}: {node.value}"
         for module in MODULES
-        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8")))
+        if NAME.search(source := module.read_text(encoding="utf-8"))
+        for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and NAME.match(node.value)
     ]
     assert written == []

@@ -18,8 +18,10 @@ FILES: Final = sorted(path.relative_to(ROOT) for package in PACKAGES for path in
 
 
 @cache
-def tree_of(file: Path) -> ast.Module:
-    return ast.parse((ROOT / file).read_text(encoding="utf-8"))
+def named_by() -> list[tuple[Path, ast.ClassDef | ast.ImportFrom]]:
+    """The classes and imports of the product, read once."""
+    nodes = ((file, node) for file in FILES for node in ast.walk(ast.parse((ROOT / file).read_text(encoding="utf-8"))))
+    return [(file, node) for file, node in nodes if isinstance(node, ast.ClassDef | ast.ImportFrom)]
 
 
 def is_module(name: str) -> bool:
@@ -35,10 +37,9 @@ def test_the_product_is_found() -> None:
 def test_no_class_name_means_two_things() -> None:
     """Private ones count as well: a reader who searches for a name finds one class."""
     found: defaultdict[str, list[str]] = defaultdict(list)
-    for file in FILES:
-        for node in ast.walk(tree_of(file)):
-            if isinstance(node, ast.ClassDef):
-                found[node.name.lstrip("_")].append(str(file))
+    for file, node in named_by():
+        if isinstance(node, ast.ClassDef):
+            found[node.name.lstrip("_")].append(str(file))
     assert {name: files for name, files in found.items() if len(files) > 1} == {}
 
 
@@ -46,8 +47,7 @@ def test_a_module_is_used_under_its_own_name() -> None:
     """One that has to be renamed where it is imported has the wrong name."""
     renamed = [
         f"{file}: {node.module}.{alias.name} as {alias.asname}"
-        for file in FILES
-        for node in ast.walk(tree_of(file))
+        for file, node in named_by()
         if isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] in PACKAGES and node.module not in APART
         for alias in node.names
         if alias.asname not in (None, alias.name) and is_module(f"{node.module}.{alias.name}")

@@ -10,6 +10,7 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
@@ -352,7 +353,13 @@ def _bound(name: str, scope: ast.AST) -> Iterator[tuple[ast.expr, int | None]]:
                         yield value, place
 
 
+@cache
+def sources() -> Sources:
+    """Those of this checkout, read once."""
+    return Sources()
+
+
 def all_reasons() -> set[str]:
     """Every reason; those that hold a provider's own code as `*_*`."""
     scripts = of_scripts()
-    return scripts.named | Sources().given(scripts.given)
+    return scripts.named | sources().given(scripts.given)

@@ -1,4 +1,4 @@
-"""What comes in: a message that is taken, one that is ignored, a request that was refused, a run of the reconciler. No I/O.
+"""What comes in: a message that is accepted, one that is ignored, a request that was refused, a run of the reconciler. No I/O.
 
 Times are integer milliseconds. A script that is sent twice changes nothing the second time.
 """
@@ -21,7 +21,7 @@ from shared.model.events import Keyword, Received
 from shared.model.threads import NO_NAMES, ThreadNames
 
 MAX_OPEN: Final = 50_000
-"""How many messages may wait for their answer before no more are taken."""
+"""How many messages may wait for their answer before no more are accepted."""
 NOT_ADMITTED_AN_HOUR: Final = 100
 """How many messages that are not admitted get a record and a ledger line; those beyond are counted alone. 22 MB a month at most."""
 NO_LIMIT: Final = 1_000_000_000

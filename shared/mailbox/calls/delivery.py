@@ -87,7 +87,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the recorded outcome makes of the reply. `decided`: it was refused, and no attempt may have been taken.
+    """What the recorded outcome makes of the reply. `decided`: it was refused, and no attempt may have been accepted.
 
     `closed` says how the turn ended, when its holder asked to finish it with an accepted attempt.
     """
@@ -194,7 +194,7 @@ def status(
 
 
 def unsettled(*, after_ms: int, most_ms: int, limit: int) -> Call[tuple[Unsettled, ...]]:
-    """Texts that were taken `after_ms` ago or earlier and have no final report, to be asked about; none older than `most_ms`."""
+    """Texts that were accepted `after_ms` ago or earlier and have no final report, to be asked about; none older than `most_ms`."""
     return Call("unsettled", {"after": after_ms, "most": most_ms, "limit": limit}, _unsettled)
 
 

@@ -265,7 +265,7 @@ def client_words(answer: object, person: Person) -> str:
 
 
 def assert_bare(answer: JsonObject, kind: str, person: Person, asked_at: datetime) -> None:
-    """The answer tells only that the message was taken, and when."""
+    """The answer tells only that the message was accepted, and when."""
     assert set(answer) == ACKNOWLEDGED
     assert (answer["type"], answer["message_type"], answer["user"]) == ("message_acknowledged", kind, person.tag)
     at = datetime.fromisoformat(answer["timestamp"])

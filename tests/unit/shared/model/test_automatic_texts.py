@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -114,6 +115,7 @@ def test_no_text_is_too_strange(text: str) -> None:
     assert judged(text).reason in ("", "reaction", "auto_reply")
 
 
+@pytest.mark.many_inputs
 def test_no_text_takes_long() -> None:
     """A hundredth of a second, whatever it consists of."""
     for piece in ('"', "\u201cx\u201d", "\U0001f44d", "_*", "\u00e9", "urgent ", "!!", "\u0301", "?"):

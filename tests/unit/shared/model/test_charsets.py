@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from typing import Final
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -145,6 +146,7 @@ def test_any_bytes_under_any_label_are_a_text(raw: bytes, label: str) -> None:
     decode(raw, label).encode("utf-8")
 
 
+@pytest.mark.many_inputs
 def test_no_bytes_take_long_under_any_label() -> None:
     """Only a sample is judged, and what cannot be read is replaced in one pass: a tenth of a megabyte takes a tenth of a second."""
     for raw in (b"\xff" * 100_000, bytes(range(256)) * 400, b"a" * 100_000 + b"\xe9",

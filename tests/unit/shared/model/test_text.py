@@ -212,6 +212,7 @@ def test_the_short_way_for_plain_texts_changes_no_character(text: str, times: in
     assert clean(text * times) == slowly_clean(text * times)
 
 
+@pytest.mark.many_inputs
 def test_nothing_that_is_hidden_counts_as_plain() -> None:
     """All of Unicode: what takes the short way holds no character that would have been taken out, replaced or counted as a space."""
     plain = "".join(letter for letter in map(chr, range(0x110000)) if _plain(letter))
@@ -220,6 +221,7 @@ def test_nothing_that_is_hidden_counts_as_plain() -> None:
     assert {letter for letter in plain if letter.isspace()} == {" ", "\n", "\t"}
 
 
+@pytest.mark.many_inputs
 def test_a_run_of_combining_marks_takes_no_quadratic_time() -> None:
     """unicodedata.normalize alone takes 5.6 s for these 80,001 characters."""
     start = time.thread_time()

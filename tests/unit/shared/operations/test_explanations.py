@@ -80,7 +80,7 @@ def test_an_answer_without_a_reply_has_a_sentence_and_a_word_in_the_manual(reaso
 
 def test_a_reason_that_cannot_be_followed_to_its_words_is_not_overlooked() -> None:
     """The collector raises where it does not understand: it never takes less for all."""
-    sources = reasons.Sources()
+    sources = reasons.sources()
     (park,) = [each for each in sources.functions["park"] if each.module.name == reasons.CALLS]
     unknown = ast.parse("table[number]", mode="eval").body
     with pytest.raises(reasons.NotFollowed, match="table"):

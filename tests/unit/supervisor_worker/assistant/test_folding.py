@@ -202,6 +202,7 @@ HOLDS = {
 }
 
 
+@pytest.mark.many_inputs
 @pytest.mark.parametrize("held", HOLDS)
 def test_no_shape_takes_long(held: str) -> None:
     """Each under a tenth of a second of CPU where nothing else runs, three times over here."""

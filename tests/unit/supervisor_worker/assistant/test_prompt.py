@@ -142,6 +142,7 @@ def test_pictures_leave_the_history_at_least_half_of_its_room() -> None:
 KEPT = "()[]{}<>【】〔〕「」『』《》〈〉（）［］｛｝⟨⟩⌈⌉⌊⌋⸢⸣"  # noqa: RUF001 - brackets that people write with
 
 
+@pytest.mark.many_inputs
 def test_no_bracket_that_looks_like_ours_is_left_in_the_words_of_others() -> None:
     """Each becomes the plain one, also from a form of which compatibility makes one; the brackets that people write with stay."""
     every = [*map(chr, range(0x110000))]

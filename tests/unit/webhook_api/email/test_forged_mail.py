@@ -108,6 +108,7 @@ def another_mail(block: str) -> bool:
     return bool(of_the_user) and not HOSTILE_HEAD.search(letters)
 
 
+@pytest.mark.many_inputs
 @pytest.mark.parametrize("raw", [False, True], ids=["parsed", "raw"])
 def test_no_padding_folding_splitting_or_cutting_lets_a_forged_mail_in(raw: bool) -> None:
     """The signature's d= prints as a pass of the user's domain; wherever the header is hidden, nothing is believed."""
@@ -124,6 +125,7 @@ def test_no_padding_folding_splitting_or_cutting_lets_a_forged_mail_in(raw: bool
     assert judged(fields(GENUINE, raw=raw)) == "admitted"
 
 
+@pytest.mark.many_inputs
 @pytest.mark.parametrize("raw", [False, True], ids=["parsed", "raw"])
 def test_no_padding_folding_splitting_or_cutting_hides_a_second_author(raw: bool) -> None:
     """Eve signs for herself, and writes the user's From beside her own."""

@@ -298,6 +298,7 @@ def test_links_keep_their_target_and_pictures_what_they_show(source: str, text: 
     assert shown.hidden == source.count("never") * len("never")
 
 
+@pytest.mark.many_inputs
 def test_what_is_said_beside_the_words_is_short_and_the_rest_is_hidden() -> None:
     """Descriptions and targets are read by nobody who writes to others: they are no place for many words."""
     shown = read(f'<img alt="{"word " * 100}">seen')
@@ -368,6 +369,7 @@ CROWDS = {
 }
 
 
+@pytest.mark.many_inputs
 @pytest.mark.parametrize("name", CROWDS)
 def test_no_nesting_and_no_style_costs_more_than_its_length(name: str) -> None:
     """300 kB of what makes a browser work: read in the time that its length takes, or cut with a mark that says so."""
@@ -377,6 +379,7 @@ def test_no_nesting_and_no_style_costs_more_than_its_length(name: str) -> None:
     assert len(text) <= 300_000 // SHARE
 
 
+@pytest.mark.many_inputs
 @pytest.mark.parametrize("name", BOMBS)
 def test_no_megabyte_of_html_takes_long_or_grows(name: str) -> None:
     """A layout engine makes 100 MB of 65 kB; here the text is at most twice the input, and quick."""

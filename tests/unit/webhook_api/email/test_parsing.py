@@ -290,6 +290,7 @@ RAW_BOMBS = {
 }
 
 
+@pytest.mark.many_inputs
 @pytest.mark.parametrize("name", RAW_BOMBS)
 def test_no_raw_mail_takes_long(name: str) -> None:
     """Python's parser takes minutes for 2 MB of one header; such a mail is taken as plain text."""

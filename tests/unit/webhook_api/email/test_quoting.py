@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -132,6 +133,7 @@ BOMBS = {
 }
 
 
+@pytest.mark.many_inputs
 def test_no_shape_of_text_takes_long() -> None:
     """A mail's text is 100,000 characters at most: each takes under a tenth of a second of CPU, three times over."""
     for name, text in BOMBS.items():

@@ -223,6 +223,7 @@ class World:
             self.replay()
 
 
+@pytest.mark.many_inputs
 @pytest.mark.parametrize("seeds", [range(start, start + 15) for start in range(0, 150, 15)], ids=str)
 def test_in_every_schedule_nothing_is_lost_and_nobody_is_overtaken(seeds: range) -> None:
     """Who waits for each answer is kept in order; who does not is not overtaken by one of their own that went to the spool later."""
@@ -328,6 +329,7 @@ class Directory:
             self.replay(3)
 
 
+@pytest.mark.many_inputs
 @pytest.mark.parametrize("seeds", [range(start, start + 10) for start in range(0, 100, 10)], ids=str)
 def test_writers_with_any_clocks_and_lives_keep_the_order_of_each_sender(seeds: range) -> None:
     """Who waits for each answer is handed over in order and once, whichever processes took the texts; entries ahead of all clocks too."""

@@ -114,6 +114,7 @@ def called(query: bytes, body: bytes, signature: bytes) -> Request:
     return Request(environ)
 
 
+@pytest.mark.many_inputs
 def test_no_changed_byte_of_a_request_passes_the_gate() -> None:
     """The same through all that a request meets, from this very machine in sandbox mode: a wrong signature is no missing one."""
     query, body, chance = b"reply=r-1&attempt=a%2D1", payload("sms_plain.form"), random.Random(3)
@@ -178,6 +179,7 @@ def test_our_check_of_a_mail_is_the_one_of_sendgrids_sdk() -> None:
     assert mail_signed(signatures.load_public_key("K", PUBLIC), timestamp, body, signature)
 
 
+@pytest.mark.many_inputs
 def test_no_changed_byte_of_a_signed_mail_passes() -> None:
     """A thousand mutations of timestamp, body and signature, none accepted."""
     key, chance = signatures.load_public_key("K", PUBLIC), random.Random(2)

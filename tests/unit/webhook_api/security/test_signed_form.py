@@ -107,6 +107,7 @@ def every_small_cut(reading: Reading) -> Iterator[Reading]:
             yield found
 
 
+@pytest.mark.many_inputs
 @pytest.mark.parametrize(("name", "query"), [*((name, "") for name in FORMS), ("short", QUERY), ("status", QUERY)])
 def test_no_other_cut_of_a_genuine_form_is_taken(name: str, query: str) -> None:
     """Each mark at each place, each name swallowed, each piece made a name: thousands of readings under one signature."""

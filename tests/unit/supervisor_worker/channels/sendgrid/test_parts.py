@@ -83,6 +83,7 @@ def test_what_hostile_answers_make_of_a_mail_is_text_and_links() -> None:
         assert clean(read.text) == read.text, name
 
 
+@pytest.mark.many_inputs
 def test_lines_are_folded_and_nothing_of_them_changes() -> None:
     """Code, addresses, words without an end, tags and letters of three bytes: the text is the same, and no line has 998 bytes."""
     code = "x = '" + "&<y> " * 700 + "'"
@@ -118,6 +119,7 @@ def test_plain_text_is_wrapped_at_spaces_and_no_address_is_broken() -> None:
     assert lines[-1].startswith("  words item")
 
 
+@pytest.mark.many_inputs
 @pytest.mark.parametrize("letter", ["x", "漢", "&", "<", "a\n\n", "https://a.example/&&&&&&& ", "- a\n", "> ", "[", "|a"])
 def test_both_parts_stay_within_their_bytes_and_end_with_the_mark(letter: str) -> None:
     """Whatever the letters take in either."""
@@ -137,6 +139,7 @@ def test_markdown_beyond_the_cap_is_plain_paragraphs() -> None:
     assert (page.count("<strong>") + page.count("**a**"), page.count("<strong>")) == (400, 20_000 // 78)
 
 
+@pytest.mark.many_inputs
 def test_markdown_that_is_slow_or_deep_is_plain_paragraphs() -> None:
     """Each of these takes the parser seconds, or makes it drop what it reads; here none takes one."""
     for said in (

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -123,6 +124,7 @@ def test_part_by_part_the_whole_text_arrives(text: str, most: int) -> None:
     assert "".join(said.split()) == "".join(text.split())
 
 
+@pytest.mark.many_inputs
 def test_no_text_takes_long() -> None:
     """Neither the look-alikes nor the cut: a pattern for addresses took a minute of 3,000 letters that are none."""
     for piece in ("x", "@", "://", "a@b", ".", "!'", "\u2019", "1. ", "\n", "x@x.", "*_", "\u0301", "\u200d"):
