@@ -14,6 +14,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from contextvars import ContextVar
 from pathlib import Path
 from types import FrameType, SimpleNamespace
 from typing import Any, Final, Self
@@ -23,6 +24,7 @@ from redis import Redis
 
 from shared.config.loading import load_settings
 from shared.mailbox import keys
+from shared.process.tasks import cancel_and_wait
 from shared.runtime import Runtime, open_runtime
 from supervisor_worker.process.worker import work
 from tests.payloads import FORM, form_body, sms_fields
@@ -54,6 +56,7 @@ BACKGROUND: Final = (
 """What a worker does beside its jobs, on the same loop and whenever its time comes: neither it nor what it calls is on a text's way."""
 PLACES: Final = tuple(f"{ROOT}/{place}" for place in BACKGROUND)
 SECONDS: Final = 30.0
+_task_in_background: ContextVar[bool] = ContextVar("task_in_background", default=False)
 
 
 class Walk:
@@ -92,13 +95,12 @@ class Walk:
 
 
 def in_background(frame: FrameType) -> bool:
-    """Whether it runs for one of `BACKGROUND`: a coroutine's callers stand above it, as far as the task in which it runs."""
+    """Whether it runs for one of `BACKGROUND`, whose frame stands above it as far as the task in which it runs, or began that task."""
     caller: FrameType | None = frame
-    while caller is not None:
-        if caller.f_code.co_filename.startswith(PLACES):
-            return True
+    while caller is not None and not _task_in_background.get():
+        _task_in_background.set(caller.f_code.co_filename.startswith(PLACES))  # a task that it begins inherits this
         caller = caller.f_back
-    return False
+    return _task_in_background.get()
 
 
 class Protocol:
@@ -153,8 +155,7 @@ async def walk(web: Runtime, worker: Runtime) -> list[str]:
             await post(app, 2)
             await until(lambda: followed.ended)
     finally:
-        working.cancel()
-        await asyncio.wait({working})
+        await cancel_and_wait([working])
         flask.extensions[INTAKE].close()
     return followed.files
 

@@ -6,10 +6,7 @@ whoever rewrites a script meets this table.
 
 from __future__ import annotations
 
-import tomllib
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 from redis import Redis
@@ -40,10 +37,8 @@ from tests.integration.mailbox import (
     test_unsettled,
 )
 from tests.support.mailbox_driver import MailboxDriver
-from tests.support.mailbox_schedules import walk
-from tests.support.mailbox_state import ModelBroken
+from tests.support.mutations import Broken, named, table
 
-SEEDS: Final = range(1, 41)
 MODULES: Final = (
     test_accept,
     test_alarm,
@@ -71,30 +66,6 @@ MODULES: Final = (
 ROWS: Final = {name: row for module in MODULES for name, row in vars(module).items() if name.startswith("test_")}
 
 
-@dataclass(frozen=True)
-class Broken:
-    """One rule taken away; see the table."""
-
-    promise: str
-    script: str
-    old: str
-    new: str
-    row: str
-    case: tuple[Any, ...] = ()
-    walk: int = 0
-
-
-def table() -> list[Broken]:
-    """All rules."""
-    text = Path(__file__).with_name("mutations.toml").read_text(encoding="utf-8")
-    return [Broken(**{**entry, "case": tuple(entry.get("case", ()))}) for entry in tomllib.loads(text)["broken"]]
-
-
-def named(rules: list[Broken]) -> list[Any]:
-    """Rules as parameters with readable ids."""
-    return [pytest.param(broken, id=f"{broken.script}: {broken.promise.removeprefix('† ')}") for broken in rules]
-
-
 @pytest.mark.parametrize("broken", named(table()))
 def test_a_rule_taken_away_is_noticed_by_its_row(redis: Redis, broken: Broken) -> None:
     """The hand-made sequence fails; and it passes, elsewhere, with the rule in place."""
@@ -102,20 +73,6 @@ def test_a_rule_taken_away_is_noticed_by_its_row(redis: Redis, broken: Broken) -
     driver = MailboxDriver(redis, (broken.old, broken.new))
     with pytest.raises((AssertionError, pytest.fail.Exception)):
         ROWS[f"test_{broken.row}"](driver, *broken.case)
-
-
-def find_breach(redis: Redis, broken: Broken) -> None:
-    """Walk until the model notices, or for all seeds; the one that noticed last time comes first."""
-    for seed in (broken.walk, *SEEDS):
-        walk(redis, seed, mutation=(broken.old, broken.new))
-
-
-@pytest.mark.timeout(180)
-@pytest.mark.parametrize("broken", named([broken for broken in table() if broken.walk]))
-def test_a_rule_taken_away_is_noticed_by_random_schedules(redis: Redis, broken: Broken) -> None:
-    """The model finds it by itself, within a few seeds."""
-    with pytest.raises(ModelBroken):
-        find_breach(redis, broken)
 
 
 def test_every_script_of_the_law_is_in_the_table() -> None:
