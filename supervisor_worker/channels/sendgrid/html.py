@@ -16,7 +16,7 @@ from typing import Final
 
 import nh3
 
-from supervisor_worker.channels.sendgrid.markdown import BlockKind, Inline, InlineKind, MarkdownBlock
+from supervisor_worker.channels.markdown.blocks import BlockKind, Inline, InlineKind, MarkdownBlock
 
 TAGS: Final = frozenset(
     "a bdi blockquote br code em h2 h3 h4 hr li ol p pre strong table tbody td th thead tr ul wbr".split()  # noqa: SIM905 - read at a glance
@@ -65,16 +65,16 @@ def _inside(block: MarkdownBlock) -> str:
 
 
 def _list(block: MarkdownBlock) -> str:
-    first = block.inside[0].number if block.inside else None
-    if first is None:
+    numbers = [item.number for item in block.inside]
+    if None in numbers:
         return _tagged("ul", "\n".join(_tagged("li", _inside(item)) for item in block.inside))
-    if first == 1:
+    if numbers == list(range(1, len(numbers) + 1)):
         return _tagged("ol", "\n".join(_tagged("li", _inside(item)) for item in block.inside))
     return "\n".join(_numbered(item) for item in block.inside)
 
 
 def _numbered(item: MarkdownBlock) -> str:
-    """An item of a list that does not begin with 1, whose numbers a list could keep only by an attribute."""
+    """An item of a list that does not count from 1, whose numbers a list could keep only by an attribute."""
     first, *rest = item.inside or (MarkdownBlock("line"),)
     number = Inline("text", f"{item.number}. ")
     if first.kind in ("line", "paragraph"):

@@ -12,8 +12,12 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import unquote
 
-from markdown_it.rules_inline import StateInline
+from markdown_it.common.normalize_url import normalizeLink
+
+from shared.model.text import clean
+from supervisor_worker.channels.markdown.blocks import Inline, Link
 
 MAX_ADDRESS: Final = 900
 """Characters of an address as HTML: with its tag it has to stand on one line, and a line of a mail has 998 bytes."""
@@ -29,11 +33,10 @@ _MAIL: Final = re.compile(
 # No star and no hash: those are commands to a telephone.
 _TEL: Final = re.compile(r"tel:(?P<host>\+?[\d().-]{2,30})", re.ASCII | re.IGNORECASE)
 
-_BARE: Final = re.compile(r"(?<![A-Za-z0-9_@/.:-])https?://[^\s<>\"'`\[\]{}|\\^\x00-\x1f]+", re.IGNORECASE)
-_SCHEME: Final = re.compile(r"(?<![A-Za-z0-9_@/.:-])https?\Z", re.IGNORECASE)
-_REST: Final = re.compile(r"://[^\s<>\"'`\[\]{}|\\^\x00-\x1f]+")
-_TRAILING: Final = "?!.,:;*_~"
-_DOTS: Final = str.maketrans("\u3002\uff0e\uff61", "...")
+_DOTS: Final = str.maketrans(dict.fromkeys("\u3002\uff0e\uff61\u00b7\u2027\u2219\u22c5\u2022\u06d4\u30fb\uff65", ".") | {"*": "", "`": ""})
+"""What is read as a dot, and marks that may stand within a host."""
+_SPACED_DOT: Final = re.compile(r"\s+\.\s*")
+_SPACED_HOST: Final = re.compile(r"[\w-]+(?:\s*\.\s*[\w-]+)+")
 _BEFORE_HOST: Final = re.compile(r"[a-z][a-z0-9+.-]*:/*", re.IGNORECASE)
 _BEHIND_HOST: Final = re.compile(r"[/?#\\:]")
 _NO_WEB: Final = re.compile(r"^(?:mailto|tel):", re.IGNORECASE)
@@ -80,7 +83,8 @@ def host_to_show(words: str, leads: Target) -> str:
 def _hosts(words: str) -> list[str]:
     """What reads like a host or a mail address in a link's words; letters that look alike are taken for what they look like."""
     found = []
-    for word in unicodedata.normalize("NFKC", words.translate(_DOTS)).split():
+    read = _SPACED_DOT.sub(".", unicodedata.normalize("NFKC", unquote(words).translate(_DOTS)))
+    for word in ["".join(read.split())] if _SPACED_HOST.fullmatch(read.strip()) else read.split():
         plain = word.strip("()<>[]{}\"',;!?.\u2026\u201c\u201d\u2018\u2019").lower()
         scheme = _BEFORE_HOST.match(plain) if "://" in plain or plain.startswith(("mailto:", "tel:")) else None
         rest = plain[scheme.end() :] if scheme else plain
@@ -90,49 +94,32 @@ def _hosts(words: str) -> list[str]:
     return found
 
 
-def bare(line: str) -> Iterator[tuple[int, str]]:
-    """Each address that stands in a line without any markup: where it begins, and itself."""
-    for found in _BARE.finditer(line):
-        if address := _trimmed(found[0]):
-            yield found.start(), address
+def write_link(link: Link) -> Iterator[Inline]:
+    """A link as a mail has it: one whose address may not leave us is words and the address as text, and so is a picture.
 
-
-def bare_rule(state: StateInline, silent: bool) -> bool:
-    """A rule of the parser's: an address without any markup is a link, and nothing in it is markup."""
-    if state.src[state.pos] != ":":
-        return False
-    scheme = _SCHEME.search(state.pending[-9:])
-    rest = _REST.match(state.src, state.pos)
-    if scheme is None or rest is None:
-        return False
-    address = _trimmed(scheme[0] + rest[0])
-    if not address:
-        return False
-    if not silent:
-        state.pending = state.pending[: -len(scheme[0])]
-        _push(state, address)
-    state.pos += len(address) - len(scheme[0])
-    return True
-
-
-def _push(state: StateInline, address: str) -> None:
-    if state.linkLevel:
-        state.push("text", "", 0).content = address
-        return
-    state.push("link_open", "a", 1).attrs = {"href": state.md.normalizeLink(address)}
-    state.push("text", "", 0).content = address
-    state.push("link_close", "a", -1)
-
-
-def _trimmed(address: str) -> str:
-    """Without what belongs to the sentence; '' where nothing is left behind the slashes.
-
-    A letter of a script that is written without spaces ends it as well.
+    A picture that is fetched tells its host that and when a mail was read.
     """
-    for place, char in enumerate(address):
-        if ord(char) > 0x7F and unicodedata.category(char) not in ("Ll", "Lu", "Mn"):  # noqa: PLR2004 - the end of ASCII
-            address = address[:place]
-            break
-    while address and (address[-1] in _TRAILING or (address[-1] == ")" and address.count(")") > address.count("("))):
-        address = address[:-1]
-    return address if re.match(r"https?://[^/]", address, re.IGNORECASE) else ""
+    title = clean(link.title)
+    if link.picture:
+        described = " ".join(each for each in (clean(link.said), title) if each)
+        address = normalizeLink(link.address)
+        yield Inline("text", f"{described} ({address})" if described and address else described or address)
+        return
+    yield from _linked(link)
+    if title:
+        yield Inline("text", f" {title}")
+
+
+def _linked(link: Link) -> Iterator[Inline]:
+    said, address = link.said.strip(), normalizeLink(link.address)
+    leads, address = target(address), clean(address)
+    if leads is None:
+        yield from link.words
+        yield Inline("text", f" ({address})" if address and address != said else "")
+        return
+    host = host_to_show(said, leads)
+    shown = f" ({host})" if host else ""
+    known = says(said, leads.address) or says(normalizeLink(said), leads.address)
+    yield Inline("link", leads.address)
+    yield from link.words if said else [Inline("text", leads.address)]
+    yield Inline("unlink", shown, shown if known or not said else f" ({leads.address})")

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Final
 
-from supervisor_worker.channels.sendgrid.markdown import Inline, MarkdownBlock
+from supervisor_worker.channels.markdown.blocks import Inline, MarkdownBlock
 
 WIDTH: Final = 76
 """Columns of a line of words; an address and a code stay whole."""
@@ -56,12 +56,18 @@ def _list(block: MarkdownBlock, width: int) -> list[str]:
     lines: list[str] = []
     loose = any(each.kind == "paragraph" for item in block.inside for each in item.inside)
     for item in block.inside:
-        mark = "- " if item.number is None else f"{item.number}. "
+        mark = _mark(item)
         own = _lines(item.inside, _narrower(width, len(mark))) or [""]
         if lines and loose:
             lines.append("")
         lines += [(mark if not place else " " * len(mark) if line else "") + line for place, line in enumerate(own)]
     return lines
+
+
+def _mark(item: MarkdownBlock) -> str:
+    if item.number is None:
+        return "- " if item.mark == "*" else f"{item.mark} "
+    return f"{item.number}{item.mark[-1:] or '.'} "
 
 
 def _narrower(width: int, columns: int) -> int:

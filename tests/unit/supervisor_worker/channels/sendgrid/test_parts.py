@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.model.text import clean
-from supervisor_worker.channels.sendgrid import html, markdown, plain
+from supervisor_worker.channels.sendgrid import html, plain
 from supervisor_worker.channels.sendgrid.format import MAX_MAIL_BYTES
-from supervisor_worker.channels.sendgrid.parts import of
+from supervisor_worker.channels.sendgrid.parts import blocks_of, of
 from tests.payloads import hostile_answers
 from tests.support.mail_html import MailHtml
 
@@ -65,7 +65,7 @@ def test_every_word_stands_in_both_parts_and_nothing_but_the_allowed_leaves(sour
 @given(MARKDOWN)
 def test_what_is_written_is_harmless_before_it_is_cleaned_as_well(source: str) -> None:
     """Two guards, of which either alone is enough: the cleaner finds nothing to take out."""
-    blocks = markdown.parse(clean(source).strip())
+    blocks = blocks_of(clean(source).strip())
     written = "\n".join(html._block(block) for block in blocks)
     if blocks:
         before, after = MailHtml(written), MailHtml(html._CLEANER.clean(written))
@@ -162,4 +162,4 @@ def test_both_parts_say_the_same_words() -> None:
     said = "# A\n\nWords *in* a `line`.\n\n- one\n- two\n\n| h | i |\n|---|---|\n| j | k |\n\n```\ncode here\n```"
     body, page = of(said, LIMIT)
     assert re.findall(r"\w+", body) == re.findall(r"\w+", MailHtml(page).text)
-    assert plain.text(markdown.parse(said)) == body
+    assert plain.text(blocks_of(said)) == body
