@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -27,6 +28,8 @@ from supervisor_worker.providers.retry_budget import RetryBudget
 
 LOG: Final = logs.logger(__name__)
 MAX_PAUSES: Final = 3
+MAX_ON_LOOP: Final = 1_000
+"""Characters of an answer that is formatted on the event loop, beside everything else: it takes milliseconds."""
 CUT: Final = ("max_tokens", "model_context_window_exceeded")
 """Stop reasons of a model that had more to say, or had not begun to."""
 COMPLETE: Final = ("end_turn", "stop_sequence")
@@ -45,23 +48,43 @@ class GeneratedReply:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyTarget:
+    """What a reply answers, in which format, and the id that it will have."""
+
+    event: Received
+    form: MessageFormat
+    reply_id: str
+
+    async def command(self, text: str) -> Response:
+        """The reply as it will be stored. A long text is formatted in a thread: it can take some tenths of a second."""
+        if len(text) <= MAX_ON_LOOP:
+            return self.form.reply(self.event, text, self.reply_id)
+        return await asyncio.to_thread(self.form.reply, self.event, text, self.reply_id)
+
+
+@dataclass(frozen=True, slots=True)
 class GeneratedText:
-    """The model's text, made ready for its channel, and the answers that it consists of. `empty`: nothing of it would be sent."""
+    """The model's text, the command made of it, and the answers that it consists of."""
 
     text: str
     stop: str
-    empty: bool
+    command: Response
     answers: tuple[ModelAnswer, ...]
 
+    @property
+    def empty(self) -> bool:
+        """Whether nothing of it would be sent."""
+        return not self.command.text
+
     @classmethod
-    def of(cls, answers: Sequence[ModelAnswer], event: Received, form: MessageFormat) -> GeneratedText:
-        """From the parts of one answer to `event`, in the format of its channel."""
-        text, stop = "".join(answer.text for answer in answers).strip(), answers[-1].stop
+    async def of(cls, answers: Sequence[ModelAnswer], target: ReplyTarget) -> GeneratedText:
+        """From the parts of one answer."""
+        text, stop = "".join(answer.text for answer in answers).strip("\n").rstrip(), answers[-1].stop
         if stop == "refusal":
             text = notices.REFUSED  # the text before a refusal is not meant to be read
         elif stop in CUT:
             text = cut_short(text)
-        return cls(text, stop, not form.reply(event, text, "").text, tuple(answers))
+        return cls(text, stop, await target.command(text), tuple(answers))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,17 +136,19 @@ class ReplyGenerator:
         Raises a ProviderError, ModelCallDenied, RetryBudgetSpent or LeaseLost.
         """
         last = events[-1]
+        target = ReplyTarget(last, self._form(last), turn.reply_id)
         if turn.messages[0].kind == "notice":
             command = self._notice(turn.messages[0], last, turn.reply_id)
-            return GeneratedReply(command, self._form(last).figures(command))
+            return GeneratedReply(command, target.form.figures(command))
         async with self.picture_loader.pictures(events) as pictures, self.file_loader.files(turn.messages) as files:
             await self._keep_read(turn, files, calls)
-            generated, shown = await self._within_budget(turn, events, ShownFiles(pictures, files), calls)
-        text = "\n\n".join(part for part in ("" if generated.empty else generated.text, not_kept(events)) if part)
-        if not text:
+            generated, shown = await self._within_budget(turn, events, ShownFiles(pictures, files), target, calls)
+        command = generated.command
+        if told := not_kept(events):
+            command = await target.command(told if generated.empty else f"{generated.text}\n\n{told}")
+        elif generated.empty:
             return None
-        command = self._form(last).reply(last, text, turn.reply_id)
-        return GeneratedReply(command, {**_figures(generated.answers), **shown.figures, **self._form(last).figures(command)})
+        return GeneratedReply(command, {**_figures(generated.answers), **shown.figures, **target.form.figures(command)})
 
     def _form(self, event: Received) -> MessageFormat:
         return configured(self.settings)[event.channel]
@@ -145,7 +170,7 @@ class ReplyGenerator:
         return compose(event, notices.notice(code, until), reply_id)
 
     async def _within_budget(
-        self, turn: Turn, events: Sequence[Received], shown: ShownFiles, calls: ModelCalls
+        self, turn: Turn, events: Sequence[Received], shown: ShownFiles, target: ReplyTarget, calls: ModelCalls
     ) -> tuple[GeneratedText, ShownFiles]:
         """A turn about which the model was asked before, in vain, is a retry."""
         retry = any(message.asked or message.errors for message in turn.messages)
@@ -154,7 +179,7 @@ class ReplyGenerator:
         elif not self.budget.take():
             raise RetryBudgetSpent
         try:
-            generated = await self._generate(turn, events, shown, calls)
+            generated = await self._generate(turn, events, shown, target, calls)
         except ProviderUnavailable:
             self.budget.failed()
             raise
@@ -162,34 +187,33 @@ class ReplyGenerator:
         return generated
 
     async def _generate(
-        self, turn: Turn, events: Sequence[Received], shown: ShownFiles, calls: ModelCalls
+        self, turn: Turn, events: Sequence[Received], shown: ShownFiles, target: ReplyTarget, calls: ModelCalls
     ) -> tuple[GeneratedText, ShownFiles]:
         """The model's text, and what it was shown beside the texts.
 
         An empty answer is asked for once more, and so is one that is too long for its channel. A turn whose pictures or documents the model
         refuses, or for whose documents the day has no tokens left, is asked again without them.
         """
-        last = events[-1]
         prompt = self._prompt(turn, events, shown)
         try:
-            generated = await self._ask(prompt, last, calls)
+            generated = await self._ask(prompt, target, calls)
         except ProviderRefused as error:
             if not (shown.count and error.status in _PICTURES_REFUSED):
                 raise
             LOG.warning("A turn's pictures were refused", action="pictures_refused", turn=turn.id, code=error.code, pictures=shown.count)
-            return await self._generate(turn, events, shown.as_text, calls)
+            return await self._generate(turn, events, shown.as_text, target, calls)
         except ModelCallDenied as denied:
             if not (shown.from_files and denied.reason in _NO_TOKENS):
                 raise
             LOG.warning("There are no tokens for a turn's files", action="files_not_paid", turn=turn.id, reason=denied.reason)
-            return await self._generate(turn, events, ShownFiles(shown.pictures, shown.files.as_text), calls)
+            return await self._generate(turn, events, ShownFiles(shown.pictures, shown.files.as_text), target, calls)
         if generated.empty:
-            generated = await self._ask_again(prompt, last, generated, calls)
-        if ask := self._form(last).ask_shorter(generated.text):
-            generated = await self._ask_shorter(prompt.shorter(generated.text, ask), last, generated, calls)
+            generated = await self._ask_again(prompt, target, generated, calls)
+        if ask := target.form.ask_shorter(generated.text):
+            generated = await self._ask_shorter(prompt.shorter(generated.text, ask), target, generated, calls)
         return generated, shown
 
-    async def _ask(self, prompt: Prompt, event: Received, calls: ModelCalls) -> GeneratedText:
+    async def _ask(self, prompt: Prompt, target: ReplyTarget, calls: ModelCalls) -> GeneratedText:
         """One answer, which may come in parts."""
         answers = [await calls.ask(prompt)]
         while answers[-1].stop == "pause_turn" and len(answers) <= MAX_PAUSES:
@@ -198,18 +222,18 @@ class ReplyGenerator:
                 answers.append(await calls.ask(prompt))
             except ModelCallDenied:  # the parts that there are, are the answer
                 break
-        generated = GeneratedText.of(answers, event, self._form(event))
+        generated = await GeneratedText.of(answers, target)
         if generated.empty:
             calls.not_usable()
         return generated
 
-    async def _ask_again(self, prompt: Prompt, event: Received, before: GeneratedText, calls: ModelCalls) -> GeneratedText:
+    async def _ask_again(self, prompt: Prompt, target: ReplyTarget, before: GeneratedText, calls: ModelCalls) -> GeneratedText:
         """After an empty answer: ask whether it was meant to be empty, or to think less.
 
         Raises ProviderRefused, final, for a model that was cut off twice without an answer: more tries would cost as much again.
         """
         try:
-            generated = await self._ask(prompt.nudged(least=before.stop in CUT), event, calls)
+            generated = await self._ask(prompt.nudged(least=before.stop in CUT), target, calls)
         except ModelCallDenied:
             if before.stop not in COMPLETE:
                 raise
@@ -219,10 +243,10 @@ class ReplyGenerator:
             raise ProviderRefused(PROVIDER, f"empty_{generated.stop}")
         return generated
 
-    async def _ask_shorter(self, prompt: Prompt, event: Received, before: GeneratedText, calls: ModelCalls) -> GeneratedText:
+    async def _ask_shorter(self, prompt: Prompt, target: ReplyTarget, before: GeneratedText, calls: ModelCalls) -> GeneratedText:
         """Ask once for a shorter answer. Whatever fails, there is the long one, which will be cut."""
         try:
-            generated = await self._ask(prompt, event, calls)
+            generated = await self._ask(prompt, target, calls)
         except ProviderUnavailable:
             self.budget.failed()
             return before

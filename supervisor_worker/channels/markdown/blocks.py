@@ -14,12 +14,14 @@ from typing import Final, Literal
 
 from markdown_it.token import Token
 
+from shared.model.text import clean
 from supervisor_worker.channels.markdown import addresses
 from supervisor_worker.channels.markdown.emphasis import literal_marks
 from supervisor_worker.channels.markdown.fences import closed_fences, code_of
 from supervisor_worker.channels.markdown.parser import tokens_of
 
 MAX_EMPHASIS: Final = 8
+_EMPTY_LINES: Final = re.compile(r"\A(?:[ \t]*\n)+")
 _BLANK: Final = re.compile(r"\n[ \t]*(?:\n[ \t]*)+")
 _NUMBER_SIGN: Final = re.compile(r"[a-z0-9]")
 _WORD: Final = re.compile(r"\w+")
@@ -85,6 +87,11 @@ class MarkdownBlock:
     number: int | None = None
     mark: str = ""
     apart: bool = False
+
+
+def cleaned(text: str) -> str:
+    """A text without what nobody sees, and without empty lines at its ends; the spaces before its first word are code's, or a poem's."""
+    return _EMPTY_LINES.sub("", clean(text)).rstrip()
 
 
 def parse(text: str, write: PieceWriter) -> tuple[MarkdownBlock, ...] | None:

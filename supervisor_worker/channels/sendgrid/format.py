@@ -14,6 +14,7 @@ from shared.model.addresses import Address, EmailAddress
 from shared.model.events import EmailReceived, Received, Response, SendEmailResponse
 from shared.model.folds import Fold
 from shared.model.text import clean
+from supervisor_worker.channels.markdown.blocks import cleaned
 from supervisor_worker.channels.marked_text import laid_out
 from supervisor_worker.channels.notes import count, left_out, note, theirs
 from supervisor_worker.channels.sendgrid import parts
@@ -66,7 +67,7 @@ class EmailFormat:
     def reply(self, event: Received, text: str, reply_id: str) -> Response:
         """An answer in the mail's thread."""
         mail = of(event)
-        body, html = parts.of(clean(text).strip(), MAX_MAIL_BYTES)
+        body, html = parts.of(cleaned(text), MAX_MAIL_BYTES)
         return SendEmailResponse(
             to=mail.from_,
             from_=mail.to,

@@ -10,8 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from shared.model.text import clean
-from supervisor_worker.channels.markdown.blocks import Inline, Link, MarkdownBlock, PieceWriter, parse
+from supervisor_worker.channels.markdown.blocks import Inline, Link, MarkdownBlock, PieceWriter, cleaned, parse
 
 VERBATIM_START: Final = "\x02"
 VERBATIM_END: Final = "\x03"
@@ -21,7 +20,6 @@ _FREE_START, _FREE_END = "\x05", "\x04"
 _SIGNS: Final = re.compile("[\x02\x03]")
 _MARKS: Final = frozenset("*_#`[<\\")
 _FIRST_MARKS: Final = ("-", "+", "=", ">", "~", " ", "\t")
-_EMPTY_LINES: Final = re.compile(r"\A(?:[ \t]*\n)+")
 _PLAIN_LINK: Final = re.compile(r"^(?:https?://|mailto:|tel:|sms:)|/$", re.IGNORECASE)
 _NUMBER: Final = re.compile(r"(?:tel|sms):([^?]*)", re.IGNORECASE)
 _NO_DIGIT: Final = re.compile(r"[^\d+]")
@@ -39,7 +37,7 @@ def plain(markdown: str) -> str:
 
 def verbatim_marked(markdown: str) -> str:
     """The same, with what must stay letter for letter between VERBATIM_START and VERBATIM_END."""
-    text = _EMPTY_LINES.sub("", clean(markdown)).rstrip()
+    text = cleaned(markdown)
     if "\n" not in text and _MARKS.isdisjoint(text) and not text.startswith(_FIRST_MARKS):
         return text  # most answers by text: the parser takes a hundred times as long to find nothing
     blocks = parse(text, _WRITER)
