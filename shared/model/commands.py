@@ -27,7 +27,7 @@ WORDS: Final[dict[CommandName, tuple[str, ...]]] = {
 MAX_WORD: Final = 40
 """Characters of a message that may be a command."""
 _AROUND: Final = " \t\n.!?\u2026\u00a1\u00bf\u3002\uff01\uff1f"
-_SENTENCE_END: Final = re.compile("([.!?\u2026\u3002\uff01\uff1f\u061f\n])")
+_SENTENCE_END: Final = re.compile(r"([!?\u2026\u3002\uff01\uff1f\u061f\n]|(?<!\b\w)\.(?=\s|$))")
 _QUESTION_MARKS: Final = "?\uff1f\u061f"
 _SIGNATURE: Final = re.compile(r"^-- ?$", re.MULTILINE)
 _NAMES: Final[dict[str, CommandName]] = {word: name for name, words in WORDS.items() for word in words}

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from shared.model.text import clean
+from supervisor_worker.channels import sentences
 
 CUT_MARK: Final = " [...]"
-_SENTENCE_END: Final = re.compile(r"""[.!?\u2026\u3002\uff01\uff1f]["')\]\u201d\u2019]*(?=\s|$)|[\u3002\uff01\uff1f]""")
 
 
 def cut(text: str, size: int, encoding: str) -> str:
@@ -27,7 +26,7 @@ def cut_short(text: str) -> str:
 
 
 def _whole_sentences(text: str, *, at_least: int) -> str:
-    ends = [found.end() for found in _SENTENCE_END.finditer(text) if found.end() >= at_least]
+    ends = [end for end in sentences.ends(text) if end >= at_least]
     if ends:
         return text[: ends[-1]]
     words, _, _ = text.rpartition(" ")

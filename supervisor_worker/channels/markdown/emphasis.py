@@ -16,9 +16,10 @@ from markdown_it.rules_inline import StateInline
 from markdown_it.rules_inline.emphasis import tokenize
 from markdown_it.token import Token
 
-_SPACELESS: Final = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u30ff\u3400-\u9fff\uac00-\ud7af"
-_WORD: Final = rf"[^\W{_SPACELESS}]"
-_WITHOUT_SPACES: Final = re.compile(rf"[{_SPACELESS}\u3000-\u3004\uff00-\uffef]")
+from supervisor_worker.channels.sentences import SPACELESS
+
+_WORD: Final = rf"[^\W{SPACELESS}]"
+_WITHOUT_SPACES: Final = re.compile(rf"[{SPACELESS}\u3000-\u3004\uff00-\uffef]")
 _NOT_BEFORE: Final = re.compile(rf"{_WORD}|[\\*@$^%&=]")
 _NOT_BEFORE_UNDERSCORE: Final = frozenset("/.#")
 _QUOTES: Final = frozenset("\"'\u201c\u201d\u2018\u2019\u201e\u00ab\u00bb")

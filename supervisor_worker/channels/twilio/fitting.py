@@ -1,7 +1,7 @@
 """From plain text to what one text message holds: the smaller alphabet where it can be had, and no more than so many segments. Pure.
 
-A text that is too long is cut after a sentence or a line, else after a word; the number of a list ends no sentence, and an address has no
-place at which it could be cut. A sentence of ours says that MORE brings the rest, which is kept.
+A text that is too long is cut after a sentence or a line, else after a word; an abbreviation or the number of a list ends no sentence, and
+an address or a number has no place at which it could be cut. A sentence of ours says that MORE brings the rest, which is kept.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Final
 
 from shared.model.events import MORE
+from supervisor_worker.channels import sentences
 from supervisor_worker.channels.truncation import CUT_MARK
 from supervisor_worker.channels.twilio.look_alikes import without_look_alikes
 from supervisor_worker.channels.twilio.plain_text import VERBATIM, verbatim_marked
@@ -20,15 +21,13 @@ from supervisor_worker.channels.twilio.segments import ROOM, fits_gsm, size
 DEFAULT_SEGMENTS: Final = 6
 REMEMBERED: Final = 32
 """Answers whose plain text is remembered: one is asked for three times, until it is known to be neither empty nor too long."""
+_LOOKED_AHEAD: Final = 8
 MAX_REST: Final = 20_000
 """Characters kept of what was cut."""
 _WORDS: Final = re.compile(r"(\s+)")
-_END: Final = re.compile(r"""[.!?\u2026\u3002\uff01\uff1f]["')\]\u201d\u2019]*(?=\s)|[\u3002\uff01\uff1f]|\S(?=\n)""")
-_LIST_NUMBER: Final = re.compile(r"(?:^|\s)\d{1,4}[.)]$")
-_JOINED: Final = re.compile(
-    "[\u0300-\u036f\u0591-\u05c7\u0610-\u065f\u0900-\u0dff\u0e31\u0e34-\u0e4e\u200c\u200d\ufe00-\ufe0f\U0001f3fb-\U0001f3ff]"
-)
-_MAX_JOINED: Final = 20
+_LINE_END: Final = re.compile(r"\S(?=\n)")
+_MAX_JOINED: Final = 64
+"""Characters that are read as one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +47,15 @@ def to_sms(markdown: str, max_segments: int) -> FittedText:
 def in_small_alphabet(markdown: str) -> str:
     """The plain text of Markdown; its look-alikes replaced where the whole of it then fits the GSM alphabet, else none.
 
-    In code and in addresses nothing is replaced: there the twin is another letter.
+    In code and in addresses nothing is replaced: there the twin is another letter. Nor is anything where it would take more segments, as
+    a line of nothing but \u2026 would.
     """
     marked = verbatim_marked(markdown)
     text: str = VERBATIM.sub(r"\1", marked)
     if fits_gsm(text):
         return text
     replaced = "".join(piece if verbatim else _replaced(piece) for piece, verbatim in _pieces(marked))
-    return replaced if fits_gsm(replaced) else text
+    return replaced if fits_gsm(replaced) and size(replaced).segments <= size(text).segments else text
 
 
 def fit(text: str, max_segments: int) -> FittedText:
@@ -104,11 +104,11 @@ def _room(text: str, max_segments: int) -> int:
 
 def _place(text: str, room: int) -> int:
     """Where to cut, at most at `room`."""
-    window = text[: room + 2]
-    ends = [found.end() for found in _END.finditer(window) if room // 2 <= found.end() <= room]
-    sentences = [end for end in ends if not _LIST_NUMBER.search(text[max(0, end - 8) : end])]
-    if sentences:
-        return sentences[-1]
+    window = text[: room + _LOOKED_AHEAD]
+    lines = (found.end() for found in _LINE_END.finditer(window) if not sentences.ends_with_number(window, found.end()))
+    ends = [end for end in (*sentences.ends(window), *lines) if room // 2 <= end <= room]
+    if ends:
+        return max(ends)
     words = _word_end(text, room)
     if words > 0 and (words >= room // 2 or _is_address(text[words:].split(maxsplit=1)[0])):
         return words
@@ -116,17 +116,16 @@ def _place(text: str, room: int) -> int:
 
 
 def _word_end(text: str, room: int) -> int:
-    """The last place between two words, but not behind the number of a list; 0 or less for none."""
-    words = room + 1
-    while (words := max(text.rfind(" ", 0, words), text.rfind("\n", 0, words))) > 0:
-        if not _LIST_NUMBER.search(text[max(0, words - 8) : words]):
-            break
-    return words
+    """The last place between two words; 0 for none."""
+    return next((place for place in range(room, 0, -1) if sentences.is_between_words(text, place)), 0)
 
 
 def _between_characters(text: str, room: int) -> int:
-    """The nearest place before `room` that parts no character from its accents, nor an emoji from its parts."""
-    for place in range(room, max(1, room - _MAX_JOINED), -1):
-        if not _JOINED.match(text, place) and text[place - 1] != "\u200d":
-            return place
-    return max(1, room)
+    """The nearest place before `room` that parts no word or address among letters without spaces, else no character."""
+    for place in range(room, 1, -1):
+        if not (sentences.parts_word(text, place) or sentences.parts_character(text, place)):
+            if place >= room // 2 or _is_address(text[place:].split(maxsplit=1)[0]):
+                return place
+            break
+    whole = (place for place in range(room, max(1, room - _MAX_JOINED), -1) if not sentences.parts_character(text, place))
+    return next(whole, max(1, room))

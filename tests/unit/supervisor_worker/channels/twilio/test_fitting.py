@@ -89,6 +89,68 @@ def test_the_number_of_a_list_ends_no_sentence() -> None:
         assert not re.search(r"(^|\s)\d\.$", cut.message.removesuffix(MORE))
 
 
+ONE_CHARACTER: Final = (
+    "\U0001f1e9\U0001f1ea",
+    "\U0001f468\u200d\U0001f469\u200d\U0001f467",
+    "\U0001f44d\U0001f3fd",
+    "1\ufe0f\u20e3",
+    "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
+    "\u0915\u094d\u0937\u0947",
+    "\u0ba8\u0bbf",
+    "\u0e19\u0e49\u0e33",
+    "\u0e40\u0e1e",
+    "\u1112\u1161\u11ab",
+    "x\u0301\u0323",
+    "\u0645\u064e",
+)
+"""Each is read as one."""
+SENTENCES: Final = (
+    ("We went e.g. to the sea, and Dr. Miller came at 10.30 a.m. with 3.5 cakes. Then we left. ", ("cakes.", "left.")),
+    ("See No. 5 and St. Mary, approx. 40 in all, etc. and so on. It was good! ", ("on.", "good!")),
+    ("Well... maybe yes... maybe no... who knows. It is late. ", ("knows.", "late.")),
+    ('"Really?" she asked. "Yes!" he said (loudly). Then they went. ', ("asked.", "(loudly).", "went.")),
+    ("a. First thing to do\nb. Second thing to do\n", ("to do",)),
+    ("\u0906\u091c \u092e\u093f\u0932\u0947\u0902\u0964 \u092b\u093f\u0930 \u0916\u093e\u090f\u0902\u0964 ", ("\u0964",)),
+    ("\u0623\u064a\u0646 \u0627\u0644\u0645\u062d\u0637\u0629\u061f \u0647\u0646\u0627\u06d4 ", ("\u061f", "\u06d4")),
+    ("\u4ed6\u8bf4\uff1a\u201c\u597d\u3002\u201d\u6211\u8d70\u4e86\u3002", ("\u3002\u201d", "\u8d70\u4e86\u3002")),
+)
+"""A text, and how its sentences end."""
+WITHOUT_SPACES: Final = ("https://example.com/b/12345", "2027-12-31", "1234567890", "Python3.12", "a@mail.example.com")
+WITH_SPACES: Final = ("+1 (555) 010-0000", "1 234 567,89 \u20ac", "\u20ac 50", "12 %")
+
+
+def test_no_cut_parts_what_is_read_as_one_character() -> None:
+    """Wherever it falls: flags, joined and coloured emoji, conjuncts, vowels before and behind, syllables."""
+    for one in ONE_CHARACTER:
+        for shift in range(12):
+            said = fit("\u0436" * shift + one * 200, 2).message.removesuffix(MORE)[shift:]
+            assert said == one * (len(said) // len(one)), ascii(one)
+
+
+def test_a_sentence_ends_where_a_reader_says_so() -> None:
+    """Not behind an abbreviation or before a small letter; in scripts with marks of their own behind these, closing quotes included."""
+    for text, ends in SENTENCES:
+        for shift in range(60):
+            cut = fit("y" * shift + " " + text * 12, 2).message.removesuffix(MORE)
+            assert cut.endswith(ends), cut[-30:]
+
+
+def test_no_number_word_or_address_is_cut_among_letters_without_spaces_or_where_it_has_some() -> None:
+    """Wherever it stands: the whole of it is in one message or in the next."""
+    for pieces, around in ((WITHOUT_SPACES, "\u6211\u4eec"), (WITH_SPACES, " or ")):
+        for piece in pieces:
+            for shift in range(40):
+                cut = fit("\u6211" * shift + f"{around}{piece}" * 40, 1)
+                for part in (cut.message.removesuffix(MORE), cut.rest):
+                    assert part.count(piece) == len([*re.finditer(re.escape(piece[:2]), part)]), piece
+
+
+def test_look_alikes_are_not_replaced_where_that_costs_a_segment() -> None:
+    """Sixty ellipses are one segment as they are, and two as full stops."""
+    assert in_small_alphabet("\u2026" * 60) == "\u2026" * 60
+    assert in_small_alphabet("\u2026" * 50) == "." * 150
+
+
 def test_an_address_is_never_cut() -> None:
     """Wherever it stands: the whole of it is in one message or in the next."""
     for shift in range(200):
