@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Final, Literal
 
-from shared.model.reaction_phrases import FILES, REACTIONS
+from shared.model.reaction_phrases import EMOJI_WORDS, FILES, REACTIONS
 
 AutomaticReason = Literal["", "reaction", "auto_reply"]
 """Why a text is not answered: what sent it."""
@@ -32,7 +32,7 @@ _FIRST_LETTERS: Final = 16
 _OPENING: Final = frozenset('"\u201c\u201d\u201e\u00ab\u2039\u300c\u300e\u00bb')
 _CLOSING: Final = frozenset('"\u201d\u201c\u00bb\u203a\u300d\u300f\u00ab')
 _EMOJI: Final = re.compile(
-    "(?:!!|[\u203c\u2049\u2139\u2190-\u21ff\u2300-\u23ff\u2600-\u27bf\u2b00-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff]"
+    "(?:!!|[0-9#*]\ufe0f?\u20e3|[\xa9\xae\u2122\u203c\u2049\u2139\u2190-\u21ff\u2300-\u23ff\u2600-\u27bf\u2b00-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff]"
     "[\ufe0e\ufe0f\u200d\u20e3\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]*)+"
 )
 _NOT_WORDS: Final = re.compile(r"[^\w*?_]+|(?<!\w)_|_(?!\w)")
@@ -64,7 +64,7 @@ def judged(text: str) -> Automatic:
     if not _normal(text[:_FIRST_LETTERS]).startswith(_FIRST_WORDS):  # of nearly every text: the rest takes three times as long
         return NOT_AUTOMATIC
     words = _normal(text[:_MAX_BEGINNING])
-    if words in _FILE_REACTIONS and len(text) < _MAX_BEGINNING:
+    if len(text) < _MAX_BEGINNING and words.replace(" * ", " ", 1) in _FILE_REACTIONS:
         return Automatic("reaction")
     return Automatic("auto_reply") if _is_auto_reply(words) else NOT_AUTOMATIC
 
@@ -91,7 +91,7 @@ def _is_frame(before: str, behind: str) -> bool:
     if frame in _FRAMES:
         return True
     words = frame.split()
-    return "?" not in frame and words.count("*") == 1 and len(words) - 2 <= MAX_WORDS
+    return words.count("*") == 1 and len(words) - 2 <= MAX_WORDS and _BESIDE_EMOJI.issuperset(words)
 
 
 def _normal(text: str) -> str:
@@ -110,6 +110,7 @@ def _frame_of(phrase: str) -> str:
 
 _PHRASES: Final = tuple(phrase.strip() for row in REACTIONS.values() for phrase in row.split(";"))
 _FRAMES: Final = frozenset(map(_frame_of, _PHRASES))
+_BESIDE_EMOJI: Final = frozenset(_normal(" ".join(EMOJI_WORDS.values())).split()) | {"*", _SLOT}
 _FILE_REACTIONS: Final = frozenset(
     _normal(phrase.replace("_", name))
     for language, names in FILES.items()
@@ -128,6 +129,8 @@ _PHONES: Final = (
     "automatic reply:",
     "automated reply:",
     "this is an automated reply",
+    "this is an auto-reply",
+    "this is an automated message",
     "this is an automated response",
     "this is an automatic reply",
     "automatische antwort:",

@@ -1,17 +1,18 @@
 """Commands: what a person may write as a whole message and code answers, without the model. Pure.
 
-Only what the person wrote themselves counts: a quote and a signature below the word change nothing, and a message with a file is an
-ordinary one. None of the words is one by which Twilio opts a person out or in (`shared.config.keyword_settings`). Twilio itself answers
-the English `help` on most numbers, so that a text with it does not get here.
+Only what the person wrote themselves counts: a quote and a signature below the word change nothing, a mail without a body says its
+subject, and a message with a file is an ordinary one. None of the words is one by which Twilio opts a person out or in
+(`shared.config.keyword_settings`). Twilio itself answers the English `help` on most numbers, so that a text with it does not get here.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import cache
 from typing import Final, Literal
 
-from shared.model.events import Received
+from shared.model.events import EmailReceived, Received
 
 CommandName = Literal["", "help", "status", "more", "new", "back"]
 """'' for a message that is no command."""
@@ -24,12 +25,23 @@ WORDS: Final[dict[CommandName, tuple[str, ...]]] = {
     "back": ("back", "/back", "zurück", "zurueck", "retour", "volver"),
 }
 """In English, German, French and Spanish."""
+_MAX_LOOKED_AT: Final = 200
 MAX_WORD: Final = 40
 """Characters of a message that may be a command."""
-_AROUND: Final = " \t\n.!?\u2026\u00a1\u00bf\u3002\uff01\uff1f"
+_AROUND: Final = (
+    " \t\n.!?,;:\u2026\u00a1\u00bf\u3002\u061f\"'*`\u201c\u201d\u201e\u201f\u2018\u2019\u201a\u00ab\u00bb\u2039\u203a\u300c\u300d"
+)
+"""Our own `help` has the words in quotation marks, and so people copy them."""
 _SENTENCE_END: Final = re.compile(r"([!?\u2026\u3002\uff01\uff1f\u061f\n]|(?<!\b\w)\.(?=\s|$))")
 _QUESTION_MARKS: Final = "?\uff1f\u061f"
-_SIGNATURE: Final = re.compile(r"^-- ?$", re.MULTILINE)
+_SIGNATURE: Final = re.compile(r"^--[ \xa0]?$", re.MULTILINE)
+_OF_A_PROGRAM: Final = re.compile(
+    r"(?:\A|\n[ \t]*\n)\s*(?:sent (?:from|via|with)|get outlook for|von meine[mr]|gesendet (?:von|mit|über)|diese nachricht wurde von"
+    r"|envoyé (?:de|à)|téléchargez outlook|enviado (?:de|desde|do|a partir)|obtener outlook|obter o outlook|inviato da|verzonden (?:vanaf|met|via)"
+    r"|skickat från|sendt fra|lähetetty|wysłane z|отправлено (?:с|из)|发自我|發自我|iphoneから|나의)[^\n?]{0,120}\s*\Z",  # noqa: RUF001
+    re.IGNORECASE,
+)
+"""The last line of a mail that a phone's program writes below it ("Sent from my iPhone")."""
 _NAMES: Final[dict[str, CommandName]] = {word: name for name, words in WORDS.items() for word in words}
 
 
@@ -54,12 +66,15 @@ def _own_words(event: Received) -> str:
     for mark in sorted(event.marks, key=lambda mark: mark.start):
         parts.append(event.text[at : mark.start])
         at = max(at, mark.end)
-    own = "".join([*parts, event.text[at:]])
-    return _SIGNATURE.split(own, maxsplit=1)[0].strip()
+    own = _SIGNATURE.split("".join([*parts, event.text[at:]]), maxsplit=1)[0].strip()
+    if not isinstance(event, EmailReceived):
+        return own
+    own = _OF_A_PROGRAM.sub("", own) if len(own) <= _MAX_LOOKED_AT else own
+    return own or ("" if event.marks else event.subject)
 
 
 def _plain(text: str) -> str:
-    return " ".join(text.casefold().strip(_AROUND).split())
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().strip(_AROUND).split())
 
 
 @cache

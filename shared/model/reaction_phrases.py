@@ -1,6 +1,6 @@
-"""How phones word a reaction, and its removal, in the text that they send in its place: `_` stands for the quoted text, `*` for an emoji.
+"""How phones word a reaction, and its removal, in the text that they send in its place: `_` stands for the quoted text.
 
-iPhones write these words in the language of the phone; Google's Messages writes the emoji and a word or two, in any language. Sources, read
+iPhones write these words in the language of the phone; they and Google's Messages write an emoji and a word or two beside it. Sources, read
 in November 2026: the tables of quik-sms/quik (confirmed on phones), forms seen in public test data and reports, and for the rest the words
 in which these systems name the same six reactions. A phrase that no phone writes does no harm: a reaction is only what quotes a text that
 was sent in the conversation.
@@ -110,6 +110,43 @@ REACTIONS: Final = {
     "移除了对 _ 的喜爱; 从 _ 移除了红心; 從 _ 移除了愛心",
 }
 """By language; the phrases of each separated by semicolons."""
+
+EMOJI_WORDS: Final = {
+    "en": "reacted with to removed from a an reaction",
+    "es": "reaccionó ha reaccionado se con a para quitó eliminó la una reacción de",
+    "pt": "reagiu com a à ao para removeu uma reação de em",
+    "fr": "a réagi avec par à au supprimé retiré la une réaction de sur",
+    "de": "hat mit auf reagiert reagierte zu an entfernt eine reaktion von",
+    "it": "ha reagito con a per rimosso la una reazione da su",
+    "nl": "heeft met gereageerd reageerde op aan naar verwijderde verwijderd een reactie van",
+    "da": "reagerede med på til fjernede en reaktion fra",
+    "sv": "reagerade med på till tog bort en reaktion från",
+    "no": "reagerte med på til fjernet en reaksjon fra",
+    "fi": "reagoi viestiin käyttämällä poisti reaktion viestistä",
+    "pl": "zareagował(a) zareagował zareagowała na do z usunął usunęła usunięto reakcję",
+    "cs": "reagoval(a) reagoval reagovala na pomocí k do s odebral(a) reakci z",
+    "sk": "zareagoval(a) reagoval(a) na pomocou k s reakciu",
+    "hu": "reagált erre ezzel a az következőre reakció",
+    "ro": "a reacționat cu la pentru eliminat o reacție de",
+    "hr": "reagirao reagirala je na s uklonjena reakcija",
+    "ca": "ha reaccionat amb a al reacció",
+    "tr": "tepkisi verdi ile mesajına ifadesiyle tepki gösterdi kaldırıldı",  # noqa: RUF001 - letters of that language
+    "ru": "реакция на отреагировал(а) отреагировал отреагировала реакцию к с помощью удалена",  # noqa: RUF001 - letters of that language
+    "uk": "реакція на до відреагувал(ла) з за допомогою",
+    "bg": "реагира реагираха с на към",  # noqa: RUF001 - letters of that language
+    "el": "αντέδρασε με σε στο",
+    "ar": "تفاعل تفاعل(ت) بـ ب مع على إلى",
+    "he": "הגיב הגיבה הגיב/ה עם על ל אל ב",
+    "fa": "به با واکنش نشان داد",
+    "hi": "ने पर को के साथ से प्रतिक्रिया दी",
+    "id": "bereaksi dengan terhadap pada ke untuk menghapus reaksi dari memberi",
+    "vi": "đã bày tỏ cảm xúc với về cho phản ứng đến bằng xóa khỏi",
+    "th": "แสดงความรู้สึก ตอบสนอง ด้วย ต่อ กับ ถึง",
+    "ja": "に で を へ から でリアクションしました のリアクションをしました を付けました で反応しました を削除しました への",
+    "ko": "에 에게 로 으로 반응을 보임 보였습니다 반응함 반응했습니다 대한 반응 공감함",
+    "zh": "对 對 用 以 给 給 从 從 回应了 回應了 回应 回應 做出了 做出了回应 做出 作出了 的回应 的反应 的反應 表示 移除了",
+}
+"""The words that stand beside an emoji and the quoted text, by language. Any other word there is a person's."""
 
 FILES: Final = {
     "en": "an image; a contact; an attachment; an audio message; a sticker",

@@ -27,6 +27,12 @@ PERSONS: Final = (
     "\u201cDinner is at 7.\u201d",
     "Why \U0001f389 to \u201cDinner is at 7.\u201d?",
     "I would send this \U0001f389 as a note to \u201cDinner is at 7.\u201d",
+    "Please move \u201cDinner is at 7.\u201d \U0001f64f",
+    "\U0001f64f move \u201cDinner is at 7.\u201d to 8",
+    "Cancel \u201cDinner is at 7.\u201d \U0001f600",
+    "To \u201cDinner is at 7.\u201d I say yes \U0001f44d",
+    "I agree with \u201cDinner is at 7.\u201d \U0001f44d",
+    "Bitte \u201eDinner is at 7.\u201c verschieben \U0001f64f",
     "Loved a movie",
     "me gusta una imagen",
     "Auto-reply: how do I turn it on?",
@@ -71,13 +77,18 @@ def test_every_phrase_is_a_reaction_in_every_kind_of_quotation_marks() -> None:
         assert judged(phrase.replace("_", "\u201cDinner is\u2026\u201d")) == Automatic("reaction", "dinneris")
 
 
-def test_an_emoji_and_a_few_words_are_a_reaction_in_any_language() -> None:
+def test_an_emoji_and_the_words_of_phones_are_a_reaction() -> None:
     """As Google's Messages writes them, and iPhones since they have more than six."""
     frames = (
         "\u200a\U0001f44d to {}",
         "Reacted \U0001f389 to {}",
         "Removed \u2764\ufe0f from {}",
-        "\u203c\ufe0f \u1785\u17c6\u1796\u17c4\u17c7 {}",
+        "Reacted 1\ufe0f\u20e3 to {}",
+        "\u2122\ufe0f to {}",
+        "Hat mit \U0001f602 auf {} reagiert",
+        "\u041e\u0442\u0440\u0435\u0430\u0433\u0438\u0440\u043e\u0432\u0430\u043b(\u0430) \U0001f602 \u043d\u0430 {}",
+        "{}\u306b\U0001f602\u3067\u30ea\u30a2\u30af\u30b7\u30e7\u30f3\u3057\u307e\u3057\u305f",
+        "{}\uc5d0 \U0001f602 \ubc18\uc751\uc744 \ubcf4\uc784",
         "!! to {}",
         "!! to {}",
         "Reaccion\u00f3 con \U0001f468\u200d\U0001f469\u200d\U0001f466 a {}", "\u7528\U0001f44d\u56de\u5e94\u4e86{}",
@@ -105,7 +116,14 @@ def test_sentences_of_phones_and_carriers_are_theirs() -> None:
 
 def test_a_reaction_to_a_file_quotes_none() -> None:
     """The file is named in the place of words."""
-    for text in ("Liked an image", "Removed a heart from an image", "A ador\u00e9 une image", "Le encant\u00f3 una imagen"):
+    for text in (
+        "Liked an image",
+        "Reacted \U0001f602 to an image",
+        "Removed a \U0001f602 reaction from an image",
+        "Removed a heart from an image",
+        "A ador\u00e9 une image",
+        "Le encant\u00f3 una imagen",
+    ):
         assert judged(text) == Automatic("reaction"), text
 
 

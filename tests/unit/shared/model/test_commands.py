@@ -26,10 +26,20 @@ def test_a_command_is_the_whole_text_whatever_its_case_and_punctuation() -> None
     """Every word of the table, in any of these forms; and no longer text that begins or ends with it."""
     for name, words in WORDS.items():
         for word in words:
-            for body in (word, word.upper(), f" {word}! ", f"{word}.\n", word.replace(" ", "  "), f"\u00bf{word}?"):
+            for body in (
+                word,
+                word.upper(),
+                f" {word}! ",
+                f"{word}.\n",
+                word.replace(" ", "  "),
+                f"\u00bf{word}?",
+                f'"{word}"',
+                f"\u201c{word}\u201d,",
+                f"**{word}**",
+            ):
                 assert command_of(replace(SMS, message=body)) == name, body
                 assert command_of(replace(MAIL, body=body)) == name, body
-            for body in (f"{word} please", f"my {word}", f"{word}\nand more of it", f"{word}1", f'"{word}"'):
+            for body in (f"{word} please", f"my {word}", f"{word}\nand more of it", f"{word}1", f"{word} \U0001f44d", f'say "{word}"'):
                 assert command_of(replace(SMS, message=body)) == "", body
 
 
@@ -55,6 +65,30 @@ def test_a_mail_s_command_is_what_its_sender_wrote() -> None:
     assert command_of(replace(MAIL, body="status", marks=(Mark("forwarded", 0, 6),))) == ""
 
 
+def test_a_line_that_a_phone_s_program_writes_below_a_mail_changes_nothing() -> None:
+    """In the languages of phones; a line of the person's own does. A mail without a body says its subject."""
+    for below in (
+        "Sent from my iPhone",
+        "Get Outlook for iOS (https://aka.ms/o0ukef)",
+        "Von meinem iPhone gesendet",
+        "Gesendet von Mail f\u00fcr Windows",
+        "Envoy\u00e9 de mon iPhone",
+        "Enviado desde mi iPhone",
+        "Inviato da iPhone",
+        "Verzonden vanaf mijn iPhone",
+        "\u041e\u0442\u043f\u0440\u0430\u0432\u043b\u0435\u043d\u043e \u0441 iPhone",
+        "\u53d1\u81ea\u6211\u7684 iPhone",
+    ):
+        assert command_of(replace(MAIL, body=f"Status\n\n{below}")) == "status", below
+        assert command_of(replace(MAIL, subject="Status", body=below)) == "status", below
+        assert command_of(replace(MAIL, body=f"Status of the plan\n\n{below}")) == "", below
+    for body in ("Status\n\nSent from Paris: did it arrive?", "Status\n\nI sent it from my iPhone", "Status\n\nBest regards,\nAda"):
+        assert command_of(replace(MAIL, body=body)) == "", body
+    assert command_of(replace(MAIL, subject="status", body="")) == "status"
+    assert command_of(replace(MAIL, subject="Re: status", body="")) == ""
+    assert command_of(replace(MAIL, subject="status", body="> x", marks=(Mark("quoted", 0, 3),))) == ""
+
+
 def test_no_word_of_a_command_opts_out_or_in() -> None:
     """A carrier may act on one; and what code says offers none."""
     settings = WordSettings()
@@ -76,6 +110,7 @@ def test_a_question_of_ours_names_the_commands_whose_words_it_has() -> None:
         ("There is more. Is that all?", set()),
         ("Was it furthermore statuses?", set()),
         ("More.", set()),
+        ("Is that the status, e.g. of today, or of the U.S. order?", {"status"}),
         (command_replies.HELP, set()),
     ):
         assert named_in_questions(text) == names, text
