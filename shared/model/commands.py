@@ -37,8 +37,8 @@ _QUESTION_MARKS: Final = "?\uff1f\u061f"
 _SIGNATURE: Final = re.compile(r"^--[ \xa0]?$", re.MULTILINE)
 _OF_A_PROGRAM: Final = re.compile(
     r"(?:\A|\n[ \t]*\n)\s*(?:sent (?:from|via|with)|get outlook for|von meine[mr]|gesendet (?:von|mit|über)"
-    r"|diese nachricht wurde von|envoyé (?:de|à)|téléchargez outlook|enviado (?:de|desde|do|a partir)|obtener outlook|obter o outlook|inviato da"
-    r"|verzonden (?:vanaf|met|via)"
+    r"|diese nachricht wurde von|envoyé (?:de|à)|téléchargez outlook|enviado (?:de|desde|do|a partir)|obtener outlook"
+    r"|obter o outlook|inviato da|verzonden (?:vanaf|met|via)"
     r"|skickat från|sendt fra|lähetetty|wysłane z|отправлено (?:с|из)|发自我|發自我|iphoneから|나의)[^\n?]{0,120}\s*\Z",  # noqa: RUF001
     re.IGNORECASE,
 )
