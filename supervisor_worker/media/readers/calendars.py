@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Final
 
-from supervisor_worker.media.readers.content_lines import MAX_FILE, ContentLine, content_lines, unescaped
+from supervisor_worker.media.readers.content_lines import MAX_FILE, ContentLine, content_lines, text_of
 from supervisor_worker.media.readers.extract import BoundedText
 
 _SHOWN: Final = {"VEVENT": "Event", "VTODO": "Task"}
 _WANTED: Final = frozenset(
     {"BEGIN", "END", "METHOD", "SUMMARY", "DTSTART", "DTEND", "DUE", "DURATION", "LOCATION", "ORGANIZER", "ATTENDEE", "DESCRIPTION"}
-    | {"STATUS", "RRULE", "EXDATE", "RECURRENCE-ID", "URL"}
+    | {"STATUS", "RRULE", "RDATE", "EXDATE", "RECURRENCE-ID", "URL"}
 )
 _METHODS: Final = {"REQUEST": "Invitation", "CANCEL": "Cancellation", "REPLY": "Answer to an invitation", "COUNTER": "Counter-proposal"}
 _WHEN: Final = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)(\d\d)?(Z)?)?")
 _FREQUENCY: Final = re.compile(r"FREQ=(\w+)", re.IGNORECASE)
 _DURATION: Final = re.compile(r"P(?:(\d{1,6})W)?(?:(\d{1,6})D)?(?:T(?:(\d{1,6})H)?(?:(\d{1,6})M)?(?:(\d{1,6})S)?)?")
-_UNITS: Final = ("weeks", "days", "hours", "minutes", "seconds")
+_UNITS: Final = ("week", "day", "hour", "minute", "second")
 _MAX_DESCRIPTION: Final = 2_000
 _MAX_ATTENDEES: Final = 50
+_MAX_DAYS: Final = 20
 _MAX_LINES: Final = 200
 """Of one event that are looked at."""
 
@@ -51,16 +53,17 @@ def _add(kind: str, lines: Sequence[ContentLine], text: BoundedText) -> None:
     first: dict[str, ContentLine] = {}
     for line in lines:
         first.setdefault(line.name, line)
-    shown = {name: unescaped(line.value) for name, line in first.items()}
+    shown = {name: text_of(line) for name, line in first.items()}
     text.line(f"{kind}: {shown.get('SUMMARY') or '(without a title)'}")
     rule = _FREQUENCY.search(shown.get("RRULE", ""))
-    skipped = [_moment(line) for line in lines if line.name == "EXDATE"]
+    also, skipped = _moments("RDATE", lines), _moments("EXDATE", lines)
     people = [_person(line) for line in lines if line.name == "ATTENDEE"]
     for label, value in (
         ("When", _span(first)),
         ("Due", _moment(first["DUE"]) if "DUE" in first else ""),
         ("Repeats", f"{rule[1].lower()} ({shown['RRULE']})" if rule else ""),
-        ("Not on", ", ".join(skipped[:20])),
+        ("Also on", ", ".join(also[:_MAX_DAYS])),
+        ("Not on", ", ".join(skipped[:_MAX_DAYS])),
         ("In place of that on", _moment(first["RECURRENCE-ID"]) if "RECURRENCE-ID" in first else ""),
         ("Where", shown.get("LOCATION", "")),
         ("Organizer", _person(first["ORGANIZER"]) if "ORGANIZER" in first else ""),
@@ -86,8 +89,18 @@ def _span(first: dict[str, ContentLine]) -> str:
         end = _moment(first["DTEND"], last_day=True)
         return start if end == start else f"{start} to {end}"
     found = _DURATION.fullmatch(first["DURATION"].value.strip().lstrip("+")) if "DURATION" in first else None
-    lasting = " ".join(f"{int(count)} {unit}" for count, unit in zip(found.groups(), _UNITS, strict=True) if count) if found else ""
+    lasting = " ".join(_counted(int(count), unit) for count, unit in zip(found.groups(), _UNITS, strict=True) if count) if found else ""
     return f"{start}, lasting {lasting}" if lasting else start
+
+
+def _counted(number: int, unit: str) -> str:
+    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
+
+
+def _moments(name: str, lines: Sequence[ContentLine]) -> list[str]:
+    """The times of the lines of that name, of which each may have several; of a period its beginning."""
+    values = [replace(line, value=value.partition("/")[0]) for line in lines if line.name == name for value in line.value.split(",")]
+    return [_moment(value) for value in values]
 
 
 def _moment(line: ContentLine, *, last_day: bool = False) -> str:

@@ -38,7 +38,7 @@ _RULES: Final = (
     ("big5", re.compile(f"[{_TRADITIONAL}]"), 0.2),
     ("cp1251", re.compile(f"[{_VOWELS}]"), 0.3),
     ("koi8-r", re.compile(f"[{_VOWELS}]"), 0.3),
-    ("cp1253", re.compile("[άέήίόύώ]"), 0.05),
+    ("cp1253", re.compile("[αειονστςρκηάέήίόύώ]"), 0.6),
     ("cp1255", re.compile("[א-ת]"), 0.8),
     ("cp1256", re.compile("[ا-ي]"), 0.8),  # noqa: RUF001 - Arabic is meant
 )

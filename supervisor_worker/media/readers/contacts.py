@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import quopri
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
-from supervisor_worker.media.readers.content_lines import MAX_FILE, ContentLine, content_lines, unescaped
+from supervisor_worker.media.readers.content_lines import MAX_FILE, ContentLine, content_lines, text_of
 from supervisor_worker.media.readers.extract import BoundedText
-from supervisor_worker.media.readers.text_files import decoded
 
 _LABELS: Final = {
     "ORG": "Organization",
@@ -19,10 +19,12 @@ _LABELS: Final = {
     "URL": "Web",
     "BDAY": "Birthday",
     "NOTE": "Note",
+    "NICKNAME": "Nickname",
 }
 _WANTED: Final = frozenset({"BEGIN", "END", "FN", "N", *_LABELS})
 _STRUCTURED: Final = frozenset({"ORG", "ADR"})
 _USES: Final = frozenset({"CELL", "HOME", "WORK", "FAX", "MAIN", "PAGER"})
+_BORDER: Final = re.compile(r"(?<!\\);")
 _MAX_LINES: Final = 100
 """Of one card that are looked at."""
 
@@ -42,24 +44,19 @@ def read(content: bytes, charset: str, text: BoundedText) -> None:
 
 
 def _add(card: Sequence[ContentLine], text: BoundedText) -> None:
-    names = {line.name: _value(line) for line in card if line.name in {"FN", "N"}}
-    family, given, *_ = [*names.get("N", "").split(";"), "", ""]
-    text.line(f"Contact: {names.get('FN') or f'{given} {family}'.strip() or '(without a name)'}")
+    names = {line.name: _fields(line) for line in card if line.name in {"FN", "N"}}
+    family, given, *_ = [*names.get("N", []), "", ""]
+    text.line(f"Contact: {'; '.join(names.get('FN', [])) or f'{given} {family}'.strip() or '(without a name)'}")
     for line in card:
-        value = _value(line).removeprefix("tel:")
-        if line.name in _STRUCTURED:
-            value = ", ".join(part.strip() for part in value.split(";") if part.strip())
+        value = ", ".join(filter(None, _fields(line))) if line.name in _STRUCTURED else text_of(line).removeprefix("tel:")
         if line.name in _LABELS and value:
             text.line(f"{_LABELS[line.name]}{_use(line)}: {value}")
     text.line("")
 
 
-def _value(line: ContentLine) -> str:
-    """The value as it is meant: vCard 2.1 writes what is not ASCII as quoted-printable."""
-    said = ",".join((*line.parameters, *line.parameters.values())).upper()
-    if "QUOTED-PRINTABLE" in said:
-        return decoded(quopri.decodestring(line.value.encode("utf-8", "replace")), line.parameters.get("CHARSET", "")).strip()
-    return unescaped(line.value)
+def _fields(line: ContentLine) -> list[str]:
+    """The parts of a name, an address or an organization; a semicolon behind a backslash is none of their borders."""
+    return [text_of(replace(line, value=part)) for part in _BORDER.split(line.value)]
 
 
 def _use(line: ContentLine) -> str:

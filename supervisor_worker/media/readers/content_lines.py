@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import quopri
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -37,9 +38,9 @@ def content_lines(content: bytes, charset: str, wanted: frozenset[str]) -> Itera
     form = utf_16(content)
     if form:
         content, charset = content.decode(form, "replace").encode("utf-8", "replace"), "utf-8"
-    content = _FOLD.sub(b"", content)
     if b"QUOTED-PRINTABLE" in content.upper():
-        content = _SOFT_BREAK.sub(b"", content)
+        content = _SOFT_BREAK.sub(b"", content)  # before the folds: the space that follows is one of the text
+    content = _FOLD.sub(b"", content)
     for found in _LINE.finditer(content):
         line = decoded(found[0][:MAX_LINE], charset)
         name = re.split("[;:]", line, maxsplit=1)[0]
@@ -56,6 +57,14 @@ def _taken_apart(line: str, at: int) -> ContentLine:
         parameters[key] = f"{parameters[key]},{value}" if key in parameters else value
         at = found.end()
     return ContentLine(name, parameters, line[at:].removeprefix(":").strip())
+
+
+def text_of(line: ContentLine) -> str:
+    """A line's value as it is meant: quoted-printable (vCard 2.1, vCalendar 1.0) or with escapes."""
+    encoding = f"{line.parameters.get('ENCODING', '')} {' '.join(line.parameters)}".upper()
+    if "QUOTED-PRINTABLE" in encoding:
+        return decoded(quopri.decodestring(line.value.encode("utf-8", "replace")), line.parameters.get("CHARSET", "")).strip()
+    return unescaped(line.value)
 
 
 def unescaped(value: str) -> str:

@@ -51,8 +51,9 @@ def _add(mail: Message, charset: str, text: BoundedText, depth: int) -> None:
 
 
 def _add_headers(mail: Message, text: BoundedText) -> None:
+    headers = {name.lower(): value for name, value in reversed(list(mail.raw_items()))}
     for name in _HEADERS:
-        value = _header(mail.get(name))
+        value = _header(headers.get(name.lower()))
         if value:
             text.line(f"{name}: {value}")
     text.line("")
@@ -102,6 +103,8 @@ def _name(part: Message) -> str:
 def _header(value: object) -> str:
     """A header's value as text, on one line."""
     raw = str(value)[:_MAX_HEADER] if value is not None else ""
+    if not raw.isascii():  # as no standard allows and programs write it: bytes, which the parser escapes
+        raw = decoded(raw.encode("utf-8", "surrogateescape"))
     try:
         pieces = decode_header(raw)
     except (HeaderParseError, ValueError):

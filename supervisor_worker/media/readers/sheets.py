@@ -21,10 +21,13 @@ MAX_SHEETS: Final = 20
 MAX_CELL: Final = 2_000
 """Characters of a cell."""
 _MAX_STRINGS: Final = 2_000_000
+_MAX_RELATIONS: Final = 1_000
 _MAX_GAP: Final = 12
 _REFERENCE: Final = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
 _SHEET_PATH: Final = re.compile(r"xl/worksheets/sheet([0-9]{1,5})\.xml")
 _STRINGS: Final = "xl/sharedStrings.xml"
+_WORKBOOK: Final = "xl/workbook.xml"
+_RELATIONS: Final = "xl/_rels/workbook.xml.rels"
 
 
 @dataclass(slots=True)
@@ -41,8 +44,9 @@ class Cell:
 
 @dataclass(slots=True)
 class Sheet:
-    """A sheet's cells, in their order."""
+    """A sheet's cells, in their order. `title` is its name, with a note where the workbook hides it."""
 
+    title: str
     path: str
     cells: list[Cell] = field(default_factory=list)
 
@@ -51,22 +55,20 @@ def read(content: bytes, charset: str, text: BoundedText) -> None:
     """Add the sheets."""
     del charset  # XML says its own
     package = Package(content)
-    paths = sorted(filter(_SHEET_PATH.fullmatch, package.names), key=lambda path: (len(path), path))
-    titles = _titles(package)
-    sheets: list[Sheet] = []
-    full = len(paths) > MAX_SHEETS
-    for path in paths[:MAX_SHEETS]:
-        reader = _Cells(Sheet(path), MAX_CELLS - sum(len(sheet.cells) for sheet in sheets))
+    sheets = _sheets(package)
+    full, room = len(sheets) > MAX_SHEETS, MAX_CELLS
+    for sheet in sheets[:MAX_SHEETS]:
+        reader = _Cells(sheet, room)
         try:
-            package.parse(path, reader.start, reader.end, reader.data)
+            package.parse(sheet.path, reader.start, reader.end, reader.data)
         except TextFull:
             full = True
-        sheets.append(reader.sheet)
+        room -= len(sheet.cells)
     wanted = {int(cell.value) for sheet in sheets for cell in sheet.cells if cell.kind == "s" and cell.value.isdecimal()}
     strings = _strings(package, wanted)
     dates = DateStyles.of(package)
-    for number, sheet in enumerate(sheets):
-        text.line(f"Sheet: {titles[number] if len(titles) == len(paths) else number + 1}")
+    for sheet in sheets[:MAX_SHEETS]:
+        text.line(f"Sheet: {sheet.title}")
         _add(sheet, strings, dates, text)
     text.cut = full
 
@@ -147,16 +149,30 @@ def _column(letters: str) -> int:
     return number
 
 
-def _titles(package: Package) -> list[str]:
-    """The names of the sheets, in the order in which they are shown."""
-    titles: list[str] = []
+def _sheets(package: Package) -> list[Sheet]:
+    """The sheets in the order in which they are shown: the workbook names them, and its relations say where each lies."""
+    named: list[tuple[str, str]] = []
+    paths: dict[str, str] = {}
 
-    def start(tag: str, attributes: Attributes) -> None:
-        if tag == "sheet" and len(titles) < MAX_SHEETS:
-            titles.append(attributes.get("name", "")[:100])
+    def sheet(tag: str, attributes: Attributes) -> None:
+        if tag == "sheet" and len(named) <= MAX_SHEETS:
+            hidden = attributes.get("state", "") in {"hidden", "veryHidden"}
+            named.append((attributes.get("name", "")[:100] + (" (hidden)" if hidden else ""), attributes.get("id", "")))
 
-    package.parse("xl/workbook.xml", start, lambda _: None, lambda _: None)
-    return titles
+    def relation(tag: str, attributes: Attributes) -> None:
+        if tag == "Relationship" and len(paths) < _MAX_RELATIONS:
+            target = attributes.get("Target", "")
+            paths[attributes.get("Id", "")] = target.removeprefix("/") if target.startswith("/") else f"xl/{target}"
+
+    package.parse(_WORKBOOK, sheet, lambda _: None, lambda _: None)
+    if _RELATIONS in package.names:
+        package.parse(_RELATIONS, relation, lambda _: None, lambda _: None)
+    found = [Sheet(title, paths[key]) for title, key in named if paths.get(key, "") in package.names]
+    if found:
+        return found
+    files = sorted(filter(_SHEET_PATH.fullmatch, package.names), key=lambda path: (len(path), path))
+    titles = [title for title, _ in named] if len(named) == len(files) else [str(number + 1) for number in range(len(files))]
+    return [Sheet(title, path) for title, path in zip(titles, files, strict=True)]
 
 
 def _strings(package: Package, wanted: set[int]) -> dict[int, str]:

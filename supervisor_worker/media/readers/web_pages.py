@@ -1,7 +1,11 @@
-"""Web pages as text: lines where a browser shows them, links with their target, pictures by their words. Nothing is fetched."""
+"""Web pages as text: lines where a browser shows them, links with their target, pictures by their words. Nothing is fetched.
+
+What an element's own attributes hide is left out.
+"""
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 from typing import Final
 
@@ -14,6 +18,11 @@ _UNSEEN: Final = frozenset({"script", "style", "title"})
 _BLOCKS: Final = frozenset(
     {"p", "div", "br", "tr", "table", "ul", "ol", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre", "hr", "section", "article"}
 )
+_OPENED: Final = re.compile("<[a-zA-Z/!?]")
+_HIDDEN: Final = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?![.\d]))", re.IGNORECASE)
+_SHOWN: Final = frozenset("area base body br col embed hr html img input link meta source track wbr".split())  # noqa: SIM905 - read at a glance
+"""Elements that have no end, and those that a script shows when the page is there."""
+_ENDED_BY_THE_NEXT: Final = frozenset({"p", "li", "td", "th", "tr"})
 _MAX_LINK: Final = 500
 
 
@@ -26,8 +35,16 @@ def read(content: bytes, charset: str, text: BoundedText) -> None:
 def add_html(html: str, text: BoundedText) -> None:
     """Add the text of HTML."""
     page = _Page(text)
-    page.feed(html)
+    page.feed(_closed(html))
     page.close()
+
+
+def _closed(html: str) -> str:
+    """The page without a comment or a tag that it does not close, which no browser shows: the parser looks for each one's end anew."""
+    comment = html.find("<!--", html.rfind("-->") + 1)
+    html = html if comment < 0 else html[:comment]
+    tag = _OPENED.search(html, html.rfind(">") + 1)
+    return html if tag is None else html[: tag.start()]
 
 
 class _Page(HTMLParser):
@@ -35,15 +52,17 @@ class _Page(HTMLParser):
         super().__init__()
         self._text = text
         self._unseen = ""
+        self._nested = 0
         self._links: list[str] = []
         self._at_start = True
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if self._unseen:
+        if self._unseen and not (tag == self._unseen in _ENDED_BY_THE_NEXT):
+            self._nested += tag == self._unseen
             return
-        said = dict(attrs)
-        if tag in _UNSEEN:
-            self._unseen = tag
+        said, self._unseen = dict(attrs), ""
+        if tag in _UNSEEN or (tag not in _SHOWN and ("hidden" in said or _HIDDEN.search(said.get("style") or ""))):
+            self._unseen, self._nested = tag, 0
         elif tag in _BLOCKS:
             self._new_line()
         elif tag == "li":
@@ -55,8 +74,9 @@ class _Page(HTMLParser):
             self.handle_data(f"[{said['alt']}]")
 
     def handle_endtag(self, tag: str) -> None:
-        if tag == self._unseen:
-            self._unseen = ""
+        if self._unseen:
+            self._nested -= tag == self._unseen
+            self._unseen = "" if self._nested < 0 else self._unseen
         elif tag in _BLOCKS:
             self._new_line()
         elif tag in {"td", "th"}:

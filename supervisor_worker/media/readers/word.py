@@ -1,4 +1,7 @@
-"""Word documents (DOCX): the text, a line a paragraph, a row of a table a line. What was deleted under tracked changes is left out."""
+"""Word documents (DOCX): the text, a line a paragraph, a row of a table a line.
+
+What was deleted under tracked changes, and what is hidden from a reader, is left out.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +36,7 @@ class _WordText:
     def __init__(self, text: BoundedText) -> None:
         self._text = text
         self._in_text = False
+        self._hidden = False
         self._left_out = 0
         self._cells = 0
         self._empty = True
@@ -42,7 +46,11 @@ class _WordText:
         if tag in _LEFT_OUT:
             self._left_out += 1
         elif tag == "t":
-            self._in_text = True
+            self._in_text = not self._hidden
+        elif tag == "r":
+            self._hidden = False
+        elif tag == "vanish":
+            self._hidden = attributes.get("val", "true") not in {"0", "false", "off"}
         elif tag == "tab" and not attributes:  # one with attributes is a stop of the ruler
             self._add("\t")
         elif tag in {"br", "cr"}:

@@ -18,6 +18,12 @@ TEXTS: Final = {
     "cp1255": "הפגישה ביום שלישי בשעה שלוש במשרד הגדול",
     "cp1256": "الاجتماع يوم الثلاثاء في الساعة الثالثة",
 }
+SHORT: Final = {
+    "cp1251": ("Привет, как дела? Это письмо из Москвы.", "Ёлки, съешь же ещё этих мягких булок", "Доброго дня! Як справи у Києві?"),  # noqa: RUF001
+    "koi8-r": ("Привет, как дела? Это письмо из Москвы.",),
+    "cp1253": ("Καλημέρα σας, τι κάνετε;", "Ευχαριστώ πολύ για το γράμμα"),  # noqa: RUF001
+    "cp1255": ("שלום לכם, מה שלומכם היום",),
+}
 WESTERN: Final = ("Größe: 5 Äpfel, überall schön", "Où est passé l'élève ? créée", "Señor ñandú, ¿qué? ¡ÁÉÍ!", "“quoted” – dash…", "€5", "")  # noqa: RUF001
 
 
@@ -27,6 +33,9 @@ def test_a_text_without_a_charset_is_read_as_its_language_is_written() -> None:
         table = f"id;text;sum\n1;{text};25\n2;{text};30\n"
         assert decoded(table.encode(charset)) == table, charset
         assert decoded(table.encode("utf-8")) == table
+    for charset, texts in SHORT.items():
+        for text in texts:
+            assert decoded(text.encode(charset)) == text
     for text in WESTERN:
         assert likely_charset(text.encode("cp1252")) == ""
         assert decoded(text.encode("cp1252"), "") == text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import zipfile
 from typing import Final
 
@@ -58,10 +59,16 @@ def test_a_calendar_files_times_are_read_in_every_form() -> None:
         (b"DTSTART:20270504T080000Z\nDTEND:20270504T083000Z", "When: 2027-05-04 08:00 UTC to 2027-05-04 08:30 UTC"),
         (b"DTSTART:20270504T080000", "When: 2027-05-04 08:00 (local time)"),
         (b"DTSTART;VALUE=DATE:20270504\nDTEND;VALUE=DATE:20270505", "When: 2027-05-04 (all day)"),
-        (b"DTSTART:20270504T080000Z\nDURATION:P1DT1H30M", "When: 2027-05-04 08:00 UTC, lasting 1 days 1 hours 30 minutes"),
+        (b"DTSTART:20270504T080000Z\nDURATION:P1DT1H30M", "When: 2027-05-04 08:00 UTC, lasting 1 day 1 hour 30 minutes"),
         (b"DTSTART;VALUE=DATE:00010101\nDTEND;VALUE=DATE:00010101", "When: 0001-01-01 (all day) to 00010101"),
         (b"DTSTART:soon", "When: soon"),
         (b"DUE;TZID=/Asia/Tokyo:20270504T080000", "Due: 2027-05-04 08:00 (Asia/Tokyo)"),
+        (
+            b"EXDATE;TZID=Asia/Tokyo:20270504T080000,20270511T080000",
+            "Not on: 2027-05-04 08:00 (Asia/Tokyo), 2027-05-11 08:00 (Asia/Tokyo)",
+        ),
+        (b"RDATE;VALUE=PERIOD:20270504T080000Z/PT1H", "Also on: 2027-05-04 08:00 UTC"),
+        (b"LOCATION;ENCODING=QUOTED-PRINTABLE;CHARSET=UTF-8:Gr=C3=BCner=\n Weg", "Where: Gr\u00fcner Weg"),
         (b"RECURRENCE-ID:20270504T080000Z\nEXDATE:20270601\nSTATUS:CANCELLED", "Not on: 2027-06-01 (all day)"),
     ):
         head = b"BEGIN:VCALENDAR\nBEGIN:VEVENT\nSUMMARY:x\n" + lines
@@ -196,3 +203,69 @@ def test_a_message_is_whole_or_refused() -> None:
     for data in BROKEN:
         with pytest.raises(ValueError, match=r".*"):
             unframe(data)
+
+
+SPACE: Final = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+RELATIONS: Final = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+
+
+def workbook(sheets: str, relations: str) -> bytes:
+    """Two sheets with a word each, in the files 1 and 2."""
+    cell = '<row r="1"><c r="A1" t="inlineStr"><is><t>{}</t></is></c></row>'
+    entries = {
+        "xl/workbook.xml": f'<workbook xmlns="{SPACE}" xmlns:r="{RELATIONS}"><sheets>{sheets}</sheets></workbook>',
+        "xl/_rels/workbook.xml.rels": f"<Relationships>{relations}</Relationships>",
+        "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{SPACE}"><sheetData>{cell.format("one")}</sheetData></worksheet>',
+        "xl/worksheets/sheet2.xml": f'<worksheet xmlns="{SPACE}"><sheetData>{cell.format("two")}</sheetData></worksheet>',
+    }
+    return files.archive({name: entry.encode() for name, entry in entries.items()})
+
+
+def test_sheets_have_the_names_and_the_order_that_the_workbook_gives_them() -> None:
+    """Whatever their files are called; a hidden one is said to be that, and one without a file is left out."""
+    sheets = '<sheet name="B" r:id="r2"/><sheet name="A" r:id="r1" state="hidden"/><sheet name="C" r:id="r3"/>'
+    for first in ("worksheets/sheet1.xml", "/xl/worksheets/sheet1.xml"):
+        relations = f'<Relationship Id="r1" Target="{first}"/><Relationship Id="r2" Target="worksheets/sheet2.xml"/>'
+        text, fault = read(workbook(sheets, relations), kinds.SPREADSHEET)
+        assert (text.split(), fault) == (["Sheet:", "B", "two", "Sheet:", "A", "(hidden)", "one"], "")
+    text, _ = read(workbook('<sheet name="A"/><sheet name="B"/>', ""), kinds.SPREADSHEET)
+    assert " ".join(text.split()) == "Sheet: A one Sheet: B two"
+
+
+def test_what_a_reader_does_not_see_is_left_out() -> None:
+    """Words that Word does not print, and what a page's own attributes hide; what stands behind them is there."""
+    hidden = "<w:p><w:r><w:t>a</w:t></w:r><w:r><w:rPr><w:vanish/></w:rPr><w:t>x</w:t></w:r><w:r><w:t>b</w:t></w:r></w:p>"
+    assert read(files.word_of(hidden), kinds.WORD) == ("ab", "")
+    assert read(files.word_of(hidden.replace("<w:vanish/>", '<w:vanish w:val="0"/>')), kinds.WORD) == ("axb", "")
+    for page in (
+        '<div style="color:red; display: none"><div>x</div>x</div>a b',
+        "a<p hidden>x<p>b",
+        '<span style="font-size:0">x</span>a<i style="visibility:hidden">x</i> b',
+        '<body style="visibility:hidden">a b',
+        '<br hidden>a <b style="font-size:0.9em">b</b>',
+        "a b<!-- x",
+        "a b<a href=x",
+    ):
+        text, fault = read(b"<html>" + page.encode(), kinds.WEB_PAGE)
+        assert (text.split(), fault) == (["a", "b"], ""), page
+
+
+def test_a_page_of_tags_without_an_end_takes_no_time() -> None:
+    """The parser looks for the end of each anew."""
+    for piece in (b"<!--", b"</a", b"<a ", b"<![CDATA[", b"<?"):
+        began = time.process_time()
+        read(b"<html>" + piece * (800_000 // len(piece)), kinds.WEB_PAGE)
+        assert time.process_time() - began < 2, piece
+
+
+def test_a_mail_s_headers_may_have_bytes_that_no_standard_allows() -> None:
+    """As programs write them."""
+    mail = "From: J\u00f6rg <j@example.com>\nTo: b@example.com\nSubject: Gr\u00fc\u00dfe\n\nHi"
+    for charset in ("utf-8", "cp1252"):
+        assert read(mail.encode(charset), kinds.MAIL) == (mail, ""), charset
+
+
+def test_a_semicolon_within_a_part_of_a_card_is_none_of_its_borders() -> None:
+    """It stands behind a backslash."""
+    card = b"BEGIN:VCARD\nN:Doe\\; Jr.;Jane\nORG:A\\;B\\, Inc.;Sales\nEND:VCARD"
+    assert read(card, kinds.CONTACT)[0] == "Contact: Jane Doe; Jr.\nOrganization: A;B, Inc., Sales"
