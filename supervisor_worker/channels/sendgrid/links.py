@@ -23,20 +23,31 @@ MAX_ADDRESS: Final = 900
 """Characters of an address as HTML: with its tag it has to stand on one line, and a line of a mail has 998 bytes."""
 _HOST: Final = r"(?:[a-z0-9_-]+\.)*[a-z0-9_-]+"
 _WEB: Final = re.compile(
-    rf"https?://(?P<login>[^\s/?#@\[\]\\]*@)?(?P<host>{_HOST})\.?(?::\d{{1,5}})?(?:[/?#][!#-;=?-\[\]_a-z~]*)?", re.ASCII | re.IGNORECASE
+    rf"https?://(?P<login>[^\s/?#@\[\]\\]*@)?(?P<host>{_HOST})\.?(?::(?P<port>\d{{1,5}}))?(?:[/?#][!#-;=?-\[\]_a-z~]*)?",
+    re.ASCII | re.IGNORECASE,
 )
-# With recipients of its own choice or a copy to somebody a link would write to others than it says.
+# A browser reads a host that ends with a number as an IP address, in many forms: 0x7f.1 is 127.0.0.1.
+_NUMBER: Final = re.compile(r"(?:^|\.)(?:\d+|0x[0-9a-f]*)\Z", re.ASCII | re.IGNORECASE)
+_QUAD: Final = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!\Z)|\Z)){4}", re.ASCII)
+_MAX_PORT: Final = 65_535
+# With recipients of its own choice or a copy to somebody a link would write to others than it says; a subject has one line.
+_SUBJECT: Final = r"subject=(?:(?!%0[ad])[\w.~%!$'()*+,;:@/-])*"
+_BODY: Final = r"body=[\w.~%!$'()*+,;:@/-]*"
 _MAIL: Final = re.compile(
-    rf"mailto:(?P<host>[\w.+-]+@{_HOST})(?:\?(?:subject|body)=[\w.~%!$'()*+,;:@/-]*(?:&(?:subject|body)=[\w.~%!$'()*+,;:@/-]*)*)?",
+    rf"mailto:(?P<host>[\w.+-]+@{_HOST})(?:\?(?:{_SUBJECT}|{_BODY})(?:&(?:{_SUBJECT}|{_BODY}))*)?",
     re.ASCII | re.IGNORECASE,
 )
 # No star and no hash: those are commands to a telephone.
 _TEL: Final = re.compile(r"tel:(?P<host>\+?[\d().-]{2,30})", re.ASCII | re.IGNORECASE)
 
-_DOTS: Final = str.maketrans(dict.fromkeys("\u3002\uff0e\uff61\u00b7\u2027\u2219\u22c5\u2022\u06d4\u30fb\uff65", ".") | {"*": "", "`": ""})
-"""What is read as a dot, and marks that may stand within a host."""
+_READ_AS: Final = str.maketrans(
+    dict.fromkeys("\u3002\uff0e\uff61\u00b7\u2027\u2219\u22c5\u2022\u06d4\u30fb\uff65", ".")
+    | dict.fromkeys("\u2044\u2215\u29f8\u2571", "/")
+    | dict.fromkeys("*`\\", "")
+)
+"""What is read as a dot or a stroke, and marks that may stand within a host."""
 _SPACED_DOT: Final = re.compile(r"\s+\.\s*")
-_SPACED_HOST: Final = re.compile(r"[\w-]+(?:\s*\.\s*[\w-]+)+")
+_SPACED_HOST: Final = re.compile(r"([\w-]{3,})\.\s+([a-z]{2,})")
 _BEFORE_HOST: Final = re.compile(r"[a-z][a-z0-9+.-]*:/*", re.IGNORECASE)
 _BEHIND_HOST: Final = re.compile(r"[/?#\\:]")
 _NO_WEB: Final = re.compile(r"^(?:mailto|tel):", re.IGNORECASE)
@@ -57,7 +68,8 @@ def target(address: str) -> Target | None:
     """The address as a link may have it; None for any other."""
     if len(html.escape(address)) > MAX_ADDRESS:
         return None
-    if found := _WEB.fullmatch(address):
+    found = _WEB.fullmatch(address)
+    if found and int(found["port"] or 0) <= _MAX_PORT and (_QUAD.fullmatch(found["host"]) or not _NUMBER.search(found["host"])):
         return Target(address, found["host"].lower(), login=found["login"] is not None)
     if found := _MAIL.fullmatch(address) or _TEL.fullmatch(address):
         return Target(address, found["host"].lower())
@@ -83,9 +95,11 @@ def host_to_show(words: str, leads: Target) -> str:
 def _hosts(words: str) -> list[str]:
     """What reads like a host or a mail address in a link's words; letters that look alike are taken for what they look like."""
     found = []
-    read = _SPACED_DOT.sub(".", unicodedata.normalize("NFKC", unquote(words).translate(_DOTS)))
-    for word in ["".join(read.split())] if _SPACED_HOST.fullmatch(read.strip()) else read.split():
-        plain = word.strip("()<>[]{}\"',;!?.\u2026\u201c\u201d\u2018\u2019").lower()
+    read = _SPACED_DOT.sub(".", unicodedata.normalize("NFKC", unquote(words).translate(_READ_AS)))
+    if whole := _SPACED_HOST.fullmatch(read.strip()):
+        read = f"{whole[1]}.{whole[2]}"
+    for word in read.split():
+        plain = word.strip("()<>[]{}\"',;!?.\u2026\u201c\u201d\u2018\u2019").lstrip("/").lower()
         scheme = _BEFORE_HOST.match(plain) if "://" in plain or plain.startswith(("mailto:", "tel:")) else None
         rest = plain[scheme.end() :] if scheme else plain
         host = _BEHIND_HOST.split(rest, maxsplit=1)[0]

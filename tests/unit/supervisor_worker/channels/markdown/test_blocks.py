@@ -77,6 +77,19 @@ IN_A_MAIL: Final = (
     ("[bank%2Eexample](https://evil.example)", '<p><a href="https://evil.example">bank%2Eexample</a> (evil.example)</p>'),
     ("[bank . example](https://evil.example)", '<p><a href="https://evil.example">bank . example</a> (evil.example)</p>'),
     ("[bank\u00b7example](https://evil.example)", '<p><a href="https://evil.example">bank\u00b7example</a> (evil.example)</p>'),
+    ("[bank. example](https://evil.example)", '<p><a href="https://evil.example">bank. example</a> (evil.example)</p>'),
+    ("[//bank.example](https://evil.example)", '<p><a href="https://evil.example">//bank.example</a> (evil.example)</p>'),
+    ("[https:\u2044\u2044bank.example](https://evil.example)", "bank.example</a> (evil.example)</p>"),
+    ("[bank\\.example](https://evil.example)", "example</a> (evil.example)</p>"),
+    ("[x](https://evil.example:99999/)", "<p>x (https://evil.example:99999/)</p>"),
+    ("[x](mailto:a@b.example?subject=y%0D%0Abcc:z)", "<p>x (mailto:a@b.example?subject=y%0D%0Abcc:z)</p>"),
+    ("[x](mailto:a@b.example?body=y%0Az)", '<p><a href="mailto:a@b.example?body=y%0Az">x</a></p>'),
+    *(
+        (f"[x](http://{host}/)", f"<p>x (http://{host}/)</p>")
+        for host in ("0x7f.1", "2130706433", "1.2.3", "256.1.1.1", "01.2.3.4", "a.0x1")
+    ),
+    ("[x](http://192.0.2.10/)", '<p><a href="http://192.0.2.10/">x</a></p>'),
+    ("[e.g. this](https://evil.example)", '<p><a href="https://evil.example">e.g. this</a></p>'),
     ("[Look. Then click](https://evil.example)", '<p><a href="https://evil.example">Look. Then click</a></p>'),
 )
 
