@@ -6,6 +6,7 @@ whole body because of one header that is not UTF-8: a mail must not be lost beca
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -17,8 +18,10 @@ from shared.model.text import decode, decode_plain
 from webhook_api.email.headers import decoded
 
 MAX_PARTS: Final = 5_000
-MAX_HEAD: Final = 8_192
+MAX_HEAD: Final = 65_536
+"""Bytes of a part's headers: the name of a file may take most of them."""
 MAX_BOUNDARY: Final = 200
+_FOLD: Final = re.compile(rb"\r\n[ \t]+")
 MAX_TRAILING_BLANKS: Final = 256
 """Bytes of blanks behind a form's last line."""
 
@@ -100,7 +103,7 @@ def _part(body: bytes, view: memoryview, start: int, end: int) -> tuple[PostedPa
     if head_end < 0:
         return ()
     heads: dict[str, str] = {}
-    for line in body[start:head_end].split(b"\r\n"):
+    for line in _FOLD.sub(b" ", body[start:head_end]).split(b"\r\n"):
         name, _, value = line.partition(b":")
         heads.setdefault(decode_plain(name).strip().lower(), decode_plain(value.strip()))
     _, options = parse_options_header(heads.get("content-disposition", ""))

@@ -44,6 +44,17 @@ def test_a_value_may_hold_a_longer_boundary(ending: str) -> None:
     assert [(part.name, bytes(part.value)) for part in found] == [("text", f"a\r\n--{BOUNDARY}{ending}\r\nb".encode()), ("last", b"x")]
 
 
+def test_a_file_of_any_name_is_there() -> None:
+    """A name of ten thousand letters, and one that goes on in the next line."""
+    for name in ("\u6f22" * 10_000 + ".txt", "a\r\n b.txt"):
+        head = f'Content-Disposition: form-data; name="attachment1"; filename="{name}"'
+        found, whole = parts(f"--b\r\n{head}\r\n\r\nwords\r\n--b--\r\n".encode(), b"b")
+        assert ([(part.name, part.filename, bytes(part.value)) for part in found], whole) == (
+            [("attachment1", name.replace("\r\n", ""), b"words")],
+            True,
+        )
+
+
 def test_a_file_name_that_is_not_utf8_costs_only_its_letters() -> None:
     """Werkzeug refuses the whole body for it."""
     head = b'Content-Disposition: form-data; name="attachment1"; filename="caf\xe9.txt"'
