@@ -136,13 +136,18 @@ def store_reply(
         "attempt": attempt,
         "digest": command.fingerprint(),
         "answers": answers,
-        "asks": " ".join(sorted(named_in_questions(command.text))),
+        "asks": " ".join(sorted(_asked(command))),
         "rest": int(bool(command.rest)),
         **settled.arguments(),
         "figures": json.dumps([str(part) for part in flat]),
         "thread": thread.argument(limits.retention_ms),
     }
     return Call("store_reply", arguments, _stored, wake, _stored_not_replicated)
+
+
+def _asked(command: Response) -> set[CommandName]:
+    """The commands that a reply's questions name. Whatever the part of a cut one asks, its last line offers "more"."""
+    return named_in_questions(command.text) - ({"more"} if command.rest else set())
 
 
 def sending(conversation: str, token: str, reply: str, attempt: str, *, limits: SendLimits, wake: Wake = ()) -> Call[Sending]:

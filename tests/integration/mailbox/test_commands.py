@@ -275,6 +275,17 @@ def test_more_is_a_command_while_the_newest_answer_was_cut(driver: MailboxDriver
     assert (driver.inbox(), driver.priority()) == (["m-5"], [])
 
 
+def test_more_brings_the_rest_also_where_the_part_before_it_asks_who_wants_more(driver: MailboxDriver) -> None:
+    """The last line of a cut answer says so; the question has not been asked to its end."""
+    driver.accept("m-1")
+    answered(driver, "k1", "Do you want more of these?", rest="part two")
+    driver.accept("m-2", command="more")
+    assert (driver.inbox(), driver.priority()) == ([], ["m-2"])
+    served(driver, "k2", "more")
+    driver.accept("m-3", command="more")
+    assert (driver.inbox(), driver.priority()) == ([], ["m-3"])
+
+
 def test_more_is_none_after_something_else_was_said(driver: MailboxDriver) -> None:
     """Whatever the person has said since, that is what "more" is about; also before it is answered."""
     driver.accept("m-1")
