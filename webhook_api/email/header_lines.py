@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.model.marks import MAX_SOURCE
-from webhook_api.email.mail_words import FROM, ORIGINAL_TITLES, OTHERS, PASSED_ON, PASSED_ON_TITLES, SENT
+from webhook_api.email.mail_words import FROM, ORIGINAL_TITLES, OTHERS, PASSED_ON, PASSED_ON_TITLES, SENT, folded
 
 MOST_LINES: Final = 16
 """As many lines as a block is looked for in."""
 MAX_LINE: Final = 1_000
+MAX_ANNOUNCEMENT: Final = 80
 MOST_BLANKS: Final = 2
 MIN_LABELS: Final = 3
 MIN_LABELS_UNKNOWN: Final = 4
@@ -24,17 +25,26 @@ NUMBERS_OF_A_DATE: Final = 2
 NUMBERS_OF_A_TIME: Final = 3
 _LABEL: Final = re.compile(r"[\s*_|]{0,4}([^\W\d_][^:\uff1a\n]{0,24}?)[\s*]{0,2}[:\uff1a][\s*]{0,6}(.*)")
 _RULE: Final = re.compile(r"[_-]{20,}")
-_TITLE: Final = re.compile(r"-{2,}\s?([^-]{3,60}?)\s?-{2,}")
+_TITLE: Final = re.compile(r"-{2,}\s?([^-].{2,60}?)\s?-{2,}")
+_BETWEEN_TITLES: Final = re.compile(r"\s(?:-{2,}|/)\s")
+_TITLED: Final = re.compile(r"(-{2,}\s?[^-].{2,60}?\s?-{2,})\s*(\S.*)")
+_EMPHASIS: Final = "*_ \t"
 _ADDRESS: Final = re.compile(r"[^\s@<>\[\]()]{1,64}@[^\s@<>\[\]()]{1,255}")
 _NUMBER: Final = re.compile(r"\d+")
 
 
+_CAPITALISED: Final = {form for word in FROM | SENT | OTHERS for form in (word.capitalize(), word.upper())}
+_INLINE: Final = re.compile(rf"({'|'.join(map(re.escape, sorted(_CAPITALISED, key=len, reverse=True)))})\s?[:\uff1a]\s*")
+"""A label within a line, as Yahoo's plain texts have all of them, without a blank before; from its capital on."""
+
+
 @dataclass(frozen=True, slots=True)
 class HeaderLines:
-    """A block of them: who wrote the mail and when, as it says, and whether it says that the mail is passed on."""
+    """A block of them: who wrote the mail and when, as it says, and whether it says that the mail is passed on; `end` is behind it."""
 
     source: str
     passed_on: bool
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,39 +69,58 @@ def at(lines: list[str], start: int, author: str, *, within_quote: bool = False)
     own words. Within a quote, what looks like one is one.
     """
     first = lines[start][:MAX_LINE].strip()
+    titled = _TITLED.fullmatch(first)
+    if titled is not None and (inline := _inline(titled[2])):
+        return HeaderLines(_source(inline), _title(titled[1]) != "original", start + 1)
     title = _title(first)
     ruled = bool(title) or _RULE.fullmatch(first) is not None
     if not (ruled or _begins_known(lines, start) or _begins_unknown(lines, start)):
         return None
-    fields = _fields(lines, start + 1 if ruled else start)
+    fields, end = _fields(lines, start + 1 if ruled else start)
     if not ruled and not _is_known(first) and any(_is_word(field.label) for field in fields):
         return None  # a line of the author's own above it: it begins further down
-    announced = title != ""
-    if not _is_block(fields, announced=announced, quoted=within_quote):
-        return HeaderLines("", title == "passed on") if announced and title != "original" and _is_whole_title(first) else None
+    announced = title in ("passed on", "original")
+    if not _is_block(fields, announced=announced, titled=title != "", quoted=within_quote):
+        return HeaderLines("", title == "passed on", start + 1) if announced and first.strip(_EMPHASIS).startswith("--") else None
     if not announced and author and _writer(fields) == author:
         return None
-    return HeaderLines(_source(fields), title == "passed on")
+    return HeaderLines(_source(fields), title == "passed on", end)
+
+
+def announced_in(lines: list[str], start: int) -> HeaderLines | None:
+    """The block of a mail that the line above it announces, in whatever language ("Begin forwarded message:"); only within a quote."""
+    first = lines[start].strip()
+    if not first.endswith((":", "\uff1a")) or len(first) > MAX_ANNOUNCEMENT or _NUMBER.search(first) or "@" in first:
+        return None
+    below = next((number for number in range(start + 1, min(start + 2 + MOST_BLANKS, len(lines))) if lines[number].strip()), start)
+    block = at(lines, below, "", within_quote=True) if below > start else None
+    return block and HeaderLines(block.source, True, block.end)
+
+
+def _inline(text: str) -> list[_Field]:
+    """The labelled values in one line that belong to a mail; [] where there are none of an address and a date."""
+    pieces = _INLINE.split(text)
+    if pieces[0].strip():
+        return []
+    fields = [_Field(folded(label), value.strip()) for label, value in zip(pieces[1::2], pieces[2::2], strict=True)]
+    return fields if _is_block(fields, announced=False, titled=True, quoted=True) else []
 
 
 def _title(line: str) -> str:
-    """What a line of a program says above a mail: "passed on", "original", or "" for any other line."""
-    folded = line.casefold()
-    if folded in PASSED_ON:
+    """What a line of a program says above a mail: "passed on", "original", "unknown" of other words in dashes, "" for any other line."""
+    words = folded(line).strip(_EMPHASIS)
+    if words in PASSED_ON:
         return "passed on"
-    found = _TITLE.fullmatch(folded)
-    words = found[1].strip() if found else ""
-    return "passed on" if words in PASSED_ON_TITLES else "original" if words in ORIGINAL_TITLES else ""
-
-
-def _is_whole_title(line: str) -> bool:
-    """Whether nobody would write that line by hand, so that no header lines have to follow."""
-    return line.startswith("--")
+    found = _TITLE.fullmatch(words)
+    if found is None:
+        return ""
+    titles = {title.strip() for title in _BETWEEN_TITLES.split(found[1])}
+    return "passed on" if titles & PASSED_ON_TITLES else "original" if titles & ORIGINAL_TITLES else "unknown"
 
 
 def _is_known(line: str) -> bool:
     found = _LABEL.fullmatch(line)
-    return found is not None and _is_word(found[1].strip().casefold())
+    return found is not None and _is_word(folded(found[1].strip()))
 
 
 def _is_word(label: str) -> bool:
@@ -108,25 +137,33 @@ def _begins_unknown(lines: list[str], start: int) -> bool:
     return _LABEL.fullmatch(lines[start][:MAX_LINE]) is not None and not (start and lines[start - 1].strip())
 
 
-def _fields(lines: list[str], start: int) -> list[_Field]:
-    """The labelled lines in a row; blank lines before them, and further lines of addresses, are passed over."""
+def _fields(lines: list[str], start: int) -> tuple[list[_Field], int]:
+    """The labelled lines in a row, and where they end; blank lines before them, and further lines of addresses, are passed over."""
     fields: list[_Field] = []
-    blanks = 0
-    for line in lines[start : start + MOST_LINES]:
+    blanks, end = 0, start
+    for number, line in enumerate(lines[start : start + MOST_LINES], start):
         text = line[:MAX_LINE].strip()
         found = _LABEL.fullmatch(text)
+        blanks = 0 if text else blanks
         if found is not None:
-            fields.append(_Field(found[1].strip().casefold(), found[2].strip()))
+            fields.append(_Field(folded(found[1].strip()), found[2].strip()))
         elif fields and text and (line[:1] in " \t" or (_ADDRESS.search(text) and text[0] not in ">-")):
-            continue
-        elif text or fields or blanks == MOST_BLANKS:
+            pass
+        elif text or blanks == MOST_BLANKS or (fields and not _goes_on(lines, number)):
             break
         else:
             blanks += 1
-    return fields
+            continue
+        end = number + 1
+    return fields, end
 
 
-def _is_block(fields: list[_Field], *, announced: bool, quoted: bool) -> bool:
+def _goes_on(lines: list[str], blank: int) -> bool:
+    """Whether a known label stands right below a blank line: each label may be a paragraph of its own."""
+    return blank + 1 < len(lines) and _is_known(lines[blank + 1][:MAX_LINE].strip())
+
+
+def _is_block(fields: list[_Field], *, announced: bool, titled: bool, quoted: bool) -> bool:
     writers = [field for field in fields if field.label in FROM]
     dated = max((field.numbers for field in fields), default=0)
     if announced and len(fields) >= MIN_LABELS_ANNOUNCED:
@@ -137,6 +174,8 @@ def _is_block(fields: list[_Field], *, announced: bool, quoted: bool) -> bool:
         return True
     sent = any(field.label in SENT and field.numbers >= NUMBERS_OF_A_TIME for field in fields)
     if writers and (sent or (quoted and dated >= NUMBERS_OF_A_DATE)):
+        return True
+    if titled and dated >= NUMBERS_OF_A_DATE and any(field.addressed for field in fields) and any(_is_word(each.label) for each in fields):
         return True
     unknown = not any(_is_word(field.label) for field in fields[:MIN_LABELS])
     addresses = [number for number, field in enumerate(fields) if field.addressed]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -9,7 +10,7 @@ from typing import Final
 from shared.model.marks import MAX_SOURCE, Mark
 from shared.model.text import Seen, capped, one_line
 from webhook_api.email import mime, text_choice
-from webhook_api.email.mail_words import FORWARD_PREFIXES
+from webhook_api.email.mail_words import FORWARD_PREFIXES, folded
 from webhook_api.email.quoting import marks_of
 
 MAX_TEXT: Final = 100_000
@@ -18,6 +19,7 @@ MAX_ATTACHED: Final = 20_000
 LEAST_ROOM: Final = 500
 MAX_HEADER: Final = 300
 _CUT: Final = "\n\n[The message was cut here"
+_FORWARD: Final = re.compile(rf"\[?(?:{'|'.join(map(re.escape, FORWARD_PREFIXES))})\.?\s?[:\uff1a]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class MarkedText:
 
 def is_forward(subject: str, parents: Iterable[str]) -> bool:
     """Whether a mail passes another one on, by its subject, or because it answers none: a reply's quote is no forward."""
-    return subject.strip().casefold().startswith(FORWARD_PREFIXES) or not any(parents)
+    return _FORWARD.match(folded(subject.strip())) is not None or not any(parents)
 
 
 def shown(bodies: mime.Bodies) -> Seen:

@@ -13,25 +13,22 @@ It scans line by line and is linear by construction.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
 
-from shared.model.marks import MAX_MARKS, MAX_SOURCE, Mark
-from webhook_api.email import header_lines
-from webhook_api.email.mail_words import OPENERS, PASSED_ON, WROTE, WROTE_WHO
+from shared.model.marks import MAX_MARKS, Mark, MarkKind
+from webhook_api.email import attributions, header_lines
+from webhook_api.email.mail_words import PASSED_ON, folded
 
-MAX_ATTRIBUTION: Final = 400
-MAX_ATTRIBUTION_LINES: Final = 3
 MAX_BLANKS: Final = 3
-NUMBERS_OF_A_TIME: Final = 3
-_EVIDENCE: Final = re.compile(r"[0-9@]")
-_NUMBER: Final = re.compile(r"\d+")
-_ADDRESS: Final = re.compile(r"[^\s@<>]{1,64}@[^\s@<>]{1,255}")
+BELOW_TITLE: Final = 8
+"""Lines below a title, or below header lines, in which a line with ">" shows that the mail is quoted by such lines."""
 _PROMPT: Final = re.compile(r"(?:>>>|\.\.\.)(?: |$)")
 _QUOTE: Final = "> \t"
-_RULES: Final = ("-", "_")
+_RULES: Final = ("-", "_", "*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,19 +71,20 @@ def _found(text: _TextLines, author: str, *, passed_on: bool) -> Iterator[Mark]:
         line = lines[number]
         if line.startswith(">"):
             behind = _block_end(lines, number)
-            if not _is_session(lines[number:behind]):
-                yield _block(text, unmarked, number, behind, passed_on=passed_on)
+            wrapped = attributions.wrapped(lines, unmarked, number)
+            if wrapped is not None and behind == number + 1:  # the mail below it is not quoted by ">"
+                yield Mark("quoted", text.starts[wrapped], text.end(last), attributions.source_of(lines[wrapped:behind]))
+                return
+            if wrapped is not None or not _is_session(lines[number:behind]):
+                yield _block(text, unmarked, number, behind, wrapped, passed_on=passed_on)
             number = unmarked = behind
             continue
         if ":" in line or "\uff1a" in line or line.lstrip()[:1] in _RULES:
-            block = header_lines.at(lines, number, author)
-            if block is not None:
-                yield Mark("forwarded" if block.passed_on or passed_on else "quoted", text.starts[number], text.end(last), block.source)
-                return
-            above = _above_unmarked(lines, unmarked, number)
-            if above is not None:
-                yield Mark("quoted", text.starts[above], text.end(last), _source(lines[above : number + 1]))
-                return
+            mark = _unquoted(text, (unmarked, number, last), author, passed_on=passed_on)
+            if mark is not None:
+                yield mark
+                number = unmarked = bisect_left(text.starts, mark.end)
+                continue
         number += 1
 
 
@@ -104,62 +102,76 @@ def _is_session(block: list[str]) -> bool:
     return all(_PROMPT.match(line) for line in block if line.strip()) and any(line.strip(_QUOTE) for line in block)
 
 
-def _block(text: _TextLines, least: int, start: int, behind: int, *, passed_on: bool) -> Mark:
-    """The mark of quoted lines, with the attribution above them; lines before `least` are marked already."""
+def _source_within(inner: list[str], first: int) -> str:
+    """Who wrote a quoted mail whose attribution is quoted with it, as programs of phones do."""
+    for number in range(first, min(first + attributions.MAX_LINES, len(inner))):
+        if attributions.begin(inner, first, number) == first:
+            return attributions.source_of(inner[first : number + 1])
+    return ""
+
+
+def _unquoted(text: _TextLines, place: tuple[int, int, int], author: str, *, passed_on: bool) -> Mark | None:
+    """The mark of a mail that is not quoted by ">", from its header lines or its attribution on; None where none begins.
+
+    `place` are the first line that is not marked yet, the one that is looked at, and the last of the text.
+    """
+    least, number, last = place
+    block = header_lines.at(text.lines, number, author)
+    if block is None:
+        above = _above_unmarked(text.lines, least, number)
+        if above is None:
+            return None
+        source = attributions.source_of(text.lines[above : number + 1])
+        return Mark("forwarded" if passed_on else "quoted", text.starts[above], text.end(last), source)
+    if block.passed_on or passed_on or not _quoted_below(text.lines, block):
+        kind: MarkKind = "forwarded" if block.passed_on or passed_on else "quoted"
+        return Mark(kind, text.starts[number], text.end(last), block.source)
+    if not block.source:
+        return None
+    # What its author answers stands between and below the quoted lines.
+    return Mark("quoted", text.starts[number], text.end(_block_end(text.lines, block.end) - 1), block.source)
+
+
+def _quoted_below(lines: list[str], block: header_lines.HeaderLines) -> bool:
+    """Whether the mail below header lines is quoted by ">"; below a title alone such lines may stand further down."""
+    if block.source:
+        return _first_below(lines, block.end, BELOW_TITLE).startswith(">")
+    return any(line.startswith(">") for line in lines[block.end : block.end + BELOW_TITLE])
+
+
+def _block(text: _TextLines, least: int, start: int, behind: int, wrapped: int | None, *, passed_on: bool) -> Mark:
+    """The mark of quoted lines, with the attribution above them, or `wrapped` into them; lines before `least` are marked already."""
     lines = text.lines
+    if wrapped is not None:
+        return Mark("quoted", text.starts[wrapped], text.end(behind - 1), attributions.source_of(lines[wrapped : start + 1]))
     inner = [line.lstrip(_QUOTE) for line in lines[start : min(behind, start + header_lines.MOST_LINES)]]
     first = next((number for number, line in enumerate(inner) if line), 0)
-    block = header_lines.at(inner, first, "", within_quote=True)
+    block = header_lines.announced_in(inner, first) or header_lines.at(inner, first, "", within_quote=True)
     above = start - 1
     while above > max(least, start - MAX_BLANKS) and not lines[above].strip():
         above -= 1
-    opening = _attribution_start(lines, least, above) if above >= least else None
+    opening = attributions.begin(lines, least, above) if above >= least else None
     line = lines[above].strip() if above >= least else ""
-    source = block.source if block else _source(lines[opening : above + 1]) if opening is not None else _dated(line)
-    announced = line.casefold() in PASSED_ON
+    source = block.source if block else attributions.source_of(lines[opening : above + 1]) if opening is not None else ""
+    source = source or attributions.source_in(line) or _source_within(inner, first)
+    announced = folded(line) in PASSED_ON
     forwarded = announced or (block is not None and (block.passed_on or (passed_on and opening is None)))
     begin = above if announced else start if opening is None else opening
     return Mark("forwarded" if forwarded else "quoted", text.starts[begin], text.end(behind - 1), source)
 
 
-def _source(attribution: list[str]) -> str:
-    return " ".join(" ".join(attribution).split()).rstrip(":\uff1a ")[:MAX_SOURCE]
-
-
-def _dated(line: str) -> str:
-    """A line that says who and when in words that no table knows: it names the source, and stays its author's."""
-    named = len(line) <= MAX_ATTRIBUTION and line.endswith((":", "\uff1a")) and len(_NUMBER.findall(line)) > 1
-    return _source([line]) if named and _ADDRESS.search(line) else ""
-
-
-def _attribution_start(texts: list[str], least: int, number: int) -> int | None:
-    """The index of the line where the attribution begins ("On ..., Ada wrote:") that a line ends; None for any other line."""
-    line = texts[number].strip()[: MAX_ATTRIBUTION + 1].casefold()
-    if not line or len(line) > MAX_ATTRIBUTION or line[-1] not in ":\uff1a":
-        return None
-    if not (line.endswith(WROTE) or any(word in line for word in WROTE_WHO)):
-        return None
-    start = number
-    while start > max(least, number - MAX_ATTRIBUTION_LINES + 1) and not _opens(texts[start]) and texts[start - 1].strip():
-        start -= 1
-    if not _opens(texts[start]):
-        start = number
-    attribution = " ".join(each[:MAX_ATTRIBUTION] for each in texts[start : number + 1])
-    return start if _EVIDENCE.search(attribution) and (_opens(texts[start]) or line.endswith(WROTE)) else None
-
-
-def _opens(line: str) -> bool:
-    return line.strip()[:16].casefold().startswith(OPENERS)
-
-
-def _above_unmarked(texts: list[str], least: int, number: int) -> int | None:
+def _above_unmarked(lines: list[str], least: int, number: int) -> int | None:
     """Where the attribution above an unmarked mail begins that this line ends; None where it ends none.
 
     No person writes day, time and address of a mail by hand; fewer of them above one's own words are the author's (`he wrote:`).
     """
-    start = _attribution_start(texts, least, number)
-    below = next((text for text in texts[number + 1 : number + 4] if text.strip()), ">")
-    if start is None or below.startswith(">"):
+    start = attributions.begin(lines, least, number)
+    below = _first_below(lines, number + 1, MAX_BLANKS)
+    if start is None or not below or below.startswith(">"):
         return None
-    attribution = " ".join(texts[start : number + 1])
-    return start if len(_NUMBER.findall(attribution)) >= NUMBERS_OF_A_TIME and _ADDRESS.search(attribution) else None
+    return start if attributions.is_dated(" ".join(lines[start : number + 1])) else None
+
+
+def _first_below(lines: list[str], number: int, most: int) -> str:
+    """The first line with words of so many; "" where there is none."""
+    return next((line for line in lines[number : number + most] if line.strip()), "")

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.model.marks import MAX_MARKS, MAX_SOURCE
+from webhook_api.email.others_words import is_forward
 from webhook_api.email.quoting import marks_of
 
 ON = "On Sun, Nov 22, 2026 at 10:02 AM Boss <boss@example.com> wrote:"
@@ -24,6 +25,7 @@ def own(text: str, **about: bool) -> str:
     return (left + text[position:]).strip()
 
 
+HEADED = "From: Boss <boss@example.com>\nSent: 3 May 2027 10:02\nTo: Ada\nSubject: X"
 QUOTED = [
     ("Yes.\n\n" + ON + "\n\n> How about it?\n>\n", "Yes."),
     ("Yes.\n\nOn Sun, Nov 22, 2026 at 10:02 AM Boss\n<boss@example.com> wrote:\n> How?\n", "Yes."),
@@ -40,8 +42,25 @@ QUOTED = [
     (f"Hi,\n{ON}\n> first question?\nMy answer.\n> second?\nAnother.", "Hi,\n\nMy answer.\n\nAnother."),
     (f"{ON}\n> question\nAnswer below.", "Answer below."),
     ("> quoted\nanswer", "answer"),
+    (f"{HEADED}\n\n> first question?\n\nMy answer.\n\n> second?\n\nAnother.", "My answer.\n\n\n\nAnother."),
+    (f"-----Original Message-----\n{HEADED}\n> question?\nMy answer.", "My answer."),
+    ("Ok.\n\n----- Original Message -----\n\nold text\n", "Ok."),
+    ("Ok.\n\n*-------- Original Message --------*\n\nold text\n", "Ok."),
+    ("--- Original Message ---\nOn 3 May 2027, Ben wrote:\n> question?\nMy answer.", "--- Original Message ---\n\nMy answer."),
 ]
+INLINE = '{}: Ben Lee <ben@shop.example>{}: "ada@example.com" <ada@example.com>{}: Monday, 3 May 2027, 09:26:50 CET{}: Offer\n Buy it.'
 FORWARDED = [
+    f"----- Forwarded Message ----- {INLINE.format('From', 'To', 'Sent', 'Subject')}",
+    f"  ----- Videresendt meddelelse ----- {INLINE.format('Fra', 'Til', 'Sendt', 'Emne')}",
+    f"----- Пересылаемое сообщение ----- {INLINE.format('От', 'Кому', 'Отправлено', 'Тема')}",
+    f"----- Nghwl yh hoqqa ----- {INLINE.format('From', 'To', 'Sent', 'Subject')}",
+    "-------- Nghwl yh hoqqa --------\nNaslov: \tX\nDatum: \tMon, 3 May 2027 15:51:30 +0100\nWho: \tBen <ben@shop.example>\n\n\nBuy it.",
+    "-------- Preposlaná správa --- Forwarded Message --------\nPredmet: X\nDátum: 3 May 2027 15:51\nOd: Ben <ben@shop.example>\n\nBuy.",
+    "-------- İletilen İleti --------\nKonu: X\nTarih: 3 May 2027 15:51\nKimden: Ben <ben@shop.example>\n\nBuy.",
+    "From: Ben <ben@shop.example>\n\nSent: 3 May 2027 15:51\n\nTo: Ada\n\nSubject: X\n\nBuy.",
+    "> Nghwl yh hoqqa:\n>\n> Fra: Ben <ben@shop.example>\n> Emne: X\n> Dato: 3. mai 2027 kl. 14.25\n> Til: Ada\n>\n> Buy it.",
+    'Message du : 03/05/2027 13:20\nDe : "Ben" <ben@shop.example>\nA : ada@example.com\nCopie à : \nSujet : Devis\n\nDix.',
+    "Op 3/5/2027 12:46 heeft Ben <ben@shop.example> geschreven:\n\n    Buy it.\n",
     "---------- Forwarded message ---------\nFrom: A <a@example.com>\nDate: Mon, 23 Nov 2026\nSubject: Offer\nTo: Ada\n\nBuy it.\n\n> no",
     "-------- Weitergeleitete Nachricht --------\nBetreff: X\nDatum: \t3 May 2027 08:00\nVon: \tBen <ben@shop.example>\n\nKauf.",
     "Begin forwarded message:\n\nFrom: Ben <ben@shop.example>\nSubject: Offer\nDate: 3 May 2027 at 08:00:00 CEST\nTo: Ada\n\nBuy it.",
@@ -61,6 +80,11 @@ OWN = [
     "$ ls\nFrom: a\nTo: b\nSubject: c",
     "Sent: 3 parcels\nTo: Ben\nOn: 3 May",
     "I wrote to Ben:\n\nFrom: Ada <user@example.com>\nDate: 3 May 2027 08:00\nTo: Ben <ben@shop.example>\nSubject: Rent\n\nHi",
+    "-----BEGIN PGP PUBLIC KEY BLOCK-----\nVersion: GnuPG v2.0.17\nComment: key of ada@example.com\nCharset: utf-8\n\nmQENBE\n",
+    "--- Orders ---\nSize: 3 May 2027\nColour: red\nPlace: Leeds 4\n",
+    "---- Title ---- and more words: here\nText",
+    "---- Contacts ---- From: Rome To: Oslo Date: 3 May",
+    "* From: Rome\n* To: Oslo\n* Date: 3 May 2027",
     "| From | To |\n|------|----|\n| Rome | Oslo |",
     "Note: call Tom\nPrice: 30\nDate: 3 May 2027 10:00\nPlace: Leeds",
     "",
@@ -78,7 +102,10 @@ def test_what_somebody_passes_on_is_marked_whole_and_as_such_with_and_without_a_
     for text in FORWARDED:
         for above in ("What do they want?\n\n", ""):
             (mark,) = marks_of(above + text, author=AUTHOR, passed_on=True)
-            assert (mark.kind, mark.start, mark.end) == ("forwarded", len(above), len(above + text)), text
+            start, end = len(above) + len(text) - len(text.lstrip()), len((above + text).rstrip())
+            assert (mark.kind, mark.start, mark.end) == ("forwarded", mark.start, end), text
+            assert mark.start in (len(above), start)
+            assert "shop.example" in mark.source or "Ben Miller" in mark.source or "a@example.com" in mark.source
             assert "2026" in mark.source or "2027" in mark.source
 
 
@@ -108,7 +135,37 @@ def test_a_text_with_more_parts_than_are_kept_is_marked_as_a_whole_from_there_on
     assert (len(marks), marks[-1].end) == (MAX_MARKS, len(text.rstrip()))
 
 
+PREFIXES = {
+    True: [
+        "Fwd: x",
+        "FW: x",
+        "Fw : x",
+        "TR : x",
+        "TR\xa0: x",
+        "WG: x",
+        "İLT: x",
+        "Videresend: x",
+        "Redir.: x",
+        "转发\uff1ax",
+        "[Fwd: x]",
+        "Enc: x",
+    ],
+    False: ["Re: x", "Re: Fwd: x", "AW: x", "Trip: Rome", "Forward: the plan", "I am: here", "Invoice: 3"],
+}
+
+
+def test_a_mail_that_is_passed_on_says_so_in_its_subject() -> None:
+    """With a blank before the colon, as in French, too; a word that begins alike is none."""
+    for expected, subjects in PREFIXES.items():
+        assert [is_forward(subject, ["<a@b>"]) for subject in subjects] == [expected] * len(subjects)
+        assert all(is_forward(subject, []) for subject in subjects)
+
+
 BOMBS = {
+    "wrote and dated": ("On 3 May 2027 10:00 wrote pisze a@example.com " * 8 + ":\n") * 300,
+    "titles": ("--- " + "a" * 50 + " --- From: " * 20 + "\n") * 400,
+    "inline": ("----- a b ----- " + "From: To: Cc: " * 60 + "\n") * 200,
+    "open addresses": ("a <a@example.com\n>:\nb\n") * 5_000,
     "empty lines": "\n" * 1_020_000,
     "on": "On " + "a " * 500_000,
     "attributions": "1 wrote:\n>\na\n" * 72_000,
