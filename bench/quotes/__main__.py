@@ -59,7 +59,8 @@ def threads() -> Iterator[Thread]:
 
 def received(reply: Reply) -> str:
     """The text that the webhook keeps of a mail."""
-    return others_words.shown(mime.Bodies([reply.text] if reply.text else [], [reply.html] if reply.html else [])).text.strip()
+    texts = mime.MailTexts([reply.text] if reply.text else [], [reply.html] if reply.html else [])
+    return others_words.shown(mime.Bodies([texts])).text.strip()
 
 
 def shown(body: str, held: list[HeldText]) -> str:

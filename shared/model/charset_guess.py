@@ -28,6 +28,9 @@ TRUSTED: Final = 0.15
 MIN_SEQUENCES: Final = 2
 """UTF-8 is preferred to a label whose text is no worse when there are so many characters of it."""
 
+_THAI: Final = "cp874"
+MIN_SEQUENCES_OF_THAI: Final = 4
+"""Two letters of Thai are often a character of UTF-8."""
 MOST_SEQUENCES: Final = 6
 """More of them make it no surer."""
 
@@ -40,8 +43,12 @@ _CANDIDATES: Final = ("utf-8", "cp1252", "cp1251", "koi8-u", "euc-jp", "cp932", 
 _LATIN: Final = frozenset(
     {"cp1250", "cp1252", "cp1254", "cp1257", "iso8859-2", "iso8859-3", "iso8859-4", "iso8859-13", "iso8859-15", "cp850", "cp437"}
 )
+_UNLIKE_UTF_8: Final = _LATIN | {"cp1251", "koi8-r", "koi8-u", "iso8859-5"}
+"""Charsets in which no words look like UTF-8; those of Thailand and East Asia have some."""
 _UNREADABLE: Final = 4.0
 _ODD: Final = 1.0
+_TORN: Final = 3.0
+"""A letter of Cyrillic within a word of plain ones: people write the two side by side, but hardly ever joined."""
 _RARE: Final = 0.7
 _UNUSUAL: Final = 0.3
 _CAPITAL: Final = 0.15
@@ -55,6 +62,8 @@ _CHINESE: Final = frozenset(
     "文无开手十用主行方又如前所本见经头面公同三已老从动两长吗吧请谢天今明买钱问给很再件信样點這個們來說為時會過學對裡後還發開見經頭問給請謝買錢樣嗎"
 )
 _JAPANESE: Final = frozenset("日本人大年一中会出時分上行見月間今何思言気自事方前後東学生者明入手話来家私先朝昼夜週土電車買食飲")
+_GERMAN: Final = frozenset("äöüßÄÖÜ")
+"""No word of Cyrillic is written in the bytes of these: where they stand in a row, somebody lists them."""
 _HANGUL: Final = frozenset(
     "이다는에의을가고하지로한도서은를기사어자리그대아시인나정수부일상해전보제것들으과주게와면장구여원스있성동없라마안조습니까녕요세내우만국신공오경문"
 )
@@ -75,6 +84,8 @@ def choose(raw: bytes, declared: str, read: Reader) -> str:
     sample = raw[start : start + SAMPLE]
     text = read(sample, declared) if declared else ""
     sequences = _utf8_sequences(sample, broken_for_each=1 if declared in ("", "utf-8") else MIXED)
+    if declared in _UNLIKE_UTF_8 and sequences >= MIN_SEQUENCES and _is_utf8(sample):
+        return "utf-8"
     if declared not in ("", "utf-8"):
         unreadable = "\ufffd" in text.rstrip("\ufffd") or any("\x80" <= letter <= "\x9f" for letter in text)
         if not (sequences or unreadable) and (declared not in _DEFAULTS or cost(text, declared) < _DEFAULTS[declared]):
@@ -82,11 +93,15 @@ def choose(raw: bytes, declared: str, read: Reader) -> str:
     costs = {codec: cost(read(sample, codec), codec) for codec in dict.fromkeys((declared, *_CANDIDATES)) if codec}
     if declared:
         costs[declared] -= TRUSTED if declared != "utf-8" or sequences else 0
-    if not sequences:
+    if not sequences or (declared == _THAI and sequences < MIN_SEQUENCES_OF_THAI):
         del costs["utf-8"]
     elif sequences >= (1 if declared in _LATIN else MIN_SEQUENCES):
         costs["utf-8"] -= TRUSTED * min(sequences, MOST_SEQUENCES)
     return min(costs, key=costs.__getitem__)
+
+
+def _is_utf8(raw: bytes) -> bool:
+    return "\ufffd" not in raw.decode("utf-8", "replace").rstrip("\ufffd")
 
 
 def _utf8_sequences(raw: bytes, *, broken_for_each: int) -> int:
@@ -117,7 +132,7 @@ def _strange(letter: str, before: str, behind: str, codec: str) -> float:
     """The cost of one character where it stands."""
     if letter == "\ufffd" or unicodedata.category(letter) in _NO_TEXT:
         return _UNREADABLE
-    mixed = _ODD if "\u0400" <= letter < "\u0460" and (_is_plain_latin(before) or _is_plain_latin(behind)) else 0.0
+    mixed = _TORN if "\u0400" <= letter < "\u0460" and (_is_plain_latin(before) or _is_plain_latin(behind)) else 0.0
     if letter in _everyday(codec):
         return _EVERYDAY + mixed
     if letter < "\u0250":
@@ -156,7 +171,7 @@ def _latin(letter: str, before: str, behind: str) -> float:
     if not letter.isalpha():
         within = before.isalpha() or behind.isalpha() or behind > "\x7f"
         return _ODD if within and letter not in "·«»¿¡º°´§\xa0\xad" else 0.0
-    flanked = before > "\x7f" and behind > "\x7f"
+    flanked = before > "\x7f" and behind > "\x7f" and not {before, letter, behind} <= _GERMAN
     return _ODD if flanked else _UNUSUAL if before > "\x7f" or behind > "\x7f" else 0.0
 
 

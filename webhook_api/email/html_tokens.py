@@ -1,6 +1,7 @@
 """Tokenizes HTML as browsers do (HTML Living Standard, 13.2.5), in one pass over the source.
 
-What a browser takes for a comment, a declaration or a tag that never ends is not text, so none of it becomes text here.
+What a browser takes for a comment, a declaration or a tag that never ends is not text, so none of it becomes text here. A tag that is an
+address, as `<ada@example.com>`, is what a program has forgotten to escape: it is the one thing that is read though browsers show nothing.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ _OPENING: Final = re.compile(r"<(?=[a-zA-Z/!?])")
 _NAME: Final = re.compile(r"[a-zA-Z][^ \t\n\r\f/>]*+")
 _BETWEEN: Final = re.compile(r"[ \t\n\r\f/]*+")
 _ATTRIBUTE: Final = re.compile(rf"""(=?[^ \t\n\r\f/>=]*+)(?:{_SPACE}*+={_SPACE}*+(?:"([^"]*+)("?)|'([^']*+)('?)|([^ \t\n\r\f>]*+)))?+""")
+_BARE_ADDRESS: Final = re.compile(r"<((?:[^\s<>@\"'/=]{1,64}@[a-z0-9.-]{1,253}|https?://[^\s<>\"']{1,300}))>", re.IGNORECASE)
 _LONG_NUMBER: Final = re.compile(r"&#[xX]?0*[0-9a-fA-F]{8,};?")
 _COMMENT_END: Final = re.compile(r"--!?>")
 _SCRIPT: Final = re.compile(rf"<!--|-->|<(/?)script(?={_SPACE}|[/>])", re.IGNORECASE)
@@ -95,6 +97,10 @@ def _markup(source: str, opening: int, result: TokenStream) -> int:
     if source.startswith("<!--", opening):
         end = _COMMENT_END.search(source, opening + 2)  # `<!-->` is a complete comment
         return end.end() if end else len(source)
+    address = _BARE_ADDRESS.match(source, opening)
+    if address is not None:
+        _add_words(f"<{address[1]}>", result)
+        return address.end()
     name = _NAME.match(source, opening + (2 if mark == "/" else 1))
     if mark in "!?" or name is None:  # a declaration, an instruction, `</ >`
         end_of = source.find(">", opening)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -38,7 +38,10 @@ def is_forward(subject: str, parents: Iterable[str]) -> bool:
 
 def shown(bodies: mime.Bodies) -> Seen:
     """What a person sees of these texts."""
-    return text_choice.shown(bodies.plain, bodies.html, alternatives=bodies.alternatives)
+    found = [text_choice.shown(each.plain, each.html, alternatives=each.alternatives, html_first=each.html_first) for each in bodies.texts]
+    if len(found) == 1:
+        return found[0]
+    return Seen("\n\n".join(text for each in found if (text := each.text.strip("\n"))), sum(each.hidden for each in found))
 
 
 def marked(text: str, attached: Sequence[mime.AttachedMail], *, author: str, passed_on: bool) -> MarkedText:
@@ -47,7 +50,7 @@ def marked(text: str, attached: Sequence[mime.AttachedMail], *, author: str, pas
     body = capped(text, MAX_TEXT)
     own = body if body == text else body[: body.rindex(_CUT)]
     marks, hidden = [*marks_of(own, author=author, passed_on=passed_on)], 0
-    for mail in attached:
+    for mail in _with_inner(attached):
         room = min(MAX_ATTACHED, MAX_TEXT - len(body) - 2)
         if room < LEAST_ROOM:
             break
@@ -58,6 +61,13 @@ def marked(text: str, attached: Sequence[mime.AttachedMail], *, author: str, pas
         marks.append(Mark("attached", start, len(body), _source(mail)))
         hidden += found.hidden
     return MarkedText(body, tuple(marks), hidden)
+
+
+def _with_inner(mails: Iterable[mime.AttachedMail]) -> Iterator[mime.AttachedMail]:
+    """The mails, each with those that are attached to it behind it."""
+    for mail in mails:
+        yield mail
+        yield from _with_inner(mail.bodies.mails)
 
 
 def _with_headers(mail: mime.AttachedMail, text: str) -> str:

@@ -98,7 +98,7 @@ def parse_email(body: bytes, content_type: str) -> InboundMail:
         author=sender.value if sender else "",
         passed_on=others_words.is_forward(subject.text, (in_reply_to, *references)),
     )
-    files_kept = [file for file in bodies.files if not file.is_tracker][:MAX_FILES]
+    files_kept = [file for file in bodies.files if not (bodies.has_html and file.is_tracker)][:MAX_FILES]
     attachments = [seen_line(file.name, MAX_FROM) for file in files_kept]
     digest = _digest(headers, envelope, fields)
     return InboundMail(
@@ -188,7 +188,8 @@ def _posted_bodies(texts: _Texts, headers: Headers, files: list[MailFile], attac
     """What SendGrid has taken apart: texts, files, and the mails among the files, of which only the begin is read."""
     mails = [mime.attached(bytes(content[:MAX_TEXT_BYTES])) for content in attached]
     alternatives = headers.first("content-type").lower().startswith("multipart/alternative")
-    return mime.Bodies([texts.field("text", MAX_TEXT_BYTES)], [texts.field("html", MAX_TEXT_BYTES)], files, mails, alternatives)
+    found = mime.MailTexts([texts.field("text", MAX_TEXT_BYTES)], [texts.field("html", MAX_TEXT_BYTES)], alternatives=alternatives)
+    return mime.Bodies([found], files, mails)
 
 
 def _envelope(text: str) -> dict[str, Any]:

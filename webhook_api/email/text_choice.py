@@ -1,7 +1,7 @@
 """Chooses what is read of a mail that has both plain texts and HTML. Pure.
 
 A person's program shows the HTML. The plain text is the better to read of two that say the same, since it has the quotes as lines; but it
-may be a stand-in ("this message needs an HTML viewer"), the half of it, or lack the targets of links, and it may say what nobody sees.
+may be a stand-in ("this message needs an HTML viewer"), a part of it, or lack the targets of links, and it may say what nobody sees.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ MAX_COMPARED: Final = 50_000
 """Characters of each text whose words are compared."""
 SAME: Final = 0.8
 """So much of the words of a plain text stand in the HTML when it is the same text."""
-HALF: Final = 0.5
-"""A plain text with less of the HTML's words is only a part of it."""
 COMPARED_TARGET: Final = 60
 
 _NOT_WORDS: Final = re.compile(
@@ -29,11 +27,11 @@ _WORDS: Final = re.compile(r"[a-z0-9]+|[^\W_]")
 _SCHEME: Final = re.compile(r"^(?:https?://|mailto:|tel:)")
 
 
-def shown(plain_texts: Sequence[str], html_texts: Sequence[str], *, alternatives: bool) -> Seen:
+def shown(plain_texts: Sequence[str], html_texts: Sequence[str], *, alternatives: bool, html_first: bool = False) -> Seen:
     """What a person sees of the texts of one mail, with the count of what was hidden.
 
     `alternatives`: the mail says that its texts are the same in several forms. Where it does not, and neither holds the other, both are
-    read: they may be two parts of one letter.
+    read, the HTML first with `html_first`: they may be two parts of one letter.
     """
     plain = seen("\n".join(plain_texts))
     parts = [html_text.read(text) for text in html_texts]
@@ -46,11 +44,14 @@ def shown(plain_texts: Sequence[str], html_texts: Sequence[str], *, alternatives
         return html
     in_html, in_plain = _shares(plain.text, html.text)
     if in_html >= SAME:
-        partial = in_plain < HALF or _lacks(plain.text, [target for part in parts for target in part.targets])
+        partial = in_plain < SAME or _lacks(plain.text, [target for part in parts for target in part.targets])
         return html if partial else plain
     if in_plain >= SAME:
         return plain
-    return html if alternatives else Seen(f"{plain.text.rstrip()}\n\n{html.text}", plain.hidden + html.hidden)
+    if alternatives:
+        return html
+    first, second = (html, plain) if html_first else (plain, html)
+    return Seen(f"{first.text.rstrip()}\n\n{second.text}", plain.hidden + html.hidden)
 
 
 def _shares(plain: str, html: str) -> tuple[float, float]:

@@ -155,3 +155,16 @@ def test_no_bytes_take_long_under_any_label() -> None:
             started = time.process_time()
             decode(raw, label)
             assert time.process_time() - started < 1, (raw[:4], label)
+
+
+def test_letters_in_a_row_and_short_words_stay_what_they_are() -> None:
+    """A list of umlauts under its right label is no Cyrillic; two letters of UTF-8 are read under a label that cannot mean them."""
+    for text in ("Umlaute: äöüÄÖÜß", "äöüß", "einzufügen:\näöüÄÖÜß", "Müller äöü"):
+        assert decode(text.encode("cp1252"), "iso-8859-1") == text
+    assert decode("kritische Zeichen einzufügen: äöüÄÖÜß".encode("cp1252")) == "kritische Zeichen einzufügen: äöüÄÖÜß"
+    for text in ("Да", "не", "e-mailом", "是", "ok é è"):
+        for label in ("iso-8859-1", "windows-1251", "koi8-r", "iso-8859-15"):
+            if len(text.encode()) - len(text) > 1:
+                assert decode(text.encode(), label) == text, (text, label)
+    for text, label in (("Ты едешь?", "windows-1251"), ("да", "koi8-r"), ("Škoda žije", "iso-8859-2"), ("รถ ลง", "tis-620")):
+        assert decode(text.encode(label), label) == text

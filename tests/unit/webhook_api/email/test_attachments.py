@@ -21,11 +21,13 @@ from webhook_api.intake.file_store import in_pieces
 PIXEL = gif(1, 1)
 
 
-def raw_mail(*files: tuple[str, str, bytes], cte: str = "base64", inline: bool = False) -> InboundMail:
+def raw_mail(*files: tuple[str, str, bytes], cte: str = "base64", inline: bool = False, html: bool = False) -> InboundMail:
     """A mail of SendGrid's raw mode with these files: name, type, content."""
     message = EmailMessage(policy=SMTP)
     message["From"], message["To"], message["Subject"] = "user@example.com", "boss@example.com", "Files"
     message.set_content("See the files.")
+    if html:
+        message.add_alternative("<p>See the files.</p>", subtype="html")
     for name, kind, content in files:
         main, _, sub = kind.partition("/")
         message.add_attachment(
@@ -90,11 +92,14 @@ def test_a_tracker_is_no_file_and_a_picture_in_the_text_is_one() -> None:
     assert len(PIXEL) < TINY_BYTES
     cids = json.dumps({"a@x": "attachment1", "b@x": "attachment2"})
     posts = {"attachment1": ("p.gif", PIXEL), "attachment2": ("photo.png", big), "attachment3": ("icon.gif", PIXEL)}
-    body = multipart_body(mail_fields(**{"content-ids": cids}, **posts)).replace(b"application/octet-stream", b"Image/PNG")
+    body = multipart_body(mail_fields(html="<p>See the files.</p>", **{"content-ids": cids}, **posts)).replace(
+        b"application/octet-stream", b"Image/PNG"
+    )
     mail = parse_email(body, MULTIPART)
     assert mail.attachments == ("photo.png", "icon.gif")
     assert [file.content_type for file in mail.contents] == ["image/png"] * 2
-    assert raw_mail(("p.gif", "image/gif", PIXEL), ("b.png", "image/png", big), inline=True).attachments == ("b.png",)
+    assert raw_mail(("p.gif", "image/gif", PIXEL), ("b.png", "image/png", big), inline=True, html=True).attachments == ("b.png",)
+    assert raw_mail(("p.gif", "image/gif", PIXEL), inline=True).attachments == ("p.gif",)  # no text that could show it
     assert raw_mail(("p.gif", "image/gif", PIXEL)).attachments == ("p.gif",)
 
 

@@ -428,3 +428,14 @@ def test_every_word_is_either_seen_or_counted(source: str) -> None:
 def test_nothing_between_angle_brackets_raises(html: str) -> None:
     """Any soup gives a text."""
     assert isinstance(to_text(html), str)
+
+
+def test_an_address_that_a_program_forgot_to_escape_is_read() -> None:
+    """Browsers take it for a tag; without it nobody knows whose quote stands below. Nothing else of a tag is."""
+    said = "<p>On 3 May 2027 at 10:00, Ben <ben@shop.example> wrote:</p><p>See <https://shop.example/10> and <HTTP://a.example></p>"
+    assert to_text(said) == (
+        "On 3 May 2027 at 10:00, Ben <ben@shop.example> wrote:\n\nSee <https://shop.example/10> and <HTTP://a.example>"
+    )
+    for source in ("<ben@shop.example a>x", "<a ben@shop.example>x", "</ben@shop.example>x", "<https:>x", "<x:y>x", "<b@>x"):
+        assert to_text(source) == "x", source
+    assert to_text("<p hidden>a <ben@shop.example> b</p>c") == "c"

@@ -274,7 +274,7 @@ def test_texts_beside_attachments_are_joined() -> None:
         b"Content-Type: text/plain; name=notes.txt\nContent-Disposition: attachment\n\nnot shown\n--x--\n"
     )
     bodies = mime.read(raw)
-    assert "\n".join(bodies.plain).split() == ["above", "below"]
+    assert "\n".join(text for texts in bodies.texts for text in texts.plain).split() == ["above", "below"]
     assert [file.name for file in bodies.files] == ["", "notes.txt"]
 
 
