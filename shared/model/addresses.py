@@ -145,6 +145,18 @@ def address_behind_name(text: str) -> EmailAddress:
     return addresses[0]
 
 
+def only_address(text: str) -> EmailAddress:
+    """The one address of a text that is no address by RFC 5322, once or more often; raises BadInput `bad_email`.
+
+    `Ada Lee a@example.com`, `Ada <a@example.com>;` and `Ada <3 <a@example.com>`: whoever reads them finds this address or none, as long
+    as no other @ stands there.
+    """
+    addresses = [*dict.fromkeys(seen_addresses(text))]
+    if len(addresses) != 1 or "@" in _SEEN.sub(" ", text):
+        raise BadInput(code="bad_email")
+    return addresses[0]
+
+
 def seen_addresses(text: str) -> list[EmailAddress]:
     """Everything in a text that is an address, whatever stands around it; nothing of a text over 2,000 characters."""
     addresses = []

@@ -18,6 +18,8 @@ MAX_TOPIC: Final = 150
 """Characters of a subject by which mails without any id are told apart: fewer than an answer of ours keeps of it."""
 
 _BRACKETED: Final = re.compile(rf"<[!-;=?-~]{{1,{MAX_ID}}}>")
+_BROKEN: Final = re.compile(r"<\s?(?:[!-;=?-~]{1,200}\s){1,4}[!-;=?-~]{0,200}>")
+"""An id that a program broke in two where its line got too long, or with blanks at its ends."""
 _BARE: Final = re.compile(rf"[!-;=?-~]{{1,{MAX_ID}}}")
 _AROUND: Final = "\"'(),.:;"
 _MARK: Final = re.compile(
@@ -67,11 +69,16 @@ def ids_in(value: str) -> list[str]:
 
     Without a bracket, whatever has an @ is an id, and so is a header's only word.
     """
-    found = _BRACKETED.findall(value)
+    found = _BRACKETED.findall(_BROKEN.sub(_mended, value))
     if not found:
         words = [word.strip(_AROUND) for word in value.split()]
         found = [f"<{word}>" for word in words if _BARE.fullmatch(word) and (0 < word.find("@") < len(word) - 1 or len(words) == 1)]
     return list(dict.fromkeys(found))
+
+
+def _mended(found: re.Match[str]) -> str:
+    whole = "".join(found[0].split())
+    return whole if whole.count("@") == 1 else found[0]
 
 
 def canonical(name: str) -> str:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from shared.errors import BadInput
 from shared.model import codec
-from shared.model.addresses import EmailAddress, address_behind_name, parse_address_list, seen_addresses
+from shared.model.addresses import EmailAddress, address_behind_name, only_address, parse_address_list, seen_addresses
 from shared.model.marks import Mark
 from shared.model.text import decode, decode_plain, one_line, seen_line
 from webhook_api.email import mime, others_words
@@ -246,20 +247,30 @@ def _sender(texts: _Texts, headers: Headers) -> tuple[EmailAddress | None, str]:
 
 
 def _author(header: str) -> EmailAddress:
-    """The address in a From header; also where its name lacks required quotes, or has an encoded word before a bare comma."""
+    """The address in a From header; also where its name lacks required quotes, or it has no brackets or a mark behind them."""
     try:
         return EmailAddress.parse(header)
     except BadInput as error:
-        if error.code == "two_addresses" or len(header) > MAX_FROM:
+        if len(header) > MAX_FROM:
             raise
-    author = address_behind_name(one_line(decoded(header), MAX_FROM))
+        author = _loosely(one_line(decoded(header), MAX_FROM), error)
     if author.value not in header.lower():  # it came from decoding an encoded word
         raise BadInput(code="bad_email")
     return author
 
 
+def _loosely(text: str, fault: BadInput) -> EmailAddress:
+    with suppress(BadInput):
+        return only_address(text)
+    if fault.code == "two_addresses":
+        raise fault
+    return address_behind_name(text)
+
+
 def _disagreement(shown: str, sender: EmailAddress, header: str) -> str:
     """'' when the form's `from` has this author, alone or behind a name; any other address must be part of the header's name."""
+    if _printed(shown) == _printed(decoded(header)):
+        return ""
     try:
         return "" if EmailAddress.parse(shown) == sender else "two_addresses"
     except BadInput:
@@ -270,6 +281,11 @@ def _disagreement(shown: str, sender: EmailAddress, header: str) -> str:
     if others or len(shown) > MAX_FROM:
         return "two_addresses" if others else "bad_from"
     return "" if address.endswith(">") and seen_addresses(address) == [sender] else "bad_from"
+
+
+def _printed(text: str) -> str:
+    """A header as the form prints it: without quotes."""
+    return " ".join(text.replace('"', "").replace("\\", "").split())
 
 
 def _unfolded(text: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from shared.model.folds import MAX_FOLDS, Fold
+from supervisor_worker.assistant.folding import overflows
 from supervisor_worker.assistant.folding.blocks import QuotingMail
 from supervisor_worker.assistant.folding.held import SEED, Held, HeldText
 from supervisor_worker.assistant.folding.runs import LetterLines, held_lines, runs_of
@@ -22,7 +23,7 @@ def fold(text: str, texts: Sequence[HeldText], names: Collection[str] = ()) -> t
     held = Held.of(texts)
     if not held.forms:
         return ()
-    lines = LetterLines.of(text)
+    lines = overflows.joined(LetterLines.of(text), held)
     runs = runs_of(lines, held) if len(lines.stream) >= SEED else []
     found = held_lines(lines, runs, held)
     known = frozenset(name.casefold() for name in names if name.strip())

@@ -63,6 +63,11 @@ def test_what_mail_programs_write_is_read() -> None:
         ("a@x.example, b@x.example;", ["<a@x.example>", "<b@x.example>"]),
         ("12345", ["<12345>"]),
         ("your message of Monday", []),
+        ("< r-1@example.com >", ["<r-1@example.com>"]),
+        ("<r-0123456789 abcdef@example.com> <b@x>", ["<r-0123456789abcdef@example.com>", "<b@x>"]),
+        ("<r-1@ example .com>", ["<r-1@example.com>"]),
+        ("<a@x <b@y>", ["<b@y>"]),
+        ("<Ada Lee> <b@y>", ["<b@y>"]),
         ("<>", []),
         ("", []),
     ]:

@@ -112,6 +112,15 @@ PEOPLE: Final = [
     ("user@example.com (Müller, Ada [x])", None),
     ("Ada <user@example.com>", "user@example.com"),
     ("<USER@EXAMPLE.COM>", None),
+    ('"Ada" user@example.com', None),
+    ("Ada Lee user@example.com", "Ada Lee user@example.com"),
+    ("Ada <user@example.com>;", None),
+    ("<user@example.com> Ada", None),
+    ("Ada <3 <user@example.com>", None),
+    ("Ada > Bee <user@example.com>", None),
+    ("user@example.com <user@example.com> (user@example.com)", None),
+    ("user@example.com, User@Example.com", None),
+    ("Ada <user@example.com> via Lists", None),
 ]
 
 
@@ -140,6 +149,12 @@ def test_nobody_is_ignored_for_a_name(header: str, shown: str | None) -> None:
         (f"Ada <user@example.com>, {'Bee <b@example.net>, ' * 100}eve@evil.example", "Ada <user@example.com>", "bad_from"),
         (f"{'Ada ' * 600}<user@example.com>, eve@evil.example", "Ada <user@example.com>", "bad_from"),
         ("Ada", None, "bad_from"),
+        ('user@example.com "eve"@evil.example', None, "bad_from"),
+        ("user@example.com@evil.example", None, "bad_from"),
+        ("Ada user@example.com eve@evil.example", None, "bad_from"),
+        ("Ada user@example.com @evil.example", None, "bad_from"),
+        ("Ada user@example.com", "Ada eve@evil.example", "two_addresses"),
+        ("=?utf-8?Q?user=40example=2Ecom?=", None, "bad_from"),
     ],
 )
 def test_who_may_be_another_is_nobody(header: str, shown: str | None, fault: str) -> None:
