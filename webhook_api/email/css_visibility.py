@@ -38,6 +38,7 @@ _KEYWORDS: Final[dict[str, frozenset[str]]] = {
     "content-visibility": _GLOBAL | {"visible", "hidden", "auto"},
     "position": _GLOBAL | {"static", "relative", "absolute", "fixed", "sticky"},
     "overflow": _GLOBAL | {"visible", "hidden", "clip", "scroll", "auto"},
+    "white-space": _GLOBAL | {"normal", "nowrap", "pre", "pre-wrap", "pre-line", "break-spaces"},
 }
 _SIZE_WORD: Final = re.compile(r"(?:xx?-|xxx-)?(?:small|large)|medium|smaller|larger|[+-]?[\d.]+(?:[a-z]+|%)?")
 _MOVED: Final = re.compile(r"translate[xy3d]{0,2}\(([^()]*)\)")
@@ -51,7 +52,10 @@ _FADED: Final = re.compile(r"opacity\(\s*([^()]*)\)")
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How an element's text looks, with what is inherited. `gone` hides all descendants; they can undo every other property."""
+    """How an element's text looks, with what is inherited. `gone` hides all descendants; they can undo every other property.
+
+    `breaks`: line ends in the text are shown.
+    """
 
     gone: bool = False
     hidden: bool = False
@@ -60,6 +64,7 @@ class Look:
     away: bool = False
     ink: Colour | None = BLACK
     paper: Colour | None = WHITE
+    breaks: bool = False
     unseen: bool = field(default=False, compare=False)
 
 
@@ -177,6 +182,7 @@ def styled(parent: Look, said: Declarations) -> Look:
         away=_away(parent.away, said, size),
         ink=_ink(parent.ink, said),
         paper=_paper(parent.paper, said),
+        breaks=_breaks(parent.breaks, said.get("white-space", "")),
     )
     return replace(look, unseen=_unseen(look))
 
@@ -207,6 +213,12 @@ def _hidden(parent: bool, value: str) -> bool:
     if value in ("", "inherit", "unset"):
         return parent
     return value in ("hidden", "collapse")
+
+
+def _breaks(parent: bool, value: str) -> bool:
+    if value in ("", "inherit", "unset"):
+        return parent
+    return value.startswith(("pre", "break"))
 
 
 def _opacity(said: Declarations) -> float:

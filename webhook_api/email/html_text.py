@@ -16,6 +16,7 @@ from typing import Final
 from webhook_api.email import html_links
 from webhook_api.email.css_sheets import Sheets
 from webhook_api.email.html_elements import Elements, MarkupTooComplex
+from webhook_api.email.html_lists import Lists
 from webhook_api.email.html_tokens import EndTag, StartTag, TextToken, tokens
 
 MAX_INPUT: Final = 1_000_000
@@ -27,8 +28,13 @@ CUT: Final = "[The message was cut here: it has more markup than is read.]"
 _SPACES: Final = re.compile(r"[ \t\n\r\f]+")
 _PARAGRAPHS: Final = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "table", "pre", "hr", "blockquote"})
 _LINES: Final = frozenset(
-    {"div", "tr", "li", "dt", "dd", "section", "article", "header", "footer", "address", "form", "center", "body", "html"}
-)
+    {"div", "tr", "li", "dt", "dd", "section", "article", "header", "footer", "address", "form", "center", "body", "html", "main", "nav",
+     "aside", "figure", "figcaption", "fieldset", "legend", "menu", "dir", "details", "summary", "dialog", "hgroup", "search", "caption",
+     "option", "optgroup", "marquee", "listing", "xmp", "plaintext"}
+)  # fmt: skip
+_STRUCK: Final = frozenset({"s", "strike", "del"})
+_STRIKE: Final = "~~"
+_AS_BLOCK: Final = re.compile(r"display\s*:\s*(?:block|flex|grid|table|list-item|table-row|flow-root)\s*(?:!|;|$)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +80,9 @@ def read(source: str) -> Shown:
 
 
 def _words(text: str, elements: Elements, writer: _Writer, unseen: list[str]) -> None:
-    if not (elements.words() if text.strip() else elements.look).unseen:
-        writer.words(text, elements.link)
+    look = elements.words() if text.strip() else elements.look
+    if not look.unseen:
+        writer.words(text, elements.link, breaks=look.breaks)
     elif text.strip():
         unseen.append(text)
 
@@ -105,10 +112,10 @@ def _tag(token: StartTag | EndTag, elements: Elements, writer: _Writer, unseen: 
         if token.name == "img":
             _picture(token, elements, writer, unseen)
         if not elements.look.unseen:
-            writer.tag(token.name, closing=False)
+            writer.tag(token.name, token.attributes)
     else:
         if not elements.look.unseen:
-            writer.tag(token.name, closing=True)
+            writer.tag(token.name, None)
         elements.end(token.name)
     if writer.link is not None and elements.link is not writer.link:
         writer.end_link()
@@ -134,8 +141,13 @@ class _Writer:
     finished: dict[str, str] | None = None
     targets: list[str] = field(default_factory=list)
     added: int = 0
+    lists: Lists = field(default_factory=Lists)
 
-    def words(self, text: str, link: dict[str, str] | None) -> None:
+    def words(self, text: str, link: dict[str, str] | None, *, breaks: bool = False) -> None:
+        """Write words; `breaks`: the style says that line ends in them are shown."""
+        if breaks and not self.verbatim and "\n" in text:
+            self._lines_of(text, link)
+            return
         text = text.replace("\xa0", " ")
         if text.strip() and link is not self.link:
             self.end_link()
@@ -150,6 +162,15 @@ class _Writer:
                 self.current.append(line)
         else:
             self.current.append(_SPACES.sub(" ", text))
+
+    def _lines_of(self, text: str, link: dict[str, str] | None) -> None:
+        first, *rest = text.replace("\r", "").split("\n")
+        self.words(first, link)
+        if not text.strip() and not "".join(self.current).strip():
+            return  # between two tags
+        for line in rest:
+            self.end_line(always=True)
+            self.words(line, link)
 
     def end_link(self) -> None:
         """Write the target of the link that ends here behind its words."""
@@ -168,7 +189,9 @@ class _Writer:
         else:
             self.lines[-1] += f" ({target})"
 
-    def tag(self, name: str, *, closing: bool) -> None:
+    def tag(self, name: str, attributes: dict[str, str] | None) -> None:
+        """What a tag does to the lines; an end tag has no attributes, None."""
+        closing = attributes is None
         if name in _PARAGRAPHS or name in _LINES or name in ("td", "th"):
             self.end_link()
         if name == "br":
@@ -177,10 +200,21 @@ class _Writer:
             self.current.append(" " if closing else "")
         elif name in _PARAGRAPHS:
             self.end_paragraph()
-        elif name in _LINES:
+        elif name in _LINES or (attributes and _AS_BLOCK.search(attributes.get("style", ""))):
             self.end_line()
-        if name == "li" and not closing:
-            self.current.append("- ")
+        if name in _STRUCK:
+            self._strike(closing=closing)
+        elif name in ("ol", "ul"):
+            self.lists.end() if attributes is None else self.lists.start(name, attributes)
+        elif name == "li" and attributes is not None:
+            self.current.append(self.lists.mark(attributes))
+
+    def _strike(self, *, closing: bool) -> None:
+        """Mark words that are struck through, since their author takes them back; of nothing between no mark is left."""
+        if closing and self.current and self.current[-1] == _STRIKE:
+            self.current.pop()
+        else:
+            self.current.append(_STRIKE)
 
     def within(self, quotes: int, *, verbatim: bool) -> None:
         """Enter or leave quoted blocks or verbatim text; the current line ends under the old state."""
@@ -193,6 +227,8 @@ class _Writer:
         line = "".join(self.current)
         line = line.rstrip() if self.verbatim else line.strip()
         self.current.clear()
+        if line == _STRIKE:  # the words that it belongs to are over, or hidden
+            line = ""
         if line or always or self.verbatim:
             self.lines.append(("> " * self.quotes + line).rstrip())
 

@@ -439,3 +439,25 @@ def test_an_address_that_a_program_forgot_to_escape_is_read() -> None:
     for source in ("<ben@shop.example a>x", "<a ben@shop.example>x", "</ben@shop.example>x", "<https:>x", "<x:y>x", "<b@>x"):
         assert to_text(source) == "x", source
     assert to_text("<p hidden>a <ben@shop.example> b</p>c") == "c"
+
+
+def test_what_a_reader_sees_besides_the_words_is_written() -> None:
+    """Numbers of lists, words that are struck through, line ends where the style shows them, lines that a style makes."""
+    cases = {
+        "<ol><li>One<li>Two<ul><li>Sub</ul><li value=7>Seven</ol>": "1. One\n2. Two\n\n- Sub\n\n7. Seven",
+        "<ol start=3 type=a><li>c<li>d</ol><ol><li>one</ol>": "c. c\nd. d\n\n1. one",
+        "<ol type=A start=99><li>x</ol><li>loose": "99. x\n\n- loose",
+        "<ul><li>One<ol><li>Sub</ol><li>Two</ul>": "- One\n\n1. Sub\n\n- Two",
+        "</ol></ul><li>a": "- a",
+        "<p>Meet <s>Monday</s> Tuesday, <strike><b>10</b></strike> <del>11</del> 12</p>": "Meet ~~Monday~~ Tuesday, ~~10~~ ~~11~~ 12",
+        "<p>a <s></s><del><span hidden>x</span></del>b</p>": "a b",
+        "<p><s>a</p><p>b</s></p>": "~~a\n\nb~~",
+        '<div style="white-space: pre-wrap">Yes.\n\nBen wrote:\n&gt; Ten\n&gt;  bikes</div>': "Yes.\n\nBen wrote:\n> Ten\n> bikes",
+        '<p>Hello <span style="white-space:pre-wrap">bold</span> more</p>': "Hello bold more",
+        '<div style="white-space:pre-line">\n  <div>One</div>\n  <div>Two</div>\n</div>\n<p>a\nb</p>': "One\nTwo\n\na b",
+        '<style>.t{white-space:pre-wrap}</style><p class=t>a\nb<i style="white-space:normal">c\nd</i></p>': "a\nbc d",
+        '<span style="display:block">One</span><span style="display: block;">Two</span>': "One\nTwo",
+        "<select><option>Yes<option>No</select><details><summary>More</summary>inner</details>": "Yes\nNo\nMore\ninner",
+        "<blockquote type=cite><ol><li>Apples<li>Pears</ol></blockquote>": "> 1. Apples\n> 2. Pears\n>",
+    }
+    assert {source: to_text(source) for source in cases} == cases
