@@ -194,8 +194,8 @@ class Response(Event):
 class SmsReceived(Received):
     """A text that reached a Boss number; `provider_id` is Twilio's MessageSid.
 
-    `media_count` is how many files came with it, `media` those that can be asked for; records of before have no `media`. `service` is the
-    service that it came by where that is not the phone's own (`whatsapp`, `rcs`).
+    `media_count` is how many files came with it, `media` those that can be asked for; records of before have no `media`. It came as an SMS or
+    MMS: what comes by another service is not admitted (`shared.model.sms_admission.service_of`).
     """
 
     type: ClassVar[str] = "sms_received"
@@ -206,7 +206,6 @@ class SmsReceived(Received):
     provider_id: str
     media_count: int = 0
     media: tuple[Media, ...] = ()
-    service: str = ""
 
     @property
     def text(self) -> str:

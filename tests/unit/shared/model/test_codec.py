@@ -41,7 +41,6 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(
         SmsReceived, id=texts, from_=phones, to=phones, message=texts, user=texts, provider_id=texts,
         media_count=st.integers(0, 10), media=st.lists(media, max_size=3).map(tuple), signed=st.booleans(), received_at=times,
-        service=texts,
     ),
     st.builds(
         EmailReceived, id=texts, from_=mails, to=mails, subject=texts, body=texts, user=texts, message_id=texts,
