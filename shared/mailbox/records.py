@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal, cast
+from typing import Any, Final, Literal, cast
 
 from shared.errors import BadInput
 from shared.model import codec, folds
@@ -13,6 +14,10 @@ from shared.model.commands import CommandName
 from shared.model.events import Received, Response
 from shared.model.extracts import NOTHING_READ, Extracts
 from shared.model.folds import Fold
+from shared.model.heard import Heard
+
+HEARD: Final = "heard:"
+"""Before the id of a recording's file: the name of the field with what was heard in it."""
 
 
 def reply_id_of(turn: str) -> str:
@@ -80,9 +85,9 @@ class Reply:
     """A stored reply: the command to send and what became of it. `code` is why it did not arrive, in the provider's words.
 
     `notice` is the code of the notice that it carries, once it is known that it did not reach its user. `answers` is the command that it
-    answers, '' for what the model wrote; `next` the reply that brought the next part of what it left out. `segments`, `encoding` and
-    `price_class` are what is billed for a text (0 and "" for a mail, and in records of before). `stored_at` is in ms of
-    Redis TIME; 0 where it is not known.
+    answers, '' for what the model wrote, or what is `by_code`: said of recordings that nobody heard, without asking the model. `next` is
+    the reply that brought the next part of what it left out. `segments`, `encoding` and `price_class` are what is billed for a text (0
+    and "" for a mail, and in records of before). `stored_at` is in ms of Redis TIME; 0 where it is not known.
     """
 
     id: str
@@ -101,6 +106,7 @@ class Reply:
     encoding: str = ""
     price_class: str = ""
     stored_at: int = 0
+    by_code: bool = False
 
     @property
     def pending(self) -> tuple[Attempt, ...]:
@@ -118,10 +124,10 @@ class Message:
     """A message record. `age_ms` leaves out the time in which sending was paused; `event` is None once its body expired.
 
     `asked` says that the model was asked about it before, and failed. `until` is of a notice: to when its user has to wait, in ms.
-    `user` is the id of the entry of the users file that it came from, `extracts` what was read in its files. `who` (sender and recipient,
-    masked) and `provider_id` are of one that is not answered. `command` is what code does about it, '' for what the model answers; `rest`
-    the reply of which a "more" asks the next part. `folds` are the parts that are shown as notes only; None until the message was first
-    shown in a question.
+    `user` is the id of the entry of the users file that it came from, `extracts` what was read and heard in its files, `heard` what was
+    heard in each of its recordings, by the id of its file. `who` (sender and recipient, masked) and `provider_id` are of one that is not
+    answered. `command` is what code does about it, '' for what the model answers; `rest` the reply of which a "more" asks the next part.
+    `folds` are the parts that are shown as notes only; None until the message was first shown in a question.
     """
 
     id: str
@@ -147,6 +153,7 @@ class Message:
     rest: str = ""
     folds: tuple[Fold, ...] | None = field(repr=False, default=None)
     extracts: Extracts = NOTHING_READ
+    heard: Mapping[str, Heard] = field(repr=False, default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +215,14 @@ def message_from(record: dict[str, Any], *, age_ms: int = 0) -> Message:
         rest=record.get("rest", ""),
         folds=folds.decode(record["folds"]) if record.get("folds") else None,
         extracts=Extracts.parse(record["read"]) if record.get("read") else NOTHING_READ,
+        heard=_heard(record),
     )
+
+
+def _heard(record: dict[str, Any]) -> dict[str, Heard]:
+    """What was heard in a message's recordings: each has a field of its own."""
+    fields = {name.removeprefix(HEARD): Heard.parse(value) for name, value in record.items() if name.startswith(HEARD)}
+    return {name: heard for name, heard in fields.items() if heard is not None}
 
 
 def reply_from(record: dict[str, Any]) -> Reply:
@@ -230,6 +244,7 @@ def reply_from(record: dict[str, Any]) -> Reply:
         encoding=record.get("encoding", ""),
         price_class=record.get("price_class", ""),
         stored_at=int(record.get("stored_at") or 0),
+        by_code=record.get("by_code") == "1",
     )
 
 

@@ -16,9 +16,10 @@ from typing import Any, Final, get_type_hints
 from shared.errors import BadInput, SchemaTooNew
 from shared.model.addresses import EmailAddress, PhoneNumber
 from shared.model.channels import event_classes
-from shared.model.events import MAX_MEDIA, Event, Media
+from shared.model.events import Event
 from shared.model.files import MAX_NAMED, File
 from shared.model.marks import MAX_MARKS, Mark
+from shared.model.media import MAX_MEDIA, Media
 
 SCHEMA_VERSION: Final = 1
 """The version of every record that this code writes; it reads this one and older."""

@@ -8,56 +8,23 @@ classes belong to which channel; whoever handles any message reads what `Receive
 from __future__ import annotations
 
 import hashlib
-import re
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Final, Literal
 
-from shared.errors import BadInput
 from shared.model.addresses import Address, Channel, ConversationKey, EmailAddress, PhoneNumber
 from shared.model.automatic_texts import NOT_AUTOMATIC, Automatic, judged
 from shared.model.files import File
 from shared.model.marks import Mark
+from shared.model.media import Media
 from shared.model.threads import NO_THREAD, Thread, ids_in, of_mail, of_reply
 
-MAX_MEDIA: Final = 10
-"""The files that one text may carry (Twilio's limit)."""
 MORE: Final = "\n(Reply MORE for the rest.)"
 """The last line of a text of which a rest is kept. No word of it opts out, and all of its letters are GSM 03.38's."""
-MESSAGE_SID: Final = re.compile(r"(?:SM|MM)[0-9a-f]{32}")
-"""Twilio's id of a text, as every one of Twilio's is."""
-_MEDIA: Final = re.compile(r"(ME[0-9a-f]{32}) ([a-z0-9.+-]{1,60}/[a-z0-9.+-]{1,60})?")
-
 
 Keyword = Literal["", "stop", "start", "yes"]
 """The word by which a user opts out or in, as Twilio reads it; "" for any other text."""
-
-
-@dataclass(frozen=True, slots=True)
-class Media:
-    """A file that came with a text: Twilio's id of it, and the type that a carrier gave it ('' when that is no type).
-
-    There is no URL: where the file is follows from the id, the text's `provider_id` and our own account.
-    """
-
-    id: str
-    content_type: str = ""
-
-    @classmethod
-    def parse(cls, text: str) -> Media:
-        """Read the wire's form, `ME... image/jpeg`; raises BadInput `bad_media`."""
-        found = _MEDIA.fullmatch(text)
-        if found is None:
-            raise BadInput(code="bad_media")
-        return cls(found[1], found[2] or "")
-
-    def __str__(self) -> str:
-        return f"{self.id} {self.content_type}"
-
-    @property
-    def may_be_picture(self) -> bool:
-        """Whether it is worth a look: a type that says picture, or says nothing."""
-        return self.content_type.startswith("image/") or self.content_type in ("", "application/octet-stream")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,6 +96,20 @@ class Received(Event):
         return ""
 
     @property
+    def file_count(self) -> int:
+        """How many files came along, also those of which nothing else is known."""
+        return max(len(self.files), len(self.file_ids))
+
+    @property
+    def is_wordless(self) -> bool:
+        """Whether its author wrote nothing at all."""
+        return not self.text.strip()
+
+    def without_media(self, _ids: Collection[str], /) -> Received:
+        """The same without some of the files that can be asked for at the provider: those are told of apart."""
+        return self
+
+    @property
     def automatic(self) -> Automatic:
         """What sent the message, where that was no person; what a channel cannot tell is a person's."""
         return NOT_AUTOMATIC
@@ -194,8 +175,8 @@ class Response(Event):
 class SmsReceived(Received):
     """A text that reached a Boss number; `provider_id` is Twilio's MessageSid.
 
-    `media_count` is how many files came with it, `media` those that can be asked for; records of before have no `media`. It came as an SMS or
-    MMS: what comes by another service is not admitted (`shared.model.sms_admission.service_of`).
+    `media_count` is how many files came with it, `media` those that can be asked for; records of before have no `media`. What comes by
+    another service than the phone's own is not admitted (`shared.model.sms_admission.service_of`).
     """
 
     type: ClassVar[str] = "sms_received"
@@ -221,6 +202,16 @@ class SmsReceived(Received):
     def media_owner(self) -> str:
         """The MessageSid."""
         return self.provider_id
+
+    @property
+    def file_count(self) -> int:
+        """As Twilio counted them."""
+        return self.media_count
+
+    def without_media(self, ids: Collection[str], /) -> SmsReceived:
+        """Without these, which count no more."""
+        media = tuple(each for each in self.media if each.id not in ids)
+        return replace(self, media=media, media_count=self.media_count - (len(self.media) - len(media))) if ids else self
 
     @property
     def provider_name(self) -> str:
@@ -286,6 +277,11 @@ class EmailReceived(Received):
             position = max(position, mark.end)
         text = " ".join([*own, self.body[position:]]).strip()
         return text or self.body
+
+    @property
+    def is_wordless(self) -> bool:
+        """Neither in its text nor in its subject."""
+        return not (self.body.strip() or self.subject.strip())
 
     @property
     def header_id(self) -> str:

@@ -15,7 +15,8 @@ from typing import Final, Literal
 
 from shared.errors import BadInput
 from shared.model.addresses import PhoneNumber
-from shared.model.events import Keyword, Media, SmsReceived
+from shared.model.events import Keyword, SmsReceived
+from shared.model.media import Media
 from shared.model.text import Seen, capped, seen
 from shared.model.users import User, Users
 

@@ -1,4 +1,4 @@
-"""The files of a mail in the words in which the model, and the person, are told of them. Pure.
+"""The files of a message in the words in which the model, and the person, are told of them. Pure.
 
 What a file says stands between two notes of ours that name it, so that it is known as a file's words wherever it stands; no file can forge
 such a note (`supervisor_worker.channels.notes`).
@@ -12,9 +12,10 @@ from typing import Final
 from shared.model.events import Received
 from shared.model.extracts import Extracts
 from shared.model.files import MAX_FILES, File
+from supervisor_worker.assistant.notices import UNHEARD
 from supervisor_worker.channels.notes import document_mark, note, picture_mark, theirs
-from supervisor_worker.media.turn_files import Fault, TurnFile
-from supervisor_worker.media.turn_pictures import FileKey
+from supervisor_worker.media.turn_files import Fault, LoadedFiles, TurnFile, media_file
+from supervisor_worker.media.turn_media import FileKey
 
 MAX_NAME: Final = 120
 MAX_NAMED_APART: Final = MAX_FILES
@@ -32,6 +33,11 @@ REASONS: Final[dict[Fault, str]] = {
     "too_slow": "reading it took too long",
     "encrypted": "it is locked",
     "unknown": "files of its kind cannot be opened here",
+    "not_heard": "recordings cannot be heard here, which the person is told",
+    "hearing_failed": "it could not be heard now, which the person is told",
+    "not_understood": "no words could be made out, which the person is told",
+    "too_long": "it is longer than what can be heard here, which the person is told",
+    "not_paid": "the day has no room for hearing it, which the person is told",
 }
 _NOT_KEPT: Final = ("no_room", "slow", "too_many", "too_large")
 LONGEST_NOTES: Final = MAX_NAMED_APART * (2 * 4 * MAX_NAME + 400) + 200
@@ -52,19 +58,28 @@ def _told(each: TurnFile, number: int) -> str:
         return note(f"{what} is {document_mark(number)[1:-1]}")
     why = f" ({REASONS[each.fault]})" if each.fault else ""
     if not theirs(each.text):
-        empty = "could not be shown: there was no room for it" if each.text_only else "is empty"
+        nothing = "holds no words" if each.is_recording else "is empty"
+        empty = "could not be shown: there was no room for it" if each.text_only else nothing
         return note(f"{what} cannot be read: {REASONS[each.fault]}" if each.fault else f"{what} {empty}")
     only = " This is its text alone." if each.text_only else ""
-    return _said(each.file.name, f"{what}{why}.{only}", each.text, cut=each.cut)
+    return _said(each.file.name, f"{what}{why}.{only}", each.text, cut=each.cut, heard=each.is_recording)
+
+
+def told_apart(event: Received, extracts: Extracts) -> set[str]:
+    """The ids of the files of a text of the history that `said_before` tells of."""
+    names = {name for name, _ in extracts}
+    return {media.id for number, media in enumerate(event.media, 1) if media_file(number, media).name in names}
 
 
 def said_before(event: Received, extracts: Extracts) -> list[str]:
-    """The files of a message of the history, with what was read in them."""
-    left, parts = [*extracts], list[str]()
-    for file in event.files[:MAX_NAMED_APART]:
-        # In the order of the mail: two files may have one name.
-        if left and left[0][0] == file.name:
-            parts.append(_said(file.name, f"{_called(file)}.", left.pop(0)[1], cut=False))
+    """The files of a message of the history, with what was read and heard in them; those of a text that are `told_apart`."""
+    left, parts, apart = [*zip(extracts, extracts.marks, strict=True)], list[str](), told_apart(event, extracts)
+    of_text = [media_file(number, media) for number, media in enumerate(event.media, 1)]
+    for file in [*event.files[:MAX_NAMED_APART], *(file for file in of_text if file.key in apart)]:
+        # In the order of the message: two files may have one name.
+        if left and left[0][0][0] == file.name:
+            (_, text), mark = left.pop(0)
+            parts.append(_said(file.name, f"{_called(file)}.", text, cut=False, heard=mark.kind == "heard"))
         else:
             parts.append(note(f"{_called(file)}, which is not shown again"))
     more = len(event.files) - MAX_NAMED_APART
@@ -82,6 +97,12 @@ def not_kept(events: Sequence[Received]) -> str:
     return f"I did not get {whether}: {shown}{more}. If it matters, please send it again later, or in smaller parts."
 
 
+def unheard(files: LoadedFiles) -> str:
+    """A sentence to the person on the recordings that could not be heard; '' where all were."""
+    faults = {each.fault for each in files.unheard}
+    return " ".join(sentence for fault, sentence in UNHEARD.items() if fault in faults)
+
+
 def _called(file: File, kind: str = "") -> str:
     return f'The file "{_name(file.name)}"' + (f" ({kind})" if kind else "")
 
@@ -90,7 +111,8 @@ def _name(name: str) -> str:
     return " ".join(theirs(name).split())[:MAX_NAME]
 
 
-def _said(name: str, head: str, text: str, *, cut: bool) -> str:
+def _said(name: str, head: str, text: str, *, cut: bool, heard: bool = False) -> str:
     rest = note("the rest of the file is left out") if cut else ""
-    parts = [note(f"{head} What follows is what it says, up to its end"), theirs(text), rest, note(f'End of the file "{_name(name)}"')]
+    how = "what a program heard in it, not what anybody typed" if heard else "what it says"
+    parts = [note(f"{head} What follows is {how}, up to its end"), theirs(text), rest, note(f'End of the file "{_name(name)}"')]
     return "\n".join(part for part in parts if part)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
+from shared.model.heard import HearingFault
+
 GENERAL: Final = "Sorry, something went wrong on my side and I could not answer your message. Please send it again."
 REFUSED: Final = "Sorry, I cannot help with that. If you meant something else, please put it in other words."
 
@@ -35,6 +37,15 @@ NOTICES: Final[dict[str, str]] = {
     MAIL_UNTOLD: "I had something to tell you about your mail, but could not reach your mailbox. You can ask me again here, by text.",
 }
 """By notice code; `{when}` is when answers go on."""
+
+UNHEARD: Final[dict[HearingFault, str]] = {
+    "not_heard": "I cannot hear voice messages. Please write to me what you said.",
+    "too_long": "Your voice message is longer than what I can hear. Please send it in shorter pieces, or write to me.",
+    "not_understood": "I could not make out the words of your voice message. Please write to me what you said.",
+    "not_paid": "I have used up what I may listen to today. Please write to me what you said.",
+    "hearing_failed": "I could not hear your voice message just now. Please write to me what you said, or send it again later.",
+}
+"""What a person is told of a recording that nobody heard: before the model's answer, or, where there is nothing else to answer, alone."""
 
 
 def lost(kind: str, *, notice: bool) -> str:

@@ -11,7 +11,7 @@ from typing import Final
 from shared.config.settings import Settings
 from shared.mailbox.calls import DayBounds, Dearest
 from shared.model import codec
-from shared.model.events import MAX_MEDIA
+from shared.model.media import MAX_MEDIA
 from shared.model.users import Users
 from supervisor_worker.assistant.file_notes import LONGEST_NOTES
 from supervisor_worker.assistant.models import thinks

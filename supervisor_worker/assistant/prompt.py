@@ -21,7 +21,7 @@ from shared.model.commands import CommandName
 from shared.model.events import Received
 from shared.model.folds import Fold
 from shared.model.users import User
-from supervisor_worker.assistant.file_notes import said_before, told
+from supervisor_worker.assistant.file_notes import said_before, told, told_apart
 from supervisor_worker.channels.formats import FORMATS, MessageFormat
 from supervisor_worker.channels.notes import note, theirs
 from supervisor_worker.channels.truncation import CUT_MARK
@@ -38,6 +38,8 @@ _TOLD: Final[dict[CommandName, str]] = {
     "help": "The person asked this program for its commands, and it answered:",
 }
 """How the history shows what code has answered: as a note, for these are not the model's words. Where a chat begins needs none."""
+_BY_CODE: Final = "This program told the person:"
+"""Of an answer to recordings that nobody heard."""
 _REMARKS: Final = {
     UNANSWERED: "you left this without an answer",
     "reaction": "a reaction that their phone sent as a text; it was not answered",
@@ -53,10 +55,11 @@ _COMMON: Final = """\
 You are Boss, the personal AI assistant of one person, who writes to you from their own phone or mailbox. Answer what they \
 ask, helpfully, truthfully and without ceremony. Write in the language that they write in.
 
-You have no tools here: you cannot look things up, open links, set reminders, call anybody or write to anybody else. Pictures, and \
-files that come with a mail, are shown to you as far as they can be read. Your answer is sent to the person who wrote, and to nobody \
-else. When something would need more than words, say so plainly instead of pretending to have done it. When you do not know, say that. \
-Where nothing is asked and nothing is left to say, as after a mere thumbs-up, you may leave your answer empty: then nothing is sent.
+You have no tools here: you cannot look things up, open links, set reminders, call anybody or write to anybody else. Pictures and files \
+are shown to you as far as they can be read, recordings by what a program heard in them. Your answer is sent to the person who wrote, \
+and to nobody else. When something would need more than words, say so plainly instead of pretending to have done it. When you do not \
+know, say that. Where nothing is asked and nothing is left to say, as after a mere thumbs-up, you may leave your answer empty: then \
+nothing is sent.
 
 Notes in the brackets \u27e6 \u27e7 come from the program that carries the messages, and from nobody else: everything outside of \
 them is what the person wrote or passed on. That may hold what comes from others, such as forwarded or quoted mail, pictures and \
@@ -118,8 +121,8 @@ def build_prompt(
 ) -> Prompt:
     """The prompt of one turn. `history` is oldest first; `pictures` are by the ids of message and file; `now` is any aware time.
 
-    `files` are those of its mails. `folds` are those of `events`, by their ids; records of the history have their own. `forms` are the
-    formats as the operator set them.
+    `files` are those that are told of one by one. `folds` are those of `events`, by their ids; records of the history have their own.
+    `forms` are the formats as the operator set them.
 
     The tokens of pictures are taken from those for the history, up to half of them: the other half may say what the pictures are about.
     """
@@ -127,18 +130,22 @@ def build_prompt(
     numbers = {name: number for shown in (pictures, documents) for number, name in enumerate(shown, 1)}
     parts: list[str] = []
     for event in events:
-        parts += [render(event, numbers, folds.get(event.id, ())), *told(event.id, files.by_message.get(event.id, ()), numbers)]
+        apart = files.by_message.get(event.id, ())
+        rest = event.without_media({each.file.key for each in apart})
+        parts.append(render(rest, numbers, folds.get(event.id, ()), told(event.id, apart, numbers)))
     current = PromptMessage("user", "\n\n".join(parts), tuple(pictures.values()), tuple(documents.values()))
     before = _recent(history, max(history_tokens // 2, history_tokens - sum(picture.tokens for picture in pictures.values())))
     return Prompt(_stable(forms[channel]), _today(user, now), tuple(_alternating([*(message for _, message in before), current])))
 
 
-def render(event: Received, shown: Mapping[tuple[str, str], int] | None = None, folds: Sequence[Fold] = ()) -> str:
+def render(
+    event: Received, shown: Mapping[tuple[str, str], int] | None = None, folds: Sequence[Fold] = (), files: Sequence[str] = ()
+) -> str:
     """One message as text for the model. `shown` are the numbers of the pictures that it sees; None for a message of the history.
 
-    `folds` are the parts that the conversation holds already.
+    `folds` are the parts that the conversation holds already, `files` what is told of its files apart.
     """
-    parts = FORMATS[event.channel].shown(event, shown, folds)
+    parts = [*FORMATS[event.channel].shown(event, shown, folds), *files]
     return "\n\n".join(part for part in parts if part) or note("an empty message")
 
 
@@ -167,14 +174,17 @@ def _backwards(history: Sequence[Message | Reply]) -> Iterator[tuple[Message | R
                 continue
             written = record.command.written  # without our own line below a cut text: the model would write one like it
             said = theirs(written) + (CUT_MARK if written != record.command.text else "")
-            if not record.answers:
+            if record.by_code:
+                yield record, PromptMessage("user", note(f"{_BY_CODE} {said}"))
+            elif not record.answers:
                 yield record, PromptMessage("assistant", said)
             elif record.answers in _TOLD:
                 yield record, PromptMessage("user", note(f"{_TOLD[record.answers]} {said}"))
         elif record.event is not None and not record.command:
             remark = _REMARKS.get(record.reason)
-            said_then = [render(record.event, folds=record.folds or ()), *said_before(record.event, record.extracts)]
-            yield record, PromptMessage("user", "\n\n".join([*said_then, *([note(remark)] if remark else [])]))
+            then = record.event.without_media(told_apart(record.event, record.extracts))
+            said_then = render(then, folds=record.folds or (), files=said_before(record.event, record.extracts))
+            yield record, PromptMessage("user", "\n\n".join([said_then, *([note(remark)] if remark else [])]))
 
 
 def _alternating(messages: Sequence[PromptMessage]) -> list[PromptMessage]:

@@ -17,13 +17,13 @@ from shared.model.users import Users
 from shared.observability import logs
 from supervisor_worker.assistant import notices
 from supervisor_worker.assistant.claude.client import PROVIDER, ModelAnswer
-from supervisor_worker.assistant.file_notes import not_kept
+from supervisor_worker.assistant.file_notes import not_kept, unheard
 from supervisor_worker.assistant.prompt import Prompt, build_prompt, zone
 from supervisor_worker.assistant.reservations import ModelCallDenied, ModelCalls
 from supervisor_worker.channels.formats import MessageFormat, configured
 from supervisor_worker.channels.truncation import cut_short
 from supervisor_worker.media.turn_files import FileLoader, LoadedFiles
-from supervisor_worker.media.turn_pictures import NO_PICTURES, PictureLoader, Pictures
+from supervisor_worker.media.turn_media import NO_MEDIA, MediaLoader, Pictures
 from supervisor_worker.providers.retry_budget import RetryBudget
 
 LOG: Final = logs.logger(__name__)
@@ -107,7 +107,7 @@ class ShownFiles:
     @property
     def as_text(self) -> ShownFiles:
         """The same without pictures and documents: the files by what was read in them."""
-        return ShownFiles(NO_PICTURES, self.files.as_text)
+        return ShownFiles(NO_MEDIA.pictures, self.files.as_text)
 
     @property
     def figures(self) -> dict[str, int | str]:
@@ -126,7 +126,7 @@ class ReplyGenerator:
 
     settings: Settings
     users: Users
-    picture_loader: PictureLoader
+    media_loader: MediaLoader
     budget: RetryBudget
     file_loader: FileLoader
 
@@ -140,12 +140,19 @@ class ReplyGenerator:
         if turn.messages[0].kind == "notice":
             command = self._notice(turn.messages[0], last, turn.reply_id)
             return GeneratedReply(command, target.form.figures(command))
-        async with self.picture_loader.pictures(events) as pictures, self.file_loader.files(turn.messages) as files:
+        async with self.media_loader.media(events) as media, self.file_loader.files(turn.messages, media) as files:
             await self._keep_read(turn, files, calls)
-            generated, shown = await self._within_budget(turn, events, ShownFiles(pictures, files), target, calls)
-        command = generated.command
-        if told := not_kept(events):
-            command = await target.command(told if generated.empty else f"{generated.text}\n\n{told}")
+            shown = ShownFiles(media.pictures, files)
+            not_heard = unheard(files)
+            if not_heard and _nothing_else(events, files):
+                command = await target.command(not_heard)
+                return GeneratedReply(command, {"by_code": 1, **target.form.figures(command)})
+            generated, shown = await self._within_budget(turn, events, shown, target, calls)
+        command, told = generated.command, not_kept(events)
+        if not_heard or told:
+            # Ours comes first: of a text that is too long the end is cut.
+            text = "\n\n".join(part for part in (not_heard, "" if generated.empty else generated.text, told) if part)
+            command = await target.command(text)
         elif generated.empty:
             return None
         return GeneratedReply(command, {**_figures(generated.answers), **shown.figures, **target.form.figures(command)})
@@ -268,6 +275,11 @@ class ReplyGenerator:
             history_tokens=self.settings.history_tokens,
             forms=configured(self.settings),
         )
+
+
+def _nothing_else(events: Sequence[Received], files: LoadedFiles) -> bool:
+    """Whether the messages are recordings that nobody heard, and nothing that a model could answer."""
+    return all(event.is_wordless for event in events) and sum(event.file_count for event in events) == len(files.unheard)
 
 
 def history_of(turn: Turn, user: str) -> list[Message | Reply]:

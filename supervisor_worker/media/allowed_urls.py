@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, Self
 from yarl import URL
 
 from shared.config.settings import Settings
-from shared.model.events import MESSAGE_SID, Media
+from shared.model.media import MESSAGE_SID, Media
 from shared.net import is_loopback
 
 TWILIO_HOSTS: Final = ("mms.twiliocdn.com", "media.twiliocdn.com", "s3-external-1.amazonaws.com")
@@ -92,7 +92,7 @@ class AllowedUrls:
     def headers(self, url: URL) -> dict[str, str]:
         """The request's headers: the login goes to the API's own origin alone. Compressed bodies are not asked for."""
         own = Origin.of(url) == Origin.of(self.base)
-        return {"Accept-Encoding": "identity", "Accept": "image/*", **({"Authorization": self.login} if own else {})}
+        return {"Accept-Encoding": "identity", "Accept": "*/*", **({"Authorization": self.login} if own else {})}
 
 
 def local_port(settings: Settings) -> int | None:

@@ -12,7 +12,7 @@ import aiohttp
 from yarl import URL
 
 from shared.config.settings import Settings
-from shared.model.events import Media
+from shared.model.media import Media
 from supervisor_worker.media.allowed_urls import AllowedUrls, NotAllowed, local_port
 from supervisor_worker.media.public_addresses import AddressPolicy, Lookup, NotPublic, PublicResolver, look_up
 from supervisor_worker.providers.http_pool import IDLE_SECONDS, tls

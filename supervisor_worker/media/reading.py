@@ -27,7 +27,7 @@ MAX_DOCUMENT_BYTES: Final = 10_000_000
 """Of a PDF that is given to the model as it is: Anthropic takes 32 MB a request, of which base64 makes 24 MB, beside the pictures."""
 MAX_DOCUMENT_PAGES: Final = 100
 CHILD_SECONDS: Final = 20.0
-_MOST_PAGES: Final = 10_000_000
+_MOST: Final = 10_000_000
 _FAULTS: Final = frozenset(get_args(Fault))
 LOG: Final = logs.logger(__name__)
 
@@ -37,7 +37,8 @@ class ReadFile:
     """A file as the model is shown it.
 
     `kind` is in plain words. `document` is a PDF within Anthropic's limits, as it came; its text is in `text` all the same (at most
-    20,000 bytes of UTF-8; `cut` where there was more). With a `fault`, the text is what could be read before it.
+    20,000 bytes of UTF-8; `cut` where there was more). With a `fault`, the text is what could be read before it. A recording has no text:
+    it lasts at most `seconds`.
     """
 
     kind: str
@@ -47,6 +48,7 @@ class ReadFile:
     pages: int = 0
     cut: bool = False
     fault: Fault = ""
+    seconds: int = 0
 
 
 async def read_file(content: bytes, name: str, content_type: str, *, seconds: float) -> ReadFile:
@@ -101,10 +103,10 @@ def _checked(output: Output, content: bytes) -> ReadFile:
 
 def _file(kind: str, said: dict[str, Any], picture: bytes, content: bytes) -> ReadFile:
     """The file by its child's words. Raises ValueError, KeyError or TypeError where they are not what a child says."""
-    fault, pages = str(said["fault"]), int(said["pages"])
+    fault, pages, seconds = str(said["fault"]), int(said["pages"]), int(said["seconds"])
     text = clean(str(said["text"])).encode()[:MAX_TEXT_BYTES].decode("utf-8", "ignore")
-    if fault not in _FAULTS or not 0 <= pages <= _MOST_PAGES:
-        raise ValueError("no fault or pages of ours")
+    if fault not in _FAULTS or not 0 <= pages <= _MOST or not 0 <= seconds <= _MOST:
+        raise ValueError("no fault or figures of ours")
     document = said["document"] is True and kind == PDF and len(content) <= MAX_DOCUMENT_BYTES and 0 < pages <= MAX_DOCUMENT_PAGES
     return ReadFile(
         kind,
@@ -114,6 +116,7 @@ def _file(kind: str, said: dict[str, Any], picture: bytes, content: bytes) -> Re
         pages=pages,
         cut=said["cut"] is True,
         fault=cast("Fault", fault),
+        seconds=seconds,
     )
 
 

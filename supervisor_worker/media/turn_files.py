@@ -1,13 +1,14 @@
-"""The files of a turn's mails: fetched from Redis piece by piece, read, and made ready for the model, in a bounded time and memory.
+"""The files of a turn, read, heard and made ready for the model, in a bounded time and memory.
 
-Nothing here fails a turn: of a file that cannot be had or read, the model is told its name, its kind and the reason.
+Those of mails are fetched from Redis piece by piece; those of texts are there already (`turn_media`). Nothing that a file is or holds
+fails a turn: of one that cannot be had or read, the model is told its name, its kind and the reason.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, Protocol, cast
@@ -18,10 +19,13 @@ from shared.mailbox import calls, keys
 from shared.mailbox.records import Message
 from shared.model.extracts import Extracts, shared_out
 from shared.model.files import File, FileFault
+from shared.model.heard import Heard, HearingFault
+from shared.model.media import Media
 from shared.observability import logs
 from supervisor_worker.media.image_header import Picture
+from supervisor_worker.media.readers.kinds import READERS, VOICE, claimed_kind
 from supervisor_worker.media.reading import ReadFile, read_file
-from supervisor_worker.media.turn_pictures import ByteBudget, FileKey
+from supervisor_worker.media.turn_media import NO_MEDIA, ByteBudget, FetchedMedia, FileKey
 
 MAX_TURN_BYTES: Final = 15_000_000
 """Of the documents and pictures of a turn that are shown as they are: as base64 20 MB, where Anthropic takes 32 MB a request."""
@@ -34,7 +38,7 @@ MAX_HELD_BYTES: Final = 45_000_000
 memory as base64 and in the request."""
 FILES_AT_ONCE: Final = 2
 """Files that a process holds whole at once, to have them read."""
-Fault = FileFault | Literal["gone", "away", "damaged", "too_slow", "encrypted", "unknown"]
+Fault = FileFault | Literal["gone", "away", "damaged", "too_slow", "encrypted", "unknown"] | HearingFault
 """Why the model cannot be shown a file, or not all of it. `gone`: it was kept, and is not any more."""
 LOG: Final = logs.logger(__name__)
 
@@ -45,6 +49,20 @@ class BytesCommands(Protocol):
     async def execute_command(self, *args: Any) -> Any:
         """Raises RedisError."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A recording that is to be heard: the file of a message, with its content. `seconds` is the most that it can last."""
+
+    message: Message
+    file: File
+    seconds: int
+    content: bytes = field(repr=False)
+
+
+Hear = Callable[[Recording, float], Awaitable[Heard]]
+"""Has a recording heard until a time of the event loop's clock. What it raises ends the turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +77,8 @@ class Document:
 class TurnFile:
     """One file as the model is shown it: as a picture, as a document, as text, or not at all, for a `fault`.
 
-    `text` is what was read in it, also where it is shown as a document. `text_only`: it could be shown as it is, and there was no room.
+    `text` is what was read in it, also where it is shown as a document, or what was heard. `text_only`: it could be shown as it is, and
+    there was no room.
     """
 
     file: File
@@ -70,6 +89,11 @@ class TurnFile:
     picture: Picture | None = field(default=None, repr=False)
     document: Document | None = field(default=None, repr=False)
     text_only: bool = False
+
+    @property
+    def is_recording(self) -> bool:
+        """Whether it is a recording, whose text somebody else wrote down."""
+        return self.kind == VOICE
 
     @property
     def as_text(self) -> TurnFile:
@@ -105,7 +129,14 @@ class LoadedFiles:
 
     def extracts(self, message: str) -> Extracts:
         """What stays with a message of what was read in its files."""
-        return Extracts.of([(each.file.name, each.text) for each in self.by_message.get(message, ())])
+        files = self.by_message.get(message, ())
+        heard = {place for place, each in enumerate(files) if each.is_recording}
+        return Extracts.of([(each.file.name, each.text) for each in files], heard=heard)
+
+    @property
+    def unheard(self) -> tuple[TurnFile, ...]:
+        """The recordings whose words nobody knows."""
+        return tuple(each for _, each in self._each() if each.is_recording and each.fault)
 
 
 NO_FILES: Final = LoadedFiles()
@@ -123,25 +154,33 @@ class FileLoader:
         self._places = asyncio.Semaphore(FILES_AT_ONCE)
 
     @asynccontextmanager
-    async def files(self, messages: Sequence[Message]) -> AsyncIterator[LoadedFiles]:
-        """The files of a turn's messages. The memory of those that are shown as they are counts as used while the block runs."""
-        wanted = [(message, file) for message in messages if message.event for file in message.event.files]
+    async def files(
+        self, messages: Sequence[Message], media: FetchedMedia = NO_MEDIA, hear: Hear | None = None
+    ) -> AsyncIterator[LoadedFiles]:
+        """The files of a turn's messages, those of texts from `media`; recordings are heard by `hear`, and by nobody without it.
+
+        The memory of those that are shown as they are counts as used while the block runs. Raises what `hear` raises.
+        """
+        wanted = [each for message in messages for each in _wanted(message, media)]
         if not wanted:
             yield NO_FILES
             return
-        end = asyncio.get_running_loop().time() + self._seconds
-        held = min(self._memory_bytes, sum(file.size for _, file in wanted if file.key))
+        end = media.end or asyncio.get_running_loop().time() + self._seconds
+        held = min(self._memory_bytes, sum(each.file.size for each in wanted if each.is_stored))
         try:
             async with asyncio.timeout_at(end):
                 await self._memory.reserve(held)
         except TimeoutError:
             LOG.warning("There is no memory for a turn's files", action="files_failed", reason="no_room", files=len(wanted))
-            yield _by_message([(message, TurnFile(file, fault=file.fault or "too_slow")) for message, file in wanted])
+            yield _by_message([(each.message, TurnFile(each.file, fault=each.file.fault or "too_slow")) for each in wanted])
             return
         try:
             room = _Room()
-            found = await asyncio.gather(*(self._load(message, file, end) for message, file in wanted))
-            fitting = [(message, room.fitted(each)) for (message, _), each in zip(wanted, found, strict=True)]
+            found = await asyncio.gather(*(self._load(each, end) for each in wanted))
+            # One after the other, because each is paid for; and with no reader's place, because it takes long.
+            found = [await _heard(loaded, hear, end) for loaded in found]
+            _log_untold(wanted, found)
+            fitting = [(each.message, room.fitted(loaded)) for each, loaded in zip(wanted, found, strict=True) if each.is_told(loaded)]
             del found  # and with it the documents for which there is no room
             spare = max(0, held - (MAX_TURN_BYTES - room.bytes))
             self._memory.release(spare)
@@ -150,24 +189,30 @@ class FileLoader:
         finally:
             self._memory.release(held)
 
-    async def _load(self, message: Message, file: File, end: float) -> _Loaded:
+    async def _load(self, wanted: _Wanted, end: float) -> _Loaded:
         """One file, read; `gone` ones by what was read in them before."""
+        file, message = wanted.file, wanted.message
         if file.fault:
             return _Loaded(TurnFile(file, fault=file.fault))
+        if heard := message.heard.get(file.key):
+            return _Loaded(TurnFile(file, VOICE, heard.text, fault=heard.fault), is_heard=True)
+        fault: Fault = "gone"
         try:
             async with asyncio.timeout_at(end), self._places:
-                content = await self._fetch(file)
+                content = await self._fetch(file) if wanted.is_stored else wanted.content
                 if content is not None:
                     seconds = end - asyncio.get_running_loop().time()
-                    return _Loaded.of(file, await read_file(content, file.name, file.content_type, seconds=seconds))
-            fault: Fault = "gone"
+                    return _Loaded.of(wanted, content, await read_file(content, file.name, file.content_type, seconds=seconds))
         except TimeoutError:
             fault = "too_slow"
         except (RedisError, OSError):
             fault = "away"
-        LOG.warning("A file could not be had", action="files_failed", message=message.id, reason=fault)
+        kind = claimed_kind(file.name, file.content_type)
+        if wanted.is_stored:
+            LOG.warning("A file could not be had", action="files_failed", message=message.id, reason=fault)
         before = dict(message.extracts).get(file.name, "")
-        return _Loaded(TurnFile(file, text=before, fault="" if before else fault))
+        kind = kind if kind == VOICE else ""
+        return _Loaded(TurnFile(file, kind, text=before, fault="" if before else fault), is_heard=bool(before))
 
     async def _fetch(self, file: File) -> bytes | None:
         """A file's content; None where a part of it has gone."""
@@ -182,18 +227,85 @@ class FileLoader:
 
 
 @dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A file of a message. `content` is that of a text's file, where it was fetched; a mail's `is_stored` in Redis."""
+
+    message: Message
+    file: File
+    is_stored: bool = True
+    content: bytes | None = field(default=None, repr=False)
+
+    def is_told(self, loaded: _Loaded) -> bool:
+        """Whether the file is told of by itself. Of a text's, those of which nothing can be shown are told of together, by their kinds.
+
+        What says that it is a picture is shown as one, or not at all: a page that a sender calls so is nothing that the person sent.
+        """
+        found = loaded.file
+        if self.is_stored or found.is_recording:
+            return True
+        if self.file.content_type.startswith("image/"):
+            return loaded.picture is not None
+        return bool(loaded.picture or loaded.document or found.text) or (found.kind in READERS and not found.fault)
+
+
+def _wanted(message: Message, media: FetchedMedia) -> Iterator[_Wanted]:
+    """The files of a message, in their order, without the pictures of a text, which are shown already."""
+    if message.event is None:
+        return
+    yield from (_Wanted(message, file) for file in message.event.files)
+    known = {name for name, _ in message.extracts}
+    for number, each in enumerate(message.event.media, 1):
+        content = media.contents.get((message.id, each.id))
+        file = media_file(number, each, len(content or b""))
+        is_sound = claimed_kind("", each.content_type) == VOICE
+        if content is not None or is_sound or each.id in message.heard or file.name in known:
+            yield _Wanted(message, file, is_stored=False, content=content)
+
+
+def _log_untold(wanted: Sequence[_Wanted], found: Sequence[_Loaded]) -> None:
+    """Why what was fetched for a text is not shown."""
+    for each, loaded in zip(wanted, found, strict=True):
+        if each.content is not None and not each.is_told(loaded):
+            reason = loaded.file.fault or "not_a_picture"
+            LOG.warning(
+                "A file of a text cannot be shown", action="media_failed", message=each.message.id, media=each.file.key, reason=reason
+            )
+
+
+def media_file(number: int, media: Media, size: int = 0) -> File:
+    """A file of a text, which has no name: it gets one of ours, by its number in the text."""
+    return File(media.id, f"attachment {number}", media.content_type, size)
+
+
+async def _heard(loaded: _Loaded, hear: Hear | None, end: float) -> _Loaded:
+    """A file after it was heard, if it is a recording that was not heard before; any other as it is."""
+    file = loaded.file
+    if not file.is_recording or loaded.is_heard:
+        return loaded
+    if hear is None:
+        return _Loaded(replace(file, fault="not_heard"))
+    if loaded.recording is None:  # it could not be had, or its kind not be read: another try of the turn may hear it
+        return _Loaded(replace(file, fault="hearing_failed"))
+    heard = await hear(loaded.recording, end)
+    return _Loaded(replace(file, text=heard.text, fault=heard.fault))
+
+
+@dataclass(frozen=True, slots=True)
 class _Loaded:
-    """A file before it is known whether there is room to show it as it is."""
+    """A file before it is known whether there is room to show it as it is, and before it is heard."""
 
     file: TurnFile
     picture: Picture | None = field(default=None, repr=False)
     document: bytes | None = field(default=None, repr=False)
     pages: int = 0
+    recording: Recording | None = None
+    is_heard: bool = False
 
     @classmethod
-    def of(cls, file: File, read: ReadFile) -> _Loaded:
-        shown = TurnFile(file, read.kind, read.text, read.cut, cast("Fault", read.fault))
-        return cls(shown, read.picture, read.document, read.pages)
+    def of(cls, wanted: _Wanted, content: bytes, read: ReadFile) -> _Loaded:
+        shown = TurnFile(wanted.file, read.kind, read.text, read.cut, cast("Fault", read.fault))
+        recording = Recording(wanted.message, wanted.file, read.seconds, content) if read.kind == VOICE and not read.fault else None
+        return cls(shown, read.picture, read.document, read.pages, recording)
 
 
 @dataclass(slots=True)

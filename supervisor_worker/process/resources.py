@@ -24,7 +24,7 @@ from shared.runtime import Runtime, open_runtime, redis_url
 from shared.storage.clients import for_loop, for_waiting
 from supervisor_worker.assistant.claude.client import Claude
 from supervisor_worker.channels.ports import open_ports
-from supervisor_worker.media.turn_pictures import PictureLoader
+from supervisor_worker.media.turn_media import MediaLoader
 from supervisor_worker.process.patient_mailbox import PatientMailbox
 from supervisor_worker.turns.context import TurnContext
 
@@ -64,9 +64,9 @@ async def open_resources(runtime: Runtime, process: str = "") -> AsyncIterator[W
         for client in (redis, waiting):
             stack.push_async_callback(client.aclose)
         commands = CommandBatcher(redis, runtime.barrier)
-        model, picture_loader = Claude(settings), PictureLoader.of(settings)
+        model, media_loader = Claude(settings), MediaLoader.of(settings)
         ports = open_ports(settings, runtime.users.channels)
-        for close in (model.aclose, *(port.aclose for port in ports.values()), picture_loader.aclose):
+        for close in (model.aclose, *(port.aclose for port in ports.values()), media_loader.aclose):
             stack.push_async_callback(close)
         stopping = asyncio.Event()
         context = TurnContext(
@@ -77,7 +77,7 @@ async def open_resources(runtime: Runtime, process: str = "") -> AsyncIterator[W
             model=model,
             channels=ports,
             stopping=stopping,
-            picture_loader=picture_loader,
+            media_loader=media_loader,
             process=process,
         )
         yield WorkerResources(context, AsyncMailbox(redis, commands), redis, commands, waiting)

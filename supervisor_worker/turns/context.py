@@ -21,7 +21,7 @@ from supervisor_worker.assistant.reservations import ModelPort
 from supervisor_worker.channels.formats import configured
 from supervisor_worker.channels.port import ChannelPort
 from supervisor_worker.media.turn_files import FileLoader
-from supervisor_worker.media.turn_pictures import PictureLoader
+from supervisor_worker.media.turn_media import MediaLoader
 from supervisor_worker.providers.retry_budget import RetryBudget
 from supervisor_worker.turns import retry_policy
 
@@ -47,7 +47,7 @@ class TurnContext:
     model: ModelPort
     channels: Mapping[Channel, ChannelPort]
     stopping: asyncio.Event
-    picture_loader: PictureLoader
+    media_loader: MediaLoader
     in_flight: set[asyncio.Task[object]] = field(default_factory=set)
     process: str = ""
     budgets: Mapping[Channel, RetryBudget] = field(default_factory=_budgets)
@@ -56,7 +56,7 @@ class TurnContext:
     def replies(self) -> ReplyGenerator:
         """Generates the replies."""
         files = FileLoader(self.mailbox.redis, seconds=self.settings.lease_seconds / 2)
-        return ReplyGenerator(self.settings, self.users, self.picture_loader, self.budgets["model"], files)
+        return ReplyGenerator(self.settings, self.users, self.media_loader, self.budgets["model"], files)
 
     @cached_property
     def command_replies(self) -> CommandReplies:

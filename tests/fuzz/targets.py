@@ -20,7 +20,8 @@ from shared.config.loading import load_settings
 from shared.errors import BadInput, SchemaTooNew
 from shared.model import codec, sms_admission, users
 from shared.model.addresses import EmailAddress, PhoneNumber, parse_address_list
-from shared.model.events import MAX_MEDIA, EmailReceived, Media, SendSmsResponse, SmsReceived
+from shared.model.events import EmailReceived, SendSmsResponse, SmsReceived
+from shared.model.media import MAX_MEDIA, Media
 from shared.model.text import clean, decode, one_line
 from shared.observability.redaction import mask
 from supervisor_worker.assistant.prompt import render

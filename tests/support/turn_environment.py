@@ -31,7 +31,7 @@ from supervisor_worker.assistant.reservations import ModelPort
 from supervisor_worker.channels.port import ChannelPort
 from supervisor_worker.channels.sendgrid.email import SendGridEmail
 from supervisor_worker.channels.twilio.sms import TwilioSms
-from supervisor_worker.media.turn_pictures import PictureLoader
+from supervisor_worker.media.turn_media import MediaLoader
 from supervisor_worker.process.patient_mailbox import PatientMailbox
 from supervisor_worker.turns.context import TurnContext
 from supervisor_worker.turns.cross_channel_notice import send_notices
@@ -174,15 +174,15 @@ class TurnEnvironment:
         """What `bootstrap` opens, closed at the end."""
         settings = self.settings
         redis = for_loop(self.redis_url)
-        model, picture_loader = self.model or Claude(settings), PictureLoader.of(settings)
+        model, media_loader = self.model or Claude(settings), MediaLoader.of(settings)
         channels: dict[Any, ChannelPort] = {"sms": TwilioSms(settings), "email": SendGridEmail(settings), **self.channels}
         try:
             stopping = asyncio.Event()
             mailbox = PatientMailbox(redis, None, stopping)
-            yield TurnContext(settings, self.users, self.identities, mailbox, model, channels, stopping, picture_loader)
+            yield TurnContext(settings, self.users, self.identities, mailbox, model, channels, stopping, media_loader)
         finally:
             await model.aclose()
-            await picture_loader.aclose()
+            await media_loader.aclose()
             for channel in channels.values():
                 await channel.aclose()
             await redis.aclose()

@@ -11,7 +11,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from shared.errors import BadInput
-from shared.model.events import MAX_MEDIA, MESSAGE_SID, Media
+from shared.model.media import MAX_MEDIA, MESSAGE_SID, Media
 from webhook_api.security.signatures import Form
 from webhook_api.sms.parsing import first_value
 

@@ -14,7 +14,7 @@ from shared.config.settings import Settings
 from shared.errors import BadInput
 from shared.model import sms_admission
 from shared.model.delivery_reports import TWILIO_STATES, State, word_of_the_user
-from shared.model.events import Media
+from shared.model.media import Media
 from shared.model.sms_admission import Ignored, InboundSms
 from shared.observability import logs
 from webhook_api.http.flask_app import MESSAGE_HEADER, CompleteResponse

@@ -27,8 +27,8 @@ def main() -> None:
         forbid_processes()
     text = BoundedText()
     extras, fault = read_as(kind, content, charset.strip().removeprefix("charset=").strip('"'), text)
-    answer = {"text": text.text, "cut": text.cut, "fault": fault, "pages": extras.pages, "document": extras.document}
-    _say(frame(answer) + extras.picture)
+    figures = {"pages": extras.pages, "document": extras.document, "seconds": extras.seconds}
+    _say(frame({"text": text.text, "cut": text.cut, "fault": fault, **figures}) + extras.picture)
 
 
 def _say(data: bytes) -> None:

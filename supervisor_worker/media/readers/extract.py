@@ -29,11 +29,15 @@ class TextFull(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """What a reader found beside the text: pages, whether the model may be given the file itself, a picture to show in its place."""
+    """What a reader found beside the text.
+
+    Pages; whether the model may be given the file itself; a picture to show in its place; and how many seconds a recording lasts.
+    """
 
     pages: int = 0
     document: bool = False
     picture: bytes = b""
+    seconds: int = 0
 
 
 NOTHING_ELSE: Final = Extras()

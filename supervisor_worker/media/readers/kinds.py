@@ -58,6 +58,7 @@ READERS: Final[Mapping[str, str]] = MappingProxyType(
         SPREADSHEET: "sheets",
         PDF: "pdfs",
         PICTURE: "pictures",
+        VOICE: "sounds",
     }
 )
 """The module that reads a kind."""
@@ -111,13 +112,18 @@ _TYPES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "application/pdf": PDF,
         "text/calendar": CALENDAR,
+        "text/x-vcalendar": CALENDAR,
         "text/vcard": CONTACT,
         "text/x-vcard": CONTACT,
+        "text/directory": CONTACT,
         "text/csv": CSV,
         "text/html": WEB_PAGE,
         "text/markdown": MARKDOWN,
         "message/rfc822": MAIL,
         "application/json": JSON,
+        "application/ogg": VOICE,
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document": WORD,
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": SPREADSHEET,
         "application/ms-tnef": WINMAIL,
         "application/vnd.ms-tnef": WINMAIL,
         "application/pkcs7-mime": ENCRYPTED_MAIL,
@@ -151,7 +157,7 @@ def kind_of(content: bytes, name: str, content_type: str) -> str:
     for recognise in (_by_beginning, _by_container, _by_words):
         found = recognise(content)
         if found:
-            return found
+            return VOICE if found == VIDEO and claimed == VOICE and b"vide" not in content else found
     if claimed in {VOICE, VIDEO}:
         return claimed
     if is_text(content[:_SNIFFED]):
@@ -165,7 +171,8 @@ def claimed_kind(name: str, content_type: str) -> str:
     for family, kind in (("audio/", VOICE), ("video/", VIDEO), ("image/", PICTURE)):
         if content_type.startswith(family):
             return kind
-    return _TYPES.get(content_type) or _ENDINGS.get(name.rpartition(".")[2].strip().lower(), UNKNOWN)
+    found = _TYPES.get(content_type) or _ENDINGS.get(name.rpartition(".")[2].strip().lower(), UNKNOWN)
+    return TEXT if found == UNKNOWN and content_type.startswith("text/") else found
 
 
 def is_text(content: bytes) -> bool:
@@ -216,7 +223,8 @@ def _media_kind(content: bytes) -> str:
     brands = {content[at : at + 4] for at in range(8, min(64, int.from_bytes(content[:4])), 4)}
     if brands & _BRANDS:
         return PICTURE
-    return VOICE if brands & _SOUND_BRANDS or (b"soun" in content and b"vide" not in content) else VIDEO
+    sound = brands & _SOUND_BRANDS or b"soun" in content
+    return VOICE if sound and b"vide" not in content else VIDEO
 
 
 def _by_words(content: bytes) -> str:

@@ -11,7 +11,8 @@ import pytest
 
 from shared.mailbox import calls
 from shared.model.addresses import PhoneNumber
-from shared.model.events import Media, SendSmsResponse, SmsReceived
+from shared.model.events import SendSmsResponse, SmsReceived
+from shared.model.media import Media
 from tests.support.mailbox_driver import MailboxDriver
 from tests.support.mailbox_state import START
 

@@ -18,7 +18,7 @@ import uvloop
 from yarl import URL
 
 from shared.config.loading import load_settings
-from shared.model.events import Media
+from shared.model.media import Media
 from supervisor_worker.media import download
 from supervisor_worker.media.allowed_urls import AllowedUrls, Origin
 from supervisor_worker.media.download import Downloads, MediaUnavailable

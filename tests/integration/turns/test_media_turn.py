@@ -108,10 +108,10 @@ def test_what_is_no_picture_for_the_model_is_said_to_be_missing(environment: Tur
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
 
 
-def test_what_does_not_even_say_that_it_is_a_picture_is_not_fetched(environment: TurnEnvironment, web: Web) -> None:
-    """A contact, a sound: named, and that is all."""
-    (question,) = answered(environment, arrives(environment, web, b"BEGIN:VCARD", b"x", kind="text/x-vcard"))
-    assert said(question) == "Look\n\n⟦2 attachments you cannot open: a contact card, a contact card⟧"
+def test_what_can_neither_be_shown_nor_read_is_not_fetched(environment: TurnEnvironment, web: Web) -> None:
+    """A video, the slide show of the message itself: named, and that is all."""
+    (question,) = answered(environment, arrives(environment, web, b"x", b"y", kind="video/mp4"))
+    assert said(question) == "Look\n\n⟦2 attachments you cannot open: a video, a video⟧"
     assert environment.sandbox.count("twilio.media", accepted=None) == 0
 
 

@@ -28,7 +28,7 @@ BEGIN: Final = (
     "kind = lambda: (say(frame({'kind': 'PDF document'})), sys.stdout.buffer.flush());"
 )
 """A child as it is, up to where it reads."""
-SAYS: Final = "kind(); say(frame({'text': %s, 'cut': False, 'fault': '', 'pages': 1, 'document': True}))"
+SAYS: Final = "kind(); say(frame({'text': %s, 'cut': False, 'fault': '', 'pages': 1, 'document': True, 'seconds': 0}))"
 
 
 def read(content: bytes = b"x", name: str = "a.txt", content_type: str = "", seconds: float = 20) -> ReadFile:

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from shared.errors import BadInput, SchemaTooNew
 from shared.model import codec
 from shared.model.addresses import EmailAddress, PhoneNumber
-from shared.model.events import MAX_MEDIA, EmailReceived, Event, Media, SendEmailResponse, SendSmsResponse, SmsReceived
+from shared.model.events import EmailReceived, Event, SendEmailResponse, SendSmsResponse, SmsReceived
 from shared.model.files import File, FileFault
 from shared.model.marks import MAX_SOURCE, Mark, MarkKind
+from shared.model.media import MAX_MEDIA, Media
 
 texts = st.text(max_size=50)
 phones = st.from_regex(r"\+1[2-9][0-9]{2}[2-9][0-9]{6}", fullmatch=True).map(PhoneNumber)

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from shared.config.keyword_settings import STOP_ALWAYS, WordSettings
 from shared.model.addresses import EmailAddress, PhoneNumber
 from shared.model.commands import WORDS, command_of, named_in_questions
-from shared.model.events import EmailReceived, Media, SmsReceived
+from shared.model.events import EmailReceived, SmsReceived
 from shared.model.marks import Mark
+from shared.model.media import Media
 from shared.model.sms_admission import START_WORDS
 from supervisor_worker.assistant import command_replies
 from supervisor_worker.assistant.notices import NOTICES

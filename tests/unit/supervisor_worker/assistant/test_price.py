@@ -15,9 +15,10 @@ from shared.mailbox.calls import DayBounds, Dearest
 from shared.mailbox.records import Message, MessageState, Reply, ReplyState
 from shared.model import codec
 from shared.model.addresses import EmailAddress, PhoneNumber
-from shared.model.events import MAX_MEDIA, EmailReceived, Media, Received, SendSmsResponse, SmsReceived
+from shared.model.events import EmailReceived, Received, SendSmsResponse, SmsReceived
 from shared.model.extracts import Extracts, shared_out
 from shared.model.files import File
+from shared.model.media import MAX_MEDIA, Media
 from shared.model.users import LOCAL_USER, User, Users
 from supervisor_worker.assistant import price, prompt
 from supervisor_worker.media.image_header import Picture

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from shared.mailbox.records import Kind, Message, MessageState, Reply, ReplyState
 from shared.model.addresses import EmailAddress, PhoneNumber
-from shared.model.events import EmailReceived, Media, SendSmsResponse, SmsReceived
+from shared.model.events import EmailReceived, SendSmsResponse, SmsReceived
 from shared.model.folds import Fold
 from shared.model.marks import Mark
+from shared.model.media import Media
 from shared.model.users import User
 from supervisor_worker.assistant.prompt import Prompt, PromptMessage, build_prompt, render
 from supervisor_worker.channels.notes import MAX_TEXT

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from shared.config.loading import load_settings
-from shared.model.events import Media
+from shared.model.media import Media
 from supervisor_worker.media.allowed_urls import TWILIO_HOSTS, AllowedUrls, NotAllowed
 
 SID, MEDIA = "MM" + "2" * 32, Media("ME" + "0" * 32)

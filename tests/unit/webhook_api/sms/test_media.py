@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.model.events import Media
+from shared.model.media import Media
 from tests.payloads import ACCOUNT, form_body, payload, sms_fields
 from webhook_api.sms.media import media_of
 from webhook_api.sms.parsing import parse_sms, read_form

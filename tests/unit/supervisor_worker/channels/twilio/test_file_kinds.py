@@ -10,7 +10,8 @@ import pytest
 
 from shared.errors import BadInput
 from shared.model.addresses import PhoneNumber
-from shared.model.events import Media, SmsReceived
+from shared.model.events import SmsReceived
+from shared.model.media import Media
 from supervisor_worker.assistant.prompt import render
 from supervisor_worker.channels.twilio.file_kinds import kind_of
 from tests import payloads

@@ -11,9 +11,10 @@ from structlog.testing import capture_logs
 
 from shared.config.loading import load_settings
 from shared.model.addresses import EmailAddress, PhoneNumber
-from shared.model.events import EmailReceived, Media, SmsReceived
+from shared.model.events import EmailReceived, SmsReceived
+from shared.model.media import Media
 from supervisor_worker.media.download import Downloads, MediaUnavailable
-from supervisor_worker.media.turn_pictures import MAX_TURN_BYTES, NO_PICTURES, ByteBudget, PictureLoader
+from supervisor_worker.media.turn_media import MAX_TURN_BYTES, NO_MEDIA, ByteBudget, MediaLoader
 from tests.payloads.pictures import png
 
 ME = "ME" + "0" * 31
@@ -46,8 +47,8 @@ def text(*media: Media) -> SmsReceived:
     )  # fmt: skip
 
 
-def loader(shelf: Shelf, *, seconds: float = 10, retry_seconds: float = 5, memory_bytes: int = MAX_TURN_BYTES) -> PictureLoader:
-    return PictureLoader(
+def loader(shelf: Shelf, *, seconds: float = 10, retry_seconds: float = 5, memory_bytes: int = MAX_TURN_BYTES) -> MediaLoader:
+    return MediaLoader(
         cast("Downloads", shelf), seconds=seconds, retry_waits=(0.01, 0.03), retry_seconds=retry_seconds, memory_bytes=memory_bytes
     )
 
@@ -65,8 +66,8 @@ def test_a_turn_waits_for_room_and_goes_on_when_there_is_some() -> None:
     async def scenario() -> None:
         shelf = Shelf({ME + "1": png(10, 10)})
         ours = loader(shelf)
-        async with ours.pictures([ONE]) as first:
-            assert len(first) == 1
+        async with ours.media([ONE]) as first:
+            assert len(first.pictures) == 1
             waiting = asyncio.create_task(_count(ours))
             await asyncio.sleep(0)
             assert len(shelf.asked) == 1
@@ -81,8 +82,8 @@ def test_what_the_pictures_did_not_need_is_free_while_the_model_thinks() -> None
 
     async def scenario() -> None:
         ours = loader(Shelf({ME + "1": png(10, 10)}), memory_bytes=MAX_TURN_BYTES + 1_000)
-        async with ours.pictures([ONE]), ours.pictures([ONE]) as second:
-            assert len(second) == 1
+        async with ours.media([ONE]), ours.media([ONE]) as second:
+            assert len(second.pictures) == 1
             assert ours._memory.free == MAX_TURN_BYTES + 1_000 - 2 * len(png(10, 10))
         assert ours._memory.free == MAX_TURN_BYTES + 1_000
 
@@ -96,8 +97,8 @@ def test_without_room_in_time_a_turn_goes_without_its_pictures() -> None:
         shelf = Shelf({})
         ours = loader(shelf, seconds=0.01, memory_bytes=MAX_TURN_BYTES - 1)
         with capture_logs() as logs:
-            async with ours.pictures([ONE]) as found:
-                assert found is NO_PICTURES
+            async with ours.media([ONE]) as found:
+                assert found is NO_MEDIA
         assert [line["reason"] for line in logs] == ["no_room"]
         assert shelf.asked == []
 
@@ -111,7 +112,7 @@ def test_room_comes_back_from_a_turn_that_fails_or_is_cancelled() -> None:
         shelf = Shelf({ME + "1": png(10, 10)})
         ours = loader(shelf)
         with pytest.raises(KeyError):
-            async with ours.pictures([ONE]):
+            async with ours.media([ONE]):
                 raise KeyError
         assert ours._memory.free == MAX_TURN_BYTES
         shelf.open.clear()
@@ -162,8 +163,8 @@ def test_one_pause_is_made_for_all_that_may_be_there_later() -> None:
 
         task = asyncio.create_task(arrives())
         with capture_logs() as logs:
-            async with ours.pictures([several]) as found:
-                assert [name for _, name in found] == [ME + "1", ME + "2"]
+            async with ours.media([several]) as found:
+                assert [name for _, name in found.pictures] == [ME + "1", ME + "2"]
         await task
         assert shelf.asked == [ME + name for name in "1234133"]
         assert [(line["media"], line["reason"]) for line in logs] == [(ME + "3", "http_404"), (ME + "4", "http_403")]
@@ -173,7 +174,7 @@ def test_one_pause_is_made_for_all_that_may_be_there_later() -> None:
 
 def test_what_is_late_is_waited_for_a_second_and_three_and_nothing_longer_than_ten() -> None:
     """By the settings' defaults; a test may have it all quicker."""
-    ours, quick = (PictureLoader.of(load_settings(_env_file=None, **more)) for more in ({}, {"media_timeout_seconds": 1.0}))
+    ours, quick = (MediaLoader.of(load_settings(_env_file=None, **more)) for more in ({}, {"media_timeout_seconds": 1.0}))
     assert (ours._retry_waits, ours._retry_seconds) == ((1.0, 3.0), 10.0)
     assert [*quick._retry_waits, quick._retry_seconds] == pytest.approx([0.1, 0.3, 1.0])
 
@@ -184,8 +185,8 @@ def test_asking_again_ends_when_patience_does() -> None:
     async def scenario() -> None:
         shelf = Shelf({ME + "1": MediaUnavailable("http_404", transient=True)})
         ours = loader(shelf, retry_seconds=0)
-        async with ours.pictures([ONE]) as found:
-            assert found == {}
+        async with ours.media([ONE]) as found:
+            assert found.pictures == {}
         assert shelf.asked == [ME + "1"]
 
     run(scenario)
@@ -201,13 +202,13 @@ def test_mails_and_texts_without_pictures_cost_nothing() -> None:
             id="m", from_=EmailAddress("u@example.com"), to=EmailAddress("b@example.com"), subject="", body='<img src="https://x.example/1.png">',
             user="ada", message_id="<m@x>", attachments=("a.png",),
         )  # fmt: skip
-        async with ours.pictures([mail, text(), text(Media(ME + "1", "video/mp4"))]) as found:
-            assert found is NO_PICTURES
+        async with ours.media([mail, text(), text(Media(ME + "1", "video/mp4"))]) as found:
+            assert found is NO_MEDIA
         assert shelf.asked == []
 
     run(scenario)
 
 
-async def _count(ours: PictureLoader) -> int:
-    async with ours.pictures([ONE]) as found:
-        return len(found)
+async def _count(ours: MediaLoader) -> int:
+    async with ours.media([ONE]) as found:
+        return len(found.pictures)

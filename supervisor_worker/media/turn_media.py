@@ -1,4 +1,4 @@
-"""The pictures of one turn: which files are fetched, how many, how large together, and how long that may take.
+"""The files of a turn's texts: which are fetched, how many, how large together, and how long that may take.
 
 A file that cannot be fetched never fails a turn: the model is told that there was one, and the log says why it is missing.
 """
@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
 from shared.config.settings import Settings
-from shared.model.events import MAX_MEDIA, Media, Received
+from shared.model.events import Received
+from shared.model.media import MAX_MEDIA, Media
 from shared.observability import logs
 from supervisor_worker.media.download import Downloads, MediaUnavailable
 from supervisor_worker.media.image_header import MAX_BYTES, NotAPicture, Picture, read_picture
+from supervisor_worker.media.readers.kinds import READERS, VOICE, claimed_kind
 
 MAX_TURN_BYTES: Final = 10_000_000
 """Of one turn's files together."""
@@ -28,7 +31,27 @@ FileKey = tuple[str, str]
 Pictures = Mapping[FileKey, Picture]
 WantedFile = tuple[Received, Media]
 LOG: Final = logs.logger(__name__)
-NO_PICTURES: Final[Pictures] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedMedia:
+    """What was fetched: `pictures`, which the model is shown as they are, and the `contents` of what else is to be read.
+
+    `end` is when the time for all files of the turn is over, by the event loop's clock; None where nothing was fetched.
+    """
+
+    pictures: Pictures = field(default_factory=lambda: MappingProxyType({}))
+    contents: Mapping[FileKey, bytes] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    end: float | None = None
+
+
+NO_MEDIA: Final = FetchedMedia()
+
+
+def worth_fetching(media: Media, *, sounds: bool) -> bool:
+    """Whether there is anything to do with a file, by the type that its carrier gives: to show, to read, or, with `sounds`, to hear it."""
+    kind = claimed_kind("", media.content_type)
+    return media.may_be_picture or (sounds if kind == VOICE else kind in READERS)
 
 
 class ByteBudget:
@@ -55,8 +78,8 @@ class ByteBudget:
                 waiter.set_result(None)
 
 
-class PictureLoader:
-    """Loads the pictures of turns: one loader for a worker process."""
+class MediaLoader:
+    """Fetches the files of turns: one loader for a worker process."""
 
     def __init__(
         self,
@@ -67,7 +90,7 @@ class PictureLoader:
         retry_seconds: float,
         memory_bytes: int = MAX_HELD_BYTES,
     ) -> None:
-        """`seconds` is for all pictures of a turn together, with the waiting for memory.
+        """`seconds` is for all files of a turn together, with the waiting for memory.
 
         A transient failure is retried after each of the `retry_waits`, until `retry_seconds` have passed since the first request.
         """
@@ -78,8 +101,8 @@ class PictureLoader:
         self._memory = ByteBudget(memory_bytes)
 
     @classmethod
-    def of(cls, settings: Settings) -> PictureLoader:
-        """As the settings say: half a lease for a turn, so that one whose pictures hang is still far from losing its lease.
+    def of(cls, settings: Settings) -> MediaLoader:
+        """As the settings say: half a lease for a turn, so that one whose files hang is still far from losing its lease.
 
         At the default MEDIA_TIMEOUT_SECONDS the waits are 1 s and 3 s, and nothing is retried after 10 s.
         """
@@ -93,19 +116,29 @@ class PictureLoader:
         await self._downloads.aclose()
 
     @asynccontextmanager
-    async def pictures(self, events: Sequence[Received]) -> AsyncIterator[Pictures]:
-        """The pictures of a turn's messages that can be shown. Their memory counts as used while the block runs."""
-        wanted = [(event, media) for event in events for media in event.media if media.may_be_picture]
+    async def media(
+        self, events: Sequence[Received], *, known: Collection[FileKey] = (), sounds: bool = False
+    ) -> AsyncIterator[FetchedMedia]:
+        """The files of a turn's messages. Their memory counts as used while the block runs.
+
+        Those that are `known` are left out; recordings are fetched where `sounds` says that they can be heard.
+        """
+        wanted = [
+            (event, media)
+            for event in events
+            for media in event.media
+            if (event.id, media.id) not in known and worth_fetching(media, sounds=sounds)
+        ]
         if not wanted:
-            yield NO_PICTURES
+            yield NO_MEDIA
             return
         try:
             end = asyncio.get_running_loop().time() + self._seconds
             async with asyncio.timeout_at(end):
                 await self._memory.reserve(MAX_TURN_BYTES)
         except TimeoutError:
-            LOG.warning("There is no memory for a turn's pictures", action="media_failed", reason="no_room", media=len(wanted))
-            yield NO_PICTURES
+            LOG.warning("There is no memory for a turn's files", action="media_failed", reason="no_room", media=len(wanted))
+            yield NO_MEDIA
             return
         held = MAX_TURN_BYTES  # nobody knows a file's size before it is read: the most is reserved, and the rest released below
         try:
@@ -116,8 +149,8 @@ class PictureLoader:
         finally:
             self._memory.release(held)
 
-    async def _fetch_all(self, wanted: Sequence[WantedFile], end: float) -> tuple[Pictures, int]:
-        """The pictures, in the order of their messages, and the bytes that they did not need.
+    async def _fetch_all(self, wanted: Sequence[WantedFile], end: float) -> tuple[FetchedMedia, int]:
+        """The files, in the order of their messages, and the bytes that they did not need.
 
         Transient failures are retried together: one wait for all of them.
         """
@@ -133,32 +166,39 @@ class PictureLoader:
         except TimeoutError:
             pass  # what is there is shown, and the rest is said to be missing
         for event, media in wanted:
-            if (event.id, media.id) not in files.found:
+            if not files.has(event.id, media.id):
                 reason = files.reasons.get((event.id, media.id), "no_time")
                 LOG.warning("A file could not be fetched", action="media_failed", message=event.id, media=media.id, reason=reason)
-        return {name: files.found[name] for event, media in wanted if (name := (event.id, media.id)) in files.found}, files.left
+        order = [(event.id, media.id) for event, media in wanted]
+        pictures = {name: files.pictures[name] for name in order if name in files.pictures}
+        return FetchedMedia(pictures, files.contents, end), files.left
 
 
 class _TurnFiles:
     """What a turn has fetched so far: one file after the other, so that the order of the answers does not decide which ones fit."""
 
     def __init__(self, downloads: Downloads) -> None:
-        self.found: dict[FileKey, Picture] = {}
+        self.pictures: dict[FileKey, Picture] = {}
+        self.contents: dict[FileKey, bytes] = {}
         self.reasons: dict[FileKey, str] = {}
         self.left = MAX_TURN_BYTES
         self._downloads = downloads
+
+    def has(self, event: str, media: str) -> bool:
+        """Whether a file is there."""
+        return (event, media) in self.pictures or (event, media) in self.contents
 
     async def add(self, event: Received, media: Media) -> bool:
         """Fetch a file; True after a transient failure: it may be retried."""
         name = event.id, media.id
         try:
             data = await self._downloads.fetch(event.media_owner, media, min(MAX_BYTES, self.left))
-            self.found[name] = read_picture(data)
         except MediaUnavailable as error:
             self.reasons[name] = error.reason
             return error.transient
-        except NotAPicture as error:
-            self.reasons[name] = str(error)
-            return False
         self.left -= len(data)
+        try:
+            self.pictures[name] = read_picture(data)
+        except NotAPicture:
+            self.contents[name] = data
         return False
