@@ -55,10 +55,18 @@ class _NoRedirect(HTTPRedirectHandler):
         """Never."""
 
 
-def ask(url: str, *, timeout: float, method: str = "GET", headers: Mapping[str, str] | None = None, body: bytes | None = None) -> Answer:
-    """Send one request. Raises Unreachable. The environment's proxies are used, except for this machine."""
+def ask(
+    url: str,
+    *,
+    timeout: float,
+    method: str = "GET",
+    headers: Mapping[str, str] | None = None,
+    body: bytes | None = None,
+    proxied: bool = True,
+) -> Answer:
+    """Send one request. Raises Unreachable. The environment's proxies are used where it is `proxied`, except for this machine."""
     handlers: list[Any] = [_NoRedirect()]
-    if urlsplit(url).hostname in LOCAL:
+    if not proxied or urlsplit(url).hostname in LOCAL:
         handlers.append(ProxyHandler({}))
     request = Request(url, data=body, headers=dict(headers or {}), method=method)  # noqa: S310 - settings allow http(s) only
     try:

@@ -11,6 +11,7 @@ from aiohttp import web
 
 import sandbox.anthropic.api
 import sandbox.sendgrid.api
+import sandbox.speech.api
 import sandbox.twilio.api
 from sandbox import control_api, page
 from sandbox.engine.faults import FaultSettings
@@ -41,7 +42,7 @@ def create_app(settings: SandboxSettings) -> web.Application:
     faults = FaultSettings().merged(json.loads(settings.faults))
     app = web.Application(middlewares=[reject_other_origins], client_max_size=MAX_BODY)
     app[STATE] = SandboxState(settings=settings, webhooks=WebhookSender(settings=settings), faults=faults)
-    for module in (sandbox.twilio.api, sandbox.sendgrid.api, sandbox.anthropic.api, control_api, page):
+    for module in (sandbox.twilio.api, sandbox.sendgrid.api, sandbox.anthropic.api, sandbox.speech.api, control_api, page):
         app.add_routes(module.routes())
     app.on_response_prepare.append(add_security_headers)
     app.cleanup_ctx.append(_webhook_sender)

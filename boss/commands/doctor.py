@@ -19,6 +19,7 @@ from boss.checks.email_events import email_events, events_heard
 from boss.checks.reconciler import reconciler
 from boss.checks.replication import clocks, sentinels
 from boss.checks.result import Check, Finding, fail, not_checked, not_running, ok, run_all, worst
+from boss.checks.speech import speech
 from boss.checks.spending import spending
 from boss.checks.spool import spool
 from boss.checks.standby import standby
@@ -106,6 +107,7 @@ def checks_for(settings: Settings, redis: Redis) -> dict[str, Check]:
         providers.twilio,
         providers.sendgrid,
         providers.claude,
+        speech,
         machine.exposed,
     )
     return {

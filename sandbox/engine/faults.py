@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from sandbox.engine.json_types import JsonObject
 from sandbox.engine.twilio_message_log import STOP_WORDS
 
-MESSAGE_OPERATIONS: Final = frozenset({"create", "send", "messages"})
-"""The operations that produce a message: a fault without `on` applies to these."""
+MESSAGE_OPERATIONS: Final = frozenset({"create", "send", "messages", "transcriptions"})
+"""The operations that produce a message, or the words of one: a fault without `on` applies to these."""
 ACCEPTING_FAULTS: Final = frozenset({"reset_after_accept", "broken_json", "reset_midway", "trickle", "stream_error"})
 """Faults of the answer alone: by default the request is performed."""
 TRANSPORT_FAULTS: Final = ACCEPTING_FAULTS | {"reset_before", "hang"}
@@ -53,8 +53,8 @@ class InjectedFault(_StrictModel):
     rate: Share = 1.0
     """The share of matching requests it applies to."""
     on: str | None = None
-    """One operation: `create`, `list`, `fetch`, `media`, `media_file`, `send`, `messages`, `count_tokens`; `*` is any.
-    By default those that produce a message: `create`, `send`, `messages`."""
+    """One operation: `create`, `list`, `fetch`, `media`, `media_file`, `send`, `messages`, `count_tokens`,
+    `transcriptions`; `*` is any. By default those that produce a message: `create`, `send`, `messages`, `transcriptions`."""
     match: str | None = None
     """Only requests that contain this text, so that one conversation fails while others go on."""
     accept: bool = False
@@ -102,7 +102,7 @@ class InjectedFault(_StrictModel):
 
 
 class ProviderFaults(_StrictModel):
-    """What each of the three providers can do wrong."""
+    """What each provider can do wrong."""
 
     latency_seconds: Latency = 0.0
     """The request is performed, and is in the journal, at once; its answer comes this much later."""
@@ -190,6 +190,17 @@ class AnthropicFaults(ProviderFaults):
     """The time over which a stream's events are spread."""
 
 
+class SpeechFaults(ProviderFaults):
+    """What is heard in a recording; what is null is simulated."""
+
+    text: str | None = None
+    """The exact words; "" is a recording without any."""
+    seconds: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+    """How long the recording was, as the service counts it; null says nothing of it."""
+    answer: Literal["redirect", "page", "endless"] | None = None
+    """In place of the answer: a redirect to another place, a page, or a body without end."""
+
+
 class InboundFaults(_StrictModel):
     """How inbound webhooks are posted; the copies, signature and scheme of one message are set with that message."""
 
@@ -208,6 +219,7 @@ class FaultSettings(_StrictModel):
     twilio: TwilioFaults = Field(default_factory=TwilioFaults)
     sendgrid: SendGridFaults = Field(default_factory=SendGridFaults)
     anthropic: AnthropicFaults = Field(default_factory=AnthropicFaults)
+    speech: SpeechFaults = Field(default_factory=SpeechFaults)
     inbound: InboundFaults = Field(default_factory=InboundFaults)
 
     def section_of(self, kind: str) -> ProviderFaults:

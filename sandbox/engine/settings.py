@@ -26,6 +26,7 @@ FIELD_OF_VARIABLE: Final = {
     "SANDBOX_SENDGRID_PRIVATE_KEY": "sendgrid_private_key",
     "EMAIL_WEBHOOK_SECRET": "email_webhook_secret",
     "ANTHROPIC_API_KEY": "anthropic_api_key",
+    "STT_API_KEY": "stt_api_key",
     "SANDBOX_USER_PHONE": "user_phone",
     "SANDBOX_BOSS_PHONE": "boss_phone",
     "SANDBOX_USER_EMAIL": "user_email",
@@ -76,6 +77,7 @@ class SandboxSettings:
     sendgrid_private_key: str | None = field(default=None, repr=False)
     email_webhook_secret: str | None = field(default=None, repr=False)
     anthropic_api_key: str | None = field(default=None, repr=False)
+    stt_api_key: str | None = field(default=None, repr=False)
     user_phone: str = "+15551234567"
     boss_phone: str = "+15559876543"
     user_email: str = "user@example.com"

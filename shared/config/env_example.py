@@ -7,7 +7,7 @@ from typing import Final
 from shared.config.cross_checks import secret_text
 from shared.config.settings import Settings
 
-GROUPS: Final = ("Place", "Twilio", "SendGrid", "Claude", "Limits", "Bridge", "Workers", "Development", "Console")
+GROUPS: Final = ("Place", "Twilio", "SendGrid", "Claude", "Speech", "Limits", "Bridge", "Workers", "Development", "Console")
 
 
 def example_file() -> str:

@@ -27,6 +27,7 @@ MIN_LENGTHS: Final = {
     "sendgrid_api_key": 32,
     "email_webhook_secret": 16,
     "anthropic_api_key": 16,
+    "stt_api_key": 16,
     "supervisor_token": 16,
     "redis_url": 12,
     "console_password": MIN_PASSWORD_LENGTH,

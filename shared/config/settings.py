@@ -21,8 +21,9 @@ from shared.config.field import setting
 from shared.config.keyword_settings import WordSettings
 from shared.config.providers import Provider
 from shared.config.sendgrid_settings import SendGridSettings
+from shared.config.speech_settings import SpeechSettings
 from shared.config.twilio_settings import TwilioSettings
-from shared.net import without_login
+from shared.net import is_loopback_url, without_login
 from shared.storage.url import url_passwords
 
 MAX_SEND_SECONDS: Final = 15.0
@@ -34,7 +35,7 @@ _PROVIDER_URLS: Final = {
 }
 
 
-class Settings(BridgeSettings, ClaudeSettings, SendGridSettings, TwilioSettings, WordSettings):
+class Settings(BridgeSettings, SpeechSettings, ClaudeSettings, SendGridSettings, TwilioSettings, WordSettings):
     """All settings. Times are in the unit that the name says; empty values count as unset."""
 
     model_config = SettingsConfigDict(
@@ -226,7 +227,7 @@ class Settings(BridgeSettings, ClaudeSettings, SendGridSettings, TwilioSettings,
     def _together(self) -> Settings:
         """Faults that concern several settings together."""
         faults = [*url_faults(self), *twilio_faults(self), *providers.half_set(self), *self._time_faults(), *self.word_faults()]
-        faults += [*self.bridge_faults(), *self.mail_faults()]
+        faults += [*self.bridge_faults(), *self.mail_faults(), *self.speech_faults()]
         if self.environment == "production":
             faults += production_faults(self)
         if faults:
@@ -262,8 +263,12 @@ class Settings(BridgeSettings, ClaudeSettings, SendGridSettings, TwilioSettings,
 
     @property
     def spending_bounds(self) -> tuple[int, int]:
-        """Tokens and turns that all conversations together may use in a day; 0 for no bound. A played Claude costs nothing."""
-        return (0, 0) if "anthropic" in self.played else (self.daily_tokens, self.daily_turns)
+        """Tokens and turns that all conversations together may use in a day; 0 for no bound. A played Claude costs nothing.
+
+        Where recordings are heard elsewhere and that costs something, the bounds hold for both, whoever plays Claude.
+        """
+        costs = "anthropic" not in self.played or (self.stt_costs and not is_loopback_url(self.stt_url))
+        return (self.daily_tokens, self.daily_turns) if costs else (0, 0)
 
     @property
     def secrets(self) -> tuple[str, ...]:

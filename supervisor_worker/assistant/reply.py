@@ -18,10 +18,12 @@ from shared.observability import logs
 from supervisor_worker.assistant import notices
 from supervisor_worker.assistant.claude.client import PROVIDER, ModelAnswer
 from supervisor_worker.assistant.file_notes import not_kept, unheard
+from supervisor_worker.assistant.hearing import NO_TOKENS, Hearing
 from supervisor_worker.assistant.prompt import Prompt, build_prompt, zone
 from supervisor_worker.assistant.reservations import ModelCallDenied, ModelCalls
 from supervisor_worker.channels.formats import MessageFormat, configured
 from supervisor_worker.channels.truncation import cut_short
+from supervisor_worker.media.transcription import Transcriber
 from supervisor_worker.media.turn_files import FileLoader, LoadedFiles
 from supervisor_worker.media.turn_media import NO_MEDIA, MediaLoader, Pictures
 from supervisor_worker.providers.retry_budget import RetryBudget
@@ -35,8 +37,6 @@ CUT: Final = ("max_tokens", "model_context_window_exceeded")
 COMPLETE: Final = ("end_turn", "stop_sequence")
 """Stop reasons of a model that has said what it had to say."""
 _PICTURES_REFUSED: Final = (400, 413)
-_NO_TOKENS: Final = ("dear", "spent", "share", "reserved")
-"""Why a question is denied for what it may cost; see `shared.mailbox.calls.Reserved`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +122,17 @@ class RetryBudgetSpent(Exception):
 
 @dataclass(frozen=True)
 class ReplyGenerator:
-    """Generates the replies of one worker process. `budget` is the model's retry budget."""
+    """Generates the replies of one worker process.
+
+    `budget` is the model's retry budget, `transcriber` who hears recordings; None where nobody does.
+    """
 
     settings: Settings
     users: Users
     media_loader: MediaLoader
     budget: RetryBudget
     file_loader: FileLoader
+    transcriber: Transcriber | None = None
 
     async def generate(self, turn: Turn, events: Sequence[Received], calls: ModelCalls) -> GeneratedReply | None:
         """The reply of one turn; None where the model has nothing to say. `events` are the turn's messages, none missing.
@@ -140,7 +144,12 @@ class ReplyGenerator:
         if turn.messages[0].kind == "notice":
             command = self._notice(turn.messages[0], last, turn.reply_id)
             return GeneratedReply(command, target.form.figures(command))
-        async with self.media_loader.media(events) as media, self.file_loader.files(turn.messages, media) as files:
+        heard = {(message.id, name) for message in turn.messages for name in message.heard}
+        hear = Hearing(self.transcriber, self.settings, calls).hear if self.transcriber else None
+        async with (
+            self.media_loader.media(events, known=heard, sounds=hear is not None) as media,
+            self.file_loader.files(turn.messages, media, hear) as files,
+        ):
             await self._keep_read(turn, files, calls)
             shown = ShownFiles(media.pictures, files)
             not_heard = unheard(files)
@@ -210,7 +219,7 @@ class ReplyGenerator:
             LOG.warning("A turn's pictures were refused", action="pictures_refused", turn=turn.id, code=error.code, pictures=shown.count)
             return await self._generate(turn, events, shown.as_text, target, calls)
         except ModelCallDenied as denied:
-            if not (shown.from_files and denied.reason in _NO_TOKENS):
+            if not (shown.from_files and denied.reason in NO_TOKENS):
                 raise
             LOG.warning("There are no tokens for a turn's files", action="files_not_paid", turn=turn.id, reason=denied.reason)
             return await self._generate(turn, events, ShownFiles(shown.pictures, shown.files.as_text), target, calls)

@@ -1,4 +1,4 @@
-"""The calls of one turn to the model: tokens are reserved before each call, and settled once with what it used.
+"""The calls of one turn to the model, and to who hears recordings: tokens are reserved before each, and settled once with what it used.
 
 The claim reserves the first call. Each further call is reserved in a round trip of its own, which also settles the call before it; the
 script that stores the reply or ends the turn settles the last one. The use of a call is unknown while it is under way and when it got no
@@ -72,6 +72,19 @@ class ModelCalls:
             raise
         self.settled = Settled(self.settled.model_call, answer.used, "good")
         return answer
+
+    async def reserve_hearing(self, amount: int) -> None:
+        """Reserve what hearing a recording counts as, before it is sent. Raises ModelCallDenied, LeaseLost, RedisError.
+
+        What the claim reserved for the question is given up by it, and reserved anew when the recording's words are known.
+        """
+        self.reserved = 0
+        await self._reserve(amount)
+        self.settled = Settled(self.settled.model_call, None)
+
+    def heard(self, used: int | None) -> None:
+        """What hearing it has used; None where nobody knows."""
+        self.settled = replace(self.settled, used=used)
 
     def not_usable(self) -> None:
         """The last answer could not be used: it counts as a failed call."""

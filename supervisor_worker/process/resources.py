@@ -24,6 +24,7 @@ from shared.runtime import Runtime, open_runtime, redis_url
 from shared.storage.clients import for_loop, for_waiting
 from supervisor_worker.assistant.claude.client import Claude
 from supervisor_worker.channels.ports import open_ports
+from supervisor_worker.media.transcription import Transcriber
 from supervisor_worker.media.turn_media import MediaLoader
 from supervisor_worker.process.patient_mailbox import PatientMailbox
 from supervisor_worker.turns.context import TurnContext
@@ -65,7 +66,10 @@ async def open_resources(runtime: Runtime, process: str = "") -> AsyncIterator[W
             stack.push_async_callback(client.aclose)
         commands = CommandBatcher(redis, runtime.barrier)
         model, media_loader = Claude(settings), MediaLoader.of(settings)
+        transcriber = Transcriber(settings) if settings.stt_url else None
         ports = open_ports(settings, runtime.users.channels)
+        if transcriber:
+            stack.push_async_callback(transcriber.aclose)
         for close in (model.aclose, *(port.aclose for port in ports.values()), media_loader.aclose):
             stack.push_async_callback(close)
         stopping = asyncio.Event()
@@ -78,6 +82,7 @@ async def open_resources(runtime: Runtime, process: str = "") -> AsyncIterator[W
             channels=ports,
             stopping=stopping,
             media_loader=media_loader,
+            transcriber=transcriber,
             process=process,
         )
         yield WorkerResources(context, AsyncMailbox(redis, commands), redis, commands, waiting)

@@ -92,10 +92,13 @@ class HttpResponse:
 class HttpPool:
     """The connections to one host. They belong to the event loop of the first request, and are closed there."""
 
-    def __init__(self, base_url: str, *, limit: int, connect_seconds: float) -> None:
-        """At most `limit` at once. `connect_seconds` is for a free connection or a new one, with its name look-up and TLS."""
+    def __init__(self, base_url: str, *, limit: int, connect_seconds: float, proxied: bool = True) -> None:
+        """At most `limit` at once. `connect_seconds` is for a free connection or a new one, with its name look-up and TLS.
+
+        `proxied`: the environment's proxy is used, if it names one for this host.
+        """
         self._tls = urlsplit(base_url).scheme == "https"
-        self._proxy = _proxy_for(base_url)
+        self._proxy = _proxy_for(base_url) if proxied else None
         self._limit = limit
         self._connect_seconds = connect_seconds
         self._session: aiohttp.ClientSession | None = None

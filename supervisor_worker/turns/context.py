@@ -20,6 +20,7 @@ from supervisor_worker.assistant.reply import ReplyGenerator
 from supervisor_worker.assistant.reservations import ModelPort
 from supervisor_worker.channels.formats import configured
 from supervisor_worker.channels.port import ChannelPort
+from supervisor_worker.media.transcription import Transcriber
 from supervisor_worker.media.turn_files import FileLoader
 from supervisor_worker.media.turn_media import MediaLoader
 from supervisor_worker.providers.retry_budget import RetryBudget
@@ -48,6 +49,7 @@ class TurnContext:
     channels: Mapping[Channel, ChannelPort]
     stopping: asyncio.Event
     media_loader: MediaLoader
+    transcriber: Transcriber | None = None
     in_flight: set[asyncio.Task[object]] = field(default_factory=set)
     process: str = ""
     budgets: Mapping[Channel, RetryBudget] = field(default_factory=_budgets)
@@ -56,7 +58,7 @@ class TurnContext:
     def replies(self) -> ReplyGenerator:
         """Generates the replies."""
         files = FileLoader(self.mailbox.redis, seconds=self.settings.lease_seconds / 2)
-        return ReplyGenerator(self.settings, self.users, self.media_loader, self.budgets["model"], files)
+        return ReplyGenerator(self.settings, self.users, self.media_loader, self.budgets["model"], files, self.transcriber)
 
     @cached_property
     def command_replies(self) -> CommandReplies:

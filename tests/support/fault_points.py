@@ -6,7 +6,7 @@ A plan is the file `<conversation>.plan` in CRASH_DIR, one line for each thing t
     SIGKILL after:sending       and then, another there
 
 Moments: `before:` and `after:` (once granted) each call of the mailbox by a worker; `after:take` and `before:give_back` of RQ's
-job; `before:` and `during:` a `think`, `send` or `find` request to a provider; in the web process `before:accept` and
+job; `before:` and `during:` a `think`, `send`, `find` or `transcribe` request to a provider; in the web process `before:accept` and
 `after:accept` of a webhook, and `before:replay` and `after:replay` of what was spooled. What happened stands in
 `<conversation>.hit`, a line each: the time, the signal, the pid. A process that was frozen and is past that call leaves
 `<conversation>.past`. Who claimed a conversation last stands in `<conversation>.pid`, and in `swept`, with the time, whose
@@ -171,8 +171,10 @@ def _arm_requests(fault_points: FaultPoints) -> None:
     from supervisor_worker.assistant.claude.client import Claude  # noqa: PLC0415
     from supervisor_worker.channels.sendgrid.email import SendGridEmail  # noqa: PLC0415 - as above
     from supervisor_worker.channels.twilio.sms import TwilioSms  # noqa: PLC0415
+    from supervisor_worker.media.transcription import Transcriber  # noqa: PLC0415
 
-    for kind, name in ((Claude, "think"), (TwilioSms, "send"), (SendGridEmail, "send"), (TwilioSms, "find")):
+    requests = ((Claude, "think"), (TwilioSms, "send"), (SendGridEmail, "send"), (TwilioSms, "find"), (Transcriber, "transcribe"))
+    for kind, name in requests:
         setattr(kind, name, _armed_request(fault_points, name, getattr(kind, name)))
 
 

@@ -35,6 +35,7 @@ OWN_SETTINGS: Final = (
     "TWILIO_",
     "SENDGRID_",
     "ANTHROPIC_",
+    "STT_",
     "EMAIL_WEBHOOK_SECRET",
 )
 """Settings of the surrounding shell that must not leak into a test."""

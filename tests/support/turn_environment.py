@@ -31,6 +31,7 @@ from supervisor_worker.assistant.reservations import ModelPort
 from supervisor_worker.channels.port import ChannelPort
 from supervisor_worker.channels.sendgrid.email import SendGridEmail
 from supervisor_worker.channels.twilio.sms import TwilioSms
+from supervisor_worker.media.transcription import Transcriber
 from supervisor_worker.media.turn_media import MediaLoader
 from supervisor_worker.process.patient_mailbox import PatientMailbox
 from supervisor_worker.turns.context import TurnContext
@@ -175,12 +176,15 @@ class TurnEnvironment:
         settings = self.settings
         redis = for_loop(self.redis_url)
         model, media_loader = self.model or Claude(settings), MediaLoader.of(settings)
+        transcriber = Transcriber(settings) if settings.stt_url else None
         channels: dict[Any, ChannelPort] = {"sms": TwilioSms(settings), "email": SendGridEmail(settings), **self.channels}
         try:
             stopping = asyncio.Event()
             mailbox = PatientMailbox(redis, None, stopping)
-            yield TurnContext(settings, self.users, self.identities, mailbox, model, channels, stopping, media_loader)
+            yield TurnContext(settings, self.users, self.identities, mailbox, model, channels, stopping, media_loader, transcriber)
         finally:
+            if transcriber:
+                await transcriber.aclose()
             await model.aclose()
             await media_loader.aclose()
             for channel in channels.values():

@@ -24,7 +24,7 @@ from shared.mailbox.calls.delivery import (
     store_reply,
     unsettled,
 )
-from shared.mailbox.calls.files import PIECE_BYTES, Piece, erase_files, file_piece, file_room, keep_read
+from shared.mailbox.calls.files import PIECE_BYTES, Piece, erase_files, file_piece, file_room, keep_heard, keep_read
 from shared.mailbox.calls.indexes import END, Progress, list_stored, progress_from
 from shared.mailbox.calls.operators import (
     Alarmed,
@@ -135,6 +135,7 @@ __all__ = [
     "heartbeat",
     "hold_retry",
     "ignore",
+    "keep_heard",
     "keep_read",
     "list_stored",
     "no_cross_channel_notice",

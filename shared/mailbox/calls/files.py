@@ -10,7 +10,10 @@ from collections.abc import Iterable
 from typing import Any, Final, Literal, cast
 
 from shared.mailbox.call import HOUR_MS, Arguments, Call
+from shared.mailbox.calls.spending import NO_MODEL_CALL, Settled
+from shared.mailbox.records import HEARD
 from shared.model.extracts import Extracts
+from shared.model.heard import Heard
 
 PIECE_BYTES: Final = 512 * 1024
 """What is written and read at once: Redis serves nobody else meanwhile."""
@@ -45,6 +48,14 @@ def file_piece(key: str, number: int, piece: bytes) -> Call[Piece]:
 def keep_read(conversation: str, token: str, message: str, read: Extracts) -> Call[Kept]:
     """Keep with a message what was read in its files (`shared.model.extracts.Extracts`)."""
     return Call("keep_read", {"conv": conversation, "token": token, "id": message, "read": str(read)}, _kept)
+
+
+def keep_heard(conversation: str, token: str, message: str, file: str, heard: Heard, *, settled: Settled = NO_MODEL_CALL) -> Call[Kept]:
+    """Keep with a message what was heard in one of its recordings, by the file's id; `settled` is what that cost."""
+    arguments: Arguments = {
+        "conv": conversation, "token": token, "id": message, "field": HEARD + file, "heard": str(heard), **settled.arguments(),
+    }  # fmt: skip
+    return Call("keep_heard", arguments, _kept)
 
 
 def erase_files(user: str) -> Call[int]:

@@ -9,12 +9,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from redis import Redis
 
-from shared.mailbox import calls
+from shared.mailbox import Mailbox, calls
+from shared.mailbox.calls import Settled
 from shared.mailbox.calls.files import LEAST_ROOM, WAITING_MS
 from shared.model.addresses import EmailAddress
 from shared.model.events import EmailReceived
 from shared.model.extracts import Extracts
 from shared.model.files import File
+from shared.model.heard import Heard
 from tests.support.mailbox_driver import PAIR, C, MailboxDriver
 from tests.support.mailbox_state import RETENTION
 from tests.support.server import EmbeddedServer
@@ -23,6 +25,7 @@ DAY, WEEK = 86_400_000, 7 * 86_400_000
 MOST = 20 * LEAST_ROOM
 SECOND = 1_000
 READ = Extracts.of([("a.txt", "abc")])
+HEARD = Heard("call Tom")
 
 
 def key(number: int) -> str:
@@ -186,6 +189,26 @@ def test_what_was_read_is_kept_by_the_holder_alone_and_only_with_its_message(dri
     assert driver.run(calls.keep_read(C, "k1", "m-9", READ)) == "gone"
     assert driver.run(calls.keep_read(C, "k1", "m-1", READ)) == "kept"
     assert driver.redis.hget("boss:msg:m-1", "read") == str(READ).encode()
+    assert not driver.redis.exists("boss:msg:m-9")
+
+
+def test_what_was_heard_is_kept_once_with_its_message_and_settled_by_whoever_tells_it(driver: MailboxDriver) -> None:
+    """The first words stay, whoever repeats; what they cost is settled also where the lease is lost, and once."""
+    accepted(driver, "m-1")
+    driver.taken("k1")
+    assert driver.run(calls.reserve(C, "k1", "q-1", 100, bounds=calls.DayBounds(), settled=Settled("q-k1"))) == "ok"
+    used = Settled("q-1", 40)
+    assert driver.run(calls.keep_heard(C, "k0", "m-1", key(1), HEARD, settled=used)) == "lost"
+    assert driver.spent() == {"tokens": 40, "tokens:s-1": 40}
+    assert driver.run(calls.keep_heard(C, "k1", "m-9", key(1), HEARD)) == "gone"
+    assert not driver.redis.hexists("boss:msg:m-1", f"heard:{key(1)}")
+    for words in (HEARD, Heard("other words")):
+        assert driver.run(calls.keep_heard(C, "k1", "m-1", key(1), words, settled=used)) == "kept"
+    assert driver.run(calls.keep_heard(C, "k1", "m-1", "ME1", Heard(fault="not_understood"))) == "kept"
+    message = Mailbox(driver.redis).message("m-1")
+    assert message is not None
+    assert message.heard == {key(1): HEARD, "ME1": Heard(fault="not_understood")}
+    assert driver.spent() == {"tokens": 40, "tokens:s-1": 40}
     assert not driver.redis.exists("boss:msg:m-9")
 
 

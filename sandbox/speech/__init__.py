@@ -1,0 +1,1 @@
+"""A service that turns recordings into words, as OpenAI's API does it."""
