@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import time
 from typing import Any
 
 import pytest
@@ -93,6 +94,24 @@ def test_a_turn_that_begins_anew_does_not_pay_for_its_recording_again(hearing: T
     assert (requests(hearing), hearing.sandbox.count("twilio.media", accepted=None)) == (1, 1)
 
 
+@pytest.mark.parametrize("fault", ["", "400"])
+def test_a_mail_s_recording_is_sent_once_whatever_came_of_it(hearing: TurnEnvironment, web: Web, fault: str) -> None:
+    """Its content is still there when the turn begins anew; the words, or that there are none, stay as they were."""
+    hearing.sandbox.faults(anthropic={"fail": [{"fault": "529"}]}, speech={"fail": [{"fault": fault}] if fault else []})
+    event = mails.arrives(web, ("memo.amr", amr(2)), ("memo.amr", amr(3)), body="Please")
+    hearing.once(event)
+    assert hearing.state(event) != "answered"
+    hearing.sandbox.faults(speech={"text": "other words"})
+    hearing.drive(lambda: hearing.state(event) == "answered")
+    assert requests(hearing) == 2
+    said = asked(hearing)[-1]["text"]
+    assert ("other words" in said, said.count("Call Tom"), said.count("no words could be made out")) == (
+        False,
+        1 if fault else 2,
+        bool(fault),
+    )
+
+
 PASSING = {"429": "429", "an error of its own": "503", "no connection": "reset_before", "half an answer": "reset_midway"}
 
 
@@ -135,6 +154,18 @@ def test_where_nobody_hears_it_the_person_is_told_by_code_and_asked_nothing(hear
     assert not hearing.ledger("lease_lost")
     assert "obey" not in json.dumps(logs, default=str)
     assert hearing.sandbox.url not in json.dumps(logs, default=str)
+
+
+def test_what_is_fetched_late_leaves_less_time_for_hearing(hearing: TurnEnvironment, web: Web) -> None:
+    """All files of a turn have half of its lease together: 2 s until this one is there, and then 1 s."""
+    hearing.environment |= {"LEASE_SECONDS": 6, "SEND_TIMEOUT_SECONDS": 2, "MEDIA_TIMEOUT_SECONDS": 5}
+    hearing.sandbox.faults(twilio={"media_after_seconds": 1.5}, speech={"fail": [{"fault": "hang"}]})
+    event = arrives(hearing, web, NOTE, body="")
+    began = time.monotonic()
+    hearing.once(event)
+    assert hearing.message(event).heard[event.media[0].id].fault == "hearing_failed"
+    assert requests(hearing) == 1
+    assert time.monotonic() - began < 4.5
 
 
 def test_a_service_that_is_not_there_costs_nobody_an_answer(hearing: TurnEnvironment, web: Web) -> None:
