@@ -18,7 +18,7 @@ from redis.exceptions import DataError, RedisError, ResponseError
 
 from shared import mailbox
 from shared.errors import StorageFault, StorageFull, StorageUnavailable
-from shared.mailbox import calls, wake_queue
+from shared.mailbox import calls, forwarding, wake_queue
 from shared.mailbox.call import Call
 from shared.mailbox.calls import Accepted
 from shared.mailbox.records import Kind
@@ -50,30 +50,32 @@ def call_for(
         identities = runtime.identities
     conversation = identities.conversation(event.key())
     settings = runtime.settings
+    forwarded = forwarding.bounds_of(event, identities, settings.forwarded_mails_per_day)
     channel = CHANNELS[event.channel]
     settles, has_threads = (channel.settles, channel.has_threads) if kind == channel.kind else (False, False)
     return calls.accept(
         event,
         kind=kind,
         conversation=conversation,
-        sender=identities.sender(event.from_),
+        sender=forwarding.sender_of(event, identities),
         pair=identities.pair(event.to, event.from_),
         settle_ms=int(settings.sms_settle_seconds * 1000) if settles else 0,
         turns_per_hour=settings.sender_turns_per_hour,
         keyword=keyword,
         max_open=settings.max_open_messages,
-        digest="" if kind == "bridge" else event.fingerprint(),
+        digest="" if kind == "bridge" or forwarded else event.fingerprint(),
         hourly=settings.thread_turns_per_hour if has_threads else calls.NO_LIMIT,
         pair_hourly=settings.mail_turns_per_hour if has_threads else calls.NO_LIMIT,
         daily=settings.pair_turns_per_day,
         via=via,
         maybe_duplicate=maybe_duplicate,
         user=identities.user(event.user),
-        who=f"{event.from_.masked()} to {event.to.masked()}",
-        index=[identities.message_id(header)] if (header := event.header_id) else (),
+        who=forwarding.who(event),
+        index=forwarding.index_of(event, identities),
         thread=identities.thread(event.thread),
         retention_ms=settings.retention_ms,
         command="" if keyword else command_of(event),
+        forwarded=forwarded,
         wake=wake_queue.job(conversation, event.channel),
     )
 

@@ -95,7 +95,9 @@ def _counted(found: Users) -> str:
     reached = found.reached.all
     phones, mails = (sum(1 for user in reached if getattr(user, field)) for field in ("phone", "email"))
     alone = len(found.all) - len(reached)
-    return f"{len(found.all)}: {phones} by text, {mails} by mail" + (f", {alone} over the bridge alone" if alone else "")
+    more = [f"{alone} over the bridge alone"] if alone else []
+    more += [f"{found.forwarding_addresses} forwarding addresses"] if found.forwarding_addresses else []
+    return ", ".join([f"{len(found.all)}: {phones} by text, {mails} by mail", *more])
 
 
 def channels_of(settings: Settings) -> frozenset[Channel]:

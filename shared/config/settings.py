@@ -109,6 +109,13 @@ class Settings(BridgeSettings, SpeechSettings, ClaudeSettings, SendGridSettings,
         ge=1,
         le=1_000_000,
     )
+    forwarded_mails_per_day: int = setting(
+        20,
+        "Mails to one forwarding address that are answered in a day (UTC), a quarter of them of one author; the others are named in one digest.",
+        "Limits",
+        ge=0,
+        le=1_000,
+    )
     daily_tokens: int = setting(
         2_000_000,
         "Tokens (in and out) that all may use in a day (UTC); then nothing more is thought about until the next, with an alarm. 0: no bound.",

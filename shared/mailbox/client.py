@@ -239,9 +239,9 @@ class AsyncMailbox:
         records = await self._records("reply", reply_ids)
         return [reply_from(record) if record.get("id") else None for record in records]
 
-    async def listed(self, name: str, limit: int) -> list[str]:
-        """The ids of the newest messages of an index (`calls/indexes.py`), newest first."""
-        (found,) = await self._together([("ZREVRANGE", keys.index(name), 0, limit - 1)])
+    async def listed(self, name: str, limit: int, skip: int = 0) -> list[str]:
+        """The ids of the newest messages of an index (`calls/indexes.py`), newest first, without the `skip` newest."""
+        (found,) = await self._together([("ZREVRANGE", keys.index(name), skip, skip + limit - 1)])
         return list(found)
 
     async def standing(self, pairs: Sequence[str], conversations: Sequence[str]) -> Standing:

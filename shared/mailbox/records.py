@@ -8,13 +8,14 @@ from enum import StrEnum
 from typing import Any, Final, Literal, cast
 
 from shared.errors import BadInput
-from shared.model import codec, folds
+from shared.model import codec, folds, withheld
 from shared.model.addresses import Channel
-from shared.model.commands import CommandName
+from shared.model.commands import Answered, CommandName
 from shared.model.events import Received, Response
 from shared.model.extracts import NOTHING_READ, Extracts
 from shared.model.folds import Fold
 from shared.model.heard import Heard
+from shared.model.withheld import WithheldMail
 
 HEARD: Final = "heard:"
 """Before the id of a recording's file: the name of the field with what was heard in it."""
@@ -85,9 +86,9 @@ class Reply:
     """A stored reply: the command to send and what became of it. `code` is why it did not arrive, in the provider's words.
 
     `notice` is the code of the notice that it carries, once it is known that it did not reach its user. `answers` is the command that it
-    answers, '' for what the model wrote, or what is `by_code`: said of recordings that nobody heard, without asking the model. `next` is
-    the reply that brought the next part of what it left out. `segments`, `encoding` and `price_class` are what is billed for a text (0
-    and "" for a mail, and in records of before). `stored_at` is in ms of Redis TIME; 0 where it is not known.
+    answers, or "digest", '' for what the model wrote, or what is `by_code`: said of recordings that nobody heard, without asking the
+    model. `next` is the reply that brought the next part of what it left out. `segments`, `encoding` and `price_class` are what is billed
+    for a text (0 and "" for a mail, and in records of before). `stored_at` is in ms of Redis TIME; 0 where it is not known.
     """
 
     id: str
@@ -100,7 +101,7 @@ class Reply:
     maybe_duplicate: bool = False
     code: str = ""
     notice: str = ""
-    answers: CommandName = ""
+    answers: Answered = ""
     next: str = ""
     segments: int = 0
     encoding: str = ""
@@ -128,6 +129,7 @@ class Message:
     heard in each of its recordings, by the id of its file. `who` (sender and recipient, masked) and `provider_id` are of one that is not
     answered. `command` is what code does about it, '' for what the model answers; `rest` the reply of which a "more" asks the next part.
     `folds` are the parts that are shown as notes only; None until the message was first shown in a question.
+    `withheld` are the mails that a digest names, `withheld_count` how many it is of.
     """
 
     id: str
@@ -154,6 +156,8 @@ class Message:
     folds: tuple[Fold, ...] | None = field(repr=False, default=None)
     extracts: Extracts = NOTHING_READ
     heard: Mapping[str, Heard] = field(repr=False, default_factory=dict)
+    withheld: tuple[WithheldMail, ...] = field(repr=False, default=())
+    withheld_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +220,8 @@ def message_from(record: dict[str, Any], *, age_ms: int = 0) -> Message:
         folds=folds.decode(record["folds"]) if record.get("folds") else None,
         extracts=Extracts.parse(record["read"]) if record.get("read") else NOTHING_READ,
         heard=_heard(record),
+        withheld=withheld.read(record.get("named", "")),
+        withheld_count=int(record.get("withheld") or 0),
     )
 
 
@@ -238,7 +244,7 @@ def reply_from(record: dict[str, Any]) -> Reply:
         maybe_duplicate=record.get("maybe_duplicate") == "1",
         code=record.get("code", ""),
         notice=record.get("notice", ""),
-        answers=cast("CommandName", record.get("answers", "")),
+        answers=cast("Answered", record.get("answers", "")),
         next=record.get("next", ""),
         segments=int(record.get("segments") or 0),
         encoding=record.get("encoding", ""),

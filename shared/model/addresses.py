@@ -238,6 +238,14 @@ class Identities:
         """The id under which a sender's rate is counted, over all the tags of a mail address."""
         return "s-" + self._digest("sender", _untagged(address))
 
+    def forwarding(self, address: str, username: str) -> str:
+        """The id under which the mails that come by a person's forwarding address are bounded."""
+        return "f-" + self._digest("forwarding", address, username)
+
+    def digest(self, address: str, username: str) -> str:
+        """What the conversations of a forwarding address's digests are named after."""
+        return self._digest("digest", address, username)
+
     def claimed(self, text: str) -> str:
         """The id of whatever a provider calls a sender: the same as `sender`'s for an address, one of its own for a short code, say."""
         for kind in (PhoneNumber, EmailAddress):

@@ -16,6 +16,8 @@ from shared.model.events import EmailReceived, Received
 
 CommandName = Literal["", "help", "status", "more", "new", "back"]
 """'' for a message that is no command."""
+Answered = CommandName | Literal["digest"]
+"""What code has said in a reply: the answer to a command, or what came by a forwarding address; '' for what the model wrote."""
 
 WORDS: Final[dict[CommandName, tuple[str, ...]]] = {
     "help": ("help", "/help", "hilfe", "aide", "ayuda"),
@@ -47,8 +49,11 @@ _NAMES: Final[dict[str, CommandName]] = {word: name for name, words in WORDS.ite
 
 
 def command_of(event: Received) -> CommandName:
-    """The command that a message is, "" for an ordinary one: the words alone, whatever their case and the punctuation around them."""
-    if event.file_ids or event.media:
+    """The command that a message is, "" for an ordinary one: the words alone, whatever their case and the punctuation around them.
+
+    What came by a forwarding address is none: whoever wrote it commands nothing.
+    """
+    if event.file_ids or event.media or event.forwarding:
         return ""
     own = _own_words(event)
     return _NAMES.get(_plain(own), "") if len(own) <= MAX_WORD else ""

@@ -125,6 +125,11 @@ class Received(Event):
         return ""
 
     @property
+    def forwarding(self) -> str:
+        """The forwarding address that it came by: then somebody else wrote it, and `from_` is only told of it. "" for a person's own."""
+        return ""
+
+    @property
     def thread(self) -> Thread:
         """What it is known by as a part of a conversation; nothing where the two ends are one for ever."""
         return NO_THREAD
@@ -238,8 +243,9 @@ class EmailReceived(Received):
     subject, body and names. `addressed` is where the Boss stands among the recipients (`to`, `cc`, `bcc`), `others` who else was written
     to, as the mail shows them. `thread_index` is Outlook's, the 22 bytes of a thread in hexadecimal digits.
 
-    Of a mail that came by a forwarding address, `via` is that address, `author` who wrote the mail, as its From says, and `proof` what
-    SPF and DKIM say of it; `from_` is then the person whom the address belongs to, and whom the answer goes to.
+    Of a mail that came by a forwarding address, `via` is that address, `tag` its tag, `author` who wrote the mail, as its From says, with
+    the address in brackets, and `proof` its envelope's sender and what SPF and DKIM say of both; `from_` is then the person whom the
+    address belongs to, and whom the answer goes to.
 
     An older version reads the fields that it knows, and leaves the others out.
     """
@@ -262,6 +268,7 @@ class EmailReceived(Received):
     via: str = ""
     author: str = ""
     proof: str = ""
+    tag: str = ""
 
     @property
     def text(self) -> str:
@@ -289,17 +296,29 @@ class EmailReceived(Received):
         return self.message_id
 
     @property
+    def forwarding(self) -> str:
+        """The forwarding address that it came by."""
+        return self.via
+
+    @property
+    def author_address(self) -> str:
+        """The address of who wrote the mail."""
+        return self.author.rpartition("<")[2].removesuffix(">") if self.via else self.from_.value
+
+    @property
     def file_ids(self) -> tuple[str, ...]:
         """The names of the attachments."""
         return self.attachments
 
     @property
     def thread(self) -> Thread:
-        """Its ids, Outlook's name of its thread, and its subject."""
-        return of_mail(self.message_id, self.in_reply_to, self.references, self.thread_index, self.subject)
+        """Its ids, Outlook's name of its thread, and its subject. Those that a stranger chose tie a mail to nothing of the person's."""
+        return NO_THREAD if self.via else of_mail(self.message_id, self.in_reply_to, self.references, self.thread_index, self.subject)
 
     def key(self) -> ConversationKey:
-        """The conversation that it begins: both addresses and the thread's root id."""
+        """The conversation that it begins: both addresses and the thread's root id. A mail by a forwarding address is one of its own."""
+        if self.via:
+            return ConversationKey("email", self.to.value, self.from_.value, f"forwarding {self.via} {self.id}")
         parent = next(iter(ids_in(self.in_reply_to)), self.in_reply_to)
         root = self.references[0] if self.references else parent or self.message_id
         return ConversationKey("email", self.to.value, self.from_.value, root)

@@ -11,6 +11,7 @@
     timezone   = "Europe/Berlin"     # optional, default UTC
     role       = "admin"             # or "member", the default
     bridge_only = true               # optional: comes over the bridge alone, and no provider is asked for on its account
+    forwarding = [{ address = "contact@example.com", tag = "contact" }]   # optional: addresses to which anybody may write
 
 A Boss number or address answers only its own users: the lookup is by both ends. A tag (`ada+shop@example.com`) makes no other address of a
 mail address, the person's or the Boss's.
@@ -29,13 +30,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from shared import operator_files
 from shared.errors import BadInput, ConfigurationError
+from shared.model import forwarding
 from shared.model.addresses import Address, Channel, EmailAddress, PhoneNumber
 from shared.model.channels import CHANNELS
 from shared.model.events import Received
+from shared.model.forwarding import Forwarding
 
 _TEXTS: Final = {"username", "name", "phone", "email", "boss_phone", "boss_email", "timezone", "role", "robots"}
 _FLAGS: Final = {"bridge_only"}
-_LISTS: Final = {"email_aliases"}
+_LISTS: Final = {"email_aliases", "forwarding"}
 MAX_ALIASES: Final = 20
 MAX_USERS: Final = 10_000
 
@@ -52,6 +55,7 @@ class User:
     boss_email: EmailAddress | None = None
     timezone: str = "UTC"
     email_aliases: tuple[EmailAddress, ...] = ()
+    forwarding: tuple[Forwarding, ...] = ()
     role: Literal["admin", "member"] = "member"
     robots: Literal["", "answer"] = ""
     bridge_only: bool = False
@@ -89,6 +93,7 @@ class Users:
         self.all = tuple(users)
         self._by_ends = {channel: {ends: user for user in users for ends in user.all_ends(channel)} for channel in CHANNELS}
         self._bosses = {channel: frozenset(boss for boss, _ in known) for channel, known in self._by_ends.items()}
+        self._forwarding = {each.address: (user, each) for user in users for each in user.forwarding}
 
     def find(self, channel: Channel, boss: Address, address: Address) -> User | None:
         """The user whose own Boss on that channel is `boss`; None for a stranger. Tags of mail addresses may be more than the file has."""
@@ -103,10 +108,24 @@ class Users:
         """The addresses that are answered on a channel."""
         return self._bosses[channel]
 
+    def forwarding(self, address: EmailAddress) -> tuple[User, Forwarding] | None:
+        """Whose forwarding address that is, with or without a tag; None for another address."""
+        return next((self._forwarding[form] for form in (address, address.untagged) if form in self._forwarding), None)
+
+    @property
+    def forwarding_addresses(self) -> int:
+        """How many there are."""
+        return len(self._forwarding)
+
     def admits(self, event: Received) -> bool:
-        """Whether both ends of a message are still those of the entry that it came from. The file may have changed since it came."""
+        """Whether both ends of a message are still those of the entry that it came from, and so is the forwarding address that it came by.
+
+        The file may have changed since it came.
+        """
         user = self.find(event.channel, event.to, event.from_)
-        return user is not None and user.username == event.user
+        if user is None or user.username != event.user:
+            return False
+        return not event.forwarding or any(each.address.value == event.forwarding for each in user.forwarding)
 
     @property
     def reached(self) -> Users:
@@ -192,7 +211,7 @@ def _addresses(table: dict[str, Any], fields: dict[str, Any], where: str) -> lis
             found.append(f"{where}: {mine} and {boss} must differ")
     if "phone" not in table and "email" not in table:
         found.append(f"{where}: has neither phone nor email")
-    return found + _aliases(table, fields, where)
+    return [*found, *_aliases(table, fields, where), *_forwarding(table, fields, where)]
 
 
 def _aliases(table: dict[str, Any], fields: dict[str, Any], where: str) -> list[str]:
@@ -206,6 +225,19 @@ def _aliases(table: dict[str, Any], fields: dict[str, Any], where: str) -> list[
         fields["email_aliases"] = tuple(EmailAddress.parse(text) for text in texts)
     except BadInput:
         return [f"{where}: email_aliases has what is not a mail address"]
+    return []
+
+
+def _forwarding(table: dict[str, Any], fields: dict[str, Any], where: str) -> list[str]:
+    """The forwarding addresses of a table; what comes in there is told by mail."""
+    if "forwarding" not in table:
+        return []
+    if "email" not in table or table.get("bridge_only"):
+        return [f"{where}: forwarding needs email and boss_email, by which the person is told, and no bridge_only"]
+    try:
+        fields["forwarding"] = forwarding.parse(table["forwarding"])
+    except BadInput as error:
+        return [f"{where}: forwarding {error.detail}"]
     return []
 
 
@@ -236,4 +268,6 @@ def _clashes(users: list[User]) -> list[str]:
     mail = {own for user in users for _, own in user.all_ends("email")} & {user.boss_email for user in users if user.boss_email}
     if own or mail:
         found.append("one user's own address is another's Boss: the two would talk to each other")
-    return found
+    addresses = [each.address for user in users for each in user.forwarding]
+    writers = {own for user in users for own in (user.email, *user.email_aliases) if own}
+    return found + forwarding.clashes(addresses, writers, {user.boss_email for user in users if user.boss_email})

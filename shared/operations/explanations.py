@@ -88,6 +88,9 @@ IGNORED: Final[dict[str, Explanation]] = {
     "list": Explanation("A mailing list or a newsletter sent it: it has a list's headers, and another sign of one."),
     "bulk": Explanation("It calls itself bulk, list or junk mail (Precedence), and has another sign of a program."),
     "auto_response": Explanation("It has a header of automatic answers, or their subject and another sign."),
+    "forwarding_limited": Explanation(
+        "It came by a forwarding address whose day was used up (FORWARDED_MAILS_PER_DAY); it is kept, and named in the digest of that day."
+    ),
     "own_message": Explanation("A mail of ours came back: it has an id as ours have."),
     "report": Explanation("It is a delivery report."),
     "robot": Explanation("Its address is a program's, such as noreply or mailer-daemon."),

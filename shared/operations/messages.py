@@ -12,9 +12,10 @@ from typing import Any, Final, TypedDict
 from redis import Redis
 
 from shared.mailbox import Mailbox, keys, ledger
+from shared.mailbox.forwarding import who
 from shared.mailbox.ledger import Line
 from shared.mailbox.records import Message, Reply, reply_id_of
-from shared.model.addresses import Address
+from shared.model.addresses import Address, masked
 from shared.model.delivery_errors import sentence
 from shared.model.events import EmailReceived, Received, SendEmailResponse, SendSmsResponse, SmsReceived
 from shared.operations.errors import NotPossible
@@ -170,7 +171,7 @@ def _lines(redis: Redis, record: Message) -> list[Line]:
 def _summary(record: Message, people: People, reply_state: str, reply_code: str) -> MessageSummary:
     found = explained(record.state, record.reason)
     event = record.event
-    masked = (event.from_.masked(), event.to.masked()) if event else record.who.partition(" to ")[::2]
+    sender, recipient = (who(event) if event else record.who).partition(" to ")[::2]
     name = event.user if event else people.name_of(record.user)
     return {
         "id": record.id,
@@ -184,9 +185,9 @@ def _summary(record: Message, people: People, reply_state: str, reply_code: str)
         "command": record.command,
         "conversation": record.conversation,
         "accepted_at_ms": record.accepted_at,
-        "who": name or masked[0],
-        "sender": masked[0],
-        "recipient": masked[1],
+        "who": name or sender,
+        "sender": sender,
+        "recipient": recipient,
         "provider_id": event.provider_name if event else record.provider_id,
         "reply_state": reply_state,
         "reply_code": reply_code,
@@ -206,7 +207,9 @@ def _received(event: Received, *, body: bool) -> dict[str, Any]:
 
 def _mail(mail: EmailReceived | SendEmailResponse, *, body: bool) -> dict[str, Any]:
     headers = {"message_id": mail.message_id, "in_reply_to": mail.in_reply_to} if body else {}
-    return {"subject": _text(mail.subject, body=body), **headers}
+    via, author = (mail.via, mail.author_address) if isinstance(mail, EmailReceived) else ("", "")
+    others = {"author": author if body else masked(author), "forwarding_address": via if body else masked(via)} if via else {}
+    return {"subject": _text(mail.subject, body=body), **others, **headers}
 
 
 def _reply(reply: Reply, *, body: bool) -> dict[str, Any]:

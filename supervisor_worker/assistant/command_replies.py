@@ -16,12 +16,15 @@ from shared.mailbox.records import Message, MessageState, ReplyState
 from shared.model.addresses import Channel, Identities
 from shared.model.channels import CHANNELS
 from shared.model.events import Received, Response
+from shared.model.forwarding import WITHHELD
 from shared.model.users import User, Users
 from supervisor_worker.assistant.prompt import zone
 from supervisor_worker.channels.formats import MessageFormat
 
 LOOKED_AT: Final = 50
-"""The newest messages of a person that a status reads."""
+"""The newest messages of a person that a status reads at once."""
+MAX_LOOKS: Final = 4
+"""How often it reads so many, where hardly one of them is the person's own: strangers may have written to their forwarding addresses."""
 SHOWN: Final = 3
 MAX_PARTS: Final = 50
 """How many parts of one answer are followed to the newest."""
@@ -77,12 +80,21 @@ class CommandReplies:
 
     async def _status(self, event: Received) -> str:
         user = self.users.named(event.user)
-        newest = await self.mailbox.listed(self.identities.user(event.user), LOOKED_AT)
-        messages = [found for found in await self.mailbox.messages(newest) if found and not found.command and found.kind != "notice"]
+        messages = await self._newest(self.identities.user(event.user))
         pairs = self._pairs(user)
         waiting = [message for message in messages if message.state in _WAIT]
         standing = await self.mailbox.standing(list(pairs), [message.conversation for message in waiting])
         return status(messages, standing, [pairs[pair] for pair in standing.opted_out], zone(user), datetime.now(UTC))
+
+    async def _newest(self, user: str) -> list[Message]:
+        """A person's own newest messages, newest first."""
+        own: list[Message] = []
+        for look in range(MAX_LOOKS):
+            names = await self.mailbox.listed(user, LOOKED_AT, look * LOOKED_AT)
+            own += [found for found in await self.mailbox.messages(names) if found and _is_own(found)]
+            if len(own) >= SHOWN or len(names) < LOOKED_AT:
+                break
+        return own
 
     def figures(self, command: Response) -> dict[str, int | str]:
         """What sending an answer costs, for its record."""
@@ -92,6 +104,12 @@ class CommandReplies:
         """The person's pairs of addresses, by which opt-outs and pauses are kept."""
         ends = {channel: user.ends(channel) for channel in CHANNELS} if user else {}
         return {self.identities.pair(*both): channel for channel, both in ends.items() if both}
+
+
+def _is_own(message: Message) -> bool:
+    """Whether a person wrote a message themselves, and not as a command: what comes by their forwarding addresses they did not."""
+    forwarded = message.reason == WITHHELD or (message.event is not None and message.event.forwarding != "")
+    return not (message.command or message.kind == "notice" or forwarded)
 
 
 def status(messages: Sequence[Message], standing: Standing, opted_out: Sequence[Channel], local: tzinfo, now: datetime) -> str:

@@ -65,4 +65,9 @@ def is_elsewhere(code: str) -> bool:
 
 def notice(code: str, until: datetime) -> str:
     """The text of a notice; `until`, in the reader's zone, is when answers go on, for a notice that says so."""
-    return NOTICES.get(code, GENERAL).replace("{when}", f"on {until:%A} from {until:%H:%M} ({until.tzinfo})")
+    return NOTICES.get(code, GENERAL).replace("{when}", when(until))
+
+
+def when(until: datetime) -> str:
+    """When answers go on, in words."""
+    return f"on {until:%A} from {until:%H:%M} ({until.tzinfo})"

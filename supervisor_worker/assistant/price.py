@@ -67,12 +67,13 @@ def dearest(settings: Settings) -> Dearest:
 def day_bounds(settings: Settings, users: Users) -> DayBounds:
     """The day's bounds. A sender's share is at least an equal part: a smaller one would leave tokens that nobody may use.
 
-    It is also at least two plain requests, so that every sender can get an answer.
+    It is also at least two plain requests, so that every sender can get an answer. All forwarding addresses together have
+    SENDER_DAILY_SHARE, however few users there are: what strangers cost leaves the users the rest.
     """
     tokens, turns = settings.spending_bounds
-    share = max(settings.sender_daily_share, 1 / max(1, len(users.all)))
-    own = max(int(tokens * share), MIN_CALLS_OF_A_SHARE * dearest(settings).fixed)
-    return DayBounds(tokens, turns, own if own < tokens else 0)
+    share, least = max(settings.sender_daily_share, 1 / max(1, len(users.all))), MIN_CALLS_OF_A_SHARE * dearest(settings).fixed
+    own, forwarded = (max(int(tokens * part), least) for part in (share, settings.sender_daily_share))
+    return DayBounds(tokens, turns, own if own < tokens else 0, forwarded if forwarded < tokens else 0)
 
 
 def too_small(settings: Settings) -> str:

@@ -17,12 +17,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from shared.mailbox.records import Message, Reply, ReplyState
 from shared.model.addresses import Channel
-from shared.model.commands import CommandName
+from shared.model.commands import Answered
 from shared.model.events import Received
 from shared.model.folds import Fold
+from shared.model.forwarding import WITHHELD
 from shared.model.users import User
 from supervisor_worker.assistant.file_notes import said_before, told, told_apart
 from supervisor_worker.channels.formats import FORMATS, MessageFormat
+from supervisor_worker.channels.marked_text import END
 from supervisor_worker.channels.notes import note, theirs
 from supervisor_worker.channels.truncation import CUT_MARK
 from supervisor_worker.media.image_header import Picture
@@ -32,7 +34,7 @@ EMPTY: Final = "Your answer to this was empty. If something is to be said, write
 NO_ROOM: Final = "You thought about this until no room for the answer was left. Answer now, without thinking about it any further."
 UNANSWERED: Final = "nothing_to_say"
 """The reason of a message that was answered without a reply: the model left its answer empty."""
-_TOLD: Final[dict[CommandName, str]] = {
+_TOLD: Final[dict[Answered, str]] = {
     "status": "The person asked this program what waits, and it answered:",
     "more": "The person asked for the rest of your answer, and this program sent on:",
     "help": "The person asked this program for its commands, and it answered:",
@@ -40,10 +42,12 @@ _TOLD: Final[dict[CommandName, str]] = {
 """How the history shows what code has answered: as a note, for these are not the model's words. Where a chat begins needs none."""
 _BY_CODE: Final = "This program told the person:"
 """Of an answer to recordings that nobody heard."""
+_LISTED: Final = "This program sent the person a list of mails. What follows comes from others: who wrote them, and their subjects"
 _REMARKS: Final = {
     UNANSWERED: "you left this without an answer",
     "reaction": "a reaction that their phone sent as a text; it was not answered",
     "auto_reply": "an automatic answer of their phone or carrier; it was not answered",
+    WITHHELD: "more such mails came that day than are read; you were not asked about this one, and the person was sent a list of them",
 }
 """What is said of a message of the history, by its reason."""
 MAX_NAME: Final = 200
@@ -178,6 +182,8 @@ def _backwards(history: Sequence[Message | Reply]) -> Iterator[tuple[Message | R
                 yield record, PromptMessage("user", note(f"{_BY_CODE} {said}"))
             elif not record.answers:
                 yield record, PromptMessage("assistant", said)
+            elif record.answers == "digest":
+                yield record, PromptMessage("user", f"{note(_LISTED)}\n{said}\n{note(END)}")
             elif record.answers in _TOLD:
                 yield record, PromptMessage("user", note(f"{_TOLD[record.answers]} {said}"))
         elif record.event is not None and not record.command:

@@ -22,8 +22,8 @@ _BOSS: Final = "boss"
 
 
 def may_quote(event: Received) -> bool:
-    """Whether a message may quote others: a mail; nobody quotes in a text."""
-    return event.header_id != ""
+    """Whether a message may quote the conversation: a mail, but none by a forwarding address; nobody quotes in a text."""
+    return event.header_id != "" and not event.forwarding
 
 
 def folds_of(event: Received, history: Sequence[Message | Reply], user: User | None, history_tokens: int) -> tuple[Fold, ...]:

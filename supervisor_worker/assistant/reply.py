@@ -12,10 +12,10 @@ from shared.config.settings import Settings
 from shared.errors import LeaseLost, ProviderError, ProviderRefused, ProviderUnavailable
 from shared.mailbox.calls import keep_read
 from shared.mailbox.records import Message, Reply, Turn
-from shared.model.events import Received, Response
+from shared.model.events import EmailReceived, Received, Response
 from shared.model.users import Users
 from shared.observability import logs
-from supervisor_worker.assistant import notices
+from supervisor_worker.assistant import forwarded, notices
 from supervisor_worker.assistant.claude.client import PROVIDER, ModelAnswer
 from supervisor_worker.assistant.file_notes import not_kept, unheard
 from supervisor_worker.assistant.hearing import NO_TOKENS, Hearing
@@ -157,13 +157,12 @@ class ReplyGenerator:
                 command = await target.command(not_heard)
                 return GeneratedReply(command, {"by_code": 1, **target.form.figures(command)})
             generated, shown = await self._within_budget(turn, events, shown, target, calls)
-        command, told = generated.command, not_kept(events)
-        if not_heard or told:
-            # Ours comes first: of a text that is too long the end is cut.
-            text = "\n\n".join(part for part in (not_heard, "" if generated.empty else generated.text, told) if part)
-            command = await target.command(text)
-        elif generated.empty:
+        # Ours comes first: of a text that is too long the end is cut.
+        text = "\n\n".join(part for part in (not_heard, "" if generated.empty else generated.text, not_kept(events)) if part)
+        text = forwarded.answer(last, text)
+        if not text:
             return None
+        command = generated.command if text == generated.text else await target.command(text)
         return GeneratedReply(command, {**_figures(generated.answers), **shown.figures, **target.form.figures(command)})
 
     def _form(self, event: Received) -> MessageFormat:
@@ -182,6 +181,9 @@ class ReplyGenerator:
         code = message.notice
         until = datetime.fromtimestamp(message.until / 1000, zone(self.users.named(event.user)))
         form = self._form(event)
+        if isinstance(event, EmailReceived) and event.via:
+            named, text = forwarded.notice(message, event, notices.when(until), zone(self.users.named(event.user)))
+            return form.reply(named, text, reply_id)
         compose = form.opening if notices.is_elsewhere(code) else form.reply
         return compose(event, notices.notice(code, until), reply_id)
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from shared.mailbox.calls import NO_MODEL_CALL, Outcome, Sending, Settled
 from shared.mailbox.records import Reply, Turn
-from shared.model.commands import CommandName
+from shared.model.commands import Answered
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +38,12 @@ class DeliveryResult:
 
 @dataclass(frozen=True, slots=True)
 class PendingReply:
-    """What is stored with a reply that is not stored yet; `answers` is the command that it answers."""
+    """What is stored with a reply that is not stored yet; `answers` is the command that it answers, or "digest"."""
 
     turn: Turn
     figures: dict[str, int | str]
     settled: Settled = NO_MODEL_CALL
-    answers: CommandName = ""
+    answers: Answered = ""
 
 
 def after_acceptance(outcome: Outcome) -> DeliveryResult:

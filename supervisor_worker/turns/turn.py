@@ -48,7 +48,9 @@ from shared.mailbox.calls.turns import first_model_call_id
 from shared.mailbox.records import Turn
 from shared.mailbox.wake_queue import job
 from shared.model.channels import CHANNELS
+from shared.model.commands import Answered
 from shared.model.events import Received, Response
+from shared.model.withheld import DIGEST
 from shared.observability import logs
 from shared.observability.redaction import error_location
 from supervisor_worker.assistant.prompt import UNANSWERED
@@ -176,7 +178,8 @@ class _TurnRun:
             return await self._call_denied(denied.reason)
         if generated is None:
             return await self._finish(reason=UNANSWERED)
-        return await self._deliver(generated.command, PendingReply(self._turn, generated.figures, self._model_calls.settled))
+        said: Answered = "digest" if message.notice == DIGEST else ""
+        return await self._deliver(generated.command, PendingReply(self._turn, generated.figures, self._model_calls.settled, said))
 
     async def _generated(self, events: list[Received]) -> GeneratedReply | None:
         self._turn = await with_folds(self._turn, self._context)

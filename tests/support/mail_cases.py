@@ -122,9 +122,11 @@ class _Taken:
     def runtime(self) -> SimpleNamespace:
         return SimpleNamespace(users=self.users, settings=SimpleNamespace(exact_mail_domains=()))
 
-    def keep_files(self, message: str, username: str, names: Sequence[str], contents: Sequence[MailFile]) -> tuple[File, ...]:
+    def keep_files(
+        self, message: str, username: str, names: Sequence[str], contents: Sequence[MailFile], *, forwarded: bool = False
+    ) -> tuple[File, ...]:
         """Each is read at once, in this process."""
-        del message, username
+        del message, username, forwarded
         self.read = tuple(_read(name, content) for name, content in zip(names, contents, strict=True))
         return tuple(each.file for each in self.read)
 

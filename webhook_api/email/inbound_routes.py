@@ -19,8 +19,10 @@ from flask import Request
 from shared.errors import BadInput
 from shared.model.addresses import EmailAddress
 from shared.model.events import EmailReceived
+from shared.model.marks import MAX_SOURCE, Mark
 from shared.model.sms_admission import Ignored
-from webhook_api.email import admission, recipients
+from webhook_api.email import admission, forwarding, recipients
+from webhook_api.email.forwarding import ForwardedMail
 from webhook_api.email.multipart import boundary_of
 from webhook_api.email.parsing import InboundMail, parse_email
 from webhook_api.http import request_body
@@ -63,11 +65,14 @@ def receive_mail(intake: Intake, authenticator: WebhookAuthenticator, request: R
 
 def _judged(intake: Intake, mail: InboundMail, recipient: EmailAddress, *, signed: bool) -> EmailReceived | IgnoredMessage:
     """What a mail is to one of our addresses. Files are stored after the verdict: a stranger's never are."""
-    verdict = admission.email(mail, recipient, intake.runtime.users, intake.runtime.settings.exact_mail_domains)
+    users, exact = intake.runtime.users, intake.runtime.settings.exact_mail_domains
+    verdict = forwarding.judged(mail, recipient, users, exact) or admission.email(mail, recipient, users, exact)
     if isinstance(verdict, Ignored):
         message_id = mail_id(mail, recipient.value, verdict.reason)
         sender = str(mail.sender or "")
         return IgnoredMessage(message_id, "email", verdict.reason, sender, recipient.value, header=mail.message_id)
+    if isinstance(verdict, ForwardedMail):
+        return _forwarded(intake, mail, recipient, verdict, signed=signed)
     message_id = mail_id(mail, verdict.boss.value)
     return EmailReceived(
         id=message_id,
@@ -90,6 +95,34 @@ def _judged(intake: Intake, mail: InboundMail, recipient: EmailAddress, *, signe
         hidden=mail.hidden,
         signed=signed,
         received_at=time.time(),
+    )
+
+
+def _forwarded(intake: Intake, mail: InboundMail, recipient: EmailAddress, found: ForwardedMail, *, signed: bool) -> EmailReceived:
+    """Somebody else's mail, of which a person is told: the answer goes to that person, whatever the mail says, and all of it is marked."""
+    via, user = found.forwarding.address.value, found.user.username
+    message_id = mail_id(mail, via)
+    return EmailReceived(
+        id=message_id,
+        from_=found.own,
+        to=found.boss,
+        subject=mail.subject,
+        body=mail.body,
+        user=user,
+        message_id=mail.message_id,
+        in_reply_to=mail.in_reply_to,
+        references=mail.references,
+        attachments=mail.attachments,
+        marks=(Mark("forwarded", 0, len(mail.body), found.author[:MAX_SOURCE]),) if mail.body else (),
+        others=recipients.others(mail.headers, recipient, mail.sender or recipient),
+        files=intake.keep_files(message_id, user, mail.attachments, mail.contents, forwarded=True) if mail.contents else (),
+        hidden=mail.hidden,
+        signed=signed,
+        received_at=time.time(),
+        via=via,
+        author=found.author,
+        proof=found.proof,
+        tag=found.forwarding.tag,
     )
 
 

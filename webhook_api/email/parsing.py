@@ -52,6 +52,8 @@ class InboundMail:
     same in each of SendGrid's retries. `attachments` are the harmless names of the files, `contents` the files themselves, in the same
     order: they hold on to the request's memory. `hidden` counts the characters that were left out because a person does not see them.
 
+    `enveloped`: the recipients are those of SendGrid's envelope, and not what the mail itself claims.
+
     `unread` is '' or says why the mail may not have been read as it was sent: `bad_form` for a form that has a field twice or other fields
     around it, `bad_headers` for a header block that was cut, is missing, or breaks RFC 5322. Then nothing in the mail proves anything.
     """
@@ -75,6 +77,7 @@ class InboundMail:
     spf: str
     digest: str
     unread: str = ""
+    enveloped: bool = False
 
 
 def parse_email(body: bytes, content_type: str) -> InboundMail:
@@ -122,6 +125,7 @@ def parse_email(body: bytes, content_type: str) -> InboundMail:
         spf=texts.proof("SPF").strip().lower(),
         digest=digest,
         unread=_unread(headers, form_is_whole=whole and once and not {"email", "headers"} <= fields.keys()),
+        enveloped=bool(envelope),
     )
 
 

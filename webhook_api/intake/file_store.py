@@ -79,31 +79,35 @@ class FileStore:
         """Close the connections."""
         self._redis.close()
 
-    def keep(self, message: str, username: str, names: Sequence[str], contents: Sequence[Content], *, away: bool) -> tuple[File, ...]:
+    def keep(
+        self, message: str, username: str, names: Sequence[str], contents: Sequence[Content], *, away: bool, forwarded: bool = False
+    ) -> tuple[File, ...]:
         """Store the files of the mail with the id `message`, from that user; each as the mail's record names it, in their order.
 
-        `away`: the server is known to take nothing now. Blocks for SECONDS and one answer at most.
+        `away`: the server is known to take nothing now. `forwarded`: others wrote to the user by a forwarding address, and have files kept
+        only while half of the room is free: the other half is the users'. Blocks for SECONDS and one answer at most.
         """
         found = [_measured(message, place, *each) for place, each in enumerate(zip(names, contents, strict=True))]
         faults: list[FileFault] = [_unfit(place, file) for place, file in enumerate(found)]
         wanted = [place for place, fault in enumerate(faults) if not fault]
         if wanted:
-            stored = self._store(message, username, [found[place] for place in wanted], away=away)
+            most = self._most // 2 if forwarded else self._most
+            stored = self._store(message, username, [found[place] for place in wanted], most=most, away=away)
             for place, fault in zip(wanted, stored, strict=True):
                 faults[place] = fault
         if lost := [fault for fault in faults if fault]:
             log.warning("Files of a mail are not kept.", action="files_not_kept", message=message, files=len(lost), reason=lost[0])
         return tuple(file.named(fault) for file, fault in zip(found, faults, strict=True))
 
-    def _store(self, message: str, username: str, files: Sequence[_Measured], *, away: bool) -> list[FileFault]:
-        """What keeps each file from being kept, '' where nothing does."""
+    def _store(self, message: str, username: str, files: Sequence[_Measured], *, most: int, away: bool) -> list[FileFault]:
+        """What keeps each file from being kept, '' where nothing does; `most` bytes are held at most with them."""
         end = time.monotonic() + SECONDS
         slow: list[FileFault] = ["slow"] * len(files)
         if away or time.monotonic() < self._quiet_until or not self._places.acquire(timeout=SECONDS):
             return slow
         try:
             user = self._runtime.identities.user(username)
-            rooms = self._mailbox.run(calls.file_room(message, user, [(file.key, file.size) for file in files], most=self._most))
+            rooms = self._mailbox.run(calls.file_room(message, user, [(file.key, file.size) for file in files], most=most))
         except OutOfMemoryError:
             return ["no_room"] * len(files)
         except (RedisError, OSError, StorageUnavailable):

@@ -106,9 +106,14 @@ class Intake:
         """Whether a request may have to wait: behind what is on disk, or for a replica, which the last one had to."""
         return self._last_unreplicated or self._spool.depth > 0
 
-    def keep_files(self, message: str, username: str, names: Sequence[str], contents: Sequence[Content]) -> tuple[File, ...]:
-        """Store the files of a mail that will be accepted under that id; each as its record names it. None is waited for on disk."""
-        return self._files.keep(message, username, names, contents, away=self.away) if contents else ()
+    def keep_files(
+        self, message: str, username: str, names: Sequence[str], contents: Sequence[Content], *, forwarded: bool = False
+    ) -> tuple[File, ...]:
+        """Store the files of a mail that will be accepted under that id; each as its record names it. None is waited for on disk.
+
+        `forwarded`: somebody else's, by a forwarding address.
+        """
+        return self._files.keep(message, username, names, contents, away=self.away, forwarded=forwarded) if contents else ()
 
     def accept(self, event: Received, *, keyword: Keyword = "") -> None:
         """Store a message that will be answered."""

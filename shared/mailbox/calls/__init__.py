@@ -5,7 +5,17 @@ an argument (`jitter`, 0 to 1): a script has none that would survive being repea
 """
 
 from shared.mailbox.call import DAY_MS, HOUR_MS, Arguments, Call, Wake
-from shared.mailbox.calls.acceptance import MAX_OPEN, NO_LIMIT, NOT_ADMITTED_AN_HOUR, Accepted, accept, ignore, reconciled, refuse
+from shared.mailbox.calls.acceptance import (
+    MAX_OPEN,
+    NO_LIMIT,
+    NOT_ADMITTED_AN_HOUR,
+    Accepted,
+    ForwardingBounds,
+    accept,
+    ignore,
+    reconciled,
+    refuse,
+)
 from shared.mailbox.calls.delivery import (
     OPT_WORD_KEPT_MS,
     REPEATS,
@@ -101,6 +111,7 @@ __all__ = [
     "Dearest",
     "DenialPolicy",
     "Due",
+    "ForwardingBounds",
     "NotFound",
     "Outcome",
     "Piece",

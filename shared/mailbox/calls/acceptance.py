@@ -29,9 +29,31 @@ _NOT_ADMITTED: Final[dict[str, str | int]] = {
     "kind": "text", "sender": "", "pair": "", "event": "", "settle": 0, "limit": 0, "keyword": "", "verdict": "", "most": MAX_OPEN,
     "texts": MAX_TEXTS_PER_TURN, "digest": "", "hourly": NO_LIMIT, "pair_hourly": NO_LIMIT, "daily": NO_LIMIT, "copy": 0,
     "flood": NOT_ADMITTED_AN_HOUR, "who": "", "provider_id": "", "index": "", "user": "", "thread": "", "command": "",
-    "automatic": "", "quoted": "", "files": "",
+    "automatic": "", "quoted": "", "files": "", "forwarding": "",
 }  # fmt: skip
 """What `accept.lua` reads of a message that is recorded with a reason only."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardingBounds:
+    """What bounds a mail that came by a forwarding address; see `forwarding.lua`.
+
+    `most` of the address are answered in a day, `each` of the author with the id `author`. Beyond that the mail is withheld: `line` is what
+    a digest says of it, `notice` the event that the digest answers, and `digest` what the conversations of the address's digests are named
+    after.
+    """
+
+    most: int
+    each: int
+    author: str
+    digest: str
+    line: str
+    notice: Received
+
+    def argument(self) -> str:
+        """For the script, in one text, which costs other messages nothing."""
+        fields = {name: getattr(self, name) for name in ("most", "each", "author", "digest", "line")}
+        return codec.dumps({**fields, "notice": codec.encode(self.notice)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +87,7 @@ def accept(
     thread: ThreadNames = NO_NAMES,
     retention_ms: int = 90 * DAY_MS,
     command: CommandName = "",
+    forwarded: ForwardingBounds | None = None,
     wake: Wake = (),
 ) -> Call[Accepted]:
     """Take a message into its conversation, once; see `accept.lua`.
@@ -75,7 +98,8 @@ def accept(
     `user` is the id of the entry of the users file that it comes from, `who` its sender and recipient, masked: kept of one that is not
     answered. `index` are more ids by which it is found, besides those of its user, sender and conversation.
     With a `thread` it goes on the conversation that is known for that, if there is one, and `conversation` is the one that it begins; the
-    thread is known for `retention_ms`. `command` is the command that its whole text is, if code may answer it.
+    thread is known for `retention_ms`. `command` is the command that its whole text is, if code may answer it. `forwarded` is of a mail
+    that came by a forwarding address: it counts in the bound of that alone.
     """
     automatic = event.automatic if kind == "text" else NOT_AUTOMATIC
     arguments: Arguments = {
@@ -108,6 +132,7 @@ def accept(
         "automatic": automatic.reason,
         "quoted": automatic.quoted,
         "files": " ".join(file.key for file in event.files if file.key),
+        "forwarding": forwarded.argument() if forwarded else "",
     }
     return Call("accept", arguments, _accepted, wake)
 

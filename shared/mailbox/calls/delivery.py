@@ -14,7 +14,7 @@ from shared.mailbox.calls.spending import NO_MODEL_CALL, Settled
 from shared.mailbox.calls.turns import Closed, closed_from
 from shared.mailbox.records import Attempt, AttemptOutcome, ReplyState, Turn, attempt_from
 from shared.model import codec
-from shared.model.commands import CommandName, named_in_questions
+from shared.model.commands import Answered, named_in_questions
 from shared.model.events import Received, Response
 from shared.model.threads import NO_NAMES, ThreadNames
 
@@ -116,13 +116,14 @@ class Unsettled:
 
 def store_reply(
     conversation: str, token: str, turn: Turn, command: Response, *, limits: SendLimits, attempt: str = "",
-    figures: dict[str, int | str] | None = None, settled: Settled = NO_MODEL_CALL, answers: CommandName = "",
+    figures: dict[str, int | str] | None = None, settled: Settled = NO_MODEL_CALL, answers: Answered = "",
     thread: ThreadNames = NO_NAMES, wake: Wake = (),
 ) -> Call[Stored]:  # fmt: skip
     """Store the turn's reply before anything is sent, and with `attempt` ask a permit for the first request in the same step.
 
     `figures` (tokens, model, ms) go to the record and the ledger; `settled` is what the turn's last call used. By `thread` an answer to a
-    mail finds the conversation. `answers` is the command that the reply answers; what it does is done in the same step.
+    mail finds the conversation. `answers` is the command that the reply answers; what it does is done in the same step; a
+    "digest" does nothing.
     """
     flat = [part for item in sorted((figures or {}).items()) for part in item]
     arguments: Arguments = {

@@ -18,15 +18,24 @@ Reserved = Literal["ok", "lost", "opted_out", "paused", "spent", "share", "reser
 
 @dataclass(frozen=True, slots=True)
 class DayBounds:
-    """What a day (UTC, by the server's clock) has room for: tokens and turns of all, tokens of one sender; 0 for no bound."""
+    """What a day (UTC, by the server's clock) has room for: tokens and turns of all, tokens of one sender; 0 for no bound.
+
+    `forwarded`: tokens of all that comes by forwarding addresses, together.
+    """
 
     tokens: int = 0
     turns: int = 0
     sender: int = 0
+    forwarded: int = 0
 
     def arguments(self) -> dict[str, int]:
         """As the scripts read them: the table `bounds`."""
-        return {"bounds.tokens": self.tokens, "bounds.turns": self.turns, "bounds.sender": self.sender}
+        return {
+            "bounds.tokens": self.tokens,
+            "bounds.turns": self.turns,
+            "bounds.sender": self.sender,
+            "bounds.forwarded": self.forwarded,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,12 @@
 -- is. All that is judged, written and woken here is of the conversation that was found.
 -- `files` are the keys of the files that came with it, which wait for an hour: they are kept for a week from now, or go at once where
 -- the message is not answered. A duplicate's stay: they may be those of the first.
+-- `forwarding` is of a mail that came by a forwarding address ("" for any other): its own budget in place of all bounds of turns, and its
+-- line in a digest where that is used up (`forwarding`).
 -- Answer: {outcome, reason}.
--- uses: indexes threads
+-- uses: indexes threads forwarding
 -- args: id channel kind conv sender pair event mark settle# limit# keyword verdict most# texts# digest hourly# pair_hourly# daily# kept
--- args: via copy user flood# who provider_id index thread command automatic quoted files wake...
+-- args: via copy user flood# who provider_id index thread command automatic quoted files forwarding wake...
 local HOUR, DAY = 3600000, 86400000
 local MOST_COMMANDS = 60
 local FILES_KEPT = 7 * DAY
@@ -142,6 +144,8 @@ local echoed, falls_silent = echoes()
 local way = via ~= '' and {'via', via} or {}
 if copy == '1' then way[#way + 1], way[#way + 2] = 'maybe_duplicate', '1' end
 
+local forwarded = forwarding ~= '' and cjson.decode(forwarding)
+if forwarded then way[#way + 1], way[#way + 2] = 'forwarding', '1' end
 local by_code, commands, counted = is_command(), P .. 'commands:' .. sender, false
 if verdict == '' then
   if keyword == 'stop' then
@@ -154,6 +158,8 @@ if verdict == '' then
     verdict = 'reaction'
   elseif automatic == 'auto_reply' then
     verdict = 'auto_reply'
+  elseif forwarded then
+    verdict = within_budget(sender, forwarded, t) and '' or 'forwarding_limited'
   elseif echoed >= MOST_ECHOES then
     verdict = 'echo'
   elseif by_code then
@@ -166,6 +172,18 @@ end
 
 local full = redis.call('ZCARD', OPEN) >= most
 if full and verdict == '' then return {'full', ''} end
+
+local keeps_text = true
+if verdict == 'forwarding_limited' then
+  local n
+  conv, n, keeps_text = withhold(forwarded, channel, pair, sender, user, #event, t)
+  if n > MOST_NAMED then
+    drop_files(files)
+    count('ignored:' .. verdict)
+    if n % 1000 == 0 then append('ignored', 'conv', conv, 'channel', channel, 'reason', verdict, 'n', n, unpack(way)) end
+    return {'ignored', verdict}
+  end
+end
 
 redis.call('HSET', msg_key(id), 'v', VERSION, 'id', id, 'conv', conv, 'channel', channel, 'kind', kind, 'accepted_at', whole(t), 'active_at', whole(active(t, pair)),
   'pair', pair, 'sender', sender, 'user', user)
@@ -205,7 +223,7 @@ if verdict ~= '' then
     opt(pair, true, t)
   elseif verdict == 'opt_in' then
     opt(pair, false, t)
-  elseif verdict == 'reaction' or verdict == 'auto_reply' then
+  elseif verdict == 'reaction' or verdict == 'auto_reply' or (verdict == 'forwarding_limited' and keeps_text) then
     keep_unanswered()
   elseif verdict == 'echo' then
     keep_unanswered()
@@ -232,6 +250,7 @@ if by_code then
   redis.call('HSET', msg_key(id), 'command', command, 'rest', command == 'more' and get(talk, 'rest') or '')
   if command == 'new' then redis.call('HSET', talk, 'new_at', whole(t)) end
 end
+if forwarded then count_in_budget(sender, forwarded, t) end
 if counted then
   redis.call('LPUSH', rate, whole(t))
   redis.call('LTRIM', rate, 0, limit - 1)

@@ -17,7 +17,7 @@
 -- first.
 -- uses: turns replies spending liveness
 -- args: conv token new_turn lease# lost_wait# jitter# most# schema# share# history_bytes# oldest# model_call
--- args: bounds{tokens# turns# sender#} question{fixed# history# text# files# picture# pictures#}
+-- args: bounds{tokens# turns# sender# forwarded#} question{fixed# history# text# files# picture# pictures#}
 -- args: process life# death_wait# last_try#
 local key, inbox = conv_key(conv), inbox_key(conv)
 local t = now()

@@ -3,7 +3,7 @@
 -- over the bridge and nowhere else: an opt-out does not concern it. A repeat gets the first answer.
 -- Answer: "ok", "lost", "opted_out", "paused", or why there is no room ("spent", "share", "reserved", "dear").
 -- uses: turns spending
--- args: conv token model_call amount# bounds{tokens# turns# sender#} settled{model_call used# answer}
+-- args: conv token model_call amount# bounds{tokens# turns# sender# forwarded#} settled{model_call used# answer}
 local key, t = conv_key(conv), now()
 settle(settled.model_call, settled.used, settled.answer)
 if get(key, 'token') ~= token then return 'lost' end

@@ -4,7 +4,8 @@
 -- use; that much is reserved in its day until the call is settled with what it used. A call whose use is not known (no answer in time,
 -- a holder that died) is settled at its amount, as `ended`, and corrected when the truth comes after all. A call belongs to the day in
 -- which it was reserved, whenever it is settled. Of a day: `tokens` used, `reserved`, `turns`, `open` calls, `calls` made, those that
--- `failed` (no usable answer); `tokens:` and `reserved:` with a sender are that sender's.
+-- `failed` (no usable answer); `tokens:` and `reserved:` with a sender are that sender's. All forwarding addresses are one sender: who writes
+-- to them is chosen by nobody, and has no more of the day than one share.
 
 local DAY = 86400000
 local RESERVED = P .. 'reserved'
@@ -13,9 +14,12 @@ local function day_of(t) return whole(math.floor(t / DAY)) end
 local function spent_key(day) return P .. 'spent:' .. day end
 local function model_call_key(id) return P .. 'call:' .. id end
 
+local function is_forwarding(sender) return string.sub(sender, 1, 2) == 'f-' end
+local function payer(sender) return is_forwarding(sender) and 'forwarded' or sender end
+
 local function add(call, field, n)
   redis.call('HINCRBY', spent_key(call.day), field, n)
-  if call.sender ~= '-' then redis.call('HINCRBY', spent_key(call.day), field .. ':' .. call.sender, n) end
+  if call.sender ~= '-' then redis.call('HINCRBY', spent_key(call.day), field .. ':' .. payer(call.sender), n) end
 end
 
 local function read_model_call(id)
@@ -69,16 +73,17 @@ local function count_turn_of(id)
   if call then redis.call('HINCRBY', spent_key(call.day), 'turns', 1) end
 end
 
--- Why `amount` tokens cannot be reserved now, or "". `bounds`: tokens and turns of a day, tokens of one sender in it; 0 for no bound.
+-- Why `amount` tokens cannot be reserved now, or "". `bounds`: tokens and turns of a day, tokens of one sender in it, and of all forwarding
+-- addresses; 0 for no bound.
 -- "dear": more than a whole day's. "spent", "share": not today any more. "reserved": other calls may leave some of theirs.
 local function refusal(bounds, sender, amount, t)
-  local day = redis.call('HMGET', spent_key(day_of(t)), 'tokens', 'reserved', 'turns', 'open', 'tokens:' .. sender, 'reserved:' .. sender)
+  local day = redis.call('HMGET', spent_key(day_of(t)), 'tokens', 'reserved', 'turns', 'open', 'tokens:' .. payer(sender), 'reserved:' .. payer(sender))
   local function over(used, reserved, more, bound)
     if bound == 0 then return 0 end
     local all = (tonumber(day[used] or '') or 0) + more
     return all > bound and 2 or all + (tonumber(day[reserved] or '') or 0) > bound and 1 or 0
   end
-  local share = sender ~= '' and bounds.sender or 0
+  local share = is_forwarding(sender) and bounds.forwarded or sender ~= '' and bounds.sender or 0
   if (bounds.tokens > 0 and amount > bounds.tokens) or (share > 0 and amount > share) then return 'dear' end
   local all = math.max(over(1, 2, amount, bounds.tokens), over(3, 4, 1, bounds.turns))
   local own = over(5, 6, amount, share)

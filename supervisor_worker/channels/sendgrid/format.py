@@ -17,7 +17,7 @@ from shared.model.text import clean
 from supervisor_worker.channels.markdown.blocks import cleaned
 from supervisor_worker.channels.marked_text import laid_out
 from supervisor_worker.channels.notes import count, left_out, note, theirs
-from supervisor_worker.channels.sendgrid import parts
+from supervisor_worker.channels.sendgrid import forwarded, parts
 
 MAX_MAIL_BYTES: Final = 50_000
 """Bytes of a mail's plain text, and of its HTML."""
@@ -53,6 +53,8 @@ class EmailFormat:
         """Subject, recipients, the body with notes around what others wrote, the names of the attachments, and where it ends."""
         del pictures
         mail = of(event)
+        if mail.via:
+            return forwarded.shown(mail)
         subject = " ".join(theirs(mail.subject).split())
         head = note(f"A mail. Subject: {subject}" if subject else "A mail without a subject")
         return [
@@ -65,20 +67,20 @@ class EmailFormat:
         ]
 
     def reply(self, event: Received, text: str, reply_id: str) -> Response:
-        """An answer in the mail's thread."""
+        """An answer in the mail's thread; about a mail by a forwarding address, in one of its own, which its author has no part in."""
         mail = of(event)
         body, html = parts.of(cleaned(text), MAX_MAIL_BYTES)
         return SendEmailResponse(
             to=mail.from_,
             from_=mail.to,
-            subject=subject_for(mail.subject),
+            subject=forwarded.subject_of(mail) if mail.via else subject_for(mail.subject),
             body=body,
             html=html,
             from_name=self.boss_name,
             user=mail.user,
             message_id=f"<{reply_id}@{mail.to.domain}>",
-            in_reply_to=mail.message_id if _is_id(mail.message_id) else "",
-            references=references_for(mail),
+            in_reply_to=mail.message_id if _is_id(mail.message_id) and not mail.via else "",
+            references=() if mail.via else references_for(mail),
         )
 
     def continued(self, event: Received, text: str, reply_id: str) -> Response:

@@ -22,6 +22,7 @@ from tests.integration.mailbox import (
     test_elsewhere,
     test_files,
     test_folds,
+    test_forwarding,
     test_indexes,
     test_limits,
     test_liveness,
@@ -49,6 +50,7 @@ MODULES: Final = (
     test_elsewhere,
     test_files,
     test_folds,
+    test_forwarding,
     test_indexes,
     test_limits,
     test_liveness,
@@ -78,7 +80,7 @@ def test_a_rule_taken_away_is_noticed_by_its_row(redis: Redis, broken: Broken) -
 def test_every_script_of_the_law_is_in_the_table() -> None:
     """A row of the law without a broken rule would be a row without a proof."""
     scripts = {broken.script for broken in table()}
-    used = {"send_permit", "turns", "indexes", "requests", "threads"}  # where the rules stand that several scripts share
+    used = {"send_permit", "turns", "indexes", "requests", "threads", "forwarding"}  # where the rules stand that several scripts share
     law = {"accept", "claim", "renew", "store_reply", "outcome", "not_found", "reserve", "backoff", "park", "retry", "hand_over", "sweep"}
     beside = {
         "status",

@@ -197,3 +197,57 @@ def test_a_flag_is_no_text_and_a_slip_in_a_field_is_told() -> None:
     """With the field that was meant."""
     assert "bridge_only must be true or false" in faults(BOB + 'bridge_only = "yes"\n')
     assert "unknown field bridge-only (did you mean bridge_only?)" in faults(BOB + "bridge-only = true\n")
+
+
+def test_a_forwarding_address_is_its_persons_with_or_without_a_tag() -> None:
+    """It makes nobody a user, and no Boss of it."""
+    table = users(
+        ADA + 'forwarding = [{ address = "Contact@Example.com", tag = "contact" }, { address = "contact+x@example.com", tag = "x" }]\n'
+    )
+    for address, tag in (("contact@example.com", "contact"), ("contact+shop@example.com", "contact"), ("contact+x@example.com", "x")):
+        found = table.forwarding(EmailAddress(address))
+        assert found is not None
+        assert (found[0].username, found[1].tag) == ("ada", tag)
+        assert table.find("email", EmailAddress(address), EmailAddress("ada@example.com")) is None
+        assert not table.is_boss("email", EmailAddress(address))
+    assert table.forwarding(EmailAddress("contacts@example.com")) is None
+    assert table.forwarding_addresses == 2
+    assert table.reached.forwarding_addresses == 2
+
+
+def test_a_fault_in_a_forwarding_address_is_told() -> None:
+    """Before anything starts, without the value; each alone, and those of two entries together."""
+    eve = '[[users]]\nusername = "eve"\nemail = "eve@example.com"\nboss_email = "second@example.com"\n'
+
+    def entry(*addresses: str, tag: str = "t") -> str:
+        tables = [f'{{ address = "{address}", tag = "{tag}" }}' for address in addresses]
+        return f"forwarding = [{', '.join(tables)}]\n"
+
+    fine = entry("contact@example.com")
+    for content, part in [
+        (ADA + 'forwarding = "contact@example.com"\n', "user 1: forwarding must be a list of at most 20 tables with address and tag"),
+        (ADA + entry(*(f"c{number}@example.com" for number in range(21))), "at most 20"),
+        (ADA + 'forwarding = ["contact@example.com"]\n', "must be a list"),
+        (ADA + 'forwarding = [{ address = "contact@example.com" }]\n', "each must have an address and a tag"),
+        (ADA + 'forwarding = [{ address = "contact@example.com", tag = 5 }]\n', "both text"),
+        (ADA + 'forwarding = [{ address = "c@example.com", tag = "t", to = "x" }]\n', "and nothing else"),
+        (ADA + entry("canary"), "forwarding has an address that is not a mail address"),
+        (ADA + entry("a@example.com", tag="[canary]"), "a tag is letters, digits"),
+        (ADA + entry("a@example.com", tag=""), "a tag is letters, digits"),
+        (ADA + entry("a@example.com", tag="t" * 25), "24 at most"),
+        (BOB + fine, "user 1: forwarding needs email and boss_email"),
+        (ADA + "bridge_only = true\n" + fine, "and no bridge_only"),
+        (ADA + entry("contact@example.com", "Contact@example.com"), "stands there twice"),
+        (ADA + fine + eve + fine, "stands there twice"),
+        (ADA + entry("ada@example.com"), "is a person's own address"),
+        (ADA + fine + eve.replace("eve@example.com", "contact+x@example.com"), "is a person's own address"),
+        (ADA + 'email_aliases = ["ada@home.example"]\n' + entry("ada+c@home.example"), "is a person's own address"),
+        (ADA + entry("boss@example.com"), "is a Boss's address"),
+        (ADA + entry("second+contact@example.com") + eve, "is a Boss's address"),
+        (ADA + "forwardings = []\n", "did you mean forwarding?"),
+    ]:  # fmt: skip
+        said = faults(content)
+        assert part in said, (part, said)
+        assert "canary" not in said
+    assert users(ADA + fine + eve + entry("c2@example.com")).forwarding_addresses == 2
+    assert users(ADA + "forwarding = []\n").forwarding_addresses == 0

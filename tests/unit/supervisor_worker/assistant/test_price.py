@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.config.loading import load_settings
-from shared.mailbox.calls import DayBounds, Dearest
+from shared.mailbox.calls import Dearest
 from shared.mailbox.records import Message, MessageState, Reply, ReplyState
 from shared.model import codec
 from shared.model.addresses import EmailAddress, PhoneNumber
@@ -43,10 +43,15 @@ def texts(draw: st.DrawFn) -> SmsReceived:
 
 @st.composite
 def mails(draw: st.DrawFn) -> EmailReceived:
+    via = draw(st.sampled_from(["", "c@example.com", "c" * 64 + "@example.com"]))
+    words = (
+        {"via": via, "author": f"Tom <{'t' * 300}@x.example>", "proof": "p" * 400, "tag": "t", "others": ("o" * 400,) * 20} if via else {}
+    )
     return EmailReceived(
         id="m-1", from_=EmailAddress("user@example.com"), to=EmailAddress("boss@example.com"), subject=draw(TEXTS), body=draw(TEXTS),
         user="user", message_id="<1@example.com>", attachments=tuple(draw(st.lists(TEXTS, max_size=12))), hidden=draw(HIDDEN),
         files=tuple(File(draw(st.sampled_from(["", "0" * 32])), name, "a/b", 3) for name in draw(st.lists(NAMES, max_size=30))),
+        **cast("Any", words),
     )  # fmt: skip
 
 
@@ -113,7 +118,15 @@ def test_a_claim_reserves_no_less_than_its_question_may_use(
 def test_a_share_is_at_least_an_equal_part(tokens: int, people: int, share: float, expected: int) -> None:
     """A person who is alone has all; 0 is no bound."""
     chosen = load_settings(_env_file=None, sandbox="off", daily_tokens=tokens, daily_turns=7, sender_daily_share=share)
-    assert price.day_bounds(chosen, Users([LOCAL_USER] * people)) == DayBounds(tokens, 7, expected)
+    bounds = price.day_bounds(chosen, Users([LOCAL_USER] * people))
+    assert (bounds.tokens, bounds.turns, bounds.sender) == (tokens, 7, expected)
+
+
+@pytest.mark.parametrize(("tokens", "share", "expected"), [(1_000_000, 0.25, 250_000), (1_000_000, 1, 0), (0, 0.25, 0), (6_000, 0.25, 0)])
+def test_all_that_comes_by_forwarding_addresses_has_one_share_however_few_users_there_are(tokens: int, share: float, expected: int) -> None:
+    """What is left of the day is the users'."""
+    chosen = load_settings(_env_file=None, sandbox="off", daily_tokens=tokens, sender_daily_share=share)
+    assert {price.day_bounds(chosen, Users([LOCAL_USER] * people)).forwarded for people in (1, 2, 9)} == {expected}
 
 
 def test_a_share_has_room_for_two_questions_at_least() -> None:
