@@ -113,7 +113,7 @@ def _forwarded(intake: Intake, mail: InboundMail, recipient: EmailAddress, found
         in_reply_to=mail.in_reply_to,
         references=mail.references,
         attachments=mail.attachments,
-        marks=(Mark("forwarded", 0, len(mail.body), found.author[:MAX_SOURCE]),) if mail.body else (),
+        marks=(Mark("forwarded", 0, len(mail.body), found.author[:MAX_SOURCE]),),
         others=recipients.others(mail.headers, recipient, mail.sender or recipient),
         files=intake.keep_files(message_id, user, mail.attachments, mail.contents, forwarded=True) if mail.contents else (),
         hidden=mail.hidden,

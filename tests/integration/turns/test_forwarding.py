@@ -12,6 +12,7 @@ import pytest
 from redis import Redis
 
 from shared.operations.find import Finder
+from shared.operations.messages import view
 from shared.operations.people import People
 from tests.support.forwarding import CONTACT, House, installation
 from tests.support.sandbox import SandboxProcess
@@ -171,3 +172,25 @@ def test_nothing_that_is_seen_of_a_stranger_s_mail_holds_an_address(house: House
     finder = Finder(house.environment.mailbox, people, "", 10)
     for what in ("tom@shop.example", CONTACT, "t…@shop.example", "user", "<1@shop.example>"):
         assert finder.find(what) == [message], what
+    seen = view(house.environment.mailbox, people, message, body=False)
+    assert (seen["who"], seen["sender"], seen["recipient"]) == ("user", "t…@shop.example", "c…@example.com")
+    assert seen["content"] is not None
+    assert (seen["content"]["author"], seen["content"]["forwarding_address"]) == ("t…@shop.example", "c…@example.com")
+    assert "tom@" not in json.dumps(seen)
+    whole = view(house.environment.mailbox, people, message, body=True)["content"]
+    assert whole is not None
+    assert whole["author"] == "tom@shop.example"
+
+
+def test_a_person_s_status_is_of_what_they_wrote(house: House) -> None:
+    """Strangers have written more since than is read at once."""
+    assert house.web.sms().status_code == 200
+    house.environment.drive(lambda: house.environment.sandbox.count("twilio.create") >= 1)
+    for number in range(60):
+        house.post(number, sender=f"a{number}@shop.example", text="")
+    house.post(99, to="boss@example.com", sender="user@example.com", text="status")
+    house.environment.drive(lambda: any(mail["subject"] == "Re: Lunch" for mail in house.sent))
+    (sent,) = [mail for mail in house.sent if mail["subject"] == "Re: Lunch"]
+    assert sent["text"].startswith("None of your messages waits for an answer. Your last: ")
+    assert sent["text"].count(" text, answered") == 1
+    assert "mail, " not in sent["text"]

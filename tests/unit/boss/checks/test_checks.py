@@ -161,6 +161,16 @@ def test_real_texts_with_simulated_answers_are_a_warning(tmp_path: Path) -> None
     assert machine.public_url(load_settings(**twilio, boss_data_dir=tmp_path))[0].status == "fail", "no text can arrive"
 
 
+def test_the_line_about_the_users_says_how_many_forwarding_addresses_there_are(tmp_path: Path) -> None:
+    """Where there are any."""
+    users = tmp_path / "users.toml"
+    both = 'forwarding = [{ address = "a@example.com", tag = "a" }, { address = "b@example.com", tag = "b" }]'
+    users.write_text(f'[[users]]\nusername = "u"\nemail = "u@example.com"\nboss_email = "boss@example.com"\n{both}\n')
+    users.chmod(0o600)
+    (found,) = machine.users(load_settings(boss_users_file=users, boss_data_dir=tmp_path))
+    assert found.detail == "1: 0 by text, 1 by mail, 2 forwarding addresses"
+
+
 @pytest.mark.parametrize(("mode", "status"), [(0, "ok"), (0o040, "warn"), (0o004, "warn"), (0o001, "warn")])
 def test_users_and_data_that_others_can_open_are_a_warning_with_the_line_that_mends_it(tmp_path: Path, mode: int, status: str) -> None:
     """Numbers and addresses stand in the one, messages in the other."""
@@ -173,6 +183,7 @@ def test_users_and_data_that_others_can_open_are_a_warning_with_the_line_that_me
     (of_users,), (of_data,) = machine.users(settings), machine.data_dir(settings)
     assert (of_users.status, of_data.status) == (status, status)
     assert of_users.detail.startswith("1: 1 by text, 0 by mail")
+    assert "forwarding" not in of_users.detail
     if mode:
         assert of_users.todo == f"Run: chmod 600 '{users}'"
         assert of_data.todo == f"Run: chmod 700 {data}"

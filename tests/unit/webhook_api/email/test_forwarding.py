@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from shared.model.forwarding import Forwarding
 from shared.model.marks import Mark
 from shared.model.threads import NO_THREAD
 from shared.model.users import User, Users
+from supervisor_worker.assistant.quoted_history import may_quote
 from tests.payloads import Fields, mail_fields
 from tests.support.mail_cases import Outcome, receive, receive_all
 
@@ -75,6 +77,20 @@ def test_the_cases_of_who_is_told_of_what() -> None:
         assert (event.thread, command_of(event), event.addressed) == (NO_THREAD, "", "")
         assert USERS.admits(event)
         assert event.author_address == str(EmailAddress.parse({**CASES["defaults"], **case}["from"]))
+
+
+def test_a_mail_of_a_subject_alone_is_marked_all_the_same() -> None:
+    """Whoever asks whether a question holds words of others asks the marks."""
+    assert told(text="").marks == (Mark("forwarded", 0, 0, "Tom Lee <tom@shop.example>"),)
+
+
+def test_nothing_by_a_forwarding_address_is_a_command_whatever_its_marks_say() -> None:
+    """Nor is it compared with what the person's conversation holds."""
+    event = replace(told(text="status", subject=""), marks=())
+    assert command_of(event) == ""
+    assert command_of(replace(event, via="")) == "status"
+    assert not may_quote(event)
+    assert may_quote(replace(event, via=""))
 
 
 def test_what_is_proven_is_said_in_our_words_and_in_addresses() -> None:
