@@ -104,11 +104,12 @@ class Installation:
             **settings,
         }
         self.web = WebProcess(self.settings)
+        self.users = users_file.text()
         self._with_web = web
 
     def __enter__(self) -> Self:
         """Start the server, the sandbox and the web process."""
-        (self.directory / "users.toml").write_text(users_file.text())
+        (self.directory / "users.toml").write_text(self.users)
         self.server.start()
         self.sandbox.start()
         self.settings["SANDBOX_PORT"] = self.web.settings["SANDBOX_PORT"] = str(self.sandbox.port)

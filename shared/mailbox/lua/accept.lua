@@ -124,13 +124,17 @@ local function echoes()
   return row + 1, row + 1 == MOST_ECHOES
 end
 
--- Whether a text that was sent in this conversation, either way, says what is quoted, or begins so where a phone cut it.
-local PROOF = 20
+-- Whether a text that was sent in this conversation, either way, says what is quoted, or begins so where a phone cut it. What is under way
+-- stands in no history yet: a phone may react before the provider's answer is written down.
+local PROOF, LATELY = 20, 40
 local function compared(text) return (string.lower((string.gsub(text, '[%z\1-\47\58-\64\91-\96\123-\127]', '')))) end
 
 local function said_here()
   if quoted == '' then return true end
-  for _, entry in ipairs(redis.call('LRANGE', P .. 'history:' .. conv, 0, -1)) do
+  local entries = redis.call('LRANGE', P .. 'history:' .. conv, 0, -1)
+  entries[#entries + 1] = 'r:' .. reply_of(get(talk, 'turn'))
+  for _, waiting in ipairs(redis.call('LRANGE', inbox_key(conv), -LATELY, -1)) do entries[#entries + 1] = 'm:' .. waiting end
+  for _, entry in ipairs(entries) do
     local name = string.sub(entry, 3)
     local record = string.sub(entry, 1, 1) == 'r' and get(reply_key(name), 'command') or get(msg_key(name), 'event')
     local readable, said = pcall(cjson.decode, record)

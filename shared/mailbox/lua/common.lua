@@ -15,6 +15,7 @@ local function priority_key(id) return P .. 'priority:' .. id end
 local function msg_key(id) return P .. 'msg:' .. id end
 local function turn_key(id) return P .. 'turn:' .. id end
 local function reply_key(id) return P .. 'reply:' .. id end
+local function reply_of(turn) return 'r-' .. string.sub(turn, 3) end
 local DUE = P .. 'due'
 local OPEN = P .. 'open'
 local UNTOLD = P .. 'untold'

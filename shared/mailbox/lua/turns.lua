@@ -5,8 +5,6 @@ local function turn_messages(turn)
   return list ~= '' and cjson.decode(list) or {}
 end
 
-local function reply_of(turn) return 'r-' .. string.sub(turn, 3) end
-
 -- The inbox that a turn's messages stand in, also after the turn was formed by an older version.
 local function box_of(turn) return get(turn_key(turn), 'priority') == '1' and PRIORITY or FIRST end
 

@@ -46,6 +46,17 @@ def test_a_reaction_is_one_only_to_what_was_said_here(driver: MailboxDriver) -> 
     assert driver.accept("o-1", body=f"Liked \u201c{SAID}\u201d", conv="c-2", pair="p-2").outcome == "accepted"
 
 
+def test_a_reaction_to_what_is_under_way_is_one(driver: MailboxDriver) -> None:
+    """An answer is on its way to the phone before its outcome is written down, and a text of theirs may wait for its turn."""
+    driver.accept("m-1", body="When is dinner?")
+    driver.taken("k1")
+    assert driver.accept("p-1", body=f"Liked \u201c{SAID}\u201d").outcome == "accepted"
+    driver.store("k1", SAID)
+    assert driver.accept("r-1", body=f"Liked \u201c{SAID}\u201d").reason == "reaction"
+    driver.accept("m-2", body="And who brings the wine?")
+    assert driver.accept("r-2", body="Liked \u201cAnd who brings the wine?\u201d").reason == "reaction"
+
+
 def test_a_reaction_stands_in_the_history_and_counts_for_nothing(driver: MailboxDriver) -> None:
     """Neither for a rate nor as an echo; the next question shows it."""
     talk(driver, SAID)

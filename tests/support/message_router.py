@@ -1,0 +1,180 @@
+"""What lies between copies of the product and those who write to them: it takes what each sends and carries it to whom it is for.
+
+It is everybody's carrier and mail server: of the other copies, of the programs that answer, and of nobody else (people only read). What the
+copies sent is read in their sandboxes' journals, and what comes back is posted as Twilio and SendGrid post it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Final, Self
+
+from shared.config.settings import Settings
+from tests.support import mail_robots
+from tests.support.installation import FAST, Installation
+from tests.support.mail_robots import Mail, MailAnswer
+from tests.support.processes import WebProcess
+from tests.support.text_robots import TextAnswer
+
+POLL_SECONDS: Final = 0.02
+POSTS_AT_ONCE: Final = 8
+SENT: Final = "twilio.create,twilio.confirmation,sendgrid.send"
+BOUNDS: Final = ("sender_turns_per_hour", "thread_turns_per_hour", "mail_turns_per_hour", "pair_turns_per_day")
+MODULE: Final = "tests.support.short_hours_web"
+
+
+class ShortHoursWeb(WebProcess):
+    """A web process with short hours."""
+
+    program = (MODULE,)
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """An entry of a copy's users file: both ends of texts, of mails or of both."""
+
+    name: str
+    phones: tuple[str, str] | None = None
+    emails: tuple[str, str] | None = None
+    robots: bool = False
+
+    def entry(self) -> str:
+        """Its table."""
+        fields = {"username": self.name}
+        for ends, channel in ((self.phones, "phone"), (self.emails, "email")):
+            if ends:
+                fields |= {channel: ends[0], f"boss_{channel}": ends[1]}
+        if self.robots:
+            fields["robots"] = "answer"
+        return "[[users]]\n" + "".join(f'{name} = "{value}"\n' for name, value in fields.items())
+
+
+class ProductCopy(Installation):
+    """The whole product with the bounds as they are by default, and hours of `hour_ms`."""
+
+    def __init__(self, name: str, users: Sequence[User], hour_ms: int) -> None:
+        """It answers `users`, each at the address that their entry names."""
+        bounds = {bound.upper(): str(Settings.model_fields[bound].default) for bound in BOUNDS}
+        # The list of texts is read by whole minutes, and no webhook is lost here.
+        super().__init__(FAST, **bounds, RECONCILE_MINUTES="0")
+        self.name = name
+        self.users = "".join(user.entry() for user in users)
+        self.web = ShortHoursWeb(self.settings | {"HOUR_MS": str(hour_ms)})
+
+
+@dataclass(slots=True)
+class Robot:
+    """A program at an address, which may be a person's. `answer` is a mail's where the address has an @, else a text's."""
+
+    name: str
+    address: str
+    answer: Any
+    """A `MailAnswer` or a `TextAnswer`."""
+    wait_seconds: float = 0
+    """Until it answers."""
+    got: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    @property
+    def mails(self) -> bool:
+        """Whether it answers mail."""
+        return "@" in self.address
+
+
+class MessageRouter:
+    """Carries messages between `with`, from those on that were sent after it began."""
+
+    def __init__(self, copies: Mapping[str, ProductCopy], robots: Sequence[Robot], gateways: Sequence[str] = ()) -> None:
+        """`copies` are the installations by each of their addresses. Mail to one of `gateways` loses its headers on its way."""
+        self.posted: Counter[tuple[str, str]] = Counter()
+        """How many messages were posted, by the copy's name and who sent them."""
+        self._copies, self._gateways = copies, frozenset(gateways)
+        self._installations = list({id(copy): copy for copy in copies.values()}.values())
+        self._robots = {robot.address: robot for robot in robots}
+        self._seen = dict.fromkeys(map(id, self._installations), 0)
+        self._due: list[tuple[float, str, str, Mail | str]] = []
+        self._posts: list[Future[None]] = []
+        self._lock, self._over = threading.Lock(), threading.Event()
+        self._pool = ThreadPoolExecutor(POSTS_AT_ONCE)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._error: BaseException | None = None
+
+    def __enter__(self) -> Self:
+        """Begin behind what the journals have."""
+        for copy in self._installations:
+            self._seen[id(copy)] = int(copy.sandbox.call("GET", "/sandbox/journal?limit=0")["last"])
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """End; what is being posted is. An error of its own is the test's."""
+        self._over.set()
+        self._thread.join(60)
+        self._pool.shutdown()
+        for post in self._posts:
+            post.result()
+        if self._error is not None and error is None:
+            raise self._error
+
+    def begin(self, robot: str, boss: str, number: int, words: str) -> None:
+        """Let the person behind a robot's address write to a Boss by themselves: a text, or a mail that begins a thread."""
+        self._post(boss, robot, mail_robots.beginning(robot, boss, number, words) if "@" in boss else words)
+
+    def _run(self) -> None:
+        try:
+            while not self._over.wait(POLL_SECONDS):
+                for copy in self._installations:
+                    self._collect(copy)
+                now = time.monotonic()
+                ready = [each for each in self._due if each[0] <= now]
+                self._due = [each for each in self._due if each[0] > now]
+                for _, boss, sender, what in ready:
+                    self._post(boss, sender, what)
+        except BaseException as error:  # noqa: BLE001 - the test's to hear
+            self._error = error
+
+    def _collect(self, copy: ProductCopy) -> None:
+        """What a copy has sent since, and what comes of it."""
+        for entry in copy.sandbox.journal(SENT, since=self._seen[id(copy)]):
+            self._seen[id(copy)] = entry["seq"]
+            if entry["accepted"] is not False:
+                self._carry(entry["kind"], entry["request"])
+
+    def _carry(self, kind: str, request: dict[str, Any]) -> None:
+        to, sender = request["to"], request["from"]
+        robot = self._robots.get(to)
+        if to in self._copies:
+            mail = kind == "sendgrid.send"
+            what = mail_robots.passed_on(mail_robots.sent(request), stripped=to in self._gateways) if mail else request["body"]
+            self._later(0, to, sender, what)
+        elif robot and robot.mails:
+            answer: MailAnswer = robot.answer
+            for made in answer(mail_robots.sent(request), next(robot.got)):
+                self._later(robot.wait_seconds, made.recipient, to, made)
+        elif robot:
+            reply: TextAnswer = robot.answer
+            for body in reply(request["body"], next(robot.got)):
+                self._later(robot.wait_seconds, sender, to, body)
+
+    def _later(self, seconds: float, boss: str, sender: str, what: Mail | str) -> None:
+        self._due.append((time.monotonic() + seconds, boss, sender, what))
+
+    def _post(self, boss: str, sender: str, what: Mail | str) -> None:
+        post = self._pool.submit(self._deliver, self._copies[boss], boss, sender, what)
+        with self._lock:
+            self._posts.append(post)
+
+    def _deliver(self, copy: ProductCopy, boss: str, sender: str, what: Mail | str) -> None:
+        if isinstance(what, Mail):
+            answer = copy.sandbox.send_email(what.text, **what.fields())
+        else:
+            answer = copy.sandbox.send_sms(what, from_=sender, to=boss)
+        assert answer["status"] in (200, 204), answer
+        with self._lock:
+            self.posted[copy.name, sender] += 1
