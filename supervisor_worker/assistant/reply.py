@@ -154,7 +154,7 @@ class ReplyGenerator:
             shown = ShownFiles(media.pictures, files)
             not_heard = unheard(files)
             if not_heard and _nothing_else(events, files):
-                command = await target.command(not_heard)
+                command = await target.command(forwarded.answer(last, not_heard))
                 return GeneratedReply(command, {"by_code": 1, **target.form.figures(command)})
             generated, shown = await self._within_budget(turn, events, shown, target, calls)
         # Ours comes first: of a text that is too long the end is cut.

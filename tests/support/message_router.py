@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Self
 
-from shared.config.settings import Settings
 from tests.support import mail_robots
 from tests.support.installation import FAST, Installation
 from tests.support.mail_robots import Mail, MailAnswer
@@ -26,7 +25,6 @@ from tests.support.text_robots import TextAnswer
 POLL_SECONDS: Final = 0.02
 POSTS_AT_ONCE: Final = 8
 SENT: Final = "twilio.create,twilio.confirmation,sendgrid.send"
-BOUNDS: Final = ("sender_turns_per_hour", "thread_turns_per_hour", "mail_turns_per_hour", "pair_turns_per_day")
 MODULE: Final = "tests.support.short_hours_web"
 
 
@@ -57,16 +55,19 @@ class User:
 
 
 class ProductCopy(Installation):
-    """The whole product with the bounds as they are by default, and hours of `hour_ms`."""
+    """The whole product, with bounds of its own for an hour and a day; what takes webhooks is opened last."""
 
-    def __init__(self, name: str, users: Sequence[User], hour_ms: int) -> None:
-        """It answers `users`, each at the address that their entry names."""
-        bounds = {bound.upper(): str(Settings.model_fields[bound].default) for bound in BOUNDS}
-        # The list of texts is read by whole minutes, and no webhook is lost here.
-        super().__init__(FAST, **bounds, RECONCILE_MINUTES="0")
+    def __init__(self, name: str, users: Sequence[User], bounds: Mapping[str, int]) -> None:
+        """It answers `users`, each at the address that their entry names; `bounds` are settings."""
+        # A text that the list shows would be counted by whole hours, and no webhook is lost here.
+        super().__init__(FAST, web=False, RECONCILE_MINUTES="0")
+        self.settings |= {name: str(bound) for name, bound in bounds.items()}
         self.name = name
         self.users = "".join(user.entry() for user in users)
-        self.web = ShortHoursWeb(self.settings | {"HOUR_MS": str(hour_ms)})
+
+    def open(self, hour_ms: int) -> None:
+        """Take webhooks from now on, and count by hours of so many ms."""
+        self.web = ShortHoursWeb(self.settings | {"HOUR_MS": str(hour_ms)}).start()
 
 
 @dataclass(slots=True)
@@ -77,7 +78,7 @@ class Robot:
     address: str
     answer: Any
     """A `MailAnswer` or a `TextAnswer`."""
-    wait_seconds: float = 0
+    wait_seconds: float = 0.4
     """Until it answers."""
     got: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 

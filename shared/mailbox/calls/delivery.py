@@ -14,7 +14,7 @@ from shared.mailbox.calls.spending import NO_MODEL_CALL, Settled
 from shared.mailbox.calls.turns import Closed, closed_from
 from shared.mailbox.records import Attempt, AttemptOutcome, ReplyState, Turn, attempt_from
 from shared.model import codec
-from shared.model.commands import Answered, named_in_questions
+from shared.model.commands import Answered, CommandName, named_in_questions
 from shared.model.events import Received, Response
 from shared.model.threads import NO_NAMES, ThreadNames
 

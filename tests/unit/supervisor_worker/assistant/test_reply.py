@@ -20,7 +20,7 @@ from supervisor_worker.assistant.claude.client import ModelAnswer
 from supervisor_worker.assistant.reply import MAX_ON_LOOP, ReplyGenerator, ReplyTarget
 from supervisor_worker.channels.sendgrid.format import EmailFormat
 from supervisor_worker.media.turn_files import LoadedFiles
-from supervisor_worker.media.turn_pictures import NO_PICTURES
+from supervisor_worker.media.turn_media import NO_MEDIA
 from supervisor_worker.providers.retry_budget import RetryBudget
 
 MAIL = EmailReceived(
@@ -62,17 +62,20 @@ class Model:
 
 
 class Nothing:
-    """Neither pictures nor files."""
+    """Neither media nor files."""
 
     def __init__(self, loaded: Any) -> None:
         self._loaded = loaded
 
-    def pictures(self, events: Sequence[Received]) -> Any:
+    def media(self, events: Sequence[Received], **given: Any) -> Any:
         """None of these."""
-        del events
+        del events, given
         return self
 
-    files = pictures
+    def files(self, *given: Any) -> Any:
+        """Nor of these."""
+        del given
+        return self
 
     async def __aenter__(self) -> Any:
         return self._loaded
@@ -86,7 +89,7 @@ def generated(form: CountedFormat, texts: list[str], monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(reply, "configured", lambda _: {"email": form})
     settings = load_settings(sandbox="on")
     generator = ReplyGenerator(
-        settings, users.load_users(None), cast("Any", Nothing(NO_PICTURES)), RetryBudget(), cast("Any", Nothing(LoadedFiles()))
+        settings, users.load_users(None), cast("Any", Nothing(NO_MEDIA)), RetryBudget(), cast("Any", Nothing(LoadedFiles()))
     )
     message = Message("m-1", "c-1", "mail", MessageState.IN_TURN, "email", event=MAIL)
     turn = Turn("t-1", (message,))
