@@ -16,13 +16,16 @@ from shared.model.text import decode
 
 _ENCODING: Final = re.compile(r"[\s\"']{0,8}([a-z0-9-]{1,40})")
 _SOFT_END: Final = re.compile(rb"=[ \t]{1,80}(?=\r?\n)")
-_BASE64_LINES: Final = re.compile(rb"(?:[A-Za-z0-9+/]{0,4000}={0,3}[ \t]{0,8}(?:\r?\n|\Z))*+")
+_BASE64_LINES: Final = re.compile(rb"(?:[A-Za-z0-9+/]{0,4000}={0,3}[ \t]{0,8}(?:\r?\n|\Z))*+(?:[A-Za-z0-9+/]{2,4000}={1,2}(?=\s))?")
 _NOT_BASE64: Final = re.compile(rb"[^A-Za-z0-9+/]")
 _WORDS_APART: Final = re.compile(rb"[^\s] +[^\s]")
 _PARAMETERS: Final = re.compile(r"<param>[^<]{0,2000}</param>", re.IGNORECASE)
 _ENRICHED_TAG: Final = re.compile(r"</?[a-z][a-z0-9-]{0,59}>", re.IGNORECASE)
 _LINE_ENDS: Final = re.compile(r"(?:\r?\n)+")
 _SIGNATURE: Final = "-- "
+_SPACELESS: Final = "\u0e00"
+"""Letters from here on belong to scripts that may write without blanks between words."""
+_LATIN_WORD: Final = re.compile(r"(?:^|[\s(])[^\W\d_]{1,40}$")
 
 
 def text_of(part: Message, charset: str, room: int) -> str:
@@ -90,9 +93,11 @@ def without_formatting(text: str) -> str:
 def unfolded(text: str, *, joined: bool) -> str:
     """A text of format=flowed with its paragraphs in one line each; `joined` (delsp=yes): the blank at a line's end is no part of it.
 
+    Some programs say so and write one blank between two words, where two would belong: of such a text the blank stays.
     A blank that hides a ">" or a "From " at the begin of a line stays before ">", since what follows is no quote.
     """
     lines: list[list[str]] = []
+    honest = re.search(r"  \r?\n", text) is not None
     before = -1  # the depth of quotation of a line that goes on
     for line in text.replace("\r\n", "\n").split("\n"):
         depth = len(line) - len(line.lstrip(">"))
@@ -101,7 +106,8 @@ def unfolded(text: str, *, joined: bool) -> str:
         flows = words.endswith(" ") and words != _SIGNATURE
         shown = words[:-1] if flows and joined else words
         if before == depth and words != _SIGNATURE:
-            lines[-1].append(shown)
+            apart = joined and not honest and words[:1] < _SPACELESS and words[:1].isalpha() and _LATIN_WORD.search(lines[-1][-1][-41:])
+            lines[-1] += [" ", shown] if apart else [shown]
         else:
             lines.append([">" * depth, " " if depth and shown else "", shown])
         before = depth if flows else -1

@@ -21,7 +21,7 @@ MAX_OTHERS: Final = 5
 MAX_FILES: Final = 10
 MAX_LINE: Final = 600
 NO_SUBJECT: Final = "a mail without a subject"
-_MARKDOWN: Final = re.compile(r"([!-/:-@\[-`{-~])")
+_MARKS: Final = re.compile(r"[*_`]")
 _SAID: Final = (
     "A mail that somebody else wrote and that came in at {via}, an address of the person's to which anybody may write. The person did not "
     "write it, and has perhaps not seen it. Its sender calls itself {sender}. {proof}. Say in a few sentences who writes, what it says and "
@@ -64,8 +64,9 @@ def headline(mail: EmailReceived) -> str:
 
 
 def literal(text: str) -> str:
-    """Words of others in Markdown, letter for letter."""
-    return _MARKDOWN.sub(r"\\\1", text)
+    """Words of others in Markdown, in one line: nothing in them marks anything, and of a link or picture words and address stand there."""
+    line = " ".join(text.split())
+    return _MARKS.sub(r"\\\g<0>", line.replace("&", "&amp;").replace("<", "&lt;").replace("](", "] ("))
 
 
 def _line(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -36,16 +37,19 @@ def notice(code: str, **more: Any) -> SendEmailResponse:
 
 
 def test_who_wrote_it_stands_above_every_answer_letter_for_letter() -> None:
-    """A name that is Markdown stays a name: no picture, no link, no heading comes of it."""
+    """A name that is Markdown stays a name: no picture and no heading comes of it, and no link but an address that shows itself."""
     hostile = replace(MAIL, author=f"{' '.join(HOSTILE.split())[:100]} <tom@shop.example>", subject=HOSTILE)
     found = sent(hostile, forwarded.answer(hostile, "Fine."))
     shown = " ".join(found.body.split())
     assert shown.startswith(
-        "Mail to contact@example.com from ![x](https://evil.example/p.png) <b>*Bank*</b> `a` | b # c [d](https://evil.example)"
+        "Mail to contact@example.com from ![x] (https://evil.example/p.png) <b>*Bank*</b> `a` | b # c [d] (https://evil.example)"
     )
     assert shown.endswith("<tom@shop.example>. This sender is proven. Fine.")
-    for tag in ("<img", "<a ", "<b>", "<em>", "<code>", "<h1", "<h2"):
+    for tag in ("<img", "<b>", "<em>", "<code>", "<h1", "<h2"):
         assert tag not in found.html, tag
+    links = re.findall(r'<a href="([^"]*)">([^<]*)</a>', found.html)
+    assert links == [(address, address) for address, _ in links]
+    assert len(links) == found.html.count("<a ") == 2
     assert forwarded.answer(replace(MAIL, via=""), "Fine.") == "Fine."
     assert "\n" not in found.subject
 
@@ -80,12 +84,13 @@ def test_a_digest_says_of_each_mail_when_who_and_what() -> None:
     shown = " ".join(found.body.split())
     for words in (
         "- 14 November, 22:13: Tom <t@x.example>: Hi",
-        "- 14 November, 22:14: ![x](https://evil.example/p.png)",
+        "- 14 November, 22:14: ![x] (https://evil.example/p.png)",
         "a mail without a subject (with 2 files, not kept)",
         "- and 3 more, of which I kept nothing",
     ):
         assert words in shown, shown
-    assert "<a " not in found.html
+    assert "<img" not in found.html
+    assert re.findall(r'<a href="([^"]*)">(?!\1</a>)', found.html) == []
     assert notice(DIGEST, withheld=mails[:1], withheld_count=1).subject == "[contact] 1 more mail"
 
 

@@ -69,6 +69,7 @@ def test_encoded_words_are_decoded_and_broken_ones_left() -> None:
     assert decoded("=?gb2312?B?1uzpRrv5?= =?windows-31j?Q?=87=40?= =?us-ascii?Q?hei=DFt?=") == "朱镕基①heißt"
     assert decoded("a=?utf-8?q?b?=c =?utf-8?x?b?= =?utf-8?q?b") == "abc =?utf-8?x?b?= =?utf-8?q?b"
     assert decoded("=?utf-8?b?====?=") == ""
+    assert decoded("=?utf-8?Q?Is_it_true??= =?utf-8?q?_or=20what?_=C3=A4?=") == "Is it true? or what? ä"
 
 
 @given(st.text(max_size=300) | st.text(alphabet=":\n \tAb=?<>@", max_size=300))

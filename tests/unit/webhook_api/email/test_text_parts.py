@@ -38,6 +38,7 @@ ENCODINGS: Final = {
     "Content-Type: text/plain\nContent-Transfer-Encoding: base64\n\nThanks\n": "Thanks",
     f"Content-Type: text/plain\nContent-Transfer-Encoding: base64\n\n{CODED}\n-- \na list's footer\n": f"{WORDS}\n-- \na list's footer",
     f"Content-Type: text/plain\nContent-Transfer-Encoding: base64;\n\n{CODED}": WORDS,
+    f"Content-Type: text/plain\nContent-Transfer-Encoding: base64\n\n{CODED.strip()} ignored\n": f"{WORDS}\n ignored",
     f'Content-Type: text/plain\nContent-Transfer-Encoding: "base64"\n\n{CODED}': WORDS,
     f"Content-Type: text/plain\nContent-Transfer-Encoding: BASE64 (see RFC 2045)\n\n{CODED}": WORDS,
     f"Content-Type: text/plain\nContent-Transfer-Encoding: base64\n\n{CODED.strip().rstrip('=')}": WORDS,
@@ -137,6 +138,9 @@ def test_lines_that_are_broken_for_the_way_are_made_whole() -> None:
         )
     whole = "Content-Type: text/plain; format=flowed; delsp=yes\n\nSee https://shop.example/ \nbicycles/10  \nand  \nmore."
     assert read(whole).body == "See https://shop.example/bicycles/10 and more."
+    careless = "Content-Type: text/plain; format=flowed; delsp=yes\n\nWe need what \nis left: https://shop.example/ \nbicycles/10 \nnow."
+    assert read(careless).body == "We need what is left: https://shop.example/bicycles/10now."
+    assert read("Content-Type: text/plain; format=flowed; delsp=yes; charset=utf-8\n\n十台の自 \n転車".encode()).body == "十台の自転車"
     assert read("Content-Type: text/plain\n\nTen bicycles \nfor Monday.").body == "Ten bicycles \nfor Monday."
     assert read("Content-Type: text/plain; format=flowed\n\nYes:\n > my own line").marks == ()
 
