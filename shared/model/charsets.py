@@ -21,6 +21,16 @@ from shared.model import charset_guess
 from shared.model.jis import euc_jp, iso_2022_jp
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_.:+-]{1,60}")
+_LABEL: Final = re.compile(r"\s{0,8}(?:3d)?[\"'_]?([a-z0-9_.:+*-]{1,60})(?=[\s\"';,(]|$)")
+"""What of a label may be a name: some programs leave what they quoted for the way (`charset=3D"utf-8"`), or more behind it."""
+_PAGE: Final = re.compile(r"(?:win|windows|cp|dos|ibm|ansi|msdos)[-_ ]?(\d{3,4})")
+_ALIASES: Final = {
+    "ansi": "cp1252", "koi-8": "koi8-u", "gbk2312": "gbk", "gb2312_charset": "gbk", "gb2312-charset": "gbk", "cp50220": "iso-2022-jp",
+    "cp50221": "iso-2022-jp", "cp50222": "iso-2022-jp", "iso-2022-jp-ms": "iso-2022-jp",
+    "eucjp-win": "euc-jp", "eucjp-ms": "euc-jp", "sjis-win": "shift_jis", "utf8mb4": "utf-8", "csutf8": "utf-8",
+    "x-unicode-2-0-utf-8": "utf-8", "big5-eten": "big5", "x-euc-kr": "euc-kr", "x-windows-949": "euc-kr", "tis-620-2533": "tis-620",
+}  # fmt: skip
+"""Names of programs' own."""
 _SEPARATORS: Final = re.compile(r"[\s_-]+")
 # Python knows codecs that are no charsets (punycode, unicode_escape, idna ...), some of them quadratic: mail's own only.
 _PYTHONS: Final = re.compile(
@@ -81,8 +91,10 @@ def decode(raw: bytes, label: str = "") -> str:
 
 def codec_of(label: str) -> str:
     """What a label means: the name of a codec for `read`; '' for one that is unknown or says nothing."""
-    name = label.partition("*")[0].strip(" \t\r\n\"';,").lower()  # RFC 2231 writes a language behind an asterisk
-    for spelling in (name, _SEPARATORS.sub("-", name)):
+    named = _LABEL.match(label.lower())
+    name = named[1].partition("*")[0] if named else ""  # RFC 2231 writes a language behind an asterisk
+    page = _PAGE.fullmatch(name)
+    for spelling in (name, _SEPARATORS.sub("-", name), f"cp{page[1]}" if page else _ALIASES.get(name, "")):
         if spelling in _NOTHING or not _NAME.fullmatch(spelling):
             continue
         if (known := webencodings.lookup(spelling)) is not None and known.name not in _NOTHING:

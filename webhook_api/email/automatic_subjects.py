@@ -10,7 +10,8 @@ _PHRASES: Final = (
     # Exchange and Outlook, in the languages of their packs; older programs; Lotus Notes; webmail services
     "automatic reply", "automatic response", "automated reply", "automated response", "auto-reply", "auto reply", "autoreply",
     "auto-response", "auto response", "autoresponse", "auto-responder", "autoresponder", "autoreply message", "out of office",
-    "out-of-office", "out of the office", "out of office autoreply", "out of office reply", "vacation reply", "vacation message",
+    "out-of-office", "out-of-office reply",
+    "out of the office", "out of office autoreply", "out of office reply", "vacation reply", "vacation message",
     "vacation auto-reply", "away message", "automatische antwort", "automatische antwort per e-mail", "abwesenheitsnotiz",
     "abwesenheitsmeldung", "abwesenheitsnachricht", "automatische abwesenheitsnotiz", "automatische abwesenheitsmeldung",
     "abwesenheitsbenachrichtigung", "automatische rückantwort", "automatische eingangsbestätigung", "nicht im büro", "außer haus",
@@ -41,6 +42,10 @@ _TAGS: Final = r"(?:\[[^\[\]]{1,40}\]\s*|\*{2,}[^*]{1,40}\*{2,}\s*)*"
 _PHRASE: Final = "|".join(map(re.escape, sorted(set(_PHRASES), key=len, reverse=True)))
 # What follows is nothing, a mark, or the subject that is answered: "Out of office next week" is somebody's own words.
 _SUBJECT: Final = re.compile(rf"{_TAGS}(?:{_PHRASE})\s*(?:$|[:：;|(\[【（–—-]|re\b)", re.IGNORECASE)
+# "[Auto-Reply] Bikes", "【自動返信】…", "Auto-reply from ada@example.com: Bikes".
+_MARKED: Final = re.compile(
+    rf"{_TAGS}(?:[\[(（【*]{{1,3}}\s?(?:{_PHRASE})\s?[\])）】*]{{1,3}}|auto-?(?:matic )?reply from \S{{1,80}}(?:$|\s?:))", re.IGNORECASE
+)
 # Lotus Notes: "AUTO: Ada Lee is out of the office (returning 05/07/2027)"; by itself the sentence may be a person's.
 _NOTES: Final = re.compile(
     rf"{_TAGS}auto:\s*.{{1,60}} (?:is|ist|est|está|è) |{_TAGS}.{{1,60}} is (?:currently )?out of (?:the )?office ?\(returning",
@@ -51,4 +56,4 @@ _NOTES: Final = re.compile(
 def is_automatic(subject: str) -> bool:
     """Whether a subject is one that programs give to automatic answers."""
     text = " ".join(subject.split())[:300]
-    return bool(_SUBJECT.match(text) or _NOTES.match(text))
+    return bool(_SUBJECT.match(text) or _MARKED.match(text) or _NOTES.match(text))

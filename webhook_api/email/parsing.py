@@ -21,6 +21,7 @@ from webhook_api.email import mime, others_words
 from webhook_api.email.attachments import MailFile, posted
 from webhook_api.email.headers import MAX_BLOCK, Headers, decoded
 from webhook_api.email.multipart import PostedPart, boundary_of, parts
+from webhook_api.email.text_parts import html_charset
 
 MAX_TEXT_BYTES: Final = 1_048_576
 MAX_FIELD_BYTES: Final = 262_144
@@ -182,7 +183,10 @@ class _Texts:
     def field(self, name: str, limit: int = MAX_FIELD_BYTES) -> str:
         """The text of a field, of its first `limit` bytes; '' when it is missing."""
         value = self._fields.get(name)
-        return "" if value is None else decode(bytes(value[:limit]), self._charsets.get(name, ""))
+        if value is None:
+            return ""
+        raw, charset = bytes(value[:limit]), self._charsets.get(name, "")
+        return decode(raw, html_charset(raw, charset) if name == "html" else charset)
 
     def proof(self, name: str, limit: int = MAX_PROOF_BYTES) -> str:
         """The text of a field that SendGrid itself writes: always UTF-8, because the mail's author chooses what `charsets` says."""

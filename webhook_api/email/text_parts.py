@@ -12,6 +12,7 @@ import re
 from email.message import Message
 from typing import Final
 
+from shared.model.charsets import codec_of
 from shared.model.text import decode
 
 _ENCODING: Final = re.compile(r"[\s\"']{0,8}([a-z0-9-]{1,40})")
@@ -22,6 +23,11 @@ _WORDS_APART: Final = re.compile(rb"[^\s] +[^\s]")
 _PARAMETERS: Final = re.compile(r"<param>[^<]{0,2000}</param>", re.IGNORECASE)
 _ENRICHED_TAG: Final = re.compile(r"</?[a-z][a-z0-9-]{0,59}>", re.IGNORECASE)
 _LINE_ENDS: Final = re.compile(r"(?:\r?\n)+")
+_META_CHARSET: Final = re.compile(
+    rb"<(?:meta|\?xml)\s[^<>]{0,200}?(?:charset|encoding)\s{0,4}=\s{0,4}[\"']?\s{0,4}([a-z0-9_.:-]{2,40})", re.IGNORECASE
+)
+MAX_HEAD: Final = 4_096
+"""Bytes of HTML in which its charset is looked for."""
 _SIGNATURE: Final = "-- "
 _SPACELESS: Final = "\u0e00"
 """Letters from here on belong to scripts that may write without blanks between words."""
@@ -30,10 +36,18 @@ _LATIN_WORD: Final = re.compile(r"(?:^|[\s(])[^\W\d_]{1,40}$")
 
 def text_of(part: Message, charset: str, room: int) -> str:
     """The text of a part whose content is one, of at most `room` bytes."""
-    text = decode(content(part, room), charset)
+    raw = content(part, room)
+    text = decode(raw, charset if part.get_content_subtype() != "html" else html_charset(raw, charset))
     if part.get_content_subtype() in ("enriched", "richtext"):
         return without_formatting(text)
     return unfolded(text, joined=_parameter(part, "delsp") == "yes") if _parameter(part, "format") == "flowed" else text
+
+
+def html_charset(raw: bytes, charset: str) -> str:
+    """The charset of HTML: as its mail says it, else as it says itself, as browsers read it."""
+    found = None if codec_of(charset) else _META_CHARSET.search(raw[:MAX_HEAD])
+    named = found[1].decode("ascii", "replace") if found else ""
+    return charset if not named or codec_of(named).startswith("utf-") else named
 
 
 def content(part: Message, room: int) -> bytes:

@@ -168,3 +168,14 @@ def test_letters_in_a_row_and_short_words_stay_what_they_are() -> None:
                 assert decode(text.encode(), label) == text, (text, label)
     for text, label in (("Ты едешь?", "windows-1251"), ("да", "koi8-r"), ("Škoda žije", "iso-8859-2"), ("รถ ลง", "tis-620")):
         assert decode(text.encode(label), label) == text
+
+
+def test_a_label_is_known_whatever_a_program_writes_around_it() -> None:
+    """What it quoted for the way, a comment, another parameter; and programs' own names."""
+    for label in ('3D"iso-8859-2"', "3Diso-8859-2", '"ISO-8859-2', "iso-8859-2 (Latin 2)", "iso-8859-2;format=flowed", " 'iso-8859-2'"):
+        assert codec_of(label) == "iso8859-2", label
+    names = {
+        "win-1250": "cp1250", "cp-1251": "cp1251", "dos-862": "cp862", "ibm-852": "cp852", "ANSI": "cp1252", "sjis-win": "cp932",
+        "cp50220": "iso-2022-jp", "utf8mb4": "utf-8", "eucJP-ms": "euc-jp", "x": "", "": "", "3d": "", "cp99": "", "win-9999": "",
+    }  # fmt: skip
+    assert {name: codec_of(name) for name in names} == names

@@ -192,3 +192,12 @@ def test_two_weak_signs_are_a_program_where_one_of_them_is_a_lists() -> None:
         pair = {first, second}
         expected = bool((pair & listed and pair & (bulk | support)) or (pair & bulk and pair & support))
         assert bool(sign(WEAK[first] + WEAK[second])) is expected, pair
+
+
+def test_the_words_of_an_automatic_answer_may_stand_in_brackets() -> None:
+    """Before the subject that is answered; a person's own note in brackets is none."""
+    for subject in ("[Auto-Reply] Re: Bikes", "(Automatic reply) Bikes", "*** Automatic reply *** Bikes", "【自動返信】見積の件",
+                    "Auto-reply from ada@example.com: Bikes", "Autoreply from ada", "Out-of-Office Reply: Bikes"):  # fmt: skip
+        assert sign(ANSWERS, subject=subject) == "auto_response", subject
+    for subject in ("[Automatic] Bikes", "(Out of office on Monday) Bikes", "Re: [Auto-Reply] Bikes", "Auto-reply from where I stand"):
+        assert sign(ANSWERS, subject=subject) == "", subject

@@ -168,3 +168,17 @@ def test_enriched_text_is_its_words() -> None:
     """RFC 1896: "<<" is one, a single line end a blank."""
     said = "<bold>Ten</bold> <<b>\nbicycles\n\nfor <param>x</param><italic>Monday</italic>"
     assert text_parts.without_formatting(said) == "Ten <b> bicycles\nfor Monday"
+
+
+def test_html_without_a_label_says_itself_what_it_is_in() -> None:
+    """As browsers read it; a label of the mail is stronger, and what claims UTF-8 is believed where it is."""
+    words = "Příliš žluťoučký kůň úpěl ďábelské ódy"
+    for head in ('<meta charset="iso-8859-2">', '<META http-equiv=Content-Type content="text/html; charset=iso-8859-2">'):
+        page = f"<html><head>{head}</head><p>{words}</p>".encode("iso-8859-2")
+        for label in (b"", b"; charset=us-ascii", b"; charset=nobody-knows"):
+            assert read(b"Content-Type: text/html" + label + b"\n\n" + page).body == words
+        form = multipart_body(mail_fields(text=None, html=page, charsets='{"html":"us-ascii"}'))
+        assert parse_email(form, MULTIPART).body == words
+    lying = f'<meta charset="iso-8859-2"><p>{words}</p>'.encode()
+    assert read(b"Content-Type: text/html; charset=utf-8\n\n" + lying).body == words
+    assert read(b"Content-Type: text/html\n\n" + '<meta charset="utf-8"><p>Grüße</p>'.encode("cp1252")).body == "Grüße"
