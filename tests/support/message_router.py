@@ -22,7 +22,7 @@ from tests.support.mail_robots import Mail, MailAnswer
 from tests.support.processes import WebProcess
 from tests.support.text_robots import TextAnswer
 
-POLL_SECONDS: Final = 0.02
+POLL_SECONDS: Final = 0.1
 POSTS_AT_ONCE: Final = 8
 SENT: Final = "twilio.create,twilio.confirmation,sendgrid.send"
 MODULE: Final = "tests.support.short_hours_web"
