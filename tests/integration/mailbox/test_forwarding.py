@@ -9,6 +9,7 @@ from shared.mailbox import calls
 from shared.mailbox.calls import DAY_MS, Accepted, DayBounds, ForwardingBounds
 from shared.mailbox.records import Message
 from shared.model.events import EmailReceived
+from shared.model.files import File
 from shared.model.withheld import line_of
 from tests.support.mailbox_driver import PAIR, MailboxDriver
 from tests.support.mailbox_state import LEASE, RETENTION
@@ -27,10 +28,11 @@ def mail(number: int, author: str = "") -> EmailReceived:
 
 
 def forward(
-    driver: MailboxDriver, number: int, *, author: str = "", most: int = 4, each: int = 2, sender: str = "f-1", conv: str = "", **more: Any
-) -> Accepted:
+    driver: MailboxDriver, number: int, *, author: str = "", most: int = 4, each: int = 2, sender: str = "f-1", conv: str = "",
+    files: tuple[File, ...] = (), **more: Any,
+) -> Accepted:  # fmt: skip
     """A stranger's mail comes in; `most` a day are answered, `each` of one author's."""
-    event = mail(number, author)
+    event = replace(mail(number, author), files=files)
     bounds = ForwardingBounds(most, each, author or f"a{number}", f"digest {sender}", line_of(event), replace(event, body=""))
     defaults: dict[str, Any] = {"hourly": 1, "pair_hourly": 1, "daily": 1, "turns_per_hour": 1, "pair": PAIR, "user": "u-1"}
     call = calls.accept(event, kind="mail", conversation=conv or f"c-m{number}", sender=sender, forwarded=bounds, **{**defaults, **more})
@@ -193,6 +195,18 @@ def test_the_texts_of_what_is_withheld_have_a_bound(driver: MailboxDriver) -> No
         assert record is not None
         assert (record.event is not None) is kept
     assert driver.redis.lrange(f"boss:history:{digest.conversation}", 0, -1) == [b"m:m-1"]
+
+
+def test_a_mail_that_is_withheld_keeps_no_file(driver: MailboxDriver) -> None:
+    """Named in its digest or counted alone."""
+    forward(driver, 1, most=0)
+    (digest,) = digests(driver)
+    for number, withheld in ((2, 1), (3, MOST_NAMED)):
+        driver.redis.hset(f"boss:msg:{digest.id}", "withheld", withheld)
+        key = f"{number:032x}"
+        assert driver.run(calls.file_room(f"m-{number}", "u-1", [(key, 3)], most=1_000_000)) == [True]
+        assert forward(driver, number, most=0, files=(File(key, "a.txt", "text/plain", 3),)).reason == LIMITED
+        assert not driver.redis.hexists("boss:files", key)
 
 
 def test_who_wants_no_mail_is_told_of_none(driver: MailboxDriver) -> None:
