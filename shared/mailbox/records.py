@@ -220,7 +220,7 @@ def message_from(record: dict[str, Any], *, age_ms: int = 0) -> Message:
         folds=folds.decode(record["folds"]) if record.get("folds") else None,
         extracts=Extracts.parse(record["read"]) if record.get("read") else NOTHING_READ,
         heard=_heard(record),
-        withheld=withheld.read(record.get("named", "")),
+        withheld=withheld.read(record["named"]) if record.get("named") else (),
         withheld_count=int(record.get("withheld") or 0),
     )
 

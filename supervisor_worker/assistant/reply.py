@@ -154,12 +154,12 @@ class ReplyGenerator:
             shown = ShownFiles(media.pictures, files)
             not_heard = unheard(files)
             if not_heard and _nothing_else(events, files):
-                command = await target.command(forwarded.answer(last, not_heard))
+                command = await target.command(forwarded.answer(last, not_heard) if last.forwarding else not_heard)
                 return GeneratedReply(command, {"by_code": 1, **target.form.figures(command)})
             generated, shown = await self._within_budget(turn, events, shown, target, calls)
         # Ours comes first: of a text that is too long the end is cut.
         text = "\n\n".join(part for part in (not_heard, "" if generated.empty else generated.text, not_kept(events)) if part)
-        text = forwarded.answer(last, text)
+        text = forwarded.answer(last, text) if last.forwarding else text
         if not text:
             return None
         command = generated.command if text == generated.text else await target.command(text)
