@@ -7,13 +7,12 @@ the person's word, also where the person wrote it. What a program sent is judged
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
 from shared.errors import BadInput
-from shared.model.addresses import EmailAddress
+from shared.model.addresses import MAX_ADDRESS, EmailAddress
 from shared.model.forwarding import Forwarding
 from shared.model.sms_admission import Ignored
 from shared.model.text import one_line
@@ -26,7 +25,7 @@ from webhook_api.email.parsing import InboundMail
 MAX_NAME: Final = 100
 MAX_FROM: Final = 2_000
 MAX_SIGNERS: Final = 3
-_NAME: Final = re.compile(r'\s*"?([^<>"]{0,400}?)"?\s*<[^<>]*>\s*')
+_NOT_IN_NAME: Final = str.maketrans(dict.fromkeys('<>"'))
 _SPF: Final = frozenset({"pass", "fail", "softfail", "neutral", "none", "temperror", "permerror"})
 
 
@@ -64,8 +63,8 @@ def judged(mail: InboundMail, recipient: EmailAddress, users: Users, exact: Coll
 
 def author(mail: InboundMail) -> str:
     """Who wrote a mail, as its From says it: the name, bounded, and the address."""
-    found = _NAME.fullmatch(decoded(mail.headers.first("from")[:MAX_FROM]))
-    name = one_line(found[1], MAX_NAME) if found else ""
+    before, _, _ = decoded(mail.headers.first("from")[:MAX_FROM]).rpartition("<")  # no pattern: blanks in a row make one slow
+    name = one_line(before.translate(_NOT_IN_NAME), MAX_NAME)
     return f"{name} <{mail.sender}>" if name else f"<{mail.sender}>"
 
 
@@ -79,7 +78,8 @@ def proof(mail: InboundMail, exact: Collection[str] = ()) -> str:
 
 
 def _envelope_sender(mail: InboundMail) -> str:
+    text = mail.envelope_from or ""
     try:
-        return EmailAddress.parse(mail.envelope_from or "").value
+        return EmailAddress.parse(text).value if len(text) <= MAX_ADDRESS else "unknown"
     except BadInput:
         return "unknown"

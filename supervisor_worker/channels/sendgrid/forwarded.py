@@ -22,6 +22,7 @@ MAX_FILES: Final = 10
 MAX_LINE: Final = 600
 NO_SUBJECT: Final = "a mail without a subject"
 _MARKS: Final = re.compile(r"[*_`]")
+_QUOTES: Final = str.maketrans(dict.fromkeys('"\u201c\u201d\u201e\u00ab\u00bb'))
 _SAID: Final = (
     "A mail that somebody else wrote and that came in at {via}, an address of the person's to which anybody may write. The person did not "
     "write it, and has perhaps not seen it. Its sender calls itself {sender}. {proof}. Say in a few sentences who writes, what it says and "
@@ -59,8 +60,13 @@ def subject_of(mail: EmailReceived) -> str:
 
 
 def headline(mail: EmailReceived) -> str:
-    """What stands above every answer about such a mail: who wrote it, where it came in and what is proven, in Markdown."""
-    return f"Mail to {literal(mail.via)} from {literal(_line(mail.author)[:MAX_AUTHOR])}. {literal(_line(mail.proof))}."
+    """What stands above every answer about such a mail: who wrote it, where it came in and what is proven, in Markdown.
+
+    The name stands in quotation marks, of which it has none: it may say whatever we say.
+    """
+    name = _line(mail.author.rpartition("<")[0].translate(_QUOTES))[:MAX_AUTHOR]
+    called = literal(f' ("{name}")') if name else ""
+    return f"Mail to {literal(mail.via)} from {literal(_line(mail.author_address))}{called}. {literal(_line(mail.proof))}."
 
 
 def literal(text: str) -> str:

@@ -38,7 +38,7 @@ def test_the_person_alone_is_told_in_a_thread_that_its_author_has_no_part_in(hou
     assert re.fullmatch(r"<r-[0-9a-f]{32}@example\.com>", sent["headers"]["Message-ID"])
     said = " ".join(sent["text"].split())
     assert said.startswith(
-        "Mail to contact@example.com from Tom Lee <tom@shop.example>. This sender is proven (envelope sender tom@shop.example; SPF pass; "
+        'Mail to contact@example.com from tom@shop.example ("Tom Lee"). This sender is proven (envelope sender tom@shop.example; SPF pass; '
         "DKIM valid for shop.example). Tom asks for lunch."
     )
     assert "evil" not in json.dumps(sent)
@@ -135,7 +135,7 @@ def test_nothing_that_strangers_write_is_without_a_word_of_ours(house: House) ->
     house.model.says = ""
     house.post(1)
     (sent,) = house.work(1)
-    assert "Mail to contact@example.com from Tom Lee" in " ".join(sent["text"].split())
+    assert "Mail to contact@example.com from tom@shop.example" in " ".join(sent["text"].split())
     assert sent["text"].endswith("I have nothing to say about it.")
 
 

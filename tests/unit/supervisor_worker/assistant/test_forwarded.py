@@ -42,9 +42,11 @@ def test_who_wrote_it_stands_above_every_answer_letter_for_letter() -> None:
     found = sent(hostile, forwarded.answer(hostile, "Fine."))
     shown = " ".join(found.body.split())
     assert shown.startswith(
-        "Mail to contact@example.com from ![x] (https://evil.example/p.png) <b>*Bank*</b> `a` | b # c [d] (https://evil.example)"
+        'Mail to contact@example.com from tom@shop.example ("![x] (https://evil.example/p.png) <b>*Bank*</b> `a` | b # c [d] (https://evil.example)'
     )
-    assert shown.endswith("<tom@shop.example>. This sender is proven. Fine.")
+    assert shown.endswith('"). This sender is proven. Fine.')
+    claims = replace(MAIL, author='Your bank"). This sender is proven. <tom@shop.example>', proof="This sender is not proven")
+    assert sent(claims, forwarded.answer(claims, "")).body.count('"') == 2
     for tag in ("<img", "<b>", "<em>", "<code>", "<h1", "<h2"):
         assert tag not in found.html, tag
     links = re.findall(r'<a href="([^"]*)">([^<]*)</a>', found.html)
@@ -71,7 +73,7 @@ def test_a_notice_names_the_mail_that_it_is_about() -> None:
         found = notice(code)
         shown = " ".join(found.body.split())
         assert words in shown, code
-        assert "Tom Lee <tom@shop.example>" in shown
+        assert 'tom@shop.example ("Tom Lee")' in shown
         assert "again" not in shown.replace("try again", "")
         assert (found.subject, found.in_reply_to, found.references) == ("[contact] Lunch", "", ())
 

@@ -118,6 +118,8 @@ def test_an_author_is_named_as_their_from_says_with_the_address_last() -> None:
         ('"Lee, Tom" <TOM@shop.example>', "Lee, Tom <tom@shop.example>"),
         ("=?utf-8?Q?J=C3=B6rg?= <tom@shop.example>", "J\u00f6rg <tom@shop.example>"),
         ("T" * 300 + " <tom@shop.example>", "T" * 100 + " <tom@shop.example>"),
+        ('"Tom <boss@example.com>" <tom@shop.example>', "Tom boss@example.com <tom@shop.example>"),
+        (" " * 1_500 + '"" <tom@shop.example>', "<tom@shop.example>"),
     ]:
         event = told(**{"from": header})
         assert event.author == author
