@@ -24,6 +24,8 @@ MAX_SECONDS: Final = 1_000_000
 _AMR: Final = (12, 13, 15, 17, 19, 20, 26, 31, 5)
 _AMR_WIDE: Final = (17, 23, 32, 36, 40, 46, 50, 58, 60, 5)
 _FRAMES_A_SECOND: Final = 50
+_MOST_FRAMES: Final = 5_000_000
+"""More than a day: frames may be of a byte each, and counting them must end."""
 _OPUS_RATE: Final = 48_000
 _MP3_KBITS: Final = {
     3: (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
@@ -92,7 +94,7 @@ def _amr(content: bytes) -> float | None:
     """The frames of 20 ms, each with its own length (RFC 4867, 5)."""
     wide = content.startswith(b"#!AMR-WB\n")
     lengths, at, frames = (_AMR_WIDE, 9, 0) if wide else (_AMR, 6, 0)
-    while at < len(content):
+    while at < len(content) and frames < _MOST_FRAMES:
         kind = content[at] >> 3 & 15
         at += 1 + (lengths[kind] if kind < len(lengths) else 0)
         frames += 1

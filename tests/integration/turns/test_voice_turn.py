@@ -192,6 +192,7 @@ def test_what_is_too_long_or_too_large_is_not_sent(hearing: TurnEnvironment, web
 
 def test_a_recording_counts_as_money_by_its_length(hearing: TurnEnvironment, web: Web) -> None:
     """As its container says, or as the service says; a refusal counts nothing, and what nobody knows counts whole."""
+    hearing.environment |= {"LEASE_SECONDS": 6, "SEND_TIMEOUT_SECONDS": 2}
 
     def tokens() -> int:
         (day,) = hearing.redis.keys("boss:spent:*")
