@@ -23,6 +23,7 @@ _EVIDENCE: Final = re.compile(r"[0-9@]")
 _NUMBER: Final = re.compile(r"\d+")
 _ADDRESS: Final = re.compile(r"[^\s@<>]{1,64}@[^\s@<>]{1,255}")
 _CLOCK: Final = re.compile(r"\d{1,2}[:.]\d{2}")
+_IN_ANGLES: Final = re.compile(r">>>\s?([^>\s].*)\s>>>")
 _IN_DASHES: Final = re.compile(r"-{2,}\s?(.*?)\s?-{2,}")
 _BEGINS_WITH_DATE: Final = re.compile(r"(?:[^\W\d_]{1,12}[.,]{1,2}\s?)?\d")
 _ENDS_WITH_ADDRESS: Final = re.compile(r"<\s?[^\s@<>]{1,64}@[^\s@<>]{1,255}>\)?\s?[:\uff1a]$")
@@ -90,8 +91,13 @@ def is_dated(words: str) -> bool:
 
 
 def wrapped(lines: list[str], least: int, number: int) -> int | None:
-    """The same of an attribution whose last line begins with the ">" that closes its address, and looks quoted."""
+    """The same of an attribution whose last line begins with the ">" that closes its address, and looks quoted.
+
+    So does GroupWise's: `>>> Ada Lee <ada@example.com> 3.5.2027 10:00 >>>`.
+    """
     rest = lines[number].strip()
+    if (angled := _IN_ANGLES.fullmatch(rest[: MAX_ATTRIBUTION + 1])) is not None:
+        return number if is_dated(angled[1]) else None
     if number <= least or not rest.endswith(_COLONS) or len(rest) > MAX_REST or not _OPEN_ADDRESS.search(lines[number - 1].rstrip()):
         return None
     first = max(least, number - MAX_LINES)
@@ -103,6 +109,7 @@ def wrapped(lines: list[str], least: int, number: int) -> int | None:
 def source_of(lines: list[str]) -> str:
     """Who wrote it and when, as these lines say it."""
     words = " ".join(" ".join(lines).split()).strip("-")
+    words = words.removeprefix(">>>").removesuffix(">>>")
     return words.strip(" \t").rstrip(":\uff1a ")[:MAX_SOURCE]
 
 

@@ -24,6 +24,7 @@ MIN_LABELS_ANNOUNCED: Final = 2
 NUMBERS_OF_A_DATE: Final = 2
 NUMBERS_OF_A_TIME: Final = 3
 _LABEL: Final = re.compile(r"[\s*_|]{0,4}([^\W\d_][^:\uff1a\n]{0,24}?)[\s*]{0,2}[:\uff1a][\s*]{0,6}(.*)")
+_BARE_LABEL: Final = re.compile(r"([^\W\d_]{2,20})[ \t]+([^:\uff1a\s].*)")
 _RULE: Final = re.compile(r"[_-]{20,}")
 _TITLE: Final = re.compile(r"-{2,}\s?([^-].{2,60}?)\s?-{2,}")
 _BETWEEN_TITLES: Final = re.compile(r"\s(?:-{2,}|/)\s")
@@ -76,7 +77,7 @@ def at(lines: list[str], start: int, author: str, *, within_quote: bool = False)
     ruled = bool(title) or _RULE.fullmatch(first) is not None
     if not (ruled or _begins_known(lines, start) or _begins_unknown(lines, start)):
         return None
-    fields, end = _fields(lines, start + 1 if ruled else start)
+    fields, end = _fields(lines, start + 1 if ruled else start, bare=title != "")
     if not ruled and not _is_known(first) and any(_is_word(field.label) for field in fields):
         return None  # a line of the author's own above it: it begins further down
     announced = title in ("passed on", "original")
@@ -95,6 +96,16 @@ def announced_in(lines: list[str], start: int) -> HeaderLines | None:
     below = next((number for number in range(start + 1, min(start + 2 + MOST_BLANKS, len(lines))) if lines[number].strip()), start)
     block = at(lines, below, "", within_quote=True) if below > start else None
     return block and HeaderLines(block.source, True, block.end)
+
+
+def begun(lines: list[str], start: int) -> HeaderLines | None:
+    """The block that begins here in a quote, or below a line with its day and hour, as in Orange's "Message du 03/05/27 10:00"."""
+    block = at(lines, start, "", within_quote=True)
+    if block is not None or start + 1 >= len(lines):
+        return block
+    below = at(lines, start + 1, "", within_quote=True)
+    dated = below is not None and len(_NUMBER.findall(lines[start][:MAX_LINE])) >= NUMBERS_OF_A_TIME
+    return HeaderLines(f"{below.source}, {lines[start].strip()}"[:MAX_SOURCE], below.passed_on, below.end) if below and dated else below
 
 
 def _inline(text: str) -> list[_Field]:
@@ -137,13 +148,16 @@ def _begins_unknown(lines: list[str], start: int) -> bool:
     return _LABEL.fullmatch(lines[start][:MAX_LINE]) is not None and not (start and lines[start - 1].strip())
 
 
-def _fields(lines: list[str], start: int) -> tuple[list[_Field], int]:
-    """The labelled lines in a row, and where they end; blank lines before them, and further lines of addresses, are passed over."""
+def _fields(lines: list[str], start: int, *, bare: bool = False) -> tuple[list[_Field], int]:
+    """The labelled lines in a row, and where they end; blank lines before them, and further lines of addresses, are passed over.
+
+    `bare`: a known label may have no colon, as in eM Client's lines below a title.
+    """
     fields: list[_Field] = []
     blanks, end = 0, start
     for number, line in enumerate(lines[start : start + MOST_LINES], start):
         text = line[:MAX_LINE].strip()
-        found = _LABEL.fullmatch(text)
+        found = (_bare_label(text) if bare else None) or _LABEL.fullmatch(text)
         blanks = 0 if text else blanks
         if found is not None:
             fields.append(_Field(folded(found[1].strip()), found[2].strip()))
@@ -158,6 +172,11 @@ def _fields(lines: list[str], start: int) -> tuple[list[_Field], int]:
     return fields, end
 
 
+def _bare_label(text: str) -> re.Match[str] | None:
+    found = _BARE_LABEL.fullmatch(text)
+    return found if found is not None and _is_word(folded(found[1])) else None
+
+
 def _goes_on(lines: list[str], blank: int) -> bool:
     """Whether a known label stands right below a blank line: each label may be a paragraph of its own."""
     return blank + 1 < len(lines) and _is_known(lines[blank + 1][:MAX_LINE].strip())
@@ -170,7 +189,7 @@ def _is_block(fields: list[_Field], *, announced: bool, titled: bool, quoted: bo
         return True
     if len(fields) < MIN_LABELS:
         return False
-    if any(field.addressed for field in writers) and dated >= NUMBERS_OF_A_DATE:
+    if any(field.addressed for field in writers) and (quoted or dated >= NUMBERS_OF_A_DATE):
         return True
     sent = any(field.label in SENT and field.numbers >= NUMBERS_OF_A_TIME for field in fields)
     if writers and (sent or (quoted and dated >= NUMBERS_OF_A_DATE)):

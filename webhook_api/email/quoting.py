@@ -102,11 +102,13 @@ def _is_session(block: list[str]) -> bool:
     return all(_PROMPT.match(line) for line in block if line.strip()) and any(line.strip(_QUOTE) for line in block)
 
 
-def _source_within(inner: list[str], first: int) -> str:
-    """Who wrote a quoted mail whose attribution is quoted with it, as programs of phones do."""
-    for number in range(first, min(first + attributions.MAX_LINES, len(inner))):
-        if attributions.begin(inner, first, number) == first:
-            return attributions.source_of(inner[first : number + 1])
+def _source_within(lines: list[str], first: int) -> str:
+    """Who wrote a mail whose attribution is quoted with it, as programs of phones do, or stands below a title."""
+    while first < len(lines) and not lines[first].strip():
+        first += 1
+    for number in range(first, min(first + attributions.MAX_LINES, len(lines))):
+        if attributions.begin(lines, first, number) == first:
+            return attributions.source_of(lines[first : number + 1])
     return ""
 
 
@@ -125,7 +127,7 @@ def _unquoted(text: _TextLines, place: tuple[int, int, int], author: str, *, pas
         return Mark("forwarded" if passed_on else "quoted", text.starts[above], text.end(last), source)
     if block.passed_on or passed_on or not _quoted_below(text.lines, block):
         kind: MarkKind = "forwarded" if block.passed_on or passed_on else "quoted"
-        return Mark(kind, text.starts[number], text.end(last), block.source)
+        return Mark(kind, text.starts[number], text.end(last), block.source or _source_within(text.lines, block.end))
     if not block.source:
         return None
     # What its author answers stands between and below the quoted lines.
@@ -146,7 +148,7 @@ def _block(text: _TextLines, least: int, start: int, behind: int, wrapped: int |
         return Mark("quoted", text.starts[wrapped], text.end(behind - 1), attributions.source_of(lines[wrapped : start + 1]))
     inner = [line.lstrip(_QUOTE) for line in lines[start : min(behind, start + header_lines.MOST_LINES)]]
     first = next((number for number, line in enumerate(inner) if line), 0)
-    block = header_lines.announced_in(inner, first) or header_lines.at(inner, first, "", within_quote=True)
+    block = header_lines.announced_in(inner, first) or header_lines.begun(inner, first)
     above = start - 1
     while above > max(least, start - MAX_BLANKS) and not lines[above].strip():
         above -= 1

@@ -52,6 +52,8 @@ def test_what_somebody_types_between_the_lines_stays() -> None:
     for typed in ("yes", "word9 yes", "word10?"):
         lines = [*whole[:1], typed, *whole[1:]]
         assert typed in left(f"Nine.\n\n{ON}\n" + "\n".join(lines))
+    skipping = [*whole[:2], "word20 word21 word22", *whole[3:]]  # the very words that come next, and the quote goes on elsewhere
+    assert "word20 word21 word22" in left(f"Nine.\n\n{ON}\n" + "\n".join(skipping))
     assert "word19 word20" in left(f"{ON}\n" + "\n".join(whole[:2]) + "\nword19 word20\n\nNine.")
 
 

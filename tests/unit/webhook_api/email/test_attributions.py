@@ -128,3 +128,34 @@ def test_a_line_that_is_broken_in_three_is_one() -> None:
     text = "Yes.\nOn Nov 21, 2026,\nat 10:18,\nBen Lee <ben@shop.example> wrote:\n\n> Ten."
     (mark,) = marks_of(text)
     assert (mark.start, mark.source) == (5, "On Nov 21, 2026, at 10:18, Ben Lee <ben@shop.example> wrote")
+
+
+WHOLE: Final = [
+    '------ Original Message ------\nFrom "Ben Lee" <ben@shop.example>\nTo "Ada" <a@b.c>\nDate 03/05/2027 10:00:00\nSubject X\n\n{}',
+    f"-------- Пересылаемое сообщение--------\n03.05.2027, 10:00, {WHO}:\n\n{{}}\n-------- Конец пересылаемого сообщения --------",
+    f">>> {WHO} 3/5/2027 10:00 AM >>>\n{{}}",
+    f"-----{WHO} wrote: -----\nTo: Ada <ada@example.com>\nFrom: {WHO}\nDate: 03.05.2027 10:00\nSubject: X\n\n{{}}",
+    f"----- Mail original -----\nDe: {WHO}\nÀ: ada@example.com\nEnvoyé: Lundi 3 Mai 2027 10:00:00\nObjet: X\n\n{{}}",
+    f"-----Original-Nachricht-----\nBetreff: X\nDatum: 2027-05-03T10:00:00+0200\nVon: {WHO}\nAn: ada@example.com\n\n{{}}",
+    f"Gesendet: Montag, 03. Mai 2027 um 10:00 Uhr\nVon: {WHO}\nAn: ada@example.com\nBetreff: X\n{{}}",
+    f"------------------ 原始邮件 ------------------\n发件人: {WHO};\n发送时间: 2027年5月3日 10:00\n收件人: a;\n主题: X\n\n{{}}",
+    f"------------------ Original ------------------\nFrom: {WHO};\nDate: Mon, May 3, 2027 10:00 AM\nTo: a;\nSubject: X\n\n{{}}",
+    f"--------- 원본 메일 ---------\n보낸사람: {WHO}\n받는사람: a\n날짜: 2027년 5월 3일 월요일, 10시 00분\n제목: X\n\n{{}}",
+    f"> Message du 03/05/27 10:00\n> De : {WHO}\n> A : ada@example.com\n> Copie à : \n> Objet : X\n>\n> {{}}",
+    f"On 3 May 2027, 10:00 +0200, {WHO}, wrote:\n> {{}}",
+    f"在 2027-05-03 10:00:00，{WHO} 写道：\n{{}}",
+]
+"""Above a mail, as eM Client, Yandex, GroupWise, Notes, Zimbra, T-Online, GMX, QQ, Daum, Orange, Spark and 163 write it."""
+
+
+def test_what_further_programs_write_above_a_mail_is_known_with_its_author_and_time() -> None:
+    """In a mail that passes it on, and in an answer."""
+    failing = []
+    for form in WHOLE:
+        for passed_on in (True, False):
+            text = "What do they want?\n\n" + form.format("Ten bicycles.")
+            (mark, *more) = marks_of(text, author="ada@example.com", passed_on=passed_on) or [None]
+            whole = mark is not None and not more and (text[: mark.start], mark.end) == ("What do they want?\n\n", len(text))
+            if mark is None or not whole or "ben@shop.example" not in mark.source or "3" not in mark.source:
+                failing.append((form, mark, more))
+    assert failing == []
