@@ -31,7 +31,11 @@ MAX_NESTING: Final = 100
 MAX_CONTENT_FIELD: Final = 1_000
 MAX_CONTENT_FIELDS: Final = 1_000
 MAX_MAILS: Final = 5
-"""The most attached mails that are read; further ones are named."""
+"""The most attached mails that are read, with those attached to them; further ones are named."""
+MAX_INNER_MAILS: Final = 2
+"""The same of those in one mail that came as a file of its own."""
+MAX_ALL_TEXTS: Final = 400
+"""Texts of a message and of all mails in it."""
 MAX_SHOWN_HEADER: Final = 2_000
 MAX_MAIL_DEPTH: Final = 3
 """How deep a mail may be attached to an attached mail and still be read."""
@@ -117,7 +121,7 @@ def read(raw: bytes) -> Bodies:
         return Bodies.of_text(_rest(raw))
     try:
         message = BytesParser(policy=compat32).parsebytes(raw)
-        _Reading(bodies, depth=0).read(message)
+        _Reading(bodies, 0, _Budget(MAX_MAILS)).read(message)
     except _UNREADABLE:
         if not bodies.texts:
             bodies.texts.append(MailTexts([_rest(raw)]))
@@ -136,14 +140,26 @@ def _is_bomb(raw: bytes) -> bool:
     return False
 
 
-def attached(raw: bytes, depth: int = 1) -> AttachedMail:
-    """A mail that came as a file; `depth` is that of mails around it."""
+def attached(raw: bytes) -> AttachedMail:
+    """A mail that came as a file."""
+    return _attached_file(raw, 1, _Budget(MAX_INNER_MAILS))
+
+
+def _attached_file(raw: bytes, depth: int, budget: _Budget) -> AttachedMail:
     if _is_bomb(raw):
         return AttachedMail("", "", "", Bodies.of_text(_rest(raw)))
     try:
-        return _attached(BytesParser(policy=compat32).parsebytes(raw), depth)
+        return _attached(BytesParser(policy=compat32).parsebytes(raw), depth, budget)
     except _UNREADABLE:
         return AttachedMail("", "", "", Bodies.of_text(_rest(raw)))
+
+
+@dataclass(slots=True)
+class _Budget:
+    """What may still be read of one message with all mails in it."""
+
+    mails: int
+    texts: int = MAX_ALL_TEXTS
 
 
 @dataclass(slots=True)
@@ -152,6 +168,7 @@ class _Reading:
 
     bodies: Bodies
     depth: int
+    budget: _Budget
     guesses: int = MAX_GUESSES
 
     def read(self, message: Message) -> None:
@@ -171,10 +188,11 @@ class _Reading:
                 self._part(part, kind, group)
 
     def _mail(self, part: Message) -> None:
-        if self.depth >= MAX_MAIL_DEPTH or len(self.bodies.mails) == MAX_MAILS:
+        if self.depth >= MAX_MAIL_DEPTH or not self.budget.mails:
             self.bodies.files.append(attachments.of_part(_described(part)[1] or UNNAMED_MAIL, part))
         else:
-            self.bodies.mails.append(_inner(part, self.depth + 1))
+            self.budget.mails -= 1
+            self.bodies.mails.append(_inner(part, self.depth + 1, self.budget))
 
     def _guessed(self, part: Message) -> Message | None:
         """What a part holds that is said to have parts, but not with this boundary: what looks like one, else the text as it is."""
@@ -198,7 +216,8 @@ class _Reading:
         elif kind in ("text/plain", "text/html") or not (group and (group.plain or group.html)):
             texts = [text for each in self.bodies.texts for text in (each.html if kind == "text/html" else each.plain)]
             room = MAX_TEXT_BYTES - sum(map(len, texts))
-            if room > 0 and len(texts) < MAX_TEXTS:
+            if room > 0 and len(texts) < MAX_TEXTS and self.budget.texts:
+                self.budget.texts -= 1
                 with suppress(*_UNREADABLE):
                     self._add(kind, text_parts.text_of(part, charset, room), group)
 
@@ -221,23 +240,23 @@ def content_type(part: Message) -> str:
     return found[1].lower() if found else part.get_content_type() if "content-type" not in part else "text/plain"
 
 
-def _inner(part: Message, depth: int) -> AttachedMail:
+def _inner(part: Message, depth: int, budget: _Budget) -> AttachedMail:
     """The mail in a part. RFC 2046 forbids to encode one as base64; programs do it, and Python's parser takes the letters for its text."""
     payload = part.get_payload()
     inner = payload[0] if isinstance(payload, list) and payload else None
     if not isinstance(inner, Message):
-        return attached(str(payload or "").encode("utf-8", "surrogateescape"), depth)
+        return _attached_file(str(payload or "").encode("utf-8", "surrogateescape"), depth, budget)
     text = inner.get_payload()
     if str(part.get("content-transfer-encoding", "")).strip().lower() == "base64" and not inner.keys() and isinstance(text, str):
         with suppress(ValueError):
-            return attached(base64.b64decode(text), depth)
-    return _attached(inner, depth)
+            return _attached_file(base64.b64decode(text), depth, budget)
+    return _attached(inner, depth, budget)
 
 
-def _attached(message: Message, depth: int) -> AttachedMail:
+def _attached(message: Message, depth: int, budget: _Budget) -> AttachedMail:
     bodies = Bodies()
     with suppress(*_UNREADABLE):
-        _Reading(bodies, depth).read(message)
+        _Reading(bodies, depth, budget).read(message)
     shown = [" ".join(decoded(str(message.get(name, ""))[:MAX_SHOWN_HEADER]).split()) for name in ("from", "date", "subject")]
     return AttachedMail(shown[0], shown[1], shown[2], bodies)
 

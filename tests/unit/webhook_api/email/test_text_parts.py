@@ -127,6 +127,20 @@ def test_mails_within_attached_mails_are_read_and_each_is_marked() -> None:
     assert mail.body.startswith("See below.")
 
 
+def test_of_many_mails_within_mails_a_few_are_read() -> None:
+    """However they are nested: each text may need its charset guessed, which takes time."""
+    words = "Gr\u00fc\u00dfe und \u4e00"
+    inner = f"From: a@shop.example\nSubject: x\n\n{words}"
+    inner = "From: a@shop.example\nSubject: y\n" + parts("mixed", *[f"Content-Type: message/rfc822\n\n{inner}"] * 6, boundary="c")
+    start = time.thread_time()
+    mail = read(parts("mixed", *[f"Content-Type: message/rfc822\n\n{inner}"] * 6, boundary="top"))
+    assert len(mail.marks) == 5
+    assert time.thread_time() - start < 1.5
+    start = time.thread_time()
+    read(parts("mixed", *["Content-Type: text/plain\n\n\xe4\xf6 \xa4"] * 900).encode("latin-1"))
+    assert time.thread_time() - start < 3
+
+
 FLOWED: Final = "Ten bicycles \nfor Monday.\n\n> What do \n> you need?\n>> older \n>> words\n > no quote\n  indented\n-- \nAda \nLee"
 
 
