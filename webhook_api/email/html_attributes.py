@@ -11,6 +11,7 @@ _UNLESS_SHOWN: Final = frozenset({"datalist", "rp"})
 _LINK: Final = "#{:02x}{:02x}{:02x}".format(*LINK[:3])
 _CITED: Final = re.compile(r"quote|cite|reply|forward", re.IGNORECASE)
 _BAR: Final = re.compile(r"border(?:-left)?(?:-width)?\s*:\s*(?!none|0|medium none)[^;\s]", re.IGNORECASE)
+_OUTLOOKS_BAR: Final = re.compile(r"\s*border:\s*none;\s*border-left:\s*solid\s[^;]{1,60};\s*padding:[^;]{1,60}", re.IGNORECASE)
 _INK: Final = {"font": "color", "body": "text"}
 _PAPER: Final = frozenset({"body", "table", "tr", "td", "th", "thead", "tbody", "tfoot", "marquee"})
 
@@ -33,6 +34,13 @@ def declared(name: str, attributes: dict[str, str]) -> dict[str, str]:
     if name in _PAPER and attributes.get("background"):
         said["background-image"] = "url()"
     return said
+
+
+def is_quote(name: str, attributes: dict[str, str]) -> bool:
+    """Whether an element is what mail programs put around a quoted mail: a blockquote, or Outlook's div with a bar on its left alone."""
+    if name == "blockquote":
+        return not is_indent(attributes)
+    return name == "div" and _OUTLOOKS_BAR.match(attributes.get("style", "")) is not None
 
 
 def is_indent(attributes: dict[str, str]) -> bool:

@@ -14,7 +14,7 @@ from typing import Final
 from webhook_api.email import css_visibility
 from webhook_api.email.css_sheets import Parsed, Sheets, overlay
 from webhook_api.email.css_visibility import PLAIN, Look
-from webhook_api.email.html_attributes import declared, is_indent
+from webhook_api.email.html_attributes import declared, is_quote
 from webhook_api.email.html_tokens import StartTag
 
 MAX_DEPTH: Final = 500
@@ -187,7 +187,7 @@ class Elements:
         element.said = self._declarations(element)
         parent = self._around(len(self._stack), element.name).look
         element.look = self._styled(parent, element.said)
-        element.quotes = int(element.name == "blockquote" and not is_indent(element.attributes))
+        element.quotes = int(is_quote(element.name, element.attributes))
         self._quotes += element.quotes
         self._stack.append(element)
         if element.name == "a" and "href" in element.attributes:

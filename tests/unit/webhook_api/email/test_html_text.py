@@ -461,3 +461,15 @@ def test_what_a_reader_sees_besides_the_words_is_written() -> None:
         "<blockquote type=cite><ol><li>Apples<li>Pears</ol></blockquote>": "> 1. Apples\n> 2. Pears\n>",
     }
     assert {source: to_text(source) for source in cases} == cases
+
+
+def test_outlooks_bar_on_the_left_is_a_quote() -> None:
+    """What stands behind it is the author's again; a box of the author's own is none."""
+    bar = "<div style='border:none;border-left:solid blue 1.5pt;padding:0cm 0cm 0cm 4.0pt'>"
+    assert to_text(f"<p>Hi</p>{bar}<p>Ten?</p></div><p>Yes.</p>") == "Hi\n\n> Ten?\n>\nYes."
+    for style in (
+        "border-left:solid blue 1.5pt",
+        "border:solid red 1pt;padding:4pt",
+        "border:none;border-top:solid #E1E1E1 1.0pt;padding:3pt",
+    ):
+        assert to_text(f'<div style="{style}">Mine</div>') == "Mine"
