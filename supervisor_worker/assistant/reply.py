@@ -227,7 +227,7 @@ class ReplyGenerator:
             return await self._generate(turn, events, ShownFiles(shown.pictures, shown.files.as_text), target, calls)
         if generated.empty:
             generated = await self._ask_again(prompt, target, generated, calls)
-        if ask := target.form.ask_shorter(generated.text):
+        if ask := target.form.ask_shorter(generated.command):
             generated = await self._ask_shorter(prompt.shorter(generated.text, ask), target, generated, calls)
         return generated, shown
 

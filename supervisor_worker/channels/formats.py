@@ -41,8 +41,8 @@ class MessageFormat(Protocol):
         """A message that answers none; `event` has both addresses."""
         ...
 
-    def ask_shorter(self, text: str) -> str:
-        """The request to the model for a shorter answer; '' when `text` is not too long for the channel."""
+    def ask_shorter(self, command: Response) -> str:
+        """The request to the model for a shorter answer; '' when the one that `command` was made of is not too long for the channel."""
         ...
 
     def figures(self, command: Response) -> dict[str, int | str]:

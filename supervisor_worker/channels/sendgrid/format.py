@@ -92,9 +92,9 @@ class EmailFormat:
         mail, answer = of(event), self.reply(event, text, reply_id)
         return replace(answer, subject=mail.subject, message_id=mail.message_id, in_reply_to="", references=())  # type: ignore[call-arg]
 
-    def ask_shorter(self, text: str) -> str:
+    def ask_shorter(self, command: Response) -> str:
         """No mail is too long: beyond MAX_MAIL_BYTES it is cut."""
-        del text
+        del command
         return ""
 
     def figures(self, command: Response) -> dict[str, int | str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Final
 
 from shared.model.events import MORE
@@ -19,8 +18,6 @@ from supervisor_worker.channels.twilio.plain_text import VERBATIM, verbatim_mark
 from supervisor_worker.channels.twilio.segments import ROOM, fits_gsm, size
 
 DEFAULT_SEGMENTS: Final = 6
-REMEMBERED: Final = 32
-"""Answers whose plain text is remembered: one is asked for three times, until it is known to be neither empty nor too long."""
 _LOOKED_AHEAD: Final = 8
 MAX_REST: Final = 20_000
 """Characters kept of what was cut."""
@@ -43,7 +40,6 @@ def to_sms(markdown: str, max_segments: int) -> FittedText:
     return fit(in_small_alphabet(markdown), max_segments)
 
 
-@lru_cache(maxsize=REMEMBERED)
 def in_small_alphabet(markdown: str) -> str:
     """The plain text of Markdown; its look-alikes replaced where the whole of it then fits the GSM alphabet, else none.
 

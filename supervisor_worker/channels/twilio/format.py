@@ -13,7 +13,7 @@ from shared.model.events import Received, Response, SendSmsResponse, SmsReceived
 from shared.model.folds import Fold
 from supervisor_worker.channels.notes import capped, count, left_out, note, picture_mark
 from supervisor_worker.channels.twilio.file_kinds import kind_of, picture_format
-from supervisor_worker.channels.twilio.fitting import DEFAULT_SEGMENTS, FittedText, characters, fit, in_small_alphabet, to_sms
+from supervisor_worker.channels.twilio.fitting import DEFAULT_SEGMENTS, FittedText, characters, fit, to_sms
 from supervisor_worker.channels.twilio.segments import fits_gsm, size
 
 SMS_LIMIT: Final = 1_600
@@ -59,12 +59,11 @@ class SmsFormat:
         """As a reply: a text message has no headers that refer to another one."""
         return self.reply(event, text, reply_id)
 
-    def ask_shorter(self, text: str) -> str:
+    def ask_shorter(self, command: Response) -> str:
         """Each segment is billed, and a long text is read in pieces."""
-        plain = in_small_alphabet(text)
-        if size(plain).segments <= self.max_segments:
+        if not command.rest:
             return ""
-        most = characters(self.max_segments, gsm=fits_gsm(plain)) * 4 // 5 // 10 * 10
+        most = characters(self.max_segments, gsm=fits_gsm(command.text + command.rest)) * 4 // 5 // 10 * 10
         return (
             f"This answer is too long for a text message. Give it again in at most {most:,} characters, "
             "with what matters most. Write only the answer."

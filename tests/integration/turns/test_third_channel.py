@@ -92,7 +92,7 @@ class ChatFormat:
     def opening(self, event: Received, text: str, reply_id: str) -> Response:
         return self.reply(event, text, reply_id)
 
-    def ask_shorter(self, text: str) -> str:
+    def ask_shorter(self, command: Response) -> str:
         return ""
 
     def figures(self, command: Response) -> dict[str, int | str]:

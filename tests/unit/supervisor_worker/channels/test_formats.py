@@ -113,12 +113,18 @@ def test_a_message_that_answers_none_begins_its_own_thread() -> None:
 
 def test_only_a_text_that_is_too_long_is_asked_for_again() -> None:
     """At the very limit it is not; a mail never is. What is asked for leaves a fifth of the room."""
-    assert FORMATS["sms"].ask_shorter("x" * 918) == ""
-    assert "at most 730 characters" in FORMATS["sms"].ask_shorter("x" * 919)
-    assert "at most 320 characters" in FORMATS["sms"].ask_shorter("\u0436" * 403)
-    assert "at most 120 characters" in SmsFormat(1).ask_shorter("x" * 161)
-    assert FORMATS["sms"].ask_shorter("**" + "x" * 918 + "**") == ""
-    assert FORMATS["email"].ask_shorter("x" * 100_000) == ""
+    phone, boss = PhoneNumber("+15551234567"), PhoneNumber("+15559876543")
+    sms = SmsReceived(id="m-1", from_=phone, to=boss, message="", user="ada", provider_id="")
+
+    def asked(form: SmsFormat, text: str) -> str:
+        return form.ask_shorter(form.reply(sms, text, "r-1"))
+
+    assert asked(SmsFormat(), "x" * 918) == ""
+    assert "at most 730 characters" in asked(SmsFormat(), "x" * 919)
+    assert "at most 320 characters" in asked(SmsFormat(), "\u0436" * 403)
+    assert "at most 120 characters" in asked(SmsFormat(1), "x" * 161)
+    assert asked(SmsFormat(), "**" + "x" * 918 + "**") == ""
+    assert FORMATS["email"].ask_shorter(FORMATS["email"].reply(mail(), "x" * 100_000, "r-1")) == ""
 
 
 def test_the_model_is_told_how_long_a_text_may_be() -> None:
