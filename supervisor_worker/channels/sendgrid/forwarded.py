@@ -71,7 +71,7 @@ def headline(mail: EmailReceived) -> str:
 
 def literal(text: str) -> str:
     """Words of others in Markdown, in one line: nothing in them marks anything, and of a link or picture words and address stand there."""
-    line = " ".join(text.split())
+    line = re.sub(r"\s+", " ", text)
     return _MARKS.sub(r"\\\g<0>", line.replace("&", "&amp;").replace("<", "&lt;").replace("](", "] ("))
 
 
