@@ -66,7 +66,7 @@ def test_a_voice_note_is_heard_and_answered_and_marked_as_heard(hearing: TurnEnv
 
 def test_each_recording_is_sent_once_as_a_form_with_the_model_and_the_key(hearing: TurnEnvironment, web: Web) -> None:
     """Named by what its bytes are; a picture beside it is shown, and the mails' recordings go the same way."""
-    hearing.environment |= {"STT_API_KEY": "sk-of-the-service-1", "STT_MODEL": "large"}
+    hearing.environment |= {"STT_API_KEY": "sk-example-of-a-service", "STT_MODEL": "large"}
     event = arrives(hearing, web, NOTE, ("image/png", png(9, 9)), ("audio/mp4", m4a(2)), ("application/octet-stream", opus(2)), body="See")
     question = answered(hearing, event)
     sent = [entry["request"] for entry in hearing.sandbox.journal("speech.transcriptions")]
