@@ -146,6 +146,7 @@ _FILES: Final[dict[str, Callable[[int], Made]]] = {
     "mail, 3,000 within each other": lambda _: (nested_mail(3_000), "a.eml", kinds.MAIL, _text("damaged")),
     "mail, 2,000 parts within each other": lambda _: (nested_parts(2_000), "a.eml", kinds.MAIL, _text("damaged")),
     "winmail.dat, cut off": lambda _: (b"\x78\x9f\x3e\x22\x01\x00\x01\x06", "winmail.dat", kinds.WINMAIL, _text("unknown")),
+    "recording, frames of a byte each": lambda n: (b"#!AMR\n" + b"\x7c" * 3 * MEGABYTE * n, "a.amr", kinds.VOICE, _text()),
     "web page, 200,000 elements deep": lambda n: (b"<html>" + b"<div>" * 20_000 * n + b"Hi", "a.html", kinds.WEB_PAGE, _text()),
 }
 NAMES: Final = tuple(_FILES)

@@ -24,8 +24,8 @@ MAX_SECONDS: Final = 1_000_000
 _AMR: Final = (12, 13, 15, 17, 19, 20, 26, 31, 5)
 _AMR_WIDE: Final = (17, 23, 32, 36, 40, 46, 50, 58, 60, 5)
 _FRAMES_A_SECOND: Final = 50
-_MOST_FRAMES: Final = 5_000_000
-"""More than a day: frames may be of a byte each, and counting them must end."""
+_MOST_FRAMES: Final = 1_000_000
+"""Five hours, longer than what may be heard: frames may be of a byte each, and counting them must end."""
 _OPUS_RATE: Final = 48_000
 _MP3_KBITS: Final = {
     3: (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),

@@ -9,6 +9,7 @@ import pytest
 
 from shared.model.addresses import EmailAddress, PhoneNumber
 from shared.model.events import EmailReceived, SmsReceived
+from shared.model.media import Media
 
 
 def text(**changes: str) -> SmsReceived:
@@ -43,3 +44,18 @@ def test_a_thread_is_one_conversation() -> None:
     assert first.key() == mail("<2@x>", "<1@x>", ("<1@x>",)).key() == mail("<3@x>", "<2@x>", ("<1@x>", "<2@x>")).key()
     assert first.key() == mail("<2@x>", "<1@x>").key()
     assert first.key() != mail("<9@x>").key()
+
+
+def test_a_message_knows_what_came_along_and_whether_anything_was_written() -> None:
+    """A subject is words too; files that are told of apart count no more, and those of which nothing is known stay counted."""
+    media = tuple(Media(f"ME{number:032x}") for number in range(3))
+    several = dataclasses.replace(text(message=" "), media=media, media_count=5)
+    assert (several.is_wordless, several.file_count) == (True, 5)
+    rest = several.without_media({media[0].id, media[2].id})
+    assert (rest.media, rest.file_count) == ((media[1],), 3)
+    assert several.without_media(()) is several
+    silent = dataclasses.replace(mail("<a@x>"), subject=" ", body="\n", attachments=("a.amr", "b.amr"))
+    assert (silent.is_wordless, silent.file_count, silent.without_media({"a"})) == (True, 2, silent)
+    assert not text().is_wordless
+    assert not mail("<a@x>").is_wordless
+    assert not dataclasses.replace(silent, subject="Memo").is_wordless
