@@ -20,6 +20,8 @@ _SCHEME: Final = re.compile(r"(https?://|mailto:|tel:)(?=\S)", re.IGNORECASE)
 _ADDRESS: Final = re.compile(r"(?:https?://|mailto:|tel:)?(?:www\.)?(.*?)[/.\s]*", re.IGNORECASE | re.DOTALL)
 _REMOVED: Final = re.compile(r"[\t\n\r]")
 _SIZE: Final = re.compile(r"\s*(\d{1,6}(?:\.\d{1,6})?)\s*(?:px)?\s*")
+_AROUND: Final = "<>[] \t\r\n\xa0"
+"""What stands around an address that is a link with its brackets."""
 _NOT_DIALLED: Final = re.compile(r"[\s()./-]")
 
 
@@ -31,7 +33,7 @@ def target(href: str, words: str) -> str:
         return ""
     if scheme[1].lower() == "mailto:":
         address = address.partition("?")[0]
-    if _bare(address) == _bare(words):
+    if _bare(address) == _bare(words.strip(_AROUND)):
         return ""
     plain = "".join(letter if letter.isprintable() and not letter.isspace() else quote(letter, errors="replace") for letter in address)
     return plain if len(plain) <= MAX_TARGET else plain[:MAX_TARGET] + "…"

@@ -473,3 +473,10 @@ def test_outlooks_bar_on_the_left_is_a_quote() -> None:
         "border:none;border-top:solid #E1E1E1 1.0pt;padding:3pt",
     ):
         assert to_text(f'<div style="{style}">Mine</div>') == "Mine"
+
+
+def test_an_address_in_brackets_that_is_a_link_is_written_once() -> None:
+    """As Thunderbird and Gmail make it of a sender's."""
+    assert to_text('Ben <a href="mailto:ben@shop.example">&lt;ben@shop.example&gt;</a> wrote:') == "Ben <ben@shop.example> wrote:"
+    assert to_text('<a href="https://shop.example/x">[https://shop.example/x]</a>') == "[https://shop.example/x]"
+    assert "mailto:eve" in to_text('<a href="mailto:eve@evil.example">&lt;ben@shop.example&gt;</a>')
