@@ -98,9 +98,11 @@ def parse(text: str, write: PieceWriter) -> tuple[MarkdownBlock, ...] | None:
     """The blocks of a cleaned text; None for one that has to stay as it is."""
     source = closed_fences(text)
     tokens = tokens_of(source)
-    if tokens is None or _loses_letters(source, tokens):
+    if tokens is None:
         return None
-    return _MarkdownReader(tokens, source.split("\n"), write).blocks()
+    reader = _MarkdownReader(tokens, source.split("\n"), write)
+    blocks = reader.blocks()
+    return None if _loses_letters(source, tokens, reader.kept) else blocks
 
 
 def paragraphs(text: str, write: PieceWriter) -> tuple[MarkdownBlock, ...]:
@@ -127,9 +129,9 @@ def _letters(text: str) -> Counter[str]:
     return Counter(filter(str.isalnum, text))
 
 
-def _loses_letters(source: str, tokens: Sequence[Token]) -> bool:
-    """Whether the tokens have not every letter of their source. What stands for one letter (`&amp;`) may have become it."""
-    found = [*_ENTITY.findall(source)]
+def _loses_letters(source: str, tokens: Sequence[Token], kept: Sequence[str]) -> bool:
+    """Whether tokens and what is kept of the source have not every letter of it. What stands for one (`&amp;`) may have become it."""
+    found = [*_ENTITY.findall(source), *kept]
     for token in tokens:
         found += [token.content, token.info] if token.type in ("fence", "code_block") else [token.info, token.markup]
         for child in token.children or ():
@@ -152,13 +154,14 @@ _KINDS: Final[dict[str, BlockKind]] = {
 
 
 class _MarkdownReader:
-    """The tokens of a text, read once from the first to the last. `lines` are the text's."""
+    """The tokens of a text, read once from the first to the last. `lines` are the text's; `kept` is what stays as it stands there."""
 
     def __init__(self, tokens: Sequence[Token], lines: Sequence[str], write: PieceWriter) -> None:
         self._tokens = tokens
         self._lines = lines
         self._write = write
         self._at = 0
+        self.kept: list[str] = []
 
     def blocks(self) -> tuple[MarkdownBlock, ...]:
         """The blocks up to the end of what they are in, and its end."""
@@ -189,6 +192,7 @@ class _MarkdownReader:
             source = [_BEFORE_TABLE.sub("", line, count=1) for line in self._source(token)]
             shown = {word for each in self._tokens[begin : self._at] if each.type == "inline" for word in _WORD.findall(each.content)}
             if not shown.issuperset(_WORD.findall("\n".join(source))):
+                self.kept += source
                 return paragraphs("\n".join(source), self._write)
         if kind == "item":
             return [MarkdownBlock(kind, inside, number=int(token.info) if token.info else None, mark=f"{token.info}{token.markup}")]

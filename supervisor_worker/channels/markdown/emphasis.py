@@ -26,8 +26,8 @@ _QUOTES: Final = frozenset("\"'\u201c\u201d\u2018\u2019\u201e\u00ab\u00bb")
 _NOT_FIRST: Final = frozenset(")]},;")
 _NOT_BEHIND: Final = re.compile(rf"{_WORD}|[*(]|[.@=\[]{_WORD}")
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
-_MAX_WORD: Final = 100
-"""Characters before a mark that are looked at."""
+_MAX_TOKENS: Final = 100
+"""On either side of a mark that are looked at."""
 _ADDRESS: Final = re.compile(r"://|(?:^|[(<])www\.|[\w-]\.[a-z]{2,}[/?#]", re.IGNORECASE)
 _OPEN: Final = ("em_open", "strong_open")
 _CLOSE: Final = ("em_close", "strong_close")
@@ -74,11 +74,11 @@ def _emphasises(tokens: Sequence[Token], begin: int, end: int) -> bool:
 def _before(tokens: Sequence[Token], place: int) -> str:
     """The line before a mark, back to another piece than text; marks of emphasis left out."""
     text = ""
-    for token in reversed(tokens[max(0, place - _MAX_WORD) : place]):
+    for token in reversed(tokens[max(0, place - _MAX_TOKENS) : place]):
         if token.type not in (*_OPEN, *_CLOSE, "text"):
             break
         text = token.content + text
-        if " " in token.content or len(text) > _MAX_WORD:
+        if " " in token.content:
             break
     return text
 
@@ -86,7 +86,7 @@ def _before(tokens: Sequence[Token], place: int) -> str:
 def _behind(tokens: Sequence[Token], place: int) -> str:
     """The first letters behind a mark; marks of emphasis left out."""
     text = ""
-    for token in tokens[place + 1 : place + 1 + _MAX_WORD]:
+    for token in tokens[place + 1 : place + 1 + _MAX_TOKENS]:
         if token.type not in (*_OPEN, *_CLOSE, "text") or len(text) > 1:
             break
         text += token.content
