@@ -29,6 +29,8 @@ _BEFORE_TABLE: Final = re.compile(r"(?:[ \t]*(?:[-+*>]|\d{1,9}[.)])(?=[ \t]))*[ 
 """What may stand before a row: the marks of lists and quotes. Cells beyond the head's are dropped by the parser."""
 _ENTITY: Final = re.compile(r"&#?\w{1,32};")
 _AROUND_ROWS: Final = ("thead_open", "thead_close", "tbody_open", "tbody_close")
+_SAID_TWICE: Final = (addresses.BARE, "autolink")
+"""Links whose words are their address."""
 _BREAKS: Final = ("softbreak", "hardbreak")
 
 InlineKind = Literal["text", "code", "break", "open", "close", "link", "unlink"]
@@ -135,7 +137,7 @@ def _loses_letters(source: str, tokens: Sequence[Token], kept: Sequence[str]) ->
     for token in tokens:
         found += [token.content, token.info] if token.type in ("fence", "code_block") else [token.info, token.markup]
         for child in token.children or ():
-            found += [child.content, *map(str, child.attrs.values())]
+            found += [child.content, *(map(str, child.attrs.values()) if child.markup not in _SAID_TWICE else ())]
     return bool(_letters(source) - _letters("".join(found)))
 
 
@@ -190,8 +192,10 @@ class _MarkdownReader:
         inside = self.blocks()
         if kind == "table":
             source = [_BEFORE_TABLE.sub("", line, count=1) for line in self._source(token)]
-            shown = {word for each in self._tokens[begin : self._at] if each.type == "inline" for word in _WORD.findall(each.content)}
-            if not shown.issuperset(_WORD.findall("\n".join(source))):
+            shown = Counter(
+                word for each in self._tokens[begin : self._at] if each.type == "inline" for word in _WORD.findall(each.content)
+            )
+            if Counter(_WORD.findall("\n".join(source))) - shown:
                 self.kept += source
                 return paragraphs("\n".join(source), self._write)
         if kind == "item":

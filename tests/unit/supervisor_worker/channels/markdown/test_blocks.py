@@ -133,6 +133,8 @@ def test_what_would_lose_a_letter_stays_as_it_is(monkeypatch: pytest.MonkeyPatch
     table = "| a |\n|---|\n| 1 | extra |"
     assert plain(f"**x**\n\n{table}") == f"x\n\n{table}"
     assert mail_plain(f"**x**\n\n{table}") == f"x\n\n{table}"
+    table = "| a | b |\n|---|---|\nhttps://x.example/a_b | a | b"
+    assert plain(table) == mail_plain(table) == table
     monkeypatch.setattr(blocks, "tokens_of", lambda text: parser.tokens_of(text.replace("lost", "")))
     assert plain("**x** lost") == mail_plain("**x** lost") == "**x** lost"
 
