@@ -216,23 +216,31 @@ class _MarkdownReader:
             return MarkdownBlock("paragraph", words=(Inline("text", "# "), *words))
         return MarkdownBlock(kind, words=words, number=int(token.tag[1]))
 
-    def _pieces(self, children: Sequence[Token]) -> Iterator[Inline]:
+    def _pieces(self, children: Sequence[Token], *, in_link: bool = False) -> Iterator[Inline]:
+        """The pieces of a line. An address in angles within the words of a link is some of these words."""
         literal = literal_marks(children)
         at = 0
         while at < len(children):
             token = children[at]
             at += 1
-            if token.type == "link_open":
-                end = next(place for place in range(at, len(children)) if children[place].type == "link_close")
-                words = tuple(self._pieces(children[at:end]))
+            if token.type == "link_open" and not in_link:
+                end = _end_of_link(children, at)
+                words = tuple(self._pieces(children[at:end], in_link=True))
                 yield from self._linked(_link(token, words, "href"))
                 at = end + 1
             elif token.type == "image":
-                yield from self._linked(replace(_link(token, tuple(self._pieces(token.children or ())), "src"), picture=True))
+                yield from self._linked(replace(_link(token, self._described(token), "src"), picture=True))
             elif at - 1 in literal:
                 yield Inline("text", token.markup)
             else:
                 yield from _piece(token, self._write.words)
+
+    def _described(self, picture: Token) -> tuple[Inline, ...]:
+        """The words in the place of a picture; where a link is among them, as they were written."""
+        inside = picture.children or []
+        if any(child.type in ("link_open", "image") for child in inside):
+            return (Inline("text", picture.content),)
+        return tuple(self._pieces(inside))
 
     def _linked(self, link: Link) -> Iterator[Inline]:
         """As the channel writes it; what leads nowhere, which may be code, as it stands there."""
@@ -240,6 +248,17 @@ class _MarkdownReader:
             yield from self._write.link(link)
         else:
             yield from (Inline("text", "![" if link.picture else "["), *link.words, Inline("text", "]()"))
+
+
+def _end_of_link(children: Sequence[Token], at: int) -> int:
+    """The place of the end of the link that begins before `at`."""
+    depth = 1
+    for place in range(at, len(children)):
+        if children[place].type in ("link_open", "link_close"):
+            depth += children[place].nesting
+        if not depth:
+            return place
+    return len(children)
 
 
 def _link(token: Token, words: tuple[Inline, ...], attribute: str) -> Link:

@@ -69,9 +69,12 @@ ON_A_PHONE: Final = (
     ("[write](mailto:a@e.example?subject=Hi%20you)", "write: mailto:a@e.example?subject=Hi%20you"),
     ("[https://bank.example](https://evil.example)", "https://bank.example : https://evil.example"),
     ("[x](data:text/html,y) ![z](javascript:y)", "[x](data:text/html,y) [z](javascript:y)"),
+    ("[see <https://a.example> now](https://b.example)", "see https://a.example now: https://b.example"),
+    ("![x [y](https://c.example)](https://b.example/p)", "x [y](https://c.example) : https://b.example/p"),
     ("1. First\n\n   Second part\n\n2. Third", "1. First\n\nSecond part\n\n2. Third"),
 )
 IN_A_MAIL: Final = (
+    ("[a <https://c.example>](https://b.example)", '<a href="https://b.example">a https://c.example</a> (b.example)'),
     ("1. a\n1. b\n1. c", "<ol><li>a</li>\n<li>b</li>\n<li>c</li></ol>"),
     ("1. a\n2. b\n5. c", "<p>1. a</p>\n<p>2. b</p>\n<p>5. c</p>"),
     ("run `a\nb`", "<p>run <code>a</code><br>\n<code>b</code></p>"),
