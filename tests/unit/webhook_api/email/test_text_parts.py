@@ -196,3 +196,15 @@ def test_html_without_a_label_says_itself_what_it_is_in() -> None:
     lying = f'<meta charset="iso-8859-2"><p>{words}</p>'.encode()
     assert read(b"Content-Type: text/html; charset=utf-8\n\n" + lying).body == words
     assert read(b"Content-Type: text/html\n\n" + '<meta charset="utf-8"><p>Grüße</p>'.encode("cp1252")).body == "Grüße"
+
+
+def test_a_mail_with_many_files_or_a_long_name_is_read_in_parts() -> None:
+    """A thousand files, and the longest name of a file, of letters that take nine characters each."""
+    name = "\u8a08" * 255
+    coded = "".join(f"%{byte:02X}" for byte in name.encode())
+    named = f"Content-Type: text/plain\nContent-Disposition: attachment;\n filename*=utf-8''{coded}\n\nx"
+    many = "Content-Type: text/plain; name=a.txt\nContent-Transfer-Encoding: 7bit\nContent-Disposition: attachment; filename=a.txt\n\nx"
+    assert read(parts("mixed", text(WORDS), named)).body == WORDS
+    assert read(parts("mixed", text(WORDS), named)).attachments[0].startswith(name[:100])
+    mail = read(parts("mixed", text(WORDS), *[many] * 1_000))
+    assert mail.body == WORDS
