@@ -86,9 +86,10 @@ class Reply:
     """A stored reply: the command to send and what became of it. `code` is why it did not arrive, in the provider's words.
 
     `notice` is the code of the notice that it carries, once it is known that it did not reach its user. `answers` is the command that it
-    answers, or "digest", '' for what the model wrote, or what is `by_code`: said of recordings that nobody heard, without asking the
-    model. `next` is the reply that brought the next part of what it left out. `segments`, `encoding` and `price_class` are what is billed
-    for a text (0 and "" for a mail, and in records of before). `stored_at` is in ms of Redis TIME; 0 where it is not known.
+    answers, or "digest", '' for what the model wrote, or what is `by_code`: a notice, or all that is said without the model. Of what the
+    model wrote, code has put the first `code_before` and the last `code_behind` characters around it. `next` is the reply that brought
+    the next part of what it left out. `segments`, `encoding` and `price_class` are what is billed for a text (0 and "" for a mail, and in
+    records of before). `stored_at` is in ms of Redis TIME; 0 where it is not known.
     """
 
     id: str
@@ -108,6 +109,8 @@ class Reply:
     price_class: str = ""
     stored_at: int = 0
     by_code: bool = False
+    code_before: int = 0
+    code_behind: int = 0
 
     @property
     def pending(self) -> tuple[Attempt, ...]:
@@ -251,6 +254,8 @@ def reply_from(record: dict[str, Any]) -> Reply:
         price_class=record.get("price_class", ""),
         stored_at=int(record.get("stored_at") or 0),
         by_code=record.get("by_code") == "1",
+        code_before=int(record.get("code_before") or 0),
+        code_behind=int(record.get("code_behind") or 0),
     )
 
 

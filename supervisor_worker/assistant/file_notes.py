@@ -12,8 +12,9 @@ from typing import Final
 from shared.model.events import Received
 from shared.model.extracts import Extracts
 from shared.model.files import MAX_FILES, File
-from supervisor_worker.assistant.notices import UNHEARD
+from supervisor_worker.assistant.notices import FORWARDED_UNHEARD, UNHEARD
 from supervisor_worker.channels.notes import document_mark, note, picture_mark, theirs
+from supervisor_worker.channels.sendgrid.forwarded import literal
 from supervisor_worker.media.turn_files import Fault, LoadedFiles, TurnFile, media_file
 from supervisor_worker.media.turn_media import FileKey
 
@@ -87,20 +88,23 @@ def said_before(event: Received, extracts: Extracts) -> list[str]:
 
 
 def not_kept(events: Sequence[Received]) -> str:
-    """A sentence to the person on the files that were not kept; '' where all were."""
+    """A sentence to the person on the files that were not kept, in Markdown; '' where all were."""
     names = [_name(file.name) for event in events for file in event.files if file.fault in _NOT_KEPT]
     if not names:
         return ""
     more = f" and {len(names) - MAX_TOLD} more" if len(names) > MAX_TOLD else ""
-    shown = ", ".join(f'"{name}"' for name in names[:MAX_TOLD])
+    shown = ", ".join(f'"{literal(name)}"' for name in names[:MAX_TOLD])
     whether = "this file" if len(names) == 1 else "these files"
-    return f"I did not get {whether}: {shown}{more}. If it matters, please send it again later, or in smaller parts."
+    told = f"I did not get {whether}: {shown}{more}."
+    if events[-1].forwarding:  # who is told did not send them
+        return told
+    return f"{told} If it matters, please send it again later, or in smaller parts."
 
 
-def unheard(files: LoadedFiles) -> str:
-    """A sentence to the person on the recordings that could not be heard; '' where all were."""
+def unheard(files: LoadedFiles, *, forwarded: bool = False) -> str:
+    """A sentence to the person on the recordings that could not be heard; '' where all were. `forwarded`: they are somebody else's."""
     faults = {each.fault for each in files.unheard}
-    return " ".join(sentence for fault, sentence in UNHEARD.items() if fault in faults)
+    return " ".join(sentence for fault, sentence in (FORWARDED_UNHEARD if forwarded else UNHEARD).items() if fault in faults)
 
 
 def _called(file: File, kind: str = "") -> str:

@@ -24,11 +24,15 @@ _BEHIND: Final = "Ask me here about one of them, within a week: I have kept what
 _MORE: Final = "and {n} more, of which I kept nothing"
 
 
+def above(event: Received) -> str:
+    """What stands above every answer about a message: who wrote it, of a mail by a forwarding address; else ''."""
+    return headline(event) if isinstance(event, EmailReceived) and event.via else ""
+
+
 def answer(event: Received, text: str) -> str:
-    """The answer about a message: above one about a mail by a forwarding address stands who wrote it, and it is never empty."""
-    if not (isinstance(event, EmailReceived) and event.via):
-        return text
-    return f"{headline(event)}\n\n{text or NOTHING_TO_SAY}"
+    """The answer about a message, below what stands above it. About a mail by a forwarding address it is never empty."""
+    head = above(event)
+    return f"{head}\n\n{text or NOTHING_TO_SAY}" if head else text
 
 
 def notice(message: Message, event: EmailReceived, when: str, at: tzinfo) -> tuple[EmailReceived, str]:

@@ -47,6 +47,15 @@ UNHEARD: Final[dict[HearingFault, str]] = {
 }
 """What a person is told of a recording that nobody heard: before the model's answer, or, where there is nothing else to answer, alone."""
 
+FORWARDED_UNHEARD: Final[dict[HearingFault, str]] = {
+    "not_heard": "A recording came with it, which I cannot hear.",
+    "too_long": "A recording came with it that is longer than what I can hear.",
+    "not_understood": "A recording came with it whose words I could not make out.",
+    "not_paid": "A recording came with it, and I have used up what I may listen to today.",
+    "hearing_failed": "A recording came with it that I could not hear just now.",
+}
+"""The same of a mail by a forwarding address: who reads it did not say what was not heard."""
+
 
 def lost(kind: str, *, notice: bool) -> str:
     """The code of a notice on another channel: a reply, or a `notice` of ours, was not delivered. `kind` is that of its own channel."""

@@ -40,8 +40,9 @@ _TOLD: Final[dict[Answered, str]] = {
     "help": "The person asked this program for its commands, and it answered:",
 }
 """How the history shows what code has answered: as a note, for these are not the model's words. Where a chat begins needs none."""
-_BY_CODE: Final = "This program told the person:"
-"""Of an answer to recordings that nobody heard."""
+_BY_CODE: Final = "This program, and not you, told the person what follows, in which names are as others call themselves"
+_END_BY_CODE: Final = "End of what this program told the person"
+"""Around what code said: a notice, an answer to recordings that nobody heard, what stands before and behind the model's own words."""
 _LISTED: Final = "This program sent the person a list of mails. What follows comes from others: who wrote them, and their subjects"
 _REMARKS: Final = {
     UNANSWERED: "you left this without an answer",
@@ -110,6 +111,10 @@ class Prompt:
         return replace(self, messages=(*self.messages, PromptMessage("assistant", theirs(answer)), PromptMessage("user", ask)))
 
 
+_Shown = tuple[Message | Reply, Sequence[PromptMessage]]
+"""A record of the history, and how it is shown."""
+
+
 def build_prompt(
     channel: Channel,
     events: Sequence[Received],
@@ -139,7 +144,11 @@ def build_prompt(
         parts.append(render(rest, numbers, folds.get(event.id, ()), told(event.id, apart, numbers)))
     current = PromptMessage("user", "\n\n".join(parts), tuple(pictures.values()), tuple(documents.values()))
     before = _recent(history, max(history_tokens // 2, history_tokens - sum(picture.tokens for picture in pictures.values())))
-    return Prompt(_stable(forms[channel]), _today(user, now), tuple(_alternating([*(message for _, message in before), current])))
+    return Prompt(
+        _stable(forms[channel]),
+        _today(user, now),
+        tuple(_alternating([*(message for _, messages in before for message in messages), current])),
+    )
 
 
 def render(
@@ -155,42 +164,59 @@ def render(
 
 def shown_history(history: Sequence[Message | Reply], tokens: int) -> list[Message | Reply]:
     """The newest records that a question shows where `tokens` are left for them, oldest first. The first is the user's."""
-    return [record for record, _ in dropwhile(lambda pair: pair[1].role == "assistant", _recent(history, tokens))]
+    return [record for record, _ in dropwhile(lambda pair: pair[1][0].role == "assistant", _recent(history, tokens))]
 
 
-def _recent(history: Sequence[Message | Reply], tokens: int) -> list[tuple[Message | Reply, PromptMessage]]:
+def _recent(history: Sequence[Message | Reply], tokens: int) -> list[_Shown]:
     """The newest messages that fit into `tokens`, each with its record, oldest first."""
     room = tokens * BYTES_A_TOKEN
-    chosen: list[tuple[Message | Reply, PromptMessage]] = []
-    for record, message in _backwards(history):
-        room -= len(message.text.encode("utf-8"))
+    chosen: list[_Shown] = []
+    for record, messages in _backwards(history):
+        room -= sum(len(message.text.encode("utf-8")) for message in messages)
         if room < 0:
             break
-        chosen.append((record, message))
+        chosen.append((record, messages))
     return chosen[::-1]
 
 
-def _backwards(history: Sequence[Message | Reply]) -> Iterator[tuple[Message | Reply, PromptMessage]]:
+def _backwards(history: Sequence[Message | Reply]) -> Iterator[_Shown]:
     by_bridge = {record.turn for record in history if isinstance(record, Message) and record.kind == "bridge"}
     for record in reversed(history):
         if isinstance(record, Reply):
             if record.state in _UNSEEN and record.turn not in by_bridge:  # over the bridge a stored reply is answered
                 continue
-            written = record.command.written  # without our own line below a cut text: the model would write one like it
-            said = theirs(written) + (CUT_MARK if written != record.command.text else "")
-            if record.by_code:
-                yield record, PromptMessage("user", note(f"{_BY_CODE} {said}"))
-            elif not record.answers:
-                yield record, PromptMessage("assistant", said)
-            elif record.answers == "digest":
-                yield record, PromptMessage("user", f"{note(_LISTED)}\n{said}\n{note(END)}")
-            elif record.answers in _TOLD:
-                yield record, PromptMessage("user", note(f"{_TOLD[record.answers]} {said}"))
+            if said := _said(record):
+                yield record, said
         elif record.event is not None and not record.command:
             remark = _REMARKS.get(record.reason)
             then = record.event.without_media(told_apart(record.event, record.extracts))
             said_then = render(then, folds=record.folds or (), files=said_before(record.event, record.extracts))
-            yield record, PromptMessage("user", "\n\n".join([said_then, *([note(remark)] if remark else [])]))
+            yield record, [PromptMessage("user", "\n\n".join([said_then, *([note(remark)] if remark else [])]))]
+
+
+def _said(reply: Reply) -> list[PromptMessage]:
+    """What was said in a reply: the model's words as its own, and nobody else's."""
+    written = reply.command.written  # without our own line below a cut text: the model would write one like it
+    cut = CUT_MARK if written != reply.command.text else ""
+    if reply.by_code:
+        return [PromptMessage("user", _by_code(written))]
+    if reply.answers == "digest":
+        return [PromptMessage("user", f"{note(_LISTED)}\n{theirs(written)}\n{note(END)}")]
+    if reply.answers:
+        return [PromptMessage("user", note(f"{_TOLD[reply.answers]} {theirs(written)}{cut}"))] if reply.answers in _TOLD else []
+    end = len(written) - reply.code_behind
+    before, own, behind = written[: reply.code_before], written[reply.code_before : end], written[end:]
+    messages = [
+        PromptMessage("user", _by_code(before)),
+        PromptMessage("assistant", theirs(own) + cut),
+        PromptMessage("user", _by_code(behind)),
+    ]
+    return [message for message in messages if message.text]
+
+
+def _by_code(text: str) -> str:
+    """What code told the person, between notes: names in it may be a stranger's."""
+    return f"{note(_BY_CODE)}\n{theirs(text)}\n{note(_END_BY_CODE)}" if text else ""
 
 
 def _alternating(messages: Sequence[PromptMessage]) -> list[PromptMessage]:

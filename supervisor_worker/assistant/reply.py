@@ -14,6 +14,7 @@ from shared.mailbox.calls import keep_read
 from shared.mailbox.records import Message, Reply, Turn
 from shared.model.events import EmailReceived, Received, Response
 from shared.model.users import Users
+from shared.model.withheld import DIGEST
 from shared.observability import logs
 from supervisor_worker.assistant import forwarded, notices
 from supervisor_worker.assistant.claude.client import PROVIDER, ModelAnswer
@@ -143,7 +144,8 @@ class ReplyGenerator:
         target = ReplyTarget(last, self._form(last), turn.reply_id)
         if turn.messages[0].kind == "notice":
             command = self._notice(turn.messages[0], last, turn.reply_id)
-            return GeneratedReply(command, target.form.figures(command))
+            by_code = {} if turn.messages[0].notice == DIGEST else {"by_code": 1}  # the history knows a digest by what it answers
+            return GeneratedReply(command, {**by_code, **target.form.figures(command)})
         heard = {(message.id, name) for message in turn.messages for name in message.heard}
         hear = Hearing(self.transcriber, self.settings, calls).hear if self.transcriber else None
         async with (
@@ -152,18 +154,19 @@ class ReplyGenerator:
         ):
             await self._keep_read(turn, files, calls)
             shown = ShownFiles(media.pictures, files)
-            not_heard = unheard(files)
+            not_heard = unheard(files, forwarded=bool(last.forwarding))
             if not_heard and _nothing_else(events, files):
-                command = await target.command(forwarded.answer(last, not_heard) if last.forwarding else not_heard)
+                command = await target.command(forwarded.answer(last, not_heard))
                 return GeneratedReply(command, {"by_code": 1, **target.form.figures(command)})
             generated, shown = await self._within_budget(turn, events, shown, target, calls)
         # Ours comes first: of a text that is too long the end is cut.
-        text = "\n\n".join(part for part in (not_heard, "" if generated.empty else generated.text, not_kept(events)) if part)
-        text = forwarded.answer(last, text) if last.forwarding else text
+        own, behind = "" if generated.empty else generated.text, not_kept(events)
+        text = forwarded.answer(last, _joined(not_heard, own, behind))
         if not text:
             return None
         command = generated.command if text == generated.text else await target.command(text)
-        return GeneratedReply(command, {**_figures(generated.answers), **shown.figures, **target.form.figures(command)})
+        by_code = await _by_code(target, command, _joined(forwarded.above(last), not_heard), behind) if own else {"by_code": 1}
+        return GeneratedReply(command, {**_figures(generated.answers), **shown.figures, **target.form.figures(command), **by_code})
 
     def _form(self, event: Received) -> MessageFormat:
         return configured(self.settings)[event.channel]
@@ -291,6 +294,20 @@ class ReplyGenerator:
 def _nothing_else(events: Sequence[Received], files: LoadedFiles) -> bool:
     """Whether the messages are recordings that nobody heard, and nothing that a model could answer."""
     return all(event.is_wordless for event in events) and sum(event.file_count for event in events) == len(files.unheard)
+
+
+def _joined(*parts: str) -> str:
+    return "\n\n".join(part for part in parts if part)
+
+
+async def _by_code(target: ReplyTarget, command: Response, before: str, behind: str) -> dict[str, int]:
+    """How many characters of a reply code has put before and behind the model's words: the history shows them as what they are."""
+    written, found = command.written, dict[str, int]()
+    for name, text, stands in (("code_before", before, written.startswith), ("code_behind", behind, written.endswith)):
+        words = (await target.command(text)).written.strip() if text else ""
+        if words and stands(words):  # of a reply that was cut the end is not there
+            found[name] = len(words)
+    return found
 
 
 def history_of(turn: Turn, user: str) -> list[Message | Reply]:

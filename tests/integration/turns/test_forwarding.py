@@ -78,6 +78,8 @@ def test_an_answer_to_what_was_told_is_the_persons_own_and_knows_the_mail(house:
     assert conversations[2] == conversations[0] != conversations[1]
     asked = next(prompt for prompt in house.model.prompts if "Say yes." in prompt.messages[-1].text)
     assert "kiwis" in asked.messages[0].text
+    (answer,) = (message.text for message in asked.messages if message.role == "assistant")
+    assert answer == house.model.says  # who wrote it was said by code, in a name that its author chose
     assert "What follows comes from others" in asked.messages[0].text
     assert "others" not in asked.messages[-1].text
     other = next(prompt for prompt in house.model.prompts if "And I?" in prompt.messages[-1].text)

@@ -134,7 +134,8 @@ def test_a_recording_alone_is_answered_at_once_and_by_code(environment: TurnEnvi
     environment.once(environment.text("I said: call Tom"))
     (before, after) = asked(environment)[-1]["messages"][0]["content"].split("\n\n")[:2]
     assert before == "\u27e62 attachments you cannot open: voice or sound, voice or sound\u27e7"
-    assert after == f"\u27e6This program told the person: {UNHEARD['not_heard']}\u27e7"
+    assert after.startswith("\u27e6This program, and not you, told the person ")
+    assert after.split("\n")[1:] == [UNHEARD["not_heard"], "\u27e6End of what this program told the person\u27e7"]
 
 
 def test_a_recording_with_words_is_answered_by_the_model_and_told_in_the_same_text(environment: TurnEnvironment, web: Web) -> None:
@@ -152,6 +153,11 @@ def test_a_recording_with_words_is_answered_by_the_model_and_told_in_the_same_te
     answered(environment, silent)
     assert environment.reply(silent).command.text == UNHEARD["not_heard"]
     assert environment.sandbox.count("twilio.create") == 2
+    environment.sandbox.faults(anthropic={"text": None})
+    answered(environment, arrives(environment, web, body="And now?"))
+    shown = [message["content"] for message in asked(environment)[-1]["messages"] if message["role"] == "assistant"]
+    assert len(shown) == 1  # the sentence is not the model's, neither before its answer nor in its place
+    assert shown[0].startswith("Noted. Noted.")
 
 
 def test_a_mail_with_a_recording_is_told_the_same(environment: TurnEnvironment, web: Web) -> None:

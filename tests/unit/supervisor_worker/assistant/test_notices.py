@@ -16,7 +16,7 @@ NOW = datetime(2026, 12, 2, 1, 0, tzinfo=ZoneInfo("America/Indiana/Indianapolis"
 
 def test_every_notice_fits_into_one_plain_segment() -> None:
     """ASCII, 160 characters, and an unknown code has a sentence too."""
-    others = [notices.REFUSED, notices.notice("from-the-future", NOW), *notices.UNHEARD.values()]
+    others = [notices.REFUSED, notices.notice("from-the-future", NOW), *notices.UNHEARD.values(), *notices.FORWARDED_UNHEARD.values()]
     for text in [*(notices.notice(code, NOW) for code in notices.NOTICES), *others]:
         assert text.isascii()
         assert len(text) <= 160
@@ -25,8 +25,8 @@ def test_every_notice_fits_into_one_plain_segment() -> None:
 
 def test_each_reason_why_a_recording_was_not_heard_has_a_sentence() -> None:
     """And none of them is more than a sentence or two, or offers a word that opts out."""
-    assert set(notices.UNHEARD) == set(get_args(HearingFault))
-    for text in notices.UNHEARD.values():
+    assert set(notices.UNHEARD) == set(notices.FORWARDED_UNHEARD) == set(get_args(HearingFault))
+    for text in [*notices.UNHEARD.values(), *notices.FORWARDED_UNHEARD.values()]:
         assert not set(re.findall(r"[a-z]+", text.lower())) & {*STOP_ALWAYS, "cancel", "end", "quit"}
 
 
