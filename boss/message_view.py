@@ -72,7 +72,7 @@ def _ends(view: MessageView) -> list[str]:
 
 
 def _fact(name: str, value: str) -> str:
-    return f"{name:<{WIDTH}}" + printable(value, lines=True).replace("\n", "\n" + " " * WIDTH)
+    return f"{name:<{WIDTH - 1}} " + printable(value, lines=True).replace("\n", "\n" + " " * WIDTH)
 
 
 def _facts_of(facts: Mapping[str, Any]) -> list[str]:

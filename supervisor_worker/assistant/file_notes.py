@@ -7,6 +7,7 @@ such a note (`supervisor_worker.channels.notes`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from shared.model.events import Received
@@ -45,9 +46,13 @@ LONGEST_NOTES: Final = MAX_NAMED_APART * (2 * 4 * MAX_NAME + 400) + 200
 """Bytes of UTF-8 that the notes on a mail's files take at most, without what the files say."""
 
 
-def told(message: str, files: Sequence[TurnFile], numbers: Mapping[FileKey, int]) -> list[str]:
-    """Each file of a message of the turn. `numbers` are those of the pictures and documents that are shown, by message and file."""
-    parts = [_told(each, numbers.get((message, each.file.key), 0)) for each in files[:MAX_NAMED_APART]]
+def told(message: str, files: Sequence[TurnFile], numbers: Mapping[FileKey, int], *, forwarded: bool = False) -> list[str]:
+    """Each file of a message of the turn. `numbers` are those of the pictures and documents that are shown, by message and file.
+
+    Files of a mail by a forwarding address are told of by their numbers: their names, which a stranger chose, stand in the mail's head.
+    """
+    named = [replace(each, file=unnamed(each.file, number)) for number, each in enumerate(files, 1)] if forwarded else files
+    parts = [_told(each, numbers.get((message, each.file.key), 0)) for each in named[:MAX_NAMED_APART]]
     return [*parts, note(f"and {len(files) - MAX_NAMED_APART} more files, which were not kept")] if len(files) > MAX_NAMED_APART else parts
 
 
@@ -66,6 +71,11 @@ def _told(each: TurnFile, number: int) -> str:
     return _said(each.file.name, f"{what}{why}.{only}", each.text, cut=each.cut, heard=each.is_recording)
 
 
+def unnamed(file: File, number: int) -> File:
+    """A file with a name of ours in place of its own."""
+    return replace(file, name=f"attachment {number}")
+
+
 def told_apart(event: Received, extracts: Extracts) -> set[str]:
     """The ids of the files of a text of the history that `said_before` tells of."""
     names = {name for name, _ in extracts}
@@ -76,13 +86,15 @@ def said_before(event: Received, extracts: Extracts) -> list[str]:
     """The files of a message of the history, with what was read and heard in them; those of a text that are `told_apart`."""
     left, parts, apart = [*zip(extracts, extracts.marks, strict=True)], list[str](), told_apart(event, extracts)
     of_text = [media_file(number, media) for number, media in enumerate(event.media, 1)]
-    for file in [*event.files[:MAX_NAMED_APART], *(file for file in of_text if file.key in apart)]:
+    files = [*event.files[:MAX_NAMED_APART], *(file for file in of_text if file.key in apart)]
+    for number, file in enumerate(files, 1):
+        shown = unnamed(file, number) if event.forwarding else file
         # In the order of the message: two files may have one name.
         if left and left[0][0][0] == file.name:
             (_, text), mark = left.pop(0)
-            parts.append(_said(file.name, f"{_called(file)}.", text, cut=False, heard=mark.kind == "heard"))
+            parts.append(_said(shown.name, f"{_called(shown)}.", text, cut=False, heard=mark.kind == "heard"))
         else:
-            parts.append(note(f"{_called(file)}, which is not shown again"))
+            parts.append(note(f"{_called(shown)}, which is not shown again"))
     more = len(event.files) - MAX_NAMED_APART
     return [*parts, note(f"and {more} more files")] if more > 0 else parts
 

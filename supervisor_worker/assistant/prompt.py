@@ -141,7 +141,7 @@ def build_prompt(
     for event in events:
         apart = files.by_message.get(event.id, ())
         rest = event.without_media({each.file.key for each in apart})
-        parts.append(render(rest, numbers, folds.get(event.id, ()), told(event.id, apart, numbers)))
+        parts.append(render(rest, numbers, folds.get(event.id, ()), told(event.id, apart, numbers, forwarded=bool(event.forwarding))))
     current = PromptMessage("user", "\n\n".join(parts), tuple(pictures.values()), tuple(documents.values()))
     before = _recent(history, max(history_tokens // 2, history_tokens - sum(picture.tokens for picture in pictures.values())))
     return Prompt(

@@ -19,7 +19,8 @@ MAX_SUBJECT: Final = 200
 MAX_AUTHOR: Final = 200
 MAX_OTHERS: Final = 5
 MAX_FILES: Final = 10
-MAX_LINE: Final = 600
+MAX_NAME: Final = 50
+MAX_LINE: Final = 1_200
 NO_SUBJECT: Final = "a mail without a subject"
 _MARKS: Final = re.compile(r"[*_`]")
 _QUOTES: Final = str.maketrans(dict.fromkeys('"\u201c\u201d\u201e\u00ab\u00bb'))
@@ -43,13 +44,15 @@ def shown(mail: EmailReceived) -> list[str]:
 
 
 def _head(mail: EmailReceived) -> str:
-    """The headers that a person would look at. Files that were kept are shown by themselves."""
+    """The headers that a person would look at. Files that were kept are shown by themselves, by the numbers that their names have here."""
     others, files = mail.others[:MAX_OTHERS], () if mail.files else mail.attachments[:MAX_FILES]
+    kept = [f"({number}) {_line(file.name)[:MAX_NAME]}" for number, file in enumerate(mail.files, 1)]
     lines = [
         ("From", mail.author),
         ("Also to", ", ".join(others)),
         ("Subject", mail.subject),
         ("Files that you cannot open", ", ".join(files)),
+        ("Attachments", ", ".join(kept)),
     ]
     return "\n".join(f"{name}: {_line(value)[:MAX_LINE]}" for name, value in lines if value)
 
