@@ -22,7 +22,7 @@ MAX_FILES: Final = 10
 MAX_NAME: Final = 50
 MAX_LINE: Final = 1_200
 NO_SUBJECT: Final = "a mail without a subject"
-_MARKS: Final = re.compile(r"[*_`]")
+_MARKS: Final = {ord(mark): f"&#{ord(mark)};" for mark in "&<*_`\\"}
 _QUOTES: Final = str.maketrans(dict.fromkeys('"\u201c\u201d\u201e\u00ab\u00bb'))
 _SAID: Final = (
     "A mail that somebody else wrote and that came in at {via}, an address of the person's to which anybody may write. The person did not "
@@ -73,9 +73,11 @@ def headline(mail: EmailReceived) -> str:
 
 
 def literal(text: str) -> str:
-    """Words of others in Markdown, in one line: nothing in them marks anything, and of a link or picture words and address stand there."""
-    line = re.sub(r"\s+", " ", text)
-    return _MARKS.sub(r"\\\g<0>", line.replace("&", "&amp;").replace("<", "&lt;").replace("](", "] ("))
+    """Words of others in Markdown, in one line: nothing in them marks anything, and of a link or picture words and address stand there.
+
+    By references, since backslashes before marks do not hold where there are backslashes before, or marks in a row.
+    """
+    return re.sub(r"\s+", " ", text).replace("](", "] (").translate(_MARKS)
 
 
 def _line(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -54,6 +55,20 @@ def test_who_wrote_it_stands_above_every_answer_letter_for_letter() -> None:
     assert len(links) == found.html.count("<a ") == 2
     assert forwarded.answer(replace(MAIL, via=""), "Fine.") == "Fine."
     assert "\n" not in found.subject
+
+
+def test_no_two_pieces_of_markdown_in_names_and_subjects_mark_anything_together() -> None:
+    """Twice in one line, with backslashes before marks and marks in a row; every letter stands there."""
+    pieces = (
+        "\\", "\\*", "\\`", "*a*", "__b__", "`c`", "``", "```", "&#42;x&#42;", "&lt;i>", "~~d~~", "<b>", "| e", "[p][q]", "![i](tel:1)",
+        "C:\\_new",
+    )  # fmt: skip
+    for first, second in itertools.product(pieces, pieces):
+        words = f"{first} {second} end"
+        found = sent(MAIL, forwarded.digest("shop@example.com", [WithheldMail(0, words, words)], 1, UTC))
+        shown = words.replace("](", "] (")
+        assert f": {shown}: {shown} " in " ".join(found.body.split()) + " ", words
+        assert not set(re.findall(r"<(\w+)", found.html)) - {"html", "body", "p", "ul", "li"}, found.html
 
 
 def test_an_answer_is_never_empty_and_its_subject_has_the_tag() -> None:
