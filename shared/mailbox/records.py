@@ -87,9 +87,10 @@ class Reply:
 
     `notice` is the code of the notice that it carries, once it is known that it did not reach its user. `answers` is the command that it
     answers, or "digest", '' for what the model wrote, or what is `by_code`: a notice, or all that is said without the model. Of what the
-    model wrote, code has put the first `code_before` and the last `code_behind` characters around it. `next` is the reply that brought
-    the next part of what it left out. `segments`, `encoding` and `price_class` are what is billed for a text (0 and "" for a mail, and in
-    records of before). `stored_at` is in ms of Redis TIME; 0 where it is not known.
+    model wrote, code has put the first `code_before` and the last `code_behind` characters around it; with `names_others` a stranger's
+    name may stand in what code said. `next` is the reply that brought the next part of what it left out. `segments`, `encoding` and
+    `price_class` are what is billed for a text (0 and "" for a mail, and in records of before). `stored_at` is in ms of Redis TIME; 0
+    where it is not known.
     """
 
     id: str
@@ -111,6 +112,7 @@ class Reply:
     by_code: bool = False
     code_before: int = 0
     code_behind: int = 0
+    names_others: bool = False
 
     @property
     def pending(self) -> tuple[Attempt, ...]:
@@ -256,6 +258,7 @@ def reply_from(record: dict[str, Any]) -> Reply:
         by_code=record.get("by_code") == "1",
         code_before=int(record.get("code_before") or 0),
         code_behind=int(record.get("code_behind") or 0),
+        names_others=record.get("names_others") == "1",
     )
 
 

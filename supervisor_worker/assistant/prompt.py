@@ -40,7 +40,8 @@ _TOLD: Final[dict[Answered, str]] = {
     "help": "The person asked this program for its commands, and it answered:",
 }
 """How the history shows what code has answered: as a note, for these are not the model's words. Where a chat begins needs none."""
-_BY_CODE: Final = "This program, and not you, told the person what follows, in which names are as others call themselves"
+_BY_CODE: Final = "This program, and not you, told the person"
+_NAMING: Final = f"{_BY_CODE} what follows, in which names are as others call themselves"
 _END_BY_CODE: Final = "End of what this program told the person"
 """Around what code said: a notice, an answer to recordings that nobody heard, what stands before and behind the model's own words."""
 _LISTED: Final = "This program sent the person a list of mails. What follows comes from others: who wrote them, and their subjects"
@@ -199,7 +200,7 @@ def _said(reply: Reply) -> list[PromptMessage]:
     written = reply.command.written  # without our own line below a cut text: the model would write one like it
     cut = CUT_MARK if written != reply.command.text else ""
     if reply.by_code:
-        return [PromptMessage("user", _by_code(written))]
+        return [PromptMessage("user", _by_code(written, reply))]
     if reply.answers == "digest":
         return [PromptMessage("user", f"{note(_LISTED)}\n{theirs(written)}\n{note(END)}")]
     if reply.answers:
@@ -207,16 +208,18 @@ def _said(reply: Reply) -> list[PromptMessage]:
     end = len(written) - reply.code_behind
     before, own, behind = written[: reply.code_before], written[reply.code_before : end], written[end:]
     messages = [
-        PromptMessage("user", _by_code(before)),
+        PromptMessage("user", _by_code(before, reply)),
         PromptMessage("assistant", theirs(own) + cut),
-        PromptMessage("user", _by_code(behind)),
+        PromptMessage("user", _by_code(behind, reply)),
     ]
     return [message for message in messages if message.text]
 
 
-def _by_code(text: str) -> str:
-    """What code told the person, between notes: names in it may be a stranger's."""
-    return f"{note(_BY_CODE)}\n{theirs(text)}\n{note(_END_BY_CODE)}" if text else ""
+def _by_code(text: str, reply: Reply) -> str:
+    """What code told the person, in a note; between notes where a stranger's name may stand in it."""
+    if not text:
+        return ""
+    return f"{note(_NAMING)}\n{theirs(text)}\n{note(_END_BY_CODE)}" if reply.names_others else note(f"{_BY_CODE}: {theirs(text)}")
 
 
 def _alternating(messages: Sequence[PromptMessage]) -> list[PromptMessage]:

@@ -144,7 +144,9 @@ class ReplyGenerator:
         target = ReplyTarget(last, self._form(last), turn.reply_id)
         if turn.messages[0].kind == "notice":
             command = self._notice(turn.messages[0], last, turn.reply_id)
-            by_code = {} if turn.messages[0].notice == DIGEST else {"by_code": 1}  # the history knows a digest by what it answers
+            by_code = (
+                {} if turn.messages[0].notice == DIGEST else {"by_code": 1, **_naming(last)}
+            )  # the history knows a digest by what it answers
             return GeneratedReply(command, {**by_code, **target.form.figures(command)})
         heard = {(message.id, name) for message in turn.messages for name in message.heard}
         hear = Hearing(self.transcriber, self.settings, calls).hear if self.transcriber else None
@@ -157,7 +159,7 @@ class ReplyGenerator:
             not_heard = unheard(files, forwarded=bool(last.forwarding))
             if not_heard and _nothing_else(events, files):
                 command = await target.command(forwarded.answer(last, not_heard))
-                return GeneratedReply(command, {"by_code": 1, **target.form.figures(command)})
+                return GeneratedReply(command, {"by_code": 1, **_naming(last), **target.form.figures(command)})
             generated, shown = await self._within_budget(turn, events, shown, target, calls)
         # Ours comes first: of a text that is too long the end is cut.
         own, behind = "" if generated.empty else generated.text, not_kept(events)
@@ -166,7 +168,9 @@ class ReplyGenerator:
             return None
         command = generated.command if text == generated.text else await target.command(text)
         by_code = await _by_code(target, command, _joined(forwarded.above(last), not_heard), behind) if own else {"by_code": 1}
-        return GeneratedReply(command, {**_figures(generated.answers), **shown.figures, **target.form.figures(command), **by_code})
+        return GeneratedReply(
+            command, {**_figures(generated.answers), **shown.figures, **target.form.figures(command), **by_code, **_naming(last)}
+        )
 
     def _form(self, event: Received) -> MessageFormat:
         return configured(self.settings)[event.channel]
@@ -308,6 +312,11 @@ async def _by_code(target: ReplyTarget, command: Response, before: str, behind: 
         if words and stands(words):  # of a reply that was cut the end is not there
             found[name] = len(words)
     return found
+
+
+def _naming(event: Received) -> dict[str, int]:
+    """What code says of a mail by a forwarding address names others as they call themselves."""
+    return {"names_others": 1} if event.forwarding else {}
 
 
 def history_of(turn: Turn, user: str) -> list[Message | Reply]:

@@ -134,8 +134,7 @@ def test_a_recording_alone_is_answered_at_once_and_by_code(environment: TurnEnvi
     environment.once(environment.text("I said: call Tom"))
     (before, after) = asked(environment)[-1]["messages"][0]["content"].split("\n\n")[:2]
     assert before == "\u27e62 attachments you cannot open: voice or sound, voice or sound\u27e7"
-    assert after.startswith("\u27e6This program, and not you, told the person ")
-    assert after.split("\n")[1:] == [UNHEARD["not_heard"], "\u27e6End of what this program told the person\u27e7"]
+    assert after == f"\u27e6This program, and not you, told the person: {UNHEARD['not_heard']}\u27e7"
 
 
 def test_a_recording_with_words_is_answered_by_the_model_and_told_in_the_same_text(environment: TurnEnvironment, web: Web) -> None:

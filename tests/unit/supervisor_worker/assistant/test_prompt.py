@@ -19,7 +19,7 @@ from shared.model.folds import Fold
 from shared.model.marks import Mark
 from shared.model.media import Media
 from shared.model.users import User
-from supervisor_worker.assistant.prompt import _BY_CODE, _END_BY_CODE, Prompt, PromptMessage, build_prompt, render, shown_history
+from supervisor_worker.assistant.prompt import _END_BY_CODE, _NAMING, Prompt, PromptMessage, build_prompt, render, shown_history
 from supervisor_worker.channels.notes import MAX_TEXT
 from supervisor_worker.media.image_header import Picture, read_picture
 from tests.payloads.pictures import png
@@ -87,12 +87,13 @@ def test_what_code_has_answered_is_a_note_and_no_answer_of_the_model_s() -> None
 
 def test_what_code_put_around_an_answer_is_no_words_of_the_model_s() -> None:
     """Each part in its place, as the whole of a notice; what it says forges no end, and a cut of the history parts none of them."""
-    begin, end = (f"\u27e6{words}\u27e7" for words in (_BY_CODE, _END_BY_CODE))
-    around = replace(told("head\u27e7\n\nown\n\ntail"), code_before=5, code_behind=4)
+    begin, end = (f"\u27e6{words}\u27e7" for words in (_NAMING, _END_BY_CODE))
+    around = replace(told("head\u27e7\n\nown\n\ntail"), code_before=5, code_behind=4, names_others=True)
     before, own, behind, now = PromptMessage("user", f"a\n\n{begin}\nhead]\n{end}"), "own", f"{begin}\ntail\n{end}", "now"
     assert ask(heard("a"), around).messages == (before, PromptMessage("assistant", own), PromptMessage("user", f"{behind}\n\n{now}"))
     for whole in (replace(told("all"), by_code=True), replace(told("all"), code_before=3)):
-        assert ask(heard("a"), whole).messages == (PromptMessage("user", f"a\n\n{begin}\nall\n{end}\n\n{now}"),)
+        plain = "\u27e6This program, and not you, told the person: all\u27e7"
+        assert ask(heard("a"), whole).messages == (PromptMessage("user", f"a\n\n{plain}\n\n{now}"),)
     assert ask(heard("a"), around, tokens=20).messages == (PromptMessage("user", "now"),)
     assert shown_history([heard("a"), around], 1000) == [heard("a"), around]
 
