@@ -144,10 +144,10 @@ class ReplyGenerator:
         target = ReplyTarget(last, self._form(last), turn.reply_id)
         if turn.messages[0].kind == "notice":
             command = self._notice(turn.messages[0], last, turn.reply_id)
-            by_code = (
-                {} if turn.messages[0].notice == DIGEST else {"by_code": 1, **_naming(last)}
-            )  # the history knows a digest by what it answers
+            # The history knows a digest by what it answers.
+            by_code = {} if turn.messages[0].notice == DIGEST else {"by_code": 1, **_naming(last)}
             return GeneratedReply(command, {**by_code, **target.form.figures(command)})
+        above = forwarded.above(last) if last.forwarding else ""
         heard = {(message.id, name) for message in turn.messages for name in message.heard}
         hear = Hearing(self.transcriber, self.settings, calls).hear if self.transcriber else None
         async with (
@@ -158,16 +158,18 @@ class ReplyGenerator:
             shown = ShownFiles(media.pictures, files)
             not_heard = unheard(files, forwarded=bool(last.forwarding))
             if not_heard and _nothing_else(events, files):
-                command = await target.command(forwarded.answer(last, not_heard))
+                command = await target.command(_joined(above, not_heard))
                 return GeneratedReply(command, {"by_code": 1, **_naming(last), **target.form.figures(command)})
             generated, shown = await self._within_budget(turn, events, shown, target, calls)
         # Ours comes first: of a text that is too long the end is cut.
-        own, behind = "" if generated.empty else generated.text, not_kept(events)
-        text = forwarded.answer(last, _joined(not_heard, own, behind))
+        before, own, behind = _joined(above, not_heard), "" if generated.empty else generated.text, not_kept(events)
+        if above and not (not_heard or own or behind):
+            behind = forwarded.NOTHING_TO_SAY
+        text = _joined(before, own, behind)
         if not text:
             return None
         command = generated.command if text == generated.text else await target.command(text)
-        by_code = await _by_code(target, command, _joined(forwarded.above(last), not_heard), behind) if own else {"by_code": 1}
+        by_code = await _by_code(target, command, before, behind) if own else {"by_code": 1}
         return GeneratedReply(
             command, {**_figures(generated.answers), **shown.figures, **target.form.figures(command), **by_code, **_naming(last)}
         )
