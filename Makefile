@@ -57,8 +57,11 @@ FIRST_HALF := $(addprefix tests/unit/,bridge rq_async shared webhook_api)
 SECOND_HALF := tests/architecture $(filter-out $(FIRST_HALF),$(patsubst %/,%,$(wildcard tests/unit/[a-z]*/)))
 HALVES = $(MAKE) -k -j2 --output-sync=target --no-print-directory first-half second-half
 
+# Files that take longest are begun first: at the end nobody waits for one of them alone.
+BEGIN := tests/fuzz $(addprefix tests/integration/,mailbox/test_mutations.py mailbox/test_model.py standby turns/test_unknown.py system)
+
 tests: install
-	@status=0; $(PYTEST) tests/integration tests/fuzz -n 4 --dist loadfile --no-loadscope-reorder || status=1; $(HALVES) || status=1; exit $$status
+	@status=0; $(PYTEST) $(BEGIN) tests/integration -n 4 --dist loadfile --no-loadscope-reorder || status=1; $(HALVES) || status=1; exit $$status
 
 unit: install ## The unit tests but those of many inputs, and the checks of the repository itself; half a minute
 	@$(HALVES) MARKED='-m "not many_inputs"'

@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 from supervisor_worker.assistant.notices import NOTICES
-from tests.chaos.robots import BEGINNINGS, BOSSES, BOUNDS, GATES, THREAD_HOUR, Case, Loop, cases, loops, sentences
+from tests.chaos.robots import BEGINNINGS, BOSSES, BOUNDS, GATES, THREAD_HOUR, Case, Loop, cases, echo, loops, sentences
 from tests.chaos.steady_people import HOUR_SECONDS, Writers, judge_people, people
 from tests.chaos.table import FULL, Table
 from tests.support import mail_robots, text_robots
@@ -48,7 +48,7 @@ def test_programs_that_answer_are_bounded_as_written_and_delay_nobody_else(table
         for copy in copies.values():
             copy.quiet(QUIET_SECONDS)
         with table.all_rows() as failures:
-            failures.extend(judge_loops(table, copies, robots, router.posted, began))
+            failures.extend(judge_loops(table, copies, robots, router, began))
             failures.extend(judge_people(table, writers.said, copies, began, lag))
 
 
@@ -90,9 +90,7 @@ def run_loops(copies: Mapping[str, ProductCopy], robots: Sequence[Case], until: 
     return router
 
 
-def judge_loops(
-    table: Table, copies: Mapping[str, ProductCopy], robots: Sequence[Case], posted: Counter[tuple[str, str]], began: float
-) -> list[str]:
+def judge_loops(table: Table, copies: Mapping[str, ProductCopy], robots: Sequence[Case], router: MessageRouter, began: float) -> list[str]:
     """Enter what each robot was sent; return what exceeds its bound."""
     failures = []
     sent = {name: sent_by(copy, began) for name, copy in copies.items()}
@@ -102,10 +100,12 @@ def judge_loops(
     for name, both in by_name.items():
         told = [sum(is_notice(entry) for entry in sent[loop.copy][loop.address]) for loop in both]
         answers = [len(sent[loop.copy][loop.address]) - notices for loop, notices in zip(both, told, strict=True)]
-        most = both[0].most(BEGINNINGS)
-        received = sum(posted[loop.copy, loop.address] for loop in both)
+        # An answer that came late is no echo: what follows it is as if its person had begun anew.
+        late = max(router.late[loop.copy, loop.address] for loop in both) if both[0].most is echo else 0
+        most = both[0].most(BEGINNINGS + late)
+        received = sum(router.posted[loop.copy, loop.address] for loop in both)
         table.add(fault=f"robot, {name}", runs=received, note=f"{max(answers)} answers of at most {most}, {max(told)} sentences")
-        if max(answers) > most or min(answers) == 0 or max(told) > sentences(BEGINNINGS):
+        if max(answers) > most or min(answers) == 0 or max(told) > sentences(BEGINNINGS + late):
             failures.append(f"{name}: answers {answers}, at most {most}; sentences {told}")
     for name, copy in copies.items():
         threads = answers_by_thread(copy, [entry for entries in sent[name].values() for entry in entries])
