@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from typing import Any, Final, cast
 
 import pytest
@@ -22,8 +23,9 @@ pytestmark = pytest.mark.timeout(120)  # two cores may be shared with much else
 CROWD: Final = 200 if FULL else 100
 SECONDS: Final = 60
 OK: Final = 200
-MOST_TURNS: Final = 3
-"""A machine that is busy needs longer than two seconds to post five texts."""
+BURST_SECONDS: Final = 2
+WRITERS: Final = 40
+"""So many people's texts are posted at once: two cores need five seconds for all of them."""
 
 
 @pytest.fixture(scope="module")
@@ -101,18 +103,23 @@ def test_a_burst_of_texts_is_a_turn_or_two_and_the_commands_in_it_are_answered(
     installation: Installation, answering: CrashingWorker, people: list[Person]
 ) -> None:
     """Five texts each within two seconds, and a command among them: nothing unanswered, the order kept, the command answered once."""
+    slow = set[str]()
 
     def burst(person: Person) -> None:
+        begun = time.monotonic()
         for number in range(1, 6):
             assert installation.text(person, number)["status"] == OK
             if number == 1 + int(person.tag[1:]) % 5:
                 assert installation.sandbox.send_sms("Status", from_=person.phone, to=BOSS_PHONE)["status"] == OK
+        if time.monotonic() - begun > BURST_SECONDS:
+            slow.add(person.tag)
 
-    in_threads(burst, people, CROWD)
+    in_threads(burst, people, WRITERS)
     installation.quiet(SECONDS)
     assert answering.alive
     for person in people:
         assert installation.assert_one_copy(person) == ["1", "2", "3", "4", "5"]
-        assert len(installation.questions(person)) <= MOST_TURNS
+        # A busy machine posts some bursts over more than two seconds; another turn may begin meanwhile.
+        assert len(installation.questions(person)) <= 2 + (person.tag in slow)
         answers = [entry["request"]["body"] for entry in installation.replies(person)]
         assert sum("of your messages wait" in body for body in answers) == 1, answers
