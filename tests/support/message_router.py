@@ -24,8 +24,9 @@ from tests.support.text_robots import TextAnswer
 
 POLL_SECONDS: Final = 0.1
 POSTS_AT_ONCE: Final = 8
-LATE_SECONDS: Final = 1.8
-"""Behind what it answers, less than the two seconds within which the product takes an answer for one that came at once."""
+LATE_SECONDS: Final = 1.2
+"""Behind what it answers. The product takes an answer for one that came at once within two seconds of the reply's storing, and on a busy
+machine a good part of a second goes by until that is sent."""
 SENT: Final = "twilio.create,twilio.confirmation,sendgrid.send"
 MODULE: Final = "tests.support.short_hours_web"
 
