@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.model.marks import MAX_SOURCE
+from webhook_api.email.attributions import NUMBERS_OF_A_TIME
 from webhook_api.email.mail_words import FROM, ORIGINAL_TITLES, OTHERS, PASSED_ON, PASSED_ON_TITLES, SENT, folded
 
 MOST_LINES: Final = 16
@@ -22,7 +23,6 @@ MIN_LABELS: Final = 3
 MIN_LABELS_UNKNOWN: Final = 4
 MIN_LABELS_ANNOUNCED: Final = 2
 NUMBERS_OF_A_DATE: Final = 2
-NUMBERS_OF_A_TIME: Final = 3
 _LABEL: Final = re.compile(r"[\s*_|]{0,4}([^\W\d_][^:\uff1a\n]{0,24}?)[\s*]{0,2}[:\uff1a][\s*]{0,6}(.*)")
 _BARE_LABEL: Final = re.compile(r"([^\W\d_]{2,20})[ \t]+([^:\uff1a\s].*)")
 _RULE: Final = re.compile(r"[_-]{20,}")

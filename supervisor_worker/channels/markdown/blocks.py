@@ -27,7 +27,7 @@ _NUMBER_SIGN: Final = re.compile(r"[a-z0-9]")
 _WORD: Final = re.compile(r"\w+")
 _BEFORE_TABLE: Final = re.compile(r"(?:[ \t]*(?:[-+*>]|\d{1,9}[.)])(?=[ \t]))*[ \t]*")
 """What may stand before a row: the marks of lists and quotes. Cells beyond the head's are dropped by the parser."""
-_ENTITY: Final = re.compile(r"&#?\w{1,32};")
+ENTITY: Final = re.compile(r"&#?\w{1,32};")
 _AROUND_ROWS: Final = ("thead_open", "thead_close", "tbody_open", "tbody_close")
 _SAID_TWICE: Final = (addresses.BARE, "autolink")
 """Links whose words are their address."""
@@ -133,7 +133,7 @@ def _letters(text: str) -> Counter[str]:
 
 def _loses_letters(source: str, tokens: Sequence[Token], kept: Sequence[str]) -> bool:
     """Whether tokens and what is kept of the source have not every letter of it. What stands for one (`&amp;`) may have become it."""
-    found = [*_ENTITY.findall(source), *kept]
+    found = [*ENTITY.findall(source), *kept]
     for token in tokens:
         found += [token.content, token.info] if token.type in ("fence", "code_block") else [token.info, token.markup]
         for child in token.children or ():

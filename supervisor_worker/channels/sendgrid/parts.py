@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from html import unescape
 from typing import Final
 
 from shared.model.text import clean
-from supervisor_worker.channels.markdown.blocks import MarkdownBlock, PieceWriter, paragraphs, parse
+from supervisor_worker.channels.markdown.blocks import ENTITY, MarkdownBlock, PieceWriter, paragraphs, parse
 from supervisor_worker.channels.markdown.parser import MAX_MARKDOWN
 from supervisor_worker.channels.sendgrid import html, plain
 from supervisor_worker.channels.sendgrid.links import write_link
 from supervisor_worker.channels.truncation import cut
 
-_ENTITY: Final = re.compile(r"&#?\w{1,32};")
 MAX_TRIES: Final = 4
 MOST_GROWTH: Final = 16
 """How many times as long as a text of plain paragraphs its HTML can be: an ampersand in an address takes ten bytes, more than any other."""
@@ -46,7 +44,7 @@ def blocks_of(text: str) -> tuple[MarkdownBlock, ...]:
 
 def _words(text: str) -> str:
     """What an entity stands for may be a character that nobody sees."""
-    return clean(_ENTITY.sub(lambda entity: unescape(entity[0]), text)) if "&" in text else text
+    return clean(ENTITY.sub(lambda entity: unescape(entity[0]), text)) if "&" in text else text
 
 
 WRITER: Final = PieceWriter(write_link, _words)
