@@ -6,6 +6,7 @@ import itertools
 import statistics
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -105,13 +106,16 @@ def judge_people(table: Table, said: Sequence[Said], copies: Mapping[str, Produc
     """Enter how people were answered, alone and beside the robots; return what is late."""
     answered: dict[tuple[str, str, str], float] = {}
     lost = duplicates = disorder = 0
+    details: list[str] = []
     for name, copy in copies.items():
         for person in people(name):
             for channel in ("sms", "email"):
                 entries = copy.replies(person, channel)
                 words = answered_words(person, entries)
                 written = [one.word for one in said if one.person == person and one.channel == channel]
-                lost += len(set(written) - set(words))
+                if missing := set(written) - set(words):
+                    lost += len(missing)
+                    details.append(f"{name} {person.tag} {channel} {sorted(missing)}: {_ends(copy, person, channel, BOSSES[name])}")
                 duplicates += len(words) - len(set(words))
                 disorder += [word for word in written if word in words] != list(dict.fromkeys(words))
                 answered |= {(person.tag, channel, word): entry["at"] for entry in entries for word in answered_words(person, [entry])}
@@ -122,11 +126,17 @@ def judge_people(table: Table, said: Sequence[Said], copies: Mapping[str, Produc
     medians = [statistics.median(some.values()) for some in (alone, beside)]
     table.add(
         fault="people beside the robots", runs=len(beside), lost=lost, duplicates=duplicates, disorder=disorder,
-        recoveries=list(beside.values()),
+        recoveries=list(beside.values()), details=details,
         note=f"median {medians[1]:.2f} s, alone {medians[0]:.2f} s; p99 {p99[1]:.2f} s, alone {p99[0]:.2f} s, "
         f"less what the machine was late {ours[1]:.2f} s and {ours[0]:.2f} s",
     )  # fmt: skip
     return [f"p99 {ours[1]:.2f} s beside the robots, {ours[0]:.2f} s alone"] if ours[1] > RATIO * ours[0] + NOISE_SECONDS else []
+
+
+def _ends(copy: ProductCopy, person: Person, channel: str, boss: tuple[str, str]) -> Counter[str]:
+    """How often each thing happened in a conversation, by the ledger."""
+    lines = copy.lines(copy.conversation(person, channel, boss[channel == "email"]))
+    return Counter(f"{line.type} {line.fields.get('reason', '')}".strip() for line in lines)
 
 
 def percentile(seconds: Sequence[float]) -> float:

@@ -173,7 +173,12 @@ class Strikes:
             try:
                 self._live(person, channel, conversation, step, numbers, _fault(name, step))
             except AssertionError as error:
-                self._broken.append(f"{_fault(name, step)}, {person.tag} {channel}: {error}")
+                self._broken.append(f"{_fault(name, step)}, {person.tag} {channel}: {error}\n{self._told(conversation)}")
+
+    def _told(self, conversation: str) -> str:
+        """What the ledger tells of a conversation, and what its record says now."""
+        lines = [f"  {line.at_ms} {line.type} {line.fields}" for line in self._installation.lines(conversation)[-40:]]
+        return "\n".join([*lines, f"  {self._installation.now_ms()} {self._installation.redis.hgetall(f'boss:conv:{conversation}')}"])
 
     def _live(self, person: Person, channel: str, conversation: str, step: Step, numbers: Iterator[int], fault: str) -> None:  # noqa: PLR0917
         """One strike."""

@@ -62,26 +62,37 @@ class FaultPoints:
         except FileNotFoundError:
             return False
 
-    def reach(self, moment: str, conversation: str) -> bool:
-        """Do here what is planned, unless another process has done it; True when frozen, and thawed again."""
-        with self._lock:
-            if not self.planned(moment, conversation):
-                return False
-            plan = self.directory / f"{conversation}.plan"
-            taken = plan.with_suffix(f".{os.getpid()}")
-            try:
-                plan.rename(taken)
-            except FileNotFoundError:
-                return False
-            first, _, rest = taken.read_text().partition("\n")
-            if rest:
-                taken.write_text(rest)
-                taken.rename(plan)
-            return self._happen(signal.Signals[first.partition(" ")[0]], plan.with_suffix(".hit"))
+    def reach(self, moment: str, conversation: str, *others: str) -> bool:
+        """Do here what is planned, unless another process has done it; True when frozen, and thawed again.
 
-    def _happen(self, number: signal.Signals, hit: Path) -> bool:
-        with hit.open("a") as file:
+        `others` are further conversations that the same call is of: what strikes it strikes them as well, so that it counts for each.
+        """
+        with self._lock:
+            for other in others:
+                self._take(moment, other)
+            number = self._take(moment, conversation)
+            return number is not None and self._happen(number)
+
+    def _take(self, moment: str, conversation: str) -> signal.Signals | None:
+        """Take what is planned here off the plan, and leave word of it."""
+        if not self.planned(moment, conversation):
+            return None
+        plan = self.directory / f"{conversation}.plan"
+        taken = plan.with_suffix(f".{os.getpid()}")
+        try:
+            plan.rename(taken)
+        except FileNotFoundError:
+            return None
+        first, _, rest = taken.read_text().partition("\n")
+        if rest:
+            taken.write_text(rest)
+            taken.rename(plan)
+        number = signal.Signals[first.partition(" ")[0]]
+        with plan.with_suffix(".hit").open("a") as file:
             file.write(f"{time.time()} {number.name} {os.getpid()}\n")
+        return number
+
+    def _happen(self, number: signal.Signals) -> bool:
         if self.group:
             os.killpg(os.getpgid(0), number)
         else:
@@ -126,9 +137,9 @@ def _arm_mailbox(fault_points: FaultPoints) -> None:
         wanted = GRANTED.get(call.name)
         if call.name == "sweep":
             due = [item.conversation for item in getattr(result, "due", ())]
-            if planned := next((one for one in due if fault_points.planned("after:sweep", one)), ""):
+            if planned := [one for one in due if fault_points.planned("after:sweep", one)]:
                 fault_points.swept(due)
-                conversation, thawed = planned, fault_points.reach("after:sweep", planned)
+                conversation, thawed = planned[0], fault_points.reach("after:sweep", *planned)
         elif wanted is None or getattr(result, "outcome", "") == wanted:
             if call.name == "claim":
                 fault_points.claimed(conversation)

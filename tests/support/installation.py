@@ -203,12 +203,12 @@ class Installation:
         known = {"from_": person.email, "to": BOSS_EMAIL, "subject": "A question", "message_id": root_id(person)}
         return self.sandbox.send_email(person.says(word), **{**known, **fields})
 
-    def conversation(self, person: Person, channel: str = "sms") -> str:
-        """The id of somebody's texts, or of the thread that their `mail` starts."""
+    def conversation(self, person: Person, channel: str = "sms", boss: str = "") -> str:
+        """The id of somebody's texts, or of the thread that their `mail` starts; with another Boss than the usual one."""
         salt = bytes.fromhex(cast("bytes", self.redis.get(keys.SALT)).decode())
-        key = ConversationKey("sms", BOSS_PHONE, person.phone)
+        key = ConversationKey("sms", boss or BOSS_PHONE, person.phone)
         if channel == "email":
-            key = ConversationKey("email", BOSS_EMAIL, person.email, root_id(person))
+            key = ConversationKey("email", boss or BOSS_EMAIL, person.email, root_id(person))
         return Identities(salt).conversation(key)
 
     # What came of it
@@ -256,9 +256,10 @@ class Installation:
         """What has something to do, when, in what state, and the last that was written of it: for a test that failed."""
         found = []
         due: Any = self.redis.zrange("boss:due", 0, 9, withscores=True)
+        told = self.all_lines()
         for key, score in due:
             conversation = key.decode()
-            lines = [f"{line.type} {line.fields}" for line in self.lines(conversation)[-12:]]
+            lines = [f"{line.type} {line.fields}" for line in told if line.fields.get("conv") == conversation][-12:]
             state = self.redis.hgetall(f"boss:conv:{conversation}")
             found.append("\n  ".join([f"{conversation} due in {score - self.now_ms():.0f} ms: {state}", *lines]))
         return "\n".join(found)

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Final, Self
 
@@ -228,7 +229,7 @@ def report(load: Load, fault: str, began: float, returned: float) -> Report:
         longest=taken[-1],
         drained_after=max(0.0, last_at - returned),
         details=(
-            *(_described(sent, []) for sent in lost),
+            *(f"{_described(sent, [])}\n{_records(load, sent)}" for sent in lost),
             *(_described(sent, answers[sent]) for sent in twice - marked),
             *faults,
             *disorder,
@@ -257,6 +258,18 @@ def _story(load: Load, sent: Sent, returned: float) -> str:
     lines = load.installation.lines(load.installation.conversation(sent.lane.person, channel))
     told = (f"{line.at_ms / 1000 - returned:.1f} {line.type}" for line in lines if line.at_ms / 1000 > sent.due - SLOW_SECONDS)
     return f"{sent.identity} was answered last: {', '.join(told)}"
+
+
+def _records(load: Load, sent: Sent) -> str:
+    """What is known of a message that was not answered: its conversation, that one's ledger, and what lies on the web host's disk."""
+    running = load.installation
+    conversation = running.conversation(sent.lane.person, "email" if "email" in sent.lane.way else "sms")
+    lines = [f"{line.at_ms / 1000 - sent.due:.1f} {line.type} {line.fields}" for line in running.lines(conversation)]
+    state = running.redis.hgetall(f"boss:conv:{conversation}")
+    spool = Path(running.settings["BOSS_DATA_DIR"]) / "spool"
+    on_disk = sorted(str(path.relative_to(spool)) for path in spool.rglob("*") if path.is_file())
+    posts = [(round(post.at - sent.due, 2), round(post.seconds, 2), post.status) for post in sent.posts]
+    return "\n  ".join([f"  posts {posts}", f"state {state}", f"disk {on_disk}", *lines, f"web {running.web.output[-8000:]}"])
 
 
 def _described(sent: Sent, found: list[Answer]) -> str:
