@@ -88,9 +88,9 @@ class Reply:
     `notice` is the code of the notice that it carries, once it is known that it did not reach its user. `answers` is the command that it
     answers, or "digest", '' for what the model wrote, or what is `by_code`: a notice, or all that is said without the model. Of what the
     model wrote, code has put the first `code_before` and the last `code_behind` characters around it; with `names_others` a stranger's
-    name may stand in what code said. `next` is the reply that brought the next part of what it left out. `segments`, `encoding` and
-    `price_class` are what is billed for a text (0 and "" for a mail, and in records of before). `stored_at` is in ms of Redis TIME; 0
-    where it is not known.
+    name may stand in what code said. `mixed`: words that the person did not write were shown when it was made. `next` is the reply that
+    brought the next part of what it left out. `segments`, `encoding` and `price_class` are what is billed for a text (0 and "" for a mail,
+    and in records of before). `stored_at` is in ms of Redis TIME; 0 where it is not known.
     """
 
     id: str
@@ -113,6 +113,7 @@ class Reply:
     code_before: int = 0
     code_behind: int = 0
     names_others: bool = False
+    mixed: bool = False
 
     @property
     def pending(self) -> tuple[Attempt, ...]:
@@ -169,13 +170,18 @@ class Message:
 class Turn:
     """A turn: messages that are answered by one reply, which may be stored already.
 
-    `history` is what was said before, oldest first; empty for a turn whose reply is stored, and for a command's.
+    `history` is what was said before, oldest first; empty for a turn whose reply is stored, that has a step, and for a command's.
+    `steps` are what it has done, as JSON by their names (`step.lua`). `person` is whose it is, by the id that never changes, in the `epoch`
+    in which it was claimed; "" for nobody's.
     """
 
     id: str
     messages: tuple[Message, ...]
     reply: Reply | None = None
     history: tuple[Message | Reply, ...] = field(repr=False, default=())
+    steps: Mapping[str, str] = field(repr=False, default_factory=dict)
+    person: str = ""
+    epoch: str = ""
 
     @property
     def reply_id(self) -> str:
@@ -258,6 +264,7 @@ def reply_from(record: dict[str, Any]) -> Reply:
         by_code=record.get("by_code") == "1",
         code_before=int(record.get("code_before") or 0),
         code_behind=int(record.get("code_behind") or 0),
+        mixed=record.get("mixed") == "1",
         names_others=record.get("names_others") == "1",
     )
 

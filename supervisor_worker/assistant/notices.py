@@ -13,6 +13,9 @@ from shared.model.heard import HearingFault
 GENERAL: Final = "Sorry, something went wrong on my side and I could not answer your message. Please send it again."
 REFUSED: Final = "Sorry, I cannot help with that. If you meant something else, please put it in other words."
 
+UNFINISHED: Final = "I could not go on after that. Write to me if something is still missing."
+"""Behind what a turn has done that could not be finished."""
+
 TEXT_LOST: Final = "text_lost"
 MAIL_LOST: Final = "mail_lost"
 TEXT_UNTOLD: Final = "text_untold"

@@ -6,7 +6,8 @@ it may become, with the thinking before it.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from shared.config.settings import Settings
 from shared.mailbox.calls import DayBounds, Dearest
@@ -16,6 +17,7 @@ from shared.model.users import Users
 from supervisor_worker.assistant.file_notes import LONGEST_NOTES
 from supervisor_worker.assistant.models import thinks
 from supervisor_worker.assistant.prompt import BYTES_A_TOKEN, Prompt, longest_instructions
+from supervisor_worker.assistant.tools.catalog import definitions
 from supervisor_worker.channels.formats import configured
 from supervisor_worker.channels.notes import MAX_TEXT
 from supervisor_worker.media.turn_files import MAX_TURN_TEXT
@@ -24,6 +26,8 @@ BYTES_COUNTED: Final = 2
 MIN_CALLS_OF_A_SHARE: Final = 2
 MESSAGE_OVERHEAD: Final = 16
 """Bytes that each message of the prompt counts for, in addition to its text."""
+TOOLS_OVERHEAD: Final = 1_600
+"""Bytes for the 346 to 530 tokens that a request with tools has beside their definitions (platform.claude.com/docs, tool-use/overview)."""
 PICTURE_TOKENS: Final = 4_784
 """A picture at its largest: newer models look at up to 3.75 megapixels, older ones at a third of that."""
 PAGE_TOKENS: Final = PICTURE_TOKENS + 3_000
@@ -41,12 +45,18 @@ def longest_answer(settings: Settings) -> int:
 
 def most_of(prompt: Prompt, settings: Settings) -> int:
     """The most tokens that a request with this prompt may use."""
-    texts = [prompt.stable, prompt.today, *(message.text for message in prompt.messages)]
+    texts = [prompt.stable, prompt.today, *(message.text for message in (*prompt.messages, *prompt.after))]
     size = sum(len(text.encode("utf-8", "replace")) + MESSAGE_OVERHEAD for text in texts)
     size += sum(len(codec.dumps([*content])) for content in prompt.partial_answers)
+    size += sum(len(codec.dumps([*content, *results])) for content, results in prompt.exchanges) + tools_size(prompt.tools)
     pictures = sum(len(message.pictures) for message in prompt.messages)
     pages = sum(document.pages for message in prompt.messages for document in message.documents)
     return longest_answer(settings) + _tokens(size) + PICTURE_TOKENS * pictures + PAGE_TOKENS * pages
+
+
+def tools_size(tools: Sequence[Mapping[str, Any]]) -> int:
+    """Bytes of the tools' definitions; what the model's host says about tools in general is a few hundred tokens beside them."""
+    return len(codec.dumps([*tools])) + TOOLS_OVERHEAD if tools else 0
 
 
 def dearest(settings: Settings) -> Dearest:
@@ -55,7 +65,7 @@ def dearest(settings: Settings) -> Dearest:
     What the files of a mail are as pictures and documents is known only when they have been read, and is reserved then.
     """
     return Dearest(
-        fixed=longest_answer(settings) + _tokens(longest_instructions(configured(settings)) + _NOTES),
+        fixed=longest_answer(settings) + _tokens(longest_instructions(configured(settings)) + tools_size(definitions()) + _NOTES),
         history=settings.history_tokens * BYTES_A_TOKEN,
         text=_MESSAGE,
         files=MAX_TURN_TEXT + LONGEST_NOTES,

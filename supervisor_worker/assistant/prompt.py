@@ -83,12 +83,17 @@ class PromptMessage:
     documents: tuple[Document, ...] = ()
 
 
+Exchange = tuple[Sequence[Mapping[str, Any]], Sequence[Mapping[str, Any]]]
+"""An answer that calls tools, and their results."""
+
+
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """A request's content. `stable` is the same for all turns of a channel, so that it can be cached; `today` is not.
 
-    `partial_answers` are the parts of an answer before the model's pauses, block by block, returned as they came. `least`: think as
-    little as possible.
+    `tools` are the definitions of what the model may call, `exchanges` its answers that called some of them, each with the results, block
+    by block as they came and went; `final` allows no further call. `partial_answers` are the parts of an answer before the model's pauses.
+    `after` stands behind all of this. `least`: think as little as possible. `mixed`: it shows words that the person did not write.
     """
 
     stable: str
@@ -96,6 +101,11 @@ class Prompt:
     messages: tuple[PromptMessage, ...]
     partial_answers: tuple[Sequence[Mapping[str, Any]], ...] = ()
     least: bool = False
+    tools: tuple[Mapping[str, Any], ...] = ()
+    exchanges: tuple[Exchange, ...] = ()
+    after: tuple[PromptMessage, ...] = ()
+    final: bool = False
+    mixed: bool = False
 
     def continued(self, content: Sequence[Mapping[str, Any]]) -> Prompt:
         """The same prompt, after the model paused."""
@@ -104,12 +114,14 @@ class Prompt:
     def nudged(self, *, least: bool) -> Prompt:
         """The same prompt once more, after an empty answer; with `least`, after one that was all thinking."""
         ask = note(NO_ROOM if least else EMPTY)
+        if self.exchanges:  # what was said before the tools stays as it is: it is cached, and a resume asks with the same bytes
+            return replace(self, after=(PromptMessage("user", ask),), partial_answers=(), least=least)
         *before, last = self.messages
         return replace(self, messages=(*before, replace(last, text=f"{last.text}\n\n{ask}")), partial_answers=(), least=least)
 
     def shorter(self, answer: str, ask: str) -> Prompt:
         """The same prompt, after an answer that is too long for its channel; `ask` says how long it may be."""
-        return replace(self, messages=(*self.messages, PromptMessage("assistant", theirs(answer)), PromptMessage("user", ask)))
+        return replace(self, after=(PromptMessage("assistant", theirs(answer)), PromptMessage("user", ask)), partial_answers=(), final=True)
 
 
 _Shown = tuple[Message | Reply, Sequence[PromptMessage]]
@@ -149,7 +161,20 @@ def build_prompt(
         _stable(forms[channel]),
         _today(user, now),
         tuple(_alternating([*(message for _, messages in before for message in messages), current])),
+        mixed=_is_mixed([*events, *(record for record, _ in before)]),
     )
+
+
+def _is_mixed(shown: Sequence[Received | Message | Reply]) -> bool:
+    """Whether words are shown that the person did not write: quoted, forwarded, in files, pictures or recordings."""
+    return any(_shows_others(record) for record in shown)
+
+
+def _shows_others(record: Received | Message | Reply) -> bool:
+    if isinstance(record, Reply):
+        return record.answers == "digest" or record.names_others or record.mixed
+    event = record.event if isinstance(record, Message) else record
+    return event is not None and bool(event.marks or event.forwarding or event.file_count)
 
 
 def render(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from shared.config.settings import Settings
 from shared.errors import LeaseLost, ProviderError, ProviderRefused, ProviderUnavailable
@@ -19,11 +19,15 @@ from shared.observability import logs
 from supervisor_worker.assistant import forwarded, notices
 from supervisor_worker.assistant.claude.client import PROVIDER, ModelAnswer
 from supervisor_worker.assistant.file_notes import not_kept, unheard
+from supervisor_worker.assistant.generated import COMPLETE, CUT, TOOL_USE, GeneratedReply, GeneratedText, ReplyTarget
 from supervisor_worker.assistant.hearing import NO_TOKENS, Hearing
 from supervisor_worker.assistant.prompt import Prompt, build_prompt, zone
 from supervisor_worker.assistant.reservations import ModelCallDenied, ModelCalls
+from supervisor_worker.assistant.tool_loop import ToolLoop
+from supervisor_worker.assistant.tools.catalog import TOOLS
+from supervisor_worker.assistant.tools.tool import ToolContext
+from supervisor_worker.assistant.turn_steps import TurnSteps, has_calls
 from supervisor_worker.channels.formats import MessageFormat, configured
-from supervisor_worker.channels.truncation import cut_short
 from supervisor_worker.media.transcription import Transcriber
 from supervisor_worker.media.turn_files import FileLoader, LoadedFiles
 from supervisor_worker.media.turn_media import NO_MEDIA, MediaLoader, Pictures
@@ -31,61 +35,7 @@ from supervisor_worker.providers.retry_budget import RetryBudget
 
 LOG: Final = logs.logger(__name__)
 MAX_PAUSES: Final = 3
-MAX_ON_LOOP: Final = 1_000
-"""Characters of an answer that is formatted on the event loop, beside everything else: it takes milliseconds."""
-CUT: Final = ("max_tokens", "model_context_window_exceeded")
-"""Stop reasons of a model that had more to say, or had not begun to."""
-COMPLETE: Final = ("end_turn", "stop_sequence")
-"""Stop reasons of a model that has said what it had to say."""
 _PICTURES_REFUSED: Final = (400, 413)
-
-
-@dataclass(frozen=True, slots=True)
-class GeneratedReply:
-    """A reply before it is stored, with the figures that go to its record and to the ledger."""
-
-    command: Response
-    figures: dict[str, int | str]
-
-
-@dataclass(frozen=True, slots=True)
-class ReplyTarget:
-    """What a reply answers, in which format, and the id that it will have."""
-
-    event: Received
-    form: MessageFormat
-    reply_id: str
-
-    async def command(self, text: str) -> Response:
-        """The reply as it will be stored. A long text is formatted in a thread: it can take some tenths of a second."""
-        if len(text) <= MAX_ON_LOOP:
-            return self.form.reply(self.event, text, self.reply_id)
-        return await asyncio.to_thread(self.form.reply, self.event, text, self.reply_id)
-
-
-@dataclass(frozen=True, slots=True)
-class GeneratedText:
-    """The model's text, the command made of it, and the answers that it consists of."""
-
-    text: str
-    stop: str
-    command: Response
-    answers: tuple[ModelAnswer, ...]
-
-    @property
-    def empty(self) -> bool:
-        """Whether nothing of it would be sent."""
-        return not self.command.text
-
-    @classmethod
-    async def of(cls, answers: Sequence[ModelAnswer], target: ReplyTarget) -> GeneratedText:
-        """From the parts of one answer."""
-        text, stop = "".join(answer.text for answer in answers).strip("\n").rstrip(), answers[-1].stop
-        if stop == "refusal":
-            text = notices.REFUSED  # the text before a refusal is not meant to be read
-        elif stop in CUT:
-            text = cut_short(text)
-        return cls(text, stop, await target.command(text), tuple(answers))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +67,17 @@ class ShownFiles:
         return {name: count for name, count in counts.items() if count}
 
 
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What a turn is asked about, for which reply, by which calls; `steps` is where its steps are stored, None for one without tools."""
+
+    turn: Turn
+    events: Sequence[Received]
+    target: ReplyTarget
+    calls: ModelCalls
+    steps: TurnSteps | None
+
+
 class RetryBudgetSpent(Exception):
     """The model fails, and its retry budget is spent: it is not asked now."""
 
@@ -135,10 +96,13 @@ class ReplyGenerator:
     file_loader: FileLoader
     transcriber: Transcriber | None = None
 
-    async def generate(self, turn: Turn, events: Sequence[Received], calls: ModelCalls) -> GeneratedReply | None:
+    async def generate(
+        self, turn: Turn, events: Sequence[Received], calls: ModelCalls, steps: TurnSteps | None = None
+    ) -> GeneratedReply | None:  # fmt: skip
         """The reply of one turn; None where the model has nothing to say. `events` are the turn's messages, none missing.
 
-        Raises a ProviderError, ModelCallDenied, RetryBudgetSpent or LeaseLost.
+        `steps` is where the turn's steps are stored; without it the model gets no tools. Raises a ProviderError, ModelCallDenied,
+        TurnStopped, RetryBudgetSpent or LeaseLost.
         """
         last = events[-1]
         target = ReplyTarget(last, self._form(last), turn.reply_id)
@@ -160,9 +124,10 @@ class ReplyGenerator:
             if not_heard and _nothing_else(events, files):
                 command = await target.command(_joined(above, not_heard))
                 return GeneratedReply(command, {"by_code": 1, **_naming(last), **target.form.figures(command)})
-            generated, shown = await self._within_budget(turn, events, shown, target, calls)
+            generated, shown, loop = await self._within_budget(Asking(turn, events, target, calls, steps), shown)
         # Ours comes first: of a text that is too long the end is cut.
-        before, own, behind = _joined(above, not_heard), "" if generated.empty else generated.text, not_kept(events)
+        done = "\n".join(loop.receipts()) if loop else ""
+        before, own, behind = _joined(above, not_heard, done), "" if generated.empty else generated.text, not_kept(events)
         if above and not (not_heard or own or behind):
             behind = forwarded.NOTHING_TO_SAY
         text = _joined(before, own, behind)
@@ -170,9 +135,22 @@ class ReplyGenerator:
             return None
         command = generated.command if text == generated.text else await target.command(text)
         by_code = await _by_code(target, command, before, behind) if own else {"by_code": 1}
+        mixed = {"mixed": 1} if generated.prompt.mixed else {}
         return GeneratedReply(
-            command, {**_figures(generated.answers), **shown.figures, **target.form.figures(command), **by_code, **_naming(last)}
+            command, {**_figures(generated.answers), **shown.figures, **target.form.figures(command), **by_code, **_naming(last), **mixed}
         )
+
+    async def unfinished(self, turn: Turn, steps: TurnSteps) -> GeneratedReply | None:
+        """The reply, by code, of a turn that cannot go on: what it has done, and a sentence. None where it has done nothing."""
+        event = next((message.event for message in reversed(turn.messages) if message.event is not None), None)
+        if event is None or steps.question is None:
+            return None
+        done = ToolLoop(TOOLS, steps, self._tool_context(turn, event, mixed=False)).receipts()
+        if not done:
+            return None
+        target = ReplyTarget(event, self._form(event), turn.reply_id)
+        command = await target.command(_joined("\n".join(done), notices.UNFINISHED))
+        return GeneratedReply(command, {"by_code": 1, **_naming(event), **target.form.figures(command)})
 
     def _form(self, event: Received) -> MessageFormat:
         return configured(self.settings)[event.channel]
@@ -196,71 +174,80 @@ class ReplyGenerator:
         compose = form.opening if notices.is_elsewhere(code) else form.reply
         return compose(event, notices.notice(code, until), reply_id)
 
-    async def _within_budget(
-        self, turn: Turn, events: Sequence[Received], shown: ShownFiles, target: ReplyTarget, calls: ModelCalls
-    ) -> tuple[GeneratedText, ShownFiles]:
+    async def _within_budget(self, asking: Asking, shown: ShownFiles) -> tuple[GeneratedText, ShownFiles, ToolLoop | None]:
         """A turn about which the model was asked before, in vain, is a retry."""
-        retry = any(message.asked or message.errors for message in turn.messages)
+        retry = any(message.asked or message.errors for message in asking.turn.messages)
         if not retry:
             self.budget.first()
         elif not self.budget.take():
             raise RetryBudgetSpent
         try:
-            generated = await self._generate(turn, events, shown, target, calls)
+            generated = await self._generate(asking, shown)
         except ProviderUnavailable:
             self.budget.failed()
             raise
         self.budget.succeeded(retry=retry)
         return generated
 
-    async def _generate(
-        self, turn: Turn, events: Sequence[Received], shown: ShownFiles, target: ReplyTarget, calls: ModelCalls
-    ) -> tuple[GeneratedText, ShownFiles]:
-        """The model's text, and what it was shown beside the texts.
+    async def _generate(self, asking: Asking, shown: ShownFiles) -> tuple[GeneratedText, ShownFiles, ToolLoop | None]:
+        """The model's text, what it was shown beside the texts, and what it has done.
 
         An empty answer is asked for once more, and so is one that is too long for its channel. A turn whose pictures or documents the model
-        refuses, or for whose documents the day has no tokens left, is asked again without them.
+        refuses, or for whose documents the day has no tokens left, is asked again without them; not behind its first step.
         """
-        prompt = self._prompt(turn, events, shown)
+        turn, steps = asking.turn, asking.steps
+        prompt = self._prompt(turn, asking.events, shown)
+        loop = ToolLoop(TOOLS, steps, self._tool_context(turn, asking.events[-1], mixed=prompt.mixed)) if steps and TOOLS else None
         try:
-            generated = await self._ask(prompt, target, calls)
+            generated = await self._ask(await loop.begin(prompt) if loop else prompt, asking, loop)
         except ProviderRefused as error:
-            if not (shown.count and error.status in _PICTURES_REFUSED):
+            if not (shown.count and error.status in _PICTURES_REFUSED) or (loop and loop.has_begun):
                 raise
             LOG.warning("A turn's pictures were refused", action="pictures_refused", turn=turn.id, code=error.code, pictures=shown.count)
-            return await self._generate(turn, events, shown.as_text, target, calls)
+            return await self._generate(asking, shown.as_text)
         except ModelCallDenied as denied:
-            if not (shown.from_files and denied.reason in NO_TOKENS):
+            if not (shown.from_files and denied.reason in NO_TOKENS) or (loop and loop.has_begun):
                 raise
             LOG.warning("There are no tokens for a turn's files", action="files_not_paid", turn=turn.id, reason=denied.reason)
-            return await self._generate(turn, events, ShownFiles(shown.pictures, shown.files.as_text), target, calls)
-        if generated.empty:
-            generated = await self._ask_again(prompt, target, generated, calls)
-        if ask := target.form.ask_shorter(generated.command):
-            generated = await self._ask_shorter(prompt.shorter(generated.text, ask), target, generated, calls)
-        return generated, shown
+            return await self._generate(asking, ShownFiles(shown.pictures, shown.files.as_text))
+        if generated.empty and not (loop and loop.receipts()):
+            generated = await self._ask_again(generated, asking, loop)
+        if ask := asking.target.form.ask_shorter(generated.command):
+            generated = await self._ask_shorter(ask, generated, asking)
+        return generated, shown, loop
 
-    async def _ask(self, prompt: Prompt, target: ReplyTarget, calls: ModelCalls) -> GeneratedText:
-        """One answer, which may come in parts."""
-        answers = [await calls.ask(prompt)]
-        while answers[-1].stop == "pause_turn" and len(answers) <= MAX_PAUSES:
-            prompt = prompt.continued(answers[-1].content)
-            try:
-                answers.append(await calls.ask(prompt))
-            except ModelCallDenied:  # the parts that there are, are the answer
+    async def _ask(self, prompt: Prompt, asking: Asking, loop: ToolLoop | None = None) -> GeneratedText:
+        """One answer, behind the tools that it calls."""
+        before: list[ModelAnswer] = []
+        while True:
+            parts, prompt = await self._ask_once(prompt, asking.calls)
+            if loop is None or prompt.final or parts[-1].stop != TOOL_USE or not has_calls(parts):
                 break
-        generated = await GeneratedText.of(answers, target)
-        if generated.empty:
-            calls.not_usable()
+            before += parts
+            prompt = await loop.run(prompt, parts, asking.calls.settled)
+        generated = await GeneratedText.of(parts, asking.target, prompt, before)
+        if generated.empty and not (loop and loop.receipts()):
+            asking.calls.not_usable()
         return generated
 
-    async def _ask_again(self, prompt: Prompt, target: ReplyTarget, before: GeneratedText, calls: ModelCalls) -> GeneratedText:
+    async def _ask_once(self, prompt: Prompt, calls: ModelCalls) -> tuple[list[ModelAnswer], Prompt]:
+        """One answer, which may come in parts."""
+        parts = [await calls.ask(prompt)]
+        while parts[-1].stop == "pause_turn" and len(parts) <= MAX_PAUSES:
+            prompt = prompt.continued(parts[-1].content)
+            try:
+                parts.append(await calls.ask(prompt))
+            except ModelCallDenied:  # the parts that there are, are the answer
+                break
+        return parts, prompt
+
+    async def _ask_again(self, before: GeneratedText, asking: Asking, loop: ToolLoop | None) -> GeneratedText:
         """After an empty answer: ask whether it was meant to be empty, or to think less.
 
         Raises ProviderRefused, final, for a model that was cut off twice without an answer: more tries would cost as much again.
         """
         try:
-            generated = await self._ask(prompt.nudged(least=before.stop in CUT), target, calls)
+            generated = await self._ask(before.prompt.nudged(least=before.stop in CUT), asking, loop)
         except ModelCallDenied:
             if before.stop not in COMPLETE:
                 raise
@@ -270,16 +257,25 @@ class ReplyGenerator:
             raise ProviderRefused(PROVIDER, f"empty_{generated.stop}")
         return generated
 
-    async def _ask_shorter(self, prompt: Prompt, target: ReplyTarget, before: GeneratedText, calls: ModelCalls) -> GeneratedText:
+    async def _ask_shorter(self, ask: str, before: GeneratedText, asking: Asking) -> GeneratedText:
         """Ask once for a shorter answer. Whatever fails, there is the long one, which will be cut."""
         try:
-            generated = await self._ask(prompt, target, calls)
+            generated = await self._ask(before.prompt.shorter(before.text, ask), asking)
         except ProviderUnavailable:
             self.budget.failed()
             return before
         except (ModelCallDenied, ProviderError):
             return before
         return before if generated.empty else replace(generated, answers=(*before.answers, *generated.answers))
+
+    def _tool_context(self, turn: Turn, last: Received, *, mixed: bool) -> ToolContext:
+        local, accepted = zone(self.users.named(last.user)), turn.messages[-1].accepted_at
+        return ToolContext(
+            local if isinstance(local, ZoneInfo) else ZoneInfo("UTC"),
+            last.channel,
+            min(accepted, int(last.received_at * 1000)) if last.received_at else accepted,
+            mixed,
+        )
 
     def _prompt(self, turn: Turn, events: Sequence[Received], shown: ShownFiles) -> Prompt:
         last = events[-1]

@@ -43,7 +43,7 @@ from redis.exceptions import RedisError
 
 from shared.errors import LeaseLost, ProviderError
 from shared.mailbox import calls
-from shared.mailbox.calls import Alarmed, Claim, Closed, Provider, Settled
+from shared.mailbox.calls import Alarmed, Claim, Closed, Provider, Settled, TurnHolder
 from shared.mailbox.calls.turns import first_model_call_id
 from shared.mailbox.records import Turn
 from shared.mailbox.wake_queue import job
@@ -53,9 +53,12 @@ from shared.model.events import Received, Response
 from shared.model.withheld import DIGEST
 from shared.observability import logs
 from shared.observability.redaction import error_location
+from supervisor_worker.assistant.generated import GeneratedReply
+from supervisor_worker.assistant.hearing import NO_TOKENS
 from supervisor_worker.assistant.prompt import UNANSWERED
-from supervisor_worker.assistant.reply import GeneratedReply, RetryBudgetSpent
+from supervisor_worker.assistant.reply import RetryBudgetSpent
 from supervisor_worker.assistant.reservations import ModelCallDenied, ModelCalls
+from supervisor_worker.assistant.turn_steps import TurnSteps, TurnStopped
 from supervisor_worker.providers.http_pool import send_check
 from supervisor_worker.turns import retry_policy
 from supervisor_worker.turns.context import TurnContext
@@ -123,6 +126,8 @@ class _TurnRun:
         self._model_calls = ModelCalls(
             context.model, context.mailbox, context.settings, context.day_bounds, lease.conversation, lease.token, reserved
         )  # fmt: skip
+        who = TurnHolder(lease.conversation, lease.token, turn.id, turn.person, turn.epoch, context.lease_ms)
+        self._steps = TurnSteps(context.mailbox, who, turn.steps)
         self._began = time.monotonic()
         self._command = turn.reply.command if turn.reply else None
         self._wake = job(lease.conversation, turn.messages[0].channel if turn.messages else next(iter(CHANNELS)))
@@ -174,7 +179,7 @@ class _TurnRun:
                 generated = await self._lease.hold(self._generated(events))
         except RetryBudgetSpent:
             return await self._hold_back()
-        except ModelCallDenied as denied:
+        except (ModelCallDenied, TurnStopped) as denied:
             return await self._call_denied(denied.reason)
         if generated is None:
             return await self._finish(reason=UNANSWERED)
@@ -183,17 +188,20 @@ class _TurnRun:
 
     async def _generated(self, events: list[Received]) -> GeneratedReply | None:
         self._turn = await with_folds(self._turn, self._context)
-        return await self._context.replies.generate(self._turn, events, self._model_calls)
+        return await self._context.replies.generate(self._turn, events, self._model_calls, self._steps)
 
     async def _call_denied(self, reason: str) -> bool:
-        """The turn has no reply, and the model may not be called. Counted, because each further try pays for the first call again."""
-        if reason == "dear":
-            return await self._park("too_long", "too_long")
+        """The turn has no reply, and nothing further may begin. Counted, because each further try pays for the first call again."""
+        if reason in NO_TOKENS and (unfinished := await self._unfinished()):
+            return await self._deliver(*unfinished)
+        parks = {"dear": ("too_long", "too_long"), "gone": ("not_resumable", "error")}
+        if reason in parks:
+            return await self._park(*parks[reason])
         if reason == "opted_out":
             return await self._finish("ignored", "opted_out")
-        if reason == "paused":
-            await self._back_off(retry_policy.pause_wait_ms(self._context.settings), reason)
-            return False
+        waits = {"paused": retry_policy.pause_wait_ms(self._context.settings), "priority": 0, "handed_over": 0}
+        if reason in waits:
+            return (await self._back_off(waits[reason], reason)).outcome == "more" and reason != "paused"
         return await self._count(reason)
 
     async def _deliver(self, command: Response, new: PendingReply | None = None) -> bool:
@@ -303,7 +311,9 @@ class _TurnRun:
         return (await self._back_off(0, "unreadable", counted=True)).outcome == "more"
 
     async def _park(self, reason: str, notice: str) -> bool:
-        """Park the turn's messages. A reply that may have been accepted is looked up first."""
+        """Park the turn's messages. A reply that may have been accepted is looked up first; a turn that has done something says so."""
+        if unfinished := await self._unfinished():
+            return await self._deliver(*unfinished)
         resolved = await self._resolved()
         if isinstance(resolved, bool):
             return resolved
@@ -319,6 +329,15 @@ class _TurnRun:
             wake=self._wake,
         )
         return (await self._context.mailbox.run(call)).outcome == "more"
+
+    async def _unfinished(self) -> tuple[Response, PendingReply] | None:
+        """The reply by code of a turn that has done something and cannot go on; None where there is a reply, or nothing was done."""
+        if self._command is not None:
+            return None
+        generated = await self._context.replies.unfinished(self._turn, self._steps)
+        if generated is None:
+            return None
+        return generated.command, PendingReply(self._turn, generated.figures, self._model_calls.settled, "")
 
     async def _resolved(self) -> DeliveryResult | bool:
         """The reply's result after a look-up, `absent` or `unknown`; or, where that ended the turn, whether messages remain."""

@@ -147,12 +147,15 @@ def _claim(raw: Any) -> Claim:
     """The answer to `claim`."""
     if raw[0] != "taken":
         return Claim(raw[0])
-    _, turn, now, lease_end, messages, reply, history, reserved = raw
+    _, turn, now, lease_end, messages, reply, history, reserved, steps, person, epoch = raw
     found = Turn(
         turn,
         tuple(message_from(_record(flat)) for flat in messages),
         reply_from(_record(reply)) if reply else None,
         tuple(_said(kind, _record(flat)) for kind, flat in reversed(history)),
+        _record(steps),
+        person,
+        epoch,
     )
     return Claim("taken", int(lease_end), int(now), found, int(reserved))
 

@@ -2,20 +2,21 @@
 -- Refused while the lease lives, not-before lies ahead, sending is paused (all of it, or this user's), or the sender has its share of
 -- turns under way: then the conversation waits for one of them to end. A pause that an alarm made lets one turn at a time through, to
 -- try the provider in question. A lease that is over, by its end or because its holder's process is silent or ended, counts as lost on each
--- message of its turn; from the second loss on the conversation waits. A turn with a stored reply is resumed as it is; otherwise one
--- is formed from the inbox's head. A message's last try is made alone.
+-- message of its turn; from the second loss on the conversation waits. A turn with a stored reply or a step is resumed as it is; otherwise
+-- one is formed from the inbox's head. A message's last try is made alone.
 -- A turn that asks the model reserves what its first question may use at most (`model_call` is that question's id); where the day, or the
 -- sender's share of it, has no room for that, it is refused and waits for the next day, or for a higher bound, and its sender is told
 -- so by a turn of its own. What asks no model (a stored reply, a notice) is never refused for money. A question that no day has room for
 -- is taken without a reservation: its holder parks it. A call that a holder has left behind is settled at its amount.
 -- The priority inbox is served before the first (see `common`): one message a turn, which asks no model and takes no place of its sender's.
 -- A turn with a stored reply comes before both, and its not-before holds both: its messages came before, its reply may be under way, and
--- what would overtake it goes out by the same provider. A turn without one is nobody's any more once its lease is over: what it was made
--- of waits in its inbox, untouched by what is served meanwhile. A trial of Claude needs a question, which the priority inbox has not.
+-- what would overtake it goes out by the same provider. A turn with a step holds the first inbox alone. A turn with neither is nobody's any
+-- more once its lease is over: what it was made of waits in its inbox, untouched by what is served meanwhile. A trial of Claude needs a question, which the priority inbox has not.
 -- A repeat with the same token gets the stored lease end; a token that has finished never claims again.
--- Answer: {outcome} or {"taken", turn, now, lease end, messages, reply, history, tokens reserved}; records are flat, the history newest
--- first.
--- uses: turns replies spending liveness
+-- A resumed turn is shown no history: its first step holds its question. It reserves for its next one by itself.
+-- Answer: {outcome} or {"taken", turn, now, lease end, messages, reply, history, tokens reserved, steps, person, epoch}; records and steps are
+-- flat, the history newest first.
+-- uses: turns replies spending liveness people
 -- args: conv token new_turn lease# lost_wait# jitter# most# schema# share# history_bytes# oldest# model_call
 -- args: bounds{tokens# turns# sender# forwarded#} question{fixed# history# text# files# picture# pictures#}
 -- args: process life# death_wait# last_try#
@@ -64,7 +65,10 @@ local function view(turn, said)
   attempts_by(reply_of(turn), t)
   local reply = redis.call('HGETALL', reply_key(reply_of(turn)))
   local asked = read_model_call(get(key, 'call'))
-  return {'taken', turn, whole(t), whole(number(key, 'lease_end')), messages, reply, #reply > 0 and {} or said, asked and asked.amount or 0}
+  local steps = turn == bound_turn(conv) and redis.call('HGETALL', steps_key(turn)) or {}
+  local person = person_of(get(turn_key(turn), 'user'), turn)
+  return {'taken', turn, whole(t), whole(number(key, 'lease_end')), messages, reply, (#reply > 0 or #steps > 0) and {} or said,
+    asked and asked.amount or 0, steps, person, epoch_of(person)}
 end
 
 -- Whether the sender has its share of turns under way. A conversation that is refused waits for one of them to end, and is
@@ -232,7 +236,7 @@ if redis.call('EXISTS', inbox, priority_key(conv)) == 0 then
   redis.call('ZREM', PRIORITY.due, conv)
   return not_now('empty')
 end
-local turn = bound_turn(conv)
+local turn = replied_turn(conv)
 local resumed = turn ~= ''
 local trying = paused(get(key, 'pair'))
 if trying and not may_probe(resumed) then
@@ -242,9 +246,14 @@ end
 if cause ~= '' then lease_lost(cause) end
 local box = box_to_serve(resumed and box_of(turn), trying and get(pause_key(''), 'provider') == 'claude' and PRIORITY)
 if not box then return not_now('early') end
+if not resumed and box == FIRST then
+  release(conv, t)
+  turn = bound_turn(conv)
+  resumed = #turn_messages(turn) > 0
+  if not resumed then unbind(conv, turn) end
+end
 local chosen, said, amount = resumed and turn_messages(turn) or {}, {}, 0
 if not resumed then
-  if box == FIRST then release(conv, t) end
   chosen = head(box)
   if #chosen == 0 then
     if redis.call('LLEN', box.inbox(conv)) == 0 then redis.call('ZREM', box.due, conv) end

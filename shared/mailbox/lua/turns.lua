@@ -8,19 +8,32 @@ end
 -- The inbox that a turn's messages stand in, also after the turn was formed by an older version.
 local function box_of(turn) return get(turn_key(turn), 'priority') == '1' and PRIORITY or FIRST end
 
+-- What a turn has done so far, by names that are written once (`step`). From the first step on nothing dissolves it.
+local function steps_key(turn) return P .. 'steps:' .. turn end
+
+-- The turn with a step whose messages stand at the head of the first inbox; "" where none does. It may be under way, or wait.
+local function bound_turn(conv) return get(conv_key(conv), 'bound') end
+
+local function unbind(conv, turn)
+  if turn ~= '' and bound_turn(conv) == turn then
+    redis.call('HSET', conv_key(conv), 'bound', '')
+    redis.call('DEL', steps_key(turn))
+  end
+end
+
 -- A turn with a stored reply: nobody forms another one before it has ended.
-local function bound_turn(conv)
+local function replied_turn(conv)
   local turn = get(conv_key(conv), 'turn')
   return turn ~= '' and redis.call('EXISTS', reply_key(reply_of(turn))) == 1 and turn or ''
 end
 
--- The agenda of a conversation that nobody holds: each inbox has its own not-before, and a bound turn's holds both; what can be claimed now
--- is looked at `soon`, in case nobody does so. Answer: whether something can be claimed now.
+-- The agenda of a conversation that nobody holds: each inbox has its own not-before, and that of a turn with a stored reply holds both; what
+-- can be claimed now is looked at `soon`, in case nobody does so. Answer: whether something can be claimed now.
 local function schedule(conv, soon, t)
-  local bound, ready = bound_turn(conv), false
+  local replied, ready = replied_turn(conv), false
   for _, box in ipairs({PRIORITY, FIRST}) do
     if redis.call('EXISTS', box.inbox(conv)) == 1 then
-      local at = not_before(conv, bound ~= '' and box_of(bound) or box, t)
+      local at = not_before(conv, replied ~= '' and box_of(replied) or box, t)
       redis.call('ZADD', box.due, whole(at > t and at or soon), conv)
       ready = ready or at <= t
     else
@@ -92,6 +105,7 @@ local function close_turn(conv, token, state, reason, retention, t)
     out_of_inbox(conv, id)
     if get(msg_key(id), 'state') == 'in_turn' then settle_message(id, conv, turn, state, reason, retention, t) end
   end
+  unbind(conv, turn)
   if state == 'answered' then remember(conv, turn, retention) end
   if state ~= 'parked' then
     redis.call('PEXPIRE', reply, retention)
@@ -114,15 +128,32 @@ local function too_old(id, pair, oldest, t)
   return since > 0 and t - since > oldest and active(t, pair) - since > oldest
 end
 
--- A turn without a stored reply is formed anew next time: its messages wait in the inbox again.
+-- A turn without a step or a stored reply is formed anew next time: its messages wait in the inbox again. One with a step keeps its id and
+-- its messages, for every effect of it would happen again under another; the next claim of its inbox resumes it.
 local function dissolve(conv)
   local turn = get(conv_key(conv), 'turn')
   if turn == '' or redis.call('EXISTS', reply_key(reply_of(turn))) == 1 then return end
+  if turn == bound_turn(conv) then
+    redis.call('HSET', conv_key(conv), 'turn', '')
+    return
+  end
   for _, id in ipairs(turn_messages(turn)) do
     if get(msg_key(id), 'state') == 'in_turn' then redis.call('HSET', msg_key(id), 'state', 'pending', 'turn', '') end
   end
   redis.call('HSET', conv_key(conv), 'turn', '')
   redis.call('DEL', turn_key(turn))
+end
+
+-- The holder's lease, from now on at its full length. Answer: its new end.
+local function extend_lease(conv, lease, t)
+  local key, lease_end = conv_key(conv), t + lease
+  redis.call('HSET', key, 'lease_end', whole(lease_end))
+  local box = box_of(get(key, 'turn'))
+  redis.call('ZADD', box.due, whole(lease_end), conv)
+  local process, sender = get(key, 'holder'), get(key, 'sender')
+  if process ~= '' then redis.call('ZADD', held_key(process), whole(lease_end), conv) end
+  if sender ~= '' and box == FIRST then redis.call('ZADD', busy_key(sender), whole(lease_end), conv) end
+  return lease_end
 end
 
 -- Give up the lease and let nobody claim from the turn's inbox before `at`; where something can be claimed now, the next job is enqueued.

@@ -113,17 +113,24 @@ class Claude:
             {"type": "text", "text": prompt.today},
         ]
         fields = thinking_fields(self._model, self._effort, least=prompt.least)
+        if prompt.tools:
+            fields |= {"tools": list(prompt.tools), **({"tool_choice": {"type": "none"}} if prompt.final else {})}
         create = self._client.messages.with_raw_response.create
         answer = await create(model=self._model, max_tokens=self._max_tokens, system=system, messages=_messages(prompt), **fields)
         return answer.http_response.json()
 
 
 def _messages(prompt: Prompt) -> Iterator[MessageParam]:
-    """The conversation, and the parts of an answer before the model's pauses. A generator: the SDK makes the one copy that is kept."""
+    """The conversation, what was done with tools, and the parts of an answer. A generator: the SDK makes the one copy that is kept."""
     for message in prompt.messages:
         yield cast("MessageParam", {"role": message.role, "content": _content(message)})
+    for content, results in prompt.exchanges:
+        yield cast("MessageParam", {"role": "assistant", "content": content})
+        yield cast("MessageParam", {"role": "user", "content": results})
     for content in prompt.partial_answers:
         yield cast("MessageParam", {"role": "assistant", "content": content})
+    for message in prompt.after:
+        yield cast("MessageParam", {"role": message.role, "content": _content(message)})
 
 
 def _content(message: PromptMessage) -> str | list[Block]:

@@ -272,6 +272,7 @@ def test_asking_for_a_shorter_answer_shows_the_long_one() -> None:
     """The same system prompt, the answer, and the request."""
     asked = ask()
     again = asked.shorter("long", "Give it again in at most 1,200 characters.")
-    assert again.messages[:2] == (PromptMessage("user", "now"), PromptMessage("assistant", "long"))
-    assert "1,200 characters" in again.messages[2].text
+    assert again.messages == (PromptMessage("user", "now"),)
+    assert again.after[0] == PromptMessage("assistant", "long")
+    assert "1,200 characters" in again.after[1].text
     assert (again.stable, again.today) == (asked.stable, asked.today)

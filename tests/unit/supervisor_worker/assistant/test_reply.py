@@ -17,7 +17,8 @@ from shared.model.addresses import EmailAddress
 from shared.model.events import EmailReceived, Received, Response
 from supervisor_worker.assistant import reply
 from supervisor_worker.assistant.claude.client import ModelAnswer
-from supervisor_worker.assistant.reply import MAX_ON_LOOP, ReplyGenerator, ReplyTarget
+from supervisor_worker.assistant.generated import MAX_ON_LOOP, ReplyTarget
+from supervisor_worker.assistant.reply import ReplyGenerator
 from supervisor_worker.channels.sendgrid.format import EmailFormat
 from supervisor_worker.media.turn_files import LoadedFiles
 from supervisor_worker.media.turn_media import NO_MEDIA

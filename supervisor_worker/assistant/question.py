@@ -1,0 +1,36 @@
+"""A question as its turn's first step stores it: whoever resumes the turn asks with the same bytes.
+
+Its pictures and documents are not stored: they are read anew from where they are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from supervisor_worker.assistant.prompt import Prompt, PromptMessage
+
+
+def stored(prompt: Prompt) -> dict[str, Any]:
+    """What a resume needs of a turn's first question, as JSON can hold it."""
+    return {
+        "stable": prompt.stable,
+        "today": prompt.today,
+        "tools": [dict(tool) for tool in prompt.tools],
+        "messages": [[message.role, message.text] for message in prompt.messages],
+        "mixed": prompt.mixed,
+        "shown": [len(prompt.messages[-1].pictures), len(prompt.messages[-1].documents)],
+    }
+
+
+def restored(value: Mapping[str, Any], current: Prompt) -> Prompt | None:
+    """The question again, with the pictures and documents of `current`; None where these are not the same any more."""
+    newest = current.messages[-1]
+    if value["shown"] != [len(newest.pictures), len(newest.documents)]:
+        return None
+    messages = [PromptMessage(role, text) for role, text in value["messages"]]
+    messages[-1] = replace(messages[-1], pictures=newest.pictures, documents=newest.documents)
+    return replace(
+        current, stable=value["stable"], today=value["today"], messages=tuple(messages), tools=tuple(value["tools"]), mixed=value["mixed"]
+    )

@@ -1,0 +1,144 @@
+"""The loop of a turn: ask, store the answer, run the tools that it asks for, store each result, and ask again.
+
+Only an answer that stopped for its tools runs them. Every call gets a result, also one that is not made. Bounds: MAX_STEPS questions over
+all runs of a turn, TURN_SECONDS of work in one run; the last question allows no tool.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from shared.mailbox.calls import Effect, Settled
+from supervisor_worker.assistant.claude.client import ModelAnswer
+from supervisor_worker.assistant.prompt import Prompt
+from supervisor_worker.assistant.question import restored, stored
+from supervisor_worker.assistant.tools.tool import BadArguments, Result, Tool, ToolContext
+from supervisor_worker.assistant.turn_steps import ToolCall, TurnSteps, TurnStopped, tool_calls
+
+MAX_STEPS: Final = 8
+TURN_SECONDS: Final = 180.0
+MAX_CALLS: Final = 16
+"""Calls of one answer; what it asks for beyond them is not done."""
+TOO_MANY: Final = "Not done: that is more than may be called at once."
+UNKNOWN: Final = "Not done: there is no such tool."
+OTHERS_WORDS: Final = (
+    "Not done: this chat shows words that the person did not write, and what others write is not remembered. Tell the person so; "
+    "they can ask for it again after sending: new chat"
+)
+
+
+@dataclass
+class ToolLoop:
+    """The tools of one turn, and what it has done with them. `context` is what its tools know."""
+
+    tools: Sequence[Tool]
+    steps: TurnSteps
+    context: ToolContext
+    _until: float = field(default_factory=lambda: time.monotonic() + TURN_SECONDS)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a step is stored."""
+        return self.steps.question is not None
+
+    async def begin(self, prompt: Prompt) -> Prompt:
+        """The turn's next question: its first one, or, where it has a step, the same again with all results behind it.
+
+        Raises TurnStopped or LeaseLost.
+        """
+        if self.steps.question is None:
+            return replace(prompt, tools=tuple(tool.definition for tool in self.tools))
+        self.context = replace(self.context, mixed=self.steps.question["mixed"])
+        await self.finish_calls()
+        again = restored(self.steps.question, prompt)
+        if again is None:
+            raise TurnStopped("gone")
+        return self._continued(again)
+
+    async def run(self, prompt: Prompt, answers: Sequence[ModelAnswer], settled: Settled) -> Prompt:
+        """Store an answer (in its parts), run its tools, and return the next question. Raises TurnStopped or LeaseLost."""
+        content = [dict(block) for answer in answers for block in answer.content]
+        entry: dict[str, Any] = {"content": content}
+        if not self.has_begun:
+            entry["question"] = stored(prompt)
+        await self.steps.store_answer(entry, _figures(answers), settled)
+        await self.finish_calls()
+        return self._continued(prompt)
+
+    async def finish_calls(self) -> None:
+        """Run every call that has no result yet."""
+        for place, call in self._open():
+            await self._call(call, place)
+        self.steps.step_aside()
+
+    def _open(self) -> Iterator[tuple[int, ToolCall]]:
+        places: dict[int, int] = {}
+        for call, result in list(self.steps.calls()):
+            places[call.number] = places.get(call.number, 0) + 1
+            if result is None:
+                yield places[call.number], call
+
+    async def _call(self, call: ToolCall, place: int) -> None:
+        tool = next((tool for tool in self.tools if tool.name == call.name), None)
+        refusal = self._refusal(tool, place)
+        if tool is None or refusal:
+            await self.steps.store_result(call, {"tool": call.name, "error": refusal})
+            return
+        try:
+            arguments = tool.prepare(call.arguments, self.context)
+        except BadArguments as error:
+            await self.steps.store_result(call, {"tool": call.name, "error": error.sentence})
+            return
+        effect = Effect(tool.effect, call.key, arguments, self.context.mixed, self.context.channel, self.context.zone.key)
+        await self.steps.store_result(call, {}, effect)
+
+    def _refusal(self, tool: Tool | None, place: int) -> str:
+        """Why a call is not made, for the model; "" where it may be."""
+        if place > MAX_CALLS:
+            return TOO_MANY
+        if tool is None:
+            return UNKNOWN
+        return OTHERS_WORDS if tool.needs_own_words and self.context.mixed else ""
+
+    def receipts(self) -> list[str]:
+        """One line for each thing that was changed, in the order in which it was asked for."""
+        by_name = {tool.name: tool for tool in self.tools}
+        lines = [
+            by_name[call.name].receipt(entry["result"], self.context)
+            for call, entry in self.steps.calls()
+            if entry is not None and "result" in entry and call.name in by_name
+        ]
+        return [line for line in lines if line]
+
+    def _continued(self, prompt: Prompt) -> Prompt:
+        """The question with all answers and results so far behind it."""
+        exchanges = []
+        for number, answer in enumerate(self.steps.answers, 1):
+            results = [self._told(call) for call in tool_calls(number, answer["content"])]
+            exchanges.append((answer["content"], results))
+        final = len(exchanges) >= MAX_STEPS - 1 or time.monotonic() > self._until
+        return replace(prompt, exchanges=tuple(exchanges), partial_answers=(), after=(), least=False, final=final)
+
+    def _told(self, call: ToolCall) -> dict[str, Any]:
+        entry = self.steps.result(call) or {"error": UNKNOWN}
+        block: dict[str, Any] = {"type": "tool_result", "tool_use_id": call.id, "content": self._words(call, entry)}
+        return {**block, "is_error": True} if "error" in entry else block
+
+    def _words(self, call: ToolCall, entry: Mapping[str, Any]) -> str:
+        if "error" in entry:
+            return str(entry["error"])
+        tool = next((tool for tool in self.tools if tool.name == call.name), None)
+        result: Result = entry["result"]
+        return tool.told(result, self.context) if tool else "Done."
+
+
+def _figures(answers: Sequence[ModelAnswer]) -> dict[str, int | str]:
+    return {
+        "model": answers[-1].model,
+        "input_tokens": sum(answer.input_tokens for answer in answers),
+        "output_tokens": sum(answer.output_tokens for answer in answers),
+        "ms": sum(answer.ms for answer in answers),
+    }

@@ -1,0 +1,16 @@
+"""All tools of ours, in the order in which the model is shown them: the same for everybody, so that the prompt's beginning is cached."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, Final
+
+from supervisor_worker.assistant.tools.tool import Tool
+
+TOOLS: Final[tuple[Tool, ...]] = ()
+
+
+@cache
+def definitions() -> tuple[dict[str, Any], ...]:
+    """As the Messages API takes them."""
+    return tuple(tool.definition for tool in TOOLS)

@@ -1,0 +1,127 @@
+"""What a turn has done, stored step by step: the model's answers that ask for tools, and the results of these.
+
+A name stands for one step for ever: `answer:2` is the second answer, `result:2:toolu_1` what came of a call in it. So whoever goes on
+behind a crash asks nothing again that was answered, and changes nothing twice.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shared.errors import LeaseLost
+from shared.mailbox import AsyncMailbox
+from shared.mailbox.calls import NO_EFFECT, NO_MODEL_CALL, Effect, Figures, Settled, Step, TurnHolder, step
+from supervisor_worker.assistant.claude.client import ModelAnswer
+
+
+class TurnStopped(Exception):
+    """Nothing further may begin: `reason` is `opted_out`, `paused`, `handed_over`, `priority` (something is served before), or `gone`.
+
+    `gone`: the question cannot be asked again as it was.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call that the model asks for in its answer `number` (from 1)."""
+
+    number: int
+    id: str
+    name: str
+    arguments: Mapping[str, Any]
+
+    @property
+    def key(self) -> str:
+        """What its result is stored under: a model may give an id twice, in two answers."""
+        return f"{self.number}:{self.id}"
+
+
+class TurnSteps:
+    """The steps of one turn, while its lease is held."""
+
+    def __init__(self, mailbox: AsyncMailbox, holder: TurnHolder, stored: Mapping[str, str]) -> None:
+        """`stored` are those of before, as JSON by their names."""
+        self.holder = holder
+        self._mailbox = mailbox
+        self._steps: dict[str, dict[str, Any]] = {name: json.loads(entry) for name, entry in stored.items()}
+        self._waits = False
+
+    @property
+    def answers(self) -> list[dict[str, Any]]:
+        """The answers so far, in their order."""
+        found: list[dict[str, Any]] = []
+        while (entry := self._steps.get(f"answer:{len(found) + 1}")) is not None:
+            found.append(entry)
+        return found
+
+    @property
+    def question(self) -> Mapping[str, Any] | None:
+        """What the first question was made of; None for a turn without a step."""
+        first = self._steps.get("answer:1")
+        return first["question"] if first else None
+
+    def calls(self) -> Iterator[tuple[ToolCall, dict[str, Any] | None]]:
+        """All calls that the model has asked for, in their order, with what came of each; None where nothing did yet."""
+        for number, answer in enumerate(self.answers, 1):
+            for call in tool_calls(number, answer["content"]):
+                yield call, self.result(call)
+
+    def result(self, call: ToolCall) -> dict[str, Any] | None:
+        """What came of a call."""
+        return self._steps.get(f"result:{call.key}")
+
+    async def store_answer(self, entry: Mapping[str, Any], figures: Figures, settled: Settled) -> None:
+        """Store the next answer, which asks for tools. Raises TurnStopped or LeaseLost, for another reason than `priority`."""
+        await self._store(f"answer:{len(self.answers) + 1}", entry, NO_EFFECT, figures, settled)
+
+    async def store_result(self, call: ToolCall, entry: Mapping[str, Any], effect: Effect = NO_EFFECT) -> dict[str, Any]:
+        """Store what came of a call, or what its effect says; the answer is what counts. Raises TurnStopped or LeaseLost."""
+        return await self._store(f"result:{call.key}", entry, effect, {"tool": call.name}, NO_MODEL_CALL)
+
+    def keep(self, call: ToolCall, entry: Mapping[str, Any]) -> None:
+        """Know what came of a call outside, which is stored already."""
+        self._steps[f"result:{call.key}"] = dict(entry)
+
+    def step_aside(self) -> None:
+        """Before a question: raises TurnStopped where something waits that is served first."""
+        if self._waits:
+            raise TurnStopped("priority")
+
+    async def _store(
+        self, name: str, entry: Mapping[str, Any], effect: Effect, figures: Figures, settled: Settled
+    ) -> dict[str, Any]:  # fmt: skip
+        answer = await self._mailbox.run(step(self.holder, name, entry, effect=effect, figures=figures, settled=settled))
+        if answer.entry:
+            self._steps[name] = json.loads(answer.entry)
+        self._waits = answer.priority_waits
+        _check(answer, self.holder.conversation)
+        return self._steps[name]
+
+
+def _check(answer: Step, conversation: str) -> None:
+    if answer.outcome in ("lost", "erased"):
+        raise LeaseLost(conversation)
+    if answer.outcome != "ok":
+        raise TurnStopped(answer.outcome)
+
+
+def tool_calls(number: int, content: Sequence[Mapping[str, Any]]) -> list[ToolCall]:
+    """The calls of an answer."""
+    blocks = [block for block in content if block.get("type") == "tool_use"]
+    return [ToolCall(number, str(block.get("id")), str(block.get("name")), _arguments(block.get("input"))) for block in blocks]
+
+
+def has_calls(parts: Sequence[ModelAnswer]) -> bool:
+    """Whether an answer, in its parts, calls a tool."""
+    return any(block.get("type") == "tool_use" for part in parts for block in part.content)
+
+
+def _arguments(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
