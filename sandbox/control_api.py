@@ -1,4 +1,4 @@
-"""The sandbox's own API under /sandbox: faults, journal, inbound messages. docs/reference/sandbox.md describes it for its users."""
+"""The sandbox's own API under /sandbox: faults, answers, journal, inbound messages. Described in docs/reference/sandbox.md."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NotRequired, TypedDict, TypeVar
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
+from sandbox.engine.answer_script import AnswerScriptDocument
 from sandbox.engine.faults import FaultSettings
 from sandbox.engine.journal import JournalEntryDocument, JournalQuery
 from sandbox.engine.json_types import JsonObject
@@ -94,6 +95,9 @@ def routes() -> list[web.RouteDef]:
         web.delete("/sandbox/journal", clear_journal),
         web.get("/sandbox/journal/count", count),
         web.get("/sandbox/journal/wait", wait),
+        web.get("/sandbox/script", show_script),
+        web.post("/sandbox/script", extend_script),
+        web.delete("/sandbox/script", clear_script),
         web.post("/sandbox/reset", reset),
         web.post("/sandbox/sms", sms),
         web.post("/sandbox/email", email),
@@ -138,6 +142,27 @@ async def reset_faults(http: web.Request) -> web.Response:
     state.faults = FaultSettings()
     state.release_requests()
     return web.json_response(state.faults.model_dump())
+
+
+async def show_script(http: web.Request) -> web.Response:
+    """Show the answers of the model that wait, the next one first."""
+    return _script(http)
+
+
+async def extend_script(http: web.Request) -> web.Response:
+    """Let more answers wait, behind those that do."""
+    document = _parse(AnswerScriptDocument, await _json(http))
+    try:
+        http.app[STATE].script.add(document.answers)
+    except ValueError as error:
+        raise _bad_request(str(error)) from None
+    return _script(http)
+
+
+async def clear_script(http: web.Request) -> web.Response:
+    """Forget the answers that wait."""
+    http.app[STATE].script.answers.clear()
+    return _script(http)
 
 
 async def journal(http: web.Request) -> web.Response:
@@ -187,6 +212,10 @@ async def email(http: web.Request) -> web.Response:
     except (UnicodeEncodeError, LookupError, ValueError) as error:
         raise _bad_request(f"this mail cannot be written: {error}") from None
     return _outcome({"message_id": message_id, **_answers(responses)})
+
+
+def _script(http: web.Request) -> web.Response:
+    return web.json_response(AnswerScriptDocument(answers=http.app[STATE].script.answers).model_dump())
 
 
 def _answers(responses: list[WebhookResponse]) -> WebhookOutcome:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
+import json
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from sandbox.anthropic import errors, simulated_model
+from sandbox.anthropic import errors, request_rules, request_view, simulated_model, tokens
 from sandbox.anthropic.stream import STREAM_ERROR, events
 from sandbox.engine import credentials, provider_request
 from sandbox.engine.json_types import JsonObject
@@ -34,7 +34,7 @@ async def messages(http: web.Request) -> web.StreamResponse:
     state = http.app[STATE]
 
     def perform(body: JsonObject) -> ProviderResponse:
-        problem = errors.problem_of(body)
+        problem = request_rules.problem_of(body, state.paused)
         return _reply(state, body) if problem is None else errors.error_response(400, problem)
 
     return await _handle_body(http, "messages", perform)
@@ -42,12 +42,13 @@ async def messages(http: web.Request) -> web.StreamResponse:
 
 async def count_tokens(http: web.Request) -> web.StreamResponse:
     """Estimate a conversation's input tokens."""
+    state = http.app[STATE]
 
     def perform(body: JsonObject) -> ProviderResponse:
-        problem = errors.problem_of_messages(body)
+        problem = request_rules.problem_of_count(body, state.paused)
         if problem is not None:
             return errors.error_response(400, problem)
-        return _success({"input_tokens": simulated_model.input_tokens(body)})
+        return _success({"input_tokens": tokens.of_request(body)})
 
     return await _handle_body(http, "count_tokens", perform)
 
@@ -73,7 +74,7 @@ async def _handle_body(http: web.Request, operation: str, perform: Callable[[Jso
             return errors.error_response(413, problem)
         return perform(body)
 
-    fields = describe(body) if body is not None else {}
+    fields = request_view.describe(body) if body is not None else {}
     is_message = operation == "messages"
     request = ProviderRequest(kind=f"anthropic.{operation}", operation=operation, fields=fields, perform=checked, is_message=is_message)
     return await _handle(http, request)
@@ -89,19 +90,6 @@ async def _handle(http: web.Request, request: ProviderRequest) -> web.StreamResp
     return await provider_request.handle(http, state, request, faults=state.faults.anthropic, errors=ERRORS)
 
 
-def describe(body: JsonObject) -> JsonObject:
-    """Return what the journal shows of a request: the user's last text, then the conversation, then all other fields of the body."""
-    conversation = [each for each in body.get("messages") or () if isinstance(each, dict)]
-    other = {name: value for name, value in body.items() if name not in {"messages", "system"}}
-    return {
-        "text": simulated_model.last_user_text(conversation),
-        "user_turns": simulated_model.user_turns(conversation),
-        "system": simulated_model.text_of(body.get("system")),
-        "messages": simulated_model.without_pictures(conversation),
-        **other,
-    }
-
-
 def _success(document: JsonObject) -> ProviderResponse:
     return ProviderResponse(status=200, body=document, headers={"request-id": errors.request_id()})
 
@@ -109,19 +97,21 @@ def _success(document: JsonObject) -> ProviderResponse:
 def _reply(state: SandboxState, body: JsonObject) -> ProviderResponse:
     """The model's message, whole or as server-sent events."""
     faults = state.faults.anthropic
-    reply = simulated_model.answer(body, faults)
-    refusal = {"type": "refusal", "category": "general_harms", "explanation": "A simulated refusal."}
+    scripted = state.script.pop_matching(json.dumps([body.get("system"), body["messages"]], ensure_ascii=False))
+    reply = simulated_model.answer(body, faults, scripted)
     message = {
-        "id": "msg_" + secrets.token_hex(12),
+        "id": simulated_model.new_id("msg"),
         "type": "message",
         "role": "assistant",
         "model": body["model"],
         "content": reply.content,
         "stop_reason": reply.stop_reason,
         "stop_sequence": None,
-        "stop_details": refusal if reply.stop_reason == "refusal" else None,
+        "stop_details": reply.stop_details,
         "usage": reply.usage,
     }
+    if reply.stop_reason == "pause_turn":
+        state.paused.add(reply.content)
     headers = {"request-id": errors.request_id()}
     streamed = list(events(message)) if body.get("stream") else None
     return ProviderResponse(
@@ -130,6 +120,8 @@ def _reply(state: SandboxState, body: JsonObject) -> ProviderResponse:
         headers=headers,
         sid=message["id"],
         accepted=True,
+        shown={name: message[name] for name in ("content", "stop_reason", "usage")}
+        | {"breakpoints": request_view.describe_breakpoints(body)},
         events=streamed,
         stream_seconds=faults.stream_seconds,
     )

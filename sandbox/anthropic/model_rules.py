@@ -6,7 +6,7 @@ A model that is not in the table accepts everything: a gateway's name may stand 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from sandbox.engine.json_types import JsonObject
@@ -32,9 +32,15 @@ class ModelRules:
     sampling: bool = False
     not_at_highest_efforts: tuple[str, ...] = ()
     """Types of thinking that are rejected at the two highest efforts."""
+    hides_text_between_calls: bool = False
+    """Whether text that it writes between two calls of tools comes back as thinking."""
+    max_output: int | None = None
+    """The most that `max_tokens` may be; None where it is not known."""
+    context: int | None = None
+    """Tokens of input and output together; None where it is not known."""
 
 
-_ALWAYS_THINKS: Final = ModelRules(("adaptive",), forced_tools=False)
+_ALWAYS_THINKS: Final = ModelRules(("adaptive",), forced_tools=False, max_output=128_000, context=1_000_000)
 _BEFORE_ADAPTIVE: Final = ModelRules(("enabled", "disabled"), thinks=False, efforts=(), sampling=True)
 RULES: Final[dict[str, ModelRules]] = {
     "fable-5-2": _ALWAYS_THINKS,
@@ -44,8 +50,15 @@ RULES: Final[dict[str, ModelRules]] = {
     "mythos-5-1": _ALWAYS_THINKS,
     "mythos-5": ModelRules(("adaptive",)),
     "opus-5-5": _ALWAYS_THINKS,
-    "sonnet-5-5": ModelRules(("adaptive", "between_tools"), forced_tools=False, not_at_highest_efforts=("between_tools",)),
-    "haiku-5-5": ModelRules(("adaptive", "disabled"), not_at_highest_efforts=("disabled",)),
+    "sonnet-5-5": ModelRules(
+        ("adaptive", "between_tools"),
+        forced_tools=False,
+        hides_text_between_calls=True,
+        not_at_highest_efforts=("between_tools",),
+        max_output=128_000,
+        context=1_000_000,
+    ),
+    "haiku-5-5": ModelRules(("adaptive", "disabled"), not_at_highest_efforts=("disabled",), max_output=128_000, context=1_000_000),
     "opus-5": ModelRules(("adaptive", "disabled"), not_at_highest_efforts=("disabled",)),
     "sonnet-5": ModelRules(("adaptive", "disabled")),
     "opus-4-8": ModelRules(("adaptive", "disabled"), thinks=False),
@@ -54,7 +67,7 @@ RULES: Final[dict[str, ModelRules]] = {
     "sonnet-4-6": ModelRules(("adaptive", "enabled", "disabled"), thinks=False, efforts=_WITHOUT_XHIGH, sampling=True),
     "opus-4-5": ModelRules(("enabled", "disabled"), thinks=False, efforts=("low", "medium", "high"), sampling=True),
     "sonnet-4-5": _BEFORE_ADAPTIVE,
-    "haiku-4-5": _BEFORE_ADAPTIVE,
+    "haiku-4-5": replace(_BEFORE_ADAPTIVE, max_output=64_000, context=200_000),
 }
 """By the part of the name after `claude-`, without a date."""
 
@@ -69,6 +82,12 @@ def thinks(request: JsonObject) -> bool:
     """Whether the answer to this request begins with thinking. An unknown model thinks unless the request turns it off."""
     rules, kind = rules_of(request.get("model")), _thinking_type(request)
     return kind in {"adaptive", "enabled"} or (kind is None and (rules is None or rules.thinks))
+
+
+def hides_text_between_calls(request: JsonObject) -> bool:
+    """Whether text between two calls comes back as thinking."""
+    rules = rules_of(request.get("model"))
+    return rules is not None and rules.hides_text_between_calls
 
 
 def problem_of(request: JsonObject) -> str | None:
@@ -96,7 +115,7 @@ def _problem_of_thinking(request: JsonObject, rules: ModelRules | None) -> str |
         budget = thinking.get("budget_tokens")
         if not isinstance(budget, int) or budget < MIN_THINKING_BUDGET:
             return f"thinking.enabled.budget_tokens: Input should be greater than or equal to {MIN_THINKING_BUDGET}"
-        if budget >= request["max_tokens"]:
+        if budget >= request.get("max_tokens", budget + 1):
             return "`max_tokens` must be greater than `thinking.budget_tokens`."
     return None
 

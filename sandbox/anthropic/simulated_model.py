@@ -1,20 +1,24 @@
-"""Writes the simulated model's answers. They say that they are simulated, unless a fault setting gives the text."""
+"""Writes the simulated model's answers: those of the script, those of the fault settings, or its own, which say that they are simulated."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import re
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from sandbox.anthropic import errors, model_rules
+from sandbox.anthropic import model_rules, thinking_blocks, tokens
+from sandbox.anthropic.told_calls import calls_told
+from sandbox.anthropic.transcript import last_user_text, newest_outcomes, user_turns
 from sandbox.engine.faults import AnthropicFaults
 from sandbox.engine.json_types import JsonObject
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from sandbox.anthropic.told_calls import Call
+    from sandbox.engine.answer_script import ScriptedAnswer
 
 NOTES: Final = re.compile(r"⟦[^⟦⟧]*⟧\s*")
 """What the product puts around the user's text."""
@@ -22,13 +26,12 @@ MARK: Final = "[simulated]"
 MAX_ECHO: Final = 200
 SHORT_LENGTH: Final = 160
 """Characters of an answer that the user wants shorter without naming a limit."""
-CHARACTERS_PER_TOKEN: Final = 4
-PICTURE_TOKENS: Final = 1_500
-PAGE_TOKENS: Final = 2_500
 THINKING_SHARES: Final = {"low": 0.1, "medium": 0.5, "high": 1.0, "xhigh": 1.5, "max": 2.0}
 """How much the model thinks at each effort, as a share of what it thinks at `high`."""
 WANTS_SHORTER: Final = re.compile(r"\bshort(?:er|en)?\b|\bbrief(?:er|ly)?\b|\btoo long\b", re.IGNORECASE)
 LENGTH_LIMIT: Final = re.compile(r"(\d[\d,]*)[ -]?(?:characters?|chars?)\b", re.IGNORECASE)
+CALL_TYPES: Final = frozenset({"tool_use", "server_tool_use"})
+REFUSAL: Final = {"type": "refusal", "category": "general_harms", "explanation": "A simulated refusal."}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,106 +41,134 @@ class ModelReply:
     content: list[JsonObject]
     stop_reason: str
     usage: JsonObject
+    stop_details: JsonObject | None = None
 
 
-def text_of(content: object) -> str:
-    """The text of a message's content: that of its text blocks, joined by newlines."""
-    if isinstance(content, str):
-        return content
-    blocks = content if isinstance(content, list) else []
-    return "\n".join(str(block.get("text", "")) for block in blocks if isinstance(block, dict) and block.get("type") == "text")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedAnswer:
+    """What the model means to answer, before its room is looked at."""
+
+    text: str = ""
+    calls: list[Call] = field(default_factory=list)
+    ids: list[str | None] = field(default_factory=list)
+    """The ids of the calls; new ones where there are none."""
+    content: list[JsonObject] | None = None
+    """The exact content, in place of the above."""
+    thinking: str | None = None
+    thinking_tokens: int = 0
+    stop_reason: str | None = None
+    stop_details: JsonObject | None = None
+    usage: JsonObject = field(default_factory=dict)
 
 
-def last_user_text(messages: list[JsonObject]) -> str:
-    """The user's last text."""
-    return next((text_of(message.get("content")) for message in reversed(messages) if message.get("role") == "user"), "")
-
-
-def user_turns(messages: list[JsonObject]) -> int:
-    """The number of the user's turns."""
-    return sum(1 for message in messages if message.get("role") == "user")
-
-
-def without_pictures(messages: list[JsonObject]) -> list[JsonObject]:
-    """The messages with a description of each picture and document (type, bytes, SHA-256) in its place."""
-    return [{**message, "content": _described(message.get("content"))} for message in messages]
-
-
-def _described(content: object) -> object:
-    if not isinstance(content, list):
-        return content
-    return [_file(block) if isinstance(block, dict) and block.get("type") in ("image", "document") else block for block in content]
-
-
-def _file(block: JsonObject) -> JsonObject:
-    given = block.get("source")
-    source = given if isinstance(given, dict) else {}
-    try:
-        data = base64.b64decode(str(source.get("data", "")))
-    except ValueError:
-        data = b""
-    shown = {"media_type": source.get("media_type"), "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-    return {**block, "source": shown}
-
-
-def tokens(value: object) -> int:
-    """Estimate tokens by the length of the text, or of the JSON."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return max(1, len(text) // CHARACTERS_PER_TOKEN)
-
-
-def input_tokens(request: JsonObject) -> int:
-    """Estimate the input tokens of a whole request."""
-    messages = [message for message in request.get("messages") or () if isinstance(message, dict)]
-    blocks: list[JsonObject] = [block for message in messages if isinstance(message.get("content"), list) for block in message["content"]]
-    pictures = sum(block.get("type") == "image" for block in blocks)
-    pages = sum(errors.pages_of(block.get("source")) for block in blocks if block.get("type") == "document")
-    total: int = (
-        tokens(without_pictures(messages))
-        + pictures * PICTURE_TOKENS
-        + pages * PAGE_TOKENS
-        + sum(tokens(request[n]) for n in ("system", "tools") if request.get(n))
-    )
-    return total
-
-
-def answer(request: JsonObject, faults: AnthropicFaults) -> ModelReply:
+def answer(request: JsonObject, faults: AnthropicFaults, scripted: ScriptedAnswer | None = None) -> ModelReply:
     """Write a reply within the request's max_tokens, thinking first."""
     if faults.match is not None and faults.match not in json.dumps(request["messages"], ensure_ascii=False):
         faults = AnthropicFaults()
+    draft = _of_script(scripted) if scripted is not None else _of_settings(request, faults)
     budget = int(request["max_tokens"])
-    stop_reason = faults.stop_reason or "end_turn"
-    thought = min(budget, _thinking_tokens(request, faults))
-    budget -= thought
-    if faults.content is not None:
-        content = faults.content
-    elif budget == 0 or (stop_reason == "refusal" and faults.text is None):
-        content, stop_reason = [], "max_tokens" if budget == 0 else stop_reason
-    else:
-        text = _text(request["messages"], faults)
-        if tokens(text) > budget:
-            text, stop_reason = text[: budget * CHARACTERS_PER_TOKEN], "max_tokens"
-        content = [{"type": "text", "text": text}] if text else []
+    thought = min(budget, _thinking_tokens(request, draft))
+    content, cut = (draft.content, False) if draft.content is not None else _within(_blocks(request, draft), budget - thought)
     if thought:
-        content = [{"type": "thinking", "thinking": faults.thinking or "", "signature": "c2ltdWxhdGVk"}, *content]
-    return ModelReply(content=content, stop_reason=stop_reason, usage=_usage(request, content, faults, thought))
+        content = [{"type": "thinking", "thinking": draft.thinking or ""}, *content]
+    content = thinking_blocks.signed(content, request)
+    stop_reason = "max_tokens" if cut else draft.stop_reason or _stop_reason(content)
+    details = (draft.stop_details or REFUSAL) if stop_reason == "refusal" else None
+    return ModelReply(content=content, stop_reason=stop_reason, usage=_usage(request, content, draft, thought), stop_details=details)
 
 
-def _thinking_tokens(request: JsonObject, faults: AnthropicFaults) -> int:
+def _of_script(scripted: ScriptedAnswer) -> PlannedAnswer:
+    return PlannedAnswer(
+        text=scripted.text or "",
+        calls=[(call.name, call.input) for call in scripted.calls],
+        ids=[call.id for call in scripted.calls],
+        content=scripted.content,
+        thinking=scripted.thinking,
+        stop_reason=scripted.stop_reason,
+        stop_details=scripted.stop_details,
+        usage=scripted.usage,
+    )
+
+
+def _of_settings(request: JsonObject, faults: AnthropicFaults) -> PlannedAnswer:
+    """What the settings say: the content, the text, obedience, a length; or the model's own answer."""
+    calls: list[Call] = []
+    text = faults.text or ""
+    if faults.obey and faults.text is None and may_call(request):
+        calls = calls_told(request)[: most_calls(request)]
+    if faults.text is None and not calls and faults.stop_reason != "refusal":
+        text = _text(request["messages"], faults)
+    return PlannedAnswer(
+        text=text,
+        calls=calls,
+        content=faults.content,
+        thinking=faults.thinking,
+        thinking_tokens=faults.thinking_tokens or 0,
+        stop_reason=faults.stop_reason,
+        stop_details=faults.stop_details,
+        usage=faults.usage,
+    )
+
+
+def may_call(request: JsonObject) -> bool:
+    """Whether the model may call tools in its answer."""
+    return bool(request.get("tools")) and (request.get("tool_choice") or {}).get("type") != "none"
+
+
+def most_calls(request: JsonObject) -> int | None:
+    """How many calls an answer may hold; None is without bound."""
+    return 1 if (request.get("tool_choice") or {}).get("disable_parallel_tool_use") else None
+
+
+def _blocks(request: JsonObject, draft: PlannedAnswer) -> list[JsonObject]:
+    """The draft as content blocks. What some models write between two calls, they write as thinking."""
+    blocks: list[JsonObject] = []
+    if draft.text:
+        hidden = bool(draft.calls) and model_rules.hides_text_between_calls(request) and bool(newest_outcomes(request["messages"]))
+        blocks = [{"type": "thinking", "thinking": draft.text} if hidden else {"type": "text", "text": draft.text}]
+    ids = draft.ids or [None] * len(draft.calls)
+    calls = zip(draft.calls, ids, strict=True)
+    return blocks + [{"type": "tool_use", "id": known or new_id("toolu"), "name": name, "input": given} for (name, given), known in calls]
+
+
+def new_id(kind: str) -> str:
+    """A new id, as `toolu_…`."""
+    return f"{kind}_{secrets.token_hex(12)}"
+
+
+def _within(blocks: list[JsonObject], budget: int) -> tuple[list[JsonObject], bool]:
+    """The blocks that fit into so many tokens, the last one cut, and whether any was: of a call that is cut the input is lost."""
+    kept: list[JsonObject] = []
+    for block in blocks:
+        size = tokens.of_block(block)
+        if size > budget and block["type"] == "text" and budget > 0:
+            kept.append({**block, "text": block["text"][: budget * tokens.CHARACTERS_PER_TOKEN]})
+        elif size > budget and block["type"] in CALL_TYPES and budget > 0:
+            kept.append({**block, "input": {}})
+        if size > budget:
+            return kept, True
+        kept.append(block)
+        budget -= size
+    return kept, budget <= 0 and not blocks
+
+
+def _stop_reason(content: list[JsonObject]) -> str:
+    return "tool_use" if any(block.get("type") == "tool_use" for block in content) else "end_turn"
+
+
+def _thinking_tokens(request: JsonObject, draft: PlannedAnswer) -> int:
     """The tokens of thinking: what the settings say for effort `high`, or a share of it at another effort."""
     if not model_rules.thinks(request):
         return 0
     config = request.get("output_config")
     share = THINKING_SHARES.get(str(config.get("effort")) if isinstance(config, dict) else "", 1.0)
-    written = tokens(faults.thinking) if faults.thinking is not None else 0
-    return max(written, int((faults.thinking_tokens or 0) * share))
+    written = tokens.of_text(draft.thinking) if draft.thinking is not None else 0
+    return max(written, int(draft.thinking_tokens * share))
 
 
 def _text(messages: list[JsonObject], faults: AnthropicFaults) -> str:
-    """Choose the text: that of the settings, the user's own, an essay of a given length, or an echo."""
+    """Choose the text: the user's own, an essay of a given length, or an echo."""
     asked = last_user_text(messages)
-    if faults.text is not None:
-        return faults.text
     if faults.obey:
         return asked
     if faults.length is not None:
@@ -164,17 +195,20 @@ def essay(length: int) -> str:
     return text[: length - 1].rstrip().ljust(length - 1, ".") + "." if length > len(MARK) else text[:length]
 
 
-def _usage(request: JsonObject, content: list[JsonObject], faults: AnthropicFaults, thought: int) -> JsonObject:
-    written = "".join(str(block.get("text", "" if thought else block.get("thinking", ""))) for block in content)
+def _usage(request: JsonObject, content: list[JsonObject], draft: PlannedAnswer, thought: int) -> JsonObject:
+    shown = "".join(str(block.get("thinking", "")) for block in content)
+    thinking = max(thought, tokens.of_text(shown) if shown else 0)
+    written = "".join(str(block.get("text", "")) for block in content)
+    called = sum(tokens.of_block(block) for block in content if block.get("type") in CALL_TYPES)
     return {
-        "input_tokens": input_tokens(request),
+        "input_tokens": tokens.of_request(request),
         "cache_creation_input_tokens": 0,
         "cache_read_input_tokens": 0,
         "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
-        "output_tokens": (tokens(written) if written else 0) + thought,
-        "output_tokens_details": {"thinking_tokens": thought},
+        "output_tokens": (tokens.of_text(written) if written else 0) + called + thinking,
+        "output_tokens_details": {"thinking_tokens": thinking},
         "service_tier": "standard",
-        **faults.usage,
+        **draft.usage,
     }
 
 

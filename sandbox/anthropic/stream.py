@@ -43,6 +43,7 @@ def _start_of(block: JsonObject) -> JsonObject:
         "text": {"text": ""},
         "thinking": {"thinking": "", "signature": ""},
         "tool_use": {"input": {}},
+        "server_tool_use": {"input": {}},
     }
     return {**block, **empty.get(block["type"], {})}
 
@@ -54,6 +55,6 @@ def _deltas(block: JsonObject) -> Iterator[JsonObject]:
     elif block["type"] == "thinking":
         yield from ({"type": "thinking_delta", "thinking": piece} for piece in pieces(block["thinking"]))
         yield {"type": "signature_delta", "signature": block["signature"]}
-    elif block["type"] == "tool_use":
+    elif block["type"] in {"tool_use", "server_tool_use"}:
         written = json.dumps(block["input"])
         yield from ({"type": "input_json_delta", "partial_json": piece} for piece in pieces(written))

@@ -32,13 +32,13 @@ def draw_latency(latency: float | tuple[float, float]) -> float:
     return random.uniform(*latency) if isinstance(latency, tuple) else latency  # noqa: S311 - no secret
 
 
-class _StrictModel(BaseModel):
+class StrictModel(BaseModel):
     """Rejects unknown names: a misspelt field that is silently ignored would let a test pass for the wrong reason."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class InjectedFault(_StrictModel):
+class InjectedFault(StrictModel):
     """One fault that waits for the requests it applies to. In JSON an object, or the bare word of `fault`."""
 
     fault: str
@@ -101,7 +101,7 @@ class InjectedFault(_StrictModel):
         return self.rate >= 1 or random.random() < self.rate  # noqa: S311 - no secret
 
 
-class ProviderFaults(_StrictModel):
+class ProviderFaults(StrictModel):
     """What each provider can do wrong."""
 
     latency_seconds: Latency = 0.0
@@ -174,7 +174,8 @@ class AnthropicFaults(ProviderFaults):
     content: list[JsonObject] | None = None
     """The exact content blocks; `[]` is an empty answer."""
     obey: bool = False
-    """The answer is the user's last text, word for word: a model that does whatever a message says."""
+    """A model that does whatever it is told: it makes each call written as `CALL name {"field": "value"}` anywhere in the question, once
+    a turn, and then answers with the user's last text, word for word."""
     length: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """The answer's length in characters, unless the user asks for a shorter one."""
     thinking: str | None = None
@@ -184,6 +185,8 @@ class AnthropicFaults(ProviderFaults):
     match: str | None = None
     """If set, the fields above, `stop_reason` and `usage` apply only to conversations that contain this text."""
     stop_reason: str | None = None
+    stop_details: JsonObject | None = None
+    """Of a refusal."""
     usage: JsonObject = {}
     """Replaces single figures of the usage."""
     stream_seconds: Seconds = 0.0
@@ -201,7 +204,7 @@ class SpeechFaults(ProviderFaults):
     """In place of the answer: a redirect to another place, a page, or a body without end."""
 
 
-class InboundFaults(_StrictModel):
+class InboundFaults(StrictModel):
     """How inbound webhooks are posted; the copies, signature and scheme of one message are set with that message."""
 
     copies: Annotated[int, Field(ge=1, le=1000)] = 1
@@ -213,7 +216,7 @@ class InboundFaults(_StrictModel):
     retry_wait_seconds: Seconds = 0.2
 
 
-class FaultSettings(_StrictModel):
+class FaultSettings(StrictModel):
     """The whole document."""
 
     twilio: TwilioFaults = Field(default_factory=TwilioFaults)

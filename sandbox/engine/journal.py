@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 CAPACITY: Final = 50_000
 """Entries."""
 MAX_CONVERSATIONS: Final = 2_000
-"""How many Anthropic requests keep their messages. Older entries lose them, or a load test would fill the memory."""
+"""How many Anthropic requests keep their messages and tools. Older entries lose them, or a load test would fill the memory."""
 BATCH_SECONDS: Final = 0.004
 """How long a waiter collects further changes before it looks again."""
 
@@ -48,6 +48,8 @@ class JournalEntryDocument(TypedDict):
     """Why a webhook was not answered."""
     request: JsonObject
     """What was asked: `to`, `from` and the text first, then the provider's own fields. The keys depend on the kind."""
+    answer: JsonObject | None
+    """What the model answered: content, stop reason and usage; and where the request had breakpoints of the cache."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,6 +65,7 @@ class JournalEntry:
     sid: str | None = None
     fault: str | None = None
     error: str | None = None
+    answer: JsonObject | None = None
 
     def to_json(self) -> JournalEntryDocument:
         """Return what the control API shows."""
@@ -76,6 +79,7 @@ class JournalEntry:
             "fault": self.fault,
             "error": self.error,
             "request": self.request,
+            "answer": self.answer,
         }
 
 
@@ -130,9 +134,11 @@ class Journal:
     _conversations: deque[JournalEntry] = field(default_factory=deque)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def add(self, kind: str, request: JsonObject, *, accepted: bool | None = None, sid: str | None = None) -> JournalEntry:
+    def add(
+        self, kind: str, request: JsonObject, *, accepted: bool | None = None, sid: str | None = None, answer: JsonObject | None = None
+    ) -> JournalEntry:
         """Append an entry; `complete` may still change it."""
-        entry = JournalEntry(seq=self._next, at=time.time(), kind=kind, request=request, accepted=accepted, sid=sid)
+        entry = JournalEntry(seq=self._next, at=time.time(), kind=kind, request=request, accepted=accepted, sid=sid, answer=answer)
         self._next += 1
         self._entries.append(entry)
         self._totals[kind, accepted] += 1
@@ -205,10 +211,13 @@ class Journal:
             return
 
     def _keep_messages(self, entry: JournalEntry) -> None:
-        """Let an Anthropic request keep its messages until enough newer ones have come."""
+        """Let an Anthropic request keep its messages, its tools and its answer until enough newer ones have come."""
         self._conversations.append(entry)
         if len(self._conversations) > MAX_CONVERSATIONS:
-            self._conversations.popleft().request.pop("messages", None)
+            oldest = self._conversations.popleft()
+            oldest.answer = None
+            for name in ("messages", "tools"):
+                oldest.request.pop(name, None)
 
     def _drop_oldest(self) -> None:
         """Drop the oldest tenth at once: dropping one entry each time would move the whole list each time."""

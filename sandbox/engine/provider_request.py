@@ -50,6 +50,8 @@ class ProviderResponse:
     """The provider's id of the message, for the journal."""
     accepted: bool | None = None
     """Whether the user gets a message."""
+    shown: JsonObject | None = None
+    """What the journal shows of the answer."""
     events: list[bytes] | None = None
     """The server-sent events of a stream, in place of the body."""
     stream_seconds: float = 0.0
@@ -117,7 +119,7 @@ async def handle(
     performed = fault is None or fault.accept
     response = request.perform() if performed else ProviderResponse(status=0, accepted=False)
     accepted = response.accepted if request.is_message else None
-    entry = state.journal.add(request.kind, request.fields, accepted=accepted, sid=response.sid)
+    entry = state.journal.add(request.kind, request.fields, accepted=accepted, sid=response.sid, answer=response.shown)
     # A request that is performed and rejected gets its rejection: the fault would hide why nothing was sent.
     if fault is not None and fault.accept and response.status >= BAD_REQUEST:
         fault = None

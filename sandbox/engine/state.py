@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from sandbox.engine.answer_script import AnswerScript
 from sandbox.engine.faults import FaultSettings
 from sandbox.engine.journal import Journal
+from sandbox.engine.paused_answers import PausedAnswers
 from sandbox.engine.twilio_media import MediaStore
 from sandbox.engine.twilio_message_log import TwilioMessageLog
 
@@ -30,6 +32,8 @@ class SandboxState:
     journal: Journal = field(default_factory=Journal)
     messages: TwilioMessageLog = field(default_factory=TwilioMessageLog)
     media: MediaStore = field(default_factory=MediaStore)
+    script: AnswerScript = field(default_factory=AnswerScript)
+    paused: PausedAnswers = field(default_factory=PausedAnswers)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the process ends."""
     released: asyncio.Event = field(default_factory=asyncio.Event)
@@ -54,6 +58,8 @@ class SandboxState:
         self.faults = FaultSettings()
         self.messages = TwilioMessageLog()
         self.media = MediaStore()
+        self.script = AnswerScript()
+        self.paused = PausedAnswers()
         self.journal.clear()
 
     def stop_tasks(self) -> None:

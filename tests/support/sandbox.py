@@ -126,6 +126,10 @@ class SandboxProcess:
         """Change fault settings, section by section (`twilio={"fail": ["503"]}`), and return them all."""
         return self.call("POST", "/sandbox/faults", sections) if sections else self.call("GET", "/sandbox/faults")
 
+    def script(self, *answers: JsonObject) -> JsonObject:
+        """Let answers of the model wait, each for one question (`{"text": …, "calls": [{"name": …, "input": {…}}], "match": …}`)."""
+        return self.call("POST", "/sandbox/script", {"answers": list(answers)}) if answers else self.call("GET", "/sandbox/script")
+
     def reset(self) -> None:
         """Clear journal, messages and opt-outs, and set all faults back."""
         self.call("POST", "/sandbox/reset", {})

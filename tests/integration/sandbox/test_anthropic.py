@@ -50,6 +50,41 @@ def test_claude_streams(sandbox: SandboxProcess) -> None:
     assert names[-2:] == ["message_delta", "message_stop"]
 
 
+def test_a_call_of_a_tool_comes_whole_and_in_pieces_and_goes_back(sandbox: SandboxProcess) -> None:
+    """Thinking, text and call, as one document and as events; their content is taken back with the result, and not without it."""
+    call = {"type": "tool_use", "id": "toolu_1", "name": "set_reminder", "input": {"text": "call mum", "in_minutes": 20}}
+    sandbox.faults(anthropic={"content": [{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "One moment."}, call]})
+    tool = {"name": "set_reminder", "input_schema": {"type": "object", "properties": {"text": {"type": "string"}}}}
+    messages: list[Any] = [{"role": "user", "content": "remind me"}]
+    options: dict[str, Any] = {"model": "claude-sonnet-5-5", "max_tokens": 1000, "tools": [tool]}
+    whole = claude(sandbox).messages.create(messages=messages, **options)
+    with claude(sandbox).messages.stream(messages=messages, **options) as stream:
+        final = stream.get_final_message()
+    assert [block.to_dict() for block in final.content] == [block.to_dict() for block in whole.content]
+    assert final.content[2].to_dict() == call
+    sandbox.faults(anthropic={"content": None})
+    content = [block.to_dict() for block in final.content]
+    result = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "Set."}
+    messages += [{"role": "assistant", "content": content}, {"role": "user", "content": [result]}]
+    assert claude(sandbox).messages.create(messages=messages, **options).stop_reason == "end_turn"
+    messages[2] = {"role": "user", "content": "and?"}
+    with pytest.raises(anthropic.BadRequestError, match="without `tool_result` blocks"):
+        claude(sandbox).messages.create(messages=messages, **options)
+
+
+def test_after_a_pause_the_same_content_goes_back(sandbox: SandboxProcess) -> None:
+    """The one place where a conversation may end with the assistant's words; changed words are a prefill."""
+    sandbox.faults(anthropic={"text": "Part one.", "stop_reason": "pause_turn"})
+    messages: list[Any] = [{"role": "user", "content": "go"}]
+    paused = claude(sandbox).messages.create(model="m", max_tokens=100, messages=messages)
+    sandbox.faults(anthropic={"text": "Part two.", "stop_reason": None})
+    messages.append({"role": "assistant", "content": [block.to_dict() for block in paused.content]})
+    assert claude(sandbox).messages.create(model="m", max_tokens=100, messages=messages).stop_reason == "end_turn"
+    messages[1] = {"role": "assistant", "content": "Part"}
+    with pytest.raises(anthropic.BadRequestError, match="prefill"):
+        claude(sandbox).messages.create(model="m", max_tokens=100, messages=messages)
+
+
 def test_claude_async_and_count_tokens(sandbox: SandboxProcess) -> None:
     """The async SDK, and the tokens of a request."""
 

@@ -44,5 +44,7 @@ def test_conversations_are_forgotten_before_entries(monkeypatch: pytest.MonkeyPa
     """Old requests lose their messages, not their place."""
     monkeypatch.setattr("sandbox.engine.journal.MAX_CONVERSATIONS", 2)
     journal = Journal()
-    entries = [journal.add("anthropic.messages", {"messages": [1], "text": "x"}) for _ in range(3)]
+    entries = [journal.add("anthropic.messages", {"messages": [1], "tools": [2], "text": "x"}, answer={}) for _ in range(3)]
     assert ["messages" in entry.request for entry in entries] == [False, True, True]
+    assert ["tools" in entry.request for entry in entries] == [False, True, True]
+    assert [entry.answer is not None for entry in entries] == [False, True, True]

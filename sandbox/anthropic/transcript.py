@@ -1,0 +1,61 @@
+"""Reads a conversation: what the user said last, how often, and what the tools that were called last have answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sandbox.anthropic.tokens import blocks_of
+from sandbox.engine.json_types import JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class ToolOutcome:
+    """The result of a call: the tool's name, its input, and its answer's text."""
+
+    call: str
+    name: str
+    given: JsonObject
+    text: str
+    failed: bool
+
+
+def text_of(content: object) -> str:
+    """The text of a message's content: that of its text blocks, joined by newlines."""
+    return "\n".join(str(block.get("text", "")) for block in blocks_of(content) if block.get("type") == "text")
+
+
+def last_user_text(messages: list[JsonObject]) -> str:
+    """The user's last text. A message of nothing but results is the program's."""
+    return next((text_of(message.get("content")) for message in reversed(messages) if _is_of_the_user(message)), "")
+
+
+def user_turns(messages: list[JsonObject]) -> int:
+    """The number of the user's turns."""
+    return sum(1 for message in messages if _is_of_the_user(message))
+
+
+def newest_outcomes(messages: list[JsonObject]) -> list[ToolOutcome]:
+    """What the tools have answered in the last message; empty if it holds no results."""
+    last = messages[-1] if messages else {}
+    results = [block for block in blocks_of(last.get("content")) if block.get("type") == "tool_result"]
+    if not results or last.get("role") != "user":
+        return []
+    calls = {block["id"]: block for message in messages for block in blocks_of(message.get("content")) if block.get("type") == "tool_use"}
+    return [_outcome(block, calls.get(block.get("tool_use_id"), {})) for block in results]
+
+
+def _outcome(result: JsonObject, call: JsonObject) -> ToolOutcome:
+    return ToolOutcome(
+        call=str(result.get("tool_use_id")),
+        name=str(call.get("name", "")),
+        given=call.get("input") or {},
+        text=text_of(result.get("content")),
+        failed=bool(result.get("is_error")),
+    )
+
+
+def _is_of_the_user(message: JsonObject) -> bool:
+    if message.get("role") != "user":
+        return False
+    kinds = [block.get("type") for block in blocks_of(message.get("content"))]
+    return "tool_result" not in kinds or "text" in kinds
