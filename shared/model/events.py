@@ -11,7 +11,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Literal
 
 from shared.model.addresses import Address, Channel, ConversationKey, EmailAddress, PhoneNumber
 from shared.model.automatic_texts import NOT_AUTOMATIC, Automatic, judged
@@ -19,9 +19,7 @@ from shared.model.files import File
 from shared.model.marks import Mark
 from shared.model.media import Media
 from shared.model.threads import NO_THREAD, Thread, ids_in, of_mail, of_reply
-
-MORE: Final = "\n(Reply MORE for the rest.)"
-"""The last line of a text of which a rest is kept. No word of it opts out, and all of its letters are GSM 03.38's."""
+from shared.model.words import WORDS
 
 Keyword = Literal["", "stop", "start", "yes"]
 """The word by which a user opts out or in, as Twilio reads it; "" for any other text."""
@@ -346,8 +344,9 @@ class SendSmsResponse(Response):
 
     @property
     def written(self) -> str:
-        """Without the line that says how the rest is had."""
-        return self.message.removesuffix(MORE) if self.rest else self.message
+        """Without the line that says how the rest is had, in whichever language it is."""
+        hints = WORDS["more_hint"].values() if self.rest else ()
+        return next((self.message.removesuffix(hint) for hint in hints if self.message.endswith(hint)), self.message)
 
     def content(self) -> dict[str, str]:
         """As the protocol of the bridge names it."""

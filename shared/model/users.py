@@ -35,8 +35,9 @@ from shared.model.addresses import Address, Channel, EmailAddress, PhoneNumber
 from shared.model.channels import CHANNELS
 from shared.model.events import Received
 from shared.model.forwarding import Forwarding
+from shared.model.words import DEFAULT, LANGUAGES
 
-_TEXTS: Final = {"username", "name", "phone", "email", "boss_phone", "boss_email", "timezone", "role", "robots"}
+_TEXTS: Final = {"username", "name", "phone", "email", "boss_phone", "boss_email", "timezone", "language", "role", "robots"}
 _FLAGS: Final = {"bridge_only"}
 _LISTS: Final = {"email_aliases", "forwarding"}
 MAX_ALIASES: Final = 20
@@ -54,6 +55,7 @@ class User:
     boss_phone: PhoneNumber | None = None
     boss_email: EmailAddress | None = None
     timezone: str = "UTC"
+    language: str = DEFAULT
     email_aliases: tuple[EmailAddress, ...] = ()
     forwarding: tuple[Forwarding, ...] = ()
     role: Literal["admin", "member"] = "member"
@@ -142,6 +144,11 @@ class Users:
         """The user of that name."""
         return next((user for user in self.all if user.username == username), None)
 
+    def language(self, username: str) -> str:
+        """The language in which our own sentences are written for the user of that name."""
+        user = self.named(username)
+        return user.language if user else DEFAULT
+
 
 def _forms(address: Address) -> tuple[Address, ...]:
     """An address as it is written, then without its tag."""
@@ -179,7 +186,7 @@ def _user(table: dict[str, Any], number: int, faults: list[str]) -> User | None:
     if not table.get("username"):
         found.append(f"{where}: username is missing")
     fields: dict[str, Any] = {
-        name: table[name] for name in ("username", "name", "timezone", "role", "robots", "bridge_only") if name in table
+        name: table[name] for name in ("username", "name", "timezone", "language", "role", "robots", "bridge_only") if name in table
     }
     if not found:
         found += _addresses(table, fields, where)
@@ -247,6 +254,8 @@ def _choices(fields: dict[str, Any], where: str) -> list[str]:
         found.append(f"{where}: role must be admin or member")
     if fields.get("robots", "") not in ("", "answer"):
         found.append(f'{where}: robots must be "answer", or be left out')
+    if fields.get("language", DEFAULT) not in LANGUAGES:
+        found.append(f"{where}: language must be one of {', '.join(LANGUAGES)}")
     try:
         ZoneInfo(fields.get("timezone", "UTC"))
     except (ZoneInfoNotFoundError, ValueError, OSError):

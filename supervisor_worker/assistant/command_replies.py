@@ -5,21 +5,24 @@ Nothing in them offers a word that opts out. A person is told of their own messa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime
 from typing import Final
 
+from shared.config.settings import Settings
 from shared.mailbox import AsyncMailbox
 from shared.mailbox.client import Standing
 from shared.mailbox.records import Message, MessageState, ReplyState
+from shared.model import words
 from shared.model.addresses import Channel, Identities
 from shared.model.channels import CHANNELS
+from shared.model.commands import CommandName
 from shared.model.events import Received, Response
 from shared.model.forwarding import WITHHELD
 from shared.model.users import User, Users
 from supervisor_worker.assistant.prompt import zone
-from supervisor_worker.channels.formats import MessageFormat
+from supervisor_worker.channels.formats import configured
 
 LOOKED_AT: Final = 50
 """The newest messages of a person that a status reads at once."""
@@ -29,18 +32,13 @@ SHOWN: Final = 3
 MAX_PARTS: Final = 50
 """How many parts of one answer are followed to the newest."""
 
-HELP: Final = (
-    'Write to me in your own words. By themselves, as a whole message, these are commands: "status" (what waits for an answer), '
-    '"more" (the rest of a long answer), "new chat" (starts afresh; "back" within an hour returns), "help".'
-)
-NO_MORE: Final = "There is no more: that was all of my last answer."
-NEW: Final = 'A new chat begins here. Nothing is deleted: "back" within an hour returns to the one before.'
-BACK: Final = "We are back in the chat before."
+_FIXED: Final[dict[CommandName, str]] = {"help": "help", "more": "no_more", "new": "new_chat", "back": "back"}
+"""The sentence of each command that always gets the same; `more` only where there is no more."""
 _BECAME: Final = {
-    MessageState.PENDING: "waits",
-    MessageState.IN_TURN: "waits",
-    MessageState.ANSWERED: "answered",
-    MessageState.HANDED_OVER: "answered elsewhere",
+    MessageState.PENDING: "state_waits",
+    MessageState.IN_TURN: "state_waits",
+    MessageState.ANSWERED: "state_answered",
+    MessageState.HANDED_OVER: "state_elsewhere",
 }
 _NOT_ARRIVED: Final = (ReplyState.FAILED, ReplyState.UNDELIVERED)
 _WAIT: Final = (MessageState.PENDING, MessageState.IN_TURN)
@@ -53,15 +51,16 @@ class CommandReplies:
     mailbox: AsyncMailbox
     users: Users
     identities: Identities
-    forms: Mapping[Channel, MessageFormat]
+    settings: Settings
 
     async def reply(self, message: Message, event: Received, reply_id: str) -> Response:
         """The answer to a command, ready to be stored. Raises RedisError."""
-        form = self.forms[event.channel]
+        language = self.users.language(event.user)
+        form = configured(self.settings, language)[event.channel]
         if message.command == "more" and (rest := await self._rest(message.rest, event.user)):
             return form.continued(event, rest, reply_id)
-        fixed = {"help": HELP, "more": NO_MORE, "new": NEW, "back": BACK}
-        return form.reply(event, fixed.get(message.command) or await self._status(event), reply_id)
+        fixed = _FIXED.get(message.command)
+        return form.reply(event, words.said(fixed, language) if fixed else await self._status(message, event), reply_id)
 
     async def _rest(self, reply_id: str, user: str) -> str:
         """What the newest part of an answer left out; '' for another user's, who may have had this number before.
@@ -78,13 +77,14 @@ class CommandReplies:
             part = after
         return ""
 
-    async def _status(self, event: Received) -> str:
+    async def _status(self, message: Message, event: Received) -> str:
         user = self.users.named(event.user)
         messages = await self._newest(self.identities.user(event.user))
         pairs = self._pairs(user)
-        waiting = [message for message in messages if message.state in _WAIT]
-        standing = await self.mailbox.standing(list(pairs), [message.conversation for message in waiting])
-        return status(messages, standing, [pairs[pair] for pair in standing.opted_out], zone(user), datetime.now(UTC))
+        waiting = [each for each in messages if each.state in _WAIT]
+        standing = await self.mailbox.standing(list(pairs), [each.conversation for each in waiting])
+        now = datetime.fromtimestamp(message.accepted_at / 1000, zone(user))
+        return status(messages, standing, [pairs[pair] for pair in standing.opted_out], now, self.users.language(event.user))
 
     async def _newest(self, user: str) -> list[Message]:
         """A person's own newest messages, newest first."""
@@ -98,7 +98,7 @@ class CommandReplies:
 
     def figures(self, command: Response) -> dict[str, int | str]:
         """What sending an answer costs, for its record."""
-        return self.forms[command.channel].figures(command)
+        return configured(self.settings)[command.channel].figures(command)
 
     def _pairs(self, user: User | None) -> dict[str, Channel]:
         """The person's pairs of addresses, by which opt-outs and pauses are kept."""
@@ -112,35 +112,38 @@ def _is_own(message: Message) -> bool:
     return not (message.command or message.kind == "notice" or forwarded)
 
 
-def status(messages: Sequence[Message], standing: Standing, opted_out: Sequence[Channel], local: tzinfo, now: datetime) -> str:
-    """What waits, what became of the last messages and what holds them up. `messages` are one person's, newest first."""
+def status(messages: Sequence[Message], standing: Standing, opted_out: Sequence[Channel], now: datetime, language: str) -> str:
+    """What waits, what became of the last messages and what holds them up. `messages` are one person's, newest first.
+
+    `now` is in the person's zone.
+    """
     waiting = [message for message in messages if message.state in _WAIT]
-    said = [_waiting(waiting, local, now)]
+    told = [_waiting(waiting, now, language)]
     if messages:
-        said.append("Your last: " + "; ".join(_became(message, local, now) for message in messages[:SHOWN]) + ".")
-    if standing.held:
-        said.append("I have used up what I may think about today, and answer when the next day (UTC) begins.")
-    if standing.paused:
-        said.append("Sending is paused.")
-    said += [f"I send you no {CHANNELS[channel].kind}s, since you asked me not to." for channel in opted_out]
-    return " ".join(said if standing.held or standing.paused or opted_out else [*said, "Nothing is paused."])
+        last = "; ".join(_became(message, now, language) for message in messages[:SHOWN])
+        told.append(words.said("status_last", language, each=last))
+    holding = [
+        *(["status_held"] if standing.held else []),
+        *(["status_paused"] if standing.paused else []),
+        *(f"opted_out_{CHANNELS[channel].kind}" for channel in opted_out),
+    ]
+    return " ".join([*told, *(words.said(name, language) for name in holding or ["status_not_paused"])])
 
 
-def _waiting(waiting: Sequence[Message], local: tzinfo, now: datetime) -> str:
+def _waiting(waiting: Sequence[Message], now: datetime, language: str) -> str:
     if not waiting:
-        return "None of your messages waits for an answer."
-    since = _when(waiting[-1], local, now)
-    if len(waiting) == 1:
-        return f"1 of your messages waits for an answer, since {since}."
-    return f"{len(waiting)} of your messages wait for an answer, the first since {since}."
+        return words.said("status_none", language)
+    since = _when(waiting[-1], now, language)
+    return words.said("status_one" if len(waiting) == 1 else "status_many", language, count=len(waiting), since=since)
 
 
-def _became(message: Message, local: tzinfo, now: datetime) -> str:
-    return f"{_when(message, local, now)} {CHANNELS[message.channel].kind}, {_BECAME.get(message.state, 'not answered')}"
+def _became(message: Message, now: datetime, language: str) -> str:
+    kind = words.said(f"kind_{CHANNELS[message.channel].kind}", language)
+    state = words.said(_BECAME.get(message.state, "state_not_answered"), language)
+    return words.said("status_each", language, when=_when(message, now, language), kind=kind, state=state)
 
 
-def _when(message: Message, local: tzinfo, now: datetime) -> str:
+def _when(message: Message, now: datetime, language: str) -> str:
     """The time of day in the person's zone, with the day where that is not today."""
-    at = datetime.fromtimestamp(message.accepted_at / 1000, local)
-    today = now.astimezone(local).date()
-    return f"{at:%H:%M}" if at.date() == today else f"{at.day} {at:%b %H:%M}"
+    at = datetime.fromtimestamp(message.accepted_at / 1000, now.tzinfo)
+    return f"{at:%H:%M}" if at.date() == now.date() else f"{words.date(at, language)} {at:%H:%M}"

@@ -13,7 +13,8 @@ from typing import Final
 from shared.model.events import Received
 from shared.model.extracts import Extracts
 from shared.model.files import MAX_FILES, File
-from supervisor_worker.assistant.notices import FORWARDED_UNHEARD, UNHEARD
+from shared.model.words import said
+from supervisor_worker.assistant import notices
 from supervisor_worker.channels.notes import document_mark, note, picture_mark, theirs
 from supervisor_worker.channels.sendgrid.forwarded import literal
 from supervisor_worker.media.turn_files import Fault, LoadedFiles, TurnFile, media_file
@@ -99,24 +100,23 @@ def said_before(event: Received, extracts: Extracts) -> list[str]:
     return [*parts, note(f"and {more} more files")] if more > 0 else parts
 
 
-def not_kept(events: Sequence[Received]) -> str:
+def not_kept(events: Sequence[Received], language: str) -> str:
     """A sentence to the person on the files that were not kept, in Markdown; '' where all were."""
     names = [_name(file.name) for event in events for file in event.files if file.fault in _NOT_KEPT]
     if not names:
         return ""
-    more = f" and {len(names) - MAX_TOLD} more" if len(names) > MAX_TOLD else ""
     shown = ", ".join(f'"{literal(name)}"' for name in names[:MAX_TOLD])
-    whether = "this file" if len(names) == 1 else "these files"
-    told = f"I did not get {whether}: {shown}{more}."
+    if len(names) > MAX_TOLD:
+        shown = said("not_kept_more", language, names=shown, count=len(names) - MAX_TOLD)
+    sentence = said("not_kept_one" if len(names) == 1 else "not_kept_many", language, names=shown)
     if events[-1].forwarding:  # who is told did not send them
-        return told
-    return f"{told} If it matters, please send it again later, or in smaller parts."
+        return sentence
+    return f"{sentence} {said('not_kept_again', language)}"
 
 
-def unheard(files: LoadedFiles, *, forwarded: bool = False) -> str:
+def unheard(files: LoadedFiles, language: str, *, forwarded: bool = False) -> str:
     """A sentence to the person on the recordings that could not be heard; '' where all were. `forwarded`: they are somebody else's."""
-    faults = {each.fault for each in files.unheard}
-    return " ".join(sentence for fault, sentence in (FORWARDED_UNHEARD if forwarded else UNHEARD).items() if fault in faults)
+    return notices.unheard({each.fault for each in files.unheard}, language, forwarded=forwarded)
 
 
 def _called(file: File, kind: str = "") -> str:

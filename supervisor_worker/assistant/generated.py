@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.model.events import Received, Response
+from shared.model.words import DEFAULT, said
 from supervisor_worker.assistant import notices
 from supervisor_worker.assistant.claude.client import ModelAnswer
 from supervisor_worker.assistant.prompt import Prompt
@@ -39,6 +40,12 @@ class ReplyTarget:
     event: Received
     form: MessageFormat
     reply_id: str
+    language: str = DEFAULT
+
+    @property
+    def refused(self) -> str:
+        """What code says where the model refuses."""
+        return said(notices.REFUSED, self.language)
 
     async def command(self, text: str) -> Response:
         """The reply as it will be stored. A long text is formatted in a thread: it can take some tenths of a second."""
@@ -62,6 +69,11 @@ class GeneratedText:
         """Whether nothing of it would be sent."""
         return not self.command.text
 
+    @property
+    def by_code(self) -> bool:
+        """Whether it is a sentence of ours in place of the model's words."""
+        return self.stop == "refusal"
+
     @classmethod
     async def of(
         cls, parts: Sequence[ModelAnswer], target: ReplyTarget, prompt: Prompt, before: Sequence[ModelAnswer] = ()
@@ -69,7 +81,7 @@ class GeneratedText:
         """From the parts of one answer; `before` are those that only called tools."""
         text, stop = "".join(part.text for part in parts).strip("\n").rstrip(), parts[-1].stop
         if stop == "refusal":
-            text = notices.REFUSED  # the text before a refusal is not meant to be read
+            text = target.refused  # the text before a refusal is not meant to be read
         elif stop in CUT:
             text = "" if has_calls(parts) else cut_short(text)  # what stands before a call that was cut off is no answer
         return cls(text, stop, await target.command(text), (*before, *parts), prompt)

@@ -15,6 +15,7 @@ from shared.mailbox.records import Message, Reply, Turn
 from shared.model.events import EmailReceived, Received, Response
 from shared.model.users import Users
 from shared.model.withheld import DIGEST
+from shared.model.words import said
 from shared.observability import logs
 from supervisor_worker.assistant import forwarded, notices
 from supervisor_worker.assistant.claude.client import PROVIDER, ModelAnswer
@@ -27,7 +28,7 @@ from supervisor_worker.assistant.tool_loop import ToolLoop
 from supervisor_worker.assistant.tools.catalog import TOOLS
 from supervisor_worker.assistant.tools.tool import ToolContext
 from supervisor_worker.assistant.turn_steps import TurnSteps, has_calls
-from supervisor_worker.channels.formats import MessageFormat, configured
+from supervisor_worker.channels.formats import configured
 from supervisor_worker.media.transcription import Transcriber
 from supervisor_worker.media.turn_files import FileLoader, LoadedFiles
 from supervisor_worker.media.turn_media import NO_MEDIA, MediaLoader, Pictures
@@ -104,14 +105,14 @@ class ReplyGenerator:
         `steps` is where the turn's steps are stored; without it the model gets no tools. Raises a ProviderError, ModelCallDenied,
         TurnStopped, RetryBudgetSpent or LeaseLost.
         """
-        last = events[-1]
-        target = ReplyTarget(last, self._form(last), turn.reply_id)
+        last, target = events[-1], self._target(events[-1], turn)
+        language = target.language
         if turn.messages[0].kind == "notice":
-            command = self._notice(turn.messages[0], last, turn.reply_id)
+            command = self._notice(turn.messages[0], target)
             # The history knows a digest by what it answers.
             by_code = {} if turn.messages[0].notice == DIGEST else {"by_code": 1, **_naming(last)}
             return GeneratedReply(command, {**by_code, **target.form.figures(command)})
-        above = forwarded.above(last) if last.forwarding else ""
+        above = forwarded.above(last, language) if last.forwarding else ""
         heard = {(message.id, name) for message in turn.messages for name in message.heard}
         hear = Hearing(self.transcriber, self.settings, calls).hear if self.transcriber else None
         async with (
@@ -120,21 +121,21 @@ class ReplyGenerator:
         ):
             await self._keep_read(turn, files, calls)
             shown = ShownFiles(media.pictures, files)
-            not_heard = unheard(files, forwarded=bool(last.forwarding))
+            not_heard = unheard(files, language, forwarded=bool(last.forwarding))
             if not_heard and _nothing_else(events, files):
                 command = await target.command(_joined(above, not_heard))
                 return GeneratedReply(command, {"by_code": 1, **_naming(last), **target.form.figures(command)})
             generated, shown, loop = await self._within_budget(Asking(turn, events, target, calls, steps), shown)
         # Ours comes first: of a text that is too long the end is cut.
         done = "\n".join(loop.receipts()) if loop else ""
-        before, own, behind = _joined(above, not_heard, done), "" if generated.empty else generated.text, not_kept(events)
+        before, own, behind = _joined(above, not_heard, done), "" if generated.empty else generated.text, not_kept(events, language)
         if above and not (not_heard or own or behind):
-            behind = forwarded.NOTHING_TO_SAY
+            behind = forwarded.nothing_to_say(language)
         text = _joined(before, own, behind)
         if not text:
             return None
         command = generated.command if text == generated.text else await target.command(text)
-        by_code = await _by_code(target, command, before, behind) if own else {"by_code": 1}
+        by_code = {"by_code": 1} if generated.by_code or not own else await _by_code(target, command, before, behind)
         mixed = {"mixed": 1} if generated.prompt.mixed else {}
         return GeneratedReply(
             command, {**_figures(generated.answers), **shown.figures, **target.form.figures(command), **by_code, **_naming(last), **mixed}
@@ -148,12 +149,13 @@ class ReplyGenerator:
         done = ToolLoop(TOOLS, steps, self._tool_context(turn, event, mixed=False)).receipts()
         if not done:
             return None
-        target = ReplyTarget(event, self._form(event), turn.reply_id)
-        command = await target.command(_joined("\n".join(done), notices.UNFINISHED))
+        target = self._target(event, turn)
+        command = await target.command(_joined("\n".join(done), said(notices.UNFINISHED, target.language)))
         return GeneratedReply(command, {"by_code": 1, **_naming(event), **target.form.figures(command)})
 
-    def _form(self, event: Received) -> MessageFormat:
-        return configured(self.settings)[event.channel]
+    def _target(self, event: Received, turn: Turn) -> ReplyTarget:
+        language = self.users.language(event.user)
+        return ReplyTarget(event, configured(self.settings, language)[event.channel], turn.reply_id, language)
 
     async def _keep_read(self, turn: Turn, files: LoadedFiles, calls: ModelCalls) -> None:
         """What was read in the files stays with their messages, before anything is asked: a later try may not have the files any more."""
@@ -164,15 +166,14 @@ class ReplyGenerator:
                 if await calls.mailbox.run(call) == "lost":
                     raise LeaseLost(calls.conversation)
 
-    def _notice(self, message: Message, event: Received, reply_id: str) -> Response:
-        code = message.notice
+    def _notice(self, message: Message, target: ReplyTarget) -> Response:
+        code, event, form = message.notice, target.event, target.form
         until = datetime.fromtimestamp(message.until / 1000, zone(self.users.named(event.user)))
-        form = self._form(event)
         if isinstance(event, EmailReceived) and event.via:
-            named, text = forwarded.notice(message, event, notices.when(until), zone(self.users.named(event.user)))
-            return form.reply(named, text, reply_id)
+            named, text = forwarded.notice(message, event, until, target.language)
+            return form.reply(named, text, target.reply_id)
         compose = form.opening if notices.is_elsewhere(code) else form.reply
-        return compose(event, notices.notice(code, until), reply_id)
+        return compose(event, notices.notice(code, until, target.language), target.reply_id)
 
     async def _within_budget(self, asking: Asking, shown: ShownFiles) -> tuple[GeneratedText, ShownFiles, ToolLoop | None]:
         """A turn about which the model was asked before, in vain, is a retry."""
@@ -275,6 +276,7 @@ class ReplyGenerator:
             last.channel,
             min(accepted, int(last.received_at * 1000)) if last.received_at else accepted,
             mixed,
+            self.users.language(last.user),
         )
 
     def _prompt(self, turn: Turn, events: Sequence[Received], shown: ShownFiles) -> Prompt:

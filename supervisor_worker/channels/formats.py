@@ -9,6 +9,7 @@ from shared.config.settings import Settings
 from shared.model.addresses import Address, Channel
 from shared.model.events import Received, Response
 from shared.model.folds import Fold
+from shared.model.words import DEFAULT
 from supervisor_worker.channels.sendgrid.format import EmailFormat
 from supervisor_worker.channels.twilio.format import SmsFormat
 
@@ -58,9 +59,9 @@ FORMATS: Final[dict[Channel, MessageFormat]] = {"sms": SmsFormat(), "email": Ema
 """As they are without an operator's settings."""
 
 
-def configured(settings: Settings) -> Mapping[Channel, MessageFormat]:
-    """The formats as the operator set them."""
-    return {**FORMATS, "sms": SmsFormat(settings.sms_max_segments), "email": EmailFormat(settings.boss_name)}
+def configured(settings: Settings, language: str = DEFAULT) -> Mapping[Channel, MessageFormat]:
+    """The formats as the operator set them, for a reader of that language."""
+    return {**FORMATS, "sms": SmsFormat(settings.sms_max_segments, language), "email": EmailFormat(settings.boss_name, language)}
 
 
 def reply(event: Received, text: str, reply_id: str) -> Response:

@@ -18,7 +18,6 @@ from supervisor_worker.assistant.price import day_bounds, dearest
 from supervisor_worker.assistant.prompt import BYTES_A_TOKEN
 from supervisor_worker.assistant.reply import ReplyGenerator
 from supervisor_worker.assistant.reservations import ModelPort
-from supervisor_worker.channels.formats import configured
 from supervisor_worker.channels.port import ChannelPort
 from supervisor_worker.media.transcription import Transcriber
 from supervisor_worker.media.turn_files import FileLoader
@@ -63,7 +62,7 @@ class TurnContext:
     @cached_property
     def command_replies(self) -> CommandReplies:
         """Makes the answers to commands."""
-        return CommandReplies(self.mailbox, self.users, self.identities, configured(self.settings))
+        return CommandReplies(self.mailbox, self.users, self.identities, self.settings)
 
     @property
     def day_bounds(self) -> DayBounds:

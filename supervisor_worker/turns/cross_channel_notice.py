@@ -77,7 +77,7 @@ def _user(reply: Reply, context: TurnContext) -> User | None:
 
 def _event(user: User, reply: Reply) -> Received | None:
     """The event that the notice answers, on the user's first other channel; None where they have none."""
-    subject = notices.lost_subject(CHANNELS[reply.command.channel].kind)
+    subject = notices.lost_subject(CHANNELS[reply.command.channel].kind, user.language)
     for channel in CHANNELS:
         if channel != reply.command.channel and (ends := user.ends(channel)):
             return FORMATS[channel].notice_event(ends, _name(reply.id), user.username, subject, time.time())

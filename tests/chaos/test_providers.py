@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 
 import pytest
 
-from supervisor_worker.assistant.notices import NOTICES
+from shared.model.words import said
 from tests.chaos.table import FULL, Table
 from tests.support.installation import Installation, Person, in_threads, reply_id
 from tests.support.outcome_check import Said, judge
@@ -197,7 +197,7 @@ def test_an_outage_of_claude_parks_the_text_tells_the_user_once_and_retry_answer
     installation.text(person, "word")
     (parked,) = installation.wait_for_lines(conversation, "parked")
     (told,) = installation.wait_for_replies(person)
-    assert told["request"]["body"] == NOTICES["outage"]
+    assert told["request"]["body"] == said("outage")
     installation.quiet()
     assert len(installation.replies(person)) == 1
     assert len(installation.questions(person)) > 1

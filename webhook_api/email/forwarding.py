@@ -17,6 +17,7 @@ from shared.model.forwarding import Forwarding
 from shared.model.sms_admission import Ignored
 from shared.model.text import one_line
 from shared.model.users import User, Users
+from shared.model.words import DEFAULT, said
 from webhook_api.email import robots
 from webhook_api.email.admission import authenticated, dkim_passes
 from webhook_api.email.headers import decoded
@@ -58,7 +59,7 @@ def judged(mail: InboundMail, recipient: EmailAddress, users: Users, exact: Coll
         return Ignored(reason or mail.unread)
     if not (mail.body or mail.subject or mail.attachments):
         return Ignored("empty")
-    return ForwardedMail(user, forwarding, own, boss, author(mail), proof(mail, exact))
+    return ForwardedMail(user, forwarding, own, boss, author(mail), proof(mail, exact, user.language))
 
 
 def author(mail: InboundMail) -> str:
@@ -68,18 +69,21 @@ def author(mail: InboundMail) -> str:
     return f"{name} <{mail.sender}>" if name else f"<{mail.sender}>"
 
 
-def proof(mail: InboundMail, exact: Collection[str] = ()) -> str:
-    """Whether the author is proven, whom the envelope names, and what SPF and DKIM say: in our words, and addresses that are such."""
-    proven = "This sender is proven" if authenticated(mail, exact) else "This sender is not proven: anybody may have written it"
-    spf = mail.spf.partition(" ")[0]
+def proof(mail: InboundMail, exact: Collection[str] = (), language: str = DEFAULT) -> str:
+    """Whether the author is proven, whom the envelope names, and what SPF and DKIM say: in our words, and addresses that are such.
+
+    `language` is that of the person who is told.
+    """
+    proven = said("proven" if authenticated(mail, exact) else "not_proven", language)
+    spf, unknown = mail.spf.partition(" ")[0], said("unknown", language)
     signers = dkim_passes(mail.dkim, mail.headers)
-    dkim = f"valid for {', '.join(signers[:MAX_SIGNERS])}" if signers else "no valid signature"
-    return f"{proven} (envelope sender {_envelope_sender(mail)}; SPF {spf if spf in _SPF else 'unknown'}; DKIM {dkim})"
+    dkim = said("dkim_valid", language, names=", ".join(signers[:MAX_SIGNERS])) if signers else said("dkim_none", language)
+    return said("proof", language, proven=proven, sender=_envelope_sender(mail) or unknown, spf=spf if spf in _SPF else unknown, dkim=dkim)
 
 
 def _envelope_sender(mail: InboundMail) -> str:
     text = mail.envelope_from or ""
     try:
-        return EmailAddress.parse(text).value if len(text) <= MAX_ADDRESS else "unknown"
+        return EmailAddress.parse(text).value if len(text) <= MAX_ADDRESS else ""
     except BadInput:
-        return "unknown"
+        return ""

@@ -14,6 +14,7 @@ from shared.model.addresses import Address, EmailAddress
 from shared.model.events import EmailReceived, Received, Response, SendEmailResponse
 from shared.model.folds import Fold
 from shared.model.text import clean
+from shared.model.words import DEFAULT, said
 from supervisor_worker.channels.markdown.blocks import cleaned
 from supervisor_worker.channels.marked_text import laid_out
 from supervisor_worker.channels.notes import count, left_out, note, theirs
@@ -40,9 +41,13 @@ closing are not needed."""
 
 @dataclass(frozen=True, slots=True)
 class EmailFormat:
-    """See `supervisor_worker.channels.formats.MessageFormat`. `boss_name` is whom a mail is from; '' for its address alone."""
+    """See `supervisor_worker.channels.formats.MessageFormat`. `boss_name` is whom a mail is from; '' for its address alone.
+
+    `language` is the reader's, for what is ours.
+    """
 
     boss_name: str = ""
+    language: str = DEFAULT
 
     @property
     def rules(self) -> str:
@@ -73,7 +78,7 @@ class EmailFormat:
         return SendEmailResponse(
             to=mail.from_,
             from_=mail.to,
-            subject=forwarded.subject_of(mail) if mail.via else subject_for(mail.subject),
+            subject=forwarded.subject_of(mail, self.language) if mail.via else subject_for(mail.subject, self.language),
             body=body,
             html=html,
             from_name=self.boss_name,
@@ -143,12 +148,12 @@ def _files(names: Sequence[str]) -> str:
     return note(f"{count(len(names), 'attachment')} you cannot open: {shown}{more}")
 
 
-def subject_for(subject: str) -> str:
+def subject_for(subject: str, language: str = DEFAULT) -> str:
     """The subject with exactly one "Re:", on one line."""
     rest = " ".join(clean(subject[: 20 * MAX_SUBJECT]).split())
     while found := _RE.match(rest):
         rest = rest[found.end() :]
-    return f"Re: {rest[:MAX_SUBJECT].strip() or 'your message'}"
+    return f"Re: {rest[:MAX_SUBJECT].strip() or said('reply_subject', language)}"
 
 
 def references_for(event: EmailReceived) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from typing import Final
 from shared.model.events import EmailReceived
 from shared.model.marks import MAX_SOURCE, Mark
 from shared.model.text import clean
+from shared.model.words import said
 from supervisor_worker.channels.marked_text import laid_out
 from supervisor_worker.channels.notes import left_out, note, theirs
 
@@ -21,7 +22,6 @@ MAX_OTHERS: Final = 5
 MAX_FILES: Final = 10
 MAX_NAME: Final = 50
 MAX_LINE: Final = 1_200
-NO_SUBJECT: Final = "a mail without a subject"
 _MARKS: Final = {ord(mark): f"&#{ord(mark)};" for mark in "&<*_`\\"}
 _QUOTES: Final = str.maketrans(dict.fromkeys('"\u201c\u201d\u201e\u00ab\u00bb'))
 _SAID: Final = (
@@ -57,19 +57,20 @@ def _head(mail: EmailReceived) -> str:
     return "\n".join(f"{name}: {_line(value)[:MAX_LINE]}" for name, value in lines if value)
 
 
-def subject_of(mail: EmailReceived) -> str:
+def subject_of(mail: EmailReceived, language: str) -> str:
     """The subject of what the person is told, in a thread of its own."""
-    return f"[{mail.tag}] {_line(clean(mail.subject[: 20 * MAX_SUBJECT]))[:MAX_SUBJECT].strip() or NO_SUBJECT}"
+    return f"[{mail.tag}] {_line(clean(mail.subject[: 20 * MAX_SUBJECT]))[:MAX_SUBJECT].strip() or said('no_subject', language)}"
 
 
-def headline(mail: EmailReceived) -> str:
+def headline(mail: EmailReceived, language: str) -> str:
     """What stands above every answer about such a mail: who wrote it, where it came in and what is proven, in Markdown.
 
     The name stands in quotation marks, of which it has none: it may say whatever we say.
     """
     name = _line(mail.author.rpartition("<")[0].translate(_QUOTES))[:MAX_AUTHOR]
     called = literal(f' ("{name}")') if name else ""
-    return f"Mail to {literal(mail.via)} from {literal(_line(mail.author_address))}{called}. {literal(_line(mail.proof))}."
+    via, address, proof = (literal(_line(text)) for text in (mail.via, mail.author_address, mail.proof))
+    return said("headline", language, via=via, address=address, called=called, proof=proof)
 
 
 def literal(text: str) -> str:

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-from shared.model.events import MORE
+from shared.model.words import DEFAULT, said
 from supervisor_worker.channels import sentences
 from supervisor_worker.channels.truncation import CUT_MARK
 from supervisor_worker.channels.twilio.look_alikes import without_look_alikes
@@ -35,9 +35,9 @@ class FittedText:
     rest: str = field(default="", repr=False)
 
 
-def to_sms(markdown: str, max_segments: int) -> FittedText:
+def to_sms(markdown: str, max_segments: int, language: str = DEFAULT) -> FittedText:
     """What a model wrote as one message."""
-    return fit(in_small_alphabet(markdown), max_segments)
+    return fit(in_small_alphabet(markdown), max_segments, language)
 
 
 def in_small_alphabet(markdown: str) -> str:
@@ -54,16 +54,17 @@ def in_small_alphabet(markdown: str) -> str:
     return replaced if fits_gsm(replaced) and size(replaced).segments <= size(text).segments else text
 
 
-def fit(text: str, max_segments: int) -> FittedText:
+def fit(text: str, max_segments: int, language: str = DEFAULT) -> FittedText:
     """Plain text in at most `max_segments` segments; also the rest of one, for whoever asks for more."""
+    more = said("more_hint", language)
     text = text.strip()
     if size(text).segments <= max_segments:
         return FittedText(text)
-    place = _place(text, _room(text, max_segments))
+    place = _place(text, _room(text, max_segments, more))
     rest = text[place:].strip()
     if len(rest) > MAX_REST:
         rest = rest[: MAX_REST - len(CUT_MARK)] + CUT_MARK
-    return FittedText(text[:place].rstrip() + MORE, rest)
+    return FittedText(text[:place].rstrip() + more, rest)
 
 
 def characters(max_segments: int, *, gsm: bool = True) -> int:
@@ -86,12 +87,12 @@ def _is_address(word: str) -> bool:
     return "://" in word or ("@" in word and "." in word.rpartition("@")[2])
 
 
-def _room(text: str, max_segments: int) -> int:
+def _room(text: str, max_segments: int, more: str) -> int:
     """The longest beginning that fits with the closing sentence: a longer one never takes fewer segments."""
     fits, too_long = 0, min(len(text), characters(max_segments)) + 1
     while too_long - fits > 1:
         middle = (fits + too_long) // 2
-        if size(text[:middle].rstrip() + MORE).segments <= max_segments:
+        if size(text[:middle].rstrip() + more).segments <= max_segments:
             fits = middle
         else:
             too_long = middle

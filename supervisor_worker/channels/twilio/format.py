@@ -11,6 +11,7 @@ import phonenumbers
 from shared.model.addresses import Address, PhoneNumber
 from shared.model.events import Received, Response, SendSmsResponse, SmsReceived
 from shared.model.folds import Fold
+from shared.model.words import DEFAULT
 from supervisor_worker.channels.notes import capped, count, left_out, note, picture_mark
 from supervisor_worker.channels.twilio.file_kinds import kind_of, picture_format
 from supervisor_worker.channels.twilio.fitting import DEFAULT_SEGMENTS, FittedText, characters, fit, to_sms
@@ -27,9 +28,13 @@ message longer. Several texts that came in together are shown as one message; an
 
 @dataclass(frozen=True, slots=True)
 class SmsFormat:
-    """See `supervisor_worker.channels.formats.MessageFormat`. `max_segments` is how many segments one answer may take."""
+    """See `supervisor_worker.channels.formats.MessageFormat`. `max_segments` is how many segments one answer may take.
+
+    `language` is the reader's, for what is ours.
+    """
 
     max_segments: int = DEFAULT_SEGMENTS
+    language: str = DEFAULT
 
     @property
     def rules(self) -> str:
@@ -44,12 +49,12 @@ class SmsFormat:
     def reply(self, event: Received, text: str, reply_id: str) -> Response:
         """Plain text, cut to so many segments; what was cut is kept with it."""
         del reply_id
-        return self._sent(event, to_sms(text, self.max_segments))
+        return self._sent(event, to_sms(text, self.max_segments, self.language))
 
     def continued(self, event: Received, text: str, reply_id: str) -> Response:
         """As many segments as one text may take of it; nothing is converted a second time."""
         del reply_id
-        return self._sent(event, fit(text, self.max_segments))
+        return self._sent(event, fit(text, self.max_segments, self.language))
 
     def _sent(self, event: Received, fitted: FittedText) -> Response:
         text_event = of(event)

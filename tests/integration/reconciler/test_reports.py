@@ -11,6 +11,7 @@ from redis import Redis
 
 from shared.mailbox import AsyncMailbox, calls
 from shared.model.events import Received
+from shared.model.words import said
 from supervisor_worker.assistant import notices
 from supervisor_worker.channels.twilio.message_list import TwilioMessageList
 from supervisor_worker.reconciler.reports import settle
@@ -75,7 +76,7 @@ def test_a_lost_report_is_made_up_for_and_the_user_told_on_the_other_channel(env
     assert (environment.reply(event).state, environment.reply(event).code) == ("undelivered", "30005")
     environment.drive(lambda: environment.sandbox.count("sendgrid.send") == 1)
     (mail,) = environment.sandbox.journal("sendgrid.send")
-    assert " ".join(mail["request"]["text"].split()) == notices.NOTICES[notices.TEXT_LOST]
+    assert " ".join(mail["request"]["text"].split()) == said(notices.TEXT_LOST)
     assert look(environment) == 0
 
 

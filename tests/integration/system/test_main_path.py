@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import pytest
 
 from shared.config.secret_rules import SANDBOX_CREDENTIALS
-from supervisor_worker.assistant.notices import NOTICES
+from shared.model.words import said
 from tests.support.installation import Installation, answered_words, in_threads, root_id
 from tests.support.processes import OPENER
 from tests.support.users_file import BOSS_EMAIL, BOSS_PHONE, OTHER_BOSS_PHONE
@@ -243,7 +243,7 @@ def test_over_the_hourly_rate_one_plain_sentence_then_silence(installation: Inst
     installation.quiet()
     bodies = [entry["request"]["body"] for entry in installation.replies(person)]
     assert installation.assert_one_copy(person) == ["1", "2", "3"]
-    assert bodies[TURNS_PER_HOUR:] == [NOTICES["rate_limited"]]
+    assert bodies[TURNS_PER_HOUR:] == [said("rate_limited")]
 
 
 def test_the_web_process_refuses_a_forged_text(installation: Installation) -> None:

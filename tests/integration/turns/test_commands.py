@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,9 +11,8 @@ from redis import Redis
 
 from shared.config.secret_rules import SANDBOX_CREDENTIALS
 from shared.mailbox import calls
-from shared.model.events import MORE
 from shared.model.users import LOCAL_USER, Users
-from supervisor_worker.assistant import command_replies as said
+from shared.model.words import said
 from supervisor_worker.assistant.claude.client import ModelAnswer
 from supervisor_worker.assistant.prompt import Prompt
 from supervisor_worker.channels.twilio.segments import size
@@ -29,12 +29,13 @@ class Model:
     def __init__(self, *answers: str) -> None:
         self.answers = [*answers]
         self.asked: list[Prompt] = []
+        self.stops: list[str] = []
 
     async def think(self, prompt: Prompt) -> ModelAnswer:
         """The next answer; the last one again and again."""
         self.asked.append(prompt)
         text = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        return ModelAnswer(text=text, stop="end_turn", model="m", input_tokens=1, output_tokens=1)
+        return ModelAnswer(text=text, stop=self.stops.pop(0) if self.stops else "end_turn", model="m", input_tokens=1, output_tokens=1)
 
     async def aclose(self) -> None:
         """Nothing is open."""
@@ -65,9 +66,9 @@ def test_a_command_is_answered_at_once_while_the_model_is_away(environment: Turn
     assert environment.state(question) == "pending"
     for body, told in (
         ("Status!", "1 of your messages waits for an answer"),
-        ("hilfe", said.HELP),
-        ("/new", said.NEW),
-        ("back", said.BACK),
+        ("hilfe", said("help")),
+        ("/new", said("new_chat")),
+        ("back", said("back")),
     ):
         assert told in answer(environment, body)
     assert environment.state(question) == "pending"
@@ -92,7 +93,7 @@ def test_a_command_is_answered_over_the_day_s_bound_and_over_the_rate(environmen
     assert told.startswith("1 of your messages waits for an answer")
     assert "used up what I may think about today" in told
     assert environment.state(environment.text("three", kind="bridge")) == "ignored:rate_limited"
-    assert answer(environment, "help") == said.HELP
+    assert answer(environment, "help") == said("help")
     assert environment.state(held) == "pending"
 
 
@@ -112,7 +113,7 @@ def test_a_command_over_the_bridge_is_answered_there(environment: TurnEnvironmen
     environment.sandbox.faults(anthropic=AWAY)
     command = environment.text("help", kind="bridge")
     environment.once(command)
-    assert (environment.state(command), environment.reply(command).command.text) == ("answered", said.HELP)
+    assert (environment.state(command), environment.reply(command).command.text) == ("answered", said("help"))
     assert environment.sandbox.count("twilio.create") == 0
 
 
@@ -121,12 +122,12 @@ def test_more_brings_part_after_part_and_then_says_that_there_is_none(environmen
     environment.model = Model(" ".join(PARTS))
     parts = [answer(environment, "Tell me all")]
     asked = len(environment.model.asked)
-    while (next_part := answer(environment, "more")) != said.NO_MORE:
+    while (next_part := answer(environment, "more")) != said("no_more"):
         parts.append(next_part)
     assert len(parts) > 3
-    assert " ".join(part.removesuffix(MORE) for part in parts).split() == " ".join(PARTS).split()
+    assert " ".join(part.removesuffix(said("more_hint")) for part in parts).split() == " ".join(PARTS).split()
     assert all(size(part).segments <= environment.settings.sms_max_segments for part in parts)
-    assert answer(environment, "More.") == said.NO_MORE
+    assert answer(environment, "More.") == said("no_more")
     assert len(environment.model.asked) == asked
     answer(environment, "thanks")
     answer(environment, "more")
@@ -154,7 +155,7 @@ def test_a_number_s_new_owner_does_not_get_the_rest_of_an_answer(environment: Tu
     answer(environment, "Tell me all")
     event = environment.text("more", user="eve")
     environment.once(event)
-    assert environment.reply(event).command.text == said.NO_MORE
+    assert environment.reply(event).command.text == said("no_more")
 
 
 def test_a_status_is_of_the_person_s_own_messages(environment: TurnEnvironment) -> None:
@@ -179,8 +180,8 @@ def test_the_history_shows_what_code_has_said_as_a_note(environment: TurnEnviron
     answer(environment, "second")
     *before, _ = model.asked[-1].messages
     assert [message.role for message in before] == ["user", "assistant"]
-    assert said.HELP.split("(")[0].strip() in model.asked[-1].messages[-1].text
-    assert all(said.HELP not in message.text for message in model.asked[-1].messages if message.role == "assistant")
+    assert said("help").split("(")[0].strip() in model.asked[-1].messages[-1].text
+    assert all(said("help") not in message.text for message in model.asked[-1].messages if message.role == "assistant")
     answer(environment, "new chat")
     answer(environment, "third")
     assert [message.text for message in model.asked[-1].messages] == ["third"]
@@ -194,3 +195,27 @@ def test_the_word_is_an_answer_to_a_question_that_names_it(environment: TurnEnvi
     environment.model = Model("Do you want the status of the order?", "It is on its way.")
     answer(environment, "My order")
     assert answer(environment, "status") == "It is on its way."
+
+
+def test_what_code_says_is_in_the_persons_language(environment: TurnEnvironment) -> None:
+    """The line below a cut text, which brings the rest by its own word, the answers to commands, and a refusal."""
+    environment.users = Users([replace(LOCAL_USER, language="de")])
+    environment.model = Model(" ".join(PARTS))
+    first = answer(environment, "Erzähl mir alles")
+    assert first.endswith(said("more_hint", "de"))
+    second = answer(environment, "Mehr")
+    assert " ".join(PARTS).startswith(" ".join(part.removesuffix(said("more_hint", "de")) for part in (first, second)))
+    assert answer(environment, "hilfe") == said("help", "de")
+    assert answer(environment, "status").endswith(said("status_not_paused", "de"))
+
+
+def test_a_refusal_is_codes_sentence_and_is_shown_so_later(environment: TurnEnvironment) -> None:
+    """The history puts no word of ours into the model's mouth, and nothing of what the model had begun to say."""
+    model = environment.model = Model("x")
+    model.stops = ["refusal"]
+    assert answer(environment, "Do it") == said("refused")
+    model.stops = []
+    answer(environment, "And now?")
+    shown = model.asked[-1].messages
+    assert [message.role for message in shown] == ["user"]
+    assert f"\u27e6This program, and not you, told the person: {said('refused')}\u27e7" in shown[0].text

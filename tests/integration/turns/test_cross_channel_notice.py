@@ -12,6 +12,7 @@ from redis import Redis
 from shared.mailbox import calls
 from shared.model.addresses import EmailAddress
 from shared.model.events import Received
+from shared.model.words import said
 from supervisor_worker.assistant import notices
 from supervisor_worker.process.resources import WorkerResources
 from supervisor_worker.process.sweep import Sweep
@@ -63,8 +64,8 @@ def test_a_text_that_did_not_arrive_is_told_by_mail_in_a_thread_of_its_own(envir
     assert environment.sandbox.count("sendgrid.send", accepted=None) == 1
     request = mail["request"]
     assert (request["to"], request["from"]) == ("user@example.com", "boss@example.com")
-    told = notices.NOTICES[notices.TEXT_LOST]
-    assert (request["subject"], " ".join(request["text"].split())) == (notices.TEXT_LOST_SUBJECT, told)
+    told = said(notices.TEXT_LOST)
+    assert (request["subject"], " ".join(request["text"].split())) == (said("text_lost_subject"), told)
     assert " ".join(MailHtml(request["html"]).text.split()) == told
     headers = {name.lower() for name in request["headers"]}
     assert headers & {"in-reply-to", "references"} == set()
@@ -77,7 +78,7 @@ def test_an_answer_to_that_mail_joins_its_conversation(environment: TurnEnvironm
     (mail,) = work(environment, "sendgrid.send")
     (told,) = environment.ledger("notice", code=notices.TEXT_LOST)
     root = mail["request"]["headers"]["Message-ID"]
-    answer = environment.mail("What did you say?", in_reply_to=root, references=(root,), subject=f"Re: {notices.TEXT_LOST_SUBJECT}")
+    answer = environment.mail("What did you say?", in_reply_to=root, references=(root,), subject=f"Re: {said('text_lost_subject')}")
     assert environment.conversation(answer) == told.fields["conv"]
     environment.drive(lambda: environment.state(answer) == "answered")
 
@@ -89,7 +90,7 @@ def test_a_mail_that_did_not_arrive_is_told_by_one_text(environment: TurnEnviron
     (text,) = work(environment, "twilio.create")
     request = text["request"]
     assert (request["to"], request["from"]) == ("+15551234567", "+15559876543")
-    assert request["body"] == notices.NOTICES[notices.MAIL_LOST]
+    assert request["body"] == said(notices.MAIL_LOST)
     assert len(request["body"]) <= 160  # one segment
 
 
@@ -99,7 +100,7 @@ def test_a_number_that_twilio_refuses_for_good_is_told_by_mail(environment: Turn
     event = environment.text(SECRET)
     environment.once(event)
     (mail,) = work(environment, "sendgrid.send")
-    assert mail["request"]["subject"] == notices.TEXT_LOST_SUBJECT
+    assert mail["request"]["subject"] == said("text_lost_subject")
     assert environment.state(event) == "parked:twilio_21614"
     assert environment.sandbox.count("twilio.create", accepted=None) == 1
 

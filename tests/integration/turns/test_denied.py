@@ -13,6 +13,7 @@ from redis import Redis
 from boss.main import main
 from shared.mailbox import calls
 from shared.model.events import Received
+from shared.model.words import said
 from supervisor_worker.assistant import notices
 from tests.support.sandbox import SandboxProcess
 from tests.support.turn_environment import TurnEnvironment
@@ -137,5 +138,5 @@ def test_a_user_whose_text_is_denied_five_times_is_told_by_text(environment: Tur
     """The sentence is ours, and no filter minds it."""
     forbid(environment, "anthropic")
     event = environment.text(POISON)
-    environment.drive(lambda: environment.sandbox.count("twilio.create", contains=notices.GENERAL) == 1, 30)
+    environment.drive(lambda: environment.sandbox.count("twilio.create", contains=said(notices.GENERAL)) == 1, 30)
     assert environment.state(event) == "parked:claude_denied"

@@ -11,6 +11,7 @@ from redis import Redis
 
 from shared.mailbox import calls
 from shared.model.events import Received
+from shared.model.words import said
 from supervisor_worker.assistant import notices
 from supervisor_worker.turns.context import TurnContext
 from supervisor_worker.turns.turn import run_turn
@@ -77,13 +78,13 @@ def test_what_twilio_refuses_for_good_is_parked_and_the_user_told_where_that_mak
     environment.drive(
         lambda: (
             all(environment.state(event) == f"parked:twilio_{code}" for code, event in events.items())
-            and environment.sandbox.count("twilio.create", contains=notices.GENERAL) == told
+            and environment.sandbox.count("twilio.create", contains=said(notices.GENERAL)) == told
         ),
         10,
     )
     for code, event in events.items():
         sent = environment.sandbox.journal("twilio.create", to=event.from_.value)
-        assert [entry["request"]["body"] == notices.GENERAL for entry in sent] == [False] + [True] * FINAL_TWILIO[code], code
+        assert [entry["request"]["body"] == said(notices.GENERAL) for entry in sent] == [False] + [True] * FINAL_TWILIO[code], code
         assert environment.reply(event).attempts[0].code == code
         assert environment.reply(event).state == "failed"
 
@@ -200,7 +201,7 @@ def test_what_sendgrid_refuses_is_parked(environment: TurnEnvironment) -> None:
     faults = [{"fault": status, "match": f"row-{status}|"} for status in ("400", "413", "415")]
     environment.sandbox.faults(sendgrid={"fail": faults, "events": False})
     events = {status: environment.mail(f"row-{status}|", f"u{status}@example.com") for status in ("400", "413", "415")}
-    environment.drive(lambda: environment.sandbox.count("sendgrid.send", contains=notices.GENERAL) == len(events))
+    environment.drive(lambda: environment.sandbox.count("sendgrid.send", contains=said(notices.GENERAL)) == len(events))
     assert {status: environment.state(event) for status, event in events.items()} == {
         status: f"parked:sendgrid_http_{status}" for status in events
     }
@@ -240,7 +241,7 @@ def test_what_claude_refuses_for_good_is_parked_and_the_user_told(environment: T
     statuses = ("400", "413", "422")
     environment.sandbox.faults(anthropic={"fail": [{"fault": status, "times": None, "match": f"row-{status}|"} for status in statuses]})
     events = {status: environment.text(f"row-{status}|", f"+1555303{status.zfill(4)}") for status in statuses}
-    environment.drive(lambda: environment.sandbox.count("twilio.create", contains=notices.GENERAL) == len(statuses))
+    environment.drive(lambda: environment.sandbox.count("twilio.create", contains=said(notices.GENERAL)) == len(statuses))
     assert all(environment.state(event).startswith("parked:claude_") for event in events.values())
     assert environment.sandbox.count("anthropic.messages", accepted=None) == len(statuses)
 

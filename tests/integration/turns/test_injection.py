@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from redis import Redis
 
 from shared.config.settings import Settings
-from shared.model.events import MORE
+from shared.model.words import said
 from supervisor_worker.assistant import prompt
 from supervisor_worker.channels.twilio.fitting import DEFAULT_SEGMENTS
 from supervisor_worker.channels.twilio.segments import size
@@ -176,5 +176,5 @@ def test_an_answer_without_end_is_cut(environment: TurnEnvironment, web: Web, le
     assert size(texts[0]["body"]).segments <= DEFAULT_SEGMENTS
     assert 40_000 <= len(mails[0]["html"].encode()) <= 50_000
     assert 40_000 <= len(mails[0]["text"].encode()) <= 50_000
-    assert texts[0]["body"].endswith(MORE)
+    assert texts[0]["body"].endswith(said("more_hint"))
     assert mails[0]["text"].endswith("[...]")

@@ -11,6 +11,7 @@ from redis.exceptions import ResponseError
 
 from shared.mailbox import AsyncMailbox
 from shared.mailbox.call import Call
+from shared.model.words import said
 from supervisor_worker.assistant import notices
 from supervisor_worker.assistant.claude.client import ModelAnswer
 from supervisor_worker.assistant.prompt import Prompt
@@ -106,4 +107,4 @@ def test_a_poisoned_message_parks_alone_and_the_others_keep_their_order(
     sent = "\n".join(entry["request"]["body"] for entry in environment.sandbox.journal("twilio.create") if entry["accepted"])
     told = [word for word in sent.replace("You wrote:", "").split() if word in ("first", "second", "third", "fourth")]
     assert told == ["first", "second", "third", "fourth"]
-    assert POISON not in sent.replace(notices.GENERAL, "")
+    assert POISON not in sent.replace(said(notices.GENERAL), "")

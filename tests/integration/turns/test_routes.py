@@ -15,6 +15,7 @@ from boss.main import main
 from shared.mailbox import calls
 from shared.model.delivery_errors import TWILIO, sentence
 from shared.model.events import Received
+from shared.model.words import said
 from supervisor_worker.assistant import notices
 from tests.support.sandbox import SandboxProcess
 from tests.support.turn_environment import TurnEnvironment
@@ -79,8 +80,8 @@ def test_a_refused_text_s_user_is_told_once_by_the_route_that_is_left(environmen
     quiet(environment)
     bodies = [entry["request"]["body"] for entry in texts(environment)]
     assert len(bodies) == (1 if case.route_dead else 2)
-    assert (notices.GENERAL in bodies) is not case.route_dead
-    assert mails(environment) == [notices.NOTICES[notices.TEXT_LOST if case.route_dead else notices.TEXT_UNTOLD]]
+    assert (said(notices.GENERAL) in bodies) is not case.route_dead
+    assert mails(environment) == [said(notices.TEXT_LOST if case.route_dead else notices.TEXT_UNTOLD)]
     assert environment.state(event) == f"parked:twilio_{case.code}"
     assert case.words in sentence(str(case.code))
 
@@ -102,7 +103,7 @@ def test_an_apology_that_sendgrid_refuses_goes_by_text(environment: TurnEnvironm
     environment.once(event)
     quiet(environment)
     sent = [entry["request"]["body"] for entry in texts(environment)]
-    assert sent == [notices.NOTICES[notices.MAIL_UNTOLD]]
+    assert sent == [said(notices.MAIL_UNTOLD)]
     assert environment.state(event) == "parked:sendgrid_http_400"
 
 
@@ -110,7 +111,7 @@ def test_an_apology_whose_loss_is_reported_later_goes_by_mail(environment: TurnE
     """Twilio took it, and the carrier did not: the same as a refusal."""
     environment.sandbox.faults(twilio={"fail": [{"fault": "400", "code": 30044}]})
     environment.once(environment.text("Hello"))
-    environment.drive(lambda: environment.sandbox.count("twilio.create", contains=notices.GENERAL) == 1)
+    environment.drive(lambda: environment.sandbox.count("twilio.create", contains=said(notices.GENERAL)) == 1)
     (told,) = environment.ledger("notice")
     notice = environment.mailbox.message(told.fields["msg"])
     assert notice
@@ -118,7 +119,7 @@ def test_an_apology_whose_loss_is_reported_later_goes_by_mail(environment: TurnE
     assert reply
     environment.mailbox.run(calls.status(reply.attempts[0].provider_id, "undelivered", code="30006", retention_ms=60_000))
     quiet(environment)
-    assert mails(environment) == [notices.NOTICES[notices.TEXT_UNTOLD]]
+    assert mails(environment) == [said(notices.TEXT_UNTOLD)]
 
 
 def test_a_day_s_limit_is_an_alarm_and_waited_for_long(environment: TurnEnvironment) -> None:
@@ -148,7 +149,7 @@ def test_a_day_s_limit_that_lasts_longer_than_a_user_may_wait_is_parked_and_told
     event = environment.text("Hello")
     environment.drive(lambda: environment.state(event) == "parked:twilio_63038")
     quiet(environment)
-    assert mails(environment) == [notices.NOTICES[notices.TEXT_LOST]]
+    assert mails(environment) == [said(notices.TEXT_LOST)]
     assert not environment.ledger("notice", code="outage")
 
 
@@ -180,4 +181,4 @@ def test_no_second_text_goes_to_a_route_that_is_refused(environment: TurnEnviron
     environment.once(environment.text("Hello"))
     quiet(environment)
     assert len(texts(environment)) == 1
-    assert mails(environment) == [notices.NOTICES[notices.TEXT_LOST]]
+    assert mails(environment) == [said(notices.TEXT_LOST)]

@@ -11,7 +11,7 @@ from redis import Redis
 
 from bridge.server.ledger_follower import outcome_of
 from shared.mailbox.wait_for_reply import recorded
-from shared.model.events import MORE
+from shared.model.words import said
 from supervisor_worker.assistant import notices
 from supervisor_worker.assistant.claude.client import ModelAnswer
 from supervisor_worker.assistant.prompt import EMPTY, NO_ROOM, Prompt
@@ -127,7 +127,7 @@ def test_a_model_that_thinks_twice_until_no_room_is_left_costs_two_questions_and
     assert [request["output_config"]["effort"] for request in asked(environment)] == ["medium", "low"]
     assert environment.state(event) == "parked:claude_empty_max_tokens"
     (sent,) = environment.sandbox.journal("twilio.create", accepted=True)
-    assert sent["request"]["body"] == notices.GENERAL
+    assert sent["request"]["body"] == said(notices.GENERAL)
 
 
 def test_a_shorter_answer_that_is_none_does_not_lose_the_long_one(environment: TurnEnvironment) -> None:
@@ -137,7 +137,7 @@ def test_a_shorter_answer_that_is_none_does_not_lose_the_long_one(environment: T
     event = environment.text("Tell me everything")
     environment.once(event)
     (sent,) = environment.sandbox.journal("twilio.create", accepted=True)
-    assert sent["request"]["body"].endswith("stubborn model." + MORE)
+    assert sent["request"]["body"].endswith("stubborn model." + said("more_hint"))
     assert environment.state(event) == "answered"
 
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from shared.mailbox.records import Message
 from shared.model.events import SmsReceived
-from supervisor_worker.assistant.notices import UNHEARD
+from shared.model.words import said
 from tests.integration.turns import test_mail_files_turn as mails
 from tests.integration.turns.test_mail_files_turn import PDF, blocks, digest, digests
 from tests.payloads import files as payloads
@@ -125,7 +125,7 @@ def test_a_recording_alone_is_answered_at_once_and_by_code(environment: TurnEnvi
     event = arrives(environment, web, ("audio/amr", AMR), ("audio/mp4", AMR), body="")
     environment.once(event)
     assert environment.state(event) == "answered", environment.story()
-    assert environment.reply(event).command.text == UNHEARD["not_heard"]
+    assert environment.reply(event).command.text == said("unheard_not_heard")
     assert asked(environment) == []
     assert environment.sandbox.count("twilio.media", accepted=None) == 0
     assert environment.sandbox.count("twilio.create") == 1
@@ -134,7 +134,7 @@ def test_a_recording_alone_is_answered_at_once_and_by_code(environment: TurnEnvi
     environment.once(environment.text("I said: call Tom"))
     (before, after) = asked(environment)[-1]["messages"][0]["content"].split("\n\n")[:2]
     assert before == "\u27e62 attachments you cannot open: voice or sound, voice or sound\u27e7"
-    assert after == f"\u27e6This program, and not you, told the person: {UNHEARD['not_heard']}\u27e7"
+    assert after == f"\u27e6This program, and not you, told the person: {said('unheard_not_heard')}\u27e7"
 
 
 def test_a_recording_with_words_is_answered_by_the_model_and_told_in_the_same_text(environment: TurnEnvironment, web: Web) -> None:
@@ -146,11 +146,11 @@ def test_a_recording_with_words_is_answered_by_the_model_and_told_in_the_same_te
         asked(environment)[0]["messages"][-1]["content"] == 'Call Tom, see attached\n\n\u27e6The file "attachment 1" (voice recording) '
         "cannot be read: recordings cannot be heard here, which the person is told\u27e7"
     )
-    assert environment.reply(event).command.text.startswith(f"{UNHEARD['not_heard']}\n\nNoted. Noted.")
+    assert environment.reply(event).command.text.startswith(f"{said('unheard_not_heard')}\n\nNoted. Noted.")
     environment.sandbox.faults(anthropic={"text": ""})
     silent = arrives(environment, web, ("audio/amr", AMR), body="FYI")
     answered(environment, silent)
-    assert environment.reply(silent).command.text == UNHEARD["not_heard"]
+    assert environment.reply(silent).command.text == said("unheard_not_heard")
     assert environment.sandbox.count("twilio.create") == 2
     environment.sandbox.faults(anthropic={"text": None})
     answered(environment, arrives(environment, web, body="And now?"))
@@ -164,7 +164,7 @@ def test_a_mail_with_a_recording_is_told_the_same(environment: TurnEnvironment, 
     event = mails.arrives(web, ("memo.bin", AMR), body="")
     said = mails.answered(environment, event)["text"]
     assert '"memo.bin" (voice recording) cannot be read: recordings cannot be heard here, which the person is told' in said
-    assert environment.reply(event).command.text.startswith(UNHEARD["not_heard"])
+    assert environment.reply(event).command.text.startswith(said("unheard_not_heard"))
 
 
 def test_a_machine_that_sends_recordings_is_answered_up_to_its_hourly_bound(environment: TurnEnvironment, redis_url: str) -> None:

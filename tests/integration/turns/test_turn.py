@@ -12,7 +12,8 @@ from structlog.testing import capture_logs
 
 from sandbox.engine.twilio_segments import count_segments
 from shared.mailbox import calls
-from shared.model.events import MORE, SendEmailResponse, SendSmsResponse
+from shared.model.events import SendEmailResponse, SendSmsResponse
+from shared.model.words import said
 from shared.operations import messages
 from shared.operations.people import People
 from supervisor_worker.assistant import notices
@@ -131,8 +132,8 @@ def test_a_long_answer_is_asked_shorter_once(environment: TurnEnvironment) -> No
 
 def test_an_answer_that_stays_too_long_is_cut_at_a_sentence_and_the_rest_kept(environment: TurnEnvironment) -> None:
     """What is stored is what is sent; it says how the rest is had, and its size stands in record, ledger and the operator's view."""
-    said = "This is a sentence of a **stubborn** model. " * 100
-    environment.sandbox.faults(anthropic={"text": said})
+    whole = "This is a sentence of a **stubborn** model. " * 100
+    environment.sandbox.faults(anthropic={"text": whole})
     event = environment.text("Tell me everything")
     environment.once(event)
 
@@ -141,8 +142,8 @@ def test_an_answer_that_stays_too_long_is_cut_at_a_sentence_and_the_rest_kept(en
     assert isinstance(reply.command, SendSmsResponse)
     assert body == reply.command.message
     assert 700 < len(body) <= 6 * 153
-    assert body.endswith("stubborn model." + MORE)
-    assert body.removesuffix(MORE) + " " + reply.command.rest == said.replace("**", "").strip()
+    assert body.endswith("stubborn model." + said("more_hint"))
+    assert body.removesuffix(said("more_hint")) + " " + reply.command.rest == whole.replace("**", "").strip()
     assert (reply.segments, reply.encoding, reply.price_class) == (6, "GSM-7", "US")
     assert count_segments(body) == 6
     (stored,) = environment.ledger("reply_stored", reply=reply.id)
@@ -175,8 +176,8 @@ def test_the_operator_s_bound_on_segments_holds(environment: TurnEnvironment) ->
 @pytest.mark.parametrize(
     ("faults", "answer"),
     [
-        ({"stop_reason": "refusal", "text": "I will not, because"}, notices.REFUSED),
-        ({"stop_reason": "refusal", "content": []}, notices.REFUSED),
+        ({"stop_reason": "refusal", "text": "I will not, because"}, said(notices.REFUSED)),
+        ({"stop_reason": "refusal", "content": []}, said(notices.REFUSED)),
         ({"stop_reason": "max_tokens", "text": "One whole sentence. Another that breaks o"}, "One whole sentence. [...]"),
         ({"thinking": "hm", "text": "Yes."}, "Yes."),
         ({"content": [{"type": "text", "text": "In "}, {"type": "text", "text": "two."}]}, "In two."),
@@ -244,7 +245,7 @@ def test_the_fifth_error_parks_the_message_alone_and_tells_the_user_with_a_fixed
 
     assert environment.state(bad) == "parked:too_many_errors"
     bodies = [entry["request"]["body"] for entry in environment.sandbox.journal("twilio.create")]
-    assert sorted(body == notices.GENERAL for body in bodies) == [False, True]
+    assert sorted(body == said(notices.GENERAL) for body in bodies) == [False, True]
     assert len([e for e in environment.sandbox.journal("anthropic.messages") if "poison" in str(e["request"])]) == 5
 
 
@@ -320,7 +321,7 @@ def test_an_outage_ends_with_one_sentence_when_the_message_is_too_old(environmen
     event = environment.text()
     environment.drive(lambda: environment.sandbox.count("twilio.create") == 1)
     (sent,) = environment.sandbox.journal("twilio.create")
-    assert sent["request"]["body"] == notices.NOTICES["outage"]
+    assert sent["request"]["body"] == said("outage")
     assert (environment.state(event), environment.message(event).errors) == ("parked:outage", 0)
 
 

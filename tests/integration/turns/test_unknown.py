@@ -12,7 +12,7 @@ from redis import Redis
 
 from shared.mailbox import calls
 from shared.model.events import Received
-from supervisor_worker.assistant import notices
+from shared.model.words import said
 from supervisor_worker.assistant.claude.client import ModelAnswer
 from supervisor_worker.assistant.prompt import Prompt
 from supervisor_worker.providers import retry_budget
@@ -267,9 +267,7 @@ def test_a_message_of_yesterday_is_not_thought_about(environment: TurnEnvironmen
     age(environment, old)
     new = environment.text("New")
     environment.drive(
-        lambda: (
-            environment.state(new) == "answered" and bool(environment.sandbox.count("twilio.create", contains=notices.NOTICES["outage"]))
-        )
+        lambda: environment.state(new) == "answered" and bool(environment.sandbox.count("twilio.create", contains=said("outage")))
     )
     assert environment.state(old) == "parked:too_old"
     assert "Old" not in str(environment.sandbox.journal("anthropic.messages"))
@@ -288,7 +286,7 @@ def test_a_reply_of_yesterday_is_not_sent_but_looked_up(environment: TurnEnviron
     age(environment, event)
     environment.drive(lambda: environment.state(event) == state and not environment.redis.exists("boss:due"))
     sent = [entry["request"]["body"] for entry in environment.sandbox.journal("twilio.create", accepted=True)]
-    assert [body == notices.NOTICES["outage"] for body in sent] == [state != "answered"]
+    assert [body == said("outage") for body in sent] == [state != "answered"]
     assert environment.sandbox.count("anthropic.messages", accepted=None) == 1
 
 

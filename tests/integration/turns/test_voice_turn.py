@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from shared.config.secret_rules import SANDBOX_CREDENTIALS
-from supervisor_worker.assistant.notices import UNHEARD
+from shared.model.words import said
 from supervisor_worker.media.transcription import Transcriber
 from tests.integration.turns import test_mail_files_turn as mails
 from tests.integration.turns.test_text_files_turn import answered, arrives, asked
@@ -148,7 +148,7 @@ def test_where_nobody_hears_it_the_person_is_told_by_code_and_asked_nothing(hear
     with capture_logs() as logs:
         hearing.once(event)
     assert hearing.state(event) == "answered", hearing.story()
-    assert hearing.reply(event).command.text == UNHEARD[fault]  # type: ignore[index]
+    assert hearing.reply(event).command.text == said(f"unheard_{fault}")
     assert hearing.message(event).heard[event.media[0].id].fault == fault
     assert (asked(hearing), requests(hearing)) == ([], tries)
     assert not hearing.ledger("lease_lost")
@@ -176,7 +176,7 @@ def test_a_service_that_is_not_there_costs_nobody_an_answer(hearing: TurnEnviron
     event = arrives(hearing, web, NOTE, body="About the invoice")
     question = answered(hearing, event)
     assert "cannot be read: it could not be heard now, which the person is told" in question["text"]
-    assert hearing.reply(event).command.text.startswith(UNHEARD["hearing_failed"] + "\n\n")
+    assert hearing.reply(event).command.text.startswith(said("unheard_hearing_failed") + "\n\n")
     assert hearing.sandbox.count("twilio.create") == 1
 
 
@@ -186,7 +186,7 @@ def test_what_is_too_long_or_too_large_is_not_sent(hearing: TurnEnvironment, web
     for recording in (amr(61), m4a(61, sound=100), opus(1)[:-28] + bytes(61 * 40_000)):
         event = arrives(hearing, web, ("audio/ogg", recording), body="")
         hearing.once(event)
-        assert hearing.reply(event).command.text == UNHEARD["too_long"]
+        assert hearing.reply(event).command.text == said("unheard_too_long")
     assert requests(hearing) == 0
 
 
@@ -218,7 +218,7 @@ def test_a_day_without_room_for_it_hears_nothing_and_says_so(hearing: TurnEnviro
     priced(hearing, DAILY_TOKENS=60_000, STT_TOKENS_PER_MINUTE=100_000)
     event = mails.arrives(web, ("memo.amr", amr(60)), body="Hello")
     assert "the day has no room for hearing it, which the person is told" in mails.answered(hearing, event)["text"]
-    assert hearing.reply(event).command.text.startswith(UNHEARD["not_paid"])
+    assert hearing.reply(event).command.text.startswith(said("unheard_not_paid"))
     assert requests(hearing) == 0
     assert not hearing.message(event).heard
     short = mails.arrives(web, ("memo.amr", amr(6)), body="Hello", number=2)

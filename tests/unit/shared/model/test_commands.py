@@ -9,13 +9,12 @@ from hypothesis import strategies as st
 
 from shared.config.keyword_settings import STOP_ALWAYS, WordSettings
 from shared.model.addresses import EmailAddress, PhoneNumber
-from shared.model.commands import WORDS, command_of, named_in_questions
+from shared.model.commands import WORDS, CommandName, command_of, named_in_questions
 from shared.model.events import EmailReceived, SmsReceived
 from shared.model.marks import Mark
 from shared.model.media import Media
 from shared.model.sms_admission import START_WORDS
-from supervisor_worker.assistant import command_replies
-from supervisor_worker.assistant.notices import NOTICES
+from shared.model.words import WORDS as SENTENCES
 
 SMS = SmsReceived(id="m-1", from_=PhoneNumber("+15551234567"), to=PhoneNumber("+15559876543"), message="", user="user", provider_id="SM1")
 MAIL = EmailReceived(
@@ -95,8 +94,7 @@ def test_no_word_of_a_command_opts_out_or_in() -> None:
     settings = WordSettings()
     taken = settings.opt_out_set | STOP_ALWAYS | START_WORDS | {"yes", "info"}
     assert not {part for words in WORDS.values() for word in words for part in word.strip("/").split()} & taken
-    texts = [*NOTICES.values(), command_replies.HELP, command_replies.NO_MORE, command_replies.NEW, command_replies.BACK]
-    for text in texts:
+    for text in (text for row in SENTENCES.values() for text in row.values()):
         offered = set(text.casefold().split('"')[1::2])
         assert not offered & (settings.opt_out_set | STOP_ALWAYS), text
 
@@ -112,7 +110,7 @@ def test_a_question_of_ours_names_the_commands_whose_words_it_has() -> None:
         ("Was it furthermore statuses?", set()),
         ("More.", set()),
         ("Is that the status, e.g. of today, or of the U.S. order?", {"status"}),
-        (command_replies.HELP, set()),
+        *((text, set[CommandName]()) for text in SENTENCES["help"].values()),
     ):
         assert named_in_questions(text) == names, text
 

@@ -251,3 +251,11 @@ def test_a_fault_in_a_forwarding_address_is_told() -> None:
         assert "canary" not in said
     assert users(ADA + fine + eve + entry("c2@example.com")).forwarding_addresses == 2
     assert users(ADA + "forwarding = []\n").forwarding_addresses == 0
+
+
+def test_an_entry_names_the_language_of_our_own_sentences() -> None:
+    """English where it names none, and for nobody; one that the table has not is a fault."""
+    found = users(ADA + 'language = "de"\n' + BOB)
+    assert [found.language(name) for name in ("ada", "bob", "nobody")] == ["de", "en", "en"]
+    assert "user 1: language must be one of en, de" in faults(ADA + 'language = "tlh"\n')
+    assert "user 1: language must be text" in faults(ADA + "language = 3\n")

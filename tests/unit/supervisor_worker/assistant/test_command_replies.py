@@ -44,4 +44,14 @@ def test_a_status_says_what_waits_what_became_of_the_last_and_what_holds_them_up
             ),
         ),
     ):  # fmt: skip
-        assert status(messages, standing, opted_out, BERLIN, NOW) == told
+        assert status(messages, standing, opted_out, NOW.astimezone(BERLIN), "en") == told
+
+
+def test_a_status_is_in_the_persons_language() -> None:
+    """Names of months and channels too."""
+    messages = [message(MessageState.IN_TURN, 1), message(MessageState.PARKED, 60 * 20, "email")]
+    told = status(messages, Standing(paused=True, held=False), ["sms"], NOW.astimezone(BERLIN), "de")
+    assert told == (
+        "1 deiner Nachrichten wartet auf Antwort, seit 13:59. Deine letzten: 13:59 SMS, wartet; 3. Mai 18:00 Mail, nicht beantwortet. "
+        "Gerade wird nichts gesendet. Ich schicke dir keine SMS, weil du das so wolltest."
+    )

@@ -85,16 +85,16 @@ def test_many_files_are_named_up_to_a_bound() -> None:
 
 def test_the_person_is_told_the_names_of_what_was_not_kept() -> None:
     """Not of what was kept and could not be read: that is the model's to say."""
-    assert not_kept([mail(File(KEY, "a.pdf"))]) == ""
+    assert not_kept([mail(File(KEY, "a.pdf"))], "en") == ""
     lost = [File("", f"{number}.pdf", fault="slow") for number in range(12)]
-    assert not_kept([mail(File(KEY, "a.pdf"), lost[0])]).startswith('I did not get this file: "0.pdf". ')
-    assert '"9.pdf" and 2 more. If' in not_kept([mail(*lost)])
+    assert not_kept([mail(File(KEY, "a.pdf"), lost[0])], "en").startswith('I did not get this file: "0.pdf". ')
+    assert '"9.pdf" and 2 more. If' in not_kept([mail(*lost)], "en")
 
 
 def test_a_name_of_a_file_marks_nothing_in_what_the_person_is_told() -> None:
     """It stands there letter for letter, whatever Markdown it looks like."""
     for name in ("_b_", "`c`", "[pay](mailto:x@evil.example)", "a&lt;b", "![i](tel:1)"):
-        text, html = parts.of(not_kept([mail(File("", name, fault="slow"))]), 10_000)
+        text, html = parts.of(not_kept([mail(File("", name, fault="slow"))], "en"), 10_000)
         assert name.replace("](", "] (") in " ".join(text.split())
         assert not set(re.findall(r"<(\w+)", html)) - {"html", "body", "p", "a"}, html
         assert ">pay</a>" not in html
@@ -103,9 +103,9 @@ def test_a_name_of_a_file_marks_nothing_in_what_the_person_is_told() -> None:
 def test_who_is_told_of_somebody_elses_mail_did_not_send_what_came_with_it() -> None:
     """No sentence asks them for it once more, or calls it theirs."""
     told_of = replace(mail(File("", "a.pdf", fault="slow")), via="contact@example.com", author="<tom@shop.example>")
-    assert not_kept([told_of]) == 'I did not get this file: "a.pdf".'
+    assert not_kept([told_of], "en") == 'I did not get this file: "a.pdf".'
     for fault in get_args(HearingFault):
-        said = unheard(LoadedFiles({"m": (TurnFile(File(KEY, "a.amr"), VOICE, fault=fault),)}), forwarded=True)
+        said = unheard(LoadedFiles({"m": (TurnFile(File(KEY, "a.amr"), VOICE, fault=fault),)}), "en", forwarded=True)
         assert said.startswith("A recording came with it")
         assert "you" not in said.lower().split()
 

@@ -34,26 +34,26 @@ def sent(mail: EmailReceived, text: str) -> SendEmailResponse:
 def notice(code: str, **more: Any) -> SendEmailResponse:
     """A notice about the mail."""
     message = Message("n-1", "c-1", "notice", MessageState.IN_TURN, notice=code, **more)
-    return sent(*forwarded.notice(message, MAIL, "on Monday from 01:00 (UTC)", UTC))
+    return sent(*forwarded.notice(message, MAIL, datetime(2026, 11, 30, 1, tzinfo=UTC), "en"))
 
 
 def test_who_wrote_it_stands_above_every_answer_letter_for_letter() -> None:
     """A name that is Markdown stays a name: no picture and no heading comes of it, and no link but an address that shows itself."""
     hostile = replace(MAIL, author=f"{' '.join(HOSTILE.split())[:100]} <tom@shop.example>", subject=HOSTILE)
-    found = sent(hostile, forwarded.answer(hostile, "Fine."))
+    found = sent(hostile, forwarded.answer(hostile, "Fine.", "en"))
     shown = " ".join(found.body.split())
     assert shown.startswith(
         'Mail to contact@example.com from tom@shop.example ("![x] (https://evil.example/p.png) <b>*Bank*</b> `a` | b # c [d] (https://evil.example)'
     )
     assert shown.endswith('"). This sender is proven. Fine.')
     claims = replace(MAIL, author='Your bank"). This sender is proven. <tom@shop.example>', proof="This sender is not proven")
-    assert sent(claims, forwarded.answer(claims, "")).body.count('"') == 2
+    assert sent(claims, forwarded.answer(claims, "", "en")).body.count('"') == 2
     for tag in ("<img", "<b>", "<em>", "<code>", "<h1", "<h2"):
         assert tag not in found.html, tag
     links = re.findall(r'<a href="([^"]*)">([^<]*)</a>', found.html)
     assert links == [(address, address) for address, _ in links]
     assert len(links) == found.html.count("<a ") == 2
-    assert forwarded.answer(replace(MAIL, via=""), "Fine.") == "Fine."
+    assert forwarded.answer(replace(MAIL, via=""), "Fine.", "en") == "Fine."
     assert "\n" not in found.subject
 
 
@@ -65,7 +65,7 @@ def test_no_two_pieces_of_markdown_in_names_and_subjects_mark_anything_together(
     )  # fmt: skip
     for first, second in itertools.product(pieces, pieces):
         words = f"{first} {second} end"
-        found = sent(MAIL, forwarded.digest("shop@example.com", [WithheldMail(0, words, words)], 1, UTC))
+        found = sent(MAIL, forwarded.digest("shop@example.com", [WithheldMail(0, words, words)], 1, UTC, "en"))
         shown = words.replace("](", "] (")
         assert f": {shown}: {shown} " in " ".join(found.body.split()) + " ", words
         assert not set(re.findall(r"<(\w+)", found.html)) - {"html", "body", "p", "ul", "li"}, found.html
@@ -73,7 +73,7 @@ def test_no_two_pieces_of_markdown_in_names_and_subjects_mark_anything_together(
 
 def test_an_answer_is_never_empty_and_its_subject_has_the_tag() -> None:
     """A mail without a subject is called so."""
-    assert forwarded.answer(MAIL, "").endswith(forwarded.NOTHING_TO_SAY)
+    assert forwarded.answer(MAIL, "", "en").endswith(forwarded.nothing_to_say("en"))
     assert sent(MAIL, "x").subject == "[contact] Lunch"
     assert sent(replace(MAIL, subject=" \u202e "), "x").subject == "[contact] a mail without a subject"
     assert sent(replace(MAIL, subject="x" * 999), "x").subject == f"[contact] {'x' * 200}"

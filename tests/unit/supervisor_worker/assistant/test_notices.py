@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import get_args
 from zoneinfo import ZoneInfo
 
-from shared.config.keyword_settings import STOP_ALWAYS
 from shared.model.heard import HearingFault
+from shared.model.words import LANGUAGES, WORDS, said
 from supervisor_worker.assistant import notices
+from supervisor_worker.channels.twilio.segments import size
 
-NOW = datetime(2026, 12, 2, 1, 0, tzinfo=ZoneInfo("America/Indiana/Indianapolis"))  # a Wednesday: the longest of both
+NOW = datetime(2026, 12, 3, 1, 0, tzinfo=ZoneInfo("America/Indiana/Indianapolis"))  # a Thursday: the longest of all
 
 
 def test_every_notice_fits_into_one_plain_segment() -> None:
-    """ASCII, 160 characters, and an unknown code has a sentence too."""
-    others = [notices.REFUSED, notices.notice("from-the-future", NOW), *notices.UNHEARD.values(), *notices.FORWARDED_UNHEARD.values()]
-    for text in [*(notices.notice(code, NOW) for code in notices.NOTICES), *others]:
-        assert text.isascii()
-        assert len(text) <= 160
-        assert "{" not in text
+    """The GSM alphabet, 160 characters; an unknown code has a sentence too."""
+    for language in LANGUAGES:
+        assert notices.notice("from-the-future", NOW, language) == said("error", language)
+        for text in [*(notices.notice(code, NOW, language) for code in notices.NOTICES), said(notices.REFUSED, language)]:
+            assert (size(text).encoding, size(text).segments) == ("GSM-7", 1), text
+            assert "{" not in text
 
 
 def test_each_reason_why_a_recording_was_not_heard_has_a_sentence() -> None:
-    """And none of them is more than a sentence or two, or offers a word that opts out."""
-    assert set(notices.UNHEARD) == set(notices.FORWARDED_UNHEARD) == set(get_args(HearingFault))
-    for text in [*notices.UNHEARD.values(), *notices.FORWARDED_UNHEARD.values()]:
-        assert not set(re.findall(r"[a-z]+", text.lower())) & {*STOP_ALWAYS, "cancel", "end", "quit"}
+    """In one segment, in the order of the reasons."""
+    for kind in ("unheard", "forwarded"):
+        named = {name.removeprefix(f"{kind}_") for name in WORDS if name.startswith(f"{kind}_")}
+        assert set(get_args(HearingFault)) <= named
+        for language in LANGUAGES:
+            told = [notices.unheard({fault}, language, forwarded=kind == "forwarded") for fault in get_args(HearingFault)]
+            assert {size(text).segments for text in told} == {1}
+    both = f"{said('unheard_not_heard')} {said('unheard_too_long')}"
+    assert notices.unheard({"too_long", "not_heard", ""}, "en") == both
+    assert notices.unheard({""}, "en") == ""
 
 
-def test_who_waits_for_tomorrow_reads_when_it_goes_on_by_their_own_clock() -> None:
+def test_who_waits_for_tomorrow_reads_when_it_goes_on_by_their_own_clock_in_their_own_language() -> None:
     """Weekday, time and zone."""
-    assert "on Wednesday from 01:00 (America/Indiana/Indianapolis)" in notices.notice("waits_share", NOW)
+    assert "on Thursday from 01:00 (America/Indiana/Indianapolis)" in notices.notice("waits_share", NOW, "en")
+    assert "am Donnerstag ab 01:00 Uhr (America/Indiana/Indianapolis)" in notices.notice("waits_share", NOW, "de")

@@ -87,7 +87,7 @@ class Nothing:
 
 def generated(form: CountedFormat, texts: list[str], monkeypatch: pytest.MonkeyPatch) -> Response | None:
     """The reply to a mail, of a model that says these."""
-    monkeypatch.setattr(reply, "configured", lambda _: {"email": form})
+    monkeypatch.setattr(reply, "configured", lambda *_: {"email": form})
     settings = load_settings(sandbox="on")
     generator = ReplyGenerator(
         settings, users.load_users(None), cast("Any", Nothing(NO_MEDIA)), RetryBudget(), cast("Any", Nothing(LoadedFiles()))

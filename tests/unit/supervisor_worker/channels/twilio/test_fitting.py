@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.config.keyword_settings import STOP_ALWAYS, WordSettings
-from shared.model.events import MORE
+from shared.model.words import said
 from supervisor_worker.channels.twilio.fitting import MAX_REST, characters, fit, in_small_alphabet, to_sms
 from supervisor_worker.channels.twilio.look_alikes import LOOK_ALIKES
 from supervisor_worker.channels.twilio.segments import fits_gsm, size
@@ -77,16 +77,16 @@ def test_a_text_is_cut_behind_a_sentence_or_a_line() -> None:
         ("e\u0301" * 300, "e\u0301"),
     ):
         cut = fit(text, 3)
-        assert cut.message.removesuffix(MORE).endswith(end)
-        assert cut.message.endswith(MORE)
-        assert "".join((cut.message.removesuffix(MORE) + cut.rest).split()) == "".join(text.split())
+        assert cut.message.removesuffix(said("more_hint")).endswith(end)
+        assert cut.message.endswith(said("more_hint"))
+        assert "".join((cut.message.removesuffix(said("more_hint")) + cut.rest).split()) == "".join(text.split())
 
 
 def test_the_number_of_a_list_ends_no_sentence() -> None:
     """However the cut falls, no message ends with a number that belongs to the next line."""
     for shift in range(160):
         cut = fit("y" * shift + " " + "1. alpha beta gamma delta epsilon 2. zeta eta theta\n3. iota kappa " * 8, 1)
-        assert not re.search(r"(^|\s)\d\.$", cut.message.removesuffix(MORE))
+        assert not re.search(r"(^|\s)\d\.$", cut.message.removesuffix(said("more_hint")))
 
 
 ONE_CHARACTER: Final = (
@@ -123,15 +123,15 @@ def test_no_cut_parts_what_is_read_as_one_character() -> None:
     """Wherever it falls: flags, joined and coloured emoji, conjuncts, vowels before and behind, syllables."""
     for one in ONE_CHARACTER:
         for shift in range(12):
-            said = fit("\u0436" * shift + one * 200, 2).message.removesuffix(MORE)[shift:]
-            assert said == one * (len(said) // len(one)), ascii(one)
+            kept = fit("\u0436" * shift + one * 200, 2).message.removesuffix(said("more_hint"))[shift:]
+            assert kept == one * (len(kept) // len(one)), ascii(one)
 
 
 def test_a_sentence_ends_where_a_reader_says_so() -> None:
     """Not behind an abbreviation or before a small letter; in scripts with marks of their own behind these, closing quotes included."""
     for text, ends in SENTENCES:
         for shift in range(60):
-            cut = fit("y" * shift + " " + text * 12, 2).message.removesuffix(MORE)
+            cut = fit("y" * shift + " " + text * 12, 2).message.removesuffix(said("more_hint"))
             assert cut.endswith(ends), cut[-30:]
 
 
@@ -141,7 +141,7 @@ def test_no_number_word_or_address_is_cut_among_letters_without_spaces_or_where_
         for piece in pieces:
             for shift in range(40):
                 cut = fit("\u6211" * shift + f"{around}{piece}" * 40, 1)
-                for part in (cut.message.removesuffix(MORE), cut.rest):
+                for part in (cut.message.removesuffix(said("more_hint")), cut.rest):
                     assert part.count(piece) == len([*re.finditer(re.escape(piece[:2]), part)]), piece
 
 
@@ -162,10 +162,10 @@ def test_an_address_is_never_cut() -> None:
 
 def test_the_closing_sentence_fits_and_opts_nobody_out() -> None:
     """No word of it is one of Twilio's, and its letters are those of the small alphabet."""
-    words = set(re.findall(r"\w+", MORE.lower()))
+    words = set(re.findall(r"\w+", said("more_hint").lower()))
     assert not words & (STOP_ALWAYS | WordSettings().opt_out_set | WordSettings().help_set)
-    assert fits_gsm(MORE)
-    assert 2 * len(MORE) < characters(1, gsm=False)
+    assert fits_gsm(said("more_hint"))
+    assert 2 * len(said("more_hint")) < characters(1, gsm=False)
 
 
 PIECES: Final = st.sampled_from([*"ab.\n 1\u2019\u20ac[\U0001f389\u0436", "x" * 40, "one. two three ", URL])
@@ -174,16 +174,16 @@ PIECES: Final = st.sampled_from([*"ab.\n 1\u2019\u20ac[\U0001f389\u0436", "x" * 
 @given(st.lists(PIECES, max_size=120).map("".join), st.integers(1, 10))
 def test_part_by_part_the_whole_text_arrives(text: str, most: int) -> None:
     """Each part fits, each is shorter than what it is a part of, and no letter is left out between them."""
-    said, rest = "", text.strip()
+    told, rest = "", text.strip()
     for _ in range(200):
         cut = fit(rest, most)
         assert size(cut.message).segments <= most
-        said += cut.message.removesuffix(MORE) if cut.rest else cut.message
+        told += cut.message.removesuffix(said("more_hint")) if cut.rest else cut.message
         if not cut.rest:
             break
         assert len(cut.rest) < len(rest)
         rest = cut.rest
-    assert "".join(said.split()) == "".join(text.split())
+    assert "".join(told.split()) == "".join(text.split())
 
 
 @pytest.mark.many_inputs
