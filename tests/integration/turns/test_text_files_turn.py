@@ -162,8 +162,8 @@ def test_a_recording_with_words_is_answered_by_the_model_and_told_in_the_same_te
 def test_a_mail_with_a_recording_is_told_the_same(environment: TurnEnvironment, web: Web) -> None:
     """By its bytes, whatever its name says; a subject is words enough for a question."""
     event = mails.arrives(web, ("memo.bin", AMR), body="")
-    said = mails.answered(environment, event)["text"]
-    assert '"memo.bin" (voice recording) cannot be read: recordings cannot be heard here, which the person is told' in said
+    question = mails.answered(environment, event)["text"]
+    assert '"memo.bin" (voice recording) cannot be read: recordings cannot be heard here, which the person is told' in question
     assert environment.reply(event).command.text.startswith(said("unheard_not_heard"))
 
 
