@@ -75,6 +75,8 @@ def test_what_repeats_keeps_the_time_of_the_wall_over_daylight_saving_days() -> 
     assert dues(twice, "America/New_York", 3) == ["11-06 05:30", "11-07 05:30", "11-08 06:30"]
     skipped = Recurrence(wall("2011-12-29T09:00"), "daily")
     assert dues(skipped, "Pacific/Apia", 3) == ["12-29 19:00", "12-30 10:00", "12-30 19:00"]
+    late = Recurrence(wall("2027-01-01T23:00"), "daily")
+    assert dues(late, "America/New_York", 1, "2027-01-05T03:00") == ["01-05 04:00"]  # it is the evening of the 4th there
 
 
 def test_a_month_that_lacks_the_day_has_its_last_one() -> None:
