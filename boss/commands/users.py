@@ -70,7 +70,7 @@ def _files(settings: Settings, username: str, found: Erased) -> None:
 
 def _told(username: str, erased: Erased, files: Erased) -> list[str]:
     lines = [
-        f"Erased of {username}: {erased.messages} messages, {erased.turns} turns, {erased.replies} replies.",
+        f"Erased of {username}: {erased.messages} messages, {erased.turns} turns, {erased.replies} replies, {erased.reminders} reminders.",
         f"Conversations: {len(erased.conversations)}; leases broken: {erased.leases}.",
         f"Erased on this host's disk: {files.files} waiting entries.",
     ]

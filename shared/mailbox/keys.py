@@ -25,6 +25,10 @@ DUE: Final = PREFIX + "due"
 """A sorted set: conversations with work, by when their time comes (ms)."""
 PRIORITY_DUE: Final = PREFIX + "priority_due"
 """The same for what code answers, which stands in an inbox of its own."""
+ALARMS: Final = PREFIX + "alarms"
+"""A sorted set: reminders that wait, by when somebody is to look at each (ms)."""
+ALARMS_READ: Final = PREFIX + "alarms_read"
+"""A sorted set: those of them that were read and have not rung yet, by when they were read last (ms)."""
 PARKED: Final = PREFIX + "parked"
 """A sorted set: messages that wait for an operator, by when they were parked (ms)."""
 RECENT: Final = PREFIX + "recent"
@@ -82,6 +86,11 @@ def conversation(name: str) -> str:
 def inbox(conversation: str) -> str:
     """The list of a conversation's messages that wait."""
     return f"{PREFIX}inbox:{conversation}"
+
+
+def reminder(name: str) -> str:
+    """A reminder's record."""
+    return f"{PREFIX}reminder:{name}"
 
 
 def file(name: str) -> str:

@@ -8,13 +8,14 @@ from enum import StrEnum
 from typing import Any, Final, Literal, cast
 
 from shared.errors import BadInput
-from shared.model import codec, folds, withheld
+from shared.model import codec, folds, rings, withheld
 from shared.model.addresses import Channel
 from shared.model.commands import Answered, CommandName
 from shared.model.events import Received, Response
 from shared.model.extracts import NOTHING_READ, Extracts
 from shared.model.folds import Fold
 from shared.model.heard import Heard
+from shared.model.rings import Ring
 from shared.model.withheld import WithheldMail
 
 HEARD: Final = "heard:"
@@ -53,8 +54,9 @@ class ReplyState(StrEnum):
     FAILED = "failed"
 
 
-Kind = Literal["text", "mail", "bridge", "notice"]
-"""`text` and `mail` came from a provider, `bridge` from a local client; a `notice` is a sentence of ours to the user."""
+Kind = Literal["text", "mail", "bridge", "notice", "reminder"]
+"""`text` and `mail` came from a provider, `bridge` from a local client; a `notice` is a sentence of ours to the user, a `reminder` says
+what they asked to be reminded of."""
 AttemptOutcome = Literal["", "accepted", "refused", "absent"]
 """'' is pending; `absent` means that look-ups succeeded and did not find it: it may have been accepted all the same."""
 
@@ -86,11 +88,11 @@ class Reply:
     """A stored reply: the command to send and what became of it. `code` is why it did not arrive, in the provider's words.
 
     `notice` is the code of the notice that it carries, once it is known that it did not reach its user. `answers` is the command that it
-    answers, or "digest", '' for what the model wrote, or what is `by_code`: a notice, or all that is said without the model. Of what the
-    model wrote, code has put the first `code_before` and the last `code_behind` characters around it; with `names_others` a stranger's
-    name may stand in what code said. `mixed`: words that the person did not write were shown when it was made. `next` is the reply that
-    brought the next part of what it left out. `segments`, `encoding` and `price_class` are what is billed for a text (0 and "" for a mail,
-    and in records of before). `stored_at` is in ms of Redis TIME; 0 where it is not known.
+    answers, or "digest" or "reminder", '' for what the model wrote, or what is `by_code`: a notice, or all that is said without the
+    model. Of what the model wrote, code has put the first `code_before` and the last `code_behind` characters around it; with
+    `names_others` a stranger's name may stand in what code said. `mixed`: words that the person did not write were shown when it was made.
+    `next` is the reply that brought the next part of what it left out. `segments`, `encoding` and `price_class` are what is billed for a
+    text (0 and "" for a mail, and in records of before). `stored_at` is in ms of Redis TIME; 0 where it is not known.
     """
 
     id: str
@@ -135,7 +137,8 @@ class Message:
     heard in each of its recordings, by the id of its file. `who` (sender and recipient, masked) and `provider_id` are of one that is not
     answered. `command` is what code does about it, '' for what the model answers; `rest` the reply of which a "more" asks the next part.
     `folds` are the parts that are shown as notes only; None until the message was first shown in a question.
-    `withheld` are the mails that a digest names, `withheld_count` how many it is of.
+    `withheld` are the mails that a digest names, `withheld_count` how many it is of. `rings` are the occurrences that a reminder's message
+    tells of.
     """
 
     id: str
@@ -164,6 +167,7 @@ class Message:
     heard: Mapping[str, Heard] = field(repr=False, default_factory=dict)
     withheld: tuple[WithheldMail, ...] = field(repr=False, default=())
     withheld_count: int = 0
+    rings: tuple[Ring, ...] = field(repr=False, default=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +237,7 @@ def message_from(record: dict[str, Any], *, age_ms: int = 0) -> Message:
         heard=_heard(record),
         withheld=withheld.read(record["named"]) if record.get("named") else (),
         withheld_count=int(record.get("withheld") or 0),
+        rings=rings.read(record["rings"]) if record.get("rings") else (),
     )
 
 

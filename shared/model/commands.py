@@ -16,7 +16,7 @@ from shared.model.events import EmailReceived, Received
 
 CommandName = Literal["", "help", "status", "more", "new", "back"]
 """'' for a message that is no command."""
-Answered = CommandName | Literal["digest"]
+Answered = CommandName | Literal["digest", "reminder"]
 """What code has said in a reply: the answer to a command, or what came by a forwarding address; '' for what the model wrote."""
 
 WORDS: Final[dict[CommandName, tuple[str, ...]]] = {

@@ -144,6 +144,11 @@ class Users:
         """The user of that name."""
         return next((user for user in self.all if user.username == username), None)
 
+    def has_other_channel(self, event: Received) -> bool:
+        """Whether the user of a message is also reached on another channel than its own."""
+        user = self.named(event.user)
+        return user is not None and any(user.ends(channel) for channel in CHANNELS if channel != event.channel)
+
     def language(self, username: str) -> str:
         """The language in which our own sentences are written for the user of that name."""
         user = self.named(username)

@@ -235,6 +235,25 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "en": "I send you no mails, since you asked me not to.",
         "de": "Ich schicke dir keine Mails, weil du das so wolltest.",
     },
+    # Of reminders that are due.
+    "reminder": {"en": "Reminder: {text}", "de": "Erinnerung: {text}"},
+    "reminder_late": {
+        "en": "Reminder, late (it was due on {when}): {text}",
+        "de": "Erinnerung, verspätet (fällig am {when}): {text}",
+    },
+    "reminder_of_mail": {"en": "From the mail of {source}: {text}", "de": "Aus der Mail von {source}: {text}"},
+    "reminder_of_others": {"en": "From what others wrote: {text}", "de": "Aus Worten anderer: {text}"},
+    "reminders_missed_one": {
+        "en": "I could not reach you when this reminder was due:",
+        "de": "Als diese Erinnerung fällig war, konnte ich dich nicht erreichen:",
+    },
+    "reminders_missed_many": {
+        "en": "I could not reach you when these reminders were due:",
+        "de": "Als diese Erinnerungen fällig waren, konnte ich dich nicht erreichen:",
+    },
+    "reminder_subject": {"en": "A reminder", "de": "Eine Erinnerung"},
+    "reminders_missed_subject": {"en": "Reminders that you missed", "de": "Verpasste Erinnerungen"},
+    "weekday_and_date": {"en": "{weekday}, {date}", "de": "{weekday}, {date}"},
     # A date, as it stands within a sentence.
     "date": {"en": "{day} {month}", "de": "{day}. {month}"},
     "date_and_time": {"en": "{day} {month}, {time}", "de": "{day}. {month}, {time} Uhr"},

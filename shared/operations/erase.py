@@ -39,6 +39,7 @@ class Erased:
     replies: int = 0
     leases: int = 0
     files: int = 0
+    reminders: int = 0
     unreadable: int = 0
     left: int = 0
     conversations: set[str] = field(default_factory=set)
@@ -62,6 +63,7 @@ def erase_records(redis: Redis, *, username: str, user: str, request_ms: int, wa
     mailbox, erased = Mailbox(redis), Erased()
     for _ in range(MAX_ROUNDS):
         mailbox.run(calls.erase_files(user))
+        erased.reminders += mailbox.run(calls.erase_reminders(user))
         found = list(_theirs(redis, username, user))
         if not found:
             return erased

@@ -109,7 +109,7 @@ class CommandReplies:
 def _is_own(message: Message) -> bool:
     """Whether a person wrote a message themselves, and not as a command: what comes by their forwarding addresses they did not."""
     forwarded = message.reason == WITHHELD or (message.event is not None and message.event.forwarding != "")
-    return not (message.command or message.kind == "notice" or forwarded)
+    return not (message.command or message.kind in ("notice", "reminder") or forwarded)
 
 
 def status(messages: Sequence[Message], standing: Standing, opted_out: Sequence[Channel], now: datetime, language: str) -> str:

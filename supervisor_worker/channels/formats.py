@@ -42,6 +42,10 @@ class MessageFormat(Protocol):
         """A message that answers none; `event` has both addresses."""
         ...
 
+    def announced(self, event: Received, text: str, reply_id: str) -> Response:
+        """The same of words in which nothing is Markdown: a person's own, or others'."""
+        ...
+
     def ask_shorter(self, command: Response) -> str:
         """The request to the model for a shorter answer; '' when the one that `command` was made of is not too long for the channel."""
         ...

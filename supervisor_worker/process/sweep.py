@@ -3,7 +3,8 @@
 The agenda (`due`) says when a conversation needs a worker again: after its settling time, after a back-off, when the lease of a holder
 that may have died ends, or because its job was lost. Each process polls several times a second, and when the next conversation is due
 if that is sooner. The script gives each conversation to one process and remembers that a wake-up is under way. The same poll finds the
-replies that did not reach their users (`cross_channel_notice`), and the retries that operators request (`retry_request`).
+replies that did not reach their users (`cross_channel_notice`), the retries that operators request (`retry_request`), and whether
+reminders are due (`alarms`).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from shared.observability.outage import Outage
 from shared.observability.redaction import error_location
 from shared.process.tasks import cancel_and_wait, run_until
 from supervisor_worker.process.resources import WorkerResources
+from supervisor_worker.turns.alarms import AlarmRinger
 from supervisor_worker.turns.cross_channel_notice import send_notices
 from supervisor_worker.turns.retry_request import RetryServer
 
@@ -50,6 +52,7 @@ class Sweep:
         self._oldest_wait_ms = 0
         self._next_ms: int | None = None
         self._retry_server = RetryServer(resources.context)
+        self._ringer = AlarmRinger(resources.context)
         self._served: dict[str, asyncio.Task[None]] = {}
         self._asking: asyncio.Future[Swept] | None = None
         self._outage = Outage()
@@ -88,6 +91,8 @@ class Sweep:
         self._begin(swept.retries)  # before anything else is awaited: at the end of the process, what is not begun is not given back
         if swept.due:
             await self._resources.wake_all(swept.due)
+        if swept.alarms:
+            await self._ringer.ring_due()
         if swept.untold:
             await send_notices(swept.untold, self._resources.context)
         if swept.due or self._oldest_wait_ms:

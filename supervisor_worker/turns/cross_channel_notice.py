@@ -5,7 +5,7 @@ removes a reply from it and appends the notice in the same step. So the user is 
 process is killed. The notice is sent, waits for a pause or is stopped by an opt-out like every other message.
 
 The users file says who the user is, by both addresses of the reply; nothing that was received decides it. The notice repeats nothing of
-the reply.
+the reply; a reminder's text goes to the other channel.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from shared.mailbox.wake_queue import job
 from shared.model.channels import CHANNELS
 from shared.model.events import Received
 from shared.model.users import User
+from shared.model.words import said
 from shared.observability import logs
 from shared.observability.redaction import error_location
 from supervisor_worker.assistant import notices
@@ -77,7 +78,10 @@ def _user(reply: Reply, context: TurnContext) -> User | None:
 
 def _event(user: User, reply: Reply) -> Received | None:
     """The event that the notice answers, on the user's first other channel; None where they have none."""
-    subject = notices.lost_subject(CHANNELS[reply.command.channel].kind, user.language)
+    if reply.answers == "reminder":  # it goes there as it was
+        subject = said("reminder_subject", user.language)
+    else:
+        subject = notices.lost_subject(CHANNELS[reply.command.channel].kind, user.language)
     for channel in CHANNELS:
         if channel != reply.command.channel and (ends := user.ends(channel)):
             return FORMATS[channel].notice_event(ends, _name(reply.id), user.username, subject, time.time())

@@ -57,8 +57,8 @@ def without_permit(verdict: Sending) -> DeliveryResult:
     """The result of a verdict that permits no request and leaves nothing to do for the delivery."""
     if verdict.outcome == "sent":
         return DeliveryResult("sent")
-    if verdict.outcome in ("opted_out", "paused"):
-        return DeliveryResult("closed", more=verdict.more and verdict.outcome == "opted_out")
+    if verdict.outcome in ("opted_out", "cancelled", "paused"):
+        return DeliveryResult("closed", more=verdict.more and verdict.outcome != "paused")
     if verdict.outcome == "too_old":
         return DeliveryResult("too_old")
     if verdict.outcome in ("unknown", "no_pair"):

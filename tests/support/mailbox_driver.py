@@ -51,7 +51,8 @@ class MailboxDriver:
         redis.flushdb()
         redis.set(CLOCK, START)
         self.redis = redis
-        self.run = Scripts(redis, mutation).run
+        self.scripts = Scripts(redis, mutation)
+        self.run = self.scripts.run
         self.box = Mailbox(redis)
 
     # -- the clock and the agenda

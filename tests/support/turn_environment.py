@@ -34,6 +34,7 @@ from supervisor_worker.channels.twilio.sms import TwilioSms
 from supervisor_worker.media.transcription import Transcriber
 from supervisor_worker.media.turn_media import MediaLoader
 from supervisor_worker.process.patient_mailbox import PatientMailbox
+from supervisor_worker.turns.alarms import AlarmRinger
 from supervisor_worker.turns.context import TurnContext
 from supervisor_worker.turns.cross_channel_notice import send_notices
 from supervisor_worker.turns.turn import run_turn
@@ -227,6 +228,9 @@ class TurnEnvironment:
             assert asyncio.get_running_loop().time() < end, f"not within {seconds} s; ledger:\n{self.story()}"
             swept = await context.mailbox.run(calls.sweep(recheck_ms=1000))
             await send_notices(swept.untold, context)
+            if swept.alarms:
+                await AlarmRinger(context).ring_due()
+                self._wake_reminded()
             for due in swept.due:
                 jobs.add(asyncio.create_task(self._job(due.conversation, context)))
             for done in [task for task in jobs if task.done()]:
@@ -234,6 +238,12 @@ class TurnEnvironment:
                 done.result()
             await asyncio.sleep(0.02)
         await asyncio.gather(*jobs)
+
+    def _wake_reminded(self) -> None:
+        """What was put into priority inboxes is looked at now; elsewhere its job is in the queue."""
+        for conversation in cast("list[bytes]", self.redis.zrange("boss:priority_due", 0, -1)):
+            self.redis.zadd("boss:priority_due", {conversation: 0})
+            self.redis.delete(f"boss:wake:{conversation.decode()}")
 
     async def _job(self, conversation: str, context: TurnContext) -> None:
         with contextlib.suppress(*self.forgiven):

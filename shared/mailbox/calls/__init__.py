@@ -66,6 +66,7 @@ from shared.mailbox.calls.processes import (
     standby,
     sweep,
 )
+from shared.mailbox.calls.reminders import ALARMS_AT_ONCE, Alarm, Alarms, Fired, Firing, alarms, erase_reminders, fire, hold_back
 from shared.mailbox.calls.retry_requests import RetryRequest, RetryResult, hold_retry, refuse_retry, request_retry, result_from
 from shared.mailbox.calls.spending import NO_MODEL_CALL, DayBounds, Dearest, Reserved, Settled, reserve
 from shared.mailbox.calls.steps import NO_EFFECT, Calling, Effect, Figures, Step, TurnHolder, called, calling, step
@@ -84,6 +85,7 @@ from shared.mailbox.calls.turns import (
 )
 
 __all__ = [
+    "ALARMS_AT_ONCE",
     "DAY_MS",
     "END",
     "HOUR_MS",
@@ -104,7 +106,9 @@ __all__ = [
     "WAKE_CEILING_MS",
     "WAKE_FLOOR_MS",
     "Accepted",
+    "Alarm",
     "Alarmed",
+    "Alarms",
     "Arguments",
     "Call",
     "Calling",
@@ -116,6 +120,8 @@ __all__ = [
     "Due",
     "Effect",
     "Figures",
+    "Fired",
+    "Firing",
     "ForwardingBounds",
     "NotFound",
     "Outcome",
@@ -138,6 +144,7 @@ __all__ = [
     "Wake",
     "accept",
     "alarm",
+    "alarms",
     "backoff",
     "called",
     "calling",
@@ -148,11 +155,14 @@ __all__ = [
     "enqueue",
     "erase",
     "erase_files",
+    "erase_reminders",
     "file_piece",
     "file_room",
     "finish",
+    "fire",
     "hand_over",
     "heartbeat",
+    "hold_back",
     "hold_retry",
     "ignore",
     "keep_heard",

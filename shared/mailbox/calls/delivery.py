@@ -59,7 +59,7 @@ class Sending:
     """The verdict right before a request to a provider. Only `ok` allows it.
 
     - `look_up`: `attempt` is pending; ask the provider first.
-    - `opted_out`, `paused`: the lease was given up; `more` says whether messages remain.
+    - `opted_out`, `paused`, `cancelled` (what it says was taken back): the lease was given up; `more` says whether messages remain.
     - `short`: too little is left of the lease. Renew it once, and ask again.
     - `sent`: nothing is left to send.
     - `lost`: the lease is another holder's, or this permit is not given a second time.
@@ -68,7 +68,9 @@ class Sending:
       be sent again.
     """
 
-    outcome: Literal["ok", "not_replicated", "lost", "look_up", "opted_out", "paused", "short", "sent", "too_old", "unknown", "no_pair"]
+    outcome: Literal[
+        "ok", "not_replicated", "lost", "look_up", "opted_out", "cancelled", "paused", "short", "sent", "too_old", "unknown", "no_pair"
+    ]
     attempt: Attempt | None = None
     more: bool = False
 

@@ -35,13 +35,15 @@ class Due:
 class Swept:
     """What a sweep found to wake, and in how many ms the next one's time comes; None when nothing is on the agenda.
 
-    `untold` are replies that did not reach their users, who are to be told elsewhere; `retries` are requests to serve.
+    `untold` are replies that did not reach their users, who are to be told elsewhere; `retries` are requests to serve. `alarms`: reminders
+    are due.
     """
 
     due: tuple[Due, ...]
     next_ms: int | None = None
     untold: tuple[str, ...] = ()
     retries: tuple[RetryRequest, ...] = ()
+    alarms: bool = False
 
 
 def heartbeat(process: str, *, life_ms: int, place: str = "") -> Call[list[str]]:
@@ -89,6 +91,7 @@ def _beats(raw: Any) -> dict[str, str]:
 
 def _swept(raw: Any) -> Swept:
     """The answer to `sweep`."""
-    woken, next_ms, untold, retries = raw
+    woken, next_ms, untold, retries, alarms = raw
     due = tuple(Due(conv, channel) for conv, channel in woken)
-    return Swept(due, next_ms if next_ms >= 0 else None, tuple(untold), tuple(RetryRequest(*each) for each in retries))
+    requests = tuple(RetryRequest(*each) for each in retries)
+    return Swept(due, next_ms if next_ms >= 0 else None, tuple(untold), requests, alarms=bool(alarms))

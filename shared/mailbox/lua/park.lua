@@ -2,7 +2,8 @@
 -- A turn with a pending attempt is parked only after a look-up that succeeded; if the outcome of one stays unknown the reply is
 -- marked `maybe_sent`, and a later "accepted" turns its messages into answered. The user is told once, by a notice at the tail, unless
 -- the message came over the bridge, which tells it; or on the other channel, where this one cannot reach them ("unreachable").
--- A notice itself is not kept: it ends as ignored, but for a digest, which alone says what came. The turn's last call is settled first,
+-- A notice itself is not kept: it ends as ignored, but for a digest, which alone says what came. A reminder is told on the other channel,
+-- with its text. The turn's last call is settled first,
 -- whoever holds the lease.
 -- uses: turns replies spending
 -- args: conv token reason looked_up code retention settled{model_call used# answer} wake...
@@ -35,7 +36,9 @@ redis.call('HSET', key, box_of(turn).not_before, 0)
 local event, user = get(msg_key(first), 'event'), get(msg_key(first), 'user')
 local is_kept = not notice or get(msg_key(first), 'notice') == 'forwarding_digest'
 local result = close_turn(conv, token, is_kept and 'parked' or 'ignored', reason, retention, t)
-if code == 'unreachable' then
+if kind == 'reminder' then
+  if not unresolved and redis.call('EXISTS', reply_key(reply)) == 1 then not_reached(reply, t) end
+elseif code == 'unreachable' then
   if #list > 0 and count_outcomes(list, 'refused') == #list then not_reached(reply, t) end
 elseif code ~= '' and not notice and kind ~= 'bridge' and not unresolved then
   add_notice(conv, first, code, event, user, t)

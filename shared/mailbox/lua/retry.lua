@@ -29,7 +29,7 @@ redis.call('HSET', key, 'operation', operation, 'state', 'pending', 'reason', ''
   'maybe_duplicate', duplicate)
 redis.call('ZREM', P .. 'parked', id)
 release_turn(parked_turn, retention)
-if get(key, 'command') ~= '' then into_priority(conv, id, t) else into_inbox(conv, id, 0, t) end
+if get(key, 'command') ~= '' or get(key, 'kind') == 'reminder' then into_priority(conv, id, t) else into_inbox(conv, id, 0, t) end
 end_request(operation, 'retried', '', t)
 append('retried', 'conv', conv, 'msg', id, 'by', by, 'user', user)
 return {'done', conv, channel}

@@ -10,6 +10,14 @@ local function turn_too_old(turn, pair, oldest, t)
   return false
 end
 
+-- Whether all that the turn was to say was taken back: a reminder that was cancelled or moved while its message waited.
+local function withdrawn(turn)
+  for _, id in ipairs(turn_messages(turn)) do
+    if get(msg_key(id), 'withdrawn') == '1' then return true end
+  end
+  return false
+end
+
 local function take_permit(conv, token, reply, id, limits, t)
   local key = conv_key(conv)
   if get(key, 'token') ~= token or reply_of(get(key, 'turn')) ~= reply then return {'lost', '', ''} end
@@ -31,6 +39,7 @@ local function take_permit(conv, token, reply, id, limits, t)
     if attempt.outcome == '' then return {'look_up', cjson.encode(attempt), ''} end
   end
   if out then return {'opted_out', '', close_turn(conv, token, 'ignored', 'opted_out', limits.retention, t)} end
+  if #list == 0 and withdrawn(turn) then return {'cancelled', '', close_turn(conv, token, 'ignored', 'cancelled', limits.retention, t)} end
   if pair == '' then return {'no_pair', '', ''} end  -- nobody can know whether its user said STOP
   if halted then
     append('backoff', 'conv', conv, 'reason', 'paused', 'counted', 0)

@@ -5,7 +5,8 @@
 -- Refused when a message of the turn was handed over. A bridge message is answered by this very step.
 -- `answers` is the command of the person's that this is the answer to: its effect happens here, in the same step. A new chat begins behind
 -- what the conversation remembers now, and the place stays where it is when an earlier one is taken up again. `asks` are the commands that
--- the reply's questions name, `rest` is "1" where it was cut: the next "more" is its.
+-- the reply's questions name, `rest` is "1" where it was cut: the next "more" is its. A reminder that says all leaves the rest of the answer
+-- before it.
 -- Answer: {outcome, "more" or "empty", the verdict of `sending` or nothing}.
 -- uses: turns replies send_permit spending indexes threads
 -- args: conv token turn reply command channel attempt digest figures thread answers asks rest
@@ -38,7 +39,7 @@ redis.call('HSET', reply_key(reply), 'v', VERSION, 'id', reply, 'conv', conv, 't
 local told = cjson.decode(figures)
 if #told > 0 then redis.call('HSET', reply_key(reply), unpack(told)) end
 local said = {'said_before', get(key, 'said'), 'said', digest, 'said_at', whole(t), 'asks', asks}
-if answers == '' or answers == 'more' then
+if answers == '' or answers == 'more' or (answers == 'reminder' and rest == '1') then
   said[#said + 1], said[#said + 2] = 'rest', (rest == '1' or answers == 'more') and reply or ''
   said[#said + 1], said[#said + 2] = 'rest_at', whole(t)
 end

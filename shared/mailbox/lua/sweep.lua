@@ -2,11 +2,11 @@
 -- ends, or after `recheck`: its caller may die before it has enqueued. Answer: {{conv, channel}, ...} to enqueue, and the ms until the
 -- next one's time comes (-1: none is on the agenda); then the replies that did not reach their users, for the caller to tell
 -- them elsewhere (`elsewhere`), at most 20 at a time; then the operators' requests for a retry that the caller is to serve, {operation,
--- message, operator}, at most `places`.
+-- message, operator}, at most `places`; and 1 where reminders are due (`alarms`).
 -- The bounds 20 and 100 keep the script short, because Redis serves nobody else meanwhile; what is left comes with the next sweep.
 -- What a process that is silent held is due at once. A call to the model whose holder's lease is over is settled at its amount, at most
 -- 100 at a time. A mark from the future is none: TIME has stepped back since, and so it would outlive its wake-up.
--- uses: spending liveness indexes requests
+-- uses: spending liveness indexes requests people ringing
 -- args: limit# recheck# mark# life# lease# places#
 local t = now()
 local woken = {}
@@ -51,10 +51,13 @@ for _, agenda in ipairs(AGENDAS) do
   local score = tonumber(redis.call('ZRANGE', agenda, 0, 0, 'WITHSCORES')[2])
   if score then first = math.min(first or score, score) end
 end
+local alarm = tonumber(redis.call('ZRANGE', ALARMS, 0, 0, 'WITHSCORES')[2])
+if alarm then first = math.min(first or alarm, alarm) end
+if redis.call('ZCOUNT', ALARMS_READ, '(' .. whole(t), '+inf') > 0 then alarm = t end  -- read by a clock that has stepped back since
 for _, reply in ipairs(redis.call('ZRANGEBYSCORE', UNTOLD, '(' .. whole(t + recheck), '+inf', 'LIMIT', 0, 20)) do
   redis.call('ZADD', UNTOLD, whole(capped(tonumber(redis.call('ZSCORE', UNTOLD, reply)), recheck, t, 'untold', 'reply', reply)), reply)
 end
 local untold = redis.call('ZRANGEBYSCORE', UNTOLD, '-inf', whole(t), 'LIMIT', 0, 20)
 for _, reply in ipairs(untold) do redis.call('ZADD', UNTOLD, whole(t + recheck), reply) end
 trim_indexes(5, t)
-return {woken, first and math.max(0, math.floor(first - t)) or -1, untold, requests_to_serve(places, lease, t)}
+return {woken, first and math.max(0, math.floor(first - t)) or -1, untold, requests_to_serve(places, lease, t), alarm and alarm <= t and 1 or 0}

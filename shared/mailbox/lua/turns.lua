@@ -71,7 +71,8 @@ end
 local function remember(conv, turn, retention)
   local key = P .. 'history:' .. conv
   for _, id in ipairs(turn_messages(turn)) do
-    if get(msg_key(id), 'kind') ~= 'notice' then redis.call('RPUSH', key, 'm:' .. id) end
+    local kind = get(msg_key(id), 'kind')
+    if kind ~= 'notice' and kind ~= 'reminder' then redis.call('RPUSH', key, 'm:' .. id) end
   end
   if redis.call('EXISTS', reply_key(reply_of(turn))) == 1 then redis.call('RPUSH', key, 'r:' .. reply_of(turn)) end
   redis.call('LTRIM', key, -40, -1)
@@ -122,10 +123,10 @@ local function finish_turn(conv, token, state, reason, retention, t)
   return 'lost'
 end
 
--- Whether a message is too old to be answered. It is never older by the clock that stands still in pauses than by the other one.
+-- Whether a message is too old to be answered; a reminder says that it is late, or missed. It is never older by the clock that stands still in pauses than by the other one.
 local function too_old(id, pair, oldest, t)
   local since = number(msg_key(id), 'active_at')
-  return since > 0 and t - since > oldest and active(t, pair) - since > oldest
+  return since > 0 and get(msg_key(id), 'kind') ~= 'reminder' and t - since > oldest and active(t, pair) - since > oldest
 end
 
 -- A turn without a step or a stored reply is formed anew next time: its messages wait in the inbox again. One with a step keeps its id and

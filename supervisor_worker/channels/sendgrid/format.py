@@ -97,6 +97,10 @@ class EmailFormat:
         mail, answer = of(event), self.reply(event, text, reply_id)
         return replace(answer, subject=mail.subject, message_id=mail.message_id, in_reply_to="", references=())  # type: ignore[call-arg]
 
+    def announced(self, event: Received, text: str, reply_id: str) -> Response:
+        """Line by line, each as it stands."""
+        return self.opening(event, "\n".join(forwarded.literal(line) for line in text.splitlines()), reply_id)
+
     def ask_shorter(self, command: Response) -> str:
         """No mail is too long: beyond MAX_MAIL_BYTES it is cut."""
         del command

@@ -64,6 +64,10 @@ class SmsFormat:
         """As a reply: a text message has no headers that refer to another one."""
         return self.reply(event, text, reply_id)
 
+    def announced(self, event: Received, text: str, reply_id: str) -> Response:
+        """As it stands."""
+        return self.continued(event, text, reply_id)
+
     def ask_shorter(self, command: Response) -> str:
         """Each segment is billed, and a long text is read in pieces."""
         if not command.rest:

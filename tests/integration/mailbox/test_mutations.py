@@ -29,6 +29,7 @@ from tests.integration.mailbox import (
     test_liveness,
     test_pause,
     test_people,
+    test_reminders,
     test_requests,
     test_scripts,
     test_sending,
@@ -58,6 +59,7 @@ MODULES: Final = (
     test_liveness,
     test_pause,
     test_people,
+    test_reminders,
     test_requests,
     test_scripts,
     test_sending,
@@ -82,7 +84,16 @@ def test_a_rule_taken_away_is_noticed_by_its_row(redis: Redis, broken: Broken) -
 def test_every_script_of_the_law_is_in_the_table() -> None:
     """A row of the law without a broken rule would be a row without a proof."""
     scripts = {broken.script for broken in table()}
-    used = {"send_permit", "turns", "indexes", "requests", "threads", "forwarding"}  # where the rules stand that several scripts share
+    used = {
+        "send_permit",
+        "turns",
+        "indexes",
+        "requests",
+        "threads",
+        "forwarding",
+        "ringing",
+        "reminders",
+    }  # where the rules stand that several scripts share
     law = {"accept", "claim", "renew", "store_reply", "outcome", "not_found", "reserve", "backoff", "park", "retry", "hand_over", "sweep"}
     beside = {
         "status",
@@ -96,5 +107,8 @@ def test_every_script_of_the_law_is_in_the_table() -> None:
         "index",
         "request_retry",
         "serve_retry",
+        "alarms",
+        "fire",
+        "erase_reminders",
     }
     assert law | used | beside <= scripts

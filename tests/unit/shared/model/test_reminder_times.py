@@ -74,7 +74,7 @@ def test_what_cannot_be_is_refused_with_its_word() -> None:
             {"at": "2029-03-03T09:00"}, {"in_minutes": 731 * 1440 + 1}, {"at": "9999-12-31T23:59"},
             {"at": "2030-01-01T09:00", "repeat": daily},
         ],
-        "bad_repeat": [{"at": "09:30", "repeat": repeat} for repeat in ("daily", {}, {"every": "hourly"}, [])],
+        "bad_repeat": [{"at": "09:30", "repeat": repeat} for repeat in ("daily", {"every": "hourly"}, {"every": 1}, 5)],
         "bad_days": [{"at": "09:30", "repeat": {"every": "weekly", "days": days}} for days in ([], ["monday"], [1], "mon", [None])],
         "bad_day": [{"at": "09:30", "repeat": {"every": "monthly", "day": day}} for day in (0, 32, "5", True, 1.0)],
         "bad_until": [{"at": "09:30", "repeat": {**daily, "until": until}} for until in ("", "soon", 5, "2027-02-30")],
