@@ -32,6 +32,7 @@ PARKED: Final[dict[str, Explanation]] = {
         "Its record does not say whom it is from, so nobody knows whether they said STOP; a retry reads it from its text.", RETRY
     ),
     "unreadable": Explanation("Its text is gone, or its record cannot be read.", DISCARD),
+    "not_resumable": Explanation("It was begun with pictures or files that are gone since then, and nothing was changed by it.", RETRY),
     "too_long": Explanation("It could use more tokens than DAILY_TOKENS, or its sender's share of it, allows in a whole day.", RETRY),
 }
 """By reason; a provider's own refusal is `twilio_21614` and the like."""

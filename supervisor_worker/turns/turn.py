@@ -205,9 +205,8 @@ class _TurnRun:
         """The turn has no reply, and nothing further may begin. Counted, because each further try pays for the first call again."""
         if reason in NO_TOKENS and (unfinished := await self._unfinished()):
             return await self._deliver(*unfinished)
-        parks = {"dear": ("too_long", "too_long"), "gone": ("not_resumable", "error")}
-        if reason in parks:
-            return await self._park(*parks[reason])
+        if reason in ("dear", "gone"):
+            return await (self._park("too_long", "too_long") if reason == "dear" else self._park("not_resumable", "error"))
         if reason == "opted_out":
             return await self._finish("ignored", "opted_out")
         waits = {"paused": retry_policy.pause_wait_ms(self._context.settings), "priority": 0, "handed_over": 0}
