@@ -6,9 +6,10 @@ import json
 import re
 import secrets
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from sandbox.anthropic import model_rules, thinking_blocks, tokens
+from sandbox.anthropic import assistant_answers, model_rules, thinking_blocks, tokens
 from sandbox.anthropic.told_calls import calls_told
 from sandbox.anthropic.transcript import last_user_text, newest_outcomes, user_turns
 from sandbox.engine.faults import AnthropicFaults
@@ -17,7 +18,7 @@ from sandbox.engine.json_types import JsonObject
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sandbox.anthropic.told_calls import Call
+    from sandbox.anthropic.transcript import Call
     from sandbox.engine.answer_script import ScriptedAnswer
 
 NOTES: Final = re.compile(r"⟦[^⟦⟧]*⟧\s*")
@@ -61,11 +62,13 @@ class PlannedAnswer:
     usage: JsonObject = field(default_factory=dict)
 
 
-def answer(request: JsonObject, faults: AnthropicFaults, scripted: ScriptedAnswer | None = None) -> ModelReply:
-    """Write a reply within the request's max_tokens, thinking first."""
+def answer(
+    request: JsonObject, faults: AnthropicFaults, scripted: ScriptedAnswer | None = None, clock: datetime | None = None
+) -> ModelReply:
+    """Write a reply within the request's max_tokens, thinking first. `clock` is the time where the request tells none."""
     if faults.match is not None and faults.match not in json.dumps(request["messages"], ensure_ascii=False):
         faults = AnthropicFaults()
-    draft = _of_script(scripted) if scripted is not None else _of_settings(request, faults)
+    draft = _of_script(scripted) if scripted is not None else _of_settings(request, faults, clock or datetime.now(UTC))
     budget = int(request["max_tokens"])
     thought = min(budget, _thinking_tokens(request, draft))
     content, cut = (draft.content, False) if draft.content is not None else _within(_blocks(request, draft), budget - thought)
@@ -90,14 +93,12 @@ def _of_script(scripted: ScriptedAnswer) -> PlannedAnswer:
     )
 
 
-def _of_settings(request: JsonObject, faults: AnthropicFaults) -> PlannedAnswer:
+def _of_settings(request: JsonObject, faults: AnthropicFaults, clock: datetime) -> PlannedAnswer:
     """What the settings say: the content, the text, obedience, a length; or the model's own answer."""
     calls: list[Call] = []
     text = faults.text or ""
-    if faults.obey and faults.text is None and may_call(request):
-        calls = calls_told(request)[: most_calls(request)]
-    if faults.text is None and not calls and faults.stop_reason != "refusal":
-        text = _text(request["messages"], faults)
+    if faults.text is None and faults.content is None and faults.stop_reason != "refusal":
+        calls, text = _own(request, faults, clock)
     return PlannedAnswer(
         text=text,
         calls=calls,
@@ -108,6 +109,19 @@ def _of_settings(request: JsonObject, faults: AnthropicFaults) -> PlannedAnswer:
         stop_details=faults.stop_details,
         usage=faults.usage,
     )
+
+
+def _own(request: JsonObject, faults: AnthropicFaults, clock: datetime) -> tuple[list[Call], str]:
+    """The calls that the model makes, and its text: what it is told if it obeys, what a simple request needs, or an echo."""
+    calls: list[Call] = []
+    if faults.obey and may_call(request):
+        calls = calls_told(request)
+    elif faults.length is None and request.get("tools"):
+        known = assistant_answers.answer(request, clock)
+        if known is not None and known.sentence:
+            return [], f"{MARK} {known.sentence}"
+        calls = list(known.calls) if known is not None and may_call(request) else []
+    return (calls[: most_calls(request)], "") if calls else ([], _text(request["messages"], faults))
 
 
 def may_call(request: JsonObject) -> bool:

@@ -11,7 +11,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from sandbox.anthropic.tokens import blocks_of
+from sandbox.anthropic.transcript import Call, calls_since_user
 from sandbox.engine.json_types import JsonObject
 
 if TYPE_CHECKING:
@@ -22,30 +22,16 @@ MAX_CALLS: Final = 20
 """Of one answer."""
 _DECODER: Final = json.JSONDecoder(strict=False)
 
-Call = tuple[str, JsonObject]
-"""A tool's name and its input."""
-
 
 def calls_told(request: JsonObject) -> list[Call]:
     """The calls that a question tells, each once, without those that the model has made since the user's last words."""
-    made = _made(request["messages"])
+    made = calls_since_user(request["messages"])
     told: list[Call] = []
     for text in _texts([request.get("system"), request["messages"], request.get("tools")]):
         for call in _calls_in(text):
             if call not in made and call not in told:
                 told.append(call)
     return told[:MAX_CALLS]
-
-
-def _made(messages: list[JsonObject]) -> list[Call]:
-    """The calls since the user's last words: those of the answers at the end that nothing but results have followed."""
-    made: list[Call] = []
-    for message in reversed(messages):
-        blocks = list(blocks_of(message["content"]))
-        if message["role"] == "user" and not any(block["type"] == "tool_result" for block in blocks):
-            break
-        made += [(block["name"], block["input"]) for block in blocks if block["type"] == "tool_use"]
-    return made
 
 
 def _texts(value: object) -> Iterator[str]:

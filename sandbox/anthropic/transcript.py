@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from sandbox.anthropic.tokens import blocks_of
 from sandbox.engine.json_types import JsonObject
 
+Call = tuple[str, JsonObject]
+"""A call of a tool: its name and its input."""
+
 
 @dataclass(frozen=True, slots=True)
 class ToolOutcome:
@@ -29,6 +32,12 @@ def last_user_text(messages: list[JsonObject]) -> str:
     return next((text_of(message.get("content")) for message in reversed(messages) if _is_of_the_user(message)), "")
 
 
+def last_assistant_text(messages: list[JsonObject]) -> str:
+    """The model's last text."""
+    said = (text_of(message.get("content")) for message in reversed(messages) if message.get("role") == "assistant")
+    return next((text for text in said if text), "")
+
+
 def user_turns(messages: list[JsonObject]) -> int:
     """The number of the user's turns."""
     return sum(1 for message in messages if _is_of_the_user(message))
@@ -42,6 +51,17 @@ def newest_outcomes(messages: list[JsonObject]) -> list[ToolOutcome]:
         return []
     calls = {block["id"]: block for message in messages for block in blocks_of(message.get("content")) if block.get("type") == "tool_use"}
     return [_outcome(block, calls.get(block.get("tool_use_id"), {})) for block in results]
+
+
+def calls_since_user(messages: list[JsonObject]) -> list[Call]:
+    """The calls since the user's last words: those of the answers at the end that nothing but results have followed."""
+    made: list[Call] = []
+    for message in reversed(messages):
+        blocks = list(blocks_of(message["content"]))
+        if message["role"] == "user" and not any(block["type"] == "tool_result" for block in blocks):
+            break
+        made += [(block["name"], block["input"]) for block in blocks if block["type"] == "tool_use"]
+    return made
 
 
 def _outcome(result: JsonObject, call: JsonObject) -> ToolOutcome:

@@ -1,0 +1,113 @@
+"""What the simulated model does with simple requests when tools are offered: it calls the tool, and tells the result in a plain sentence.
+
+So the first minutes with the product show what it can do. Everything else is answered with an echo.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from sandbox.anthropic import intents, offered_tools
+from sandbox.anthropic.moments import NOTE, local_now
+from sandbox.anthropic.transcript import Call, ToolOutcome, calls_since_user, last_assistant_text, last_user_text, newest_outcomes
+from sandbox.engine.json_types import JsonObject
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sandbox.anthropic.intents import Intent
+
+MAX_CALLS: Final = 10
+MAX_RESULT: Final = 600
+"""Characters of a result that are told."""
+EXAMPLES: Final = {
+    "remind": ("remind me in 20 minutes to call mum", "erinnere mich in 20 Minuten daran, Mama anzurufen"),
+    "reminders": ("what are my reminders?", "welche Erinnerungen habe ich?"),
+    "remember": ("remember that Ada is allergic to nuts", "merk dir, dass Ada keine N\u00fcsse vertr\u00e4gt"),
+    "facts": ("what do you know about me?", "was wei\u00dft du \u00fcber mich?"),
+    "add": ("add milk to the shopping list", "setz Milch auf die Einkaufsliste"),
+    "show": ("what is on my shopping list?", "was steht auf der Einkaufsliste?"),
+    "search": ("when did I last mention the dentist?", "wann habe ich den Zahnarzt erw\u00e4hnt?"),
+}
+FAILED: Final = ("That did not work: ", "Das ging nicht: ")
+DONE: Final = ("Done.", "Erledigt.")
+TRY: Final = ("I am a simulation. Try: ", "Ich bin eine Simulation. Versuch: ")
+_ID: Final = re.compile(r"\bid[ :=]+\"?([\w:.-]*\w)|\[([\w:.-]*\w)\]|\(([\w:.-]*\d[\w:.-]*)\)|^\W*(\d+)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class AssistantAnswer:
+    """Calls to make, or a sentence to say."""
+
+    calls: tuple[Call, ...] = ()
+    sentence: str = ""
+
+
+def answer(request: JsonObject, clock: datetime) -> AssistantAnswer | None:
+    """Calls for what the user's last words ask for, or a sentence on what the tools have answered; None where neither is known."""
+    messages, tools = request["messages"], request["tools"]
+    wanted = intents.find(NOTE.sub("\n", last_user_text(messages)), local_now(request, clock))
+    wanted = [replace(intent, words=last_assistant_text(messages)) if intent.kind == "copy" else intent for intent in wanted]
+    outcomes, made = newest_outcomes(messages), calls_since_user(messages)
+    calls = [call for intent in wanted for call in _calls(intent, tools, outcomes, made) if call not in made]
+    if calls:
+        return AssistantAnswer(calls=tuple(calls[:MAX_CALLS]))
+    german = any(intent.german for intent in wanted)
+    if outcomes:
+        return AssistantAnswer(sentence=" ".join(_told(outcome, german=german) for outcome in outcomes))
+    if any(intent.kind == "abilities" for intent in wanted):
+        known = [said[german] for kind, said in EXAMPLES.items() if offered_tools.tool_for(kind, tools) is not None]
+        return AssistantAnswer(sentence=TRY[german] + "; ".join(f'"{each}"' for each in known)) if known else None
+    return None
+
+
+def _calls(intent: Intent, tools: list[JsonObject], outcomes: list[ToolOutcome], made: list[Call]) -> list[Call]:
+    """The calls of an intent. A tool that wants an id is called when another has shown what there is."""
+    tool = offered_tools.tool_for(intent.kind, tools)
+    if tool is None or any(name == tool["name"] for name, _ in made):
+        return []
+    if calls := offered_tools.calls_for(intent, tool, _id_of(intent.words, outcomes)):
+        return calls
+    look = offered_tools.LOOKS_FOR.get(intent.kind)
+    looked = offered_tools.tool_for(look, tools) if look is not None else None
+    if look is None or looked is None or any(name == looked["name"] for name, _ in made):
+        return []
+    return offered_tools.calls_for(intents.Intent(kind=look, list_name=intent.list_name), looked)
+
+
+def _id_of(words: str, outcomes: list[ToolOutcome]) -> str | None:
+    """The id of what these words are about, by the first line or object of the results that holds them all."""
+    wanted = words.lower().split()
+    for outcome in outcomes:
+        for text, known in _entries(outcome.text):
+            if wanted and known is not None and all(word in text.lower() for word in wanted):
+                return known
+    return None
+
+
+def _entries(text: str) -> Iterator[tuple[str, str | None]]:
+    """The entries of a result, each with its id: the objects of a JSON document, or the lines."""
+    try:
+        yield from _objects(json.loads(text))
+    except ValueError:
+        for line in text.splitlines():
+            found = _ID.search(line)
+            yield line, next((group for group in found.groups() if group), None) if found else None
+
+
+def _objects(value: object) -> Iterator[tuple[str, str | None]]:
+    if isinstance(value, dict) and "id" in value:
+        yield json.dumps(value, ensure_ascii=False), str(value["id"])
+    elif isinstance(value, (dict, list)):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _objects(each)
+
+
+def _told(outcome: ToolOutcome, *, german: bool) -> str:
+    text = outcome.text.strip() or DONE[german]
+    text = text if len(text) <= MAX_RESULT else text[:MAX_RESULT].rstrip() + "..."
+    return FAILED[german] + text if outcome.failed else text
