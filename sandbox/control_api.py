@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final, NotRequired, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, NotRequired, TypedDict, TypeVar
 
 from aiohttp import web
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from sandbox.engine.answer_script import AnswerScriptDocument
-from sandbox.engine.faults import FaultSettings
+from sandbox.engine.faults import FaultSettings, StrictModel
 from sandbox.engine.journal import JournalEntryDocument, JournalQuery
 from sandbox.engine.json_types import JsonObject
 from sandbox.engine.state import STATE
@@ -40,6 +40,21 @@ class ConfigDocument(TypedDict):
     boss_phone: str
     user_email: str
     boss_email: str
+
+
+class ClockChange(StrictModel):
+    """What POST /sandbox/clock takes."""
+
+    advance_seconds: Annotated[float, Field(ge=0, le=366 * 24 * 3600)]
+
+
+class ClockDocument(TypedDict):
+    """The answer of GET and POST /sandbox/clock."""
+
+    now: float
+    """Seconds of the epoch."""
+    advanced_seconds: float
+    """How far it is ahead of the machine's clock."""
 
 
 class LastNumber(TypedDict):
@@ -98,6 +113,8 @@ def routes() -> list[web.RouteDef]:
         web.get("/sandbox/script", show_script),
         web.post("/sandbox/script", extend_script),
         web.delete("/sandbox/script", clear_script),
+        web.get("/sandbox/clock", show_clock),
+        web.post("/sandbox/clock", advance_clock),
         web.post("/sandbox/reset", reset),
         web.post("/sandbox/sms", sms),
         web.post("/sandbox/email", email),
@@ -165,6 +182,17 @@ async def clear_script(http: web.Request) -> web.Response:
     return _script(http)
 
 
+async def show_clock(http: web.Request) -> web.Response:
+    """Show the time by which what the model caches, and what it may use in a minute, is judged."""
+    return _clock(http)
+
+
+async def advance_clock(http: web.Request) -> web.Response:
+    """Let time pass at once."""
+    http.app[STATE].clock.advanced += _parse(ClockChange, await _json(http)).advance_seconds
+    return _clock(http)
+
+
 async def journal(http: web.Request) -> web.Response:
     """Show the newest `limit` of the selected entries, oldest first."""
     return web.json_response(_page(http, _query(http)))
@@ -216,6 +244,11 @@ async def email(http: web.Request) -> web.Response:
 
 def _script(http: web.Request) -> web.Response:
     return web.json_response(AnswerScriptDocument(answers=http.app[STATE].script.answers).model_dump())
+
+
+def _clock(http: web.Request) -> web.Response:
+    clock = http.app[STATE].clock
+    return web.json_response(ClockDocument(now=clock.now(), advanced_seconds=clock.advanced))
 
 
 def _answers(responses: list[WebhookResponse]) -> WebhookOutcome:

@@ -15,6 +15,7 @@ EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
 THINKING_TYPES: Final = ("adaptive", "enabled", "disabled", "between_tools")
 SAMPLING_PARAMETERS: Final = ("temperature", "top_p", "top_k")
 MIN_THINKING_BUDGET: Final = 1024
+LEAST_CACHED: Final = 512
 _HIGHEST_EFFORTS: Final = ("xhigh", "max")
 _WITHOUT_XHIGH: Final = ("low", "medium", "high", "max")
 _NAME: Final = re.compile(r"claude-([a-z]+-\d{1,2}(?:-\d{1,2})?)(?!\d)(?!-\d{1,2}(?!\d))")
@@ -36,12 +37,14 @@ class ModelRules:
     """Whether text that it writes between two calls of tools comes back as thinking."""
     max_output: int | None = None
     """The most that `max_tokens` may be; None where it is not known."""
+    least_cached: int = LEAST_CACHED
+    """Tokens of the shortest beginning of a prompt that is cached."""
     context: int | None = None
     """Tokens of input and output together; None where it is not known."""
 
 
 _ALWAYS_THINKS: Final = ModelRules(("adaptive",), forced_tools=False, max_output=128_000, context=1_000_000)
-_BEFORE_ADAPTIVE: Final = ModelRules(("enabled", "disabled"), thinks=False, efforts=(), sampling=True)
+_BEFORE_ADAPTIVE: Final = ModelRules(("enabled", "disabled"), thinks=False, efforts=(), sampling=True, least_cached=1024)
 RULES: Final[dict[str, ModelRules]] = {
     "fable-5-2": _ALWAYS_THINKS,
     "fable-5-1": _ALWAYS_THINKS,
@@ -61,13 +64,13 @@ RULES: Final[dict[str, ModelRules]] = {
     "haiku-5-5": ModelRules(("adaptive", "disabled"), not_at_highest_efforts=("disabled",), max_output=128_000, context=1_000_000),
     "opus-5": ModelRules(("adaptive", "disabled"), not_at_highest_efforts=("disabled",)),
     "sonnet-5": ModelRules(("adaptive", "disabled")),
-    "opus-4-8": ModelRules(("adaptive", "disabled"), thinks=False),
-    "opus-4-7": ModelRules(("adaptive", "disabled"), thinks=False),
-    "opus-4-6": ModelRules(("adaptive", "enabled", "disabled"), thinks=False, efforts=_WITHOUT_XHIGH, sampling=True),
-    "sonnet-4-6": ModelRules(("adaptive", "enabled", "disabled"), thinks=False, efforts=_WITHOUT_XHIGH, sampling=True),
-    "opus-4-5": ModelRules(("enabled", "disabled"), thinks=False, efforts=("low", "medium", "high"), sampling=True),
+    "opus-4-8": ModelRules(("adaptive", "disabled"), thinks=False, least_cached=1024),
+    "opus-4-7": ModelRules(("adaptive", "disabled"), thinks=False, least_cached=1024),
+    "opus-4-6": ModelRules(("adaptive", "enabled", "disabled"), thinks=False, efforts=_WITHOUT_XHIGH, sampling=True, least_cached=1024),
+    "sonnet-4-6": ModelRules(("adaptive", "enabled", "disabled"), thinks=False, efforts=_WITHOUT_XHIGH, sampling=True, least_cached=1024),
+    "opus-4-5": ModelRules(("enabled", "disabled"), thinks=False, efforts=("low", "medium", "high"), sampling=True, least_cached=4096),
     "sonnet-4-5": _BEFORE_ADAPTIVE,
-    "haiku-4-5": replace(_BEFORE_ADAPTIVE, max_output=64_000, context=200_000),
+    "haiku-4-5": replace(_BEFORE_ADAPTIVE, max_output=64_000, context=200_000, least_cached=4096),
 }
 """By the part of the name after `claude-`, without a date."""
 
@@ -82,6 +85,18 @@ def thinks(request: JsonObject) -> bool:
     """Whether the answer to this request begins with thinking. An unknown model thinks unless the request turns it off."""
     rules, kind = rules_of(request.get("model")), _thinking_type(request)
     return kind in {"adaptive", "enabled"} or (kind is None and (rules is None or rules.thinks))
+
+
+def context(request: JsonObject) -> int | None:
+    """The model's context window in tokens; None where it is not known."""
+    rules = rules_of(request.get("model"))
+    return None if rules is None else rules.context
+
+
+def least_cached(request: JsonObject) -> int:
+    """Tokens of the shortest beginning of a prompt that is cached; an unknown model is taken for a new one."""
+    rules = rules_of(request.get("model"))
+    return LEAST_CACHED if rules is None else rules.least_cached
 
 
 def hides_text_between_calls(request: JsonObject) -> bool:

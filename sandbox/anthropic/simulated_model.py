@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from sandbox.anthropic import assistant_answers, model_rules, thinking_blocks, tokens
+from sandbox.anthropic import assistant_answers, model_rules, thinking_blocks, tokens, web_search
+from sandbox.anthropic.assistant_answers import AssistantAnswer
+from sandbox.anthropic.prompt_caching import CacheUsage
 from sandbox.anthropic.told_calls import calls_told
 from sandbox.anthropic.transcript import last_user_text, newest_outcomes, user_turns
 from sandbox.engine.faults import AnthropicFaults
@@ -63,21 +65,35 @@ class PlannedAnswer:
 
 
 def answer(
-    request: JsonObject, faults: AnthropicFaults, scripted: ScriptedAnswer | None = None, clock: datetime | None = None
+    request: JsonObject,
+    faults: AnthropicFaults,
+    scripted: ScriptedAnswer | None = None,
+    *,
+    cached: CacheUsage | None = None,
+    window: int | None = None,
+    clock: datetime | None = None,
 ) -> ModelReply:
-    """Write a reply within the request's max_tokens, thinking first. `clock` is the time where the request tells none."""
+    """Write a reply within the request's max_tokens, thinking first.
+
+    `cached` is what became of the input's tokens, `window` the model's context in tokens. `clock` is the time where the request tells none.
+    """
     if faults.match is not None and faults.match not in json.dumps(request["messages"], ensure_ascii=False):
         faults = AnthropicFaults()
-    draft = _of_script(scripted) if scripted is not None else _of_settings(request, faults, clock or datetime.now(UTC))
-    budget = int(request["max_tokens"])
-    thought = min(budget, _thinking_tokens(request, draft))
-    content, cut = (draft.content, False) if draft.content is not None else _within(_blocks(request, draft), budget - thought)
+    used = cached or CacheUsage(tokens.of_request(request))
+    planned = _of_script(scripted) if scripted is not None else _of_settings(request, faults, clock or datetime.now(UTC))
+    most = int(request["max_tokens"])
+    budget = most if window is None else min(most, max(window - used.total, 0))
+    thought = min(budget, _thinking_tokens(request, planned))
+    content, cut = (planned.content, False) if planned.content is not None else _within(_blocks(request, planned), budget - thought)
     if thought:
-        content = [{"type": "thinking", "thinking": draft.thinking or ""}, *content]
+        content = [{"type": "thinking", "thinking": planned.thinking or ""}, *content]
     content = thinking_blocks.signed(content, request)
-    stop_reason = "max_tokens" if cut else draft.stop_reason or _stop_reason(content)
-    details = (draft.stop_details or REFUSAL) if stop_reason == "refusal" else None
-    return ModelReply(content=content, stop_reason=stop_reason, usage=_usage(request, content, draft, thought), stop_details=details)
+    stop_reason = planned.stop_reason or _stop_reason(content)
+    if cut:
+        stop_reason = "max_tokens" if budget == most else "model_context_window_exceeded"
+    details = (planned.stop_details or REFUSAL) if stop_reason == "refusal" else None
+    usage = _usage(used, content, planned, thought)
+    return ModelReply(content=content, stop_reason=stop_reason, usage=usage, stop_details=details)
 
 
 def _of_script(scripted: ScriptedAnswer) -> PlannedAnswer:
@@ -95,14 +111,10 @@ def _of_script(scripted: ScriptedAnswer) -> PlannedAnswer:
 
 def _of_settings(request: JsonObject, faults: AnthropicFaults, clock: datetime) -> PlannedAnswer:
     """What the settings say: the content, the text, obedience, a length; or the model's own answer."""
-    calls: list[Call] = []
-    text = faults.text or ""
-    if faults.text is None and faults.content is None and faults.stop_reason != "refusal":
-        calls, text = _own(request, faults, clock)
-    return PlannedAnswer(
-        text=text,
-        calls=calls,
-        content=faults.content,
+    is_told = faults.text is not None or faults.content is not None or faults.stop_reason == "refusal"
+    own = PlannedAnswer(text=faults.text or "", content=faults.content) if is_told else _own(request, faults, clock)
+    return replace(
+        own,
         thinking=faults.thinking,
         thinking_tokens=faults.thinking_tokens or 0,
         stop_reason=faults.stop_reason,
@@ -111,17 +123,19 @@ def _of_settings(request: JsonObject, faults: AnthropicFaults, clock: datetime) 
     )
 
 
-def _own(request: JsonObject, faults: AnthropicFaults, clock: datetime) -> tuple[list[Call], str]:
-    """The calls that the model makes, and its text: what it is told if it obeys, what a simple request needs, or an echo."""
+def _own(request: JsonObject, faults: AnthropicFaults, clock: datetime) -> PlannedAnswer:
+    """What the model is told if it obeys, what a simple request needs, or an echo."""
     calls: list[Call] = []
     if faults.obey and may_call(request):
         calls = calls_told(request)
     elif faults.length is None and request.get("tools"):
-        known = assistant_answers.answer(request, clock)
-        if known is not None and known.sentence:
-            return [], f"{MARK} {known.sentence}"
-        calls = list(known.calls) if known is not None and may_call(request) else []
-    return (calls[: most_calls(request)], "") if calls else ([], _text(request["messages"], faults))
+        known = assistant_answers.answer(request, clock) or AssistantAnswer()
+        if known.query and may_call(request):
+            return PlannedAnswer(content=web_search.content_of(known.query, f"{MARK} {known.sentence}"))
+        if known.sentence and not known.query:
+            return PlannedAnswer(text=f"{MARK} {known.sentence}")
+        calls = list(known.calls) if may_call(request) else []
+    return PlannedAnswer(calls=calls[: most_calls(request)]) if calls else PlannedAnswer(text=_text(request["messages"], faults))
 
 
 def may_call(request: JsonObject) -> bool:
@@ -134,14 +148,14 @@ def most_calls(request: JsonObject) -> int | None:
     return 1 if (request.get("tool_choice") or {}).get("disable_parallel_tool_use") else None
 
 
-def _blocks(request: JsonObject, draft: PlannedAnswer) -> list[JsonObject]:
+def _blocks(request: JsonObject, planned: PlannedAnswer) -> list[JsonObject]:
     """The draft as content blocks. What some models write between two calls, they write as thinking."""
     blocks: list[JsonObject] = []
-    if draft.text:
-        hidden = bool(draft.calls) and model_rules.hides_text_between_calls(request) and bool(newest_outcomes(request["messages"]))
-        blocks = [{"type": "thinking", "thinking": draft.text} if hidden else {"type": "text", "text": draft.text}]
-    ids = draft.ids or [None] * len(draft.calls)
-    calls = zip(draft.calls, ids, strict=True)
+    if planned.text:
+        hidden = bool(planned.calls) and model_rules.hides_text_between_calls(request) and bool(newest_outcomes(request["messages"]))
+        blocks = [{"type": "thinking", "thinking": planned.text} if hidden else {"type": "text", "text": planned.text}]
+    ids = planned.ids or [None] * len(planned.calls)
+    calls = zip(planned.calls, ids, strict=True)
     return blocks + [{"type": "tool_use", "id": known or new_id("toolu"), "name": name, "input": given} for (name, given), known in calls]
 
 
@@ -170,14 +184,14 @@ def _stop_reason(content: list[JsonObject]) -> str:
     return "tool_use" if any(block.get("type") == "tool_use" for block in content) else "end_turn"
 
 
-def _thinking_tokens(request: JsonObject, draft: PlannedAnswer) -> int:
+def _thinking_tokens(request: JsonObject, planned: PlannedAnswer) -> int:
     """The tokens of thinking: what the settings say for effort `high`, or a share of it at another effort."""
     if not model_rules.thinks(request):
         return 0
     config = request.get("output_config")
     share = THINKING_SHARES.get(str(config.get("effort")) if isinstance(config, dict) else "", 1.0)
-    written = tokens.of_text(draft.thinking) if draft.thinking is not None else 0
-    return max(written, int(draft.thinking_tokens * share))
+    written = tokens.of_text(planned.thinking) if planned.thinking is not None else 0
+    return max(written, int(planned.thinking_tokens * share))
 
 
 def _text(messages: list[JsonObject], faults: AnthropicFaults) -> str:
@@ -209,21 +223,25 @@ def essay(length: int) -> str:
     return text[: length - 1].rstrip().ljust(length - 1, ".") + "." if length > len(MARK) else text[:length]
 
 
-def _usage(request: JsonObject, content: list[JsonObject], draft: PlannedAnswer, thought: int) -> JsonObject:
+def _usage(used: CacheUsage, content: list[JsonObject], planned: PlannedAnswer, thought: int) -> JsonObject:
     shown = "".join(str(block.get("thinking", "")) for block in content)
     thinking = max(thought, tokens.of_text(shown) if shown else 0)
     written = "".join(str(block.get("text", "")) for block in content)
     called = sum(tokens.of_block(block) for block in content if block.get("type") in CALL_TYPES)
     return {
-        "input_tokens": tokens.of_request(request),
-        "cache_creation_input_tokens": 0,
-        "cache_read_input_tokens": 0,
-        "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
+        **used.to_json(),
         "output_tokens": (tokens.of_text(written) if written else 0) + called + thinking,
         "output_tokens_details": {"thinking_tokens": thinking},
+        "server_tool_use": _server_tools_used(content),
         "service_tier": "standard",
-        **draft.usage,
+        **planned.usage,
     }
+
+
+def _server_tools_used(content: list[JsonObject]) -> JsonObject | None:
+    """How often the API's own tools were used, which costs money of its own; None if they were not."""
+    names = [block.get("name") for block in content if block.get("type") == "server_tool_use"]
+    return {f"{name}_requests": names.count(name) for name in ("web_search", "web_fetch")} if names else None
 
 
 def pieces(text: str, size: int = 24) -> Iterator[str]:

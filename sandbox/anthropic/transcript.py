@@ -49,7 +49,9 @@ def newest_outcomes(messages: list[JsonObject]) -> list[ToolOutcome]:
     results = [block for block in blocks_of(last.get("content")) if block.get("type") == "tool_result"]
     if not results or last.get("role") != "user":
         return []
-    calls = {block["id"]: block for message in messages for block in blocks_of(message.get("content")) if block.get("type") == "tool_use"}
+    calls = {
+        block.get("id"): block for message in messages for block in blocks_of(message.get("content")) if block.get("type") == "tool_use"
+    }
     return [_outcome(block, calls.get(block.get("tool_use_id"), {})) for block in results]
 
 

@@ -23,6 +23,7 @@ TRANSPORT_FAULTS: Final = ACCEPTING_FAULTS | {"reset_before", "hang"}
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(ge=0, le=3600)]
+Positive = Annotated[int, Field(ge=1)]
 Latency = Seconds | tuple[Seconds, Seconds]
 """A number of seconds, or `[least, most]` for a random wait."""
 
@@ -191,6 +192,13 @@ class AnthropicFaults(ProviderFaults):
     """Replaces single figures of the usage."""
     stream_seconds: Seconds = 0.0
     """The time over which a stream's events are spread."""
+    context_tokens: Positive | None = None
+    """The model's context window, where it is to be another than its own."""
+    requests_per_minute: Positive | None = None
+    input_tokens_per_minute: Positive | None = None
+    output_tokens_per_minute: Positive | None = None
+    token_counts_per_minute: Positive | None = None
+    """Rate limits; null limits nothing. `token_counts` are the requests that count tokens."""
 
 
 class SpeechFaults(ProviderFaults):

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from sandbox.engine.answer_script import AnswerScript
+from sandbox.engine.clock import SandboxClock
 from sandbox.engine.faults import FaultSettings
 from sandbox.engine.journal import Journal
 from sandbox.engine.paused_answers import PausedAnswers
+from sandbox.engine.prompt_cache import PromptCache
+from sandbox.engine.rate_limits import RateLimits
 from sandbox.engine.twilio_media import MediaStore
 from sandbox.engine.twilio_message_log import TwilioMessageLog
 
@@ -33,6 +36,9 @@ class SandboxState:
     messages: TwilioMessageLog = field(default_factory=TwilioMessageLog)
     media: MediaStore = field(default_factory=MediaStore)
     script: AnswerScript = field(default_factory=AnswerScript)
+    cache: PromptCache = field(default_factory=PromptCache)
+    limits: RateLimits = field(default_factory=RateLimits)
+    clock: SandboxClock = field(default_factory=SandboxClock)
     paused: PausedAnswers = field(default_factory=PausedAnswers)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the process ends."""
@@ -59,6 +65,9 @@ class SandboxState:
         self.messages = TwilioMessageLog()
         self.media = MediaStore()
         self.script = AnswerScript()
+        self.cache = PromptCache()
+        self.limits = RateLimits()
+        self.clock = SandboxClock()
         self.paused = PausedAnswers()
         self.journal.clear()
 

@@ -130,6 +130,10 @@ class SandboxProcess:
         """Let answers of the model wait, each for one question (`{"text": …, "calls": [{"name": …, "input": {…}}], "match": …}`)."""
         return self.call("POST", "/sandbox/script", {"answers": list(answers)}) if answers else self.call("GET", "/sandbox/script")
 
+    def advance_clock(self, seconds: float) -> None:
+        """Let time pass for the prompt cache and the rate limits."""
+        self.call("POST", "/sandbox/clock", {"advance_seconds": seconds})
+
     def reset(self) -> None:
         """Clear journal, messages and opt-outs, and set all faults back."""
         self.call("POST", "/sandbox/reset", {})

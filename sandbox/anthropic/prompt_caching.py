@@ -1,0 +1,132 @@
+"""Which tokens of a question are read from the prompt cache, which are written to it, and which are neither.
+
+A prompt is read as tools, system, messages. An entry is the beginning of one up to a breakpoint, byte by byte; the model and its effort
+are part of it from the start, the choice of tools and the thinking from the messages on. A breakpoint finds what was written at its own
+place or at one of the blocks before it, 20 in all. The longest beginning that any breakpoint finds is read, and lives on; the rest up to
+the last breakpoint is written. A breakpoint behind too few tokens does nothing, and no error says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from sandbox.anthropic import cache_controls, model_rules, tokens
+from sandbox.engine.json_types import JsonObject
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sandbox.engine.prompt_cache import PromptCache
+
+LOOK_BACK: Final = 20
+"""Blocks at which a breakpoint looks for an entry, its own among them."""
+SECONDS: Final = {"5m": 300.0, "1h": 3600.0}
+BEFORE_THE_FIRST: Final = -1
+
+
+@dataclass(frozen=True, slots=True)
+class CacheUsage:
+    """Tokens of a question's input; all of it is the sum."""
+
+    uncached: int
+    read: int = 0
+    written_5m: int = 0
+    written_1h: int = 0
+
+    @property
+    def total(self) -> int:
+        """All tokens of the input."""
+        return self.uncached + self.read + self.written_5m + self.written_1h
+
+    def to_json(self) -> JsonObject:
+        """As the usage of an answer shows it."""
+        return {
+            "input_tokens": self.uncached,
+            "cache_creation_input_tokens": self.written_5m + self.written_1h,
+            "cache_read_input_tokens": self.read,
+            "cache_creation": {"ephemeral_5m_input_tokens": self.written_5m, "ephemeral_1h_input_tokens": self.written_1h},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _PromptPart:
+    """A block of the prompt."""
+
+    digest: bytes
+    """Of the prompt up to here."""
+    tokens: int
+    """Of the prompt up to here."""
+    ttl: str | None
+    """Of the breakpoint that stands here."""
+
+
+def use(request: JsonObject, total: int, cache: PromptCache, now: float) -> CacheUsage:
+    """Read and write the cache for an accepted request of so many tokens. `now` is in seconds of the epoch."""
+    breakpoints = dict(cache_controls.places(request))
+    if not breakpoints:
+        return CacheUsage(total)
+    parts = list(_parts(request, breakpoints))
+    least = model_rules.least_cached(request)
+    marked = [number for number, part in enumerate(parts) if part.ttl is not None and part.tokens >= least]
+    found = {number for place in marked if (number := _found(parts, place, cache, now)) is not None}
+    for number in found:
+        cache.use(parts[number].digest, now)
+    newest = max(found, default=BEFORE_THE_FIRST)
+    written = [number for number in marked if number > newest]
+    for number in written:
+        cache.write(parts[number].digest, SECONDS[str(parts[number].ttl)], now)
+    return _usage(parts, newest, written, total)
+
+
+def _usage(parts: list[_PromptPart], newest: int, written: list[int], total: int) -> CacheUsage:
+    """The tokens up to the entry that is read, from there to the last breakpoint of an hour, and from there to the last one."""
+    read = parts[newest].tokens if newest != BEFORE_THE_FIRST else 0
+    long = max((parts[number].tokens for number in written if parts[number].ttl == "1h"), default=read)
+    end = max((parts[number].tokens for number in written), default=read)
+    return CacheUsage(uncached=total - end, read=read, written_5m=end - long, written_1h=long - read)
+
+
+def _found(parts: list[_PromptPart], place: int, cache: PromptCache, now: float) -> int | None:
+    """The nearest block at or before a breakpoint at which an entry ends."""
+    return next((number for number in range(place, max(place - LOOK_BACK, -1), -1) if cache.holds(parts[number].digest, now)), None)
+
+
+def _parts(request: JsonObject, breakpoints: dict[str, str]) -> Iterator[_PromptPart]:
+    """The blocks of the prompt in their order, each with what stands before it."""
+    effort = (request.get("output_config") or {}).get("effort")
+    digest = hashlib.sha256(json.dumps([request["model"], effort]).encode()).digest()
+    size = 0
+    for place, role, block, weight in _blocks(request):
+        if place == "messages.0.content.0":
+            choice = [request.get("tool_choice"), request.get("thinking")]
+            digest = hashlib.sha256(digest + json.dumps(choice, sort_keys=True).encode()).digest()
+        digest = hashlib.sha256(digest + json.dumps([role, _plain(block)], sort_keys=True).encode()).digest()
+        size += weight
+        yield _PromptPart(digest, size, _ttl_at(place, breakpoints))
+
+
+def _blocks(request: JsonObject) -> Iterator[tuple[str, str, JsonObject, int]]:
+    """Place, role, block and tokens of each part of the prompt."""
+    for number, tool in enumerate(request.get("tools") or ()):
+        yield f"tools.{number}", "tools", tool, tokens.of_tool(tool) + (0 if number else tokens.TOOLS_TOKENS)
+    for number, block in enumerate(tokens.blocks_of(request.get("system"))):
+        yield f"system.{number}", "system", block, tokens.of_block(block)
+    for place, message in enumerate(request["messages"]):
+        for number, block in enumerate(tokens.blocks_of(message["content"])):
+            weight = tokens.of_block(block) + (0 if number else tokens.MESSAGE_TOKENS)
+            yield f"messages.{place}.content.{number}", message["role"], block, weight
+
+
+def _ttl_at(place: str, breakpoints: dict[str, str]) -> str | None:
+    """The TTL of the breakpoint at a block; one within the result of a tool stands at the result."""
+    return next((ttl for known, ttl in breakpoints.items() if known == place or known.startswith(f"{place}.content.")), None)
+
+
+def _plain(value: Any) -> Any:
+    """A block without its breakpoints."""
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return {name: _plain(each) for name, each in value.items() if name != "cache_control"} if isinstance(value, dict) else value
