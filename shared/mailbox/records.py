@@ -92,7 +92,8 @@ class Reply:
     model. Of what the model wrote, code has put the first `code_before` and the last `code_behind` characters around it; with
     `names_others` a stranger's name may stand in what code said. `mixed`: words that the person did not write were shown when it was made.
     `next` is the reply that brought the next part of what it left out. `segments`, `encoding` and `price_class` are what is billed for a
-    text (0 and "" for a mail, and in records of before). `stored_at` is in ms of Redis TIME; 0 where it is not known.
+    text (0 and "" for a mail, and in records of before). `stored_at` is in ms of Redis TIME; 0 where it is not known; and so is
+    `lost_at`, when a report said that it did not arrive.
     """
 
     id: str
@@ -116,6 +117,7 @@ class Reply:
     code_behind: int = 0
     names_others: bool = False
     mixed: bool = False
+    lost_at: int = 0
 
     @property
     def pending(self) -> tuple[Attempt, ...]:
@@ -175,14 +177,15 @@ class Turn:
     """A turn: messages that are answered by one reply, which may be stored already.
 
     `history` is what was said before, oldest first; empty for a turn whose reply is stored, that has a step, and for a command's.
-    `steps` are what it has done, as JSON by their names (`step.lua`). `person` is whose it is, by the id that never changes, in the `epoch`
-    in which it was claimed; "" for nobody's.
+    `claimed_at` is in ms of Redis TIME. `steps` are what it has done, as JSON by their names (`step.lua`). `person` is whose it is, by the
+    id that never changes, in the `epoch` in which it was claimed; "" for nobody's.
     """
 
     id: str
     messages: tuple[Message, ...]
     reply: Reply | None = None
     history: tuple[Message | Reply, ...] = field(repr=False, default=())
+    claimed_at: int = 0
     steps: Mapping[str, str] = field(repr=False, default_factory=dict)
     person: str = ""
     epoch: str = ""
@@ -271,6 +274,7 @@ def reply_from(record: dict[str, Any]) -> Reply:
         code_behind=int(record.get("code_behind") or 0),
         mixed=record.get("mixed") == "1",
         names_others=record.get("names_others") == "1",
+        lost_at=int(record.get("lost_at") or 0),
     )
 
 

@@ -1,7 +1,7 @@
 """How far this host's clock is ahead of the server's.
 
 Nothing between hosts is decided by a host's clock: the inbox decides the order, the server's TIME decides leases and ages. But signatures
-with a timestamp, `Retry-After` as a date, the assistant's idea of today and the times in logs depend on it, so a wrong clock is reported.
+with a timestamp, `Retry-After` as a date, when a message is said to have come and times in logs depend on it: a wrong clock is reported.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from shared.model.commands import CommandName
 from shared.model.events import Received, Response
 from shared.model.forwarding import WITHHELD
 from shared.model.users import User, Users
-from supervisor_worker.assistant.prompt import zone
+from supervisor_worker.assistant.time_notes import zone
 from supervisor_worker.channels.formats import configured
 
 LOOKED_AT: Final = 50

@@ -17,6 +17,7 @@ from shared.model.users import Users
 from supervisor_worker.assistant.file_notes import LONGEST_NOTES
 from supervisor_worker.assistant.models import thinks
 from supervisor_worker.assistant.prompt import BYTES_A_TOKEN, Prompt, longest_instructions
+from supervisor_worker.assistant.time_notes import LONGEST
 from supervisor_worker.assistant.tools.catalog import definitions
 from supervisor_worker.channels.formats import configured
 from supervisor_worker.channels.notes import MAX_TEXT
@@ -34,7 +35,7 @@ PAGE_TOKENS: Final = PICTURE_TOKENS + 3_000
 """A page of a document, of which the model is shown the text, with 3,000 tokens at most by Anthropic's own figure, and a picture."""
 _MESSAGE: Final = 6 * MAX_TEXT + 8_000
 """Bytes of a message's record that can matter: the text that is shown, as JSON in ASCII spells it, subject and names of files."""
-_NOTES: Final = 1_200
+_NOTES: Final = 1_200 + 2 * LONGEST
 """Bytes of our own notes and of the lines' number, beside those that a record makes up for by its ids and names."""
 
 
@@ -45,7 +46,7 @@ def longest_answer(settings: Settings) -> int:
 
 def most_of(prompt: Prompt, settings: Settings) -> int:
     """The most tokens that a request with this prompt may use."""
-    texts = [prompt.stable, prompt.today, *(message.text for message in (*prompt.messages, *prompt.after))]
+    texts = [prompt.stable, *(message.text for message in (*prompt.messages, *prompt.after))]
     size = sum(len(text.encode("utf-8", "replace")) + MESSAGE_OVERHEAD for text in texts)
     size += sum(len(codec.dumps([*content])) for content in prompt.partial_answers)
     size += sum(len(codec.dumps([*content, *results])) for content, results in prompt.exchanges) + tools_size(prompt.tools)

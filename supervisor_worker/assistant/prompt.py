@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime, tzinfo
 from itertools import dropwhile
 from types import MappingProxyType
 from typing import Any, Final, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from shared.mailbox.records import Message, Reply, ReplyState
 from shared.model.addresses import Channel
@@ -22,7 +21,9 @@ from shared.model.events import Received
 from shared.model.folds import Fold
 from shared.model.forwarding import WITHHELD
 from shared.model.users import User
+from supervisor_worker.assistant import time_notes
 from supervisor_worker.assistant.file_notes import said_before, told, told_apart
+from supervisor_worker.assistant.time_notes import zone
 from supervisor_worker.channels.formats import FORMATS, MessageFormat
 from supervisor_worker.channels.marked_text import END
 from supervisor_worker.channels.notes import note, theirs
@@ -53,8 +54,8 @@ _REMARKS: Final = {
 }
 """What is said of a message of the history, by its reason."""
 MAX_NAME: Final = 200
-MAX_TODAY: Final = 4 * MAX_NAME + 100
-"""Bytes of the sentence with the day and the user's name."""
+MAX_WHOM: Final = 4 * MAX_NAME + 40
+"""Bytes of the sentence with the user's name."""
 _UNSEEN: Final = (ReplyState.STORED, ReplyState.UNDELIVERED, ReplyState.FAILED)
 BYTES_A_TOKEN: Final = 4
 _COMMON: Final = """\
@@ -89,15 +90,16 @@ Exchange = tuple[Sequence[Mapping[str, Any]], Sequence[Mapping[str, Any]]]
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A request's content. `stable` is the same for all turns of a channel, so that it can be cached; `today` is not.
+    """A request's content. `stable` is the same for all turns of a person on a channel, whatever the day, so that it can be cached.
 
-    `tools` are the definitions of what the model may call, `exchanges` its answers that called some of them, each with the results, block
-    by block as they came and went; `final` allows no further call. `partial_answers` are the parts of an answer before the model's pauses.
-    `after` stands behind all of this. `least`: think as little as possible. `mixed`: it shows words that the person did not write.
+    `messages` begin with the history, in which a line once shown stands in the same bytes ever after; the newest, with notes of ours on
+    what may change between two turns, comes last. `tools` are the definitions of what the model may call, `exchanges` its answers that
+    called some of them, each with the results, block by block as they came and went; `final` allows no further call. `partial_answers` are
+    the parts of an answer before the model's pauses. `after` stands behind all of this. `least`: think as little as possible. `mixed`: it
+    shows words that the person did not write.
     """
 
     stable: str
-    today: str
     messages: tuple[PromptMessage, ...]
     partial_answers: tuple[Sequence[Mapping[str, Any]], ...] = ()
     least: bool = False
@@ -124,8 +126,25 @@ class Prompt:
         return replace(self, after=(PromptMessage("assistant", theirs(answer)), PromptMessage("user", ask)), partial_answers=(), final=True)
 
 
-_Shown = tuple[Message | Reply, Sequence[PromptMessage]]
-"""A record of the history, and how it is shown."""
+@dataclass(frozen=True, slots=True)
+class _HistoryLine:
+    """A record of the history and how it is shown.
+
+    Before it stand notes: which answers are known since then not to have arrived (`lost`), and its time where it `jumps`.
+    """
+
+    record: Message | Reply
+    messages: tuple[PromptMessage, ...]
+    lost: tuple[Reply, ...] = ()
+    jumps: bool = False
+
+    def shown(self, at: tzinfo, *, first: bool = False) -> list[PromptMessage]:
+        """With its notes; the `first` line of a question says when it was, whatever came before it."""
+        notes = _losses(self.lost, at)
+        if self.jumps or first:
+            notes.append(time_notes.stamp(time_notes.time_of(self.record), at))
+        text = "\n\n".join(filter(None, notes))
+        return [*([PromptMessage("user", text)] if text else []), *self.messages]
 
 
 def build_prompt(
@@ -138,30 +157,37 @@ def build_prompt(
     user: User | None,
     now: datetime,
     history_tokens: int,
+    times: Sequence[int] = (),
     folds: Mapping[str, Sequence[Fold]] = MappingProxyType({}),
     forms: Mapping[Channel, MessageFormat] = FORMATS,
 ) -> Prompt:
     """The prompt of one turn. `history` is oldest first; `pictures` are by the ids of message and file; `now` is any aware time.
 
-    `files` are those that are told of one by one. `folds` are those of `events`, by their ids; records of the history have their own.
-    `forms` are the formats as the operator set them.
+    `times` are when `events` were received, in ms; without them it is their own word. `files` are those that are told of one by one.
+    `folds` are those of `events`, by their ids; records of the history have their own. `forms` are the formats as the operator set them.
 
     The tokens of pictures are taken from those for the history, up to half of them: the other half may say what the pictures are about.
     """
     pictures, documents = {**pictures, **files.pictures}, files.documents
     numbers = {name: number for shown in (pictures, documents) for number, name in enumerate(shown, 1)}
-    parts: list[str] = []
-    for event in events:
+    at, lines, lost = zone(user), *_lines(history)
+    received = time_notes.of_new(times or [time_notes.received_at(event) for event in events], int(now.timestamp() * 1000), at)
+    parts = _losses(lost, at)
+    for event, received_note in zip(events, received, strict=True):
         apart = files.by_message.get(event.id, ())
         rest = event.without_media({each.file.key for each in apart})
-        parts.append(render(rest, numbers, folds.get(event.id, ()), told(event.id, apart, numbers, forwarded=bool(event.forwarding))))
-    current = PromptMessage("user", "\n\n".join(parts), tuple(pictures.values()), tuple(documents.values()))
-    before = _recent(history, max(history_tokens // 2, history_tokens - sum(picture.tokens for picture in pictures.values())))
+        parts += [
+            received_note,
+            render(rest, numbers, folds.get(event.id, ()), told(event.id, apart, numbers, forwarded=bool(event.forwarding))),
+        ]
+    current = PromptMessage("user", "\n\n".join(filter(None, parts)), tuple(pictures.values()), tuple(documents.values()))
+    room = max(history_tokens // 2, history_tokens - sum(picture.tokens for picture in pictures.values()))
+    recent = _recent(lines, room, at)
+    before = [line.shown(at, first=not place) for place, line in enumerate(recent)]
     return Prompt(
-        _stable(forms[channel]),
-        _today(user, now),
-        tuple(_alternating([*(message for _, messages in before for message in messages), current])),
-        mixed=_is_mixed([*events, *(record for record, _ in before)]),
+        _stable(forms[channel], user),
+        tuple(_alternating([*(message for messages in before for message in messages), current])),
+        mixed=_is_mixed([*events, *(line.record for line in recent)]),
     )
 
 
@@ -188,28 +214,53 @@ def render(
     return "\n\n".join(part for part in parts if part) or note("an empty message")
 
 
-def shown_history(history: Sequence[Message | Reply], tokens: int) -> list[Message | Reply]:
+def shown_history(history: Sequence[Message | Reply], tokens: int, user: User | None) -> list[Message | Reply]:
     """The newest records that a question shows where `tokens` are left for them, oldest first. The first is the user's."""
-    return [record for record, _ in dropwhile(lambda pair: pair[1][0].role == "assistant", _recent(history, tokens))]
+    return [line.record for line in _recent(_lines(history)[0], tokens, zone(user))]
 
 
-def _recent(history: Sequence[Message | Reply], tokens: int) -> list[_Shown]:
-    """The newest messages that fit into `tokens`, each with its record, oldest first."""
+def _recent(lines: Sequence[_HistoryLine], tokens: int, at: tzinfo) -> list[_HistoryLine]:
+    """The newest lines that fit into `tokens`, oldest first; no answer is the first of them."""
     room = tokens * BYTES_A_TOKEN
-    chosen: list[_Shown] = []
-    for record, messages in _backwards(history):
-        room -= sum(len(message.text.encode("utf-8")) for message in messages)
+    chosen: list[_HistoryLine] = []
+    for line in reversed(lines):
+        room -= sum(len(message.text.encode("utf-8")) for message in line.shown(at))
         if room < 0:
             break
-        chosen.append((record, messages))
-    return chosen[::-1]
+        chosen.append(line)
+    return [*dropwhile(lambda line: line.messages[0].role == "assistant", reversed(chosen))]
 
 
-def _backwards(history: Sequence[Message | Reply]) -> Iterator[_Shown]:
+def _lines(history: Sequence[Message | Reply]) -> tuple[list[_HistoryLine], list[Reply]]:
+    """The lines of a history, and the answers that are known not to have arrived since the last of them.
+
+    Each line follows from what stands up to it alone, so that it is the same in each later question. An answer that did not arrive stays
+    where it was said; that it did not is told before the first line of a later time than that of the report.
+    """
+    lines: list[_HistoryLine] = []
+    lost: list[Reply] = []
+    last = 0
+    for record, messages in _forwards(history):
+        ms = time_notes.time_of(record)
+        known = tuple(reply for reply in lost if reply.lost_at <= ms)
+        lost = [reply for reply in lost if reply.lost_at > ms]
+        lines.append(_HistoryLine(record, tuple(messages), known, jumps=bool(ms) and ms - last > time_notes.JUMP_MS))
+        last = ms or last
+        if isinstance(record, Reply) and record.lost_at:
+            lost.append(record)
+    return lines, lost
+
+
+def _losses(lost: Sequence[Reply], at: tzinfo) -> list[str]:
+    return [note(f"What was sent on {time_notes.moment(reply.stored_at, at)} did not reach the person") for reply in lost]
+
+
+def _forwards(history: Sequence[Message | Reply]) -> Iterator[tuple[Message | Reply, Sequence[PromptMessage]]]:
     by_bridge = {record.turn for record in history if isinstance(record, Message) and record.kind == "bridge"}
-    for record in reversed(history):
+    for record in history:
         if isinstance(record, Reply):
-            if record.state in _UNSEEN and record.turn not in by_bridge:  # over the bridge a stored reply is answered
+            # Over the bridge a stored reply is answered. One that was said to be lost after it was sent stays: it has been shown.
+            if record.state in _UNSEEN and record.turn not in by_bridge and not record.lost_at:
                 continue
             if said := _said(record):
                 yield record, said
@@ -266,25 +317,12 @@ def _alternating(messages: Sequence[PromptMessage]) -> list[PromptMessage]:
     return result
 
 
-def _stable(form: MessageFormat) -> str:
-    return f"{_COMMON}\n\n{form.rules}"
-
-
-def _today(user: User | None, now: datetime) -> str:
-    local = now.astimezone(zone(user))
+def _stable(form: MessageFormat, user: User | None) -> str:
     name = " ".join(theirs(user.name).split())[:MAX_NAME] if user else ""
-    whom = f" You are talking to {name}." if name else ""
-    return f"Today is {local:%A}, {local.day} {local:%B %Y}.{whom}"
+    whom = f"\n\nYou are talking to {name}." if name else ""
+    return f"{_COMMON}\n\n{form.rules}{whom}"
 
 
 def longest_instructions(forms: Mapping[Channel, MessageFormat] = FORMATS) -> int:
     """The most bytes that stand before any conversation."""
-    return max(len(_stable(form).encode()) for form in forms.values()) + MAX_TODAY
-
-
-def zone(user: User | None) -> tzinfo:
-    """The user's time zone; UTC for nobody, and where the host does not know it."""
-    try:
-        return ZoneInfo(user.timezone) if user else UTC
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # the host's zone data went away after the users file was read
-        return UTC
+    return max(len(_stable(form, None).encode()) for form in forms.values()) + MAX_WHOM

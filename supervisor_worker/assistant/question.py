@@ -16,7 +16,6 @@ def stored(prompt: Prompt) -> dict[str, Any]:
     """What a resume needs of a turn's first question, as JSON can hold it."""
     return {
         "stable": prompt.stable,
-        "today": prompt.today,
         "tools": [dict(tool) for tool in prompt.tools],
         "messages": [[message.role, message.text] for message in prompt.messages],
         "mixed": prompt.mixed,
@@ -31,6 +30,4 @@ def restored(value: Mapping[str, Any], current: Prompt) -> Prompt | None:
         return None
     messages = [PromptMessage(role, text) for role, text in value["messages"]]
     messages[-1] = replace(messages[-1], pictures=newest.pictures, documents=newest.documents)
-    return replace(
-        current, stable=value["stable"], today=value["today"], messages=tuple(messages), tools=tuple(value["tools"]), mixed=value["mixed"]
-    )
+    return replace(current, stable=value["stable"], messages=tuple(messages), tools=tuple(value["tools"]), mixed=value["mixed"])

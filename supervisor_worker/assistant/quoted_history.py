@@ -13,7 +13,8 @@ from shared.model.events import Received
 from shared.model.folds import Fold
 from shared.model.users import User
 from supervisor_worker.assistant.folding import HeldText, fold
-from supervisor_worker.assistant.prompt import render, shown_history, zone
+from supervisor_worker.assistant.prompt import render, shown_history
+from supervisor_worker.assistant.time_notes import zone
 
 _NOTE: Final = re.compile("\u27e6[^\u27e7]*\u27e7")
 _LINE_END: Final = re.compile(r"<(?:br|/p|/li|/tr|/div|/h[1-6]|/pre|/blockquote)\b[^>]*>", re.IGNORECASE)
@@ -29,7 +30,7 @@ def may_quote(event: Received) -> bool:
 def folds_of(event: Received, history: Sequence[Message | Reply], user: User | None, history_tokens: int) -> tuple[Fold, ...]:
     """What of a message is folded in a question that shows as much of its history (oldest first) as fits into `history_tokens`."""
     at = zone(user)
-    held = [_held(record, at) for record in reversed(shown_history(history, history_tokens))]
+    held = [_held(record, at) for record in reversed(shown_history(history, history_tokens, user))]
     names = [_BOSS, str(event.to), str(event.from_), *([user.name] if user else [])]
     return fold(event.text, held, names)
 

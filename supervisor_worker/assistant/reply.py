@@ -22,8 +22,9 @@ from supervisor_worker.assistant.claude.client import PROVIDER, ModelAnswer
 from supervisor_worker.assistant.file_notes import not_kept, unheard
 from supervisor_worker.assistant.generated import COMPLETE, CUT, TOOL_USE, GeneratedReply, GeneratedText, ReplyTarget
 from supervisor_worker.assistant.hearing import NO_TOKENS, Hearing
-from supervisor_worker.assistant.prompt import Prompt, build_prompt, zone
+from supervisor_worker.assistant.prompt import Prompt, build_prompt
 from supervisor_worker.assistant.reservations import ModelCallDenied, ModelCalls
+from supervisor_worker.assistant.time_notes import received_at, time_of, zone
 from supervisor_worker.assistant.tool_loop import ToolLoop
 from supervisor_worker.assistant.tools.catalog import TOOLS
 from supervisor_worker.assistant.tools.tool import ToolContext
@@ -270,11 +271,11 @@ class ReplyGenerator:
         return before if generated.empty else replace(generated, answers=(*before.answers, *generated.answers))
 
     def _tool_context(self, turn: Turn, last: Received, *, mixed: bool) -> ToolContext:
-        local, accepted = zone(self.users.named(last.user)), turn.messages[-1].accepted_at
+        local = zone(self.users.named(last.user))
         return ToolContext(
             local if isinstance(local, ZoneInfo) else ZoneInfo("UTC"),
             last.channel,
-            min(accepted, int(last.received_at * 1000)) if last.received_at else accepted,
+            received_at(last, turn.messages[-1].accepted_at),
             mixed,
             self.users.language(last.user),
         )
@@ -289,7 +290,8 @@ class ReplyGenerator:
             files=shown.files,
             folds={message.id: message.folds or () for message in turn.messages},
             user=self.users.named(last.user),
-            now=datetime.now(UTC),
+            now=datetime.fromtimestamp(turn.claimed_at / 1000, UTC),
+            times=[time_of(message) for message in turn.messages],
             history_tokens=self.settings.history_tokens,
             forms=configured(self.settings),
         )

@@ -6,12 +6,13 @@ import asyncio
 import atexit
 import contextlib
 import functools
+import re
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from redis import Redis
 
@@ -51,6 +52,10 @@ FAST = {
     "SHUTDOWN_GRACE_SECONDS": 2,
     "SWEEP_SECONDS": 0.02,
 }
+
+
+TIMES: Final = re.compile("\u27e6(?:(?:Received on|It is now) |[A-Z][a-z]+day, )[^\u27e7]*\u27e7(?:\n\n)?")
+"""Our notes on times in a question."""
 
 
 @dataclass
@@ -156,6 +161,10 @@ class TurnEnvironment:
         """A message's state, with its reason."""
         message = self.message(event)
         return f"{message.state}:{message.reason}" if message.reason else str(message.state)
+
+    def questions(self) -> list[dict[str, Any]]:
+        """What the model was asked, oldest first, without our notes on times: what they say is not what most tests are about."""
+        return [_without_times(entry["request"]) for entry in self.sandbox.journal("anthropic.messages")]
 
     def ledger(self, kind: str, **fields: str) -> list[Line]:
         """The ledger's lines of one type."""
@@ -277,3 +286,11 @@ def users_file() -> str:
 def token() -> str:
     """A new token."""
     return f"k-{uuid.uuid4().hex}"
+
+
+def _without_times(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_times(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_without_times(each) for each in value]
+    return TIMES.sub("", value) if isinstance(value, str) else value

@@ -153,6 +153,7 @@ def _claim(raw: Any) -> Claim:
         tuple(message_from(_record(flat)) for flat in messages),
         reply_from(_record(reply)) if reply else None,
         tuple(_said(kind, _record(flat)) for kind, flat in reversed(history)),
+        int(now),
         _record(steps),
         person,
         epoch,

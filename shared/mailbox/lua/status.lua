@@ -30,6 +30,7 @@ if (rank[state] or 0) > (rank[get(key, 'state')] or 0) then
   redis.call('HSET', key, 'state', state, 'code', code)
   append(state, 'conv', get(key, 'conv'), 'reply', reply, 'attempt', attempt.id, 'code', code)
   if rank[state] == 3 then redis.call('ZREM', UNSETTLED, reply) end
+  if rank[state] == 3 and state ~= 'delivered' then redis.call('HSET', key, 'lost_at', whole(t)) end
   if state == 'undelivered' or state == 'failed' then not_reached(reply, t) end
 end
 return {get(key, 'state'), '0'}

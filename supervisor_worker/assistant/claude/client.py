@@ -108,10 +108,7 @@ class Claude:
 
     async def _ask(self, prompt: Prompt) -> object:
         """The answer's JSON."""
-        system: list[TextBlockParam] = [
-            {"type": "text", "text": prompt.stable, "cache_control": {"type": "ephemeral"}},
-            {"type": "text", "text": prompt.today},
-        ]
+        system: list[TextBlockParam] = [{"type": "text", "text": prompt.stable, "cache_control": {"type": "ephemeral"}}]
         fields = thinking_fields(self._model, self._effort, least=prompt.least)
         if prompt.tools:
             fields |= {"tools": list(prompt.tools), **({"tool_choice": {"type": "none"}} if prompt.final else {})}

@@ -247,3 +247,17 @@ def test_the_list_is_bounded_and_says_what_it_dropped(driver: MailboxDriver) -> 
     assert driver.redis.zcard("boss:untold") == 10_000
     assert driver.redis.zscore("boss:untold", "r-k1") is not None
     assert [(line["reason"], line["n"]) for line in driver.lines("untold")] == [("too_many", "1")]
+
+
+def test_when_a_reply_was_known_to_be_lost_is_kept_with_it(driver: MailboxDriver) -> None:
+    """By the first report that says so, and by no other."""
+    sent(driver)
+    driver.status("SM1", "sent")
+    assert driver.reply("k1").lost_at == 0
+    driver.advance(5_000)
+    driver.status("SM1", "undelivered")
+    known = driver.reply("k1").lost_at
+    assert known >= driver.reply("k1").stored_at + 5_000
+    driver.advance(5_000)
+    driver.status("SM1", "failed")
+    assert driver.reply("k1").lost_at == known

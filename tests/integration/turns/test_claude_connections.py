@@ -23,7 +23,7 @@ from tests.support.scripted_provider import Act, ScriptedProvider, answer, close
 Run = Callable[[Coroutine[Any, Any, None]], None]
 pytestmark = pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
 
-QUESTION = Prompt("stable", "today", (PromptMessage("user", "hi"),))
+QUESTION = Prompt("stable", (PromptMessage("user", "hi"),))
 SAID = json.dumps(
     {
         "id": "m",

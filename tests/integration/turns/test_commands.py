@@ -17,7 +17,7 @@ from supervisor_worker.assistant.claude.client import ModelAnswer
 from supervisor_worker.assistant.prompt import Prompt
 from supervisor_worker.channels.twilio.segments import size
 from tests.support.sandbox import SandboxProcess
-from tests.support.turn_environment import TurnEnvironment
+from tests.support.turn_environment import TIMES, TurnEnvironment
 
 AWAY: dict[str, Any] = {"fail": [{"fault": "529", "times": None}]}
 PARTS = [f"Part {number}: {'word ' * 300}end." for number in (1, 2, 3)]
@@ -184,10 +184,10 @@ def test_the_history_shows_what_code_has_said_as_a_note(environment: TurnEnviron
     assert all(said("help") not in message.text for message in model.asked[-1].messages if message.role == "assistant")
     answer(environment, "new chat")
     answer(environment, "third")
-    assert [message.text for message in model.asked[-1].messages] == ["third"]
+    assert [TIMES.sub("", message.text) for message in model.asked[-1].messages] == ["third"]
     answer(environment, "Zurück")
     answer(environment, "fourth")
-    assert model.asked[-1].messages[0].text == "first"
+    assert TIMES.sub("", model.asked[-1].messages[0].text) == "first"
 
 
 def test_the_word_is_an_answer_to_a_question_that_names_it(environment: TurnEnvironment) -> None:

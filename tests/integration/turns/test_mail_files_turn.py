@@ -55,7 +55,7 @@ def answered(environment: TurnEnvironment, event: EmailReceived) -> dict[str, An
     """Run the turn; the last question that the model was asked."""
     environment.once(event)
     assert environment.state(event) == "answered", environment.story()
-    return cast("dict[str, Any]", environment.sandbox.journal("anthropic.messages")[-1]["request"])
+    return environment.questions()[-1]
 
 
 def blocks(question: dict[str, Any], kind: str) -> list[dict[str, Any]]:

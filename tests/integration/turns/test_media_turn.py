@@ -40,7 +40,7 @@ def answered(environment: TurnEnvironment, event: Received) -> list[dict[str, An
     environment.once(event)
     assert environment.state(event) == "answered", environment.story()
     assert environment.sandbox.count("twilio.create") == 1
-    return [entry["request"] for entry in environment.sandbox.journal("anthropic.messages")]
+    return environment.questions()
 
 
 def shown(question: dict[str, Any]) -> list[str]:
@@ -76,7 +76,7 @@ def test_pictures_are_shown_to_the_model_and_remembered_in_words(environment: Tu
     assert "http" not in str(record)
 
     environment.once(environment.text("And now?"))
-    again = environment.sandbox.journal("anthropic.messages")[-1]["request"]["messages"]
+    again = environment.questions()[-1]["messages"]
     assert again[0]["content"] == "Look\n\n⟦3 pictures⟧"
     assert [type(line["content"]) for line in again] == [str, str, str]
 

@@ -32,7 +32,7 @@ def environment(redis: Redis, redis_url: str, sandbox: SandboxProcess) -> Iterat
 
 def asked(environment: TurnEnvironment) -> list[str]:
     """What the newest question shows, message by message."""
-    messages = environment.sandbox.journal("anthropic.messages")[-1]["request"]["messages"]
+    messages = environment.questions()[-1]["messages"]
     return [
         each["content"] if isinstance(each["content"], str) else "".join(part.get("text", "") for part in each["content"])
         for each in messages

@@ -29,7 +29,7 @@ def environment(redis: Redis, redis_url: str, sandbox: SandboxProcess) -> Iterat
 
 def asked(environment: TurnEnvironment) -> list[dict[str, Any]]:
     """The questions, oldest first."""
-    return [entry["request"] for entry in environment.sandbox.journal("anthropic.messages")]
+    return environment.questions()
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ class Hesitating:
     async def think(self, prompt: Prompt) -> ModelAnswer:
         """Nothing, then something."""
         self.asked += 1
-        return ModelAnswer("" if self.asked == 1 else prompt.messages[-1].text.splitlines()[0], input_tokens=3, output_tokens=self.asked)
+        return ModelAnswer("" if self.asked == 1 else prompt.messages[-1].text.splitlines()[-1], input_tokens=3, output_tokens=self.asked)
 
     async def aclose(self) -> None:
         """Nothing to close."""

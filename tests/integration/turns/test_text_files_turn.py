@@ -42,7 +42,7 @@ def arrives(environment: TurnEnvironment, web: Web, *files: tuple[str, bytes], b
 
 def asked(environment: TurnEnvironment) -> list[dict[str, Any]]:
     """The questions that the model was asked, oldest first."""
-    return [entry["request"] for entry in environment.sandbox.journal("anthropic.messages")]
+    return environment.questions()
 
 
 def answered(environment: TurnEnvironment, event: SmsReceived) -> dict[str, Any]:

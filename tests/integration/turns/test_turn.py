@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC
 
 import pytest
 from redis import Redis
@@ -16,7 +17,7 @@ from shared.model.events import SendEmailResponse, SendSmsResponse
 from shared.model.words import said
 from shared.operations import messages
 from shared.operations.people import People
-from supervisor_worker.assistant import notices
+from supervisor_worker.assistant import notices, time_notes
 from supervisor_worker.assistant.claude.client import ModelAnswer
 from supervisor_worker.assistant.prompt import Prompt
 from supervisor_worker.channels import formats
@@ -95,7 +96,7 @@ def test_texts_that_wait_together_make_one_turn_and_the_next_turn_remembers_them
     third = environment.text("Three")
     environment.once(third)
 
-    asked = [entry["request"]["messages"] for entry in environment.sandbox.journal("anthropic.messages")]
+    asked = [question["messages"] for question in environment.questions()]
     assert asked[0] == [{"role": "user", "content": "One\n\nTwo"}]
     assert [line["role"] for line in asked[1]] == ["user", "assistant", "user"]
     assert asked[1][0]["content"] == "One\n\nTwo"
@@ -444,3 +445,16 @@ async def until(condition: Callable[[], bool], seconds: float = 5) -> None:
     async with asyncio.timeout(seconds):
         while not await asyncio.to_thread(condition):  # noqa: ASYNC110 - what is waited for is in another process
             await asyncio.sleep(0.01)
+
+
+def test_a_question_says_when_its_message_was_received_and_what_time_it_is_by_the_servers_clock(environment: TurnEnvironment) -> None:
+    """A message that a spool held for two hours; the history says when the first was, and not its notes of then."""
+    seconds, _ = environment.redis.time()
+    environment.once(environment.text("First", received_at=seconds - 7200.0))
+    environment.once(environment.text("Second", received_at=float(seconds)))
+    first, second = (asked["request"]["messages"] for asked in environment.sandbox.journal("anthropic.messages", accepted=True))
+    received = time_notes.moment((seconds - 7200) * 1000, UTC)
+    before, words = first[-1]["content"].split("\n\n")
+    assert (before.partition(" (UTC). It is now ")[0], words) == (f"\u27e6Received on {received}", "First")
+    assert second[0]["content"].startswith(f"\u27e6{received}\u27e7\n\nFirst")
+    assert second[-1]["content"].split("\n\n")[-2:] == [f"\u27e6Received on {time_notes.moment(seconds * 1000, UTC)} (UTC)\u27e7", "Second"]

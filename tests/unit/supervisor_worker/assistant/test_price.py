@@ -25,6 +25,7 @@ from supervisor_worker.media.image_header import Picture
 from supervisor_worker.media.turn_files import MAX_TURN_TEXT, Document, LoadedFiles, TurnFile
 from tests.support.effort import rounds
 
+NOW = 1_764_500_000_000
 USER, BOSS = PhoneNumber("+15551234567"), PhoneNumber("+15559876543")
 TEXTS = st.text(max_size=60) | st.sampled_from(["\u27e6" * 40, "\U0001f600" * 30, "x" * 20_000, "\u0416" * 17_000, ""])
 NAMES = st.text(min_size=1, max_size=200) | st.sampled_from(["\u27e6" * 200, "\U0001f600" * 120, "a.pdf"])
@@ -91,10 +92,21 @@ def test_a_claim_reserves_no_less_than_its_question_may_use(
     for number, event in enumerate(before):
         reason = prompt.UNANSWERED if number % 3 == 0 else ""
         extracts = Extracts.of([(file.name, text) for file, text in zip(event.files, read, strict=False)])
-        history.append(Message(event.id, "c-1", "text", MessageState.ANSWERED, event=event, reason=reason, extracts=extracts))
+        at = NOW - (len(before) - number) * 7_200_000  # each line with a stamp, and half of the answers lost
+        history.append(
+            Message(
+                event.id, "c-1", "text", MessageState.ANSWERED, event=event, reason=reason, extracts=extracts, accepted_at=at - 3_600_000
+            )
+        )
         history.append(
             Reply(
-                f"r-{number}", "c-1", f"t-{number}", SendSmsResponse(to=USER, from_=BOSS, message="ok " * number, user="u"), ReplyState.SENT
+                f"r-{number}",
+                "c-1",
+                f"t-{number}",
+                SendSmsResponse(to=USER, from_=BOSS, message="ok " * number, user="u"),
+                ReplyState.SENT,
+                stored_at=at,
+                lost_at=at + 1 if number % 2 else 0,
             )
         )
     records = [codec.encode(entry.event if isinstance(entry, Message) else entry.command) for entry in history]  # type: ignore[arg-type]
@@ -104,7 +116,18 @@ def test_a_claim_reserves_no_less_than_its_question_may_use(
     user = User(username="user", name=name)
     channel: Any = "sms" if isinstance(events[0], SmsReceived) else "email"
     files = read_in(events, read)
-    built = prompt.build_prompt(channel, events, history, pictures, files=files, user=user, now=datetime.now(UTC), history_tokens=tokens)
+    times = [NOW - 120_000 * (len(events) - number) for number, _ in enumerate(events)]
+    built = prompt.build_prompt(
+        channel,
+        events,
+        history,
+        pictures,
+        files=files,
+        user=user,
+        now=datetime.fromtimestamp(NOW / 1000, UTC),
+        history_tokens=tokens,
+        times=times,
+    )
     assert reckoned(price.dearest(chosen), events, sum(map(len, records))) >= price.most_of(built, chosen)
 
 
@@ -149,5 +172,5 @@ def test_a_document_counts_by_its_pages() -> None:
     """Text and picture of each."""
     chosen = load_settings(_env_file=None)
     message = prompt.PromptMessage("user", "x", documents=(Document(7, ""), Document(2, "")))
-    bare = prompt.Prompt("", "", (prompt.PromptMessage("user", "x"),))
-    assert price.most_of(prompt.Prompt("", "", (message,)), chosen) - price.most_of(bare, chosen) == 9 * price.PAGE_TOKENS
+    bare = prompt.Prompt("", (prompt.PromptMessage("user", "x"),))
+    assert price.most_of(prompt.Prompt("", (message,)), chosen) - price.most_of(bare, chosen) == 9 * price.PAGE_TOKENS

@@ -18,7 +18,7 @@ from supervisor_worker.assistant.prompt import Prompt, PromptMessage
 from supervisor_worker.media.image_header import Picture
 from supervisor_worker.media.turn_files import Document
 
-PROMPT = Prompt("stable", "today", (PromptMessage("user", "hi"),))
+PROMPT = Prompt("stable", (PromptMessage("user", "hi"),))
 
 
 def message(text: str = "Yes.", stop: str = "end_turn", **usage: int) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def ask(handler: Callable[[httpx2.Request], httpx2.Response], prompt: Prompt = P
 
 
 def test_the_stable_part_is_cached_and_nothing_unknown_is_asked_for() -> None:
-    """The system prompt's first block carries the mark; temperature and its kin are gone from the API."""
+    """The system prompt carries the mark; temperature and its kin are gone from the API."""
     seen: list[dict[str, Any]] = []
 
     def handler(request: httpx2.Request) -> httpx2.Response:
@@ -54,7 +54,7 @@ def test_the_stable_part_is_cached_and_nothing_unknown_is_asked_for() -> None:
         return httpx2.Response(200, json=message(cache_creation_input_tokens=5, cache_read_input_tokens=7))
 
     answer = ask(handler)
-    assert [block.get("cache_control") for block in seen[0]["system"]] == [{"type": "ephemeral"}, None]
+    assert [block.get("cache_control") for block in seen[0]["system"]] == [{"type": "ephemeral"}]
     assert set(seen[0]) == {"model", "max_tokens", "system", "messages", "thinking", "output_config"}
     assert (answer.text, answer.model, answer.input_tokens, answer.output_tokens, answer.cache_read_tokens) == (
         "Yes.",
@@ -206,7 +206,7 @@ def test_documents_stand_before_the_pictures_and_the_text_each_behind_its_mark()
         return httpx2.Response(200, json=message())
 
     shown = PromptMessage("user", "hi", (Picture("image/png", 1, 1, "UElD"),), (Document(1, "UERG"), Document(2, "UERH")))
-    ask(handler, Prompt("stable", "today", (shown,)))
+    ask(handler, Prompt("stable", (shown,)))
     (content,) = (each["content"] for each in sent[0])
     assert [block.get("text") or block["source"] for block in content] == [
         "\u27e6document 1\u27e7",
