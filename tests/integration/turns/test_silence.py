@@ -73,7 +73,7 @@ class Hesitating:
     async def think(self, prompt: Prompt) -> ModelAnswer:
         """Nothing, then something."""
         self.asked += 1
-        return ModelAnswer("" if self.asked == 1 else prompt.messages[-1].text.splitlines()[-1], input_tokens=3, output_tokens=self.asked)
+        return ModelAnswer("" if self.asked == 1 else prompt.messages[-1].text.split("\n\n")[1], input_tokens=3, output_tokens=self.asked)
 
     async def aclose(self) -> None:
         """Nothing to close."""
