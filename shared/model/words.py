@@ -254,7 +254,26 @@ WORDS: Final[dict[str, dict[str, str]]] = {
     "reminder_subject": {"en": "A reminder", "de": "Eine Erinnerung"},
     "reminders_missed_subject": {"en": "Reminders that you missed", "de": "Verpasste Erinnerungen"},
     "weekday_and_date": {"en": "{weekday}, {date}", "de": "{weekday}, {date}"},
+    # What was done with reminders.
+    "reminder_set": {"en": "Reminder, {when}: {text}", "de": "Erinnerung, {when}: {text}"},
+    "reminder_moved": {"en": "Reminder moved to {when}: {text}", "de": "Erinnerung verschoben auf {when}: {text}"},
+    "reminder_moved_once": {
+        "en": "Reminder moved, this once, to {when}: {text}",
+        "de": "Erinnerung nur dieses Mal verschoben auf {when}: {text}",
+    },
+    "reminder_dropped": {"en": "Reminder dropped, {when}: {text}", "de": "Erinnerung gestrichen, {when}: {text}"},
+    "reminder_not_done": {"en": "Not done: no reminder was changed.", "de": "Nicht erledigt: Es wurde keine Erinnerung geändert."},
+    "repeated": {"en": "{rule}, next on {when}", "de": "{rule}, das nächste Mal am {when}"},
+    "every_daily": {"en": "every day", "de": "täglich"},
+    "every_weekdays": {"en": "Monday to Friday", "de": "Montag bis Freitag"},
+    "every_weekly": {"en": "every {days}", "de": "jeden {days}"},
+    "every_monthly": {"en": "every month on day {day}", "de": "monatlich am {day}."},
+    "every_yearly": {"en": "every year", "de": "jedes Jahr"},
+    "until": {"en": "{rule} until {date}", "de": "{rule} bis zum {date}"},
+    "and": {"en": "{first} and {last}", "de": "{first} und {last}"},
     # A date, as it stands within a sentence.
+    "date_in_year": {"en": "{date} {year}", "de": "{date} {year}"},
+    "date_in_year_and_time": {"en": "{date}, {time}", "de": "{date}, {time} Uhr"},
     "date": {"en": "{day} {month}", "de": "{day}. {month}"},
     "date_and_time": {"en": "{day} {month}, {time}", "de": "{day}. {month}, {time} Uhr"},
 }

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, time
 from typing import Final
 
 from shared.mailbox.records import Message
 from shared.model import words
 from shared.model.addresses import Channel
 from shared.model.events import Received, Response
+from shared.model.recurrence import Recurrence
 from shared.model.rings import Ring
 from shared.model.text import one_line
 from shared.model.words import said
@@ -63,9 +64,25 @@ def words_of(ring: Ring, language: str) -> str:
     return said("reminder_of_mail" if source else "reminder_of_others", language, source=source, text=own)
 
 
-def when(local: datetime, language: str) -> str:
-    """Weekday, date and time, by the wall's clock that it was asked for by."""
-    return said("weekday_and_date", language, weekday=words.weekday(local, language), date=words.date_and_time(local, language))
+def when(local: datetime, language: str, this_year: int | None = None) -> str:
+    """Weekday, date and time, by the wall's clock that it was asked for by; with the year where that is not `this_year`."""
+    at = words.date_and_time(local, language)
+    if this_year is not None and local.year != this_year:
+        date = said("date_in_year", language, date=words.date(local, language), year=local.year)
+        at = said("date_in_year_and_time", language, date=date, time=f"{local:%H:%M}")
+    return said("weekday_and_date", language, weekday=words.weekday(local, language), date=at)
+
+
+def rule(recurrence: Recurrence, language: str) -> str:
+    """What repeats, in words."""
+    days = [words.WEEKDAYS.get(language, words.WEEKDAYS[words.DEFAULT])[day] for day in recurrence.days]
+    names = ", ".join(days[:-1])
+    listed = said("and", language, first=names, last=days[-1]) if names else "".join(days)
+    found = said(f"every_{recurrence.every}", language, days=listed, day=recurrence.day)
+    if recurrence.until is None:
+        return found
+    last = said("date_in_year", language, date=words.date(datetime.combine(recurrence.until, time()), language), year=recurrence.until.year)
+    return said("until", language, rule=found, date=last)
 
 
 def subject(reminder: str, language: str, *, marked: bool) -> str:

@@ -28,7 +28,8 @@ class BadArguments(Exception):
 class ToolContext:
     """What a turn knows: the person's zone, the channel, and when the newest message was received, in ms since the epoch.
 
-    `mixed`: the turn shows words that the person did not write. `language` is the person's, for what code tells them.
+    `mixed`: the turn shows words that the person did not write; `source` is who wrote them, "" where that is not known of all. `language`
+    is the person's, for what code tells them.
     """
 
     zone: ZoneInfo
@@ -36,6 +37,7 @@ class ToolContext:
     received_ms: int
     mixed: bool = False
     language: str = "en"
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
