@@ -256,6 +256,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
     "weekday_and_date": {"en": "{weekday}, {date}", "de": "{weekday}, {date}"},
     # What was done with reminders.
     "reminder_set": {"en": "Reminder, {when}: {text}", "de": "Erinnerung, {when}: {text}"},
+    "briefing_set": {"en": "Briefing, {when}: {text}", "de": "Überblick, {when}: {text}"},
     "reminder_moved": {"en": "Reminder moved to {when}: {text}", "de": "Erinnerung verschoben auf {when}: {text}"},
     "reminder_moved_once": {
         "en": "Reminder moved, this once, to {when}: {text}",

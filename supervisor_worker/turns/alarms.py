@@ -6,13 +6,14 @@
 
 A reminder belongs to a person and a channel. Where the person cannot be reached there for good, it goes to their other channel. What came
 due while they could not be reached at all rings when that ends, of what repeats the newest; what is more than a day late by then is told
-as missed, in one message for all.
+as missed, in one message for all. A briefing's text is a question to the model, and its message a turn like any other.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -23,7 +24,7 @@ from shared.mailbox.calls import ALARMS_AT_ONCE, Alarm, Firing
 from shared.mailbox.wake_queue import job
 from shared.model.addresses import Channel
 from shared.model.channels import CHANNELS
-from shared.model.events import Received
+from shared.model.events import Received, SmsReceived
 from shared.model.recurrence import Occurrence, Recurrence
 from shared.model.users import User
 from shared.observability import logs
@@ -73,10 +74,11 @@ class AlarmRinger:
         user = self._entry(alarm.entry)
         if user is None:
             return await self._hold_back(firings, now_ms, "removed")
-        if _missed(firings[0], now_ms):
+        if _missed(firings[0], now_ms) and not alarm.briefing:
             others = await self._context.mailbox.run(calls.alarms(alarm.person))
             now_ms = others.now_ms
-            firings = [each for other in others.due if _missed(each := firing(other, now_ms), now_ms)] or firings
+            late = [firing(other, now_ms) for other in others.due if not other.briefing]
+            firings = [each for each in late if _missed(each, now_ms)] or firings
         events = list(self._events(user, firings, now_ms))
         if not events:
             return await self._hold_back(firings, now_ms, "no_channel")
@@ -97,6 +99,7 @@ class AlarmRinger:
             sender=identities.sender(event.from_),
             pair=identities.pair(event.to, event.from_),
             user=identities.user(event.user),
+            kind=CHANNELS[event.channel].kind if firings[0].alarm.briefing else "reminder",
             wake=job(conversation, event.channel),
         )
         return [str(outcome) for outcome in await self._context.mailbox.run(call)]
@@ -117,7 +120,8 @@ class AlarmRinger:
         )
         for channel in _channels(first.channel):
             if not user.bridge_only and (ends := user.ends(channel)):
-                yield FORMATS[channel].notice_event(ends, name, user.username, about, now_ms / 1000)
+                event = FORMATS[channel].notice_event(ends, name, user.username, about, now_ms / 1000)
+                yield _asking(event, first.text) if first.briefing else event
 
     def _entry(self, name: str) -> User | None:
         """The entry of the users file as it is now, by its id; None where there is none any more."""
@@ -140,6 +144,11 @@ def firing(alarm: Alarm, now_ms: int) -> Firing:
     passed_ms = max(alarm.due_ms, alarm.regular_ms)  # one that was brought forward does not come once more at its own time
     newest = rule.newest(passed_ms, now_ms, zone)
     return Firing(alarm, newest or due, rule.next(max(now_ms, passed_ms), zone))
+
+
+def _asking(event: Received, question: str) -> Received:
+    """The event with a question of the person's in it."""
+    return replace(event, **{"message" if isinstance(event, SmsReceived) else "body": question})  # type: ignore[arg-type]
 
 
 def message_id(first: Firing) -> str:

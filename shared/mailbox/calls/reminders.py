@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from shared.mailbox.call import Arguments, Call, Wake
+from shared.mailbox.records import Kind
 from shared.model import codec
 from shared.model.addresses import Channel
 from shared.model.events import Received
@@ -32,7 +33,8 @@ over the bridge alone.
 class Alarm:
     """A reminder that is due. `entry` is the id of its person's entry of the users file, `recurrence` its rule, '' for what is due once.
 
-    `regular_ms` is when the occurrence was due that a move has put off or brought forward, 0 for one that was not moved.
+    `briefing`: its text is a question to the model. `regular_ms` is when the occurrence was due that a move has put off or brought
+    forward, 0 for one that was not moved.
     """
 
     id: str
@@ -47,6 +49,7 @@ class Alarm:
     regular_ms: int = 0
     text: str = field(repr=False, default="")
     marked: bool = False
+    briefing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +88,24 @@ def alarms(person: str = "") -> Call[Alarms]:
 
 
 def fire(
-    firings: Sequence[Firing], read_ms: int, event: Received, conversation: str, *, sender: str, pair: str, user: str, wake: Wake = ()
+    firings: Sequence[Firing],
+    read_ms: int,
+    event: Received,
+    conversation: str,
+    *,
+    sender: str,
+    pair: str,
+    user: str,
+    kind: Kind = "reminder",
+    wake: Wake = (),
 ) -> Call[list[Fired]]:
     """Put the message of these occurrences into a conversation; the answer is what came of each. All are of one person.
 
-    `event` names both ends, and its id is the message's; `user` is the id of their entry. `read_ms` is when the alarms were read.
+    `event` names both ends, and its id is the message's, whose `kind` is "reminder", or that of its channel's for a briefing; `user` is
+    the id of their entry. `read_ms` is when the alarms were read.
     """
     arguments: Arguments = {
-        "items": codec.dumps([firing.item() for firing in firings]), "read_at": read_ms, "reason": "", "message": event.id,
+        "items": codec.dumps([firing.item() for firing in firings]), "read_at": read_ms, "reason": "", "message": event.id, "kind": kind,
         "conv": conversation, "channel": event.channel, "sender": sender, "pair": pair, "user": user, "event": codec.encode(event),
     }  # fmt: skip
     return Call("fire", arguments, list, wake)
@@ -100,7 +113,7 @@ def fire(
 
 def hold_back(firings: Sequence[Firing], read_ms: int, reason: Literal["removed", "no_channel"]) -> Call[list[Fired]]:
     """Nobody can be reached with these for now: they are looked at again later."""
-    nowhere = dict.fromkeys(("message", "conv", "channel", "sender", "pair", "user", "event"), "")
+    nowhere = dict.fromkeys(("message", "kind", "conv", "channel", "sender", "pair", "user", "event"), "")
     items = codec.dumps([firing.item() for firing in firings])
     return Call("fire", {**nowhere, "items": items, "read_at": read_ms, "reason": reason}, list)
 
@@ -136,4 +149,5 @@ def _alarm(record: Mapping[str, str]) -> Alarm:
         regular_ms=int(record.get("regular") or 0),
         text=record.get("text", ""),
         marked=record.get("marked") == "1",
+        briefing=record.get("kind") == "briefing",
     )

@@ -1,11 +1,12 @@
 -- fire: put the message of one occurrence, or of several that were missed, all of one person, into a conversation's priority inbox, and set
 -- what is due next, in one step. Nothing rings twice: each item names the revision and the due time that were read, and firing raises the
 -- revision. `occurrence` is what rings: of what repeats the newest that has come; `next` (ms, "" for none) is the first that lies ahead.
+-- A briefing is a question to the model (`kind` is that of its channel's messages): it stands in the first inbox, a turn like any other.
 -- Not while the one before still waits, nor while its person is paused, opted out, or out of reach (`reason`): it is looked at again later,
 -- and rings when that ends. A clock that has stepped back since the alarm was read ("again"), or behind the due time ("early"), rings nothing.
 -- Answer: a verdict for each item: "rings", "gone", "stale", "again", "early", or why it has to wait.
 -- uses: people ringing indexes
--- args: items read_at# reason message conv channel sender pair user event wake...
+-- args: items read_at# reason message kind conv channel sender pair user event wake...
 local HELD_BACK = 30000
 local t = now()
 
@@ -78,10 +79,15 @@ end
 if #rings == 0 then return verdicts end
 
 redis.call('HSET', conv_key(conv), 'channel', channel, 'pair', pair, 'sender', sender)
-redis.call('HSET', msg_key(message), 'v', VERSION, 'id', message, 'conv', conv, 'channel', channel, 'kind', 'reminder', 'rings', cjson.encode(rings),
+redis.call('HSET', msg_key(message), 'v', VERSION, 'id', message, 'conv', conv, 'channel', channel, 'kind', kind,
   'event', event, 'state', 'pending', 'accepted_at', whole(t), 'active_at', whole(active(t, pair)), 'pair', pair, 'sender', sender, 'user', user)
 index_message(message, table.concat({user, sender, conv}, ' '), whole(t), t)
 redis.call('ZADD', CONVERSATIONS, whole(t), conv)
 append('reminder_due', 'conv', conv, 'msg', message, 'channel', channel, 'n', #rings, 'ms', whole(late))
-into_priority(conv, message, t)
+if kind == 'reminder' then
+  redis.call('HSET', msg_key(message), 'rings', cjson.encode(rings))
+  into_priority(conv, message, t)
+else
+  into_inbox(conv, message, 0, t)
+end
 return verdicts

@@ -47,10 +47,11 @@ local function still_waits(message)
   return attempts == '' or attempts == '[]'
 end
 
--- Take a firing back that still waits: its message is not sent, or says nothing of this reminder where it tells of others too.
+-- Take a firing back that still waits: its message is not sent, or says nothing of this reminder where it tells of others too. A briefing's
+-- question may be in a turn with others by now, and stays.
 local function withdraw(id)
   local message = get(reminder_key(id), 'ring')
-  if not still_waits(message) then return false end
+  if not still_waits(message) or get(msg_key(message), 'kind') ~= 'reminder' then return false end
   local others = {}
   for _, ring in ipairs(cjson.decode(get(msg_key(message), 'rings'))) do
     if ring.id ~= id then others[#others + 1] = ring end

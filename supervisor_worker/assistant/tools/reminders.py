@@ -116,7 +116,8 @@ def _channel(arguments: Arguments, context: ToolContext) -> str:
 def prepare_set(arguments: Arguments, context: ToolContext) -> Arguments:
     """For the effect `remind`."""
     return {
-        "text": _text(arguments), "kind": "reminder", "channel": _channel(arguments, context), "source": context.source[:MAX_SOURCE],
+        "text": _text(arguments), "kind": "briefing" if arguments.get("briefing") is True else "reminder",
+        "channel": _channel(arguments, context), "source": context.source[:MAX_SOURCE],
         **_time(arguments, context),
     }  # fmt: skip
 
@@ -183,7 +184,8 @@ def told_set(result: Result, context: ToolContext) -> str:
         return _refusal(result)
     reminder = result["reminder"]
     when = _when(reminder, "en", _today(context), zone=True)
-    return f"Stored as {reminder['id']}: it rings on {when}.{_gap(reminder, context)}"
+    does = "you are asked it" if reminder["kind"] == "briefing" else "it rings"
+    return f"Stored as {reminder['id']}: {does} on {when}.{_gap(reminder, context)}"
 
 
 def told_moved(result: Result, context: ToolContext) -> str:
@@ -239,7 +241,8 @@ def _receipt(name: str, result: Result, context: ToolContext, reminder: Mapping[
 
 def receipt_set(result: Result, context: ToolContext) -> str:
     """That it is set."""
-    return _receipt("reminder_set", result, context)
+    briefing = result["ok"] and result["reminder"]["kind"] == "briefing"
+    return _receipt("briefing_set" if briefing else "reminder_set", result, context)
 
 
 def receipt_moved(result: Result, context: ToolContext) -> str:
@@ -277,6 +280,7 @@ REMINDER_TOOLS: Final[tuple[Tool, ...]] = (
         _schema(
             ["text"], text={"type": "string", "description": "What to remind of, in the person's language, as it is to be sent."}, **_TIMES,
             repeat=_REPEAT, by={"type": "string", "enum": list(_KINDS), "description": "Only if the person names it; else as they wrote."},
+            briefing={"type": "boolean", "description": "True: at that time the text is asked of you, and your answer is sent."},
         ),
     ),
     Tool(

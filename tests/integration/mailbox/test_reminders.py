@@ -479,6 +479,24 @@ def test_a_list_shows_the_next_first_and_changes_nothing(driver: MailboxDriver) 
     assert (driver.redis.dbsize(), driver.lines("reminder_set")) == before
 
 
+def test_a_briefing_is_a_question_in_the_first_inbox(driver: MailboxDriver) -> None:
+    """It waits as others do, asks the model, and is not taken back, for it may be in a turn with others."""
+    briefing = {"text": "news?", "kind": "briefing", "channel": "sms", "source": "", "recurrence": DAILY, **timed(driver.now)}
+    name = run_effect(driver.scripts, "remind", briefing)["reminder"]["id"]
+    read = look(driver)
+    assert read.due[0].briefing
+    call = calls.fire(
+        [firing(read.due[0], driver.now + DAY)], read.now_ms, received("m-r1", "text"), C, sender="s-1", pair=PAIR, user=USER, kind="text"
+    )
+    assert driver.run(call) == ["rings"]
+    assert (driver.inbox(), driver.priority(), driver.due()) == (["m-r1"], [], 1_000)
+    result = change(driver, "cancel_reminder", name)
+    assert (result["ok"], result["withdrawn"]) == (True, False)
+    found = driver.claim("k1", amount=7)
+    assert found.turn is not None
+    assert ([message.kind for message in found.turn.messages], found.reserved) == (["text"], 7)
+
+
 def test_a_reminder_that_cannot_be_sent_is_told_on_the_other_channel(driver: MailboxDriver) -> None:
     """With its text, however often, before all else there; and where that fails too, nowhere."""
     for number in (1, 2):

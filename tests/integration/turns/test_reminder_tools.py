@@ -123,6 +123,16 @@ def test_a_list_shows_ids_times_and_whose_words(use: Use) -> None:
     assert len(told.encode()) < 20_000
 
 
+def test_a_briefing_is_told_as_one(use: Use, redis: Redis) -> None:
+    """A question to the model; never one of others'."""
+    told, receipt = use("set_reminder", GERMAN, text="Was steht heute an?", at="07:00", repeat={"every": "daily"}, briefing=True)
+    assert "you are asked it on every day, next on Tuesday, 2 March, 07:00" in told
+    assert receipt == "Überblick, täglich, das nächste Mal am Dienstag, 2. März, 07:00 Uhr: Was steht heute an?"
+    assert stored(redis, id_in(told))["kind"] == "briefing"
+    told, _ = use("set_reminder", replace(ADA, mixed=True), text="x", in_minutes=5, briefing=True)
+    assert told.startswith("Not done: a briefing cannot be made of words of others.")
+
+
 def test_what_others_wrote_is_said_in_the_receipt(use: Use) -> None:
     """And never repeats."""
     mixed = replace(ADA, mixed=True, source="Tom Lee")

@@ -40,7 +40,14 @@ def remind(environment: TurnEnvironment, late_ms: int = 0, *, text: str = "tea",
     """A reminder that is due, or was so long ago."""
     due_ms = int(time.time() * 1000) - late_ms
     local = datetime.fromtimestamp(due_ms / 1000, ZoneInfo(BERLIN)).replace(tzinfo=None, second=0, microsecond=0)
-    args = {"text": text, "kind": "reminder", "channel": channel, "source": more.pop("source", ""), "recurrence": rule, "zone": BERLIN}
+    args = {
+        "text": text,
+        "kind": more.pop("kind", "reminder"),
+        "channel": channel,
+        "source": more.pop("source", ""),
+        "recurrence": rule,
+        "zone": BERLIN,
+    }
     user = environment.identities.user("user")
     result = run_effect(
         ServerTime(environment.redis), "remind", {**args, "due": str(due_ms), "local": local.strftime(MINUTE)}, call=text, user=user, **more
@@ -167,6 +174,19 @@ def test_a_reminder_that_does_not_arrive_is_told_on_the_other_channel(environmen
         environment.mailbox.run(calls.status(record.attempts[0].provider_id, "undelivered", retention_ms=60_000, code="30003"))
         told = work(environment, "sendgrid.send", number)[-1]
         assert (told["subject"], text_of(told)) == ("A reminder", f"Reminder: tea {number}")
+
+
+def test_a_briefing_is_answered_by_the_model(environment: TurnEnvironment) -> None:
+    """By text and by mail, at its time."""
+    remind(environment, text="what is new by text?", kind="briefing")
+    environment.drive(lambda: environment.sandbox.count("twilio.create") == 1)
+    remind(environment, text="what is new by mail?", channel="email", kind="briefing")
+    environment.drive(lambda: environment.sandbox.count("sendgrid.send") == 1)
+    asked = [str(entry["request"]) for entry in environment.sandbox.journal("anthropic.messages")]
+    assert len(asked) == 2
+    assert "what is new by text?" in asked[0]
+    assert "what is new by mail?" in asked[1]
+    assert [line.type for line in environment.ledger("reminder_due")] == ["reminder_due"] * 2
 
 
 def test_who_is_taken_away_and_comes_back_is_reminded_then(environment: TurnEnvironment) -> None:
