@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,6 +17,7 @@ from shared.mailbox import calls
 from shared.model.recurrence import MINUTE, Recurrence
 from shared.model.users import LOCAL_USER, Users
 from supervisor_worker.assistant.prompt import build_prompt
+from supervisor_worker.assistant.tools.reminders import REMINDER_TOOLS
 from supervisor_worker.media.turn_media import NO_MEDIA
 from tests.support.effects import ServerTime, run_effect
 from tests.support.sandbox import SandboxProcess
@@ -174,6 +176,19 @@ def test_a_reminder_that_does_not_arrive_is_told_on_the_other_channel(environmen
         environment.mailbox.run(calls.status(record.attempts[0].provider_id, "undelivered", retention_ms=60_000, code="30003"))
         told = work(environment, "sendgrid.send", number)[-1]
         assert (told["subject"], text_of(told)) == ("A reminder", f"Reminder: tea {number}")
+
+
+def test_a_person_asks_for_a_reminder_and_gets_it(environment: TurnEnvironment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the text to the ring: the answer holds the line of code's, and what rings is what was stored."""
+    monkeypatch.setattr("supervisor_worker.assistant.reply.TOOLS", REMINDER_TOOLS)
+    event = environment.text("Remind me in 1 minute to drink tea")
+    environment.drive(lambda: environment.state(event) == "answered")
+    assert re.match(r"Reminder, \w+, \d+ \w+, \d\d:\d\d: drink tea\n", environment.reply(event).command.text)
+    ((name, due),) = cast("list[tuple[bytes, float]]", environment.redis.zrange("boss:alarms", 0, -1, withscores=True))
+    assert abs(due - (environment.message(event).accepted_at + 60_000)) < 5_000
+    environment.redis.hset(f"boss:reminder:{name.decode()}", "due", int(time.time() * 1000))
+    environment.redis.zadd("boss:alarms", {name: 0})
+    assert bodies(environment, 2)[1] == "Reminder: drink tea"
 
 
 def test_a_briefing_is_answered_by_the_model(environment: TurnEnvironment) -> None:
