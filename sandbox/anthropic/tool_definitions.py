@@ -46,7 +46,7 @@ def problem_of(request: JsonObject) -> str | None:
 
 def is_server_tool(tool: JsonObject) -> bool:
     """Whether the API runs this tool itself."""
-    return tool.get("type") not in {None, "custom"}
+    return tool.get("type") not in (None, "custom")
 
 
 def _problem_of_tool(tool: object, place: str) -> str | None:
