@@ -111,6 +111,17 @@ def parked(seen: Figures) -> list[Finding]:
     return [ok("parked", "none")]
 
 
+def reminders(seen: Figures) -> list[Finding]:
+    """Reminders that should have rung."""
+    found = seen.reminders
+    lost, waits = found.overdue - found.held, f"{found.count} wait for their time"
+    held = f"; {found.held} for their person, who is paused, opted out or out of reach" if found.held else ""
+    if lost:
+        todo = "Start a worker (`boss worker`). If there is one, its log says `reminder_failed`, and which."
+        return [fail("reminders", f"{waits}; {lost} overdue, the first by {age(found.most_overdue_seconds)}{held}", todo)]
+    return [ok("reminders", waits + held if found.count else "none")]
+
+
 def paused(settings: Settings, redis: Redis) -> list[Finding]:
     """Whether anything is sent at all, and to whom nothing is."""
     found = pauses.paused(Mailbox(redis), People.load(settings, redis))

@@ -48,6 +48,7 @@ STORED: Final[dict[str, Callable[[Redis], list[Finding]]]] = {
     "failed jobs": dispatch.failed_jobs,
     "conversations": _counted(server.due),
     "parked": _counted(server.parked),
+    "reminders": _counted(server.reminders),
 }
 LASTING: Final = ("redis",)
 """What is another machine's where REDIS_URL names it: that it does not answer has a line of its own."""

@@ -24,6 +24,10 @@ WORKERS_KEY: Final = Worker.redis_workers_keys
 QUEUE_WORKERS_KEY: Final = f"{WORKERS_KEY}:{QUEUE}"
 """A set: the keys of the workers that were told to look at the queue."""
 MS: Final = 1000
+OVERDUE_SECONDS: Final = 60.0
+"""From when on a reminder that has not rung is overdue; it should take 5 s."""
+MOST_ALARMS: Final = 200
+"""Reminders of which one look asks when they were due: of those that nobody has read for long, and of those that were and have not rung."""
 AGENDAS: Final = (keys.DUE, keys.PRIORITY_DUE)
 
 
@@ -47,6 +51,19 @@ class Spent:
 
 
 @dataclass(frozen=True, slots=True)
+class Reminders:
+    """How many wait for their time, and how many of those are overdue: by how much the first, and why.
+
+    `held` of them wait for their person: paused, opted out, out of reach, or with the one before unsent. Nobody rings the others.
+    """
+
+    count: int = 0
+    overdue: int = 0
+    held: int = 0
+    most_overdue_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
     """What one look saw. `counts` are by the name that the scripts give."""
 
@@ -62,6 +79,7 @@ class Figures:
     standbys: int
     spent: Spent
     counts: dict[str, int]
+    reminders: Reminders = Reminders()
 
 
 def look(redis: Redis) -> Figures:
@@ -77,8 +95,13 @@ def look(redis: Redis) -> Figures:
         pipe.xlen(keys.LEDGER)
         pipe.llen(QUEUE_KEY)
         pipe.lindex(QUEUE_KEY, 0)
+        pipe.zcard(keys.ALARMS)
+        pipe.zrange(keys.ALARMS, 0, MOST_ALARMS - 1, withscores=True)
+        pipe.zrange(keys.ALARMS_READ, 0, MOST_ALARMS - 1)
         pipe.smembers(WORKERS_KEY)
-        clock, waiting, first, due, next_due, at_once, next_at_once, parked, paused, counts, lines, queued, job, names = pipe.execute()
+        clock, waiting, first, due, next_due, at_once, next_at_once, parked, paused, counts, lines, queued, job, *alarms, names = (
+            pipe.execute()
+        )
     now = clock[0] + clock[1] / 1_000_000
     workers = sorted(names)[:MOST_WORKERS]
     with redis.pipeline(transaction=False) as pipe:
@@ -88,7 +111,10 @@ def look(redis: Redis) -> Figures:
         for name in workers:
             pipe.hget(name, "last_heartbeat")
         pipe.hmget(keys.spent(clock[0]), "tokens", "turns", "reserved", "calls", "failed")
-        queued_ms, overdue, overdue_at_once, *beats, spending = pipe.execute()
+        for name in {name for name, score in alarms[1] if score / MS < now - OVERDUE_SECONDS} | set(alarms[2]):
+            pipe.hmget(keys.reminder(name.decode()), "due", "held")
+        queued_ms, overdue, overdue_at_once, *rest = pipe.execute()
+    beats, (spending, *late) = rest[: len(workers)], rest[len(workers) :]
     live = [name for name, beat in zip(workers, beats, strict=True) if now - _moment(beat) <= LIVE_SECONDS]
     standbys = sum(1 for name in live if name.rpartition(b":")[2].startswith(calls.STANDBY.encode()))
     return Figures(
@@ -104,7 +130,14 @@ def look(redis: Redis) -> Figures:
         standbys=standbys,
         spent=Spent(*(int(value or 0) for value in spending)),
         counts={name.decode(): int(number) for name, number in counts.items()},
+        reminders=_reminders(alarms[0], late, now),
     )
+
+
+def _reminders(count: int, late: list[Any], now: float) -> Reminders:
+    """`late`: due time and `held` of those that may be. A reminder's age is what its due time says: who reads it scores it later."""
+    ages = [(now - int(due) / MS, bool(held)) for due, held in late if due and now - int(due) / MS > OVERDUE_SECONDS]
+    return Reminders(count, len(ages), sum(held for _, held in ages), max((age for age, _ in ages), default=0.0))
 
 
 def _age(first: Any, now: float) -> float:

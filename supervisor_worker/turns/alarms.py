@@ -2,7 +2,7 @@
 
     read what is due ─▶ the person's entry as it is now ─▶ the occurrence and the next ─▶ one script puts and sets both
          │                     └── none: held back                     └── stale, again, early: the next look has it
-         └── each is looked at again in ten seconds, whatever becomes of this process
+         └── each is looked at again in three seconds, whatever becomes of this process
 
 A reminder belongs to a person and a channel. Where the person cannot be reached there for good, it goes to their other channel. What came
 due while they could not be reached at all rings when that ends, of what repeats the newest; what is more than a day late by then is told

@@ -238,6 +238,17 @@ class Ringing:
         self.paused = on
         self.scripts.run(calls.pause("test") if on else calls.resume())
 
+    def _quiet_minute(self) -> None:
+        self.move_clock(LEASE + 11_000)
+        for _ in range(3):
+            self.look()
+            self.reads = self.reads[-1:]
+            for which in range(len(self.reads[0].due)):
+                self.fire(which)
+        for person in range(PEOPLE):
+            for _ in range(4):
+                self.serve(person, dies=False)
+
     def settle(self) -> None:
         """A quiet time: all that was due has rung, once, and been sent or taken back."""
         self.pause(on=False)
@@ -248,15 +259,7 @@ class Ringing:
             if each.every and each.alive:
                 self.cancel(which)
         for _ in range(400):
-            self.move_clock(LEASE + 11_000)
-            for _ in range(3):
-                self.look()
-                for which in range(len(self.reads[-1].due)):
-                    self.reads = self.reads[-1:]
-                    self.fire(which)
-            for person in range(PEOPLE):
-                for _ in range(4):
-                    self.serve(person, dies=False)
+            self._quiet_minute()
             if not any(each.waits for each in self.known.values()) and not self.redis.exists("boss:priority_due"):
                 break
         for name, each in self.known.items():

@@ -1,10 +1,11 @@
 -- alarms: the reminders that are due, the longest due first, at most `limit`; or all of `person` that are. Each is scored later in the same
--- step, so that one that cannot be computed holds up no other, and two who look do not both get it.
+-- step, so that one that cannot be computed holds up no other, and two who look do not both get it; and not so late that what a process
+-- read before it died would not ring in time.
 -- One that was scored by a clock which has stepped back since is due again at its own time.
 -- Answer: {now, records}; a record is flat, with `entry`, the id of its person's entry of the users file as it is now.
 -- uses: people ringing
 -- args: limit# person
-local LOOK_AGAIN, LOOKED_AT_ONCE = 10000, 100
+local LOOK_AGAIN, LOOKED_AT_ONCE = 3000, 100
 local t, found = now(), {}
 
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', ALARMS_READ, '(' .. whole(t), '+inf', 'LIMIT', 0, LOOKED_AT_ONCE)) do

@@ -24,7 +24,7 @@ from shared.config.settings import Settings
 from shared.errors import BosslineError
 from shared.mailbox import Mailbox
 from shared.mailbox.records import Pause
-from shared.mailbox.statistics import Figures, Spent, Waiting
+from shared.mailbox.statistics import Figures, Reminders, Spent, Waiting
 from shared.model.addresses import Identities
 
 HEALTHY: dict[str, Any] = {
@@ -248,6 +248,19 @@ def test_a_mailbox_that_fills_up_is_named(count: int, status: str) -> None:
     (found,) = server.waiting(settings, seen(messages=Waiting(count, 10.0 if count else 0.0)))
     assert (found.status, found.detail.startswith(f"{count} of at most 100")) == (status, True)
     assert ("10 s" in found.detail) is bool(count)
+
+
+def test_reminders_that_should_have_rung_are_named() -> None:
+    """Row 20: those that nobody rings fail; those whose person cannot be reached wait for that."""
+    table = {
+        Reminders(): ("ok", "none"),
+        Reminders(3): ("ok", "3 wait for their time"),
+        Reminders(3, 2, 2, 900.0): ("ok", "3 wait for their time; 2 for their person, who is paused, opted out or out of reach"),
+        Reminders(3, 2, 0, 900.0): ("fail", "3 wait for their time; 2 overdue, the first by 15 min"),
+    }
+    for reminders, told in table.items():
+        (found,) = server.reminders(seen(reminders=reminders))
+        assert (found.status, found.detail) == told
 
 
 def test_what_waits_for_the_operator_is_named() -> None:
