@@ -63,6 +63,9 @@ class Settings(BridgeSettings, SpeechSettings, ClaudeSettings, SendGridSettings,
         "The TOML file of who may talk to which Boss (docs/reference/users.md). Local only: empty means the one example user.",
         "Place",
     )
+    boss_mcp_file: Path | None = setting(
+        None, "The TOML file of the MCP servers whose tools the Boss may use (docs/reference/mcp.md). Empty: none.", "Place"
+    )
 
     sender_turns_per_hour: int = setting(
         60, "Turns that one sender may start in any hour; then one plain sentence, then silence.", "Limits", ge=1, le=10_000

@@ -58,6 +58,12 @@ FILES: Final = PREFIX + "files"
 """A hash: until when each file that came with a mail is kept (ms), the room that it takes (bytes), and whose it is."""
 INDEXING: Final = PREFIX + "indexing"
 """A hash: how far the messages of a version without indexes are listed."""
+MCP_ACCEPTED: Final = PREFIX + "mcp:accepted"
+"""A hash: of each MCP server the list of tools that the operator accepted."""
+MCP_NEWEST: Final = PREFIX + "mcp:newest"
+"""A hash: of each MCP server the list of tools that it said last."""
+MCP_LOGINS: Final = PREFIX + "mcp:logins"
+"""A hash: of each MCP server with a login its tokens, encrypted."""
 DAY_SECONDS: Final = 86_400
 
 Record = Literal["msg", "reply", "turn"]
