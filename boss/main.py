@@ -34,7 +34,7 @@ SECTIONS: Final = {
         "resume": ("pause:resume", "End a pause: answer and send again."),
         "opt-in": ("pause:opt_in", "Send mail again to a user who had opted out of it."),
         "users": ("users:users", "Erase what is kept of a user."),
-        "mcp": ("mcp:mcp", "The MCP servers: list, try and accept their tools."),
+        "mcp": ("mcp:mcp", "The MCP servers: list, try and accept their tools; log in."),
     },
     "Processes (`make run` starts them all)": {
         "web": ("processes:web", "Take the webhooks of Twilio and SendGrid."),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from redis import Redis
 
@@ -15,9 +16,10 @@ from shared.config.loading import load_mcp_servers
 from shared.config.mcp_servers import McpServer
 from shared.config.settings import Settings
 from shared.errors import ConfigurationError
-from shared.mailbox import mcp_lists
+from shared.mailbox import keys, mcp_lists
 from shared.model.users import load_users
 from shared.operations.mcp_servers import ServerView, changed, views
+from supervisor_worker.mcp.logins import unsealed
 
 NAME: Final = "mcp"
 
@@ -32,6 +34,7 @@ def mcp(settings: Settings, redis: Redis) -> list[Finding]:
         return [fail(NAME, error.detail, "Correct the file (docs/reference/mcp.md).")]
     found = [warn(NAME, *open_to)] if (open_to := open_to_others(settings.boss_mcp_file, 0o600)) else []
     found += [finding for server in servers for finding in _file_faults(server, settings)]
+    found += [finding for server in servers if server.login for finding in _login_faults(server, settings, redis)]
     seen = views(servers, mcp_lists.read(redis))
     found += [finding for view in seen for finding in _list_faults(view)]
     tools = sum(1 for view in seen for tool in view["tools"] if tool["state"] == "on")
@@ -50,6 +53,18 @@ def _file_faults(server: McpServer, settings: Settings) -> list[Finding]:
         detail = f"{server.name}: persons names {', '.join(map(printable, strange))}, whom the users file does not have"
         found.append(warn(NAME, detail, "Correct the username: nobody has those tools."))
     return found
+
+
+def _login_faults(server: McpServer, settings: Settings, redis: Redis) -> list[Finding]:
+    stored: Any = redis.hget(keys.MCP_LOGINS, server.name)
+    login = unsealed(settings.boss_mcp_key.get_secret_value(), stored)
+    todo = f"Run: boss mcp login {server.name}"
+    if login is None or login.url != server.url:
+        other = "its login was made for another address, or under another BOSS_MCP_KEY" if stored else "nobody has logged in to it"
+        return [warn(NAME, f"{server.name}: {other}", todo)]
+    if not login.refresh_token and not login.good(time.time()):
+        return [warn(NAME, f"{server.name}: its login has ended, and cannot be renewed", todo)]
+    return []
 
 
 def _list_faults(view: ServerView) -> list[Finding]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Coroutine, Mapping
+from importlib import import_module
+from typing import Any, Final, TypeVar
 
 import click
 
@@ -15,16 +16,21 @@ from boss.session import Session, open_session
 from boss.terminal.output import NOT_DONE, Ending, Group, emit_json, local_time, printable, remark
 from shared.config.loading import load_mcp_servers
 from shared.config.mcp_servers import McpServer
+from shared.config.settings import Settings
 from shared.errors import BadInput
 from shared.mailbox import mcp_lists
 from shared.model import codec
 from shared.model.mcp_tools import ListedTool, ToolList, changes
 from shared.operations.mcp_servers import ServerView, ToolView, changed, named, views
-from supervisor_worker.mcp.owner import open_by_sdk
+from shared.runtime import redis_url
+from shared.storage.clients import for_loop
+from supervisor_worker.mcp.logins import Logins
 from supervisor_worker.mcp.results import CallResult
 from supervisor_worker.mcp.sessions import SessionEnded
+from supervisor_worker.mcp.tools import opener_of
 from supervisor_worker.mcp.trial import Trial, trial
 
+T = TypeVar("T")
 MAX_ARGUMENTS: Final = 100_000
 _SHOWN: Final = 100
 """Characters of a description in the list; `accept` shows all of it."""
@@ -72,7 +78,7 @@ def try_server(name: str, tool: str) -> None:
     with open_session() as session:
         server = named(load_mcp_servers(session.settings), name)
         arguments = _arguments(sys.stdin.read(MAX_ARGUMENTS + 1)) if tool else {}
-        found = _used(server, tool, arguments)
+        found = _finished(server, _try(server, tool, arguments, session.settings))
         mcp_lists.heard(session.redis, name, found.tools, _now_ms())
         _show_changes(session, name, found.tools)
     if found.result is not None:
@@ -101,9 +107,41 @@ def accept(name: str, *, yes: bool) -> None:
     click.echo(f"Accepted: {len(newest.list.tools)} tools of {name}.")
 
 
-def _used(server: McpServer, tool: str, arguments: Mapping[str, Any]) -> Trial:
+@mcp.command(short_help="Log in to a server, in the browser.")
+@click.argument("name", metavar="SERVER")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="Where the browser comes back to; a free one.")
+def login(name: str, port: int) -> None:
+    """Log in to SERVER, which has `login = true`: prints an address to open.
+
+    The browser comes back to a port of this machine. From another machine,
+    lead one there first: ssh -L N:127.0.0.1:N HOST, with --port N. What the
+    server gives is kept in Redis, encrypted with BOSS_MCP_KEY; workers renew
+    it.
+    """
+    with open_session() as session:
+        server = named(load_mcp_servers(session.settings), name)
+        if not server.login:
+            raise Ending(f"{name} has no `login = true` in BOSS_MCP_FILE", NOT_DONE)
+        _finished(server, _log_in(server, port, session.settings))
+    click.echo(f"Logged in to {name}.")
+
+
+async def _log_in(server: McpServer, port: int, settings: Settings) -> None:
+    log_in = import_module("supervisor_worker.mcp.login_flow").log_in
+    found = await log_in(server, port, lambda url: click.echo(f"Open this address, and log in:\n{printable(url)}"))
+    async with for_loop(redis_url(settings)) as redis:
+        await Logins(redis, settings.boss_mcp_key.get_secret_value()).write(server.name, found)
+
+
+async def _try(server: McpServer, tool: str, arguments: Mapping[str, Any], settings: Settings) -> Trial:
+    async with for_loop(redis_url(settings)) as redis:
+        logins = Logins(redis, settings.boss_mcp_key.get_secret_value())
+        return await trial(server, opener_of(logins, None), tool, arguments)
+
+
+def _finished(server: McpServer, work: Coroutine[Any, Any, T]) -> T:
     try:
-        return asyncio.run(trial(server, open_by_sdk(), tool, arguments))
+        return asyncio.run(work)
     except SessionEnded as error:
         raise Ending(f"{server.name}: {error.reason}", NOT_DONE) from None
 

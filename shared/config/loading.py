@@ -48,7 +48,10 @@ def unknown_settings(**overrides: Any) -> list[str]:
 
 def load_mcp_servers(settings: Settings, **overrides: Any) -> tuple[McpServer, ...]:
     """The MCP servers of BOSS_MCP_FILE; none without it. Raises ConfigurationError with every fault."""
-    return mcp_servers.load_servers(settings.boss_mcp_file, {**_env_of(overrides), **os.environ})
+    found = mcp_servers.load_servers(settings.boss_mcp_file, {**_env_of(overrides), **os.environ})
+    if any(server.login for server in found) and not settings.boss_mcp_key.get_secret_value():
+        raise ConfigurationError("BOSS_MCP_KEY: is missing; a server with `login = true` needs it (openssl rand -hex 32)")
+    return found
 
 
 def _names_of_servers(environment: dict[str, str]) -> frozenset[str]:

@@ -66,6 +66,11 @@ class Settings(BridgeSettings, SpeechSettings, ClaudeSettings, SendGridSettings,
     boss_mcp_file: Path | None = setting(
         None, "The TOML file of the MCP servers whose tools the Boss may use (docs/reference/mcp.md). Empty: none.", "Place"
     )
+    boss_mcp_key: SecretStr = setting(
+        SecretStr(""),
+        "Encrypts what `boss mcp login` stores in Redis; at least 32 characters of your own (openssl rand -hex 32), the same on all hosts.",
+        "Place",
+    )
 
     sender_turns_per_hour: int = setting(
         60, "Turns that one sender may start in any hour; then one plain sentence, then silence.", "Limits", ge=1, le=10_000

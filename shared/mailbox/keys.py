@@ -144,6 +144,11 @@ def retry_request(operation: str) -> str:
     return f"{PREFIX}retry:{operation}"
 
 
+def mcp_renewal(server: str) -> str:
+    """That a process renews the token of an MCP server now."""
+    return f"{PREFIX}mcp:renewal:{server}"
+
+
 def spent(seconds: int) -> str:
     """What answering has cost on the day (UTC) of a time in epoch seconds."""
     return f"{PREFIX}spent:{seconds // DAY_SECONDS}"

@@ -16,14 +16,18 @@ from typing import Any, Final, Protocol
 
 from redis.exceptions import RedisError
 
+from shared.config.loading import load_mcp_servers
 from shared.config.mcp_servers import McpServer, ToolRule
+from shared.config.settings import Settings
 from shared.mailbox import mcp_lists
 from shared.mailbox.client import Commands
 from shared.mailbox.mcp_lists import StoredList, StoredLists
 from shared.model import codec
 from shared.model.mcp_tools import ListedTool, ToolList, full_name, split_name
 from shared.observability import logs
+from shared.observability.redaction import KNOWN_SECRETS
 from shared.process.tasks import run_until
+from supervisor_worker.mcp.logins import Logins, StoredLogin
 from supervisor_worker.mcp.owner import Owner, open_by_sdk
 from supervisor_worker.mcp.results import CallResult, not_made
 from supervisor_worker.mcp.sessions import McpSession, OpenSession
@@ -77,13 +81,13 @@ class ToolSource(Protocol):
 class McpTools:
     """The tools of the configured servers. It belongs to one event loop."""
 
-    def __init__(self, servers: Iterable[McpServer], commands: Commands, folder: Path, open_session: OpenSession | None = None) -> None:
-        """`folder` is where the worker processes of a host share programs (`share`). `open_session` is for tests."""
+    def __init__(self, servers: Iterable[McpServer], commands: Commands, folder: Path, login_key: str = "") -> None:
+        """`folder` is where the worker processes of a host share programs (`share`); `login_key` opens the stored logins."""
         self._servers = {server.name: server for server in servers}
         self._commands = commands
         self._lists = StoredLists()
         self._shown: dict[str, tuple[McpTool, ...]] = {}
-        opener = open_session or _opener(folder)
+        opener = opener_of(Logins(commands, login_key), folder)
         self._owners = {name: Owner(server, opener, self._heard) for name, server in self._servers.items()}
 
     def definitions(self, username: str) -> tuple[McpTool, ...]:
@@ -166,13 +170,25 @@ def _arguments_fault(arguments: Mapping[str, Any]) -> str:
     return f"its arguments have {size:,} bytes, and {MAX_ARGUMENTS:,} are the most" if size > MAX_ARGUMENTS else ""
 
 
-def _opener(folder: Path) -> OpenSession:
-    """Opens sessions by the SDK, which is imported by the first; a program is one for all processes of the host."""
+def open_tools(settings: Settings, commands: Commands) -> McpTools | None:
+    """The tools of a process; None where no servers are configured. Nothing is opened. Raises ConfigurationError."""
+    servers = load_mcp_servers(settings)
+    if not servers:
+        return None
+    KNOWN_SECRETS.add(secret for server in servers for secret in server.secrets)
+    return McpTools(servers, commands, settings.boss_data_dir / "mcp", settings.boss_mcp_key.get_secret_value())
+
+
+def opener_of(logins: Logins, folder: Path | None) -> OpenSession:
+    """Opens sessions by the SDK, which is imported by the first. With `folder`, a program is one for all processes of the host."""
 
     @asynccontextmanager
     async def opened(server: McpServer) -> AsyncIterator[McpSession]:
         by_sdk = await asyncio.to_thread(open_by_sdk)
-        session: AbstractAsyncContextManager[McpSession] = shared_session(server, folder, by_sdk) if server.command else by_sdk(server)
+        if server.command and folder is not None:
+            session: AbstractAsyncContextManager[McpSession] = shared_session(server, folder, by_sdk)
+        else:
+            session = by_sdk(server, StoredLogin(server, logins) if server.login else None)
         async with session as found:
             yield found
 

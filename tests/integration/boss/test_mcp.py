@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from redis import Redis
 from boss.checks.mcp import mcp as check
 from boss.main import main
 from shared.config.loading import load_settings
-from shared.mailbox import mcp_lists
+from shared.mailbox import keys, mcp_lists
+from supervisor_worker.mcp.logins import Login, sealed
 from tests.support.mcp_owners import PROGRAM
 from tests.support.mcp_program import TOOLS
 
@@ -92,6 +94,7 @@ def test_an_operator_calls_a_tool(desk: Desk) -> None:
         (("try", "calendar", "refuse"), "{}", "the call failed (answered)"),
         (("try", "calendar", "echo"), "[1]", "no JSON object"),
         (("try", "nobody"), "", "there is no server 'nobody'"),
+        (("login", "calendar"), "", "has no `login = true`"),
         (("try", "calendar", "die"), "{}", "calendar: the server went away"),
     ):
         result = desk.run(*words, text=text)
@@ -99,8 +102,12 @@ def test_an_operator_calls_a_tool(desk: Desk) -> None:
         assert "Traceback" not in result.output
 
 
-def test_the_doctor_finds_what_is_wrong_with_the_file(desk: Desk) -> None:
-    """A command that is not there, a person who is nobody, a tool that is misspelt, a file that others can read."""
+KEY = "9f8e7d6c5b4a39281706f5e4d3c2b1a0"
+LOGIN = Login("https://notes.example.com/mcp", "access", 5.0, "refresh", "https://notes.example.com/token", "me", "", "", "", "")
+
+
+def test_the_doctor_finds_what_is_wrong_with_the_file(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that is not there, a person who is nobody, a misspelt tool, a file that others can read, a login that has ended."""
     desk.run("try", "calendar")
     desk.run("accept", "calendar", "--yes")
     desk.write('persons = ["nobody"]\n[servers.tools.ehco]\napproval = "never"\n', command="/nowhere/at-all")
@@ -109,6 +116,21 @@ def test_the_doctor_finds_what_is_wrong_with_the_file(desk: Desk) -> None:
     assert [status for status, _ in found] == ["warn", "fail", "warn", "warn"]
     for part, (_, detail) in zip(("mode 644", "command is not there", "nobody", "ehco"), found, strict=True):
         assert part in detail
+    desk.file.write_text('[[servers]]\nname = "notes"\nurl = "https://notes.example.com/mcp"\nlogin = true\n')
+    monkeypatch.setenv("BOSS_MCP_KEY", KEY)
+    desk.file.chmod(0o600)
+    told = (
+        (None, "nobody has logged in"),
+        (sealed("another key", LOGIN), "under another BOSS_MCP_KEY"),
+        (sealed(KEY, replace(LOGIN, url="https://other.example/mcp")), "another address"),
+        (sealed(KEY, replace(LOGIN, refresh_token="")), "its login has ended"),
+        (sealed(KEY, LOGIN), ""),
+    )
+    for stored, said in told:
+        desk.redis.hset(keys.MCP_LOGINS, "notes", stored or "")
+        details = [detail for _, detail in desk.doctor() if "not accepted" not in detail]
+        assert [said in detail for detail in details] == ([True] if said else [])
+    assert desk.run("login", "nobody").exit_code == 2
     desk.file.write_text("[[servers]]\nnmae = 3\n")
     assert [status for status, _ in desk.doctor()] == ["fail"]
     assert desk.run("list").exit_code == 2

@@ -124,3 +124,14 @@ def test_the_names_of_its_secrets_may_stand_in_the_env_file(tmp_path: Path, monk
     assert {server.token for server in load_mcp_servers(settings, _env_file=env)} == {"", "secret-b"}
     assert ["NOTES_TOKN" in sentence for sentence in unknown_settings(_env_file=env)] == [True]
     assert load_mcp_servers(load_settings(_env_file=None), _env_file=None) == ()
+
+
+def test_a_login_needs_the_key_by_which_it_is_stored(tmp_path: Path) -> None:
+    """It is the operator's own, and long."""
+    file = tmp_path / "mcp.toml"
+    file.write_text(ADDRESS + 'url = "https://notes.example.com"\nlogin = true')
+    with pytest.raises(ConfigurationError, match="BOSS_MCP_KEY: is missing"):
+        load_mcp_servers(load_settings(_env_file=None, boss_mcp_file=file), _env_file=None)
+    key = "9f8e7d6c5b4a39281706f5e4d3c2b1a0"
+    settings = load_settings(_env_file=None, boss_mcp_file=file, boss_mcp_key=key)
+    assert (load_mcp_servers(settings, _env_file=None)[0].login, key in settings.secrets) == (True, True)
