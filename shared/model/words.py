@@ -84,6 +84,13 @@ WORDS: Final[dict[str, dict[str, str]]] = {
     "mail_lost_subject": {"en": "A message did not reach you", "de": "Eine Nachricht hat dich nicht erreicht"},
     "from_when": {"en": "on {weekday} from {time} ({zone})", "de": "am {weekday} ab {time} Uhr ({zone})"},
     # In place of an answer, or around it.
+    # What a tool of another program has done.
+    "outside_done": {"en": "Done: {tool} ({server}).", "de": "Erledigt: {tool} ({server})."},
+    "outside_failed": {"en": "Not done: {tool} ({server}) failed.", "de": "Nicht erledigt: {tool} ({server}) ging schief."},
+    "outside_unknown": {
+        "en": "I do not know whether {tool} happened. Please look at {server}.",
+        "de": "Ich weiß nicht, ob {tool} geschehen ist. Bitte sieh bei {server} nach.",
+    },
     # Behind what a turn has done that could not be finished.
     "unfinished": {
         "en": "I could not go on after that. Write to me if something is still missing.",

@@ -98,7 +98,7 @@ async def _work(runtime: Runtime, process: str, name: str, beside: Beside | None
         CURRENT.set(resources)
         worker, sweep = make_worker(runtime, resources, name), Sweep(resources)
         reconciler = Reconciler(runtime, resources.mailbox, resources.context.stopping, lambda: worker.draining)
-        ours = (reconciler.run(), watch_clock(resources.redis), StoredIndexes(resources).run())
+        ours = (reconciler.run(), watch_clock(resources.redis), StoredIndexes(resources).run(), resources.keep_mcp_lists())
         beside_it = (*ours, *((beside(worker, sweep),) if beside else ()))
         tasks = [asyncio.create_task(each) for each in beside_it]
         sweeping = asyncio.create_task(sweep.run())

@@ -19,6 +19,7 @@ from supervisor_worker.assistant.prompt import BYTES_A_TOKEN
 from supervisor_worker.assistant.reply import ReplyGenerator
 from supervisor_worker.assistant.reservations import ModelPort
 from supervisor_worker.channels.port import ChannelPort
+from supervisor_worker.mcp.tools import ToolSource
 from supervisor_worker.media.transcription import Transcriber
 from supervisor_worker.media.turn_files import FileLoader
 from supervisor_worker.media.turn_media import MediaLoader
@@ -49,6 +50,7 @@ class TurnContext:
     stopping: asyncio.Event
     media_loader: MediaLoader
     transcriber: Transcriber | None = None
+    mcp: ToolSource | None = None
     in_flight: set[asyncio.Task[object]] = field(default_factory=set)
     process: str = ""
     budgets: Mapping[Channel, RetryBudget] = field(default_factory=_budgets)
@@ -57,7 +59,9 @@ class TurnContext:
     def replies(self) -> ReplyGenerator:
         """Generates the replies."""
         files = FileLoader(self.mailbox.redis, seconds=self.settings.lease_seconds / 2)
-        return ReplyGenerator(self.settings, self.users, self.media_loader, self.budgets["model"], files, self.transcriber)
+        return ReplyGenerator(
+            self.settings, self.users, self.media_loader, self.budgets["model"], files, self.transcriber, self.mcp, self.in_flight
+        )
 
     @cached_property
     def command_replies(self) -> CommandReplies:

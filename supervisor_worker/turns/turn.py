@@ -185,7 +185,7 @@ class _TurnRun:
         except RetryBudgetSpent:
             return await self._hold_back()
         except (ModelCallDenied, TurnStopped) as denied:
-            return await self._call_denied(denied.reason)
+            return await self._call_denied(denied.reason, getattr(denied, "wait_ms", 0))
         if generated is None:
             return await self._finish(reason=UNANSWERED)
         said: Answered = "digest" if message.notice == DIGEST else ""
@@ -201,7 +201,7 @@ class _TurnRun:
         self._turn = await with_folds(self._turn, self._context)
         return await self._context.replies.generate(self._turn, events, self._model_calls, self._steps)
 
-    async def _call_denied(self, reason: str) -> bool:
+    async def _call_denied(self, reason: str, wait_ms: int) -> bool:
         """The turn has no reply, and nothing further may begin. Counted, because each further try pays for the first call again."""
         if reason in NO_TOKENS and (unfinished := await self._unfinished()):
             return await self._deliver(*unfinished)
@@ -209,7 +209,7 @@ class _TurnRun:
             return await (self._park("too_long", "too_long") if reason == "dear" else self._park("not_resumable", "error"))
         if reason == "opted_out":
             return await self._finish("ignored", "opted_out")
-        waits = {"paused": retry_policy.pause_wait_ms(self._context.settings), "priority": 0, "handed_over": 0}
+        waits = {"paused": retry_policy.pause_wait_ms(self._context.settings), "priority": 0, "handed_over": 0, "outside": wait_ms}
         if reason in waits:
             return (await self._back_off(waits[reason], reason)).outcome == "more" and reason != "paused"
         return await self._count(reason)
