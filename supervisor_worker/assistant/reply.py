@@ -229,7 +229,7 @@ class ReplyGenerator:
         before: list[ModelAnswer] = []
         while True:
             parts, prompt = await self._ask_once(prompt, asking.calls)
-            if loop is None or prompt.final or parts[-1].stop != TOOL_USE or not has_calls(parts):
+            if loop is None or not prompt.tools or prompt.final or parts[-1].stop != TOOL_USE or not has_calls(parts):
                 break
             before += parts
             prompt = await loop.run(prompt, parts, asking.calls.settled)

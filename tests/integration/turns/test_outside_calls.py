@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import pytest
 from redis import Redis
@@ -101,7 +101,8 @@ def test_what_changes_something_has_a_receipt_and_what_only_looks_has_none(envir
     words, result = answered(environment, sandbox, "look")
     assert (words, result["text"], result["failed"]) == ("That is it.", "It is sent.", False)
     assert server(environment).made == ["mail__send tom", "mail__look tom"]
-    replies = [environment.mailbox.reply(key.decode().removeprefix("boss:reply:")) for key in environment.redis.keys("boss:reply:*")]
+    keys = cast("list[bytes]", environment.redis.keys("boss:reply:*"))
+    replies = [environment.mailbox.reply(key.decode().removeprefix("boss:reply:")) for key in keys]
     assert all(reply is not None and reply.mixed for reply in replies)
 
 
