@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableSequence
 from typing import Final
 
 import httpx2
@@ -17,12 +17,18 @@ READ_SECONDS: Final = 150.0
 """Longer than any tool may take: the caller's time ends first."""
 
 
-def client(server: McpServer, auth: httpx2.Auth | None) -> httpx2.AsyncClient:
-    """A client for one server. The caller closes it."""
+def client(server: McpServer, auth: httpx2.Auth | None, statuses: MutableSequence[int] | None = None) -> httpx2.AsyncClient:
+    """A client for one server. The caller closes it. The status of each answer is appended to `statuses`: the SDK does not tell it."""
+
+    async def note(response: httpx2.Response) -> None:
+        if statuses is not None:
+            statuses.append(response.status_code)
+
     headers = {"Accept-Encoding": "identity", **({"Authorization": f"Bearer {server.token}"} if server.token else {})}
     return httpx2.AsyncClient(
         headers=headers,
         auth=auth,
+        event_hooks={"response": [note]},
         timeout=httpx2.Timeout(CONNECT_SECONDS, read=READ_SECONDS),
         transport=_Bounded(httpx2.AsyncHTTPTransport(verify=tls(), limits=httpx2.Limits(max_connections=server.at_once + 8))),
         follow_redirects=False,

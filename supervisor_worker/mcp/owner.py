@@ -19,7 +19,7 @@ from shared.model.mcp_tools import ToolList
 from shared.observability import logs
 from shared.process.tasks import cancel_and_wait
 from supervisor_worker.mcp.results import CallResult, not_made, unknown
-from supervisor_worker.mcp.sessions import McpSession, OpenSession, SessionEnded
+from supervisor_worker.mcp.sessions import McpSession, OpenSession, SessionEnded, innermost
 
 OPEN_SECONDS: Final = 20.0
 """For starting or connecting, agreeing on the protocol and the first list: a program may import for seconds."""
@@ -253,11 +253,9 @@ def reason_of(session: asyncio.Task[Any]) -> str:
     """Why a session failed, in a clause of ours; '' for one that was closed because nobody used it."""
     if session.cancelled():
         return "the connection was lost"
-    error = session.exception()
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    if error is None:
+    if (raised := session.exception()) is None:
         return ""
+    error = innermost(raised)
     if isinstance(error, SessionEnded):
         return error.reason
     if isinstance(error, TimeoutError):

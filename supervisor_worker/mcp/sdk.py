@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
@@ -21,13 +22,14 @@ from shared.model.mcp_tools import ToolList, listed
 from supervisor_worker.channels.notes import theirs
 from supervisor_worker.mcp import http, stdio
 from supervisor_worker.mcp.results import CallResult, answered, refused, unknown
-from supervisor_worker.mcp.sessions import SessionEnded
+from supervisor_worker.mcp.sessions import SessionEnded, innermost
 
 MAX_PAGES: Final = 10
 TERMINATED: Final = "Session terminated"
 """What the SDK makes of a 404: the server was started anew and has not looked at the call."""
 _NO_ANSWER: Final = frozenset({types.CONNECTION_CLOSED, types.REQUEST_TIMEOUT, types.INTERNAL_ERROR, types.INVALID_REQUEST})
 """Errors that the SDK makes when no answer came; a server that uses one of them is not believed either."""
+_FORBIDDEN: Final = (401, 403)
 _UNREADABLE: Final = frozenset({types.PARSE_ERROR, stdio.TOO_LARGE})
 logging.getLogger("mcp").propagate = False  # its lines may hold what servers say and what they were asked
 
@@ -41,6 +43,7 @@ class SdkSession:
         self._server = server
         self._ended = asyncio.Event()
         self._client: Client | None = None
+        self._statuses: deque[int] = deque(maxlen=1)
 
     async def list_tools(self) -> ToolList:
         """All pages of the list. Raises SessionEnded."""
@@ -97,9 +100,16 @@ class SdkSession:
             if self._server.command:
                 transport: Any = stdio.program(self._server, self._ended)
             else:
-                client = await stack.enter_async_context(http.client(self._server, auth))
+                client = await stack.enter_async_context(http.client(self._server, auth, self._statuses))
                 transport = streamable_http_client(self._server.url, http_client=client, max_sse_event_size=http.MAX_ANSWER)
-            self._client = await stack.enter_async_context(Client(transport, message_handler=self._heard, cache=None))
+            try:
+                self._client = await stack.enter_async_context(Client(transport, message_handler=self._heard, cache=None))
+            except (MCPError, ExceptionGroup) as error:
+                if not isinstance(innermost(error), MCPError):
+                    raise
+                status = next(iter(self._statuses), 0)
+                said = f"it refuses our token ({status})" if status in _FORBIDDEN else "it does not speak MCP as we do"
+                raise SessionEnded(f"{said}, and no session was opened", begun=False) from None
             yield self
 
 

@@ -21,6 +21,13 @@ class SessionEnded(Exception):
         self.begun = begun
 
 
+def innermost(error: BaseException) -> BaseException:
+    """The first error within groups of them: the SDK's tasks raise such groups."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
 class McpSession(Protocol):
     """An open session. Calls may be made beside one another."""
 
