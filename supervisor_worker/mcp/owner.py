@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
@@ -64,7 +65,8 @@ class Owner:
     def __init__(self, server: McpServer, open_session: OpenSession, heard: Heard) -> None:
         self.server = server
         self._open, self._heard = open_session, heard
-        self._queue: asyncio.Queue[_PendingCall] = asyncio.Queue()
+        self._queue: deque[_PendingCall] = deque()
+        self._arrived: asyncio.Future[None] | None = None
         self._held: set[_PendingCall] = set()
         self._task: asyncio.Task[None] | None = None
         self._closed = False
@@ -88,7 +90,9 @@ class Owner:
             return not_made(f"{self.server.name} cannot be used now ({self._reason}); it is tried again in {max(1, round(wait))} s")
         request = _PendingCall(tool, digest, arguments, loop.time() + seconds, loop.create_future())
         self._held.add(request)
-        self._queue.put_nowait(request)
+        self._queue.append(request)
+        if self._arrived is not None and not self._arrived.done():
+            self._arrived.set_result(None)
         self._start()
         try:
             async with asyncio.timeout_at(request.end + LATE_SECONDS):
@@ -116,7 +120,7 @@ class Owner:
         """What came while the session was being closed opens the next one."""
         if not task.cancelled():
             task.exception()  # asked for, so that nobody logs it: `_run` catches what a session can raise
-        if not self._queue.empty():
+        if self._queue:
             self._start()
 
     async def _run(self) -> None:
@@ -135,8 +139,8 @@ class Owner:
         wait = self._backoff.next()
         self._reason, self._not_before = reason, asyncio.get_running_loop().time() + wait
         LOG.warning("An MCP server failed.", action="mcp_failed", server=self.server.name, reason=reason, again_in_s=round(wait, 1))
-        while not self._queue.empty():
-            self._queue.get_nowait().give_up(reason)
+        while self._queue:
+            self._queue.popleft().give_up(reason)
 
     async def _session(self) -> None:
         """Open, serve and close. Raises whatever ended it, and nothing for a session that nobody uses any more."""
@@ -162,22 +166,21 @@ class Owner:
         watch = asyncio.create_task(session.ended())
         calls.add(watch)
         while True:
-            getting = asyncio.create_task(self._queue.get())
-            calls.add(getting)
-            waited: list[asyncio.Future[Any]] = [getting, watch, health.broken]
-            await asyncio.wait(waited, timeout=self.server.idle_seconds, return_when=asyncio.FIRST_COMPLETED)
-            calls.discard(getting)
-            if getting.done():
-                call = asyncio.create_task(self._make(getting.result(), session, tools, slots, health))
+            while self._queue:
+                request = self._queue.popleft()
+                if request.answer.done():  # its caller has gone: nothing is begun for nobody
+                    continue
+                call = asyncio.create_task(self._make(request, session, tools, slots, health))
                 calls.add(call)
                 call.add_done_callback(calls.discard)
-                continue
-            getting.cancel()
+            self._arrived = asyncio.get_running_loop().create_future()
+            waited: list[asyncio.Future[Any]] = [self._arrived, watch, health.broken]
+            done, _ = await asyncio.wait(waited, timeout=self.server.idle_seconds, return_when=asyncio.FIRST_COMPLETED)
             if health.broken.done():
                 raise SessionEnded(health.broken.result())
             if watch.done():
                 raise SessionEnded("the server has ended")
-            if calls <= {watch} and not session.in_use():
+            if not done and calls <= {watch} and not session.in_use():
                 return
 
     async def _make(self, request: _PendingCall, session: McpSession, tools: _Tools, slots: asyncio.Semaphore, health: _Health) -> None:

@@ -182,27 +182,27 @@ def answer(worker: subprocess.Popen[str]) -> str:
 
 
 def test_a_host_has_one_program_and_another_worker_goes_on_when_its_holder_is_killed(redis: Redis, redis_url: str, tmp_path: Path) -> None:
-    """Three worker processes, one program; a call under way at the kill is of unknown fate, the next one is made."""
+    """Two worker processes, one program; a call under way at the kill is of unknown fate, the next one is made."""
     mcp_lists.accept(redis, "program", said(), 1, "operator")
     starts = tmp_path / "starts"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", WORKER, redis_url, str(tmp_path / "mcp"), str(starts)]
     workers = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
-        for _ in range(3)
+        for _ in range(2)
     ]
     try:
-        assert [ask(worker, f"echo {number}") for number, worker in enumerate(workers)] == ["answered 0", "answered 1", "answered 2"]
+        assert [ask(worker, f"echo {number}") for number, worker in enumerate(workers)] == ["answered 0", "answered 1"]
         assert len(alive(starts)) == 1
         begin(workers[1], "wait")
-        assert ask(workers[2], "echo beside it") == "answered beside it"
+        assert ask(workers[0], "echo beside it") == "answered beside it"
         os.kill(workers[0].pid, signal.SIGKILL)
         assert answer(workers[1]).startswith("unknown It is not known")
 
         def again() -> bool:
-            return all(ask(worker, "echo on") == "answered on" for worker in workers[1:])
+            return ask(workers[1], "echo on") == "answered on"
 
-        wait_for(again, 15, "the others to go on", every=0.5)
+        wait_for(again, 30, "the other to go on", every=0.5)
         assert len(alive(starts)) == 1
         assert len(starts.read_text().split()) == 2
     finally:
