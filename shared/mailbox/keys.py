@@ -64,6 +64,10 @@ MCP_NEWEST: Final = PREFIX + "mcp:newest"
 """A hash: of each MCP server the list of tools that it said last."""
 MCP_LOGINS: Final = PREFIX + "mcp:logins"
 """A hash: of each MCP server with a login its tokens, encrypted."""
+ZONES: Final = PREFIX + "zones"
+"""A hash: the time zones of the users who have another than UTC, by their ids."""
+SPENDERS: Final = PREFIX + "spenders"
+"""A sorted set: the persons for whom the model was asked, by when last (ms)."""
 DAY_SECONDS: Final = 86_400
 
 Record = Literal["msg", "reply", "turn"]
@@ -152,3 +156,13 @@ def mcp_renewal(server: str) -> str:
 def spent(seconds: int) -> str:
     """What answering has cost on the day (UTC) of a time in epoch seconds."""
     return f"{PREFIX}spent:{seconds // DAY_SECONDS}"
+
+
+def spent_month(month: str, person: str = "") -> str:
+    """What answering has cost in a month (`2026-11`): of all (UTC), or of a person by their own clock."""
+    return f"{PREFIX}spent:{person}:{month}" if person else f"{PREFIX}spent:{month}"
+
+
+def spent_by(person: str, seconds: int) -> str:
+    """What answering a person has cost on the day of a time in epoch seconds, of their own clock."""
+    return f"{PREFIX}spent:{person}:{seconds // DAY_SECONDS}"

@@ -112,7 +112,7 @@ class ReplyGenerator:
         `steps` is where the turn's steps are stored; without it the model gets no tools. Raises a ProviderError, ModelCallDenied,
         TurnStopped, RetryBudgetSpent or LeaseLost.
         """
-        last, target = events[-1], self._target(events[-1], turn)
+        last, target = events[-1], self._target(events[-1], turn.reply_id)
         language = target.language
         if turn.messages[0].kind == "notice":
             command = self._notice(turn.messages[0], target)
@@ -130,8 +130,7 @@ class ReplyGenerator:
             shown = ShownFiles(media.pictures, files)
             not_heard = unheard(files, language, forwarded=bool(last.forwarding))
             if not_heard and _nothing_else(events, files):
-                command = await target.command(_joined(above, not_heard))
-                return GeneratedReply(command, {"by_code": 1, **_naming(last), **target.form.figures(command)})
+                return await self.by_code(last, turn.reply_id, not_heard)
             generated, shown, loop = await self._within_budget(Asking(turn, events, target, calls, steps), shown)
         # Ours comes first: of a text that is too long the end is cut.
         done = "\n".join(loop.receipts()) if loop else ""
@@ -148,6 +147,12 @@ class ReplyGenerator:
             command, {**_figures(generated.answers), **shown.figures, **target.form.figures(command), **by_code, **_naming(last), **mixed}
         )
 
+    async def by_code(self, event: Received, reply_id: str, text: str) -> GeneratedReply:
+        """A reply that is a text of ours and nothing else; of a mail by a forwarding address it says what came."""
+        target = self._target(event, reply_id)
+        command = await target.command(_joined(forwarded.above(event, target.language) if event.forwarding else "", text))
+        return GeneratedReply(command, {"by_code": 1, **_naming(event), **target.form.figures(command)})
+
     async def unfinished(self, turn: Turn, steps: TurnSteps) -> GeneratedReply | None:
         """The reply, by code, of a turn that cannot go on: what it has done, and a sentence. None where it has done nothing."""
         event = next((message.event for message in reversed(turn.messages) if message.event is not None), None)
@@ -156,13 +161,11 @@ class ReplyGenerator:
         done = self._loop(turn, event, steps, mixed=False).receipts()
         if not done:
             return None
-        target = self._target(event, turn)
-        command = await target.command(_joined("\n".join(done), said(notices.UNFINISHED, target.language)))
-        return GeneratedReply(command, {"by_code": 1, **_naming(event), **target.form.figures(command)})
+        return await self.by_code(event, turn.reply_id, _joined("\n".join(done), said(notices.UNFINISHED, self.users.language(event.user))))
 
-    def _target(self, event: Received, turn: Turn) -> ReplyTarget:
+    def _target(self, event: Received, reply_id: str) -> ReplyTarget:
         language = self.users.language(event.user)
-        return ReplyTarget(event, configured(self.settings, language)[event.channel], turn.reply_id, language)
+        return ReplyTarget(event, configured(self.settings, language)[event.channel], reply_id, language)
 
     async def _keep_read(self, turn: Turn, files: LoadedFiles, calls: ModelCalls) -> None:
         """What was read in the files stays with their messages, before anything is asked: a later try may not have the files any more."""

@@ -104,6 +104,7 @@ async def open_resources(runtime: Runtime, process: str = "") -> AsyncIterator[W
             transcriber=transcriber,
             mcp=mcp,
             process=process,
+            prices=runtime.prices,
         )
         yield WorkerResources(context, AsyncMailbox(redis, commands), redis, commands, waiting, mcp)
 
