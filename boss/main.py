@@ -25,6 +25,7 @@ SECTIONS: Final = {
     "See what is wrong and what happened": {
         "doctor": ("doctor:doctor", "Look for what is wrong, and say what to do about it."),
         "messages": ("messages:messages", "List, find and show messages; retry or discard parked ones."),
+        "spending": ("spending:spending", "Show what answering has cost, by person, model, day and month."),
         "tail": ("tail:tail", "Show what happens to messages, live: the lines of the ledger."),
         "config": ("processes:config", "Show the settings, or an example file of them."),
         "dashboard": ("dashboard:dashboard", "RQ's queues, workers and jobs in the browser."),
@@ -34,6 +35,7 @@ SECTIONS: Final = {
         "resume": ("pause:resume", "End a pause: answer and send again."),
         "opt-in": ("pause:opt_in", "Send mail again to a user who had opted out of it."),
         "users": ("users:users", "Erase what is kept of a user."),
+        "mcp": ("mcp:mcp", "The MCP servers: list, try and accept their tools; log in."),
     },
     "Processes (`make run` starts them all)": {
         "web": ("processes:web", "Take the webhooks of Twilio and SendGrid."),

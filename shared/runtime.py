@@ -16,12 +16,14 @@ from typing import Any, Final, Literal, cast
 from redis import Redis
 from redis.exceptions import RedisError
 
+from shared.config.prices import load_prices, shipped
 from shared.config.settings import Settings
 from shared.errors import SchemaTooNew, StorageUnavailable
 from shared.mailbox import Mailbox, keys
 from shared.mailbox.wake_queue import Dispatcher
 from shared.model.addresses import Identities
 from shared.model.codec import SCHEMA_VERSION
+from shared.model.prices import PriceTable
 from shared.model.users import Users, load_users
 from shared.observability import logs
 from shared.process import blocking
@@ -96,6 +98,7 @@ class Runtime:
     dispatcher: Dispatcher
     identify: Callable[[], Identities]
     barrier: ReplicationBarrier = field(default_factory=lambda: ReplicationBarrier(keys.BARRIER))
+    prices: PriceTable = field(default_factory=shipped)
 
     @property
     def identities(self) -> Identities:
@@ -113,12 +116,13 @@ class Runtime:
 
 
 def open_runtime(settings: Settings, role: Literal["web", "worker", "bridge"], say: Callable[[str], None] = print) -> Runtime:
-    """Open everything in order: users, Redis (waited for), the schema's version, the salt.
+    """Open everything in order: users, a worker's prices, Redis (waited for), the schema's version, the salt.
 
     The web process does not wait: what it accepts while Redis is away goes to its spool. Raises ConfigurationError, SchemaTooNew, and
     StorageUnavailable or RedisError (not for the web process).
     """
     users = load_users(settings.boss_users_file)
+    prices = load_prices(settings.prices_file) if role == "worker" else shipped()
     url = redis_url(settings)
     redis = clients.for_worker(url) if role == "worker" else clients.for_web(url)
     identify = LateIdentities(redis)
@@ -130,7 +134,7 @@ def open_runtime(settings: Settings, role: Literal["web", "worker", "bridge"], s
         users = users.reached  # a user of the bridge alone is a stranger to the webhooks
     barrier = ReplicationBarrier(keys.BARRIER)
     commands = GroupCommit(redis, barrier) if role == "web" else None
-    return Runtime(settings, users, redis, Mailbox(redis, commands), Dispatcher(redis), identify, barrier)
+    return Runtime(settings, users, redis, Mailbox(redis, commands), Dispatcher(redis), identify, barrier, prices)
 
 
 def _open_when_up(identify: LateIdentities, url: str, seconds: float, say: Callable[[str], None]) -> None:

@@ -44,7 +44,7 @@ def python() -> list[Finding]:
 def env_file(path: Path = Path(".env")) -> list[Finding]:
     """Whether others on this machine can read the secrets, and whether each name in it sets something."""
     try:
-        open_to = _open_to_others(path, 0o600)
+        open_to = open_to_others(path, 0o600)
     except FileNotFoundError:
         return [ok(".env", "there is none; the environment alone counts"), *_names(path)]
     return [warn(".env", *open_to) if open_to else ok(".env", "only its owner can read it"), *_names(path)]
@@ -81,7 +81,7 @@ def users(settings: Settings) -> list[Finding]:
         found = load_users(settings.boss_users_file)
     except ConfigurationError as error:
         return [fail("users", error.detail, "Correct the users file (docs/reference/users.md).")]
-    if settings.boss_users_file and (open_to := _open_to_others(settings.boss_users_file, 0o600)):
+    if settings.boss_users_file and (open_to := open_to_others(settings.boss_users_file, 0o600)):
         return [warn("users", f"{_counted(found)}; {open_to[0]}", open_to[1])]
     if settings.boss_users_file is None:
         if settings.played >= {"twilio", "sendgrid"}:
@@ -108,7 +108,7 @@ def channels_of(settings: Settings) -> frozenset[Channel]:
         return frozenset(CHANNELS)
 
 
-def _open_to_others(path: Path, mode: int) -> tuple[str, str] | None:
+def open_to_others(path: Path, mode: int) -> tuple[str, str] | None:
     """What is wrong with a file or directory that others on this machine can open, and what to do; None when nothing is."""
     found = path.stat().st_mode
     if not found & OTHERS:
@@ -133,7 +133,7 @@ def data_dir(settings: Settings) -> list[Finding]:
         return [finding("data", detail, "Make room: a full disk stops every message.")]
     if there != path:
         return [ok("data", f"{detail}; it will be made")]
-    open_to = _open_to_others(path, 0o700)  # messages may wait there, and the embedded server keeps all of them
+    open_to = open_to_others(path, 0o700)  # messages may wait there, and the embedded server keeps all of them
     return [warn("data", f"{detail}; {open_to[0]}", open_to[1])] if open_to else [ok("data", detail)]
 
 

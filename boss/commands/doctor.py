@@ -16,11 +16,12 @@ from redis import Redis
 from boss.checks import dispatch, machine, providers, server
 from boss.checks.bridge import bridge
 from boss.checks.email_events import email_events, events_heard
+from boss.checks.mcp import mcp
 from boss.checks.reconciler import reconciler
 from boss.checks.replication import clocks, sentinels
 from boss.checks.result import Check, Finding, fail, not_checked, not_running, ok, run_all, worst
 from boss.checks.speech import speech
-from boss.checks.spending import spending
+from boss.checks.spending import persons, prices, spending
 from boss.checks.spool import spool
 from boss.checks.standby import standby
 from boss.terminal.output import Command, emit_json, mark, printable
@@ -122,7 +123,10 @@ def checks_for(settings: Settings, redis: Redis) -> dict[str, Check]:
         **{name: partial(_stored, name, check, redis) for name, check in STORED.items()},
         "sending": partial(_stored, "sending", partial(server.paused, settings), redis),
         "waiting": partial(_stored, "waiting", _counted(partial(server.waiting, settings)), redis),
+        "prices": partial(prices, settings),
         "spending": partial(_stored, "spending", _counted(partial(spending, settings)), redis),
+        "mcp": partial(_stored, "mcp", partial(mcp, settings), redis),
+        "persons' bounds": partial(_stored, "persons' bounds", partial(persons, settings), redis),
         "standby": partial(_stored, "standby", partial(standby, settings), redis),
         "reconciler": partial(_stored, "reconciler", partial(reconciler, settings), redis),
         "events heard": partial(_stored, "events heard", partial(events_heard, settings), redis),

@@ -24,11 +24,24 @@ BAD: Final = frozenset(
         "reconcile_failed",
         "retry_failed",
         "spend_stop",
+        "month_stop",
         "untold",
     }
 )
 MIXED: Final = frozenset(
-    {"ignored", "backoff", "no_answer", "looked_up", "not_found", "maybe_sent", "maybe_duplicate", "opted_out", "discarded", "notice"}
+    {
+        "ignored",
+        "backoff",
+        "no_answer",
+        "looked_up",
+        "not_found",
+        "maybe_sent",
+        "maybe_duplicate",
+        "opted_out",
+        "discarded",
+        "notice",
+        "spend_near",
+    }
     | {"told_elsewhere"}
 )
 GOOD: Final = frozenset({"sent", "delivered", "answered", "resumed"})

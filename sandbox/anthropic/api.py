@@ -118,7 +118,7 @@ def _success(document: JsonObject) -> ProviderResponse:
 def _reply(state: SandboxState, body: JsonObject, total: int, window: int | None) -> ProviderResponse:
     """The model's message, whole or as server-sent events."""
     faults = state.faults.anthropic
-    scripted = state.script.pop_matching(json.dumps([body.get("system"), body["messages"]], ensure_ascii=False))
+    scripted = state.script.pop_matching(lambda: json.dumps([body.get("system"), body["messages"]], ensure_ascii=False))
     cached = prompt_caching.use(body, total, state.cache, state.clock.now())
     reply = simulated_model.answer(body, faults, scripted, cached=cached, window=window, clock=state.clock.moment())
     rate_limits.count(state, reply.usage)

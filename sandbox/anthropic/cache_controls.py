@@ -64,7 +64,8 @@ def _explicit(request: JsonObject) -> Iterator[tuple[str, JsonObject]]:
     yield from _of_blocks(request.get("tools"), "tools")
     yield from _of_blocks(request.get("system"), "system")
     for number, message in enumerate(request["messages"]):
-        yield from _of_blocks(message["content"], f"messages.{number}.content")
+        if not isinstance(message["content"], str):
+            yield from _of_blocks(message["content"], f"messages.{number}.content")
 
 
 def _of_blocks(blocks: object, place: str) -> Iterator[tuple[str, JsonObject]]:

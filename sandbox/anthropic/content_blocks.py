@@ -59,7 +59,7 @@ def problem_of_system(content: object) -> str | None:
 
 def problem_of_message(message: object, place: str) -> str | None:
     """Why a message is rejected for what is in it, whatever stands around it."""
-    if not isinstance(message, dict) or message.get("role") not in _OF_ROLES:
+    if not isinstance(message, dict) or str(message.get("role")) not in _OF_ROLES:
         return f"{place}.role: Input should be 'user' or 'assistant'"
     if (problem := problem_of_unknown(message, {"role", "content"}, place)) is not None:
         return problem

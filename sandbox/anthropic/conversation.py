@@ -15,6 +15,7 @@ MAX_PAGES: Final = 100
 """Of all documents of a request."""
 NO_PREFILL: Final = "This model does not support assistant message prefill. The conversation must end with a user message."
 SERVER_RESULTS: Final = frozenset({"web_search_tool_result", "web_fetch_tool_result"})
+OF_TOOLS: Final = SERVER_RESULTS | {"tool_use", "tool_result"}
 
 _Place = tuple[str, JsonObject]
 """A content block, and where it stands."""
@@ -27,8 +28,11 @@ def problem_of(request: JsonObject, *, may_end_with_assistant: bool) -> str | No
         return 'messages: first message must use the "user" role'
     if messages[-1]["role"] != "user" and not may_end_with_assistant:
         return NO_PREFILL
-    if sum(pages_of(block.get("source")) for block in every_block(messages) if block["type"] == "document") > MAX_PAGES:
+    blocks = [block for block in every_block(messages) if block["type"] != "text"]
+    if sum(pages_of(block.get("source")) for block in blocks if block["type"] == "document") > MAX_PAGES:
         return f"A maximum of {MAX_PAGES} PDF pages may be provided."
+    if all(block["type"] not in OF_TOOLS for block in blocks):
+        return None
     turns = list(_turns(messages))
     return _problem_of_results(turns) or _problem_of_server_results(turns) or _problem_without_tools(request)
 

@@ -160,7 +160,7 @@ def _problem_of_sampling(request: JsonObject, rules: ModelRules | None) -> str |
 def _problem_of_tools(request: JsonObject, rules: ModelRules | None) -> str | None:
     choice = request.get("tool_choice")
     kind = choice.get("type") if isinstance(choice, dict) else None
-    if kind not in {"any", "tool"}:
+    if kind not in ("any", "tool"):
         return None
     if rules is not None and not rules.forced_tools:
         return f"tool_choice: '{kind}' is not supported for this model; use 'auto' or 'none'."

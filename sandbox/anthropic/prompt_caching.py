@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from sandbox.anthropic import cache_controls, model_rules, tokens
@@ -68,7 +69,7 @@ def use(request: JsonObject, total: int, cache: PromptCache, now: float) -> Cach
     breakpoints = dict(cache_controls.places(request))
     if not breakpoints:
         return CacheUsage(total)
-    parts = list(_parts(request, breakpoints))
+    parts = _parts(request, breakpoints)
     least = model_rules.least_cached(request)
     marked = [number for number, part in enumerate(parts) if part.ttl is not None and part.tokens >= least]
     found = {number for place in marked if (number := _found(parts, place, cache, now)) is not None}
@@ -94,35 +95,64 @@ def _found(parts: list[_PromptPart], place: int, cache: PromptCache, now: float)
     return next((number for number in range(place, max(place - LOOK_BACK, -1), -1) if cache.holds(parts[number].digest, now)), None)
 
 
-def _parts(request: JsonObject, breakpoints: dict[str, str]) -> Iterator[_PromptPart]:
-    """The blocks of the prompt in their order, each with what stands before it."""
-    effort = (request.get("output_config") or {}).get("effort")
-    digest = hashlib.sha256(json.dumps([request["model"], effort]).encode()).digest()
-    size = 0
-    for place, role, block, weight in _blocks(request):
-        if place == "messages.0.content.0":
-            choice = [request.get("tool_choice"), request.get("thinking")]
-            digest = hashlib.sha256(digest + json.dumps(choice, sort_keys=True).encode()).digest()
-        digest = hashlib.sha256(digest + json.dumps([role, _plain(block)], sort_keys=True).encode()).digest()
-        size += weight
-        yield _PromptPart(digest, size, _ttl_at(place, breakpoints))
+def _parts(request: JsonObject, breakpoints: dict[str, str]) -> list[_PromptPart]:
+    """The blocks of the prompt in their order, each with what stands before it, up to the last breakpoint."""
+    start = _next(b"", json.dumps([request["model"], (request.get("output_config") or {}).get("effort")]))
+    left = len(breakpoints)
+    parts: list[_PromptPart] = []
+    for place, digest, size in _places(request, start):
+        ttl = _ttl_at(place, breakpoints)
+        parts.append(_PromptPart(digest, size, ttl))
+        left -= ttl is not None
+        if not left:
+            break
+    return parts
 
 
-def _blocks(request: JsonObject) -> Iterator[tuple[str, str, JsonObject, int]]:
-    """Place, role, block and tokens of each part of the prompt."""
-    for number, tool in enumerate(request.get("tools") or ()):
-        yield f"tools.{number}", "tools", tool, tokens.of_tool(tool) + (0 if number else tokens.TOOLS_TOKENS)
+def _places(request: JsonObject, start: bytes) -> Iterator[tuple[str, bytes, int]]:
+    """The place of each block, and digest and tokens of the prompt up to it."""
+    digest, size = start, 0
+    if request.get("tools"):
+        for number, (digest, size) in enumerate(_of_tools(start, json.dumps(request["tools"]))):
+            yield f"tools.{number}", digest, size
     for number, block in enumerate(tokens.blocks_of(request.get("system"))):
-        yield f"system.{number}", "system", block, tokens.of_block(block)
+        digest, size = _next(digest, _written("system", block)), size + tokens.of_block(block)
+        yield f"system.{number}", digest, size
+    digest = _next(digest, json.dumps([request.get("tool_choice"), request.get("thinking")], sort_keys=True))
     for place, message in enumerate(request["messages"]):
+        size += tokens.MESSAGE_TOKENS
         for number, block in enumerate(tokens.blocks_of(message["content"])):
-            weight = tokens.of_block(block) + (0 if number else tokens.MESSAGE_TOKENS)
-            yield f"messages.{place}.content.{number}", message["role"], block, weight
+            digest, size = _next(digest, _written(message["role"], block)), size + tokens.of_block(block)
+            yield f"messages.{place}.content.{number}", digest, size
+
+
+@lru_cache(maxsize=64)
+def _of_tools(digest: bytes, written: str) -> list[tuple[bytes, int]]:
+    """Digest and tokens up to each tool. Nearly all requests of a program have the same ones."""
+    found, size = [], tokens.TOOLS_TOKENS
+    for tool in json.loads(written):
+        digest, size = _next(digest, _written("tools", tool)), size + tokens.of_tool(tool)
+        found.append((digest, size))
+    return found
+
+
+def _next(digest: bytes, written: str) -> bytes:
+    return hashlib.sha256(digest + written.encode("utf-8", "surrogatepass")).digest()
+
+
+def _written(role: str, block: JsonObject) -> str:
+    """A block as it goes into a digest: without its breakpoints."""
+    if block.get("type") == "text" and not block.get("citations"):
+        return f"{role} text {block['text']}"
+    written = json.dumps(block, sort_keys=True)
+    return f"{role} {json.dumps(_plain(block), sort_keys=True) if 'cache_control' in written else written}"
 
 
 def _ttl_at(place: str, breakpoints: dict[str, str]) -> str | None:
     """The TTL of the breakpoint at a block; one within the result of a tool stands at the result."""
-    return next((ttl for known, ttl in breakpoints.items() if known == place or known.startswith(f"{place}.content.")), None)
+    if place in breakpoints:
+        return breakpoints[place]
+    return next((ttl for known, ttl in breakpoints.items() if known.startswith(f"{place}.content.")), None)
 
 
 def _plain(value: Any) -> Any:

@@ -12,7 +12,8 @@ from sandbox.engine.json_types import JsonObject
 
 def describe(body: JsonObject) -> JsonObject:
     """The user's last text, then the conversation, what the tools are called and what they answered, then all other fields of the body."""
-    conversation = [each for each in body.get("messages") or () if isinstance(each, dict)]
+    messages = body.get("messages")
+    conversation = [each for each in messages if isinstance(each, dict)] if isinstance(messages, list) else []
     other = {name: value for name, value in body.items() if name not in {"messages", "system"}}
     shown = {
         "text": transcript.last_user_text(conversation),
@@ -47,7 +48,7 @@ def _described_block(block: object) -> object:
         return block
     if block.get("type") == "tool_result":
         return {**block, "content": _described(block["content"])} if "content" in block else block
-    return _file(block) if block.get("type") in {"image", "document"} else block
+    return _file(block) if block.get("type") in ("image", "document") else block
 
 
 def _file(block: JsonObject) -> JsonObject:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from functools import lru_cache
 from typing import Final
 
 from sandbox.anthropic import cache_controls, json_schemas
@@ -31,22 +33,28 @@ def problem_of(request: JsonObject) -> str | None:
     """Why the API rejects a request's tools or its choice among them; None if it accepts them."""
     tools = request.get("tools")
     if tools is None or tools == []:
-        return _problem_of_choice(request.get("tool_choice"), [])
+        return _problem_of_choice(request.get("tool_choice"), ())
     if not isinstance(tools, list):
         return "tools: Input should be a valid list"
+    problem, names = _problem_of_tools(json.dumps(tools))
+    return problem or _problem_of_choice(request.get("tool_choice"), names)
+
+
+@lru_cache(maxsize=256)
+def _problem_of_tools(written: str) -> tuple[str | None, tuple[str, ...]]:
+    """What is wrong with a list of tools, and their names. Nearly all requests of a program have the same ones."""
+    tools = json.loads(written)
     for number, tool in enumerate(tools):
         problem = _problem_of_tool(tool, f"tools.{number}")
         if problem is not None:
-            return problem
-    names = [tool["name"] for tool in tools]
-    if len(set(names)) < len(names):
-        return "tools: Tool names must be unique."
-    return _problem_of_choice(request.get("tool_choice"), names)
+            return problem, ()
+    names = tuple(tool["name"] for tool in tools)
+    return ("tools: Tool names must be unique." if len(set(names)) < len(names) else None), names
 
 
 def is_server_tool(tool: JsonObject) -> bool:
     """Whether the API runs this tool itself."""
-    return tool.get("type") not in {None, "custom"}
+    return tool.get("type") not in (None, "custom")
 
 
 def _problem_of_tool(tool: object, place: str) -> str | None:
@@ -96,7 +104,7 @@ def _problem_of_location(location: object, place: str) -> str | None:
     return problem_of_unknown(location, LOCATION_FIELDS, place)
 
 
-def _problem_of_choice(choice: object, names: list[str]) -> str | None:
+def _problem_of_choice(choice: object, names: tuple[str, ...]) -> str | None:
     if choice is None:
         return None
     if not isinstance(choice, dict) or choice.get("type") not in CHOICES:

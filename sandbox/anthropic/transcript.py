@@ -50,9 +50,12 @@ def newest_outcomes(messages: list[JsonObject]) -> list[ToolOutcome]:
     if not results or last.get("role") != "user":
         return []
     calls = {
-        block.get("id"): block for message in messages for block in blocks_of(message.get("content")) if block.get("type") == "tool_use"
+        str(block.get("id")): block
+        for message in messages
+        for block in blocks_of(message.get("content"))
+        if block.get("type") == "tool_use"
     }
-    return [_outcome(block, calls.get(block.get("tool_use_id"), {})) for block in results]
+    return [_outcome(block, calls.get(str(block.get("tool_use_id")), {})) for block in results]
 
 
 def calls_since_user(messages: list[JsonObject]) -> list[Call]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import Field
 
 from sandbox.engine.faults import StrictModel
 from sandbox.engine.json_types import JsonObject
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MAX_WAITING: Final = 10_000
 """Answers that may wait."""
@@ -61,10 +64,11 @@ class AnswerScript:
             raise ValueError(message)
         self.answers += [answer.model_copy() for answer in answers]
 
-    def pop_matching(self, shown: str) -> ScriptedAnswer | None:
+    def pop_matching(self, shown: Callable[[], str]) -> ScriptedAnswer | None:
         """Return the first answer for a question that shows this text, and count it as used once."""
+        text = shown() if any(answer.match is not None for answer in self.answers) else ""
         for answer in self.answers:
-            if answer.match is None or answer.match in shown:
+            if answer.match is None or answer.match in text:
                 self._count(answer)
                 return answer
         return None

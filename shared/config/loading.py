@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from pydantic import ValidationError
 
 from shared import operator_files
-from shared.config import providers
+from shared.config import mcp_servers, providers
 from shared.config.cross_checks import faults_beside, faults_of
+from shared.config.mcp_servers import McpServer
 from shared.config.providers import Provider
 from shared.config.settings import Settings
 from shared.errors import ConfigurationError
@@ -39,7 +41,25 @@ def unknown_settings(**overrides: Any) -> list[str]:
 
     Raises ConfigurationError as `load_settings`.
     """
-    return operator_files.unknown_names(_env_of(overrides), os.environ, (name.upper() for name in Settings.model_fields))
+    env = _env_of(overrides)
+    known = {name.upper() for name in Settings.model_fields} | _names_of_servers({**env, **os.environ})
+    return operator_files.unknown_names(env, os.environ, known)
+
+
+def load_mcp_servers(settings: Settings, **overrides: Any) -> tuple[McpServer, ...]:
+    """The MCP servers of BOSS_MCP_FILE; none without it. Raises ConfigurationError with every fault."""
+    found = mcp_servers.load_servers(settings.boss_mcp_file, {**_env_of(overrides), **os.environ})
+    if any(server.login for server in found) and not settings.boss_mcp_key.get_secret_value():
+        raise ConfigurationError("BOSS_MCP_KEY: is missing; a server with `login = true` needs it (openssl rand -hex 32)")
+    return found
+
+
+def _names_of_servers(environment: dict[str, str]) -> frozenset[str]:
+    """The names that hold secrets of MCP servers: ours in `.env`, too. None where the file cannot be read, which others tell."""
+    path = environment.get(mcp_servers.SETTING, "")
+    with suppress(ConfigurationError):
+        return frozenset(name.upper() for name in mcp_servers.variables(Path(path))) if path else frozenset()
+    return frozenset()
 
 
 def providers_in_use(settings: Settings, **overrides: Any) -> dict[Provider, str]:

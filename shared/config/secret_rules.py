@@ -29,6 +29,7 @@ MIN_LENGTHS: Final = {
     "anthropic_api_key": 16,
     "stt_api_key": 16,
     "supervisor_token": 16,
+    "boss_mcp_key": 32,
     "redis_url": 12,
     "console_password": MIN_PASSWORD_LENGTH,
 }

@@ -19,6 +19,7 @@ from shared.config.claude_settings import ClaudeSettings
 from shared.config.cross_checks import BASE_URLS, production_faults, twilio_faults, url_faults
 from shared.config.field import setting
 from shared.config.keyword_settings import WordSettings
+from shared.config.money_settings import MoneySettings, micros
 from shared.config.providers import Provider
 from shared.config.sendgrid_settings import SendGridSettings
 from shared.config.speech_settings import SpeechSettings
@@ -35,7 +36,7 @@ _PROVIDER_URLS: Final = {
 }
 
 
-class Settings(BridgeSettings, SpeechSettings, ClaudeSettings, SendGridSettings, TwilioSettings, WordSettings):
+class Settings(BridgeSettings, MoneySettings, SpeechSettings, ClaudeSettings, SendGridSettings, TwilioSettings, WordSettings):
     """All settings. Times are in the unit that the name says; empty values count as unset."""
 
     model_config = SettingsConfigDict(
@@ -61,6 +62,14 @@ class Settings(BridgeSettings, SpeechSettings, ClaudeSettings, SendGridSettings,
     boss_users_file: Path | None = setting(
         None,
         "The TOML file of who may talk to which Boss (docs/reference/users.md). Local only: empty means the one example user.",
+        "Place",
+    )
+    boss_mcp_file: Path | None = setting(
+        None, "The TOML file of the MCP servers whose tools the Boss may use (docs/reference/mcp.md). Empty: none.", "Place"
+    )
+    boss_mcp_key: SecretStr = setting(
+        SecretStr(""),
+        "Encrypts what `boss mcp login` stores in Redis; at least 32 characters of your own (openssl rand -hex 32), the same on all hosts.",
         "Place",
     )
 
@@ -274,8 +283,17 @@ class Settings(BridgeSettings, SpeechSettings, ClaudeSettings, SendGridSettings,
 
         Where recordings are heard elsewhere and that costs something, the bounds hold for both, whoever plays Claude.
         """
-        costs = "anthropic" not in self.played or (self.stt_costs and not is_loopback_url(self.stt_url))
-        return (self.daily_tokens, self.daily_turns) if costs else (0, 0)
+        return (self.daily_tokens, self.daily_turns) if self._costs else (0, 0)
+
+    @property
+    def dollar_bounds(self) -> tuple[int, int, int, int]:
+        """In microdollars, what may be spent: by all in a day and in a month, and by one person; 0 for no bound. As `spending_bounds`."""
+        day, month, own_day, own_month = (micros(dollars) if self._costs else 0 for dollars in self.dollar_settings.values())
+        return day, month, own_day, own_month
+
+    @property
+    def _costs(self) -> bool:
+        return "anthropic" not in self.played or (self.stt_costs and not is_loopback_url(self.stt_url))
 
     @property
     def secrets(self) -> tuple[str, ...]:

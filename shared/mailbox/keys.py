@@ -58,6 +58,16 @@ FILES: Final = PREFIX + "files"
 """A hash: until when each file that came with a mail is kept (ms), the room that it takes (bytes), and whose it is."""
 INDEXING: Final = PREFIX + "indexing"
 """A hash: how far the messages of a version without indexes are listed."""
+MCP_ACCEPTED: Final = PREFIX + "mcp:accepted"
+"""A hash: of each MCP server the list of tools that the operator accepted."""
+MCP_NEWEST: Final = PREFIX + "mcp:newest"
+"""A hash: of each MCP server the list of tools that it said last."""
+MCP_LOGINS: Final = PREFIX + "mcp:logins"
+"""A hash: of each MCP server with a login its tokens, encrypted."""
+ZONES: Final = PREFIX + "zones"
+"""A hash: the time zones of the users who have another than UTC, by their ids."""
+SPENDERS: Final = PREFIX + "spenders"
+"""A sorted set: the persons for whom the model was asked, by when last (ms)."""
 DAY_SECONDS: Final = 86_400
 
 Record = Literal["msg", "reply", "turn"]
@@ -138,6 +148,21 @@ def retry_request(operation: str) -> str:
     return f"{PREFIX}retry:{operation}"
 
 
+def mcp_renewal(server: str) -> str:
+    """That a process renews the token of an MCP server now."""
+    return f"{PREFIX}mcp:renewal:{server}"
+
+
 def spent(seconds: int) -> str:
     """What answering has cost on the day (UTC) of a time in epoch seconds."""
     return f"{PREFIX}spent:{seconds // DAY_SECONDS}"
+
+
+def spent_month(month: str, person: str = "") -> str:
+    """What answering has cost in a month (`2026-11`): of all (UTC), or of a person by their own clock."""
+    return f"{PREFIX}spent:{person}:{month}" if person else f"{PREFIX}spent:{month}"
+
+
+def spent_by(person: str, seconds: int) -> str:
+    """What answering a person has cost on the day of a time in epoch seconds, of their own clock."""
+    return f"{PREFIX}spent:{person}:{seconds // DAY_SECONDS}"

@@ -41,13 +41,20 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What answering has cost this day (UTC); `reserved` are the tokens that questions under way may use at most."""
+    """What answering has cost this day (UTC); `reserved` are the tokens that questions under way may use at most.
+
+    In microdollars: `money` and `money_reserved` of this day, `month` and `month_reserved` of this month.
+    """
 
     tokens: int
     turns: int
     reserved: int
     calls: int
     failed: int
+    money: int = 0
+    money_reserved: int = 0
+    month: int = 0
+    month_reserved: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +117,12 @@ def look(redis: Redis) -> Figures:
             pipe.zcount(key, "-inf", int(now * MS))
         for name in workers:
             pipe.hget(name, "last_heartbeat")
-        pipe.hmget(keys.spent(clock[0]), "tokens", "turns", "reserved", "calls", "failed")
+        pipe.hmget(keys.spent(clock[0]), "tokens", "turns", "reserved", "calls", "failed", "money", "money_reserved")
+        pipe.hmget(keys.spent_month(f"{datetime.fromtimestamp(now, UTC):%Y-%m}"), "money", "money_reserved")
         for name in {name for name, score in alarms[1] if score / MS < now - OVERDUE_SECONDS} | set(alarms[2]):
             pipe.hmget(keys.reminder(name.decode()), "due", "held")
         queued_ms, overdue, overdue_at_once, *rest = pipe.execute()
-    beats, (spending, *late) = rest[: len(workers)], rest[len(workers) :]
+    beats, (spending, month, *late) = rest[: len(workers)], rest[len(workers) :]
     live = [name for name, beat in zip(workers, beats, strict=True) if now - _moment(beat) <= LIVE_SECONDS]
     standbys = sum(1 for name in live if name.rpartition(b":")[2].startswith(calls.STANDBY.encode()))
     return Figures(
@@ -128,7 +136,7 @@ def look(redis: Redis) -> Figures:
         ledger_lines=lines,
         workers=len(live) - standbys,
         standbys=standbys,
-        spent=Spent(*(int(value or 0) for value in spending)),
+        spent=Spent(*(int(value or 0) for value in (*spending, *month))),
         counts={name.decode(): int(number) for name, number in counts.items()},
         reminders=_reminders(alarms[0], late, now),
     )

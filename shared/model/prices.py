@@ -20,7 +20,7 @@ _NAME_GOES_ON: Final = r"(?![a-z0-9.])(?!-\d{1,2}(?!\d))"
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class TokenUsage:
     """What a call used: tokens of input outside of the cache, of output, written to the cache for 5 minutes and for an hour, read from it.
 
     `searches` are web searches, which are paid for beside the tokens.
@@ -54,7 +54,7 @@ class Rates:
         """The most that a token of the prompt may cost: whether it is read from the cache or written to it is known with the answer."""
         return max(self.input, self.write_5m, self.write_1h, self.read)
 
-    def nanos(self, usage: Usage) -> int:
+    def nanos(self, usage: TokenUsage) -> int:
         """What the tokens of a call cost."""
         return sum(getattr(self, each.name) * getattr(usage, each.name) for each in fields(self))
 
@@ -74,7 +74,7 @@ class Price:
     tiers: tuple[Tier, ...]
     search: int = 0
 
-    def cost(self, usage: Usage) -> int:
+    def cost(self, usage: TokenUsage) -> int:
         """What a call cost, in microdollars."""
         tier = next(tier for tier in reversed(self.tiers) if tier.above < usage.prompt or tier.above == 0)
         return _micros(tier.rates.nanos(usage)) + self.search * usage.searches

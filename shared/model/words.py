@@ -84,6 +84,22 @@ WORDS: Final[dict[str, dict[str, str]]] = {
     "mail_lost_subject": {"en": "A message did not reach you", "de": "Eine Nachricht hat dich nicht erreicht"},
     "from_when": {"en": "on {weekday} from {time} ({zone})", "de": "am {weekday} ab {time} Uhr ({zone})"},
     # In place of an answer, or around it.
+    # What a tool of another program has done.
+    "outside_done": {"en": "Done: {tool} ({server}).", "de": "Erledigt: {tool} ({server})."},
+    "outside_failed": {"en": "Not done: {tool} ({server}) failed.", "de": "Nicht erledigt: {tool} ({server}) ging schief."},
+    "outside_unknown": {
+        "en": "I do not know whether {tool} happened. Please look at {server}.",
+        "de": "Ich weiß nicht, ob {tool} geschehen ist. Bitte sieh bei {server} nach.",
+    },
+    # In the place of an answer, where a month's money is used up.
+    "month_over": {
+        "en": "I have used up what I may spend this month, and cannot answer until {day}. Please write to me again then.",
+        "de": "Was ich diesen Monat ausgeben darf, ist verbraucht. Bis {day} kann ich nicht antworten. Schreib mir dann noch einmal.",
+    },
+    "own_month_over": {
+        "en": "You have used up what I may spend on you this month, and I cannot answer until {day}. Please write to me again then.",
+        "de": "Was ich diesen Monat für dich ausgeben darf, ist verbraucht. Bis {day} kann ich nicht antworten. Schreib mir dann wieder.",
+    },
     # Behind what a turn has done that could not be finished.
     "unfinished": {
         "en": "I could not go on after that. Write to me if something is still missing.",

@@ -49,10 +49,16 @@ class KnownSecrets:
 
     def __init__(self) -> None:
         self._pattern: re.Pattern[str] | None = None
+        self._secrets: set[str] = set()
+
+    def add(self, secrets: Iterable[str]) -> None:
+        """Those of a part of ours that is opened later."""
+        self.replace(self._secrets | set(secrets))
 
     def replace(self, secrets: Iterable[str]) -> None:
         """Replace the known secrets by these. One shorter than MIN_SECRET_LENGTH is ignored: it would mask ordinary words."""
-        spelled = {each for secret in secrets if len(secret) >= MIN_SECRET_LENGTH for each in _spellings(secret)}
+        self._secrets = set(secrets)
+        spelled = {each for secret in self._secrets if len(secret) >= MIN_SECRET_LENGTH for each in _spellings(secret)}
         longest_first = sorted(spelled, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from shared.errors import BosslineError
 
-Code = Literal["unknown_message", "ambiguous", "too_short", "not_parked", "unknown_user", "no_address"]
+Code = Literal["unknown_message", "ambiguous", "too_short", "not_parked", "unknown_user", "no_address", "unknown_server"]
 
 
 class NotPossible(BosslineError):

@@ -101,6 +101,9 @@ IGNORED: Final[dict[str, Explanation]] = {
 
 ANSWERED: Final[dict[str, Explanation]] = {
     "nothing_to_say": Explanation("The model left its answer empty, twice: there was nothing to say."),
+    "month_spent": Explanation(
+        "The month's dollars are used up (MONTHLY_DOLLARS, PERSON_MONTHLY_DOLLARS); its sender was told so that day."
+    ),
 }
 """By the reason of a message that was answered without a reply."""
 

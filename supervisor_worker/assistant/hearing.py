@@ -27,7 +27,7 @@ RETRY_WAITS: Final = (1 / 60, 3 / 60)
 """Before the second and the third try, at the least: 1 s and 3 s of a lease of 60."""
 MINUTE: Final = 60
 MIB: Final = 1024 * 1024
-NO_TOKENS: Final = ("dear", "spent", "share", "reserved")
+NO_TOKENS: Final = ("dear", "spent", "share", "month", "own_month", "reserved")
 """Why a call is denied for what it may cost; see `shared.mailbox.calls.Reserved`."""
 LOG: Final = logs.logger(__name__)
 

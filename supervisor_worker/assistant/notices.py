@@ -6,7 +6,7 @@ A notice (`Message.notice`) names its sentence by its code; a code that an older
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, get_args
 
 from shared.model import words
@@ -39,6 +39,15 @@ def unheard(faults: Collection[str], language: str, *, forwarded: bool = False) 
     """
     kind = "forwarded" if forwarded else "unheard"
     return " ".join(said(f"{kind}_{fault}", language) for fault in _FAULTS if fault in faults)
+
+
+def month_over(whose: str, now: datetime, language: str) -> str:
+    """The sentence in the place of an answer, by whose month it is (`shared.mailbox.calls.Claim.stop`).
+
+    `now` is in the zone in which the month ends.
+    """
+    following = (now.replace(day=1) + timedelta(days=32)).replace(day=1)
+    return said("own_month_over" if whose == "own_month" else "month_over", language, day=words.date(following, language))
 
 
 def lost(kind: str, *, notice: bool) -> str:

@@ -7,12 +7,14 @@ it may become, with the thinking before it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
 from shared.config.settings import Settings
 from shared.mailbox.calls import DayBounds, Dearest
 from shared.model import codec
 from shared.model.media import MAX_MEDIA
+from shared.model.prices import MICROS_PER_DOLLAR, PriceTable
 from shared.model.users import Users
 from supervisor_worker.assistant.file_notes import LONGEST_NOTES
 from supervisor_worker.assistant.models import thinks
@@ -72,6 +74,8 @@ def dearest(settings: Settings) -> Dearest:
         files=MAX_TURN_TEXT + LONGEST_NOTES,
         picture=PICTURE_TOKENS,
         pictures=MAX_MEDIA,
+        answer=longest_answer(settings),
+        model=settings.boss_model,
     )
 
 
@@ -84,15 +88,28 @@ def day_bounds(settings: Settings, users: Users) -> DayBounds:
     tokens, turns = settings.spending_bounds
     share, least = max(settings.sender_daily_share, 1 / max(1, len(users.all))), MIN_CALLS_OF_A_SHARE * dearest(settings).fixed
     own, forwarded = (max(int(tokens * part), least) for part in (share, settings.sender_daily_share))
-    return DayBounds(tokens, turns, own if own < tokens else 0, forwarded if forwarded < tokens else 0)
+    return DayBounds(tokens, turns, own if own < tokens else 0, forwarded if forwarded < tokens else 0, *settings.dollar_bounds)
 
 
-def too_small(settings: Settings) -> str:
-    """A sentence for the operator when the day's bound is smaller than one plain request, so that nothing is ever answered; else ""."""
-    least, tokens = dearest(settings).fixed, settings.spending_bounds[0]
-    if not 0 < tokens < least:
+def too_small(settings: Settings, prices: PriceTable) -> str:
+    """A sentence for the operator when a bound is smaller than one plain request, so that nothing is ever answered; else ""."""
+    figures = dearest(settings)
+    least, tokens = figures.fixed, settings.spending_bounds[0]
+    if 0 < tokens < least:
+        return f"DAILY_TOKENS is {tokens:,}, but one question is reserved at least {least:,} tokens: nothing can be answered"
+    if "anthropic" in settings.played:
         return ""
-    return f"DAILY_TOKENS is {tokens:,}, but one question is reserved at least {least:,} tokens: nothing can be answered"
+    dollars = prices.price(settings.boss_model, today()).most(least - figures.answer, figures.answer)
+    for name, bound in zip(settings.dollar_settings, settings.dollar_bounds, strict=True):
+        if 0 < bound < dollars:
+            shown = f"{bound / MICROS_PER_DOLLAR:g}, but one question is reserved at least {dollars / MICROS_PER_DOLLAR:.4f} dollars"
+            return f"{name.upper()} is {shown}: nothing can be answered"
+    return ""
+
+
+def today() -> date:
+    """The day (UTC) whose prices hold."""
+    return datetime.now(UTC).date()
 
 
 def _tokens(size: int) -> int:

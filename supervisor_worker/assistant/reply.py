@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -22,6 +23,7 @@ from supervisor_worker.assistant.claude.client import PROVIDER, ModelAnswer
 from supervisor_worker.assistant.file_notes import not_kept, unheard
 from supervisor_worker.assistant.generated import COMPLETE, CUT, TOOL_USE, GeneratedReply, GeneratedText, ReplyTarget
 from supervisor_worker.assistant.hearing import NO_TOKENS, Hearing
+from supervisor_worker.assistant.outside_calls import OutsideCalls
 from supervisor_worker.assistant.prompt import Prompt, build_prompt
 from supervisor_worker.assistant.reservations import ModelCallDenied, ModelCalls
 from supervisor_worker.assistant.time_notes import received_at, time_of, zone
@@ -30,6 +32,7 @@ from supervisor_worker.assistant.tools.catalog import TOOLS
 from supervisor_worker.assistant.tools.tool import ToolContext
 from supervisor_worker.assistant.turn_steps import TurnSteps, has_calls
 from supervisor_worker.channels.formats import configured
+from supervisor_worker.mcp.tools import ToolSource
 from supervisor_worker.media.transcription import Transcriber
 from supervisor_worker.media.turn_files import FileLoader, LoadedFiles
 from supervisor_worker.media.turn_media import NO_MEDIA, MediaLoader, Pictures
@@ -88,7 +91,8 @@ class RetryBudgetSpent(Exception):
 class ReplyGenerator:
     """Generates the replies of one worker process.
 
-    `budget` is the model's retry budget, `transcriber` who hears recordings; None where nobody does.
+    `budget` is the model's retry budget, `transcriber` who hears recordings, `mcp` the tools of MCP servers; None where there is none.
+    `in_flight` keeps calls outside that a turn no longer waits for.
     """
 
     settings: Settings
@@ -97,6 +101,8 @@ class ReplyGenerator:
     budget: RetryBudget
     file_loader: FileLoader
     transcriber: Transcriber | None = None
+    mcp: ToolSource | None = None
+    in_flight: set[asyncio.Task[object]] = field(default_factory=set)
 
     async def generate(
         self, turn: Turn, events: Sequence[Received], calls: ModelCalls, steps: TurnSteps | None = None
@@ -106,7 +112,7 @@ class ReplyGenerator:
         `steps` is where the turn's steps are stored; without it the model gets no tools. Raises a ProviderError, ModelCallDenied,
         TurnStopped, RetryBudgetSpent or LeaseLost.
         """
-        last, target = events[-1], self._target(events[-1], turn)
+        last, target = events[-1], self._target(events[-1], turn.reply_id)
         language = target.language
         if turn.messages[0].kind == "notice":
             command = self._notice(turn.messages[0], target)
@@ -124,8 +130,7 @@ class ReplyGenerator:
             shown = ShownFiles(media.pictures, files)
             not_heard = unheard(files, language, forwarded=bool(last.forwarding))
             if not_heard and _nothing_else(events, files):
-                command = await target.command(_joined(above, not_heard))
-                return GeneratedReply(command, {"by_code": 1, **_naming(last), **target.form.figures(command)})
+                return await self.by_code(last, turn.reply_id, not_heard)
             generated, shown, loop = await self._within_budget(Asking(turn, events, target, calls, steps), shown)
         # Ours comes first: of a text that is too long the end is cut.
         done = "\n".join(loop.receipts()) if loop else ""
@@ -137,26 +142,30 @@ class ReplyGenerator:
             return None
         command = generated.command if text == generated.text else await target.command(text)
         by_code = {"by_code": 1} if generated.by_code or not own else await _by_code(target, command, before, behind)
-        mixed = {"mixed": 1} if generated.prompt.mixed else {}
+        mixed = {"mixed": 1} if generated.prompt.mixed or (loop and loop.mixed) else {}
         return GeneratedReply(
             command, {**_figures(generated.answers), **shown.figures, **target.form.figures(command), **by_code, **_naming(last), **mixed}
         )
+
+    async def by_code(self, event: Received, reply_id: str, text: str) -> GeneratedReply:
+        """A reply that is a text of ours and nothing else; of a mail by a forwarding address it says what came."""
+        target = self._target(event, reply_id)
+        command = await target.command(_joined(forwarded.above(event, target.language) if event.forwarding else "", text))
+        return GeneratedReply(command, {"by_code": 1, **_naming(event), **target.form.figures(command)})
 
     async def unfinished(self, turn: Turn, steps: TurnSteps) -> GeneratedReply | None:
         """The reply, by code, of a turn that cannot go on: what it has done, and a sentence. None where it has done nothing."""
         event = next((message.event for message in reversed(turn.messages) if message.event is not None), None)
         if event is None or steps.question is None:
             return None
-        done = ToolLoop(TOOLS, steps, self._tool_context(turn, event, mixed=False)).receipts()
+        done = self._loop(turn, event, steps, mixed=False).receipts()
         if not done:
             return None
-        target = self._target(event, turn)
-        command = await target.command(_joined("\n".join(done), said(notices.UNFINISHED, target.language)))
-        return GeneratedReply(command, {"by_code": 1, **_naming(event), **target.form.figures(command)})
+        return await self.by_code(event, turn.reply_id, _joined("\n".join(done), said(notices.UNFINISHED, self.users.language(event.user))))
 
-    def _target(self, event: Received, turn: Turn) -> ReplyTarget:
+    def _target(self, event: Received, reply_id: str) -> ReplyTarget:
         language = self.users.language(event.user)
-        return ReplyTarget(event, configured(self.settings, language)[event.channel], turn.reply_id, language)
+        return ReplyTarget(event, configured(self.settings, language)[event.channel], reply_id, language)
 
     async def _keep_read(self, turn: Turn, files: LoadedFiles, calls: ModelCalls) -> None:
         """What was read in the files stays with their messages, before anything is asked: a later try may not have the files any more."""
@@ -199,7 +208,7 @@ class ReplyGenerator:
         """
         turn, steps = asking.turn, asking.steps
         prompt = self._prompt(turn, asking.events, shown)
-        loop = ToolLoop(TOOLS, steps, self._tool_context(turn, asking.events[-1], mixed=prompt.mixed)) if steps and TOOLS else None
+        loop = self._loop(turn, asking.events[-1], steps, mixed=prompt.mixed) if steps else None
         try:
             generated = await self._ask(await loop.begin(prompt) if loop else prompt, asking, loop)
         except ProviderRefused as error:
@@ -223,7 +232,7 @@ class ReplyGenerator:
         before: list[ModelAnswer] = []
         while True:
             parts, prompt = await self._ask_once(prompt, asking.calls)
-            if loop is None or prompt.final or parts[-1].stop != TOOL_USE or not has_calls(parts):
+            if loop is None or not prompt.tools or prompt.final or parts[-1].stop != TOOL_USE or not has_calls(parts):
                 break
             before += parts
             prompt = await loop.run(prompt, parts, asking.calls.settled)
@@ -270,15 +279,17 @@ class ReplyGenerator:
             return before
         return before if generated.empty else replace(generated, answers=(*before.answers, *generated.answers))
 
-    def _tool_context(self, turn: Turn, last: Received, *, mixed: bool) -> ToolContext:
+    def _loop(self, turn: Turn, last: Received, steps: TurnSteps, *, mixed: bool) -> ToolLoop:
         local = zone(self.users.named(last.user))
-        return ToolContext(
+        context = ToolContext(
             local if isinstance(local, ZoneInfo) else ZoneInfo("UTC"),
             last.channel,
             received_at(last, turn.messages[-1].accepted_at),
             mixed,
             self.users.language(last.user),
         )
+        outside = OutsideCalls(self.mcp, last.user, self.in_flight) if self.mcp else None
+        return ToolLoop(TOOLS, steps, context, outside)
 
     def _prompt(self, turn: Turn, events: Sequence[Received], shown: ShownFiles) -> Prompt:
         last = events[-1]

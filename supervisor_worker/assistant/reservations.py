@@ -1,4 +1,4 @@
-"""The calls of one turn to the model, and to who hears recordings: tokens are reserved before each, and settled once with what it used.
+"""The calls of one turn to the model, and to who hears recordings: tokens and dollars are reserved before each, and settled once.
 
 The claim reserves the first call. Each further call is reserved in a round trip of its own, which also settles the call before it; the
 script that stores the reply or ends the turn settles the last one. The use of a call is unknown while it is under way and when it got no
@@ -13,10 +13,11 @@ from typing import Protocol
 from shared.config.settings import Settings
 from shared.errors import LeaseLost, ProviderError
 from shared.mailbox import AsyncMailbox
-from shared.mailbox.calls import NO_MODEL_CALL, DayBounds, Settled, reserve
+from shared.mailbox.calls import NO_MODEL_CALL, Cost, DayBounds, Settled, reserve
 from shared.mailbox.calls.turns import first_model_call_id
 from supervisor_worker.assistant.claude.client import ModelAnswer
-from supervisor_worker.assistant.price import most_of
+from supervisor_worker.assistant.costs import HEARING_MICROS, Costs
+from supervisor_worker.assistant.price import longest_answer, most_of
 from supervisor_worker.assistant.prompt import Prompt
 
 
@@ -54,6 +55,7 @@ class ModelCalls:
     conversation: str
     token: str
     reserved: int
+    costs: Costs
     settled: Settled = field(init=False, default=NO_MODEL_CALL)
     _asked: int = field(init=False, default=0)
 
@@ -63,14 +65,16 @@ class ModelCalls:
 
     async def ask(self, prompt: Prompt) -> ModelAnswer:
         """Call the model. Raises ModelCallDenied, LeaseLost, RedisError, and what the model raises."""
-        await self._reserve(most_of(prompt, self.settings))
+        need, model = most_of(prompt, self.settings), self.settings.boss_model
+        price = self.costs.price(model)
+        await self._reserve(need, self.costs.most(model, need, longest_answer(self.settings)))
         self.settled = Settled(self.settled.model_call, None, "bad")
         try:
             answer = await self.model.think(prompt)
         except ProviderError as error:
             self.settled = replace(self.settled, used=error.used)
             raise
-        self.settled = Settled(self.settled.model_call, answer.used, "good")
+        self.settled = Settled(self.settled.model_call, answer.used, "good", price.cost(answer.usage))
         return answer
 
     async def reserve_hearing(self, amount: int) -> None:
@@ -79,24 +83,24 @@ class ModelCalls:
         What the claim reserved for the question is given up by it, and reserved anew when the recording's words are known.
         """
         self.reserved = 0
-        await self._reserve(amount)
+        await self._reserve(amount, self.costs.hearing(amount))
         self.settled = Settled(self.settled.model_call, None)
 
     def heard(self, used: int | None) -> None:
         """What hearing it has used; None where nobody knows."""
-        self.settled = replace(self.settled, used=used)
+        self.settled = replace(self.settled, used=used, cost=None if used is None else used * HEARING_MICROS)
 
     def not_usable(self) -> None:
         """The last answer could not be used: it counts as a failed call."""
         self.settled = replace(self.settled, answer="bad")
 
-    async def _reserve(self, need: int) -> None:
+    async def _reserve(self, need: int, cost: Cost) -> None:
         self._asked += 1
         if self._asked == 1 and need <= self.reserved:
             return
         model_call = f"{first_model_call_id(self.token)}-{self._asked}"
         verdict = await self.mailbox.run(
-            reserve(self.conversation, self.token, model_call, need, bounds=self.bounds, settled=self.settled)
+            reserve(self.conversation, self.token, model_call, need, bounds=self.bounds, cost=cost, settled=self.settled)
         )  # fmt: skip
         if verdict == "lost":
             raise LeaseLost(self.conversation)

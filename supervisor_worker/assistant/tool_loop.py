@@ -12,7 +12,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from shared.mailbox.calls import Effect, Settled
+from supervisor_worker.assistant import outside_calls
 from supervisor_worker.assistant.claude.client import ModelAnswer
+from supervisor_worker.assistant.outside_calls import OutsideCalls
 from supervisor_worker.assistant.prompt import Prompt
 from supervisor_worker.assistant.question import restored, stored
 from supervisor_worker.assistant.tools.tool import BadArguments, Result, Tool, ToolContext
@@ -32,11 +34,12 @@ OTHERS_WORDS: Final = (
 
 @dataclass
 class ToolLoop:
-    """The tools of one turn, and what it has done with them. `context` is what its tools know."""
+    """The tools of one turn, ours and those `outside`, and what it has done with them. `context` is what its tools know."""
 
     tools: Sequence[Tool]
     steps: TurnSteps
     context: ToolContext
+    outside: OutsideCalls | None = None
     _until: float = field(default_factory=lambda: time.monotonic() + TURN_SECONDS)
 
     @property
@@ -50,7 +53,8 @@ class ToolLoop:
         Raises TurnStopped or LeaseLost.
         """
         if self.steps.question is None:
-            return replace(prompt, tools=tuple(tool.definition for tool in self.tools))
+            others = self.outside.tools if self.outside else ()
+            return replace(prompt, tools=(*(tool.definition for tool in self.tools), *(tool.definition for tool in others)))
         self.context = replace(self.context, mixed=self.steps.question["mixed"])
         await self.finish_calls()
         again = restored(self.steps.question, prompt)
@@ -81,7 +85,15 @@ class ToolLoop:
             if result is None:
                 yield places[call.number], call
 
+    @property
+    def mixed(self) -> bool:
+        """Whether the turn has been shown words that the person did not write; what a program outside says is such words."""
+        return self.context.mixed or any(entry is not None and "outside" in entry for _, entry in self.steps.calls())
+
     async def _call(self, call: ToolCall, place: int) -> None:
+        if self.outside and place <= MAX_CALLS and self.outside.named(call.name):
+            await self.outside.make(self.steps, call, self._until - time.monotonic(), mixed=self.context.mixed)
+            return
         tool = next((tool for tool in self.tools if tool.name == call.name), None)
         refusal = self._refusal(tool, place)
         if tool is None or refusal:
@@ -92,7 +104,7 @@ class ToolLoop:
         except BadArguments as error:
             await self.steps.store_result(call, {"tool": call.name, "error": error.sentence})
             return
-        effect = Effect(tool.effect, call.key, arguments, self.context.mixed, self.context.channel, self.context.zone.key)
+        effect = Effect(tool.effect, call.key, arguments, self.mixed, self.context.channel, self.context.zone.key)
         await self.steps.store_result(call, {}, effect)
 
     def _refusal(self, tool: Tool | None, place: int) -> str:
@@ -101,17 +113,18 @@ class ToolLoop:
             return TOO_MANY
         if tool is None:
             return UNKNOWN
-        return OTHERS_WORDS if tool.needs_own_words and self.context.mixed else ""
+        return OTHERS_WORDS if tool.needs_own_words and self.mixed else ""
 
     def receipts(self) -> list[str]:
         """One line for each thing that was changed, in the order in which it was asked for."""
-        by_name = {tool.name: tool for tool in self.tools}
-        lines = [
-            by_name[call.name].receipt(entry["result"], self.context)
-            for call, entry in self.steps.calls()
-            if entry is not None and "result" in entry and call.name in by_name
-        ]
+        lines = [self._receipt(call, entry) for call, entry in self.steps.calls() if entry is not None]
         return [line for line in lines if line]
+
+    def _receipt(self, call: ToolCall, entry: dict[str, Any]) -> str:
+        if "outside" in entry:
+            return outside_calls.receipt(entry, self.context.language)
+        tool = next((tool for tool in self.tools if tool.name == call.name), None)
+        return tool.receipt(entry["result"], self.context) if tool and "result" in entry else ""
 
     def _continued(self, prompt: Prompt) -> Prompt:
         """The question with all answers and results so far behind it."""
@@ -130,6 +143,8 @@ class ToolLoop:
     def _words(self, call: ToolCall, entry: Mapping[str, Any]) -> str:
         if "error" in entry:
             return str(entry["error"])
+        if "outside" in entry:
+            return str(entry["text"])
         tool = next((tool for tool in self.tools if tool.name == call.name), None)
         result: Result = entry["result"]
         return tool.told(result, self.context) if tool else "Done."

@@ -13,18 +13,19 @@ from typing import Any
 
 from shared.errors import LeaseLost
 from shared.mailbox import AsyncMailbox
-from shared.mailbox.calls import NO_EFFECT, NO_MODEL_CALL, Effect, Figures, Settled, Step, TurnHolder, step
+from shared.mailbox.calls import NO_EFFECT, NO_MODEL_CALL, Calling, Effect, Figures, Settled, TurnHolder, called, calling, step
 from supervisor_worker.assistant.claude.client import ModelAnswer
 
 
 class TurnStopped(Exception):
     """Nothing further may begin: `reason` is `opted_out`, `paused`, `handed_over`, `priority` (something is served before), or `gone`.
 
-    `gone`: the question cannot be asked again as it was.
+    `gone`: the question cannot be asked again as it was. `outside`: what came of a call is not known before `wait_ms` have passed.
     """
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, wait_ms: int = 0) -> None:
         self.reason = reason
+        self.wait_ms = wait_ms
         super().__init__(reason)
 
 
@@ -85,9 +86,19 @@ class TurnSteps:
         """Store what came of a call, or what its effect says; the answer is what counts. Raises TurnStopped or LeaseLost."""
         return await self._store(f"result:{call.key}", entry, effect, {"tool": call.name}, NO_MODEL_CALL)
 
-    def keep(self, call: ToolCall, entry: Mapping[str, Any]) -> None:
-        """Know what came of a call outside, which is stored already."""
-        self._steps[f"result:{call.key}"] = dict(entry)
+    async def calling(self, call: ToolCall, wait_ms: int, *, repeatable: bool) -> Calling:
+        """Ask whether a call outside may be made; a result that is there already is known then. Raises TurnStopped or LeaseLost."""
+        asked = calling(self.holder, call.key, wait_ms=wait_ms, repeatable=repeatable, figures={"tool": call.name})
+        permit = await self._mailbox.run(asked)
+        if permit.outcome == "done":
+            self._steps[f"result:{call.key}"] = json.loads(permit.entry)
+        _check(permit.outcome, self.holder.conversation)
+        return permit
+
+    async def called(self, call: ToolCall, entry: Mapping[str, Any], figures: Figures) -> None:
+        """Record what came of a call outside, whoever holds the lease now."""
+        if stands := await self._mailbox.run(called(self.holder.turn, call.key, entry, figures)):
+            self._steps[f"result:{call.key}"] = json.loads(stands)
 
     def step_aside(self) -> None:
         """Before a question: raises TurnStopped where something waits that is served first."""
@@ -101,15 +112,15 @@ class TurnSteps:
         if answer.entry:
             self._steps[name] = json.loads(answer.entry)
         self._waits = answer.priority_waits
-        _check(answer, self.holder.conversation)
+        _check(answer.outcome, self.holder.conversation)
         return self._steps[name]
 
 
-def _check(answer: Step, conversation: str) -> None:
-    if answer.outcome in ("lost", "erased"):
+def _check(outcome: str, conversation: str) -> None:
+    if outcome in ("lost", "erased"):
         raise LeaseLost(conversation)
-    if answer.outcome != "ok":
-        raise TurnStopped(answer.outcome)
+    if outcome in ("handed_over", "opted_out", "paused"):
+        raise TurnStopped(outcome)
 
 
 def tool_calls(number: int, content: Sequence[Mapping[str, Any]]) -> list[ToolCall]:

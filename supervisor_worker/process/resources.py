@@ -16,7 +16,8 @@ from typing import Final
 from redis.asyncio import Redis as AsyncRedis
 
 from rq_async.command_batching import CommandBatcher
-from shared.config.loading import load_settings
+from shared.config.loading import load_mcp_servers, load_settings
+from shared.config.settings import Settings
 from shared.mailbox import AsyncMailbox, calls, wake_queue
 from shared.mailbox.calls import Due
 from shared.mailbox.client import Commands
@@ -24,11 +25,14 @@ from shared.runtime import Runtime, open_runtime, redis_url
 from shared.storage.clients import for_loop, for_waiting
 from supervisor_worker.assistant.claude.client import Claude
 from supervisor_worker.channels.ports import open_ports
+from supervisor_worker.mcp.tools import McpTools
 from supervisor_worker.media.transcription import Transcriber
 from supervisor_worker.media.turn_media import MediaLoader
 from supervisor_worker.process.patient_mailbox import PatientMailbox
 from supervisor_worker.turns.context import TurnContext
 
+MCP_FOLDER: Final = "mcp"
+"""Where, in BOSS_DATA_DIR, the worker processes of a host share the programs of MCP servers."""
 CURRENT: Final[ContextVar[WorkerResources | None]] = ContextVar("resources", default=None)
 """The process's resources: set before the loop's first task, so that every job's context has it."""
 
@@ -46,6 +50,12 @@ class WorkerResources:
     redis: AsyncRedis
     commands: Commands
     waiting: AsyncRedis | None = None
+    mcp: McpTools | None = None
+
+    async def keep_mcp_lists(self) -> None:
+        """Know the accepted tools of MCP servers, until the process is told to end."""
+        if self.mcp:
+            await self.mcp.run(self.context.stopping)
 
     async def wake_all(self, due: tuple[Due, ...]) -> None:
         """Enqueue a job for each conversation, in one round trip. Raises RedisError."""
@@ -54,6 +64,12 @@ class WorkerResources:
     async def oldest_wait_ms(self) -> int:
         """The age of the queue's first job. Raises RedisError."""
         return await wake_queue.oldest_wait_ms(self.redis)
+
+
+def _mcp_tools(settings: Settings, commands: Commands) -> McpTools | None:
+    """The tools of MCP servers, where there are servers. Raises ConfigurationError."""
+    servers, key = load_mcp_servers(settings), settings.boss_mcp_key.get_secret_value()
+    return McpTools(servers, commands, settings.boss_data_dir / MCP_FOLDER, key) if servers else None
 
 
 @asynccontextmanager
@@ -67,6 +83,9 @@ async def open_resources(runtime: Runtime, process: str = "") -> AsyncIterator[W
         commands = CommandBatcher(redis, runtime.barrier)
         model, media_loader = Claude(settings), MediaLoader.of(settings)
         transcriber = Transcriber(settings) if settings.stt_url else None
+        mcp = _mcp_tools(settings, commands)
+        if mcp:
+            stack.push_async_callback(mcp.aclose)
         ports = open_ports(settings, runtime.users.channels)
         if transcriber:
             stack.push_async_callback(transcriber.aclose)
@@ -83,9 +102,11 @@ async def open_resources(runtime: Runtime, process: str = "") -> AsyncIterator[W
             stopping=stopping,
             media_loader=media_loader,
             transcriber=transcriber,
+            mcp=mcp,
             process=process,
+            prices=runtime.prices,
         )
-        yield WorkerResources(context, AsyncMailbox(redis, commands), redis, commands, waiting)
+        yield WorkerResources(context, AsyncMailbox(redis, commands), redis, commands, waiting, mcp)
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ without an answer by then stays `sending` for the next holder. The process ends 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import secrets
 import socket
@@ -17,10 +18,11 @@ from importlib import metadata
 from typing import Any, Final
 
 from redis import Redis
+from redis.exceptions import RedisError
 from rq.serializers import JSONSerializer
 
 from rq_async import AsyncWorker
-from shared.mailbox.calls import STANDBY
+from shared.mailbox.calls import STANDBY, zones
 from shared.mailbox.wake_queue import RESULT_TTL, VERSION_FIELD, BosslineJob
 from shared.observability import logs
 from shared.observability.redaction import summarize
@@ -33,6 +35,7 @@ from supervisor_worker.process.resources import CURRENT, WorkerResources, open_r
 from supervisor_worker.process.stored_indexes import StoredIndexes
 from supervisor_worker.process.sweep import Sweep
 from supervisor_worker.reconciler import Reconciler
+from supervisor_worker.turns.context import TurnContext
 from supervisor_worker.turns.liveness import Liveness
 
 LOG: Final = logs.logger(__name__)
@@ -86,11 +89,18 @@ Beside = Callable[[BossWorker, Sweep], Coroutine[Any, Any, None]]
 
 async def work(runtime: Runtime, name: str = "", beside: Beside | None = None) -> None:
     """Run jobs until told to end. Without a `name` the worker gets a unique one."""
-    if small := too_small(runtime.settings):
+    if small := too_small(runtime.settings, runtime.prices):
         LOG.critical("A bound of the day is smaller than one question", action="bound_too_small", detail=small)
     liveness = Liveness(redis_url(runtime.settings), runtime.settings.process_life_seconds)
     with liveness:
         await _work(runtime, liveness.name, name, beside)
+
+
+async def publish_zones(context: TurnContext) -> None:
+    """Tell the scripts the zones of the users file, by which a person's days and months are reckoned. Through an outage."""
+    found = {context.identities.user(user.username): user.timezone for user in context.users.all if user.timezone != "UTC"}
+    with contextlib.suppress(RedisError, OSError):
+        await context.mailbox.run(zones(found))
 
 
 async def _work(runtime: Runtime, process: str, name: str, beside: Beside | None) -> None:
@@ -98,7 +108,10 @@ async def _work(runtime: Runtime, process: str, name: str, beside: Beside | None
         CURRENT.set(resources)
         worker, sweep = make_worker(runtime, resources, name), Sweep(resources)
         reconciler = Reconciler(runtime, resources.mailbox, resources.context.stopping, lambda: worker.draining)
-        ours = (reconciler.run(), watch_clock(resources.redis), StoredIndexes(resources).run())
+        ours = (
+            reconciler.run(), watch_clock(resources.redis), StoredIndexes(resources).run(), publish_zones(resources.context),
+            resources.keep_mcp_lists(),
+        )  # fmt: skip
         beside_it = (*ours, *((beside(worker, sweep),) if beside else ()))
         tasks = [asyncio.create_task(each) for each in beside_it]
         sweeping = asyncio.create_task(sweep.run())

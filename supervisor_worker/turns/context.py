@@ -5,20 +5,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import tzinfo
 from functools import cached_property
 
+from shared.config.prices import shipped
 from shared.config.settings import Settings
 from shared.mailbox import AsyncMailbox
 from shared.mailbox.calls import DayBounds, Dearest, SendLimits
 from shared.model.addresses import Channel, Identities
 from shared.model.channels import CHANNELS
+from shared.model.events import Received
+from shared.model.prices import PriceTable
 from shared.model.users import Users
 from supervisor_worker.assistant.command_replies import CommandReplies
+from supervisor_worker.assistant.costs import Costs
 from supervisor_worker.assistant.price import day_bounds, dearest
 from supervisor_worker.assistant.prompt import BYTES_A_TOKEN
 from supervisor_worker.assistant.reply import ReplyGenerator
 from supervisor_worker.assistant.reservations import ModelPort
+from supervisor_worker.assistant.time_notes import zone
 from supervisor_worker.channels.port import ChannelPort
+from supervisor_worker.mcp.tools import ToolSource
 from supervisor_worker.media.transcription import Transcriber
 from supervisor_worker.media.turn_files import FileLoader
 from supervisor_worker.media.turn_media import MediaLoader
@@ -49,15 +56,24 @@ class TurnContext:
     stopping: asyncio.Event
     media_loader: MediaLoader
     transcriber: Transcriber | None = None
+    mcp: ToolSource | None = None
     in_flight: set[asyncio.Task[object]] = field(default_factory=set)
     process: str = ""
     budgets: Mapping[Channel, RetryBudget] = field(default_factory=_budgets)
+    prices: PriceTable = field(default_factory=shipped)
+
+    @cached_property
+    def costs(self) -> Costs:
+        """What calls to the model cost."""
+        return Costs(self.settings, self.users, self.prices)
 
     @cached_property
     def replies(self) -> ReplyGenerator:
         """Generates the replies."""
         files = FileLoader(self.mailbox.redis, seconds=self.settings.lease_seconds / 2)
-        return ReplyGenerator(self.settings, self.users, self.media_loader, self.budgets["model"], files, self.transcriber)
+        return ReplyGenerator(
+            self.settings, self.users, self.media_loader, self.budgets["model"], files, self.transcriber, self.mcp, self.in_flight
+        )
 
     @cached_property
     def command_replies(self) -> CommandReplies:
@@ -69,9 +85,17 @@ class TurnContext:
         """The bounds of a day."""
         return day_bounds(self.settings, self.users)
 
-    @cached_property
+    def zone_of(self, event: Received, stop: str) -> tzinfo:
+        """The zone in which a month ends that is used up: all's in UTC, a person's own by their clock."""
+        return zone(self.users.named(event.user) if stop == "own_month" else None)
+
+    @property
     def dearest(self) -> Dearest:
-        """The figures by which a claim reserves tokens for a turn's first call to the model."""
+        """The figures by which a claim reserves tokens and dollars for a turn's first call to the model."""
+        return self.costs.dearest(self._dearest)
+
+    @cached_property
+    def _dearest(self) -> Dearest:
         return dearest(self.settings)
 
     @property

@@ -23,6 +23,7 @@ What follows from a failure:
     an empty answer, twice                  finish without a reply
     a model call above a day's bound        park
     no tokens left for a second call        back off, counted
+    a month's dollars are used up           a sentence of ours, once a day; then finish without a reply
     the lease is lost                       end; change nothing
     cancelled (the process ends)            release the lease at once, so that the conversation is due now
 
@@ -36,16 +37,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-import uuid
 from typing import Final, Literal
 
 from redis.exceptions import RedisError
 
 from shared.errors import LeaseLost, ProviderError
 from shared.mailbox import calls
-from shared.mailbox.calls import Claim, Closed, Settled, TurnHolder
-from shared.mailbox.calls.turns import first_model_call_id
-from shared.mailbox.records import Message, Turn
+from shared.mailbox.calls import Claim, Closed, TurnHolder
+from shared.mailbox.records import Turn
 from shared.mailbox.wake_queue import job
 from shared.model.channels import CHANNELS
 from shared.model.commands import Answered
@@ -53,16 +52,17 @@ from shared.model.events import Received, Response
 from shared.model.withheld import DIGEST
 from shared.observability import logs
 from shared.observability.redaction import error_location
-from supervisor_worker.assistant import reminder_texts
+from supervisor_worker.assistant.costs import tell_operator
 from supervisor_worker.assistant.generated import GeneratedReply
 from supervisor_worker.assistant.hearing import NO_TOKENS
 from supervisor_worker.assistant.prompt import UNANSWERED
 from supervisor_worker.assistant.reply import RetryBudgetSpent
 from supervisor_worker.assistant.reservations import ModelCallDenied, ModelCalls
 from supervisor_worker.assistant.turn_steps import TurnSteps, TurnStopped
-from supervisor_worker.channels.formats import configured
 from supervisor_worker.providers.http_pool import send_check
 from supervisor_worker.turns import retry_policy
+from supervisor_worker.turns.claiming import claim
+from supervisor_worker.turns.code_replies import code_reply
 from supervisor_worker.turns.context import TurnContext
 from supervisor_worker.turns.delivery import Delivery
 from supervisor_worker.turns.delivery_result import DeliveryResult, PendingReply
@@ -75,7 +75,7 @@ LOG: Final = logs.logger(__name__)
 ADDRESS_REMOVED: Final = "address_removed"
 _LEVELS: Final = {
     "newer": logging.ERROR,  # the data was written by a newer version: this process must end
-    "spend_stop": logging.CRITICAL,  # the day's tokens or turns are used up, and this claim is the first to find it
+    "spend_stop": logging.CRITICAL,  # the day's tokens, turns or dollars are used up, and this claim is the first to find it
 }
 
 
@@ -88,49 +88,35 @@ async def run_turn(conversation: str, token: str, context: TurnContext) -> bool:
     if context.stopping.is_set():
         return False
     asked = elapsed()
-    claim = await _claim(conversation, token, context)
-    if claim.turn is None:
+    found = await claim(conversation, token, context)
+    tell_operator(found.alarms)
+    if found.turn is None:
         LOG.log(
-            _LEVELS.get(claim.outcome, logging.DEBUG),
+            _LEVELS.get(found.outcome, logging.DEBUG),
             "The claim was not taken",
             action="not_claimed",
             conversation=conversation,
-            outcome=claim.outcome,
+            outcome=found.outcome,
         )
         return False
-    async with Lease(context.mailbox, conversation, token, claim, context.lease_ms, life_ms=context.life_ms, asked=asked) as lease:
-        return await _TurnRun(context, lease, claim.turn, claim.reserved).run()
-
-
-async def _claim(conversation: str, token: str, context: TurnContext) -> Claim:
-    """Claim. Shielded: a claim that is cancelled half-way may have taken the lease, which nobody would release."""
-    call = calls.claim(
-        conversation, token, f"t-{uuid.uuid4().hex}", lease_ms=context.lease_ms, share=context.sender_turns,
-        history_bytes=context.history_bytes, oldest_ms=retry_policy.oldest_ms(context.settings), model_call=first_model_call_id(token),
-        bounds=context.day_bounds, dearest=context.dearest, process=context.process, life_ms=context.life_ms,
-    )  # fmt: skip
-    claiming = asyncio.ensure_future(context.mailbox.run(call))
-    try:
-        return await asyncio.shield(claiming)
-    except asyncio.CancelledError:
-        await asyncio.wait({claiming})
-        not_asked = Settled(first_model_call_id(token))
-        await context.mailbox.run(calls.backoff(conversation, token, 0, "shutdown", counted=False, settled=not_asked))
-        raise
+    async with Lease(context.mailbox, conversation, token, found, context.lease_ms, life_ms=context.life_ms, asked=asked) as lease:
+        return await _TurnRun(context, lease, found.turn, found).run()
 
 
 class _TurnRun:
     """One turn, while its lease is held."""
 
-    def __init__(self, context: TurnContext, lease: Lease, turn: Turn, reserved: int) -> None:
+    def __init__(self, context: TurnContext, lease: Lease, turn: Turn, claim: Claim) -> None:
         self._context = context
         self._lease = lease
         self._turn = turn
         self._model_calls = ModelCalls(
-            context.model, context.mailbox, context.settings, context.day_bounds, lease.conversation, lease.token, reserved
+            context.model, context.mailbox, context.settings, context.day_bounds, lease.conversation, lease.token, claim.reserved,
+            context.costs,
         )  # fmt: skip
         who = TurnHolder(lease.conversation, lease.token, turn.id, turn.person, turn.epoch, context.lease_ms)
         self._steps = TurnSteps(context.mailbox, who, turn.steps)
+        self._stop: str = claim.stop
         self._began = time.monotonic()
         self._command = turn.reply.command if turn.reply else None
         self._wake = job(lease.conversation, turn.messages[0].channel if turn.messages else next(iter(CHANNELS)))
@@ -172,44 +158,46 @@ class _TurnRun:
         return await self._generate(events)
 
     async def _generate(self, events: list[Received]) -> bool:
-        message, *others = self._turn.messages
-        if message.kind == "reminder" and not others:
-            return await self._remind(message, events[0])
-        if message.command and not others:
-            by_code = self._context.command_replies
-            command = await by_code.reply(message, events[0], self._turn.reply_id)
-            return await self._deliver(command, PendingReply(self._turn, by_code.figures(command), answers=message.command))
+        if (ended := await self._by_code(events)) is not None:
+            return ended
         try:
             with send_check(self._lease.may_send):
                 generated = await self._lease.hold(self._generated(events))
         except RetryBudgetSpent:
             return await self._hold_back()
         except (ModelCallDenied, TurnStopped) as denied:
-            return await self._call_denied(denied.reason)
+            return await self._call_denied(denied.reason, getattr(denied, "wait_ms", 0))
         if generated is None:
             return await self._finish(reason=UNANSWERED)
-        said: Answered = "digest" if message.notice == DIGEST else ""
+        said: Answered = "digest" if self._turn.messages[0].notice == DIGEST else ""
         return await self._deliver(generated.command, PendingReply(self._turn, generated.figures, self._model_calls.settled, said))
-
-    async def _remind(self, message: Message, event: Received) -> bool:
-        """Send what reminders are due, by code; nothing is left to say of those whose records cannot be read."""
-        forms = configured(self._context.settings, language := self._context.users.language(event.user))
-        told = reminder_texts.reply(message, event, self._turn.reply_id, forms, now_ms=self._lease.now_ms(), language=language)
-        return await (self._deliver(told[0], PendingReply(self._turn, told[1], answers="reminder")) if told else self._unreadable())
 
     async def _generated(self, events: list[Received]) -> GeneratedReply | None:
         self._turn = await with_folds(self._turn, self._context)
         return await self._context.replies.generate(self._turn, events, self._model_calls, self._steps)
 
-    async def _call_denied(self, reason: str) -> bool:
+    async def _by_code(self, events: list[Received]) -> bool | None:
+        """Send what code answers by itself; None for what the model is asked about."""
+        made = await code_reply(self._context, self._turn, events, self._lease.now_ms(), self._stop)
+        if made == "unreadable":
+            return await self._unreadable()
+        if made == "told":
+            return await self._finish(reason="month_spent")
+        return made if made is None else await self._deliver(*made)
+
+    async def _call_denied(self, reason: str, wait_ms: int) -> bool:
         """The turn has no reply, and nothing further may begin. Counted, because each further try pays for the first call again."""
+        if reason in ("month", "own_month"):
+            self._stop = reason
         if reason in NO_TOKENS and (unfinished := await self._unfinished()):
             return await self._deliver(*unfinished)
+        if self._stop:
+            return bool(await self._by_code([message.event for message in self._turn.messages if message.event is not None]))
         if reason in ("dear", "gone"):
             return await (self._park("too_long", "too_long") if reason == "dear" else self._park("not_resumable", "error"))
         if reason == "opted_out":
             return await self._finish("ignored", "opted_out")
-        waits = {"paused": retry_policy.pause_wait_ms(self._context.settings), "priority": 0, "handed_over": 0}
+        waits = {"paused": retry_policy.pause_wait_ms(self._context.settings), "priority": 0, "handed_over": 0, "outside": wait_ms}
         if reason in waits:
             return (await self._back_off(waits[reason], reason)).outcome == "more" and reason != "paused"
         return await self._count(reason)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
+from shared.config import mcp_servers
 from shared.config.loading import load_settings
 from shared.config.secret_rules import EXAMPLE_TOKEN, MIN_LENGTHS, fault_of
 from shared.errors import ConfigurationError
@@ -51,6 +52,14 @@ def test_the_users_example_is_a_users_file(tmp_path: Path) -> None:
     (tmp_path / "users.toml").write_text(block("reference/users.md", "toml", "[[users]]"))
     (user,) = users.load_users(tmp_path / "users.toml").all
     assert (user.username, user.timezone, user.role) == ("ada", "Europe/Berlin", "admin")
+
+
+def test_the_example_of_mcp_servers_is_a_file_of_them(tmp_path: Path) -> None:
+    """Every field that docs/reference/mcp.md shows is one that the file may hold."""
+    (tmp_path / "mcp.toml").write_text(block("reference/mcp.md", "toml", "[[servers]]"))
+    calendar, notes = mcp_servers.load_servers(tmp_path / "mcp.toml", {"CALENDAR_TOKEN": "a", "NOTES_TOKEN": "b"})
+    rules = [calendar.rule_of(name).approval for name in ("list_events", "add_event", "delete_calendar")]
+    assert (rules, notes.rule_of("anything").approval, notes.token) == (["always", "ask", "never"], "always", "b")
 
 
 def test_the_production_example_is_all_that_production_asks_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,4 +44,5 @@ def test_the_scripts_and_python_spell_the_same_keys() -> None:
     }  # fmt: skip
     ours |= {function("x").removeprefix(keys.PREFIX).partition(":")[0] for function in functions}
     python_alone = {"", "salt", "heard", "probe", "barrier", "reconcile:turn", "reconcile:since", "reconcile:next"}
+    python_alone |= {"mcp:accepted", "mcp:newest", "mcp:logins"}
     assert ours - spelt - python_alone == set()

@@ -15,6 +15,7 @@ from shared.mailbox.calls import (
     Alarmed,
     Claim,
     Closed,
+    Cost,
     DayBounds,
     Dearest,
     DenialPolicy,
@@ -150,15 +151,16 @@ class MailboxDriver:
     def claim(
         self, token: str, *, turn: str = "", jitter: float = 0.5, conv: str = C, share: int = 1_000, history_bytes: int = 1_000_000,
         day_tokens: int = 0, day_turns: int = 0, sender_tokens: int = 0, amount: int = 1, dearest: Dearest | None = None,
-        oldest: int = calls.DAY_MS, process: str = "", life: int = 0,
+        oldest: int = calls.DAY_MS, process: str = "", life: int = 0, bounds: DayBounds | None = None, zones: str = "",
     ) -> Claim:  # fmt: skip
-        """Its turn is named like the token, and so is its call, which reserves `amount` whatever it asks.
+        """Its turn is named like the token, and so is its call, which reserves `amount` whatever it asks, at a microdollar a token.
 
         With a `life` the claim is a look at who lives.
         """
+        figures = dearest or Dearest(fixed=amount, tiers="0 1000 1000", model="m", zones=zones)
         call = calls.claim(
             conv, token, turn or f"t-{token}", lease_ms=LEASE, jitter=jitter, share=share, history_bytes=history_bytes,
-            bounds=DayBounds(day_tokens, day_turns, sender_tokens), dearest=dearest or Dearest(fixed=amount), oldest_ms=oldest,
+            bounds=bounds or DayBounds(day_tokens, day_turns, sender_tokens), dearest=figures, oldest_ms=oldest,
             process=process, life_ms=life,
         )  # fmt: skip
         return self.run(call)
@@ -218,16 +220,21 @@ class MailboxDriver:
 
     def reserve(
         self, token: str, call: str, amount: int, *, settled: Settled = NO_MODEL_CALL, day_tokens: int = 0, day_turns: int = 0,
-        sender_tokens: int = 0,
+        sender_tokens: int = 0, bounds: DayBounds | None = None, zones: str = "",
     ) -> str:  # fmt: skip
-        """One more question of the turn."""
-        bounds = DayBounds(day_tokens, day_turns, sender_tokens)
-        return self.run(reserve(C, token, call, amount, bounds=bounds, settled=settled))
+        """One more question of the turn, at a microdollar a token."""
+        bounds = bounds or DayBounds(day_tokens, day_turns, sender_tokens)
+        return self.run(reserve(C, token, call, amount, bounds=bounds, cost=Cost(amount, "m", zones), settled=settled))
 
     def spent(self, day: int = 0) -> dict[str, int]:
-        """What stands in the books of a day, counted from this one; without what is 0."""
-        found = cast("dict[bytes, bytes]", self.redis.hgetall(f"boss:spent:{self.now // calls.DAY_MS + day}"))
-        return {name.decode(): int(value) for name, value in found.items() if int(value) and name != b"stopped_at"}
+        """What stands in the books of a day, counted from this one; without what is 0, and without its money."""
+        found = self.book(str(self.now // calls.DAY_MS + day))
+        return {name: value for name, value in found.items() if not name.startswith(("stopped_at", "money", "model:", "near:"))}
+
+    def book(self, name: str) -> dict[str, int]:
+        """What stands in a book of money: a day's or a month's, a person's with their id before it; without what is 0."""
+        found = cast("dict[bytes, bytes]", self.redis.hgetall(f"boss:spent:{name}"))
+        return {field.decode(): int(value) for field, value in found.items() if int(value)}
 
     def sending(self, token: str, attempt: str, *, turn: str = "", limits: SendLimits = SEND_LIMITS) -> Sending:
         """A permit for a request."""

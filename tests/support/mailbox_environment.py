@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 from shared.mailbox import calls
+from shared.mailbox.calls import DayBounds
 from shared.mailbox.records import Kind
 from shared.model.commands import CommandName
 from shared.model.events import Keyword, SendSmsResponse
@@ -61,7 +62,8 @@ class Environment(Workers):
         call = calls.accept(
             received(message, kind_name), kind=kind_name, conversation=talk.id, sender=talk.sender, pair=talk.pair,
             settle_ms=SETTLE if kind_name == "text" else 0, turns_per_hour=100_000, keyword=keyword,
-            via="reconciler" if copied else "", maybe_duplicate=copied, command=COMMANDS.get(self.serial % 14, "") if not keyword else "",
+            via="reconciler" if copied else "", maybe_duplicate=copied, user=talk.person,
+            command=COMMANDS.get(self.serial % 14, "") if not keyword else "",
         )  # fmt: skip
         self.inbound.append((message, kind_name, talk.id, call))
         if keyword:
@@ -185,8 +187,9 @@ class Environment(Workers):
             self.oracle.resume()
         for pair in tuple(self.oracle.held):
             self.oracle.let_go(pair)
-        for tick in range(600 if self.bounds.tokens else 120):
-            self.oracle.advance(11_000 if tick % 20 or not self.bounds.tokens else calls.DAY_MS // 3)
+        bounded = self.bounds != DayBounds()
+        for tick in range(600 if bounded else 120):
+            self.oracle.advance(11_000 if tick % 20 or not bounded else calls.DAY_MS // 3)
             self.sweep()
             while self.jobs:
                 self.start_job(0)

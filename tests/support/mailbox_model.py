@@ -14,7 +14,7 @@ from shared.mailbox.call import Call
 from shared.mailbox.calls import Accepted, NotFound, Outcome, Reserved, Retried, Sending, Stored, Swept
 from shared.mailbox.records import Kind, Turn
 from shared.model.commands import CommandName
-from tests.support.mailbox_money_model import Asked
+from tests.support.mailbox_money_model import Asked, books_of, offset_of
 from tests.support.mailbox_state import (
     AGAIN,
     LEASE,
@@ -130,6 +130,8 @@ class MailboxModel(TurnModel):
         if not handed and not known:
             self.money.end(conv)
             self.money.count_turn(str(call.args["settled.model_call"]))
+            if self.stops.get(turn.id):
+                self.told_of_month.add((talk.sender, self.now // calls.DAY_MS))
         if not handed:
             self.replies.setdefault(turn.reply_id, Tried(turn.reply_id, conv, list(talk.turn)))
             talk.stored = turn.reply_id
@@ -404,11 +406,13 @@ class MailboxModel(TurnModel):
         if out or halted:
             return found
         self.money.end(conv)
-        stop = self.money.refusal(talk.sender, amount, self.now)
+        micros = int(call.args["price.micros"])
+        books = books_of(self.now, talk.person, offset_of(talk.person, str(call.args["price.zones"])))
+        stop = self.money.refusal(talk.sender, amount, self.now, micros, books)
         must(found == (stop or "ok"), f"{found} is not {stop}")
         if found == "ok":
             day = self.now // calls.DAY_MS
-            self.money.reserve(name, Asked(conv, token, talk.sender, day, amount, talk.lease_end))
+            self.money.reserve(name, Asked(conv, token, talk.sender, day, amount, talk.lease_end, micros=micros, books=books))
         return found
 
     def sweep(self, oldest_wait: int = 0) -> Swept:

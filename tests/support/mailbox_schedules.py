@@ -17,6 +17,8 @@ FATES: Final = (0, 0, 0, 0, 6, 7, 8, 9, 9, 10, 11)
 STEPS: Final = 220
 TIGHT: Final = DayBounds(tokens=320, turns=6, sender=240)
 """What a day has room for in a third of the schedules: a few questions."""
+DOLLARS: Final = (DayBounds(day=300, own_day=220), DayBounds(day=400, month=450, own_month=300))
+"""What days and months have room for in some others, in microdollars."""
 
 
 def take_over(environment: Environment) -> None:
@@ -68,9 +70,14 @@ def moves(environment: Environment, dice: random.Random) -> list[tuple[float, Ca
     ]
 
 
+def bounds_of(seed: int) -> DayBounds:
+    """Tokens and turns in every third schedule, dollars in every sixth (1, 4, 13, 16, 25, ...): of months in the odd ones."""
+    return TIGHT if seed % 3 == 0 else DOLLARS[seed % 2] if seed % 3 == 1 and seed % 4 < 2 else DayBounds()
+
+
 def walk(redis: Redis, seed: int, *, mutation: Mutation | None = None, steps: int = STEPS) -> Environment:
     """Make `steps` random moves, check the promises after each, and end with a quiet hour."""
-    environment = Environment(redis, mutation, same_bodies=seed % 4 == 0, bounds=TIGHT if seed % 3 == 0 else DayBounds())
+    environment = Environment(redis, mutation, same_bodies=seed % 4 == 0, bounds=bounds_of(seed))
     dice = random.Random(seed)  # noqa: S311 - a schedule, not a secret
     choices = moves(environment, dice)
     for move in dice.choices([move for _, move in choices], [weight for weight, _ in choices], k=steps):

@@ -201,6 +201,11 @@ class Talk:
     holders: set[str] = field(default_factory=set)
     closed: list[tuple[str, str]] = field(default_factory=list)
 
+    @property
+    def person(self) -> str:
+        """Whose it is: a sender is one person here."""
+        return "u" + self.sender[1:]
+
     def waiting(self, *, urgent: bool) -> list[str]:
         """The messages of one of its inboxes."""
         return self.priority if urgent else self.inbox

@@ -11,7 +11,7 @@ from shared.mailbox import calls
 from shared.mailbox.call import Call
 from shared.mailbox.calls import Claim, Closed, DayBounds
 from shared.mailbox.records import Turn
-from tests.support.mailbox_money_model import Asked, Money
+from tests.support.mailbox_money_model import PRICE, Asked, Money, books_of, offset_of
 from tests.support.mailbox_state import (
     ADVANCE,
     CLOCK,
@@ -42,6 +42,8 @@ class TurnModel:
         self.redis = redis
         self.money = Money(redis, bounds or DayBounds())
         self.told: set[tuple[str, int]] = set()
+        self.told_of_month: set[tuple[str, int]] = set()
+        self.stops: dict[str, str] = {}
         self.scripts = Scripts(redis, mutation)
         self.talks = {f"c-{n}": Talk(f"c-{n}", f"p-{n}", f"s-{n // 2}") for n in range(conversations)}
         self.said: dict[str, Said] = {}
@@ -253,17 +255,30 @@ class TurnModel:
         if self.said[talk.inbox[0]].kind == "notice":
             must(found.outcome in ("taken", "busy") and not found.reserved, "what asks no model waits for no money")
             return
-        amount = int(call.args["question.fixed"])
-        stop = self.money.refusal(talk.sender, amount, self.now)
+        amount, answer = int(call.args["question.fixed"]), int(call.args["question.answer"])
+        micros = PRICE.most(amount - answer, answer) if call.args["question.tiers"] else 0
+        offset = offset_of(talk.person, str(call.args["question.zones"]))
+        books = books_of(self.now, talk.person, offset)
+        stop = self.money.refusal(talk.sender, amount, self.now, micros, books)
         day = self.now // calls.DAY_MS
+        if stop in ("month", "own_month"):
+            must(found.outcome in ("taken", "busy", "alone") and not found.reserved, "for what the month has no room nothing is reserved")
+            told = (talk.sender, day) in self.told_of_month and self.said[self.head_of(talk)[0]].kind != "bridge"
+            must(found.outcome != "taken" or found.stop == ("told" if told else stop), "its sender is told once a day")
+            if found.turn:
+                self.stops[found.turn.id] = found.stop
+            return
+        must(not found.stop, "only a month's money ends messages")
         if stop in ("", "dear"):
             must(found.outcome in ("taken", "busy", "alone"), f"there is room, and it waits as {found.outcome}")
             must(found.reserved == (0 if stop or found.outcome != "taken" else amount), "a question is reserved before it is asked")
             if found.reserved:
-                asked = Asked(talk.id, token, talk.sender, day, amount, found.lease_end_ms)
+                asked = Asked(talk.id, token, talk.sender, day, amount, found.lease_end_ms, micros=micros, books=books)
                 self.money.reserve(str(call.args["model_call"]), asked)
             return
         talk.held_at = talk.active
+        own = stop == "share" and not self.money.over_share(talk.sender, amount, self.now)
+        day = (self.now + (offset if own else 0)) // calls.DAY_MS
         if found.outcome not in NO_ROOM:
             self._told(talk, stop, day)
             return
@@ -369,6 +384,9 @@ class TurnModel:
         if self.talks[conv].holder == token and call.args["reason"] == "nothing_to_say":
             self.money.settled_by(call)
             self.money.count_turn(str(call.args["settled.model_call"]))
+            for name in self.talks[conv].turn:
+                self.said[name].silent = True
+        if self.talks[conv].holder == token and call.args["reason"] == "month_spent":
             for name in self.talks[conv].turn:
                 self.said[name].silent = True
         return self._closing(conv, token, call, lambda talk, found: self._close(talk, token, "answered", found.outcome))

@@ -13,13 +13,14 @@ from redis import Redis
 
 from shared.mailbox import calls
 from shared.mailbox.call import Call
-from shared.mailbox.calls import NO_MODEL_CALL, Accepted, DayBounds, Dearest, RetryRequest, Sending, Settled, reserve
+from shared.mailbox.calls import NO_MODEL_CALL, Accepted, Cost, DayBounds, Dearest, RetryRequest, Sending, Settled, reserve
 from shared.mailbox.records import Attempt, Kind, Reply, Turn, reply_from
 from shared.model.addresses import EmailAddress, PhoneNumber
 from shared.model.events import EmailReceived, Response, SendSmsResponse, SmsReceived
 from supervisor_worker.channels.port import ListedMessage
 from supervisor_worker.turns.attempt_matching import OtherReplies, choose
 from tests.support.mailbox_model import MailboxModel
+from tests.support.mailbox_money_model import PRICE, ZONED, zones
 from tests.support.mailbox_state import (
     AGAIN,
     LEASE,
@@ -73,6 +74,7 @@ class Worker:
     looked_up: bool = False
     renewed: bool = False
     model_call: str = ""
+    stop: str = ""
     amount: int = 0
     settled: Settled = NO_MODEL_CALL
     process: str = ""
@@ -113,6 +115,7 @@ class Workers:
     def __post_init__(self) -> None:
         self.redis.flushdb()
         self.oracle = MailboxModel(self.redis, mutation=self.mutation, bounds=self.bounds)
+        self.redis.hset("boss:zones", ZONED, "Test/Zone")
 
     def name(self, prefix: str) -> str:
         """A new id."""
@@ -237,7 +240,7 @@ class Workers:
         worker.amount = worker.amount or 60 + self.serial * 37 % 100
         call = calls.claim(
             worker.conv, worker.token, worker.turn_id, lease_ms=LEASE, jitter=0.5, share=SHARE, oldest_ms=OLDEST,
-            model_call=worker.model_call, bounds=self.bounds, dearest=Dearest(fixed=worker.amount), process=worker.process, life_ms=LIFE,
+            model_call=worker.model_call, bounds=self.bounds, dearest=self._figures(worker.amount), process=worker.process, life_ms=LIFE,
         )  # fmt: skip
         found = self.remember(lambda: self.oracle.claim(worker.conv, worker.token, call))
         if found.outcome != "taken":
@@ -245,17 +248,27 @@ class Workers:
             return
         worker.turn = cast("Turn", found.turn)
         worker.settled = Settled(worker.model_call) if found.reserved else NO_MODEL_CALL
+        worker.stop = found.stop
         worn = any(message.errors >= MAX_ERRORS or message.lost >= MAX_LOST for message in worker.turn.messages)
         if worker.turn.reply:
             worker.body = cast("SendSmsResponse", worker.turn.reply.command).message
         worker.phase = "park" if worn else "ask" if worker.turn.reply else "think"
+        if worker.phase == "think" and worker.stop:
+            worker.phase, worker.body = "silent" if worker.stop == "told" else "store", "the month's money is used up"
+
+    def _figures(self, amount: int) -> Dearest:
+        return Dearest(fixed=amount, answer=amount // 3, tiers=PRICE.spelled, model="m-1", zones=zones(self.oracle.now))
+
+    def _cost(self, amount: int) -> Cost:
+        return Cost(PRICE.most(amount - amount // 3, amount // 3), "m-2 of:ours", zones(self.oracle.now))
 
     def _think(self, worker: Worker, fate: int) -> None:
         """Claude answers, refuses this message, is away, or says something that no retry can mend."""
         worker.delay, worker.counted = 5_000, fate == 6
         if worker.settled.model_call:
             used = worker.amount * (fate + 1) // 12
-            worker.settled = Settled(worker.settled.model_call, None if fate == 7 else used, "bad" if fate >= 6 else "good")
+            cost = None if fate in (7, 9) else self._cost(used).micros
+            worker.settled = Settled(worker.settled.model_call, None if fate == 7 else used, "bad" if fate >= 6 else "good", cost)
         worker.phase = {6: "backoff", 7: "backoff", 8: "park", 10: "again", 11: "silent"}.get(fate, "store")
         if worker.phase in ("again", "silent") and not worker.settled.model_call:
             worker.phase = "store"  # nobody was asked: a sentence of ours
@@ -264,18 +277,19 @@ class Workers:
     def _again(self, worker: Worker, fate: int) -> None:
         """The answer was no use: one more question."""
         name, amount = f"{worker.model_call}-2", worker.amount + fate
-        call = reserve(worker.conv, worker.token, name, amount, bounds=self.bounds, settled=worker.settled)
+        call = reserve(worker.conv, worker.token, name, amount, bounds=self.bounds, cost=self._cost(amount), settled=worker.settled)
         found = self.remember(lambda: self.oracle.reserve(worker.conv, worker.token, call))
         if found == "lost":
             self._end(worker)
         elif found == "ok":
-            worker.settled, worker.phase = Settled(name, amount // 2, "good"), "store"
+            worker.settled, worker.phase = Settled(name, amount // 2, "good", self._cost(amount).micros // 2), "store"
         else:
             worker.phase, worker.counted = "backoff", False
 
     def _silent(self, worker: Worker, _fate: int) -> None:
-        """The model has nothing to say."""
-        call = calls.finish(worker.conv, worker.token, retention_ms=RETENTION, reason="nothing_to_say", settled=worker.settled)
+        """The model has nothing to say; or nothing may be asked, and its sender knows."""
+        reason = "month_spent" if worker.stop else "nothing_to_say"
+        call = calls.finish(worker.conv, worker.token, retention_ms=RETENTION, reason=reason, settled=worker.settled)
         found = self.remember(lambda: self.oracle.finish(worker.conv, worker.token, call))
         self._end(worker, more=found.outcome == "more")
 

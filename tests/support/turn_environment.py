@@ -32,6 +32,7 @@ from supervisor_worker.assistant.reservations import ModelPort
 from supervisor_worker.channels.port import ChannelPort
 from supervisor_worker.channels.sendgrid.email import SendGridEmail
 from supervisor_worker.channels.twilio.sms import TwilioSms
+from supervisor_worker.mcp.tools import ToolSource
 from supervisor_worker.media.transcription import Transcriber
 from supervisor_worker.media.turn_media import MediaLoader
 from supervisor_worker.process.patient_mailbox import PatientMailbox
@@ -68,6 +69,7 @@ class TurnEnvironment:
     environment: dict[str, Any] = field(default_factory=dict)
     model: ModelPort | None = None
     channels: dict[str, ChannelPort] = field(default_factory=dict)
+    mcp: ToolSource | None = None
     turns_per_hour: int = 1000
     forgiven: tuple[type[Exception], ...] = ()
     """What a job may fail with; RQ would write it down and go on."""
@@ -191,7 +193,9 @@ class TurnEnvironment:
         try:
             stopping = asyncio.Event()
             mailbox = PatientMailbox(redis, None, stopping)
-            yield TurnContext(settings, self.users, self.identities, mailbox, model, channels, stopping, media_loader, transcriber)
+            yield TurnContext(
+                settings, self.users, self.identities, mailbox, model, channels, stopping, media_loader, transcriber, self.mcp
+            )
         finally:
             if transcriber:
                 await transcriber.aclose()

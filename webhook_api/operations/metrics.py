@@ -18,8 +18,10 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import Metric
 from redis.exceptions import RedisError
 
+from shared.config.settings import Settings
 from shared.mailbox import statistics
 from shared.mailbox.statistics import Figures
+from shared.model.prices import MICROS_PER_DOLLAR
 from shared.security.password import PasswordVerifier, Verdict
 from webhook_api.http.flask_app import CompleteResponse
 from webhook_api.intake.intake import Intake
@@ -69,6 +71,7 @@ class MetricsPage:
             except (RedisError, OSError):
                 return
             yield from _now(stored)
+            yield _bounds(self._intake.runtime.settings)
             yield from _so_far(stored.counts)
 
 
@@ -90,9 +93,21 @@ def _now(stored: Figures) -> Iterator[Metric]:
     spent = stored.spent
     yield _gauge("tokens_today", "Tokens that questions to the model have used this day (UTC).", spent.tokens)
     yield _gauge("tokens_reserved", "Tokens that questions under way may use at most.", spent.reserved)
+    yield _gauge("dollars_today", "Dollars that questions to models have cost this day (UTC).", spent.money / MICROS_PER_DOLLAR)
+    yield _gauge("dollars_this_month", "The same of this month.", spent.month / MICROS_PER_DOLLAR)
+    yield _gauge("dollars_reserved", "Dollars that questions under way may cost at most.", spent.money_reserved / MICROS_PER_DOLLAR)
     yield _gauge("model_calls_today", "Questions that the model was asked this day.", spent.calls)
     yield _gauge("model_calls_failed_today", "Those of them that gave no answer that could be used.", spent.failed)
     yield _gauge("ledger_lines", "Lines that the ledger keeps.", stored.ledger_lines)
+
+
+def _bounds(settings: Settings) -> Metric:
+    found = GaugeMetricFamily("bossline_spending_bound", "The bounds in force, by their settings' names; 0 for none.", labels=["bound"])
+    dollars = zip(settings.dollar_settings, settings.dollar_bounds, strict=True)
+    tokens = zip(("daily_tokens", "daily_turns"), settings.spending_bounds, strict=True)
+    for name, bound in (*((name, bound / MICROS_PER_DOLLAR) for name, bound in dollars), *tokens):
+        found.add_metric([name], bound)
+    return found
 
 
 def _so_far(counts: dict[str, int]) -> Iterator[Metric]:

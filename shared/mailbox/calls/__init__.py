@@ -68,7 +68,7 @@ from shared.mailbox.calls.processes import (
 )
 from shared.mailbox.calls.reminders import ALARMS_AT_ONCE, Alarm, Alarms, Fired, Firing, alarms, erase_reminders, fire, hold_back
 from shared.mailbox.calls.retry_requests import RetryRequest, RetryResult, hold_retry, refuse_retry, request_retry, result_from
-from shared.mailbox.calls.spending import NO_MODEL_CALL, DayBounds, Dearest, Reserved, Settled, reserve
+from shared.mailbox.calls.spending import NO_MODEL_CALL, Cost, DayBounds, Dearest, Reserved, Settled, reserve, reserve_job, settle, zones
 from shared.mailbox.calls.steps import NO_EFFECT, Calling, Effect, Figures, Step, TurnHolder, called, calling, step
 from shared.mailbox.calls.turns import (
     MAX_LOST,
@@ -114,6 +114,7 @@ __all__ = [
     "Calling",
     "Claim",
     "Closed",
+    "Cost",
     "DayBounds",
     "Dearest",
     "DenialPolicy",
@@ -181,10 +182,12 @@ __all__ = [
     "renew",
     "request_retry",
     "reserve",
+    "reserve_job",
     "result_from",
     "resume",
     "retry",
     "sending",
+    "settle",
     "standby",
     "status",
     "step",
@@ -193,4 +196,5 @@ __all__ = [
     "sweep",
     "unsettled",
     "warn",
+    "zones",
 ]

@@ -6,27 +6,33 @@ turn or stores its reply, so that a turn with one question costs no round trip m
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, cast
 
-from shared.mailbox.call import Arguments, Call
+from shared.mailbox.call import Arguments, Call, nothing
 
-Reserved = Literal["ok", "lost", "opted_out", "paused", "spent", "share", "reserved", "dear"]
-"""The verdict on a question before it is asked. Only `ok` allows it. `dear`: no day has room for it; `spent`, `share` and `reserved` are a
-`Claim`'s."""
+Reserved = Literal["ok", "lost", "opted_out", "paused", "spent", "share", "month", "own_month", "reserved", "dear"]
+"""The verdict on a question before it is asked. Only `ok` allows it. `dear`: no day, or month, has room for it; `month`, `own_month`: what
+all, or its person, may spend in this month is used up; `spent`, `share` and `reserved` are a `Claim`'s."""
 
 
 @dataclass(frozen=True, slots=True)
 class DayBounds:
     """What a day (UTC, by the server's clock) has room for: tokens and turns of all, tokens of one sender; 0 for no bound.
 
-    `forwarded`: tokens of all that comes by forwarding addresses, together.
+    `forwarded`: tokens of all that comes by forwarding addresses, together. In microdollars: `day` and `month` for all, `own_day` and
+    `own_month` for one person, whose days and months are those of their own clock. All forwarding addresses are one person.
     """
 
     tokens: int = 0
     turns: int = 0
     sender: int = 0
     forwarded: int = 0
+    day: int = 0
+    month: int = 0
+    own_day: int = 0
+    own_month: int = 0
 
     def arguments(self) -> dict[str, int]:
         """As the scripts read them: the table `bounds`."""
@@ -35,7 +41,24 @@ class DayBounds:
             "bounds.turns": self.turns,
             "bounds.sender": self.sender,
             "bounds.forwarded": self.forwarded,
+            "bounds.day": self.day,
+            "bounds.month": self.month,
+            "bounds.own_day": self.own_day,
+            "bounds.own_month": self.own_month,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """The most that a question costs, in microdollars, and whose price that is.
+
+    `zones` says by how many ms the clocks of the users file's zones are ahead of UTC (`Europe/Berlin=3600000 Asia/Tokyo=32400000`): the
+    script knows whose the question is, and which zone is theirs.
+    """
+
+    micros: int = 0
+    model: str = ""
+    zones: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +67,7 @@ class Dearest:
 
     `fixed` tokens whatever is asked, the longest answer among them; at most `history` bytes of what was said before, `text` bytes of
     one message, `files` bytes of what is read in its files, and `pictures` pictures of `picture` tokens each. Two bytes of text are a
-    token.
+    token. `answer` of the fixed tokens are the answer's; `tiers` are the model's prices (`Price.spelled`) and `zones` as in `Cost`.
     """
 
     fixed: int = 0
@@ -53,8 +76,12 @@ class Dearest:
     files: int = 0
     picture: int = 0
     pictures: int = 0
+    answer: int = 0
+    tiers: str = ""
+    model: str = ""
+    zones: str = ""
 
-    def arguments(self) -> dict[str, int]:
+    def arguments(self) -> dict[str, int | str]:
         """As the scripts read them: the table `question`."""
         return {
             "question.fixed": self.fixed,
@@ -63,6 +90,10 @@ class Dearest:
             "question.files": self.files,
             "question.picture": self.picture,
             "question.pictures": self.pictures,
+            "question.answer": self.answer,
+            "question.tiers": self.tiers,
+            "question.model": self.model,
+            "question.zones": self.zones,
         }
 
 
@@ -70,30 +101,63 @@ class Dearest:
 class Settled:
     """What a turn's last call to the model has used, in tokens, for the script that follows it; `used` is None where nobody knows.
 
-    `answer` is `bad` for one that could not be used, and "" for a call that was not made.
+    `answer` is `bad` for one that could not be used, and "" for a call that was not made. `cost` is in microdollars; None where nobody
+    knows: then tokens that were used cost what was reserved for them.
     """
 
     model_call: str = ""
     used: int | None = 0
     answer: Literal["", "good", "bad"] = ""
+    cost: int | None = None
 
     def arguments(self) -> dict[str, str | int]:
         """As the scripts read them: the table `settled`."""
-        used = -1 if self.used is None else self.used
-        return {"settled.model_call": self.model_call, "settled.used": used, "settled.answer": self.answer}
+        used, cost = (-1 if value is None else value for value in (self.used, self.cost))
+        return {"settled.model_call": self.model_call, "settled.used": used, "settled.answer": self.answer, "settled.cost": cost}
 
 
 NO_MODEL_CALL: Final = Settled()
 
 
 def reserve(
-    conversation: str, token: str, model_call: str, amount: int, *, bounds: DayBounds, settled: Settled = NO_MODEL_CALL
+    conversation: str, token: str, model_call: str, amount: int, *, bounds: DayBounds, cost: Cost | None = None,
+    settled: Settled = NO_MODEL_CALL,
 ) -> Call[Reserved]:  # fmt: skip
-    """Reserve `amount` tokens for one more question of the turn, whose id `model_call` is new; `settled` is what the one before it used."""
+    """Reserve `amount` tokens, and what they may cost, for one more question of the turn, whose id `model_call` is new.
+
+    `settled` is what the one before it used.
+    """
+    price = cost or Cost()
     arguments: Arguments = {
-        "conv": conversation, "token": token, "model_call": model_call, "amount": amount, **bounds.arguments(), **settled.arguments(),
+        "conv": conversation, "token": token, "model_call": model_call, "amount": amount, "price.micros": price.micros,
+        "price.model": price.model, "price.zones": price.zones, **bounds.arguments(), **settled.arguments(),
     }  # fmt: skip
     return Call("reserve", arguments, _reserved)
+
+
+def reserve_job(
+    model_call: str, amount: int, *, person: str, offset_ms: int, lasts_ms: int, cost: Cost, bounds: DayBounds
+) -> Call[Reserved]:  # fmt: skip
+    """Reserve for a question that is no turn's, such as a summary: the script `settle` tells what it used.
+
+    It has no lease: after `lasts_ms` without a word it counts as used, at its amount. `person` pays, by a clock that is `offset_ms` ahead
+    of UTC; "" for nobody.
+    """
+    arguments: Arguments = {
+        "model_call": model_call, "amount": amount, "person": person, "offset": offset_ms, "lasts": lasts_ms, "price.micros": cost.micros,
+        "price.model": cost.model, **bounds.arguments(),
+    }  # fmt: skip
+    return Call("reserve_job", arguments, _reserved)
+
+
+def settle(settled: Settled) -> Call[None]:
+    """What a question has used, told by itself: of one that is no turn's, or whose turn has ended."""
+    return Call("settle", settled.arguments(), nothing)
+
+
+def zones(users: Mapping[str, str]) -> Call[None]:
+    """The zones of the users, by their ids, in the place of those that were known; those of UTC are left out."""
+    return Call("zones", {}, nothing, tuple(word for user, zone in users.items() for word in (user, zone)))
 
 
 def _reserved(raw: Any) -> Reserved:

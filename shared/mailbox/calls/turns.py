@@ -27,8 +27,10 @@ class Claim:
 
     `busy`: the sender has its share of turns under way. `alone`: another message's last try is under way, and this one's would be its last.
     `spent`, and `spend_stop` for the first to find it so: the day has no room for the turn's question; `share`: its sender's share of the
-    day has none; `reserved`: what others have reserved leaves none for now. `reserved` is how many tokens were reserved for the first
-    question.
+    day, or their person's dollars of it, have none; `reserved`: what others have reserved leaves none for now. `reserved` is how many
+    tokens were reserved for the first question. `alarms` are the bounds that are nearly used up (`daily_tokens`, ...), and `month` or
+    `own_month` for a month's dollars that are used up: each once, for the operator. `stop` says why nothing may be asked in a turn that
+    ends for a month's dollars: all's or its person's; `told` where its sender was told so today.
     """
 
     outcome: Literal[
@@ -38,6 +40,8 @@ class Claim:
     now_ms: int = 0
     turn: Turn | None = None
     reserved: int = 0
+    alarms: tuple[str, ...] = ()
+    stop: Literal["", "month", "own_month", "told"] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +150,8 @@ def hand_over(message: str, *, retention_ms: int) -> Call[str]:
 def _claim(raw: Any) -> Claim:
     """The answer to `claim`."""
     if raw[0] != "taken":
-        return Claim(raw[0])
-    _, turn, now, lease_end, messages, reply, history, reserved, steps, person, epoch = raw
+        return Claim(raw[0], alarms=tuple(raw[1]) if len(raw) > 1 else ())
+    _, turn, now, lease_end, messages, reply, history, reserved, alarms, stop, steps, person, epoch = raw
     found = Turn(
         turn,
         tuple(message_from(_record(flat)) for flat in messages),
@@ -158,7 +162,7 @@ def _claim(raw: Any) -> Claim:
         person,
         epoch,
     )
-    return Claim("taken", int(lease_end), int(now), found, int(reserved))
+    return Claim("taken", int(lease_end), int(now), found, int(reserved), tuple(alarms), stop)
 
 
 def closed_from(raw: Any) -> Closed:

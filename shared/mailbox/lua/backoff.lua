@@ -2,9 +2,9 @@
 -- notes that the model was asked about them and failed: the next question is a repeated one.
 -- The turn's last call is settled first, whoever holds the lease.
 -- uses: turns spending
--- args: conv token delay# reason counted asked settled{model_call used# answer} wake...
+-- args: conv token delay# reason counted asked settled{model_call used# answer cost#} wake...
 local key, t = conv_key(conv), now()
-settle(settled.model_call, settled.used, settled.answer)
+settle(settled.model_call, settled.used, settled.answer, settled.cost)
 if get(key, 'token') ~= token then
   return get(key, 'last_token') == token and get(key, 'last_result') or 'lost'
 end

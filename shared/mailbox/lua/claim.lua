@@ -7,21 +7,27 @@
 -- A turn that asks the model reserves what its first question may use at most (`model_call` is that question's id); where the day, or the
 -- sender's share of it, has no room for that, it is refused and waits for the next day, or for a higher bound, and its sender is told
 -- so by a turn of its own. What asks no model (a stored reply, a notice) is never refused for money. A question that no day has room for
--- is taken without a reservation: its holder parks it. A call that a holder has left behind is settled at its amount.
+-- is taken without a reservation: its holder parks it. Where a month's dollars are used up its messages are taken, and end: nothing is asked,
+-- and the turn says why (`stop`: "month", "own_month", or "told" where its sender was told today). A call that a holder has left behind is
+-- settled at its amount.
 -- The priority inbox is served before the first (see `common`): one message a turn, which asks no model and takes no place of its sender's.
 -- A turn with a stored reply comes before both, and its not-before holds both: its messages came before, its reply may be under way, and
 -- what would overtake it goes out by the same provider. A turn with a step holds the first inbox alone. A turn with neither is nobody's any
--- more once its lease is over: what it was made of waits in its inbox, untouched by what is served meanwhile. A trial of Claude needs a question, which the priority inbox has not.
+-- more once its lease is over: what it was made of waits in its inbox, untouched by what is served meanwhile. A trial of Claude needs a
+-- question, which the priority inbox has not.
 -- A repeat with the same token gets the stored lease end; a token that has finished never claims again.
 -- A resumed turn is shown no history: its first step holds its question. It reserves for its next one by itself.
--- Answer: {outcome} or {"taken", turn, now, lease end, messages, reply, history, tokens reserved, steps, person, epoch}; records and steps are
--- flat, the history newest first.
+-- Answer: {outcome, alarms} or {"taken", turn, now, lease end, messages, reply, history, tokens reserved, alarms, stop, steps, person, epoch};
+-- records and steps are flat, the history newest first. `alarms` are the bounds that are nearly used up, or that a month has used up, each
+-- once in its period.
 -- uses: turns replies spending liveness people
 -- args: conv token new_turn lease# lost_wait# jitter# most# schema# share# history_bytes# oldest# model_call
--- args: bounds{tokens# turns# sender# forwarded#} question{fixed# history# text# files# picture# pictures#}
+-- args: bounds{tokens# turns# sender# forwarded# day# month# own_day# own_month#}
+-- args: question{fixed# history# text# files# picture# pictures# answer# tiers model zones}
 -- args: process life# death_wait# last_try#
 local key, inbox = conv_key(conv), inbox_key(conv)
 local t = now()
+local alarms = {}
 
 local function value_of(flat, field)
   for i = 1, #flat, 2 do
@@ -68,7 +74,7 @@ local function view(turn, said)
   local steps = turn == bound_turn(conv) and redis.call('HGETALL', steps_key(turn)) or {}
   local person = person_of(get(turn_key(turn), 'user'), turn)
   return {'taken', turn, whole(t), whole(number(key, 'lease_end')), messages, reply, (#reply > 0 or #steps > 0) and {} or said,
-    asked and asked.amount or 0, steps, person, epoch_of(person)}
+    asked and asked.amount or 0, alarms, get(turn_key(turn), 'stop'), steps, person, epoch_of(person)}
 end
 
 -- Whether the sender has its share of turns under way. A conversation that is refused waits for one of them to end, and is
@@ -92,7 +98,7 @@ local function not_now(outcome)
     redis.call('ZREM', waiting_key(sender), conv)
     if redis.call('ZCARD', busy_key(sender)) < share then hand_on(sender, t) end
   end
-  return {outcome}
+  return {outcome, alarms}
 end
 
 local function coalesces(id)
@@ -142,6 +148,12 @@ local function dearest(messages, texts)
   return question.fixed + math.ceil(bytes / 2) + question.picture * math.min(pictures, question.pictures)
 end
 
+-- What so many tokens cost at most, and whose they are.
+local function cost_of(tokens, messages)
+  local person, offset = Money.account_of(get(key, 'sender'), get(msg_key(messages[1]), 'user'), question.zones)
+  return {micros = Money.most_of(question.tiers, tokens - question.answer, question.answer), model = question.model, person = person, offset = offset}
+end
+
 -- The same turn for a repeated claim. What was said before is shown if it was paid for.
 local function again()
   local said, texts = said_before(get(turn_key(get(key, 'turn')), 'user'))
@@ -150,17 +162,26 @@ local function again()
   return view(get(key, 'turn'), dearest(turn_messages(get(key, 'turn')), texts) > paid and {} or said)
 end
 
--- What a turn of these messages is to reserve, what is shown with it, and why there is no room for it ("" where there is). History is
--- left away from a question that fits into no day with it.
+-- What a turn of these messages is to reserve, what is shown with it, and why there is no room for it ("" where there is), and whether that
+-- is of the person's own day. History is left away from a question that fits into no day with it.
 local function priced(messages)
-  local stop = refusal(bounds, get(key, 'sender'), question.fixed, t)
-  if stop ~= '' and stop ~= 'reserved' then return 0, {}, stop end
+  local function denied(amount) return refusal(bounds, get(key, 'sender'), amount, t, cost_of(amount, messages)) end
+  alarms = Money.near(bounds, t, cost_of(0, messages))
+  local stop, own = denied(question.fixed)
+  if stop ~= '' and stop ~= 'reserved' then return 0, {}, stop, own end
   local said, texts = said_before(get(msg_key(messages[1]), 'user'))
   local amount = dearest(messages, texts)
-  stop = refusal(bounds, get(key, 'sender'), amount, t)
-  if stop ~= 'dear' then return amount, said, stop end
+  stop, own = denied(amount)
+  if stop ~= 'dear' then return amount, said, stop, own end
   amount = dearest(messages, 0)
-  return amount, {}, refusal(bounds, get(key, 'sender'), amount, t)
+  return amount, {}, denied(amount)
+end
+
+-- No room is left in a month: of what the turn ends with its sender is told once a day. A bridge's message is answered in any case.
+local function month_over(stop, messages)
+  if Money.month_over(stop, t, cost_of(0, messages)) then alarms[#alarms + 1] = stop end
+  local told = redis.call('EXISTS', Money.told_key(get(key, 'sender'), t)) == 1
+  return told and get(msg_key(messages[1]), 'kind') ~= 'bridge' and 'told' or stop
 end
 
 -- The holder died, or seems to have: count it. From the second time on what the turn was made of waits before the next try.
@@ -252,22 +273,25 @@ if not resumed and box == FIRST then
   resumed = #turn_messages(turn) > 0
   if not resumed then unbind(conv, turn) end
 end
-local chosen, said, amount = resumed and turn_messages(turn) or {}, {}, 0
+local chosen, said, amount, ends = resumed and turn_messages(turn) or {}, {}, 0, ''
 if not resumed then
   chosen = head(box)
   if #chosen == 0 then
     if redis.call('LLEN', box.inbox(conv)) == 0 then redis.call('ZREM', box.due, conv) end
     return not_now('empty')
   end
-  local stop = ''
-  if box == FIRST and get(msg_key(chosen[1]), 'kind') ~= 'notice' then amount, said, stop = priced(chosen) end
+  local stop, own = '', false
+  if box == FIRST and get(msg_key(chosen[1]), 'kind') ~= 'notice' then amount, said, stop, own = priced(chosen) end
   if stop == 'dear' then
     amount, said = 0, {}
+  elseif stop == 'month' or stop == 'own_month' then
+    amount, said, ends = 0, {}, month_over(stop, chosen)
   elseif stop ~= '' then
     hold(conv, t)
     local word = stop == 'spent' and alarm(t) or stop
     local code = (word == 'spent' and 'waits_day') or (word == 'share' and 'waits_share') or ''
-    local notice = code ~= '' and tell_of_waiting(conv, chosen[1], 'n-waits-' .. string.sub(new_turn, 3), code, t) or ''
+    local offset = own and cost_of(0, chosen).offset or 0
+    local notice = code ~= '' and tell_of_waiting(conv, chosen[1], 'n-waits-' .. string.sub(new_turn, 3), code, t, offset) or ''
     if notice == '' then
       local wait = word == 'spend_stop' and 0 or lost_wait * (0.5 + jitter / 2) / (word == 'reserved' and 20 or 1)
       redis.call('ZADD', DUE, whole(t + math.floor(wait)), conv)
@@ -277,7 +301,7 @@ if not resumed then
   end
 end
 local sender = get(key, 'sender')
-if sender ~= '' and box == FIRST and has_its_share(sender) then return {'busy'} end
+if sender ~= '' and box == FIRST and has_its_share(sender) then return {'busy', alarms} end
 
 if not may_try(conv, token, chosen, last_try, t, lease) then
   redis.call('ZADD', box.due, whole(t + math.floor(death_wait * (0.5 + jitter / 2))), conv)
@@ -288,6 +312,7 @@ if not resumed then
   redis.call('HSET', turn_key(turn), 'v', VERSION, 'id', turn, 'conv', conv, 'messages', cjson.encode(chosen), 'formed_at', whole(t),
     'pair', get(key, 'pair'), 'user', get(msg_key(chosen[1]), 'user'))
   if box == PRIORITY then redis.call('HSET', turn_key(turn), 'priority', 1) end
+  if ends ~= '' then redis.call('HSET', turn_key(turn), 'stop', ends) end
 end
 redis.call('HSET', key, 'token', token, 'lease_end', whole(t + lease), 'turn', turn, 'holder', process)
 redis.call('ZADD', box.due, whole(t + lease), conv)
@@ -295,7 +320,7 @@ if process ~= '' then
   redis.call('ZADD', held_key(process), whole(t + lease), conv)
   redis.call('PEXPIRE', held_key(process), 86400000)
 end
-if amount > 0 then reserve(model_call, amount, conv, token, sender, t) end
+if amount > 0 then reserve(model_call, amount, conv, token, sender, t, cost_of(amount, chosen)) end
 if sender ~= '' and box == FIRST then
   redis.call('ZADD', busy_key(sender), whole(t + lease), conv)
   redis.call('PEXPIRE', busy_key(sender), 86400000)

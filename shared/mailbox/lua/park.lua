@@ -6,9 +6,9 @@
 -- with its text. The turn's last call is settled first,
 -- whoever holds the lease.
 -- uses: turns replies spending
--- args: conv token reason looked_up code retention settled{model_call used# answer} wake...
+-- args: conv token reason looked_up code retention settled{model_call used# answer cost#} wake...
 local key, t = conv_key(conv), now()
-settle(settled.model_call, settled.used, settled.answer)
+settle(settled.model_call, settled.used, settled.answer, settled.cost)
 if get(key, 'token') ~= token then
   return get(key, 'last_token') == token and get(key, 'last_result') or 'lost'
 end

@@ -1,20 +1,24 @@
 -- reserve: one more question of a turn, before it is asked. The turn's call before it is settled first, whoever holds the lease.
 -- Fenced, and judged as a permit to send is: nothing more is asked for a user who opted out, or in a pause. A bridge message is answered
 -- over the bridge and nowhere else: an opt-out does not concern it. A repeat gets the first answer.
--- Answer: "ok", "lost", "opted_out", "paused", or why there is no room ("spent", "share", "reserved", "dear").
+-- Answer: "ok", "lost", "opted_out", "paused", or why there is no room ("spent", "share", "month", "own_month", "reserved", "dear").
 -- uses: turns spending
--- args: conv token model_call amount# bounds{tokens# turns# sender# forwarded#} settled{model_call used# answer}
+-- args: conv token model_call amount# price{micros# model zones}
+-- args: bounds{tokens# turns# sender# forwarded# day# month# own_day# own_month#} settled{model_call used# answer cost#}
 local key, t = conv_key(conv), now()
-settle(settled.model_call, settled.used, settled.answer)
+settle(settled.model_call, settled.used, settled.answer, settled.cost)
 if get(key, 'token') ~= token then return 'lost' end
 if read_model_call(model_call) then return 'ok' end
 local pair, first = get(key, 'pair'), turn_messages(get(key, 'turn'))[1] or ''
 if opted_out(pair) and get(msg_key(first), 'kind') ~= 'bridge' then return 'opted_out' end
 if paused(pair) then return 'paused' end
 end_model_call(conv)
-local stop = refusal(bounds, get(key, 'sender'), amount, t)
+local sender = get(key, 'sender')
+local person, offset = Money.account_of(sender, get(turn_key(get(key, 'turn')), 'user'), price.zones)
+local cost = {micros = price.micros, model = price.model, person = person, offset = offset}
+local stop = refusal(bounds, sender, amount, t, cost)
 if stop == '' then
-  reserve(model_call, amount, conv, token, get(key, 'sender'), t)
+  reserve(model_call, amount, conv, token, sender, t, cost)
   return 'ok'
 end
 return stop

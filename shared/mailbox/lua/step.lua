@@ -5,9 +5,9 @@
 -- Answer: {outcome, what stands under the name, "1" where the priority inbox waits}; the outcome is "ok", why nothing further may begin
 -- ("erased", "opted_out", "paused"), "handed_over", or "lost".
 -- uses: turns spending people steps effects ringing reminders
--- args: conv token turn person epoch name entry figures effect call arguments marked channel zone lease# settled{model_call used# answer}
+-- args: conv token turn person epoch name entry figures effect call arguments marked channel zone lease# settled{model_call used# answer cost#}
 local t = now()
-settle(settled.model_call, settled.used, settled.answer)
+settle(settled.model_call, settled.used, settled.answer, settled.cost)
 local refusal_of_step = refused_step(conv, token, turn)
 if refusal_of_step ~= '' then return {refusal_of_step, '', ''} end
 local stop = stopped(conv, token, turn, person, epoch)

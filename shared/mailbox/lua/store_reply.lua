@@ -6,13 +6,13 @@
 -- `answers` is the command of the person's that this is the answer to: its effect happens here, in the same step. A new chat begins behind
 -- what the conversation remembers now, and the place stays where it is when an earlier one is taken up again. `asks` are the commands that
 -- the reply's questions name, `rest` is "1" where it was cut: the next "more" is its. A reminder that says all leaves the rest of the answer
--- before it.
+-- before it. A reply that says that a month's money is used up is its sender's only one of the day.
 -- Answer: {outcome, "more" or "empty", the verdict of `sending` or nothing}.
 -- uses: turns replies send_permit spending indexes threads
 -- args: conv token turn reply command channel attempt digest figures thread answers asks rest
--- args: limits{send# margin# pause_wait# jitter# retention oldest# repeats#} settled{model_call used# answer} wake...
+-- args: limits{send# margin# pause_wait# jitter# retention oldest# repeats#} settled{model_call used# answer cost#} wake...
 local key, t = conv_key(conv), now()
-settle(settled.model_call, settled.used, settled.answer)
+settle(settled.model_call, settled.used, settled.answer, settled.cost)
 local stored = redis.call('EXISTS', reply_key(reply)) == 1
 
 local function stored_answer()
@@ -61,6 +61,7 @@ if answers ~= '' then
 end
 end_model_call(conv)
 count_turn_of(settled.model_call)
+if get(turn_key(turn), 'stop') ~= '' then Money.tell(get(key, 'sender'), t) end
 if get(reply_key(reply), 'model') ~= '' then provider_took('claude', probes(token, get(key, 'pair')) and t or 0, t) end
 redis.call('ZADD', CONVERSATIONS, 'XX', whole(t), conv)
 if thread ~= '' then keep_thread(read_thread(get(key, 'pair'), thread), conv) end

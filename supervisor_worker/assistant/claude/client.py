@@ -17,6 +17,7 @@ from anthropic.types import DocumentBlockParam, ImageBlockParam, MessageParam, T
 
 from shared.config.settings import Settings
 from shared.errors import AccessDenied, CredentialsRefused, ProviderError, ProviderRefused, ProviderUnavailable
+from shared.model.prices import TokenUsage
 from supervisor_worker.assistant.claude.response import ModelMessage, used_by
 from supervisor_worker.assistant.claude.transport import ClaudeTransport
 from supervisor_worker.assistant.models import thinking_fields
@@ -48,13 +49,19 @@ _TYPES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class ModelAnswer:
-    """The model's answer and its cost. `input_tokens` counts cached ones too; `content` is the answer block by block, as it came."""
+    """The model's answer and what it used. `input_tokens` counts those too that were read from the cache or written to it.
+
+    `content` is the answer block by block, as it came.
+    """
 
     text: str
     model: str = ""
     input_tokens: int = 0
     output_tokens: int = 0
     cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    searches: int = 0
     ms: int = 0
     stop: str = "end_turn"
     content: tuple[Mapping[str, Any], ...] = field(repr=False, default=())
@@ -63,6 +70,13 @@ class ModelAnswer:
     def used(self) -> int:
         """All tokens, of input and output."""
         return self.input_tokens + self.output_tokens
+
+    @property
+    def usage(self) -> TokenUsage:
+        """The same by the rates at which it is paid for."""
+        plain = self.input_tokens - self.cache_read_tokens - self.cache_write_tokens
+        written_5m = self.cache_write_tokens - self.cache_write_1h_tokens
+        return TokenUsage(plain, self.output_tokens, written_5m, self.cache_write_1h_tokens, self.cache_read_tokens, self.searches)
 
 
 class Claude:
@@ -152,6 +166,9 @@ def _answer(message: ModelMessage, ms: int) -> ModelAnswer:
         input_tokens=usage.all_input_tokens,
         output_tokens=usage.output_tokens,
         cache_read_tokens=usage.cache_read_input_tokens or 0,
+        cache_write_tokens=usage.cache_creation_input_tokens or 0,
+        cache_write_1h_tokens=usage.written_for_an_hour,
+        searches=usage.searches,
         ms=ms,
         stop=message.stop_reason or "",
         content=tuple(message.content),

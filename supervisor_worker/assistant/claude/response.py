@@ -20,6 +20,18 @@ class Usage(BaseModel):
     output_tokens: NonNegativeInt
     cache_creation_input_tokens: NonNegativeInt | None = None
     cache_read_input_tokens: NonNegativeInt | None = None
+    cache_creation: Any = None
+    server_tool_use: Any = None
+
+    @property
+    def written_for_an_hour(self) -> int:
+        """Of the tokens that were written to the cache, those that stay for an hour, which cost more."""
+        return min(_count(self.cache_creation, "ephemeral_1h_input_tokens"), self.cache_creation_input_tokens or 0)
+
+    @property
+    def searches(self) -> int:
+        """Web searches, which are paid for beside the tokens."""
+        return _count(self.server_tool_use, "web_search_requests")
 
     @property
     def all_input_tokens(self) -> int:
@@ -50,3 +62,9 @@ def used_by(body: object) -> int | None:
     except ValueError:
         return None
     return usage.all_input_tokens + usage.output_tokens if usage else None
+
+
+def _count(figures: object, name: str) -> int:
+    """A figure that not every host sends; 0 for none."""
+    value = figures.get(name) if isinstance(figures, dict) else None
+    return value if type(value) is int and value > 0 else 0

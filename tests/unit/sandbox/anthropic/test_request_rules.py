@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from typing import Any
 
-from sandbox.anthropic import request_rules, simulated_model
+from sandbox.anthropic import request_rules, request_view, simulated_model
 from sandbox.engine.faults import AnthropicFaults
 from sandbox.engine.paused_answers import PausedAnswers
 
@@ -191,3 +192,34 @@ def test_thinking_goes_back_as_it_came_to_the_model_that_thought_it() -> None:
         request("another conversation", [thought, call], [RESULT]),
     ):
         assert problem(wrong) == "messages.1.content.0: Invalid `signature` in `thinking` block"
+
+
+def test_no_value_in_any_place_is_more_than_rejected() -> None:
+    """Whatever stands where: a request is accepted and answered, or there are words for it; the journal shows it in either case."""
+    marked = {**TEXT, "cache_control": {"type": "ephemeral"}}
+    fields: Any = {"system": [TEXT], "tool_choice": {"type": "auto"}, "thinking": {"type": "adaptive"}, "output_config": {"effort": "low"}}
+    thought = {"type": "thinking", "thinking": "hm", "signature": "x"}
+    whole = request("hi", [thought, CALL], [{**RESULT, "content": [TEXT]}, marked], tools=[TOOL, SEARCH], **fields)
+    values: list[Any] = [None, 0, -1, 1.5, True, "", "x", [], {}, [None], [{}], [[]], {"type": []}, {"type": "tool_use"}]
+    accepted = 0
+    for path in _paths(whole):
+        for value in values:
+            asked = copy.deepcopy(whole)
+            inner = asked
+            for step in path[:-1]:
+                inner = inner[step]
+            inner[path[-1]] = value
+            assert request_view.describe(asked)
+            if problem(asked) is None:
+                accepted += 1
+                assert simulated_model.answer(asked, AnthropicFaults(obey=True)).content
+    assert accepted < len(values) * len(list(_paths(whole))) / 5
+
+
+def _paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The way to each part of a document."""
+    if path:
+        yield path
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, each in inner:
+        yield from _paths(each, (*path, step))

@@ -9,7 +9,7 @@ import pytest
 
 from shared.config.prices import load_prices, shipped
 from shared.errors import ConfigurationError
-from shared.model.prices import Usage
+from shared.model.prices import TokenUsage
 
 ROW = """
 [[prices]]
@@ -35,9 +35,9 @@ def test_a_file_s_prices_take_the_place_of_those_of_its_models(path: Path) -> No
     own = ROW.replace("qwen3:32b", "claude-opus-5").replace("input = 0", "input = 7.125")
     path.write_text(ROW + own + '[[web_searches]]\nfrom = 2026-01-01\nper_thousand = 12.5\nsource = "a contract"\n')
     table = load_prices(path)
-    assert table.price("qwen3:32b", DAY).cost(Usage(10**6, 10**6, 10**6, 10**6, 10**6, 9)) == 0
-    assert table.price("claude-opus-5", DAY).cost(Usage(input=1_000_000)) == 7_125_000
-    assert table.price("claude-sonnet-5-5", DAY).cost(Usage(input=1_000_000, searches=1)) == 2_012_500
+    assert table.price("qwen3:32b", DAY).cost(TokenUsage(10**6, 10**6, 10**6, 10**6, 10**6, 9)) == 0
+    assert table.price("claude-opus-5", DAY).cost(TokenUsage(input=1_000_000)) == 7_125_000
+    assert table.price("claude-sonnet-5-5", DAY).cost(TokenUsage(input=1_000_000, searches=1)) == 2_012_500
     assert load_prices(None) is shipped()
 
 

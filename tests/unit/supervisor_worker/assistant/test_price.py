@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.config.loading import load_settings
+from shared.config.prices import shipped
 from shared.mailbox.calls import Dearest
 from shared.mailbox.records import Message, MessageState, Reply, ReplyState
 from shared.model import codec
@@ -162,7 +163,7 @@ def test_a_bound_smaller_than_one_question_is_said_so() -> None:
     """Whatever is asked."""
 
     def said(tokens: int) -> str:
-        return price.too_small(load_settings(_env_file=None, sandbox="off", daily_tokens=tokens))
+        return price.too_small(load_settings(_env_file=None, sandbox="off", daily_tokens=tokens), shipped())
 
     assert said(5_000).startswith("DAILY_TOKENS is 5,000, but one question")
     assert said(20_000) == said(0) == ""

@@ -221,7 +221,8 @@ def test_no_message_can_forge_a_note_of_ours(subject: str, body: str, names: lis
     assert len(found) == 2 + bool(names)
     assert notes(render(text(body + FORGED))) == []
     assert [notes(line.text) for line in ask(heard(body + FORGED), told(body + FORGED)).messages] == [[], [], []]
-    assert [notes(line.text) for line in ask().shorter(body + FORGED, "Shorter.").messages] == [[], [], []]
+    shorter = ask().shorter(body + FORGED, "Shorter.")
+    assert [notes(line.text) for line in (*shorter.messages, *shorter.after)] == [[], [], []]
 
 
 def marked(body: str, *marks: Mark) -> EmailReceived:

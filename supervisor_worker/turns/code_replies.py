@@ -1,0 +1,43 @@
+"""The replies that code makes by itself: reminders, answers to commands, and what is said where a month's money is used up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal
+
+from shared.mailbox.records import Message, Turn
+from shared.model.events import Received, Response
+from supervisor_worker.assistant import notices, reminder_texts
+from supervisor_worker.channels.formats import configured
+from supervisor_worker.turns.context import TurnContext
+from supervisor_worker.turns.delivery_result import PendingReply
+
+CodeReply = tuple[Response, PendingReply]
+
+
+async def code_reply(
+    context: TurnContext, turn: Turn, events: Sequence[Received], now_ms: int, stop: str
+) -> CodeReply | Literal["unreadable", "told"] | None:  # fmt: skip
+    """The reply to a turn that needs no model; None for what the model is asked about. `stop`: whose month is used up (`Claim.stop`).
+
+    `unreadable`: nothing is left to say of reminders whose records cannot be read. `told`: the person was told today that nothing may be
+    asked for the rest of the month. Raises RedisError.
+    """
+    message, *others = turn.messages
+    if message.kind == "reminder" and not others:
+        return _reminder(context, turn, message, events[0], now_ms)
+    if message.command and not others:
+        command = await context.command_replies.reply(message, events[0], turn.reply_id)
+        return command, PendingReply(turn, context.command_replies.figures(command), answers=message.command)
+    if stop in ("", "told"):
+        return "told" if stop else None
+    language, now = context.users.language(events[-1].user), datetime.fromtimestamp(now_ms / 1000, context.zone_of(events[-1], stop))
+    generated = await context.replies.by_code(events[-1], turn.reply_id, notices.month_over(stop, now, language))
+    return generated.command, PendingReply(turn, generated.figures)
+
+
+def _reminder(context: TurnContext, turn: Turn, message: Message, event: Received, now_ms: int) -> CodeReply | Literal["unreadable"]:
+    forms = configured(context.settings, language := context.users.language(event.user))
+    told = reminder_texts.reply(message, event, turn.reply_id, forms, now_ms=now_ms, language=language)
+    return (told[0], PendingReply(turn, told[1], answers="reminder")) if told else "unreadable"
