@@ -91,9 +91,26 @@ async def test_a_token_that_ends_is_renewed_by_one_process_alone(redis_url: str)
 
 
 @in_loop
+async def test_who_may_renew_late_finds_what_another_has_renewed(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other's right has ended, and its token is there: its refresh token is not used again."""
+    async with logged_in(redis_url) as (server, configured, logins):
+        await age(logins, 30)
+
+        async def renewed_meanwhile(_logins: Logins, _server: str) -> bool:
+            await age(logins, 3600)
+            return True
+
+        monkeypatch.setattr(Logins, "may_renew", renewed_meanwhile)
+        one = caller(configured, logins)
+        assert (await one.call("echo", text="on")).text == '{"text": "on"}'
+        assert (server.renewals, server.reused) == (0, 0)
+        await one.owner.aclose()
+
+
+@in_loop
 async def test_a_token_that_the_server_takes_back_is_renewed(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the midst of a session, once; where that is refused, the operator is told what to run, and the login stays as it is."""
-    monkeypatch.setattr(module, "RENEW_SECONDS", 1.5)
+    monkeypatch.setattr(module, "RENEW_SECONDS", 2.5)
     async with logged_in(redis_url) as (server, configured, logins):
         one = caller(configured, logins)
         await one.call("echo")
@@ -104,7 +121,7 @@ async def test_a_token_that_the_server_takes_back_is_renewed(redis_url: str, mon
         server.access.clear()
         server.refresh = "taken back"
         before = await logins.read("http")
-        await asyncio.sleep(1.5)
+        await asyncio.sleep(2.6)
         two = caller(configured, logins)
         refused = await two.call("echo")
         assert (refused.fate, "boss mcp login http" in refused.text) == (Fate.NOT_MADE, True)
@@ -115,13 +132,13 @@ async def test_a_token_that_the_server_takes_back_is_renewed(redis_url: str, mon
 @in_loop
 async def test_a_renewal_that_fails_for_a_while_loses_nothing(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The token stays, and the next process that needs it renews it."""
-    monkeypatch.setattr(module, "RENEW_SECONDS", 1.2)
+    monkeypatch.setattr(module, "RENEW_SECONDS", 2.5)
     async with logged_in(redis_url) as (server, configured, logins):
         await age(logins, -10)
         server.broken_renewals = 1
         one = caller(configured, logins)
         assert (await one.call("echo")).fate is Fate.NOT_MADE
-        await asyncio.sleep(1.3)
+        await asyncio.sleep(2.6)
         assert (await one.soon("echo", text="on")).text == '{"text": "on"}'
         await one.owner.aclose()
 
