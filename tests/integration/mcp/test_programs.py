@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -169,6 +170,42 @@ async def test_a_program_that_will_not_end_is_killed_with_its_children(tmp_path:
         assert len(alive(starts)) == 2
     await asyncio.sleep(0.2)
     assert alive(starts) == []
+
+
+def children() -> set[int]:
+    """The processes that are this one's children, the dead that nobody has asked for included."""
+    found = set()
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            if file.read_text().rpartition(")")[2].split()[1] == str(os.getpid()):
+                found.add(int(file.parent.name))
+    return found
+
+
+def pipes() -> int:
+    """How many descriptors are open."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@in_loop
+async def test_the_children_of_servers_do_not_leak(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The 23rd complaint: 53 processes and more. Servers that end, die in a call or never answer, twenty times: no process, no pipe."""
+    monkeypatch.setattr(owner, "FIRST_SECONDS", 0.01)
+    monkeypatch.setattr(owner, "LONGEST_SECONDS", 0.01)
+    monkeypatch.setattr(owner, "OPEN_SECONDS", 0.3)
+    starts = tmp_path / "starts"
+    before, open_before = children(), pipes()
+    callers = {kind: Caller(program(kind, starts, idle_seconds=0.05)) for kind in ("exits", "silent", "good")}
+    for _ in range(6):
+        for kind, tool in (("exits", "echo"), ("silent", "echo"), ("good", "die")):
+            await callers[kind].call(tool, 2)
+            await asyncio.sleep(0.02)
+    for caller in callers.values():
+        await caller.owner.aclose()
+    await asyncio.to_thread(wait_for, lambda: children() <= before, 5, "the end of all children")
+    assert len(starts.read_text().split()) > 10
+    assert alive(starts) == []
+    assert pipes() <= open_before + 1
 
 
 HOLDER = """
