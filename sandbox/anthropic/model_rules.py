@@ -81,9 +81,11 @@ def rules_of(model: object) -> ModelRules | None:
     return RULES.get(found.group(1)) if found else None
 
 
-def thinks(request: JsonObject) -> bool:
+def thinks(request: JsonObject, *, after_tools: bool = False) -> bool:
     """Whether the answer to this request begins with thinking. An unknown model thinks unless the request turns it off."""
     rules, kind = rules_of(request.get("model")), _thinking_type(request)
+    if kind == "between_tools":
+        return after_tools
     return kind in {"adaptive", "enabled"} or (kind is None and (rules is None or rules.thinks))
 
 
@@ -97,6 +99,12 @@ def least_cached(request: JsonObject) -> int:
     """Tokens of the shortest beginning of a prompt that is cached; an unknown model is taken for a new one."""
     rules = rules_of(request.get("model"))
     return LEAST_CACHED if rules is None else rules.least_cached
+
+
+def shows_thinking(request: JsonObject) -> bool:
+    """Whether the answer holds the words of its thinking; without them it still holds the signature."""
+    thinking = request.get("thinking")
+    return not isinstance(thinking, dict) or thinking.get("display") != "omitted"
 
 
 def hides_text_between_calls(request: JsonObject) -> bool:

@@ -86,7 +86,8 @@ def answer(
     thought = min(budget, _thinking_tokens(request, planned))
     content, cut = (planned.content, False) if planned.content is not None else _within(_blocks(request, planned), budget - thought)
     if thought:
-        content = [{"type": "thinking", "thinking": planned.thinking or ""}, *content]
+        shown = (planned.thinking or "") if model_rules.shows_thinking(request) else ""
+        content = [{"type": "thinking", "thinking": shown}, *content]
     content = thinking_blocks.signed(content, request)
     stop_reason = planned.stop_reason or _stop_reason(content)
     if cut:
@@ -186,7 +187,7 @@ def _stop_reason(content: list[JsonObject]) -> str:
 
 def _thinking_tokens(request: JsonObject, planned: PlannedAnswer) -> int:
     """The tokens of thinking: what the settings say for effort `high`, or a share of it at another effort."""
-    if not model_rules.thinks(request):
+    if not model_rules.thinks(request, after_tools=bool(newest_outcomes(request["messages"]))):
         return 0
     config = request.get("output_config")
     share = THINKING_SHARES.get(str(config.get("effort")) if isinstance(config, dict) else "", 1.0)

@@ -279,7 +279,9 @@ function drawWire() {
   const lines = newest.map((entry) => {
     const good = entry.status !== null && entry.status < 400;
     const words = entry.error ? "unreachable" : entry.status ?? (entry.fault || "...");
-    const line = make("li", "", make("time", "", clock(entry.at)), make("span", "what", entry.kind),
+    const calls = (entry.answer?.content || []).filter((block) => block.type === "tool_use").map((block) => block.name);
+    const what = calls.length ? `${entry.kind}: ${calls.join(", ")}` : entry.kind;
+    const line = make("li", "", make("time", "", clock(entry.at)), make("span", "what", what),
       make("span", entry.fault ? "fault" : good ? "ok" : words === "..." ? "quiet" : "ko", entry.fault ? `${words} ${entry.fault === String(words) ? "(fault)" : entry.fault}` : String(words)));
     line.title = entry.error || JSON.stringify(entry.request).slice(0, 400);
     return line;

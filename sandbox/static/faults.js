@@ -11,7 +11,8 @@ const PANEL = [
   ["Claude", [
     ["anthropic", "latency_seconds", "Thinks for (s)", NUMBER],
     ["anthropic", "length", "Answer", [["", "echo"], ["300", "300 characters"], ["2500", "2500 characters"]]],
-    ["anthropic", "stop_reason", "Ends with", [["", "end_turn"], ["refusal", "refusal"], ["max_tokens", "max_tokens"]]],
+    ["anthropic", "stop_reason", "Ends with", [["", "end_turn"], ["refusal", "refusal"], ["max_tokens", "max_tokens"], ["pause_turn", "pause_turn"]]],
+    ["anthropic", "obey", "Does what it is told", { type: "checkbox" }],
     ["anthropic", "fail", "Next call", [...FAULTS, ["529", "529 overloaded"]]],
   ]],
   ["Twilio", [

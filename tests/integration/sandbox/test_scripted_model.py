@@ -48,6 +48,19 @@ def test_scripted_answers_come_in_order_each_once(sandbox: SandboxProcess) -> No
     assert sandbox.script() == {"answers": []}
 
 
+def test_thinking_between_calls_and_without_its_words(sandbox: SandboxProcess) -> None:
+    """`between_tools` thinks once there are results; thinking that is not shown is there, empty and signed, and goes back as it came."""
+    sandbox.script({"thinking": "hm", "calls": [{"name": "set_reminder"}]}, {"thinking": "hm", "calls": [{"name": "set_reminder"}]})
+    between: Any = {"thinking": {"type": "between_tools", "display": "omitted"}}
+    first = ask(sandbox, "remind me", **between)
+    assert [block.type for block in first.content] == ["tool_use"]
+    loop = ["remind me", content_of(first), result_of(first, "Set.")]
+    second = ask(sandbox, *loop, **between)
+    assert [block.type for block in second.content] == ["thinking", "tool_use"]
+    assert (second.content[0].thinking, second.usage.output_tokens_details.thinking_tokens) == ("", 1)
+    assert ask(sandbox, *loop, content_of(second), result_of(second, "Set."), **between).stop_reason == "end_turn"
+
+
 def test_scripted_answers_may_be_for_one_conversation(sandbox: SandboxProcess) -> None:
     """By a text in what the model is shown; without end where `times` is null; forgotten by DELETE and by a reset."""
     sandbox.script({"text": "Hello, Ada.", "match": "Ada", "times": None}, {"text": "Hello, Tom.", "match": "talking to Tom"})
