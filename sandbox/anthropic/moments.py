@@ -29,6 +29,7 @@ MONTHS: Final = {
     "dez": 12,
 }
 """By their first three letters, in English and German."""
+ZONE: Final = re.compile(r"\((?:UTC|[A-Z]\w+/[\w/+-]+)\)")
 ISO: Final = re.compile(r"\b(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d))?")
 WRITTEN: Final = re.compile(r"\b(\d{1,2})\.? ([A-Za-z\u00e4]{3,9}) (\d{4})(?:,?(?: at)? (\d{1,2}):(\d\d))?")
 
@@ -36,9 +37,10 @@ WRITTEN: Final = re.compile(r"\b(\d{1,2})\.? ([A-Za-z\u00e4]{3,9}) (\d{4})(?:,?(
 def local_now(request: JsonObject, clock: datetime) -> datetime:
     """The user's local time, without an offset: by the newest message's last note that tells a time of day, else the clock's.
 
-    Where only a day is told, the time of day is the clock's.
+    A note that names a time zone goes before others, which may be of what happened earlier. Where only a day is told, the time of day is
+    the clock's.
     """
-    notes = NOTE.findall(last_user_text(request["messages"]))
+    notes = sorted(NOTE.findall(last_user_text(request["messages"])), key=lambda note: ZONE.search(note) is not None)
     found = [moment for note in reversed(notes) if (moment := _moment_in(note)) is not None]
     timed = next((day for day, has_time in found if has_time), None)
     if timed is not None:

@@ -76,6 +76,8 @@ def test_reminders_are_set_when_they_were_asked_for() -> None:
         ("erinnere mich jeden Tag um 7 an die Tablette", "Tablette", {"at": "2026-12-01T07:00", "repeat": {"every": "daily"}}),
     ):
         assert calls(NOTE + words) == [("set_reminder", {"text": text, **when})], words
+    later = "\u27e6What was sent on Sunday, 29 November 2026, 10:00 did not reach the person\u27e7\n"
+    assert calls(NOTE + later + "remind me at 22 to sleep") == [("set_reminder", {"text": "sleep", "at": "2026-11-30T22:00"})]
     assert calls("remind me at 9 to sleep") == [("set_reminder", {"text": "sleep", "at": "2026-12-01T09:00"})]
     assert calls("remind me at 21 to sleep") == [("set_reminder", {"text": "sleep", "at": "2026-11-30T21:00"})]
     for words in (
