@@ -5,16 +5,27 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 import pytest
 from redis import Redis
 
+from boss.checks.spending import persons
+from boss.commands.spending import lines
+from shared.config.prices import shipped
 from shared.config.secret_rules import SANDBOX_CREDENTIALS
 from shared.mailbox.calls import DAY_MS
+from shared.model.addresses import PhoneNumber
+from shared.model.prices import TokenUsage
 from shared.model.users import LOCAL_USER, Users
+from shared.operations.people import People
+from shared.operations.spending import spending_report
 from supervisor_worker.assistant import price
+from supervisor_worker.assistant.costs import Costs
+from supervisor_worker.process.worker import publish_zones
 from supervisor_worker.turns.context import TurnContext
 from supervisor_worker.turns.turn import run_turn
 from tests.support.sandbox import SandboxProcess
@@ -62,6 +73,11 @@ def test_a_plain_text_costs_no_round_trip_more(environment: TurnEnvironment) -> 
     found = books(environment)
     assert found["tokens"] == int(stored.fields["input_tokens"]) + int(stored.fields["output_tokens"])
     assert (found["reserved"], found["turns"], found["calls"], found["open"]) == (0, 1, 1, 0)
+    read = int(stored.fields["cache_read_tokens"])
+    used = Costs(environment.settings, environment.users, shipped()).price(environment.settings.boss_model)
+    least, most = (used.cost(each) for each in split(int(stored.fields["input_tokens"]) - read, int(stored.fields["output_tokens"]), read))
+    assert 0 < least <= found["money"] <= most
+    assert found["money_reserved"] == 0
 
 
 @pytest.mark.parametrize("fault", [{"fault": "broken_json"}, {"fault": "hang"}, {"fault": "reset_after_accept"}])
@@ -160,6 +176,76 @@ def test_one_user_s_odd_answers_delay_nobody_else(environment: TurnEnvironment, 
     assert books(environment)["tokens"] + books(environment)["reserved"] <= 600_000
     asked = [entry for entry in environment.sandbox.journal("anthropic.messages") if "odd" in str(entry["request"]["text"])]
     assert len(asked) == 2
+
+
+def split(plain: int, output: int, read: int) -> tuple[TokenUsage, TokenUsage]:
+    """What a call used if none of its prompt was written to the cache, and if all of it was."""
+    return TokenUsage(input=plain, output=output, read=read), TokenUsage(write_5m=plain, output=output, read=read)
+
+
+def test_a_month_whose_dollars_are_used_up_ends_texts_and_says_so_once(environment: TurnEnvironment) -> None:
+    """By code, with the day from which it goes on; commands are answered all the same; the next text ends without a word."""
+    environment.environment |= {"MONTHLY_DOLLARS": 0.2}
+    server = datetime.fromtimestamp(cast("Any", environment.redis.time())[0], UTC)
+    environment.redis.hset(f"boss:spent:{server:%Y-%m}", "money", 199_000)
+    first = environment.text("Hello?")
+    environment.drive(lambda: environment.state(first) == "answered", 10)
+    second, command = environment.text("Hello again?"), environment.text("status")
+    environment.drive(lambda: environment.state(command) == "answered" and environment.state(second) != "pending", 10)
+    assert environment.state(second) == "answered:month_spent"
+    following = (server.replace(day=1) + timedelta(days=32)).replace(day=1)
+    said = f"I have used up what I may spend this month, and cannot answer until {following.day} {following:%B}."
+    assert [text for text in bodies(environment) if "this month" in text] == [f"{said} Please write to me again then."]
+    assert environment.sandbox.count("anthropic.messages", accepted=None) == 0
+    assert len(environment.ledger("month_stop")) == 1
+
+
+def test_a_person_s_month_ends_by_their_own_clock_and_nobody_else_s(environment: TurnEnvironment) -> None:
+    """Also what is asked by the other number; and the figures are those that `boss spending` shows."""
+    environment.environment |= {"PERSON_MONTHLY_DOLLARS": 0.2}
+    others = [replace(LOCAL_USER, username=f"user-{number}", phone=PhoneNumber(PHONES[number])) for number in (0, 1)]
+    environment.users = Users([replace(others[0], timezone="Pacific/Kiritimati"), others[1]])
+    ada, ben = (environment.identities.user(user.username) for user in others)
+    server = datetime.fromtimestamp(cast("Any", environment.redis.time())[0], UTC)
+    local = server.astimezone(ZoneInfo("Pacific/Kiritimati"))
+    environment.run(publish_zones)
+    environment.redis.hset(f"boss:spent:{ada}:{local:%Y-%m}", "money", 199_000)
+    refused, answered = (environment.text("Hello?", PHONES[number], user=f"user-{number}") for number in (0, 1))
+    environment.drive(lambda: environment.state(refused) == environment.state(answered) == "answered", 10)
+    following = (local.replace(day=1) + timedelta(days=32)).replace(day=1)
+    assert any(f"spend on you this month, and I cannot answer until {following.day} {following:%B}" in text for text in bodies(environment))
+    assert environment.sandbox.count("anthropic.messages", accepted=True) == 1
+    people = People(environment.users.all, environment.identities)
+    report = spending_report(environment.redis, people, environment.settings)
+    (person,) = report["persons"]
+    assert (person["username"], person["user"]) == ("user-1", ben)
+    assert person["month"] == person["today"] == report["today"] == report["month"]
+    assert report["month"]["dollars"] > 0
+    assert report["models_month"] == report["models_today"] == {environment.settings.boss_model: {**report["month"]}}
+    assert report["days"] == {report["day"]: report["today"]}
+    assert report["bounds"]["person_monthly_dollars"] == 0.2
+    shown = list(lines(report))
+    assert any(line.startswith("  user-1, this month") and " of $0.20" in line for line in shown), shown
+
+
+def test_who_is_near_their_own_bound_is_named_to_the_operator(environment: TurnEnvironment) -> None:
+    """By doctor, who is silent of it where persons have no bound; strangers' mails are nobody's."""
+    environment.environment |= {"PERSON_MONTHLY_DOLLARS": 1, "PERSON_DAILY_DOLLARS": 1}
+    month = f"{datetime.fromtimestamp(cast('Any', environment.redis.time())[0], UTC):%Y-%m}"
+    for person, money in ((environment.identities.user("user"), 799_999), ("forwarded", 10_000), ("-", 10**9), ("u-gone", 999_999)):
+        environment.redis.zadd("boss:spenders", {person: 1})
+        environment.redis.hset(f"boss:spent:{person}:{month}", "money", money)
+
+    def said() -> list[tuple[str, str]]:
+        return [(found.status, found.detail) for found in persons(environment.settings, environment.redis)]
+
+    assert said() == [("warn", "used: (no longer in the users file) 100%")]
+    environment.redis.hset(f"boss:spent:{environment.identities.user('user')}:{month}", "money", 850_000)
+    assert said() == [("warn", "used: (no longer in the users file) 100%, user 85%")]
+    environment.environment |= {"PERSON_MONTHLY_DOLLARS": 0}
+    assert said() == [("ok", "nobody has used four fifths")]
+    environment.environment |= {"PERSON_DAILY_DOLLARS": 0}
+    assert said() == []
 
 
 def test_what_was_used_was_reserved_before(environment: TurnEnvironment) -> None:

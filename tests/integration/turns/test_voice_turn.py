@@ -195,14 +195,14 @@ def test_a_recording_counts_as_money_by_its_length(hearing: TurnEnvironment, web
     hearing.environment |= {"LEASE_SECONDS": 6, "SEND_TIMEOUT_SECONDS": 2}
 
     def tokens() -> int:
-        (day,) = hearing.redis.keys("boss:spent:*")
+        (day,) = hearing.redis.keys("boss:spent:?????")
         used, reserved, opened = (int(each or 0) for each in hearing.redis.hmget(day, "tokens", "reserved", "open"))
         assert (reserved, opened) == (0, 0)
         return used
 
     def cost(**speech: Any) -> int:
         hearing.sandbox.faults(speech=speech, anthropic={"usage": {"input_tokens": 10, "output_tokens": 5}})
-        before = tokens() if hearing.redis.keys("boss:spent:*") else 0
+        before = tokens() if hearing.redis.keys("boss:spent:?????") else 0
         hearing.once(arrives(hearing, web, ("audio/amr", amr(60)), body=""))
         return tokens() - before
 

@@ -16,7 +16,7 @@ from redis.exceptions import ConnectionError as RedisAway
 from boss.checks import machine, providers, replication, server
 from boss.checks.reconciler import reconciler
 from boss.checks.result import Finding, fail, ok, run_all, warn, worst
-from boss.checks.spending import spending
+from boss.checks.spending import prices, spending
 from boss.commands.doctor import _stored, doctor, line
 from shared.config.loading import load_settings
 from shared.config.providers import COSTS, NOTHING_LEAVES, SIMULATED
@@ -331,6 +331,33 @@ def test_what_the_day_has_cost_is_shown_before_it_is_too_much(used: Spent, bound
     """The nearer of the two bounds decides, 0 is none; many questions without a usable answer, and a bound that fits none, are told."""
     settings = load_settings(_env_file=None, environment="local", sandbox="off", daily_tokens=bounds[0], daily_turns=bounds[1])
     assert statuses(spending(settings, seen(spent=used))) == {"spending": status}
+
+
+@pytest.mark.parametrize(
+    ("used", "bounds", "status", "said"),
+    [
+        (Spent(1, 1, 0, 0, 0, money=799_999, month=799_999), (1, 1), "ok", "$0.8000 of $1.00 today, $0.8000 of $1.00 this month"),
+        (Spent(1, 1, 0, 0, 0, money=800_000, month=800_000), (1, 0), "warn", "$0.8000 of $1.00 today, $0.8000 this month"),
+        (Spent(1, 1, 0, 0, 0, money=1_000_000), (1, 0), "fail", "nothing more is thought about today"),
+        (Spent(1, 1, 0, 0, 0, month=1_000_000), (0, 1), "fail", "messages end with a sentence"),
+    ],
+)
+def test_what_the_day_and_the_month_have_cost_in_dollars_is_shown(used: Spent, bounds: tuple[int, int], status: str, said: str) -> None:
+    """Beside the bounds that there are."""
+    settings = load_settings(_env_file=None, sandbox="off", daily_dollars=bounds[0], monthly_dollars=bounds[1])
+    (found,) = spending(settings, seen(spent=used))
+    assert found.status == status
+    assert said in found.detail
+
+
+def test_a_model_without_a_price_is_a_warning_and_a_file_that_cannot_be_used_a_fault(tmp_path: Path) -> None:
+    """A played one needs none."""
+    (tmp_path / "prices.toml").write_text("[[prices]]")
+    for changes, status in (
+        ({}, "ok"), ({"boss_model": "mystery"}, "warn"), ({"boss_model": "mystery", "sandbox": "on"}, "ok"),
+        ({"prices_file": tmp_path / "prices.toml"}, "fail"), ({"prices_file": tmp_path / "none"}, "fail"),
+    ):  # fmt: skip
+        assert statuses(prices(load_settings(_env_file=None, **{"sandbox": "off", **changes}))) == {"prices": status}, changes
 
 
 RECORD = {"at": 999_000_000, "numbers": 2, "listed": 9, "accepted": 0, "ignored": 0, "marked": 0, "unread": 0, "failure": ""}

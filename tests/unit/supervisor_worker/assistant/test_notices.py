@@ -14,11 +14,19 @@ from supervisor_worker.channels.twilio.segments import size
 NOW = datetime(2026, 12, 3, 1, 0, tzinfo=ZoneInfo("America/Indiana/Indianapolis"))  # a Thursday: the longest of all
 
 
+def others(language: str) -> list[str]:
+    """Sentences that are no notices by code: a refusal, and the end of a month's money in the longest month."""
+    return [
+        said(notices.REFUSED, language),
+        *(notices.month_over(whose, NOW.replace(month=8), language) for whose in ("month", "own_month")),
+    ]
+
+
 def test_every_notice_fits_into_one_plain_segment() -> None:
     """The GSM alphabet, 160 characters; an unknown code has a sentence too."""
     for language in LANGUAGES:
         assert notices.notice("from-the-future", NOW, language) == said("error", language)
-        for text in [*(notices.notice(code, NOW, language) for code in notices.NOTICES), said(notices.REFUSED, language)]:
+        for text in [*(notices.notice(code, NOW, language) for code in notices.NOTICES), *others(language)]:
             assert (size(text).encoding, size(text).segments) == ("GSM-7", 1), text
             assert "{" not in text
 
@@ -40,3 +48,9 @@ def test_who_waits_for_tomorrow_reads_when_it_goes_on_by_their_own_clock_in_thei
     """Weekday, time and zone."""
     assert "on Thursday from 01:00 (America/Indiana/Indianapolis)" in notices.notice("waits_share", NOW, "en")
     assert "am Donnerstag ab 01:00 Uhr (America/Indiana/Indianapolis)" in notices.notice("waits_share", NOW, "de")
+
+
+def test_whose_month_is_over_reads_when_the_next_one_begins() -> None:
+    """On its first day by the clock that is given, also at the end of a year and of a short month."""
+    for now, day in ((datetime(2026, 12, 31, 23), "1 January"), (datetime(2027, 1, 31), "1 February"), (datetime(2027, 2, 1), "1 March")):  # noqa: DTZ001
+        assert f"until {day}." in notices.month_over("own_month", now, "en")

@@ -13,6 +13,7 @@ import pytest
 
 from shared.config.loading import load_settings
 from shared.errors import AccessDenied, CredentialsRefused, ProviderError, ProviderRefused, ProviderUnavailable
+from shared.model.prices import TokenUsage
 from supervisor_worker.assistant.claude.client import Claude, ModelAnswer
 from supervisor_worker.assistant.prompt import Prompt, PromptMessage
 from supervisor_worker.media.image_header import Picture
@@ -21,7 +22,7 @@ from supervisor_worker.media.turn_files import Document
 PROMPT = Prompt("stable", (PromptMessage("user", "hi"),))
 
 
-def message(text: str = "Yes.", stop: str = "end_turn", **usage: int) -> dict[str, Any]:
+def message(text: str = "Yes.", stop: str = "end_turn", **usage: Any) -> dict[str, Any]:
     content = [{"type": "thinking", "thinking": "hm", "signature": "x"}, *([{"type": "text", "text": text}] if text else [])]
     figures = {"input_tokens": 10, "output_tokens": 2, **usage}
     return {
@@ -218,3 +219,19 @@ def test_documents_stand_before_the_pictures_and_the_text_each_behind_its_mark()
         "hi",
     ]
     assert [block["type"] for block in content] == ["text", "document"] * 2 + ["text", "image", "text"]
+
+
+def test_what_an_answer_used_is_split_by_what_it_costs() -> None:
+    """Written to the cache for five minutes or an hour, read from it, searched; a host that says it otherwise costs the plain rates."""
+
+    def used(**figures: Any) -> TokenUsage:
+        return ask(lambda _request: httpx2.Response(200, json=message(**figures))).usage
+
+    cached = {"cache_creation_input_tokens": 9, "cache_read_input_tokens": 7}
+    creation = {"ephemeral_5m_input_tokens": 5, "ephemeral_1h_input_tokens": 4}
+    assert used(**cached, cache_creation=creation, server_tool_use={"web_search_requests": 3}) == TokenUsage(10, 2, 5, 4, 7, 3)
+    assert used(**cached) == TokenUsage(10, 2, 9, 0, 7, 0)
+    odd: Any
+    for odd in ("x", [], {"ephemeral_1h_input_tokens": "4"}, {"ephemeral_1h_input_tokens": -4}, None):
+        assert used(**cached, cache_creation=odd, server_tool_use=odd) == TokenUsage(10, 2, 9, 0, 7, 0), odd
+    assert used(**cached, cache_creation={"ephemeral_1h_input_tokens": 99}) == TokenUsage(10, 2, 0, 9, 7, 0)
