@@ -64,6 +64,7 @@ def erase_records(redis: Redis, *, username: str, user: str, request_ms: int, wa
     for _ in range(MAX_ROUNDS):
         mailbox.run(calls.erase_files(user))
         erased.reminders += mailbox.run(calls.erase_reminders(user))
+        mailbox.run(calls.erase_spending(user))
         found = list(_theirs(redis, username, user))
         if not found:
             return erased

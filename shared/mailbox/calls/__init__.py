@@ -68,7 +68,19 @@ from shared.mailbox.calls.processes import (
 )
 from shared.mailbox.calls.reminders import ALARMS_AT_ONCE, Alarm, Alarms, Fired, Firing, alarms, erase_reminders, fire, hold_back
 from shared.mailbox.calls.retry_requests import RetryRequest, RetryResult, hold_retry, refuse_retry, request_retry, result_from
-from shared.mailbox.calls.spending import NO_MODEL_CALL, Cost, DayBounds, Dearest, Reserved, Settled, reserve, reserve_job, settle, zones
+from shared.mailbox.calls.spending import (
+    NO_MODEL_CALL,
+    Cost,
+    DayBounds,
+    Dearest,
+    Reserved,
+    Settled,
+    erase_spending,
+    reserve,
+    reserve_job,
+    settle,
+    zones,
+)
 from shared.mailbox.calls.steps import NO_EFFECT, Calling, Effect, Figures, Step, TurnHolder, called, calling, step
 from shared.mailbox.calls.turns import (
     MAX_LOST,
@@ -157,6 +169,7 @@ __all__ = [
     "erase",
     "erase_files",
     "erase_reminders",
+    "erase_spending",
     "file_piece",
     "file_room",
     "finish",

@@ -155,6 +155,11 @@ def settle(settled: Settled) -> Call[None]:
     return Call("settle", settled.arguments(), nothing)
 
 
+def erase_spending(person: str) -> Call[None]:
+    """Forget what answering a person has cost, by the id of their entry; the figures of all stay."""
+    return Call("erase_spending", {"person": person}, nothing)
+
+
 def zones(users: Mapping[str, str]) -> Call[None]:
     """The zones of the users, by their ids, in the place of those that were known; those of UTC are left out."""
     return Call("zones", {}, nothing, tuple(word for user, zone in users.items() for word in (user, zone)))

@@ -301,3 +301,22 @@ def test_the_books_of_money_go_with_their_time(driver: MailboxDriver) -> None:
     driver.run(calls.zones({"u-1": "Asia/Tokyo"}))
     driver.run(calls.zones({}))
     assert not driver.redis.exists("boss:zones")
+
+
+def test_what_an_erased_person_has_cost_is_forgotten_and_stays_in_the_books_of_all(driver: MailboxDriver) -> None:
+    """Nobody else's goes; a call under way is settled at its amount, and its late truth makes no book of theirs."""
+    at(driver, DECEMBER - HOUR_MS)
+    zones = zone(driver)
+    asked(driver, "k0", 20, zones=zones)
+    driver.accept("m-9", conv="c-9", sender="s-9", pair="p-9", user="u-10")
+    driver.claim("k9", conv="c-9", amount=100)
+    driver.accept("m-1")
+    driver.claim("k1", amount=100, zones=zones)
+    driver.run(calls.erase_spending("u-1"))
+    assert driver.redis.keys("boss:spent:u-1:*") == []
+    assert driver.redis.zrange("boss:spenders", 0, -1) == [b"u-10"]
+    assert (driver.book("2023-11").get("money"), driver.book("2023-11").get("money_reserved")) == (120, 100)
+    driver.store("k1", settled=Settled("q-k1", 30, "good", 40))
+    assert driver.redis.keys("boss:spent:u-1:*") == []
+    assert driver.book("2023-11").get("money") == 60
+    assert driver.book("u-10:2023-11").get("money_reserved") == 100
