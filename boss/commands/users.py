@@ -72,6 +72,7 @@ def _told(username: str, erased: Erased, files: Erased) -> list[str]:
     lines = [
         f"Erased of {username}: {erased.messages} messages, {erased.turns} turns, {erased.replies} replies, {erased.reminders} reminders.",
         f"Conversations: {len(erased.conversations)}; leases broken: {erased.leases}.",
+        f"Forgotten: {erased.remembered} facts and items of lists.",
         f"Erased on this host's disk: {files.files} waiting entries.",
     ]
     if files.unreadable:

@@ -40,6 +40,7 @@ class Erased:
     leases: int = 0
     files: int = 0
     reminders: int = 0
+    remembered: int = 0
     unreadable: int = 0
     left: int = 0
     conversations: set[str] = field(default_factory=set)
@@ -65,6 +66,7 @@ def erase_records(redis: Redis, *, username: str, user: str, request_ms: int, wa
         mailbox.run(calls.erase_files(user))
         erased.reminders += mailbox.run(calls.erase_reminders(user))
         mailbox.run(calls.erase_spending(user))
+        erased.remembered += mailbox.run(calls.erase_memory(user))  # in each round: a turn may have remembered something since
         found = list(_theirs(redis, username, user))
         if not found:
             return erased

@@ -36,6 +36,7 @@ from shared.mailbox.calls.delivery import (
 )
 from shared.mailbox.calls.files import PIECE_BYTES, Piece, erase_files, file_piece, file_room, keep_heard, keep_read
 from shared.mailbox.calls.indexes import END, Progress, list_stored, progress_from
+from shared.mailbox.calls.memory import RememberedFact, RememberedFacts, fact_from, facts_of
 from shared.mailbox.calls.operators import (
     Alarmed,
     DenialPolicy,
@@ -44,6 +45,7 @@ from shared.mailbox.calls.operators import (
     alarm,
     discard,
     erase,
+    erase_memory,
     opt_out,
     pause,
     resume,
@@ -141,6 +143,8 @@ __all__ = [
     "Piece",
     "Progress",
     "Provider",
+    "RememberedFact",
+    "RememberedFacts",
     "Reserved",
     "Retried",
     "RetryRequest",
@@ -168,8 +172,11 @@ __all__ = [
     "enqueue",
     "erase",
     "erase_files",
+    "erase_memory",
     "erase_reminders",
     "erase_spending",
+    "fact_from",
+    "facts_of",
     "file_piece",
     "file_room",
     "finish",

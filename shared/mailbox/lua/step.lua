@@ -4,7 +4,7 @@
 -- The first step binds the turn: see `dissolve`.
 -- Answer: {outcome, what stands under the name, "1" where the priority inbox waits}; the outcome is "ok", why nothing further may begin
 -- ("erased", "opted_out", "paused"), "handed_over", or "lost".
--- uses: turns spending people steps effects ringing reminders
+-- uses: turns spending people steps effects ringing reminders facts lists
 -- args: conv token turn person epoch name entry figures effect call arguments marked channel zone lease# settled{model_call used# answer cost#}
 local t = now()
 settle(settled.model_call, settled.used, settled.answer, settled.cost)
