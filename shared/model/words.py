@@ -288,6 +288,46 @@ WORDS: Final[dict[str, dict[str, str]]] = {
     "every_yearly": {"en": "every year", "de": "jedes Jahr"},
     "until": {"en": "{rule} until {date}", "de": "{rule} bis zum {date}"},
     "and": {"en": "{first} and {last}", "de": "{first} und {last}"},
+    # Receipts: what a tool of ours has changed, in one line.
+    "remembered": {"en": "Remembered: {text}", "de": "Gemerkt: {text}"},
+    "forgotten": {"en": "Forgotten: {text}", "de": "Vergessen: {text}"},
+    "pinned": {"en": "Always in mind: {text}", "de": "Immer im Kopf: {text}"},
+    "unpinned": {"en": "No longer always in mind: {text}", "de": "Nicht mehr immer im Kopf: {text}"},
+    "list_added": {"en": "Added to {list}: {items}", "de": "Neu auf {list}: {items}"},
+    "list_checked": {"en": "Checked off on {list}: {items}", "de": "Abgehakt auf {list}: {items}"},
+    "list_open_again": {"en": "Open again on {list}: {items}", "de": "Wieder offen auf {list}: {items}"},
+    "list_removed": {"en": "Removed from {list}: {items}", "de": "Entfernt von {list}: {items}"},
+    "items_more": {"en": "{items} and {count} more", "de": "{items} und {count} weitere"},
+    "facts_full": {
+        "en": "Not remembered: I keep {most} things at most. Have me forget one first.",
+        "de": "Nicht gemerkt: Ich behalte höchstens {most} Dinge. Lass mich erst eins vergessen.",
+    },
+    "fact_too_long": {
+        "en": "Not remembered: that is longer than {most} characters.",
+        "de": "Nicht gemerkt: Das ist länger als {most} Zeichen.",
+    },
+    "not_forgotten": {
+        "en": "Not forgotten: there is nothing of that kind that I remember.",
+        "de": "Nicht vergessen: So etwas habe ich mir nicht gemerkt.",
+    },
+    "lists_full": {"en": "Not added: you have {most} lists already.", "de": "Nicht notiert: Du hast schon {most} Listen."},
+    "list_full": {"en": "Not added: a list has {most} items at most.", "de": "Nicht notiert: Eine Liste hat höchstens {most} Einträge."},
+    "item_too_long": {
+        "en": "Not added: an item has {most} characters at most.",
+        "de": "Nicht notiert: Ein Eintrag hat höchstens {most} Zeichen.",
+    },
+    "list_name_too_long": {
+        "en": "Not added: the name of a list has {most} characters at most.",
+        "de": "Nicht notiert: Der Name einer Liste hat höchstens {most} Zeichen.",
+    },
+    "item_changed": {
+        "en": "Not changed: {item} has changed meanwhile.",
+        "de": "Nicht geändert: {item} ist inzwischen anders.",
+    },
+    "item_unknown": {
+        "en": "Not changed: one of the items is not on the list any more.",
+        "de": "Nicht geändert: Einer der Einträge steht nicht mehr auf der Liste.",
+    },
     # A date, as it stands within a sentence.
     "date_in_year": {"en": "{date} {year}", "de": "{date} {year}"},
     "date_in_year_and_time": {"en": "{date}, {time}", "de": "{date}, {time} Uhr"},

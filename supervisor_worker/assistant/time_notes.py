@@ -43,6 +43,12 @@ def moment(at_ms: int, at: tzinfo) -> str:
     return f"{words.weekday(local)}, {words.date(local)} {local.year}, {local:%H:%M}{offset}"
 
 
+def day(at_ms: int, at: tzinfo) -> str:
+    """Day, month and year."""
+    local = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(at)
+    return f"{words.date(local)} {local.year}"
+
+
 def stamp(at_ms: int, at: tzinfo) -> str:
     """The note before a record that lies more than an hour behind the one before it; '' for a time that is not known."""
     return note(moment(at_ms, at)) if at_ms else ""
