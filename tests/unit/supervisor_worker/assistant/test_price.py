@@ -155,7 +155,7 @@ def test_all_that_comes_by_forwarding_addresses_has_one_share_however_few_users_
 
 def test_a_share_has_room_for_two_questions_at_least() -> None:
     """Else an installation with a small bound and many users would answer nobody."""
-    chosen = load_settings(_env_file=None, sandbox="off", daily_tokens=20_000)
+    chosen = load_settings(_env_file=None, sandbox="off", daily_tokens=50_000)
     assert price.day_bounds(chosen, Users([LOCAL_USER] * 9)).sender == 2 * price.dearest(chosen).fixed
 
 
