@@ -148,9 +148,11 @@ local function dearest(messages, texts)
   return question.fixed + math.ceil(bytes / 2) + question.picture * math.min(pictures, question.pictures)
 end
 
--- What so many tokens cost at most, and whose they are.
+-- What so many tokens cost at most, and whose they are: of one claim's messages, which are one person's.
+local account
 local function cost_of(tokens, messages)
-  local person, offset = Money.account_of(get(key, 'sender'), get(msg_key(messages[1]), 'user'), question.zones)
+  account = account or {Money.account_of(get(key, 'sender'), get(msg_key(messages[1]), 'user'), question.zones)}
+  local person, offset = unpack(account)
   return {micros = Money.most_of(question.tiers, tokens - question.answer, question.answer), model = question.model, person = person, offset = offset}
 end
 

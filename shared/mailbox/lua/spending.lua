@@ -82,8 +82,9 @@ end
 
 -- Into all books of a call; those of a person who was erased since do not come back.
 function Money.book(cost, kind, money, tokens)
+  cost.kept = cost.kept or redis.call('EXISTS', cost.books[4])
   for i, key in ipairs(cost.books) do
-    if i <= 2 or redis.call('EXISTS', key) == 1 then
+    if i <= 2 or cost.kept == 1 then
       redis.call('HINCRBY', key, 'money' .. kind, whole(money))
       if i > 1 then redis.call('HINCRBY', key, kind == '' and 'tokens' or 'reserved', whole(tokens)) end
     end
