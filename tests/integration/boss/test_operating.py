@@ -14,6 +14,7 @@ from redis import Redis
 from boss.main import main
 from boss.operator import login_name
 from shared.mailbox import Mailbox, calls
+from shared.mailbox.calls import Cost, DayBounds, Settled
 from shared.mailbox.ledger import latest
 from shared.mailbox.records import Kind
 from shared.model.addresses import ConversationKey, EmailAddress, Identities, PhoneNumber
@@ -205,3 +206,25 @@ def test_what_an_operator_does_is_in_the_ledger_with_their_name(office: Office) 
     shown = boss("tail", "--no-follow", "--lines", "100").stdout
     assert f"by={me} user={ada[:10]}" in shown
     assert [word for word in ("secret", "+1555", "ada@", "example.com") if word in shown] == []
+
+
+def test_what_was_spent_is_shown_by_person_model_and_month(office: Office) -> None:
+    """For the eye and as JSON; who left the users file has no name; nothing spent is nothing shown."""
+    assert json.loads(boss("spending", "--json").stdout)["persons"] == []
+    for name in (office.identities.user("ada"), "u-gone"):
+        cost = Cost(2_500_000, "m:1")
+        call = calls.reserve_job(f"q-{name}", 900, person=name, offset_ms=0, lasts_ms=60_000, cost=cost, bounds=DayBounds())
+        assert office.mailbox.run(call) == "ok"
+    office.mailbox.run(calls.settle(Settled("q-u-gone", 500, "good", 1_250_000)))
+    found = json.loads(boss("spending", "--json").stdout)
+    nothing = {"dollars": 0.0, "dollars_reserved": 0.0, "tokens": 0, "tokens_reserved": 0}
+    spent = {**nothing, "dollars": 1.25, "tokens": 500}
+    assert [(each["username"], each["month"]) for each in found["persons"]] == [
+        ("(no longer in the users file)", spent),
+        ("ada", {**nothing, "dollars_reserved": 2.5, "tokens_reserved": 900}),
+    ]
+    assert found["models_today"] == found["models_month"] == {"m:1": spent}
+    assert found["month"] == {**spent, "dollars_reserved": 2.5, "tokens_reserved": 900}
+    shown = boss("spending").stdout
+    assert "$1.2500, 500 tokens; reserved $2.5000, 900 tokens" in shown
+    assert "  ada, this month" in shown
