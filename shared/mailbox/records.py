@@ -178,7 +178,7 @@ class Turn:
 
     `history` is what was said before, oldest first; empty for a turn whose reply is stored, that has a step, and for a command's.
     `claimed_at` is in ms of Redis TIME. `steps` are what it has done, as JSON by their names (`step.lua`). `person` is whose it is, by the
-    id that never changes, in the `epoch` in which it was claimed; "" for nobody's.
+    id that never changes, in the `epoch` in which it was claimed; "" for nobody's. `remembers`: facts are kept of them.
     """
 
     id: str
@@ -189,6 +189,7 @@ class Turn:
     steps: Mapping[str, str] = field(repr=False, default_factory=dict)
     person: str = ""
     epoch: str = ""
+    remembers: bool = False
 
     @property
     def reply_id(self) -> str:

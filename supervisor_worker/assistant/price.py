@@ -21,6 +21,7 @@ from supervisor_worker.assistant.models import thinks
 from supervisor_worker.assistant.prompt import BYTES_A_TOKEN, Prompt, longest_instructions
 from supervisor_worker.assistant.time_notes import LONGEST
 from supervisor_worker.assistant.tools.catalog import definitions
+from supervisor_worker.assistant.tools.memory import NOTES_BYTES
 from supervisor_worker.channels.formats import configured
 from supervisor_worker.channels.notes import MAX_TEXT
 from supervisor_worker.media.turn_files import MAX_TURN_TEXT
@@ -67,8 +68,9 @@ def dearest(settings: Settings) -> Dearest:
 
     What the files of a mail are as pictures and documents is known only when they have been read, and is reserved then.
     """
+    always = longest_instructions(configured(settings)) + tools_size(definitions()) + NOTES_BYTES + _NOTES
     return Dearest(
-        fixed=longest_answer(settings) + _tokens(longest_instructions(configured(settings)) + tools_size(definitions()) + _NOTES),
+        fixed=longest_answer(settings) + _tokens(always),
         history=settings.history_tokens * BYTES_A_TOKEN,
         text=_MESSAGE,
         files=MAX_TURN_TEXT + LONGEST_NOTES,

@@ -1,8 +1,8 @@
 """The prompt: how to answer on this channel, the conversation so far, and the user's new messages. Pure.
 
 A user's text is data, in the user's role. Nothing in it can change whom the answer goes to: recipient, subject and thread headers are
-set by the channel's format, and whose tools are used stands in the turn. Our own notes stand in brackets that are removed from all
-other text: nobody can forge the end of a mail, a file or a picture.
+set by the channel's format, and the tools reach the person alone. Our own notes stand in brackets that are removed from all other
+text: nobody can forge the end of a mail, a file or a picture.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from itertools import dropwhile
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
+from shared.mailbox.calls import NO_FACTS, RememberedFacts
 from shared.mailbox.records import Message, Reply, ReplyState
 from shared.model.addresses import Channel
 from shared.model.commands import Answered
@@ -24,6 +25,7 @@ from shared.model.users import User
 from supervisor_worker.assistant import time_notes
 from supervisor_worker.assistant.file_notes import said_before, told, told_apart
 from supervisor_worker.assistant.time_notes import zone
+from supervisor_worker.assistant.tools.memory import notes_of
 from supervisor_worker.channels.formats import FORMATS, MessageFormat
 from supervisor_worker.channels.marked_text import END
 from supervisor_worker.channels.notes import note, theirs
@@ -160,12 +162,14 @@ def build_prompt(
     now: datetime,
     history_tokens: int,
     times: Sequence[int] = (),
+    remembered: RememberedFacts = NO_FACTS,
     folds: Mapping[str, Sequence[Fold]] = MappingProxyType({}),
     forms: Mapping[Channel, MessageFormat] = FORMATS,
 ) -> Prompt:
     """The prompt of one turn. `history` is oldest first; `pictures` are by the ids of message and file; `now` is any aware time.
 
-    `times` are when `events` were received, in ms; without them it is their own word. `files` are those that are told of one by one.
+    `times` are when `events` were received, in ms; without them it is their own word. `remembered` is what the person asked to remember,
+    on whichever channel. `files` are those that are told of one by one.
     `folds` are those of `events`, by their ids; records of the history have their own. `forms` are the formats as the operator set them.
 
     The tokens of pictures are taken from those for the history, up to half of them: the other half may say what the pictures are about.
@@ -174,7 +178,7 @@ def build_prompt(
     numbers = {name: number for shown in (pictures, documents) for number, name in enumerate(shown, 1)}
     at, lines, lost = zone(user), *_lines(history)
     received = time_notes.of_new(times or [time_notes.received_at(event) for event in events], int(now.timestamp() * 1000), at)
-    parts = _losses(lost, at)
+    parts = [*notes_of(remembered, at), *_losses(lost, at)]
     for event, received_note in zip(events, received, strict=True):
         apart = files.by_message.get(event.id, ())
         rest = event.without_media({each.file.key for each in apart})
@@ -189,7 +193,7 @@ def build_prompt(
     return Prompt(
         _stable(forms[channel], user),
         tuple(_alternating([*(message for messages in before for message in messages), current])),
-        mixed=_is_mixed([*events, *(line.record for line in recent)]),
+        mixed=_is_mixed([*events, *(line.record for line in recent)]) or any(fact.marked for fact in remembered.shown),
     )
 
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from shared.config.settings import Settings
 from shared.errors import LeaseLost, ProviderError, ProviderRefused, ProviderUnavailable
-from shared.mailbox.calls import keep_read
+from shared.mailbox.calls import NO_FACTS, RememberedFacts, facts_of, keep_read
 from shared.mailbox.records import Message, Reply, Turn
 from shared.model.events import EmailReceived, Received, Response
 from shared.model.users import Users
@@ -29,6 +29,7 @@ from supervisor_worker.assistant.reservations import ModelCallDenied, ModelCalls
 from supervisor_worker.assistant.time_notes import received_at, time_of, zone
 from supervisor_worker.assistant.tool_loop import ToolLoop
 from supervisor_worker.assistant.tools.catalog import TOOLS
+from supervisor_worker.assistant.tools.memory import FACTS_BYTES
 from supervisor_worker.assistant.tools.tool import ToolContext
 from supervisor_worker.assistant.turn_steps import TurnSteps, has_calls
 from supervisor_worker.channels.formats import configured
@@ -74,13 +75,17 @@ class ShownFiles:
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """What a turn is asked about, for which reply, by which calls; `steps` is where its steps are stored, None for one without tools."""
+    """What a turn is asked about, for which reply, by which calls; `steps` is where its steps are stored, None for one without tools.
+
+    `remembered` is what the person asked to remember.
+    """
 
     turn: Turn
     events: Sequence[Received]
     target: ReplyTarget
     calls: ModelCalls
     steps: TurnSteps | None
+    remembered: RememberedFacts
 
 
 class RetryBudgetSpent(Exception):
@@ -131,7 +136,8 @@ class ReplyGenerator:
             not_heard = unheard(files, language, forwarded=bool(last.forwarding))
             if not_heard and _nothing_else(events, files):
                 return await self.by_code(last, turn.reply_id, not_heard)
-            generated, shown, loop = await self._within_budget(Asking(turn, events, target, calls, steps), shown)
+            asking = Asking(turn, events, target, calls, steps, await _remembered(turn, calls, steps))
+            generated, shown, loop = await self._within_budget(asking, shown)
         # Ours comes first: of a text that is too long the end is cut.
         done = "\n".join(loop.receipts()) if loop else ""
         before, own, behind = _joined(above, not_heard, done), "" if generated.empty else generated.text, not_kept(events, language)
@@ -207,7 +213,7 @@ class ReplyGenerator:
         refuses, or for whose documents the day has no tokens left, is asked again without them; not behind its first step.
         """
         turn, steps = asking.turn, asking.steps
-        prompt = self._prompt(turn, asking.events, shown)
+        prompt = self._prompt(asking, shown)
         loop = self._loop(turn, asking.events[-1], steps, mixed=prompt.mixed) if steps else None
         try:
             generated = await self._ask(await loop.begin(prompt) if loop else prompt, asking, loop)
@@ -291,8 +297,8 @@ class ReplyGenerator:
         outside = OutsideCalls(self.mcp, last.user, self.in_flight) if self.mcp else None
         return ToolLoop(TOOLS, steps, context, outside)
 
-    def _prompt(self, turn: Turn, events: Sequence[Received], shown: ShownFiles) -> Prompt:
-        last = events[-1]
+    def _prompt(self, asking: Asking, shown: ShownFiles) -> Prompt:
+        turn, events, last = asking.turn, asking.events, asking.events[-1]
         return build_prompt(
             last.channel,
             events,
@@ -303,9 +309,17 @@ class ReplyGenerator:
             user=self.users.named(last.user),
             now=datetime.fromtimestamp(turn.claimed_at / 1000, UTC),
             times=[time_of(message) for message in turn.messages],
+            remembered=asking.remembered,
             history_tokens=self.settings.history_tokens,
             forms=configured(self.settings),
         )
+
+
+async def _remembered(turn: Turn, calls: ModelCalls, steps: TurnSteps | None) -> RememberedFacts:
+    """What the person asked to remember. A turn that has a step is asked about as it was, with what was remembered then."""
+    if not turn.remembers or (steps is not None and steps.question is not None):
+        return NO_FACTS
+    return await calls.mailbox.run(facts_of(turn.person, FACTS_BYTES))
 
 
 def _nothing_else(events: Sequence[Received], files: LoadedFiles) -> bool:

@@ -36,7 +36,7 @@ from shared.mailbox.calls.delivery import (
 )
 from shared.mailbox.calls.files import PIECE_BYTES, Piece, erase_files, file_piece, file_room, keep_heard, keep_read
 from shared.mailbox.calls.indexes import END, Progress, list_stored, progress_from
-from shared.mailbox.calls.memory import RememberedFact, RememberedFacts, fact_from, facts_of
+from shared.mailbox.calls.memory import NO_FACTS, RememberedFact, RememberedFacts, fact_from, facts_of
 from shared.mailbox.calls.operators import (
     Alarmed,
     DenialPolicy,
@@ -109,6 +109,7 @@ __all__ = [
     "MAX_TEXTS_PER_TURN",
     "NOT_ADMITTED_AN_HOUR",
     "NO_EFFECT",
+    "NO_FACTS",
     "NO_LIMIT",
     "NO_MODEL_CALL",
     "OPT_WORD_KEPT_MS",

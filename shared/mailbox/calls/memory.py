@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from shared.mailbox.call import Call
 
@@ -30,6 +30,9 @@ class RememberedFacts:
 
     shown: tuple[RememberedFact, ...] = ()
     count: int = 0
+
+
+NO_FACTS: Final = RememberedFacts()
 
 
 def facts_of(person: str, most_bytes: int) -> Call[RememberedFacts]:

@@ -17,9 +17,9 @@
 -- question, which the priority inbox has not.
 -- A repeat with the same token gets the stored lease end; a token that has finished never claims again.
 -- A resumed turn is shown no history: its first step holds its question. It reserves for its next one by itself.
--- Answer: {outcome, alarms} or {"taken", turn, now, lease end, messages, reply, history, tokens reserved, alarms, stop, steps, person, epoch};
--- records and steps are flat, the history newest first. `alarms` are the bounds that are nearly used up, or that a month has used up, each
--- once in its period.
+-- Answer: {outcome, alarms} or {"taken", turn, now, lease end, messages, reply, history, tokens reserved, alarms, stop, steps, person, epoch,
+-- 1 where something is remembered of the person}; records and steps are flat, the history newest first. `alarms` are the bounds that are
+-- nearly used up, or that a month has used up, each once in its period.
 -- uses: turns replies spending liveness people
 -- args: conv token new_turn lease# lost_wait# jitter# most# schema# share# history_bytes# oldest# model_call
 -- args: bounds{tokens# turns# sender# forwarded# day# month# own_day# own_month#}
@@ -74,7 +74,8 @@ local function view(turn, said)
   local steps = turn == bound_turn(conv) and redis.call('HGETALL', steps_key(turn)) or {}
   local person = person_of(get(turn_key(turn), 'user'), turn)
   return {'taken', turn, whole(t), whole(number(key, 'lease_end')), messages, reply, (#reply > 0 or #steps > 0) and {} or said,
-    asked and asked.amount or 0, alarms, get(turn_key(turn), 'stop'), steps, person, epoch_of(person)}
+    asked and asked.amount or 0, alarms, get(turn_key(turn), 'stop'), steps, person, epoch_of(person),
+    person ~= '' and redis.call('EXISTS', facts_key(person)) or 0}
 end
 
 -- Whether the sender has its share of turns under way. A conversation that is refused waits for one of them to end, and is

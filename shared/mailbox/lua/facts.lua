@@ -2,8 +2,6 @@
 -- anybody else's: `next` is the number of the newest, each other field a fact as JSON. A number is never given again.
 local MAX_FACTS, MAX_FACT, MAX_SHOWN = 200, 500, 16000
 
-local function facts_key(person) return P .. 'facts:' .. person end
-
 -- How many characters a text in UTF-8 has.
 local function characters(text) return select(2, string.gsub(text, '[^\128-\191]', '')) end
 

@@ -1,6 +1,6 @@
 -- facts_of: what of a person's facts a question shows: the pinned ones first, then the newest, in `most` bytes of their texts.
 -- Answer: {how many there are, each that is shown as JSON}.
--- uses: effects facts
+-- uses: people effects facts
 -- args: person most#
 local facts, answer, bytes = facts_of(person), {}, 0
 for _, pinned in ipairs({true, false}) do

@@ -3,6 +3,7 @@
 
 local PEOPLE = P .. 'people'
 local function person_key(id) return P .. 'person:' .. id end
+local function facts_key(person) return P .. 'facts:' .. person end
 
 -- The person of an entry of the users file, made where it is met first; its id is made of the turn's, which is random.
 local function person_of(user, turn)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import tzinfo
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from shared.mailbox.calls import RememberedFact, RememberedFacts, fact_from
 from shared.model import words
@@ -18,6 +18,8 @@ FACTS_TOKENS: Final = 2_000
 BYTES_A_TOKEN: Final = 4
 FACTS_BYTES: Final = FACTS_TOKENS * BYTES_A_TOKEN
 """Bytes that the facts of a question take at most, of their texts and of what says where each is from."""
+NOTES_BYTES: Final = FACTS_BYTES + 600
+"""The same with the notes around them."""
 MAX_IDS: Final = 50
 """Facts that one call forgets."""
 _NOTHING: Final = "Nothing is remembered."
@@ -96,13 +98,13 @@ def _refused(result: Result) -> str:
     return f"Not remembered: {result['most']} facts are kept, which is the most. Ask the person which to forget."
 
 
-def _line(fact: RememberedFact, zone: ZoneInfo) -> str:
+def _line(fact: RememberedFact, zone: tzinfo) -> str:
     """A fact with its id, its day and where it was said; the words of others are said to be such."""
     marks = ", pinned" * fact.pinned + MARKED * fact.marked
     return f"{fact.id} ({time_notes.day(fact.at, zone)}, by {_CHANNELS.get(fact.channel, 'message')}{marks}): {theirs(fact.text)}"
 
 
-def notes_of(facts: RememberedFacts, zone: ZoneInfo) -> list[str]:
+def notes_of(facts: RememberedFacts, zone: tzinfo) -> list[str]:
     """The facts as a question shows them: dated, in FACTS_BYTES, with how many there is no room for. Those of others stand apart."""
     lines, room = list[tuple[bool, str]](), FACTS_BYTES
     for fact in facts.shown:

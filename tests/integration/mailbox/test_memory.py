@@ -237,3 +237,14 @@ def test_an_erased_person_is_forgotten_and_what_is_made_of_what_they_said_is_sto
     assert driver.run(calls.step(holder, "result:1:tu_9", {}, effect=effect, figures={})).outcome == "erased"
     assert list(kept(driver)) == [f"boss:facts:{EVE}"]
     assert driver.run(calls.erase_memory("u-nobody")) == 0
+
+
+def test_a_claim_says_whether_anything_is_remembered_of_the_person(driver: MailboxDriver) -> None:
+    """So that a question to a person without facts costs no round trip more."""
+    for number, remembers in ((1, False), (2, True)):
+        driver.accept(f"m-{number}")
+        turn = driver.claim(f"k{number}").turn
+        assert turn is not None
+        assert turn.remembers is remembers
+        driver.run(calls.backoff(C, f"k{number}", 0, "test", counted=False))
+        driver.redis.hset(f"boss:facts:{turn.person}", "f1", json.dumps({"id": "f1", "text": "x", "at": 1}))

@@ -19,6 +19,8 @@ from redis import Redis
 from shared.config.settings import Settings
 from shared.model.words import said
 from supervisor_worker.assistant import prompt
+from supervisor_worker.assistant.tool_loop import UNKNOWN
+from supervisor_worker.assistant.tools.catalog import TOOLS
 from supervisor_worker.channels.twilio.fitting import DEFAULT_SEGMENTS
 from supervisor_worker.channels.twilio.segments import size
 from tests import payloads
@@ -154,14 +156,17 @@ def test_no_mail_makes_a_model_that_obeys_write_to_anybody_else(environment: Tur
         assert "evil" not in json.dumps(mail["headers"]), attack.name
 
 
-def test_the_model_is_given_no_tool_and_a_tool_that_it_wants_all_the_same_is_nobodys(environment: TurnEnvironment, web: Web) -> None:
-    """Four things are asked for, as texts; of an answer that calls a tool the words are sent, and nothing else happens."""
-    call = {"type": "tool_use", "id": "toolu_1", "name": "send_sms", "input": {"to": "+15550009999", "body": "hi"}}
-    environment.sandbox.faults(anthropic={"content": [{"type": "text", "text": "Done."}, call], "stop_reason": "tool_use"})
+def test_the_model_is_given_our_tools_and_another_that_it_wants_all_the_same_is_nobodys(environment: TurnEnvironment, web: Web) -> None:
+    """It is told that there is none, and nothing else happens."""
+    call = {"name": "send_sms", "input": {"to": "+15550009999", "body": "hi"}}
+    environment.sandbox.script({"calls": [call]}, {"text": "Done."})
     web.sms(Body="Send a text to +15550009999")
     environment.drive(lambda: environment.sandbox.count("twilio.create") == 1)
     asked, texts, _ = asked_and_sent(environment)
-    assert set(asked[0]) - {"text", "user_turns"} == {"model", "max_tokens", "system", "messages", "thinking", "output_config"}
+    fields = {"model", "max_tokens", "system", "messages", "thinking", "output_config", "tools"}
+    assert set(asked[0]) - {"text", "user_turns", "tool_names"} == fields
+    assert asked[0]["tool_names"] == [tool.name for tool in TOOLS]
+    assert {result["text"] for request in asked[1:] for result in request["tool_results"]} == {UNKNOWN}
     assert [(request["to"], request["body"]) for request in texts] == [(payloads.USER_PHONE, "Done.")]
 
 

@@ -46,8 +46,8 @@ class Correspondence:
 
 @pytest.fixture
 def talk(redis: Redis, redis_url: str, sandbox: SandboxProcess) -> Iterator[Correspondence]:
-    """An empty installation."""
-    sandbox.faults(twilio={"status_callbacks": False}, sendgrid={"events": False})
+    """An empty installation, with a model that remembers nothing beyond its conversation: it calls no tool."""
+    sandbox.faults(twilio={"status_callbacks": False}, sendgrid={"events": False}, anthropic={"text": "Noted."})
     with opened(redis_url, thread_turns_per_hour=1_000, mail_turns_per_hour=1_000, sender_turns_per_hour=1_000) as web:
         environment = TurnEnvironment(redis, redis_url, sandbox)
         yield Correspondence(web, environment)

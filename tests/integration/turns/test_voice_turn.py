@@ -200,8 +200,11 @@ def test_a_recording_counts_as_money_by_its_length(hearing: TurnEnvironment, web
         assert (reserved, opened) == (0, 0)
         return used
 
+    cached = {"cache_creation_input_tokens": 0, "cache_read_input_tokens": 0}
+    usage = {"input_tokens": 10, "output_tokens": 5, **cached}
+
     def cost(**speech: Any) -> int:
-        hearing.sandbox.faults(speech=speech, anthropic={"usage": {"input_tokens": 10, "output_tokens": 5}})
+        hearing.sandbox.faults(speech=speech, anthropic={"usage": usage})
         before = tokens() if hearing.redis.keys("boss:spent:?????") else 0
         hearing.once(arrives(hearing, web, ("audio/amr", amr(60)), body=""))
         return tokens() - before
