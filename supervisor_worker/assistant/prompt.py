@@ -112,6 +112,7 @@ class Prompt:
     after: tuple[PromptMessage, ...] = ()
     final: bool = False
     mixed: bool = False
+    source: str = ""
 
     def continued(self, content: Sequence[Mapping[str, Any]]) -> Prompt:
         """The same prompt, after the model paused."""
@@ -193,13 +194,25 @@ def build_prompt(
     return Prompt(
         _stable(forms[channel], user),
         tuple(_alternating([*(message for messages in before for message in messages), current])),
-        mixed=_is_mixed([*events, *(line.record for line in recent)]) or any(fact.marked for fact in remembered.shown),
+        mixed=(mixed := _is_mixed(shown := [*events, *(line.record for line in recent)]) or any(fact.marked for fact in remembered.shown)),
+        source=_source_of(shown) if mixed else "",
     )
 
 
 def _is_mixed(shown: Sequence[Received | Message | Reply]) -> bool:
     """Whether words are shown that the person did not write: quoted, forwarded, in files, pictures or recordings."""
     return any(_shows_others(record) for record in shown)
+
+
+def _source_of(shown: Sequence[Received | Message | Reply]) -> str:
+    """Who wrote the words of others that are shown; "" where that is not known of all, or they are of several."""
+    sources: set[str] = set()
+    for record in shown:
+        event = record.event if isinstance(record, Message) else record if isinstance(record, Received) else None
+        if _shows_others(record):
+            marks = event.marks if event is not None and not event.file_count else ()
+            sources |= {mark.source for mark in marks} or {""}
+    return theirs(next(iter(sources))) if len(sources) == 1 else ""
 
 
 def _shows_others(record: Received | Message | Reply) -> bool:

@@ -19,6 +19,7 @@ def stored(prompt: Prompt) -> dict[str, Any]:
         "tools": [dict(tool) for tool in prompt.tools],
         "messages": [[message.role, message.text] for message in prompt.messages],
         "mixed": prompt.mixed,
+        "source": prompt.source,
         "shown": [len(prompt.messages[-1].pictures), len(prompt.messages[-1].documents)],
     }
 

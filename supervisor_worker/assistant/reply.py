@@ -214,7 +214,7 @@ class ReplyGenerator:
         """
         turn, steps = asking.turn, asking.steps
         prompt = self._prompt(asking, shown)
-        loop = self._loop(turn, asking.events[-1], steps, mixed=prompt.mixed) if steps else None
+        loop = self._loop(turn, asking.events[-1], steps, mixed=prompt.mixed, source=prompt.source) if steps else None
         try:
             generated = await self._ask(await loop.begin(prompt) if loop else prompt, asking, loop)
         except ProviderRefused as error:
@@ -285,7 +285,7 @@ class ReplyGenerator:
             return before
         return before if generated.empty else replace(generated, answers=(*before.answers, *generated.answers))
 
-    def _loop(self, turn: Turn, last: Received, steps: TurnSteps, *, mixed: bool) -> ToolLoop:
+    def _loop(self, turn: Turn, last: Received, steps: TurnSteps, *, mixed: bool, source: str = "") -> ToolLoop:
         local = zone(self.users.named(last.user))
         context = ToolContext(
             local if isinstance(local, ZoneInfo) else ZoneInfo("UTC"),
@@ -293,6 +293,7 @@ class ReplyGenerator:
             received_at(last, turn.messages[-1].accepted_at),
             mixed,
             self.users.language(last.user),
+            source,
         )
         outside = OutsideCalls(self.mcp, last.user, self.in_flight) if self.mcp else None
         return ToolLoop(TOOLS, steps, context, outside)

@@ -55,7 +55,7 @@ class ToolLoop:
         if self.steps.question is None:
             others = self.outside.tools if self.outside else ()
             return replace(prompt, tools=(*(tool.definition for tool in self.tools), *(tool.definition for tool in others)))
-        self.context = replace(self.context, mixed=self.steps.question["mixed"])
+        self.context = replace(self.context, mixed=self.steps.question["mixed"], source=self.steps.question["source"])
         await self.finish_calls()
         again = restored(self.steps.question, prompt)
         if again is None:
@@ -87,8 +87,8 @@ class ToolLoop:
 
     @property
     def mixed(self) -> bool:
-        """Whether the turn has been shown words that the person did not write; what a program outside says is such words."""
-        return self.context.mixed or any(entry is not None and "outside" in entry for _, entry in self.steps.calls())
+        """Whether the turn has been shown words that the person did not write: also what a program outside says, and what is marked."""
+        return self.context.mixed or any(entry is not None and ("outside" in entry or _is_marked(entry)) for _, entry in self.steps.calls())
 
     async def _call(self, call: ToolCall, place: int) -> None:
         if self.outside and place <= MAX_CALLS and self.outside.named(call.name):
@@ -148,6 +148,13 @@ class ToolLoop:
         tool = next((tool for tool in self.tools if tool.name == call.name), None)
         result: Result = entry["result"]
         return tool.told(result, self.context) if tool else "Done."
+
+
+def _is_marked(result: object) -> bool:
+    """Whether a tool's result shows something that was made of words of others."""
+    if isinstance(result, dict):
+        return result.get("marked") is True or any(_is_marked(value) for value in result.values())
+    return isinstance(result, list) and any(_is_marked(value) for value in result)
 
 
 def _figures(answers: Sequence[ModelAnswer]) -> dict[str, int | str]:
