@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from shared.config.loading import load_settings
 from shared.config.prices import shipped
-from shared.mailbox.calls import Dearest
+from shared.mailbox.calls import Dearest, RememberedFact, RememberedFacts
 from shared.mailbox.records import Message, MessageState, Reply, ReplyState
 from shared.model import codec
 from shared.model.addresses import EmailAddress, PhoneNumber
@@ -22,11 +23,15 @@ from shared.model.files import File
 from shared.model.media import MAX_MEDIA, Media
 from shared.model.users import LOCAL_USER, User, Users
 from supervisor_worker.assistant import price, prompt
+from supervisor_worker.assistant.tools.catalog import definitions
 from supervisor_worker.media.image_header import Picture
 from supervisor_worker.media.turn_files import MAX_TURN_TEXT, Document, LoadedFiles, TurnFile
 from tests.support.effort import rounds
 
 NOW = 1_764_500_000_000
+MOST_REMEMBERED = RememberedFacts(
+    tuple(RememberedFact(f"f{number}", "\u0416" * 500, NOW, "email", marked=number % 2 == 0, pinned=True) for number in range(200)), 200
+)
 USER, BOSS = PhoneNumber("+15551234567"), PhoneNumber("+15559876543")
 TEXTS = st.text(max_size=60) | st.sampled_from(["\u27e6" * 40, "\U0001f600" * 30, "x" * 20_000, "\u0416" * 17_000, ""])
 NAMES = st.text(min_size=1, max_size=200) | st.sampled_from(["\u27e6" * 200, "\U0001f600" * 120, "a.pdf"])
@@ -119,16 +124,10 @@ def test_a_claim_reserves_no_less_than_its_question_may_use(
     files = read_in(events, read)
     times = [NOW - 120_000 * (len(events) - number) for number, _ in enumerate(events)]
     built = prompt.build_prompt(
-        channel,
-        events,
-        history,
-        pictures,
-        files=files,
-        user=user,
-        now=datetime.fromtimestamp(NOW / 1000, UTC),
-        history_tokens=tokens,
-        times=times,
-    )
+        channel, events, history, pictures, files=files, user=user, now=datetime.fromtimestamp(NOW / 1000, UTC), history_tokens=tokens,
+        times=times, remembered=MOST_REMEMBERED,
+    )  # fmt: skip
+    built = replace(built, tools=definitions())
     assert reckoned(price.dearest(chosen), events, sum(map(len, records))) >= price.most_of(built, chosen)
 
 
