@@ -218,7 +218,7 @@ def test_a_recording_counts_as_money_by_its_length(hearing: TurnEnvironment, web
 
 def test_a_day_without_room_for_it_hears_nothing_and_says_so(hearing: TurnEnvironment, web: Web) -> None:
     """A recording is never a way around DAILY_TOKENS; the words beside it are answered."""
-    priced(hearing, DAILY_TOKENS=60_000, STT_TOKENS_PER_MINUTE=100_000)
+    priced(hearing, DAILY_TOKENS=90_000, STT_TOKENS_PER_MINUTE=100_000)
     event = mails.arrives(web, ("memo.amr", amr(60)), body="Hello")
     assert "the day has no room for hearing it, which the person is told" in mails.answered(hearing, event)["text"]
     assert hearing.reply(event).command.text.startswith(said("unheard_not_paid"))
