@@ -73,11 +73,11 @@ async def test_each_way_to_fail_costs_one_call_and_says_what_is_known(tmp_path: 
     ):  # fmt: skip
         async with calling(server) as caller:
             before = time.monotonic()
-            failed = await caller.call("echo", 6)
+            failed = await caller.call("echo", 20)
             assert (failed.fate, failed.is_error) == (Fate.NOT_MADE, True), server
             assert failed.text.startswith("Not done: "), server
             assert time.monotonic() - before < 20, server
-            again = await caller.call("echo", 6)
+            again = await caller.call("echo", 20)
             assert "tried again in" in again.text, server
         assert alive(starts) == [], server
 
