@@ -22,7 +22,7 @@ from shared.errors import SchemaTooNew, StorageUnavailable
 from shared.mailbox import Mailbox, keys
 from shared.mailbox.wake_queue import Dispatcher
 from shared.model.addresses import Identities
-from shared.model.codec import SCHEMA_VERSION
+from shared.model.codec import DATA_VERSION
 from shared.model.prices import PriceTable
 from shared.model.users import Users, load_users
 from shared.observability import logs
@@ -187,11 +187,12 @@ def socket_path(data_dir: Path) -> Path:
 
 
 def check_schema(redis: Redis) -> None:
-    """Write our schema's version to an empty server. Raises SchemaTooNew when its data is newer than this code."""
-    redis.set(keys.SCHEMA, SCHEMA_VERSION, nx=True)
+    """Write our version of the data to the server, unless it has it. Raises SchemaTooNew when its data is newer than this code."""
     found = int(cast("Any", redis.get(keys.SCHEMA)) or 0)
-    if found > SCHEMA_VERSION:
-        raise SchemaTooNew(f"the data has schema {found}, this Bossline knows {SCHEMA_VERSION}: run the newer version")
+    if found > DATA_VERSION:
+        raise SchemaTooNew(f"the data has schema {found}, this Bossline knows {DATA_VERSION}: run the newer version")
+    if found < DATA_VERSION:
+        redis.set(keys.SCHEMA, DATA_VERSION)
 
 
 def identity_salt(redis: Redis) -> bytes:

@@ -18,7 +18,7 @@ from shared.config.settings import Settings
 from shared.mailbox import Mailbox, keys
 from shared.mailbox.calls import STANDBY
 from shared.mailbox.statistics import LIVE_SECONDS, Figures
-from shared.model.codec import SCHEMA_VERSION
+from shared.model.codec import DATA_VERSION
 from shared.operations import pauses
 from shared.operations.people import People
 from shared.storage import clock_skew
@@ -187,6 +187,6 @@ def _schema(redis: Redis) -> Finding:
     if raw is None:
         return ok("schema", "no data yet")
     found = int(raw)
-    if found > SCHEMA_VERSION:
-        return fail("schema", f"the data has version {found}, this Bossline knows {SCHEMA_VERSION}", "Run the newer Bossline.")
+    if found > DATA_VERSION:
+        return fail("schema", f"the data has version {found}, this Bossline knows {DATA_VERSION}", "Run the newer Bossline.")
     return ok("schema", f"version {found}")

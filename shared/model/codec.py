@@ -23,6 +23,11 @@ from shared.model.media import MAX_MEDIA, Media
 
 SCHEMA_VERSION: Final = 1
 """The version of every record that this code writes; it reads this one and older."""
+DATA_VERSION: Final = 2
+"""The version of the data as a whole: a process that knows an older one alone must not work on it.
+
+2: turns with steps, which an older worker would form anew, and reminders, whose text it would ask the model about.
+"""
 
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), allow_nan=False)
 

@@ -23,7 +23,7 @@ from shared.config.secret_rules import SANDBOX_CREDENTIALS
 from shared.mailbox import Mailbox, keys, ledger
 from shared.mailbox.ledger import Line
 from shared.model.addresses import ConversationKey, Identities
-from shared.model.codec import SCHEMA_VERSION
+from shared.model.codec import DATA_VERSION
 from tests.support import users_file
 from tests.support.bridge import BridgeProcess
 from tests.support.crashing_worker_process import CrashingWorker
@@ -118,7 +118,7 @@ class Installation:
             self.web.start()
         else:  # what it would have written at its start
             self.redis.set(keys.SALT, secrets.token_hex(32))
-            self.redis.set(keys.SCHEMA, SCHEMA_VERSION)
+            self.redis.set(keys.SCHEMA, DATA_VERSION)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

@@ -79,7 +79,7 @@ def claim(
         "lost_wait": lease_ms // 2,
         "jitter": jitter_or_random(jitter),
         "most": MAX_TEXTS_PER_TURN,
-        "schema": codec.SCHEMA_VERSION,
+        "schema": codec.DATA_VERSION,
         "share": share,
         "history_bytes": history_bytes,
         "oldest": oldest_ms,

@@ -239,7 +239,7 @@ def test_a_claim_clears_the_wake_up_s_mark(driver: MailboxDriver) -> None:
 def test_data_of_a_newer_schema_is_not_claimed(driver: MailboxDriver) -> None:
     """An old worker that still runs in an upgrade leaves it to the new ones."""
     driver.accept("m-1")
-    driver.redis.set("boss:schema", 2)
+    driver.redis.set("boss:schema", 3)
     assert driver.claim("k1").outcome == "newer"
     assert driver.inbox() == ["m-1"]
 

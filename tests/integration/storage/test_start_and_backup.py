@@ -13,7 +13,7 @@ import pytest
 from redis import Redis
 
 from shared.mailbox import keys
-from shared.model.codec import SCHEMA_VERSION
+from shared.model.codec import DATA_VERSION
 from tests.support.processes import ROOT, BossProcess, answers, clean_environment, free_port
 from tests.support.server import EmbeddedServer
 from tests.support.wait import wait_for
@@ -62,10 +62,10 @@ def test_waiting_ends_with_one_message(settings: dict[str, str]) -> None:
 def test_data_newer_than_the_code_is_refused(command: str, own: EmbeddedServer, settings: dict[str, str]) -> None:
     """Both versions are named, and nothing is written."""
     with own.client() as client:
-        client.set(keys.SCHEMA, SCHEMA_VERSION + 1)
+        client.set(keys.SCHEMA, DATA_VERSION + 1)
         with BossProcess(command, settings={**settings, "REDIS_URL": own.url}) as process:
             assert process.wait(40) == 2
-            assert f"schema {SCHEMA_VERSION + 1}" in process.output
+            assert f"schema {DATA_VERSION + 1}" in process.output
             assert "Traceback" not in process.output
         assert client.keys("*") == [keys.SCHEMA.encode()]
 

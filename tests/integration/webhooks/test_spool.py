@@ -24,7 +24,7 @@ from shared.errors import SchemaTooNew
 from shared.mailbox import keys
 from shared.mailbox.records import ReplyState
 from shared.model.addresses import ConversationKey, PhoneNumber
-from shared.model.codec import SCHEMA_VERSION
+from shared.model.codec import DATA_VERSION, SCHEMA_VERSION
 from shared.model.sms_admission import sms_id
 from shared.process import blocking
 from shared.runtime import open_runtime
@@ -359,7 +359,7 @@ def test_web_starts_in_time_while_redis_hangs(server: EmbeddedServer) -> None:
 def test_data_that_is_too_new_stops_the_start_and_later_only_the_replay(server: EmbeddedServer, capfd: pytest.CaptureFixture[str]) -> None:
     """A process that takes messages already keeps them for the newer version, and says so once."""
     with server.client() as client:
-        client.set(keys.SCHEMA, SCHEMA_VERSION + 1)
+        client.set(keys.SCHEMA, DATA_VERSION + 1)
         with pytest.raises(SchemaTooNew):
             open_runtime(load(server.url), "web")
         server.stop()
@@ -369,7 +369,7 @@ def test_data_that_is_too_new_stops_the_start_and_later_only_the_replay(server: 
             post(web, 2)
             wait_for(lambda: "schema_too_new" in "".join(capfd.readouterr()), 5, "the line in the log")
             assert (ready(web)["status"], len(files(web)), web.stored()) == ("spooling", 2, [])
-            client.set(keys.SCHEMA, SCHEMA_VERSION)
+            client.set(keys.SCHEMA, DATA_VERSION)
             web.emptied()
             assert len(web.stored()) == 2
 

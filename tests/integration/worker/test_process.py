@@ -14,7 +14,7 @@ from rq.registry import FailedJobRegistry
 from rq.serializers import JSONSerializer
 
 from shared.mailbox.wake_queue import QUEUE, BosslineJob, Dispatcher
-from shared.model.codec import SCHEMA_VERSION
+from shared.model.codec import DATA_VERSION
 from shared.model.events import Received, SmsReceived
 from tests.support.forked_worker import ForkedWorker
 from tests.support.processes import free_port
@@ -258,7 +258,7 @@ def test_a_worker_that_must_not_start_says_why(settings: dict[str, str], redis: 
     assert status == 1
     assert "waiting up to 0.2 s for Redis" in said
     assert "is REDIS_URL right?" in said
-    redis.set("boss:schema", SCHEMA_VERSION + 1)
+    redis.set("boss:schema", DATA_VERSION + 1)
     status, said = ended(settings, redis)
     assert status == 2
     assert "run the newer version" in said
