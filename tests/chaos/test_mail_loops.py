@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 
-from shared.model.words import said
+from shared.model.words import DEFAULT, WORDS
 from supervisor_worker.assistant.notices import NOTICES
 from tests.chaos.robots import BEGINNINGS, BOSSES, BOUNDS, GATES, THREAD_HOUR, Case, Loop, cases, echo, loops, sentences
 from tests.chaos.steady_people import HOUR_SECONDS, Writers, judge_people, people
@@ -127,7 +127,7 @@ def sent_by(copy: ProductCopy, began: float) -> dict[str, list[JsonObject]]:
 def is_notice(entry: JsonObject) -> bool:
     """Whether a message is one of our own sentences."""
     words = entry["request"].get("body") or entry["request"].get("text") or ""
-    return " ".join(words.split()).startswith(tuple(map(said, NOTICES)))
+    return " ".join(words.split()).startswith(tuple(WORDS[name][DEFAULT].partition("{")[0] for name in NOTICES))
 
 
 def answers_by_thread(copy: ProductCopy, entries: Sequence[JsonObject]) -> Counter[str]:

@@ -102,7 +102,7 @@ def test_an_operator_calls_a_tool(desk: Desk) -> None:
         assert "Traceback" not in result.output
 
 
-KEY = "9f8e7d6c5b4a39281706f5e4d3c2b1a0"
+KEY = "the key of a test, and not of anybody"
 LOGIN = Login("https://notes.example.com/mcp", "access", 5.0, "refresh", "https://notes.example.com/token", "me", "", "", "", "")
 
 

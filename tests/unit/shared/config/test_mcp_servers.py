@@ -132,6 +132,6 @@ def test_a_login_needs_the_key_by_which_it_is_stored(tmp_path: Path) -> None:
     file.write_text(ADDRESS + 'url = "https://notes.example.com"\nlogin = true')
     with pytest.raises(ConfigurationError, match="BOSS_MCP_KEY: is missing"):
         load_mcp_servers(load_settings(_env_file=None, boss_mcp_file=file), _env_file=None)
-    key = "9f8e7d6c5b4a39281706f5e4d3c2b1a0"
+    key = "the key of a test, and not of anybody"
     settings = load_settings(_env_file=None, boss_mcp_file=file, boss_mcp_key=key)
     assert (load_mcp_servers(settings, _env_file=None)[0].login, key in settings.secrets) == (True, True)
