@@ -20,8 +20,8 @@ from tests.support.mailbox_environment import Environment
 from tests.support.mailbox_schedules import FATES, JUMPS, take_over, walk
 
 SOAK: Final = int(os.environ.get("BOSSLINE_MODEL_EXAMPLES", "0"))
-EXAMPLES: Final = SOAK or (250 if FULL else 60)
-WALKS: Final = SOAK // 2 or (125 if FULL else 15)
+EXAMPLES: Final = SOAK or (250 if FULL else 30)
+WALKS: Final = SOAK // 2 or (125 if FULL else 10)
 some = st.integers(0, 11)
 
 

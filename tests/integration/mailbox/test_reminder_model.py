@@ -16,25 +16,25 @@ from tests.support.reminder_model import walk
 
 SOAK: Final = int(os.environ.get("BOSSLINE_MODEL_EXAMPLES", "0"))
 WALKS: Final = SOAK or (200 if FULL else 12)
-SEEDS: Final = range(1, 41)
-NOTICED: Final = (
-    "an erased person's reminder does not ring",
-    "a firing raises the revision",
-    "a firing is of one revision",
-    "† what was read by a clock ahead does not ring",
-    "the next one lies ahead",
-    "nothing rings for who opted out",
-    "nothing rings in a pause",
-    "nothing rings while the one before waits",
-    "what is held back is looked at again",
-    "a reading puts an alarm off",
-    "† an alarm that a stepped clock put off is set back",
-    "a move raises the revision",
-    "a moved reminder's message is taken back",
-    "what is cancelled is not said",
-    "what is taken back is not sent",
-)
-"""The rules of the table that random schedules notice as well."""
+SEEDS: Final = 40
+NOTICED: Final = {
+    "an erased person's reminder does not ring": 5,
+    "a firing raises the revision": 2,
+    "a firing is of one revision": 20,
+    "† what was read by a clock ahead does not ring": 3,
+    "the next one lies ahead": 1,
+    "nothing rings for who opted out": 3,
+    "nothing rings in a pause": 1,
+    "nothing rings while the one before waits": 16,
+    "what is held back is looked at again": 1,
+    "a reading puts an alarm off": 1,
+    "† an alarm that a stepped clock put off is set back": 3,
+    "a move raises the revision": 2,
+    "a moved reminder's message is taken back": 2,
+    "what is cancelled is not said": 1,
+    "what is taken back is not sent": 1,
+}
+"""The rules of the table that random schedules notice as well, each with the seed that does so soonest."""
 
 
 def broken() -> list[Any]:
@@ -44,8 +44,8 @@ def broken() -> list[Any]:
 
 
 def walk_all(redis: Redis, rule: Broken) -> None:
-    """Until the model notices, or for all seeds."""
-    for seed in SEEDS:
+    """Until the model notices, or for so many seeds."""
+    for seed in range(NOTICED[rule.promise], NOTICED[rule.promise] + SEEDS):
         walk(redis, seed, (rule.old, rule.new))
 
 
