@@ -61,7 +61,7 @@ HALVES = $(MAKE) -k -j2 --output-sync=target --no-print-directory first-half sec
 BEGIN := tests/fuzz $(addprefix tests/integration/,mailbox/test_mutations.py mailbox/test_model.py standby turns/test_unknown.py system)
 
 tests: install
-	@status=0; $(PYTEST) $(BEGIN) tests/integration -n 4 --dist loadfile --no-loadscope-reorder || status=1; $(HALVES) || status=1; exit $$status
+	@status=0; $(PYTEST) $(BEGIN) tests/integration --ignore=tests/integration/mcp -n 4 --dist loadfile --no-loadscope-reorder || status=1; $(HALVES) || status=1; exit $$status
 
 unit: install ## The unit tests but those of many inputs, and the checks of the repository itself; half a minute
 	@$(HALVES) MARKED='-m "not many_inputs"'
@@ -71,9 +71,9 @@ first-half second-half: install
 
 e2e: .venv/installed-e2e ## Start the Procfile as a user does, look at the page with a browser, and kill what runs: every fault in a short form
 	$(PYTEST) tests/e2e
-	$(PYTEST) tests/chaos -n 4 --dist loadfile --no-loadscope-reorder
+	$(PYTEST) tests/chaos tests/integration/mcp -n 4 --dist loadfile --no-loadscope-reorder
 
-chaos: install ## Every fault at full length, and the tables of what they did (docs/reference/chaos.md); under twenty-five minutes
+chaos: install ## Every fault at full length, and the tables of what they did (docs/reference/chaos.md); half an hour
 	BOSSLINE_CHAOS=full $(PYTEST) $(LONGEST:%=tests/chaos/test_%.py) tests/chaos tests/integration/mailbox/test_model.py tests/integration/system/test_bench.py $(ALONE:%=--ignore=%) -n 3 --dist loadfile --no-loadscope-reorder
 	BOSSLINE_CHAOS=full $(BOSSLINE_CHAOS_TABLE:%=BOSSLINE_CHAOS_TABLE=%.alone) $(PYTEST) $(ALONE)
 

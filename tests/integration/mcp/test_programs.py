@@ -247,7 +247,7 @@ async def test_a_turn_that_waits_for_a_server_holds_no_thread() -> None:
         await asyncio.sleep(0.2)
         assert threading.active_count() == before
         assert {each.text for each in await asyncio.gather(*calls)} == {"waited"}
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 30  # one after the other they take a minute
         assert len(caller.lists) == 1
 
 

@@ -158,7 +158,7 @@ async def main():
         await tools.refresh()
         while line := await asyncio.to_thread(sys.stdin.readline):
             name, _, text = line.strip().partition(" ")
-            arguments = {"seconds": 20} if name == "wait" else {"text": text}
+            arguments = {"seconds": 20, "text": text} if name == "wait" else {"text": text}
             found = await tools.call("program__" + name, arguments, "ada", 20)
             print(found.fate, found.text, flush=True)
 asyncio.run(main())
@@ -194,7 +194,8 @@ def test_a_host_has_one_program_and_another_worker_goes_on_when_its_holder_is_ki
     try:
         assert [ask(worker, f"echo {number}") for number, worker in enumerate(workers)] == ["answered 0", "answered 1"]
         assert len(alive(starts)) == 1
-        begin(workers[1], "wait")
+        begin(workers[1], f"wait {tmp_path / 'has come'}")
+        wait_for((tmp_path / "has come").exists, 20, "the call at the program")
         assert ask(workers[0], "echo beside it") == "answered beside it"
         os.kill(workers[0].pid, signal.SIGKILL)
         assert answer(workers[1]).startswith("unknown It is not known")
