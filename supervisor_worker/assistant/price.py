@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
+from functools import cache
 from typing import Any, Final
 
 from shared.config.settings import Settings
@@ -60,7 +61,14 @@ def most_of(prompt: Prompt, settings: Settings) -> int:
 
 def tools_size(tools: Sequence[Mapping[str, Any]]) -> int:
     """Bytes of the tools' definitions; what the model's host says about tools in general is a few hundred tokens beside them."""
+    if tools is definitions():  # those of ours alone, as in most requests
+        return _size_of_ours()
     return len(codec.dumps([*tools])) + TOOLS_OVERHEAD if tools else 0
+
+
+@cache
+def _size_of_ours() -> int:
+    return len(codec.dumps([*definitions()])) + TOOLS_OVERHEAD
 
 
 def dearest(settings: Settings) -> Dearest:

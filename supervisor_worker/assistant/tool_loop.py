@@ -17,6 +17,7 @@ from supervisor_worker.assistant.claude.client import ModelAnswer
 from supervisor_worker.assistant.outside_calls import OutsideCalls
 from supervisor_worker.assistant.prompt import Prompt
 from supervisor_worker.assistant.question import restored, stored
+from supervisor_worker.assistant.tools.catalog import TOOLS, definitions
 from supervisor_worker.assistant.tools.tool import BadArguments, Result, Tool, ToolContext
 from supervisor_worker.assistant.turn_steps import ToolCall, TurnSteps, TurnStopped, tool_calls
 
@@ -53,8 +54,9 @@ class ToolLoop:
         Raises TurnStopped or LeaseLost.
         """
         if self.steps.question is None:
-            others = self.outside.tools if self.outside else ()
-            return replace(prompt, tools=(*(tool.definition for tool in self.tools), *(tool.definition for tool in others)))
+            ours = definitions() if self.tools is TOOLS else tuple(tool.definition for tool in self.tools)
+            others = tuple(tool.definition for tool in self.outside.tools) if self.outside else ()
+            return replace(prompt, tools=(*ours, *others) if others else ours)
         self.context = replace(self.context, mixed=self.steps.question["mixed"], source=self.steps.question["source"])
         await self.finish_calls()
         again = restored(self.steps.question, prompt)

@@ -124,8 +124,8 @@ class Claude:
         """The answer's JSON."""
         system: list[TextBlockParam] = [{"type": "text", "text": prompt.stable, "cache_control": {"type": "ephemeral"}}]
         fields = thinking_fields(self._model, self._effort, least=prompt.least)
-        if prompt.tools:
-            fields |= {"tools": list(prompt.tools), **({"tool_choice": {"type": "none"}} if prompt.final else {})}
+        if prompt.tools:  # as they are: the SDK would walk through all of their schemas for each request
+            fields["extra_body"] = {"tools": prompt.tools, **({"tool_choice": {"type": "none"}} if prompt.final else {})}
         create = self._client.messages.with_raw_response.create
         answer = await create(model=self._model, max_tokens=self._max_tokens, system=system, messages=_messages(prompt), **fields)
         return answer.http_response.json()
