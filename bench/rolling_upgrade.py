@@ -2,7 +2,8 @@
 
 A web process and a worker of the commit, and one of each of this tree. People write to both web processes in turn while processes of both
 versions are killed and started again. Counted at the sandbox's journal: messages lost, answered twice, answered out of order. The exit
-status is 1 when there are any. A commit whose version of the data is older than this tree's cannot take part: its processes refuse to start.
+status is 1 when there are any. A commit whose version of the data is older than this tree's cannot take part: its processes refuse to
+start.
 """
 
 from __future__ import annotations
