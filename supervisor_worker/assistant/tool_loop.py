@@ -94,9 +94,9 @@ class ToolLoop:
 
     async def _call(self, call: ToolCall, place: int) -> None:
         if self.outside and place <= MAX_CALLS and self.outside.named(call.name):
-            await self.outside.make(self.steps, call, self._until - time.monotonic(), mixed=self.context.mixed)
+            await self.outside.make(self.steps, call, self._until - time.monotonic(), mixed=self.mixed)
             return
-        tool = next((tool for tool in self.tools if tool.name == call.name), None)
+        tool = self._named(call.name)
         refusal = self._refusal(tool, place)
         if tool is None or refusal:
             await self.steps.store_result(call, {"tool": call.name, "error": refusal})
@@ -108,6 +108,9 @@ class ToolLoop:
             return
         effect = Effect(tool.effect, call.key, arguments, self.mixed, self.context.channel, self.context.zone.key)
         await self.steps.store_result(call, {}, effect)
+
+    def _named(self, name: str) -> Tool | None:
+        return next((tool for tool in self.tools if tool.name == name), None)
 
     def _refusal(self, tool: Tool | None, place: int) -> str:
         """Why a call is not made, for the model; "" where it may be."""
@@ -123,9 +126,9 @@ class ToolLoop:
         return [line for line in lines if line]
 
     def _receipt(self, call: ToolCall, entry: dict[str, Any]) -> str:
-        if "outside" in entry:
+        if "outside" in entry or "refused" in entry:
             return outside_calls.receipt(entry, self.context.language)
-        tool = next((tool for tool in self.tools if tool.name == call.name), None)
+        tool = self._named(call.name)
         return tool.receipt(entry["result"], self.context) if tool and "result" in entry else ""
 
     def _continued(self, prompt: Prompt) -> Prompt:
@@ -147,7 +150,7 @@ class ToolLoop:
             return str(entry["error"])
         if "outside" in entry:
             return str(entry["text"])
-        tool = next((tool for tool in self.tools if tool.name == call.name), None)
+        tool = self._named(call.name)
         result: Result = entry["result"]
         return tool.told(result, self.context) if tool else "Done."
 
