@@ -164,10 +164,13 @@ class ReplyGenerator:
         event = next((message.event for message in reversed(turn.messages) if message.event is not None), None)
         if event is None or steps.question is None:
             return None
-        done = self._loop(turn, event, steps, mixed=False).receipts()
+        loop = self._loop(turn, event, steps, mixed=steps.question["mixed"])
+        done = loop.receipts()
         if not done:
             return None
-        return await self.by_code(event, turn.reply_id, _joined("\n".join(done), said(notices.UNFINISHED, self.users.language(event.user))))
+        text = _joined("\n".join(done), said(notices.UNFINISHED, self.users.language(event.user)))
+        generated = await self.by_code(event, turn.reply_id, text)
+        return replace(generated, figures={**generated.figures, "mixed": 1}) if loop.mixed else generated
 
     def _target(self, event: Received, reply_id: str) -> ReplyTarget:
         language = self.users.language(event.user)

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final
 
 from redis.asyncio import Redis as AsyncRedis
+from redis.exceptions import RedisError
 
 from rq_async.command_batching import CommandBatcher
-from shared.config.loading import load_mcp_servers, load_settings
-from shared.config.settings import Settings
+from shared.config.loading import load_settings
 from shared.mailbox import AsyncMailbox, calls, wake_queue
 from shared.mailbox.calls import Due
 from shared.mailbox.client import Commands
@@ -25,14 +25,12 @@ from shared.runtime import Runtime, open_runtime, redis_url
 from shared.storage.clients import for_loop, for_waiting
 from supervisor_worker.assistant.claude.client import Claude
 from supervisor_worker.channels.ports import open_ports
-from supervisor_worker.mcp.tools import McpTools
+from supervisor_worker.mcp.tools import McpTools, open_tools
 from supervisor_worker.media.transcription import Transcriber
 from supervisor_worker.media.turn_media import MediaLoader
 from supervisor_worker.process.patient_mailbox import PatientMailbox
 from supervisor_worker.turns.context import TurnContext
 
-MCP_FOLDER: Final = "mcp"
-"""Where, in BOSS_DATA_DIR, the worker processes of a host share the programs of MCP servers."""
 CURRENT: Final[ContextVar[WorkerResources | None]] = ContextVar("resources", default=None)
 """The process's resources: set before the loop's first task, so that every job's context has it."""
 
@@ -66,12 +64,6 @@ class WorkerResources:
         return await wake_queue.oldest_wait_ms(self.redis)
 
 
-def _mcp_tools(settings: Settings, commands: Commands) -> McpTools | None:
-    """The tools of MCP servers, where there are servers. Raises ConfigurationError."""
-    servers, key = load_mcp_servers(settings), settings.boss_mcp_key.get_secret_value()
-    return McpTools(servers, commands, settings.boss_data_dir / MCP_FOLDER, key) if servers else None
-
-
 @asynccontextmanager
 async def open_resources(runtime: Runtime, process: str = "") -> AsyncIterator[WorkerResources]:
     """Open what turns need on the running event loop; close it in reverse order. `process`: see `TurnContext`."""
@@ -83,9 +75,10 @@ async def open_resources(runtime: Runtime, process: str = "") -> AsyncIterator[W
         commands = CommandBatcher(redis, runtime.barrier)
         model, media_loader = Claude(settings), MediaLoader.of(settings)
         transcriber = Transcriber(settings) if settings.stt_url else None
-        mcp = _mcp_tools(settings, commands)
-        if mcp:
+        if mcp := open_tools(settings, commands):
             stack.push_async_callback(mcp.aclose)
+            with suppress(RedisError, OSError):  # `keep_mcp_lists` reads them again
+                await mcp.refresh()
         ports = open_ports(settings, runtime.users.channels)
         if transcriber:
             stack.push_async_callback(transcriber.aclose)

@@ -165,8 +165,10 @@ class _TurnRun:
                 generated = await self._lease.hold(self._generated(events))
         except RetryBudgetSpent:
             return await self._hold_back()
-        except (ModelCallDenied, TurnStopped) as denied:
-            return await self._call_denied(denied.reason, getattr(denied, "wait_ms", 0))
+        except ModelCallDenied as denied:
+            return await self._call_denied(denied.reason)
+        except TurnStopped as stopped:
+            return await self._call_denied(stopped.reason, stopped.wait_ms)
         if generated is None:
             return await self._finish(reason=UNANSWERED)
         said: Answered = "digest" if self._turn.messages[0].notice == DIGEST else ""
@@ -185,7 +187,7 @@ class _TurnRun:
             return await self._finish(reason="month_spent")
         return made if made is None else await self._deliver(*made)
 
-    async def _call_denied(self, reason: str, wait_ms: int) -> bool:
+    async def _call_denied(self, reason: str, wait_ms: int = 0) -> bool:
         """The turn has no reply, and nothing further may begin. Counted, because each further try pays for the first call again."""
         if reason in ("month", "own_month"):
             self._stop = reason

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from redis import Redis
 
+from shared.config.loading import load_settings
+from shared.mailbox import mcp_lists
+from shared.model.mcp_tools import listed
+from shared.observability.redaction import mask
+from shared.runtime import open_runtime
+from supervisor_worker.channels.notes import theirs
+from supervisor_worker.process.resources import open_resources
 from tests.support.processes import ROOT
 
 PROCESS = """
@@ -79,3 +88,28 @@ def test_no_argument_result_token_or_description_is_in_the_log(redis: Redis, red
     assert {(line["action"], line["server"]) for line in lines} == {("mcp_failed", name) for name in ("good", "http", "gone")}
     assert "it refuses our token (401)" in done.stderr
     assert redis.hlen("boss:mcp:newest") == 2
+
+
+def test_a_worker_opens_the_tools_that_were_accepted_and_masks_their_secrets(
+    redis: Redis, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before its first turn; a token of a server's file is in none of our own settings."""
+    (tmp_path / "mcp.toml").write_text('[[servers]]\nname = "notes"\nurl = "https://notes.example.com/mcp"\ntoken_env = "CANARY_TOKEN"\n')
+    monkeypatch.setenv("CANARY_TOKEN", "canary-token-of-notes")
+    schema = {"type": "object", "properties": {}}
+    mcp_lists.accept(redis, "notes", listed("notes", [("search", "Looks.", schema)], theirs, lambda _: True), 1, "operator")
+
+    async def shown() -> tuple[str, ...]:
+        settings = load_settings(
+            _env_file=None, redis_url=redis_url, sandbox="on", boss_mcp_file=tmp_path / "mcp.toml", boss_data_dir=tmp_path
+        )
+        runtime = open_runtime(settings, "worker")
+        try:
+            async with open_resources(runtime) as resources:
+                assert resources.context.mcp is not None
+                return tuple(tool.name for tool in resources.context.mcp.definitions("user"))
+        finally:
+            runtime.close()
+
+    assert asyncio.run(shown()) == ("notes__search",)
+    assert mask("it said canary-token-of-notes") == "it said ***"

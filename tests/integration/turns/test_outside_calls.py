@@ -131,6 +131,19 @@ def test_what_a_server_says_starts_nothing_in_the_same_turn(environment: TurnEnv
     assert server(environment).made == ["mail__look tom"]
 
 
+def test_the_reply_by_code_of_a_turn_that_read_a_server_s_words_is_marked_as_such(
+    environment: TurnEnvironment, sandbox: SandboxProcess
+) -> None:  # fmt: skip
+    """What the next turn is shown of it may hold words of others."""
+    sandbox.script(calls_for("send"))
+    sandbox.faults(anthropic={"fail": [{"fault": "400", "match": "It is sent.", "times": None}]})
+    event = environment.text("Please do")
+    environment.drive(lambda: environment.state(event) == "answered")
+    reply = environment.reply(event)
+    assert (reply.by_code, reply.mixed) == (True, True)
+    assert reply.command.text == f"Done: send (mail).\n\n{said('unfinished', 'en')}"
+
+
 def test_a_refusal_of_ours_is_no_word_of_others(environment: TurnEnvironment, sandbox: SandboxProcess) -> None:
     """What needs a yes is refused, and what needs none is made all the same."""
     sandbox.script(calls_for("ask"), calls_for("send"), {"text": "That is it."})
