@@ -11,7 +11,9 @@ from sandbox.anthropic.moments import MONTHS
 
 DAYS: Final = (("monday", "montag"), ("tuesday", "dienstag"), ("wednesday", "mittwoch"), ("thursday", "donnerstag"))
 WEEKDAYS: Final = (*DAYS, ("friday", "freitag"), ("saturday", "samstag"), ("sunday", "sonntag"))
-NUMBERS: Final = {"two": 2, "three": 3, "four": 4, "five": 5, "ten": 10, "zwei": 2, "drei": 3, "vier": 4, "f\u00fcnf": 5, "zehn": 10}
+_ENGLISH: Final = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_GERMAN: Final = ("eins", "zwei", "drei", "vier", "f\u00fcnf", "sechs", "sieben", "acht", "neun", "zehn", "elf", "zw\u00f6lf")
+NUMBERS: Final = {word: number for words in (_ENGLISH, _GERMAN) for number, word in enumerate(words, 1)}
 MINUTES: Final = {"m": 1, "h": 60, "s": 60, "d": 24 * 60, "t": 24 * 60, "w": 7 * 24 * 60}
 """Of a unit of time, by its first letter: minute, hour, Stunde, day, Tag, week."""
 MORNING, NOON, AFTERNOON, EVENING = time(9), time(12), time(15), time(19)
@@ -31,7 +33,7 @@ PARTS: Final = {
     "fr\u00fch": MORNING,
 }
 _NAMES: Final = "|".join(name for names in WEEKDAYS for name in names)
-_COUNT: Final = r"(?:\d+(?:[.,]\d+)?|an?|one|eine[rmn]?|" + "|".join(NUMBERS) + ")"
+_COUNT: Final = r"(?:\d+(?:[.,]\d+)?|an?|eine[rmn]?|" + "|".join(NUMBERS) + ")"
 _UNIT: Final = r"(?:min(?:ute)?[sn]?\b|hours?\b|hrs?\b|days?\b|weeks?\b|stunden?\b|tag(?:en)?\b|wochen?\b)"
 RELATIVE: Final = re.compile(rf"\bin ({_COUNT}) ({_UNIT})", re.IGNORECASE)
 HALF: Final = re.compile(r"\bin (?:half an hour|einer halben stunde)\b", re.IGNORECASE)
@@ -47,7 +49,9 @@ DATE: Final = re.compile(
     r"\b(?:on|am) (?:the )?(\d{1,2})(?:st|nd|rd|th|\.)? ?(?:of )?([A-Za-z\u00e4]{3,9}|\d{1,2}\.)(?: ?(\d{4}))?(?!\w)", re.IGNORECASE
 )
 CLOCK: Final = re.compile(
-    r"\b(?:at|um) (\d{1,2})(?:[:.](\d\d))?(?: ?(am|pm|a\.m\.|p\.m\.|uhr))?(?!\w)|\b(\d{1,2})(?::(\d\d))? ?(am|pm)\b", re.IGNORECASE
+    rf"\b(?:at|um) (\d{{1,2}}|{'|'.join(NUMBERS)})(?:[:.](\d\d))?(?: ?(am|pm|a\.m\.|p\.m\.|uhr))?(?!\w)"
+    r"|\b(\d{1,2})(?::(\d\d))? ?(am|pm)\b",
+    re.IGNORECASE,
 )
 PART: Final = re.compile(rf"\b(?:{'|'.join(sorted(PARTS, key=len, reverse=True))})\b", re.IGNORECASE)
 EVERY: Final = {"d": "daily", "t": "daily", "w": "weekdays", "m": "monthly", "y": "yearly", "j": "yearly"}
@@ -107,7 +111,7 @@ def _hour(clock: re.Match[str] | None, part: re.Match[str] | None) -> time | Non
     if clock is None:
         return about
     hour, minute, half = (clock[1], clock[2], clock[3]) if clock[1] else (clock[4], clock[5], clock[6])
-    number, half = int(hour), (half or "").lower()
+    number, half = round(_count(hour)), (half or "").lower()
     after_noon = half.startswith("p") or (not half.startswith("a") and part is not None and about >= NOON)
     if after_noon and number < NOON.hour:
         number += NOON.hour
