@@ -13,7 +13,7 @@
     url = "https://notes.example.com/mcp"   # ... or an address: https, or http of this machine
     token_env = "NOTES_TOKEN"               # a bearer token from the environment or .env; or login = true
     timeout_seconds = 20
-    approval = "ask"                        # always, ask (the default) or never: for all tools of the server
+    approval = "ask"                        # always, ask (the default: refused, until a person can be asked) or never
     persons = ["ada"]                       # usernames; everybody by default
 
     [servers.tools.search]
