@@ -11,6 +11,7 @@
     timezone   = "Europe/Berlin"     # optional, default UTC
     role       = "admin"             # or "member", the default
     bridge_only = true               # optional: comes over the bridge alone, and no provider is asked for on its account
+    shared     = true                # optional: several people use it, such as a family's phone
     forwarding = [{ address = "contact@example.com", tag = "contact" }]   # optional: addresses to which anybody may write
 
 A Boss number or address answers only its own users: the lookup is by both ends. A tag (`ada+shop@example.com`) makes no other address of a
@@ -38,7 +39,7 @@ from shared.model.forwarding import Forwarding
 from shared.model.words import DEFAULT, LANGUAGES
 
 _TEXTS: Final = {"username", "name", "phone", "email", "boss_phone", "boss_email", "timezone", "language", "role", "robots"}
-_FLAGS: Final = {"bridge_only"}
+_FLAGS: Final = {"bridge_only", "shared"}
 _LISTS: Final = {"email_aliases", "forwarding"}
 MAX_ALIASES: Final = 20
 MAX_USERS: Final = 10_000
@@ -62,6 +63,8 @@ class User:
     robots: Literal["", "answer"] = ""
     bridge_only: bool = False
     """Whether the addresses only name the person at the bridge: no text and no mail goes there, and none is accepted from there."""
+    shared: bool = False
+    """Whether several people use it: then no conversation shows or finds what was said in another."""
 
     def ends(self, channel: Channel) -> tuple[Address, Address] | None:
         """The Boss's address and the person's own on a channel; None where they do not have it."""
@@ -191,7 +194,9 @@ def _user(table: dict[str, Any], number: int, faults: list[str]) -> User | None:
     if not table.get("username"):
         found.append(f"{where}: username is missing")
     fields: dict[str, Any] = {
-        name: table[name] for name in ("username", "name", "timezone", "language", "role", "robots", "bridge_only") if name in table
+        name: table[name]
+        for name in ("username", "name", "timezone", "language", "role", "robots", "bridge_only", "shared")
+        if name in table
     }
     if not found:
         found += _addresses(table, fields, where)

@@ -197,6 +197,8 @@ def test_a_flag_is_no_text_and_a_slip_in_a_field_is_told() -> None:
     """With the field that was meant."""
     assert "bridge_only must be true or false" in faults(BOB + 'bridge_only = "yes"\n')
     assert "unknown field bridge-only (did you mean bridge_only?)" in faults(BOB + "bridge-only = true\n")
+    assert "shared must be true or false" in faults(BOB + 'shared = "family"\n')
+    assert [users(BOB + line).all[0].shared for line in ("", "shared = false\n", "shared = true\n")] == [False, False, True]
 
 
 def test_a_forwarding_address_is_its_persons_with_or_without_a_tag() -> None:
