@@ -6,8 +6,9 @@ Every failure becomes one of our provider errors: a turn decides by the same att
 from __future__ import annotations
 
 import asyncio
+import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
@@ -90,6 +91,8 @@ class Claude:
         self._model = settings.boss_model
         self._effort = settings.boss_effort
         self._max_tokens = longest_answer(settings)
+        self._tools: Sequence[Mapping[str, Any]] = ()
+        self._spelled_tools = ""
         self._client = anthropic.AsyncAnthropic(
             api_key=settings.anthropic_api_key.get_secret_value() or "unset",  # for an empty key the SDK reads the environment
             base_url=url,
@@ -122,17 +125,27 @@ class Claude:
 
     async def _ask(self, prompt: Prompt) -> object:
         """The answer's JSON."""
-        system: list[TextBlockParam] = [{"type": "text", "text": prompt.stable, "cache_control": {"type": "ephemeral"}}]
-        fields = thinking_fields(self._model, self._effort, least=prompt.least)
-        if prompt.tools:  # as they are: the SDK would walk through all of their schemas for each request
-            fields["extra_body"] = {"tools": prompt.tools, **({"tool_choice": {"type": "none"}} if prompt.final else {})}
-        create = self._client.messages.with_raw_response.create
-        answer = await create(model=self._model, max_tokens=self._max_tokens, system=system, messages=_messages(prompt), **fields)
-        return answer.http_response.json()
+        fields: dict[str, Any] = {
+            "model": self._model,
+            "max_tokens": self._max_tokens,
+            "system": [{"type": "text", "text": prompt.stable, "cache_control": {"type": "ephemeral"}}],
+            "messages": [*_messages(prompt)],
+            **thinking_fields(self._model, self._effort, least=prompt.least),
+            **({"tool_choice": {"type": "none"}} if prompt.tools and prompt.final else {}),
+        }
+        response = await self._client.post("/v1/messages", cast_to=httpx2.Response, content=self._body(fields, prompt.tools))
+        return response.json()
+
+    def _body(self, fields: Mapping[str, Any], tools: Sequence[Mapping[str, Any]]) -> bytes:
+        """A request as JSON. The tools are spelled once, for nearly all have the same; the SDK would copy and spell them each time."""
+        if tools is not self._tools:
+            self._tools, self._spelled_tools = tools, _json(tools)
+        text = _json(fields)
+        return (f'{text[:-1]},"tools":{self._spelled_tools}}}' if tools else text).encode()
 
 
 def _messages(prompt: Prompt) -> Iterator[MessageParam]:
-    """The conversation, what was done with tools, and the parts of an answer. A generator: the SDK makes the one copy that is kept."""
+    """The conversation, what was done with tools, and the parts of an answer."""
     for message in prompt.messages:
         yield cast("MessageParam", {"role": message.role, "content": _content(message)})
     for content, results in prompt.exchanges:
@@ -156,6 +169,10 @@ def _content(message: PromptMessage) -> str | list[Block]:
         source = {"type": "base64", "media_type": picture.media_type, "data": picture.data}
         blocks += [{"type": "text", "text": picture_mark(number)}, cast("ImageBlockParam", {"type": "image", "source": source})]
     return [*blocks, {"type": "text", "text": message.text}]
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def _answer(message: ModelMessage, ms: int) -> ModelAnswer:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -37,11 +38,15 @@ def message(text: str = "Yes.", stop: str = "end_turn", **usage: Any) -> dict[st
 
 
 def ask(handler: Callable[[httpx2.Request], httpx2.Response], prompt: Prompt = PROMPT, **settings: Any) -> ModelAnswer:
-    async def scenario() -> ModelAnswer:
+    return ask_all(handler, [prompt], **settings)[0]
+
+
+def ask_all(handler: Callable[[httpx2.Request], httpx2.Response], prompts: Sequence[Prompt], **settings: Any) -> list[ModelAnswer]:
+    async def scenario() -> list[ModelAnswer]:
         claude = Claude(load_settings(sandbox="on", **settings))
         await claude._client._client.aclose()
         claude._client._client = httpx2.AsyncClient(transport=httpx2.MockTransport(handler), base_url=claude._client.base_url)
-        return await claude.think(prompt)
+        return [await claude.think(prompt) for prompt in prompts]
 
     return asyncio.run(scenario())
 
@@ -64,6 +69,21 @@ def test_the_stable_part_is_cached_and_nothing_unknown_is_asked_for() -> None:
         2,
         7,
     )
+
+
+def test_each_question_goes_out_with_its_own_tools() -> None:
+    """They are spelled once for all questions that have the same, and anew for one that has others."""
+    seen: list[dict[str, Any]] = []
+
+    def handler(request: httpx2.Request) -> httpx2.Response:
+        seen.append(json.loads(request.content))
+        return httpx2.Response(200, json=message())
+
+    first, second = (({"name": name, "description": "\u00fc\u20ac", "input_schema": {"type": "object"}},) for name in ("one", "two"))
+    sets: list[tuple[dict[str, Any], ...]] = [first, first, (), second, first]
+    ask_all(handler, [replace(PROMPT, tools=tools, final=number == 1) for number, tools in enumerate(sets)])
+    assert [tuple(body.get("tools", ())) for body in seen] == sets
+    assert [body.get("tool_choice") for body in seen] == [None, {"type": "none"}, None, None, None]
 
 
 def test_what_was_said_before_a_pause_goes_back_as_it_came() -> None:
