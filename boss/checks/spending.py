@@ -6,6 +6,7 @@ from typing import Final
 
 from redis import Redis
 
+from boss.checks.models import usable_users
 from boss.checks.result import Finding, fail, ok, warn
 from shared.config.prices import load_prices, shipped
 from shared.config.settings import Settings
@@ -15,6 +16,7 @@ from shared.model.prices import MICROS_PER_DOLLAR, PriceTable
 from shared.operations.people import People
 from shared.operations.spending import near, spending_report
 from supervisor_worker.assistant import price
+from supervisor_worker.assistant.model_choice import all_chosen
 
 NEAR: Final = 0.8
 MANY_FAILED: Final = 0.25
@@ -26,7 +28,7 @@ _RAISE: Final = "See `boss spending` and `boss messages list` for a loop, or rai
 
 def spending(settings: Settings, seen: Figures) -> list[Finding]:
     """What this day and month (UTC, by the server's clock) have used of their bounds, and questions that gave no answer."""
-    if small := price.too_small(settings, _usable(settings)):
+    if small := price.too_small(settings, _usable(settings), usable_users(settings)):
         return [fail("spending", small, "Raise that bound, or lower CLAUDE_MAX_TOKENS and CLAUDE_THINKING_TOKENS.")]
     spent = seen.spent
     tokens, turns, reserved, calls, failed = spent.tokens, spent.turns, spent.reserved, spent.calls, spent.failed
@@ -70,17 +72,18 @@ def _dollars(micros: int, bound: int, when: str) -> str:
 
 
 def prices(settings: Settings) -> list[Finding]:
-    """Whether the model that answers has a price."""
+    """Whether the models that answer have a price."""
     try:
         table = load_prices(settings.prices_file)
     except ConfigurationError as error:
         return [fail("prices", error.detail, "Correct that file: docs/howto/budgets.md.")]
     if "anthropic" in settings.played:
         return [ok("prices", "Claude is played, and costs nothing")]
-    if not table.listed(settings.boss_model):
+    models = sorted({choice.model for choice in all_chosen(settings, usable_users(settings))})
+    if missing := [model for model in models if not table.listed(model)]:
         todo = "Write its price into a file, and its name into PRICES_FILE: docs/howto/budgets.md."
-        return [warn("prices", f"{settings.boss_model} has no price, and counts at the dearest of all", todo)]
-    return [ok("prices", f"{settings.boss_model} is listed")]
+        return [warn("prices", f"{model} has no price, and counts at the dearest of all", todo) for model in missing[:MOST_NAMED]]
+    return [ok("prices", f"listed: {', '.join(models[:MOST_NAMED])}")]
 
 
 def persons(settings: Settings, redis: Redis) -> list[Finding]:

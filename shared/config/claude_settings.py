@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
 from shared.config.field import setting
+from shared.model.efforts import EffortSetting
 
 
 class ClaudeSettings(BaseSettings):
@@ -17,12 +18,18 @@ class ClaudeSettings(BaseSettings):
     anthropic_base_url: str = setting("", "Another host that speaks the Messages API (a gateway). Empty: Anthropic.", "Claude")
     boss_model: str = setting("claude-sonnet-5-5", "The Claude model that answers.", "Claude")
     claude_timeout_seconds: float = setting(90.0, "The longest that one question to Claude may take.", "Claude", gt=0, le=600)
-    boss_effort: Literal["default", "low", "medium", "high", "xhigh", "max"] = setting(
+    boss_effort: EffortSetting = setting(
         "medium",
         "How much the model thinks and writes. default: nothing is said about it, for a gateway that knows no such field.",
         "Claude",
     )
     claude_max_tokens: int = setting(1024, "The longest answer, in tokens.", "Claude", ge=64, le=16000)
+    sms_model: str = setting("", "Another model for what is answered by text (docs/howto/models.md). Empty: BOSS_MODEL.", "Claude")
+    sms_effort: Literal["", EffortSetting] = setting("", "The same for its effort. Empty: BOSS_EFFORT.", "Claude")
+    sms_max_tokens: int = setting(0, "The longest answer by text, in tokens. 0: CLAUDE_MAX_TOKENS.", "Claude", ge=0, le=16000)
+    email_model: str = setting("", "Another model for what is answered by mail. Empty: BOSS_MODEL.", "Claude")
+    email_effort: Literal["", EffortSetting] = setting("", "The same for its effort. Empty: BOSS_EFFORT.", "Claude")
+    email_max_tokens: int = setting(0, "The longest answer by mail, in tokens. 0: CLAUDE_MAX_TOKENS.", "Claude", ge=0, le=16000)
     claude_thinking_tokens: int = setting(
         3072,
         "Room for thinking beside the answer, in tokens: a model's thinking counts toward what it may write.",

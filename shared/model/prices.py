@@ -7,7 +7,7 @@ settled are then the same numbers everywhere, in Lua too.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
 from functools import cached_property
@@ -74,10 +74,13 @@ class Price:
     tiers: tuple[Tier, ...]
     search: int = 0
 
+    def at(self, prompt: int) -> Rates:
+        """The rates of a request whose prompt has so many tokens."""
+        return next(tier.rates for tier in reversed(self.tiers) if tier.above < prompt or tier.above == 0)
+
     def cost(self, usage: TokenUsage) -> int:
         """What a call cost, in microdollars."""
-        tier = next(tier for tier in reversed(self.tiers) if tier.above < usage.prompt or tier.above == 0)
-        return _micros(tier.rates.nanos(usage)) + self.search * usage.searches
+        return _micros(self.at(usage.prompt).nanos(usage)) + self.search * usage.searches
 
     def most(self, prompt: int, output: int, searches: int = 0) -> int:
         """The most that a request may cost, in microdollars: with at most so many tokens of prompt, and of output, and searches."""
@@ -91,6 +94,17 @@ class Price:
 
 
 FREE: Final = Price((Tier(0, Rates(0, 0, 0, 0, 0)),))
+
+
+def dearest_of(prices: Sequence[Price]) -> Price:
+    """What no call costs more than by any of these prices: at each size of a prompt, each rate at its highest."""
+    borders = sorted({tier.above for price in prices for tier in price.tiers})
+    tiers = tuple(Tier(above, _highest([price.at(above + 1) for price in prices])) for above in borders)
+    return Price(tiers, max(price.search for price in prices))
+
+
+def _highest(rates: Sequence[Rates]) -> Rates:
+    return Rates(*(max(getattr(each, field.name) for each in rates) for field in fields(Rates)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +157,7 @@ class PriceTable:
     def _dearest(self, day: date) -> tuple[Tier, ...]:
         """Of all that holds on a day, each rate at its highest."""
         rates = [tier.rates for rows in self._by_model.values() for tier in _at(rows, day).price.tiers]
-        return (Tier(0, Rates(*(max(getattr(each, field.name) for each in rates) for field in fields(Rates)))),)
+        return (Tier(0, _highest(rates)),)
 
 
 def _at(rows: list[PriceRow], day: date) -> PriceRow:

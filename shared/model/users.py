@@ -10,6 +10,7 @@
     robots     = "answer"            # optional: mail that programs send in the person's name is answered, too
     timezone   = "Europe/Berlin"     # optional, default UTC
     role       = "admin"             # or "member", the default
+    model      = "claude-opus-5-5"   # optional: another model for this person, and with it or alone `effort` and `max_tokens`
     bridge_only = true               # optional: comes over the bridge alone, and no provider is asked for on its account
     shared     = true                # optional: several people use it, such as a family's phone
     forwarding = [{ address = "contact@example.com", tag = "contact" }]   # optional: addresses to which anybody may write
@@ -34,13 +35,22 @@ from shared.errors import BadInput, ConfigurationError
 from shared.model import forwarding
 from shared.model.addresses import Address, Channel, EmailAddress, PhoneNumber
 from shared.model.channels import CHANNELS
+from shared.model.efforts import EFFORT_SETTINGS, EffortSetting
 from shared.model.events import Received
 from shared.model.forwarding import Forwarding
 from shared.model.words import DEFAULT, LANGUAGES
 
-_TEXTS: Final = {"username", "name", "phone", "email", "boss_phone", "boss_email", "timezone", "language", "role", "robots"}
+_ENDS: Final = ("phone", "boss_phone", "email", "boss_email")
+_PLAIN: Final = ("username", "name", "timezone", "language", "role", "robots", "bridge_only", "shared", "model", "effort", "max_tokens")
+"""What is taken over as it stands."""
 _FLAGS: Final = {"bridge_only", "shared"}
+_NUMBERS: Final = {"max_tokens"}
+_TEXTS: Final = {*_ENDS, *_PLAIN} - _FLAGS - _NUMBERS
 _LISTS: Final = {"email_aliases", "forwarding"}
+_KNOWN: Final = _TEXTS | _FLAGS | _NUMBERS | _LISTS
+ANSWER_TOKENS: Final = (64, 16_000)
+"""The least and the most room that an answer may have."""
+_MODEL: Final = re.compile(r"[!-~]{1,200}")
 MAX_ALIASES: Final = 20
 MAX_USERS: Final = 10_000
 
@@ -61,6 +71,10 @@ class User:
     forwarding: tuple[Forwarding, ...] = ()
     role: Literal["admin", "member"] = "member"
     robots: Literal["", "answer"] = ""
+    model: str = ""
+    effort: Literal["", EffortSetting] = ""
+    max_tokens: int = 0
+    """Who answers this person, how much it thinks, and the longest answer in tokens; "" and 0 where the channel's settings say it."""
     bridge_only: bool = False
     """Whether the addresses only name the person at the bridge: no text and no mail goes there, and none is accepted from there."""
     shared: bool = False
@@ -92,10 +106,14 @@ LOCAL_USER: Final = User(
 
 
 class Users:
-    """The table of users, looked up by both ends of a message."""
+    """The table of users, looked up by both ends of a message.
+
+    `distinct_models` are some of them, one for each choice of a model that an entry makes.
+    """
 
     def __init__(self, users: list[User]) -> None:
         self.all = tuple(users)
+        self.distinct_models = tuple({(user.model, user.effort, user.max_tokens): user for user in users}.values())
         self._by_ends = {channel: {ends: user for user in users for ends in user.all_ends(channel)} for channel in CHANNELS}
         self._bosses = {channel: frozenset(boss for boss, _ in known) for channel, known in self._by_ends.items()}
         self._forwarding = {each.address: (user, each) for user in users for each in user.forwarding}
@@ -188,16 +206,12 @@ def load_users(path: Path | None) -> Users:
 def _user(table: dict[str, Any], number: int, faults: list[str]) -> User | None:
     """One table as a User; its faults are appended, without the values."""
     where = f"user {number}"
-    found = [_unknown(where, name) for name in sorted(set(table) - _TEXTS - _FLAGS - _LISTS)]
+    found = [_unknown(where, name) for name in sorted(set(table) - _KNOWN)]
     found += [f"{where}: {name} must be text" for name in sorted(_TEXTS & set(table)) if not isinstance(table[name], str)]
     found += [f"{where}: {name} must be true or false" for name in sorted(_FLAGS & set(table)) if not isinstance(table[name], bool)]
     if not table.get("username"):
         found.append(f"{where}: username is missing")
-    fields: dict[str, Any] = {
-        name: table[name]
-        for name in ("username", "name", "timezone", "language", "role", "robots", "bridge_only", "shared")
-        if name in table
-    }
+    fields: dict[str, Any] = {name: table[name] for name in _PLAIN if name in table}
     if not found:
         found += _addresses(table, fields, where)
         found += _choices(fields, where)
@@ -206,13 +220,13 @@ def _user(table: dict[str, Any], number: int, faults: list[str]) -> User | None:
 
 
 def _unknown(where: str, name: str) -> str:
-    near = get_close_matches(name, _TEXTS | _FLAGS | _LISTS, n=1)
+    near = get_close_matches(name, _KNOWN, n=1)
     return f"{where}: unknown field {name}" + (f" (did you mean {near[0]}?)" if near else "")
 
 
 def _addresses(table: dict[str, Any], fields: dict[str, Any], where: str) -> list[str]:
     found = []
-    for name in ("phone", "boss_phone", "email", "boss_email"):
+    for name in _ENDS:
         if name not in table:
             continue
         parse = PhoneNumber.parse if name.endswith("phone") else EmailAddress.parse
@@ -264,6 +278,13 @@ def _choices(fields: dict[str, Any], where: str) -> list[str]:
         found.append(f"{where}: role must be admin or member")
     if fields.get("robots", "") not in ("", "answer"):
         found.append(f'{where}: robots must be "answer", or be left out')
+    if not _MODEL.fullmatch(fields.get("model", "-")):
+        found.append(f"{where}: model must be its name, without blanks")
+    if fields.get("effort", "default") not in EFFORT_SETTINGS:
+        found.append(f"{where}: effort must be one of {', '.join(EFFORT_SETTINGS)}")
+    least, most = ANSWER_TOKENS
+    if type(fields.get("max_tokens", least)) is not int or not least <= fields.get("max_tokens", least) <= most:
+        found.append(f"{where}: max_tokens must be a number from {least} to {most}")
     if fields.get("language", DEFAULT) not in LANGUAGES:
         found.append(f"{where}: language must be one of {', '.join(LANGUAGES)}")
     try:

@@ -11,10 +11,11 @@ from typing import Final
 
 from shared.config.settings import Settings
 from shared.mailbox.calls import Cost, Dearest
-from shared.model.prices import FREE, Price, PriceTable
+from shared.model.prices import FREE, Price, PriceTable, dearest_of
 from shared.model.users import User, Users
 from shared.observability import logs
 from supervisor_worker.assistant import price
+from supervisor_worker.assistant.model_choice import all_chosen
 from supervisor_worker.assistant.time_notes import zone
 
 LOG: Final = logs.logger(__name__)
@@ -60,7 +61,8 @@ class Costs:
 
     def dearest(self, figures: Dearest) -> Dearest:
         """The figures by which a claim reserves, with what they cost today."""
-        return replace(figures, tiers=self.price(figures.model).spelled, zones=self.zones)
+        prices = [self.price(choice.model) for choice in all_chosen(self.settings, self.users)]
+        return replace(figures, tiers=dearest_of(prices).spelled, zones=self.zones)
 
     @property
     def zones(self) -> str:

@@ -15,10 +15,10 @@ from shared.config.settings import Settings
 from shared.mailbox.calls import DayBounds, Dearest
 from shared.model import codec
 from shared.model.media import MAX_MEDIA
-from shared.model.prices import MICROS_PER_DOLLAR, PriceTable
+from shared.model.prices import MICROS_PER_DOLLAR, PriceTable, dearest_of
 from shared.model.users import Users
 from supervisor_worker.assistant.file_notes import LONGEST_NOTES
-from supervisor_worker.assistant.models import thinks
+from supervisor_worker.assistant.model_choice import ModelChoice, all_chosen, usual
 from supervisor_worker.assistant.prompt import BYTES_A_TOKEN, Prompt, longest_instructions
 from supervisor_worker.assistant.time_notes import LONGEST
 from supervisor_worker.assistant.tools.catalog import definitions
@@ -43,9 +43,9 @@ _NOTES: Final = 1_200 + 2 * LONGEST
 """Bytes of our own notes and of the lines' number, beside those that a record makes up for by its ids and names."""
 
 
-def longest_answer(settings: Settings) -> int:
-    """`max_tokens` of every request: the answer, and the thinking before it."""
-    return settings.claude_max_tokens + (settings.claude_thinking_tokens if thinks(settings.boss_model) else 0)
+def choice_of(prompt: Prompt, settings: Settings) -> ModelChoice:
+    """Who is asked with a prompt; the usual model where it does not say."""
+    return prompt.choice or usual(settings)
 
 
 def most_of(prompt: Prompt, settings: Settings) -> int:
@@ -56,7 +56,7 @@ def most_of(prompt: Prompt, settings: Settings) -> int:
     size += sum(len(codec.dumps([*content, *results])) for content, results in prompt.exchanges) + tools_size(prompt.tools)
     pictures = sum(len(message.pictures) for message in prompt.messages)
     pages = sum(document.pages for message in prompt.messages for document in message.documents)
-    return longest_answer(settings) + _tokens(size) + PICTURE_TOKENS * pictures + PAGE_TOKENS * pages
+    return choice_of(prompt, settings).longest + _tokens(size) + PICTURE_TOKENS * pictures + PAGE_TOKENS * pages
 
 
 def tools_size(tools: Sequence[Mapping[str, Any]]) -> int:
@@ -71,20 +71,22 @@ def _size_of_ours() -> int:
     return len(codec.dumps([*definitions()])) + TOOLS_OVERHEAD
 
 
-def dearest(settings: Settings) -> Dearest:
+def dearest(settings: Settings, users: Users | None = None) -> Dearest:
     """By what the claim computes the same before it has read the messages: never less than `most_of` a turn's first request.
 
-    What the files of a mail are as pictures and documents is known only when they have been read, and is reserved then.
+    What the files of a mail are as pictures and documents is known only when they have been read, and is reserved then. Whose turn it is
+    is known no earlier: the longest answer of all `users` is taken.
     """
+    answer = max(choice.longest for choice in all_chosen(settings, users))
     always = longest_instructions(configured(settings)) + tools_size(definitions()) + NOTES_BYTES + _NOTES
     return Dearest(
-        fixed=longest_answer(settings) + _tokens(always),
+        fixed=answer + _tokens(always),
         history=settings.history_tokens * BYTES_A_TOKEN,
         text=_MESSAGE,
         files=MAX_TURN_TEXT + LONGEST_NOTES,
         picture=PICTURE_TOKENS,
         pictures=MAX_MEDIA,
-        answer=longest_answer(settings),
+        answer=answer,
         model=settings.boss_model,
     )
 
@@ -96,20 +98,21 @@ def day_bounds(settings: Settings, users: Users) -> DayBounds:
     SENDER_DAILY_SHARE, however few users there are: what strangers cost leaves the users the rest.
     """
     tokens, turns = settings.spending_bounds
-    share, least = max(settings.sender_daily_share, 1 / max(1, len(users.all))), MIN_CALLS_OF_A_SHARE * dearest(settings).fixed
+    share, least = max(settings.sender_daily_share, 1 / max(1, len(users.all))), MIN_CALLS_OF_A_SHARE * dearest(settings, users).fixed
     own, forwarded = (max(int(tokens * part), least) for part in (share, settings.sender_daily_share))
     return DayBounds(tokens, turns, own if own < tokens else 0, forwarded if forwarded < tokens else 0, *settings.dollar_bounds)
 
 
-def too_small(settings: Settings, prices: PriceTable) -> str:
+def too_small(settings: Settings, prices: PriceTable, users: Users | None = None) -> str:
     """A sentence for the operator when a bound is smaller than one plain request, so that nothing is ever answered; else ""."""
-    figures = dearest(settings)
+    figures = dearest(settings, users)
     least, tokens = figures.fixed, settings.spending_bounds[0]
     if 0 < tokens < least:
         return f"DAILY_TOKENS is {tokens:,}, but one question is reserved at least {least:,} tokens: nothing can be answered"
     if "anthropic" in settings.played:
         return ""
-    dollars = prices.price(settings.boss_model, today()).most(least - figures.answer, figures.answer)
+    models = [prices.price(choice.model, today()) for choice in all_chosen(settings, users)]
+    dollars = dearest_of(models).most(least - figures.answer, figures.answer)
     for name, bound in zip(settings.dollar_settings, settings.dollar_bounds, strict=True):
         if 0 < bound < dollars:
             shown = f"{bound / MICROS_PER_DOLLAR:g}, but one question is reserved at least {dollars / MICROS_PER_DOLLAR:.4f} dollars"

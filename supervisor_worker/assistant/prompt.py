@@ -24,6 +24,7 @@ from shared.model.forwarding import WITHHELD
 from shared.model.users import User
 from supervisor_worker.assistant import time_notes
 from supervisor_worker.assistant.file_notes import said_before, told, told_apart
+from supervisor_worker.assistant.model_choice import ModelChoice
 from supervisor_worker.assistant.time_notes import zone
 from supervisor_worker.assistant.tools.memory import notes_of
 from supervisor_worker.channels.formats import FORMATS, MessageFormat
@@ -100,7 +101,7 @@ class Prompt:
     what may change between two turns, comes last. `tools` are the definitions of what the model may call, `exchanges` its answers that
     called some of them, each with the results, block by block as they came and went; `final` allows no further call. `partial_answers` are
     the parts of an answer before the model's pauses. `after` stands behind all of this. `least`: think as little as possible. `mixed`: it
-    shows words that the person did not write.
+    shows words that the person did not write. `choice` is who is asked, None for the usual model.
     """
 
     stable: str
@@ -113,6 +114,7 @@ class Prompt:
     final: bool = False
     mixed: bool = False
     source: str = ""
+    choice: ModelChoice | None = None
 
     def continued(self, content: Sequence[Mapping[str, Any]]) -> Prompt:
         """The same prompt, after the model paused."""

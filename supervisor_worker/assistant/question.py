@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from supervisor_worker.assistant import model_choice
 from supervisor_worker.assistant.prompt import Prompt, PromptMessage
 
 
@@ -20,6 +21,7 @@ def stored(prompt: Prompt) -> dict[str, Any]:
         "messages": [[message.role, message.text] for message in prompt.messages],
         "mixed": prompt.mixed,
         "source": prompt.source,
+        "choice": prompt.choice.stored() if prompt.choice else None,
         "shown": [len(prompt.messages[-1].pictures), len(prompt.messages[-1].documents)],
     }
 
@@ -31,4 +33,5 @@ def restored(value: Mapping[str, Any], current: Prompt) -> Prompt | None:
         return None
     messages = [PromptMessage(role, text) for role, text in value["messages"]]
     messages[-1] = replace(messages[-1], pictures=newest.pictures, documents=newest.documents)
-    return replace(current, stable=value["stable"], messages=tuple(messages), tools=tuple(value["tools"]), mixed=value["mixed"])
+    again = replace(current, stable=value["stable"], messages=tuple(messages), tools=tuple(value["tools"]), mixed=value["mixed"])
+    return replace(again, choice=model_choice.restored(value.get("choice"), current.choice))

@@ -23,6 +23,7 @@ from supervisor_worker.assistant.claude.client import PROVIDER, ModelAnswer
 from supervisor_worker.assistant.file_notes import not_kept, unheard
 from supervisor_worker.assistant.generated import COMPLETE, CUT, TOOL_USE, GeneratedReply, GeneratedText, ReplyTarget
 from supervisor_worker.assistant.hearing import NO_TOKENS, Hearing
+from supervisor_worker.assistant.model_choice import chosen
 from supervisor_worker.assistant.outside_calls import OutsideCalls
 from supervisor_worker.assistant.prompt import Prompt, build_prompt
 from supervisor_worker.assistant.reservations import ModelCallDenied, ModelCalls
@@ -303,20 +304,22 @@ class ReplyGenerator:
 
     def _prompt(self, asking: Asking, shown: ShownFiles) -> Prompt:
         turn, events, last = asking.turn, asking.events, asking.events[-1]
-        return build_prompt(
+        user = self.users.named(last.user)
+        prompt = build_prompt(
             last.channel,
             events,
             history_of(turn, last.user),
             shown.pictures,
             files=shown.files,
             folds={message.id: message.folds or () for message in turn.messages},
-            user=self.users.named(last.user),
+            user=user,
             now=datetime.fromtimestamp(turn.claimed_at / 1000, UTC),
             times=[time_of(message) for message in turn.messages],
             remembered=asking.remembered,
             history_tokens=self.settings.history_tokens,
             forms=configured(self.settings),
         )
+        return replace(prompt, choice=chosen(self.settings, last.channel, user))
 
 
 async def _remembered(turn: Turn, calls: ModelCalls, steps: TurnSteps | None) -> RememberedFacts:

@@ -17,7 +17,7 @@ from shared.mailbox.calls import NO_MODEL_CALL, Cost, DayBounds, Settled, reserv
 from shared.mailbox.calls.turns import first_model_call_id
 from supervisor_worker.assistant.claude.client import ModelAnswer
 from supervisor_worker.assistant.costs import HEARING_MICROS, Costs
-from supervisor_worker.assistant.price import longest_answer, most_of
+from supervisor_worker.assistant.price import choice_of, most_of
 from supervisor_worker.assistant.prompt import Prompt
 
 
@@ -65,9 +65,9 @@ class ModelCalls:
 
     async def ask(self, prompt: Prompt) -> ModelAnswer:
         """Call the model. Raises ModelCallDenied, LeaseLost, RedisError, and what the model raises."""
-        need, model = most_of(prompt, self.settings), self.settings.boss_model
-        price = self.costs.price(model)
-        await self._reserve(need, self.costs.most(model, need, longest_answer(self.settings)))
+        need, choice = most_of(prompt, self.settings), choice_of(prompt, self.settings)
+        price = self.costs.price(choice.model)
+        await self._reserve(need, self.costs.most(choice.model, need, choice.longest))
         self.settled = Settled(self.settled.model_call, None, "bad")
         try:
             answer = await self.model.think(prompt)
@@ -96,7 +96,7 @@ class ModelCalls:
 
     async def _reserve(self, need: int, cost: Cost) -> None:
         self._asked += 1
-        if self._asked == 1 and need <= self.reserved:
+        if self._asked == 1 and need <= self.reserved and cost.model == self.settings.boss_model:  # in whose name the claim reserves
             return
         model_call = f"{first_model_call_id(self.token)}-{self._asked}"
         verdict = await self.mailbox.run(

@@ -29,7 +29,8 @@ from shared.observability.redaction import summarize
 from shared.process import honcho
 from shared.process.tasks import cancel_and_wait
 from shared.runtime import Runtime, redis_url
-from supervisor_worker.assistant.price import too_small
+from supervisor_worker.assistant.model_checks import doubts
+from supervisor_worker.assistant.price import today, too_small
 from supervisor_worker.process.clock_watch import watch_clock
 from supervisor_worker.process.resources import CURRENT, WorkerResources, open_resources
 from supervisor_worker.process.stored_indexes import StoredIndexes
@@ -89,7 +90,9 @@ Beside = Callable[[BossWorker, Sweep], Coroutine[Any, Any, None]]
 
 async def work(runtime: Runtime, name: str = "", beside: Beside | None = None) -> None:
     """Run jobs until told to end. Without a `name` the worker gets a unique one."""
-    if small := too_small(runtime.settings, runtime.prices):
+    for doubt in doubts(runtime.settings, runtime.users, today()):
+        LOG.warning("A model cannot do what is set", action="model_settings", detail=doubt)
+    if small := too_small(runtime.settings, runtime.prices, runtime.users):
         LOG.critical("A bound of the day is smaller than one question", action="bound_too_small", detail=small)
     liveness = Liveness(redis_url(runtime.settings), runtime.settings.process_life_seconds)
     with liveness:

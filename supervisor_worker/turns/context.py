@@ -96,7 +96,7 @@ class TurnContext:
 
     @cached_property
     def _dearest(self) -> Dearest:
-        return dearest(self.settings)
+        return dearest(self.settings, self.users)
 
     @property
     def lease_ms(self) -> int:

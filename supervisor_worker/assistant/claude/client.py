@@ -22,7 +22,7 @@ from shared.model.prices import TokenUsage
 from supervisor_worker.assistant.claude.response import ModelMessage, used_by
 from supervisor_worker.assistant.claude.transport import ClaudeTransport
 from supervisor_worker.assistant.models import thinking_fields
-from supervisor_worker.assistant.price import longest_answer
+from supervisor_worker.assistant.price import choice_of
 from supervisor_worker.assistant.prompt import Prompt, PromptMessage
 from supervisor_worker.channels.notes import document_mark, picture_mark
 from supervisor_worker.providers.exchange import retry_after
@@ -88,9 +88,7 @@ class Claude:
         url = settings.provider_urls["anthropic"]
         pool = HttpPool(url, limit=settings.worker_concurrency, connect_seconds=min(CONNECT_SECONDS, seconds))
         self._seconds = seconds
-        self._model = settings.boss_model
-        self._effort = settings.boss_effort
-        self._max_tokens = longest_answer(settings)
+        self._settings = settings
         self._tools: Sequence[Mapping[str, Any]] = ()
         self._spelled_tools = ""
         self._client = anthropic.AsyncAnthropic(
@@ -125,12 +123,13 @@ class Claude:
 
     async def _ask(self, prompt: Prompt) -> object:
         """The answer's JSON."""
+        choice = choice_of(prompt, self._settings)
         fields: dict[str, Any] = {
-            "model": self._model,
-            "max_tokens": self._max_tokens,
+            "model": choice.model,
+            "max_tokens": choice.longest,
             "system": [{"type": "text", "text": prompt.stable, "cache_control": {"type": "ephemeral"}}],
             "messages": [*_messages(prompt)],
-            **thinking_fields(self._model, self._effort, least=prompt.least),
+            **thinking_fields(choice.model, choice.effort, least=prompt.least),
             **({"tool_choice": {"type": "none"}} if prompt.tools and prompt.final else {}),
         }
         response = await self._client.post("/v1/messages", cast_to=httpx2.Response, content=self._body(fields, prompt.tools))

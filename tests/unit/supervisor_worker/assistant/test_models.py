@@ -8,7 +8,8 @@ import pytest
 from anthropic.types.model import Model
 
 from sandbox.anthropic import model_rules
-from supervisor_worker.assistant.models import EFFORTS, FAMILIES, family_of, thinking_fields, thinks
+from shared.model.efforts import EFFORTS
+from supervisor_worker.assistant.models import FAMILIES, family_of, thinking_fields, thinks
 
 KNOWN = sorted(f"claude-{name}" for name in FAMILIES)
 NAMES = [name for part in get_args(Model) for name in get_args(part)]

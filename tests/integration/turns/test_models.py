@@ -1,0 +1,74 @@
+"""Which model a turn asks: the person's, else the channel's; and a turn with a step stays with its model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from shared.mailbox.books import read_books
+from shared.model import users
+from tests.integration.turns.test_tools import calling, notes, tools
+from tests.support.sandbox import SandboxProcess
+from tests.support.turn_environment import TurnEnvironment
+
+__all__ = ["tools"]
+
+
+def asked(sandbox: SandboxProcess) -> list[tuple[Any, ...]]:
+    """Model, effort and `max_tokens` of each question."""
+    return [
+        (entry["request"]["model"], entry["request"].get("output_config", {}).get("effort"), entry["request"]["max_tokens"])
+        for entry in sandbox.journal("anthropic.messages")
+    ]
+
+
+def with_price(environment: TurnEnvironment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Claude's prices count, though it is played."""
+    monkeypatch.setattr(type(environment.settings), "played", frozenset())
+
+
+def test_each_channel_has_its_model_and_a_person_their_own(environment: TurnEnvironment, sandbox: SandboxProcess) -> None:
+    """With effort and room; the reply's record names the model."""
+    environment.environment |= {
+        "SMS_MODEL": "claude-haiku-5-5", "SMS_EFFORT": "low", "SMS_MAX_TOKENS": 600, "EMAIL_MODEL": "claude-opus-5-5",
+    }  # fmt: skip
+    text, mail = environment.text(), environment.mail()
+    environment.drive(lambda: environment.state(text) == environment.state(mail) == "answered")
+    assert sorted(asked(sandbox)) == [("claude-haiku-5-5", "low", 3672), ("claude-opus-5-5", "medium", 4096)]
+    environment.users.__init__([replace(users.LOCAL_USER, model="claude-sonnet-5-5", effort="high", max_tokens=700)])  # type: ignore[misc]
+    again = environment.text("And now?")
+    environment.drive(lambda: environment.state(again) == "answered")
+    assert asked(sandbox)[2:] == [("claude-sonnet-5-5", "high", 3772)]
+    assert [line.fields["model"] for line in environment.ledger("reply_stored")][-1] == "claude-sonnet-5-5"
+
+
+def test_a_turn_with_a_step_keeps_its_model_whatever_is_set_by_then(environment: TurnEnvironment, sandbox: SandboxProcess) -> None:
+    """Also its effort and its room: the question goes on with the same bytes."""
+    sandbox.script(calling("milk"))
+    sandbox.faults(anthropic={"fail": [{"fault": "529", "match": "tool_result", "times": None}]})
+    event = environment.text("Note milk")
+    environment.drive(lambda: len(notes(environment.redis)) == 1 and len(environment.ledger("backoff")) > 0)
+    sandbox.faults(anthropic={"fail": []})
+    environment.environment |= {"BOSS_MODEL": "claude-haiku-5-5", "BOSS_EFFORT": "low", "CLAUDE_MAX_TOKENS": 700}
+    other = environment.mail()
+    environment.drive(lambda: environment.state(event) == environment.state(other) == "answered")
+    found = asked(sandbox)
+    assert found[-1] == ("claude-haiku-5-5", "low", 3772) or found[-2] == ("claude-haiku-5-5", "low", 3772)
+    assert [each for each in found if each[0] == "claude-haiku-5-5"] == [("claude-haiku-5-5", "low", 3772)]
+    assert len(notes(environment.redis)) == 1
+
+
+def test_what_a_persons_model_used_is_in_its_own_book(
+    environment: TurnEnvironment, sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The claim reserved in the usual model's name, and its book has nothing of it."""
+    del sandbox
+    with_price(environment, monkeypatch)
+    environment.users.__init__([replace(users.LOCAL_USER, model="claude-opus-5-5")])  # type: ignore[misc]
+    event = environment.text()
+    environment.drive(lambda: environment.state(event) == "answered")
+    models = read_books(environment.redis).models
+    assert models["claude-opus-5-5"].money > 0
+    assert {name: used.money for name, used in models.items() if name != "claude-opus-5-5"} in ({}, {"claude-sonnet-5-5": 0})
