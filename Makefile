@@ -12,7 +12,7 @@ export PYTHONDONTWRITEBYTECODE :=
 UV_RUNS = UV_PYTHON="$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(UV)
 PYTEST = $(BIN)/python -m pytest
 # Files of the fault suite that are begun first, so that none of them is what everybody waits for at the end.
-LONGEST := standby matrix away poison_simulation kills
+LONGEST := standby matrix tool_matrix away poison_simulation kills
 # Forty messages a second are all that two cores can do, and the others' bounds in seconds would not hold beside them. A provider that is
 # slow because of the others is none of the troubles that are counted.
 ALONE := tests/chaos/test_order.py tests/chaos/test_providers.py tests/chaos/test_standby_times.py tests/chaos/test_mail_loops.py

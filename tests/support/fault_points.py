@@ -6,8 +6,9 @@ A plan is the file `<conversation>.plan` in CRASH_DIR, one line for each thing t
     SIGKILL after:sending       and then, another there
 
 Moments: `before:` and `after:` (once granted) each call of the mailbox by a worker; `after:take` and `before:give_back` of RQ's
-job; `before:` and `during:` a `think`, `send`, `find` or `transcribe` request to a provider; in the web process `before:accept` and
-`after:accept` of a webhook, and `before:replay` and `after:replay` of what was spooled. What happened stands in
+job; `before:` and `during:` a `think`, `send`, `find` or `transcribe` request to a provider, or a `call` of an MCP server; in the web
+process `before:accept` and `after:accept` of a webhook, and `before:replay` and `after:replay` of what was spooled. SIGCONT lets a moment
+pass: the next line is of the next time. What happened stands in
 `<conversation>.hit`, a line each: the time, the signal, the pid. A process that was frozen and is past that call leaves
 `<conversation>.past`. Who claimed a conversation last stands in `<conversation>.pid`, and in `swept`, with the time, whose
 wake-ups went with those who died in the sweep.
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from rq_async.run import Run
 
 Result = TypeVar("Result")
-GRANTED: Final = {"claim": "taken", "store_reply": "stored", "sending": "ok"}
+GRANTED: Final = {"claim": "taken", "store_reply": "stored", "sending": "ok", "step": "ok", "calling": "call"}
 """`after:` one of these means after it was granted."""
 UNDER_WAY_SECONDS: Final = 0.12
 """How long after its beginning a request is under way: by then the provider has it, and takes longer to answer."""
@@ -116,8 +117,8 @@ class FaultPoints:
 
 
 def conversation_of(call: Call[Any]) -> str:
-    """The conversation that a call belongs to."""
-    return str(call.args.get("conv", ""))
+    """The conversation that a call belongs to; what came of a call outside names its turn alone, and belongs to the job's."""
+    return str(call.args.get("conv", "")) or (str(get_contextvars().get("conversation", "")) if call.name == "called" else "")
 
 
 def arm_worker(fault_points: FaultPoints) -> None:
@@ -182,9 +183,13 @@ def _arm_requests(fault_points: FaultPoints) -> None:
     from supervisor_worker.assistant.claude.client import Claude  # noqa: PLC0415
     from supervisor_worker.channels.sendgrid.email import SendGridEmail  # noqa: PLC0415 - as above
     from supervisor_worker.channels.twilio.sms import TwilioSms  # noqa: PLC0415
+    from supervisor_worker.mcp.tools import McpTools  # noqa: PLC0415
     from supervisor_worker.media.transcription import Transcriber  # noqa: PLC0415
 
-    requests = ((Claude, "think"), (TwilioSms, "send"), (SendGridEmail, "send"), (TwilioSms, "find"), (Transcriber, "transcribe"))
+    requests = (
+        (Claude, "think"), (TwilioSms, "send"), (SendGridEmail, "send"), (TwilioSms, "find"), (Transcriber, "transcribe"),
+        (McpTools, "call"),
+    )  # fmt: skip
     for kind, name in requests:
         setattr(kind, name, _armed_request(fault_points, name, getattr(kind, name)))
 

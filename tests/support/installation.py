@@ -205,11 +205,17 @@ class Installation:
 
     def conversation(self, person: Person, channel: str = "sms", boss: str = "") -> str:
         """The id of somebody's texts, or of the thread that their `mail` starts; with another Boss than the usual one."""
-        salt = bytes.fromhex(cast("bytes", self.redis.get(keys.SALT)).decode())
         key = ConversationKey("sms", boss or BOSS_PHONE, person.phone)
         if channel == "email":
             key = ConversationKey("email", boss or BOSS_EMAIL, person.email, root_id(person))
-        return Identities(salt).conversation(key)
+        return self._identities().conversation(key)
+
+    def user(self, person: Person) -> str:
+        """The id of somebody's entry of the users file."""
+        return self._identities().user(person.tag)
+
+    def _identities(self) -> Identities:
+        return Identities(bytes.fromhex(cast("bytes", self.redis.get(keys.SALT)).decode()))
 
     # What came of it
 
