@@ -18,7 +18,7 @@ LONGEST := standby matrix tool_matrix away poison_simulation kills
 ALONE := tests/chaos/test_order.py tests/chaos/test_providers.py tests/chaos/test_standby_times.py tests/chaos/test_mail_loops.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test tests unit first-half second-half e2e chaos soak fuzz lint format bench clean
+.PHONY: help install run test tests unit first-half second-half e2e eval chaos soak fuzz lint format bench clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ first-half second-half: install
 e2e: .venv/installed-e2e ## Start the Procfile as a user does, look at the page with a browser, and kill what runs: every fault in a short form
 	$(PYTEST) tests/e2e
 	$(PYTEST) tests/chaos tests/integration/mcp -n 4 --dist loadfile --no-loadscope-reorder
+
+eval: install ## Hold conversations with the Boss, through the whole product; a real model where ANTHROPIC_API_KEY is set; EVAL="--restarts" kills between them
+	@$(BIN)/python -m tests.evaluation $(EVAL)
 
 chaos: install ## Every fault at full length, and the tables of what they did (docs/reference/chaos.md); half an hour
 	BOSSLINE_CHAOS=full $(PYTEST) $(LONGEST:%=tests/chaos/test_%.py) tests/chaos tests/integration/mailbox/test_model.py tests/integration/system/test_bench.py $(ALONE:%=--ignore=%) -n 3 --dist loadfile --no-loadscope-reorder

@@ -150,7 +150,7 @@ class BossProcess:
 class WebProcess(BossProcess):
     """The web process, as `boss web` becomes it, on a free port; `start` returns when it answers."""
 
-    program = ("webhook_api",)
+    program: ClassVar[tuple[str, ...]] = ("webhook_api",)
 
     def __init__(self, settings: Mapping[str, str], network: Path | None = None) -> None:
         """The port stays the same when it is started again."""

@@ -1,0 +1,84 @@
+"""The conversations of `make eval`: they can be read, there are enough of each kind, and a check that does not hold is noticed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.evaluation import case
+from tests.evaluation.case import Case, Step
+from tests.evaluation.checks import Seen, failures
+
+KINDS = {"reminders", "clock changes", "dates", "memory", "lists"}
+
+
+def test_there_are_conversations_of_every_kind() -> None:
+    """Each with a moment for each of its steps, in their order."""
+    cases = case.read()
+    assert set(case.kinds(cases)) >= KINDS
+    for each in cases:
+        moments = each.moments()
+        assert moments == sorted(moments), each.name
+
+
+def test_every_step_asks_for_something() -> None:
+    """One without a message, a command or a change only waits, and says what comes; no step leaves open what the person gets."""
+    for each in case.read():
+        for step in each.steps:
+            assert "gets" in step.model_fields_set, each.name
+
+
+def test_a_misspelt_check_is_refused(tmp_path: Path) -> None:
+    """Else it would always hold."""
+    (tmp_path / "some.toml").write_text('[[case]]\nname = "x"\nkind = "y"\n[[case.steps]]\ntext = "hello"\ngest = ["hello"]\n')
+    with pytest.raises(ValueError, match="gest"):
+        case.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("step", "seen", "said"),
+    [
+        ({"gets": ["hello"]}, {}, "0 messages in place of 1"),
+        ({"gets": ["hello"]}, {"got": ["good day"]}, "'hello' is not in"),
+        ({"gets": ["re: ^h.llo$"]}, {"got": ["well, hello"]}, "is not in"),
+        ({"gets": []}, {"got": ["hello"]}, "1 messages in place of 0"),
+        ({"gets": ["a"], "says": ["b"]}, {"got": ["a"]}, "'b' is not said"),
+        ({"gets": ["a"], "never": ["re: [Aa]"]}, {"got": ["a"]}, "is said"),
+        ({"shown": ["nuts"]}, {"questions": [{"messages": [{"role": "user", "content": "milk"}]}]}, "'nuts' is not shown"),
+        ({"shown": ["nuts"]}, {}, "nothing was asked"),
+        ({"hidden": ["milk"]}, {"questions": [{"system": "milk", "messages": []}]}, "'milk' is shown"),
+        ({"asked": 1}, {}, "asked 0 times and not 1"),
+        ({"called": [{"name": "remember"}]}, {}, "the calls were []"),
+        ({"called": [{"name": "a", "says": "b"}]}, {"calls": [{"name": "a", "text": "c", "failed": False}]}, "does not say 'b'"),
+        ({"called": [{"name": "a", "failed": True}]}, {"calls": [{"name": "a", "text": "c", "failed": False}]}, "did not fail"),
+        ({"facts": []}, {"facts": [{"text": "nuts"}]}, "1 facts in place of 0"),
+        ({"lists": [{"text": "milk", "done": True}]}, {"items": [{"text": "milk", "list": "shopping", "done": False}]}, "done is False"),
+        (
+            {"reminders": [{"text": "tea", "due": "2031-03-24T17:00"}]},
+            {"reminders": [{"text": "tea", "local": "2031-03-24T16:00", "zone": "UTC", "recurrence": ""}]},
+            "due is '2031-03-24T16:00'",
+        ),
+        ({}, {"errors": ["not within 20 s"]}, "not within 20 s"),
+    ],
+)
+def test_what_does_not_hold_is_said(step: dict[str, Any], seen: dict[str, Any], said: str) -> None:
+    """A check that nothing can fail would hold nothing."""
+    (found, *_) = failures(Step.model_validate(step), Seen(**seen), real=False)
+    assert said in found
+
+
+def test_a_real_model_chooses_its_words_and_may_write_more() -> None:
+    """What code says, what is stored and what must never be said holds for it as well."""
+    step = Step.model_validate({"gets": ["Remembered: "], "says": ["Sure."], "never": ["secret"], "called": [{"name": "remember"}]})
+    assert failures(step, Seen(got=["Remembered: nuts", "Anything else?"]), real=True) == []
+    assert failures(step, Seen(got=["Remembered: the secret"]), real=True) != []
+    assert failures(step, Seen(), real=True) != []
+
+
+def test_an_hour_later_is_an_hour_later_on_the_day_on_which_the_clocks_change() -> None:
+    """And a time of day is one of the wall's."""
+    steps = [{"text": "x"}, {"after": "1h"}, {"at": "04:00"}]
+    first, hour, four = Case.model_validate({"name": "x", "kind": "y", "start": "2031-03-30 01:30", "steps": steps}).moments()
+    assert (hour - first, four - hour) == (3600, 1800)
