@@ -149,12 +149,13 @@ local function dearest(messages, texts)
   return question.fixed + math.ceil(bytes / 2) + question.picture * math.min(pictures, question.pictures)
 end
 
--- What so many tokens cost at most, and whose they are: of one claim's messages, which are one person's.
-local account
-local function cost_of(tokens, messages)
-  account = account or {Money.account_of(get(key, 'sender'), get(msg_key(messages[1]), 'user'), question.zones)}
-  local person, offset = unpack(account)
-  return {micros = Money.most_of(question.tiers, tokens - question.answer, question.answer), model = question.model, person = person, offset = offset}
+-- What so many tokens cost at most, and the books that it is reserved in: of one claim's messages, which are one person's.
+local function most_of(tokens) return Money.most_of(question.tiers, tokens - question.answer, question.answer) end
+local looked
+local function books_for(messages)
+  local sender = get(key, 'sender')
+  looked = looked or Money.look(sender, t, Money.account_of(sender, get(msg_key(messages[1]), 'user'), question.zones))
+  return looked
 end
 
 -- The same turn for a repeated claim. What was said before is shown if it was paid for.
@@ -168,8 +169,8 @@ end
 -- What a turn of these messages is to reserve, what is shown with it, and why there is no room for it ("" where there is), and whether that
 -- is of the person's own day. History is left away from a question that fits into no day with it.
 local function priced(messages)
-  local function denied(amount) return refusal(bounds, get(key, 'sender'), amount, t, cost_of(amount, messages)) end
-  alarms = Money.near(bounds, t, cost_of(0, messages))
+  local function denied(amount) return refusal(books_for(messages), bounds, amount, most_of(amount)) end
+  alarms = Money.near(bounds, books_for(messages))
   local stop, own = denied(question.fixed)
   if stop ~= '' and stop ~= 'reserved' then return 0, {}, stop, own end
   local said, texts = said_before(get(msg_key(messages[1]), 'user'))
@@ -182,7 +183,7 @@ end
 
 -- No room is left in a month: of what the turn ends with its sender is told once a day. A bridge's message is answered in any case.
 local function month_over(stop, messages)
-  if Money.month_over(stop, t, cost_of(0, messages)) then alarms[#alarms + 1] = stop end
+  if Money.month_over(stop, books_for(messages)) then alarms[#alarms + 1] = stop end
   local told = redis.call('EXISTS', Money.told_key(get(key, 'sender'), t)) == 1
   return told and get(msg_key(messages[1]), 'kind') ~= 'bridge' and 'told' or stop
 end
@@ -293,7 +294,7 @@ if not resumed then
     hold(conv, t)
     local word = stop == 'spent' and alarm(t) or stop
     local code = (word == 'spent' and 'waits_day') or (word == 'share' and 'waits_share') or ''
-    local offset = own and cost_of(0, chosen).offset or 0
+    local offset = own and looked.offset or 0
     local notice = code ~= '' and tell_of_waiting(conv, chosen[1], 'n-waits-' .. string.sub(new_turn, 3), code, t, offset) or ''
     if notice == '' then
       local wait = word == 'spend_stop' and 0 or lost_wait * (0.5 + jitter / 2) / (word == 'reserved' and 20 or 1)
@@ -323,7 +324,7 @@ if process ~= '' then
   redis.call('ZADD', held_key(process), whole(t + lease), conv)
   redis.call('PEXPIRE', held_key(process), 86400000)
 end
-if amount > 0 then reserve(model_call, amount, conv, token, sender, t, cost_of(amount, chosen)) end
+if amount > 0 then reserve(books_for(chosen), model_call, amount, {micros = most_of(amount), model = question.model}, conv, token) end
 if sender ~= '' and box == FIRST then
   redis.call('ZADD', busy_key(sender), whole(t + lease), conv)
   redis.call('PEXPIRE', busy_key(sender), 86400000)

@@ -3,9 +3,13 @@
 -- uses: spending
 -- args: person
 local t, own = now(), Money.own_key(person, '')
-for _, id in ipairs(redis.call('ZRANGE', Money.costs, 0, -1)) do
-  local cost = Money.read(id)
-  if cost and string.sub(cost.books[3], 1, #own) == own then settle(id, -1, 'bad', -1) end
+for _, id in ipairs(redis.call('ZRANGE', RESERVED, 0, -1)) do
+  local call = read_model_call(id)
+  if call and string.sub(call.books[3] or '', 1, #own) == own then
+    call = settle(id, -1, 'bad', -1)
+    call.books = {call.books[1], call.books[2]}
+    write_model_call(call)
+  end
 end
 for i = -math.floor(Money.kept[2] / DAY) - 5, 1 do
   redis.call('DEL', Money.own_key(person, day_of(t + i * DAY)), Money.own_key(person, (Money.month_of(t + i * DAY))))

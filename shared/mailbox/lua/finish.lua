@@ -3,9 +3,9 @@
 -- A repeat gets the first answer. A turn that ends without a reply may have a call to settle: first, whoever holds the lease.
 -- uses: turns spending
 -- args: conv token state reason retention settled{model_call used# answer cost#} wake...
-settle(settled.model_call, settled.used, settled.answer, settled.cost)
+local asked = settle(settled.model_call, settled.used, settled.answer, settled.cost)
 if get(conv_key(conv), 'token') == token then
   end_model_call(conv)
-  if reason == 'nothing_to_say' then count_turn_of(settled.model_call) end
+  if reason == 'nothing_to_say' then count_turn_of(asked) end
 end
 return finish_turn(conv, token, state, reason, retention, now())

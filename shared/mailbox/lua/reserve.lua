@@ -15,10 +15,10 @@ if paused(pair) then return 'paused' end
 end_model_call(conv)
 local sender = get(key, 'sender')
 local person, offset = Money.account_of(sender, get(turn_key(get(key, 'turn')), 'user'), price.zones)
-local cost = {micros = price.micros, model = price.model, person = person, offset = offset}
-local stop = refusal(bounds, sender, amount, t, cost)
+local books = Money.look(sender, t, person, offset)
+local stop = refusal(books, bounds, amount, price.micros)
 if stop == '' then
-  reserve(model_call, amount, conv, token, sender, t, cost)
+  reserve(books, model_call, amount, price, conv, token)
   return 'ok'
 end
 return stop

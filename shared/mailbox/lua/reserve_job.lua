@@ -6,11 +6,11 @@
 -- args: bounds{tokens# turns# sender# forwarded# day# month# own_day# own_month#}
 local t = now()
 if read_model_call(model_call) then return 'ok' end
-local cost = {micros = price.micros, model = price.model, person = person ~= '' and person or '-', offset = offset}
 bounds.turns = 0
-local stop = refusal(bounds, '', amount, t, cost)
+local books = Money.look('', t, person ~= '' and person or '-', offset)
+local stop = refusal(books, bounds, amount, price.micros)
 if stop == '' then
-  Money.reserve_job(model_call, amount, t, cost, lasts)
+  Money.reserve(books, {id = model_call, conv = '-', token = '-', ends = t + lasts}, amount, price.micros, price.model)
   return 'ok'
 end
 return stop

@@ -1,21 +1,20 @@
--- What answering costs: tokens and turns in each day of the server's clock, all together and by sender.
+-- What answering costs: tokens, turns and money, in books of days and months, of all and of each person.
 --
 -- A question to the model is a call. Its record (`boss:call:<id>`) is written before it is asked, with an upper bound of what it may
--- use; that much is reserved in its day until the call is settled with what it used. A call whose use is not known (no answer in time,
--- a holder that died) is settled at its amount, as `ended`, and corrected when the truth comes after all. A call belongs to the day in
--- which it was reserved, whenever it is settled. Of a day: `tokens` used, `reserved`, `turns`, `open` calls, `calls` made, those that
--- `failed` (no usable answer); `tokens:` and `reserved:` with a sender are that sender's. All forwarding addresses are one sender: who writes
--- to them is chosen by nobody, and has no more of the day than one share.
+-- use, in tokens and in microdollars; that much is reserved in its books until the call is settled with what it used. A call whose use is not
+-- known (no answer in time, a holder that died) is settled at its amount, as `ended`, and corrected when the truth comes after all.
 --
--- The same call in money is `boss:cost:<id>`: what it may cost at most, in microdollars, and the four books in which that is reserved and,
--- once, settled: day and month of all (UTC), day and month of its person, by their own clock. The record names the books as they were when
--- it was reserved. In a book: `money`, `money_reserved`, and `tokens`, `reserved` (a day's of all has its own). In those of all also what
--- each model used (`model:`), and in the month's each day (`day:`). It is kept beside the call's record, in a set of its own (`costs`):
--- an older version, which settles the one without the other, leaves it to the sweep.
+-- The books of a call are four: day and month of all (UTC), day and month of its person, by their own clock. The record names them as
+-- they were when it was reserved: there it counts, whenever it is settled. In each: `money`, `money_reserved`, `tokens`, `reserved`. In those
+-- of all also what each model used (`model:`), and in the month's each day (`day:`). In the day of all: `turns`, `open` calls, `calls` made,
+-- those that `failed` (no usable answer), and with a sender behind it (`tokens:`, `reserved:`) what is that sender's. All forwarding
+-- addresses are one sender: who writes to them is chosen by nobody, and has no more of the day than one share.
+--
+-- A book is read and written as a whole: each text writes in all four, twice, and a command for each figure would be a tenth of its cost.
 
 local DAY = 86400000
 local RESERVED = P .. 'reserved'
-local Money = {costs = P .. 'costs', kept = {3 * DAY, 70 * DAY, 3 * DAY, 70 * DAY}}  -- how long each of the four books is kept
+local Money = {kept = {3 * DAY, 70 * DAY, 3 * DAY, 70 * DAY}}  -- how long each of the four books is kept
 
 local function day_of(t) return whole(math.floor(t / DAY)) end
 local function spent_key(day) return P .. 'spent:' .. day end
@@ -37,7 +36,6 @@ function Money.month_of(t)
   return string.format('%04d-%02d', year + era * 400 + (month <= 2 and 1 or 0), month), string.format('%02d', day)
 end
 
-function Money.cost_key(id) return P .. 'cost:' .. id end
 function Money.own_key(person, period) return P .. 'spent:' .. person .. ':' .. period end
 
 -- Who pays for what a message asks: a person's id, and by how many ms their clock is ahead of UTC. `zones` says so of each zone
@@ -50,10 +48,10 @@ function Money.account_of(sender, user, zones)
 end
 
 -- The books of a time: of all and of a person, the day's and the month's.
-function Money.books_of(cost, t)
+function Money.books_of(who, t)
   local month = Money.month_of(t)
-  local own = t + cost.offset
-  return {spent_key(day_of(t)), spent_key(month), Money.own_key(cost.person, day_of(own)), Money.own_key(cost.person, (Money.month_of(own)))}
+  local own = t + who.offset
+  return {spent_key(day_of(t)), spent_key(month), Money.own_key(who.person, day_of(own)), Money.own_key(who.person, (Money.month_of(own)))}
 end
 
 -- The most that a request with so many tokens of prompt and of output costs; `tiers` are `above input output`, in nanodollars a token.
@@ -65,166 +63,173 @@ function Money.most_of(tiers, prompt, output)
   return math.ceil(most / 1000)
 end
 
-function Money.read(id)
-  local text = id ~= '' and redis.call('GET', Money.cost_key(id))
-  if not text then return nil end
-  local words = {}
-  for word in string.gmatch(text, '%S+') do words[#words + 1] = word end
-  local books = {words[7], words[8], words[9], words[10]}
-  return {id = id, state = words[1], micros = tonumber(words[2]), tokens = tonumber(words[3]), model = words[4], day = words[5],
-    lasts = tonumber(words[6]), books = books}
-end
-
-function Money.write(cost)
-  local words = {cost.state, whole(cost.micros), whole(cost.tokens), cost.model, cost.day, whole(cost.lasts), unpack(cost.books)}
-  redis.call('SET', Money.cost_key(cost.id), table.concat(words, ' '), 'PX', 2 * DAY)
-end
-
--- Into all books of a call; those of a person who was erased since do not come back.
-function Money.book(cost, kind, money, tokens)
-  cost.kept = cost.kept or redis.call('EXISTS', cost.books[4])
-  for i, key in ipairs(cost.books) do
-    if i <= 2 or cost.kept == 1 then
-      redis.call('HINCRBY', key, 'money' .. kind, whole(money))
-      if i > 1 then redis.call('HINCRBY', key, kind == '' and 'tokens' or 'reserved', whole(tokens)) end
+-- Change figures of a book: {field, by how much, ...}. Answer: whether it is there; else nothing is changed.
+function Money.change(key, changes)
+  local fields, written = {}, {}
+  for i = 1, #changes, 2 do fields[#fields + 1] = changes[i] end
+  local before = redis.call('HMGET', key, unpack(fields))
+  if not before[1] then return false end
+  for i, field in ipairs(fields) do
+    if changes[2 * i] ~= 0 then
+      written[#written + 1] = field
+      written[#written + 1] = whole((tonumber(before[i] or '') or 0) + changes[2 * i])
     end
   end
+  if #written > 0 then redis.call('HSET', key, unpack(written)) end
+  return true
 end
 
-function Money.book_use(cost, money, tokens)
-  Money.book(cost, '', money, tokens)
-  for i = 1, 2 do
-    redis.call('HINCRBY', cost.books[i], 'model:' .. cost.model .. ':money', whole(money))
-    redis.call('HINCRBY', cost.books[i], 'model:' .. cost.model .. ':tokens', whole(tokens))
-  end
-  redis.call('HINCRBY', cost.books[2], 'day:' .. cost.day .. ':money', whole(money))
-  redis.call('HINCRBY', cost.books[2], 'day:' .. cost.day .. ':tokens', whole(tokens))
+local function split(text)
+  local words = {}
+  for word in string.gmatch(text, '%S+') do words[#words + 1] = word end
+  return words
 end
 
--- As `settle` below. Tokens without a price beside them cost the amount, unless there are none.
-function Money.settle(id, used, micros)
-  local cost = Money.read(id)
-  if not cost or cost.state == 'settled' then return end
-  local known = used >= 0
-  local tokens, money = known and used or cost.tokens, cost.micros
-  if known and micros >= 0 then money = micros elseif used == 0 then money = 0 end
-  if cost.state == 'live' then
-    Money.book(cost, '_reserved', 0 - cost.micros, 0 - cost.tokens)
-    Money.book_use(cost, money, tokens)
-    redis.call('ZREM', Money.costs, id)
-  elseif known then
-    Money.book_use(cost, money - cost.micros, tokens - cost.tokens)
-  end
-  cost.state = known and 'settled' or 'ended'
-  Money.write(cost)
-end
-
--- `cost`: {micros, model, person, offset}; `lasts` is the ms after which it is looked whether the call still has a holder.
-function Money.reserve(id, tokens, cost, lasts, t)
-  local _, day = Money.month_of(t)
-  local model = string.gsub(cost.model ~= '' and cost.model or '-', '%s', '_')
-  local new = {id = id, state = 'live', micros = cost.micros, tokens = tokens, model = model, day = day, lasts = lasts, books = Money.books_of(cost, t)}
-  Money.write(new)
-  for i, key in ipairs(new.books) do
-    redis.call('HINCRBY', key, 'money_reserved', whole(cost.micros))
-    if i > 1 then redis.call('HINCRBY', key, 'reserved', whole(tokens)) end
-    redis.call('PEXPIRE', key, Money.kept[i])
-  end
-  redis.call('ZADD', Money.costs, whole(t + lasts), id)
-  redis.call('ZREMRANGEBYSCORE', P .. 'spenders', '-inf', whole(t - Money.kept[2]))
-  redis.call('ZADD', P .. 'spenders', whole(t), cost.person)
-end
-
-local function add(call, field, n)
-  redis.call('HINCRBY', spent_key(call.day), field, n)
-  if call.sender ~= '-' then redis.call('HINCRBY', spent_key(call.day), field .. ':' .. payer(call.sender), n) end
+-- The dollars of a call that an older version has reserved stand in a record beside it; in one that is older still, nowhere.
+function Money.beside(call)
+  local text = redis.call('GET', P .. 'cost:' .. call.id)
+  local words = text and split(text) or {}
+  call.micros, call.model, call.of_month, call.lasts = tonumber(words[2] or '') or 0, words[4] or '-', words[5] or '-', tonumber(words[6] or '') or 0
+  call.books = text and {words[7], words[8], words[9], words[10]} or {spent_key(call.day)}
+  redis.call('ZREM', P .. 'costs', call.id)
 end
 
 local function read_model_call(id)
   local text = id ~= '' and redis.call('GET', model_call_key(id))
   if not text then return nil end
-  local state, day, amount, sender, token, conv = string.match(text, '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+)$')
-  return {id = id, state = state, day = day, amount = tonumber(amount), sender = sender, token = token, conv = conv}
+  local words = split(text)
+  local call = {id = id, state = words[1], day = words[2], amount = tonumber(words[3]), sender = words[4], token = words[5], conv = words[6]}
+  if words[7] then
+    call.micros, call.model, call.of_month, call.lasts = tonumber(words[7]), words[8], words[9], tonumber(words[10])
+    call.books = {unpack(words, 11)}
+  else
+    Money.beside(call)
+  end
+  return call
 end
 
 local function write_model_call(call)
-  local fields = {call.state, call.day, whole(call.amount), call.sender, call.token, call.conv}
-  redis.call('SET', model_call_key(call.id), table.concat(fields, ' '), 'PX', 2 * DAY)
+  local words = {call.state, call.day, whole(call.amount), call.sender, call.token, call.conv, whole(call.micros), call.model, call.of_month,
+    whole(call.lasts), unpack(call.books)}
+  redis.call('SET', model_call_key(call.id), table.concat(words, ' '), 'PX', 2 * DAY)
 end
 
--- Settle a call, once: `used` tokens and `micros` dollars, or, while nobody knows (-1), its amount. `answer`: "good", "bad", or "" when it
--- was not made. A call without a lease has its own end and is no turn's.
+-- Into all books of a call: {reserved, used} in tokens and in money, and what is the day's alone. A person's books that are gone were
+-- erased, and do not come back.
+function Money.book(call, tokens, money, day)
+  local all, model = {'reserved', tokens[1], 'tokens', tokens[2], 'money_reserved', money[1], 'money', money[2]}, 'model:' .. call.model
+  if call.sender ~= '-' then
+    day[#day + 1], day[#day + 2] = 'reserved:' .. payer(call.sender), tokens[1]
+    day[#day + 1], day[#day + 2] = 'tokens:' .. payer(call.sender), tokens[2]
+  end
+  for i, key in ipairs(call.books) do
+    local changes = {unpack(all)}
+    if i <= 2 then
+      changes[9], changes[10], changes[11], changes[12] = model .. ':tokens', tokens[2], model .. ':money', money[2]
+    end
+    if i == 1 then
+      for _, word in ipairs(day) do changes[#changes + 1] = word end
+    elseif i == 2 then
+      local of_day = 'day:' .. call.of_month
+      changes[13], changes[14], changes[15], changes[16] = of_day .. ':tokens', tokens[2], of_day .. ':money', money[2]
+    end
+    Money.change(key, changes)
+  end
+end
+
+-- Settle a call, once: `used` tokens and `micros` dollars, or, while nobody knows (-1), its amount; tokens without a price beside them cost
+-- the amount, unless there are none. `answer`: "good", "bad", or "" when it was not made. A call without a lease has its own end and is no
+-- turn's. Answer: the call, nil where there is none.
 local function settle(id, used, answer, micros)
-  Money.settle(id, used, micros or -1)
   local call = read_model_call(id)
-  if not call or call.state == 'settled' then return end
-  local known = used >= 0
+  if not call or call.state == 'settled' then return call end
+  local known, tokens, money = used >= 0, used, micros or -1
+  if not known then tokens, money = call.amount, call.micros elseif money < 0 then money = used == 0 and 0 or call.micros end
   if call.state == 'live' then
-    add(call, 'reserved', -call.amount)
-    add(call, 'tokens', known and used or call.amount)
-    if call.conv ~= '-' then redis.call('HINCRBY', spent_key(call.day), 'open', -1) end
-    if answer ~= '' then redis.call('HINCRBY', spent_key(call.day), 'calls', 1) end
-    if answer == 'bad' then redis.call('HINCRBY', spent_key(call.day), 'failed', 1) end
+    local day = {'open', call.conv ~= '-' and -1 or 0, 'calls', answer ~= '' and 1 or 0, 'failed', answer == 'bad' and 1 or 0}
+    Money.book(call, {-call.amount, tokens}, {-call.micros, money}, day)
     redis.call('ZREM', RESERVED, id)
     if get(conv_key(call.conv), 'call') == id then redis.call('HSET', conv_key(call.conv), 'call', '') end
   elseif known then
-    add(call, 'tokens', used - call.amount)
+    Money.book(call, {0, tokens - call.amount}, {0, money - call.micros}, {})
   end
   call.state = known and 'settled' or 'ended'
   write_model_call(call)
+  return call
 end
 
 -- The conversation's call under way has nobody any more who could say what it used.
 local function end_model_call(conv) settle(get(conv_key(conv), 'call'), -1, 'bad') end
 
-local function reserve(id, amount, conv, token, sender, t, cost)
-  local call = {id = id, state = 'live', day = day_of(t), amount = amount, sender = sender ~= '' and sender or '-', token = token, conv = conv}
-  local lease_end = number(conv_key(conv), 'lease_end')
-  write_model_call(call)
-  add(call, 'reserved', amount)
-  redis.call('HINCRBY', spent_key(call.day), 'open', 1)
-  redis.call('ZADD', RESERVED, whole(lease_end), id)
-  redis.call('HSET', conv_key(conv), 'call', id)
-  Money.reserve(id, amount, cost, math.max(0, lease_end - t), t)
-end
-
--- The same for a call that is no turn's: it has no lease, and ends by itself after `lasts`.
-function Money.reserve_job(id, amount, t, cost, lasts)
-  local call = {id = id, state = 'live', day = day_of(t), amount = amount, sender = '-', token = '-', conv = '-'}
-  write_model_call(call)
-  add(call, 'reserved', amount)
-  redis.call('ZADD', RESERVED, whole(t + lasts), id)
-  Money.reserve(id, amount, cost, lasts, t)
-end
-
 -- A turn was answered, and its call settled; it counts in the day in which the call was reserved.
-local function count_turn_of(id)
-  local call = read_model_call(id)
+local function count_turn_of(call)
   if call then redis.call('HINCRBY', spent_key(call.day), 'turns', 1) end
 end
 
--- Why `amount` tokens and `cost.micros` dollars cannot be reserved now, or "". `bounds`: tokens and turns of a day, tokens of one sender in
+-- What stands in the books of a moment, for whoever judges them and reserves in the same step.
+function Money.look(sender, t, person, offset)
+  local look, who = {t = t, sender = sender, person = person, offset = offset}, sender ~= '' and payer(sender) or '-'
+  look.books = Money.books_of(look, t)
+  for i, key in ipairs(look.books) do
+    local fields = {'money', 'money_reserved', 'tokens', 'reserved'}
+    if i == 1 then fields = {'money', 'money_reserved', 'tokens', 'reserved', 'turns', 'open', 'tokens:' .. who, 'reserved:' .. who} end
+    look[i] = redis.call('HMGET', key, unpack(fields))
+    look[i].new = not look[i][2]
+    for place = 1, #fields do look[i][place] = tonumber(look[i][place] or '') or 0 end
+  end
+  return look
+end
+
+-- Reserve `amount` tokens and `micros` dollars of a model, where `refusal` has found room in what was looked at. `call`: its id, conv and
+-- token, and `ends`, when it is looked whether it still has a holder.
+function Money.reserve(look, call, amount, micros, model)
+  local _, of_month = Money.month_of(look.t)
+  call.state, call.day, call.amount, call.micros, call.of_month = 'live', day_of(look.t), amount, micros, of_month
+  call.sender, call.books, call.lasts = look.sender ~= '' and look.sender or '-', look.books, math.max(0, call.ends - look.t)
+  call.model = string.gsub(model ~= '' and model or '-', '%s', '_')
+  write_model_call(call)
+  for i, key in ipairs(look.books) do
+    local book = look[i]
+    local changes = {'money_reserved', whole(book[2] + micros), 'reserved', whole(book[4] + amount)}
+    if i == 1 then
+      if call.conv ~= '-' then changes[5], changes[6] = 'open', whole(book[6] + 1) end
+      if look.sender ~= '' then changes[#changes + 1], changes[#changes + 2] = 'reserved:' .. payer(look.sender), whole(book[8] + amount) end
+    end
+    redis.call('HSET', key, unpack(changes))
+    if book.new then redis.call('PEXPIRE', key, Money.kept[i]) end
+  end
+  redis.call('ZADD', RESERVED, whole(call.ends), call.id)
+  if look[3].new then
+    redis.call('ZREMRANGEBYSCORE', P .. 'spenders', '-inf', whole(look.t - Money.kept[2]))
+    redis.call('ZADD', P .. 'spenders', whole(look.t), look.person)
+  end
+end
+
+-- The same for a turn's question, under the lease that its holder has.
+local function reserve(look, id, amount, cost, conv, token)
+  Money.reserve(look, {id = id, conv = conv, token = token, ends = number(conv_key(conv), 'lease_end')}, amount, cost.micros, cost.model)
+  redis.call('HSET', conv_key(conv), 'call', id)
+end
+
+-- Why `amount` tokens and `micros` dollars cannot be reserved now, or "". `bounds`: tokens and turns of a day, tokens of one sender in
 -- it, and of all forwarding addresses; dollars of a day and of a month, of all and of a person; 0 for no bound.
 -- "dear": more than a whole day's or month's. "month", "own_month": not this month any more. "spent", "share": not today any more, for
 -- all or for one. "reserved": other calls may leave some of theirs.
-local function refusal(bounds, sender, amount, t, cost)
-  local day = redis.call('HMGET', spent_key(day_of(t)), 'tokens', 'reserved', 'turns', 'open', 'tokens:' .. payer(sender), 'reserved:' .. payer(sender))
+local function refusal(look, bounds, amount, micros)
+  local day, sender = look[1], look.sender
   local function over(used, reserved, more, bound)
     if bound == 0 then return 0 end
-    local all = (tonumber(day[used] or '') or 0) + more
-    return all > bound and 2 or all + (tonumber(day[reserved] or '') or 0) > bound and 1 or 0
+    return used + more > bound and 2 or used + more + reserved > bound and 1 or 0
   end
   local share = is_forwarding(sender) and bounds.forwarded or sender ~= '' and bounds.sender or 0
   if (bounds.tokens > 0 and amount > bounds.tokens) or (share > 0 and amount > share) then return 'dear' end
-  local all = math.max(over(1, 2, amount, bounds.tokens), over(3, 4, 1, bounds.turns))
-  local own = over(5, 6, amount, share)
-  local dollars, books = {bounds.day, bounds.month, bounds.own_day, bounds.own_month}, Money.books_of(cost, t)
+  local all = math.max(over(day[3], day[4], amount, bounds.tokens), over(day[5], day[6], 1, bounds.turns))
+  local own = over(day[7], day[8], amount, share)
+  local dollars = {bounds.day, bounds.month, bounds.own_day, bounds.own_month}
   for i = 1, 4 do
-    local bound = (i <= 2 or cost.person ~= '-') and dollars[i] or 0
-    if bound > 0 and cost.micros > bound then return 'dear' end
-    local written = bound > 0 and redis.call('HMGET', books[i], 'money', 'money_reserved') or {}
-    local spent = (tonumber(written[1] or '') or 0) + cost.micros
-    dollars[i] = bound == 0 and 0 or spent > bound and 2 or spent + (tonumber(written[2] or '') or 0) > bound and 1 or 0
+    local bound = (i <= 2 or look.person ~= '-') and dollars[i] or 0
+    if bound > 0 and micros > bound then return 'dear' end
+    dollars[i] = over(look[i][1], look[i][2], micros, bound)
   end
   if dollars[2] == 2 then return 'month' end
   if dollars[4] == 2 then return 'own_month' end
@@ -234,32 +239,29 @@ local function refusal(bounds, sender, amount, t, cost)
 end
 
 -- The bounds of which four fifths are used, each once in its period: a line for the operator. Answer: their names.
-function Money.near(bounds, t, cost)
-  local books, found = Money.books_of(cost, t), {}
-  local function look_at(book, field, bound, name)
-    if bound == 0 then return end
-    local used = number(books[book], field)
-    if used * 5 < bound * 4 or redis.call('HSETNX', books[book], 'near:' .. name, 1) == 0 then return end
-    append('spend_near', 'bound', name, 'used', whole(used), 'of', whole(bound), 'user', book > 2 and cost.person or '')
+function Money.near(bounds, look)
+  local found = {}
+  local function look_at(book, used, bound, name)
+    if bound == 0 or used * 5 < bound * 4 or redis.call('HSETNX', look.books[book], 'near:' .. name, 1) == 0 then return end
+    append('spend_near', 'bound', name, 'used', whole(used), 'of', whole(bound), 'user', book > 2 and look.person or '')
     found[#found + 1] = name
   end
-  look_at(1, 'tokens', bounds.tokens, 'daily_tokens')
-  look_at(1, 'turns', bounds.turns, 'daily_turns')
-  look_at(1, 'money', bounds.day, 'daily_dollars')
-  look_at(2, 'money', bounds.month, 'monthly_dollars')
-  if cost.person ~= '-' then
-    look_at(3, 'money', bounds.own_day, 'person_daily_dollars')
-    look_at(4, 'money', bounds.own_month, 'person_monthly_dollars')
+  look_at(1, look[1][3], bounds.tokens, 'daily_tokens')
+  look_at(1, look[1][5], bounds.turns, 'daily_turns')
+  look_at(1, look[1][1], bounds.day, 'daily_dollars')
+  look_at(2, look[2][1], bounds.month, 'monthly_dollars')
+  if look.person ~= '-' then
+    look_at(3, look[3][1], bounds.own_day, 'person_daily_dollars')
+    look_at(4, look[4][1], bounds.own_month, 'person_monthly_dollars')
   end
   return found
 end
 
 -- A month's money is used up, of all or of one: the first who finds it so writes the operator's line.
-function Money.month_over(stop, t, cost)
-  local books = Money.books_of(cost, t)
-  local key = stop == 'month' and books[2] or books[4]
-  if redis.call('HSETNX', key, 'stopped_at', whole(t)) == 0 then return false end
-  append('month_stop', 'money', whole(number(key, 'money')), 'user', stop == 'month' and '' or cost.person)
+function Money.month_over(stop, look)
+  local book = stop == 'month' and 2 or 4
+  if redis.call('HSETNX', look.books[book], 'stopped_at', whole(look.t)) == 0 then return false end
+  append('month_stop', 'money', whole(look[book][1]), 'user', stop == 'month' and '' or look.person)
   return true
 end
 

@@ -12,7 +12,7 @@
 -- args: conv token turn reply command channel attempt digest figures thread answers asks rest
 -- args: limits{send# margin# pause_wait# jitter# retention oldest# repeats#} settled{model_call used# answer cost#} wake...
 local key, t = conv_key(conv), now()
-settle(settled.model_call, settled.used, settled.answer, settled.cost)
+local asked = settle(settled.model_call, settled.used, settled.answer, settled.cost)
 local stored = redis.call('EXISTS', reply_key(reply)) == 1
 
 local function stored_answer()
@@ -60,7 +60,7 @@ if answers ~= '' then
   end
 end
 end_model_call(conv)
-count_turn_of(settled.model_call)
+count_turn_of(asked)
 if get(turn_key(turn), 'stop') ~= '' then Money.tell(get(key, 'sender'), t) end
 if get(reply_key(reply), 'model') ~= '' then provider_took('claude', probes(token, get(key, 'pair')) and t or 0, t) end
 redis.call('ZADD', CONVERSATIONS, 'XX', whole(t), conv)

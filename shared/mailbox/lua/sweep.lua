@@ -20,24 +20,12 @@ local function settle_if_left_behind(id)
   if not call then
     redis.call('ZREM', RESERVED, id)
   elseif call.conv == '-' and tonumber(redis.call('ZSCORE', RESERVED, id)) > t then
-    local cost = Money.read(id)  -- further ahead than it lasts, TIME has stepped back since
-    redis.call('ZADD', RESERVED, 'LT', whole(t + (cost and cost.lasts or lease)), id)
+    -- further ahead than it lasts, TIME has stepped back since
+    redis.call('ZADD', RESERVED, 'LT', whole(t + call.lasts), id)
   elseif cause == '' then
     redis.call('ZADD', RESERVED, whole(lives_until), id)
   else
     settle(id, -1, 'bad')
-  end
-end
-
--- What a call costs is settled where the call itself is: an older version does that without the cost.
-local function settle_cost_if_left_behind(id)
-  local call = read_model_call(id)
-  if call and call.state == 'live' then
-    redis.call('ZADD', Money.costs, whole(t + lease), id)
-  elseif Money.read(id) then
-    Money.settle(id, -1, -1)
-  else
-    redis.call('ZREM', Money.costs, id)
   end
 end
 
@@ -46,7 +34,6 @@ let_go_of_the_silent(t)
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', RESERVED, '-inf', whole(t), 'LIMIT', 0, 100)) do settle_if_left_behind(id) end
 -- Further ahead than a lease, TIME has stepped back since.
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', RESERVED, '(' .. whole(t + lease), '+inf', 'LIMIT', 0, 100)) do settle_if_left_behind(id) end
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', Money.costs, '-inf', whole(t), 'LIMIT', 0, 100)) do settle_cost_if_left_behind(id) end
 if mark > 1000 then redis.call('SET', P .. 'wait', whole(mark / 2), 'PX', 10000) end
 local function wake_due(agenda, conv)
   local left = redis.call('PTTL', P .. 'wake:' .. conv)

@@ -261,18 +261,29 @@ def test_a_call_that_is_no_turn_s_counts_and_ends_by_itself(driver: MailboxDrive
     assert (driver.book(today).get("money"), driver.spent(1).get("tokens")) == (35, 50)
 
 
-def test_what_an_older_version_settles_is_settled_in_dollars_by_the_sweep(driver: MailboxDriver) -> None:
-    """It knows tokens alone: the dollars are those of the amount."""
-    driver.accept("m-1")
-    driver.claim("k1", amount=100)
-    record = cast("bytes", driver.redis.get("boss:call:q-k1"))
-    driver.redis.set("boss:call:q-k1", record.replace(b"live", b"settled"))
-    driver.advance(LEASE + 1)
-    driver.sweep()
-    assert (driver.book("2023-11").get("money"), driver.book("2023-11").get("money_reserved")) == (100, None)
-    driver.redis.zadd("boss:costs", {"q-gone": 1})
-    driver.sweep()
-    assert not driver.redis.exists("boss:costs")
+def test_what_an_older_version_reserved_is_settled_in_all_of_its_books(driver: MailboxDriver) -> None:
+    """Its dollars stand in a record beside the call's; a version before that had none, and the day's book alone."""
+    for dollars in (True, False):
+        driver.redis.flushdb()
+        driver.redis.set(CLOCK, START_OF_DAY)
+        driver.accept("m-1")
+        driver.claim("k1", amount=100)
+        record = cast("bytes", driver.redis.get("boss:call:q-k1")).split()
+        books = [name.decode().removeprefix("boss:spent:") for name in record[10:]]
+        driver.redis.set("boss:call:q-k1", b" ".join(record[:6]))
+        if dollars:
+            driver.redis.set("boss:cost:q-k1", b" ".join([b"live", record[6], b"100", *record[7:]]))
+            driver.redis.zadd("boss:costs", {"q-k1": 1})
+        driver.advance(LEASE + 1)
+        driver.sweep()
+        found = [driver.book(name) for name in books]
+        assert [(book.get("money"), book.get("money_reserved"), book.get("tokens")) for book in found[:4:3]] == (
+            [(100, None, 100)] * 2 if dollars else [(None, 100, 100), (None, 100, None)]
+        )
+        driver.store("k1", settled=Settled("q-k1", 30, "good", 40))
+        assert [driver.book(name).get("tokens") for name in books] == ([30] * 4 if dollars else [30, None, None, None])
+        assert [driver.book(name).get("money") for name in books[1:]] == ([40] * 3 if dollars else [None] * 3)
+        assert not driver.redis.exists("boss:costs", "boss:reserved")
 
 
 def test_tokens_without_a_price_cost_what_was_reserved_for_them(driver: MailboxDriver) -> None:
@@ -293,18 +304,17 @@ def test_the_books_of_money_go_with_their_time(driver: MailboxDriver) -> None:
     driver.claim("k1", amount=100)
     for name, days in (("2023-11", 70), ("u-1:2023-11", 70), (f"u-1:{driver.now // DAY_MS}", 3)):
         assert 0 < driver.ttl(f"boss:spent:{name}") <= days * DAY_MS
-    assert 0 < driver.ttl("boss:cost:q-k1") <= 2 * DAY_MS
     driver.redis.zadd("boss:spenders", {"u-gone": driver.now - 71 * DAY_MS})
-    driver.accept("m-2", conv="c-2")
+    driver.accept("m-2", conv="c-2", user="u-2")
     driver.claim("k2", conv="c-2")
-    assert not driver.redis.zscore("boss:spenders", "u-gone")
+    assert driver.redis.zrange("boss:spenders", 0, -1) == [b"u-1", b"u-2"]
     driver.run(calls.zones({"u-1": "Asia/Tokyo"}))
     driver.run(calls.zones({}))
     assert not driver.redis.exists("boss:zones")
 
 
 def test_what_an_erased_person_has_cost_is_forgotten_and_stays_in_the_books_of_all(driver: MailboxDriver) -> None:
-    """Nobody else's goes; a call under way is settled at its amount, and its late truth makes no book of theirs."""
+    """Nobody else's goes; a call under way is settled at its amount, and its late truth is in no book of theirs."""
     at(driver, DECEMBER - HOUR_MS)
     zones = zone(driver)
     asked(driver, "k0", 20, zones=zones)
@@ -316,7 +326,22 @@ def test_what_an_erased_person_has_cost_is_forgotten_and_stays_in_the_books_of_a
     assert driver.redis.keys("boss:spent:u-1:*") == []
     assert driver.redis.zrange("boss:spenders", 0, -1) == [b"u-10"]
     assert (driver.book("2023-11").get("money"), driver.book("2023-11").get("money_reserved")) == (120, 100)
+    driver.accept("m-8", conv="c-8")
+    driver.claim("k8", conv="c-8", amount=100, zones=zones)
     driver.store("k1", settled=Settled("q-k1", 30, "good", 40))
-    assert driver.redis.keys("boss:spent:u-1:*") == []
+    own = driver.book("u-1:2023-12")
+    assert (own.get("money"), own.get("money_reserved")) == (None, 100), "in what began since it has no place"
     assert driver.book("2023-11").get("money") == 60
     assert driver.book("u-10:2023-11").get("money_reserved") == 100
+
+
+def test_what_an_erased_person_s_call_has_cost_makes_no_book_of_theirs_however_late_it_is_known(driver: MailboxDriver) -> None:
+    """Also of one whose holder was dead before."""
+    driver.accept("m-1")
+    driver.claim("k1", amount=100)
+    driver.advance(LEASE + 1)
+    driver.sweep()
+    driver.run(calls.erase_spending("u-1"))
+    driver.store("k1", settled=Settled("q-k1", 30, "good", 40))
+    assert driver.redis.keys("boss:spent:u-1:*") == []
+    assert driver.book("2023-11").get("money") == 40
