@@ -11,13 +11,26 @@ from tests.evaluation import case
 from tests.evaluation.case import Case, Step
 from tests.evaluation.checks import Seen, failures
 
-KINDS = {"reminders", "clock changes", "dates", "memory", "lists"}
+KINDS = {
+    "reminders",
+    "clock changes",
+    "dates",
+    "memory",
+    "lists",
+    "follow-ups",
+    "bursts",
+    "two channels",
+    "commands",
+    "languages",
+    "long answers",
+} | {"refusals", "tools of others", "tools of ours", "words of others", "outages", "budgets", "briefings", "pictures and recordings"}
 
 
 def test_there_are_conversations_of_every_kind() -> None:
     """Each with a moment for each of its steps, in their order."""
     cases = case.read()
     assert set(case.kinds(cases)) >= KINDS
+    assert len(cases) >= 60
     for each in cases:
         moments = each.moments()
         assert moments == sorted(moments), each.name

@@ -24,10 +24,12 @@ from tests.support.wait import wait_for
 FIRST_NAMES: Final = ("Ada", "Bela", "Cora", "Dino", "Edda", "Falk", "Gita", "Hugo", "Ilse", "Jens")
 LAST_NAMES: Final = ("Adler", "Brandt", "Clausen", "Dorn", "Ebel", "Fink", "Graf", "Huber", "Imhof", "Jansen", "Kern", "Lang")
 TIMES: Final = {**FAST, "LEASE_SECONDS": "6", "SMS_SETTLE_SECONDS": "0.25", "CLAUDE_TIMEOUT_SECONDS": "60"}
-BOUNDS: Final = {"PERSON_DAILY_DOLLARS": "5", "ANSWER_WITHIN_MINUTES": "60"}
+BOUNDS: Final = {"PERSON_DAILY_DOLLARS": "5", "DAILY_TOKENS": "0", "DAILY_TURNS": "0", "DAILY_DOLLARS": "0", "ANSWER_WITHIN_MINUTES": "60"}
+SERVERS: Final = ("house", "shed")
+"""The MCP servers: what dies or hangs is tried at the second, since a server that dies takes all calls under way with it."""
 MCP: Final = f"""
 [[servers]]
-name = "house"
+name = "NAME"
 command = "{sys.executable}"
 args = ["-S", "-E", "{ROOT}/tests/support/mcp_program.py", "good"]
 approval = "always"
@@ -83,9 +85,8 @@ class Stage(Installation):
         super().__init__({**TIMES, **BOUNDS})
         self.people = people
         self.clock = MovingClock(self.directory / "clock")
-        (self.directory / "mcp.toml").write_text(
-            MCP.replace("PERSONS", json.dumps([person.username for person in people if person.has_house]))
-        )
+        allowed = json.dumps([person.username for person in people if person.has_house])
+        (self.directory / "mcp.toml").write_text("".join(MCP.replace("NAME", name).replace("PERSONS", allowed) for name in SERVERS))
         self.settings |= {
             **self.clock.settings,
             **{name.upper(): value for name, value in SANDBOX_CREDENTIALS.items()},
@@ -108,7 +109,8 @@ class Stage(Installation):
             self.settings["ANTHROPIC_BASE_URL"] = self.sandbox.url
         self.redis = self.server.client()
         tools = [(tool["name"], tool["description"], tool["inputSchema"]) for tool in TOOLS]
-        mcp_lists.accept(self.redis, "house", listed("house", tools, theirs, lambda _: True), 1, "operator")
+        for name in SERVERS:
+            mcp_lists.accept(self.redis, name, listed(name, tools, theirs, lambda _: True), 1, "operator")
         self.start_programs()
         return self
 
