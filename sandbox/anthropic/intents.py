@@ -40,6 +40,7 @@ ENGLISH: Final[dict[str, tuple[str, ...]]] = {
     "show": (rf"what(?: is|'s) on (?:my |the |our )?{_LIST}", rf"show(?: me)? (?:my |the |our )?{_LIST}"),
     "search": (
         r"(?:search|look)(?: for)? what i (?:said|wrote) about (?P<text>.+)",
+        r"what (?:did|have) i (?:say|said|write|written|tell you|told you) about (?P<text>.+)",
         r"when did i (?:last )?(?:mention|write about|talk about) (?P<text>.+)",
     ),
     "web": (r"(?:search the (?:web|internet) for|google|look up) (?P<text>.+)",),
@@ -66,6 +67,7 @@ GERMAN: Final[dict[str, tuple[str, ...]]] = {
     "search": (
         r"(?:such(?:e)?|finde?),? was ich \u00fcber (?P<text>.+?) (?:geschrieben|gesagt) habe",
         r"wann habe ich (?P<text>.+?) erw\u00e4hnt",
+        r"was habe ich (?:\u00fcber|zu[mr]?) (?P<text>.+?) (?:gesagt|geschrieben|erz\u00e4hlt)",
     ),
     "web": (r"such(?:e)? im (?:internet|netz|web) nach (?P<text>.+)", r"google (?:mal )?(?P<text>.+)"),
     "copy": (r"schick(?:e)? mir (?:das|es)(?: per (?:mail|e-mail|sms))?",),

@@ -179,6 +179,7 @@ class Turn:
     `history` is what was said before, oldest first; empty for a turn whose reply is stored, that has a step, and for a command's.
     `claimed_at` is in ms of Redis TIME. `steps` are what it has done, as JSON by their names (`step.lua`). `person` is whose it is, by the
     id that never changes, in the `epoch` in which it was claimed; "" for nobody's. `remembers`: facts are kept of them.
+    `elsewhere`: they have talked in another conversation within two weeks.
     """
 
     id: str
@@ -190,6 +191,7 @@ class Turn:
     person: str = ""
     epoch: str = ""
     remembers: bool = False
+    elsewhere: bool = False
 
     @property
     def reply_id(self) -> str:

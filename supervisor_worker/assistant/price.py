@@ -17,6 +17,7 @@ from shared.model import codec
 from shared.model.media import MAX_MEDIA
 from shared.model.prices import MICROS_PER_DOLLAR, PriceTable, dearest_of
 from shared.model.users import Users
+from supervisor_worker.assistant import other_chats
 from supervisor_worker.assistant.file_notes import LONGEST_NOTES
 from supervisor_worker.assistant.model_choice import ModelChoice, all_chosen, usual
 from supervisor_worker.assistant.prompt import BYTES_A_TOKEN, Prompt, longest_instructions
@@ -78,7 +79,7 @@ def dearest(settings: Settings, users: Users | None = None) -> Dearest:
     is known no earlier: the longest answer of all `users` is taken.
     """
     answer = max(choice.longest for choice in all_chosen(settings, users))
-    always = longest_instructions(configured(settings)) + tools_size(definitions()) + NOTES_BYTES + _NOTES
+    always = longest_instructions(configured(settings)) + tools_size(definitions()) + NOTES_BYTES + other_chats.NOTES_BYTES + _NOTES
     return Dearest(
         fixed=answer + _tokens(always),
         history=settings.history_tokens * BYTES_A_TOKEN,

@@ -166,13 +166,14 @@ def build_prompt(
     history_tokens: int,
     times: Sequence[int] = (),
     remembered: RememberedFacts = NO_FACTS,
+    elsewhere: Sequence[str] = (),
     folds: Mapping[str, Sequence[Fold]] = MappingProxyType({}),
     forms: Mapping[Channel, MessageFormat] = FORMATS,
 ) -> Prompt:
     """The prompt of one turn. `history` is oldest first; `pictures` are by the ids of message and file; `now` is any aware time.
 
     `times` are when `events` were received, in ms; without them it is their own word. `remembered` is what the person asked to remember,
-    on whichever channel. `files` are those that are told of one by one.
+    on whichever channel, `elsewhere` notes on what was said in their other conversations. `files` are those that are told of one by one.
     `folds` are those of `events`, by their ids; records of the history have their own. `forms` are the formats as the operator set them.
 
     The tokens of pictures are taken from those for the history, up to half of them: the other half may say what the pictures are about.
@@ -181,7 +182,7 @@ def build_prompt(
     numbers = {name: number for shown in (pictures, documents) for number, name in enumerate(shown, 1)}
     at, lines, lost = zone(user), *_lines(history)
     received = time_notes.of_new(times or [time_notes.received_at(event) for event in events], int(now.timestamp() * 1000), at)
-    parts = [*notes_of(remembered, at), *_losses(lost, at)]
+    parts = [*notes_of(remembered, at), *elsewhere, *_losses(lost, at)]
     for event, received_note in zip(events, received, strict=True):
         apart = files.by_message.get(event.id, ())
         rest = event.without_media({each.file.key for each in apart})
@@ -203,7 +204,7 @@ def build_prompt(
 
 def _is_mixed(shown: Sequence[Received | Message | Reply]) -> bool:
     """Whether words are shown that the person did not write: quoted, forwarded, in files, pictures or recordings."""
-    return any(_shows_others(record) for record in shown)
+    return any(shows_others(record) for record in shown)
 
 
 def _source_of(shown: Sequence[Received | Message | Reply]) -> str:
@@ -211,13 +212,14 @@ def _source_of(shown: Sequence[Received | Message | Reply]) -> str:
     sources: set[str] = set()
     for record in shown:
         event = record.event if isinstance(record, Message) else record if isinstance(record, Received) else None
-        if _shows_others(record):
+        if shows_others(record):
             marks = event.marks if event is not None and not event.file_count else ()
             sources |= {mark.source for mark in marks} or {""}
     return theirs(next(iter(sources))) if len(sources) == 1 else ""
 
 
-def _shows_others(record: Received | Message | Reply) -> bool:
+def shows_others(record: Received | Message | Reply) -> bool:
+    """Whether a record shows words that the person did not write: quoted, forwarded, in files; or was made under the eyes of some."""
     if isinstance(record, Reply):
         return record.answers == "digest" or record.names_others or record.mixed
     event = record.event if isinstance(record, Message) else record

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from shared.config.settings import Settings
 from shared.errors import LeaseLost, ProviderError, ProviderRefused, ProviderUnavailable
-from shared.mailbox.calls import NO_FACTS, RememberedFacts, facts_of, keep_read
+from shared.mailbox.calls import NOTHING_KNOWN, PersonMemory, keep_read, memory_of
 from shared.mailbox.records import Message, Reply, Turn
 from shared.model.events import EmailReceived, Received, Response
 from shared.model.users import Users
 from shared.model.withheld import DIGEST
 from shared.model.words import said
 from shared.observability import logs
-from supervisor_worker.assistant import forwarded, notices
+from supervisor_worker.assistant import forwarded, notices, other_chats
 from supervisor_worker.assistant.claude.client import PROVIDER, ModelAnswer
 from supervisor_worker.assistant.file_notes import not_kept, unheard
 from supervisor_worker.assistant.generated import COMPLETE, CUT, TOOL_USE, GeneratedReply, GeneratedText, ReplyTarget
 from supervisor_worker.assistant.hearing import NO_TOKENS, Hearing
+from supervisor_worker.assistant.history_search import HistorySearch
 from supervisor_worker.assistant.model_choice import chosen
 from supervisor_worker.assistant.outside_calls import OutsideCalls
 from supervisor_worker.assistant.prompt import Prompt, build_prompt
@@ -31,7 +33,7 @@ from supervisor_worker.assistant.time_notes import received_at, time_of, zone
 from supervisor_worker.assistant.tool_loop import ToolLoop
 from supervisor_worker.assistant.tools.catalog import TOOLS
 from supervisor_worker.assistant.tools.memory import FACTS_BYTES
-from supervisor_worker.assistant.tools.tool import ToolContext
+from supervisor_worker.assistant.tools.tool import Look, ToolContext
 from supervisor_worker.assistant.turn_steps import TurnSteps, has_calls
 from supervisor_worker.channels.formats import configured
 from supervisor_worker.mcp.tools import ToolSource
@@ -43,6 +45,7 @@ from supervisor_worker.providers.retry_budget import RetryBudget
 LOG: Final = logs.logger(__name__)
 MAX_PAUSES: Final = 3
 _PICTURES_REFUSED: Final = (400, 413)
+NO_LOOKS: Final[Mapping[str, Look]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ class ShownFiles:
 class Asking:
     """What a turn is asked about, for which reply, by which calls; `steps` is where its steps are stored, None for one without tools.
 
-    `remembered` is what the person asked to remember.
+    `remembered` is what is known of the person beside the conversation.
     """
 
     turn: Turn
@@ -86,7 +89,7 @@ class Asking:
     target: ReplyTarget
     calls: ModelCalls
     steps: TurnSteps | None
-    remembered: RememberedFacts
+    remembered: PersonMemory
 
 
 class RetryBudgetSpent(Exception):
@@ -137,7 +140,7 @@ class ReplyGenerator:
             not_heard = unheard(files, language, forwarded=bool(last.forwarding))
             if not_heard and _nothing_else(events, files):
                 return await self.by_code(last, turn.reply_id, not_heard)
-            asking = Asking(turn, events, target, calls, steps, await _remembered(turn, calls, steps))
+            asking = Asking(turn, events, target, calls, steps, await self._remembered(turn, last.user, calls, steps))
             generated, shown, loop = await self._within_budget(asking, shown)
         # Ours comes first: of a text that is too long the end is cut.
         done = "\n".join(loop.receipts()) if loop else ""
@@ -218,7 +221,8 @@ class ReplyGenerator:
         """
         turn, steps = asking.turn, asking.steps
         prompt = self._prompt(asking, shown)
-        loop = self._loop(turn, asking.events[-1], steps, mixed=prompt.mixed, source=prompt.source) if steps else None
+        looks = self._looks(asking, steps) if steps else {}
+        loop = self._loop(turn, asking.events[-1], steps, mixed=prompt.mixed, source=prompt.source, looks=looks) if steps else None
         try:
             generated = await self._ask(await loop.begin(prompt) if loop else prompt, asking, loop)
         except ProviderRefused as error:
@@ -289,7 +293,14 @@ class ReplyGenerator:
             return before
         return before if generated.empty else replace(generated, answers=(*before.answers, *generated.answers))
 
-    def _loop(self, turn: Turn, last: Received, steps: TurnSteps, *, mixed: bool, source: str = "") -> ToolLoop:
+    def _looks(self, asking: Asking, steps: TurnSteps) -> Mapping[str, Look]:
+        user = self.users.named(asking.events[-1].user)
+        only_here = user is None or user.shared
+        return {"search": HistorySearch(asking.calls.mailbox, steps.holder, asking.turn.claimed_at, only_here)}
+
+    def _loop(
+        self, turn: Turn, last: Received, steps: TurnSteps, *, mixed: bool, source: str = "", looks: Mapping[str, Look] = NO_LOOKS
+    ) -> ToolLoop:  # fmt: skip
         local = zone(self.users.named(last.user))
         context = ToolContext(
             local if isinstance(local, ZoneInfo) else ZoneInfo("UTC"),
@@ -300,11 +311,23 @@ class ReplyGenerator:
             source,
         )
         outside = OutsideCalls(self.mcp, last.user, self.in_flight) if self.mcp else None
-        return ToolLoop(TOOLS, steps, context, outside)
+        return ToolLoop(TOOLS, steps, context, outside, looks)
+
+    async def _remembered(self, turn: Turn, username: str, calls: ModelCalls, steps: TurnSteps | None) -> PersonMemory:
+        """What is known of the person beside the conversation. A turn that has a step is asked about as it was, with what was known then.
+
+        Of an entry that several people use no other conversation is shown.
+        """
+        user = self.users.named(username)
+        elsewhere = turn.elsewhere and user is not None and not user.shared
+        if not (turn.remembers or elsewhere) or (steps is not None and steps.question is not None):
+            return NOTHING_KNOWN
+        said_bytes = other_chats.RECORD_BYTES if elsewhere else 0
+        return await calls.mailbox.run(memory_of(turn.person, calls.conversation, facts_bytes=FACTS_BYTES, said_bytes=said_bytes))
 
     def _prompt(self, asking: Asking, shown: ShownFiles) -> Prompt:
         turn, events, last = asking.turn, asking.events, asking.events[-1]
-        user = self.users.named(last.user)
+        user, elsewhere = self.users.named(last.user), asking.remembered.elsewhere
         prompt = build_prompt(
             last.channel,
             events,
@@ -315,18 +338,12 @@ class ReplyGenerator:
             user=user,
             now=datetime.fromtimestamp(turn.claimed_at / 1000, UTC),
             times=[time_of(message) for message in turn.messages],
-            remembered=asking.remembered,
+            remembered=asking.remembered.facts,
+            elsewhere=other_chats.notes_of(elsewhere, zone(user)) if elsewhere else (),
             history_tokens=self.settings.history_tokens,
             forms=configured(self.settings),
         )
         return replace(prompt, choice=chosen(self.settings, last.channel, user))
-
-
-async def _remembered(turn: Turn, calls: ModelCalls, steps: TurnSteps | None) -> RememberedFacts:
-    """What the person asked to remember. A turn that has a step is asked about as it was, with what was remembered then."""
-    if not turn.remembers or (steps is not None and steps.question is not None):
-        return NO_FACTS
-    return await calls.mailbox.run(facts_of(turn.person, FACTS_BYTES))
 
 
 def _nothing_else(events: Sequence[Received], files: LoadedFiles) -> bool:

@@ -18,7 +18,7 @@ from supervisor_worker.assistant.outside_calls import OutsideCalls
 from supervisor_worker.assistant.prompt import Prompt
 from supervisor_worker.assistant.question import restored, stored
 from supervisor_worker.assistant.tools.catalog import TOOLS, definitions
-from supervisor_worker.assistant.tools.tool import BadArguments, Result, Tool, ToolContext
+from supervisor_worker.assistant.tools.tool import BadArguments, Look, Result, Tool, ToolContext
 from supervisor_worker.assistant.turn_steps import ToolCall, TurnSteps, TurnStopped, tool_calls
 
 MAX_STEPS: Final = 8
@@ -35,12 +35,16 @@ OTHERS_WORDS: Final = (
 
 @dataclass
 class ToolLoop:
-    """The tools of one turn, ours and those `outside`, and what it has done with them. `context` is what its tools know."""
+    """The tools of one turn, ours and those `outside`, and what it has done with them. `context` is what its tools know.
+
+    `looks` are the effects that change nothing and are no part of the script that stores a result: a crash before it looks once more.
+    """
 
     tools: Sequence[Tool]
     steps: TurnSteps
     context: ToolContext
     outside: OutsideCalls | None = None
+    looks: Mapping[str, Look] = field(default_factory=dict)
     _until: float = field(default_factory=lambda: time.monotonic() + TURN_SECONDS)
 
     @property
@@ -105,6 +109,9 @@ class ToolLoop:
             arguments = tool.prepare(call.arguments, self.context)
         except BadArguments as error:
             await self.steps.store_result(call, {"tool": call.name, "error": error.sentence})
+            return
+        if look := self.looks.get(tool.effect):
+            await self.steps.store_result(call, {"tool": tool.effect, "result": await look(arguments)})
             return
         effect = Effect(tool.effect, call.key, arguments, self.mixed, self.context.channel, self.context.zone.key)
         await self.steps.store_result(call, {}, effect)

@@ -36,7 +36,18 @@ from shared.mailbox.calls.delivery import (
 )
 from shared.mailbox.calls.files import PIECE_BYTES, Piece, erase_files, file_piece, file_room, keep_heard, keep_read
 from shared.mailbox.calls.indexes import END, Progress, list_stored, progress_from
-from shared.mailbox.calls.memory import NO_FACTS, RememberedFact, RememberedFacts, fact_from, facts_of
+from shared.mailbox.calls.memory import (
+    NO_FACTS,
+    NOTHING_KNOWN,
+    PersonMemory,
+    RememberedFact,
+    RememberedFacts,
+    SearchLook,
+    SoughtWord,
+    fact_from,
+    memory_of,
+    search,
+)
 from shared.mailbox.calls.operators import (
     Alarmed,
     DenialPolicy,
@@ -107,6 +118,7 @@ __all__ = [
     "MAX_LOST",
     "MAX_OPEN",
     "MAX_TEXTS_PER_TURN",
+    "NOTHING_KNOWN",
     "NOT_ADMITTED_AN_HOUR",
     "NO_EFFECT",
     "NO_FACTS",
@@ -141,6 +153,7 @@ __all__ = [
     "ForwardingBounds",
     "NotFound",
     "Outcome",
+    "PersonMemory",
     "Piece",
     "Progress",
     "Provider",
@@ -150,9 +163,11 @@ __all__ = [
     "Retried",
     "RetryRequest",
     "RetryResult",
+    "SearchLook",
     "SendLimits",
     "Sending",
     "Settled",
+    "SoughtWord",
     "Standing",
     "Step",
     "Stored",
@@ -177,7 +192,6 @@ __all__ = [
     "erase_reminders",
     "erase_spending",
     "fact_from",
-    "facts_of",
     "file_piece",
     "file_room",
     "finish",
@@ -190,6 +204,7 @@ __all__ = [
     "keep_heard",
     "keep_read",
     "list_stored",
+    "memory_of",
     "no_cross_channel_notice",
     "not_found",
     "opt_out",
@@ -207,6 +222,7 @@ __all__ = [
     "result_from",
     "resume",
     "retry",
+    "search",
     "sending",
     "settle",
     "standby",

@@ -1,12 +1,21 @@
-"""What a person asked us to remember, for a question. No I/O. `facts.lua` has the rules; the tools change it by `step`."""
+"""What is known of a person beside the conversation that a question is of. No I/O.
+
+Facts (`facts.lua` has the rules; the tools change them by `step`), the last exchanges of their other conversations, and a search
+through all of them.
+"""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
-from shared.mailbox.call import Call
+from shared.mailbox.call import DAY_MS, Arguments, Call
+from shared.mailbox.records import Message, Reply, message_from, reply_from
+
+ELSEWHERE_MS: Final = 14 * DAY_MS
+"""How old an exchange of another conversation may be that a question shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +44,58 @@ class RememberedFacts:
 NO_FACTS: Final = RememberedFacts()
 
 
-def facts_of(person: str, most_bytes: int) -> Call[RememberedFacts]:
-    """A person's facts, as far as `most_bytes` of their texts have room."""
-    return Call("facts_of", {"person": person, "most": most_bytes}, _facts)
+@dataclass(frozen=True, slots=True)
+class PersonMemory:
+    """What a question shows of a person. `elsewhere` are records of their other conversations, newest first in each."""
+
+    facts: RememberedFacts = NO_FACTS
+    elsewhere: tuple[Message | Reply, ...] = field(repr=False, default=())
+
+
+NOTHING_KNOWN: Final = PersonMemory()
+
+
+@dataclass(frozen=True, slots=True)
+class SoughtWord:
+    """A word in all spellings in which it may stand: `raw` in a record's JSON, `text` in its text. ASCII letters are small."""
+
+    raw: tuple[str, ...]
+    text: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchLook:
+    """What one look of a search has found: ids of messages, newest first, each with how many of the words it says.
+
+    `next` is where the following look begins, None where nothing is left; `looked` how many messages were looked through.
+    """
+
+    found: tuple[tuple[str, int], ...]
+    looked: int
+    next: int | None
+
+
+def memory_of(person: str, conversation: str, *, facts_bytes: int, said_bytes: int) -> Call[PersonMemory]:
+    """A person's facts, as far as `facts_bytes` of their texts have room, and some `said_bytes` of records of their other conversations."""
+    arguments: Arguments = {"person": person, "most": facts_bytes, "conv": conversation, "most_said": said_bytes, "oldest": ELSEWHERE_MS}
+    return Call("memory_of", arguments, _memory)
+
+
+def search(
+    person: str, epoch: str, words: Iterable[SoughtWord], *, conversation: str, turn: str, since_ms: int, till_ms: int, offset: int,
+    least: int = 1,
+) -> Call[SearchLook]:  # fmt: skip
+    """One look for messages of that time that say `least` of these words, or any; of one conversation only, if it is named.
+
+    `turn` is the one that asks: what it is about is not found.
+    """
+    sought = json.dumps([{"raw": word.raw, "text": word.text} for word in words])
+    arguments: Arguments = {
+        "person": person, "epoch": epoch, "conv": conversation, "turn": turn, "since": since_ms, "till": till_ms, "offset": offset,
+        "least": least,
+        "words": sought,
+    }  # fmt: skip
+    return Call("search", arguments, _look)
 
 
 def fact_from(value: dict[str, Any]) -> RememberedFact:
@@ -47,6 +105,19 @@ def fact_from(value: dict[str, Any]) -> RememberedFact:
     )  # fmt: skip
 
 
-def _facts(raw: Any) -> RememberedFacts:
-    count, *shown = raw
-    return RememberedFacts(tuple(fact_from(json.loads(text)) for text in shown), int(count))
+def _memory(raw: Any) -> PersonMemory:
+    count, facts, said = raw
+    return PersonMemory(
+        RememberedFacts(tuple(fact_from(json.loads(text)) for text in facts), int(count)),
+        tuple(_record(kind, dict(zip(flat[::2], flat[1::2], strict=True))) for _, kind, flat in said),
+    )
+
+
+def _record(kind: str, fields: Mapping[str, Any]) -> Message | Reply:
+    return message_from(dict(fields)) if kind == "m" else reply_from(dict(fields))
+
+
+def _look(raw: Sequence[Any]) -> SearchLook:
+    following, looked, *found = raw
+    pairs = tuple((str(name), int(count)) for name, count in zip(found[::2], found[1::2], strict=True))
+    return SearchLook(pairs, int(looked), int(following) if int(following) >= 0 else None)

@@ -151,7 +151,7 @@ def _claim(raw: Any) -> Claim:
     """The answer to `claim`."""
     if raw[0] != "taken":
         return Claim(raw[0], alarms=tuple(raw[1]) if len(raw) > 1 else ())
-    _, turn, now, lease_end, messages, reply, history, reserved, alarms, stop, steps, person, epoch, remembers = raw
+    _, turn, now, lease_end, messages, reply, history, reserved, alarms, stop, steps, person, epoch, remembers, elsewhere = raw
     found = Turn(
         turn,
         tuple(message_from(_record(flat)) for flat in messages),
@@ -162,6 +162,7 @@ def _claim(raw: Any) -> Claim:
         person,
         epoch,
         bool(remembers),
+        bool(elsewhere),
     )
     return Claim("taken", int(lease_end), int(now), found, int(reserved), tuple(alarms), stop)
 

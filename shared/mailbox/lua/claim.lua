@@ -18,7 +18,8 @@
 -- A repeat with the same token gets the stored lease end; a token that has finished never claims again.
 -- A resumed turn is shown no history: its first step holds its question. It reserves for its next one by itself.
 -- Answer: {outcome, alarms} or {"taken", turn, now, lease end, messages, reply, history, tokens reserved, alarms, stop, steps, person, epoch,
--- 1 where something is remembered of the person}; records and steps are flat, the history newest first. `alarms` are the bounds that are
+-- 1 where something is remembered of the person, 1 where they have talked elsewhere within two weeks}; records and steps are flat, the
+-- history newest first. `alarms` are the bounds that are
 -- nearly used up, or that a month has used up, each once in its period.
 -- uses: turns replies spending liveness people
 -- args: conv token new_turn lease# lost_wait# jitter# most# schema# share# history_bytes# oldest# model_call
@@ -58,6 +59,26 @@ local function said_before(user)
   return found, texts
 end
 
+-- Whether the person has talked in another conversation lately, 1 or 0. What an older version has left of them is listed when they are met
+-- first: their newest messages that were answered.
+local function talks_elsewhere(person, user)
+  local TWO_WEEKS, LOOKED_AT = 1209600000, 200
+  if person == '' then return 0 end
+  local talks, since = talks_key(person), whole(t - TWO_WEEKS)
+  if redis.call('EXISTS', talks) == 0 then
+    local ids = redis.call('ZRANGE', P .. 'index:' .. user, '+inf', since, 'BYSCORE', 'REV', 'LIMIT', 0, LOOKED_AT)
+    for i = #ids, 1, -1 do
+      local found = redis.call('HMGET', msg_key(ids[i]), 'state', 'conv', 'accepted_at')
+      if found[1] == 'answered' then redis.call('ZADD', talks, found[3], found[2]) end
+    end
+    redis.call('PEXPIRE', talks, TWO_WEEKS)
+  end
+  for _, other in ipairs(redis.call('ZRANGE', talks, '+inf', since, 'BYSCORE', 'REV', 'LIMIT', 0, 2)) do
+    if other ~= conv then return 1 end
+  end
+  return 0
+end
+
 local function view(turn, said)
   local messages, clock = {}, active(t, get(key, 'pair'))
   for _, id in ipairs(turn_messages(turn)) do
@@ -75,7 +96,7 @@ local function view(turn, said)
   local person = person_of(get(turn_key(turn), 'user'), turn)
   return {'taken', turn, whole(t), whole(number(key, 'lease_end')), messages, reply, (#reply > 0 or #steps > 0) and {} or said,
     asked and asked.amount or 0, alarms, get(turn_key(turn), 'stop'), steps, person, epoch_of(person),
-    person ~= '' and redis.call('EXISTS', facts_key(person)) or 0}
+    person ~= '' and redis.call('EXISTS', facts_key(person)) or 0, talks_elsewhere(person, get(turn_key(turn), 'user'))}
 end
 
 -- Whether the sender has its share of turns under way. A conversation that is refused waits for one of them to end, and is

@@ -1,4 +1,4 @@
--- erase_memory: what a person asked us to remember, and their lists, go. The person's epoch is raised in the same step, so that whoever works
+-- erase_memory: what a person asked us to remember, their lists, and the list of their conversations, go. The person's epoch is raised in the same step, so that whoever works
 -- on what was said before stores nothing made of it any more. Answer: how many facts and items went.
 -- uses: people effects facts lists
 -- args: user
@@ -11,4 +11,5 @@ for _, list in ipairs(lists_of(person)) do
   redis.call('DEL', items_key(person, list.id))
 end
 redis.call('DEL', facts_key(person), lists_key(person))
+redis.call('DEL', talks_key(person))
 return n

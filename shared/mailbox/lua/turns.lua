@@ -69,6 +69,7 @@ end
 -- What the conversation remembers: ids only, so that the texts go with their records. Of the newest forty a prompt shows as many as
 -- HISTORY_TOKENS has room for; the bound keeps a claim short.
 local function remember(conv, turn, retention)
+  local MOST_TALKS_KEPT = 50
   local key = P .. 'history:' .. conv
   for _, id in ipairs(turn_messages(turn)) do
     local kind = get(msg_key(id), 'kind')
@@ -77,6 +78,14 @@ local function remember(conv, turn, retention)
   if redis.call('EXISTS', reply_key(reply_of(turn))) == 1 then redis.call('RPUSH', key, 'r:' .. reply_of(turn)) end
   redis.call('LTRIM', key, -40, -1)
   redis.call('PEXPIRE', key, retention)
+  -- The person's other conversations show the last of this one (`memory_of`). The key is `talks_key`'s, which not every script has.
+  local person = redis.call('HGET', P .. 'people', get(turn_key(turn), 'user'))
+  if person then
+    local talks = P .. 'talks:' .. person
+    redis.call('ZADD', talks, whole(now()), conv)
+    redis.call('ZREMRANGEBYRANK', talks, 0, -MOST_TALKS_KEPT - 1)
+    redis.call('PEXPIRE', talks, retention)
+  end
 end
 
 -- What is left after a turn ended, and the next job for it; the answer is remembered for a repeat of the call.

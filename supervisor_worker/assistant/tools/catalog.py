@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, Final
 
+from supervisor_worker.assistant.tools.history import HISTORY_TOOLS
 from supervisor_worker.assistant.tools.lists import LIST_TOOLS
 from supervisor_worker.assistant.tools.memory import MEMORY_TOOLS
 from supervisor_worker.assistant.tools.reminders import REMINDER_TOOLS
 from supervisor_worker.assistant.tools.tool import Tool
 
-TOOLS: Final[tuple[Tool, ...]] = (*REMINDER_TOOLS, *LIST_TOOLS, *MEMORY_TOOLS)
+TOOLS: Final[tuple[Tool, ...]] = (*REMINDER_TOOLS, *LIST_TOOLS, *MEMORY_TOOLS, *HISTORY_TOOLS)
 
 
 @cache

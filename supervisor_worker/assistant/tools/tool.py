@@ -5,7 +5,7 @@ Who asks, where and when comes from the turn, never from the model's arguments.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -14,6 +14,10 @@ Arguments = Mapping[str, Any]
 Result = Mapping[str, Any]
 """What an effect returns (`effects.lua`): `ok`, and what it changed, or the `reason` why it did not."""
 NO_SCHEMA: Final[Mapping[str, Any]] = {"type": "object", "properties": {}, "additionalProperties": False}
+
+
+Look = Callable[[Arguments], Awaitable[Result]]
+"""What a tool that only looks does in place of an effect: its result, by the arguments that `prepare` made."""
 
 
 class BadArguments(Exception):
@@ -42,7 +46,7 @@ class ToolContext:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """`effect` is its name in `effects.lua`; `needs_own_words`: it does not run in a mixed turn.
+    """`effect` is its name in `effects.lua`, or among the looks of the turn; `needs_own_words`: it does not run in a mixed turn.
 
     `prepare` makes the effect's arguments of the model's, or raises BadArguments; `told` makes the sentence for the model of its result,
     and `receipt` the line for the person, "" where nothing was changed.

@@ -50,7 +50,7 @@ def remember(driver: MailboxDriver, holder: TurnHolder, text: str, **more: Any) 
 
 
 def shown(driver: MailboxDriver, person: str = ADA, most: int = 8_000) -> RememberedFacts:
-    return driver.run(calls.facts_of(person, most))
+    return driver.run(calls.memory_of(person, C, facts_bytes=most, said_bytes=0)).facts
 
 
 def test_a_fact_is_kept_with_when_and_where_it_was_said_and_forgotten_by_its_id(driver: MailboxDriver) -> None:
