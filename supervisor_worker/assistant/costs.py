@@ -39,6 +39,7 @@ class Costs:
     _missing: set[str] = field(init=False, default_factory=set)
     _prices: dict[tuple[str, date], Price] = field(init=False, default_factory=dict)
     _zones: tuple[int, str] = field(init=False, default=(-1, ""))
+    _dearest: tuple[tuple[date, str, Dearest], Dearest] | None = field(init=False, default=None)
 
     def price(self, model: str) -> Price:
         """The price of a model today; nothing where Claude is played."""
@@ -60,9 +61,12 @@ class Costs:
         return Cost(tokens * HEARING_MICROS, self.settings.stt_model, self.zones)
 
     def dearest(self, figures: Dearest) -> Dearest:
-        """The figures by which a claim reserves, with what they cost today."""
-        prices = [self.price(choice.model) for choice in all_chosen(self.settings, self.users)]
-        return replace(figures, tiers=dearest_of(prices).spelled, zones=self.zones)
+        """The figures by which a claim reserves, with what they cost today. They are the same for every turn of a quarter of an hour."""
+        known_by = price.today(), self.zones, figures
+        if self._dearest is None or self._dearest[0] != known_by:
+            prices = [self.price(choice.model) for choice in all_chosen(self.settings, self.users)]
+            self._dearest = known_by, replace(figures, tiers=dearest_of(prices).spelled, zones=self.zones)
+        return self._dearest[1]
 
     @property
     def zones(self) -> str:

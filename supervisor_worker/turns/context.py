@@ -80,7 +80,7 @@ class TurnContext:
         """Makes the answers to commands."""
         return CommandReplies(self.mailbox, self.users, self.identities, self.settings)
 
-    @property
+    @cached_property
     def day_bounds(self) -> DayBounds:
         """The bounds of a day."""
         return day_bounds(self.settings, self.users)
