@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, MutableSequence
+from contextvars import ContextVar
 from typing import Final
 
 import httpx2
@@ -15,20 +16,35 @@ MAX_ANSWER: Final = 4_000_000
 CONNECT_SECONDS: Final = 10.0
 READ_SECONDS: Final = 150.0
 """Longer than any tool may take: the caller's time ends first."""
+_STATUSES: ContextVar[MutableSequence[int] | None] = ContextVar("statuses", default=None)
 
 
-def client(server: McpServer, auth: httpx2.Auth | None, statuses: MutableSequence[int] | None = None) -> httpx2.AsyncClient:
-    """A client for one server. The caller closes it. The status of each answer is appended to `statuses`: the SDK does not tell it."""
+def statuses_from_now() -> MutableSequence[int]:
+    """The statuses of what is answered to the requests of this task from now on, the latest last; 0 for one that has no answer.
+
+    The SDK does not tell them.
+    """
+    found: list[int] = []
+    _STATUSES.set(found)
+    return found
+
+
+def client(server: McpServer, auth: httpx2.Auth | None, *, noted: bool = False) -> httpx2.AsyncClient:
+    """A client for one server. The caller closes it. `noted`: what it is answered is told by `statuses_from_now`."""
+
+    async def leaves(_request: httpx2.Request) -> None:
+        if (statuses := _STATUSES.get()) is not None:
+            statuses.append(0)
 
     async def note(response: httpx2.Response) -> None:
-        if statuses is not None:
-            statuses.append(response.status_code)
+        if statuses := _STATUSES.get():
+            statuses[-1] = response.status_code
 
     headers = {"Accept-Encoding": "identity", **({"Authorization": f"Bearer {server.token}"} if server.token else {})}
     return httpx2.AsyncClient(
         headers=headers,
         auth=auth,
-        event_hooks={"response": [note]},
+        event_hooks={"request": [leaves], "response": [note]} if noted else None,
         timeout=httpx2.Timeout(CONNECT_SECONDS, read=READ_SECONDS),
         transport=_Bounded(httpx2.AsyncHTTPTransport(verify=tls(), limits=httpx2.Limits(max_connections=server.at_once + 8))),
         follow_redirects=False,

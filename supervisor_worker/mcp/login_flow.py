@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -19,7 +18,7 @@ from shared.config.mcp_servers import McpServer
 from shared.net import is_loopback_url
 from supervisor_worker.mcp import http
 from supervisor_worker.mcp.logins import Login
-from supervisor_worker.mcp.sessions import SessionEnded
+from supervisor_worker.mcp.sessions import SessionEnded, silence_library
 
 PERSON_SECONDS: Final = 300.0
 MAX_REQUEST: Final = 16_384
@@ -35,7 +34,7 @@ _HELLO: Final = {
     "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "bossline", "version": "1"}},
 }
 """Any request that needs the login: its refusal says where the login is made."""
-logging.getLogger("mcp").propagate = False  # its lines may hold what servers say
+silence_library()
 
 
 async def log_in(server: McpServer, port: int, show: Callable[[str], None]) -> Login:
@@ -58,8 +57,7 @@ async def _logged_in(
     server: McpServer, address: str, came_back: asyncio.Future[AuthorizationCodeResult], show: Callable[[str], None]
 ) -> Login:
     async def redirect(url: str) -> None:
-        if not _is_safe(url):
-            raise SessionEnded("the server names an address for the login that is not https")
+        _check(url)
         show(url)
 
     async def callback() -> AuthorizationCodeResult:
@@ -67,7 +65,12 @@ async def _logged_in(
 
     metadata = OAuthClientMetadata(client_name="Bossline", redirect_uris=[AnyUrl(address)])
     provider = OAuthClientProvider(server.url, metadata, _Memory(), redirect, callback)
+
+    async def leaves(request: httpx2.Request) -> None:
+        _check(str(request.url))  # the server has named most of them: the code, and the client's secret, go there
+
     async with http.client(server, provider) as client:
+        client.event_hooks = {"request": [leaves]}
         headers = {"Accept": "application/json, text/event-stream"}
         async with client.stream("POST", server.url, json=_HELLO, headers=headers) as response:
             status = response.status_code
@@ -86,8 +89,6 @@ def _login(server: McpServer, provider: OAuthClientProvider) -> Login:
         endpoint = str(context.oauth_metadata.token_endpoint)
     else:
         endpoint = urljoin(context.get_authorization_base_url(server.url), "/token")
-    if not _is_safe(endpoint):
-        raise SessionEnded("the server names an address for its tokens that is not https")
     return Login(
         url=server.url,
         access_token=tokens.access_token,
@@ -102,8 +103,10 @@ def _login(server: McpServer, provider: OAuthClientProvider) -> Login:
     )
 
 
-def _is_safe(url: str) -> bool:
-    return urlsplit(url).scheme == "https" or (urlsplit(url).scheme == "http" and is_loopback_url(url))
+def _check(url: str) -> None:
+    """Raise SessionEnded for an address at which others can read along."""
+    if urlsplit(url).scheme != "https" and not (urlsplit(url).scheme == "http" and is_loopback_url(url)):
+        raise SessionEnded("the server names an address for the login that is not https")
 
 
 class _Memory:

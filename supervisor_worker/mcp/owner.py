@@ -49,6 +49,12 @@ class _PendingCall:
     answer: asyncio.Future[CallResult]
     begun: bool = False
 
+    def begin(self) -> None:
+        """Its request leaves now. Raises TimeoutError after its end: this process stood still, and others may count on that end."""
+        if asyncio.get_running_loop().time() >= self.end:
+            raise TimeoutError
+        self.begun = True
+
     def settle(self, result: CallResult) -> None:
         """Answer the caller, unless it has gone or has its answer."""
         if not self.answer.done():
@@ -131,6 +137,7 @@ class Owner:
             failure = reason_of(session)
         except asyncio.CancelledError:
             await cancel_and_wait([session])
+            reason_of(session)  # asked for, so that nobody logs one that failed just now
             raise
         if failure:
             self._failed(failure)
@@ -195,7 +202,7 @@ class Owner:
                 if fault := tools.fault(request.tool, request.digest):
                     request.settle(not_made(fault))
                     return
-                request.begun = True
+                request.begin()
                 request.settle(await session.call(request.tool, request.arguments))
             health.timeouts = 0
             self._backoff.reset()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
@@ -21,17 +19,24 @@ from shared.config.mcp_servers import McpServer
 from shared.model.mcp_tools import ToolList, listed
 from supervisor_worker.channels.notes import theirs
 from supervisor_worker.mcp import http, stdio
-from supervisor_worker.mcp.results import CallResult, answered, refused, unknown
-from supervisor_worker.mcp.sessions import SessionEnded, innermost
+from supervisor_worker.mcp.logins import LoginNeeded
+from supervisor_worker.mcp.results import CallResult, answered, not_made, refused, unknown
+from supervisor_worker.mcp.sessions import SessionEnded, innermost, silence_library
 
 MAX_PAGES: Final = 10
 TERMINATED: Final = "Session terminated"
 """What the SDK makes of a 404: the server was started anew and has not looked at the call."""
 _NO_ANSWER: Final = frozenset({types.CONNECTION_CLOSED, types.REQUEST_TIMEOUT, types.INTERNAL_ERROR, types.INVALID_REQUEST})
 """Errors that the SDK makes when no answer came; a server that uses one of them is not believed either."""
-_FORBIDDEN: Final = (401, 403)
+UNAUTHORIZED: Final = 401
+_NOT_LOOKED_AT: Final = {
+    UNAUTHORIZED: "the server refuses our token (401)",
+    403: "the server refuses us this (403)",
+    404: "the server does not know the address that this was sent to (404)",
+}
+"""What is answered before a call is looked at."""
 _UNREADABLE: Final = frozenset({types.PARSE_ERROR, stdio.TOO_LARGE})
-logging.getLogger("mcp").propagate = False  # its lines may hold what servers say and what they were asked
+silence_library()
 
 
 class SdkSession:
@@ -43,7 +48,6 @@ class SdkSession:
         self._server = server
         self._ended = asyncio.Event()
         self._client: Client | None = None
-        self._statuses: deque[int] = deque(maxlen=1)
 
     async def list_tools(self) -> ToolList:
         """All pages of the list. Raises SessionEnded."""
@@ -67,13 +71,26 @@ class SdkSession:
         The result is not compared with the schema that the server gives for it: its patterns would be run on this process's loop.
         """
         params = types.CallToolRequestParams(name=tool, arguments=dict(arguments))
+        statuses = http.statuses_from_now()
         try:
             result = await self._opened.session.send_request(types.CallToolRequest(params=params), types.CallToolResult)
-        except MCPError as error:
-            return _failed(error)
+        except (MCPError, asyncio.CancelledError) as error:  # cancelled: its owner has ended the session, perhaps for this very answer
+            if reason := self._unmade(next(reversed(statuses), 0), error):
+                return not_made(reason)
+            if isinstance(error, MCPError):
+                return _failed(error)
+            raise
         except ValidationError:
             return unknown("the server's answer is not what MCP says it must be")
         return answered(result.content or [], is_error=bool(result.is_error))
+
+    def _unmade(self, status: int, error: BaseException) -> str:
+        """Why a server has not looked at a call, in a clause of ours; "" where it may have, or has ended its session."""
+        if isinstance(error, MCPError) and error.error.message == TERMINATED:
+            return ""
+        if status == UNAUTHORIZED and self._server.login:
+            return LoginNeeded(self._server.name).reason
+        return _NOT_LOOKED_AT.get(status, "")
 
     async def ended(self) -> None:
         """A program's end is noticed at once, that of an address by the next call."""
@@ -96,19 +113,20 @@ class SdkSession:
     @asynccontextmanager
     async def opened(self, auth: httpx2.Auth | None) -> AsyncIterator[SdkSession]:
         """Start or connect, and agree on the protocol."""
+        statuses = http.statuses_from_now()
         async with AsyncExitStack() as stack:
             if self._server.command:
                 transport: Any = stdio.program(self._server, self._ended)
             else:
-                client = await stack.enter_async_context(http.client(self._server, auth, self._statuses))
+                client = await stack.enter_async_context(http.client(self._server, auth, noted=True))
                 transport = streamable_http_client(self._server.url, http_client=client, max_sse_event_size=http.MAX_ANSWER)
             try:
                 self._client = await stack.enter_async_context(Client(transport, message_handler=self._heard, cache=None))
             except (MCPError, ExceptionGroup) as error:
                 if not isinstance(innermost(error), MCPError):
                     raise
-                status = next(iter(self._statuses), 0)
-                said = f"it refuses our token ({status})" if status in _FORBIDDEN else "it does not speak MCP as we do"
+                status = next(reversed(statuses), 0)
+                said = f"it refuses our token ({status})" if status in (UNAUTHORIZED, 403) else "it does not speak MCP as we do"
                 raise SessionEnded(f"{said}, and no session was opened", begun=False) from None
             yield self
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
@@ -19,6 +20,16 @@ class SessionEnded(Exception):
         super().__init__(reason)
         self.reason = reason
         self.begun = begun
+
+
+def silence_library() -> None:
+    """Have the SDK's log go nowhere: its lines may hold what servers say, and what they were asked.
+
+    A logger without any handler writes to stderr by Python's last resort.
+    """
+    library = logging.getLogger("mcp")
+    library.propagate = False
+    library.addHandler(logging.NullHandler())
 
 
 def innermost(error: BaseException) -> BaseException:

@@ -27,6 +27,9 @@ class LoginServer(HttpServer):
         self.reused = 0
         self.lasts = 3600
         self.refuses_people = False
+        self.elsewhere: dict[str, str] = {}
+        """Addresses in the place of its own, by their names."""
+        self.dies_in_a_call = False
         self._made = 0
         self._challenge = ""
 
@@ -40,6 +43,8 @@ class LoginServer(HttpServer):
         if request.headers.get("Authorization", "").removeprefix("Bearer ") not in self.access:
             where = f'Bearer resource_metadata="{self.origin}/.well-known/oauth-protected-resource/mcp"'
             return web.Response(status=401, headers={"WWW-Authenticate": where})
+        if self.dies_in_a_call and b"tools/call" in await request.read() and request.transport:
+            request.transport.abort()
         return await super().post(request)
 
     async def resource(self, _request: web.Request) -> web.Response:
@@ -48,12 +53,15 @@ class LoginServer(HttpServer):
 
     async def about(self, _request: web.Request) -> web.Response:
         """Where they are given."""
-        return web.json_response({
+        return web.json_response(self._about() | self.elsewhere)
+
+    def _about(self) -> dict[str, Any]:
+        return {
             "issuer": self.origin, "authorization_endpoint": f"{self.origin}/authorize", "token_endpoint": f"{self.origin}/token",
             "registration_endpoint": f"{self.origin}/register", "response_types_supported": ["code"],
             "grant_types_supported": ["authorization_code", "refresh_token"], "code_challenge_methods_supported": ["S256"],
             "token_endpoint_auth_methods_supported": ["client_secret_post"],
-        })  # fmt: skip
+        }  # fmt: skip
 
     async def register(self, request: web.Request) -> web.Response:
         """A client of ours."""

@@ -116,6 +116,27 @@ async def test_a_server_that_was_started_anew_has_not_made_the_call() -> None:
 
 
 @in_loop
+async def test_what_a_server_refuses_before_it_looks_at_the_call_has_not_happened() -> None:
+    """In the midst of a session, which goes on; an error of the server's own may have come after it."""
+
+    async def called(_request: web.Request, number: str, arguments: dict[str, Any]) -> web.StreamResponse:
+        text = arguments.get("text", "")
+        if text == "beside":
+            await asyncio.sleep(0.5)
+        return web.Response(status=int(text)) if text.isdigit() else result(number, "ok")
+
+    async with http_server(called) as server, calling(at(server.url)) as caller:
+        await caller.call("echo")
+        beside = asyncio.create_task(caller.call("echo", text="beside"))
+        await asyncio.sleep(0.1)
+        for status in (401, 403, 404):
+            answer = await caller.call("echo", text=str(status))
+            assert (answer.fate, f"({status})" in answer.text) == (Fate.NOT_MADE, True)
+        assert ((await beside).fate, server.opened) == (Fate.ANSWERED, 1)
+        assert (await caller.call("echo", text="500")).fate is Fate.UNKNOWN
+
+
+@in_loop
 async def test_the_death_of_a_server_in_a_call_never_cancels_the_caller() -> None:
     """A server of the package itself, killed in the midst of twenty calls: each is an ordinary result, and the caller's task goes on."""
     port = free_port()

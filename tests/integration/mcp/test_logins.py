@@ -130,6 +130,47 @@ async def test_a_token_that_the_server_takes_back_is_renewed(redis_url: str, mon
 
 
 @in_loop
+async def test_a_call_that_was_refused_for_its_token_has_not_happened_and_one_that_was_sent_again_may_have(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the midst of a session: a token that cannot be renewed, and one that is renewed before the server goes away."""
+    monkeypatch.setattr(module, "RENEW_SECONDS", 2.0)
+    async with logged_in(redis_url) as (server, configured, logins):
+        one = caller(configured, logins)
+        await one.call("echo")
+        server.access.clear()
+        server.dies_in_a_call = True
+        assert (await one.call("echo")).fate is Fate.UNKNOWN
+        server.dies_in_a_call = False
+        assert (await one.soon("echo")).fate is Fate.ANSWERED
+        server.access.clear()
+        server.refresh = "taken back"
+        await asyncio.sleep(2.1)
+        refused = await one.call("echo")
+        assert (refused.fate, "boss mcp login http" in refused.text) == (Fate.NOT_MADE, True)
+        await one.owner.aclose()
+
+
+@in_loop
+@pytest.mark.parametrize("name", ["authorization_endpoint", "token_endpoint", "registration_endpoint"])
+async def test_nobody_is_sent_to_an_address_that_others_can_read(name: str) -> None:
+    """Neither the person's browser nor the code that it brings back: the server names http:// of another machine."""
+    async with login_server() as server:
+        shown: list[str] = []
+        go, opened = browser()
+
+        def show(url: str) -> None:
+            shown.append(url)
+            go(url)
+
+        server.elsewhere = {name: "http://login.example/here"}
+        with pytest.raises(SessionEnded, match="not https"):
+            await log_in(McpServer(name="http", url=server.url, login=True), 0, show)
+        await asyncio.gather(*opened)
+        assert bool(shown) == (name == "token_endpoint")
+
+
+@in_loop
 async def test_a_renewal_that_fails_for_a_while_loses_nothing(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The token stays, and the next process that needs it renews it."""
     monkeypatch.setattr(module, "RENEW_SECONDS", 2.5)

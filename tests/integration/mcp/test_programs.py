@@ -134,23 +134,6 @@ async def test_a_caller_that_is_cancelled_ends_its_call_alone() -> None:
 
 
 @in_loop
-async def test_nothing_is_begun_for_a_caller_that_has_gone(tmp_path: Path) -> None:
-    """One that left while the server was being opened."""
-    done = tmp_path / "done"
-    caller = Caller(program("good"))
-    await caller.call("echo")
-    await caller.owner.aclose()
-    again = Caller(program("good"))
-    again.lists = caller.lists
-    waiting = asyncio.create_task(again.call("append", text=str(done)))
-    await asyncio.sleep(0)
-    waiting.cancel()
-    assert (await again.call("echo", text="a")).text == "a"
-    assert not done.exists()
-    await again.owner.aclose()
-
-
-@in_loop
 async def test_a_session_that_nobody_uses_is_closed(tmp_path: Path) -> None:
     """And opened again for the next call."""
     starts = tmp_path / "starts"
