@@ -7,8 +7,11 @@ from typing import Final
 from boss.checks.result import Finding, ok, warn
 from shared.config.settings import Settings
 from shared.errors import ConfigurationError
+from shared.mailbox.statistics import Figures
+from shared.model.prices import MICROS_PER_DOLLAR
 from shared.model.users import Users, load_users
 from supervisor_worker.assistant.model_checks import described, doubts
+from supervisor_worker.assistant.model_choice import first_chosen
 from supervisor_worker.assistant.price import today
 
 MOST_SHOWN: Final = 5
@@ -20,6 +23,20 @@ def models(settings: Settings) -> list[Finding]:
     if found := doubts(settings, users, today()):
         return [warn("models", doubt, "See docs/howto/models.md.") for doubt in found[:MOST_SHOWN]]
     return [ok("models", described(settings, users))]
+
+
+def second_model(settings: Settings, seen: Figures) -> list[Finding]:
+    """What the second model has answered this month (UTC), where no turn begins with it."""
+    name = settings.second_model
+    if not name:
+        return []
+    used = seen.models.get(name)
+    if name in {choice.model for choice in first_chosen(settings, usable_users(settings))}:
+        return [ok("second model", f"{name}, which also answers as a first one")]
+    if not used or not used.tokens:
+        return [ok("second model", f"{name}, not needed this month")]
+    cost = f"${used.money / MICROS_PER_DOLLAR:,.4f}"
+    return [ok("second model", f"{name} answered while another did not serve: {used.tokens:,} tokens, {cost} this month")]
 
 
 def usable_users(settings: Settings) -> Users | None:

@@ -30,6 +30,16 @@ class ClaudeSettings(BaseSettings):
     email_model: str = setting("", "Another model for what is answered by mail. Empty: BOSS_MODEL.", "Claude")
     email_effort: Literal["", EffortSetting] = setting("", "The same for its effort. Empty: BOSS_EFFORT.", "Claude")
     email_max_tokens: int = setting(0, "The longest answer by mail, in tokens. 0: CLAUDE_MAX_TOKENS.", "Claude", ge=0, le=16000)
+    second_model: str = setting(
+        "", "Who answers while the model that should is overloaded, or does not serve for long. Empty: nobody, messages wait.", "Claude"
+    )
+    second_model_after_seconds: float = setting(
+        120.0,
+        "How long a model must have failed in another way than by overload (529) before SECOND_MODEL is asked.",
+        "Claude",
+        ge=0,
+        le=3600,
+    )
     claude_thinking_tokens: int = setting(
         3072,
         "Room for thinking beside the answer, in tokens: a model's thinking counts toward what it may write.",

@@ -79,6 +79,11 @@ def read_books(redis: Redis) -> Books:
     )
 
 
+def by_model(book: Mapping[bytes, bytes]) -> dict[str, Used]:
+    """What each model has used, by a day's or a month's book of all."""
+    return _grouped(book, "model")
+
+
 def _persons(client: Any, persons: list[str], now: datetime) -> Iterator[PersonBooks]:
     for start in range(0, len(persons), BATCH):
         some = persons[start : start + BATCH]

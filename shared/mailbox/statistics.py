@@ -6,7 +6,8 @@ are the same for everybody who looks and go on after a restart. Ages are in seco
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from rq import Worker
 from rq.job import Job
 
 from shared.mailbox import calls, keys
+from shared.mailbox.books import Used, by_model
 from shared.mailbox.wake_queue import QUEUE, QUEUE_KEY, QUEUED_MS, waited_ms
 
 LIVE_SECONDS: Final = 30.0
@@ -87,6 +89,8 @@ class Figures:
     spent: Spent
     counts: dict[str, int]
     reminders: Reminders = Reminders()
+    models: Mapping[str, Used] = field(default_factory=dict)
+    """What each model has used this month (UTC)."""
 
 
 def look(redis: Redis) -> Figures:
@@ -118,7 +122,7 @@ def look(redis: Redis) -> Figures:
         for name in workers:
             pipe.hget(name, "last_heartbeat")
         pipe.hmget(keys.spent(clock[0]), "tokens", "turns", "reserved", "calls", "failed", "money", "money_reserved")
-        pipe.hmget(keys.spent_month(f"{datetime.fromtimestamp(now, UTC):%Y-%m}"), "money", "money_reserved")
+        pipe.hgetall(keys.spent_month(f"{datetime.fromtimestamp(now, UTC):%Y-%m}"))
         for name in {name for name, score in alarms[1] if score / MS < now - OVERDUE_SECONDS} | set(alarms[2]):
             pipe.hmget(keys.reminder(name.decode()), "due", "held")
         queued_ms, overdue, overdue_at_once, *rest = pipe.execute()
@@ -136,7 +140,8 @@ def look(redis: Redis) -> Figures:
         ledger_lines=lines,
         workers=len(live) - standbys,
         standbys=standbys,
-        spent=Spent(*(int(value or 0) for value in (*spending, *month))),
+        spent=Spent(*(int(value or 0) for value in (*spending, month.get(b"money"), month.get(b"money_reserved")))),
+        models=by_model(month),
         counts={name.decode(): int(number) for name, number in counts.items()},
         reminders=_reminders(alarms[0], late, now),
     )

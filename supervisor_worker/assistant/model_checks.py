@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 from itertools import product
 from typing import Final
@@ -26,7 +27,10 @@ def doubts(settings: Settings, users: Users | None, today: date) -> list[str]:
     found: list[str] = []
     for user, channel in product(people, CHANNELS):
         where = {name: place for name, (_, place) in said(settings, channel, user).items()}
-        found += _of(chosen(settings, channel, user), where, settings, today)
+        choice = chosen(settings, channel, user)
+        found += _of(choice, where, settings, today)
+        if settings.second_model:  # which no effort is set for
+            found += _of(replace(choice, model=settings.second_model), {"model": "SECOND_MODEL"}, settings, today)
     return list(dict.fromkeys(found))
 
 
@@ -71,4 +75,5 @@ def described(settings: Settings, users: Users | None) -> str:
         shown.setdefault(f"{choice.model} ({choice.effort})", []).append(channel)
     parts = [text if len(shown) == 1 else f"{', '.join(channels)}: {text}" for text, channels in shown.items()]
     own = sum(bool(user.model or user.effort or user.max_tokens) for user in users.all) if users else 0
-    return "; ".join([*parts, *([f"{own} of the users file have their own"] if own else [])])
+    second = [f"{settings.second_model} while one of them does not serve"] if settings.second_model else []
+    return "; ".join([*parts, *second, *([f"{own} of the users file have their own"] if own else [])])

@@ -6,7 +6,7 @@ A turn's first stored step holds its choice: whoever resumes the turn asks the s
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from shared.config.settings import Settings
@@ -74,8 +74,15 @@ def said(settings: Settings, channel: Channel, user: User | None) -> dict[str, t
     return found
 
 
-def all_chosen(settings: Settings, users: Users | None) -> tuple[ModelChoice, ...]:
-    """Every choice that a turn may have, the usual one first."""
+def first_chosen(settings: Settings, users: Users | None) -> tuple[ModelChoice, ...]:
+    """Every choice that a turn may begin with, the usual one first."""
     people: Iterable[User | None] = (None, *(users.distinct_models if users else ()))
     choices = (chosen(settings, channel, user) for user in people for channel in CHANNELS)
     return tuple(dict.fromkeys((usual(settings), *choices)))
+
+
+def all_chosen(settings: Settings, users: Users | None) -> tuple[ModelChoice, ...]:
+    """The same, and those of the second model."""
+    firsts = first_chosen(settings, users)
+    seconds = (replace(choice, model=settings.second_model) for choice in firsts) if settings.second_model else ()
+    return tuple(dict.fromkeys((*firsts, *seconds)))

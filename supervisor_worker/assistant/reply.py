@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from types import MappingProxyType
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -29,12 +30,14 @@ from supervisor_worker.assistant.model_choice import chosen
 from supervisor_worker.assistant.outside_calls import OutsideCalls
 from supervisor_worker.assistant.prompt import Prompt, build_prompt
 from supervisor_worker.assistant.reservations import ModelCallDenied, ModelCalls
+from supervisor_worker.assistant.second_model import SecondModel
 from supervisor_worker.assistant.time_notes import received_at, time_of, zone
 from supervisor_worker.assistant.tool_loop import ToolLoop
 from supervisor_worker.assistant.tools.catalog import TOOLS
 from supervisor_worker.assistant.tools.memory import FACTS_BYTES
 from supervisor_worker.assistant.tools.tool import Look, ToolContext
 from supervisor_worker.assistant.turn_steps import TurnSteps, has_calls
+from supervisor_worker.assistant.whole_answers import WholeAnswers
 from supervisor_worker.channels.formats import configured
 from supervisor_worker.mcp.tools import ToolSource
 from supervisor_worker.media.transcription import Transcriber
@@ -43,7 +46,6 @@ from supervisor_worker.media.turn_media import NO_MEDIA, MediaLoader, Pictures
 from supervisor_worker.providers.retry_budget import RetryBudget
 
 LOG: Final = logs.logger(__name__)
-MAX_PAUSES: Final = 3
 _PICTURES_REFUSED: Final = (400, 413)
 NO_LOOKS: Final[Mapping[str, Look]] = MappingProxyType({})
 
@@ -112,6 +114,11 @@ class ReplyGenerator:
     transcriber: Transcriber | None = None
     mcp: ToolSource | None = None
     in_flight: set[asyncio.Task[object]] = field(default_factory=set)
+
+    @cached_property
+    def answers(self) -> WholeAnswers:
+        """How answers are got from the model, or from the second one."""
+        return WholeAnswers(self.settings, SecondModel(self.settings))
 
     async def generate(
         self, turn: Turn, events: Sequence[Received], calls: ModelCalls, steps: TurnSteps | None = None
@@ -245,7 +252,7 @@ class ReplyGenerator:
         """One answer, behind the tools that it calls."""
         before: list[ModelAnswer] = []
         while True:
-            parts, prompt = await self._ask_once(prompt, asking.calls)
+            parts, prompt = await self.answers.whole(prompt, asking.calls)
             if loop is None or not prompt.tools or prompt.final or parts[-1].stop != TOOL_USE or not has_calls(parts):
                 break
             before += parts
@@ -254,17 +261,6 @@ class ReplyGenerator:
         if generated.empty and not (loop and loop.receipts()):
             asking.calls.not_usable()
         return generated
-
-    async def _ask_once(self, prompt: Prompt, calls: ModelCalls) -> tuple[list[ModelAnswer], Prompt]:
-        """One answer, which may come in parts."""
-        parts = [await calls.ask(prompt)]
-        while parts[-1].stop == "pause_turn" and len(parts) <= MAX_PAUSES:
-            prompt = prompt.continued(parts[-1].content)
-            try:
-                parts.append(await calls.ask(prompt))
-            except ModelCallDenied:  # the parts that there are, are the answer
-                break
-        return parts, prompt
 
     async def _ask_again(self, before: GeneratedText, asking: Asking, loop: ToolLoop | None) -> GeneratedText:
         """After an empty answer: ask whether it was meant to be empty, or to think less.

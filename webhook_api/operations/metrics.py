@@ -71,6 +71,7 @@ class MetricsPage:
             except (RedisError, OSError):
                 return
             yield from _now(stored)
+            yield from _models(stored)
             yield _bounds(self._intake.runtime.settings)
             yield from _so_far(stored.counts)
 
@@ -99,6 +100,15 @@ def _now(stored: Figures) -> Iterator[Metric]:
     yield _gauge("model_calls_today", "Questions that the model was asked this day.", spent.calls)
     yield _gauge("model_calls_failed_today", "Those of them that gave no answer that could be used.", spent.failed)
     yield _gauge("ledger_lines", "Lines that the ledger keeps.", stored.ledger_lines)
+
+
+def _models(stored: Figures) -> Iterator[Metric]:
+    tokens = GaugeMetricFamily("bossline_model_tokens_this_month", "Tokens that each model has used this month (UTC).", labels=["model"])
+    dollars = GaugeMetricFamily("bossline_model_dollars_this_month", "What they have cost.", labels=["model"])
+    for name, used in stored.models.items():
+        tokens.add_metric([name], used.tokens)
+        dollars.add_metric([name], used.money / MICROS_PER_DOLLAR)
+    yield from (tokens, dollars)
 
 
 def _bounds(settings: Settings) -> Metric:

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from shared.mailbox.books import read_books
+from shared.mailbox.books import Used, read_books
 from shared.model import users
-from tests.integration.turns.test_tools import calling, notes, tools
+from supervisor_worker.turns.context import TurnContext
+from tests.integration.turns.test_tools import calling, notes, sent, tools
 from tests.support.sandbox import SandboxProcess
 from tests.support.turn_environment import TurnEnvironment
 
@@ -72,3 +73,90 @@ def test_what_a_persons_model_used_is_in_its_own_book(
     models = read_books(environment.redis).models
     assert models["claude-opus-5-5"].money > 0
     assert {name: used.money for name, used in models.items() if name != "claude-opus-5-5"} in ({}, {"claude-sonnet-5-5": 0})
+
+
+SECOND = "claude-haiku-5-5"
+FIRST = "claude-sonnet-5-5"
+
+
+def failing(sandbox: SandboxProcess, *models: str, fault: str = "529") -> None:
+    """Only these models fail, until it is said otherwise."""
+    sandbox.faults(anthropic={"fail": [{"fault": fault, "match": f'"model": "{model}"', "times": None} for model in models]})
+
+
+def models_asked(sandbox: SandboxProcess) -> list[str]:
+    """Of each question, in order."""
+    return [model for model, *_ in asked(sandbox)]
+
+
+def test_while_a_model_is_overloaded_the_second_answers_at_once_and_then_the_first_again(
+    environment: TurnEnvironment, sandbox: SandboxProcess
+) -> None:
+    """The person is told nothing of it. While the first is spared it is not asked."""
+    environment.environment |= {"SECOND_MODEL": SECOND, "LEASE_SECONDS": 2, "SEND_TIMEOUT_SECONDS": 0.5}
+    failing(sandbox, FIRST)
+    one = environment.text("One")
+    environment.drive(lambda: environment.state(one) == "answered")
+    two = environment.text("Two")
+    environment.drive(lambda: environment.state(two) == "answered")
+    assert models_asked(sandbox) == [FIRST, SECOND, SECOND]
+    assert [line.fields["model"] for line in environment.ledger("reply_stored")] == [SECOND, SECOND]
+    assert environment.ledger("backoff") == []
+    failing(sandbox)
+    environment.run(_spared_is_over)
+    three = environment.text("Three")
+    environment.drive(lambda: environment.state(three) == "answered")
+    assert models_asked(sandbox)[3:] == [FIRST]
+    assert all("simulated" in text and "model" not in text for text in sent(sandbox))
+
+
+async def _spared_is_over(context: TurnContext) -> None:
+    for outage in context.replies.answers.second._outages.values():
+        outage.spared_until = 1.0
+
+
+def test_a_turn_with_a_step_waits_for_its_own_model(environment: TurnEnvironment, sandbox: SandboxProcess) -> None:
+    """What a model thinks is its own, and a bound turn never changes its model; one that the second began stays with that."""
+    environment.environment |= {"SECOND_MODEL": SECOND}
+    sandbox.script(calling("milk"))
+    sandbox.faults(anthropic={"fail": [{"fault": "529", "match": "tool_result", "times": None}]})
+    event = environment.text("Note milk")
+    environment.drive(lambda: len(environment.ledger("backoff")) > 1)
+    assert set(models_asked(sandbox)) == {FIRST}
+    sandbox.faults(anthropic={"fail": []})
+    environment.drive(lambda: environment.state(event) == "answered")
+    failing(sandbox, FIRST)
+    sandbox.script(calling("eggs"))
+    other = environment.mail("Note eggs")
+    environment.drive(lambda: environment.state(other) == "answered")
+    assert models_asked(sandbox)[-3:] == [FIRST, SECOND, SECOND]
+    assert len(notes(environment.redis)) == 2
+
+
+def test_where_both_fail_nothing_is_asked_in_a_loop(environment: TurnEnvironment, sandbox: SandboxProcess) -> None:
+    """Each try asks each of them once at most, and waits as in any outage; what it cost is settled."""
+    environment.environment |= {"SECOND_MODEL": SECOND}
+    failing(sandbox, FIRST, SECOND)
+    event = environment.text()
+    environment.drive(lambda: len(environment.ledger("backoff")) >= 3)
+    tries = len(environment.ledger("backoff"))
+    assert len(models_asked(sandbox)) <= 2 * (tries + 1)
+    assert models_asked(sandbox)[:2] == [FIRST, SECOND]
+    failing(sandbox, FIRST)
+    environment.drive(lambda: environment.state(event) == "answered")
+    books = read_books(environment.redis)
+    assert books.day.reserved == 0
+    assert books.models[SECOND].tokens > 0
+    assert books.models.get(FIRST, Used()).tokens == 0  # an error in the place of an answer costs nothing
+
+
+def test_another_outage_than_overload_must_have_lasted(environment: TurnEnvironment, sandbox: SandboxProcess) -> None:
+    """Here it need not; at its default the message waits first."""
+    environment.environment |= {"SECOND_MODEL": SECOND}
+    failing(sandbox, FIRST, fault="500")
+    event = environment.text()
+    environment.drive(lambda: len(environment.ledger("backoff")) >= 2)
+    assert set(models_asked(sandbox)) == {FIRST}
+    environment.environment |= {"SECOND_MODEL_AFTER_SECONDS": 0}
+    environment.drive(lambda: environment.state(event) == "answered")
+    assert models_asked(sandbox)[-1] == SECOND
