@@ -115,9 +115,9 @@ def test_a_turn_that_is_cancelled_while_it_asks_costs_its_whole_amount(environme
 
 def test_one_sender_s_long_texts_use_up_nobody_else_s_day(environment: TurnEnvironment) -> None:
     """It alone waits, is told once, and reads when it goes on; a higher share lets it go on at once."""
-    environment.environment |= {"DAILY_TOKENS": 100_000, "SENDER_DAILY_SHARE": 0.2}
+    environment.environment |= {"DAILY_TOKENS": 200_000, "SENDER_DAILY_SHARE": 0.2}
     environment.users = Users([LOCAL_USER] * 10)
-    environment.sandbox.faults(anthropic={"match": "greedy", "usage": {"output_tokens": 4_000}})
+    environment.sandbox.faults(anthropic={"match": "greedy", "usage": {"output_tokens": 8_000}})
     greedy = [environment.text("greedy 0", PHONES[0])]
     for number in range(1, 8):
         environment.drive(lambda: environment.state(greedy[-1]) == "answered" or bool(environment.ledger("notice")), 20)
@@ -132,7 +132,7 @@ def test_one_sender_s_long_texts_use_up_nobody_else_s_day(environment: TurnEnvir
     others = [environment.text("modest", phone) for phone in PHONES[1:4]]
     environment.drive(lambda: all(environment.state(event) == "answered" for event in others), 20)
     assert environment.state(greedy[-1]) == "pending"
-    assert max(value for name, value in books(environment).items() if name.startswith("tokens:")) <= 20_000
+    assert max(value for name, value in books(environment).items() if name.startswith("tokens:")) <= 40_000
     environment.environment |= {"SENDER_DAILY_SHARE": 1.0}
     environment.drive(lambda: environment.state(greedy[-1]) == "answered", 20)
     assert len(told(environment)) == 1
