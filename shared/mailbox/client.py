@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final, Protocol, TypeVar, cast
 
 from redis import Redis
@@ -176,6 +177,17 @@ class Standing:
     opted_out: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class PersonFigures:
+    """How much is kept of a person; `today` and `month` are what they have spent, in microdollars."""
+
+    reminders: int
+    facts: int
+    lists: int
+    today: int
+    month: int
+
+
 class Commands(Protocol):
     """Whoever sends one command and answers with its result: a client of `redis.asyncio`, or what sends many callers' together."""
 
@@ -254,6 +266,24 @@ class AsyncMailbox:
         return Standing(
             any(found[:n]), any(found[n : n + len(holds)]), tuple(pair for pair, known in zip(pairs, out, strict=True) if known)
         )
+
+    async def kept_of(self, person: str, user: str, now: datetime) -> PersonFigures:
+        """How much is kept of a person, and what they have spent by the day and month of `now`, which is in their zone; one round trip.
+
+        `user` is the id of their entry.
+        """
+        seconds = int(now.replace(tzinfo=UTC).timestamp())
+        spent = [keys.spent_by(user, seconds), keys.spent_month(f"{now:%Y-%m}", user)]
+        reminders, facts, lists, today, month = await self._together(
+            [
+                ("ZCARD", keys.reminders_of(person)),
+                ("HLEN", keys.facts_of(person)),
+                ("HLEN", keys.lists_of(person)),
+                *(("HGET", key, "money") for key in spent),
+            ]
+        )
+        # A hash of facts, or of lists, has one field more: the number of the newest.
+        return PersonFigures(int(reminders), max(0, int(facts) - 1), max(0, int(lists) - 1), int(today or 0), int(month or 0))
 
     async def states(self, message_ids: list[str]) -> list[str]:
         """The states of messages, in one round trip; '' for one that is not there."""

@@ -98,6 +98,21 @@ def inbox(conversation: str) -> str:
     return f"{PREFIX}inbox:{conversation}"
 
 
+def reminders_of(person: str) -> str:
+    """The ids of a person's reminders that wait, by when they ring (ms)."""
+    return f"{PREFIX}reminders:{person}"
+
+
+def facts_of(person: str) -> str:
+    """A person's facts, and the number of the newest."""
+    return f"{PREFIX}facts:{person}"
+
+
+def lists_of(person: str) -> str:
+    """The heads of a person's lists, and the number of the newest."""
+    return f"{PREFIX}lists:{person}"
+
+
 def reminder(name: str) -> str:
     """A reminder's record."""
     return f"{PREFIX}reminder:{name}"

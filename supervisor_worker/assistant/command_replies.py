@@ -78,13 +78,19 @@ class CommandReplies:
         return ""
 
     async def _status(self, message: Message, event: Received) -> str:
-        user = self.users.named(event.user)
-        messages = await self._newest(self.identities.user(event.user))
-        pairs = self._pairs(user)
+        return await self.standing_of(event.user, self.now(event.user, message.accepted_at))
+
+    def now(self, username: str, at_ms: int) -> datetime:
+        """A time of the records in a person's zone."""
+        return datetime.fromtimestamp(at_ms / 1000, zone(self.users.named(username)))
+
+    async def standing_of(self, username: str, now: datetime, *, without: str = "") -> str:
+        """What waits of a person, what became of their last messages and what holds them up; without those of one turn."""
+        messages = [each for each in await self._newest(self.identities.user(username)) if not without or each.turn != without]
+        pairs = self._pairs(self.users.named(username))
         waiting = [each for each in messages if each.state in _WAIT]
         standing = await self.mailbox.standing(list(pairs), [each.conversation for each in waiting])
-        now = datetime.fromtimestamp(message.accepted_at / 1000, zone(user))
-        return status(messages, standing, [pairs[pair] for pair in standing.opted_out], now, self.users.language(event.user))
+        return status(messages, standing, [pairs[pair] for pair in standing.opted_out], now, self.users.language(username))
 
     async def _newest(self, user: str) -> list[Message]:
         """A person's own newest messages, newest first."""

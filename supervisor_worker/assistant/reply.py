@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from types import MappingProxyType
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from shared.config.settings import Settings
 from shared.errors import LeaseLost, ProviderError, ProviderRefused, ProviderUnavailable
@@ -25,21 +22,18 @@ from supervisor_worker.assistant.claude.client import PROVIDER, ModelAnswer
 from supervisor_worker.assistant.file_notes import not_kept, unheard
 from supervisor_worker.assistant.generated import COMPLETE, CUT, TOOL_USE, GeneratedReply, GeneratedText, ReplyTarget
 from supervisor_worker.assistant.hearing import NO_TOKENS, Hearing
-from supervisor_worker.assistant.history_search import HistorySearch
 from supervisor_worker.assistant.model_choice import chosen
-from supervisor_worker.assistant.outside_calls import OutsideCalls
 from supervisor_worker.assistant.prompt import Prompt, build_prompt
 from supervisor_worker.assistant.reservations import ModelCallDenied, ModelCalls
 from supervisor_worker.assistant.second_model import SecondModel
-from supervisor_worker.assistant.time_notes import received_at, time_of, zone
+from supervisor_worker.assistant.time_notes import time_of, zone
 from supervisor_worker.assistant.tool_loop import ToolLoop
 from supervisor_worker.assistant.tools.catalog import TOOLS
 from supervisor_worker.assistant.tools.memory import FACTS_BYTES
-from supervisor_worker.assistant.tools.tool import Look, ToolContext
 from supervisor_worker.assistant.turn_steps import TurnSteps, has_calls
+from supervisor_worker.assistant.turn_tools import TurnTools
 from supervisor_worker.assistant.whole_answers import WholeAnswers
 from supervisor_worker.channels.formats import configured
-from supervisor_worker.mcp.tools import ToolSource
 from supervisor_worker.media.transcription import Transcriber
 from supervisor_worker.media.turn_files import FileLoader, LoadedFiles
 from supervisor_worker.media.turn_media import NO_MEDIA, MediaLoader, Pictures
@@ -47,7 +41,6 @@ from supervisor_worker.providers.retry_budget import RetryBudget
 
 LOG: Final = logs.logger(__name__)
 _PICTURES_REFUSED: Final = (400, 413)
-NO_LOOKS: Final[Mapping[str, Look]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +95,7 @@ class RetryBudgetSpent(Exception):
 class ReplyGenerator:
     """Generates the replies of one worker process.
 
-    `budget` is the model's retry budget, `transcriber` who hears recordings, `mcp` the tools of MCP servers; None where there is none.
-    `in_flight` keeps calls outside that a turn no longer waits for.
+    `budget` is the model's retry budget, `transcriber` who hears recordings, None where nobody does; `turn_tools` makes the tools.
     """
 
     settings: Settings
@@ -112,8 +104,7 @@ class ReplyGenerator:
     budget: RetryBudget
     file_loader: FileLoader
     transcriber: Transcriber | None = None
-    mcp: ToolSource | None = None
-    in_flight: set[asyncio.Task[object]] = field(default_factory=set)
+    turn_tools: TurnTools | None = None
 
     @cached_property
     def answers(self) -> WholeAnswers:
@@ -173,9 +164,9 @@ class ReplyGenerator:
     async def unfinished(self, turn: Turn, steps: TurnSteps) -> GeneratedReply | None:
         """The reply, by code, of a turn that cannot go on: what it has done, and a sentence. None where it has done nothing."""
         event = next((message.event for message in reversed(turn.messages) if message.event is not None), None)
-        if event is None or steps.question is None:
+        if event is None or steps.question is None or self.turn_tools is None:
             return None
-        loop = self._loop(turn, event, steps, mixed=steps.question["mixed"])
+        loop = self.turn_tools.loop(TOOLS, turn, event, steps, mixed=steps.question["mixed"])
         done = loop.receipts()
         if not done:
             return None
@@ -228,8 +219,9 @@ class ReplyGenerator:
         """
         turn, steps = asking.turn, asking.steps
         prompt = self._prompt(asking, shown)
-        looks = self._looks(asking, steps) if steps else {}
-        loop = self._loop(turn, asking.events[-1], steps, mixed=prompt.mixed, source=prompt.source, looks=looks) if steps else None
+        loop = None
+        if steps and self.turn_tools:
+            loop = self.turn_tools.loop(TOOLS, turn, asking.events[-1], steps, mixed=prompt.mixed, source=prompt.source)
         try:
             generated = await self._ask(await loop.begin(prompt) if loop else prompt, asking, loop)
         except ProviderRefused as error:
@@ -288,26 +280,6 @@ class ReplyGenerator:
         except (ModelCallDenied, ProviderError):
             return before
         return before if generated.empty else replace(generated, answers=(*before.answers, *generated.answers))
-
-    def _looks(self, asking: Asking, steps: TurnSteps) -> Mapping[str, Look]:
-        user = self.users.named(asking.events[-1].user)
-        only_here = user is None or user.shared
-        return {"search": HistorySearch(asking.calls.mailbox, steps.holder, asking.turn.claimed_at, only_here)}
-
-    def _loop(
-        self, turn: Turn, last: Received, steps: TurnSteps, *, mixed: bool, source: str = "", looks: Mapping[str, Look] = NO_LOOKS
-    ) -> ToolLoop:  # fmt: skip
-        local = zone(self.users.named(last.user))
-        context = ToolContext(
-            local if isinstance(local, ZoneInfo) else ZoneInfo("UTC"),
-            last.channel,
-            received_at(last, turn.messages[-1].accepted_at),
-            mixed,
-            self.users.language(last.user),
-            source,
-        )
-        outside = OutsideCalls(self.mcp, last.user, self.in_flight) if self.mcp else None
-        return ToolLoop(TOOLS, steps, context, outside, looks)
 
     async def _remembered(self, turn: Turn, username: str, calls: ModelCalls, steps: TurnSteps | None) -> PersonMemory:
         """What is known of the person beside the conversation. A turn that has a step is asked about as it was, with what was known then.

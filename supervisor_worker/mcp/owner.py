@@ -85,6 +85,12 @@ class Owner:
         """Whether its task lives: it does while the session is open."""
         return self._task is not None and not self._task.done()
 
+    @property
+    def unusable(self) -> str:
+        """Why no call is made now; "" where one would be."""
+        waits = self._not_before > asyncio.get_running_loop().time() and not self.running
+        return self._reason if waits else ""
+
     async def call(self, tool: str, digest: str, arguments: Mapping[str, Any], seconds: float) -> CallResult:
         """Call a tool within `seconds`, all waiting included. `digest`: of the tool as it was accepted. No failure is raised."""
         if self._closed:

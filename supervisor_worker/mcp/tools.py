@@ -65,6 +65,10 @@ class ToolSource(Protocol):
         """The tools for a person, sorted by name; those that are `never` are left out. No I/O."""
         ...
 
+    def servers(self, username: str) -> Mapping[str, str]:
+        """The servers of whose tools a person may use some, by name: why one cannot be used now, "" for one that can. No I/O."""
+        ...
+
     async def call(self, name: str, arguments: Mapping[str, Any], username: str, timeout: float | None = None) -> CallResult:  # noqa: ASYNC109
         """Call a tool by its `server__tool` name; an `ask` tool only after the yes, which is the caller's to know.
 
@@ -95,6 +99,11 @@ class McpTools:
         if username not in self._shown:
             self._shown[username] = self._made(username)
         return self._shown[username]
+
+    def servers(self, username: str) -> dict[str, str]:
+        """See `ToolSource`."""
+        names = {parts[0] for tool in self.definitions(username) if (parts := split_name(tool.name))}
+        return {name: self._owners[name].unusable for name in sorted(names)}
 
     async def call(self, name: str, arguments: Mapping[str, Any], username: str, timeout: float | None = None) -> CallResult:  # noqa: ASYNC109
         """See `ToolSource`."""

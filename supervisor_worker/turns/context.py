@@ -24,6 +24,7 @@ from supervisor_worker.assistant.prompt import BYTES_A_TOKEN
 from supervisor_worker.assistant.reply import ReplyGenerator
 from supervisor_worker.assistant.reservations import ModelPort
 from supervisor_worker.assistant.time_notes import zone
+from supervisor_worker.assistant.turn_tools import TurnTools
 from supervisor_worker.channels.port import ChannelPort
 from supervisor_worker.mcp.tools import ToolSource
 from supervisor_worker.media.transcription import Transcriber
@@ -71,9 +72,8 @@ class TurnContext:
     def replies(self) -> ReplyGenerator:
         """Generates the replies."""
         files = FileLoader(self.mailbox.redis, seconds=self.settings.lease_seconds / 2)
-        return ReplyGenerator(
-            self.settings, self.users, self.media_loader, self.budgets["model"], files, self.transcriber, self.mcp, self.in_flight
-        )
+        tools = TurnTools(self.settings, self.users, self.identities, self.mailbox, self.command_replies, self.mcp, self.in_flight)
+        return ReplyGenerator(self.settings, self.users, self.media_loader, self.budgets["model"], files, self.transcriber, tools)
 
     @cached_property
     def command_replies(self) -> CommandReplies:

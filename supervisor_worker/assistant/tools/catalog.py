@@ -9,9 +9,10 @@ from supervisor_worker.assistant.tools.history import HISTORY_TOOLS
 from supervisor_worker.assistant.tools.lists import LIST_TOOLS
 from supervisor_worker.assistant.tools.memory import MEMORY_TOOLS
 from supervisor_worker.assistant.tools.reminders import REMINDER_TOOLS
+from supervisor_worker.assistant.tools.status import STATUS_TOOLS
 from supervisor_worker.assistant.tools.tool import Tool
 
-TOOLS: Final[tuple[Tool, ...]] = (*REMINDER_TOOLS, *LIST_TOOLS, *MEMORY_TOOLS, *HISTORY_TOOLS)
+TOOLS: Final[tuple[Tool, ...]] = (*REMINDER_TOOLS, *LIST_TOOLS, *MEMORY_TOOLS, *HISTORY_TOOLS, *STATUS_TOOLS)
 
 
 @cache

@@ -105,6 +105,18 @@ def test_what_others_wrote_is_found_marked_and_the_turn_is_mixed(environment: Tu
     assert environment.reply(second).mixed
 
 
+def test_the_boss_says_how_it_stands_with_it(environment: TurnEnvironment) -> None:
+    """Of the person alone, and without the message that asks."""
+    said(environment, environment.text("Remember it"), calling("remember", text="likes tea"), {"text": ""})
+    said(environment, environment.mail("Milk"), calling("add_to_list", list="shopping", items=["milk"]), {"text": ""})
+    event = environment.text("How are you doing?")
+    assert said(environment, event, calling("show_status"), {"text": "Fine."}) == "Fine."
+    (told,) = results(environment)
+    assert told.startswith("Bossline ")
+    assert "None of your messages waits for an answer. Your last: " in told
+    assert "Kept of the person: 0 reminders, 1 facts, 1 lists." in told
+
+
 def test_another_persons_words_are_neither_shown_nor_found(environment: TurnEnvironment) -> None:
     """Also where the number has changed hands."""
     said(environment, environment.text("My secret is blue"), {"text": "I see."})

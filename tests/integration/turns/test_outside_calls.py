@@ -49,6 +49,10 @@ class Server:
         """All of them, for the one user."""
         return self.tools if username == "user" else ()
 
+    def servers(self, username: str) -> dict[str, str]:
+        """It serves."""
+        return {"mail": ""} if username == "user" else {}
+
     async def call(self, name: str, arguments: Mapping[str, Any], username: str, timeout: float | None = None) -> CallResult:  # noqa: ASYNC109
         """Note it, and answer."""
         assert (username, timeout is not None) == ("user", True)
