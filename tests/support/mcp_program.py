@@ -39,7 +39,7 @@ def text(content: str) -> dict[str, Any]:
 def called(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
     """The result of a call."""
     if name == "wait":
-        if "text" in arguments:  # a file that says that the call has come
+        if str(arguments.get("text", "")).startswith("/"):  # a file that says that the call has come
             Path(arguments["text"]).touch()
         time.sleep(arguments["seconds"])
     if name == "die":
