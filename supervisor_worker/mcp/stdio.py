@@ -81,7 +81,12 @@ async def program(server: McpServer, ended: asyncio.Event) -> AsyncIterator[Stre
         os.close(writing)
         for each in (incoming, received, sent, outgoing):
             each.close()
-        await _reap([each for each in (process, guard) if each is not None], pumps)
+        processes = [started for started in (process, guard) if started is not None]
+        try:
+            await _reap(processes, pumps)
+        finally:
+            for started in processes:
+                _let_go(started)
 
 
 async def _let_end(process: asyncio.subprocess.Process) -> None:
@@ -99,6 +104,12 @@ async def _reap(processes: list[asyncio.subprocess.Process], pumps: list[asyncio
             for process in processes:
                 await process.wait()
             await asyncio.gather(*pumps, return_exceptions=True)
+
+
+def _let_go(process: asyncio.subprocess.Process) -> None:
+    """Close its pipes also where its end could not be waited for: the garbage collector would, perhaps behind the end of the loop."""
+    if (transport := getattr(process, "_transport", None)) is not None:  # asyncio has no other name for it
+        transport.close()
 
 
 def _kill_group(number: int) -> None:

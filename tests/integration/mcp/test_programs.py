@@ -191,6 +191,28 @@ async def test_the_children_of_servers_do_not_leak(tmp_path: Path, monkeypatch: 
     assert pipes() <= open_before + 1
 
 
+HASTY = """
+import asyncio, gc, sys
+from supervisor_worker.mcp import owner, stdio
+from tests.support.mcp_owners import calling, program
+owner.OPEN_SECONDS, stdio.REAP_SECONDS = 0.5, 0.0
+sys.unraisablehook = lambda found: print("raised", repr(found.exc_value))
+async def main():
+    async with calling(program("silent")) as caller:
+        print((await caller.call("echo", 2)).fate)
+asyncio.run(main())
+gc.collect()
+"""
+
+
+def test_nothing_of_a_program_is_left_to_the_garbage_collector() -> None:
+    """Also where its end cannot be waited for: the collector would close its pipes behind the end of the loop."""
+    done = subprocess.run(
+        [sys.executable, "-c", HASTY], capture_output=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True
+    )
+    assert [line for line in done.stdout.splitlines() if b"mcp_failed" not in line] == [b"not_made"]
+
+
 HOLDER = """
 import asyncio, sys
 from pathlib import Path
