@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -10,9 +13,10 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from boss.session import open_session
-from boss.terminal.output import Ending, Group, remark
+from boss.terminal.output import Ending, Group, printable, remark
 from shared.config.settings import Settings
 from shared.operations.erase import Erased, erase_files, erase_records
+from shared.operations.export import export_person
 
 REWRITE_SECONDS: Final = 60.0
 OUT_OF_REACH: Final = (
@@ -55,6 +59,34 @@ def erase(username: str, *, yes: bool) -> None:
         click.echo(f"  {line}")
     if erased.left:
         raise Ending(f"{erased.left} records came in meanwhile; run it again")
+
+
+@users.command(short_help="Write all that is kept of a user to an archive.")
+@click.argument("username", metavar="NAME")
+@click.option("--to", "path", metavar="FILE", type=click.Path(path_type=Path), help="The archive; by default NAME and the day, as .zip.")
+def export(username: str, path: Path | None) -> None:
+    """Write all that is kept of NAME to a zip archive: one JSON document, and the files that are still kept.
+
+    Conversations with their answers, facts, lists, reminders, spending. The
+    archive is readable by its owner alone, and nothing is written over. It
+    holds texts and addresses: it is for the person whose they are.
+    """
+    with open_session() as session:
+        path = path or Path(f"{re.sub(r'[^A-Za-z0-9_-]', '_', username)}-{datetime.now(UTC):%Y-%m-%d}.zip")
+        try:
+            found = export_person(session.redis, session.people, username, path)
+        except FileExistsError:
+            raise Ending(f"there is such a file already: {path}") from None
+        except OSError as error:
+            raise Ending(f"{path} cannot be written: {type(error).__name__}") from None
+    click.echo(
+        f"Exported of {username}: {found.messages} messages, {found.replies} replies, {found.conversations} conversations, "
+        f"{found.facts} facts, {found.lists} lists, {found.reminders} reminders, {found.files} files."
+    )
+    for name in found.gone:
+        click.echo(f"Not kept any more: {printable(name)}")
+    click.echo(f"Written to {path}. It is not encrypted.")
+    remark("not in it: what waits in the spools of web hosts, and what Twilio, SendGrid and Anthropic keep")
 
 
 def _waiting(number: int) -> None:

@@ -66,6 +66,8 @@ MCP_LOGINS: Final = PREFIX + "mcp:logins"
 """A hash: of each MCP server with a login its tokens, encrypted."""
 ZONES: Final = PREFIX + "zones"
 """A hash: the time zones of the users who have another than UTC, by their ids."""
+PEOPLE: Final = PREFIX + "people"
+"""A hash: the id of each user's person, by the id of their entry."""
 SPENDERS: Final = PREFIX + "spenders"
 """A sorted set: the persons for whom the model was asked, by when last (ms)."""
 DAY_SECONDS: Final = 86_400
@@ -111,6 +113,16 @@ def facts_of(person: str) -> str:
 def lists_of(person: str) -> str:
     """The heads of a person's lists, and the number of the newest."""
     return f"{PREFIX}lists:{person}"
+
+
+def rung_of(person: str) -> str:
+    """The ids of a person's reminders that have rung, by when (ms)."""
+    return f"{PREFIX}rung:{person}"
+
+
+def items_of(person: str, number: str) -> str:
+    """The items of one of a person's lists, by the list's number."""
+    return f"{PREFIX}list:{person}:{number}"
 
 
 def reminder(name: str) -> str:

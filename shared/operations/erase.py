@@ -1,33 +1,28 @@
 """Erasing what is kept of one user: their records in Redis, and the files of this host that wait for Redis.
 
-A user's records are found by looking through all of them, so that none depends on an index that an older version did not keep. That
-takes a while on a large server and blocks nobody. Messages and turns go first, which breaks the leases under which they are worked
-on; then a request to a provider that is under way is waited for; then the replies go, and the look is repeated until it finds nothing.
+A user's records are found by looking through all that there are (`person_records`). Messages and turns go first, which breaks the leases
+under which they are worked on; then a request to a provider that is under way is waited for; then the replies go, and the look is repeated
+until it finds nothing.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, cast
 
 from redis import Redis
 
 from shared import spool_layout
 from shared.errors import BadInput
 from shared.mailbox import Mailbox, calls, keys
-from shared.mailbox.records import attempts_from
 from shared.model import codec
+from shared.operations.person_records import BATCH_SIZE, PersonRecord, batches, records_of
 
-T = TypeVar("T")
 MAX_ROUNDS: Final = 5
 POLL_SECONDS: Final = 0.2
-BATCH_SIZE: Final = 500
-_KINDS: Final[dict[keys.Record, str]] = {"msg": "event", "turn": "messages", "reply": "command"}
-"""The kinds of records, by the names of their keys, with the field that tells whose a record of an older version is."""
 
 
 @dataclass
@@ -46,16 +41,6 @@ class Erased:
     conversations: set[str] = field(default_factory=set)
 
 
-@dataclass(frozen=True, slots=True)
-class _Record:
-    kind: str
-    id: str
-    conversation: str
-    pair: str
-    under_way_ms: int
-    """The time of its newest attempt that nobody has heard of, in ms of Redis TIME; 0 without one."""
-
-
 def erase_records(redis: Redis, *, username: str, user: str, request_ms: int, waiting: Callable[[int], None]) -> Erased:
     """Erase a user's records; `user` is the id of their entry. Raises RedisError; then it can be called again.
 
@@ -69,7 +54,7 @@ def erase_records(redis: Redis, *, username: str, user: str, request_ms: int, wa
         for conversation, asked in mailbox.run(calls.erase_approvals(user)):  # what others were asked for them
             mailbox.run(calls.erase(conversation, asked))
         erased.remembered += mailbox.run(calls.erase_memory(user))  # in each round: a turn may have remembered something since
-        found = list(_theirs(redis, username, user))
+        found = list(records_of(redis, username, user))
         if not found:
             return erased
         _forget_threads(redis, found)
@@ -79,7 +64,7 @@ def erase_records(redis: Redis, *, username: str, user: str, request_ms: int, wa
             waiting(len(under_way))
             _wait_for(mailbox, under_way, _now_ms(redis), request_ms)
         _remove(mailbox, replies, erased)
-    erased.left = sum(1 for _ in _theirs(redis, username, user))
+    erased.left = sum(1 for _ in records_of(redis, username, user))
     return erased
 
 
@@ -100,60 +85,27 @@ def erase_files(directory: Path, username: str, erased: Erased) -> None:
                 erased.files += 1
 
 
-def _theirs(redis: Redis, username: str, user: str) -> Iterator[_Record]:
-    """Every record of this user, messages first: an older turn is known by its messages."""
-    messages: set[str] = set()
-    for kind, field_name in _KINDS.items():
-        for batch in _batches(redis.scan_iter(match=keys.record(kind, "*"), count=BATCH_SIZE)):
-            with redis.pipeline(transaction=False) as pipeline:
-                for key in batch:
-                    pipeline.hmget(key, ["id", "conv", "pair", "user", field_name, "attempts"])
-                for _, raw in zip(batch, pipeline.execute(), strict=True):
-                    name, conversation, pair, owner, content, attempts = (value.decode() if value else "" for value in raw)
-                    if not name or not (owner == user if owner else _is_of(content, username, messages)):
-                        continue
-                    if kind == "msg":
-                        messages.add(name)
-                    yield _Record(kind, name, conversation, pair, _under_way(attempts))
-
-
-def _is_of(content: str, username: str, messages: set[str]) -> bool:
-    """Whose a record is that does not say it: a message's event and a reply's command name the user, a turn its messages."""
-    try:
-        if not content:
-            return False
-        if content.startswith("["):
-            return not messages.isdisjoint(codec.loads(content) or ())
-        return getattr(codec.decode(content), "user", None) == username
-    except (BadInput, TypeError):
-        return False
-
-
-def _forget_threads(redis: Redis, found: list[_Record]) -> None:
+def _forget_threads(redis: Redis, found: list[PersonRecord]) -> None:
     """Remove what leads mails to the conversations of these records, before the records, which say of whom it is, are gone."""
     conversations = {record.conversation.encode() for record in found}
     for pair in {record.pair for record in found if record.pair}:
-        for batch in _batches(redis.scan_iter(match=keys.threads(pair), count=BATCH_SIZE)):
+        for batch in batches(redis.scan_iter(match=keys.threads(pair), count=BATCH_SIZE)):
             owners = cast("list[bytes | None]", redis.mget(batch))
             if theirs := [key for key, owner in zip(batch, owners, strict=True) if owner in conversations]:
                 redis.delete(*theirs)
 
 
-def _under_way(attempts: str) -> int:
-    return max((attempt.at for attempt in attempts_from(attempts) if not attempt.outcome), default=0)
-
-
-def _wait_for(mailbox: Mailbox, under_way: list[_Record], now_ms: int, request_ms: int) -> None:
+def _wait_for(mailbox: Mailbox, under_way: list[PersonRecord], now_ms: int, request_ms: int) -> None:
     """Until the provider has answered each of these requests, or no request can be under way any more."""
     end = time.monotonic() + (max(record.under_way_ms for record in under_way) + request_ms - now_ms) / 1000
     while time.monotonic() < end and any((reply := mailbox.reply(record.id)) and reply.pending for record in under_way):
         time.sleep(POLL_SECONDS)
 
 
-def _remove(mailbox: Mailbox, records: list[_Record], erased: Erased) -> None:
+def _remove(mailbox: Mailbox, records: list[PersonRecord], erased: Erased) -> None:
     for conversation in {record.conversation for record in records}:
         ids = [record.id for record in records if record.conversation == conversation]
-        for some in _batches(ids):
+        for some in batches(ids):
             erased.leases += mailbox.run(calls.erase(conversation, some))
         erased.conversations.add(conversation)
     erased.messages += sum(record.kind == "msg" for record in records)
@@ -164,10 +116,3 @@ def _remove(mailbox: Mailbox, records: list[_Record], erased: Erased) -> None:
 def _now_ms(redis: Redis) -> int:
     seconds, micros = redis.time()
     return int(seconds) * 1000 + int(micros) // 1000
-
-
-def _batches(items: Iterable[T]) -> Iterator[list[T]]:
-    """At most `BATCH_SIZE` at a time."""
-    left = iter(items)
-    while batch := list(islice(left, BATCH_SIZE)):
-        yield batch
