@@ -248,7 +248,7 @@ class ReplyGenerator:
             if loop is None or not prompt.tools or prompt.final or parts[-1].stop != TOOL_USE or not has_calls(parts):
                 break
             before += parts
-            prompt = await loop.run(prompt, parts, asking.calls.settled)
+            prompt = await loop.run(prompt, parts, asking.calls)
         generated = await GeneratedText.of(parts, asking.target, prompt, before)
         if generated.empty and not (loop and loop.receipts()):
             asking.calls.not_usable()

@@ -1,8 +1,8 @@
 """The calls of one turn to the model, and to who hears recordings: tokens and dollars are reserved before each, and settled once.
 
-The claim reserves the first call. Each further call is reserved in a round trip of its own, which also settles the call before it; the
-script that stores the reply or ends the turn settles the last one. The use of a call is unknown while it is under way and when it got no
-answer: then its whole reservation counts as used.
+The claim reserves the first call, and the step before a further question that one. What else is asked is reserved in a round trip of its
+own. Whatever script follows a call settles it: a step, the next reservation, the script that stores the reply or ends the turn. The use
+of a call is unknown while it is under way and when it got no answer: then its whole reservation counts as used.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Protocol
 from shared.config.settings import Settings
 from shared.errors import LeaseLost, ProviderError
 from shared.mailbox import AsyncMailbox
-from shared.mailbox.calls import NO_MODEL_CALL, Cost, DayBounds, Settled, reserve
+from shared.mailbox.calls import NO_MODEL_CALL, Cost, DayBounds, NextCall, Settled, reserve
 from shared.mailbox.calls.turns import first_model_call_id
 from supervisor_worker.assistant.claude.client import ModelAnswer
 from supervisor_worker.assistant.costs import HEARING_MICROS, Costs
@@ -58,10 +58,23 @@ class ModelCalls:
     costs: Costs
     settled: Settled = field(init=False, default=NO_MODEL_CALL)
     _asked: int = field(init=False, default=0)
+    _reserved_for: str = field(init=False, default="")
 
     def __post_init__(self) -> None:
         if self.reserved:
             self.settled = Settled(first_model_call_id(self.token))
+            self._reserved_for = self.settings.boss_model  # in whose name the claim reserves
+
+    def upcoming(self, prompt: Prompt, more: int) -> NextCall:
+        """The next question, for the step before it: this prompt, and `more` tokens for what that step adds to it."""
+        amount, choice = most_of(prompt, self.settings) + more, choice_of(prompt, self.settings)
+        cost = self.costs.most(choice.model, amount, choice.longest)
+        return NextCall(f"{first_model_call_id(self.token)}-{self._asked + 1}", amount, cost, self.bounds)
+
+    def is_reserved(self, upcoming: NextCall) -> None:
+        """The step has settled the question before, and reserved for this one."""
+        self._asked += 1
+        self.settled, self.reserved, self._reserved_for = Settled(upcoming.model_call), upcoming.amount, upcoming.cost.model
 
     async def ask(self, prompt: Prompt) -> ModelAnswer:
         """Call the model. Raises ModelCallDenied, LeaseLost, RedisError, and what the model raises."""
@@ -95,12 +108,15 @@ class ModelCalls:
         self.settled = replace(self.settled, answer="bad")
 
     async def _reserve(self, need: int, cost: Cost) -> None:
-        self._asked += 1
-        if self._asked == 1 and need <= self.reserved and cost.model == self.settings.boss_model:  # in whose name the claim reserves
+        reserved, model, self.reserved = self.reserved, self._reserved_for, 0
+        if 0 < need <= reserved and cost.model == model:
             return
-        model_call = f"{first_model_call_id(self.token)}-{self._asked}"
+        self._asked += 1
+        model_call, lease_ms = f"{first_model_call_id(self.token)}-{self._asked}", int(self.settings.lease_seconds * 1000)
         verdict = await self.mailbox.run(
-            reserve(self.conversation, self.token, model_call, need, bounds=self.bounds, cost=cost, settled=self.settled)
+            reserve(
+                self.conversation, self.token, model_call, need, lease_ms=lease_ms, bounds=self.bounds, cost=cost, settled=self.settled
+            )
         )  # fmt: skip
         if verdict == "lost":
             raise LeaseLost(self.conversation)

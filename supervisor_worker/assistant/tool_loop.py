@@ -11,18 +11,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from shared.mailbox.calls import Effect, Settled
+from shared.mailbox.calls import NO_NEXT_CALL, Effect, NextCall
 from supervisor_worker.assistant import outside_calls
 from supervisor_worker.assistant.claude.client import ModelAnswer
 from supervisor_worker.assistant.outside_calls import OutsideCalls
 from supervisor_worker.assistant.prompt import Prompt
 from supervisor_worker.assistant.question import restored, stored
+from supervisor_worker.assistant.reservations import ModelCalls
 from supervisor_worker.assistant.tools.catalog import TOOLS, definitions
 from supervisor_worker.assistant.tools.tool import BadArguments, Look, Result, Tool, ToolContext
 from supervisor_worker.assistant.turn_steps import ToolCall, TurnSteps, TurnStopped, tool_calls
 
 MAX_STEPS: Final = 8
 TURN_SECONDS: Final = 180.0
+RESULT_TOKENS: Final = 1_000
+"""Reserved for the result of a question's last tool, which is not known yet. Most are a line; for a longer one is reserved once more."""
 MAX_CALLS: Final = 16
 """Calls of one answer; what it asks for beyond them is not done."""
 TOO_MANY: Final = "Not done: that is more than may be called at once."
@@ -68,20 +71,29 @@ class ToolLoop:
             raise TurnStopped("gone")
         return self._continued(again)
 
-    async def run(self, prompt: Prompt, answers: Sequence[ModelAnswer], settled: Settled) -> Prompt:
-        """Store an answer (in its parts), run its tools, and return the next question. Raises TurnStopped or LeaseLost."""
+    async def run(self, prompt: Prompt, answers: Sequence[ModelAnswer], calls: ModelCalls) -> Prompt:
+        """Store an answer (in its parts), run its tools, and return the next question. Raises TurnStopped or LeaseLost.
+
+        The step of the last tool also reserves for that question.
+        """
         content = [dict(block) for answer in answers for block in answer.content]
         entry: dict[str, Any] = {"content": content}
         if not self.has_begun:
             entry["question"] = stored(prompt)
-        await self.steps.store_answer(entry, _figures(answers), settled)
-        await self.finish_calls()
+        await self.steps.store_answer(entry, _figures(answers), calls.settled)
+        await self.finish_calls(prompt, calls)
         return self._continued(prompt)
 
-    async def finish_calls(self) -> None:
-        """Run every call that has no result yet."""
-        for place, call in self._open():
-            await self._call(call, place)
+    async def finish_calls(self, prompt: Prompt | None = None, calls: ModelCalls | None = None) -> None:
+        """Run every call that has no result yet; the step of the last one reserves for the question behind `prompt`, where one is given."""
+        for place, call in (unfinished := list(self._open())):
+            upcoming = NO_NEXT_CALL
+            if prompt and calls and call is unfinished[-1][1]:
+                upcoming = calls.upcoming(self._continued(prompt), RESULT_TOKENS)
+            self.steps.has_reserved = False
+            await self._call(call, place, upcoming)
+            if calls and self.steps.has_reserved:
+                calls.is_reserved(upcoming)
         self.steps.step_aside()
 
     def _open(self) -> Iterator[tuple[int, ToolCall]]:
@@ -96,25 +108,25 @@ class ToolLoop:
         """Whether the turn has been shown words that the person did not write: also what a program outside says, and what is marked."""
         return self.context.mixed or any(entry is not None and ("outside" in entry or _is_marked(entry)) for _, entry in self.steps.calls())
 
-    async def _call(self, call: ToolCall, place: int) -> None:
+    async def _call(self, call: ToolCall, place: int, upcoming: NextCall) -> None:
         if self.outside and place <= MAX_CALLS and self.outside.named(call.name):
             await self.outside.make(self.steps, call, self._until - time.monotonic(), mixed=self.mixed)
             return
         tool = self._named(call.name)
         refusal = self._refusal(tool, place)
         if tool is None or refusal:
-            await self.steps.store_result(call, {"tool": call.name, "error": refusal})
+            await self.steps.store_result(call, {"tool": call.name, "error": refusal}, upcoming=upcoming)
             return
         try:
             arguments = tool.prepare(call.arguments, self.context)
         except BadArguments as error:
-            await self.steps.store_result(call, {"tool": call.name, "error": error.sentence})
+            await self.steps.store_result(call, {"tool": call.name, "error": error.sentence}, upcoming=upcoming)
             return
         if look := self.looks.get(tool.effect):
-            await self.steps.store_result(call, {"tool": tool.effect, "result": await look(arguments)})
+            await self.steps.store_result(call, {"tool": tool.effect, "result": await look(arguments)}, upcoming=upcoming)
             return
         effect = Effect(tool.effect, call.key, arguments, self.mixed, self.context.channel, self.context.zone.key)
-        await self.steps.store_result(call, {}, effect)
+        await self.steps.store_result(call, {}, effect, upcoming)
 
     def _named(self, name: str) -> Tool | None:
         return next((tool for tool in self.tools if tool.name == name), None)

@@ -13,7 +13,21 @@ from typing import Any
 
 from shared.errors import LeaseLost
 from shared.mailbox import AsyncMailbox
-from shared.mailbox.calls import NO_EFFECT, NO_MODEL_CALL, Calling, Effect, Figures, Settled, TurnHolder, called, calling, step
+from shared.mailbox.call import Call
+from shared.mailbox.calls import (
+    NO_EFFECT,
+    NO_NEXT_CALL,
+    Calling,
+    Effect,
+    Figures,
+    NextCall,
+    Settled,
+    Step,
+    TurnHolder,
+    called,
+    calling,
+    step,
+)
 from supervisor_worker.assistant.claude.client import ModelAnswer
 
 
@@ -53,6 +67,8 @@ class TurnSteps:
         self._mailbox = mailbox
         self._steps: dict[str, dict[str, Any]] = {name: json.loads(entry) for name, entry in stored.items()}
         self._waits = False
+        self.has_reserved = False
+        """Whether the latest step has reserved for the question that follows it."""
 
     @property
     def answers(self) -> list[dict[str, Any]]:
@@ -80,11 +96,18 @@ class TurnSteps:
 
     async def store_answer(self, entry: Mapping[str, Any], figures: Figures, settled: Settled) -> None:
         """Store the next answer, which asks for tools. Raises TurnStopped or LeaseLost, for another reason than `priority`."""
-        await self._store(f"answer:{len(self.answers) + 1}", entry, NO_EFFECT, figures, settled)
+        name = f"answer:{len(self.answers) + 1}"
+        await self._store(name, step(self.holder, name, entry, figures=figures, settled=settled))
 
-    async def store_result(self, call: ToolCall, entry: Mapping[str, Any], effect: Effect = NO_EFFECT) -> dict[str, Any]:
-        """Store what came of a call, or what its effect says; the answer is what counts. Raises TurnStopped or LeaseLost."""
-        return await self._store(f"result:{call.key}", entry, effect, {"tool": call.name}, NO_MODEL_CALL)
+    async def store_result(
+        self, call: ToolCall, entry: Mapping[str, Any], effect: Effect = NO_EFFECT, upcoming: NextCall = NO_NEXT_CALL
+    ) -> dict[str, Any]:
+        """Store what came of a call, or what its effect says; the answer is what counts. Raises TurnStopped or LeaseLost.
+
+        For the `upcoming` question is reserved in the same step, where it may begin and there is room.
+        """
+        name, figures = f"result:{call.key}", {"tool": call.name}
+        return await self._store(name, step(self.holder, name, entry, effect=effect, figures=figures, upcoming=upcoming))
 
     async def calling(self, call: ToolCall, wait_ms: int, *, repeatable: bool) -> Calling:
         """Ask whether a call outside may be made; a result that is there already is known then. Raises TurnStopped or LeaseLost."""
@@ -105,13 +128,11 @@ class TurnSteps:
         if self._waits:
             raise TurnStopped("priority")
 
-    async def _store(
-        self, name: str, entry: Mapping[str, Any], effect: Effect, figures: Figures, settled: Settled
-    ) -> dict[str, Any]:  # fmt: skip
-        answer = await self._mailbox.run(step(self.holder, name, entry, effect=effect, figures=figures, settled=settled))
+    async def _store(self, name: str, stored: Call[Step]) -> dict[str, Any]:
+        answer = await self._mailbox.run(stored)
         if answer.entry:
             self._steps[name] = json.loads(answer.entry)
-        self._waits = answer.priority_waits
+        self._waits, self.has_reserved = answer.priority_waits, answer.reserved == "ok"
         _check(answer.outcome, self.holder.conversation)
         return self._steps[name]
 

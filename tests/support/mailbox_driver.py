@@ -225,7 +225,7 @@ class MailboxDriver:
     ) -> str:  # fmt: skip
         """One more question of the turn, at a microdollar a token."""
         bounds = bounds or DayBounds(day_tokens, day_turns, sender_tokens)
-        return self.run(reserve(C, token, call, amount, bounds=bounds, cost=Cost(amount, "m", zones), settled=settled))
+        return self.run(reserve(C, token, call, amount, lease_ms=LEASE, bounds=bounds, cost=Cost(amount, "m", zones), settled=settled))
 
     def spent(self, day: int = 0) -> dict[str, int]:
         """What stands in the books of a day, counted from this one; without what is 0, and without its money."""

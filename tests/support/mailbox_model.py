@@ -397,11 +397,14 @@ class MailboxModel(TurnModel):
         self.money.settled_by(call)
         found = self.scripts.run(call)
         must((found == "lost") == (talk.holder != token), "only the holder asks")
+        if found != "lost":
+            talk.lease_end = self.now + LEASE
         if found == "lost" or name in self.money.calls:
             must(found in ("lost", "ok"), "a repeat gets the first answer")
             return found
         bridge = bool(talk.turn) and self.said[talk.turn[0]].kind == "bridge"
-        out, halted = talk.pair in self.opted_out and not bridge, self.paused or talk.pair in self.held
+        probes = self.alarm is not None and self.alarm.probe == token
+        out, halted = talk.pair in self.opted_out and not bridge, (self.paused and not probes) or talk.pair in self.held
         must((found == "opted_out") == out and (found == "paused") == (halted and not out), "the holder hears the world")
         if out or halted:
             return found

@@ -277,7 +277,9 @@ class Workers:
     def _again(self, worker: Worker, fate: int) -> None:
         """The answer was no use: one more question."""
         name, amount = f"{worker.model_call}-2", worker.amount + fate
-        call = reserve(worker.conv, worker.token, name, amount, bounds=self.bounds, cost=self._cost(amount), settled=worker.settled)
+        call = reserve(
+            worker.conv, worker.token, name, amount, lease_ms=LEASE, bounds=self.bounds, cost=self._cost(amount), settled=worker.settled
+        )
         found = self.remember(lambda: self.oracle.reserve(worker.conv, worker.token, call))
         if found == "lost":
             self._end(worker)

@@ -7,7 +7,7 @@ turn or stores its reply, so that a turn with one question costs no round trip m
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal, cast
 
 from shared.mailbox.call import Arguments, Call, nothing
@@ -119,18 +119,34 @@ class Settled:
 NO_MODEL_CALL: Final = Settled()
 
 
+@dataclass(frozen=True, slots=True)
+class NextCall:
+    """A turn's next question, for the script before it to reserve for: its id, which is new, and the most that it may use."""
+
+    model_call: str = ""
+    amount: int = 0
+    cost: Cost = field(default_factory=Cost)
+    bounds: DayBounds = field(default_factory=DayBounds)
+
+    def arguments(self) -> dict[str, str | int]:
+        """As the scripts read them: the tables `upcoming`, `price` and `bounds`."""
+        return {"upcoming.model_call": self.model_call, "upcoming.amount": self.amount, **_priced(self.cost), **self.bounds.arguments()}
+
+
+NO_NEXT_CALL: Final = NextCall()
+
+
 def reserve(
-    conversation: str, token: str, model_call: str, amount: int, *, bounds: DayBounds, cost: Cost | None = None,
+    conversation: str, token: str, model_call: str, amount: int, *, lease_ms: int, bounds: DayBounds, cost: Cost | None = None,
     settled: Settled = NO_MODEL_CALL,
 ) -> Call[Reserved]:  # fmt: skip
     """Reserve `amount` tokens, and what they may cost, for one more question of the turn, whose id `model_call` is new.
 
-    `settled` is what the one before it used.
+    `settled` is what the one before it used. The lease is extended.
     """
-    price = cost or Cost()
     arguments: Arguments = {
-        "conv": conversation, "token": token, "model_call": model_call, "amount": amount, "price.micros": price.micros,
-        "price.model": price.model, "price.zones": price.zones, **bounds.arguments(), **settled.arguments(),
+        "conv": conversation, "token": token, "model_call": model_call, "amount": amount, "lease": lease_ms, **_priced(cost or Cost()),
+        **bounds.arguments(), **settled.arguments(),
     }  # fmt: skip
     return Call("reserve", arguments, _reserved)
 
@@ -163,6 +179,10 @@ def erase_spending(person: str) -> Call[None]:
 def zones(users: Mapping[str, str]) -> Call[None]:
     """The zones of the users, by their ids, in the place of those that were known; those of UTC are left out."""
     return Call("zones", {}, nothing, tuple(word for user, zone in users.items() for word in (user, zone)))
+
+
+def _priced(cost: Cost) -> dict[str, str | int]:
+    return {"price.micros": cost.micros, "price.model": cost.model, "price.zones": cost.zones}
 
 
 def _reserved(raw: Any) -> Reserved:

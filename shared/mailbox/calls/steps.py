@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from shared.mailbox.call import Call
-from shared.mailbox.calls.spending import NO_MODEL_CALL, Settled
+from shared.mailbox.calls.spending import NO_MODEL_CALL, NO_NEXT_CALL, NextCall, Reserved, Settled
 
 Figures = Mapping[str, int | str]
 Stop = Literal["erased", "opted_out", "paused"]
@@ -62,12 +62,14 @@ NO_EFFECT = Effect("", "", {})
 class Step:
     """The answer to `step`: what stands under the name, as JSON. Only `ok` allows another question or another tool.
 
-    `priority_waits`: something waits that is served before this turn; its holder gives up the lease before its next question.
+    `priority_waits`: something waits that is served before this turn; its holder gives up the lease before its next question. `reserved`
+    is the verdict on the next question, "" where none was asked for, or none may begin.
     """
 
     outcome: Literal["ok", "lost", "handed_over", "erased", "opted_out", "paused"]
     entry: str = ""
     priority_waits: bool = False
+    reserved: Reserved | Literal[""] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +88,13 @@ class Calling:
 
 def step(
     holder: TurnHolder, name: str, entry: Mapping[str, Any] | None = None, *, effect: Effect = NO_EFFECT, figures: Figures | None = None,
-    settled: Settled = NO_MODEL_CALL,
+    settled: Settled = NO_MODEL_CALL, upcoming: NextCall = NO_NEXT_CALL,
 ) -> Call[Step]:  # fmt: skip
-    """Store an entry under a new name, or run an effect and store its result there."""
+    """Store an entry under a new name, or run an effect and store its result there; and reserve for the `upcoming` question."""
     arguments = {
         **holder.arguments(), "name": name, "entry": _json(entry or {}), "figures": _json(figures or {}), "effect": effect.name,
         "call": effect.call, "arguments": _json(effect.arguments), "marked": "1" if effect.marked else "", "channel": effect.channel,
-        "zone": effect.zone, **settled.arguments(),
+        "zone": effect.zone, **settled.arguments(), **upcoming.arguments(),
     }  # fmt: skip
     return Call("step", arguments, _step)
 
@@ -121,8 +123,8 @@ def _json(value: Mapping[str, Any]) -> str:
 
 
 def _step(raw: Any) -> Step:
-    outcome, entry, waits = raw
-    return Step(outcome, entry, waits == "1")
+    outcome, entry, waits, reserved = raw
+    return Step(outcome, entry, waits == "1", reserved)
 
 
 def _calling(raw: Any) -> Calling:

@@ -1,24 +1,17 @@
 -- reserve: one more question of a turn, before it is asked. The turn's call before it is settled first, whoever holds the lease.
--- Fenced, and judged as a permit to send is: nothing more is asked for a user who opted out, or in a pause. A bridge message is answered
--- over the bridge and nowhere else: an opt-out does not concern it. A repeat gets the first answer.
+-- Fenced, and judged as a permit to send is: nothing more is asked for a user who opted out, or in a pause, but by the turn that tries the
+-- provider in it. A bridge message is answered over the bridge and nowhere else: an opt-out does not concern it. The lease is extended to its
+-- full length. A repeat gets the first answer.
 -- Answer: "ok", "lost", "opted_out", "paused", or why there is no room ("spent", "share", "month", "own_month", "reserved", "dear").
 -- uses: turns spending
--- args: conv token model_call amount# price{micros# model zones}
+-- args: conv token model_call amount# lease# price{micros# model zones}
 -- args: bounds{tokens# turns# sender# forwarded# day# month# own_day# own_month#} settled{model_call used# answer cost#}
 local key, t = conv_key(conv), now()
 settle(settled.model_call, settled.used, settled.answer, settled.cost)
 if get(key, 'token') ~= token then return 'lost' end
+extend_lease(conv, lease, t)
 if read_model_call(model_call) then return 'ok' end
 local pair, first = get(key, 'pair'), turn_messages(get(key, 'turn'))[1] or ''
 if opted_out(pair) and get(msg_key(first), 'kind') ~= 'bridge' then return 'opted_out' end
-if paused(pair) then return 'paused' end
-end_model_call(conv)
-local sender = get(key, 'sender')
-local person, offset = Money.account_of(sender, get(turn_key(get(key, 'turn')), 'user'), price.zones)
-local books = Money.look(sender, t, person, offset)
-local stop = refusal(books, bounds, amount, price.micros)
-if stop == '' then
-  reserve(books, model_call, amount, price, conv, token)
-  return 'ok'
-end
-return stop
+if paused(pair) and not probes(token, pair) then return 'paused' end
+return Money.reserve_next(conv, token, model_call, amount, price, bounds, t)

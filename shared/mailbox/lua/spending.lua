@@ -238,6 +238,18 @@ local function refusal(look, bounds, amount, micros)
   return math.max(all, own, unpack(dollars)) == 1 and 'reserved' or ''
 end
 
+-- One more question of the holder's turn is reserved for, where there is room. A repeat gets the first answer.
+function Money.reserve_next(conv, token, call, amount, price, bounds, t)
+  if read_model_call(call) then return 'ok' end
+  end_model_call(conv)
+  local sender, turn = get(conv_key(conv), 'sender'), get(conv_key(conv), 'turn')
+  local look = Money.look(sender, t, Money.account_of(sender, get(turn_key(turn), 'user'), price.zones))
+  local stop = refusal(look, bounds, amount, price.micros)
+  if stop ~= '' then return stop end
+  reserve(look, call, amount, price, conv, token)
+  return 'ok'
+end
+
 -- The bounds of which four fifths are used, each once in its period: a line for the operator. Answer: their names.
 function Money.near(bounds, look)
   local found = {}

@@ -184,6 +184,17 @@ def test_an_answer_of_claude_s_ends_the_pause_for_claude(driver: MailboxDriver) 
     assert driver.lines("sending")
 
 
+def test_a_turn_that_tries_the_provider_in_a_pause_asks_on(driver: MailboxDriver) -> None:
+    """With tools it has several questions, and no reply that would end the pause before the last of them; another turn asks nothing."""
+    driver.accept("m-3", conv="c-3", pair="p-3")
+    driver.claim("k3", conv="c-3")
+    to_probe(driver, "claude")
+    driver.taken("k1")
+    assert driver.reserve("k1", "q-2", 10) == "ok"
+    other = calls.reserve("c-3", "k3", "q-3", 10, lease_ms=LEASE, bounds=calls.DayBounds())
+    assert driver.run(other) == "paused"
+
+
 def test_another_turn_may_not_send_while_one_is_let_through(driver: MailboxDriver) -> None:
     """One request, not all that wait."""
     driver.accept("m-3", conv="c-3", pair="p-3")

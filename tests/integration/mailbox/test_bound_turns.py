@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shared.mailbox import calls
-from shared.mailbox.calls import Calling, Claim, Settled, Step, TurnHolder
+from shared.mailbox.calls import Calling, Claim, Cost, DayBounds, NextCall, Settled, Step, TurnHolder
 from tests.support.mailbox_driver import PAIR, C, MailboxDriver
 from tests.support.mailbox_state import LEASE, RETENTION
 
@@ -205,6 +205,51 @@ def test_a_step_settles_the_question_that_it_came_from(driver: MailboxDriver) ->
     driver.run(calls.step(who, "answer:1", {}, settled=Settled("q-k1", 40, "good")))
     day = driver.redis.keys("boss:spent:*")[0]
     assert (driver.redis.hget(day, "tokens"), driver.redis.hget(day, "reserved")) == (b"40", b"0")
+
+
+def next_call(amount: int, **bounds: int) -> NextCall:
+    """The question behind a step."""
+    return NextCall("q-k1-1", amount, Cost(amount, "m"), DayBounds(**bounds))
+
+
+def test_a_step_reserves_for_the_question_behind_it(driver: MailboxDriver) -> None:
+    """Behind what it settles, by the bounds, and once; a claim finds it as it finds any other that a holder left behind."""
+    driver.accept("m-1")
+    who = holder(driver.claim("k1", amount=100), "k1")
+    settled = Settled("q-k1", 40, "good", 40)
+    for _ in range(2):
+        found = driver.run(calls.step(who, "answer:1", {}, settled=settled, upcoming=next_call(60, tokens=100, month=100)))
+        assert (found.outcome, found.reserved, driver.spent().get("reserved"), driver.spent().get("open")) == ("ok", "ok", 60, 1)
+    assert driver.reserve("k1", "q-k1-1", 60) == "ok"
+    assert driver.book("2023-11")["money_reserved"] == 60
+    driver.advance(LEASE + 1)
+    driver.claim("k2", amount=1)
+    assert driver.spent() == {"tokens": 100, "tokens:s-1": 100, "calls": 2, "failed": 1}
+
+
+def test_a_step_is_stored_where_its_next_question_has_no_room(driver: MailboxDriver) -> None:
+    """Whoever asks hears why."""
+    driver.accept("m-1")
+    who = holder(driver.claim("k1", amount=100), "k1")
+    for name, upcoming, why in (("answer:1", next_call(101, month=100), "dear"), ("result:1", next_call(61, tokens=100), "spent")):
+        found = driver.run(calls.step(who, name, {}, settled=Settled("q-k1", 40, "good", 40), upcoming=upcoming))
+        assert (found.outcome, found.entry, found.reserved) == ("ok", "{}", why)
+    assert driver.spent().get("reserved") is None
+
+
+@pytest.mark.parametrize("what", ["pause", "stop", "command"])
+def test_a_step_reserves_nothing_where_no_question_may_begin(driver: MailboxDriver, what: str) -> None:
+    """In a pause, for who opted out, and where something is served before."""
+    driver.accept("m-1")
+    who = holder(driver.claim("k1", amount=100), "k1")
+    if what == "pause":
+        driver.pause()
+    elif what == "stop":
+        driver.accept("m-2", keyword="stop")
+    else:
+        driver.accept("m-2", command="status")
+    found = driver.run(calls.step(who, "answer:1", {}, settled=Settled("q-k1", 40, "good"), upcoming=next_call(60)))
+    assert (found.entry, found.reserved, driver.spent().get("reserved")) == ("{}", "", None)
 
 
 def test_a_bridge_message_whose_turn_has_a_step_is_not_handed_over(driver: MailboxDriver) -> None:

@@ -196,7 +196,7 @@ def test_what_was_heard_is_kept_once_with_its_message_and_settled_by_whoever_tel
     """The first words stay, whoever repeats; what they cost is settled also where the lease is lost, and once."""
     accepted(driver, "m-1")
     driver.taken("k1")
-    assert driver.run(calls.reserve(C, "k1", "q-1", 100, bounds=calls.DayBounds(), settled=Settled("q-k1"))) == "ok"
+    assert driver.run(calls.reserve(C, "k1", "q-1", 100, lease_ms=1_000, bounds=calls.DayBounds(), settled=Settled("q-k1"))) == "ok"
     used = Settled("q-1", 40)
     assert driver.run(calls.keep_heard(C, "k0", "m-1", key(1), HEARD, settled=used)) == "lost"
     assert driver.spent() == {"tokens": 40, "tokens:s-1": 40}

@@ -40,7 +40,9 @@ def work(url: str, seed: int) -> None:
                 if dice.random() < 0.2:
                     continue
                 if dice.random() < 0.3:
-                    box.run(reserve(conv, token, f"{name}-2", TOKENS, bounds=BOUNDS, cost=Cost(MICROS, "m"), settled=settled))
+                    box.run(
+                        reserve(conv, token, f"{name}-2", TOKENS, lease_ms=LEASE_MS, bounds=BOUNDS, cost=Cost(MICROS, "m"), settled=settled)
+                    )
                     settled = Settled(f"{name}-2", None if dice.random() < 0.2 else used, "bad", used)
                 box.run(calls.backoff(conv, token, 0, "test", counted=False, settled=settled))
 

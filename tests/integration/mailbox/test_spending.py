@@ -240,6 +240,17 @@ def test_a_call_that_is_lost_from_the_records_is_looked_for_once(driver: Mailbox
     assert not driver.redis.exists("boss:reserved")
 
 
+def test_one_more_question_extends_the_lease(driver: MailboxDriver) -> None:
+    """A turn of many questions would outlive it; a repeat does so too, and a refusal."""
+    driver.accept("m-1")
+    driver.claim("k1", amount=100)
+    for amount in (10, 10, 1_000):
+        driver.advance(LEASE - 1)
+        driver.reserve("k1", f"q-{amount}", amount, settled=Settled("q-k1"), day_tokens=500)
+        driver.advance(2)
+        assert driver.claim("k2").outcome == "held"
+
+
 def test_one_more_question_is_reserved_before_it_is_asked(driver: MailboxDriver) -> None:
     """It settles the one before; a repeat changes nothing; it is judged as a permit to send is."""
     driver.accept("m-1")
@@ -254,6 +265,7 @@ def test_one_more_question_is_reserved_before_it_is_asked(driver: MailboxDriver)
     assert driver.reserve("k2", "q-k2-2", 10) == "lost"
     driver.pause()
     assert driver.reserve("k1", "q-k1-3", 10) == "paused"
+    assert driver.reserve("k1", "q-k1-2", 200) == "ok", "a repeat gets the first answer"
     driver.resume()
     driver.accept("m-2", keyword="stop")
     assert driver.reserve("k1", "q-k1-3", 10) == "opted_out"

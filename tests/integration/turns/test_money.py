@@ -19,6 +19,7 @@ from shared.config.prices import shipped
 from shared.config.secret_rules import SANDBOX_CREDENTIALS
 from shared.mailbox.calls import DAY_MS
 from shared.model.addresses import PhoneNumber
+from shared.model.events import Received
 from shared.model.prices import TokenUsage
 from shared.model.users import LOCAL_USER, Users
 from shared.operations.people import People
@@ -52,8 +53,8 @@ def books(environment: TurnEnvironment) -> dict[str, int]:
     return {name.decode(): int(value) for name, value in found.items()}
 
 
-def test_a_plain_text_costs_no_round_trip_more(environment: TurnEnvironment) -> None:
-    """Three calls of scripts: claim, store, outcome; and what was used is what the model says."""
+def scripts_of(environment: TurnEnvironment, event: Received) -> list[str]:
+    """The scripts that a message's turn calls."""
     names: list[str] = []
 
     async def scenario(context: TurnContext) -> None:
@@ -66,9 +67,30 @@ def test_a_plain_text_costs_no_round_trip_more(environment: TurnEnvironment) -> 
         context.mailbox.run = counted  # type: ignore[method-assign]
         await run_turn(environment.conversation(event), token(), context)
 
-    event = environment.text("Hello")
     environment.run(scenario)
-    assert names == ["claim", "store_reply", "outcome"]
+    return names
+
+
+def test_a_question_behind_tools_is_reserved_by_the_step_before_it(environment: TurnEnvironment) -> None:
+    """In no round trip of its own, unless a result is longer than was reserved for; and each is settled."""
+    tools = [{"name": "remember", "input": {"text": "allergic to nuts"}}, {"name": "list_memory", "input": {}}]
+    environment.sandbox.script({"calls": tools}, {"calls": tools[:1]}, {"text": "I will."})
+    names = scripts_of(environment, environment.text("Remember that I am allergic to nuts"))
+    assert names == ["claim", "step", "step", "step", "step", "step", "store_reply", "outcome"]
+    found = books(environment)
+    assert (found["reserved"], found["money_reserved"], found["turns"], found["calls"], found["open"]) == (0, 0, 1, 3, 0)
+    for number in range(8):
+        environment.sandbox.script({"calls": [{"name": "remember", "input": {"text": str(number) * 500}}]}, {"text": "I will."})
+        scripts_of(environment, environment.text("Remember it"))
+    environment.sandbox.script({"calls": tools[1:]}, {"text": "I do."})
+    names = scripts_of(environment, environment.text("What do you remember?"))
+    assert [name for name in names if name != "memory_of"] == ["claim", "step", "step", "reserve", "store_reply", "outcome"]
+    assert (books(environment)["reserved"], books(environment)["open"]) == (0, 0)
+
+
+def test_a_plain_text_costs_no_round_trip_more(environment: TurnEnvironment) -> None:
+    """Three calls of scripts: claim, store, outcome; and what was used is what the model says."""
+    assert scripts_of(environment, environment.text("Hello")) == ["claim", "store_reply", "outcome"]
     (stored,) = environment.ledger("reply_stored")
     found = books(environment)
     assert found["tokens"] == int(stored.fields["input_tokens"]) + int(stored.fields["output_tokens"])
@@ -132,7 +154,9 @@ def test_one_sender_s_long_texts_use_up_nobody_else_s_day(environment: TurnEnvir
     others = [environment.text("modest", phone) for phone in PHONES[1:4]]
     environment.drive(lambda: all(environment.state(event) == "answered" for event in others), 20)
     assert environment.state(greedy[-1]) == "pending"
-    assert max(value for name, value in books(environment).items() if name.startswith("tokens:")) <= 40_000
+    share = price.day_bounds(environment.settings, environment.users).sender
+    assert 20_000 <= share < 50_000
+    assert max(value for name, value in books(environment).items() if name.startswith("tokens:")) <= share
     environment.environment |= {"SENDER_DAILY_SHARE": 1.0}
     environment.drive(lambda: environment.state(greedy[-1]) == "answered", 20)
     assert len(told(environment)) == 1
