@@ -199,7 +199,7 @@ def _text(messages: list[JsonObject], faults: AnthropicFaults) -> str:
     """Choose the text: the user's own, an essay of a given length, or an echo."""
     asked = last_user_text(messages)
     if faults.obey:
-        return asked
+        return "\n".join([asked, *(outcome.text for outcome in newest_outcomes(messages))])
     if faults.length is not None:
         return essay(_requested_length(asked, faults.length))
     beginning = NOTES.sub("", asked).strip()

@@ -25,8 +25,6 @@ TYPES: Final = frozenset(
     [
         "alarm",
         "answered",
-        "approval_asked",
-        "approval_ended",
         "backoff",
         "calling",
         "chat_began",

@@ -13,7 +13,7 @@ from typing import Final
 from shared.config.settings import Settings
 from shared.mailbox import AsyncMailbox
 from shared.mailbox.client import Standing
-from shared.mailbox.records import Message, MessageState, ReplyState
+from shared.mailbox.records import Message, MessageState, Reply, ReplyState
 from shared.model import words
 from shared.model.addresses import Channel, Identities
 from shared.model.channels import CHANNELS
@@ -53,29 +53,32 @@ class CommandReplies:
     identities: Identities
     settings: Settings
 
-    async def reply(self, message: Message, event: Received, reply_id: str) -> Response:
-        """The answer to a command, ready to be stored. Raises RedisError."""
+    async def reply(self, message: Message, event: Received, reply_id: str) -> tuple[Response, dict[str, int | str]]:
+        """The answer to a command, ready to be stored, and the figures for its record. Raises RedisError."""
         language = self.users.language(event.user)
         form = configured(self.settings, language)[event.channel]
-        if message.command == "more" and (rest := await self._rest(message.rest, event.user)):
-            return form.continued(event, rest, reply_id)
+        part = await self._part(message.rest, event.user) if message.command == "more" else None
+        if part is not None and part.command.rest:
+            command = form.continued(event, part.command.rest, reply_id)
+            return command, {**form.figures(command), **_marks_of(part)}
         fixed = _FIXED.get(message.command)
-        return form.reply(event, words.said(fixed, language) if fixed else await self._status(message, event), reply_id)
+        command = form.reply(event, words.said(fixed, language) if fixed else await self._status(message, event), reply_id)
+        return command, form.figures(command)
 
-    async def _rest(self, reply_id: str, user: str) -> str:
-        """What the newest part of an answer left out; '' for another user's, who may have had this number before.
+    async def _part(self, reply_id: str, user: str) -> Reply | None:
+        """The newest part of an answer, which left something out; None for another user's, who may have had this number before.
 
         A part that did not arrive is not the newest: it is what is asked for.
         """
         part = await self.mailbox.reply(reply_id) if reply_id else None
         for _ in range(MAX_PARTS):
             if part is None or part.command.user != user:
-                return ""
+                return None
             after = await self.mailbox.reply(part.next) if part.next else None
             if after is None or after.state in _NOT_ARRIVED:
-                return part.command.rest
+                return part
             part = after
-        return ""
+        return None
 
     async def _status(self, message: Message, event: Received) -> str:
         return await self.standing_of(event.user, self.now(event.user, message.accepted_at))
@@ -102,14 +105,15 @@ class CommandReplies:
                 break
         return own
 
-    def figures(self, command: Response) -> dict[str, int | str]:
-        """What sending an answer costs, for its record."""
-        return configured(self.settings)[command.channel].figures(command)
-
     def _pairs(self, user: User | None) -> dict[str, Channel]:
         """The person's pairs of addresses, by which opt-outs and pauses are kept."""
         ends = {channel: user.ends(channel) for channel in CHANNELS} if user else {}
         return {self.identities.pair(*both): channel for channel, both in ends.items() if both}
+
+
+def _marks_of(part: Reply) -> dict[str, int | str]:
+    """What was made under the eyes of words of others is so in all its parts."""
+    return {"mixed": 1} if part.mixed or part.names_others else {}
 
 
 def _is_own(message: Message) -> bool:

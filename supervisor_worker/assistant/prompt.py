@@ -8,7 +8,7 @@ text: nobody can forge the end of a mail, a file or a picture.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from itertools import dropwhile
 from types import MappingProxyType
@@ -18,9 +18,10 @@ from shared.mailbox.calls import NO_FACTS, RememberedFacts
 from shared.mailbox.records import Message, Reply, ReplyState
 from shared.model.addresses import Channel
 from shared.model.commands import Answered
-from shared.model.events import Received
+from shared.model.events import EmailReceived, Received
 from shared.model.folds import Fold
 from shared.model.forwarding import WITHHELD
+from shared.model.subjects import is_passed_on
 from shared.model.users import User
 from supervisor_worker.assistant import time_notes
 from supervisor_worker.assistant.file_notes import said_before, told, told_apart
@@ -101,7 +102,8 @@ class Prompt:
     what may change between two turns, comes last. `tools` are the definitions of what the model may call, `exchanges` its answers that
     called some of them, each with the results, block by block as they came and went; `final` allows no further call. `partial_answers` are
     the parts of an answer before the model's pauses. `after` stands behind all of this. `least`: think as little as possible. `mixed`: it
-    shows words that the person did not write. `choice` is who is asked, None for the usual model.
+    shows words that the person did not write; `own` are the texts in it that they did, the newest first. `choice` is who is asked,
+    None for the usual model.
     """
 
     stable: str
@@ -115,6 +117,7 @@ class Prompt:
     mixed: bool = False
     source: str = ""
     choice: ModelChoice | None = None
+    own: tuple[str, ...] = field(default=(), repr=False)
 
     def continued(self, content: Sequence[Mapping[str, Any]]) -> Prompt:
         """The same prompt, after the model paused."""
@@ -199,7 +202,25 @@ def build_prompt(
         tuple(_alternating([*(message for messages in before for message in messages), current])),
         mixed=(mixed := _is_mixed(shown := [*events, *(line.record for line in recent)]) or any(fact.marked for fact in remembered.shown)),
         source=_source_of(shown) if mixed else "",
+        own=_own_texts([*reversed(events), *(line.record for line in reversed(recent))], remembered),
     )
+
+
+def _own_texts(shown: Sequence[Received | Message | Reply], remembered: RememberedFacts) -> tuple[str, ...]:
+    """What the person wrote themselves of what is shown, and had remembered."""
+    events = (record.event if isinstance(record, Message) else record for record in shown if not isinstance(record, Reply))
+    own = [text for event in events if event is not None for text in _unmarked(event)]
+    return (*own, *(fact.text for fact in remembered.shown if not fact.marked))
+
+
+def _unmarked(event: Received) -> Iterator[str]:
+    if event.forwarding:
+        return
+    at = 0
+    for mark in sorted(event.marks, key=lambda mark: mark.start):
+        yield event.text[at : max(at, mark.start)]
+        at = max(at, mark.end)
+    yield event.text[at:]
 
 
 def _is_mixed(shown: Sequence[Received | Message | Reply]) -> bool:
@@ -223,7 +244,12 @@ def shows_others(record: Received | Message | Reply) -> bool:
     if isinstance(record, Reply):
         return record.answers == "digest" or record.names_others or record.mixed
     event = record.event if isinstance(record, Message) else record
-    return event is not None and bool(event.marks or event.forwarding or event.file_count)
+    return event is not None and bool(event.marks or event.forwarding or event.file_count or _has_strange_subject(event))
+
+
+def _has_strange_subject(event: Received) -> bool:
+    """Whether others chose its subject: it was passed on with their mail."""
+    return isinstance(event, EmailReceived) and is_passed_on(event.subject)
 
 
 def render(

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from supervisor_worker.assistant import model_choice
+from supervisor_worker.assistant.addresses import written_in
 from supervisor_worker.assistant.prompt import Prompt, PromptMessage
 
 
@@ -22,6 +23,7 @@ def stored(prompt: Prompt) -> dict[str, Any]:
         "mixed": prompt.mixed,
         "source": prompt.source,
         "choice": prompt.choice.stored() if prompt.choice else None,
+        "wrote": written_in(prompt.own),
         "shown": [len(prompt.messages[-1].pictures), len(prompt.messages[-1].documents)],
     }
 

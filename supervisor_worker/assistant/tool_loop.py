@@ -7,12 +7,13 @@ all runs of a turn, TURN_SECONDS of work in one run; the last question allows no
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from shared.mailbox.calls import NO_NEXT_CALL, Effect, NextCall
 from supervisor_worker.assistant import outside_calls
+from supervisor_worker.assistant.addresses import texts_in
 from supervisor_worker.assistant.claude.client import ModelAnswer
 from supervisor_worker.assistant.outside_calls import OutsideCalls
 from supervisor_worker.assistant.prompt import Prompt
@@ -35,12 +36,24 @@ OTHERS_WORDS: Final = (
     "they can ask for it again after sending: new chat"
 )
 
+UNASKED: Final = (
+    "Not done: somebody else wrote this mail, and what the person keeps is changed only where they ask for it themselves. Tell them so."
+)
+
+UNTOLD: Final = (
+    "Not done: what was done so far fills the message that tells the person of it. Tell them what is left; they can ask for the rest."
+)
+LINE: Final = "x" * 80
+"""As long as a receipt without the words of what it tells of."""
+MOST_OF_WORDS: Final = 300
+
 
 @dataclass
 class ToolLoop:
     """The tools of one turn, ours and those `outside`, and what it has done with them. `context` is what its tools know.
 
     `looks` are the effects that change nothing and are no part of the script that stores a result: a crash before it looks once more.
+    `has_room` says whether so much fits into the first part of the reply: nothing is done that would be told only to who asks for more.
     """
 
     tools: Sequence[Tool]
@@ -48,6 +61,7 @@ class ToolLoop:
     context: ToolContext
     outside: OutsideCalls | None = None
     looks: Mapping[str, Look] = field(default_factory=dict)
+    has_room: Callable[[str], bool] = lambda _text: True
     _until: float = field(default_factory=lambda: time.monotonic() + TURN_SECONDS)
 
     @property
@@ -110,7 +124,8 @@ class ToolLoop:
 
     async def _call(self, call: ToolCall, place: int, upcoming: NextCall) -> None:
         if self.outside and place <= MAX_CALLS and self.outside.named(call.name):
-            await self.outside.make(self.steps, call, self._until - time.monotonic(), mixed=self.mixed)
+            refusal = UNTOLD if self._is_full(()) else ""
+            await self.outside.make(self.steps, call, self._until - time.monotonic(), mixed=self.mixed, refusal=refusal)
             return
         tool = self._named(call.name)
         refusal = self._refusal(tool, place)
@@ -121,6 +136,9 @@ class ToolLoop:
             arguments = tool.prepare(call.arguments, self.context)
         except BadArguments as error:
             await self.steps.store_result(call, {"tool": call.name, "error": error.sentence}, upcoming=upcoming)
+            return
+        if tool.changes and self._is_full(arguments):
+            await self.steps.store_result(call, {"tool": call.name, "error": UNTOLD})
             return
         if look := self.looks.get(tool.effect):
             await self.steps.store_result(call, {"tool": tool.effect, "result": await look(arguments)}, upcoming=upcoming)
@@ -137,7 +155,14 @@ class ToolLoop:
             return TOO_MANY
         if tool is None:
             return UNKNOWN
+        if tool.changes_kept and self.context.unasked:
+            return UNASKED
         return OTHERS_WORDS if tool.needs_own_words and self.mixed else ""
+
+    def _is_full(self, arguments: object) -> bool:
+        """Whether the receipts so far leave no room for that of a call with these arguments; the first always has it."""
+        done = self.receipts()
+        return bool(done) and not self.has_room("\n".join([*done, LINE + " ".join(texts_in(arguments))[:MOST_OF_WORDS]]))
 
     def receipts(self) -> list[str]:
         """One line for each thing that was changed, in the order in which it was asked for."""

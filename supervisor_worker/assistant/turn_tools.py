@@ -21,6 +21,7 @@ from supervisor_worker.assistant.time_notes import received_at, zone
 from supervisor_worker.assistant.tool_loop import ToolLoop
 from supervisor_worker.assistant.tools.tool import Look, Tool, ToolContext
 from supervisor_worker.assistant.turn_steps import TurnSteps
+from supervisor_worker.channels.formats import configured
 from supervisor_worker.mcp.tools import ToolSource
 
 
@@ -49,9 +50,13 @@ class TurnTools:
             mixed,
             self.users.language(last.user),
             source,
+            bool(last.forwarding),
         )
         outside = OutsideCalls(self.mcp, last.user, self.in_flight) if self.mcp else None
-        return ToolLoop(tools, steps, context, outside, self._looks(turn, last, steps))
+        form = configured(self.settings, context.language)[last.channel]
+        return ToolLoop(
+            tools, steps, context, outside, self._looks(turn, last, steps), lambda text: not form.reply(last, text, turn.reply_id).rest
+        )
 
     def _looks(self, turn: Turn, last: Received, steps: TurnSteps) -> Mapping[str, Look]:
         user = self.users.named(last.user)

@@ -5,6 +5,7 @@ A note stands in brackets that are removed from all other text: nobody can forge
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from shared.model.text import FEW, clean
@@ -13,8 +14,10 @@ MAX_TEXT: Final = 16_000
 """Characters of one message that the model is shown."""
 # Our brackets and all that look like them: those that Unicode calls white (with a double line) or square with something more, in every
 # form, except the corner ones, which are the quotation marks of Japanese.
-_OPENING: Final = "\u27e6\u2045\u27ec\u2983\u2985\u298b\u298d\u298f\u2e55\u2e57\u3016\u3018\u301a\ufe17\uff5f"
-_CLOSING: Final = "\u27e7\u2046\u27ed\u2984\u2986\u298c\u298e\u2990\u2e56\u2e58\u3017\u3019\u301b\ufe18\uff60"
+_OPENING: Final = "\u27e6\u2045\u27ec\u2983\u2985\u298b\u298d\u298f\u2e55\u2e57\u2e28\u3016\u3018\u301a\ufe17\uff5f"
+_CLOSING: Final = "\u27e7\u2046\u27ed\u2984\u2986\u298c\u298e\u2990\u2e56\u2e58\u2e29\u3017\u3019\u301b\ufe18\uff60"
+_STRUCK: Final = re.compile("([\\[\\]])[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+")
+"""A square bracket with strokes through it, which looks like ours."""
 _OURS: Final = str.maketrans(_OPENING + _CLOSING, "[" * len(_OPENING) + "]" * len(_CLOSING))
 
 
@@ -25,7 +28,8 @@ def note(text: str) -> str:
 
 def theirs(text: str) -> str:
     """Text of others: cleaned, and without brackets like ours."""
-    return clean(text).strip().translate(_OURS)
+    plain = clean(text).strip()
+    return plain if plain.isascii() else _STRUCK.sub(r"\1", plain.translate(_OURS))
 
 
 def capped(text: str) -> str:

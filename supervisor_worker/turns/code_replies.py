@@ -28,8 +28,8 @@ async def code_reply(
     if message.kind == "reminder" and not others:
         return _reminder(context, turn, message, events[0], now_ms)
     if message.command and not others:
-        command = await context.command_replies.reply(message, events[0], turn.reply_id)
-        return command, PendingReply(turn, context.command_replies.figures(command), answers=message.command)
+        command, figures = await context.command_replies.reply(message, events[0], turn.reply_id)
+        return command, PendingReply(turn, figures, answers=message.command)
     if stop in ("", "told"):
         return "told" if stop else None
     language, now = context.users.language(events[-1].user), datetime.fromtimestamp(now_ms / 1000, context.zone_of(events[-1], stop))

@@ -80,11 +80,6 @@ ORIGINAL_TITLES: Final = frozenset(
      "original-nachricht", "originalt meddelande", "ursprungligt meddelande", "opprinnelig melding"}
 )  # fmt: skip
 """... and above one that is answered."""
-FORWARD_PREFIXES: Final = (
-    "fwd", "fw", "wg", "tr", "rv", "i", "enc", "vs", "pd", "doorst", "vb", "vl", "videresend", "ilt", "redir", "转发", "轉寄", "轉送",
-    "転送", "전달", "továbbítás", "σχετ", "прд",
-)  # fmt: skip
-"""What stands before the colon (or a full stop) at the begin of the subject of a mail that is passed on, in lower case."""
 
 
 def folded(text: str) -> str:

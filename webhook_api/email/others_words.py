@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.model.marks import MAX_SOURCE, Mark
+from shared.model.subjects import FORWARD_PREFIXES
 from shared.model.text import Seen, capped, one_line
 from webhook_api.email import mime, text_choice
-from webhook_api.email.mail_words import FORWARD_PREFIXES, folded
+from webhook_api.email.mail_words import folded
 from webhook_api.email.quoting import marks_of
 
 MAX_TEXT: Final = 100_000

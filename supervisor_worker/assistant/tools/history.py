@@ -9,7 +9,7 @@ from typing import Any, Final
 from shared.model.channels import CHANNELS
 from supervisor_worker.assistant import time_notes
 from supervisor_worker.assistant.tools.arguments import object_schema, one_line
-from supervisor_worker.assistant.tools.tool import Arguments, BadArguments, Result, Tool, ToolContext
+from supervisor_worker.assistant.tools.tool import Arguments, BadArguments, Result, Tool, ToolContext, no_receipt
 from supervisor_worker.channels.marked_text import END
 from supervisor_worker.channels.notes import note, theirs
 
@@ -78,7 +78,7 @@ HISTORY_TOOLS: Final = (
         "search_history",
         "Searches what this person and you have said to each other, in this chat and all others, by words and by time: those that say most "
         "of the words first. Use it where they refer to something that you are not shown. Few words are best, in the language of the time.",
-        "search", _sought, _found, lambda _result, _context: "",
+        "search", _sought, _found, no_receipt,
         object_schema(
             [],
             words={"type": "string", "description": "Words to look for, also parts of words. Without any, the newest are shown."},

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from shared.model import words
 from supervisor_worker.assistant.tools.arguments import MARKED, ids_of, object_schema, offset_of, one_line, short
-from supervisor_worker.assistant.tools.tool import Arguments, BadArguments, Result, Tool, ToolContext
+from supervisor_worker.assistant.tools.tool import Arguments, BadArguments, Result, Tool, ToolContext, no_receipt
 from supervisor_worker.channels.notes import theirs
 
 MAX_AT_ONCE: Final = 50
@@ -164,16 +164,18 @@ LIST_TOOLS: Final = (
         "Checks items of lists off, or opens them again.",
         "list_check", _check, _checked, _checked_receipt,
         object_schema(["ids"], ids=_IDS, done={"type": "boolean", "description": "false opens them again."}),
+        changes_kept=True,
     ),
     Tool(
         "remove_from_list",
         "Removes items from lists for good. A list goes with its last item.",
         "list_remove", lambda given, _: {"items": _chosen(given)}, _removed, _removed_receipt, object_schema(["ids"], ids=_IDS),
+        changes_kept=True,
     ),
     Tool(
         "show_list",
         "Shows one list with the ids of its items or, without a name, the names of all lists. Look before you change an item.",
-        "list_show", _show, _showed, lambda _result, _context: "",
+        "list_show", _show, _showed, no_receipt,
         object_schema([], list=_NAME, offset={"type": "integer", "description": "Where to begin, for more of a long list."}),
     ),
 )  # fmt: skip

@@ -10,7 +10,7 @@ from shared.mailbox.calls import RememberedFact, RememberedFacts, fact_from
 from shared.model import words
 from supervisor_worker.assistant import time_notes
 from supervisor_worker.assistant.tools.arguments import MARKED, ids_of, object_schema, offset_of, one_line, short
-from supervisor_worker.assistant.tools.tool import Arguments, BadArguments, Result, Tool, ToolContext
+from supervisor_worker.assistant.tools.tool import Arguments, BadArguments, Result, Tool, ToolContext, no_receipt
 from supervisor_worker.channels.marked_text import END
 from supervisor_worker.channels.notes import note, theirs
 
@@ -137,17 +137,19 @@ MEMORY_TOOLS: Final = (
         "forget",
         "Forgets facts, by their ids, when the person asks for it. To change a fact, forget it and remember the new one.",
         "forget", _forget, _forgotten, _forgotten_receipt, object_schema(["ids"], ids=_IDS),
+        changes_kept=True,
     ),
     Tool(
         "pin_fact",
         "Pins a fact, so that you are always shown it, or ends that.",
         "pin", _pin, _pinned, _pinned_receipt,
         object_schema(["id"], id={"type": "string"}, pinned={"type": "boolean", "description": "false ends it."}),
+        changes_kept=True,
     ),
     Tool(
         "list_memory",
         "Shows what you remember of the person, the newest first.",
-        "list_memory", lambda given, _: {"offset": offset_of(given)}, _listed, lambda _result, _context: "",
+        "list_memory", lambda given, _: {"offset": offset_of(given)}, _listed, no_receipt,
         object_schema([], offset={"type": "integer", "description": "Where to begin, for more of a long list."}),
     ),
 )  # fmt: skip

@@ -17,7 +17,7 @@ from shared.model.rings import Ring
 from shared.model.text import one_line
 from shared.model.words import said
 from supervisor_worker.assistant import reminder_texts
-from supervisor_worker.assistant.tools.tool import Arguments, BadArguments, Result, Tool, ToolContext
+from supervisor_worker.assistant.tools.tool import Arguments, BadArguments, Result, Tool, ToolContext, no_receipt
 from supervisor_worker.channels.notes import theirs
 
 MAX_TEXT: Final = 500
@@ -262,11 +262,6 @@ def receipt_cancelled(result: Result, context: ToolContext) -> str:
     return _receipt("reminder_dropped", result, context)
 
 
-def no_receipt(_result: Result, _context: ToolContext) -> str:
-    """Looking changes nothing."""
-    return ""
-
-
 def _schema(required: list[str], **properties: Any) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
@@ -292,16 +287,19 @@ REMINDER_TOOLS: Final[tuple[Tool, ...]] = (
         "move_reminder",
         "Gives a reminder another time. Of one that repeats, a time alone moves the next occurrence only; with `repeat` it repeats anew.",
         "move_reminder", prepare_moved, told_moved, receipt_moved, _schema(["id"], id=_ID, **_TIMES, repeat=_REPEAT),
+        changes_kept=True,
     ),
     Tool(
         "snooze_reminder",
         "Rings once more what has just rung, as when the person answers it with: in an hour. One that repeats goes on beside it.",
         "snooze_reminder", prepare_snoozed, told_snoozed, receipt_snoozed, _schema(["id"], id=_ID, **_TIMES),
+        changes_kept=True,
     ),
     Tool(
         "cancel_reminder",
         "Drops a reminder, with all that it would still repeat.",
         "cancel_reminder", prepare_named, told_cancelled, receipt_cancelled, _schema(["id"], id=_ID),
+        changes_kept=True,
     ),
 )  # fmt: skip
 """In the order in which the model is shown them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from shared.model.prices import MICROS_PER_DOLLAR
-from supervisor_worker.assistant.tools.tool import Result, Tool, ToolContext
+from supervisor_worker.assistant.tools.tool import Result, Tool, ToolContext, no_receipt
 from supervisor_worker.channels.notes import theirs
 
 
@@ -31,6 +31,6 @@ STATUS_TOOLS: Final = (
         "show_status",
         "Shows how it stands with you: which of the person's messages wait, how many reminders, facts and lists are kept, what is left of "
         "their budget, and which servers serve. Changes nothing.",
-        "own_status", lambda _given, _context: {}, _told, lambda _result, _context: "",
+        "own_status", lambda _given, _context: {}, _told, no_receipt,
     ),
 )  # fmt: skip

@@ -33,7 +33,7 @@ class ToolContext:
     """What a turn knows: the person's zone, the channel, and when the newest message was received, in ms since the epoch.
 
     `mixed`: the turn shows words that the person did not write; `source` is who wrote them, "" where that is not known of all. `language`
-    is the person's, for what code tells them.
+    is the person's, for what code tells them. `unasked`: a stranger wrote all of it, by a forwarding address, and nobody asks for anything.
     """
 
     zone: ZoneInfo
@@ -42,12 +42,19 @@ class ToolContext:
     mixed: bool = False
     language: str = "en"
     source: str = ""
+    unasked: bool = False
+
+
+def no_receipt(_result: Result, _context: ToolContext) -> str:
+    """Looking changes nothing."""
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
 class Tool:
     """`effect` is its name in `effects.lua`, or among the looks of the turn; `needs_own_words`: it does not run in a mixed turn.
 
+    `changes_kept`: it changes or takes away what is kept, and so runs only where the person asks for something.
     `prepare` makes the effect's arguments of the model's, or raises BadArguments; `told` makes the sentence for the model of its result,
     and `receipt` the line for the person, "" where nothing was changed.
     """
@@ -60,6 +67,12 @@ class Tool:
     receipt: Callable[[Result, ToolContext], str]
     schema: Mapping[str, Any] = field(default_factory=lambda: NO_SCHEMA)
     needs_own_words: bool = False
+    changes_kept: bool = False
+
+    @property
+    def changes(self) -> bool:
+        """Whether it changes anything."""
+        return self.receipt is not no_receipt
 
     @property
     def definition(self) -> dict[str, Any]:

@@ -134,6 +134,18 @@ def test_more_brings_part_after_part_and_then_says_that_there_is_none(environmen
     assert len(environment.model.asked) > asked + 1
 
 
+def test_a_part_of_what_was_made_under_the_eyes_of_words_of_others_is_marked_as_its_whole_is(environment: TurnEnvironment) -> None:
+    """What is shown of it later makes a turn mixed, also where the first part is no longer shown."""
+    environment.model = Model(" ".join(PARTS))
+    first = environment.text("Tell me all")
+    environment.once(first)
+    environment.redis.hset(f"boss:reply:{environment.reply(first).id}", "mixed", 1)
+    for _ in range(2):
+        event = environment.text("more")
+        environment.once(event)
+        assert environment.reply(event).mixed
+
+
 def test_a_part_that_was_not_sent_is_what_a_retry_brings(environment: TurnEnvironment) -> None:
     """Its request was refused, and it was set aside: no part is left out."""
     environment.model = Model(" ".join(PARTS))
