@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 from shared.model.events import EmailReceived, Received
 
-CommandName = Literal["", "help", "status", "more", "new", "back"]
+CommandName = Literal["", "help", "status", "more", "new", "back", "move", "keep"]
 """'' for a message that is no command."""
 Answered = CommandName | Literal["digest", "reminder"]
 """What code has said in a reply: the answer to a command, or what came by a forwarding address; '' for what the model wrote."""
@@ -25,6 +25,8 @@ WORDS: Final[dict[CommandName, tuple[str, ...]]] = {
     "more": ("more", "/more", "mehr", "la suite", "más", "mas"),
     "new": ("new chat", "/new", "neuer chat", "nouveau chat", "nuevo chat"),
     "back": ("back", "/back", "zurück", "zurueck", "retour", "volver"),
+    "move": ("move reminders", "erinnerungen umstellen", "déplacer les rappels", "mover recordatorios"),
+    "keep": ("keep reminders", "erinnerungen lassen", "garder les rappels", "mantener recordatorios"),
 }
 """In English, German, French and Spanish."""
 _MAX_LOOKED_AT: Final = 200

@@ -16,7 +16,8 @@ from shared.model.recurrence import MINUTE
 class Ring:
     """An occurrence: when it was due (ms of UTC), and what the wall's clock of `zone` was to show.
 
-    `marked`: its text is made of words of others; `source` says whose, "" where that is not known.
+    `marked`: its text is made of words of others; `source` says whose, "" where that is not known. `asks_zone`: a question of ours whether
+    as many reminders as `source` says, which go by the clock of the zone `text`, are to go by that of `zone`.
     """
 
     reminder: str
@@ -26,6 +27,7 @@ class Ring:
     zone: str
     marked: bool = False
     source: str = field(repr=False, default="")
+    asks_zone: bool = False
 
 
 def read(text: str) -> tuple[Ring, ...]:
@@ -42,7 +44,14 @@ def _each(text: str) -> Iterator[Ring]:
         try:
             local = datetime.strptime(each["local"], MINUTE)  # noqa: DTZ007 - by the wall's clock
             yield Ring(
-                str(each["id"]), str(each["text"]), int(each["due"]), local, str(each["zone"]), bool(each["marked"]), str(each["source"])
+                str(each["id"]),
+                str(each["text"]),
+                int(each["due"]),
+                local,
+                str(each["zone"]),
+                bool(each["marked"]),
+                str(each["source"]),
+                each.get("kind") == "zone",
             )
         except (KeyError, TypeError, ValueError):
             continue

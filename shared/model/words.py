@@ -271,6 +271,20 @@ WORDS: Final[dict[str, dict[str, str]]] = {
     "reminder_subject": {"en": "A reminder", "de": "Eine Erinnerung"},
     "reminders_missed_subject": {"en": "Reminders that you missed", "de": "Verpasste Erinnerungen"},
     "weekday_and_date": {"en": "{weekday}, {date}", "de": "{weekday}, {date}"},
+    # Where a person's time zone has changed.
+    "zone_asked": {
+        "en": "Your time zone is now {new}; reminders that go by {old}: {count}. Reply MOVE REMINDERS for the new clock or KEEP REMINDERS.",
+        "de": "Deine Zeitzone ist jetzt {new}; Erinnerungen nach {old}: {count}. Antworte ERINNERUNGEN UMSTELLEN oder ERINNERUNGEN LASSEN.",
+    },
+    "zone_subject": {"en": "Your reminders and your new time zone", "de": "Deine Erinnerungen und deine neue Zeitzone"},
+    "zone_moved": {
+        "en": "All your reminders go by the clock of {new} now.",
+        "de": "Alle deine Erinnerungen gehen jetzt nach der Uhr von {new}.",
+    },
+    "zone_kept": {
+        "en": "Your reminders stay, each by the clock by which it was set.",
+        "de": "Deine Erinnerungen bleiben, jede nach der Uhr, nach der sie gestellt wurde.",
+    },
     # What was done with reminders.
     "reminder_set": {"en": "Reminder, {when}: {text}", "de": "Erinnerung, {when}: {text}"},
     "briefing_set": {"en": "Briefing, {when}: {text}", "de": "Überblick, {when}: {text}"},

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from shared.config.settings import Settings
-from shared.mailbox import AsyncMailbox
+from shared.mailbox import AsyncMailbox, calls
 from shared.mailbox.client import Standing
 from shared.mailbox.records import Message, MessageState, Reply, ReplyState
 from shared.model import words
@@ -21,6 +22,8 @@ from shared.model.commands import CommandName
 from shared.model.events import Received, Response
 from shared.model.forwarding import WITHHELD
 from shared.model.users import User, Users
+from supervisor_worker.assistant.moved_reminders import moved
+from supervisor_worker.assistant.reminder_texts import place_of
 from supervisor_worker.assistant.time_notes import zone
 from supervisor_worker.channels.formats import configured
 
@@ -32,7 +35,7 @@ SHOWN: Final = 3
 MAX_PARTS: Final = 50
 """How many parts of one answer are followed to the newest."""
 
-_FIXED: Final[dict[CommandName, str]] = {"help": "help", "more": "no_more", "new": "new_chat", "back": "back"}
+_FIXED: Final[dict[CommandName, str]] = {"help": "help", "more": "no_more", "new": "new_chat", "back": "back", "keep": "zone_kept"}
 """The sentence of each command that always gets the same; `more` only where there is no more."""
 _BECAME: Final = {
     MessageState.PENDING: "state_waits",
@@ -61,9 +64,14 @@ class CommandReplies:
         if part is not None and part.command.rest:
             command = form.continued(event, part.command.rest, reply_id)
             return command, {**form.figures(command), **_marks_of(part)}
-        fixed = _FIXED.get(message.command)
-        command = form.reply(event, words.said(fixed, language) if fixed else await self._status(message, event), reply_id)
+        command = form.reply(event, await self._told(message, event, language), reply_id)
         return command, form.figures(command)
+
+    async def _told(self, message: Message, event: Received, language: str) -> str:
+        if message.command == "move":
+            return await self._moved(event, language)
+        fixed = _FIXED.get(message.command)
+        return words.said(fixed, language) if fixed else await self._status(message, event)
 
     async def _part(self, reply_id: str, user: str) -> Reply | None:
         """The newest part of an answer, which left something out; None for another user's, who may have had this number before.
@@ -79,6 +87,15 @@ class CommandReplies:
                 return part
             part = after
         return None
+
+    async def _moved(self, event: Received, language: str) -> str:
+        """Let the person's reminders go by the clock of their zone; what a repeat finds moved stays."""
+        user, at = self.identities.user(event.user), zone(self.users.named(event.user))
+        waiting = await self.mailbox.run(calls.waiting_reminders(user))
+        apart = [alarm for alarm in waiting.due if alarm.zone != str(at)]
+        if isinstance(at, ZoneInfo) and apart:
+            await self.mailbox.run(calls.move_zone(user, at.key, [moved(alarm, at, waiting.now_ms) for alarm in apart]))
+        return words.said("zone_moved", language, new=place_of(str(at)))
 
     async def _status(self, message: Message, event: Received) -> str:
         return await self.standing_of(event.user, self.now(event.user, message.accepted_at))

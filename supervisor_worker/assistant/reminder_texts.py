@@ -40,7 +40,7 @@ def reply(
 
 def text(rings: Sequence[Ring], now_ms: int, language: str) -> str:
     """What one message tells of these occurrences, as plain text; '' for none. `now_ms` is the time of its sending."""
-    missed = sorted((ring for ring in rings if now_ms - ring.due_ms > MISSED_MS), key=lambda ring: ring.due_ms)
+    missed = sorted((ring for ring in rings if now_ms - ring.due_ms > MISSED_MS and not ring.asks_zone), key=lambda ring: ring.due_ms)
     parts = [_rings(ring, now_ms, language) for ring in rings if ring not in missed]
     if missed:
         before = said("reminders_missed_one" if len(missed) == 1 else "reminders_missed_many", language)
@@ -50,6 +50,8 @@ def text(rings: Sequence[Ring], now_ms: int, language: str) -> str:
 
 
 def _rings(ring: Ring, now_ms: int, language: str) -> str:
+    if ring.asks_zone:
+        return said("zone_asked", language, old=place_of(ring.text), new=place_of(ring.zone), count=ring.source)
     if now_ms - ring.due_ms > LATE_MS:
         return said("reminder_late", language, when=when(ring.local, language), text=words_of(ring, language))
     return said("reminder", language, text=words_of(ring, language))
@@ -85,8 +87,15 @@ def rule(recurrence: Recurrence, language: str) -> str:
     return said("until", language, rule=found, date=last)
 
 
-def subject(reminder: str, language: str, *, marked: bool) -> str:
+def place_of(zone: str) -> str:
+    """By what a person knows a time zone: New York for America/New_York."""
+    return zone.rpartition("/")[2].replace("_", " ")
+
+
+def subject(reminder: str, language: str, *, marked: bool, asks_zone: bool = False) -> str:
     """The subject of a mail that rings; a stranger's words do not stand in it."""
+    if asks_zone:
+        return said("zone_subject", language)
     if marked:
         return said("reminder_subject", language)
     return said("reminder", language, text=one_line(theirs(reminder), MAX_SUBJECT))

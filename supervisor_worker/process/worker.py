@@ -8,7 +8,6 @@ without an answer by then stays `sending` for the next holder. The process ends 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import secrets
 import socket
@@ -18,11 +17,10 @@ from importlib import metadata
 from typing import Any, Final
 
 from redis import Redis
-from redis.exceptions import RedisError
 from rq.serializers import JSONSerializer
 
 from rq_async import AsyncWorker
-from shared.mailbox.calls import STANDBY, zones
+from shared.mailbox.calls import STANDBY
 from shared.mailbox.wake_queue import RESULT_TTL, VERSION_FIELD, BosslineJob
 from shared.observability import logs
 from shared.observability.redaction import summarize
@@ -36,8 +34,8 @@ from supervisor_worker.process.resources import CURRENT, WorkerResources, open_r
 from supervisor_worker.process.stored_indexes import StoredIndexes
 from supervisor_worker.process.sweep import Sweep
 from supervisor_worker.reconciler import Reconciler
-from supervisor_worker.turns.context import TurnContext
 from supervisor_worker.turns.liveness import Liveness
+from supervisor_worker.turns.moved_zones import publish_zones
 
 LOG: Final = logs.logger(__name__)
 WORKER_TTL: Final = 45
@@ -97,13 +95,6 @@ async def work(runtime: Runtime, name: str = "", beside: Beside | None = None) -
     liveness = Liveness(redis_url(runtime.settings), runtime.settings.process_life_seconds)
     with liveness:
         await _work(runtime, liveness.name, name, beside)
-
-
-async def publish_zones(context: TurnContext) -> None:
-    """Tell the scripts the zones of the users file, by which a person's days and months are reckoned. Through an outage."""
-    found = {context.identities.user(user.username): user.timezone for user in context.users.all if user.timezone != "UTC"}
-    with contextlib.suppress(RedisError, OSError):
-        await context.mailbox.run(zones(found))
 
 
 async def _work(runtime: Runtime, process: str, name: str, beside: Beside | None) -> None:

@@ -74,10 +74,10 @@ class AlarmRinger:
         user = self._entry(alarm.entry)
         if user is None:
             return await self._hold_back(firings, now_ms, "removed")
-        if _missed(firings[0], now_ms) and not alarm.briefing:
+        if _missed(firings[0], now_ms) and not alarm.briefing and not alarm.asks_zone:
             others = await self._context.mailbox.run(calls.alarms(alarm.person))
             now_ms = others.now_ms
-            late = [firing(other, now_ms) for other in others.due if not other.briefing]
+            late = [firing(other, now_ms) for other in others.due if not other.briefing and not other.asks_zone]
             firings = [each for each in late if _missed(each, now_ms)] or firings
         events = list(self._events(user, firings, now_ms))
         if not events:
@@ -111,12 +111,12 @@ class AlarmRinger:
 
     def _events(self, user: User, firings: Sequence[Firing], now_ms: int) -> Iterator[Received]:
         """What the message answers on each of the person's channels, the reminder's own first. Each names both ends."""
-        first, missed = firings[0].alarm, _missed(firings[0], now_ms)
+        first, missed = firings[0].alarm, _missed(firings[0], now_ms) and not firings[0].alarm.asks_zone
         name = message_id(firings[0])
         about = (
             reminder_texts.missed_subject(user.language)
             if missed
-            else reminder_texts.subject(first.text, user.language, marked=first.marked)
+            else reminder_texts.subject(first.text, user.language, marked=first.marked, asks_zone=first.asks_zone)
         )
         for channel in _channels(first.channel):
             if not user.bridge_only and (ends := user.ends(channel)):

@@ -48,6 +48,7 @@ from shared.mailbox.calls.memory import (
     memory_of,
     search,
 )
+from shared.mailbox.calls.moved_zones import ChangedZones, ask_zone, changed_zones, move_zone, waiting_reminders, zones
 from shared.mailbox.calls.operators import (
     Alarmed,
     DenialPolicy,
@@ -94,7 +95,6 @@ from shared.mailbox.calls.spending import (
     reserve,
     reserve_job,
     settle,
-    zones,
 )
 from shared.mailbox.calls.steps import NO_EFFECT, Calling, Effect, Figures, Step, TurnHolder, called, calling, step
 from shared.mailbox.calls.turns import (
@@ -142,6 +142,7 @@ __all__ = [
     "Arguments",
     "Call",
     "Calling",
+    "ChangedZones",
     "Claim",
     "Closed",
     "Cost",
@@ -182,9 +183,11 @@ __all__ = [
     "accept",
     "alarm",
     "alarms",
+    "ask_zone",
     "backoff",
     "called",
     "calling",
+    "changed_zones",
     "claim",
     "cross_channel_notice",
     "discard",
@@ -209,6 +212,7 @@ __all__ = [
     "keep_read",
     "list_stored",
     "memory_of",
+    "move_zone",
     "no_cross_channel_notice",
     "not_found",
     "opt_out",
@@ -236,6 +240,7 @@ __all__ = [
     "store_reply",
     "sweep",
     "unsettled",
+    "waiting_reminders",
     "warn",
     "zones",
 ]

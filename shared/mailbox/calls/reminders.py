@@ -33,8 +33,8 @@ over the bridge alone.
 class Alarm:
     """A reminder that is due. `entry` is the id of its person's entry of the users file, `recurrence` its rule, '' for what is due once.
 
-    `briefing`: its text is a question to the model. `regular_ms` is when the occurrence was due that a move has put off or brought
-    forward, 0 for one that was not moved.
+    `briefing`: its text is a question to the model. `asks_zone`: it asks about a zone (`lua/ask_zone.lua`). `regular_ms` is when the
+    occurrence was due that a move has put off or brought forward, 0 for one that was not moved.
     """
 
     id: str
@@ -50,6 +50,7 @@ class Alarm:
     text: str = field(repr=False, default="")
     marked: bool = False
     briefing: bool = False
+    asks_zone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ class Firing:
 
 def alarms(person: str = "") -> Call[Alarms]:
     """The reminders that are due, the longest due first; or all of one person's. Nobody else reads them for some seconds."""
-    return Call("alarms", {"limit": MOST_OF_PERSON if person else ALARMS_AT_ONCE, "person": person}, _alarms)
+    return Call("alarms", {"limit": MOST_OF_PERSON if person else ALARMS_AT_ONCE, "person": person}, read_alarms)
 
 
 def fire(
@@ -123,7 +124,8 @@ def erase_reminders(user: str) -> Call[int]:
     return Call("erase_reminders", {"user": user}, int)
 
 
-def _alarms(raw: Any) -> Alarms:
+def read_alarms(raw: Any) -> Alarms:
+    """The answer of a script: the time, and records."""
     now, records = raw
     found, unreadable = [], []
     for flat in records:
@@ -150,4 +152,5 @@ def _alarm(record: Mapping[str, str]) -> Alarm:
         text=record.get("text", ""),
         marked=record.get("marked") == "1",
         briefing=record.get("kind") == "briefing",
+        asks_zone=record.get("kind") == "zone",
     )

@@ -6,7 +6,6 @@ turn or stores its reply, so that a turn with one question costs no round trip m
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, cast
 
@@ -174,11 +173,6 @@ def settle(settled: Settled) -> Call[None]:
 def erase_spending(person: str) -> Call[None]:
     """Forget what answering a person has cost, by the id of their entry; the figures of all stay."""
     return Call("erase_spending", {"person": person}, nothing)
-
-
-def zones(users: Mapping[str, str]) -> Call[None]:
-    """The zones of the users, by their ids, in the place of those that were known; those of UTC are left out."""
-    return Call("zones", {}, nothing, tuple(word for user, zone in users.items() for word in (user, zone)))
 
 
 def _priced(cost: Cost) -> dict[str, str | int]:

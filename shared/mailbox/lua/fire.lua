@@ -60,7 +60,7 @@ local function advance(item)
   redis.call('HINCRBY', key, 'fired', 1)
   redis.call('HSET', key, 'ring', message, 'rung_at', whole(t), 'held', '', 'regular', '')
   if item.next == '' then
-    keep_rung(item.id, person, t)
+    if get(key, 'kind') == 'zone' then drop_reminder(item.id, person) else keep_rung(item.id, person, t) end
   else
     redis.call('HSET', key, 'due', item.next, 'local', item.next_local)
     set_alarm(item.id, person, item.next)

@@ -113,7 +113,7 @@ EFFECTS.list_reminders = function(context, args)
   local function all(ids)
     local found = {}
     for _, id in ipairs(ids) do
-      if own(context, id) then found[#found + 1] = shown(id) end
+      if own(context, id) and get(reminder_key(id), 'kind') ~= 'zone' then found[#found + 1] = shown(id) end
     end
     return found
   end

@@ -26,8 +26,8 @@ from shared.operations.people import People
 from shared.operations.spending import spending_report
 from supervisor_worker.assistant import price
 from supervisor_worker.assistant.costs import Costs
-from supervisor_worker.process.worker import publish_zones
 from supervisor_worker.turns.context import TurnContext
+from supervisor_worker.turns.moved_zones import publish_zones
 from supervisor_worker.turns.turn import run_turn
 from tests.support.sandbox import SandboxProcess
 from tests.support.turn_environment import TurnEnvironment, token
