@@ -52,7 +52,7 @@ def test_each_language_says_the_commands_by_words_that_are_commands() -> None:
     """What stands in quotation marks in the help, what brings the rest of an answer, and what answers the question about a new zone."""
     for language in LANGUAGES:
         named = said("help", language).split('"')[1::2]
-        asked = {name for name in ("move", "keep") for word in COMMANDS[name] if word.upper() in said("zone_asked", language)}
+        asked = {name for name in ("move", "keep") for word in COMMANDS[name] if word.upper() in WORDS["zone_asked"][language]}
         assert len(named) + len(asked) == len(COMMANDS)
         assert {name for word in named for name, spelt in COMMANDS.items() if word in spelt} | asked == set(COMMANDS)
         assert any(word.upper() in said("more_hint", language) for word in COMMANDS["more"])
