@@ -23,6 +23,7 @@ from shared.mailbox.call import Call
 from shared.mailbox.calls import Accepted
 from shared.mailbox.records import Kind
 from shared.model.addresses import Channel, masked
+from shared.model.approvals import answer_of
 from shared.model.channels import CHANNELS
 from shared.model.commands import command_of
 from shared.model.events import Keyword, Received
@@ -76,6 +77,7 @@ def call_for(
         retention_ms=settings.retention_ms,
         command="" if keyword else command_of(event),
         forwarded=forwarded,
+        answer=answer_of(event),
         wake=wake_queue.job(conversation, event.channel),
     )
 

@@ -25,6 +25,8 @@ TYPES: Final = frozenset(
     [
         "alarm",
         "answered",
+        "approval_asked",
+        "approval_ended",
         "backoff",
         "calling",
         "chat_began",

@@ -8,8 +8,9 @@ from enum import StrEnum
 from typing import Any, Final, Literal, cast
 
 from shared.errors import BadInput
-from shared.model import codec, folds, rings, withheld
+from shared.model import approvals, codec, folds, rings, withheld
 from shared.model.addresses import Channel
+from shared.model.approvals import ApprovalCall
 from shared.model.commands import Answered, CommandName
 from shared.model.events import Received, Response
 from shared.model.extracts import NOTHING_READ, Extracts
@@ -54,9 +55,10 @@ class ReplyState(StrEnum):
     FAILED = "failed"
 
 
-Kind = Literal["text", "mail", "bridge", "notice", "reminder"]
+Kind = Literal["text", "mail", "bridge", "notice", "reminder", "question", "approved"]
 """`text` and `mail` came from a provider, `bridge` from a local client; a `notice` is a sentence of ours to the user, a `reminder` says
-what they asked to be reminded of."""
+what they asked to be reminded of. A `question` asks for a yes in another conversation than that of its turn; `approved` are the calls to
+which somebody has said yes."""
 AttemptOutcome = Literal["", "accepted", "refused", "absent"]
 """'' is pending; `absent` means that look-ups succeeded and did not find it: it may have been accepted all the same."""
 
@@ -140,7 +142,8 @@ class Message:
     answered. `command` is what code does about it, '' for what the model answers; `rest` the reply of which a "more" asks the next part.
     `folds` are the parts that are shown as notes only; None until the message was first shown in a question.
     `withheld` are the mails that a digest names, `withheld_count` how many it is of. `rings` are the occurrences that a reminder's message
-    tells of.
+    tells of. `answer` is what it says to a question that waits for a yes, and `approval` that question's id, also of the message that asks
+    it; `approved` are the calls that were approved.
     """
 
     id: str
@@ -170,6 +173,9 @@ class Message:
     withheld: tuple[WithheldMail, ...] = field(repr=False, default=())
     withheld_count: int = 0
     rings: tuple[Ring, ...] = field(repr=False, default=())
+    answer: str = field(repr=False, default="")
+    approval: str = ""
+    approved: tuple[ApprovalCall, ...] = field(repr=False, default=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +250,9 @@ def message_from(record: dict[str, Any], *, age_ms: int = 0) -> Message:
         withheld=withheld.read(record["named"]) if record.get("named") else (),
         withheld_count=int(record.get("withheld") or 0),
         rings=rings.read(record["rings"]) if record.get("rings") else (),
+        answer=record.get("answer", ""),
+        approval=record.get("approval", ""),
+        approved=approvals.read(record["approved"]) if record.get("approved") else (),
     )
 
 

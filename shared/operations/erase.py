@@ -51,6 +51,8 @@ def erase_records(redis: Redis, *, username: str, user: str, request_ms: int, wa
         mailbox.run(calls.erase_files(user))
         erased.reminders += mailbox.run(calls.erase_reminders(user))
         mailbox.run(calls.erase_spending(user))
+        for conversation, asked in mailbox.run(calls.erase_approvals(user)):  # what others were asked for them
+            mailbox.run(calls.erase(conversation, asked))
         erased.remembered += mailbox.run(calls.erase_memory(user))  # in each round: a turn may have remembered something since
         found = list(records_of(redis, username, user))
         if not found:

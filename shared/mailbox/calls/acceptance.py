@@ -29,7 +29,7 @@ _NOT_ADMITTED: Final[dict[str, str | int]] = {
     "kind": "text", "sender": "", "pair": "", "event": "", "settle": 0, "limit": 0, "keyword": "", "verdict": "", "most": MAX_OPEN,
     "texts": MAX_TEXTS_PER_TURN, "digest": "", "hourly": NO_LIMIT, "pair_hourly": NO_LIMIT, "daily": NO_LIMIT, "copy": 0,
     "flood": NOT_ADMITTED_AN_HOUR, "who": "", "provider_id": "", "index": "", "user": "", "thread": "", "command": "",
-    "automatic": "", "quoted": "", "files": "", "forwarding": "",
+    "automatic": "", "quoted": "", "files": "", "forwarding": "", "answer": "",
 }  # fmt: skip
 """What `accept.lua` reads of a message that is recorded with a reason only."""
 
@@ -88,6 +88,7 @@ def accept(
     retention_ms: int = 90 * DAY_MS,
     command: CommandName = "",
     forwarded: ForwardingBounds | None = None,
+    answer: str = "",
     wake: Wake = (),
 ) -> Call[Accepted]:
     """Take a message into its conversation, once; see `accept.lua`.
@@ -99,7 +100,8 @@ def accept(
     answered. `index` are more ids by which it is found, besides those of its user, sender and conversation.
     With a `thread` it goes on the conversation that is known for that, if there is one, and `conversation` is the one that it begins; the
     thread is known for `retention_ms`. `command` is the command that its whole text is, if code may answer it. `forwarded` is of a mail
-    that came by a forwarding address: it counts in the bound of that alone.
+    that came by a forwarding address: it counts in the bound of that alone. `answer` is what it says to a question that waits for a yes
+    (`shared.model.approvals`), if it may be one.
     """
     automatic = event.automatic if kind == "text" else NOT_AUTOMATIC
     arguments: Arguments = {
@@ -133,6 +135,7 @@ def accept(
         "quoted": automatic.quoted,
         "files": " ".join(file.key for file in event.files if file.key),
         "forwarding": forwarded.argument() if forwarded else "",
+        "answer": answer,
     }
     return Call("accept", arguments, _accepted, wake)
 

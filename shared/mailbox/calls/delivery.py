@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 from shared.mailbox.call import DAY_MS, Arguments, Call, Wake, jitter_or_random
+from shared.mailbox.calls.approvals import AnswerReplies, Question
 from shared.mailbox.calls.spending import NO_MODEL_CALL, Settled
 from shared.mailbox.calls.turns import Closed, closed_from
 from shared.mailbox.records import Attempt, AttemptOutcome, ReplyState, Turn, attempt_from
 from shared.model import codec
+from shared.model.approvals import Verdict
 from shared.model.commands import Answered, CommandName, named_in_questions
 from shared.model.events import Received, Response
 from shared.model.threads import NO_NAMES, ThreadNames
@@ -79,12 +81,14 @@ class Sending:
 class Stored:
     """The answer to `store_reply`. `finished` (bridge messages): stored, answered and the turn closed.
 
-    `permit` is the verdict on the first attempt, when one was asked for with it.
+    `permit` is the verdict on the first attempt, when one was asked for with it; `verdict` what an answer to a question comes to, by which
+    its reply was chosen. `text`: it answers none, and waits as an ordinary message; the lease was given up.
     """
 
-    outcome: Literal["stored", "lost", "handed_over", "finished"]
+    outcome: Literal["stored", "lost", "handed_over", "finished", "text"]
     more: bool = False
     permit: Sending | None = None
+    verdict: Verdict | Literal[""] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +123,15 @@ class Unsettled:
 def store_reply(
     conversation: str, token: str, turn: Turn, command: Response, *, limits: SendLimits, attempt: str = "",
     figures: dict[str, int | str] | None = None, settled: Settled = NO_MODEL_CALL, answers: Answered = "",
-    thread: ThreadNames = NO_NAMES, wake: Wake = (),
+    thread: ThreadNames = NO_NAMES, question: Question | None = None, approval: str = "", answer: AnswerReplies | None = None,
+    wake: Wake = (),
 ) -> Call[Stored]:  # fmt: skip
     """Store the turn's reply before anything is sent, and with `attempt` ask a permit for the first request in the same step.
 
     `figures` (tokens, model, ms) go to the record and the ledger; `settled` is what the turn's last call used. By `thread` an answer to a
     mail finds the conversation. `answers` is the command that the reply answers; what it does is done in the same step; a
-    "digest" does nothing.
+    "digest" does nothing. `question` waits for a yes: its record is made in the same step; `approval` is the id of the one that this reply
+    asks. `answer` is of a turn that answers one: what is said to it is chosen there, in the place of `command` and its figures.
     """
     flat = [part for item in sorted((figures or {}).items()) for part in item]
     arguments: Arguments = {
@@ -144,6 +150,9 @@ def store_reply(
         **settled.arguments(),
         "figures": json.dumps([str(part) for part in flat]),
         "thread": thread.argument(limits.retention_ms),
+        "question": question.argument() if question else "",
+        "approval": approval,
+        "answer": answer.argument() if answer else "",
     }
     return Call("store_reply", arguments, _stored, wake, _stored_not_replicated)
 
@@ -240,8 +249,9 @@ def _sending_not_replicated(verdict: Sending) -> Sending:
 
 def _stored(raw: Any) -> Stored:
     """The answer to `store_reply`."""
-    verdict, more, *permit = raw
-    return Stored(verdict, more=more == "more", permit=_sending(permit[0]) if permit else None)
+    outcome, more, *rest = raw
+    permit, verdict = cast("tuple[Any, Verdict]", tuple(rest) or ("", ""))
+    return Stored(outcome, more=more == "more", permit=_sending(permit) if permit else None, verdict=verdict)
 
 
 def _stored_not_replicated(answer: Stored) -> Stored:

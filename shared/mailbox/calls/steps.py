@@ -77,10 +77,11 @@ class Calling:
     """The answer to `calling`. Only `call` allows the call.
 
     `done`: `entry` is its result. `wait`: an earlier holder may still be waiting for it, for `wait_ms`. `unknown`: nobody knows whether it
-    happened. `not_replicated`: `call`, but no replica of the server knows of it.
+    happened. `not_replicated`: `call`, but no replica of the server knows of it. `ask`: it waits for a yes, and the person has not said
+    "always".
     """
 
-    outcome: Literal["call", "not_replicated", "done", "wait", "unknown", "lost", "handed_over", "erased", "opted_out", "paused"]
+    outcome: Literal["call", "ask", "not_replicated", "done", "wait", "unknown", "lost", "handed_over", "erased", "opted_out", "paused"]
     entry: str = ""
     wait_ms: int = 0
 
@@ -98,10 +99,16 @@ def step(
     return Call("step", arguments, _step)
 
 
-def calling(holder: TurnHolder, call: str, *, wait_ms: int, repeatable: bool, figures: Figures | None = None) -> Call[Calling]:
-    """Ask whether a tool outside may be called. `wait_ms`: how long after its beginning nobody can be waiting for its answer any more."""
+def calling(
+    holder: TurnHolder, call: str, *, wait_ms: int, repeatable: bool, figures: Figures | None = None, needs: str = ""
+) -> Call[Calling]:  # fmt: skip
+    """Ask whether a tool outside may be called. `wait_ms`: how long after its beginning nobody can be waiting for its answer any more.
+
+    `needs` is what the person must have said "always" to (`shared.model.approvals.always_key`), "" for what needs no yes.
+    """
     arguments = {
         **holder.arguments(), "call": call, "figures": _json(figures or {}), "wait": wait_ms, "repeatable": "1" if repeatable else "",
+        "needs": needs,
     }  # fmt: skip
     return Call("calling", arguments, _calling, (), _not_replicated)
 

@@ -8,6 +8,10 @@
 -- settles first. A command, which is a whole text that code answers, goes into the priority inbox, counts in no turn's bound and joins no
 -- other message; an hour has MOST_COMMANDS of a sender's, for a robot may know the words. It is an ordinary message where our last message
 -- was a question that names the word, and where there is nothing that it could refer to (`is_command`). No room ("full"): nothing changes, the sender's provider or our spool keeps it.
+-- `answer` is what the message says to a question of ours that waits for a yes, as a word and perhaps its code. It is one where that question
+-- was sent to this very person: found by its code, or, for the bare word, where it is the newest thing that was said here and nothing of
+-- theirs has come since. Over the bridge it answers what was asked there alone, and a mail must name the code. It comes before Twilio's words
+-- (YES is one that opts in), rate and echo, stands in the priority inbox, with a number of its own, and is judged there (`approvals`).
 -- `mark` is how long the id is known, `kept` how long the record of what is ignored stays. `via` names the way of a message that its
 -- webhook did not bring; `copy` says that it may have been answered before, and its reply will bear the mark `maybe_duplicate`.
 -- `user` is the id of the entry of the users file that it comes from: records outlive the conversation's, and say whose they are.
@@ -24,7 +28,7 @@
 -- Answer: {outcome, reason}.
 -- uses: indexes threads forwarding
 -- args: id channel kind conv sender pair event mark settle# limit# keyword verdict most# texts# digest hourly# pair_hourly# daily# kept
--- args: via copy user flood# who provider_id index thread command automatic quoted files forwarding wake...
+-- args: via copy user flood# who provider_id index thread command automatic quoted files forwarding answer wake...
 local HOUR, DAY = 3600000, 86400000
 local MOST_COMMANDS = 60
 local FILES_KEPT = 7 * DAY
@@ -70,6 +74,17 @@ local function is_command()
   if command == '' or string.find(' ' .. get(talk, 'asks') .. ' ', ' ' .. command .. ' ', 1, true) then return false end
   if command == 'more' then return get(talk, 'rest') ~= '' and t - number(talk, 'rest_at') <= DAY end
   return command ~= 'back' or t - number(talk, 'new_at') <= HOUR
+end
+
+-- The question that the message answers, "" for none.
+local function question_answered()
+  local code = string.match(answer, '%d*$')
+  local id = code ~= '' and redis.call('GET', Approvals.code_key(user, code)) or (code == '' and kind ~= 'mail' and get(talk, 'asked')) or ''
+  local key = Approvals.key(id)
+  if id == '' or get(key, 'approver') ~= user or number(key, 'first') == 0 then return '' end
+  if kind == 'bridge' and (get(key, 'bridge') ~= '1' or get(key, 'asked_conv') ~= conv) then return '' end
+  if code == '' and (get(key, 'named') == '1' or (kind ~= 'bridge' and get(key, 'bridge') == '1')) then return '' end
+  return id
 end
 
 -- A text joins the turn that the inbox's last text will start, unless that is full; anything else starts a turn of its own.
@@ -150,10 +165,13 @@ if copy == '1' then way[#way + 1], way[#way + 2] = 'maybe_duplicate', '1' end
 
 local forwarded = forwarding ~= '' and cjson.decode(forwarding)
 if forwarded then way[#way + 1], way[#way + 2] = 'forwarding', '1' end
-local by_code, commands, counted = is_command(), P .. 'commands:' .. sender, false
+local asked = (answer ~= '' and verdict == '' and not out) and question_answered() or ''
+local by_code, commands, counted = asked ~= '' or is_command(), P .. 'commands:' .. sender, false
 if verdict == '' then
   if keyword == 'stop' then
     verdict = 'opt_out'
+  elseif asked ~= '' and get(Approvals.key(asked), 'state') == 'pending' then
+    verdict = ''  -- before START's words, rate and echo
   elseif keyword == 'start' or (keyword == 'yes' and out) then
     verdict = 'opt_in'
   elseif out then
@@ -202,6 +220,9 @@ if digest ~= '' and (verdict == '' or verdict == 'echo') then
   redis.call('HSET', talk, 'heard', digest, 'heard_at', whole(t), 'echoes', echoed, 'silent_since', silent)
 end
 
+-- A bare word is about a question only as long as nothing else of the person's came.
+if conv ~= '' and asked ~= get(talk, 'asked') and (verdict == '' or verdict == 'echo' or TOLD[verdict]) then redis.call('HSET', talk, 'asked', '') end
+
 local function tell(code)
   redis.call('HSET', conv_key(conv), 'channel', channel, 'pair', pair, 'sender', sender)
   add_notice(conv, id, code, event, user, t)
@@ -248,9 +269,14 @@ for name in each_file(files) do
 end
 if copy == '1' then redis.call('HSET', msg_key(id), 'maybe_duplicate', 1) end
 redis.call('HSET', conv_key(conv), 'channel', channel, 'pair', pair, 'sender', sender, unpack(by_code and {} or {'rest', ''}))
-if by_code then
+if by_code and redis.call('INCR', commands) == 1 then redis.call('PEXPIRE', commands, HOUR) end
+if asked ~= '' then
+  local key = Approvals.key(asked)
+  local late = t > capped(number(key, 'until'), Approvals.WINDOW, t, 'approval', 'approval', asked)
+  redis.call('HSET', msg_key(id), 'answer', answer, 'approval', asked, 'number', redis.call('INCR', Approvals.NUMBERS), 'late', late and 1 or 0)
+  way[#way + 1], way[#way + 2] = 'approval', asked
+elseif by_code then
   way[#way + 1], way[#way + 2] = 'command', command
-  if redis.call('INCR', commands) == 1 then redis.call('PEXPIRE', commands, HOUR) end
   redis.call('HSET', msg_key(id), 'command', command, 'rest', command == 'more' and get(talk, 'rest') or '')
   if command == 'new' then redis.call('HSET', talk, 'new_at', whole(t)) end
 end

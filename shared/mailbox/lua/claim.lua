@@ -7,7 +7,7 @@
 -- A turn that asks the model reserves what its first question may use at most (`model_call` is that question's id); where the day, or the
 -- sender's share of it, has no room for that, it is refused and waits for the next day, or for a higher bound, and its sender is told
 -- so by a turn of its own. What asks no model (a stored reply, a notice) is never refused for money. A question that no day has room for
--- is taken without a reservation: its holder parks it. Where a month's dollars are used up its messages are taken, and end: nothing is asked,
+-- is taken without a reservation: its holder parks it. So is a call that was approved: it is made, whatever there is to say of it. Where a month's dollars are used up its messages are taken, and end: nothing is asked,
 -- and the turn says why (`stop`: "month", "own_month", or "told" where its sender was told today). A call that a holder has left behind is
 -- settled at its amount.
 -- The priority inbox is served before the first (see `common`): one message a turn, which asks no model and takes no place of its sender's.
@@ -16,7 +16,7 @@
 -- more once its lease is over: what it was made of waits in its inbox, untouched by what is served meanwhile. A trial of Claude needs a
 -- question, which the priority inbox has not.
 -- A repeat with the same token gets the stored lease end; a token that has finished never claims again.
--- A resumed turn is shown no history: its first step holds its question. It reserves for its next one by itself.
+-- A resumed turn is shown no history: its first step holds its question, if it is one; an approved call comes before. It reserves for its next one by itself.
 -- Answer: {outcome, alarms} or {"taken", turn, now, lease end, messages, reply, history, tokens reserved, alarms, stop, steps, person, epoch,
 -- 1 where something is remembered of the person, 1 where they have talked elsewhere within two weeks}; records and steps are flat, the
 -- history newest first. `alarms` are the bounds that are
@@ -94,7 +94,8 @@ local function view(turn, said)
   local asked = read_model_call(get(key, 'call'))
   local steps = turn == bound_turn(conv) and redis.call('HGETALL', steps_key(turn)) or {}
   local person = person_of(get(turn_key(turn), 'user'), turn)
-  return {'taken', turn, whole(t), whole(number(key, 'lease_end')), messages, reply, (#reply > 0 or #steps > 0) and {} or said,
+  if #reply == 0 and #steps > 0 and value_of(steps, 'answer:1') == '' then said = said_before(get(turn_key(turn), 'user')) end
+  return {'taken', turn, whole(t), whole(number(key, 'lease_end')), messages, reply, (#reply > 0 or value_of(steps, 'answer:1') ~= '') and {} or said,
     asked and asked.amount or 0, alarms, get(turn_key(turn), 'stop'), steps, person, epoch_of(person),
     person ~= '' and redis.call('EXISTS', facts_key(person)) or 0, talks_elsewhere(person, get(turn_key(turn), 'user'))}
 end
@@ -307,7 +308,7 @@ if not resumed then
   end
   local stop, own = '', false
   if box == FIRST and get(msg_key(chosen[1]), 'kind') ~= 'notice' then amount, said, stop, own = priced(chosen) end
-  if stop == 'dear' then
+  if stop == 'dear' or (stop ~= '' and get(msg_key(chosen[1]), 'kind') == 'approved') then
     amount, said = 0, {}
   elseif stop == 'month' or stop == 'own_month' then
     amount, said, ends = 0, {}, month_over(stop, chosen)

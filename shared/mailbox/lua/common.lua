@@ -51,10 +51,42 @@ end
 
 local function opted_out(pair) return pair ~= '' and redis.call('EXISTS', P .. 'optout:' .. pair) == 1 end
 
+-- Questions of ours that wait for a person's yes (`approvals`): their keys, and their end. Each is listed under the pair of who asked for it
+-- and that of who is asked. Its code is known for a day after its end: it is not given again, and whoever answers late is told so. What it
+-- asked about goes with its end.
+local Approvals = {KEPT = 86400000, WINDOW = 900000, NUMBERS = P .. 'numbers'}
+function Approvals.key(id) return P .. 'approval:' .. id end
+function Approvals.of_pair(pair) return P .. 'asked:' .. pair end
+function Approvals.of_user(user) return P .. 'approvals:' .. user end
+function Approvals.code_key(user, code) return P .. 'code:' .. user .. ':' .. code end
+
+function Approvals.close(id, state, t)
+  local key = Approvals.key(id)
+  if get(key, 'state') ~= 'pending' then return end
+  redis.call('HSET', key, 'state', state, 'ended_at', whole(t))
+  redis.call('HDEL', key, 'calls', 'event')
+  redis.call('PEXPIRE', key, Approvals.KEPT)
+  redis.call('PEXPIRE', Approvals.code_key(get(key, 'approver'), get(key, 'code')), Approvals.KEPT)
+  redis.call('ZREM', Approvals.of_pair(get(key, 'pair')), id)
+  redis.call('ZREM', Approvals.of_pair(get(key, 'asked_pair')), id)
+  local question = msg_key(get(key, 'question'))
+  if redis.call('EXISTS', question) == 1 then redis.call('HSET', question, 'withdrawn', 1) end
+  append('approval_ended', 'conv', get(key, 'conv'), 'approval', id, 'reason', state)
+end
+
+-- What waits of a pair is withdrawn; of one conversation's alone where that is named.
+function Approvals.withdraw(pair, conv, t)
+  if pair == '' then return end
+  for _, id in ipairs(redis.call('ZRANGE', Approvals.of_pair(pair), 0, -1)) do
+    if conv == '' or get(Approvals.key(id), 'conv') == conv then Approvals.close(id, 'withdrawn', t) end
+  end
+end
+
 -- The user's word on a pair, however it was learnt; `by` names the operator who passes it on. Answer: 1 when it is new.
 local function opt(pair, out, t, by)
   if pair == '' or out == opted_out(pair) then return 0 end
   if out then redis.call('SET', P .. 'optout:' .. pair, whole(t)) else redis.call('DEL', P .. 'optout:' .. pair) end
+  if out then Approvals.withdraw(pair, '', t) end
   append(out and 'opted_out' or 'opted_in', 'pair', pair, 'by', by or '')
   return 1
 end

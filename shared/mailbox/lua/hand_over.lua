@@ -11,6 +11,7 @@ if turn ~= '' and redis.call('EXISTS', reply_key(reply_of(turn))) == 1 then retu
 local conv = get(key, 'conv')
 if turn ~= '' and turn == bound_turn(conv) then return 'replied' end
 settle_message(id, conv, turn, 'handed_over', '', retention, now())
+Approvals.withdraw(get(conv_key(conv), 'pair'), conv, now())
 out_of_inbox(conv, id)
 if redis.call('LLEN', inbox_key(conv)) == 0 and get(conv_key(conv), 'token') == '' then
   redis.call('ZREM', DUE, conv)

@@ -14,7 +14,10 @@ local function stop(pair)
   end
   changed = 1
   redis.call('HSET', key, 'since', whole(pair == '' and t or active(t, '')), 'at', whole(t), 'reason', reason, 'by', by, 'user', user)
-  if pair ~= '' then redis.call('SADD', P .. 'paused', pair) end
+  if pair ~= '' then
+    redis.call('SADD', P .. 'paused', pair)
+    Approvals.withdraw(pair, '', t)
+  end
 end
 
 if user == '' then stop('') end

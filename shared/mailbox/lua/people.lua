@@ -6,6 +6,7 @@ local function person_key(id) return P .. 'person:' .. id end
 local function facts_key(person) return P .. 'facts:' .. person end
 -- The conversations of a person, by when a turn of theirs in each ended last (`remember` in `turns`).
 local function talks_key(person) return P .. 'talks:' .. person end
+function Approvals.always_key(person) return P .. 'always:' .. person end
 
 -- The person of an entry of the users file, made where it is met first; its id is made of the turn's, which is random.
 local function person_of(user, turn)

@@ -127,7 +127,7 @@ end
 local function not_reached(reply, t)
   local first = msg_key(turn_messages(get(reply_key(reply), 'turn'))[1] or '')
   local kind, notice = get(first, 'kind'), get(first, 'notice')
-  if (kind == 'notice' and notice == '') or get(first, 'elsewhere') == '1' then return end
+  if (kind == 'notice' and notice == '') or kind == 'question' or get(first, 'elsewhere') == '1' then return end
   if kind == '' or kind == 'bridge' or redis.call('HSETNX', reply_key(reply), 'untold', whole(t)) == 0 then return end
   if notice ~= '' then redis.call('HSET', reply_key(reply), 'notice', notice) end
   redis.call('ZADD', UNTOLD, whole(t), reply)

@@ -11,7 +11,7 @@ if redis.call('EXISTS', key) == 0 then
   return {'unknown', '', ''}
 end
 if get(key, 'operation') == operation then return {'done', conv, channel} end
-if get(key, 'state') ~= 'parked' then
+if get(key, 'state') ~= 'parked' or get(key, 'called') == '1' then
   end_request(operation, get(key, 'state') == 'answered' and 'answered' or 'not_parked', get(key, 'state'), t)
   return {'not_parked', conv, channel}
 end
@@ -29,7 +29,8 @@ redis.call('HSET', key, 'operation', operation, 'state', 'pending', 'reason', ''
   'maybe_duplicate', duplicate)
 redis.call('ZREM', P .. 'parked', id)
 release_turn(parked_turn, retention)
-if get(key, 'command') ~= '' or get(key, 'kind') == 'reminder' then into_priority(conv, id, t) else into_inbox(conv, id, 0, t) end
+local by_code = get(key, 'command') ~= '' or get(key, 'answer') ~= '' or get(key, 'kind') == 'reminder'
+if by_code then into_priority(conv, id, t) else into_inbox(conv, id, 0, t) end
 end_request(operation, 'retried', '', t)
 append('retried', 'conv', conv, 'msg', id, 'by', by, 'user', user)
 return {'done', conv, channel}

@@ -18,6 +18,21 @@ local function withdrawn(turn)
   return false
 end
 
+-- What leaves now is the newest thing that was said in this conversation. A question that goes with it can be answered from now on, by what is
+-- accepted later than this.
+local function stamp_question(conv, reply, t)
+  local id = get(reply_key(reply), 'approval')
+  local key = Approvals.key(id)
+  local asks = id ~= '' and get(key, 'state') == 'pending'
+  redis.call('HSET', conv_key(conv), 'asked', asks and id or '')
+  if not asks then return end
+  local n, life = redis.call('INCR', Approvals.NUMBERS), whole(Approvals.WINDOW + Approvals.KEPT)
+  if number(key, 'first') == 0 then redis.call('HSET', key, 'first', n) end
+  redis.call('HSET', key, 'number', n, 'until', whole(t + Approvals.WINDOW))
+  redis.call('PEXPIRE', key, life)
+  redis.call('PEXPIRE', Approvals.code_key(get(key, 'approver'), get(key, 'code')), life)
+end
+
 local function take_permit(conv, token, reply, id, limits, t)
   local key = conv_key(conv)
   if get(key, 'token') ~= token or reply_of(get(key, 'turn')) ~= reply then return {'lost', '', ''} end
@@ -33,6 +48,7 @@ local function take_permit(conv, token, reply, id, limits, t)
     if not again or pair == '' then return {'lost', '', ''} end
     mine.at, mine.since = t, nil  -- its request leaves after this answer, and whoever looks for it counts from here
     write_attempts(reply, list)
+    stamp_question(conv, reply, t)
     return {'ok', cjson.encode(mine), ''}
   end
   for _, attempt in ipairs(list) do
@@ -54,6 +70,7 @@ local function take_permit(conv, token, reply, id, limits, t)
   list[#list + 1] = attempt
   write_attempts(reply, list)
   redis.call('HSET', reply_key(reply), 'state', 'sending')
+  stamp_question(conv, reply, t)
   append('sending', 'conv', conv, 'reply', reply, 'attempt', id, 'n', #list)
   return {'ok', cjson.encode(attempt), ''}
 end

@@ -7,17 +7,22 @@
 -- what the conversation remembers now, and the place stays where it is when an earlier one is taken up again. `asks` are the commands that
 -- the reply's questions name, `rest` is "1" where it was cut: the next "more" is its. A reminder that says all leaves the rest of the answer
 -- before it. A reply that says that a month's money is used up is its sender's only one of the day.
--- Answer: {outcome, "more" or "empty", the verdict of `sending` or nothing}.
--- uses: turns replies send_permit spending indexes threads
--- args: conv token turn reply command channel attempt digest figures thread answers asks rest
+-- `question` is of a reply that asks for a yes: its record is made here, and `approval` is the id of the one that this reply carries. `answer`
+-- is of a turn that answers one: what may be said to it, by the verdict (`approvals`), which is reached here. Taking the answer, storing what
+-- is said to it and putting the call into the asking conversation is this one step. A question over the bridge is asked by it, too.
+-- Answer: {outcome, "more" or "empty", the verdict of `sending` or nothing, the verdict on an answer or nothing}; the outcome "text" is of an
+-- answer that is none, and goes to the first inbox.
+-- uses: turns replies send_permit spending indexes threads people approvals
+-- args: conv token turn reply command channel attempt digest figures thread answers asks rest question approval answer
 -- args: limits{send# margin# pause_wait# jitter# retention oldest# repeats#} settled{model_call used# answer cost#} wake...
 local key, t = conv_key(conv), now()
 local asked = settle(settled.model_call, settled.used, settled.answer, settled.cost)
 local stored = redis.call('EXISTS', reply_key(reply)) == 1
 
 local function stored_answer()
-  if attempt == '' then return {'stored', ''} end
-  return {'stored', '', take_permit(conv, token, reply, attempt, limits, t)}
+  local word = get(reply_key(reply), 'verdict')
+  local permit = attempt ~= '' and take_permit(conv, token, reply, attempt, limits, t) or ''
+  return {'stored', '', permit, word}
 end
 
 if get(key, 'token') ~= token or get(key, 'turn') ~= turn then
@@ -26,16 +31,28 @@ if get(key, 'token') ~= token or get(key, 'turn') ~= turn then
 end
 if stored then return stored_answer() end
 
-local bridge, duplicate = false, false
+local bridge, duplicate, word = false, false, ''
 for _, id in ipairs(turn_messages(turn)) do
   if get(msg_key(id), 'state') == 'handed_over' then return {'handed_over', ''} end
-  if get(msg_key(id), 'kind') == 'bridge' then bridge = true end
+  if get(msg_key(id), 'kind') == 'bridge' or get(msg_key(id), 'bridge') == '1' then bridge = true end
   if get(msg_key(id), 'maybe_duplicate') == '1' then duplicate = true end
+end
+
+if answer ~= '' then
+  local message = turn_messages(turn)[1]
+  word = Approvals.judge(message, conv, t)
+  if word == 'text' then return {'text', Approvals.as_text(conv, token, message, t)} end
+  local chosen = cjson.decode(answer)[word]
+  command, digest, figures = chosen.command, chosen.digest, chosen.figures
+  if word == 'yes' or word == 'always' or word == 'no' then Approvals.take(message, word, t) end
 end
 
 redis.call('HSET', reply_key(reply), 'v', VERSION, 'id', reply, 'conv', conv, 'turn', turn, 'channel', channel, 'command', command, 'state', 'stored',
   'stored_at', whole(t), 'attempts', '[]', 'maybe_sent', 0, 'maybe_duplicate', 0,
   'pair', get(key, 'pair'), 'user', get(turn_key(turn), 'user'))
+if question ~= '' then Approvals.ask(cjson.decode(question), conv, turn, bridge, limits.retention, t) end
+if approval ~= '' then redis.call('HSET', reply_key(reply), 'approval', approval) end
+if word ~= '' then redis.call('HSET', reply_key(reply), 'verdict', word) end
 local told = cjson.decode(figures)
 if #told > 0 then redis.call('HSET', reply_key(reply), unpack(told)) end
 local said = {'said_before', get(key, 'said'), 'said', digest, 'said_at', whole(t), 'asks', asks}
@@ -53,6 +70,7 @@ if answers ~= '' then
     redis.call('RPUSH', history, 'b:' .. reply)
     redis.call('PEXPIRE', history, limits.retention)
     redis.call('HSET', key, 'begins_before', get(key, 'begins'), 'begins', reply, 'rest', '')
+    Approvals.withdraw(get(key, 'pair'), conv, t)
     append('chat_began', 'conv', conv, 'reply', reply)
   elseif answers == 'back' and get(key, 'new_at') ~= '' then
     redis.call('HSET', key, 'begins', get(key, 'begins_before'), 'new_at', '', 'rest', '')
@@ -68,5 +86,6 @@ if thread ~= '' then keep_thread(read_thread(get(key, 'pair'), thread), conv) en
 if answers ~= '' then told[#told + 1], told[#told + 2] = 'answers', answers end
 append('reply_stored', 'conv', conv, 'turn', turn, 'reply', reply, 'channel', channel, unpack(told))
 if duplicate then mark(reply, 'maybe_duplicate') end
+if bridge then stamp_question(conv, reply, t) end
 if bridge then return {'finished', close_turn(conv, token, 'answered', '', limits.retention, t)} end
 return stored_answer()

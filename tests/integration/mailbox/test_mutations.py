@@ -15,6 +15,7 @@ from shared.mailbox.scripts import lua
 from tests.integration.mailbox import (
     test_accept,
     test_alarm,
+    test_approvals,
     test_automatic,
     test_bound_turns,
     test_claim,
@@ -49,6 +50,7 @@ from tests.support.mutations import Broken, named, table
 MODULES: Final = (
     test_accept,
     test_alarm,
+    test_approvals,
     test_automatic,
     test_bound_turns,
     test_claim,
@@ -101,6 +103,7 @@ def test_every_script_of_the_law_is_in_the_table() -> None:
         "forwarding",
         "ringing",
         "reminders",
+        "approvals",
     }  # where the rules stand that several scripts share
     law = {"accept", "claim", "renew", "store_reply", "outcome", "not_found", "reserve", "backoff", "park", "retry", "hand_over", "sweep"}
     beside = {
@@ -118,5 +121,7 @@ def test_every_script_of_the_law_is_in_the_table() -> None:
         "alarms",
         "fire",
         "erase_reminders",
+        "approval_code",
+        "erase_approvals",
     }
     assert law | used | beside <= scripts
