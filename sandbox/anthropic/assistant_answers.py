@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from sandbox.anthropic import intents, offered_tools, web_search
+from sandbox.anthropic import intents, offered_tools, server_tools
 from sandbox.anthropic.moments import NOTE, local_now
 from sandbox.anthropic.transcript import Call, ToolOutcome, calls_since_user, last_assistant_text, last_user_text, newest_outcomes
 from sandbox.engine.json_types import JsonObject
@@ -36,17 +36,18 @@ EXAMPLES: Final = {
 FAILED: Final = ("That did not work: ", "Das ging nicht: ")
 DONE: Final = ("Done.", "Erledigt.")
 FOUND: Final = ("I searched the web and found a page: ", "Ich habe im Netz gesucht und eine Seite gefunden: ")
+READ: Final = ("I read the page ", "Ich habe die Seite gelesen: ")
 TRY: Final = ("I am a simulation. Try: ", "Ich bin eine Simulation. Versuch: ")
 _ID: Final = re.compile(r"\bid[ :=]+\"?([\w:.-]*\w)|\[([\w:.-]*\w)\]|\(([\w:.-]*\d[\w:.-]*)\)|^\W*(\d+)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class AssistantAnswer:
-    """Calls to make, or a sentence to say, for which the web may have to be searched first."""
+    """Calls to make, or a sentence to say, for which the web may have to be asked first, by a call of the API's own tools."""
 
     calls: tuple[Call, ...] = ()
     sentence: str = ""
-    query: str = ""
+    web: Call | None = None
 
 
 def answer(request: JsonObject, clock: datetime) -> AssistantAnswer | None:
@@ -61,13 +62,18 @@ def answer(request: JsonObject, clock: datetime) -> AssistantAnswer | None:
     german = any(intent.german for intent in wanted)
     if outcomes:
         return AssistantAnswer(sentence=" ".join(_told(outcome, german=german) for outcome in outcomes))
-    query = next((intent.words for intent in wanted if intent.kind == "web"), "")
-    if query and web_search.is_offered(tools):
-        return AssistantAnswer(sentence=FOUND[german] + web_search.URL, query=query)
+    web = next((_of_the_web(intent) for intent in wanted if intent.kind in ("web", "page")), None)
+    if web and web[0] in server_tools.offered(request):
+        where = "" if web[0] == "web_fetch" else f"https://{server_tools.HOST}{server_tools.PATH}"
+        return AssistantAnswer(sentence=(READ if web[0] == "web_fetch" else FOUND)[german] + (where or web[1]["url"]), web=web)
     if any(intent.kind == "abilities" for intent in wanted):
         known = [said[german] for kind, said in EXAMPLES.items() if offered_tools.tool_for(kind, tools) is not None]
         return AssistantAnswer(sentence=TRY[german] + "; ".join(f'"{each}"' for each in known)) if known else None
     return None
+
+
+def _of_the_web(intent: Intent) -> Call:
+    return ("web_fetch", {"url": intent.words}) if intent.kind == "page" else ("web_search", {"query": intent.words})
 
 
 def _calls(intent: Intent, tools: list[JsonObject], outcomes: list[ToolOutcome], made: list[Call]) -> list[Call]:

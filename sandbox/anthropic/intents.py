@@ -43,6 +43,7 @@ ENGLISH: Final[dict[str, tuple[str, ...]]] = {
         r"what (?:did|have) i (?:say|said|write|written|tell you|told you) about (?P<text>.+)",
         r"when did i (?:last )?(?:mention|write about|talk about) (?P<text>.+)",
     ),
+    "page": (r"(?:read|open|summarise|summarize) (?P<text>https?://\S+)",),
     "web": (r"(?:search the (?:web|internet) for|google|look up) (?P<text>.+)",),
     "copy": (
         r"(?:send|text) me (?:that|this|it|a copy)(?: by (?:mail|e-mail|email|text))?",
@@ -69,6 +70,7 @@ GERMAN: Final[dict[str, tuple[str, ...]]] = {
         r"wann habe ich (?P<text>.+?) erw\u00e4hnt",
         r"was habe ich (?:\u00fcber|zu[mr]?) (?P<text>.+?) (?:gesagt|geschrieben|erz\u00e4hlt)",
     ),
+    "page": (r"(?:lies|\u00f6ffne) (?P<text>https?://\S+)",),
     "web": (r"such(?:e)? im (?:internet|netz|web) nach (?P<text>.+)", r"google (?:mal )?(?P<text>.+)"),
     "copy": (r"schick(?:e)? mir (?:das|es)(?: per (?:mail|e-mail|sms))?",),
     "status": (r"wie ist dein status",),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from sandbox.anthropic import assistant_answers, model_rules, thinking_blocks, tokens, web_search
+from sandbox.anthropic import assistant_answers, model_rules, server_tools, thinking_blocks, tokens
 from sandbox.anthropic.assistant_answers import AssistantAnswer
 from sandbox.anthropic.prompt_caching import CacheUsage
 from sandbox.anthropic.told_calls import calls_told
@@ -80,7 +80,7 @@ def answer(
     if faults.match is not None and faults.match not in json.dumps(request["messages"], ensure_ascii=False):
         faults = AnthropicFaults()
     used = cached or CacheUsage(tokens.of_request(request))
-    planned = _of_script(scripted) if scripted is not None else _of_settings(request, faults, clock or datetime.now(UTC))
+    planned = _of_script(scripted, request, faults) if scripted is not None else _of_settings(request, faults, clock or datetime.now(UTC))
     most = int(request["max_tokens"])
     budget = most if window is None else min(most, max(window - used.total, 0))
     thought = min(budget, _thinking_tokens(request, planned))
@@ -93,16 +93,21 @@ def answer(
     if cut:
         stop_reason = "max_tokens" if budget == most else "model_context_window_exceeded"
     details = (planned.stop_details or REFUSAL) if stop_reason == "refusal" else None
+    used = replace(used, uncached=used.uncached + server_tools.read_again(request, content))
     usage = _usage(used, content, planned, thought)
     return ModelReply(content=content, stop_reason=stop_reason, usage=usage, stop_details=details)
 
 
-def _of_script(scripted: ScriptedAnswer) -> PlannedAnswer:
+def _of_script(scripted: ScriptedAnswer, request: JsonObject, faults: AnthropicFaults) -> PlannedAnswer:
+    calls = [(call.name, call.input) for call in scripted.calls]
+    content = scripted.content
+    if content is None and any(name in server_tools.offered(request) for name, _ in calls):
+        content = server_tools.content_of(request, calls, scripted.text or "", faults.web_page)
     return PlannedAnswer(
         text=scripted.text or "",
-        calls=[(call.name, call.input) for call in scripted.calls],
+        calls=calls,
         ids=[call.id for call in scripted.calls],
-        content=scripted.content,
+        content=content,
         thinking=scripted.thinking,
         stop_reason=scripted.stop_reason,
         stop_details=scripted.stop_details,
@@ -129,11 +134,13 @@ def _own(request: JsonObject, faults: AnthropicFaults, clock: datetime) -> Plann
     calls: list[Call] = []
     if faults.obey and may_call(request):
         calls = calls_told(request)
+        if any(name in server_tools.offered(request) for name, _ in calls):
+            return PlannedAnswer(content=server_tools.content_of(request, calls, f"{MARK} Done.", faults.web_page, obeys=True))
     elif faults.length is None and request.get("tools"):
         known = assistant_answers.answer(request, clock) or AssistantAnswer()
-        if known.query and may_call(request):
-            return PlannedAnswer(content=web_search.content_of(known.query, f"{MARK} {known.sentence}"))
-        if known.sentence and not known.query:
+        if known.web and may_call(request):
+            return PlannedAnswer(content=server_tools.content_of(request, [known.web], f"{MARK} {known.sentence}", faults.web_page))
+        if known.sentence and not known.web:
             return PlannedAnswer(text=f"{MARK} {known.sentence}")
         calls = list(known.calls) if may_call(request) else []
     return PlannedAnswer(calls=calls[: most_calls(request)]) if calls else PlannedAnswer(text=_text(request["messages"], faults))

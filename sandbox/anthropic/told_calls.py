@@ -28,7 +28,7 @@ def calls_told(request: JsonObject) -> list[Call]:
     made = calls_since_user(request["messages"])
     told: list[Call] = []
     for text in _texts([request.get("system"), request["messages"], request.get("tools")]):
-        for call in _calls_in(text):
+        for call in calls_in(text):
             if call not in made and call not in told:
                 told.append(call)
     return told[:MAX_CALLS]
@@ -55,7 +55,8 @@ def _text_of_file(source: JsonObject) -> str:
         return ""
 
 
-def _calls_in(text: str) -> Iterator[Call]:
+def calls_in(text: str) -> Iterator[Call]:
+    """The calls that a text tells."""
     for found in CALL.finditer(text):
         given = _object_at(text, found.end())
         if given is not None:

@@ -24,6 +24,7 @@ from shared.config.providers import Provider
 from shared.config.sendgrid_settings import SendGridSettings
 from shared.config.speech_settings import SpeechSettings
 from shared.config.twilio_settings import TwilioSettings
+from shared.config.web_settings import WebSettings
 from shared.net import is_loopback_url, without_login
 from shared.storage.url import url_passwords
 
@@ -36,7 +37,7 @@ _PROVIDER_URLS: Final = {
 }
 
 
-class Settings(BridgeSettings, MoneySettings, SpeechSettings, ClaudeSettings, SendGridSettings, TwilioSettings, WordSettings):
+class Settings(BridgeSettings, MoneySettings, SpeechSettings, WebSettings, ClaudeSettings, SendGridSettings, TwilioSettings, WordSettings):
     """All settings. Times are in the unit that the name says; empty values count as unset."""
 
     model_config = SettingsConfigDict(
@@ -243,7 +244,7 @@ class Settings(BridgeSettings, MoneySettings, SpeechSettings, ClaudeSettings, Se
     def _together(self) -> Settings:
         """Faults that concern several settings together."""
         faults = [*url_faults(self), *twilio_faults(self), *providers.half_set(self), *self._time_faults(), *self.word_faults()]
-        faults += [*self.bridge_faults(), *self.mail_faults(), *self.speech_faults()]
+        faults += [*self.bridge_faults(), *self.mail_faults(), *self.speech_faults(), *self.web_faults()]
         if self.environment == "production":
             faults += production_faults(self)
         if faults:

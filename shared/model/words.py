@@ -86,6 +86,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
     # In place of an answer, or around it.
     # What a tool of another program has done.
     "outside_done": {"en": "Done: {tool} ({server}).", "de": "Erledigt: {tool} ({server})."},
+    "sources": {"en": "Sources:", "de": "Quellen:"},
     "outside_refused": {"en": "Not done: {tool} ({server}).", "de": "Nicht erledigt: {tool} ({server})."},
     "outside_failed": {"en": "Not done: {tool} ({server}) failed.", "de": "Nicht erledigt: {tool} ({server}) ging schief."},
     "outside_unknown": {

@@ -52,9 +52,9 @@ class Costs:
             self._prices = {**known, (model, day): self.prices.price(model, day)}
         return self._prices[model, day]
 
-    def most(self, model: str, tokens: int, answer: int) -> Cost:
-        """The most that a request of so many tokens costs, `answer` of them the answer's."""
-        return Cost(self.price(model).most(tokens - answer, answer), model, self.zones)
+    def most(self, model: str, tokens: int, answer: int, searches: int = 0) -> Cost:
+        """The most that a request of so many tokens costs, `answer` of them the answer's, with so many searches of the web."""
+        return Cost(self.price(model).most(tokens - answer, answer, searches), model, self.zones)
 
     def hearing(self, tokens: int) -> Cost:
         """What hearing a recording that counts as so many tokens costs."""

@@ -17,7 +17,7 @@ from shared.model import codec
 from shared.model.media import MAX_MEDIA
 from shared.model.prices import MICROS_PER_DOLLAR, PriceTable, dearest_of
 from shared.model.users import Users
-from supervisor_worker.assistant import other_chats
+from supervisor_worker.assistant import other_chats, web_tools
 from supervisor_worker.assistant.file_notes import LONGEST_NOTES
 from supervisor_worker.assistant.model_choice import ModelChoice, all_chosen, usual
 from supervisor_worker.assistant.prompt import BYTES_A_TOKEN, Prompt, longest_instructions
@@ -49,15 +49,21 @@ def choice_of(prompt: Prompt, settings: Settings) -> ModelChoice:
     return prompt.choice or usual(settings)
 
 
-def most_of(prompt: Prompt, settings: Settings) -> int:
-    """The most tokens that a request with this prompt may use."""
+def most_of(prompt: Prompt, settings: Settings, more: int = 0) -> int:
+    """The most tokens that a request with this prompt may use, and `more` of input beside it."""
     texts = [prompt.stable, *(message.text for message in (*prompt.messages, *prompt.after))]
     size = sum(len(text.encode("utf-8", "replace")) + MESSAGE_OVERHEAD for text in texts)
     size += sum(len(codec.dumps([*content])) for content in prompt.partial_answers)
     size += sum(len(codec.dumps([*content, *results])) for content, results in prompt.exchanges) + tools_size(prompt.tools)
     pictures = sum(len(message.pictures) for message in prompt.messages)
     pages = sum(document.pages for message in prompt.messages for document in message.documents)
-    return choice_of(prompt, settings).longest + _tokens(size) + PICTURE_TOKENS * pictures + PAGE_TOKENS * pages
+    own = _tokens(size) + PICTURE_TOKENS * pictures + PAGE_TOKENS * pages + more
+    return choice_of(prompt, settings).longest + web_tools.most_of_input(own, () if prompt.final else prompt.tools)
+
+
+def most_searches(prompt: Prompt) -> int:
+    """How often the web may be searched for a question; the last one of a turn may call nothing."""
+    return 0 if prompt.final else web_tools.searches(prompt.tools)
 
 
 def tools_size(tools: Sequence[Mapping[str, Any]]) -> int:

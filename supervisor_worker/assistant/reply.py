@@ -17,7 +17,7 @@ from shared.model.users import Users
 from shared.model.withheld import DIGEST
 from shared.model.words import said
 from shared.observability import logs
-from supervisor_worker.assistant import forwarded, notices, other_chats
+from supervisor_worker.assistant import forwarded, notices, other_chats, web_tools
 from supervisor_worker.assistant.claude.client import PROVIDER, ModelAnswer
 from supervisor_worker.assistant.file_notes import not_kept, unheard
 from supervisor_worker.assistant.generated import COMPLETE, CUT, TOOL_USE, GeneratedReply, GeneratedText, ReplyTarget
@@ -26,6 +26,7 @@ from supervisor_worker.assistant.model_choice import chosen
 from supervisor_worker.assistant.prompt import Prompt, build_prompt
 from supervisor_worker.assistant.reservations import ModelCallDenied, ModelCalls
 from supervisor_worker.assistant.second_model import SecondModel
+from supervisor_worker.assistant.shown_files import ShownFiles
 from supervisor_worker.assistant.time_notes import time_of, zone
 from supervisor_worker.assistant.tool_loop import ToolLoop
 from supervisor_worker.assistant.tools.catalog import TOOLS
@@ -36,47 +37,19 @@ from supervisor_worker.assistant.whole_answers import WholeAnswers
 from supervisor_worker.channels.formats import configured
 from supervisor_worker.media.transcription import Transcriber
 from supervisor_worker.media.turn_files import FileLoader, LoadedFiles
-from supervisor_worker.media.turn_media import NO_MEDIA, MediaLoader, Pictures
+from supervisor_worker.media.turn_media import MediaLoader
 from supervisor_worker.providers.retry_budget import RetryBudget
 
 LOG: Final = logs.logger(__name__)
+_WRONG: Final = 400
 _PICTURES_REFUSED: Final = (400, 413)
-
-
-@dataclass(frozen=True, slots=True)
-class ShownFiles:
-    """What the model is shown beside the texts of a turn: the pictures of texts, and the files of mails."""
-
-    pictures: Pictures
-    files: LoadedFiles
-
-    @property
-    def from_files(self) -> int:
-        """How many files are shown as pictures and documents."""
-        return len(self.files.pictures) + len(self.files.documents)
-
-    @property
-    def count(self) -> int:
-        """How many pictures and documents are shown."""
-        return len(self.pictures) + self.from_files
-
-    @property
-    def as_text(self) -> ShownFiles:
-        """The same without pictures and documents: the files by what was read in them."""
-        return ShownFiles(NO_MEDIA.pictures, self.files.as_text)
-
-    @property
-    def figures(self) -> dict[str, int | str]:
-        """How many of each kind there are, for the reply's record."""
-        counts = {"pictures": len(self.pictures) + len(self.files.pictures), "documents": len(self.files.documents)}
-        return {name: count for name, count in counts.items() if count}
 
 
 @dataclass(frozen=True, slots=True)
 class Asking:
     """What a turn is asked about, for which reply, by which calls; `steps` is where its steps are stored, None for one without tools.
 
-    `remembered` is what is known of the person beside the conversation.
+    `web`: whether the web tools may be offered. `remembered` is what is known of the person beside the conversation.
     """
 
     turn: Turn
@@ -85,6 +58,7 @@ class Asking:
     calls: ModelCalls
     steps: TurnSteps | None
     remembered: PersonMemory
+    web: bool = True
 
 
 class RetryBudgetSpent(Exception):
@@ -138,7 +112,8 @@ class ReplyGenerator:
             not_heard = unheard(files, language, forwarded=bool(last.forwarding))
             if not_heard and _nothing_else(events, files):
                 return await self.by_code(last, turn.reply_id, not_heard)
-            asking = Asking(turn, events, target, calls, steps, await self._remembered(turn, last.user, calls, steps))
+            remembered = await self._remembered(turn, last.user, calls, steps)
+            asking = Asking(turn, events, target, calls, steps, remembered)
             generated, shown, loop = await self._within_budget(asking, shown)
         # Ours comes first: of a text that is too long the end is cut.
         done = "\n".join(loop.receipts()) if loop else ""
@@ -148,11 +123,17 @@ class ReplyGenerator:
         text = _joined(before, own, behind)
         if not text:
             return None
+        if own and (lines := self._sources(generated, last, steps)):
+            cited = await target.command(_joined(text, lines))
+            if not target.form.ask_shorter(cited):  # where there is room
+                behind, text = _joined(behind, lines), _joined(text, lines)
         command = generated.command if text == generated.text else await target.command(text)
         by_code = {"by_code": 1} if generated.by_code or not own else await _by_code(target, command, before, behind)
-        mixed = {"mixed": 1} if generated.prompt.mixed or (loop and loop.mixed) else {}
+        by_web = any(web_tools.shows_others(answer.content) for answer in generated.answers)
+        mixed = {"mixed": 1} if by_web or generated.prompt.mixed or (loop and loop.mixed) else {}
+        naming = {"names_others": 1} if by_web else _naming(last)
         return GeneratedReply(
-            command, {**_figures(generated.answers), **shown.figures, **target.form.figures(command), **by_code, **_naming(last), **mixed}
+            command, {**_figures(generated.answers), **shown.figures, **target.form.figures(command), **by_code, **naming, **mixed}
         )
 
     async def by_code(self, event: Received, reply_id: str, text: str) -> GeneratedReply:
@@ -173,6 +154,11 @@ class ReplyGenerator:
         text = _joined("\n".join(done), said(notices.UNFINISHED, self.users.language(event.user)))
         generated = await self.by_code(event, turn.reply_id, text)
         return replace(generated, figures={**generated.figures, "mixed": 1}) if loop.mixed else generated
+
+    def _sources(self, generated: GeneratedText, event: Received, steps: TurnSteps | None) -> str:
+        """What code says of the pages that the answer rests on."""
+        contents = [*(answer["content"] for answer in (steps.answers if steps else ())), *(answer.content for answer in generated.answers)]
+        return web_tools.source_lines(web_tools.sources(contents), event.channel, self.users.language(event.user))
 
     def _target(self, event: Received, reply_id: str) -> ReplyTarget:
         language = self.users.language(event.user)
@@ -225,11 +211,17 @@ class ReplyGenerator:
         try:
             generated = await self._ask(await loop.begin(prompt) if loop else prompt, asking, loop)
         except ProviderRefused as error:
+            if prompt.tools and error.status == _WRONG and not (loop and loop.has_begun):
+                LOG.warning("The web tools may have been refused: look at the Console", action="web_refused", turn=turn.id, code=error.code)
+                return await self._generate(replace(asking, web=False), shown)
             if not (shown.count and error.status in _PICTURES_REFUSED) or (loop and loop.has_begun):
                 raise
             LOG.warning("A turn's pictures were refused", action="pictures_refused", turn=turn.id, code=error.code, pictures=shown.count)
             return await self._generate(asking, shown.as_text)
         except ModelCallDenied as denied:
+            if prompt.tools and denied.reason in NO_TOKENS and not (loop and loop.has_begun):
+                LOG.warning("There are no tokens for the web", action="web_not_paid", turn=turn.id, reason=denied.reason)
+                return await self._generate(replace(asking, web=False), shown)
             if not (shown.from_files and denied.reason in NO_TOKENS) or (loop and loop.has_begun):
                 raise
             LOG.warning("There are no tokens for a turn's files", action="files_not_paid", turn=turn.id, reason=denied.reason)
@@ -311,7 +303,9 @@ class ReplyGenerator:
             history_tokens=self.settings.history_tokens,
             forms=configured(self.settings),
         )
-        return replace(prompt, choice=chosen(self.settings, last.channel, user))
+        choice = chosen(self.settings, last.channel, user)
+        web = web_tools.offered(self.settings, choice, web_tools.addresses_in(prompt.own)) if asking.web and asking.steps else ()
+        return replace(prompt, choice=choice, tools=web)
 
 
 def _nothing_else(events: Sequence[Received], files: LoadedFiles) -> bool:

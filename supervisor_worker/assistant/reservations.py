@@ -17,7 +17,7 @@ from shared.mailbox.calls import NO_MODEL_CALL, Cost, DayBounds, NextCall, Settl
 from shared.mailbox.calls.turns import first_model_call_id
 from supervisor_worker.assistant.claude.client import ModelAnswer
 from supervisor_worker.assistant.costs import HEARING_MICROS, Costs
-from supervisor_worker.assistant.price import choice_of, most_of
+from supervisor_worker.assistant.price import choice_of, most_of, most_searches
 from supervisor_worker.assistant.prompt import Prompt
 
 
@@ -59,6 +59,7 @@ class ModelCalls:
     settled: Settled = field(init=False, default=NO_MODEL_CALL)
     _asked: int = field(init=False, default=0)
     _reserved_for: str = field(init=False, default="")
+    _reserved_by_claim: bool = field(init=False, default=True)
 
     def __post_init__(self) -> None:
         if self.reserved:
@@ -67,20 +68,23 @@ class ModelCalls:
 
     def upcoming(self, prompt: Prompt, more: int) -> NextCall:
         """The next question, for the step before it: this prompt, and `more` tokens for what that step adds to it."""
-        amount, choice = most_of(prompt, self.settings) + more, choice_of(prompt, self.settings)
-        cost = self.costs.most(choice.model, amount, choice.longest)
+        amount, choice = most_of(prompt, self.settings, more), choice_of(prompt, self.settings)
+        cost = self.costs.most(choice.model, amount, choice.longest, most_searches(prompt))
         return NextCall(f"{first_model_call_id(self.token)}-{self._asked + 1}", amount, cost, self.bounds)
 
     def is_reserved(self, upcoming: NextCall) -> None:
         """The step has settled the question before, and reserved for this one."""
         self._asked += 1
         self.settled, self.reserved, self._reserved_for = Settled(upcoming.model_call), upcoming.amount, upcoming.cost.model
+        self._reserved_by_claim = False
 
     async def ask(self, prompt: Prompt) -> ModelAnswer:
         """Call the model. Raises ModelCallDenied, LeaseLost, RedisError, and what the model raises."""
-        need, choice = most_of(prompt, self.settings), choice_of(prompt, self.settings)
+        need, choice, searches = most_of(prompt, self.settings), choice_of(prompt, self.settings), most_searches(prompt)
         price = self.costs.price(choice.model)
-        await self._reserve(need, self.costs.most(choice.model, need, choice.longest))
+        if searches and self._reserved_by_claim:
+            self.reserved = 0  # a claim reserves no dollars for searches
+        await self._reserve(need, self.costs.most(choice.model, need, choice.longest, searches))
         self.settled = Settled(self.settled.model_call, None, "bad")
         try:
             answer = await self.model.think(prompt)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from shared.mailbox.calls import NO_NEXT_CALL, Effect, NextCall
-from supervisor_worker.assistant import outside_calls
+from supervisor_worker.assistant import outside_calls, web_tools
 from supervisor_worker.assistant.addresses import texts_in
 from supervisor_worker.assistant.claude.client import ModelAnswer
 from supervisor_worker.assistant.outside_calls import OutsideCalls
@@ -77,7 +77,7 @@ class ToolLoop:
         if self.steps.question is None:
             ours = definitions() if self.tools is TOOLS else tuple(tool.definition for tool in self.tools)
             others = tuple(tool.definition for tool in self.outside.tools) if self.outside else ()
-            return replace(prompt, tools=(*ours, *others) if others else ours)
+            return replace(prompt, tools=(*ours, *others, *prompt.tools) if others or prompt.tools else ours)
         self.context = replace(self.context, mixed=self.steps.question["mixed"], source=self.steps.question["source"])
         await self.finish_calls()
         again = restored(self.steps.question, prompt)
@@ -119,8 +119,13 @@ class ToolLoop:
 
     @property
     def mixed(self) -> bool:
-        """Whether the turn has been shown words that the person did not write: also what a program outside says, and what is marked."""
-        return self.context.mixed or any(entry is not None and ("outside" in entry or _is_marked(entry)) for _, entry in self.steps.calls())
+        """Whether the turn has been shown words that the person did not write: those of the web, of a program outside, what is marked."""
+        results = (entry for _, entry in self.steps.calls() if entry is not None)
+        return (
+            self.context.mixed
+            or any(web_tools.shows_others(answer["content"]) for answer in self.steps.answers)
+            or any("outside" in entry or _is_marked(entry) for entry in results)
+        )
 
     async def _call(self, call: ToolCall, place: int, upcoming: NextCall) -> None:
         if self.outside and place <= MAX_CALLS and self.outside.named(call.name):
@@ -182,7 +187,10 @@ class ToolLoop:
             results = [self._told(call) for call in tool_calls(number, answer["content"])]
             exchanges.append((answer["content"], results))
         final = len(exchanges) >= MAX_STEPS - 1 or time.monotonic() > self._until
-        return replace(prompt, exchanges=tuple(exchanges), partial_answers=(), after=(), least=False, final=final)
+        tools = prompt.tools
+        if any(web_tools.is_web(tool) for tool in tools):
+            tools = web_tools.left((self.steps.question or {})["tools"], (content for content, _ in exchanges))
+        return replace(prompt, tools=tools, exchanges=tuple(exchanges), partial_answers=(), after=(), least=False, final=final)
 
     def _told(self, call: ToolCall) -> dict[str, Any]:
         entry = self.steps.result(call) or {"error": UNKNOWN}

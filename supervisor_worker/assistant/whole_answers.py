@@ -7,6 +7,7 @@ from typing import Final
 
 from shared.config.settings import Settings
 from shared.errors import ProviderRefused, ProviderUnavailable
+from supervisor_worker.assistant import web_tools
 from supervisor_worker.assistant.claude.client import ModelAnswer
 from supervisor_worker.assistant.hearing import NO_TOKENS
 from supervisor_worker.assistant.price import choice_of
@@ -27,14 +28,14 @@ class WholeAnswers:
     async def whole(self, prompt: Prompt, calls: ModelCalls) -> tuple[list[ModelAnswer], Prompt]:
         """One answer, which may come in parts; and the question as it was asked."""
         answer, prompt = await self._first(prompt, calls)
-        parts = [answer]
+        parts, offered = [answer], prompt.tools
         while parts[-1].stop == "pause_turn" and len(parts) <= MAX_PAUSES:
-            prompt = prompt.continued(parts[-1].content)
+            prompt = replace(prompt.continued(parts[-1].content), tools=web_tools.left(offered, (part.content for part in parts)))
             try:
                 parts.append(await calls.ask(prompt))
             except ModelCallDenied:  # the parts that there are, are the answer
                 break
-        return parts, prompt
+        return parts, replace(prompt, tools=offered)
 
     async def _first(self, prompt: Prompt, calls: ModelCalls) -> tuple[ModelAnswer, Prompt]:
         """The first part of an answer: by the second model where the first does not serve, and the turn has no step."""
