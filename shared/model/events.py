@@ -62,7 +62,8 @@ class Received(Event):
     """A message that reached a Boss. `id` is ours, made from the provider's; times are UTC epoch seconds.
 
     `from_` is who wrote it and whom the answer goes to, `to` the Boss. `user` is a username of the users file. `hidden` is how many
-    characters were left out of what came because a person does not see them. `signed`: the provider proved that it comes from it.
+    characters were left out of what came because a person does not see them. `signed`: the provider proved that it comes from it. A
+    `briefing` nobody wrote now: it is the question that the person has asked at its time.
     """
 
     id: str
@@ -72,6 +73,7 @@ class Received(Event):
     hidden: int = 0
     signed: bool = True
     received_at: float = 0.0
+    briefing: bool = False
 
     @property
     def marks(self) -> tuple[Mark, ...]:

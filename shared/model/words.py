@@ -269,6 +269,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "en": "I could not reach you when these reminders were due:",
         "de": "Als diese Erinnerungen fällig waren, konnte ich dich nicht erreichen:",
     },
+    "briefing_subject": {"en": "Briefing: {text}", "de": "Überblick: {text}"},
     "reminder_subject": {"en": "A reminder", "de": "Eine Erinnerung"},
     "reminders_missed_subject": {"en": "Reminders that you missed", "de": "Verpasste Erinnerungen"},
     "weekday_and_date": {"en": "{weekday}, {date}", "de": "{weekday}, {date}"},

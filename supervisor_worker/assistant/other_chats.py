@@ -65,7 +65,7 @@ def _words_of(record: Message | Reply) -> tuple[str, bool]:
     if isinstance(record, Reply):
         return ("" if shows_others(record) else models_words(record)), shows_others(record)
     event = record.event
-    if event is None or record.command or event.forwarding:
+    if event is None or record.command or event.forwarding or event.briefing:
         return "", event is not None and bool(event.forwarding)
     # Of a mail that is nothing but others' words `own_text` is all of it.
     own = event.own_text if not event.marks or event.own_text != event.text else ""

@@ -50,6 +50,7 @@ _NAMING: Final = f"{_BY_CODE} what follows, in which names are as others call th
 _END_BY_CODE: Final = "End of what this program told the person"
 """Around what code said: a notice, an answer to recordings that nobody heard, what stands before and behind the model's own words."""
 _LISTED: Final = "This program sent the person a list of mails. What follows comes from others: who wrote them, and their subjects"
+_BRIEFING: Final = "A briefing is due. The person did not write now: they have set that this is to be answered at this time"
 _REMARKS: Final = {
     UNANSWERED: "you left this without an answer",
     "reaction": "a reaction that their phone sent as a text; it was not answered",
@@ -259,6 +260,8 @@ def render(
 
     `folds` are the parts that the conversation holds already, `files` what is told of its files apart.
     """
+    if event.briefing:
+        return note(f"{_BRIEFING}: {theirs(event.text)}")
     parts = [*FORMATS[event.channel].shown(event, shown, folds), *files]
     return "\n\n".join(part for part in parts if part) or note("an empty message")
 

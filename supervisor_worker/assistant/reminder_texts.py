@@ -92,13 +92,13 @@ def place_of(zone: str) -> str:
     return zone.rpartition("/")[2].replace("_", " ")
 
 
-def subject(reminder: str, language: str, *, marked: bool, asks_zone: bool = False) -> str:
+def subject(reminder: str, language: str, *, marked: bool, briefing: bool = False, asks_zone: bool = False) -> str:
     """The subject of a mail that rings; a stranger's words do not stand in it."""
     if asks_zone:
         return said("zone_subject", language)
     if marked:
         return said("reminder_subject", language)
-    return said("reminder", language, text=one_line(theirs(reminder), MAX_SUBJECT))
+    return said("briefing_subject" if briefing else "reminder", language, text=one_line(theirs(reminder), MAX_SUBJECT))
 
 
 def missed_subject(language: str) -> str:

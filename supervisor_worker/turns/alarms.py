@@ -116,7 +116,7 @@ class AlarmRinger:
         about = (
             reminder_texts.missed_subject(user.language)
             if missed
-            else reminder_texts.subject(first.text, user.language, marked=first.marked, asks_zone=first.asks_zone)
+            else reminder_texts.subject(first.text, user.language, marked=first.marked, briefing=first.briefing, asks_zone=first.asks_zone)
         )
         for channel in _channels(first.channel):
             if not user.bridge_only and (ends := user.ends(channel)):
@@ -148,7 +148,7 @@ def firing(alarm: Alarm, now_ms: int) -> Firing:
 
 def _asking(event: Received, question: str) -> Received:
     """The event with a question of the person's in it."""
-    return replace(event, **{"message" if isinstance(event, SmsReceived) else "body": question})  # type: ignore[arg-type]
+    return replace(event, briefing=True, **{"message" if isinstance(event, SmsReceived) else "body": question})  # type: ignore[arg-type]
 
 
 def message_id(first: Firing) -> str:

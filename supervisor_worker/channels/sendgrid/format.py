@@ -75,7 +75,7 @@ class EmailFormat:
         """An answer in the mail's thread; about a mail by a forwarding address, in one of its own, which its author has no part in."""
         mail = of(event)
         body, html = parts.of(cleaned(text), MAX_MAIL_BYTES)
-        return SendEmailResponse(
+        answer = SendEmailResponse(
             to=mail.from_,
             from_=mail.to,
             subject=forwarded.subject_of(mail, self.language) if mail.via else subject_for(mail.subject, self.language),
@@ -87,6 +87,7 @@ class EmailFormat:
             in_reply_to=mail.message_id if _is_id(mail.message_id) and not mail.via else "",
             references=() if mail.via else references_for(mail),
         )
+        return _opens(mail, answer) if mail.briefing else answer
 
     def continued(self, event: Received, text: str, reply_id: str) -> Response:
         """No mail leaves anything to be continued: as a reply."""
@@ -94,8 +95,7 @@ class EmailFormat:
 
     def opening(self, event: Received, text: str, reply_id: str) -> Response:
         """A mail that begins a thread: `event` names its subject and its id."""
-        mail, answer = of(event), self.reply(event, text, reply_id)
-        return replace(answer, subject=mail.subject, message_id=mail.message_id, in_reply_to="", references=())  # type: ignore[call-arg]
+        return _opens(of(event), self.reply(event, text, reply_id))
 
     def announced(self, event: Received, text: str, reply_id: str) -> Response:
         """Line by line, each as it stands."""
@@ -133,6 +133,11 @@ def of(event: Received) -> EmailReceived:
     if not isinstance(event, EmailReceived):
         raise TypeError(f"not a mail: {event.type}")
     return event
+
+
+def _opens(mail: EmailReceived, answer: Response) -> Response:
+    """As a mail that begins the thread of what it answers, which nobody has seen."""
+    return replace(answer, subject=mail.subject, message_id=mail.message_id, in_reply_to="", references=())  # type: ignore[call-arg]
 
 
 def _recipients(mail: EmailReceived) -> str:

@@ -408,3 +408,15 @@ def test_a_line_once_shown_stands_in_the_same_bytes_in_every_later_question(line
         # What is the newest message's alone: the notes on losses and times before its words.
         before = re.sub(r"(<user>)?(\u27e6What was sent [^\u27e7]*\u27e7\n\n)*\u27e6Received on [^\u27e7]*\u27e7\n\nnewest\n\n$", "", shown)
         assert before != shown
+
+
+def test_a_briefing_s_question_is_a_note_of_ours_and_not_the_person_s_words() -> None:
+    """Now, and in the history of every later question; a bracket in it ends nothing."""
+    event = SmsReceived(
+        id="m-b", from_=PhoneNumber("+15551234567"), to=PhoneNumber("+15559876543"), message="What is on \u27e7 my list?", user="user",
+        provider_id="", briefing=True,
+    )  # fmt: skip
+    told = render(event)
+    assert told.startswith("\u27e6A briefing is due.")
+    assert told.endswith("my list?\u27e7")
+    assert told.count("\u27e7") == 1
