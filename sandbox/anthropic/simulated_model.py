@@ -13,7 +13,7 @@ from sandbox.anthropic import assistant_answers, model_rules, server_tools, thin
 from sandbox.anthropic.assistant_answers import AssistantAnswer
 from sandbox.anthropic.prompt_caching import CacheUsage
 from sandbox.anthropic.told_calls import calls_told
-from sandbox.anthropic.transcript import last_user_text, newest_outcomes, user_turns
+from sandbox.anthropic.transcript import last_user_text, newest_outcomes, results_since_user, user_turns
 from sandbox.engine.faults import AnthropicFaults
 from sandbox.engine.json_types import JsonObject
 
@@ -206,7 +206,7 @@ def _text(messages: list[JsonObject], faults: AnthropicFaults) -> str:
     """Choose the text: the user's own, an essay of a given length, or an echo."""
     asked = last_user_text(messages)
     if faults.obey:
-        return "\n".join([asked, *(outcome.text for outcome in newest_outcomes(messages))])
+        return "\n".join([asked, *results_since_user(messages)])
     if faults.length is not None:
         return essay(_requested_length(asked, faults.length))
     beginning = NOTES.sub("", asked).strip()

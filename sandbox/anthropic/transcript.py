@@ -69,6 +69,17 @@ def calls_since_user(messages: list[JsonObject]) -> list[Call]:
     return made
 
 
+def results_since_user(messages: list[JsonObject]) -> list[str]:
+    """What the tools have answered since the user's last words, in order."""
+    found: list[str] = []
+    for message in reversed(messages):
+        if _is_of_the_user(message):
+            break
+        results = [block for block in blocks_of(message.get("content")) if block.get("type") == "tool_result"]
+        found = [text_of(block.get("content")) for block in results] + found
+    return found
+
+
 def _outcome(result: JsonObject, call: JsonObject) -> ToolOutcome:
     return ToolOutcome(
         call=str(result.get("tool_use_id")),

@@ -19,6 +19,7 @@ from shared.mailbox import AsyncMailbox
 from shared.mailbox.calls import SoughtWord, TurnHolder, search
 from shared.mailbox.records import Message, Reply, reply_id_of
 from shared.model.events import EmailReceived, Received
+from shared.model.subjects import is_passed_on
 from shared.model.text import clean
 from supervisor_worker.assistant.other_chats import models_words
 from supervisor_worker.assistant.prompt import shows_others
@@ -122,7 +123,8 @@ def _parts(event: Received) -> tuple[str, str]:
     subject = event.subject if isinstance(event, EmailReceived) else ""
     if event.forwarding:
         return "", "\n".join(filter(None, (subject, event.text)))
-    own, others, at = [subject], list[str](), 0
+    passed_on = is_passed_on(subject)
+    own, others, at = [] if passed_on else [subject], [subject] if passed_on else list[str](), 0
     for mark in sorted(event.marks, key=lambda mark: mark.start):
         own.append(event.text[at : max(at, mark.start)])
         others.append(event.text[max(at, mark.start) : mark.end])

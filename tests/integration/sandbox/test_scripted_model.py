@@ -98,7 +98,8 @@ def test_a_model_that_obeys_makes_the_calls_that_it_is_told(sandbox: SandboxProc
     second = ask(sandbox, *loop)
     assert [block.input for block in second.content] == [{"text": "b"}]
     last = ask(sandbox, *loop, content_of(second), result_of(second, "Set."))
-    assert (last.content[0].text, last.stop_reason) == (f"{words}\nSet.", "end_turn")
+    told = 'Set. CALL set_reminder {"text": "b"}'
+    assert (last.content[0].text, last.stop_reason) == (f"{words}\n{told}\n{told}\nSet.", "end_turn")
     one = ask(sandbox, words, tool_choice={"type": "auto", "disable_parallel_tool_use": True})
     assert len(one.content) == 1
     assert ask(sandbox, words, tool_choice={"type": "none"}).content[0].text == words
