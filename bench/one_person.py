@@ -20,13 +20,14 @@ from redis import Redis
 
 from shared.mailbox import AsyncMailbox, calls
 from shared.mailbox.calls import SoughtWord, TurnHolder, memory_of, search
-from shared.mailbox.records import Message, Reply
+from shared.mailbox.records import Beginning, Message, Reply
 from shared.model import codec
 from shared.model.addresses import EmailAddress, PhoneNumber
 from shared.model.events import EmailReceived, SendEmailResponse, SendSmsResponse, SmsReceived
 from shared.model.users import LOCAL_USER
 from shared.storage.clients import for_loop
 from supervisor_worker.assistant import other_chats
+from supervisor_worker.assistant.history import shown_history
 from supervisor_worker.assistant.history_search import HistorySearch
 from supervisor_worker.assistant.prompt import build_prompt
 from supervisor_worker.assistant.time_notes import zone
@@ -171,8 +172,10 @@ async def _questions(mailbox: AsyncMailbox, redis: Any) -> None:
 
     def make() -> None:
         notes = other_chats.notes_of(known.elsewhere, zone(LOCAL_USER))
-        shown: Any = {"remembered": known.facts, "elsewhere": notes, "history_tokens": 8_000}
-        build_prompt("sms", [event], history, {}, user=LOCAL_USER, now=datetime.now(UTC), **shown)
+        said = shown_history(history, Beginning(), 8_000, zone(LOCAL_USER))
+        build_prompt(
+            "sms", [event], said, {}, user=LOCAL_USER, now=datetime.now(UTC), remembered=known.facts, elsewhere=notes
+        )  # fmt: skip
 
     times = []
     for _ in range(10 * ROUNDS):

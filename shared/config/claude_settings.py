@@ -48,5 +48,9 @@ class ClaudeSettings(BaseSettings):
         le=64_000,
     )
     history_tokens: int = setting(
-        8000, "How much of a conversation Claude is shown, in tokens (estimated at 4 bytes each).", "Claude", ge=0, le=150_000
+        8000,
+        "How much of a conversation Claude is shown, in tokens (estimated at 4 bytes each, a line at 50 tokens at least).",
+        "Claude",
+        ge=0,
+        le=150_000,
     )

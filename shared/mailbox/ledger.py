@@ -79,6 +79,7 @@ TYPES: Final = frozenset(
         "standby_ended",
         "standby_started",
         "step",
+        "summary_wanted",
         "told_elsewhere",
         "turn_resumed",
         "turn_started",

@@ -179,10 +179,38 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Summary:
+    """What a model has noted of the beginning of a conversation, which is shown no more.
+
+    `marked`: made of words that the person did not write, too; `source` is who wrote these, "" where that is not known of all or they are
+    of several. `until` is the time of the newest line that it covers, in ms of Redis TIME.
+    """
+
+    text: str = field(repr=False)
+    marked: bool = False
+    source: str = ""
+    until: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """Where the history of a conversation begins, as its record says it in its `version`. `summary` is of what stands before.
+
+    `wanted`: a summary is on its way. `whole`: the history was read to its beginning; else it begins with what has been read.
+    """
+
+    version: int = 0
+    summary: Summary | None = None
+    wanted: bool = False
+    whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """A turn: messages that are answered by one reply, which may be stored already.
 
     `history` is what was said before, oldest first; empty for a turn whose reply is stored, that has a step, and for a command's.
+    `beginning` says where it begins.
     `claimed_at` is in ms of Redis TIME. `steps` are what it has done, as JSON by their names (`step.lua`). `person` is whose it is, by the
     id that never changes, in the `epoch` in which it was claimed; "" for nobody's. `remembers`: facts are kept of them.
     `elsewhere`: they have talked in another conversation within two weeks.
@@ -198,6 +226,7 @@ class Turn:
     epoch: str = ""
     remembers: bool = False
     elsewhere: bool = False
+    beginning: Beginning = Beginning()
 
     @property
     def reply_id(self) -> str:
@@ -260,6 +289,13 @@ def _heard(record: dict[str, Any]) -> dict[str, Heard]:
     """What was heard in a message's recordings: each has a field of its own."""
     fields = {name.removeprefix(HEARD): Heard.parse(value) for name, value in record.items() if name.startswith(HEARD)}
     return {name: heard for name, heard in fields.items() if heard is not None}
+
+
+def beginning_from(record: dict[str, Any], *, whole: bool = True) -> Beginning:
+    """Where a history begins, from its record's fields; without a record, where the chat does."""
+    text = record.get("text", "")
+    summary = Summary(text, record.get("marked") == "1", record.get("source", ""), int(record.get("until") or 0)) if text else None
+    return Beginning(int(record.get("version") or 0), summary, bool(record.get("wanted")), whole)
 
 
 def reply_from(record: dict[str, Any]) -> Reply:

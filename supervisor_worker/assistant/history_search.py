@@ -21,8 +21,8 @@ from shared.mailbox.records import Message, Reply, reply_id_of
 from shared.model.events import EmailReceived, Received
 from shared.model.subjects import is_passed_on
 from shared.model.text import clean
+from supervisor_worker.assistant.history import shows_others
 from supervisor_worker.assistant.other_chats import models_words
-from supervisor_worker.assistant.prompt import shows_others
 
 MOST_LOOKED_AT: Final = 10_000
 """Messages, the newest first: a search of more is told how far it has come."""

@@ -13,7 +13,7 @@ from typing import Final
 from shared.mailbox.records import Message, Reply
 from shared.model.channels import CHANNELS
 from supervisor_worker.assistant import time_notes
-from supervisor_worker.assistant.prompt import shows_others
+from supervisor_worker.assistant.history import shows_others
 from supervisor_worker.channels.notes import note, theirs
 
 TOKENS: Final = 1_500

@@ -19,8 +19,9 @@ from shared.model.prices import MICROS_PER_DOLLAR, PriceTable, dearest_of
 from shared.model.users import Users
 from supervisor_worker.assistant import other_chats, web_tools
 from supervisor_worker.assistant.file_notes import LONGEST_NOTES
+from supervisor_worker.assistant.history import BYTES_A_TOKEN, MESSAGE_OVERHEAD, MOST
 from supervisor_worker.assistant.model_choice import ModelChoice, all_chosen, usual
-from supervisor_worker.assistant.prompt import BYTES_A_TOKEN, Prompt, longest_instructions
+from supervisor_worker.assistant.prompt import Prompt, longest_instructions
 from supervisor_worker.assistant.time_notes import LONGEST
 from supervisor_worker.assistant.tools.catalog import definitions
 from supervisor_worker.assistant.tools.memory import NOTES_BYTES
@@ -30,8 +31,6 @@ from supervisor_worker.media.turn_files import MAX_TURN_TEXT
 
 BYTES_COUNTED: Final = 2
 MIN_CALLS_OF_A_SHARE: Final = 2
-MESSAGE_OVERHEAD: Final = 16
-"""Bytes that each message of the prompt counts for, in addition to its text."""
 TOOLS_OVERHEAD: Final = 1_600
 """Bytes for the 346 to 530 tokens that a request with tools has beside their definitions (platform.claude.com/docs, tool-use/overview)."""
 PICTURE_TOKENS: Final = 4_784
@@ -88,7 +87,7 @@ def dearest(settings: Settings, users: Users | None = None) -> Dearest:
     always = longest_instructions(configured(settings)) + tools_size(definitions()) + NOTES_BYTES + other_chats.NOTES_BYTES + _NOTES
     return Dearest(
         fixed=answer + _tokens(always),
-        history=settings.history_tokens * BYTES_A_TOKEN,
+        history=int(MOST * settings.history_tokens) * BYTES_A_TOKEN,
         text=_MESSAGE,
         files=MAX_TURN_TEXT + LONGEST_NOTES,
         picture=PICTURE_TOKENS,

@@ -11,7 +11,8 @@ from typing import Any
 
 from supervisor_worker.assistant import model_choice
 from supervisor_worker.assistant.addresses import written_in
-from supervisor_worker.assistant.prompt import Prompt, PromptMessage
+from supervisor_worker.assistant.prompt import Prompt
+from supervisor_worker.assistant.prompt_message import PromptMessage
 
 
 def stored(prompt: Prompt) -> dict[str, Any]:
@@ -19,7 +20,7 @@ def stored(prompt: Prompt) -> dict[str, Any]:
     return {
         "stable": prompt.stable,
         "tools": [dict(tool) for tool in prompt.tools],
-        "messages": [[message.role, message.text] for message in prompt.messages],
+        "messages": [[message.role, message.text, message.ends] for message in prompt.messages],
         "mixed": prompt.mixed,
         "source": prompt.source,
         "choice": prompt.choice.stored() if prompt.choice else None,
@@ -33,7 +34,8 @@ def restored(value: Mapping[str, Any], current: Prompt) -> Prompt | None:
     newest = current.messages[-1]
     if value["shown"] != [len(newest.pictures), len(newest.documents)]:
         return None
-    messages = [PromptMessage(role, text) for role, text in value["messages"]]
+    # An older version has written no ends of blocks.
+    messages = [PromptMessage(role, text, ends=tuple(ends[0]) if ends else ()) for role, text, *ends in value["messages"]]
     messages[-1] = replace(messages[-1], pictures=newest.pictures, documents=newest.documents)
     again = replace(current, stable=value["stable"], messages=tuple(messages), tools=tuple(value["tools"]), mixed=value["mixed"])
     return replace(again, choice=model_choice.restored(value.get("choice"), current.choice))

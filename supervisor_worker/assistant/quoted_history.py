@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Final
 
@@ -13,8 +12,7 @@ from shared.model.events import Received
 from shared.model.folds import Fold
 from shared.model.users import User
 from supervisor_worker.assistant.folding import HeldText, fold
-from supervisor_worker.assistant.prompt import render, shown_history
-from supervisor_worker.assistant.time_notes import zone
+from supervisor_worker.assistant.history import ShownHistory, render
 
 _NOTE: Final = re.compile("\u27e6[^\u27e7]*\u27e7")
 _LINE_END: Final = re.compile(r"<(?:br|/p|/li|/tr|/div|/h[1-6]|/pre|/blockquote)\b[^>]*>", re.IGNORECASE)
@@ -27,10 +25,9 @@ def may_quote(event: Received) -> bool:
     return event.header_id != "" and not event.forwarding
 
 
-def folds_of(event: Received, history: Sequence[Message | Reply], user: User | None, history_tokens: int) -> tuple[Fold, ...]:
-    """What of a message is folded in a question that shows as much of its history (oldest first) as fits into `history_tokens`."""
-    at = zone(user)
-    held = [_held(record, at) for record in reversed(shown_history(history, history_tokens, user))]
+def folds_of(event: Received, history: ShownHistory, user: User | None) -> tuple[Fold, ...]:
+    """What of a message is folded in a question that shows this history."""
+    held = [_held(record, history.at) for record in reversed(history.records)]
     names = [_BOSS, str(event.to), str(event.from_), *([user.name] if user else [])]
     return fold(event.text, held, names)
 

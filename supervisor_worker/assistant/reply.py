@@ -11,7 +11,7 @@ from typing import Final
 from shared.config.settings import Settings
 from shared.errors import LeaseLost, ProviderError, ProviderRefused, ProviderUnavailable
 from shared.mailbox.calls import NOTHING_KNOWN, PersonMemory, keep_read, memory_of
-from shared.mailbox.records import Message, Reply, Turn
+from shared.mailbox.records import Message, Turn
 from shared.model.events import EmailReceived, Received, Response
 from shared.model.users import Users
 from shared.model.withheld import DIGEST
@@ -22,6 +22,7 @@ from supervisor_worker.assistant.claude.client import PROVIDER, ModelAnswer
 from supervisor_worker.assistant.file_notes import not_kept, unheard
 from supervisor_worker.assistant.generated import COMPLETE, CUT, TOOL_USE, GeneratedReply, GeneratedText, ReplyTarget
 from supervisor_worker.assistant.hearing import NO_TOKENS, Hearing
+from supervisor_worker.assistant.history import ShownHistory
 from supervisor_worker.assistant.model_choice import chosen
 from supervisor_worker.assistant.prompt import Prompt, build_prompt
 from supervisor_worker.assistant.reservations import ModelCallDenied, ModelCalls
@@ -49,11 +50,13 @@ _PICTURES_REFUSED: Final = (400, 413)
 class Asking:
     """What a turn is asked about, for which reply, by which calls; `steps` is where its steps are stored, None for one without tools.
 
-    `web`: whether the web tools may be offered. `remembered` is what is known of the person beside the conversation.
+    `history` is what the question shows of what was said before, `remembered` what is known of the person beside the conversation. `web`:
+    whether the web tools may be offered.
     """
 
     turn: Turn
     events: Sequence[Received]
+    history: ShownHistory
     target: ReplyTarget
     calls: ModelCalls
     steps: TurnSteps | None
@@ -86,12 +89,12 @@ class ReplyGenerator:
         return WholeAnswers(self.settings, SecondModel(self.settings))
 
     async def generate(
-        self, turn: Turn, events: Sequence[Received], calls: ModelCalls, steps: TurnSteps | None = None
+        self, turn: Turn, events: Sequence[Received], history: ShownHistory, calls: ModelCalls, steps: TurnSteps | None = None
     ) -> GeneratedReply | None:  # fmt: skip
         """The reply of one turn; None where the model has nothing to say. `events` are the turn's messages, none missing.
 
-        `steps` is where the turn's steps are stored; without it the model gets no tools. Raises a ProviderError, ModelCallDenied,
-        TurnStopped, RetryBudgetSpent or LeaseLost.
+        `history` is what the question shows of what was said before. `steps` is where the steps are stored; without it the model gets
+        no tools. Raises a ProviderError, ModelCallDenied, TurnStopped, RetryBudgetSpent or LeaseLost.
         """
         last, target = events[-1], self._target(events[-1], turn.reply_id)
         language = target.language
@@ -113,7 +116,7 @@ class ReplyGenerator:
             if not_heard and _nothing_else(events, files):
                 return await self.by_code(last, turn.reply_id, not_heard)
             remembered = await self._remembered(turn, last.user, calls, steps)
-            asking = Asking(turn, events, target, calls, steps, remembered)
+            asking = Asking(turn, events, history, target, calls, steps, remembered)
             generated, shown, loop = await self._within_budget(asking, shown)
         # Ours comes first: of a text that is too long the end is cut.
         done = "\n".join(loop.receipts()) if loop else ""
@@ -291,7 +294,7 @@ class ReplyGenerator:
         prompt = build_prompt(
             last.channel,
             events,
-            history_of(turn, last.user),
+            asking.history,
             shown.pictures,
             files=shown.files,
             folds={message.id: message.folds or () for message in turn.messages},
@@ -300,7 +303,6 @@ class ReplyGenerator:
             times=[time_of(message) for message in turn.messages],
             remembered=asking.remembered.facts,
             elsewhere=other_chats.notes_of(elsewhere, zone(user)) if elsewhere else (),
-            history_tokens=self.settings.history_tokens,
             forms=configured(self.settings),
         )
         choice = chosen(self.settings, last.channel, user)
@@ -330,18 +332,6 @@ async def _by_code(target: ReplyTarget, command: Response, before: str, behind: 
 def _naming(event: Received) -> dict[str, int]:
     """What code says of a mail by a forwarding address names others as they call themselves."""
     return {"names_others": 1} if event.forwarding else {}
-
-
-def history_of(turn: Turn, user: str) -> list[Message | Reply]:
-    """What was said before by a user, or to them; oldest first."""
-    return [record for record in turn.history if _user_of(record) == user]
-
-
-def _user_of(record: Message | Reply) -> str:
-    """Whose a record of the history is. A number may have changed hands, and the script cannot tell it from records of older versions."""
-    if isinstance(record, Reply):
-        return record.command.user
-    return record.event.user if record.event else ""
 
 
 def _figures(answers: Sequence[ModelAnswer]) -> dict[str, int | str]:

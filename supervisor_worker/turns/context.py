@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from functools import cached_property
+from typing import Final
 
 from shared.config.prices import shipped
 from shared.config.settings import Settings
@@ -19,8 +20,8 @@ from shared.model.prices import PriceTable
 from shared.model.users import Users
 from supervisor_worker.assistant.command_replies import CommandReplies
 from supervisor_worker.assistant.costs import Costs
+from supervisor_worker.assistant.history import BYTES_A_TOKEN, MOST
 from supervisor_worker.assistant.price import day_bounds, dearest
-from supervisor_worker.assistant.prompt import BYTES_A_TOKEN
 from supervisor_worker.assistant.reply import ReplyGenerator
 from supervisor_worker.assistant.reservations import ModelPort
 from supervisor_worker.assistant.time_notes import zone
@@ -32,6 +33,9 @@ from supervisor_worker.media.turn_files import FileLoader
 from supervisor_worker.media.turn_media import MediaLoader
 from supervisor_worker.providers.retry_budget import RetryBudget
 from supervisor_worker.turns import retry_policy
+
+RECORD_FACTOR: Final = 6
+"""By how much the records of a history may be longer than what is shown of it: the shortest line counts as 200 bytes."""
 
 
 def _budgets() -> dict[Channel, RetryBudget]:
@@ -120,8 +124,8 @@ class TurnContext:
 
     @property
     def history_bytes(self) -> int:
-        """How many bytes of a conversation's records are read: JSON writes a letter outside of ASCII with six bytes, UTF-8 with two."""
-        return 3 * BYTES_A_TOKEN * self.settings.history_tokens
+        """How many bytes of a conversation's records are read at most; a record has some hundreds beside its text, and JSON escapes."""
+        return RECORD_FACTOR * int(MOST * self.settings.history_tokens) * BYTES_A_TOKEN
 
     @property
     def send_limits(self) -> SendLimits:

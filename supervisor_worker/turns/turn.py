@@ -55,7 +55,7 @@ from shared.observability.redaction import error_location
 from supervisor_worker.assistant.costs import tell_operator
 from supervisor_worker.assistant.generated import GeneratedReply
 from supervisor_worker.assistant.hearing import NO_TOKENS
-from supervisor_worker.assistant.prompt import UNANSWERED
+from supervisor_worker.assistant.history import UNANSWERED
 from supervisor_worker.assistant.reply import RetryBudgetSpent
 from supervisor_worker.assistant.reservations import ModelCallDenied, ModelCalls
 from supervisor_worker.assistant.turn_steps import TurnSteps, TurnStopped
@@ -69,7 +69,7 @@ from supervisor_worker.turns.delivery_result import DeliveryResult, PendingReply
 from supervisor_worker.turns.lease import Lease
 from supervisor_worker.turns.liveness import elapsed
 from supervisor_worker.turns.operator_alarms import raise_alarm, warn
-from supervisor_worker.turns.stored_folds import with_folds
+from supervisor_worker.turns.question_history import history_of, with_folds
 
 LOG: Final = logs.logger(__name__)
 ADDRESS_REMOVED: Final = "address_removed"
@@ -175,8 +175,9 @@ class _TurnRun:
         return await self._deliver(generated.command, PendingReply(self._turn, generated.figures, self._model_calls.settled, said))
 
     async def _generated(self, events: list[Received]) -> GeneratedReply | None:
-        self._turn = await with_folds(self._turn, self._context)
-        return await self._context.replies.generate(self._turn, events, self._model_calls, self._steps)
+        history = await history_of(self._turn, self._context, self._lease.token)
+        self._turn = await with_folds(self._turn, history, self._context)
+        return await self._context.replies.generate(self._turn, events, history, self._model_calls, self._steps)
 
     async def _by_code(self, events: list[Received]) -> bool | None:
         """Send what code answers by itself; None for what the model is asked about."""

@@ -24,7 +24,7 @@ from shared.model.events import EmailReceived, SendSmsResponse, SmsReceived
 from shared.model.media import MAX_MEDIA, Media
 from shared.model.text import clean, decode, one_line
 from shared.observability.redaction import mask
-from supervisor_worker.assistant.prompt import render
+from supervisor_worker.assistant.history import render
 from supervisor_worker.channels import formats
 from supervisor_worker.channels.sendgrid import parts
 from supervisor_worker.channels.sendgrid.email import body_of

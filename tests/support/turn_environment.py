@@ -165,7 +165,7 @@ class TurnEnvironment:
         return f"{message.state}:{message.reason}" if message.reason else str(message.state)
 
     def questions(self) -> list[dict[str, Any]]:
-        """What the model was asked, oldest first, without our notes on times: what they say is not what most tests are about."""
+        """What the model was asked, oldest first, without our notes on times, and a message's texts as one: tests are about neither."""
         return [_without_times(entry["request"]) for entry in self.sandbox.journal("anthropic.messages")]
 
     def ledger(self, kind: str, **fields: str) -> list[Line]:
@@ -292,9 +292,17 @@ def token() -> str:
     return f"k-{uuid.uuid4().hex}"
 
 
+def text_of(content: str | list[dict[str, Any]]) -> str | list[dict[str, Any]]:
+    """A message's content as one text where it holds nothing else, in however many blocks."""
+    if isinstance(content, str) or any(block.get("type") != "text" for block in content):
+        return content
+    return "".join(block["text"] for block in content)
+
+
 def _without_times(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _without_times(each) for name, each in value.items()}
+        shown = {name: _without_times(each) for name, each in value.items()}
+        return {**shown, "content": text_of(shown["content"])} if "role" in shown and "content" in shown else shown
     if isinstance(value, list):
         return [_without_times(each) for each in value]
     return TIMES.sub("", value) if isinstance(value, str) else value

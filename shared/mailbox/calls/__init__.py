@@ -107,6 +107,7 @@ from shared.mailbox.calls.spending import (
     settle,
 )
 from shared.mailbox.calls.steps import NO_EFFECT, Calling, Effect, Figures, Step, TurnHolder, called, calling, step
+from shared.mailbox.calls.summaries import QUIET_MS, entry_of, outgrown
 from shared.mailbox.calls.turns import (
     MAX_LOST,
     MAX_TEXTS_PER_TURN,
@@ -139,6 +140,7 @@ __all__ = [
     "NO_NEXT_CALL",
     "OPT_WORD_KEPT_MS",
     "PIECE_BYTES",
+    "QUIET_MS",
     "REPEATS",
     "STANDBY",
     "STANDBY_KEPT_MS",
@@ -210,6 +212,7 @@ __all__ = [
     "discard",
     "ended",
     "enqueue",
+    "entry_of",
     "erase",
     "erase_approvals",
     "erase_files",
@@ -235,6 +238,7 @@ __all__ = [
     "not_found",
     "opt_out",
     "outcome",
+    "outgrown",
     "park",
     "pause",
     "progress_from",

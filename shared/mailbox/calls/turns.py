@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 from shared.mailbox.call import DAY_MS, Arguments, Call, Wake, jitter_or_random
 from shared.mailbox.calls.spending import NO_MODEL_CALL, DayBounds, Dearest, Settled
-from shared.mailbox.records import Message, Reply, Turn, message_from, reply_from
+from shared.mailbox.records import Message, Reply, Turn, beginning_from, message_from, reply_from
 from shared.model import codec, folds
 from shared.model.folds import Fold
 
@@ -151,7 +151,8 @@ def _claim(raw: Any) -> Claim:
     """The answer to `claim`."""
     if raw[0] != "taken":
         return Claim(raw[0], alarms=tuple(raw[1]) if len(raw) > 1 else ())
-    _, turn, now, lease_end, messages, reply, history, reserved, alarms, stop, steps, person, epoch, remembers, elsewhere = raw
+    _, turn, now, lease_end, messages, reply, history, *rest = raw
+    reserved, alarms, stop, steps, person, epoch, remembers, elsewhere, beginning, whole = rest
     found = Turn(
         turn,
         tuple(message_from(_record(flat)) for flat in messages),
@@ -163,6 +164,7 @@ def _claim(raw: Any) -> Claim:
         epoch,
         bool(remembers),
         bool(elsewhere),
+        beginning_from(_record(beginning), whole=bool(whole)),
     )
     return Claim("taken", int(lease_end), int(now), found, int(reserved), tuple(alarms), stop)
 

@@ -146,7 +146,7 @@ local function compared(text) return (string.lower((string.gsub(text, '[%z\1-\47
 
 local function said_here()
   if quoted == '' then return true end
-  local entries = redis.call('LRANGE', P .. 'history:' .. conv, 0, -1)
+  local entries = redis.call('LRANGE', P .. 'history:' .. conv, -LATELY, -1)
   entries[#entries + 1] = 'r:' .. reply_of(get(talk, 'turn'))
   for _, waiting in ipairs(redis.call('LRANGE', inbox_key(conv), -LATELY, -1)) do entries[#entries + 1] = 'm:' .. waiting end
   for _, entry in ipairs(entries) do
@@ -233,7 +233,7 @@ local function keep_unanswered()
   local history = P .. 'history:' .. conv
   redis.call('HSET', msg_key(id), 'event', event)
   redis.call('RPUSH', history, 'm:' .. id)
-  redis.call('LTRIM', history, -40, -1)
+  redis.call('LTRIM', history, -1000, -1)
   if redis.call('PTTL', history) < 0 then redis.call('PEXPIRE', history, kept) end
   if thread ~= '' then keep_thread(thread, conv) end
 end

@@ -16,12 +16,13 @@
 -- more once its lease is over: what it was made of waits in its inbox, untouched by what is served meanwhile. A trial of Claude needs a
 -- question, which the priority inbox has not.
 -- A repeat with the same token gets the stored lease end; a token that has finished never claims again.
--- A resumed turn is shown no history: its first step holds its question, if it is one; an approved call comes before. It reserves for its next one by itself.
+-- A resumed turn is shown no history: its first step holds its question, if it is one; an approved call comes before. It reserves for its next
+-- one by itself. Where the history begins is said with it (`history`): a question that is asked without its history says nothing of that.
 -- Answer: {outcome, alarms} or {"taken", turn, now, lease end, messages, reply, history, tokens reserved, alarms, stop, steps, person, epoch,
--- 1 where something is remembered of the person, 1 where they have talked elsewhere within two weeks}; records and steps are flat, the
--- history newest first. `alarms` are the bounds that are
--- nearly used up, or that a month has used up, each once in its period.
--- uses: turns replies spending liveness people
+-- 1 where something is remembered of the person, 1 where they have talked elsewhere within two weeks, where the history begins (flat), 1 where
+-- it was read to there}; records and steps are flat, the history newest first. `alarms` are the bounds that are nearly used up, or that a
+-- month has used up, each once in its period.
+-- uses: turns replies spending liveness people history
 -- args: conv token new_turn lease# lost_wait# jitter# most# schema# share# history_bytes# oldest# model_call
 -- args: bounds{tokens# turns# sender# forwarded# day# month# own_day# own_month#}
 -- args: question{fixed# history# text# files# picture# pictures# answer# tiers model zones}
@@ -30,34 +31,7 @@ local key, inbox = conv_key(conv), inbox_key(conv)
 local t = now()
 local alarms = {}
 
-local function value_of(flat, field)
-  for i = 1, #flat, 2 do
-    if flat[i] == field then return flat[i + 1] end
-  end
-  return ''
-end
-
--- What was said before, newest first, until `history_bytes` of it are found: no more of a long conversation is read. A number may have
--- changed hands: what another user said, or was told, is not theirs. Nor does it go back behind the place at which a new chat began. And how
--- many bytes of it are events, commands and what was read in files, which hold the texts.
-local function said_before(user)
-  local entries, found, bytes, texts = redis.call('LRANGE', P .. 'history:' .. conv, 0, -1), {}, 0, 0
-  for i = #entries, 1, -1 do
-    local kind, id = string.sub(entries[i], 1, 1), string.sub(entries[i], 3)
-    if kind == 'b' and id == get(key, 'begins') then break end
-    local flat = kind == 'b' and {} or redis.call('HGETALL', kind == 'm' and msg_key(id) or reply_key(id))
-    local whose = value_of(flat, 'user')
-    if #flat > 0 and (whose == user or whose == '' or user == '') then
-      found[#found + 1] = {kind, flat}
-      for j = 2, #flat, 2 do
-        bytes = bytes + #flat[j]
-        if flat[j - 1] == 'event' or flat[j - 1] == 'command' or flat[j - 1] == 'read' then texts = texts + #flat[j] end
-      end
-      if bytes > history_bytes then break end
-    end
-  end
-  return found, texts
-end
+local NOTHING_SAID = {lines = {}, texts = 0, whole = 1, beginning = {}}
 
 -- Whether the person has talked in another conversation lately, 1 or 0. What an older version has left of them is listed when they are met
 -- first: their newest messages that were answered.
@@ -94,10 +68,14 @@ local function view(turn, said)
   local asked = read_model_call(get(key, 'call'))
   local steps = turn == bound_turn(conv) and redis.call('HGETALL', steps_key(turn)) or {}
   local person = person_of(get(turn_key(turn), 'user'), turn)
-  if #reply == 0 and #steps > 0 and value_of(steps, 'answer:1') == '' then said = said_before(get(turn_key(turn), 'user')) end
-  return {'taken', turn, whole(t), whole(number(key, 'lease_end')), messages, reply, (#reply > 0 or value_of(steps, 'answer:1') ~= '') and {} or said,
+  if #reply > 0 or History.value_of(steps, 'answer:1') ~= '' then
+    said = NOTHING_SAID
+  elseif #steps > 0 then
+    said = History.said_before(conv, get(turn_key(turn), 'user'), history_bytes)
+  end
+  return {'taken', turn, whole(t), whole(number(key, 'lease_end')), messages, reply, said.lines,
     asked and asked.amount or 0, alarms, get(turn_key(turn), 'stop'), steps, person, epoch_of(person),
-    person ~= '' and redis.call('EXISTS', facts_key(person)) or 0, talks_elsewhere(person, get(turn_key(turn), 'user'))}
+    person ~= '' and redis.call('EXISTS', facts_key(person)) or 0, talks_elsewhere(person, get(turn_key(turn), 'user')), said.beginning, said.whole}
 end
 
 -- Whether the sender has its share of turns under way. A conversation that is refused waits for one of them to end, and is
@@ -182,10 +160,10 @@ end
 
 -- The same turn for a repeated claim. What was said before is shown if it was paid for.
 local function again()
-  local said, texts = said_before(get(turn_key(get(key, 'turn')), 'user'))
+  local said = History.said_before(conv, get(turn_key(get(key, 'turn')), 'user'), history_bytes)
   local asked = read_model_call(get(key, 'call'))
   local paid = asked and asked.amount or 0
-  return view(get(key, 'turn'), dearest(turn_messages(get(key, 'turn')), texts) > paid and {} or said)
+  return view(get(key, 'turn'), dearest(turn_messages(get(key, 'turn')), said.texts) > paid and NOTHING_SAID or said)
 end
 
 -- What a turn of these messages is to reserve, what is shown with it, and why there is no room for it ("" where there is), and whether that
@@ -194,13 +172,13 @@ local function priced(messages)
   local function denied(amount) return refusal(books_for(messages), bounds, amount, most_of(amount)) end
   alarms = Money.near(bounds, books_for(messages))
   local stop, own = denied(question.fixed)
-  if stop ~= '' and stop ~= 'reserved' then return 0, {}, stop, own end
-  local said, texts = said_before(get(msg_key(messages[1]), 'user'))
-  local amount = dearest(messages, texts)
+  if stop ~= '' and stop ~= 'reserved' then return 0, NOTHING_SAID, stop, own end
+  local said = History.said_before(conv, get(msg_key(messages[1]), 'user'), history_bytes)
+  local amount = dearest(messages, said.texts)
   stop, own = denied(amount)
   if stop ~= 'dear' then return amount, said, stop, own end
   amount = dearest(messages, 0)
-  return amount, {}, denied(amount)
+  return amount, NOTHING_SAID, denied(amount)
 end
 
 -- No room is left in a month: of what the turn ends with its sender is told once a day. A bridge's message is answered in any case.
@@ -299,7 +277,7 @@ if not resumed and box == FIRST then
   resumed = #turn_messages(turn) > 0
   if not resumed then unbind(conv, turn) end
 end
-local chosen, said, amount, ends = resumed and turn_messages(turn) or {}, {}, 0, ''
+local chosen, said, amount, ends = resumed and turn_messages(turn) or {}, NOTHING_SAID, 0, ''
 if not resumed then
   chosen = head(box)
   if #chosen == 0 then
@@ -309,9 +287,9 @@ if not resumed then
   local stop, own = '', false
   if box == FIRST and get(msg_key(chosen[1]), 'kind') ~= 'notice' then amount, said, stop, own = priced(chosen) end
   if stop == 'dear' or (stop ~= '' and get(msg_key(chosen[1]), 'kind') == 'approved') then
-    amount, said = 0, {}
+    amount, said = 0, NOTHING_SAID
   elseif stop == 'month' or stop == 'own_month' then
-    amount, said, ends = 0, {}, month_over(stop, chosen)
+    amount, said, ends = 0, NOTHING_SAID, month_over(stop, chosen)
   elseif stop ~= '' then
     hold(conv, t)
     local word = stop == 'spent' and alarm(t) or stop
@@ -323,7 +301,7 @@ if not resumed then
       redis.call('ZADD', DUE, whole(t + math.floor(wait)), conv)
       return not_now(word)
     end
-    chosen, said, amount = {notice}, {}, 0
+    chosen, said, amount = {notice}, NOTHING_SAID, 0
   end
 end
 local sender = get(key, 'sender')

@@ -1,7 +1,8 @@
 -- erase: records of one user in one conversation go, whatever state they are in: `ids` of messages, turns and replies. A lease under
 -- which one of them is worked on is broken first: its holder is fenced out and stores nothing more. The rest of the conversation, which
--- may be another user's by now, stays. Opt-outs and the marks by which a second delivery is known stay. Answer: 1 for a lease broken.
--- uses: turns replies indexes
+-- may be another user's by now, stays, without its summary: that may have been made of what goes. Opt-outs and the marks by which a
+-- second delivery is known stay. Answer: 1 for a lease broken.
+-- uses: turns replies indexes history
 -- args: conv ids...
 local key, t, theirs, broken = conv_key(conv), now(), {}, 0
 for i = ids, #ARGV do theirs[ARGV[i]] = true end
@@ -21,7 +22,9 @@ if is_worked_on() then
   redis.call('HSET', key, 'token', '', 'lease_end', 0, 'turn', '')
 end
 
-local history = P .. 'history:' .. conv
+local history = History.list(conv)
+redis.call('DEL', unpack(History.places(conv)))
+redis.call('ZREM', History.summaries, conv)
 for i = ids, #ARGV do
   local id, kind = ARGV[i], string.sub(ARGV[i], 1, 2)
   if kind == 't-' then

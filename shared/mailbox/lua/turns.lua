@@ -66,8 +66,8 @@ local function release_turn(turn, retention)
   redis.call('PEXPIRE', turn_key(turn), retention)
 end
 
--- What the conversation remembers: ids only, so that the texts go with their records. Of the newest forty a prompt shows as many as
--- HISTORY_TOKENS has room for; the bound keeps a claim short.
+-- What the conversation remembers: ids only, so that the texts go with their records, and the newest thousand of them. What a question
+-- shows of it begins where its record says (`history`).
 local function remember(conv, turn, retention)
   local MOST_TALKS_KEPT = 50
   local key = P .. 'history:' .. conv
@@ -76,8 +76,8 @@ local function remember(conv, turn, retention)
     if kind ~= 'notice' and kind ~= 'reminder' and kind ~= 'question' and kind ~= 'approved' then redis.call('RPUSH', key, 'm:' .. id) end
   end
   if redis.call('EXISTS', reply_key(reply_of(turn))) == 1 then redis.call('RPUSH', key, 'r:' .. reply_of(turn)) end
-  redis.call('LTRIM', key, -40, -1)
-  redis.call('PEXPIRE', key, retention)
+  redis.call('LTRIM', key, -1000, -1)
+  for _, kept in ipairs({key, P .. 'summary:' .. conv, P .. 'summary:' .. conv .. ':other'}) do redis.call('PEXPIRE', kept, retention) end
   -- The person's other conversations show the last of this one (`memory_of`). The key is `talks_key`'s, which not every script has.
   local person = redis.call('HGET', P .. 'people', get(turn_key(turn), 'user'))
   if person then

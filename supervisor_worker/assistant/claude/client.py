@@ -23,7 +23,8 @@ from supervisor_worker.assistant.claude.response import ModelMessage, used_by
 from supervisor_worker.assistant.claude.transport import ClaudeTransport
 from supervisor_worker.assistant.models import thinking_fields
 from supervisor_worker.assistant.price import choice_of
-from supervisor_worker.assistant.prompt import Prompt, PromptMessage
+from supervisor_worker.assistant.prompt import Prompt
+from supervisor_worker.assistant.prompt_message import PromptMessage
 from supervisor_worker.channels.notes import document_mark, picture_mark
 from supervisor_worker.providers.exchange import retry_after
 from supervisor_worker.providers.http_pool import NOT_SENT, HttpPool
@@ -157,17 +158,21 @@ def _messages(prompt: Prompt) -> Iterator[MessageParam]:
 
 
 def _content(message: PromptMessage) -> str | list[Block]:
-    """A message's text; documents and pictures come before it, as Anthropic advises, each behind a mark that the text refers to."""
-    if not (message.pictures or message.documents):
+    """A message's text, which may have several blocks.
+
+    Documents and pictures come before the last, as Anthropic advises, each behind a mark that the text refers to.
+    """
+    if not (message.pictures or message.documents or message.ends):
         return message.text
-    blocks: list[Block] = []
+    *before, text = message.blocks
+    blocks: list[Block] = [{"type": "text", "text": block} for block in before]
     for number, document in enumerate(message.documents, 1):
         source = {"type": "base64", "media_type": "application/pdf", "data": document.data}
         blocks += [{"type": "text", "text": document_mark(number)}, cast("DocumentBlockParam", {"type": "document", "source": source})]
     for number, picture in enumerate(message.pictures, 1):
         source = {"type": "base64", "media_type": picture.media_type, "data": picture.data}
         blocks += [{"type": "text", "text": picture_mark(number)}, cast("ImageBlockParam", {"type": "image", "source": source})]
-    return [*blocks, {"type": "text", "text": message.text}]
+    return [*blocks, {"type": "text", "text": text}]
 
 
 def _json(value: object) -> str:

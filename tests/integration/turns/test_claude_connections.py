@@ -16,7 +16,8 @@ import uvloop
 from shared.config.loading import load_settings
 from shared.errors import ProviderError, ProviderRefused, ProviderUnavailable
 from supervisor_worker.assistant.claude.client import Claude
-from supervisor_worker.assistant.prompt import Prompt, PromptMessage
+from supervisor_worker.assistant.prompt import Prompt
+from supervisor_worker.assistant.prompt_message import PromptMessage
 from tests.support.processes import free_port
 from tests.support.scripted_provider import Act, ScriptedProvider, answer, close, flood, hang, reset, then_close, trickle
 

@@ -15,6 +15,7 @@ from shared.mailbox import calls
 from shared.mailbox.records import Message
 from shared.model.withheld import DIGEST
 from shared.operations.erase import erase_records
+from supervisor_worker.assistant.history import NOTHING_SAID
 from tests.support.forwarding import CONTACT, FILE, House, installation
 from tests.support.sandbox import SandboxProcess
 from tests.support.server import EmbeddedServer
@@ -52,7 +53,7 @@ def killed_after_the_reply_was_stored(house: House, digest: Message, attempt: st
     assert turn is not None
 
     async def store(context: Any) -> None:
-        generated = await context.replies.generate(turn, [digest.event], None)
+        generated = await context.replies.generate(turn, [digest.event], NOTHING_SAID, None)
         call = calls.store_reply(
             digest.conversation, own, turn, generated.command, limits=calls.SendLimits(1, 1, 10**9), attempt=attempt, answers="digest"
         )

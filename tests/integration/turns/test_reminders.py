@@ -14,8 +14,10 @@ import pytest
 from redis import Redis
 
 from shared.mailbox import calls
+from shared.mailbox.records import Beginning
 from shared.model.recurrence import MINUTE, Recurrence
 from shared.model.users import LOCAL_USER, Users
+from supervisor_worker.assistant.history import shown_history
 from supervisor_worker.assistant.prompt import build_prompt
 from supervisor_worker.assistant.tools.reminders import REMINDER_TOOLS
 from supervisor_worker.media.turn_media import NO_MEDIA
@@ -109,9 +111,8 @@ def test_the_history_shows_what_rang_as_what_code_said(environment: TurnEnvironm
     assert claimed.turn is not None
     event = claimed.turn.messages[0].event
     assert event is not None
-    shown = build_prompt(
-        "sms", [event], claimed.turn.history, NO_MEDIA.pictures, user=ADA, now=datetime.now(ZoneInfo("UTC")), history_tokens=1_000
-    )
+    history = shown_history(claimed.turn.history, Beginning(), 1_000, ZoneInfo("UTC"))
+    shown = build_prompt("sms", [event], history, NO_MEDIA.pictures, user=ADA, now=datetime.now(ZoneInfo("UTC")))
     (only,) = shown.messages
     assert only.role == "user"
     assert "This program, and not you, told the person: Reminder: tea" in only.text

@@ -25,7 +25,7 @@ from supervisor_worker.turns.context import TurnContext
 from supervisor_worker.turns.turn import run_turn
 from tests.support.mail_html import MailHtml
 from tests.support.sandbox import SandboxProcess
-from tests.support.turn_environment import TurnEnvironment, token
+from tests.support.turn_environment import TurnEnvironment, text_of, token
 
 
 @pytest.fixture
@@ -456,5 +456,5 @@ def test_a_question_says_when_its_message_was_received_and_what_time_it_is_by_th
     received = time_notes.moment((seconds - 7200) * 1000, UTC)
     before, words = first[-1]["content"].split("\n\n")
     assert (before.partition(" (UTC). It is now ")[0], words) == (f"\u27e6Received on {received}", "First")
-    assert second[0]["content"].startswith(f"\u27e6{received}\u27e7\n\nFirst")
+    assert str(text_of(second[0]["content"])).startswith(f"\u27e6{received}\u27e7\n\nFirst")
     assert second[-1]["content"].split("\n\n")[-2:] == [f"\u27e6Received on {time_notes.moment(seconds * 1000, UTC)} (UTC)\u27e7", "Second"]

@@ -13,9 +13,11 @@ from shared.config.prices import shipped
 from shared.model.users import LOCAL_USER, User, Users
 from supervisor_worker.assistant import price
 from supervisor_worker.assistant.costs import Costs
+from supervisor_worker.assistant.history import MESSAGE_OVERHEAD
 from supervisor_worker.assistant.model_checks import described, doubts
 from supervisor_worker.assistant.model_choice import ModelChoice, all_chosen, chosen, restored, usual
-from supervisor_worker.assistant.prompt import Prompt, PromptMessage
+from supervisor_worker.assistant.prompt import Prompt
+from supervisor_worker.assistant.prompt_message import PromptMessage
 
 TODAY = date(2026, 12, 1)
 
@@ -60,7 +62,7 @@ def test_what_a_claim_reserves_is_never_less_than_anybodys_question() -> None:
         for prompt in (10, 99_999, 100_001, 400_000):
             most = table.most(choice.model, prompt + choice.longest, choice.longest).micros
             assert most <= _most(claim.tiers, prompt, claim.answer)
-        assert asked == choice.longest + (900 + 4000 + 2 * price.MESSAGE_OVERHEAD) // 2
+        assert asked == choice.longest + (900 + 4000 + 2 * MESSAGE_OVERHEAD) // 2
 
 
 def _most(tiers: str, prompt: int, output: int) -> int:

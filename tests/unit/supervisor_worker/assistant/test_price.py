@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from shared.config.loading import load_settings
 from shared.config.prices import shipped
 from shared.mailbox.calls import Dearest, RememberedFact, RememberedFacts
-from shared.mailbox.records import Message, MessageState, Reply, ReplyState
+from shared.mailbox.records import Beginning, Message, MessageState, Reply, ReplyState
 from shared.model import codec
 from shared.model.addresses import EmailAddress, PhoneNumber
 from shared.model.events import EmailReceived, Received, SendSmsResponse, SmsReceived
@@ -23,6 +23,8 @@ from shared.model.files import File
 from shared.model.media import MAX_MEDIA, Media
 from shared.model.users import LOCAL_USER, User, Users
 from supervisor_worker.assistant import price, prompt
+from supervisor_worker.assistant.history import UNANSWERED, shown_history
+from supervisor_worker.assistant.prompt_message import PromptMessage
 from supervisor_worker.assistant.tools.catalog import definitions
 from supervisor_worker.media.image_header import Picture
 from supervisor_worker.media.turn_files import MAX_TURN_TEXT, Document, LoadedFiles, TurnFile
@@ -96,7 +98,7 @@ def test_a_claim_reserves_no_less_than_its_question_may_use(
     chosen = load_settings(_env_file=None, history_tokens=tokens)
     history: list[Message | Reply] = []
     for number, event in enumerate(before):
-        reason = prompt.UNANSWERED if number % 3 == 0 else ""
+        reason = UNANSWERED if number % 3 == 0 else ""
         extracts = Extracts.of([(file.name, text) for file, text in zip(event.files, read, strict=False)])
         at = NOW - (len(before) - number) * 7_200_000  # each line with a stamp, and half of the answers lost
         history.append(
@@ -124,8 +126,8 @@ def test_a_claim_reserves_no_less_than_its_question_may_use(
     files = read_in(events, read)
     times = [NOW - 120_000 * (len(events) - number) for number, _ in enumerate(events)]
     built = prompt.build_prompt(
-        channel, events, history, pictures, files=files, user=user, now=datetime.fromtimestamp(NOW / 1000, UTC), history_tokens=tokens,
-        times=times, remembered=MOST_REMEMBERED,
+        channel, events, shown_history(history, Beginning(), tokens, UTC), pictures, files=files, user=user,
+        now=datetime.fromtimestamp(NOW / 1000, UTC), times=times, remembered=MOST_REMEMBERED,
     )  # fmt: skip
     built = replace(built, tools=definitions())
     assert reckoned(price.dearest(chosen), events, sum(map(len, records))) >= price.most_of(built, chosen)
@@ -171,6 +173,6 @@ def test_a_bound_smaller_than_one_question_is_said_so() -> None:
 def test_a_document_counts_by_its_pages() -> None:
     """Text and picture of each."""
     chosen = load_settings(_env_file=None)
-    message = prompt.PromptMessage("user", "x", documents=(Document(7, ""), Document(2, "")))
-    bare = prompt.Prompt("", (prompt.PromptMessage("user", "x"),))
+    message = PromptMessage("user", "x", documents=(Document(7, ""), Document(2, "")))
+    bare = prompt.Prompt("", (PromptMessage("user", "x"),))
     assert price.most_of(prompt.Prompt("", (message,)), chosen) - price.most_of(bare, chosen) == 9 * price.PAGE_TOKENS

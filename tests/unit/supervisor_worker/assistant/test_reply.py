@@ -18,6 +18,7 @@ from shared.model.events import EmailReceived, Received, Response
 from supervisor_worker.assistant import reply
 from supervisor_worker.assistant.claude.client import ModelAnswer
 from supervisor_worker.assistant.generated import MAX_ON_LOOP, ReplyTarget
+from supervisor_worker.assistant.history import NOTHING_SAID
 from supervisor_worker.assistant.reply import ReplyGenerator
 from supervisor_worker.channels.sendgrid.format import EmailFormat
 from supervisor_worker.media.turn_files import LoadedFiles
@@ -94,7 +95,7 @@ def generated(form: CountedFormat, texts: list[str], monkeypatch: pytest.MonkeyP
     )
     message = Message("m-1", "c-1", "mail", MessageState.IN_TURN, "email", event=MAIL)
     turn = Turn("t-1", (message,))
-    found = asyncio.run(generator.generate(turn, [MAIL], cast("Any", Model(texts))))
+    found = asyncio.run(generator.generate(turn, [MAIL], NOTHING_SAID, cast("Any", Model(texts))))
     return found.command if found else None
 
 

@@ -14,8 +14,10 @@ from shared.model.addresses import EmailAddress, PhoneNumber
 from shared.model.events import EmailReceived, SmsReceived
 from shared.model.marks import Mark
 from supervisor_worker.assistant import price, web_tools
+from supervisor_worker.assistant.history import NOTHING_SAID
 from supervisor_worker.assistant.model_choice import ModelChoice
-from supervisor_worker.assistant.prompt import Prompt, PromptMessage, build_prompt
+from supervisor_worker.assistant.prompt import Prompt, build_prompt
+from supervisor_worker.assistant.prompt_message import PromptMessage
 
 CHOICE = ModelChoice("claude-sonnet-5-5", "medium", 1024, 3072)
 WRITTEN = ["https://example.com/news/today?id=4", "http://www.example.org/"]
@@ -88,7 +90,7 @@ def test_only_addresses_that_the_person_wrote_count() -> None:
     own, quoted = "See https://example.com/a. ", "> https://evil.example.com/?q=secret"
     mine = mail(own + quoted + " https://example.com/b", marks=(Mark("quoted", len(own), len(own) + len(quoted)),))
     events = [text("first http://old.example.com/x, please"), mine, mail("https://evil.example.com/x", via="c@example.com")]
-    prompt = build_prompt("email", events, [], {}, user=None, now=datetime(2026, 12, 1, tzinfo=UTC), history_tokens=100)
+    prompt = build_prompt("email", events, NOTHING_SAID, {}, user=None, now=datetime(2026, 12, 1, tzinfo=UTC))
     assert web_tools.addresses_in(prompt.own) == ["https://example.com/a", "https://example.com/b", "http://old.example.com/x"]
     many = " ".join(f"https://example.com/{number}" for number in range(9))
     assert len(web_tools.addresses_in([many])) == web_tools.MAX_ADDRESSES

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from shared.model.addresses import EmailAddress
 from shared.model.events import EmailReceived
-from supervisor_worker.assistant.prompt import render
+from supervisor_worker.assistant.history import render
 from supervisor_worker.channels.marked_text import END
 from tests.payloads import MULTIPART, Fields, mail_fields, multipart_body
 from webhook_api.email import recipients

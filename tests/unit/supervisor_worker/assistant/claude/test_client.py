@@ -16,7 +16,8 @@ from shared.config.loading import load_settings
 from shared.errors import AccessDenied, CredentialsRefused, ProviderError, ProviderRefused, ProviderUnavailable
 from shared.model.prices import TokenUsage
 from supervisor_worker.assistant.claude.client import Claude, ModelAnswer
-from supervisor_worker.assistant.prompt import Prompt, PromptMessage
+from supervisor_worker.assistant.prompt import Prompt
+from supervisor_worker.assistant.prompt_message import PromptMessage
 from supervisor_worker.media.image_header import Picture
 from supervisor_worker.media.turn_files import Document
 

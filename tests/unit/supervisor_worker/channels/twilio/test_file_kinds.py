@@ -12,7 +12,7 @@ from shared.errors import BadInput
 from shared.model.addresses import PhoneNumber
 from shared.model.events import SmsReceived
 from shared.model.media import Media
-from supervisor_worker.assistant.prompt import render
+from supervisor_worker.assistant.history import render
 from supervisor_worker.channels.twilio.file_kinds import kind_of
 from tests import payloads
 from webhook_api.sms.media import media_of
