@@ -41,6 +41,7 @@ MIXED: Final = frozenset(
         "discarded",
         "notice",
         "spend_near",
+        "reservation_exceeded",
     }
     | {"told_elsewhere"}
 )

@@ -67,6 +67,7 @@ TYPES: Final = frozenset(
         "reminder_moved",
         "reminder_set",
         "reply_stored",
+        "reservation_exceeded",
         "resumed",
         "retried",
         "retry_failed",

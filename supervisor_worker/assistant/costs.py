@@ -91,7 +91,7 @@ def offset_ms(user: User, now: datetime) -> int:
 
 
 def tell_operator(alarms: Iterable[str]) -> None:
-    """The log's line of each bound that is nearly used up, and of a month that is (`shared.mailbox.calls.Claim.alarms`)."""
+    """The log's line of each bound that is nearly used up (`Swept.near`), and of a month that is (`Claim.alarms`)."""
     for bound in alarms:
         level, said = _SPENT.get(bound, (logging.WARNING, "Four fifths of a bound are used up"))
         LOG.log(level, said, action="spending_bound", bound=bound)

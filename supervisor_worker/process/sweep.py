@@ -25,6 +25,7 @@ from shared.observability import logs
 from shared.observability.outage import Outage
 from shared.observability.redaction import error_location
 from shared.process.tasks import cancel_and_wait, run_until
+from supervisor_worker.assistant.costs import tell_operator
 from supervisor_worker.process.resources import WorkerResources
 from supervisor_worker.turns.alarms import AlarmRinger
 from supervisor_worker.turns.cross_channel_notice import send_notices
@@ -89,6 +90,7 @@ class Sweep:
         swept = await self._sweep()
         self._next_ms = swept.next_ms
         self._begin(swept.retries)  # before anything else is awaited: at the end of the process, what is not begun is not given back
+        tell_operator(swept.near)
         if swept.due:
             await self._resources.wake_all(swept.due)
         if swept.alarms:

@@ -221,9 +221,11 @@ class TurnEnvironment:
             await self._opened[1].aclose()
 
     def close(self) -> None:
-        """Close the worker's inside."""
+        """Close the worker's inside. Whatever the test was about, no call to the model has used more than was reserved for it."""
         self._runner.run(self._close())
         self._runner.close()
+        exceeded = [line.fields for line in self.ledger("reservation_exceeded")]
+        assert not exceeded, exceeded
 
     def once(self, event: Received) -> bool:
         """One job for an event's conversation."""

@@ -36,7 +36,7 @@ class Swept:
     """What a sweep found to wake, and in how many ms the next one's time comes; None when nothing is on the agenda.
 
     `untold` are replies that did not reach their users, who are to be told elsewhere; `retries` are requests to serve. `alarms`: reminders
-    are due.
+    are due. `near` are the bounds of which four fifths are used (`daily_tokens`, ...), each told once in its period.
     """
 
     due: tuple[Due, ...]
@@ -44,6 +44,7 @@ class Swept:
     untold: tuple[str, ...] = ()
     retries: tuple[RetryRequest, ...] = ()
     alarms: bool = False
+    near: tuple[str, ...] = ()
 
 
 def heartbeat(process: str, *, life_ms: int, place: str = "") -> Call[list[str]]:
@@ -91,7 +92,7 @@ def _beats(raw: Any) -> dict[str, str]:
 
 def _swept(raw: Any) -> Swept:
     """The answer to `sweep`."""
-    woken, next_ms, untold, retries, alarms = raw
+    woken, next_ms, untold, retries, alarms, near = raw
     due = tuple(Due(conv, channel) for conv, channel in woken)
     requests = tuple(RetryRequest(*each) for each in retries)
-    return Swept(due, next_ms if next_ms >= 0 else None, tuple(untold), requests, alarms=bool(alarms))
+    return Swept(due, next_ms if next_ms >= 0 else None, tuple(untold), requests, alarms=bool(alarms), near=tuple(near))

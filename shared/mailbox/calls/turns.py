@@ -28,9 +28,9 @@ class Claim:
     `busy`: the sender has its share of turns under way. `alone`: another message's last try is under way, and this one's would be its last.
     `spent`, and `spend_stop` for the first to find it so: the day has no room for the turn's question; `share`: its sender's share of the
     day, or their person's dollars of it, have none; `reserved`: what others have reserved leaves none for now. `reserved` is how many
-    tokens were reserved for the first question. `alarms` are the bounds that are nearly used up (`daily_tokens`, ...), and `month` or
-    `own_month` for a month's dollars that are used up: each once, for the operator. `stop` says why nothing may be asked in a turn that
-    ends for a month's dollars: all's or its person's; `told` where its sender was told so today.
+    tokens were reserved for the first question. `alarms` are `month` or `own_month` for a month's dollars that are used up: each once, for
+    the operator. `stop` says why nothing may be asked in a turn that ends for a month's dollars: all's or its person's; `told` where its
+    sender was told so today.
     """
 
     outcome: Literal[

@@ -20,8 +20,8 @@
 -- one by itself. Where the history begins is said with it (`history`): a question that is asked without its history says nothing of that.
 -- Answer: {outcome, alarms} or {"taken", turn, now, lease end, messages, reply, history, tokens reserved, alarms, stop, steps, person, epoch,
 -- 1 where something is remembered of the person, 1 where they have talked elsewhere within two weeks, where the history begins (flat), 1 where
--- it was read to there}; records and steps are flat, the history newest first. `alarms` are the bounds that are nearly used up, or that a
--- month has used up, each once in its period.
+-- it was read to there}; records and steps are flat, the history newest first. `alarms` are the bounds that a month has used
+-- up, each once in its period.
 -- uses: turns replies spending liveness people history
 -- args: conv token new_turn lease# lost_wait# jitter# most# schema# share# history_bytes# oldest# model_call
 -- args: bounds{tokens# turns# sender# forwarded# day# month# own_day# own_month#}
@@ -170,7 +170,6 @@ end
 -- is of the person's own day. History is left away from a question that fits into no day with it.
 local function priced(messages)
   local function denied(amount) return refusal(books_for(messages), bounds, amount, most_of(amount)) end
-  alarms = Money.near(bounds, books_for(messages))
   local stop, own = denied(question.fixed)
   if stop ~= '' and stop ~= 'reserved' then return 0, NOTHING_SAID, stop, own end
   local said = History.said_before(conv, get(msg_key(messages[1]), 'user'), history_bytes)
@@ -324,7 +323,7 @@ if process ~= '' then
   redis.call('ZADD', held_key(process), whole(t + lease), conv)
   redis.call('PEXPIRE', held_key(process), 86400000)
 end
-if amount > 0 then reserve(books_for(chosen), model_call, amount, {micros = most_of(amount), model = question.model}, conv, token) end
+if amount > 0 then reserve(books_for(chosen), model_call, amount, {micros = most_of(amount), model = question.model}, conv, token, bounds) end
 if sender ~= '' and box == FIRST then
   redis.call('ZADD', busy_key(sender), whole(t + lease), conv)
   redis.call('PEXPIRE', busy_key(sender), 86400000)

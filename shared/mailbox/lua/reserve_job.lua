@@ -10,7 +10,7 @@ bounds.turns = 0
 local books = Money.look('', t, person ~= '' and person or '-', offset)
 local stop = refusal(books, bounds, amount, price.micros)
 if stop == '' then
-  Money.reserve(books, {id = model_call, conv = '-', token = '-', ends = t + lasts}, amount, price.micros, price.model)
+  Money.reserve(books, {id = model_call, conv = '-', token = '-', ends = t + lasts}, amount, price.micros, price.model, bounds)
   return 'ok'
 end
 return stop

@@ -14,7 +14,11 @@
 
 local DAY = 86400000
 local RESERVED = P .. 'reserved'
-local Money = {kept = {3 * DAY, 70 * DAY, 3 * DAY, 70 * DAY}}  -- how long each of the four books is kept
+local Money = {
+  kept = {3 * DAY, 70 * DAY, 3 * DAY, 70 * DAY},  -- how long each of the four books is kept
+  names = {'daily_dollars', 'monthly_dollars', 'person_daily_dollars', 'person_monthly_dollars'},  -- of their bounds
+  told = P .. 'near',
+}
 
 local function day_of(t) return whole(math.floor(t / DAY)) end
 local function spent_key(day) return P .. 'spent:' .. day end
@@ -63,20 +67,31 @@ function Money.most_of(tiers, prompt, output)
   return math.ceil(most / 1000)
 end
 
--- Change figures of a book: {field, by how much, ...}. Answer: whether it is there; else nothing is changed.
+-- Change figures of a book: {field, by how much, ...}. Answer: what they are now; nil where the book is gone, and nothing is changed.
 function Money.change(key, changes)
-  local fields, written = {}, {}
+  local fields, written, figures = {}, {}, {}
   for i = 1, #changes, 2 do fields[#fields + 1] = changes[i] end
   local before = redis.call('HMGET', key, unpack(fields))
-  if not before[1] then return false end
+  if not before[1] then return nil end
   for i, field in ipairs(fields) do
+    figures[field] = (tonumber(before[i] or '') or 0) + changes[2 * i]
     if changes[2 * i] ~= 0 then
       written[#written + 1] = field
-      written[#written + 1] = whole((tonumber(before[i] or '') or 0) + changes[2 * i])
+      written[#written + 1] = whole(figures[field])
     end
   end
   if #written > 0 then redis.call('HSET', key, unpack(written)) end
-  return true
+  return figures
+end
+
+-- Four fifths of a bound of a call's book are used: a line for the operator, once in its period, and for the log of whoever sweeps next.
+function Money.near(call, place, name, used)
+  local bound = call.bounds[name] or 0
+  if bound == 0 or used * 5 < bound * 4 or redis.call('HSETNX', call.books[place], 'near:' .. name, 1) == 0 then return end
+  local person = place > 2 and string.match(call.books[place], ':([^:]+):[^:]+$') or ''
+  append('spend_near', 'bound', name, 'used', whole(used), 'of', whole(bound), 'user', person)
+  redis.call('RPUSH', Money.told, name)
+  redis.call('LTRIM', Money.told, -100, -1)
 end
 
 local function split(text)
@@ -90,7 +105,7 @@ function Money.beside(call)
   local text = redis.call('GET', P .. 'cost:' .. call.id)
   local words = text and split(text) or {}
   call.micros, call.model, call.of_month, call.lasts = tonumber(words[2] or '') or 0, words[4] or '-', words[5] or '-', tonumber(words[6] or '') or 0
-  call.books = text and {words[7], words[8], words[9], words[10]} or {spent_key(call.day)}
+  call.books, call.bounds = text and {words[7], words[8], words[9], words[10]} or {spent_key(call.day)}, {}
   redis.call('ZREM', P .. 'costs', call.id)
 end
 
@@ -100,8 +115,9 @@ local function read_model_call(id)
   local words = split(text)
   local call = {id = id, state = words[1], day = words[2], amount = tonumber(words[3]), sender = words[4], token = words[5], conv = words[6]}
   if words[7] then
-    call.micros, call.model, call.of_month, call.lasts = tonumber(words[7]), words[8], words[9], tonumber(words[10])
-    call.books = {unpack(words, 11)}
+    call.micros, call.model, call.of_month, call.lasts = tonumber(words[7]), words[8], words[9], tonumber(string.match(words[10], '^%d+'))
+    call.books, call.bounds = {unpack(words, 11)}, {}
+    for name, bound in string.gmatch(words[10], '([%a_]+)=(%d+)') do call.bounds[name] = tonumber(bound) end
   else
     Money.beside(call)
   end
@@ -109,8 +125,12 @@ local function read_model_call(id)
 end
 
 local function write_model_call(call)
+  local lasts = {whole(call.lasts)}
+  for name, bound in pairs(call.bounds) do
+    if bound > 0 then lasts[#lasts + 1] = name .. '=' .. whole(bound) end
+  end
   local words = {call.state, call.day, whole(call.amount), call.sender, call.token, call.conv, whole(call.micros), call.model, call.of_month,
-    whole(call.lasts), unpack(call.books)}
+    table.concat(lasts, ','), unpack(call.books)}
   redis.call('SET', model_call_key(call.id), table.concat(words, ' '), 'PX', 2 * DAY)
 end
 
@@ -133,7 +153,9 @@ function Money.book(call, tokens, money, day)
       local of_day = 'day:' .. call.of_month
       changes[13], changes[14], changes[15], changes[16] = of_day .. ':tokens', tokens[2], of_day .. ':money', money[2]
     end
-    Money.change(key, changes)
+    local now = Money.change(key, changes)
+    if now and i == 1 then Money.near(call, 1, 'daily_tokens', now.tokens) end
+    if now then Money.near(call, i, Money.names[i], now.money) end
   end
 end
 
@@ -144,6 +166,9 @@ local function settle(id, used, answer, micros)
   local call = read_model_call(id)
   if not call or call.state == 'settled' then return call end
   local known, tokens, money = used >= 0, used, micros or -1
+  if tokens > call.amount or (money > call.micros and #call.books > 1) then
+    append('reservation_exceeded', 'call', id, 'used', whole(tokens), 'reserved', whole(call.amount), 'cost', whole(money))
+  end
   if not known then tokens, money = call.amount, call.micros elseif money < 0 then money = used == 0 and 0 or call.micros end
   if call.state == 'live' then
     local day = {'open', call.conv ~= '-' and -1 or 0, 'calls', answer ~= '' and 1 or 0, 'failed', answer == 'bad' and 1 or 0}
@@ -163,7 +188,7 @@ local function end_model_call(conv) settle(get(conv_key(conv), 'call'), -1, 'bad
 
 -- A turn was answered, and its call settled; it counts in the day in which the call was reserved.
 local function count_turn_of(call)
-  if call then redis.call('HINCRBY', spent_key(call.day), 'turns', 1) end
+  if call then Money.near(call, 1, 'daily_turns', redis.call('HINCRBY', call.books[1], 'turns', 1)) end
 end
 
 -- What stands in the books of a moment, for whoever judges them and reserves in the same step.
@@ -181,11 +206,13 @@ function Money.look(sender, t, person, offset)
 end
 
 -- Reserve `amount` tokens and `micros` dollars of a model, where `refusal` has found room in what was looked at. `call`: its id, conv and
--- token, and `ends`, when it is looked whether it still has a holder.
-function Money.reserve(look, call, amount, micros, model)
+-- token, and `ends`, when it is looked whether it still has a holder. The record holds the bounds, for `Money.near`.
+function Money.reserve(look, call, amount, micros, model, bounds)
   local _, of_month = Money.month_of(look.t)
   call.state, call.day, call.amount, call.micros, call.of_month = 'live', day_of(look.t), amount, micros, of_month
   call.sender, call.books, call.lasts = look.sender ~= '' and look.sender or '-', look.books, math.max(0, call.ends - look.t)
+  call.bounds = {daily_tokens = bounds.tokens, daily_turns = bounds.turns, daily_dollars = bounds.day, monthly_dollars = bounds.month}
+  if look.person ~= '-' then call.bounds.person_daily_dollars, call.bounds.person_monthly_dollars = bounds.own_day, bounds.own_month end
   call.model = string.gsub(model ~= '' and model or '-', '%s', '_')
   write_model_call(call)
   for i, key in ipairs(look.books) do
@@ -206,8 +233,9 @@ function Money.reserve(look, call, amount, micros, model)
 end
 
 -- The same for a turn's question, under the lease that its holder has.
-local function reserve(look, id, amount, cost, conv, token)
-  Money.reserve(look, {id = id, conv = conv, token = token, ends = number(conv_key(conv), 'lease_end')}, amount, cost.micros, cost.model)
+local function reserve(look, id, amount, cost, conv, token, bounds)
+  local call = {id = id, conv = conv, token = token, ends = number(conv_key(conv), 'lease_end')}
+  Money.reserve(look, call, amount, cost.micros, cost.model, bounds)
   redis.call('HSET', conv_key(conv), 'call', id)
 end
 
@@ -246,27 +274,8 @@ function Money.reserve_next(conv, token, call, amount, price, bounds, t)
   local look = Money.look(sender, t, Money.account_of(sender, get(turn_key(turn), 'user'), price.zones))
   local stop = refusal(look, bounds, amount, price.micros)
   if stop ~= '' then return stop end
-  reserve(look, call, amount, price, conv, token)
+  reserve(look, call, amount, price, conv, token, bounds)
   return 'ok'
-end
-
--- The bounds of which four fifths are used, each once in its period: a line for the operator. Answer: their names.
-function Money.near(bounds, look)
-  local found = {}
-  local function look_at(book, used, bound, name)
-    if bound == 0 or used * 5 < bound * 4 or redis.call('HSETNX', look.books[book], 'near:' .. name, 1) == 0 then return end
-    append('spend_near', 'bound', name, 'used', whole(used), 'of', whole(bound), 'user', book > 2 and look.person or '')
-    found[#found + 1] = name
-  end
-  look_at(1, look[1][3], bounds.tokens, 'daily_tokens')
-  look_at(1, look[1][5], bounds.turns, 'daily_turns')
-  look_at(1, look[1][1], bounds.day, 'daily_dollars')
-  look_at(2, look[2][1], bounds.month, 'monthly_dollars')
-  if look.person ~= '-' then
-    look_at(3, look[3][1], bounds.own_day, 'person_daily_dollars')
-    look_at(4, look[4][1], bounds.own_month, 'person_monthly_dollars')
-  end
-  return found
 end
 
 -- A month's money is used up, of all or of one: the first who finds it so writes the operator's line.

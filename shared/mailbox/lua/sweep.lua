@@ -2,7 +2,8 @@
 -- ends, or after `recheck`: its caller may die before it has enqueued. Answer: {{conv, channel}, ...} to enqueue, and the ms until the
 -- next one's time comes (-1: none is on the agenda); then the replies that did not reach their users, for the caller to tell
 -- them elsewhere (`elsewhere`), at most 20 at a time; then the operators' requests for a retry that the caller is to serve, {operation,
--- message, operator}, at most `places`; and 1 where reminders are due (`alarms`).
+-- message, operator}, at most `places`; 1 where reminders are due (`alarms`); and the bounds of which four fifths are used since the last
+-- sweep, for the log.
 -- The bounds 20 and 100 keep the script short, because Redis serves nobody else meanwhile; what is left comes with the next sweep.
 -- What a process that is silent held is due at once. A call to the model whose holder's lease is over is settled at its amount, at most
 -- 100 at a time. A mark from the future is none: TIME has stepped back since, and so it would outlive its wake-up.
@@ -63,4 +64,6 @@ end
 local untold = redis.call('ZRANGEBYSCORE', UNTOLD, '-inf', whole(t), 'LIMIT', 0, 20)
 for _, reply in ipairs(untold) do redis.call('ZADD', UNTOLD, whole(t + recheck), reply) end
 trim_indexes(5, t)
-return {woken, first and math.max(0, math.floor(first - t)) or -1, untold, requests_to_serve(places, lease, t), alarm and alarm <= t and 1 or 0}
+local near = redis.call('LRANGE', Money.told, 0, -1)
+if #near > 0 then redis.call('DEL', Money.told) end
+return {woken, first and math.max(0, math.floor(first - t)) or -1, untold, requests_to_serve(places, lease, t), alarm and alarm <= t and 1 or 0, near}

@@ -177,23 +177,21 @@ def test_a_month_whose_dollars_are_used_up_ends_messages_and_says_so_once_a_day(
         assert (driver.claim("k6", **tight).outcome, driver.claim("k6", **tight).stop) == ("taken", "")
 
 
+def near(driver: MailboxDriver) -> tuple[str, ...]:
+    """What the next sweep has to log."""
+    return driver.run(calls.sweep(recheck_ms=10_000, lease_ms=LEASE)).near
+
+
 def test_four_fifths_of_a_bound_are_told_the_operator_once_in_its_period(driver: MailboxDriver) -> None:
-    """Of each bound by itself, with a person's id, before the question that finds it so; and again in the next period."""
+    """Of each bound by itself, with a person's id, as soon as it is so; and again in the next period."""
     bounds = DayBounds(tokens=1_000, turns=5, day=1_000, month=1_000, own_day=1_000, own_month=1_000)
     for number in range(3):
         asked(driver, f"k{number}", 260, bounds=bounds)
-    driver.accept("m-1")
-    assert driver.claim("k3", amount=100, bounds=bounds).alarms == ()
-    driver.store("k3", settled=Settled("q-k3", 20, "good", 20))
-    driver.finish("k3")
-    driver.accept("m-2")
-    names = ("daily_tokens", "daily_turns", "daily_dollars", "monthly_dollars", "person_daily_dollars", "person_monthly_dollars")
-    assert driver.claim("k4", amount=100, bounds=bounds).alarms == names
-    driver.backoff("k4", 0, settled=Settled("q-k4"))
-    driver.advance(1)
-    assert driver.claim("k5", amount=100, bounds=bounds).alarms == ()
-    lines = driver.lines("spend_near")
-    assert [(line["bound"], line["used"], line["of"], line["user"]) for line in lines] == [
+    assert near(driver) == ()
+    asked(driver, "k3", 20, bounds=bounds)
+    names = ("daily_tokens", "daily_dollars", "monthly_dollars", "person_daily_dollars", "person_monthly_dollars", "daily_turns")
+    assert (near(driver), near(driver)) == (names, ())
+    assert [(line["bound"], line["used"], line["of"], line["user"]) for line in driver.lines("spend_near")] == [
         (
             name,
             "4" if name == "daily_turns" else "800",
@@ -202,11 +200,36 @@ def test_four_fifths_of_a_bound_are_told_the_operator_once_in_its_period(driver:
         )
         for name in names
     ]
-    driver.backoff("k5", 0, settled=Settled("q-k5"))
+    driver.accept("m-1")
+    driver.claim("k4", amount=100, bounds=bounds)
+    driver.backoff("k4", 0, settled=Settled("q-k4", 50, "bad", 50))
+    assert near(driver) == ()
     driver.advance(DAY_MS)
-    asked(driver, "k6", 40, bounds=bounds)
+    driver.accept("m-2", conv="c-2")
+    driver.claim("k5", conv="c-2", amount=50, bounds=bounds)
+    driver.run(calls.settle(Settled("q-k5", 50, "bad", 50)))
+    assert near(driver) == (), "of the month the operator knows"
+    assert job(driver, "q-7", 90, DayBounds(own_day=100)) == "ok"
+    driver.run(calls.settle(Settled("q-7", 90, "good", 90)))
+    assert near(driver) == ("person_daily_dollars",), "of a call that is no turn's too"
+
+
+def test_a_call_that_uses_more_than_was_reserved_for_it_is_told(driver: MailboxDriver) -> None:
+    """What is reserved is an upper bound: else a bound could be passed. It counts with what it used."""
+    driver.accept("m-1")
+    driver.claim("k1", amount=100)
+    driver.store("k1", settled=Settled("q-k1", 101, "good", 100))
+    driver.finish("k1")
+    asked(driver, "k2", 100)
     driver.accept("m-3")
-    assert driver.claim("k7", amount=100, bounds=bounds).alarms == (), "of the month the operator knows"
+    driver.claim("k3", amount=100)
+    driver.backoff("k3", 0, settled=Settled("q-k3", 3, "bad", 101))
+    lines = driver.lines("reservation_exceeded")
+    assert [(line["call"], line["used"], line["reserved"], line["cost"]) for line in lines] == [
+        ("q-k1", "101", "100", "100"),
+        ("q-k3", "3", "100", "101"),
+    ]
+    assert driver.spent().get("tokens") == 204
 
 
 def test_all_forwarding_addresses_are_one_person_who_is_nobody(driver: MailboxDriver) -> None:

@@ -173,7 +173,7 @@ def test_the_model_is_given_our_tools_and_another_that_it_wants_all_the_same_is_
 @pytest.mark.parametrize("letter", ["x", "漢", "😀", "e\u0301"])
 def test_an_answer_without_end_is_cut(environment: TurnEnvironment, web: Web, letter: str) -> None:
     """The segments of a text; 50 kB of a mail, whatever the letters take."""
-    environment.sandbox.faults(anthropic={"content": [{"type": "text", "text": letter * 200_000}]})
+    environment.sandbox.faults(anthropic={"content": [{"type": "text", "text": letter * 200_000}], "usage": {"output_tokens": 4_000}})
     web.sms(Body="Go on")
     web.mail()
     environment.drive(lambda: environment.sandbox.count("twilio.create") + environment.sandbox.count("sendgrid.send") == 2, seconds=30)

@@ -130,7 +130,7 @@ def test_a_recording_alone_is_answered_at_once_and_by_code(environment: TurnEnvi
     assert environment.sandbox.count("twilio.media", accepted=None) == 0
     assert environment.sandbox.count("twilio.create") == 1
     (day,) = environment.redis.keys("boss:spent:?????")
-    assert environment.redis.hmget(day, "tokens", "reserved", "open", "calls") == [b"0", b"0", b"0", None]
+    assert environment.redis.hmget(day, "tokens", "reserved", "open", "calls") == [None, b"0", b"0", None]
     environment.once(environment.text("I said: call Tom"))
     (before, after) = asked(environment)[-1]["messages"][0]["content"].split("\n\n")[:2]
     assert before == "\u27e62 attachments you cannot open: voice or sound, voice or sound\u27e7"
