@@ -16,6 +16,7 @@ from shared.model.addresses import Address
 from shared.model.codec import dumps
 from shared.model.users import load_users
 from shared.net import is_loopback_url
+from supervisor_worker.assistant.model_hosts import is_plain
 
 LOCAL_SECONDS: Final = 3.0
 REMOTE_SECONDS: Final = 5.0
@@ -135,6 +136,8 @@ def claude(settings: Settings) -> list[Finding]:
         answer = ask(f"{base}/v1/messages/count_tokens", timeout=REMOTE_SECONDS, method="POST", headers=headers, body=question)
     if answer.status in (UNAUTHORIZED, FORBIDDEN):
         return [fail("claude", f"the API key is refused ({answer.status})", "Copy one from the Claude Console, API keys.")]
+    if answer.status == NOT_FOUND and is_plain(settings, model):
+        return [ok("claude", f"the host answers, and says nothing of {model}: a plain one, which is asked for messages alone")]
     if answer.status == NOT_FOUND:
         return [fail("claude", f"there is no model {model}", "Set BOSS_MODEL to one that your key may use.")]
     if answer.status != OK:

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from sandbox.anthropic import errors, model_rules, prompt_caching, rate_limits, request_rules, request_view, simulated_model, tokens
+from sandbox.anthropic import (
+    errors,
+    model_rules,
+    plain_host,
+    prompt_caching,
+    rate_limits,
+    request_rules,
+    request_view,
+    simulated_model,
+    tokens,
+)
 from sandbox.anthropic.stream import STREAM_ERROR, events
 from sandbox.engine import credentials, provider_request
 from sandbox.engine.json_types import JsonObject
@@ -36,7 +46,8 @@ async def messages(http: web.Request) -> web.StreamResponse:
     state = http.app[STATE]
 
     def perform(body: JsonObject) -> ProviderResponse:
-        problem = request_rules.problem_of(body, state.paused)
+        plain = state.faults.anthropic.plain_host
+        problem = (plain_host.problem_of(body) if plain else None) or request_rules.problem_of(body, state.paused)
         if problem is not None:
             return errors.error_response(400, problem)
         total, window = tokens.of_request(body), state.faults.anthropic.context_tokens or model_rules.context(body)
@@ -52,6 +63,8 @@ async def count_tokens(http: web.Request) -> web.StreamResponse:
     state = http.app[STATE]
 
     def perform(body: JsonObject) -> ProviderResponse:
+        if state.faults.anthropic.plain_host:
+            return errors.error_response(404, "not found")
         problem = request_rules.problem_of_count(body, state.paused)
         if problem is not None:
             return errors.error_response(400, problem)
@@ -66,6 +79,8 @@ async def model(http: web.Request) -> web.StreamResponse:
     name = http.match_info["model"]
     state = http.app[STATE]
     response = _success({"type": "model", "id": name, "display_name": f"{name} (simulated)", "created_at": "2026-01-01T00:00:00Z"})
+    if state.faults.anthropic.plain_host:
+        response = errors.error_response(404, "not found")
     request = ProviderRequest(kind="anthropic.model", operation="model", fields={"model": name}, perform=lambda: response, is_message=False)
     return await _handle(http, state, request, ErrorFormat(response=errors.fault_response))
 
@@ -88,7 +103,8 @@ async def _handle_body(http: web.Request, operation: str, perform: Callable[[Jso
         return perform(body)
 
     def with_limits(response: ProviderResponse) -> ProviderResponse:
-        return replace(response, headers={**rate_limits.headers(state, limits), **response.headers})
+        known = {} if state.faults.anthropic.plain_host else rate_limits.headers(state, limits)
+        return replace(response, headers={**known, **response.headers})
 
     fields = request_view.describe(body) if body is not None else {}
     request = ProviderRequest(
@@ -133,6 +149,8 @@ def _reply(state: SandboxState, body: JsonObject, total: int, window: int | None
         "stop_details": reply.stop_details,
         "usage": reply.usage,
     }
+    if faults.plain_host:
+        message = plain_host.answered(message)
     if reply.stop_reason == "pause_turn":
         state.paused.add(reply.content)
     headers = {"request-id": errors.request_id()}

@@ -177,6 +177,8 @@ class AnthropicFaults(ProviderFaults):
     obey: bool = False
     """A model that does whatever it is told: it makes each call written as `CALL name {"field": "value"}` anywhere in the question, once
     a turn, and then answers with the user's last text and what the tools have answered since, word for word."""
+    plain_host: bool = False
+    """A host that speaks the Messages API and nothing of Anthropic's own: no other address, and none of the newer fields, is known."""
     web_page: str | None = None
     """What each page of the web says that the model reads, and the title of each that it finds."""
     length: Annotated[int, Field(ge=1, le=1_000_000)] | None = None

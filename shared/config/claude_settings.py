@@ -16,6 +16,15 @@ class ClaudeSettings(BaseSettings):
 
     anthropic_api_key: SecretStr = setting(SecretStr(""), "Claude Console, API keys.", "Claude")
     anthropic_base_url: str = setting("", "Another host that speaks the Messages API (a gateway). Empty: Anthropic.", "Claude")
+    model_host: Literal["auto", "claude", "plain"] = setting(
+        "auto",
+        "What ANTHROPIC_BASE_URL can do. claude: all that Anthropic does. plain: the messages and nothing of Anthropic's own "
+        "(docs/howto/local-model.md). auto: plain where the model is none of Claude's.",
+        "Claude",
+    )
+    model_pictures: Literal["auto", "on", "off"] = setting(
+        "auto", "Whether the model is shown pictures and PDFs as they are. auto: all but on a plain host.", "Claude"
+    )
     boss_model: str = setting("claude-sonnet-5-5", "The Claude model that answers.", "Claude")
     claude_timeout_seconds: float = setting(90.0, "The longest that one question to Claude may take.", "Claude", gt=0, le=600)
     boss_effort: EffortSetting = setting(

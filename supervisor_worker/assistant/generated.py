@@ -63,6 +63,8 @@ class GeneratedText:
     command: Response
     answers: tuple[ModelAnswer, ...]
     prompt: Prompt
+    half_call: bool = False
+    """Whether it broke off within a call: nothing of it is said, and the call is not made."""
 
     @property
     def empty(self) -> bool:
@@ -80,8 +82,11 @@ class GeneratedText:
     ) -> GeneratedText:  # fmt: skip
         """From the parts of one answer; `before` are those that only called tools."""
         text, stop = "".join(part.text for part in parts).strip("\n").rstrip(), parts[-1].stop
+        half_call = has_calls(parts) and stop not in (TOOL_USE, "refusal")
         if stop == "refusal":
             text = target.refused  # the text before a refusal is not meant to be read
+        elif half_call:
+            text = ""  # what stands before a call that was cut off is no answer
         elif stop in CUT:
-            text = "" if has_calls(parts) else cut_short(text)  # what stands before a call that was cut off is no answer
-        return cls(text, stop, await target.command(text), (*before, *parts), prompt)
+            text = cut_short(text)
+        return cls(text, stop, await target.command(text), (*before, *parts), prompt, half_call)

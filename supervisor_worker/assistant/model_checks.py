@@ -13,6 +13,7 @@ from shared.model.channels import CHANNELS
 from shared.model.efforts import EFFORTS
 from shared.model.users import Users
 from supervisor_worker.assistant.model_choice import ModelChoice, chosen, said
+from supervisor_worker.assistant.model_hosts import is_plain
 from supervisor_worker.assistant.models import Family, family_of, known_effort
 
 WARNED_BEFORE: Final = timedelta(days=60)
@@ -37,6 +38,8 @@ def doubts(settings: Settings, users: Users | None, today: date) -> list[str]:
 def _of(choice: ModelChoice, where: Mapping[str, str], settings: Settings, today: date) -> Iterator[str]:
     family = family_of(choice.model)
     yield from _of_effort(choice, family, where)
+    if "on" in (settings.web_search, settings.web_fetch) and (family is None or is_plain(settings, choice.model)):
+        yield f"WEB_SEARCH and WEB_FETCH: {choice.model} has no tools of the web, and is asked without them"
     if family is None:
         return
     named = f"{where.get('model', 'BOSS_MODEL')}: {choice.model}"

@@ -24,6 +24,7 @@ from supervisor_worker.assistant.generated import COMPLETE, CUT, TOOL_USE, Gener
 from supervisor_worker.assistant.hearing import NO_TOKENS, Hearing
 from supervisor_worker.assistant.history import ShownHistory
 from supervisor_worker.assistant.model_choice import chosen
+from supervisor_worker.assistant.model_hosts import sees
 from supervisor_worker.assistant.prompt import Prompt, build_prompt
 from supervisor_worker.assistant.reservations import ModelCallDenied, ModelCalls
 from supervisor_worker.assistant.second_model import SecondModel
@@ -112,6 +113,8 @@ class ReplyGenerator:
         ):
             await self._keep_read(turn, files, calls)
             shown = ShownFiles(media.pictures, files)
+            if not sees(self.settings, chosen(self.settings, last.channel, self.users.named(last.user)).model):
+                shown = shown.as_text
             not_heard = unheard(files, language, forwarded=bool(last.forwarding))
             if not_heard and _nothing_else(events, files):
                 return await self.by_code(last, turn.reply_id, not_heard)
@@ -229,7 +232,7 @@ class ReplyGenerator:
                 raise
             LOG.warning("There are no tokens for a turn's files", action="files_not_paid", turn=turn.id, reason=denied.reason)
             return await self._generate(asking, ShownFiles(shown.pictures, shown.files.as_text))
-        if generated.empty and not (loop and loop.receipts()):
+        if generated.half_call or (generated.empty and not (loop and loop.receipts())):
             generated = await self._ask_again(generated, asking, loop)
         if ask := asking.target.form.ask_shorter(generated.command):
             generated = await self._ask_shorter(ask, generated, asking)
@@ -255,7 +258,7 @@ class ReplyGenerator:
         Raises ProviderRefused, final, for a model that was cut off twice without an answer: more tries would cost as much again.
         """
         try:
-            generated = await self._ask(before.prompt.nudged(least=before.stop in CUT), asking, loop)
+            generated = await self._ask(before.prompt.nudged(least=before.stop in CUT or before.half_call), asking, loop)
         except ModelCallDenied:
             if before.stop not in COMPLETE:
                 raise

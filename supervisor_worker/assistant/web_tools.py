@@ -19,6 +19,7 @@ from shared.config.settings import Settings
 from shared.model.addresses import Channel
 from shared.model.words import said
 from supervisor_worker.assistant.model_choice import ModelChoice
+from supervisor_worker.assistant.model_hosts import is_plain
 from supervisor_worker.assistant.models import family_of
 from supervisor_worker.channels.notes import theirs
 
@@ -39,7 +40,7 @@ _ENDS: Final = ".,;:!?*_"
 
 def offered(settings: Settings, choice: ModelChoice, written: Sequence[str]) -> tuple[Mapping[str, Any], ...]:
     """The web tools of a question; `written` are the addresses that the person wrote. None for a model that is not Claude's."""
-    if family_of(choice.model) is None:
+    if family_of(choice.model) is None or is_plain(settings, choice.model):
         return ()
     found: list[Mapping[str, Any]] = []
     if settings.web_search == "on":

@@ -21,6 +21,7 @@ from shared.errors import AccessDenied, CredentialsRefused, ProviderError, Provi
 from shared.model.prices import TokenUsage
 from supervisor_worker.assistant.claude.response import ModelMessage, used_by
 from supervisor_worker.assistant.claude.transport import ClaudeTransport
+from supervisor_worker.assistant.model_hosts import is_plain, plain_tools
 from supervisor_worker.assistant.models import thinking_fields
 from supervisor_worker.assistant.price import choice_of
 from supervisor_worker.assistant.prompt import Prompt
@@ -133,7 +134,14 @@ class Claude:
             **thinking_fields(choice.model, choice.effort, least=prompt.least),
             **({"tool_choice": {"type": "none"}} if prompt.tools and prompt.final else {}),
         }
-        response = await self._client.post("/v1/messages", cast_to=httpx2.Response, content=self._body(fields, prompt.tools))
+        if is_plain(self._settings, choice.model):
+            plain = {name: value for name, value in fields.items() if name not in ("thinking", "output_config")}
+            tools = {"tools": plain_tools(prompt.tools)} if prompt.tools else {}
+            return await self._post(_json({**plain, "system": prompt.stable, **tools}).encode())
+        return await self._post(self._body(fields, prompt.tools))
+
+    async def _post(self, body: bytes) -> object:
+        response = await self._client.post("/v1/messages", cast_to=httpx2.Response, content=body)
         return response.json()
 
     def _body(self, fields: Mapping[str, Any], tools: Sequence[Mapping[str, Any]]) -> bytes:

@@ -81,6 +81,19 @@ def test_pictures_are_shown_to_the_model_and_remembered_in_words(environment: Tu
     assert [type(line["content"]) for line in again] == [str, str, str]
 
 
+def test_a_model_on_a_plain_host_is_told_of_a_picture_and_not_shown_it(environment: TurnEnvironment, web: Web) -> None:
+    """It would refuse it; where the operator says that it sees pictures, it is shown them."""
+    environment.environment |= {"BOSS_MODEL": "qwen3:32b"}
+    environment.sandbox.faults(anthropic={"plain_host": True})
+    (question,) = answered(environment, arrives(environment, web, jpeg(640, 480)))
+    assert (shown(question), environment.sandbox.count("anthropic.messages", accepted=False)) == ([], 0)
+    assert said(question) == "Look\n\n\u27e61 picture that could not be opened\u27e7"
+    environment.environment |= {"MODEL_PICTURES": "on"}
+    environment.sandbox.faults(anthropic={"plain_host": False})
+    environment.once(arrives(environment, web, jpeg(640, 480)))
+    assert len(shown(environment.questions()[-1])) == 1
+
+
 def test_the_login_goes_to_the_media_resource_and_each_picture_is_fetched_once(environment: TurnEnvironment, web: Web) -> None:
     """By way of Twilio's redirect."""
     answered(environment, arrives(environment, web, png(10, 10), gif(10, 10)))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from boss.checks.providers import claude
 from shared.mailbox.books import Used, read_books
 from shared.model import users
 from supervisor_worker.turns.context import TurnContext
@@ -160,3 +161,38 @@ def test_another_outage_than_overload_must_have_lasted(environment: TurnEnvironm
     environment.environment |= {"SECOND_MODEL_AFTER_SECONDS": 0}
     environment.drive(lambda: environment.state(event) == "answered")
     assert models_asked(sandbox)[-1] == SECOND
+
+
+@pytest.fixture
+def plain(environment: TurnEnvironment, sandbox: SandboxProcess) -> None:
+    """A local model behind a host that knows nothing of Anthropic's own; all of that is asked for."""
+    environment.environment |= {"BOSS_MODEL": "qwen3:32b", "WEB_SEARCH": "on"}
+    sandbox.faults(anthropic={"plain_host": True})
+
+
+@pytest.mark.usefixtures("plain")
+def test_a_plain_host_is_asked_for_nothing_that_it_does_not_know(environment: TurnEnvironment, sandbox: SandboxProcess) -> None:
+    """With tools, behind them, and where an answer was empty."""
+    sandbox.script(calling("milk"), {"text": ""}, {"text": "Done."})
+    event = environment.text("Note milk")
+    environment.drive(lambda: environment.state(event) == "answered")
+    other = environment.mail("Hello")
+    environment.drive(lambda: environment.state(other) == "answered")
+    assert len(notes(environment.redis)) == 1
+    assert sandbox.count("anthropic.messages", accepted=False) == 0
+    assert {type(entry["request"]["system"]) for entry in sandbox.journal("anthropic.messages")} == {str}
+    assert len(environment.ledger("reply_stored")) == 2
+
+
+@pytest.mark.usefixtures("plain")
+def test_what_a_plain_host_would_refuse_costs_no_turn(environment: TurnEnvironment, sandbox: SandboxProcess) -> None:
+    """A look at the doctor finds no fault either: it is asked neither to count nor for its models."""
+    (found,) = claude(environment.settings)
+    assert (found.status, "a plain one" in found.detail) == ("ok", True)
+    environment.environment |= {"MODEL_HOST": "claude"}
+    (found,) = claude(environment.settings)
+    assert found.status == "fail"
+    environment.environment |= {"MODEL_HOST": "plain", "BOSS_MODEL": "claude-sonnet-5-5"}
+    event = environment.text("Hello")
+    environment.drive(lambda: environment.state(event) == "answered")
+    assert sandbox.count("anthropic.messages", accepted=False) == 0

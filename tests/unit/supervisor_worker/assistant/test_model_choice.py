@@ -98,6 +98,7 @@ def _most(tiers: str, prompt: int, output: int) -> int:
         ({}, {"model": "claude-haiku-4-5", "effort": "low"}, "the users file, user: effort = low: claude-haiku-4-5 knows no effort, and"),
         ({"claude_thinking_tokens": 0}, {}, "CLAUDE_THINKING_TOKENS: claude-sonnet-5-5 cannot be told not to think: give it 1,024 or"),
         ({"boss_model": "claude-haiku-5-5", "claude_thinking_tokens": 0}, {}, ""),
+        ({"boss_model": "qwen3", "web_search": "on"}, {}, "WEB_SEARCH and WEB_FETCH: qwen3 has no tools of the web"),
     ],
 )
 def test_what_a_model_cannot_do_is_said_once_and_where_it_is_set(changes: dict[str, Any], user: dict[str, Any], sentence: str) -> None:
