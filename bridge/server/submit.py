@@ -16,6 +16,7 @@ from shared.mailbox.calls import Accepted
 from shared.model.addresses import EmailAddress, PhoneNumber
 from shared.model.events import EmailReceived, Received, SmsReceived
 from shared.model.text import seen, seen_line
+from shared.model.threads import MADE_ID
 from shared.model.users import User, Users
 from shared.runtime import Runtime
 
@@ -110,7 +111,7 @@ def _email(request: MessageRequest, content: MessageContent, users: Users, at: f
         subject=subject.text,
         body=said.text,
         user=user.username,
-        message_id=content.message_id or f"<{request.message_id}@{boss.domain}>",
+        message_id=content.message_id or f"<{request.message_id}{f'@{boss.domain}>' if request.id else MADE_ID}",
         in_reply_to=content.in_reply_to,
         references=content.references,
         hidden=subject.hidden + said.hidden,

@@ -14,6 +14,8 @@ from typing import Final
 MAX_IDS: Final = 48
 """The Message-IDs of one mail that are read, its own among them."""
 MAX_ID: Final = 400
+MADE_ID: Final = "@made.invalid>"
+"""The end of a Message-ID that we have made for a mail that came with none."""
 MAX_TOPIC: Final = 150
 """Characters of a subject by which mails without any id are told apart: fewer than an answer of ours keeps of it."""
 

@@ -18,6 +18,9 @@ REFUSED: Final = "refused"
 UNFINISHED: Final = "unfinished"
 """Behind what a turn has done that could not be finished."""
 
+OWED: Final = "owed"
+"""What was done for somebody who opted out before they were told: the receipts of a reply, and no sentence of its own."""
+
 TEXT_LOST: Final = "text_lost"
 MAIL_LOST: Final = "mail_lost"
 TEXT_UNTOLD: Final = "text_untold"

@@ -100,7 +100,7 @@ class ReplyGenerator:
         last, target = events[-1], self._target(events[-1], turn.reply_id)
         language = target.language
         if turn.messages[0].kind == "notice":
-            command = self._notice(turn.messages[0], target)
+            command = await self._owed(turn.messages[0], target, calls) or self._notice(turn.messages[0], target)
             # The history knows a digest by what it answers.
             by_code = {} if turn.messages[0].notice == DIGEST else {"by_code": 1, **_naming(last)}
             return GeneratedReply(command, {**by_code, **target.form.figures(command)})
@@ -122,7 +122,8 @@ class ReplyGenerator:
             asking = Asking(turn, events, history, target, calls, steps, remembered)
             generated, shown, loop = await self._within_budget(asking, shown)
         # Ours comes first: of a text that is too long the end is cut.
-        done = "\n".join(loop.receipts()) if loop else ""
+        receipts = loop.receipts() if loop else []
+        done = "\n".join(receipts)
         before, own, behind = _joined(above, not_heard, done), "" if generated.empty else generated.text, not_kept(events, language)
         if above and not (not_heard or own or behind):
             behind = forwarded.nothing_to_say(language)
@@ -138,6 +139,7 @@ class ReplyGenerator:
         by_web = any(web_tools.shows_others(answer.content) for answer in generated.answers)
         mixed = {"mixed": 1} if by_web or generated.prompt.mixed or (loop and loop.mixed) else {}
         naming = {"names_others": 1} if by_web else _naming(last)
+        mixed |= {"receipts": len(receipts)} if receipts else {}
         return GeneratedReply(
             command, {**_figures(generated.answers), **shown.figures, **target.form.figures(command), **by_code, **naming, **mixed}
         )
@@ -159,7 +161,7 @@ class ReplyGenerator:
             return None
         text = _joined("\n".join(done), said(notices.UNFINISHED, self.users.language(event.user)))
         generated = await self.by_code(event, turn.reply_id, text)
-        return replace(generated, figures={**generated.figures, "mixed": 1}) if loop.mixed else generated
+        return replace(generated, figures={**generated.figures, "receipts": len(done), **({"mixed": 1} if loop.mixed else {})})
 
     def _sources(self, generated: GeneratedText, event: Received, steps: TurnSteps | None) -> str:
         """What code says of the pages that the answer rests on."""
@@ -178,6 +180,11 @@ class ReplyGenerator:
                 call = keep_read(calls.conversation, calls.token, message.id, extracts)
                 if await calls.mailbox.run(call) == "lost":
                     raise LeaseLost(calls.conversation)
+
+    async def _owed(self, message: Message, target: ReplyTarget, calls: ModelCalls) -> Response | None:
+        """What was done for somebody who had opted out before they could be told: code's part of the reply that was not sent."""
+        reply = await calls.mailbox.reply(message.rest) if message.notice == notices.OWED else None
+        return await target.command(reply.command.written[: reply.code_before or None]) if reply else None
 
     def _notice(self, message: Message, target: ReplyTarget) -> Response:
         code, event, form = message.notice, target.event, target.form

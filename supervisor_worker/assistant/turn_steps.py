@@ -7,7 +7,7 @@ behind a crash asks nothing again that was answered, and changes nothing twice.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,8 @@ from shared.mailbox.calls import (
     calling,
     step,
 )
+from shared.model.events import EmailReceived, Received, SmsReceived
+from shared.model.threads import MADE_ID
 from supervisor_worker.assistant.claude.client import ModelAnswer
 
 
@@ -142,6 +144,20 @@ def _check(outcome: str, conversation: str) -> None:
         raise LeaseLost(conversation)
     if outcome in ("handed_over", "opted_out", "paused"):
         raise TurnStopped(outcome)
+
+
+def may_act(events: Iterable[Received]) -> bool:
+    """Whether messages may have tools called: each came with an id by which it is known when it comes again.
+
+    A bridge client of the first dialect gives none, and answers by itself what takes long.
+    """
+    return all(_is_identified(event) for event in events)
+
+
+def _is_identified(event: Received) -> bool:
+    if isinstance(event, SmsReceived):
+        return event.provider_id != "" or event.briefing
+    return not (isinstance(event, EmailReceived) and event.message_id.endswith(MADE_ID))
 
 
 def tool_calls(number: int, content: Sequence[Mapping[str, Any]]) -> list[ToolCall]:

@@ -58,7 +58,7 @@ from supervisor_worker.assistant.hearing import NO_TOKENS
 from supervisor_worker.assistant.history import UNANSWERED
 from supervisor_worker.assistant.reply import RetryBudgetSpent
 from supervisor_worker.assistant.reservations import ModelCallDenied, ModelCalls
-from supervisor_worker.assistant.turn_steps import TurnSteps, TurnStopped
+from supervisor_worker.assistant.turn_steps import TurnSteps, TurnStopped, may_act
 from supervisor_worker.providers.http_pool import send_check
 from supervisor_worker.turns import retry_policy
 from supervisor_worker.turns.claiming import claim
@@ -177,7 +177,8 @@ class _TurnRun:
     async def _generated(self, events: list[Received]) -> GeneratedReply | None:
         history = await history_of(self._turn, self._context, self._lease.token)
         self._turn = await with_folds(self._turn, history, self._context)
-        return await self._context.replies.generate(self._turn, events, history, self._model_calls, self._steps)
+        steps = self._steps if self._steps.question is not None or may_act(events) else None
+        return await self._context.replies.generate(self._turn, events, history, self._model_calls, steps)
 
     async def _by_code(self, events: list[Received]) -> bool | None:
         """Send what code answers by itself; None for what the model is asked about."""
@@ -192,18 +193,24 @@ class _TurnRun:
         """The turn has no reply, and nothing further may begin. Counted, because each further try pays for the first call again."""
         if reason in ("month", "own_month"):
             self._stop = reason
-        if reason in NO_TOKENS and (unfinished := await self._unfinished()):
+        if reason in (*NO_TOKENS, "opted_out") and (unfinished := await self._unfinished()):
             return await self._deliver(*unfinished)
         if self._stop:
             return bool(await self._by_code([message.event for message in self._turn.messages if message.event is not None]))
         if reason in ("dear", "gone"):
-            return await (self._park("too_long", "too_long") if reason == "dear" else self._park("not_resumable", "error"))
+            return await (self._park("too_long", "too_long") if reason == "dear" else self._begin_anew())
         if reason == "opted_out":
             return await self._finish("ignored", "opted_out")
         waits = {"paused": retry_policy.pause_wait_ms(self._context.settings), "priority": 0, "handed_over": 0, "outside": wait_ms}
         if reason in waits:
             return (await self._back_off(waits[reason], reason)).outcome == "more" and reason != "paused"
         return await self._count(reason)
+
+    async def _begin_anew(self) -> bool:
+        """The question cannot be asked as it was. What the turn has done is told; one that has done nothing is formed anew, a few times."""
+        if await self._unfinished() or retry_policy.last_error(self._turn.messages):
+            return await self._park("not_resumable", "error")
+        return (await self._back_off(0, "not_resumable", counted=True, anew=True)).outcome == "more"
 
     async def _deliver(self, command: Response, new: PendingReply | None = None) -> bool:
         self._command = command
@@ -361,10 +368,10 @@ class _TurnRun:
         )  # fmt: skip
         return (await self._context.mailbox.run(call)).outcome == "more"
 
-    async def _back_off(self, delay_ms: int, reason: str, *, counted: bool = False, asked: bool = False) -> Closed:
+    async def _back_off(self, delay_ms: int, reason: str, *, counted: bool = False, asked: bool = False, anew: bool = False) -> Closed:
         lease = self._lease
         call = calls.backoff(
-            lease.conversation, lease.token, delay_ms, reason, counted=counted, asked=asked, settled=self._model_calls.settled,
+            lease.conversation, lease.token, delay_ms, reason, counted=counted, asked=asked, anew=anew, settled=self._model_calls.settled,
             wake=self._wake,
         )  # fmt: skip
         return await self._context.mailbox.run(call)

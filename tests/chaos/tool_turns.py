@@ -74,7 +74,7 @@ ROWS: Final = (
     Row("first answer read, not stored", nth(1, "before:step"), again=1, bound=False),
     Row("first answer stored", nth(1, "after:step")),
     Row("first effect stored", nth(2, "after:step")),
-    Row("second effect stored", nth(3, "after:step")),
+    Row("second effect stored, and a reservation with it, then dead", nth(3, "after:step"), unasked=1),
     Row("reservation, then dead", nth(1, "after:reserve"), unasked=1),
     Row("second answer read, not stored", nth(4, "before:step"), again=1),
     Row("second answer stored", nth(4, "after:step")),

@@ -17,6 +17,7 @@ from shared.model import codec
 from shared.model.addresses import EmailAddress, address_behind_name, only_address, parse_address_list, seen_addresses
 from shared.model.marks import Mark
 from shared.model.text import decode, decode_plain, one_line, seen_line
+from shared.model.threads import MADE_ID
 from webhook_api.email import mime, others_words
 from webhook_api.email.attachments import MailFile, posted
 from webhook_api.email.headers import MAX_BLOCK, Headers, decoded
@@ -115,7 +116,7 @@ def parse_email(body: bytes, content_type: str) -> InboundMail:
         body=content.text,
         marks=content.marks,
         headers=headers,
-        message_id=headers.message_id("message-id") or f"<{digest[:32]}@made.invalid>",
+        message_id=headers.message_id("message-id") or f"<{digest[:32]}{MADE_ID}",
         in_reply_to=in_reply_to,
         references=references,
         thread_index=headers.thread_index(),

@@ -111,15 +111,17 @@ def finish(
 
 
 def backoff(
-    conversation: str, token: str, delay_ms: int, reason: str, *, counted: bool, asked: bool = False, settled: Settled = NO_MODEL_CALL,
-    wake: Wake = (),
+    conversation: str, token: str, delay_ms: int, reason: str, *, counted: bool, asked: bool = False, anew: bool = False,
+    settled: Settled = NO_MODEL_CALL, wake: Wake = (),
 ) -> Call[Closed]:  # fmt: skip
     """Give up the lease until `delay_ms` from now. `counted` adds one error to each message of the turn.
 
-    `asked` notes on them that the model was asked, and failed.
+    `asked` notes on them that the model was asked, and failed. `anew`: they form another turn, for this one has done nothing and cannot
+    go on; else one with a step stays.
     """
     arguments: Arguments = {
         "conv": conversation, "token": token, "delay": delay_ms, "reason": reason, "counted": int(counted), "asked": int(asked),
+        "anew": int(anew),
         **settled.arguments(),
     }  # fmt: skip
     return Call("backoff", arguments, closed_from, wake)

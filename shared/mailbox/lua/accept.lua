@@ -26,7 +26,7 @@
 -- `forwarding` is of a mail that came by a forwarding address ("" for any other): its own budget in place of all bounds of turns, and its
 -- line in a digest where that is used up (`forwarding`).
 -- Answer: {outcome, reason}.
--- uses: indexes threads forwarding
+-- uses: indexes threads forwarding owed
 -- args: id channel kind conv sender pair event mark settle# limit# keyword verdict most# texts# digest hourly# pair_hourly# daily# kept
 -- args: via copy user flood# who provider_id index thread command automatic quoted files forwarding answer wake...
 local HOUR, DAY = 3600000, 86400000
@@ -247,7 +247,7 @@ if verdict ~= '' then
   if verdict == 'opt_out' then
     opt(pair, true, t)
   elseif verdict == 'opt_in' then
-    opt(pair, false, t)
+    if opt(pair, false, t) == 1 then tell_owed(pair, t) end
   elseif verdict == 'reaction' or verdict == 'auto_reply' or (verdict == 'forwarding_limited' and keeps_text) then
     keep_unanswered()
   elseif verdict == 'echo' then

@@ -104,7 +104,7 @@ end
 
 local function coalesces(id)
   local message = msg_key(id)
-  return get(message, 'kind') == 'text' and number(message, 'errors') < 2 and number(message, 'lost') < 2
+  return get(message, 'state') == 'pending' and get(message, 'kind') == 'text' and number(message, 'errors') < 2 and number(message, 'lost') < 2
 end
 
 -- Somebody looks again at what waits in either inbox.
@@ -274,7 +274,13 @@ if not resumed and box == FIRST then
   release(conv, t)
   turn = bound_turn(conv)
   resumed = #turn_messages(turn) > 0
-  if not resumed then unbind(conv, turn) end
+  if not resumed then
+    unbind(conv, turn)
+    -- A turn that an operator has brought back (`retry`) is bound again where its messages have come to the head of the inbox.
+    turn = get(msg_key(redis.call('LINDEX', inbox, 0) or ''), 'turn')
+    resumed = turn ~= '' and redis.call('HEXISTS', turn_key(turn), 'step:answer:1') == 1
+    if resumed then redis.call('HSET', key, 'bound', turn) end
+  end
 end
 local chosen, said, amount, ends = resumed and turn_messages(turn) or {}, NOTHING_SAID, 0, ''
 if not resumed then

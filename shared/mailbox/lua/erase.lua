@@ -29,7 +29,7 @@ for i = ids, #ARGV do
   local id, kind = ARGV[i], string.sub(ARGV[i], 1, 2)
   if kind == 't-' then
     unbind(conv, id)
-    redis.call('DEL', turn_key(id))
+    redis.call('DEL', turn_key(id), steps_key(id))
   elseif kind == 'r-' then
     redis.call('DEL', reply_key(id))
     redis.call('ZREM', UNTOLD, id)

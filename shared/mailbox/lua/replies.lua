@@ -119,6 +119,7 @@ local function take_accepted(reply, list, attempt, provider_id, retention, t)
     remember(conv, turn, retention)
     redis.call('PEXPIRE', key, retention)
     redis.call('PEXPIRE', turn_key(turn), retention)
+    redis.call('DEL', steps_key(turn))
   end
 end
 

@@ -1,6 +1,8 @@
 -- retry: the operator wants a parked message answered after all. Appended at the tail, age and counts reset. Pending attempts
 -- of its old reply (the caller has looked them up) make the next reply a `maybe_duplicate`. A request for it (`request_retry`) ends in the
--- same step, so that it is served once; one that has ended is not served again. Answer: {outcome, conv, channel}.
+-- same step, so that it is served once; one that has ended is not served again.
+-- A turn that had a step comes back as a whole, with its id, its steps and its reply: under another id its effects would happen again. An
+-- attempt that may have been taken is forgiven: the operator wants the reply sent all the same. Answer: {outcome, conv, channel}.
 -- uses: turns replies requests
 -- args: id operation retention by user pair sender wake...
 local key, t = msg_key(id), now()
@@ -25,12 +27,35 @@ if get(key, 'pair') ~= '' then
 end
 local list = attempts_of(reply_of(parked_turn))
 local duplicate = (count_outcomes(list, '') > 0 or count_outcomes(list, 'absent') > 0) and '1' or get(key, 'maybe_duplicate')
-redis.call('HSET', key, 'operation', operation, 'state', 'pending', 'reason', '', 'errors', 0, 'lost', 0, 'asked', 0, 'turn', '', 'active_at', whole(active(t, get(conv_key(conv), 'pair'))),
-  'maybe_duplicate', duplicate)
-redis.call('ZREM', P .. 'parked', id)
-release_turn(parked_turn, retention)
-local by_code = get(key, 'command') ~= '' or get(key, 'answer') ~= '' or get(key, 'kind') == 'reminder'
-if by_code then into_priority(conv, id, t) else into_inbox(conv, id, 0, t) end
+local whole_turn = parked_turn ~= '' and redis.call('HEXISTS', turn_key(parked_turn), 'step:answer:1') == 1
+
+local function begin_anew(name, state, turn)
+  redis.call('HSET', msg_key(name), 'operation', operation, 'state', state, 'reason', '', 'errors', 0, 'lost', 0, 'asked', 0, 'turn', turn,
+    'active_at', whole(active(t, get(conv_key(conv), 'pair'))), 'maybe_duplicate', duplicate)
+  redis.call('ZREM', P .. 'parked', name)
+end
+
+local function bring_back(turn)
+  for _, name in ipairs(turn_messages(turn)) do
+    if get(msg_key(name), 'state') == 'parked' then
+      begin_anew(name, 'in_turn', turn)
+      into_inbox(conv, name, 0, t)
+    end
+  end
+  local reply = reply_of(turn)
+  if redis.call('EXISTS', reply_key(reply)) == 0 then return end
+  redis.call('HSET', reply_key(reply), 'state', count_outcomes(list, '') > 0 and 'sending' or 'stored', 'maybe_sent', 0,
+    'forgiven', count_outcomes(list, 'absent'))
+end
+
+if whole_turn then
+  bring_back(parked_turn)
+else
+  begin_anew(id, 'pending', '')
+  release_turn(parked_turn, retention)
+  local by_code = get(key, 'command') ~= '' or get(key, 'answer') ~= '' or get(key, 'kind') == 'reminder'
+  if by_code then into_priority(conv, id, t) else into_inbox(conv, id, 0, t) end
+end
 end_request(operation, 'retried', '', t)
 append('retried', 'conv', conv, 'msg', id, 'by', by, 'user', user)
 return {'done', conv, channel}

@@ -62,7 +62,7 @@ local function take_permit(conv, token, reply, id, limits, t)
     return {'paused', '', give_up(conv, token, t + math.floor(limits.pause_wait * (1 + limits.jitter / 2)), t)}
   end
   if old then return {'too_old', '', ''} end
-  if too_unsure(list, limits.repeats) then return {'unknown', '', ''} end
+  if too_unsure(list, limits.repeats + number(reply_key(reply), 'forgiven')) then return {'unknown', '', ''} end
   if short then return {'short', '', ''} end
 
   local attempt = {id = id, at = t, outcome = '', provider_id = '', code = ''}

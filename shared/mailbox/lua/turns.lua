@@ -64,6 +64,7 @@ local function release_turn(turn, retention)
   end
   redis.call('PEXPIRE', reply_key(reply_of(turn)), retention)
   redis.call('PEXPIRE', turn_key(turn), retention)
+  redis.call('DEL', steps_key(turn))
 end
 
 -- What the conversation remembers: ids only, so that the texts go with their records, and the newest thousand of them. What a question
@@ -105,7 +106,8 @@ local function close_lease(conv, retention, t)
 end
 
 -- Messages that came while the turn ran stay in the inbox for the next one: only the turn's own are removed, and the lease ends. A
--- message that was handed over meanwhile keeps that state.
+-- message that was handed over meanwhile keeps that state. A parked turn keeps its steps, for a retry goes on behind them. What was done for
+-- who has opted out meanwhile is told when they opt in again (`owed`).
 local function close_turn(conv, token, state, reason, retention, t)
   local key = conv_key(conv)
   local turn = get(key, 'turn')
@@ -115,7 +117,13 @@ local function close_turn(conv, token, state, reason, retention, t)
     out_of_inbox(conv, id)
     if get(msg_key(id), 'state') == 'in_turn' then settle_message(id, conv, turn, state, reason, retention, t) end
   end
-  unbind(conv, turn)
+  if state == 'parked' and turn ~= '' and bound_turn(conv) == turn then redis.call('HSET', key, 'bound', '') else unbind(conv, turn) end
+  if reason == 'opted_out' and number(reply, 'receipts') > 0 then
+    local owed = P .. 'owed:' .. get(key, 'pair')
+    redis.call('RPUSH', owed, reply_of(turn))
+    redis.call('LTRIM', owed, -20, -1)
+    redis.call('PEXPIRE', owed, retention)
+  end
   if state == 'answered' then remember(conv, turn, retention) end
   if state ~= 'parked' then
     redis.call('PEXPIRE', reply, retention)

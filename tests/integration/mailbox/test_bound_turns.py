@@ -270,3 +270,145 @@ def test_a_person_keeps_the_id_under_which_they_were_first_met(driver: MailboxDr
         found[conv] = (turn.person, turn.epoch)
     assert found["c-1"] == found["c-2"] == ("per-k1", "0")
     assert found["c-3"] == ("per-k3", "0")
+
+
+def parked(driver: MailboxDriver, *, replied: bool) -> TurnHolder:
+    """A turn of two texts with a step that an operator finds parked, with its reply or without one."""
+    driver.accept("m-1")
+    driver.accept("m-2")
+    who = holder(claimed(driver, "k1"), "k1")
+    stored(driver, who, "answer:1", {"says": "first"})
+    if replied:
+        driver.store("k1", attempt="a1")
+        driver.outcome("k1", "a1", "refused")
+    driver.park("k1")
+    assert [driver.state(name) for name in ("m-1", "m-2")] == ["parked(test)", "parked(test)"]
+    return who
+
+
+@pytest.mark.parametrize("replied", [False, True])
+def test_a_retry_brings_back_the_whole_turn_with_its_id_its_steps_and_its_reply(driver: MailboxDriver, replied: bool) -> None:
+    """Once, behind what came meanwhile; as a turn of its own that nothing joins."""
+    who = parked(driver, replied=replied)
+    driver.accept("m-3")
+    assert driver.run(calls.retry("m-2", "o-1")).outcome == "done"
+    assert driver.run(calls.retry("m-1", "o-2")).outcome == "not_parked"
+    driver.accept("m-4")
+    assert driver.inbox() == ["m-3", "m-1", "m-2", "m-4"]
+    first = claimed(driver, "k2").turn
+    assert first is not None
+    assert ([message.id for message in first.messages], first.steps) == (["m-3"], {})
+    driver.finish("k2")
+    found = claimed(driver, "k3")
+    assert found.turn is not None
+    assert (found.turn.id, [message.id for message in found.turn.messages]) == (who.turn, ["m-1", "m-2"])
+    assert {name: json.loads(entry) for name, entry in found.turn.steps.items()} == {"answer:1": {"says": "first"}}
+    assert (found.reserved, found.turn.messages[0].errors, found.turn.reply is not None) == (0, 0, replied)
+    if replied:
+        assert driver.sending("k3", "a2", turn="k1").outcome == "ok"
+    else:
+        assert stored(driver, holder(found, "k3"), "answer:2", {}).outcome == "ok"
+    driver.finish("k3")
+    assert [driver.state(name) for name in ("m-1", "m-2", "m-4")] == ["answered", "answered", "pending"]
+    assert not driver.redis.exists(f"boss:steps:{who.turn}")
+
+
+def test_a_reply_that_may_have_been_sent_is_sent_once_more_at_the_operator_s_word_and_marked(driver: MailboxDriver) -> None:
+    """However often it was not found before."""
+    driver.accept("m-1")
+    who = holder(claimed(driver, "k1"), "k1")
+    stored(driver, who, "answer:1", {})
+    driver.store("k1")
+    for number in range(4):
+        if driver.sending("k1", f"a{number}").outcome != "ok":
+            break
+        driver.absent("k1", f"a{number}")
+    assert driver.sending("k1", "a9").outcome == "unknown"
+    driver.park("k1", looked_up=True)
+    driver.run(calls.retry("m-1", "o-1"))
+    claimed(driver, "k2")
+    assert driver.sending("k2", "b1", turn="k1").outcome == "ok"
+    assert driver.reply("k1").maybe_duplicate
+
+
+def test_a_parked_turn_keeps_its_steps_until_nobody_can_bring_it_back(driver: MailboxDriver) -> None:
+    """They hold what was said, and go with its last message."""
+    who = parked(driver, replied=False)
+    for name in ("m-1", "m-2"):
+        assert driver.redis.exists(f"boss:steps:{who.turn}")
+        driver.run(calls.discard(name, f"o-{name}", retention_ms=RETENTION))
+    assert not driver.redis.exists(f"boss:steps:{who.turn}")
+
+
+def test_the_steps_of_a_parked_turn_go_when_its_reply_turns_out_to_have_been_sent(driver: MailboxDriver) -> None:
+    """A report that comes late answers the message after all."""
+    driver.accept("m-1")
+    who = holder(claimed(driver, "k1"), "k1")
+    stored(driver, who, "answer:1", {})
+    driver.store("k1", attempt="a1")
+    driver.park("k1", looked_up=True)
+    assert driver.redis.exists(f"boss:steps:{who.turn}")
+    driver.outcome("k1", "a1", "accepted", "SM1")
+    assert driver.state("m-1") == "answered"
+    assert not driver.redis.exists(f"boss:steps:{who.turn}")
+
+
+def test_the_steps_of_a_parked_turn_are_erased_with_it(driver: MailboxDriver) -> None:
+    """As those of one that is under way."""
+    who = parked(driver, replied=False)
+    driver.run(calls.erase(C, [who.turn, "m-1", "m-2"]))
+    assert not driver.redis.exists(f"boss:steps:{who.turn}")
+
+
+def test_a_turn_that_has_done_nothing_and_cannot_go_on_is_formed_anew(driver: MailboxDriver) -> None:
+    """Under another id, without its steps."""
+    who = begun(driver)
+    driver.run(calls.backoff(C, "k1", 0, "not_resumable", counted=True, anew=True))
+    found = claimed(driver, "k2").turn
+    assert found is not None
+    assert ([message.id for message in found.messages], found.steps) == (["m-1"], {})
+    assert found.id != who.turn
+    assert not driver.redis.exists(f"boss:steps:{who.turn}")
+
+
+@pytest.mark.parametrize("by", ["text", "operator"])
+def test_what_was_done_for_who_opted_out_is_the_first_thing_after_their_start(driver: MailboxDriver, by: str) -> None:
+    """Before what they wrote meanwhile, once; and not where the turn has done nothing."""
+    for number, receipts in ((1, 1), (2, 0)):
+        driver.accept(f"m-{number}")
+        who = holder(claimed(driver, f"k{number}"), f"k{number}")
+        stored(driver, who, "answer:1", {})
+        driver.run_opt_out(PAIR)
+        found = driver.store(f"k{number}", attempt=f"a{number}", figures={"receipts": receipts} if receipts else {})
+        assert found.permit is not None
+        assert found.permit.outcome == "opted_out"
+        if by == "text":
+            driver.accept(f"m-start-{number}", keyword="start")
+        else:
+            driver.run(calls.opt_out(PAIR, out=False))
+        assert driver.priority() == ([f"n-owed-k{number}"] if receipts else [])
+        driver.accept(f"m-later-{number}")
+        later = claimed(driver, f"later-{number}").turn
+        assert later is not None
+        (message,) = later.messages
+        told = (message.notice, message.rest) == ("owed", f"r-k{number}")
+        assert told is bool(receipts)
+        driver.finish(f"later-{number}")
+        if receipts:
+            again = claimed(driver, f"again-{number}").turn
+            assert again is not None
+            assert [each.id for each in again.messages] == [f"m-later-{number}"]
+            driver.finish(f"again-{number}")
+
+
+def test_what_was_done_for_who_was_erased_is_told_to_nobody(driver: MailboxDriver) -> None:
+    """Its receipts hold their words."""
+    driver.accept("m-1")
+    who = holder(claimed(driver, "k1"), "k1")
+    stored(driver, who, "answer:1", {})
+    driver.run_opt_out(PAIR)
+    driver.store("k1", attempt="a1", figures={"receipts": 1})
+    driver.run(calls.erase(C, [who.turn, "m-1", "r-k1"]))
+    driver.accept("m-start", keyword="start")
+    assert not driver.redis.keys("boss:owed:*")
+    assert not driver.redis.keys("boss:priority:*")

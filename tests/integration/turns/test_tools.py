@@ -6,18 +6,22 @@ import asyncio
 import contextlib
 import itertools
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final, cast
 
 import pytest
 from redis import Redis
 
 from shared.config.secret_rules import SANDBOX_CREDENTIALS
-from shared.mailbox import scripts
+from shared.mailbox import calls, scripts
 from shared.mailbox.call import Call
+from shared.mailbox.records import Kind
 from shared.model.events import Received
 from shared.model.marks import Mark
+from shared.model.threads import MADE_ID
 from shared.model.words import said
 from supervisor_worker.assistant import reply, tool_loop
+from supervisor_worker.assistant.question import restored
 from supervisor_worker.assistant.tools.tool import BadArguments, Tool, ToolContext
 from supervisor_worker.turns.context import TurnContext
 from supervisor_worker.turns.turn import run_turn
@@ -31,6 +35,7 @@ EFFECTS.note = function(context, args)
   redis.call('HSET', P .. 'notes:' .. context.person, context.turn .. ':' .. context.call, args.text)
   return {ok = true, number = n, text = args.text}
 end
+EFFECTS.look = function() return {ok = true} end
 """
 
 
@@ -53,12 +58,15 @@ NOTE: Final = Tool(
 )
 
 
+LOOK: Final = Tool("look", "Looks.", "look", lambda *_: {}, lambda *_: "Nothing is there.", lambda *_: "")
+
+
 @pytest.fixture(autouse=True)
 def tools(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """One tool, whose effect counts how often it happened."""
     source = scripts._source
     monkeypatch.setattr(scripts, "_source", lambda name: source(name) + (EFFECT if name == "effects" else ""))
-    monkeypatch.setattr(reply, "TOOLS", (NOTE,))
+    monkeypatch.setattr(reply, "TOOLS", (NOTE, LOOK))
     scripts._script.cache_clear()
     yield
     scripts._script.cache_clear()
@@ -97,7 +105,7 @@ def test_a_tool_is_called_and_the_person_is_told_by_code_and_by_the_model(enviro
     environment.drive(lambda: environment.state(event) == "answered")
     assert sent(sandbox) == ["Noted: milk\n\nIt is on your list."]
     first, second = questions(sandbox)
-    assert first["request"]["tool_names"] == ["note"]
+    assert first["request"]["tool_names"] == ["note", "look"]
     (result,) = second["request"]["tool_results"]
     assert (result["text"], result["failed"]) == ("Note 1 is written.", False)
     assert not environment.redis.keys("boss:steps:*")
@@ -196,6 +204,73 @@ def test_a_command_is_answered_between_two_questions_of_a_turn(environment: Turn
     assert texts[0].startswith("1 of your messages waits")
     assert texts[1] == "Noted: milk\n\nDone."
     assert (written(environment.redis), len(questions(sandbox))) == (1, 2)
+
+
+def opted_out_behind(environment: TurnEnvironment, event: Received, steps: int) -> None:
+    """A turn whose person opts out when so many steps are stored."""
+    pair, seen = environment.identities.pair(event.to, event.from_), 0
+
+    async def scenario(context: TurnContext) -> None:
+        run = context.mailbox.run
+
+        async def heard(call: Call[Any]) -> Any:
+            nonlocal seen
+            result = await run(call)
+            seen += call.name == "step"
+            if call.name == "step" and seen == steps:
+                await run(calls.opt_out(pair, out=True))
+            return result
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(context.mailbox, "run", heard)
+            await run_turn(environment.conversation(event), "k-1", context)
+
+    environment.run(scenario)
+
+
+@pytest.mark.parametrize("steps", [2, 3])
+def test_who_opts_out_in_the_midst_finds_what_was_done_as_the_first_thing_after_start(
+    environment: TurnEnvironment, sandbox: SandboxProcess, steps: int
+) -> None:
+    """Between two effects the second one does not happen; behind the last the reply is stored, and not sent."""
+    sandbox.script(calling("milk", "tea"), *([{"text": "Both."}] if steps == 3 else []))
+    event = environment.text("Note both")
+    opted_out_behind(environment, event, steps)
+    assert (environment.state(event), sent(sandbox)) == ("ignored:opted_out", [])
+    environment.mailbox.run(calls.opt_out(environment.identities.pair(event.to, event.from_), out=False))
+    sandbox.script({"text": "Hello."})
+    later = environment.text("Hello again")
+    environment.drive(lambda: environment.state(later) == "answered")
+    told = "Noted: milk\nNoted: tea" if steps == 3 else f"Noted: milk\n\n{said('unfinished', 'en')}"
+    assert sent(sandbox) == [told, "Hello."]
+    assert written(environment.redis) == steps - 1
+
+
+@pytest.mark.parametrize("kind", ["bridge", "text", "mail"])
+def test_a_message_without_an_id_has_no_tool_called(environment: TurnEnvironment, sandbox: SandboxProcess, kind: Kind) -> None:
+    """It may come again and be another one; a bridge client of the first dialect answers by itself what takes long."""
+    event: Received = replace(environment.mail("Hi"), id="m-1", message_id=f"<1{MADE_ID}") if kind == "mail" else replace(
+        environment.text("Hi"), id="m-1", provider_id=""
+    )  # fmt: skip
+    environment.drive(lambda: len(questions(sandbox)) == 1)
+    environment._accept(event, kind)
+    environment.drive(lambda: environment.state(event) == "answered")
+    first, second = (entry["request"].get("tool_names") for entry in questions(sandbox))
+    assert (first, second) == (["note", "look"], None)
+
+
+def test_a_question_that_cannot_be_asked_as_it_was_is_asked_anew_where_nothing_was_done(
+    environment: TurnEnvironment, sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A picture of it is gone. Nobody is asked to send it again; the new turn has another id."""
+    sandbox.script({"calls": [{"name": "look"}], "times": 2}, {"text": "Nothing is there."})
+    event = environment.text("Look")
+    assert dies_at(environment, event, "step", 1, "after")
+    before = environment.message(event).turn
+    monkeypatch.setattr(tool_loop, "restored", lambda *_: monkeypatch.setattr(tool_loop, "restored", restored))
+    environment.drive(lambda: environment.state(event) == "answered")
+    assert (sent(sandbox), len(questions(sandbox))) == (["Nothing is there."], 3)
+    assert environment.message(event).turn != before
 
 
 class Died(BaseException):
