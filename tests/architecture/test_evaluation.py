@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.evaluation import case
+from tests.evaluation import case, complaints
 from tests.evaluation.case import Case, Step
 from tests.evaluation.checks import Seen, failures
+from tests.support.processes import ROOT
 
 KINDS = {
     "reminders",
@@ -41,6 +42,25 @@ def test_every_step_asks_for_something() -> None:
     for each in case.read():
         for step in each.steps:
             assert "gets" in step.model_fields_set, each.name
+
+
+def test_every_complaint_is_shown_to_be_impossible() -> None:
+    """By a conversation, or by tests that there are; and no conversation shows one that is not in the table."""
+    cases, rows = case.read(), complaints.read()
+    assert [each.row for each in rows] == sorted({each.row for each in rows})
+    assert {each.row for each in cases if each.row} <= {each.row for each in rows}
+    for each in rows:
+        assert each.conversations(cases) or each.tests, each.what
+        for test in each.tests:
+            file, _, name = test.partition("::")
+            assert f"def {name}(" in (ROOT / file).read_text(), test
+
+
+def test_the_document_names_every_complaint_and_every_kind() -> None:
+    """As the files have them."""
+    text = (ROOT / "docs" / "reference" / "evaluation.md").read_text()
+    assert [each.what for each in complaints.read() if f"| {each.row} | {each.what} |" not in text] == []
+    assert [kind for kind in case.kinds(case.read()) if f"| {kind} |" not in text] == []
 
 
 def test_a_misspelt_check_is_refused(tmp_path: Path) -> None:

@@ -33,11 +33,12 @@ def main() -> int:
     )
     if given.show:
         sys.stdout.write(table.transcript(outcomes))
+    sys.stdout.writelines(f"something was sent to {stranger}, who is nobody here\n" for stranger in runner.strangers)
     sys.stdout.write(table.failures(outcomes) + table.markdown(outcomes, about))
     sys.stdout.write(f"\n{time.monotonic() - began:.0f} s\n")
     if given.table:
         given.table.write_text(table.markdown(outcomes, about))
-    return 0 if all(outcome.held for outcome in outcomes) else 1
+    return 0 if all(outcome.held for outcome in outcomes) and not runner.strangers else 1
 
 
 if __name__ == "__main__":

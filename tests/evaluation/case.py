@@ -64,7 +64,7 @@ class Step(_Strict):
     """Fields of POST /sandbox/email. `answers = true`: to the newest mail of the Boss's."""
     media: list[dict[str, str]] = []
     run: list[str] = []
-    """A `boss` command in place of a message."""
+    """A `boss` command, right before this moment."""
     change: dict[str, Any] = {}
     """What changes in the person's entry of the users file; all processes are restarted."""
     faults: dict[str, Any] = {}

@@ -58,6 +58,8 @@ class Runner:
         self._under = [_Under(Person(number, case), Outcome(case)) for number, case in enumerate(cases)]
         self._restarts, self._real_key = restarts, real_key
         self._read = 0
+        self.strangers: list[str] = []
+        """Whom something was sent to who is none of the cases' people."""
         self.restarted = 0
         self.moments = 0
 
@@ -78,11 +80,19 @@ class Runner:
                     stage.restart()
                     self.restarted += 1
                 self._at(moment, [(self._under[number], place) for at, number, place in steps if at == moment])
+        return self.outcomes
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """What has become of each case."""
         return [each.outcome for each in self._under]
 
     def _at(self, moment: float, steps: Sequence[tuple[_Under, int]]) -> None:
         stage = self._stage
         self._change_entries(steps)
+        for each, place in steps:
+            if command := each.outcome.case.steps[place].run:
+                stage.boss(*filled(command, each.person.values))
         stage.clock.move_to(moment, stage.redis)
         self._prepare(steps)
         in_threads(self._write, steps, at_once=8)
@@ -126,6 +136,9 @@ class Runner:
         waiting, rung = self._stage.reminders(each.person), self._stage.reminders(each.person, "rung")
         ids = {f"reminder{number}": record["id"] for number, record in enumerate(waiting, 1)}
         ids |= {f"rung{number}": record["id"] for number, record in enumerate(rung, 1)}
+        if "$foreign" in repr(each.outcome.case):
+            others = [record for other in self._under if other is not each for record in self._stage.reminders(other.person)]
+            ids["foreign"] = others[0]["id"] if others else "0123456789abcdef"
         return {**dict(sorted(ids.items(), reverse=True)), **each.person.values}
 
     def _write(self, each_and_place: tuple[_Under, int]) -> None:
@@ -142,8 +155,6 @@ class Runner:
                 fields = {**_answering(each.last_mail), **fields}
             fields = {"from": person.email, "to": BOSS_EMAIL, "subject": "A question", **fields}
             self._note(each, sandbox.send_email(fields.pop("text", None), **fields))
-        if step.run:
-            self._stage.boss(*(filled(word, values) for word in step.run))
 
     def _note(self, each: _Under, answer: JsonObject) -> None:
         if answer["status"] is None or answer["status"] >= OK + 100:
@@ -189,6 +200,8 @@ class Runner:
                 each.seen.got.append(f"{request['subject']}\n\n{request['text']}")
             elif entry["kind"] == "anthropic.messages":
                 self._sort_question(entry)
+            elif entry["kind"] in ("twilio.create", "sendgrid.send") and entry["accepted"]:
+                self.strangers.append(str(request["to"]))
         for each, _ in steps:
             each.seen.reminders = self._stage.reminders(each.person)
             each.seen.facts = self._stage.facts(each.person)

@@ -77,6 +77,12 @@ class MovedWorker(WorkerProcess):
     program: ClassVar[tuple[str, ...]] = ("tests.support.moving_clock",)
 
 
+class MovedCommand(BossProcess):
+    """A `boss` command by the moved clock."""
+
+    program: ClassVar[tuple[str, ...]] = ("tests.support.moving_clock", "boss")
+
+
 class Stage(Installation):
     """Server, sandbox, web and one worker, running."""
 
@@ -141,6 +147,13 @@ class Stage(Installation):
         self.start_programs()
 
     # What is stored, and what still has to be done
+
+    def boss(self, *command: str) -> str:
+        """Run a `boss` command to its end and return what it printed."""
+        with MovedCommand(*command, settings=self.settings) as process:
+            status = process.wait(60)
+            assert status == 0, process.output
+            return process.output
 
     def is_idle(self) -> bool:
         """Whether nothing is under way and nothing is due; what waits for a later time is not."""

@@ -1,4 +1,4 @@
-"""`python -m tests.support.moving_clock web|worker`: a program of ours by a clock that the tester moves, so that days pass at once.
+"""`python -m tests.support.moving_clock web|worker|boss COMMAND`: a program by a clock that the tester moves, so that days pass at once.
 
 The product has no clock to be set: it goes by the server's TIME, and a web process also notes when it took a webhook. Here the scripts are
 sent to the server with an offset added to its TIME, and the web process adds the same to its own. What Redis itself lets expire, and what
@@ -8,6 +8,7 @@ RQ notes, stays by the real time.
 from __future__ import annotations
 
 import os
+import runpy
 import sys
 import time
 from pathlib import Path
@@ -103,6 +104,12 @@ def _worker() -> int:
     return pool.main(settings, 1)
 
 
+def _boss() -> int:
+    sys.argv[:2] = ["boss"]
+    runpy.run_module("boss.main", run_name="__main__", alter_sys=False)
+    return 0
+
+
 if __name__ == "__main__":
     move_scripts()
-    sys.exit(_web() if sys.argv[1] == "web" else _worker())
+    sys.exit({"web": _web, "worker": _worker, "boss": _boss}[sys.argv[1]]())
