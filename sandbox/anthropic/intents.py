@@ -48,6 +48,7 @@ ENGLISH: Final[dict[str, tuple[str, ...]]] = {
     "copy": (
         r"(?:send|text) me (?:that|this|it|a copy)(?: by (?:mail|e-mail|email|text))?",
         r"(?:mail|e-mail|email) me (?:that|this|it|a copy)",
+        r"send (?:that|this|it|a copy) to my (?:mail|e-mail|email|phone)",
     ),
     "status": (r"what is your status",),
     "abilities": (r"what can you do(?: for me)?", r"what do you do"),
@@ -72,7 +73,10 @@ GERMAN: Final[dict[str, tuple[str, ...]]] = {
     ),
     "page": (r"(?:lies|\u00f6ffne) (?P<text>https?://\S+)",),
     "web": (r"such(?:e)? im (?:internet|netz|web) nach (?P<text>.+)", r"google (?:mal )?(?P<text>.+)"),
-    "copy": (r"schick(?:e)? mir (?:das|es)(?: per (?:mail|e-mail|sms))?",),
+    "copy": (
+        r"schick(?:e)? mir (?:das|es)(?: per (?:mail|e-mail|sms))?",
+        r"schick(?:e)? (?:das|es) an (?:meine mail|meine e-mail|mein telefon)",
+    ),
     "status": (r"wie ist dein status",),
     "abilities": (r"was kannst du(?: alles| f\u00fcr mich tun)?",),
 }

@@ -32,6 +32,7 @@ TYPES: Final = frozenset(
         "chat_began",
         "chat_taken_up",
         "clock_stepped",
+        "copy_stored",
         "delivered",
         "discarded",
         "email_received",

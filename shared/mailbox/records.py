@@ -12,6 +12,7 @@ from shared.model import approvals, codec, folds, rings, withheld
 from shared.model.addresses import Channel
 from shared.model.approvals import ApprovalCall
 from shared.model.commands import Answered, CommandName
+from shared.model.copies import NO_COPY, Copy
 from shared.model.events import Received, Response
 from shared.model.extracts import NOTHING_READ, Extracts
 from shared.model.folds import Fold
@@ -55,10 +56,10 @@ class ReplyState(StrEnum):
     FAILED = "failed"
 
 
-Kind = Literal["text", "mail", "bridge", "notice", "reminder", "question", "approved"]
+Kind = Literal["text", "mail", "bridge", "notice", "reminder", "question", "approved", "copy"]
 """`text` and `mail` came from a provider, `bridge` from a local client; a `notice` is a sentence of ours to the user, a `reminder` says
 what they asked to be reminded of. A `question` asks for a yes in another conversation than that of its turn; `approved` are the calls to
-which somebody has said yes."""
+which somebody has said yes. A `copy` is what they asked to have on their other channel."""
 AttemptOutcome = Literal["", "accepted", "refused", "absent"]
 """'' is pending; `absent` means that look-ups succeeded and did not find it: it may have been accepted all the same."""
 
@@ -90,7 +91,7 @@ class Reply:
     """A stored reply: the command to send and what became of it. `code` is why it did not arrive, in the provider's words.
 
     `notice` is the code of the notice that it carries, once it is known that it did not reach its user. `answers` is the command that it
-    answers, or "digest" or "reminder", '' for what the model wrote, or what is `by_code`: a notice, or all that is said without the
+    answers, or "digest", "reminder" or "copy", '' for what the model wrote, or what is `by_code`: a notice, or all that is said without the
     model. Of what the model wrote, code has put the first `code_before` and the last `code_behind` characters around it; with
     `names_others` a stranger's name may stand in what code said. `mixed`: words that the person did not write were shown when it was made.
     `next` is the reply that brought the next part of what it left out. `segments`, `encoding` and `price_class` are what is billed for a
@@ -143,7 +144,7 @@ class Message:
     `folds` are the parts that are shown as notes only; None until the message was first shown in a question.
     `withheld` are the mails that a digest names, `withheld_count` how many it is of. `rings` are the occurrences that a reminder's message
     tells of. `answer` is what it says to a question that waits for a yes, and `approval` that question's id, also of the message that asks
-    it; `approved` are the calls that were approved.
+    it; `approved` are the calls that were approved. `copy` is what a copy says.
     """
 
     id: str
@@ -176,6 +177,7 @@ class Message:
     answer: str = field(repr=False, default="")
     approval: str = ""
     approved: tuple[ApprovalCall, ...] = field(repr=False, default=())
+    copy: Copy = NO_COPY
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +284,7 @@ def message_from(record: dict[str, Any], *, age_ms: int = 0) -> Message:
         answer=record.get("answer", ""),
         approval=record.get("approval", ""),
         approved=approvals.read(record["approved"]) if record.get("approved") else (),
+        copy=Copy.parse(record["copy"]) if record.get("copy") else NO_COPY,
     )
 
 

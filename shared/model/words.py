@@ -10,6 +10,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
+from shared.model.tool_words import TOOL_WORDS
+
 DEFAULT: Final = "en"
 LANGUAGES: Final = (DEFAULT, "de")
 
@@ -345,6 +347,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "en": "Not changed: one of the items is not on the list any more.",
         "de": "Nicht geändert: Einer der Einträge steht nicht mehr auf der Liste.",
     },
+    **TOOL_WORDS,
     # A date, as it stands within a sentence.
     "date_in_year": {"en": "{date} {year}", "de": "{date} {year}"},
     "date_in_year_and_time": {"en": "{date}, {time}", "de": "{date}, {time} Uhr"},

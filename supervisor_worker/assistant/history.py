@@ -43,6 +43,8 @@ _TOLD: Final[dict[Answered, str]] = {
     "help": "The person asked this program for its commands, and it answered:",
 }
 """How the history shows what code has answered: as a note, for these are not the model's words. Where a chat begins needs none."""
+_COPY: Final = "The person asked, in another chat, to have a copy here, and this program sent:"
+_COPY_OF_OTHERS: Final = "This program sent the person a copy from another chat. What follows comes from others"
 _BY_CODE: Final = "This program, and not you, told the person"
 _NAMING: Final = f"{_BY_CODE} what follows, in which names are as others call themselves"
 _END_BY_CODE: Final = "End of what this program told the person"
@@ -224,6 +226,10 @@ def _said(reply: Reply) -> list[PromptMessage]:
     """What was said in a reply: the model's words as its own, and nobody else's."""
     written = reply.command.written  # without our own line below a cut text: the model would write one like it
     cut = CUT_MARK if written != reply.command.text else ""
+    if reply.answers == "copy":
+        text = theirs(written)
+        shown = f"{note(_COPY_OF_OTHERS)}\n{text}\n{note(END)}" if reply.mixed else note(f"{_COPY} {text}{cut}")
+        return [PromptMessage("user", shown)]
     if reply.by_code:
         return [PromptMessage("user", _by_code(written, reply))]
     if reply.answers == "digest":

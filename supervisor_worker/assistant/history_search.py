@@ -108,6 +108,7 @@ def exchange(message: Message, reply: Reply | None, words: Sequence[str]) -> Res
     by_code = reply is not None and not models_words(reply)
     marked = bool(of_others) or (reply is not None and bool(answer) and shows_others(reply))
     return {
+        "id": message.id,
         "at": message.accepted_at, "channel": message.channel, "said": shown, "of_others": of_others, "source": _source(message.event),
         "answer": around(answer, words), "by_code": by_code, "answer_marked": reply is not None and shows_others(reply), "marked": marked,
     }  # fmt: skip

@@ -29,7 +29,7 @@ _LOST, _UNTOLD = "_lost", "_untold"
 
 NOTICES: Final = (
     "rate_limited", "day_limited", "echo", "outage", GENERAL, "unreadable", "waits_day", "waits_share", "too_long", TEXT_LOST, MAIL_LOST,
-    TEXT_UNTOLD, MAIL_UNTOLD,
+    TEXT_UNTOLD, MAIL_UNTOLD, "copy_text_lost", "copy_mail_lost",
 )  # fmt: skip
 """The codes; each is the name of its sentence."""
 _FAULTS: Final[tuple[HearingFault, ...]] = get_args(HearingFault)
@@ -53,9 +53,9 @@ def month_over(whose: str, now: datetime, language: str) -> str:
     return said("own_month_over" if whose == "own_month" else "month_over", language, day=words.date(following, language))
 
 
-def lost(kind: str, *, notice: bool) -> str:
-    """The code of a notice on another channel: a reply, or a `notice` of ours, was not delivered. `kind` is that of its own channel."""
-    return kind + (_UNTOLD if notice else _LOST)
+def lost(kind: str, *, notice: bool, copy: bool = False) -> str:
+    """The code of a notice on another channel: a reply, a `notice` of ours or a `copy` was not delivered. `kind` is its own channel's."""
+    return f"copy_{kind}{_LOST}" if copy else kind + (_UNTOLD if notice else _LOST)
 
 
 def lost_subject(kind: str, language: str) -> str:

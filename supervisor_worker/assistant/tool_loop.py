@@ -20,7 +20,7 @@ from supervisor_worker.assistant.prompt import Prompt
 from supervisor_worker.assistant.question import restored, stored
 from supervisor_worker.assistant.reservations import ModelCalls
 from supervisor_worker.assistant.tools.catalog import TOOLS, definitions
-from supervisor_worker.assistant.tools.tool import BadArguments, Look, Result, Tool, ToolContext
+from supervisor_worker.assistant.tools.tool import Addressed, BadArguments, Look, Result, Tool, ToolContext
 from supervisor_worker.assistant.turn_steps import ToolCall, TurnSteps, TurnStopped, tool_calls
 
 MAX_STEPS: Final = 8
@@ -54,6 +54,7 @@ class ToolLoop:
 
     `looks` are the effects that change nothing and are no part of the script that stores a result: a crash before it looks once more.
     `has_room` says whether so much fits into the first part of the reply: nothing is done that would be told only to who asks for more.
+    `addressed` adds to an effect's arguments where it goes, which no tool names.
     """
 
     tools: Sequence[Tool]
@@ -62,6 +63,7 @@ class ToolLoop:
     outside: OutsideCalls | None = None
     looks: Mapping[str, Look] = field(default_factory=dict)
     has_room: Callable[[str], bool] = lambda _text: True
+    addressed: Mapping[str, Addressed] = field(default_factory=dict)
     _until: float = field(default_factory=lambda: time.monotonic() + TURN_SECONDS)
 
     @property
@@ -145,6 +147,8 @@ class ToolLoop:
         if tool.changes and self._is_full(arguments):
             await self.steps.store_result(call, {"tool": call.name, "error": UNTOLD})
             return
+        if addressed := self.addressed.get(tool.effect):
+            arguments = addressed(arguments, call.key)
         if look := self.looks.get(tool.effect):
             await self.steps.store_result(call, {"tool": tool.effect, "result": await look(arguments)}, upcoming=upcoming)
             return

@@ -14,6 +14,7 @@ from shared.model.addresses import Identities
 from shared.model.events import Received
 from shared.model.users import Users
 from supervisor_worker.assistant.command_replies import CommandReplies
+from supervisor_worker.assistant.copy_targets import CopyTarget
 from supervisor_worker.assistant.history_search import HistorySearch
 from supervisor_worker.assistant.outside_calls import OutsideCalls
 from supervisor_worker.assistant.own_status import OwnStatus
@@ -54,9 +55,11 @@ class TurnTools:
         )
         outside = OutsideCalls(self.mcp, last.user, self.in_flight) if self.mcp else None
         form = configured(self.settings, context.language)[last.channel]
+        copies = CopyTarget(self.users.named(last.user), self.identities, turn.id, last.channel, context.received_ms / 1000)
         return ToolLoop(
-            tools, steps, context, outside, self._looks(turn, last, steps), lambda text: not form.reply(last, text, turn.reply_id).rest
-        )
+            tools, steps, context, outside, self._looks(turn, last, steps), lambda text: not form.reply(last, text, turn.reply_id).rest,
+            {"send_copy": copies.added},
+        )  # fmt: skip
 
     def _looks(self, turn: Turn, last: Received, steps: TurnSteps) -> Mapping[str, Look]:
         user = self.users.named(last.user)

@@ -1,4 +1,4 @@
-"""The replies that code makes by itself: reminders, answers to commands, and what is said where a month's money is used up."""
+"""The replies that code makes by itself: reminders, copies, answers to commands, and what is said where a month's money is used up."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from shared.mailbox.records import Message, Turn
+from shared.model import words
 from shared.model.events import Received, Response
 from supervisor_worker.assistant import notices, reminder_texts
 from supervisor_worker.channels.formats import configured
@@ -27,6 +28,8 @@ async def code_reply(
     message, *others = turn.messages
     if message.kind == "reminder" and not others:
         return _reminder(context, turn, message, events[0], now_ms)
+    if message.kind == "copy" and not others:
+        return await _copy(context, turn, message, events[0])
     if message.command and not others:
         command, figures = await context.command_replies.reply(message, events[0], turn.reply_id)
         return command, PendingReply(turn, figures, answers=message.command)
@@ -35,6 +38,23 @@ async def code_reply(
     language, now = context.users.language(events[-1].user), datetime.fromtimestamp(now_ms / 1000, context.zone_of(events[-1], stop))
     generated = await context.replies.by_code(events[-1], turn.reply_id, notices.month_over(stop, now, language))
     return generated.command, PendingReply(turn, generated.figures)
+
+
+async def _copy(context: TurnContext, turn: Turn, message: Message, event: Received) -> CodeReply | Literal["unreadable"]:
+    """A copy for the person's other channel. An answer that was sent goes as it was said, with what a text had to leave out."""
+    language, copy = context.users.language(event.user), message.copy
+    form, text = configured(context.settings, language)[event.channel], copy.text
+    if copy.reply:
+        answer = await context.mailbox.reply(copy.reply)
+        if answer is None or answer.command.user != event.user:
+            return "unreadable"
+        text = answer.command.written + answer.command.rest
+    if not text.strip():
+        return "unreadable"
+    above = f"{words.said('copy_of_others', language)}\n\n" if copy.marked else ""
+    command = (form.announced if copy.reply else form.opening)(event, above + text, turn.reply_id)
+    figures: dict[str, int | str] = {"by_code": 1, **({"mixed": 1} if copy.marked else {}), **form.figures(command)}
+    return command, PendingReply(turn, figures, answers="copy")
 
 
 def _reminder(context: TurnContext, turn: Turn, message: Message, event: Received, now_ms: int) -> CodeReply | Literal["unreadable"]:

@@ -65,7 +65,7 @@ async def _call(reply_id: str, context: TurnContext) -> Call[str]:
         sender=identities.sender(event.from_),
         pair=identities.pair(event.to, event.from_),
         user=identities.user(user.username),
-        code=notices.lost(CHANNELS[reply.command.channel].kind, notice=bool(reply.notice)),
+        code=notices.lost(CHANNELS[reply.command.channel].kind, notice=bool(reply.notice), copy=reply.answers == "copy"),
         wake=job(conversation, event.channel),
     )
 

@@ -283,7 +283,7 @@ class _TurnRun:
 
     def _notice_of(self, error: ProviderError) -> str:
         """The code of the notice to the user; "unreachable" leaves it to their other channel: a notice here would be refused, or was."""
-        if error.other_channel or self._turn.messages[0].kind in ("notice", "reminder"):
+        if error.other_channel or self._turn.messages[0].kind in ("notice", "reminder", "copy"):
             return "unreachable"
         return "error" if error.tell_user else ""
 

@@ -2,7 +2,7 @@
 -- which one of them is worked on is broken first: its holder is fenced out and stores nothing more. The rest of the conversation, which
 -- may be another user's by now, stays, without its summary: that may have been made of what goes. Opt-outs and the marks by which a
 -- second delivery is known stay. Answer: 1 for a lease broken.
--- uses: turns replies indexes history
+-- uses: turns replies indexes index_ends history
 -- args: conv ids...
 local key, t, theirs, broken = conv_key(conv), now(), {}, 0
 for i = ids, #ARGV do theirs[ARGV[i]] = true end

@@ -12,4 +12,5 @@ for _, list in ipairs(lists_of(person)) do
 end
 redis.call('DEL', facts_key(person), lists_key(person))
 redis.call('DEL', talks_key(person))
+redis.call('DEL', P .. 'copies:' .. person)
 return n

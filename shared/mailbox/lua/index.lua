@@ -4,7 +4,7 @@
 -- nothing is noted.
 -- A message whose record has gone meanwhile is left out, and so is a notice, which nobody looks for. The same when repeated.
 -- Answer: how many messages were listed by it; what was listed before is not counted.
--- uses: indexes
+-- uses: indexes index_ends
 -- args: from to entries...
 local t, progress, n = now(), P .. 'indexing', 0
 

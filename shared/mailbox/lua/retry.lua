@@ -53,7 +53,7 @@ if whole_turn then
 else
   begin_anew(id, 'pending', '')
   release_turn(parked_turn, retention)
-  local by_code = get(key, 'command') ~= '' or get(key, 'answer') ~= '' or get(key, 'kind') == 'reminder'
+  local by_code = get(key, 'command') ~= '' or get(key, 'answer') ~= '' or get(key, 'kind') == 'reminder' or get(key, 'kind') == 'copy'
   if by_code then into_priority(conv, id, t) else into_inbox(conv, id, 0, t) end
 end
 end_request(operation, 'retried', '', t)

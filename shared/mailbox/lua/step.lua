@@ -4,7 +4,7 @@
 -- The first step binds the turn: see `dissolve`. With `upcoming` the question that follows is reserved for in the same step, where it may begin.
 -- Answer: {outcome, what stands under the name, "1" where the priority inbox waits, what `reserve` says of the next question or ""}; the
 -- outcome is "ok", why nothing further may begin ("erased", "opted_out", "paused"), "handed_over", or "lost".
--- uses: turns spending people steps effects ringing reminders facts lists
+-- uses: turns spending people steps effects ringing reminders facts lists indexes copies
 -- args: conv token turn person epoch name entry figures effect call arguments marked channel zone lease# settled{model_call used# answer cost#}
 -- args: upcoming{model_call amount#} price{micros# model zones} bounds{tokens# turns# sender# forwarded# day# month# own_day# own_month#}
 local t = now()

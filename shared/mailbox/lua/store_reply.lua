@@ -5,7 +5,7 @@
 -- Refused when a message of the turn was handed over. A bridge message is answered by this very step.
 -- `answers` is the command of the person's that this is the answer to: its effect happens here, in the same step. A new chat begins behind
 -- what the conversation remembers now, and the place stays where it is when an earlier one is taken up again. `asks` are the commands that
--- the reply's questions name, `rest` is "1" where it was cut: the next "more" is its. A reminder that says all leaves the rest of the answer
+-- the reply's questions name, `rest` is "1" where it was cut: the next "more" is its. A reminder or a copy that says all leaves the rest of the answer
 -- before it. A reply that says that a month's money is used up is its sender's only one of the day.
 -- `question` is of a reply that asks for a yes: its record is made here, and `approval` is the id of the one that this reply carries. `answer`
 -- is of a turn that answers one: what may be said to it, by the verdict (`approvals`), which is reached here. Taking the answer, storing what
@@ -56,7 +56,7 @@ if word ~= '' then redis.call('HSET', reply_key(reply), 'verdict', word) end
 local told = cjson.decode(figures)
 if #told > 0 then redis.call('HSET', reply_key(reply), unpack(told)) end
 local said = {'said_before', get(key, 'said'), 'said', digest, 'said_at', whole(t), 'asks', asks}
-if answers == '' or answers == 'more' or (answers == 'reminder' and rest == '1') then
+if answers == '' or answers == 'more' or ((answers == 'reminder' or answers == 'copy') and rest == '1') then
   said[#said + 1], said[#said + 2] = 'rest', (rest == '1' or answers == 'more') and reply or ''
   said[#said + 1], said[#said + 2] = 'rest_at', whole(t)
 end

@@ -7,7 +7,7 @@
 -- The bounds 20 and 100 keep the script short, because Redis serves nobody else meanwhile; what is left comes with the next sweep.
 -- What a process that is silent held is due at once. A call to the model whose holder's lease is over is settled at its amount, at most
 -- 100 at a time. A mark from the future is none: TIME has stepped back since, and so it would outlive its wake-up.
--- uses: spending liveness indexes requests people ringing
+-- uses: spending liveness indexes index_ends requests people ringing
 -- args: limit# recheck# mark# life# lease# places#
 local t = now()
 local woken = {}

@@ -74,7 +74,8 @@ local function remember(conv, turn, retention)
   local key = P .. 'history:' .. conv
   for _, id in ipairs(turn_messages(turn)) do
     local kind = get(msg_key(id), 'kind')
-    if kind ~= 'notice' and kind ~= 'reminder' and kind ~= 'question' and kind ~= 'approved' then redis.call('RPUSH', key, 'm:' .. id) end
+    local by_us = kind == 'notice' or kind == 'reminder' or kind == 'question' or kind == 'approved' or kind == 'copy'
+    if not by_us then redis.call('RPUSH', key, 'm:' .. id) end
   end
   if redis.call('EXISTS', reply_key(reply_of(turn))) == 1 then redis.call('RPUSH', key, 'r:' .. reply_of(turn)) end
   redis.call('LTRIM', key, -1000, -1)

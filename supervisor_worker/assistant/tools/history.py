@@ -54,7 +54,7 @@ def _found(result: Result, context: ToolContext) -> str:
 
 
 def _exchange(each: Mapping[str, Any], context: ToolContext) -> Iterator[str]:
-    yield f"{time_notes.moment(int(each['at']), context.zone)}, by {_KINDS.get(each['channel'], 'message')}:"
+    yield f"{time_notes.moment(int(each['at']), context.zone)}, by {_KINDS.get(each['channel'], 'message')} ({each['id']}):"
     if each["said"]:
         yield f"They wrote: {theirs(each['said'])}"
     if each["of_others"]:

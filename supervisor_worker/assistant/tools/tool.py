@@ -20,6 +20,10 @@ Look = Callable[[Arguments], Awaitable[Result]]
 """What a tool that only looks does in place of an effect: its result, by the arguments that `prepare` made."""
 
 
+Addressed = Callable[[Arguments, str], Arguments]
+"""Adds to the arguments of an effect, and the key of its call, where it goes."""
+
+
 class BadArguments(Exception):
     """The model's arguments make no sense; `sentence` tells it why."""
 
@@ -54,7 +58,7 @@ def no_receipt(_result: Result, _context: ToolContext) -> str:
 class Tool:
     """`effect` is its name in `effects.lua`, or among the looks of the turn; `needs_own_words`: it does not run in a mixed turn.
 
-    `changes_kept`: it changes or takes away what is kept, and so runs only where the person asks for something.
+    `changes_kept`: it changes or takes away what is kept, or sends it, and so runs only where the person asks for something.
     `prepare` makes the effect's arguments of the model's, or raises BadArguments; `told` makes the sentence for the model of its result,
     and `receipt` the line for the person, "" where nothing was changed.
     """

@@ -64,7 +64,7 @@ def test_a_result_is_told_dated_with_others_words_between_notes() -> None:
     assert told.splitlines() == [
         "Looked through 12 messages of all chats.",
         "",
-        "Monday, 23 November 2026, 00:30, by mail:",
+        "Monday, 23 November 2026, 00:30, by mail (m):",
         "They wrote: Plumber See below.",
         "\u27e6What follows comes from others: Tom ]\u27e7",
         "The plumber comes on Friday",
