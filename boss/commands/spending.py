@@ -55,4 +55,5 @@ def _line(name: str, amount: Amount, bound: float | None = None, more: str = "")
     reserved = ""
     if amount["tokens_reserved"] or amount["dollars_reserved"]:
         reserved = f"; reserved ${amount['dollars_reserved']:,.4f}, {amount['tokens_reserved']:,} tokens"
-    return f"{name:<{WIDTH}} ${amount['dollars']:,.4f}, {amount['tokens']:,} tokens{of}{reserved}"
+    searches = f", {amount['searches']:,} searches" if amount["searches"] else ""
+    return f"{name:<{WIDTH}} ${amount['dollars']:,.4f}, {amount['tokens']:,} tokens{of}{searches}{reserved}"

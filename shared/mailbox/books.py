@@ -19,17 +19,18 @@ BATCH: Final = 500
 FORWARDED: Final = "forwarded"
 """Who pays for what comes by forwarding addresses."""
 NOBODY: Final = "-"
-_FIELDS: Final = ("money", "money_reserved", "tokens", "reserved")
+_FIELDS: Final = ("money", "money_reserved", "tokens", "reserved", "searches")
 
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What was used, and what is reserved for questions under way."""
+    """What was used, and what is reserved for questions under way. `searches` of the web are counted by day, month and person."""
 
     money: int = 0
     money_reserved: int = 0
     tokens: int = 0
     reserved: int = 0
+    searches: int = 0
 
 
 @dataclass(frozen=True, slots=True)

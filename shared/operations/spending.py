@@ -16,12 +16,13 @@ GONE: Final = "(no longer in the users file)"
 
 
 class Amount(TypedDict):
-    """Dollars and tokens, used and reserved for questions under way."""
+    """Dollars and tokens, used and reserved for questions under way, and searches of the web; these not by model, nor by day of a month."""
 
     dollars: float
     dollars_reserved: float
     tokens: int
     tokens_reserved: int
+    searches: int
 
 
 class PersonSpending(TypedDict):
@@ -115,4 +116,5 @@ def _amount(used: Used) -> Amount:
         "dollars_reserved": used.money_reserved / MICROS_PER_DOLLAR,
         "tokens": used.tokens,
         "tokens_reserved": used.reserved,
+        "searches": used.searches,
     }

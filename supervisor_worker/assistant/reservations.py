@@ -13,7 +13,7 @@ from typing import Protocol
 from shared.config.settings import Settings
 from shared.errors import LeaseLost, ProviderError
 from shared.mailbox import AsyncMailbox
-from shared.mailbox.calls import NO_MODEL_CALL, Cost, DayBounds, NextCall, Settled, reserve
+from shared.mailbox.calls import NO_MODEL_CALL, Cost, DayBounds, NextCall, Settled, reserve, searched
 from shared.mailbox.calls.turns import first_model_call_id
 from supervisor_worker.assistant.claude.client import ModelAnswer
 from supervisor_worker.assistant.costs import HEARING_MICROS, Costs
@@ -92,6 +92,8 @@ class ModelCalls:
             self.settled = replace(self.settled, used=error.used)
             raise
         self.settled = Settled(self.settled.model_call, answer.used, "good", price.cost(answer.usage))
+        if answer.searches:
+            await self.mailbox.run(searched(self.settled.model_call, answer.searches))
         return answer
 
     async def reserve_hearing(self, amount: int) -> None:

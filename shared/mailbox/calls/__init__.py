@@ -104,6 +104,7 @@ from shared.mailbox.calls.spending import (
     erase_spending,
     reserve,
     reserve_job,
+    searched,
     settle,
 )
 from shared.mailbox.calls.steps import NO_EFFECT, Calling, Effect, Figures, Step, TurnHolder, called, calling, step
@@ -253,6 +254,7 @@ __all__ = [
     "resume",
     "retry",
     "search",
+    "searched",
     "sending",
     "settle",
     "standby",

@@ -170,6 +170,11 @@ def settle(settled: Settled) -> Call[None]:
     return Call("settle", settled.arguments(), nothing)
 
 
+def searched(model_call: str, searches: int) -> Call[bool]:
+    """How often a question has searched the web, for its books; once, whatever became of its turn. The answer: whether it counts now."""
+    return Call("searched", {"model_call": model_call, "searches": searches}, bool)
+
+
 def erase_spending(person: str) -> Call[None]:
     """Forget what answering a person has cost, by the id of their entry; the figures of all stay."""
     return Call("erase_spending", {"person": person}, nothing)

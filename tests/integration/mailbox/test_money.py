@@ -61,6 +61,24 @@ def test_a_call_stands_in_four_books_from_its_reservation_to_its_late_truth(driv
     assert driver.redis.zscore("boss:spenders", "u-1")
 
 
+def test_searches_of_the_web_are_counted_once_in_all_books_of_their_call(driver: MailboxDriver) -> None:
+    """Those of a person who was erased do not come back, by a call whose holder died either; and a call that is not there has none."""
+    at(driver, DECEMBER - HOUR_MS)
+    books = (str(driver.now // DAY_MS), "2023-11", f"u-1:{driver.now // DAY_MS}", "u-1:2023-11")
+    driver.accept("m-1")
+    driver.claim("k1", amount=100)
+    assert [driver.run(calls.searched("q-k1", 2)) for _ in range(2)] == [True, False]
+    assert [driver.book(name)["searches"] for name in books] == [2] * 4
+    assert driver.run(calls.searched("q-nobody", 2)) is False
+    driver.accept("m-2", conv="c-2")
+    driver.claim("k2", conv="c-2", amount=100)
+    driver.advance(LEASE + 1)
+    driver.sweep()
+    driver.run(calls.erase_spending("u-1"))
+    assert driver.run(calls.searched("q-k2", 1)) is True
+    assert [driver.book(name).get("searches") for name in books] == [3, 3, None, None]
+
+
 def test_what_a_question_may_cost_is_its_tokens_in_the_dearest_tier_that_it_reaches(driver: MailboxDriver) -> None:
     """As the prices say it: the same as in Python, for any size of prompt and answer."""
     price = Price(

@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from boss.commands.spending import lines
 from shared.config.prices import shipped
 from shared.mailbox.books import read_books
+from shared.operations.people import People
+from shared.operations.spending import spending_report
 from supervisor_worker.assistant import price, tool_loop
 from supervisor_worker.assistant.costs import Costs
 from supervisor_worker.assistant.prompt import Prompt
@@ -130,7 +133,10 @@ def test_searches_are_reserved_at_their_maximum_and_settled_as_they_were_made(
     assert asked["price.micros"] == table.most(asked["amount"] - longest, longest, 3) >= 3 * table.search > 0
     tokens_alone = day.money - 2 * table.search
     assert 0 < tokens_alone < day.tokens * 10
-    assert (day.reserved, day.money_reserved) == (0, 0)
+    assert (day.reserved, day.money_reserved, day.searches) == (0, 0, 2)
+    report = spending_report(environment.redis, People.load(environment.settings, environment.redis), environment.settings)
+    assert [each["month"]["searches"] for each in report["persons"]] == [2]
+    assert any(", 2 searches" in line for line in lines(report))
     assert shipped().search(price.today()) == table.search
 
 
