@@ -7,22 +7,20 @@ and marked here. Nothing is changed by it.
 from __future__ import annotations
 
 import heapq
-import json
-import re
-import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, Final
 
 from shared.mailbox import AsyncMailbox
-from shared.mailbox.calls import SoughtWord, TurnHolder, search
+from shared.mailbox.calls import TurnHolder, search
 from shared.mailbox.records import Message, Reply, reply_id_of
 from shared.model.events import EmailReceived, Received
 from shared.model.subjects import is_passed_on
 from shared.model.text import clean
 from supervisor_worker.assistant.history import shows_others
 from supervisor_worker.assistant.other_chats import models_words
+from supervisor_worker.assistant.sought_words import spellings, words_in
 
 MOST_LOOKED_AT: Final = 10_000
 """Messages, the newest first: a search of more is told how far it has come."""
@@ -30,10 +28,8 @@ MOST_SHOWN: Final = 10
 """Exchanges of one result."""
 MOST_BYTES: Final = 15_000
 """Of the texts of one result."""
-MOST_WORDS: Final = 8
 MOST_CHARACTERS: Final = 400
 """Of what was said, of others' words, and of the answer, around the first word that is looked for."""
-_WORD: Final = re.compile(r"\w+")
 
 Result = dict[str, Any]
 
@@ -58,7 +54,7 @@ class HistorySearch:
 
     async def __call__(self, arguments: Mapping[str, Any]) -> Result:
         """What is found by the arguments that the tool has prepared: `words`, `since` and `until` in ms (0 for none). Raises RedisError."""
-        words = list(dict.fromkeys(_WORD.findall(str(arguments["words"]))))[:MOST_WORDS]
+        words = words_in(str(arguments["words"]))
         until = int(arguments["until"]) or self.till_ms
         found = await self._looked_through(words, int(arguments["since"]), min(until, self.till_ms))
         exchanges = await self._exchanges([name for _, _, name in sorted(found.best, reverse=True)], words)
@@ -155,18 +151,3 @@ def around(text: str, words: Sequence[str]) -> str:
     start = max(0, min(min(places, default=0) - MOST_CHARACTERS // 4, len(text) - MOST_CHARACTERS))
     end = start + MOST_CHARACTERS
     return "..." * (start > 0) + text[start:end].strip() + "..." * (end < len(text))
-
-
-def spellings(word: str) -> SoughtWord:
-    """A word as it may stand in a text: small, with a capital, in capitals; composed and decomposed. The script lowers ASCII letters."""
-    written = [form for each in (word.lower(), word.casefold(), word.capitalize(), word.upper()) for form in _composed(each)]
-    text = tuple(dict.fromkeys(map(_small, written)))
-    return SoughtWord(tuple(dict.fromkeys(_small(json.dumps(each)[1:-1]) for each in written)), text)
-
-
-def _composed(word: str) -> Iterator[str]:
-    yield from (unicodedata.normalize(form, word) for form in ("NFC", "NFD"))
-
-
-def _small(text: str) -> str:
-    return "".join(letter.lower() if letter.isascii() else letter for letter in text)

@@ -69,8 +69,28 @@ local function shown_from(entries, offset)
   return shown
 end
 
+-- Those that say some of the words, each of which is given in several spellings; those that say most of them first.
+local function facts_that_say(facts, words)
+  local found, said = {}, {}
+  for place, fact in ipairs(facts) do
+    local text, n = string.lower(fact.text), 0
+    for _, spellings in ipairs(words) do
+      for _, spelling in ipairs(spellings) do
+        if string.find(text, spelling, 1, true) then
+          n = n + 1
+          break
+        end
+      end
+    end
+    if n > 0 then found[#found + 1], said[fact.id] = fact, n - place / 1000 end
+  end
+  table.sort(found, function(a, b) return said[a.id] > said[b.id] end)
+  return found
+end
+
 EFFECTS.list_memory = function(context, args)
   local facts = facts_of(context.person)
+  if args.words and #args.words > 0 then facts = facts_that_say(facts, args.words) end
   local shown, rest = shown_from(facts, args.offset)
   return {ok = true, facts = shown, count = #facts, next = rest}
 end

@@ -9,6 +9,7 @@ from typing import Final
 from shared.mailbox.calls import RememberedFact, RememberedFacts, fact_from
 from shared.model import words
 from supervisor_worker.assistant import time_notes
+from supervisor_worker.assistant.sought_words import spellings, words_in
 from supervisor_worker.assistant.tools.arguments import MARKED, ids_of, object_schema, offset_of, one_line, short
 from supervisor_worker.assistant.tools.tool import Arguments, BadArguments, Result, Tool, ToolContext, no_receipt
 from supervisor_worker.channels.marked_text import END
@@ -82,6 +83,11 @@ def _pinned_receipt(result: Result, context: ToolContext) -> str:
     return words.said(name, context.language, text=short(result["fact"]["text"]))
 
 
+def _sought(given: Arguments, _context: ToolContext) -> Arguments:
+    words = words_in(one_line(given.get("words")))
+    return {"offset": offset_of(given), "words": [spellings(word).text for word in words]}
+
+
 def _listed(result: Result, context: ToolContext) -> str:
     facts = [fact_from(fact) for fact in result["facts"] or []]
     if not facts:
@@ -115,7 +121,7 @@ def notes_of(facts: RememberedFacts, zone: tzinfo) -> list[str]:
         lines.append((fact.marked, line))
     own, others = ([line for marked, line in lines if marked is kind] for kind in (False, True))
     left = facts.count - len(lines)
-    more = note(f"and {left} more, which list_memory shows") if left > 0 else ""
+    more = note(f"and {left} more, which list_memory shows, or finds by words") if left > 0 else ""
     return [part for part in (_between(_BEFORE, own), _between(_OTHERS, others), more) if part]
 
 
@@ -148,8 +154,12 @@ MEMORY_TOOLS: Final = (
     ),
     Tool(
         "list_memory",
-        "Shows what you remember of the person, the newest first.",
-        "list_memory", lambda given, _: {"offset": offset_of(given)}, _listed, no_receipt,
-        object_schema([], offset={"type": "integer", "description": "Where to begin, for more of a long list."}),
+        "Shows what you remember of the person, the newest first, or finds it by words.",
+        "list_memory", _sought, _listed, no_receipt,
+        object_schema(
+            [],
+            words={"type": "string", "description": "Only those that say some of these words, or parts of words."},
+            offset={"type": "integer", "description": "Where to begin, for more of a long list."},
+        ),
     ),
 )  # fmt: skip

@@ -151,6 +151,19 @@ def test_a_long_memory_is_listed_in_parts_and_each_fact_once(driver: MailboxDriv
     assert parts > 3
 
 
+def test_facts_are_found_by_their_words_those_that_say_most_of_them_first(driver: MailboxDriver) -> None:
+    """Also those for which a question has no room; of equals the newest first."""
+    holder = began(driver)
+    for text in ("Mum likes green tea", "Likes TEA", "allergic to nuts", "Übt Geige"):
+        remember(driver, holder, text)
+    found = done(driver, holder, "list_memory", {"offset": 0, "words": [["tea"], ["green"]]})
+    assert ([fact["id"] for fact in found["facts"]], found["count"]) == (["f1", "f2"], 2)
+    assert [fact["id"] for fact in done(driver, holder, "list_memory", {"offset": 0, "words": [["likes"]]})["facts"]] == ["f2", "f1"]
+    assert [fact["id"] for fact in done(driver, holder, "list_memory", {"offset": 0, "words": [["übt", "Übt"]]})["facts"]] == ["f4"]
+    assert done(driver, holder, "list_memory", {"offset": 0, "words": [["zoo"]]})["count"] == 0
+    assert done(driver, holder, "list_memory", {"offset": 0, "words": []})["count"] == 4
+
+
 def item(text: str) -> dict[str, str]:
     return {"text": text, "key": text.casefold()}
 

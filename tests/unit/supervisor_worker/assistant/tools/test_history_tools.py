@@ -12,7 +12,8 @@ from shared.mailbox.records import Message, MessageState, Reply, ReplyState
 from shared.model.addresses import EmailAddress
 from shared.model.events import EmailReceived, SendEmailResponse
 from shared.model.marks import Mark
-from supervisor_worker.assistant.history_search import MOST_CHARACTERS, around, exchange, spellings
+from supervisor_worker.assistant.history_search import MOST_CHARACTERS, around, exchange
+from supervisor_worker.assistant.sought_words import spellings
 from supervisor_worker.assistant.tools.history import HISTORY_TOOLS
 from supervisor_worker.assistant.tools.tool import BadArguments, ToolContext
 

@@ -37,8 +37,9 @@ def test_ids_are_named_each_once() -> None:
     assert PIN.prepare({"id": "f1"}, EN) == {"id": "f1", "pinned": True}
     assert PIN.prepare({"id": "f1", "pinned": False}, EN) == {"id": "f1", "pinned": False}
     assert [LIST.prepare(given, EN) for given in ({}, {"offset": 7}, {"offset": -1}, {"offset": True}, {"offset": "x"})] == [
-        {"offset": number} for number in (0, 7, 0, 0, 0)
+        {"offset": number, "words": []} for number in (0, 7, 0, 0, 0)
     ]
+    assert LIST.prepare({"words": "the Tea!"}, EN)["words"] == [("the",), ("tea",)]
     bad: list[dict[str, Any]] = [{}, {"ids": []}, {"ids": [1]}, {"ids": [f"f{number}" for number in range(51)]}]
     for given in bad:
         with pytest.raises(BadArguments):
@@ -93,7 +94,7 @@ def test_a_question_shows_facts_as_far_as_they_have_room_and_counts_the_rest() -
     shown = own.split("\n")[1:-1]
     assert [line.partition(" ")[0] for line in shown] == [f"f{number}" for number in range(30, 30 - len(shown), -1)]
     assert FACTS_BYTES - 1_100 < len("".join(shown).encode()) <= FACTS_BYTES
-    assert more == f"\u27e6and {200 - len(shown)} more, which list_memory shows\u27e7"
+    assert more == f"\u27e6and {200 - len(shown)} more, which list_memory shows, or finds by words\u27e7"
 
 
 def test_each_tool_of_facts_says_what_it_takes() -> None:
