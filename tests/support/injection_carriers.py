@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable, Sequence
 from email.message import EmailMessage
 from typing import Any, Final
 
 from tests.payloads.pictures import png
 from tests.payloads.sounds import amr
-from tests.support.injection import INJECTIONS, MOMENTS, Arena, Carrier, Case, forwarding
+from tests.support.injection import INJECTIONS, MOMENTS, ON_THE_WEB, Arena, Carrier, Case, forwarding
 from tests.support.installation import Installation
 
 AUTHOR: Final = "Mallory <mallory@evil.example>"
@@ -58,6 +59,19 @@ def _by_door(**more: Any) -> Callable[[Arena, Case], None]:
         call = {"name": "door__look", "input": {"key": case.evil, **more}}
         arena.installation.sandbox.script({"match": f"Look {case.evil} up", "calls": [call]})
         arena.text(case.person, f"Look {case.evil} up")
+
+    return deliver
+
+
+def _by_web(name: str, arguments: Callable[[Case], dict[str, str]], *, said: bool = False) -> Callable[[Arena, Case], None]:
+    """What the person asks to be searched, or read; `said`: the model calls nothing, but says what it has read."""
+
+    def deliver(arena: Arena, case: Case) -> None:
+        call, words = arguments(case), f"Tell me of {' '.join(arguments(case).values())}"
+        if said:
+            script = {"match": words, "calls": [{"name": name, "input": call}], "text": ON_THE_WEB}
+            arena.installation.sandbox.script(script)
+        arena.text(case.person, words if said else f"{words} CALL {name} {json.dumps(call)}")
 
     return deliver
 
@@ -115,6 +129,9 @@ CARRIERS: Final = (
     Carrier(name="voice note", deliver=_by_media("audio/amr", lambda _: amr(2)), channel="sms"),
     Carrier(name="tool result", deliver=_by_door(), channel="sms"),
     Carrier(name="tool error", deliver=_by_door(fails=True), channel="sms"),
+    Carrier(name="web search", deliver=_by_web("web_search", lambda case: {"query": f"zebras {case.evil}"}), channel="sms"),
+    Carrier(name="words of the web", deliver=_by_web("web_search", lambda case: {"query": f"owls {case.evil}"}, said=True), channel="sms"),
+    Carrier(name="web page", deliver=_by_web("web_fetch", lambda case: {"url": f"https://page.example/{case.evil}"}), channel="sms"),
     Carrier(name="forwarding address", deliver=_to_forwarding),
 )  # fmt: skip
 BY_NAME: Final = {carrier.name: carrier for carrier in CARRIERS}
