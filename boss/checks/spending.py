@@ -6,13 +6,13 @@ from typing import Final
 
 from redis import Redis
 
-from boss.checks.models import usable_users
+from boss.checks.models import usable_prices, usable_users
 from boss.checks.result import Finding, fail, ok, warn
-from shared.config.prices import load_prices, shipped
+from shared.config.prices import load_prices
 from shared.config.settings import Settings
 from shared.errors import ConfigurationError
 from shared.mailbox.statistics import Figures
-from shared.model.prices import MICROS_PER_DOLLAR, PriceTable
+from shared.model.prices import MICROS_PER_DOLLAR
 from shared.operations.people import People
 from shared.operations.spending import near, spending_report
 from supervisor_worker.assistant import price
@@ -28,7 +28,7 @@ _RAISE: Final = "See `boss spending` and `boss messages list` for a loop, or rai
 
 def spending(settings: Settings, seen: Figures) -> list[Finding]:
     """What this day and month (UTC, by the server's clock) have used of their bounds, and questions that gave no answer."""
-    if small := price.too_small(settings, _usable(settings), usable_users(settings)):
+    if small := price.too_small(settings, usable_prices(settings), usable_users(settings)):
         return [fail("spending", small, "Raise that bound, or lower CLAUDE_MAX_TOKENS and CLAUDE_THINKING_TOKENS.")]
     spent = seen.spent
     tokens, turns, reserved, calls, failed = spent.tokens, spent.turns, spent.reserved, spent.calls, spent.failed
@@ -52,14 +52,6 @@ def spending(settings: Settings, seen: Figures) -> list[Finding]:
     if calls >= ENOUGH and failed >= MANY_FAILED * calls:
         return [warn("spending", detail, "What failed was paid for as well: the log says `provider_error`, with its code.")]
     return [ok("spending", detail)]
-
-
-def _usable(settings: Settings) -> PriceTable:
-    """The prices; those that are shipped where the operator's file cannot be used, which has a line of its own."""
-    try:
-        return load_prices(settings.prices_file)
-    except ConfigurationError:
-        return shipped()
 
 
 def _share(count: int, bound: int, what: str) -> str:

@@ -17,7 +17,7 @@ from boss.checks import dispatch, machine, providers, server
 from boss.checks.bridge import bridge
 from boss.checks.email_events import email_events, events_heard
 from boss.checks.mcp import mcp
-from boss.checks.models import models, second_model
+from boss.checks.models import models, second_model, web_tools
 from boss.checks.reconciler import reconciler
 from boss.checks.replication import clocks, sentinels
 from boss.checks.result import Check, Finding, fail, not_checked, not_running, ok, run_all, worst
@@ -125,6 +125,7 @@ def checks_for(settings: Settings, redis: Redis) -> dict[str, Check]:
         "sending": partial(_stored, "sending", partial(server.paused, settings), redis),
         "waiting": partial(_stored, "waiting", _counted(partial(server.waiting, settings)), redis),
         "models": partial(models, settings),
+        "web tools": partial(web_tools, settings),
         "second model": partial(_stored, "second model", _counted(partial(second_model, settings)), redis),
         "prices": partial(prices, settings),
         "spending": partial(_stored, "spending", _counted(partial(spending, settings)), redis),

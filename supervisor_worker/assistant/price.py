@@ -109,6 +109,18 @@ def day_bounds(settings: Settings, users: Users) -> DayBounds:
     return DayBounds(tokens, turns, own if own < tokens else 0, forwarded if forwarded < tokens else 0, *settings.dollar_bounds)
 
 
+def least_of_web(settings: Settings, prices: PriceTable) -> tuple[int, int]:
+    """The least tokens and microdollars that a question is reserved which may search the web; 0 where none may."""
+    choice = usual(settings)
+    tools = (*definitions(), *web_tools.offered(settings, choice, ()))
+    if not web_tools.searches(tools):
+        return 0, 0
+    stable = "-" * longest_instructions(configured(settings))
+    prompt = Prompt(stable, (), tools=tools, choice=choice)
+    tokens = most_of(prompt, settings)
+    return tokens, prices.price(choice.model, today()).most(tokens - choice.longest, choice.longest, most_searches(prompt))
+
+
 def too_small(settings: Settings, prices: PriceTable, users: Users | None = None) -> str:
     """A sentence for the operator when a bound is smaller than one plain request, so that nothing is ever answered; else ""."""
     figures = dearest(settings, users)

@@ -168,3 +168,27 @@ def test_a_pause_in_a_search_is_continued_with_what_is_left(environment: TurnEnv
     first, second = questions(sandbox)
     assert [offered(entry)["web_search"]["max_uses"] for entry in (first, second)] == [3, 2]
     assert second["request"]["messages"][-1]["content"] == first["answer"]["content"]
+
+
+def test_a_turn_that_searched_goes_on_with_the_same_bytes_whatever_is_set_by_then(
+    environment: TurnEnvironment, sandbox: SandboxProcess
+) -> None:
+    """Encrypted content, citations and errors come back as they were, behind a crash or an outage too; so does what was offered."""
+    page = {"name": "web_fetch", "input": {"url": "https://evil.example.net/"}}
+    sandbox.script({"calls": [*SEARCH["calls"], page, *calling("milk")["calls"]], "text": "Let me see."})
+    sandbox.faults(anthropic={"fail": [{"fault": "529", "match": '"type": "tool_result"', "times": None}]})
+    event = environment.text(f"Search, read {PAGE} and note milk")
+    environment.drive(lambda: len(environment.ledger("backoff")) > 1)
+    asked = len(questions(sandbox))
+    sandbox.faults(anthropic={"fail": []})
+    environment.environment |= {"WEB_SEARCH": "off", "WEB_FETCH": "off", "WEB_USES": 1}
+    environment.drive(lambda: environment.state(event) == "answered")
+    first, last = questions(sandbox)[0], questions(sandbox)[-1]
+    assert len(questions(sandbox)) == asked + 1
+    assert {block["type"] for block in first["answer"]["content"]} > {"server_tool_use", "web_search_tool_result", "web_fetch_tool_result"}
+    (stored,) = [message["content"] for message in last["request"]["messages"] if message["role"] == "assistant"]
+    assert stored == first["answer"]["content"]
+    assert offered(first)["web_search"]["max_uses"] == 3
+    assert list(offered(last)) == ["web_search"]  # the page's one use is used up
+    assert offered(last)["web_search"]["max_uses"] == 2
+    assert "Sources: example.com" in sent(sandbox)[0]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from boss.checks.models import models, second_model
+import pytest
+
+from boss.checks.models import models, second_model, web_tools
 from boss.checks.result import Finding
 from shared.config.loading import load_settings
 from shared.mailbox.books import Used
@@ -37,3 +39,16 @@ def test_what_the_second_model_has_answered_is_shown() -> None:
     assert look(Used(2500, 0, 1200), second_model="claude-haiku-5-5") == [("ok", text)]
     both = look(Used(1, 0, 1), second_model="claude-haiku-5-5", sms_model="claude-haiku-5-5")
     assert both == [("ok", "claude-haiku-5-5, which also answers as a first one")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({}, []), ({"web_fetch": "on"}, []), ({"web_search": "on"}, ["ok"]), ({"web_search": "on", "boss_model": "qwen3"}, []),
+        ({"web_search": "on", "person_daily_dollars": 0.3}, ["warn"]), ({"web_search": "on", "daily_tokens": 60_000}, ["warn"]),
+        ({"web_search": "on", "person_daily_dollars": 0.3, "web_uses": 1}, ["ok"]),
+    ],
+)  # fmt: skip
+def test_a_bound_that_leaves_no_room_for_a_search_is_told(changes: dict[str, Any], status: list[str]) -> None:
+    """Nothing is said where nothing may be searched."""
+    assert [finding.status for finding in web_tools(load_settings(_env_file=None, **{"sandbox": "off", **changes}))] == status
