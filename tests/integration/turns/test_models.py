@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from boss.checks.providers import claude
+from shared.mailbox import statistics
 from shared.mailbox.books import Used, read_books
 from shared.model import users
 from supervisor_worker.turns.context import TurnContext
 from tests.integration.turns.test_tools import calling, notes, sent, tools
 from tests.support.sandbox import SandboxProcess
 from tests.support.turn_environment import TurnEnvironment
+from webhook_api.operations import metrics
 
 __all__ = ["tools"]
 
@@ -148,6 +150,8 @@ def test_where_both_fail_nothing_is_asked_in_a_loop(environment: TurnEnvironment
     books = read_books(environment.redis)
     assert books.day.reserved == 0
     assert books.models[SECOND].tokens > 0
+    (tokens, _dollars) = metrics._models(statistics.look(environment.redis))
+    assert {sample.labels["model"]: sample.value for sample in tokens.samples}[SECOND] == books.models[SECOND].tokens
     assert books.models.get(FIRST, Used()).tokens == 0  # an error in the place of an answer costs nothing
 
 
