@@ -23,8 +23,13 @@ _VON: Final = rf"(?: (?:von|auf) (?:der |meiner |unserer ){_LISTE})?"
 _MINE: Final = r"(?:what(?: is|'s| are)|show(?: me)?|list|which) (?:all )?(?:of )?(?:my |the )?"
 ENGLISH: Final[dict[str, tuple[str, ...]]] = {
     "remind": (r"remind me (?P<text>.+)", r"set (?:me )?a reminder (?P<text>.+)"),
+    "briefing": (
+        r"(?P<text>(?:every|each) .+?) (?:tell|text|send|mail) me (?P<id>.+)",
+        r"(?:tell|text|send|mail) me (?P<text>(?:every|each) (?:day|morning|weekday|evening|\w+day)(?: at \S+(?: ?[ap]m)?)?) (?P<id>.+)",
+    ),
     "reminders": (rf"{_MINE}reminders(?: do i have)?(?: are set)?", r"what reminders (?:do i have|are there)"),
     "drop_reminder": (r"(?:cancel|delete|drop|remove) (?:the |my )?reminder (?:to |about |for |of )?(?P<id>.+)",),
+    "move_reminder": (r"(?:move|change|put) (?:the |my )?(?:reminder )?(?:to |about |for |of )?(?P<id>.+) to (?P<text>[^ ].*)",),
     "remember": (r"remember(?: that|:)? (?!when\b|how\b)(?P<text>.+)", r"keep in mind(?: that|:)? (?P<text>.+)"),
     "forget": (r"forget (?:that |about |fact |what i said about )?(?!it\b)(?P<id>.+)",),
     "facts": (
@@ -37,6 +42,7 @@ ENGLISH: Final[dict[str, tuple[str, ...]]] = {
         rf"(?:check off|cross off|tick off) (?P<id>.+?){_OFF}",
         rf"(?:check|cross|tick) (?P<id>.+?) off(?: (?:from |of )?(?:my |the |our )?{_LIST})?",
     ),
+    "remove_item": (rf"(?:remove|delete|take) (?P<id>.+?) (?:from|off|of) (?:my |the |our )?{_LIST}",),
     "show": (rf"what(?: is|'s) on (?:my |the |our )?{_LIST}", rf"show(?: me)? (?:my |the |our )?{_LIST}"),
     "search": (
         r"(?:search|look)(?: for)? what i (?:said|wrote) about (?P<text>.+)",
@@ -51,7 +57,8 @@ ENGLISH: Final[dict[str, tuple[str, ...]]] = {
         r"send (?:that|this|it|a copy) to my (?:mail|e-mail|email|phone)",
     ),
     "status": (r"what is your status",),
-    "abilities": (r"what can you do(?: for me)?", r"what do you do"),
+    "now": (r"what time is it(?: now)?", r"what(?: is|'s) the time", r"what day is (?:it(?: today)?|today)"),
+    "abilities": (r"what can you do(?: for me)?", r"what do you do", r"help me", r"how does this work"),
 }
 GERMAN: Final[dict[str, tuple[str, ...]]] = {
     "remind": (r"erinner(?:e|st du)? mich (?P<text>.+)",),
@@ -64,6 +71,7 @@ GERMAN: Final[dict[str, tuple[str, ...]]] = {
     "forget": (r"vergiss(?:,? dass)? (?P<id>.+)",),
     "facts": (r"was wei\u00dft du (?:\u00fcber|von) mi(?:ch|r)", r"was hast du dir gemerkt"),
     "add": (rf"(?:setz(?:e)?|schreib(?:e)?|pack(?:e)?|tu) (?P<items>.+?) {_AUF}",),
+    "remove_item": (rf"(?:nimm|streich(?:e)?|entfern(?:e)?) (?P<id>.+?) von (?:der |meiner |unserer ){_LISTE}",),
     "check_off": (rf"hak(?:e)? (?P<id>.+?){_VON} ab", rf"streich(?:e)? (?P<id>.+?){_VON}"),
     "show": (rf"was steht {_AUF}", rf"zeig(?:e)?(?: mir)? (?:die |meine |unsere ){_LISTE}"),
     "search": (
@@ -78,7 +86,8 @@ GERMAN: Final[dict[str, tuple[str, ...]]] = {
         r"schick(?:e)? (?:das|es) an (?:meine mail|meine e-mail|mein telefon)",
     ),
     "status": (r"wie ist dein status",),
-    "abilities": (r"was kannst du(?: alles| f\u00fcr mich tun)?",),
+    "now": (r"wie sp\u00e4t ist es", r"wie ?viel uhr ist es", r"welcher tag ist heute"),
+    "abilities": (r"was kannst du(?: alles| f\u00fcr mich tun)?", r"hilf mir"),
 }
 _COMPILED: Final = [
     (kind, german, re.compile(rf"{_POLITE}(?:{pattern}){_END}", re.IGNORECASE))
@@ -87,6 +96,7 @@ _COMPILED: Final = [
     for pattern in patterns
 ]
 _LEADING: Final = re.compile(r"^(?:[\s,:]|(?:that|to|about|of|daran|dass|an|den|die|das|mich)\b)+", re.IGNORECASE)
+_SHALL_DO: Final = re.compile(r"^(?:to|that|about|daran,?|an|dass) \w+", re.IGNORECASE)
 _SPLIT: Final = re.compile(r",|\band\b|\bund\b", re.IGNORECASE)
 
 
@@ -121,6 +131,15 @@ def _intent(kind: str, values: dict[str, str | None], now: datetime, *, german: 
     if kind == "remind":
         when, rest = spoken_times.find(words, now)
         rest = _LEADING.sub("", rest).strip(" ,.;:!?")
+        if when is None and rest and _SHALL_DO.search(words):
+            return Intent(kind="when", german=german, words=rest)
         return Intent(kind=kind, german=german, words=rest, when=when) if when and rest else None
+    if kind == "briefing":
+        when = spoken_times.find((values.get("text") or "").replace("every morning", "every day"), now)[0]
+        return Intent(kind=kind, german=german, words=(values.get("id") or "").strip(" ,.!?"), when=when) if when else None
+    if kind == "move_reminder":
+        named = values.get("text") or ""
+        when = spoken_times.find(named, now)[0] or spoken_times.find(f"at {named}", now)[0]
+        return Intent(kind=kind, german=german, words=(values.get("id") or "").strip(" ,.!?"), when=when) if when else None
     items = tuple(item for each in _SPLIT.split(values.get("items") or "") if (item := each.strip(" ,.")))
     return Intent(kind=kind, german=german, words=words.strip(" ,.!?"), items=items, list_name=(values.get("list") or "").strip())

@@ -34,6 +34,12 @@ ISO: Final = re.compile(r"\b(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d))?")
 WRITTEN: Final = re.compile(r"\b(\d{1,2})\.? ([A-Za-z\u00e4]{3,9}) (\d{4})(?:,?(?: at)? (\d{1,2}):(\d\d))?")
 
 
+def newest_words(text: str) -> str:
+    """What was written last: behind the first note that says when it was received, where there is one. What stands before is background."""
+    before, found, behind = text.partition("\u27e6Received on ")
+    return found + behind if found else before
+
+
 def local_now(request: JsonObject, clock: datetime) -> datetime:
     """The user's local time, without an offset: by the newest message's last note that tells a time of day, else the clock's.
 

@@ -43,19 +43,24 @@ _REMINDER: Final = frozenset({"reminder", "remind"})
 _MEMORY: Final = frozenset({"memory", "fact", "memorie", "remembered"})
 NAMES: Final = {
     "remind": _Name((_REMINDER,), _LOOKS | _DROPS | {"move", "snooze", "change", "edit"}),
+    "briefing": _Name((_REMINDER,), _LOOKS | _DROPS | {"move", "snooze", "change", "edit"}),
     "reminders": _Name((_REMINDER, _LOOKS)),
     "drop_reminder": _Name((_REMINDER, _DROPS)),
+    "move_reminder": _Name((_REMINDER, frozenset({"move", "change"}))),
     "remember": _Name((frozenset({"remember", "memorize"}),)),
     "forget": _Name((frozenset({"forget"}),)),
     "facts": _Name((_MEMORY, _LOOKS)),
     "add": _Name((_ADDS, frozenset({"list", "item", "todo"}))),
     "check_off": _Name((_CHECKS,)),
+    "remove_item": _Name((_DROPS, frozenset({"list", "item"})), _REMINDER),
     "show": _Name((_LOOKS, frozenset({"list"})), _REMINDER | _MEMORY | _ADDS | _CHECKS | _DROPS),
     "search": _Name((frozenset({"search", "find"}),), frozenset({"web"})),
     "copy": _Name((frozenset({"copy"}),)),
     "status": _Name((frozenset({"status"}),)),
 }
-LOOKS_FOR: Final = {"drop_reminder": "reminders", "forget": "facts", "check_off": "show"}
+LOOKS_FOR: Final = {
+    "drop_reminder": "reminders", "move_reminder": "reminders", "forget": "facts", "check_off": "show", "remove_item": "show",
+}  # fmt: skip
 """What is looked at first where a tool wants an id."""
 FIELDS: Final = {
     "words": ("text", "query", "words", "message", "title", "content", "fact", "note", "search", "q"),
@@ -65,6 +70,7 @@ FIELDS: Final = {
     "list": ("list", "list_name", "name"),
     "items": ("items", "item", "entries", "entry", "text", "things"),
     "id": ("id", "number", "ids"),
+    "briefing": ("briefing",),
 }
 
 
@@ -87,16 +93,17 @@ def calls_for(intent: Intent, tool: JsonObject, known_id: str | None = None) -> 
 def _values(intent: Intent, items: tuple[str, ...], known_id: str | None) -> dict[str, Any]:
     """What is known, by role; empty values are left out."""
     when = intent.when
-    about_an_item = intent.kind == "check_off"
+    about_an_item = intent.kind in {"check_off", "remove_item"}
     values = {
-        "words": "" if about_an_item else intent.words,
+        "words": "" if about_an_item or intent.kind == "move_reminder" else intent.words,
         "in_minutes": when.in_minutes if when else None,
         "at": when.at.isoformat(timespec="minutes") if when and when.at else None,
         "repeat": (when.every, when.weekday) if when and when.every else None,
-        "list": intent.list_name or ("shopping" if intent.kind in {"show", "add", "check_off"} else ""),
+        "list": intent.list_name or ("shopping" if intent.kind in {"show", "add", "check_off", "remove_item"} else ""),
         "items": items or ((intent.words,) if about_an_item else ()),
         "id": known_id or (intent.words if re.fullmatch(r"#?\d+", intent.words) else None),
     }
+    values["briefing"] = intent.kind == "briefing"
     return {role: value for role, value in values.items() if value}
 
 
@@ -122,6 +129,8 @@ def _fitted(role: str, value: Any, schema: JsonObject) -> object:
     kind = _type_of(schema)
     if role == "repeat":
         return _repeat(value, schema)
+    if kind == "boolean":
+        return value if isinstance(value, bool) else None
     if role == "list":
         value = _list_name(value, schema.get("enum"))
     if role == "items" and kind == "array":

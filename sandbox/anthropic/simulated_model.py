@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from sandbox.anthropic import assistant_answers, model_rules, server_tools, thinking_blocks, tokens
 from sandbox.anthropic.assistant_answers import AssistantAnswer
+from sandbox.anthropic.moments import newest_words
 from sandbox.anthropic.prompt_caching import CacheUsage
 from sandbox.anthropic.told_calls import calls_told
 from sandbox.anthropic.transcript import last_user_text, newest_outcomes, results_since_user, user_turns
@@ -209,7 +210,7 @@ def _text(messages: list[JsonObject], faults: AnthropicFaults) -> str:
         return "\n".join([asked, *results_since_user(messages)])
     if faults.length is not None:
         return essay(_requested_length(asked, faults.length))
-    beginning = NOTES.sub("", asked).strip()
+    beginning = NOTES.sub("", newest_words(asked)).strip()
     beginning = beginning if len(beginning) <= MAX_ECHO else beginning[:MAX_ECHO].rstrip() + "..."
     return f"{MARK} You wrote: {beginning} (user turns: {user_turns(messages)})"
 

@@ -19,6 +19,9 @@ MINUTES: Final = {"m": 1, "h": 60, "s": 60, "d": 24 * 60, "t": 24 * 60, "w": 7 *
 MORNING, NOON, AFTERNOON, EVENING = time(9), time(12), time(15), time(19)
 PARTS: Final = {
     "in the morning": MORNING,
+    "morning": MORNING,
+    "afternoon": AFTERNOON,
+    "evening": EVENING,
     "this afternoon": AFTERNOON,
     "in the afternoon": AFTERNOON,
     "in the evening": EVENING,
@@ -86,6 +89,8 @@ def find(sentence: str, now: datetime) -> tuple[SpokenTime | None, str]:
         return None, sentence
     word = next(word for word in every.groups() if word).lower() if every else ""
     weekday = _weekday(word)
+    if not (every or day or date or part) and _is_bare(clock) and _soon(now, hour) != hour:
+        return SpokenTime(at=datetime.combine(now.date(), _soon(now, hour))), sentence
     start = _date(now, date, hour) if date else _day(now, day, weekday, hour)
     if start is None:
         return None, sentence
@@ -118,6 +123,17 @@ def _hour(clock: re.Match[str] | None, part: re.Match[str] | None) -> time | Non
     if half.startswith("a") and number == NOON.hour:
         number = 0
     return time(number, int(minute or 0)) if number < HOURS and int(minute or 0) < MINUTES["h"] else None
+
+
+def _is_bare(clock: re.Match[str] | None) -> bool:
+    """Whether nothing says which half of the day is meant: at 5, and not at 05:00 or at 5 pm."""
+    return clock is not None and clock[1] is not None and not clock[1].startswith("0") and not clock[2] and not clock[3]
+
+
+def _soon(now: datetime, hour: time) -> time:
+    """This afternoon's, where the hour has passed this morning and not this afternoon: at three in the afternoon 5 is 17:00."""
+    later = hour.replace(hour=hour.hour + NOON.hour) if hour < NOON else hour
+    return later if hour <= now.time() < later else hour
 
 
 def _weekday(word: str) -> int | None:

@@ -149,7 +149,7 @@ function drawPhone() {
   const all = texts();
   const nodes = all.flatMap((entry) => bubble(entry, reports));
   if (nodes.length === 0) {
-    nodes.push(empty("No texts yet", "Type one below. It is signed as Twilio signs, and posted to ", make("code", "", `${config.webhook_url}/sms/inbound`)));
+    nodes.push(empty("No texts yet", "Type one below, such as \u201cwhat can you do?\u201d. It is signed as Twilio signs, and posted to ", make("code", "", `${config.webhook_url}/sms/inbound`)));
   } else if (isThinking(all)) {
     const dots = make("p", "thinking", make("i"), make("i"), make("i"));
     dots.setAttribute("aria-label", "The Boss is thinking");

@@ -81,7 +81,10 @@ def test_reminders_are_set_when_they_were_asked_for() -> None:
         assert calls(NOTE + words) == [("set_reminder", {"text": text, **when})], words
     later = "\u27e6What was sent on Sunday, 29 November 2026, 10:00 did not reach the person\u27e7\n"
     assert calls(NOTE + later + "remind me at 22 to sleep") == [("set_reminder", {"text": "sleep", "at": "2026-11-30T22:00"})]
-    assert calls("remind me at 9 to sleep") == [("set_reminder", {"text": "sleep", "at": "2026-12-01T09:00"})]
+    assert calls("remind me at 9 to sleep") == [("set_reminder", {"text": "sleep", "at": "2026-11-30T21:00"})]
+    assert calls("remind me at 09:00 to sleep") == [("set_reminder", {"text": "sleep", "at": "2026-12-01T09:00"})]
+    assert calls("remind me at 7 to run") == [("set_reminder", {"text": "run", "at": "2026-12-01T07:00"})]
+    assert calls("remind me tomorrow morning to run") == [("set_reminder", {"text": "run", "at": "2026-12-01T09:00"})]
     assert calls("remind me at 21 to sleep") == [("set_reminder", {"text": "sleep", "at": "2026-11-30T21:00"})]
     for words in (
         "remind me of you",
@@ -167,7 +170,16 @@ def test_results_are_told_and_abilities_named() -> None:
     made = {"type": "tool_use", "id": "toolu_1", "name": "remember", "input": {"text": "x"}}
     told = answer("remember that x", [made], [result("Remembered.")])
     assert told is not None
-    assert told.sentence == "Remembered."
+    assert told.sentence == "Done."
+    looked = {"type": "tool_use", "id": "toolu_1", "name": "show_list", "input": {}}
+    for text, plain in (
+        ("shopping, 2 items:\n[ ] milk (1.1@1)\n[x] eggs (1.2@3)", "shopping, 2 items:\n[ ] milk\n[x] eggs"),
+        ("1 in all.\nf1 (1 December 2026, by text): I am allergic to nuts", "- I am allergic to nuts (1 December 2026, by text)"),
+        ("- 181324cd1efbc8a3: Tuesday, 1 December, 05:00 (UTC): call Ann", "- Tuesday, 1 December, 05:00 (UTC): call Ann"),
+    ):
+        shown = answer("what is on my list?", [looked], [result(text)])
+        assert shown is not None
+        assert shown.sentence == plain
     failed = answer("merk dir, dass x", [made], [result("Zu lang.", is_error=True)])
     assert failed is not None
     assert failed.sentence == "Das ging nicht: Zu lang."
@@ -189,3 +201,56 @@ def test_without_tools_and_under_settings_nothing_changes() -> None:
     for faults in settings:
         assert simulated_model.answer(request, AnthropicFaults.model_validate(faults)).stop_reason != "tool_use"
     assert simulated_model.answer({**request, "tool_choice": {"type": "none"}}, AnthropicFaults()).content[0]["text"] == echo
+
+
+def test_what_is_said_without_a_tool_is_of_use() -> None:
+    """A reminder without a time is asked about; the time of day is the note's; what stands before the newest words is no request."""
+    for words, said in (
+        ("remind me to buy bread", "When shall I remind you? Write it in one text, such as: remind me tomorrow at 9 to buy bread"),
+        (
+            "erinnere mich an das Brot",
+            "Wann soll ich dich erinnern? Schreib es in einer Nachricht, etwa: erinnere mich morgen um 9 an Brot",
+        ),
+        ("what time is it?", "It is Monday, 30 November 2026, 21:00."),
+    ):
+        found = answer(NOTE + words)
+        assert found is not None
+        assert (found.calls, found.sentence) == ((), said)
+    facts = "\u27e6What you remember\u27e7\nremember that Ada is seven\n\u27e6End\u27e7\n\n"
+    assert calls(facts + NOTE + "good evening") == []
+
+
+def test_entries_are_changed_by_what_they_say() -> None:
+    """As our own tools show them: an item by its id and version, a fact, a reminder; the small words do not have to stand there."""
+    ids = tool("check_off", "ids", ids={"type": "array", "items": TEXT})
+    removes = tool("remove_from_list", "ids", ids={"type": "array", "items": TEXT})
+    forgets = tool("forget", "ids", ids={"type": "array", "items": TEXT})
+    moves = tool("move_reminder", "id", id=TEXT, at=TEXT)
+    offered = [ids, removes, forgets, moves, tool("show_list"), tool("list_memory"), tool("list_reminders")]
+    items = "shopping, 2 items:\n[x] milk (1.1@2)\n[ ] eggs (1.2@1)"
+    facts = "1 in all.\nf7 (1 December 2026, by text): I am allergic to nuts"
+    reminders = "- 0a1324cd1efbc8a3: Tuesday, 1 December, 05:00 (UTC): call Ann"
+    for words, looks, text, call in (
+        ("check off the eggs", "show_list", items, ("check_off", {"ids": ["1.2@1"]})),
+        ("remove milk from the shopping list", "show_list", items, ("remove_from_list", {"ids": ["1.1@2"]})),
+        ("forget the nuts", "list_memory", facts, ("forget", {"ids": ["f7"]})),
+        (
+            "move the call to Ann to 6 pm",
+            "list_reminders",
+            reminders,
+            ("move_reminder", {"id": "0a1324cd1efbc8a3", "at": "2026-12-01T18:00"}),
+        ),
+    ):
+        looked = {"type": "tool_use", "id": "toolu_1", "name": looks, "input": {}}
+        assert [name for name, _ in calls(NOTE + words, tools=offered)] == [looks], words
+        assert calls(NOTE + words, [looked], [result(text)], tools=offered) == [call], words
+
+
+def test_a_briefing_is_set_and_answered() -> None:
+    """Its question is put in a note of the asking program's, at its time."""
+    offered = [tool("set_reminder", "text", text=TEXT, at=TEXT, repeat=REPEAT, briefing={"type": "boolean"}), tool("show_list", list=TEXT)]
+    expected = {"text": "what is on my shopping list", "at": "2026-12-01T08:00", "repeat": {"every": "daily"}, "briefing": True}
+    for words in ("every day at 8 tell me what is on my shopping list", "tell me every morning at 8 what is on my shopping list"):
+        assert calls(NOTE + words, tools=offered) == [("set_reminder", expected)], words
+    due = "\u27e6A briefing is due. It is to be answered at this time: what is on my shopping list\u27e7"
+    assert calls(NOTE + due, tools=offered) == [("show_list", {"list": "shopping"})]
