@@ -175,7 +175,7 @@ def test_results_are_told_and_abilities_named() -> None:
     for text, plain in (
         ("shopping, 2 items:\n[ ] milk (1.1@1)\n[x] eggs (1.2@3)", "shopping, 2 items:\n[ ] milk\n[x] eggs"),
         ("1 in all.\nf1 (1 December 2026, by text): I am allergic to nuts", "- I am allergic to nuts (1 December 2026, by text)"),
-        ("- 181324cd1efbc8a3: Tuesday, 1 December, 05:00 (UTC): call Ann", "- Tuesday, 1 December, 05:00 (UTC): call Ann"),
+        ("- aaaabbbbccccdddd: Tuesday, 1 December, 05:00 (UTC): call Ann", "- Tuesday, 1 December, 05:00 (UTC): call Ann"),
     ):
         shown = answer("what is on my list?", [looked], [result(text)])
         assert shown is not None
@@ -229,7 +229,7 @@ def test_entries_are_changed_by_what_they_say() -> None:
     offered = [ids, removes, forgets, moves, tool("show_list"), tool("list_memory"), tool("list_reminders")]
     items = "shopping, 2 items:\n[x] milk (1.1@2)\n[ ] eggs (1.2@1)"
     facts = "1 in all.\nf7 (1 December 2026, by text): I am allergic to nuts"
-    reminders = "- 0a1324cd1efbc8a3: Tuesday, 1 December, 05:00 (UTC): call Ann"
+    reminders = "- aaaabbbbccccdddd: Tuesday, 1 December, 05:00 (UTC): call Ann"
     for words, looks, text, call in (
         ("check off the eggs", "show_list", items, ("check_off", {"ids": ["1.2@1"]})),
         ("remove milk from the shopping list", "show_list", items, ("remove_from_list", {"ids": ["1.1@2"]})),
@@ -238,7 +238,7 @@ def test_entries_are_changed_by_what_they_say() -> None:
             "move the call to Ann to 6 pm",
             "list_reminders",
             reminders,
-            ("move_reminder", {"id": "0a1324cd1efbc8a3", "at": "2026-12-01T18:00"}),
+            ("move_reminder", {"id": "aaaabbbbccccdddd", "at": "2026-12-01T18:00"}),
         ),
     ):
         looked = {"type": "tool_use", "id": "toolu_1", "name": looks, "input": {}}
