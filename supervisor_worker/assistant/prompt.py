@@ -23,6 +23,7 @@ from supervisor_worker.assistant import time_notes
 from supervisor_worker.assistant.file_notes import told
 from supervisor_worker.assistant.history import ShownHistory, is_mixed, losses, render, source_of
 from supervisor_worker.assistant.model_choice import ModelChoice
+from supervisor_worker.assistant.prompt_cache import Ttl
 from supervisor_worker.assistant.prompt_message import PromptMessage, alternating
 from supervisor_worker.assistant.time_notes import zone
 from supervisor_worker.assistant.tools.memory import notes_of
@@ -67,7 +68,7 @@ class Prompt:
     called some of them, each with the results, block by block as they came and went; `final` allows no further call. `partial_answers` are
     the parts of an answer before the model's pauses. `after` stands behind all of this. `least`: think as little as possible. `mixed`: it
     shows words that the person did not write; `own` are the texts in it that they did, the newest first. `choice` is who is asked,
-    None for the usual model.
+    None for the usual model. `cached`: how long what stands before the newest message is to be kept for the next question.
     """
 
     stable: str
@@ -82,6 +83,7 @@ class Prompt:
     source: str = ""
     choice: ModelChoice | None = None
     own: tuple[str, ...] = field(default=(), repr=False)
+    cached: Ttl = ""
 
     def continued(self, content: Sequence[Mapping[str, Any]]) -> Prompt:
         """The same prompt, after the model paused."""

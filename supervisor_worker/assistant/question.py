@@ -25,6 +25,7 @@ def stored(prompt: Prompt) -> dict[str, Any]:
         "source": prompt.source,
         "choice": prompt.choice.stored() if prompt.choice else None,
         "wrote": written_in(prompt.own),
+        "cached": prompt.cached,
         "shown": [len(prompt.messages[-1].pictures), len(prompt.messages[-1].documents)],
     }
 
@@ -38,4 +39,4 @@ def restored(value: Mapping[str, Any], current: Prompt) -> Prompt | None:
     messages = [PromptMessage(role, text, ends=tuple(ends[0]) if ends else ()) for role, text, *ends in value["messages"]]
     messages[-1] = replace(messages[-1], pictures=newest.pictures, documents=newest.documents)
     again = replace(current, stable=value["stable"], messages=tuple(messages), tools=tuple(value["tools"]), mixed=value["mixed"])
-    return replace(again, choice=model_choice.restored(value.get("choice"), current.choice))
+    return replace(again, choice=model_choice.restored(value.get("choice"), current.choice), cached=value.get("cached", ""))

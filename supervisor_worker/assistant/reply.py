@@ -17,7 +17,7 @@ from shared.model.users import Users
 from shared.model.withheld import DIGEST
 from shared.model.words import said
 from shared.observability import logs
-from supervisor_worker.assistant import forwarded, notices, other_chats, web_tools
+from supervisor_worker.assistant import forwarded, notices, other_chats, prompt_cache, web_tools
 from supervisor_worker.assistant.claude.client import PROVIDER, ModelAnswer
 from supervisor_worker.assistant.file_notes import not_kept, unheard
 from supervisor_worker.assistant.generated import COMPLETE, CUT, TOOL_USE, GeneratedReply, GeneratedText, ReplyTarget
@@ -317,7 +317,7 @@ class ReplyGenerator:
         )
         choice = chosen(self.settings, last.channel, user)
         web = web_tools.offered(self.settings, choice, web_tools.addresses_in(prompt.own)) if asking.web and asking.steps else ()
-        return replace(prompt, choice=choice, tools=web)
+        return replace(prompt, choice=choice, tools=web, cached=prompt_cache.ttl_of(asking.history.records, turn.claimed_at))
 
 
 def _nothing_else(events: Sequence[Received], files: LoadedFiles) -> bool:

@@ -6,31 +6,25 @@ Every failure becomes one of our provider errors: a turn decides by the same att
 from __future__ import annotations
 
 import asyncio
-import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import anthropic
 import httpx2
-from anthropic.types import DocumentBlockParam, ImageBlockParam, MessageParam, TextBlockParam
 
 from shared.config.settings import Settings
 from shared.errors import AccessDenied, CredentialsRefused, ProviderError, ProviderRefused, ProviderUnavailable
 from shared.model.prices import TokenUsage
+from supervisor_worker.assistant.claude.request import SpelledTools, plain_body, request_body
 from supervisor_worker.assistant.claude.response import ModelMessage, used_by
 from supervisor_worker.assistant.claude.transport import ClaudeTransport
-from supervisor_worker.assistant.model_hosts import is_plain, plain_tools
-from supervisor_worker.assistant.models import thinking_fields
+from supervisor_worker.assistant.model_hosts import is_plain
 from supervisor_worker.assistant.price import choice_of
 from supervisor_worker.assistant.prompt import Prompt
-from supervisor_worker.assistant.prompt_message import PromptMessage
-from supervisor_worker.channels.notes import document_mark, picture_mark
 from supervisor_worker.providers.exchange import retry_after
 from supervisor_worker.providers.http_pool import NOT_SENT, HttpPool
-
-Block = TextBlockParam | ImageBlockParam | DocumentBlockParam
 
 PROVIDER: Final = "claude"
 CONNECT_SECONDS: Final = 5.0
@@ -91,8 +85,7 @@ class Claude:
         pool = HttpPool(url, limit=settings.worker_concurrency, connect_seconds=min(CONNECT_SECONDS, seconds))
         self._seconds = seconds
         self._settings = settings
-        self._tools: Sequence[Mapping[str, Any]] = ()
-        self._spelled_tools = ""
+        self._tools = SpelledTools()
         self._client = anthropic.AsyncAnthropic(
             api_key=settings.anthropic_api_key.get_secret_value() or "unset",  # for an empty key the SDK reads the environment
             base_url=url,
@@ -126,65 +119,9 @@ class Claude:
     async def _ask(self, prompt: Prompt) -> object:
         """The answer's JSON."""
         choice = choice_of(prompt, self._settings)
-        fields: dict[str, Any] = {
-            "model": choice.model,
-            "max_tokens": choice.longest,
-            "system": [{"type": "text", "text": prompt.stable, "cache_control": {"type": "ephemeral"}}],
-            "messages": [*_messages(prompt)],
-            **thinking_fields(choice.model, choice.effort, least=prompt.least),
-            **({"tool_choice": {"type": "none"}} if prompt.tools and prompt.final else {}),
-        }
-        if is_plain(self._settings, choice.model):
-            plain = {name: value for name, value in fields.items() if name not in ("thinking", "output_config")}
-            tools = {"tools": plain_tools(prompt.tools)} if prompt.tools else {}
-            return await self._post(_json({**plain, "system": prompt.stable, **tools}).encode())
-        return await self._post(self._body(fields, prompt.tools))
-
-    async def _post(self, body: bytes) -> object:
+        body = plain_body(prompt, choice) if is_plain(self._settings, choice.model) else request_body(prompt, choice, self._tools)
         response = await self._client.post("/v1/messages", cast_to=httpx2.Response, content=body)
         return response.json()
-
-    def _body(self, fields: Mapping[str, Any], tools: Sequence[Mapping[str, Any]]) -> bytes:
-        """A request as JSON. The tools are spelled once, for nearly all have the same; the SDK would copy and spell them each time."""
-        if tools is not self._tools:
-            self._tools, self._spelled_tools = tools, _json(tools)
-        text = _json(fields)
-        return (f'{text[:-1]},"tools":{self._spelled_tools}}}' if tools else text).encode()
-
-
-def _messages(prompt: Prompt) -> Iterator[MessageParam]:
-    """The conversation, what was done with tools, and the parts of an answer."""
-    for message in prompt.messages:
-        yield cast("MessageParam", {"role": message.role, "content": _content(message)})
-    for content, results in prompt.exchanges:
-        yield cast("MessageParam", {"role": "assistant", "content": content})
-        yield cast("MessageParam", {"role": "user", "content": results})
-    for content in prompt.partial_answers:
-        yield cast("MessageParam", {"role": "assistant", "content": content})
-    for message in prompt.after:
-        yield cast("MessageParam", {"role": message.role, "content": _content(message)})
-
-
-def _content(message: PromptMessage) -> str | list[Block]:
-    """A message's text, which may have several blocks.
-
-    Documents and pictures come before the last, as Anthropic advises, each behind a mark that the text refers to.
-    """
-    if not (message.pictures or message.documents or message.ends):
-        return message.text
-    *before, text = message.blocks
-    blocks: list[Block] = [{"type": "text", "text": block} for block in before]
-    for number, document in enumerate(message.documents, 1):
-        source = {"type": "base64", "media_type": "application/pdf", "data": document.data}
-        blocks += [{"type": "text", "text": document_mark(number)}, cast("DocumentBlockParam", {"type": "document", "source": source})]
-    for number, picture in enumerate(message.pictures, 1):
-        source = {"type": "base64", "media_type": picture.media_type, "data": picture.data}
-        blocks += [{"type": "text", "text": picture_mark(number)}, cast("ImageBlockParam", {"type": "image", "source": source})]
-    return [*blocks, {"type": "text", "text": text}]
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def _answer(message: ModelMessage, ms: int) -> ModelAnswer:
