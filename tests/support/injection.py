@@ -160,6 +160,7 @@ class Arena:
     def begin(self) -> None:
         """An empty mailbox, a model that obeys, and the server's tools accepted; no worker."""
         self.installation.reset()
+        self.installation.meet_again(self.reader)
         self.door.made.clear()
         self.accept(SERVER, {name: f"Does {name}." for name in _TOOLS})
         wants = f'CALL remember {{"text": "{self.lie} described"}} CALL door__pay {{"key": "{self.lie}"}} CALL door__wipe {{}}'

@@ -37,6 +37,13 @@ class Harm:
         """One more."""
         self.found[kind].append(line)
 
+    def add_all(self, other: Harm) -> None:
+        """What another one has counted."""
+        for kind, lines in other.found.items():
+            self.found[kind] += lines
+        for what, number in other.counted.items():
+            self.counted[what] += number
+
     @property
     def lines(self) -> list[str]:
         """All of it."""

@@ -190,6 +190,10 @@ class Installation:
         assert number < users_file.USERS, "the users file is too short for so many tests"
         return Person(f"u{number:04}", users_file.phone(number), users_file.email(number))
 
+    def meet_again(self, after: Person) -> None:
+        """From now on people are those who come after this one: what is known of them was emptied (`reset`)."""
+        self._numbers = itertools.count(int(after.tag[1:]) + 1)
+
     def text(self, person: Person, word: object, **fields: object) -> JsonObject:
         """A text arrives, signed; the answer tells the webhook's `status`."""
         return self.sandbox.send_sms(person.says(word), **{"from_": person.phone, "to": BOSS_PHONE, **fields})
