@@ -360,6 +360,7 @@ class SendEmailResponse(Response):
     """A mail to send. `message_id` is our own, made once, so that a second attempt carries the same.
 
     `body` is its plain text, `html` the same for programs that show it; '' in records of before. `from_name` is the Boss's name.
+    `files` are sent along; their contents wait in Redis.
     """
 
     type: ClassVar[str] = "send_email_response"
@@ -373,6 +374,7 @@ class SendEmailResponse(Response):
     references: tuple[str, ...] = field(default=())
     html: str = ""
     from_name: str = ""
+    files: tuple[File, ...] = ()
 
     @property
     def markup(self) -> str:

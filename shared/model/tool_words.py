@@ -28,8 +28,15 @@ TOOL_WORDS: Final[dict[str, dict[str, str]]] = {
         "en": "Not sent: there is no answer of mine to copy.",
         "de": "Nicht geschickt: Es gibt keine Antwort von mir, die ich kopieren könnte.",
     },
+    "copy_files_missing": {
+        "en": "Files that could not be sent along: {count}.",
+        "de": "Dateien, die nicht mitgeschickt werden konnten: {count}.",
+    },
     "copy_subject": {"en": "The copy that you asked for", "de": "Die Kopie, um die du gebeten hast"},
-    "copy_of_others": {"en": "This copy holds words of others:", "de": "Diese Kopie enthält Worte anderer:"},
+    "copy_of_others": {
+        "en": "Words of others may stand in this, such as of a mail or a picture:",
+        "de": "Hierin können Worte anderer stehen, etwa aus einer Mail oder einem Bild:",
+    },
     "copy_text_lost": {
         "en": "The copy that you wanted on your phone could not be delivered there.",
         "de": "Die Kopie, die du aufs Telefon haben wolltest, kam dort nicht an.",

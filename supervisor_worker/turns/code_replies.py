@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
 from shared.mailbox.records import Message, Turn
 from shared.model import words
-from shared.model.events import Received, Response
+from shared.model.events import Received, Response, SendEmailResponse
+from shared.model.files import File
 from supervisor_worker.assistant import notices, reminder_texts
 from supervisor_worker.channels.formats import configured
+from supervisor_worker.media.copied_files import CopiedFiles
 from supervisor_worker.turns.context import TurnContext
 from supervisor_worker.turns.delivery_result import PendingReply
 
@@ -51,10 +54,23 @@ async def _copy(context: TurnContext, turn: Turn, message: Message, event: Recei
         text = answer.command.written + answer.command.rest
     if not text.strip():
         return "unreadable"
+    files, missing = await _copied_files(context, turn, message, event)
     above = f"{words.said('copy_of_others', language)}\n\n" if copy.marked else ""
-    command = (form.announced if copy.reply else form.opening)(event, above + text, turn.reply_id)
+    below = f"\n\n{words.said('copy_files_missing', language, count=missing)}" if missing else ""
+    command = (form.announced if copy.reply else form.opening)(event, above + text + below, turn.reply_id)
+    command = replace(command, files=files) if files and isinstance(command, SendEmailResponse) else command
     figures: dict[str, int | str] = {"by_code": 1, **({"mixed": 1} if copy.marked else {}), **form.figures(command)}
     return command, PendingReply(turn, figures, answers="copy")
+
+
+async def _copied_files(context: TurnContext, turn: Turn, message: Message, event: Received) -> tuple[tuple[File, ...], int]:
+    """The files of the person's texts that a copy by mail is about, and how many could not be had; a text takes none."""
+    if event.channel != "email" or not message.copy.messages:
+        return (), 0
+    found = await context.mailbox.messages(list(message.copy.messages))
+    events = [each.event for each in found if each and each.event and each.user == message.user and each.event.media]
+    copied = CopiedFiles(context.mailbox, context.media_loader, context.settings, turn.reply_id, message.user)
+    return await copied.of(events)
 
 
 def _reminder(context: TurnContext, turn: Turn, message: Message, event: Received, now_ms: int) -> CodeReply | Literal["unreadable"]:

@@ -34,9 +34,10 @@ from shared.mailbox import calls
 from shared.mailbox.call import Wake
 from shared.mailbox.calls import Outcome, Sending
 from shared.mailbox.records import Attempt, ReplyState
-from shared.model.events import Response
+from shared.model.events import Response, SendEmailResponse
 from shared.observability import logs
 from shared.observability.redaction import error_location
+from supervisor_worker.media.copied_files import with_contents
 from supervisor_worker.providers.http_pool import NO_PROVIDER, PermitExpired, send_check
 from supervisor_worker.turns import retry_policy
 from supervisor_worker.turns.attempt_lookup import AttemptLookup
@@ -78,7 +79,7 @@ class Delivery:
         self._context = context
         self._lease = lease
         self._reply_id = reply_id
-        self._command = command
+        self._command = self._sent = command
         self._expired = expired
         self._had_attempts = tried
         self._wake = wake
@@ -100,6 +101,8 @@ class Delivery:
         """
         self._unstored_reply = new
         self._renewed = False
+        if isinstance(self._command, SendEmailResponse) and self._command.files:  # before the permit, which is for a request at once
+            self._sent = await with_contents(self._command, self._context.mailbox)
         for _ in range(MAX_ROUNDS):
             if ended := await self._round():
                 return ended
@@ -299,7 +302,7 @@ class Delivery:
         async with asyncio.timeout(self._context.settings.send_timeout_seconds):
             try:
                 with send_check(may_send):
-                    return await self._context.channels[self._channel].send(self._command, self._reply_id, attempt_id, self._pair)
+                    return await self._context.channels[self._channel].send(self._sent, self._reply_id, attempt_id, self._pair)
             except ProviderError:
                 raise
             except Exception as error:  # noqa: BLE001 - a fault of ours: whether the request left is not known

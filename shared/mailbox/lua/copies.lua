@@ -36,7 +36,8 @@ EFFECTS.send_copy = function(context, args)
   local reply = args.text == '' and meant(context, args.of) or ''
   if args.text == '' and reply == '' then return refused('nothing', to.channel) end
   local of_others = get(reply_key(reply), 'mixed') == '1' or get(reply_key(reply), 'names_others') == '1'
-  local copy = {text = args.text, reply = reply, marked = context.marked or of_others}
+  local messages = turn_messages(reply ~= '' and get(reply_key(reply), 'turn') or context.turn)
+  local copy = {text = args.text, reply = reply, marked = context.marked or of_others, messages = messages}
   redis.call('ZADD', copies, whole(context.t), to.message)
   redis.call('PEXPIRE', copies, DAY_OF_COPIES)
   redis.call('HSET', conv_key(to.conv), 'channel', to.channel, 'pair', to.pair, 'sender', to.sender)

@@ -7,15 +7,21 @@ repetition carries the same Message-ID.
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from typing import Any, Final
 
 import sendgrid
 from sendgrid.helpers.mail import (
+    Attachment,
     ClickTracking,
     Content,
     CustomArg,
+    Disposition,
+    FileContent,
+    FileName,
+    FileType,
     From,
     Ganalytics,
     Header,
@@ -34,6 +40,7 @@ from shared.config.settings import Settings
 from shared.errors import AccessDenied, CredentialsRefused, OutcomeUnknown, ProviderError, ProviderRefused, ProviderUnavailable
 from shared.mailbox.records import Attempt
 from shared.model.events import Response, SendEmailResponse
+from shared.model.files import File
 from supervisor_worker.channels.port import ListedMessage
 from supervisor_worker.providers.exchange import ProviderHttp, retry_after
 
@@ -102,6 +109,8 @@ def body_of(command: Response, custom_args: dict[str, str]) -> dict[str, Any]:
     mail.add_content(_TextPart(MimeType.text, command.body))
     if command.html:  # behind the plain text: a program shows the last part that it can
         mail.add_content(_TextPart(MimeType.html, command.html))
+    for file, content in getattr(command, "contents", ()):  # a mail with files has them read by who sends it
+        mail.add_attachment(_attached(file, content))
     headers = {"Message-ID": command.message_id, "Auto-Submitted": "auto-replied", "X-Auto-Response-Suppress": "All"}
     if command.in_reply_to:
         headers["In-Reply-To"] = command.in_reply_to
@@ -116,6 +125,11 @@ def body_of(command: Response, custom_args: dict[str, str]) -> dict[str, Any]:
         Ganalytics(enable=False),
     )
     return dict(mail.get())
+
+
+def _attached(file: File, content: bytes) -> Attachment:
+    kind = file.content_type or "application/octet-stream"
+    return Attachment(FileContent(base64.b64encode(content).decode()), FileName(file.name), FileType(kind), Disposition("attachment"))
 
 
 def validation_body(command: Response) -> dict[str, Any]:

@@ -124,7 +124,7 @@ def test_a_copy_under_words_of_others_says_so_and_marks_the_other_chat(environme
     event = environment.mail(body, marks=(Mark("forwarded", 6, len(body)),))
     said(environment, event, copying(text="pay to account 7"), {"text": "Hm."})
     copy = the_copy(environment)
-    assert copy.text.startswith("This copy holds words of others:")
+    assert copy.text.startswith("Words of others may stand in this")
     later = environment.text("Remember what you sent")
     said(environment, later, {"calls": [{"name": "remember", "input": {"text": "account 7"}}]}, {"text": "No."})
     assert environment.redis.keys("boss:facts:*") == []

@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from shared.mailbox import calls
 from shared.model.events import Received
+from shared.model.users import LOCAL_USER, Users
 from supervisor_worker.media.image_header import MAX_BYTES
 from tests.payloads import form_body, sms_fields
 from tests.payloads.pictures import bomb, gif, jpeg, png, webp
@@ -265,3 +267,43 @@ def test_a_form_of_five_hundred_files_is_refused_and_one_of_many_is_a_text_like_
     (question,) = answered(environment, event)
     assert said(question) == "Hello\n\n⟦10 pictures that could not be opened⟧\n⟦89 attachments you cannot open⟧"
     assert environment.sandbox.count("twilio.media", accepted=None) <= 30
+
+
+def copied(environment: TurnEnvironment) -> dict[str, Any]:
+    """The mail of a copy, as SendGrid was asked to send it."""
+    environment.drive(lambda: environment.sandbox.count("sendgrid.send") == 1)
+    (sent,) = environment.sandbox.journal("sendgrid.send", accepted=True)
+    mail: dict[str, Any] = sent["request"]
+    return mail
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_a_copy_by_mail_takes_the_pictures_along(environment: TurnEnvironment, web: Web, earlier: bool) -> None:
+    """Those of the text that asks for it, or of the one that the copied answer is to; they are kept until the mail is sent."""
+    environment.users = Users([LOCAL_USER])
+    picture = png(30, 20)
+    call = {"calls": [{"name": "send_copy", "input": {} if earlier else {"text": "Your picture."}}]}
+    if earlier:
+        environment.sandbox.script({"text": "A cat."})
+        environment.once(arrives(environment, web, picture, body="What is this?"))
+    environment.sandbox.script(call, {"text": ""})
+    event = environment.text("Send that to my mail") if earlier else arrives(environment, web, picture, body="Send this to my mail")
+    environment.once(event)
+    mail = copied(environment)
+    assert mail["text"].strip().endswith("A cat." if earlier else "Your picture.")
+    (file,) = mail["mail"]["attachments"]
+    assert base64.b64decode(file["content"]) == picture
+    assert (file["filename"], file["type"], file["disposition"]) == ("attachment 1.png", "image/png", "attachment")
+    environment.mailbox.run(calls.erase_files(environment.identities.user("user")))
+    assert environment.redis.keys("boss:file:*") == []
+
+
+def test_a_copy_whose_picture_is_gone_says_so(environment: TurnEnvironment, web: Web) -> None:
+    """And is sent all the same."""
+    environment.users = Users([LOCAL_USER])
+    environment.sandbox.script({"calls": [{"name": "send_copy", "input": {"text": "Your picture."}}]}, {"text": ""})
+    event = arrives(environment, web, b"no picture at all", kind="video/mp4", body="Send this to my mail")
+    environment.once(event)
+    mail = copied(environment)
+    assert "Files that could not be sent along: 1." in mail["text"]
+    assert "attachments" not in mail["mail"]
