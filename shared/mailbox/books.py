@@ -35,9 +35,10 @@ class Used:
 
 @dataclass(frozen=True, slots=True)
 class PersonBooks:
-    """One person's day and month; `person` is their id, FORWARDED or NOBODY."""
+    """One person's day and month; `person` is their id, FORWARDED or NOBODY, and `user` the id of their entry, or the same."""
 
     person: str
+    user: str
     day: Used
     month: Used
 
@@ -88,14 +89,18 @@ def by_model(book: Mapping[bytes, bytes]) -> dict[str, Used]:
 def _persons(client: Any, persons: list[str], now: datetime) -> Iterator[PersonBooks]:
     for start in range(0, len(persons), BATCH):
         some = persons[start : start + BATCH]
-        zones = client.hmget(keys.ZONES, some)
+        with client.pipeline(transaction=False) as pipe:
+            for person in some:
+                pipe.hget(keys.person(person), "user")
+            users = [user.decode() if user else person for person, user in zip(some, pipe.execute(), strict=True)]
+        zones = client.hmget(keys.ZONES, users)
         with client.pipeline(transaction=False) as pipe:
             for person, zone in zip(some, zones, strict=True):
                 local = now.astimezone(_zone(zone))
                 pipe.hmget(keys.spent_by(person, int(local.replace(tzinfo=UTC).timestamp())), *_FIELDS)
                 pipe.hmget(keys.spent_month(f"{local:%Y-%m}", person), *_FIELDS)
             found = [_of(values) for values in pipe.execute()]
-        yield from (PersonBooks(person, *found[2 * place : 2 * place + 2]) for place, person in enumerate(some))
+        yield from (PersonBooks(person, users[place], *found[2 * place : 2 * place + 2]) for place, person in enumerate(some))
 
 
 def _zone(name: bytes | None) -> tzinfo:

@@ -267,13 +267,10 @@ class AsyncMailbox:
             any(found[:n]), any(found[n : n + len(holds)]), tuple(pair for pair, known in zip(pairs, out, strict=True) if known)
         )
 
-    async def kept_of(self, person: str, user: str, now: datetime) -> PersonFigures:
-        """How much is kept of a person, and what they have spent by the day and month of `now`, which is in their zone; one round trip.
-
-        `user` is the id of their entry.
-        """
+    async def kept_of(self, person: str, now: datetime) -> PersonFigures:
+        """How much is kept of a person, and what they have spent by the day and month of `now`, which is in their zone; one round trip."""
         seconds = int(now.replace(tzinfo=UTC).timestamp())
-        spent = [keys.spent_by(user, seconds), keys.spent_month(f"{now:%Y-%m}", user)]
+        spent = [keys.spent_by(person, seconds), keys.spent_month(f"{now:%Y-%m}", person)]
         reminders, facts, lists, today, month = await self._together(
             [
                 ("ZCARD", keys.reminders_of(person)),

@@ -100,6 +100,11 @@ def inbox(conversation: str) -> str:
     return f"{PREFIX}inbox:{conversation}"
 
 
+def person(name: str) -> str:
+    """The record of a person: whose entry they are, and their epoch."""
+    return f"{PREFIX}person:{name}"
+
+
 def reminders_of(person: str) -> str:
     """The ids of a person's reminders that wait, by when they ring (ms)."""
     return f"{PREFIX}reminders:{person}"

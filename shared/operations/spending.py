@@ -74,8 +74,8 @@ def spending_report(redis: Redis, people: People, settings: Settings) -> Spendin
         "days": {f"{books.now:%Y-%m}-{number:02}": _amount(used) for number, used in sorted(books.days.items())},
         "persons": [
             {
-                "username": NAMES.get(each.person) or people.name_of(each.person) or GONE,
-                "user": each.person,
+                "username": NAMES.get(each.person) or people.name_of(each.user) or GONE,
+                "user": each.user,
                 "today": _amount(each.day),
                 "month": _amount(each.month),
             }

@@ -10,7 +10,6 @@ from typing import Any
 from shared.config.settings import Settings
 from shared.mailbox import AsyncMailbox
 from shared.mailbox.records import Turn
-from shared.model.addresses import Identities
 from supervisor_worker.assistant.command_replies import CommandReplies
 from supervisor_worker.mcp.tools import ToolSource
 
@@ -25,12 +24,11 @@ class OwnStatus:
     mcp: ToolSource | None
     turn: Turn
     username: str
-    identities: Identities
 
     async def __call__(self, _arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Figures and sentences, as `tools.status` tells them. Raises RedisError."""
         local = self.command_replies.now(self.username, self.turn.claimed_at)
-        kept = await self.mailbox.kept_of(self.turn.person, self.identities.user(self.username), local)
+        kept = await self.mailbox.kept_of(self.turn.person, local)
         *_, day, month = self.settings.dollar_bounds
         return {
             "ok": True,

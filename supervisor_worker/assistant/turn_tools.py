@@ -66,5 +66,5 @@ class TurnTools:
         only_here = user is None or user.shared
         return {
             "search": HistorySearch(self.mailbox, steps.holder, turn.claimed_at, only_here),
-            "own_status": OwnStatus(self.settings, self.mailbox, self.command_replies, self.mcp, turn, last.user, self.identities),
+            "own_status": OwnStatus(self.settings, self.mailbox, self.command_replies, self.mcp, turn, last.user),
         }

@@ -14,7 +14,7 @@ from shared.mailbox.call import Call
 from shared.mailbox.calls import Accepted, NotFound, Outcome, Reserved, Retried, Sending, Stored, Swept
 from shared.mailbox.records import Kind, Turn
 from shared.model.commands import CommandName
-from tests.support.mailbox_money_model import Asked, books_of, offset_of
+from tests.support.mailbox_money_model import Asked, books_of, offset_of, person_of
 from tests.support.mailbox_state import (
     AGAIN,
     LEASE,
@@ -410,7 +410,7 @@ class MailboxModel(TurnModel):
             return found
         self.money.end(conv)
         micros = int(call.args["price.micros"])
-        books = books_of(self.now, talk.person, offset_of(talk.person, str(call.args["price.zones"])))
+        books = books_of(self.now, person_of(self.redis, talk.person), offset_of(talk.person, str(call.args["price.zones"])))
         stop = self.money.refusal(talk.sender, amount, self.now, micros, books)
         must(found == (stop or "ok"), f"{found} is not {stop}")
         if found == "ok":

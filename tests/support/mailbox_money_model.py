@@ -40,6 +40,12 @@ def books_of(now: int, person: str, offset: int) -> tuple[str, str, str, str]:
     return str(now // DAY_MS), month(now), f"{person}:{own // DAY_MS}", f"{person}:{month(own)}"
 
 
+def person_of(redis: Redis, user: str) -> str:
+    """The id of an entry's person, which the scripts have made; its own where they have not."""
+    found = cast("bytes | None", redis.hget("boss:people", user))
+    return found.decode() if found else user
+
+
 @dataclass
 class Asked:
     """One call: `look` is when the sweep looks whether its holder lives.

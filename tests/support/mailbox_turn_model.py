@@ -11,7 +11,7 @@ from shared.mailbox import calls
 from shared.mailbox.call import Call
 from shared.mailbox.calls import Claim, Closed, DayBounds
 from shared.mailbox.records import Turn
-from tests.support.mailbox_money_model import PRICE, Asked, Money, books_of, offset_of
+from tests.support.mailbox_money_model import PRICE, Asked, Money, books_of, offset_of, person_of
 from tests.support.mailbox_state import (
     ADVANCE,
     CLOCK,
@@ -258,7 +258,7 @@ class TurnModel:
         amount, answer = int(call.args["question.fixed"]), int(call.args["question.answer"])
         micros = PRICE.most(amount - answer, answer) if call.args["question.tiers"] else 0
         offset = offset_of(talk.person, str(call.args["question.zones"]))
-        books = books_of(self.now, talk.person, offset)
+        books = books_of(self.now, person_of(self.redis, talk.person), offset)
         stop = self.money.refusal(talk.sender, amount, self.now, micros, books)
         day = self.now // calls.DAY_MS
         if stop in ("month", "own_month"):

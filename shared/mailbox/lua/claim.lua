@@ -154,7 +154,8 @@ local function most_of(tokens) return Money.most_of(question.tiers, tokens - que
 local looked
 local function books_for(messages)
   local sender = get(key, 'sender')
-  looked = looked or Money.look(sender, t, Money.account_of(sender, get(msg_key(messages[1]), 'user'), question.zones))
+  local user = get(msg_key(messages[1]), 'user')
+  looked = looked or Money.look(sender, t, Money.account_of(sender, user, person_of(user, new_turn), question.zones))
   return looked
 end
 

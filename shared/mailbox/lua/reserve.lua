@@ -3,7 +3,7 @@
 -- provider in it. A bridge message is answered over the bridge and nowhere else: an opt-out does not concern it. The lease is extended to its
 -- full length. A repeat gets the first answer.
 -- Answer: "ok", "lost", "opted_out", "paused", or why there is no room ("spent", "share", "month", "own_month", "reserved", "dear").
--- uses: turns spending
+-- uses: turns spending people
 -- args: conv token model_call amount# lease# price{micros# model zones}
 -- args: bounds{tokens# turns# sender# forwarded# day# month# own_day# own_month#} settled{model_call used# answer cost#}
 local key, t = conv_key(conv), now()
@@ -14,4 +14,5 @@ if read_model_call(model_call) then return 'ok' end
 local pair, first = get(key, 'pair'), turn_messages(get(key, 'turn'))[1] or ''
 if opted_out(pair) and get(msg_key(first), 'kind') ~= 'bridge' then return 'opted_out' end
 if paused(pair) and not probes(token, pair) then return 'paused' end
-return Money.reserve_next(conv, token, model_call, amount, price, bounds, t)
+local turn = get(key, 'turn')
+return Money.reserve_next(conv, token, model_call, amount, price, bounds, person_of(get(turn_key(turn), 'user'), turn), t)

@@ -42,13 +42,31 @@ end
 
 function Money.own_key(person, period) return P .. 'spent:' .. person .. ':' .. period end
 
--- Who pays for what a message asks: a person's id, and by how many ms their clock is ahead of UTC. `zones` says so of each zone
--- (`Europe/Berlin=3600000 ...`). All forwarding addresses are one.
-function Money.account_of(sender, user, zones)
+-- Who pays for what a message asks: a person's id, by how many ms their clock is ahead of UTC, and the id of their entry. `zones` says so of
+-- each zone (`Europe/Berlin=3600000 ...`). All forwarding addresses are one.
+function Money.account_of(sender, user, person, zones)
   if is_forwarding(sender) then return 'forwarded', 0 end
   local zone = zones ~= '' and redis.call('HGET', P .. 'zones', user)
   local _, at = string.find(' ' .. zones, ' ' .. (zone or '=') .. '=', 1, true)
-  return user ~= '' and user or '-', at and tonumber(string.match(zones, '^-?%d+', at)) or 0
+  return person ~= '' and person or '-', at and tonumber(string.match(zones, '^-?%d+', at)) or 0, user
+end
+
+-- A person's book that an older version has kept under the id of their entry goes on under their own.
+function Money.adopt(key, person, user, t)
+  local before = Money.own_key(user, string.match(key, '[^:]+$'))
+  if redis.call('EXISTS', before) == 0 then return false end
+  redis.call('RENAME', before, key)
+  redis.call('ZREM', P .. 'spenders', user)
+  redis.call('ZADD', P .. 'spenders', whole(t), person)
+  return true
+end
+
+-- Where a call counts whose book has gone on under its person's id since it was reserved.
+function Money.adopted(key)
+  local user, period = string.match(key, ':(u%-[^:]*):([^:]+)$')
+  local person = user and redis.call('HGET', P .. 'people', user)
+  local now = person and Money.own_key(person, period)
+  return now and redis.call('EXISTS', now) == 1 and now or key
 end
 
 -- The books of a time: of all and of a person, the day's and the month's.
@@ -84,12 +102,18 @@ function Money.change(key, changes)
   return figures
 end
 
+-- By what the operator knows a person: the id of their entry.
+function Money.user_of(person)
+  local user = get(P .. 'person:' .. person, 'user')
+  return user ~= '' and user or person
+end
+
 -- Four fifths of a bound of a call's book are used: a line for the operator, once in its period, and for the log of whoever sweeps next.
 function Money.near(call, place, name, used)
   local bound = call.bounds[name] or 0
   if bound == 0 or used * 5 < bound * 4 or redis.call('HSETNX', call.books[place], 'near:' .. name, 1) == 0 then return end
-  local person = place > 2 and string.match(call.books[place], ':([^:]+):[^:]+$') or ''
-  append('spend_near', 'bound', name, 'used', whole(used), 'of', whole(bound), 'user', person)
+  local user = place > 2 and Money.user_of(string.match(call.books[place], ':([^:]+):[^:]+$')) or ''
+  append('spend_near', 'bound', name, 'used', whole(used), 'of', whole(bound), 'user', user)
   redis.call('RPUSH', Money.told, name)
   redis.call('LTRIM', Money.told, -100, -1)
 end
@@ -105,7 +129,7 @@ function Money.beside(call)
   local text = redis.call('GET', P .. 'cost:' .. call.id)
   local words = text and split(text) or {}
   call.micros, call.model, call.of_month, call.lasts = tonumber(words[2] or '') or 0, words[4] or '-', words[5] or '-', tonumber(words[6] or '') or 0
-  call.books, call.bounds = text and {words[7], words[8], words[9], words[10]} or {spent_key(call.day)}, {}
+  call.books, call.bounds = text and {words[7], words[8], Money.adopted(words[9]), Money.adopted(words[10])} or {spent_key(call.day)}, {}
   redis.call('ZREM', P .. 'costs', call.id)
 end
 
@@ -117,6 +141,7 @@ local function read_model_call(id)
   if words[7] then
     call.micros, call.model, call.of_month, call.lasts = tonumber(words[7]), words[8], words[9], tonumber(string.match(words[10], '^%d+'))
     call.books, call.bounds = {unpack(words, 11)}, {}
+    for i, key in ipairs(call.books) do call.books[i] = Money.adopted(key) end
     for name, bound in string.gmatch(words[10], '([%a_]+)=(%d+)') do call.bounds[name] = tonumber(bound) end
   else
     Money.beside(call)
@@ -192,14 +217,15 @@ local function count_turn_of(call)
 end
 
 -- What stands in the books of a moment, for whoever judges them and reserves in the same step.
-function Money.look(sender, t, person, offset)
+function Money.look(sender, t, person, offset, user)
   local look, who = {t = t, sender = sender, person = person, offset = offset}, sender ~= '' and payer(sender) or '-'
   look.books = Money.books_of(look, t)
   for i, key in ipairs(look.books) do
     local fields = {'money', 'money_reserved', 'tokens', 'reserved'}
     if i == 1 then fields = {'money', 'money_reserved', 'tokens', 'reserved', 'turns', 'open', 'tokens:' .. who, 'reserved:' .. who} end
     look[i] = redis.call('HMGET', key, unpack(fields))
-    look[i].new = not look[i][2]
+    look[i].new = not (look[i][1] or look[i][2])
+    if i > 2 and user and look[i].new and Money.adopt(key, person, user, t) then look[i] = redis.call('HMGET', key, unpack(fields)) end
     for place = 1, #fields do look[i][place] = tonumber(look[i][place] or '') or 0 end
   end
   return look
@@ -267,11 +293,12 @@ local function refusal(look, bounds, amount, micros)
 end
 
 -- One more question of the holder's turn is reserved for, where there is room. A repeat gets the first answer.
-function Money.reserve_next(conv, token, call, amount, price, bounds, t)
+function Money.reserve_next(conv, token, call, amount, price, bounds, person, t)
   if read_model_call(call) then return 'ok' end
   end_model_call(conv)
   local sender, turn = get(conv_key(conv), 'sender'), get(conv_key(conv), 'turn')
-  local look = Money.look(sender, t, Money.account_of(sender, get(turn_key(turn), 'user'), price.zones))
+  local user = get(turn_key(turn), 'user')
+  local look = Money.look(sender, t, Money.account_of(sender, user, person, price.zones))
   local stop = refusal(look, bounds, amount, price.micros)
   if stop ~= '' then return stop end
   reserve(look, call, amount, price, conv, token, bounds)
@@ -282,7 +309,7 @@ end
 function Money.month_over(stop, look)
   local book = stop == 'month' and 2 or 4
   if redis.call('HSETNX', look.books[book], 'stopped_at', whole(look.t)) == 0 then return false end
-  append('month_stop', 'money', whole(look[book][1]), 'user', stop == 'month' and '' or look.person)
+  append('month_stop', 'money', whole(look[book][1]), 'user', stop == 'month' and '' or Money.user_of(look.person))
   return true
 end
 

@@ -29,6 +29,6 @@ end
 extend_lease(conv, lease, t)
 local waits, room = priority_waits(conv, t), ''
 if stop == '' and waits == '' and upcoming.model_call ~= '' then
-  room = Money.reserve_next(conv, token, upcoming.model_call, upcoming.amount, price, bounds, t)
+  room = Money.reserve_next(conv, token, upcoming.model_call, upcoming.amount, price, bounds, person, t)
 end
 return {stop == '' and 'ok' or stop, stored, waits, room}

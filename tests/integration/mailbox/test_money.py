@@ -41,7 +41,7 @@ def test_a_call_stands_in_four_books_from_its_reservation_to_its_late_truth(driv
     """Of all and of its person, day and month, as they were when it was reserved; each of them once, whatever is repeated."""
     at(driver, DECEMBER - HOUR_MS)
     zones = zone(driver)
-    books = (str(driver.now // DAY_MS), "2023-11", f"u-1:{(driver.now + 9 * HOUR_MS) // DAY_MS}", "u-1:2023-12")
+    books = (str(driver.now // DAY_MS), "2023-11", f"per-k1:{(driver.now + 9 * HOUR_MS) // DAY_MS}", "per-k1:2023-12")
     driver.accept("m-1")
     for _ in range(2):
         driver.claim("k1", amount=100, zones=zones)
@@ -58,7 +58,7 @@ def test_a_call_stands_in_four_books_from_its_reservation_to_its_late_truth(driv
     assert (found[1].get("model:m:money"), found[1].get("model:m:tokens"), found[1].get("day:30:money")) == (40, 30, 40)
     assert (found[0].get("model:m:money"), found[0].get("model:m:tokens")) == (40, 30)
     assert not driver.redis.exists("boss:costs")
-    assert driver.redis.zscore("boss:spenders", "u-1")
+    assert driver.redis.zscore("boss:spenders", "per-k1")
 
 
 def test_searches_of_the_web_are_counted_once_in_all_books_of_their_call(driver: MailboxDriver) -> None:
@@ -343,12 +343,12 @@ def test_the_books_of_money_go_with_their_time(driver: MailboxDriver) -> None:
     """A day's after two, a month's after the next; who spends nothing any more is on no list."""
     driver.accept("m-1")
     driver.claim("k1", amount=100)
-    for name, days in (("2023-11", 70), ("u-1:2023-11", 70), (f"u-1:{driver.now // DAY_MS}", 3)):
+    for name, days in (("2023-11", 70), ("per-k1:2023-11", 70), (f"per-k1:{driver.now // DAY_MS}", 3)):
         assert 0 < driver.ttl(f"boss:spent:{name}") <= days * DAY_MS
     driver.redis.zadd("boss:spenders", {"u-gone": driver.now - 71 * DAY_MS})
     driver.accept("m-2", conv="c-2", user="u-2")
     driver.claim("k2", conv="c-2")
-    assert driver.redis.zrange("boss:spenders", 0, -1) == [b"u-1", b"u-2"]
+    assert driver.redis.zrange("boss:spenders", 0, -1) == [b"per-k1", b"per-k2"]
     driver.run(calls.zones({"u-1": "Asia/Tokyo"}))
     driver.run(calls.zones({}))
     assert not driver.redis.exists("boss:zones")
@@ -364,16 +364,16 @@ def test_what_an_erased_person_has_cost_is_forgotten_and_stays_in_the_books_of_a
     driver.accept("m-1")
     driver.claim("k1", amount=100, zones=zones)
     driver.run(calls.erase_spending("u-1"))
-    assert driver.redis.keys("boss:spent:u-1:*") == []
-    assert driver.redis.zrange("boss:spenders", 0, -1) == [b"u-10"]
+    assert driver.redis.keys("boss:spent:per-k0:*") == []
+    assert driver.redis.zrange("boss:spenders", 0, -1) == [b"per-k9"]
     assert (driver.book("2023-11").get("money"), driver.book("2023-11").get("money_reserved")) == (120, 100)
     driver.accept("m-8", conv="c-8")
     driver.claim("k8", conv="c-8", amount=100, zones=zones)
     driver.store("k1", settled=Settled("q-k1", 30, "good", 40))
-    own = driver.book("u-1:2023-12")
+    own = driver.book("per-k0:2023-12")
     assert (own.get("money"), own.get("money_reserved")) == (None, 100), "in what began since it has no place"
     assert driver.book("2023-11").get("money") == 60
-    assert driver.book("u-10:2023-11").get("money_reserved") == 100
+    assert driver.book("per-k9:2023-11").get("money_reserved") == 100
 
 
 def test_what_an_erased_person_s_call_has_cost_makes_no_book_of_theirs_however_late_it_is_known(driver: MailboxDriver) -> None:
@@ -384,5 +384,36 @@ def test_what_an_erased_person_s_call_has_cost_makes_no_book_of_theirs_however_l
     driver.sweep()
     driver.run(calls.erase_spending("u-1"))
     driver.store("k1", settled=Settled("q-k1", 30, "good", 40))
-    assert driver.redis.keys("boss:spent:u-1:*") == []
+    assert driver.redis.keys("boss:spent:per-*") == []
     assert driver.book("2023-11").get("money") == 40
+
+
+def test_what_an_older_version_kept_by_a_person_s_entry_goes_on_under_the_person(driver: MailboxDriver) -> None:
+    """What was spent counts toward the bound, and a call under way, or told late, where it was reserved; erasing takes both."""
+    bounds = DayBounds(own_day=1_000, own_month=1_000)
+    driver.accept("m-1")
+    driver.claim("k1", amount=100, bounds=bounds)
+    driver.accept("m-2", conv="c-2")
+    driver.claim("k2", conv="c-2", amount=100, bounds=bounds)
+    driver.redis.hset("boss:people", "u-1", "per-k3")
+    driver.redis.rename("boss:person:per-k1", "boss:person:per-k3")
+    for key in cast("list[bytes]", driver.redis.keys("boss:spent:per-k1:*")):
+        driver.redis.rename(key, key.replace(b"per-k1", b"u-1"))
+    for name in ("q-k1", "q-k2"):
+        record = cast("bytes", driver.redis.get(f"boss:call:{name}"))
+        driver.redis.set(f"boss:call:{name}", record.replace(b"per-k1", b"u-1"))
+    driver.redis.delete("boss:spenders")
+    driver.redis.zadd("boss:spenders", {"u-1": driver.now})
+    driver.run(calls.settle(Settled("q-k2", 60, "good", 60)))
+    assert driver.book("u-1:2023-11") == {"money": 60, "money_reserved": 100, "tokens": 60, "reserved": 100}
+    driver.accept("m-3", conv="c-3")
+    assert driver.claim("k3", conv="c-3", amount=841, bounds=bounds).outcome == "reserved"
+    assert driver.claim("k4", conv="c-3", amount=840, bounds=bounds).outcome == "taken"
+    driver.store("k1", settled=Settled("q-k1", 30, "good", 40))
+    own = {"money": 100, "money_reserved": 840, "tokens": 90, "reserved": 840}
+    assert [driver.book(f"per-k3:{period}") for period in ("2023-11", driver.now // DAY_MS)] == [own, own]
+    assert driver.redis.keys("boss:spent:u-1:*") == []
+    assert driver.redis.zrange("boss:spenders", 0, -1) == [b"per-k3"]
+    driver.redis.hset("boss:spent:u-1:2023-10", "money", 5)
+    driver.run(calls.erase_spending("u-1"))
+    assert driver.redis.keys("boss:spent:u-1:*") == driver.redis.keys("boss:spent:per-*") == []
