@@ -191,7 +191,7 @@ class MailboxModel(TurnModel):
         must(not tried.attempts.get(attempt), "a resolved attempt gets no second permit")
         must(attempt not in tried.attempts or list(tried.attempts)[-1] == attempt, "only the last attempt gets a second permit")
         must(not any(self.too_old(name) for name in tried.messages), "no old message is answered")
-        must(tried.absent <= REPEATS, "what may have been taken is not repeated without end")
+        must(tried.absent - tried.forgiven <= REPEATS, "what may have been taken is not repeated without end")
         first = min(self.said[name].rank for name in tried.messages)
         beside = [said for said in self.said.values() if said.conv == talk.id and bool(said.command) == talk.urgent]
         earlier = [said for said in beside if said.rank < first and said.state == "open"]
@@ -202,7 +202,7 @@ class MailboxModel(TurnModel):
             must(any(self.too_old(name) for name in tried.messages), "too old only after its time")
             return
         if found.outcome == "unknown":
-            must(tried.absent > REPEATS, "set aside only after so many repeats")
+            must(tried.absent - tried.forgiven > REPEATS, "set aside only after so many repeats")
             return
         if found.outcome == "opted_out":
             must(talk.pair in self.opted_out, "opted out only after an opt-out")
@@ -288,18 +288,22 @@ class MailboxModel(TurnModel):
         for name in tried.messages:
             said = self.said[name]
             if said.state == "parked" and said.reply == tried.id:
-                said.state = "answered"
+                turn, said.state, said.of = said.of, "answered", ""
+                self.forget_steps(turn)
 
     def _let_go(self, scores: dict[tuple[str, str], float]) -> set[str]:
         """What a silent process held is due now; and so may be who waited for one of its senders' places, which are the answer."""
         senders = set()
+        gone = {process for process, at in self.signs.items() if self.now - at >= LIFE and self.now >= self._trusted}
         for talk in self.talks.values():
-            if talk.holder and not talk.let_go and self.over(talk) == "silent":
+            if talk.holder and not talk.let_go and self.over(talk) == "silent" and talk.process in gone:
                 talk.let_go = True
                 senders.add(talk.sender)
                 for agenda in AGENDAS:
                     if (agenda, talk.id) in scores:
                         scores[agenda, talk.id] = min(scores[agenda, talk.id], self.now)
+        for process in gone:
+            del self.signs[process]  # who comes back without a sign, and goes again, is looked for at its lease's end
         return {talk.id for talk in self.talks.values() if talk.sender in senders and not talk.holder}
 
     # -- the operator, the bridge and the agenda ----------------------------------------------------------------
@@ -325,10 +329,15 @@ class MailboxModel(TurnModel):
         if found.outcome == "done":
             self.operations.add(operation)
             talk = self.talks[said.conv]
-            talk.ranks += 1
-            said.state, said.rank, said.errors, said.lost, said.reply = "open", talk.ranks, 0, 0, ""
-            said.since = talk.active
-            talk.waiting(urgent=bool(said.command)).append(message)
+            if tried := self.replies.get(said.reply) if said.of else None:
+                tried.forgiven = tried.absent
+            for name in self.bound[said.of] if said.of else [message]:  # of a turn with a step, all that is parked of it
+                each = self.said[name]
+                if each.state == "parked":
+                    talk.ranks += 1
+                    each.state, each.rank, each.errors, each.lost, each.since = "open", talk.ranks, 0, 0, talk.active
+                    each.reply = each.reply if each.of else ""
+                    talk.waiting(urgent=bool(each.command)).append(name)
         return found
 
     def discard(self, message: str, operation: str) -> Retried:
@@ -340,7 +349,8 @@ class MailboxModel(TurnModel):
         must((found.outcome == "done") == (said.state == "parked"), "only a parked message is discarded")
         if found.outcome == "done":
             self.operations.add(operation)
-            said.state = "ignored"
+            turn, said.state, said.of = said.of, "ignored", ""
+            self.forget_steps(turn)
         return found
 
     def hand_over(self, message: str) -> str:
@@ -348,7 +358,7 @@ class MailboxModel(TurnModel):
         said = self.said[message]
         talk = self.talks[said.conv]
         found = self.scripts.run(calls.hand_over(message, retention_ms=RETENTION))
-        replied = said.state == "open" and bool(talk.stored) and message in self.replies[talk.stored].messages
+        replied = said.state == "open" and (bool(said.of) or (bool(talk.stored) and message in self.replies[talk.stored].messages))
         if replied:
             must(found == "replied", "what has its reply is not handed over")
         elif said.state == "open":
@@ -398,7 +408,7 @@ class MailboxModel(TurnModel):
         found = self.scripts.run(call)
         must((found == "lost") == (talk.holder != token), "only the holder asks")
         if found != "lost":
-            talk.lease_end = self.now + LEASE
+            talk.lease_end, talk.let_go = self.now + LEASE, False
         if found == "lost" or name in self.money.calls:
             must(found in ("lost", "ok"), "a repeat gets the first answer")
             return found

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeVar
 
 from redis import Redis
 
 from shared.mailbox.calls import DayBounds
 from tests.support.mailbox_environment import Environment
 from tests.support.mailbox_state import LEASE, LIFE, Mutation
+from tests.support.mailbox_tool_environment import ToolEnvironment
 
+Moves = list[tuple[float, Callable[[], object]]]
+"""What may happen, and how often."""
+Walked = TypeVar("Walked", bound=Environment)
 JUMPS: Final = (100, 600, 1_100, 5_000, 11_000, 21_000, 61_000, 600_000)
 FATES: Final = (0, 0, 0, 0, 6, 7, 8, 9, 9, 10, 11)
 STEPS: Final = 220
@@ -31,7 +35,7 @@ def take_over(environment: Environment) -> None:
     environment.step(-1)
 
 
-def moves(environment: Environment, dice: random.Random) -> list[tuple[float, Callable[[], object]]]:
+def moves(environment: Environment, dice: random.Random) -> Moves:
     """What may happen, and how often."""
     roll = dice.randrange
     return [
@@ -75,13 +79,30 @@ def bounds_of(seed: int) -> DayBounds:
     return TIGHT if seed % 3 == 0 else DOLLARS[seed % 2] if seed % 3 == 1 and seed % 4 < 2 else DayBounds()
 
 
-def walk(redis: Redis, seed: int, *, mutation: Mutation | None = None, steps: int = STEPS) -> Environment:
-    """Make `steps` random moves, check the promises after each, and end with a quiet hour."""
-    environment = Environment(redis, mutation, same_bodies=seed % 4 == 0, bounds=bounds_of(seed))
+def walk_with_tools(redis: Redis, seed: int, *, mutation: Mutation | None = None, steps: int = STEPS) -> ToolEnvironment:
+    """The same where the model calls tools, and people are erased."""
+    environment = ToolEnvironment(redis, mutation, same_bodies=False, bounds=bounds_of(seed))
     dice = random.Random(seed)  # noqa: S311 - a schedule, not a secret
-    choices = moves(environment, dice)
+    choices = [
+        *moves(environment, dice),
+        (60, lambda: environment.step(dice.randrange(4), dice.choice(FATES), heard=dice.random() < 0.9)),
+        (4, lambda: environment.crash(dice.randrange(4))),
+        (4, lambda: environment.end_process(dice.randrange(3))),
+        (0.6, lambda: environment.erase(dice.randrange(3))),
+    ]
+    return _walked(environment, dice, choices, steps)
+
+
+def _walked(environment: Walked, dice: random.Random, choices: Moves, steps: int) -> Walked:
     for move in dice.choices([move for _, move in choices], [weight for weight, _ in choices], k=steps):
         move()
         environment.check()
     environment.settle()
     return environment
+
+
+def walk(redis: Redis, seed: int, *, mutation: Mutation | None = None, steps: int = STEPS) -> Environment:
+    """Make `steps` random moves, check the promises after each, and end with a quiet hour."""
+    environment = Environment(redis, mutation, same_bodies=seed % 4 == 0, bounds=bounds_of(seed))
+    dice = random.Random(seed)  # noqa: S311 - a schedule, not a secret
+    return _walked(environment, dice, moves(environment, dice), steps)

@@ -105,7 +105,8 @@ class Said:
     """A message as the model knows it. `rank` is its place in its conversation, `since` from when on it ages; a retry renews both.
 
     `copied`: it was brought back, and may have been answered before. `elsewhere`: a notice of ours that tells of another reply's loss.
-    `silent`: it was answered without a reply. `command`: what code does about it, '' for a question to the model.
+    `silent`: it was answered without a reply. `command`: what code does about it, '' for a question to the model. `of`: the turn with a
+    step that it is in, also while it is parked.
     """
 
     id: str
@@ -122,6 +123,7 @@ class Said:
     elsewhere: bool = False
     silent: bool = False
     command: CommandName = ""
+    of: str = ""
 
 
 @dataclass
@@ -139,6 +141,7 @@ class Tried:
     """A reply as the model knows it: its messages, its attempts and what is known of them.
 
     `runs_from`: from when an attempt's request may take its time; `left_at`: when the permit was given, by a clock that never steps.
+    `forgiven`: of how many that were not found an operator knew who wants it sent all the same.
     """
 
     id: str
@@ -150,6 +153,7 @@ class Tried:
     left_at: dict[str, int] = field(default_factory=dict)
     looked: dict[str, int] = field(default_factory=dict)
     terminal: str = ""
+    forgiven: int = 0
 
     @property
     def pending(self) -> list[str]:
@@ -179,6 +183,7 @@ class Talk:
     `urgent`: that turn, or the one whose reply is stored, is of the `priority` inbox.
 
     `let_go`: the process was found dead, and this conversation is no longer on its list.
+    `bound`: its turn with a step, which holds its inbox.
     `active` is the clock by which its messages age: it stands still in a pause. `held_at`: since when they wait for money, by that clock.
     """
 
@@ -197,6 +202,7 @@ class Talk:
     let_go: bool = False
     turn: list[str] = field(default_factory=list)
     turn_id: str = ""
+    bound: str = ""
     stored: str = ""
     holders: set[str] = field(default_factory=set)
     closed: list[tuple[str, str]] = field(default_factory=list)

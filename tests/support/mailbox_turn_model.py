@@ -44,6 +44,8 @@ class TurnModel:
         self.told: set[tuple[str, int]] = set()
         self.told_of_month: set[tuple[str, int]] = set()
         self.stops: dict[str, str] = {}
+        self.steps: dict[str, dict[str, str]] = {}
+        self.bound: dict[str, list[str]] = {}
         self.scripts = Scripts(redis, mutation)
         self.talks = {f"c-{n}": Talk(f"c-{n}", f"p-{n}", f"s-{n // 2}") for n in range(conversations)}
         self.said: dict[str, Said] = {}
@@ -142,6 +144,7 @@ class TurnModel:
     def ended(self, process: str) -> None:
         """A process has ended, says its host."""
         must(not self.scripts.run(calls.ended(process)), "it held a few at most")
+        self.signs.pop(process, None)
         for talk in self.talks.values():
             if talk.holder and talk.process == process and not talk.let_go:
                 talk.process = "ended"
@@ -208,7 +211,8 @@ class TurnModel:
             soonest = min(waits[talk.urgent if talk.stored else box] for box in due)
             must(min(cast("float", at) for at in due.values()) == soonest, "the agenda looks again after the wait")
             return
-        must(found.outcome == "taken" or found.outcome in (("alone",) if urgent else WAITS), "what code answers waits for nothing")
+        paid = () if urgent or self._resumed(talk) else NO_ROOM
+        must(found.outcome in ("taken", "alone", *(() if urgent else ("busy",)), *paid), "what asks nothing now waits for no money")
         if found.outcome in WAITS:
             self._judge_waiting(talk, found.outcome, urgent=urgent)
         if urgent:
@@ -223,6 +227,10 @@ class TurnModel:
         if talk.stored:
             return talk.urgent if waits[talk.urgent] <= self.now else None
         return next((box for box in (True, False) if talk.waiting(urgent=box) and waits[box] <= self.now), None)
+
+    def _resumed(self, talk: Talk) -> str:
+        """The turn with a step that the first inbox is held by: the one that was under way, or one that was brought back."""
+        return talk.bound or (self.said[talk.inbox[0]].of if talk.inbox else "")
 
     def on_agenda(self, conv: str) -> bool:
         """Whether somebody will look at a conversation, for either inbox."""
@@ -252,6 +260,9 @@ class TurnModel:
         for said in (self.said[name] for name in talk.inbox if talk.held_at is not None):
             said.since += max(0, talk.active - max(said.since, cast("int", talk.held_at)))
         talk.held_at = None
+        if self._resumed(talk):
+            must(not found.reserved and not found.stop, "a turn with a step reserves for its next question by itself")
+            return
         if self.said[talk.inbox[0]].kind == "notice":
             must(found.outcome in ("taken", "busy") and not found.reserved, "what asks no model waits for no money")
             return
@@ -333,8 +344,15 @@ class TurnModel:
             must(turn.reply and turn.reply.id == talk.stored, "a stored reply is resumed as it is")
             must(ids == self.replies[talk.stored].messages, "a resumed turn has its own messages")
             self.read_attempts(self.replies[talk.stored])
+        elif not urgent and (bound := self._resumed(talk)):
+            must((turn.id, ids) == (bound, self.bound[bound]), "a turn with a step keeps its id and its messages")
+            must(dict(turn.steps) == self.steps[bound], "a turn with a step has all that was stored of it")
+            talk.bound = bound
+            if turn.reply:
+                talk.stored = turn.reply.id
+                self.read_attempts(self.replies[turn.reply.id])
         else:
-            must(turn.reply is None, "a new turn has no reply")
+            must(turn.reply is None and not turn.steps, "a new turn has no reply, and no step")
             must(ids == (talk.priority[:1] if urgent else self.head_of(talk)), "a turn is formed from the head of the inbox")
         must(len({message.id for message in turn.messages}) == len(ids), "no message twice in a turn")
         talk.holder, talk.lease_end, talk.turn = token, found.lease_end_ms, ids
@@ -356,6 +374,8 @@ class TurnModel:
         """The messages of the next turn, by the law."""
         turn: list[str] = []
         for said in (self.said[name] for name in talk.inbox):
+            if said.of:
+                return turn
             alone = said.kind != "text" or said.errors >= 2 or said.lost >= 2
             if alone or (turn and self.said[turn[0]].kind != "text"):
                 return turn or [said.id]
@@ -451,6 +471,10 @@ class TurnModel:
             if said.state == "open":
                 said.state = "ignored" if (state, said.kind) == ("parked", "notice") else state
                 said.reply = talk.stored
+            if said.state != "parked":
+                said.of = ""
+        talk.bound = "" if talk.bound == talk.turn_id else talk.bound
+        self.forget_steps(talk.turn_id)
         talk.inbox = [name for name in talk.inbox if name not in talk.turn]
         talk.priority = [name for name in talk.priority if name not in talk.turn]
         self._find_notice(talk)
@@ -460,6 +484,11 @@ class TurnModel:
             due, not_before = self._times(talk.id, urgent=urgent)
             at = int(not_before or 0)
             must(not talk.waiting(urgent=urgent) or due == (at if at > self.now else self.now + 1_000), "what is left is looked at soon")
+
+    def forget_steps(self, turn: str) -> None:
+        """What a turn has stored goes when none of its messages is open or parked any more."""
+        if not any(self.said[name].of == turn for name in self.bound.get(turn, ())):
+            self.steps.pop(turn, None)
 
     def _find_notice(self, talk: Talk) -> None:
         """A park may append one sentence of ours at the tail; its id is the script's."""

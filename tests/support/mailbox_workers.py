@@ -78,6 +78,8 @@ class Worker:
     amount: int = 0
     settled: Settled = NO_MODEL_CALL
     process: str = ""
+    steps: dict[str, str] = field(default_factory=dict)
+    permit_at: int = 0
 
 
 def received(message: str, kind: Kind) -> SmsReceived | EmailReceived:
@@ -226,7 +228,7 @@ class Workers:
         worker = self.workers[which % len(self.workers)]
         phase, before = worker.phase, Worker(**vars(worker))
         getattr(self, "_" + phase)(worker, fate)
-        if not heard and phase != "request" and worker in self.workers:
+        if not heard and phase not in ("request", "outside") and worker in self.workers:
             vars(worker).update(vars(before))
 
     def _end(self, worker: Worker, *, more: bool = False, wake: bool = True) -> None:

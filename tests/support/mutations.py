@@ -24,6 +24,7 @@ class Broken:
     row: str
     case: tuple[Any, ...] = ()
     walk: int = 0
+    tool_walk: int = 0
 
 
 def table() -> list[Broken]:

@@ -9,7 +9,7 @@ local turn = get(key, 'turn')
 if turn ~= '' and redis.call('EXISTS', reply_key(reply_of(turn))) == 1 then return 'replied' end
 
 local conv = get(key, 'conv')
-if turn ~= '' and turn == bound_turn(conv) then return 'replied' end
+if turn ~= '' and redis.call('HEXISTS', turn_key(turn), 'step:answer:1') == 1 then return 'replied' end
 settle_message(id, conv, turn, 'handed_over', '', retention, now())
 Approvals.withdraw(get(conv_key(conv), 'pair'), conv, now())
 out_of_inbox(conv, id)

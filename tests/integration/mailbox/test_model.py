@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Callable
 from typing import Final
 
 import pytest
@@ -17,11 +18,12 @@ from redis import Redis
 
 from tests.chaos.table import FULL
 from tests.support.mailbox_environment import Environment
-from tests.support.mailbox_schedules import FATES, JUMPS, take_over, walk
+from tests.support.mailbox_schedules import FATES, JUMPS, take_over, walk, walk_with_tools
+from tests.support.mailbox_tool_environment import ToolEnvironment
 
 SOAK: Final = int(os.environ.get("BOSSLINE_MODEL_EXAMPLES", "0"))
 EXAMPLES: Final = SOAK or (250 if FULL else 30)
-WALKS: Final = SOAK // 2 or (125 if FULL else 10)
+WALKS: Final = SOAK // 2 or (125 if FULL else 6)
 some = st.integers(0, 11)
 
 
@@ -164,11 +166,31 @@ class Heart(RuleBasedStateMachine):
         self.world.settle()
 
 
-@pytest.mark.timeout(600 + SOAK)
-def test_no_schedule_breaks_a_promise(redis: Redis) -> None:
-    """Nothing lost, nothing twice unmarked, no order broken, no conversation stuck: for whatever hypothesis thinks of."""
+class HeartWithTools(Heart):
+    """The same where the model calls tools, and people are erased."""
 
-    class Here(Heart):
+    def __init__(self, redis: Redis) -> None:
+        super().__init__(redis)
+        self.world: ToolEnvironment = ToolEnvironment(redis)
+
+    @precondition(lambda self: self.world.workers)
+    @rule(which=st.integers(0, 3), fates=st.lists(st.sampled_from(FATES), min_size=3, max_size=8), heard=st.booleans())
+    def turn_with_tools(self, which: int, fates: list[int], *, heard: bool) -> None:
+        """Some steps of one worker, of which the last answer may be lost."""
+        for fate in fates[:-1]:
+            self.world.step(which, fate)
+        self.world.step(which, fates[-1], heard=heard)
+
+    @rule(conv=st.integers(0, 2))
+    def erase(self, conv: int) -> None:
+        """An erasure begins."""
+        self.world.erase(conv)
+
+
+def run_schedules(machine: type[Heart], redis: Redis, examples: int) -> None:
+    """Have hypothesis walk on this test's server."""
+
+    class Here(machine):  # type: ignore[misc,valid-type]
         """On this test's server."""
 
         def __init__(self) -> None:
@@ -177,19 +199,32 @@ def test_no_schedule_breaks_a_promise(redis: Redis) -> None:
     run_state_machine_as_test(
         Here,
         settings=settings(
-            max_examples=EXAMPLES, stateful_step_count=80, derandomize=not SOAK, deadline=None, database=None,
+            max_examples=examples, stateful_step_count=80, derandomize=not SOAK, deadline=None, database=None,
             suppress_health_check=list(HealthCheck),
         ),
     )  # fmt: skip
 
 
 @pytest.mark.timeout(600 + SOAK)
-def test_no_long_walk_breaks_a_promise(redis: Redis) -> None:
+def test_no_schedule_breaks_a_promise(redis: Redis) -> None:
+    """Nothing lost, nothing twice unmarked, no order broken, no conversation stuck: for whatever hypothesis thinks of."""
+    run_schedules(Heart, redis, EXAMPLES)
+
+
+@pytest.mark.timeout(600 + SOAK)
+def test_no_schedule_of_turns_with_tools_breaks_a_promise(redis: Redis) -> None:
+    """Each effect once and told of by its result, a call outside once, no stored answer lost, nothing stored for who was erased."""
+    run_schedules(HeartWithTools, redis, EXAMPLES // 3)
+
+
+@pytest.mark.timeout(600 + SOAK)
+@pytest.mark.parametrize("walks", [walk, walk_with_tools])
+def test_no_long_walk_breaks_a_promise(redis: Redis, walks: Callable[[Redis, int], object]) -> None:
     """The same promises over longer schedules, in which backlogs, losses and retries add up."""
     start = random.SystemRandom().randrange(1 << 40) if SOAK else 1
     for seed in range(start, start + WALKS):
         try:
-            walk(redis, seed)
+            walks(redis, seed)
         except AssertionError as error:
-            error.add_note(f"walk(redis, {seed})")
+            error.add_note(f"{walks.__name__}(redis, {seed})")
             raise

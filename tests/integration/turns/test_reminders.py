@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from redis import Redis
 
-from shared.mailbox import calls
+from shared.config.secret_rules import SANDBOX_CREDENTIALS
+from shared.mailbox import calls, keys
 from shared.mailbox.records import Beginning
 from shared.model.recurrence import MINUTE, Recurrence
 from shared.model.users import LOCAL_USER, Users
@@ -84,6 +85,41 @@ def test_a_reminder_rings_while_claude_is_away_and_others_wait(environment: Turn
     assert bodies(environment) == ["Reminder: call *Tom* at 5"]
     (line,) = environment.ledger("reminder_due")
     assert int(line.fields["ms"]) < 5_000
+    assert {environment.state(event) for event in events} == {"pending"}
+
+
+def test_in_an_hour_without_claude_each_reminder_is_sent_within_five_seconds(environment: TurnEnvironment, sandbox: SandboxProcess) -> None:
+    """The day's bound is used up as well, and a hundred texts wait in that conversation, the first of them for most of the hour."""
+    hosts = dict.fromkeys(("TWILIO_API_BASE_URL", "SENDGRID_API_BASE_URL", "ANTHROPIC_BASE_URL"), sandbox.url)
+    real = {"SANDBOX": "off", **hosts, **{name.upper(): value for name, value in SANDBOX_CREDENTIALS.items()}}
+    environment.environment |= {"DAILY_TOKENS": 100_000, "SENDER_DAILY_SHARE": 1, **real}
+    sandbox.faults(anthropic={"fail": [{"fault": "529", "times": None}]})
+    events = [environment.text(f"question {number}") for number in range(100)]
+    environment.once(events[0])
+    (backed_off,) = environment.ledger("backoff")
+    assert backed_off.fields["reason"].startswith("claude_")
+    redis, conversation = environment.redis, environment.conversation(events[0])
+    for event in events:
+        for field in ("accepted_at", "active_at"):
+            redis.hincrby(f"boss:msg:{event.id}", field, -50 * 60_000)
+    redis.hset(f"boss:conv:{conversation}", mapping={"not_before": int(time.time() * 1000) + 600_000, "wait": 600_000})
+    redis.zadd("boss:due", {conversation: int(time.time() * 1000) + 600_000})
+    redis.hset(keys.spent(int(time.time())), "tokens", 100_000)
+    due: dict[str, float] = {}
+    for number in range(5):
+        due[f"tea {number}"] = time.time() + 0.3
+        remind(environment, -300, text=f"tea {number}")
+        body = f"Reminder: tea {number}"
+        environment.run(
+            lambda context, body=body: environment._drive(context, lambda: sandbox.count("twilio.create", contains=body) == 1, 10)  # type: ignore[misc]
+        )
+        if number == 2:  # and the day's bound holds up the texts themselves
+            redis.hset(f"boss:conv:{conversation}", mapping={"not_before": 0, "wait": 0})
+            redis.zadd("boss:due", {conversation: 0})
+    told = {entry["request"]["body"].removeprefix("Reminder: "): entry["at"] for entry in sandbox.journal("twilio.create", accepted=True)}
+    late = {text: told[text] - at for text, at in due.items()}
+    assert all(-0.1 < seconds < 5 for seconds in late.values()), late
+    assert sum(line.fields["conv"] == conversation for line in environment.ledger("reminder_due")) == len(due)
     assert {environment.state(event) for event in events} == {"pending"}
 
 
