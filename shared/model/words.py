@@ -299,6 +299,15 @@ WORDS: Final[dict[str, dict[str, str]]] = {
     },
     "reminder_dropped": {"en": "Reminder dropped, {when}: {text}", "de": "Erinnerung gestrichen, {when}: {text}"},
     "reminder_not_done": {"en": "Not done: no reminder was changed.", "de": "Nicht erledigt: Es wurde keine Erinnerung geändert."},
+    "memory_not_done": {
+        "en": "Not done: nothing that I remember was changed.",
+        "de": "Nicht erledigt: An dem, was ich mir merke, wurde nichts geändert.",
+    },
+    "list_not_done": {"en": "Not done: no list was changed.", "de": "Nicht erledigt: Es wurde keine Liste geändert."},
+    "tool_not_done": {
+        "en": "Not done: something that I tried did not work.",
+        "de": "Nicht erledigt: Etwas, das ich versucht habe, ging nicht.",
+    },
     "repeated": {"en": "{rule}, next on {when}", "de": "{rule}, das nächste Mal am {when}"},
     "every_daily": {"en": "every day", "de": "täglich"},
     "every_weekdays": {"en": "Monday to Friday", "de": "Montag bis Freitag"},

@@ -26,6 +26,7 @@ from supervisor_worker.assistant.history import ShownHistory
 from supervisor_worker.assistant.model_choice import chosen
 from supervisor_worker.assistant.model_hosts import sees
 from supervisor_worker.assistant.prompt import Prompt, build_prompt
+from supervisor_worker.assistant.receipts import says_no_more
 from supervisor_worker.assistant.reservations import ModelCallDenied, ModelCalls
 from supervisor_worker.assistant.second_model import SecondModel
 from supervisor_worker.assistant.shown_files import ShownFiles
@@ -37,6 +38,7 @@ from supervisor_worker.assistant.turn_steps import TurnSteps, has_calls
 from supervisor_worker.assistant.turn_tools import TurnTools
 from supervisor_worker.assistant.whole_answers import WholeAnswers
 from supervisor_worker.channels.formats import configured
+from supervisor_worker.channels.markdown.escapes import as_letters
 from supervisor_worker.media.transcription import Transcriber
 from supervisor_worker.media.turn_files import FileLoader, LoadedFiles
 from supervisor_worker.media.turn_media import MediaLoader
@@ -122,9 +124,9 @@ class ReplyGenerator:
             asking = Asking(turn, events, history, target, calls, steps, remembered)
             generated, shown, loop = await self._within_budget(asking, shown)
         # Ours comes first: of a text that is too long the end is cut.
-        receipts = loop.receipts() if loop else []
-        done = "\n".join(receipts)
-        before, own, behind = _joined(above, not_heard, done), "" if generated.empty else generated.text, not_kept(events, language)
+        own, behind = "" if generated.empty else generated.text, not_kept(events, language)
+        done, own, told = _told(loop, own, last.channel)
+        before = _joined(above, not_heard, done)
         if above and not (not_heard or own or behind):
             behind = forwarded.nothing_to_say(language)
         text = _joined(before, own, behind)
@@ -139,7 +141,7 @@ class ReplyGenerator:
         by_web = any(web_tools.shows_others(answer.content) for answer in generated.answers)
         mixed = {"mixed": 1} if by_web or generated.prompt.mixed or (loop and loop.mixed) else {}
         naming = {"names_others": 1} if by_web else _naming(last)
-        mixed |= {"receipts": len(receipts)} if receipts else {}
+        mixed |= {"receipts": told} if told else {}
         return GeneratedReply(
             command, {**_figures(generated.answers), **shown.figures, **target.form.figures(command), **by_code, **naming, **mixed}
         )
@@ -159,7 +161,7 @@ class ReplyGenerator:
         done = loop.receipts()
         if not done:
             return None
-        text = _joined("\n".join(done), said(notices.UNFINISHED, self.users.language(event.user)))
+        text = _joined(_lines(done), said(notices.UNFINISHED, self.users.language(event.user)))
         generated = await self.by_code(event, turn.reply_id, text)
         return replace(generated, figures={**generated.figures, "receipts": len(done), **({"mixed": 1} if loop.mixed else {})})
 
@@ -318,6 +320,21 @@ class ReplyGenerator:
         choice = chosen(self.settings, last.channel, user)
         web = web_tools.offered(self.settings, choice, web_tools.addresses_in(prompt.own)) if asking.web and asking.steps else ()
         return replace(prompt, choice=choice, tools=web, cached=prompt_cache.ttl_of(asking.history.records, turn.claimed_at))
+
+
+def _told(loop: ToolLoop | None, own: str, channel: str) -> tuple[str, str, int]:
+    """What code says of what the turn has done, the model's words unless they only repeat that, and how many things were done."""
+    lines = loop.receipts() if loop else []
+    if loop is None or not lines:
+        return "", own, 0
+    if says_no_more(own, lines):
+        return _lines(lines), "", len(lines)
+    return _lines(loop.receipts(own) if channel == "sms" else lines), own, len(lines)
+
+
+def _lines(receipts: Sequence[str]) -> str:
+    """Receipts as the formats take them: the person's words in them are no Markdown."""
+    return "\n".join(map(as_letters, receipts))
 
 
 def _nothing_else(events: Sequence[Received], files: LoadedFiles) -> bool:

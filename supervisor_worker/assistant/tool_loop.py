@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from shared.mailbox.calls import NO_NEXT_CALL, Effect, NextCall
-from supervisor_worker.assistant import outside_calls, web_tools
+from supervisor_worker.assistant import outside_calls, receipts, web_tools
 from supervisor_worker.assistant.addresses import texts_in
 from supervisor_worker.assistant.claude.client import ModelAnswer
 from supervisor_worker.assistant.outside_calls import OutsideCalls
@@ -173,16 +173,23 @@ class ToolLoop:
         done = self.receipts()
         return bool(done) and not self.has_room("\n".join([*done, LINE + " ".join(texts_in(arguments))[:MOST_OF_WORDS]]))
 
-    def receipts(self) -> list[str]:
-        """One line for each thing that was changed, in the order in which it was asked for."""
-        lines = [self._receipt(call, entry) for call, entry in self.steps.calls() if entry is not None]
-        return [line for line in lines if line]
+    def receipts(self, own: str = "") -> list[str]:
+        """One line for each thing that was changed, or was to be, in the order in which it was asked for.
 
-    def _receipt(self, call: ToolCall, entry: dict[str, Any]) -> str:
+        Left out is what a sentence of the model's `own` words says as well.
+        """
+        found = [(call, entry) for call, entry in self.steps.calls() if entry is not None]
+        return receipts.in_order([(call.name, self._receipt(call, entry, own), not _is_ours_undone(entry)) for call, entry in found])
+
+    def _receipt(self, call: ToolCall, entry: dict[str, Any], own: str) -> str:
         if "outside" in entry or "refused" in entry:
             return outside_calls.receipt(entry, self.context.language)
         tool = self._named(call.name)
-        return tool.receipt(entry["result"], self.context) if tool and "result" in entry else ""
+        if "error" in entry:
+            return receipts.not_done(call.name, self.context.language) if tool is None or tool.changes else ""
+        if tool is None or (own and receipts.says(own, tool.name, entry["result"], self.context.language)):
+            return ""
+        return tool.receipt(entry["result"], self.context)
 
     def _continued(self, prompt: Prompt) -> Prompt:
         """The question with all answers and results so far behind it."""
@@ -209,6 +216,11 @@ class ToolLoop:
         tool = self._named(call.name)
         result: Result = entry["result"]
         return tool.told(result, self.context) if tool else "Done."
+
+
+def _is_ours_undone(entry: Mapping[str, Any]) -> bool:
+    """Whether a tool of ours was refused: of a call outside each one is told."""
+    return "error" in entry and not ("outside" in entry or "refused" in entry)
 
 
 def _is_marked(result: object) -> bool:

@@ -99,7 +99,8 @@ class TurnSteps:
     async def store_answer(self, entry: Mapping[str, Any], figures: Figures, settled: Settled) -> None:
         """Store the next answer, which asks for tools. Raises TurnStopped or LeaseLost, for another reason than `priority`."""
         name = f"answer:{len(self.answers) + 1}"
-        await self._store(name, step(self.holder, name, entry, figures=figures, settled=settled))
+        cost = {"micros": settled.cost} if settled.cost is not None else {}
+        await self._store(name, step(self.holder, name, entry, figures={**figures, **cost}, settled=settled))
 
     async def store_result(
         self, call: ToolCall, entry: Mapping[str, Any], effect: Effect = NO_EFFECT, upcoming: NextCall = NO_NEXT_CALL
@@ -108,7 +109,9 @@ class TurnSteps:
 
         For the `upcoming` question is reserved in the same step, where it may begin and there is room.
         """
-        name, figures = f"result:{call.key}", {"tool": call.name}
+        name, figures = f"result:{call.key}", dict[str, int | str](tool=call.name)
+        if "error" in entry:
+            figures["error"] = 1
         return await self._store(name, step(self.holder, name, entry, effect=effect, figures=figures, upcoming=upcoming))
 
     async def calling(self, call: ToolCall, wait_ms: int, *, repeatable: bool) -> Calling:

@@ -20,10 +20,11 @@ local function refused_step(conv, token, turn)
   return ''
 end
 
--- Store an entry under its name, which is new; `figures` stay in the turn's record when the entry goes.
+-- Store an entry under its name, which is new; `figures`, with the time, stay in the turn's record when the entry goes.
 local function store_step(conv, turn, name, entry, figures)
   redis.call('HSET', steps_key(turn), name, entry)
-  redis.call('HSET', turn_key(turn), 'step:' .. name, figures)
+  local timed = string.sub(figures, 1, -2) .. (figures == '{}' and '' or ',') .. '"at":' .. whole(now()) .. '}'
+  redis.call('HSET', turn_key(turn), 'step:' .. name, timed)
   redis.call('HSET', conv_key(conv), 'bound', turn)
 end
 

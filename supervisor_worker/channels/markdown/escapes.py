@@ -12,6 +12,7 @@ from typing import Final
 from markdown_it.rules_inline import StateInline
 
 _MARKS: Final = frozenset("*_#`~")
+_MARK_SIGN: Final = re.compile(r"(?<!\\)([*_`~#\[])")
 _MAX_WORD: Final = 100
 """Characters of a word that are looked at on either side of a backslash."""
 _WORD_BEFORE: Final = re.compile(r"\S*\Z")
@@ -21,6 +22,11 @@ _DRAWN: Final = re.compile(r"[^\w\\]*\\(?:[^\w\\]|_)*\\[^\w]*|.*\u00af\\")
 """Two strokes without a letter, or a shrug."""
 _LINE_MARK: Final = re.compile(r"(?:^|\n)[ \t]*(?:\d{1,9}\\[.)]|\\[-+>])(?=\s)")
 _MAX_LINE_MARK: Final = 16
+
+
+def as_letters(text: str) -> str:
+    """A text that is no Markdown, such as a person's own words, so that the parser shows it as it is."""
+    return _MARK_SIGN.sub(r"\\\1", text)
 
 
 def escape_rule(state: StateInline, silent: bool) -> bool:

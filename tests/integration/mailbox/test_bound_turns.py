@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -90,7 +90,8 @@ def test_the_steps_end_with_the_turn_and_their_figures_stay(driver: MailboxDrive
     assert stored(driver, who, "answer:2", {}).outcome == "lost"
     driver.run(calls.finish(C, "k1", retention_ms=RETENTION))
     assert not driver.redis.exists(f"boss:steps:{who.turn}")
-    assert driver.redis.hget(f"boss:turn:{who.turn}", "step:answer:1") == b'{"ms":1}'
+    figures = json.loads(cast("bytes", driver.redis.hget(f"boss:turn:{who.turn}", "step:answer:1")))
+    assert figures == {"ms": 1, "at": driver.now}
     assert driver.redis.hget(f"boss:conv:{C}", "bound") == b""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final, cast
@@ -109,6 +110,11 @@ def test_a_tool_is_called_and_the_person_is_told_by_code_and_by_the_model(enviro
     (result,) = second["request"]["tool_results"]
     assert (result["text"], result["failed"]) == ("Note 1 is written.", False)
     assert not environment.redis.keys("boss:steps:*")
+    record = cast("dict[bytes, bytes]", environment.redis.hgetall(f"boss:turn:{environment.message(event).turn}"))
+    figures = {name.decode(): json.loads(value) for name, value in record.items() if name.startswith(b"step:")}
+    kept = {name.rpartition(":toolu_")[0] or name: set(each) for name, each in figures.items()}
+    answer = {"model", "input_tokens", "output_tokens", "ms", "micros", "at"}
+    assert kept == {"step:answer:1": answer, "step:result:1": {"tool", "at"}}
 
 
 def test_all_calls_of_an_answer_get_a_result_and_also_what_makes_no_sense(environment: TurnEnvironment, sandbox: SandboxProcess) -> None:
@@ -123,6 +129,26 @@ def test_all_calls_of_an_answer_get_a_result_and_also_what_makes_no_sense(enviro
     assert results[:3] == [(tool_loop.UNKNOWN, True), ("Not done: a note needs a text.", True), ("Note 1 is written.", False)]
     assert results[-2:] == [(tool_loop.TOO_MANY, True)] * 2
     assert written(environment.redis) == tool_loop.MAX_CALLS - 2
+    assert sent(sandbox)[0].startswith(f"{said('tool_not_done', 'en')}\nNoted: n0")
+
+
+def test_a_call_that_was_refused_has_a_line_and_one_that_was_corrected_has_none(
+    environment: TurnEnvironment, sandbox: SandboxProcess
+) -> None:  # fmt: skip
+    """Once for all of a kind; where only looking failed there is nothing to tell."""
+    sandbox.script(calling("", ""), {"text": "It did not work."}, calling(""), calling("milk"), {"text": "Now it did."})
+    for body in ("Note it", "Note milk"):
+        event = environment.text(body)
+        environment.drive(lambda event=event: environment.state(event) == "answered")  # type: ignore[misc]
+    assert sent(sandbox) == [f"{said('tool_not_done', 'en')}\n\nIt did not work.", "Noted: milk\n\nNow it did."]
+
+
+def test_words_of_the_person_s_stand_in_a_receipt_as_they_are(environment: TurnEnvironment, sandbox: SandboxProcess) -> None:
+    """Signs that mark something elsewhere are theirs."""
+    sandbox.script(calling("2 *x* 3 __init__ [a](b) `c` # d"), {"text": "Yes."})
+    event = environment.text("Note it")
+    environment.drive(lambda: environment.state(event) == "answered")
+    assert sent(sandbox) == ["Noted: 2 *x* 3 __init__ [a](b) `c` # d\n\nYes."]
 
 
 def test_where_the_model_says_nothing_more_the_receipts_are_the_reply(environment: TurnEnvironment, sandbox: SandboxProcess) -> None:
