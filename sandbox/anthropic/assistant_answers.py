@@ -31,7 +31,8 @@ EXAMPLES: Final = {
     "facts": ("what do you know about me?", "was wei\u00dft du \u00fcber mich?"),
     "add": ("add milk to the shopping list", "setz Milch auf die Einkaufsliste"),
     "show": ("what is on my shopping list?", "was steht auf der Einkaufsliste?"),
-    "search": ("when did I last mention the dentist?", "wann habe ich den Zahnarzt erw\u00e4hnt?"),
+    "search": ("what did I say about the dentist?", "was habe ich zum Zahnarzt gesagt?"),
+    "copy": ("send that to my mail", "schick das an meine Mail"),
 }
 FAILED: Final = ("That did not work: ", "Das ging nicht: ")
 DONE: Final = ("Done.", "Erledigt.")

@@ -46,7 +46,7 @@ ENGLISH: Final[dict[str, tuple[str, ...]]] = {
     "show": (rf"what(?: is|'s) on (?:my |the |our )?{_LIST}", rf"show(?: me)? (?:my |the |our )?{_LIST}"),
     "search": (
         r"(?:search|look)(?: for)? what i (?:said|wrote) about (?P<text>.+)",
-        r"what (?:did|have) i (?:say|said|write|written|tell you|told you) about (?P<text>.+)",
+        r"what (?:did|have) i (?:say|said|write|written|tell you|told you) about (?:the |my |a )?(?P<text>.+)",
         r"when did i (?:last )?(?:mention|write about|talk about) (?P<text>.+)",
     ),
     "page": (r"(?:read|open|summarise|summarize) (?P<text>https?://\S+)",),

@@ -120,6 +120,26 @@ def lists_of(person: str) -> str:
     return f"{PREFIX}lists:{person}"
 
 
+def summaries_of(conversation: str) -> tuple[str, str]:
+    """The records of a conversation's two chats, each with where its history begins and the summary of what stands before."""
+    return f"{PREFIX}summary:{conversation}", f"{PREFIX}summary:{conversation}:other"
+
+
+def approvals_of(user: str) -> str:
+    """The questions that somebody asked for, or was asked, by when (ms); `user` is the id of their entry."""
+    return f"{PREFIX}approvals:{user}"
+
+
+def approval(name: str) -> str:
+    """A question that waits for a yes, or waited for one."""
+    return f"{PREFIX}approval:{name}"
+
+
+def always_of(person: str) -> str:
+    """What a person has said "always" to, and when (ms)."""
+    return f"{PREFIX}always:{person}"
+
+
 def rung_of(person: str) -> str:
     """The ids of a person's reminders that have rung, by when (ms)."""
     return f"{PREFIX}rung:{person}"

@@ -91,6 +91,10 @@ def _document(redis: Redis, people: People, username: str, user: str, exported: 
         "lists": [_list(client, person, each) for each in lists],
         "reminders": reminders,
         "spending": _spending(redis, user),
+        "questions": list(_questions(client, user)),
+        "always_allowed": [
+            {"what": what.decode(), "at": _time(at.decode())} for what, at in client.hgetall(keys.always_of(person)).items()
+        ],
         "opted_out": sorted(_opted_out(client, people, entry)) if entry else [],
         "conversations": conversations,
     }
@@ -140,6 +144,21 @@ def _reminders(client: Any, key: str) -> Iterator[JsonObject]:
             yield {name: record.get(name, "") for name in told} | times | {"of_others": record.get("marked") == "1"}
 
 
+def _questions(client: Any, user: str) -> Iterator[JsonObject]:
+    """What they asked for that needed a yes, with the arguments of its calls; not what they were asked on behalf of another person."""
+    for name in client.zrange(keys.approvals_of(user), 0, -1):
+        record = {field.decode(): value.decode() for field, value in client.hgetall(keys.approval(name.decode())).items()}
+        if record.get("user") == user:
+            yield {"at": _time(record.get("at")), "state": record.get("state", ""), "calls": codec.loads(record.get("calls") or "[]")}
+
+
+def _summaries(client: Any, conversation: str, user: str) -> Iterator[str]:
+    for key in keys.summaries_of(conversation):
+        whose, text = client.hmget(key, "user", "text")
+        if text and whose and whose.decode() == user:
+            yield text.decode()
+
+
 def _spending(redis: Redis, user: str) -> JsonObject:
     """The day's and the month's, which are all that is kept of a person's."""
     books = next((each for each in read_books(redis).persons if each.person == user), None)
@@ -162,7 +181,10 @@ def _conversations(mailbox: Mailbox, username: str, user: str, exported: Exporte
         if record.kind == "reply" and (reply := mailbox.reply(record.id)) is not None:
             replies[reply.id] = reply
             exported.replies += 1
-    told = [_conversation(name, said, replies, exported) for name, said in messages.items()]
+    told = [
+        _conversation(name, said, replies, exported) | {"summaries": list(_summaries(mailbox.redis, name, user))}
+        for name, said in messages.items()
+    ]
     # Of these the messages have gone.
     left = [_reply(reply) | {"conversation": reply.conversation} for reply in replies.values()]
     exported.conversations = len(told)

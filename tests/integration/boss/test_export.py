@@ -65,6 +65,13 @@ def test_all_that_is_kept_of_a_person_is_exported_and_nothing_of_others(environm
     files = (File(KEY, "Plan.PDF", "application/pdf", len(content)), File("cd" * 16, "gone.pdf", "application/pdf", 7))
     environment.once(environment.mail("The plan", attachments=("Plan.PDF", "gone.pdf"), files=files))
     environment.once(environment.text("Not mine", "+15550009999"))
+    client, me = environment.redis, environment.identities.user("user")
+    talk = environment.conversation(environment.text("Milk, too"))
+    client.hset(f"boss:summary:{talk}", mapping={"v": 1, "user": me, "text": "They like tea."})
+    client.hset(f"boss:summary:{talk}:other", mapping={"v": 1, "user": "u-eve", "text": "Not mine either."})
+    client.zadd(f"boss:approvals:{me}", {"ap-1": 1, "ap-2": 2})
+    client.hset("boss:approval:ap-1", mapping={"user": me, "at": 1_795_390_200_000, "state": "pending", "calls": '[{"tool":"mail__send"}]'})
+    client.hset("boss:approval:ap-2", mapping={"user": "u-eve", "approver": me, "at": 1, "state": "pending", "calls": '["Not mine"]'})
     path = tmp_path / "user.zip"
     done = boss(environment, "users", "export", "user", "--to", str(path))
     assert done.exit_code == 0, done.output
@@ -75,9 +82,12 @@ def test_all_that_is_kept_of_a_person_is_exported_and_nothing_of_others(environm
     assert [fact["text"] for fact in document["facts"]] == ["likes tea"]
     assert [(each["name"], [item["text"] for item in each["items"]]) for each in document["lists"]] == [("shopping", ["milk"])]
     assert [(each["text"], each["channel"], each["state"]) for each in document["reminders"]] == [("call mum", "email", "waiting")]
-    texts = [message["text"] for talk in document["conversations"] for message in talk["messages"]]
+    texts = [each["text"] for talk in document["conversations"] for each in talk["messages"]]
+    assert document["questions"] == [{"at": "2026-11-22T23:30:00Z", "state": "pending", "calls": [{"tool": "mail__send"}]}]
+    assert [text for each in document["conversations"] for text in each["summaries"]] == ["They like tea."]
+    texts.remove("Milk, too")
     assert sorted(texts) == ["Milk", "Remember that I like tea", "Remind me", "The plan"]
-    answers = [message["answer"]["text"] for talk in document["conversations"] for message in talk["messages"]]
+    answers = [each["answer"]["text"] for talk in document["conversations"] for each in talk["messages"] if "answer" in each]
     assert "Remembered: likes tea\n\nI will." in answers
     assert document["person"]["phone"] == "+15551234567"
     assert found == {f"files/{KEY}.pdf": content}

@@ -117,6 +117,8 @@ def test_other_simple_requests_lead_to_their_calls() -> None:
         ("zeig mir meine Erinnerungen", [("list_reminders", {})]),
         ("cancel reminder 2", [("cancel_reminder", {"id": "2"})]),
         ("when did I last mention the dentist?", [("search_history", {"query": "the dentist"})]),
+        ("what did I say about the dentist?", [("search_history", {"query": "dentist"})]),
+        ("was habe ich zum Zahnarzt gesagt?", [("search_history", {"query": "Zahnarzt"})]),
         ("what is your status?", [("status", {})]),
         ("add milk to the shopping list\nremember that Tom is 7", [TOOLS[6]["name"], TOOLS[3]["name"]]),
         ("add salt to the soup", []),
@@ -129,6 +131,8 @@ def test_other_simple_requests_lead_to_their_calls() -> None:
         assert [name for name, _ in found] == [each if isinstance(each, str) else each[0] for each in expected], words
         assert all(isinstance(each, str) or each == call for each, call in zip(expected, found, strict=True)), words
     assert calls("hi", "It is raining.", "mail me that") == [("send_copy", {"text": "It is raining."})]
+    assert calls("hi", "Es regnet.", "schick das an meine Mail") == [("send_copy", {"text": "Es regnet."})]
+    assert calls("hi", "It is raining.", "send that to my phone") == [("send_copy", {"text": "It is raining."})]
 
 
 def test_fields_are_filled_by_their_names_and_types() -> None:
