@@ -24,7 +24,8 @@ REPLY_COLOURS: Final = {"undelivered": "red", "failed": "red"}
 def row(summary: MessageSummary) -> str:
     """One line: when, state, kind, who, id, the state of its reply, and why."""
     state = click.style(f"{summary['state']:<11}", fg=STATE_COLOURS.get(summary["state"]))
-    kind = summary["kind"] if summary["kind"] in ("notice", "bridge", "reminder", "copy") else summary["channel"]
+    own = summary["kind"] in ("notice", "bridge", "reminder", "copy", "question", "approved")
+    kind = summary["kind"] if own else summary["channel"]
     who = printable(summary["who"] or "-")
     shown = f"{local_time(summary['accepted_at_ms'], day=True)}  {state} {kind:<6} {who:<{WHO_WIDTH}}  {summary['id']}"
     return "  ".join([shown, *_causes(summary)]).rstrip()
@@ -35,7 +36,7 @@ def _causes(summary: MessageSummary) -> list[str]:
     meaning = f"({printable(summary['why'])})" if summary["why"] else ""
     reply = f"reply {summary['reply_state']}" if summary["reply_state"] else ""
     coloured = click.style(reply, fg=REPLY_COLOURS.get(summary["reply_state"])) if reply else ""
-    command = f"command {summary['command']}" if summary["command"] else ""
+    command = f"command {summary['command']}" if summary["command"] else "approval" if summary["approval"] else ""
     return [part for part in (command, coloured, printable(summary["reply_code"]), why, meaning) if part]
 
 
@@ -50,6 +51,7 @@ def lines(view: MessageView) -> list[str]:
         *([_fact("what helps", view["helps"])] if view["helps"] else []),
         _fact("channel", f"{view['channel']}, {view['kind']}"),
         *([_fact("command", view["command"])] if view["command"] else []),
+        *([_fact("approval", view["approval"])] if view["approval"] else []),
         _fact("conversation", view["conversation"] or "none"),
         _fact("received", f"{local_time(received, day=True)} ({age(max(0.0, time.time() - received / 1000))} ago)"),
         _fact("trouble", f"{view['errors']} errors, {view['lost_leases']} lost leases" + _marks(view)),

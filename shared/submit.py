@@ -77,9 +77,15 @@ def call_for(
         retention_ms=settings.retention_ms,
         command="" if keyword else command_of(event),
         forwarded=forwarded,
-        answer=answer_of(event),
+        answer="" if kind == "mail" and _may_be_a_robot(runtime, event) else answer_of(event),
         wake=wake_queue.job(conversation, event.channel),
     )
+
+
+def _may_be_a_robot(runtime: Runtime, event: Received) -> bool:
+    """Whether programs write in the person's name by mail: then none of their mails is a yes."""
+    user = runtime.users.named(event.user)
+    return user is not None and user.robots != ""
 
 
 def ignored(

@@ -13,11 +13,15 @@
     url = "https://notes.example.com/mcp"   # ... or an address: https, or http of this machine
     token_env = "NOTES_TOKEN"               # a bearer token from the environment or .env; or login = true
     timeout_seconds = 20
-    approval = "ask"                        # always, ask (the default: refused, until a person can be asked) or never
+    approval = "ask"                        # always, ask (the default: the person is asked for a yes first) or never
+    approver = "ada"                        # who is asked, by username; the person themselves by default
     persons = ["ada"]                       # usernames; everybody by default
 
     [servers.tools.search]
     read_only = true                        # it changes nothing: by your word, never by the server's
+
+    [servers.tools.send]
+    recipient = "to"                        # an "always" of the person's holds for this argument's value alone
 
 What a server says of itself (hints, instructions) decides nothing.
 """
@@ -54,7 +58,7 @@ _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,22}[a-z0-9])?")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _TOKEN: Final = re.compile(r"[!-~]{1,8000}")
 _URL: Final = re.compile(r"[!-~]{1,2000}")
-_RULE_FIELDS: Final = frozenset({"approval", "read_only", "repeat", "persons", "timeout_seconds"})
+_RULE_FIELDS: Final = frozenset({"approval", "read_only", "repeat", "persons", "timeout_seconds", "approver", "recipient"})
 _PROGRAM_FIELDS: Final = frozenset({"command", "args", "env", "env_from", "cwd"})
 _HTTP_FIELDS: Final = frozenset({"url", "token_env", "login"})
 _FIELDS: Final = _RULE_FIELDS | _PROGRAM_FIELDS | _HTTP_FIELDS | {"name", "at_once", "idle_seconds", "tools"}
@@ -72,6 +76,10 @@ class ToolRule:
     persons: tuple[str, ...] | None = None
     """The usernames for whom it is there; None for everybody."""
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
+    approver: str = ""
+    """The username of who is asked for a yes; "" for the person themselves."""
+    recipient: str = ""
+    """The argument that an "always" holds for, such as the address that is written to; "" for every call of the tool."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -236,6 +244,8 @@ class _Reader:
             repeat=self._flag(table, "repeat", where) if "repeat" in table else base.repeat,
             persons=None if persons is None else tuple(persons),
             timeout_seconds=self._seconds(table, "timeout_seconds", base.timeout_seconds, MAX_TIMEOUT_SECONDS, where),
+            approver=self._word(table, "approver", base.approver, where),
+            recipient=self._word(table, "recipient", base.recipient, where),
         )
 
     def _tools(self, base: ToolRule) -> dict[str, ToolRule]:
@@ -263,6 +273,13 @@ class _Reader:
             self._fault(f"{name} must be a list of texts")
             return ()
         return tuple(values)
+
+    def _word(self, table: dict[str, Any], name: str, default: str, where: str) -> str:
+        value = table.get(name, default)
+        if not _is_text(value):
+            self._fault(f"{where}{name} must be text")
+            return ""
+        return str(value)
 
     def _flag(self, table: dict[str, Any], name: str, where: str) -> bool:
         value = table.get(name, False)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
+from shared.model.approval_words import APPROVALS
 from shared.model.tool_words import TOOL_WORDS
 
 DEFAULT: Final = "en"
@@ -362,6 +363,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
     "date_in_year_and_time": {"en": "{date}, {time}", "de": "{date}, {time} Uhr"},
     "date": {"en": "{day} {month}", "de": "{day}. {month}"},
     "date_and_time": {"en": "{day} {month}, {time}", "de": "{day}. {month}, {time} Uhr"},
+    **APPROVALS,
 }
 
 

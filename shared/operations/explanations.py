@@ -79,7 +79,7 @@ IGNORED: Final[dict[str, Explanation]] = {
     "rcs": Explanation("It came by RCS, to or from an agent's address, where nobody is answered: the Boss has a phone number only."),
     "messenger": Explanation("It came by Messenger, where nobody is answered: the Boss has a phone number only."),
     "discarded": Explanation("An operator gave it up."),
-    "cancelled": Explanation("It was to remind of what its user cancelled, or moved, before it was sent."),
+    "cancelled": Explanation("It was to remind of what its user cancelled, or moved, or to ask what ended, before it was sent."),
     "bad_from": Explanation("Its From names nobody whom it could be answered to."),
     "two_addresses": Explanation("Its From names several authors, or its headers and the form do not agree on one."),
     "bad_form": Explanation("Its form had a field twice, or more than its beginning and end: nothing in it is proof of who wrote it."),

@@ -45,6 +45,8 @@ class MessageSummary(TypedDict):
     """Which sentence a notice is."""
     command: str
     """Which command it is, that code answers; "" for what the model answers."""
+    approval: str
+    """The question that it answers, or asks, and that waits for a yes; "" for none."""
     conversation: str
     accepted_at_ms: int
     who: str
@@ -183,6 +185,7 @@ def _summary(record: Message, people: People, reply_state: str, reply_code: str)
         "kind": record.kind,
         "notice": record.notice,
         "command": record.command,
+        "approval": record.approval,
         "conversation": record.conversation,
         "accepted_at_ms": record.accepted_at,
         "who": name or sender,

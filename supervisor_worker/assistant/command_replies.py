@@ -137,7 +137,8 @@ def _is_own(message: Message) -> bool:
     """Whether a person wrote a message themselves, and not as a command: what comes by their forwarding addresses they did not."""
     forwarded = message.reason == WITHHELD or (message.event is not None and message.event.forwarding != "")
     briefing = message.event is not None and message.event.briefing
-    return not (message.command or message.kind in ("notice", "reminder", "copy") or forwarded or briefing)
+    by_code = message.command or message.answer or message.kind in ("notice", "reminder", "copy", "question", "approved")
+    return not (by_code or forwarded or briefing)
 
 
 def status(messages: Sequence[Message], standing: Standing, opted_out: Sequence[Channel], now: datetime, language: str) -> str:

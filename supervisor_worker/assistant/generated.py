@@ -10,6 +10,7 @@ from typing import Final
 from shared.model.events import Received, Response
 from shared.model.words import DEFAULT, said
 from supervisor_worker.assistant import notices
+from supervisor_worker.assistant.asking import NOTHING_ASKED, Asked
 from supervisor_worker.assistant.claude.client import ModelAnswer
 from supervisor_worker.assistant.prompt import Prompt
 from supervisor_worker.assistant.turn_steps import has_calls
@@ -27,10 +28,14 @@ COMPLETE: Final = ("end_turn", "stop_sequence")
 
 @dataclass(frozen=True, slots=True)
 class GeneratedReply:
-    """A reply before it is stored, with the figures that go to its record and to the ledger."""
+    """A reply before it is stored, with the figures that go to its record and to the ledger.
+
+    `asked` is what its turn asks for a yes to.
+    """
 
     command: Response
     figures: dict[str, int | str]
+    asked: Asked = NOTHING_ASKED
 
 
 @dataclass(frozen=True, slots=True)

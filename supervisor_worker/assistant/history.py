@@ -41,6 +41,7 @@ _TOLD: Final[dict[Answered, str]] = {
     "status": "The person asked this program what waits, and it answered:",
     "more": "The person asked for the rest of your answer, and this program sent on:",
     "help": "The person asked this program for its commands, and it answered:",
+    "approval": "The person answered a question of this program, which said:",
 }
 """How the history shows what code has answered: as a note, for these are not the model's words. Where a chat begins needs none."""
 _COPY: Final = "The person asked, in another chat, to have a copy here, and this program sent:"
@@ -215,7 +216,7 @@ def _forwards(history: Sequence[Message | Reply]) -> Iterator[tuple[Message | Re
                 continue
             if said := _said(record):
                 yield record, said
-        elif record.event is not None and not record.command:
+        elif record.event is not None and not record.command and not record.answer:
             remark = _REMARKS.get(record.reason)
             then = record.event.without_media(told_apart(record.event, record.extracts))
             said_then = render(then, folds=record.folds or (), files=said_before(record.event, record.extracts))

@@ -29,7 +29,7 @@ _LOST, _UNTOLD = "_lost", "_untold"
 
 NOTICES: Final = (
     "rate_limited", "day_limited", "echo", "outage", GENERAL, "unreadable", "waits_day", "waits_share", "too_long", TEXT_LOST, MAIL_LOST,
-    TEXT_UNTOLD, MAIL_UNTOLD, "copy_text_lost", "copy_mail_lost",
+    TEXT_UNTOLD, MAIL_UNTOLD, "copy_text_lost", "copy_mail_lost", "declined",
 )  # fmt: skip
 """The codes; each is the name of its sentence."""
 _FAULTS: Final[tuple[HearingFault, ...]] = get_args(HearingFault)

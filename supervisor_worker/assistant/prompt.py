@@ -85,6 +85,13 @@ class Prompt:
     own: tuple[str, ...] = field(default=(), repr=False)
     cached: Ttl = ""
 
+    def saying(self, notes: str) -> Prompt:
+        """The same prompt, with notes of ours in the place of a newest message."""
+        *before, last = self.messages or (PromptMessage("user", ""),)
+        if last.role == "assistant":
+            return replace(self, messages=(*self.messages, PromptMessage("user", notes)))
+        return replace(self, messages=(*before, replace(last, text=f"{last.text}\n\n{notes}".strip())))
+
     def continued(self, content: Sequence[Mapping[str, Any]]) -> Prompt:
         """The same prompt, after the model paused."""
         return replace(self, partial_answers=(*self.partial_answers, content))

@@ -18,6 +18,7 @@ from shared.model.withheld import DIGEST
 from shared.model.words import said
 from shared.observability import logs
 from supervisor_worker.assistant import forwarded, notices, other_chats, prompt_cache, web_tools
+from supervisor_worker.assistant.asking import NOTHING_ASKED
 from supervisor_worker.assistant.claude.client import PROVIDER, ModelAnswer
 from supervisor_worker.assistant.file_notes import not_kept, unheard
 from supervisor_worker.assistant.generated import COMPLETE, CUT, TOOL_USE, GeneratedReply, GeneratedText, ReplyTarget
@@ -126,7 +127,8 @@ class ReplyGenerator:
         # Ours comes first: of a text that is too long the end is cut.
         own, behind = "" if generated.empty else generated.text, not_kept(events, language)
         done, own, told = _told(loop, own, last.channel)
-        before = _joined(above, not_heard, done)
+        asked = await loop.asked(turn, last, _joined(above, not_heard, done)) if loop else NOTHING_ASKED
+        before = _joined(above, not_heard, done, asked.text)
         if above and not (not_heard or own or behind):
             behind = forwarded.nothing_to_say(language)
         text = _joined(before, own, behind)
@@ -137,14 +139,15 @@ class ReplyGenerator:
             if not target.form.ask_shorter(cited):  # where there is room
                 behind, text = _joined(behind, lines), _joined(text, lines)
         command = generated.command if text == generated.text else await target.command(text)
+        if not asked.is_read_in(command):  # of a text the end is cut, and never the question
+            command = await target.command(before)
         by_code = {"by_code": 1} if generated.by_code or not own else await _by_code(target, command, before, behind)
         by_web = any(web_tools.shows_others(answer.content) for answer in generated.answers)
         mixed = {"mixed": 1} if by_web or generated.prompt.mixed or (loop and loop.mixed) else {}
         naming = {"names_others": 1} if by_web else _naming(last)
         mixed |= {"receipts": told} if told else {}
-        return GeneratedReply(
-            command, {**_figures(generated.answers), **shown.figures, **target.form.figures(command), **by_code, **naming, **mixed}
-        )
+        figures = {**_figures(generated.answers), **shown.figures, **target.form.figures(command), **by_code, **naming, **mixed}
+        return GeneratedReply(command, figures, asked)
 
     async def by_code(self, event: Received, reply_id: str, text: str) -> GeneratedReply:
         """A reply that is a text of ours and nothing else; of a mail by a forwarding address it says what came."""
@@ -155,10 +158,10 @@ class ReplyGenerator:
     async def unfinished(self, turn: Turn, steps: TurnSteps) -> GeneratedReply | None:
         """The reply, by code, of a turn that cannot go on: what it has done, and a sentence. None where it has done nothing."""
         event = next((message.event for message in reversed(turn.messages) if message.event is not None), None)
-        if event is None or steps.question is None or self.turn_tools is None:
+        if event is None or self.turn_tools is None or (steps.question is None and not steps.approved):
             return None
-        loop = self.turn_tools.loop(TOOLS, turn, event, steps, mixed=steps.question["mixed"])
-        done = loop.receipts()
+        loop = self.turn_tools.loop(TOOLS, turn, event, steps, mixed=bool(steps.question and steps.question["mixed"]))
+        done = loop.receipts(ended=True)
         if not done:
             return None
         text = _joined(_lines(done), said(notices.UNFINISHED, self.users.language(event.user)))
@@ -218,11 +221,8 @@ class ReplyGenerator:
         An empty answer is asked for once more, and so is one that is too long for its channel. A turn whose pictures or documents the model
         refuses, or for whose documents the day has no tokens left, is asked again without them; not behind its first step.
         """
-        turn, steps = asking.turn, asking.steps
-        prompt = self._prompt(asking, shown)
-        loop = None
-        if steps and self.turn_tools:
-            loop = self.turn_tools.loop(TOOLS, turn, asking.events[-1], steps, mixed=prompt.mixed, source=prompt.source)
+        turn = asking.turn
+        prompt, loop = await self._first(asking, shown)
         try:
             generated = await self._ask(await loop.begin(prompt) if loop else prompt, asking, loop)
         except ProviderRefused as error:
@@ -241,11 +241,22 @@ class ReplyGenerator:
                 raise
             LOG.warning("There are no tokens for a turn's files", action="files_not_paid", turn=turn.id, reason=denied.reason)
             return await self._generate(asking, ShownFiles(shown.pictures, shown.files.as_text))
-        if generated.half_call or (generated.empty and not (loop and loop.receipts())):
+        if generated.half_call or (generated.empty and not (loop and loop.has_said)):
             generated = await self._ask_again(generated, asking, loop)
         if ask := asking.target.form.ask_shorter(generated.command):
             generated = await self._ask_shorter(ask, generated, asking)
         return generated, shown, loop
+
+    async def _first(self, asking: Asking, shown: ShownFiles) -> tuple[Prompt, ToolLoop | None]:
+        """The first question and its tools; calls that were approved are made before. Raises TurnStopped or LeaseLost."""
+        turn, steps, tools = asking.turn, asking.steps, self.turn_tools
+        if steps is None or tools is None:
+            return self._prompt(asking, shown), None
+        if steps.approved:
+            await tools.loop(TOOLS, turn, asking.events[-1], steps, mixed=False).make_approved()
+        prompt = self._prompt(asking, shown)
+        loop = tools.loop(TOOLS, turn, asking.events[-1], steps, mixed=prompt.mixed, source=prompt.source)
+        return prompt.saying(loop.approved_notes(turn.claimed_at)) if steps.approved else prompt, loop
 
     async def _ask(self, prompt: Prompt, asking: Asking, loop: ToolLoop | None = None) -> GeneratedText:
         """One answer, behind the tools that it calls."""
@@ -257,7 +268,7 @@ class ReplyGenerator:
             before += parts
             prompt = await loop.run(prompt, parts, asking.calls)
         generated = await GeneratedText.of(parts, asking.target, prompt, before)
-        if generated.empty and not (loop and loop.receipts()):
+        if generated.empty and not (loop and loop.has_said):
             asking.calls.not_usable()
         return generated
 
@@ -301,7 +312,8 @@ class ReplyGenerator:
         return await calls.mailbox.run(memory_of(turn.person, calls.conversation, facts_bytes=FACTS_BYTES, said_bytes=said_bytes))
 
     def _prompt(self, asking: Asking, shown: ShownFiles) -> Prompt:
-        turn, events, last = asking.turn, asking.events, asking.events[-1]
+        turn, last = asking.turn, asking.events[-1]
+        events = () if turn.messages[0].kind == "approved" else asking.events  # it has no words: see `ToolLoop.approved_notes`
         user, elsewhere = self.users.named(last.user), asking.remembered.elsewhere
         prompt = build_prompt(
             last.channel,
@@ -312,7 +324,7 @@ class ReplyGenerator:
             folds={message.id: message.folds or () for message in turn.messages},
             user=user,
             now=datetime.fromtimestamp(turn.claimed_at / 1000, UTC),
-            times=[time_of(message) for message in turn.messages],
+            times=[time_of(message) for message in turn.messages] if events else (),
             remembered=asking.remembered.facts,
             elsewhere=other_chats.notes_of(elsewhere, zone(user)) if elsewhere else (),
             forms=configured(self.settings),

@@ -12,16 +12,24 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from shared.mailbox.calls import NO_NEXT_CALL, Effect, NextCall
+from shared.mailbox.records import Turn
+from shared.model.approvals import ApprovalCall
+from shared.model.events import Received
 from supervisor_worker.assistant import outside_calls, receipts, web_tools
 from supervisor_worker.assistant.addresses import texts_in
+from supervisor_worker.assistant.approval_texts import of_model
+from supervisor_worker.assistant.asking import NOTHING_ASKED, Asked, Questions, WaitingCall
 from supervisor_worker.assistant.claude.client import ModelAnswer
-from supervisor_worker.assistant.outside_calls import OutsideCalls
+from supervisor_worker.assistant.outside_calls import GONE, WAITS, OutsideCalls
 from supervisor_worker.assistant.prompt import Prompt
 from supervisor_worker.assistant.question import restored, stored
 from supervisor_worker.assistant.reservations import ModelCalls
+from supervisor_worker.assistant.time_notes import stamp
 from supervisor_worker.assistant.tools.catalog import TOOLS, definitions
 from supervisor_worker.assistant.tools.tool import Addressed, BadArguments, Look, Result, Tool, ToolContext
 from supervisor_worker.assistant.turn_steps import ToolCall, TurnSteps, TurnStopped, tool_calls
+from supervisor_worker.channels.marked_text import END
+from supervisor_worker.channels.notes import note
 
 MAX_STEPS: Final = 8
 TURN_SECONDS: Final = 180.0
@@ -31,10 +39,9 @@ MAX_CALLS: Final = 16
 """Calls of one answer; what it asks for beyond them is not done."""
 TOO_MANY: Final = "Not done: that is more than may be called at once."
 UNKNOWN: Final = "Not done: there is no such tool."
-OTHERS_WORDS: Final = (
-    "Not done: this chat shows words that the person did not write, and what others write is not remembered. Tell the person so; "
-    "they can ask for it again after sending: new chat"
-)
+APPROVED: Final = "This program had asked for a yes to a call of a tool, got it, and made the call, just as it was asked about"
+CAME_OF_IT: Final = "What came of it follows, in words of others"
+TELL: Final = "The person was told in a line of this program whether it is done. Say briefly what else matters to them of it, if anything"
 
 UNASKED: Final = (
     "Not done: somebody else wrote this mail, and what the person keeps is changed only where they ask for it themselves. Tell them so."
@@ -55,6 +62,7 @@ class ToolLoop:
     `looks` are the effects that change nothing and are no part of the script that stores a result: a crash before it looks once more.
     `has_room` says whether so much fits into the first part of the reply: nothing is done that would be told only to who asks for more.
     `addressed` adds to an effect's arguments where it goes, which no tool names.
+    `questions` asks for a yes.
     """
 
     tools: Sequence[Tool]
@@ -64,6 +72,7 @@ class ToolLoop:
     looks: Mapping[str, Look] = field(default_factory=dict)
     has_room: Callable[[str], bool] = lambda _text: True
     addressed: Mapping[str, Addressed] = field(default_factory=dict)
+    questions: Questions | None = None
     _until: float = field(default_factory=lambda: time.monotonic() + TURN_SECONDS)
 
     @property
@@ -112,6 +121,12 @@ class ToolLoop:
                 calls.is_reserved(upcoming)
         self.steps.step_aside()
 
+    async def make_approved(self) -> None:
+        """Make the calls that the turn begins with, which somebody has said yes to. Raises TurnStopped or LeaseLost."""
+        for place, call in self._open():
+            if call.key in self.steps.approved:
+                await self._call(call, place)
+
     def _open(self) -> Iterator[tuple[int, ToolCall]]:
         places: dict[int, int] = {}
         for call, result in list(self.steps.calls()):
@@ -129,13 +144,17 @@ class ToolLoop:
             or any("outside" in entry or _is_marked(entry) for entry in results)
         )
 
-    async def _call(self, call: ToolCall, place: int, upcoming: NextCall) -> None:
-        if self.outside and place <= MAX_CALLS and self.outside.named(call.name):
+    async def _call(self, call: ToolCall, place: int, upcoming: NextCall = NO_NEXT_CALL) -> None:
+        approved = self.steps.approved.get(call.key)
+        if approved and self._named(call.name) is None:
+            await self._call_approved(call, approved)
+            return
+        if not approved and self.outside and place <= MAX_CALLS and self.outside.named(call.name):
             refusal = UNTOLD if self._is_full(()) else ""
             await self.outside.make(self.steps, call, self._until - time.monotonic(), mixed=self.mixed, refusal=refusal)
             return
         tool = self._named(call.name)
-        refusal = self._refusal(tool, place)
+        refusal = "" if approved else self._refusal(tool, place)
         if tool is None or refusal:
             await self.steps.store_result(call, {"tool": call.name, "error": refusal}, upcoming=upcoming)
             return
@@ -144,16 +163,62 @@ class ToolLoop:
         except BadArguments as error:
             await self.steps.store_result(call, {"tool": call.name, "error": error.sentence}, upcoming=upcoming)
             return
-        if tool.changes and self._is_full(arguments):
-            await self.steps.store_result(call, {"tool": call.name, "error": UNTOLD})
+        if held := self._held(tool, arguments, approved):
+            await self.steps.store_result(call, held, upcoming=upcoming)
             return
         if addressed := self.addressed.get(tool.effect):
             arguments = addressed(arguments, call.key)
         if look := self.looks.get(tool.effect):
             await self.steps.store_result(call, {"tool": tool.effect, "result": await look(arguments)}, upcoming=upcoming)
             return
-        effect = Effect(tool.effect, call.key, arguments, self.mixed, self.context.channel, self.context.zone.key)
+        marked = self.mixed or bool(approved and approved.marked)
+        effect = Effect(tool.effect, call.key, arguments, marked, self.context.channel, self.context.zone.key)
         await self.steps.store_result(call, {}, effect, upcoming)
+
+    def _held(self, tool: Tool, arguments: object, approved: ApprovalCall | None) -> dict[str, Any] | None:
+        """What is stored of a call that is not made for now: there is no room to tell of it, or it waits for a yes."""
+        if tool.changes and self._is_full(arguments):
+            return {"tool": tool.name, "error": UNTOLD}
+        return {"waits": tool.name, "text": WAITS} if tool.needs_own_words and self.mixed and not approved else None
+
+    async def _call_approved(self, call: ToolCall, approved: ApprovalCall) -> None:
+        if self.outside is None:
+            await self.steps.store_result(call, {"refused": call.name, "error": GONE})
+        else:
+            await self.outside.make_approved(self.steps, call, approved, self._until - time.monotonic())
+
+    def waiting(self) -> list[WaitingCall]:
+        """The calls that wait for a yes, each once, in the order in which they were asked for; those beyond MAX_CALLS are left out."""
+        ours = (
+            WaitingCall(ApprovalCall(call.name, call.arguments, marked=True))
+            for call, entry in self.steps.calls()
+            if entry and "waits" in entry and self._named(call.name)
+        )
+        found: list[WaitingCall] = []
+        for each in (*ours, *(self.outside.waiting(self.steps) if self.outside else ())):
+            if each not in found:
+                found.append(each)
+        return found[:MAX_CALLS]
+
+    async def asked(self, turn: Turn, last: Received, before: str) -> Asked:
+        """What the turn asks for a yes to, below what stands `before` it in the reply to its newest message. Raises RedisError."""
+        waiting = self.waiting()
+        if self.questions is None or not waiting:
+            return NOTHING_ASKED
+        return await self.questions.ask(waiting, turn, last, before, self.steps.mailbox)
+
+    @property
+    def has_said(self) -> bool:
+        """Whether code has something to say of the turn, so that the model need not."""
+        return bool(self.receipts() or self.waiting())
+
+    def approved_notes(self, now_ms: int) -> str:
+        """What the model is shown of the calls that the turn begins with: what was approved, and what came of it."""
+        parts = [stamp(now_ms, self.context.zone)]
+        for call, entry in self.steps.calls():
+            if entry is not None and call.key in self.steps.approved:
+                parts += [note(APPROVED), of_model(self.steps.approved[call.key]), note(CAME_OF_IT), self._words(call, entry), note(END)]
+        return "\n".join([*parts, note(TELL)])
 
     def _named(self, name: str) -> Tool | None:
         return next((tool for tool in self.tools if tool.name == name), None)
@@ -164,22 +229,30 @@ class ToolLoop:
             return TOO_MANY
         if tool is None:
             return UNKNOWN
-        if tool.changes_kept and self.context.unasked:
-            return UNASKED
-        return OTHERS_WORDS if tool.needs_own_words and self.mixed else ""
+        return UNASKED if tool.changes_kept and self.context.unasked else ""
 
     def _is_full(self, arguments: object) -> bool:
         """Whether the receipts so far leave no room for that of a call with these arguments; the first always has it."""
         done = self.receipts()
         return bool(done) and not self.has_room("\n".join([*done, LINE + " ".join(texts_in(arguments))[:MOST_OF_WORDS]]))
 
-    def receipts(self, own: str = "") -> list[str]:
+    def receipts(self, own: str = "", *, ended: bool = False) -> list[str]:
         """One line for each thing that was changed, or was to be, in the order in which it was asked for.
 
-        Left out is what a sentence of the model's `own` words says as well.
+        Left out is what a sentence of the model's `own` words says as well. `ended`: the turn goes no further. Then nobody is asked for a
+        yes, and what came of a call that was begun is not known.
         """
-        found = [(call, entry) for call, entry in self.steps.calls() if entry is not None]
-        return receipts.in_order([(call.name, self._receipt(call, entry, own), not _is_ours_undone(entry)) for call, entry in found])
+        found = ((call, self._ended(call, entry) if ended else entry) for call, entry in self.steps.calls())
+        told = [(call, entry) for call, entry in found if entry is not None and "waits" not in entry]
+        return receipts.in_order([(call.name, self._receipt(call, entry, own), not _is_ours_undone(entry)) for call, entry in told])
+
+    def _ended(self, call: ToolCall, entry: dict[str, Any] | None) -> dict[str, Any] | None:
+        """What a call has come to in a turn that goes no further."""
+        if entry is None:
+            return outside_calls.of_unknown_fate(call.name) if self.steps.has_begun(call) else None
+        if "waits" not in entry:
+            return entry
+        return {"tool" if self._named(call.name) else "refused": call.name, "error": WAITS}
 
     def _receipt(self, call: ToolCall, entry: dict[str, Any], own: str) -> str:
         if "outside" in entry or "refused" in entry:
@@ -211,7 +284,7 @@ class ToolLoop:
     def _words(self, call: ToolCall, entry: Mapping[str, Any]) -> str:
         if "error" in entry:
             return str(entry["error"])
-        if "outside" in entry:
+        if "outside" in entry or "waits" in entry:
             return str(entry["text"])
         tool = self._named(call.name)
         result: Result = entry["result"]

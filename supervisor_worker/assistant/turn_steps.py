@@ -28,6 +28,7 @@ from shared.mailbox.calls import (
     calling,
     step,
 )
+from shared.model.approvals import ApprovalCall
 from shared.model.events import EmailReceived, Received, SmsReceived
 from shared.model.threads import MADE_ID
 from supervisor_worker.assistant.claude.client import ModelAnswer
@@ -63,14 +64,23 @@ class ToolCall:
 class TurnSteps:
     """The steps of one turn, while its lease is held."""
 
-    def __init__(self, mailbox: AsyncMailbox, holder: TurnHolder, stored: Mapping[str, str]) -> None:
-        """`stored` are those of before, as JSON by their names."""
+    def __init__(
+        self, mailbox: AsyncMailbox, holder: TurnHolder, stored: Mapping[str, str], approved: Sequence[ApprovalCall] = ()
+    ) -> None:  # fmt: skip
+        """`stored` are those of before, as JSON by their names; `approved` are the calls that the turn begins with."""
         self.holder = holder
         self._mailbox = mailbox
         self._steps: dict[str, dict[str, Any]] = {name: json.loads(entry) for name, entry in stored.items()}
         self._waits = False
         self.has_reserved = False
         """Whether the latest step has reserved for the question that follows it."""
+        self.approved = {f"0:{place}": call for place, call in enumerate(approved, 1)}
+        """By their keys."""
+
+    @property
+    def mailbox(self) -> AsyncMailbox:
+        """Where the steps are stored."""
+        return self._mailbox
 
     @property
     def answers(self) -> list[dict[str, Any]]:
@@ -87,10 +97,17 @@ class TurnSteps:
         return first["question"] if first else None
 
     def calls(self) -> Iterator[tuple[ToolCall, dict[str, Any] | None]]:
-        """All calls that the model has asked for, in their order, with what came of each; None where nothing did yet."""
+        """All calls, in their order, with what came of each; None where nothing did yet. Approved ones come before those of answers."""
+        for place, approved in enumerate(self.approved.values(), 1):
+            call = ToolCall(0, str(place), approved.tool, approved.arguments)
+            yield call, self.result(call)
         for number, answer in enumerate(self.answers, 1):
             for call in tool_calls(number, answer["content"]):
                 yield call, self.result(call)
+
+    def has_begun(self, call: ToolCall) -> bool:
+        """Whether a call outside may have been made, by an earlier holder or by this one."""
+        return f"calling:{call.key}" in self._steps
 
     def result(self, call: ToolCall) -> dict[str, Any] | None:
         """What came of a call."""
@@ -114,9 +131,9 @@ class TurnSteps:
             figures["error"] = 1
         return await self._store(name, step(self.holder, name, entry, effect=effect, figures=figures, upcoming=upcoming))
 
-    async def calling(self, call: ToolCall, wait_ms: int, *, repeatable: bool) -> Calling:
+    async def calling(self, call: ToolCall, wait_ms: int, *, repeatable: bool, needs: str = "") -> Calling:
         """Ask whether a call outside may be made; a result that is there already is known then. Raises TurnStopped or LeaseLost."""
-        asked = calling(self.holder, call.key, wait_ms=wait_ms, repeatable=repeatable, figures={"tool": call.name})
+        asked = calling(self.holder, call.key, wait_ms=wait_ms, repeatable=repeatable, figures={"tool": call.name}, needs=needs)
         permit = await self._mailbox.run(asked)
         if permit.outcome == "done":
             self._steps[f"result:{call.key}"] = json.loads(permit.entry)

@@ -13,6 +13,7 @@ from shared.mailbox.records import Turn
 from shared.model.addresses import Identities
 from shared.model.events import Received
 from shared.model.users import Users
+from supervisor_worker.assistant.asking import Questions
 from supervisor_worker.assistant.command_replies import CommandReplies
 from supervisor_worker.assistant.copy_targets import CopyTarget
 from supervisor_worker.assistant.history_search import HistorySearch
@@ -56,9 +57,10 @@ class TurnTools:
         outside = OutsideCalls(self.mcp, last.user, self.in_flight) if self.mcp else None
         form = configured(self.settings, context.language)[last.channel]
         copies = CopyTarget(self.users.named(last.user), self.identities, turn.id, last.channel, context.received_ms / 1000)
+        questions = Questions(self.users, self.identities, self.settings)
         return ToolLoop(
             tools, steps, context, outside, self._looks(turn, last, steps), lambda text: not form.reply(last, text, turn.reply_id).rest,
-            {"send_copy": copies.added},
+            {"send_copy": copies.added}, questions,
         )  # fmt: skip
 
     def _looks(self, turn: Turn, last: Received, steps: TurnSteps) -> Mapping[str, Look]:

@@ -1,4 +1,4 @@
-"""The replies that code makes by itself: reminders, copies, answers to commands, and what is said where a month's money is used up."""
+"""The replies that code makes by itself: reminders, copies, questions that wait for a yes, answers, and of a month that is used up."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
+from shared.mailbox.calls import AnswerReplies, approval_of
 from shared.mailbox.records import Message, Turn
 from shared.model import words
+from shared.model.approvals import VERDICTS, Verdict
 from shared.model.events import Received, Response, SendEmailResponse
 from shared.model.files import File
-from supervisor_worker.assistant import notices, reminder_texts
+from shared.model.words import said
+from supervisor_worker.assistant import approval_texts, notices, reminder_texts
 from supervisor_worker.channels.formats import configured
 from supervisor_worker.media.copied_files import CopiedFiles
 from supervisor_worker.turns.context import TurnContext
@@ -33,6 +36,8 @@ async def code_reply(
         return _reminder(context, turn, message, events[0], now_ms)
     if message.kind == "copy" and not others:
         return await _copy(context, turn, message, events[0])
+    if message.kind == "question" or message.answer:
+        return await _question(context, turn, message, events[0]) if message.kind == "question" else _answer(context, turn, events[0])
     if message.command and not others:
         command, figures = await context.command_replies.reply(message, events[0], turn.reply_id)
         return command, PendingReply(turn, figures, answers=message.command)
@@ -77,3 +82,29 @@ def _reminder(context: TurnContext, turn: Turn, message: Message, event: Receive
     forms = configured(context.settings, language := context.users.language(event.user))
     told = reminder_texts.reply(message, event, turn.reply_id, forms, now_ms=now_ms, language=language)
     return (told[0], PendingReply(turn, told[1], answers="reminder")) if told else "unreadable"
+
+
+async def _question(context: TurnContext, turn: Turn, message: Message, event: Received) -> CodeReply | Literal["unreadable"]:
+    """A question that waits for a yes, in a conversation of its own. One that has ended meanwhile is taken back, and not sent."""
+    asked = await context.mailbox.run(approval_of(message.approval))
+    if asked is None:
+        return "unreadable"
+    users, language = context.users, context.users.language(event.user)
+    asker = next((user for user in users.all if asked.named and context.identities.user(user.username) == asked.user), None)
+    form = configured(context.settings, language)[event.channel]
+    name = (asker.name or asker.username) if asker else ""
+    command = form.opening(event, approval_texts.question(asked.calls, asked.code, language, asker=name), turn.reply_id)
+    figures: dict[str, int | str] = {"by_code": 1, "names_others": 1, **form.figures(command)}
+    return command, PendingReply(turn, figures, answers="question", approval=asked.id)
+
+
+def _answer(context: TurnContext, turn: Turn, event: Received) -> CodeReply:
+    """What is said to an answer, whatever it comes to: that is known when it is taken."""
+    language = context.users.language(event.user)
+    form = configured(context.settings, language)[event.channel]
+    replies: dict[Verdict, tuple[Response, dict[str, int | str]]] = {}
+    for verdict in VERDICTS:
+        command = form.reply(event, said(f"approval_{verdict}", language), turn.reply_id)
+        replies[verdict] = (command, form.figures(command))
+    command, figures = replies["already"]
+    return command, PendingReply(turn, figures, answers="approval", answer=AnswerReplies(replies))

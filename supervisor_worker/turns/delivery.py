@@ -79,7 +79,7 @@ class Delivery:
         self._context = context
         self._lease = lease
         self._reply_id = reply_id
-        self._command = self._sent = command
+        self.command = self._sent = command
         self._expired = expired
         self._had_attempts = tried
         self._wake = wake
@@ -101,8 +101,8 @@ class Delivery:
         """
         self._unstored_reply = new
         self._renewed = False
-        if isinstance(self._command, SendEmailResponse) and self._command.files:  # before the permit, which is for a request at once
-            self._sent = await with_contents(self._command, self._context.mailbox)
+        if isinstance(self.command, SendEmailResponse) and self.command.files:  # before the permit, which is for a request at once
+            self._sent = await with_contents(self.command, self._context.mailbox)
         for _ in range(MAX_ROUNDS):
             if ended := await self._round():
                 return ended
@@ -137,7 +137,7 @@ class Delivery:
             return False
         try:
             async with asyncio.timeout(self._context.settings.send_timeout_seconds):
-                await self._lease.hold(self._context.channels[self._channel].ready(self._command))
+                await self._lease.hold(self._context.channels[self._channel].ready(self.command))
         except (OutcomeUnknown, ProviderUnavailable, TimeoutError) as error:
             self._budget.failed()
             raise _away(error) from None
@@ -262,17 +262,25 @@ class Delivery:
     async def _store(self, new: PendingReply, attempt_id: str) -> Sending | DeliveryResult:
         """Store the reply, and ask for a permit in the same step unless the process is to end."""
         call = calls.store_reply(
-            self._lease.conversation, self._lease.token, new.turn, self._command, limits=self._limits,
+            self._lease.conversation, self._lease.token, new.turn, self.command, limits=self._limits,
             attempt="" if self._ending() else attempt_id, figures=new.figures, settled=new.settled,
-            answers=new.answers, thread=self._context.identities.thread(self._command.thread), wake=self._wake,
+            answers=new.answers, thread=self._context.identities.thread(self.command.thread), question=new.question,
+            approval=new.approval, answer=new.answer, wake=self._wake,
         )  # fmt: skip
         stored = await self._context.mailbox.run(call)
         self._unstored_reply = None
+        if new.answer and stored.verdict:
+            self._decided(new.answer.by_verdict[stored.verdict][0])
         if stored.outcome == "stored":
             return stored.permit or DeliveryResult("wait", reason="shutdown")
-        if stored.outcome == "finished":
+        if stored.outcome in ("finished", "text"):
             return DeliveryResult("closed", more=stored.more)
         return DeliveryResult("lease_lost" if stored.outcome == "lost" else "handed_over")
+
+    def _decided(self, command: Response) -> None:
+        """What is said to an answer was chosen by the script that took it."""
+        self.command = self._sent = command
+        self._lookup = AttemptLookup(self._context, self._lease, self._channel, self._reply_id, command)
 
     def _send_permit(self, attempt_id: str, asked: float) -> Callable[[], Awaitable[bool]]:
         """A function that says whether the request may be sent now. `asked` is when its permit was asked for.

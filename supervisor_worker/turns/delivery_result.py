@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from shared.mailbox.calls import NO_MODEL_CALL, Outcome, Sending, Settled
+from shared.mailbox.calls import NO_MODEL_CALL, AnswerReplies, Outcome, Question, Sending, Settled
 from shared.mailbox.records import Reply, Turn
 from shared.model.commands import Answered
+from supervisor_worker.assistant.generated import GeneratedReply
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,24 @@ class DeliveryResult:
 
 @dataclass(frozen=True, slots=True)
 class PendingReply:
-    """What is stored with a reply that is not stored yet; `answers` is the command that it answers, or "digest"."""
+    """What is stored with a reply that is not stored yet; `answers` is the command that it answers, or "digest".
+
+    `question` waits for a yes, `approval` is the id of the one that the reply asks. `answer` is what is said to an answer to one: which
+    reply it is, is decided when it is stored.
+    """
 
     turn: Turn
     figures: dict[str, int | str]
     settled: Settled = NO_MODEL_CALL
     answers: Answered = ""
+    question: Question | None = None
+    approval: str = ""
+    answer: AnswerReplies | None = None
+
+    @classmethod
+    def of(cls, turn: Turn, made: GeneratedReply, settled: Settled, answers: Answered) -> PendingReply:
+        """Of a generated reply, with what its turn asks for a yes to."""
+        return cls(turn, made.figures, settled, answers, made.asked.question, made.asked.approval)
 
 
 def after_acceptance(outcome: Outcome) -> DeliveryResult:

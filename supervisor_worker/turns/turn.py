@@ -115,7 +115,7 @@ class _TurnRun:
             context.costs,
         )  # fmt: skip
         who = TurnHolder(lease.conversation, lease.token, turn.id, turn.person, turn.epoch, context.lease_ms)
-        self._steps = TurnSteps(context.mailbox, who, turn.steps)
+        self._steps = TurnSteps(context.mailbox, who, turn.steps, turn.messages[0].approved if turn.messages else ())
         self._stop: str = claim.stop
         self._began = time.monotonic()
         self._command = turn.reply.command if turn.reply else None
@@ -172,7 +172,7 @@ class _TurnRun:
         if generated is None:
             return await self._finish(reason=UNANSWERED)
         said: Answered = "digest" if self._turn.messages[0].notice == DIGEST else ""
-        return await self._deliver(generated.command, PendingReply(self._turn, generated.figures, self._model_calls.settled, said))
+        return await self._deliver(generated.command, PendingReply.of(self._turn, generated, self._model_calls.settled, said))
 
     async def _generated(self, events: list[Received]) -> GeneratedReply | None:
         history = await history_of(self._turn, self._context, self._lease.token)
@@ -213,8 +213,11 @@ class _TurnRun:
         return (await self._back_off(0, "not_resumable", counted=True, anew=True)).outcome == "more"
 
     async def _deliver(self, command: Response, new: PendingReply | None = None) -> bool:
-        self._command = command
-        delivered = await self._delivery(command).deliver(new)
+        delivery = self._delivery(command)
+        try:
+            delivered = await delivery.deliver(new)
+        finally:
+            self._command = delivery.command  # what is said to an answer is known when it is stored
         if delivered.outcome in ("absent", "too_old"):
             too_old = delivered.outcome == "too_old" or retry_policy.too_old(self._age_ms(), self._context.settings)
             return await self._park("too_old" if too_old else "outage", "outage")
@@ -283,7 +286,7 @@ class _TurnRun:
 
     def _notice_of(self, error: ProviderError) -> str:
         """The code of the notice to the user; "unreachable" leaves it to their other channel: a notice here would be refused, or was."""
-        if error.other_channel or self._turn.messages[0].kind in ("notice", "reminder", "copy"):
+        if error.other_channel or self._turn.messages[0].kind in ("notice", "reminder", "copy", "question"):
             return "unreachable"
         return "error" if error.tell_user else ""
 

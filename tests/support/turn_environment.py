@@ -24,6 +24,7 @@ from shared.mailbox.ledger import Line, latest
 from shared.mailbox.records import Kind, Message, Reply
 from shared.model import users
 from shared.model.addresses import EmailAddress, Identities, PhoneNumber
+from shared.model.approvals import answer_of
 from shared.model.commands import command_of
 from shared.model.events import EmailReceived, Received, SmsReceived
 from shared.storage.clients import for_loop
@@ -126,6 +127,7 @@ class TurnEnvironment:
             user=self.identities.user(event.user),
             thread=self.identities.thread(event.thread),
             command=command_of(event),
+            answer=answer_of(event),
         )
         assert self.mailbox.run(call).outcome in ("accepted", *(["ignored"] if self.turns_per_hour < 1000 else []))
         if not self.users.admits(event):

@@ -72,6 +72,15 @@ local function open_here(conv, pair, user, at, t)
   return n
 end
 
+-- Whether "always" says more about a question than "yes": not where words of others were shown, nor where nothing can be kept.
+local function keeps_always(key)
+  if get(key, 'mixed') == '1' then return false end
+  for _, call in ipairs(cjson.decode(get(key, 'calls'))) do
+    if call.always ~= '' then return true end
+  end
+  return false
+end
+
 -- What an answer comes to: "text" (it answers nothing, and is an ordinary message), "which", "already", "expired", "withdrawn", "no", "yes" or
 -- "always". Who names the code has read the question, whichever attempt brought it; a bare word is about the last one.
 function Approvals.judge(message, conv, t)
@@ -85,6 +94,7 @@ function Approvals.judge(message, conv, t)
   if get(key, 'person') ~= '' and epoch_of(get(key, 'person')) ~= get(key, 'epoch') then return 'text' end
   if code == '' and open_here(conv, get(answer, 'pair'), get(answer, 'user'), at, t) > 1 then return 'which' end
   if state ~= 'pending' then return 'already' end
+  if word == 'always' and not keeps_always(key) then word = 'yes' end
   return get(answer, 'late') == '1' and 'expired' or word
 end
 
@@ -104,7 +114,7 @@ function Approvals.take(message, word, t)
     put(FIRST, conv, notice, t)
     return
   end
-  if word == 'always' and get(key, 'mixed') ~= '1' then
+  if word == 'always' then
     for _, call in ipairs(cjson.decode(calls)) do
       if call.always ~= '' then redis.call('HSET', Approvals.always_key(get(key, 'person')), call.always, whole(t)) end
     end

@@ -535,7 +535,7 @@ def test_always_to_a_question_that_shows_words_of_others_is_a_yes(driver: Mailbo
     asking.ask("k1", person="per-1", epoch="", mixed=True)
     driver.redis.hset("boss:person:per-1", "epoch", "")
     asking.answer("m-2", "always 4821")
-    assert asking.serve("k2") == "always"
+    assert asking.serve("k2") == "yes"
     assert asking.approved() == ["m-ap-k1"]
     assert not driver.redis.exists("boss:always:per-1")
 

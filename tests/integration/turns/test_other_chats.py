@@ -12,7 +12,7 @@ from redis import Redis
 from shared.model.events import Received
 from shared.model.marks import Mark
 from shared.model.users import LOCAL_USER, Users
-from supervisor_worker.assistant.tool_loop import OTHERS_WORDS
+from supervisor_worker.assistant.outside_calls import WAITS
 from tests.support.sandbox import SandboxProcess
 from tests.support.turn_environment import TurnEnvironment
 
@@ -99,7 +99,7 @@ def test_what_others_wrote_is_found_marked_and_the_turn_is_mixed(environment: Tu
     assert "plumber" not in str(environment.questions()[1:])
     second = environment.text("When does the plumber come? Remember it")
     said(environment, second, calling("search_history", words="plumber"), calling("remember", text="Friday"), {"text": "Friday."})
-    assert results(environment) == [OTHERS_WORDS]
+    assert results(environment) == [WAITS]
     (found,) = environment.sandbox.journal("anthropic.messages")[-2]["request"]["tool_results"]
     assert "What follows comes from others" in found["text"]
     assert environment.reply(second).mixed

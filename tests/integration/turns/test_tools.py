@@ -21,7 +21,7 @@ from shared.model.events import Received
 from shared.model.marks import Mark
 from shared.model.threads import MADE_ID
 from shared.model.words import said
-from supervisor_worker.assistant import reply, tool_loop
+from supervisor_worker.assistant import outside_calls, reply, tool_loop
 from supervisor_worker.assistant.question import restored
 from supervisor_worker.assistant.tools.tool import BadArguments, Tool, ToolContext
 from supervisor_worker.turns.context import TurnContext
@@ -207,7 +207,7 @@ def test_what_needs_a_person_s_own_words_is_not_done_where_others_words_are_show
         event = environment.mail(body, message_id="<1@user.example>", marks=marks)
         environment.drive(lambda event=event: environment.state(event) == "answered")  # type: ignore[misc]
         (result,) = questions(sandbox)[-1]["request"]["tool_results"]
-        assert (result["text"], result["failed"]) == (tool_loop.OTHERS_WORDS, True)
+        assert (result["text"], result["failed"]) == (outside_calls.WAITS, False)
     assert written(environment.redis) == 0
 
 

@@ -11,8 +11,9 @@ from shared.config.prices import shipped
 from shared.mailbox.books import read_books
 from shared.operations.people import People
 from shared.operations.spending import spending_report
-from supervisor_worker.assistant import price, tool_loop
+from supervisor_worker.assistant import price
 from supervisor_worker.assistant.costs import Costs
+from supervisor_worker.assistant.outside_calls import WAITS
 from supervisor_worker.assistant.prompt import Prompt
 from supervisor_worker.turns.context import TurnContext
 from supervisor_worker.turns.turn import run_turn
@@ -75,7 +76,7 @@ def test_what_is_called_behind_a_search_in_the_same_answer_is_called_in_a_mixed_
     assert notes(environment.redis) == []
     first, second = questions(sandbox)
     (result,) = second["request"]["tool_results"]
-    assert result["text"] == tool_loop.OTHERS_WORDS
+    assert result["text"] == WAITS
     (stored,) = [message["content"] for message in second["request"]["messages"] if message["role"] == "assistant"]
     assert stored == first["answer"]["content"]
     assert [offered(entry)["web_search"]["max_uses"] for entry in (first, second)] == [3, 2]
