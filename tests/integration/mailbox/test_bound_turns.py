@@ -90,7 +90,7 @@ def test_the_steps_end_with_the_turn_and_their_figures_stay(driver: MailboxDrive
     assert stored(driver, who, "answer:2", {}).outcome == "lost"
     driver.run(calls.finish(C, "k1", retention_ms=RETENTION))
     assert not driver.redis.exists(f"boss:steps:{who.turn}")
-    figures = json.loads(cast("bytes", driver.redis.hget(f"boss:turn:{who.turn}", "step:answer:1")))
+    figures = json.loads(cast("bytes | None", driver.redis.hget(f"boss:turn:{who.turn}", "step:answer:1")) or "null")
     assert figures == {"ms": 1, "at": driver.now}
     assert driver.redis.hget(f"boss:conv:{C}", "bound") == b""
 
