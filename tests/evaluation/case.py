@@ -85,6 +85,8 @@ class Step(_Strict):
     """How many questions the model was asked."""
     called: list[Called] = []
     """The calls that were made, all of them, in order."""
+    made: int | None = None
+    """How often `house__append` was made for the person so far, with a path of `$files` that ends in their username."""
     reminders: list[Stored] | None = None
     """All that wait, in the order of their times."""
     facts: list[Stored] | None = None

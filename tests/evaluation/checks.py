@@ -26,6 +26,7 @@ class Seen:
     reminders: Sequence[Mapping[str, Any]] = ()
     facts: Sequence[Mapping[str, Any]] = ()
     items: Sequence[Mapping[str, Any]] = ()
+    made: int = 0
     errors: list[str] = field(default_factory=list)
 
 
@@ -48,6 +49,8 @@ def _of_messages(step: Step, seen: Seen, *, real: bool) -> Iterator[str]:
 
 
 def _of_store(step: Step, seen: Seen) -> Iterator[str]:
+    if step.made is not None and step.made != seen.made:
+        yield f"what needs a yes was made {seen.made} times and not {step.made}"
     if step.reminders is not None:
         yield from _same("reminders", step.reminders, [_reminder(each) for each in seen.reminders])
     if step.facts is not None:

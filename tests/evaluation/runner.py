@@ -139,7 +139,7 @@ class Runner:
         if "$foreign" in repr(each.outcome.case):
             others = [record for other in self._under if other is not each for record in self._stage.reminders(other.person)]
             ids["foreign"] = others[0]["id"] if others else "0123456789abcdef"
-        return {**dict(sorted(ids.items(), reverse=True)), **each.person.values}
+        return {**dict(sorted(ids.items(), reverse=True)), **each.person.values, "files": str(self._stage.directory)}
 
     def _write(self, each_and_place: tuple[_Under, int]) -> None:
         each, place = each_and_place
@@ -204,6 +204,7 @@ class Runner:
                 self.strangers.append(str(request["to"]))
         for each, _ in steps:
             each.seen.reminders = self._stage.reminders(each.person)
+            each.seen.made = self._stage.made(each.person)
             each.seen.facts = self._stage.facts(each.person)
             each.seen.items = self._stage.items(each.person)
 

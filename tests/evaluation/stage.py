@@ -35,6 +35,9 @@ args = ["-S", "-E", "{ROOT}/tests/support/mcp_program.py", "good"]
 approval = "always"
 timeout_seconds = 3
 persons = PERSONS
+
+[servers.tools.append]
+approval = "ask"
 """
 SOON_SECONDS: Final = 1.5
 """What is due within this time is waited for."""
@@ -173,6 +176,10 @@ class Stage(Installation):
         key = f"boss:{'reminders' if state == 'waiting' else 'rung'}:{self._id(person)}"
         records = [self._record(f"boss:reminder:{name.decode()}") for name in cast("list[bytes]", self.redis.zrange(key, 0, -1))]
         return sorted((each for each in records if each.get("state") == state), key=lambda each: int(each["due"]))
+
+    def made(self, person: Person) -> int:
+        """How often the tool that needs a yes was made for them."""
+        return sum(file.read_text().count("done") for file in self.directory.glob(f"*-{person.username}"))
 
     def facts(self, person: Person) -> list[dict[str, Any]]:
         """What is remembered of them, the oldest first."""
