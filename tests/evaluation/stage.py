@@ -25,15 +25,17 @@ FIRST_NAMES: Final = ("Ada", "Bela", "Cora", "Dino", "Edda", "Falk", "Gita", "Hu
 LAST_NAMES: Final = ("Adler", "Brandt", "Clausen", "Dorn", "Ebel", "Fink", "Graf", "Huber", "Imhof", "Jansen", "Kern", "Lang")
 TIMES: Final = {**FAST, "LEASE_SECONDS": "6", "SMS_SETTLE_SECONDS": "0.25", "CLAUDE_TIMEOUT_SECONDS": "60"}
 BOUNDS: Final = {"PERSON_DAILY_DOLLARS": "5", "DAILY_TOKENS": "0", "DAILY_TURNS": "0", "DAILY_DOLLARS": "0", "ANSWER_WITHIN_MINUTES": "60"}
-SERVERS: Final = ("house", "shed")
-"""The MCP servers: what dies or hangs is tried at the second, since a server that dies takes all calls under way with it."""
+SERVERS: Final = {"house": "15", "shed": "6"}
+"""The MCP servers: what dies or hangs is tried at the second, since a server that dies takes all calls under way with it.
+
+Each with the longest that a call of it may take, in seconds: a busy machine needs some to start a program."""
 MCP: Final = f"""
 [[servers]]
 name = "NAME"
 command = "{sys.executable}"
 args = ["-S", "-E", "{ROOT}/tests/support/mcp_program.py", "good"]
 approval = "always"
-timeout_seconds = 3
+timeout_seconds = SECONDS
 persons = PERSONS
 
 [servers.tools.append]
@@ -41,6 +43,10 @@ approval = "ask"
 """
 SOON_SECONDS: Final = 1.5
 """What is due within this time is waited for."""
+
+
+def _server(name: str, seconds: str, allowed: str) -> str:
+    return MCP.replace("NAME", name).replace("SECONDS", seconds).replace("PERSONS", allowed)
 
 
 class Person:
@@ -95,7 +101,8 @@ class Stage(Installation):
         self.people = people
         self.clock = MovingClock(self.directory / "clock")
         allowed = json.dumps([person.username for person in people if person.has_house])
-        (self.directory / "mcp.toml").write_text("".join(MCP.replace("NAME", name).replace("PERSONS", allowed) for name in SERVERS))
+        servers = [_server(name, seconds, allowed) for name, seconds in SERVERS.items()]
+        (self.directory / "mcp.toml").write_text("".join(servers))
         self.settings |= {
             **self.clock.settings,
             **{name.upper(): value for name, value in SANDBOX_CREDENTIALS.items()},
