@@ -64,7 +64,7 @@ def test_a_call_stands_in_four_books_from_its_reservation_to_its_late_truth(driv
 def test_searches_of_the_web_are_counted_once_in_all_books_of_their_call(driver: MailboxDriver) -> None:
     """Those of a person who was erased do not come back, by a call whose holder died either; and a call that is not there has none."""
     at(driver, DECEMBER - HOUR_MS)
-    books = (str(driver.now // DAY_MS), "2023-11", f"u-1:{driver.now // DAY_MS}", "u-1:2023-11")
+    books = (str(driver.now // DAY_MS), "2023-11", f"per-k1:{driver.now // DAY_MS}", "per-k1:2023-11")
     driver.accept("m-1")
     driver.claim("k1", amount=100)
     assert [driver.run(calls.searched("q-k1", 2)) for _ in range(2)] == [True, False]
