@@ -217,7 +217,7 @@ def test_what_was_spent_is_shown_by_person_model_and_month(office: Office) -> No
         assert office.mailbox.run(call) == "ok"
     office.mailbox.run(calls.settle(Settled("q-u-gone", 500, "good", 1_250_000)))
     found = json.loads(boss("spending", "--json").stdout)
-    nothing = {"dollars": 0.0, "dollars_reserved": 0.0, "tokens": 0, "tokens_reserved": 0}
+    nothing = {"dollars": 0.0, "dollars_reserved": 0.0, "tokens": 0, "tokens_reserved": 0, "searches": 0}
     spent = {**nothing, "dollars": 1.25, "tokens": 500}
     assert [(each["username"], each["month"]) for each in found["persons"]] == [
         ("(no longer in the users file)", spent),

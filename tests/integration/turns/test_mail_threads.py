@@ -40,8 +40,8 @@ class Correspondence:
         return sent
 
     def is_shown(self, word: str) -> bool:
-        """Whether the last question to the model holds a word."""
-        return word in json.dumps(self.sandbox.journal("anthropic.messages")[-1]["request"]["messages"])
+        """Whether the history of the last question to the model holds a word; notes on other chats stand in its newest message."""
+        return word in json.dumps(self.sandbox.journal("anthropic.messages")[-1]["request"]["messages"][:-1])
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_a_long_exchange_of_single_parents_is_one_conversation_and_our_answers_n
             f"Remember {word}." if not number else "And?", subject="Re: Trip" if number else "Trip",
             message_id=f"<{word}.{number}@example.com>", in_reply_to=parent,
         )  # fmt: skip
-        assert talk.is_shown(word)
+        assert talk.is_shown(word) == (number > 0)
         headers = {name.lower(): value for name, value in sent["headers"].items()}
         assert sent["subject"] == "Re: Trip"
         assert headers["in-reply-to"] == f"<{word}.{number}@example.com>"
