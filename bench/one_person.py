@@ -137,12 +137,13 @@ async def _searches(mailbox: AsyncMailbox, till: int) -> None:
         ("nowhere", "xylophone"),
         ("none", ""),
     ):
-        times = []
+        times, before = [], await _cpu_ms(mailbox.redis)
         for _ in range(ROUNDS):
             began = time.perf_counter()
             found = await looks({"words": words, "since": 0, "until": 0})
             times.append(1000 * (time.perf_counter() - began))
-        told = f"{len(found['exchanges'])} found, {found['looked']:,} looked through"
+        cpu = (await _cpu_ms(mailbox.redis) - before) / ROUNDS
+        told = f"{cpu:.0f} ms of CPU; {len(found['exchanges'])} found, {found['looked']:,} looked through"
         print(f"search, {what:8}  {statistics.median(times):6.1f} ms (median of {ROUNDS}), {max(times):6.1f} ms (longest); {told}")
     longest = 0.0
     offset: int | None = 0
@@ -157,6 +158,12 @@ async def _searches(mailbox: AsyncMailbox, till: int) -> None:
     print(
         f"one look          {stats['usec_per_call'] / 1000:6.2f} ms of the server (mean), {longest:6.1f} ms (longest, with its round trip)"
     )
+
+
+async def _cpu_ms(redis: Any) -> float:
+    """What the server and this process have used."""
+    used = await redis.info("cpu")
+    return 1000 * (time.process_time() + float(used["used_cpu_user"]) + float(used["used_cpu_sys"]))
 
 
 async def _questions(mailbox: AsyncMailbox, redis: Any) -> None:
