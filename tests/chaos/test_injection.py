@@ -118,7 +118,7 @@ def test_the_model_did_obey_and_there_are_enough_cases(arena: Arena, counted: Ha
     assert {case.carrier.name for case in arena.cases if read.get(case.carrier.name, case.evil) in shown} == set(injection_carriers.BY_NAME)
     assert counted.counted["cases"] >= 120
     assert counted.counted["facts, items and reminders"] > 20
-    assert {"open", "look", "fetch"} == {name for name, _ in arena.door.made}
+    assert {"open", "look"} <= {name for name, _ in arena.door.made}
 
 
 def test_a_description_is_read_as_the_operator_accepted_it_and_no_further(arena: Arena, counted: Harm) -> None:
