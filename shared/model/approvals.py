@@ -36,8 +36,14 @@ MAX_ANSWER: Final = 60
 """Characters of a text, or of a mail's line, that may be an answer."""
 _DOUBTS: Final = frozenset("?\u00bf\u061f\U0001f44e\u274c\U0001f6ab\u26d4\U0001f6d1\u270b\U0001f914")
 """With one of these a word is no plain yes or no: a question mark, a thumb that points down."""
+_CODE: Final = re.compile(rf"\b(YES|NO|JA|NEIN) \d{{{CODE_DIGITS}}}\b")
 _TOKENS: Final = re.compile(r"[^\W\d_]+|\d+")
 _NAMES: Final[dict[str, AnswerWord]] = {word: name for name, words in WORDS.items() for word in words}
+
+
+def without_codes(text: str) -> str:
+    """A question of ours without its code: who is shown it cannot say what to answer."""
+    return _CODE.sub(r"\1 ....", text)
 
 
 def answer_of(event: Received) -> str:

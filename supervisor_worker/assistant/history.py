@@ -15,6 +15,7 @@ from typing import Final
 
 from shared.mailbox.calls import entry_of
 from shared.mailbox.records import Beginning, Message, Reply, ReplyState
+from shared.model.approvals import without_codes
 from shared.model.commands import Answered
 from shared.model.events import EmailReceived, Received
 from shared.model.folds import Fold
@@ -251,4 +252,5 @@ def _by_code(text: str, reply: Reply) -> str:
     """What code told the person, in a note; between notes where a stranger's name may stand in it."""
     if not text:
         return ""
+    text = without_codes(text)
     return f"{note(_NAMING)}\n{theirs(text)}\n{note(_END_BY_CODE)}" if reply.names_others else note(f"{_BY_CODE}: {theirs(text)}")

@@ -15,6 +15,7 @@ from typing import Any, Final
 from shared.mailbox import AsyncMailbox
 from shared.mailbox.calls import TurnHolder, search
 from shared.mailbox.records import Message, Reply, reply_id_of
+from shared.model.approvals import without_codes
 from shared.model.events import EmailReceived, Received
 from shared.model.subjects import is_passed_on
 from shared.model.text import clean
@@ -112,7 +113,8 @@ def exchange(message: Message, reply: Reply | None, words: Sequence[str]) -> Res
 
 def _answer(reply: Reply) -> str:
     """What was said: the model's words, or code's where it said all; with what a text had to leave out."""
-    return "\n".join(filter(None, (models_words(reply) or reply.command.written, reply.command.rest)))
+    by_code = without_codes(reply.command.written)
+    return "\n".join(filter(None, (models_words(reply) or by_code, reply.command.rest)))
 
 
 def _parts(event: Received) -> tuple[str, str]:

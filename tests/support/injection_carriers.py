@@ -24,7 +24,8 @@ def _file(name: str, kind: str, content: bytes) -> dict[str, str]:
     return {"filename": name, "content_type": kind, "content_base64": base64.b64encode(content).decode()}
 
 
-def _forward(told: str, subject: str = "An offer") -> str:
+def forward(told: str, subject: str = "An offer") -> str:
+    """The body of a mail that is passed on without a word."""
     head = f"From: {AUTHOR}\nDate: Mon, 3 May 2027 at 10:00\nSubject: {subject}\nTo: <user@example.com>"
     return f"---------- Forwarded message ---------\n{head}\n\n{told}"
 
@@ -112,10 +113,10 @@ def _to_forwarding(arena: Arena, case: Case) -> None:
 CARRIERS: Final = (
     Carrier(name="text", deliver=lambda arena, case: arena.text(case.person, case.told), channel="sms", own=True),
     Carrier(name="mail", deliver=lambda arena, case: arena.mail(case.person, case.told), own=True),
-    Carrier(name="mail forward", deliver=_by_mail(lambda told: "What is this?\n\n" + _forward(told))),
-    Carrier(name="mail forward without a word", deliver=_by_mail(_forward)),
+    Carrier(name="mail forward", deliver=_by_mail(lambda told: "What is this?\n\n" + forward(told))),
+    Carrier(name="mail forward without a word", deliver=_by_mail(forward)),
     Carrier(name="mail quote", deliver=_by_mail(_quoted)),
-    Carrier(name="subject of a forward", deliver=_by_subject("Fwd: ", _forward("Hello."))),
+    Carrier(name="subject of a forward", deliver=_by_subject("Fwd: ", forward("Hello."))),
     Carrier(name="subject alone", deliver=_by_subject("Re: Fwd: ", "And this?")),
     Carrier(name="mail attachment", deliver=_by_file("offer.txt", "text/plain", str.encode)),
     Carrier(name="attached mail", deliver=_by_file("offer.eml", "message/rfc822", _mime)),

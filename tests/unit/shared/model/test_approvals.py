@@ -10,7 +10,7 @@ import pytest
 from shared.config.keyword_settings import STOP_ALWAYS
 from shared.model import approvals
 from shared.model.addresses import EmailAddress, PhoneNumber
-from shared.model.approvals import ApprovalCall, always_key, answer_of
+from shared.model.approvals import ApprovalCall, always_key, answer_of, without_codes
 from shared.model.events import EmailReceived, SmsReceived
 from shared.model.marks import Mark
 from shared.model.media import Media
@@ -90,3 +90,11 @@ def test_a_call_is_stored_as_it_was_asked_about() -> None:
     assert approvals.read('[{"tool": "x"}]') == ()
     assert always_key("mail__send", "tom@example.com") == "mail__send tom@example.com"
     assert always_key("mail__send") == "mail__send"
+
+
+def test_who_is_shown_a_question_without_its_code_cannot_say_what_to_answer() -> None:
+    """In each language in which it is asked; nothing else of it changes."""
+    for asked in ("pay 4821 to VISA 4821? Answer YES 4821 or NO 4821.", "zahle 4821 an VISA 4821? Antworte JA 4821 oder NEIN 4821."):
+        shown = without_codes(asked)
+        assert (shown.count("...."), shown.count("4821")) == (2, 2)
+    assert without_codes("Reminder set: 4 May 2027, JAN 2027") == "Reminder set: 4 May 2027, JAN 2027"
