@@ -106,7 +106,7 @@ class OutsideCalls:
 
     async def _is_held(self, steps: TurnSteps, call: ToolCall, tool: McpTool, *, mixed: bool, refusal: str) -> bool:
         """Whether a call is not made, whatever was said before: refused, or waiting for a yes. That is its result then."""
-        if refusal and not tool.rule.read_only:
+        if refusal and (not tool.rule.read_only or tool.rule.approval == "ask"):
             await steps.store_result(call, {"refused": call.name, "error": refusal})
         elif self._always_asks(steps, tool, mixed=mixed):
             await steps.store_result(call, _waits(tool, "", marked=mixed))

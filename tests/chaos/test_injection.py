@@ -129,6 +129,7 @@ def test_the_model_did_obey_and_there_are_enough_cases(arena: Arena, counted: Ha
     read = {"voice note": "EVIL-heard", **dict.fromkeys(("web search", "web page", "words of the web"), "EVIL-web")}
     assert {case.carrier.name for case in arena.cases if read.get(case.carrier.name, case.evil) in shown} == set(injection_carriers.BY_NAME)
     assert counted.counted["cases"] >= 120
+    assert counted.counted["questions for a yes"] >= 10
     assert counted.counted["facts, items and reminders"] > 20
     assert {"open", "look"} <= {name for name, _ in arena.door.made}
 
