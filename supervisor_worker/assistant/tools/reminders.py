@@ -71,6 +71,12 @@ _REFUSED: Final = {
     "repeat_of_others": "Not done: what is made of words of others may ring once, and not repeat. Tell the person so.",
     "briefing_of_others": "Not done: a briefing cannot be made of words of others. Tell the person so.",
 }
+_TO_THE_PERSON: Final = {
+    "too_many": "reminders_full",
+    "repeat_of_others": "reminder_of_others",
+    "briefing_of_others": "reminder_of_others",
+}
+"""What the person can do about a refusal; without one they are told that nothing was changed."""
 
 
 def _text(arguments: Arguments) -> str:
@@ -233,7 +239,7 @@ def _line(reminder: Mapping[str, Any], context: ToolContext) -> str:
 
 def _receipt(name: str, result: Result, context: ToolContext, reminder: Mapping[str, Any] | None = None) -> str:
     if not result["ok"]:
-        return said("reminder_not_done", context.language)
+        return said(_TO_THE_PERSON.get(str(result.get("reason")), "reminder_not_done"), context.language)
     reminder = reminder or result["reminder"]
     when = _when(reminder, context.language, _today(context))
     return said(name, context.language, when=when, text=_words(reminder, context.language))

@@ -19,6 +19,7 @@ from shared.mailbox import keys, mcp_lists
 from supervisor_worker.mcp.logins import Login, sealed
 from tests.support.mcp_owners import PROGRAM
 from tests.support.mcp_program import TOOLS
+from tests.support.processes import ROOT
 
 
 class Desk:
@@ -134,3 +135,17 @@ def test_the_doctor_finds_what_is_wrong_with_the_file(desk: Desk, monkeypatch: p
     desk.file.write_text("[[servers]]\nnmae = 3\n")
     assert [status for status, _ in desk.doctor()] == ["fail"]
     assert desk.run("list").exit_code == 2
+
+
+def test_the_tutorial_s_door_is_tried_accepted_and_opened(desk: Desk) -> None:
+    """docs/tutorial/a-week.md: the example server is one that the Boss can use, and its state changes with a call."""
+    state = desk.file.with_name("door")
+    desk.file.write_text(
+        f'[[servers]]\nname = "door"\ncommand = "{sys.executable}"\nargs = ["{ROOT / "docs/examples/mcp_door.py"}"]\n'
+        f'env = {{ GARAGE_DOOR = "{state}" }}\n[servers.tools.look_at_door]\nread_only = true\n'
+    )
+    assert "door: 2 tools" in desk.run("try", "door").output
+    assert "Accepted: 2 tools of door" in desk.run("accept", "door", "--yes").output
+    assert "closed" in desk.run("try", "door", "look_at_door").output
+    desk.run("try", "door", "open_door", text='{"minutes": 5}')
+    assert state.read_text() == "open for 5 minutes"
