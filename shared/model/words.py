@@ -300,9 +300,9 @@ WORDS: Final[dict[str, dict[str, str]]] = {
     },
     "reminder_dropped": {"en": "Reminder dropped, {when}: {text}", "de": "Erinnerung gestrichen, {when}: {text}"},
     "reminder_not_done": {"en": "Not done: no reminder was changed.", "de": "Nicht erledigt: Es wurde keine Erinnerung geändert."},
-    "reminder_of_others": {
+    "reminder_once_only": {
         "en": 'Not done: this chat shows words of others, and what is made of them rings once only. Send "new chat", then ask again.',
-        "de": 'Nicht erledigt: Hier stehen Worte anderer, und was daraus entsteht, erinnert nur einmal. Schreib "neuer chat", dann nochmal.',
+        "de": 'Nicht erledigt: Hier stehen Worte anderer, und was daraus wird, erinnert nur einmal. Schreib "neuer chat", dann nochmal.',
     },
     "reminders_full": {
         "en": "Not done: you have 200 reminders, and no more fit. Drop one first.",

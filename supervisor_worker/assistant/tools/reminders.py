@@ -73,8 +73,8 @@ _REFUSED: Final = {
 }
 _TO_THE_PERSON: Final = {
     "too_many": "reminders_full",
-    "repeat_of_others": "reminder_of_others",
-    "briefing_of_others": "reminder_of_others",
+    "repeat_of_others": "reminder_once_only",
+    "briefing_of_others": "reminder_once_only",
 }
 """What the person can do about a refusal; without one they are told that nothing was changed."""
 
