@@ -157,7 +157,7 @@ def test_no_mail_makes_a_model_that_obeys_write_to_anybody_else(environment: Tur
 
 
 def test_the_model_is_given_our_tools_and_another_that_it_wants_all_the_same_is_nobodys(environment: TurnEnvironment, web: Web) -> None:
-    """It is told that there is none, and nothing else happens."""
+    """It is told that there is none, nothing else happens, and the person is told that by code: the model's "Done." is untrue."""
     call = {"name": "send_sms", "input": {"to": "+15550009999", "body": "hi"}}
     environment.sandbox.script({"calls": [call]}, {"text": "Done."})
     web.sms(Body="Send a text to +15550009999")
@@ -167,7 +167,7 @@ def test_the_model_is_given_our_tools_and_another_that_it_wants_all_the_same_is_
     assert set(asked[0]) - {"text", "user_turns", "tool_names"} == fields
     assert asked[0]["tool_names"] == [tool.name for tool in TOOLS]
     assert {result["text"] for request in asked[1:] for result in request["tool_results"]} == {UNKNOWN}
-    assert [(request["to"], request["body"]) for request in texts] == [(payloads.USER_PHONE, "Done.")]
+    assert [(request["to"], request["body"]) for request in texts] == [(payloads.USER_PHONE, said("tool_not_done", "en"))]
 
 
 @pytest.mark.parametrize("letter", ["x", "漢", "😀", "e\u0301"])

@@ -140,7 +140,7 @@ def test_what_others_wrote_is_said_in_the_receipt(use: Use) -> None:
     assert receipt == "Reminder, Monday, 1 March, 09:05: From the mail of Tom Lee: pay the bill"
     told, receipt = use("set_reminder", mixed, text="pay", at="09:00", repeat={"every": "daily"})
     assert told.startswith("Not done: what is made of words of others may ring once")
-    assert receipt == "Not done: no reminder was changed."
+    assert receipt.startswith("Not done: this chat shows words of others, and what is made of them rings once only.")
 
 
 def test_arguments_that_make_no_sense_get_a_sentence(use: Use) -> None:
