@@ -63,3 +63,6 @@ class ClaudeSettings(BaseSettings):
         ge=0,
         le=150_000,
     )
+    history_summaries: bool = setting(
+        True, "Beyond HISTORY_TOKENS a summary stands for the beginning of a conversation; off: it is shown no more.", "Claude"
+    )

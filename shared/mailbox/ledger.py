@@ -81,6 +81,8 @@ TYPES: Final = frozenset(
         "standby_ended",
         "standby_started",
         "step",
+        "summary_put_off",
+        "summary_stored",
         "summary_wanted",
         "told_elsewhere",
         "turn_resumed",

@@ -298,7 +298,7 @@ def beginning_from(record: dict[str, Any], *, whole: bool = True) -> Beginning:
     """Where a history begins, from its record's fields; without a record, where the chat does."""
     text = record.get("text", "")
     summary = Summary(text, record.get("marked") == "1", record.get("source", ""), int(record.get("until") or 0)) if text else None
-    return Beginning(int(record.get("version") or 0), summary, bool(record.get("wanted")), whole)
+    return Beginning(int(record.get("version") or 0), summary, bool(record.get("queued")), whole)
 
 
 def reply_from(record: dict[str, Any]) -> Reply:

@@ -19,7 +19,7 @@ from shared.model.prices import MICROS_PER_DOLLAR, PriceTable, dearest_of
 from shared.model.users import Users
 from supervisor_worker.assistant import other_chats, web_tools
 from supervisor_worker.assistant.file_notes import LONGEST_NOTES
-from supervisor_worker.assistant.history import BYTES_A_TOKEN, MESSAGE_OVERHEAD, MOST
+from supervisor_worker.assistant.history import BYTES_A_TOKEN, MAX_SUMMARY_BYTES, MESSAGE_OVERHEAD, MOST, SUMMARY_NOTES
 from supervisor_worker.assistant.model_choice import ModelChoice, all_chosen, usual
 from supervisor_worker.assistant.prompt import Prompt, longest_instructions
 from supervisor_worker.assistant.time_notes import LONGEST
@@ -87,7 +87,7 @@ def dearest(settings: Settings, users: Users | None = None) -> Dearest:
     always = longest_instructions(configured(settings)) + tools_size(definitions()) + NOTES_BYTES + other_chats.NOTES_BYTES + _NOTES
     return Dearest(
         fixed=answer + _tokens(always),
-        history=int(MOST * settings.history_tokens) * BYTES_A_TOKEN,
+        history=int(MOST * settings.history_tokens) * BYTES_A_TOKEN + MAX_SUMMARY_BYTES + SUMMARY_NOTES,
         text=_MESSAGE,
         files=MAX_TURN_TEXT + LONGEST_NOTES,
         picture=PICTURE_TOKENS,

@@ -143,11 +143,12 @@ def build_prompt(
             render(rest, numbers, folds.get(event.id, ()), told(event.id, apart, numbers, forwarded=bool(event.forwarding))),
         ]
     current = PromptMessage("user", "\n\n".join(filter(None, parts)), tuple(pictures.values()), tuple(documents.values()))
+    shown = [*events, *history.records]
     return Prompt(
         _stable(forms[channel], user),
         tuple(alternating([*history.messages(), current])),
-        mixed=(mixed := is_mixed(shown := [*events, *history.records]) or any(fact.marked for fact in remembered.shown)),
-        source=source_of(shown) if mixed else "",
+        mixed=(mixed := is_mixed(shown) or history.is_marked or any(fact.marked for fact in remembered.shown)),
+        source=source_of(shown, history.summary) if mixed else "",
         own=_own_texts([*reversed(events), *reversed(history.records)], remembered),
     )
 

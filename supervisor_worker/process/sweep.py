@@ -3,8 +3,8 @@
 The agenda (`due`) says when a conversation needs a worker again: after its settling time, after a back-off, when the lease of a holder
 that may have died ends, or because its job was lost. Each process polls several times a second, and when the next conversation is due
 if that is sooner. The script gives each conversation to one process and remembers that a wake-up is under way. The same poll finds the
-replies that did not reach their users (`cross_channel_notice`), the retries that operators request (`retry_request`), and whether
-reminders are due (`alarms`).
+replies that did not reach their users (`cross_channel_notice`), the retries that operators request (`retry_request`), whether reminders
+are due (`alarms`), and the conversations that need a summary (`summaries`).
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from supervisor_worker.process.resources import WorkerResources
 from supervisor_worker.turns.alarms import AlarmRinger
 from supervisor_worker.turns.cross_channel_notice import send_notices
 from supervisor_worker.turns.retry_request import RetryServer
+from supervisor_worker.turns.summaries import MOST_AT_ONCE, Summarizer
 
 LOG: Final = logs.logger(__name__)
 MAX_WAIT_SECONDS: Final = 5.0
@@ -55,6 +56,8 @@ class Sweep:
         self._retry_server = RetryServer(resources.context)
         self._ringer = AlarmRinger(resources.context)
         self._served: dict[str, asyncio.Task[None]] = {}
+        self._summarizer = Summarizer(resources.context)
+        self._making: dict[str, asyncio.Task[None]] = {}
         self._asking: asyncio.Future[Swept] | None = None
         self._outage = Outage()
         sweep_seconds = self._settings.sweep_seconds
@@ -91,6 +94,8 @@ class Sweep:
         self._next_ms = swept.next_ms
         self._begin(swept.retries)  # before anything else is awaited: at the end of the process, what is not begun is not given back
         tell_operator(swept.near)
+        for conversation in swept.summaries:
+            self._making[conversation] = asyncio.create_task(self._make(conversation))
         if swept.due:
             await self._resources.wake_all(swept.due)
         if swept.alarms:
@@ -120,7 +125,19 @@ class Sweep:
             life_ms=context.life_ms,
             lease_ms=context.lease_ms,
             retries=MAX_SERVED - len(self._served),
+            summaries=MOST_AT_ONCE - len(self._making) if self._settings.history_summaries else 0,
+            hold_ms=self._summarizer.hold_ms,
+            quiet_ms=context.quiet_ms,
         )
+
+    async def _make(self, conversation: str) -> None:
+        try:
+            await self._summarizer.make(conversation)
+        except (RedisError, OSError):
+            return  # it is handed out again
+        finally:
+            if not self._resources.context.stopping.is_set():
+                self._making.pop(conversation, None)
 
     async def _serve(self, request: RetryRequest) -> None:
         try:
@@ -137,14 +154,20 @@ class Sweep:
 
     async def _give_back(self) -> None:
         """At the end of the process: break off what it serves, and leave it to any other at once."""
-        await cancel_and_wait(self._served.values())
-        taken = set(self._served)
+        making = [conversation for conversation, task in self._making.items() if not task.done()]
+        await cancel_and_wait([*self._served.values(), *self._making.values()])
+        taken, summaries = set(self._served), set(making)
         if self._asking is not None:  # a poll was broken off before it read its answer
             with contextlib.suppress(RedisError, OSError):
-                taken |= {request.operation for request in (await self._asking).retries}
+                swept = await self._asking
+                taken |= {request.operation for request in swept.retries}
+                summaries |= set(swept.summaries)
         for operation in taken:
             with contextlib.suppress(RedisError, OSError):
                 await self._resources.mailbox.run(hold_retry(operation, 0))
+        for conversation in summaries:
+            with contextlib.suppress(RedisError, OSError):
+                await self._resources.mailbox.run(calls.put_off_summary(conversation, "shutdown", wait_ms=0))
 
     def _until_next(self) -> float:
         """The seconds until the next poll: `sweep_seconds`, or sooner where a conversation's time comes before."""

@@ -11,7 +11,7 @@ from typing import Final
 
 from shared.config.prices import shipped
 from shared.config.settings import Settings
-from shared.mailbox import AsyncMailbox
+from shared.mailbox import AsyncMailbox, calls
 from shared.mailbox.calls import DayBounds, Dearest, SendLimits
 from shared.model.addresses import Channel, Identities
 from shared.model.channels import CHANNELS
@@ -126,6 +126,11 @@ class TurnContext:
     def history_bytes(self) -> int:
         """How many bytes of a conversation's records are read at most; a record has some hundreds beside its text, and JSON escapes."""
         return RECORD_FACTOR * int(MOST * self.settings.history_tokens) * BYTES_A_TOKEN
+
+    @property
+    def quiet_ms(self) -> int:
+        """How long nothing must have been said in a conversation before its summary is made."""
+        return retry_policy.scaled_ms(calls.QUIET_MS / 1000, self.settings)
 
     @property
     def send_limits(self) -> SendLimits:

@@ -23,10 +23,11 @@ async def history_of(turn: Turn, context: TurnContext, token: str) -> ShownHisto
     user = event.user if event else ""
     said = [record for record in turn.history if _user_of(record) == user]
     shown = shown_history(said, turn.beginning, context.settings.history_tokens, zone(context.users.named(user)))
-    if shown.begins_with:
+    wanted = shown.outgrown and context.settings.history_summaries
+    if shown.begins_with or (wanted and not turn.beginning.wanted):
         call = calls.outgrown(
-            turn.messages[-1].conversation, token, turn.beginning.version, begins_with=shown.begins_with, wanted=False,
-            retention_ms=context.retention_ms,
+            turn.messages[-1].conversation, token, turn.beginning.version, begins_with=shown.begins_with, wanted=wanted,
+            quiet_ms=context.quiet_ms, retention_ms=context.retention_ms,
         )  # fmt: skip
         await context.mailbox.run(call)
     return shown

@@ -108,7 +108,16 @@ from shared.mailbox.calls.spending import (
     settle,
 )
 from shared.mailbox.calls.steps import NO_EFFECT, Calling, Effect, Figures, Step, TurnHolder, called, calling, step
-from shared.mailbox.calls.summaries import QUIET_MS, entry_of, outgrown
+from shared.mailbox.calls.summaries import (
+    QUIET_MS,
+    SummaryPutOff,
+    SummarySource,
+    entry_of,
+    outgrown,
+    put_off_summary,
+    store_summary,
+    summary_source,
+)
 from shared.mailbox.calls.turns import (
     MAX_LOST,
     MAX_TEXTS_PER_TURN,
@@ -193,6 +202,8 @@ __all__ = [
     "Standing",
     "Step",
     "Stored",
+    "SummaryPutOff",
+    "SummarySource",
     "Swept",
     "TurnHolder",
     "Unsettled",
@@ -243,6 +254,7 @@ __all__ = [
     "park",
     "pause",
     "progress_from",
+    "put_off_summary",
     "reconciled",
     "refuse",
     "refuse_retry",
@@ -262,6 +274,8 @@ __all__ = [
     "step",
     "store_folds",
     "store_reply",
+    "store_summary",
+    "summary_source",
     "sweep",
     "unsettled",
     "waiting_reminders",

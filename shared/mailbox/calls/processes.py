@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 from shared.mailbox.call import HOUR_MS, Arguments, Call, Wake
 from shared.mailbox.calls.retry_requests import RetryRequest
+from shared.mailbox.calls.summaries import QUIET_MS
 from shared.mailbox.wake_queue import WORKER_PREFIX
 
 SWEEP_LIMIT: Final = 100
@@ -36,7 +37,8 @@ class Swept:
     """What a sweep found to wake, and in how many ms the next one's time comes; None when nothing is on the agenda.
 
     `untold` are replies that did not reach their users, who are to be told elsewhere; `retries` are requests to serve. `alarms`: reminders
-    are due. `near` are the bounds of which four fifths are used (`daily_tokens`, ...), each told once in its period.
+    are due. `near` are the bounds of which four fifths are used (`daily_tokens`, ...), each told once in its period. `summaries` are the
+    conversations whose summaries the caller is to make.
     """
 
     due: tuple[Due, ...]
@@ -45,6 +47,7 @@ class Swept:
     retries: tuple[RetryRequest, ...] = ()
     alarms: bool = False
     near: tuple[str, ...] = ()
+    summaries: tuple[str, ...] = ()
 
 
 def heartbeat(process: str, *, life_ms: int, place: str = "") -> Call[list[str]]:
@@ -57,18 +60,22 @@ def ended(process: str) -> Call[bool]:
     return Call("ended", {"process": process, "most": LET_GO_AT_ONCE}, bool)
 
 
-def sweep(*, recheck_ms: int, oldest_wait_ms: int = 0, life_ms: int = 0, lease_ms: int = HOUR_MS, retries: int = 0) -> Call[Swept]:
+def sweep(
+    *, recheck_ms: int, oldest_wait_ms: int = 0, life_ms: int = 0, lease_ms: int = HOUR_MS, retries: int = 0, summaries: int = 0,
+    hold_ms: int = HOUR_MS, quiet_ms: int = QUIET_MS,
+) -> Call[Swept]:  # fmt: skip
     """The conversations to wake now, at most 100, oldest first.
 
     `oldest_wait_ms` is the queue's (`shared.mailbox.wake_queue`); it is believed up to a bound.
     `life_ms` is for how long a process's sign of life counts: what those held that are silent is found, too. `lease_ms` is a lease's
     length: no question to the model is believed to be under way for longer without a look at its holder. `retries` is how many operators'
-    requests the caller may take on, each for a lease's length.
+    requests the caller may take on, each for a lease's length, `summaries` how many summaries it may make, each its own for `hold_ms`; a
+    conversation's waits until nothing was said in it for `quiet_ms`.
     """
     mark_ms = min(WAKE_CEILING_MS, max(WAKE_FLOOR_MS, 2 * oldest_wait_ms))
     arguments: Arguments = {
         "limit": SWEEP_LIMIT, "recheck": recheck_ms, "mark": mark_ms, "life": life_ms, "lease": lease_ms,
-        "places": retries,
+        "places": retries, "summaries.places": summaries, "summaries.hold": hold_ms, "summaries.quiet": quiet_ms,
     }  # fmt: skip
     return Call("sweep", arguments, _swept)
 
@@ -92,7 +99,9 @@ def _beats(raw: Any) -> dict[str, str]:
 
 def _swept(raw: Any) -> Swept:
     """The answer to `sweep`."""
-    woken, next_ms, untold, retries, alarms, near = raw
+    woken, next_ms, untold, retries, alarms, near, summaries = raw
     due = tuple(Due(conv, channel) for conv, channel in woken)
     requests = tuple(RetryRequest(*each) for each in retries)
-    return Swept(due, next_ms if next_ms >= 0 else None, tuple(untold), requests, alarms=bool(alarms), near=tuple(near))
+    return Swept(
+        due, next_ms if next_ms >= 0 else None, tuple(untold), requests, alarms=bool(alarms), near=tuple(near), summaries=tuple(summaries)
+    )  # fmt: skip

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, cast
 
-from shared.mailbox.call import Call
-from shared.mailbox.records import Message, Reply
+from shared.mailbox.call import Call, nothing
+from shared.mailbox.calls.turns import flat_record, said_from
+from shared.mailbox.records import Beginning, Message, Reply, Summary, beginning_from
+
+SummaryPutOff = Literal["nothing", "no_room", "failed", "shutdown"]
+"""Why no summary was made: there was nothing to summarise, no room in four fifths of a bound, no answer that can be used, or the process
+ended."""
 
 QUIET_MS: Final = 300_000
 """So long nothing is said before a summary is made: a question that comes sooner would be asked from another beginning, and no cache
@@ -32,5 +38,60 @@ def outgrown(
     return Call("outgrown", arguments, _version)
 
 
+@dataclass(frozen=True, slots=True)
+class SummarySource:
+    """What a summary is to be made of: `lines` (oldest first) that are in none, of which the first `eligible` may be summarised.
+
+    `version`, `chat`, `user`, `person` and `epoch` are what it is judged by when it is stored. `whole`: no line is missing at the end.
+    """
+
+    conversation: str
+    version: int
+    chat: str
+    user: str
+    person: str
+    epoch: str
+    whole: bool
+    eligible: int
+    beginning: Beginning
+    lines: tuple[Message | Reply, ...] = field(repr=False, default=())
+
+
+def summary_source(conversation: str, *, most_bytes: int) -> Call[SummarySource | None]:
+    """What a summary is to be made of, in about so many bytes of records; None where there is nothing to do."""
+
+    def parse(raw: Any) -> SummarySource | None:
+        if not raw:
+            return None
+        version, chat, user, person, epoch, whole, eligible, record, entries = raw
+        lines = tuple(said_from(kind, flat) for kind, flat in entries)
+        return SummarySource(
+            conversation, int(version), chat, user, person, epoch, bool(whole), int(eligible), beginning_from(flat_record(record)), lines
+        )  # fmt: skip
+
+    return Call("summary_source", {"conv": conversation, "most": most_bytes}, parse)
+
+
+def store_summary(
+    source: SummarySource, name: str, summary: Summary, *, begins_with: str, more: bool, retention_ms: int
+) -> Call[Literal["ok", "stale", "gone", "erased"]]:  # fmt: skip
+    """Store a summary, whose id `name` is new, of what stands before the entry `begins_with`; `more` asks for another one at once."""
+    arguments: dict[str, str | int] = {
+        "conv": source.conversation, "id": name, "version": source.version, "chat": source.chat, "user": source.user,
+        "person": source.person, "epoch": source.epoch, "upto": begins_with, "text": summary.text, "marked": int(summary.marked),
+        "source": summary.source, "covers": summary.until, "more": int(more), "retention": retention_ms,
+    }  # fmt: skip
+    return Call("store_summary", arguments, _stored)
+
+
+def put_off_summary(conversation: str, reason: SummaryPutOff, *, wait_ms: int = -1) -> Call[None]:
+    """Say that a summary could not be made, and when it is tried again; -1: when a turn wants it again, 0: at once, by anybody."""
+    return Call("put_off_summary", {"conv": conversation, "reason": reason, "wait": wait_ms}, nothing)
+
+
 def _version(raw: Any) -> int | None:
     return None if raw in ("lost", "stale") else int(raw)
+
+
+def _stored(raw: Any) -> Literal["ok", "stale", "gone", "erased"]:
+    return cast('Literal["ok", "stale", "gone", "erased"]', raw)

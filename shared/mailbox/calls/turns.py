@@ -157,16 +157,16 @@ def _claim(raw: Any) -> Claim:
     reserved, alarms, stop, steps, person, epoch, remembers, elsewhere, beginning, whole = rest
     found = Turn(
         turn,
-        tuple(message_from(_record(flat)) for flat in messages),
-        reply_from(_record(reply)) if reply else None,
-        tuple(_said(kind, _record(flat)) for kind, flat in reversed(history)),
+        tuple(message_from(flat_record(flat)) for flat in messages),
+        reply_from(flat_record(reply)) if reply else None,
+        tuple(said_from(kind, flat) for kind, flat in reversed(history)),
         int(now),
-        _record(steps),
+        flat_record(steps),
         person,
         epoch,
         bool(remembers),
         bool(elsewhere),
-        beginning_from(_record(beginning), whole=bool(whole)),
+        beginning_from(flat_record(beginning), whole=bool(whole)),
     )
     return Claim("taken", int(lease_end), int(now), found, int(reserved), tuple(alarms), stop)
 
@@ -176,10 +176,12 @@ def closed_from(raw: Any) -> Closed:
     return Closed(raw)
 
 
-def _said(kind: str, record: dict[str, Any]) -> Message | Reply:
+def said_from(kind: str, flat: list[str]) -> Message | Reply:
+    """A record of the history, as a script reads it."""
+    record = flat_record(flat)
     return message_from(record) if kind == "m" else reply_from(record)
 
 
-def _record(flat: list[str]) -> dict[str, Any]:
+def flat_record(flat: list[str]) -> dict[str, Any]:
     """A record from its fields and values, as a script reads them."""
     return dict(zip(flat[::2], flat[1::2], strict=True))

@@ -18,8 +18,10 @@ end
 -- What the record says for this user: a number may have changed hands, and what another user said is not theirs.
 function History.beginning(conv, user)
   local key = History.record(conv)
-  if key and (user == '' or get(key, 'user') == user) then return redis.call('HGETALL', key) end
-  return {}
+  if not key or (user ~= '' and get(key, 'user') ~= user) then return {} end
+  local flat = redis.call('HGETALL', key)
+  flat[#flat + 1], flat[#flat + 2] = 'queued', redis.call('ZSCORE', History.summaries, conv) or ''
+  return flat
 end
 
 function History.value_of(flat, field)
@@ -35,7 +37,8 @@ end
 -- its oldest entries: what it begins with then is no chat's first.
 function History.said_before(conv, user, most)
   local list, beginning = History.list(conv), History.beginning(conv, user)
-  local said = {lines = {}, texts = #History.value_of(beginning, 'text'), whole = 0, beginning = beginning}
+  local noted = #History.value_of(beginning, 'text')
+  local said = {lines = {}, texts = noted > 0 and noted + 500 or 0, whole = 0, beginning = beginning}  -- 500: our notes around a summary
   local begins, from = get(conv_key(conv), 'begins'), History.value_of(beginning, 'from')
   local place, bytes = redis.call('LLEN', list), 0
   local whole_list = place < History.kept
@@ -80,4 +83,60 @@ function History.open(conv, user)
   redis.call('DEL', key)
   redis.call('HSET', key, 'v', VERSION, 'chat', get(conv_key(conv), 'begins'), 'user', user, 'version', 0, 'from', '')
   return key
+end
+
+-- Conversations whose summaries are to be made now, at most `most`: each is this caller's for `hold` ms, then anybody's again, since the caller
+-- may die. One in which something was said within `quiet`, or is said now, waits for its end, but not for ever: its next question would begin
+-- elsewhere, and no cache would hold it. A score further ahead than any is set was set before TIME stepped back.
+History.longest, History.newest = 21600000, 10
+function History.summaries_to_make(most, hold, quiet, t)
+  local found = {}
+  if most <= 0 then return found end
+  for _, conv in ipairs(redis.call('ZRANGEBYSCORE', History.summaries, '(' .. whole(t + History.longest), '+inf', 'LIMIT', 0, 20)) do
+    redis.call('ZADD', History.summaries, whole(t), conv)
+  end
+  for _, conv in ipairs(redis.call('ZRANGEBYSCORE', History.summaries, '-inf', whole(t), 'LIMIT', 0, most)) do
+    local record = History.record(conv)
+    local last = tonumber(redis.call('ZSCORE', P .. 'conversations', conv)) or 0
+    local busy = get(conv_key(conv), 'token') ~= '' or (last <= t and last + quiet > t)
+    if not record then
+      redis.call('ZREM', History.summaries, conv)
+    elseif busy and t < number(record, 'wanted') + 6 * quiet then
+      redis.call('ZADD', History.summaries, whole(last + quiet > t and last <= t and last + quiet or t + quiet), conv)
+    else
+      redis.call('ZADD', History.summaries, whole(t + hold), conv)
+      found[#found + 1] = conv
+    end
+  end
+  return found
+end
+
+-- The entries of the present chat that are in no summary, oldest first, and how many of them are older than the newest ten exchanges: an
+-- exchange is a reply with what it answers. Of a list that has lost its beginning, all that is left.
+function History.unsummarised(conv, record)
+  local chat, upto = get(record, 'chat'), get(record, 'upto')
+  local entries, first = redis.call('LRANGE', History.list(conv), 0, -1), 1
+  for i, entry in ipairs(entries) do
+    if entry == upto then first = i elseif chat ~= '' and entry == 'b:' .. chat then first = i + 1 end
+  end
+  local found, replies, older = {}, 0, 0
+  for i = first, #entries do found[#found + 1] = entries[i] end
+  for i = #found, 1, -1 do
+    if string.sub(found[i], 1, 1) == 'r' then
+      if replies == History.newest then
+        older = i
+        break
+      end
+      replies = replies + 1
+    end
+  end
+  return found, older
+end
+
+-- Where in the list an entry stands; 0 where it does not.
+function History.place_of(conv, entry)
+  for i, each in ipairs(redis.call('LRANGE', History.list(conv), 0, -1)) do
+    if each == entry then return i end
+  end
+  return 0
 end

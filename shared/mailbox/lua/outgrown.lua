@@ -10,8 +10,8 @@ local record = History.open(conv, get(turn_key(get(key, 'turn')), 'user'))
 if from ~= '' and get(record, 'from') == from then return get(record, 'version') end  -- said once before
 if number(record, 'version') ~= version then return 'stale' end
 if from ~= '' then redis.call('HSET', record, 'from', from, 'version', version + 1) end
-if wanted > 0 and redis.call('HSETNX', record, 'wanted', whole(t)) == 1 then
-  redis.call('ZADD', History.summaries, whole(t + quiet), conv)
+if wanted > 0 and redis.call('ZADD', History.summaries, 'NX', whole(t + quiet), conv) == 1 then
+  redis.call('HSET', record, 'wanted', whole(t))
   append('summary_wanted', 'conv', conv)
 end
 redis.call('PEXPIRE', record, retention)

@@ -7,8 +7,8 @@
 -- The bounds 20 and 100 keep the script short, because Redis serves nobody else meanwhile; what is left comes with the next sweep.
 -- What a process that is silent held is due at once. A call to the model whose holder's lease is over is settled at its amount, at most
 -- 100 at a time. A mark from the future is none: TIME has stepped back since, and so it would outlive its wake-up.
--- uses: spending liveness indexes index_ends requests people ringing
--- args: limit# recheck# mark# life# lease# places#
+-- uses: spending liveness indexes index_ends requests people ringing history
+-- args: limit# recheck# mark# life# lease# places# summaries{places# hold# quiet#}
 local t = now()
 local woken = {}
 
@@ -66,4 +66,5 @@ for _, reply in ipairs(untold) do redis.call('ZADD', UNTOLD, whole(t + recheck),
 trim_indexes(5, t)
 local near = redis.call('LRANGE', Money.told, 0, -1)
 if #near > 0 then redis.call('DEL', Money.told) end
-return {woken, first and math.max(0, math.floor(first - t)) or -1, untold, requests_to_serve(places, lease, t), alarm and alarm <= t and 1 or 0, near}
+return {woken, first and math.max(0, math.floor(first - t)) or -1, untold, requests_to_serve(places, lease, t), alarm and alarm <= t and 1 or 0, near,
+  History.summaries_to_make(summaries.places, summaries.hold, summaries.quiet, t)}

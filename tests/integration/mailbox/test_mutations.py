@@ -43,6 +43,7 @@ from tests.integration.mailbox import (
     test_share,
     test_spending,
     test_steps,
+    test_summaries,
     test_threads,
     test_unsettled,
 )
@@ -80,6 +81,7 @@ MODULES: Final = (
     test_share,
     test_spending,
     test_steps,
+    test_summaries,
     test_threads,
     test_unsettled,
 )

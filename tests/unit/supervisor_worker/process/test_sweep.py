@@ -50,8 +50,12 @@ class Polls:
 
     def run(self) -> Polls:
         """Sweep until the last poll."""
-        settings = SimpleNamespace(sweep_seconds=SWEEP_SECONDS, sweep_recheck_seconds=10.0)
-        context = SimpleNamespace(settings=settings, stopping=self._stopping, life_ms=4_000, lease_ms=60_000, asked=self.asked)
+        settings = SimpleNamespace(
+            sweep_seconds=SWEEP_SECONDS, sweep_recheck_seconds=10.0, history_summaries=True, claude_timeout_seconds=90.0
+        )  # fmt: skip
+        context = SimpleNamespace(
+            settings=settings, stopping=self._stopping, life_ms=4_000, lease_ms=60_000, quiet_ms=calls.QUIET_MS, asked=self.asked
+        )  # fmt: skip
         resources = Resources(cast("Any", context), self.mailbox, self.mailbox.redis, self.mailbox.redis)
 
         async def sweeping() -> None:
@@ -133,8 +137,12 @@ def test_what_a_poll_took_is_given_back_by_a_process_that_ends_at_that_moment(
     parked.claim("k-1")
     parked.run(calls.park("c-1", "k-1", "outage", looked_up=False, retention_ms=60_000))
     (operation,) = retries.request(mailbox.blocking, ["m-1"], by="ada")
-    settings = SimpleNamespace(sweep_seconds=SWEEP_SECONDS, sweep_recheck_seconds=10.0)
-    context = SimpleNamespace(settings=settings, stopping=asyncio.Event(), life_ms=4_000, lease_ms=60_000, mailbox=mailbox)
+    settings = SimpleNamespace(
+        sweep_seconds=SWEEP_SECONDS, sweep_recheck_seconds=10.0, history_summaries=True, claude_timeout_seconds=90.0
+    )  # fmt: skip
+    context = SimpleNamespace(
+        settings=settings, stopping=asyncio.Event(), life_ms=4_000, lease_ms=60_000, quiet_ms=calls.QUIET_MS, mailbox=mailbox
+    )  # fmt: skip
     run = mailbox.run
 
     async def run_slowly(call: Call[Any]) -> Any:
