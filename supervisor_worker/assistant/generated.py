@@ -15,6 +15,7 @@ from supervisor_worker.assistant.claude.client import ModelAnswer
 from supervisor_worker.assistant.prompt import Prompt
 from supervisor_worker.assistant.turn_steps import has_calls
 from supervisor_worker.channels.formats import MessageFormat
+from supervisor_worker.channels.notes import without_notes
 from supervisor_worker.channels.truncation import cut_short
 
 MAX_ON_LOOP: Final = 1_000
@@ -86,7 +87,7 @@ class GeneratedText:
         cls, parts: Sequence[ModelAnswer], target: ReplyTarget, prompt: Prompt, before: Sequence[ModelAnswer] = ()
     ) -> GeneratedText:  # fmt: skip
         """From the parts of one answer; `before` are those that only called tools."""
-        text, stop = "".join(part.text for part in parts).strip("\n").rstrip(), parts[-1].stop
+        text, stop = without_notes("".join(part.text for part in parts)).strip("\n").rstrip(), parts[-1].stop
         half_call = has_calls(parts) and stop not in (TOOL_USE, "refusal")
         if stop == "refusal":
             text = target.refused  # the text before a refusal is not meant to be read

@@ -18,6 +18,8 @@ _OPENING: Final = "\u27e6\u2045\u27ec\u2983\u2985\u298b\u298d\u298f\u2e55\u2e57\
 _CLOSING: Final = "\u27e7\u2046\u27ed\u2984\u2986\u298c\u298e\u2990\u2e56\u2e58\u2e29\u3017\u3019\u301b\ufe18\uff60"
 _STRUCK: Final = re.compile("([\\[\\]])[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+")
 """A square bracket with strokes through it, which looks like ours."""
+_COPIED: Final = re.compile(r"^[ \t]*\u27e6[^\u27e6\u27e7\n]*\u27e7[ \t]*(?:\n+|\Z)", re.MULTILINE)
+"""A line that is one note of ours, with the empty lines behind it."""
 _OURS: Final = str.maketrans(_OPENING + _CLOSING, "[" * len(_OPENING) + "]" * len(_CLOSING))
 
 
@@ -30,6 +32,14 @@ def theirs(text: str) -> str:
     """Text of others: cleaned, and without brackets like ours."""
     plain = clean(text).strip()
     return plain if plain.isascii() else _STRUCK.sub(r"\1", plain.translate(_OURS))
+
+
+def without_notes(text: str) -> str:
+    """A model's answer as a person reads it: without the notes of ours that it has copied. A small model repeats what it was shown.
+
+    A note that is a line goes; brackets within a line become square ones, and what stands in them stays.
+    """
+    return text if text.isascii() else _COPIED.sub("", text).replace(_OPENING[0], "[").replace(_CLOSING[0], "]")
 
 
 def capped(text: str) -> str:
