@@ -233,8 +233,8 @@ class ToolStrikes:
     def _money(self, strikes: Sequence[Struck]) -> list[str]:
         """All that was reserved is settled, and each question is counted once, also one that was paid in vain."""
         redis, faults = self._installation.redis, []
-        if left := [key for key in ("boss:reserved", "boss:costs") if redis.exists(key)]:
-            faults.append(f"not settled: {left}")
+        if redis.exists("boss:reserved"):
+            faults.append("a reservation is not settled")
         books = [cast("dict[bytes, bytes]", redis.hgetall(key)) for key in redis.scan_iter("boss:spent:*")]
         reserved = {name: value for book in books for name, value in book.items() if b"reserved" in name and int(value)}
         if reserved:
