@@ -58,5 +58,5 @@ def _row(kind: str, outcomes: Sequence[Outcome]) -> str:
 
 
 def without_minutes(got: Sequence[Sequence[str]]) -> list[list[str]]:
-    """What somebody got, without the times of the clock and the codes in it: a restart takes seconds."""
-    return [[re.sub(r"\b\d\d:\d\d\b|\b\d{4}\b", "#", text) for text in step] for step in got]
+    """What somebody got, without the times of the clock, the codes and the run's own folder in it: a restart takes seconds."""
+    return [[re.sub(r"/\S*/boss-whole-\w+|\b\d\d:\d\d\b|\b\d{4}\b", "#", text) for text in step] for step in got]
