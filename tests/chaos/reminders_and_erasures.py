@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -93,13 +91,12 @@ class Beside:
         self.plans.set(conversation, *plan)
         try:
             self.installation.text(person, "go")
-            hits = self.plans.wait_for_hits(conversation, len(plan), PATIENCE)
+            self.plans.wait_for_hits(conversation, len(plan), PATIENCE)
             user = self.installation.user(person)
             erased = erase_records(
                 self.installation.redis, username=person.tag, user=user, request_ms=REQUEST_MS, waiting=lambda _: None
             )  # fmt: skip
-            os.kill(hits[-1].pid, signal.SIGCONT)
-            self.plans.wait_past(conversation)
+            self.plans.thaw(conversation)
             wait_for(lambda: self.installation.redis.zscore("boss:due", conversation) is None, PATIENCE, "its end", every=0.1)
         except AssertionError as error:
             yield f"{struck.row.name}, {person.tag}: {error}"

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import os
 import random
-import signal
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -190,8 +188,7 @@ class Strikes:
             self._wait_until_dealt_with(conversation)
         self._say(person, channel, next(numbers), fault)
         if self._thaw:
-            os.kill(hits[-1].pid, signal.SIGCONT)
-            self._plans.wait_past(conversation)
+            self._plans.thaw(conversation)
         self._wait_until_dealt_with(conversation)
 
     def _say(self, person: Person, channel: str, number: int, fault: str) -> None:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from tests.support.wait import wait_for
+
+STOPPED: Final = "T"
+"""As proc(5) names the state of a process that a signal has stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +59,14 @@ class FaultPlan:
         except AssertionError:
             raise AssertionError(f"after {seconds} s {self.hits(conversation)}; not yet: {self._left(conversation)!r}") from None
 
-    def wait_past(self, conversation: str) -> None:
-        """Wait until a thawed process has made the call at which it was frozen."""
+    def thaw(self, conversation: str) -> None:
+        """Let the process go on that was frozen last, and wait until it has made the call at which it was.
+
+        It leaves word of its freezing before it freezes: one that is told to go on before it stands still would stand still for ever.
+        """
+        pid = self.hits(conversation)[-1].pid
+        wait_for(lambda: _state(pid) == STOPPED, 15, f"the freezing of the worker of {conversation}")
+        os.kill(pid, signal.SIGCONT)
         wait_for(self._path(conversation, "past").exists, 15, f"the thawed worker of {conversation}")
 
     def holder(self, conversation: str) -> int:
@@ -73,3 +85,7 @@ class FaultPlan:
 
     def _path(self, conversation: str, suffix: str) -> Path:
         return self.directory / f"{conversation}.{suffix}"
+
+
+def _state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
