@@ -233,6 +233,22 @@ class TurnEnvironment:
         """One job for an event's conversation."""
         return self.run(lambda context: run_turn(self.conversation(event), token(), context))
 
+    def answer_to(self, event: Received, *script: dict[str, Any]) -> str:
+        """The reply to a message, of a model that says these."""
+        self.sandbox.script(*script)
+        self.once(event)
+        assert self.state(event) == "answered", self.story()
+        return self.reply(event).command.text
+
+    def newest_message(self) -> str:
+        """The newest message of the newest question."""
+        content: str = self.questions()[-1]["messages"][-1]["content"]
+        return content
+
+    def tool_results(self) -> list[str]:
+        """What the model was told of its calls last."""
+        return [result["text"] for result in self.sandbox.journal("anthropic.messages")[-1]["request"]["tool_results"]]
+
     def drive(self, until: Callable[[], bool], seconds: float = 10) -> None:
         """Work off what becomes due until the condition holds; a message that just came in is due at once."""
         self.due_now()
@@ -310,3 +326,8 @@ def _without_times(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_times(each) for each in value]
     return TIMES.sub("", value) if isinstance(value, str) else value
+
+
+def calling(name: str, **given: Any) -> dict[str, Any]:
+    """An answer of the model's that calls a tool."""
+    return {"calls": [{"name": name, "input": given}]}

@@ -18,7 +18,7 @@ from shared.mailbox import calls
 from shared.model.files import File
 from shared.model.users import LOCAL_USER, Users
 from tests.support.sandbox import SandboxProcess
-from tests.support.turn_environment import TurnEnvironment
+from tests.support.turn_environment import TurnEnvironment, calling
 
 KEY = "ab" * 16
 
@@ -30,11 +30,6 @@ def environment(redis: Redis, redis_url: str, sandbox: SandboxProcess) -> Iterat
     found.users = Users([LOCAL_USER])
     yield found
     found.close()
-
-
-def calling(name: str, **given: Any) -> dict[str, Any]:
-    """An answer that calls a tool."""
-    return {"calls": [{"name": name, "input": given}]}
 
 
 def boss(environment: TurnEnvironment, *words: str) -> Result:

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import random
-from typing import Any, Final
+from typing import Final
 
 import pytest
 from redis import Redis
 
-from tests.chaos.table import FULL
 from tests.support.approval_model import walk
-from tests.support.mailbox_state import ModelBroken
-from tests.support.mutations import Broken, table
+from tests.support.mutations import Broken
+from tests.support.random_schedules import SOAK, hold, notice, rules
 
-SOAK: Final = int(os.environ.get("BOSSLINE_MODEL_EXAMPLES", "0"))
-WALKS: Final = SOAK or (200 if FULL else 12)
-SEEDS: Final = 40
 NOTICED: Final = {
     "† what was asked about is called once": 1,
     "a bare word is about the last attempt": 2,
@@ -35,33 +29,14 @@ NOTICED: Final = {
 """The rules of the table that random schedules notice as well, each with the seed that does so soonest."""
 
 
-def broken() -> list[Any]:
-    """Those rules, as parameters."""
-    rules = {rule.promise: rule for rule in table()}
-    return [pytest.param(rules[promise], id=promise) for promise in NOTICED]
-
-
-def walk_all(redis: Redis, rule: Broken) -> None:
-    """Until the model notices, or for so many seeds."""
-    for seed in range(NOTICED[rule.promise], NOTICED[rule.promise] + SEEDS):
-        walk(redis, seed, (rule.old, rule.new))
-
-
 @pytest.mark.timeout(300 + SOAK)
 def test_no_schedule_calls_without_a_yes_or_twice_for_one(redis: Redis) -> None:
     """Asked, sent, answered, taken and called by workers that die and repeat themselves, under a clock that steps."""
-    start = random.SystemRandom().randrange(1 << 40) if SOAK else 1
-    for seed in range(start, start + WALKS):
-        try:
-            walk(redis, seed)
-        except AssertionError as error:
-            error.add_note(f"walk(redis, {seed})")
-            raise
+    hold(walk, redis)
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("rule", broken())
-def test_a_rule_of_approvals_taken_away_is_noticed_by_random_schedules(redis: Redis, rule: Broken) -> None:
+@pytest.mark.parametrize(("rule", "seed"), rules(NOTICED))
+def test_a_rule_of_approvals_taken_away_is_noticed_by_random_schedules(redis: Redis, rule: Broken, seed: int) -> None:
     """Within a few seeds."""
-    with pytest.raises(ModelBroken):
-        walk_all(redis, rule)
+    notice(walk, redis, rule, seed)
