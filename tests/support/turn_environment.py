@@ -328,6 +328,6 @@ def _without_times(value: Any) -> Any:
     return TIMES.sub("", value) if isinstance(value, str) else value
 
 
-def calling(name: str, **given: Any) -> dict[str, Any]:
+def calling(tool: str, /, **given: Any) -> dict[str, Any]:
     """An answer of the model's that calls a tool."""
-    return {"calls": [{"name": name, "input": given}]}
+    return {"calls": [{"name": tool, "input": given}]}
