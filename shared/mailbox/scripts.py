@@ -5,24 +5,28 @@ A script names its arguments in a head line, and this module makes the Lua line 
     -- args: conv token delay# limits{send# retention} wake...
 
 `#` is a number, `name{…}` a table of its own, and `name...` the place in ARGV where the rest begins: `wake...` is the job to enqueue.
+
+A script names keys by the table `K`, of which it is given what it uses (`shared.mailbox.key_names`): `K.facts .. person`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from importlib import resources
 from operator import itemgetter
 from typing import Any, Final
 
 from shared.mailbox.call import Call
+from shared.mailbox.key_names import key
 from shared.model.channels import CHANNELS
 
 _PLAIN = (int, bytes)
 _USES: Final = re.compile(r"^-- uses: ([\w ]+)$", re.MULTILINE)
 _HEAD: Final = re.compile(r"^-- args: (.+)$", re.MULTILINE)
+_KEY: Final = re.compile(r"\bK\.(\w+)")
 _WORD: Final = re.compile(r"(\w+)\{([\w# ]+)\}|(\w+)(#|\.\.\.)?(?= |$)")
 
 
@@ -34,8 +38,7 @@ def script(name: str) -> tuple[str, str]:
 @cache
 def _script(name: str, _channels: int) -> tuple[str, str]:
     uses = _USES.search(_source(name))
-    parts = [lua(part) for part in ("common", *(uses.group(1).split() if uses else ()), name)]
-    text = "\n".join([_channels_table(), *parts])
+    text = together("common", *(uses.group(1).split() if uses else ()), name)
     return text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
@@ -64,6 +67,12 @@ def _in_order(name: str) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
     return itemgetter(*order) if len(order) > 1 else lambda given: tuple(given[word] for word in order)
 
 
+def together(*names: str) -> str:
+    """These files as one text, with the tables that they read."""
+    parts = [lua(name) for name in names]
+    return "\n".join([_channels_table(), _keys_table(parts), *parts])
+
+
 def lua(name: str) -> str:
     """One file without its comments (the server is sent the code, not the reasons), and with the lines that read its arguments."""
     source = _source(name)
@@ -76,6 +85,13 @@ def _channels_table() -> str:
     providers = ", ".join(f"{name} = '{channel.provider}'" for name, channel in CHANNELS.items())
     late = ", ".join(f"{name} = true" for name, channel in CHANNELS.items() if channel.reports_late)
     return f"local PROVIDERS, REPORTS_LATE = {{{providers}}}, {{{late}}}"
+
+
+def _keys_table(parts: Iterable[str]) -> str:
+    """The keys' names that stand in these parts, as the table that they are read from. Raises KeyError for one that nobody has named."""
+    found = sorted({name for part in parts for name in _KEY.findall(part)})
+    fields = ", ".join(f"{name} = '{key(name)}'" for name in found)
+    return f"local K = {{{fields}}}"
 
 
 def _reading(source: str) -> Iterator[str]:

@@ -6,11 +6,13 @@ import ast
 import re
 
 from shared.mailbox import keys
+from shared.mailbox.key_names import NAMES
 from tests.support.processes import ROOT
 
 PROGRAMS = ("boss", "bridge", "rq_async", "shared", "supervisor_worker", "webhook_api")
-OWNER = ROOT / "shared" / "mailbox" / "keys.py"
-MODULES = [path for package in PROGRAMS for path in sorted((ROOT / package).rglob("*.py")) if path != OWNER]
+OWNERS = (ROOT / "shared" / "mailbox" / "key_names.py", ROOT / "shared" / "mailbox" / "keys.py")
+MODULES = [path for package in PROGRAMS for path in sorted((ROOT / package).rglob("*.py")) if path not in OWNERS]
+SCRIPTS = sorted((ROOT / "shared" / "mailbox" / "lua").glob("*.lua"))
 NAME = re.compile(rf"{keys.PREFIX}[a-z]|rq:[a-z]")
 
 
@@ -34,15 +36,25 @@ def test_the_test_would_find_one() -> None:
     assert not NAME.match("boss: an error")
 
 
-def test_the_scripts_and_python_spell_the_same_keys() -> None:
-    """Each that Python names is one that a script, or Python alone, writes: none is misspelt on one side."""
-    lua = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "shared" / "mailbox" / "lua").glob("*.lua"))
-    spelt = set(re.findall(r"P \.\. '([a-z_]+)", lua))
-    ours = {value.removeprefix(keys.PREFIX) for name, value in vars(keys).items() if name.isupper() and str(value).startswith(keys.PREFIX)}
-    functions = {
-        keys.conversation, keys.file, keys.inbox, keys.message, keys.pause, keys.provider, keys.reply, keys.seen, keys.threads, keys.unsure,
-    }  # fmt: skip
-    ours |= {function("x").removeprefix(keys.PREFIX).partition(":")[0] for function in functions}
-    python_alone = {"", "salt", "heard", "probe", "barrier", "reconcile:turn", "reconcile:since", "reconcile:next"}
-    python_alone |= {"mcp:accepted", "mcp:newest", "mcp:logins"}
-    assert ours - spelt - python_alone == set()
+def test_no_script_writes_a_key_out() -> None:
+    """It takes the names from the table `K`, which holds each that is used, and no other."""
+    for path in SCRIPTS:
+        code = "\n".join(line for line in path.read_text(encoding="utf-8").splitlines() if not line.lstrip().startswith("--"))
+        assert not re.search(rf"['\"]{keys.PREFIX}", code), path.name
+        assert set(re.findall(r"\bK\.(\w+)", code)) <= set(NAMES), path.name
+        assert not re.search(r"\bK\[|[=(,] ?K\b(?!\.)", code), f"{path.name}: a name of the table is written where it can be found"
+
+
+def test_each_name_is_used_and_none_stands_there_twice() -> None:
+    """A day's book and a person's begin alike, and so do what senders were told; each is found by what it is made of."""
+    lua = {name for path in SCRIPTS for name in re.findall(r"\bK\.(\w+)", path.read_text(encoding="utf-8"))}
+    python = set(re.findall(r'\bkey\("(\w+)"\)', OWNERS[1].read_text(encoding="utf-8")))
+    assert lua | python == set(NAMES)
+    texts = [each.text for each in NAMES.values()]
+    assert {text for text in texts if texts.count(text) > 1} == {"spent:"}
+
+
+def test_a_name_says_whose_keys_it_makes() -> None:
+    """What ends in a colon is made of somebody's id; what does not is one key."""
+    for name, each in NAMES.items():
+        assert each.text.endswith(":") == bool(each.owner), name

@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol, cast
 
 from redis import Redis
 
-from shared.mailbox.scripts import lua
+from shared.mailbox.scripts import together
 
 PERSON: Final = "p-1"
 USER: Final = "u-1"
@@ -44,6 +44,6 @@ def run_effect(scripts: Evaluates, kind: str, args: dict[str, Any], *, call: str
         "person": PERSON, "user": USER, "conv": "c-1", "turn": "t-1", "call": call, "marked": False, "channel": "sms", "zone": "UTC",
         **context,
     }  # fmt: skip
-    text = "\n".join([*map(lua, LIBRARIES), _RUN])
+    text = together(*LIBRARIES) + _RUN
     result: dict[str, Any] = json.loads(scripts.eval(text, kind, json.dumps(given), json.dumps(args)))
     return result

@@ -36,14 +36,14 @@ local MOST_ECHOES, SILENCE, AT_ONCE, WITHIN_SECONDS = 3, 600000, 2000, 12000
 -- How long after it was told once that a bound is reached it is not told again: an hour, or the rest of the day.
 local TOLD = {rate_limited = function() return HOUR end, day_limited = function(t) return DAY - t % DAY end}
 
-if redis.call('EXISTS', P .. 'seen:' .. id) == 1 or redis.call('EXISTS', msg_key(id)) == 1 then return {'duplicate', ''} end
+if redis.call('EXISTS', K.seen .. id) == 1 or redis.call('EXISTS', msg_key(id)) == 1 then return {'duplicate', ''} end
 
 local t = now()
 
 -- What is not admitted costs a record and a line, `flood` times an hour; beyond that it is counted alone, so that strangers fill nothing.
 -- The last senders are listed, masked (`who`): a mistyped number in the users file is found that way.
 if verdict ~= '' then
-  local counted = P .. 'ignored:' .. whole(math.floor(t / HOUR))
+  local counted = K.ignored .. whole(math.floor(t / HOUR))
   local n = redis.call('INCR', counted)
   redis.call('PEXPIRE', counted, HOUR)
   if n > flood then
@@ -52,8 +52,8 @@ if verdict ~= '' then
     return {'ignored', verdict}
   end
   if who ~= '' then
-    redis.call('ZADD', P .. 'strangers', whole(t), channel .. ' ' .. verdict .. ' ' .. who)
-    redis.call('ZREMRANGEBYRANK', P .. 'strangers', 0, -201)
+    redis.call('ZADD', K.strangers, whole(t), channel .. ' ' .. verdict .. ' ' .. who)
+    redis.call('ZREMRANGEBYRANK', K.strangers, 0, -201)
   end
 end
 
@@ -66,7 +66,7 @@ if thread ~= '' then
   end
 end
 
-local talk, pair_turns, rate = conv_key(conv), P .. 'turns:' .. pair, P .. 'rate:' .. sender
+local talk, pair_turns, rate = conv_key(conv), K.turns .. pair, K.rate .. sender
 local out = kind ~= 'bridge' and opted_out(pair)
 
 -- Whether a message is a command here and now; "more" needs an answer that was cut, "back" a new chat that began within the hour.
@@ -146,7 +146,7 @@ local function compared(text) return (string.lower((string.gsub(text, '[%z\1-\47
 
 local function said_here()
   if quoted == '' then return true end
-  local entries = redis.call('LRANGE', P .. 'history:' .. conv, -LATELY, -1)
+  local entries = redis.call('LRANGE', K.history .. conv, -LATELY, -1)
   entries[#entries + 1] = 'r:' .. reply_of(get(talk, 'turn'))
   for _, waiting in ipairs(redis.call('LRANGE', inbox_key(conv), -LATELY, -1)) do entries[#entries + 1] = 'm:' .. waiting end
   for _, entry in ipairs(entries) do
@@ -166,7 +166,7 @@ if copy == '1' then way[#way + 1], way[#way + 2] = 'maybe_duplicate', '1' end
 local forwarded = forwarding ~= '' and cjson.decode(forwarding)
 if forwarded then way[#way + 1], way[#way + 2] = 'forwarding', '1' end
 local asked = (answer ~= '' and verdict == '' and not out) and question_answered() or ''
-local by_code, commands, counted = asked ~= '' or is_command(), P .. 'commands:' .. sender, false
+local by_code, commands, counted = asked ~= '' or is_command(), K.commands .. sender, false
 if verdict == '' then
   if keyword == 'stop' then
     verdict = 'opt_out'
@@ -212,9 +212,9 @@ redis.call('HSET', msg_key(id), 'v', VERSION, 'id', id, 'conv', conv, 'channel',
 if index ~= '' then redis.call('HSET', msg_key(id), 'index', index) end
 index_message(id, table.concat({user, sender, conv, index}, ' '), whole(t), t)
 if conv ~= '' then redis.call('ZADD', CONVERSATIONS, whole(t), conv) end
-redis.call('SET', P .. 'seen:' .. id, '1', 'PX', mark)
-redis.call('ZADD', P .. 'recent', whole(t), id)
-redis.call('ZREMRANGEBYRANK', P .. 'recent', 0, -10001)
+redis.call('SET', K.seen .. id, '1', 'PX', mark)
+redis.call('ZADD', K.recent, whole(t), id)
+redis.call('ZREMRANGEBYRANK', K.recent, 0, -10001)
 if digest ~= '' and (verdict == '' or verdict == 'echo') then
   local silent = verdict == 'echo' and (falls_silent and whole(t) or get(talk, 'silent_since')) or 0
   redis.call('HSET', talk, 'heard', digest, 'heard_at', whole(t), 'echoes', echoed, 'silent_since', silent)
@@ -230,7 +230,7 @@ end
 
 -- What a user wrote is not lost because it is not answered: it is shown when the conversation goes on. As many ids as `remember` keeps.
 local function keep_unanswered()
-  local history = P .. 'history:' .. conv
+  local history = K.history .. conv
   redis.call('HSET', msg_key(id), 'event', event)
   redis.call('RPUSH', history, 'm:' .. id)
   redis.call('LTRIM', history, -1000, -1)
@@ -254,7 +254,7 @@ if verdict ~= '' then
     keep_unanswered()
     if falls_silent then tell('echo') end
   elseif TOLD[verdict] and kind ~= 'bridge' and not full
-    and redis.call('SET', P .. 'told:' .. verdict .. ':' .. sender, '1', 'NX', 'PX', whole(TOLD[verdict](t))) then
+    and redis.call('SET', K.told .. verdict .. ':' .. sender, '1', 'NX', 'PX', whole(TOLD[verdict](t))) then
     tell(verdict)
   end
   return {'ignored', verdict}

@@ -6,7 +6,7 @@
 -- Answer: "paused" to who did so, "held" where all is paused already, or "counted".
 -- uses: turns
 -- args: conv provider reason sure apart# quiet# window# probe# longest#
-local t, pause, denied = now(), pause_key(''), P .. 'denied:' .. provider
+local t, pause, denied = now(), pause_key(''), K.denied .. provider
 local sender = get(conv_key(conv), 'sender')
 local message = turn_messages(get(conv_key(conv), 'turn'))[1] or ''
 

@@ -26,7 +26,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', set, '-inf', whole(t), 'LIMIT', 
   else
     redis.call('ZADD', ALARMS, whole(t + LOOK_AGAIN), id)
     redis.call('ZADD', ALARMS_READ, whole(t), id)
-    local record, entry = redis.call('HGETALL', key), get(P .. 'person:' .. whose, 'user')
+    local record, entry = redis.call('HGETALL', key), get(K.person .. whose, 'user')
     record[#record + 1], record[#record + 2] = 'entry', entry ~= '' and entry or get(key, 'user')
     found[#found + 1] = record
   end

@@ -40,7 +40,7 @@ local function talks_elsewhere(person, user)
   if person == '' then return 0 end
   local talks, since = talks_key(person), whole(t - TWO_WEEKS)
   if redis.call('EXISTS', talks) == 0 then
-    local ids = redis.call('ZRANGE', P .. 'index:' .. user, '+inf', since, 'BYSCORE', 'REV', 'LIMIT', 0, LOOKED_AT)
+    local ids = redis.call('ZRANGE', K.index .. user, '+inf', since, 'BYSCORE', 'REV', 'LIMIT', 0, LOOKED_AT)
     for i = #ids, 1, -1 do
       local found = redis.call('HMGET', msg_key(ids[i]), 'state', 'conv', 'accepted_at')
       if found[1] == 'answered' then redis.call('ZADD', talks, found[3], found[2]) end
@@ -236,8 +236,8 @@ local function begin_probe(turn)
   append('probe', 'conv', conv, 'turn', turn, 'provider', get(pause, 'provider'))
 end
 
-redis.call('DEL', P .. 'wake:' .. conv)
-if (tonumber(redis.call('GET', P .. 'schema') or '0') or 0) > schema then return {'newer'} end
+redis.call('DEL', K.wake .. conv)
+if (tonumber(redis.call('GET', K.schema) or '0') or 0) > schema then return {'newer'} end
 look(t, life)
 if process ~= '' then give_sign(process, life, t) end
 if get(key, 'last_token') == token then return {'finished'} end

@@ -1,5 +1,4 @@
 -- Common to all scripts: key names, the clock, the ledger. Times are integer milliseconds of the server's TIME.
-local P = 'boss:'
 local VERSION = '1'
 
 -- clock: begin
@@ -9,36 +8,36 @@ local function now()
 end
 -- clock: end
 
-local function conv_key(id) return P .. 'conv:' .. id end
-local function inbox_key(id) return P .. 'inbox:' .. id end
-local function priority_key(id) return P .. 'priority:' .. id end
-local function msg_key(id) return P .. 'msg:' .. id end
-local function turn_key(id) return P .. 'turn:' .. id end
-local function reply_key(id) return P .. 'reply:' .. id end
+local function conv_key(id) return K.conv .. id end
+local function inbox_key(id) return K.inbox .. id end
+local function priority_key(id) return K.priority .. id end
+local function msg_key(id) return K.msg .. id end
+local function turn_key(id) return K.turn .. id end
+local function reply_key(id) return K.reply .. id end
 local function reply_of(turn) return 'r-' .. string.sub(turn, 3) end
-local DUE = P .. 'due'
-local OPEN = P .. 'open'
-local UNTOLD = P .. 'untold'
+local DUE = K.due
+local OPEN = K.open
+local UNTOLD = K.untold
 
 -- A conversation has two inboxes. What code answers by itself (commands) stands in the second, the priority inbox: it is served under the
 -- same lease and before the first, whatever not-before, day's bound, rate or share holds the first. So each has an agenda and a not-before
 -- of its own. An older version knows the first alone, and cannot take what stands in the second off its agenda.
 local FIRST = {inbox = inbox_key, due = DUE, not_before = 'not_before', wait = 'wait'}
-local PRIORITY = {inbox = priority_key, due = P .. 'priority_due', not_before = 'priority_not_before', wait = 'priority_wait'}
+local PRIORITY = {inbox = priority_key, due = K.priority_due, not_before = 'priority_not_before', wait = 'priority_wait'}
 local AGENDAS = {PRIORITY.due, DUE}
-local UNSETTLED = P .. 'unsettled'
+local UNSETTLED = K.unsettled
 
 local function get(key, field) return redis.call('HGET', key, field) or '' end
 local function number(key, field) return tonumber(get(key, field)) or 0 end
 local function whole(value) return string.format('%.0f', value) end
 
 -- How often each thing has happened, for /metrics: the ledger's lines are trimmed one day, their number is not.
-local function count(name) redis.call('HINCRBY', P .. 'counts', name, 1) end
+local function count(name) redis.call('HINCRBY', K.counts, name, 1) end
 
 -- One line of the ledger, in the same step as the change that it tells of. Ids and figures only.
 local function append(kind, ...)
   count(kind)
-  redis.call('XADD', P .. 'ledger', 'MAXLEN', '~', '100000', '*', 'v', VERSION, 'type', kind, ...)
+  redis.call('XADD', K.ledger, 'MAXLEN', '~', '100000', '*', 'v', VERSION, 'type', kind, ...)
 end
 
 -- A stored time lies ahead of now by no more than what it was set to. Further ahead, TIME has stepped back since (a failover to a server
@@ -49,16 +48,16 @@ local function capped(at, most, t, what, ...)
   return t + most
 end
 
-local function opted_out(pair) return pair ~= '' and redis.call('EXISTS', P .. 'optout:' .. pair) == 1 end
+local function opted_out(pair) return pair ~= '' and redis.call('EXISTS', K.optout .. pair) == 1 end
 
 -- Questions of ours that wait for a person's yes (`approvals`): their keys, and their end. Each is listed under the pair of who asked for it
 -- and that of who is asked. Its code is known for a day after its end: it is not given again, and whoever answers late is told so. What it
 -- asked about goes with its end.
-local Approvals = {KEPT = 86400000, WINDOW = 900000, NUMBERS = P .. 'numbers'}
-function Approvals.key(id) return P .. 'approval:' .. id end
-function Approvals.of_pair(pair) return P .. 'asked:' .. pair end
-function Approvals.of_user(user) return P .. 'approvals:' .. user end
-function Approvals.code_key(user, code) return P .. 'code:' .. user .. ':' .. code end
+local Approvals = {KEPT = 86400000, WINDOW = 900000, NUMBERS = K.numbers}
+function Approvals.key(id) return K.approval .. id end
+function Approvals.of_pair(pair) return K.asked .. pair end
+function Approvals.of_user(user) return K.approvals .. user end
+function Approvals.code_key(user, code) return K.code .. user .. ':' .. code end
 
 function Approvals.close(id, state, t)
   local key = Approvals.key(id)
@@ -85,7 +84,7 @@ end
 -- The user's word on a pair, however it was learnt; `by` names the operator who passes it on. Answer: 1 when it is new.
 local function opt(pair, out, t, by)
   if pair == '' or out == opted_out(pair) then return 0 end
-  if out then redis.call('SET', P .. 'optout:' .. pair, whole(t)) else redis.call('DEL', P .. 'optout:' .. pair) end
+  if out then redis.call('SET', K.optout .. pair, whole(t)) else redis.call('DEL', K.optout .. pair) end
   if out then Approvals.withdraw(pair, '', t) end
   append(out and 'opted_out' or 'opted_in', 'pair', pair, 'by', by or '')
   return 1
@@ -93,8 +92,8 @@ end
 
 -- Files that came with mails. The pieces of one are a hash. `FILES` says of each until when it is kept (ms), how many bytes of room it
 -- takes, and whose it is; both are written in one step, and end at the same time. Nothing counts beside them: room is what the entries say.
-local FILES = P .. 'files'
-local function file_key(name) return P .. 'file:' .. name end
+local FILES = K.files
+local function file_key(name) return K.file .. name end
 local function each_file(names) return string.gmatch(names, '%x+') end
 
 local function read_file_entry(text)
@@ -127,7 +126,7 @@ local function shorten_files(names, most, t)
 end
 
 -- A pause: of all sending (pair ''), or of one user's, which is kept for each of their pairs.
-local function pause_key(pair) return pair == '' and P .. 'pause' or P .. 'pause:' .. pair end
+local function pause_key(pair) return pair == '' and K.pause or K.pause_of .. pair end
 local function held(pair) return get(pause_key(pair), 'since') ~= '' end
 local function paused(pair) return held('') or (pair ~= '' and held(pair)) end
 
@@ -162,7 +161,7 @@ end
 -- A provider did what it was asked: a 403 before it was that message's own, and a pause for this provider ends if the request was
 -- allowed in it, at `since`.
 local function provider_took(provider, since, t)
-  redis.call('DEL', P .. 'denied:' .. provider)
+  redis.call('DEL', K.denied .. provider)
   local key = pause_key('')
   if get(key, 'provider') ~= provider or since <= number(key, 'at') then return end
   if end_pause('', t) then append('resumed', 'by', 'probe', 'user', '', 'provider', provider) end
@@ -171,8 +170,8 @@ end
 -- A wake-up for this conversation is about to be enqueued: the sweep need not add another while the mark lives, which
 -- is twice the queue's oldest wait. The first claim attempt clears it.
 local function mark_wake(conv, t)
-  local wait = tonumber(redis.call('GET', P .. 'wait') or '0') or 0
-  redis.call('SET', P .. 'wake:' .. conv, whole(t), 'PX', whole(math.max(1000, 2 * wait)))
+  local wait = tonumber(redis.call('GET', K.wait) or '0') or 0
+  redis.call('SET', K.wake .. conv, whole(t), 'PX', whole(math.max(1000, 2 * wait)))
 end
 
 -- The wake-up itself: one RQ job, made of what `shared.mailbox.wake_queue.job` gives in ARGV from `at` on, with the records that RQ's own
@@ -214,7 +213,7 @@ end
 
 
 -- What is known of Redis itself (`liveness`), and the latest time that it has shown: behind it TIME has stepped back.
-local LOOKED = P .. 'looked'
+local LOOKED = K.looked
 local function note_time(t)
   if number(LOOKED, 'clock') < t then redis.call('HSET', LOOKED, 'clock', whole(t)) end
 end
@@ -254,8 +253,8 @@ end
 
 -- Turns of one sender at once: `busy` holds the conversations under a lease, `waiting` those that were refused one, the first
 -- refused first. A free place goes to the first who waits, by way of the agenda.
-local function busy_key(sender) return P .. 'busy:' .. sender end
-local function waiting_key(sender) return P .. 'waiting:' .. sender end
+local function busy_key(sender) return K.busy .. sender end
+local function waiting_key(sender) return K.waiting .. sender end
 
 local function hand_on(sender, t)
   local first
@@ -271,7 +270,7 @@ local function free_place(conv, t)
 end
 
 -- The conversations whose lease a worker process holds.
-local function held_key(process) return P .. 'held:' .. process end
+local function held_key(process) return K.held .. process end
 
 -- A lease ends: its process holds the conversation no longer, and its sender's place is free.
 local function release_slot(conv, t)

@@ -8,7 +8,7 @@ local function refused(reason, channel) return {ok = false, reason = reason, cha
 
 -- The newest answer of the model's to the person in the turn's conversation; "" for none since a new chat began.
 local function last_answer(context)
-  local entries = redis.call('LRANGE', P .. 'history:' .. context.conv, -LOOKED_BACK, -1)
+  local entries = redis.call('LRANGE', K.history .. context.conv, -LOOKED_BACK, -1)
   for i = #entries, 1, -1 do
     local kind, id = string.sub(entries[i], 1, 1), string.sub(entries[i], 3)
     if kind == 'b' and id == get(conv_key(context.conv), 'begins') then return '' end
@@ -30,7 +30,7 @@ EFFECTS.send_copy = function(context, args)
   local to = args.to
   if type(to) ~= 'table' then return refused('no_channel') end
   if opted_out(to.pair) then return refused('opted_out', to.channel) end
-  local copies = P .. 'copies:' .. context.person
+  local copies = K.copies .. context.person
   redis.call('ZREMRANGEBYSCORE', copies, '-inf', whole(context.t - DAY_OF_COPIES))
   if redis.call('ZCARD', copies) >= MOST_COPIES then return refused('too_many', to.channel) end
   local reply = args.text == '' and meant(context, args.of) or ''

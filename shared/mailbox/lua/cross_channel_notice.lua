@@ -10,7 +10,7 @@ local lost = msg_key(turn_messages(get(reply_key(reply), 'turn'))[1] or '')
 local rings = get(lost, 'rings')
 
 if reason == '' and opted_out(pair) then reason = 'opted_out' end
-if reason == '' and rings == '' and not redis.call('SET', P .. 'told:elsewhere:' .. pair, '1', 'NX', 'PX', 3600000) then reason = 'told_lately' end
+if reason == '' and rings == '' and not redis.call('SET', K.told_elsewhere .. pair, '1', 'NX', 'PX', 3600000) then reason = 'told_lately' end
 if reason ~= '' then
   append('untold', 'reply', reply, 'reason', reason)
   return reason

@@ -34,7 +34,7 @@ for i = ids, #ARGV do
     redis.call('DEL', reply_key(id))
     redis.call('ZREM', UNTOLD, id)
     redis.call('ZREM', UNSETTLED, id)
-    redis.call('ZREM', P .. 'unsure:' .. conv, id)
+    redis.call('ZREM', K.unsure .. conv, id)
     redis.call('LREM', history, 0, 'r:' .. id)
     redis.call('LREM', history, 0, 'b:' .. id)
   else
@@ -42,8 +42,8 @@ for i = ids, #ARGV do
     unindex_message(id)
     drop_files(get(msg_key(id), 'files'))
     redis.call('DEL', msg_key(id))
-    redis.call('ZREM', P .. 'parked', id)
-    redis.call('ZREM', P .. 'recent', id)
+    redis.call('ZREM', K.parked, id)
+    redis.call('ZREM', K.recent, id)
     redis.call('LREM', history, 0, 'm:' .. id)
   end
 end
@@ -52,7 +52,7 @@ if redis.call('EXISTS', inbox_key(conv), priority_key(conv)) > 0 then
   schedule(conv, t, t)
 else
   redis.call('ZREM', DUE, conv)
-  if redis.call('LLEN', history) == 0 then redis.call('DEL', key, P .. 'wake:' .. conv) end
+  if redis.call('LLEN', history) == 0 then redis.call('DEL', key, K.wake .. conv) end
 end
 append('erased', 'conv', conv, 'n', #ARGV - ids + 1)
 return broken

@@ -12,5 +12,5 @@ for _, list in ipairs(lists_of(person)) do
 end
 redis.call('DEL', facts_key(person), lists_key(person))
 redis.call('DEL', talks_key(person))
-redis.call('DEL', P .. 'copies:' .. person)
+redis.call('DEL', K.copies .. person)
 return n

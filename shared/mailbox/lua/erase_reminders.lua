@@ -2,7 +2,7 @@
 -- Answer: how many.
 -- uses: people ringing
 -- args: user
-local person, n = redis.call('HGET', P .. 'people', user) or '', 0
+local person, n = redis.call('HGET', K.people, user) or '', 0
 if person == '' then return 0 end
 for _, key in ipairs({reminders_key(person), rung_key(person)}) do
   for _, id in ipairs(redis.call('ZRANGE', key, 0, -1)) do

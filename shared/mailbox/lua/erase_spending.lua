@@ -2,7 +2,7 @@
 -- theirs under way is settled at its amount first: a true use that comes later is written into the books of all alone.
 -- uses: spending
 -- args: user
-local t, names = now(), {user, redis.call('HGET', P .. 'people', user) or nil}  -- an older version has kept them by the entry's id
+local t, names = now(), {user, redis.call('HGET', K.people, user) or nil}  -- an older version has kept them by the entry's id
 for _, id in ipairs(redis.call('ZRANGE', RESERVED, 0, -1)) do
   local call = read_model_call(id)
   local own = call and string.match(call.books[3] or '', '([^:]+):[^:]+$')
@@ -17,5 +17,5 @@ for i = -math.floor(Money.kept[2] / DAY) - 5, 1 do
     redis.call('DEL', Money.own_key(name, day_of(t + i * DAY)), Money.own_key(name, (Money.month_of(t + i * DAY))))
   end
 end
-redis.call('ZREM', P .. 'spenders', unpack(names))
+redis.call('ZREM', K.spenders, unpack(names))
 return ''

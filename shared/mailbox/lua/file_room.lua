@@ -7,7 +7,7 @@
 -- args: id user most# percent# least# life# files...
 local WEEK = 604800000
 local t = now()
-if redis.call('EXISTS', P .. 'seen:' .. id, msg_key(id)) > 0 then return {'known'} end
+if redis.call('EXISTS', K.seen .. id, msg_key(id)) > 0 then return {'known'} end
 
 local taken, has, held = 0, {}, redis.call('HGETALL', FILES)
 for i = 1, #held, 2 do

@@ -10,7 +10,7 @@ local MOST_NAMED, MOST_BYTES = 100, 2000000
 -- Days that are looked through for a digest that nobody has begun to send.
 local DAYS_AHEAD = 7
 
-local function budget_key(sender) return P .. 'forwarded:' .. sender end
+local function budget_key(sender) return K.forwarded .. sender end
 
 -- A budget of a day that lies ahead is used on: TIME has stepped back since, and a day's budget is given once.
 local function is_new_day(sender, t) return number(budget_key(sender), 'day') < math.floor(t / FORWARDING_DAY) end

@@ -3,9 +3,9 @@
 -- of what stands before: `from` names the list's entry with which it begins ("" for the chat's first), `version` rises with every change.
 -- A chat that was left for a new one keeps its record, for it can be taken up again (`store_reply`): there are two places for records.
 
-local History = {summaries = P .. 'summaries', piece = 100, kept = 1000}  -- `kept`: entries of a list (`remember`)
-function History.list(conv) return P .. 'history:' .. conv end
-function History.places(conv) return {P .. 'summary:' .. conv, P .. 'summary:' .. conv .. ':other'} end
+local History = {summaries = K.summaries, piece = 100, kept = 1000}  -- `kept`: entries of a list (`remember`)
+function History.list(conv) return K.history .. conv end
+function History.places(conv) return {K.summary .. conv, K.summary .. conv .. ':other'} end
 
 -- The key of the present chat's record; nil where it has none.
 function History.record(conv)
@@ -97,7 +97,7 @@ function History.summaries_to_make(most, hold, quiet, t)
   end
   for _, conv in ipairs(redis.call('ZRANGEBYSCORE', History.summaries, '-inf', whole(t), 'LIMIT', 0, most)) do
     local record = History.record(conv)
-    local last = tonumber(redis.call('ZSCORE', P .. 'conversations', conv)) or 0
+    local last = tonumber(redis.call('ZSCORE', K.conversations, conv)) or 0
     local busy = get(conv_key(conv), 'token') ~= '' or (last <= t and last + quiet > t)
     if not record then
       redis.call('ZREM', History.summaries, conv)

@@ -6,7 +6,7 @@
 -- Answer: how many messages were listed by it; what was listed before is not counted.
 -- uses: indexes index_ends
 -- args: from to entries...
-local t, progress, n = now(), P .. 'indexing', 0
+local t, progress, n = now(), K.indexing, 0
 
 -- A message is listed under all of its names in one step, so one of them tells.
 local function is_listed(id, names)

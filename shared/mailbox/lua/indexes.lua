@@ -3,10 +3,10 @@
 -- An entry goes when its record has gone: `INDEXES` says when each index is to be looked through next. `CONVERSATIONS` holds those that
 -- have kept messages, by their last activity.
 
-local INDEXES, CONVERSATIONS = P .. 'indexes', P .. 'conversations'
+local INDEXES, CONVERSATIONS = K.indexes, K.conversations
 local INDEX_DAY = 86400000
 
-local function index_key(name) return P .. 'index:' .. name end
+local function index_key(name) return K.index .. name end
 
 -- The names in a record's field, or in an argument: separated by blanks.
 local function each_name(names) return string.gmatch(names, '%S+') end

@@ -3,8 +3,8 @@
 -- item's version: who changes one that is not any more what they saw is told what stands now, and nothing changes.
 local MAX_LISTS, MAX_ITEMS, MAX_ITEM, MAX_LIST_NAME = 20, 200, 200, 40
 
-local function lists_key(person) return P .. 'lists:' .. person end
-local function items_key(person, list) return P .. 'list:' .. person .. ':' .. list end
+local function lists_key(person) return K.lists .. person end
+local function items_key(person, list) return K.items .. person .. ':' .. list end
 
 -- The heads of a person's lists, in the order in which they were begun.
 local function lists_of(person)

@@ -4,7 +4,7 @@
 -- A silence proves nothing unless Redis itself was there: every look notes its time, and after a gap of more than half a life between two
 -- looks (a stall, a restart, a failover) nobody is called dead until two lives later.
 
-local PROCESSES = P .. 'processes'
+local PROCESSES = K.processes
 local ENDED = 'ended'  -- the holder of a lease whose process has ended for certain: its own host says so
 local CLOCK_SLACK = 1000
 local looks = false  -- who does not look calls nobody dead
@@ -104,7 +104,7 @@ end
 
 -- A message's last try is made without another message's beside it: what dies then has died alone with every suspect of its like. The
 -- first to come has the place while its lease lives. `last`: from how many lost leases on a try is the last.
-local ALONE = P .. 'alone'
+local ALONE = K.alone
 
 local function may_try(conv, token, messages, last, t, lease)
   local lost = 0
@@ -117,7 +117,7 @@ local function may_try(conv, token, messages, last, t, lease)
 end
 
 -- Messages whose lost lease was counted because a process was silent: taken back when it turns out to live.
-local function doubt_key(process) return P .. 'doubted:' .. process end
+local function doubt_key(process) return K.doubted .. process end
 
 local function doubt(process, id)
   redis.call('SADD', doubt_key(process), id)

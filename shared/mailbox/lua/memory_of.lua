@@ -16,7 +16,7 @@ end
 local user, since, left = get(person_key(person), 'user'), now() - oldest, most_said
 
 local function read_talk(other)
-  local entries = redis.call('LRANGE', P .. 'history:' .. other, -MOST_ENTRIES, -1)
+  local entries = redis.call('LRANGE', K.history .. other, -MOST_ENTRIES, -1)
   for i = #entries, 1, -1 do
     local kind, id = string.sub(entries[i], 1, 1), string.sub(entries[i], 3)
     if left <= 0 or (kind == 'b' and id == get(conv_key(other), 'begins')) then return end

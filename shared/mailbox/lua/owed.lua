@@ -1,7 +1,7 @@
 -- What was done for a person who opted out before they could be told: the replies of such turns, by pair. Once they opt in again they are told
 -- by a notice for each (`rest` is the reply), before all else that waits.
 local function tell_owed(pair, t)
-  for _, reply in ipairs(redis.call('LRANGE', P .. 'owed:' .. pair, 0, -1)) do
+  for _, reply in ipairs(redis.call('LRANGE', K.owed .. pair, 0, -1)) do
     local of, list = get(reply_key(reply), 'conv'), get(turn_key(get(reply_key(reply), 'turn')), 'messages')
     local first = msg_key(list ~= '' and cjson.decode(list)[1] or '')
     local id, event = 'n-owed-' .. string.sub(reply, 3), get(first, 'event')
@@ -12,5 +12,5 @@ local function tell_owed(pair, t)
       into_priority(of, id, t)
     end
   end
-  redis.call('DEL', P .. 'owed:' .. pair)
+  redis.call('DEL', K.owed .. pair)
 end

@@ -15,7 +15,7 @@ local function stop(pair)
   changed = 1
   redis.call('HSET', key, 'since', whole(pair == '' and t or active(t, '')), 'at', whole(t), 'reason', reason, 'by', by, 'user', user)
   if pair ~= '' then
-    redis.call('SADD', P .. 'paused', pair)
+    redis.call('SADD', K.paused, pair)
     Approvals.withdraw(pair, '', t)
   end
 end

@@ -1,12 +1,12 @@
 -- People. A person has an id that never changes and is given to nobody else; everything of theirs hangs on it. Each erasure raises its
 -- epoch: what names an older one is made of what was erased, and is stored no more.
 
-local PEOPLE = P .. 'people'
-local function person_key(id) return P .. 'person:' .. id end
-local function facts_key(person) return P .. 'facts:' .. person end
+local PEOPLE = K.people
+local function person_key(id) return K.person .. id end
+local function facts_key(person) return K.facts .. person end
 -- The conversations of a person, by when a turn of theirs in each ended last (`remember` in `turns`).
-local function talks_key(person) return P .. 'talks:' .. person end
-function Approvals.always_key(person) return P .. 'always:' .. person end
+local function talks_key(person) return K.talks .. person end
+function Approvals.always_key(person) return K.always .. person end
 
 -- The person of an entry of the users file, made where it is met first; its id is made of the turn's, which is random.
 local function person_of(user, turn)

@@ -2,7 +2,7 @@
 -- brought something back, and of the first of several that failed alike. The same when repeated.
 -- Answer: the error of the run before, '' where that had none: who logs says a trouble once.
 -- args: run failure numbers listed accepted ignored marked unread
-local key, t = P .. 'reconcile', now()
+local key, t = K.reconcile, now()
 if get(key, 'run') == run then return get(key, 'before') end
 
 local before = get(key, 'failure')

@@ -64,7 +64,7 @@ end
 -- An attempt that stayed of unknown outcome, while its conversation goes on: its message may turn up in the provider's list later, and
 -- then it is not another reply's that says the same. The newest 200 of a conversation; who reads them asks the records what they are.
 local function keep_unsure(reply, attempt, retention)
-  local key = P .. 'unsure:' .. get(reply_key(reply), 'conv')
+  local key = K.unsure .. get(reply_key(reply), 'conv')
   redis.call('ZADD', key, whole(attempt.at), reply)
   redis.call('ZREMRANGEBYRANK', key, 0, -201)
   redis.call('PEXPIRE', key, retention)
@@ -86,7 +86,7 @@ end
 local function count_segments(key)
   local segments = number(key, 'segments')
   if segments > 0 then
-    redis.call('HINCRBY', P .. 'counts', 'segments:' .. get(key, 'price_class') .. ':' .. get(key, 'encoding'), segments)
+    redis.call('HINCRBY', K.counts, 'segments:' .. get(key, 'price_class') .. ':' .. get(key, 'encoding'), segments)
   end
 end
 
@@ -97,7 +97,7 @@ local function take_accepted(reply, list, attempt, provider_id, retention, t)
   attempt.outcome = 'accepted'
   attempt.provider_id = provider_id
   write_attempts(reply, list)
-  if provider_id ~= '' then redis.call('SET', P .. 'provider:' .. provider_id, reply, 'PX', retention) end
+  if provider_id ~= '' then redis.call('SET', K.provider .. provider_id, reply, 'PX', retention) end
   local conv, turn = get(key, 'conv'), get(key, 'turn')
   append('sent', 'conv', conv, 'reply', reply, 'attempt', attempt.id)
   count_segments(key)

@@ -1,9 +1,9 @@
 -- Requests of an operator for a retry, which a worker's sweep serves: `RETRIES` holds those that are not served yet, by when somebody
 -- should take them on; a request's own record says who asked, and what came of it.
 
-local RETRIES = P .. 'retries'
+local RETRIES = K.retries
 local RESULT_KEPT, MOST_TRIES = 86400000, 5
-local function request_key(operation) return P .. 'retry:' .. operation end
+local function request_key(operation) return K.retry .. operation end
 
 -- A caller of `retry` that made no request has no record.
 local function end_request(operation, result, detail, t)

@@ -10,10 +10,10 @@ end
 if user == '' then
   go_on('')
 else
-  for _, pair in ipairs(redis.call('SMEMBERS', P .. 'paused')) do
+  for _, pair in ipairs(redis.call('SMEMBERS', K.paused)) do
     if get(pause_key(pair), 'user') == user then
       go_on(pair)
-      redis.call('SREM', P .. 'paused', pair)
+      redis.call('SREM', K.paused, pair)
     end
   end
 end

@@ -32,7 +32,7 @@ local whole_turn = parked_turn ~= '' and redis.call('HEXISTS', turn_key(parked_t
 local function begin_anew(name, state, turn)
   redis.call('HSET', msg_key(name), 'operation', operation, 'state', state, 'reason', '', 'errors', 0, 'lost', 0, 'asked', 0, 'turn', turn,
     'active_at', whole(active(t, get(conv_key(conv), 'pair'))), 'maybe_duplicate', duplicate)
-  redis.call('ZREM', P .. 'parked', name)
+  redis.call('ZREM', K.parked, name)
 end
 
 local function bring_back(turn)

@@ -1,12 +1,12 @@
 -- Reminders: a record each, when it is to be looked at, and what of it still waits in an inbox. A reminder belongs to a person and a channel,
 -- not to a conversation. `ALARMS` scores each that waits by its due time; whoever reads one scores it later and notes in `ALARMS_READ` when.
 
-local ALARMS, ALARMS_READ = P .. 'alarms', P .. 'alarms_read'
+local ALARMS, ALARMS_READ = K.alarms, K.alarms_read
 local RUNG_KEPT, MOST_RUNG = 86400000, 50
 
-local function reminder_key(id) return P .. 'reminder:' .. id end
-local function reminders_key(person) return P .. 'reminders:' .. person end
-local function rung_key(person) return P .. 'rung:' .. person end
+local function reminder_key(id) return K.reminder .. id end
+local function reminders_key(person) return K.reminders .. person end
+local function rung_key(person) return K.rung .. person end
 
 local function drop_alarm(id)
   redis.call('ZREM', ALARMS, id)

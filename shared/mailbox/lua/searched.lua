@@ -3,7 +3,7 @@
 -- uses: spending
 -- args: model_call searches#
 local call = read_model_call(model_call)
-if not call or not redis.call('SET', P .. 'searched:' .. model_call, searches, 'NX', 'PX', 2 * DAY) then return 0 end
+if not call or not redis.call('SET', K.searched .. model_call, searches, 'NX', 'PX', 2 * DAY) then return 0 end
 for i, key in ipairs(call.books) do
   if i <= 2 or redis.call('EXISTS', key) == 1 then redis.call('HINCRBY', key, 'searches', searches) end
 end

@@ -13,16 +13,16 @@
 -- A book is read and written as a whole: each text writes in all four, twice, and a command for each figure would be a tenth of its cost.
 
 local DAY = 86400000
-local RESERVED = P .. 'reserved'
+local RESERVED = K.reserved
 local Money = {
   kept = {3 * DAY, 70 * DAY, 3 * DAY, 70 * DAY},  -- how long each of the four books is kept
   names = {'daily_dollars', 'monthly_dollars', 'person_daily_dollars', 'person_monthly_dollars'},  -- of their bounds
-  told = P .. 'near',
+  told = K.near,
 }
 
 local function day_of(t) return whole(math.floor(t / DAY)) end
-local function spent_key(day) return P .. 'spent:' .. day end
-local function model_call_key(id) return P .. 'call:' .. id end
+local function spent_key(day) return K.spent .. day end
+local function model_call_key(id) return K.call .. id end
 
 local function is_forwarding(sender) return string.sub(sender, 1, 2) == 'f-' end
 local function payer(sender) return is_forwarding(sender) and 'forwarded' or sender end
@@ -40,13 +40,13 @@ function Money.month_of(t)
   return string.format('%04d-%02d', year + era * 400 + (month <= 2 and 1 or 0), month), string.format('%02d', day)
 end
 
-function Money.own_key(person, period) return P .. 'spent:' .. person .. ':' .. period end
+function Money.own_key(person, period) return K.spent_by .. person .. ':' .. period end
 
 -- Who pays for what a message asks: a person's id, by how many ms their clock is ahead of UTC, and the id of their entry. `zones` says so of
 -- each zone (`Europe/Berlin=3600000 ...`). All forwarding addresses are one.
 function Money.account_of(sender, user, person, zones)
   if is_forwarding(sender) then return 'forwarded', 0 end
-  local zone = zones ~= '' and redis.call('HGET', P .. 'zones', user)
+  local zone = zones ~= '' and redis.call('HGET', K.zones, user)
   local _, at = string.find(' ' .. zones, ' ' .. (zone or '=') .. '=', 1, true)
   return person ~= '' and person or '-', at and tonumber(string.match(zones, '^-?%d+', at)) or 0, user
 end
@@ -56,15 +56,15 @@ function Money.adopt(key, person, user, t)
   local before = Money.own_key(user, string.match(key, '[^:]+$'))
   if redis.call('EXISTS', before) == 0 then return false end
   redis.call('RENAME', before, key)
-  redis.call('ZREM', P .. 'spenders', user)
-  redis.call('ZADD', P .. 'spenders', whole(t), person)
+  redis.call('ZREM', K.spenders, user)
+  redis.call('ZADD', K.spenders, whole(t), person)
   return true
 end
 
 -- Where a call counts whose book has gone on under its person's id since it was reserved.
 function Money.adopted(key)
   local user, period = string.match(key, ':(u%-[^:]*):([^:]+)$')
-  local person = user and redis.call('HGET', P .. 'people', user)
+  local person = user and redis.call('HGET', K.people, user)
   local now = person and Money.own_key(person, period)
   return now and redis.call('EXISTS', now) == 1 and now or key
 end
@@ -104,7 +104,7 @@ end
 
 -- By what the operator knows a person: the id of their entry.
 function Money.user_of(person)
-  local user = get(P .. 'person:' .. person, 'user')
+  local user = get(K.person .. person, 'user')
   return user ~= '' and user or person
 end
 
@@ -126,11 +126,11 @@ end
 
 -- The dollars of a call that an older version has reserved stand in a record beside it; in one that is older still, nowhere.
 function Money.beside(call)
-  local text = redis.call('GET', P .. 'cost:' .. call.id)
+  local text = redis.call('GET', K.cost .. call.id)
   local words = text and split(text) or {}
   call.micros, call.model, call.of_month, call.lasts = tonumber(words[2] or '') or 0, words[4] or '-', words[5] or '-', tonumber(words[6] or '') or 0
   call.books, call.bounds = text and {words[7], words[8], Money.adopted(words[9]), Money.adopted(words[10])} or {spent_key(call.day)}, {}
-  redis.call('ZREM', P .. 'costs', call.id)
+  redis.call('ZREM', K.costs, call.id)
 end
 
 local function read_model_call(id)
@@ -253,8 +253,8 @@ function Money.reserve(look, call, amount, micros, model, bounds)
   end
   redis.call('ZADD', RESERVED, whole(call.ends), call.id)
   if look[3].new then
-    redis.call('ZREMRANGEBYSCORE', P .. 'spenders', '-inf', whole(look.t - Money.kept[2]))
-    redis.call('ZADD', P .. 'spenders', whole(look.t), look.person)
+    redis.call('ZREMRANGEBYSCORE', K.spenders, '-inf', whole(look.t - Money.kept[2]))
+    redis.call('ZADD', K.spenders, whole(look.t), look.person)
   end
 end
 
@@ -348,7 +348,7 @@ local function tell_of_waiting(conv, first, id, code, t, offset)
   local key, day = conv_key(conv), day_of(t + offset)
   local sender, event, tomorrow = get(key, 'sender'), get(msg_key(first), 'event'), (day + 1) * DAY - offset
   if sender == '' or event == '' or get(msg_key(first), 'kind') == 'bridge' or opted_out(get(key, 'pair')) then return '' end
-  if not redis.call('SET', P .. 'told:waits:' .. day .. ':' .. sender, '1', 'NX', 'PX', whole(2 * DAY)) then return '' end
+  if not redis.call('SET', K.told_waits .. day .. ':' .. sender, '1', 'NX', 'PX', whole(2 * DAY)) then return '' end
   write_notice(conv, id, code, event, get(msg_key(first), 'user'), t)
   redis.call('HSET', msg_key(id), 'until', whole(tomorrow))
   redis.call('LPUSH', inbox_key(conv), id)
@@ -357,5 +357,5 @@ local function tell_of_waiting(conv, first, id, code, t, offset)
 end
 
 -- A sender hears once a day that a month's money is used up.
-function Money.told_key(sender, t) return P .. 'told:month:' .. day_of(t) .. ':' .. sender end
+function Money.told_key(sender, t) return K.told_month .. day_of(t) .. ':' .. sender end
 function Money.tell(sender, t) redis.call('SET', Money.told_key(sender, t), '1', 'PX', whole(2 * DAY)) end

@@ -3,7 +3,7 @@
 -- call is repeated. A process that died without a word leaves the book when another looks. RQ's own records are read here, so that a
 -- look is one round trip. Answer: {worker's key, its last heartbeat, ...}.
 -- args: name state shift queue keep#
-local book, t = P .. 'standby', now()
+local book, t = K.standby, now()
 
 local function entry(raw)
   return raw and cjson.decode(raw) or {state = '', shift = '', seen = '0', since = whole(t)}

@@ -7,7 +7,7 @@
 -- uses: turns replies threads
 -- args: reply id provider_id state code retention word report heard pair thread
 if (reply == '' or redis.call('EXISTS', reply_key(reply)) == 0) and provider_id ~= '' then
-  reply = redis.call('GET', P .. 'provider:' .. provider_id) or ''
+  reply = redis.call('GET', K.provider .. provider_id) or ''
 end
 local key, t = reply_key(reply), now()
 local known = reply ~= '' and redis.call('EXISTS', key) == 1
@@ -19,7 +19,7 @@ end
 
 if word ~= '' then
   local whose = attempt and pair_of(reply) or pair
-  if whose ~= '' and redis.call('SET', P .. 'seen:' .. report, '1', 'NX', 'PX', heard) then opt(whose, word == 'out', t) end
+  if whose ~= '' and redis.call('SET', K.seen .. report, '1', 'NX', 'PX', heard) then opt(whose, word == 'out', t) end
 end
 if not attempt then return {known and get(key, 'state') or '', '0'} end
 if thread ~= '' then keep_thread(read_thread(pair_of(reply), thread), get(key, 'conv')) end

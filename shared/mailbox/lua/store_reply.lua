@@ -66,7 +66,7 @@ if answers ~= '' then
   local before = reply_key(get(msg_key(turn_messages(turn)[1]), 'rest'))
   if answers == 'more' and redis.call('EXISTS', before) == 1 then redis.call('HSET', before, 'next', reply) end
   if answers == 'new' then
-    local history = P .. 'history:' .. conv
+    local history = K.history .. conv
     redis.call('RPUSH', history, 'b:' .. reply)
     redis.call('PEXPIRE', history, limits.retention)
     redis.call('HSET', key, 'begins_before', get(key, 'begins'), 'begins', reply, 'rest', '')

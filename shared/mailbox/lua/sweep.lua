@@ -35,15 +35,15 @@ let_go_of_the_silent(t)
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', RESERVED, '-inf', whole(t), 'LIMIT', 0, 100)) do settle_if_left_behind(id) end
 -- Further ahead than a lease, TIME has stepped back since.
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', RESERVED, '(' .. whole(t + lease), '+inf', 'LIMIT', 0, 100)) do settle_if_left_behind(id) end
-if mark > 1000 then redis.call('SET', P .. 'wait', whole(mark / 2), 'PX', 10000) end
+if mark > 1000 then redis.call('SET', K.wait, whole(mark / 2), 'PX', 10000) end
 local function wake_due(agenda, conv)
-  local left = redis.call('PTTL', P .. 'wake:' .. conv)
-  if left > 0 and tonumber(redis.call('GET', P .. 'wake:' .. conv)) > t then left = 0 end
+  local left = redis.call('PTTL', K.wake .. conv)
+  if left > 0 and tonumber(redis.call('GET', K.wake .. conv)) > t then left = 0 end
   if left > 0 then
     redis.call('ZADD', agenda, whole(t + math.min(recheck, left)), conv)
   else
     redis.call('ZADD', agenda, whole(t + math.min(recheck, mark)), conv)
-    redis.call('SET', P .. 'wake:' .. conv, whole(t), 'PX', whole(mark))
+    redis.call('SET', K.wake .. conv, whole(t), 'PX', whole(mark))
     local channel = get(conv_key(conv), 'channel')
     woken[#woken + 1] = {conv, channel ~= '' and channel or 'sms'}
   end

@@ -7,7 +7,7 @@ local TOPIC_KEPT = 1209600000
 -- A mail's thread as `ThreadNames.argument` spells it: how long what it names is kept (ms), '1' where the mail may be found by its subject
 -- alone, the subject or '-', and its ids, first those by which it is looked up first.
 local function read_thread(pair, text)
-  local thread, prefix = {keys = {}}, P .. 'thread:' .. pair .. ':'
+  local thread, prefix = {keys = {}}, K.thread .. pair .. ':'
   local kept, by_topic, topic, names = string.match(text, '^(%S+) (%S+) (%S+) (.+)$')
   thread.kept, thread.by_topic, thread.topic = kept, by_topic == '1', topic ~= '-' and prefix .. topic
   for name in string.gmatch(names, '%S+') do thread.keys[#thread.keys + 1] = prefix .. name end

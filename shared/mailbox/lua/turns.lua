@@ -9,7 +9,7 @@ end
 local function box_of(turn) return get(turn_key(turn), 'priority') == '1' and PRIORITY or FIRST end
 
 -- What a turn has done so far, by names that are written once (`step`). From the first step on nothing dissolves it.
-local function steps_key(turn) return P .. 'steps:' .. turn end
+local function steps_key(turn) return K.steps .. turn end
 
 -- The turn with a step whose messages stand at the head of the first inbox; "" where none does. It may be under way, or wait.
 local function bound_turn(conv) return get(conv_key(conv), 'bound') end
@@ -48,9 +48,9 @@ end
 local function settle_message(id, conv, turn, state, reason, retention, t)
   redis.call('HSET', msg_key(id), 'state', state, 'reason', reason, 'done_at', whole(t))
   if state == 'parked' then
-    redis.call('ZADD', P .. 'parked', whole(t), id)
+    redis.call('ZADD', K.parked, whole(t), id)
   else
-    redis.call('ZREM', P .. 'parked', id)
+    redis.call('ZREM', K.parked, id)
     redis.call('PEXPIRE', msg_key(id), retention)
     shorten_files(get(msg_key(id), 'files'), math.min(86400000, tonumber(retention)), t)
   end
@@ -71,7 +71,7 @@ end
 -- shows of it begins where its record says (`history`).
 local function remember(conv, turn, retention)
   local MOST_TALKS_KEPT = 50
-  local key = P .. 'history:' .. conv
+  local key = K.history .. conv
   for _, id in ipairs(turn_messages(turn)) do
     local kind = get(msg_key(id), 'kind')
     local by_us = kind == 'notice' or kind == 'reminder' or kind == 'question' or kind == 'approved' or kind == 'copy'
@@ -79,11 +79,11 @@ local function remember(conv, turn, retention)
   end
   if redis.call('EXISTS', reply_key(reply_of(turn))) == 1 then redis.call('RPUSH', key, 'r:' .. reply_of(turn)) end
   redis.call('LTRIM', key, -1000, -1)
-  for _, kept in ipairs({key, P .. 'summary:' .. conv, P .. 'summary:' .. conv .. ':other'}) do redis.call('PEXPIRE', kept, retention) end
+  for _, kept in ipairs({key, K.summary .. conv, K.summary .. conv .. ':other'}) do redis.call('PEXPIRE', kept, retention) end
   -- The person's other conversations show the last of this one (`memory_of`). The key is `talks_key`'s, which not every script has.
-  local person = redis.call('HGET', P .. 'people', get(turn_key(turn), 'user'))
+  local person = redis.call('HGET', K.people, get(turn_key(turn), 'user'))
   if person then
-    local talks = P .. 'talks:' .. person
+    local talks = K.talks .. person
     redis.call('ZADD', talks, whole(now()), conv)
     redis.call('ZREMRANGEBYRANK', talks, 0, -MOST_TALKS_KEPT - 1)
     redis.call('PEXPIRE', talks, retention)
@@ -120,7 +120,7 @@ local function close_turn(conv, token, state, reason, retention, t)
   end
   if state == 'parked' and turn ~= '' and bound_turn(conv) == turn then redis.call('HSET', key, 'bound', '') else unbind(conv, turn) end
   if reason == 'opted_out' and number(reply, 'receipts') > 0 then
-    local owed = P .. 'owed:' .. get(key, 'pair')
+    local owed = K.owed .. get(key, 'pair')
     redis.call('RPUSH', owed, reply_of(turn))
     redis.call('LTRIM', owed, -20, -1)
     redis.call('PEXPIRE', owed, retention)

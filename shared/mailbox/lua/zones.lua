@@ -2,7 +2,7 @@
 -- than before is noted in the same step: they are asked whether their reminders move with them (`ask_zone`).
 -- uses: moved_zones
 -- args: users...
-local key = P .. 'zones'
+local key = K.zones
 local before, flat = {}, redis.call('HGETALL', key)
 for i = 1, #flat, 2 do before[flat[i]] = flat[i + 1] end
 redis.call('DEL', key)

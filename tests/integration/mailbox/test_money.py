@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from shared.mailbox import calls
 from shared.mailbox.calls import DAY_MS, Cost, DayBounds, Dearest, Settled
-from shared.mailbox.scripts import lua
+from shared.mailbox.scripts import together
 from shared.model.prices import Price, Rates, Tier
 from tests.support.mailbox_driver import C, MailboxDriver
 from tests.support.mailbox_state import CLOCK, LEASE, RETENTION, scripted_clock
@@ -93,7 +93,7 @@ def test_what_a_question_may_cost_is_its_tokens_in_the_dearest_tier_that_it_reac
 
 def test_months_and_days_are_the_calendar_s(driver: MailboxDriver) -> None:
     """Over leap years and ends of centuries."""
-    library = scripted_clock("\n".join((lua("common"), lua("spending")))) + "\nlocal found = {}\n"
+    library = scripted_clock(together("common", "spending")) + "\nlocal found = {}\n"
     text = (
         library
         + "for i = 1, #ARGV do local month, day = Money.month_of(ARGV[i] * 86400000) found[i] = month .. '-' .. day end\nreturn found"

@@ -32,8 +32,8 @@ from tests.support.turn_environment import TurnEnvironment
 JsonObject = dict[str, Any]
 EFFECT: Final = """
 EFFECTS.note = function(context, args)
-  local n = redis.call('HINCRBY', P .. 'notes', context.person, 1)
-  redis.call('HSET', P .. 'notes:' .. context.person, context.turn .. ':' .. context.call, args.text)
+  local n = redis.call('HINCRBY', 'boss:notes', context.person, 1)
+  redis.call('HSET', 'boss:notes:' .. context.person, context.turn .. ':' .. context.call, args.text)
   return {ok = true, number = n, text = args.text}
 end
 EFFECTS.look = function() return {ok = true} end
