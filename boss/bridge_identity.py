@@ -13,8 +13,9 @@ from bridge.client.errors import BridgeError, BridgeRefused
 from shared.config.settings import Settings
 from shared.errors import BadInput
 from shared.model.addresses import Channel, EmailAddress, PhoneNumber
-from shared.model.users import User, load_users
+from shared.model.users import User
 from shared.observability.redaction import mask
+from shared.registry import users_on_disk
 
 UNREACHABLE: Final = 2
 
@@ -30,7 +31,7 @@ class Ends:
 
 def ends_of(settings: Settings, channel: Channel, who: str = "") -> Ends | None:
     """The user with that address or name; without `who`, the first user with the channel, or None. Raises BadParameter for a stranger."""
-    users = load_users(settings.boss_users_file).all
+    users = users_on_disk(settings).all
     found = [user for user in users if not who or _is(user, who)]
     if not found:
         raise click.BadParameter("no user of the users file has this address or name", param_hint="--as")

@@ -8,6 +8,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -24,10 +25,11 @@ from shared.mailbox.wake_queue import Dispatcher
 from shared.model.addresses import Identities
 from shared.model.codec import DATA_VERSION
 from shared.model.prices import PriceTable
-from shared.model.users import Users, load_users
+from shared.model.users import Users
 from shared.observability import logs
 from shared.process import blocking
 from shared.process.honcho import under_honcho
+from shared.registry import PeopleDirectory
 from shared.storage import clients
 from shared.storage.group_commit import GroupCommit
 from shared.storage.replication import ReplicationBarrier
@@ -92,13 +94,18 @@ class Runtime:
     """Settings, users and connections of one process."""
 
     settings: Settings
-    users: Users
+    people: PeopleDirectory
     redis: Redis
     mailbox: Mailbox
     dispatcher: Dispatcher
     identify: Callable[[], Identities]
     barrier: ReplicationBarrier = field(default_factory=lambda: ReplicationBarrier(keys.BARRIER))
     prices: PriceTable = field(default_factory=shipped)
+
+    @property
+    def users(self) -> Users:
+        """The people whom the process knows, as they are now."""
+        return self.people.users
 
     @property
     def identities(self) -> Identities:
@@ -111,7 +118,8 @@ class Runtime:
         return not isinstance(self.identify, LateIdentities) or self.identify.known
 
     def close(self) -> None:
-        """Close the connections."""
+        """Stop looking for changes, and close the connections."""
+        self.people.close()
         self.redis.close()
 
 
@@ -121,20 +129,21 @@ def open_runtime(settings: Settings, role: Literal["web", "worker", "bridge"], s
     The web process does not wait: what it accepts while Redis is away goes to its spool. Raises ConfigurationError, SchemaTooNew, and
     StorageUnavailable or RedisError (not for the web process).
     """
-    users = load_users(settings.boss_users_file)
     prices = load_prices(settings.prices_file) if role == "worker" else shipped()
     url = redis_url(settings)
     redis = clients.for_worker(url) if role == "worker" else clients.for_web(url)
+    people = PeopleDirectory(settings, redis, reached_only=role == "web")  # a user of the bridge alone is a stranger to the webhooks
     identify = LateIdentities(redis)
     if role != "web":
         _open_when_up(identify, url, settings.startup_wait_seconds, say)
     elif _answers(url):
         _open_if_there(identify)
-    if role == "web":
-        users = users.reached  # a user of the bridge alone is a stranger to the webhooks
+    if role != "web" or identify.known:
+        with suppress(RedisError, OSError):
+            people.refresh()
     barrier = ReplicationBarrier(keys.BARRIER)
     commands = GroupCommit(redis, barrier) if role == "web" else None
-    return Runtime(settings, users, redis, Mailbox(redis, commands), Dispatcher(redis), identify, barrier, prices)
+    return Runtime(settings, people, redis, Mailbox(redis, commands), Dispatcher(redis), identify, barrier, prices)
 
 
 def _open_when_up(identify: LateIdentities, url: str, seconds: float, say: Callable[[str], None]) -> None:

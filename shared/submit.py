@@ -84,7 +84,7 @@ def call_for(
 
 def _may_be_a_robot(runtime: Runtime, event: Received) -> bool:
     """Whether programs write in the person's name by mail: then none of their mails is a yes."""
-    user = runtime.users.named(event.user)
+    user = runtime.users.with_id(event.user)
     return user is not None and user.robots != ""
 
 

@@ -65,7 +65,7 @@ def create_app(runtime: Runtime) -> MinimalFlask:
         "/email/inbound": (MAX_MAIL_BYTES, partial(receive_mail, intake, authenticator)),
         "/email/events": (MAX_BATCH_BYTES, partial(receive_events, intake, authenticator)),
     }
-    used = runtime.users.channels
+    used = runtime.users.channels | runtime.settings.usable_channels
     unused = [channel for channel in _CHANNELS.values() if channel not in used and not authenticator.has_credentials(channel)]
     for path, (limit, handler) in webhooks.items():
         _post(app, path, limit, _refuse_unused if _channel_of(path) in unused else handler)
@@ -77,6 +77,7 @@ def create_app(runtime: Runtime) -> MinimalFlask:
     app.add_url_rule("/metrics", "metrics", lambda: metrics.metrics(page, console, request))
     _answer_errors(app, RefusalLedger(intake))
     intake.start()
+    runtime.people.start()
     return app
 
 

@@ -23,7 +23,8 @@ from shared.config.web_address import webhook_base_url
 from shared.errors import ConfigurationError
 from shared.model.addresses import Channel
 from shared.model.channels import CHANNELS
-from shared.model.users import Users, load_users
+from shared.model.users import LOCAL_USER, Users
+from shared.registry import people_on_disk, users_on_disk
 
 PYTHON: Final = (3, 11)
 GIB: Final = 1024**3
@@ -76,19 +77,28 @@ def mode(settings: Settings) -> list[Finding]:
 
 
 def users(settings: Settings) -> list[Finding]:
-    """The users file."""
+    """The users file, and the registry as this host knows it."""
     try:
-        found = load_users(settings.boss_users_file)
+        found = people_on_disk(settings)
     except ConfigurationError as error:
         return [fail("users", error.detail, "Correct the users file (docs/reference/users.md).")]
+    known = Users(found.users)
+    if found.faults:
+        return [warn("users", "\n".join([_counted(known), *found.faults]), "Correct it with `boss users edit`, or in the users file.")]
+    return [_known(settings, known)]
+
+
+def _known(settings: Settings, known: Users) -> Finding:
     if settings.boss_users_file and (open_to := open_to_others(settings.boss_users_file, 0o600)):
-        return [warn("users", f"{_counted(found)}; {open_to[0]}", open_to[1])]
-    if settings.boss_users_file is None:
+        return warn("users", f"{_counted(known)}; {open_to[0]}", open_to[1])
+    if not known.all:
+        return warn("users", "nobody is known: every message is a stranger's", "Add somebody: `boss users add --help`.")
+    if known.all == (LOCAL_USER,) and settings.boss_users_file is None:
         if settings.played >= {"twilio", "sendgrid"}:
-            return [ok("users", "the one example user, whom the sandbox plays")]
-        todo = "Write a users file and set BOSS_USERS_FILE (docs/reference/users.md)."
-        return [warn("users", "only the example user, from whom no real message comes", todo)]
-    return [ok("users", _counted(found))]
+            return ok("users", "the one example user, whom the sandbox plays")
+        todo = "Add people with `boss users add`, or write a users file and set BOSS_USERS_FILE (docs/reference/users.md)."
+        return warn("users", "only the example user, from whom no real message comes", todo)
+    return ok("users", _counted(known))
 
 
 def _counted(found: Users) -> str:
@@ -103,7 +113,7 @@ def _counted(found: Users) -> str:
 def channels_of(settings: Settings) -> frozenset[Channel]:
     """The channels that some user needs; both while the users file cannot be read, which is said by its own line."""
     try:
-        return load_users(settings.boss_users_file).channels
+        return users_on_disk(settings).channels
     except ConfigurationError:
         return frozenset(CHANNELS)
 

@@ -17,8 +17,8 @@ from shared.config.mcp_servers import McpServer
 from shared.config.settings import Settings
 from shared.errors import ConfigurationError
 from shared.mailbox import keys, mcp_lists
-from shared.model.users import load_users
 from shared.operations.mcp_servers import ServerView, changed, views
+from shared.registry import users_on_disk
 from supervisor_worker.mcp.logins import unsealed
 
 NAME: Final = "mcp"
@@ -47,7 +47,7 @@ def _file_faults(server: McpServer, settings: Settings) -> list[Finding]:
     command = server.command
     if command and shutil.which(command if "/" not in command or not server.cwd else str(Path(server.cwd) / command)) is None:
         found.append(fail(NAME, f"{server.name}: its command is not there, or may not be run", "Install it, or correct `command`."))
-    known = {user.username for user in load_users(settings.boss_users_file).all}
+    known = {user.username for user in users_on_disk(settings).all}
     named = {name for rule in (server.rule, *server.tools.values()) for name in rule.persons or ()}
     if strange := sorted(named - known):
         detail = f"{server.name}: persons names {', '.join(map(printable, strange))}, whom the users file does not have"

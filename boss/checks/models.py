@@ -10,7 +10,8 @@ from shared.config.settings import Settings
 from shared.errors import ConfigurationError
 from shared.mailbox.statistics import Figures
 from shared.model.prices import MICROS_PER_DOLLAR, PriceTable
-from shared.model.users import Users, load_users
+from shared.model.users import Users
+from shared.registry import users_on_disk
 from supervisor_worker.assistant import price
 from supervisor_worker.assistant.model_checks import described, doubts
 from supervisor_worker.assistant.model_choice import first_chosen
@@ -67,6 +68,6 @@ def usable_prices(settings: Settings) -> PriceTable:
 def usable_users(settings: Settings) -> Users | None:
     """The users; None where their file cannot be used, which has a line of its own."""
     try:
-        return load_users(settings.boss_users_file)
+        return users_on_disk(settings)
     except ConfigurationError:
         return None

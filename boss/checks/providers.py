@@ -14,8 +14,8 @@ from shared.config.web_address import local_web_url, webhook_base_url
 from shared.errors import ConfigurationError
 from shared.model.addresses import Address
 from shared.model.codec import dumps
-from shared.model.users import load_users
 from shared.net import is_loopback_url
+from shared.registry import users_on_disk
 from supervisor_worker.assistant.model_hosts import is_plain
 
 LOCAL_SECONDS: Final = 3.0
@@ -162,7 +162,7 @@ def _webhook(settings: Settings) -> Finding:
 def _numbers(settings: Settings, account: str, headers: dict[str, str]) -> list[Finding]:
     """For the first few Boss numbers: whether they are the account's, and call us."""
     try:
-        phones = sorted(load_users(settings.boss_users_file).reached.bosses("sms"), key=str)
+        phones = sorted(users_on_disk(settings).reached.bosses("sms"), key=str)
     except ConfigurationError:
         return []
     wanted = webhook_base_url(settings) + SMS_PATH

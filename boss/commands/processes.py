@@ -18,11 +18,12 @@ from shared.config.loading import load_settings, providers_in_use
 from shared.config.providers import CREDENTIALS, FILLED, NAMES
 from shared.config.settings import Settings
 from shared.config.web_address import local_web_url, webhook_base_url
-from shared.model.users import LOCAL_USER, User, load_users
+from shared.model.users import LOCAL_USER, User
 from shared.net import without_login
 from shared.process.honcho import end_with_honcho, under_honcho
 from shared.process.lifecycle import StopSignal, exit_now
 from shared.process.ports import require_free_port
+from shared.registry import users_on_disk
 
 SANDBOX_PATIENCE_SECONDS: Final = 20.0
 
@@ -101,7 +102,7 @@ def sandbox_environment(settings: Settings) -> dict[str, str]:
 
 def sandbox_user(settings: Settings) -> User:
     """Whose phone and mailbox the sandbox plays: the first user who has both."""
-    return next((user for user in load_users(settings.boss_users_file).all if user.phone and user.email), LOCAL_USER)
+    return next((user for user in users_on_disk(settings).all if user.phone and user.email), LOCAL_USER)
 
 
 def _wait_for_web(settings: Settings, stop: StopSignal) -> None:

@@ -27,8 +27,9 @@ from shared.config.web_address import local_web_url, webhook_base_url
 from shared.errors import BadInput
 from shared.mailbox.calls import STANDBY
 from shared.mailbox.statistics import QUEUE_WORKERS_KEY
-from shared.model import codec, users
+from shared.model import codec
 from shared.process.ports import require_free_port
+from shared.registry import people_on_disk
 from shared.runtime import redis_url
 from shared.storage import clients
 
@@ -45,7 +46,7 @@ RULE: Final = "-" * 100
 def ready(beside: int | None, within: float) -> None:
     """Wait until everything runs, and print the addresses. Otherwise name what does not answer, with exit status 1."""
     settings = load_settings()
-    users.load_users(settings.boss_users_file)
+    people_on_disk(settings)
     if beside is None:
         missing = _wait(settings, within, lambda: True)
         click.echo(_unready(missing, within) if missing else banner(settings), err=bool(missing))

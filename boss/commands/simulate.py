@@ -25,8 +25,9 @@ from shared.config.settings import Settings
 from shared.mailbox import Mailbox, ledger
 from shared.mailbox.wait_for_reply import Waited, wait_for_reply
 from shared.model.events import SendEmailResponse
-from shared.model.users import LOCAL_USER, User, load_users
+from shared.model.users import LOCAL_USER, User
 from shared.operations.explanations import explained
+from shared.registry import users_on_disk
 from shared.runtime import redis_url
 from shared.storage import clients
 from shared.storage.clients import AWAY
@@ -142,7 +143,7 @@ def _compose(ends: tuple[str, str], options: dict[str, Any]) -> EmailMessage:
 
 def _user(settings: Settings, field: str, address: str) -> User:
     """The user with that address; without one, the first user who has an address of that kind."""
-    users = [user for user in load_users(settings.boss_users_file).all if getattr(user, field)]
+    users = [user for user in users_on_disk(settings).all if getattr(user, field)]
     return next((user for user in users if str(getattr(user, field)) == address), users[0] if users else LOCAL_USER)
 
 

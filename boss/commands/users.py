@@ -45,12 +45,12 @@ def erase(username: str, *, yes: bool) -> None:
     with open_session() as session:
         if not yes:
             click.confirm(f"Erase everything that is kept of {username}? It cannot be brought back", abort=True)
-        user = session.people.identities.user(username)
+        entry, user = session.people.id_of(username), session.people.user_id(username)
         settings = session.settings
         request_ms = int((settings.send_timeout_seconds + settings.send_margin_seconds) * 1000)
         files = Erased()
-        _files(settings, username, files)  # first: the web process must not hand on what was found gone in Redis
-        erased = erase_records(session.redis, username=username, user=user, request_ms=request_ms, waiting=_waiting)
+        _files(settings, entry, files)  # first: the web process must not hand on what was found gone in Redis
+        erased = erase_records(session.redis, entry=entry, user=user, request_ms=request_ms, waiting=_waiting)
         for line in _told(username, erased, files):
             click.echo(line)
         click.echo(_rewritten(session.redis, settings) if erased.conversations else "Nothing was in Redis.")
@@ -93,9 +93,9 @@ def _waiting(number: int) -> None:
     remark(f"waiting for {number} request(s) to a provider that are under way")
 
 
-def _files(settings: Settings, username: str, found: Erased) -> None:
+def _files(settings: Settings, entry: str, found: Erased) -> None:
     try:
-        erase_files(settings.spool_dir, username, found)
+        erase_files(settings.spool_dir, entry, found)
     except OSError as error:
         raise Ending(f"the spool cannot be read: {type(error).__name__}; nothing was erased") from None
 

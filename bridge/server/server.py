@@ -56,6 +56,7 @@ async def run(runtime: Runtime) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     raise_open_files()
+    runtime.people.start()
     async with open_bridge(runtime) as bridge:
         server = await listen(bridge)
         announce(runtime.settings, port_of(server))

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr, ValidationError
 
 from shared.config import secret_rules
+from shared.config.providers import CREDENTIALS
 from shared.config.secret_rules import SANDBOX_CREDENTIALS
 from shared.errors import ConfigurationError
 from shared.model.addresses import Channel
-from shared.model.channels import CHANNELS
-from shared.model.users import load_users
+from shared.model.channels import CHANNELS, ChannelKind
+from shared.model.users_file import load_users
 from shared.net import is_loopback_url
 from shared.storage.url import url_fault
 
@@ -82,13 +83,22 @@ def production_faults(settings: Settings) -> list[str]:
 
 
 def _channels_of(settings: Settings) -> tuple[frozenset[Channel], list[str]]:
-    """The channels that the users file needs (all while that cannot be known), and what is wrong with the file."""
+    """The channels that are needed, and what is wrong with the users file: those of its users, all while it cannot be read.
+
+    Without a file those for which credentials are set, or all.
+    """
     if settings.boss_users_file is None:
-        return frozenset(CHANNELS), ["BOSS_USERS_FILE: is missing"]
+        used = {name: kind for name, kind in CHANNELS.items() if any(secret_text(getattr(settings, each)) for each in _credentials(kind))}
+        return frozenset(used or CHANNELS), []  # the registry may have everybody: what is begun is to be whole
     try:
         return load_users(settings.boss_users_file).channels, []
     except ConfigurationError as error:
         return frozenset(CHANNELS), [error.detail]
+
+
+def _credentials(kind: ChannelKind) -> tuple[str, ...]:
+    """The settings of a channel's provider; none of one that is not ours."""
+    return CREDENTIALS.get(cast("Any", kind.provider), ())
 
 
 def _provider_faults(settings: Settings, channels: frozenset[Channel]) -> list[str]:

@@ -53,6 +53,12 @@ def filled(values: Mapping[str, Any]) -> dict[str, Any]:
     return {**values, **found}
 
 
+def has_credentials(settings: Settings, provider: str) -> bool:
+    """Whether what a provider requires is set; the sandbox's own values are for one that it plays."""
+    required = {"twilio": ("twilio_account_sid", "twilio_auth_token"), "sendgrid": ("sendgrid_api_key",)}.get(provider, ())
+    return bool(required) and all(_text(getattr(settings, name)) for name in required)
+
+
 def _wanted(provider: Provider, values: Mapping[str, Any], port: Any) -> bool:
     mode, place = values.get("sandbox") or "auto", str(values.get(BASE_URL[provider]) or "")
     if mode == "off" or (values.get("environment") or "local") != "local" or (place and not is_sandbox(place, port)):

@@ -25,6 +25,8 @@ from shared.config.sendgrid_settings import SendGridSettings
 from shared.config.speech_settings import SpeechSettings
 from shared.config.twilio_settings import TwilioSettings
 from shared.config.web_settings import WebSettings
+from shared.model.addresses import Channel
+from shared.model.channels import CHANNELS
 from shared.net import is_loopback_url, without_login
 from shared.storage.url import url_passwords
 
@@ -267,6 +269,11 @@ class Settings(BridgeSettings, MoneySettings, SpeechSettings, WebSettings, Claud
     def played(self) -> frozenset[Provider]:
         """The providers that the sandbox plays."""
         return providers.played(self)
+
+    @property
+    def usable_channels(self) -> frozenset[Channel]:
+        """The channels whose provider has credentials, or is played: somebody may be added there while the processes run."""
+        return frozenset(name for name, kind in CHANNELS.items() if providers.has_credentials(self, kind.provider))
 
     @property
     def sandbox_on(self) -> bool:

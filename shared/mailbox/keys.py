@@ -65,6 +65,14 @@ MCP_LOGINS: Final = key("mcp_logins")
 """A hash: of each MCP server with a login its tokens, encrypted."""
 ZONES: Final = key("zones")
 """A hash: the time zones of the users who have another than UTC, by their ids."""
+REGISTRY: Final = key("registry")
+"""A hash: the entries of people beside the users files, as JSON, by their permanent ids."""
+REGISTRY_NAMES: Final = key("registry_names")
+"""A hash: the permanent ids of entries of the users file whose username has changed, by that username."""
+REGISTRY_IDS: Final = key("registry_ids")
+"""A set: all ids that entries of the registry have had."""
+REGISTRY_STATE: Final = key("registry_state")
+"""A hash: the registry's version, which each change raises, and the last change."""
 PEOPLE: Final = key("people")
 """A hash: the id of each user's person, by the id of their entry."""
 SPENDERS: Final = key("spenders")

@@ -62,6 +62,7 @@ TYPES: Final = frozenset(
         "record_missing",
         "refused",
         "refused_by_provider",
+        "registry_changed",
         "reminder_cancelled",
         "reminder_due",
         "reminder_held",

@@ -19,7 +19,8 @@ from shared.model.events import EmailReceived, Event, Received, Response, SendEm
 class ChannelKind:
     """One channel.
 
-    `kind` is what a record calls its messages. `own_address` and `boss_address` are the fields of the users file that hold both ends.
+    `kind` is what a record calls its messages. `own_address` and `boss_address` are the fields of a user that hold both ends,
+    `further_addresses` the field with the others that the person writes from.
     `job` is the dotted name that RQ calls to wake a conversation. `kept_days` is how long the record of an unanswered message is kept,
     and its id known; `known_days` how long an answered one's id is known.
     """
@@ -30,6 +31,7 @@ class ChannelKind:
     kind: Literal["text", "mail"]
     own_address: str
     boss_address: str
+    further_addresses: str
     kept_days: int
     known_days: int
     job: str = "supervisor_worker.jobs.message_received"
@@ -51,6 +53,7 @@ CHANNELS: Final[dict[Channel, ChannelKind]] = {
         kind="text",
         own_address="phone",
         boss_address="boss_phone",
+        further_addresses="phone_aliases",
         kept_days=30,
         # Twilio's signature has no time in it: a captured text can be posted again for as long as the Auth Token lives, which is to be
         # changed once a year. 100 bytes each (docs/reference/data.md).
@@ -66,6 +69,7 @@ CHANNELS: Final[dict[Channel, ChannelKind]] = {
         kind="mail",
         own_address="email",
         boss_address="boss_email",
+        further_addresses="email_aliases",
         kept_days=7,  # beyond SendGrid's 3 days of retries
         known_days=7,
         job="supervisor_worker.jobs.email_received",

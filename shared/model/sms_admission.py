@@ -164,7 +164,7 @@ def received(message_id: str, text: InboundSms, admitted: AdmittedSms, *, at: fl
         from_=admitted.sender,
         to=admitted.boss,
         message=text.text,
-        user=admitted.user.username,
+        user=admitted.user.id,
         provider_id=text.sid,
         media_count=text.media_count,
         media=text.media,

@@ -41,8 +41,8 @@ class Erased:
     conversations: set[str] = field(default_factory=set)
 
 
-def erase_records(redis: Redis, *, username: str, user: str, request_ms: int, waiting: Callable[[int], None]) -> Erased:
-    """Erase a user's records; `user` is the id of their entry. Raises RedisError; then it can be called again.
+def erase_records(redis: Redis, *, entry: str, user: str, request_ms: int, waiting: Callable[[int], None]) -> Erased:
+    """Erase a user's records; `entry` is their id, `user` the same as Redis has it. Raises RedisError; then it can be called again.
 
     `request_ms` is the longest that a request to a provider takes; `waiting` is told how many replies are waited for.
     """
@@ -54,7 +54,7 @@ def erase_records(redis: Redis, *, username: str, user: str, request_ms: int, wa
         for conversation, asked in mailbox.run(calls.erase_approvals(user)):  # what others were asked for them
             mailbox.run(calls.erase(conversation, asked))
         erased.remembered += mailbox.run(calls.erase_memory(user))  # in each round: a turn may have remembered something since
-        found = list(records_of(redis, username, user))
+        found = list(records_of(redis, entry, user))
         if not found:
             return erased
         _forget_threads(redis, found)
@@ -64,11 +64,11 @@ def erase_records(redis: Redis, *, username: str, user: str, request_ms: int, wa
             waiting(len(under_way))
             _wait_for(mailbox, under_way, _now_ms(redis), request_ms)
         _remove(mailbox, replies, erased)
-    erased.left = sum(1 for _ in records_of(redis, username, user))
+    erased.left = sum(1 for _ in records_of(redis, entry, user))
     return erased
 
 
-def erase_files(directory: Path, username: str, erased: Erased) -> None:
+def erase_files(directory: Path, entry: str, erased: Erased) -> None:
     """Remove what of this user waits in a spool directory. A file that cannot be read is counted and stays. Raises OSError."""
     for part in (spool_layout.WAITING, spool_layout.UNREPLICATED, spool_layout.ASIDE):
         for path in sorted((directory / part).glob("*")):
@@ -80,7 +80,7 @@ def erase_files(directory: Path, username: str, erased: Erased) -> None:
             except (BadInput, OSError, TypeError):
                 erased.unreadable += 1
                 continue
-            if event is not None and event.user == username:
+            if event is not None and event.user == entry:
                 path.unlink(missing_ok=True)
                 erased.files += 1
 

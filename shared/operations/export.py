@@ -57,7 +57,7 @@ class Exported:
 
 def export_person(redis: Redis, people: People, username: str, path: Path) -> Exported:
     """Write all that is kept of a user to a new zip archive. Raises NotPossible `unknown_user`, OSError or RedisError."""
-    user = people.identities.user(username)
+    user = people.user_id(username)
     exported = Exported()
     document = _document(redis, people, username, user, exported)
     if not any((exported.messages, exported.replies, exported.facts, exported.lists, exported.reminders)):
@@ -79,7 +79,7 @@ def _document(redis: Redis, people: People, username: str, user: str, exported: 
     client, mailbox = cast("Any", redis), Mailbox(redis)
     person = (client.hget(keys.PEOPLE, user) or b"").decode()
     entry = next((each for each in people.users if each.username == username), None)
-    conversations = _conversations(mailbox, username, user, exported)
+    conversations = _conversations(mailbox, people.id_of(username), user, exported)
     facts, lists = (list(_entries(client, of(person))) if person else [] for of in (keys.facts_of, keys.lists_of))
     reminders = [*_reminders(client, keys.reminders_of(person)), *_reminders(client, keys.rung_of(person))] if person else []
     exported.facts, exported.lists, exported.reminders = len(facts), len(lists), len(reminders)
@@ -168,10 +168,10 @@ def _spending(redis: Redis, user: str) -> JsonObject:
     return {name: {"dollars": used.money / MICROS_PER_DOLLAR, "tokens": used.tokens} for name, used in periods}
 
 
-def _conversations(mailbox: Mailbox, username: str, user: str, exported: Exported) -> list[JsonObject]:
+def _conversations(mailbox: Mailbox, entry: str, user: str, exported: Exported) -> list[JsonObject]:
     messages: dict[str, list[Message]] = defaultdict(list)
     replies: dict[str, Reply] = {}
-    found = list(records_of(mailbox.redis, username, user))
+    found = list(records_of(mailbox.redis, entry, user))
     for some in batches([record.id for record in found if record.kind == "msg"]):
         for message in mailbox.messages(some):
             if message is not None:

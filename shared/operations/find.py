@@ -100,7 +100,7 @@ class Finder:
 
     def _of_mask(self, what: str) -> Iterator[str]:
         for user in self.people.shown_as(what):
-            yield from self._listed(self.people.identities.user(user.username))
+            yield from self._listed(self.people.identities.user(user.id))
         yield from self._listed(self.people.identities.shown(what))
 
     def _of_address(self, what: str) -> Iterable[str]:

@@ -52,12 +52,12 @@ def pause(mailbox: Mailbox, people: People, reason: str, *, by: str, username: s
     if not username:
         return mailbox.run(calls.pause(reason, by=by))
     pairs = people.pairs(people.named(username))
-    return mailbox.run(calls.pause(reason, by=by, user=people.identities.user(username), pairs=pairs))
+    return mailbox.run(calls.pause(reason, by=by, user=people.user_id(username), pairs=pairs))
 
 
 def resume(mailbox: Mailbox, people: People, *, by: str, username: str = "") -> bool:
     """End a pause of all sending, or of one user's, who may have left the users file; False when there was none."""
-    return mailbox.run(calls.resume(by=by, user=people.identities.user(username) if username else ""))
+    return mailbox.run(calls.resume(by=by, user=people.user_id(username) if username else ""))
 
 
 def opt_in(mailbox: Mailbox, people: People, username: str, *, by: str) -> bool:

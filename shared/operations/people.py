@@ -1,4 +1,4 @@
-"""The persons of the users file, and the ids under which the mailbox knows them."""
+"""The people of the users file and the registry, and the ids under which the mailbox knows them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from shared.config.settings import Settings
 from shared.errors import ConfigurationError
 from shared.model.addresses import Address, Identities
 from shared.model.channels import CHANNELS
-from shared.model.users import User, load_users
+from shared.model.users import User
 from shared.operations.errors import NotPossible
+from shared.registry import people_now
 from shared.runtime import identity_salt
 
 
@@ -25,27 +26,38 @@ class People:
 
     @classmethod
     def load(cls, settings: Settings, redis: Redis) -> People:
-        """Those of the settings' users file; nobody while that cannot be read: an operator still sees something. Raises RedisError."""
+        """Those of the users file and the registry; nobody while the file cannot be read: an operator still sees something.
+
+        Raises RedisError.
+        """
         identities = Identities(identity_salt(redis))
         try:
-            return cls(load_users(settings.boss_users_file).all, identities)
+            return cls(people_now(settings, redis).users, identities)
         except ConfigurationError:
             return cls((), identities)
 
     @cached_property
     def _names(self) -> dict[str, str]:
-        return {self.identities.user(user.username): user.username for user in self.users}
+        return {self.identities.user(user.id): user.username for user in self.users}
 
     def name_of(self, user: str) -> str:
         """The username of an id; "" for none, and for somebody who has left the users file."""
         return self._names.get(user, "")
+
+    def id_of(self, username: str) -> str:
+        """The permanent id of the entry of that name. A name of nobody is taken for the id of somebody who has left."""
+        return next((user.id for user in self.users if user.username == username), username)
+
+    def user_id(self, username: str) -> str:
+        """The same as records have it."""
+        return self.identities.user(self.id_of(username))
 
     def named(self, username: str) -> User:
         """The user of that name; raises NotPossible `unknown_user`."""
         for user in self.users:
             if user.username == username:
                 return user
-        raise NotPossible("no user of the users file has this name", "unknown_user")
+        raise NotPossible("nobody has this name", "unknown_user")
 
     def shown_as(self, mask: str) -> Iterator[User]:
         """The users of whom an address looks so, masked."""

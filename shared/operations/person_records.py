@@ -35,8 +35,11 @@ class PersonRecord:
     """The time of its newest attempt that nobody has heard of, in ms of Redis TIME; 0 without one."""
 
 
-def records_of(redis: Redis, username: str, user: str) -> Iterator[PersonRecord]:
-    """Every record of this user, messages first: an older turn is known by its messages. `user` is the id of their entry."""
+def records_of(redis: Redis, entry: str, user: str) -> Iterator[PersonRecord]:
+    """Every record of this user, messages first: an older turn is known by its messages.
+
+    `entry` is their id, `user` the same as Redis has it.
+    """
     messages: set[str] = set()
     for kind, field_name in _KINDS.items():
         for batch in batches(redis.scan_iter(match=keys.record(kind, "*"), count=BATCH_SIZE)):
@@ -45,7 +48,7 @@ def records_of(redis: Redis, username: str, user: str) -> Iterator[PersonRecord]
                     pipeline.hmget(key, ["id", "conv", "pair", "user", field_name, "attempts"])
                 for _, raw in zip(batch, pipeline.execute(), strict=True):
                     name, conversation, pair, owner, content, attempts = (value.decode() if value else "" for value in raw)
-                    if not name or not (owner == user if owner else _is_of(content, username, messages)):
+                    if not name or not (owner == user if owner else _is_of(content, entry, messages)):
                         continue
                     if kind == "msg":
                         messages.add(name)
@@ -59,7 +62,7 @@ def batches(items: Iterable[T]) -> Iterator[list[T]]:
         yield batch
 
 
-def _is_of(content: str, username: str, messages: set[str]) -> bool:
+def _is_of(content: str, entry: str, messages: set[str]) -> bool:
     """Whose a record is that does not say it: a message's event and a reply's command name the user, a turn its messages."""
     try:
         if not content:
@@ -67,7 +70,7 @@ def _is_of(content: str, username: str, messages: set[str]) -> bool:
         if content.startswith("["):
             return not messages.isdisjoint(codec.loads(content) or ())
         found: Any = codec.decode(content)
-        return getattr(found, "user", None) == username
+        return getattr(found, "user", None) == entry
     except (BadInput, TypeError):
         return False
 

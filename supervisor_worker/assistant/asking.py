@@ -69,7 +69,7 @@ class Questions:
 
         `before` is what stands above the question in that reply. Raises RedisError.
         """
-        user = self.users.named(event.user)
+        user = self.users.with_id(event.user)
         if not waiting or user is None:
             return NOTHING_ASKED
         first = waiting[0].approver
@@ -79,16 +79,16 @@ class Questions:
         apart = [said("ask_apart", language, what=what(each.call, language)) for each in waiting if each.approver != first]
         if approver is None:
             return Asked("\n".join([said("cannot_ask_another", language, who=first), *apart]))
-        name, whose = approval_id(turn.id), self.identities.user(approver.username)
+        name, whose = approval_id(turn.id), self.identities.user(approver.id)
         codes = [f"{secrets.randbelow(9 * 10 ** (CODE_DIGITS - 1)) + 10 ** (CODE_DIGITS - 1)}" for _ in range(CODES)]
         code = await mailbox.run(approval_code(whose, name, codes))
         if not code:
             return Asked("\n".join([said("cannot_ask_now", language), *apart]))
         asked = Question(
-            name, code, tuple(chosen), self.identities.user(user.username), whose, turn.person, turn.epoch, emptied(event, f"m-{name}"),
-            named=approver is not user, mixed=any(call.marked for call in chosen),
+            name, code, tuple(chosen), self.identities.user(user.id), whose, turn.person, turn.epoch, emptied(event, f"m-{name}"),
+            named=approver.id != user.id, mixed=any(call.marked for call in chosen),
         )  # fmt: skip
-        found = self._self_asked(asked, user, event, before) if approver is user else self._other_asked(asked, user, approver, event)
+        found = self._self_asked(asked, user, event, before) if approver.id == user.id else self._other_asked(asked, user, approver, event)
         return replace(found, text="\n".join([found.text, *apart]))
 
     def _self_asked(self, asked: Question, user: User, event: Received, before: str) -> Asked:
@@ -110,12 +110,12 @@ class Questions:
 
     def _message(self, asked: Question, user: User, reader: User, channels: Sequence[Channel], event: Received) -> QuestionMessage | None:
         """Where a question goes by a message of its own: the first channel on which it fits; None for nowhere."""
-        text = question(asked.calls, asked.code, reader.language, asker=user.name or user.username if reader is not user else "")
+        text = question(asked.calls, asked.code, reader.language, asker=user.name or user.username if reader.id != user.id else "")
         for channel in channels:
             if reader.bridge_only or not (ends := reader.ends(channel)):
                 continue
             about = said("ask_subject", reader.language)
-            made = FORMATS[channel].notice_event(ends, f"n-{asked.id}", reader.username, about, event.received_at)
+            made = FORMATS[channel].notice_event(ends, f"n-{asked.id}", reader.id, about, event.received_at)
             if self._fits(text, asked.code, channel, made, reader.language):
                 identities = self.identities
                 return QuestionMessage(

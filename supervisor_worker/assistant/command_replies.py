@@ -90,7 +90,7 @@ class CommandReplies:
 
     async def _moved(self, event: Received, language: str) -> str:
         """Let the person's reminders go by the clock of their zone; what a repeat finds moved stays."""
-        user, at = self.identities.user(event.user), zone(self.users.named(event.user))
+        user, at = self.identities.user(event.user), zone(self.users.with_id(event.user))
         waiting = await self.mailbox.run(calls.waiting_reminders(user))
         apart = [alarm for alarm in waiting.due if alarm.zone != str(at)]
         if isinstance(at, ZoneInfo) and apart:
@@ -100,17 +100,17 @@ class CommandReplies:
     async def _status(self, message: Message, event: Received) -> str:
         return await self.standing_of(event.user, self.now(event.user, message.accepted_at))
 
-    def now(self, username: str, at_ms: int) -> datetime:
+    def now(self, user: str, at_ms: int) -> datetime:
         """A time of the records in a person's zone."""
-        return datetime.fromtimestamp(at_ms / 1000, zone(self.users.named(username)))
+        return datetime.fromtimestamp(at_ms / 1000, zone(self.users.with_id(user)))
 
-    async def standing_of(self, username: str, now: datetime, *, without: str = "") -> str:
+    async def standing_of(self, user: str, now: datetime, *, without: str = "") -> str:
         """What waits of a person, what became of their last messages and what holds them up; without those of one turn."""
-        messages = [each for each in await self._newest(self.identities.user(username)) if not without or each.turn != without]
-        pairs = self._pairs(self.users.named(username))
+        messages = [each for each in await self._newest(self.identities.user(user)) if not without or each.turn != without]
+        pairs = self._pairs(self.users.with_id(user))
         waiting = [each for each in messages if each.state in _WAIT]
         standing = await self.mailbox.standing(list(pairs), [each.conversation for each in waiting])
-        return status(messages, standing, [pairs[pair] for pair in standing.opted_out], now, self.users.language(username))
+        return status(messages, standing, [pairs[pair] for pair in standing.opted_out], now, self.users.language(user))
 
     async def _newest(self, user: str) -> list[Message]:
         """A person's own newest messages, newest first."""

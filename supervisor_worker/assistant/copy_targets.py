@@ -34,7 +34,7 @@ class CopyTarget:
         if self.user is None or other is None or self.user.bridge_only or (ends := self.user.ends(other)) is None:
             return None
         name = "m-" + hashlib.sha256(f"copy\x1f{self.turn}\x1f{call}".encode()).hexdigest()[:24]
-        event = FORMATS[other].notice_event(ends, name, self.user.username, said("copy_subject", self.user.language), self.at)
+        event = FORMATS[other].notice_event(ends, name, self.user.id, said("copy_subject", self.user.language), self.at)
         return {
             "message": name,
             "conv": self.identities.conversation(event.key()),

@@ -38,8 +38,8 @@ class Costs:
     prices: PriceTable
     _missing: set[str] = field(init=False, default_factory=set)
     _prices: dict[tuple[str, date], Price] = field(init=False, default_factory=dict)
-    _zones: tuple[int, str] = field(init=False, default=(-1, ""))
-    _dearest: tuple[tuple[date, str, Dearest], Dearest] | None = field(init=False, default=None)
+    _zones: tuple[int, tuple[User, ...], str] = field(init=False, default=(-1, (), ""))
+    _dearest: tuple[tuple[date, str, Dearest, tuple[User, ...]], Dearest] | None = field(init=False, default=None)
 
     def price(self, model: str) -> Price:
         """The price of a model today; nothing where Claude is played."""
@@ -62,7 +62,7 @@ class Costs:
 
     def dearest(self, figures: Dearest) -> Dearest:
         """The figures by which a claim reserves, with what they cost today. They are the same for every turn of a quarter of an hour."""
-        known_by = price.today(), self.zones, figures
+        known_by = price.today(), self.zones, figures, self.users.distinct_models
         if self._dearest is None or self._dearest[0] != known_by:
             prices = [self.price(choice.model) for choice in all_chosen(self.settings, self.users)]
             self._dearest = known_by, replace(figures, tiers=dearest_of(prices).spelled, zones=self.zones)
@@ -71,12 +71,12 @@ class Costs:
     @property
     def zones(self) -> str:
         """How far the users' zones are ahead of UTC now, in ms: `Europe/Berlin=3600000`, apart by blanks; without those that are not."""
-        period = int(time.time() // ZONES_SECONDS)
-        if self._zones[0] != period:
+        period, users = int(time.time() // ZONES_SECONDS), self.users.all
+        if self._zones[0] != period or self._zones[1] is not users:
             now = datetime.fromtimestamp(period * ZONES_SECONDS, UTC)
-            offsets = {user.timezone: offset_ms(user, now) for user in sorted(self.users.all, key=lambda user: user.timezone)}
-            self._zones = period, " ".join(f"{name}={offset}" for name, offset in offsets.items() if offset)
-        return self._zones[1]
+            offsets = {user.timezone: offset_ms(user, now) for user in sorted(users, key=lambda user: user.timezone)}
+            self._zones = period, users, " ".join(f"{name}={offset}" for name, offset in offsets.items() if offset)
+        return self._zones[2]
 
     def _warn_of(self, model: str) -> None:
         if not self.prices.listed(model) and model not in self._missing:

@@ -16,24 +16,25 @@ from supervisor_worker.mcp.tools import ToolSource
 
 @dataclass(frozen=True)
 class OwnStatus:
-    """The look of one turn; it changes nothing. `username` is the person's."""
+    """The look of one turn; it changes nothing. `user` is the id of their entry, `username` how the operator calls them."""
 
     settings: Settings
     mailbox: AsyncMailbox
     command_replies: CommandReplies
     mcp: ToolSource | None
     turn: Turn
+    user: str
     username: str
 
     async def __call__(self, _arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Figures and sentences, as `tools.status` tells them. Raises RedisError."""
-        local = self.command_replies.now(self.username, self.turn.claimed_at)
+        local = self.command_replies.now(self.user, self.turn.claimed_at)
         kept = await self.mailbox.kept_of(self.turn.person, local)
         *_, day, month = self.settings.dollar_bounds
         return {
             "ok": True,
             "version": metadata.version("bossline"),
-            "waits": await self.command_replies.standing_of(self.username, local, without=self.turn.id),
+            "waits": await self.command_replies.standing_of(self.user, local, without=self.turn.id),
             "reminders": kept.reminders,
             "facts": kept.facts,
             "lists": kept.lists,

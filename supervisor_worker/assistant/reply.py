@@ -116,7 +116,7 @@ class ReplyGenerator:
         ):
             await self._keep_read(turn, files, calls)
             shown = ShownFiles(media.pictures, files)
-            if not sees(self.settings, chosen(self.settings, last.channel, self.users.named(last.user)).model):
+            if not sees(self.settings, chosen(self.settings, last.channel, self.users.with_id(last.user)).model):
                 shown = shown.as_text
             not_heard = unheard(files, language, forwarded=bool(last.forwarding))
             if not_heard and _nothing_else(events, files):
@@ -193,7 +193,7 @@ class ReplyGenerator:
 
     def _notice(self, message: Message, target: ReplyTarget) -> Response:
         code, event, form = message.notice, target.event, target.form
-        until = datetime.fromtimestamp(message.until / 1000, zone(self.users.named(event.user)))
+        until = datetime.fromtimestamp(message.until / 1000, zone(self.users.with_id(event.user)))
         if isinstance(event, EmailReceived) and event.via:
             named, text = forwarded.notice(message, event, until, target.language)
             return form.reply(named, text, target.reply_id)
@@ -299,12 +299,12 @@ class ReplyGenerator:
             return before
         return before if generated.empty else replace(generated, answers=(*before.answers, *generated.answers))
 
-    async def _remembered(self, turn: Turn, username: str, calls: ModelCalls, steps: TurnSteps | None) -> PersonMemory:
+    async def _remembered(self, turn: Turn, entry: str, calls: ModelCalls, steps: TurnSteps | None) -> PersonMemory:
         """What is known of the person beside the conversation. A turn that has a step is asked about as it was, with what was known then.
 
         Of an entry that several people use no other conversation is shown.
         """
-        user = self.users.named(username)
+        user = self.users.with_id(entry)
         elsewhere = turn.elsewhere and user is not None and not user.shared
         if not (turn.remembers or elsewhere) or (steps is not None and steps.question is not None):
             return NOTHING_KNOWN
@@ -314,7 +314,7 @@ class ReplyGenerator:
     def _prompt(self, asking: Asking, shown: ShownFiles) -> Prompt:
         turn, last = asking.turn, asking.events[-1]
         events = () if turn.messages[0].kind == "approved" else asking.events  # it has no words: see `ToolLoop.approved_notes`
-        user, elsewhere = self.users.named(last.user), asking.remembered.elsewhere
+        user, elsewhere = self.users.with_id(last.user), asking.remembered.elsewhere
         prompt = build_prompt(
             last.channel,
             events,

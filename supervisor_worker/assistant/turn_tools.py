@@ -12,7 +12,7 @@ from shared.mailbox import AsyncMailbox
 from shared.mailbox.records import Turn
 from shared.model.addresses import Identities
 from shared.model.events import Received
-from shared.model.users import Users
+from shared.model.users import User, Users
 from supervisor_worker.assistant.asking import Questions
 from supervisor_worker.assistant.command_replies import CommandReplies
 from supervisor_worker.assistant.copy_targets import CopyTarget
@@ -44,7 +44,8 @@ class TurnTools:
 
     def loop(self, tools: Sequence[Tool], turn: Turn, last: Received, steps: TurnSteps, *, mixed: bool, source: str = "") -> ToolLoop:
         """The loop of a turn; `last` is its newest message, `mixed` and `source` are of its question."""
-        local = zone(self.users.named(last.user))
+        user = self.users.with_id(last.user)
+        local = zone(user)
         context = ToolContext(
             local if isinstance(local, ZoneInfo) else ZoneInfo("UTC"),
             last.channel,
@@ -54,9 +55,9 @@ class TurnTools:
             source,
             bool(last.forwarding),
         )
-        outside = OutsideCalls(self.mcp, last.user, self.in_flight) if self.mcp else None
+        outside = OutsideCalls(self.mcp, _username(user), self.in_flight) if self.mcp else None
         form = configured(self.settings, context.language)[last.channel]
-        copies = CopyTarget(self.users.named(last.user), self.identities, turn.id, last.channel, context.received_ms / 1000)
+        copies = CopyTarget(user, self.identities, turn.id, last.channel, context.received_ms / 1000)
         questions = Questions(self.users, self.identities, self.settings)
         return ToolLoop(
             tools, steps, context, outside, self._looks(turn, last, steps), lambda text: not form.reply(last, text, turn.reply_id).rest,
@@ -64,9 +65,14 @@ class TurnTools:
         )  # fmt: skip
 
     def _looks(self, turn: Turn, last: Received, steps: TurnSteps) -> Mapping[str, Look]:
-        user = self.users.named(last.user)
+        user = self.users.with_id(last.user)
         only_here = user is None or user.shared
         return {
             "search": HistorySearch(self.mailbox, steps.holder, turn.claimed_at, only_here),
-            "own_status": OwnStatus(self.settings, self.mailbox, self.command_replies, self.mcp, turn, last.user),
+            "own_status": OwnStatus(self.settings, self.mailbox, self.command_replies, self.mcp, turn, last.user, _username(user)),
         }
+
+
+def _username(user: User | None) -> str:
+    """How the operator's rules of MCP servers call somebody; "" for who has left."""
+    return user.username if user else ""

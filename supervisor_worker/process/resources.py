@@ -79,7 +79,7 @@ async def open_resources(runtime: Runtime, process: str = "") -> AsyncIterator[W
             stack.push_async_callback(mcp.aclose)
             with suppress(RedisError, OSError):  # `keep_mcp_lists` reads them again
                 await mcp.refresh()
-        ports = open_ports(settings, runtime.users.channels)
+        ports = open_ports(settings, runtime.users.channels | settings.usable_channels)
         if transcriber:
             stack.push_async_callback(transcriber.aclose)
         for close in (model.aclose, *(port.aclose for port in ports.values()), media_loader.aclose):

@@ -35,7 +35,7 @@ from supervisor_worker.process.stored_indexes import StoredIndexes
 from supervisor_worker.process.sweep import Sweep
 from supervisor_worker.reconciler import Reconciler
 from supervisor_worker.turns.liveness import Liveness
-from supervisor_worker.turns.moved_zones import publish_zones
+from supervisor_worker.turns.moved_zones import keep_zones_published
 
 LOG: Final = logs.logger(__name__)
 WORKER_TTL: Final = 45
@@ -92,6 +92,7 @@ async def work(runtime: Runtime, name: str = "", beside: Beside | None = None) -
         LOG.warning("A model cannot do what is set", action="model_settings", detail=doubt)
     if small := too_small(runtime.settings, runtime.prices, runtime.users):
         LOG.critical("A bound of the day is smaller than one question", action="bound_too_small", detail=small)
+    runtime.people.start()
     liveness = Liveness(redis_url(runtime.settings), runtime.settings.process_life_seconds)
     with liveness:
         await _work(runtime, liveness.name, name, beside)
@@ -103,7 +104,7 @@ async def _work(runtime: Runtime, process: str, name: str, beside: Beside | None
         worker, sweep = make_worker(runtime, resources, name), Sweep(resources)
         reconciler = Reconciler(runtime, resources.mailbox, resources.context.stopping, lambda: worker.draining)
         ours = (
-            reconciler.run(), watch_clock(resources.redis), StoredIndexes(resources).run(), publish_zones(resources.context),
+            reconciler.run(), watch_clock(resources.redis), StoredIndexes(resources).run(), keep_zones_published(resources.context),
             resources.keep_mcp_lists(),
         )  # fmt: skip
         beside_it = (*ours, *((beside(worker, sweep),) if beside else ()))

@@ -21,10 +21,10 @@ from shared.config.settings import Settings
 from shared.mailbox import Mailbox, calls
 from shared.mailbox.calls import STANDBY, Standing
 from shared.mailbox.wake_queue import QUEUE
-from shared.model.users import load_users
 from shared.observability import logs
 from shared.observability.outage import Outage
 from shared.process.lifecycle import StopSignal
+from shared.registry import declared_people
 from shared.runtime import redis_url
 from shared.storage.clients import for_web
 from supervisor_worker.standby.child_worker import DRAIN, WORK, ChildWorker
@@ -47,7 +47,7 @@ def main(settings: Settings) -> int:
         stop.wait()
         return 0
     logs.configure("standby", settings.log_format, settings.secrets)
-    load_users(settings.boss_users_file)
+    declared_people(settings)
     with for_web(redis_url(settings)) as redis:
         standby = Standby(settings, Mailbox(redis))
         while not stop():

@@ -120,14 +120,14 @@ class AlarmRinger:
         )
         for channel in _channels(first.channel):
             if not user.bridge_only and (ends := user.ends(channel)):
-                event = FORMATS[channel].notice_event(ends, name, user.username, about, now_ms / 1000)
+                event = FORMATS[channel].notice_event(ends, name, user.id, about, now_ms / 1000)
                 yield _asking(event, first.text) if first.briefing else event
 
     def _entry(self, name: str) -> User | None:
         """The entry of the users file as it is now, by its id; None where there is none any more."""
         users = self._context.users.all
         if self._known is not users:
-            self._entries = {self._context.identities.user(user.username): user for user in users}
+            self._entries = {self._context.identities.user(user.id): user for user in users}
             self._known = users
         return self._entries.get(name)
 

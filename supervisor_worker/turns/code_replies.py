@@ -90,7 +90,7 @@ async def _question(context: TurnContext, turn: Turn, message: Message, event: R
     if asked is None:
         return "unreadable"
     users, language = context.users, context.users.language(event.user)
-    asker = next((user for user in users.all if asked.named and context.identities.user(user.username) == asked.user), None)
+    asker = next((user for user in users.all if asked.named and context.identities.user(user.id) == asked.user), None)
     form = configured(context.settings, language)[event.channel]
     name = (asker.name or asker.username) if asker else ""
     command = form.opening(event, approval_texts.question(asked.calls, asked.code, language, asker=name), turn.reply_id)

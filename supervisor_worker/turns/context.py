@@ -17,7 +17,7 @@ from shared.model.addresses import Channel, Identities
 from shared.model.channels import CHANNELS
 from shared.model.events import Received
 from shared.model.prices import PriceTable
-from shared.model.users import Users
+from shared.model.users import OfUsers, Users
 from supervisor_worker.assistant.command_replies import CommandReplies
 from supervisor_worker.assistant.costs import Costs
 from supervisor_worker.assistant.history import BYTES_A_TOKEN, MOST
@@ -84,23 +84,27 @@ class TurnContext:
         """Makes the answers to commands."""
         return CommandReplies(self.mailbox, self.users, self.identities, self.settings)
 
-    @cached_property
+    @property
     def day_bounds(self) -> DayBounds:
         """The bounds of a day."""
-        return day_bounds(self.settings, self.users)
+        return self._day_bounds.now
+
+    @cached_property
+    def _day_bounds(self) -> OfUsers[DayBounds]:
+        return OfUsers(self.users, lambda: day_bounds(self.settings, self.users))
 
     def zone_of(self, event: Received, stop: str) -> tzinfo:
         """The zone in which a month ends that is used up: all's in UTC, a person's own by their clock."""
-        return zone(self.users.named(event.user) if stop == "own_month" else None)
+        return zone(self.users.with_id(event.user) if stop == "own_month" else None)
 
     @property
     def dearest(self) -> Dearest:
         """The figures by which a claim reserves tokens and dollars for a turn's first call to the model."""
-        return self.costs.dearest(self._dearest)
+        return self.costs.dearest(self._dearest.now)
 
     @cached_property
-    def _dearest(self) -> Dearest:
-        return dearest(self.settings, self.users)
+    def _dearest(self) -> OfUsers[Dearest]:
+        return OfUsers(self.users, lambda: dearest(self.settings, self.users))
 
     @property
     def lease_ms(self) -> int:

@@ -64,7 +64,7 @@ async def _call(reply_id: str, context: TurnContext) -> Call[str]:
         event,
         sender=identities.sender(event.from_),
         pair=identities.pair(event.to, event.from_),
-        user=identities.user(user.username),
+        user=identities.user(user.id),
         code=notices.lost(CHANNELS[reply.command.channel].kind, notice=bool(reply.notice), copy=reply.answers == "copy"),
         wake=job(conversation, event.channel),
     )
@@ -84,7 +84,7 @@ def _event(user: User, reply: Reply) -> Received | None:
         subject = notices.lost_subject(CHANNELS[reply.command.channel].kind, user.language)
     for channel in CHANNELS:
         if channel != reply.command.channel and (ends := user.ends(channel)):
-            return FORMATS[channel].notice_event(ends, _name(reply.id), user.username, subject, time.time())
+            return FORMATS[channel].notice_event(ends, _name(reply.id), user.id, subject, time.time())
     return None
 
 

@@ -22,7 +22,7 @@ async def history_of(turn: Turn, context: TurnContext, token: str) -> ShownHisto
     event = turn.messages[-1].event
     user = event.user if event else ""
     said = [record for record in turn.history if _user_of(record) == user]
-    shown = shown_history(said, turn.beginning, context.settings.history_tokens, zone(context.users.named(user)))
+    shown = shown_history(said, turn.beginning, context.settings.history_tokens, zone(context.users.with_id(user)))
     wanted = shown.outgrown and context.settings.history_summaries
     if shown.begins_with or (wanted and not turn.beginning.wanted):
         call = calls.outgrown(
@@ -49,6 +49,6 @@ async def _judged(message: Message, history: ShownHistory, context: TurnContext)
     event = message.event
     if event is None or message.folds is not None or message.kind == "notice" or not quoted_history.may_quote(event):
         return message
-    found = await asyncio.to_thread(quoted_history.folds_of, event, history, context.users.named(event.user))
+    found = await asyncio.to_thread(quoted_history.folds_of, event, history, context.users.with_id(event.user))
     stored = await context.mailbox.run(calls.store_folds(message.id, found))
     return replace(message, folds=folds.decode(stored) if stored else found)

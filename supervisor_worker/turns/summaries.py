@@ -113,7 +113,7 @@ class Summarizer:
 
     def _user(self, entry: str) -> User | None:
         """The entry of the users file, by its id."""
-        return next((user for user in self._context.users.all if self._context.identities.user(user.username) == entry), None)
+        return next((user for user in self._context.users.all if self._context.identities.user(user.id) == entry), None)
 
 
 def four_fifths(bounds: DayBounds) -> DayBounds:

@@ -17,7 +17,7 @@ from shared.config import mcp_servers
 from shared.config.loading import load_settings
 from shared.config.secret_rules import EXAMPLE_TOKEN, MIN_LENGTHS, fault_of
 from shared.errors import ConfigurationError
-from shared.model import users
+from shared.model import users_file
 from shared.storage.url import url_passwords
 from tests.support.documents import NAMES, text_of
 from tests.support.processes import ROOT
@@ -50,7 +50,7 @@ def block(document: str, language: str, has: str) -> str:
 def test_the_users_example_is_a_users_file(tmp_path: Path) -> None:
     """Every field that docs/reference/users.md shows is one that the file may hold."""
     (tmp_path / "users.toml").write_text(block("reference/users.md", "toml", "[[users]]"))
-    (user,) = users.load_users(tmp_path / "users.toml").all
+    (user,) = users_file.load_users(tmp_path / "users.toml").all
     assert (user.username, user.timezone, user.role) == ("ada", "Europe/Berlin", "admin")
 
 
@@ -71,7 +71,7 @@ def test_the_production_example_is_all_that_production_asks_for(tmp_path: Path, 
     for name, value in given.items():
         monkeypatch.setenv(name, value)
     assert load_settings().environment == "production"
-    for name in given.keys() - {"ENVIRONMENT", "BOSS_DATA_DIR"}:
+    for name in given.keys() - {"ENVIRONMENT", "BOSS_DATA_DIR", "BOSS_USERS_FILE"}:
         with monkeypatch.context() as without:
             without.delenv(name)
             with pytest.raises(ConfigurationError, match=name):

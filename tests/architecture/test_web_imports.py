@@ -9,16 +9,17 @@ import sys
 SCRIPT = """
 import json, sys
 import fakeredis
-from shared import runtime, mailbox
+from shared import runtime, mailbox, registry
 from shared.config.loading import load_settings
 from shared.mailbox import wake_queue
-from shared.model import addresses, users
+from shared.model import addresses
 import webhook_api.server
 from webhook_api.app import create_app
 redis = fakeredis.FakeRedis()
 settings = load_settings(sandbox="on", _env_file=None)
 salted = lambda: addresses.Identities(b"salt")
-held = runtime.Runtime(settings, users.load_users(None), redis, mailbox.Mailbox(redis), wake_queue.Dispatcher(redis), salted)
+people = registry.PeopleDirectory(settings, redis)
+held = runtime.Runtime(settings, people, redis, mailbox.Mailbox(redis), wake_queue.Dispatcher(redis), salted)
 create_app(held)
 print(json.dumps(sorted(sys.modules)))
 """

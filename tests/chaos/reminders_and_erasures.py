@@ -94,7 +94,7 @@ class Beside:
             self.plans.wait_for_hits(conversation, len(plan), PATIENCE)
             user = self.installation.user(person)
             erased = erase_records(
-                self.installation.redis, username=person.tag, user=user, request_ms=REQUEST_MS, waiting=lambda _: None
+                self.installation.redis, entry=person.tag, user=user, request_ms=REQUEST_MS, waiting=lambda _: None
             )  # fmt: skip
             self.plans.thaw(conversation)
             wait_for(lambda: self.installation.redis.zscore("boss:due", conversation) is None, PATIENCE, "its end", every=0.1)

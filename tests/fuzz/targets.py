@@ -18,7 +18,7 @@ from yarl import URL
 from bridge.protocol.server_session import ServerSession, SessionLimits
 from shared.config.loading import load_settings
 from shared.errors import BadInput, SchemaTooNew
-from shared.model import codec, sms_admission, users
+from shared.model import codec, sms_admission, users_file
 from shared.model.addresses import EmailAddress, PhoneNumber, parse_address_list
 from shared.model.events import EmailReceived, SendSmsResponse, SmsReceived
 from shared.model.media import MAX_MEDIA, Media
@@ -51,7 +51,7 @@ from webhook_api.sms.media import media_of
 from webhook_api.sms.parsing import parse_sms, parse_status, read_form
 
 Target = Callable[[bytes], None]
-USERS: Final = users.load_users(None)
+USERS: Final = users_file.load_users(None)
 EVES: Final = '{"to":["boss@example.com"],"from":"eve@evil.example"}'
 FORGED_BLOCK: Final = (
     b"Received: by mx.example.net;\n id 1\nDKIM-Signature: v=1; d=example.com : pass, @evil.example; s=x\n"

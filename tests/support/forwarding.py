@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from redis import Redis
 
-from shared.model.users import load_users
+from shared.model.users_file import load_users
 from supervisor_worker.assistant.claude.client import ModelAnswer
 from supervisor_worker.assistant.prompt import Prompt
 from tests.support.sandbox import SandboxProcess

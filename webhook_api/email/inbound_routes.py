@@ -82,7 +82,7 @@ def _judged(intake: Intake, mail: InboundMail, recipient: EmailAddress, *, signe
         to=verdict.boss,
         subject=mail.subject,
         body=mail.body,
-        user=verdict.user.username,
+        user=verdict.user.id,
         message_id=mail.message_id,
         in_reply_to=mail.in_reply_to,
         references=mail.references,
@@ -91,7 +91,7 @@ def _judged(intake: Intake, mail: InboundMail, recipient: EmailAddress, *, signe
         marks=mail.marks,
         addressed=recipients.addressed(mail.headers, recipient),
         others=recipients.others(mail.headers, recipient, verdict.sender),
-        files=intake.keep_files(message_id, verdict.user.username, mail.attachments, mail.contents) if mail.contents else (),
+        files=intake.keep_files(message_id, verdict.user.id, mail.attachments, mail.contents) if mail.contents else (),
         hidden=mail.hidden,
         signed=signed,
         received_at=time.time(),
@@ -100,7 +100,7 @@ def _judged(intake: Intake, mail: InboundMail, recipient: EmailAddress, *, signe
 
 def _forwarded(intake: Intake, mail: InboundMail, recipient: EmailAddress, found: ForwardedMail, *, signed: bool) -> EmailReceived:
     """Somebody else's mail, of which a person is told: the answer goes to that person, whatever the mail says, and all of it is marked."""
-    via, user = found.forwarding.address.value, found.user.username
+    via, user = found.forwarding.address.value, found.user.id
     message_id = mail_id(mail, via)
     return EmailReceived(
         id=message_id,

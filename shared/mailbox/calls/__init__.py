@@ -90,6 +90,7 @@ from shared.mailbox.calls.processes import (
     standby,
     sweep,
 )
+from shared.mailbox.calls.registry import change_registry
 from shared.mailbox.calls.reminders import ALARMS_AT_ONCE, Alarm, Alarms, Fired, Firing, alarms, erase_reminders, fire, hold_back
 from shared.mailbox.calls.retry_requests import RetryRequest, RetryResult, hold_retry, refuse_retry, request_retry, result_from
 from shared.mailbox.calls.spending import (
@@ -218,6 +219,7 @@ __all__ = [
     "backoff",
     "called",
     "calling",
+    "change_registry",
     "changed_zones",
     "claim",
     "cross_channel_notice",

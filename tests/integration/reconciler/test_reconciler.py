@@ -23,7 +23,8 @@ from shared.mailbox import AsyncMailbox, keys
 from shared.mailbox.ledger import Line, latest
 from shared.model import sms_admission
 from shared.model.sms_admission import InboundSms, sms_id
-from shared.model.users import LOCAL_USER, User, Users
+from shared.model.users import LOCAL_USER, User
+from shared.registry import PeopleDirectory
 from shared.runtime import Runtime, open_runtime
 from shared.storage.clients import for_loop
 from supervisor_worker.channels.twilio import message_list
@@ -423,8 +424,10 @@ def test_a_list_of_what_went_out_that_does_not_reach_back_excludes_nothing(house
 def two_numbers(house: House) -> House:
     """A second Boss number, with a user of its own."""
     second = User(username="other", phone=cast("Any", LOCAL_USER.phone), boss_phone=type(cast("Any", LOCAL_USER.boss_phone))(OTHER))
+    people = PeopleDirectory(house.runtime.settings, house.redis)
+    people.users.replace([LOCAL_USER, second])
     runtime = Runtime(
-        house.runtime.settings, Users([LOCAL_USER, second]), house.redis, house.runtime.mailbox, house.runtime.dispatcher,
+        house.runtime.settings, people, house.redis, house.runtime.mailbox, house.runtime.dispatcher,
         house.runtime.identify,
     )  # fmt: skip
     known_for_an_hour(runtime)
@@ -482,7 +485,7 @@ def conversation(house: House) -> str:
 async def reconcilers(house: House, count: int, **changes: Any) -> Any:
     """Several processes' parts, and the event that ends them."""
     settings = house.runtime.settings.model_copy(update={"reconcile_minutes": 5.0, **changes})
-    runtime = Runtime(settings, house.runtime.users, house.redis, house.runtime.mailbox, house.runtime.dispatcher, house.runtime.identify)
+    runtime = Runtime(settings, house.runtime.people, house.redis, house.runtime.mailbox, house.runtime.dispatcher, house.runtime.identify)
     redis = for_loop(house.url)
     stopping = asyncio.Event()
     try:

@@ -403,7 +403,7 @@ def test_an_erased_person_s_question_goes_also_where_another_was_asked(environme
     code = code_in(texts(environment)[-1])
     environment.mailbox.run(calls.erase_memory(environment.identities.user("user")))
     erase_records(
-        environment.redis, username="user", user=environment.identities.user("user"), request_ms=1_000, waiting=lambda _: None
+        environment.redis, entry="user", user=environment.identities.user("user"), request_ms=1_000, waiting=lambda _: None
     )  # fmt: skip
     kept = [environment.redis.dump(key) for key in environment.redis.keys("boss:*") if b"ledger" not in key]
     assert not [each for each in kept if b"tom" in cast("bytes", each)]

@@ -146,7 +146,7 @@ def test_erasing_a_person_erases_what_strangers_wrote_to_them(
         assert "secret2" in everything(redis)
         assert "shop.example" in everything(redis)
         user = house.environment.identities.user("user")
-        erased = erase_records(redis, username="user", user=user, request_ms=0, waiting=print)
+        erased = erase_records(redis, entry="user", user=user, request_ms=0, waiting=print)
         assert erased.left == 0
         left = everything(redis)
         for word in ("secret", "shop.example", "Lunch"):

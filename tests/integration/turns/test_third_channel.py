@@ -131,7 +131,7 @@ def _chat(monkeypatch: pytest.MonkeyPatch) -> None:
     """Registered: a row and its ends, and nothing else of the product is told."""
     row = ChannelKind(
         provider="chatter", received=ChatReceived, response=SendChatResponse, kind="text", own_address="email", boss_address="boss_email",
-        kept_days=7, known_days=30,
+        further_addresses="email_aliases", kept_days=7, known_days=30,
     )  # fmt: skip
     monkeypatch.setitem(CHANNELS, NAME, row)
     monkeypatch.setitem(cast("Any", FORMATS), NAME, ChatFormat())

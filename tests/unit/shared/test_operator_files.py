@@ -12,7 +12,7 @@ from shared import operator_files
 from shared.config.loading import load_settings
 from shared.config.settings import Settings
 from shared.errors import ConfigurationError
-from shared.model import users
+from shared.model import users_file
 from shared.operator_files import SANDBOX_NAMES, read_env, unknown_names
 
 KNOWN = [name.upper() for name in Settings.model_fields]
@@ -28,7 +28,7 @@ BROKEN = {
 def said(path: Path, name: str = ".env") -> str:
     """The one line about a file."""
     with pytest.raises(ConfigurationError) as caught:
-        _ = read_env(path) if name == ".env" else users.load_users(path)
+        _ = read_env(path) if name == ".env" else users_file.load_users(path)
     assert "\n" not in caught.value.detail
     assert caught.value.detail.startswith(f"{name}: ")
     assert SECRET not in caught.value.detail
@@ -118,7 +118,7 @@ def test_what_an_editor_writes_first_hides_no_name(tmp_path: Path) -> None:
     assert (found.port, found.web_host) == (4242, "127.0.0.2")
     table = '[[users]]\nusername = "ada"\nemail = "ada@example.com"\nboss_email = "boss@example.com"\n'
     (tmp_path / "users.toml").write_bytes(b"\xef\xbb\xbf" + table.encode())
-    assert len(users.load_users(tmp_path / "users.toml").all) == 1
+    assert len(users_file.load_users(tmp_path / "users.toml").all) == 1
 
 
 def test_no_env_file_is_no_fault(tmp_path: Path) -> None:

@@ -26,6 +26,8 @@ from shared.mailbox import Mailbox
 from shared.mailbox.records import Pause
 from shared.mailbox.statistics import Figures, Reminders, Spent, Waiting
 from shared.model.addresses import Identities
+from shared.model.users import LOCAL_USER
+from shared.registry import KnownPeople
 
 HEALTHY: dict[str, Any] = {
     "valkey_version": "9.1.2", "redis_version": "7.2.4", "maxmemory_policy": "noeviction", "maxmemory": 1000, "used_memory": 10,
@@ -272,6 +274,7 @@ def test_who_is_paused_is_said_with_a_name_and_a_reason(settings: Settings, monk
     """A pause of all fails, one user's warns; the reason comes without its control characters."""
     pauses: list[Pause] = []
     monkeypatch.setattr(Mailbox, "pauses", lambda _self: pauses)
+    monkeypatch.setattr("shared.operations.people.people_now", lambda *_: KnownPeople((LOCAL_USER,)))
     redis: Any = Fake(set=True, get=b"00" * 32)
     assert server.paused(settings, redis)[0].status == "ok"
     pauses.append(Pause("flood\x1b[0m", Identities(bytes(32)).user("user"), "ada", 1))

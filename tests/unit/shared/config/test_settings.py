@@ -176,7 +176,6 @@ def test_production_names_everything_that_is_missing(bare: pytest.MonkeyPatch) -
         "ANTHROPIC_API_KEY",
         "EMAIL_WEBHOOK_SECRET",
         "PUBLIC_URL",
-        "BOSS_USERS_FILE",
     ):
         assert name in text, name
 
@@ -184,7 +183,7 @@ def test_production_names_everything_that_is_missing(bare: pytest.MonkeyPatch) -
 def test_a_wrong_value_does_not_hide_what_is_missing(bare: pytest.MonkeyPatch) -> None:
     """One start tells all: the port that is no number and the credentials that are not there."""
     text = faults(bare, ENVIRONMENT="production", PORT="eighty")
-    assert all(f"{name}: " in text for name in ("PORT", "TWILIO_AUTH_TOKEN", "BOSS_USERS_FILE"))
+    assert all(f"{name}: " in text for name in ("PORT", "TWILIO_AUTH_TOKEN", "ANTHROPIC_API_KEY"))
 
 
 @pytest.mark.parametrize("name", sorted(SANDBOX_CREDENTIALS))

@@ -12,7 +12,7 @@ import pytest
 
 from shared.config.loading import load_settings
 from shared.mailbox.records import Message, MessageState, Turn
-from shared.model import users
+from shared.model import users_file
 from shared.model.addresses import EmailAddress
 from shared.model.events import EmailReceived, Received, Response
 from supervisor_worker.assistant import reply
@@ -91,7 +91,7 @@ def generated(form: CountedFormat, texts: list[str], monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(reply, "configured", lambda *_: {"email": form})
     settings = load_settings(sandbox="on")
     generator = ReplyGenerator(
-        settings, users.load_users(None), cast("Any", Nothing(NO_MEDIA)), RetryBudget(), cast("Any", Nothing(LoadedFiles()))
+        settings, users_file.load_users(None), cast("Any", Nothing(NO_MEDIA)), RetryBudget(), cast("Any", Nothing(LoadedFiles()))
     )
     message = Message("m-1", "c-1", "mail", MessageState.IN_TURN, "email", event=MAIL)
     turn = Turn("t-1", (message,))

@@ -13,7 +13,7 @@ from shared.config.loading import load_settings
 from shared.errors import CredentialsRefused, LeaseLost, LimitReached, OutcomeUnknown, ProviderError, ProviderRefused, ProviderUnavailable
 from shared.mailbox import calls
 from shared.mailbox.records import Attempt, MessageState, ReplyState
-from shared.model import users
+from shared.model import users_file
 from shared.model.events import Response
 from supervisor_worker.channels.port import ListedMessage
 from supervisor_worker.providers.http_pool import PermitExpired
@@ -129,7 +129,7 @@ def deliver(
         settings = load_settings(sandbox="on", unknown_outcome=unknown)
         nothing = cast("Any", None)
         context = TurnContext(
-            settings, users.load_users(None), IDENTITIES, talk.mailbox, nothing, {"sms": channel}, asyncio.Event(), nothing
+            settings, users_file.load_users(None), IDENTITIES, talk.mailbox, nothing, {"sms": channel}, asyncio.Event(), nothing
         )  # fmt: skip
         for step in prepare.values():
             step(context)
@@ -325,7 +325,7 @@ def test_how_often_an_unknown_outcome_is_sent_again_is_a_setting(setting: str, r
     """Once, by either channel; never where the operator wants it parked."""
     settings = load_settings(sandbox="on", unknown_outcome=setting)
     nothing = cast("Any", None)
-    context = TurnContext(settings, users.load_users(None), IDENTITIES, nothing, nothing, {}, asyncio.Event(), nothing)
+    context = TurnContext(settings, users_file.load_users(None), IDENTITIES, nothing, nothing, {}, asyncio.Event(), nothing)
     assert context.send_limits.repeats == repeats
 
 

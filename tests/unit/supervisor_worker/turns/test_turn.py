@@ -10,7 +10,7 @@ import pytest
 from shared.config.loading import load_settings
 from shared.mailbox import keys
 from shared.mailbox.call import Call
-from shared.model import users
+from shared.model import users_file
 from supervisor_worker.turns.context import TurnContext
 from supervisor_worker.turns.turn import run_turn
 from tests.support.fake_mailbox import IDENTITIES, LEASE_MS, Conversation, FakeMailbox, ServerClock
@@ -19,7 +19,7 @@ from tests.support.fake_mailbox import IDENTITIES, LEASE_MS, Conversation, FakeM
 def context(mailbox: FakeMailbox) -> TurnContext:
     settings = load_settings(sandbox="on")
     nothing = cast("Any", None)
-    return TurnContext(settings, users.load_users(None), IDENTITIES, mailbox, nothing, {}, asyncio.Event(), nothing)
+    return TurnContext(settings, users_file.load_users(None), IDENTITIES, mailbox, nothing, {}, asyncio.Event(), nothing)
 
 
 def holder(talk: Conversation) -> str:
