@@ -34,7 +34,7 @@ SECTIONS: Final = {
         "pause": ("pause:pause", "Stop all sending, or one user's; or show what is paused."),
         "resume": ("pause:resume", "End a pause: answer and send again."),
         "opt-in": ("pause:opt_in", "Send mail again to a user who had opted out of it."),
-        "users": ("users:users", "Erase what is kept of a user."),
+        "users": ("people:users", "The people: add, edit, list, remove; export or erase what is kept of one."),
         "mcp": ("mcp:mcp", "The MCP servers: list, try and accept their tools; log in."),
     },
     "Processes (`make run` starts them all)": {

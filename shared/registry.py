@@ -34,6 +34,10 @@ from shared.observability import logs
 REFRESH_SECONDS: Final = 2.0
 COPY: Final = "registry.json"
 """The copy's name in BOSS_DATA_DIR."""
+_LOCAL: Final = {
+    name: str(getattr(LOCAL_USER, name)) for name in ("username", "name", "phone", "email", "boss_phone", "boss_email", "role")
+}
+"""The local user as an entry."""
 _ADDRESSES: Final = {"phone", "phones", "email", "emails", "email_aliases"}
 log = logs.logger(__name__)
 
@@ -278,7 +282,7 @@ def declared_people(settings: Settings) -> tuple[list[User], list[dict[str, Any]
     """
     if settings.boss_users_file is not None:
         return read_users(settings.boss_users_file), read_entries(settings.boss_users_file)
-    return ([LOCAL_USER] if settings.environment == "local" else []), []
+    return ([LOCAL_USER], [_LOCAL]) if settings.environment == "local" else ([], [])
 
 
 def people_on_disk(settings: Settings) -> KnownPeople:

@@ -72,7 +72,7 @@ REGISTRY_NAMES: Final = key("registry_names")
 REGISTRY_IDS: Final = key("registry_ids")
 """A set: all ids that entries of the registry have had."""
 REGISTRY_STATE: Final = key("registry_state")
-"""A hash: the registry's version, which each change raises, and the last change."""
+"""A hash: the registry's version, which each change raises."""
 PEOPLE: Final = key("people")
 """A hash: the id of each user's person, by the id of their entry."""
 SPENDERS: Final = key("spenders")

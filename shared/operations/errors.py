@@ -6,7 +6,9 @@ from typing import Literal
 
 from shared.errors import BosslineError
 
-Code = Literal["unknown_message", "ambiguous", "too_short", "not_parked", "unknown_user", "no_address", "unknown_server"]
+Code = Literal[
+    "unknown_message", "ambiguous", "too_short", "not_parked", "unknown_user", "no_address", "unknown_server", "not_valid", "busy"
+]
 
 
 class NotPossible(BosslineError):

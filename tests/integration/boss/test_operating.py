@@ -136,7 +136,7 @@ def test_a_user_s_pause_without_a_reason_is_refused() -> None:
 
 def test_a_stranger_cannot_be_paused(office: Office) -> None:
     """A typing error must not look like a pause."""
-    assert "no user of the users file" in boss("pause", "--user", "adda", "flood", code=2).stderr
+    assert "nobody has this name" in boss("pause", "--user", "adda", "flood", code=2).stderr
     assert office.mailbox.pauses() == []
 
 

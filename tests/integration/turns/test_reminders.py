@@ -244,7 +244,7 @@ def test_a_briefing_is_answered_by_the_model(environment: TurnEnvironment) -> No
 def test_who_is_taken_away_and_comes_back_is_reminded_then(environment: TurnEnvironment) -> None:
     """Until then the reminder waits; a person who is reached over the bridge alone gets none."""
     name = remind(environment, text="tea")
-    for user, why in ((replace(ADA, username="other"), b"removed"), (replace(ADA, bridge_only=True), b"no_channel")):
+    for user, why in ((replace(ADA, username="other", id="other"), b"removed"), (replace(ADA, bridge_only=True), b"no_channel")):
         environment.users.__init__([user])  # type: ignore[misc]
         environment.redis.zadd("boss:alarms", {name: 0})
         environment.drive(lambda: environment.redis.hget(f"boss:reminder:{name}", "held") == why)  # noqa: B023 - it is called here

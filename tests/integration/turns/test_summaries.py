@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -54,7 +55,7 @@ def made(environment: TurnEnvironment, conversation: str, model: ModelPort | Non
     async def make(context: TurnContext) -> str:
         context = replace(context, model=model or context.model)
         if bounds is not None:
-            context.__dict__["day_bounds"] = bounds
+            context.__dict__["_day_bounds"] = SimpleNamespace(now=bounds)
         return await Summarizer(context).make(conversation)
 
     return environment.run(make)

@@ -1,4 +1,4 @@
-"""The people of the users file and of the registry together: the file wins, address by address, and nothing that clashes is kept silently."""
+"""The people of the users file and of the registry together: the file wins, address by address, and a clash is told."""
 
 from __future__ import annotations
 
