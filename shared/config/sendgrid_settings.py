@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from functools import cached_property
 from typing import Final
 
@@ -11,11 +10,9 @@ from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
 from shared.config.field import setting
-from shared.model.text import clean
+from shared.model.sender_names import RULE, is_sender_name
 
 _DOMAIN: Final = re.compile(r"(?:[a-z0-9_-]+\.)+[a-z0-9-]+")
-
-MAX_NAME: Final = 60
 
 
 class SendGridSettings(BaseSettings):
@@ -36,7 +33,9 @@ class SendGridSettings(BaseSettings):
     )
 
     boss_name: str = setting(
-        "Boss", "The Boss's name, which a mail program shows as the sender: letters, digits, spaces and - ' . &, 60 at most.", "SendGrid"
+        "Boss",
+        "The Boss's name, unless somebody calls it another (`boss_name`): letters, digits, spaces and - ' . &, at most 60; mail is from it.",
+        "SendGrid",
     )
     email_exact_domains: str = setting(
         "",
@@ -54,8 +53,8 @@ class SendGridSettings(BaseSettings):
         faults = []
         if not all(_DOMAIN.fullmatch(name) for name in self.exact_mail_domains):
             faults.append("EMAIL_EXACT_DOMAINS: must be domains such as example.com, with commas between")
-        if not _is_name(self.boss_name):
-            faults.append("BOSS_NAME: must be letters, digits, spaces and - ' . &, 60 at most, with no space at its ends")
+        if not is_sender_name(self.boss_name):
+            faults.append(f"BOSS_NAME: must be {RULE}")
         return faults
 
     def unproven_webhooks(self) -> list[str]:
@@ -70,9 +69,3 @@ class SendGridSettings(BaseSettings):
             lost = "else /email/events refuses every event, and a mail of unknown outcome goes out twice"
             found.append(f"SENDGRID_EVENTS_PUBLIC_KEY: {else_set}: {lost}")
         return found
-
-
-def _is_name(name: str) -> bool:
-    """Whether a name needs neither quotes nor care in a From header: no address, no comma, no hidden character, on one line."""
-    letters = all(unicodedata.category(char)[0] in "LMN" or char in " -'.&" for char in name)
-    return letters and 0 < len(name) <= MAX_NAME and name == name.strip() == clean(name)

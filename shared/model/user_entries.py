@@ -16,6 +16,7 @@ from shared.errors import BadInput
 from shared.model import forwarding
 from shared.model.addresses import EmailAddress, PhoneNumber
 from shared.model.efforts import EFFORT_SETTINGS
+from shared.model.sender_names import RULE, is_sender_name
 from shared.model.users import User
 from shared.model.words import DEFAULT, LANGUAGES
 
@@ -38,7 +39,6 @@ _QUIET: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-3]):
 MAX_ADDRESSES: Final = 20
 """Further addresses of one kind."""
 MAX_ABOUT: Final = 2_000
-MAX_BOSS_NAME: Final = 40
 
 
 def user_of(entry: Mapping[str, Any], where: str, faults: list[str], identity: str = "") -> User | None:
@@ -155,9 +155,8 @@ def _manner(entry: Mapping[str, Any], fields: dict[str, Any], where: str) -> lis
     found = []
     if len(fields.get("about", "")) > MAX_ABOUT:
         found.append(f"{where}: about must have at most {MAX_ABOUT} characters")
-    boss_name = fields.get("boss_name", "")
-    if len(boss_name) > MAX_BOSS_NAME or boss_name != boss_name.strip() or not (boss_name == "" or boss_name.isprintable()):
-        found.append(f"{where}: boss_name must be one line of at most {MAX_BOSS_NAME} characters")
+    if fields.get("boss_name") and not is_sender_name(fields["boss_name"]):
+        found.append(f"{where}: boss_name must be {RULE}")
     if quiet := entry.get("quiet_hours"):
         hours = _QUIET.fullmatch(quiet)
         if hours is None or hours.group(1, 2) == hours.group(3, 4):

@@ -94,7 +94,7 @@ class Questions:
     def _self_asked(self, asked: Question, user: User, event: Received, before: str) -> Asked:
         text = question(asked.calls, asked.code, user.language)
         whole = f"{before}\n\n{text}" if before else text
-        if self._fits(whole, asked.code, event.channel, event, user.language):
+        if self._fits(whole, asked.code, event, user):
             return Asked(text, asked)
         message = self._message(asked, user, user, [channel for channel in CHANNELS if channel != event.channel], event)
         if message is None:
@@ -116,16 +116,16 @@ class Questions:
                 continue
             about = said("ask_subject", reader.language)
             made = FORMATS[channel].notice_event(ends, f"n-{asked.id}", reader.id, about, event.received_at)
-            if self._fits(text, asked.code, channel, made, reader.language):
+            if self._fits(text, asked.code, made, reader):
                 identities = self.identities
                 return QuestionMessage(
                     identities.conversation(made.key()), identities.sender(made.from_), identities.pair(made.to, made.from_), made
                 )
         return None
 
-    def _fits(self, text: str, code: str, channel: Channel, event: Received, language: str) -> bool:
-        """Whether all of a question can be read on a channel: its end, which names the code, is the first thing to be cut."""
-        command = configured(self.settings, language)[channel].reply(event, text, "r-")
+    def _fits(self, text: str, code: str, event: Received, user: User) -> bool:
+        """Whether all of a question can be read where it is asked: its end, which names the code, is the first thing to be cut."""
+        command = configured(self.settings, user)[event.channel].reply(event, text, "r-")
         return not command.rest and command.text.count(code) >= text.count(code)
 
 

@@ -59,7 +59,7 @@ class CommandReplies:
     async def reply(self, message: Message, event: Received, reply_id: str) -> tuple[Response, dict[str, int | str]]:
         """The answer to a command, ready to be stored, and the figures for its record. Raises RedisError."""
         language = self.users.language(event.user)
-        form = configured(self.settings, language)[event.channel]
+        form = configured(self.settings, self.users.with_id(event.user))[event.channel]
         part = await self._part(message.rest, event.user) if message.command == "more" else None
         if part is not None and part.command.rest:
             command = form.continued(event, part.command.rest, reply_id)

@@ -84,7 +84,13 @@ def dearest(settings: Settings, users: Users | None = None) -> Dearest:
     is known no earlier: the longest answer of all `users` is taken.
     """
     answer = max(choice.longest for choice in all_chosen(settings, users))
-    always = longest_instructions(configured(settings)) + tools_size(definitions()) + NOTES_BYTES + other_chats.NOTES_BYTES + _NOTES
+    always = (
+        longest_instructions(configured(settings), users.all if users else ())
+        + tools_size(definitions())
+        + NOTES_BYTES
+        + other_chats.NOTES_BYTES
+        + _NOTES
+    )
     return Dearest(
         fixed=answer + _tokens(always),
         history=int(MOST * settings.history_tokens) * BYTES_A_TOKEN + MAX_SUMMARY_BYTES + SUMMARY_NOTES,

@@ -7,7 +7,7 @@ text: nobody can forge the end of a mail, a file or a picture.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from shared.mailbox.calls import NO_FACTS, RememberedFacts
 from shared.mailbox.records import Message, Reply
+from shared.model import sender_names
 from shared.model.addresses import Channel
 from shared.model.events import Received
 from shared.model.folds import Fold
@@ -35,10 +36,15 @@ from supervisor_worker.media.turn_files import NO_FILES, LoadedFiles
 EMPTY: Final = "Your answer to this was empty. If something is to be said, write it now; else leave it empty again."
 NO_ROOM: Final = "You thought about this until no room for the answer was left. Answer now, without thinking about it any further."
 MAX_NAME: Final = 200
-MAX_WHOM: Final = 4 * MAX_NAME + 40
-"""Bytes of the sentence with the user's name."""
+BOSS_NAME: Final = "Boss"
+_ABOUT: Final = (
+    "Whoever runs this program for the person has set this up: what to know of them, and how to be with them. Follow it in manner and in "
+    "what you take as known. It changes none of the rules above, and none of what your tools may do:"
+)
+MAX_WHOM: Final = 4 * MAX_NAME + 40 + 4 * sender_names.MAX_NAME
+"""Bytes of the sentence with the user's name, and of the Boss's name."""
 _COMMON: Final = """\
-You are Boss, the personal AI assistant of one person, who writes to you from their own phone or mailbox. Answer what they \
+You are {boss}, the personal AI assistant of one person, who writes to you from their own phone or mailbox. Answer what they \
 ask, helpfully, truthfully and without ceremony. Write in the language that they write in.
 
 You can do what your tools do, and nothing else: without a tool for it you cannot look things up, open links, set reminders, call \
@@ -123,12 +129,14 @@ def build_prompt(
     elsewhere: Sequence[str] = (),
     folds: Mapping[str, Sequence[Fold]] = MappingProxyType({}),
     forms: Mapping[Channel, MessageFormat] = FORMATS,
+    boss_name: str = BOSS_NAME,
 ) -> Prompt:
     """The prompt of one turn. `pictures` are by the ids of message and file; `now` is any aware time.
 
     `times` are when `events` were received, in ms; without them it is their own word. `remembered` is what the person asked to remember,
     on whichever channel, `elsewhere` notes on what was said in their other conversations. `files` are those that are told of one by one.
-    `folds` are those of `events`, by their ids; records of the history have their own. `forms` are the formats as the operator set them.
+    `folds` are those of `events`, by their ids; records of the history have their own. `forms` are the formats as the operator
+    set them, `boss_name` is what the person calls the Boss.
     """
     pictures, documents = {**pictures, **files.pictures}, files.documents
     numbers = {name: number for shown in (pictures, documents) for number, name in enumerate(shown, 1)}
@@ -145,7 +153,7 @@ def build_prompt(
     current = PromptMessage("user", "\n\n".join(filter(None, parts)), tuple(pictures.values()), tuple(documents.values()))
     shown = [*events, *history.records]
     return Prompt(
-        _stable(forms[channel], user),
+        _stable(forms[channel], user, boss_name),
         tuple(alternating([*history.messages(), current])),
         mixed=(mixed := is_mixed(shown) or history.is_marked or any(fact.marked for fact in remembered.shown)),
         source=source_of(shown, history.summary) if mixed else "",
@@ -170,12 +178,16 @@ def _unmarked(event: Received) -> Iterator[str]:
     yield event.text[at:]
 
 
-def _stable(form: MessageFormat, user: User | None) -> str:
+def _stable(form: MessageFormat, user: User | None, boss_name: str = BOSS_NAME) -> str:
+    """What stands before any conversation: who the Boss is, the form of an answer, whom it talks to, and what was set up for them."""
     name = " ".join(theirs(user.name).split())[:MAX_NAME] if user else ""
     whom = f"\n\nYou are talking to {name}." if name else ""
-    return f"{_COMMON}\n\n{form.rules}{whom}"
+    about = theirs(user.about).strip() if user else ""
+    wishes = f"\n\n{_ABOUT}\n{about}" if about else ""
+    return f"{_COMMON.replace('{boss}', theirs(boss_name))}\n\n{form.rules}{whom}{wishes}"
 
 
-def longest_instructions(forms: Mapping[Channel, MessageFormat] = FORMATS) -> int:
-    """The most bytes that stand before any conversation."""
-    return max(len(_stable(form, None).encode()) for form in forms.values()) + MAX_WHOM
+def longest_instructions(forms: Mapping[Channel, MessageFormat] = FORMATS, users: Iterable[User] = ()) -> int:
+    """The most bytes that stand before any conversation of these users."""
+    about = max((len(user.about.encode("utf-8", "replace")) + len(_ABOUT) + 3 for user in users if user.about), default=0)
+    return max(len(_stable(form, None).encode()) for form in forms.values()) + MAX_WHOM + about

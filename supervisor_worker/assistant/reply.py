@@ -38,7 +38,7 @@ from supervisor_worker.assistant.tools.memory import FACTS_BYTES
 from supervisor_worker.assistant.turn_steps import TurnSteps, has_calls
 from supervisor_worker.assistant.turn_tools import TurnTools
 from supervisor_worker.assistant.whole_answers import WholeAnswers
-from supervisor_worker.channels.formats import configured
+from supervisor_worker.channels.formats import configured, name_of_boss
 from supervisor_worker.channels.markdown.escapes import as_letters
 from supervisor_worker.media.transcription import Transcriber
 from supervisor_worker.media.turn_files import FileLoader, LoadedFiles
@@ -174,8 +174,8 @@ class ReplyGenerator:
         return web_tools.source_lines(web_tools.sources(contents), event.channel, self.users.language(event.user))
 
     def _target(self, event: Received, reply_id: str) -> ReplyTarget:
-        language = self.users.language(event.user)
-        return ReplyTarget(event, configured(self.settings, language)[event.channel], reply_id, language)
+        user = self.users.with_id(event.user)
+        return ReplyTarget(event, configured(self.settings, user)[event.channel], reply_id, self.users.language(event.user))
 
     async def _keep_read(self, turn: Turn, files: LoadedFiles, calls: ModelCalls) -> None:
         """What was read in the files stays with their messages, before anything is asked: a later try may not have the files any more."""
@@ -327,7 +327,8 @@ class ReplyGenerator:
             times=[time_of(message) for message in turn.messages] if events else (),
             remembered=asking.remembered.facts,
             elsewhere=other_chats.notes_of(elsewhere, zone(user)) if elsewhere else (),
-            forms=configured(self.settings),
+            forms=configured(self.settings, user),
+            boss_name=name_of_boss(self.settings, user),
         )
         choice = chosen(self.settings, last.channel, user)
         web = web_tools.offered(self.settings, choice, web_tools.addresses_in(prompt.own)) if asking.web and asking.steps else ()

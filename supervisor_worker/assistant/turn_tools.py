@@ -56,7 +56,7 @@ class TurnTools:
             bool(last.forwarding),
         )
         outside = OutsideCalls(self.mcp, _username(user), self.in_flight) if self.mcp else None
-        form = configured(self.settings, context.language)[last.channel]
+        form = configured(self.settings, user)[last.channel]
         copies = CopyTarget(user, self.identities, turn.id, last.channel, context.received_ms / 1000)
         questions = Questions(self.users, self.identities, self.settings)
         return ToolLoop(

@@ -9,6 +9,7 @@ from shared.config.settings import Settings
 from shared.model.addresses import Address, Channel
 from shared.model.events import Received, Response
 from shared.model.folds import Fold
+from shared.model.users import User
 from shared.model.words import DEFAULT
 from supervisor_worker.channels.sendgrid.format import EmailFormat
 from supervisor_worker.channels.twilio.format import SmsFormat
@@ -63,9 +64,15 @@ FORMATS: Final[dict[Channel, MessageFormat]] = {"sms": SmsFormat(), "email": Ema
 """As they are without an operator's settings."""
 
 
-def configured(settings: Settings, language: str = DEFAULT) -> Mapping[Channel, MessageFormat]:
-    """The formats as the operator set them, for a reader of that language."""
-    return {**FORMATS, "sms": SmsFormat(settings.sms_max_segments, language), "email": EmailFormat(settings.boss_name, language)}
+def configured(settings: Settings, user: User | None = None) -> Mapping[Channel, MessageFormat]:
+    """The formats as the operator set them, for a reader: in their language, and from the Boss by the name that they gave it."""
+    language = user.language if user else DEFAULT
+    return {**FORMATS, "sms": SmsFormat(settings.sms_max_segments, language), "email": EmailFormat(name_of_boss(settings, user), language)}
+
+
+def name_of_boss(settings: Settings, user: User | None) -> str:
+    """What a person calls the Boss, or else BOSS_NAME."""
+    return (user.boss_name if user else "") or settings.boss_name
 
 
 def reply(event: Received, text: str, reply_id: str) -> Response:

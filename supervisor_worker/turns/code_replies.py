@@ -15,7 +15,7 @@ from shared.model.events import Received, Response, SendEmailResponse
 from shared.model.files import File
 from shared.model.words import said
 from supervisor_worker.assistant import approval_texts, notices, reminder_texts
-from supervisor_worker.channels.formats import configured
+from supervisor_worker.channels.formats import MessageFormat, configured
 from supervisor_worker.media.copied_files import CopiedFiles
 from supervisor_worker.turns.context import TurnContext
 from supervisor_worker.turns.delivery_result import PendingReply
@@ -51,7 +51,7 @@ async def code_reply(
 async def _copy(context: TurnContext, turn: Turn, message: Message, event: Received) -> CodeReply | Literal["unreadable"]:
     """A copy for the person's other channel. An answer that was sent goes as it was said, with what a text had to leave out."""
     language, copy = context.users.language(event.user), message.copy
-    form, text = configured(context.settings, language)[event.channel], copy.text
+    form, text = _form(context, event), copy.text
     if copy.reply:
         answer = await context.mailbox.reply(copy.reply)
         if answer is None or answer.command.user != event.user:
@@ -79,7 +79,8 @@ async def _copied_files(context: TurnContext, turn: Turn, message: Message, even
 
 
 def _reminder(context: TurnContext, turn: Turn, message: Message, event: Received, now_ms: int) -> CodeReply | Literal["unreadable"]:
-    forms = configured(context.settings, language := context.users.language(event.user))
+    language = context.users.language(event.user)
+    forms = configured(context.settings, context.users.with_id(event.user))
     told = reminder_texts.reply(message, event, turn.reply_id, forms, now_ms=now_ms, language=language)
     return (told[0], PendingReply(turn, told[1], answers="reminder")) if told else "unreadable"
 
@@ -91,7 +92,7 @@ async def _question(context: TurnContext, turn: Turn, message: Message, event: R
         return "unreadable"
     users, language = context.users, context.users.language(event.user)
     asker = next((user for user in users.all if asked.named and context.identities.user(user.id) == asked.user), None)
-    form = configured(context.settings, language)[event.channel]
+    form = _form(context, event)
     name = (asker.name or asker.username) if asker else ""
     command = form.opening(event, approval_texts.question(asked.calls, asked.code, language, asker=name), turn.reply_id)
     figures: dict[str, int | str] = {"by_code": 1, "names_others": 1, **form.figures(command)}
@@ -101,10 +102,14 @@ async def _question(context: TurnContext, turn: Turn, message: Message, event: R
 def _answer(context: TurnContext, turn: Turn, event: Received) -> CodeReply:
     """What is said to an answer, whatever it comes to: that is known when it is taken."""
     language = context.users.language(event.user)
-    form = configured(context.settings, language)[event.channel]
+    form = _form(context, event)
     replies: dict[Verdict, tuple[Response, dict[str, int | str]]] = {}
     for verdict in VERDICTS:
         command = form.reply(event, said(f"approval_{verdict}", language), turn.reply_id)
         replies[verdict] = (command, form.figures(command))
     command, figures = replies["already"]
     return command, PendingReply(turn, figures, answers="approval", answer=AnswerReplies(replies))
+
+
+def _form(context: TurnContext, event: Received) -> MessageFormat:
+    return configured(context.settings, context.users.with_id(event.user))[event.channel]

@@ -142,7 +142,7 @@ class TurnEnvironment:
             else {"email": event.from_, "boss_email": event.to}
         )
         others = [user for user in self.users.all if any(getattr(user, name) != value for name, value in own.items())]
-        self.users.__init__([*others, *([users.User(username=username, **cast("Any", own))] if username else [])])  # type: ignore[misc]
+        self.users.replace([*others, *([users.User(username=username, **cast("Any", own))] if username else [])])
 
     def conversation(self, event: Received) -> str:
         """The id of an event's conversation: where it is, or the one that it would begin."""

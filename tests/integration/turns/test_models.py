@@ -41,7 +41,7 @@ def test_each_channel_has_its_model_and_a_person_their_own(environment: TurnEnvi
     text, mail = environment.text(), environment.mail()
     environment.drive(lambda: environment.state(text) == environment.state(mail) == "answered")
     assert sorted(asked(sandbox)) == [("claude-haiku-5-5", "low", 3672), ("claude-opus-5-5", "medium", 4096)]
-    environment.users.__init__([replace(users.LOCAL_USER, model="claude-sonnet-5-5", effort="high", max_tokens=700)])  # type: ignore[misc]
+    environment.users.replace([replace(users.LOCAL_USER, model="claude-sonnet-5-5", effort="high", max_tokens=700)])
     again = environment.text("And now?")
     environment.drive(lambda: environment.state(again) == "answered")
     assert asked(sandbox)[2:] == [("claude-sonnet-5-5", "high", 3772)]
@@ -70,7 +70,7 @@ def test_what_a_persons_model_used_is_in_its_own_book(
     """The claim reserved in the usual model's name, and its book has nothing of it."""
     del sandbox
     with_price(environment, monkeypatch)
-    environment.users.__init__([replace(users.LOCAL_USER, model="claude-opus-5-5")])  # type: ignore[misc]
+    environment.users.replace([replace(users.LOCAL_USER, model="claude-opus-5-5")])
     event = environment.text()
     environment.drive(lambda: environment.state(event) == "answered")
     models = read_books(environment.redis).models

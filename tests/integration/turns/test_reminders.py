@@ -245,10 +245,10 @@ def test_who_is_taken_away_and_comes_back_is_reminded_then(environment: TurnEnvi
     """Until then the reminder waits; a person who is reached over the bridge alone gets none."""
     name = remind(environment, text="tea")
     for user, why in ((replace(ADA, username="other", id="other"), b"removed"), (replace(ADA, bridge_only=True), b"no_channel")):
-        environment.users.__init__([user])  # type: ignore[misc]
+        environment.users.replace([user])
         environment.redis.zadd("boss:alarms", {name: 0})
         environment.drive(lambda: environment.redis.hget(f"boss:reminder:{name}", "held") == why)  # noqa: B023 - it is called here
-    environment.users.__init__([ADA])  # type: ignore[misc]
+    environment.users.replace([ADA])
     environment.redis.zadd("boss:alarms", {name: 0})
     assert bodies(environment) == ["Reminder: tea"]
 
