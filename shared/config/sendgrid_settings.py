@@ -34,7 +34,7 @@ class SendGridSettings(BaseSettings):
 
     boss_name: str = setting(
         "Boss",
-        "The Boss's name, unless somebody calls it another (`boss_name`): letters, digits, spaces and - ' . &, at most 60; mail is from it.",
+        "The Boss's name, where `boss_name` says no other: letters, digits, spaces and - ' . &, 60 at most; mail is from it.",
         "SendGrid",
     )
     email_exact_domains: str = setting(
