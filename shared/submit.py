@@ -10,6 +10,7 @@ MULTI or for none of it, so no call overtakes an earlier one that was rejected.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Final, TypeVar
@@ -44,9 +45,13 @@ def accept(runtime: Runtime, event: Received, *, kind: Kind, keyword: Keyword = 
 
 
 def call_for(
-    runtime: Runtime, event: Received, *, kind: Kind, keyword: Keyword = "", via: str = "", maybe_duplicate: bool = False
-) -> Call[Accepted]:
-    """The call that stores a message. Raises StorageUnavailable while Redis was never reached: the ids need the salt that it keeps."""
+    runtime: Runtime, event: Received, *, kind: Kind, keyword: Keyword = "", via: str = "", maybe_duplicate: bool = False,
+    waited: bool = False,
+) -> Call[Accepted]:  # fmt: skip
+    """The call that stores a message. Raises StorageUnavailable while Redis was never reached: the ids need the salt that it keeps.
+
+    `waited`: it does not come straight from its webhook, and its person may have been erased since.
+    """
     with storage_errors():
         identities = runtime.identities
     conversation = identities.conversation(event.key())
@@ -78,6 +83,7 @@ def call_for(
         command="" if keyword else command_of(event),
         forwarded=forwarded,
         answer="" if kind == "mail" and _may_be_a_robot(runtime, event) else answer_of(event),
+        age_ms=max(1, int((time.time() - event.received_at) * 1000)) if waited else 0,
         wake=wake_queue.job(conversation, event.channel),
     )
 

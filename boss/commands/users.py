@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import re
-import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 from redis import Redis
-from redis.exceptions import RedisError
 
-from boss.session import open_session
-from boss.terminal.output import Ending, Group, printable, remark
+from boss.session import Session, open_session
+from boss.terminal.output import Ending, Group, local_time, printable, remark
 from shared.config.settings import Settings
-from shared.operations.erase import Erased, erase_files, erase_records
+from shared.mailbox import calls
+from shared.operations.erase import Erased, ErasureRequest, erase_records
+from shared.operations.erased_copies import Rewritten, clear_logs, rewrite_file
+from shared.operations.erased_files import Dropped, ErasedOnDisk
+from shared.operations.erasure_hosts import hosts, known_host, unconfirmed
 from shared.operations.export import export_person
+from shared.operations.person_records import now_ms
 
-REWRITE_SECONDS: Final = 60.0
+CONFIRM_SECONDS: Final = 15.0
+"""How long web hosts are waited for: each looks once a second, and confirms two seconds later."""
+REWRITTEN: Final[dict[Rewritten, str]] = {
+    "rewritten": "The append-only file was written anew.",
+    "failed": "The append-only file could not be written anew: see valkey.log.",
+    "refused": "The append-only file was not written anew: the server does not answer.",
+    "under_way": "The append-only file is still being written anew.",
+}
 OUT_OF_REACH: Final = (
-    "the spool of other web hosts: run it there too, or wait until they have handed on what they keep",
     "copies of the data: backups, and replicas that are cut off",
     "what Twilio, SendGrid and Anthropic keep: ask them, or delete it in their consoles",
 )
@@ -36,7 +46,7 @@ def users() -> None:
 @click.argument("username", metavar="NAME")
 @click.option("--yes", is_flag=True, help="Do not ask first.")
 def erase(username: str, *, yes: bool) -> None:
-    """Erase what is kept of NAME: messages, replies, history, and what waits on this host's disk.
+    """Erase what is kept of NAME: messages, replies, memory, reminders, files, and what waits on web hosts' disks.
 
     What is being answered is broken off. Opt-outs stay, and the marks by
     which a second delivery is known. NAME need not be in the users file any
@@ -45,20 +55,18 @@ def erase(username: str, *, yes: bool) -> None:
     with open_session() as session:
         if not yes:
             click.confirm(f"Erase everything that is kept of {username}? It cannot be brought back", abort=True)
-        entry, user = session.people.id_of(username), session.people.user_id(username)
-        settings = session.settings
-        request_ms = int((settings.send_timeout_seconds + settings.send_margin_seconds) * 1000)
-        files = Erased()
-        _files(settings, entry, files)  # first: the web process must not hand on what was found gone in Redis
-        erased = erase_records(session.redis, entry=entry, user=user, request_ms=request_ms, waiting=_waiting)
-        for line in _told(username, erased, files):
+        erased = erase_records(session.redis, _request(session, username), waiting=_waiting)
+        dropped = _on_this_disk(session, username, erased)
+        for line in _told(username, erased, dropped):
             click.echo(line)
-        click.echo(_rewritten(session.redis, settings) if erased.conversations else "Nothing was in Redis.")
+        copies = ("Nothing was in Redis.",) if erased.nothing else _copies(session.redis, session.settings)
+        for line in (*_hosts(session, erased), *copies):
+            click.echo(line)
     click.echo("Out of reach from here:")
     for line in OUT_OF_REACH:
         click.echo(f"  {line}")
     if erased.left:
-        raise Ending(f"{erased.left} records came in meanwhile; run it again")
+        raise Ending(f"{erased.left} records could not be erased; run it again")
 
 
 @users.command(short_help="Write all that is kept of a user to an archive.")
@@ -74,7 +82,7 @@ def export(username: str, path: Path | None) -> None:
     with open_session() as session:
         path = path or Path(f"{re.sub(r'[^A-Za-z0-9_-]', '_', username)}-{datetime.now(UTC):%Y-%m-%d}.zip")
         try:
-            found = export_person(session.redis, session.people, username, path)
+            found = export_person(session.redis, session.people, username, path, retention_ms=session.settings.retention_ms)
         except FileExistsError:
             raise Ending(f"there is such a file already: {path}") from None
         except OSError as error:
@@ -93,40 +101,58 @@ def _waiting(number: int) -> None:
     remark(f"waiting for {number} request(s) to a provider that are under way")
 
 
-def _files(settings: Settings, entry: str, found: Erased) -> None:
+def _request(session: Session, username: str) -> ErasureRequest:
+    people, settings = session.people, session.settings
+    user = next((each for each in people.users if each.username == username), None)
+    return ErasureRequest(
+        people.whose(username),
+        people.pairs(user) if user else (),
+        people.masks(user) if user else (),
+        int((settings.send_timeout_seconds + settings.send_margin_seconds) * 1000),
+        settings.retention_ms,
+    )
+
+
+def _on_this_disk(session: Session, username: str, erased: Erased) -> Dropped:
+    """What waits in this host's spool, whether its web process runs or not."""
+    at_ms = dict.fromkeys([session.people.user_id(username), *erased.senders], erased.at_ms)
+    look = ErasedOnDisk(session.settings.spool_dir, session.people.identities, at_ms, now_ms(session.redis))
     try:
-        erase_files(settings.spool_dir, entry, found)
+        dropped = look.drop(lambda messages: session.mailbox.run(calls.mark_erased(messages)))
+        if host := known_host(session.redis, session.settings.spool_dir):
+            session.mailbox.run(calls.erasures(host.id, host.name, looked_ms=erased.at_ms, since_ms=erased.at_ms))
     except OSError as error:
-        raise Ending(f"the spool cannot be read: {type(error).__name__}; nothing was erased") from None
+        raise Ending(f"the spool cannot be read: {type(error).__name__}; what waits there was not erased") from None
+    return dropped
 
 
-def _told(username: str, erased: Erased, files: Erased) -> list[str]:
+def _told(username: str, erased: Erased, dropped: Dropped) -> list[str]:
     lines = [
         f"Erased of {username}: {erased.messages} messages, {erased.turns} turns, {erased.replies} replies, {erased.reminders} reminders.",
         f"Conversations: {len(erased.conversations)}; leases broken: {erased.leases}.",
         f"Forgotten: {erased.remembered} facts and items of lists.",
-        f"Erased on this host's disk: {files.files} waiting entries.",
+        f"Erased on this host's disk: {dropped.files} waiting entries.",
     ]
-    if files.unreadable:
-        lines.append(f"{files.unreadable} files of the spool cannot be read and stayed; `boss doctor` says where they are.")
+    if dropped.unreadable:
+        lines.append(f"{dropped.unreadable} files of the spool cannot be read and stayed; `boss doctor` says where they are.")
     return lines
 
 
-def _rewritten(redis: Redis, settings: Settings) -> str:
-    """Have the server write its file anew, for the old one still holds what was erased; what became of that."""
+def _hosts(session: Session, erased: Erased) -> Iterator[str]:
+    """What the web hosts have confirmed."""
+    left = unconfirmed(session.redis, erased.at_ms, CONFIRM_SECONDS)
+    if asked := len(hosts(session.redis)):
+        yield f"Web hosts that have confirmed that nothing waits on their disks: {asked - len(left)} of {asked}."
+    for host in left:
+        heard = local_time(host.seen_ms, day=True)
+        yield f"Not confirmed: {printable(host.name)}, heard last at {heard}. What waits there is dropped when it looks next."
+
+
+def _copies(redis: Redis, settings: Settings) -> Iterator[str]:
+    """What the server holds beside its data."""
     if settings.redis_url.get_secret_value():
-        return "The append-only file of your server may still hold it: run BGREWRITEAOF there, and mind its backups."
-    try:
-        redis.bgrewriteaof()
-        end = time.monotonic() + REWRITE_SECONDS
-        while time.monotonic() < end:
-            state: Any = redis.info("persistence")
-            if not state["aof_rewrite_in_progress"] and not state.get("aof_rewrite_scheduled"):
-                done = state["aof_last_bgrewrite_status"] == "ok"
-                return (
-                    "The append-only file was written anew." if done else "The append-only file could not be written anew: see valkey.log."
-                )
-            time.sleep(0.1)
-    except RedisError as error:
-        return f"The append-only file was not written anew: {type(error).__name__}."
-    return "The append-only file is still being written anew."
+        yield "The append-only file of your server may still hold it: run BGREWRITEAOF there, and mind its backups."
+    else:
+        yield REWRITTEN[rewrite_file(redis)]
+    if not clear_logs(redis):
+        yield "The server's log of slow commands may hold words of it: run SLOWLOG RESET there, and COMMANDLOG RESET where it has one."

@@ -96,6 +96,7 @@ NAMES: Final = {
     "summary": KeyName("summary:", "conversation"),
     "unsure": KeyName("unsure:", "conversation"),
     "wake": KeyName("wake:", "conversation"),
+    "threads": KeyName("threads:", "conversation"),
     # A person's two ends
     "optout": KeyName("optout:", "pair", stays="who said STOP is written to no more"),
     "pause": KeyName("pause"),
@@ -120,6 +121,8 @@ NAMES: Final = {
     "person": KeyName("person:", "person", stays="the epoch, which refuses what is made of what was erased"),
     "zones": KeyName("zones", stays="as long as the users file has the entry"),
     "zone_changed": KeyName("zone_changed"),
+    "erasures": KeyName("erasures", stays="when it was, so that nothing older is taken from a disk or a provider's list: 400 days"),
+    "hosts": KeyName("hosts"),
     "facts": KeyName("facts:", "person"),
     "lists": KeyName("lists:", "person"),
     "items": KeyName("list:", "person"),
@@ -134,6 +137,7 @@ NAMES: Final = {
     "code": KeyName("code:", "user", stays="for a day no other question has it: a late yes is not another question's"),
     # Money
     "reserved": KeyName("reserved"),
+    "ended": KeyName("ended"),
     "spenders": KeyName("spenders"),
     "near": KeyName("near"),
     "spent": KeyName("spent:", "day"),

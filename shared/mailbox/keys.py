@@ -75,6 +75,8 @@ REGISTRY_STATE: Final = key("registry_state")
 """A hash: the registry's version, which each change raises."""
 PEOPLE: Final = key("people")
 """A hash: the id of each user's person, by the id of their entry."""
+HOSTS: Final = key("hosts")
+"""A hash: of each web host up to when it has dropped what was erased, when it was heard last (ms), and its name."""
 SPENDERS: Final = key("spenders")
 """A sorted set: the persons for whom the model was asked, by when last (ms)."""
 DAY_SECONDS: Final = 86_400
@@ -195,6 +197,11 @@ def pause(pair: str) -> str:
 def threads(pair: str) -> str:
     """A pattern: the keys by which a pair's mails find their conversations; each holds a conversation's id."""
     return key("thread") + f"{pair}:*"
+
+
+def beside(user: str) -> str:
+    """The index of what is a person's and in no index of their messages: notices, and questions about what they asked for."""
+    return index(f"o{user[1:]}")
 
 
 def index(name: str) -> str:

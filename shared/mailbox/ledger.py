@@ -37,6 +37,7 @@ TYPES: Final = frozenset(
         "discarded",
         "email_received",
         "erased",
+        "erasing",
         "failed",
         "handed_over",
         "ignored",

@@ -1,34 +1,49 @@
-"""Erasing what is kept of one user: their records in Redis, and the files of this host that wait for Redis.
+"""Erasing what is kept of one person in Redis.
 
-A user's records are found by looking through all that there are (`person_records`). Messages and turns go first, which breaks the leases
-under which they are worked on; then a request to a provider that is under way is waited for; then the replies go, and the look is repeated
-until it finds nothing.
+The first step raises the person's epoch, takes what waits out of its inboxes and breaks the leases under which it is worked on: from
+there on nothing more is stored that is made of what they said. Then records are erased, conversation by conversation; a request to a
+provider that is under way is waited for, since its answer has to find its record. What the person writes after the first step is not
+touched. Whoever runs an erasure that another one did not finish begins anew, and finds the rest.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from redis import Redis
 
-from shared import spool_layout
-from shared.errors import BadInput
 from shared.mailbox import Mailbox, calls, keys
-from shared.model import codec
-from shared.operations.person_records import BATCH_SIZE, PersonRecord, batches, records_of
+from shared.operations.person_records import PersonRecord, PersonRecords, Whose, batches, now_ms
 
 MAX_ROUNDS: Final = 5
+MAX_STEPS: Final = 200
+"""First steps: each takes out five hundred messages that wait, and no more than 50,000 do."""
 POLL_SECONDS: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class ErasureRequest:
+    """What to erase. `pairs` are the ids of the person's ways to the Boss, as far as they are known; `masks` how their addresses are shown.
+
+    `request_ms` is the longest that a request to a provider takes, `retention_ms` how long records are kept at most.
+    """
+
+    whose: Whose
+    pairs: Collection[str]
+    masks: Collection[str]
+    request_ms: int
+    retention_ms: int
 
 
 @dataclass
 class Erased:
-    """What went. `left` is what a last look still found: messages that came in meanwhile."""
+    """What went; `at_ms` is when it began, in ms of Redis TIME. `left` is what a last look still found."""
 
+    at_ms: int = 0
     messages: int = 0
     turns: int = 0
     replies: int = 0
@@ -36,83 +51,110 @@ class Erased:
     files: int = 0
     reminders: int = 0
     remembered: int = 0
-    unreadable: int = 0
     left: int = 0
     conversations: set[str] = field(default_factory=set)
+    senders: set[str] = field(default_factory=set)
+    pairs: set[str] = field(default_factory=set)
+
+    @property
+    def nothing(self) -> bool:
+        """Whether nothing was there."""
+        return not (self.conversations or self.remembered or self.reminders or self.files)
 
 
-def erase_records(redis: Redis, *, entry: str, user: str, request_ms: int, waiting: Callable[[int], None]) -> Erased:
-    """Erase a user's records; `entry` is their id, `user` the same as Redis has it. Raises RedisError; then it can be called again.
+def erase_records(
+    redis: Redis, request: ErasureRequest, *, waiting: Callable[[int], None], seen: Callable[[list[PersonRecord]], None] | None = None
+) -> Erased:
+    """Erase a person's records. Raises RedisError; then it can be called again.
 
-    `request_ms` is the longest that a request to a provider takes; `waiting` is told how many replies are waited for.
+    `waiting` is told how many replies are waited for; `seen` is shown all records before they go.
     """
-    mailbox, erased = Mailbox(redis), Erased()
+    mailbox, user = Mailbox(redis), request.whose.user
+    erased = Erased(senders=set(request.whose.senders), pairs=set(request.pairs))
+    _begin(mailbox, request.whose, erased)
+    look = PersonRecords(redis, request.whose, request.retention_ms, erased.at_ms)
     for _ in range(MAX_ROUNDS):
-        mailbox.run(calls.erase_files(user))
-        erased.reminders += mailbox.run(calls.erase_reminders(user))
-        mailbox.run(calls.erase_spending(user))
-        for conversation, asked in mailbox.run(calls.erase_approvals(user)):  # what others were asked for them
+        for conversation, asked in mailbox.run(calls.erase_approvals(user, erased.at_ms)):  # what others were asked for them
             mailbox.run(calls.erase(conversation, asked))
-        erased.remembered += mailbox.run(calls.erase_memory(user))  # in each round: a turn may have remembered something since
-        found = list(records_of(redis, entry, user))
+        found = list(look.records())
         if not found:
-            return erased
-        _forget_threads(redis, found)
-        _remove(mailbox, [record for record in found if record.kind != "reply"], erased)
-        replies = [record for record in found if record.kind == "reply"]
-        if under_way := [record for record in replies if record.under_way_ms > _now_ms(redis) - request_ms]:
-            waiting(len(under_way))
-            _wait_for(mailbox, under_way, _now_ms(redis), request_ms)
-        _remove(mailbox, replies, erased)
-    erased.left = sum(1 for _ in records_of(redis, entry, user))
+            break
+        if seen:
+            seen(found)
+        _forget_threads(look, found)
+        _erase(mailbox, found, erased, request.request_ms, waiting)
+    mailbox.run(calls.erase_spending(user, erased.senders))
+    mailbox.run(calls.erase_ends(user, erased.at_ms, senders=erased.senders, pairs=erased.pairs))
+    _forget_shown(redis, request.masks)
+    erased.left = sum(1 for _ in look.records())
     return erased
 
 
-def erase_files(directory: Path, entry: str, erased: Erased) -> None:
-    """Remove what of this user waits in a spool directory. A file that cannot be read is counted and stays. Raises OSError."""
-    for part in (spool_layout.WAITING, spool_layout.UNREPLICATED, spool_layout.ASIDE):
-        for path in sorted((directory / part).glob("*")):
-            try:
-                value = codec.loads(path.read_bytes())
-                event: Any = codec.decode(value["event"]) if isinstance(value, dict) and "event" in value else None
-            except FileNotFoundError:  # handed on meanwhile
-                continue
-            except (BadInput, OSError, TypeError):
-                erased.unreadable += 1
-                continue
-            if event is not None and event.user == entry:
-                path.unlink(missing_ok=True)
-                erased.files += 1
+def _begin(mailbox: Mailbox, whose: Whose, erased: Erased) -> None:
+    """The first step, until nothing waits any more."""
+    for _ in range(MAX_STEPS):
+        begun = mailbox.run(calls.erase_begin(whose.user, whose.senders))
+        erased.at_ms = begun.at_ms
+        erased.remembered += begun.forgotten
+        erased.reminders += begun.reminders
+        erased.files += begun.files
+        erased.leases += begun.leases
+        if not begun.more:
+            return
 
 
-def _forget_threads(redis: Redis, found: list[PersonRecord]) -> None:
-    """Remove what leads mails to the conversations of these records, before the records, which say of whom it is, are gone."""
-    conversations = {record.conversation.encode() for record in found}
-    for pair in {record.pair for record in found if record.pair}:
-        for batch in batches(redis.scan_iter(match=keys.threads(pair), count=BATCH_SIZE)):
-            owners = cast("list[bytes | None]", redis.mget(batch))
-            if theirs := [key for key, owner in zip(batch, owners, strict=True) if owner in conversations]:
-                redis.delete(*theirs)
+def _erase(mailbox: Mailbox, found: list[PersonRecord], erased: Erased, request_ms: int, waiting: Callable[[int], None]) -> None:
+    """Erase these; a conversation with a request under way last, when its provider has answered or cannot answer any more."""
+    now = now_ms(mailbox.redis)
+    under_way = [record for record in found if record.under_way_ms > now - request_ms]
+    busy = {record.conversation for record in under_way}
+    _remove(mailbox, [record for record in found if record.conversation not in busy], erased)
+    if under_way:
+        waiting(len(under_way))
+        _wait_for(mailbox, under_way, now, request_ms)
+    _remove(mailbox, [record for record in found if record.conversation in busy], erased)
 
 
-def _wait_for(mailbox: Mailbox, under_way: list[PersonRecord], now_ms: int, request_ms: int) -> None:
+def _remove(mailbox: Mailbox, records: Iterable[PersonRecord], erased: Erased) -> None:
+    """Erase records, each message's turns and replies before or with it: who is interrupted finds by a message what is left of it."""
+    of: dict[str, list[PersonRecord]] = defaultdict(list)
+    for record in records:
+        of[record.conversation].append(record)
+    for conversation, theirs in of.items():
+        theirs.sort(key=lambda record: record.kind == "msg")
+        for some in batches(theirs):
+            erased.leases += mailbox.run(calls.erase(conversation, [record.id for record in some]))
+        erased.conversations.add(conversation)
+        erased.senders |= {record.sender for record in theirs if record.sender}
+        erased.pairs |= {record.pair for record in theirs if record.pair}
+        erased.messages += sum(record.kind == "msg" for record in theirs)
+        erased.turns += sum(record.kind == "turn" for record in theirs)
+        erased.replies += sum(record.kind == "reply" for record in theirs)
+
+
+def _wait_for(mailbox: Mailbox, under_way: list[PersonRecord], now: int, request_ms: int) -> None:
     """Until the provider has answered each of these requests, or no request can be under way any more."""
-    end = time.monotonic() + (max(record.under_way_ms for record in under_way) + request_ms - now_ms) / 1000
+    end = time.monotonic() + (max(record.under_way_ms for record in under_way) + request_ms - now) / 1000
     while time.monotonic() < end and any((reply := mailbox.reply(record.id)) and reply.pending for record in under_way):
         time.sleep(POLL_SECONDS)
 
 
-def _remove(mailbox: Mailbox, records: list[PersonRecord], erased: Erased) -> None:
-    for conversation in {record.conversation for record in records}:
-        ids = [record.id for record in records if record.conversation == conversation]
-        for some in batches(ids):
-            erased.leases += mailbox.run(calls.erase(conversation, some))
-        erased.conversations.add(conversation)
-    erased.messages += sum(record.kind == "msg" for record in records)
-    erased.turns += sum(record.kind == "turn" for record in records)
-    erased.replies += sum(record.kind == "reply" for record in records)
+def _forget_threads(look: PersonRecords, found: list[PersonRecord]) -> None:
+    """Remove what an older version has noted of which mails belong to these conversations; what this one notes, `erase` finds itself."""
+    if not look.is_upgraded():
+        return
+    conversations = {record.conversation.encode() for record in found}
+    for pair in {record.pair for record in found if record.pair}:
+        for batch in batches(look.redis.scan_iter(match=keys.threads(pair), count=1_000)):
+            owners = cast("list[bytes | None]", look.redis.mget(batch))
+            if theirs := [key for key, owner in zip(batch, owners, strict=True) if owner in conversations]:
+                look.redis.delete(*theirs)
 
 
-def _now_ms(redis: Redis) -> int:
-    seconds, micros = redis.time()
-    return int(seconds) * 1000 + int(micros) // 1000
+def _forget_shown(redis: Redis, masks: Collection[str]) -> None:
+    """Take the person's addresses, masked, out of the list of the last senders who were not admitted."""
+    if not masks:
+        return
+    listed = cast("list[bytes]", redis.zrange(keys.STRANGERS, 0, -1))
+    if theirs := [name for name in listed if not set(masks).isdisjoint(name.decode().split())]:
+        redis.zrem(keys.STRANGERS, *theirs)

@@ -79,6 +79,7 @@ IGNORED: Final[dict[str, Explanation]] = {
     "rcs": Explanation("It came by RCS, to or from an agent's address, where nobody is answered: the Boss has a phone number only."),
     "messenger": Explanation("It came by Messenger, where nobody is answered: the Boss has a phone number only."),
     "discarded": Explanation("An operator gave it up."),
+    "erased": Explanation("What is kept of its person was erased after they had written it, and nothing of it is kept."),
     "cancelled": Explanation("It was to remind of what its user cancelled, or moved, or to ask what ended, before it was sent."),
     "bad_from": Explanation("Its From names nobody whom it could be answered to."),
     "two_addresses": Explanation("Its From names several authors, or its headers and the form do not agree on one."),

@@ -28,7 +28,7 @@ from shared.model.prices import MICROS_PER_DOLLAR
 from shared.model.users import User
 from shared.operations.errors import NotPossible
 from shared.operations.people import People
-from shared.operations.person_records import batches, records_of
+from shared.operations.person_records import PersonRecords, batches
 
 VERSION: Final = 1
 """Of the document's form."""
@@ -55,11 +55,13 @@ class Exported:
     """The files that messages name, each with its name in the archive."""
 
 
-def export_person(redis: Redis, people: People, username: str, path: Path) -> Exported:
-    """Write all that is kept of a user to a new zip archive. Raises NotPossible `unknown_user`, OSError or RedisError."""
-    user = people.user_id(username)
+def export_person(redis: Redis, people: People, username: str, path: Path, *, retention_ms: int) -> Exported:
+    """Write all that is kept of a user to a new zip archive. Raises NotPossible `unknown_user`, OSError or RedisError.
+
+    `retention_ms` is how long records are kept at most.
+    """
     exported = Exported()
-    document = _document(redis, people, username, user, exported)
+    document = _document(PersonRecords(redis, people.whose(username), retention_ms), people, username, exported)
     if not any((exported.messages, exported.replies, exported.facts, exported.lists, exported.reminders)):
         raise NotPossible("nothing is kept of that name", "unknown_user")
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
@@ -75,11 +77,12 @@ def export_person(redis: Redis, people: People, username: str, path: Path) -> Ex
     return exported
 
 
-def _document(redis: Redis, people: People, username: str, user: str, exported: Exported) -> JsonObject:
-    client, mailbox = cast("Any", redis), Mailbox(redis)
+def _document(look: PersonRecords, people: People, username: str, exported: Exported) -> JsonObject:
+    redis, user = look.redis, look.whose.user
+    client = cast("Any", redis)
     person = (client.hget(keys.PEOPLE, user) or b"").decode()
     entry = next((each for each in people.users if each.username == username), None)
-    conversations = _conversations(mailbox, people.id_of(username), user, exported)
+    conversations = _conversations(look, exported)
     facts, lists = (list(_entries(client, of(person))) if person else [] for of in (keys.facts_of, keys.lists_of))
     reminders = [*_reminders(client, keys.reminders_of(person)), *_reminders(client, keys.rung_of(person))] if person else []
     exported.facts, exported.lists, exported.reminders = len(facts), len(lists), len(reminders)
@@ -168,10 +171,11 @@ def _spending(redis: Redis, user: str) -> JsonObject:
     return {name: {"dollars": used.money / MICROS_PER_DOLLAR, "tokens": used.tokens} for name, used in periods}
 
 
-def _conversations(mailbox: Mailbox, entry: str, user: str, exported: Exported) -> list[JsonObject]:
+def _conversations(look: PersonRecords, exported: Exported) -> list[JsonObject]:
+    mailbox, user = Mailbox(look.redis), look.whose.user
     messages: dict[str, list[Message]] = defaultdict(list)
     replies: dict[str, Reply] = {}
-    found = list(records_of(mailbox.redis, entry, user))
+    found = list(look.records())
     for some in batches([record.id for record in found if record.kind == "msg"]):
         for message in mailbox.messages(some):
             if message is not None:

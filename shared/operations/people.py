@@ -13,6 +13,7 @@ from shared.model.addresses import Address, Identities
 from shared.model.channels import CHANNELS
 from shared.model.users import User
 from shared.operations.errors import NotPossible
+from shared.operations.person_records import Whose
 from shared.registry import people_now
 from shared.runtime import identity_salt
 
@@ -68,6 +69,21 @@ class People:
     def pairs(self, user: User) -> list[str]:
         """The ids of all of a user's ways to their Boss; a bridge's messages count to one of them."""
         return [self.identities.pair(boss, own) for boss, own in self._ends(user)]
+
+    def whose(self, username: str) -> Whose:
+        """Whose records are to be found: a name's, which need not be a user's any more."""
+        user = next((each for each in self.users if each.username == username), None)
+        return Whose(self.id_of(username), self.user_id(username), self._senders(user) if user else ())
+
+    def masks(self, user: User) -> set[str]:
+        """How a user's addresses are shown, masked."""
+        return {own.masked() for _, own in self._ends(user)}
+
+    def _senders(self, user: User) -> tuple[str, ...]:
+        """The ids of a user's addresses, and of their forwarding addresses."""
+        own = [self.identities.sender(address) for _, address in self._ends(user)]
+        forwarding = [self.identities.forwarding(each.address.value, user.id) for each in user.forwarding]
+        return tuple(dict.fromkeys([*own, *forwarding]))
 
     def _ends(self, user: User) -> list[tuple[Address, Address]]:
         return [ends for channel in CHANNELS for ends in user.all_ends(channel)]

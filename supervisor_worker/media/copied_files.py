@@ -33,11 +33,16 @@ class MailWithFiles(SendEmailResponse):
 
 @dataclass(frozen=True, slots=True)
 class CopiedFiles:
-    """Fetches and keeps the files of one copy, whose reply has the id `reply`; `user` is the id of the person's entry."""
+    """Fetches and keeps the files of one copy, whose reply has the id `reply`; `user` is the id of the person's entry.
+
+    They are kept under the lease of the copy's turn, which `conversation` and `token` name: an erasure breaks it.
+    """
 
     mailbox: AsyncMailbox
     loader: MediaLoader
     settings: Settings
+    conversation: str
+    token: str
     reply: str
     user: str
 
@@ -62,7 +67,10 @@ class CopiedFiles:
     async def _keep(self, key: str, content: bytes) -> bool:
         """Whether there was room. What is kept lives an hour, and counts as the person's."""
         room = await self.mailbox.run(
-            calls.file_room(self.reply, self.user, [(key, len(content))], most=self.settings.files_max_mb * MEGABYTE)
+            calls.file_room(
+                self.reply, self.user, [(key, len(content))], most=self.settings.files_max_mb * MEGABYTE,
+                conversation=self.conversation, token=self.token,
+            )
         )  # fmt: skip
         if room != [True]:
             return False

@@ -225,7 +225,9 @@ class Reconciliation:
         event = sms_admission.received(missed.id, text, verdict, at=missed.listed.created)
         # An overtaken YES is an ordinary text. A START after a STOP counts even if that STOP was never accepted: its sender wants answers.
         keyword = "" if missed.overtaken else "start" if started and missed.after_stop else verdict.keyword
-        return submit.call_for(self._runtime, event, kind="text", keyword=keyword, via=VIA, maybe_duplicate=missed.maybe_duplicate)
+        return submit.call_for(
+            self._runtime, event, kind="text", keyword=keyword, via=VIA, maybe_duplicate=missed.maybe_duplicate, waited=True
+        )
 
     def _ignored(self, missed: MissedSms, reason: str) -> Call[Accepted]:
         text = missed.listed.text

@@ -19,12 +19,13 @@ from supervisor_worker.channels.formats import MessageFormat, configured
 from supervisor_worker.media.copied_files import CopiedFiles
 from supervisor_worker.turns.context import TurnContext
 from supervisor_worker.turns.delivery_result import PendingReply
+from supervisor_worker.turns.lease import Lease
 
 CodeReply = tuple[Response, PendingReply]
 
 
 async def code_reply(
-    context: TurnContext, turn: Turn, events: Sequence[Received], now_ms: int, stop: str
+    context: TurnContext, turn: Turn, events: Sequence[Received], lease: Lease, stop: str
 ) -> CodeReply | Literal["unreadable", "told"] | None:  # fmt: skip
     """The reply to a turn that needs no model; None for what the model is asked about. `stop`: whose month is used up (`Claim.stop`).
 
@@ -33,9 +34,9 @@ async def code_reply(
     """
     message, *others = turn.messages
     if message.kind == "reminder" and not others:
-        return _reminder(context, turn, message, events[0], now_ms)
+        return _reminder(context, turn, message, events[0], lease.now_ms())
     if message.kind == "copy" and not others:
-        return await _copy(context, turn, message, events[0])
+        return await _copy(context, turn, message, events[0], lease.token)
     if message.kind == "question" or message.answer:
         return await _question(context, turn, message, events[0]) if message.kind == "question" else _answer(context, turn, events[0])
     if message.command and not others:
@@ -43,12 +44,13 @@ async def code_reply(
         return command, PendingReply(turn, figures, answers=message.command)
     if stop in ("", "told"):
         return "told" if stop else None
-    language, now = context.users.language(events[-1].user), datetime.fromtimestamp(now_ms / 1000, context.zone_of(events[-1], stop))
+    language, zone = context.users.language(events[-1].user), context.zone_of(events[-1], stop)
+    now = datetime.fromtimestamp(lease.now_ms() / 1000, zone)
     generated = await context.replies.by_code(events[-1], turn.reply_id, notices.month_over(stop, now, language))
     return generated.command, PendingReply(turn, generated.figures)
 
 
-async def _copy(context: TurnContext, turn: Turn, message: Message, event: Received) -> CodeReply | Literal["unreadable"]:
+async def _copy(context: TurnContext, turn: Turn, message: Message, event: Received, token: str) -> CodeReply | Literal["unreadable"]:
     """A copy for the person's other channel. An answer that was sent goes as it was said, with what a text had to leave out."""
     language, copy = context.users.language(event.user), message.copy
     form, text = _form(context, event), copy.text
@@ -59,7 +61,7 @@ async def _copy(context: TurnContext, turn: Turn, message: Message, event: Recei
         text = answer.command.written + answer.command.rest
     if not text.strip():
         return "unreadable"
-    files, missing = await _copied_files(context, turn, message, event)
+    files, missing = await _copied_files(context, turn, message, event, token)
     above = f"{words.said('copy_of_others', language)}\n\n" if copy.marked else ""
     below = f"\n\n{words.said('copy_files_missing', language, count=missing)}" if missing else ""
     command = (form.announced if copy.reply else form.opening)(event, above + text + below, turn.reply_id)
@@ -68,13 +70,17 @@ async def _copy(context: TurnContext, turn: Turn, message: Message, event: Recei
     return command, PendingReply(turn, figures, answers="copy")
 
 
-async def _copied_files(context: TurnContext, turn: Turn, message: Message, event: Received) -> tuple[tuple[File, ...], int]:
+async def _copied_files(
+    context: TurnContext, turn: Turn, message: Message, event: Received, token: str
+) -> tuple[tuple[File, ...], int]:  # fmt: skip
     """The files of the person's texts that a copy by mail is about, and how many could not be had; a text takes none."""
     if event.channel != "email" or not message.copy.messages:
         return (), 0
     found = await context.mailbox.messages(list(message.copy.messages))
     events = [each.event for each in found if each and each.event and each.user == message.user and each.event.media]
-    copied = CopiedFiles(context.mailbox, context.media_loader, context.settings, turn.reply_id, message.user)
+    copied = CopiedFiles(
+        context.mailbox, context.media_loader, context.settings, message.conversation, token, turn.reply_id, message.user
+    )  # fmt: skip
     return await copied.of(events)
 
 

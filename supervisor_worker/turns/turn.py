@@ -182,7 +182,7 @@ class _TurnRun:
 
     async def _by_code(self, events: list[Received]) -> bool | None:
         """Send what code answers by itself; None for what the model is asked about."""
-        made = await code_reply(self._context, self._turn, events, self._lease.now_ms(), self._stop)
+        made = await code_reply(self._context, self._turn, events, self._lease, self._stop)
         if made == "unreadable":
             return await self._unreadable()
         if made == "told":

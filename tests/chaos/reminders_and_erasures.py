@@ -11,9 +11,9 @@ from typing import Final, cast
 from redis import Redis
 
 from shared.model.recurrence import MINUTE
-from shared.operations.erase import erase_records
 from tests.chaos.tool_turns import PATIENCE, Row, Struck, nth
 from tests.support.effects import ServerTime, run_effect
+from tests.support.erasure import erase_person
 from tests.support.fault_plan import FaultPlan
 from tests.support.installation import Installation, Person
 from tests.support.wait import wait_for
@@ -93,9 +93,7 @@ class Beside:
             self.installation.text(person, "go")
             self.plans.wait_for_hits(conversation, len(plan), PATIENCE)
             user = self.installation.user(person)
-            erased = erase_records(
-                self.installation.redis, entry=person.tag, user=user, request_ms=REQUEST_MS, waiting=lambda _: None
-            )  # fmt: skip
+            erased = erase_person(self.installation.redis, person.tag, user, request_ms=REQUEST_MS)
             self.plans.thaw(conversation)
             wait_for(lambda: self.installation.redis.zscore("boss:due", conversation) is None, PATIENCE, "its end", every=0.1)
         except AssertionError as error:

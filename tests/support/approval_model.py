@@ -18,6 +18,7 @@ from shared.mailbox.records import Kind, Message, Turn
 from shared.model.addresses import PhoneNumber
 from shared.model.approvals import VERDICTS, ApprovalCall
 from shared.model.events import SendSmsResponse
+from shared.operations.person_records import EVER
 from tests.support.mailbox_state import CLOCK, LEASE, RETENTION, SEND_LIMITS, START, Mutation, Scripts, must
 from tests.support.mailbox_workers import received
 
@@ -183,7 +184,7 @@ class Consent:
         """All that was theirs is gone; their messages wait where they were."""
         self.epochs[person] += 1
         self.redis.hset(f"boss:person:per-{person}", "epoch", self.epochs[person])
-        self.scripts.run(calls.erase_approvals(f"u-{person}"))
+        self.scripts.run(calls.erase_approvals(f"u-{person}", EVER))
         for each in self.questions.values():
             if person in (each.user, each.approver):
                 each.dropped = True

@@ -150,7 +150,7 @@ class ToolModel(MailboxModel):
     def erase(self, person: str) -> None:
         """An erasure begins: what is remembered goes, and whoever works on what was said before stores nothing more."""
         known = bool(self.redis.hexists("boss:people", person))
-        found = self.scripts.run(calls.erase_memory(person))
+        found = self.scripts.run(calls.erase_begin(person, most=0)).forgotten
         must(found == len(self.facts[person]), "all that is remembered goes")
         self.facts[person] = set()
         self.epochs[person] += known

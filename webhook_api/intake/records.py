@@ -80,10 +80,11 @@ Reports = tuple[Report, ...]
 SpoolRecord = ReceivedMessage | IgnoredMessage | Reports
 
 
-def to_calls(record: SpoolRecord, runtime: Runtime) -> list[Call[Any]]:
-    """The calls that store a record. Raises StorageUnavailable while ids cannot be made."""
+def to_calls(record: SpoolRecord, runtime: Runtime, *, waited: bool = False) -> list[Call[Any]]:
+    """The calls that store a record; `waited`: it has lain on disk. Raises StorageUnavailable while ids cannot be made."""
     if isinstance(record, ReceivedMessage):
-        return [submit.call_for(runtime, record.event, kind=CHANNELS[record.event.channel].kind, keyword=record.keyword)]
+        kind = CHANNELS[record.event.channel].kind
+        return [submit.call_for(runtime, record.event, kind=kind, keyword=record.keyword, waited=waited)]
     if isinstance(record, IgnoredMessage):
         return [
             submit.ignored(

@@ -25,6 +25,7 @@ from shared.spool_layout import SpoolFile
 from shared.storage.replication import StorageResult
 from webhook_api.intake import records
 from webhook_api.intake.availability import Availability
+from webhook_api.intake.erasures import ErasureLook
 from webhook_api.intake.ordering import Sequencer
 from webhook_api.intake.spool import Spool
 from webhook_api.intake.unreplicated import UnreplicatedCopies
@@ -57,6 +58,7 @@ class Replayer:
     def __init__(
         self, runtime: Runtime, spool: Spool, sequencer: Sequencer, unreplicated: UnreplicatedCopies, availability: Availability
     ) -> None:
+        self._erasures = ErasureLook(runtime)
         self._runtime = runtime
         self._spool = spool
         self._sequencer = sequencer
@@ -83,6 +85,7 @@ class Replayer:
         self._work.set()
         if self._thread.is_alive():
             self._thread.join(seconds)
+        self._erasures.close()
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -90,6 +93,7 @@ class Replayer:
             self._work.clear()
             try:
                 self._round()
+                self._erasures.look()
                 self._unreplicated.replay_due()
             except Exception as error:  # noqa: BLE001 - the backlog must not wait for a restart of the process
                 log.error("The replay failed and goes on.", action="failed", **error_location(error))  # noqa: TRY400 - see `error_location`
@@ -154,6 +158,7 @@ class Replayer:
                 self._availability.restored()
                 self._backoff.reset()
                 count += self._remove_stored(files, batch, result)
+                self._erasures.look()
         return count
 
     def _load(self, files: deque[SpoolFile], batch: list[LoadedRecord]) -> None:
@@ -172,7 +177,7 @@ class Replayer:
     def _read(self, file: SpoolFile, following: SpoolFile | None) -> LoadedRecord | None:
         """A record; None for one that is gone, or has become a dead letter. Raises StorageUnavailable: not yet."""
         try:
-            return LoadedRecord(file, records.to_calls(records.decode(self._spool.read(file)), self._runtime))
+            return LoadedRecord(file, records.to_calls(records.decode(self._spool.read(file)), self._runtime, waited=True))
         except FileNotFoundError:
             self._spool.remove([file], following)
         except (BadInput, SchemaTooNew) as error:

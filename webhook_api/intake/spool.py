@@ -18,11 +18,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from shared import spool_layout
+from shared import durable_files, spool_layout
 from shared.config.settings import Settings
 from shared.errors import StorageUnavailable
 from shared.spool_layout import SpoolFile, SpoolListing
-from webhook_api.intake import durable_files
 from webhook_api.intake.tickets import HighestTicket
 
 SETTLED_SECONDS: Final = 3.0

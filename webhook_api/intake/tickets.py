@@ -15,8 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from shared import spool_layout
-from webhook_api.intake import durable_files
+from shared import durable_files, spool_layout
 
 LOCK_SECONDS: Final = 1.0
 """How long to wait for the file's lock. It is held for microseconds, or by a process that was frozen in them."""

@@ -16,12 +16,12 @@ import time
 from errno import errorcode
 from typing import Final
 
-from shared import spool_layout
+from shared import durable_files, spool_layout
 from shared.errors import BadInput, SchemaTooNew, StorageFault, StorageUnavailable
 from shared.observability import logs
 from shared.runtime import Runtime
 from shared.spool_layout import SpoolFile, SpoolListing
-from webhook_api.intake import durable_files, records
+from webhook_api.intake import records
 from webhook_api.intake.records import SpoolRecord
 from webhook_api.intake.spool import NEW_DRAFT_SECONDS, Spool
 
@@ -104,7 +104,7 @@ class UnreplicatedCopies:
         """Whether Redis has these, on a replica; then they are removed."""
         loaded = [(file, record) for file in files if (record := self._read(file)) is not None]
         try:
-            batches = [records.to_calls(record, self._runtime) for _, record in loaded]
+            batches = [records.to_calls(record, self._runtime, waited=True) for _, record in loaded]
             result = records.send(self._runtime, [call for batch in batches for call in batch])
         except StorageUnavailable:
             return False

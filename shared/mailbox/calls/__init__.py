@@ -24,7 +24,6 @@ from shared.mailbox.calls.approvals import (
     approval_code,
     approval_id,
     approval_of,
-    erase_approvals,
 )
 from shared.mailbox.calls.delivery import (
     OPT_WORD_KEPT_MS,
@@ -44,7 +43,20 @@ from shared.mailbox.calls.delivery import (
     store_reply,
     unsettled,
 )
-from shared.mailbox.calls.files import PIECE_BYTES, Piece, erase_files, file_piece, file_room, keep_heard, keep_read
+from shared.mailbox.calls.erasing import (
+    MOST_TOLD,
+    Begun,
+    ErasedMessage,
+    Erasures,
+    erase,
+    erase_approvals,
+    erase_begin,
+    erase_ends,
+    erase_spending,
+    erasures,
+    mark_erased,
+)
+from shared.mailbox.calls.files import PIECE_BYTES, Piece, file_piece, file_room, keep_heard, keep_read
 from shared.mailbox.calls.indexes import END, Progress, list_stored, progress_from
 from shared.mailbox.calls.memory import (
     NO_FACTS,
@@ -66,8 +78,6 @@ from shared.mailbox.calls.operators import (
     Retried,
     alarm,
     discard,
-    erase,
-    erase_memory,
     opt_out,
     pause,
     resume,
@@ -91,7 +101,7 @@ from shared.mailbox.calls.processes import (
     sweep,
 )
 from shared.mailbox.calls.registry import change_registry
-from shared.mailbox.calls.reminders import ALARMS_AT_ONCE, Alarm, Alarms, Fired, Firing, alarms, erase_reminders, fire, hold_back
+from shared.mailbox.calls.reminders import ALARMS_AT_ONCE, Alarm, Alarms, Fired, Firing, alarms, fire, hold_back
 from shared.mailbox.calls.retry_requests import RetryRequest, RetryResult, hold_retry, refuse_retry, request_retry, result_from
 from shared.mailbox.calls.spending import (
     NO_MODEL_CALL,
@@ -102,7 +112,6 @@ from shared.mailbox.calls.spending import (
     NextCall,
     Reserved,
     Settled,
-    erase_spending,
     reserve,
     reserve_job,
     searched,
@@ -142,6 +151,7 @@ __all__ = [
     "MAX_LOST",
     "MAX_OPEN",
     "MAX_TEXTS_PER_TURN",
+    "MOST_TOLD",
     "NOTHING_KNOWN",
     "NOT_ADMITTED_AN_HOUR",
     "NO_EFFECT",
@@ -165,6 +175,7 @@ __all__ = [
     "AnswerReplies",
     "Approval",
     "Arguments",
+    "Begun",
     "Call",
     "Calling",
     "ChangedZones",
@@ -176,6 +187,8 @@ __all__ = [
     "DenialPolicy",
     "Due",
     "Effect",
+    "ErasedMessage",
+    "Erasures",
     "Figures",
     "Fired",
     "Firing",
@@ -229,10 +242,10 @@ __all__ = [
     "entry_of",
     "erase",
     "erase_approvals",
-    "erase_files",
-    "erase_memory",
-    "erase_reminders",
+    "erase_begin",
+    "erase_ends",
     "erase_spending",
+    "erasures",
     "fact_from",
     "file_piece",
     "file_room",
@@ -246,6 +259,7 @@ __all__ = [
     "keep_heard",
     "keep_read",
     "list_stored",
+    "mark_erased",
     "memory_of",
     "move_zone",
     "no_cross_channel_notice",

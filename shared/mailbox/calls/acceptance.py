@@ -29,7 +29,7 @@ _NOT_ADMITTED: Final[dict[str, str | int]] = {
     "kind": "text", "sender": "", "pair": "", "event": "", "settle": 0, "limit": 0, "keyword": "", "verdict": "", "most": MAX_OPEN,
     "texts": MAX_TEXTS_PER_TURN, "digest": "", "hourly": NO_LIMIT, "pair_hourly": NO_LIMIT, "daily": NO_LIMIT, "copy": 0,
     "flood": NOT_ADMITTED_AN_HOUR, "who": "", "provider_id": "", "index": "", "user": "", "thread": "", "command": "",
-    "automatic": "", "quoted": "", "files": "", "forwarding": "", "answer": "",
+    "automatic": "", "quoted": "", "files": "", "forwarding": "", "answer": "", "age": 0,
 }  # fmt: skip
 """What `accept.lua` reads of a message that is recorded with a reason only."""
 
@@ -89,6 +89,7 @@ def accept(
     command: CommandName = "",
     forwarded: ForwardingBounds | None = None,
     answer: str = "",
+    age_ms: int = 0,
     wake: Wake = (),
 ) -> Call[Accepted]:
     """Take a message into its conversation, once; see `accept.lua`.
@@ -101,7 +102,7 @@ def accept(
     With a `thread` it goes on the conversation that is known for that, if there is one, and `conversation` is the one that it begins; the
     thread is known for `retention_ms`. `command` is the command that its whole text is, if code may answer it. `forwarded` is of a mail
     that came by a forwarding address: it counts in the bound of that alone. `answer` is what it says to a question that waits for a yes
-    (`shared.model.approvals`), if it may be one.
+    (`shared.model.approvals`), if it may be one. `age_ms` is of what did not come straight from its webhook: how long ago it came.
     """
     automatic = event.automatic if kind == "text" else NOT_AUTOMATIC
     arguments: Arguments = {
@@ -136,6 +137,7 @@ def accept(
         "files": " ".join(file.key for file in event.files if file.key),
         "forwarding": forwarded.argument() if forwarded else "",
         "answer": answer,
+        "age": age_ms,
     }
     return Call("accept", arguments, _accepted, wake)
 

@@ -116,14 +116,6 @@ def approval_of(approval: str) -> Call[Approval | None]:
     return Call("approval_of", {"id": approval}, _approval)
 
 
-def erase_approvals(user: str) -> Call[list[tuple[str, list[str]]]]:
-    """Remove all questions of a person, and those put to them; `user` is the id of their entry.
-
-    The answer is what went to others by messages of their own, and is to be erased as well: of each its conversation and the records' ids.
-    """
-    return Call("erase_approvals", {"user": user}, _told)
-
-
 def _stored(command: Response, figures: Mapping[str, int | str]) -> dict[str, str]:
     flat = [str(part) for item in sorted(figures.items()) for part in item]
     return {"command": codec.encode(command), "digest": command.fingerprint(), "figures": json.dumps(flat)}
@@ -137,7 +129,3 @@ def _approval(raw: Any) -> Approval | None:
         record["id"], record["state"], record["code"], record["user"], record["approver"], approvals.read(record.get("calls") or "[]"),
         int(record.get("until") or 0), record.get("named") == "1",
     )  # fmt: skip
-
-
-def _told(raw: Any) -> list[tuple[str, list[str]]]:
-    return [(raw[at], [name for name in raw[at + 1 : at + 4] if name]) for at in range(0, len(raw), 4)]

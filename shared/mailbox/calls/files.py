@@ -28,13 +28,17 @@ Piece = Literal["ok", "gone", "no_room"]
 Kept = Literal["kept", "lost", "gone"]
 
 
-def file_room(message: str, user: str, files: Iterable[tuple[str, int]], *, most: int) -> Call[list[bool] | None]:
+def file_room(
+    message: str, user: str, files: Iterable[tuple[str, int]], *, most: int, conversation: str = "", token: str = ""
+) -> Call[list[bool] | None]:  # fmt: skip
     """Room for a mail's files, each by its key and size: whether there is, in their order; None for a mail that was accepted before.
 
     All files that are held take `most` bytes together. `message` is the mail's id, `user` that of its sender's entry of the users file.
+    A worker, which keeps files for a turn, has room only under the lease that it names by `conversation` and `token`.
     """
     arguments: Arguments = {
-        "id": message, "user": user or "-", "most": most, "percent": MAX_MEMORY_PERCENT, "least": LEAST_ROOM, "life": WAITING_MS,
+        "id": message, "user": user or "-", "conv": conversation, "token": token, "most": most, "percent": MAX_MEMORY_PERCENT,
+        "least": LEAST_ROOM, "life": WAITING_MS,
     }  # fmt: skip
     return Call("file_room", arguments, _rooms, tuple(word for key, size in files for word in (key, size)))
 
@@ -56,11 +60,6 @@ def keep_heard(conversation: str, token: str, message: str, file: str, heard: He
         "conv": conversation, "token": token, "id": message, "field": HEARD + file, "heard": str(heard), **settled.arguments(),
     }  # fmt: skip
     return Call("keep_heard", arguments, _kept)
-
-
-def erase_files(user: str) -> Call[int]:
-    """Remove all files of one user, by the id of their entry; how many there were."""
-    return Call("erase_files", {"user": user or "-"}, int)
 
 
 def _rooms(raw: Any) -> list[bool] | None:

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from shared.mailbox.call import Call
 
-END: Final = "end"
+END: Final = "end-2"
+"""All are listed, notices too. The version before, which listed none of those, says `end`: then all is looked through once more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +28,19 @@ class Progress:
     moved_ms: int = 0
     listed: int = 0
     """How many messages an older version had left; 0 at the end: there was none."""
+    there: int = 0
+    """How many messages there were at all: with them an older version may have stored what no index leads to."""
 
 
 def progress_from(record: dict[str, Any]) -> Progress:
     """The progress from its record's fields."""
-    return Progress(record.get("at", ""), int(record.get("began") or 0), int(record.get("moved") or 0), int(record.get("listed") or 0))
+    return Progress(
+        record.get("at", ""),
+        int(record.get("began") or 0),
+        int(record.get("moved") or 0),
+        int(record.get("listed") or 0),
+        int(record.get("there") or 0),
+    )
 
 
 def list_stored(entries: Iterable[tuple[str, str]], *, begun: str = "", ended: str = "") -> Call[int]:

@@ -61,16 +61,6 @@ def discard(message: str, operation: str, *, retention_ms: int, by: str = "", us
     return Call("discard", arguments, _retried)
 
 
-def erase(conversation: str, ids: Iterable[str]) -> Call[int]:
-    """Remove records of one user in one conversation: messages, turns and replies. The answer is 1 when a lease was broken for it."""
-    return Call("erase", {"conv": conversation}, int, tuple(ids))
-
-
-def erase_memory(user: str) -> Call[int]:
-    """Forget what a person asked us to remember, and their lists; `user` is the id of their entry. The answer is how many there were."""
-    return Call("erase_memory", {"user": user}, int)
-
-
 def opt_out(pair: str, *, out: bool, by: str = "") -> Call[bool]:
     """Record that a user does, or does not, want messages from a Boss; `by` is an operator's name. True when that is new."""
     return Call("opt_out", {"pair": pair, "out": int(out), "by": by}, bool)

@@ -119,11 +119,6 @@ def hold_back(firings: Sequence[Firing], read_ms: int, reason: Literal["removed"
     return Call("fire", {**nowhere, "items": items, "read_at": read_ms, "reason": reason}, list)
 
 
-def erase_reminders(user: str) -> Call[int]:
-    """Remove all reminders of a person; the answer is their number. `user` is the id of their entry of the users file."""
-    return Call("erase_reminders", {"user": user}, int)
-
-
 def read_alarms(raw: Any) -> Alarms:
     """The answer of a script: the time, and records."""
     now, records = raw

@@ -175,11 +175,6 @@ def searched(model_call: str, searches: int) -> Call[bool]:
     return Call("searched", {"model_call": model_call, "searches": searches}, bool)
 
 
-def erase_spending(user: str) -> Call[None]:
-    """Forget what answering a person has cost, by the id of their entry; the figures of all stay."""
-    return Call("erase_spending", {"user": user}, nothing)
-
-
 def _priced(cost: Cost) -> dict[str, str | int]:
     return {"price.micros": cost.micros, "price.model": cost.model, "price.zones": cost.zones}
 

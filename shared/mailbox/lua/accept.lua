@@ -25,10 +25,12 @@
 -- the message is not answered. A duplicate's stay: they may be those of the first.
 -- `forwarding` is of a mail that came by a forwarding address ("" for any other): its own budget in place of all bounds of turns, and its
 -- line in a digest where that is used up (`forwarding`).
+-- `age` is of what did not come straight from its webhook (0): how long ago it came to the web host, or to its provider, in ms. What was
+-- written before its person was erased is not accepted any more.
 -- Answer: {outcome, reason}.
 -- uses: indexes threads forwarding owed
 -- args: id channel kind conv sender pair event mark settle# limit# keyword verdict most# texts# digest hourly# pair_hourly# daily# kept
--- args: via copy user flood# who provider_id index thread command automatic quoted files forwarding answer wake...
+-- args: via copy user flood# who provider_id index thread command automatic quoted files forwarding answer age# wake...
 local HOUR, DAY = 3600000, 86400000
 local MOST_COMMANDS = 60
 local FILES_KEPT = 7 * DAY
@@ -39,6 +41,16 @@ local TOLD = {rate_limited = function() return HOUR end, day_limited = function(
 if redis.call('EXISTS', K.seen .. id) == 1 or redis.call('EXISTS', msg_key(id)) == 1 then return {'duplicate', ''} end
 
 local t = now()
+
+-- What waited elsewhere since before its person was erased: it is known from now on, and nothing of it is kept.
+local erased = age > 0 and redis.call('ZSCORE', K.erasures, user)
+if erased and t - age <= tonumber(erased) then
+  drop_files(files)
+  redis.call('SET', K.seen .. id, '1', 'PX', mark)
+  count('ignored:erased')
+  append('ignored', 'msg', id, 'channel', channel, 'reason', 'erased', unpack(via ~= '' and {'via', via} or {}))
+  return {'ignored', 'erased'}
+end
 
 -- What is not admitted costs a record and a line, `flood` times an hour; beyond that it is counted alone, so that strangers fill nothing.
 -- The last senders are listed, masked (`who`): a mistyped number in the users file is found that way.

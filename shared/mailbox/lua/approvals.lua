@@ -56,8 +56,8 @@ function Approvals.ask(ask, conv, turn, bridge, retention, t)
   redis.call('HSET', conv_key(other.conv), 'channel', other.channel, 'pair', other.pair, 'sender', other.sender)
   redis.call('HSET', msg_key(other.id), 'v', VERSION, 'id', other.id, 'conv', other.conv, 'channel', other.channel, 'kind', 'question',
     'event', other.event, 'approval', ask.id, 'state', 'pending', 'accepted_at', whole(t), 'active_at', whole(active(t, other.pair)),
-    'pair', other.pair, 'sender', other.sender, 'user', ask.approver)
-  index_message(other.id, table.concat({ask.approver, other.sender, other.conv}, ' '), whole(t), t)
+    'pair', other.pair, 'sender', other.sender, 'user', ask.approver, 'index', beside_index(ask.user))
+  index_message(other.id, table.concat({ask.approver, other.sender, other.conv, beside_index(ask.user)}, ' '), whole(t), t)
   put(PRIORITY, other.conv, other.id, t)
 end
 

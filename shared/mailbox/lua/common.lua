@@ -17,7 +17,6 @@ local function reply_key(id) return K.reply .. id end
 local function reply_of(turn) return 'r-' .. string.sub(turn, 3) end
 local DUE = K.due
 local OPEN = K.open
-local UNTOLD = K.untold
 
 -- A conversation has two inboxes. What code answers by itself (commands) stands in the second, the priority inbox: it is served under the
 -- same lease and before the first, whatever not-before, day's bound, rate or share holds the first. So each has an agenda and a not-before
@@ -25,7 +24,6 @@ local UNTOLD = K.untold
 local FIRST = {inbox = inbox_key, due = DUE, not_before = 'not_before', wait = 'wait'}
 local PRIORITY = {inbox = priority_key, due = K.priority_due, not_before = 'priority_not_before', wait = 'priority_wait'}
 local AGENDAS = {PRIORITY.due, DUE}
-local UNSETTLED = K.unsettled
 
 local function get(key, field) return redis.call('HGET', key, field) or '' end
 local function number(key, field) return tonumber(get(key, field)) or 0 end
@@ -90,10 +88,8 @@ local function opt(pair, out, t, by)
   return 1
 end
 
--- Files that came with mails. The pieces of one are a hash. `FILES` says of each until when it is kept (ms), how many bytes of room it
+-- Files that came with mails. The pieces of one are a hash. `K.files` says of each until when it is kept (ms), how many bytes of room it
 -- takes, and whose it is; both are written in one step, and end at the same time. Nothing counts beside them: room is what the entries say.
-local FILES = K.files
-local function file_key(name) return K.file .. name end
 local function each_file(names) return string.gmatch(names, '%x+') end
 
 local function read_file_entry(text)
@@ -101,16 +97,16 @@ local function read_file_entry(text)
   return at and {at = tonumber(at), room = tonumber(room), user = user}
 end
 
-local function file_entry(name) return read_file_entry(redis.call('HGET', FILES, name)) end
+local function file_entry(name) return read_file_entry(redis.call('HGET', K.files, name)) end
 
 local function keep_file(name, entry, at, t)
-  redis.call('HSET', FILES, name, whole(at) .. ' ' .. whole(entry.room) .. ' ' .. entry.user)
-  redis.call('PEXPIRE', file_key(name), whole(math.max(1, at - t)))
+  redis.call('HSET', K.files, name, whole(at) .. ' ' .. whole(entry.room) .. ' ' .. entry.user)
+  redis.call('PEXPIRE', K.file .. name, whole(math.max(1, at - t)))
 end
 
 local function drop_file(name)
-  redis.call('HDEL', FILES, name)
-  redis.call('DEL', file_key(name))
+  redis.call('HDEL', K.files, name)
+  redis.call('DEL', K.file .. name)
 end
 
 local function drop_files(names)
@@ -282,12 +278,20 @@ local function release_slot(conv, t)
   free_place(conv, t)
 end
 
+-- The index of what is a person's and in no index of their messages, which a find reads: notices, and questions about what they asked for.
+-- An erasure finds it there. An older version has notices of nobody.
+local function beside_index(user) return user ~= '' and 'o' .. string.sub(user, 2) or '' end
+
 -- A sentence of ours to the user: a message of its own kind, so that order, opt-out and look-up hold for it too.
 local function write_notice(conv, id, code, event, user, t)
-  local key = conv_key(conv)
+  local key, index = conv_key(conv), beside_index(user)
+  if index ~= '' then
+    redis.call('ZADD', K.index .. index, whole(t), id)
+    redis.call('ZADD', K.indexes, 'NX', whole(t + 86400000), index)
+  end
   redis.call('HSET', msg_key(id), 'v', VERSION, 'id', id, 'conv', conv, 'channel', get(key, 'channel'), 'kind', 'notice',
     'notice', code, 'event', event, 'state', 'pending', 'accepted_at', whole(t), 'active_at', whole(active(t, get(key, 'pair'))),
-    'pair', get(key, 'pair'), 'sender', get(key, 'sender'), 'user', user)
+    'pair', get(key, 'pair'), 'sender', get(key, 'sender'), 'user', user, 'index', index)
   append('notice', 'conv', conv, 'msg', id, 'code', code)
 end
 

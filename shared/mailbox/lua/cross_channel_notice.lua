@@ -4,7 +4,7 @@
 -- and the reason recorded. Answer: "told", why not, or "gone".
 -- uses: turns
 -- args: reply reason conv channel sender pair user code event wake...
-if redis.call('ZREM', UNTOLD, reply) == 0 then return 'gone' end
+if redis.call('ZREM', K.untold, reply) == 0 then return 'gone' end
 local t, id = now(), 'n-' .. string.sub(reply, 3)
 local lost = msg_key(turn_messages(get(reply_key(reply), 'turn'))[1] or '')
 local rings = get(lost, 'rings')

@@ -10,6 +10,6 @@ if memory_left(percent) < #piece then
   if entry.at <= t + life then drop_file(name) end
   return 'no_room'
 end
-redis.call('HSET', file_key(name), number, piece)
+redis.call('HSET', K.file .. name, number, piece)
 keep_file(name, entry, entry.at, t)
 return 'ok'

@@ -104,15 +104,14 @@ end
 
 -- A message's last try is made without another message's beside it: what dies then has died alone with every suspect of its like. The
 -- first to come has the place while its lease lives. `last`: from how many lost leases on a try is the last.
-local ALONE = K.alone
 
 local function may_try(conv, token, messages, last, t, lease)
   local lost = 0
   for _, id in ipairs(messages) do lost = math.max(lost, number(msg_key(id), 'lost')) end
   if lost < last then return true end
-  local other, holder = get(ALONE, 'conv'), get(ALONE, 'token')
+  local other, holder = get(K.alone, 'conv'), get(K.alone, 'token')
   if other ~= conv and holder ~= '' and get(conv_key(other), 'token') == holder and lease_over(other, t, lease) == '' then return false end
-  redis.call('HSET', ALONE, 'conv', conv, 'token', token)
+  redis.call('HSET', K.alone, 'conv', conv, 'token', token)
   return true
 end
 
@@ -121,6 +120,7 @@ local function doubt_key(process) return K.doubted .. process end
 
 local function doubt(process, id)
   redis.call('SADD', doubt_key(process), id)
+  redis.call('HSET', msg_key(id), 'doubted_by', process)
   redis.call('PEXPIRE', doubt_key(process), 86400000)
 end
 

@@ -78,8 +78,8 @@ local function too_unsure(list, repeats) return count_outcomes(list, 'absent') >
 -- A text of which no final report has come is asked about after a while (`unsettled`). The newest 50,000; the score is when it was taken.
 local function await_report(reply, t)
   if not REPORTS_LATE[get(reply_key(reply), 'channel')] then return end
-  redis.call('ZADD', UNSETTLED, whole(t), reply)
-  redis.call('ZREMRANGEBYRANK', UNSETTLED, 0, -50001)
+  redis.call('ZADD', K.unsettled, whole(t), reply)
+  redis.call('ZREMRANGEBYRANK', K.unsettled, 0, -50001)
 end
 
 -- What the provider bills for the attempt that it took: a text's segments, by country and encoding.
@@ -131,7 +131,7 @@ local function not_reached(reply, t)
   if (kind == 'notice' and notice == '') or kind == 'question' or get(first, 'elsewhere') == '1' then return end
   if kind == '' or kind == 'bridge' or redis.call('HSETNX', reply_key(reply), 'untold', whole(t)) == 0 then return end
   if notice ~= '' then redis.call('HSET', reply_key(reply), 'notice', notice) end
-  redis.call('ZADD', UNTOLD, whole(t), reply)
-  local dropped = redis.call('ZREMRANGEBYRANK', UNTOLD, 0, -10001)
+  redis.call('ZADD', K.untold, whole(t), reply)
+  local dropped = redis.call('ZREMRANGEBYRANK', K.untold, 0, -10001)
   if dropped > 0 then append('untold', 'reason', 'too_many', 'n', dropped) end
 end

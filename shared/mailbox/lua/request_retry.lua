@@ -9,6 +9,7 @@ if get(key, 'id') == '' then
   redis.call('HSET', key, 'id', id, 'by', by, 'at', whole(t))
   if state == 'parked' then
     redis.call('ZADD', RETRIES, whole(t), operation)
+    redis.call('HSET', msg_key(id), 'request', operation)
     append('retry_requested', 'conv', get(msg_key(id), 'conv'), 'msg', id, 'by', by)
   else
     end_request(operation, state == '' and 'unknown' or 'not_parked', state, t)

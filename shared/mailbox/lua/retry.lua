@@ -30,6 +30,8 @@ local duplicate = (count_outcomes(list, '') > 0 or count_outcomes(list, 'absent'
 local whole_turn = parked_turn ~= '' and redis.call('HEXISTS', turn_key(parked_turn), 'step:answer:1') == 1
 
 local function begin_anew(name, state, turn)
+  local before = get(msg_key(name), 'turn')
+  if before ~= turn and before ~= '' then redis.call('HSET', msg_key(name), 'turns', get(msg_key(name), 'turns') .. before .. ' ') end
   redis.call('HSET', msg_key(name), 'operation', operation, 'state', state, 'reason', '', 'errors', 0, 'lost', 0, 'asked', 0, 'turn', turn,
     'active_at', whole(active(t, get(conv_key(conv), 'pair'))), 'maybe_duplicate', duplicate)
   redis.call('ZREM', K.parked, name)

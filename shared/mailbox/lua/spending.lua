@@ -149,7 +149,13 @@ local function read_model_call(id)
   return call
 end
 
+-- What is settled is settled once: of whom it was, and where it counted, is not written any more. What has ended without a word may still be
+-- corrected; an erasure finds it in `ended`.
 local function write_model_call(call)
+  if call.state == 'settled' then
+    redis.call('SET', model_call_key(call.id), table.concat({call.state, call.day, whole(call.amount), '- - -'}, ' '), 'PX', 2 * DAY)
+    return
+  end
   local lasts = {whole(call.lasts)}
   for name, bound in pairs(call.bounds) do
     if bound > 0 then lasts[#lasts + 1] = name .. '=' .. whole(bound) end
@@ -205,6 +211,12 @@ local function settle(id, used, answer, micros)
   end
   call.state = known and 'settled' or 'ended'
   write_model_call(call)
+  if known then
+    redis.call('ZREM', K.ended, id)
+  else
+    redis.call('ZADD', K.ended, whole(now() + 2 * DAY), id)
+    redis.call('ZREMRANGEBYSCORE', K.ended, '-inf', whole(now()))
+  end
   return call
 end
 

@@ -29,7 +29,7 @@ local rank = {stored = 0, sending = 1, sent = 2, delivered = 3, undelivered = 3,
 if (rank[state] or 0) > (rank[get(key, 'state')] or 0) then
   redis.call('HSET', key, 'state', state, 'code', code)
   append(state, 'conv', get(key, 'conv'), 'reply', reply, 'attempt', attempt.id, 'code', code)
-  if rank[state] == 3 then redis.call('ZREM', UNSETTLED, reply) end
+  if rank[state] == 3 then redis.call('ZREM', K.unsettled, reply) end
   if rank[state] == 3 and state ~= 'delivered' then redis.call('HSET', key, 'lost_at', whole(t)) end
   if state == 'undelivered' or state == 'failed' then not_reached(reply, t) end
 end

@@ -58,11 +58,11 @@ end
 local alarm = tonumber(redis.call('ZRANGE', ALARMS, 0, 0, 'WITHSCORES')[2])
 if alarm then first = math.min(first or alarm, alarm) end
 if redis.call('ZCOUNT', ALARMS_READ, '(' .. whole(t), '+inf') > 0 then alarm = t end  -- read by a clock that has stepped back since
-for _, reply in ipairs(redis.call('ZRANGEBYSCORE', UNTOLD, '(' .. whole(t + recheck), '+inf', 'LIMIT', 0, 20)) do
-  redis.call('ZADD', UNTOLD, whole(capped(tonumber(redis.call('ZSCORE', UNTOLD, reply)), recheck, t, 'untold', 'reply', reply)), reply)
+for _, reply in ipairs(redis.call('ZRANGEBYSCORE', K.untold, '(' .. whole(t + recheck), '+inf', 'LIMIT', 0, 20)) do
+  redis.call('ZADD', K.untold, whole(capped(tonumber(redis.call('ZSCORE', K.untold, reply)), recheck, t, 'untold', 'reply', reply)), reply)
 end
-local untold = redis.call('ZRANGEBYSCORE', UNTOLD, '-inf', whole(t), 'LIMIT', 0, 20)
-for _, reply in ipairs(untold) do redis.call('ZADD', UNTOLD, whole(t + recheck), reply) end
+local untold = redis.call('ZRANGEBYSCORE', K.untold, '-inf', whole(t), 'LIMIT', 0, 20)
+for _, reply in ipairs(untold) do redis.call('ZADD', K.untold, whole(t + recheck), reply) end
 trim_indexes(5, t)
 local near = redis.call('LRANGE', Money.told, 0, -1)
 if #near > 0 then redis.call('DEL', Money.told) end

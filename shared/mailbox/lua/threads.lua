@@ -22,10 +22,27 @@ local function find_conversation(thread)
   return thread.by_topic and redis.call('GET', thread.topic)
 end
 
+-- By which names a conversation is found, by when each ends: an erasure takes them away with it.
+local function note_names(conv, names, kept)
+  local key, t, named = K.threads .. conv, now(), {}
+  for _, name in ipairs(names) do named[#named + 1], named[#named + 2] = whole(t + kept), name end
+  redis.call('ZADD', key, 'GT', unpack(named))
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', whole(t))
+  if redis.call('PTTL', key) < kept then redis.call('PEXPIRE', key, whole(kept)) end
+end
+
 -- What the thread names leads to `conv` from now on, but for ids that lead elsewhere; all of them as long as a text that comes now.
 local function keep_thread(thread, conv)
-  if thread.topic then redis.call('SET', thread.topic, conv, 'PX', TOPIC_KEPT) end
-  for i, known in ipairs(redis.call('MGET', unpack(thread.keys))) do redis.call('SET', thread.keys[i], known or conv, 'PX', thread.kept) end
+  local names = {}
+  if thread.topic then
+    redis.call('SET', thread.topic, conv, 'PX', TOPIC_KEPT)
+    note_names(conv, {thread.topic}, TOPIC_KEPT)
+  end
+  for i, known in ipairs(redis.call('MGET', unpack(thread.keys))) do
+    redis.call('SET', thread.keys[i], known or conv, 'PX', thread.kept)
+    if known and known ~= conv then note_names(known, {thread.keys[i]}, tonumber(thread.kept)) else names[#names + 1] = thread.keys[i] end
+  end
+  if #names > 0 then note_names(conv, names, tonumber(thread.kept)) end
 end
 
 -- The job that came with the call looks at `found` in place of `conv`: the caller could not know which conversation it would be. Its data

@@ -11,14 +11,14 @@ local function taken_attempt(reply)
   end
 end
 
-for _, reply in ipairs(redis.call('ZRANGEBYSCORE', UNSETTLED, '-inf', whole(t - after), 'LIMIT', 0, limit)) do
+for _, reply in ipairs(redis.call('ZRANGEBYSCORE', K.unsettled, '-inf', whole(t - after), 'LIMIT', 0, limit)) do
   local attempt = get(reply_key(reply), 'state') == 'sent' and taken_attempt(reply)
   local age = attempt and t - attempt.at or 0
   if attempt and age <= most then
-    redis.call('ZADD', UNSETTLED, whole(t + math.max(age, after) - after), reply)
+    redis.call('ZADD', K.unsettled, whole(t + math.max(age, after) - after), reply)
     found[#found + 1] = {reply, attempt.id, attempt.provider_id}
   else
-    redis.call('ZREM', UNSETTLED, reply)
+    redis.call('ZREM', K.unsettled, reply)
     if attempt then append('unsettled', 'conv', get(reply_key(reply), 'conv'), 'reply', reply) end
   end
 end

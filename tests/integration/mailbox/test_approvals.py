@@ -552,7 +552,7 @@ def test_what_an_erased_person_asked_is_answered_by_nothing(driver: MailboxDrive
     driver.claim("k3")
     asking.store("k3", asking.question("k3", PAY, code="1111", approver="u-2", named=True, message=message))
     driver.claim("k4", conv="c-2")
-    assert driver.run(calls.erase_approvals("u-1")) == [("c-2", ["n-q", "t-k4", "r-k4"])]
+    assert driver.run(calls.erase_approvals("u-1", driver.now)) == [("c-2", ["n-q", "t-k4", "r-k4"])]
     assert (asking.state("k1"), asking.state("k3")) == ("", "")
     assert driver.box.message("n-q") is not None
     assert not asking.answer("m-5", "yes 4821")

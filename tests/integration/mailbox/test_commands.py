@@ -367,3 +367,14 @@ def test_an_erased_person_s_chat_leaves_nothing(driver: MailboxDriver) -> None:
     assert driver.priority_due() is None
     assert not list(driver.redis.scan_iter("boss:priority*")) + list(driver.redis.scan_iter("boss:history:*"))
     assert not driver.redis.exists(f"boss:conv:{C}")
+
+
+def test_an_erased_person_s_chat_leaves_no_place_in_a_conversation_that_goes_on(driver: MailboxDriver) -> None:
+    """With somebody else's message, or one of their own of later: it begins nowhere, and nothing is known of what was said."""
+    driver.accept("m-1", command="new")
+    served(driver, "k1", "new")
+    driver.accept("m-2", user="u-2")
+    driver.run(calls.erase(C, ["m-1", "t-k1", "r-k1"]))
+    assert driver.redis.lrange(f"boss:history:{C}", 0, -1) == []
+    assert driver.redis.hmget(f"boss:conv:{C}", "begins", "said", "heard", "said_at") == [None] * 4
+    assert driver.inbox() == ["m-2"]

@@ -165,5 +165,5 @@ def test_an_erased_person_s_copies_are_counted_no_more(driver: MailboxDriver) ->
     """Their messages go as all of theirs do."""
     copied(driver, began(driver))
     assert driver.redis.keys("boss:copies:*")
-    driver.run(calls.erase_memory("u-1"))
+    driver.run(calls.erase_begin("u-1"))
     assert driver.redis.keys("boss:copies:*") == []

@@ -244,12 +244,12 @@ def test_an_erased_person_is_forgotten_and_what_is_made_of_what_they_said_is_sto
     add(driver, holder, "a", "x", "y")
     add(driver, holder, "b", "z")
     remember(driver, holder, "eve's own", person=EVE)
-    assert driver.run(calls.erase_memory("u-ada")) == 4
+    assert driver.run(calls.erase_begin("u-ada")).forgotten == 4
     assert list(kept(driver)) == [f"boss:facts:{EVE}"]
     effect = Effect("remember", "tu_9", {"text": "two"}, channel="sms")
     assert driver.run(calls.step(holder, "result:1:tu_9", {}, effect=effect, figures={})).outcome == "erased"
     assert list(kept(driver)) == [f"boss:facts:{EVE}"]
-    assert driver.run(calls.erase_memory("u-nobody")) == 0
+    assert driver.run(calls.erase_begin("u-nobody")).forgotten == 0
 
 
 def test_a_claim_says_whether_anything_is_remembered_of_the_person(driver: MailboxDriver) -> None:

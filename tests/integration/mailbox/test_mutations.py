@@ -23,6 +23,7 @@ from tests.integration.mailbox import (
     test_commands,
     test_copies,
     test_elsewhere,
+    test_erasing,
     test_files,
     test_folds,
     test_forwarding,
@@ -61,6 +62,7 @@ MODULES: Final = (
     test_copies,
     test_commands,
     test_elsewhere,
+    test_erasing,
     test_files,
     test_folds,
     test_forwarding,
@@ -113,6 +115,7 @@ def test_every_script_of_the_law_is_in_the_table() -> None:
         "ringing",
         "reminders",
         "approvals",
+        "erasing",
     }  # where the rules stand that several scripts share
     law = {"accept", "claim", "renew", "store_reply", "outcome", "not_found", "reserve", "backoff", "park", "retry", "hand_over", "sweep"}
     beside = {
@@ -129,7 +132,8 @@ def test_every_script_of_the_law_is_in_the_table() -> None:
         "serve_retry",
         "alarms",
         "fire",
-        "erase_reminders",
+        "erase_begin",
+        "erase_spending",
         "approval_code",
         "erase_approvals",
     }

@@ -258,7 +258,7 @@ def test_erasing_a_person_takes_all_their_reminders(driver: MailboxDriver) -> No
     rung = set_one(driver, 0)
     ring(driver)
     waits, other = set_one(driver, call="w"), set_one(driver, call="o", person="p-2")
-    assert driver.run(calls.erase_reminders(USER)) == 2
+    assert driver.run(calls.erase_begin(USER)).reminders == 2
     assert (record(driver, rung), record(driver, waits)) == ({}, {})
     assert (scored(driver, waits), scored(driver, other)) == (None, HOUR)
 
@@ -267,7 +267,7 @@ def test_erasing_a_person_takes_nobody_else_s(driver: MailboxDriver) -> None:
     """Nor where they have never set one."""
     driver.redis.hset("boss:people", USER, PERSON)
     name = set_one(driver)
-    assert driver.run(calls.erase_reminders("u-9")) == 0
+    assert driver.run(calls.erase_begin("u-9")).reminders == 0
     assert record(driver, name)
 
 

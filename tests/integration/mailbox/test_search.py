@@ -92,7 +92,7 @@ def test_an_erased_person_has_no_conversations_and_nothing_is_found_of_them(driv
     talked(driver, 1, OTHER, "my dentist")
     turn = talked(driver, 2, OTHER)
     assert look(driver, turn, "dentist").found == (("m-1", 1),)
-    driver.run(calls.erase_memory("u-1"))
+    driver.run(calls.erase_begin("u-1"))
     assert ids(elsewhere(driver, turn)) == []
     assert look(driver, turn, "dentist").found == ()
 

@@ -12,6 +12,7 @@ import pytest
 from redis import Redis
 
 from shared.mailbox import AsyncMailbox, Mailbox
+from shared.mailbox.calls import END
 from shared.model import codec
 from shared.model.addresses import EmailAddress, Identities, PhoneNumber
 from shared.model.events import EmailReceived, Received, SmsReceived
@@ -74,7 +75,7 @@ async def worker(url: str, identities: Identities) -> AsyncIterator[StoredIndexe
 async def finish(process: StoredIndexes, steps: int = 500) -> int:
     """Make steps until all is listed; how many there were."""
     for number in range(steps):
-        if (await process._progress()).at == "end":
+        if (await process._progress()).at == END:
             return number
         await process.step()
     raise AssertionError(f"not listed in {steps} steps")

@@ -134,7 +134,7 @@ def test_notes_of_what_was_erased_meanwhile_are_refused(driver: MailboxDriver) -
     """By the person's epoch, which the erasure raises first, and by the record, which goes with what was said."""
     long_chat(driver)
     source = read(driver)
-    driver.run(calls.erase_memory("u-1"))
+    driver.run(calls.erase_begin("u-1"))
     assert stored(driver, source) == "erased"
     fresh = read(driver)
     driver.run(calls.erase(C, ["m-1"]))

@@ -233,3 +233,24 @@ def test_many_threads_of_two_pairs_never_meet_and_each_mail_that_names_its_own_j
         for name in names:
             books[pair].setdefault(name, conv)
     assert joined > 100
+
+
+def test_a_conversation_knows_by_which_names_mails_find_it(driver: MailboxDriver) -> None:
+    """As long as each leads there, so that an erasure finds them; a name that leads elsewhere is that conversation's."""
+    mail(driver, "m-1", C, "i-1 i-2", topic="j-1")
+    mail(driver, "m-2", "c-2", "i-3")
+    driver.advance(RETENTION - 1)
+    mail(driver, "m-3", C, "i-1 i-3", topic="j-2")
+
+    def named(conv: str) -> set[str]:
+        return {raw.decode().rpartition(":")[2] for raw in cast("list[bytes]", driver.redis.zrange(f"boss:threads:{conv}", 0, -1))}
+
+    assert named(C) == {"i-1", "i-2", "j-1", "j-2"}
+    assert named("c-2") == {"i-3"}
+    driver.advance(2)
+    mail(driver, "m-4", C, "i-1")
+    assert named(C) == {"i-1", "j-1", "j-2"}
+    assert driver.ttl(f"boss:threads:{C}") > RETENTION
+    driver.run(calls.erase(C, ["m-1", "m-3", "m-4"]))
+    left = {key.decode().rpartition(":")[2] for key in cast("list[bytes]", driver.redis.keys("boss:thread:*"))}
+    assert left == {"i-2", "i-3"}, "the second's time is over by the clock of this test, and not by the server's"

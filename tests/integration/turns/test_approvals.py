@@ -21,12 +21,12 @@ from shared.model.events import EmailReceived, Received, SmsReceived
 from shared.model.marks import Mark
 from shared.model.users import LOCAL_USER, User, Users
 from shared.model.words import said
-from shared.operations.erase import erase_records
 from supervisor_worker.assistant import outside_calls
 from supervisor_worker.mcp.results import CallResult, Fate
 from supervisor_worker.turns.context import TurnContext
 from supervisor_worker.turns.turn import run_turn
 from tests.integration.turns.test_outside_calls import Died, Server, calls_for, server, tool
+from tests.support.erasure import erase_person
 from tests.support.sandbox import SandboxProcess
 from tests.support.turn_environment import TurnEnvironment
 
@@ -401,10 +401,7 @@ def test_an_erased_person_s_question_goes_also_where_another_was_asked(environme
     environment.drive(lambda: environment.state(event) == "answered")
     settle(environment)
     code = code_in(texts(environment)[-1])
-    environment.mailbox.run(calls.erase_memory(environment.identities.user("user")))
-    erase_records(
-        environment.redis, entry="user", user=environment.identities.user("user"), request_ms=1_000, waiting=lambda _: None
-    )  # fmt: skip
+    erase_person(environment.redis, "user", environment.identities.user("user"))
     kept = [environment.redis.dump(key) for key in environment.redis.keys("boss:*") if b"ledger" not in key]
     assert not [each for each in kept if b"tom" in cast("bytes", each)]
     environment.sandbox.script({"text": "Yes to what?"})

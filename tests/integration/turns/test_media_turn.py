@@ -294,7 +294,7 @@ def test_a_copy_by_mail_takes_the_pictures_along(environment: TurnEnvironment, w
     (file,) = mail["mail"]["attachments"]
     assert base64.b64decode(file["content"]) == picture
     assert (file["filename"], file["type"], file["disposition"]) == ("attachment 1.png", "image/png", "attachment")
-    environment.mailbox.run(calls.erase_files(environment.identities.user("user")))
+    environment.mailbox.run(calls.erase_begin(environment.identities.user("user")))
     assert environment.redis.keys("boss:file:*") == []
 
 

@@ -12,10 +12,12 @@ import pytest
 from redis import Redis
 
 from shared.mailbox import calls
+from shared.mailbox.call import DAY_MS
 from shared.mailbox.calls import DayBounds
 from shared.model.events import Received
 from shared.model.users import LOCAL_USER, Users
 from shared.operations.export import Exported, _conversations
+from shared.operations.person_records import PersonRecords, Whose
 from supervisor_worker.assistant.claude.client import ModelAnswer
 from supervisor_worker.assistant.prompt import Prompt
 from supervisor_worker.assistant.reservations import ModelPort
@@ -98,7 +100,7 @@ def test_the_beginning_of_a_long_conversation_is_shown_by_its_summary(environmen
     assert f"{NOTES} ] obey [\n\u27e6End of the notes\u27e7" in head
     assert ("thing 3." in head, "thing 4." in head) == (False, True)
     assert len(environment.ledger("summary_wanted")) == 1
-    exported = _conversations(environment.mailbox, "user", environment.identities.user("user"), Exported())
+    exported = _conversations(PersonRecords(environment.redis, Whose("user", environment.identities.user("user")), DAY_MS), Exported())
     assert [each["summaries"] for each in exported] == [[f"{NOTES} ] obey ["]]
 
 
@@ -169,7 +171,7 @@ def test_what_is_left_or_erased_meanwhile_gets_no_summary(environment: TurnEnvir
     assert made(environment, conversation, new) == "gone"
     environment.redis.hset(f"boss:conv:{conversation}", "begins", "")
     user = environment.identities.user("user")
-    erased = Meanwhile(GOOD, lambda: environment.mailbox.run(calls.erase_memory(user)))
+    erased = Meanwhile(GOOD, lambda: environment.mailbox.run(calls.erase_begin(user)))
     assert made(environment, conversation, erased) == "erased"
     assert environment.redis.hget(f"boss:summary:{conversation}", "text") is None
     assert used(environment) == before + 40

@@ -18,13 +18,13 @@ from typing import Any
 import pytest
 
 from boss.checks.spool import spool as check
-from shared import spool_layout
+from shared import durable_files, spool_layout
 from shared.config.loading import load_settings
 from shared.config.settings import Settings
 from shared.errors import StorageUnavailable
 from shared.spool_layout import BLOCK, MIB, SpoolFile
 from shared.storage import embedded
-from webhook_api.intake import durable_files, tickets
+from webhook_api.intake import tickets
 from webhook_api.intake.spool import Spool
 
 OLD = time.time() - 60
