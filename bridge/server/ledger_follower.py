@@ -2,6 +2,8 @@
 
 A line of the ledger says that a message has ended, its records say how. The records are also read without a line, every POLL_SECONDS
 and after each outage of Redis: a server that was killed may have lost lines, or a message with them.
+
+A yes to a question has its outcome when the call that it allows has one: nothing else tells a client of the bridge what came of that call.
 """
 
 from __future__ import annotations
@@ -52,6 +54,8 @@ class LedgerFollower:
         """Set when the ledger has new lines; then another event takes its place."""
         self._listeners: dict[str, list[Listener]] = {}
         self._stored: dict[str, None] = {}
+        self._calls: dict[str, str] = {}
+        """The yes that each approved call was allowed by, while somebody waits for it."""
         self._since = "0-0"
         self._poll_at = 0.0
         self._outage = Outage()
@@ -79,6 +83,7 @@ class LedgerFollower:
         if not listeners:
             self._listeners.pop(message, None)
             self._stored.pop(message, None)
+            self._calls = {call: answer for call, answer in self._calls.items() if answer != message}
 
     async def run(self) -> None:
         """Follow for ever, through every outage of Redis."""
@@ -99,7 +104,17 @@ class LedgerFollower:
             replies = await self.mailbox.replies([_reply_id(record) for record in records])
         except (BosslineError, LookupError, ValueError):
             return await self._one_by_one(messages)
-        return {name: outcome_of(record, reply) for name, record, reply in zip(messages, records, replies, strict=True)}
+        found = {name: outcome_of(record, reply) for name, record, reply in zip(messages, records, replies, strict=True)}
+        allowed = {call: record for record, reply in zip(records, replies, strict=True) if record and (call := allowed_by(record, reply))}
+        return found | (await self._outcomes_of_calls(allowed) if allowed else {})
+
+    async def _outcomes_of_calls(self, allowed: dict[str, Message]) -> dict[str, MessageOutcome | None]:
+        """The outcome of each yes, by its message: that of the call which it allowed, where that stands in the same conversation."""
+        records = await self.mailbox.messages(list(allowed))
+        calls = [each.id for each in records if each and each.conversation == allowed[each.id].conversation]
+        outcomes = await self.outcomes(calls)
+        self._calls |= {call: allowed[call].id for call in calls if outcomes[call] is None and allowed[call].id in self._listeners}
+        return {allowed[call].id: outcomes[call] for call in calls}
 
     async def _one_by_one(self, messages: list[str]) -> dict[str, MessageOutcome | None]:
         """A record that cannot be read (a newer version's) must not keep the others' outcomes back."""
@@ -115,7 +130,8 @@ class LedgerFollower:
         if lines:
             self._since = lines[-1].seq
             self._announce()
-            await self._notify([name for name in map(_ended_message, lines) if name in self._listeners])
+            ended = [self._calls.get(name, name) for name in map(_ended_message, lines)]
+            await self._notify([name for name in ended if name in self._listeners])
         if self._stored and time.monotonic() >= self._poll_at:
             await self._poll()
 
@@ -167,6 +183,11 @@ def outcome_of(record: Message | None, reply: Reply | None) -> MessageOutcome | 
     if record.state is MessageState.IGNORED:
         return MessageOutcome(code=record.reason or ErrorCode.IGNORED)
     return MessageOutcome(code=record.state.value)
+
+
+def allowed_by(record: Message, reply: Reply | None) -> str:
+    """The message of the call that a yes has allowed; "" for any other message."""
+    return f"m-{record.approval}" if reply is not None and reply.verdict in ("yes", "always") and record.approval else ""
 
 
 def _ended_message(line: Line) -> str:

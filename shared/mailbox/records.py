@@ -121,6 +121,8 @@ class Reply:
     names_others: bool = False
     mixed: bool = False
     lost_at: int = 0
+    verdict: str = ""
+    """What the answer came to that this is said to: "yes" or "always" where it was taken, and a call waits."""
 
     @property
     def pending(self) -> tuple[Attempt, ...]:
@@ -326,6 +328,7 @@ def reply_from(record: dict[str, Any]) -> Reply:
         mixed=record.get("mixed") == "1",
         names_others=record.get("names_others") == "1",
         lost_at=int(record.get("lost_at") or 0),
+        verdict=record.get("verdict", ""),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Final
 
 import pytest
 
+from tests.chaos.approved_calls import APPROVED, ApprovalStrikes
 from tests.chaos.reminders_and_erasures import ERASED_AT, RINGS, Beside
 from tests.chaos.steps import TRUTHFUL
 from tests.chaos.table import FULL, Table
@@ -67,6 +68,14 @@ def test_a_kill_at_any_step_of_a_turn_with_tools_does_nothing_twice_and_forgets_
     """Effects once, stored answers never asked again, the reply with its receipts once, and the money settled."""
     faults = ToolStrikes(installation, fault_plan, desk).run(ROWS, times=RUNS, at_once=AT_ONCE)
     enter(table, [row.name for row in ROWS], faults)
+
+
+def test_a_kill_from_the_taking_of_a_yes_to_its_end_takes_it_once_and_makes_the_call_once(
+    installation: Installation, desk: Desk, fault_plan: FaultPlan, table: Table
+) -> None:
+    """Taken, answered and queued by one script; then the call is as any other outside."""
+    faults = ApprovalStrikes(installation, fault_plan, desk).run(APPROVED, times=RUNS, at_once=AT_ONCE)
+    enter(table, [row.name for row in APPROVED], faults)
 
 
 def test_a_kill_as_a_reminder_rings_costs_no_ring_and_makes_no_second_one(

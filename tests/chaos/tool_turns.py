@@ -31,6 +31,7 @@ from tests.support.mcp_http import ARGUMENTS, http_server, result
 from tests.support.wait import wait_for
 
 SERVER: Final = "desk"
+TOOLS: Final = ("again", "post", "send")
 TIMEOUT_SECONDS: Final = 12 if FULL else 5
 """A worker imports the library of such servers in its first call: a dozen that begin at once, beside other tests, take more than five."""
 PATIENCE: Final = 60
@@ -40,7 +41,7 @@ name = "{name}"
 url = "{url}"
 approval = "always"
 timeout_seconds = {timeout}
-tools = {{ again = {{ repeat = true }} }}
+tools = {{ again = {{ repeat = true }}, post = {{ approval = "ask" }} }}
 """
 OK: Final = 200
 QUESTIONS: Final = 3
@@ -110,7 +111,7 @@ class Desk:
 
         async def serve() -> None:
             async with http_server(self.called) as server:
-                server.tools = [{"name": name, "description": f"Does {name}.", "inputSchema": ARGUMENTS} for name in ("send", "again")]
+                server.tools = [{"name": name, "description": f"Does {name}.", "inputSchema": ARGUMENTS} for name in TOOLS]
                 self.url = server.url
                 ready.set()
                 await stop.wait()
@@ -133,7 +134,7 @@ class Desk:
     @staticmethod
     def accept(redis: Redis) -> None:
         """The operator takes its tools."""
-        tools = [(name, f"Does {name}.", ARGUMENTS) for name in ("send", "again")]
+        tools = [(name, f"Does {name}.", ARGUMENTS) for name in TOOLS]
         mcp_lists.accept(redis, SERVER, listed(SERVER, tools, theirs, lambda _: True), 1, "operator")
 
 
