@@ -13,12 +13,14 @@ import sandbox.anthropic.api
 import sandbox.sendgrid.api
 import sandbox.speech.api
 import sandbox.twilio.api
-from sandbox import control_api, page
+from sandbox import account_api, control_api, page
 from sandbox.engine.faults import FaultSettings
 from sandbox.engine.signing import SendGridSigner
 from sandbox.engine.state import STATE, SandboxState
 from sandbox.engine.webhook_sender import WebhookSender
 from sandbox.origin_guard import add_security_headers, reject_other_origins
+from sandbox.sendgrid import api_keys, domains, event_settings, parse_settings
+from sandbox.twilio import messaging_services, numbers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -42,7 +44,8 @@ def create_app(settings: SandboxSettings) -> web.Application:
     faults = FaultSettings().merged(json.loads(settings.faults))
     app = web.Application(middlewares=[reject_other_origins], client_max_size=MAX_BODY)
     app[STATE] = SandboxState(settings=settings, webhooks=WebhookSender(settings=settings), faults=faults)
-    for module in (sandbox.twilio.api, sandbox.sendgrid.api, sandbox.anthropic.api, sandbox.speech.api, control_api, page):
+    providers = (sandbox.twilio.api, numbers, messaging_services, sandbox.sendgrid.api, api_keys, domains, parse_settings, event_settings)
+    for module in (*providers, sandbox.anthropic.api, sandbox.speech.api, control_api, account_api, page):
         app.add_routes(module.routes())
     app.on_response_prepare.append(add_security_headers)
     app.cleanup_ctx.append(_webhook_sender)

@@ -145,11 +145,11 @@ async def show_faults(http: web.Request) -> web.Response:
 async def change_faults(http: web.Request) -> web.Response:
     """Change some of the fault settings."""
     state = http.app[STATE]
-    change = await _json(http)
+    change = await read_document(http)
     try:
         state.faults = state.faults.merged(change)
     except ValidationError as error:
-        raise _bad_request(_all_errors(error)) from None
+        raise bad_request(all_errors(error)) from None
     return web.json_response(state.faults.model_dump())
 
 
@@ -168,11 +168,11 @@ async def show_script(http: web.Request) -> web.Response:
 
 async def extend_script(http: web.Request) -> web.Response:
     """Let more answers wait, behind those that do."""
-    document = _parse(AnswerScriptDocument, await _json(http))
+    document = _parse(AnswerScriptDocument, await read_document(http))
     try:
         http.app[STATE].script.add(document.answers)
     except ValueError as error:
-        raise _bad_request(str(error)) from None
+        raise bad_request(str(error)) from None
     return _script(http)
 
 
@@ -189,7 +189,7 @@ async def show_clock(http: web.Request) -> web.Response:
 
 async def advance_clock(http: web.Request) -> web.Response:
     """Let time pass at once."""
-    http.app[STATE].clock.advanced += _parse(ClockChange, await _json(http)).advance_seconds
+    http.app[STATE].clock.advanced += _parse(ClockChange, await read_document(http)).advance_seconds
     return _clock(http)
 
 
@@ -228,17 +228,17 @@ async def reset(http: web.Request) -> web.Response:
 
 async def sms(http: web.Request) -> web.Response:
     """Post a text's webhook to the product."""
-    sid, responses = await inbound_sms.deliver(http.app[STATE], _parse(SimulatedSms, await _json(http)))
+    sid, responses = await inbound_sms.deliver(http.app[STATE], _parse(SimulatedSms, await read_document(http)))
     return _outcome({"message_sid": sid, **_answers(responses)})
 
 
 async def email(http: web.Request) -> web.Response:
     """Post a mail's webhook to the product."""
-    mail = _parse(SimulatedEmail, await _json(http))
+    mail = _parse(SimulatedEmail, await read_document(http))
     try:
         message_id, responses = await inbound_email.deliver(http.app[STATE], mail)
     except (UnicodeEncodeError, LookupError, ValueError) as error:
-        raise _bad_request(f"this mail cannot be written: {error}") from None
+        raise bad_request(f"this mail cannot be written: {error}") from None
     return _outcome({"message_id": message_id, **_answers(responses)})
 
 
@@ -287,19 +287,19 @@ def _number(http: web.Request, name: str, default: float) -> float:
     try:
         return max(float(http.query.get(name, default)), 0)
     except ValueError:
-        raise _bad_request(f"{name} is not a number") from None
+        raise bad_request(f"{name} is not a number") from None
 
 
-async def _json(http: web.Request) -> JsonObject:
+async def read_document(http: web.Request) -> JsonObject:
     """Read a JSON object. The content type is required: another site's form cannot send it without a preflight request."""
     if http.content_type != "application/json":
-        raise _bad_request("Content-Type must be application/json")
+        raise bad_request("Content-Type must be application/json")
     try:
         document = json.loads(await http.read() or b"{}")
     except ValueError:
-        raise _bad_request("the body is not JSON") from None
+        raise bad_request("the body is not JSON") from None
     if not isinstance(document, dict):
-        raise _bad_request("the body is not a JSON object")
+        raise bad_request("the body is not a JSON object")
     return document
 
 
@@ -307,13 +307,14 @@ def _parse(model: type[Model], document: dict[str, Any]) -> Model:
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        raise _bad_request(_all_errors(error)) from None
+        raise bad_request(all_errors(error)) from None
 
 
-def _all_errors(error: ValidationError) -> str:
+def all_errors(error: ValidationError) -> str:
     """All that is wrong with a document, in one line."""
     return "; ".join(f"{'.'.join(str(step) for step in each['loc'])}: {each['msg']}" for each in error.errors())
 
 
-def _bad_request(sentence: str) -> web.HTTPBadRequest:
+def bad_request(sentence: str) -> web.HTTPBadRequest:
+    """The answer to a request that cannot be carried out."""
     return web.HTTPBadRequest(text=json.dumps({"error": sentence}), content_type="application/json")

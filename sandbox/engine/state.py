@@ -15,6 +15,9 @@ from sandbox.engine.journal import Journal
 from sandbox.engine.paused_answers import PausedAnswers
 from sandbox.engine.prompt_cache import PromptCache
 from sandbox.engine.rate_limits import RateLimits
+from sandbox.engine.sendgrid_account import DEFAULT_EVENTS, DEFAULT_POLICY, SendGridAccount
+from sandbox.engine.signing import Signers
+from sandbox.engine.twilio_account import TwilioAccount
 from sandbox.engine.twilio_media import MediaStore
 from sandbox.engine.twilio_message_log import TwilioMessageLog
 
@@ -40,11 +43,24 @@ class SandboxState:
     limits: RateLimits = field(default_factory=RateLimits)
     clock: SandboxClock = field(default_factory=SandboxClock)
     paused: PausedAnswers = field(default_factory=PausedAnswers)
+    twilio: TwilioAccount = field(init=False)
+    sendgrid: SendGridAccount = field(init=False)
+    signers: Signers = field(init=False)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the process ends."""
     released: asyncio.Event = field(default_factory=asyncio.Event)
     """Set to end the requests that hang now; a new event replaces it for those that come later."""
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Open the accounts."""
+        self.reset_accounts()
+
+    def reset_accounts(self) -> None:
+        """The accounts as after a start."""
+        self.twilio = TwilioAccount.default(self.settings)
+        self.sendgrid = SendGridAccount.default(self.settings)
+        self.signers = Signers(self.settings.sendgrid_private_key or "", frozenset({DEFAULT_POLICY, DEFAULT_EVENTS}))
 
     def start_task(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something beside the requests; it ends with the process."""
@@ -69,6 +85,7 @@ class SandboxState:
         self.limits = RateLimits()
         self.clock = SandboxClock()
         self.paused = PausedAnswers()
+        self.reset_accounts()
         self.journal.clear()
 
     def stop_tasks(self) -> None:

@@ -1,4 +1,4 @@
-"""SendGrid's v3 API: mail/send, the Event Webhook that reports the mail's delivery, and what a check of the account reads."""
+"""SendGrid's mail/send, and the Event Webhooks that report the mail's delivery."""
 
 from __future__ import annotations
 
@@ -6,27 +6,21 @@ import asyncio
 import json
 import secrets
 import time
-from typing import TYPE_CHECKING, Any, Final, NotRequired, TypedDict, cast
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, cast
 
 from aiohttp import web
 
-from sandbox.engine import credentials, provider_request
+from sandbox.engine import provider_request
 from sandbox.engine.json_types import JsonObject
-from sandbox.engine.provider_request import ErrorFormat, ProviderRequest, ProviderResponse
-from sandbox.engine.signing import SendGridSigner
+from sandbox.engine.provider_request import ProviderRequest, ProviderResponse
 from sandbox.engine.state import STATE, SandboxState
 from sandbox.engine.webhook_sender import Webhook
-from sandbox.sendgrid import errors
+from sandbox.sendgrid import errors, requests
 from sandbox.sendgrid.errors import addresses
-from sandbox.sendgrid.inbound_email import webhook_url
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from sandbox.engine.faults import SendGridFaults
 
-ERRORS: Final = ErrorFormat(response=errors.fault_response)
-SCOPES: Final = ["mail.send", "user.webhooks.parse.settings.read"]
 
 MailFields = TypedDict(
     "MailFields",
@@ -54,8 +48,6 @@ def routes() -> list[web.RouteDef]:
     """SendGrid's routes."""
     return [
         web.post("/v3/mail/send", send),
-        web.get("/v3/scopes", scopes),
-        web.get("/v3/user/webhooks/parse/settings", parse_settings),
     ]
 
 
@@ -73,35 +65,7 @@ async def send(http: web.Request) -> web.StreamResponse:
     if not http.content_type.startswith("application/json"):
         problem = errors.error_response(415, "Content-Type should be application/json.")
         return await provider_request.reject(http, state, request, problem)
-    return await _handle(http, request)
-
-
-async def scopes(http: web.Request) -> web.StreamResponse:
-    """List what the API key may do."""
-    return await _describe(http, "sendgrid.scopes", {"scopes": SCOPES})
-
-
-async def parse_settings(http: web.Request) -> web.StreamResponse:
-    """List the Inbound Parse hosts."""
-    settings = http.app[STATE].settings
-    host = settings.boss_email.rpartition("@")[2]
-    setting = {"hostname": host, "url": settings.public_url + "/email/inbound", "spam_check": False, "send_raw": False}
-    return await _describe(http, "sendgrid.parse_settings", {"result": [setting]})
-
-
-async def _describe(http: web.Request, kind: str, document: JsonObject) -> web.StreamResponse:
-    response = ProviderResponse(status=200, body=document)
-    return await _handle(http, ProviderRequest(kind=kind, operation="describe", fields={}, perform=lambda: response, is_message=False))
-
-
-async def _handle(http: web.Request, request: ProviderRequest) -> web.StreamResponse:
-    """Check the API key, then handle the request."""
-    state = http.app[STATE]
-    expected = state.settings.sendgrid_api_key
-    given = credentials.bearer(http.headers.get("Authorization"))
-    if expected is not None and not credentials.same(given, expected):
-        return await provider_request.reject(http, state, request, errors.fault_response(401))
-    return await provider_request.handle(http, state, request, faults=state.faults.sendgrid, errors=ERRORS)
+    return await requests.handle(http, request)
 
 
 def describe(mail: JsonObject) -> MailFields:
@@ -149,22 +113,21 @@ async def _post_events(state: SandboxState, message_id: str, fields: MailFields)
     faults = state.faults.sendgrid
     await asyncio.sleep(faults.event_delay_seconds)
     events = [_event(kind, to, message_id, fields, faults) for to in fields["recipients"] for kind in faults.event_types]
-    body = json.dumps(events).encode()
-    webhook = Webhook(
-        kind="webhook.events",
-        url=webhook_url(state.settings, "/email/events"),
-        body=body,
-        headers={"Content-Type": "application/json", "User-Agent": "SendGrid Event API", **signature(state, body)},
-        fields={"to": fields["to"], "from": fields["from"], "events": events},
-        sid=message_id,
-    )
-    await state.webhooks.post_copies(webhook, state.journal, copies=faults.event_copies)
-
-
-def signature(state: SandboxState, body: bytes) -> Mapping[str, str]:
-    """Return the signature headers, if a key is configured."""
-    key = state.settings.sendgrid_private_key
-    return SendGridSigner.load(key).headers(body) if key else {}
+    for setting in tuple(state.sendgrid.event_webhooks):
+        told = [event for event in events if setting.posts(event["event"])]
+        if not told:
+            continue
+        body = json.dumps(told).encode()
+        signed = state.signers.of(setting.id).headers(body) if setting.signed else {}
+        webhook = Webhook(
+            kind="webhook.events",
+            url=setting.url,
+            body=body,
+            headers={"Content-Type": "application/json", "User-Agent": "SendGrid Event API", **signed},
+            fields={"to": fields["to"], "from": fields["from"], "events": told},
+            sid=message_id,
+        )
+        await state.webhooks.post_copies(webhook, state.journal, copies=faults.event_copies)
 
 
 def _event(kind: str, to: str, message_id: str, fields: MailFields, faults: SendGridFaults) -> JsonObject:

@@ -1,4 +1,4 @@
-"""Posts an inbound mail to the product: SendGrid's Inbound Parse webhook, parsed or raw; by default SPF and DKIM pass."""
+"""Posts an inbound mail where the parse setting of its host says, parsed or raw; by default SPF and DKIM pass."""
 
 from __future__ import annotations
 
@@ -11,20 +11,17 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, getaddresses
 from typing import TYPE_CHECKING, Annotated, Final
-from urllib.parse import urlencode
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from sandbox.engine.json_types import JsonObject
-from sandbox.engine.signing import SendGridSigner
-from sandbox.engine.webhook_sender import Webhook
+from sandbox.engine.sendgrid_account import ParseSetting, SendGridAccount
+from sandbox.engine.webhook_sender import Webhook, WebhookResponse
 from sandbox.sendgrid import multipart
 from sandbox.sendgrid.multipart import FormPart
 
 if TYPE_CHECKING:
-    from sandbox.engine.settings import SandboxSettings
     from sandbox.engine.state import SandboxState
-    from sandbox.engine.webhook_sender import WebhookResponse
 
 FIELDS_IN_UTF8: Final = ("to", "cc", "from", "subject")
 
@@ -73,12 +70,6 @@ class SimulatedEmail(BaseModel):
     bad_signature: bool | None = None
 
 
-def webhook_url(settings: SandboxSettings, path: str) -> str:
-    """The URL of a mail webhook, with a token if a secret is configured."""
-    secret = settings.email_webhook_secret
-    return settings.public_url + path + (f"?{urlencode({'token': secret})}" if secret else "")
-
-
 async def deliver(state: SandboxState, mail: SimulatedEmail) -> tuple[str, list[WebhookResponse]]:
     """Post a mail's webhook in as many copies as it says; return its Message-ID and the answers.
 
@@ -93,20 +84,30 @@ async def deliver(state: SandboxState, mail: SimulatedEmail) -> tuple[str, list[
             "date": mail.date or format_datetime(datetime.now(UTC)),
         }
     )
-    webhook, faults = _webhook(state, mail), state.faults.inbound
+    setting = _setting(state, mail)
+    if setting is None:
+        return message_id, [WebhookResponse(status=None, error="not posted: the host has no parse setting")]
+    webhook, faults = _webhook(state, mail, setting), state.faults.inbound
     copies = mail.copies or faults.copies
     return message_id, await state.webhooks.post_copies(
         webhook, state.journal, copies=copies, retries=faults.retries, retry_wait_seconds=faults.retry_wait_seconds
     )
 
 
-def _webhook(state: SandboxState, mail: SimulatedEmail) -> Webhook:
+def _setting(state: SandboxState, mail: SimulatedEmail) -> ParseSetting | None:
+    """The parse setting of the host that a mail is delivered to; None where it has none."""
+    hosts = [address.rpartition("@")[2] for address in _recipients(mail)]
+    found = next((setting for host in hosts if (setting := state.sendgrid.parse_setting(host))), None)
+    return (found or SendGridAccount.default(state.settings).parse[0]) if state.sendgrid.assumed else found
+
+
+def _webhook(state: SandboxState, mail: SimulatedEmail, setting: ParseSetting) -> Webhook:
     spoil = state.faults.inbound.bad_signature if mail.bad_signature is None else mail.bad_signature
-    body, content_type = multipart.encode(_raw(mail) if mail.raw else _parsed(mail))
+    body, content_type = multipart.encode(_raw(mail) if mail.raw or setting.send_raw else _parsed(mail))
     headers = {"Content-Type": content_type, "User-Agent": "Sendlib/1.0 server"}
-    url = webhook_url(state.settings, "/email/inbound")
-    if state.settings.sendgrid_private_key:
-        headers |= SendGridSigner.load(state.settings.sendgrid_private_key).headers(body, spoil=spoil)
+    url, policy = setting.url, state.sendgrid.policy(setting.security_policy or "")
+    if policy is not None and policy.signature:
+        headers |= state.signers.of(policy.id).headers(body, spoil=spoil)
     elif spoil:
         url += "-wrong" if "token=" in url else "?token=wrong"
     return Webhook(kind="webhook.email", url=url, body=body, headers=headers, fields=_journal_fields(mail), sid=mail.message_id or None)
@@ -174,8 +175,11 @@ def _dkim(mail: SimulatedEmail) -> str:
 
 def _envelope(mail: SimulatedEmail) -> str:
     sender = mail.envelope_from if mail.envelope_from is not None else _address(mail.sender)
-    to = mail.envelope_to if mail.envelope_to is not None else [address for _, address in getaddresses([mail.to])]
-    return json.dumps({"to": to, "from": sender})
+    return json.dumps({"to": _recipients(mail), "from": sender})
+
+
+def _recipients(mail: SimulatedEmail) -> list[str]:
+    return mail.envelope_to if mail.envelope_to is not None else [address for _, address in getaddresses([mail.to])]
 
 
 def _address(header: str) -> str:

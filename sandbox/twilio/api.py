@@ -1,20 +1,19 @@
-"""Twilio's REST API, as far as a messaging product uses it: create, list and fetch messages, their media, the account, its numbers."""
+"""Twilio's messages: create, list and fetch them, and their media."""
 
 from __future__ import annotations
 
 import itertools
 import time
-from typing import TYPE_CHECKING, Final, TypedDict
+from typing import TYPE_CHECKING, TypedDict
 from urllib.parse import urlencode
 
 from aiohttp import web
 
-from sandbox.engine import credentials, provider_request, twilio_media
-from sandbox.engine.json_types import JsonObject
-from sandbox.engine.provider_request import ErrorFormat, ProviderRequest, ProviderResponse
+from sandbox.engine import provider_request, twilio_media
+from sandbox.engine.provider_request import ProviderRequest, ProviderResponse
 from sandbox.engine.state import STATE, SandboxState
 from sandbox.engine.twilio_message_log import API_VERSION, MessageFilter, MessageResource, TwilioMessage, date_range, new_sid
-from sandbox.twilio import errors
+from sandbox.twilio import errors, requests
 from sandbox.twilio.errors import Draft
 from sandbox.twilio.status_callbacks import send_status_callbacks
 
@@ -22,11 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from multidict import MultiMapping
-
-ACCOUNT = "twilio.account"
-ERRORS: Final = ErrorFormat(response=errors.fault_response)
-MAX_PAGE_SIZE: Final = 1000
-DEFAULT_PAGE_SIZE: Final = 50
 
 
 class MessagePage(TypedDict):
@@ -52,8 +46,6 @@ def routes() -> list[web.RouteDef]:
         web.get(account + "/Messages/{sid}.json", fetch),
         web.get(account + "/Messages/{sid}/Media/{media}", media_resource),
         web.get(twilio_media.FILE_PATH + "{token}", media_file),
-        web.get(account + ".json", account_resource),
-        web.get(account + "/IncomingPhoneNumbers.json", numbers),
     ]
 
 
@@ -71,7 +63,7 @@ async def create(http: web.Request) -> web.StreamResponse:
     )
     fields = {"to": draft.to, "from": draft.sender, "body": draft.body, "params": params}
     request = ProviderRequest(kind="twilio.create", operation="create", fields=fields, perform=lambda: _accept(state, http, draft))
-    return await _handle(http, request)
+    return await requests.handle(http, request)
 
 
 async def list_messages(http: web.Request) -> web.StreamResponse:
@@ -85,7 +77,9 @@ async def list_messages(http: web.Request) -> web.StreamResponse:
         except ValueError:
             return errors.error_response(400, 20001, "A date or a number in the query could not be read")
 
-    return await _handle(http, ProviderRequest(kind="twilio.list", operation="list", fields=fields, perform=perform, is_message=False))
+    return await requests.handle(
+        http, ProviderRequest(kind="twilio.list", operation="list", fields=fields, perform=perform, is_message=False)
+    )
 
 
 async def fetch(http: web.Request) -> web.StreamResponse:
@@ -94,9 +88,9 @@ async def fetch(http: web.Request) -> web.StreamResponse:
 
     def perform() -> ProviderResponse:
         message = state.messages.get(sid)
-        return _not_found(http) if message is None else ProviderResponse(status=200, body=message.to_json(), sid=sid)
+        return requests.not_found(http) if message is None else ProviderResponse(status=200, body=message.to_json(), sid=sid)
 
-    return await _handle(
+    return await requests.handle(
         http, ProviderRequest(kind="twilio.fetch", operation="fetch", fields={"sid": sid}, perform=perform, is_message=False)
     )
 
@@ -109,10 +103,12 @@ async def media_resource(http: web.Request) -> web.StreamResponse:
     def perform() -> ProviderResponse:
         file = state.media.get(http.match_info["sid"], sid, state.faults.twilio.media_after_seconds)
         if file is None:
-            return _not_found(http)
+            return requests.not_found(http)
         return ProviderResponse(status=307, headers={"Location": twilio_media.redirect_target(file, state.faults.twilio)}, sid=sid)
 
-    return await _handle(http, ProviderRequest(kind="twilio.media", operation="media", fields=fields, perform=perform, is_message=False))
+    return await requests.handle(
+        http, ProviderRequest(kind="twilio.media", operation="media", fields=fields, perform=perform, is_message=False)
+    )
 
 
 async def media_file(http: web.Request) -> web.StreamResponse:
@@ -124,64 +120,11 @@ async def media_file(http: web.Request) -> web.StreamResponse:
 
     def perform() -> ProviderResponse:
         if file is None:
-            return _not_found(http)
+            return requests.not_found(http)
         return ProviderResponse(status=200, body=file.data, headers={"Content-Type": file.content_type}, sid=file.sid)
 
     request = ProviderRequest(kind="twilio.media_file", operation="media_file", fields={}, perform=perform, is_message=False)
-    return await provider_request.handle(http, state, request, faults=state.faults.twilio, errors=ERRORS)
-
-
-async def account_resource(http: web.Request) -> web.StreamResponse:
-    """Describe the account: a check of the credentials."""
-    sid = http.match_info["account"]
-    document = {"sid": sid, "friendly_name": "Bossline sandbox", "status": "active", "type": "Full"}
-    return await _describe(http, ACCOUNT, document)
-
-
-async def numbers(http: web.Request) -> web.StreamResponse:
-    """List the account's one number, with the webhooks that are set for it."""
-    settings = http.app[STATE].settings
-    number = {
-        "sid": "PN" + "0" * 31 + "1",
-        "account_sid": http.match_info["account"],
-        "phone_number": settings.boss_phone,
-        "sms_url": settings.public_url + "/sms/inbound",
-        "sms_method": "POST",
-        "status_callback": settings.public_url + "/sms/status",
-        "capabilities": {"sms": True, "mms": True, "voice": False},
-    }
-    found = [number] if http.query.get("PhoneNumber") in {None, settings.boss_phone} else []
-    document = {"incoming_phone_numbers": found, "page": 0, "page_size": DEFAULT_PAGE_SIZE, "next_page_uri": None, "uri": http.path}
-    return await _describe(http, "twilio.numbers", document)
-
-
-async def _describe(http: web.Request, kind: str, document: JsonObject) -> web.StreamResponse:
-    response = ProviderResponse(status=200, body=document)
-    return await _handle(http, ProviderRequest(kind=kind, operation="describe", fields={}, perform=lambda: response, is_message=False))
-
-
-async def _handle(http: web.Request, request: ProviderRequest) -> web.StreamResponse:
-    """Check the credentials and the account, then handle the request."""
-    state = http.app[STATE]
-    if not _authentic(http, state, allow_api_key=request.kind != ACCOUNT):  # a standard API key may not see the account itself
-        return await provider_request.reject(http, state, request, errors.error_response(401, 20003))
-    expected = state.settings.twilio_account_sid
-    if expected is not None and http.match_info["account"] != expected:
-        return await provider_request.reject(http, state, request, _not_found(http))
-    return await provider_request.handle(http, state, request, faults=state.faults.twilio, errors=ERRORS)
-
-
-def _authentic(http: web.Request, state: SandboxState, *, allow_api_key: bool) -> bool:
-    """Whether the login is the account's, or an API key's where one is allowed."""
-    settings, (user, password) = state.settings, credentials.basic(http.headers.get("Authorization"))
-    if settings.twilio_api_key_sid and credentials.same(user, settings.twilio_api_key_sid):
-        return allow_api_key and credentials.same(password, settings.twilio_api_key_secret or "")
-    wanted = ((user, settings.twilio_account_sid), (password, settings.twilio_auth_token))
-    return all(expected is None or credentials.same(given, expected) for given, expected in wanted)
-
-
-def _not_found(http: web.Request) -> ProviderResponse:
-    return errors.error_response(404, 20404, f"The requested resource {http.path} was not found")
+    return await provider_request.handle(http, state, request, faults=state.faults.twilio, errors=requests.ERRORS)
 
 
 def _accept(state: SandboxState, http: web.Request, draft: Draft) -> ProviderResponse:
@@ -208,7 +151,7 @@ def _accept(state: SandboxState, http: web.Request, draft: Draft) -> ProviderRes
 
 def _page(path: str, query: MultiMapping[str], state: SandboxState) -> MessagePage:
     """Return one page of the list. Its token names the last message of the page before, so new messages do not shift it."""
-    size = min(max(int(query.get("PageSize", DEFAULT_PAGE_SIZE)), 1), MAX_PAGE_SIZE)
+    size = min(max(int(query.get("PageSize", requests.DEFAULT_PAGE_SIZE)), 1), requests.MAX_PAGE_SIZE)
     page = int(query.get("Page", 0))
     found = state.messages.newest_first(_filter(query, state.faults.twilio.list_lag_seconds))
     token = query.get("PageToken", "").removeprefix("PA")

@@ -1,27 +1,28 @@
-"""Posts an inbound text to the product: Twilio's webhook with all fields of a plain message, signed over the public URL."""
+"""Posts an inbound text where its number's webhook says: all fields of a plain message, signed over that URL."""
 
 from __future__ import annotations
 
 import time
 import uuid
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 from urllib.parse import urlencode, urlsplit
 
 from pydantic import Base64Bytes, BaseModel, ConfigDict, Field
 
 from sandbox.engine.json_types import JsonObject
 from sandbox.engine.signing import twilio_signature
+from sandbox.engine.twilio_account import SMS_PATH
 from sandbox.engine.twilio_media import DEFAULT_PICTURE, MediaFile
 from sandbox.engine.twilio_message_log import API_VERSION, TwilioMessage, new_sid
 from sandbox.engine.twilio_segments import count_segments
-from sandbox.engine.webhook_sender import Webhook
-from sandbox.twilio.status_callbacks import FORM, USER_AGENT
+from sandbox.engine.webhook_sender import Webhook, WebhookResponse
+from sandbox.twilio.status_callbacks import FORM, USER_AGENT, retries_of
 
 if TYPE_CHECKING:
     from sandbox.engine.state import SandboxState
-    from sandbox.engine.webhook_sender import WebhookResponse
 
-PATH = "/sms/inbound"
+FAILURE: Final = "11200"
+"""Twilio's ErrorCode for a webhook that did not answer well."""
 
 
 class SimulatedMedia(BaseModel):
@@ -54,7 +55,10 @@ class SimulatedSms(BaseModel):
 
 
 async def deliver(state: SandboxState, sms: SimulatedSms) -> tuple[str, list[WebhookResponse]]:
-    """Post a text's webhook in as many copies as it says; return its sid and the answers."""
+    """Post a text's webhook in as many copies as it says; return its sid and the answers.
+
+    A number without a webhook posts nothing. Where the webhook fails, and the number has a fallback, that is asked once more.
+    """
     sid = sms.message_sid or new_sid("MM" if sms.media else "SM")
     sms = sms.model_copy(
         update={
@@ -64,10 +68,29 @@ async def deliver(state: SandboxState, sms: SimulatedSms) -> tuple[str, list[Web
         }
     )
     _log(state, sms, sid)
-    webhook, faults = _webhook(state, sms, sid), state.faults.inbound
-    copies = sms.copies or faults.copies
-    return sid, await state.webhooks.post_copies(
-        webhook, state.journal, copies=copies, retries=faults.retries, retry_wait_seconds=faults.retry_wait_seconds
+    url, fallback = _urls(state, sms.to)
+    if not url:
+        return sid, [WebhookResponse(status=None, error="not posted: the number has no webhook")]
+    responses = await _post(state, sms, sid, url)
+    if fallback and not any(response.accepted for response in responses):
+        failed = sms.model_copy(update={"fields": {**sms.fields, "ErrorCode": FAILURE, "ErrorUrl": url.partition("#")[0]}})
+        return sid, await _post(state, failed, sid, fallback)
+    return sid, responses
+
+
+def _urls(state: SandboxState, to: str) -> tuple[str, str]:
+    """The webhook of a number and its fallback, "" for none."""
+    found = state.twilio.inbound_urls(to)
+    if found is None and state.twilio.assumed:
+        return state.settings.public_url + SMS_PATH, ""
+    return found or ("", "")
+
+
+async def _post(state: SandboxState, sms: SimulatedSms, sid: str, url: str) -> list[WebhookResponse]:
+    webhook, faults = _webhook(state, sms, sid, url), state.faults.inbound
+    retries, copies = max(faults.retries, retries_of(url)), sms.copies or faults.copies
+    return await state.webhooks.post_copies(
+        webhook, state.journal, copies=copies, retries=retries, retry_wait_seconds=faults.retry_wait_seconds
     )
 
 
@@ -95,7 +118,7 @@ def _log(state: SandboxState, sms: SimulatedSms, sid: str) -> None:
         state.journal.add("twilio.confirmation", fields, sid=sid)
 
 
-def _webhook(state: SandboxState, sms: SimulatedSms, sid: str) -> Webhook:
+def _webhook(state: SandboxState, sms: SimulatedSms, sid: str, url: str) -> Webhook:
     params = _params(state, sms, sid)
     fields: JsonObject = {"from": sms.sender, "to": sms.to, "body": sms.body, "params": params}
     headers = {
@@ -105,8 +128,7 @@ def _webhook(state: SandboxState, sms: SimulatedSms, sid: str) -> Webhook:
         "I-Twilio-Idempotency-Token": str(uuid.uuid4()),
     }
     if sms.signed:
-        headers["X-Twilio-Signature"] = _signature(state, sms, params)
-    url = state.settings.public_url + PATH
+        headers["X-Twilio-Signature"] = _signature(state, sms, params, url.partition("#")[0])
     return Webhook(kind="webhook.sms", url=url, body=urlencode(params).encode(), headers=headers, fields=fields, sid=sid)
 
 
@@ -117,11 +139,11 @@ def _store(state: SandboxState, media: SimulatedMedia, sid: str) -> str:
     return f"https://api.twilio.com/{API_VERSION}/Accounts/{state.settings.account_sid}/Messages/{sid}/Media/{file.sid}"
 
 
-def _signature(state: SandboxState, sms: SimulatedSms, params: dict[str, str]) -> str:
-    """Sign over the public URL. A bad signature is well formed, by another key."""
+def _signature(state: SandboxState, sms: SimulatedSms, params: dict[str, str], url: str) -> str:
+    """Sign over the URL without its fragment. A bad signature is well formed, by another key."""
     faults = state.faults.inbound
     spoil = faults.bad_signature if sms.bad_signature is None else sms.bad_signature
-    url, scheme = state.settings.public_url + PATH, sms.scheme or faults.scheme
+    scheme = sms.scheme or faults.scheme
     signed_url = urlsplit(url)._replace(scheme=scheme).geturl() if scheme else url
     return twilio_signature("not the auth token" if spoil else state.settings.auth_token, signed_url, params)
 
@@ -142,7 +164,7 @@ def _params(state: SandboxState, sms: SimulatedSms, sid: str) -> dict[str, str]:
         "Body": sms.body,
         "FromCountry": "US",
         "To": sms.to,
-        "MessagingServiceSid": sms.messaging_service_sid,
+        "MessagingServiceSid": sms.messaging_service_sid or state.twilio.service_of(sms.to),
         "ToZip": "",
         "NumSegments": str(count_segments(sms.body)),
         "ReferralNumMedia": "0",

@@ -70,16 +70,18 @@ async def _post(state: SandboxState, message: TwilioMessage, step: str, callback
         fields={"to": message.to, "from": message.sender, "message_status": step, "url": callback, "params": params},
         sid=message.sid,
     )
-    overrides = _overrides(callback)
-    retries = min(int(overrides.get("rc", "1")), MAX_RETRIES) if overrides.get("rp") == "all" else 0
-    copies = state.faults.twilio.callback_copies
+    copies, retries = state.faults.twilio.callback_copies, retries_of(callback)
     await state.webhooks.post_copies(webhook, state.journal, copies=copies, retries=retries, retry_wait_seconds=RETRY_WAIT_SECONDS)
 
 
-def _overrides(callback: str) -> dict[str, str]:
-    """The connection overrides in a callback's fragment, https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides."""
-    fragment = urlsplit(callback).fragment
-    return {name: value for name, _, value in (each.partition("=") for each in fragment.split("&")) if name != "rc" or value.isdecimal()}
+def retries_of(url: str) -> int:
+    """How often a webhook is tried again, by the connection overrides in its fragment.
+
+    https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides. Only `rp=all` is played.
+    """
+    pairs = (each.partition("=") for each in urlsplit(url).fragment.split("&"))
+    overrides = {name: value for name, _, value in pairs if name != "rc" or value.isdecimal()}
+    return min(int(overrides.get("rc", "1")), MAX_RETRIES) if overrides.get("rp") == "all" else 0
 
 
 def _params(message: TwilioMessage, step: str) -> dict[str, str]:

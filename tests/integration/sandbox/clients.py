@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import io
+import json
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request
 
 import anthropic
 from sendgrid import SendGridAPIClient
@@ -13,7 +18,7 @@ from twilio.rest import Client
 from werkzeug.datastructures import MultiDict
 from werkzeug.formparser import parse_form_data
 
-from tests.support.sandbox import SandboxProcess
+from tests.support.sandbox import OPENER, SandboxProcess
 
 ACCOUNT = "AC" + "a" * 32
 TOKEN = "twilio-token"
@@ -53,7 +58,7 @@ class _ReceiverHandler(BaseHTTPRequestHandler):
 
 
 class Rewriting(TwilioHttpClient):
-    """The real client, with api.twilio.com taken to the sandbox."""
+    """The real client, with Twilio's hosts taken to the sandbox."""
 
     def __init__(self, base: str, **options: Any) -> None:
         super().__init__(**options)
@@ -61,7 +66,9 @@ class Rewriting(TwilioHttpClient):
 
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
         """Go to the sandbox instead."""
-        return super().request(method, url.replace("https://api.twilio.com", self.base), *args, **kwargs)
+        for host in ("https://api.twilio.com", "https://messaging.twilio.com"):
+            url = url.replace(host, self.base)
+        return super().request(method, url, *args, **kwargs)
 
 
 def twilio(sandbox: SandboxProcess, token: str = TOKEN, timeout: float = 5) -> Client:
@@ -76,6 +83,32 @@ def sendgrid(sandbox: SandboxProcess, key: str = "SG.key") -> SendGridAPIClient:
 
 def claude(sandbox: SandboxProcess, key: str = "sk-ant") -> anthropic.Anthropic:
     return anthropic.Anthropic(api_key=key, base_url=sandbox.url, max_retries=0, timeout=5)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A status, and the JSON behind it; None for an empty body."""
+
+    status: int
+    json: Any
+
+
+def request(
+    sandbox: SandboxProcess, method: str, path: str, *, document: object = None, login: tuple[str, str] | None = None, bearer: str = ""
+) -> Answer:
+    """One request with a JSON body, as any client makes it."""
+    headers = {"Content-Type": "application/json"} if document is not None else {}
+    if bearer:
+        headers["Authorization"] = f"Bearer {bearer}"
+    if login is not None:
+        headers["Authorization"] = "Basic " + base64.b64encode(":".join(login).encode()).decode()
+    body = None if document is None else json.dumps(document).encode()
+    try:
+        with OPENER.open(Request(sandbox.url + path, body, headers, method=method), timeout=5) as response:  # noqa: S310
+            status, raw = response.status, response.read()
+    except HTTPError as error:
+        status, raw = error.code, error.read()
+    return Answer(status, json.loads(raw) if raw else None)
 
 
 def mail(**changes: Any) -> dict[str, Any]:
