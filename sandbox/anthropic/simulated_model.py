@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 NOTES: Final = re.compile(r"⟦[^⟦⟧]*⟧\s*")
 """What the product puts around the user's text."""
 MARK: Final = "[simulated]"
+MAX_NOTES: Final = 3_000
 MAX_ECHO: Final = 200
 SHORT_LENGTH: Final = 160
 """Characters of an answer that the user wants shorter without naming a limit."""
@@ -144,6 +145,8 @@ def _own(request: JsonObject, faults: AnthropicFaults, clock: datetime) -> Plann
         if known.sentence and not known.web:
             return PlannedAnswer(text=f"{MARK} {known.sentence}")
         calls = list(known.calls) if may_call(request) else []
+    if faults.obey and not request.get("tools"):  # asked for notes on what was said: it repeats as much as there is room for
+        return PlannedAnswer(text=_text(request["messages"], faults)[:MAX_NOTES])
     return PlannedAnswer(calls=calls[: most_calls(request)]) if calls else PlannedAnswer(text=_text(request["messages"], faults))
 
 

@@ -10,12 +10,14 @@ from typing import Any, Final
 
 from tests.payloads.pictures import png
 from tests.payloads.sounds import amr
-from tests.support.injection import INJECTIONS, MOMENTS, ON_THE_WEB, Arena, Carrier, Case, forwarding
+from tests.support.injection import INJECTIONS, MOMENTS, ON_THE_WEB, Arena, Carrier, Case, Moment, forwarding
 from tests.support.installation import Installation
 
 AUTHOR: Final = "Mallory <mallory@evil.example>"
 MAX_SUBJECT: Final = 600
 MAX_NAME: Final = 200
+_SUMMARISED: Final = 15
+"""One case in so many is read again in a summary, in the short form, and one in four in the full one: each takes a dozen exchanges."""
 _IN_TURN: Final = 4
 """Carriers of each injection that names none, in the short form."""
 
@@ -145,6 +147,7 @@ def matrix(installation: Installation, *, full: bool, names: Sequence[str] = ())
         by = list(injection.by) or [carrier.name for carrier in CARRIERS]
         some = by if full or injection.by else [by[(_IN_TURN * number + 5 * place) % len(by)] for place in range(_IN_TURN)]
         for place, name in enumerate(dict.fromkeys(some)):
-            moments = MOMENTS if full else (MOMENTS[(number + place) % len(MOMENTS)],)
+            some_moment: Moment = "summary" if len(found) % _SUMMARISED == 0 else MOMENTS[(number + place) % (len(MOMENTS) - 1)]
+            moments = (MOMENTS if len(found) % _IN_TURN == 0 else MOMENTS[:-1]) if full else (some_moment,)
             found.append(Case(injection=injection, carrier=BY_NAME[name], moments=moments, person=installation.person()))
     return found
